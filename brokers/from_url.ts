@@ -1,0 +1,42 @@
+import type { Broker, BrokerOptions } from "../core/broker.ts";
+import { setDefaultBrokerFactory } from "../core/global_broker.ts";
+import { readEnvironment } from "../core/runtime.ts";
+import { StubBroker } from "./stub.ts";
+
+const FACTORIES: ReadonlyMap<string, (url: URL, options: BrokerOptions) => Broker> = new Map([
+  ["stub:", (_url: URL, options: BrokerOptions) => new StubBroker(options)],
+]);
+
+/**
+ * Makes a broker from a URL.
+ *
+ * @param url `stub:` for one in memory.
+ * @param options The middleware.
+ * @returns The broker; it connects when it is first used.
+ * @throws {TypeError} If it is no URL, or of a scheme that no broker has.
+ */
+export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): Broker {
+  const parsed = URL.parse(url);
+  const factory = parsed === null ? undefined : FACTORIES.get(parsed.protocol);
+  if (parsed === null || factory === undefined) {
+    const schemes = [...FACTORIES.keys()].join(", ");
+    throw new TypeError(
+      `Cannot make a broker from "${
+        withoutPassword(url)
+      }": it must be a URL that starts with ${schemes}`,
+    );
+  }
+  return factory(parsed, options);
+}
+
+function withoutPassword(url: string | URL): string {
+  return String(url).replace(/:[^:@/]*@/, ":***@");
+}
+
+setDefaultBrokerFactory(() => {
+  const url = readEnvironment("dramatiq_broker_url");
+  if (url === undefined) {
+    throw new TypeError("Cannot get a broker: call setBroker() first, or set DRAMATIQ_BROKER_URL");
+  }
+  return brokerFromUrl(url);
+});

@@ -1,0 +1,261 @@
+import { Broker, type BrokerOptions, type JoinOptions } from "../core/broker.ts";
+import { type ConsumeOptions, Consumer, type ReceiveOptions } from "../core/consumer.ts";
+import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
+import { decodeFromQueue, type Message } from "../core/message.ts";
+import { MessageProxy } from "../core/message_proxy.ts";
+import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
+import { type StoredMessage, StubQueue } from "./stub_queue.ts";
+
+/** Options for {@linkcode StubBroker}. */
+export interface StubBrokerOptions extends BrokerOptions {
+  /**
+   * Whether `join` throws the error of the first dead letter, unless it is told
+   * otherwise.
+   *
+   * @default {true}
+   */
+  failFast?: boolean;
+}
+
+/** Options of {@linkcode StubBroker.join}. */
+export interface StubJoinOptions extends JoinOptions {
+  /** Throws the error of the first dead letter of the queue. @default {true} */
+  failFast?: boolean;
+}
+
+/**
+ * A broker in the memory of this process: for tests, and for programs that are
+ * their own worker. It keeps encoded messages, as the others do; it loses them
+ * when the process ends.
+ *
+ * @example Test an actor
+ * ```ts
+ * import { actor, setBroker, StubBroker, Worker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * setBroker(broker);
+ * const greeted: string[] = [];
+ * const greet = actor(function greet(name: string) {
+ *   greeted.push(name);
+ * });
+ *
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ * await greet.send("Ada");
+ * await broker.join("default"); // throws what an actor threw
+ * await worker.join();
+ * ```
+ */
+export class StubBroker extends Broker {
+  readonly #stored: Map<string, StubQueue> = new Map();
+  readonly #consumers: Set<StubConsumer> = new Set();
+  readonly #deadLetters: MessageProxy[] = [];
+  readonly #failFast: boolean;
+  #closed = false;
+
+  /** @param options The middleware, the clock and `failFast`. */
+  constructor(options: StubBrokerOptions = {}) {
+    super(options);
+    this.#failFast = options.failFast ?? true;
+  }
+
+  /** All dead letters, the first one first. */
+  get deadLetters(): readonly MessageProxy[] {
+    return this.#deadLetters;
+  }
+
+  /** The dead letters by the queue that they came from. */
+  get deadLettersByQueue(): ReadonlyMap<string, readonly MessageProxy[]> {
+    return Map.groupBy(this.#deadLetters, (message) => canonicalQueueName(message.queueName));
+  }
+
+  /** Declares a queue and its delay queue. */
+  override declareQueue(queueName: string): void {
+    super.declareQueue(queueName);
+    for (const name of [queueName, delayQueueName(queueName)]) {
+      if (!this.#stored.has(name)) this.#stored.set(name, new StubQueue(this.clock));
+    }
+  }
+
+  /**
+   * Opens a consumer.
+   *
+   * @throws {QueueNotFound} If the queue is not declared.
+   */
+  consume(queueName: string, options: ConsumeOptions = {}): Consumer {
+    const consumer: StubConsumer = new StubConsumer(queueName, {
+      queue: this.#queue(queueName),
+      prefetch: options.prefetch ?? 1,
+      bury: (message) => this.#deadLetters.push(message),
+      onClose: () => this.#consumers.delete(consumer),
+    });
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Drops all messages and dead letters of a queue and its delay queue. */
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async flush(queueName: string): Promise<void> {
+    this.#queue(queueName).clear();
+    this.#queue(delayQueueName(queueName)).clear();
+    const kept = this.#deadLetters.filter((one) => canonicalQueueName(one.queueName) !== queueName);
+    this.#deadLetters.splice(0, Infinity, ...kept);
+  }
+
+  /** Drops all messages and dead letters. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.queues) await this.flush(queueName);
+  }
+
+  /**
+   * Waits until a queue and its delay queue are empty and nothing of them is being
+   * worked on.
+   *
+   * @param queueName The queue.
+   * @param options How long to wait, and whether to throw what actors threw.
+   * @throws {QueueNotFound} If the queue is not declared.
+   * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws With `failFast`, the error of the first dead letter of the queue.
+   */
+  async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
+    const { timeout = Infinity, failFast = this.#failFast } = options;
+    const deadline = this.clock.now() + timeout;
+    const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
+    while (true) {
+      if (failFast) this.#throwFirstFailure(queueName);
+      if (queues.every((queue) => queue.isIdle)) return;
+      const { promise, resolve } = Promise.withResolvers<"changed" | "late">();
+      for (const queue of queues) queue.onSettled(() => resolve("changed"));
+      const timer = timeout === Infinity
+        ? undefined
+        : this.clock.setTimer(() => resolve("late"), deadline - this.clock.now());
+      const woken = await promise;
+      if (timer !== undefined) this.clock.clearTimer(timer);
+      if (woken === "late") {
+        throw new QueueJoinTimeout(
+          `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
+        );
+      }
+    }
+  }
+
+  /** Closes all consumers. What is in the queues is gone with the broker. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()));
+  }
+
+  /** Stores encoded messages. */
+  protected store(messages: readonly Message[]): void {
+    if (this.#closed) throw new ConnectionClosed("Cannot enqueue: the broker is closed");
+    // All or none: what cannot be encoded throws before anything is stored.
+    const stored = messages.map((message) => ({
+      queue: this.#queue(message.queueName),
+      entry: { data: message.encode(), eta: etaOf(message) },
+    }));
+    for (const { queue, entry } of stored) queue.push(entry);
+  }
+
+  /** Refuses queues that are not declared before any hook hears of the message. */
+  protected override prepare(message: Message, delay: number | undefined): Message {
+    this.#queue(message.queueName);
+    return super.prepare(message, delay);
+  }
+
+  #queue(queueName: string): StubQueue {
+    const queue = this.#stored.get(queueName);
+    if (queue !== undefined) return queue;
+    throw new QueueNotFound(`Cannot find queue "${queueName}": it is not declared on this broker`);
+  }
+
+  #throwFirstFailure(queueName: string): void {
+    for (const message of this.#deadLetters) {
+      if (canonicalQueueName(message.queueName) !== queueName) continue;
+      if (message.exception !== undefined) throw message.exception;
+    }
+  }
+}
+
+function etaOf(message: Message): number {
+  const eta = message.option("eta");
+  return typeof eta === "number" ? eta : 0;
+}
+
+/** A message as the consumer handed it out. */
+class StubDelivery extends MessageProxy {
+  readonly stored: StoredMessage;
+
+  constructor(queueName: string, stored: StoredMessage) {
+    super(decodeFromQueue(queueName, stored.data));
+    this.stored = stored;
+  }
+}
+
+interface StubConsumerOptions {
+  readonly queue: StubQueue;
+  readonly prefetch: number;
+  bury(message: MessageProxy): void;
+  onClose(): void;
+}
+
+class StubConsumer extends Consumer {
+  readonly #options: StubConsumerOptions;
+  readonly #unsettled: Set<StubDelivery> = new Set();
+  readonly #closing: AbortController = new AbortController();
+
+  constructor(queueName: string, options: StubConsumerOptions) {
+    super(queueName);
+    this.#options = options;
+  }
+
+  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    const { queue, prefetch } = this.#options;
+    const room = Math.min(limit, prefetch - this.#unsettled.size);
+    if (room <= 0) {
+      throw new RangeError(
+        `Cannot receive from "${this.queueName}": all ${prefetch} are unsettled`,
+      );
+    }
+    let stored = queue.take(room);
+    while (stored.length === 0) {
+      if (signal?.aborted || this.#closing.signal.aborted) return [];
+      await queue.changed(this.#closing.signal, signal);
+      if (!this.#closing.signal.aborted && !signal?.aborted) stored = queue.take(room);
+    }
+    const messages = stored.map((one) => new StubDelivery(this.queueName, one));
+    for (const message of messages) this.#unsettled.add(message);
+    return messages;
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async ack(messages: readonly MessageProxy[]): Promise<void> {
+    this.#options.queue.settled(this.#take(messages).length);
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async nack(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    for (const message of taken) this.#options.bury(message);
+    this.#options.queue.settled(taken.length);
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    this.#options.queue.putBack(taken.map((message) => message.stored));
+    this.#options.queue.settled(taken.length);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#options.onClose();
+    await this.requeue([...this.#unsettled]);
+  }
+
+  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  #take(messages: readonly MessageProxy[]): StubDelivery[] {
+    return messages.filter((message): message is StubDelivery =>
+      this.#unsettled.delete(message as StubDelivery)
+    );
+  }
+}

@@ -1,0 +1,311 @@
+import type { Broker } from "./broker.ts";
+import type { Duration } from "./duration.ts";
+import type { GenericActor } from "./generic_actor.ts";
+import { isGenericActorClass, toFunction } from "./generic_actor.ts";
+import { getBroker } from "./global_broker.ts";
+import { getLogger, type Logger } from "./logging.ts";
+import { type Kwargs, Message } from "./message.ts";
+import type { MessageOptions } from "./message_options.ts";
+
+/** Anything that can be an actor. */
+// deno-lint-ignore no-explicit-any -- the arguments are inferred from the function
+export type ActorFunction = (...args: any[]) => unknown;
+
+/** An error class, or several, for {@linkcode ActorOptions.throws}. */
+// deno-lint-ignore no-explicit-any -- whatever its constructor takes
+export type ErrorClass = abstract new (...args: any[]) => Error;
+
+/** Options of {@linkcode actor}; those of the middleware are explained there. */
+export interface ActorOptions {
+  /** Name on the wire; peers send to it. @default {fn.name} */
+  actorName?: string;
+  /** The queue that its messages go to. @default {"default"} */
+  queueName?: string;
+  /** Among the messages that a worker has at hand, lower goes first. @default {0} */
+  priority?: number;
+  /** The broker it is declared on. @default {getBroker()} */
+  broker?: Broker;
+  /** See `AgeLimit`. Milliseconds. */
+  maxAge?: number | null;
+  /** See `TimeLimit`. Milliseconds. */
+  timeLimit?: number | null;
+  /** See `ShutdownNotifications`. */
+  notifyShutdown?: boolean;
+  /** See `Retries`; `null` lifts the limit. */
+  maxRetries?: number | null;
+  /** See `Retries`. Milliseconds. */
+  minBackoff?: number;
+  /** See `Retries`. Milliseconds. */
+  maxBackoff?: number;
+  /** See `Retries`. Decides alone, with the number of retries so far. */
+  retryWhen?: (retries: number, error: unknown) => boolean | Promise<boolean>;
+  /** See `Retries`: errors that are expected, and not retried. */
+  throws?: ErrorClass | readonly ErrorClass[];
+  /** See `Retries`: the actor that is told when no attempt is left. */
+  onRetryExhausted?: AnyActor | string | null;
+  /** See `Callbacks`: the actor that is told of a success. */
+  onSuccess?: AnyActor | string | null;
+  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  onFailure?: AnyActor | string | null;
+  /** Keeps the result to itself when it is in a pipeline. */
+  pipeIgnore?: boolean;
+  /** See `Results`. */
+  storeResults?: boolean;
+  /** See `Results`. Milliseconds. */
+  resultTtl?: number;
+  /** RabbitMQ's priority of its messages: higher goes first. */
+  brokerPriority?: number;
+  /** What other middleware declares. */
+  [name: string]: unknown;
+}
+
+/** Any actor, whatever it takes and gives. */
+// deno-lint-ignore no-explicit-any -- variance: parameters of a real actor fit only `any`
+export type AnyActor = Actor<any[], unknown>;
+
+/** Arguments a message may carry: all of them, or all but the last, which a pipeline brings. */
+export type MessageArgs<P extends readonly unknown[]> = P | AllButLast<P>;
+
+/** Parameters without the last one. */
+export type AllButLast<P extends readonly unknown[]> = P extends readonly [...infer Head, unknown]
+  ? Head
+  : P extends readonly [...infer Head, unknown?] ? Head
+  : P;
+
+/** What a pipeline adds to the arguments `A` of a function of parameters `P`. */
+export type PipedInput<P extends readonly unknown[], A extends readonly unknown[]> =
+  `${A["length"]}` extends keyof P ? P[A["length"]]
+    : number extends P["length"] ? P[number]
+    : unknown;
+
+/** Options of {@linkcode Actor.messageWithOptions}. */
+export interface MessageWithOptions<A extends readonly unknown[]>
+  extends Omit<MessageOptions, "onSuccess" | "onFailure" | "onRetryExhausted"> {
+  /** Positional arguments. @default {[]} */
+  args?: A;
+  /** Keyword arguments, for an actor in Python. */
+  kwargs?: Kwargs;
+  /** See `Callbacks`: the actor that is told of a success. */
+  onSuccess?: AnyActor | string | null;
+  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  onFailure?: AnyActor | string | null;
+  /** See `Retries`: the actor that is told when no attempt is left. */
+  onRetryExhausted?: AnyActor | string | null;
+}
+
+/** Options of {@linkcode Actor.sendWithOptions}. */
+export interface SendWithOptions<A extends readonly unknown[]>
+  extends Omit<MessageWithOptions<A>, "delay"> {
+  /** How long the message is to wait. */
+  delay?: Duration;
+}
+
+/** Options that name an actor; on the wire they are its name. */
+const CALLBACK_OPTIONS = ["onSuccess", "onFailure", "onRetryExhausted"] as const;
+
+/** Calling an actor runs its function here and now. */
+export interface Actor<P extends unknown[], R> {
+  (...args: P): R | Promise<R>;
+}
+
+/**
+ * A function that can be run by sending a message. Made by {@linkcode actor}.
+ *
+ * `P` are its parameters and `R` is what it returns, awaited.
+ */
+// deno-lint-ignore no-explicit-any -- the default stands for "any actor"
+export class Actor<P extends unknown[] = any[], R = unknown> {
+  /** The function itself. */
+  declare readonly fn: (...args: P) => R | Promise<R>;
+  /** The broker it is declared on. */
+  declare readonly broker: Broker;
+  /** Its name on the wire. */
+  declare readonly actorName: string;
+  /** The queue that its messages go to. */
+  declare readonly queueName: string;
+  /** Among the messages that a worker has at hand, lower goes first. */
+  declare readonly priority: number;
+  /** Its other options, which middleware reads. */
+  declare readonly options: Readonly<Record<string, unknown>>;
+  /** Writes to the category `dramatiq`, `actor`, its name. */
+  declare readonly logger: Logger;
+
+  /**
+   * Does not declare the actor; {@linkcode actor} does both.
+   *
+   * @param fn The function.
+   * @param options Its options.
+   * @throws {TypeError} If it has no name, or an option is of the wrong type.
+   */
+  constructor(fn: (...args: P) => R | Promise<R>, options: ActorOptions = {}) {
+    const { actorName = fn.name, queueName = "default", priority = 0, broker, ...others } = options;
+    if (typeof fn !== "function") throw new TypeError(`Cannot make an actor of ${String(fn)}`);
+    if (typeof actorName !== "string" || actorName === "") {
+      throw new TypeError(
+        "Cannot make an actor of an anonymous function: name it, or set actorName",
+      );
+    }
+    if (typeof priority !== "number" || Number.isNaN(priority)) {
+      throw new TypeError(
+        `Cannot make actor "${actorName}": its priority must be a number, not ${String(priority)}`,
+      );
+    }
+    // An actor is a function of its own with the methods of this class, so that it can be called.
+    const self = (...args: P) => fn(...args);
+    Object.setPrototypeOf(self, new.target.prototype);
+    Object.defineProperty(self, "name", { value: actorName });
+    return Object.assign(self as unknown as this, {
+      fn,
+      broker: broker ?? getBroker(),
+      actorName,
+      queueName,
+      priority,
+      options: namesOfActors(others, `actor "${actorName}"`),
+      logger: getLogger("actor", actorName),
+    });
+  }
+
+  /**
+   * A message for this actor, not sent yet. Leave the last argument out when a
+   * pipeline is to bring it.
+   *
+   * @param args The arguments.
+   * @returns The message.
+   */
+  message<const A extends MessageArgs<P>>(...args: A): Message<R, PipedInput<P, A>> {
+    return new Message({ queueName: this.queueName, actorName: this.actorName, args });
+  }
+
+  /**
+   * As {@linkcode Actor.message}, with options of this one message.
+   *
+   * @param options The arguments and options; unknown names travel along.
+   * @returns The message.
+   * @throws {TypeError} If a callback is neither an actor nor a name.
+   */
+  messageWithOptions<const A extends MessageArgs<P>>(
+    options: MessageWithOptions<A> & { pipeIgnore: true },
+  ): Message<R>;
+  /** As above, for a message that a pipeline may add an argument to. */
+  messageWithOptions<const A extends MessageArgs<P>>(
+    options: MessageWithOptions<A>,
+  ): Message<R, PipedInput<P, A>>;
+  messageWithOptions(
+    { args = [], kwargs, ...options }: MessageWithOptions<readonly unknown[]>,
+  ): Message<R> {
+    const { queueName, actorName } = this;
+    const named = namesOfActors(options, `a message for actor "${actorName}"`) as MessageOptions;
+    return new Message({ queueName, actorName, args, options: named, ...(kwargs && { kwargs }) });
+  }
+
+  /**
+   * Sends a message: the actor runs on a worker.
+   *
+   * @param args The arguments: `null`, booleans, numbers, strings, and arrays and plain
+   *   objects of them.
+   * @returns The message as it was stored, once the server has confirmed that.
+   * @throws {TypeError} If an argument cannot be encoded; the text names it.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  send(...args: P): Promise<Message<R>> {
+    return this.broker.enqueue<Message<R>>(this.message(...args) as unknown as Message<R>);
+  }
+
+  /**
+   * As {@linkcode Actor.send}, with options of this one message.
+   *
+   * @param options The arguments, options and delay.
+   * @returns The message as it was stored.
+   * @throws The same as {@linkcode Actor.send}.
+   */
+  sendWithOptions(options: SendWithOptions<P>): Promise<Message<R>> {
+    const { delay, ...others } = options;
+    const message = this.messageWithOptions(others as MessageWithOptions<P>);
+    return this.broker.enqueue(message as unknown as Message<R>, { delay });
+  }
+
+  /**
+   * Sends many messages at once, in order: much faster than one by one.
+   *
+   * @param calls The arguments of each.
+   * @param options One delay for all.
+   * @returns The messages as they were stored.
+   * @throws The same as {@linkcode Actor.send}.
+   */
+  sendMany(calls: Iterable<P>, options: { delay?: Duration } = {}): Promise<Message<R>[]> {
+    const messages = Array.from(calls, (args) => this.message(...args) as unknown as Message<R>);
+    return this.broker.enqueueMany(messages, options);
+  }
+
+  /** For people to read: `Actor(add)`. */
+  toString(): string {
+    return `Actor(${this.actorName})`;
+  }
+}
+
+// `call`, `apply` and `bind` work on an actor as on any function.
+Object.setPrototypeOf(Actor.prototype, Function.prototype);
+
+/**
+ * Makes a function an actor and declares it on its broker.
+ *
+ * @param fn The function, asynchronous or not.
+ * @param options The options; those that no middleware of the broker knows are refused.
+ * @returns The actor, callable like the function.
+ * @throws {TypeError} If it has no name, its name is taken or an option is unknown.
+ *
+ * @example Send an e-mail later
+ * ```ts
+ * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ *
+ * export const greet = actor(async function greet(name: string) {
+ *   await Promise.resolve(`Hello, ${name}`);
+ * }, { maxRetries: 3 });
+ *
+ * await greet.send("Ada");
+ * await greet.sendWithOptions({ args: ["Grace"], delay: { minutes: 5 } });
+ * ```
+ */
+export function actor<P extends unknown[], R>(
+  fn: (...args: P) => R,
+  options?: ActorOptions,
+): Actor<P, Awaited<R>>;
+/**
+ * Makes a class-based actor an actor and declares it.
+ *
+ * @param actorClass A concrete subclass of `GenericActor`; its `meta` are the options.
+ * @returns The actor.
+ * @throws {TypeError} If the class is abstract.
+ */
+export function actor<T extends GenericActor>(
+  actorClass: new () => T,
+): Actor<Parameters<T["perform"]>, Awaited<ReturnType<T["perform"]>>>;
+export function actor(
+  fn: ActorFunction | (new () => GenericActor),
+  options: ActorOptions = {},
+): Actor {
+  const made = isGenericActorClass(fn)
+    ? new Actor(...toFunction(fn))
+    : new Actor(fn as ActorFunction, options);
+  made.broker.declareActor(made);
+  return made;
+}
+
+function namesOfActors<T extends Record<string, unknown>>(options: T, owner: string): T {
+  const named: Record<string, unknown> = { ...options };
+  for (const name of CALLBACK_OPTIONS) {
+    const value = options[name];
+    if (value === undefined || value === null || typeof value === "string") continue;
+    if (!(value instanceof Actor)) {
+      throw new TypeError(
+        `Cannot set ${name} of ${owner}: it must be an actor or the name of one, not ${
+          String(value)
+        }`,
+      );
+    }
+    named[name] = value.actorName;
+  }
+  return named as T;
+}

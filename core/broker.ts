@@ -1,0 +1,321 @@
+import { defaultMiddleware } from "../middleware/defaults.ts";
+import type { Middleware } from "../middleware/middleware.ts";
+import type { Actor } from "./actor.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { ConsumeOptions, Consumer } from "./consumer.ts";
+import { type Duration, toMilliseconds } from "./duration.ts";
+import { Emitter, type HookArguments, type HookName } from "./emitter.ts";
+import { ActorNotFound } from "./errors.ts";
+import type { Message } from "./message.ts";
+import type { MessageProxy } from "./message_proxy.ts";
+import { assertQueueName, delayQueueName } from "./queue_names.ts";
+import type { ResultSource } from "./result_source.ts";
+
+/** Options that all brokers take. */
+export interface BrokerOptions {
+  /**
+   * The middleware, in order.
+   *
+   * @default {defaultMiddleware()}
+   */
+  middleware?: readonly Middleware[];
+  /** The time that delays, limits and backoffs go by. @default {systemClock} */
+  clock?: Clock;
+}
+
+/** Where {@linkcode Broker.addMiddleware} puts a middleware; at the end by default. */
+export interface MiddlewarePlace {
+  /** Before the one of this class. */
+  before?: MiddlewareClass;
+  /** After the one of this class. */
+  after?: MiddlewareClass;
+}
+
+/** The class of a middleware. */
+// deno-lint-ignore no-explicit-any -- whatever its constructor takes
+export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
+
+/** Options of {@linkcode Broker.enqueue}. */
+export interface EnqueueOptions {
+  /** How long the message is to wait; 0 sends it through the delay queue, too. */
+  delay?: Duration | undefined;
+}
+
+/** Options of {@linkcode Broker.join}. */
+export interface JoinOptions {
+  /** Milliseconds to wait at most. @default {Infinity} */
+  timeout?: number;
+}
+
+/**
+ * Where messages are kept between those who send them and those who run them.
+ *
+ * To write one: extend this class, implement the abstract methods, extend
+ * {@linkcode Consumer}, and run `tests/conformance/broker.ts` on the pair.
+ * Constructors store and check; connect when first used.
+ */
+export abstract class Broker implements AsyncDisposable {
+  /** The time that delays, limits and backoffs go by. */
+  readonly clock: Clock;
+  readonly #actors: Map<string, Actor> = new Map();
+  readonly #queues: Set<string> = new Set();
+  readonly #actorOptions: Set<string> = new Set();
+  readonly #emitter: Emitter;
+  #middleware: readonly Middleware[];
+
+  /** @param options The middleware and the clock. */
+  constructor(options: BrokerOptions = {}) {
+    this.clock = options.clock ?? systemClock;
+    this.#emitter = new Emitter(this);
+    this.#middleware = [];
+    this.#setMiddleware(options.middleware ?? defaultMiddleware());
+  }
+
+  /** The actors declared on this broker, by name. */
+  get actors(): ReadonlyMap<string, Actor> {
+    return this.#actors;
+  }
+
+  /** The names of the queues declared on this broker, without delay queues. */
+  get queues(): ReadonlySet<string> {
+    return this.#queues;
+  }
+
+  /** The middleware, in order. */
+  get middleware(): readonly Middleware[] {
+    return this.#middleware;
+  }
+
+  /** Stores messages on the queues that they name; a promise, if any, tells that they are safe. */
+  protected abstract store(messages: readonly Message[]): void | Promise<void>;
+
+  /**
+   * Opens a consumer of a queue or delay queue. It connects when it first receives.
+   *
+   * @param queueName The queue, as declared, or its delay queue.
+   * @param options The prefetch.
+   * @returns The consumer.
+   */
+  abstract consume(queueName: string, options?: ConsumeOptions): Consumer;
+
+  /** Drops all messages of a queue and its delay queue. */
+  abstract flush(queueName: string): Promise<void>;
+
+  /** Drops all messages of all queues. */
+  abstract flushAll(): Promise<void>;
+
+  /**
+   * Waits until a queue and its delay queue are empty and nothing of them is being
+   * worked on.
+   *
+   * @param queueName The queue.
+   * @param options How long to wait.
+   * @throws {QueueJoinTimeout} If the time is over before.
+   */
+  abstract join(queueName: string, options?: JoinOptions): Promise<void>;
+
+  /** Lets go of all connections. Nothing can be sent afterwards. */
+  abstract close(): Promise<void>;
+
+  /** Closes the broker. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Adds a middleware. It is told of the actors and queues that are there.
+   *
+   * @param middleware What to add.
+   * @param place Where; at most one of `before` and `after`.
+   * @throws {TypeError} If there is none of the class named, or both are named.
+   */
+  addMiddleware(middleware: Middleware, place: MiddlewarePlace = {}): void {
+    const { before, after } = place;
+    if (before !== undefined && after !== undefined) {
+      throw new TypeError("Cannot add middleware both before and after another one: name one");
+    }
+    let index = this.#middleware.length;
+    const neighbour = before ?? after;
+    if (neighbour !== undefined) {
+      index = this.#middleware.findIndex((one) => one instanceof neighbour);
+      if (index === -1) {
+        throw new TypeError(
+          `Cannot add middleware next to ${neighbour.name}: the broker has none of that class`,
+        );
+      }
+      if (after !== undefined) index += 1;
+    }
+    this.#setMiddleware(this.#middleware.toSpliced(index, 0, middleware));
+
+    for (const actor of this.#actors.values()) middleware.afterDeclareActor?.(this, actor);
+    for (const queueName of this.#queues) {
+      middleware.afterDeclareQueue?.(this, queueName);
+      middleware.afterDeclareDelayQueue?.(this, delayQueueName(queueName));
+    }
+  }
+
+  /** Takes a middleware off again; does nothing when it is not there. */
+  removeMiddleware(middleware: Middleware): void {
+    this.#setMiddleware(this.#middleware.filter((one) => one !== middleware));
+  }
+
+  /**
+   * Calls a hook of all middleware, by the rules of {@linkcode Middleware}.
+   *
+   * @returns A promise if one of them is asynchronous, else nothing.
+   */
+  emit<H extends HookName>(hook: H, ...args: HookArguments<H>): void | Promise<void>;
+  emit(hook: HookName, first?: unknown, second?: unknown): void | Promise<void> {
+    return this.#emitter.emit(hook, first, second);
+  }
+
+  /** @returns Whether any middleware has this hook. */
+  hasHook(hook: HookName): boolean {
+    return this.#emitter.has(hook);
+  }
+
+  /**
+   * Declares an actor and its queue. `actor()` does so.
+   *
+   * @throws {TypeError} If the name is taken, or it has an option that no middleware knows.
+   */
+  declareActor(actor: Actor): void {
+    if (this.#actors.has(actor.actorName)) {
+      throw new TypeError(`Cannot declare actor "${actor.actorName}": the name is taken`);
+    }
+    this.#assertOptionsKnown(actor);
+    this.emit("beforeDeclareActor", actor);
+    this.declareQueue(actor.queueName);
+    this.#actors.set(actor.actorName, actor);
+    this.emit("afterDeclareActor", actor);
+  }
+
+  /**
+   * Declares a queue and its delay queue; one that is declared stays as it is.
+   *
+   * @throws {TypeError} If that is no name for a queue.
+   */
+  declareQueue(queueName: string): void {
+    assertQueueName(queueName);
+    if (this.#queues.has(queueName)) return;
+    this.emit("beforeDeclareQueue", queueName);
+    this.#queues.add(queueName);
+    this.emit("afterDeclareQueue", queueName);
+    this.emit("afterDeclareDelayQueue", delayQueueName(queueName));
+  }
+
+  /**
+   * @param actorName The name of a declared actor.
+   * @returns The actor.
+   * @throws {ActorNotFound} If there is none of that name.
+   */
+  getActor(actorName: string): Actor {
+    const actor = this.#actors.get(actorName);
+    if (actor !== undefined) return actor;
+    throw new ActorNotFound(`Cannot find actor "${actorName}": it is not declared on this broker`);
+  }
+
+  /**
+   * @returns The result backend of the `Results` middleware.
+   * @throws {TypeError} If there is none.
+   */
+  getResultBackend(): ResultSource {
+    const backend = this.#middleware.find((one) => one.resultBackend !== undefined)?.resultBackend;
+    if (backend !== undefined) return backend;
+    throw new TypeError(
+      "Cannot get results: the broker has no Results middleware; add it with a backend",
+    );
+  }
+
+  /**
+   * Looks an option up: on the message, then on its actor. `null` and `undefined`
+   * mean that it is not set there; 0 and `false` mean themselves.
+   *
+   * @param message The message.
+   * @param name The option, by its name here.
+   * @param fallback What it is when neither has it: the middleware's own default.
+   * @returns The value. It comes from outside: its type is what the caller says.
+   */
+  getOption<T>(message: Message | MessageProxy, name: string, fallback: T): T {
+    const value = message.option(name) ?? this.#actors.get(message.actorName)?.options[name];
+    return (value ?? fallback) as T;
+  }
+
+  /**
+   * Stores a message on its queue, or delays it.
+   *
+   * @param message What to send.
+   * @param options The delay.
+   * @returns The message as it was stored, once the server has confirmed that. A
+   *   delayed one names its delay queue.
+   * @throws {TypeError} If it cannot be encoded.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   * @throws {MiddlewareError} If a middleware refuses it.
+   */
+  async enqueue<M extends Message>(message: M, options: EnqueueOptions = {}): Promise<M> {
+    const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
+    const queued = this.prepare(message, delay);
+    const before = this.emit("beforeEnqueue", queued, delay);
+    if (before !== undefined) await before;
+    const stored = this.store([queued]);
+    if (stored !== undefined) await stored;
+    const after = this.emit("afterEnqueue", queued, delay);
+    if (after !== undefined) await after;
+    return queued as M;
+  }
+
+  /**
+   * Stores many messages at once, in order. Either all hooks let them pass or none
+   * is sent.
+   *
+   * @param messages What to send.
+   * @param options One delay for all.
+   * @returns The messages as they were stored.
+   * @throws The same as {@linkcode Broker.enqueue}.
+   */
+  async enqueueMany<M extends Message>(
+    messages: readonly M[],
+    options: EnqueueOptions = {},
+  ): Promise<M[]> {
+    const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
+    const queued = messages.map((message) => this.prepare(message, delay) as M);
+    for (const message of queued) await this.emit("beforeEnqueue", message, delay);
+    if (queued.length > 0) await this.store(queued);
+    for (const message of queued) await this.emit("afterEnqueue", message, delay);
+    return queued;
+  }
+
+  /**
+   * Gives a message the form in which it is stored. Brokers that add options of
+   * their own extend this.
+   *
+   * @param message What to send.
+   * @param delay Milliseconds, if it is to be delayed.
+   * @returns The message, or a changed copy.
+   */
+  protected prepare(message: Message, delay: number | undefined): Message {
+    if (delay === undefined) return message;
+    return message.copy({
+      queueName: delayQueueName(message.queueName),
+      options: { eta: this.clock.now() + Math.round(delay) },
+    });
+  }
+
+  #setMiddleware(middleware: readonly Middleware[]): void {
+    this.#middleware = middleware;
+    this.#emitter.update(middleware);
+    this.#actorOptions.clear();
+    for (const { actorOptions = [] } of middleware) {
+      for (const name of actorOptions) this.#actorOptions.add(name);
+    }
+  }
+
+  #assertOptionsKnown(actor: Actor): void {
+    const strange = Object.keys(actor.options).filter((name) => !this.#actorOptions.has(name));
+    if (strange.length === 0) return;
+    throw new TypeError(
+      `Cannot declare actor "${actor.actorName}": no middleware of this broker knows its ` +
+        `options ${strange.join(", ")}; known are ${[...this.#actorOptions].toSorted().join(", ")}`,
+    );
+  }
+}

@@ -1,0 +1,74 @@
+import type { MessageProxy } from "./message_proxy.ts";
+
+/** Options of `Broker.consume`. */
+export interface ConsumeOptions {
+  /**
+   * How many messages may be received and not yet settled.
+   *
+   * @default {1}
+   */
+  prefetch?: number;
+}
+
+/** Options of {@linkcode Consumer.receive}. */
+export interface ReceiveOptions {
+  /** Ends the wait; the call then gives what it has, maybe nothing. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Takes messages off one queue. Every message received is settled by exactly one
+ * of `ack`, `nack`, `requeue`, or given back by `close`.
+ *
+ * The consumer of a delay queue gives a message once its `eta` has come, for the
+ * worker to put on its queue. A broker that does so by itself gives none.
+ *
+ * All methods reject with a `BrokerConnectionError` when the server cannot be
+ * reached. The worker then closes the consumer and opens another one; messages of
+ * the old one are the broker's to deliver again.
+ */
+export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisposable {
+  /** The queue it takes from. */
+  readonly queueName: string;
+
+  /** @param queueName The queue it takes from. */
+  constructor(queueName: string) {
+    this.queueName = queueName;
+  }
+
+  /**
+   * Waits for messages.
+   *
+   * @param limit How many to give at most, 1 or more; `prefetch` bounds it too.
+   * @param options A signal to end the wait.
+   * @returns One message or more, oldest first; none once aborted or closed.
+   *   Data that cannot be decoded comes as an `UndecodableMessage`.
+   */
+  abstract receive(limit: number, options?: ReceiveOptions): Promise<MessageProxy[]>;
+
+  /** Takes messages off the queue for good. */
+  abstract ack(messages: readonly MessageProxy[]): Promise<void>;
+
+  /** Moves messages to the dead letters, in the form of their `deadLetter`. */
+  abstract nack(messages: readonly MessageProxy[]): Promise<void>;
+
+  /** Gives messages back to the front of the queue, as they were. */
+  abstract requeue(messages: readonly MessageProxy[]): Promise<void>;
+
+  /** Gives everything that is not settled back to the queue. May be called twice. */
+  abstract close(): Promise<void>;
+
+  /** One message after the other, until the consumer is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<MessageProxy, void, undefined> {
+    while (true) {
+      const messages = await this.receive(1);
+      if (messages.length === 0) return;
+      yield* messages;
+    }
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

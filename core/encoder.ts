@@ -1,0 +1,135 @@
+import { DecodeError, errorMessage } from "./errors.ts";
+import { assertDepth, parseJsonExactly } from "./json_parser.ts";
+import { MAX_DEPTH, writeJson } from "./json_writer.ts";
+
+/** What an encoder makes: text where the format is text, else bytes. */
+export type Encoded = string | Uint8Array;
+
+/**
+ * Turns messages and results into what brokers and backends store, and back.
+ * Producers and workers of a queue must use the same one.
+ */
+export interface Encoder {
+  /**
+   * @param value A message's wire form, or a result.
+   * @returns Text or bytes.
+   * @throws {TypeError} If the format cannot carry the value.
+   */
+  encode(value: unknown): Encoded;
+
+  /**
+   * @param data What a server gave: bytes as a rule, or the text that `encode` made.
+   * @returns The value.
+   * @throws {DecodeError} If the data is not of this format.
+   */
+  decode(data: Encoded): unknown;
+
+  /**
+   * As `decode`, for a value that will be encoded again and must then come out
+   * as it came in, where plain JavaScript values cannot hold all of it.
+   */
+  decodeExactly?(data: Encoded): unknown;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Finds texts that `JSON.parse` and back could change: numbers such as `1.0`, `-0`,
+ * `1e5` or beyond 2 ** 53, and keys that look like integers. May find others too.
+ */
+const MAY_LOSE = /[[,:]\s*(?:-0[\s,\]}]|-?\d+(?:\.0|(?:\.\d+)?[eE])|-?\d{16})|"\d+"\s*:/;
+
+/** A text this short cannot hold more than `MAX_DEPTH` brackets and their partners. */
+const SHALLOW_LENGTH = 2 * MAX_DEPTH;
+
+/**
+ * The default encoder: JSON in the very bytes that Python dramatiq's
+ * `JSONEncoder` writes.
+ *
+ * Numbers become JavaScript numbers, so integers beyond 2 ** 53 lose digits
+ * inside an actor; a message that passes through (a retry, the next message of a
+ * pipeline, an argument of a callback) keeps them.
+ *
+ * Source: `protocol/messages.json`.
+ */
+export class JSONEncoder implements Encoder {
+  /**
+   * @param value `null`, booleans, numbers, strings, and arrays and plain objects of them.
+   * @returns ASCII text.
+   * @throws {TypeError} If the value holds anything else; the text names the place.
+   */
+  encode(value: unknown): string {
+    return writeJson(value);
+  }
+
+  /**
+   * @param data UTF-8 bytes, or text.
+   * @returns The value; `NaN` and `Infinity` are read as Python writes them.
+   * @throws {DecodeError} If it is not UTF-8 or not JSON, or nested too deep.
+   */
+  decode(data: Encoded): unknown {
+    const text = toText(data);
+    try {
+      const value = JSON.parse(text) as unknown;
+      if (text.length > SHALLOW_LENGTH) assertShallow(value, 0);
+      return value;
+    } catch {
+      // Python's NaN and Infinity are no JSON; the exact parser also words the error better.
+      return parseExactly(text, data);
+    }
+  }
+
+  /**
+   * @param data UTF-8 bytes, or text.
+   * @returns The value, which `encode` writes with its original numbers and keys.
+   * @throws {DecodeError} If it is not UTF-8 or not JSON, or nested too deep.
+   */
+  decodeExactly(data: Encoded): unknown {
+    const text = toText(data);
+    return MAY_LOSE.test(text) ? parseExactly(text, data) : this.decode(text);
+  }
+}
+
+function toText(data: Encoded): string {
+  if (typeof data === "string") return data;
+  try {
+    return utf8.decode(data);
+  } catch (error) {
+    throw new DecodeError("Cannot decode data: it is not UTF-8", data, { cause: error });
+  }
+}
+
+function parseExactly(text: string, data: Encoded): unknown {
+  try {
+    return parseJsonExactly(text);
+  } catch (error) {
+    throw new DecodeError(`Cannot decode data: ${errorMessage(error)}`, data, { cause: error });
+  }
+}
+
+/** What is accepted must be writable again: `JSON.parse` knows no limit, the writer does. */
+function assertShallow(value: unknown, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  assertDepth(depth);
+  if (Array.isArray(value)) {
+    for (const item of value) assertShallow(item, depth + 1);
+  } else {
+    for (const key in value) assertShallow((value as Record<string, unknown>)[key], depth + 1);
+  }
+}
+
+let globalEncoder: Encoder = new JSONEncoder();
+
+/** @returns The encoder of this process, a {@linkcode JSONEncoder} unless it was set. */
+export function getEncoder(): Encoder {
+  return globalEncoder;
+}
+
+/**
+ * Sets the encoder of this process. Do so before anything is sent or received.
+ *
+ * @param encoder The encoder that all peers of the queues use.
+ */
+export function setEncoder(encoder: Encoder): void {
+  globalEncoder = encoder;
+}

@@ -1,0 +1,282 @@
+/**
+ * Root of every error that this library defines, so that one `catch` can tell
+ * them from the application's own.
+ *
+ * Wrong arguments are plain `TypeError` (shape) or `RangeError` (range) instead.
+ */
+export class DramatiqError extends Error {
+  // On the prototype, as that of built-in errors; spelled out, so that minifying keeps it.
+  static {
+    this.prototype.name = "DramatiqError";
+  }
+}
+
+/** Bytes that are not a message, or not a value, of the encoder in use. */
+export class DecodeError extends DramatiqError {
+  static {
+    this.prototype.name = "DecodeError";
+  }
+
+  /** What could not be decoded, untouched. */
+  readonly data: string | Uint8Array;
+
+  /**
+   * @param message What is wrong with the data.
+   * @param data The data, exactly as it was received.
+   * @param options The underlying error, as `cause`.
+   */
+  constructor(message: string, data: string | Uint8Array, options?: ErrorOptions) {
+    super(message, options);
+    this.data = data;
+  }
+}
+
+/** Root of the errors that a broker raises. */
+export class BrokerError extends DramatiqError {
+  static {
+    this.prototype.name = "BrokerError";
+  }
+}
+
+/** No actor of that name is declared on the broker. */
+export class ActorNotFound extends BrokerError {
+  static {
+    this.prototype.name = "ActorNotFound";
+  }
+}
+
+/** No queue of that name is declared on the broker. */
+export class QueueNotFound extends BrokerError {
+  static {
+    this.prototype.name = "QueueNotFound";
+  }
+}
+
+/** A queue still held messages when the time given to `join` was over. */
+export class QueueJoinTimeout extends DramatiqError {
+  static {
+    this.prototype.name = "QueueJoinTimeout";
+  }
+}
+
+/**
+ * Root of the errors of a connection to a server. What was asked for may or may
+ * not have happened there.
+ *
+ * Exported from the root entry as `ConnectionError`, dramatiq's name, too.
+ */
+export class BrokerConnectionError extends BrokerError {
+  static {
+    this.prototype.name = "BrokerConnectionError";
+  }
+}
+
+/** A connection that stood was lost. */
+export class ConnectionClosed extends BrokerConnectionError {
+  static {
+    this.prototype.name = "ConnectionClosed";
+  }
+}
+
+/** A connection could not be made. */
+export class ConnectionFailed extends BrokerConnectionError {
+  static {
+    this.prototype.name = "ConnectionFailed";
+  }
+}
+
+/** A rate limiter refused, see `RateLimiter.acquire`. */
+export class RateLimitExceeded extends DramatiqError {
+  static {
+    this.prototype.name = "RateLimitExceeded";
+  }
+}
+
+/** Options for {@linkcode Retry}. */
+export interface RetryOptions extends ErrorOptions {
+  /**
+   * Milliseconds until the next attempt. It is taken as it stands: neither
+   * `minBackoff` nor `maxBackoff` bounds it.
+   *
+   * @default {undefined} The usual backoff.
+   */
+  delay?: number;
+}
+
+/**
+ * Thrown by an actor to be run again without that counting as a defect: the
+ * worker logs it at level info. It does count against `maxRetries`.
+ *
+ * @example Come back in a minute
+ * ```ts
+ * import { actor, Retry, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ *
+ * export const download = actor(async function download(url: string) {
+ *   const response = await fetch(url);
+ *   if (response.status === 429) throw new Retry("rate limited", { delay: 60_000 });
+ * });
+ * ```
+ */
+export class Retry extends DramatiqError {
+  static {
+    this.prototype.name = "Retry";
+  }
+
+  /** Milliseconds until the next attempt; `undefined` for the usual backoff. */
+  readonly delay: number | undefined;
+
+  /**
+   * @param message Why the actor wants another attempt.
+   * @param options The delay and the cause.
+   */
+  constructor(message = "", options: RetryOptions = {}) {
+    super(message, options);
+    this.delay = options.delay;
+  }
+}
+
+/** Root of the errors about results. */
+export class ResultError extends DramatiqError {
+  static {
+    this.prototype.name = "ResultError";
+  }
+}
+
+/** There is no result for that message, or not yet. */
+export class ResultMissing extends ResultError {
+  static {
+    this.prototype.name = "ResultMissing";
+  }
+}
+
+/** A result did not come within the time given. */
+export class ResultTimeout extends ResultError {
+  static {
+    this.prototype.name = "ResultTimeout";
+  }
+}
+
+/** Options for {@linkcode ResultFailure}. */
+export interface ResultFailureOptions extends ErrorOptions {
+  /** Class name of the error that the actor threw, in the language of the worker. */
+  origExcType?: string;
+  /** Its message. */
+  origExcMsg?: string;
+}
+
+/** The actor of the message failed for good; there will be no result. */
+export class ResultFailure extends ResultError {
+  static {
+    this.prototype.name = "ResultFailure";
+  }
+
+  /** Class name of the error that the actor threw, in the language of the worker. */
+  readonly origExcType: string;
+  /** Its message. */
+  readonly origExcMsg: string;
+
+  /**
+   * @param message What failed.
+   * @param options The actor's own error.
+   */
+  constructor(message = "", options: ResultFailureOptions = {}) {
+    super(message, options);
+    this.origExcType = options.origExcType ?? "";
+    this.origExcMsg = options.origExcMsg ?? "";
+  }
+}
+
+/**
+ * Thrown by a middleware's `before…` hook to stop what is going on: declaring,
+ * enqueueing or processing. Any other error in a hook is logged and ignored.
+ *
+ * Source: `rules` in `protocol/hooks.json`.
+ */
+export class MiddlewareError extends DramatiqError {
+  static {
+    this.prototype.name = "MiddlewareError";
+  }
+}
+
+/**
+ * Thrown in `beforeProcessMessage`, or by the actor, to drop a message: it is
+ * acknowledged without further ado, or dead-lettered if `message.fail()` was
+ * called before.
+ */
+export class SkipMessage extends MiddlewareError {
+  static {
+    this.prototype.name = "SkipMessage";
+  }
+}
+
+/**
+ * Thrown by a middleware in `afterProcessMessage` when something that must
+ * outlive the message could not be stored: its retry, the next message of its
+ * pipeline, a callback, its result. The message is then not acknowledged.
+ *
+ * With a {@linkcode BrokerConnectionError} as the cause the message goes back to
+ * its queue and runs again; with any other cause it is dead-lettered.
+ */
+export class SuccessorNotStored extends DramatiqError {
+  static {
+    this.prototype.name = "SuccessorNotStored";
+  }
+}
+
+/**
+ * The class name of whatever was thrown, as callbacks, results and logs name it:
+ * `ValueError`, `TypeError`, `TimeLimitExceeded`.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @returns The name, never empty.
+ */
+export function errorType(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return thrown === null ? "null" : typeof thrown;
+  // `class Mine extends Error {}` leaves `name` at "Error"; the class knows better.
+  return thrown.name !== "Error" && thrown.name !== ""
+    ? thrown.name
+    : thrown.constructor?.name || "Error";
+}
+
+/**
+ * @param thrown Anything that a `catch` clause may get.
+ * @returns Its message, or its text when it is no error.
+ */
+export function errorMessage(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** A traceback is for reading; what is longer says nothing more. */
+const MAX_TRACEBACK_LENGTH = 16_384;
+
+/**
+ * The text that a retry or a dead letter carries as `traceback`: the stack of the
+ * error and of its causes, ending in a line break as Python's does.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @returns The text, at most 16 KiB of it.
+ */
+export function formatTraceback(thrown: unknown): string {
+  const parts: string[] = [];
+  const seen = new Set<unknown>();
+  let current = thrown;
+  while (current !== undefined && current !== null && !seen.has(current)) {
+    seen.add(current);
+    parts.push(stackOf(current));
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  const text = parts.join("\nCaused by: ");
+  return (text.length > MAX_TRACEBACK_LENGTH ? `${text.slice(0, MAX_TRACEBACK_LENGTH)}…` : text) +
+    "\n";
+}
+
+function stackOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return `${errorType(thrown)}: ${String(thrown)}`;
+  const head = `${errorType(thrown)}: ${thrown.message}`;
+  const stack = thrown.stack ?? "";
+  // V8 puts the head into the stack, under the name at construction; JavaScriptCore leaves it out.
+  const frames = stack.split("\n").filter((line) => /^\s+at |^[^\s]*@|^\s*at /.test(line));
+  return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
+}

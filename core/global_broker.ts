@@ -1,0 +1,36 @@
+import type { Broker } from "./broker.ts";
+
+let globalBroker: Broker | undefined;
+let makeDefaultBroker: (() => Broker) | undefined;
+
+/**
+ * The broker of this process. When none was set, one is made as
+ * `DRAMATIQ_BROKER_URL` says.
+ *
+ * @returns The broker; it connects when it is first used.
+ * @throws {TypeError} If none was set and the variable names none.
+ */
+export function getBroker(): Broker {
+  if (globalBroker === undefined) {
+    if (makeDefaultBroker === undefined) {
+      throw new TypeError("Cannot get a broker: call setBroker() first");
+    }
+    globalBroker = makeDefaultBroker();
+  }
+  return globalBroker;
+}
+
+/**
+ * Sets the broker of this process. Do so before the first actor is declared:
+ * actors stay with the broker that they were declared on.
+ *
+ * @param broker The broker that actors use unless they name another.
+ */
+export function setBroker(broker: Broker): void {
+  globalBroker = broker;
+}
+
+/** Tells the core how to make a broker; the core knows none. */
+export function setDefaultBrokerFactory(factory: () => Broker): void {
+  makeDefaultBroker = factory;
+}

@@ -1,0 +1,204 @@
+import type { Broker } from "./broker.ts";
+import { type Duration, toMilliseconds } from "./duration.ts";
+import { getBroker } from "./global_broker.ts";
+import { Message } from "./message.ts";
+import { hasResult, Pipeline, type PipelineOptions, timeLeft } from "./pipeline.ts";
+import type { GetResultOptions } from "./result_source.ts";
+
+/** Options of {@linkcode group}. */
+export type GroupOptions = PipelineOptions;
+
+/** What a group is made of. */
+// deno-lint-ignore no-explicit-any -- the results are inferred from the parts
+export type GroupStep = Message<any, any> | Pipeline<any, any> | Group<any>;
+
+/** Options of {@linkcode Group.run}. */
+export interface RunGroupOptions {
+  /** How long every member is to wait. */
+  delay?: Duration | undefined;
+}
+
+/** The result of one part of a group; of a group within, an array. */
+export type MemberResult<S> = S extends Message<infer R, infer _> ? R
+  : S extends Pipeline<infer R, infer _> ? R
+  : S extends Group<infer R> ? R[]
+  : never;
+
+/**
+ * Messages that run side by side. Made by {@linkcode group}.
+ *
+ * `R` is what its members return.
+ */
+export class Group<R = unknown> {
+  /** The parts: messages, pipelines and groups. */
+  readonly children: readonly GroupStep[];
+  readonly #broker: Broker | undefined;
+  readonly #callbacks: Message[] = [];
+
+  /** Use {@linkcode group}, which infers the type of the results. */
+  constructor(children: Iterable<GroupStep>, options: GroupOptions = {}) {
+    this.children = [...children];
+    this.#broker = options.broker;
+  }
+
+  /** How many parts there are. */
+  get length(): number {
+    return this.children.length;
+  }
+
+  /** The broker that it runs on. */
+  get broker(): Broker {
+    return this.#broker ?? getBroker();
+  }
+
+  /**
+   * Has a message sent once all members have succeeded. Needs the `GroupCallbacks`
+   * middleware. Should a member fail for good, it is never sent.
+   *
+   * @param message What to send; it gets its own arguments only.
+   */
+  addCompletionCallback(message: Message): void {
+    this.#callbacks.push(message);
+  }
+
+  /**
+   * Sends all members.
+   *
+   * @param options One delay for all.
+   * @returns This group, to ask it for results.
+   * @throws {TypeError} If it has completion callbacks and the broker no `GroupCallbacks`
+   *   middleware, or a member is itself a group.
+   * @throws {RangeError} If it has completion callbacks and no members.
+   * @throws The same as `actor.send`.
+   */
+  async run(options: RunGroupOptions = {}): Promise<this> {
+    const children = this.#callbacks.length === 0 ? this.children : await this.#withCallbacks();
+    const delay = options.delay === undefined
+      ? {}
+      : { delay: toMilliseconds(options.delay, "delay") };
+    let batch: Message[] = [];
+    const sendBatch = async () => {
+      await this.broker.enqueueMany(batch, delay);
+      batch = [];
+    };
+    for (const child of children) {
+      if (child instanceof Message) {
+        batch.push(child);
+      } else {
+        await sendBatch();
+        await child.run(delay);
+      }
+    }
+    await sendBatch();
+    return this;
+  }
+
+  /** Whether all members have a result. */
+  get completed(): Promise<boolean> {
+    return this.completedCount.then((count) => count === this.length);
+  }
+
+  /** How many parts have a result; a group within counts as one, once it has all of its own. */
+  get completedCount(): Promise<number> {
+    const completed = this.children.map((child) =>
+      child instanceof Message ? hasResult(child, this.broker) : child.completed
+    );
+    return Promise.all(completed).then((all) => all.filter(Boolean).length);
+  }
+
+  /**
+   * The results of the members in order; of a group within, an array.
+   *
+   * @param options Whether and how long to wait, for all together.
+   * @returns The results.
+   * @throws The same as `message.getResult`.
+   */
+  async *getResults(options: GetResultOptions = {}): AsyncGenerator<R, void, undefined> {
+    const backend = options.backend ?? this.broker.getResultBackend();
+    const remaining = timeLeft(this.broker, options);
+    for (const child of this.children) {
+      const wanted = { ...options, ...remaining(), backend };
+      yield await (child instanceof Group
+        ? Array.fromAsync(child.getResults(wanted))
+        : child.getResult(wanted)) as R;
+    }
+  }
+
+  /**
+   * Waits until all members have a result.
+   *
+   * @param options How long to wait.
+   * @throws {ResultTimeout} If the time is over before.
+   * @throws {ResultFailure} If a member failed for good.
+   */
+  async wait(options: Omit<GetResultOptions, "block"> = {}): Promise<void> {
+    for await (const _result of this.getResults({ ...options, block: true }));
+  }
+
+  /** For people to read: `group([add(1, 2), add(3, 4)])`. */
+  toString(): string {
+    return `group([${this.children.join(", ")}])`;
+  }
+
+  /** Members that carry the callbacks, which `GroupCallbacks` has been told to count. */
+  async #withCallbacks(): Promise<(Message | Pipeline)[]> {
+    const { broker } = this;
+    const counter = broker.middleware.find((one) => one.beginGroup !== undefined);
+    if (counter === undefined) {
+      throw new TypeError(
+        "Cannot run a group with completion callbacks: the broker has no GroupCallbacks " +
+          "middleware; add it with a rate limiter backend",
+      );
+    }
+    if (this.length === 0) {
+      throw new RangeError("Cannot run a group with completion callbacks: it has no members");
+    }
+    const groupCompletionUuid = crypto.randomUUID();
+    const groupCompletionCallbacks = this.#callbacks.map((message) => message.asDict());
+    const options = { groupCompletionUuid, groupCompletionCallbacks };
+    const members = this.children.map((child) => {
+      if (child instanceof Message) return child.copy({ options });
+      if (child instanceof Pipeline) {
+        // The pipeline has succeeded when its last message has.
+        const last = child.messages.at(-1)!.copy({ options });
+        return new Pipeline([...child.messages.slice(0, -1), last], { broker: child.broker });
+      }
+      throw new TypeError(
+        "Cannot run a group with completion callbacks: groups within it cannot be counted; " +
+          "make them members",
+      );
+    });
+    await counter.beginGroup!(broker, groupCompletionUuid, members.length);
+    return members;
+  }
+}
+
+/**
+ * Puts messages, pipelines or groups side by side.
+ *
+ * @param children The parts.
+ * @param options The broker.
+ * @returns The group; nothing is sent before it is run.
+ *
+ * @example Two downloads at a time
+ * ```ts
+ * import { actor, group, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ *
+ * const download = actor(function download(url: string) {
+ *   return `text of ${url}`;
+ * });
+ *
+ * await group([
+ *   download.message("https://example.com/a"),
+ *   download.message("https://example.com/b"),
+ * ]).run();
+ * ```
+ */
+export function group<S extends GroupStep>(
+  children: Iterable<S>,
+  options: GroupOptions = {},
+): Group<MemberResult<S>> {
+  return new Group(children, options);
+}

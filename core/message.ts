@@ -1,0 +1,392 @@
+import { getBroker } from "./global_broker.ts";
+import { type Encoded, getEncoder } from "./encoder.ts";
+import { DecodeError, errorMessage } from "./errors.ts";
+import {
+  fromWireOptions,
+  type MessageOptions,
+  NO_OPTIONS,
+  toWireName,
+  toWireOptions,
+  type WireOptions,
+} from "./message_options.ts";
+import type { Pipeline } from "./composition.ts";
+import { pipeline } from "./composition.ts";
+import type { GetResultOptions } from "./result_source.ts";
+import { keepSpelling } from "./spelling.ts";
+
+/** Keyword arguments, which only Python callers have: name to value. */
+export type Kwargs = Readonly<Record<string, unknown>>;
+
+/** A message in wire form: what an {@linkcode Encoder} encodes. */
+export interface MessageDict {
+  /** The queue it is on; a delayed message's ends in `.DQ`. */
+  readonly queue_name: string;
+  /** The actor that it is for. */
+  readonly actor_name: string;
+  /** Positional arguments. */
+  readonly args: readonly unknown[];
+  /** Keyword arguments. */
+  readonly kwargs: Kwargs;
+  /** Options, by their names on the wire. */
+  readonly options: WireOptions;
+  /** Stays the same through retries and delays. */
+  readonly message_id: string;
+  /** Milliseconds since the epoch at which the message was made. */
+  readonly message_timestamp: number;
+}
+
+/** What a {@linkcode Message} is made of. */
+export interface MessageFields {
+  /** The queue it goes to. */
+  queueName: string;
+  /** The actor that it is for. */
+  actorName: string;
+  /** Positional arguments. */
+  args: readonly unknown[];
+  /** Keyword arguments, for an actor in Python. @default {{}} */
+  kwargs?: Kwargs;
+  /** Options of this one message. @default {{}} */
+  options?: MessageOptions;
+  /** Tells it from all others. @default {crypto.randomUUID()} */
+  messageId?: string;
+  /** Milliseconds since the epoch. @default {Date.now()} */
+  messageTimestamp?: number;
+}
+
+/** Changes that {@linkcode Message.copy} makes; what is not named stays. */
+export interface MessageChanges extends Partial<Omit<MessageFields, "options">> {
+  /** Options to set, or, where `undefined`, to take out. */
+  options?: { [Name in keyof MessageOptions]?: MessageOptions[Name] | undefined };
+}
+
+const NO_KWARGS: Kwargs = Object.freeze({});
+const FIELD_COUNT = 7;
+/** What a log line shows of the arguments. */
+const MAX_ARGUMENT_TEXT = 200;
+
+/** The part of a message that is there for types only. */
+export interface Message<R, I> {
+  /** What a pipeline may add to the arguments; a method, so that any message fits `Message`. */
+  "~pipes"?(value: I): R;
+}
+
+/**
+ * One call of an actor, on its way to a worker. Immutable.
+ *
+ * `R` is what the actor returns; `I` is what a pipeline may add to the
+ * arguments (`unknown`: anything).
+ */
+export class Message<R = unknown, I = unknown> {
+  /** The queue it is on; a delayed message's ends in `.DQ`. */
+  readonly queueName: string;
+  /** The actor that it is for. */
+  readonly actorName: string;
+  /** Positional arguments. */
+  readonly args: readonly unknown[];
+  /** Keyword arguments, which only Python callers have. */
+  readonly kwargs: Kwargs;
+  /** Stays the same through retries and delays. */
+  readonly messageId: string;
+  /** Milliseconds since the epoch at which the message was made. */
+  readonly messageTimestamp: number;
+  #wireOptions: WireOptions;
+  #options: MessageOptions | undefined;
+  /** What it was decoded from, until it is copied. */
+  #encoded: Encoded | undefined;
+
+  /**
+   * Makes a message; `actor.message()` is the usual way.
+   *
+   * @param fields What the message is made of.
+   */
+  constructor(fields: MessageFields) {
+    this.queueName = fields.queueName;
+    this.actorName = fields.actorName;
+    this.args = fields.args;
+    this.kwargs = fields.kwargs ?? NO_KWARGS;
+    this.messageId = fields.messageId ?? crypto.randomUUID();
+    this.messageTimestamp = fields.messageTimestamp ?? Date.now();
+    this.#wireOptions = toWireOptions(fields.options);
+  }
+
+  /**
+   * Reads a message with the encoder of this process.
+   *
+   * @param data What {@linkcode Message.encode} made, here or in Python.
+   * @returns The message. A missing id or timestamp is filled in.
+   * @throws {DecodeError} If the data is not a message.
+   */
+  static decode(data: Encoded): Message {
+    const message = fromWire(getEncoder().decode(data), data);
+    message.#encoded = data;
+    return message;
+  }
+
+  /**
+   * Reads a message that is a part of another one.
+   *
+   * @param dict A message in wire form, for example a `pipeTarget`.
+   * @returns The message.
+   * @throws {DecodeError} If it is not a message.
+   */
+  static fromDict(dict: unknown): Message {
+    return fromWire(dict, "");
+  }
+
+  /** @internal Makes a message of checked fields and options as they travel. */
+  static ofWire(fields: MessageFields, options: WireOptions): Message {
+    const message = new Message(fields);
+    message.#wireOptions = options;
+    return message;
+  }
+
+  /** The options by their names here, frozen. */
+  get options(): MessageOptions {
+    this.#options ??= fromWireOptions(this.#wireOptions);
+    return this.#options;
+  }
+
+  /** {@linkcode Message.messageTimestamp} as a `Date`. */
+  get messageDatetime(): Date {
+    return new Date(this.messageTimestamp);
+  }
+
+  /**
+   * One option, without making {@linkcode Message.options}.
+   *
+   * @param name Its name here.
+   * @returns Its value, `undefined` when it is not set.
+   */
+  option(name: string): unknown {
+    const options = this.#wireOptions;
+    if (options === NO_OPTIONS) return undefined;
+    const wireName = toWireName(name);
+    return Object.hasOwn(options, wireName) ? options[wireName] : undefined;
+  }
+
+  /**
+   * The message in wire form. One that was received gives its arguments as they
+   * were received, whatever its actor has made of them since.
+   */
+  asDict(): MessageDict {
+    const { args, kwargs, options } = this.#asReceived();
+    return {
+      queue_name: this.queueName,
+      actor_name: this.actorName,
+      args,
+      kwargs,
+      options,
+      message_id: this.messageId,
+      message_timestamp: this.messageTimestamp,
+    };
+  }
+
+  /**
+   * A changed copy. Options are merged: one that is `undefined` is taken out.
+   *
+   * @param changes The fields to change.
+   * @returns The copy, with the same id unless that is changed.
+   */
+  copy(changes: MessageChanges = {}): Message<R, I> {
+    const original = this.#asReceived();
+    const copy = new Message<R, I>({
+      queueName: changes.queueName ?? this.queueName,
+      actorName: changes.actorName ?? this.actorName,
+      args: changes.args ?? original.args,
+      kwargs: changes.kwargs ?? original.kwargs,
+      messageId: changes.messageId ?? this.messageId,
+      messageTimestamp: changes.messageTimestamp ?? this.messageTimestamp,
+    });
+    copy.#wireOptions = changes.options === undefined
+      ? original.options
+      : mergeOptions(original.options, changes.options);
+    return copy;
+  }
+
+  /**
+   * Writes the message with the encoder of this process.
+   *
+   * @returns The message as the encoder of this process writes it.
+   * @throws {TypeError} If an argument or option is something that the encoder cannot
+   *   carry. The text names it.
+   */
+  encode(): Encoded {
+    try {
+      return getEncoder().encode(this.asDict());
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      const reason = errorMessage(error).replace(/^Cannot encode /, "");
+      throw new TypeError(`Cannot encode message for actor "${this.actorName}": ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * The result of this message, from the backend of the `Results` middleware.
+   *
+   * @param options Whether and how long to wait for it.
+   * @returns What the actor returned.
+   * @throws {ResultMissing} If there is none (yet) and `block` is not set.
+   * @throws {ResultTimeout} If there is none when the time is over.
+   * @throws {ResultFailure} If the actor failed for good.
+   * @throws {TypeError} If the broker has no result backend.
+   */
+  async getResult(options: GetResultOptions = {}): Promise<R> {
+    const backend = options.backend ?? getBroker().getResultBackend();
+    return await backend.getResult(this as Message, options) as R;
+  }
+
+  /**
+   * Makes a pipeline: the result of this message becomes the last argument of
+   * the next.
+   *
+   * @param next A message or pipeline that takes what this one's actor returns.
+   * @returns The pipeline; nothing is sent before it is run.
+   */
+  pipe<R2, I2>(
+    next: (Message<R2, I2> | Pipeline<R2, I2>) & ([R] extends [I2] ? unknown : never),
+  ): Pipeline<R2, I> {
+    return pipeline([this, next as Message]) as unknown as Pipeline<R2, I>;
+  }
+
+  /** The call, for people to read: `add(1, 2)`. */
+  toString(): string {
+    const args = this.args.map(describe);
+    const kwargs = Object.keys(this.kwargs).map((name) => `${name}=${describe(this.kwargs[name])}`);
+    const text = [...args, ...kwargs].join(", ");
+    const shown = text.length > MAX_ARGUMENT_TEXT ? `${text.slice(0, MAX_ARGUMENT_TEXT)}…` : text;
+    return `${this.actorName}(${shown})`;
+  }
+
+  /** What travels on: values with their original spelling, not those an actor may have changed. */
+  #asReceived(): { args: readonly unknown[]; kwargs: Kwargs; options: WireOptions } {
+    if (this.#encoded !== undefined) {
+      const encoder = getEncoder();
+      const decoded = encoder.decodeExactly?.(this.#encoded) ?? encoder.decode(this.#encoded);
+      return decoded as MessageDict;
+    }
+    return { args: this.args, kwargs: this.kwargs, options: this.#wireOptions };
+  }
+}
+
+/**
+ * What a queue held instead of a message. It goes to the dead letters as it is.
+ */
+export class UndecodableMessage extends Message {
+  /** What is wrong with the data, and the data. */
+  readonly error: DecodeError;
+
+  /**
+   * Stands for the data in its queue.
+   *
+   * @param queueName The queue that held it.
+   * @param error Why it is not a message.
+   */
+  constructor(queueName: string, error: DecodeError) {
+    super({ queueName, actorName: "", args: [], messageId: "", messageTimestamp: 0 });
+    this.error = error;
+  }
+
+  /** The data, untouched. */
+  override encode(): Encoded {
+    return this.error.data;
+  }
+}
+
+/**
+ * Decodes what a queue held, for consumers: it never throws on bad data.
+ *
+ * @param queueName The queue that held it.
+ * @param data What it held.
+ * @returns The message, or an {@linkcode UndecodableMessage}.
+ */
+export function decodeFromQueue(queueName: string, data: Encoded): Message {
+  try {
+    return Message.decode(data);
+  } catch (error) {
+    const reason = error instanceof DecodeError
+      ? error
+      : new DecodeError(`Cannot decode data: ${errorMessage(error)}`, data, { cause: error });
+    return new UndecodableMessage(queueName, reason);
+  }
+}
+
+function mergeOptions(
+  original: WireOptions,
+  changes: NonNullable<MessageChanges["options"]>,
+): WireOptions {
+  const merged: Record<string, unknown> = {
+    ...original,
+    ...toWireOptions(changes as MessageOptions),
+  };
+  for (const name of Object.keys(changes)) {
+    if (changes[name] === undefined) delete merged[toWireName(name)];
+  }
+  return keepSpelling(original, merged);
+}
+
+function fromWire(wire: unknown, data: Encoded): Message {
+  if (!isMessageDict(wire)) {
+    throw new DecodeError(`Cannot decode message: ${whatIsWrongWith(wire)}`, data);
+  }
+  return Message.ofWire({
+    queueName: wire.queue_name,
+    actorName: wire.actor_name,
+    args: wire.args,
+    kwargs: wire.kwargs,
+    messageId: wire.message_id,
+    messageTimestamp: wire.message_timestamp,
+  }, wire.options);
+}
+
+/** True for an object of exactly the seven fields; id and timestamp may be missing. */
+function isMessageDict(wire: unknown): wire is MessageDict {
+  if (typeof wire !== "object" || wire === null) return false;
+  const { queue_name, actor_name, args, kwargs, options, message_id, message_timestamp } =
+    wire as Partial<MessageDict>;
+  const known = FIELD_COUNT - (message_id === undefined ? 1 : 0) -
+    (message_timestamp === undefined ? 1 : 0);
+  return typeof queue_name === "string" && typeof actor_name === "string" &&
+    Array.isArray(args) && isObject(kwargs) && isObject(options) &&
+    (typeof message_id === "string" || message_id === undefined) &&
+    (typeof message_timestamp === "number" || message_timestamp === undefined) &&
+    Object.keys(wire).length === known;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function whatIsWrongWith(wire: unknown): string {
+  if (!isObject(wire)) return `it is ${wire === null ? "null" : `a ${typeof wire}`}, not an object`;
+  const kinds: Record<keyof MessageDict, string> = {
+    queue_name: "string",
+    actor_name: "string",
+    args: "array",
+    kwargs: "object",
+    options: "object",
+    message_id: "string",
+    message_timestamp: "number",
+  };
+  const fields = wire as Record<string, unknown>;
+  for (const [name, kind] of Object.entries(kinds)) {
+    const value = fields[name];
+    if (value === undefined) {
+      if (name === "message_id" || name === "message_timestamp") continue;
+      return `its ${name} is missing`;
+    }
+    const found = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+    if (found !== kind) return `its ${name} is not of type ${kind} but ${found}`;
+  }
+  const strange = Object.keys(fields).filter((name) => !Object.hasOwn(kinds, name));
+  return `it has unknown fields: ${strange.join(", ")}`;
+}
+
+function describe(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value); // a BigInt, a cycle
+  }
+}

@@ -1,0 +1,167 @@
+import { formatTraceback } from "./errors.ts";
+import type { Interrupt } from "./interrupt.ts";
+import { type Kwargs, type Message, UndecodableMessage } from "./message.ts";
+import type { MessageOptions } from "./message_options.ts";
+
+/** How an interrupt is to be carried out. */
+export interface InterruptOptions {
+  /**
+   * Milliseconds the actor gets to settle by itself before it is given up.
+   *
+   * @default {Infinity}
+   */
+  grace?: number;
+}
+
+/**
+ * One delivery of a message to a worker: the message, and what becomes of it.
+ * Brokers extend it with what they need to settle it.
+ */
+export class MessageProxy {
+  /**
+   * The message. Middleware that changes it puts a changed copy here, and that
+   * is what the dead letters keep.
+   */
+  message: Message;
+  #failed = false;
+  #retried = false;
+  #exception: unknown;
+  #interrupt: Interrupt | undefined;
+  #controller: AbortController | undefined;
+  #onInterrupt: ((reason: Interrupt, grace: number) => void) | undefined;
+
+  /** @param message What was delivered. */
+  constructor(message: Message) {
+    this.message = message;
+  }
+
+  /** The queue it came from. */
+  get queueName(): string {
+    return this.message.queueName;
+  }
+
+  /** The actor that it is for. */
+  get actorName(): string {
+    return this.message.actorName;
+  }
+
+  /** Positional arguments. */
+  get args(): readonly unknown[] {
+    return this.message.args;
+  }
+
+  /** Keyword arguments, which only Python callers have. */
+  get kwargs(): Kwargs {
+    return this.message.kwargs;
+  }
+
+  /** The options by their names here. */
+  get options(): MessageOptions {
+    return this.message.options;
+  }
+
+  /** One option by its name here, `undefined` when it is not set. */
+  option(name: string): unknown {
+    return this.message.option(name);
+  }
+
+  /** Stays the same through retries and delays. */
+  get messageId(): string {
+    return this.message.messageId;
+  }
+
+  /** Milliseconds since the epoch at which the message was made. */
+  get messageTimestamp(): number {
+    return this.message.messageTimestamp;
+  }
+
+  /** Whether it is to go to the dead letters. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** Marks it to go to the dead letters instead of being acknowledged. */
+  fail(): void {
+    this.#failed = true;
+  }
+
+  /** Whether its retry is stored. */
+  get retried(): boolean {
+    return this.#retried;
+  }
+
+  /** Notes that its retry is stored. */
+  markRetried(): void {
+    this.#retried = true;
+  }
+
+  /** The error that it failed with, as far as there is one. */
+  get exception(): unknown {
+    return this.#exception;
+  }
+
+  /** Notes the error that it failed with; `StubBroker.join` throws it again. */
+  stuffException(exception: unknown): void {
+    this.#exception = exception;
+  }
+
+  /** Forgets the error. */
+  clearException(): void {
+    this.#exception = undefined;
+  }
+
+  /**
+   * The message as the dead letters are to keep it: undecodable data as it came,
+   * else with a `traceback` of what it failed with.
+   */
+  get deadLetter(): Message {
+    const { message } = this;
+    if (message instanceof UndecodableMessage || this.#exception === undefined) return message;
+    if (message.option("traceback") !== undefined) return message;
+    return message.copy({ options: { traceback: formatTraceback(this.#exception) } });
+  }
+
+  /** Aborts when the actor is to stop. Made when somebody asks for it. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#interrupt !== undefined) this.#controller.abort(this.#interrupt);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Why the actor is to stop, once it is. */
+  get interruptReason(): Interrupt | undefined {
+    return this.#interrupt;
+  }
+
+  /**
+   * Tells the running actor to stop. The signal aborts with the first reason; later
+   * interrupts can only shorten the grace.
+   *
+   * @param reason What its signal aborts with.
+   * @param options How long it may take.
+   */
+  interrupt(reason: Interrupt, options: InterruptOptions = {}): void {
+    if (this.#interrupt === undefined) {
+      this.#interrupt = reason;
+      this.#controller?.abort(reason);
+    }
+    this.#onInterrupt?.(reason, options.grace ?? Infinity);
+  }
+
+  /**
+   * For executors.
+   *
+   * @param listener Called at an interrupt, with the milliseconds of grace;
+   *   `undefined` to hear no more of it.
+   */
+  set onInterrupt(listener: ((reason: Interrupt, grace: number) => void) | undefined) {
+    this.#onInterrupt = listener;
+  }
+
+  /** The call, for people to read: `add(1, 2)`. */
+  toString(): string {
+    return this.message.toString();
+  }
+}

@@ -1,0 +1,232 @@
+import type { Broker } from "./broker.ts";
+import { ResultMissing } from "./errors.ts";
+import { getBroker } from "./global_broker.ts";
+import type { Message } from "./message.ts";
+import type { GetResultOptions } from "./result_source.ts";
+import { type Duration, toMilliseconds } from "./duration.ts";
+
+/** Options of {@linkcode pipeline} and of {@linkcode Group}. */
+export interface PipelineOptions {
+  /** The broker it runs on. @default {getBroker()} */
+  broker?: Broker;
+}
+
+/** Options of {@linkcode Pipeline.run}. */
+export interface RunOptions {
+  /** How long the first message is to wait; 0 means not at all. */
+  delay?: Duration | undefined;
+}
+
+/** A message or pipeline, as a part of a pipeline. */
+// deno-lint-ignore no-explicit-any -- what a step takes is checked by PipelineChain
+export type PipelineStep = Message<any, any> | Pipeline<any, any>;
+
+/** What the last message of a step returns. */
+export type ResultOf<S> = S extends Message<infer R, infer _> ? R
+  : S extends Pipeline<infer R, infer _> ? R
+  : never;
+/** What may be piped into a step. */
+export type InputOf<S> = S extends Message<infer _, infer I> ? I
+  : S extends Pipeline<infer _, infer I> ? I
+  : never;
+/** The last of some steps. */
+export type LastOf<S extends readonly unknown[]> = S extends readonly [...unknown[], infer L] ? L
+  : S[number];
+/** The first of some steps. */
+export type FirstOf<S extends readonly unknown[]> = S extends readonly [infer F, ...unknown[]] ? F
+  : S[number];
+
+/** The steps, if the result of each fits the next; else `never` stands where it does not. */
+export type PipelineChain<S extends readonly unknown[]> = S extends
+  readonly [infer A, infer B, ...infer Rest]
+  ? [ResultOf<A>] extends [InputOf<B>] ? readonly [A, ...PipelineChain<readonly [B, ...Rest]>]
+  : readonly [A, never, ...Rest]
+  : S;
+
+/** The part of a pipeline that is there for types only. */
+export interface Pipeline<R, I> {
+  /** What may be piped into its first message. */
+  "~pipes"?(value: I): R;
+}
+
+/**
+ * Messages that run one after the other, each with the result of the one before
+ * as its last argument. Made by {@linkcode pipeline} or `message.pipe()`.
+ *
+ * If one fails for good, those after it never run.
+ *
+ * `R` is what the last one returns; `I` is what may be piped into the first.
+ */
+export class Pipeline<R = unknown, I = unknown> {
+  /** The messages in order; each holds the ones after it in its `pipeTarget`. */
+  readonly messages: readonly Message[];
+  readonly #broker: Broker | undefined;
+
+  /** Use {@linkcode pipeline}, which checks that the types fit. */
+  constructor(steps: readonly PipelineStep[], options: PipelineOptions = {}) {
+    if (steps.length === 0) throw new RangeError("Cannot make a pipeline of no messages");
+    this.messages = link(
+      steps.flatMap((step) => step instanceof Pipeline ? step.messages : [step]),
+    );
+    this.#broker = options.broker;
+  }
+
+  /** How many messages there are. */
+  get length(): number {
+    return this.messages.length;
+  }
+
+  /** Adds a step at the end of a copy. */
+  pipe<R2, I2>(
+    next: (Message<R2, I2> | Pipeline<R2, I2>) & ([R] extends [I2] ? unknown : never),
+  ): Pipeline<R2, I> {
+    return new Pipeline<R2, I>([this, next as Message], this.#options);
+  }
+
+  /**
+   * Sends the first message.
+   *
+   * @param options A delay; should the first message have a longer one, that counts.
+   * @returns This pipeline, to ask it for results.
+   * @throws The same as `actor.send`.
+   */
+  async run(options: RunOptions = {}): Promise<this> {
+    const first = this.messages[0]!;
+    const asked = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
+    const own = first.option("delay");
+    const delay = Math.max(asked, typeof own === "number" ? own : 0);
+    await this.broker.enqueue(first, delay > 0 ? { delay } : {});
+    return this;
+  }
+
+  /** Whether the last message has a result. */
+  get completed(): Promise<boolean> {
+    return hasResult(this.messages.at(-1)!, this.broker);
+  }
+
+  /** How many of the messages have a result. */
+  get completedCount(): Promise<number> {
+    return countCompleted(this.messages, this.broker);
+  }
+
+  /**
+   * The result of the last message.
+   *
+   * @param options Whether and how long to wait.
+   * @returns What its actor returned.
+   * @throws The same as `message.getResult`.
+   */
+  async getResult(options: GetResultOptions = {}): Promise<R> {
+    const backend = options.backend ?? this.broker.getResultBackend();
+    return await this.messages.at(-1)!.getResult({ ...options, backend }) as R;
+  }
+
+  /**
+   * The results of all messages, one after the other.
+   *
+   * @param options Whether and how long to wait, for all together.
+   * @returns The results in order.
+   * @throws The same as `message.getResult`.
+   */
+  getResults(options: GetResultOptions = {}): AsyncIterable<unknown> {
+    return resultsOf(this.messages, this.broker, options);
+  }
+
+  /** The broker that it runs on. */
+  get broker(): Broker {
+    return this.#broker ?? getBroker();
+  }
+
+  /** For people to read: `pipeline([add(1, 2), add(3)])`. */
+  toString(): string {
+    return `pipeline([${this.messages.join(", ")}])`;
+  }
+
+  get #options(): PipelineOptions {
+    return this.#broker === undefined ? {} : { broker: this.#broker };
+  }
+}
+
+/**
+ * Puts messages, or pipelines, one after the other.
+ *
+ * @param steps The parts; the result type of each must fit the open argument of the next.
+ * @param options The broker.
+ * @returns The pipeline; nothing is sent before it is run.
+ * @throws {RangeError} If there are none.
+ *
+ * @example Download, then count
+ * ```ts
+ * import { actor, pipeline, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ *
+ * const download = actor(function download(url: string) {
+ *   return `text of ${url}`;
+ * });
+ * const count = actor(function count(text: string) {
+ *   return text.length;
+ * });
+ *
+ * await pipeline([download.message("https://example.com"), count.message()]).run();
+ * ```
+ */
+export function pipeline<const S extends readonly PipelineStep[]>(
+  steps: S & PipelineChain<S>,
+  options: PipelineOptions = {},
+): Pipeline<ResultOf<LastOf<S>>, InputOf<FirstOf<S>>> {
+  return new Pipeline(steps, options);
+}
+
+/** Gives each message the ones after it as its target. */
+function link(messages: readonly Message[]): readonly Message[] {
+  const linked = [...messages];
+  for (let i = linked.length - 2; i >= 0; i--) {
+    linked[i] = linked[i]!.copy({ options: { pipeTarget: linked[i + 1]!.asDict() } });
+  }
+  return linked;
+}
+
+/** @returns Whether a message has a result. That of one that failed is thrown. */
+export async function hasResult(message: Message, broker: Broker): Promise<boolean> {
+  try {
+    await message.getResult({ backend: broker.getResultBackend() });
+    return true;
+  } catch (error) {
+    if (error instanceof ResultMissing) return false;
+    throw error;
+  }
+}
+
+async function countCompleted(messages: readonly Message[], broker: Broker): Promise<number> {
+  let count = 0;
+  for (const message of messages) {
+    if (!await hasResult(message, broker)) break;
+    count += 1;
+  }
+  return count;
+}
+
+async function* resultsOf(
+  messages: readonly Message[],
+  broker: Broker,
+  options: GetResultOptions,
+): AsyncGenerator<unknown, void, undefined> {
+  const backend = options.backend ?? broker.getResultBackend();
+  const remaining = timeLeft(broker, options);
+  for (const message of messages) {
+    yield await message.getResult({ ...options, ...remaining(), backend });
+  }
+}
+
+/**
+ * @returns A function that gives what is left of the timeout of several results.
+ */
+export function timeLeft(
+  broker: Broker,
+  { timeout }: GetResultOptions,
+): () => { timeout?: number } {
+  if (timeout === undefined) return () => ({});
+  const deadline = broker.clock.now() + timeout;
+  return () => ({ timeout: Math.max(0, deadline - broker.clock.now()) });
+}

@@ -1,0 +1,43 @@
+/**
+ * How the numbers and keys of a decoded value were written.
+ *
+ * JavaScript cannot tell `1.0` from `1`, hold every integer, or keep the order of
+ * keys that look like integers. A message that only passes through us must go
+ * out as it came in, so the exact JSON parser notes beside each array or object
+ * what its plain values would lose, and the writer takes it up again. A value
+ * that was changed in between is written as it is now.
+ *
+ * @module
+ */
+
+/** What one array or object would lose. */
+export interface Spelling {
+  /** Source text of numbers by index or key, with the value it stands for. */
+  readonly numbers: Map<string | number, { readonly value: number; readonly text: string }>;
+  /** Keys in their original order, where JavaScript has another one. */
+  keys?: readonly string[];
+}
+
+const spellings = new WeakMap<object, Spelling>();
+
+/** @returns What was noted about the container, if anything. */
+export function spellingOf(container: object): Spelling | undefined {
+  return spellings.get(container);
+}
+
+/** Notes how the direct children of a container were written. */
+export function noteSpelling(container: object, spelling: Spelling): void {
+  spellings.set(container, spelling);
+}
+
+/**
+ * Passes on what is known of a container to a copy that has the same children
+ * under the same keys, and possibly more.
+ *
+ * @returns The copy.
+ */
+export function keepSpelling<T extends object>(original: object, copy: T): T {
+  const spelling = spellings.get(original);
+  if (spelling !== undefined) spellings.set(copy, spelling);
+  return copy;
+}

@@ -1,0 +1,54 @@
+import type { Broker } from "../core/broker.ts";
+import { SkipMessage } from "../core/errors.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Middleware } from "./middleware.ts";
+
+/** Options for {@linkcode AgeLimit}. */
+export interface AgeLimitOptions {
+  /**
+   * Age in milliseconds past which a message is dead-lettered. A `maxAge` on
+   * the actor or on the message itself wins over it.
+   *
+   * @default {Infinity}
+   */
+  maxAge?: number;
+}
+
+/**
+ * Dead-letters messages older than `maxAge` without running them.
+ *
+ * Age counts from the first enqueue: a retry does not make a message young.
+ *
+ * @example Drop what nobody waits for any more
+ * ```ts
+ * import { AgeLimit, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker({ middleware: [new AgeLimit({ maxAge: 60_000 })] });
+ * ```
+ */
+export class AgeLimit implements Middleware {
+  /** Names of the actor options that this middleware reads. */
+  readonly actorOptions: readonly string[] = ["maxAge"];
+  readonly #maxAge: number;
+
+  /**
+   * @param options The limit for actors that set none.
+   * @throws {RangeError} If `maxAge` is not above 0.
+   */
+  constructor(options: AgeLimitOptions = {}) {
+    const { maxAge = Infinity } = options;
+    if (!(maxAge > 0)) {
+      throw new RangeError(`Cannot limit age to ${maxAge} ms: it must be above 0`);
+    }
+    this.#maxAge = maxAge;
+  }
+
+  /** Fails a message that is past its limit and skips its actor. */
+  beforeProcessMessage(broker: Broker, message: MessageProxy): void {
+    const maxAge = broker.getOption(message, "maxAge", this.#maxAge);
+    if (maxAge === Infinity || broker.clock.now() - message.messageTimestamp < maxAge) return;
+
+    message.fail(); // A skipped message that has not failed would be acknowledged.
+    throw new SkipMessage(`Message ${message.messageId} is past its age limit of ${maxAge} ms`);
+  }
+}

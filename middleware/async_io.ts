@@ -1,0 +1,92 @@
+import type { Broker } from "../core/broker.ts";
+import type { Timer } from "../core/clock.ts";
+import { getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Middleware } from "./middleware.ts";
+
+const log = getLogger("middleware", "AsyncIO");
+
+/** Options for {@linkcode AsyncIO}. */
+export interface AsyncIOOptions {
+  /**
+   * Milliseconds that an actor may keep the event loop from everybody else before
+   * that is logged.
+   *
+   * @default {100}
+   */
+  threshold?: number;
+}
+
+/**
+ * Watches the event loop. Actors are asynchronous by nature here, so there is
+ * nothing to switch on; but one that computes for long, or waits in a synchronous
+ * call, stops all others with it. This warns which one it was, and for how long.
+ *
+ * What an actor does before its first `await` is measured exactly. What it does
+ * later is seen as a late timer, and blamed on the actors that were running.
+ */
+export class AsyncIO implements Middleware {
+  readonly #threshold: number;
+  readonly #running: Set<string> = new Set();
+  #timer: Timer | undefined;
+  #dueAt = 0;
+
+  /**
+   * @param options The threshold.
+   * @throws {RangeError} If it is not above 0.
+   */
+  constructor(options: AsyncIOOptions = {}) {
+    const { threshold = 100 } = options;
+    if (!(threshold > 0)) {
+      throw new RangeError(`Cannot watch for ${threshold} ms: the threshold must be above 0`);
+    }
+    this.#threshold = threshold;
+  }
+
+  /** Measures what the actor does before its first `await`. */
+  async wrapActor(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown> {
+    const label = `${message.actorName} (${message.messageId})`;
+    const start = performance.now();
+    const pending = next();
+    const blocked = performance.now() - start;
+    if (blocked >= this.#threshold) {
+      this.#warn(label, blocked);
+      this.#dueAt = Math.max(this.#dueAt, performance.now() + this.#threshold);
+    }
+    this.#running.add(label);
+    try {
+      return await pending;
+    } finally {
+      this.#running.delete(label);
+    }
+  }
+
+  /** Starts to watch. */
+  afterWorkerBoot(broker: Broker): void {
+    this.#watch(broker);
+  }
+
+  /** Stops to watch. */
+  beforeWorkerShutdown(broker: Broker): void {
+    if (this.#timer !== undefined) broker.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #watch(broker: Broker): void {
+    this.#dueAt = performance.now() + this.#threshold;
+    this.#timer = broker.clock.setTimer(() => {
+      const late = performance.now() - this.#dueAt;
+      if (late >= this.#threshold && this.#running.size > 0) {
+        this.#warn([...this.#running].join(", "), late);
+      }
+      this.#watch(broker);
+    }, this.#threshold);
+  }
+
+  #warn(actors: string, milliseconds: number): void {
+    log.warn("The event loop was blocked for {milliseconds} ms, by one of: {actors}", {
+      actors,
+      milliseconds: Math.round(milliseconds),
+    });
+  }
+}

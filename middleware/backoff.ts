@@ -1,0 +1,33 @@
+/** Options of {@linkcode computeBackoff}. */
+export interface BackoffOptions {
+  /** Milliseconds of the first backoff. */
+  minBackoff: number;
+  /** Milliseconds that no backoff goes above. */
+  maxBackoff: number;
+  /** Spreads retries that failed together. @default {true} */
+  jitter?: boolean;
+  /** Gives a number from 0 up to 1. @default {Math.random} */
+  random?: () => number;
+}
+
+/** Doubling stops there; `maxBackoff` bounds the result long before. */
+const MAX_EXPONENT = 32;
+
+/**
+ * How long to wait before the next attempt: the backoff doubles with every
+ * attempt, and jitter adds up to as much again. A draw past `maxBackoff` is
+ * replaced by one between half of it and all of it.
+ *
+ * Source: `backoff` in `protocol/retries.json`.
+ *
+ * @param attempt Failed attempts before this one, from 0.
+ * @param options The range.
+ * @returns Whole milliseconds.
+ */
+export function computeBackoff(attempt: number, options: BackoffOptions): number {
+  const { minBackoff, maxBackoff, jitter = true, random = Math.random } = options;
+  const base = minBackoff * 2 ** Math.min(attempt, MAX_EXPONENT);
+  if (!jitter) return Math.trunc(Math.min(base, maxBackoff));
+  const drawn = base * (1 + random());
+  return Math.trunc(drawn <= maxBackoff ? drawn : maxBackoff * (1 + random()) / 2);
+}

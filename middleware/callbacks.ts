@@ -1,0 +1,62 @@
+import type { Broker } from "../core/broker.ts";
+import { errorMessage, errorType } from "../core/errors.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import { sendSuccessor } from "./successor.ts";
+
+/**
+ * Tells other actors how a message fared.
+ *
+ * - `onSuccess` names an actor that is sent the message, in wire form, and its result.
+ * - `onFailure` names one that is sent the message and `{ type, message }` of the error,
+ *   after every failed attempt, also when a retry follows.
+ *
+ * Source: group `callbacks` in `protocol/retries.json`.
+ *
+ * @example Hear of failures
+ * ```ts
+ * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ *
+ * const report = actor(function report(_message: unknown, error: { type: string }) {
+ *   console.log(error.type);
+ * });
+ * export const work = actor(function work() {}, { onFailure: report });
+ * ```
+ */
+export class Callbacks implements Middleware {
+  /** Names of the actor options that this middleware reads. */
+  readonly actorOptions: readonly string[] = ["onSuccess", "onFailure"];
+
+  /** Sends the callback that fits the outcome. */
+  afterProcessMessage(
+    broker: Broker,
+    message: MessageProxy,
+    { result, exception }: ProcessOutcome,
+  ): void | Promise<void> {
+    if (exception === undefined) {
+      const onSuccess = broker.getOption<string | undefined>(message, "onSuccess", undefined);
+      if (onSuccess !== undefined) return this.#send(broker, onSuccess, message, result ?? null);
+    } else {
+      const onFailure = broker.getOption<string | undefined>(message, "onFailure", undefined);
+      if (onFailure !== undefined) {
+        const error = { type: errorType(exception), message: errorMessage(exception) };
+        return this.#send(broker, onFailure, message, error);
+      }
+    }
+  }
+
+  #send(
+    broker: Broker,
+    actorName: string,
+    message: MessageProxy,
+    argument: unknown,
+  ): Promise<void> {
+    return sendSuccessor(
+      broker,
+      `callback ${actorName}`,
+      () => ({ message: broker.getActor(actorName).message(message.message.asDict(), argument) }),
+    );
+  }
+}

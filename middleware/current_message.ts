@@ -1,0 +1,16 @@
+import { currentMessage } from "../core/context.ts";
+import type { Message } from "../core/message.ts";
+import type { Middleware } from "./middleware.ts";
+
+/**
+ * Gives access to the message that an actor runs for, under dramatiq's name.
+ *
+ * The message is always there, with or without this in the list of middleware:
+ * see {@linkcode currentMessage}. The class is for code that comes from Python.
+ */
+export class CurrentMessage implements Middleware {
+  /** @returns The message that the calling actor runs for, `undefined` outside one. */
+  static getCurrentMessage(): Message | undefined {
+    return currentMessage();
+  }
+}

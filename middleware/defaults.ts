@@ -1,0 +1,25 @@
+import { AgeLimit } from "./age_limit.ts";
+import { Callbacks } from "./callbacks.ts";
+import type { Middleware } from "./middleware.ts";
+import { Pipelines } from "./pipelines.ts";
+import { Retries } from "./retries.ts";
+import { ShutdownNotifications } from "./shutdown_notifications.ts";
+import { TimeLimit } from "./time_limit.ts";
+
+/**
+ * The middleware that a broker has unless it is given others, in dramatiq's order.
+ *
+ * Source: `default_middleware` in `protocol/hooks.json`.
+ *
+ * @returns A new list of new instances.
+ */
+export function defaultMiddleware(): Middleware[] {
+  return [
+    new AgeLimit(),
+    new TimeLimit(),
+    new ShutdownNotifications(),
+    new Callbacks(),
+    new Pipelines(),
+    new Retries(),
+  ];
+}

@@ -1,0 +1,130 @@
+import type { Actor } from "../core/actor.ts";
+import type { Broker } from "../core/broker.ts";
+import type { Message } from "../core/message.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { ResultSource } from "../core/result_source.ts";
+import type { Executor } from "../worker/executors/executor.ts";
+import type { ConsumerLoop } from "../worker/consumer_loop.ts";
+import type { Worker } from "../worker/worker.ts";
+
+export { MiddlewareError, SkipMessage, SuccessorNotStored } from "../core/errors.ts";
+
+/** What came of running an actor. */
+export interface ProcessOutcome {
+  /** What it returned; `undefined` when it threw. */
+  readonly result?: unknown;
+  /** What it threw; `undefined` when it returned. */
+  readonly exception?: unknown;
+}
+
+/**
+ * What can be hung onto a broker, a worker and the messages between them. Every
+ * hook is optional. It may be asynchronous: it is waited for then, and only then.
+ *
+ * `before…` hooks run in the order of the list: a `MiddlewareError` stops the rest
+ * and goes to the caller. `after…` hooks run in reverse. Any other error, and any
+ * error at all in `after…`, is logged and ignored; `SuccessorNotStored` alone is
+ * heard.
+ *
+ * Source: `rules` in `protocol/hooks.json`.
+ *
+ * @example Count what is processed
+ * ```ts
+ * import { type Broker, type MessageProxy, type Middleware, StubBroker } from "@dq/dramatiq";
+ *
+ * class Counter implements Middleware {
+ *   count = 0;
+ *   afterProcessMessage(_broker: Broker, _message: MessageProxy): void {
+ *     this.count += 1;
+ *   }
+ * }
+ *
+ * new StubBroker().addMiddleware(new Counter());
+ * ```
+ */
+export interface Middleware {
+  /** Actor options that this middleware reads; others are refused at declaration. */
+  readonly actorOptions?: readonly string[];
+  /** Functions that the command line runs in processes of their own. */
+  readonly forks?: readonly (() => unknown)[];
+  /** Where results are kept, for `getResult` of messages, groups and pipelines. */
+  readonly resultBackend?: ResultSource;
+
+  /**
+   * Runs around the actor, in the realm where the actor runs: the place for
+   * contexts, tracing, connections of a thread. The first of the list is outermost.
+   *
+   * @param message What is run.
+   * @param next Runs the rest and gives the actor's result.
+   * @returns The result, as the worker is to see it.
+   */
+  wrapActor?(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown>;
+
+  /**
+   * Makes ready to count the members of a group that has completion callbacks.
+   *
+   * @param broker The broker that the group runs on.
+   * @param completionUuid The group.
+   * @param memberCount How many messages have to succeed.
+   */
+  beginGroup?(broker: Broker, completionUuid: string, memberCount: number): Promise<void>;
+
+  /** Before a message is acknowledged. An error cannot keep it from that. */
+  beforeAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** After a message was acknowledged. */
+  afterAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** Before a message goes to the dead letters. An error cannot keep it from that. */
+  beforeNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** After a message went to the dead letters. */
+  afterNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
+
+  /** Before an actor is declared. Synchronous, as declaring is. */
+  beforeDeclareActor?(broker: Broker, actor: Actor): void;
+  /** After an actor was declared. Synchronous. */
+  afterDeclareActor?(broker: Broker, actor: Actor): void;
+  /** Before a queue is declared. Synchronous. */
+  beforeDeclareQueue?(broker: Broker, queueName: string): void;
+  /** After a queue was declared. Synchronous. */
+  afterDeclareQueue?(broker: Broker, queueName: string): void;
+  /** After the delay queue of a queue was declared. Synchronous. */
+  afterDeclareDelayQueue?(broker: Broker, queueName: string): void;
+
+  /** Before a message is stored; a delayed one names its delay queue and `eta` already. */
+  beforeEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
+  /** After a message was stored. */
+  afterEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
+  /** When a worker has received a delayed message, before it puts it on its queue. */
+  beforeDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** Before the actor runs. After `message.fail()` it does not run. */
+  beforeProcessMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** After the actor ran, or failed. */
+  afterProcessMessage?(
+    broker: Broker,
+    message: MessageProxy,
+    outcome: ProcessOutcome,
+  ): void | Promise<void>;
+  /**
+   * After a message was skipped, or given back to its queue unfinished. Each
+   * `beforeProcessMessage` is followed by either this or `afterProcessMessage`.
+   */
+  afterSkipMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+
+  /** After the command line started a worker process. */
+  afterProcessBoot?(broker: Broker): void | Promise<void>;
+  /** Before a worker starts. */
+  beforeWorkerBoot?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** After a worker started. */
+  afterWorkerBoot?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** Before a worker stops. */
+  beforeWorkerShutdown?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** After a worker stopped. */
+  afterWorkerShutdown?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** After the consumer of a queue started. */
+  afterConsumerThreadBoot?(broker: Broker, consumer: ConsumerLoop): void | Promise<void>;
+  /** Before the consumer of a queue stops. */
+  beforeConsumerThreadShutdown?(broker: Broker, consumer: ConsumerLoop): void | Promise<void>;
+  /** After a realm that runs actors started: the event loop, or each of the threads. */
+  afterWorkerThreadBoot?(broker: Broker, executor: Executor): void | Promise<void>;
+  /** Before a realm that runs actors stops. */
+  beforeWorkerThreadShutdown?(broker: Broker, executor: Executor): void | Promise<void>;
+}

@@ -1,0 +1,49 @@
+import type { Broker } from "../core/broker.ts";
+import { Message } from "../core/message.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { keepSpelling } from "../core/spelling.ts";
+import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import { sendSuccessor } from "./successor.ts";
+
+/**
+ * Sends the next message of a pipeline when one has succeeded, with the result as
+ * its last argument.
+ *
+ * `pipeIgnore` keeps the result back: on a message, from being given to that
+ * message; on an actor, from being given by that actor.
+ *
+ * Source: `pipelines` in `protocol/retries.json`.
+ */
+export class Pipelines implements Middleware {
+  /** Names of the actor options that this middleware reads. */
+  readonly actorOptions: readonly string[] = ["pipeIgnore", "pipeTarget"];
+
+  /** Sends the next message. */
+  afterProcessMessage(
+    broker: Broker,
+    message: MessageProxy,
+    { result, exception }: ProcessOutcome,
+  ): void | Promise<void> {
+    if (exception !== undefined || message.failed) return;
+    if (message.option("pipeTarget") === undefined) return;
+    return this.#sendNext(broker, message, result);
+  }
+
+  async #sendNext(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
+    // As it was received: the numbers of the messages to come have their spelling there.
+    const { pipe_target: target } = message.message.asDict().options;
+    if (target === null) return;
+    await sendSuccessor(broker, "the next message of the pipeline", () => {
+      const next = Message.fromDict(target);
+      const ignores = next.option("pipeIgnore") === true ||
+        broker.actors.get(message.actorName)?.options["pipeIgnore"] === true;
+      const delay = next.option("delay");
+      return {
+        message: ignores
+          ? next
+          : next.copy({ args: keepSpelling(next.args, [...next.args, result ?? null]) }),
+        delay: typeof delay === "number" ? delay : undefined,
+      };
+    });
+  }
+}

@@ -1,0 +1,218 @@
+import type { ErrorClass } from "../core/actor.ts";
+import type { Broker } from "../core/broker.ts";
+import { errorMessage, formatTraceback, Retry, SuccessorNotStored } from "../core/errors.ts";
+import { getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { computeBackoff } from "./backoff.ts";
+import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import { sendSuccessor } from "./successor.ts";
+
+const log = getLogger("middleware", "Retries");
+
+/** Options for {@linkcode Retries}. */
+export interface RetriesOptions {
+  /** Further attempts after the first; `null` for no limit. @default {20} */
+  maxRetries?: number | null;
+  /** Milliseconds before the second attempt, at least. @default {15_000} */
+  minBackoff?: number;
+  /** Milliseconds before any attempt, at most. @default {604_800_000} Seven days. */
+  maxBackoff?: number;
+  /**
+   * Decides whether to try again, instead of `maxRetries`.
+   *
+   * @param retries Further attempts so far.
+   * @param error What the actor threw.
+   */
+  retryWhen?: (retries: number, error: unknown) => boolean | Promise<boolean>;
+}
+
+/** The default of `maxRetries`. */
+const MAX_RETRIES = 20;
+
+/**
+ * Sends failed messages again, later and later, and dead-letters them when no
+ * attempt is left.
+ *
+ * Every option of the constructor can be set on an actor, and all but `retryWhen` on
+ * a message. Actors know two more: `throws`, error classes that are expected and not
+ * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form,
+ * and `{ retries, max_retries }` when it is given up.
+ *
+ * Source: group `retries` in `protocol/retries.json`.
+ *
+ * @example Try three times, from one second on
+ * ```ts
+ * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ *
+ * export const flaky = actor(function flaky() {}, { maxRetries: 2, minBackoff: 1_000 });
+ * ```
+ */
+export class Retries implements Middleware {
+  /** Names of the actor options that this middleware reads. */
+  readonly actorOptions: readonly string[] = [
+    "maxRetries",
+    "minBackoff",
+    "maxBackoff",
+    "retryWhen",
+    "throws",
+    "onRetryExhausted",
+  ];
+  readonly #maxRetries: number | null;
+  readonly #minBackoff: number;
+  readonly #maxBackoff: number;
+  readonly #retryWhen: RetriesOptions["retryWhen"];
+
+  /**
+   * @param options What holds for actors that do not say.
+   * @throws {RangeError} If a number is below 0.
+   */
+  constructor(options: RetriesOptions = {}) {
+    const {
+      maxRetries = MAX_RETRIES,
+      minBackoff = 15_000,
+      maxBackoff = 604_800_000,
+      retryWhen,
+    } = options;
+    for (const [name, value] of Object.entries({ maxRetries, minBackoff, maxBackoff })) {
+      if (value !== null && !(value >= 0)) {
+        throw new RangeError(`Cannot use ${value} as ${name}: it must be 0 or more`);
+      }
+    }
+    this.#maxRetries = maxRetries;
+    this.#minBackoff = minBackoff;
+    this.#maxBackoff = maxBackoff;
+    this.#retryWhen = retryWhen;
+  }
+
+  /** Sends the retry of a failed message, or fails it for good. */
+  afterProcessMessage(
+    broker: Broker,
+    message: MessageProxy,
+    { exception }: ProcessOutcome,
+  ): void | Promise<void> {
+    if (exception === undefined) return;
+    return this.#afterFailure(broker, message, exception);
+  }
+
+  async #afterFailure(broker: Broker, message: MessageProxy, exception: unknown): Promise<void> {
+    try {
+      if (this.#isExpected(broker, message, exception)) {
+        log.info(
+          "Message {messageId} of {actor} failed as expected: {reason}",
+          about(message, exception),
+        );
+        message.fail();
+        return;
+      }
+      const retries = countRetries(message);
+      message.message = message.message.copy({
+        options: {
+          retries: retries + 1,
+          traceback: formatTraceback(exception),
+          requeueTimestamp: broker.clock.now(),
+        },
+      });
+      const limit = this.#limit(broker, message);
+      if (await this.#wantsRetry(broker, message, exception, retries, limit)) {
+        await this.#retry(broker, message, exception, retries);
+      } else {
+        await this.#giveUp(broker, message, exception, retries, limit);
+      }
+    } catch (error) {
+      if (error instanceof SuccessorNotStored) throw error;
+      // The options of the message or actor make no sense: no attempt ever will.
+      throw new SuccessorNotStored(`Cannot decide on a retry: ${errorMessage(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #isExpected(broker: Broker, message: MessageProxy, exception: unknown): boolean {
+    const throws = broker.getOption<unknown>(message, "throws", []);
+    const classes = Array.isArray(throws) ? throws : [throws];
+    for (const one of classes) {
+      if (typeof one !== "function") {
+        throw new TypeError(`option throws must be an error class, not ${JSON.stringify(one)}`);
+      }
+    }
+    return classes.some((one: ErrorClass) => exception instanceof one);
+  }
+
+  /** The limit that counts; an explicit `null` on the message or actor lifts it. */
+  #limit(broker: Broker, message: MessageProxy): number | null {
+    const own = message.option("maxRetries");
+    if (own !== undefined) return own as number | null;
+    const ofActor = broker.actors.get(message.actorName)?.options["maxRetries"];
+    return ofActor !== undefined ? ofActor as number | null : this.#maxRetries;
+  }
+
+  async #wantsRetry(
+    broker: Broker,
+    message: MessageProxy,
+    exception: unknown,
+    retries: number,
+    limit: number | null,
+  ): Promise<boolean> {
+    const retryWhen = broker.getOption(message, "retryWhen", this.#retryWhen);
+    if (retryWhen !== undefined) return await retryWhen(retries, exception);
+    return limit === null || retries < limit;
+  }
+
+  async #retry(
+    broker: Broker,
+    message: MessageProxy,
+    exception: unknown,
+    retries: number,
+  ): Promise<void> {
+    const asked = exception instanceof Retry ? exception.delay : undefined;
+    const delay = asked ?? computeBackoff(retries, {
+      minBackoff: broker.getOption(message, "minBackoff", this.#minBackoff),
+      maxBackoff: broker.getOption(message, "maxBackoff", this.#maxBackoff),
+    });
+    log.info("Message {messageId} of {actor} will be retried in {delay} ms", {
+      ...about(message, exception),
+      delay,
+    });
+    await sendSuccessor(broker, "the retry", () => ({ message: message.message, delay }));
+    message.markRetried();
+  }
+
+  async #giveUp(
+    broker: Broker,
+    message: MessageProxy,
+    exception: unknown,
+    retries: number,
+    limit: number | null,
+  ): Promise<void> {
+    log.warn("Message {messageId} of {actor} is given up after {retries} retries: {reason}", {
+      ...about(message, exception),
+      retries,
+    });
+    message.fail();
+    const actorName = broker.getOption<string | undefined>(message, "onRetryExhausted", undefined);
+    if (actorName === undefined) return;
+    await sendSuccessor(broker, `callback ${actorName}`, () => ({
+      message: broker.getActor(actorName).message(message.message.asDict(), {
+        retries,
+        max_retries: limit,
+      }),
+    }));
+  }
+}
+
+function countRetries(message: MessageProxy): number {
+  const retries = message.option("retries") ?? 0;
+  if (typeof retries === "number") return retries;
+  throw new TypeError(`option retries must be a number, not ${JSON.stringify(retries)}`);
+}
+
+function about(message: MessageProxy, exception: unknown): Record<string, unknown> {
+  return {
+    messageId: message.messageId,
+    actor: message.actorName,
+    queue: message.queueName,
+    reason: errorMessage(exception),
+  };
+}

@@ -1,0 +1,118 @@
+import type { Broker } from "../core/broker.ts";
+import type { Timer } from "../core/clock.ts";
+import { TimeLimitExceeded } from "../core/interrupt.ts";
+import { getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Middleware } from "./middleware.ts";
+
+const log = getLogger("middleware", "TimeLimit");
+
+/** Options for {@linkcode TimeLimit}. */
+export interface TimeLimitOptions {
+  /**
+   * Milliseconds an actor may run. A `timeLimit` on the actor or on the message
+   * itself wins over it; `Infinity` lifts it.
+   *
+   * @default {600_000}
+   */
+  timeLimit?: number;
+  /**
+   * Milliseconds an actor gets to settle after its signal has aborted.
+   *
+   * @default {1_000}
+   */
+  grace?: number;
+}
+
+/**
+ * Stops actors that run too long: at the limit their `currentSignal()` aborts with
+ * `TimeLimitExceeded`, after the grace they are given up. Either way the message
+ * fails with that error and is retried by the usual rules.
+ *
+ * On the event loop (`executor: inline`) what is given up cannot be killed: it is
+ * left to itself and logged.
+ *
+ * One timer serves all messages that run. It is set for the nearest deadline, and
+ * left alone when that message ends in time: when it fires it looks at what is
+ * running, which is never much, and is set for the next.
+ */
+export class TimeLimit implements Middleware {
+  /** Names of the actor options that this middleware reads. */
+  readonly actorOptions: readonly string[] = ["timeLimit"];
+  readonly #timeLimit: number;
+  readonly #grace: number;
+  readonly #deadlines: Map<MessageProxy, number> = new Map();
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+
+  /**
+   * @param options The limit for actors that set none.
+   * @throws {RangeError} If `timeLimit` is not above 0, or `grace` below 0.
+   */
+  constructor(options: TimeLimitOptions = {}) {
+    const { timeLimit = 600_000, grace = 1_000 } = options;
+    if (!(timeLimit > 0)) {
+      throw new RangeError(`Cannot limit time to ${timeLimit} ms: it must be above 0`);
+    }
+    if (!(grace >= 0)) {
+      throw new RangeError(`Cannot give ${grace} ms of grace: it must be 0 or more`);
+    }
+    this.#timeLimit = timeLimit;
+    this.#grace = grace;
+  }
+
+  /** Notes when the message has to be done. */
+  beforeProcessMessage(broker: Broker, message: MessageProxy): void {
+    const timeLimit = broker.getOption(message, "timeLimit", this.#timeLimit);
+    if (timeLimit === Infinity) return;
+    const deadline = broker.clock.now() + timeLimit;
+    this.#deadlines.set(message, deadline);
+    if (deadline < this.#timerAt) this.#setTimer(broker, deadline);
+  }
+
+  /** Forgets the message. */
+  afterProcessMessage(_broker: Broker, message: MessageProxy): void {
+    this.#deadlines.delete(message);
+  }
+
+  /** Forgets the message. */
+  afterSkipMessage(_broker: Broker, message: MessageProxy): void {
+    this.#deadlines.delete(message);
+  }
+
+  /** Takes the timer back, unless another worker of the broker needs it. */
+  afterWorkerShutdown(broker: Broker): void {
+    if (this.#deadlines.size === 0) this.#setTimer(broker, Infinity);
+  }
+
+  #setTimer(broker: Broker, deadline: number): void {
+    if (this.#timer !== undefined) broker.clock.clearTimer(this.#timer);
+    this.#timerAt = deadline;
+    this.#timer = deadline === Infinity ? undefined : broker.clock.setTimer(
+      () => this.#check(broker),
+      deadline - broker.clock.now(),
+    );
+  }
+
+  #check(broker: Broker): void {
+    const now = broker.clock.now();
+    let nearest = Infinity;
+    for (const [message, deadline] of this.#deadlines) {
+      if (deadline > now) {
+        nearest = Math.min(nearest, deadline);
+        continue;
+      }
+      this.#deadlines.delete(message);
+      log.warn("Message {messageId} of {actor} is past its time limit", {
+        messageId: message.messageId,
+        actor: message.actorName,
+        queue: message.queueName,
+      });
+      message.interrupt(
+        new TimeLimitExceeded(`Message ${message.messageId} of ${message.actorName} ran too long`),
+        { grace: this.#grace },
+      );
+    }
+    this.#setTimer(broker, nearest);
+  }
+}

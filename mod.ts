@@ -1,0 +1,145 @@
+/**
+ * Background tasks for Deno, Bun and Node: actors, brokers, middleware and a worker
+ * that share queues with Python's dramatiq.
+ *
+ * @example Send and run
+ * ```ts
+ * import { actor, setBroker, StubBroker, Worker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * setBroker(broker);
+ *
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * });
+ *
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ * await add.send(1, 2);
+ * await broker.join("default");
+ * ```
+ *
+ * @module
+ */
+
+// Actors and messages
+export {
+  type ActorFunction,
+  type ActorOptions,
+  type AllButLast,
+  type AnyActor,
+  type ErrorClass,
+  type MessageArgs,
+  type MessageWithOptions,
+  type PipedInput,
+  type SendWithOptions,
+} from "./core/actor.ts";
+export { Actor, actor } from "./core/actor.ts";
+export { GenericActor, type GenericActorMeta } from "./core/generic_actor.ts";
+export {
+  type Kwargs,
+  Message,
+  type MessageChanges,
+  type MessageDict,
+  type MessageFields,
+  UndecodableMessage,
+} from "./core/message.ts";
+export type { MessageOptions, WireOptions } from "./core/message_options.ts";
+export type { Duration, DurationFields } from "./core/duration.ts";
+export { currentMessage, currentSignal } from "./core/context.ts";
+
+// Composition
+export {
+  type FirstOf,
+  Group,
+  group,
+  type GroupOptions,
+  type GroupStep,
+  type InputOf,
+  type LastOf,
+  type MemberResult,
+  Pipeline,
+  pipeline,
+  type PipelineChain,
+  type PipelineOptions,
+  type PipelineStep,
+  type ResultOf,
+  type RunGroupOptions,
+  type RunOptions,
+} from "./core/composition.ts";
+
+// Encoders
+export { type Encoded, type Encoder, getEncoder, JSONEncoder, setEncoder } from "./core/encoder.ts";
+
+// Brokers
+export {
+  Broker,
+  type BrokerOptions,
+  type EnqueueOptions,
+  type JoinOptions,
+  type MiddlewareClass,
+  type MiddlewarePlace,
+} from "./core/broker.ts";
+export { type ConsumeOptions, Consumer, type ReceiveOptions } from "./core/consumer.ts";
+export { decodeFromQueue } from "./core/message.ts";
+export { type InterruptOptions, MessageProxy } from "./core/message_proxy.ts";
+export type { HookArguments, HookName } from "./core/emitter.ts";
+export { getBroker, setBroker } from "./core/global_broker.ts";
+export { brokerFromUrl } from "./brokers/from_url.ts";
+export { StubBroker, type StubBrokerOptions, type StubJoinOptions } from "./brokers/stub.ts";
+
+// Middleware
+export type { Middleware, ProcessOutcome } from "./middleware/middleware.ts";
+export { defaultMiddleware } from "./middleware/defaults.ts";
+export { AgeLimit, type AgeLimitOptions } from "./middleware/age_limit.ts";
+export { AsyncIO, type AsyncIOOptions } from "./middleware/async_io.ts";
+export { Callbacks } from "./middleware/callbacks.ts";
+export { CurrentMessage } from "./middleware/current_message.ts";
+export { Pipelines } from "./middleware/pipelines.ts";
+export { Retries, type RetriesOptions } from "./middleware/retries.ts";
+export {
+  ShutdownNotifications,
+  type ShutdownNotificationsOptions,
+} from "./middleware/shutdown_notifications.ts";
+export { TimeLimit, type TimeLimitOptions } from "./middleware/time_limit.ts";
+
+// Results
+export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
+
+// Worker
+export { Worker, type WorkerOptions } from "./worker/worker.ts";
+export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
+export type { Settlement } from "./worker/settlement.ts";
+export type { Outcome } from "./worker/process_message.ts";
+export type { Executor } from "./worker/executors/executor.ts";
+export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
+
+// Errors and interrupts
+export {
+  ActorNotFound,
+  BrokerConnectionError,
+  BrokerConnectionError as ConnectionError,
+  BrokerError,
+  ConnectionClosed,
+  ConnectionFailed,
+  DecodeError,
+  DramatiqError,
+  MiddlewareError,
+  QueueJoinTimeout,
+  QueueNotFound,
+  RateLimitExceeded,
+  ResultError,
+  ResultFailure,
+  type ResultFailureOptions,
+  ResultMissing,
+  ResultTimeout,
+  Retry,
+  type RetryOptions,
+  SkipMessage,
+  SuccessorNotStored,
+} from "./core/errors.ts";
+export { Interrupt, Shutdown, TimeLimitExceeded, WorkerLost } from "./core/interrupt.ts";
+
+// What the above lean on
+export { type Clock, systemClock, type Timer } from "./core/clock.ts";
+export type { Logger } from "./core/logging.ts";

@@ -1,0 +1,169 @@
+import type { Broker } from "../core/broker.ts";
+import type { Consumer } from "../core/consumer.ts";
+import { errorMessage } from "../core/errors.ts";
+import { getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { nextTurn, readEnvironmentNumber } from "../core/runtime.ts";
+import { Settlement } from "./settlement.ts";
+
+const log = getLogger("worker", "consumer");
+
+/** Milliseconds of promise callbacks after which timers and sockets get their turn. */
+const LONGEST_TURN = 10;
+/** What AMQP can count, and enough for anybody. */
+const MAX_PREFETCH = 65_535;
+
+/** What a {@linkcode ConsumerLoop} is for. */
+export interface ConsumerLoopOptions {
+  /** How many messages it may have at hand. */
+  prefetch: number;
+  /** Takes over what was received; each message is to be settled there later. */
+  deliver(messages: readonly MessageProxy[], settlement: Settlement): void;
+}
+
+/**
+ * Keeps one queue flowing into the worker: receives while there is room, and
+ * opens a new consumer after a failure.
+ *
+ * running ─▶ paused ─▶ running ─▶ stopping (receives no more, settles) ─▶ closed
+ */
+export class ConsumerLoop {
+  /** The queue. */
+  readonly queueName: string;
+  readonly #broker: Broker;
+  readonly #prefetch: number;
+  readonly #deliver: ConsumerLoopOptions["deliver"];
+  #stopping = false;
+  #ended: Promise<void> = Promise.resolve();
+  #consumer: Consumer | undefined;
+  #settlement: Settlement | undefined;
+  #paused = false;
+  /** Ends the call that is waiting for messages. */
+  #receiving = new AbortController();
+  /** Ends a wait for room, for the end of a pause, or for a restart. */
+  #wake: () => void = () => {};
+  #turnStarted = 0;
+
+  /**
+   * @param broker The broker.
+   * @param queueName The queue, or delay queue.
+   * @param options Where messages go.
+   */
+  constructor(broker: Broker, queueName: string, options: ConsumerLoopOptions) {
+    this.#broker = broker;
+    this.queueName = queueName;
+    this.#prefetch = Math.min(options.prefetch, MAX_PREFETCH);
+    this.#deliver = options.deliver;
+  }
+
+  /** Starts to receive. */
+  start(): void {
+    this.#ended = this.#run();
+  }
+
+  /** Receives no more until `resume`. What is at hand goes on. */
+  pause(): void {
+    this.#paused = true;
+    this.#receiving.abort();
+  }
+
+  /** Receives again. */
+  resume(): void {
+    this.#paused = false;
+    if (!this.#stopping) this.#receiving = new AbortController();
+    this.#wake();
+  }
+
+  /** Receives no more, for good. What is at hand can still be settled. */
+  async stopReceiving(): Promise<void> {
+    this.#stopping = true;
+    this.#receiving.abort();
+    this.#wake();
+    await this.#ended;
+  }
+
+  /** Resolves when all that was settled has reached the broker. */
+  async flushed(): Promise<void> {
+    await this.#settlement?.flushed();
+  }
+
+  /** Gives back what is at hand. Call `stopReceiving` first. */
+  async close(): Promise<void> {
+    await this.#broker.emit("beforeConsumerThreadShutdown", this);
+    await this.flushed();
+    await this.#closeConsumer();
+  }
+
+  async #run(): Promise<void> {
+    const boot = this.#broker.emit("afterConsumerThreadBoot", this);
+    if (boot !== undefined) await boot;
+    while (!this.#stopping) {
+      try {
+        await this.#receive();
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+  }
+
+  async #receive(): Promise<void> {
+    const consumer = this.#broker.consume(this.queueName, { prefetch: this.#prefetch });
+    const settlement = new Settlement(this.#broker, consumer, () => this.#wake());
+    this.#consumer = consumer;
+    this.#settlement = settlement;
+    while (!this.#stopping) {
+      const room = this.#prefetch - settlement.atHand;
+      if (room <= 0 || this.#paused) {
+        await new Promise<void>((resolve) => this.#wake = resolve);
+        continue;
+      }
+      const messages = await consumer.receive(room, { signal: this.#receiving.signal });
+      if (messages.length === 0) continue;
+      settlement.received(messages.length);
+      this.#deliver(messages, settlement);
+      await this.#giveOthersTheirTurn();
+    }
+  }
+
+  /** A broker that always has something at once would never let a timer fire. */
+  async #giveOthersTheirTurn(): Promise<void> {
+    if (performance.now() - this.#turnStarted < LONGEST_TURN) return;
+    await nextTurn();
+    this.#turnStarted = performance.now();
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    const delay = readEnvironmentNumber("dramatiq_restart_delay", 3_000);
+    log.error("The consumer of {queue} failed and starts again in {delay} ms: {reason}", {
+      queue: this.queueName,
+      delay,
+      reason: errorMessage(error),
+      error,
+    });
+    await this.#closeConsumer();
+    if (this.#stopping) return;
+    await new Promise<void>((resolve) => {
+      const { clock } = this.#broker;
+      const timer = clock.setTimer(resolve, delay);
+      this.#wake = () => {
+        if (!this.#stopping) return;
+        clock.clearTimer(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #closeConsumer(): Promise<void> {
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    try {
+      await consumer?.close();
+    } catch (error) {
+      log.warn("The consumer of {queue} did not close well: {reason}", {
+        queue: this.queueName,
+        reason: errorMessage(error),
+        error,
+      });
+    }
+  }
+}

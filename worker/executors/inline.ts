@@ -1,0 +1,138 @@
+import type { Actor } from "../../core/actor.ts";
+import type { Broker } from "../../core/broker.ts";
+import type { Timer } from "../../core/clock.ts";
+import { runWithMessage } from "../../core/context.ts";
+import type { Interrupt } from "../../core/interrupt.ts";
+import { getLogger } from "../../core/logging.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import type { Middleware } from "../../middleware/middleware.ts";
+import type { Executor } from "./executor.ts";
+
+const log = getLogger("worker", "inline");
+
+/** Options for {@linkcode InlineExecutor}. */
+export interface InlineExecutorOptions {
+  /** How many messages it runs at once, at most. @default {8} */
+  concurrency?: number;
+}
+
+/**
+ * Runs actors on the event loop of the worker itself: the least overhead, and all
+ * that actors need which wait rather than compute.
+ *
+ * What does not stop by itself cannot be stopped here. An actor that outlasts its
+ * grace is left to itself and logged; one that never gives the event loop back
+ * stops the whole worker.
+ */
+export class InlineExecutor implements Executor {
+  readonly concurrency: number;
+  #broker: Broker | undefined;
+  /** The list of middleware that `#wrappers` was made from. */
+  #middleware: readonly Middleware[] = [];
+  #wrappers: readonly Middleware[] = [];
+
+  /**
+   * @param options The concurrency.
+   * @throws {RangeError} If it is not a whole number above 0.
+   */
+  constructor(options: InlineExecutorOptions = {}) {
+    const { concurrency = 8 } = options;
+    if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+      throw new RangeError(
+        `Cannot run ${concurrency} messages at once: it must be a whole number above 0`,
+      );
+    }
+    this.concurrency = concurrency;
+  }
+
+  /** Tells the middleware that the realm is up. */
+  start(broker: Broker): void | Promise<void> {
+    this.#broker = broker;
+    return broker.emit("afterWorkerThreadBoot", this);
+  }
+
+  /** Runs the actor on this event loop. */
+  run(message: MessageProxy, actor: Actor): unknown {
+    if (message.interruptReason !== undefined) throw message.interruptReason;
+    const wrappers = this.#currentWrappers();
+    const result = wrappers.length === 0
+      ? runWithMessage(message, callActor, actor)
+      : runWithMessage(message, wrap(wrappers, 0, actor), undefined);
+    return isPromise(result) ? this.#untilGivenUp(message, result) : result;
+  }
+
+  /** Tells the middleware that the realm goes down. */
+  stop(): void | Promise<void> {
+    return this.#broker?.emit("beforeWorkerThreadShutdown", this);
+  }
+
+  #currentWrappers(): readonly Middleware[] {
+    const { middleware } = this.#broker!;
+    if (this.#middleware !== middleware) {
+      this.#middleware = middleware;
+      this.#wrappers = middleware.filter((one) => one.wrapActor !== undefined);
+    }
+    return this.#wrappers;
+  }
+
+  /** The actor's own promise, or a rejection when it is given up. */
+  #untilGivenUp(message: MessageProxy, pending: PromiseLike<unknown>): Promise<unknown> {
+    const { clock } = this.#broker!;
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined;
+      const giveUp = (reason: Interrupt) => {
+        message.onInterrupt = undefined;
+        log.error("Message {messageId} of {actor} does not stop and is left to itself: {reason}", {
+          messageId: message.messageId,
+          actor: message.actorName,
+          queue: message.queueName,
+          reason: reason.message,
+        });
+        reject(reason);
+      };
+      message.onInterrupt = (reason, grace) => {
+        if (grace === Infinity) return;
+        if (timer !== undefined) clock.clearTimer(timer);
+        timer = undefined;
+        if (grace === 0) giveUp(reason);
+        else timer = clock.setTimer(() => giveUp(reason), grace);
+      };
+      const done = () => {
+        message.onInterrupt = undefined;
+        if (timer !== undefined) clock.clearTimer(timer);
+      };
+      pending.then((result) => {
+        done();
+        resolve(result);
+      }, (error) => {
+        done();
+        reject(error);
+      });
+    });
+  }
+}
+
+/** Calls the function of an actor as the message says. */
+function callActor(message: MessageProxy, actor: Actor): unknown {
+  const { args, kwargs } = message;
+  // Keyword arguments come from Python only; the function gets them as one object, last.
+  for (const _name in kwargs) return actor.fn(...args, kwargs);
+  return actor.fn(...args);
+}
+
+/** The actor with the middleware from `index` on around it. */
+function wrap(
+  wrappers: readonly Middleware[],
+  index: number,
+  actor: Actor,
+): (message: MessageProxy) => Promise<unknown> {
+  const wrapper = wrappers[index];
+  if (wrapper === undefined) return async (message) => await callActor(message, actor);
+  const inner = wrap(wrappers, index + 1, actor);
+  return (message) => wrapper.wrapActor!(message, () => inner(message));
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}

@@ -1,0 +1,162 @@
+import type { Broker } from "../core/broker.ts";
+import type { Consumer } from "../core/consumer.ts";
+import { errorMessage, MiddlewareError } from "../core/errors.ts";
+import { getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Outcome } from "./process_message.ts";
+
+const log = getLogger("worker", "settlement");
+
+type Verb = "ack" | "nack" | "requeue";
+
+/**
+ * Settles what one consumer received: the only place that decides what an
+ * outcome means for the queue.
+ *
+ * What is settled in one turn of the event loop goes to the consumer together.
+ */
+export class Settlement {
+  readonly #broker: Broker;
+  readonly #consumer: Consumer;
+  readonly #onSettled: () => void;
+  readonly #batches: Record<Verb, MessageProxy[]> = { ack: [], nack: [], requeue: [] };
+  #flushScheduled = false;
+  /** Messages received and not settled. */
+  #atHand = 0;
+  /** Flushes and hooks under way. */
+  readonly #pending: Set<Promise<void>> = new Set();
+
+  /**
+   * @param broker The broker, for its hooks.
+   * @param consumer The consumer that the messages came from.
+   * @param onSettled Called when there is room for more.
+   */
+  constructor(broker: Broker, consumer: Consumer, onSettled: () => void) {
+    this.#broker = broker;
+    this.#consumer = consumer;
+    this.#onSettled = onSettled;
+  }
+
+  /** Messages received and not settled. */
+  get atHand(): number {
+    return this.#atHand;
+  }
+
+  /** Counts messages that the consumer gave. */
+  received(count: number): void {
+    this.#atHand += count;
+  }
+
+  /** Settles a message as its outcome demands. */
+  settle(message: MessageProxy, outcome: Outcome): void {
+    switch (outcome) {
+      case "done": // All that follows from it is stored: result, callbacks, the next of a pipeline.
+        return this.#conclude("ack", message);
+      case "retried": // Its retry is stored, and it is that which counts now.
+        return this.#conclude("ack", message);
+      case "skipped": // A middleware, or the actor, wants it gone.
+        return this.#conclude("ack", message);
+      case "skippedAndFailed": // A middleware wants it kept, but not run: past its age, for example.
+        return this.#conclude("nack", message);
+      case "failed": // No attempt is left, or none would help.
+        return this.#conclude("nack", message);
+      case "unknownActor": // Somebody may declare the actor and requeue it.
+        message.fail();
+        return this.#conclude("nack", message);
+      case "undecodable": // There is no message to tell hooks about, only bytes to keep.
+        return this.#add("nack", message);
+      case "successorNotStored": // The server was away: another run gets another chance.
+        return this.#add("requeue", message);
+      case "lost": // It was not its fault: it runs again as if nothing had happened.
+        return this.#add("requeue", message);
+    }
+  }
+
+  /** Resolves when everything that was settled so far has reached the broker. */
+  async flushed(): Promise<void> {
+    while (this.#flushScheduled || this.#pending.size > 0) {
+      if (this.#flushScheduled) this.#flush();
+      await Promise.all(this.#pending);
+    }
+  }
+
+  #conclude(verb: "ack" | "nack", message: MessageProxy): void {
+    const hook = verb === "ack" ? "beforeAck" : "beforeNack";
+    let before: void | Promise<void> = undefined;
+    try {
+      before = this.#broker.emit(hook, message);
+    } catch (error) {
+      this.#logRefusal(verb, message, error);
+    }
+    if (before === undefined) return this.#add(verb, message);
+    this.#track(
+      before.catch((error) => this.#logRefusal(verb, message, error))
+        .then(() => this.#add(verb, message)),
+    );
+  }
+
+  #add(verb: Verb, message: MessageProxy): void {
+    this.#batches[verb].push(message);
+    this.#atHand -= 1;
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      if (this.#flushScheduled) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false;
+    for (const verb of ["ack", "nack", "requeue"] as const) {
+      const batch = this.#batches[verb];
+      if (batch.length === 0) continue;
+      this.#batches[verb] = [];
+      this.#track(this.#send(verb, batch));
+    }
+    this.#onSettled();
+  }
+
+  async #send(verb: Verb, batch: readonly MessageProxy[]): Promise<void> {
+    try {
+      await this.#consumer[verb](batch);
+    } catch (error) {
+      // The broker delivers them again: they are with it as long as it has not heard of us.
+      log.error(
+        "Cannot {verb} {count} messages of {queue}, which will be delivered again: {reason}",
+        {
+          verb,
+          count: batch.length,
+          queue: this.#consumer.queueName,
+          reason: errorMessage(error),
+          error,
+        },
+      );
+      return;
+    }
+    if (verb === "requeue") return;
+    const hook = verb === "ack" ? "afterAck" : "afterNack";
+    if (!this.#broker.hasHook(hook)) return;
+    for (const message of batch) {
+      const after = this.#broker.emit(hook, message);
+      if (after !== undefined) await after;
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#pending.add(work);
+    work.finally(() => this.#pending.delete(work));
+  }
+
+  /** A middleware cannot keep a message from being settled: it would hang there for ever. */
+  #logRefusal(verb: Verb, message: MessageProxy, error: unknown): void {
+    if (!(error instanceof MiddlewareError)) throw error;
+    log.error("Message {messageId} of {actor} is settled ({verb}) against a middleware: {reason}", {
+      verb,
+      messageId: message.messageId,
+      actor: message.actorName,
+      queue: message.queueName,
+      reason: error.message,
+      error,
+    });
+  }
+}

@@ -1,0 +1,339 @@
+import type { Actor } from "../core/actor.ts";
+import type { Broker } from "../core/broker.ts";
+import { BrokerConnectionError, errorMessage } from "../core/errors.ts";
+import { WorkerLost } from "../core/interrupt.ts";
+import { getLogger } from "../core/logging.ts";
+import { UndecodableMessage } from "../core/message.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
+import { readEnvironmentNumber } from "../core/runtime.ts";
+import type { Middleware } from "../middleware/middleware.ts";
+import { ConsumerLoop } from "./consumer_loop.ts";
+import type { Executor } from "./executors/executor.ts";
+import { InlineExecutor } from "./executors/inline.ts";
+import { processMessage } from "./process_message.ts";
+import type { Settlement } from "./settlement.ts";
+import { WorkQueue } from "./work_queue.ts";
+
+const log = getLogger("worker");
+
+/** Options for {@linkcode Worker}. */
+export interface WorkerOptions {
+  /** Works on these queues only. @default {undefined} All queues of the broker. */
+  queues?: Iterable<string>;
+  /** How many messages run at once. @default {8} */
+  concurrency?: number;
+  /** dramatiq's name for `concurrency`. */
+  threads?: number;
+  /** Milliseconds that `stop` waits for what is running. @default {600_000} */
+  timeout?: number;
+  /** What runs the actors. @default {"inline"} The event loop of this worker. */
+  executor?: "inline" | Executor;
+}
+
+/** A message at hand, with what is needed to work on it. */
+interface Job {
+  readonly message: MessageProxy;
+  readonly actor: Actor;
+  readonly settlement: Settlement;
+}
+
+/**
+ * Takes messages off the queues of a broker and runs their actors.
+ *
+ * Each queue, and each delay queue, has a {@linkcode ConsumerLoop}. What they
+ * receive waits in one work queue, ordered by the priority of the actors; as many
+ * slots as the executor has room for take from it.
+ *
+ * @example Work until told to stop
+ * ```ts
+ * import { actor, setBroker, StubBroker, Worker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * setBroker(broker);
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * });
+ *
+ * await using worker = new Worker(broker, { concurrency: 4 });
+ * await worker.start();
+ * await add.send(1, 2);
+ * await broker.join("default");
+ * ```
+ */
+export class Worker implements AsyncDisposable {
+  /** The broker that it works for. */
+  readonly broker: Broker;
+  /** What runs the actors. */
+  readonly executor: Executor;
+  readonly #queues: ReadonlySet<string> | undefined;
+  readonly #timeout: number;
+  readonly #loops: Map<string, ConsumerLoop> = new Map();
+  readonly #work: WorkQueue<Job> = new WorkQueue();
+  readonly #running: Set<MessageProxy> = new Set();
+  /** Delayed messages on their way to their queues. */
+  readonly #moving: Set<Promise<void>> = new Set();
+  #state: "new" | "running" | "paused" | "stopping" | "stopped" = "new";
+  #slots = 0;
+  #idleWaiters: (() => void)[] = [];
+  #stopping: Promise<void> | undefined;
+
+  /** Starts consumers of queues that are there, and of those declared later. */
+  readonly #queueWatcher: Middleware = {
+    afterDeclareQueue: (_broker, queueName) => this.#consume(queueName),
+    afterDeclareDelayQueue: (_broker, queueName) => this.#consume(queueName),
+  };
+
+  /**
+   * @param broker The broker to work for.
+   * @param options What to work on, and how.
+   * @throws {RangeError} If the concurrency is not a whole number above 0, or the
+   *   timeout is below 0.
+   */
+  constructor(broker: Broker, options: WorkerOptions = {}) {
+    const { concurrency = options.threads ?? 8, timeout = 600_000, executor = "inline" } = options;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot wait ${timeout} ms for actors: it must be 0 or more`);
+    }
+    this.broker = broker;
+    this.executor = executor === "inline" ? new InlineExecutor({ concurrency }) : executor;
+    this.#queues = options.queues === undefined ? undefined : new Set(options.queues);
+    this.#timeout = timeout;
+  }
+
+  /**
+   * Starts to work.
+   *
+   * @throws {MiddlewareError} If a middleware refuses it.
+   * @throws {TypeError} If it was started before.
+   */
+  async start(): Promise<void> {
+    if (this.#state !== "new") throw new TypeError("Cannot start a worker twice: make another one");
+    await this.broker.emit("beforeWorkerBoot", this);
+    this.#state = "running";
+    this.broker.addMiddleware(this.#queueWatcher);
+    await this.executor.start(this.broker);
+    await this.broker.emit("afterWorkerBoot", this);
+    this.#fillSlots();
+  }
+
+  /** Takes up nothing new until `resume`. What runs goes on. */
+  pause(): void {
+    if (this.#state !== "running") return;
+    this.#state = "paused";
+    for (const loop of this.#loops.values()) loop.pause();
+  }
+
+  /** Goes on after a `pause`. */
+  resume(): void {
+    if (this.#state !== "paused") return;
+    this.#state = "running";
+    for (const loop of this.#loops.values()) loop.resume();
+    this.#fillSlots();
+  }
+
+  /** Waits until nothing is running or at hand and the broker has heard of all of it. */
+  async join(): Promise<void> {
+    while (this.#slots > 0 || this.#work.size > 0) {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+    await Promise.all(this.#moving);
+    await Promise.all(Array.from(this.#loops.values(), (loop) => loop.flushed()));
+  }
+
+  /**
+   * Stops: takes up nothing new, gives back what has not begun, and waits for what
+   * is running. What is still running when the time is over is given back, too.
+   *
+   * @param timeout Milliseconds to wait. The default is the worker's `timeout`.
+   * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
+   */
+  stop(timeout: number = this.#timeout): Promise<void> {
+    this.#stopping ??= this.#state === "new" ? Promise.resolve() : this.#stop(timeout);
+    return this.#stopping;
+  }
+
+  /** Stops it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(timeout: number): Promise<void> {
+    this.#state = "stopping";
+    this.broker.removeMiddleware(this.#queueWatcher);
+    let objection: unknown;
+    try {
+      await this.broker.emit("beforeWorkerShutdown", this);
+    } catch (error) {
+      objection = error;
+    }
+    const loops = [...this.#loops.values()];
+    await Promise.all(loops.map((loop) => loop.stopReceiving()));
+    for (const { message, settlement } of this.#work.drain()) settlement.settle(message, "lost");
+    await this.#finish(timeout);
+
+    await logged("executor", () => this.executor.stop());
+    await Promise.all(
+      loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close())),
+    );
+    this.#state = "stopped";
+    await this.broker.emit("afterWorkerShutdown", this);
+    if (objection !== undefined) throw objection;
+  }
+
+  /** Waits for what is running, and gives it up when the time is over. */
+  async #finish(timeout: number): Promise<void> {
+    const { clock } = this.broker;
+    const timer = clock.setTimer(() => {
+      log.warn("Gives up on {count} messages that are still running", {
+        count: this.#running.size,
+      });
+      for (const message of this.#running) {
+        message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
+      }
+    }, timeout);
+    await this.join();
+    clock.clearTimer(timer);
+  }
+
+  #consume(queueName: string): void {
+    const canonical = canonicalQueueName(queueName);
+    if (this.#queues !== undefined && !this.#queues.has(canonical)) return;
+    if (this.#loops.has(queueName)) return;
+    const loop = queueName === delayQueueName(queueName)
+      ? new ConsumerLoop(this.broker, queueName, {
+        prefetch: prefetch("dramatiq_delay_queue_prefetch", 1_000 * this.executor.concurrency),
+        deliver: (messages, settlement) => this.#deliverDelayed(messages, settlement),
+      })
+      : new ConsumerLoop(this.broker, queueName, {
+        prefetch: prefetch("dramatiq_queue_prefetch", 2 * this.executor.concurrency),
+        deliver: (messages, settlement) => this.#deliver(messages, settlement),
+      });
+    this.#loops.set(queueName, loop);
+    if (this.#state === "paused") loop.pause();
+    loop.start();
+  }
+
+  #deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
+    for (const message of messages) {
+      if (message.message instanceof UndecodableMessage) {
+        logUndecodable(message.message);
+        settlement.settle(message, "undecodable");
+        continue;
+      }
+      const actor = this.broker.actors.get(message.actorName);
+      if (actor === undefined) {
+        log.error(
+          "Message {messageId} is for actor {actor}, which is not declared",
+          about(message),
+        );
+        settlement.settle(message, "unknownActor");
+        continue;
+      }
+      this.#work.push({ message, actor, settlement }, actor.priority);
+    }
+    this.#fillSlots();
+  }
+
+  #fillSlots(): void {
+    while (this.#slots < this.executor.concurrency && this.#work.size > 0 && this.#mayStart()) {
+      this.#slots += 1;
+      this.#runSlot();
+    }
+  }
+
+  #mayStart(): boolean {
+    return this.#state === "running";
+  }
+
+  /** Works on one message after the other while there are any. */
+  async #runSlot(): Promise<void> {
+    let job: Job | undefined;
+    while (this.#mayStart() && (job = this.#work.shift()) !== undefined) {
+      const { message, actor, settlement } = job;
+      this.#running.add(message);
+      const outcome = await processMessage(this.broker, this.executor, message, actor);
+      this.#running.delete(message);
+      settlement.settle(message, outcome);
+    }
+    this.#slots -= 1;
+    if (this.#slots > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
+    for (const message of messages) {
+      const moved = this.#moveDelayed(message, settlement);
+      this.#moving.add(moved);
+      moved.then(() => this.#moving.delete(moved));
+    }
+  }
+
+  /** Puts a message whose time has come on the queue that it was delayed for. */
+  async #moveDelayed(message: MessageProxy, settlement: Settlement): Promise<void> {
+    if (message.message instanceof UndecodableMessage) {
+      logUndecodable(message.message);
+      return settlement.settle(message, "undecodable");
+    }
+    try {
+      const before = this.broker.emit("beforeDelayMessage", message);
+      if (before !== undefined) await before;
+    } catch (error) {
+      // Python forgets the message here.
+      log.error("Message {messageId} of {actor} goes on against a middleware: {reason}", {
+        ...about(message),
+        reason: errorMessage(error),
+        error,
+      });
+    }
+    try {
+      await this.broker.enqueue(message.message.copy({
+        queueName: canonicalQueueName(message.queueName),
+        options: { eta: undefined },
+      }));
+      settlement.settle(message, "done");
+    } catch (error) {
+      log.error("Message {messageId} of {actor} cannot be put on its queue: {reason}", {
+        ...about(message),
+        reason: errorMessage(error),
+        error,
+      });
+      if (error instanceof BrokerConnectionError) return settlement.settle(message, "lost");
+      message.stuffException(error);
+      message.fail();
+      settlement.settle(message, "failed");
+    }
+  }
+}
+
+function prefetch(variable: string, fallback: number): number {
+  // 0 means the default, as in Python.
+  return readEnvironmentNumber(variable, 0) || fallback;
+}
+
+function logUndecodable(message: UndecodableMessage): void {
+  log.error("What {queue} held is no message and goes to the dead letters: {reason}", {
+    queue: message.queueName,
+    reason: message.error.message,
+    error: message.error,
+  });
+}
+
+function about(message: MessageProxy): Record<string, unknown> {
+  return { messageId: message.messageId, actor: message.actorName, queue: message.queueName };
+}
+
+/** Stopping goes on whatever fails. */
+async function logged(what: string, stop: () => void | Promise<void>): Promise<void> {
+  try {
+    await stop();
+  } catch (error) {
+    log.error("The {what} did not stop well: {reason}", {
+      what,
+      reason: errorMessage(error),
+      error,
+    });
+  }
+}

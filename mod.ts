@@ -28,6 +28,7 @@ export {
   type ActorOptions,
   type AllButLast,
   type AnyActor,
+  type CallbackOption,
   type ErrorClass,
   type MessageArgs,
   type MessageWithOptions,
@@ -44,7 +45,7 @@ export {
   type MessageFields,
   UndecodableMessage,
 } from "./core/message.ts";
-export type { MessageOptions, WireOptions } from "./core/message_options.ts";
+export type { KnownMessageOptions, MessageOptions, WireOptions } from "./core/message_options.ts";
 export type { Duration, DurationFields } from "./core/duration.ts";
 export { currentMessage, currentSignal } from "./core/context.ts";
 

@@ -4,7 +4,7 @@ import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/error
 import { decodeFromQueue, type Message } from "../core/message.ts";
 import { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
-import { type StoredMessage, StubQueue } from "./stub_queue.ts";
+import { Signal, type StoredMessage, StubQueue } from "./stub_queue.ts";
 
 /** Options for {@linkcode StubBroker}. */
 export interface StubBrokerOptions extends BrokerOptions {
@@ -53,7 +53,11 @@ export class StubBroker extends Broker {
   readonly #failFast: boolean;
   #closed = false;
 
-  /** @param options The middleware, the clock and `failFast`. */
+  /**
+   * Makes an empty broker.
+   *
+   * @param options The middleware, the clock and `failFast`.
+   */
   constructor(options: StubBrokerOptions = {}) {
     super(options);
     this.#failFast = options.failFast ?? true;
@@ -202,6 +206,8 @@ class StubConsumer extends Consumer {
   readonly #options: StubConsumerOptions;
   readonly #unsettled: Set<StubDelivery> = new Set();
   readonly #closing: AbortController = new AbortController();
+  /** Tells of room, when as many as the prefetch are unsettled. */
+  readonly #room: Signal = new Signal();
 
   constructor(queueName: string, options: StubConsumerOptions) {
     super(queueName);
@@ -210,21 +216,19 @@ class StubConsumer extends Consumer {
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     const { queue, prefetch } = this.#options;
-    const room = Math.min(limit, prefetch - this.#unsettled.size);
-    if (room <= 0) {
-      throw new RangeError(
-        `Cannot receive from "${this.queueName}": all ${prefetch} are unsettled`,
-      );
+    const closed = this.#closing.signal;
+    while (!signal?.aborted && !closed.aborted) {
+      const room = prefetch - this.#unsettled.size;
+      const stored = queue.take(Math.min(limit, room));
+      if (stored.length === 0) {
+        await (room > 0 ? queue : this.#room).changed(closed, signal);
+        continue;
+      }
+      const messages = stored.map((one) => new StubDelivery(this.queueName, one));
+      for (const message of messages) this.#unsettled.add(message);
+      return messages;
     }
-    let stored = queue.take(room);
-    while (stored.length === 0) {
-      if (signal?.aborted || this.#closing.signal.aborted) return [];
-      await queue.changed(this.#closing.signal, signal);
-      if (!this.#closing.signal.aborted && !signal?.aborted) stored = queue.take(room);
-    }
-    const messages = stored.map((one) => new StubDelivery(this.queueName, one));
-    for (const message of messages) this.#unsettled.add(message);
-    return messages;
+    return [];
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
@@ -254,8 +258,10 @@ class StubConsumer extends Consumer {
 
   /** Those that are still this consumer's to settle: not given back, nor settled before. */
   #take(messages: readonly MessageProxy[]): StubDelivery[] {
-    return messages.filter((message): message is StubDelivery =>
+    const taken = messages.filter((message): message is StubDelivery =>
       this.#unsettled.delete(message as StubDelivery)
     );
+    this.#room.tell();
+    return taken;
   }
 }

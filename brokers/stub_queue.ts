@@ -21,7 +21,7 @@ export class StubQueue {
   readonly #ready: Fifo<StoredMessage> = new Fifo();
   readonly #delayed: EtaHeap = new EtaHeap();
   #unsettled = 0;
-  #receivers: Set<() => void> = new Set();
+  readonly #changed: Signal = new Signal();
   #settledListeners: (() => void)[] = [];
   #timer: Timer | undefined;
   #timerAt = Infinity;
@@ -39,13 +39,13 @@ export class StubQueue {
   push(message: StoredMessage): void {
     if (message.eta > 0) this.#delayed.push(message);
     else this.#ready.push(message);
-    this.#wakeReceivers();
+    this.#changed.tell();
   }
 
   /** Puts messages back where they were taken. */
   putBack(messages: readonly StoredMessage[]): void {
     this.#ready.unshift(messages);
-    if (messages.length > 0) this.#wakeReceivers();
+    if (messages.length > 0) this.#changed.tell();
   }
 
   /** Takes at most `limit` messages that are due. */
@@ -61,18 +61,10 @@ export class StubQueue {
   }
 
   /** Resolves when there may be something to take, or a signal aborts. */
-  changed(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#receivers.delete(wake);
-        for (const signal of signals) signal?.removeEventListener("abort", wake);
-        if (this.#receivers.size === 0) this.#setTimer(Infinity);
-        resolve();
-      };
-      this.#receivers.add(wake);
-      for (const signal of signals) signal?.addEventListener("abort", wake);
-      this.#setTimer(this.#delayed.nextEta);
-    });
+  async changed(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+    this.#setTimer(this.#delayed.nextEta);
+    await this.#changed.changed(...signals);
+    if (!this.#changed.isAwaited) this.#setTimer(Infinity);
   }
 
   /** Notes that messages were acknowledged, dead-lettered or put back. */
@@ -101,10 +93,6 @@ export class StubQueue {
     for (const listener of listeners) listener();
   }
 
-  #wakeReceivers(): void {
-    for (const wake of [...this.#receivers]) wake();
-  }
-
   /** One timer, for the nearest eta, and only while somebody waits. */
   #setTimer(eta: number): void {
     if (eta === this.#timerAt) return;
@@ -113,8 +101,36 @@ export class StubQueue {
     this.#timer = eta === Infinity ? undefined : this.#clock.setTimer(() => {
       this.#timer = undefined;
       this.#timerAt = Infinity;
-      this.#wakeReceivers();
+      this.#changed.tell();
     }, eta - this.#clock.now());
+  }
+}
+
+/** Something that may happen, again and again, and those who wait for it. */
+export class Signal {
+  readonly #waiting: Set<() => void> = new Set();
+
+  /** Whether anybody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Tells all who wait now. */
+  tell(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  /** Resolves when it happens next, or a signal aborts. */
+  changed(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake);
+        for (const signal of signals) signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      for (const signal of signals) signal?.addEventListener("abort", wake);
+    });
   }
 }
 

@@ -5,7 +5,7 @@ import { isGenericActorClass, toFunction } from "./generic_actor.ts";
 import { getBroker } from "./global_broker.ts";
 import { getLogger, type Logger } from "./logging.ts";
 import { type Kwargs, Message } from "./message.ts";
-import type { MessageOptions } from "./message_options.ts";
+import type { KnownMessageOptions, MessageOptions } from "./message_options.ts";
 
 /** Anything that can be an actor. */
 // deno-lint-ignore no-explicit-any -- the arguments are inferred from the function
@@ -66,10 +66,10 @@ export type AnyActor = Actor<any[], unknown>;
 /** Arguments a message may carry: all of them, or all but the last, which a pipeline brings. */
 export type MessageArgs<P extends readonly unknown[]> = P | AllButLast<P>;
 
-/** Parameters without the last one. */
-export type AllButLast<P extends readonly unknown[]> = P extends readonly [...infer Head, unknown]
-  ? Head
-  : P extends readonly [...infer Head, unknown?] ? Head
+/** Parameters without the last one, or without optional ones and the one before them. */
+export type AllButLast<P extends readonly unknown[]> = number extends P["length"] ? P
+  : P extends readonly [...infer Head, unknown] ? Head
+  : P extends readonly [...infer Head, unknown?] ? Head | AllButLast<Head>
   : P;
 
 /** What a pipeline adds to the arguments `A` of a function of parameters `P`. */
@@ -78,9 +78,12 @@ export type PipedInput<P extends readonly unknown[], A extends readonly unknown[
     : number extends P["length"] ? P[number]
     : unknown;
 
+/** Options that take an actor, or the name of one. */
+export type CallbackOption = "onSuccess" | "onFailure" | "onRetryExhausted";
+
 /** Options of {@linkcode Actor.messageWithOptions}. */
 export interface MessageWithOptions<A extends readonly unknown[]>
-  extends Omit<MessageOptions, "onSuccess" | "onFailure" | "onRetryExhausted"> {
+  extends Omit<KnownMessageOptions, CallbackOption> {
   /** Positional arguments. @default {[]} */
   args?: A;
   /** Keyword arguments, for an actor in Python. */
@@ -91,17 +94,31 @@ export interface MessageWithOptions<A extends readonly unknown[]>
   onFailure?: AnyActor | string | null;
   /** See `Retries`: the actor that is told when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
+  /** Anything else travels along under its own name. */
+  [name: string]: unknown;
 }
 
 /** Options of {@linkcode Actor.sendWithOptions}. */
 export interface SendWithOptions<A extends readonly unknown[]>
-  extends Omit<MessageWithOptions<A>, "delay"> {
+  extends Omit<KnownMessageOptions, CallbackOption | "delay"> {
+  /** Positional arguments. @default {[]} */
+  args?: A;
+  /** Keyword arguments, for an actor in Python. */
+  kwargs?: Kwargs;
   /** How long the message is to wait. */
   delay?: Duration;
+  /** See `Callbacks`: the actor that is told of a success. */
+  onSuccess?: AnyActor | string | null;
+  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  onFailure?: AnyActor | string | null;
+  /** See `Retries`: the actor that is told when no attempt is left. */
+  onRetryExhausted?: AnyActor | string | null;
+  /** Anything else travels along under its own name. */
+  [name: string]: unknown;
 }
 
 /** Options that name an actor; on the wire they are its name. */
-const CALLBACK_OPTIONS = ["onSuccess", "onFailure", "onRetryExhausted"] as const;
+const CALLBACK_OPTIONS: readonly CallbackOption[] = ["onSuccess", "onFailure", "onRetryExhausted"];
 
 /** Calling an actor runs its function here and now. */
 export interface Actor<P extends unknown[], R> {
@@ -276,18 +293,20 @@ export function actor<P extends unknown[], R>(
  * Makes a class-based actor an actor and declares it.
  *
  * @param actorClass A concrete subclass of `GenericActor`; its `meta` are the options.
+ * @param options Options that win over those.
  * @returns The actor.
  * @throws {TypeError} If the class is abstract.
  */
 export function actor<T extends GenericActor>(
   actorClass: new () => T,
+  options?: ActorOptions,
 ): Actor<Parameters<T["perform"]>, Awaited<ReturnType<T["perform"]>>>;
 export function actor(
   fn: ActorFunction | (new () => GenericActor),
   options: ActorOptions = {},
 ): Actor {
   const made = isGenericActorClass(fn)
-    ? new Actor(...toFunction(fn))
+    ? new Actor(...toFunction(fn, options))
     : new Actor(fn as ActorFunction, options);
   made.broker.declareActor(made);
   return made;

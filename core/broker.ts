@@ -63,7 +63,11 @@ export abstract class Broker implements AsyncDisposable {
   readonly #emitter: Emitter;
   #middleware: readonly Middleware[];
 
-  /** @param options The middleware and the clock. */
+  /**
+   * Stores the options; connecting comes later.
+   *
+   * @param options The middleware and the clock.
+   */
   constructor(options: BrokerOptions = {}) {
     this.clock = options.clock ?? systemClock;
     this.#emitter = new Emitter(this);
@@ -169,7 +173,12 @@ export abstract class Broker implements AsyncDisposable {
     return this.#emitter.emit(hook, first, second);
   }
 
-  /** @returns Whether any middleware has this hook. */
+  /**
+   * Tells whether a hook needs to be called at all.
+   *
+   * @param hook The hook.
+   * @returns Whether any middleware has it.
+   */
   hasHook(hook: HookName): boolean {
     return this.#emitter.has(hook);
   }
@@ -205,6 +214,8 @@ export abstract class Broker implements AsyncDisposable {
   }
 
   /**
+   * Finds an actor.
+   *
    * @param actorName The name of a declared actor.
    * @returns The actor.
    * @throws {ActorNotFound} If there is none of that name.
@@ -216,6 +227,8 @@ export abstract class Broker implements AsyncDisposable {
   }
 
   /**
+   * Finds where results are kept.
+   *
    * @returns The result backend of the `Results` middleware.
    * @throws {TypeError} If there is none.
    */

@@ -31,13 +31,17 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
   /** The queue it takes from. */
   readonly queueName: string;
 
-  /** @param queueName The queue it takes from. */
+  /**
+   * Stores the name; connecting comes with the first `receive`.
+   *
+   * @param queueName The queue it takes from.
+   */
   constructor(queueName: string) {
     this.queueName = queueName;
   }
 
   /**
-   * Waits for messages.
+   * Waits for messages, and first for room, while as many as `prefetch` are unsettled.
    *
    * @param limit How many to give at most, 1 or more; `prefetch` bounds it too.
    * @param options A signal to end the wait.

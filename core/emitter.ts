@@ -80,7 +80,7 @@ export class Emitter {
   /** @returns A promise if one of the hooks is asynchronous, else nothing. */
   emit(hook: HookName, first?: unknown, second?: unknown): void | Promise<void> {
     const subscribers = this.#subscribers.get(hook)!;
-    return hook.startsWith("before")
+    return hook[0] === "b" // before…
       ? this.#before(subscribers, 0, hook, first, second)
       : this.#after(subscribers, 0, undefined, hook, first, second);
   }

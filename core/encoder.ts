@@ -11,6 +11,8 @@ export type Encoded = string | Uint8Array;
  */
 export interface Encoder {
   /**
+   * Writes a value.
+   *
    * @param value A message's wire form, or a result.
    * @returns Text or bytes.
    * @throws {TypeError} If the format cannot carry the value.
@@ -18,6 +20,8 @@ export interface Encoder {
   encode(value: unknown): Encoded;
 
   /**
+   * Reads a value.
+   *
    * @param data What a server gave: bytes as a rule, or the text that `encode` made.
    * @returns The value.
    * @throws {DecodeError} If the data is not of this format.
@@ -54,6 +58,8 @@ const SHALLOW_LENGTH = 2 * MAX_DEPTH;
  */
 export class JSONEncoder implements Encoder {
   /**
+   * Writes a value.
+   *
    * @param value `null`, booleans, numbers, strings, and arrays and plain objects of them.
    * @returns ASCII text.
    * @throws {TypeError} If the value holds anything else; the text names the place.
@@ -63,6 +69,8 @@ export class JSONEncoder implements Encoder {
   }
 
   /**
+   * Reads a value.
+   *
    * @param data UTF-8 bytes, or text.
    * @returns The value; `NaN` and `Infinity` are read as Python writes them.
    * @throws {DecodeError} If it is not UTF-8 or not JSON, or nested too deep.
@@ -80,6 +88,8 @@ export class JSONEncoder implements Encoder {
   }
 
   /**
+   * Reads a value that is going to be written again.
+   *
    * @param data UTF-8 bytes, or text.
    * @returns The value, which `encode` writes with its original numbers and keys.
    * @throws {DecodeError} If it is not UTF-8 or not JSON, or nested too deep.
@@ -120,7 +130,11 @@ function assertShallow(value: unknown, depth: number): void {
 
 let globalEncoder: Encoder = new JSONEncoder();
 
-/** @returns The encoder of this process, a {@linkcode JSONEncoder} unless it was set. */
+/**
+ * The encoder of this process.
+ *
+ * @returns A {@linkcode JSONEncoder} unless another one was set.
+ */
 export function getEncoder(): Encoder {
   return globalEncoder;
 }

@@ -21,6 +21,8 @@ export class DecodeError extends DramatiqError {
   readonly data: string | Uint8Array;
 
   /**
+   * Says what is wrong with some data.
+   *
    * @param message What is wrong with the data.
    * @param data The data, exactly as it was received.
    * @param options The underlying error, as `cause`.
@@ -128,6 +130,8 @@ export class Retry extends DramatiqError {
   readonly delay: number | undefined;
 
   /**
+   * Asks for another attempt.
+   *
    * @param message Why the actor wants another attempt.
    * @param options The delay and the cause.
    */
@@ -178,6 +182,8 @@ export class ResultFailure extends ResultError {
   readonly origExcMsg: string;
 
   /**
+   * Says that there will be no result.
+   *
    * @param message What failed.
    * @param options The actor's own error.
    */

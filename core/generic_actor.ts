@@ -47,16 +47,23 @@ export function isGenericActorClass(value: unknown): value is new () => GenericA
 
 /**
  * @param actorClass A subclass of {@linkcode GenericActor}.
+ * @param overrides Options that win over its `meta`.
  * @returns What the class amounts to: a function, and its options.
  * @throws {TypeError} If it is abstract.
  */
-export function toFunction(actorClass: new () => GenericActor): [ActorFunction, ActorOptions] {
+export function toFunction(
+  actorClass: new () => GenericActor,
+  overrides: ActorOptions,
+): [ActorFunction, ActorOptions] {
   const { abstract, ...options } = inheritedMeta(actorClass);
   if (abstract) {
     throw new TypeError(`Cannot make an actor of ${actorClass.name}: its meta is abstract`);
   }
   const instance = new actorClass();
-  return [(...args) => instance.perform(...args), { actorName: actorClass.name, ...options }];
+  return [
+    (...args) => instance.perform(...args),
+    { actorName: actorClass.name, ...options, ...overrides },
+  ];
 }
 
 /** The `meta` of a class over that of its bases; `abstract` and the name are its own only. */

@@ -6,6 +6,8 @@ export const MAX_DEPTH = 900;
 /** What JSON text may hold as it is between quotes: printable ASCII, and DEL as in Python. */
 const PLAIN = /^[ !#-[\]-\x7f]*$/;
 // deno-lint-ignore no-control-regex -- everything above ASCII is meant
+const ASCII = /^[\x00-\x7f]*$/;
+// deno-lint-ignore no-control-regex -- everything above ASCII is meant
 const NON_ASCII = /[^\x00-\x7f]/g;
 
 /**
@@ -23,10 +25,48 @@ const NON_ASCII = /[^\x00-\x7f]/g;
  *   names the place.
  */
 export function writeJson(value: unknown): string {
+  if (isSimple(value, 0)) return escapeNonAscii(JSON.stringify(value));
   const problem = { found: false };
   const text = write(value, 0, problem);
   if (problem.found) throw new TypeError(describeProblem(value));
   return text;
+}
+
+/**
+ * Whether `JSON.stringify` writes the value as Python would, save for characters
+ * beyond ASCII. It is several times faster than writing by hand.
+ */
+function isSimple(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isInteger(value)
+        ? !Object.is(value, -0)
+        : Math.abs(value) >= 1e-4 && value !== Infinity && value !== -Infinity;
+    case "object":
+      if (value === null) return true;
+      if (depth >= MAX_DEPTH || spellingOf(value) !== undefined) return false;
+      return Array.isArray(value) ? isSimpleArray(value, depth) : isSimpleObject(value, depth);
+    default:
+      return false;
+  }
+}
+
+function isSimpleArray(array: readonly unknown[], depth: number): boolean {
+  for (let i = 0; i < array.length; i++) {
+    if (!isSimple(array[i], depth + 1)) return false;
+  }
+  return true;
+}
+
+function isSimpleObject(object: object, depth: number): boolean {
+  if (!isPlainObject(object)) return false;
+  for (const key in object) {
+    if (!isSimple((object as Record<string, unknown>)[key], depth + 1)) return false;
+  }
+  return Object.getOwnPropertySymbols(object).length === 0;
 }
 
 /** Writes what it can, and sets `problem.found` where it cannot: a throw would not know the path. */
@@ -52,7 +92,11 @@ function write(value: unknown, depth: number, problem: { found: boolean }): stri
 /** Writes a string, with everything outside ASCII as `\uXXXX` in lower case. */
 export function writeString(value: string): string {
   if (PLAIN.test(value)) return `"${value}"`;
-  return JSON.stringify(value).replace(NON_ASCII, escapeUnit);
+  return escapeNonAscii(JSON.stringify(value));
+}
+
+function escapeNonAscii(text: string): string {
+  return ASCII.test(text) ? text : text.replace(NON_ASCII, escapeUnit);
 }
 
 function escapeUnit(unit: string): string {

@@ -169,7 +169,9 @@ export class Message<R = unknown, I = unknown> {
    * were received, whatever its actor has made of them since.
    */
   asDict(): MessageDict {
-    const { args, kwargs, options } = this.#asReceived();
+    const { args, kwargs, options } = this.#encoded === undefined
+      ? { args: this.args, kwargs: this.kwargs, options: this.#wireOptions }
+      : this.#asReceived();
     return {
       queue_name: this.queueName,
       actor_name: this.actorName,
@@ -337,7 +339,7 @@ function fromWire(wire: unknown, data: Encoded): Message {
     kwargs: wire.kwargs,
     messageId: wire.message_id,
     messageTimestamp: wire.message_timestamp,
-  }, wire.options);
+  }, isEmpty(wire.options) ? NO_OPTIONS : wire.options);
 }
 
 /** True for an object of exactly the seven fields; id and timestamp may be missing. */
@@ -352,6 +354,11 @@ function isMessageDict(wire: unknown): wire is MessageDict {
     (typeof message_id === "string" || message_id === undefined) &&
     (typeof message_timestamp === "number" || message_timestamp === undefined) &&
     Object.keys(wire).length === known;
+}
+
+function isEmpty(options: WireOptions): boolean {
+  for (const _name in options) return false;
+  return true;
 }
 
 function isObject(value: unknown): boolean {

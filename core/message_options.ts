@@ -1,11 +1,8 @@
 /** Options of a message as they travel: built-in ones in snake_case, others under any name. */
 export type WireOptions = Readonly<Record<string, unknown>>;
 
-/**
- * Options of a message, by their names here. Those that the built-in middleware
- * and brokers know are listed; any other travels along under its own name.
- */
-export interface MessageOptions {
+/** Options of a message that the built-in middleware and brokers know. */
+export interface KnownMessageOptions {
   /** See `AgeLimit`. Milliseconds. */
   maxAge?: number | null;
   /** See `TimeLimit`. Milliseconds. */
@@ -50,6 +47,13 @@ export interface MessageOptions {
   requeueTimestamp?: number;
   /** The Redis broker's own id of one stay in a queue. */
   redisMessageId?: string;
+}
+
+/**
+ * Options of a message, by their names here. Besides the known ones, any other
+ * travels along under its own name.
+ */
+export interface MessageOptions extends KnownMessageOptions {
   /** Anything else. */
   [name: string]: unknown;
 }

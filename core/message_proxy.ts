@@ -30,7 +30,11 @@ export class MessageProxy {
   #controller: AbortController | undefined;
   #onInterrupt: ((reason: Interrupt, grace: number) => void) | undefined;
 
-  /** @param message What was delivered. */
+  /**
+   * Wraps a message that a consumer received.
+   *
+   * @param message What was delivered.
+   */
   constructor(message: Message) {
     this.message = message;
   }

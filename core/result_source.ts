@@ -3,6 +3,8 @@ import type { Message } from "./message.ts";
 /** Where results can be had; the `Results` middleware brings one (see `results/`). */
 export interface ResultSource {
   /**
+   * Gets the result of a message.
+   *
    * @param message The message whose result is wanted.
    * @param options Whether and how long to wait.
    * @returns What its actor returned.
@@ -12,7 +14,7 @@ export interface ResultSource {
 
 /** Options of everything that gets results. */
 export interface GetResultOptions {
-  /** @default {undefined} The backend of the broker's `Results` middleware. */
+  /** Where to look. @default {undefined} The backend of the broker's `Results` middleware. */
   backend?: ResultSource;
   /** Waits for a result that is not there yet. @default {false} */
   block?: boolean;

@@ -19,14 +19,17 @@ export interface Spelling {
 }
 
 const spellings = new WeakMap<object, Spelling>();
+/** Most processes never note anything, and should not look things up for every value. */
+let isAnyNoted = false;
 
 /** @returns What was noted about the container, if anything. */
 export function spellingOf(container: object): Spelling | undefined {
-  return spellings.get(container);
+  return isAnyNoted ? spellings.get(container) : undefined;
 }
 
 /** Notes how the direct children of a container were written. */
 export function noteSpelling(container: object, spelling: Spelling): void {
+  isAnyNoted = true;
   spellings.set(container, spelling);
 }
 
@@ -37,7 +40,7 @@ export function noteSpelling(container: object, spelling: Spelling): void {
  * @returns The copy.
  */
 export function keepSpelling<T extends object>(original: object, copy: T): T {
-  const spelling = spellings.get(original);
+  const spelling = spellingOf(original);
   if (spelling !== undefined) spellings.set(copy, spelling);
   return copy;
 }

@@ -32,6 +32,8 @@ export class AgeLimit implements Middleware {
   readonly #maxAge: number;
 
   /**
+   * Sets the limit.
+   *
    * @param options The limit for actors that set none.
    * @throws {RangeError} If `maxAge` is not above 0.
    */

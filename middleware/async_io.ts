@@ -32,6 +32,8 @@ export class AsyncIO implements Middleware {
   #dueAt = 0;
 
   /**
+   * Sets the threshold.
+   *
    * @param options The threshold.
    * @throws {RangeError} If it is not above 0.
    */

@@ -9,7 +9,11 @@ import type { Middleware } from "./middleware.ts";
  * see {@linkcode currentMessage}. The class is for code that comes from Python.
  */
 export class CurrentMessage implements Middleware {
-  /** @returns The message that the calling actor runs for, `undefined` outside one. */
+  /**
+   * The same as {@linkcode currentMessage}.
+   *
+   * @returns The message that the calling actor runs for, `undefined` outside one.
+   */
   static getCurrentMessage(): Message | undefined {
     return currentMessage();
   }

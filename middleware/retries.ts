@@ -65,6 +65,8 @@ export class Retries implements Middleware {
   readonly #retryWhen: RetriesOptions["retryWhen"];
 
   /**
+   * Sets the defaults.
+   *
    * @param options What holds for actors that do not say.
    * @throws {RangeError} If a number is below 0.
    */

@@ -24,7 +24,11 @@ export class ShutdownNotifications implements Middleware {
   readonly #notifyShutdown: boolean;
   readonly #running: Set<MessageProxy> = new Set();
 
-  /** @param options Whether actors that do not say are told. */
+  /**
+   * Sets the default.
+   *
+   * @param options Whether actors that do not say are told.
+   */
   constructor(options: ShutdownNotificationsOptions = {}) {
     this.#notifyShutdown = options.notifyShutdown ?? false;
   }

@@ -46,6 +46,8 @@ export class TimeLimit implements Middleware {
   #timerAt = Infinity;
 
   /**
+   * Sets the limit.
+   *
    * @param options The limit for actors that set none.
    * @throws {RangeError} If `timeLimit` is not above 0, or `grace` below 0.
    */

@@ -45,6 +45,8 @@ export class ConsumerLoop {
   #turnStarted = 0;
 
   /**
+   * Stores the options; `start` begins.
+   *
    * @param broker The broker.
    * @param queueName The queue, or delay queue.
    * @param options Where messages go.

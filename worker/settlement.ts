@@ -27,6 +27,8 @@ export class Settlement {
   readonly #pending: Set<Promise<void>> = new Set();
 
   /**
+   * Stands by a consumer.
+   *
    * @param broker The broker, for its hooks.
    * @param consumer The consumer that the messages came from.
    * @param onSettled Called when there is room for more.
@@ -97,7 +99,6 @@ export class Settlement {
 
   #add(verb: Verb, message: MessageProxy): void {
     this.#batches[verb].push(message);
-    this.#atHand -= 1;
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     queueMicrotask(() => {
@@ -111,6 +112,7 @@ export class Settlement {
       const batch = this.#batches[verb];
       if (batch.length === 0) continue;
       this.#batches[verb] = [];
+      this.#atHand -= batch.length;
       this.#track(this.#send(verb, batch));
     }
     this.#onSettled();

@@ -85,6 +85,8 @@ export class Worker implements AsyncDisposable {
   };
 
   /**
+   * Stores the options; `start` begins.
+   *
    * @param broker The broker to work for.
    * @param options What to work on, and how.
    * @throws {RangeError} If the concurrency is not a whole number above 0, or the

@@ -32,6 +32,8 @@ export class InlineExecutor implements Executor {
   #wrappers: readonly Middleware[] = [];
 
   /**
+   * Sets the concurrency.
+   *
    * @param options The concurrency.
    * @throws {RangeError} If it is not a whole number above 0.
    */

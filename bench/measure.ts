@@ -1,0 +1,51 @@
+import process from "node:process";
+
+/** Work to measure. */
+export interface Task {
+  /** What it does, as the table says it. */
+  readonly name: string;
+  /** How many messages one run is. */
+  readonly messages: number;
+  /** Does it once. */
+  run(): Promise<void> | void;
+}
+
+/** What was measured. */
+export interface Measurement {
+  /** What was done. */
+  readonly name: string;
+  /** Microseconds a message, in the median run. */
+  readonly microseconds: number;
+}
+
+/**
+ * Runs a task until the optimizing compilers have seen it, then some times more.
+ *
+ * @param task What to measure.
+ * @param runs How many runs count; the median of them is taken.
+ * @returns The time a message takes.
+ */
+export async function measure(task: Task, runs = 9): Promise<Measurement> {
+  const times: number[] = [];
+  for (let i = -3; i < runs; i++) {
+    const start = performance.now();
+    await task.run();
+    const elapsed = performance.now() - start;
+    if (i >= 0) times.push(elapsed);
+  }
+  times.sort((a, b) => a - b);
+  const median = times[times.length >> 1]!;
+  return { name: task.name, microseconds: median * 1_000 / task.messages };
+}
+
+/** Prints one line of a table. */
+export function print({ name, microseconds }: Measurement, note = ""): void {
+  console.log(`${name.padEnd(46)} ${microseconds.toFixed(2).padStart(7)} µs a message ${note}`);
+}
+
+/** The runtime and its version, for the head of a table. */
+export function runtimeVersion(): string {
+  const { deno, bun, node } = process.versions as Record<string, string | undefined>;
+  if (deno !== undefined) return `Deno ${deno}`;
+  return bun !== undefined ? `Bun ${bun}` : `Node ${node}`;
+}

@@ -83,7 +83,11 @@ export {
 } from "./core/broker.ts";
 export { type ConsumeOptions, Consumer, type ReceiveOptions } from "./core/consumer.ts";
 export { decodeFromQueue } from "./core/message.ts";
-export { type InterruptOptions, MessageProxy } from "./core/message_proxy.ts";
+export {
+  type InterruptListener,
+  type InterruptOptions,
+  MessageProxy,
+} from "./core/message_proxy.ts";
 export type { HookArguments, HookName } from "./core/emitter.ts";
 export { getBroker, setBroker } from "./core/global_broker.ts";
 export { brokerFromUrl } from "./brokers/from_url.ts";
@@ -111,8 +115,8 @@ export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";
 export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
 export type { Settlement } from "./worker/settlement.ts";
-export type { Outcome } from "./worker/process_message.ts";
-export type { Executor } from "./worker/executors/executor.ts";
+export { type Employer, Job, type Outcome } from "./worker/job.ts";
+export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
 
 // Errors and interrupts

@@ -12,7 +12,6 @@
  */
 import process from "node:process";
 import { actor, InlineExecutor, Message, StubBroker, Worker } from "../mod.ts";
-import { processMessage } from "../worker/process_message.ts";
 import { WorkQueue } from "../worker/work_queue.ts";
 import { measure, print, runtimeVersion } from "./measure.ts";
 

@@ -240,18 +240,20 @@ export class SuccessorNotStored extends DramatiqError {
  */
 export function errorType(thrown: unknown): string {
   if (!(thrown instanceof Error)) return thrown === null ? "null" : typeof thrown;
-  // `class Mine extends Error {}` leaves `name` at "Error"; the class knows better.
-  return thrown.name !== "Error" && thrown.name !== ""
-    ? thrown.name
-    : thrown.constructor?.name || "Error";
+  // A name counts if the error or its class set it; an inherited one is that of a base class.
+  const isOwnName = Object.hasOwn(thrown, "name") ||
+    Object.hasOwn(Object.getPrototypeOf(thrown), "name");
+  return (isOwnName ? thrown.name : thrown.constructor?.name) || thrown.name || "Error";
 }
 
 /**
+ * The message of whatever was thrown, as callbacks, results and logs give it.
+ *
  * @param thrown Anything that a `catch` clause may get.
  * @returns Its message, or its text when it is no error.
  */
 export function errorMessage(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  return thrown instanceof Error ? thrown.message : toText(thrown);
 }
 
 /** A traceback is for reading; what is longer says nothing more. */
@@ -268,21 +270,30 @@ export function formatTraceback(thrown: unknown): string {
   const parts: string[] = [];
   const seen = new Set<unknown>();
   let current = thrown;
-  while (current !== undefined && current !== null && !seen.has(current)) {
+  do {
     seen.add(current);
     parts.push(stackOf(current));
     current = current instanceof Error ? current.cause : undefined;
-  }
+  } while (current !== undefined && current !== null && !seen.has(current));
   const text = parts.join("\nCaused by: ");
   return (text.length > MAX_TRACEBACK_LENGTH ? `${text.slice(0, MAX_TRACEBACK_LENGTH)}…` : text) +
     "\n";
 }
 
 function stackOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return `${errorType(thrown)}: ${String(thrown)}`;
+  if (!(thrown instanceof Error)) return `${errorType(thrown)}: ${toText(thrown)}`;
   const head = `${errorType(thrown)}: ${thrown.message}`;
   const stack = thrown.stack ?? "";
   // V8 puts the head into the stack, under the name at construction; JavaScriptCore leaves it out.
-  const frames = stack.split("\n").filter((line) => /^\s+at |^[^\s]*@|^\s*at /.test(line));
+  const frames = stack.split("\n").filter((line) => /^\s+at |^[^\s]*@/.test(line));
   return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
+}
+
+/** Text of anything, also of what refuses to be one, such as `Object.create(null)`. */
+function toText(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return `a value of type ${typeof thrown}`;
+  }
 }

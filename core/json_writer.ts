@@ -1,21 +1,22 @@
+import type { MessageDict } from "./message.ts";
 import { type Spelling, spellingOf } from "./spelling.ts";
 
 /** Deeper values would overflow the stack of one peer or the other; Python stops near 1,000. */
 export const MAX_DEPTH = 900;
 
-/** What JSON text may hold as it is between quotes: printable ASCII, and DEL as in Python. */
-const PLAIN = /^[ !#-[\]-\x7f]*$/;
-// deno-lint-ignore no-control-regex -- everything above ASCII is meant
-const ASCII = /^[\x00-\x7f]*$/;
-// deno-lint-ignore no-control-regex -- everything above ASCII is meant
-const NON_ASCII = /[^\x00-\x7f]/g;
+/** What may stand between quotes as it is: printable ASCII. Python escapes DEL as well. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+// deno-lint-ignore no-control-regex -- everything up to there is meant
+const ASCII = /^[\x00-\x7e]*$/;
+// deno-lint-ignore no-control-regex -- everything above is meant
+const NON_ASCII = /[^\x00-\x7e]/g;
 
 /**
  * Writes a value as Python's `json.dumps(value, separators=(",", ":"))` does:
  * ASCII only, floats in Python's form, `NaN` and `Infinity` bare.
  *
- * Only what decodes to an equal value is taken: `null`, booleans, finite and
- * infinite numbers, strings, arrays and plain objects.
+ * Only what decodes to an equal value is taken: `null`, booleans, numbers, strings,
+ * arrays and plain objects. Symbols as keys are not data, and left out.
  *
  * Source: `encoder` facts in `protocol/README.md`, messages.json.
  *
@@ -30,6 +31,49 @@ export function writeJson(value: unknown): string {
   const text = write(value, 0, problem);
   if (problem.found) throw new TypeError(describeProblem(value));
   return text;
+}
+
+/**
+ * Writes a message as {@linkcode writeJson} does, in half the time: most of a
+ * message is the same as in the one before it, or plain.
+ *
+ * @param message A message in wire form.
+ * @returns ASCII text.
+ * @throws {TypeError} The same as {@linkcode writeJson}.
+ */
+export function writeMessage(message: MessageDict): string {
+  const { args, kwargs, options, message_id: id, message_timestamp: timestamp } = message;
+  if (!isSimple(args, 1) || !isSimple(kwargs, 1) || !isSimple(options, 1)) {
+    return writeJson(message);
+  }
+  const text = '{"queue_name":' + writeName(message.queue_name) +
+    ',"actor_name":' + writeName(message.actor_name) +
+    ',"args":' + JSON.stringify(args) +
+    ',"kwargs":' + (isEmpty(kwargs) ? "{}" : JSON.stringify(kwargs)) +
+    ',"options":' + (isEmpty(options) ? "{}" : JSON.stringify(options)) +
+    ',"message_id":' + writeString(id) +
+    ',"message_timestamp":' + writeNumber(timestamp) + "}";
+  // Also makes one string of the pieces, which would otherwise live as long as the text.
+  return escapeNonAscii(text);
+}
+
+/** Names of queues and actors, which are few, as JSON. */
+const names: Map<string, string> = new Map();
+/** Names from outside may be many; beyond this they are not worth keeping. */
+const MAX_NAMES = 1_000;
+
+function writeName(name: string): string {
+  let text = names.get(name);
+  if (text === undefined) {
+    text = writeString(name);
+    if (names.size < MAX_NAMES) names.set(name, text);
+  }
+  return text;
+}
+
+function isEmpty(object: object): boolean {
+  for (const _key in object) return false;
+  return true;
 }
 
 /**
@@ -55,6 +99,7 @@ function isSimple(value: unknown, depth: number): boolean {
 }
 
 function isSimpleArray(array: readonly unknown[], depth: number): boolean {
+  if (Object.getPrototypeOf(array) !== Array.prototype) return false; // may have a toJSON
   for (let i = 0; i < array.length; i++) {
     if (!isSimple(array[i], depth + 1)) return false;
   }
@@ -66,11 +111,13 @@ function isSimpleObject(object: object, depth: number): boolean {
   for (const key in object) {
     if (!isSimple((object as Record<string, unknown>)[key], depth + 1)) return false;
   }
-  return Object.getOwnPropertySymbols(object).length === 0;
+  return true;
 }
 
 /** Writes what it can, and sets `problem.found` where it cannot: a throw would not know the path. */
 function write(value: unknown, depth: number, problem: { found: boolean }): string {
+  // A cycle with two ways back would otherwise take 2 ** MAX_DEPTH steps.
+  if (problem.found) return "";
   switch (typeof value) {
     case "string":
       return writeString(value);
@@ -134,10 +181,7 @@ function writeObject(object: object, depth: number, problem: { found: boolean })
   const keys = spelling?.keys === undefined
     ? Object.keys(object)
     : inOrder(spelling.keys, Object.keys(object));
-  if (keys.length === 0) {
-    if (Object.getOwnPropertySymbols(object).length > 0) problem.found = true;
-    return "{}";
-  }
+  if (keys.length === 0) return "{}";
   let text = "{";
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string;
@@ -181,7 +225,6 @@ function describeProblem(root: unknown): string {
     if (ancestors.includes(value)) return `${path} refers back to itself`;
     if (ancestors.length >= MAX_DEPTH) return `${path} is nested more than ${MAX_DEPTH} deep`;
     if (!Array.isArray(value) && !isPlainObject(value)) return reasonAgainst(value, path);
-    if (Object.getOwnPropertySymbols(value).length > 0) return `${path} has a symbol as a key`;
     ancestors.push(value);
     // A hole in an array is not among its entries, yet would be written.
     const keys = Array.isArray(value) ? Array.from(value, (_, i) => i) : Object.keys(value);

@@ -161,7 +161,8 @@ export class Message<R = unknown, I = unknown> {
     const options = this.#wireOptions;
     if (options === NO_OPTIONS) return undefined;
     const wireName = toWireName(name);
-    return Object.hasOwn(options, wireName) ? options[wireName] : undefined;
+    if (Object.hasOwn(options, wireName)) return options[wireName];
+    return Object.hasOwn(options, name) ? options[name] : undefined;
   }
 
   /**
@@ -214,7 +215,8 @@ export class Message<R = unknown, I = unknown> {
    */
   encode(): Encoded {
     try {
-      return getEncoder().encode(this.asDict());
+      const encoder = getEncoder();
+      return encoder.encodeMessage?.(this.asDict()) ?? encoder.encode(this.asDict());
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
       const reason = errorMessage(error).replace(/^Cannot encode /, "");
@@ -323,7 +325,9 @@ function mergeOptions(
     ...toWireOptions(changes as MessageOptions),
   };
   for (const name of Object.keys(changes)) {
-    if (changes[name] === undefined) delete merged[toWireName(name)];
+    if (changes[name] !== undefined) continue;
+    delete merged[toWireName(name)];
+    delete merged[name];
   }
   return keepSpelling(original, merged);
 }
@@ -366,15 +370,15 @@ function isObject(value: unknown): boolean {
 }
 
 function whatIsWrongWith(wire: unknown): string {
-  if (!isObject(wire)) return `it is ${wire === null ? "null" : `a ${typeof wire}`}, not an object`;
+  if (!isObject(wire)) return `it is ${kindOf(wire)}, not an object`;
   const kinds: Record<keyof MessageDict, string> = {
-    queue_name: "string",
-    actor_name: "string",
-    args: "array",
-    kwargs: "object",
-    options: "object",
-    message_id: "string",
-    message_timestamp: "number",
+    queue_name: "a string",
+    actor_name: "a string",
+    args: "an array",
+    kwargs: "an object",
+    options: "an object",
+    message_id: "a string",
+    message_timestamp: "a number",
   };
   const fields = wire as Record<string, unknown>;
   for (const [name, kind] of Object.entries(kinds)) {
@@ -383,14 +387,20 @@ function whatIsWrongWith(wire: unknown): string {
       if (name === "message_id" || name === "message_timestamp") continue;
       return `its ${name} is missing`;
     }
-    const found = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-    if (found !== kind) return `its ${name} is not of type ${kind} but ${found}`;
+    if (kindOf(value) !== kind) return `its ${name} is ${kindOf(value)}, not ${kind}`;
   }
   const strange = Object.keys(fields).filter((name) => !Object.hasOwn(kinds, name));
   return `it has unknown fields: ${strange.join(", ")}`;
 }
 
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
 function describe(value: unknown): string {
+  if (typeof value === "number") return String(value); // NaN would be null
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {

@@ -13,6 +13,12 @@ export interface InterruptOptions {
   grace?: number;
 }
 
+/** Hears of the interrupts of a message: an object rather than a closure per message. */
+export interface InterruptListener {
+  /** The actor is to stop within `grace` milliseconds. */
+  interrupted(reason: Interrupt, grace: number): void;
+}
+
 /**
  * One delivery of a message to a worker: the message, and what becomes of it.
  * Brokers extend it with what they need to settle it.
@@ -28,7 +34,7 @@ export class MessageProxy {
   #exception: unknown;
   #interrupt: Interrupt | undefined;
   #controller: AbortController | undefined;
-  #onInterrupt: ((reason: Interrupt, grace: number) => void) | undefined;
+  #onInterrupt: InterruptListener | undefined;
 
   /**
    * Wraps a message that a consumer received.
@@ -151,16 +157,11 @@ export class MessageProxy {
       this.#interrupt = reason;
       this.#controller?.abort(reason);
     }
-    this.#onInterrupt?.(reason, options.grace ?? Infinity);
+    this.#onInterrupt?.interrupted(reason, options.grace ?? Infinity);
   }
 
-  /**
-   * For executors.
-   *
-   * @param listener Called at an interrupt, with the milliseconds of grace;
-   *   `undefined` to hear no more of it.
-   */
-  set onInterrupt(listener: ((reason: Interrupt, grace: number) => void) | undefined) {
+  /** Who stops the actor when it is interrupted, while it runs. */
+  set onInterrupt(listener: InterruptListener | undefined) {
     this.#onInterrupt = listener;
   }
 

@@ -3,7 +3,7 @@ import type { Consumer } from "../core/consumer.ts";
 import { errorMessage, MiddlewareError } from "../core/errors.ts";
 import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Outcome } from "./process_message.ts";
+import type { Outcome } from "./job.ts";
 
 const log = getLogger("worker", "settlement");
 

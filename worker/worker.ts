@@ -1,4 +1,3 @@
-import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { BrokerConnectionError, errorMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
@@ -11,7 +10,7 @@ import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
 import type { Executor } from "./executors/executor.ts";
 import { InlineExecutor } from "./executors/inline.ts";
-import { processMessage } from "./process_message.ts";
+import { type Employer, Job, type Outcome } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
 import { WorkQueue } from "./work_queue.ts";
 
@@ -29,13 +28,6 @@ export interface WorkerOptions {
   timeout?: number;
   /** What runs the actors. @default {"inline"} The event loop of this worker. */
   executor?: "inline" | Executor;
-}
-
-/** A message at hand, with what is needed to work on it. */
-interface Job {
-  readonly message: MessageProxy;
-  readonly actor: Actor;
-  readonly settlement: Settlement;
 }
 
 /**
@@ -61,7 +53,7 @@ interface Job {
  * await broker.join("default");
  * ```
  */
-export class Worker implements AsyncDisposable {
+export class Worker implements AsyncDisposable, Employer {
   /** The broker that it works for. */
   readonly broker: Broker;
   /** What runs the actors. */
@@ -70,11 +62,11 @@ export class Worker implements AsyncDisposable {
   readonly #timeout: number;
   readonly #loops: Map<string, ConsumerLoop> = new Map();
   readonly #work: WorkQueue<Job> = new WorkQueue();
-  readonly #running: Set<MessageProxy> = new Set();
+  readonly #running: Set<Job> = new Set();
   /** Delayed messages on their way to their queues. */
   readonly #moving: Set<Promise<void>> = new Set();
   #state: "new" | "running" | "paused" | "stopping" | "stopped" = "new";
-  #slots = 0;
+  #isFilling = false;
   #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
 
@@ -116,7 +108,7 @@ export class Worker implements AsyncDisposable {
     this.broker.addMiddleware(this.#queueWatcher);
     await this.executor.start(this.broker);
     await this.broker.emit("afterWorkerBoot", this);
-    this.#fillSlots();
+    this.#startJobs();
   }
 
   /** Takes up nothing new until `resume`. What runs goes on. */
@@ -131,12 +123,12 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== "paused") return;
     this.#state = "running";
     for (const loop of this.#loops.values()) loop.resume();
-    this.#fillSlots();
+    this.#startJobs();
   }
 
   /** Waits until nothing is running or at hand and the broker has heard of all of it. */
   async join(): Promise<void> {
-    while (this.#slots > 0 || this.#work.size > 0) {
+    while (this.#running.size > 0 || this.#work.size > 0) {
       await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     }
     await Promise.all(this.#moving);
@@ -190,12 +182,23 @@ export class Worker implements AsyncDisposable {
       log.warn("Gives up on {count} messages that are still running", {
         count: this.#running.size,
       });
-      for (const message of this.#running) {
+      for (const { message } of this.#running) {
         message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
       }
     }, timeout);
     await this.join();
     clock.clearTimer(timer);
+  }
+
+  /** @ignore Called by the jobs. */
+  finished(job: Job, outcome: Outcome): void {
+    this.#running.delete(job);
+    job.settlement.settle(job.message, outcome);
+    this.#startJobs();
+    if (this.#running.size > 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
   }
 
   #consume(queueName: string): void {
@@ -232,37 +235,24 @@ export class Worker implements AsyncDisposable {
         settlement.settle(message, "unknownActor");
         continue;
       }
-      this.#work.push({ message, actor, settlement }, actor.priority);
+      this.#work.push(new Job(this, message, actor, settlement), actor.priority);
     }
-    this.#fillSlots();
+    this.#startJobs();
   }
 
-  #fillSlots(): void {
-    while (this.#slots < this.executor.concurrency && this.#work.size > 0 && this.#mayStart()) {
-      this.#slots += 1;
-      this.#runSlot();
+  /** Starts jobs while there are any and the executor has room. */
+  #startJobs(): void {
+    // A job that is over at once comes back here through `finished`.
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    const { concurrency } = this.executor;
+    while (this.#state === "running" && this.#running.size < concurrency) {
+      const job = this.#work.shift();
+      if (job === undefined) break;
+      this.#running.add(job);
+      job.start();
     }
-  }
-
-  #mayStart(): boolean {
-    return this.#state === "running";
-  }
-
-  /** Works on one message after the other while there are any. */
-  async #runSlot(): Promise<void> {
-    let job: Job | undefined;
-    while (this.#mayStart() && (job = this.#work.shift()) !== undefined) {
-      const { message, actor, settlement } = job;
-      this.#running.add(message);
-      const outcome = await processMessage(this.broker, this.executor, message, actor);
-      this.#running.delete(message);
-      settlement.settle(message, outcome);
-    }
-    this.#slots -= 1;
-    if (this.#slots > 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
+    this.#isFilling = false;
   }
 
   #deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {

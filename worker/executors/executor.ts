@@ -1,6 +1,27 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
+import type { Interrupt } from "../../core/interrupt.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
+
+/**
+ * One run of an actor, as an executor sees it. The executor tells the outcome by
+ * one of the two methods; what it tells after that is ignored.
+ *
+ * Callbacks, not a promise: this is the hot path, and threads answer by message.
+ */
+export interface Run {
+  /** What to run. */
+  readonly message: MessageProxy;
+  /** Its actor. */
+  readonly actor: Actor;
+  /** The actor returned. */
+  succeed(result: unknown): void;
+  /**
+   * The actor threw, or was given up with the reason of its interrupt. A
+   * `WorkerLost` says that it was none of its fault, and that it is to run again.
+   */
+  fail(error: unknown): void;
+}
 
 /** Runs actors, and can be told to stop one. */
 export interface Executor {
@@ -10,16 +31,18 @@ export interface Executor {
   /** Makes ready, and tells the middleware of each realm it has. */
   start(broker: Broker): void | Promise<void>;
 
+  /** Runs an actor. Never throws: what goes wrong goes to `run.fail`. */
+  run(run: Run): void;
+
   /**
-   * Runs the actor of a message. It stops when `message.interrupt` is called: when the
-   * grace is over, the message is given up with the reason of the interrupt.
+   * Stops a run, whose signal has aborted: when the grace is over and it has not
+   * settled, it is given up. May be called again, with less grace.
    *
-   * @param message What to run.
-   * @param actor Its actor.
-   * @returns What the actor returns: a promise, or the value itself if it is there.
-   * @throws {WorkerLost} If the realm died of something else; the message is to run again.
+   * @param run What to stop.
+   * @param reason What to fail it with.
+   * @param grace Milliseconds; `Infinity` leaves it to the actor.
    */
-  run(message: MessageProxy, actor: Actor): unknown;
+  interrupt(run: Run, reason: Interrupt, grace: number): void;
 
   /** Tells the middleware, and lets go. Nothing runs any more when it is called. */
   stop(): void | Promise<void>;

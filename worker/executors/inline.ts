@@ -6,7 +6,7 @@ import type { Interrupt } from "../../core/interrupt.ts";
 import { getLogger } from "../../core/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import type { Middleware } from "../../middleware/middleware.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor, Run } from "./executor.ts";
 
 const log = getLogger("worker", "inline");
 
@@ -25,11 +25,14 @@ export interface InlineExecutorOptions {
  * stops the whole worker.
  */
 export class InlineExecutor implements Executor {
+  /** How many messages it runs at once, at most. */
   readonly concurrency: number;
   #broker: Broker | undefined;
   /** The list of middleware that `#wrappers` was made from. */
   #middleware: readonly Middleware[] = [];
   #wrappers: readonly Middleware[] = [];
+  /** Runs that have been told to stop, and when that ends. */
+  readonly #graces: Map<Run, Timer> = new Map();
 
   /**
    * Sets the concurrency.
@@ -54,18 +57,50 @@ export class InlineExecutor implements Executor {
   }
 
   /** Runs the actor on this event loop. */
-  run(message: MessageProxy, actor: Actor): unknown {
-    if (message.interruptReason !== undefined) throw message.interruptReason;
-    const wrappers = this.#currentWrappers();
-    const result = wrappers.length === 0
-      ? runWithMessage(message, callActor, actor)
-      : runWithMessage(message, wrap(wrappers, 0, actor), undefined);
-    return isPromise(result) ? this.#untilGivenUp(message, result) : result;
+  run(run: Run): void {
+    const { message, actor } = run;
+    let result: unknown;
+    try {
+      const wrappers = this.#currentWrappers();
+      result = wrappers.length === 0
+        ? runWithMessage(message, callActor, actor)
+        : runWithMessage(message, wrap(wrappers, 0, actor), undefined);
+    } catch (error) {
+      return run.fail(error);
+    }
+    if (!isPromise(result)) return run.succeed(result);
+    result.then((value) => {
+      this.#endGrace(run);
+      run.succeed(value);
+    }, (error) => {
+      this.#endGrace(run);
+      run.fail(error);
+    });
+  }
+
+  /** Leaves the actor to itself when the grace is over. */
+  interrupt(run: Run, reason: Interrupt, grace: number): void {
+    if (grace === Infinity) return;
+    this.#endGrace(run);
+    if (grace === 0) return giveUp(run, reason);
+    const timer = this.#broker!.clock.setTimer(() => {
+      this.#graces.delete(run);
+      giveUp(run, reason);
+    }, grace);
+    this.#graces.set(run, timer);
   }
 
   /** Tells the middleware that the realm goes down. */
   stop(): void | Promise<void> {
     return this.#broker?.emit("beforeWorkerThreadShutdown", this);
+  }
+
+  #endGrace(run: Run): void {
+    if (this.#graces.size === 0) return;
+    const timer = this.#graces.get(run);
+    if (timer === undefined) return;
+    this.#graces.delete(run);
+    this.#broker!.clock.clearTimer(timer);
   }
 
   #currentWrappers(): readonly Middleware[] {
@@ -76,42 +111,16 @@ export class InlineExecutor implements Executor {
     }
     return this.#wrappers;
   }
+}
 
-  /** The actor's own promise, or a rejection when it is given up. */
-  #untilGivenUp(message: MessageProxy, pending: PromiseLike<unknown>): Promise<unknown> {
-    const { clock } = this.#broker!;
-    return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
-      const giveUp = (reason: Interrupt) => {
-        message.onInterrupt = undefined;
-        log.error("Message {messageId} of {actor} does not stop and is left to itself: {reason}", {
-          messageId: message.messageId,
-          actor: message.actorName,
-          queue: message.queueName,
-          reason: reason.message,
-        });
-        reject(reason);
-      };
-      message.onInterrupt = (reason, grace) => {
-        if (grace === Infinity) return;
-        if (timer !== undefined) clock.clearTimer(timer);
-        timer = undefined;
-        if (grace === 0) giveUp(reason);
-        else timer = clock.setTimer(() => giveUp(reason), grace);
-      };
-      const done = () => {
-        message.onInterrupt = undefined;
-        if (timer !== undefined) clock.clearTimer(timer);
-      };
-      pending.then((result) => {
-        done();
-        resolve(result);
-      }, (error) => {
-        done();
-        reject(error);
-      });
-    });
-  }
+function giveUp(run: Run, reason: Interrupt): void {
+  log.error("Message {messageId} of {actor} does not stop and is left to itself: {reason}", {
+    messageId: run.message.messageId,
+    actor: run.message.actorName,
+    queue: run.message.queueName,
+    reason: reason.message,
+  });
+  run.fail(reason);
 }
 
 /** Calls the function of an actor as the message says. */

@@ -1,0 +1,77 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  currentMessage,
+  currentSignal,
+  Message,
+  MessageProxy,
+  Shutdown,
+  TimeLimitExceeded,
+} from "@dq/dramatiq";
+import { runWithMessage } from "../../core/context.ts";
+import { test } from "../support/test.ts";
+
+test("currentMessage and currentSignal know of no message outside an actor", () => {
+  assertStrictEquals(currentMessage(), undefined);
+  assertEquals(currentSignal().aborted, false);
+  assertStrictEquals(currentSignal(), currentSignal());
+});
+
+test("runWithMessage hands over the message and the argument, and gives what it is given", () => {
+  const proxy = proxyOf("a");
+  const returned = runWithMessage(proxy, (message, argument: string) => {
+    assertStrictEquals(message, proxy);
+    return argument + "!";
+  }, "x");
+  assertEquals(returned, "x!");
+});
+
+test("currentMessage is each actor's own, through promises and within one another", async () => {
+  const turns = Promise.withResolvers<void>();
+  const run = (id: string) =>
+    runWithMessage(proxyOf(id), async () => {
+      const first = currentMessage()?.messageId;
+      await turns.promise;
+      const inner = runWithMessage(proxyOf(`${id}-inner`), () => currentMessage()?.messageId, 0);
+      return [first, currentMessage()?.messageId, inner];
+    }, 0);
+  const both = Promise.all([run("a"), run("b")]);
+  assertStrictEquals(currentMessage(), undefined);
+  turns.resolve();
+  assertEquals(await both, [["a", "a", "a-inner"], ["b", "b", "b-inner"]]);
+  assertStrictEquals(currentMessage(), undefined);
+});
+
+test("currentMessage ends with an actor that throws", () => {
+  try {
+    runWithMessage(proxyOf("a"), () => {
+      throw new Error("thrown");
+    }, 0);
+  } catch {
+    assertStrictEquals(currentMessage(), undefined);
+    return;
+  }
+  assert(false, "The error was swallowed");
+});
+
+test("currentSignal aborts with the first interrupt, before or after it was asked for", () => {
+  for (const isAskedFirst of [true, false]) {
+    const proxy = proxyOf("a");
+    const early = isAskedFirst ? signalOf(proxy) : undefined;
+    const reason = new TimeLimitExceeded("too long");
+    proxy.interrupt(reason);
+    proxy.interrupt(new Shutdown("stopping"));
+    const signal = signalOf(proxy);
+    if (early !== undefined) assertStrictEquals(signal, early);
+    assert(signal.aborted);
+    assertStrictEquals(signal.reason, reason);
+    assertEquals(currentSignal().aborted, false);
+  }
+});
+
+function signalOf(proxy: MessageProxy): AbortSignal {
+  return runWithMessage(proxy, () => currentSignal(), 0) as AbortSignal;
+}
+
+function proxyOf(messageId: string): MessageProxy {
+  return new MessageProxy(new Message({ queueName: "q", actorName: "a", args: [], messageId }));
+}

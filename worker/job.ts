@@ -1,0 +1,192 @@
+import type { Actor } from "../core/actor.ts";
+import type { Broker } from "../core/broker.ts";
+import {
+  BrokerConnectionError,
+  errorMessage,
+  Retry,
+  SkipMessage,
+  SuccessorNotStored,
+} from "../core/errors.ts";
+import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
+import { getLogger, type Logger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Executor, Run } from "./executors/executor.ts";
+import type { Settlement } from "./settlement.ts";
+
+const log = getLogger("worker");
+
+/** What became of a message. `Settlement.settle` says what that means for its queue. */
+export type Outcome =
+  | "done"
+  | "retried"
+  | "failed"
+  | "skipped"
+  | "skippedAndFailed"
+  | "unknownActor"
+  | "undecodable"
+  | "successorNotStored"
+  | "lost";
+
+/** Who has jobs done: a worker. */
+export interface Employer {
+  /** For its hooks. */
+  readonly broker: Broker;
+  /** What runs actors. */
+  readonly executor: Executor;
+  /** Hears that a job is over. */
+  finished(job: Job, outcome: Outcome): void;
+}
+
+/**
+ * A message on its way through a worker:
+ *
+ * start ─▶ before hooks ─▶ executor ─▶ succeed | fail ─▶ after hooks ─▶ outcome
+ *                    └── skipped ────────────────────▶ skip hooks ──┘
+ *
+ * The steps are callbacks rather than one asynchronous function: with nothing to
+ * wait for a message goes through without a promise, and one that is given up
+ * goes on without its actor.
+ */
+export class Job implements Run {
+  /** What to run. */
+  readonly message: MessageProxy;
+  /** Its actor. */
+  readonly actor: Actor;
+  /** Where it is settled. */
+  readonly settlement: Settlement;
+  readonly #employer: Employer;
+  /** Whether the actor has settled, or was given up. */
+  #isOver = false;
+
+  /**
+   * Prepares a job; `start` begins.
+   *
+   * @param employer Who hears of the outcome.
+   * @param message What to run.
+   * @param actor Its actor.
+   * @param settlement Where it is settled.
+   */
+  constructor(employer: Employer, message: MessageProxy, actor: Actor, settlement: Settlement) {
+    this.#employer = employer;
+    this.message = message;
+    this.actor = actor;
+    this.settlement = settlement;
+  }
+
+  /** Runs the hooks, then the actor. */
+  start(): void {
+    const { broker } = this.#employer;
+    try {
+      const before = broker.emit("beforeProcessMessage", this.message);
+      if (before === undefined) return this.#run();
+      before.then(() => this.#run(), (error) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Stops the actor: see `MessageProxy.interrupt`. */
+  interrupted(reason: Interrupt, grace: number): void {
+    if (!this.#isOver) this.#employer.executor.interrupt(this, reason, grace);
+  }
+
+  /** The actor returned. */
+  succeed(result: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#afterProcess(result, undefined);
+  }
+
+  /** The actor threw, a hook refused the message, or the actor was given up. */
+  fail(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (error instanceof SkipMessage || error instanceof WorkerLost) return this.#skip(error);
+
+    const { message } = this;
+    // `throw undefined` is a failure like any other.
+    const exception = error ?? new Error(`Actor ${message.actorName} threw ${error}`);
+    message.stuffException(exception);
+    logAbout(
+      exception instanceof Retry ? log.info : log.error,
+      "Message {messageId} of {actor} failed: {reason}",
+      message,
+      exception,
+    );
+    this.#afterProcess(undefined, exception);
+  }
+
+  #run(): void {
+    const { message } = this;
+    // A hook may have failed it without a word.
+    if (message.failed) return this.succeed(undefined);
+    if (message.interruptReason !== undefined) return this.fail(message.interruptReason);
+    message.onInterrupt = this;
+    this.#employer.executor.run(this);
+  }
+
+  #afterProcess(result: unknown, exception: unknown): void {
+    const { message } = this;
+    try {
+      const after = this.#employer.broker.emit("afterProcessMessage", message, {
+        result,
+        exception,
+      });
+      if (after === undefined) return this.#conclude();
+      after.then(() => this.#conclude(), (error) => this.#successorNotStored(error));
+    } catch (error) {
+      this.#successorNotStored(error);
+    }
+  }
+
+  #conclude(): void {
+    const { message } = this;
+    this.#end(message.failed ? "failed" : message.retried ? "retried" : "done");
+  }
+
+  /** Decides whether what could not be stored can be stored later. */
+  #successorNotStored(error: unknown): void {
+    const { message } = this;
+    const cause = error instanceof SuccessorNotStored ? error.cause : error;
+    logAbout(log.error, "Message {messageId} of {actor} is not done: {reason}", message, error);
+    if (cause instanceof BrokerConnectionError) return this.#end("successorNotStored");
+    // It will never be stored. With its retry safe, a dead letter would be a second copy.
+    if (message.retried) return this.#end("retried");
+    message.fail();
+    message.stuffException(error);
+    this.#end("failed");
+  }
+
+  #skip(reason: SkipMessage | WorkerLost): void {
+    const { message } = this;
+    logAbout(log.info, "Message {messageId} of {actor} is skipped: {reason}", message, reason);
+    const outcome = reason instanceof WorkerLost
+      ? "lost"
+      : message.failed
+      ? "skippedAndFailed"
+      : "skipped";
+    const after = this.#employer.broker.emit("afterSkipMessage", message);
+    if (after === undefined) return this.#end(outcome);
+    after.then(() => this.#end(outcome));
+  }
+
+  #end(outcome: Outcome): void {
+    this.message.onInterrupt = undefined;
+    this.#employer.finished(this, outcome);
+  }
+}
+
+function logAbout(
+  write: Logger["info"],
+  text: string,
+  message: MessageProxy,
+  error: unknown,
+): void {
+  write.call(log, text, {
+    messageId: message.messageId,
+    actor: message.actorName,
+    queue: message.queueName,
+    reason: errorMessage(error),
+    error,
+  });
+}

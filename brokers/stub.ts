@@ -3,7 +3,8 @@ import { type ConsumeOptions, Consumer, type ReceiveOptions } from "../core/cons
 import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
 import { decodeFromQueue, type Message } from "../core/message.ts";
 import { MessageProxy } from "../core/message_proxy.ts";
-import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
+import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../core/queue_names.ts";
+import { Roster, type RosterItem } from "../core/roster.ts";
 import { Signal, type StoredMessage, StubQueue } from "./stub_queue.ts";
 
 /** Options for {@linkcode StubBroker}. */
@@ -71,14 +72,6 @@ export class StubBroker extends Broker {
   /** The dead letters by the queue that they came from. */
   get deadLettersByQueue(): ReadonlyMap<string, readonly MessageProxy[]> {
     return Map.groupBy(this.#deadLetters, (message) => canonicalQueueName(message.queueName));
-  }
-
-  /** Declares a queue and its delay queue. */
-  override declareQueue(queueName: string): void {
-    super.declareQueue(queueName);
-    for (const name of [queueName, delayQueueName(queueName)]) {
-      if (!this.#stored.has(name)) this.#stored.set(name, new StubQueue(this.clock));
-    }
   }
 
   /**
@@ -166,10 +159,19 @@ export class StubBroker extends Broker {
     return super.prepare(message, delay);
   }
 
+  /** The storage of a declared queue or its delay queue. */
   #queue(queueName: string): StubQueue {
-    const queue = this.#stored.get(queueName);
-    if (queue !== undefined) return queue;
-    throw new QueueNotFound(`Cannot find queue "${queueName}": it is not declared on this broker`);
+    const stored = this.#stored.get(queueName);
+    if (stored !== undefined) return stored;
+    const canonical = canonicalQueueName(queueName);
+    if (!this.queues.has(canonical) || queueName === deadLetterQueueName(canonical)) {
+      throw new QueueNotFound(
+        `Cannot find queue "${queueName}": it is not declared on this broker`,
+      );
+    }
+    const queue = new StubQueue(this.clock);
+    this.#stored.set(queueName, queue);
+    return queue;
   }
 
   #throwFirstFailure(queueName: string): void {
@@ -186,8 +188,9 @@ function etaOf(message: Message): number {
 }
 
 /** A message as the consumer handed it out. */
-class StubDelivery extends MessageProxy {
+class StubDelivery extends MessageProxy implements RosterItem {
   readonly stored: StoredMessage;
+  rosterIndex = -1;
 
   constructor(queueName: string, stored: StoredMessage) {
     super(decodeFromQueue(queueName, stored.data));
@@ -204,7 +207,7 @@ interface StubConsumerOptions {
 
 class StubConsumer extends Consumer {
   readonly #options: StubConsumerOptions;
-  readonly #unsettled: Set<StubDelivery> = new Set();
+  readonly #unsettled: Roster<StubDelivery> = new Roster();
   readonly #closing: AbortController = new AbortController();
   /** Tells of room, when as many as the prefetch are unsettled. */
   readonly #room: Signal = new Signal();

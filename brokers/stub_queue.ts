@@ -108,28 +108,34 @@ export class StubQueue {
 
 /** Something that may happen, again and again, and those who wait for it. */
 export class Signal {
-  readonly #waiting: Set<() => void> = new Set();
+  #waiting: (() => void)[] = [];
 
   /** Whether anybody waits. */
   get isAwaited(): boolean {
-    return this.#waiting.size > 0;
+    return this.#waiting.length > 0;
   }
 
   /** Tells all who wait now. */
   tell(): void {
-    for (const wake of [...this.#waiting]) wake();
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 
   /** Resolves when it happens next, or a signal aborts. */
   changed(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
-        this.#waiting.delete(wake);
-        for (const signal of signals) signal?.removeEventListener("abort", wake);
+        for (const signal of signals) signal?.removeEventListener("abort", onAbort);
         resolve();
       };
-      this.#waiting.add(wake);
-      for (const signal of signals) signal?.addEventListener("abort", wake);
+      const onAbort = () => {
+        this.#waiting = this.#waiting.filter((one) => one !== wake);
+        wake();
+      };
+      this.#waiting.push(wake);
+      for (const signal of signals) signal?.addEventListener("abort", onAbort);
     });
   }
 }

@@ -29,6 +29,10 @@ export class MessageProxy {
    * is what the dead letters keep.
    */
   message: Message;
+  /**
+   * Milliseconds since the epoch at which the actor has to be done. Set by `TimeLimit`.
+   */
+  deadline = Infinity;
   #failed = false;
   #retried = false;
   #exception: unknown;

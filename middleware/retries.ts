@@ -15,7 +15,7 @@ export interface RetriesOptions {
   maxRetries?: number | null;
   /** Milliseconds before the second attempt, at least. @default {15_000} */
   minBackoff?: number;
-  /** Milliseconds before any attempt, at most. @default {604_800_000} Seven days. */
+  /** Milliseconds before any attempt, at most. @default {604_800_000} Seven days; no more. */
   maxBackoff?: number;
   /**
    * Decides whether to try again, instead of `maxRetries`.
@@ -28,6 +28,8 @@ export interface RetriesOptions {
 
 /** The default of `maxRetries`. */
 const MAX_RETRIES = 20;
+/** Seven days: the default of `maxBackoff`, and all that it can be. */
+const LONGEST_BACKOFF = 604_800_000;
 
 /**
  * Sends failed messages again, later and later, and dead-letters them when no
@@ -74,7 +76,7 @@ export class Retries implements Middleware {
     const {
       maxRetries = MAX_RETRIES,
       minBackoff = 15_000,
-      maxBackoff = 604_800_000,
+      maxBackoff = LONGEST_BACKOFF,
       retryWhen,
     } = options;
     for (const [name, value] of Object.entries({ maxRetries, minBackoff, maxBackoff })) {
@@ -170,8 +172,11 @@ export class Retries implements Middleware {
   ): Promise<void> {
     const asked = exception instanceof Retry ? exception.delay : undefined;
     const delay = asked ?? computeBackoff(retries, {
-      minBackoff: broker.getOption(message, "minBackoff", this.#minBackoff),
-      maxBackoff: broker.getOption(message, "maxBackoff", this.#maxBackoff),
+      minBackoff: numberOption(broker, message, "minBackoff", this.#minBackoff),
+      maxBackoff: Math.min(
+        numberOption(broker, message, "maxBackoff", this.#maxBackoff),
+        LONGEST_BACKOFF,
+      ),
     });
     log.info("Message {messageId} of {actor} will be retried in {delay} ms", {
       ...about(message, exception),
@@ -205,9 +210,21 @@ export class Retries implements Middleware {
 }
 
 function countRetries(message: MessageProxy): number {
-  const retries = message.option("retries") ?? 0;
-  if (typeof retries === "number") return retries;
-  throw new TypeError(`option retries must be a number, not ${JSON.stringify(retries)}`);
+  return asNumber("retries", message.option("retries") ?? 0);
+}
+
+function numberOption(
+  broker: Broker,
+  message: MessageProxy,
+  name: string,
+  fallback: number,
+): number {
+  return asNumber(name, broker.getOption<unknown>(message, name, fallback));
+}
+
+function asNumber(name: string, value: unknown): number {
+  if (typeof value === "number" && !Number.isNaN(value)) return value;
+  throw new TypeError(`option ${name} must be a number, not ${JSON.stringify(value)}`);
 }
 
 function about(message: MessageProxy, exception: unknown): Record<string, unknown> {

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { Shutdown } from "../core/interrupt.ts";
-import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
 
 /** Options for {@linkcode ShutdownNotifications}. */
@@ -22,7 +22,6 @@ export class ShutdownNotifications implements Middleware {
   /** Names of the actor options that this middleware reads. */
   readonly actorOptions: readonly string[] = ["notifyShutdown"];
   readonly #notifyShutdown: boolean;
-  readonly #running: Set<MessageProxy> = new Set();
 
   /**
    * Sets the default.
@@ -33,26 +32,10 @@ export class ShutdownNotifications implements Middleware {
     this.#notifyShutdown = options.notifyShutdown ?? false;
   }
 
-  /** Notes a message that wants to be told. */
-  beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    if (broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) {
-      this.#running.add(message);
-    }
-  }
-
-  /** Forgets the message. */
-  afterProcessMessage(_broker: Broker, message: MessageProxy): void {
-    this.#running.delete(message);
-  }
-
-  /** Forgets the message. */
-  afterSkipMessage(_broker: Broker, message: MessageProxy): void {
-    this.#running.delete(message);
-  }
-
-  /** Tells all that run. */
-  beforeWorkerShutdown(): void {
-    for (const message of this.#running) {
+  /** Tells all that run and want to be told. */
+  beforeWorkerShutdown(broker: Broker, worker: Worker): void {
+    for (const message of worker.running) {
+      if (!broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) continue;
       message.interrupt(new Shutdown("The worker is shutting down"));
     }
   }

@@ -3,6 +3,7 @@ import type { Timer } from "../core/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
 import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
 
 const log = getLogger("middleware", "TimeLimit");
@@ -41,7 +42,7 @@ export class TimeLimit implements Middleware {
   readonly actorOptions: readonly string[] = ["timeLimit"];
   readonly #timeLimit: number;
   readonly #grace: number;
-  readonly #deadlines: Map<MessageProxy, number> = new Map();
+  readonly #workers: Set<Worker> = new Set();
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
@@ -63,28 +64,23 @@ export class TimeLimit implements Middleware {
     this.#grace = grace;
   }
 
+  /** Notes who runs messages. */
+  beforeWorkerBoot(_broker: Broker, worker: Worker): void {
+    this.#workers.add(worker);
+  }
+
   /** Notes when the message has to be done. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
     const timeLimit = broker.getOption(message, "timeLimit", this.#timeLimit);
     if (timeLimit === Infinity) return;
-    const deadline = broker.clock.now() + timeLimit;
-    this.#deadlines.set(message, deadline);
-    if (deadline < this.#timerAt) this.#setTimer(broker, deadline);
-  }
-
-  /** Forgets the message. */
-  afterProcessMessage(_broker: Broker, message: MessageProxy): void {
-    this.#deadlines.delete(message);
-  }
-
-  /** Forgets the message. */
-  afterSkipMessage(_broker: Broker, message: MessageProxy): void {
-    this.#deadlines.delete(message);
+    message.deadline = broker.clock.now() + timeLimit;
+    if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);
   }
 
   /** Takes the timer back, unless another worker of the broker needs it. */
-  afterWorkerShutdown(broker: Broker): void {
-    if (this.#deadlines.size === 0) this.#setTimer(broker, Infinity);
+  afterWorkerShutdown(broker: Broker, worker: Worker): void {
+    this.#workers.delete(worker);
+    if (this.#workers.size === 0) this.#setTimer(broker, Infinity);
   }
 
   #setTimer(broker: Broker, deadline: number): void {
@@ -99,22 +95,25 @@ export class TimeLimit implements Middleware {
   #check(broker: Broker): void {
     const now = broker.clock.now();
     let nearest = Infinity;
-    for (const [message, deadline] of this.#deadlines) {
-      if (deadline > now) {
-        nearest = Math.min(nearest, deadline);
-        continue;
+    for (const worker of this.#workers) {
+      for (const message of worker.running) {
+        if (message.deadline > now) nearest = Math.min(nearest, message.deadline);
+        else this.#stop(message);
       }
-      this.#deadlines.delete(message);
-      log.warn("Message {messageId} of {actor} is past its time limit", {
-        messageId: message.messageId,
-        actor: message.actorName,
-        queue: message.queueName,
-      });
-      message.interrupt(
-        new TimeLimitExceeded(`Message ${message.messageId} of ${message.actorName} ran too long`),
-        { grace: this.#grace },
-      );
     }
     this.#setTimer(broker, nearest);
+  }
+
+  #stop(message: MessageProxy): void {
+    message.deadline = Infinity;
+    log.warn("Message {messageId} of {actor} is past its time limit", {
+      messageId: message.messageId,
+      actor: message.actorName,
+      queue: message.queueName,
+    });
+    message.interrupt(
+      new TimeLimitExceeded(`Message ${message.messageId} of ${message.actorName} ran too long`),
+      { grace: this.#grace },
+    );
   }
 }

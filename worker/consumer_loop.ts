@@ -91,7 +91,15 @@ export class ConsumerLoop {
 
   /** Gives back what is at hand. Call `stopReceiving` first. */
   async close(): Promise<void> {
-    await this.#broker.emit("beforeConsumerThreadShutdown", this);
+    try {
+      await this.#broker.emit("beforeConsumerThreadShutdown", this);
+    } catch (error) {
+      log.error("The consumer of {queue} stops against a middleware: {reason}", {
+        queue: this.queueName,
+        reason: errorMessage(error),
+        error,
+      });
+    }
     await this.flushed();
     await this.#closeConsumer();
   }

@@ -10,10 +10,14 @@ import {
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { getLogger, type Logger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import type { RosterItem } from "../core/roster.ts";
 import type { Executor, Run } from "./executors/executor.ts";
 import type { Settlement } from "./settlement.ts";
 
 const log = getLogger("worker");
+
+/** Milliseconds in which a server may come back. */
+const PAUSE_BEFORE_REQUEUE = 1_000;
 
 /** What became of a message. `Settlement.settle` says what that means for its queue. */
 export type Outcome =
@@ -47,13 +51,15 @@ export interface Employer {
  * wait for a message goes through without a promise, and one that is given up
  * goes on without its actor.
  */
-export class Job implements Run {
+export class Job implements Run, RosterItem {
   /** What to run. */
   readonly message: MessageProxy;
   /** Its actor. */
   readonly actor: Actor;
   /** Where it is settled. */
   readonly settlement: Settlement;
+  /** Its place among the jobs that run. */
+  rosterIndex = -1;
   readonly #employer: Employer;
   /** Whether the actor has settled, or was given up. */
   #isOver = false;
@@ -149,7 +155,12 @@ export class Job implements Run {
     const { message } = this;
     const cause = error instanceof SuccessorNotStored ? error.cause : error;
     logAbout(log.error, "Message {messageId} of {actor} is not done: {reason}", message, error);
-    if (cause instanceof BrokerConnectionError) return this.#end("successorNotStored");
+    if (cause instanceof BrokerConnectionError) {
+      // Were it given back at once, it might run in a tight circle.
+      const { clock } = this.#employer.broker;
+      clock.setTimer(() => this.#end("successorNotStored"), PAUSE_BEFORE_REQUEUE);
+      return;
+    }
     // It will never be stored. With its retry safe, a dead letter would be a second copy.
     if (message.retried) return this.#end("retried");
     message.fail();

@@ -24,7 +24,8 @@ export class Settlement {
   /** Messages received and not settled. */
   #atHand = 0;
   /** Flushes and hooks under way. */
-  readonly #pending: Set<Promise<void>> = new Set();
+  #pending = 0;
+  #flushedWaiters: (() => void)[] = [];
 
   /**
    * Stands by a consumer.
@@ -76,9 +77,9 @@ export class Settlement {
 
   /** Resolves when everything that was settled so far has reached the broker. */
   async flushed(): Promise<void> {
-    while (this.#flushScheduled || this.#pending.size > 0) {
-      if (this.#flushScheduled) this.#flush();
-      await Promise.all(this.#pending);
+    if (this.#flushScheduled) this.#flush();
+    while (this.#pending > 0) {
+      await new Promise<void>((resolve) => this.#flushedWaiters.push(resolve));
     }
   }
 
@@ -145,8 +146,14 @@ export class Settlement {
   }
 
   #track(work: Promise<void>): void {
-    this.#pending.add(work);
-    work.finally(() => this.#pending.delete(work));
+    this.#pending += 1;
+    work.finally(() => {
+      this.#pending -= 1;
+      if (this.#pending > 0) return;
+      const waiters = this.#flushedWaiters;
+      this.#flushedWaiters = [];
+      for (const wake of waiters) wake();
+    });
   }
 
   /** A middleware cannot keep a message from being settled: it would hang there for ever. */

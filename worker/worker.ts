@@ -5,6 +5,7 @@ import { getLogger } from "../core/logging.ts";
 import { UndecodableMessage } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
+import { Roster } from "../core/roster.ts";
 import { readEnvironmentNumber } from "../core/runtime.ts";
 import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
@@ -62,9 +63,9 @@ export class Worker implements AsyncDisposable, Employer {
   readonly #timeout: number;
   readonly #loops: Map<string, ConsumerLoop> = new Map();
   readonly #work: WorkQueue<Job> = new WorkQueue();
-  readonly #running: Set<Job> = new Set();
+  readonly #running: Roster<Job> = new Roster();
   /** Delayed messages on their way to their queues. */
-  readonly #moving: Set<Promise<void>> = new Set();
+  #moving = 0;
   #state: "new" | "running" | "paused" | "stopping" | "stopped" = "new";
   #isFilling = false;
   #idleWaiters: (() => void)[] = [];
@@ -93,6 +94,11 @@ export class Worker implements AsyncDisposable, Employer {
     this.executor = executor === "inline" ? new InlineExecutor({ concurrency }) : executor;
     this.#queues = options.queues === undefined ? undefined : new Set(options.queues);
     this.#timeout = timeout;
+  }
+
+  /** The messages whose actors, or hooks, are running. */
+  get running(): MessageProxy[] {
+    return Array.from(this.#running, (job) => job.message);
   }
 
   /**
@@ -128,10 +134,9 @@ export class Worker implements AsyncDisposable, Employer {
 
   /** Waits until nothing is running or at hand and the broker has heard of all of it. */
   async join(): Promise<void> {
-    while (this.#running.size > 0 || this.#work.size > 0) {
+    while (this.#running.size > 0 || this.#work.size > 0 || this.#moving > 0) {
       await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     }
-    await Promise.all(this.#moving);
     await Promise.all(Array.from(this.#loops.values(), (loop) => loop.flushed()));
   }
 
@@ -195,10 +200,7 @@ export class Worker implements AsyncDisposable, Employer {
     this.#running.delete(job);
     job.settlement.settle(job.message, outcome);
     this.#startJobs();
-    if (this.#running.size > 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
+    if (this.#running.size === 0) this.#wakeWaiters();
   }
 
   #consume(queueName: string): void {
@@ -257,10 +259,19 @@ export class Worker implements AsyncDisposable, Employer {
 
   #deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
     for (const message of messages) {
-      const moved = this.#moveDelayed(message, settlement);
-      this.#moving.add(moved);
-      moved.then(() => this.#moving.delete(moved));
+      this.#moving += 1;
+      this.#moveDelayed(message, settlement).then(() => {
+        this.#moving -= 1;
+        if (this.#moving === 0) this.#wakeWaiters();
+      });
     }
+  }
+
+  /** Those who wait look again whether they have to. */
+  #wakeWaiters(): void {
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
   }
 
   /** Puts a message whose time has come on the queue that it was delayed for. */

@@ -1,0 +1,171 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  type Actor,
+  actor,
+  type Broker,
+  type Group,
+  group,
+  type GroupStep,
+  type Middleware,
+  pipeline,
+  StubBroker,
+  Worker,
+} from "@dq/dramatiq";
+import { FakeClock } from "../support/fake_clock.ts";
+import { test } from "../support/test.ts";
+import vectors from "../vectors/retries.json" with { type: "json" };
+import { Placeholders } from "./placeholders.ts";
+import { type WireEvent, WireJournal } from "./wire_journal.ts";
+
+/** An entry of `groups` in the capture. */
+interface GroupCase {
+  readonly label: string;
+  readonly run_arguments?: { readonly delay: number };
+  readonly actors_got_args: readonly unknown[];
+  readonly events?: readonly WireEvent[];
+  readonly run_raised?: string;
+}
+
+/** Notes which groups it is to count, and how much was enqueued before. */
+class Counting implements Middleware {
+  readonly begun: { uuid: string; memberCount: number; enqueuedBefore: number }[] = [];
+  readonly #journal: WireJournal;
+
+  constructor(journal: WireJournal) {
+    this.#journal = journal;
+  }
+
+  // deno-lint-ignore require-await -- a real one asks a server
+  async beginGroup(_broker: Broker, uuid: string, memberCount: number): Promise<void> {
+    this.begun.push({ uuid, memberCount, enqueuedBefore: this.#journal.events.length });
+  }
+}
+
+type ActorName = "one" | "two" | "done" | "done2";
+
+interface Stage {
+  readonly clock: FakeClock;
+  readonly journal: WireJournal;
+  readonly counting: Counting;
+  readonly broker: StubBroker;
+  readonly got: unknown[];
+  readonly actors: Readonly<Record<ActorName, Actor>>;
+}
+
+function setStage({ counts }: { counts: boolean }): Stage {
+  const clock = new FakeClock();
+  const journal = new WireJournal();
+  const counting = new Counting(journal);
+  const middleware = counts ? [journal, counting] : [journal];
+  const broker = new StubBroker({ clock, middleware });
+  const got: unknown[] = [];
+  const declare = (actorName: string) =>
+    actor((...args: unknown[]) => {
+      got.push([actorName, args]);
+    }, { broker, actorName, queueName: "goldq" });
+  const actors = {
+    one: declare("one"),
+    two: declare("two"),
+    done: declare("done"),
+    done2: declare("done2"),
+  };
+  return { clock, journal, counting, broker, got, actors };
+}
+
+/** The members and the callbacks of each case, which the capture leaves to its label. */
+function makeGroup(label: string, { actors, broker }: Stage): Group {
+  const { one, two, done, done2 } = actors;
+  const parts: Record<string, readonly GroupStep[]> = {
+    "two-callbacks": [one.message(1)],
+    "pipeline-member": [pipeline([one.message(1), two.message(2)], { broker })],
+    "nested-group-with-callback": [group([one.message(1)], { broker }), two.message(2)],
+    "empty-group-with-callback": [],
+  };
+  const made = group(parts[label] ?? [one.message(1), two.message(2)], { broker });
+  if (label === "two-callbacks") {
+    made.addCompletionCallback(done.message("x"));
+    made.addCompletionCallback(done2.message("y"));
+  } else if (label !== "no-callback") {
+    made.addCompletionCallback(label === "callback" ? done.message("all") : done.message());
+  }
+  return made as Group;
+}
+
+const cases = vectors.groups as unknown as readonly GroupCase[];
+
+const counted = cases.filter(({ run_raised, label }) => !run_raised && label !== "no-callback");
+
+for (const captured of counted) {
+  const { label, run_arguments, events = [] } = captured;
+
+  test(`Group.run writes the members of case "${label}" as Python does`, async () => {
+    const stage = setStage({ counts: true });
+    const made = makeGroup(label, stage);
+    await made.run(run_arguments);
+
+    const { journal, counting } = stage;
+    assertEquals(journal.events.length, made.length);
+    const placeholders = new Placeholders();
+    for (const [i, event] of journal.events.entries()) {
+      const { event: kind, message, queue_name, actor_name, args, delay, options } = event;
+      const wait = delay === undefined ? {} : { delay };
+      const shown = { event: kind, message, queue_name, actor_name, args, ...wait, options };
+      placeholders.assertMatch(shown, events[i], `member ${i}`);
+    }
+    const uuid = /"group_completion_uuid":"([^"]+)"/.exec(JSON.stringify(journal.events))?.[1];
+    assertEquals(counting.begun, [{ uuid, memberCount: made.length, enqueuedBefore: 0 }]);
+  });
+}
+
+test('Group.run needs no GroupCallbacks in case "no-callback"', async () => {
+  const captured = cases.find(({ label }) => label === "no-callback")!;
+  const stage = setStage({ counts: false });
+  const { broker, clock, journal, got } = stage;
+  await makeGroup("no-callback", stage).run();
+  const placeholders = new Placeholders();
+  for (const [i, event] of captured.events!.slice(0, 2).entries()) {
+    const { message, args, options } = journal.events[i]!;
+    assert(journal.events[i]!.event === event.event);
+    placeholders.assertMatch(message, event.message, `message ${i}`);
+    placeholders.assertMatch({ args, options }, {
+      args: event["args"],
+      options: event["options"],
+    }, `member ${i}`);
+  }
+  await using worker = new Worker(broker, { concurrency: 1 });
+  await worker.start();
+  await clock.waitFor(broker.join("goldq"));
+  assertEquals(got, captured.actors_got_args);
+});
+
+/** What stands here for the exceptions that Python raises. */
+const RAISED: Record<string, new () => Error> = {
+  "nested-group-with-callback": TypeError, // NotImplementedError
+  "empty-group-with-callback": RangeError, // AssertionError
+};
+
+for (const { label, actors_got_args } of cases.filter(({ run_raised }) => run_raised)) {
+  test(`Group.run refuses case "${label}" and sends nothing`, async () => {
+    const stage = setStage({ counts: true });
+    const error = await assertRejects(() => makeGroup(label, stage).run(), Error, "callbacks");
+    assertInstanceOf(error, RAISED[label]!);
+    assertEquals(stage.journal.events, []);
+    assertEquals(stage.counting.begun, []);
+    assertEquals(actors_got_args, []);
+  });
+}
+
+test("Group.run refuses callbacks without GroupCallbacks and sends nothing", async () => {
+  const stage = setStage({ counts: false });
+  await assertRejects(() => makeGroup("callback", stage).run(), TypeError, "GroupCallbacks");
+  assertEquals(stage.journal.events, []);
+});
+
+test("Group.run gives every run a UUID of its own", async () => {
+  const stage = setStage({ counts: true });
+  const made = makeGroup("callback", stage);
+  await made.run();
+  await made.run();
+  const uuids = stage.counting.begun.map(({ uuid }) => uuid);
+  assertEquals(new Set(uuids).size, 2);
+});

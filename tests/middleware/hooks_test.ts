@@ -1,0 +1,136 @@
+import { assertEquals } from "@std/assert";
+import { actor, StubBroker, Worker } from "@dq/dramatiq";
+import { FakeClock } from "../support/fake_clock.ts";
+import { type RecordedEvent, Recorder } from "../support/recorder.ts";
+import { test } from "../support/test.ts";
+import vectors from "../vectors/hooks.json" with { type: "json" };
+import { type Play, PLAYS, type Setup } from "./hook_plays.ts";
+
+/** A scenario of the capture. */
+interface Scenario {
+  readonly scenario: string;
+  /** In the order of all runs, where that was the same. */
+  readonly events?: readonly RecordedEvent[];
+  /** Else in the order of each thread. */
+  readonly events_by_thread?: Readonly<Record<string, readonly RecordedEvent[]>>;
+}
+
+/** Scenarios in which other events are right here, why, and which. */
+const DIFFERENCES: Record<string, { reason: string; events: readonly RecordedEvent[] }> = {
+  "middleware-added-later": {
+    reason: "delay queues are not among the queues of a broker here, as with Python's real brokers",
+    events: [
+      { hook: "after_declare_actor", actor: "acted" },
+      { hook: "after_declare_queue", queue_name: "goldq" },
+      { hook: "after_declare_delay_queue", queue_name: "goldq.DQ" },
+    ],
+  },
+  "worker-boot": {
+    reason: "queues are told in the order of their declaration here, in that of a set there",
+    events: [
+      { hook: "before_worker_boot", worker: true },
+      { hook: "after_consumer_thread_boot", thread_object: "ConsumerThread(goldq)" },
+      { hook: "after_consumer_thread_boot", thread_object: "ConsumerThread(goldq.DQ)" },
+      { hook: "after_worker_thread_boot", thread_object: "WorkerThread" },
+      { hook: "after_worker_boot", worker: true },
+    ],
+  },
+};
+
+/**
+ * Scenarios of which only the order within each of Python's threads is compared:
+ * the acknowledgement of a delayed message overlaps with the run of the message
+ * that it became, here as there, only that there the consumer always won.
+ */
+const OVERLAPPING: ReadonlySet<string> = new Set([
+  "failure-with-retry",
+  "delayed",
+  "delayed-unknown-actor",
+]);
+
+const scenarios = vectors.order as unknown as readonly Scenario[];
+
+for (const one of scenarios) {
+  const [play, setup] = PLAYS[one.scenario] ?? [undefined];
+  const difference = DIFFERENCES[one.scenario];
+  const note = difference === undefined ? "as in Python" : `differently: ${difference.reason}`;
+
+  test(`Worker and Broker call hooks in scenario "${one.scenario}" ${note}`, async () => {
+    if (play === undefined) throw new Error(`Scenario ${one.scenario} is not played`);
+    const actual = await perform(play, setup);
+    if (difference !== undefined) {
+      assertEquals(actual, difference.events);
+    } else if (one.events === undefined || OVERLAPPING.has(one.scenario)) {
+      assertSameOrderPerThread(actual, one);
+    } else {
+      assertEquals(actual, one.events.map(withoutThread));
+    }
+  });
+}
+
+test("Worker receives at once from a queue that is declared while it runs", async () => {
+  const clock = new FakeClock();
+  const broker = new StubBroker({ clock, middleware: [] });
+  await using worker = new Worker(broker);
+  await worker.start();
+  let ran = false;
+  const late = actor(function late() {
+    ran = true;
+  }, { broker, queueName: "goldlate" });
+  await late.send();
+  await clock.settle();
+  assertEquals(ran, true);
+});
+
+async function perform(play: Play, setup: Setup = {}): Promise<RecordedEvent[]> {
+  const { middleware = (events) => [new Recorder({ events })] } = setup;
+  const clock = new FakeClock();
+  const events: RecordedEvent[] = [];
+  const broker = new StubBroker({ clock, middleware: middleware(events) });
+  const stage = { clock, events, broker, worker: new Worker(broker, { concurrency: 1 }) };
+  await play(stage);
+  assertEquals(clock.pendingTimers, 0, "timers are left");
+  return events.map((event) => withoutComputedDelay(event));
+}
+
+function withoutThread({ thread: _, ...event }: RecordedEvent): RecordedEvent {
+  return event;
+}
+
+/** A backoff has jitter; the capture holds a placeholder for it. */
+function withoutComputedDelay(event: RecordedEvent): RecordedEvent {
+  const { options } = event["message"] as { options: string[] } | undefined ?? { options: [] };
+  const isRetry = options.includes("retries") && typeof event["delay"] === "number";
+  return isRetry ? { ...event, delay: "<delay>" } : event;
+}
+
+/** Each event once, and those of each thread in its order. */
+function assertSameOrderPerThread(actual: readonly RecordedEvent[], one: Scenario): void {
+  const expected = one.events ?? Object.values(one.events_by_thread!).flat();
+  const keys = actual.map((event) => keyOf(event));
+  const left = new Map(keys.map((key, index) => [index, key]));
+  const last = new Map<unknown, number>();
+  for (const event of expected) {
+    const key = keyOf(withoutThread(event));
+    const index = [...left].find(([, other]) => other === key)?.[0];
+    if (index === undefined) throw new Error(`Not called: ${key}\n${keys.join("\n")}`);
+    left.delete(index);
+    const { thread } = event;
+    if (index < (last.get(thread) ?? -1)) {
+      throw new Error(`Called too early for ${thread}: ${key}\n${keys.join("\n")}`);
+    }
+    last.set(thread, index);
+  }
+  assertEquals([...left.values()], [], "called besides");
+}
+
+/** The same text for equal events, whatever the order of their keys. */
+function keyOf(event: RecordedEvent): string {
+  return JSON.stringify(
+    event,
+    (_key, value) =>
+      value === null || typeof value !== "object" || Array.isArray(value)
+        ? value
+        : Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => a < b ? -1 : 1)),
+  );
+}

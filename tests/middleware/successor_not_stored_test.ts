@@ -1,0 +1,258 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  actor,
+  ConnectionClosed,
+  defaultMiddleware,
+  type Message,
+  type MessageProxy,
+  type Middleware,
+  pipeline,
+  StubBroker,
+  SuccessorNotStored,
+  Worker,
+} from "@dq/dramatiq";
+import { FakeClock } from "../support/fake_clock.ts";
+import { Recorder } from "../support/recorder.ts";
+import { test } from "../support/test.ts";
+import { WireJournal } from "./wire_journal.ts";
+
+/** Refuses to store some messages. */
+class RefusingBroker extends StubBroker {
+  /** Gives the error with which a message is refused, if it is. */
+  refuse: (message: Message) => Error | undefined = () => undefined;
+
+  protected override store(messages: readonly Message[]): void {
+    for (const message of messages) {
+      const error = this.refuse(message);
+      if (error !== undefined) throw error;
+    }
+    super.store(messages);
+  }
+}
+
+interface Stage {
+  readonly clock: FakeClock;
+  readonly broker: RefusingBroker;
+  readonly journal: WireJournal;
+  readonly recorder: Recorder;
+  /** Arguments of the actor `next`, which is told what became of a message. */
+  readonly told: (readonly unknown[])[];
+  /** Works until nothing is left to do. */
+  run(): Promise<void>;
+}
+
+function setStage(): Stage {
+  const clock = new FakeClock();
+  const journal = new WireJournal();
+  const recorder = new Recorder();
+  const middleware = [journal, recorder, ...defaultMiddleware()];
+  const broker = new RefusingBroker({ clock, failFast: false, middleware });
+  const told: (readonly unknown[])[] = [];
+  actor((...args: unknown[]) => {
+    told.push(args);
+  }, { broker, actorName: "next", queueName: "later" });
+  const run = async () => {
+    await using worker = new Worker(broker, { concurrency: 1 });
+    await worker.start();
+    await clock.waitFor(broker.join("default"));
+    await clock.waitFor(broker.join("later"));
+  };
+  return { clock, broker, journal, recorder, told, run };
+}
+
+/** Refuses the first message that fits, as a server does that is away for a moment. */
+function awayOnce(fits: (message: Message) => boolean): RefusingBroker["refuse"] {
+  let isAway = true;
+  return (message) => {
+    if (!isAway || !fits(message)) return undefined;
+    isAway = false;
+    return new ConnectionClosed("The server is away");
+  };
+}
+
+const isRetry = (message: Message) => message.queueName.endsWith(".DQ");
+const isForNext = (message: Message) => message.actorName === "next";
+
+const refused = new TypeError("The server does not want it");
+const wantsNone = (fits: (message: Message) => boolean) => (message: Message) =>
+  fits(message) ? refused : undefined;
+
+function settled({ journal }: Stage): string[] {
+  return journal.events.filter(({ event }) => event !== "enqueue")
+    .map(({ event, queue_name }) => `${event} ${queue_name}`);
+}
+
+function assertDeadOf(stage: Stage, cause: unknown): void {
+  const [dead, ...others] = stage.broker.deadLetters;
+  assertEquals(others, []);
+  assertInstanceOf(dead?.exception, SuccessorNotStored);
+  assertEquals(dead.exception.cause, cause);
+}
+
+test("Retries gives a message back whose retry cannot be stored for a moment", async () => {
+  const stage = setStage();
+  const { broker, journal, recorder } = stage;
+  let runs = 0;
+  const failing = actor(function failing() {
+    runs += 1;
+    if (runs < 3) throw new Error("nope");
+  }, { broker });
+  broker.refuse = awayOnce(isRetry);
+  const { messageId } = await failing.send();
+  await stage.run();
+  assertEquals(runs, 3, "once more for the outage, once for the retry");
+  assertEquals(settled(stage), ["ack default", "ack default.DQ", "ack default"]);
+  assertEquals(new Set(journal.events.map(({ message }) => message)), new Set([messageId]));
+  // The second run counts as the first attempt: the one before left no trace.
+  const retries = journal.events.filter(({ delay }) => delay !== undefined)
+    .map(({ options }) => (options as Record<string, unknown>)["retries"]);
+  assertEquals(retries, [1]);
+  const done = recorder.events.filter(({ hook }) => hook === "after_process_message").length;
+  assertEquals(done, 3);
+  assertEquals(broker.deadLetters, []);
+});
+
+test("Callbacks gives a message back whose callback cannot be stored for a moment", async () => {
+  const stage = setStage();
+  const { broker, told } = stage;
+  let runs = 0;
+  const work = actor(function work() {
+    return ++runs;
+  }, { broker, onSuccess: "next" });
+  broker.refuse = awayOnce(isForNext);
+  await work.send();
+  await stage.run();
+  assertEquals(told.map(([, result]) => result), [2]);
+  assertEquals(settled(stage), ["ack default", "ack later"]);
+});
+
+test("Pipelines gives a message back whose target cannot be stored for a moment", async () => {
+  const stage = setStage();
+  const { broker, told } = stage;
+  let runs = 0;
+  const work = actor(function work() {
+    return ++runs;
+  }, { broker });
+  broker.refuse = awayOnce(isForNext);
+  const next = broker.getActor("next").message();
+  await pipeline([work.message(), next], { broker }).run();
+  await stage.run();
+  assertEquals(told, [[2]]);
+  assertEquals(settled(stage), ["ack default", "ack later"]);
+});
+
+test("Retries tells of a message given up only once, after a moment without server", async () => {
+  const stage = setStage();
+  const { broker, told } = stage;
+  const failing = actor(function failing() {
+    throw new Error("nope");
+  }, { broker, maxRetries: 0, onRetryExhausted: "next" });
+  broker.refuse = awayOnce(isForNext);
+  await failing.send();
+  await stage.run();
+  assertEquals(told.map(([, end]) => end), [{ retries: 0, max_retries: 0 }]);
+  assertEquals(settled(stage), ["nack default", "ack later"]);
+  assertEquals(broker.deadLetters.length, 1);
+});
+
+test("Worker keeps a delayed message that cannot be put on its queue for a moment", async () => {
+  const stage = setStage();
+  const { broker } = stage;
+  let runs = 0;
+  const work = actor(function work() {
+    runs += 1;
+  }, { broker });
+  await work.sendWithOptions({ delay: 5_000 });
+  broker.refuse = awayOnce(({ queueName }) => queueName === "default");
+  await stage.run();
+  assertEquals(runs, 1);
+  assertEquals(settled(stage).toSorted(), ["ack default", "ack default.DQ"]);
+});
+
+test("Worker buries a delayed message that its queue will never take", async () => {
+  const stage = setStage();
+  const { broker } = stage;
+  const work = actor(function work() {}, { broker });
+  await work.sendWithOptions({ delay: 5_000 });
+  broker.refuse = wantsNone(({ queueName }) => queueName === "default");
+  await stage.run();
+  assertEquals(settled(stage), ["nack default.DQ"]);
+  assertEquals(broker.deadLetters.map(({ exception }) => exception), [refused]);
+});
+
+test("Retries buries a message whose retry will never be stored", async () => {
+  const stage = setStage();
+  const { broker } = stage;
+  let runs = 0;
+  const failing = actor(function failing() {
+    runs += 1;
+    throw new Error("nope");
+  }, { broker });
+  broker.refuse = wantsNone(isRetry);
+  await failing.send();
+  await stage.run();
+  assertEquals(runs, 1);
+  assertEquals(settled(stage), ["nack default"]);
+  assertDeadOf(stage, refused);
+});
+
+test("Callbacks buries a message whose callback will never be stored", async () => {
+  const stage = setStage();
+  const { broker, told } = stage;
+  const work = actor(function work() {}, { broker, onSuccess: "next" });
+  broker.refuse = wantsNone(isForNext);
+  await work.send();
+  await stage.run();
+  assertEquals(told, []);
+  assertEquals(settled(stage), ["nack default"]);
+  assertDeadOf(stage, refused);
+  const dead = broker.deadLetters[0]!.deadLetter.options;
+  assert(dead.traceback?.startsWith("SuccessorNotStored: "), "the dead letter tells why");
+});
+
+test("Pipelines buries a message whose target will never be stored", async () => {
+  const stage = setStage();
+  const { broker } = stage;
+  const work = actor(function work() {}, { broker });
+  broker.refuse = wantsNone(isForNext);
+  const next = broker.getActor("next").message();
+  await pipeline([work.message(), next], { broker }).run();
+  await stage.run();
+  assertEquals(settled(stage), ["nack default"]);
+  assertDeadOf(stage, refused);
+});
+
+test("Callbacks loses a callback rather than keep a second copy beside the retry", async () => {
+  const stage = setStage();
+  const { broker } = stage;
+  let runs = 0;
+  const failing = actor(function failing() {
+    runs += 1;
+    if (runs === 1) throw new Error("nope");
+  }, { broker, onFailure: "next" });
+  broker.refuse = wantsNone(isForNext);
+  await failing.send();
+  await stage.run();
+  assertEquals(runs, 2);
+  assertEquals(settled(stage), ["ack default", "ack default.DQ", "ack default"]);
+  assertEquals(broker.deadLetters, []);
+});
+
+test("SuccessorNotStored of any middleware keeps a message from being acknowledged", async () => {
+  const stage = setStage();
+  const { broker, recorder } = stage;
+  const cause = new Error("disk full");
+  const storing: Middleware = {
+    afterProcessMessage: (_broker: unknown, _message: MessageProxy) => {
+      throw new SuccessorNotStored("Cannot store the result", { cause });
+    },
+  };
+  broker.addMiddleware(storing);
+  const work = actor(function work() {}, { broker });
+  await work.send();
+  await stage.run();
+  assertEquals(settled(stage), ["nack default"]);
+  assertDeadOf(stage, cause);
+  // It is the last of the list, so the first of the after hooks: the others still had theirs.
+  assertEquals(recorder.events.some(({ hook }) => hook === "after_process_message"), true);
+});

@@ -1,0 +1,278 @@
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  actor,
+  currentSignal,
+  InlineExecutor,
+  type Middleware,
+  Retries,
+  StubBroker,
+  TimeLimit,
+  TimeLimitExceeded,
+  type TimeLimitOptions,
+  Worker,
+} from "@dq/dramatiq";
+import { FakeClock } from "../support/fake_clock.ts";
+import { test } from "../support/test.ts";
+import { WireJournal } from "./wire_journal.ts";
+
+interface Stage extends AsyncDisposable {
+  readonly clock: FakeClock;
+  readonly broker: StubBroker;
+  readonly journal: WireJournal;
+  readonly worker: Worker;
+}
+
+/** The worker is to be started once the actors are declared. */
+function setStage(
+  options: TimeLimitOptions = { timeLimit: 1_000 },
+  others: readonly Middleware[] = [],
+): Stage {
+  const clock = new FakeClock();
+  const journal = new WireJournal();
+  const middleware = [journal, new TimeLimit(options), ...others];
+  const broker = new StubBroker({ clock, failFast: false, middleware });
+  const worker = new Worker(broker, { executor: new InlineExecutor({ concurrency: 16 }) });
+  return { clock, broker, journal, worker, [Symbol.asyncDispose]: () => worker.stop() };
+}
+
+/** Rejects when the signal of the calling actor aborts, as `fetch` does. */
+function untilAborted(): Promise<never> {
+  const signal = currentSignal();
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** How each delivery ended, in order. */
+function endings({ journal }: Stage): string[] {
+  return journal.events.map(({ event }) => event).filter((event) => event !== "enqueue");
+}
+
+test("TimeLimit aborts the signal of the actor at the limit", async () => {
+  await using stage = setStage({ timeLimit: 1_000 });
+  const { broker, clock } = stage;
+  const reasons: unknown[] = [];
+  const slow = actor(async function slow() {
+    await untilAborted().catch((reason) => reasons.push(reason));
+  }, { broker });
+  await stage.worker.start();
+  await slow.send();
+  await clock.advance(999);
+  assertEquals(reasons, []);
+  await clock.advance(1);
+  assertEquals(reasons.length, 1);
+  assertInstanceOf(reasons[0], TimeLimitExceeded);
+});
+
+test("TimeLimit fails a message whose actor lets the interrupt through", async () => {
+  await using stage = setStage();
+  const { broker, clock } = stage;
+  const retries = new Retries({ maxRetries: 0 });
+  broker.addMiddleware(retries);
+  const slow = actor(async function slow() {
+    await untilAborted();
+  }, { broker });
+  await stage.worker.start();
+  await slow.send();
+  await clock.advance(1_000);
+  assertEquals(endings(stage), ["nack"]);
+  assertInstanceOf(broker.deadLetters[0]!.exception, TimeLimitExceeded);
+});
+
+test("TimeLimit leaves the outcome to an actor that settles within the grace", async () => {
+  await using stage = setStage({ timeLimit: 1_000, grace: 500 }, [new Retries()]);
+  const { broker, clock } = stage;
+  const slow = actor(async function slow() {
+    await untilAborted().catch(() => {});
+    await new Promise<void>((resolve) => clock.setTimer(resolve, 499));
+  }, { broker });
+  await stage.worker.start();
+  await slow.send();
+  await clock.advance(1_498);
+  assertEquals(endings(stage), []);
+  await clock.advance(1);
+  assertEquals(endings(stage), ["ack"]);
+  assertEquals(stage.journal.events.length, 2, "it is not retried");
+});
+
+test("TimeLimit gives an actor up after the grace, to be retried", async () => {
+  const retries = new Retries({ minBackoff: 10_000, maxRetries: 1 });
+  await using stage = setStage({ timeLimit: 1_000, grace: 500 }, [retries]);
+  const { broker, clock, journal } = stage;
+  let runs = 0;
+  const stuck = actor(function stuck() {
+    runs += 1;
+    return runs === 1 ? new Promise<void>(() => {}) : undefined;
+  }, { broker });
+  await stage.worker.start();
+  await stuck.send();
+  await clock.advance(1_499);
+  assertEquals(journal.events.length, 1);
+  await clock.advance(1);
+  assertEquals(journal.events.map(({ event, queue_name }) => `${event} ${queue_name}`), [
+    "enqueue default",
+    "enqueue default.DQ",
+    "ack default",
+  ]);
+  await clock.waitFor(broker.join("default"));
+  assertEquals(runs, 2);
+  assertEquals(broker.deadLetters, []);
+});
+
+test("TimeLimit gives an actor up at once without grace", async () => {
+  await using stage = setStage({ timeLimit: 1_000, grace: 0 }, [
+    new Retries({ maxRetries: 0 }),
+  ]);
+  const stuck = actor(() => new Promise<void>(() => {}), {
+    broker: stage.broker,
+    actorName: "stuck",
+  });
+  await stage.worker.start();
+  await stuck.send();
+  await stage.clock.advance(1_000);
+  assertEquals(endings(stage), ["nack"]);
+});
+
+test("TimeLimit does not prolong a grace when another message reaches its limit", async () => {
+  await using stage = setStage({ grace: 500 }, [new Retries({ maxRetries: 0 })]);
+  const { broker, clock } = stage;
+  const stuck = actor(() => new Promise<void>(() => {}), { broker, actorName: "stuck" });
+  await stage.worker.start();
+  await stuck.sendWithOptions({ timeLimit: 1_000 });
+  await stuck.sendWithOptions({ timeLimit: 1_400 });
+  await clock.advance(1_500);
+  assertEquals(endings(stage), ["nack"]);
+  await clock.advance(400);
+  assertEquals(endings(stage), ["nack", "nack"]);
+});
+
+test("TimeLimit needs one timer for many messages", async () => {
+  await using stage = setStage({ timeLimit: 1_000 });
+  const { broker, clock } = stage;
+  const gate = Promise.withResolvers<void>();
+  let running = 0;
+  const waiting = actor(async function waiting() {
+    running += 1;
+    await gate.promise;
+  }, { broker });
+  await stage.worker.start();
+  await waiting.sendMany(Array.from({ length: 16 }, () => []));
+  await clock.settle();
+  assertEquals(running, 16);
+  assertEquals(clock.pendingTimers, 1);
+  gate.resolve();
+  await clock.settle();
+  assertEquals(endings(stage), Array(16).fill("ack"));
+  assert(clock.pendingTimers <= 1);
+});
+
+test("TimeLimit interrupts each message at its own limit", async () => {
+  await using stage = setStage({ timeLimit: 3_000 });
+  const { broker, clock } = stage;
+  const aborted: [string, number][] = [];
+  const start = clock.now();
+  const slow = actor(async function slow(name: string) {
+    await untilAborted().catch(() => aborted.push([name, clock.now() - start]));
+  }, { broker, timeLimit: 2_000 });
+  const other = actor(async function other() {
+    await untilAborted().catch(() => aborted.push(["middleware", clock.now() - start]));
+  }, { broker });
+  await stage.worker.start();
+  await slow.sendWithOptions({ args: ["actor"] });
+  await slow.sendWithOptions({ args: ["message"], timeLimit: 1_000 });
+  await slow.sendWithOptions({ args: ["unset"], timeLimit: null });
+  await other.send();
+  await clock.advance(5_000);
+  assertEquals(aborted, [
+    ["message", 1_000],
+    ["actor", 2_000],
+    ["unset", 2_000],
+    ["middleware", 3_000],
+  ]);
+});
+
+test("TimeLimit lets an actor be that ends in time", async () => {
+  await using stage = setStage({ timeLimit: 1_000 });
+  const { broker, clock } = stage;
+  let signal: AbortSignal | undefined;
+  const quick = actor(async function quick() {
+    signal = currentSignal();
+    await new Promise<void>((resolve) => clock.setTimer(resolve, 999));
+  }, { broker });
+  await stage.worker.start();
+  await quick.send();
+  await clock.advance(60_000);
+  assertEquals(endings(stage), ["ack"]);
+  assertEquals(signal!.aborted, false);
+  assertEquals(clock.pendingTimers, 0);
+});
+
+test("TimeLimit takes its timer back when the worker has stopped", async () => {
+  const { broker, clock, worker } = setStage({ timeLimit: 1_000 });
+  const quick = actor(function quick() {}, { broker });
+  await worker.start();
+  await quick.send();
+  await clock.settle();
+  assertEquals(clock.pendingTimers, 1);
+  await worker.stop();
+  assertEquals(clock.pendingTimers, 0);
+});
+
+test("TimeLimit sets a timer again for a second worker", async () => {
+  const { broker, clock, worker } = setStage({ timeLimit: 1_000 });
+  let aborted = false;
+  const slow = actor(async function slow(wait: boolean) {
+    if (wait) await untilAborted().catch(() => aborted = true);
+  }, { broker });
+  await worker.start();
+  await slow.send(false);
+  await clock.settle();
+  await worker.stop();
+  await using second = new Worker(broker);
+  await second.start();
+  await slow.send(true);
+  await clock.advance(1_000);
+  assertEquals(aborted, true);
+});
+
+test("TimeLimit of Infinity sets no timer", async () => {
+  await using stage = setStage({ timeLimit: Infinity });
+  const { broker, clock } = stage;
+  const gate = Promise.withResolvers<void>();
+  const waiting = actor(() => gate.promise, { broker, actorName: "waiting" });
+  await stage.worker.start();
+  await waiting.send();
+  await clock.settle();
+  assertEquals(clock.pendingTimers, 0);
+  gate.resolve();
+  await clock.waitFor(broker.join("default"));
+});
+
+test("TimeLimit of Infinity on an actor lifts the limit", async () => {
+  await using stage = setStage({ timeLimit: 1_000 });
+  const { broker, clock } = stage;
+  const gate = Promise.withResolvers<void>();
+  const waiting = actor(() => gate.promise, {
+    broker,
+    actorName: "waiting",
+    timeLimit: Infinity,
+  });
+  await stage.worker.start();
+  await waiting.send();
+  await clock.settle();
+  assertEquals(clock.pendingTimers, 0);
+  gate.resolve();
+  await clock.waitFor(broker.join("default"));
+});
+
+for (const timeLimit of [0, -1, NaN]) {
+  test(`TimeLimit refuses a timeLimit of ${timeLimit}`, () => {
+    assertThrows(() => new TimeLimit({ timeLimit }), RangeError, "Cannot limit time");
+  });
+}
+
+for (const grace of [-1, NaN]) {
+  test(`TimeLimit refuses a grace of ${grace}`, () => {
+    assertThrows(() => new TimeLimit({ grace }), RangeError, "grace");
+  });
+}

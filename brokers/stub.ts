@@ -52,6 +52,8 @@ export class StubBroker extends Broker {
   readonly #consumers: Set<StubConsumer> = new Set();
   readonly #deadLetters: MessageProxy[] = [];
   readonly #failFast: boolean;
+  /** Tells those who join that a queue may have become idle. */
+  readonly #settled: Signal = new Signal();
   #closed = false;
 
   /**
@@ -112,27 +114,34 @@ export class StubBroker extends Broker {
    * @param options How long to wait, and whether to throw what actors threw.
    * @throws {QueueNotFound} If the queue is not declared.
    * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws The reason of the signal, if that aborts before.
    * @throws With `failFast`, the error of the first dead letter of the queue.
    */
   async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
-    const { timeout = Infinity, failFast = this.#failFast } = options;
-    const deadline = this.clock.now() + timeout;
+    const { timeout = Infinity, failFast = this.#failFast, signal } = options;
     const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
-    while (true) {
-      if (failFast) this.#throwFirstFailure(queueName);
-      if (queues.every((queue) => queue.isIdle)) return;
-      const { promise, resolve } = Promise.withResolvers<"changed" | "late">();
-      for (const queue of queues) queue.onSettled(() => resolve("changed"));
-      const timer = timeout === Infinity
-        ? undefined
-        : this.clock.setTimer(() => resolve("late"), deadline - this.clock.now());
-      const woken = await promise;
-      if (timer !== undefined) this.clock.clearTimer(timer);
-      if (woken === "late") {
-        throw new QueueJoinTimeout(
-          `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
-        );
+    let isLate = false;
+    const wake = () => this.#settled.tell();
+    const timer = timeout === Infinity ? undefined : this.clock.setTimer(() => {
+      isLate = true;
+      wake();
+    }, timeout);
+    signal?.addEventListener("abort", wake);
+    try {
+      while (true) {
+        signal?.throwIfAborted();
+        if (failFast) this.#throwFirstFailure(queueName);
+        if (queues.every((queue) => queue.isIdle)) return;
+        if (isLate) {
+          throw new QueueJoinTimeout(
+            `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
+          );
+        }
+        await this.#settled.next();
       }
+    } finally {
+      signal?.removeEventListener("abort", wake);
+      if (timer !== undefined) this.clock.clearTimer(timer);
     }
   }
 
@@ -169,7 +178,7 @@ export class StubBroker extends Broker {
         `Cannot find queue "${queueName}": it is not declared on this broker`,
       );
     }
-    const queue = new StubQueue(this.clock);
+    const queue = new StubQueue(this.clock, () => this.#settled.tell());
     this.#stored.set(queueName, queue);
     return queue;
   }
@@ -208,9 +217,15 @@ interface StubConsumerOptions {
 class StubConsumer extends Consumer {
   readonly #options: StubConsumerOptions;
   readonly #unsettled: Roster<StubDelivery> = new Roster();
-  readonly #closing: AbortController = new AbortController();
   /** Tells of room, when as many as the prefetch are unsettled. */
   readonly #room: Signal = new Signal();
+  #isClosed = false;
+  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
+  #signal: AbortSignal | undefined;
+  readonly #wake = (): void => {
+    this.#room.tell();
+    this.#options.queue.wake();
+  };
 
   constructor(queueName: string, options: StubConsumerOptions) {
     super(queueName);
@@ -219,12 +234,12 @@ class StubConsumer extends Consumer {
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     const { queue, prefetch } = this.#options;
-    const closed = this.#closing.signal;
-    while (!signal?.aborted && !closed.aborted) {
+    this.#listenTo(signal);
+    while (!this.#isClosed && !signal?.aborted) {
       const room = prefetch - this.#unsettled.size;
       const stored = queue.take(Math.min(limit, room));
       if (stored.length === 0) {
-        await (room > 0 ? queue : this.#room).changed(closed, signal);
+        await (room > 0 ? queue.changed() : this.#room.next());
         continue;
       }
       const messages = stored.map((one) => new StubDelivery(this.queueName, one));
@@ -254,9 +269,18 @@ class StubConsumer extends Consumer {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#listenTo(undefined);
+    this.#wake();
     this.#options.onClose();
     await this.requeue([...this.#unsettled]);
+  }
+
+  #listenTo(signal: AbortSignal | undefined): void {
+    if (signal === this.#signal) return;
+    this.#signal?.removeEventListener("abort", this.#wake);
+    signal?.addEventListener("abort", this.#wake);
+    this.#signal = signal;
   }
 
   /** Those that are still this consumer's to settle: not given back, nor settled before. */

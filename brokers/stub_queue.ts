@@ -14,7 +14,7 @@ export interface StoredMessage {
  * One queue of a `StubBroker`: messages that are due, first in, first out, and
  * messages that are not, by their eta.
  *
- * Waiting is by callback: for something to take, and for something to be settled.
+ * Who waits for something to take is told; nothing polls.
  */
 export class StubQueue {
   readonly #clock: Clock;
@@ -22,12 +22,19 @@ export class StubQueue {
   readonly #delayed: EtaHeap = new EtaHeap();
   #unsettled = 0;
   readonly #changed: Signal = new Signal();
-  #settledListeners: (() => void)[] = [];
+  readonly #onSettled: () => void;
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
-  constructor(clock: Clock) {
+  /**
+   * Makes an empty queue.
+   *
+   * @param clock Tells what is due.
+   * @param onSettled Called when it may have become idle.
+   */
+  constructor(clock: Clock, onSettled: () => void) {
     this.#clock = clock;
+    this.#onSettled = onSettled;
   }
 
   /** Whether it holds nothing and nothing that it gave out is unsettled. */
@@ -60,22 +67,22 @@ export class StubQueue {
     return taken;
   }
 
-  /** Resolves when there may be something to take, or a signal aborts. */
-  async changed(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+  /** Resolves when there may be something to take, or somebody called `wake`. */
+  async changed(): Promise<void> {
     this.#setTimer(this.#delayed.nextEta);
-    await this.#changed.changed(...signals);
+    await this.#changed.next();
     if (!this.#changed.isAwaited) this.#setTimer(Infinity);
+  }
+
+  /** Has those who wait look again. */
+  wake(): void {
+    this.#changed.tell();
   }
 
   /** Notes that messages were acknowledged, dead-lettered or put back. */
   settled(count: number): void {
     this.#unsettled -= count;
-    this.#tellSettled();
-  }
-
-  /** Calls back once, when something is settled next. */
-  onSettled(listener: () => void): void {
-    this.#settledListeners.push(listener);
+    this.#onSettled();
   }
 
   /** Drops what has not been taken. */
@@ -83,14 +90,7 @@ export class StubQueue {
     this.#ready.clear();
     this.#delayed.clear();
     this.#setTimer(Infinity);
-    this.#tellSettled();
-  }
-
-  #tellSettled(): void {
-    if (this.#settledListeners.length === 0) return;
-    const listeners = this.#settledListeners;
-    this.#settledListeners = [];
-    for (const listener of listeners) listener();
+    this.#onSettled();
   }
 
   /** One timer, for the nearest eta, and only while somebody waits. */
@@ -123,20 +123,9 @@ export class Signal {
     for (const wake of waiting) wake();
   }
 
-  /** Resolves when it happens next, or a signal aborts. */
-  changed(...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        for (const signal of signals) signal?.removeEventListener("abort", onAbort);
-        resolve();
-      };
-      const onAbort = () => {
-        this.#waiting = this.#waiting.filter((one) => one !== wake);
-        wake();
-      };
-      this.#waiting.push(wake);
-      for (const signal of signals) signal?.addEventListener("abort", onAbort);
-    });
+  /** Resolves when it happens next. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 }
 

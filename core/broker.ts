@@ -45,6 +45,8 @@ export interface EnqueueOptions {
 export interface JoinOptions {
   /** Milliseconds to wait at most. @default {Infinity} */
   timeout?: number;
+  /** Ends the wait when it aborts: `join` rejects with its reason. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -115,6 +117,7 @@ export abstract class Broker implements AsyncDisposable {
    * @param queueName The queue.
    * @param options How long to wait.
    * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws The reason of the signal, if that aborts before.
    */
   abstract join(queueName: string, options?: JoinOptions): Promise<void>;
 

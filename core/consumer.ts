@@ -42,6 +42,7 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
 
   /**
    * Waits for messages, and first for room, while as many as `prefetch` are unsettled.
+   * One call at a time.
    *
    * @param limit How many to give at most, 1 or more; `prefetch` bounds it too.
    * @param options A signal to end the wait.

@@ -32,13 +32,14 @@ export type MemberResult<S> = S extends Message<infer R, infer _> ? R
 export class Group<R = unknown> {
   /** The parts: messages, pipelines and groups. */
   readonly children: readonly GroupStep[];
-  readonly #broker: Broker | undefined;
+  /** What it was made with. */
+  readonly options: GroupOptions;
   readonly #callbacks: Message[] = [];
 
   /** Use {@linkcode group}, which infers the type of the results. */
   constructor(children: Iterable<GroupStep>, options: GroupOptions = {}) {
     this.children = [...children];
-    this.#broker = options.broker;
+    this.options = options;
   }
 
   /** How many parts there are. */
@@ -48,7 +49,7 @@ export class Group<R = unknown> {
 
   /** The broker that it runs on. */
   get broker(): Broker {
-    return this.#broker ?? getBroker();
+    return this.options.broker ?? getBroker();
   }
 
   /**
@@ -86,7 +87,7 @@ export class Group<R = unknown> {
         batch.push(child);
       } else {
         await sendBatch();
-        await child.run(delay);
+        await onBroker(child, this.options.broker).run(delay);
       }
     }
     await sendBatch();
@@ -101,7 +102,9 @@ export class Group<R = unknown> {
   /** How many parts have a result; a group within counts as one, once it has all of its own. */
   get completedCount(): Promise<number> {
     const completed = this.children.map((child) =>
-      child instanceof Message ? hasResult(child, this.broker) : child.completed
+      child instanceof Message
+        ? hasResult(child, this.broker)
+        : onBroker(child, this.options.broker).completed
     );
     return Promise.all(completed).then((all) => all.filter(Boolean).length);
   }
@@ -161,7 +164,7 @@ export class Group<R = unknown> {
       if (child instanceof Pipeline) {
         // The pipeline has succeeded when its last message has.
         const last = child.messages.at(-1)!.copy({ options });
-        return new Pipeline([...child.messages.slice(0, -1), last], { broker: child.broker });
+        return new Pipeline([...child.messages.slice(0, -1), last], child.options);
       }
       throw new TypeError(
         "Cannot run a group with completion callbacks: groups within it cannot be counted; " +
@@ -173,11 +176,20 @@ export class Group<R = unknown> {
   }
 }
 
+/** A part, on the broker of the group if it names none itself. */
+function onBroker<T extends Pipeline | Group>(part: T, broker: Broker | undefined): T;
+function onBroker(part: Pipeline | Group, broker: Broker | undefined): Pipeline | Group {
+  if (broker === undefined || part.options.broker !== undefined) return part;
+  return part instanceof Pipeline
+    ? new Pipeline(part.messages, { broker })
+    : new Group(part.children, { broker });
+}
+
 /**
  * Puts messages, pipelines or groups side by side.
  *
  * @param children The parts.
- * @param options The broker.
+ * @param options The broker, for those parts, too, that name none themselves.
  * @returns The group; nothing is sent before it is run.
  *
  * @example Two downloads at a time

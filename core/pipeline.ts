@@ -60,7 +60,8 @@ export interface Pipeline<R, I> {
 export class Pipeline<R = unknown, I = unknown> {
   /** The messages in order; each holds the ones after it in its `pipeTarget`. */
   readonly messages: readonly Message[];
-  readonly #broker: Broker | undefined;
+  /** What it was made with. */
+  readonly options: PipelineOptions;
 
   /** Use {@linkcode pipeline}, which checks that the types fit. */
   constructor(steps: readonly PipelineStep[], options: PipelineOptions = {}) {
@@ -68,7 +69,7 @@ export class Pipeline<R = unknown, I = unknown> {
     this.messages = link(
       steps.flatMap((step) => step instanceof Pipeline ? step.messages : [step]),
     );
-    this.#broker = options.broker;
+    this.options = options;
   }
 
   /** How many messages there are. */
@@ -80,7 +81,7 @@ export class Pipeline<R = unknown, I = unknown> {
   pipe<R2, I2>(
     next: (Message<R2, I2> | Pipeline<R2, I2>) & ([R] extends [I2] ? unknown : never),
   ): Pipeline<R2, I> {
-    return new Pipeline<R2, I>([this, next as Message], this.#options);
+    return new Pipeline<R2, I>([this, next as Message], this.options);
   }
 
   /**
@@ -134,16 +135,12 @@ export class Pipeline<R = unknown, I = unknown> {
 
   /** The broker that it runs on. */
   get broker(): Broker {
-    return this.#broker ?? getBroker();
+    return this.options.broker ?? getBroker();
   }
 
   /** For people to read: `pipeline([add(1, 2), add(3)])`. */
   toString(): string {
     return `pipeline([${this.messages.join(", ")}])`;
-  }
-
-  get #options(): PipelineOptions {
-    return this.#broker === undefined ? {} : { broker: this.#broker };
   }
 }
 

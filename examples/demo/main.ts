@@ -1,0 +1,71 @@
+/**
+ * Counts the words of all text files below a folder, with one message per file. The
+ * queue and the worker both live in this process: there is nothing to install or start.
+ *
+ *     deno task demo [folder] [flags]
+ *     bun run examples/demo/main.ts [folder] [flags]
+ *     node examples/demo/main.ts [folder] [flags]
+ *
+ * Begin with `actors.ts` (what is done) and `count_files.ts` (how it is sent and run).
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { type Arguments, HELP, parseArguments, UsageError } from "./arguments.ts";
+import { countFiles } from "./count_files.ts";
+import { assertFolder, findFiles } from "./find_files.ts";
+import { ProgressBar } from "./progress.ts";
+import { formatReport } from "./report.ts";
+
+const WRONG_USAGE = 2;
+/** What a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const parsed = parseArguments(args);
+    if (parsed === "help") {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    await assertFolder(parsed.folder);
+    return await run(parsed);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message} (--help tells more)\n`);
+    return WRONG_USAGE;
+  }
+}
+
+async function run({ folder, concurrency, failEvery, progress }: Arguments): Promise<number> {
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  // Once: should stopping take too long, a second Ctrl-C ends the program the hard way.
+  process.once("SIGINT", interrupt);
+  const started = performance.now();
+
+  const found = await findFiles(folder, interruption.signal);
+  const bar = progress && process.stdout.isTTY ? new ProgressBar(process.stdout) : undefined;
+  const result = await countFiles(found.files, {
+    folder,
+    concurrency,
+    failEvery,
+    signal: interruption.signal,
+    onStart: (done) => bar?.start(found.files.length, done),
+  });
+  bar?.stop();
+
+  const isInterrupted = interruption.signal.aborted;
+  process.stdout.write(formatReport({
+    ...result,
+    found: found.files.length,
+    failures: [...found.failures, ...result.failures],
+    seconds: (performance.now() - started) / 1_000,
+    isInterrupted,
+  }));
+  process.off("SIGINT", interrupt);
+  return isInterrupted ? INTERRUPTED : 0;
+}

@@ -1,0 +1,72 @@
+import type { CountFilesResult } from "./count_files.ts";
+import { type Frequency, MAX_DIFFERENT_WORDS } from "./text_counter.ts";
+
+const MOST_FREQUENT = 10;
+/** A folder full of unreadable files should not fill the screen. */
+const FAILURES_SHOWN = 5;
+
+/** What the report is about. */
+export interface Report extends CountFilesResult {
+  /** How many files there are. */
+  readonly found: number;
+  /** How long it took. */
+  readonly seconds: number;
+  /** Whether Ctrl-C ended it early. */
+  readonly isInterrupted: boolean;
+}
+
+/** Says in one line how far it came, then gives all figures. */
+export function formatReport(report: Report): string {
+  const { totals, tally, failures, done, found, seconds, isInterrupted } = report;
+  const frequent = totals.mostFrequent(MOST_FREQUENT);
+  const figures: [string, string][] = [
+    ["text files", format(totals.files)],
+    ["lines", format(totals.lines)],
+    ["words", format(totals.words)],
+    ["bytes", format(totals.bytes)],
+    ["binary files", format(tally.skipped)],
+    ["unreadable", format(failures.length)],
+    ["retries", format(tally.retries)],
+    ["digest", totals.digest()],
+    ["seconds", seconds.toFixed(2)],
+    ["messages a second", format(Math.round(tally.messages / seconds))],
+  ];
+  return [
+    `${isInterrupted ? "Interrupted after" : "Done:"} ${format(done)} of ${format(found)} files.`,
+    "",
+    ...align(figures),
+    ...(frequent.length > 0 ? ["", ...formatFrequent(frequent, totals.cutFiles)] : []),
+    ...(failures.length > 0 ? ["", ...formatFailures(failures)] : []),
+    "",
+  ].join("\n");
+}
+
+function formatFrequent(frequent: readonly Frequency[], cutFiles: number): string[] {
+  const lines = [
+    "most frequent words (runs of letters, in lower case)",
+    ...align(frequent.map(([word, count]) => [word, format(count)])),
+  ];
+  if (cutFiles > 0) {
+    const limit = format(MAX_DIFFERENT_WORDS);
+    lines.push(`files of which only the first ${limit} different words are here: ${cutFiles}`);
+  }
+  return lines;
+}
+
+function formatFailures(failures: readonly string[]): string[] {
+  const more = failures.length - FAILURES_SHOWN;
+  return [
+    ...failures.slice(0, FAILURES_SHOWN),
+    ...(more > 0 ? [`and ${format(more)} more`] : []),
+  ];
+}
+
+function align(rows: readonly (readonly [string, string])[]): string[] {
+  const left = Math.max(...rows.map(([label]) => label.length));
+  const right = Math.max(...rows.map(([, value]) => value.length));
+  return rows.map(([label, value]) => `  ${label.padEnd(left)}  ${value.padStart(right)}`);
+}
+
+function format(number: number): string {
+  return number.toLocaleString("en-US");
+}

@@ -114,7 +114,7 @@ export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
 // Worker
 export { Worker, type WorkerOptions } from "./worker/worker.ts";
 export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
-export type { Settlement } from "./worker/settlement.ts";
+export type { Settlement, SettlementOwner } from "./worker/settlement.ts";
 export { type Employer, Job, type Outcome } from "./worker/job.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";

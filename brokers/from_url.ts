@@ -30,7 +30,7 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
 }
 
 function withoutPassword(url: string | URL): string {
-  return String(url).replace(/:[^:@/]*@/, ":***@");
+  return String(url).replace(/:\/\/[^]*@/, "://***@");
 }
 
 setDefaultBrokerFactory(() => {

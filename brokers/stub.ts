@@ -199,11 +199,14 @@ function etaOf(message: Message): number {
 /** A message as the consumer handed it out. */
 class StubDelivery extends MessageProxy implements RosterItem {
   readonly stored: StoredMessage;
+  /** Grows from delivery to delivery. */
+  readonly order: number;
   rosterIndex = -1;
 
-  constructor(queueName: string, stored: StoredMessage) {
+  constructor(queueName: string, stored: StoredMessage, order: number) {
     super(decodeFromQueue(queueName, stored.data));
     this.stored = stored;
+    this.order = order;
   }
 }
 
@@ -219,6 +222,7 @@ class StubConsumer extends Consumer {
   readonly #unsettled: Roster<StubDelivery> = new Roster();
   /** Tells of room, when as many as the prefetch are unsettled. */
   readonly #room: Signal = new Signal();
+  #deliveries = 0;
   #isClosed = false;
   /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
   #signal: AbortSignal | undefined;
@@ -242,7 +246,9 @@ class StubConsumer extends Consumer {
         await (room > 0 ? queue.changed() : this.#room.next());
         continue;
       }
-      const messages = stored.map((one) => new StubDelivery(this.queueName, one));
+      const messages = stored.map((one) =>
+        new StubDelivery(this.queueName, one, this.#deliveries++)
+      );
       for (const message of messages) this.#unsettled.add(message);
       return messages;
     }
@@ -273,7 +279,7 @@ class StubConsumer extends Consumer {
     this.#listenTo(undefined);
     this.#wake();
     this.#options.onClose();
-    await this.requeue([...this.#unsettled]);
+    await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
   }
 
   #listenTo(signal: AbortSignal | undefined): void {

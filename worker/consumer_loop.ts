@@ -1,10 +1,10 @@
 import type { Broker } from "../core/broker.ts";
 import type { Consumer } from "../core/consumer.ts";
-import { errorMessage } from "../core/errors.ts";
-import { getLogger } from "../core/logging.ts";
+import { ConnectionClosed, errorMessage } from "../core/errors.ts";
+import { getLogger, type Logger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { nextTurn, readEnvironmentNumber } from "../core/runtime.ts";
-import { Settlement } from "./settlement.ts";
+import { Settlement, type SettlementOwner } from "./settlement.ts";
 
 const log = getLogger("worker", "consumer");
 
@@ -27,17 +27,20 @@ export interface ConsumerLoopOptions {
  *
  * running ─▶ paused ─▶ running ─▶ stopping (receives no more, settles) ─▶ closed
  */
-export class ConsumerLoop {
+export class ConsumerLoop implements SettlementOwner {
   /** The queue. */
   readonly queueName: string;
   readonly #broker: Broker;
   readonly #prefetch: number;
+  readonly #restartDelay: number;
   readonly #deliver: ConsumerLoopOptions["deliver"];
   #stopping = false;
+  #paused = false;
   #ended: Promise<void> = Promise.resolve();
   #consumer: Consumer | undefined;
   #settlement: Settlement | undefined;
-  #paused = false;
+  /** Why the present consumer could not settle something. */
+  #failure: unknown;
   /** Ends the call that is waiting for messages. */
   #receiving = new AbortController();
   /** Ends a wait for room, for the end of a pause, or for a restart. */
@@ -50,11 +53,13 @@ export class ConsumerLoop {
    * @param broker The broker.
    * @param queueName The queue, or delay queue.
    * @param options Where messages go.
+   * @throws {RangeError} If `dramatiq_restart_delay` is set to anything but a whole number.
    */
   constructor(broker: Broker, queueName: string, options: ConsumerLoopOptions) {
     this.#broker = broker;
     this.queueName = queueName;
     this.#prefetch = Math.min(options.prefetch, MAX_PREFETCH);
+    this.#restartDelay = readEnvironmentNumber("dramatiq_restart_delay", 3_000);
     this.#deliver = options.deliver;
   }
 
@@ -72,7 +77,6 @@ export class ConsumerLoop {
   /** Receives again. */
   resume(): void {
     this.#paused = false;
-    if (!this.#stopping) this.#receiving = new AbortController();
     this.#wake();
   }
 
@@ -94,14 +98,22 @@ export class ConsumerLoop {
     try {
       await this.#broker.emit("beforeConsumerThreadShutdown", this);
     } catch (error) {
-      log.error("The consumer of {queue} stops against a middleware: {reason}", {
-        queue: this.queueName,
-        reason: errorMessage(error),
-        error,
-      });
+      this.#log(log.error, "The consumer of {queue} stops against a middleware: {reason}", error);
     }
     await this.flushed();
     await this.#closeConsumer();
+  }
+
+  /** @ignore For the settlement. */
+  roomMade(): void {
+    this.#wake();
+  }
+
+  /** @ignore For the settlement. */
+  consumerFailed(error: unknown): void {
+    this.#failure ??= error;
+    this.#receiving.abort();
+    this.#wake();
   }
 
   async #run(): Promise<void> {
@@ -118,17 +130,24 @@ export class ConsumerLoop {
 
   async #receive(): Promise<void> {
     const consumer = this.#broker.consume(this.queueName, { prefetch: this.#prefetch });
-    const settlement = new Settlement(this.#broker, consumer, () => this.#wake());
+    const settlement = new Settlement(this.#broker, consumer, this);
     this.#consumer = consumer;
     this.#settlement = settlement;
+    this.#failure = undefined;
     while (!this.#stopping) {
+      if (this.#failure !== undefined) throw this.#failure;
       const room = this.#prefetch - settlement.atHand;
       if (room <= 0 || this.#paused) {
         await new Promise<void>((resolve) => this.#wake = resolve);
         continue;
       }
-      const messages = await consumer.receive(room, { signal: this.#receiving.signal });
-      if (messages.length === 0) continue;
+      if (this.#receiving.signal.aborted) this.#receiving = new AbortController();
+      const { signal } = this.#receiving;
+      const messages = await consumer.receive(room, { signal });
+      if (messages.length === 0) {
+        if (signal.aborted) continue;
+        throw new ConnectionClosed(`The consumer of "${this.queueName}" was closed`);
+      }
       settlement.received(messages.length);
       this.#deliver(messages, settlement);
       await this.#giveOthersTheirTurn();
@@ -143,18 +162,13 @@ export class ConsumerLoop {
   }
 
   async #recover(error: unknown): Promise<void> {
-    const delay = readEnvironmentNumber("dramatiq_restart_delay", 3_000);
-    log.error("The consumer of {queue} failed and starts again in {delay} ms: {reason}", {
-      queue: this.queueName,
-      delay,
-      reason: errorMessage(error),
-      error,
-    });
+    this.#log(log.error, "The consumer of {queue} failed and starts again: {reason}", error);
+    this.#settlement?.abandon();
     await this.#closeConsumer();
     if (this.#stopping) return;
     await new Promise<void>((resolve) => {
       const { clock } = this.#broker;
-      const timer = clock.setTimer(resolve, delay);
+      const timer = clock.setTimer(resolve, this.#restartDelay);
       this.#wake = () => {
         if (!this.#stopping) return;
         clock.clearTimer(timer);
@@ -169,11 +183,16 @@ export class ConsumerLoop {
     try {
       await consumer?.close();
     } catch (error) {
-      log.warn("The consumer of {queue} did not close well: {reason}", {
-        queue: this.queueName,
-        reason: errorMessage(error),
-        error,
-      });
+      this.#log(log.warn, "The consumer of {queue} did not close well: {reason}", error);
     }
+  }
+
+  #log(write: Logger["error"], text: string, error: unknown): void {
+    write.call(log, text, {
+      queue: this.queueName,
+      restartDelay: this.#restartDelay,
+      reason: errorMessage(error),
+      error,
+    });
   }
 }

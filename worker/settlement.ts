@@ -2,12 +2,21 @@ import type { Broker } from "../core/broker.ts";
 import type { Consumer } from "../core/consumer.ts";
 import { errorMessage, MiddlewareError } from "../core/errors.ts";
 import { getLogger } from "../core/logging.ts";
+import { UndecodableMessage } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "./job.ts";
 
 const log = getLogger("worker", "settlement");
 
 type Verb = "ack" | "nack" | "requeue";
+
+/** Who has messages settled: a consumer loop. */
+export interface SettlementOwner {
+  /** Something was settled. */
+  roomMade(): void;
+  /** The consumer could not settle something, and will not be able to settle the rest. */
+  consumerFailed(error: unknown): void;
+}
 
 /**
  * Settles what one consumer received: the only place that decides what an
@@ -18,9 +27,10 @@ type Verb = "ack" | "nack" | "requeue";
 export class Settlement {
   readonly #broker: Broker;
   readonly #consumer: Consumer;
-  readonly #onSettled: () => void;
+  readonly #owner: SettlementOwner;
   readonly #batches: Record<Verb, MessageProxy[]> = { ack: [], nack: [], requeue: [] };
   #flushScheduled = false;
+  #isStale = false;
   /** Messages received and not settled. */
   #atHand = 0;
   /** Flushes and hooks under way. */
@@ -32,12 +42,22 @@ export class Settlement {
    *
    * @param broker The broker, for its hooks.
    * @param consumer The consumer that the messages came from.
-   * @param onSettled Called when there is room for more.
+   * @param owner Who hears of room, and of a consumer that fails.
    */
-  constructor(broker: Broker, consumer: Consumer, onSettled: () => void) {
+  constructor(broker: Broker, consumer: Consumer, owner: SettlementOwner) {
     this.#broker = broker;
     this.#consumer = consumer;
-    this.#onSettled = onSettled;
+    this.#owner = owner;
+  }
+
+  /** Whether the consumer is gone, and what it gave is the broker's to deliver again. */
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /** Notes that the consumer is gone. */
+  abandon(): void {
+    this.#isStale = true;
   }
 
   /** Messages received and not settled. */
@@ -116,7 +136,7 @@ export class Settlement {
       this.#atHand -= batch.length;
       this.#track(this.#send(verb, batch));
     }
-    this.#onSettled();
+    this.#owner.roomMade();
   }
 
   async #send(verb: Verb, batch: readonly MessageProxy[]): Promise<void> {
@@ -134,12 +154,14 @@ export class Settlement {
           error,
         },
       );
+      if (!this.#isStale) this.#owner.consumerFailed(error);
       return;
     }
     if (verb === "requeue") return;
     const hook = verb === "ack" ? "afterAck" : "afterNack";
     if (!this.#broker.hasHook(hook)) return;
     for (const message of batch) {
+      if (message.message instanceof UndecodableMessage) continue;
       const after = this.#broker.emit(hook, message);
       if (after !== undefined) await after;
     }

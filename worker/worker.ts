@@ -66,7 +66,8 @@ export class Worker implements AsyncDisposable, Employer {
   readonly #running: Roster<Job> = new Roster();
   /** Delayed messages on their way to their queues. */
   #moving = 0;
-  #state: "new" | "running" | "paused" | "stopping" | "stopped" = "new";
+  #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
+  #started: Promise<void> | undefined;
   #isFilling = false;
   #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
@@ -105,16 +106,14 @@ export class Worker implements AsyncDisposable, Employer {
    * Starts to work.
    *
    * @throws {MiddlewareError} If a middleware refuses it.
-   * @throws {TypeError} If it was started before.
+   * @throws {TypeError} If it was started or stopped before.
+   * @throws {RangeError} If an environment variable that it reads is no whole number.
    */
   async start(): Promise<void> {
     if (this.#state !== "new") throw new TypeError("Cannot start a worker twice: make another one");
-    await this.broker.emit("beforeWorkerBoot", this);
-    this.#state = "running";
-    this.broker.addMiddleware(this.#queueWatcher);
-    await this.executor.start(this.broker);
-    await this.broker.emit("afterWorkerBoot", this);
-    this.#startJobs();
+    this.#state = "starting";
+    this.#started = this.#start();
+    await this.#started;
   }
 
   /** Takes up nothing new until `resume`. What runs goes on. */
@@ -148,7 +147,7 @@ export class Worker implements AsyncDisposable, Employer {
    * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
    */
   stop(timeout: number = this.#timeout): Promise<void> {
-    this.#stopping ??= this.#state === "new" ? Promise.resolve() : this.#stop(timeout);
+    this.#stopping ??= this.#stop(timeout);
     return this.#stopping;
   }
 
@@ -157,7 +156,28 @@ export class Worker implements AsyncDisposable, Employer {
     await this.stop();
   }
 
+  async #start(): Promise<void> {
+    try {
+      await this.broker.emit("beforeWorkerBoot", this);
+    } catch (error) {
+      this.#state = "stopped"; // before anything began
+      throw error;
+    }
+    this.broker.addMiddleware(this.#queueWatcher);
+    await this.executor.start(this.broker);
+    await this.broker.emit("afterWorkerBoot", this);
+    this.#state = "running";
+    this.#startJobs();
+  }
+
   async #stop(timeout: number): Promise<void> {
+    if (this.#started === undefined) {
+      this.#state = "stopped";
+      return;
+    }
+    // Whoever called `start` hears of its failure; what did start is stopped all the same.
+    await this.#started.catch(() => {});
+    if (this.#state === "stopped") return;
     this.#state = "stopping";
     this.broker.removeMiddleware(this.#queueWatcher);
     let objection: unknown;
@@ -169,6 +189,7 @@ export class Worker implements AsyncDisposable, Employer {
     const loops = [...this.#loops.values()];
     await Promise.all(loops.map((loop) => loop.stopReceiving()));
     for (const { message, settlement } of this.#work.drain()) settlement.settle(message, "lost");
+    this.#wakeWaiters();
     await this.#finish(timeout);
 
     await logged("executor", () => this.executor.stop());
@@ -200,7 +221,6 @@ export class Worker implements AsyncDisposable, Employer {
     this.#running.delete(job);
     job.settlement.settle(job.message, outcome);
     this.#startJobs();
-    if (this.#running.size === 0) this.#wakeWaiters();
   }
 
   #consume(queueName: string): void {
@@ -251,10 +271,12 @@ export class Worker implements AsyncDisposable, Employer {
     while (this.#state === "running" && this.#running.size < concurrency) {
       const job = this.#work.shift();
       if (job === undefined) break;
+      if (job.settlement.isStale) continue; // it is delivered again, maybe to another worker
       this.#running.add(job);
       job.start();
     }
     this.#isFilling = false;
+    if (this.#running.size === 0) this.#wakeWaiters();
   }
 
   #deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
@@ -269,6 +291,7 @@ export class Worker implements AsyncDisposable, Employer {
 
   /** Those who wait look again whether they have to. */
   #wakeWaiters(): void {
+    if (this.#idleWaiters.length === 0) return;
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const wake of waiters) wake();

@@ -31,8 +31,8 @@ export class InlineExecutor implements Executor {
   /** The list of middleware that `#wrappers` was made from. */
   #middleware: readonly Middleware[] = [];
   #wrappers: readonly Middleware[] = [];
-  /** Runs that have been told to stop, and when that ends. */
-  readonly #graces: Map<Run, Timer> = new Map();
+  /** Runs that have been told to stop, and when their grace ends. */
+  readonly #graces: Map<Run, { readonly timer: Timer; readonly endsAt: number }> = new Map();
 
   /**
    * Sets the concurrency.
@@ -80,14 +80,16 @@ export class InlineExecutor implements Executor {
 
   /** Leaves the actor to itself when the grace is over. */
   interrupt(run: Run, reason: Interrupt, grace: number): void {
-    if (grace === Infinity) return;
+    const { clock } = this.#broker!;
+    const endsAt = clock.now() + grace;
+    if (endsAt >= (this.#graces.get(run)?.endsAt ?? Infinity)) return;
     this.#endGrace(run);
     if (grace === 0) return giveUp(run, reason);
-    const timer = this.#broker!.clock.setTimer(() => {
+    const timer = clock.setTimer(() => {
       this.#graces.delete(run);
       giveUp(run, reason);
     }, grace);
-    this.#graces.set(run, timer);
+    this.#graces.set(run, { timer, endsAt });
   }
 
   /** Tells the middleware that the realm goes down. */
@@ -97,10 +99,10 @@ export class InlineExecutor implements Executor {
 
   #endGrace(run: Run): void {
     if (this.#graces.size === 0) return;
-    const timer = this.#graces.get(run);
-    if (timer === undefined) return;
+    const grace = this.#graces.get(run);
+    if (grace === undefined) return;
     this.#graces.delete(run);
-    this.#broker!.clock.clearTimer(timer);
+    this.#broker!.clock.clearTimer(grace.timer);
   }
 
   #currentWrappers(): readonly Middleware[] {

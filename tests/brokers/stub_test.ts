@@ -1,0 +1,264 @@
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  actor,
+  type Broker,
+  DecodeError,
+  Message,
+  QueueJoinTimeout,
+  QueueNotFound,
+  StubBroker,
+  type StubBrokerOptions,
+  UndecodableMessage,
+  Worker,
+} from "@dq/dramatiq";
+import { brokerConformance, type BrokerHarness } from "../conformance/broker.ts";
+import { receiveOne, work } from "../conformance/broker_messages.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { test } from "../support/test.ts";
+
+const HOUR = 3_600_000;
+const LOST_ON_CLOSE = "its messages live and die with the broker object";
+
+const harness: BrokerHarness = {
+  name: "StubBroker",
+  undeclaredQueues: "refused",
+  create: ({ middleware }) =>
+    new StubBroker({ failFast: false, ...(middleware && { middleware }) }),
+  deadLetters(broker, queueName) {
+    const dead = (broker as StubBroker).deadLettersByQueue.get(queueName) ?? [];
+    return Promise.resolve(dead.map((message) => message.deadLetter));
+  },
+  async putRaw(broker, queueName, data) {
+    await broker.enqueue(new UndecodableMessage(queueName, new DecodeError("", data)));
+  },
+  skips: {
+    receiveWokenByOtherBroker: LOST_ON_CLOSE,
+    closeKeepsMessages: LOST_ON_CLOSE,
+    workShared: LOST_ON_CLOSE,
+    consumerRestarts: "it has no connections to cut",
+    workLeavesNothing: "its storage cannot be looked into; join tells when it is empty",
+  },
+};
+
+brokerConformance(harness);
+
+test("brokerConformance refuses skips of rules that do not exist", () => {
+  const skips = { ...harness.skips, receiveInOrdre: "a slip of the pen" };
+  assertThrows(() => brokerConformance({ ...harness, skips }), TypeError, "receiveInOrdre");
+});
+
+test("brokerConformance refuses a harness that lacks an ability and gives no reason", () => {
+  const { putRaw: _putRaw, ...others } = harness;
+  assertThrows(() => brokerConformance(others), TypeError, "putRaw");
+});
+
+/** Counts what it is asked for: who polls asks again and again. */
+class CountingClock extends FakeClock {
+  timersSet = 0;
+
+  override setTimer(callback: () => void, ms: number): unknown {
+    this.timersSet += 1;
+    return super.setTimer(callback, ms);
+  }
+}
+
+/** A broker with an actor that throws what it is told to, and never retries. */
+function failingBroker(options: StubBrokerOptions = {}) {
+  const broker = new StubBroker(options);
+  const fail = actor(function fail(text: string) {
+    throw new RangeError(text);
+  }, { broker, maxRetries: 0 });
+  return { broker, fail };
+}
+
+test("StubBroker.join throws the error of the first dead letter itself", async () => {
+  const errors = [new Error("first"), new Error("second")];
+  const broker = new StubBroker();
+  const fail = actor((n: number) => Promise.reject(errors[n]), {
+    broker,
+    actorName: "fail",
+    maxRetries: 0,
+  });
+  await fail.sendMany([[0], [1]]);
+  await using worker = new Worker(broker, { concurrency: 1 });
+  await worker.start();
+  assertStrictEquals(await broker.join("default").catch((error) => error), errors[0]);
+  await worker.join();
+  assertStrictEquals(await broker.join("default").catch((error) => error), errors[0]);
+});
+
+test("StubBroker.join throws as soon as a message fails, whatever is still waiting", async () => {
+  const { broker, fail } = failingBroker();
+  await fail.sendWithOptions({ args: ["later"], delay: HOUR });
+  await using worker = new Worker(broker);
+  await worker.start();
+  const joining = broker.join("default");
+  await fail.send("now");
+  await assertRejects(() => joining, RangeError, "now");
+});
+
+test("StubBroker.join does not throw the errors of other queues, nor of retried messages", async () => {
+  const { broker, fail } = failingBroker();
+  let runs = 0;
+  const flaky = actor(function flaky() {
+    runs += 1;
+    if (runs === 1) throw new Error("once");
+  }, { broker, queueName: "other", minBackoff: 1, maxBackoff: 1 });
+  await fail.send("elsewhere");
+  await flaky.send();
+  await using worker = new Worker(broker);
+  await worker.start();
+  await broker.join("other");
+  assertEquals(runs, 2);
+  await assertRejects(() => broker.join("default"), RangeError, "elsewhere");
+});
+
+test("StubBroker.join throws nothing for dead letters without an error", async () => {
+  const broker = new StubBroker();
+  broker.declareQueue("default");
+  await broker.enqueue(work("default", 1));
+  await using worker = new Worker(broker);
+  await worker.start();
+  await broker.join("default");
+  assertEquals(broker.deadLetters.length, 1);
+});
+
+test("StubBroker.join takes failFast from the call, else from the constructor", async () => {
+  for (const ofBroker of [undefined, true, false]) {
+    const { broker, fail } = failingBroker(ofBroker === undefined ? {} : { failFast: ofBroker });
+    await fail.send("boom");
+    await using worker = new Worker(broker);
+    await worker.start();
+    await broker.join("default", { failFast: false });
+    await assertRejects(() => broker.join("default", { failFast: true }), RangeError, "boom");
+    if (ofBroker === false) await broker.join("default");
+    else await assertRejects(() => broker.join("default"), RangeError, "boom");
+  }
+});
+
+test("StubBroker.join throws nothing after a flush, which drops the dead letters", async () => {
+  const { broker, fail } = failingBroker();
+  await fail.send("boom");
+  await using worker = new Worker(broker);
+  await worker.start();
+  await broker.join("default", { failFast: false });
+  await broker.flush("default");
+  await broker.join("default");
+  assertEquals(broker.deadLetters, []);
+});
+
+test("StubBroker.deadLettersByQueue groups by queue what deadLetters has in order", async () => {
+  const broker = new StubBroker();
+  for (const queueName of ["a", "b", "a"]) {
+    broker.declareQueue(queueName);
+    const { messageId } = await broker.enqueue(work(queueName));
+    await using consumer = broker.consume(queueName);
+    const message = await receiveOne(consumer);
+    assertEquals(message.messageId, messageId);
+    await consumer.nack([message]);
+  }
+  const bad = new DecodeError("", "bad");
+  await broker.enqueue(new UndecodableMessage("b.DQ", bad));
+  await using delayed = broker.consume("b.DQ");
+  await delayed.nack([await receiveOne(delayed)]);
+  assertEquals(broker.deadLetters.map((one) => one.queueName), ["a", "b", "a", "b.DQ"]);
+  const counts = Array.from(broker.deadLettersByQueue, ([name, { length }]) => [name, length]);
+  assertEquals(counts, [["a", 2], ["b", 2]]);
+});
+
+test("StubBroker keeps encoded messages: later changes to the arguments do not show", async () => {
+  const broker = new StubBroker();
+  broker.declareQueue("default");
+  const list = [1];
+  await broker.enqueue(new Message({ queueName: "default", actorName: "work", args: [list] }));
+  list.push(2);
+  await using consumer = broker.consume("default");
+  assertEquals((await receiveOne(consumer)).args, [[1]]);
+});
+
+test("StubBroker refuses queues that are not declared before any hook hears of them", async () => {
+  const heard: string[] = [];
+  const broker = new StubBroker({
+    middleware: [{ beforeEnqueue: (_broker, message) => void heard.push(message.queueName) }],
+  });
+  broker.declareQueue("known");
+  const calls: Record<string, (broker: Broker) => unknown> = {
+    enqueue: () => broker.enqueue(work("unknown")),
+    delayed: () => broker.enqueue(work("unknown"), { delay: 1 }),
+    enqueueMany: () => broker.enqueueMany([work("known"), work("unknown")]),
+    flush: () => broker.flush("unknown"),
+    join: () => broker.join("unknown"),
+    consume: () => broker.consume("unknown"),
+  };
+  for (const call of Object.values(calls)) {
+    await assertRejects(async () => await call(broker), QueueNotFound, '"unknown"');
+  }
+  assertEquals(heard, []);
+  await broker.join("known");
+});
+
+test("StubBroker waits without timers while nothing is delayed", async () => {
+  const clock = new CountingClock();
+  const broker = new StubBroker({ clock, middleware: [] });
+  const ran: number[] = [];
+  const note = actor((n: number) => void ran.push(n), { broker, actorName: "note" });
+  const worker = new Worker(broker);
+  await worker.start();
+  await clock.advance(HOUR);
+  const joining = broker.join("default");
+  await note.send(1);
+  await joining;
+  await clock.advance(HOUR);
+  assertEquals(ran, [1]);
+  assertEquals(clock.timersSet, 0);
+  await worker.stop();
+  assertEquals(clock.pendingTimers, 0);
+});
+
+test("StubBroker sets one timer for the nearest eta, and only while a consumer waits", async () => {
+  const clock = new CountingClock();
+  const broker = new StubBroker({ clock });
+  broker.declareQueue("q");
+  const delays = [3_000, 1_000, 2_000];
+  for (const delay of delays) await broker.enqueue(work("q", delay), { delay });
+  assertEquals(clock.pendingTimers, 0);
+
+  await using consumer = broker.consume("q.DQ", { prefetch: 3 });
+  const first = consumer.receive(3);
+  await clock.advance(999);
+  assertEquals(clock.pendingTimers, 1);
+  await clock.advance(1);
+  assertEquals((await first).map((message) => message.args[0]), [1_000]);
+  assertEquals(clock.pendingTimers, 0);
+
+  const aborter = new AbortController();
+  const second = consumer.receive(3, { signal: aborter.signal });
+  assertEquals(clock.pendingTimers, 1);
+  aborter.abort();
+  assertEquals(await second, []);
+  await clock.settle();
+  assertEquals(clock.pendingTimers, 0);
+
+  await clock.advance(10_000);
+  const others = await consumer.receive(3);
+  assertEquals(others.map((message) => message.args[0]), [2_000, 3_000]);
+  assertEquals(clock.timersSet, 2);
+});
+
+test("StubBroker.join sets one timer for its timeout, and takes it back", async () => {
+  const clock = new CountingClock();
+  const broker = new StubBroker({ clock });
+  broker.declareQueue("q");
+  await broker.enqueue(work("q"));
+  const late = broker.join("q", { timeout: 500 });
+  const inTime = broker.join("q", { timeout: 600 });
+  assertEquals(clock.pendingTimers, 2);
+  await clock.advance(499);
+  assertEquals(clock.timersSet, 2);
+  const [error] = await Promise.all([late.catch((error) => error), clock.advance(1)]);
+  assertEquals(error instanceof QueueJoinTimeout, true);
+  await using consumer = broker.consume("q");
+  await consumer.ack([await receiveOne(consumer)]);
+  await inTime;
+  assertEquals(clock.pendingTimers, 0);
+});

@@ -1,0 +1,99 @@
+import { assertEquals } from "@std/assert";
+import {
+  actor,
+  type Broker,
+  defaultMiddleware,
+  type Message,
+  type MessageProxy,
+  type Middleware,
+  Worker,
+} from "@dq/dramatiq";
+import vectors from "../vectors/hooks.json" with { type: "json" };
+import type { Rules } from "./broker_harness.ts";
+
+/** The order in which middleware hears of a message. */
+export const hooks: Rules = {
+  hooksOfSuccess: {
+    rule: "Worker calls the hooks of a message that succeeds in the order of hooks.json",
+    async check(stage) {
+      const { queueName } = stage;
+      const { middleware, events } = recorder(queueName);
+      const broker = await stage.open([middleware, ...defaultMiddleware()]);
+      const acted = actor(() => {
+        events.push("actor runs");
+        return 7;
+      }, { broker, queueName, actorName: "acted" });
+      await acted.send();
+      await using worker = new Worker(broker);
+      await worker.start();
+      await broker.join(queueName);
+      await worker.join();
+      assertEquals(events, eventsOf("success"));
+    },
+  },
+
+  hooksOfDelayed: {
+    rule: "Worker calls the hooks of a delayed message in the order of hooks.json",
+    async check(stage) {
+      const { queueName } = stage;
+      const { middleware, events } = recorder(queueName);
+      const broker = await stage.open([middleware, ...defaultMiddleware()]);
+      const acted = actor(() => void events.push("actor runs"), {
+        broker,
+        queueName,
+        actorName: "acted",
+      });
+      await acted.sendWithOptions({ delay: 100 });
+      assertEquals(events, eventsOf("delayed", "main"));
+      await using worker = new Worker(broker);
+      await worker.start();
+      await broker.join(queueName);
+      await worker.join();
+      // The delay queue and the queue have consumers of their own: only each one's order is firm.
+      const ofWorker = /^actor|_process_message |_ack goldq /;
+      const others = events.slice(2);
+      assertEquals(others.filter((one) => ofWorker.test(one)), eventsOf("delayed", "worker"));
+      assertEquals(
+        others.filter((one) => !ofWorker.test(one)),
+        eventsOf("delayed", "consumer(goldq.DQ)"),
+      );
+    },
+  },
+};
+
+/** Writes down hooks as `hook queue options`, with the queue called as in hooks.json. */
+function recorder(queueName: string): { middleware: Middleware; events: string[] } {
+  const events: string[] = [];
+  const note = (hook: string) => (_broker: Broker, message: Message | MessageProxy) => {
+    const options = Object.keys(message.options).filter((name) => name !== "redisMessageId");
+    events.push(`${hook} ${message.queueName.replace(queueName, "goldq")} ${options}`);
+  };
+  const middleware: Middleware = {
+    beforeEnqueue: note("before_enqueue"),
+    afterEnqueue: note("after_enqueue"),
+    beforeDelayMessage: note("before_delay_message"),
+    beforeProcessMessage: note("before_process_message"),
+    afterProcessMessage: note("after_process_message"),
+    afterSkipMessage: note("after_skip_message"),
+    beforeAck: note("before_ack"),
+    afterAck: note("after_ack"),
+    beforeNack: note("before_nack"),
+    afterNack: note("after_nack"),
+  };
+  return { middleware, events };
+}
+
+/** The events of a scenario of hooks.json, in the form of {@linkcode recorder}. */
+function eventsOf(name: string, thread?: string): string[] {
+  const scenario = vectors.order.find((one) => one.scenario === name)!;
+  const events = scenario.events as {
+    thread: string;
+    hook?: string;
+    message?: { queue_name: string; options: string[] };
+  }[];
+  return events.filter((one) => thread === undefined || one.thread === thread).map((one) =>
+    one.hook === undefined
+      ? "actor runs"
+      : `${one.hook} ${one.message!.queue_name} ${one.message!.options}`
+  );
+}

@@ -1,0 +1,145 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Rules } from "./broker_harness.ts";
+import { firstArgs, receiveCount, receiveOne, sendAll, textOf, work } from "./broker_messages.ts";
+
+/** What becomes of messages that were received. */
+export const settling: Rules = {
+  ack: {
+    rule: "Consumer.ack takes messages off the queue for good",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1, 2]);
+      const first = broker.consume(stage.queueName, { prefetch: 3 });
+      await first.ack(await receiveCount(first, 3));
+      await first.close();
+      await broker.join(stage.queueName);
+      await using second = broker.consume(stage.queueName);
+      await broker.enqueue(work(stage.queueName, "next"));
+      assertEquals((await receiveOne(second)).args, ["next"]);
+      assertEquals(await stage.deadLetters(broker), []);
+    },
+  },
+
+  ackOutOfOrder: {
+    rule: "Consumer.ack takes exactly the messages it is given, in any order",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1, 2, 3]);
+      const first = broker.consume(stage.queueName, { prefetch: 4 });
+      const [, second, , fourth] = await receiveCount(first, 4);
+      await first.ack([fourth!, second!]);
+      await first.ack([]);
+      await first.close();
+      await using next = broker.consume(stage.queueName, { prefetch: 2 });
+      assertEquals(firstArgs(await receiveCount(next, 2)), [0, 2]);
+    },
+  },
+
+  nack: {
+    rule: "Consumer.nack moves messages to the dead letters, in order",
+    async check(stage) {
+      const broker = await stage.open();
+      const sent = await sendAll(broker, stage.queueName, [0, 1, 2]);
+      await using consumer = broker.consume(stage.queueName, { prefetch: 3 });
+      const received = await receiveCount(consumer, 3);
+      await consumer.nack(received);
+      await broker.join(stage.queueName);
+      const dead = await stage.deadLetters(broker);
+      assertEquals(dead.map((message) => message.messageId), sent.map((one) => one.messageId));
+      assertEquals(dead.map((message) => message.args), [[0], [1], [2]]);
+      assertEquals(dead[0]!.option("traceback"), undefined); // nothing was thrown
+    },
+  },
+
+  nackFinalForm: {
+    rule: "Consumer.nack keeps the final options and the traceback in the dead letter",
+    async check(stage) {
+      const broker = await stage.open();
+      const sent = await broker.enqueue(
+        work(stage.queueName, 1).copy({ options: { tenant: "a", retries: 1 } }),
+      );
+      await using consumer = broker.consume(stage.queueName);
+      const message = await receiveOne(consumer);
+      message.message = message.message.copy({ options: { retries: 2 } });
+      message.stuffException(new RangeError("the last straw"));
+      message.fail();
+      await consumer.nack([message]);
+      const [dead] = await stage.deadLetters(broker);
+      assertEquals(dead!.messageId, sent.messageId);
+      assertEquals(dead!.messageTimestamp, sent.messageTimestamp);
+      assertEquals(dead!.args, [1]);
+      assertEquals(dead!.option("tenant"), "a");
+      assertEquals(dead!.option("retries"), 2);
+      assertStringIncludes(String(dead!.option("traceback")), "RangeError: the last straw");
+    },
+  },
+
+  requeueToFront: {
+    rule: "Consumer.requeue gives messages back to the front of the queue, in order",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1, 2, 3]);
+      await using consumer = broker.consume(stage.queueName, { prefetch: 4 });
+      await consumer.requeue(await receiveCount(consumer, 2));
+      assertEquals(firstArgs(await receiveCount(consumer, 4)), [0, 1, 2, 3]);
+    },
+  },
+
+  requeueUnchanged: {
+    rule: "Consumer.requeue gives messages back as they were, not as middleware left them",
+    async check(stage) {
+      const broker = await stage.open();
+      const message = work(stage.queueName, { deep: [1, "two", null] });
+      await broker.enqueue(message.copy({ options: { tenant: "a" } }));
+      await using consumer = broker.consume(stage.queueName);
+      const first = await receiveOne(consumer);
+      const before = textOf(first.message.encode());
+      first.message = first.message.copy({ options: { retries: 7 } });
+      await consumer.requeue([first]);
+      const again = await receiveOne(consumer);
+      assertEquals(textOf(again.message.encode()), before);
+      assert(!again.failed && again.exception === undefined);
+    },
+  },
+
+  settleTwice: {
+    rule: "Consumer settles a message once: whatever comes second does nothing",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, ["acked", "nacked", "requeued", "kept"]);
+      const first = broker.consume(stage.queueName, { prefetch: 4 });
+      const [acked, nacked, requeued, kept] = await receiveCount(first, 4);
+      await first.ack([acked!]);
+      await first.nack([nacked!]);
+      await first.requeue([requeued!]);
+      const all = [acked!, nacked!, requeued!];
+      await first.nack([acked!]);
+      await first.ack(all);
+      await first.requeue([acked!, nacked!]);
+      assertEquals((await stage.deadLetters(broker)).map((one) => one.args), [["nacked"]]);
+      await first.ack([kept!]);
+      await first.close();
+      await using next = broker.consume(stage.queueName, { prefetch: 2 });
+      await broker.enqueue(work(stage.queueName, "next"));
+      assertEquals(firstArgs(await receiveCount(next, 2)), ["requeued", "next"]);
+    },
+  },
+
+  settleAfterClose: {
+    rule: "Consumer settles nothing after its close: the messages come again",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1, 2]);
+      const closed = broker.consume(stage.queueName, { prefetch: 3 });
+      const received = await receiveCount(closed, 3);
+      await closed.close();
+      await closed.ack(received.slice(0, 1));
+      await closed.nack(received.slice(1, 2));
+      await closed.requeue(received.slice(2));
+      assertEquals(await stage.deadLetters(broker), []);
+      await using next = broker.consume(stage.queueName, { prefetch: 4 });
+      await broker.enqueue(work(stage.queueName, 3));
+      assertEquals(firstArgs(await receiveCount(next, 4)), [0, 1, 2, 3]);
+    },
+  },
+};

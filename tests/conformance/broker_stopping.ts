@@ -1,0 +1,180 @@
+import { assert, assertEquals } from "@std/assert";
+import { actor, currentMessage, Worker } from "@dq/dramatiq";
+import type { Rules } from "./broker_harness.ts";
+import { receiveOne, work } from "./broker_messages.ts";
+
+/** What a worker works on, and when it stops. */
+export const stopping: Rules = {
+  queuesFilter: {
+    rule: "Worker with queues leaves the messages of other queues alone, delayed ones too",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const other = stage.newQueueName();
+      const ran: string[] = [];
+      const note = (text: string) => void ran.push(text);
+      const mine = actor(note, { broker, queueName, actorName: "mine" });
+      const foreign = actor(note, { broker, queueName: other, actorName: "foreign" });
+      await foreign.send("foreign");
+      await foreign.sendWithOptions({ args: ["foreign and delayed"], delay: 1 });
+      await mine.sendWithOptions({ args: ["mine and delayed"], delay: 20 });
+      await mine.send("mine");
+      await using worker = new Worker(broker, { queues: [queueName] });
+      await worker.start();
+      await broker.join(queueName);
+      assertEquals(ran, ["mine", "mine and delayed"]);
+      await using consumer = broker.consume(other);
+      assertEquals((await receiveOne(consumer)).args, ["foreign"]);
+    },
+  },
+
+  queueDeclaredLater: {
+    rule: "Worker works on queues that are declared while it runs, delayed messages too",
+    async check(stage) {
+      const broker = await stage.open();
+      await using worker = new Worker(broker);
+      await worker.start();
+      const queueName = stage.newQueueName();
+      const ran: string[] = [];
+      const late = actor((text: string) => void ran.push(text), {
+        broker,
+        queueName,
+        actorName: "late",
+      });
+      await late.send("at once");
+      await broker.join(queueName);
+      await late.sendWithOptions({ args: ["delayed"], delay: 10 });
+      await broker.join(queueName);
+      assertEquals(ran, ["at once", "delayed"]);
+    },
+  },
+
+  pause: {
+    rule: "Worker runs nothing new while it is paused, and goes on when it resumes",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const other = stage.newQueueName();
+      let resumed = false;
+      const ran: boolean[] = [];
+      const paused = actor(() => void ran.push(resumed), {
+        broker,
+        queueName,
+        actorName: "paused",
+      });
+      const busy = actor((_n: number) => {}, { broker, queueName: other, actorName: "busy" });
+      await using worker = new Worker(broker, { queues: [queueName] });
+      await using otherWorker = new Worker(broker, { queues: [other] });
+      await worker.start();
+      await otherWorker.start();
+      await paused.send();
+      await broker.join(queueName);
+      worker.pause();
+      await paused.send();
+      await paused.sendWithOptions({ delay: 0 });
+      // What others do meanwhile is time enough for a worker that does not pause.
+      for (let n = 0; n < 20; n++) await busy.send(n);
+      await broker.join(other);
+      resumed = true;
+      worker.resume();
+      await broker.join(queueName);
+      assertEquals(ran, [false, true, true]);
+    },
+  },
+
+  gracefulStop: {
+    rule: "Worker.stop lets what runs finish and gives the rest back for others to run once",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const gate = Promise.withResolvers<void>();
+      const twoRun = Promise.withResolvers<void>();
+      const started: number[] = [];
+      const finished: number[] = [];
+      const slow = actor(async function slow(n: number) {
+        started.push(n);
+        if (started.length === 2) twoRun.resolve();
+        await gate.promise;
+        finished.push(n);
+      }, { broker, queueName });
+      const values = Array.from({ length: 20 }, (_, i) => i);
+      await slow.sendMany(values.map((n): [number] => [n]));
+      await using first = new Worker(broker, { concurrency: 2 });
+      await first.start();
+      await twoRun.promise;
+      let stopped = false;
+      const stopping = first.stop().then(() => stopped = true);
+      assert(!stopped);
+      gate.resolve();
+      await stopping;
+      assertEquals(started, [0, 1]);
+      assertEquals(finished, [0, 1]);
+      await using second = new Worker(broker, { concurrency: 2 });
+      await second.start();
+      await broker.join(queueName);
+      assertEquals(started.toSorted((a, b) => a - b), values);
+      assertEquals(await stage.deadLetters(broker), []);
+    },
+  },
+
+  stopTimeout: {
+    rule: "Worker.stop gives back an actor that does not end in time, its retries unchanged",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const running = Promise.withResolvers<void>();
+      const release = Promise.withResolvers<void>();
+      const retries: unknown[] = [];
+      const stuck = actor(async function stuck(_text: string) {
+        retries.push(currentMessage()!.option("retries"));
+        if (retries.length > 1) return;
+        running.resolve();
+        await release.promise;
+        throw new Error("nobody listens any more");
+      }, { broker, queueName });
+      const sent = await stuck.send("unchanged");
+      const first = new Worker(broker);
+      await first.start();
+      await running.promise;
+      await first.stop(10);
+      assertEquals(retries.length, 1);
+      {
+        await using consumer = broker.consume(queueName);
+        const message = await receiveOne(consumer);
+        assertEquals(message.messageId, sent.messageId);
+        assertEquals(message.args, ["unchanged"]);
+      }
+      await using second = new Worker(broker);
+      await second.start();
+      await broker.join(queueName);
+      release.resolve();
+      await second.join();
+      await broker.join(queueName);
+      assertEquals(retries, [undefined, undefined]);
+      assertEquals(await stage.deadLetters(broker), []);
+    },
+  },
+
+  stopIdle: {
+    rule: "Worker.stop ends an idle worker: what comes later waits for the next one",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const ran: string[] = [];
+      let current = "first";
+      actor(() => void ran.push(current), { broker, queueName, actorName: "work" });
+      const first = new Worker(broker);
+      await first.start();
+      await broker.enqueue(work(queueName));
+      await broker.join(queueName);
+      await first.stop();
+      await broker.enqueue(work(queueName));
+      await broker.enqueue(work(queueName), { delay: 1 });
+      current = "second";
+      await using second = new Worker(broker);
+      await second.start();
+      await broker.join(queueName);
+      assertEquals(ran, ["first", "second", "second"]);
+    },
+  },
+};

@@ -1,0 +1,360 @@
+import { execFile } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { deadline } from "@std/async";
+import {
+  actor,
+  ConnectionClosed,
+  type ConsumeOptions,
+  type Consumer,
+  InlineExecutor,
+  type Middleware,
+  StubBroker,
+  type StubBrokerOptions,
+  Worker,
+} from "@dq/dramatiq";
+import { nextTurn, runtime } from "../../core/runtime.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { test } from "../support/test.ts";
+
+/** A broker that knows how many of its consumers are open. */
+class CountingBroker extends StubBroker {
+  openConsumers = 0;
+  /** The most messages that any consumer had out at a time. */
+  peak = 0;
+  /** What the next call of `receive` of the queue rejects with. */
+  receiveError: Error | undefined;
+
+  override consume(queueName: string, options?: ConsumeOptions): Consumer {
+    const consumer = super.consume(queueName, options);
+    const { receive, ack, close } = consumer;
+    let out = 0;
+    this.openConsumers += 1;
+    consumer.receive = async (...args) => {
+      const messages = await receive.apply(consumer, args);
+      out += messages.length;
+      this.peak = Math.max(this.peak, out);
+      if (this.receiveError === undefined || queueName.endsWith(".DQ")) return messages;
+      const error = this.receiveError;
+      this.receiveError = undefined;
+      throw error;
+    };
+    consumer.ack = (messages) => {
+      out -= messages.length;
+      return ack.call(consumer, messages);
+    };
+    let closed = false;
+    consumer.close = () => {
+      if (!closed) this.openConsumers -= 1;
+      closed = true;
+      return close.call(consumer);
+    };
+    return consumer;
+  }
+}
+
+/** A broker of one queue, with a list of what its worker hooks saw. */
+function withHooks(options: StubBrokerOptions = {}) {
+  const events: string[] = [];
+  const note = (name: string) => () => void events.push(name);
+  const middleware: Middleware = {
+    beforeWorkerBoot: note("beforeWorkerBoot"),
+    afterWorkerBoot: note("afterWorkerBoot"),
+    beforeWorkerShutdown: note("beforeWorkerShutdown"),
+    afterWorkerShutdown: note("afterWorkerShutdown"),
+  };
+  const broker = new CountingBroker({ middleware: [middleware], ...options });
+  broker.declareQueue("default");
+  return { broker, events };
+}
+
+test("Worker refuses a concurrency that is not a whole number above 0", () => {
+  const broker = new StubBroker();
+  for (const count of [0, -1, 2.5, NaN, Infinity]) {
+    assertThrows(() => new Worker(broker, { concurrency: count }), RangeError, `${count}`);
+    assertThrows(() => new Worker(broker, { threads: count }), RangeError, `${count}`);
+  }
+});
+
+test("Worker refuses a timeout below 0", () => {
+  const broker = new StubBroker();
+  for (const timeout of [-1, NaN]) {
+    assertThrows(() => new Worker(broker, { timeout }), RangeError, `${timeout}`);
+  }
+  new Worker(broker, { timeout: 0 });
+  new Worker(broker, { timeout: Infinity });
+});
+
+test("Worker takes threads for concurrency, which counts when both are given", () => {
+  const broker = new StubBroker();
+  assertEquals(new Worker(broker).executor.concurrency, 8);
+  assertEquals(new Worker(broker, { threads: 3 }).executor.concurrency, 3);
+  assertEquals(new Worker(broker, { threads: 3, concurrency: 5 }).executor.concurrency, 5);
+  const executor = new InlineExecutor({ concurrency: 2 });
+  assertEquals(new Worker(broker, { executor }).executor, executor);
+});
+
+test("Worker.start refuses to start a second time", async () => {
+  const { broker, events } = withHooks();
+  const worker = new Worker(broker);
+  await worker.start();
+  await assertRejects(() => worker.start(), TypeError, "twice");
+  await worker.stop();
+  await assertRejects(() => worker.start(), TypeError, "twice");
+  assertEquals(events.filter((event) => event === "beforeWorkerBoot").length, 1);
+});
+
+test("Worker.start runs nothing before an asynchronous afterWorkerThreadBoot is done", async () => {
+  const events: string[] = [];
+  const broker = new StubBroker({
+    middleware: [{
+      async afterWorkerThreadBoot() {
+        for (let turn = 0; turn < 5; turn++) await nextTurn();
+        events.push("booted");
+      },
+    }],
+  });
+  const note = actor(() => void events.push("ran"), { broker, actorName: "note" });
+  await note.send();
+  await using worker = new Worker(broker);
+  await worker.start();
+  await broker.join("default");
+  assertEquals(events, ["booted", "ran"]);
+});
+
+test("Worker.stop can be called again and again: it stops once", async () => {
+  const { broker, events } = withHooks();
+  {
+    await using worker = new Worker(broker);
+    await worker.start();
+    await Promise.all([worker.stop(), worker.stop(0)]);
+    await worker.stop();
+  }
+  assertEquals(events, [
+    "beforeWorkerBoot",
+    "afterWorkerBoot",
+    "beforeWorkerShutdown",
+    "afterWorkerShutdown",
+  ]);
+  assertEquals(broker.openConsumers, 0);
+});
+
+test("Worker.stop before start does nothing, and leaves no worker that cannot be stopped", async () => {
+  const { broker, events } = withHooks();
+  const worker = new Worker(broker);
+  await worker.stop();
+  assertEquals(events, []);
+  await worker.start().catch((error) => assert(error instanceof TypeError, `${error}`));
+  await worker.stop();
+  assertEquals(broker.openConsumers, 0);
+});
+
+test("Worker.stop while it starts leaves no worker behind", async () => {
+  const { broker } = withHooks();
+  const worker = new Worker(broker);
+  const starting = worker.start().catch(() => {});
+  await worker.stop();
+  await starting;
+  await worker.stop();
+  assertEquals(broker.openConsumers, 0);
+});
+
+test("Worker stops when it is disposed of", async () => {
+  const { broker, events } = withHooks();
+  {
+    await using worker = new Worker(broker);
+    await worker.start();
+    assert(broker.openConsumers > 0);
+  }
+  assertEquals(events.at(-1), "afterWorkerShutdown");
+  assertEquals(broker.openConsumers, 0);
+});
+
+test("Worker.join waits until nothing runs and the broker has heard of all of it", async () => {
+  const { broker } = withHooks();
+  const gate = Promise.withResolvers<void>();
+  const hold = actor(() => gate.promise, { broker, actorName: "hold" });
+  await using worker = new Worker(broker, { concurrency: 2 });
+  await worker.start();
+  await worker.join();
+  await hold.sendMany([[], [], []]);
+  await nextTurn();
+  let joined = false;
+  const joining = worker.join().then(() => joined = true);
+  await nextTurn();
+  assert(!joined);
+  gate.resolve();
+  await joining;
+  await broker.join("default", { timeout: 0 });
+});
+
+test("Worker.join resolves when a paused worker stops and gives back what it had at hand", async () => {
+  const { broker } = withHooks();
+  const gate = Promise.withResolvers<void>();
+  const hold = actor(() => gate.promise, { broker, actorName: "hold" });
+  await hold.sendMany([[], []]);
+  const worker = new Worker(broker, { concurrency: 1 });
+  await worker.start();
+  await nextTurn(); // one runs, one is at hand
+  worker.pause();
+  gate.resolve();
+  await nextTurn();
+  const joining = worker.join();
+  await worker.stop();
+  await deadline(joining, 1_000);
+});
+
+test("Worker never has more messages out than the prefetch: twice the concurrency", async () => {
+  const { broker } = withHooks();
+  const pass = actor(() => nextTurn(), { broker, actorName: "pass" });
+  await pass.sendMany(Array.from({ length: 300 }, () => []));
+  await using worker = new Worker(broker, { concurrency: 4 });
+  await worker.start();
+  await broker.join("default");
+  assertEquals(broker.peak, 8);
+});
+
+test("Worker does not start what it had at hand when its consumer failed: it comes again", async () => {
+  const clock = new FakeClock();
+  const { broker } = withHooks({ clock });
+  const gate = Promise.withResolvers<void>();
+  const runs: number[] = [];
+  const hold = actor((n: number) => {
+    runs.push(n);
+    return gate.promise;
+  }, { broker, actorName: "hold" });
+  await hold.sendMany([[0], [1], [2]]);
+  await using worker = new Worker(broker, { concurrency: 2 });
+  await worker.start();
+  await clock.settle();
+  assertEquals(runs, [0, 1]); // 2 is at hand; there is room for one more
+  broker.receiveError = new ConnectionClosed("cut");
+  await hold.send(3);
+  await clock.settle();
+  gate.resolve();
+  await clock.waitFor(broker.join("default"));
+  // 0 and 1 were running: nobody can tell whether they were done. 2 and 3 were not.
+  const counts = [2, 3].map((n) => runs.filter((one) => one === n).length);
+  assertEquals(counts, [1, 1]);
+});
+
+/** Starts workers under several environments, and prints what they did, in JSON. */
+const ENVIRONMENT_SCRIPT = `
+  import process from "node:process";
+  import { actor, ConnectionClosed, StubBroker, Worker } from "@dq/dramatiq";
+
+  async function startWorker(variables) {
+    Object.assign(process.env, variables);
+    const delays = [];
+    const clock = {
+      now: Date.now,
+      setTimer: (callback, ms) => (delays.push(ms), setTimeout(callback, 0)),
+      clearTimer: clearTimeout,
+    };
+    const broker = new StubBroker({ clock, middleware: [] });
+    const prefetch = {};
+    const restarted = Promise.withResolvers();
+    const consume = broker.consume.bind(broker);
+    broker.consume = (queueName, options) => {
+      const consumer = consume(queueName, options);
+      if (queueName === "q" && prefetch.q === undefined) {
+        consumer.receive = () => Promise.reject(new ConnectionClosed("cut"));
+      } else if (queueName === "q") {
+        restarted.resolve();
+      }
+      prefetch[queueName] = options.prefetch;
+      return consumer;
+    };
+    broker.declareQueue("q");
+    const worker = new Worker(broker, { concurrency: 3, timeout: 0 });
+    let error;
+    try {
+      await worker.start();
+      await restarted.promise;
+    } catch ({ name, message }) {
+      error = { name, message };
+    }
+    const restartDelay = delays[0];
+    await worker.stop();
+    for (const name of Object.keys(variables)) delete process.env[name];
+    return { prefetch, restartDelay, error };
+  }
+
+  const results = [];
+  for (const variables of JSON.parse(process.env.TEST_ENVIRONMENTS)) {
+    results.push(await startWorker(variables));
+  }
+  console.log(JSON.stringify(results));
+`;
+
+interface StartedWorker {
+  readonly prefetch: Record<string, number>;
+  readonly restartDelay?: number;
+  readonly error?: { readonly name: string; readonly message: string };
+}
+
+/**
+ * Runs workers in a process of their own: all tests that run side by side share one
+ * environment.
+ */
+async function startWorkers(environments: Record<string, string>[]): Promise<StartedWorker[]> {
+  const flags = {
+    deno: ["eval"],
+    bun: ["--eval"],
+    node: ["--input-type=module", "--eval"],
+  }[runtime];
+  const own = Object.entries(process.env).filter(([name]) => !/^dramatiq_/i.test(name));
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...flags, ENVIRONMENT_SCRIPT],
+    {
+      cwd: fileURLToPath(new URL("../..", import.meta.url)),
+      env: { ...Object.fromEntries(own), TEST_ENVIRONMENTS: JSON.stringify(environments) },
+    },
+  );
+  return JSON.parse(stdout);
+}
+
+test("Worker reads its prefetch and restart delay from the environment when it starts", async () => {
+  const [unset, set, zero, upper] = await startWorkers([
+    {},
+    {
+      dramatiq_queue_prefetch: "7",
+      dramatiq_delay_queue_prefetch: "9",
+      dramatiq_restart_delay: "25",
+    },
+    { dramatiq_queue_prefetch: "0", dramatiq_delay_queue_prefetch: "0" },
+    { DRAMATIQ_QUEUE_PREFETCH: "5", DRAMATIQ_RESTART_DELAY: "50" },
+  ]);
+  assertEquals(unset!.prefetch, { "q": 6, "q.DQ": 3_000 });
+  assertEquals(unset!.restartDelay, 3_000);
+  assertEquals(set!.prefetch, { "q": 7, "q.DQ": 9 });
+  assertEquals(set!.restartDelay, 25);
+  assertEquals(zero!.prefetch, { "q": 6, "q.DQ": 3_000 });
+  assertEquals(upper!.prefetch, { "q": 5, "q.DQ": 3_000 });
+  assertEquals(upper!.restartDelay, 50);
+});
+
+test("Worker.start refuses a prefetch that is no number, and names the variable", async () => {
+  const names = ["dramatiq_queue_prefetch", "dramatiq_delay_queue_prefetch"];
+  const values = ["many", "-1", "1.5", " "];
+  const environments = names.flatMap((name) => values.map((value) => ({ [name]: value })));
+  const workers = await startWorkers(environments);
+  for (const [i, { error }] of workers.entries()) {
+    const [[name, value]] = Object.entries(environments[i]!) as [[string, string]];
+    assertEquals(error?.name, "RangeError", `${name}=${value}`);
+    assert(error!.message.includes(name), error!.message);
+    assert(error!.message.includes(`"${value}"`), error!.message);
+  }
+});
+
+test("Worker survives a restart delay that is no number, or refuses to start and names it", async () => {
+  const [{ error, restartDelay }] = await startWorkers([{ dramatiq_restart_delay: "soon" }]) as [
+    StartedWorker,
+  ];
+  if (error === undefined) return assertEquals(restartDelay, 3_000);
+  assertEquals(error.name, "RangeError");
+  assert(error.message.includes("dramatiq_restart_delay"), error.message);
+});

@@ -34,17 +34,11 @@ export {
   type MessageWithOptions,
   type PipedInput,
   type SendWithOptions,
-} from "./core/actor.ts";
+} from "./core/actor_options.ts";
 export { Actor, actor } from "./core/actor.ts";
 export { GenericActor, type GenericActorMeta } from "./core/generic_actor.ts";
-export {
-  type Kwargs,
-  Message,
-  type MessageChanges,
-  type MessageDict,
-  type MessageFields,
-  UndecodableMessage,
-} from "./core/message.ts";
+export { Message, type MessageChanges, type MessageFields } from "./core/message.ts";
+export type { Kwargs, MessageDict } from "./core/message_dict.ts";
 export type { KnownMessageOptions, MessageOptions, WireOptions } from "./core/message_options.ts";
 export type { Duration, DurationFields } from "./core/duration.ts";
 export { currentMessage, currentSignal } from "./core/context.ts";
@@ -82,7 +76,7 @@ export {
   type MiddlewarePlace,
 } from "./core/broker.ts";
 export { type ConsumeOptions, Consumer, type ReceiveOptions } from "./core/consumer.ts";
-export { decodeFromQueue } from "./core/message.ts";
+export { decodeFromQueue, UndecodableMessage } from "./core/undecodable_message.ts";
 export {
   type InterruptListener,
   type InterruptOptions,
@@ -115,7 +109,7 @@ export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
 export { Worker, type WorkerOptions } from "./worker/worker.ts";
 export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
 export type { Settlement, SettlementOwner } from "./worker/settlement.ts";
-export { type Employer, Job, type Outcome } from "./worker/job.ts";
+export type { Outcome } from "./worker/job.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
 

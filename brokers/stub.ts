@@ -1,9 +1,10 @@
 import { Broker, type BrokerOptions, type JoinOptions } from "../core/broker.ts";
 import { type ConsumeOptions, Consumer, type ReceiveOptions } from "../core/consumer.ts";
 import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
-import { decodeFromQueue, type Message } from "../core/message.ts";
+import type { Message } from "../core/message.ts";
 import { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../core/queue_names.ts";
+import { decodeFromQueue } from "../core/undecodable_message.ts";
 import { Roster, type RosterItem } from "../core/roster.ts";
 import { Signal, type StoredMessage, StubQueue } from "./stub_queue.ts";
 

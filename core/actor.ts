@@ -1,121 +1,20 @@
 import type { Broker } from "./broker.ts";
+import type {
+  ActorFunction,
+  ActorOptions,
+  CallbackOption,
+  MessageArgs,
+  MessageWithOptions,
+  PipedInput,
+  SendWithOptions,
+} from "./actor_options.ts";
 import type { Duration } from "./duration.ts";
 import type { GenericActor } from "./generic_actor.ts";
 import { isGenericActorClass, toFunction } from "./generic_actor.ts";
 import { getBroker } from "./global_broker.ts";
 import { getLogger, type Logger } from "./logging.ts";
-import { type Kwargs, Message } from "./message.ts";
-import type { KnownMessageOptions, MessageOptions } from "./message_options.ts";
-
-/** Anything that can be an actor. */
-// deno-lint-ignore no-explicit-any -- the arguments are inferred from the function
-export type ActorFunction = (...args: any[]) => unknown;
-
-/** An error class, or several, for {@linkcode ActorOptions.throws}. */
-// deno-lint-ignore no-explicit-any -- whatever its constructor takes
-export type ErrorClass = abstract new (...args: any[]) => Error;
-
-/** Options of {@linkcode actor}; those of the middleware are explained there. */
-export interface ActorOptions {
-  /** Name on the wire; peers send to it. @default {fn.name} */
-  actorName?: string;
-  /** The queue that its messages go to. @default {"default"} */
-  queueName?: string;
-  /** Among the messages that a worker has at hand, lower goes first. @default {0} */
-  priority?: number;
-  /** The broker it is declared on. @default {getBroker()} */
-  broker?: Broker;
-  /** See `AgeLimit`. Milliseconds. */
-  maxAge?: number | null;
-  /** See `TimeLimit`. Milliseconds. */
-  timeLimit?: number | null;
-  /** See `ShutdownNotifications`. */
-  notifyShutdown?: boolean;
-  /** See `Retries`; `null` lifts the limit. */
-  maxRetries?: number | null;
-  /** See `Retries`. Milliseconds. */
-  minBackoff?: number;
-  /** See `Retries`. Milliseconds. */
-  maxBackoff?: number;
-  /** See `Retries`. Decides alone, with the number of retries so far. */
-  retryWhen?: (retries: number, error: unknown) => boolean | Promise<boolean>;
-  /** See `Retries`: errors that are expected, and not retried. */
-  throws?: ErrorClass | readonly ErrorClass[];
-  /** See `Retries`: the actor that is told when no attempt is left. */
-  onRetryExhausted?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of a success. */
-  onSuccess?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
-  onFailure?: AnyActor | string | null;
-  /** Keeps the result to itself when it is in a pipeline. */
-  pipeIgnore?: boolean;
-  /** See `Results`. */
-  storeResults?: boolean;
-  /** See `Results`. Milliseconds. */
-  resultTtl?: number;
-  /** RabbitMQ's priority of its messages: higher goes first. */
-  brokerPriority?: number;
-  /** What other middleware declares. */
-  [name: string]: unknown;
-}
-
-/** Any actor, whatever it takes and gives. */
-// deno-lint-ignore no-explicit-any -- variance: parameters of a real actor fit only `any`
-export type AnyActor = Actor<any[], unknown>;
-
-/** Arguments a message may carry: all of them, or all but the last, which a pipeline brings. */
-export type MessageArgs<P extends readonly unknown[]> = P | AllButLast<P>;
-
-/** Parameters without the last one, or without optional ones and the one before them. */
-export type AllButLast<P extends readonly unknown[]> = number extends P["length"] ? P
-  : P extends readonly [...infer Head, unknown] ? Head
-  : P extends readonly [...infer Head, unknown?] ? Head | AllButLast<Head>
-  : P;
-
-/** What a pipeline adds to the arguments `A` of a function of parameters `P`. */
-export type PipedInput<P extends readonly unknown[], A extends readonly unknown[]> =
-  `${A["length"]}` extends keyof P ? P[A["length"]]
-    : number extends P["length"] ? P[number]
-    : unknown;
-
-/** Options that take an actor, or the name of one. */
-export type CallbackOption = "onSuccess" | "onFailure" | "onRetryExhausted";
-
-/** Options of {@linkcode Actor.messageWithOptions}. */
-export interface MessageWithOptions<A extends readonly unknown[]>
-  extends Omit<KnownMessageOptions, CallbackOption> {
-  /** Positional arguments. @default {[]} */
-  args?: A;
-  /** Keyword arguments, for an actor in Python. */
-  kwargs?: Kwargs;
-  /** See `Callbacks`: the actor that is told of a success. */
-  onSuccess?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
-  onFailure?: AnyActor | string | null;
-  /** See `Retries`: the actor that is told when no attempt is left. */
-  onRetryExhausted?: AnyActor | string | null;
-  /** Anything else travels along under its own name. */
-  [name: string]: unknown;
-}
-
-/** Options of {@linkcode Actor.sendWithOptions}. */
-export interface SendWithOptions<A extends readonly unknown[]>
-  extends Omit<KnownMessageOptions, CallbackOption | "delay"> {
-  /** Positional arguments. @default {[]} */
-  args?: A;
-  /** Keyword arguments, for an actor in Python. */
-  kwargs?: Kwargs;
-  /** How long the message is to wait. */
-  delay?: Duration;
-  /** See `Callbacks`: the actor that is told of a success. */
-  onSuccess?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
-  onFailure?: AnyActor | string | null;
-  /** See `Retries`: the actor that is told when no attempt is left. */
-  onRetryExhausted?: AnyActor | string | null;
-  /** Anything else travels along under its own name. */
-  [name: string]: unknown;
-}
+import { Message } from "./message.ts";
+import type { MessageOptions } from "./message_options.ts";
 
 /** Options that name an actor; on the wire they are its name. */
 const CALLBACK_OPTIONS: readonly CallbackOption[] = ["onSuccess", "onFailure", "onRetryExhausted"];

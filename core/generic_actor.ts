@@ -1,4 +1,4 @@
-import type { ActorFunction, ActorOptions } from "./actor.ts";
+import type { ActorFunction, ActorOptions } from "./actor_options.ts";
 
 /** Options of a class-based actor, and whether it is a base for others only. */
 export interface GenericActorMeta extends ActorOptions {

@@ -1,4 +1,4 @@
-import type { MessageDict } from "./message.ts";
+import type { MessageDict } from "./message_dict.ts";
 import { type Spelling, spellingOf } from "./spelling.ts";
 
 /** Deeper values would overflow the stack of one peer or the other; Python stops near 1,000. */

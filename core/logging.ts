@@ -1,4 +1,5 @@
 import { getLogger as getLogTapeLogger } from "@logtape/logtape";
+import { errorMessage } from "./errors.ts";
 
 /**
  * What this library writes its log lines to. Lines go to LogTape under the
@@ -21,4 +22,24 @@ export interface Logger {
  */
 export function getLogger(...category: string[]): Logger {
   return getLogTapeLogger(["dramatiq", ...category]);
+}
+
+/** The parts of a message, or of its delivery, that log lines name. */
+interface Logged {
+  readonly messageId: string;
+  readonly actorName: string;
+  readonly queueName: string;
+}
+
+/**
+ * What every line about a message carries.
+ *
+ * @param message The message.
+ * @param error What went wrong, if anything did.
+ * @returns The properties: `messageId`, `actor`, `queue`, and of an error `reason` and `error`.
+ */
+export function about(message: Logged, error?: unknown): Record<string, unknown> {
+  const { messageId, actorName: actor, queueName: queue } = message;
+  if (error === undefined) return { messageId, actor, queue };
+  return { messageId, actor, queue, reason: errorMessage(error), error };
 }

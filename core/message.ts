@@ -1,6 +1,7 @@
 import { getBroker } from "./global_broker.ts";
 import { type Encoded, getEncoder } from "./encoder.ts";
 import { DecodeError, errorMessage } from "./errors.ts";
+import { isMessageDict, type Kwargs, type MessageDict, whatIsWrongWith } from "./message_dict.ts";
 import {
   fromWireOptions,
   type MessageOptions,
@@ -13,27 +14,6 @@ import type { Pipeline } from "./composition.ts";
 import { pipeline } from "./composition.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { keepSpelling } from "./spelling.ts";
-
-/** Keyword arguments, which only Python callers have: name to value. */
-export type Kwargs = Readonly<Record<string, unknown>>;
-
-/** A message in wire form: what an {@linkcode Encoder} encodes. */
-export interface MessageDict {
-  /** The queue it is on; a delayed message's ends in `.DQ`. */
-  readonly queue_name: string;
-  /** The actor that it is for. */
-  readonly actor_name: string;
-  /** Positional arguments. */
-  readonly args: readonly unknown[];
-  /** Keyword arguments. */
-  readonly kwargs: Kwargs;
-  /** Options, by their names on the wire. */
-  readonly options: WireOptions;
-  /** Stays the same through retries and delays. */
-  readonly message_id: string;
-  /** Milliseconds since the epoch at which the message was made. */
-  readonly message_timestamp: number;
-}
 
 /** What a {@linkcode Message} is made of. */
 export interface MessageFields {
@@ -60,7 +40,6 @@ export interface MessageChanges extends Partial<Omit<MessageFields, "options">> 
 }
 
 const NO_KWARGS: Kwargs = Object.freeze({});
-const FIELD_COUNT = 7;
 /** What a log line shows of the arguments. */
 const MAX_ARGUMENT_TEXT = 200;
 
@@ -274,48 +253,6 @@ export class Message<R = unknown, I = unknown> {
   }
 }
 
-/**
- * What a queue held instead of a message. It goes to the dead letters as it is.
- */
-export class UndecodableMessage extends Message {
-  /** What is wrong with the data, and the data. */
-  readonly error: DecodeError;
-
-  /**
-   * Stands for the data in its queue.
-   *
-   * @param queueName The queue that held it.
-   * @param error Why it is not a message.
-   */
-  constructor(queueName: string, error: DecodeError) {
-    super({ queueName, actorName: "", args: [], messageId: "", messageTimestamp: 0 });
-    this.error = error;
-  }
-
-  /** The data, untouched. */
-  override encode(): Encoded {
-    return this.error.data;
-  }
-}
-
-/**
- * Decodes what a queue held, for consumers: it never throws on bad data.
- *
- * @param queueName The queue that held it.
- * @param data What it held.
- * @returns The message, or an {@linkcode UndecodableMessage}.
- */
-export function decodeFromQueue(queueName: string, data: Encoded): Message {
-  try {
-    return Message.decode(data);
-  } catch (error) {
-    const reason = error instanceof DecodeError
-      ? error
-      : new DecodeError(`Cannot decode data: ${errorMessage(error)}`, data, { cause: error });
-    return new UndecodableMessage(queueName, reason);
-  }
-}
-
 function mergeOptions(
   original: WireOptions,
   changes: NonNullable<MessageChanges["options"]>,
@@ -343,60 +280,12 @@ function fromWire(wire: unknown, data: Encoded): Message {
     kwargs: wire.kwargs,
     messageId: wire.message_id,
     messageTimestamp: wire.message_timestamp,
-  }, isEmpty(wire.options) ? NO_OPTIONS : wire.options);
+  }, hasNone(wire.options) ? NO_OPTIONS : wire.options);
 }
 
-/** True for an object of exactly the seven fields; id and timestamp may be missing. */
-function isMessageDict(wire: unknown): wire is MessageDict {
-  if (typeof wire !== "object" || wire === null) return false;
-  const { queue_name, actor_name, args, kwargs, options, message_id, message_timestamp } =
-    wire as Partial<MessageDict>;
-  const known = FIELD_COUNT - (message_id === undefined ? 1 : 0) -
-    (message_timestamp === undefined ? 1 : 0);
-  return typeof queue_name === "string" && typeof actor_name === "string" &&
-    Array.isArray(args) && isObject(kwargs) && isObject(options) &&
-    (typeof message_id === "string" || message_id === undefined) &&
-    (typeof message_timestamp === "number" || message_timestamp === undefined) &&
-    Object.keys(wire).length === known;
-}
-
-function isEmpty(options: WireOptions): boolean {
+function hasNone(options: WireOptions): boolean {
   for (const _name in options) return false;
   return true;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function whatIsWrongWith(wire: unknown): string {
-  if (!isObject(wire)) return `it is ${kindOf(wire)}, not an object`;
-  const kinds: Record<keyof MessageDict, string> = {
-    queue_name: "a string",
-    actor_name: "a string",
-    args: "an array",
-    kwargs: "an object",
-    options: "an object",
-    message_id: "a string",
-    message_timestamp: "a number",
-  };
-  const fields = wire as Record<string, unknown>;
-  for (const [name, kind] of Object.entries(kinds)) {
-    const value = fields[name];
-    if (value === undefined) {
-      if (name === "message_id" || name === "message_timestamp") continue;
-      return `its ${name} is missing`;
-    }
-    if (kindOf(value) !== kind) return `its ${name} is ${kindOf(value)}, not ${kind}`;
-  }
-  const strange = Object.keys(fields).filter((name) => !Object.hasOwn(kinds, name));
-  return `it has unknown fields: ${strange.join(", ")}`;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 function describe(value: unknown): string {

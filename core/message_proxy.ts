@@ -1,7 +1,9 @@
 import { formatTraceback } from "./errors.ts";
 import type { Interrupt } from "./interrupt.ts";
-import { type Kwargs, type Message, UndecodableMessage } from "./message.ts";
+import type { Message } from "./message.ts";
+import type { Kwargs } from "./message_dict.ts";
 import type { MessageOptions } from "./message_options.ts";
+import { UndecodableMessage } from "./undecodable_message.ts";
 
 /** How an interrupt is to be carried out. */
 export interface InterruptOptions {
@@ -32,7 +34,7 @@ export class MessageProxy {
   /**
    * Milliseconds since the epoch at which the actor has to be done. Set by `TimeLimit`.
    */
-  deadline = Infinity;
+  deadline: number = Infinity;
   #failed = false;
   #retried = false;
   #exception: unknown;

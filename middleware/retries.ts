@@ -1,7 +1,7 @@
-import type { ErrorClass } from "../core/actor.ts";
+import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
 import { errorMessage, formatTraceback, Retry, SuccessorNotStored } from "../core/errors.ts";
-import { getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { computeBackoff } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
@@ -225,13 +225,4 @@ function numberOption(
 function asNumber(name: string, value: unknown): number {
   if (typeof value === "number" && !Number.isNaN(value)) return value;
   throw new TypeError(`option ${name} must be a number, not ${JSON.stringify(value)}`);
-}
-
-function about(message: MessageProxy, exception: unknown): Record<string, unknown> {
-  return {
-    messageId: message.messageId,
-    actor: message.actorName,
-    queue: message.queueName,
-    reason: errorMessage(exception),
-  };
 }

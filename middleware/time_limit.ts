@@ -1,7 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../core/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
-import { getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
@@ -106,11 +106,7 @@ export class TimeLimit implements Middleware {
 
   #stop(message: MessageProxy): void {
     message.deadline = Infinity;
-    log.warn("Message {messageId} of {actor} is past its time limit", {
-      messageId: message.messageId,
-      actor: message.actorName,
-      queue: message.queueName,
-    });
+    log.warn("Message {messageId} of {actor} is past its time limit", about(message));
     message.interrupt(
       new TimeLimitExceeded(`Message ${message.messageId} of ${message.actorName} ran too long`),
       { grace: this.#grace },

@@ -27,7 +27,7 @@ export interface ConsumerLoopOptions {
  *
  * running ─▶ paused ─▶ running ─▶ stopping (receives no more, settles) ─▶ closed
  */
-export class ConsumerLoop implements SettlementOwner {
+export class ConsumerLoop {
   /** The queue. */
   readonly queueName: string;
   readonly #broker: Broker;
@@ -46,6 +46,15 @@ export class ConsumerLoop implements SettlementOwner {
   /** Ends a wait for room, for the end of a pause, or for a restart. */
   #wake: () => void = () => {};
   #turnStarted = 0;
+  /** What the settlements see of this loop. */
+  readonly #owner: SettlementOwner = {
+    roomMade: () => this.#wake(),
+    consumerFailed: (error) => {
+      this.#failure ??= error;
+      this.#receiving.abort();
+      this.#wake();
+    },
+  };
 
   /**
    * Stores the options; `start` begins.
@@ -104,18 +113,6 @@ export class ConsumerLoop implements SettlementOwner {
     await this.#closeConsumer();
   }
 
-  /** @ignore For the settlement. */
-  roomMade(): void {
-    this.#wake();
-  }
-
-  /** @ignore For the settlement. */
-  consumerFailed(error: unknown): void {
-    this.#failure ??= error;
-    this.#receiving.abort();
-    this.#wake();
-  }
-
   async #run(): Promise<void> {
     const boot = this.#broker.emit("afterConsumerThreadBoot", this);
     if (boot !== undefined) await boot;
@@ -130,7 +127,7 @@ export class ConsumerLoop implements SettlementOwner {
 
   async #receive(): Promise<void> {
     const consumer = this.#broker.consume(this.queueName, { prefetch: this.#prefetch });
-    const settlement = new Settlement(this.#broker, consumer, this);
+    const settlement = new Settlement(this.#broker, consumer, this.#owner);
     this.#consumer = consumer;
     this.#settlement = settlement;
     this.#failure = undefined;

@@ -1,14 +1,8 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import {
-  BrokerConnectionError,
-  errorMessage,
-  Retry,
-  SkipMessage,
-  SuccessorNotStored,
-} from "../core/errors.ts";
+import { BrokerConnectionError, Retry, SkipMessage, SuccessorNotStored } from "../core/errors.ts";
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
-import { getLogger, type Logger } from "../core/logging.ts";
+import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { RosterItem } from "../core/roster.ts";
 import type { Executor, Run } from "./executors/executor.ts";
@@ -113,12 +107,9 @@ export class Job implements Run, RosterItem {
     // `throw undefined` is a failure like any other.
     const exception = error ?? new Error(`Actor ${message.actorName} threw ${error}`);
     message.stuffException(exception);
-    logAbout(
-      exception instanceof Retry ? log.info : log.error,
-      "Message {messageId} of {actor} failed: {reason}",
-      message,
-      exception,
-    );
+    const text = "Message {messageId} of {actor} failed: {reason}";
+    if (exception instanceof Retry) log.info(text, about(message, exception));
+    else log.error(text, about(message, exception));
     this.#afterProcess(undefined, exception);
   }
 
@@ -154,7 +145,7 @@ export class Job implements Run, RosterItem {
   #successorNotStored(error: unknown): void {
     const { message } = this;
     const cause = error instanceof SuccessorNotStored ? error.cause : error;
-    logAbout(log.error, "Message {messageId} of {actor} is not done: {reason}", message, error);
+    log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
     if (cause instanceof BrokerConnectionError) {
       // Were it given back at once, it might run in a tight circle.
       const { clock } = this.#employer.broker;
@@ -170,7 +161,7 @@ export class Job implements Run, RosterItem {
 
   #skip(reason: SkipMessage | WorkerLost): void {
     const { message } = this;
-    logAbout(log.info, "Message {messageId} of {actor} is skipped: {reason}", message, reason);
+    log.info("Message {messageId} of {actor} is skipped: {reason}", about(message, reason));
     const outcome = reason instanceof WorkerLost
       ? "lost"
       : message.failed
@@ -185,19 +176,4 @@ export class Job implements Run, RosterItem {
     this.message.onInterrupt = undefined;
     this.#employer.finished(this, outcome);
   }
-}
-
-function logAbout(
-  write: Logger["info"],
-  text: string,
-  message: MessageProxy,
-  error: unknown,
-): void {
-  write.call(log, text, {
-    messageId: message.messageId,
-    actor: message.actorName,
-    queue: message.queueName,
-    reason: errorMessage(error),
-    error,
-  });
 }

@@ -1,8 +1,8 @@
 import type { Broker } from "../core/broker.ts";
 import type { Consumer } from "../core/consumer.ts";
 import { errorMessage, MiddlewareError } from "../core/errors.ts";
-import { getLogger } from "../core/logging.ts";
-import { UndecodableMessage } from "../core/message.ts";
+import { about, getLogger } from "../core/logging.ts";
+import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "./job.ts";
 
@@ -87,6 +87,7 @@ export class Settlement {
         message.fail();
         return this.#conclude("nack", message);
       case "undecodable": // There is no message to tell hooks about, only bytes to keep.
+        logUndecodable(message);
         return this.#add("nack", message);
       case "successorNotStored": // The server was away: another run gets another chance.
         return this.#add("requeue", message);
@@ -182,12 +183,17 @@ export class Settlement {
   #logRefusal(verb: Verb, message: MessageProxy, error: unknown): void {
     if (!(error instanceof MiddlewareError)) throw error;
     log.error("Message {messageId} of {actor} is settled ({verb}) against a middleware: {reason}", {
+      ...about(message, error),
       verb,
-      messageId: message.messageId,
-      actor: message.actorName,
-      queue: message.queueName,
-      reason: error.message,
-      error,
     });
   }
+}
+
+function logUndecodable({ queueName, message }: MessageProxy): void {
+  const { error } = message as UndecodableMessage;
+  log.error("What {queue} held is no message and goes to the dead letters: {reason}", {
+    queue: queueName,
+    reason: error.message,
+    error,
+  });
 }

@@ -1,17 +1,18 @@
 import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError, errorMessage } from "../core/errors.ts";
+import { errorMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
-import { getLogger } from "../core/logging.ts";
-import { UndecodableMessage } from "../core/message.ts";
+import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
 import { Roster } from "../core/roster.ts";
 import { readEnvironmentNumber } from "../core/runtime.ts";
+import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
+import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import { InlineExecutor } from "./executors/inline.ts";
-import { type Employer, Job, type Outcome } from "./job.ts";
+import { type Employer, Job } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
 import { WorkQueue } from "./work_queue.ts";
 
@@ -54,7 +55,7 @@ export interface WorkerOptions {
  * await broker.join("default");
  * ```
  */
-export class Worker implements AsyncDisposable, Employer {
+export class Worker implements AsyncDisposable {
   /** The broker that it works for. */
   readonly broker: Broker;
   /** What runs the actors. */
@@ -78,6 +79,9 @@ export class Worker implements AsyncDisposable, Employer {
     afterDeclareDelayQueue: (_broker, queueName) => this.#consume(queueName),
   };
 
+  /** What jobs see of this worker. */
+  readonly #employer: Employer;
+
   /**
    * Stores the options; `start` begins.
    *
@@ -95,6 +99,15 @@ export class Worker implements AsyncDisposable, Employer {
     this.executor = executor === "inline" ? new InlineExecutor({ concurrency }) : executor;
     this.#queues = options.queues === undefined ? undefined : new Set(options.queues);
     this.#timeout = timeout;
+    this.#employer = {
+      broker,
+      executor: this.executor,
+      finished: (job, outcome) => {
+        this.#running.delete(job);
+        job.settlement.settle(job.message, outcome);
+        this.#startJobs();
+      },
+    };
   }
 
   /** The messages whose actors, or hooks, are running. */
@@ -216,13 +229,6 @@ export class Worker implements AsyncDisposable, Employer {
     clock.clearTimer(timer);
   }
 
-  /** @ignore Called by the jobs. */
-  finished(job: Job, outcome: Outcome): void {
-    this.#running.delete(job);
-    job.settlement.settle(job.message, outcome);
-    this.#startJobs();
-  }
-
   #consume(queueName: string): void {
     const canonical = canonicalQueueName(queueName);
     if (this.#queues !== undefined && !this.#queues.has(canonical)) return;
@@ -244,20 +250,16 @@ export class Worker implements AsyncDisposable, Employer {
   #deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
     for (const message of messages) {
       if (message.message instanceof UndecodableMessage) {
-        logUndecodable(message.message);
         settlement.settle(message, "undecodable");
         continue;
       }
       const actor = this.broker.actors.get(message.actorName);
       if (actor === undefined) {
-        log.error(
-          "Message {messageId} is for actor {actor}, which is not declared",
-          about(message),
-        );
+        log.error("Actor {actor} of message {messageId} is not declared", about(message));
         settlement.settle(message, "unknownActor");
         continue;
       }
-      this.#work.push(new Job(this, message, actor, settlement), actor.priority);
+      this.#work.push(new Job(this.#employer, message, actor, settlement), actor.priority);
     }
     this.#startJobs();
   }
@@ -282,7 +284,7 @@ export class Worker implements AsyncDisposable, Employer {
   #deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
     for (const message of messages) {
       this.#moving += 1;
-      this.#moveDelayed(message, settlement).then(() => {
+      moveDelayed(this.broker, message, settlement).then(() => {
         this.#moving -= 1;
         if (this.#moving === 0) this.#wakeWaiters();
       });
@@ -296,59 +298,11 @@ export class Worker implements AsyncDisposable, Employer {
     this.#idleWaiters = [];
     for (const wake of waiters) wake();
   }
-
-  /** Puts a message whose time has come on the queue that it was delayed for. */
-  async #moveDelayed(message: MessageProxy, settlement: Settlement): Promise<void> {
-    if (message.message instanceof UndecodableMessage) {
-      logUndecodable(message.message);
-      return settlement.settle(message, "undecodable");
-    }
-    try {
-      const before = this.broker.emit("beforeDelayMessage", message);
-      if (before !== undefined) await before;
-    } catch (error) {
-      // Python forgets the message here.
-      log.error("Message {messageId} of {actor} goes on against a middleware: {reason}", {
-        ...about(message),
-        reason: errorMessage(error),
-        error,
-      });
-    }
-    try {
-      await this.broker.enqueue(message.message.copy({
-        queueName: canonicalQueueName(message.queueName),
-        options: { eta: undefined },
-      }));
-      settlement.settle(message, "done");
-    } catch (error) {
-      log.error("Message {messageId} of {actor} cannot be put on its queue: {reason}", {
-        ...about(message),
-        reason: errorMessage(error),
-        error,
-      });
-      if (error instanceof BrokerConnectionError) return settlement.settle(message, "lost");
-      message.stuffException(error);
-      message.fail();
-      settlement.settle(message, "failed");
-    }
-  }
 }
 
 function prefetch(variable: string, fallback: number): number {
   // 0 means the default, as in Python.
   return readEnvironmentNumber(variable, 0) || fallback;
-}
-
-function logUndecodable(message: UndecodableMessage): void {
-  log.error("What {queue} held is no message and goes to the dead letters: {reason}", {
-    queue: message.queueName,
-    reason: message.error.message,
-    error: message.error,
-  });
-}
-
-function about(message: MessageProxy): Record<string, unknown> {
-  return { messageId: message.messageId, actor: message.actorName, queue: message.queueName };
 }
 
 /** Stopping goes on whatever fails. */

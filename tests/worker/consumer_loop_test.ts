@@ -2,81 +2,15 @@ import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import {
   ConnectionClosed,
-  ConnectionFailed,
-  type ConsumeOptions,
   Consumer,
   ConsumerLoop,
   MessageProxy,
   MiddlewareError,
   StubBroker,
-  type StubBrokerOptions,
 } from "@dq/dramatiq";
-import type { Settlement } from "../../worker/settlement.ts";
 import { firstArgs, receiveCount, work } from "../conformance/broker_messages.ts";
-import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
-
-/** A broker whose consumers fail on demand and are counted. */
-class FlakyBroker extends StubBroker {
-  /** What the next calls of `consume` throw. */
-  readonly consumeErrors: Error[] = [];
-  /** What the next calls of `receive` reject with. */
-  readonly receiveErrors: Error[] = [];
-  /** What the next calls of `ack` reject with. */
-  readonly ackErrors: Error[] = [];
-  /** What the next calls of `close` reject with. */
-  readonly closeErrors: Error[] = [];
-  readonly events: string[] = [];
-
-  override consume(queueName: string, options?: ConsumeOptions): Consumer {
-    const error = this.consumeErrors.shift();
-    if (error !== undefined) throw error;
-    const consumer = super.consume(queueName, options);
-    const { receive, ack, close } = consumer;
-    this.events.push(`consume ${options?.prefetch}`);
-    consumer.receive = (limit, receiveOptions) => {
-      this.events.push(`receive ${limit}`);
-      // A loop that spins would never let the test fail.
-      if (this.events.length > 1_000) return new Promise(() => {});
-      const error = this.receiveErrors.shift();
-      return error ? Promise.reject(error) : receive.call(consumer, limit, receiveOptions);
-    };
-    consumer.ack = (messages) => {
-      this.events.push(`ack ${messages.length}`);
-      const error = this.ackErrors.shift();
-      return error ? Promise.reject(error) : ack.call(consumer, messages);
-    };
-    consumer.close = async () => {
-      this.events.push("close");
-      await close.call(consumer);
-      const error = this.closeErrors.shift();
-      if (error !== undefined) throw error;
-    };
-    return consumer;
-  }
-}
-
-/** A loop over queue `q` that keeps what it is given until the test settles it. */
-function loopOver(prefetch: number, options: StubBrokerOptions = {}) {
-  const clock = new FakeClock();
-  const broker = new FlakyBroker({ clock, middleware: [], ...options });
-  broker.declareQueue("q");
-  const delivered: { message: MessageProxy; settlement: Settlement }[] = [];
-  const loop = new ConsumerLoop(broker, "q", {
-    prefetch,
-    deliver(messages, settlement) {
-      for (const message of messages) delivered.push({ message, settlement });
-    },
-  });
-  const send = (...values: number[]) => broker.enqueueMany(values.map((n) => work("q", n)));
-  const args = () => delivered.map(({ message }) => message.args[0]);
-  return { clock, broker, loop, delivered, send, args };
-}
-
-async function end(loop: ConsumerLoop): Promise<void> {
-  await loop.stopReceiving();
-  await loop.close();
-}
+import { end, loopOver } from "./consumer_loop_stage.ts";
 
 test("ConsumerLoop delivers in order, and asks for no more than there is room for", async () => {
   const { clock, broker, loop, delivered, send, args } = loopOver(3);
@@ -96,83 +30,6 @@ test("ConsumerLoop never asks for a larger prefetch than AMQP can count", async 
   loop.start();
   await clock.settle();
   assertEquals(broker.events, ["consume 65535", "receive 65535"]);
-  await end(loop);
-});
-
-test("ConsumerLoop opens a new consumer some time after one that failed", async () => {
-  const { clock, broker, loop, send, args } = loopOver(2);
-  broker.receiveErrors.push(new ConnectionClosed("cut"));
-  await send(0, 1);
-  loop.start();
-  await clock.settle();
-  assertEquals(broker.events, ["consume 2", "receive 2", "close"]);
-  assertEquals(clock.pendingTimers, 1);
-  await clock.advanceToNext();
-  assertEquals(args(), [0, 1]);
-  assertEquals(broker.events.slice(3), ["consume 2", "receive 2"]);
-  await end(loop);
-  assertEquals(clock.pendingTimers, 0);
-});
-
-test("ConsumerLoop tries again as long as no consumer can be opened", async () => {
-  const { clock, broker, loop, send, args } = loopOver(2);
-  for (let i = 0; i < 3; i++) broker.consumeErrors.push(new ConnectionFailed("refused"));
-  await send(0);
-  loop.start();
-  for (let i = 0; i < 3; i++) {
-    assertEquals(args(), []);
-    await clock.advanceToNext();
-  }
-  assertEquals(args(), [0]);
-  await end(loop);
-});
-
-test("ConsumerLoop goes on when the consumer that failed does not close well", async () => {
-  const { clock, broker, loop, send, args } = loopOver(2);
-  broker.receiveErrors.push(new ConnectionClosed("cut"));
-  broker.closeErrors.push(new ConnectionClosed("cut"));
-  await send(0);
-  loop.start();
-  await clock.advanceToNext();
-  assertEquals(args(), [0]);
-  await end(loop);
-});
-
-test("ConsumerLoop opens a new consumer when messages cannot be settled: they come again", async () => {
-  const { clock, broker, loop, delivered, send, args } = loopOver(1);
-  await send(0);
-  loop.start();
-  await clock.settle();
-  broker.ackErrors.push(new ConnectionClosed("cut"));
-  const { message, settlement } = delivered[0]!;
-  settlement.settle(message, "done");
-  await clock.settle();
-  if (clock.pendingTimers > 0) await clock.advanceToNext();
-  await end(loop);
-  assertEquals(args(), [0, 0]);
-});
-
-test("ConsumerLoop starts from an empty hand after a failure", async () => {
-  const { clock, broker, loop, delivered, send, args } = loopOver(2);
-  await send(0);
-  loop.start();
-  await clock.settle();
-  // The call that waits for a second message is ended, so that the next one fails.
-  broker.receiveErrors.push(new ConnectionClosed("cut"));
-  loop.pause();
-  loop.resume();
-  await clock.settle();
-  await send(1);
-  await clock.advanceToNext();
-  assertEquals(args(), [0, 0, 1]); // the first one was given back when the consumer closed
-  const [stale, ...current] = delivered;
-  broker.ackErrors.push(new ConnectionClosed("cut"));
-  stale!.settlement.settle(stale!.message, "done"); // of a consumer that is gone already
-  await clock.settle();
-  assertEquals(broker.events.filter((event) => event.startsWith("consume")).length, 2);
-  assertEquals(clock.pendingTimers, 0); // it does not start again
-  for (const { message, settlement } of current) settlement.settle(message, "done");
-  await broker.join("q");
   await end(loop);
 });
 
@@ -285,17 +142,6 @@ test("ConsumerLoop receives after an asynchronous afterConsumerThreadBoot is don
   await clock.settle();
   assertEquals(broker.events, ["consume 1", "receive 1"]);
   await end(loop);
-});
-
-test("ConsumerLoop does not spin when the broker is closed under it", async () => {
-  const { clock, broker, loop } = loopOver(1);
-  loop.start();
-  await clock.settle();
-  await broker.close();
-  await clock.settle();
-  assert(broker.events.length < 20, "it asks a closed consumer again and again");
-  await end(loop);
-  assertEquals(clock.pendingTimers, 0);
 });
 
 /** Always has a message at once, until it was asked for a long time: then it waits. */

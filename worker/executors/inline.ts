@@ -3,7 +3,7 @@ import type { Broker } from "../../core/broker.ts";
 import type { Timer } from "../../core/clock.ts";
 import { runWithMessage } from "../../core/context.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
-import { getLogger } from "../../core/logging.ts";
+import { about, getLogger } from "../../core/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import type { Middleware } from "../../middleware/middleware.ts";
 import type { Executor, Run } from "./executor.ts";
@@ -116,12 +116,10 @@ export class InlineExecutor implements Executor {
 }
 
 function giveUp(run: Run, reason: Interrupt): void {
-  log.error("Message {messageId} of {actor} does not stop and is left to itself: {reason}", {
-    messageId: run.message.messageId,
-    actor: run.message.actorName,
-    queue: run.message.queueName,
-    reason: reason.message,
-  });
+  log.error(
+    "Message {messageId} of {actor} does not stop and is left to itself: {reason}",
+    about(run.message, reason),
+  );
   run.fail(reason);
 }
 

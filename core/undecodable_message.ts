@@ -1,0 +1,45 @@
+import type { Encoded } from "./encoder.ts";
+import { DecodeError, errorMessage } from "./errors.ts";
+import { Message } from "./message.ts";
+
+/**
+ * What a queue held instead of a message. It goes to the dead letters as it is.
+ */
+export class UndecodableMessage extends Message {
+  /** What is wrong with the data, and the data. */
+  readonly error: DecodeError;
+
+  /**
+   * Stands for the data in its queue.
+   *
+   * @param queueName The queue that held it.
+   * @param error Why it is not a message.
+   */
+  constructor(queueName: string, error: DecodeError) {
+    super({ queueName, actorName: "", args: [], messageId: "", messageTimestamp: 0 });
+    this.error = error;
+  }
+
+  /** The data, untouched. */
+  override encode(): Encoded {
+    return this.error.data;
+  }
+}
+
+/**
+ * Decodes what a queue held, for consumers: it never throws on bad data.
+ *
+ * @param queueName The queue that held it.
+ * @param data What it held.
+ * @returns The message, or an {@linkcode UndecodableMessage}.
+ */
+export function decodeFromQueue(queueName: string, data: Encoded): Message {
+  try {
+    return Message.decode(data);
+  } catch (error) {
+    const reason = error instanceof DecodeError
+      ? error
+      : new DecodeError(`Cannot decode data: ${errorMessage(error)}`, data, { cause: error });
+    return new UndecodableMessage(queueName, reason);
+  }
+}

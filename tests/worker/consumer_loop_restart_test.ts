@@ -1,0 +1,92 @@
+import { assert, assertEquals } from "@std/assert";
+import { ConnectionClosed, ConnectionFailed } from "@dq/dramatiq";
+import { test } from "../support/test.ts";
+import { end, loopOver } from "./consumer_loop_stage.ts";
+
+test("ConsumerLoop opens a new consumer some time after one that failed", async () => {
+  const { clock, broker, loop, send, args } = loopOver(2);
+  broker.receiveErrors.push(new ConnectionClosed("cut"));
+  await send(0, 1);
+  loop.start();
+  await clock.settle();
+  assertEquals(broker.events, ["consume 2", "receive 2", "close"]);
+  assertEquals(clock.pendingTimers, 1);
+  await clock.advanceToNext();
+  assertEquals(args(), [0, 1]);
+  assertEquals(broker.events.slice(3), ["consume 2", "receive 2"]);
+  await end(loop);
+  assertEquals(clock.pendingTimers, 0);
+});
+
+test("ConsumerLoop tries again as long as no consumer can be opened", async () => {
+  const { clock, broker, loop, send, args } = loopOver(2);
+  for (let i = 0; i < 3; i++) broker.consumeErrors.push(new ConnectionFailed("refused"));
+  await send(0);
+  loop.start();
+  for (let i = 0; i < 3; i++) {
+    assertEquals(args(), []);
+    await clock.advanceToNext();
+  }
+  assertEquals(args(), [0]);
+  await end(loop);
+});
+
+test("ConsumerLoop goes on when the consumer that failed does not close well", async () => {
+  const { clock, broker, loop, send, args } = loopOver(2);
+  broker.receiveErrors.push(new ConnectionClosed("cut"));
+  broker.closeErrors.push(new ConnectionClosed("cut"));
+  await send(0);
+  loop.start();
+  await clock.advanceToNext();
+  assertEquals(args(), [0]);
+  await end(loop);
+});
+
+test("ConsumerLoop opens a new consumer when messages cannot be settled: they come again", async () => {
+  const { clock, broker, loop, delivered, send, args } = loopOver(1);
+  await send(0);
+  loop.start();
+  await clock.settle();
+  broker.ackErrors.push(new ConnectionClosed("cut"));
+  const { message, settlement } = delivered[0]!;
+  settlement.settle(message, "done");
+  await clock.settle();
+  if (clock.pendingTimers > 0) await clock.advanceToNext();
+  await end(loop);
+  assertEquals(args(), [0, 0]);
+});
+
+test("ConsumerLoop starts from an empty hand after a failure", async () => {
+  const { clock, broker, loop, delivered, send, args } = loopOver(2);
+  await send(0);
+  loop.start();
+  await clock.settle();
+  // The call that waits for a second message is ended, so that the next one fails.
+  broker.receiveErrors.push(new ConnectionClosed("cut"));
+  loop.pause();
+  loop.resume();
+  await clock.settle();
+  await send(1);
+  await clock.advanceToNext();
+  assertEquals(args(), [0, 0, 1]); // the first one was given back when the consumer closed
+  const [stale, ...current] = delivered;
+  broker.ackErrors.push(new ConnectionClosed("cut"));
+  stale!.settlement.settle(stale!.message, "done"); // of a consumer that is gone already
+  await clock.settle();
+  assertEquals(broker.events.filter((event) => event.startsWith("consume")).length, 2);
+  assertEquals(clock.pendingTimers, 0); // it does not start again
+  for (const { message, settlement } of current) settlement.settle(message, "done");
+  await broker.join("q");
+  await end(loop);
+});
+
+test("ConsumerLoop does not spin when the broker is closed under it", async () => {
+  const { clock, broker, loop } = loopOver(1);
+  loop.start();
+  await clock.settle();
+  await broker.close();
+  await clock.settle();
+  assert(broker.events.length < 20, "it asks a closed consumer again and again");
+  await end(loop);
+  assertEquals(clock.pendingTimers, 0);
+});

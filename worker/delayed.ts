@@ -1,0 +1,53 @@
+import type { Broker } from "../core/broker.ts";
+import { BrokerConnectionError } from "../core/errors.ts";
+import { about, getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
+import { UndecodableMessage } from "../core/undecodable_message.ts";
+import type { Settlement } from "./settlement.ts";
+
+const log = getLogger("worker", "delayed");
+
+/**
+ * Puts a message whose time has come on the queue that it was delayed for, then
+ * takes it off the delay queue. Never rejects.
+ *
+ * @param broker The broker of both queues.
+ * @param message What the consumer of the delay queue gave.
+ * @param settlement Where it is settled.
+ */
+export async function moveDelayed(
+  broker: Broker,
+  message: MessageProxy,
+  settlement: Settlement,
+): Promise<void> {
+  if (message.message instanceof UndecodableMessage) {
+    return settlement.settle(message, "undecodable");
+  }
+  try {
+    const before = broker.emit("beforeDelayMessage", message);
+    if (before !== undefined) await before;
+  } catch (error) {
+    // Python forgets the message here.
+    log.error(
+      "Message {messageId} of {actor} goes on against a middleware: {reason}",
+      about(message, error),
+    );
+  }
+  try {
+    await broker.enqueue(message.message.copy({
+      queueName: canonicalQueueName(message.queueName),
+      options: { eta: undefined },
+    }));
+  } catch (error) {
+    log.error(
+      "Message {messageId} of {actor} cannot be put on its queue: {reason}",
+      about(message, error),
+    );
+    if (error instanceof BrokerConnectionError) return settlement.settle(message, "lost");
+    message.stuffException(error);
+    message.fail();
+    return settlement.settle(message, "failed");
+  }
+  settlement.settle(message, "done");
+}

@@ -42,7 +42,8 @@ export abstract class GenericActor {
 
 /** @returns Whether a class, rather than a plain function, was given. */
 export function isGenericActorClass(value: unknown): value is new () => GenericActor {
-  return typeof value === "function" && value.prototype instanceof GenericActor;
+  return typeof value === "function" &&
+    (value === GenericActor || value.prototype instanceof GenericActor);
 }
 
 /**
@@ -72,7 +73,7 @@ function inheritedMeta(actorClass: new () => GenericActor): GenericActorMeta {
     ? (actorClass as unknown as typeof GenericActor).meta
     : {};
   const base = Object.getPrototypeOf(actorClass);
-  if (base === GenericActor) return own;
+  if (actorClass as unknown === GenericActor || base === GenericActor) return own;
   const { abstract: _abstract, actorName: _actorName, ...inherited } = inheritedMeta(base);
   return { ...inherited, ...own };
 }

@@ -122,7 +122,7 @@ export class Group<R = unknown> {
     for (const child of this.children) {
       const wanted = { ...options, ...remaining(), backend };
       yield await (child instanceof Group
-        ? Array.fromAsync(child.getResults(wanted))
+        ? Array.fromAsync(onBroker(child, this.options.broker).getResults(wanted))
         : child.getResult(wanted)) as R;
     }
   }

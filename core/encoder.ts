@@ -1,6 +1,7 @@
 import { DecodeError, errorMessage } from "./errors.ts";
 import { assertDepth, parseJsonExactly } from "./json_parser.ts";
-import { MAX_DEPTH, writeJson, writeMessage } from "./json_writer.ts";
+import { writeMessage } from "./json_message.ts";
+import { MAX_DEPTH, writeJson } from "./json_writer.ts";
 import type { MessageDict } from "./message_dict.ts";
 
 /** What an encoder makes: text where the format is text, else bytes. */

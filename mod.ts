@@ -28,6 +28,7 @@ export {
   type ActorOptions,
   type AllButLast,
   type AnyActor,
+  type ArgsOf,
   type CallbackOption,
   type ErrorClass,
   type MessageArgs,
@@ -106,7 +107,8 @@ export { TimeLimit, type TimeLimitOptions } from "./middleware/time_limit.ts";
 export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
 
 // Worker
-export { Worker, type WorkerOptions } from "./worker/worker.ts";
+export { Worker } from "./worker/worker.ts";
+export type { WorkerOptions } from "./worker/worker_options.ts";
 export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
 export type { Settlement, SettlementOwner } from "./worker/settlement.ts";
 export type { Outcome } from "./worker/job.ts";

@@ -1,4 +1,5 @@
 import type { Broker, BrokerOptions } from "../core/broker.ts";
+import { errorMessage } from "../core/errors.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { readEnvironment } from "../core/runtime.ts";
 import { StubBroker } from "./stub.ts";
@@ -30,7 +31,8 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
 }
 
 function withoutPassword(url: string | URL): string {
-  return String(url).replace(/:\/\/[^]*@/, "://***@");
+  // Whatever may be a secret goes: what stands before an @, and what follows a ?.
+  return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
 }
 
 setDefaultBrokerFactory(() => {
@@ -38,5 +40,9 @@ setDefaultBrokerFactory(() => {
   if (url === undefined) {
     throw new TypeError("Cannot get a broker: call setBroker() first, or set DRAMATIQ_BROKER_URL");
   }
-  return brokerFromUrl(url);
+  try {
+    return brokerFromUrl(url);
+  } catch (error) {
+    throw new TypeError(`Cannot use DRAMATIQ_BROKER_URL. ${errorMessage(error)}`, { cause: error });
+  }
 });

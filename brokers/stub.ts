@@ -1,12 +1,11 @@
 import { Broker, type BrokerOptions, type JoinOptions } from "../core/broker.ts";
-import { type ConsumeOptions, Consumer, type ReceiveOptions } from "../core/consumer.ts";
+import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
 import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
-import { MessageProxy } from "../core/message_proxy.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../core/queue_names.ts";
-import { decodeFromQueue } from "../core/undecodable_message.ts";
-import { Roster, type RosterItem } from "../core/roster.ts";
-import { Signal, type StoredMessage, StubQueue } from "./stub_queue.ts";
+import { StubConsumer } from "./stub_consumer.ts";
+import { Signal, StubQueue } from "./stub_queue.ts";
 
 /** Options for {@linkcode StubBroker}. */
 export interface StubBrokerOptions extends BrokerOptions {
@@ -51,7 +50,7 @@ export interface StubJoinOptions extends JoinOptions {
 export class StubBroker extends Broker {
   readonly #stored: Map<string, StubQueue> = new Map();
   readonly #consumers: Set<StubConsumer> = new Set();
-  readonly #deadLetters: MessageProxy[] = [];
+  #deadLetters: MessageProxy[] = [];
   readonly #failFast: boolean;
   /** Tells those who join that a queue may have become idle. */
   readonly #settled: Signal = new Signal();
@@ -81,11 +80,20 @@ export class StubBroker extends Broker {
    * Opens a consumer.
    *
    * @throws {QueueNotFound} If the queue is not declared.
+   * @throws {RangeError} If the prefetch is not a whole number above 0.
+   * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
+    this.#assertOpen(`consume "${queueName}"`);
+    const { prefetch = 1 } = options;
+    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
+      throw new RangeError(
+        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
+      );
+    }
     const consumer: StubConsumer = new StubConsumer(queueName, {
       queue: this.#queue(queueName),
-      prefetch: options.prefetch ?? 1,
+      prefetch,
       bury: (message) => this.#deadLetters.push(message),
       onClose: () => this.#consumers.delete(consumer),
     });
@@ -98,8 +106,9 @@ export class StubBroker extends Broker {
   async flush(queueName: string): Promise<void> {
     this.#queue(queueName).clear();
     this.#queue(delayQueueName(queueName)).clear();
-    const kept = this.#deadLetters.filter((one) => canonicalQueueName(one.queueName) !== queueName);
-    this.#deadLetters.splice(0, Infinity, ...kept);
+    this.#deadLetters = this.#deadLetters.filter((message) =>
+      canonicalQueueName(message.queueName) !== queueName
+    );
   }
 
   /** Drops all messages and dead letters. */
@@ -115,11 +124,15 @@ export class StubBroker extends Broker {
    * @param options How long to wait, and whether to throw what actors threw.
    * @throws {QueueNotFound} If the queue is not declared.
    * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws {ConnectionClosed} If the broker is, or gets, closed.
    * @throws The reason of the signal, if that aborts before.
    * @throws With `failFast`, the error of the first dead letter of the queue.
    */
   async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
     const { timeout = Infinity, failFast = this.#failFast, signal } = options;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
+    }
     const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
     let isLate = false;
     const wake = () => this.#settled.tell();
@@ -131,6 +144,7 @@ export class StubBroker extends Broker {
     try {
       while (true) {
         signal?.throwIfAborted();
+        this.#assertOpen(`join queue "${queueName}"`);
         if (failFast) this.#throwFirstFailure(queueName);
         if (queues.every((queue) => queue.isIdle)) return;
         if (isLate) {
@@ -150,11 +164,13 @@ export class StubBroker extends Broker {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()));
+    for (const queue of this.#stored.values()) queue.clear();
+    this.#settled.tell();
   }
 
   /** Stores encoded messages. */
   protected store(messages: readonly Message[]): void {
-    if (this.#closed) throw new ConnectionClosed("Cannot enqueue: the broker is closed");
+    this.#assertOpen("enqueue");
     // All or none: what cannot be encoded throws before anything is stored.
     const stored = messages.map((message) => ({
       queue: this.#queue(message.queueName),
@@ -167,6 +183,10 @@ export class StubBroker extends Broker {
   protected override prepare(message: Message, delay: number | undefined): Message {
     this.#queue(message.queueName);
     return super.prepare(message, delay);
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#closed) throw new ConnectionClosed(`Cannot ${what}: the broker is closed`);
   }
 
   /** The storage of a declared queue or its delay queue. */
@@ -195,107 +215,4 @@ export class StubBroker extends Broker {
 function etaOf(message: Message): number {
   const eta = message.option("eta");
   return typeof eta === "number" ? eta : 0;
-}
-
-/** A message as the consumer handed it out. */
-class StubDelivery extends MessageProxy implements RosterItem {
-  readonly stored: StoredMessage;
-  /** Grows from delivery to delivery. */
-  readonly order: number;
-  rosterIndex = -1;
-
-  constructor(queueName: string, stored: StoredMessage, order: number) {
-    super(decodeFromQueue(queueName, stored.data));
-    this.stored = stored;
-    this.order = order;
-  }
-}
-
-interface StubConsumerOptions {
-  readonly queue: StubQueue;
-  readonly prefetch: number;
-  bury(message: MessageProxy): void;
-  onClose(): void;
-}
-
-class StubConsumer extends Consumer {
-  readonly #options: StubConsumerOptions;
-  readonly #unsettled: Roster<StubDelivery> = new Roster();
-  /** Tells of room, when as many as the prefetch are unsettled. */
-  readonly #room: Signal = new Signal();
-  #deliveries = 0;
-  #isClosed = false;
-  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
-  #signal: AbortSignal | undefined;
-  readonly #wake = (): void => {
-    this.#room.tell();
-    this.#options.queue.wake();
-  };
-
-  constructor(queueName: string, options: StubConsumerOptions) {
-    super(queueName);
-    this.#options = options;
-  }
-
-  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
-    const { queue, prefetch } = this.#options;
-    this.#listenTo(signal);
-    while (!this.#isClosed && !signal?.aborted) {
-      const room = prefetch - this.#unsettled.size;
-      const stored = queue.take(Math.min(limit, room));
-      if (stored.length === 0) {
-        await (room > 0 ? queue.changed() : this.#room.next());
-        continue;
-      }
-      const messages = stored.map((one) =>
-        new StubDelivery(this.queueName, one, this.#deliveries++)
-      );
-      for (const message of messages) this.#unsettled.add(message);
-      return messages;
-    }
-    return [];
-  }
-
-  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async ack(messages: readonly MessageProxy[]): Promise<void> {
-    this.#options.queue.settled(this.#take(messages).length);
-  }
-
-  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async nack(messages: readonly MessageProxy[]): Promise<void> {
-    const taken = this.#take(messages);
-    for (const message of taken) this.#options.bury(message);
-    this.#options.queue.settled(taken.length);
-  }
-
-  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async requeue(messages: readonly MessageProxy[]): Promise<void> {
-    const taken = this.#take(messages);
-    this.#options.queue.putBack(taken.map((message) => message.stored));
-    this.#options.queue.settled(taken.length);
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#listenTo(undefined);
-    this.#wake();
-    this.#options.onClose();
-    await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
-  }
-
-  #listenTo(signal: AbortSignal | undefined): void {
-    if (signal === this.#signal) return;
-    this.#signal?.removeEventListener("abort", this.#wake);
-    signal?.addEventListener("abort", this.#wake);
-    this.#signal = signal;
-  }
-
-  /** Those that are still this consumer's to settle: not given back, nor settled before. */
-  #take(messages: readonly MessageProxy[]): StubDelivery[] {
-    const taken = messages.filter((message): message is StubDelivery =>
-      this.#unsettled.delete(message as StubDelivery)
-    );
-    this.#room.tell();
-    return taken;
-  }
 }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Encoded } from "../core/encoder.ts";
-import { Fifo } from "../worker/work_queue.ts";
+import { Fifo } from "../core/fifo.ts";
 
 /** A message in the memory of a `StubBroker`. */
 export interface StoredMessage {

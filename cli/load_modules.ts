@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage, formatTraceback } from "../core/errors.ts";
 import { getBroker } from "../core/global_broker.ts";
 import { UsageError } from "./arguments.ts";
 
@@ -47,8 +47,16 @@ async function load(specifier: string): Promise<Record<string, unknown>> {
   try {
     return await import(url);
   } catch (error) {
-    throw new UsageError(`Cannot import ${specifier}: ${errorMessage(error)}`, { cause: error });
+    throw new UsageError(`Cannot import ${specifier}: ${whatFailed(error)}`, { cause: error });
   }
+}
+
+/** One line for what the runtime says of a module; where it failed for what a module throws. */
+function whatFailed(error: unknown): string {
+  const isOfRuntime = error instanceof SyntaxError ||
+    /^(?:Module not found|Cannot find|Expected|The module's source)/.test(errorMessage(error)) ||
+    (error as { code?: string }).code === "ERR_MODULE_NOT_FOUND";
+  return isOfRuntime ? errorMessage(error) : formatTraceback(error).trimEnd();
 }
 
 function globalBroker(): Broker {

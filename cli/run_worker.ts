@@ -1,7 +1,7 @@
 import process from "node:process";
-import { configure, getConsoleSink } from "@logtape/logtape";
+import { configure, getConfig, getConsoleSink } from "@logtape/logtape";
 import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError } from "../core/errors.ts";
+import { BrokerConnectionError, MiddlewareError } from "../core/errors.ts";
 import { Worker } from "../worker/worker.ts";
 import { type Arguments, HELP, parseArguments, UsageError } from "./arguments.ts";
 import { loadModules } from "./load_modules.ts";
@@ -15,7 +15,7 @@ const NO_CONNECTION = 3;
 /**
  * The command line of a worker.
  *
- * Source of the exit codes: `protocol/cli.json`.
+ * Source of the exit codes: `tests/vectors/cli.json`.
  *
  * @param args The arguments after the program.
  * @returns The exit code, once the worker has stopped.
@@ -27,19 +27,30 @@ export async function runWorker(args: readonly string[]): Promise<number> {
       process.stdout.write(parsed === "help" ? HELP : `${VERSION}\n`);
       return OK;
     }
-    await configure({
-      sinks: { console: getConsoleSink() },
-      loggers: [
-        { category: "dramatiq", lowestLevel: "info", sinks: ["console"] },
-        { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["console"] },
-      ],
-    });
-    return await work(await loadModules(parsed.modules), parsed);
+    const broker = await loadModules(parsed.modules);
+    await configureLogging();
+    return await work(broker, parsed);
   } catch (error) {
     if (error instanceof UsageError) return report(error, WRONG_USAGE);
     if (error instanceof BrokerConnectionError) return report(error, NO_CONNECTION);
+    // A variable of the environment, or a middleware that objects.
+    if (error instanceof RangeError || error instanceof MiddlewareError) {
+      return report(error, WRONG_USAGE);
+    }
     throw error;
   }
+}
+
+/** Shows the log, unless the modules have seen to that. */
+async function configureLogging(): Promise<void> {
+  if (getConfig() !== null) return;
+  await configure({
+    sinks: { console: getConsoleSink() },
+    loggers: [
+      { category: "dramatiq", lowestLevel: "info", sinks: ["console"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["console"] },
+    ],
+  });
 }
 
 async function work(broker: Broker, { queues, concurrency, shutdownTimeout }: Arguments) {

@@ -2,6 +2,7 @@ import type { Broker } from "./broker.ts";
 import type {
   ActorFunction,
   ActorOptions,
+  ArgsOf,
   CallbackOption,
   MessageArgs,
   MessageWithOptions,
@@ -54,8 +55,14 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    * @throws {TypeError} If it has no name, or an option is of the wrong type.
    */
   constructor(fn: (...args: P) => R | Promise<R>, options: ActorOptions = {}) {
-    const { actorName = fn.name, queueName = "default", priority = 0, broker, ...others } = options;
-    if (typeof fn !== "function") throw new TypeError(`Cannot make an actor of ${String(fn)}`);
+    if (typeof fn !== "function" || isClass(fn)) {
+      throw new TypeError(
+        `Cannot make an actor of ${isClass(fn) ? `class ${fn.name}` : String(fn)}: ` +
+          "it must be a function, or a class that extends GenericActor",
+      );
+    }
+    const { actorName = fn.name, queueName = "default", priority = 0, broker, ...others } =
+      options ?? {};
     if (typeof actorName !== "string" || actorName === "") {
       throw new TypeError(
         "Cannot make an actor of an anonymous function: name it, or set actorName",
@@ -65,6 +72,9 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
       throw new TypeError(
         `Cannot make actor "${actorName}": its priority must be a number, not ${String(priority)}`,
       );
+    }
+    if (broker !== undefined && typeof broker.declareActor !== "function") {
+      throw new TypeError(`Cannot make actor "${actorName}": its broker is ${String(broker)}`);
     }
     // An actor is a function of its own with the methods of this class, so that it can be called.
     const self = (...args: P) => fn(...args);
@@ -110,6 +120,14 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     { args = [], kwargs, ...options }: MessageWithOptions<readonly unknown[]>,
   ): Message<R> {
     const { queueName, actorName } = this;
+    if (!Array.isArray(args)) {
+      throw new TypeError(`Cannot send ${actorName}: args must be an array, not ${String(args)}`);
+    }
+    if (kwargs !== undefined && (typeof kwargs !== "object" || Array.isArray(kwargs))) {
+      throw new TypeError(
+        `Cannot send ${actorName}: kwargs must be an object, not ${String(kwargs)}`,
+      );
+    }
     const named = namesOfActors(options, `a message for actor "${actorName}"`) as MessageOptions;
     return new Message({ queueName, actorName, args, options: named, ...(kwargs && { kwargs }) });
   }
@@ -134,10 +152,10 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    * @returns The message as it was stored.
    * @throws The same as {@linkcode Actor.send}.
    */
-  sendWithOptions(options: SendWithOptions<P>): Promise<Message<R>> {
+  async sendWithOptions(options: SendWithOptions<P> & ArgsOf<P>): Promise<Message<R>> {
     const { delay, ...others } = options;
     const message = this.messageWithOptions(others as MessageWithOptions<P>);
-    return this.broker.enqueue(message as unknown as Message<R>, { delay });
+    return await this.broker.enqueue(message as unknown as Message<R>, { delay });
   }
 
   /**
@@ -184,7 +202,8 @@ Object.setPrototypeOf(Actor.prototype, Function.prototype);
  * await greet.sendWithOptions({ args: ["Grace"], delay: { minutes: 5 } });
  * ```
  */
-export function actor<P extends unknown[], R>(
+// deno-lint-ignore no-explicit-any -- with `unknown`, a parameter with a default is unknown, too
+export function actor<P extends any[], R>(
   fn: (...args: P) => R,
   options?: ActorOptions,
 ): Actor<P, Awaited<R>>;
@@ -209,6 +228,12 @@ export function actor(
     : new Actor(fn as ActorFunction, options);
   made.broker.declareActor(made);
   return made;
+}
+
+/** Classes can only be called with `new`. */
+function isClass(value: unknown): boolean {
+  if (typeof value !== "function") return false;
+  return Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
 }
 
 function namesOfActors<T extends Record<string, unknown>>(options: T, owner: string): T {

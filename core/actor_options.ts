@@ -95,6 +95,10 @@ export interface MessageWithOptions<A extends readonly unknown[]>
   [name: string]: unknown;
 }
 
+/** Arguments, where a function cannot do without: positional ones, or those of a Python peer. */
+export type ArgsOf<P extends readonly unknown[]> = [] extends P ? unknown
+  : { args: P } | { kwargs: Kwargs };
+
 /** Options of {@linkcode Actor.sendWithOptions}. */
 export interface SendWithOptions<A extends readonly unknown[]>
   extends Omit<KnownMessageOptions, CallbackOption | "delay"> {

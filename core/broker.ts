@@ -189,17 +189,19 @@ export abstract class Broker implements AsyncDisposable {
   /**
    * Declares an actor and its queue. `actor()` does so.
    *
-   * @throws {TypeError} If the name is taken, or it has an option that no middleware knows.
+   * @throws {TypeError} If the name is taken, it has an option that no middleware knows, or
+   *   one that makes no sense to the middleware that does.
    */
   declareActor(actor: Actor): void {
     if (this.#actors.has(actor.actorName)) {
       throw new TypeError(`Cannot declare actor "${actor.actorName}": the name is taken`);
     }
     this.#assertOptionsKnown(actor);
-    this.emit("beforeDeclareActor", actor);
+    for (const middleware of this.#middleware) middleware.checkActorOptions?.(actor);
+    this.#emitter.emitNow("beforeDeclareActor", actor);
     this.declareQueue(actor.queueName);
     this.#actors.set(actor.actorName, actor);
-    this.emit("afterDeclareActor", actor);
+    this.#emitter.emitNow("afterDeclareActor", actor);
   }
 
   /**
@@ -210,10 +212,10 @@ export abstract class Broker implements AsyncDisposable {
   declareQueue(queueName: string): void {
     assertQueueName(queueName);
     if (this.#queues.has(queueName)) return;
-    this.emit("beforeDeclareQueue", queueName);
+    this.#emitter.emitNow("beforeDeclareQueue", queueName);
     this.#queues.add(queueName);
-    this.emit("afterDeclareQueue", queueName);
-    this.emit("afterDeclareDelayQueue", delayQueueName(queueName));
+    this.#emitter.emitNow("afterDeclareQueue", queueName);
+    this.#emitter.emitNow("afterDeclareDelayQueue", delayQueueName(queueName));
   }
 
   /**
@@ -311,10 +313,11 @@ export abstract class Broker implements AsyncDisposable {
    */
   protected prepare(message: Message, delay: number | undefined): Message {
     if (delay === undefined) return message;
-    return message.copy({
-      queueName: delayQueueName(message.queueName),
-      options: { eta: this.clock.now() + Math.round(delay) },
-    });
+    const eta = this.clock.now() + Math.round(delay);
+    if (!Number.isSafeInteger(eta)) {
+      throw new RangeError(`Cannot delay a message by ${delay} ms: that is beyond all calendars`);
+    }
+    return message.copy({ queueName: delayQueueName(message.queueName), options: { eta } });
   }
 
   #setMiddleware(middleware: readonly Middleware[]): void {

@@ -2,29 +2,39 @@
 export type Timer = unknown;
 
 /**
- * Time as the library sees it. Everything that waits or compares times asks the
+ * Time as brokers, workers and middleware see it: delays, limits and waits go by the
  * broker's clock, so that tests can turn its hands.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls back once, `ms` milliseconds from now at the earliest. */
+  /** Calls back once, `ms` milliseconds from now at the earliest; never, if that is `Infinity`. */
   setTimer(callback: () => void, ms: number): Timer;
   /** Takes a pending call back; does nothing for one that has been made. */
   clearTimer(timer: Timer): void;
 }
 
-/** The longest that `setTimeout` can wait; anything above fires at once. */
+/** The longest that `setTimeout` can wait; anything above would fire at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/** A timer that may outlast `setTimeout`. */
+interface LongTimer {
+  id: ReturnType<typeof setTimeout> | undefined;
+}
 
 /** The time of the machine. */
 export const systemClock: Clock = {
   now: Date.now,
   setTimer(callback: () => void, ms: number): Timer {
-    // A timer that fires early does no harm: who set it compares times and sets it again.
-    return setTimeout(callback, Math.min(Math.max(ms, 0), MAX_TIMEOUT));
+    const timer: LongTimer = { id: undefined };
+    const wait = (left: number) => {
+      const part = Math.min(Math.max(left, 0), MAX_TIMEOUT);
+      timer.id = setTimeout(() => part < left ? wait(left - part) : callback(), part);
+    };
+    if (ms !== Infinity) wait(ms);
+    return timer;
   },
   clearTimer(timer: Timer): void {
-    clearTimeout(timer as number);
+    clearTimeout((timer as LongTimer).id);
   },
 };

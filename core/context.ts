@@ -3,8 +3,6 @@ import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 
 const running = new AsyncLocalStorage<MessageProxy>();
-/** Never aborts: what `currentSignal` gives outside an actor. */
-const idle = new AbortController().signal;
 
 /**
  * The message that the calling actor runs for.
@@ -45,7 +43,8 @@ export function currentMessage(): Message | undefined {
  * ```
  */
 export function currentSignal(): AbortSignal {
-  return running.getStore()?.signal ?? idle;
+  // Outside an actor a new one each time: listeners on a shared one would pile up.
+  return running.getStore()?.signal ?? new AbortController().signal;
 }
 
 /**

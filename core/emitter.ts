@@ -6,35 +6,36 @@ import { getLogger } from "./logging.ts";
 /** The hooks that a broker or worker calls. */
 export type HookName = Exclude<
   keyof Middleware,
-  "actorOptions" | "forks" | "resultBackend" | "wrapActor" | "beginGroup"
+  "actorOptions" | "forks" | "resultBackend" | "wrapActor" | "beginGroup" | "checkActorOptions"
 >;
 
-const HOOKS: readonly HookName[] = [
-  "beforeAck",
-  "afterAck",
-  "beforeNack",
-  "afterNack",
-  "beforeDeclareActor",
-  "afterDeclareActor",
-  "beforeDeclareQueue",
-  "afterDeclareQueue",
-  "afterDeclareDelayQueue",
-  "beforeEnqueue",
-  "afterEnqueue",
-  "beforeDelayMessage",
-  "beforeProcessMessage",
-  "afterProcessMessage",
-  "afterSkipMessage",
-  "afterProcessBoot",
-  "beforeWorkerBoot",
-  "afterWorkerBoot",
-  "beforeWorkerShutdown",
-  "afterWorkerShutdown",
-  "afterConsumerThreadBoot",
-  "beforeConsumerThreadShutdown",
-  "afterWorkerThreadBoot",
-  "beforeWorkerThreadShutdown",
-];
+/** All hooks; a record, so that the compiler misses one that is forgotten. */
+const HOOKS: Record<HookName, true> = {
+  beforeAck: true,
+  afterAck: true,
+  beforeNack: true,
+  afterNack: true,
+  beforeDeclareActor: true,
+  afterDeclareActor: true,
+  beforeDeclareQueue: true,
+  afterDeclareQueue: true,
+  afterDeclareDelayQueue: true,
+  beforeEnqueue: true,
+  afterEnqueue: true,
+  beforeDelayMessage: true,
+  beforeProcessMessage: true,
+  afterProcessMessage: true,
+  afterSkipMessage: true,
+  afterProcessBoot: true,
+  beforeWorkerBoot: true,
+  afterWorkerBoot: true,
+  beforeWorkerShutdown: true,
+  afterWorkerShutdown: true,
+  afterConsumerThreadBoot: true,
+  beforeConsumerThreadShutdown: true,
+  afterWorkerThreadBoot: true,
+  beforeWorkerThreadShutdown: true,
+};
 
 /** What a hook gets after the broker. */
 export type HookArguments<H extends HookName> = Parameters<NonNullable<Middleware[H]>> extends
@@ -62,7 +63,7 @@ export class Emitter {
 
   /** Takes over a new list of middleware, in its order. */
   update(middleware: readonly Middleware[]): void {
-    for (const hook of HOOKS) {
+    for (const hook of Object.keys(HOOKS) as HookName[]) {
       const subscribers = middleware.filter((one) => one[hook] !== undefined).map((one) => ({
         middleware: one,
         call: (one[hook] as Subscriber["call"]).bind(one),
@@ -75,6 +76,20 @@ export class Emitter {
   /** @returns Whether anybody has this hook. */
   has(hook: HookName): boolean {
     return this.#subscribers.get(hook)!.length > 0;
+  }
+
+  /**
+   * Calls the hooks of declaring, which are synchronous as declaring is.
+   *
+   * @throws {TypeError} If one of them is not.
+   */
+  emitNow(hook: HookName, subject: unknown): void {
+    const pending = this.emit(hook, subject);
+    if (pending === undefined) return;
+    pending.catch(() => {}); // it is too late for what it would say
+    throw new TypeError(
+      `Cannot wait for hook ${hook}: declaring is synchronous, and so are its hooks`,
+    );
   }
 
   /** @returns A promise if one of the hooks is asynchronous, else nothing. */
@@ -143,7 +158,9 @@ export class Emitter {
     subscriber: Subscriber,
     hook: HookName,
   ): SuccessorNotStored | undefined {
-    if (error instanceof SuccessorNotStored) return unstored ?? error;
+    // Elsewhere nobody could act on it: whatever has happened has happened.
+    const isHeard = hook === "afterProcessMessage" && error instanceof SuccessorNotStored;
+    if (isHeard) return unstored ?? error;
     this.#log(error, subscriber, hook);
     return unstored;
   }

@@ -63,7 +63,7 @@ const SHALLOW_LENGTH = 2 * MAX_DEPTH;
  * inside an actor; a message that passes through (a retry, the next message of a
  * pipeline, an argument of a callback) keeps them.
  *
- * Source: `protocol/messages.json`.
+ * Source: `tests/vectors/messages.json`.
  */
 export class JSONEncoder implements Encoder {
   /**

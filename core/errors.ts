@@ -198,7 +198,7 @@ export class ResultFailure extends ResultError {
  * Thrown by a middleware's `before…` hook to stop what is going on: declaring,
  * enqueueing or processing. Any other error in a hook is logged and ignored.
  *
- * Source: `rules` in `protocol/hooks.json`.
+ * Source: `rules` in `tests/vectors/hooks.json`.
  */
 export class MiddlewareError extends DramatiqError {
   static {
@@ -239,6 +239,14 @@ export class SuccessorNotStored extends DramatiqError {
  * @returns The name, never empty.
  */
 export function errorType(thrown: unknown): string {
+  try {
+    return typeOf(thrown);
+  } catch {
+    return typeof thrown; // a revoked proxy, a name that throws
+  }
+}
+
+function typeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return thrown === null ? "null" : typeof thrown;
   // A name counts if the error or its class set it; an inherited one is that of a base class.
   const isOwnName = Object.hasOwn(thrown, "name") ||
@@ -253,7 +261,11 @@ export function errorType(thrown: unknown): string {
  * @returns Its message, or its text when it is no error.
  */
 export function errorMessage(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : toText(thrown);
+  try {
+    return thrown instanceof Error ? String(thrown.message) : toText(thrown);
+  } catch {
+    return toText(thrown); // a revoked proxy, a message that throws
+  }
 }
 
 /** A traceback is for reading; what is longer says nothing more. */
@@ -273,17 +285,30 @@ export function formatTraceback(thrown: unknown): string {
   do {
     seen.add(current);
     parts.push(stackOf(current));
-    current = current instanceof Error ? current.cause : undefined;
+    current = causeOf(current);
   } while (current !== undefined && current !== null && !seen.has(current));
   const text = parts.join("\nCaused by: ");
   return (text.length > MAX_TRACEBACK_LENGTH ? `${text.slice(0, MAX_TRACEBACK_LENGTH)}…` : text) +
     "\n";
 }
 
+function causeOf(thrown: unknown): unknown {
+  try {
+    return thrown instanceof Error ? thrown.cause : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function stackOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return `${errorType(thrown)}: ${toText(thrown)}`;
-  const head = `${errorType(thrown)}: ${thrown.message}`;
-  const stack = thrown.stack ?? "";
+  const head = `${errorType(thrown)}: ${errorMessage(thrown)}`;
+  let stack: unknown;
+  try {
+    stack = thrown instanceof Error ? thrown.stack : undefined;
+  } catch {
+    return head;
+  }
+  if (typeof stack !== "string") return head;
   // V8 puts the head into the stack, under the name at construction; JavaScriptCore leaves it out.
   const frames = stack.split("\n").filter((line) => /^\s+at |^[^\s]*@/.test(line));
   return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
@@ -296,4 +321,20 @@ function toText(thrown: unknown): string {
   } catch {
     return `a value of type ${typeof thrown}`;
   }
+}
+
+/**
+ * Makes anything that was thrown safe to handle.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @param origin Who threw it, for the text.
+ * @returns The same, unless it is nothing at all, or must not be touched (a revoked proxy).
+ */
+export function toThrown(thrown: unknown, origin: string): unknown {
+  try {
+    if (thrown instanceof Error || (thrown !== undefined && thrown !== null)) return thrown;
+  } catch {
+    return new Error(`${origin} threw something that cannot be looked at`);
+  }
+  return new Error(`${origin} threw ${thrown}`);
 }

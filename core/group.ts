@@ -39,6 +39,12 @@ export class Group<R = unknown> {
   /** Use {@linkcode group}, which infers the type of the results. */
   constructor(children: Iterable<GroupStep>, options: GroupOptions = {}) {
     this.children = [...children];
+    for (const child of this.children) {
+      if (child instanceof Message || child instanceof Pipeline || child instanceof Group) continue;
+      throw new TypeError(
+        `Cannot put ${String(child)} into a group: it takes messages, pipelines and groups`,
+      );
+    }
     this.options = options;
   }
 

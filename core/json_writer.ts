@@ -17,7 +17,7 @@ const NON_ASCII = /[^\x00-\x7e]/g;
  * Only what decodes to an equal value is taken: `null`, booleans, numbers, strings,
  * arrays and plain objects. Symbols as keys are not data, and left out.
  *
- * Source: `encoder` facts in `protocol/README.md`, messages.json.
+ * Source: `encoder` facts in `tests/vectors/README.md`, messages.json.
  *
  * @param value What to write.
  * @returns ASCII text.

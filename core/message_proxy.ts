@@ -128,12 +128,11 @@ export class MessageProxy {
 
   /**
    * The message as the dead letters are to keep it: undecodable data as it came,
-   * else with a `traceback` of what it failed with.
+   * else with the `traceback` of what it failed with in the end.
    */
   get deadLetter(): Message {
     const { message } = this;
     if (message instanceof UndecodableMessage || this.#exception === undefined) return message;
-    if (message.option("traceback") !== undefined) return message;
     return message.copy({ options: { traceback: formatTraceback(this.#exception) } });
   }
 

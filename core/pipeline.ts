@@ -1,7 +1,7 @@
 import type { Broker } from "./broker.ts";
 import { ResultMissing } from "./errors.ts";
 import { getBroker } from "./global_broker.ts";
-import type { Message } from "./message.ts";
+import { Message } from "./message.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { type Duration, toMilliseconds } from "./duration.ts";
 
@@ -66,6 +66,12 @@ export class Pipeline<R = unknown, I = unknown> {
   /** Use {@linkcode pipeline}, which checks that the types fit. */
   constructor(steps: readonly PipelineStep[], options: PipelineOptions = {}) {
     if (steps.length === 0) throw new RangeError("Cannot make a pipeline of no messages");
+    for (const step of steps) {
+      if (step instanceof Message || step instanceof Pipeline) continue;
+      throw new TypeError(
+        `Cannot put ${String(step)} into a pipeline: it takes messages and pipelines`,
+      );
+    }
     this.messages = link(
       steps.flatMap((step) => step instanceof Pipeline ? step.messages : [step]),
     );

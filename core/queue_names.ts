@@ -22,6 +22,12 @@ export function canonicalQueueName(queueName: string): string {
  * @throws {TypeError} If it cannot be the name of a queue.
  */
 export function assertQueueName(queueName: string): void {
+  if (typeof queueName === "string" && canonicalQueueName(queueName) !== queueName) {
+    throw new TypeError(
+      `Cannot declare queue "${queueName}": names that end in .DQ or .XQ are those of the delayed ` +
+        "messages and dead letters of a queue",
+    );
+  }
   if (typeof queueName !== "string" || !QUEUE_NAME.test(queueName)) {
     throw new TypeError(
       `Cannot declare queue ${JSON.stringify(queueName)}: names start with a letter or ` +

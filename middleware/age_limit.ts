@@ -1,7 +1,9 @@
+import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { SkipMessage } from "../core/errors.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware } from "./middleware.ts";
+import { checkNumberOption, numberOption } from "./options.ts";
 
 /** Options for {@linkcode AgeLimit}. */
 export interface AgeLimitOptions {
@@ -45,9 +47,14 @@ export class AgeLimit implements Middleware {
     this.#maxAge = maxAge;
   }
 
+  /** Refuses a limit that is none. */
+  checkActorOptions(actor: Actor): void {
+    checkNumberOption(actor, "maxAge", { least: 0, isExclusive: true });
+  }
+
   /** Fails a message that is past its limit and skips its actor. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    const maxAge = broker.getOption(message, "maxAge", this.#maxAge);
+    const maxAge = numberOption(broker, message, "maxAge", this.#maxAge);
     if (maxAge === Infinity || broker.clock.now() - message.messageTimestamp < maxAge) return;
 
     message.fail(); // A skipped message that has not failed would be acknowledged.

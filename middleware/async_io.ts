@@ -2,6 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../core/clock.ts";
 import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
 
 const log = getLogger("middleware", "AsyncIO");
@@ -24,10 +25,13 @@ export interface AsyncIOOptions {
  *
  * What an actor does before its first `await` is measured exactly. What it does
  * later is seen as a late timer, and blamed on the actors that were running.
+ *
+ * Add it before the worker starts.
  */
 export class AsyncIO implements Middleware {
   readonly #threshold: number;
   readonly #running: Set<string> = new Set();
+  readonly #workers: Set<Worker> = new Set();
   #timer: Timer | undefined;
   #dueAt = 0;
 
@@ -64,12 +68,15 @@ export class AsyncIO implements Middleware {
   }
 
   /** Starts to watch. */
-  afterWorkerBoot(broker: Broker): void {
-    this.#watch(broker);
+  afterWorkerBoot(broker: Broker, worker: Worker): void {
+    this.#workers.add(worker);
+    if (this.#timer === undefined) this.#watch(broker);
   }
 
-  /** Stops to watch. */
-  beforeWorkerShutdown(broker: Broker): void {
+  /** Stops to watch with the last worker. */
+  afterWorkerShutdown(broker: Broker, worker: Worker): void {
+    this.#workers.delete(worker);
+    if (this.#workers.size > 0) return;
     if (this.#timer !== undefined) broker.clock.clearTimer(this.#timer);
     this.#timer = undefined;
   }

@@ -18,7 +18,7 @@ const MAX_EXPONENT = 32;
  * attempt, and jitter adds up to as much again. A draw past `maxBackoff` is
  * replaced by one between half of it and all of it.
  *
- * Source: `backoff` in `protocol/retries.json`.
+ * Source: `backoff` in `tests/vectors/retries.json`.
  *
  * @param attempt Failed attempts before this one, from 0.
  * @param options The range.

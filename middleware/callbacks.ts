@@ -11,7 +11,7 @@ import { sendSuccessor } from "./successor.ts";
  * - `onFailure` names one that is sent the message and `{ type, message }` of the error,
  *   after every failed attempt, also when a retry follows.
  *
- * Source: group `callbacks` in `protocol/retries.json`.
+ * Source: group `callbacks` in `tests/vectors/retries.json`.
  *
  * @example Hear of failures
  * ```ts

@@ -9,7 +9,7 @@ import { TimeLimit } from "./time_limit.ts";
 /**
  * The middleware that a broker has unless it is given others, in dramatiq's order.
  *
- * Source: `default_middleware` in `protocol/hooks.json`.
+ * Source: `default_middleware` in `tests/vectors/hooks.json`.
  *
  * @returns A new list of new instances.
  */

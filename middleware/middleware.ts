@@ -24,9 +24,9 @@ export interface ProcessOutcome {
  * `before…` hooks run in the order of the list: a `MiddlewareError` stops the rest
  * and goes to the caller. `after…` hooks run in reverse. Any other error, and any
  * error at all in `after…`, is logged and ignored; `SuccessorNotStored` alone is
- * heard.
+ * heard, in `afterProcessMessage`.
  *
- * Source: `rules` in `protocol/hooks.json`.
+ * Source: `rules` in `tests/vectors/hooks.json`.
  *
  * @example Count what is processed
  * ```ts
@@ -68,6 +68,14 @@ export interface Middleware {
    * @param memberCount How many messages have to succeed.
    */
   beginGroup?(broker: Broker, completionUuid: string, memberCount: number): Promise<void>;
+
+  /**
+   * Refuses options of an actor that make no sense, before anything is declared.
+   *
+   * @throws {TypeError} If one is of the wrong type.
+   * @throws {RangeError} If one is out of range.
+   */
+  checkActorOptions?(actor: Actor): void;
 
   /** Before a message is acknowledged. An error cannot keep it from that. */
   beforeAck?(broker: Broker, message: MessageProxy): void | Promise<void>;

@@ -12,7 +12,7 @@ import { sendSuccessor } from "./successor.ts";
  * `pipeIgnore` keeps the result back: on a message, from being given to that
  * message; on an actor, from being given by that actor.
  *
- * Source: `pipelines` in `protocol/retries.json`.
+ * Source: `pipelines` in `tests/vectors/retries.json`.
  */
 export class Pipelines implements Middleware {
   /** Names of the actor options that this middleware reads. */

@@ -1,3 +1,4 @@
+import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
 import { errorMessage, formatTraceback, Retry, SuccessorNotStored } from "../core/errors.ts";
@@ -5,6 +6,7 @@ import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { computeBackoff } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import { asNumber, checkNumberOption, numberOption } from "./options.ts";
 import { sendSuccessor } from "./successor.ts";
 
 const log = getLogger("middleware", "Retries");
@@ -40,7 +42,7 @@ const LONGEST_BACKOFF = 604_800_000;
  * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form,
  * and `{ retries, max_retries }` when it is given up.
  *
- * Source: group `retries` in `protocol/retries.json`.
+ * Source: group `retries` in `tests/vectors/retries.json`.
  *
  * @example Try three times, from one second on
  * ```ts
@@ -90,6 +92,24 @@ export class Retries implements Middleware {
     this.#retryWhen = retryWhen;
   }
 
+  /** Refuses options that could never decide on a retry. */
+  checkActorOptions(actor: Actor): void {
+    for (const name of ["maxRetries", "minBackoff", "maxBackoff"]) {
+      checkNumberOption(actor, name, { least: 0 });
+    }
+    const { throws = [], retryWhen } = actor.options;
+    try {
+      errorClasses(throws);
+      if (typeof (retryWhen ?? Retries) !== "function") {
+        throw new TypeError(
+          `option retryWhen must be a function, not ${JSON.stringify(retryWhen)}`,
+        );
+      }
+    } catch (error) {
+      throw new TypeError(`Cannot declare actor "${actor.actorName}": ${errorMessage(error)}`);
+    }
+  }
+
   /** Sends the retry of a failed message, or fails it for good. */
   afterProcessMessage(
     broker: Broker,
@@ -135,19 +155,13 @@ export class Retries implements Middleware {
 
   #isExpected(broker: Broker, message: MessageProxy, exception: unknown): boolean {
     const throws = broker.getOption<unknown>(message, "throws", []);
-    const classes = Array.isArray(throws) ? throws : [throws];
-    for (const one of classes) {
-      if (typeof one !== "function") {
-        throw new TypeError(`option throws must be an error class, not ${JSON.stringify(one)}`);
-      }
-    }
-    return classes.some((one: ErrorClass) => exception instanceof one);
+    return errorClasses(throws).some((one) => exception instanceof one);
   }
 
   /** The limit that counts; an explicit `null` on the message or actor lifts it. */
   #limit(broker: Broker, message: MessageProxy): number | null {
     const own = message.option("maxRetries");
-    if (own !== undefined) return own as number | null;
+    if (own !== undefined) return own === null ? null : asNumber("maxRetries", own);
     const ofActor = broker.actors.get(message.actorName)?.options["maxRetries"];
     return ofActor !== undefined ? ofActor as number | null : this.#maxRetries;
   }
@@ -213,16 +227,9 @@ function countRetries(message: MessageProxy): number {
   return asNumber("retries", message.option("retries") ?? 0);
 }
 
-function numberOption(
-  broker: Broker,
-  message: MessageProxy,
-  name: string,
-  fallback: number,
-): number {
-  return asNumber(name, broker.getOption<unknown>(message, name, fallback));
-}
-
-function asNumber(name: string, value: unknown): number {
-  if (typeof value === "number" && !Number.isNaN(value)) return value;
-  throw new TypeError(`option ${name} must be a number, not ${JSON.stringify(value)}`);
+function errorClasses(throws: unknown): ErrorClass[] {
+  const classes: unknown[] = Array.isArray(throws) ? throws : [throws];
+  const strange = classes.find((one) => typeof one !== "function");
+  if (strange === undefined) return classes as ErrorClass[];
+  throw new TypeError(`option throws must be an error class, not ${JSON.stringify(strange)}`);
 }

@@ -1,9 +1,16 @@
 import type { Broker } from "../core/broker.ts";
-import { errorMessage, SuccessorNotStored } from "../core/errors.ts";
+import { BrokerConnectionError, errorMessage, SuccessorNotStored } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
 
+/** Attempts to store a successor while the server is away. */
+const ATTEMPTS = 5;
+/** Milliseconds between two of them. */
+const PAUSE = 1_000;
+
 /**
- * Sends what must outlive the message that is being processed.
+ * Sends what must outlive the message that is being processed. A server that is away
+ * gets some seconds to come back: what was stored before this cannot be taken back, and
+ * to run the message again would store it twice.
  *
  * @param broker The broker.
  * @param what What it is, for the error text: "the retry".
@@ -17,10 +24,18 @@ export async function sendSuccessor(
   what: string,
   make: () => { message: Message; delay?: number | undefined },
 ): Promise<void> {
-  try {
-    const { message, delay } = make();
-    await broker.enqueue(message, { delay });
-  } catch (error) {
-    throw new SuccessorNotStored(`Cannot store ${what}: ${errorMessage(error)}`, { cause: error });
+  for (let attempt = 1;; attempt++) {
+    try {
+      const { message, delay } = make();
+      await broker.enqueue(message, { delay });
+      return;
+    } catch (error) {
+      if (!(error instanceof BrokerConnectionError) || attempt === ATTEMPTS) {
+        throw new SuccessorNotStored(`Cannot store ${what}: ${errorMessage(error)}`, {
+          cause: error,
+        });
+      }
+    }
+    await new Promise<void>((resolve) => broker.clock.setTimer(resolve, PAUSE));
   }
 }

@@ -1,3 +1,4 @@
+import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../core/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
@@ -5,6 +6,7 @@ import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
+import { checkNumberOption, numberOption } from "./options.ts";
 
 const log = getLogger("middleware", "TimeLimit");
 
@@ -36,6 +38,8 @@ export interface TimeLimitOptions {
  * One timer serves all messages that run. It is set for the nearest deadline, and
  * left alone when that message ends in time: when it fires it looks at what is
  * running, which is never much, and is set for the next.
+ *
+ * Add it before the worker starts.
  */
 export class TimeLimit implements Middleware {
   /** Names of the actor options that this middleware reads. */
@@ -64,6 +68,11 @@ export class TimeLimit implements Middleware {
     this.#grace = grace;
   }
 
+  /** Refuses a limit that is none. */
+  checkActorOptions(actor: Actor): void {
+    checkNumberOption(actor, "timeLimit", { least: 0, isExclusive: true });
+  }
+
   /** Notes who runs messages. */
   beforeWorkerBoot(_broker: Broker, worker: Worker): void {
     this.#workers.add(worker);
@@ -71,7 +80,7 @@ export class TimeLimit implements Middleware {
 
   /** Notes when the message has to be done. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    const timeLimit = broker.getOption(message, "timeLimit", this.#timeLimit);
+    const timeLimit = numberOption(broker, message, "timeLimit", this.#timeLimit);
     if (timeLimit === Infinity) return;
     message.deadline = broker.clock.now() + timeLimit;
     if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);

@@ -67,10 +67,20 @@ export async function typeChecks(): Promise<void> {
   await add.send(1, 2, 3);
   // @ts-expect-error a text is not a number
   await add.sendWithOptions({ args: ["1", 2] });
+  // @ts-expect-error arguments are missing
+  await add.sendWithOptions({ delay: 5 });
+  await add.sendWithOptions({ kwargs: { a: 1, b: 2 }, delay: 5 });
   // @ts-expect-error a delay is a number or an object
   await add.sendWithOptions({ args: [1, 2], delay: "5s" });
   // @ts-expect-error a call is an array of arguments
   await add.sendMany([1, 2]);
+  const repeat = actor(function repeat(text: string, times = 2) {
+    return text.repeat(times);
+  }, { broker, actorName: "repeat" });
+  await repeat.send("a");
+  await repeat.send("a", 3);
+  // @ts-expect-error a number is not a text
+  await repeat.send(3);
   const sum: number = await add(1, 2);
   // @ts-expect-error calling it gives what the function gives
   const text: string = await add(1, 2);

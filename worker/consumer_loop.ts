@@ -3,7 +3,7 @@ import type { Consumer } from "../core/consumer.ts";
 import { ConnectionClosed, errorMessage } from "../core/errors.ts";
 import { getLogger, type Logger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { nextTurn, readEnvironmentNumber } from "../core/runtime.ts";
+import { nextTurn } from "../core/runtime.ts";
 import { Settlement, type SettlementOwner } from "./settlement.ts";
 
 const log = getLogger("worker", "consumer");
@@ -17,6 +17,8 @@ const MAX_PREFETCH = 65_535;
 export interface ConsumerLoopOptions {
   /** How many messages it may have at hand. */
   prefetch: number;
+  /** Milliseconds before it opens a new consumer after a failure. */
+  restartDelay: number;
   /** Takes over what was received; each message is to be settled there later. */
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void;
 }
@@ -62,13 +64,12 @@ export class ConsumerLoop {
    * @param broker The broker.
    * @param queueName The queue, or delay queue.
    * @param options Where messages go.
-   * @throws {RangeError} If `dramatiq_restart_delay` is set to anything but a whole number.
    */
   constructor(broker: Broker, queueName: string, options: ConsumerLoopOptions) {
     this.#broker = broker;
     this.queueName = queueName;
     this.#prefetch = Math.min(options.prefetch, MAX_PREFETCH);
-    this.#restartDelay = readEnvironmentNumber("dramatiq_restart_delay", 3_000);
+    this.#restartDelay = options.restartDelay;
     this.#deliver = options.deliver;
   }
 
@@ -102,14 +103,18 @@ export class ConsumerLoop {
     await this.#settlement?.flushed();
   }
 
-  /** Gives back what is at hand. Call `stopReceiving` first. */
-  async close(): Promise<void> {
+  /**
+   * Gives back what is at hand. Call `stopReceiving` first.
+   *
+   * @param gaveUp Ends the wait for acknowledgements that do not get through.
+   */
+  async close(gaveUp?: Promise<void>): Promise<void> {
     try {
       await this.#broker.emit("beforeConsumerThreadShutdown", this);
     } catch (error) {
       this.#log(log.error, "The consumer of {queue} stops against a middleware: {reason}", error);
     }
-    await this.flushed();
+    await Promise.race([this.flushed(), ...(gaveUp === undefined ? [] : [gaveUp])]);
     await this.#closeConsumer();
   }
 

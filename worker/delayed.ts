@@ -34,6 +34,7 @@ export async function moveDelayed(
       about(message, error),
     );
   }
+  if (settlement.isStale) return; // it is delivered again
   try {
     await broker.enqueue(message.message.copy({
       queueName: canonicalQueueName(message.queueName),
@@ -44,7 +45,9 @@ export async function moveDelayed(
       "Message {messageId} of {actor} cannot be put on its queue: {reason}",
       about(message, error),
     );
-    if (error instanceof BrokerConnectionError) return settlement.settle(message, "lost");
+    if (error instanceof BrokerConnectionError) {
+      return settlement.settle(message, "successorNotStored");
+    }
     message.stuffException(error);
     message.fail();
     return settlement.settle(message, "failed");

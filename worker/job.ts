@@ -1,6 +1,12 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError, Retry, SkipMessage, SuccessorNotStored } from "../core/errors.ts";
+import {
+  BrokerConnectionError,
+  Retry,
+  SkipMessage,
+  SuccessorNotStored,
+  toThrown,
+} from "../core/errors.ts";
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -9,9 +15,6 @@ import type { Executor, Run } from "./executors/executor.ts";
 import type { Settlement } from "./settlement.ts";
 
 const log = getLogger("worker");
-
-/** Milliseconds in which a server may come back. */
-const PAUSE_BEFORE_REQUEUE = 1_000;
 
 /** What became of a message. `Settlement.settle` says what that means for its queue. */
 export type Outcome =
@@ -55,8 +58,7 @@ export class Job implements Run, RosterItem {
   /** Its place among the jobs that run. */
   rosterIndex = -1;
   readonly #employer: Employer;
-  /** Whether the actor has settled, or was given up. */
-  #isOver = false;
+  #phase: "before" | "running" | "after" | "ended" = "before";
 
   /**
    * Prepares a job; `start` begins.
@@ -76,36 +78,42 @@ export class Job implements Run, RosterItem {
   /** Runs the hooks, then the actor. */
   start(): void {
     const { broker } = this.#employer;
+    this.message.onInterrupt = this;
+    let before: void | Promise<void> = undefined;
     try {
-      const before = broker.emit("beforeProcessMessage", this.message);
-      if (before === undefined) return this.#run();
-      before.then(() => this.#run(), (error) => this.fail(error));
+      before = broker.emit("beforeProcessMessage", this.message);
     } catch (error) {
-      this.fail(error);
+      return this.fail(error);
     }
+    if (before === undefined) return this.#run();
+    before.then(() => this.#run(), (error) => this.fail(error));
   }
 
-  /** Stops the actor: see `MessageProxy.interrupt`. */
+  /** Stops it, wherever it is: see `MessageProxy.interrupt`. */
   interrupted(reason: Interrupt, grace: number): void {
-    if (!this.#isOver) this.#employer.executor.interrupt(this, reason, grace);
+    if (this.#phase === "running") this.#employer.executor.interrupt(this, reason, grace);
+    // A hook cannot be asked to hurry.
+    else if (this.#phase === "before" && grace !== Infinity) this.fail(reason);
+    else if (this.#phase === "after" && reason instanceof WorkerLost) this.#end("lost");
   }
 
   /** The actor returned. */
   succeed(result: unknown): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#phase = "after";
     this.#afterProcess(result, undefined);
   }
 
   /** The actor threw, a hook refused the message, or the actor was given up. */
   fail(error: unknown): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    if (error instanceof SkipMessage || error instanceof WorkerLost) return this.#skip(error);
-
+    this.#phase = "after";
     const { message } = this;
     // `throw undefined` is a failure like any other.
-    const exception = error ?? new Error(`Actor ${message.actorName} threw ${error}`);
+    const exception = toThrown(error, `Actor ${message.actorName}`);
+    if (exception instanceof SkipMessage || exception instanceof WorkerLost) {
+      return this.#skip(exception);
+    }
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
     if (exception instanceof Retry) log.info(text, about(message, exception));
@@ -113,27 +121,31 @@ export class Job implements Run, RosterItem {
     this.#afterProcess(undefined, exception);
   }
 
+  /** Whether the actor has settled, or was given up. */
+  get #isOver(): boolean {
+    return this.#phase === "after" || this.#phase === "ended";
+  }
+
   #run(): void {
+    if (this.#isOver) return; // given up while a hook was waiting
     const { message } = this;
     // A hook may have failed it without a word.
     if (message.failed) return this.succeed(undefined);
     if (message.interruptReason !== undefined) return this.fail(message.interruptReason);
-    message.onInterrupt = this;
+    this.#phase = "running";
     this.#employer.executor.run(this);
   }
 
   #afterProcess(result: unknown, exception: unknown): void {
     const { message } = this;
+    let after: void | Promise<void> = undefined;
     try {
-      const after = this.#employer.broker.emit("afterProcessMessage", message, {
-        result,
-        exception,
-      });
-      if (after === undefined) return this.#conclude();
-      after.then(() => this.#conclude(), (error) => this.#successorNotStored(error));
+      after = this.#employer.broker.emit("afterProcessMessage", message, { result, exception });
     } catch (error) {
-      this.#successorNotStored(error);
+      return this.#successorNotStored(error);
     }
+    if (after === undefined) return this.#conclude();
+    after.then(() => this.#conclude(), (error) => this.#successorNotStored(error));
   }
 
   #conclude(): void {
@@ -146,14 +158,9 @@ export class Job implements Run, RosterItem {
     const { message } = this;
     const cause = error instanceof SuccessorNotStored ? error.cause : error;
     log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
-    if (cause instanceof BrokerConnectionError) {
-      // Were it given back at once, it might run in a tight circle.
-      const { clock } = this.#employer.broker;
-      clock.setTimer(() => this.#end("successorNotStored"), PAUSE_BEFORE_REQUEUE);
-      return;
-    }
-    // It will never be stored. With its retry safe, a dead letter would be a second copy.
+    // Its retry is safe. To run or keep it besides would make two of it, and four of those.
     if (message.retried) return this.#end("retried");
+    if (cause instanceof BrokerConnectionError) return this.#end("successorNotStored");
     message.fail();
     message.stuffException(error);
     this.#end("failed");
@@ -173,6 +180,8 @@ export class Job implements Run, RosterItem {
   }
 
   #end(outcome: Outcome): void {
+    if (this.#phase === "ended") return; // given up meanwhile
+    this.#phase = "ended";
     this.message.onInterrupt = undefined;
     this.#employer.finished(this, outcome);
   }

@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
+import type { Timer } from "../core/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
-import { errorMessage, MiddlewareError } from "../core/errors.ts";
+import { ActorNotFound, errorMessage, MiddlewareError } from "../core/errors.ts";
 import { about, getLogger } from "../core/logging.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -9,6 +10,9 @@ import type { Outcome } from "./job.ts";
 const log = getLogger("worker", "settlement");
 
 type Verb = "ack" | "nack" | "requeue";
+
+/** Milliseconds in which a server may come back. */
+const PAUSE_BEFORE_REQUEUE = 1_000;
 
 /** Who has messages settled: a consumer loop. */
 export interface SettlementOwner {
@@ -31,6 +35,8 @@ export class Settlement {
   readonly #batches: Record<Verb, MessageProxy[]> = { ack: [], nack: [], requeue: [] };
   #flushScheduled = false;
   #isStale = false;
+  /** Messages that are given back in a while. */
+  readonly #paused: Map<MessageProxy, Timer> = new Map();
   /** Messages received and not settled. */
   #atHand = 0;
   /** Flushes and hooks under way. */
@@ -58,6 +64,7 @@ export class Settlement {
   /** Notes that the consumer is gone. */
   abandon(): void {
     this.#isStale = true;
+    this.#endPauses();
   }
 
   /** Messages received and not settled. */
@@ -85,12 +92,16 @@ export class Settlement {
         return this.#conclude("nack", message);
       case "unknownActor": // Somebody may declare the actor and requeue it.
         message.fail();
+        message.stuffException(
+          new ActorNotFound(`Cannot find actor "${message.actorName}": it is not declared here`),
+        );
         return this.#conclude("nack", message);
       case "undecodable": // There is no message to tell hooks about, only bytes to keep.
+        message.stuffException((message.message as UndecodableMessage).error);
         logUndecodable(message);
         return this.#add("nack", message);
-      case "successorNotStored": // The server was away: another run gets another chance.
-        return this.#add("requeue", message);
+      case "successorNotStored": // The server was away: another run gets another chance, later.
+        return this.#requeueLater(message);
       case "lost": // It was not its fault: it runs again as if nothing had happened.
         return this.#add("requeue", message);
     }
@@ -98,6 +109,7 @@ export class Settlement {
 
   /** Resolves when everything that was settled so far has reached the broker. */
   async flushed(): Promise<void> {
+    for (const message of this.#endPauses()) this.#add("requeue", message);
     if (this.#flushScheduled) this.#flush();
     while (this.#pending > 0) {
       await new Promise<void>((resolve) => this.#flushedWaiters.push(resolve));
@@ -117,6 +129,23 @@ export class Settlement {
       before.catch((error) => this.#logRefusal(verb, message, error))
         .then(() => this.#add(verb, message)),
     );
+  }
+
+  /** Given back at once, a message that cannot be finished would run in a tight circle. */
+  #requeueLater(message: MessageProxy): void {
+    const timer = this.#broker.clock.setTimer(() => {
+      this.#paused.delete(message);
+      this.#add("requeue", message);
+    }, PAUSE_BEFORE_REQUEUE);
+    this.#paused.set(message, timer);
+  }
+
+  /** Ends all pauses. What is not given back now the consumer gives back when it closes. */
+  #endPauses(): MessageProxy[] {
+    const messages = [...this.#paused.keys()];
+    for (const timer of this.#paused.values()) this.#broker.clock.clearTimer(timer);
+    this.#paused.clear();
+    return messages;
   }
 
   #add(verb: Verb, message: MessageProxy): void {

@@ -1,3 +1,5 @@
+import { Fifo } from "../core/fifo.ts";
+
 /**
  * Items in the order in which they are to be worked on: lower priority numbers
  * first, within one priority first in, first out.
@@ -42,49 +44,5 @@ export class WorkQueue<T> {
   /** Takes everything off, in order. */
   drain(): T[] {
     return Array.from({ length: this.#size }, () => this.shift() as T);
-  }
-}
-
-/** First in, first out, without moving items at every `shift`. */
-export class Fifo<T> {
-  #items: (T | undefined)[] = [];
-  #head = 0;
-
-  /** How many items there are. */
-  get size(): number {
-    return this.#items.length - this.#head;
-  }
-
-  /** Adds an item at the end. */
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  /** Puts items back at the front, the first of them foremost. */
-  unshift(items: readonly T[]): void {
-    this.#items = [...items, ...this.#items.slice(this.#head)];
-    this.#head = 0;
-  }
-
-  /** Takes the first item off; `undefined` when there is none. */
-  shift(): T | undefined {
-    if (this.size === 0) return undefined;
-    const item = this.#items[this.#head];
-    this.#items[this.#head] = undefined; // lets go of it
-    this.#head += 1;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head >= 1_024 && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-
-  /** Drops everything. */
-  clear(): void {
-    this.#items = [];
-    this.#head = 0;
   }
 }

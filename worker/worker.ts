@@ -1,36 +1,30 @@
 import type { Broker } from "../core/broker.ts";
+import type { Timer } from "../core/clock.ts";
 import { errorMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
 import { Roster } from "../core/roster.ts";
-import { readEnvironmentNumber } from "../core/runtime.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
 import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
-import { InlineExecutor } from "./executors/inline.ts";
 import { type Employer, Job } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
 import { WorkQueue } from "./work_queue.ts";
+import {
+  checkWorkerOptions,
+  readWorkerEnvironment,
+  type WorkerEnvironment,
+  type WorkerOptions,
+} from "./worker_options.ts";
 
 const log = getLogger("worker");
 
-/** Options for {@linkcode Worker}. */
-export interface WorkerOptions {
-  /** Works on these queues only. @default {undefined} All queues of the broker. */
-  queues?: Iterable<string>;
-  /** How many messages run at once. @default {8} */
-  concurrency?: number;
-  /** dramatiq's name for `concurrency`. */
-  threads?: number;
-  /** Milliseconds that `stop` waits for what is running. @default {600_000} */
-  timeout?: number;
-  /** What runs the actors. @default {"inline"} The event loop of this worker. */
-  executor?: "inline" | Executor;
-}
+/** Milliseconds in which hooks and acknowledgements may end after the actors were given up. */
+const LAST_GRACE = 1_000;
 
 /**
  * Takes messages off the queues of a broker and runs their actors.
@@ -72,6 +66,12 @@ export class Worker implements AsyncDisposable {
   #isFilling = false;
   #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
+  #environment: WorkerEnvironment | undefined;
+  /** When `stop` waits no longer, in the time of the broker's clock. */
+  #deadline = Infinity;
+  #deadlineTimer: Timer | undefined;
+  /** Resolves some time after the deadline, for what does not even then end. */
+  readonly #gaveUp: PromiseWithResolvers<void> = Promise.withResolvers();
 
   /** Starts consumers of queues that are there, and of those declared later. */
   readonly #queueWatcher: Middleware = {
@@ -87,21 +87,19 @@ export class Worker implements AsyncDisposable {
    *
    * @param broker The broker to work for.
    * @param options What to work on, and how.
+   * @throws {TypeError} If an option is of the wrong type.
    * @throws {RangeError} If the concurrency is not a whole number above 0, or the
    *   timeout is below 0.
    */
   constructor(broker: Broker, options: WorkerOptions = {}) {
-    const { concurrency = options.threads ?? 8, timeout = 600_000, executor = "inline" } = options;
-    if (!(timeout >= 0)) {
-      throw new RangeError(`Cannot wait ${timeout} ms for actors: it must be 0 or more`);
-    }
+    const { queues, timeout, executor } = checkWorkerOptions(options);
     this.broker = broker;
-    this.executor = executor === "inline" ? new InlineExecutor({ concurrency }) : executor;
-    this.#queues = options.queues === undefined ? undefined : new Set(options.queues);
+    this.executor = executor;
+    this.#queues = queues;
     this.#timeout = timeout;
     this.#employer = {
       broker,
-      executor: this.executor,
+      executor,
       finished: (job, outcome) => {
         this.#running.delete(job);
         job.settlement.settle(job.message, outcome);
@@ -123,13 +121,18 @@ export class Worker implements AsyncDisposable {
    * @throws {RangeError} If an environment variable that it reads is no whole number.
    */
   async start(): Promise<void> {
-    if (this.#state !== "new") throw new TypeError("Cannot start a worker twice: make another one");
+    if (this.#state !== "new") {
+      throw new TypeError("Cannot start a worker that was started or stopped before: make another");
+    }
     this.#state = "starting";
     this.#started = this.#start();
     await this.#started;
   }
 
-  /** Takes up nothing new until `resume`. What runs goes on. */
+  /**
+   * Takes up nothing new until `resume`. What runs goes on; what is at hand stays there,
+   * and `join` waits for it. Does nothing unless the worker is running.
+   */
   pause(): void {
     if (this.#state !== "running") return;
     this.#state = "paused";
@@ -156,11 +159,13 @@ export class Worker implements AsyncDisposable {
    * Stops: takes up nothing new, gives back what has not begun, and waits for what
    * is running. What is still running when the time is over is given back, too.
    *
-   * @param timeout Milliseconds to wait. The default is the worker's `timeout`.
+   * @param timeout Milliseconds to wait. The default is the worker's `timeout`. Called
+   *   again with less, less counts.
    * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
    */
   stop(timeout: number = this.#timeout): Promise<void> {
-    this.#stopping ??= this.#stop(timeout);
+    if (this.#state !== "stopped" && this.#started !== undefined) this.#setDeadline(timeout);
+    this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
@@ -171,26 +176,33 @@ export class Worker implements AsyncDisposable {
 
   async #start(): Promise<void> {
     try {
+      this.#environment = readWorkerEnvironment(this.executor.concurrency);
       await this.broker.emit("beforeWorkerBoot", this);
     } catch (error) {
       this.#state = "stopped"; // before anything began
       throw error;
     }
-    this.broker.addMiddleware(this.#queueWatcher);
-    await this.executor.start(this.broker);
+    try {
+      this.broker.addMiddleware(this.#queueWatcher);
+      await this.executor.start(this.broker);
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
     await this.broker.emit("afterWorkerBoot", this);
     this.#state = "running";
     this.#startJobs();
   }
 
-  async #stop(timeout: number): Promise<void> {
-    if (this.#started === undefined) {
+  async #stop(): Promise<void> {
+    // Whoever called `start` hears of its failure; what did start is stopped all the same.
+    if (this.#state === "starting") {
+      await Promise.race([this.#started, this.#gaveUp.promise]).catch(() => {});
+    }
+    if (this.#state === "stopped" || this.#state === "new") {
       this.#state = "stopped";
       return;
     }
-    // Whoever called `start` hears of its failure; what did start is stopped all the same.
-    await this.#started.catch(() => {});
-    if (this.#state === "stopped") return;
     this.#state = "stopping";
     this.broker.removeMiddleware(this.#queueWatcher);
     let objection: unknown;
@@ -203,43 +215,52 @@ export class Worker implements AsyncDisposable {
     await Promise.all(loops.map((loop) => loop.stopReceiving()));
     for (const { message, settlement } of this.#work.drain()) settlement.settle(message, "lost");
     this.#wakeWaiters();
-    await this.#finish(timeout);
 
+    const gaveUp = this.#gaveUp.promise;
+    await Promise.race([this.join(), gaveUp]);
     await logged("executor", () => this.executor.stop());
     await Promise.all(
-      loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close())),
+      loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),
     );
+    if (this.#deadlineTimer !== undefined) this.broker.clock.clearTimer(this.#deadlineTimer);
     this.#state = "stopped";
     await this.broker.emit("afterWorkerShutdown", this);
     if (objection !== undefined) throw objection;
   }
 
-  /** Waits for what is running, and gives it up when the time is over. */
-  async #finish(timeout: number): Promise<void> {
+  /** Sets when what is running is given up; later calls can only bring it forward. */
+  #setDeadline(timeout: number): void {
     const { clock } = this.broker;
-    const timer = clock.setTimer(() => {
-      log.warn("Gives up on {count} messages that are still running", {
-        count: this.#running.size,
-      });
+    const deadline = clock.now() + timeout;
+    if (deadline >= this.#deadline) return;
+    this.#deadline = deadline;
+    if (this.#deadlineTimer !== undefined) clock.clearTimer(this.#deadlineTimer);
+    this.#deadlineTimer = clock.setTimer(() => {
+      const { size } = this.#running;
+      if (size > 0) {
+        log.warn("Gives up on {count} messages that are still running", { count: size });
+      }
       for (const { message } of this.#running) {
         message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
       }
+      this.#deadlineTimer = clock.setTimer(() => this.#gaveUp.resolve(), LAST_GRACE);
     }, timeout);
-    await this.join();
-    clock.clearTimer(timer);
   }
 
   #consume(queueName: string): void {
     const canonical = canonicalQueueName(queueName);
     if (this.#queues !== undefined && !this.#queues.has(canonical)) return;
     if (this.#loops.has(queueName)) return;
+    const { prefetch, delayPrefetch, restartDelay } = this.#environment!;
     const loop = queueName === delayQueueName(queueName)
       ? new ConsumerLoop(this.broker, queueName, {
-        prefetch: prefetch("dramatiq_delay_queue_prefetch", 1_000 * this.executor.concurrency),
+        prefetch: delayPrefetch,
+        restartDelay,
         deliver: (messages, settlement) => this.#deliverDelayed(messages, settlement),
       })
       : new ConsumerLoop(this.broker, queueName, {
-        prefetch: prefetch("dramatiq_queue_prefetch", 2 * this.executor.concurrency),
+        prefetch,
+        restartDelay,
         deliver: (messages, settlement) => this.#deliver(messages, settlement),
       });
     this.#loops.set(queueName, loop);
@@ -269,15 +290,18 @@ export class Worker implements AsyncDisposable {
     // A job that is over at once comes back here through `finished`.
     if (this.#isFilling) return;
     this.#isFilling = true;
-    const { concurrency } = this.executor;
-    while (this.#state === "running" && this.#running.size < concurrency) {
-      const job = this.#work.shift();
-      if (job === undefined) break;
-      if (job.settlement.isStale) continue; // it is delivered again, maybe to another worker
-      this.#running.add(job);
-      job.start();
+    try {
+      const { concurrency } = this.executor;
+      while (this.#state === "running" && this.#running.size < concurrency) {
+        const job = this.#work.shift();
+        if (job === undefined) break;
+        if (job.settlement.isStale) continue; // it is delivered again, maybe to another worker
+        this.#running.add(job);
+        job.start();
+      }
+    } finally {
+      this.#isFilling = false;
     }
-    this.#isFilling = false;
     if (this.#running.size === 0) this.#wakeWaiters();
   }
 
@@ -298,11 +322,6 @@ export class Worker implements AsyncDisposable {
     this.#idleWaiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-function prefetch(variable: string, fallback: number): number {
-  // 0 means the default, as in Python.
-  return readEnvironmentNumber(variable, 0) || fallback;
 }
 
 /** Stopping goes on whatever fails. */

@@ -1,7 +1,15 @@
-import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   actor,
+  ActorNotFound,
   type Broker,
+  ConnectionClosed,
   DecodeError,
   Message,
   QueueJoinTimeout,
@@ -113,14 +121,58 @@ test("StubBroker.join does not throw the errors of other queues, nor of retried 
   await assertRejects(() => broker.join("default"), RangeError, "elsewhere");
 });
 
-test("StubBroker.join throws nothing for dead letters without an error", async () => {
+test("StubBroker.join throws that an actor is not declared, or data is no message", async () => {
   const broker = new StubBroker();
   broker.declareQueue("default");
   await broker.enqueue(work("default", 1));
   await using worker = new Worker(broker);
   await worker.start();
+  await assertRejects(() => broker.join("default"), ActorNotFound, 'Cannot find actor "work"');
+  assertStringIncludes(
+    String(broker.deadLetters[0]!.deadLetter.options.traceback),
+    "ActorNotFound",
+  );
+});
+
+test("StubBroker.join throws nothing for a dead letter without an error", async () => {
+  const broker = new StubBroker();
+  const old = actor(function old() {}, { broker, maxAge: 1 });
+  await broker.enqueue(old.message().copy({ messageTimestamp: 0 }));
+  await using worker = new Worker(broker);
+  await worker.start();
   await broker.join("default");
   assertEquals(broker.deadLetters.length, 1);
+});
+
+test("StubBroker is closed for good: consumers, join and send say so", async () => {
+  const broker = new StubBroker();
+  const x = actor(function x() {}, { broker });
+  await x.send();
+  const joining = assertRejects(() => broker.join("default"), ConnectionClosed, "join queue");
+  await broker.close();
+  await joining;
+  await assertRejects(() => broker.join("default"), ConnectionClosed, "the broker is closed");
+  assertThrows(() => broker.consume("default"), ConnectionClosed, 'Cannot consume "default"');
+  await assertRejects(() => x.send(), ConnectionClosed, "Cannot enqueue");
+});
+
+test("StubBroker refuses a prefetch or a time to wait that makes no sense", async () => {
+  const broker = new StubBroker();
+  broker.declareQueue("q");
+  for (const prefetch of [0, -1, 1.5, NaN]) {
+    assertThrows(
+      () => broker.consume("q", { prefetch }),
+      RangeError,
+      `Cannot prefetch ${prefetch}`,
+    );
+  }
+  for (const timeout of [-1, NaN]) {
+    await assertRejects(
+      () => broker.join("q", { timeout }),
+      RangeError,
+      `Cannot wait ${timeout} ms`,
+    );
+  }
 });
 
 test("StubBroker.join takes failFast from the call, else from the constructor", async () => {

@@ -98,6 +98,20 @@ test("worker.ts lets a running actor finish, and a second signal kills it", asyn
   }
 });
 
+test("worker.ts shows where a module throws", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-"));
+  try {
+    const throwing = join(folder, "throwing.ts");
+    await writeFile(throwing, "function fail() {\n  throw new TypeError('boom');\n}\nfail();\n");
+    const failed = await run(throwing);
+    assertEquals(failed.code, 2);
+    assertStringIncludes(failed.output, `Cannot import ${throwing}: TypeError: boom\n`);
+    assertStringIncludes(failed.output, "throwing.ts:2");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("worker.ts says in one line what is wrong, and ends with 2", async () => {
   const cases: [string[], string][] = [
     [[], "Cannot start a worker: name the module that declares the actors\n"],

@@ -146,6 +146,40 @@ test("actor refuses an anonymous function unless it is given a name", () => {
   assertEquals(actor(() => {}, { broker, actorName: "named" }).actorName, "named");
 });
 
+test("actor says what it takes when it is given something else", () => {
+  const { broker } = ready();
+  class Plain {}
+  const cases: [unknown, string][] = [
+    [undefined, "Cannot make an actor of undefined: it must be a function, or a class that"],
+    [Plain, "Cannot make an actor of class Plain: it must be a function, or a class that extends"],
+  ];
+  for (const [fn, text] of cases) {
+    assertThrows(() => actor(fn as never, { broker }), TypeError, text);
+  }
+  assertThrows(
+    () => actor(function x() {}, { broker: {} as never }),
+    TypeError,
+    'Cannot make actor "x": its broker is [object Object]',
+  );
+});
+
+test("Actor.sendWithOptions refuses arguments that a worker could not decode", async () => {
+  const { add } = ready();
+  for (const args of ["ab", null, { length: 1 }]) {
+    const sending = () => add.sendWithOptions({ args: args as never });
+    await assertRejects(sending, TypeError, "Cannot send add: args must be an array");
+  }
+  for (const kwargs of [[1], "abc"]) {
+    const sending = () => add.sendWithOptions({ kwargs: kwargs as never });
+    await assertRejects(sending, TypeError, "Cannot send add: kwargs must be an object");
+  }
+  await assertRejects(
+    () => add.sendWithOptions({ args: [1, 2], delay: 1e300 }),
+    RangeError,
+    "Cannot delay a message by 1e+300 ms",
+  );
+});
+
 test("actor refuses what is no function, a priority that is no number, and a taken name", () => {
   const { broker, add } = ready();
   assertThrows(() => actor(7 as never, { broker, actorName: "x" }), TypeError, "actor of 7");

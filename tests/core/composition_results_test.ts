@@ -135,6 +135,9 @@ test("pipeline and group show what they are made of", () => {
   assertEquals(`${sum}`, "pipeline([add(1, 2), add(3)])");
   assertEquals(`${group([sum, add.message(4, 5)], { broker })}`, `group([${sum}, add(4, 5)])`);
   assertThrows(() => pipeline([]), RangeError, "Cannot make a pipeline of no messages");
+  const strange = [add, undefined] as unknown as never[];
+  assertThrows(() => pipeline(strange), TypeError, "Cannot put Actor(add) into a pipeline");
+  assertThrows(() => group(strange), TypeError, "Cannot put Actor(add) into a group");
 });
 
 test("pipe flattens pipelines, and leaves the one it is called on as it was", () => {

@@ -31,8 +31,19 @@ test("canonicalQueueName takes off .DQ or .XQ", () => {
 });
 
 test("assertQueueName takes letters, digits, dot, underscore and hyphen", () => {
-  for (const name of ["default", "_q.with-dots_9", "Q", "_", "a1", "a..b", "default.DQ"]) {
+  for (const name of ["default", "_q.with-dots_9", "Q", "_", "a1", "a..b"]) {
     assertQueueName(name);
+  }
+});
+
+test("assertQueueName refuses the names of delay and dead letter queues", () => {
+  for (const name of ["default.DQ", "a.XQ", "a.DQ.DQ"]) {
+    const { message } = assertThrows(() => assertQueueName(name), TypeError);
+    assertEquals(
+      message,
+      `Cannot declare queue "${name}": names that end in .DQ or .XQ are those of the delayed ` +
+        "messages and dead letters of a queue",
+    );
   }
 });
 

@@ -60,15 +60,18 @@ function setStage(): Stage {
   return { clock, broker, journal, recorder, told, run };
 }
 
-/** Refuses the first message that fits, as a server does that is away for a moment. */
-function awayOnce(fits: (message: Message) => boolean): RefusingBroker["refuse"] {
-  let isAway = true;
+/** Refuses a message that fits so many times, as a server does that is away for a while. */
+function awayFor(times: number, fits: (message: Message) => boolean): RefusingBroker["refuse"] {
+  let left = times;
   return (message) => {
-    if (!isAway || !fits(message)) return undefined;
-    isAway = false;
+    if (left === 0 || !fits(message)) return undefined;
+    left -= 1;
     return new ConnectionClosed("The server is away");
   };
 }
+
+/** More than a successor is tried before its message is given back. */
+const LONG = 5;
 
 const isRetry = (message: Message) => message.queueName.endsWith(".DQ");
 const isForNext = (message: Message) => message.actorName === "next";
@@ -89,7 +92,24 @@ function assertDeadOf(stage: Stage, cause: unknown): void {
   assertEquals(dead.exception.cause, cause);
 }
 
-test("Retries gives a message back whose retry cannot be stored for a moment", async () => {
+test("Retries stores a retry when the server is back, without another run", async () => {
+  const stage = setStage();
+  const { broker, journal } = stage;
+  let runs = 0;
+  const failing = actor(function failing() {
+    runs += 1;
+    if (runs === 1) throw new Error("nope");
+  }, { broker });
+  broker.refuse = awayFor(LONG - 1, isRetry);
+  const { messageId } = await failing.send();
+  await stage.run();
+  assertEquals(runs, 2);
+  assertEquals(settled(stage), ["ack default", "ack default.DQ", "ack default"]);
+  assertEquals(new Set(journal.events.map(({ message }) => message)), new Set([messageId]));
+  assertEquals(broker.deadLetters, []);
+});
+
+test("Retries gives a message back when the server stays away", async () => {
   const stage = setStage();
   const { broker, journal, recorder } = stage;
   let runs = 0;
@@ -97,12 +117,11 @@ test("Retries gives a message back whose retry cannot be stored for a moment", a
     runs += 1;
     if (runs < 3) throw new Error("nope");
   }, { broker });
-  broker.refuse = awayOnce(isRetry);
-  const { messageId } = await failing.send();
+  broker.refuse = awayFor(LONG, isRetry);
+  await failing.send();
   await stage.run();
   assertEquals(runs, 3, "once more for the outage, once for the retry");
   assertEquals(settled(stage), ["ack default", "ack default.DQ", "ack default"]);
-  assertEquals(new Set(journal.events.map(({ message }) => message)), new Set([messageId]));
   // The second run counts as the first attempt: the one before left no trace.
   const retries = journal.events.filter(({ delay }) => delay !== undefined)
     .map(({ options }) => (options as Record<string, unknown>)["retries"]);
@@ -112,33 +131,50 @@ test("Retries gives a message back whose retry cannot be stored for a moment", a
   assertEquals(broker.deadLetters, []);
 });
 
-test("Callbacks gives a message back whose callback cannot be stored for a moment", async () => {
-  const stage = setStage();
-  const { broker, told } = stage;
-  let runs = 0;
-  const work = actor(function work() {
-    return ++runs;
-  }, { broker, onSuccess: "next" });
-  broker.refuse = awayOnce(isForNext);
-  await work.send();
-  await stage.run();
-  assertEquals(told.map(([, result]) => result), [2]);
-  assertEquals(settled(stage), ["ack default", "ack later"]);
-});
+for (const [times, ran] of [[1, 1], [LONG, 2]] as const) {
+  test(`Callbacks sends a callback after ${times} refusals, and runs the actor ${ran} times`, async () => {
+    const stage = setStage();
+    const { broker, told } = stage;
+    let runs = 0;
+    const work = actor(function work() {
+      return ++runs;
+    }, { broker, onSuccess: "next" });
+    broker.refuse = awayFor(times, isForNext);
+    await work.send();
+    await stage.run();
+    assertEquals(told.map(([, result]) => result), [ran]);
+    assertEquals(settled(stage), ["ack default", "ack later"]);
+  });
 
-test("Pipelines gives a message back whose target cannot be stored for a moment", async () => {
+  test(`Pipelines sends a target after ${times} refusals, and runs the actor ${ran} times`, async () => {
+    const stage = setStage();
+    const { broker, told } = stage;
+    let runs = 0;
+    const work = actor(function work() {
+      return ++runs;
+    }, { broker });
+    broker.refuse = awayFor(times, isForNext);
+    const next = broker.getActor("next").message();
+    await pipeline([work.message(), next], { broker }).run();
+    await stage.run();
+    assertEquals(told, [[ran]]);
+    assertEquals(settled(stage), ["ack default", "ack later"]);
+  });
+}
+
+test("Callbacks does not double a message whose retry is stored, however long it is away", async () => {
   const stage = setStage();
   const { broker, told } = stage;
   let runs = 0;
-  const work = actor(function work() {
-    return ++runs;
-  }, { broker });
-  broker.refuse = awayOnce(isForNext);
-  const next = broker.getActor("next").message();
-  await pipeline([work.message(), next], { broker }).run();
+  const failing = actor(function failing() {
+    runs += 1;
+    throw new Error("nope");
+  }, { broker, onFailure: "next", maxRetries: 3 });
+  broker.refuse = awayFor(3 * LONG + 1, isForNext);
+  await failing.send();
   await stage.run();
-  assertEquals(told, [[2]]);
-  assertEquals(settled(stage), ["ack default", "ack later"]);
+  // The callbacks of three attempts are lost, that of the last one came through.
+  assertEquals([runs, told.length, broker.deadLetters.length], [4, 1, 1]);
 });
 
 test("Retries tells of a message given up only once, after a moment without server", async () => {
@@ -147,7 +183,7 @@ test("Retries tells of a message given up only once, after a moment without serv
   const failing = actor(function failing() {
     throw new Error("nope");
   }, { broker, maxRetries: 0, onRetryExhausted: "next" });
-  broker.refuse = awayOnce(isForNext);
+  broker.refuse = awayFor(1, isForNext);
   await failing.send();
   await stage.run();
   assertEquals(told.map(([, end]) => end), [{ retries: 0, max_retries: 0 }]);
@@ -163,7 +199,7 @@ test("Worker keeps a delayed message that cannot be put on its queue for a momen
     runs += 1;
   }, { broker });
   await work.sendWithOptions({ delay: 5_000 });
-  broker.refuse = awayOnce(({ queueName }) => queueName === "default");
+  broker.refuse = awayFor(3, ({ queueName }) => queueName === "default");
   await stage.run();
   assertEquals(runs, 1);
   assertEquals(settled(stage).toSorted(), ["ack default", "ack default.DQ"]);

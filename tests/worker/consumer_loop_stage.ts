@@ -57,6 +57,7 @@ export function loopOver(prefetch: number, options: StubBrokerOptions = {}) {
   broker.declareQueue("q");
   const delivered: { message: MessageProxy; settlement: Settlement }[] = [];
   const loop = new ConsumerLoop(broker, "q", {
+    restartDelay: 3_000,
     prefetch,
     deliver(messages, settlement) {
       for (const message of messages) delivered.push({ message, settlement });

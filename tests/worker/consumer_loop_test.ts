@@ -170,6 +170,7 @@ test("ConsumerLoop lets timers have their turn under an endless backlog", async 
   broker.consume = () => consumer;
   let received = 0;
   const loop = new ConsumerLoop(broker, "q", {
+    restartDelay: 3_000,
     prefetch: 10,
     deliver(messages, settlement) {
       received += messages.length;

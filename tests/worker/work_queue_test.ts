@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Fifo, WorkQueue } from "../../worker/work_queue.ts";
+import { Fifo } from "../../core/fifo.ts";
+import { WorkQueue } from "../../worker/work_queue.ts";
 import { test } from "../support/test.ts";
 
 test("WorkQueue.shift gives lower priorities first, and within one first in, first out", () => {

@@ -96,9 +96,9 @@ test("Worker.start refuses to start a second time", async () => {
   const { broker, events } = withHooks();
   const worker = new Worker(broker);
   await worker.start();
-  await assertRejects(() => worker.start(), TypeError, "twice");
+  await assertRejects(() => worker.start(), TypeError, "started or stopped before");
   await worker.stop();
-  await assertRejects(() => worker.start(), TypeError, "twice");
+  await assertRejects(() => worker.start(), TypeError, "started or stopped before");
   assertEquals(events.filter((event) => event === "beforeWorkerBoot").length, 1);
 });
 

@@ -65,10 +65,14 @@ export class InlineExecutor implements Executor {
       result = wrappers.length === 0
         ? runWithMessage(message, callActor, actor)
         : runWithMessage(message, wrap(wrappers, 0, actor), undefined);
+      if (isPromise(result)) return this.#await(run, result);
     } catch (error) {
       return run.fail(error);
     }
-    if (!isPromise(result)) return run.succeed(result);
+    run.succeed(result);
+  }
+
+  #await(run: Run, result: PromiseLike<unknown>): void {
     result.then((value) => {
       this.#endGrace(run);
       run.succeed(value);

@@ -35,6 +35,11 @@ export function assertStrictEquals<T>(
   assertStrict.equal(actual, expected, msg);
 }
 
+/** Makes sure that two values are not the same one. */
+export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
+  assertStrict.notEqual(actual, expected, msg);
+}
+
 /** Makes sure that a value is neither null nor undefined. */
 export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
   assert(actual !== null && actual !== undefined, msg ?? `Expected a value, got ${actual}`);

@@ -1,0 +1,110 @@
+import { Consumer, type ReceiveOptions } from "../core/consumer.ts";
+import { MessageProxy } from "../core/message_proxy.ts";
+import { Roster, type RosterItem } from "../core/roster.ts";
+import { decodeFromQueue } from "../core/undecodable_message.ts";
+import { Signal, type StoredMessage, type StubQueue } from "./stub_queue.ts";
+
+/** A message as the consumer handed it out. */
+class StubDelivery extends MessageProxy implements RosterItem {
+  readonly stored: StoredMessage;
+  /** Grows from delivery to delivery. */
+  readonly order: number;
+  rosterIndex = -1;
+
+  constructor(queueName: string, stored: StoredMessage, order: number) {
+    super(decodeFromQueue(queueName, stored.data));
+    this.stored = stored;
+    this.order = order;
+  }
+}
+
+/** What a {@linkcode StubConsumer} takes from. */
+export interface StubConsumerOptions {
+  readonly queue: StubQueue;
+  readonly prefetch: number;
+  bury(message: MessageProxy): void;
+  onClose(): void;
+}
+
+/** The consumer of a `StubBroker`. */
+export class StubConsumer extends Consumer {
+  readonly #options: StubConsumerOptions;
+  readonly #unsettled: Roster<StubDelivery> = new Roster();
+  /** Tells of room, when as many as the prefetch are unsettled. */
+  readonly #room: Signal = new Signal();
+  #deliveries = 0;
+  #isClosed = false;
+  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
+  #signal: AbortSignal | undefined;
+  readonly #wake = (): void => {
+    this.#room.tell();
+    this.#options.queue.wake();
+  };
+
+  constructor(queueName: string, options: StubConsumerOptions) {
+    super(queueName);
+    this.#options = options;
+  }
+
+  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    const { queue, prefetch } = this.#options;
+    this.#listenTo(signal);
+    while (!this.#isClosed && !signal?.aborted) {
+      const room = prefetch - this.#unsettled.size;
+      const stored = queue.take(Math.min(limit, room));
+      if (stored.length === 0) {
+        await (room > 0 ? queue.changed() : this.#room.next());
+        continue;
+      }
+      const messages = stored.map((one) =>
+        new StubDelivery(this.queueName, one, this.#deliveries++)
+      );
+      for (const message of messages) this.#unsettled.add(message);
+      return messages;
+    }
+    return [];
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async ack(messages: readonly MessageProxy[]): Promise<void> {
+    this.#options.queue.settled(this.#take(messages).length);
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async nack(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    for (const message of taken) this.#options.bury(message);
+    this.#options.queue.settled(taken.length);
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    this.#options.queue.putBack(taken.map((message) => message.stored));
+    this.#options.queue.settled(taken.length);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#listenTo(undefined);
+    this.#wake();
+    this.#options.onClose();
+    await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
+  }
+
+  #listenTo(signal: AbortSignal | undefined): void {
+    if (signal === this.#signal) return;
+    this.#signal?.removeEventListener("abort", this.#wake);
+    signal?.addEventListener("abort", this.#wake);
+    this.#signal = signal;
+  }
+
+  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  #take(messages: readonly MessageProxy[]): StubDelivery[] {
+    const taken = messages.filter((message): message is StubDelivery =>
+      this.#unsettled.delete(message as StubDelivery)
+    );
+    this.#room.tell();
+    return taken;
+  }
+}

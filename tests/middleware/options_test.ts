@@ -1,0 +1,64 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { actor, type ActorOptions, StubBroker, Worker } from "@dq/dramatiq";
+import { test } from "../support/test.ts";
+
+/** Options that make no sense, and what the refusal says. */
+const SENSELESS: [ActorOptions, typeof TypeError | typeof RangeError, string][] = [
+  [{ maxAge: "x" as never }, TypeError, 'its maxAge must be a number above 0, not "x"'],
+  [{ maxAge: NaN }, RangeError, "its maxAge must be a number above 0, not NaN"],
+  [{ timeLimit: 0 }, RangeError, "its timeLimit must be a number above 0, not 0"],
+  [{ timeLimit: -5 }, RangeError, "its timeLimit must be a number above 0, not -5"],
+  [{ maxRetries: -1 }, RangeError, "its maxRetries must be a number 0 or more, not -1"],
+  [{ maxRetries: "3" as never }, TypeError, 'its maxRetries must be a number 0 or more, not "3"'],
+  [{ minBackoff: NaN }, RangeError, "its minBackoff must be a number 0 or more, not NaN"],
+  [{ throws: "KeyError" as never }, TypeError, 'option throws must be an error class, not "Key'],
+  [{ throws: [Error, 5] as never }, TypeError, "option throws must be an error class, not 5"],
+  [{ retryWhen: 5 as never }, TypeError, "option retryWhen must be a function, not 5"],
+];
+
+for (const [options, errorClass, text] of SENSELESS) {
+  test(`actor refuses options that make no sense: ${text}`, () => {
+    const broker = new StubBroker();
+    const { message } = assertThrows(
+      () => actor(function x() {}, { ...options, broker }),
+      errorClass,
+      text,
+    );
+    assertEquals(message.startsWith('Cannot declare actor "x": '), true);
+    assertEquals([broker.actors.size, broker.queues.size], [0, 0]);
+  });
+}
+
+test("actor takes options that are not set, and limits that are lifted", () => {
+  const broker = new StubBroker();
+  const options = { maxAge: null, timeLimit: Infinity, maxRetries: null, throws: [] };
+  assertEquals(actor(function x() {}, { ...options, broker }).options, options);
+});
+
+test("Worker runs a message whose own limits make no sense as if it had none", async () => {
+  const broker = new StubBroker();
+  let ran = 0;
+  const work = actor(function work() {
+    ran += 1;
+  }, { broker });
+  await using worker = new Worker(broker);
+  await worker.start();
+  for (const value of ["x", {}, "NaN"]) {
+    await work.sendWithOptions({ maxAge: value as never, timeLimit: value as never });
+  }
+  await broker.join("default");
+  assertEquals(ran, 3);
+});
+
+test("Retries buries a message whose own maxRetries makes no sense, and says so", async () => {
+  const broker = new StubBroker({ failFast: false });
+  const work = actor(function work() {
+    throw new Error("nope");
+  }, { broker });
+  await using worker = new Worker(broker);
+  await worker.start();
+  await work.sendWithOptions({ maxRetries: "3" as never });
+  await broker.join("default");
+  const { traceback } = broker.deadLetters[0]!.deadLetter.options;
+  assertEquals(traceback?.includes('option maxRetries must be a number, not "3"'), true, traceback);
+});

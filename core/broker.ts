@@ -297,9 +297,15 @@ export abstract class Broker implements AsyncDisposable {
   ): Promise<M[]> {
     const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
     const queued = messages.map((message) => this.prepare(message, delay) as M);
-    for (const message of queued) await this.emit("beforeEnqueue", message, delay);
+    for (let i = 0; i < queued.length; i++) {
+      const before = this.emit("beforeEnqueue", queued[i]!, delay);
+      if (before !== undefined) await before;
+    }
     if (queued.length > 0) await this.store(queued);
-    for (const message of queued) await this.emit("afterEnqueue", message, delay);
+    for (let i = 0; i < queued.length; i++) {
+      const after = this.emit("afterEnqueue", queued[i]!, delay);
+      if (after !== undefined) await after;
+    }
     return queued;
   }
 

@@ -38,7 +38,14 @@ export function isMessageDict(wire: unknown): wire is MessageDict {
     Array.isArray(args) && isObject(kwargs) && isObject(options) &&
     (typeof message_id === "string" || message_id === undefined) &&
     (typeof message_timestamp === "number" || message_timestamp === undefined) &&
-    Object.keys(wire).length === known;
+    countFields(wire) === known;
+}
+
+/** As the length of `Object.keys`, without making an array for each message. */
+function countFields(object: object): number {
+  let count = 0;
+  for (const _name in object) count += 1;
+  return count;
 }
 
 function isObject(value: unknown): boolean {

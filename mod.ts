@@ -68,14 +68,14 @@ export {
 export { type Encoded, type Encoder, getEncoder, JSONEncoder, setEncoder } from "./core/encoder.ts";
 
 // Brokers
-export {
-  Broker,
-  type BrokerOptions,
-  type EnqueueOptions,
-  type JoinOptions,
-  type MiddlewareClass,
-  type MiddlewarePlace,
-} from "./core/broker.ts";
+export { Broker } from "./core/broker.ts";
+export type {
+  BrokerOptions,
+  EnqueueOptions,
+  JoinOptions,
+  MiddlewareClass,
+  MiddlewarePlace,
+} from "./core/broker_options.ts";
 export { type ConsumeOptions, Consumer, type ReceiveOptions } from "./core/consumer.ts";
 export { decodeFromQueue, UndecodableMessage } from "./core/undecodable_message.ts";
 export {

@@ -1,5 +1,6 @@
-import type { Broker, BrokerOptions } from "../core/broker.ts";
-import { errorMessage } from "../core/errors.ts";
+import type { Broker } from "../core/broker.ts";
+import type { BrokerOptions } from "../core/broker_options.ts";
+import { errorMessage } from "../core/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { readEnvironment } from "../core/runtime.ts";
 import { StubBroker } from "./stub.ts";

@@ -1,4 +1,5 @@
-import { Broker, type BrokerOptions, type JoinOptions } from "../core/broker.ts";
+import { Broker } from "../core/broker.ts";
+import type { BrokerOptions, JoinOptions } from "../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
 import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
-import { errorMessage, formatTraceback } from "../core/errors.ts";
+import { errorMessage, formatTraceback } from "../core/thrown.ts";
 import { getBroker } from "../core/global_broker.ts";
 import { UsageError } from "./arguments.ts";
 

@@ -1,53 +1,21 @@
 import { defaultMiddleware } from "../middleware/defaults.ts";
 import type { Middleware } from "../middleware/middleware.ts";
 import type { Actor } from "./actor.ts";
+import type {
+  BrokerOptions,
+  EnqueueOptions,
+  JoinOptions,
+  MiddlewarePlace,
+} from "./broker_options.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
-import { type Duration, toMilliseconds } from "./duration.ts";
+import { toMilliseconds } from "./duration.ts";
 import { Emitter, type HookArguments, type HookName } from "./emitter.ts";
 import { ActorNotFound } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { assertQueueName, delayQueueName } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
-
-/** Options that all brokers take. */
-export interface BrokerOptions {
-  /**
-   * The middleware, in order.
-   *
-   * @default {defaultMiddleware()}
-   */
-  middleware?: readonly Middleware[];
-  /** The time that delays, limits and backoffs go by. @default {systemClock} */
-  clock?: Clock;
-}
-
-/** Where {@linkcode Broker.addMiddleware} puts a middleware; at the end by default. */
-export interface MiddlewarePlace {
-  /** Before the one of this class. */
-  before?: MiddlewareClass;
-  /** After the one of this class. */
-  after?: MiddlewareClass;
-}
-
-/** The class of a middleware. */
-// deno-lint-ignore no-explicit-any -- whatever its constructor takes
-export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
-
-/** Options of {@linkcode Broker.enqueue}. */
-export interface EnqueueOptions {
-  /** How long the message is to wait; 0 sends it through the delay queue, too. */
-  delay?: Duration | undefined;
-}
-
-/** Options of {@linkcode Broker.join}. */
-export interface JoinOptions {
-  /** Milliseconds to wait at most. @default {Infinity} */
-  timeout?: number;
-  /** Ends the wait when it aborts: `join` rejects with its reason. */
-  signal?: AbortSignal;
-}
 
 /**
  * Where messages are kept between those who send them and those who run them.

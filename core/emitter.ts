@@ -1,6 +1,7 @@
 import type { Middleware } from "../middleware/middleware.ts";
 import type { Broker } from "./broker.ts";
-import { errorMessage, MiddlewareError, SuccessorNotStored } from "./errors.ts";
+import { MiddlewareError, SuccessorNotStored } from "./errors.ts";
+import { errorMessage } from "./thrown.ts";
 import { getLogger } from "./logging.ts";
 
 /** The hooks that a broker or worker calls. */

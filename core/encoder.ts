@@ -1,4 +1,5 @@
-import { DecodeError, errorMessage } from "./errors.ts";
+import { DecodeError } from "./errors.ts";
+import { errorMessage } from "./thrown.ts";
 import { assertDepth, parseJsonExactly } from "./json_parser.ts";
 import { writeMessage } from "./json_message.ts";
 import { MAX_DEPTH, writeJson } from "./json_writer.ts";

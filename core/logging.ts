@@ -1,5 +1,5 @@
 import { getLogger as getLogTapeLogger } from "@logtape/logtape";
-import { errorMessage } from "./errors.ts";
+import { errorMessage } from "./thrown.ts";
 
 /**
  * What this library writes its log lines to. Lines go to LogTape under the

@@ -1,6 +1,7 @@
 import { getBroker } from "./global_broker.ts";
 import { type Encoded, getEncoder } from "./encoder.ts";
-import { DecodeError, errorMessage } from "./errors.ts";
+import { DecodeError } from "./errors.ts";
+import { errorMessage } from "./thrown.ts";
 import { isMessageDict, type Kwargs, type MessageDict, whatIsWrongWith } from "./message_dict.ts";
 import {
   fromWireOptions,

@@ -1,4 +1,4 @@
-import { formatTraceback } from "./errors.ts";
+import { formatTraceback } from "./thrown.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";

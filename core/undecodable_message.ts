@@ -1,5 +1,6 @@
 import type { Encoded } from "./encoder.ts";
-import { DecodeError, errorMessage } from "./errors.ts";
+import { DecodeError } from "./errors.ts";
+import { errorMessage } from "./thrown.ts";
 import { Message } from "./message.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Broker } from "../core/broker.ts";
-import { errorMessage, errorType } from "../core/errors.ts";
+import { errorMessage, errorType } from "../core/thrown.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
 import { sendSuccessor } from "./successor.ts";

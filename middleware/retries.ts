@@ -1,7 +1,8 @@
 import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
-import { errorMessage, formatTraceback, Retry, SuccessorNotStored } from "../core/errors.ts";
+import { Retry, SuccessorNotStored } from "../core/errors.ts";
+import { errorMessage, formatTraceback } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { computeBackoff } from "./backoff.ts";

@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError, errorMessage, SuccessorNotStored } from "../core/errors.ts";
+import { BrokerConnectionError, SuccessorNotStored } from "../core/errors.ts";
+import { errorMessage } from "../core/thrown.ts";
 import type { Message } from "../core/message.ts";
 
 /** Attempts to store a successor while the server is away. */

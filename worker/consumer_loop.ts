@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import type { Consumer } from "../core/consumer.ts";
-import { ConnectionClosed, errorMessage } from "../core/errors.ts";
+import { ConnectionClosed } from "../core/errors.ts";
+import { errorMessage } from "../core/thrown.ts";
 import { getLogger, type Logger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { nextTurn } from "../core/runtime.ts";

@@ -1,12 +1,7 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import {
-  BrokerConnectionError,
-  Retry,
-  SkipMessage,
-  SuccessorNotStored,
-  toThrown,
-} from "../core/errors.ts";
+import { BrokerConnectionError, Retry, SkipMessage, SuccessorNotStored } from "../core/errors.ts";
+import { toThrown } from "../core/thrown.ts";
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";

@@ -1,7 +1,8 @@
 import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../core/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
-import { ActorNotFound, errorMessage, MiddlewareError } from "../core/errors.ts";
+import { ActorNotFound, MiddlewareError } from "../core/errors.ts";
+import { errorMessage } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";

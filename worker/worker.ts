@@ -1,6 +1,5 @@
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../core/clock.ts";
-import { errorMessage } from "../core/errors.ts";
+import { errorMessage } from "../core/thrown.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -13,6 +12,7 @@ import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import { type Employer, Job } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
+import { StopDeadline } from "./stop_deadline.ts";
 import { WorkQueue } from "./work_queue.ts";
 import {
   checkWorkerOptions,
@@ -22,9 +22,6 @@ import {
 } from "./worker_options.ts";
 
 const log = getLogger("worker");
-
-/** Milliseconds in which hooks and acknowledgements may end after the actors were given up. */
-const LAST_GRACE = 1_000;
 
 /**
  * Takes messages off the queues of a broker and runs their actors.
@@ -67,11 +64,7 @@ export class Worker implements AsyncDisposable {
   #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
   #environment: WorkerEnvironment | undefined;
-  /** When `stop` waits no longer, in the time of the broker's clock. */
-  #deadline = Infinity;
-  #deadlineTimer: Timer | undefined;
-  /** Resolves some time after the deadline, for what does not even then end. */
-  readonly #gaveUp: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #deadline: StopDeadline;
 
   /** Starts consumers of queues that are there, and of those declared later. */
   readonly #queueWatcher: Middleware = {
@@ -97,6 +90,7 @@ export class Worker implements AsyncDisposable {
     this.executor = executor;
     this.#queues = queues;
     this.#timeout = timeout;
+    this.#deadline = new StopDeadline(broker.clock, () => this.#giveUp());
     this.#employer = {
       broker,
       executor,
@@ -164,7 +158,7 @@ export class Worker implements AsyncDisposable {
    * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
    */
   stop(timeout: number = this.#timeout): Promise<void> {
-    if (this.#state !== "stopped" && this.#started !== undefined) this.#setDeadline(timeout);
+    if (this.#state !== "stopped" && this.#started !== undefined) this.#deadline.set(timeout);
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
@@ -186,6 +180,7 @@ export class Worker implements AsyncDisposable {
       this.broker.addMiddleware(this.#queueWatcher);
       await this.executor.start(this.broker);
     } catch (error) {
+      this.#state = "stopping"; // what has begun is stopped, and that must not wait for this
       await this.stop(0);
       throw error;
     }
@@ -197,7 +192,7 @@ export class Worker implements AsyncDisposable {
   async #stop(): Promise<void> {
     // Whoever called `start` hears of its failure; what did start is stopped all the same.
     if (this.#state === "starting") {
-      await Promise.race([this.#started, this.#gaveUp.promise]).catch(() => {});
+      await Promise.race([this.#started, this.#deadline.passed]).catch(() => {});
     }
     if (this.#state === "stopped" || this.#state === "new") {
       this.#state = "stopped";
@@ -216,35 +211,24 @@ export class Worker implements AsyncDisposable {
     for (const { message, settlement } of this.#work.drain()) settlement.settle(message, "lost");
     this.#wakeWaiters();
 
-    const gaveUp = this.#gaveUp.promise;
+    const gaveUp = this.#deadline.passed;
     await Promise.race([this.join(), gaveUp]);
     await logged("executor", () => this.executor.stop());
     await Promise.all(
       loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),
     );
-    if (this.#deadlineTimer !== undefined) this.broker.clock.clearTimer(this.#deadlineTimer);
+    this.#deadline.clear();
     this.#state = "stopped";
     await this.broker.emit("afterWorkerShutdown", this);
     if (objection !== undefined) throw objection;
   }
 
-  /** Sets when what is running is given up; later calls can only bring it forward. */
-  #setDeadline(timeout: number): void {
-    const { clock } = this.broker;
-    const deadline = clock.now() + timeout;
-    if (deadline >= this.#deadline) return;
-    this.#deadline = deadline;
-    if (this.#deadlineTimer !== undefined) clock.clearTimer(this.#deadlineTimer);
-    this.#deadlineTimer = clock.setTimer(() => {
-      const { size } = this.#running;
-      if (size > 0) {
-        log.warn("Gives up on {count} messages that are still running", { count: size });
-      }
-      for (const { message } of this.#running) {
-        message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
-      }
-      this.#deadlineTimer = clock.setTimer(() => this.#gaveUp.resolve(), LAST_GRACE);
-    }, timeout);
+  #giveUp(): void {
+    const { size } = this.#running;
+    if (size > 0) log.warn("Gives up on {count} messages that are still running", { count: size });
+    for (const { message } of this.#running) {
+      message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
+    }
   }
 
   #consume(queueName: string): void {

@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import * as library from "@dq/dramatiq";
 import fc from "fast-check";
-import { errorMessage, errorType, formatTraceback } from "../../core/errors.ts";
+import { errorMessage, errorType, formatTraceback } from "../../core/thrown.ts";
 import { test } from "../support/test.ts";
 
 type AnyErrorClass = abstract new (...args: never[]) => Error;

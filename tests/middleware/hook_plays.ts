@@ -11,7 +11,7 @@ import {
   type StubBroker,
   type Worker,
 } from "@dq/dramatiq";
-import { errorType } from "../../core/errors.ts";
+import { errorType } from "../../core/thrown.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 import { type RecordedEvent, Recorder } from "../support/recorder.ts";
 

@@ -1,0 +1,41 @@
+import type { Middleware } from "../middleware/middleware.ts";
+import type { Clock } from "./clock.ts";
+import type { Duration } from "./duration.ts";
+
+/** Options that all brokers take. */
+export interface BrokerOptions {
+  /**
+   * The middleware, in order.
+   *
+   * @default {defaultMiddleware()}
+   */
+  middleware?: readonly Middleware[];
+  /** The time that delays, limits and backoffs go by. @default {systemClock} */
+  clock?: Clock;
+}
+
+/** Where {@linkcode Broker.addMiddleware} puts a middleware; at the end by default. */
+export interface MiddlewarePlace {
+  /** Before the one of this class. */
+  before?: MiddlewareClass;
+  /** After the one of this class. */
+  after?: MiddlewareClass;
+}
+
+/** The class of a middleware. */
+// deno-lint-ignore no-explicit-any -- whatever its constructor takes
+export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
+
+/** Options of {@linkcode Broker.enqueue}. */
+export interface EnqueueOptions {
+  /** How long the message is to wait; 0 sends it through the delay queue, too. */
+  delay?: Duration | undefined;
+}
+
+/** Options of {@linkcode Broker.join}. */
+export interface JoinOptions {
+  /** Milliseconds to wait at most. @default {Infinity} */
+  timeout?: number;
+  /** Ends the wait when it aborts: `join` rejects with its reason. */
+  signal?: AbortSignal;
+}

@@ -1,0 +1,114 @@
+/**
+ * Anything can be thrown: errors of other realms, text, nothing, objects that must not be
+ * touched. What handles it goes through here.
+ *
+ * @module
+ */
+
+/**
+ * The class name of whatever was thrown, as callbacks, results and logs name it:
+ * `ValueError`, `TypeError`, `TimeLimitExceeded`.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @returns The name, never empty.
+ */
+export function errorType(thrown: unknown): string {
+  try {
+    return typeOf(thrown);
+  } catch {
+    return typeof thrown; // a revoked proxy, a name that throws
+  }
+}
+
+function typeOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return thrown === null ? "null" : typeof thrown;
+  // A name counts if the error or its class set it; an inherited one is that of a base class.
+  const isOwnName = Object.hasOwn(thrown, "name") ||
+    Object.hasOwn(Object.getPrototypeOf(thrown), "name");
+  return (isOwnName ? thrown.name : thrown.constructor?.name) || thrown.name || "Error";
+}
+
+/**
+ * The message of whatever was thrown, as callbacks, results and logs give it.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @returns Its message, or its text when it is no error.
+ */
+export function errorMessage(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? String(thrown.message) : toText(thrown);
+  } catch {
+    return toText(thrown); // a revoked proxy, a message that throws
+  }
+}
+
+/** A traceback is for reading; what is longer says nothing more. */
+const MAX_TRACEBACK_LENGTH = 16_384;
+
+/**
+ * The text that a retry or a dead letter carries as `traceback`: the stack of the
+ * error and of its causes, ending in a line break as Python's does.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @returns The text, at most 16 KiB of it.
+ */
+export function formatTraceback(thrown: unknown): string {
+  const parts: string[] = [];
+  const seen = new Set<unknown>();
+  let current = thrown;
+  do {
+    seen.add(current);
+    parts.push(stackOf(current));
+    current = causeOf(current);
+  } while (current !== undefined && current !== null && !seen.has(current));
+  const text = parts.join("\nCaused by: ");
+  return (text.length > MAX_TRACEBACK_LENGTH ? `${text.slice(0, MAX_TRACEBACK_LENGTH)}…` : text) +
+    "\n";
+}
+
+function causeOf(thrown: unknown): unknown {
+  try {
+    return thrown instanceof Error ? thrown.cause : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function stackOf(thrown: unknown): string {
+  const head = `${errorType(thrown)}: ${errorMessage(thrown)}`;
+  let stack: unknown;
+  try {
+    stack = thrown instanceof Error ? thrown.stack : undefined;
+  } catch {
+    return head;
+  }
+  if (typeof stack !== "string") return head;
+  // V8 puts the head into the stack, under the name at construction; JavaScriptCore leaves it out.
+  const frames = stack.split("\n").filter((line) => /^\s+at |^[^\s]*@/.test(line));
+  return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
+}
+
+/** Text of anything, also of what refuses to be one, such as `Object.create(null)`. */
+function toText(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return `a value of type ${typeof thrown}`;
+  }
+}
+
+/**
+ * Makes anything that was thrown safe to handle.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @param origin Who threw it, for the text.
+ * @returns The same, unless it is nothing at all, or must not be touched (a revoked proxy).
+ */
+export function toThrown(thrown: unknown, origin: string): unknown {
+  try {
+    if (thrown instanceof Error || (thrown !== undefined && thrown !== null)) return thrown;
+  } catch {
+    return new Error(`${origin} threw something that cannot be looked at`);
+  }
+  return new Error(`${origin} threw ${thrown}`);
+}

@@ -44,7 +44,7 @@ export type HookArguments<H extends HookName> = Parameters<NonNullable<Middlewar
 
 interface Subscriber {
   readonly middleware: Middleware;
-  call(broker: Broker, first?: unknown, second?: unknown): void | Promise<void>;
+  call(broker: Broker, first?: unknown, second?: unknown): unknown;
 }
 
 const log = getLogger("middleware");
@@ -111,7 +111,7 @@ export class Emitter {
     for (let i = from; i < subscribers.length; i++) {
       const subscriber = subscribers[i]!;
       try {
-        const pending = subscriber.call(this.#broker, first, second);
+        const pending = toPromise(subscriber.call(this.#broker, first, second));
         if (pending === undefined) continue;
         return pending.catch((error) => this.#throwOrLog(error, subscriber, hook))
           .then(() => this.#before(subscribers, i + 1, hook, first, second));
@@ -132,13 +132,12 @@ export class Emitter {
     for (let i = from; i < subscribers.length; i++) {
       const subscriber = subscribers[i]!;
       try {
-        const pending = subscriber.call(this.#broker, first, second);
+        const pending = toPromise(subscriber.call(this.#broker, first, second));
         if (pending === undefined) continue;
         return pending.then(
           () => unstored,
           (error) => this.#note(error, unstored, subscriber, hook),
-        )
-          .then((noted) => this.#after(subscribers, i + 1, noted, hook, first, second));
+        ).then((noted) => this.#after(subscribers, i + 1, noted, hook, first, second));
       } catch (error) {
         unstored = this.#note(error, unstored, subscriber, hook);
       }
@@ -174,4 +173,13 @@ export class Emitter {
       error,
     });
   }
+}
+
+/** A promise if the hook gave one. `() => list.push(x)` gives a number, which is nobody's business. */
+function toPromise(result: unknown): Promise<unknown> | undefined {
+  if (result === undefined || typeof result !== "object" || result === null) return undefined;
+  if (result instanceof Promise) return result;
+  return "then" in result && typeof result.then === "function"
+    ? Promise.resolve(result)
+    : undefined;
 }

@@ -1,0 +1,61 @@
+import { stat } from "node:fs/promises";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { exchange } from "../support/servers/exchange.ts";
+import {
+  attachRabbitmq,
+  type RabbitmqServer,
+  startOwnRabbitmq,
+} from "../support/servers/rabbitmq.ts";
+import { isAlive, testOwn } from "./own.ts";
+
+const test = testOwn("rabbitmq-server");
+
+/** What a server says to a client that speaks another protocol: the version that it speaks. */
+function greeting(server: RabbitmqServer): Promise<string> {
+  return exchange(server, "HTTP\0\0\0\0", (received) => {
+    return received.length < 8 ? undefined : received.toString("latin1", 0, 8);
+  });
+}
+
+test("startOwnRabbitmq starts several at once, which are gone after their dispose", async () => {
+  const servers = await Promise.all([startOwnRabbitmq(), startOwnRabbitmq()]);
+  const [one, two] = servers;
+  const pids = servers.flatMap((server) => server.pids);
+
+  await one!.ctl("add_vhost", "only-here");
+  assertStringIncludes(await one!.ctl("list_vhosts"), "only-here");
+  assert(!(await two!.ctl("list_vhosts")).includes("only-here"));
+  assertEquals(pids.map(isAlive), [true, true, true, true]);
+
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+  assertEquals(pids.map(isAlive), [false, false, false, false]);
+  await assertRejects(() => stat(one!.folder));
+});
+
+test("RabbitmqServer can be stopped, started, killed and restarted with what it holds", async () => {
+  await using rabbitmq = await startOwnRabbitmq({ config: "{consumer_timeout, 2000}" });
+  assertEquals(rabbitmq.url, `amqp://guest:guest@127.0.0.1:${rabbitmq.port}`);
+  assertEquals(await greeting(rabbitmq), "AMQP\0\0\x09\x01");
+  assertStringIncludes(await rabbitmq.ctl("environment"), "{consumer_timeout,2000}");
+  await rabbitmq.ctl("add_vhost", "kept");
+
+  await rabbitmq.stopApp();
+  await assertRejects(() => greeting(rabbitmq));
+  await rabbitmq.startApp();
+  assertEquals(await greeting(rabbitmq), "AMQP\0\0\x09\x01");
+
+  await rabbitmq.kill();
+  await assertRejects(() => greeting(rabbitmq));
+  await rabbitmq.restart();
+  assertStringIncludes(await rabbitmq.ctl("list_vhosts"), "kept");
+  await assertRejects(() => rabbitmq.ctl("no_such_command"), Error, "Cannot run ");
+});
+
+test("attachRabbitmq gives a server that cannot be controlled", async () => {
+  await using attached = attachRabbitmq("amqp://guest:guest@localhost");
+
+  assertEquals([attached.host, attached.port, attached.isOwn], ["localhost", 5672, false]);
+  const reason = "the server at localhost:5672: it was not started here";
+  await assertRejects(() => attached.stopApp(), Error, `Cannot control ${reason}`);
+  await assertRejects(() => attached.kill(), Error, `Cannot kill ${reason}`);
+});

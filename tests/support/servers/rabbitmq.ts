@@ -1,0 +1,151 @@
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { addressOf, exchange } from "./exchange.ts";
+import { freePort } from "./free_port.ts";
+import { ADDRESS_VARIABLES, ensureInstalled, findProgram } from "./install.ts";
+import { type RabbitmqPorts, serverEnvironment, writeConfig } from "./rabbitmq_environment.ts";
+import { runProgram } from "./run_program.ts";
+import { ServerProcess } from "./server_process.ts";
+import { createServerFolder, type ServerPlan, TestServer } from "./test_server.ts";
+
+/** Options for {@linkcode startRabbitmq}. */
+export interface RabbitmqOptions {
+  /** Where it listens on 127.0.0.1. @default {freePort()} */
+  port?: number;
+  /**
+   * Settings of the application `rabbit` as Erlang terms, separated by commas:
+   * `{consumer_timeout, 2000}, {heartbeat, 5}`.
+   *
+   * @default {""}
+   */
+  config?: string;
+}
+
+/** A RabbitMQ that was started here, besides its own process. */
+interface OwnNode {
+  /** What tells Erlang programs where to find it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly ctl: string;
+  /** Erlang's name server, one for each RabbitMQ, so that nothing of the system is touched. */
+  readonly epmd: ServerProcess;
+}
+
+/** A RabbitMQ for tests and benchmarks, with the user guest and the password guest. */
+export class RabbitmqServer extends TestServer {
+  /** For clients: with user and password. */
+  readonly url: string;
+  readonly #node: OwnNode | undefined;
+
+  /**
+   * @param url Where it listens.
+   * @param own How to run it, or `undefined` for one that somebody else runs.
+   */
+  constructor(url: string, own?: { plan: ServerPlan; node: OwnNode }) {
+    super(addressOf(url, 5672), own?.plan);
+    this.url = url;
+    this.#node = own?.node;
+  }
+
+  /** Process ids of all that runs for it. */
+  get pids(): number[] {
+    const { epmd } = this.#ownNode();
+    return [this.pid, epmd.isRunning ? epmd.pid : undefined].filter((pid) => pid !== undefined);
+  }
+
+  /**
+   * Runs `rabbitmqctl` against it, which takes about 0.4 s.
+   *
+   * @param args The command and its arguments.
+   * @returns What it printed.
+   * @throws {Error} If it fails, with what it printed.
+   */
+  async ctl(...args: string[]): Promise<string> {
+    const { ctl, env } = this.#ownNode();
+    return await runProgram(ctl, ["--quiet", ...args], env);
+  }
+
+  /** Stops RabbitMQ in good order, but not the Erlang machine under it. */
+  async stopApp(): Promise<void> {
+    await this.ctl("stop_app");
+  }
+
+  /** Starts RabbitMQ again after {@linkcode stopApp}; it serves when this resolves. */
+  async startApp(): Promise<void> {
+    await this.ctl("start_app");
+  }
+
+  /** Ends it and the name server, and removes its files. */
+  override async stop(): Promise<void> {
+    await super.stop();
+    await this.#node?.epmd.kill();
+  }
+
+  /** Whether it greets a client. It does so at the very end of its start. */
+  protected override async isReady(): Promise<boolean> {
+    const greeting = await exchange(this, "AMQP\0\0\x09\x01", (received) => received[0]);
+    return greeting === METHOD_FRAME;
+  }
+
+  #ownNode(): OwnNode {
+    if (this.#node !== undefined) return this.#node;
+    throw new Error(
+      `Cannot control the server at ${this.host}:${this.port}: it was not started here`,
+    );
+  }
+}
+
+/** The type of the frame that opens a connection ("AMQP 0-9-1 Specification", 4.2.3). */
+const METHOD_FRAME = 1;
+
+/** About 3 s on an idle machine; less so beside other tests. */
+const START_TIMEOUT = 60_000;
+
+/**
+ * Starts a RabbitMQ, or gives the one that `TEST_RABBITMQ_URL` names, which other tests use
+ * too and for which the options do not count. A start takes seconds: share one
+ * among the tests of a file.
+ *
+ * @param options How to run it.
+ */
+export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
+  const url = process.env[ADDRESS_VARIABLES["rabbitmq-server"]];
+  return url ? attachRabbitmq(url) : await startOwnRabbitmq(options);
+}
+
+/** Gives a RabbitMQ that somebody else runs. */
+export function attachRabbitmq(url: string): RabbitmqServer {
+  return new RabbitmqServer(url);
+}
+
+/** Starts a RabbitMQ, whatever the environment says. */
+export async function startOwnRabbitmq(
+  { port, config = "" }: RabbitmqOptions = {},
+): Promise<RabbitmqServer> {
+  const program = await ensureInstalled("rabbitmq-server");
+  const epmd = await findProgram("epmd");
+  if (epmd === undefined) throw new Error("Cannot start rabbitmq-server: Erlang's epmd is missing");
+
+  const folder = await createServerFolder("rabbitmq-server");
+  const ports: RabbitmqPorts = {
+    amqp: port ?? await freePort(),
+    distribution: await freePort(),
+    epmd: await freePort(),
+  };
+  const env = serverEnvironment(folder, ports);
+  await writeConfig(folder, config);
+  const server = new RabbitmqServer(`amqp://guest:guest@127.0.0.1:${ports.amqp}`, {
+    plan: { program, args: [], env, folder, timeout: START_TIMEOUT },
+    node: {
+      env,
+      ctl: join(dirname(program), "rabbitmqctl"),
+      epmd: new ServerProcess({
+        program: epmd,
+        args: ["-address", "127.0.0.1", "-port", `${ports.epmd}`],
+        folder,
+        log: join(folder, "epmd.log"),
+      }),
+    },
+  });
+  await server.restart();
+  return server;
+}

@@ -1,0 +1,190 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ServerAddress } from "./exchange.ts";
+import { freePort } from "./free_port.ts";
+import { ensureInstalled } from "./install.ts";
+import { RedisServer, startOwnRedis } from "./redis.ts";
+import { createServerFolder } from "./test_server.ts";
+import { until } from "./until.ts";
+
+/** Options for {@linkcode startRedisSentinel}. */
+export interface RedisSentinelOptions {
+  /** How many sentinels watch. More than half must agree that a master is gone. @default {1} */
+  sentinels?: number;
+  /** Milliseconds of silence after which a master counts as gone. @default {500} */
+  downAfter?: number;
+}
+
+/** What a sentinel knows about a server, by the names that Redis gives it. */
+type ServerState = Readonly<Record<string, string | undefined>>;
+
+/** A master and a replica under the watch of sentinels. */
+export class RedisSentinel implements AsyncDisposable {
+  /** What clients ask the sentinels for. */
+  readonly name = "main";
+  /** The master and the replica; which is which may change. */
+  readonly servers: readonly RedisServer[];
+  /** Those who watch. One that is restarted looks as rarely as sentinels do by default. */
+  readonly sentinels: readonly RedisServer[];
+
+  /**
+   * @param servers The master and the replica.
+   * @param sentinels Those who watch.
+   */
+  constructor(servers: readonly RedisServer[], sentinels: readonly RedisServer[]) {
+    this.servers = servers;
+    this.sentinels = sentinels;
+  }
+
+  /** For clients: where the sentinels listen. */
+  get addresses(): ServerAddress[] {
+    return this.sentinels.map(({ host, port }) => ({ host, port }));
+  }
+
+  /** Asks the first sentinel that answers which server is the master. */
+  async master(): Promise<RedisServer> {
+    const { port } = await Promise.any(this.sentinels.map((sentinel) => this.#ask(sentinel)));
+    return this.servers.find((server) => `${server.port}` === port)!;
+  }
+
+  /**
+   * Makes the replica the master and the master a replica.
+   *
+   * @returns The new master.
+   */
+  async failOver(): Promise<RedisServer> {
+    const before = await this.master();
+    const [sentinel] = this.sentinels;
+    await until(async () => {
+      const { port, flags = "" } = await this.#ask(sentinel!);
+      if (port !== `${before.port}`) return true;
+      // It gives up when its news of the replica is too old, and has to be asked again.
+      if (!flags.includes("failover_in_progress")) {
+        await sentinel!.command("SENTINEL", "FAILOVER", this.name);
+      }
+      return false;
+    }, { what: "fail over" });
+    const after = await this.untilMasterIsNot(before);
+    await this.untilOk();
+    return after;
+  }
+
+  /**
+   * Waits until the sentinels have agreed on another master, after a kill for example.
+   *
+   * @returns The new master.
+   */
+  async untilMasterIsNot(server: RedisServer): Promise<RedisServer> {
+    await until(async () => {
+      const states = await Promise.all(this.sentinels.map((sentinel) => this.#ask(sentinel)));
+      return states.every(({ port }) => port !== `${server.port}`);
+    }, { what: `replace the master at port ${server.port}`, timeout: 30_000 });
+    return await this.master();
+  }
+
+  /**
+   * Waits until every sentinel knows all the others and sees the replica follow the master.
+   * Before, the next failure would find nobody to take over.
+   */
+  async untilOk(): Promise<void> {
+    const others = `${this.sentinels.length - 1}`;
+    const waits = this.sentinels.map((sentinel) =>
+      until(async () => {
+        const master = await this.#ask(sentinel);
+        const replies = await sentinel.command("SENTINEL", "REPLICAS", this.name) as string[][];
+        const [replica = {}] = replies.map(toRecord);
+        return master["flags"] === "master" && master["num-other-sentinels"] === others &&
+          replica["flags"] === "slave" && replica["master-port"] === master["port"] &&
+          replica["master-link-status"] === "ok";
+      }, { what: "make the sentinels see a master and a replica", timeout: 30_000 })
+    );
+    await Promise.all(waits);
+  }
+
+  /** Ends all servers and removes their files. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.sentinels, ...this.servers].map((server) => server.stop()));
+  }
+
+  /** As {@linkcode stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #ask(sentinel: RedisServer): Promise<ServerState> {
+    return toRecord(await sentinel.command("SENTINEL", "MASTER", this.name) as string[]);
+  }
+}
+
+/** What was answered as name, value, name, value … */
+function toRecord(fields: string[]): ServerState {
+  const pairs = fields.flatMap((name, i) => i % 2 === 0 ? [[name, fields[i + 1]]] : []);
+  return Object.fromEntries(pairs);
+}
+
+/** Milliseconds between looks, which by default are 1 to 10 s. */
+const PERIODS = [
+  ...["INFO-PERIOD", 300],
+  // Of a master that is gone, a replica counts only with news younger than five of these;
+  // there is news once a second then.
+  ...["PING-PERIOD", 300],
+  ...["ASK-PERIOD", 100],
+  // Four of these after a promotion, a sentinel that has not heard of it takes it back. The
+  // one that leads may see it only after a second, and then tells the others.
+  ...["PUBLISH-PERIOD", 400],
+];
+
+/**
+ * Starts a master, a replica and sentinels that notice things quickly.
+ *
+ * @param options How many sentinels, and how quickly.
+ */
+export async function startRedisSentinel(
+  { sentinels: length = 1, downAfter = 500 }: RedisSentinelOptions = {},
+): Promise<RedisSentinel> {
+  const args = ["--repl-diskless-sync-delay", "0"];
+  const master = await startOwnRedis({ args });
+  const replica = await startOwnRedis({
+    args: [...args, "--replicaof", master.host, `${master.port}`],
+  });
+  // A sentinel asks for replicas when it starts, and then not for a long time.
+  await until(
+    async () => String(await replica.command("INFO", "replication")).includes("link_status:up"),
+    { what: "make the replica follow its master" },
+  );
+  const sentinels = await Promise.all(
+    Array.from({ length }, () => startSentinel(master, Math.floor(length / 2) + 1, downAfter)),
+  );
+  const system = new RedisSentinel([master, replica], sentinels);
+  await system.untilOk();
+  return system;
+}
+
+async function startSentinel(
+  { host, port: masterPort }: RedisServer,
+  quorum: number,
+  downAfter: number,
+): Promise<RedisServer> {
+  const program = await ensureInstalled("redis-server");
+  const folder = await createServerFolder("redis-server");
+  const port = await freePort();
+  const file = join(folder, "sentinel.conf"); // It writes what it learns into it.
+  await writeFile(
+    file,
+    `bind 127.0.0.1
+port ${port}
+dir "${folder}"
+sentinel monitor main ${host} ${masterPort} ${quorum}
+sentinel down-after-milliseconds main ${downAfter}
+sentinel failover-timeout main 2000
+`,
+  );
+  const sentinel = new RedisServer(`redis://127.0.0.1:${port}`, {
+    program,
+    args: [file, "--sentinel"],
+    folder,
+  });
+  await sentinel.restart();
+  await sentinel.command("SENTINEL", "DEBUG", ...PERIODS);
+  return sentinel;
+}

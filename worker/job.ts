@@ -89,7 +89,10 @@ export class Job implements Run, RosterItem {
     if (this.#phase === "running") this.#employer.executor.interrupt(this, reason, grace);
     // A hook cannot be asked to hurry.
     else if (this.#phase === "before" && grace !== Infinity) this.fail(reason);
-    else if (this.#phase === "after" && reason instanceof WorkerLost) this.#end("lost");
+    // Nor can it be waited for. With its retry stored, the message itself is done.
+    else if (this.#phase === "after" && reason instanceof WorkerLost) {
+      this.#end(this.message.retried ? "retried" : "lost");
+    }
   }
 
   /** The actor returned. */

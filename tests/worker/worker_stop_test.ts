@@ -5,6 +5,7 @@ import {
   ConnectionClosed,
   InlineExecutor,
   type Middleware,
+  Retries,
   SkipMessage,
   StubBroker,
   SuccessorNotStored,
@@ -49,6 +50,27 @@ test("Worker.stop gives back a message whose hook never ends: it runs elsewhere"
   await clock.waitFor(worker.stop(50));
   await using consumer = broker.consume("default");
   assertEquals((await consumer.receive(1)).length, 1);
+});
+
+test("Worker.stop does not give back a message whose retry is stored", async () => {
+  // First in the list, so the last of the after hooks: Retries has stored the retry by then.
+  const hanging: Middleware = { afterProcessMessage: never };
+  const clock = new FakeClock();
+  const broker = new StubBroker({ clock, middleware: [hanging, new Retries()] });
+  const work = actor(() => Promise.reject(new Error("nope")), { broker, actorName: "work" });
+  const worker = new Worker(broker);
+  await worker.start();
+  await work.send();
+  await clock.settle();
+  await clock.waitFor(worker.stop(50));
+  const consumer = broker.consume("default");
+  const waiting = consumer.receive(1);
+  await clock.settle();
+  await consumer.close();
+  assertEquals(await waiting, []);
+  await clock.advance(60_000);
+  await using delayed = broker.consume("default.DQ");
+  assertEquals((await delayed.receive(1))[0]?.options.retries, 1);
 });
 
 test("Worker.stop called again with less time gives up earlier", async () => {

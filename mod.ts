@@ -86,6 +86,9 @@ export {
 export type { HookArguments, HookName } from "./core/emitter.ts";
 export { getBroker, setBroker } from "./core/global_broker.ts";
 export { brokerFromUrl } from "./brokers/from_url.ts";
+export type { RedisClient, RedisConnectionOptions } from "./brokers/redis/client.ts";
+export type { RedisAddress, RedisBrokerOptions } from "./brokers/redis/options.ts";
+export { type QueueMessageCounts, RedisBroker } from "./brokers/redis/redis_broker.ts";
 export { StubBroker, type StubBrokerOptions, type StubJoinOptions } from "./brokers/stub.ts";
 
 // Middleware

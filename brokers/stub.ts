@@ -6,7 +6,8 @@ import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../core/queue_names.ts";
 import { StubConsumer } from "./stub_consumer.ts";
-import { Signal, StubQueue } from "./stub_queue.ts";
+import { Signal } from "../core/signal.ts";
+import { StubQueue } from "./stub_queue.ts";
 
 /** Options for {@linkcode StubBroker}. */
 export interface StubBrokerOptions extends BrokerOptions {

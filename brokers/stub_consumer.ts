@@ -2,7 +2,8 @@ import { Consumer, type ReceiveOptions } from "../core/consumer.ts";
 import { MessageProxy } from "../core/message_proxy.ts";
 import { Roster, type RosterItem } from "../core/roster.ts";
 import { decodeFromQueue } from "../core/undecodable_message.ts";
-import { Signal, type StoredMessage, type StubQueue } from "./stub_queue.ts";
+import { Signal } from "../core/signal.ts";
+import type { StoredMessage, StubQueue } from "./stub_queue.ts";
 
 /** A message as the consumer handed it out. */
 class StubDelivery extends MessageProxy implements RosterItem {

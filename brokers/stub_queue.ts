@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Encoded } from "../core/encoder.ts";
 import { Fifo } from "../core/fifo.ts";
+import { Signal } from "../core/signal.ts";
 
 /** A message in the memory of a `StubBroker`. */
 export interface StoredMessage {
@@ -103,29 +104,6 @@ export class StubQueue {
       this.#timerAt = Infinity;
       this.#changed.tell();
     }, eta - this.#clock.now());
-  }
-}
-
-/** Something that may happen, again and again, and those who wait for it. */
-export class Signal {
-  #waiting: (() => void)[] = [];
-
-  /** Whether anybody waits. */
-  get isAwaited(): boolean {
-    return this.#waiting.length > 0;
-  }
-
-  /** Tells all who wait now. */
-  tell(): void {
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
-  }
-
-  /** Resolves when it happens next. */
-  next(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 }
 

@@ -14,7 +14,7 @@ import { Emitter, type HookArguments, type HookName } from "./emitter.ts";
 import { ActorNotFound } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
-import { assertQueueName, delayQueueName } from "./queue_names.ts";
+import { assertQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
 
 /**
@@ -275,6 +275,40 @@ export abstract class Broker implements AsyncDisposable {
       if (after !== undefined) await after;
     }
     return queued;
+  }
+
+  /**
+   * Puts a delayed message whose time has come on its queue. Workers do so with what the
+   * consumer of a delay queue gave them, and acknowledge that then.
+   *
+   * @param delivery What the consumer gave.
+   * @throws The same as {@linkcode Broker.enqueue}.
+   */
+  async enqueueDue(delivery: MessageProxy): Promise<void> {
+    const due = this.prepare(
+      delivery.message.copy({
+        queueName: canonicalQueueName(delivery.queueName),
+        options: { eta: undefined },
+      }),
+      undefined,
+    );
+    const before = this.emit("beforeEnqueue", due, undefined);
+    if (before !== undefined) await before;
+    const stored = this.storeDue(due, delivery);
+    if (stored !== undefined) await stored;
+    const after = this.emit("afterEnqueue", due, undefined);
+    if (after !== undefined) await after;
+  }
+
+  /**
+   * Stores a message that takes the place of a delayed one. Brokers that can take that
+   * off its delay queue in the same step override this.
+   *
+   * @param message What to store.
+   * @param _delivery The delayed one.
+   */
+  protected storeDue(message: Message, _delivery: MessageProxy): void | Promise<void> {
+    return this.store([message]);
   }
 
   /**

@@ -10,7 +10,7 @@ export interface Clock {
   now(): number;
   /** Calls back once, `ms` milliseconds from now at the earliest; never, if that is `Infinity`. */
   setTimer(callback: () => void, ms: number): Timer;
-  /** Takes a pending call back; does nothing for one that has been made. */
+  /** Takes a pending call back; does nothing for one that has been made, or for none. */
   clearTimer(timer: Timer): void;
 }
 
@@ -35,6 +35,6 @@ export const systemClock: Clock = {
     return timer;
   },
   clearTimer(timer: Timer): void {
-    clearTimeout((timer as LongTimer).id);
+    clearTimeout((timer as LongTimer | undefined)?.id);
   },
 };

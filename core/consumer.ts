@@ -41,6 +41,14 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
   }
 
   /**
+   * Whether what it gave may have been given to somebody else meanwhile. The worker starts
+   * nothing of it then; `receive` rejects soon.
+   */
+  get isLost(): boolean {
+    return false;
+  }
+
+  /**
    * Waits for messages, and first for room, while as many as `prefetch` are unsettled.
    * One call at a time.
    *

@@ -2,7 +2,6 @@ import type { Broker } from "../core/broker.ts";
 import { BrokerConnectionError } from "../core/errors.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { canonicalQueueName } from "../core/queue_names.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { Settlement } from "./settlement.ts";
 
@@ -36,10 +35,7 @@ export async function moveDelayed(
   }
   if (settlement.isStale) return; // it is delivered again
   try {
-    await broker.enqueue(message.message.copy({
-      queueName: canonicalQueueName(message.queueName),
-      options: { eta: undefined },
-    }));
+    await broker.enqueueDue(message);
   } catch (error) {
     log.error(
       "Message {messageId} of {actor} cannot be put on its queue: {reason}",

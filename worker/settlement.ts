@@ -59,7 +59,7 @@ export class Settlement {
 
   /** Whether the consumer is gone, and what it gave is the broker's to deliver again. */
   get isStale(): boolean {
-    return this.#isStale;
+    return this.#isStale || this.#consumer.isLost;
   }
 
   /** Notes that the consumer is gone. */

@@ -1,0 +1,113 @@
+/**
+ * How fast is it with Redis, beside BullMQ and beside a loop that uses the client alone?
+ *
+ * Starts a Redis of its own (nothing is written to disk) and, where a latency is asked
+ * for, a proxy that makes each round trip longer by so much. Each row of a table runs in a
+ * process of its own, of this runtime, one at a time: first a fifth as many messages, at most
+ * 20,000, for the compilers, then the measured ones. All rows are run in turns, some times;
+ * the median counts.
+ *
+ * - **bare** is ioredis and what a careful hand-written client would send: batched scripts for
+ *   HSET + RPUSH; LPOP, SADD and HMGET; SREM and HDEL, with the next fetch and the
+ *   acknowledgement of the last in one write. Its batches are as large as ours. It has no
+ *   actors, middleware, retries, recovery or waiting. Its messages are as long as ours, made before
+ *   the clock starts and never looked at; the rows that say so do make or read them as JSON.
+ * - **ours** has the default middleware, and an asynchronous actor that does nothing.
+ * - **BullMQ** has an asynchronous processor that does nothing, and deletes what is done
+ *   as the others do (`removeOnComplete`; its default keeps all for ever, which is slower). Calls
+ *   of `addBulk` take all messages, or 1,000 each and run at the same time.
+ *
+ * Enqueueing: until Redis has confirmed the last; then every message is read back and
+ * counted. Processing: from the start of a connected worker to the moment when Redis has
+ * confirmed that the last message is done; each must have run exactly once and none may be
+ * left. Idle pick-up: from just before `send` to the start of the actor, sender and worker in
+ * one process on connections of their own, 5 to 30 ms apart. Commands: those of an idle worker, as
+ * MONITOR shows them, without what scripts call on the server.
+ *
+ *     npm ci --omit=optional --prefix bench/peers
+ *     deno run -A bench/redis.ts [--messages 100000] [--latencies 0,1,2] [--runs 3]
+ *       [--rows serial,enqueue,process,pickup,idle] [--contestants bare,ours,bullmq]
+ *       [--backlog] [--backlogs 10000,1000000] [--batch 1000]
+ *     bun run bench/redis.ts
+ *     node bench/redis.ts
+ *
+ * @module
+ */
+import process from "node:process";
+import type { ServerAddress } from "../tests/support/servers/exchange.ts";
+import { startOwnRedis } from "../tests/support/servers/redis.ts";
+import { runtimeVersion } from "./measure.ts";
+import { compareBacklogs } from "./redis/backlog.ts";
+import { type IdleResult, printBudgets } from "./redis/budgets.ts";
+import { measureIdle, measurePickUp } from "./redis/idle.ts";
+import { startLatencyProxy } from "./redis/latency_proxy.ts";
+import { readOptions } from "./redis/options.ts";
+import { measureRoundTrip } from "./redis/round_trip.ts";
+import { listSections, type Row } from "./redis/rows.ts";
+import { runContestant } from "./redis/run_contestant.ts";
+import { printSection, type SectionResult, summarize } from "./redis/table.ts";
+
+const options = readOptions();
+const { messages, latencies, runs, parts, contestants, sendBatch } = options;
+let isWell = true;
+
+await using redis = await startOwnRedis();
+const version = /redis_version:(\S+)/.exec(`${await redis.command("INFO", "server")}`)?.[1];
+console.log(`${runtimeVersion()}, Redis ${version}, ${runs} runs, µs a message\n`);
+for (const latency of latencies) {
+  if (latency === 0) {
+    await compare(redis, "Straight to Redis", 0);
+  } else {
+    await using proxy = await startLatencyProxy(redis, latency);
+    await compare(proxy, `${latency} ms of added latency`, latency);
+  }
+}
+if (options.backlog) isWell = await compareBacklogs(redis, options) && isWell;
+if (!isWell) process.exitCode = 1;
+
+async function compare(server: ServerAddress, title: string, latency: number): Promise<void> {
+  const roundTrip = await measureRoundTrip(server);
+  console.log(`${title} (a round trip takes ${roundTrip.toFixed(2)} ms)\n`);
+  const sections = await measureSections(server, latency > 0);
+  for (const section of sections) printSection(section);
+  const idle: IdleResult = {
+    ...parts.has("pickup") ? await pickUp(server, latency) : {},
+    // The latency changes nothing about it.
+    ...parts.has("idle") && latency === latencies[0] ? await measureIdle(server, options) : {},
+  };
+  console.log("budgets");
+  printBudgets(sections, idle);
+  console.log();
+}
+
+async function pickUp(server: ServerAddress, latency: number): Promise<IdleResult> {
+  const median = await measurePickUp(server, options);
+  return latency === 0 && median !== undefined ? { pickUp: median } : {};
+}
+
+/** Measures all rows in turns, so that what else the machine does meets all of them. */
+async function measureSections(server: ServerAddress, isFar: boolean): Promise<SectionResult[]> {
+  const sections = listSections(messages, isFar).filter(({ key }) => parts.has(key));
+  const times = new Map<Row, number[]>();
+  for (let run = 0; run < runs; run++) {
+    for (const row of sections.flatMap(({ rows }) => rows)) {
+      if (!contestants.has(row.contestant)) continue;
+      const assignment = { ...row.work, server: addressOf(server), sendBatch };
+      const findings = await runContestant(row.contestant, assignment);
+      if (findings.problem !== undefined) {
+        isWell = false;
+        console.log(`WRONG, ${row.name}: ${findings.problem}`);
+      }
+      times.set(row, [...times.get(row) ?? [], ...findings.times]);
+    }
+  }
+  return sections.map((section) => ({
+    section,
+    results: section.rows.filter((row) => times.has(row))
+      .map((row) => summarize(row, times.get(row)!)),
+  }));
+}
+
+function addressOf({ host, port }: ServerAddress): ServerAddress {
+  return { host, port };
+}

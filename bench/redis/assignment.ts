@@ -1,0 +1,68 @@
+import process from "node:process";
+import type { ServerAddress } from "../../tests/support/servers/exchange.ts";
+
+/**
+ * How messages are sent: awaited one by one, all at once, or with calls for many: as many
+ * calls as are quickest, or one.
+ */
+export type SendMode = "serial" | "concurrent" | "bulk" | "oneCall";
+
+/** Where a contestant works and how. Everything travels as JSON. */
+interface Place {
+  /** Redis, or the proxy before it. */
+  readonly server: ServerAddress;
+  /** How many messages the bare loop puts into one script when it sends. */
+  readonly sendBatch: number;
+  /** How many messages the bare loop takes with one script; elsewhere the prefetch, if set. */
+  readonly fetchBatch?: number;
+}
+
+/** Sends so many messages; the clock stops when the server has confirmed the last. */
+export interface EnqueueAssignment extends Place {
+  readonly task: "enqueue";
+  readonly mode: SendMode;
+  readonly messages: number;
+}
+
+/** Works off backlogs; the clock stops when the server has heard that the last is done. */
+export interface ProcessAssignment extends Place {
+  readonly task: "process";
+  readonly messages: number;
+  readonly concurrency: number;
+  /** How many backlogs, one after the other. */
+  readonly rounds: number;
+}
+
+/** Sends so many messages, one at a time, to a worker that is idle. */
+export interface PickUpAssignment extends Place {
+  readonly task: "pickUp";
+  readonly messages: number;
+}
+
+/** Leaves a worker idle for so long and counts the commands that reach the server. */
+export interface IdleAssignment extends Place {
+  readonly task: "idle";
+  readonly seconds: number;
+}
+
+/** What a contestant is asked to do, in a process of its own. */
+export type Assignment =
+  | EnqueueAssignment
+  | ProcessAssignment
+  | PickUpAssignment
+  | IdleAssignment;
+
+/** What it found. */
+export interface Findings {
+  /** Milliseconds: of each round, or of each message picked up. */
+  readonly times: readonly number[];
+  /** Commands that clients sent, by name. */
+  readonly commands?: Readonly<Record<string, number>>;
+  /** What went wrong with the messages, if anything. */
+  readonly problem?: string | undefined;
+}
+
+/** Reads the assignment of this process from its last argument. */
+export function readAssignment(): Assignment {
+  return JSON.parse(process.argv.at(-1)!);
+}

@@ -1,0 +1,114 @@
+import type { Assignment } from "./assignment.ts";
+
+/** Who works: see bench/redis.ts. */
+export type ContestantName = "bare" | "bare json" | "ours" | "bullmq";
+
+/** An assignment whose place is still open. */
+export type Work = Assignment extends infer A
+  ? A extends Assignment ? Omit<A, "server" | "sendBatch"> : never
+  : never;
+
+/** One line of a table. */
+export interface Row {
+  readonly contestant: ContestantName;
+  /** What it does, as the table says it. */
+  readonly name: string;
+  readonly work: Work;
+  /** How many messages a run is. */
+  readonly messages: number;
+  /** The bare row that does the same, as "of bare" takes it. */
+  readonly bare?: string;
+}
+
+/** Rows that answer one question. */
+export interface Section {
+  readonly key: "serial" | "enqueue" | "process";
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+/**
+ * Lists what is measured at one latency. What waits for a round trip a message, or nearly, gets
+ * fewer messages when those take long; the tables tell how many.
+ *
+ * @param messages How many messages a run is.
+ * @param isFar Whether round trips take long.
+ */
+export function listSections(messages: number, isFar: boolean): Section[] {
+  const few = (share: number) => isFar ? Math.max(500, Math.ceil(messages / share)) : messages;
+  return [serial(few(50)), together(messages), processing(messages, few)];
+}
+
+function serial(messages: number): Section {
+  const work: Work = { task: "enqueue", mode: "serial", messages };
+  return {
+    key: "serial",
+    title: "enqueue, each awaited before the next",
+    rows: [
+      { contestant: "bare", name: "bare: a script a message", work, messages },
+      {
+        contestant: "ours",
+        name: "ours: send",
+        work,
+        messages,
+        bare: "bare: a script a message",
+      },
+      { contestant: "bullmq", name: "BullMQ: add", work, messages },
+    ],
+  };
+}
+
+function together(messages: number): Section {
+  const bulk: Work = { task: "enqueue", mode: "bulk", messages };
+  const oneCall: Work = { task: "enqueue", mode: "oneCall", messages };
+  const concurrent: Work = { task: "enqueue", mode: "concurrent", messages };
+  const bare = "bare: batched scripts, texts made before";
+  return {
+    key: "enqueue",
+    title: "enqueue, all at once",
+    rows: [
+      { contestant: "bare", name: bare, work: bulk, messages },
+      { contestant: "bare json", name: "bare: the same, makes the texts", work: bulk, messages },
+      { contestant: "ours", name: "ours: concurrent send", work: concurrent, messages, bare },
+      { contestant: "ours", name: "ours: sendMany", work: bulk, messages, bare },
+      { contestant: "bullmq", name: "BullMQ: concurrent add", work: concurrent, messages },
+      { contestant: "bullmq", name: "BullMQ: addBulk, one call", work: oneCall, messages },
+      { contestant: "bullmq", name: "BullMQ: addBulk, concurrent calls", work: bulk, messages },
+    ],
+  };
+}
+
+/** How many at once, and which share of the messages is left when round trips take long. */
+const CONCURRENCIES = [
+  { concurrency: 1, ours: 10, bullmq: 50 },
+  { concurrency: 8, ours: 1, bullmq: 10 },
+  { concurrency: 100, ours: 1, bullmq: 5 },
+];
+
+function processing(messages: number, few: (share: number) => number): Section {
+  const work = (count: number, concurrency: number, fetchBatch: number): Work => ({
+    ...{ task: "process", messages: count, concurrency, fetchBatch, rounds: 1 },
+  });
+  const rows = CONCURRENCIES.flatMap(({ concurrency, ours, bullmq }): Row[] => {
+    const batch = 2 * concurrency; // What a worker's prefetch is by default.
+    const bare = `bare: batches of ${batch}`;
+    const json = `bare: batches of ${batch}, reads the texts`;
+    const our = `ours: concurrency ${concurrency}, prefetch ${batch}`;
+    const bull = `BullMQ: concurrency ${concurrency}`;
+    const most = few(ours);
+    const fewest = few(bullmq);
+    const ourWork = work(most, concurrency, batch);
+    return [
+      { contestant: "bare", name: bare, work: ourWork, messages: most },
+      { contestant: "bare json", name: json, work: ourWork, messages: most },
+      { contestant: "ours", name: our, work: ourWork, messages: most, bare },
+      {
+        contestant: "bullmq",
+        name: bull,
+        work: work(fewest, concurrency, batch),
+        messages: fewest,
+      },
+    ];
+  });
+  return { key: "process", title: "process a backlog of no-ops", rows };
+}

@@ -1,0 +1,60 @@
+import { actor, type Message, type RedisBroker } from "../../mod.ts";
+
+/** How many of what to send. */
+export interface Load {
+  /** How many messages that are due in one to six hours. */
+  readonly later: number;
+  /** How many messages that are due soon; they are spread evenly among the others. */
+  readonly due: number;
+  /** Milliseconds in which those are due at the latest. */
+  readonly within: number;
+}
+
+const HOUR = 3_600_000;
+/** Milliseconds in which no message is due: sending it takes some. */
+const SOONEST = 1_000;
+/** What is sent in one turn of the event loop. */
+const BATCH = 1_000;
+
+/** Sends delayed messages to the queue `delayed`. */
+export class DelayedSender {
+  /** The eta of each message that was due soon, by its number. */
+  readonly etas: number[] = [];
+  readonly #due;
+  readonly #later;
+
+  /** @param broker Where to. */
+  constructor(broker: RedisBroker) {
+    const options = { broker, queueName: "delayed" };
+    this.#due = actor(function due(_index: number): void {}, options);
+    this.#later = actor(function later(_index: number): void {}, options);
+  }
+
+  /** Sends them, and resolves when Redis has confirmed all. */
+  async send({ later, due, within }: Load): Promise<void> {
+    const total = later + due;
+    let sentDue = 0;
+    for (let i = 0; i < total; i += BATCH) {
+      const batch: Promise<unknown>[] = [];
+      for (let j = i; j < Math.min(i + BATCH, total); j++) {
+        const isDue = Math.floor((j + 1) * due / total) > sentDue;
+        batch.push(isDue ? this.#sendDue(sentDue++, within) : this.#sendLater(j));
+      }
+      await Promise.all(batch);
+    }
+  }
+
+  async #sendDue(index: number, within: number): Promise<void> {
+    const delay = between(Math.min(SOONEST, within), within);
+    const message: Message = await this.#due.sendWithOptions({ args: [index], delay });
+    this.etas[index] = message.options.eta!;
+  }
+
+  #sendLater(index: number): Promise<unknown> {
+    return this.#later.sendWithOptions({ args: [index], delay: between(HOUR, 6 * HOUR) });
+  }
+}
+
+function between(least: number, most: number): number {
+  return least + Math.floor(Math.random() * (most - least + 1));
+}

@@ -1,0 +1,143 @@
+import type { Cluster, Redis, RedisOptions } from "ioredis";
+import { errorMessage } from "../../core/thrown.ts";
+
+/** What ioredis options name this, its own documentation says. */
+export type RedisConnectionOptions = Readonly<Record<string, unknown>>;
+
+/** A client of ioredis: a `Redis`, for one server or Sentinel, or a `Cluster`. */
+export interface RedisClient {
+  /** Makes another client of the same servers. */
+  // deno-lint-ignore no-explicit-any -- that of `Redis` and that of `Cluster` have nothing in common
+  duplicate(...args: any[]): unknown;
+}
+
+/** The part of an ioredis client that is used here. */
+export interface Client {
+  readonly status: string;
+  on(event: "ready" | "close" | "end", listener: () => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+  on(
+    event: "messageBuffer",
+    listener: (channel: Uint8Array, message: readonly Uint8Array[] | null) => void,
+  ): this;
+  callBuffer(command: string, ...args: unknown[]): Promise<unknown>;
+  disconnect(reconnect?: boolean): void;
+}
+
+/** Where the servers are. */
+export type RedisSource =
+  | { readonly client: RedisClient }
+  | { readonly connection: RedisConnectionOptions };
+
+/** Milliseconds without an answer after which a connection counts as half-open. */
+const ANSWER_TIMEOUT = 3_000;
+/** Milliseconds that connecting may take. */
+const CONNECT_TIMEOUT = 3_000;
+/** Milliseconds between attempts to connect, at most: a server that is back is found soon. */
+const LONGEST_RETRY_DELAY = 1_000;
+
+/**
+ * Options that decide what becomes of commands when a connection fails: they fail
+ * with it. ioredis would send them again, and then a fetch whose answer was lost, or a
+ * message that is on the queue already, would go unnoticed.
+ */
+const FAIL_WITH_THE_CONNECTION = {
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: 0,
+  connectTimeout: CONNECT_TIMEOUT,
+  socketTimeout: ANSWER_TIMEOUT,
+  lazyConnect: false,
+  // After a failover the old address may lead to a replica: look for the master again.
+  reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
+} satisfies RedisOptions;
+
+/** @returns Milliseconds until the next attempt to connect: they grow, and differ. */
+export function retryDelay(attempt: number): number {
+  const longest = Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_RETRY_DELAY);
+  return longest * (0.5 + Math.random() / 2);
+}
+
+/** Opens a client that connects again by itself, for commands. */
+export async function openClient(source: RedisSource): Promise<Client> {
+  const options = { ...FAIL_WITH_THE_CONNECTION, retryStrategy: retryDelay };
+  if ("connection" in source) return await newClient({ ...source.connection, ...options });
+  const client = source.client as Redis | Cluster;
+  if (!isCluster(client)) return client.duplicate(options) as unknown as Client;
+  const redisOptions: object = { ...client.options.redisOptions, ...FAIL_WITH_THE_CONNECTION };
+  return client.duplicate([], {
+    redisOptions,
+    clusterRetryStrategy: retryDelay,
+    enableOfflineQueue: true,
+  }) as unknown as Client;
+}
+
+/**
+ * Opens a client that ends with its connection, of the server that has a key, to
+ * hear of changes. It speaks RESP2: ioredis has no event for what servers push otherwise.
+ *
+ * @param source Where the servers are.
+ * @param key The key.
+ */
+export async function openListener(source: RedisSource, key: string): Promise<Client> {
+  const options: RedisOptions = {
+    ...FAIL_WITH_THE_CONNECTION,
+    protocol: 2,
+    reconnectOnError: null,
+    retryStrategy: null,
+  };
+  if ("connection" in source) return await newClient({ ...source.connection, ...options });
+  const client = source.client as Redis | Cluster;
+  const node = isCluster(client) ? await nodeOf(client, key) : client;
+  return node.duplicate(options) as unknown as Client;
+}
+
+/** @returns What speaks to the one server that has a key. */
+export async function serverOf(client: Client, key: string): Promise<Client> {
+  const either = client as unknown as Redis | Cluster;
+  return isCluster(either) ? await nodeOf(either, key) as unknown as Client : client;
+}
+
+/** Whether a source is a cluster, whose client sends some commands again by itself. */
+export function isClusterSource(source: RedisSource): boolean {
+  return "client" in source && isCluster(source.client as Redis | Cluster);
+}
+
+/** The key prefix of a client, which would put other keys on the wire than Python's. */
+export function keyPrefixOf(source: RedisSource): unknown {
+  if ("connection" in source) return source.connection["keyPrefix"];
+  const { options } = source.client as Redis | Cluster;
+  return (options as { keyPrefix?: unknown }).keyPrefix ??
+    (options as { redisOptions?: { keyPrefix?: unknown } }).redisOptions?.keyPrefix;
+}
+
+function isCluster(client: Redis | Cluster): client is Cluster {
+  return client.isCluster;
+}
+
+async function nodeOf(cluster: Cluster, key: string): Promise<Redis> {
+  const slot = await cluster.cluster("KEYSLOT", key);
+  const address = (cluster as unknown as { slots: string[][] }).slots[slot]?.[0];
+  const node = cluster.nodes("all").find(({ options }) =>
+    `${options.host}:${options.port}` === address
+  );
+  if (node !== undefined) return node;
+  throw new Error(`Cannot find the node of slot ${slot}: the cluster is not complete`);
+}
+
+async function newClient(options: object): Promise<Client> {
+  let ioredis: { Redis: unknown };
+  try {
+    ioredis = await import("ioredis");
+  } catch (error) {
+    throw new TypeError(
+      `Cannot use Redis: the package "ioredis" cannot be loaded; add it to your project: ${
+        errorMessage(error)
+      }`,
+      { cause: error },
+    );
+  }
+  const Redis = ioredis.Redis as new (options: object) => Client;
+  return new Redis(options);
+}

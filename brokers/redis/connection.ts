@@ -1,0 +1,285 @@
+import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
+import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import {
+  type Client,
+  isClusterSource,
+  openClient,
+  type RedisSource,
+  retryDelay,
+  serverOf,
+} from "./client.ts";
+import type { Script } from "./script.ts";
+
+const log = getLogger("redis");
+
+/** What Redis answers: texts come as bytes. */
+export type RedisReply = Uint8Array | number | null | readonly RedisReply[];
+/** What a command takes. */
+export type RedisArgument = string | number | Uint8Array;
+
+/** Milliseconds in which a server may come back before a command is given up. */
+const PATIENCE = 5_000;
+
+/** What servers answer that cannot serve now, but will: the first word of the error. */
+const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
+
+/**
+ * One connection to Redis, or one for each node of a cluster: opened when first used,
+ * and again whenever it is lost. The broker and the backends of results and rate
+ * limits share this class.
+ *
+ * closed for good ◀─ close() ─ away ◀─▶ up
+ *
+ * An outage is logged when it starts and when it ends.
+ */
+export class RedisConnection {
+  readonly #source: RedisSource;
+  #client: Client | undefined;
+  #opening: Promise<Client> | undefined;
+  #isClosed = false;
+  /** Scripts that this connection has sent; the first time a script goes as text. */
+  readonly #known: Set<Script> = new Set();
+  /** What the client reported last: commands that fail only say that they were given up. */
+  #lastError: Error | undefined;
+  /** Why the server will never do, if it said so: a database that it does not have. */
+  #refusal: Error | undefined;
+  /** Milliseconds, by `performance.now()`, since when it is away. */
+  #awaySince: number | undefined;
+  #upSince = Infinity;
+
+  /**
+   * Stores where the servers are; the first command connects.
+   *
+   * @param source Where the servers are.
+   */
+  constructor(source: RedisSource) {
+    this.#source = source;
+  }
+
+  /** Milliseconds for which the connection has been up. */
+  get upFor(): number {
+    return Math.max(0, performance.now() - this.#upSince);
+  }
+
+  /** Whether it is up: commands are answered now. */
+  get isUp(): boolean {
+    return this.#upSince !== Infinity;
+  }
+
+  /** Whether it was closed for good. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * Runs a script once. While the connection is away the command waits for the next
+   * attempt to connect, and fails with that.
+   *
+   * @param script The script.
+   * @param keys Its keys.
+   * @param args Its arguments.
+   * @returns What the script returned.
+   * @throws {ConnectionClosed} If the connection was lost, or is closed; the script may
+   *   have run.
+   * @throws {ConnectionFailed} If the server cannot be reached or refuses.
+   */
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ): Promise<RedisReply> {
+    try {
+      const client = this.#client ?? await this.#open(script.purpose);
+      return await this.#evaluate(client, script, keys, args);
+    } catch (error) {
+      throw this.#explain(error, script.purpose);
+    }
+  }
+
+  /**
+   * Runs a script, and again while the server is away, for at most five seconds.
+   *
+   * @param script The script.
+   * @param keys Its keys.
+   * @param args Gives its arguments; `again` says that an earlier run may have reached the
+   *   server.
+   * @returns What the script returned.
+   * @throws {ConnectionClosed} If the connection was lost, or is closed.
+   * @throws {ConnectionFailed} If the server cannot be reached or refuses.
+   */
+  async runPatiently(
+    script: Script,
+    keys: readonly string[],
+    args: (again: boolean) => readonly RedisArgument[],
+  ): Promise<RedisReply> {
+    const giveUpAt = performance.now() + PATIENCE;
+    // The client of a cluster sends a command again that was cut off.
+    let again = isClusterSource(this.#source);
+    for (let attempt = 0;; attempt++) {
+      const left = giveUpAt - performance.now();
+      try {
+        return await withinTime(this.run(script, keys, args(again)), left, script.purpose);
+      } catch (error) {
+        const delay = retryDelay(attempt);
+        if (!mayPass(error) || this.#isClosed || left < delay) throw error;
+        again = true;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+  }
+
+  /**
+   * Runs one command once.
+   *
+   * @returns What the server answered.
+   * @throws The same as {@linkcode RedisConnection.run}.
+   */
+  async command(name: string, ...args: RedisArgument[]): Promise<RedisReply> {
+    try {
+      const client = this.#client ?? await this.#open(name);
+      return await client.callBuffer(name, ...args) as RedisReply;
+    } catch (error) {
+      throw this.#explain(error, name);
+    }
+  }
+
+  /**
+   * Goes through the keys of a server, without making it stand still.
+   *
+   * @param key A key that lies on the server.
+   * @param cursor Where to go on; "0" at first.
+   * @param pattern What keys look like.
+   * @param count How many keys to look at.
+   * @returns The next cursor, and keys.
+   * @throws The same as {@linkcode RedisConnection.run}.
+   */
+  async scan(key: string, cursor: string, pattern: string, count: number): Promise<RedisReply> {
+    try {
+      const client = await serverOf(this.#client ?? await this.#open("scan"), key);
+      const args = [cursor, "MATCH", pattern, "COUNT", count];
+      return await client.callBuffer("scan", ...args) as RedisReply;
+    } catch (error) {
+      throw this.#explain(error, "scan");
+    }
+  }
+
+  /** Lets go of the connection. Commands under way fail. */
+  close(): void {
+    this.#isClosed = true;
+    this.#client?.disconnect();
+  }
+
+  /** A script goes as text first, so that commands after it find it in their order. */
+  async #evaluate(
+    client: Client,
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ): Promise<RedisReply> {
+    if (!this.#known.has(script)) {
+      this.#known.add(script);
+      return await client.callBuffer("eval", script.text, keys.length, keys, args) as RedisReply;
+    }
+    try {
+      return await client.callBuffer("evalsha", script.sha, keys.length, keys, args) as RedisReply;
+    } catch (error) {
+      if (!errorMessage(error).startsWith("NOSCRIPT")) throw error;
+      return await client.callBuffer("eval", script.text, keys.length, keys, args) as RedisReply;
+    }
+  }
+
+  #open(purpose: string): Promise<Client> {
+    if (this.#isClosed) {
+      throw new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`);
+    }
+    this.#opening ??= openClient(this.#source).then((client) => {
+      this.#watch(client);
+      if (this.#isClosed) client.disconnect();
+      this.#client = client;
+      return client;
+    });
+    return this.#opening;
+  }
+
+  #watch(client: Client): void {
+    client.on("error", (error) => {
+      this.#lastError = error;
+      // ioredis would go on with database 0.
+      if (/^ERR (DB index|invalid DB index|SELECT)/.test(error.message)) {
+        this.#refusal = error;
+        client.disconnect();
+      }
+    });
+    client.on("ready", () => {
+      this.#lastError = undefined;
+      this.#upSince = performance.now();
+      if (this.#awaySince === undefined) return;
+      log.warn("Redis is back after {duration} ms", {
+        duration: Math.round(performance.now() - this.#awaySince),
+      });
+      this.#awaySince = undefined;
+    });
+    client.on("close", () => {
+      this.#known.clear();
+      this.#upSince = Infinity;
+      if (this.#isClosed || this.#awaySince !== undefined) return;
+      this.#awaySince = performance.now();
+      log.error("Redis is away: {reason}", {
+        reason: errorMessage(this.#lastError ?? "the connection was closed"),
+        error: this.#lastError,
+      });
+    });
+  }
+
+  /** What an error of the client means for whoever gave the command. */
+  #explain(error: unknown, purpose: string): Error {
+    if (error instanceof ConnectionClosed || error instanceof TypeError) return error;
+    const isReply = (error as Error).name === "ReplyError";
+    const cause = this.#refusal ?? (isReply ? error : this.#lastError ?? error);
+    const text = `Cannot ${purpose}: ${isReply ? "Redis answers" : "Redis is away"}: ${
+      errorMessage(cause)
+    }`;
+    if (this.#isClosed) {
+      return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {
+        cause: error,
+      });
+    }
+    if (isReply || this.#refusal !== undefined || this.#lastError !== undefined) {
+      return new ConnectionFailed(text, { cause });
+    }
+    return new ConnectionClosed(text, { cause });
+  }
+}
+
+/** Whether trying again may help: the server is away, or not ready yet. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof ConnectionClosed) return true;
+  if (!(error instanceof ConnectionFailed)) return false;
+  const { cause } = error;
+  if (!(cause instanceof Error)) return true;
+  return cause.name !== "ReplyError" || PASSING.test(cause.message);
+}
+
+/** As {@linkcode mayPass}, or the server wants another password: somebody will change that. */
+export function isAway(error: unknown): boolean {
+  if (mayPass(error)) return true;
+  return error instanceof ConnectionFailed && /^(WRONGPASS|NOAUTH)/.test(errorMessage(error.cause));
+}
+
+async function withinTime<T>(work: Promise<T>, ms: number, purpose: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new ConnectionFailed(`Cannot ${purpose}: Redis did not answer within ${PATIENCE} ms`),
+      );
+    }, ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {}); // nobody listens any more to one that is late
+  }
+}

@@ -1,0 +1,31 @@
+import type { Message } from "../../core/message.ts";
+import { MessageProxy } from "../../core/message_proxy.ts";
+import type { RosterItem } from "../../core/roster.ts";
+
+/** A message as a Redis consumer handed it out. */
+export class RedisDelivery extends MessageProxy implements RosterItem {
+  /** What the queue calls it. */
+  readonly id: string;
+  /** As it was delivered. */
+  readonly delivered: Message;
+  /** Its place among the unsettled ones. */
+  rosterIndex = -1;
+
+  /**
+   * Wraps a message.
+   *
+   * @param message What was delivered.
+   * @param id What the queue calls it.
+   */
+  constructor(message: Message, id: string) {
+    super(message);
+    this.id = id;
+    this.delivered = message;
+  }
+}
+
+/** A delayed message on loan: it stays with the server until it is promoted. */
+export class DueDelivery extends RedisDelivery {
+  /** Whether it is on its queue now. */
+  isPromoted = false;
+}

@@ -1,0 +1,41 @@
+import type { Clock } from "../../core/clock.ts";
+
+/**
+ * A worker's hold on what it has fetched: as long as its heartbeat is younger than the
+ * heartbeat timeout, nobody takes that over.
+ *
+ * A worker whose event loop stood still for longer, or that was cut off, must not start
+ * what it has at hand: another one may be running it.
+ */
+export class Lease {
+  readonly #clock: Clock;
+  readonly #duration: number;
+  /** Until when it holds; `Infinity` before the first heartbeat, and after a loss was told. */
+  #endsAt = Infinity;
+
+  /**
+   * Makes a lease that has not begun.
+   *
+   * @param clock Tells the time.
+   * @param duration Milliseconds for which a heartbeat counts.
+   */
+  constructor(clock: Clock, duration: number) {
+    this.#clock = clock;
+    this.#duration = duration;
+  }
+
+  /** Whether it has ended, and that was not yet told. */
+  get isLost(): boolean {
+    return this.#endsAt !== Infinity && this.#clock.now() >= this.#endsAt;
+  }
+
+  /** @param sentAt When the heartbeat was sent that the server now has. */
+  renew(sentAt: number): void {
+    this.#endsAt = sentAt + this.#duration;
+  }
+
+  /** Begins anew: whoever relied on it knows that it was lost, or nobody does. */
+  reset(): void {
+    this.#endsAt = Infinity;
+  }
+}

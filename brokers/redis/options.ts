@@ -1,0 +1,201 @@
+import type { BrokerOptions } from "../../core/broker_options.ts";
+import { readEnvironmentNumber } from "../../core/runtime.ts";
+import {
+  keyPrefixOf,
+  type RedisClient,
+  type RedisConnectionOptions,
+  type RedisSource,
+} from "./client.ts";
+import { clusterSlotTag } from "./slot_tag.ts";
+
+/** Where a Redis is: give one of the three, or none for 127.0.0.1:6379. */
+export interface RedisAddress {
+  /**
+   * `redis://user:password@host:port/database`, or `rediss://…` for TLS. All but the scheme
+   * may be left out.
+   *
+   * @default {"redis://127.0.0.1:6379"}
+   */
+  url?: string | URL;
+  /**
+   * A client of ioredis whose servers are to be used: a `Redis`, for Sentinel too, or a
+   * `Cluster`. It is copied, not used, and not closed: what becomes of commands when
+   * a connection fails is not left to its options.
+   */
+  client?: RedisClient;
+  /** Options for ioredis's `Redis`: `host`, `port`, `tls`, `sentinels` and `name`, … */
+  connection?: RedisConnectionOptions;
+}
+
+/** Options for {@linkcode RedisBroker}. Times are in milliseconds. */
+export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
+  /**
+   * What all keys begin with. Those who share queues share it. A Redis Cluster needs
+   * it in braces, as in `{dramatiq}`, so that all keys lie on one node.
+   *
+   * @default {"dramatiq"}
+   */
+  namespace?: string;
+  /**
+   * After how long without a heartbeat a worker counts as dead, and what it had not
+   * acknowledged goes back to the queue. Python workers renew theirs with every command, and
+   * so need it well above the time of their longest silence.
+   *
+   * @default {60_000}
+   */
+  heartbeatTimeout?: number;
+  /**
+   * How long dead letters are kept.
+   *
+   * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
+   */
+  deadMessageTtl?: number;
+  /**
+   * How long a worker waits, about, before it renews its heartbeat and looks for dead ones
+   * again. `Infinity` is for tests: nothing is renewed then.
+   *
+   * @default {800}
+   */
+  maintenanceInterval?: number;
+}
+
+/** Options that are checked and complete. */
+export interface CheckedOptions {
+  /** Where the servers are. */
+  readonly source: RedisSource;
+  readonly namespace: string;
+  readonly heartbeatTimeout: number;
+  readonly deadMessageTtl: number;
+  readonly maintenanceInterval: number;
+}
+
+const DEFAULT_URL = "redis://127.0.0.1:6379";
+/** How many pulses a worker may miss before it counts as dead. */
+const PULSES_PER_TIMEOUT = 3;
+
+/**
+ * Checks the options of a broker.
+ *
+ * @param options What the user gave.
+ * @returns What it means.
+ * @throws {TypeError} If an option is of the wrong type, or two of them contradict.
+ * @throws {RangeError} If a time is not above 0.
+ */
+export function checkOptions(options: RedisBrokerOptions): CheckedOptions {
+  const {
+    namespace = "dramatiq",
+    heartbeatTimeout = 60_000,
+    deadMessageTtl = readEnvironmentNumber("dramatiq_dead_message_ttl", 604_800_000),
+    maintenanceInterval = 800,
+  } = options;
+  if (typeof namespace !== "string" || namespace === "") {
+    throw new TypeError(
+      `Cannot use namespace ${JSON.stringify(namespace)}: it must be a text that is not empty`,
+    );
+  }
+  for (
+    const [name, time] of Object.entries({ heartbeatTimeout, deadMessageTtl, maintenanceInterval })
+  ) {
+    if (typeof time !== "number") {
+      throw new TypeError(
+        `Cannot use ${name} ${String(time)}: it must be a number of milliseconds`,
+      );
+    }
+    if (!(time > 0)) throw new RangeError(`Cannot use ${name} ${time}: it must be above 0`);
+  }
+  const source = toSource(options, namespace);
+  return {
+    source,
+    namespace,
+    heartbeatTimeout,
+    deadMessageTtl,
+    maintenanceInterval: maintenanceInterval === Infinity
+      ? Infinity
+      : Math.min(maintenanceInterval, heartbeatTimeout / PULSES_PER_TIMEOUT),
+  };
+}
+
+/**
+ * Finds out where the servers are.
+ *
+ * @param address What the user gave.
+ * @param namespace What all keys begin with.
+ * @throws {TypeError} If that cannot be used.
+ */
+export function toSource(address: RedisAddress, namespace: string): RedisSource {
+  const { url, client, connection } = address;
+  const given = Object.entries({ url, client, connection }).filter(([, value]) =>
+    value !== undefined
+  )
+    .map(([name]) => name);
+  if (given.length > 1) {
+    throw new TypeError(`Cannot connect to Redis by ${given.join(" and ")}: give one of them`);
+  }
+  const source = client !== undefined
+    ? { client: checkClient(client, namespace) }
+    : { connection: connection ?? parseUrl(url ?? DEFAULT_URL) };
+  const prefix = keyPrefixOf(source);
+  if (prefix) {
+    throw new TypeError(
+      `Cannot use the keyPrefix "${prefix}" of the client: peers would not find the keys; use the ` +
+        "option namespace",
+    );
+  }
+  return source;
+}
+
+function checkClient(client: RedisClient, namespace: string): RedisClient {
+  if (typeof client?.duplicate !== "function") {
+    throw new TypeError("Cannot use the client: it must be a Redis or a Cluster of ioredis");
+  }
+  const { isCluster } = client as { isCluster?: boolean };
+  if (isCluster && clusterSlotTag(namespace) === undefined) {
+    throw new TypeError(
+      `Cannot use namespace "${namespace}" on a cluster: write it as "{${namespace}}", so that all ` +
+        "keys lie on one node",
+    );
+  }
+  return client;
+}
+
+/**
+ * Reads the address of a Redis.
+ *
+ * @param url The address.
+ * @returns Options for ioredis.
+ * @throws {TypeError} If it is not one.
+ */
+export function parseUrl(url: string | URL): RedisConnectionOptions {
+  const parsed = URL.parse(url);
+  const isTls = parsed?.protocol === "rediss:";
+  if (parsed === null || (parsed.protocol !== "redis:" && !isTls)) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": it must be a URL like redis://host:6379/0 or rediss://…`,
+    );
+  }
+  const database = parsed.pathname.replace(/^\//, "");
+  if (!/^\d{0,5}$/.test(database)) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": "${database}" must be the number of a database`,
+    );
+  }
+  const [strange] = parsed.searchParams.keys();
+  if (strange !== undefined) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": it has no parameter "${strange}"; use the options`,
+    );
+  }
+  return {
+    host: parsed.hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1",
+    port: Number(parsed.port || 6379),
+    db: Number(database),
+    ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
+    ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
+    ...(isTls && { tls: {} }),
+  };
+}
+
+/** A URL without what may be a secret: what stands before an @, and what follows a ?. */
+function redact(url: string | URL): string {
+  return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
+}

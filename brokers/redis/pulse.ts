@@ -1,0 +1,137 @@
+import type { Timer } from "../../core/clock.ts";
+import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import type { RedisReply } from "./connection.ts";
+import { leaseLost, type RedisConsumer } from "./redis_consumer.ts";
+import { PULSE } from "./scripts.ts";
+import { runOnce, type Session } from "./session.ts";
+import type { Sweep } from "./sweep.ts";
+
+const log = getLogger("redis");
+const textDecoder = new TextDecoder();
+
+/** How many pulses there are to one question whether the other connections live. */
+const PULSES_PER_PING = 6;
+/** Milliseconds between two looks for dead letters that are too old, about. */
+const EXPIRY_INTERVAL = 60_000;
+/**
+ * Milliseconds that the connection must have been up before others count as dead. After
+ * an outage of the server nobody has a heartbeat, and all are about to renew theirs.
+ */
+const GRACE = 3_000;
+
+/** Options of a {@linkcode Pulse}. */
+export interface PulseOptions {
+  /** Milliseconds between two, about. */
+  readonly interval: number;
+  /** Milliseconds for which a heartbeat counts. */
+  readonly heartbeatTimeout: number;
+  /** Takes over from the dead. */
+  readonly sweep: Sweep;
+}
+
+/**
+ * The heartbeat of a broker that has consumers: one call every now and then that
+ * renews it, and brings what consumers want to know, and whether somebody is dead.
+ *
+ * Consumers are told of new messages otherwise, too, and at once; this is what finds
+ * those that slipped through.
+ */
+export class Pulse {
+  readonly #session: Session;
+  readonly #options: PulseOptions;
+  #timer: Timer | undefined;
+  #isRunning = false;
+  #count = 0;
+  #hasBeaten = false;
+  #nextExpiry: number;
+
+  /**
+   * Makes one that does not beat yet.
+   *
+   * @param session The broker.
+   * @param options How often, and what counts as dead.
+   */
+  constructor(session: Session, options: PulseOptions) {
+    this.#session = session;
+    this.#options = options;
+    this.#nextExpiry = session.clock.now() + Math.random() * EXPIRY_INTERVAL;
+  }
+
+  /** Begins to beat; goes on until it is stopped. */
+  start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#schedule();
+  }
+
+  /** Beats no more. */
+  stop(): void {
+    this.#isRunning = false;
+    this.#session.clock.clearTimer(this.#timer);
+  }
+
+  #schedule(): void {
+    if (!this.#isRunning) return;
+    // Workers that were started together are not to ask all at the same time.
+    const delay = this.#options.interval * (0.875 + Math.random() / 4);
+    this.#timer = this.#session.clock.setTimer(() => {
+      this.#checkLease();
+      this.#schedule();
+      if (this.#session.consumers.size === 0) return;
+      this.#beat().catch((error) => {
+        log.debug("Cannot renew the heartbeat: {reason}", { reason: errorMessage(error), error });
+      });
+    }, delay);
+  }
+
+  #checkLease(): void {
+    const { lease } = this.#session;
+    if (!lease.isLost) return;
+    this.#loseLease();
+  }
+
+  #loseLease(): void {
+    const { lease, consumers } = this.#session;
+    for (const consumer of consumers) {
+      consumer.fail(leaseLost(consumer.queueName, this.#options.heartbeatTimeout));
+    }
+    this.#hasBeaten = false;
+    lease.reset();
+  }
+
+  async #beat(): Promise<void> {
+    const { clock, wakeups, lease } = this.#session;
+    if (++this.#count % PULSES_PER_PING === 0) wakeups.ping();
+    const consumers = [...this.#session.consumers];
+    const keys = consumers.flatMap(({ queueName }) => {
+      const { queue, unacknowledged, etas } = this.#session.keys.of(queueName);
+      return [queue, unacknowledged, etas];
+    });
+    const now = clock.now();
+    const reply = await runOnce(this.#session, PULSE, keys, [now - this.#options.heartbeatTimeout]);
+    const [wasKnown, dead, ...found] = reply as [number, number, ...RedisReply[]];
+    // Another worker has found this one dead and taken over.
+    if (wasKnown === 0 && this.#hasBeaten) return this.#loseLease();
+    this.#hasBeaten = true;
+    lease.renew(now);
+    for (const [i, consumer] of consumers.entries()) tell(consumer, found.slice(i * 3));
+    await this.#sweep(dead > 0, now);
+  }
+
+  async #sweep(someAreDead: boolean, now: number): Promise<void> {
+    const { connection } = this.#session;
+    const expires = now >= this.#nextExpiry;
+    if (expires) this.#nextExpiry = now + EXPIRY_INTERVAL * (0.75 + Math.random() / 2);
+    const takesOver = someAreDead && connection.upFor >= GRACE;
+    if (takesOver || expires) await this.#options.sweep.runAlone({ takesOver, expires });
+  }
+}
+
+function tell(consumer: RedisConsumer, [length, unacknowledged, eta]: RedisReply[]): void {
+  consumer.pulse({
+    length: length as number,
+    unacknowledged: unacknowledged as number,
+    nextEta: eta == null ? Infinity : Number(textDecoder.decode(eta as Uint8Array)),
+  });
+}

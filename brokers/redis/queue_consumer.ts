@@ -1,0 +1,77 @@
+import { decodeFromQueue } from "../../core/undecodable_message.ts";
+import { delayQueueName } from "../../core/queue_names.ts";
+import { RedisDelivery } from "./delivery.ts";
+import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
+import { FETCH, POSTPONE } from "./scripts.ts";
+import { runOnce, type Session } from "./session.ts";
+
+const textDecoder = new TextDecoder();
+
+/** A text with its id; nothing where the id has none. */
+type Entry = readonly [id: string, text: Uint8Array | null];
+
+/** Takes messages off a queue. */
+export class QueueConsumer extends RedisConsumer {
+  protected async fill(limit: number): Promise<RedisDelivery[]> {
+    while (true) {
+      const entries = await fetchEntries(this.session, this.queueName, limit);
+      const deliveries: RedisDelivery[] = [];
+      const early: RedisDelivery[] = [];
+      for (const [id, text] of entries) {
+        if (text === null) continue; // as in Python the id stays with this broker
+        const delivery = new RedisDelivery(decodeFromQueue(this.queueName, text), id);
+        (isEarly(delivery, this.session) ? early : deliveries).push(delivery);
+      }
+      if (early.length > 0) await this.#postpone(early);
+      if (deliveries.length > 0 || entries.length === 0) return deliveries;
+    }
+  }
+
+  protected expectMore(): void {
+    this.session.wakeups.expect(this.keys.queue, this.wakeUp);
+  }
+
+  protected expectNothing(): void {
+    this.session.wakeups.forget(this.keys.queue, this.wakeUp);
+  }
+
+  protected hasMore({ length }: QueuePulse): boolean {
+    return length > 0;
+  }
+
+  /** A message may say when it is due on any queue; Python honours it, too. */
+  async #postpone(early: readonly RedisDelivery[]): Promise<void> {
+    const { messages, unacknowledged, etas, delayed } = this.keys;
+    const args = early.flatMap((message) => [`${message.option("eta")}`, message.id]);
+    await this.persist(POSTPONE, [unacknowledged, messages, etas, delayed], args);
+    const delayQueue = delayQueueName(this.queueName);
+    for (const consumer of this.session.consumers) {
+      if (consumer.queueName === delayQueue) consumer.wakeUp();
+    }
+  }
+}
+
+/**
+ * Fetches from a queue or delay queue.
+ *
+ * @param session The broker.
+ * @param queueName The queue.
+ * @param limit How many at most.
+ * @returns What it got, maybe nothing.
+ */
+export async function fetchEntries(
+  session: Session,
+  queueName: string,
+  limit: number,
+): Promise<Entry[]> {
+  const { queue, messages, unacknowledged } = session.keys.of(queueName);
+  const reply = await runOnce(session, FETCH, [queue, messages, unacknowledged], [limit]);
+  if (reply === null) return [];
+  const [ids, texts] = reply as [Uint8Array[], (Uint8Array | null)[]];
+  return ids.map((id, i) => [textDecoder.decode(id), texts[i]!]);
+}
+
+function isEarly(message: RedisDelivery, { clock }: Session): boolean {
+  const eta = message.option("eta");
+  return typeof eta === "number" && eta > clock.now();
+}

@@ -1,0 +1,326 @@
+import { Broker } from "../../core/broker.ts";
+import type { JoinOptions } from "../../core/broker_options.ts";
+import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import { ConnectionClosed, QueueJoinTimeout } from "../../core/errors.ts";
+import type { Message } from "../../core/message.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import { nextTurn } from "../../core/runtime.ts";
+import { RedisConnection, type RedisReply } from "./connection.ts";
+import { DelayConsumer } from "./delay_consumer.ts";
+import { DueDelivery } from "./delivery.ts";
+import { Keys } from "./keys.ts";
+import { Lease } from "./lease.ts";
+import { checkOptions, type RedisBrokerOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import { Pulse } from "./pulse.ts";
+import { QueueConsumer } from "./queue_consumer.ts";
+import type { RedisConsumer } from "./redis_consumer.ts";
+import { COUNT, ENQUEUE, LEAVE, PROMOTE, PURGE } from "./scripts.ts";
+import { runPatiently, type Session } from "./session.ts";
+import { Sweep } from "./sweep.ts";
+import { Wakeups } from "./wakeups.ts";
+
+/** How many messages a queue has. */
+export interface QueueMessageCounts {
+  /** Waiting to be fetched. */
+  readonly ready: number;
+  /** Waiting for their time. */
+  readonly delayed: number;
+  /** Fetched by a worker, and not settled. */
+  readonly unacknowledged: number;
+  /** Dead letters. */
+  readonly dead: number;
+}
+
+/** Milliseconds between two looks whether a queue is empty. */
+const JOIN_INTERVAL = 50;
+
+/**
+ * A broker on Redis 6.2 or later, or Valkey, that shares its queues with Python's dramatiq:
+ * the same keys, values and scores.
+ *
+ * What is sent within one turn of the event loop travels together, and so do
+ * acknowledgements. Idle consumers are told by Redis when there is something to fetch.
+ * Delayed messages wait in Redis. What a dead worker had is back in its queue within
+ * `heartbeatTimeout` and a second.
+ *
+ * A process that sends has one connection, one that consumes has three, whatever
+ * the number of queues: for commands, and two to be told of new messages. (On a
+ * cluster the first is one for each node that is used.)
+ *
+ * Source: `tests/vectors/redis_broker.json`.
+ *
+ * @example Send to a Redis
+ * ```ts ignore
+ * import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new RedisBroker({ url: "redis://127.0.0.1:6379/0" }));
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * });
+ * await add.send(1, 2);
+ * ```
+ */
+export class RedisBroker extends Broker {
+  /** Tells this broker from all others that share its queues. */
+  readonly brokerId: string = crypto.randomUUID();
+  /** What all keys begin with. */
+  readonly namespace: string;
+  readonly #session: Session;
+  readonly #sweep: Sweep;
+  readonly #pulse: Pulse;
+  readonly #outboxes: Map<string, Outbox> = new Map();
+  readonly #promotions: Map<string, Outbox> = new Map();
+  /** What was sent, and the server has not answered. */
+  readonly #sending: Set<Promise<unknown>> = new Set();
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Stores the options; the first command connects.
+   *
+   * @param options Where Redis is, and how to use it.
+   * @throws {TypeError} If an option cannot be used.
+   * @throws {RangeError} If a time is not above 0.
+   */
+  constructor(options: RedisBrokerOptions = {}) {
+    super(options);
+    const { source, namespace, maintenanceInterval, ...times } = checkOptions(options);
+    const keys = new Keys(namespace, this.brokerId);
+    this.namespace = namespace;
+    this.#session = {
+      brokerId: this.brokerId,
+      clock: this.clock,
+      keys,
+      connection: new RedisConnection(source),
+      wakeups: new Wakeups(source, keys.heartbeats),
+      lease: new Lease(this.clock, times.heartbeatTimeout),
+      consumers: new Set<RedisConsumer>(),
+    };
+    this.#sweep = new Sweep(this.#session, this, times);
+    this.#pulse = new Pulse(this.#session, {
+      interval: maintenanceInterval,
+      heartbeatTimeout: times.heartbeatTimeout,
+      sweep: this.#sweep,
+    });
+  }
+
+  /**
+   * Opens a consumer. That of a delay queue sorts what is on it by eta, in Redis, and
+   * gives what is due.
+   *
+   * @throws {RangeError} If the prefetch is not a whole number above 0.
+   * @throws {ConnectionClosed} If the broker is closed.
+   */
+  consume(queueName: string, options: ConsumeOptions = {}): Consumer {
+    const { prefetch = 1 } = options;
+    this.#assertOpen(`consume "${queueName}"`);
+    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
+      throw new RangeError(
+        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
+      );
+    }
+    this.#pulse.start();
+    return queueName === delayQueueName(queueName)
+      ? new DelayConsumer(queueName, prefetch, this.#session)
+      : new QueueConsumer(queueName, prefetch, this.#session);
+  }
+
+  /**
+   * Counts the messages of a queue.
+   *
+   * @param queueName The queue.
+   * @returns How many there are, in each state. What is unacknowledged is that of all
+   *   workers.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async getQueueMessageCounts(queueName: string): Promise<QueueMessageCounts> {
+    const { queue, messages, delayed, deadLetters } = this.#session.keys.of(
+      canonicalQueueName(queueName),
+    );
+    const reply = await runPatiently(
+      this.#session,
+      COUNT,
+      [queue, messages, delayed, deadLetters],
+    );
+    const [ready, stored, waiting, dead] = reply as [number, number, number, number];
+    const unacknowledged = Math.max(0, stored - ready);
+    return { ready, delayed: waiting, unacknowledged, dead };
+  }
+
+  /**
+   * Drops all messages of a queue: delayed ones and dead letters, too. What workers are
+   * running they finish.
+   *
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async flush(queueName: string): Promise<void> {
+    const { keys } = this.#session;
+    const all = [canonicalQueueName(queueName), delayQueueName(canonicalQueueName(queueName))]
+      .map((name) => keys.of(name));
+    const dropped = all.flatMap(({ queue, messages, unacknowledged }) => [
+      queue,
+      messages,
+      unacknowledged,
+    ]);
+    const { etas, deadLetters, deadMessages } = all[0]!;
+    await runPatiently(this.#session, PURGE, [...dropped, etas, deadLetters, deadMessages]);
+  }
+
+  /** Drops all messages of all declared queues. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.queues) await this.flush(queueName);
+  }
+
+  /**
+   * Waits until a queue and its delay queue are empty and no worker, wherever, has
+   * anything of them.
+   *
+   * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or the broker gets closed.
+   * @throws The reason of the signal, if that aborts before.
+   */
+  async join(queueName: string, options: JoinOptions = {}): Promise<void> {
+    const { timeout = Infinity, signal } = options;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
+    }
+    const endsAt = this.clock.now() + timeout;
+    while (true) {
+      signal?.throwIfAborted();
+      const { ready, delayed, unacknowledged } = await this.getQueueMessageCounts(queueName);
+      if (ready + delayed + unacknowledged === 0) return;
+      const left = endsAt - this.clock.now();
+      if (left <= 0) {
+        throw new QueueJoinTimeout(
+          `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
+        );
+      }
+      await this.#pause(Math.min(JOIN_INTERVAL, left), signal);
+    }
+  }
+
+  /**
+   * Takes over what dead workers had, and drops dead letters that are too old. Workers do
+   * so all the time; this is for those who do not want to wait.
+   *
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async maintain(): Promise<void> {
+    await this.#sweep.takeOver();
+    await this.#sweep.expire();
+  }
+
+  /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Stores messages, together with all that is sent in this turn of the event loop. */
+  protected async store(messages: readonly Message[]): Promise<void> {
+    this.#assertOpen("enqueue");
+    if (messages.length === 1) {
+      return await this.#outbox(messages[0]!.queueName).add(entry(messages[0]!));
+    }
+    // All or none: what cannot be encoded throws before anything is sent.
+    const byQueue = Map.groupBy(messages, ({ queueName }) => queueName);
+    const entries = Array.from(
+      byQueue,
+      ([queueName, group]) => [queueName, group.flatMap(entry)] as const,
+    );
+    await Promise.all(entries.map(([queueName, args]) => this.#outbox(queueName).add(args)));
+  }
+
+  /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
+  protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
+    if (!(delivery instanceof DueDelivery)) return await this.store([message]);
+    this.#assertOpen("enqueue");
+    await this.#promotion(message.queueName).add([delivery.id, ...entry(message)]);
+    delivery.isPromoted = true;
+  }
+
+  /** Gives a message the id by which its queue knows it: a new one each time. */
+  protected override prepare(message: Message, delay: number | undefined): Message {
+    const queued = message.copy({ options: { redis_message_id: crypto.randomUUID() } });
+    return super.prepare(queued, delay);
+  }
+
+  #outbox(queueName: string): Outbox {
+    let outbox = this.#outboxes.get(queueName);
+    if (outbox === undefined) {
+      const { queue, messages } = this.#session.keys.of(queueName);
+      outbox = new Outbox(2, (args) =>
+        this.#track(
+          runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
+            again ? 1 : 0,
+            ...args,
+          ]),
+        ));
+      this.#outboxes.set(queueName, outbox);
+    }
+    return outbox;
+  }
+
+  #promotion(queueName: string): Outbox {
+    let outbox = this.#promotions.get(queueName);
+    if (outbox === undefined) {
+      const { etas, delayed, queue, messages } = this.#session.keys.of(queueName);
+      const keys = [etas, delayed, queue, messages];
+      outbox = new Outbox(
+        3,
+        (args) => this.#track(runPatiently(this.#session, PROMOTE, keys, args)),
+      );
+      this.#promotions.set(queueName, outbox);
+    }
+    return outbox;
+  }
+
+  #track(sending: Promise<RedisReply>): Promise<RedisReply> {
+    this.#sending.add(sending);
+    const done = () => void this.#sending.delete(sending);
+    sending.then(done, done);
+    return sending;
+  }
+
+  async #close(): Promise<void> {
+    const { consumers, connection, wakeups } = this.#session;
+    this.#pulse.stop();
+    await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
+    await nextTurn(); // what was sent in this one is on its way then
+    await Promise.allSettled(this.#sending);
+    wakeups.close();
+    if (connection.isUp) await this.#leave().catch(() => {});
+    connection.close();
+  }
+
+  async #leave(): Promise<void> {
+    const { connection, keys } = this.#session;
+    const held = [...this.queues].flatMap((name) => [name, delayQueueName(name)])
+      .map((name) => keys.of(name).unacknowledged);
+    await connection.run(LEAVE, [keys.heartbeats, ...held], [this.brokerId]);
+  }
+
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.clock.clearTimer(timer);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = this.clock.setTimer(wake, ms);
+      signal?.addEventListener("abort", wake);
+    });
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#closing === undefined) return;
+    throw new ConnectionClosed(`Cannot ${what}: the broker is closed`);
+  }
+}
+
+/** What a queue keeps of a message. */
+function entry(message: Message): [id: string, text: Encoded] {
+  return [message.option("redis_message_id") as string, message.encode()];
+}

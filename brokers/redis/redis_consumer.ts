@@ -1,0 +1,270 @@
+import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import { Roster } from "../../core/roster.ts";
+import { Signal } from "../../core/signal.ts";
+import { retryDelay } from "./client.ts";
+import { isAway, type RedisReply } from "./connection.ts";
+import { RedisDelivery } from "./delivery.ts";
+import type { QueueKeys } from "./keys.ts";
+import { Orphans } from "./orphans.ts";
+import { Outbox } from "./outbox.ts";
+import type { Script } from "./script.ts";
+import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
+import { runOnce, runPatiently, type Session } from "./session.ts";
+
+/** What a pulse found out about the queue of a consumer. */
+export interface QueuePulse {
+  /** How many messages are on the queue. */
+  readonly length: number;
+  /** How many messages this broker has fetched from it and not settled, as Redis sees it. */
+  readonly unacknowledged: number;
+  /** When the next delayed message is due; `Infinity` when there is none. */
+  readonly nextEta: number;
+}
+
+/**
+ * Takes messages off a queue of Redis, as many at once as there is room for.
+ *
+ * Outages do not end it: it goes on when the server is back, and what is to be settled
+ * meanwhile waits. It fails when its lease is lost, or the server says no.
+ *
+ * filling ─▶ (nothing there) waiting ─▶ woken by the server, a pulse or a timer ─▶ filling
+ */
+export abstract class RedisConsumer extends Consumer {
+  protected readonly session: Session;
+  protected readonly keys: QueueKeys;
+  readonly #prefetch: number;
+  readonly #unsettled: Roster<RedisDelivery> = new Roster();
+  /** Fetched, and not yet handed out. */
+  #ready: RedisDelivery[] = [];
+  /** Tells `receive` to look again. */
+  readonly #changed: Signal = new Signal();
+  #filling: Promise<void> | undefined;
+  #isWaiting = false;
+  #failures = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #error: unknown;
+  #closing: Promise<void> | undefined;
+  readonly #acks: Outbox;
+  readonly #nacks: Outbox;
+  /** Batches on their way to the server. */
+  readonly #settling: Set<readonly RedisDelivery[]> = new Set();
+  readonly #orphans: Orphans;
+  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
+  #signal: AbortSignal | undefined;
+  readonly #wake = (): void => this.#changed.tell();
+
+  /**
+   * Stores what it takes from; the first `receive` connects.
+   *
+   * @param queueName The queue or delay queue.
+   * @param prefetch How many messages may be received and not yet settled.
+   * @param session The broker.
+   */
+  constructor(queueName: string, prefetch: number, session: Session) {
+    super(queueName);
+    this.session = session;
+    this.#prefetch = prefetch;
+    this.keys = session.keys.of(queueName);
+    const { messages, unacknowledged, etas, deadLetters, deadMessages } = this.keys;
+    this.#acks = new Outbox(1, (ids) => this.persist(ACK, [messages, unacknowledged], ids));
+    const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
+    this.#nacks = new Outbox(2, (args) => this.persist(NACK, buried, args));
+    this.#orphans = new Orphans(session, this.keys);
+  }
+
+  /** Gets messages from the server: all it can get at once, up to `limit`. */
+  protected abstract fill(limit: number): Promise<RedisDelivery[]>;
+
+  /** Has `wakeUp` called when there may be something to get, or soon. */
+  protected abstract expectMore(): void;
+
+  /** What it waits for, it waits for no longer. */
+  protected abstract expectNothing(): void;
+
+  /** Looks whether a pulse tells of something to get. */
+  protected abstract hasMore(pulse: QueuePulse): boolean;
+
+  /** Whether it is closed, or about to be. */
+  protected get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Whether what it gave may be somebody else's by now. */
+  override get isLost(): boolean {
+    return this.#error !== undefined || this.session.lease.isLost;
+  }
+
+  /** Ends the wait for messages: there may be some. */
+  readonly wakeUp = (): void => {
+    this.#isWaiting = false;
+    this.#wake();
+  };
+
+  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    this.#listenTo(signal);
+    while (!this.isClosed && !signal?.aborted) {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ready.length > 0) return this.#ready.splice(0, limit);
+      const room = Math.min(limit, this.#prefetch - this.#unsettled.size, MAX_BATCH);
+      if (room > 0 && !this.#isWaiting) this.#filling ??= this.#fill(room);
+      await this.#changed.next();
+    }
+    return [];
+  }
+
+  async ack(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    await this.#settle(taken, this.acknowledge(taken));
+  }
+
+  async nack(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    const args = taken.flatMap((message) => [message.id, changedText(message)]);
+    await this.#settle(taken, this.#nacks.add(args));
+  }
+
+  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    await this.#settle(taken, this.giveBack(taken));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Hears what a pulse found out. */
+  pulse(pulse: QueuePulse): void {
+    if (this.#isWaiting && this.hasMore(pulse)) this.wakeUp();
+    const held = this.#unsettled.size +
+      this.#settling.values().reduce((sum, batch) => sum + batch.length, 0);
+    this.#orphans.look(pulse.unacknowledged > held, this.#filling, () => this.#heldIds());
+  }
+
+  /** Fails it: what it gave is no longer its own. */
+  fail(error: unknown): void {
+    this.#error ??= error;
+    this.#wake();
+  }
+
+  /** Takes messages out for good. */
+  protected acknowledge(deliveries: readonly RedisDelivery[]): Promise<void> {
+    return this.#acks.add(deliveries.map(({ id }) => id));
+  }
+
+  /** Puts messages back where they were. */
+  protected async giveBack(deliveries: readonly RedisDelivery[]): Promise<void> {
+    const { queue, messages, unacknowledged } = this.keys;
+    for (let i = 0; i < deliveries.length; i += MAX_BATCH) {
+      const ids = deliveries.slice(i, i + MAX_BATCH).map(({ id }) => id);
+      await runPatiently(this.session, REQUEUE, [queue, messages, unacknowledged], ids);
+    }
+  }
+
+  /** Runs a script that must get through: again until the server is back, or this is closed. */
+  protected async persist(
+    script: Script,
+    keys: readonly string[],
+    args: readonly Encoded[],
+  ): Promise<RedisReply> {
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await runOnce(this.session, script, keys, args);
+      } catch (error) {
+        if (this.isClosed || !isAway(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, retryDelay(attempt)));
+      }
+    }
+  }
+
+  async #fill(limit: number): Promise<void> {
+    this.session.consumers.add(this);
+    try {
+      const deliveries = await this.fill(limit);
+      this.#failures = 0;
+      for (const delivery of deliveries) this.#unsettled.add(delivery);
+      if (this.#ready.length === 0) this.#ready = deliveries;
+      else this.#ready.push(...deliveries);
+      if (deliveries.length === 0 && !this.isClosed) {
+        this.#isWaiting = true;
+        this.expectMore();
+      }
+    } catch (error) {
+      if (!isAway(error)) this.fail(error);
+      else if (!this.isClosed) {
+        this.#isWaiting = true;
+        this.#retryTimer = setTimeout(this.wakeUp, retryDelay(this.#failures++));
+      }
+    }
+    this.#filling = undefined;
+    this.#wake();
+  }
+
+  async #close(): Promise<void> {
+    this.#listenTo(undefined);
+    clearTimeout(this.#retryTimer);
+    this.expectNothing();
+    this.#wake();
+    try {
+      // What is on its way here would otherwise stay with this broker.
+      await this.#filling;
+      const left = Array.from(this.#unsettled);
+      this.#take(left);
+      await this.giveBack(left);
+    } finally {
+      this.session.consumers.delete(this);
+    }
+  }
+
+  async #settle(batch: readonly RedisDelivery[], settled: Promise<void>): Promise<void> {
+    if (batch.length === 0) return;
+    this.#settling.add(batch);
+    try {
+      await settled;
+    } finally {
+      this.#settling.delete(batch);
+    }
+  }
+
+  #heldIds(): Set<string> {
+    const ids = new Set<string>();
+    for (const { id } of this.#unsettled) ids.add(id);
+    for (const batch of this.#settling) {
+      for (const { id } of batch) ids.add(id);
+    }
+    return ids;
+  }
+
+  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  #take(messages: readonly MessageProxy[]): RedisDelivery[] {
+    const taken = messages.filter((message): message is RedisDelivery =>
+      this.#unsettled.delete(message as RedisDelivery)
+    );
+    this.#wake();
+    return taken;
+  }
+
+  #listenTo(signal: AbortSignal | undefined): void {
+    if (signal === this.#signal) return;
+    this.#signal?.removeEventListener("abort", this.#wake);
+    signal?.addEventListener("abort", this.#wake);
+    this.#signal = signal;
+  }
+}
+
+/** The text that a dead letter is to have, empty when it is that of the message. */
+function changedText(message: RedisDelivery): Encoded {
+  const { deadLetter } = message;
+  return deadLetter === message.delivered ? "" : deadLetter.encode();
+}
+
+/** Why a consumer of a broker fails whose lease was lost. */
+export function leaseLost(queueName: string, duration: number): ConnectionClosed {
+  return new ConnectionClosed(
+    `Cannot go on with what was fetched from "${queueName}": no heartbeat got through for ` +
+      `${duration} ms, so that other workers may have taken it over`,
+  );
+}

@@ -1,0 +1,392 @@
+/**
+ * All that the broker does in Redis: one script an operation, each atomic.
+ *
+ * Every command of a broker renews its heartbeat, as in Python. It does so last: a
+ * Redis that is out of memory refuses commands that may grow it, except after a first
+ * one that only frees, and acknowledging must go on then.
+ *
+ * No script writes a message itself. cjson makes `{}` of `[]` and loses long integers,
+ * so texts come from the encoder and are moved as they are.
+ *
+ * Source of keys and values: `tests/vectors/redis_broker.json`.
+ *
+ * @module
+ */
+import { Script } from "./script.ts";
+
+/**
+ * The most ids in one call. Python's limit, by what Lua can unpack, is 3,996; a
+ * thousand keeps Redis busy for about a millisecond, and larger batches gain nothing.
+ */
+export const MAX_BATCH = 1_000;
+
+/**
+ * Puts messages at the end of a queue.
+ *
+ * KEYS: heartbeats, queue, messages.
+ * ARGV: now, broker id, "1" when they may be there already, then id and text of each.
+ */
+export const ENQUEUE: Script = new Script(
+  "enqueue",
+  `
+local ids = {}
+if ARGV[3] == '1' then
+  for i = 4, #ARGV, 2 do
+    if redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) == 1 then ids[#ids + 1] = ARGV[i] end
+  end
+else
+  for i = 4, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+  redis.call('HSET', KEYS[3], unpack(ARGV, 4))
+end
+if #ids > 0 then redis.call('RPUSH', KEYS[2], unpack(ids)) end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Takes messages off the front of a queue. An id without a text stays with the broker
+ * that took it until that is gone, as in Python.
+ *
+ * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
+ * ARGV: now, broker id, how many at most.
+ * Result: ids and texts, or nothing.
+ */
+export const FETCH: Script = new Script(
+  "fetch messages",
+  `
+local ids = redis.call('LPOP', KEYS[2], ARGV[3])
+local texts = false
+if ids then
+  redis.call('SADD', KEYS[4], unpack(ids))
+  texts = redis.call('HMGET', KEYS[3], unpack(ids))
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+if ids then return {ids, texts} end
+return false
+`,
+);
+
+/**
+ * Takes messages out for good. One that was taken over by another worker is its to
+ * acknowledge, and stays.
+ *
+ * KEYS: heartbeats, messages, unacknowledged of this broker.
+ * ARGV: now, broker id, then ids.
+ * Result: how many were still this broker's.
+ */
+export const ACK: Script = new Script(
+  "acknowledge messages",
+  `
+local held = redis.call('SMISMEMBER', KEYS[3], unpack(ARGV, 3))
+local ids = {}
+for i = 1, #held do
+  if held[i] == 1 then ids[#ids + 1] = ARGV[i + 2] end
+end
+if #ids > 0 then
+  redis.call('SREM', KEYS[3], unpack(ids))
+  redis.call('HDEL', KEYS[2], unpack(ids))
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+return #ids
+`,
+);
+
+/**
+ * Moves messages to the dead letters, if they are still this broker's or waiting for
+ * their eta.
+ *
+ * KEYS: heartbeats, messages, unacknowledged of this broker, etas, dead letters, their
+ * messages.
+ * ARGV: now, broker id, then id and text of each; an empty text leaves it as it is.
+ */
+export const NACK: Script = new Script(
+  "dead-letter messages",
+  `
+for i = 3, #ARGV, 2 do
+  local id = ARGV[i]
+  if redis.call('SREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) > 0 then
+    local text = redis.call('HGET', KEYS[2], id)
+    if text then
+      if ARGV[i + 1] ~= '' then text = ARGV[i + 1] end
+      redis.call('HDEL', KEYS[2], id)
+      redis.call('ZADD', KEYS[5], ARGV[1], id)
+      redis.call('HSET', KEYS[6], id, text)
+    end
+  end
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Puts messages back at the end of their queue. Ids without a text are dropped.
+ *
+ * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
+ * ARGV: now, broker id, then ids.
+ */
+export const REQUEUE: Script = new Script(
+  "requeue messages",
+  `
+local ids = {}
+for i = 3, #ARGV do
+  if redis.call('SREM', KEYS[4], ARGV[i]) == 1
+    and redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1 then
+    ids[#ids + 1] = ARGV[i]
+  end
+end
+if #ids > 0 then redis.call('RPUSH', KEYS[2], unpack(ids)) end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Sorts messages that were fetched from a delay queue by their etas.
+ *
+ * KEYS: heartbeats, unacknowledged of this broker, etas.
+ * ARGV: now, broker id, then eta and id of each.
+ */
+export const SCHEDULE: Script = new Script(
+  "sort delayed messages",
+  `
+for i = 3, #ARGV, 2 do
+  if redis.call('SREM', KEYS[2], ARGV[i + 1]) == 1 then
+    redis.call('ZADD', KEYS[3], ARGV[i], ARGV[i + 1])
+  end
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Moves messages with an eta that were on the queue itself to the delayed ones.
+ *
+ * KEYS: heartbeats, unacknowledged of this broker, messages, etas, delayed messages.
+ * ARGV: now, broker id, then eta and id of each.
+ */
+export const POSTPONE: Script = new Script(
+  "postpone messages",
+  `
+for i = 3, #ARGV, 2 do
+  local id = ARGV[i + 1]
+  if redis.call('SREM', KEYS[2], id) == 1 then
+    local text = redis.call('HGET', KEYS[3], id)
+    if text then
+      redis.call('HDEL', KEYS[3], id)
+      redis.call('HSET', KEYS[5], id, text)
+      redis.call('ZADD', KEYS[4], ARGV[i], id)
+    end
+  end
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Lends out delayed messages that are due. They stay where they are, with an eta at
+ * which the loan ends: whoever dies meanwhile leaves them to the others.
+ *
+ * KEYS: etas, delayed messages.
+ * ARGV: now, how many at most, end of the loan.
+ * Result: ids, texts, and the earliest eta or nothing.
+ */
+export const CLAIM: Script = new Script(
+  "claim delayed messages",
+  `
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+local texts = {}
+if #ids > 0 then
+  texts = redis.call('HMGET', KEYS[2], unpack(ids))
+  for i = 1, #ids do
+    if texts[i] then
+      redis.call('ZADD', KEYS[1], ARGV[3], ids[i])
+    else
+      redis.call('ZREM', KEYS[1], ids[i])
+    end
+  end
+end
+return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or false}
+`,
+);
+
+/**
+ * Puts delayed messages on their queue, each under a new id and once only, whoever
+ * else tries.
+ *
+ * KEYS: heartbeats, etas, delayed messages, queue, messages.
+ * ARGV: now, broker id, then old id, new id and text of each.
+ */
+export const PROMOTE: Script = new Script(
+  "promote delayed messages",
+  `
+local ids = {}
+for i = 3, #ARGV, 3 do
+  if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then
+    redis.call('HDEL', KEYS[3], ARGV[i])
+    redis.call('HSET', KEYS[5], ARGV[i + 1], ARGV[i + 2])
+    ids[#ids + 1] = ARGV[i + 1]
+  end
+end
+if #ids > 0 then redis.call('RPUSH', KEYS[4], unpack(ids)) end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Ends the loan of delayed messages: they are due again at once.
+ *
+ * KEYS: etas.
+ * ARGV: now, then ids.
+ */
+export const RELEASE: Script = new Script(
+  "release delayed messages",
+  `
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'XX', ARGV[1], ARGV[i]) end
+`,
+);
+
+/**
+ * Takes delayed messages out for good.
+ *
+ * KEYS: etas, delayed messages.
+ * ARGV: ids.
+ */
+export const DROP: Script = new Script(
+  "acknowledge delayed messages",
+  `
+for i = 1, #ARGV do
+  if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then redis.call('HDEL', KEYS[2], ARGV[i]) end
+end
+`,
+);
+
+/**
+ * Renews the heartbeat of a worker and looks around.
+ *
+ * KEYS: heartbeats, then for each consumer its queue, unacknowledged and etas.
+ * ARGV: now, broker id, the heartbeat of those that are dead by now.
+ * Result: whether there was a heartbeat, how many brokers are dead, then for each
+ * consumer how many messages are on its queue and unacknowledged, and the earliest eta
+ * or nothing.
+ */
+export const PULSE: Script = new Script(
+  "renew the heartbeat",
+  `
+local known = redis.call('ZSCORE', KEYS[1], ARGV[2]) and 1 or 0
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+local result = {known, redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[3])}
+for i = 2, #KEYS, 3 do
+  result[#result + 1] = redis.call('LLEN', KEYS[i])
+  result[#result + 1] = redis.call('SCARD', KEYS[i + 1])
+  result[#result + 1] = redis.call('ZRANGE', KEYS[i + 2], 0, 0, 'WITHSCORES')[2] or false
+end
+return result
+`,
+);
+
+/**
+ * Gives back what a dead broker had not acknowledged, in no order.
+ *
+ * KEYS: heartbeats, its unacknowledged, queue, messages.
+ * ARGV: its id, the heartbeat of those that are dead, how many at most.
+ * Result: how many are left, 0 also when it is alive after all.
+ */
+export const TAKE_OVER: Script = new Script(
+  "take over messages",
+  `
+local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if heartbeat and tonumber(heartbeat) > tonumber(ARGV[2]) then return 0 end
+local ids = {}
+for _, id in ipairs(redis.call('SPOP', KEYS[2], ARGV[3])) do
+  if redis.call('HEXISTS', KEYS[4], id) == 1 then ids[#ids + 1] = id end
+end
+if #ids > 0 then redis.call('RPUSH', KEYS[3], unpack(ids)) end
+return redis.call('SCARD', KEYS[2])
+`,
+);
+
+/**
+ * Forgets brokers that are dead.
+ *
+ * KEYS: heartbeats.
+ * ARGV: the heartbeat of those that are dead, then ids.
+ */
+export const FORGET: Script = new Script(
+  "forget dead workers",
+  `
+for i = 2, #ARGV do
+  local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if heartbeat and tonumber(heartbeat) <= tonumber(ARGV[1]) then
+    redis.call('ZREM', KEYS[1], ARGV[i])
+  end
+end
+`,
+);
+
+/**
+ * Drops dead letters that are too old.
+ *
+ * KEYS: dead letters, their messages.
+ * ARGV: the time of the youngest that is too old, how many at most.
+ * Result: how many it dropped.
+ */
+export const EXPIRE: Script = new Script(
+  "drop old dead letters",
+  `
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+if #ids > 0 then
+  redis.call('ZREM', KEYS[1], unpack(ids))
+  redis.call('HDEL', KEYS[2], unpack(ids))
+end
+return #ids
+`,
+);
+
+/**
+ * Drops keys.
+ *
+ * KEYS: heartbeats, then what to drop.
+ * ARGV: now, broker id.
+ */
+export const PURGE: Script = new Script(
+  "flush a queue",
+  `
+redis.call('UNLINK', unpack(KEYS, 2))
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+`,
+);
+
+/**
+ * Counts the messages of a queue.
+ *
+ * KEYS: heartbeats, queue, messages, delayed messages, dead letters.
+ * ARGV: now, broker id.
+ * Result: how many are on the queue, on it or unacknowledged, delayed, and dead.
+ */
+export const COUNT: Script = new Script(
+  "count messages",
+  `
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+return {
+  redis.call('LLEN', KEYS[2]),
+  redis.call('HLEN', KEYS[3]),
+  redis.call('HLEN', KEYS[4]),
+  redis.call('ZCARD', KEYS[5])
+}
+`,
+);
+
+/**
+ * Takes the heartbeat of a broker away that has nothing at hand.
+ *
+ * KEYS: heartbeats, then unacknowledged of this broker by queue.
+ * ARGV: broker id.
+ */
+export const LEAVE: Script = new Script(
+  "leave",
+  `
+for i = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then return end
+end
+redis.call('ZREM', KEYS[1], ARGV[1])
+`,
+);

@@ -1,0 +1,53 @@
+import type { Clock } from "../../core/clock.ts";
+import type { RedisArgument, RedisConnection, RedisReply } from "./connection.ts";
+import type { Keys } from "./keys.ts";
+import type { Lease } from "./lease.ts";
+import type { RedisConsumer } from "./redis_consumer.ts";
+import type { Script } from "./script.ts";
+import type { Wakeups } from "./wakeups.ts";
+
+/** What the parts of one broker share. */
+export interface Session {
+  /** Tells this broker from all others that share its queues. */
+  readonly brokerId: string;
+  readonly clock: Clock;
+  readonly keys: Keys;
+  readonly connection: RedisConnection;
+  readonly wakeups: Wakeups;
+  readonly lease: Lease;
+  /** Those that are open. */
+  readonly consumers: Set<RedisConsumer>;
+}
+
+/**
+ * Runs a script that renews the heartbeat: all those whose first key is that of the
+ * heartbeats, and whose first arguments are the time and the broker.
+ *
+ * @param session The broker.
+ * @param script The script.
+ * @param keys Its keys after the first.
+ * @param args Its arguments after the second.
+ * @returns What it returned.
+ */
+export function runOnce(
+  { connection, keys: { heartbeats }, clock, brokerId }: Session,
+  script: Script,
+  keys: readonly string[],
+  args: readonly RedisArgument[] = [],
+): Promise<RedisReply> {
+  return connection.run(script, [heartbeats, ...keys], [clock.now(), brokerId, ...args]);
+}
+
+/** As {@linkcode runOnce}, and again while the server is away, for a while. */
+export function runPatiently(
+  { connection, keys: { heartbeats }, clock, brokerId }: Session,
+  script: Script,
+  keys: readonly string[],
+  args: readonly RedisArgument[] | ((again: boolean) => readonly RedisArgument[]) = [],
+): Promise<RedisReply> {
+  return connection.runPatiently(script, [heartbeats, ...keys], (again) => [
+    clock.now(),
+    brokerId,
+    ...(typeof args === "function" ? args(again) : args),
+  ]);
+}

@@ -1,0 +1,35 @@
+import type { Dump } from "./dump.ts";
+import type { Stage } from "./stage.ts";
+
+/** How one step is done here. */
+export interface Play {
+  /** Its name in the capture. */
+  readonly step: string;
+  /** Whose clock moves to the time of the step; the first broker's if it does not say. */
+  readonly by: string | undefined;
+  /** Whether its effect comes by itself after `run`, so that it is waited for. */
+  readonly isAwaited: boolean;
+  /**
+   * Does it.
+   *
+   * @param keys What is to be in the database afterwards.
+   * @returns What the step returns.
+   */
+  run(keys: Dump): unknown;
+}
+
+/** How the steps of a scenario are done here, on a new stage. */
+export type Plays = (stage: Stage) => readonly Play[];
+
+/** Options of {@linkcode play}. */
+export interface PlayOptions {
+  /** The broker that does it. */
+  by?: string;
+  /** Whether its effect comes by itself. */
+  isAwaited?: boolean;
+}
+
+/** Says how a step is done. */
+export function play(step: string, run: Play["run"], options: PlayOptions = {}): Play {
+  return { step, run, by: options.by, isAwaited: options.isAwaited ?? false };
+}

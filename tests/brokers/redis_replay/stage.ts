@@ -1,0 +1,197 @@
+import {
+  type ConsumeOptions,
+  type Consumer,
+  defaultMiddleware,
+  Message,
+  type MessageOptions,
+  MessageProxy,
+  RedisBroker,
+  Worker,
+} from "@dq/dramatiq";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { type RedisServer, startOwnRedis } from "../../support/servers/redis.ts";
+import { until } from "../../support/servers/until.ts";
+import { BASE, type Scenario, timeOf } from "./capture.ts";
+import { type Dump, readDump, writeDump } from "./dump.ts";
+import { Gate, GatedConsumer } from "./gate.ts";
+import { Notation } from "./notation.ts";
+import { countScripts, Reader } from "./reader.ts";
+import { WorkSteps } from "./work_steps.ts";
+
+/** No sweep comes by itself: those of the scenarios ride on commands, and are asked for. */
+const NEVER = Infinity;
+
+/** A broker whose workers can be made to receive step by step. */
+class SteppedBroker extends RedisBroker {
+  /** The gates of queues that a worker receives from. */
+  readonly gates: Map<string, Gate> = new Map();
+
+  override consume(queueName: string, options?: ConsumeOptions): Consumer {
+    const consumer = super.consume(queueName, options);
+    const gate = this.gates.get(queueName);
+    return gate === undefined ? consumer : new GatedConsumer(consumer, gate);
+  }
+}
+
+/** What to put on a queue. */
+export interface Sending {
+  readonly queueName?: string;
+  readonly actorName?: string;
+  readonly args?: readonly unknown[];
+  readonly options?: MessageOptions;
+  readonly delay?: number;
+}
+
+/** The server and the brokers of one scenario, each broker with a clock of its own. */
+export class Stage implements AsyncDisposable {
+  readonly server: RedisServer;
+  readonly notation: Notation;
+  /** What holds messages in a worker. */
+  readonly steps: WorkSteps = new WorkSteps();
+  readonly #brokers: Map<string, SteppedBroker> = new Map();
+  #worker: Worker | undefined;
+
+  constructor(scenario: Scenario, server: RedisServer) {
+    this.server = server;
+    this.notation = new Notation(scenario);
+    for (const [name, settings] of Object.entries(scenario.brokers)) {
+      const clock = new FakeClock(BASE);
+      const broker = new SteppedBroker({
+        url: server.url,
+        namespace: settings.namespace,
+        heartbeatTimeout: settings.heartbeat_timeout,
+        deadMessageTtl: settings.dead_message_ttl,
+        maintenanceInterval: NEVER,
+        middleware: [this.steps, ...defaultMiddleware()],
+        ...(scenario.kind === "stepped" ? { clock } : {}),
+      });
+      this.#brokers.set(name, broker);
+      this.notation.bind(settings.broker_id, broker.brokerId);
+    }
+  }
+
+  /** Starts a server for a scenario. */
+  static async open(scenario: Scenario): Promise<Stage> {
+    return new Stage(scenario, await startOwnRedis());
+  }
+
+  /** The broker of a scenario that has one, or its first. */
+  get broker(): SteppedBroker {
+    return this.brokerOf();
+  }
+
+  /** A broker by its name in the scenario. */
+  brokerOf(name = this.#brokers.keys().next().value!): SteppedBroker {
+    return this.#brokers.get(name)!;
+  }
+
+  /**
+   * Moves the clock of a broker forward to a step's time, and makes the calls that are due
+   * by then.
+   *
+   * @param name The broker; that of the others stands still.
+   * @param placeholder The time.
+   */
+  async moveClock(name: string | undefined, placeholder: string): Promise<void> {
+    const { clock } = this.brokerOf(name);
+    await (clock as FakeClock).advance(Math.max(0, timeOf(placeholder) - clock.now()));
+  }
+
+  /** Makes the database what a step shows. */
+  async write(keys: Dump): Promise<void> {
+    await writeDump(this.server, this.notation.toValues(keys));
+  }
+
+  /**
+   * Makes the database what a step shows, but for what is unacknowledged: that is at the
+   * front of its queue, so that it can be fetched.
+   */
+  async writeUnfetched(keys: Dump): Promise<void> {
+    const unfetched: Record<string, Dump[string]> = { ...keys };
+    for (const [name, key] of Object.entries(keys)) {
+      const [, namespace, queueName] = /^(.*:)__acks__\.<broker:\d+>\.(.*)$/.exec(name) ?? [];
+      if (key.type !== "set" || queueName === undefined) continue;
+      const list = `${namespace}${queueName}`;
+      const rest = unfetched[list]?.type === "list" ? unfetched[list].value : [];
+      unfetched[list] = { type: "list", ttl_ms: -1, value: [...key.value, ...rest] };
+      delete unfetched[name];
+    }
+    await this.write(unfetched);
+  }
+
+  /** The database, in the form of the capture. */
+  async read(): Promise<Dump> {
+    return this.notation.toPlaceholders(wholeEtas(await readDump(this.server)));
+  }
+
+  /** Makes a message of now. */
+  message(sending: Sending, by?: string): Message {
+    const { queueName = "goldq", actorName = "work", args = [], options = {} } = sending;
+    const messageTimestamp = this.brokerOf(by).clock.now();
+    return new Message({ queueName, actorName, args, options, messageTimestamp });
+  }
+
+  /** Puts a message on a queue. */
+  async enqueue(sending: Sending, by?: string): Promise<unknown> {
+    const options = sending.delay === undefined ? {} : { delay: sending.delay };
+    return shown(await this.brokerOf(by).enqueue(this.message(sending, by), options));
+  }
+
+  /** Opens a consumer. */
+  reader(queueName: string, prefetch: number, by?: string): Reader {
+    const consumer = this.brokerOf(by).consume(queueName, { prefetch });
+    return new Reader(this.server, consumer, prefetch);
+  }
+
+  /** Starts a worker that does nothing by itself. Its actors have to be declared. */
+  async startWorker(concurrency = 1): Promise<void> {
+    for (const queueName of this.broker.queues) {
+      this.broker.gates.set(queueName, new Gate());
+      this.broker.gates.set(`${queueName}.DQ`, new Gate());
+    }
+    this.#worker = new Worker(this.broker, { concurrency });
+    await this.#worker.start();
+  }
+
+  /** Has the worker receive from a queue; from a delay queue until it is told to stop. */
+  openGate(queueName: string): void {
+    this.broker.gates.get(queueName)!.open();
+  }
+
+  /** Has the worker look into a queue that has nothing for it. */
+  async receiveNone(queueName: string): Promise<null> {
+    const before = await countScripts(this.server);
+    this.openGate(queueName);
+    const hasLooked = async () => await countScripts(this.server) > before;
+    await until(hasLooked, { what: "see the worker look for messages" });
+    this.broker.gates.get(queueName)!.shut();
+    return null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker?.stop(0);
+    for (const broker of this.#brokers.values()) await broker.close();
+    await this.server[Symbol.asyncDispose]();
+  }
+}
+
+/** A message as a step returns it. */
+export function shown(message: Message | MessageProxy): unknown {
+  return message instanceof MessageProxy
+    ? { message: message.message.asDict(), failed: message.failed }
+    : { message: message.asDict() };
+}
+
+/**
+ * The scores of delayed messages are etas, and less than a millisecond by which those of the
+ * same eta go in the order they came.
+ */
+function wholeEtas(dump: Dump): Dump {
+  return Object.fromEntries(
+    Object.entries(dump).map(([name, key]) => {
+      if (key.type !== "zset" || !name.endsWith(".etas")) return [name, key];
+      const value = key.value.map((one) => ({ ...one, score: Math.floor(Number(one.score)) }));
+      return [name, { ...key, value }];
+    }),
+  );
+}

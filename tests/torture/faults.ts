@@ -1,0 +1,61 @@
+import { Random } from "./random.ts";
+
+/** Something to do to the processes, their connections or the server. */
+export type Fault =
+  /** Kills a worker while it runs something, and puts a new one in its place. */
+  | { readonly kind: "kill"; readonly place: number }
+  /** Cuts the connections of one process, or of all. */
+  | { readonly kind: "cut"; readonly place: number | "all" }
+  /** Makes the connections of one process, or of all, half-open for a while. */
+  | { readonly kind: "freeze"; readonly place: number | "all"; readonly duration: number }
+  /** Makes a worker stand still for a while. */
+  | { readonly kind: "pause"; readonly place: number; readonly duration: number }
+  /** Kills the server, and starts it after a while; maybe a worker is killed meanwhile. */
+  | {
+    readonly kind: "restart";
+    readonly duration: number;
+    readonly killed: number | undefined;
+  };
+
+/** What {@linkcode planFaults} goes by. */
+export interface FaultOptions {
+  /** How many. */
+  readonly faults: number;
+  /** How many workers there are; they hold the first places. */
+  readonly workers: number;
+  /** How many producers there are; they hold the places after the workers. */
+  readonly producers: number;
+  /** Milliseconds after which a silent worker loses what it had: some faults last longer. */
+  readonly heartbeatTimeout: number;
+  /** Decides everything. */
+  readonly seed: number;
+}
+
+/** How often each kind comes, in ten: kills are what happens most. */
+const KINDS: readonly Fault["kind"][] = [
+  ...["kill", "cut", "restart", "freeze", "pause"] as const,
+  ...["kill", "cut", "restart", "kill", "cut"] as const,
+];
+const LONGEST_DOWNTIME = 1_500;
+
+/** @returns The faults in their order; the same for the same options. */
+export function planFaults(options: FaultOptions): Fault[] {
+  const { faults, workers, producers, heartbeatTimeout, seed } = options;
+  const random = new Random(seed);
+  const worker = () => random.between(0, workers - 1);
+  const place = () => random.chance(0.3) ? "all" : random.between(0, workers + producers - 1);
+  const duration = () => random.between(100, 2 * heartbeatTimeout);
+  const plan: Record<Fault["kind"], () => Fault> = {
+    kill: () => ({ kind: "kill", place: worker() }),
+    cut: () => ({ kind: "cut", place: place() }),
+    freeze: () => ({ kind: "freeze", place: place(), duration: duration() }),
+    pause: () => ({ kind: "pause", place: worker(), duration: duration() }),
+    restart: () => ({
+      kind: "restart",
+      duration: random.between(0, LONGEST_DOWNTIME),
+      killed: random.chance(0.3) ? worker() : undefined,
+    }),
+  };
+  const kinds = Array.from({ length: faults }, (_, i) => KINDS[i % KINDS.length]!);
+  return random.shuffle(kinds).map((kind) => plan[kind]());
+}

@@ -1,0 +1,241 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { runtime } from "../../core/runtime.ts";
+import { startProxy, type TcpProxy } from "../support/servers/proxy.ts";
+import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
+import { ServerProcess } from "../support/servers/server_process.ts";
+import { until } from "../support/servers/until.ts";
+import type { Incident } from "./causes.ts";
+import type { Fault } from "./faults.ts";
+import { JournalReader } from "./journal.ts";
+import { Ledger } from "./ledger.ts";
+
+/** What runs in a place: a program beside this file, and what it is told besides the obvious. */
+export interface Role {
+  /** Its name. */
+  readonly program: "worker" | "producer";
+  /** What it is told. */
+  readonly told: Readonly<Record<string, unknown>>;
+}
+
+/** A process and its notes. */
+interface Member {
+  readonly name: string;
+  readonly process: ServerProcess;
+  readonly reader: JournalReader;
+}
+
+/** Where one process after another runs, behind a proxy of its own. */
+interface Place {
+  readonly name: string;
+  readonly role: Role;
+  readonly link: TcpProxy;
+  member: Member;
+  generation: number;
+  /** Resolves when nobody is being replaced there. */
+  free: Promise<void>;
+}
+
+const FOLDER = dirname(fileURLToPath(import.meta.url));
+const ROOT = dirname(dirname(FOLDER));
+/** A failed consumer starts again sooner than by default, for there are many failures here. */
+const ENVIRONMENT = { dramatiq_restart_delay: "250" };
+/** Milliseconds that a kill waits for a worker that has nothing to do. */
+const PATIENCE = 5_000;
+const LINES_TO_SHOW = 20;
+
+/** Everything that runs: a server, processes, a proxy for each, and what they note. */
+export class Stage implements AsyncDisposable {
+  /** What the processes noted. */
+  readonly ledger: Ledger = new Ledger();
+  /** What was done to them. */
+  readonly incidents: Incident[] = [];
+  /** The server, to be asked without a proxy. */
+  readonly server: RedisServer;
+  readonly #folder: string;
+  readonly #places: Place[] = [];
+  /** Milliseconds since the epoch after which nothing is waited for. */
+  readonly #deadline: number;
+  /** One restart at a time. */
+  #restarted: Promise<void> = Promise.resolve();
+  readonly #killed: Set<string> = new Set();
+
+  private constructor(server: RedisServer, folder: string, deadline: number) {
+    this.server = server;
+    this.#folder = folder;
+    this.#deadline = deadline;
+  }
+
+  /**
+   * Starts a server.
+   *
+   * @param appendonly Whether it writes to disk before it answers.
+   * @param deadline Milliseconds since the epoch after which nothing is waited for.
+   */
+  static async open(appendonly: boolean, deadline: number): Promise<Stage> {
+    const folder = await mkdtemp(join(tmpdir(), "dramatiq-torture-"));
+    return new Stage(await startOwnRedis({ appendonly }), folder, deadline);
+  }
+
+  /** Starts a process in a new place. */
+  async add(role: Role): Promise<void> {
+    const link = await startProxy(this.server);
+    const name = `${role.program} ${this.#places.length}`;
+    const member = this.#start(name, role, link, 0);
+    this.#places.push({ name, role, link, member, generation: 0, free: Promise.resolve() });
+  }
+
+  /** The names of the processes of a program that run now. */
+  names(program: Role["program"]): string[] {
+    return this.#places.filter(({ role }) => role.program === program)
+      .map(({ member }) => member.name);
+  }
+
+  /** Asks the workers to end. */
+  endWorkers(): void {
+    for (const { role, member } of this.#places) {
+      if (role.program === "worker") process.kill(member.process.pid, "SIGTERM");
+    }
+  }
+
+  /**
+   * Waits for something.
+   *
+   * @param what What, after "Cannot ".
+   * @param condition Whether it has happened.
+   * @throws {Error} If it has not happened at the deadline, or a process ended by itself.
+   */
+  async wait(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+    let failure: unknown;
+    await until(async () => {
+      try {
+        this.#read();
+      } catch (error) {
+        failure = error;
+        return true;
+      }
+      return await condition();
+    }, { what, timeout: this.#deadline - Date.now() });
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Does something bad, and resolves when it is over. */
+  async enact(fault: Fault): Promise<void> {
+    if (fault.kind === "kill") return await this.#replace(fault.place, PATIENCE);
+    if (fault.kind === "restart") {
+      this.#restarted = this.#restarted.then(() => this.#restart(fault.duration, fault.killed));
+      return await this.#restarted;
+    }
+    const places = fault.place === "all" ? this.#places : [this.#places[fault.place]!];
+    const target = fault.place === "all" ? undefined : places[0]!.name;
+    const incident: Incident = { kind: fault.kind, target, from: Date.now(), to: Infinity };
+    this.incidents.push(incident);
+    if (fault.kind === "cut") {
+      await Promise.all(places.map(({ link }) => link.cut()));
+    } else if (fault.kind === "freeze") {
+      for (const { link } of places) link.freeze();
+      await delay(fault.duration);
+      for (const { link } of places) link.thaw();
+    } else {
+      const { member } = places[0]!;
+      member.process.signal("SIGSTOP");
+      await delay(fault.duration);
+      member.process.signal("SIGCONT");
+    }
+    incident.to = Date.now();
+  }
+
+  /** @returns The last lines that each process printed, if it printed any. */
+  async lastOutput(): Promise<string> {
+    const outputs = await Promise.all(this.#places.map(async ({ member: { name } }) => {
+      const text = await readFile(join(this.#folder, `${name}.log`), "utf8").catch(() => "");
+      return text === "" ? [] : [`${name}:`, ...text.trimEnd().split("\n").slice(-LINES_TO_SHOW)];
+    }));
+    return outputs.flat().join("\n");
+  }
+
+  /** Ends everything, whatever state it is in, and removes the files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#places.map(async ({ member, link }) => {
+      await member.process.kill();
+      member.reader.close();
+      await link[Symbol.asyncDispose]();
+    }));
+    await this.server.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #start(placeName: string, { program, told }: Role, link: TcpProxy, generation: number): Member {
+    const name = `${placeName}.${generation}`;
+    const journal = join(this.#folder, `${name}.journal`);
+    const url = `redis://${link.host}:${link.port}`;
+    return {
+      name,
+      reader: new JournalReader(journal),
+      process: new ServerProcess({
+        program: process.execPath,
+        args: [
+          ...(runtime === "deno" ? ["run", "-A"] : []),
+          join(FOLDER, `${program}.ts`),
+          JSON.stringify({ ...told, url, journal }),
+        ],
+        env: ENVIRONMENT,
+        folder: ROOT,
+        log: join(this.#folder, `${name}.log`),
+      }),
+    };
+  }
+
+  #read(): void {
+    for (const { member: { name, process, reader } } of this.#places) {
+      // Asked before the notes are read: the last one is written before the end.
+      const { isRunning } = process;
+      for (const entry of reader.read()) this.ledger.add(name, entry);
+      if (isRunning || this.#killed.has(name) || this.ledger.closed.has(name)) continue;
+      throw new Error(`${name} ended by itself`);
+    }
+  }
+
+  /** Kills a worker, and puts a new one in its place. */
+  #replace(index: number, patience: number): Promise<void> {
+    const place = this.#places[index]!;
+    place.free = place.free.then(async () => {
+      const { name, process, reader } = place.member;
+      if (patience > 0) {
+        await until(() => {
+          this.#read();
+          return Promise.resolve(this.ledger.runningOn(name) > 0);
+        }, { what: `catch ${name} at work`, timeout: patience }).catch(() => {});
+      }
+      this.#killed.add(name);
+      const incident: Incident = { kind: "kill", target: name, from: Date.now(), to: Infinity };
+      this.incidents.push(incident);
+      await process.kill();
+      incident.to = Date.now();
+      for (const entry of reader.read()) this.ledger.add(name, entry);
+      reader.close();
+      place.generation++;
+      place.member = this.#start(place.name, place.role, place.link, place.generation);
+    });
+    return place.free;
+  }
+
+  async #restart(duration: number, killed: number | undefined): Promise<void> {
+    const incident: Incident = {
+      kind: "restart",
+      target: undefined,
+      from: Date.now(),
+      to: Infinity,
+    };
+    this.incidents.push(incident);
+    await this.server.kill();
+    if (killed !== undefined) await this.#replace(killed, 0);
+    await delay(duration);
+    await this.server.restart();
+    incident.to = Date.now();
+  }
+}

@@ -1,0 +1,148 @@
+import { performance } from "node:perf_hooks";
+import type { Incident } from "./causes.ts";
+import { planFaults } from "./faults.ts";
+import { findLeftovers } from "./leftovers.ts";
+import { Stage } from "./stage.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** How to torture. */
+export interface TortureOptions {
+  /** How many messages Redis is to confirm, in all. */
+  readonly messages: number;
+  /** Seconds over which producers spread them. */
+  readonly seconds: number;
+  /** Decides on the messages and the faults. */
+  readonly seed: number;
+  /** How many faults there are; each comes when so many messages have been run. */
+  readonly faults: number;
+  /** How many processes work. */
+  readonly workers: number;
+  /** How many processes send. */
+  readonly producers: number;
+  /** Milliseconds after which a silent worker loses what it had. */
+  readonly heartbeatTimeout: number;
+  /** Milliseconds after which everything is ended, whatever its state. */
+  readonly deadline: number;
+  /** Whether Redis writes to disk before it answers. If not, messages are lost. */
+  readonly appendonly: boolean;
+}
+
+/** What came of it. */
+export interface TortureReport {
+  /** How it was done. */
+  readonly options: TortureOptions;
+  /** What became of the messages. */
+  readonly verdict: Verdict;
+  /** What was done. */
+  readonly incidents: readonly Incident[];
+  /** Milliseconds from the first process to the end. */
+  readonly duration: number;
+  /** Milliseconds from the last message sent, and the last fault, until Redis was empty. */
+  readonly settling: number;
+  /** What is wrong. Nothing, it is to be hoped. */
+  readonly failures: readonly string[];
+  /** If something is, what the processes printed last. */
+  readonly output: string;
+}
+
+/** Messages that a worker runs at once. */
+const CONCURRENCY = 8;
+/** Messages that a worker has at hand: the library's default. */
+const PREFETCH = 2 * CONCURRENCY;
+const QUEUE = "torture";
+/** The numbers of a producer's messages begin at a multiple of this. */
+const RANGE = 1_000_000_000;
+
+/** Sends messages, does bad things to all involved, and counts. */
+export async function torture(options: TortureOptions): Promise<TortureReport> {
+  const start = performance.now();
+  await using stage = await Stage.open(options.appendonly, Date.now() + options.deadline);
+  const failures: string[] = [];
+  let settling = NaN;
+  try {
+    await play(stage, options);
+    const over = performance.now();
+    await settle(stage);
+    settling = performance.now() - over;
+  } catch (error) {
+    failures.push((error as Error).message);
+  }
+  const leftovers = await findLeftovers(stage.server).catch((error: Error) => [error.message]);
+  const verdict = judge(stage.ledger, stage.incidents);
+  failures.push(...findFailures(verdict, stage.incidents, options));
+  failures.push(...leftovers.map((leftover) => `left in Redis: ${leftover}`));
+  return {
+    ...{ options, verdict, incidents: stage.incidents, settling, failures },
+    duration: performance.now() - start,
+    output: failures.length === 0 ? "" : await stage.lastOutput(),
+  };
+}
+
+/** Starts everybody, and lets one fault happen after the other as the work goes on. */
+async function play(stage: Stage, options: TortureOptions): Promise<void> {
+  const { messages, seconds, seed, workers, producers, heartbeatTimeout } = options;
+  const told = { queueName: QUEUE, heartbeatTimeout, concurrency: CONCURRENCY };
+  for (let i = 0; i < workers; i++) await stage.add({ program: "worker", told });
+  const { ledger } = stage;
+  await stage.wait("start the workers", () => ledger.ready.size === workers);
+  for (let i = 0; i < producers; i++) {
+    const share = Math.floor((messages + i) / producers);
+    const told = { queueName: QUEUE, first: i * RANGE, messages: share, seconds, seed: seed + i };
+    await stage.add({ program: "producer", told });
+  }
+
+  const faults = planFaults(options);
+  const enacted: Promise<void>[] = [];
+  try {
+    for (const [i, fault] of faults.entries()) {
+      const due = messages * (i + 1) / (faults.length + 1);
+      await stage.wait(`run ${Math.round(due)} messages`, () => ledger.done >= due);
+      enacted.push(stage.enact(fault));
+    }
+  } finally {
+    await Promise.allSettled(enacted);
+  }
+  await Promise.all(enacted);
+  await stage.wait("send everything", () => {
+    return stage.names("producer").every((name) => ledger.closed.has(name));
+  });
+}
+
+/** Waits until nothing is left to do, and ends the workers. */
+async function settle(stage: Stage): Promise<void> {
+  const { ledger, server } = stage;
+  await stage.wait("run everything", async () => (await findLeftovers(server)).length === 0);
+  const workers = stage.names("worker");
+  await stage.wait("start the last workers", () => workers.every((name) => ledger.ready.has(name)));
+  stage.endWorkers();
+  await stage.wait("end the workers", () => workers.every((name) => ledger.closed.has(name)));
+}
+
+/** Says what is wrong. */
+function findFailures(
+  verdict: Verdict,
+  incidents: readonly Incident[],
+  { messages, faults }: TortureOptions,
+): string[] {
+  const { sent, rejected, lost, strange, duplicates, unexplained } = verdict;
+  const failures: string[] = [];
+  const some = (numbers: readonly number[]) => numbers.slice(0, 10).join(", ");
+  if (sent !== messages) failures.push(`${sent} messages were sent instead of ${messages}`);
+  if (incidents.length < faults) failures.push(`${incidents.length} faults instead of ${faults}`);
+  if (lost.length > 0) failures.push(`${lost.length} messages are lost: ${some(lost)}`);
+  if (strange.length > 0) failures.push(`${strange.length} were never sent: ${some(strange)}`);
+  if (unexplained.length > 0) {
+    failures.push(`${unexplained.length} duplicates have no cause: ${some(unexplained)}`);
+  }
+  for (const [error, count] of rejected) {
+    if (error === "ConnectionClosed" || error === "ConnectionFailed") continue;
+    failures.push(`${count} sends were rejected with ${error}`);
+  }
+  const kills = incidents.filter(({ kind }) => kind === "kill").length;
+  const byKill = [...duplicates].filter(([cause]) => cause.startsWith("killed"))
+    .reduce((sum, [, count]) => sum + count, 0);
+  if (byKill > kills * PREFETCH) {
+    failures.push(`${byKill} duplicates by ${kills} kills of workers with ${PREFETCH} at hand`);
+  }
+  return failures;
+}

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { DecodeError } from "./errors.ts";
 import { errorMessage } from "./thrown.ts";
 import { assertDepth, parseJsonExactly } from "./json_parser.ts";
@@ -123,6 +124,9 @@ export class JSONEncoder implements Encoder {
 
 function toText(data: Encoded): string {
   if (typeof data === "string") return data;
+  // Several times as fast as a TextDecoder on Deno. What is no UTF-8 it replaces.
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
+  if (!text.includes("\ufffd")) return text;
   try {
     return utf8.decode(data);
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
@@ -14,7 +15,7 @@ import type { Script } from "./script.ts";
 const log = getLogger("redis");
 
 /** What Redis answers: texts come as bytes. */
-export type RedisReply = Uint8Array | number | null | readonly RedisReply[];
+export type RedisReply = Buffer | number | null | readonly RedisReply[];
 /** What a command takes. */
 export type RedisArgument = string | number | Uint8Array;
 
@@ -23,6 +24,9 @@ const PATIENCE = 5_000;
 
 /** What servers answer that cannot serve now, but will: the first word of the error. */
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
+
+/** What servers answer that refuse until somebody does something about it. */
+const REFUSING = /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH)\b/;
 
 /**
  * One connection to Redis, or one for each node of a cluster: opened when first used,
@@ -47,6 +51,8 @@ export class RedisConnection {
   /** Milliseconds, by `performance.now()`, since when it is away. */
   #awaySince: number | undefined;
   #upSince = Infinity;
+  /** When the server answered last. */
+  #answeredAt = -Infinity;
 
   /**
    * Stores where the servers are; the first command connects.
@@ -116,13 +122,16 @@ export class RedisConnection {
     const giveUpAt = performance.now() + PATIENCE;
     // The client of a cluster sends a command again that was cut off.
     let again = isClusterSource(this.#source);
+    let reason: unknown;
     for (let attempt = 0;; attempt++) {
-      const left = giveUpAt - performance.now();
       try {
-        return await withinTime(this.run(script, keys, args(again)), left, script.purpose);
+        const left = giveUpAt - performance.now();
+        return await this.#withinTime(this.run(script, keys, args(again)), left, script, reason);
       } catch (error) {
         const delay = retryDelay(attempt);
-        if (!mayPass(error) || this.#isClosed || left < delay) throw error;
+        const left = giveUpAt - performance.now();
+        if (!mayPass(error) || this.#isClosed || left <= delay) throw error;
+        reason = error;
         again = true;
         await new Promise((resolve) => setTimeout(resolve, delay));
       }
@@ -170,6 +179,41 @@ export class RedisConnection {
     this.#client?.disconnect();
   }
 
+  /**
+   * Gives up what takes too long: the server is silent, or the connection not ready. One
+   * that has many answers to give is waited for as long as they come.
+   */
+  async #withinTime(
+    work: Promise<RedisReply>,
+    ms: number,
+    script: Script,
+    reason: unknown,
+  ): Promise<RedisReply> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const wait = (left: number) => {
+        timer = setTimeout(() => {
+          const silence = performance.now() - this.#answeredAt;
+          if (silence < ms) return wait(ms - silence);
+          reject(
+            reason ??
+              new ConnectionFailed(
+                `Cannot ${script.purpose}: Redis did not answer within ${PATIENCE} ms`,
+                { cause: this.#lastError ?? new Error("the connection is silent") },
+              ),
+          );
+        }, left);
+      };
+      wait(ms);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+      work.catch(() => {}); // nobody listens any more to one that is late
+    }
+  }
+
   /** A script goes as text first, so that commands after it find it in their order. */
   async #evaluate(
     client: Client,
@@ -182,7 +226,9 @@ export class RedisConnection {
       return await client.callBuffer("eval", script.text, keys.length, keys, args) as RedisReply;
     }
     try {
-      return await client.callBuffer("evalsha", script.sha, keys.length, keys, args) as RedisReply;
+      const reply = await client.callBuffer("evalsha", script.sha, keys.length, keys, args);
+      this.#answeredAt = performance.now();
+      return reply as RedisReply;
     } catch (error) {
       if (!errorMessage(error).startsWith("NOSCRIPT")) throw error;
       return await client.callBuffer("eval", script.text, keys.length, keys, args) as RedisReply;
@@ -261,25 +307,11 @@ export function mayPass(error: unknown): boolean {
   return cause.name !== "ReplyError" || PASSING.test(cause.message);
 }
 
-/** As {@linkcode mayPass}, or the server wants another password: somebody will change that. */
+/**
+ * As {@linkcode mayPass}, or the server refuses for now: it is full, or wants another
+ * password. Somebody will see to that; what a worker has at hand can wait.
+ */
 export function isAway(error: unknown): boolean {
-  if (mayPass(error)) return true;
-  return error instanceof ConnectionFailed && /^(WRONGPASS|NOAUTH)/.test(errorMessage(error.cause));
-}
-
-async function withinTime<T>(work: Promise<T>, ms: number, purpose: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new ConnectionFailed(`Cannot ${purpose}: Redis did not answer within ${PATIENCE} ms`),
-      );
-    }, ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {}); // nobody listens any more to one that is late
-  }
+  return mayPass(error) ||
+    error instanceof ConnectionFailed && REFUSING.test(errorMessage(error.cause));
 }

@@ -1,18 +1,19 @@
+import type { Buffer } from "node:buffer";
 import type { Timer } from "../../core/clock.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
-import { fetchEntries } from "./queue_consumer.ts";
 import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
-import { CLAIM, DROP, RELEASE, SCHEDULE } from "./scripts.ts";
+import { CLAIM, DROP, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
+import { runOnce } from "./session.ts";
 
-/** How many messages are sorted at once: the memory that a backlog of any size takes. */
-const SORT_BATCH = 500;
+/** How many messages are sorted at once: Redis is busy with that for about a millisecond. */
+const SORT_BATCH = 200;
+/** How many messages take long enough to sort that new ones should not wait for them. */
+const LARGE_BACKLOG = 10_000;
 /** Milliseconds after which a message that is due and was not promoted is anybody's again. */
 const LOAN = 5_000;
-/** How many messages of the same millisecond keep the order in which they were sent. */
-const TIES = 4_096;
-
-const textDecoder = new TextDecoder();
+/** What a score may have on top of an eta, to tell those of the same millisecond apart. */
+const LARGEST_TIE = 4_095 / 4_096;
 
 /**
  * Takes delayed messages off a delay queue when they are due.
@@ -27,7 +28,8 @@ export class DelayConsumer extends RedisConsumer {
   #hasArrivals = true;
   #nextEta = Infinity;
   #timer: Timer | undefined;
-  #sequence = 0;
+  /** Whether the next arrivals are taken from the end of the delay queue. */
+  #fromEnd = false;
   readonly #arrived = (): void => {
     this.#hasArrivals = true;
     this.wakeUp();
@@ -78,49 +80,47 @@ export class DelayConsumer extends RedisConsumer {
 
   /** Sorts arrivals. @returns What cannot be sorted: data that is no message. */
   async #sort(limit: number): Promise<RedisDelivery[]> {
-    const entries = await fetchEntries(this.session, this.queueName, limit);
-    this.#hasArrivals = entries.length === limit;
+    const { queue, messages, etas, unacknowledged } = this.keys;
+    const args = [limit, ...(this.#fromEnd ? ["RPOP"] : [])];
+    const reply = await runOnce(this.session, SORT, [queue, messages, etas, unacknowledged], args);
+    const [left, strange] = reply as [number, Buffer[]];
+    this.#hasArrivals = left > 0;
+    // What was sent just now may be due before all of a large backlog is sorted.
+    this.#fromEnd = left > LARGE_BACKLOG && !this.#fromEnd;
+    return strange.length === 0 ? [] : await this.#look(strange);
+  }
+
+  /** Sorts what the server cannot read. @returns What cannot be read here either. */
+  async #look(strange: readonly Buffer[]): Promise<RedisDelivery[]> {
     const undecodable: RedisDelivery[] = [];
     const args: string[] = [];
-    for (const [id, text] of entries) {
-      if (text === null) continue;
-      const message = decodeFromQueue(this.queueName, text);
+    for (let i = 0; i < strange.length; i += 2) {
+      const id = strange[i]!.toString();
+      const message = decodeFromQueue(this.queueName, strange[i + 1]!);
       if (message instanceof UndecodableMessage) {
         undecodable.push(new RedisDelivery(message, id));
         continue;
       }
       const eta = message.option("eta");
-      const time = typeof eta === "number" ? Math.ceil(eta) : this.session.clock.now();
-      args.push(`${time + this.#tie()}`, id);
+      args.push(`${typeof eta === "number" ? eta : this.session.clock.now()}`, id);
     }
-    // Scores that are equal go by id; messages are to go in the order they came.
-    if (!this.#hasArrivals) this.#sequence = 0;
     const { unacknowledged, etas } = this.keys;
     if (args.length > 0) await this.persist(SCHEDULE, [unacknowledged, etas], args);
     return undecodable;
-  }
-
-  #tie(): number {
-    this.#sequence = (this.#sequence + 1) % TIES;
-    return this.#sequence / TIES;
   }
 
   async #claim(limit: number): Promise<RedisDelivery[]> {
     const { connection, clock, keys } = this.session;
     const now = clock.now();
     const { etas, delayed } = keys.of(this.queueName);
-    // An eta carries less than a millisecond that tells ties apart.
-    const reply = await connection.run(CLAIM, [etas, delayed], [
-      now + 1 - 1 / TIES,
-      limit,
-      now + LOAN,
-    ]);
-    const [ids, texts, next] = reply as [Uint8Array[], (Uint8Array | null)[], Uint8Array | null];
-    this.#nextEta = next === null ? Infinity : Number(textDecoder.decode(next));
+    const args = [now + LARGEST_TIE, limit, now + LOAN];
+    const reply = await connection.run(CLAIM, [etas, delayed], args);
+    const [ids, texts, next] = reply as [Buffer[], (Buffer | null)[], Buffer | null];
+    this.#nextEta = next === null ? Infinity : Number(next.toString());
     const deliveries: RedisDelivery[] = [];
     for (const [i, text] of texts.entries()) {
       if (text === null) continue;
-      const id = textDecoder.decode(ids[i]);
+      const id = ids[i]!.toString();
       deliveries.push(new DueDelivery(decodeFromQueue(this.queueName, text), id));
     }
     return deliveries;

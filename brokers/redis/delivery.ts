@@ -2,12 +2,16 @@ import type { Message } from "../../core/message.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
 import type { RosterItem } from "../../core/roster.ts";
 
+let deliveries = 0;
+
 /** A message as a Redis consumer handed it out. */
 export class RedisDelivery extends MessageProxy implements RosterItem {
   /** What the queue calls it. */
   readonly id: string;
   /** As it was delivered. */
   readonly delivered: Message;
+  /** Grows from delivery to delivery. */
+  readonly order: number = deliveries++;
   /** Its place among the unsettled ones. */
   rosterIndex = -1;
 

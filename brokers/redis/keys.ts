@@ -61,6 +61,11 @@ export class Keys {
     return keys;
   }
 
+  /** What this broker may hold of all queues that it has used. */
+  get allUnacknowledged(): string[] {
+    return Array.from(this.#queues.values(), ({ unacknowledged }) => unacknowledged);
+  }
+
   /** The key of what any broker has not acknowledged of a queue. */
   unacknowledgedBy(brokerId: string, queueName: string): string {
     return `${this.#namespace}:__acks__.${brokerId}.${queueName}`;

@@ -189,10 +189,21 @@ export function parseUrl(url: string | URL): RedisConnectionOptions {
     host: parsed.hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1",
     port: Number(parsed.port || 6379),
     db: Number(database),
-    ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
-    ...(parsed.password && { password: decodeURIComponent(parsed.password) }),
+    ...(parsed.username && { username: decoded(parsed.username, url) }),
+    ...(parsed.password && { password: decoded(parsed.password, url) }),
     ...(isTls && { tls: {} }),
   };
+}
+
+function decoded(text: string, url: string | URL): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": its user name or password is not percent-encoded`,
+      { cause: error },
+    );
+  }
 }
 
 /** A URL without what may be a secret: what stands before an @, and what follows a ?. */

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import type { QueueKeys } from "./keys.ts";
@@ -5,8 +6,6 @@ import { MAX_BATCH, REQUEUE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
 
 const log = getLogger("redis");
-const textDecoder = new TextDecoder();
-
 /**
  * Gives back messages that Redis handed to this broker and that never arrived, because
  * the connection was cut before the answer. Nobody else would: this broker is alive.
@@ -54,7 +53,7 @@ export class Orphans {
     const before = this.#suspects;
     const reply = await this.#session.connection.command("smembers", unacknowledged);
     const held = heldIds();
-    const strange = (reply as Uint8Array[]).map((id) => textDecoder.decode(id))
+    const strange = (reply as Buffer[]).map((id) => id.toString())
       .filter((id) => !held.has(id));
     this.#suspects = { ids: new Set(strange), fetch };
     if (before === undefined || (before.fetch !== undefined && before.fetch === fetch)) return;

@@ -41,19 +41,24 @@ export class Outbox {
    * @returns Resolves when the server has them.
    */
   add(args: readonly Encoded[]): Promise<void> {
+    if (args.length === this.#width) return this.#addOne(args).sent.promise;
     const parcels: Parcel[] = [];
     for (let i = 0; i < args.length; i += this.#width) {
-      const parcel = this.#parcel ?? this.#begin();
+      const parcel = this.#addOne(args, i);
       if (parcels.at(-1) !== parcel) parcels.push(parcel);
-      for (let j = i; j < i + this.#width; j++) {
-        parcel.args.push(args[j]!);
-        parcel.length += args[j]!.length;
-      }
-      parcel.items += 1;
-      if (parcel.items >= MAX_BATCH || parcel.length >= MAX_BATCH_LENGTH) this.#dispatch(parcel);
     }
-    if (parcels.length === 1) return parcels[0]!.sent.promise;
     return Promise.all(parcels.map(({ sent }) => sent.promise)).then(() => {});
+  }
+
+  #addOne(args: readonly Encoded[], first = 0): Parcel {
+    const parcel = this.#parcel ?? this.#begin();
+    for (let i = first; i < first + this.#width; i++) {
+      parcel.args.push(args[i]!);
+      parcel.length += args[i]!.length;
+    }
+    parcel.items += 1;
+    if (parcel.items >= MAX_BATCH || parcel.length >= MAX_BATCH_LENGTH) this.#dispatch(parcel);
+    return parcel;
   }
 
   #begin(): Parcel {

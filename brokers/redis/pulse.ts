@@ -8,8 +8,6 @@ import { runOnce, type Session } from "./session.ts";
 import type { Sweep } from "./sweep.ts";
 
 const log = getLogger("redis");
-const textDecoder = new TextDecoder();
-
 /** How many pulses there are to one question whether the other connections live. */
 const PULSES_PER_PING = 6;
 /** Milliseconds between two looks for dead letters that are too old, about. */
@@ -132,6 +130,6 @@ function tell(consumer: RedisConsumer, [length, unacknowledged, eta]: RedisReply
   consumer.pulse({
     length: length as number,
     unacknowledged: unacknowledged as number,
-    nextEta: eta == null ? Infinity : Number(textDecoder.decode(eta as Uint8Array)),
+    nextEta: eta ? Number(String(eta)) : Infinity,
   });
 }

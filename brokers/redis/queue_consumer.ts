@@ -1,20 +1,25 @@
+import type { Buffer } from "node:buffer";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
+import type { Acknowledgements } from "./acknowledgements.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
 
-const textDecoder = new TextDecoder();
+/** How long a UUID is. */
+const ID_LENGTH = 36;
 
 /** A text with its id; nothing where the id has none. */
-type Entry = readonly [id: string, text: Uint8Array | null];
+type Entry = readonly [id: string, text: Buffer | null];
 
 /** Takes messages off a queue. */
 export class QueueConsumer extends RedisConsumer {
-  protected async fill(limit: number): Promise<RedisDelivery[]> {
+  protected async fill(limit: number, acks: Acknowledgements): Promise<RedisDelivery[]> {
     while (true) {
-      const entries = await fetchEntries(this.session, this.queueName, limit);
+      const entries = await acks.along((ids) =>
+        fetchEntries(this.session, this.queueName, limit, ids)
+      );
       const deliveries: RedisDelivery[] = [];
       const early: RedisDelivery[] = [];
       for (const [id, text] of entries) {
@@ -57,18 +62,34 @@ export class QueueConsumer extends RedisConsumer {
  * @param session The broker.
  * @param queueName The queue.
  * @param limit How many at most.
+ * @param acknowledged The ids of messages of that queue to acknowledge along the way.
  * @returns What it got, maybe nothing.
  */
 export async function fetchEntries(
   session: Session,
   queueName: string,
   limit: number,
+  acknowledged: readonly string[] = [],
 ): Promise<Entry[]> {
   const { queue, messages, unacknowledged } = session.keys.of(queueName);
-  const reply = await runOnce(session, FETCH, [queue, messages, unacknowledged], [limit]);
+  const keys = [queue, messages, unacknowledged];
+  const reply = await runOnce(session, FETCH, keys, [limit, ...acknowledged]);
   if (reply === null) return [];
-  const [ids, texts] = reply as [Uint8Array[], (Uint8Array | null)[]];
-  return ids.map((id, i) => [textDecoder.decode(id), texts[i]!]);
+  const [ids, texts] = reply as [Buffer | Buffer[], (Buffer | null)[]];
+  const split = ids instanceof Array ? ids.map(String) : splitIds(ids);
+  return texts.map((text, i) => [split[i]!, text]);
+}
+
+/** Cuts ids of the usual length apart. */
+function splitIds(joined: Buffer): string[] {
+  const text = joined.toString();
+  const isAscii = text.length === joined.length;
+  const ids: string[] = [];
+  for (let i = 0; i < joined.length; i += ID_LENGTH) {
+    const end = i + ID_LENGTH;
+    ids.push(isAscii ? text.slice(i, end) : joined.subarray(i, end).toString());
+  }
+  return ids;
 }
 
 function isEarly(message: RedisDelivery, { clock }: Session): boolean {

@@ -219,18 +219,18 @@ export class RedisBroker extends Broker {
   }
 
   /** Stores messages, together with all that is sent in this turn of the event loop. */
-  protected async store(messages: readonly Message[]): Promise<void> {
+  protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
-    if (messages.length === 1) {
-      return await this.#outbox(messages[0]!.queueName).add(entry(messages[0]!));
-    }
+    const [first] = messages;
+    if (messages.length === 1) return this.#outbox(first!.queueName).add(entry(first!));
     // All or none: what cannot be encoded throws before anything is sent.
     const byQueue = Map.groupBy(messages, ({ queueName }) => queueName);
     const entries = Array.from(
       byQueue,
       ([queueName, group]) => [queueName, group.flatMap(entry)] as const,
     );
-    await Promise.all(entries.map(([queueName, args]) => this.#outbox(queueName).add(args)));
+    return Promise.all(entries.map(([queueName, args]) => this.#outbox(queueName).add(args)))
+      .then(() => {});
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
@@ -243,8 +243,7 @@ export class RedisBroker extends Broker {
 
   /** Gives a message the id by which its queue knows it: a new one each time. */
   protected override prepare(message: Message, delay: number | undefined): Message {
-    const queued = message.copy({ options: { redis_message_id: crypto.randomUUID() } });
-    return super.prepare(queued, delay);
+    return super.prepare(message.with("redis_message_id", crypto.randomUUID()), delay);
   }
 
   #outbox(queueName: string): Outbox {
@@ -297,8 +296,7 @@ export class RedisBroker extends Broker {
 
   async #leave(): Promise<void> {
     const { connection, keys } = this.#session;
-    const held = [...this.queues].flatMap((name) => [name, delayQueueName(name)])
-      .map((name) => keys.of(name).unacknowledged);
+    const held = keys.allUnacknowledged;
     await connection.run(LEAVE, [keys.heartbeats, ...held], [this.brokerId]);
   }
 

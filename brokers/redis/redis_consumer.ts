@@ -4,9 +4,11 @@ import { ConnectionClosed } from "../../core/errors.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { Roster } from "../../core/roster.ts";
 import { Signal } from "../../core/signal.ts";
+import { nextTurn } from "../../core/runtime.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { retryDelay } from "./client.ts";
 import { isAway, type RedisReply } from "./connection.ts";
-import { RedisDelivery } from "./delivery.ts";
+import type { RedisDelivery } from "./delivery.ts";
 import type { QueueKeys } from "./keys.ts";
 import { Orphans } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
@@ -43,11 +45,12 @@ export abstract class RedisConsumer extends Consumer {
   readonly #changed: Signal = new Signal();
   #filling: Promise<void> | undefined;
   #isWaiting = false;
+  #isTurnEnding = false;
   #failures = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
-  readonly #acks: Outbox;
+  readonly #acks: Acknowledgements;
   readonly #nacks: Outbox;
   /** Batches on their way to the server. */
   readonly #settling: Set<readonly RedisDelivery[]> = new Set();
@@ -69,14 +72,19 @@ export abstract class RedisConsumer extends Consumer {
     this.#prefetch = prefetch;
     this.keys = session.keys.of(queueName);
     const { messages, unacknowledged, etas, deadLetters, deadMessages } = this.keys;
-    this.#acks = new Outbox(1, (ids) => this.persist(ACK, [messages, unacknowledged], ids));
+    this.#acks = new Acknowledgements((ids) => this.persist(ACK, [messages, unacknowledged], ids));
     const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
     this.#nacks = new Outbox(2, (args) => this.persist(NACK, buried, args));
     this.#orphans = new Orphans(session, this.keys);
   }
 
-  /** Gets messages from the server: all it can get at once, up to `limit`. */
-  protected abstract fill(limit: number): Promise<RedisDelivery[]>;
+  /**
+   * Gets messages from the server: all it can get at once, up to `limit`.
+   *
+   * @param limit How many at most.
+   * @param acks What to acknowledge along the way, as far as it goes that way.
+   */
+  protected abstract fill(limit: number, acks: Acknowledgements): Promise<RedisDelivery[]>;
 
   /** Has `wakeUp` called when there may be something to get, or soon. */
   protected abstract expectMore(): void;
@@ -109,7 +117,7 @@ export abstract class RedisConsumer extends Consumer {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
       const room = Math.min(limit, this.#prefetch - this.#unsettled.size, MAX_BATCH);
-      if (room > 0 && !this.#isWaiting) this.#filling ??= this.#fill(room);
+      if (room > 0 && !this.#isWaiting && this.#filling === undefined) this.#fillSoon(room);
       await this.#changed.next();
     }
     return [];
@@ -152,7 +160,7 @@ export abstract class RedisConsumer extends Consumer {
 
   /** Takes messages out for good. */
   protected acknowledge(deliveries: readonly RedisDelivery[]): Promise<void> {
-    return this.#acks.add(deliveries.map(({ id }) => id));
+    return this.#acks.add(deliveries);
   }
 
   /** Puts messages back where they were. */
@@ -180,10 +188,28 @@ export abstract class RedisConsumer extends Consumer {
     }
   }
 
+  /**
+   * With half of the prefetch free it fetches at once, and runs the other half meanwhile.
+   * With less it waits for what else becomes free in this turn.
+   */
+  #fillSoon(room: number): void {
+    if (room * 2 >= Math.min(this.#prefetch, MAX_BATCH)) this.#filling = this.#fill(room);
+    else if (!this.#isTurnEnding) {
+      this.#isTurnEnding = true;
+      nextTurn().then(() => {
+        this.#isTurnEnding = false;
+        const roomNow = Math.min(this.#prefetch - this.#unsettled.size, MAX_BATCH);
+        if (this.isClosed || this.#signal?.aborted || this.#isWaiting) return;
+        if (roomNow > 0) this.#filling ??= this.#fill(roomNow);
+      });
+    }
+  }
+
   async #fill(limit: number): Promise<void> {
     this.session.consumers.add(this);
+    this.#acks.hold();
     try {
-      const deliveries = await this.fill(limit);
+      const deliveries = await this.fill(limit, this.#acks);
       this.#failures = 0;
       for (const delivery of deliveries) this.#unsettled.add(delivery);
       if (this.#ready.length === 0) this.#ready = deliveries;
@@ -199,6 +225,7 @@ export abstract class RedisConsumer extends Consumer {
         this.#retryTimer = setTimeout(this.wakeUp, retryDelay(this.#failures++));
       }
     }
+    this.#acks.release();
     this.#filling = undefined;
     this.#wake();
   }
@@ -211,7 +238,7 @@ export abstract class RedisConsumer extends Consumer {
     try {
       // What is on its way here would otherwise stay with this broker.
       await this.#filling;
-      const left = Array.from(this.#unsettled);
+      const left = Array.from(this.#unsettled).sort((a, b) => a.order - b.order);
       this.#take(left);
       await this.giveBack(left);
     } finally {

@@ -6,5 +6,5 @@
  * @returns The tag, `undefined` when the whole key decides.
  */
 export function clusterSlotTag(key: string): string | undefined {
-  return /\{([^}]+)\}/.exec(key)?.[1];
+  return /^[^{]*\{([^}]+)\}/.exec(key)?.[1];
 }

@@ -1,13 +1,12 @@
+import type { Buffer } from "node:buffer";
 import type { Broker } from "../../core/broker.ts";
 import { getLogger } from "../../core/logging.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { RedisReply } from "./connection.ts";
-import { EXPIRE, FORGET, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
+import { EXPIRE, FORGET, LOCK, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
 import type { Session } from "./session.ts";
 
 const log = getLogger("redis");
-const textDecoder = new TextDecoder();
-
 /** Milliseconds for which one worker has the sweeping to itself. */
 const LOCK_TIME = 1_000;
 /** How many keys Redis looks at in one call. */
@@ -43,8 +42,10 @@ export class Sweep {
   /** Sweeps unless somebody else is at it. */
   async runAlone({ takesOver, expires }: { takesOver: boolean; expires: boolean }): Promise<void> {
     const { connection, keys, brokerId } = this.#session;
-    const locked = await connection.command(
-      ...["set", keys.sweepLock, brokerId, "NX", "PX", LOCK_TIME] as const,
+    const locked = await connection.run(
+      LOCK,
+      [keys.heartbeats, keys.sweepLock],
+      [brokerId, LOCK_TIME],
     );
     if (locked === null) return;
     if (takesOver) await this.takeOver();
@@ -61,7 +62,7 @@ export class Sweep {
     const reply = await connection.command(
       ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
     );
-    const dead = (reply as Uint8Array[]).map((id) => textDecoder.decode(id));
+    const dead = (reply as Buffer[]).map((id) => id.toString());
     if (dead.length === 0) return;
     const known = [...this.#broker.queues].flatMap((name) => [name, delayQueueName(name)]);
     for (const brokerId of dead) {
@@ -134,9 +135,9 @@ export class Sweep {
     let cursor = "0";
     do {
       const reply = await connection.scan(keys.heartbeats, cursor, pattern, SCAN_COUNT);
-      const [next, found] = reply as [Uint8Array, Uint8Array[]];
-      for (const key of found) yield textDecoder.decode(key);
-      cursor = textDecoder.decode(next);
+      const [next, found] = reply as [Buffer, Buffer[]];
+      for (const key of found) yield key.toString();
+      cursor = next.toString();
     } while (cursor !== "0");
   }
 }

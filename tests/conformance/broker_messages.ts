@@ -37,7 +37,7 @@ export async function receiveOne(consumer: Consumer): Promise<MessageProxy> {
 }
 
 /** The first argument of each. */
-export function firstArgs(messages: readonly MessageProxy[]): unknown[] {
+export function firstArgs(messages: readonly Pick<MessageProxy, "args">[]): unknown[] {
   return messages.map((message) => message.args[0]);
 }
 

@@ -8,24 +8,35 @@
 /** The body of a test. */
 type TestBody = () => void | Promise<void>;
 type Register = (name: string, body: TestBody) => void;
+/** What a runner is used for. */
+interface Runner {
+  readonly register: Register;
+  readonly afterAll: (body: TestBody) => void;
+}
 
 /** No test may take longer; what waits for ever is to fail with its name. */
 const TIMEOUT = 120_000;
 
-const register: Register = await findRunner();
+const { register, afterAll }: Runner = await findRunner();
 
-async function findRunner(): Promise<Register> {
+async function findRunner(): Promise<Runner> {
   if ("Deno" in globalThis) {
-    return (name, fn) => Deno.test({ name, fn });
+    return {
+      register: (name, fn) => Deno.test({ name, fn }),
+      afterAll: (body) => Deno.test.afterAll(body),
+    };
   }
   if ("Bun" in globalThis) {
     // A literal here would make Deno's type checker look for the module.
     const bun = "bun:test";
-    const { test } = await import(bun);
-    return (name, body) => test(name, body, TIMEOUT);
+    const { test, afterAll } = await import(bun);
+    return { register: (name, body) => test(name, body, TIMEOUT), afterAll };
   }
-  const { test } = await import("node:test");
-  return (name, body) => void test(name, { timeout: TIMEOUT }, body);
+  const { after, test } = await import("node:test");
+  return {
+    register: (name, body) => void test(name, { timeout: TIMEOUT }, body),
+    afterAll: (body) => after(body),
+  };
 }
 
 /**
@@ -46,4 +57,13 @@ export function test(name: string, body: TestBody): void {
  */
 export function skip(name: string, reason: string): void {
   register(`${name} [skipped: ${reason}]`, () => {});
+}
+
+/**
+ * Declares what is to be done when all tests of this file have run.
+ *
+ * @param body For example, stops a server that they share.
+ */
+export function after(body: TestBody): void {
+  afterAll(body);
 }

@@ -1,0 +1,96 @@
+import { nextTurn } from "../../core/runtime.ts";
+import type { RedisDelivery } from "./delivery.ts";
+import { MAX_BATCH } from "./scripts.ts";
+
+/** Ids that are acknowledged together. */
+interface Batch {
+  readonly ids: string[];
+  /** Settles when the server has answered. */
+  readonly sent: PromiseWithResolvers<void>;
+}
+
+/**
+ * Collects what a consumer has to acknowledge, and sends it together.
+ *
+ * While the consumer is fetching, acknowledgements wait for the answer, and travel with
+ * the next fetch. When there is none, or nothing is being fetched, they are sent at the
+ * end of the turn.
+ */
+export class Acknowledgements {
+  readonly #send: (ids: readonly string[]) => Promise<unknown>;
+  #batch: Batch | undefined;
+  #isHeld = false;
+
+  /**
+   * Makes an empty collection.
+   *
+   * @param send Acknowledges messages, and does not give up while there is hope.
+   */
+  constructor(send: (ids: readonly string[]) => Promise<unknown>) {
+    this.#send = send;
+  }
+
+  /**
+   * Adds messages.
+   *
+   * @param deliveries The messages.
+   * @returns Resolves when the server has heard of them.
+   */
+  add(deliveries: readonly RedisDelivery[]): Promise<void> {
+    let batch = this.#batch;
+    if (batch === undefined) {
+      batch = { ids: [], sent: Promise.withResolvers() };
+      this.#batch = batch;
+      if (!this.#isHeld) this.#dispatchSoon(batch);
+    }
+    for (const { id } of deliveries) batch.ids.push(id);
+    if (batch.ids.length >= MAX_BATCH) this.#dispatch(batch);
+    return batch.sent.promise;
+  }
+
+  /** Keeps what is added from now on, for a fetch to take along. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Sends what is kept, unless another fetch takes it along in this turn. */
+  release(): void {
+    this.#isHeld = false;
+    if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);
+  }
+
+  /**
+   * Gives what there is to a fetch that takes it along.
+   *
+   * @param fetch Fetches, and acknowledges the ids it is given.
+   * @returns What the fetch gave.
+   */
+  async along<T>(fetch: (ids: readonly string[]) => Promise<T>): Promise<T> {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    if (batch === undefined) return await fetch([]);
+    try {
+      const result = await fetch(batch.ids);
+      batch.sent.resolve();
+      return result;
+    } catch (error) {
+      // The fetch may be given up; they may not. To acknowledge twice does no harm.
+      this.#dispatch(batch);
+      throw error;
+    }
+  }
+
+  #dispatchSoon(batch: Batch): void {
+    nextTurn().then(() => {
+      if (this.#batch === batch && !this.#isHeld) this.#dispatch(batch);
+    });
+  }
+
+  #dispatch(batch: Batch): void {
+    if (this.#batch === batch) this.#batch = undefined;
+    for (let i = 0; i < batch.ids.length; i += MAX_BATCH) {
+      const sent = this.#send(batch.ids.slice(i, i + MAX_BATCH));
+      sent.then(() => batch.sent.resolve(), batch.sent.reject);
+    }
+  }
+}

@@ -29,7 +29,10 @@ export type RedisSource =
   | { readonly client: RedisClient }
   | { readonly connection: RedisConnectionOptions };
 
-/** Milliseconds without an answer after which a connection counts as half-open. */
+/**
+ * Milliseconds without an answer after which ioredis takes a connection for half-open:
+ * those of a cluster, and those that only listen.
+ */
 const ANSWER_TIMEOUT = 3_000;
 /** Milliseconds that connecting may take. */
 const CONNECT_TIMEOUT = 3_000;
@@ -47,7 +50,6 @@ const FAIL_WITH_THE_CONNECTION = {
   enableOfflineQueue: true,
   maxRetriesPerRequest: 0,
   connectTimeout: CONNECT_TIMEOUT,
-  socketTimeout: ANSWER_TIMEOUT,
   lazyConnect: false,
   // After a failover the old address may lead to a replica: look for the master again.
   reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
@@ -65,7 +67,11 @@ export async function openClient(source: RedisSource): Promise<Client> {
   if ("connection" in source) return await newClient({ ...source.connection, ...options });
   const client = source.client as Redis | Cluster;
   if (!isCluster(client)) return client.duplicate(options) as unknown as Client;
-  const redisOptions: object = { ...client.options.redisOptions, ...FAIL_WITH_THE_CONNECTION };
+  const redisOptions: object = {
+    ...client.options.redisOptions,
+    ...FAIL_WITH_THE_CONNECTION,
+    socketTimeout: ANSWER_TIMEOUT,
+  };
   return client.duplicate([], {
     redisOptions,
     clusterRetryStrategy: retryDelay,
@@ -78,25 +84,36 @@ export async function openClient(source: RedisSource): Promise<Client> {
  * hear of changes. It speaks RESP2: ioredis has no event for what servers push otherwise.
  *
  * @param source Where the servers are.
+ * @param own The broker's own client, which knows best where keys of a cluster are by now.
  * @param key The key.
  */
-export async function openListener(source: RedisSource, key: string): Promise<Client> {
+export async function openListener(
+  source: RedisSource,
+  own: Client,
+  key: string,
+): Promise<Client> {
   const options: RedisOptions = {
     ...FAIL_WITH_THE_CONNECTION,
+    socketTimeout: ANSWER_TIMEOUT,
     protocol: 2,
     reconnectOnError: null,
     retryStrategy: null,
   };
   if ("connection" in source) return await newClient({ ...source.connection, ...options });
-  const client = source.client as Redis | Cluster;
-  const node = isCluster(client) ? await nodeOf(client, key) : client;
-  return node.duplicate(options) as unknown as Client;
+  const server = await serverOf(own, key) as unknown as Redis;
+  return server.duplicate(options) as unknown as Client;
 }
 
 /** @returns What speaks to the one server that has a key. */
 export async function serverOf(client: Client, key: string): Promise<Client> {
   const either = client as unknown as Redis | Cluster;
   return isCluster(either) ? await nodeOf(either, key) as unknown as Client : client;
+}
+
+/** Ends a connection that may be half-open, without waiting for the other side. */
+export function breakOff(client: Client, reason: string): void {
+  const { stream } = client as { stream?: { destroy(error: Error): void } };
+  stream?.destroy(new Error(reason)); // a cluster has none: ioredis watches its connections
 }
 
 /** Whether a source is a cluster, whose client sends some commands again by itself. */

@@ -3,14 +3,17 @@ import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import {
+  breakOff,
   type Client,
   isClusterSource,
   openClient,
+  openListener,
   type RedisSource,
   retryDelay,
   serverOf,
 } from "./client.ts";
 import type { Script } from "./script.ts";
+import { Watchdog } from "./watchdog.ts";
 
 const log = getLogger("redis");
 
@@ -51,8 +54,9 @@ export class RedisConnection {
   /** Milliseconds, by `performance.now()`, since when it is away. */
   #awaySince: number | undefined;
   #upSince = Infinity;
-  /** When the server answered last. */
-  #answeredAt = -Infinity;
+  readonly #watchdog: Watchdog = new Watchdog(() => {
+    if (this.#client !== undefined) breakOff(this.#client, "the server does not answer");
+  });
 
   /**
    * Stores where the servers are; the first command connects.
@@ -147,7 +151,7 @@ export class RedisConnection {
   async command(name: string, ...args: RedisArgument[]): Promise<RedisReply> {
     try {
       const client = this.#client ?? await this.#open(name);
-      return await client.callBuffer(name, ...args) as RedisReply;
+      return await this.#ask(client, name, ...args);
     } catch (error) {
       throw this.#explain(error, name);
     }
@@ -167,7 +171,7 @@ export class RedisConnection {
     try {
       const client = await serverOf(this.#client ?? await this.#open("scan"), key);
       const args = [cursor, "MATCH", pattern, "COUNT", count];
-      return await client.callBuffer("scan", ...args) as RedisReply;
+      return await this.#ask(client, "scan", ...args);
     } catch (error) {
       throw this.#explain(error, "scan");
     }
@@ -176,7 +180,22 @@ export class RedisConnection {
   /** Lets go of the connection. Commands under way fail. */
   close(): void {
     this.#isClosed = true;
+    this.#watchdog.stop();
     this.#client?.disconnect();
+  }
+
+  /**
+   * Opens a client that ends with its connection, of the server that has a key.
+   *
+   * @param key The key.
+   * @throws The same as {@linkcode RedisConnection.run}.
+   */
+  async openListener(key: string): Promise<Client> {
+    try {
+      return await openListener(this.#source, this.#client ?? await this.#open("listen"), key);
+    } catch (error) {
+      throw this.#explain(error, "listen");
+    }
   }
 
   /**
@@ -193,8 +212,8 @@ export class RedisConnection {
     const late = new Promise<never>((_resolve, reject) => {
       const wait = (left: number) => {
         timer = setTimeout(() => {
-          const silence = performance.now() - this.#answeredAt;
-          if (silence < ms) return wait(ms - silence);
+          const { silence } = this.#watchdog;
+          if (this.isUp && silence < ms) return wait(ms - silence);
           reject(
             reason ??
               new ConnectionFailed(
@@ -223,15 +242,22 @@ export class RedisConnection {
   ): Promise<RedisReply> {
     if (!this.#known.has(script)) {
       this.#known.add(script);
-      return await client.callBuffer("eval", script.text, keys.length, keys, args) as RedisReply;
+      return await this.#ask(client, "eval", script.text, keys.length, keys, args);
     }
     try {
-      const reply = await client.callBuffer("evalsha", script.sha, keys.length, keys, args);
-      this.#answeredAt = performance.now();
-      return reply as RedisReply;
+      return await this.#ask(client, "evalsha", script.sha, keys.length, keys, args);
     } catch (error) {
       if (!errorMessage(error).startsWith("NOSCRIPT")) throw error;
-      return await client.callBuffer("eval", script.text, keys.length, keys, args) as RedisReply;
+      return await this.#ask(client, "eval", script.text, keys.length, keys, args);
+    }
+  }
+
+  async #ask(client: Client, command: string, ...args: readonly unknown[]): Promise<RedisReply> {
+    this.#watchdog.asked();
+    try {
+      return await client.callBuffer(command, ...args) as RedisReply;
+    } finally {
+      this.#watchdog.answered();
     }
   }
 

@@ -1,9 +1,12 @@
 import type { Encoded } from "../../core/encoder.ts";
+import { Fifo } from "../../core/fifo.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { MAX_BATCH } from "./scripts.ts";
 
 /** The most text in one call: a server reads a whole command before it runs it. */
 const MAX_BATCH_LENGTH = 8 * 1024 * 1024;
+/** How many calls may be under way: enough that neither side waits for the other. */
+const WINDOW = 8;
 
 /** Items that travel together. */
 interface Parcel {
@@ -17,11 +20,22 @@ interface Parcel {
 /**
  * Collects what is to be sent in one turn of the event loop, to send it together:
  * nothing waits for a timer, and a busy process makes few calls.
+ *
+ * While as many calls as the window allows are under way, what is added waits for the
+ * end of one of them: a server that is slow, or far, gets larger parcels.
  */
 export class Outbox {
   readonly #width: number;
   readonly #send: (args: readonly Encoded[]) => Promise<unknown>;
+  /** The one that is being filled. */
   #parcel: Parcel | undefined;
+  /** Whether the turn in which it was begun is over. */
+  #isDue = false;
+  /** Those that are full. */
+  readonly #full: Fifo<Parcel> = new Fifo();
+  #underWay = 0;
+  /** The promises of all parcels that are not settled. */
+  readonly #unsettled: Set<Promise<void>> = new Set();
 
   /**
    * Makes an empty one.
@@ -50,6 +64,11 @@ export class Outbox {
     return Promise.all(parcels.map(({ sent }) => sent.promise)).then(() => {});
   }
 
+  /** Resolves when all that was added has been sent, or given up. */
+  async emptied(): Promise<void> {
+    await Promise.allSettled(this.#unsettled);
+  }
+
   #addOne(args: readonly Encoded[], first = 0): Parcel {
     const parcel = this.#parcel ?? this.#begin();
     for (let i = first; i < first + this.#width; i++) {
@@ -57,21 +76,42 @@ export class Outbox {
       parcel.length += args[i]!.length;
     }
     parcel.items += 1;
-    if (parcel.items >= MAX_BATCH || parcel.length >= MAX_BATCH_LENGTH) this.#dispatch(parcel);
+    if (parcel.items >= MAX_BATCH || parcel.length >= MAX_BATCH_LENGTH) {
+      this.#parcel = undefined;
+      this.#full.push(parcel);
+      this.#dispatch();
+    }
     return parcel;
   }
 
   #begin(): Parcel {
     const parcel: Parcel = { args: [], sent: Promise.withResolvers(), items: 0, length: 0 };
     this.#parcel = parcel;
+    this.#isDue = false;
+    this.#unsettled.add(parcel.sent.promise);
     nextTurn().then(() => {
-      if (this.#parcel === parcel) this.#dispatch(parcel);
+      if (this.#parcel !== parcel) return;
+      this.#isDue = true;
+      this.#dispatch();
     });
     return parcel;
   }
 
-  #dispatch(parcel: Parcel): void {
-    this.#parcel = undefined;
-    this.#send(parcel.args).then(() => parcel.sent.resolve(), parcel.sent.reject);
+  #dispatch(): void {
+    while (this.#underWay < WINDOW) {
+      let parcel = this.#full.shift();
+      if (parcel === undefined && this.#isDue) {
+        parcel = this.#parcel;
+        this.#parcel = undefined;
+      }
+      if (parcel === undefined) return;
+      this.#underWay += 1;
+      const { sent } = parcel;
+      this.#send(parcel.args).then(() => sent.resolve(), sent.reject).then(() => {
+        this.#underWay -= 1;
+        this.#unsettled.delete(sent.promise);
+        this.#dispatch();
+      });
+    }
   }
 }

@@ -6,8 +6,7 @@ import { ConnectionClosed, QueueJoinTimeout } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
-import { nextTurn } from "../../core/runtime.ts";
-import { RedisConnection, type RedisReply } from "./connection.ts";
+import { RedisConnection } from "./connection.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
 import { DueDelivery } from "./delivery.ts";
 import { Keys } from "./keys.ts";
@@ -73,8 +72,6 @@ export class RedisBroker extends Broker {
   readonly #pulse: Pulse;
   readonly #outboxes: Map<string, Outbox> = new Map();
   readonly #promotions: Map<string, Outbox> = new Map();
-  /** What was sent, and the server has not answered. */
-  readonly #sending: Set<Promise<unknown>> = new Set();
   #closing: Promise<void> | undefined;
 
   /**
@@ -88,13 +85,14 @@ export class RedisBroker extends Broker {
     super(options);
     const { source, namespace, maintenanceInterval, ...times } = checkOptions(options);
     const keys = new Keys(namespace, this.brokerId);
+    const connection = new RedisConnection(source);
     this.namespace = namespace;
     this.#session = {
       brokerId: this.brokerId,
       clock: this.clock,
       keys,
-      connection: new RedisConnection(source),
-      wakeups: new Wakeups(source, keys.heartbeats),
+      connection,
+      wakeups: new Wakeups(connection, keys.heartbeats),
       lease: new Lease(this.clock, times.heartbeatTimeout),
       consumers: new Set<RedisConsumer>(),
     };
@@ -222,22 +220,29 @@ export class RedisBroker extends Broker {
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
     const [first] = messages;
-    if (messages.length === 1) return this.#outbox(first!.queueName).add(entry(first!));
+    if (messages.length === 1) {
+      return this.#outbox(first!.queueName).add([idOf(first!), first!.encode()]);
+    }
     // All or none: what cannot be encoded throws before anything is sent.
-    const byQueue = Map.groupBy(messages, ({ queueName }) => queueName);
-    const entries = Array.from(
-      byQueue,
-      ([queueName, group]) => [queueName, group.flatMap(entry)] as const,
-    );
-    return Promise.all(entries.map(([queueName, args]) => this.#outbox(queueName).add(args)))
-      .then(() => {});
+    const byQueue = new Map<string, Encoded[]>();
+    for (const message of messages) {
+      let args = byQueue.get(message.queueName);
+      if (args === undefined) byQueue.set(message.queueName, args = []);
+      args.push(idOf(message), message.encode());
+    }
+    const sent = Array.from(byQueue, ([queueName, args]) => this.#outbox(queueName).add(args));
+    return Promise.all(sent).then(() => {});
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
     if (!(delivery instanceof DueDelivery)) return await this.store([message]);
     this.#assertOpen("enqueue");
-    await this.#promotion(message.queueName).add([delivery.id, ...entry(message)]);
+    await this.#promotion(message.queueName).add([
+      delivery.id,
+      idOf(message),
+      message.encode(),
+    ]);
     delivery.isPromoted = true;
   }
 
@@ -250,13 +255,14 @@ export class RedisBroker extends Broker {
     let outbox = this.#outboxes.get(queueName);
     if (outbox === undefined) {
       const { queue, messages } = this.#session.keys.of(queueName);
-      outbox = new Outbox(2, (args) =>
-        this.#track(
+      outbox = new Outbox(
+        2,
+        (args) =>
           runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
             again ? 1 : 0,
             ...args,
           ]),
-        ));
+      );
       this.#outboxes.set(queueName, outbox);
     }
     return outbox;
@@ -267,28 +273,18 @@ export class RedisBroker extends Broker {
     if (outbox === undefined) {
       const { etas, delayed, queue, messages } = this.#session.keys.of(queueName);
       const keys = [etas, delayed, queue, messages];
-      outbox = new Outbox(
-        3,
-        (args) => this.#track(runPatiently(this.#session, PROMOTE, keys, args)),
-      );
+      outbox = new Outbox(3, (args) => runPatiently(this.#session, PROMOTE, keys, args));
       this.#promotions.set(queueName, outbox);
     }
     return outbox;
-  }
-
-  #track(sending: Promise<RedisReply>): Promise<RedisReply> {
-    this.#sending.add(sending);
-    const done = () => void this.#sending.delete(sending);
-    sending.then(done, done);
-    return sending;
   }
 
   async #close(): Promise<void> {
     const { consumers, connection, wakeups } = this.#session;
     this.#pulse.stop();
     await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
-    await nextTurn(); // what was sent in this one is on its way then
-    await Promise.allSettled(this.#sending);
+    const outboxes = [...this.#outboxes.values(), ...this.#promotions.values()];
+    await Promise.all(outboxes.map((outbox) => outbox.emptied()));
     wakeups.close();
     if (connection.isUp) await this.#leave().catch(() => {});
     connection.close();
@@ -318,7 +314,7 @@ export class RedisBroker extends Broker {
   }
 }
 
-/** What a queue keeps of a message. */
-function entry(message: Message): [id: string, text: Encoded] {
-  return [message.option("redis_message_id") as string, message.encode()];
+/** What its queue calls a message. */
+function idOf(message: Message): string {
+  return message.option("redis_message_id") as string;
 }

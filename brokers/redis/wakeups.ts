@@ -1,6 +1,7 @@
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
-import { type Client, openListener, type RedisSource, retryDelay } from "./client.ts";
+import { type Client, retryDelay } from "./client.ts";
+import type { RedisConnection } from "./connection.ts";
 
 const log = getLogger("redis");
 
@@ -24,7 +25,7 @@ const UNSUPPORTED = /^(ERR unknown|NOPERM)/;
  * pulse. When tracking begins everybody is told once.
  */
 export class Wakeups {
-  readonly #source: RedisSource;
+  readonly #connection: RedisConnection;
   /** A key that lies where all others do. */
   readonly #key: string;
   readonly #waiting: Map<string, Set<() => void>> = new Map();
@@ -40,11 +41,11 @@ export class Wakeups {
   /**
    * Stores where the servers are; the first wait connects.
    *
-   * @param source Where the servers are.
+   * @param connection Knows where the servers are.
    * @param key A key that lies where all others do.
    */
-  constructor(source: RedisSource, key: string) {
-    this.#source = source;
+  constructor(connection: RedisConnection, key: string) {
+    this.#connection = connection;
     this.#key = key;
   }
 
@@ -63,6 +64,7 @@ export class Wakeups {
     waiting.add(wake);
     if (!this.#isTracking) return this.#open();
     this.#reader!.callBuffer("llen", queue).then((length) => {
+      this.#attempt = 0;
       if (length !== 0) this.#tell(queue);
     }, (error) => this.#lost(error));
   }
@@ -115,12 +117,11 @@ export class Wakeups {
       for (const key of keys) this.#tell(textDecoder.decode(key));
     });
     this.#isTracking = true;
-    this.#attempt = 0;
     this.#tellAll();
   }
 
   async #openOne(): Promise<Client> {
-    const client = await openListener(this.#source, this.#key);
+    const client = await this.#connection.openListener(this.#key);
     client.on("error", () => {}); // what fails with it says so
     client.on("end", () => this.#lost(undefined, client));
     return client;

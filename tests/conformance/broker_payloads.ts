@@ -147,7 +147,10 @@ export const payloads: Rules = {
       const messages = await receiveCount(consumer, 2);
       for (const message of messages) message.stuffException(new Error("no more attempts"));
       await consumer.nack(messages);
-      const dead = await stage.deadLetters(broker);
+      const order = messages.map(({ messageId }) => messageId);
+      const dead = (await stage.deadLetters(broker)).toSorted((a, b) =>
+        order.indexOf(a.messageId) - order.indexOf(b.messageId)
+      );
       assertSpelled(dead);
       for (const message of dead) {
         assertStringIncludes(String(message.option("traceback")), "no more attempts");

@@ -1,0 +1,67 @@
+/** Milliseconds without an answer after which a connection counts as half-open. */
+const ANSWER_TIMEOUT = 3_000;
+/** Milliseconds in which answers are read that lay there while the event loop stood still. */
+const SECOND_LOOK = 50;
+
+/** Finds out that a server which was asked something does not answer any more. */
+export class Watchdog {
+  readonly #bark: () => void;
+  /** Questions without an answer. */
+  #open = 0;
+  /** By `performance.now()`. */
+  #heardAt = -Infinity;
+  #isSecondLook = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * Makes one that has nothing to watch.
+   *
+   * @param bark What to do with a connection that is silent.
+   */
+  constructor(bark: () => void) {
+    this.#bark = bark;
+  }
+
+  /** Milliseconds since the server was heard, or since it had nothing to say. */
+  get silence(): number {
+    return performance.now() - this.#heardAt;
+  }
+
+  /** Something was asked. */
+  asked(): void {
+    this.#open += 1;
+    if (this.#open > 1) return;
+    this.#heardAt = performance.now();
+    if (this.#timer === undefined) this.#watch(ANSWER_TIMEOUT);
+  }
+
+  /** Something was answered, or there will be no answer. */
+  answered(): void {
+    this.#open -= 1;
+    this.#heardAt = performance.now();
+    this.#isSecondLook = false;
+  }
+
+  /** Watches no more. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #watch(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#open === 0) return;
+      const left = ANSWER_TIMEOUT - this.silence;
+      if (left > 0) return this.#watch(left);
+      if (!this.#isSecondLook) {
+        this.#isSecondLook = true;
+        return this.#watch(SECOND_LOOK);
+      }
+      this.#heardAt = performance.now();
+      this.#isSecondLook = false;
+      this.#watch(ANSWER_TIMEOUT);
+      this.#bark();
+    }, ms);
+  }
+}

@@ -17,6 +17,8 @@ import type { MessageProxy } from "./message_proxy.ts";
 import { assertQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
 
+const NO_DELAY: EnqueueOptions = Object.freeze({});
+
 /**
  * Where messages are kept between those who send them and those who run them.
  *
@@ -238,16 +240,25 @@ export abstract class Broker implements AsyncDisposable {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws {MiddlewareError} If a middleware refuses it.
    */
-  async enqueue<M extends Message>(message: M, options: EnqueueOptions = {}): Promise<M> {
-    const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
-    const queued = this.prepare(message, delay);
-    const before = this.emit("beforeEnqueue", queued, delay);
-    if (before !== undefined) await before;
-    const stored = this.store([queued]);
-    if (stored !== undefined) await stored;
-    const after = this.emit("afterEnqueue", queued, delay);
-    if (after !== undefined) await after;
-    return queued as M;
+  enqueue<M extends Message>(message: M, options: EnqueueOptions = NO_DELAY): Promise<M> {
+    try {
+      const delay = options.delay === undefined
+        ? undefined
+        : toMilliseconds(options.delay, "delay");
+      const queued = this.prepare(message, delay) as M;
+      const before = this.emit("beforeEnqueue", queued, delay);
+      if (before !== undefined) return before.then(() => this.#storeOne(queued, delay));
+      return this.#storeOne(queued, delay);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */
+  #storeOne<M extends Message>(queued: M, delay: number | undefined): Promise<M> {
+    const stored = this.store([queued]) ?? Promise.resolve();
+    if (!this.hasHook("afterEnqueue")) return stored.then(() => queued);
+    return stored.then(() => this.emit("afterEnqueue", queued, delay)).then(() => queued);
   }
 
   /**

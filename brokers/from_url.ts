@@ -3,16 +3,24 @@ import type { BrokerOptions } from "../core/broker_options.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { readEnvironment } from "../core/runtime.ts";
+import { RedisBroker } from "./redis/redis_broker.ts";
 import { StubBroker } from "./stub.ts";
 
 const FACTORIES: ReadonlyMap<string, (url: URL, options: BrokerOptions) => Broker> = new Map([
+  ["redis:", redisFromUrl],
+  ["rediss:", redisFromUrl],
   ["stub:", (_url: URL, options: BrokerOptions) => new StubBroker(options)],
 ]);
+
+function redisFromUrl(url: URL, options: BrokerOptions): Broker {
+  return new RedisBroker({ ...options, url });
+}
 
 /**
  * Makes a broker from a URL.
  *
- * @param url `stub:` for one in memory.
+ * @param url `redis://user:password@host:port/database`, `rediss://…` for TLS, or `stub:` for
+ *   one in memory.
  * @param options The middleware.
  * @returns The broker; it connects when it is first used.
  * @throws {TypeError} If it is no URL, or of a scheme that no broker has.

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { brokerFromUrl, StubBroker } from "@dq/dramatiq";
+import { brokerFromUrl, RedisBroker, StubBroker } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
@@ -13,6 +13,16 @@ test("brokerFromUrl makes a StubBroker of stub:, with the options given", () => 
     assertEquals(broker.middleware, middleware);
   }
   assert(brokerFromUrl("stub:").middleware.length > 0);
+});
+
+test("brokerFromUrl makes a RedisBroker of redis: and rediss:, which connects when it is used", () => {
+  const clock = new FakeClock();
+  for (const url of ["redis://127.0.0.1:1/5", "rediss://user:secret@host", "redis:"]) {
+    const broker = brokerFromUrl(url, { clock });
+    assertInstanceOf(broker, RedisBroker);
+    assertEquals(broker.clock === clock, true);
+  }
+  assertThrows(() => brokerFromUrl("redis://host/first"), TypeError, "first");
 });
 
 test("brokerFromUrl makes a new broker at every call", () => {

@@ -2,7 +2,7 @@ const QUEUE_NAME = /^[A-Za-z_][\w.-]*$/;
 
 /** @returns The name of the queue that holds delayed messages for a queue. */
 export function delayQueueName(queueName: string): string {
-  return queueName.endsWith(".DQ") ? queueName : `${queueName}.DQ`;
+  return queueName.endsWith(".DQ") ? queueName : `${canonicalQueueName(queueName)}.DQ`;
 }
 
 /** @returns The name of the queue that holds dead letters of a queue. */

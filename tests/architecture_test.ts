@@ -12,7 +12,8 @@ const IMPORT = /^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"|^import\s+"
 
 async function sources(folder: string): Promise<string[]> {
   const entries = await readdir(join(ROOT, folder), { recursive: true }).catch(() => []);
-  return entries.filter((name) => name.endsWith(".ts")).map((name) => join(folder, name));
+  return entries.filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
+    .map((name) => join(folder, name));
 }
 
 /** Modules that a file imports at run time, those of the project relative to its root. */

@@ -50,6 +50,8 @@ const FAIL_WITH_THE_CONNECTION = {
   enableOfflineQueue: true,
   maxRetriesPerRequest: 0,
   connectTimeout: CONNECT_TIMEOUT,
+  // How long to wait at most before asking again a server that is loading its data.
+  maxLoadingRetryTime: 250,
   lazyConnect: false,
   // After a failover the old address may lead to a replica: look for the master again.
   reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),

@@ -102,7 +102,8 @@ export class DelayConsumer extends RedisConsumer {
         continue;
       }
       const eta = message.option("eta");
-      args.push(`${typeof eta === "number" ? eta : this.session.clock.now()}`, id);
+      const isEta = typeof eta === "number" && !Number.isNaN(eta);
+      args.push(`${isEta ? eta : this.session.clock.now()}`, id);
     }
     const { unacknowledged, etas } = this.keys;
     if (args.length > 0) await this.persist(SCHEDULE, [unacknowledged, etas], args);

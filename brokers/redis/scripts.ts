@@ -157,11 +157,13 @@ redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
 );
 
 /**
- * Gives a score to a message with an eta in whole milliseconds. Messages of the same
- * millisecond keep their order: a score has twelve bits left to tell them apart.
+ * Gives a score to a message with an eta, in whole milliseconds up to the end of the
+ * calendar. Messages of the same millisecond keep their order: a score has twelve bits
+ * left to tell them apart.
  */
 const SCORE = `
 local function score(etas, eta)
+  eta = math.max(0, math.min(math.ceil(eta), 8.64e15))
   local same = redis.call('ZCOUNT', etas, string.format('%.0f', eta),
     string.format('(%.0f', eta + 1))
   return string.format('%.12f', eta + math.min(same, 4095) / 4096)
@@ -191,8 +193,8 @@ for i = first, last, step do
     if is_json then
       local options = type(message) == 'table' and message.options
       local eta = type(options) == 'table' and options.eta
-      if type(eta) ~= 'number' then eta = tonumber(ARGV[1]) end
-      redis.call('ZADD', KEYS[4], score(KEYS[4], math.ceil(eta)), ids[i])
+      if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(ARGV[1]) end -- NaN is not itself
+      redis.call('ZADD', KEYS[4], score(KEYS[4], eta), ids[i])
     else
       redis.call('SADD', KEYS[5], ids[i])
       strange[#strange + 1] = ids[i]
@@ -216,7 +218,7 @@ export const SCHEDULE: Script = new Script(
   `${SCORE}
 for i = 3, #ARGV, 2 do
   if redis.call('SREM', KEYS[2], ARGV[i + 1]) == 1 then
-    redis.call('ZADD', KEYS[3], score(KEYS[3], math.ceil(tonumber(ARGV[i]))), ARGV[i + 1])
+    redis.call('ZADD', KEYS[3], score(KEYS[3], tonumber(ARGV[i])), ARGV[i + 1])
   end
 end
 redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
@@ -239,7 +241,7 @@ for i = 3, #ARGV, 2 do
     if text then
       redis.call('HDEL', KEYS[3], id)
       redis.call('HSET', KEYS[5], id, text)
-      redis.call('ZADD', KEYS[4], score(KEYS[4], math.ceil(tonumber(ARGV[i]))), id)
+      redis.call('ZADD', KEYS[4], score(KEYS[4], tonumber(ARGV[i])), id)
     end
   end
 end

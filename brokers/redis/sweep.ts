@@ -57,19 +57,20 @@ export class Sweep {
    * forgets them.
    */
   async takeOver(): Promise<void> {
-    const { connection, keys, clock } = this.#session;
+    const { connection, keys, clock, brokerId } = this.#session;
     const limit = clock.now() - this.#options.heartbeatTimeout;
     const reply = await connection.command(
       ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
     );
-    const dead = (reply as Buffer[]).map((id) => id.toString());
+    // Whoever asks is alive, however long it was silent.
+    const dead = (reply as Buffer[]).map(String).filter((id) => id !== brokerId);
     if (dead.length === 0) return;
     const known = [...this.#broker.queues].flatMap((name) => [name, delayQueueName(name)]);
-    for (const brokerId of dead) {
-      for (const queueName of known) await this.takeOverQueue(brokerId, queueName, limit);
+    for (const id of dead) {
+      for (const queueName of known) await this.takeOverQueue(id, queueName, limit);
     }
-    for (const [brokerId, queueName] of await this.#findUnacknowledged(new Set(dead))) {
-      await this.takeOverQueue(brokerId, queueName, limit);
+    for (const [id, queueName] of await this.#findUnacknowledged(new Set(dead))) {
+      await this.takeOverQueue(id, queueName, limit);
     }
     for (let i = 0; i < dead.length; i += MAX_BATCH) {
       const ids = dead.slice(i, i + MAX_BATCH);

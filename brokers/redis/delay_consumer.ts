@@ -3,13 +3,13 @@ import type { Timer } from "../../core/clock.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
 import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
-import { CLAIM, DROP, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
+import { CLAIM, DROP, MAX_BATCH, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
 import { runOnce } from "./session.ts";
 
 /** How many messages are sorted at once: Redis is busy with that for about a millisecond. */
 const SORT_BATCH = 200;
-/** How many messages take long enough to sort that new ones should not wait for them. */
-const LARGE_BACKLOG = 10_000;
+/** How many messages are a backlog. Their sorting must keep up with somebody's sending. */
+const BACKLOG = 5_000;
 /** Milliseconds after which a message that is due and was not promoted is anybody's again. */
 const LOAN = 5_000;
 /** What a score may have on top of an eta, to tell those of the same millisecond apart. */
@@ -28,6 +28,8 @@ export class DelayConsumer extends RedisConsumer {
   #hasArrivals = true;
   #nextEta = Infinity;
   #timer: Timer | undefined;
+  /** Messages on the delay queue, when it was last looked at. */
+  #unsorted = 0;
   /** Whether the next arrivals are taken from the end of the delay queue. */
   #fromEnd = false;
   readonly #arrived = (): void => {
@@ -36,7 +38,7 @@ export class DelayConsumer extends RedisConsumer {
   };
 
   protected async fill(limit: number): Promise<RedisDelivery[]> {
-    const undecodable = this.#hasArrivals ? await this.#sort(Math.min(limit, SORT_BATCH)) : [];
+    const undecodable = this.#hasArrivals ? await this.#sort(limit) : [];
     if (undecodable.length === limit) return undecodable;
     return [...undecodable, ...await this.#claim(limit - undecodable.length)];
   }
@@ -81,12 +83,14 @@ export class DelayConsumer extends RedisConsumer {
   /** Sorts arrivals. @returns What cannot be sorted: data that is no message. */
   async #sort(limit: number): Promise<RedisDelivery[]> {
     const { queue, messages, etas, unacknowledged } = this.keys;
-    const args = [limit, ...(this.#fromEnd ? ["RPOP"] : [])];
+    const batch = Math.min(limit, this.#unsorted > BACKLOG ? MAX_BATCH : SORT_BATCH);
+    const args = [batch, this.#fromEnd ? "RPOP" : "LPOP"];
     const reply = await runOnce(this.session, SORT, [queue, messages, etas, unacknowledged], args);
     const [left, strange] = reply as [number, Buffer[]];
+    this.#unsorted = left;
     this.#hasArrivals = left > 0;
-    // What was sent just now may be due before all of a large backlog is sorted.
-    this.#fromEnd = left > LARGE_BACKLOG && !this.#fromEnd;
+    // What was sent just now may be due before all of a backlog is sorted.
+    this.#fromEnd = left > BACKLOG && !this.#fromEnd;
     return strange.length === 0 ? [] : await this.#look(strange);
   }
 

@@ -12,6 +12,7 @@ export class Lease {
   readonly #duration: number;
   /** Until when it holds; `Infinity` before the first heartbeat, and after a loss was told. */
   #endsAt = Infinity;
+  #isLost = false;
 
   /**
    * Makes a lease that has not begun.
@@ -24,9 +25,13 @@ export class Lease {
     this.#duration = duration;
   }
 
-  /** Whether it has ended, and that was not yet told. */
+  /**
+   * Whether it has ended, and that was not yet told. A heartbeat that gets through late
+   * does not undo that: somebody may have asked, and acted on the answer.
+   */
   get isLost(): boolean {
-    return this.#endsAt !== Infinity && this.#clock.now() >= this.#endsAt;
+    this.#isLost ||= this.#clock.now() >= this.#endsAt;
+    return this.#isLost;
   }
 
   /** @param sentAt When the heartbeat was sent that the server now has. */
@@ -37,5 +42,6 @@ export class Lease {
   /** Begins anew: whoever relied on it knows that it was lost, or nobody does. */
   reset(): void {
     this.#endsAt = Infinity;
+    this.#isLost = false;
   }
 }

@@ -110,7 +110,7 @@ export class Pulse {
     const reply = await runOnce(this.#session, PULSE, keys, [now - this.#options.heartbeatTimeout]);
     const [wasKnown, dead, ...found] = reply as [number, number, ...RedisReply[]];
     // Another worker has found this one dead and taken over.
-    if (wasKnown === 0 && this.#hasBeaten) return this.#loseLease();
+    if (lease.isLost || (wasKnown === 0 && this.#hasBeaten)) return this.#loseLease();
     this.#hasBeaten = true;
     lease.renew(now);
     for (const [i, consumer] of consumers.entries()) tell(consumer, found.slice(i * 3));

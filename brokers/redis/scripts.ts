@@ -171,34 +171,43 @@ end
 `;
 
 /**
- * Sorts what is on a delay queue by eta. A message without one is due. Reading it is all
- * that is done with a text; one that is no JSON is for the worker to look at.
+ * Sorts what is on a delay queue by eta, up to about a megabyte. A message without one is
+ * due. Reading it is all that is done with a text; one that is no JSON is for the worker
+ * to look at. What was taken off the queue must get somewhere: nothing here may fail.
  *
  * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker.
- * ARGV: now, broker id, how many at most, and "RPOP" to take them from the end.
+ * ARGV: now, broker id, how many at most, "LPOP" or "RPOP" for which end to begin with.
  * Result: how many are left to sort, then ids and texts of those that are no JSON.
  */
 export const SORT: Script = new Script(
   "sort delayed messages",
   `${SCORE}
-local ids = redis.call(ARGV[4] or 'LPOP', KEYS[2], ARGV[3]) or {}
+local function place(id, text)
+  local message = cjson.decode(text)
+  local options = type(message) == 'table' and message.options
+  local eta = type(options) == 'table' and options.eta
+  if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(ARGV[1]) end -- NaN is not itself
+  redis.call('ZADD', KEYS[4], score(KEYS[4], eta), id)
+end
 local strange = {}
-local texts = {}
-if #ids > 0 then texts = redis.call('HMGET', KEYS[3], unpack(ids)) end
-local first, last, step = 1, #ids, 1
-if ARGV[4] == 'RPOP' then first, last, step = #ids, 1, -1 end
-for i = first, last, step do
-  if texts[i] then
-    local is_json, message = pcall(cjson.decode, texts[i])
-    if is_json then
-      local options = type(message) == 'table' and message.options
-      local eta = type(options) == 'table' and options.eta
-      if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(ARGV[1]) end -- NaN is not itself
-      redis.call('ZADD', KEYS[4], score(KEYS[4], eta), ids[i])
-    else
-      redis.call('SADD', KEYS[5], ids[i])
-      strange[#strange + 1] = ids[i]
-      strange[#strange + 1] = texts[i]
+local length = 0
+local left = tonumber(ARGV[3])
+while left > 0 and length < 1000000 do
+  local ids = redis.call(ARGV[4], KEYS[2], math.min(left, 50))
+  if not ids then break end
+  left = left - #ids
+  local texts = redis.call('HMGET', KEYS[3], unpack(ids))
+  local first, last, step = 1, #ids, 1
+  if ARGV[4] == 'RPOP' then first, last, step = #ids, 1, -1 end
+  for i = first, last, step do
+    local text = texts[i]
+    if text then
+      length = length + #text
+      if not pcall(place, ids[i], text) then
+        redis.call('SADD', KEYS[5], ids[i])
+        strange[#strange + 1] = ids[i]
+        strange[#strange + 1] = text
+      end
     end
   end
 end

@@ -78,6 +78,12 @@ export class Settlement {
     this.#atHand += count;
   }
 
+  /** Counts a message off that will not be worked on: it is delivered again. */
+  dropped(): void {
+    this.#atHand -= 1;
+    this.#owner.roomMade();
+  }
+
   /** Settles a message as its outcome demands. */
   settle(message: MessageProxy, outcome: Outcome): void {
     switch (outcome) {

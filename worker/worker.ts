@@ -279,7 +279,10 @@ export class Worker implements AsyncDisposable {
       while (this.#state === "running" && this.#running.size < concurrency) {
         const job = this.#work.shift();
         if (job === undefined) break;
-        if (job.settlement.isStale) continue; // it is delivered again, maybe to another worker
+        if (job.settlement.isStale) {
+          job.settlement.dropped(); // it is delivered again, maybe to another worker
+          continue;
+        }
         this.#running.add(job);
         job.start();
       }

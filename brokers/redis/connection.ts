@@ -1,4 +1,5 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
+import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
@@ -21,6 +22,12 @@ const log = getLogger("redis");
 export type RedisReply = Buffer | number | null | readonly RedisReply[];
 /** What a command takes. */
 export type RedisArgument = string | number | Uint8Array;
+
+/** What an encoder made, as the client takes it: of bytes it takes a `Buffer` only. */
+export function toArgument(encoded: Encoded): string | Buffer {
+  if (typeof encoded === "string") return encoded;
+  return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+}
 
 /** Milliseconds in which a server may come back before a command is given up. */
 const PATIENCE = 5_000;
@@ -309,9 +316,9 @@ export class RedisConnection {
     if (error instanceof ConnectionClosed || error instanceof TypeError) return error;
     const isReply = (error as Error).name === "ReplyError";
     const cause = this.#refusal ?? (isReply ? error : this.#lastError ?? error);
-    const text = `Cannot ${purpose}: ${isReply ? "Redis answers" : "Redis is away"}: ${
-      errorMessage(cause)
-    }`;
+    // Without an error of its own the client only says that it does not try again.
+    const reason = cause === error && !isReply ? "the connection was closed" : errorMessage(cause);
+    const text = `Cannot ${purpose}: ${isReply ? "Redis answers" : "Redis is away"}: ${reason}`;
     if (this.#isClosed) {
       return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {
         cause: error,

@@ -6,7 +6,7 @@ import { ConnectionClosed, QueueJoinTimeout } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
-import { RedisConnection } from "./connection.ts";
+import { RedisConnection, toArgument } from "./connection.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
 import { DueDelivery } from "./delivery.ts";
 import { Keys } from "./keys.ts";
@@ -221,14 +221,14 @@ export class RedisBroker extends Broker {
     this.#assertOpen("enqueue");
     const [first] = messages;
     if (messages.length === 1) {
-      return this.#outbox(first!.queueName).add([idOf(first!), first!.encode()]);
+      return this.#outbox(first!.queueName).add([idOf(first!), toArgument(first!.encode())]);
     }
     // All or none: what cannot be encoded throws before anything is sent.
     const byQueue = new Map<string, Encoded[]>();
     for (const message of messages) {
       let args = byQueue.get(message.queueName);
       if (args === undefined) byQueue.set(message.queueName, args = []);
-      args.push(idOf(message), message.encode());
+      args.push(idOf(message), toArgument(message.encode()));
     }
     const sent = Array.from(byQueue, ([queueName, args]) => this.#outbox(queueName).add(args));
     return Promise.all(sent).then(() => {});
@@ -241,7 +241,7 @@ export class RedisBroker extends Broker {
     await this.#promotion(message.queueName).add([
       delivery.id,
       idOf(message),
-      message.encode(),
+      toArgument(message.encode()),
     ]);
     delivery.isPromoted = true;
   }

@@ -7,7 +7,7 @@ import { Signal } from "../../core/signal.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { retryDelay } from "./client.ts";
-import { isAway, type RedisReply } from "./connection.ts";
+import { isAway, type RedisReply, toArgument } from "./connection.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import type { QueueKeys } from "./keys.ts";
 import { Orphans } from "./orphans.ts";
@@ -285,7 +285,7 @@ export abstract class RedisConsumer extends Consumer {
 /** The text that a dead letter is to have, empty when it is that of the message. */
 function changedText(message: RedisDelivery): Encoded {
   const { deadLetter } = message;
-  return deadLetter === message.delivered ? "" : deadLetter.encode();
+  return deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
 }
 
 /** Why a consumer of a broker fails whose lease was lost. */

@@ -65,7 +65,11 @@ export function retryDelay(attempt: number): number {
 
 /** Opens a client that connects again by itself, for commands. */
 export async function openClient(source: RedisSource): Promise<Client> {
-  const options = { ...FAIL_WITH_THE_CONNECTION, retryStrategy: retryDelay };
+  const options = {
+    ...FAIL_WITH_THE_CONNECTION,
+    retryStrategy: retryDelay,
+    enableOfflineQueue: false,
+  };
   if ("connection" in source) return await newClient({ ...source.connection, ...options });
   const client = source.client as Redis | Cluster;
   if (!isCluster(client)) return client.duplicate(options) as unknown as Client;
@@ -77,7 +81,8 @@ export async function openClient(source: RedisSource): Promise<Client> {
   return client.duplicate([], {
     redisOptions,
     clusterRetryStrategy: retryDelay,
-    enableOfflineQueue: true,
+    lazyConnect: false,
+    enableOfflineQueue: false,
   }) as unknown as Client;
 }
 

@@ -32,6 +32,11 @@ export function toArgument(encoded: Encoded): string | Buffer {
 /** Milliseconds in which a server may come back before a command is given up. */
 const PATIENCE = 5_000;
 
+/** Whether somebody still waits for a command. */
+interface Call {
+  isGivenUp: boolean;
+}
+
 /** What servers answer that cannot serve now, but will: the first word of the error. */
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
 
@@ -50,7 +55,9 @@ const REFUSING = /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH)\b/;
 export class RedisConnection {
   readonly #source: RedisSource;
   #client: Client | undefined;
-  #opening: Promise<Client> | undefined;
+  #opening: Promise<void> | undefined;
+  /** The attempt to connect that is under way, if somebody waits for its outcome. */
+  #attempt: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
   /** Scripts that this connection has sent; the first time a script goes as text. */
   readonly #known: Set<Script> = new Set();
@@ -90,12 +97,13 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script once. While the connection is away the command waits for the next
-   * attempt to connect, and fails with that.
+   * Runs a script once. While the connection is away it waits for the next attempt to
+   * connect, and fails with that.
    *
    * @param script The script.
    * @param keys Its keys.
    * @param args Its arguments.
+   * @param call Whether it is still to be run, once the connection is up.
    * @returns What the script returned.
    * @throws {ConnectionClosed} If the connection was lost, or is closed; the script may
    *   have run.
@@ -105,9 +113,10 @@ export class RedisConnection {
     script: Script,
     keys: readonly string[],
     args: readonly RedisArgument[],
+    call?: Call,
   ): Promise<RedisReply> {
     try {
-      const client = this.#client ?? await this.#open(script.purpose);
+      const client = this.isUp ? this.#client! : await this.#whenUp(script.purpose, call);
       return await this.#evaluate(client, script, keys, args);
     } catch (error) {
       throw this.#explain(error, script.purpose);
@@ -136,8 +145,9 @@ export class RedisConnection {
     let reason: unknown;
     for (let attempt = 0;; attempt++) {
       try {
-        const left = giveUpAt - performance.now();
-        return await this.#withinTime(this.run(script, keys, args(again)), left, script, reason);
+        const call: Call = { isGivenUp: false };
+        const work = this.run(script, keys, args(again), call);
+        return await this.#withinTime(work, call, giveUpAt - performance.now(), script, reason);
       } catch (error) {
         const delay = retryDelay(attempt);
         const left = giveUpAt - performance.now();
@@ -157,7 +167,7 @@ export class RedisConnection {
    */
   async command(name: string, ...args: RedisArgument[]): Promise<RedisReply> {
     try {
-      const client = this.#client ?? await this.#open(name);
+      const client = this.isUp ? this.#client! : await this.#whenUp(name);
       return await this.#ask(client, name, ...args);
     } catch (error) {
       throw this.#explain(error, name);
@@ -176,7 +186,7 @@ export class RedisConnection {
    */
   async scan(key: string, cursor: string, pattern: string, count: number): Promise<RedisReply> {
     try {
-      const client = await serverOf(this.#client ?? await this.#open("scan"), key);
+      const client = await serverOf(this.isUp ? this.#client! : await this.#whenUp("scan"), key);
       const args = [cursor, "MATCH", pattern, "COUNT", count];
       return await this.#ask(client, "scan", ...args);
     } catch (error) {
@@ -199,7 +209,8 @@ export class RedisConnection {
    */
   async openListener(key: string): Promise<Client> {
     try {
-      return await openListener(this.#source, this.#client ?? await this.#open("listen"), key);
+      const own = this.isUp ? this.#client! : await this.#whenUp("listen");
+      return await openListener(this.#source, own, key);
     } catch (error) {
       throw this.#explain(error, "listen");
     }
@@ -211,6 +222,7 @@ export class RedisConnection {
    */
   async #withinTime(
     work: Promise<RedisReply>,
+    call: Call,
     ms: number,
     script: Script,
     reason: unknown,
@@ -221,6 +233,7 @@ export class RedisConnection {
         timer = setTimeout(() => {
           const { silence } = this.#watchdog;
           if (this.isUp && silence < ms) return wait(ms - silence);
+          call.isGivenUp = true;
           reject(
             reason ??
               new ConnectionFailed(
@@ -268,17 +281,35 @@ export class RedisConnection {
     }
   }
 
-  #open(purpose: string): Promise<Client> {
+  /**
+   * Waits for the outcome of the present attempt to connect, or the next one. Commands wait
+   * here, not in the client, which would run them whatever became of their caller.
+   */
+  async #whenUp(purpose: string, call?: Call): Promise<Client> {
     if (this.#isClosed) {
       throw new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`);
     }
+    if (this.#refusal !== undefined) throw this.#refusal;
+    this.#attempt ??= Promise.withResolvers();
+    const { promise } = this.#attempt;
     this.#opening ??= openClient(this.#source).then((client) => {
+      this.#client = client;
       this.#watch(client);
       if (this.#isClosed) client.disconnect();
-      this.#client = client;
-      return client;
+    }, (error) => {
+      this.#opening = undefined;
+      this.#attemptEnded(error);
     });
-    return this.#opening;
+    await promise;
+    if (call?.isGivenUp) throw new ConnectionClosed(`Cannot ${purpose}: it was given up`);
+    return this.#client!;
+  }
+
+  #attemptEnded(error?: unknown): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (error === undefined) attempt?.resolve();
+    else attempt?.reject(error);
   }
 
   #watch(client: Client): void {
@@ -293,6 +324,7 @@ export class RedisConnection {
     client.on("ready", () => {
       this.#lastError = undefined;
       this.#upSince = performance.now();
+      this.#attemptEnded();
       if (this.#awaySince === undefined) return;
       log.warn("Redis is back after {duration} ms", {
         duration: Math.round(performance.now() - this.#awaySince),
@@ -302,6 +334,7 @@ export class RedisConnection {
     client.on("close", () => {
       this.#known.clear();
       this.#upSince = Infinity;
+      this.#attemptEnded(this.#lastError ?? new Error("the connection was closed"));
       if (this.#isClosed || this.#awaySince !== undefined) return;
       this.#awaySince = performance.now();
       log.error("Redis is away: {reason}", {
@@ -317,7 +350,8 @@ export class RedisConnection {
     const isReply = (error as Error).name === "ReplyError";
     const cause = this.#refusal ?? (isReply ? error : this.#lastError ?? error);
     // Without an error of its own the client only says that it does not try again.
-    const reason = cause === error && !isReply ? "the connection was closed" : errorMessage(cause);
+    const isVague = (cause as Error).name === "MaxRetriesPerRequestError";
+    const reason = isVague ? "the connection was closed" : errorMessage(cause);
     const text = `Cannot ${purpose}: ${isReply ? "Redis answers" : "Redis is away"}: ${reason}`;
     if (this.#isClosed) {
       return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {

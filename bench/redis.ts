@@ -3,26 +3,29 @@
  *
  * Starts a Redis of its own (nothing is written to disk) and, where a latency is asked
  * for, a proxy that makes each round trip longer by so much. Each row of a table runs in a
- * process of its own, of this runtime, one at a time: first a fifth as many messages, at most
- * 20,000, for the compilers, then the measured ones. All rows are run in turns, some times;
- * the median counts.
+ * process of its own, of this runtime, one at a time: first without the clock, for a second
+ * or more, so that the compilers have seen it. All rows are run in turns, some times; the
+ * median counts. The column "CPU" is the processor time of that process, Redis not included.
  *
- * - **bare** is ioredis and what a careful hand-written client would send: batched scripts for
- *   HSET + RPUSH; LPOP, SADD and HMGET; SREM and HDEL, with the next fetch and the
- *   acknowledgement of the last in one write. Its batches are as large as ours. It has no
- *   actors, middleware, retries, recovery or waiting. Its messages are as long as ours, made before
- *   the clock starts and never looked at; the rows that say so do make or read them as JSON.
- * - **ours** has the default middleware, and an asynchronous actor that does nothing.
- * - **BullMQ** has an asynchronous processor that does nothing, and deletes what is done
- *   as the others do (`removeOnComplete`; its default keeps all for ever, which is slower). Calls
- *   of `addBulk` take all messages, or 1,000 each and run at the same time.
+ * - **bare** is ioredis and what a careful hand-written client would send: scripts for whole
+ *   batches, one of HSET and RPUSH; one of LPOP, SADD and HMGET; one of SREM and HDEL, sent
+ *   at the same time as the next fetch. Batches are as large as ours. It has no actors, no
+ *   middleware, no retries, no recovery, and it does not wait for messages. Those that it
+ *   sends are as long as ours, made before the clock starts and never looked at; the rows
+ *   that say so make them, or read them, as JSON.
+ * - **ours** has the default middleware and an asynchronous actor that does nothing. The
+ *   prefetch is the default, twice the concurrency.
+ * - **BullMQ** has an asynchronous processor that does nothing, and deletes what is done as
+ *   the others do (`removeOnComplete`; to keep it, the default, takes as long). `addBulk`
+ *   takes all messages in one call, or 1,000 each in calls at the same time.
  *
- * Enqueueing: until Redis has confirmed the last; then every message is read back and
- * counted. Processing: from the start of a connected worker to the moment when Redis has
- * confirmed that the last message is done; each must have run exactly once and none may be
- * left. Idle pick-up: from just before `send` to the start of the actor, sender and worker in
- * one process on connections of their own, 5 to 30 ms apart. Commands: those of an idle worker, as
- * MONITOR shows them, without what scripts call on the server.
+ * Enqueue: until Redis has confirmed the last message; then all are read back and counted.
+ * Process: from the start of a worker that is connected until Redis has confirmed that the
+ * last message is done; each must have run exactly once, and none may be left. Another
+ * process makes the backlog. Idle pick-up: from just before `send` to the start of the
+ * actor, sender and worker on connections of their own in one process, 5 to 30 ms after the
+ * message before. Commands: those that an idle worker sends, as MONITOR shows them, without
+ * those that scripts call on the server.
  *
  *     npm ci --omit=optional --prefix bench/peers
  *     deno run -A bench/redis.ts [--messages 100000] [--latencies 0,1,2] [--runs 3]
@@ -37,6 +40,7 @@ import process from "node:process";
 import type { ServerAddress } from "../tests/support/servers/exchange.ts";
 import { startOwnRedis } from "../tests/support/servers/redis.ts";
 import { runtimeVersion } from "./measure.ts";
+import type { Findings } from "./redis/assignment.ts";
 import { compareBacklogs } from "./redis/backlog.ts";
 import { type IdleResult, printBudgets } from "./redis/budgets.ts";
 import { measureIdle, measurePickUp } from "./redis/idle.ts";
@@ -75,9 +79,7 @@ async function compare(server: ServerAddress, title: string, latency: number): P
     // The latency changes nothing about it.
     ...parts.has("idle") && latency === latencies[0] ? await measureIdle(server, options) : {},
   };
-  console.log("budgets");
   printBudgets(sections, idle);
-  console.log();
 }
 
 async function pickUp(server: ServerAddress, latency: number): Promise<IdleResult> {
@@ -88,7 +90,7 @@ async function pickUp(server: ServerAddress, latency: number): Promise<IdleResul
 /** Measures all rows in turns, so that what else the machine does meets all of them. */
 async function measureSections(server: ServerAddress, isFar: boolean): Promise<SectionResult[]> {
   const sections = listSections(messages, isFar).filter(({ key }) => parts.has(key));
-  const times = new Map<Row, number[]>();
+  const found = new Map<Row, Findings[]>();
   for (let run = 0; run < runs; run++) {
     for (const row of sections.flatMap(({ rows }) => rows)) {
       if (!contestants.has(row.contestant)) continue;
@@ -98,13 +100,13 @@ async function measureSections(server: ServerAddress, isFar: boolean): Promise<S
         isWell = false;
         console.log(`WRONG, ${row.name}: ${findings.problem}`);
       }
-      times.set(row, [...times.get(row) ?? [], ...findings.times]);
+      found.set(row, [...found.get(row) ?? [], findings]);
     }
   }
   return sections.map((section) => ({
     section,
-    results: section.rows.filter((row) => times.has(row))
-      .map((row) => summarize(row, times.get(row)!)),
+    results: section.rows.filter((row) => found.has(row))
+      .map((row) => summarize(row, found.get(row)!)),
   }));
 }
 

@@ -3,17 +3,19 @@
  *
  * Sends messages that are due in one to six hours, and a thousand that are due within a
  * minute, to a worker in a process of its own, which has to put all of them in order. Twice:
- * with a worker that works while they are sent, the due ones evenly among them; and with a
- * worker that starts when all the far ones lie there unsorted, the due ones sent from then on.
+ * with a worker that works while they are sent, the due ones evenly among them, and as many due
+ * ones again when all are sorted; and with a worker that starts when all the far ones lie there
+ * unsorted, the due ones sent from then on.
  *
  *     deno run -A bench/redis_delayed.ts [--later 1000000] [--due 1000] [--within 60000]
  *     bun run bench/redis_delayed.ts
  *     node bench/redis_delayed.ts
  *
- * `--arrangement steady` or `cold` does one of them only. Lateness is from the eta to the
- * first line of the actor. Memory is that of the worker's process by the system's count
- * (RSS), above what it was when the worker had sorted and run some thousand messages and then
- * nothing; garbage is collected before that and at the end, and not in between.
+ * `--arrangement steady` or `cold` does one of them only; with `--rate 10000` the worker that works
+ * is sent no more than that in a second, instead of all that one process can send. Lateness is
+ * from the eta to the first line of the actor. Memory is that of the worker's process by the
+ * system's count (RSS), above what it was when the worker had sorted and run some thousand
+ * messages and then nothing; garbage is collected before that and at the end, not in between.
  *
  * @module
  */
@@ -23,17 +25,31 @@ import { parseArgs } from "node:util";
 import { RedisBroker } from "../mod.ts";
 import { type RedisServer, startOwnRedis } from "../tests/support/servers/redis.ts";
 import { runtimeVersion } from "./measure.ts";
-import { DelayedQueue, usedMemory } from "./redis_delayed/delayed_queue.ts";
+import { DelayedQueue, type Sorting, usedMemory } from "./redis_delayed/delayed_queue.ts";
 import { DelayedSender, type Load } from "./redis_delayed/sender.ts";
 import { type Memory, WorkerProcess } from "./redis_delayed/worker_process.ts";
 
 type Arrangement = "steady" | "cold";
 
+/** Who takes part. */
+interface Stage {
+  readonly redis: RedisServer;
+  readonly worker: WorkerProcess;
+  readonly queue: DelayedQueue;
+  readonly sender: DelayedSender;
+}
+
+/** What the worker takes when it has worked a little. */
+interface Warm {
+  readonly idle: Memory;
+  readonly peak: Memory;
+}
+
 /** Milliseconds. */
 const LATENESS_BUDGET = 50;
 /** Megabytes. */
 const MEMORY_BUDGET = 50;
-const WARM_UP: Load = { later: 20_000, due: 2_000, within: 1_000 };
+const WARM_UP: Load = { later: 20_000, due: 2_000, within: 1_000, rate: Infinity };
 /** Milliseconds that a worker which is done stands idle before its memory is taken. */
 const REST = 2_000;
 /** Milliseconds after the last eta at which what has not run is given up. */
@@ -50,65 +66,66 @@ async function run(arrangement: Arrangement): Promise<void> {
   await using redis = await startOwnRedis();
   await using worker = new WorkerProcess(redis.url);
   await using broker = new RedisBroker({ url: redis.url });
-  const queue = new DelayedQueue(redis, broker.namespace);
-  const sender = new DelayedSender(broker);
-  const baseline = await warmUp(redis, worker);
+  const stage: Stage = {
+    redis,
+    worker,
+    queue: new DelayedQueue(redis, broker.namespace),
+    sender: new DelayedSender(broker),
+  };
+  const { queue, sender } = stage;
+  const warm = await warmUp(redis, worker);
   const emptyRedis = await usedMemory(redis);
-
-  const arrange = arrangement === "steady" ? sendToWorker : startWorkerOnBacklog;
-  const { startedAt, sorting } = await arrange(worker, sender, queue);
-  const { sortedAt, mostUnsorted } = await sorting;
-  const lastEta = sender.etas.reduce((a, b) => Math.max(a, b), 0);
-  row("all sorted after, s", seconds(sortedAt - startedAt));
-  row("most that lay unsorted", mostUnsorted);
+  await (arrangement === "steady" ? sendToWorker(stage) : startWorkerOnBacklog(stage));
   row("Redis took, MB", megabytes(await usedMemory(redis) - emptyRedis));
 
-  await delay(Math.max(lastEta - Date.now(), 0));
-  await queue.watchRunning(later, lastEta + PATIENCE);
   const ran = await worker.report();
   const { peak } = worker;
   await worker.clean();
   await delay(REST);
-  reportLateness(sender.etas, ran.due, sortedAt);
-  reportMemory(baseline, peak, worker.memory);
-  check("the due ones ran exactly once", isPermutation(ran.due.map(([index]) => index)));
+  reportMemory(warm, peak, worker.memory);
+  check("the due ones ran exactly once", isComplete(sender.etas, ran.due));
   check("no other ran", ran.later === 0);
   const left = [await queue.sorted(), await queue.delayed(), await queue.unsorted()];
   check("the others are there, sorted", left.join() === `${later},${later},0`);
 }
 
 /** The worker works when the first message is sent. */
-async function sendToWorker(worker: WorkerProcess, sender: DelayedSender, queue: DelayedQueue) {
-  console.log("\nthe worker works while all are sent, the due ones evenly among them");
+async function sendToWorker(stage: Stage): Promise<void> {
+  const { worker, sender, queue } = stage;
+  console.log("\nthe worker works while all are sent");
   await worker.work("dramatiq");
   let isSent = false;
   const sorting = queue.watchSorting(later, () => isSent);
   const start = Date.now();
   await sender.send(load);
   isSent = true;
-  row("sending took, s", seconds(Date.now() - start));
-  return { startedAt: start, sorting };
+  const duration = Date.now() - start;
+  row("sending took, s", seconds(duration));
+  row("sent in a second", Math.round((later + due) / duration * 1_000));
+  reportSorting(start, await sorting);
+  await reportLateness(stage, 0, "sent among the others");
+  await sender.send({ ...load, later: 0, rate: Infinity });
+  await reportLateness(stage, due, "sent when the others were sorted");
 }
 
 /** The worker starts when all but the due ones have been sent; these are sent at once. */
-async function startWorkerOnBacklog(
-  worker: WorkerProcess,
-  sender: DelayedSender,
-  queue: DelayedQueue,
-) {
-  console.log("\nthe worker starts with the far ones unsorted; the due ones are sent then");
+async function startWorkerOnBacklog(stage: Stage): Promise<void> {
+  const { worker, sender, queue } = stage;
+  console.log("\nthe worker starts when all but the due ones are there, unsorted");
   const start = Date.now();
-  await sender.send({ ...load, due: 0 });
+  await sender.send({ ...load, due: 0, rate: Infinity });
   const startedAt = Date.now();
   row("sending took, s", seconds(startedAt - start));
   await worker.work("dramatiq");
   const sorting = queue.watchSorting(later, () => true);
-  await sender.send({ ...load, later: 0 });
-  return { startedAt, sorting };
+  await sender.send({ ...load, later: 0, rate: Infinity });
+  const sorted = await sorting;
+  reportSorting(startedAt, sorted);
+  await reportLateness(stage, 0, "sent after the start", sorted.sortedAt);
 }
 
 /** Lets the worker sort and run, then nothing. */
-async function warmUp(redis: RedisServer, worker: WorkerProcess): Promise<Memory> {
+async function warmUp(redis: RedisServer, worker: WorkerProcess): Promise<Warm> {
   await using broker = new RedisBroker({ url: redis.url, namespace: "warm-up" });
   await worker.work("warm-up");
   await new DelayedSender(broker).send(WARM_UP);
@@ -116,24 +133,38 @@ async function warmUp(redis: RedisServer, worker: WorkerProcess): Promise<Memory
   await queue.watchRunning(WARM_UP.later, Date.now() + PATIENCE);
   await worker.idle();
   await broker.flushAll();
+  const { peak } = worker;
   await worker.clean();
   await delay(REST);
   worker.forgetPeak();
-  return worker.memory;
+  return { idle: worker.memory, peak };
 }
 
-function reportLateness(
-  etas: readonly number[],
-  ran: readonly [index: number, at: number][],
-  sortedAt: number,
-): void {
-  const lateness = (isCounted: (at: number) => boolean) =>
+function reportSorting(start: number, { sortedAt, mostUnsorted }: Sorting): void {
+  row("all sorted after, s", seconds(sortedAt - start));
+  row("most that lay unsorted", mostUnsorted);
+}
+
+/** Waits until the due ones from `first` on have run, and says how late they were. */
+async function reportLateness(
+  { worker, queue, sender: { etas } }: Stage,
+  first: number,
+  which: string,
+  sortedAt?: number,
+): Promise<void> {
+  const lastEta = etas.reduce((a, b) => Math.max(a, b), 0);
+  await delay(Math.max(lastEta - Date.now(), 0));
+  await queue.watchRunning(later, lastEta + PATIENCE);
+  const ran = (await worker.report()).due.filter(([index]) => index >= first);
+  const lateness = (isCounted: (eta: number) => boolean) =>
     ran.filter(([index]) => isCounted(etas[index]!)).map(([index, at]) => at - etas[index]!)
       .toSorted((a, b) => a - b);
   const all = lateness(() => true);
-  describe("late, of all", all);
-  describe("late, of those due before all was sorted", lateness((eta) => eta < sortedAt));
-  describe("late, of those due after", lateness((eta) => eta >= sortedAt));
+  describe(`late, of those ${which}`, all);
+  if (sortedAt !== undefined) {
+    describe("late, of those due before all was sorted", lateness((eta) => eta < sortedAt));
+    describe("late, of those due after", lateness((eta) => eta >= sortedAt));
+  }
   budget("late, p99, ms", quantile(all, 0.99), LATENESS_BUDGET);
 }
 
@@ -147,21 +178,23 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(Math.ceil(sorted.length * share) - 1, 0)] ?? NaN;
 }
 
-function reportMemory(baseline: Memory, peak: Memory, end: Memory): void {
+function reportMemory({ idle, peak: warmPeak }: Warm, peak: Memory, end: Memory): void {
   const growth = (now: Memory) =>
-    `${megabytes(now.rss - baseline.rss)} (heap ${megabytes(now.heap - baseline.heap)})`;
-  row("worker before, MB", `${megabytes(baseline.rss)} (heap ${megabytes(baseline.heap)})`);
-  row("worker's growth at its peak, MB", growth(peak));
-  row("worker's growth at the end, garbage collected, MB", growth(end));
-  budget("worker's growth at its peak, MB", (peak.rss - baseline.rss) / 2 ** 20, MEMORY_BUDGET);
+    `${megabytes(now.rss - idle.rss)} (heap ${megabytes(now.heap - idle.heap)})`;
+  row("worker, idle, MB", `${megabytes(idle.rss)} (heap ${megabytes(idle.heap)})`);
+  row(`worker's growth while it sorted ${WARM_UP.later}, MB`, growth(warmPeak));
+  row(`worker's growth while it sorted ${later}, MB`, growth(peak));
+  row("worker's growth in the end, garbage collected, MB", growth(end));
+  budget("growth of the worker, MB", (peak.rss - idle.rss) / 2 ** 20, MEMORY_BUDGET);
 }
 
-function isPermutation(indices: readonly number[]): boolean {
-  return indices.length === due && indices.toSorted((a, b) => a - b).every((one, i) => one === i);
+function isComplete(etas: readonly number[], ran: readonly [index: number, at: number][]): boolean {
+  const indices = ran.map(([index]) => index).toSorted((a, b) => a - b);
+  return indices.length === etas.length && indices.every((index, i) => index === i);
 }
 
 function row(name: string, value: string | number): void {
-  console.log(`${name.padEnd(52)}${value}`);
+  console.log(`${name.padEnd(60)}${value}`);
 }
 
 function budget(name: string, value: number, limit: number): void {
@@ -189,6 +222,7 @@ function readOptions(): { load: Load; arrangements: Arrangement[] } {
       later: text("1000000"),
       due: text("1000"),
       within: text("60000"),
+      rate: text("Infinity"),
       arrangement: text("both"),
     },
   });
@@ -196,6 +230,7 @@ function readOptions(): { load: Load; arrangements: Arrangement[] } {
     later: Number(values.later),
     due: Number(values.due),
     within: Number(values.within),
+    rate: Number(values.rate),
   };
   const known: Arrangement[] = ["steady", "cold"];
   const arrangements = known.filter((one) => [one, "both"].includes(values.arrangement));

@@ -1,11 +1,12 @@
 // BullMQ as a contestant of bench/redis.ts; see there for what is compared.
+import process from "node:process";
 import { Redis } from "ioredis";
 import { Queue, Worker } from "bullmq";
 import { measureContestant } from "../redis/measure_contestant.ts";
 
 const QUEUE = "bench";
-// A job that is done is deleted, as the others delete theirs. BullMQ's default is to
-// keep it for ever.
+// A job that is done is deleted, as the others delete theirs. BullMQ's default, to keep
+// it for ever, takes as long.
 const DONE_JOBS_ARE_DELETED = { count: 0 };
 
 class BullContestant {
@@ -64,7 +65,6 @@ class BullContestant {
     let wake = () => {};
     const worker = new Worker(
       QUEUE,
-      // deno-lint-ignore require-await -- as an actor that has work to do would be
       async (job) => {
         called++;
         ran(job.data[0]);
@@ -76,8 +76,8 @@ class BullContestant {
         removeOnComplete: DONE_JOBS_ARE_DELETED,
       },
     );
-    worker.on("error", (error) => console.error(error));
-    worker.on("failed", (_job, error) => console.error(error));
+    worker.on("error", giveUp);
+    worker.on("failed", (_job, error) => giveUp(error));
     worker.on("completed", () => {
       completed++;
       if (completed === called) wake();
@@ -96,6 +96,12 @@ class BullContestant {
     await this.#queue.close();
     this.#redis.disconnect();
   }
+}
+
+/** No job is lost to an error: the whole measurement is. */
+function giveUp(error) {
+  console.error(`BullMQ failed: ${error?.message}`);
+  process.exit(1);
 }
 
 await measureContestant(async (assignment) => new BullContestant(assignment));

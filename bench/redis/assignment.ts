@@ -17,6 +17,12 @@ interface Place {
   readonly fetchBatch?: number;
 }
 
+/** Fills the queue for another process. */
+export interface FillAssignment extends Place {
+  readonly task: "fill";
+  readonly messages: number;
+}
+
 /** Sends so many messages; the clock stops when the server has confirmed the last. */
 export interface EnqueueAssignment extends Place {
   readonly task: "enqueue";
@@ -24,13 +30,18 @@ export interface EnqueueAssignment extends Place {
   readonly messages: number;
 }
 
-/** Works off backlogs; the clock stops when the server has heard that the last is done. */
+/**
+ * Works off backlogs that another process made, so that nothing of making them is left in
+ * memory; the clock stops when the server has heard that the last is done.
+ */
 export interface ProcessAssignment extends Place {
   readonly task: "process";
   readonly messages: number;
   readonly concurrency: number;
   /** How many backlogs, one after the other. */
   readonly rounds: number;
+  /** The program that fills the queue when its assignment is added. */
+  readonly filler: readonly [program: string, ...args: string[]];
 }
 
 /** Sends so many messages, one at a time, to a worker that is idle. */
@@ -47,6 +58,7 @@ export interface IdleAssignment extends Place {
 
 /** What a contestant is asked to do, in a process of its own. */
 export type Assignment =
+  | FillAssignment
   | EnqueueAssignment
   | ProcessAssignment
   | PickUpAssignment
@@ -56,6 +68,8 @@ export type Assignment =
 export interface Findings {
   /** Milliseconds: of each round, or of each message picked up. */
   readonly times: readonly number[];
+  /** Milliseconds of processor time that this process took for each round. */
+  readonly processorTimes?: readonly number[];
   /** Commands that clients sent, by name. */
   readonly commands?: Readonly<Record<string, number>>;
   /** What went wrong with the messages, if anything. */

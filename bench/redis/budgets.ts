@@ -31,7 +31,10 @@ export function printBudgets(sections: readonly SectionResult[], idle: IdleResul
     { what: "idle pick-up, p50", found: idle.pickUp, limit: 2, unit: " ms", isCeiling: true },
     { what: "idle worker", found: idle.commands, limit: 2, unit: " commands/s", isCeiling: true },
   ].filter((budget): budget is Budget => budget.found !== undefined && !Number.isNaN(budget.found));
+  if (budgets.length === 0) return true;
+  console.log("budgets");
   for (const budget of budgets) printBudget(budget);
+  console.log();
   return budgets.every(holds);
 }
 

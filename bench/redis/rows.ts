@@ -5,7 +5,7 @@ export type ContestantName = "bare" | "bare json" | "ours" | "bullmq";
 
 /** An assignment whose place is still open. */
 export type Work = Assignment extends infer A
-  ? A extends Assignment ? Omit<A, "server" | "sendBatch"> : never
+  ? A extends Assignment ? Omit<A, "server" | "sendBatch" | "filler"> : never
   : never;
 
 /** One line of a table. */
@@ -35,8 +35,9 @@ export interface Section {
  * @param isFar Whether round trips take long.
  */
 export function listSections(messages: number, isFar: boolean): Section[] {
-  const few = (share: number) => isFar ? Math.max(500, Math.ceil(messages / share)) : messages;
-  return [serial(few(50)), together(messages), processing(messages, few)];
+  const few = (share: number) =>
+    isFar ? Math.min(messages, Math.max(500, Math.ceil(messages / share))) : messages;
+  return [serial(few(50)), together(messages), processing(few)];
 }
 
 function serial(messages: number): Section {
@@ -78,14 +79,14 @@ function together(messages: number): Section {
   };
 }
 
-/** How many at once, and which share of the messages is left when round trips take long. */
+/** How many at once, and by what the messages are divided when round trips take long. */
 const CONCURRENCIES = [
   { concurrency: 1, ours: 10, bullmq: 50 },
-  { concurrency: 8, ours: 1, bullmq: 10 },
-  { concurrency: 100, ours: 1, bullmq: 5 },
+  { concurrency: 8, ours: 1, bullmq: 5 },
+  { concurrency: 100, ours: 1, bullmq: 1 },
 ];
 
-function processing(messages: number, few: (share: number) => number): Section {
+function processing(few: (share: number) => number): Section {
   const work = (count: number, concurrency: number, fetchBatch: number): Work => ({
     ...{ task: "process", messages: count, concurrency, fetchBatch, rounds: 1 },
   });

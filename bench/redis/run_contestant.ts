@@ -1,8 +1,11 @@
-import { execFile } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Assignment, Findings } from "./assignment.ts";
-import type { ContestantName } from "./rows.ts";
+import type { ContestantName, Work } from "./rows.ts";
+import { runToEnd } from "./run_to_end.ts";
+
+/** What it is to do; who fills queues follows from who it is. */
+type OpenAssignment = Work & Pick<Assignment, "server" | "sendBatch">;
 
 const PROGRAMS: Record<ContestantName, { file: string; args: string[] }> = {
   "bare": { file: "bare.ts", args: [] },
@@ -10,28 +13,26 @@ const PROGRAMS: Record<ContestantName, { file: string; args: string[] }> = {
   "ours": { file: "ours.ts", args: [] },
   "bullmq": { file: "../peers/bullmq.mjs", args: [] },
 };
-/** Milliseconds after which a contestant hangs. */
-const TIMEOUT = 15 * 60_000;
 
 /**
  * Runs a contestant in a new process of this runtime.
  *
  * @param name Which.
  * @param assignment What it is to do.
- * @throws {Error} If it fails or hangs, with what it printed.
+ * @throws {Error} If it fails or hangs.
  */
-export function runContestant(name: ContestantName, assignment: Assignment): Promise<Findings> {
+export async function runContestant(
+  name: ContestantName,
+  assignment: OpenAssignment,
+): Promise<Findings> {
   const { file, args } = PROGRAMS[name];
   const program = fileURLToPath(new URL(file, import.meta.url));
-  const command = [...runtimeArguments(name), program, ...args, JSON.stringify(assignment)];
-  return new Promise((resolve, reject) => {
-    const options = { timeout: TIMEOUT, killSignal: "SIGKILL", maxBuffer: 2 ** 26 } as const;
-    execFile(process.execPath, command, options, (cause, stdout, stderr) => {
-      if (stderr !== "") console.error(stderr.trim());
-      if (cause === null) return resolve(JSON.parse(stdout));
-      reject(new Error(`Cannot measure ${name} (${JSON.stringify(assignment)})`, { cause }));
-    });
-  });
+  const command = [process.execPath, ...runtimeArguments(name), program, ...args] as const;
+  const output = await runToEnd([
+    ...command,
+    JSON.stringify({ ...assignment, filler: command }),
+  ]);
+  return JSON.parse(output);
 }
 
 /** What the runtime has to be told. */

@@ -1,3 +1,4 @@
+import type { Findings } from "./assignment.ts";
 import type { Row, Section } from "./rows.ts";
 
 /** A row with its times, in µs a message. */
@@ -5,6 +6,8 @@ export interface Result {
   readonly row: Row;
   readonly median: number;
   readonly fastest: number;
+  /** Processor time of the process under test, without Redis; the median. */
+  readonly processor: number;
 }
 
 /** The rows of a section and what was measured. */
@@ -17,11 +20,15 @@ export interface SectionResult {
  * Sums up the runs of a row.
  *
  * @param row The row.
- * @param times Milliseconds of each run.
+ * @param runs What was found in each.
  */
-export function summarize(row: Row, times: readonly number[]): Result {
-  const sorted = times.map((time) => time * 1_000 / row.messages).toSorted((a, b) => a - b);
-  return { row, median: sorted[sorted.length >> 1]!, fastest: sorted[0]! };
+export function summarize(row: Row, runs: readonly Findings[]): Result {
+  const perMessage = (times: readonly number[]) =>
+    times.map((time) => time * 1_000 / row.messages).toSorted((a, b) => a - b);
+  const times = perMessage(runs.flatMap(({ times }) => times));
+  const processor = perMessage(runs.flatMap(({ processorTimes = [] }) => processorTimes));
+  const middle = times.length >> 1;
+  return { row, median: times[middle]!, fastest: times[0]!, processor: processor[middle]! };
 }
 
 /** The quickest row of a contestant, if it was measured. */
@@ -40,15 +47,16 @@ export function shareOfBare({ results }: SectionResult, { row, median }: Result)
 export function printSection(result: SectionResult): void {
   const { section, results } = result;
   if (results.length === 0) return;
-  console.log(line(section.title, ["median", "fastest", "of bare", "× BullMQ", "messages"]));
+  console.log(line(section.title, ["median", "fastest", "CPU", "of bare", "× BullMQ", "messages"]));
   const bull = best(result, "bullmq");
   for (const one of results) {
-    const { row, median, fastest } = one;
+    const { row, median, fastest, processor } = one;
     const share = shareOfBare(result, one);
     const times = bull === undefined || row.contestant === "bullmq" ? NaN : bull.median / median;
     console.log(line(`  ${row.name}`, [
       median.toFixed(2),
       fastest.toFixed(2),
+      processor.toFixed(2),
       Number.isNaN(share) ? "" : `${(share * 100).toFixed(0)} %`,
       Number.isNaN(times) ? "" : times.toFixed(1),
       `${row.messages}`,
@@ -58,5 +66,5 @@ export function printSection(result: SectionResult): void {
 }
 
 function line(name: string, columns: readonly string[]): string {
-  return name.padEnd(44) + columns.map((column) => column.padStart(10)).join("");
+  return name.padEnd(44) + columns.map((column) => column.padStart(9)).join("");
 }

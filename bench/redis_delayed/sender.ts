@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { actor, type Message, type RedisBroker } from "../../mod.ts";
 
 /** How many of what to send. */
@@ -8,6 +9,8 @@ export interface Load {
   readonly due: number;
   /** Milliseconds in which those are due at the latest. */
   readonly within: number;
+  /** How many to send in a second, at most. */
+  readonly rate: number;
 }
 
 const HOUR = 3_600_000;
@@ -31,22 +34,28 @@ export class DelayedSender {
   }
 
   /** Sends them, and resolves when Redis has confirmed all. */
-  async send({ later, due, within }: Load): Promise<void> {
+  async send({ later, due, within, rate }: Load): Promise<void> {
+    const start = performance.now();
     const total = later + due;
+    const firstDue = this.etas.length;
+    this.etas.length += due;
     let sentDue = 0;
     for (let i = 0; i < total; i += BATCH) {
       const batch: Promise<unknown>[] = [];
       for (let j = i; j < Math.min(i + BATCH, total); j++) {
         const isDue = Math.floor((j + 1) * due / total) > sentDue;
-        batch.push(isDue ? this.#sendDue(sentDue++, within) : this.#sendLater(j));
+        batch.push(isDue ? this.#sendDue(firstDue + sentDue++, within) : this.#sendLater(j));
       }
       await Promise.all(batch);
+      await delay(Math.max(0, start + (i + batch.length) / rate * 1_000 - performance.now()));
     }
   }
 
   async #sendDue(index: number, within: number): Promise<void> {
-    const delay = between(Math.min(SOONEST, within), within);
-    const message: Message = await this.#due.sendWithOptions({ args: [index], delay });
+    const message: Message = await this.#due.sendWithOptions({
+      args: [index],
+      delay: between(Math.min(SOONEST, within), within),
+    });
     this.etas[index] = message.options.eta!;
   }
 

@@ -1,9 +1,12 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals } from "@std/assert";
 import { startOwnRedis } from "../support/servers/redis.ts";
 import { testOwn } from "../servers/own.ts";
-import { keysAfter, SCENARIOS } from "./redis_replay/capture.ts";
+import { SCENARIOS, withTexts } from "./redis_replay/capture.ts";
+import { DIFFERENCES } from "./redis_replay/differences.ts";
 import { assertSameDump, readDump, writeDump } from "./redis_replay/dump.ts";
 import { Notation } from "./redis_replay/notation.ts";
+import { PLAYS } from "./redis_replay/plays.ts";
+import { replay } from "./redis_replay/replay.ts";
 
 const test = testOwn("redis-server");
 
@@ -12,8 +15,8 @@ test("Dumps of the capture, written to Redis, read as they are there", async () 
   for (const scenario of SCENARIOS) {
     const notation = new Notation(scenario);
     for (const step of scenario.steps) {
-      const expected = keysAfter(scenario, step);
-      if (expected === undefined) continue;
+      if (step.keys === "unchanged") continue;
+      const expected = withTexts(scenario, step.keys);
       await writeDump(server, notation.toValues(expected));
       const dump = await readDump(server);
 
@@ -21,3 +24,25 @@ test("Dumps of the capture, written to Redis, read as they are there", async () 
     }
   }
 });
+
+test("Every scenario of the capture is played, and nothing else", () => {
+  assertEquals(Object.keys(PLAYS).toSorted(), SCENARIOS.map(({ scenario }) => scenario).toSorted());
+});
+
+test("Every difference is one of a step or message of the capture", () => {
+  for (const [name, { steps, messages = {} }] of Object.entries(DIFFERENCES)) {
+    const scenario = SCENARIOS.find(({ scenario }) => scenario === name);
+    for (const [number, { step }] of Object.entries(steps)) {
+      assertEquals(scenario?.steps[Number(number) - 1]?.step, step, `${name} ${number}`);
+    }
+    for (const [id, { text }] of Object.entries(messages)) {
+      assertNotEquals(scenario?.messages[id]?.text, text, `${name} ${id}`);
+    }
+  }
+});
+
+for (const scenario of SCENARIOS) {
+  test(`RedisBroker leaves the keys of Python: ${scenario.scenario}: ${scenario.about}`, async () => {
+    await replay(scenario, PLAYS[scenario.scenario]!);
+  });
+}

@@ -12,10 +12,40 @@ export interface Incident {
   to: number;
 }
 
-/** Milliseconds in which an acknowledgement gets through if nothing is in its way. */
-const ACK_TIME = 1_000;
-/** Milliseconds that clients may take to come back when they can. The issue says 5 s. */
-const RECOVERY_TIME = 5_000;
+/** What was done, as the search for causes looks at it. */
+export class Incidents {
+  readonly #list: readonly Incident[];
+  readonly #slack: number;
+
+  /**
+   * @param list What was done.
+   * @param slack Milliseconds in which, with nothing in the way, acknowledgements get through
+   *   and clients are back. The longer, the more is explained.
+   */
+  constructor(list: readonly Incident[], slack: number) {
+    this.#list = list;
+    this.#slack = slack;
+  }
+
+  /** @returns When a process was killed, if it was. */
+  timeOfKill(process: string): number | undefined {
+    return this.#list.find(({ kind, target }) => kind === "kill" && target === process)?.from;
+  }
+
+  /** @returns Whether a process was killed before what it did then was through. */
+  hasKilledSoonAfter(process: string, time: number): boolean {
+    const timeOfKill = this.timeOfKill(process);
+    return timeOfKill !== undefined && timeOfKill <= time + this.#slack;
+  }
+
+  /** @returns What last got in the way of a process in that time, or of what it did then. */
+  findOutage(process: string, from: number, to: number): Incident | undefined {
+    return this.#list.findLast((incident) =>
+      incident.kind !== "kill" && touches(incident, process) &&
+      incident.from <= to + this.#slack && incident.to + this.#slack >= from
+    );
+  }
+}
 
 /**
  * Explains why a message ran more often than it had to: once for each attempt.
@@ -24,10 +54,7 @@ const RECOVERY_TIME = 5_000;
  * @param incidents What was done.
  * @returns The cause of each run too many; `undefined` for one without.
  */
-export function explainRuns(
-  story: Story,
-  incidents: readonly Incident[],
-): (string | undefined)[] {
+export function explainRuns(story: Story, incidents: Incidents): (string | undefined)[] {
   const causes: (string | undefined)[] = [];
   if (story.runs.length < 2) return causes;
   const runs = story.runs.toSorted((a, b) => a.begun - b.begun);
@@ -45,21 +72,18 @@ export function explainRuns(
 }
 
 /** The same stored message was given out twice. */
-function explainRedelivery(
-  before: Run,
-  run: Run,
-  incidents: readonly Incident[],
-): string | undefined {
+function explainRedelivery(before: Run, run: Run, incidents: Incidents): string | undefined {
   const { process, begun, ended } = before;
-  const kill = incidents.find(({ kind, target }) => kind === "kill" && target === process);
-  if (kill !== undefined && ended === undefined) return "killed while it ran";
-  if (kill !== undefined && kill.from - ended! <= ACK_TIME) {
+  if (ended === undefined && incidents.timeOfKill(process) !== undefined) {
+    return "killed while it ran";
+  }
+  if (ended !== undefined && incidents.hasKilledSoonAfter(process, ended)) {
     return "killed before the acknowledgement was through";
   }
-  const outage = findOutage(incidents, process, begun, (ended ?? run.begun) + ACK_TIME);
+  const outage = incidents.findOutage(process, begun, ended ?? run.begun);
   if (outage !== undefined) return `${outage.kind} around the first run`;
-  const late = findOutage(incidents, run.process, run.begun, run.begun);
-  if (late !== undefined) return `${late.kind}, after which a worker ran what it had lost`;
+  const late = incidents.findOutage(run.process, run.begun, run.begun);
+  if (late !== undefined) return `${late.kind} around the second run, by who had lost it`;
 }
 
 /** There were two stored messages for the same attempt. */
@@ -67,35 +91,22 @@ function explainSecondMessage(
   { attempt }: Run,
   runs: readonly Run[],
   story: Story,
-  incidents: readonly Incident[],
+  incidents: Incidents,
 ): string | undefined {
   if (attempt === 0) return explainSending(story, incidents);
   const parents = runs.filter((run) => run.attempt === attempt - 1);
   if (parents.length > 1) return "the attempt before ran twice";
   const [parent] = parents;
   if (parent?.ended === undefined) return;
-  const outage = findOutage(incidents, parent.process, parent.ended, parent.ended + ACK_TIME);
+  const outage = incidents.findOutage(parent.process, parent.ended, parent.ended);
   if (outage !== undefined) return `${outage.kind} while the retry was stored`;
 }
 
-function explainSending({ sending }: Story, incidents: readonly Incident[]): string | undefined {
+function explainSending({ sending }: Story, incidents: Incidents): string | undefined {
   if (sending === undefined) return;
   const { process, from, to } = sending;
-  const outage = findOutage(incidents, process, from, to);
+  const outage = incidents.findOutage(process, from, to);
   if (outage !== undefined) return `${outage.kind} while it was sent`;
-}
-
-/** The last one whose effects a process felt in that time. */
-function findOutage(
-  incidents: readonly Incident[],
-  process: string,
-  from: number,
-  to: number,
-): Incident | undefined {
-  return incidents.findLast((incident) =>
-    incident.kind !== "kill" && touches(incident, process) &&
-    incident.from <= to && incident.to + RECOVERY_TIME >= from
-  );
 }
 
 /** Processes are called after their place: `worker 2.5` is the fifth one of `worker 2`. */

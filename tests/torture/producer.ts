@@ -23,6 +23,8 @@ export interface ProducerArguments {
   readonly messages: number;
   /** Seconds over which to spread them. */
   readonly seconds: number;
+  /** Milliseconds by which messages are delayed, at most. */
+  readonly longestDelay: number;
   /** Decides which messages are delayed, fail, and are sent how. */
   readonly seed: number;
   /** The file to write to. */
@@ -40,7 +42,6 @@ type Way = "one by one" | "at once" | "together";
 
 const LARGEST_BATCH = 60;
 const SHORTEST_DELAY = 100;
-const LONGEST_DELAY = 5_000;
 const LONGEST_RUN = 25;
 /** Milliseconds to wait when Redis was away. */
 const PAUSE = 100;
@@ -73,7 +74,7 @@ journal.write({ kind: "closed", at: Date.now() });
 
 function packBatch(way: Way, size: number): Parcel[] {
   const randomDelay = () =>
-    random.chance(0.2) ? random.between(SHORTEST_DELAY, LONGEST_DELAY) : undefined;
+    random.chance(0.2) ? random.between(SHORTEST_DELAY, told.longestDelay) : undefined;
   const common = randomDelay();
   return Array.from({ length: size }, () => ({
     call: [next++, random.chance(0.1) ? 1 : 0, random.between(0, LONGEST_RUN)],

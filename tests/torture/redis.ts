@@ -48,11 +48,13 @@ function readOptions(): TortureOptions {
   return {
     messages: Number(values.messages),
     seconds,
+    longestDelay: 5_000,
     seed: Number(values.seed),
     faults: Number(values.faults),
     workers: Number(values.workers),
     producers: Number(values.producers),
     heartbeatTimeout: Number(values.heartbeat),
+    slack: 1_000,
     // Faults take time, and what is left at the end does.
     deadline: 4 * seconds * 1_000 + 120_000,
     appendonly: !values.forgetful,

@@ -6,6 +6,7 @@ type Row = readonly [name: string, value: string | number];
 /** @returns A report, for people to read. */
 export function formatReport(report: TortureReport): string {
   const { verdict, failures, output } = report;
+  const recoveries = verdict.recoveries.toSorted((a, b) => a - b);
   const duplicates = sum(verdict.duplicates.values()) + verdict.unexplained.length;
   const sections: [string, Row[]][] = [
     ["what was done", describeFaults(report)],
@@ -28,6 +29,8 @@ export function formatReport(report: TortureReport): string {
     ["how long it took, in s", [
       ["all", seconds(report.duration)],
       ["until Redis was empty at the end", seconds(report.settling)],
+      ["from a kill until what was cut short ran again: median", seconds(at(recoveries, 0.5))],
+      ["  longest", seconds(at(recoveries, 1))],
     ]],
   ];
   const text = sections.map(([title, rows]) => formatSection(title, rows)).join("\n\n");
@@ -54,8 +57,13 @@ function describeFaults({ incidents, duration }: TortureReport): Row[] {
 }
 
 function formatSection(title: string, rows: readonly Row[]): string {
-  const lines = rows.map(([name, value]) => `  ${name.padEnd(54)}${String(value).padStart(9)}`);
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(56)}${String(value).padStart(9)}`);
   return [title, ...lines].join("\n");
+}
+
+/** The value below which that share of the values is. */
+function at(sorted: readonly number[], share: number): number {
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
 }
 
 function seconds(ms: number): string {

@@ -44,6 +44,8 @@ const FOLDER = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(FOLDER));
 /** A failed consumer starts again sooner than by default, for there are many failures here. */
 const ENVIRONMENT = { dramatiq_restart_delay: "250" };
+/** Milliseconds without a note from anybody after which nothing more is to be expected. */
+const STANDSTILL = 60_000;
 /** Milliseconds that a kill waits for a worker that has nothing to do. */
 const PATIENCE = 5_000;
 const LINES_TO_SHOW = 20;
@@ -60,6 +62,7 @@ export class Stage implements AsyncDisposable {
   readonly #places: Place[] = [];
   /** Milliseconds since the epoch after which nothing is waited for. */
   readonly #deadline: number;
+  #lastNote: number = performance.now();
   /** One restart at a time. */
   #restarted: Promise<void> = Promise.resolve();
   readonly #killed: Set<string> = new Set();
@@ -107,7 +110,8 @@ export class Stage implements AsyncDisposable {
    *
    * @param what What, after "Cannot ".
    * @param condition Whether it has happened.
-   * @throws {Error} If it has not happened at the deadline, or a process ended by itself.
+   * @throws {Error} If it has not happened at the deadline, a process ended by itself, or
+   *   nothing happens at all.
    */
   async wait(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
     let failure: unknown;
@@ -194,9 +198,14 @@ export class Stage implements AsyncDisposable {
     for (const { member: { name, process, reader } } of this.#places) {
       // Asked before the notes are read: the last one is written before the end.
       const { isRunning } = process;
-      for (const entry of reader.read()) this.ledger.add(name, entry);
+      const entries = reader.read();
+      for (const entry of entries) this.ledger.add(name, entry);
+      if (entries.length > 0) this.#lastNote = performance.now();
       if (isRunning || this.#killed.has(name) || this.ledger.closed.has(name)) continue;
       throw new Error(`${name} ended by itself`);
+    }
+    if (performance.now() - this.#lastNote > STANDSTILL) {
+      throw new Error(`nothing has happened for ${STANDSTILL} ms`);
     }
   }
 

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { Incident } from "./causes.ts";
+import { type Incident, Incidents } from "./causes.ts";
 import { planFaults } from "./faults.ts";
 import { findLeftovers } from "./leftovers.ts";
 import { Stage } from "./stage.ts";
@@ -11,6 +11,8 @@ export interface TortureOptions {
   readonly messages: number;
   /** Seconds over which producers spread them. */
   readonly seconds: number;
+  /** Milliseconds by which messages are delayed, at most. */
+  readonly longestDelay: number;
   /** Decides on the messages and the faults. */
   readonly seed: number;
   /** How many faults there are; each comes when so many messages have been run. */
@@ -21,6 +23,11 @@ export interface TortureOptions {
   readonly producers: number;
   /** Milliseconds after which a silent worker loses what it had. */
   readonly heartbeatTimeout: number;
+  /**
+   * Milliseconds in which, with nothing in the way, acknowledgements get through and clients
+   * are back: what runs twice without a fault so near has no cause, and that is a failure.
+   */
+  readonly slack: number;
   /** Milliseconds after which everything is ended, whatever its state. */
   readonly deadline: number;
   /** Whether Redis writes to disk before it answers. If not, messages are lost. */
@@ -68,7 +75,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     failures.push((error as Error).message);
   }
   const leftovers = await findLeftovers(stage.server).catch((error: Error) => [error.message]);
-  const verdict = judge(stage.ledger, stage.incidents);
+  const verdict = judge(stage.ledger, new Incidents(stage.incidents, options.slack));
   failures.push(...findFailures(verdict, stage.incidents, options));
   failures.push(...leftovers.map((leftover) => `left in Redis: ${leftover}`));
   return {
@@ -80,42 +87,47 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 
 /** Starts everybody, and lets one fault happen after the other as the work goes on. */
 async function play(stage: Stage, options: TortureOptions): Promise<void> {
-  const { messages, seconds, seed, workers, producers, heartbeatTimeout } = options;
+  const { messages, seconds, longestDelay, seed, workers, producers, heartbeatTimeout } = options;
   const told = { queueName: QUEUE, heartbeatTimeout, concurrency: CONCURRENCY };
   for (let i = 0; i < workers; i++) await stage.add({ program: "worker", told });
   const { ledger } = stage;
   await stage.wait("start the workers", () => ledger.ready.size === workers);
   for (let i = 0; i < producers; i++) {
     const share = Math.floor((messages + i) / producers);
-    const told = { queueName: QUEUE, first: i * RANGE, messages: share, seconds, seed: seed + i };
-    await stage.add({ program: "producer", told });
+    const content = { first: i * RANGE, messages: share, seconds, longestDelay, seed: seed + i };
+    await stage.add({ program: "producer", told: { queueName: QUEUE, ...content } });
   }
+  const isSent = () => stage.names("producer").every((name) => ledger.closed.has(name));
 
   const faults = planFaults(options);
   const enacted: Promise<void>[] = [];
   try {
     for (const [i, fault] of faults.entries()) {
       const due = messages * (i + 1) / (faults.length + 1);
-      await stage.wait(`run ${Math.round(due)} messages`, () => ledger.done >= due);
+      await stage.wait(`run ${Math.round(due)} messages`, async () => {
+        return ledger.done >= due || (isSent() && await isEmpty(stage));
+      });
       enacted.push(stage.enact(fault));
     }
   } finally {
     await Promise.allSettled(enacted);
   }
   await Promise.all(enacted);
-  await stage.wait("send everything", () => {
-    return stage.names("producer").every((name) => ledger.closed.has(name));
-  });
+  await stage.wait("send everything", isSent);
 }
 
 /** Waits until nothing is left to do, and ends the workers. */
 async function settle(stage: Stage): Promise<void> {
-  const { ledger, server } = stage;
-  await stage.wait("run everything", async () => (await findLeftovers(server)).length === 0);
+  const { ledger } = stage;
+  await stage.wait("run everything", () => isEmpty(stage));
   const workers = stage.names("worker");
   await stage.wait("start the last workers", () => workers.every((name) => ledger.ready.has(name)));
   stage.endWorkers();
   await stage.wait("end the workers", () => workers.every((name) => ledger.closed.has(name)));
+}
+
+async function isEmpty({ server }: Stage): Promise<boolean> {
+  return (await findLeftovers(server)).length === 0;
 }
 
 /** Says what is wrong. */

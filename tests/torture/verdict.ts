@@ -1,5 +1,5 @@
-import { explainRuns, type Incident } from "./causes.ts";
-import type { Ledger } from "./ledger.ts";
+import { explainRuns, type Incidents } from "./causes.ts";
+import type { Ledger, Run, Story } from "./ledger.ts";
 
 /** What became of all messages. */
 export interface Verdict {
@@ -21,6 +21,8 @@ export interface Verdict {
   readonly failedRuns: number;
   /** How many runs were under way when their process was killed. */
   readonly cutShort: number;
+  /** Milliseconds from the kill until such a message ran again, of each. */
+  readonly recoveries: readonly number[];
   /** How many runs were too many, by cause. */
   readonly duplicates: ReadonlyMap<string, number>;
   /** Messages with a run too many for which there is no cause. */
@@ -28,14 +30,12 @@ export interface Verdict {
 }
 
 /** Judges what the processes noted by what was done to them. */
-export function judge(ledger: Ledger, incidents: readonly Incident[]): Verdict {
+export function judge(ledger: Ledger, incidents: Incidents): Verdict {
   const rejected = new Map<string, number>();
   const duplicates = new Map<string, number>();
   const [lost, strange, unexplained]: [number[], number[], number[]] = [[], [], []];
+  const recoveries: number[] = [];
   let [runs, failedRuns, cutShort, rejectedButDone, slowestSending] = [0, 0, 0, 0, 0];
-  const killed = new Set(
-    incidents.filter(({ kind }) => kind === "kill").map(({ target }) => target),
-  );
   for (const [number, story] of ledger.stories) {
     const { sending, isDone } = story;
     if (sending === undefined) strange.push(number);
@@ -46,10 +46,14 @@ export function judge(ledger: Ledger, incidents: readonly Incident[]): Verdict {
     if (sending !== undefined) {
       slowestSending = Math.max(slowestSending, sending.to - sending.from);
     }
-    for (const { process, ended, isFailed } of story.runs) {
+    for (const run of story.runs) {
       runs++;
-      if (isFailed) failedRuns++;
-      if (ended === undefined && killed.has(process)) cutShort++;
+      if (run.isFailed) failedRuns++;
+      const killedAt = run.ended === undefined ? incidents.timeOfKill(run.process) : undefined;
+      if (killedAt === undefined) continue;
+      cutShort++;
+      const next = findNext(story, run);
+      if (next !== undefined) recoveries.push(next.begun - killedAt);
     }
     for (const cause of explainRuns(story, incidents)) {
       if (cause === undefined) unexplained.push(number);
@@ -59,8 +63,12 @@ export function judge(ledger: Ledger, incidents: readonly Incident[]): Verdict {
   return {
     sent: ledger.sent,
     ...{ rejected, rejectedButDone, slowestSending, lost, strange },
-    ...{ runs, failedRuns, cutShort, duplicates, unexplained },
+    ...{ runs, failedRuns, cutShort, recoveries, duplicates, unexplained },
   };
+}
+
+function findNext({ runs }: Story, { begun }: Run): Run | undefined {
+  return runs.toSorted((a, b) => a.begun - b.begun).find((run) => run.begun > begun);
 }
 
 function increment(counts: Map<string, number>, name: string): void {

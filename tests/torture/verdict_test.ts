@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { test } from "../support/test.ts";
-import type { Incident } from "./causes.ts";
+import { type Incident, Incidents } from "./causes.ts";
 import type { Entry } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
+const SLACK = 1_000;
 /** Long after anything could still be the effect of something else. */
 const LATER = 60_000;
 
@@ -16,7 +17,7 @@ function judgeOne(
   const ledger = new Ledger();
   ledger.add("producer 2.0", { kind: "sent", number: 1, from: 0, at: 10 });
   for (const [process, entry] of entries) ledger.add(process, entry);
-  return judge(ledger, incidents);
+  return judge(ledger, new Incidents(incidents, SLACK));
 }
 
 function begun(at: number, { attempt = 0, delivery = "a" } = {}): Entry {
@@ -51,7 +52,7 @@ test("judge does not miss a message whose send rejected, and counts it", () => {
   ledger.add("producer 2.0", { ...rejected, number: 2 });
   ledger.add("worker 0.0", begun(20));
   ledger.add("worker 0.0", done(30, 20));
-  const verdict = judge(ledger, []);
+  const verdict = judge(ledger, new Incidents([], SLACK));
   assertEquals(verdict.lost, []);
   assertEquals([...verdict.rejected], [["ConnectionClosed", 2]]);
   assertEquals(verdict.rejectedButDone, 1);
@@ -60,7 +61,7 @@ test("judge does not miss a message whose send rejected, and counts it", () => {
 test("judge finds a message that nobody sent", () => {
   const ledger = new Ledger();
   ledger.add("worker 0.0", begun(20));
-  assertEquals(judge(ledger, []).strange, [1]);
+  assertEquals(judge(ledger, new Incidents([], SLACK)).strange, [1]);
 });
 
 test("judge takes a retry for what it is", () => {
@@ -106,7 +107,7 @@ test("judge explains a second run by what happened to the worker of the first", 
     [{ kind: "restart", target: undefined, from: 31, to: 500 }, "restart around the first run"],
     [
       { kind: "pause", target: "worker 1", from: 25, to: 1_999 },
-      "pause, after which a worker ran what it had lost",
+      "pause around the second run, by who had lost it",
     ],
     [{ kind: "cut", target: "producer 2", from: 5, to: 6 }, "cut while it was sent"],
   ];
@@ -120,7 +121,7 @@ test("judge explains a second run by what happened to the worker of the first", 
 test("judge counts runs that a kill cut short", () => {
   const kill: Incident = { kind: "kill", target: "worker 0.0", from: 25, to: 26 };
   const verdict = judgeOne(twice.filter(([, { kind, at }]) => kind !== "done" || at > 30), kill);
-  assertEquals(verdict.cutShort, 1);
+  assertEquals([verdict.cutShort, verdict.recoveries], [1, [1_975]]);
   assertEquals([...verdict.duplicates], [["killed while it ran", 1]]);
 });
 

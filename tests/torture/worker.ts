@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { actor, currentMessage, RedisBroker, Worker } from "../../mod.ts";
+import { actor, currentMessage, RedisBroker, Retry, Worker } from "../../mod.ts";
 import { Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
 
@@ -39,7 +39,7 @@ actor(async function torture(number: number, failures: number, duration: number)
   if (duration > 0) await delay(duration);
   const isFailing = attempt < failures;
   journal.write({ kind: isFailing ? "failed" : "done", number, at: Date.now(), run });
-  if (isFailing) throw new Error("It fails once, as it was told");
+  if (isFailing) throw new Retry("It fails once, as it was told");
 }, { broker, queueName, minBackoff: 50, maxBackoff: 500, maxRetries: 5 });
 
 const worker = new Worker(broker, { concurrency });

@@ -52,13 +52,8 @@ export function timeOf(placeholder: string): number {
   return BASE + Number(offset);
 }
 
-/**
- * What the database held after a step, with the texts of messages in place of `$message:…`.
- *
- * @returns Nothing for a step that left the database as it was.
- */
-export function keysAfter({ messages }: Scenario, { keys }: Step): Dump | undefined {
-  if (keys === "unchanged") return undefined;
+/** A database with the texts of messages in place of `$message:…`. */
+export function withTexts({ messages }: Scenario, keys: Dump): Dump {
   return Object.fromEntries(
     Object.entries(keys).map(([name, key]) => {
       if (key.type !== "hash") return [name, key];

@@ -10,6 +10,7 @@ const EVERY_UUID = new RegExp(UUID, "g");
 const WHOLE_UUID = new RegExp(`^${UUID}$`);
 const EVERY_TIME = new RegExp(`(?<=[:,[])${TIME}(?=[,}\\]])`, "g");
 const EVERY_TRACEBACK = new RegExp(`(?<="traceback":)${TRACEBACK}`, "g");
+const WHOLE_TRACEBACK = new RegExp(`^${TRACEBACK}$`);
 const PLACEHOLDER = /(<(?:rid|msg|broker):\d+>|<ts[^>]*>|"<traceback>")/;
 
 /** Which values the placeholders of one scenario stand for, here and now. */
@@ -82,7 +83,10 @@ export class Notation {
     if (typeof value !== "object" || value === null) return value;
     if (Array.isArray(value)) return value.map((item) => this.toReturned(item));
     return Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [name, this.toReturned(item)]),
+      Object.entries(value).map(([name, item]) => {
+        const isTraceback = name === "traceback" && WHOLE_TRACEBACK.test(JSON.stringify(item));
+        return [name, isTraceback ? "<traceback>" : this.toReturned(item)];
+      }),
     );
   }
 

@@ -19,7 +19,7 @@ export interface Play {
 }
 
 /** How the steps of a scenario are done here, on a new stage. */
-export type Plays = (stage: Stage) => readonly Play[];
+export type Plays = (stage: Stage) => readonly Play[] | Promise<readonly Play[]>;
 
 /** Options of {@linkcode play}. */
 export interface PlayOptions {

@@ -1,4 +1,6 @@
 import {
+  actor,
+  type ActorOptions,
   type ConsumeOptions,
   type Consumer,
   defaultMiddleware,
@@ -6,29 +8,33 @@ import {
   type MessageOptions,
   MessageProxy,
   RedisBroker,
-  Worker,
+  type RedisBrokerOptions,
 } from "@dq/dramatiq";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { type RedisServer, startOwnRedis } from "../../support/servers/redis.ts";
 import { until } from "../../support/servers/until.ts";
 import { BASE, type Scenario, timeOf } from "./capture.ts";
 import { type Dump, readDump, writeDump } from "./dump.ts";
-import { Gate, GatedConsumer } from "./gate.ts";
+import { GatedConsumer } from "./gate.ts";
 import { Notation } from "./notation.ts";
 import { countScripts, Reader } from "./reader.ts";
-import { WorkSteps } from "./work_steps.ts";
+import { SteppedWorker } from "./stepped_worker.ts";
 
-/** No sweep comes by itself: those of the scenarios ride on commands, and are asked for. */
-const NEVER = Infinity;
+/** So many looks in a row see no new script run when nothing is going on. */
+const LOOKS_AT_REST = 3;
 
 /** A broker whose workers can be made to receive step by step. */
 class SteppedBroker extends RedisBroker {
-  /** The gates of queues that a worker receives from. */
-  readonly gates: Map<string, Gate> = new Map();
+  readonly #worker: SteppedWorker;
+
+  constructor(worker: SteppedWorker, options: RedisBrokerOptions) {
+    super(options);
+    this.#worker = worker;
+  }
 
   override consume(queueName: string, options?: ConsumeOptions): Consumer {
     const consumer = super.consume(queueName, options);
-    const gate = this.gates.get(queueName);
+    const gate = this.#worker.gate(queueName);
     return gate === undefined ? consumer : new GatedConsumer(consumer, gate);
   }
 }
@@ -46,23 +52,24 @@ export interface Sending {
 export class Stage implements AsyncDisposable {
   readonly server: RedisServer;
   readonly notation: Notation;
-  /** What holds messages in a worker. */
-  readonly steps: WorkSteps = new WorkSteps();
+  /** A worker of the first broker, for scenarios with one. */
+  readonly worker: SteppedWorker;
   readonly #brokers: Map<string, SteppedBroker> = new Map();
-  #worker: Worker | undefined;
 
   constructor(scenario: Scenario, server: RedisServer) {
     this.server = server;
     this.notation = new Notation(scenario);
+    this.worker = new SteppedWorker(server);
     for (const [name, settings] of Object.entries(scenario.brokers)) {
       const clock = new FakeClock(BASE);
-      const broker = new SteppedBroker({
+      const broker = new SteppedBroker(this.worker, {
         url: server.url,
         namespace: settings.namespace,
         heartbeatTimeout: settings.heartbeat_timeout,
         deadMessageTtl: settings.dead_message_ttl,
-        maintenanceInterval: NEVER,
-        middleware: [this.steps, ...defaultMiddleware()],
+        // Sweeps of the scenarios ride on commands; here they are asked for.
+        maintenanceInterval: Infinity,
+        middleware: [this.worker.middleware, ...defaultMiddleware()],
         ...(scenario.kind === "stepped" ? { clock } : {}),
       });
       this.#brokers.set(name, broker);
@@ -95,6 +102,24 @@ export class Stage implements AsyncDisposable {
   async moveClock(name: string | undefined, placeholder: string): Promise<void> {
     const { clock } = this.brokerOf(name);
     await (clock as FakeClock).advance(Math.max(0, timeOf(placeholder) - clock.now()));
+  }
+
+  /** Makes the calls of a broker that are due, and were not when its clock was moved. */
+  async tick(name: string | undefined): Promise<void> {
+    const { clock } = this.brokerOf(name);
+    if (clock instanceof FakeClock) await clock.advance(0);
+  }
+
+  /** Waits until nothing is going on, so that what comes late does not come unseen. */
+  async rest(): Promise<void> {
+    let [count, looks] = [NaN, 0];
+    const isAtRest = async () => {
+      const last = count;
+      count = await countScripts(this.server);
+      looks = count === last ? looks + 1 : 0;
+      return looks === LOOKS_AT_REST;
+    };
+    await until(isAtRest, { what: "see the brokers at rest" });
   }
 
   /** Makes the database what a step shows. */
@@ -143,33 +168,32 @@ export class Stage implements AsyncDisposable {
     return new Reader(this.server, consumer, prefetch);
   }
 
-  /** Starts a worker that does nothing by itself. Its actors have to be declared. */
+  /** Declares an actor of the first broker. */
+  declare(actorName: string, fn: (...args: never[]) => unknown, options: ActorOptions = {}): void {
+    actor(fn, { broker: this.broker, actorName, queueName: "goldq", ...options });
+  }
+
+  /** Starts the worker. */
   async startWorker(concurrency = 1): Promise<void> {
-    for (const queueName of this.broker.queues) {
-      this.broker.gates.set(queueName, new Gate());
-      this.broker.gates.set(`${queueName}.DQ`, new Gate());
-    }
-    this.#worker = new Worker(this.broker, { concurrency });
-    await this.#worker.start();
+    this.broker.declareQueue("goldq");
+    await this.worker.start(this.broker, concurrency);
   }
 
-  /** Has the worker receive from a queue; from a delay queue until it is told to stop. */
-  openGate(queueName: string): void {
-    this.broker.gates.get(queueName)!.open();
+  /** Has a broker clean up after the dead. */
+  async sweep(by: string): Promise<void> {
+    const broker = this.brokerOf(by);
+    broker.declareQueue("goldq");
+    await broker.maintain();
   }
 
-  /** Has the worker look into a queue that has nothing for it. */
-  async receiveNone(queueName: string): Promise<null> {
-    const before = await countScripts(this.server);
-    this.openGate(queueName);
-    const hasLooked = async () => await countScripts(this.server) > before;
-    await until(hasLooked, { what: "see the worker look for messages" });
-    this.broker.gates.get(queueName)!.shut();
-    return null;
+  /** How many messages a queue has, in all. */
+  async count(queueName: string, by: string): Promise<number> {
+    const counts = await this.brokerOf(by).getQueueMessageCounts(queueName);
+    return counts.ready + counts.delayed + counts.unacknowledged;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker?.stop(0);
+    await this.worker.stop(0);
     for (const broker of this.#brokers.values()) await broker.close();
     await this.server[Symbol.asyncDispose]();
   }

@@ -5,11 +5,17 @@ import { shown, type Stage } from "../stage.ts";
 
 /** Declaring, sending and fetching. */
 export const SENDING: Readonly<Record<string, Plays>> = {
-  "declare": ({ broker, steps }) => [
-    play("declare_queue", () => broker.declareQueue("goldq")),
-    play("get_declared_queues", () => [...broker.queues]),
-    play("get_declared_delay_queues", () => steps.delayQueues),
-  ],
+  "declare": ({ broker }) => {
+    const delayQueues: string[] = [];
+    broker.addMiddleware({
+      afterDeclareDelayQueue: (_broker, queueName) => void delayQueues.push(queueName),
+    });
+    return [
+      play("declare_queue", () => broker.declareQueue("goldq")),
+      play("get_declared_queues", () => [...broker.queues]),
+      play("get_declared_delay_queues", () => delayQueues),
+    ];
+  },
 
   "enqueue-fetch-ack": (stage) => {
     const reader = stage.reader("goldq", 2);

@@ -46,6 +46,7 @@ export const SETTLING: Readonly<Record<string, Plays>> = {
       play("(fetched; data removed from the hash by hand)", async (keys) => {
         await stage.enqueue({ args: [1] });
         taken = await reader.next();
+        await stage.read(); // finds out its ids
         await stage.write(keys);
       }),
       play("requeue", () => reader.requeue(taken)),
@@ -80,7 +81,10 @@ export const SETTLING: Readonly<Record<string, Plays>> = {
         const { message } = await reader.next();
         return message instanceof UndecodableMessage ? message.error.name : shown(message);
       }),
-      play("next(consumer) on the same consumer", async () => (await reader.next()).message.args[0]),
+      play(
+        "next(consumer) on the same consumer",
+        async () => (await reader.next()).message.args[0],
+      ),
     ];
   },
 };

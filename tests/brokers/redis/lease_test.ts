@@ -1,0 +1,211 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { actor, ConnectionClosed, type RedisBroker, Worker } from "@dq/dramatiq";
+import { runtime } from "../../../core/runtime.ts";
+import {
+  firstArgs,
+  receiveCount,
+  receiveOne,
+  withEnvironment,
+  work,
+} from "../../conformance/broker_messages.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { startProxy } from "../../support/servers/proxy.ts";
+import { ServerProcess } from "../../support/servers/server_process.ts";
+import { Monitor } from "./monitor.ts";
+import { beat, eventually, Stage, startForFile } from "./stage.ts";
+import type { WorkerProcessArguments } from "./worker_process.ts";
+
+const { test, server } = await startForFile();
+
+const MINUTE = 60_000;
+const NO_PULSE = { maintenanceInterval: Infinity };
+const FOLDER = dirname(fileURLToPath(import.meta.url));
+const ROOT = dirname(dirname(dirname(FOLDER)));
+
+/** Has another broker, whose clock is ahead, find this one dead. */
+async function takeOverFrom(broker: RedisBroker, stage: Stage): Promise<void> {
+  const clock = new FakeClock(broker.clock.now() + MINUTE);
+  const sweeper = stage.open({ clock, ...NO_PULSE });
+  await sweeper.maintain();
+  await sweeper.close();
+  assertEquals(await stage.heartbeat(broker.brokerId), undefined);
+}
+
+test("RedisBroker gets back what a worker had that was killed", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open({ heartbeatTimeout: 1_000 });
+  const ran: number[] = [];
+  actor((n: number) => void ran.push(n), { broker, queueName: "q", actorName: "work" });
+  const numbers = Array.from({ length: 20 }, (_, i) => i);
+  await broker.enqueueMany(numbers.map((n) => work("q", n)));
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-test-"));
+  const told: WorkerProcessArguments = {
+    broker: { url: server.url, namespace: stage.namespace, heartbeatTimeout: 1_000 },
+    queueName: "q",
+  };
+  const child = new ServerProcess({
+    program: process.execPath,
+    args: [
+      ...(runtime === "deno" ? ["run", "-A"] : []),
+      join(FOLDER, "worker_process.ts"),
+      JSON.stringify(told),
+    ],
+    folder: ROOT,
+    log: join(folder, "log"),
+  });
+  try {
+    // 8 run, and 8 more are at hand.
+    await eventually("be at work", async () => {
+      assert(child.isRunning);
+      return (await broker.getQueueMessageCounts("q")).unacknowledged === 16;
+    });
+  } finally {
+    await child.kill();
+    await rm(folder, { recursive: true });
+  }
+  await using worker = new Worker(broker);
+  await worker.start();
+  await eventually("run all", () => Promise.resolve(ran.length >= 20));
+  await broker.join("q");
+  assertEquals(ran.toSorted((a, b) => a - b), numbers);
+});
+
+test("RedisBroker fails its consumers when others have taken over, and goes on with new ones", async () => {
+  await using stage = new Stage(server);
+  await using monitor = await Monitor.open(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock });
+  await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
+  const lost = broker.consume("q", { prefetch: 3 });
+  const messages = await receiveCount(lost, 3);
+  const delayed = broker.consume("q.DQ");
+  const waiting = [lost.receive(1), delayed.receive(1)];
+  const outcomes = Promise.allSettled(waiting);
+  await monitor.untilWaiting(stage.key("q.DQ")); // Any command would renew its heartbeat.
+  await beat(broker, clock);
+  assert(!lost.isLost);
+  await takeOverFrom(broker, stage);
+
+  await beat(broker, clock);
+
+  for (const outcome of await outcomes) {
+    assert(outcome.status === "rejected" && outcome.reason instanceof ConnectionClosed);
+  }
+  assert(lost.isLost && delayed.isLost);
+  await assertRejects(() => lost.receive(1), ConnectionClosed, '"q"');
+  await lost.ack(messages);
+  await lost.close();
+  await using next = broker.consume("q", { prefetch: 3 });
+  assert(!next.isLost);
+  const again = await receiveCount(next, 3);
+  assertEquals(firstArgs(again).toSorted(), [1, 2, 3]);
+  await beat(broker, clock);
+  await beat(broker, clock);
+  assert(!next.isLost);
+  await next.ack(again);
+  assertEquals((await broker.getQueueMessageCounts("q")).unacknowledged, 0);
+});
+
+test("RedisBroker's worker starts nothing that others have taken over, and goes on", async () => {
+  await using stage = new Stage(server);
+  await using monitor = await Monitor.open(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock });
+  const other = stage.open(NO_PULSE);
+  const ran: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  actor(async function work(n: number) {
+    ran.push(n);
+    if (n === 1) await gate.promise;
+  }, { broker, queueName: "q" });
+  await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
+  await withEnvironment(
+    { dramatiq_queue_prefetch: "3", dramatiq_restart_delay: "10" },
+    async () => {
+      await using worker = new Worker(broker, { concurrency: 1 });
+      await worker.start();
+      await eventually("be at work", async () => {
+        return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
+      });
+      await beat(broker, clock);
+      await takeOverFrom(broker, stage);
+      await using consumer = other.consume("q", { prefetch: 3 });
+      const messages = await receiveCount(consumer, 3);
+
+      await beat(broker, clock);
+      gate.resolve();
+      await clock.advance(10);
+      await other.enqueue(work("q", 4));
+      await eventually("go on", async () => {
+        await beat(broker, clock);
+        return ran.includes(4);
+      });
+
+      assertEquals(ran, [1, 4]);
+      assertEquals(await stage.held(other.brokerId, "q"), 3);
+      await consumer.ack(messages);
+      await worker.stop();
+    },
+  );
+  assertEquals((await other.getQueueMessageCounts("q")).unacknowledged, 0);
+});
+
+test("RedisBroker's worker starts nothing when no heartbeat got through for too long", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const url = `redis://${proxy.host}:${proxy.port}`;
+  const broker = stage.open({ clock, url });
+  const ran: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  actor(async function work(n: number) {
+    ran.push(n);
+    if (n === 1) await gate.promise;
+  }, { broker, queueName: "q" });
+  await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
+  await withEnvironment(
+    { dramatiq_queue_prefetch: "3", dramatiq_restart_delay: "10" },
+    async () => {
+      await using worker = new Worker(broker, { concurrency: 1 });
+      await worker.start();
+      await eventually("be at work", async () => {
+        return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
+      });
+      await beat(broker, clock);
+      proxy.refuse();
+      await proxy.cut();
+      await clock.advance(MINUTE);
+      gate.resolve();
+      await clock.settle();
+      assertEquals(ran, [1]);
+
+      await proxy.accept();
+      await eventually("run the others", async () => {
+        await clock.advance(100);
+        return new Set(ran).size === 3;
+      });
+      await worker.stop();
+    },
+  );
+  const other = stage.open(NO_PULSE);
+  const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
+  assertEquals(unacknowledged + ready, 0);
+});
+
+test("RedisBroker keeps its lease as long as its heartbeat gets through", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock });
+  await broker.enqueue(work("q", 1));
+  await using consumer = broker.consume("q");
+  await receiveOne(consumer);
+  for (let second = 0; second < 130; second++) await beat(broker, clock);
+  assert(!consumer.isLost);
+  const heartbeat = await stage.heartbeat(broker.brokerId);
+  assert(heartbeat !== undefined && heartbeat >= clock.now() - 1_000);
+});

@@ -1,0 +1,192 @@
+import { assert, assertEquals } from "@std/assert";
+import type { RedisBroker, RedisBrokerOptions } from "@dq/dramatiq";
+import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
+import { Monitor } from "./monitor.ts";
+import { beat, eventually, Stage, startForFile } from "./stage.ts";
+
+const { test, server } = await startForFile();
+
+const NO_PULSE = { maintenanceInterval: Infinity };
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+function openThrough(proxy: TcpProxy, stage: Stage, options: RedisBrokerOptions): RedisBroker {
+  return stage.open({ url: `redis://${proxy.host}:${proxy.port}`, ...options });
+}
+
+/**
+ * Lets a question reach the server, and keeps its answer from coming back.
+ *
+ * @param proxy What stands between.
+ * @param ask Asks; nothing else must be on its way then.
+ * @param isDone Tells, over another connection, that the server has done what it was asked.
+ */
+async function loseAnswer(
+  proxy: TcpProxy,
+  ask: () => void,
+  isDone: () => Promise<boolean>,
+): Promise<void> {
+  const before = proxy.bytesToTarget;
+  server.pause();
+  try {
+    ask();
+    await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));
+    proxy.freeze();
+  } finally {
+    server.continue();
+  }
+  await eventually("do what it was asked", isDone);
+  await proxy.cut();
+  proxy.thaw();
+}
+
+test("RedisBroker puts a message on its queue once when the answer to a send was cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = openThrough(proxy, stage, NO_PULSE);
+  await broker.enqueue(work("q", "first"));
+  let sending: Promise<unknown> | undefined;
+  await loseAnswer(
+    proxy,
+    () => sending = broker.enqueueMany(["second", "third"].map((text) => work("q", text))),
+    async () => (await stage.ids("q")).length === 3,
+  );
+  await sending;
+  await broker.enqueue(work("q", "fourth"));
+  assertEquals(await stage.firstArgs("q"), ["first", "second", "third", "fourth"]);
+  assertEquals(await stage.command("HLEN", stage.key("q.msgs")), 4);
+});
+
+test("RedisBroker delays a message once when the answer to its send was cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = openThrough(proxy, stage, NO_PULSE);
+  await broker.enqueue(work("q", "first"));
+  let sending: Promise<unknown> | undefined;
+  await loseAnswer(
+    proxy,
+    () => sending = broker.enqueue(work("q", "late"), { delay: 60_000 }),
+    async () => (await stage.ids("q.DQ")).length === 1,
+  );
+  await sending;
+  assertEquals((await stage.ids("q.DQ")).length, 1);
+  assertEquals((await broker.getQueueMessageCounts("q")).delayed, 1);
+});
+
+test("RedisBroker gives back messages whose delivery was cut off, while it lives", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = openThrough(proxy, stage, { clock });
+  await stage.open(NO_PULSE).enqueueMany(numbers(10).map((n) => work("q", n)));
+  await using consumer = broker.consume("q", { prefetch: 10 });
+  await broker.getQueueMessageCounts("q"); // connects
+  let receiving: Promise<unknown> | undefined;
+  await loseAnswer(
+    proxy,
+    () => receiving = receiveCount(consumer, 10).then(firstArgs),
+    async () => await stage.held(broker.brokerId, "q") === 10,
+  );
+  let received: unknown;
+  receiving!.then((values) => received = values, () => {});
+  await eventually("receive them after all", async () => {
+    await beat(broker, clock);
+    return received !== undefined;
+  });
+  assertEquals((received as number[]).toSorted((a, b) => a - b), numbers(10));
+  assertEquals(await stage.held(broker.brokerId, "q"), 10);
+  // What it has at hand is no orphan, however often it looks.
+  for (let second = 0; second < 5; second++) await beat(broker, clock);
+  assertEquals(await stage.held(broker.brokerId, "q"), 10);
+  assertEquals(await stage.ids("q"), []);
+});
+
+test("RedisBroker loses no delayed messages when the answers to their sorting and their claim were cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  await using monitor = await Monitor.open(server);
+  const clock = new FakeClock();
+  const broker = openThrough(proxy, stage, { ...NO_PULSE, clock });
+  const other = stage.open({ ...NO_PULSE, clock });
+  await other.enqueueMany(numbers(10).map((n) => work("q", n)), { delay: 10_000 });
+  await using consumer = broker.consume("q.DQ", { prefetch: 10 });
+  await broker.getQueueMessageCounts("q"); // connects
+  let receiving: Promise<unknown[]> | undefined;
+  await loseAnswer(
+    proxy,
+    () => {
+      receiving = receiveCount(consumer, 10).then(firstArgs);
+      receiving.catch(() => {}); // It ends with the consumer when the test fails.
+    },
+    async () => (await stage.ids("q.DQ")).length === 0,
+  );
+  assertEquals((await broker.getQueueMessageCounts("q")).delayed, 10);
+  await monitor.untilWaiting(stage.key("q.DQ"));
+
+  const due = clock.now() + 10_000;
+  await loseAnswer(
+    proxy,
+    () => void clock.advance(10_000),
+    async () => {
+      const [, score] = await stage.command(
+        ...["ZRANGE", stage.key("q.DQ.etas"), 0, 0, "WITHSCORES"] as const,
+      ) as string[];
+      return Number(score) > due + 1_000; // on loan
+    },
+  );
+  let received: unknown[] | undefined;
+  receiving!.then((values) => received = values, () => {});
+  await eventually("receive them after all", async () => {
+    await beat(broker, clock);
+    return received !== undefined;
+  });
+  assertEquals((received as number[]).toSorted((a, b) => a - b), numbers(10));
+});
+
+test("RedisBroker acknowledges again what it does not know to be acknowledged", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = openThrough(proxy, stage, NO_PULSE);
+  await broker.enqueueMany(numbers(6).map((n) => work("q", n)));
+  const consumer = broker.consume("q", { prefetch: 6 });
+  const messages = await receiveCount(consumer, 6);
+  let settling: Promise<unknown> | undefined;
+  await loseAnswer(
+    proxy,
+    () =>
+      settling = Promise.all([
+        consumer.ack(messages.slice(0, 2)),
+        consumer.nack(messages.slice(2, 4)),
+      ]),
+    async () => await stage.held(broker.brokerId, "q") === 2,
+  );
+  await settling;
+  const counts = { ready: 0, delayed: 0, unacknowledged: 2, dead: 2 };
+  assertEquals(await broker.getQueueMessageCounts("q"), counts);
+  await consumer.close();
+  assertEquals(await stage.firstArgs("q"), [4, 5]);
+});
+
+test("RedisBroker promotes once when the answer to a promotion was cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = openThrough(proxy, stage, { ...NO_PULSE, clock });
+  await broker.enqueue(work("q", "late"), { delay: 1 });
+  await clock.advance(1);
+  const consumer = broker.consume("q.DQ");
+  const [due] = await receiveCount(consumer, 1);
+  let promoting: Promise<void> | undefined;
+  await loseAnswer(
+    proxy,
+    () => promoting = broker.enqueueDue(due!),
+    async () => (await stage.ids("q")).length === 1,
+  );
+  await promoting;
+  await consumer.ack([due!]);
+  assertEquals(await stage.firstArgs("q"), ["late"]);
+  const counts = { ready: 1, delayed: 0, unacknowledged: 0, dead: 0 };
+  assertEquals(await broker.getQueueMessageCounts("q"), counts);
+  assert(!consumer.isLost);
+});

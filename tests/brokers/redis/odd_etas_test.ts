@@ -1,0 +1,89 @@
+import { assertEquals, assertLess } from "@std/assert";
+import { CLAIM, PULSE } from "../../../brokers/redis/scripts.ts";
+import { firstArgs, receiveCount } from "../../conformance/broker_messages.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { Monitor, runsOf } from "./monitor.ts";
+import { put, type PythonMessage, pythonMessage, sendFromPython } from "./python.ts";
+import { eventually, Stage, startForFile } from "./stage.ts";
+
+const { test, server } = await startForFile();
+
+/** A message of a delay queue whose eta is spelled as given. */
+function spelled(value: unknown, eta: string): PythonMessage {
+  const { id, text } = pythonMessage("q.DQ", value, 12_345);
+  return { id, text: text.replace(/"eta":12345/, `"eta":${eta}`) };
+}
+
+/** Of these, nobody can say that their time has not come. */
+const DUE = [
+  "NaN",
+  "-Infinity",
+  "null",
+  "true",
+  '"1600000000000"',
+  "[]",
+  "{}",
+  "-1",
+  "0.5",
+  "-1e300",
+];
+/** Of these, it never comes, or not in the next thousand years. */
+const FAR = ["Infinity", "1e300", "1e400", "123456789012345678901234567890", "1e17"];
+
+test("RedisBroker loses nothing beside a delayed message whose eta is odd, nor that", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock });
+  const etas = [...DUE, ...FAR];
+  for (const eta of etas) {
+    await sendFromPython(stage, "q.DQ", [`before ${eta}`], clock.now());
+    await put(stage, "q.DQ", spelled(eta, eta));
+  }
+  await sendFromPython(stage, "q.DQ", ["last"], clock.now());
+  const due = [...etas.map((eta) => `before ${eta}`), ...DUE, "last"];
+  await using consumer = broker.consume("q.DQ", { prefetch: 100 });
+  const received = firstArgs(await receiveCount(consumer, due.length));
+  assertEquals(received.toSorted(), due.toSorted());
+  const { delayed } = await broker.getQueueMessageCounts("q");
+  assertEquals(delayed, etas.length * 2 + 1);
+});
+
+test("RedisBroker loses nothing beside a message with an odd eta on the queue itself, nor that", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock });
+  for (const eta of [...DUE, ...FAR]) {
+    await put(stage, "q", spelled(eta, eta));
+    await sendFromPython(stage, "q", [`after ${eta}`]);
+  }
+  await using consumer = broker.consume("q", { prefetch: 100 });
+  const due = [...[...DUE, ...FAR].map((eta) => `after ${eta}`), ...DUE];
+  const received = await receiveCount(consumer, due.length);
+  await consumer.ack(received);
+  const { delayed, ready, unacknowledged } = await broker.getQueueMessageCounts("q");
+  assertEquals(ready, 0);
+  // A number that no double holds may count as no number.
+  assertEquals(delayed + unacknowledged, FAR.length);
+});
+
+for (const eta of FAR) {
+  test(`RedisBroker waits for an eta of ${eta} without looking again and again`, async () => {
+    await using stage = new Stage(server);
+    const broker = stage.open({ maintenanceInterval: 20 });
+    await put(stage, "q.DQ", spelled(1, eta));
+    const consumer = broker.consume("q.DQ");
+    const receiving = consumer.receive(1);
+    await eventually("sort it", async () => (await stage.ids("q.DQ")).length === 0);
+    await using monitor = await Monitor.open(server);
+    let [pulses, claims] = [0, 0];
+    await eventually("pulse a few times", async () => {
+      const commands = await monitor.take();
+      pulses += runsOf(PULSE, commands).length;
+      claims += runsOf(CLAIM, commands).length;
+      return pulses >= 3;
+    });
+    assertLess(claims, 5);
+    await broker.close();
+    assertEquals(await receiving, []);
+  });
+}

@@ -1,0 +1,92 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { LogRecord } from "@logtape/logtape";
+import { receiveCount, work } from "../../conformance/broker_messages.ts";
+import { freePort } from "../../support/servers/free_port.ts";
+import { startProxy } from "../../support/servers/proxy.ts";
+import { startOwnRedis } from "../../support/servers/redis.ts";
+import { withLog } from "./log.ts";
+import { outcomeOf } from "./outage.ts";
+import { eventually, Stage, startForFile } from "./stage.ts";
+
+const { test, server } = await startForFile({ appendonly: true });
+
+const textOf = ({ message }: LogRecord) => message.join("");
+
+/** Makes sure that there are two lines: the start of an outage, and its end. */
+function assertOneOutage(lines: readonly LogRecord[]): void {
+  assertEquals(lines.map(({ level }) => level), ["error", "warning"], lines.map(textOf).join("\n"));
+  const [start, end] = lines;
+  assert(textOf(start!).startsWith("Redis is away: "), textOf(start!));
+  assert(start!.properties["error"] === undefined || start!.properties["error"] instanceof Error);
+  assertMatch(textOf(end!), /^Redis is back after \d+ ms$/);
+  assertEquals(typeof end!.properties["duration"], "number");
+}
+
+test("RedisBroker logs an outage once when it starts and once when it ends, however long it takes", () =>
+  withLog(async (lines) => {
+    await using proxy = await startProxy(server);
+    await using stage = new Stage(server);
+    const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}` });
+    const consumer = broker.consume("q", { prefetch: 10 });
+    const receiving = receiveCount(consumer, 2);
+    receiving.catch(() => {}); // It ends with the broker when the test fails.
+    await broker.enqueue(work("q", 1));
+    await server.kill();
+    const sendings = Array.from({ length: 10 }, () => outcomeOf(broker.enqueue(work("q", 2))));
+    const before = proxy.totalConnections;
+    await eventually("try a few times", () => {
+      return Promise.resolve(proxy.totalConnections >= before + 5);
+    });
+    assertEquals(lines.length, 1);
+    await server.restart();
+    await Promise.all(sendings);
+    await broker.enqueue(work("q", 3));
+    await receiving;
+    await broker.close();
+    assertOneOutage(lines);
+  }));
+
+test("RedisBroker logs a Redis that is not there from the start, and why", () =>
+  withLog(async (lines) => {
+    await using stage = new Stage(server);
+    const port = await freePort();
+    const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
+    const sending = broker.enqueue(work("q", 1));
+    sending.catch(() => {});
+    await eventually("log it", () => Promise.resolve(lines.length > 0));
+    assertMatch(textOf(lines[0]!), /ECONNREFUSED/);
+    await using _late = await startOwnRedis({ port });
+    await sending;
+    await broker.close();
+    assertOneOutage(lines);
+  }));
+
+test("RedisBroker logs nothing when all goes well, its close included", () =>
+  withLog(async (lines) => {
+    await using stage = new Stage(server);
+    const broker = stage.open();
+    const consumer = broker.consume("q");
+    await broker.enqueue(work("q", 1));
+    await receiveCount(consumer, 1);
+    await broker.close();
+    await eventually("close its connections", async () => {
+      const list = String(await server.command("CLIENT", "LIST")).trimEnd().split("\n");
+      return list.length === 1;
+    });
+    assertEquals(lines.map(textOf), []);
+  }));
+
+test("RedisBroker shows no password in its log, nor in its errors", () =>
+  withLog(async (lines) => {
+    await using own = await startOwnRedis({ password: "right" });
+    await using stage = new Stage(own);
+    const broker = stage.open({ url: `redis://:s3cret@127.0.0.1:${own.port}` });
+    const failure = await outcomeOf(broker.enqueue(work("q", 1)));
+    await eventually("log it", () => Promise.resolve(lines.length > 0));
+    await broker.close();
+    assertEquals(lines.map(({ level }) => level), ["error"]);
+    for (const text of [...lines.map(textOf), failure!.message]) {
+      assert(/WRONGPASS|NOAUTH/.test(text), text);
+      assert(!text.includes("s3cret"), text);
+    }
+  }));

@@ -1,0 +1,176 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { actor, type Broker, ConnectionFailed, Worker } from "@dq/dramatiq";
+import { firstArgs, work } from "../../conformance/broker_messages.ts";
+import { freePort } from "../../support/servers/free_port.ts";
+import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
+import { startOwnRedis } from "../../support/servers/redis.ts";
+import { outcomeOf } from "./outage.ts";
+import { eventually, Stage, startForFile } from "./stage.ts";
+
+const { test, server } = await startForFile({ appendonly: true });
+
+const urlOf = ({ host, port }: TcpProxy) => `redis://${host}:${port}`;
+
+/** Sends numbers to a worker, and knows which were confirmed and which ran. */
+class Traffic {
+  readonly #confirmed: number[] = [];
+  readonly #ran: Set<number> = new Set();
+  readonly #send: (n: number) => Promise<unknown>;
+  #next = 0;
+
+  /**
+   * @param producer Sends them.
+   * @param consumer Runs them, by a worker.
+   */
+  constructor(producer: Broker, consumer: Broker) {
+    const run = (n: number) => void this.#ran.add(n);
+    const options = { queueName: "q", actorName: "note" };
+    const note = actor(run, { ...options, broker: producer });
+    if (consumer !== producer) actor(run, { ...options, broker: consumer });
+    this.#send = (n) => note.send(n);
+  }
+
+  /** Sends a few in one turn. What is refused must be refused because of an outage. */
+  async send(count: number): Promise<void> {
+    const numbers = Array.from({ length: count }, () => this.#next++);
+    await Promise.all(numbers.map(async (n) => {
+      if (await outcomeOf(this.#send(n)) === undefined) this.#confirmed.push(n);
+    }));
+  }
+
+  /** Sends until something is over, and then some more. */
+  async sendDuring(task: Promise<unknown>): Promise<void> {
+    let isOver = false;
+    const over = task.finally(() => isOver = true);
+    over.catch(() => {});
+    while (!isOver) await this.send(3);
+    await over;
+    await this.send(3);
+  }
+
+  /** Waits until all that was confirmed has run. */
+  async untilAllRan(): Promise<void> {
+    assert(this.#confirmed.length > 0, "nothing was confirmed");
+    await eventually("run all that was confirmed", () => {
+      return Promise.resolve(this.#confirmed.every((n) => this.#ran.has(n)));
+    });
+  }
+}
+
+test("RedisBroker loses nothing over restarts of Redis, and goes on by itself", async () => {
+  await using stage = new Stage(server);
+  const [producer, consumer] = [stage.open(), stage.open()];
+  const traffic = new Traffic(producer, consumer);
+  await using worker = new Worker(consumer);
+  await worker.start();
+  for (let round = 0; round < 2; round++) {
+    await traffic.send(20);
+    await traffic.sendDuring(server.restart());
+    await traffic.untilAllRan();
+  }
+  await producer.join("q");
+  await worker.stop();
+});
+
+test("RedisBroker loses nothing when all its connections are killed, and goes on by itself", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  const traffic = new Traffic(broker, broker);
+  await using worker = new Worker(broker);
+  await worker.start();
+  const killAll = async () => {
+    await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await server.command("CLIENT", "KILL", "TYPE", "pubsub");
+  };
+  for (let round = 0; round < 5; round++) {
+    const sending = traffic.send(50);
+    await traffic.sendDuring(killAll());
+    await sending;
+  }
+  await traffic.untilAllRan();
+  await broker.join("q");
+  await worker.stop();
+});
+
+test("RedisBroker goes on by itself after its connections were half-open", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = stage.open({ url: urlOf(proxy) });
+  const traffic = new Traffic(broker, broker);
+  await using worker = new Worker(broker);
+  await worker.start();
+  await traffic.send(20);
+  await traffic.untilAllRan();
+
+  proxy.freeze();
+  await traffic.send(20); // does not hang
+  proxy.thaw();
+
+  await traffic.send(20);
+  await traffic.untilAllRan();
+  await stage.open().join("q");
+  await worker.stop();
+});
+
+test("RedisBroker.enqueue fails with the reason when Redis stays away, and works when it is back", async () => {
+  await using stage = new Stage(server);
+  const port = await freePort();
+  const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
+  const failures = await Promise.all([
+    outcomeOf(broker.enqueue(work("q", "lost"))),
+    outcomeOf(broker.enqueueMany([work("q", "lost")], { delay: 1 })),
+    outcomeOf(broker.getQueueMessageCounts("q")),
+    outcomeOf(broker.flush("q")),
+    outcomeOf(broker.join("q")),
+  ]);
+  for (const failure of failures) {
+    assertInstanceOf(failure, ConnectionFailed);
+    assertEquals((failure.cause as { code?: string }).code, "ECONNREFUSED");
+    assert(failure.message.includes("ECONNREFUSED"), failure.message);
+  }
+  await using late = await startOwnRedis({ port });
+  await broker.enqueue(work("q", "stored"));
+  assertEquals(await late.command("LLEN", stage.key("q")), 1);
+  await broker.close();
+});
+
+test("RedisBroker's consumers wait for a Redis that is not there yet", async () => {
+  await using stage = new Stage(server);
+  const port = await freePort();
+  await using proxy = await startProxy({ host: "127.0.0.1", port });
+  const broker = stage.open({ url: urlOf(proxy) });
+  const receiving = broker.consume("q").receive(1);
+  const delayed = broker.consume("q.DQ").receive(1);
+  await eventually("try a few times", () => Promise.resolve(proxy.totalConnections >= 4));
+  await using _late = await startOwnRedis({ port });
+  await broker.enqueue(work("q", "text"));
+  await broker.enqueue(work("q", "late"), { delay: 1 });
+  assertEquals(firstArgs(await receiving), ["text"]);
+  assertEquals(firstArgs(await delayed), ["late"]);
+  await broker.close();
+});
+
+test("RedisBroker.close and Worker.stop end while Redis is away, and leave what they had to others", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = stage.open({ url: urlOf(proxy) });
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  const wait = actor(() => {
+    runs += 1;
+    return gate.promise;
+  }, { broker, queueName: "q", actorName: "wait" });
+  await wait.sendMany([[], []]);
+  await using worker = new Worker(broker, { concurrency: 1 });
+  await worker.start();
+  await eventually("be at work", async () => {
+    return runs === 1 && await stage.held(broker.brokerId, "q") === 2;
+  });
+  proxy.refuse();
+  await proxy.cut();
+  gate.resolve();
+  await worker.stop(100); // It would give acknowledgements as much time as actors.
+  await broker.close();
+  assertEquals(await stage.held(broker.brokerId, "q"), 2);
+  assert(await stage.heartbeat(broker.brokerId) !== undefined);
+});

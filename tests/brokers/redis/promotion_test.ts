@@ -1,0 +1,168 @@
+import { assertEquals } from "@std/assert";
+import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { startRedis } from "../../support/servers/redis.ts";
+import { after, test } from "../../support/test.ts";
+import { openOne, promoteAll, untilSorted } from "./promoting.ts";
+import { beat, eventually, Stage } from "./stage.ts";
+
+const server = await startRedis();
+after(() => server.stop());
+
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+/** Longer than a message that was claimed is left to whoever did. */
+const LOAN = 6_000;
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+test("RedisBroker promotes a message once, however many brokers compete for it", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const brokers = numbers(10).map(() => stage.open({ clock }));
+  await brokers[0]!.enqueueMany(numbers(1_000).map((n) => work("q", n)), { delay: MINUTE });
+  const consumers = brokers.map((broker) => broker.consume("q.DQ", { prefetch: 50 }));
+  const promoting = consumers.map((consumer, i) => promoteAll(brokers[i]!, consumer));
+  await untilSorted(stage, 1_000);
+  assertEquals(await stage.ids("q"), []);
+
+  await eventually("promote all", async () => {
+    await clock.advance(MINUTE);
+    await Promise.all(brokers.map((broker) => broker.getQueueMessageCounts("q")));
+    return await stage.command("HLEN", stage.key("q.DQ.msgs")) === 0;
+  });
+  await Promise.all(consumers.map((consumer) => consumer.close()));
+  await Promise.all(promoting);
+
+  const values = await stage.firstArgs("q") as number[];
+  assertEquals(values.toSorted((a, b) => a - b), numbers(1_000));
+  assertEquals(new Set(await stage.ids("q")).size, 1_000);
+  assertEquals(await stage.command("HLEN", stage.key("q.msgs")), 1_000);
+});
+
+test("RedisBroker gives what was claimed and not promoted to others, and ignores who is late", async () => {
+  const { clock, stage, broker: other } = openOne(server);
+  await using _stage = stage;
+  const late = stage.open({ clock });
+  await late.enqueueMany(numbers(5).map((n) => work("q", n)), { delay: MINUTE });
+  const lateConsumer = late.consume("q.DQ", { prefetch: 5 });
+  const receiving = receiveCount(lateConsumer, 5);
+  await untilSorted(stage, 5);
+  await clock.advance(MINUTE);
+  const claimed = await receiving;
+
+  const consumer = other.consume("q.DQ", { prefetch: 5 });
+  const again = receiveCount(consumer, 5);
+  await beat(other, clock);
+  assertEquals(await stage.ids("q"), []);
+  await clock.advance(LOAN);
+  assertEquals(firstArgs(await again).toSorted(), numbers(5));
+  await Promise.all((await again).map((message) => other.enqueueDue(message)));
+  await consumer.ack(await again);
+  const ids = await stage.ids("q");
+  assertEquals(ids.length, 5);
+
+  await Promise.all(claimed.map((message) => late.enqueueDue(message)));
+  await lateConsumer.ack(claimed);
+  assertEquals(await stage.ids("q"), ids);
+  assertEquals(await stage.command("HLEN", stage.key("q.msgs")), 5);
+  await lateConsumer.close();
+  assertEquals(await stage.ids("q"), ids);
+  assertEquals((await other.getQueueMessageCounts("q")).delayed, 0);
+});
+
+test("RedisBroker leaves a delayed message for others at once when its consumer closes", async () => {
+  const { clock, stage, broker: other } = openOne(server);
+  await using _stage = stage;
+  const broker = stage.open({ clock });
+  await broker.enqueue(work("q", "text"), { delay: MINUTE });
+  const consumer = broker.consume("q.DQ");
+  const receiving = receiveOne(consumer);
+  await untilSorted(stage, 1);
+  await clock.advance(MINUTE);
+  assertEquals((await receiving).args, ["text"]);
+  await consumer.close();
+  assertEquals((await receiveOne(other.consume("q.DQ"))).args, ["text"]);
+});
+
+test("RedisBroker keeps a delayed message that nobody promotes", async () => {
+  const { clock, stage, broker } = openOne(server);
+  await using _stage = stage;
+  await broker.enqueue(work("q", "text"), { delay: MINUTE });
+  const consumer = broker.consume("q.DQ", { prefetch: 10 });
+  for (let round = 0; round < 3; round++) {
+    let isReceived = false;
+    const receiving = consumer.receive(1).finally(() => isReceived = true);
+    await eventually("come again", async () => {
+      await beat(broker, clock);
+      return isReceived || clock.now() > 1_600_000_000_000 + HOUR;
+    });
+    assertEquals(firstArgs(await receiving), ["text"]);
+    assertEquals((await broker.getQueueMessageCounts("q")).delayed, 1);
+  }
+});
+
+test("RedisBroker lets no far-future backlog hold up a nearer message", async () => {
+  const { clock, stage, broker } = openOne(server);
+  await using _stage = stage;
+  await broker.enqueueMany(numbers(3_000).map((n) => work("q", n)), { delay: HOUR });
+  const consumer = broker.consume("q.DQ", { prefetch: 10 });
+  const receiving = receiveOne(consumer);
+  await untilSorted(stage, 3_000);
+  await broker.enqueue(work("q", "near"), { delay: MINUTE });
+  await untilSorted(stage, 3_001);
+  await eventually("set its timer", async () => {
+    await broker.getQueueMessageCounts("q");
+    return clock.pendingTimers >= 2;
+  });
+  await clock.advance(MINUTE);
+  assertEquals((await receiving).args, ["near"]);
+});
+
+test("RedisBroker lets no backlog in front of it hold up a nearer message, sent before any worker", async () => {
+  const { clock, stage, broker } = openOne(server);
+  await using _stage = stage;
+  await broker.enqueueMany(numbers(3_000).map((n) => work("q", n)), { delay: HOUR });
+  await broker.enqueue(work("q", "near"), { delay: 1 });
+  await clock.advance(1);
+  assertEquals((await receiveOne(broker.consume("q.DQ", { prefetch: 10 }))).args, ["near"]);
+});
+
+test("RedisBroker sorts each of a large backlog, from whichever end it takes it", async () => {
+  const { clock, stage, broker } = openOne(server);
+  await using _stage = stage;
+  await broker.enqueueMany(numbers(12_000).map((n) => work("q", n)), { delay: HOUR });
+  await broker.enqueue(work("q", "near"), { delay: 1 });
+  await clock.advance(1);
+  const consumer = broker.consume("q.DQ", { prefetch: 10 });
+  assertEquals((await receiveOne(consumer)).args, ["near"]);
+  const receiving = consumer.receive(1);
+  await untilSorted(stage, 12_001);
+  assertEquals(await stage.ids("q.DQ"), []);
+  await consumer.close();
+  assertEquals(await receiving, []);
+});
+
+test("RedisBroker keeps the order of delayed messages of the same millisecond, sent at once", async () => {
+  const { clock, stage, broker } = openOne(server);
+  await using _stage = stage;
+  await broker.enqueueMany(numbers(1_700).map((n) => work("q", n)), { delay: MINUTE });
+  const consumer = broker.consume("q.DQ", { prefetch: 2_000 });
+  const receiving = receiveCount(consumer, 1_700);
+  await untilSorted(stage, 1_700);
+  await clock.advance(MINUTE);
+  assertEquals(firstArgs(await receiving), numbers(1_700));
+});
+
+test("RedisBroker keeps the order of delayed messages of the same millisecond, sent one by one", async () => {
+  const { clock, stage, broker } = openOne(server);
+  await using _stage = stage;
+  const consumer = broker.consume("q.DQ", { prefetch: 100 });
+  const receiving = receiveCount(consumer, 20);
+  for (const n of numbers(20)) {
+    await broker.enqueue(work("q", n), { delay: MINUTE });
+    await untilSorted(stage, n + 1);
+  }
+  await clock.advance(MINUTE);
+  assertEquals(firstArgs(await receiving), numbers(20));
+});

@@ -1,0 +1,75 @@
+import type { Stage } from "./stage.ts";
+
+/** What a Python producer puts on a queue. */
+export interface PythonMessage {
+  /** By what its queue knows it. */
+  readonly id: string;
+  /** As Python spells it. */
+  readonly text: string;
+}
+
+/**
+ * Makes a message as Python's dramatiq does.
+ *
+ * @param queueName The queue or delay queue.
+ * @param value Its only argument.
+ * @param eta When it is due, for a delay queue.
+ */
+export function pythonMessage(queueName: string, value: unknown, eta?: number): PythonMessage {
+  const id = crypto.randomUUID();
+  const text = JSON.stringify({
+    queue_name: queueName,
+    actor_name: "work",
+    args: [value],
+    kwargs: {},
+    options: { redis_message_id: id, ...(eta !== undefined && { eta }) },
+    message_id: crypto.randomUUID(),
+    message_timestamp: 1_600_000_000_000,
+  });
+  return { id, text };
+}
+
+/** Puts one message on a queue, by other commands than ours. */
+export async function put(
+  stage: Stage,
+  queueName: string,
+  { id, text }: PythonMessage,
+): Promise<void> {
+  await stage.command("HSET", stage.key(`${queueName}.msgs`), id, text);
+  await stage.command("RPUSH", stage.key(queueName), id);
+}
+
+/** Puts messages on a queue as Python's dramatiq does, by other commands than ours. */
+export async function sendFromPython(
+  stage: Stage,
+  queueName: string,
+  values: readonly unknown[],
+  eta?: number,
+): Promise<void> {
+  for (const value of values) await put(stage, queueName, pythonMessage(queueName, value, eta));
+}
+
+/**
+ * Leaves behind what a Python worker had fetched when it died.
+ *
+ * @param stage Where.
+ * @param queueName The queue.
+ * @param values The only argument of each message.
+ * @param heartbeat When it was last heard of.
+ * @returns The id of its broker.
+ */
+export async function leaveFromPython(
+  stage: Stage,
+  queueName: string,
+  values: readonly unknown[],
+  heartbeat: number,
+): Promise<string> {
+  const brokerId = crypto.randomUUID();
+  for (const value of values) {
+    const { id, text } = pythonMessage(queueName, value);
+    await stage.command("HSET", stage.key(`${queueName}.msgs`), id, text);
+    await stage.command("SADD", stage.unacknowledgedKey(brokerId, queueName), id);
+  }
+  await stage.command("ZADD", stage.key("__heartbeats__"), heartbeat, brokerId);
+  return brokerId;
+}

@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
@@ -13,21 +11,12 @@ import {
   retryDelay,
   serverOf,
 } from "./client.ts";
+import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Script } from "./script.ts";
+import { closedFor, explain, mayPass } from "./trouble.ts";
 import { Watchdog } from "./watchdog.ts";
 
 const log = getLogger("redis");
-
-/** What Redis answers: texts come as bytes. */
-export type RedisReply = Buffer | number | null | readonly RedisReply[];
-/** What a command takes. */
-export type RedisArgument = string | number | Uint8Array;
-
-/** What an encoder made, as the client takes it: of bytes it takes a `Buffer` only. */
-export function toArgument(encoded: Encoded): string | Buffer {
-  if (typeof encoded === "string") return encoded;
-  return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
-}
 
 /** Milliseconds in which a server may come back before a command is given up. */
 const PATIENCE = 5_000;
@@ -36,12 +25,6 @@ const PATIENCE = 5_000;
 interface Call {
   isGivenUp: boolean;
 }
-
-/** What servers answer that cannot serve now, but will: the first word of the error. */
-const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
-
-/** What servers answer that refuse until somebody does something about it. */
-const REFUSING = /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH)\b/;
 
 /**
  * One connection to Redis, or one for each node of a cluster: opened when first used,
@@ -199,6 +182,7 @@ export class RedisConnection {
     this.#isClosed = true;
     this.#watchdog.stop();
     this.#client?.disconnect();
+    this.#attemptEnded(closedFor("connect"));
   }
 
   /**
@@ -286,9 +270,7 @@ export class RedisConnection {
    * here, not in the client, which would run them whatever became of their caller.
    */
   async #whenUp(purpose: string, call?: Call): Promise<Client> {
-    if (this.#isClosed) {
-      throw new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`);
-    }
+    if (this.#isClosed) throw closedFor(purpose);
     if (this.#refusal !== undefined) throw this.#refusal;
     this.#attempt ??= Promise.withResolvers();
     const { promise } = this.#attempt;
@@ -346,39 +328,8 @@ export class RedisConnection {
 
   /** What an error of the client means for whoever gave the command. */
   #explain(error: unknown, purpose: string): Error {
-    if (error instanceof ConnectionClosed || error instanceof TypeError) return error;
-    const isReply = (error as Error).name === "ReplyError";
-    const cause = this.#refusal ?? (isReply ? error : this.#lastError ?? error);
-    // Without an error of its own the client only says that it does not try again.
-    const isVague = (cause as Error).name === "MaxRetriesPerRequestError";
-    const reason = isVague ? "the connection was closed" : errorMessage(cause);
-    const text = `Cannot ${purpose}: ${isReply ? "Redis answers" : "Redis is away"}: ${reason}`;
-    if (this.#isClosed) {
-      return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {
-        cause: error,
-      });
-    }
-    if (isReply || this.#refusal !== undefined || this.#lastError !== undefined) {
-      return new ConnectionFailed(text, { cause });
-    }
-    return new ConnectionClosed(text, { cause });
+    if (this.#isClosed) return closedFor(purpose, error);
+    const reported = this.#refusal ?? this.#lastError;
+    return explain(error, reported, purpose);
   }
-}
-
-/** Whether trying again may help: the server is away, or not ready yet. */
-export function mayPass(error: unknown): boolean {
-  if (error instanceof ConnectionClosed) return true;
-  if (!(error instanceof ConnectionFailed)) return false;
-  const { cause } = error;
-  if (!(cause instanceof Error)) return true;
-  return cause.name !== "ReplyError" || PASSING.test(cause.message);
-}
-
-/**
- * As {@linkcode mayPass}, or the server refuses for now: it is full, or wants another
- * password. Somebody will see to that; what a worker has at hand can wait.
- */
-export function isAway(error: unknown): boolean {
-  return mayPass(error) ||
-    error instanceof ConnectionFailed && REFUSING.test(errorMessage(error.cause));
 }

@@ -1,7 +1,7 @@
 import type { Timer } from "../../core/clock.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
-import type { RedisReply } from "./connection.ts";
+import type { RedisReply } from "./reply.ts";
 import { leaseLost, type RedisConsumer } from "./redis_consumer.ts";
 import { PULSE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
-import type { RedisArgument, RedisConnection, RedisReply } from "./connection.ts";
+import type { RedisConnection } from "./connection.ts";
+import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Keys } from "./keys.ts";
 import type { Lease } from "./lease.ts";
 import type { RedisConsumer } from "./redis_consumer.ts";

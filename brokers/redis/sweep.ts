@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import type { Broker } from "../../core/broker.ts";
 import { getLogger } from "../../core/logging.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
-import type { RedisReply } from "./connection.ts";
+import type { RedisReply } from "./reply.ts";
 import { EXPIRE, FORGET, LOCK, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
 import type { Session } from "./session.ts";
 

@@ -34,10 +34,10 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
-  /** Calls back when the clock has been moved that far. */
+  /** Calls back when the clock has been moved that far; never, if that is `Infinity`. */
   setTimer(callback: () => void, ms: number): Timer {
     const timer: PendingCall = { at: this.#now + Math.max(ms, 0), callback };
-    this.#timers.add(timer);
+    if (ms !== Infinity) this.#timers.add(timer);
     return timer;
   }
 

@@ -3,7 +3,7 @@ import { actor, Worker } from "@dq/dramatiq";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { after, test } from "../../support/test.ts";
-import { openOne, promoteAll, untilSorted } from "./promoting.ts";
+import { advanceUntil, openOne, promoteAll, untilSorted } from "./promoting.ts";
 import { sendFromPython } from "./python.ts";
 import { beat, eventually } from "./stage.ts";
 
@@ -89,8 +89,7 @@ test("RedisBroker.getQueueMessageCounts counts delayed messages, sorted or not",
   const receiving = receiveCount(consumer, 3);
   await untilSorted(stage, 3);
   assertEquals(await broker.getQueueMessageCounts("q"), counts);
-  await clock.advance(MINUTE);
-  const due = await receiving;
+  const due = await advanceUntil(clock, MINUTE, receiving);
   assertEquals(await broker.getQueueMessageCounts("q"), counts);
   await broker.enqueueDue(due[0]!);
   assertEquals(await broker.getQueueMessageCounts("q"), { ...counts, ready: 2, delayed: 2 });
@@ -104,8 +103,7 @@ test("RedisBroker.flush drops delayed messages, sorted or not, and what was clai
   const consumer = broker.consume("q.DQ", { prefetch: 10 });
   const receiving = receiveCount(consumer, 3);
   await untilSorted(stage, 3);
-  await clock.advance(MINUTE);
-  const due = await receiving;
+  const due = await advanceUntil(clock, MINUTE, receiving);
   await broker.flush("q");
   await broker.enqueueDue(due[0]!);
   await consumer.ack([due[0]!]);
@@ -121,8 +119,7 @@ test("RedisBroker dead-letters a delayed message that is not to be promoted, and
   const consumer = broker.consume("q.DQ", { prefetch: 10 });
   const receiving = receiveCount(consumer, 3);
   await untilSorted(stage, 3);
-  await clock.advance(MINUTE);
-  const [first, second] = await receiving;
+  const [first, second] = await advanceUntil(clock, MINUTE, receiving);
   await consumer.nack([first!]);
   await consumer.ack([second!]);
   const counts = { ready: 0, delayed: 1, unacknowledged: 0, dead: 1 };

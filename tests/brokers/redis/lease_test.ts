@@ -132,6 +132,7 @@ test("RedisBroker's worker starts nothing that others have taken over, and goes 
       await eventually("be at work", async () => {
         return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
       });
+      await monitor.untilWaiting(stage.key("q.DQ")); // Any command would renew its heartbeat.
       await beat(broker, clock);
       await takeOverFrom(broker, stage);
       await using consumer = other.consume("q", { prefetch: 3 });

@@ -116,6 +116,10 @@ test("RedisBroker.enqueue fails with the reason when Redis stays away, and works
   await using stage = new Stage(server);
   const port = await freePort();
   const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
+  const watched = stage.open({
+    connection: { sentinels: [{ host: "127.0.0.1", port }], name: "main" },
+  });
+  const unwatched = outcomeOf(watched.enqueue(work("q", "lost")));
   const failures = await Promise.all([
     outcomeOf(broker.enqueue(work("q", "lost"))),
     outcomeOf(broker.enqueueMany([work("q", "lost")], { delay: 1 })),
@@ -128,6 +132,7 @@ test("RedisBroker.enqueue fails with the reason when Redis stays away, and works
     assertEquals((failure.cause as { code?: string }).code, "ECONNREFUSED");
     assert(failure.message.includes("ECONNREFUSED"), failure.message);
   }
+  assertInstanceOf(await unwatched, ConnectionFailed);
   await using late = await startOwnRedis({ port });
   await broker.enqueue(work("q", "stored"));
   assertEquals(await late.command("LLEN", stage.key("q")), 1);

@@ -3,13 +3,16 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
 import { eventually, Stage } from "./stage.ts";
 
+/** For brokers whose clock is made to leap: that is not to cost them their lease. */
+export const LONG_LEASE = { heartbeatTimeout: 86_400_000 };
+
 /** A stage with a broker whose clock stands still. */
 export function openOne(
   server: RedisServer,
 ): { readonly clock: FakeClock; readonly stage: Stage; readonly broker: RedisBroker } {
   const clock = new FakeClock();
   const stage = new Stage(server);
-  return { clock, stage, broker: stage.open({ clock }) };
+  return { clock, stage, broker: stage.open({ clock, ...LONG_LEASE }) };
 }
 
 /** Waits until so many messages of the delay queue of "q" are sorted. */
@@ -17,6 +20,29 @@ export function untilSorted(stage: Stage, count: number): Promise<void> {
   return eventually("sort what is delayed", async () => {
     return await stage.command("ZCARD", stage.key("q.DQ.etas")) === count;
   });
+}
+
+/**
+ * Moves the clock until something has happened that waits for it.
+ *
+ * @param clock The clock.
+ * @param ms How far to move it at first; then it waits for timers that are set late.
+ * @param waiting What waits.
+ */
+export async function advanceUntil<T>(
+  clock: FakeClock,
+  ms: number,
+  waiting: Promise<T>,
+): Promise<T> {
+  let isOver = false;
+  const over = () => void (isOver = true);
+  waiting.then(over, over);
+  await clock.advance(ms);
+  await eventually("come to its time", async () => {
+    await clock.advance(0);
+    return isOver;
+  });
+  return await waiting;
 }
 
 /** Promotes what a consumer of a delay queue gives, as a worker does, until it is closed. */

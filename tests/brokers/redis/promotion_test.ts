@@ -3,7 +3,7 @@ import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/bro
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { after, test } from "../../support/test.ts";
-import { openOne, promoteAll, untilSorted } from "./promoting.ts";
+import { advanceUntil, LONG_LEASE, openOne, promoteAll, untilSorted } from "./promoting.ts";
 import { beat, eventually, Stage } from "./stage.ts";
 
 const server = await startRedis();
@@ -19,7 +19,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 test("RedisBroker promotes a message once, however many brokers compete for it", async () => {
   await using stage = new Stage(server);
   const clock = new FakeClock();
-  const brokers = numbers(10).map(() => stage.open({ clock }));
+  const brokers = numbers(10).map(() => stage.open({ clock, ...LONG_LEASE }));
   await brokers[0]!.enqueueMany(numbers(1_000).map((n) => work("q", n)), { delay: MINUTE });
   const consumers = brokers.map((broker) => broker.consume("q.DQ", { prefetch: 50 }));
   const promoting = consumers.map((consumer, i) => promoteAll(brokers[i]!, consumer));
@@ -43,22 +43,21 @@ test("RedisBroker promotes a message once, however many brokers compete for it",
 test("RedisBroker gives what was claimed and not promoted to others, and ignores who is late", async () => {
   const { clock, stage, broker: other } = openOne(server);
   await using _stage = stage;
-  const late = stage.open({ clock });
+  const late = stage.open({ clock, ...LONG_LEASE });
   await late.enqueueMany(numbers(5).map((n) => work("q", n)), { delay: MINUTE });
   const lateConsumer = late.consume("q.DQ", { prefetch: 5 });
   const receiving = receiveCount(lateConsumer, 5);
   await untilSorted(stage, 5);
-  await clock.advance(MINUTE);
-  const claimed = await receiving;
+  const claimed = await advanceUntil(clock, MINUTE, receiving);
 
   const consumer = other.consume("q.DQ", { prefetch: 5 });
   const again = receiveCount(consumer, 5);
   await beat(other, clock);
   assertEquals(await stage.ids("q"), []);
-  await clock.advance(LOAN);
-  assertEquals(firstArgs(await again).toSorted(), numbers(5));
-  await Promise.all((await again).map((message) => other.enqueueDue(message)));
-  await consumer.ack(await again);
+  const lent = await advanceUntil(clock, LOAN, again);
+  assertEquals(firstArgs(lent).toSorted(), numbers(5));
+  await Promise.all(lent.map((message) => other.enqueueDue(message)));
+  await consumer.ack(lent);
   const ids = await stage.ids("q");
   assertEquals(ids.length, 5);
 
@@ -74,13 +73,12 @@ test("RedisBroker gives what was claimed and not promoted to others, and ignores
 test("RedisBroker leaves a delayed message for others at once when its consumer closes", async () => {
   const { clock, stage, broker: other } = openOne(server);
   await using _stage = stage;
-  const broker = stage.open({ clock });
+  const broker = stage.open({ clock, ...LONG_LEASE });
   await broker.enqueue(work("q", "text"), { delay: MINUTE });
   const consumer = broker.consume("q.DQ");
   const receiving = receiveOne(consumer);
   await untilSorted(stage, 1);
-  await clock.advance(MINUTE);
-  assertEquals((await receiving).args, ["text"]);
+  assertEquals((await advanceUntil(clock, MINUTE, receiving)).args, ["text"]);
   await consumer.close();
   assertEquals((await receiveOne(other.consume("q.DQ"))).args, ["text"]);
 });
@@ -111,12 +109,7 @@ test("RedisBroker lets no far-future backlog hold up a nearer message", async ()
   await untilSorted(stage, 3_000);
   await broker.enqueue(work("q", "near"), { delay: MINUTE });
   await untilSorted(stage, 3_001);
-  await eventually("set its timer", async () => {
-    await broker.getQueueMessageCounts("q");
-    return clock.pendingTimers >= 2;
-  });
-  await clock.advance(MINUTE);
-  assertEquals((await receiving).args, ["near"]);
+  assertEquals((await advanceUntil(clock, MINUTE, receiving)).args, ["near"]);
 });
 
 test("RedisBroker lets no backlog in front of it hold up a nearer message, sent before any worker", async () => {
@@ -150,8 +143,7 @@ test("RedisBroker keeps the order of delayed messages of the same millisecond, s
   const consumer = broker.consume("q.DQ", { prefetch: 2_000 });
   const receiving = receiveCount(consumer, 1_700);
   await untilSorted(stage, 1_700);
-  await clock.advance(MINUTE);
-  assertEquals(firstArgs(await receiving), numbers(1_700));
+  assertEquals(firstArgs(await advanceUntil(clock, MINUTE, receiving)), numbers(1_700));
 });
 
 test("RedisBroker keeps the order of delayed messages of the same millisecond, sent one by one", async () => {
@@ -163,6 +155,5 @@ test("RedisBroker keeps the order of delayed messages of the same millisecond, s
     await broker.enqueue(work("q", n), { delay: MINUTE });
     await untilSorted(stage, n + 1);
   }
-  await clock.advance(MINUTE);
-  assertEquals(firstArgs(await receiving), numbers(20));
+  assertEquals(firstArgs(await advanceUntil(clock, MINUTE, receiving)), numbers(20));
 });

@@ -122,39 +122,29 @@ export class RedisConnection {
     keys: readonly string[],
     args: (again: boolean) => readonly RedisArgument[],
   ): Promise<RedisReply> {
-    const giveUpAt = performance.now() + PATIENCE;
     // The client of a cluster sends a command again that was cut off.
-    let again = isClusterSource(this.#source);
-    let reason: unknown;
-    for (let attempt = 0;; attempt++) {
-      try {
-        const call: Call = { isGivenUp: false };
-        const work = this.run(script, keys, args(again), call);
-        return await this.#withinTime(work, call, giveUpAt - performance.now(), script, reason);
-      } catch (error) {
-        const delay = retryDelay(attempt);
-        const left = giveUpAt - performance.now();
-        if (!mayPass(error) || this.#isClosed || left <= delay) throw error;
-        reason = error;
-        again = true;
-        await new Promise((resolve) => setTimeout(resolve, delay));
-      }
-    }
+    const mayRepeat = isClusterSource(this.#source);
+    return await this.#patiently(script.purpose, (again, call) => {
+      return this.run(script, keys, args(again || mayRepeat), call);
+    });
   }
 
   /**
-   * Runs one command once.
+   * Runs one command that changes nothing, and again while the server is away, for at most
+   * five seconds.
    *
    * @returns What the server answered.
    * @throws The same as {@linkcode RedisConnection.run}.
    */
   async command(name: string, ...args: RedisArgument[]): Promise<RedisReply> {
-    try {
-      const client = this.isUp ? this.#client! : await this.#whenUp(name);
-      return await this.#ask(client, name, ...args);
-    } catch (error) {
-      throw this.#explain(error, name);
-    }
+    return await this.#patiently(name, async (_again, call) => {
+      try {
+        const client = this.isUp ? this.#client! : await this.#whenUp(name, call);
+        return await this.#ask(client, name, ...args);
+      } catch (error) {
+        throw this.#explain(error, name);
+      }
+    });
   }
 
   /**
@@ -200,6 +190,29 @@ export class RedisConnection {
     }
   }
 
+  /** Does something, and again while the server is away, for at most five seconds. */
+  async #patiently(
+    purpose: string,
+    attempt: (again: boolean, call: Call) => Promise<RedisReply>,
+  ): Promise<RedisReply> {
+    const giveUpAt = performance.now() + PATIENCE;
+    let reason: unknown;
+    for (let attempts = 0;; attempts++) {
+      const call: Call = { isGivenUp: false };
+      const late = () => reason ?? this.#silence(purpose);
+      try {
+        const work = attempt(attempts > 0, call);
+        return await this.#withinTime(work, call, giveUpAt - performance.now(), late);
+      } catch (error) {
+        const delay = retryDelay(attempts);
+        const left = giveUpAt - performance.now();
+        if (!mayPass(error) || this.#isClosed || left <= delay) throw error;
+        reason = error;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+  }
+
   /**
    * Gives up what takes too long: the server is silent, or the connection not ready. One
    * that has many answers to give is waited for as long as they come.
@@ -208,8 +221,7 @@ export class RedisConnection {
     work: Promise<RedisReply>,
     call: Call,
     ms: number,
-    script: Script,
-    reason: unknown,
+    reason: () => unknown,
   ): Promise<RedisReply> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_resolve, reject) => {
@@ -218,13 +230,7 @@ export class RedisConnection {
           const { silence } = this.#watchdog;
           if (this.isUp && silence < ms) return wait(ms - silence);
           call.isGivenUp = true;
-          reject(
-            reason ??
-              new ConnectionFailed(
-                `Cannot ${script.purpose}: Redis did not answer within ${PATIENCE} ms`,
-                { cause: this.#lastError ?? new Error("the connection is silent") },
-              ),
-          );
+          reject(reason());
         }, left);
       };
       wait(ms);
@@ -235,6 +241,12 @@ export class RedisConnection {
       clearTimeout(timer);
       work.catch(() => {}); // nobody listens any more to one that is late
     }
+  }
+
+  #silence(purpose: string): ConnectionFailed {
+    const cause = this.#lastError ?? new Error("the connection is silent");
+    const text = `Cannot ${purpose}: Redis did not answer within ${PATIENCE} ms`;
+    return new ConnectionFailed(text, { cause });
   }
 
   /** A script goes as text first, so that commands after it find it in their order. */

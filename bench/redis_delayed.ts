@@ -12,10 +12,13 @@
  *     node bench/redis_delayed.ts
  *
  * `--arrangement steady` or `cold` does one of them only; with `--rate 10000` the worker that works
- * is sent no more than that in a second, instead of all that one process can send. Lateness is
- * from the eta to the first line of the actor. Memory is that of the worker's process by the
- * system's count (RSS), above what it was when the worker had sorted and run some thousand
- * messages and then nothing; garbage is collected before that and at the end, not in between.
+ * is sent no more than that in a second, instead of all that one process can send.
+ *
+ * Lateness is from the eta to the first line of the actor; beside it stand timers for the same
+ * times in a process that does nothing else, which the machine makes late, too. Memory is that of
+ * the worker's process by the system's count (RSS), above what it was when the worker had sorted
+ * and run some thousand messages and then nothing; garbage is collected before that and at the
+ * end, not in between.
  *
  * @module
  */
@@ -31,10 +34,14 @@ import { type Memory, WorkerProcess } from "./redis_delayed/worker_process.ts";
 
 type Arrangement = "steady" | "cold";
 
+/** When the actor of a message that was due began. */
+type Start = readonly [index: number, at: number];
+
 /** Who takes part. */
 interface Stage {
-  readonly redis: RedisServer;
   readonly worker: WorkerProcess;
+  /** Does nothing but set a timer for each message that is due, to see how late those are. */
+  readonly idler: WorkerProcess;
   readonly queue: DelayedQueue;
   readonly sender: DelayedSender;
 }
@@ -65,12 +72,13 @@ for (const arrangement of arrangements) await run(arrangement);
 async function run(arrangement: Arrangement): Promise<void> {
   await using redis = await startOwnRedis();
   await using worker = new WorkerProcess(redis.url);
+  await using idler = new WorkerProcess(redis.url);
   await using broker = new RedisBroker({ url: redis.url });
   const stage: Stage = {
-    redis,
     worker,
+    idler,
     queue: new DelayedQueue(redis, broker.namespace),
-    sender: new DelayedSender(broker),
+    sender: new DelayedSender(broker, (index, eta) => idler.expect(index, eta)),
   };
   const { queue, sender } = stage;
   const warm = await warmUp(redis, worker);
@@ -147,7 +155,7 @@ function reportSorting(start: number, { sortedAt, mostUnsorted }: Sorting): void
 
 /** Waits until the due ones from `first` on have run, and says how late they were. */
 async function reportLateness(
-  { worker, queue, sender: { etas } }: Stage,
+  { worker, idler, queue, sender: { etas } }: Stage,
   first: number,
   which: string,
   sortedAt?: number,
@@ -156,22 +164,26 @@ async function reportLateness(
   await delay(Math.max(lastEta - Date.now(), 0));
   await queue.watchRunning(later, lastEta + PATIENCE);
   const ran = (await worker.report()).due.filter(([index]) => index >= first);
-  const lateness = (isCounted: (eta: number) => boolean) =>
-    ran.filter(([index]) => isCounted(etas[index]!)).map(([index, at]) => at - etas[index]!)
-      .toSorted((a, b) => a - b);
-  const all = lateness(() => true);
+  const timers = (await idler.report()).due.filter(([index]) => index >= first);
+  const all = lateness(etas, ran);
   describe(`late, of those ${which}`, all);
   if (sortedAt !== undefined) {
-    describe("late, of those due before all was sorted", lateness((eta) => eta < sortedAt));
-    describe("late, of those due after", lateness((eta) => eta >= sortedAt));
+    const isEarly = ([index]: Start) => etas[index]! < sortedAt;
+    describe("  of those due before all was sorted", lateness(etas, ran.filter(isEarly)));
   }
+  describe("  beside it: timers of a process that does nothing else", lateness(etas, timers));
   budget("late, p99, ms", quantile(all, 0.99), LATENESS_BUDGET);
+}
+
+/** How late each began, from the least to the most. */
+function lateness(etas: readonly number[], starts: readonly Start[]): number[] {
+  return starts.map(([index, at]) => at - etas[index]!).toSorted((a, b) => a - b);
 }
 
 function describe(name: string, sorted: readonly number[]): void {
   if (sorted.length === 0) return;
   const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(sorted, share));
-  row(`${name}: ${sorted.length}`, `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`);
+  row(name, `${sorted.length}: p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`);
 }
 
 function quantile(sorted: readonly number[], share: number): number {
@@ -188,7 +200,7 @@ function reportMemory({ idle, peak: warmPeak }: Warm, peak: Memory, end: Memory)
   budget("growth of the worker, MB", (peak.rss - idle.rss) / 2 ** 20, MEMORY_BUDGET);
 }
 
-function isComplete(etas: readonly number[], ran: readonly [index: number, at: number][]): boolean {
+function isComplete(etas: readonly number[], ran: readonly Start[]): boolean {
   const indices = ran.map(([index]) => index).toSorted((a, b) => a - b);
   return indices.length === etas.length && indices.every((index, i) => index === i);
 }

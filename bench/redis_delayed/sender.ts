@@ -25,9 +25,14 @@ export class DelayedSender {
   readonly etas: number[] = [];
   readonly #due;
   readonly #later;
+  readonly #onDue: (index: number, eta: number) => void;
 
-  /** @param broker Where to. */
-  constructor(broker: RedisBroker) {
+  /**
+   * @param broker Where to.
+   * @param onDue Told of each message that is due soon, when it has been sent.
+   */
+  constructor(broker: RedisBroker, onDue: (index: number, eta: number) => void = () => {}) {
+    this.#onDue = onDue;
     const options = { broker, queueName: "delayed" };
     this.#due = actor(function due(_index: number): void {}, options);
     this.#later = actor(function later(_index: number): void {}, options);
@@ -56,7 +61,9 @@ export class DelayedSender {
       args: [index],
       delay: between(Math.min(SOONEST, within), within),
     });
-    this.etas[index] = message.options.eta!;
+    const eta = message.options.eta!;
+    this.etas[index] = eta;
+    this.#onDue(index, eta);
   }
 
   #sendLater(index: number): Promise<unknown> {

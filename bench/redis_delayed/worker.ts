@@ -2,8 +2,9 @@
  * The worker of `bench/redis_delayed.ts`, a process of its own so that its memory can be told from
  * that of the rest. It does as it is told, line by line: `work <namespace>` starts a worker
  * there, after ending the one before; `idle` ends it; `clean` collects garbage; `report` says
- * what has run. It answers each line with one of JSON, and adds lines on its memory. It ends
- * with its input.
+ * what has run. It answers each of these with a line of JSON, and adds lines on its memory.
+ * `expect <index> <eta>` is not answered: it sets a timer, in place of a message. It ends with its
+ * input.
  *
  * @module
  */
@@ -30,8 +31,12 @@ let ranLater = 0;
 
 setInterval(writeMemory, MEMORY_INTERVAL);
 for await (const line of createInterface({ input: process.stdin })) {
-  const [command, namespace] = line.split(" ");
-  if (command === "work") await work(namespace!);
+  const [command, ...args] = line.split(" ");
+  if (command === "expect") {
+    expect(Number(args[0]), Number(args[1]));
+    continue;
+  }
+  if (command === "work") await work(args[0]!);
   else if (command === "idle") await idle();
   else if (command === "clean") clean();
   if (command === "report") write({ kind: "report", due: ranDue, later: ranLater });
@@ -59,6 +64,10 @@ async function idle(): Promise<void> {
   await current?.worker.stop();
   await current?.broker.close();
   current = undefined;
+}
+
+function expect(index: number, eta: number): void {
+  setTimeout(() => ranDue.push([index, Date.now()]), eta - Date.now());
 }
 
 /** Collects garbage as well as this runtime lets us. */

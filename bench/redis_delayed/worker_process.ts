@@ -64,6 +64,11 @@ export class WorkerProcess implements AsyncDisposable {
     await this.#ask("idle");
   }
 
+  /** Sets a timer there, in place of a message. */
+  expect(index: number, eta: number): void {
+    this.#child.stdin!.write(`expect ${index} ${eta}\n`);
+  }
+
   /** Collects garbage. */
   async clean(): Promise<void> {
     await this.#ask("clean");

@@ -19,7 +19,8 @@ interface Batch {
 export class Acknowledgements {
   readonly #send: (ids: readonly string[]) => Promise<unknown>;
   #batch: Batch | undefined;
-  #isHeld = false;
+  /** Fetches under way. */
+  #fetches = 0;
 
   /**
    * Makes an empty collection.
@@ -41,26 +42,16 @@ export class Acknowledgements {
     if (batch === undefined) {
       batch = { ids: [], sent: Promise.withResolvers() };
       this.#batch = batch;
-      if (!this.#isHeld) this.#dispatchSoon(batch);
+      if (this.#fetches === 0) this.#dispatchSoon(batch);
     }
     for (const { id } of deliveries) batch.ids.push(id);
     if (batch.ids.length >= MAX_BATCH) this.#dispatch(batch);
     return batch.sent.promise;
   }
 
-  /** Keeps what is added from now on, for a fetch to take along. */
-  hold(): void {
-    this.#isHeld = true;
-  }
-
-  /** Sends what is kept, unless another fetch takes it along in this turn. */
-  release(): void {
-    this.#isHeld = false;
-    if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);
-  }
-
   /**
-   * Gives what there is to a fetch that takes it along.
+   * Gives what there is to a fetch that takes it along. What is added meanwhile waits for
+   * its end, and for another fetch in the same turn.
    *
    * @param fetch Fetches, and acknowledges the ids it is given.
    * @returns What the fetch gave.
@@ -68,29 +59,33 @@ export class Acknowledgements {
   async along<T>(fetch: (ids: readonly string[]) => Promise<T>): Promise<T> {
     const batch = this.#batch;
     this.#batch = undefined;
-    if (batch === undefined) return await fetch([]);
+    this.#fetches += 1;
     try {
-      const result = await fetch(batch.ids);
-      batch.sent.resolve();
+      const result = await fetch(batch?.ids ?? []);
+      batch?.sent.resolve();
       return result;
     } catch (error) {
       // The fetch may be given up; they may not. To acknowledge twice does no harm.
-      this.#dispatch(batch);
+      if (batch !== undefined) this.#dispatch(batch);
       throw error;
+    } finally {
+      this.#fetches -= 1;
+      if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);
     }
   }
 
   #dispatchSoon(batch: Batch): void {
     nextTurn().then(() => {
-      if (this.#batch === batch && !this.#isHeld) this.#dispatch(batch);
+      if (this.#batch === batch && this.#fetches === 0) this.#dispatch(batch);
     });
   }
 
   #dispatch(batch: Batch): void {
     if (this.#batch === batch) this.#batch = undefined;
+    const sent: Promise<unknown>[] = [];
     for (let i = 0; i < batch.ids.length; i += MAX_BATCH) {
-      const sent = this.#send(batch.ids.slice(i, i + MAX_BATCH));
-      sent.then(() => batch.sent.resolve(), batch.sent.reject);
+      sent.push(this.#send(batch.ids.slice(i, i + MAX_BATCH)));
     }
+    Promise.all(sent).then(() => batch.sent.resolve(), batch.sent.reject);
   }
 }

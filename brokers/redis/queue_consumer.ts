@@ -1,7 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
-import type { Acknowledgements } from "./acknowledgements.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
@@ -13,13 +12,24 @@ const ID_LENGTH = 36;
 /** A text with its id; nothing where the id has none. */
 type Entry = readonly [id: string, text: Buffer | null];
 
-/** Takes messages off a queue. */
+/**
+ * Takes messages off a queue. When a batch has arrived and there is room for another one,
+ * that is on its way before the first is even decoded, so that neither side waits.
+ */
 export class QueueConsumer extends RedisConsumer {
-  protected async fill(limit: number, acks: Acknowledgements): Promise<RedisDelivery[]> {
+  /** The fetch that nobody has asked for yet. */
+  #ahead: Promise<Entry[]> | undefined;
+
+  protected async fill(limit: number): Promise<RedisDelivery[]> {
     while (true) {
-      const entries = await acks.along((ids) =>
-        fetchEntries(this.session, this.queueName, limit, ids)
-      );
+      const fetching = this.#ahead ?? this.#fetch(limit);
+      this.#ahead = undefined;
+      const entries = await fetching;
+      const room = entries.length === 0 ? 0 : this.roomBeside(entries.length);
+      if (room > 0) {
+        this.#ahead = this.#fetch(room);
+        this.#ahead.catch(() => {}); // whoever asks next hears of it
+      }
       const deliveries: RedisDelivery[] = [];
       const early: RedisDelivery[] = [];
       for (const [id, text] of entries) {
@@ -30,6 +40,21 @@ export class QueueConsumer extends RedisConsumer {
       if (early.length > 0) await this.#postpone(early);
       if (deliveries.length > 0 || entries.length === 0) return deliveries;
     }
+  }
+
+  #fetch(limit: number): Promise<Entry[]> {
+    return this.acks.along((ids) => fetchEntries(this.session, this.queueName, limit, ids));
+  }
+
+  protected override get fetchUnderWay(): unknown {
+    return this.#ahead;
+  }
+
+  protected override async fetchedAhead(): Promise<RedisDelivery[]> {
+    const entries = await this.#ahead?.catch(() => []) ?? [];
+    return entries.flatMap(([id, text]) =>
+      text === null ? [] : [new RedisDelivery(decodeFromQueue(this.queueName, text), id)]
+    );
   }
 
   protected expectMore(): void {

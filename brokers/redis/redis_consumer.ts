@@ -47,6 +47,8 @@ export abstract class RedisConsumer extends Consumer {
   #filling: Promise<void> | undefined;
   #isWaiting = false;
   #isTurnEnding = false;
+  /** Whether who receives takes all there is room for. */
+  #takesAll = false;
   #failures = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
@@ -79,13 +81,8 @@ export abstract class RedisConsumer extends Consumer {
     this.#orphans = new Orphans(session, this.keys);
   }
 
-  /**
-   * Gets messages from the server: all it can get at once, up to `limit`.
-   *
-   * @param limit How many at most.
-   * @param acks What to acknowledge along the way, as far as it goes that way.
-   */
-  protected abstract fill(limit: number, acks: Acknowledgements): Promise<RedisDelivery[]>;
+  /** Gets messages from the server: all it can get at once, up to `limit`. */
+  protected abstract fill(limit: number): Promise<RedisDelivery[]>;
 
   /** Has `wakeUp` called when there may be something to get, or soon. */
   protected abstract expectMore(): void;
@@ -117,7 +114,9 @@ export abstract class RedisConsumer extends Consumer {
     while (!this.isClosed && !signal?.aborted) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
-      const room = Math.min(limit, this.#prefetch - this.#unsettled.size, MAX_BATCH);
+      const free = this.#prefetch - this.#unsettled.size;
+      this.#takesAll = limit >= free;
+      const room = Math.min(limit, free, MAX_BATCH);
       if (room > 0 && !this.#isWaiting && this.#filling === undefined) this.#fillSoon(room);
       await this.#changed.next();
     }
@@ -150,13 +149,45 @@ export abstract class RedisConsumer extends Consumer {
     if (this.#isWaiting && this.hasMore(pulse)) this.wakeUp();
     const held = this.#unsettled.size +
       this.#settling.values().reduce((sum, batch) => sum + batch.length, 0);
-    this.#orphans.look(pulse.unacknowledged > held, this.#filling, () => this.#heldIds());
+    const fetch = this.fetchUnderWay ?? this.#filling;
+    this.#orphans.look(pulse.unacknowledged > held, fetch, () => this.#heldIds());
   }
 
   /** Fails it: what it gave is no longer its own. */
   fail(error: unknown): void {
     this.#error ??= error;
     this.#wake();
+  }
+
+  /** What fetches take along. */
+  protected get acks(): Acknowledgements {
+    return this.#acks;
+  }
+
+  /** What was fetched, and nobody has asked for yet. */
+  protected fetchedAhead(): Promise<RedisDelivery[]> {
+    return Promise.resolve([]);
+  }
+
+  /** The fetch that may bring messages which nobody has at hand. */
+  protected get fetchUnderWay(): unknown {
+    return undefined;
+  }
+
+  /**
+   * Tells how many messages may be fetched before anybody asks for them: half of the
+   * prefetch or more, or none; and none for those who do not take all there is room for.
+   *
+   * @param arrived How many messages have just arrived.
+   */
+  protected roomBeside(arrived: number): number {
+    if (!this.#takesAll || this.isClosed || this.#signal?.aborted) return 0;
+    const room = Math.min(this.#prefetch - this.#unsettled.size - arrived, MAX_BATCH);
+    return this.#isHalf(room) ? room : 0;
+  }
+
+  #isHalf(room: number): boolean {
+    return room * 2 >= Math.min(this.#prefetch, MAX_BATCH);
   }
 
   /** Takes messages out for good. */
@@ -194,7 +225,7 @@ export abstract class RedisConsumer extends Consumer {
    * With less it waits for what else becomes free in this turn.
    */
   #fillSoon(room: number): void {
-    if (room * 2 >= Math.min(this.#prefetch, MAX_BATCH)) this.#filling = this.#fill(room);
+    if (this.#isHalf(room)) this.#filling = this.#fill(room);
     else if (!this.#isTurnEnding) {
       this.#isTurnEnding = true;
       nextTurn().then(() => {
@@ -208,9 +239,8 @@ export abstract class RedisConsumer extends Consumer {
 
   async #fill(limit: number): Promise<void> {
     this.session.consumers.add(this);
-    this.#acks.hold();
     try {
-      const deliveries = await this.fill(limit, this.#acks);
+      const deliveries = await this.fill(limit);
       this.#failures = 0;
       for (const delivery of deliveries) this.#unsettled.add(delivery);
       if (this.#ready.length === 0) this.#ready = deliveries;
@@ -226,7 +256,6 @@ export abstract class RedisConsumer extends Consumer {
         this.#retryTimer = setTimeout(this.wakeUp, retryDelay(this.#failures++));
       }
     }
-    this.#acks.release();
     this.#filling = undefined;
     this.#wake();
   }
@@ -239,6 +268,7 @@ export abstract class RedisConsumer extends Consumer {
     try {
       // What is on its way here would otherwise stay with this broker.
       await this.#filling;
+      for (const delivery of await this.fetchedAhead()) this.#unsettled.add(delivery);
       const left = Array.from(this.#unsettled).sort((a, b) => a.order - b.order);
       this.#take(left);
       await this.giveBack(left);

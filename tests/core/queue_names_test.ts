@@ -11,14 +11,14 @@ import { test } from "../support/test.ts";
 const NAMES: readonly (readonly [string, string, string, string])[] = [
   ["default", "default.DQ", "default.XQ", "default"],
   ["default.DQ", "default.DQ", "default.XQ", "default"],
-  ["default.XQ", "default.XQ.DQ", "default.XQ", "default"],
+  ["default.XQ", "default.DQ", "default.XQ", "default"],
   ["a.b-c_1", "a.b-c_1.DQ", "a.b-c_1.XQ", "a.b-c_1"],
   ["a.DQ.b", "a.DQ.b.DQ", "a.DQ.b.XQ", "a.DQ.b"],
   ["aDQ", "aDQ.DQ", "aDQ.XQ", "aDQ"],
   ["a.dq", "a.dq.DQ", "a.dq.XQ", "a.dq"],
 ];
 
-test("delayQueueName adds .DQ once", () => {
+test("delayQueueName replaces .XQ, and adds .DQ once", () => {
   for (const [name, delay] of NAMES) assertEquals(delayQueueName(name), delay);
 });
 

@@ -163,6 +163,39 @@ test("RedisBroker promotes delayed messages when Redis has been out of memory", 
   assertEquals(ran.toSorted((a, b) => a - b), numbers(20));
 });
 
+test("RedisBroker keeps acknowledgements until Redis takes writes again, and runs nothing twice", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  const gate = Promise.withResolvers<void>();
+  const ran: number[] = [];
+  actor(async (n: number) => {
+    ran.push(n);
+    await gate.promise;
+    if (n === 2) throw new Error("It fails");
+  }, { broker, queueName: "q", actorName: "work", maxRetries: 0 });
+  await broker.enqueueMany(numbers(4).map((n) => work("q", n)));
+  await withEnvironment(RESTARTS_SOON, async () => {
+    await using worker = new Worker(broker);
+    await worker.start();
+    await eventually("be at work", () => Promise.resolve(ran.length === 4));
+    const before = await errorsOf("NOREPLICAS");
+    await server.command("CONFIG", "SET", "min-replicas-to-write", 1);
+    try {
+      await assertRefused(broker.enqueue(work("q", 4)), /NOREPLICAS/);
+      gate.resolve();
+      await eventually("be refused", async () => await errorsOf("NOREPLICAS") >= before + 5);
+    } finally {
+      await server.command("CONFIG", "SET", "min-replicas-to-write", 0);
+    }
+    await eventually("acknowledge", async () => await stage.held(broker.brokerId, "q") === 0);
+    await broker.enqueue(work("q", 5));
+    await broker.join("q");
+    await worker.stop();
+  });
+  assertEquals(ran, [0, 1, 2, 3, 5]);
+  assertEquals((await broker.getQueueMessageCounts("q")).dead, 1);
+});
+
 /** Runs something while Redis is a replica of nobody. */
 async function asReplica(run: () => Promise<void>): Promise<void> {
   await server.command("REPLICAOF", "127.0.0.1", 1);

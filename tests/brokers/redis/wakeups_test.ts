@@ -4,6 +4,7 @@ import { FETCH, PULSE } from "../../../brokers/redis/scripts.ts";
 import { firstArgs, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Monitor, runsOf } from "./monitor.ts";
+import { advanceUntil } from "./promoting.ts";
 import { sendFromPython } from "./python.ts";
 import { beat, eventually, Stage, startForFile, untilTracking } from "./stage.ts";
 
@@ -66,9 +67,7 @@ test("RedisBroker is woken by a delayed message of a Python producer", async () 
   await untilTracking(server);
   await sendFromPython(stage, "q.DQ", ["late"], clock.now() + 60_000);
   await eventually("sort it", async () => (await stage.ids("q.DQ")).length === 0);
-  await eventually("set a timer", () => Promise.resolve(clock.pendingTimers > 0));
-  await clock.advance(60_000);
-  assertEquals(firstArgs(await receiving), ["late"]);
+  assertEquals(firstArgs(await advanceUntil(clock, 60_000, receiving)), ["late"]);
 });
 
 test("RedisBroker is woken again after the connections that tell it were cut", async () => {

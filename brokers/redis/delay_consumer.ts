@@ -38,8 +38,8 @@ export class DelayConsumer extends RedisConsumer {
   };
 
   protected async fill(limit: number): Promise<RedisDelivery[]> {
-    const undecodable = this.#hasArrivals ? await this.#sort(limit) : [];
-    if (undecodable.length === limit) return undecodable;
+    const undecodable = this.#hasArrivals ? await this.#sort() : [];
+    if (undecodable.length >= limit) return undecodable;
     return [...undecodable, ...await this.#claim(limit - undecodable.length)];
   }
 
@@ -81,9 +81,9 @@ export class DelayConsumer extends RedisConsumer {
   }
 
   /** Sorts arrivals. @returns What cannot be sorted: data that is no message. */
-  async #sort(limit: number): Promise<RedisDelivery[]> {
+  async #sort(): Promise<RedisDelivery[]> {
     const { queue, messages, etas, unacknowledged } = this.keys;
-    const batch = Math.min(limit, this.#unsorted > BACKLOG ? MAX_BATCH : SORT_BATCH);
+    const batch = this.#unsorted > BACKLOG ? MAX_BATCH : SORT_BATCH;
     const args = [batch, this.#fromEnd ? "RPOP" : "LPOP"];
     const reply = await runOnce(this.session, SORT, [queue, messages, etas, unacknowledged], args);
     const [left, strange] = reply as [number, Buffer[]];

@@ -2,12 +2,10 @@ import type { Buffer } from "node:buffer";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { RedisDelivery } from "./delivery.ts";
+import { splitIds } from "./joined.ts";
 import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
-
-/** How long a UUID is. */
-const ID_LENGTH = 36;
 
 /** A text with its id; nothing where the id has none. */
 type Entry = readonly [id: string, text: Buffer | null];
@@ -103,18 +101,6 @@ export async function fetchEntries(
   const [ids, texts] = reply as [Buffer | Buffer[], (Buffer | null)[]];
   const split = ids instanceof Array ? ids.map(String) : splitIds(ids);
   return texts.map((text, i) => [split[i]!, text]);
-}
-
-/** Cuts ids of the usual length apart. */
-function splitIds(joined: Buffer): string[] {
-  const text = joined.toString();
-  const isAscii = text.length === joined.length;
-  const ids: string[] = [];
-  for (let i = 0; i < joined.length; i += ID_LENGTH) {
-    const end = i + ID_LENGTH;
-    ids.push(isAscii ? text.slice(i, end) : joined.subarray(i, end).toString());
-  }
-  return ids;
 }
 
 function isEarly(message: RedisDelivery, { clock }: Session): boolean {

@@ -10,6 +10,7 @@ import { RedisConnection } from "./connection.ts";
 import { toArgument } from "./reply.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
 import { DueDelivery } from "./delivery.ts";
+import { joined } from "./joined.ts";
 import { Keys } from "./keys.ts";
 import { Lease } from "./lease.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
@@ -256,14 +257,13 @@ export class RedisBroker extends Broker {
     let outbox = this.#outboxes.get(queueName);
     if (outbox === undefined) {
       const { queue, messages } = this.#session.keys.of(queueName);
-      outbox = new Outbox(
-        2,
-        (args) =>
-          runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
-            again ? 1 : 0,
-            ...args,
-          ]),
-      );
+      outbox = new Outbox(2, (args) => {
+        const entries = joined(args);
+        return runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
+          again ? 1 : 0,
+          ...entries,
+        ]);
+      });
       this.#outboxes.set(queueName, outbox);
     }
     return outbox;

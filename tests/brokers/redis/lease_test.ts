@@ -93,10 +93,10 @@ test("RedisBroker fails its consumers when others have taken over, and goes on w
 
   await beat(broker, clock);
 
+  assert(lost.isLost && delayed.isLost);
   for (const outcome of await outcomes) {
     assert(outcome.status === "rejected" && outcome.reason instanceof ConnectionClosed);
   }
-  assert(lost.isLost && delayed.isLost);
   await assertRejects(() => lost.receive(1), ConnectionClosed, '"q"');
   await lost.ack(messages);
   await lost.close();
@@ -127,7 +127,7 @@ test("RedisBroker's worker starts nothing that others have taken over, and goes 
   await withEnvironment(
     { dramatiq_queue_prefetch: "3", dramatiq_restart_delay: "10" },
     async () => {
-      await using worker = new Worker(broker, { concurrency: 1 });
+      await using worker = new Worker(broker, { concurrency: 1, timeout: 1_000 });
       await worker.start();
       await eventually("be at work", async () => {
         return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
@@ -172,7 +172,7 @@ test("RedisBroker's worker starts nothing when no heartbeat got through for too 
   await withEnvironment(
     { dramatiq_queue_prefetch: "3", dramatiq_restart_delay: "10" },
     async () => {
-      await using worker = new Worker(broker, { concurrency: 1 });
+      await using worker = new Worker(broker, { concurrency: 1, timeout: 1_000 });
       await worker.start();
       await eventually("be at work", async () => {
         return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
@@ -196,6 +196,26 @@ test("RedisBroker's worker starts nothing when no heartbeat got through for too 
   const other = stage.open(NO_PULSE);
   const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
   assertEquals(unacknowledged + ready, 0);
+});
+
+test("RedisBroker fails its consumers when no heartbeat got through for too long", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
+  const consumer = broker.consume("q");
+  const receiving = consumer.receive(1);
+  receiving.catch(() => {});
+  await broker.getQueueMessageCounts("q");
+  await beat(broker, clock);
+  proxy.refuse();
+  await proxy.cut();
+  await clock.advance(MINUTE - 1_000);
+  assert(!consumer.isLost);
+  await clock.advance(2_000);
+  assert(consumer.isLost);
+  await assertRejects(() => receiving, ConnectionClosed, '"q"');
+  await proxy.accept();
 });
 
 test("RedisBroker keeps its lease as long as its heartbeat gets through", async () => {

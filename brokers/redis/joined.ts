@@ -1,0 +1,48 @@
+import { Buffer } from "node:buffer";
+import type { RedisArgument } from "./reply.ts";
+
+/** How long a UUID is. */
+export const ID_LENGTH = 36;
+/** How many messages are worth the effort. */
+const ENOUGH = 8;
+
+/**
+ * Joins the ids and texts of many messages to three pieces. The client looks at each
+ * argument several times, and that is a third of what sending costs it.
+ *
+ * @param entries Id and text of each message.
+ * @returns All ids, the lengths of all texts and all texts; or the entries as they are, if
+ *   they are few, or not all ASCII, which a script can cut apart.
+ */
+export function joined(entries: readonly RedisArgument[]): readonly RedisArgument[] {
+  if (entries.length < 2 * ENOUGH) return entries;
+  const ids: string[] = [];
+  const texts: string[] = [];
+  const lengths: number[] = [];
+  for (let i = 0; i < entries.length; i += 2) {
+    const [id, text] = [entries[i] as string, entries[i + 1]];
+    if (typeof text !== "string" || id.length !== ID_LENGTH) return entries;
+    ids.push(id);
+    texts.push(text);
+    lengths.push(text.length);
+  }
+  const allIds = ids.join("");
+  const allTexts = texts.join("");
+  return isAscii(allIds) && isAscii(allTexts) ? [allIds, lengths.join(), allTexts] : entries;
+}
+
+/** Cuts ids of the usual length apart. */
+export function splitIds(joined: Buffer): string[] {
+  const text = joined.toString();
+  const isPlain = text.length === joined.length;
+  const ids: string[] = [];
+  for (let i = 0; i < joined.length; i += ID_LENGTH) {
+    const end = i + ID_LENGTH;
+    ids.push(isPlain ? text.slice(i, end) : joined.subarray(i, end).toString());
+  }
+  return ids;
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length;
+}

@@ -27,7 +27,7 @@
  * message before. Commands: those that an idle worker sends, as MONITOR shows them, without
  * those that scripts call on the server.
  *
- *     npm ci --omit=optional --prefix bench/peers
+ *     npm install --omit=optional --prefix bench/peers
  *     deno run -A bench/redis.ts [--messages 100000] [--latencies 0,1,2] [--runs 3]
  *       [--rows serial,enqueue,process,pickup,idle] [--contestants bare,ours,bullmq]
  *       [--backlog] [--backlogs 10000,1000000] [--batch 1000]

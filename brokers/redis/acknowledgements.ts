@@ -69,9 +69,23 @@ export class Acknowledgements {
       if (batch !== undefined) this.#dispatch(batch);
       throw error;
     } finally {
-      this.#fetches -= 1;
-      if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);
+      this.#fetchEnded();
     }
+  }
+
+  /**
+   * Says that a fetch begins at the end of this turn, for which to wait.
+   *
+   * @returns What to call when it has begun.
+   */
+  fetchComing(): () => void {
+    this.#fetches += 1;
+    return () => this.#fetchEnded();
+  }
+
+  #fetchEnded(): void {
+    this.#fetches -= 1;
+    if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);
   }
 
   #dispatchSoon(batch: Batch): void {

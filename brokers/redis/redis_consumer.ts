@@ -17,6 +17,9 @@ import type { Script } from "./script.ts";
 import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
 import { runOnce, runPatiently, type Session } from "./session.ts";
 
+/** How many messages make two batches that are worth it. */
+const SMALL_PREFETCH = 64;
+
 /** What a pulse found out about the queue of a consumer. */
 export interface QueuePulse {
   /** How many messages are on the queue. */
@@ -175,19 +178,25 @@ export abstract class RedisConsumer extends Consumer {
   }
 
   /**
-   * Tells how many messages may be fetched before anybody asks for them: half of the
-   * prefetch or more, or none; and none for those who do not take all there is room for.
+   * Tells how many messages may be fetched before anybody asks for them: a batch, or none;
+   * and none for those who do not take all there is room for.
    *
    * @param arrived How many messages have just arrived.
    */
   protected roomBeside(arrived: number): number {
     if (!this.#takesAll || this.isClosed || this.#signal?.aborted) return 0;
     const room = Math.min(this.#prefetch - this.#unsettled.size - arrived, MAX_BATCH);
-    return this.#isHalf(room) ? room : 0;
+    return this.#isBatch(room) ? room : 0;
   }
 
-  #isHalf(room: number): boolean {
-    return room * 2 >= Math.min(this.#prefetch, MAX_BATCH);
+  /**
+   * Whether there is room for a batch: half of the prefetch, while the worker is busy with
+   * the other half. A small prefetch is fetched as a whole: two small batches cost more
+   * than is won by having both sides work at the same time.
+   */
+  #isBatch(room: number): boolean {
+    const all = Math.min(this.#prefetch, MAX_BATCH);
+    return room >= (all < SMALL_PREFETCH ? all : all / 2);
   }
 
   /** Takes messages out for good. */
@@ -221,20 +230,26 @@ export abstract class RedisConsumer extends Consumer {
   }
 
   /**
-   * With half of the prefetch free it fetches at once, and runs the other half meanwhile.
-   * With less it waits for what else becomes free in this turn.
+   * With room for a batch it fetches at once. With less it waits for what else becomes free
+   * in this turn.
    */
   #fillSoon(room: number): void {
-    if (this.#isHalf(room)) this.#filling = this.#fill(room);
+    if (this.#isBatch(room)) this.#filling = this.#fill(room);
     else if (!this.#isTurnEnding) {
       this.#isTurnEnding = true;
+      const begun = this.#acks.fetchComing();
       nextTurn().then(() => {
         this.#isTurnEnding = false;
-        const roomNow = Math.min(this.#prefetch - this.#unsettled.size, MAX_BATCH);
-        if (this.isClosed || this.#signal?.aborted || this.#isWaiting) return;
-        if (roomNow > 0) this.#filling ??= this.#fill(roomNow);
+        this.#fillAtTurnEnd();
+        begun();
       });
     }
+  }
+
+  #fillAtTurnEnd(): void {
+    if (this.isClosed || this.#signal?.aborted || this.#isWaiting) return;
+    const room = Math.min(this.#prefetch - this.#unsettled.size, MAX_BATCH);
+    if (room > 0) this.#filling ??= this.#fill(room);
   }
 
   async #fill(limit: number): Promise<void> {

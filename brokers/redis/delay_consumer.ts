@@ -8,7 +8,7 @@ import { runOnce } from "./session.ts";
 
 /** How many messages are sorted at once: Redis is busy with that for about a millisecond. */
 const SORT_BATCH = 200;
-/** How many messages are a backlog. Their sorting must keep up with somebody's sending. */
+/** How many messages are a backlog. */
 const BACKLOG = 5_000;
 /** Milliseconds after which a message that is due and was not promoted is anybody's again. */
 const LOAN = 5_000;
@@ -28,6 +28,8 @@ export class DelayConsumer extends RedisConsumer {
   #hasArrivals = true;
   #nextEta = Infinity;
   #timer: Timer | undefined;
+  /** How many messages to sort next: more while the backlog grows. */
+  #batch = SORT_BATCH;
   /** Messages on the delay queue, when it was last looked at. */
   #unsorted = 0;
   /** Whether the next arrivals are taken from the end of the delay queue. */
@@ -83,10 +85,14 @@ export class DelayConsumer extends RedisConsumer {
   /** Sorts arrivals. @returns What cannot be sorted: data that is no message. */
   async #sort(): Promise<RedisDelivery[]> {
     const { queue, messages, etas, unacknowledged } = this.keys;
-    const batch = this.#unsorted > BACKLOG ? MAX_BATCH : SORT_BATCH;
-    const args = [batch, this.#fromEnd ? "RPOP" : "LPOP"];
+    const args = [this.#batch, this.#fromEnd ? "RPOP" : "LPOP"];
     const reply = await runOnce(this.session, SORT, [queue, messages, etas, unacknowledged], args);
     const [left, strange] = reply as [number, Buffer[]];
+    // Sorting must keep up with somebody's sending; as soon as it does, others come first.
+    const grows = left > BACKLOG && left >= this.#unsorted;
+    this.#batch = grows
+      ? Math.min(this.#batch * 2, MAX_BATCH)
+      : Math.max(this.#batch >> 1, SORT_BATCH);
     this.#unsorted = left;
     this.#hasArrivals = left > 0;
     // What was sent just now may be due before all of a backlog is sorted.

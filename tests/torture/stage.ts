@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
@@ -58,6 +57,7 @@ export class Stage implements AsyncDisposable {
   readonly incidents: Incident[] = [];
   /** The server, to be asked without a proxy. */
   readonly server: RedisServer;
+  /** For journals and output: that of the server, which goes when this process goes. */
   readonly #folder: string;
   readonly #places: Place[] = [];
   /** Milliseconds since the epoch after which nothing is waited for. */
@@ -67,9 +67,9 @@ export class Stage implements AsyncDisposable {
   #restarted: Promise<void> = Promise.resolve();
   readonly #killed: Set<string> = new Set();
 
-  private constructor(server: RedisServer, folder: string, deadline: number) {
+  private constructor(server: RedisServer, deadline: number) {
     this.server = server;
-    this.#folder = folder;
+    this.#folder = server.folder;
     this.#deadline = deadline;
   }
 
@@ -80,8 +80,7 @@ export class Stage implements AsyncDisposable {
    * @param deadline Milliseconds since the epoch after which nothing is waited for.
    */
   static async open(appendonly: boolean, deadline: number): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), "dramatiq-torture-"));
-    return new Stage(await startOwnRedis({ appendonly }), folder, deadline);
+    return new Stage(await startOwnRedis({ appendonly }), deadline);
   }
 
   /** Starts a process in a new place. */
@@ -170,7 +169,6 @@ export class Stage implements AsyncDisposable {
       await link[Symbol.asyncDispose]();
     }));
     await this.server.stop();
-    await rm(this.#folder, { recursive: true, force: true });
   }
 
   #start(placeName: string, { program, told }: Role, link: TcpProxy, generation: number): Member {

@@ -112,14 +112,16 @@ test("RedisBroker goes on by itself after its connections were half-open", async
   await worker.stop();
 });
 
-test("RedisBroker.enqueue fails with the reason when Redis stays away, and works when it is back", async () => {
+test("RedisBroker.enqueue fails with the reason when Redis stays away, and then never happens", async () => {
   await using stage = new Stage(server);
   const port = await freePort();
   const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
-  const watched = stage.open({
-    connection: { sentinels: [{ host: "127.0.0.1", port }], name: "main" },
-  });
-  const unwatched = outcomeOf(watched.enqueue(work("q", "lost")));
+  const connection = { sentinels: [{ host: "127.0.0.1", port }], name: "main" };
+  const watched = outcomeOf(stage.open({ connection }).enqueue(work("q", "lost")));
+  await using proxy = await startProxy(server);
+  proxy.freeze();
+  const silent = stage.open({ url: urlOf(proxy) });
+  const unanswered = outcomeOf(silent.enqueue(work("q", "lost")));
   const failures = await Promise.all([
     outcomeOf(broker.enqueue(work("q", "lost"))),
     outcomeOf(broker.enqueueMany([work("q", "lost")], { delay: 1 })),
@@ -132,10 +134,16 @@ test("RedisBroker.enqueue fails with the reason when Redis stays away, and works
     assertEquals((failure.cause as { code?: string }).code, "ECONNREFUSED");
     assert(failure.message.includes("ECONNREFUSED"), failure.message);
   }
-  assertInstanceOf(await unwatched, ConnectionFailed);
+  assertInstanceOf(await watched, ConnectionFailed);
+  assertInstanceOf(await unanswered, ConnectionFailed);
+
+  // What is back finds nothing of it: it was never sent, and nobody waits for it.
   await using late = await startOwnRedis({ port });
   await broker.enqueue(work("q", "stored"));
   assertEquals(await late.command("LLEN", stage.key("q")), 1);
+  proxy.thaw();
+  await silent.enqueue(work("q", "stored"));
+  assertEquals(await stage.firstArgs("q"), ["stored"]);
   await broker.close();
 });
 

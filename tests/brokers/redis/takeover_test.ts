@@ -208,8 +208,6 @@ test("RedisBroker goes on past ids without a message, and drops them", async () 
 test("RedisBroker keeps its heartbeat over its close while holes are with it, for others to sweep", async () => {
   const { clock, stage, one, two } = openTwo();
   await using _stage = stage;
-  one.declareQueue("q");
-  two.declareQueue("q");
   await stage.command("RPUSH", stage.key("q"), "hole");
   const consumer = one.consume("q");
   const receiving = consumer.receive(1);

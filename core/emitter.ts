@@ -24,6 +24,7 @@ const HOOKS: Record<HookName, true> = {
   beforeEnqueue: true,
   afterEnqueue: true,
   beforeDelayMessage: true,
+  afterDelayMessage: true,
   beforeProcessMessage: true,
   afterProcessMessage: true,
   afterSkipMessage: true,

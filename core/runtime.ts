@@ -12,6 +12,7 @@ interface DenoNamespace {
 }
 
 interface NodeProcess {
+  pid: number;
   env: Record<string, string | undefined>;
 }
 
@@ -70,6 +71,11 @@ export function readEnvironmentNumber(name: string, fallback: number): number {
     );
   }
   return number;
+}
+
+/** @returns The number that the system knows this process by. */
+export function processId(): number {
+  return globals.process!.pid; // Deno has one, too
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
+import type { SkipMessage } from "../core/errors.ts";
+import type { WorkerLost } from "../core/interrupt.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { ResultSource } from "../core/result_source.ts";
@@ -103,6 +105,11 @@ export interface Middleware {
   afterEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
   /** When a worker has received a delayed message, before it puts it on its queue. */
   beforeDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /**
+   * After a delayed message was put on its queue, or given back because it could not
+   * be. Each `beforeDelayMessage` is followed by it. Python has no such hook.
+   */
+  afterDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** Before the actor runs. After `message.fail()` it does not run. */
   beforeProcessMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** After the actor ran, or failed. */
@@ -114,8 +121,17 @@ export interface Middleware {
   /**
    * After a message was skipped, or given back to its queue unfinished. Each
    * `beforeProcessMessage` is followed by either this or `afterProcessMessage`.
+   *
+   * @param broker The broker.
+   * @param message What was skipped.
+   * @param reason What a middleware or the actor threw to have it skipped; `WorkerLost`
+   *   for one that was given back and will run again.
    */
-  afterSkipMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  afterSkipMessage?(
+    broker: Broker,
+    message: MessageProxy,
+    reason: SkipMessage | WorkerLost,
+  ): void | Promise<void>;
 
   /** After the command line started a worker process. */
   afterProcessBoot?(broker: Broker): void | Promise<void>;

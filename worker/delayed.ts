@@ -33,6 +33,12 @@ export async function moveDelayed(
       about(message, error),
     );
   }
+  await move(broker, message, settlement);
+  const after = broker.emit("afterDelayMessage", message);
+  if (after !== undefined) await after;
+}
+
+async function move(broker: Broker, message: MessageProxy, settlement: Settlement): Promise<void> {
   if (settlement.isStale) return; // it is delivered again
   try {
     await broker.enqueueDue(message);

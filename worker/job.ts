@@ -172,7 +172,7 @@ export class Job implements Run, RosterItem {
       : message.failed
       ? "skippedAndFailed"
       : "skipped";
-    const after = this.#employer.broker.emit("afterSkipMessage", message);
+    const after = this.#employer.broker.emit("afterSkipMessage", message, reason);
     if (after === undefined) return this.#end(outcome);
     after.then(() => this.#end(outcome));
   }

@@ -16,14 +16,16 @@ export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) throw new AssertionError({ message: msg, actual: expr, expected: true });
 }
 
+// The `!` below: Node's own types know no message that is `undefined`; Node does.
+
 /** Makes sure that two values are deeply equal. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  assertStrict.deepEqual(actual, expected, msg);
+  assertStrict.deepEqual(actual, expected, msg!);
 }
 
 /** Makes sure that two values are not deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  assertStrict.notDeepEqual(actual, expected, msg);
+  assertStrict.notDeepEqual(actual, expected, msg!);
 }
 
 /** Makes sure that two values are the same one. */
@@ -32,12 +34,12 @@ export function assertStrictEquals<T>(
   expected: T,
   msg?: string,
 ): asserts actual is T {
-  assertStrict.equal(actual, expected, msg);
+  assertStrict.equal(actual, expected, msg!);
 }
 
 /** Makes sure that two values are not the same one. */
 export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
-  assertStrict.notEqual(actual, expected, msg);
+  assertStrict.notEqual(actual, expected, msg!);
 }
 
 /** Makes sure that a value is neither null nor undefined. */
@@ -65,7 +67,7 @@ export function assertStringIncludes(actual: string, expected: string, msg?: str
 
 /** Makes sure that a text matches. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
-  assertStrict.match(actual, expected, msg);
+  assertStrict.match(actual, expected, msg!);
 }
 
 /** Makes sure that a number is greater. */

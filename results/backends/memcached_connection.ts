@@ -1,0 +1,244 @@
+import type { Buffer } from "node:buffer";
+import type { Encoded } from "../../core/encoder.ts";
+import { ConnectionFailed } from "../../core/errors.ts";
+import { type MemcachedAddress, MemcachedLink } from "./memcached_link.ts";
+import {
+  countingExtras,
+  countOf,
+  type MemcachedReply,
+  OPCODES,
+  STATUSES,
+  storingExtras,
+  toExpiry,
+} from "./memcached_protocol.ts";
+
+/** Where a memcached is. */
+export interface MemcachedOptions {
+  /**
+   * `host:port`, or `host` for port 11211. With several, each key lives on one of them:
+   * the one that libmemcached chooses, and Python with it.
+   *
+   * @default {"127.0.0.1:11211"}
+   */
+  servers?: string | readonly string[];
+  /** For a server that asks for one (SASL). */
+  username?: string;
+  /** The password that goes with it. */
+  password?: string;
+}
+
+/** How something is stored. */
+export interface StoringOptions {
+  /** Milliseconds after which it is gone, rounded up to seconds. @default {Infinity} */
+  ttl?: number;
+  /** What clients tell types by; see {@linkcode INTEGER_FLAGS}. @default {0} Bytes. */
+  flags?: number;
+}
+
+/** What stands under a key. */
+export interface MemcachedItem {
+  readonly value: Buffer;
+  readonly flags: number;
+}
+
+/**
+ * What pylibmc marks integers with, which it stores as text.
+ *
+ * Source: `flags_read_by_pylibmc` in `tests/vectors/results.json`.
+ */
+export const INTEGER_FLAGS = 4;
+
+/** What memcached takes, in bytes. */
+const MAX_KEY_LENGTH = 250;
+const DEFAULT_SERVER = "127.0.0.1:11211";
+
+/**
+ * Connections to one or more memcacheds: one for each, opened when first used, and again
+ * after it was lost. The backends of results and rate limits share this class.
+ *
+ * Nothing is tried twice: what was under way when a connection was lost may have happened.
+ * All verbs throw `ConnectionFailed` or `ConnectionClosed` at the latest when the server
+ * has been silent for three seconds.
+ */
+export class MemcachedConnection {
+  readonly #links: readonly MemcachedLink[];
+
+  /**
+   * Stores where the servers are; the first request connects.
+   *
+   * @param options Where the servers are.
+   * @throws {TypeError} If that is no address.
+   */
+  constructor(options: MemcachedOptions = {}) {
+    const { servers = DEFAULT_SERVER, username, password } = options;
+    const list = typeof servers === "string" ? [servers] : servers;
+    if (list.length === 0) {
+      throw new TypeError("Cannot connect to memcached: the list of servers is empty");
+    }
+    this.#links = list.map((server) =>
+      new MemcachedLink({ ...parseServer(server), username, password })
+    );
+  }
+
+  /**
+   * Reads one key.
+   *
+   * @returns What stands there, `undefined` if nothing does.
+   */
+  async get(key: string): Promise<MemcachedItem | undefined> {
+    return (await this.getMany([key])).get(key);
+  }
+
+  /**
+   * Reads many keys in one go.
+   *
+   * @returns What stands under those that there are.
+   */
+  async getMany(keys: readonly string[]): Promise<Map<string, MemcachedItem>> {
+    keys.forEach(assertKey);
+    const shares = this.#share(keys);
+    const replies = await Promise.all(
+      Array.from(shares, ([link, keys]) => link.getMany(keys)),
+    );
+    const items = new Map<string, MemcachedItem>();
+    for (const reply of replies.flat()) {
+      assertDone("get", reply);
+      const { key, val: value, extras } = reply;
+      items.set(key.toString(), { value, flags: extras.readUInt32BE(0) });
+    }
+    return items;
+  }
+
+  /** Stores something, in place of whatever stood there. */
+  async set(key: string, value: Encoded, options: StoringOptions = {}): Promise<void> {
+    assertDone("set", await this.#store(OPCODES.set, key, value, options));
+  }
+
+  /**
+   * Stores something where nothing is.
+   *
+   * @returns Whether nothing was there.
+   */
+  async add(key: string, value: Encoded, options: StoringOptions = {}): Promise<boolean> {
+    return isDoneOr(STATUSES.exists, "add", await this.#store(OPCODES.add, key, value, options));
+  }
+
+  /**
+   * Counts a number up.
+   *
+   * @param amount A whole number of 0 or more.
+   * @returns The new number; `undefined` if there was none.
+   * @throws {TypeError} If what is there is no number.
+   */
+  increment(key: string, amount = 1): Promise<number | undefined> {
+    return this.#count(OPCODES.increment, "increment", key, amount);
+  }
+
+  /**
+   * Counts a number down, to 0 at the least.
+   *
+   * @param amount A whole number of 0 or more.
+   * @returns The new number; `undefined` if there was none.
+   * @throws {TypeError} If what is there is no number.
+   */
+  decrement(key: string, amount = 1): Promise<number | undefined> {
+    return this.#count(OPCODES.decrement, "decrement", key, amount);
+  }
+
+  /**
+   * Takes a key away.
+   *
+   * @returns Whether something was there.
+   */
+  async delete(key: string): Promise<boolean> {
+    const reply = await this.#linkOf(key).ask({ opcode: OPCODES.delete, key });
+    return isDoneOr(STATUSES.notFound, "delete", reply);
+  }
+
+  /** Lets go of all connections. What is under way fails; nothing can be asked afterwards. */
+  close(): void {
+    for (const link of this.#links) link.close();
+  }
+
+  #store(
+    opcode: number,
+    key: string,
+    value: Encoded,
+    { ttl = Infinity, flags = 0 }: StoringOptions,
+  ): Promise<MemcachedReply> {
+    const extras = storingExtras(flags, toExpiry(ttl));
+    return this.#linkOf(key).ask({ opcode, key, extras, value });
+  }
+
+  async #count(
+    opcode: number,
+    verb: string,
+    key: string,
+    amount: number,
+  ): Promise<number | undefined> {
+    const reply = await this.#linkOf(key).ask({ opcode, key, extras: countingExtras(amount) });
+    return isDoneOr(STATUSES.notFound, verb, reply) ? countOf(reply) : undefined;
+  }
+
+  #linkOf(key: string): MemcachedLink {
+    assertKey(key);
+    return this.#links[serverIndex(key, this.#links.length)]!;
+  }
+
+  /** Who has which of the keys. */
+  #share(keys: readonly string[]): Map<MemcachedLink, readonly string[]> {
+    if (this.#links.length === 1) return new Map([[this.#links[0]!, keys]]);
+    return Map.groupBy(keys, (key) => this.#linkOf(key));
+  }
+}
+
+/** As libmemcached does by default: Jenkins's one-at-a-time hash, modulo the servers. */
+function serverIndex(key: string, count: number): number {
+  if (count === 1) return 0;
+  let hash = 0;
+  for (const byte of new TextEncoder().encode(key)) {
+    hash = (hash + byte) >>> 0;
+    hash = (hash + (hash << 10)) >>> 0;
+    hash = (hash ^ (hash >>> 6)) >>> 0;
+  }
+  hash = (hash + (hash << 3)) >>> 0;
+  hash = (hash ^ (hash >>> 11)) >>> 0;
+  hash = (hash + (hash << 15)) >>> 0;
+  return hash % count;
+}
+
+function parseServer(server: string): MemcachedAddress {
+  // The scheme only makes it a URL. Brackets, as around an IPv6 address, are not for sockets.
+  const url = typeof server === "string" && !server.includes("/")
+    ? URL.parse(`tcp://${server}`)
+    : null;
+  if (url === null || url.hostname === "" || url.username !== "") {
+    throw new TypeError(
+      `Cannot connect to memcached at ${JSON.stringify(server)}: it must be host:port`,
+    );
+  }
+  return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || 11211) };
+}
+
+function assertKey(key: string): void {
+  const length = new TextEncoder().encode(key).length;
+  if (length > 0 && length <= MAX_KEY_LENGTH) return;
+  throw new RangeError(
+    `Cannot use key "${key}": memcached takes 1 to ${MAX_KEY_LENGTH} bytes, not ${length}`,
+  );
+}
+
+/** @returns Whether it was done; false if the answer is the one "no" that is expected. */
+function isDoneOr(no: number, verb: string, reply: MemcachedReply): boolean {
+  if (reply.header.status === no) return false;
+  assertDone(verb, reply);
+  return true;
+}
+
+function assertDone(verb: string, { header: { status }, val }: MemcachedReply): void {
+  if (status === STATUSES.ok) return;
+  const text = `Cannot ${verb}: memcached answers: ${val.toString() || `status ${status}`}`;
+  if (status === STATUSES.tooLarge) throw new RangeError(text);
+  if (status === STATUSES.notNumeric) throw new TypeError(text);
+  throw new ConnectionFailed(text);
+}

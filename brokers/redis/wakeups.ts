@@ -71,7 +71,9 @@ export class Wakeups {
 
   /** Takes back what was expected. */
   forget(queue: string, wake: () => void): void {
-    this.#waiting.get(queue)?.delete(wake);
+    const waiting = this.#waiting.get(queue);
+    waiting?.delete(wake);
+    if (waiting?.size === 0) this.#waiting.delete(queue);
   }
 
   /** Asks both connections for an answer, so that a half-open one is found. */
@@ -155,13 +157,14 @@ export class Wakeups {
 
   #tell(queue: string): void {
     const waiting = this.#waiting.get(queue);
-    if (waiting === undefined || waiting.size === 0) return;
-    this.#waiting.set(queue, new Set());
+    if (waiting === undefined) return;
+    this.#waiting.delete(queue);
     for (const wake of waiting) wake();
   }
 
   #tellAll(): void {
-    for (const queue of this.#waiting.keys()) this.#tell(queue);
+    // Whoever is told may expect more at once: that is for the next time.
+    for (const queue of [...this.#waiting.keys()]) this.#tell(queue);
   }
 }
 

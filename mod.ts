@@ -46,6 +46,7 @@ export { currentMessage, currentSignal } from "./core/context.ts";
 
 // Composition
 export {
+  type CompletionCallbackOptions,
   type FirstOf,
   Group,
   group,
@@ -98,6 +99,7 @@ export { AgeLimit, type AgeLimitOptions } from "./middleware/age_limit.ts";
 export { AsyncIO, type AsyncIOOptions } from "./middleware/async_io.ts";
 export { Callbacks } from "./middleware/callbacks.ts";
 export { CurrentMessage } from "./middleware/current_message.ts";
+export { GroupCallbacks, type GroupCallbacksOptions } from "./middleware/group_callbacks.ts";
 export { Pipelines } from "./middleware/pipelines.ts";
 export { Retries, type RetriesOptions } from "./middleware/retries.ts";
 export {
@@ -108,6 +110,30 @@ export { TimeLimit, type TimeLimitOptions } from "./middleware/time_limit.ts";
 
 // Results
 export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
+
+// Rate limits and barriers; under shorter names in "@dq/dramatiq/rate_limits"
+export {
+  type AcquireOptions,
+  Barrier,
+  type BarrierOptions,
+  type BarrierWaitOptions,
+  BucketRateLimiter,
+  type BucketRateLimiterOptions,
+  ConcurrentRateLimiter,
+  type ConcurrentRateLimiterOptions,
+  type GroupProgress,
+  MemcachedBackend as MemcachedRateLimiterBackend,
+  type MemcachedRateLimiterBackendOptions,
+  RateLimiter,
+  RateLimiterBackend,
+  RedisBackend as RedisRateLimiterBackend,
+  type RedisRateLimiterBackendOptions,
+  type Slot,
+  StubBackend as StubRateLimiterBackend,
+  type StubRateLimiterBackendOptions,
+  WindowRateLimiter,
+  type WindowRateLimiterOptions,
+} from "./rate_limits/mod.ts";
 
 // Worker
 export { Worker } from "./worker/worker.ts";
@@ -121,6 +147,7 @@ export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/i
 // Errors and interrupts
 export {
   ActorNotFound,
+  BarrierNotFound,
   BrokerConnectionError,
   BrokerConnectionError as ConnectionError,
   BrokerError,

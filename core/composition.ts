@@ -4,6 +4,7 @@
  * @module
  */
 export {
+  type CompletionCallbackOptions,
   Group,
   group,
   type GroupOptions,

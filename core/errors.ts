@@ -94,6 +94,13 @@ export class RateLimitExceeded extends DramatiqError {
   }
 }
 
+/** A barrier was not created, or is forgotten, see `Barrier.wait`. */
+export class BarrierNotFound extends DramatiqError {
+  static {
+    this.prototype.name = "BarrierNotFound";
+  }
+}
+
 /** Options for {@linkcode Retry}. */
 export interface RetryOptions extends ErrorOptions {
   /**

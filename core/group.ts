@@ -2,6 +2,7 @@ import type { Broker } from "./broker.ts";
 import { type Duration, toMilliseconds } from "./duration.ts";
 import { getBroker } from "./global_broker.ts";
 import { Message } from "./message.ts";
+import type { MessageDict } from "./message_dict.ts";
 import { hasResult, Pipeline, type PipelineOptions, timeLeft } from "./pipeline.ts";
 import type { GetResultOptions } from "./result_source.ts";
 
@@ -16,6 +17,18 @@ export type GroupStep = Message<any, any> | Pipeline<any, any> | Group<any>;
 export interface RunGroupOptions {
   /** How long every member is to wait. */
   delay?: Duration | undefined;
+}
+
+/** Options of {@linkcode Group.addCompletionCallback}. */
+export interface CompletionCallbackOptions {
+  /**
+   * When to send it: when all members have succeeded, or when all have settled: succeeded,
+   * failed for good, or been skipped. For the latter all members must run on workers of
+   * this library.
+   *
+   * @default {"succeeded"}
+   */
+  when?: "succeeded" | "settled";
 }
 
 /** The result of one part of a group; of a group within, an array. */
@@ -34,7 +47,7 @@ export class Group<R = unknown> {
   readonly children: readonly GroupStep[];
   /** What it was made with. */
   readonly options: GroupOptions;
-  readonly #callbacks: Message[] = [];
+  readonly #callbacks: Record<"succeeded" | "settled", Message[]> = { succeeded: [], settled: [] };
 
   /** Use {@linkcode group}, which infers the type of the results. */
   constructor(children: Iterable<GroupStep>, options: GroupOptions = {}) {
@@ -59,13 +72,25 @@ export class Group<R = unknown> {
   }
 
   /**
-   * Has a message sent once all members have succeeded. Needs the `GroupCallbacks`
-   * middleware. Should a member fail for good, it is never sent.
+   * Has a message sent once all members have succeeded, or settled. Needs the
+   * `GroupCallbacks` middleware, here and on the workers.
+   *
+   * With `when: "succeeded"` it is never sent if a member fails for good or is skipped.
+   * Somebody may requeue the dead letter: should it succeed then, before the barrier
+   * expires, that counts.
    *
    * @param message What to send; it gets its own arguments only.
+   * @param options When.
+   * @throws {TypeError} If `when` is something else.
    */
-  addCompletionCallback(message: Message): void {
-    this.#callbacks.push(message);
+  addCompletionCallback(message: Message, options: CompletionCallbackOptions = {}): void {
+    const { when = "succeeded" } = options;
+    if (!Object.hasOwn(this.#callbacks, when)) {
+      throw new TypeError(
+        `Cannot add a callback for when all have ${when}: it is "succeeded" or "settled"`,
+      );
+    }
+    this.#callbacks[when].push(message);
   }
 
   /**
@@ -79,7 +104,9 @@ export class Group<R = unknown> {
    * @throws The same as `actor.send`.
    */
   async run(options: RunGroupOptions = {}): Promise<this> {
-    const children = this.#callbacks.length === 0 ? this.children : await this.#withCallbacks();
+    const { succeeded, settled } = this.#callbacks;
+    const hasCallbacks = succeeded.length + settled.length > 0;
+    const children = hasCallbacks ? await this.#withCallbacks() : this.children;
     const delay = options.delay === undefined
       ? {}
       : { delay: toMilliseconds(options.delay, "delay") };
@@ -162,14 +189,24 @@ export class Group<R = unknown> {
     if (this.length === 0) {
       throw new RangeError("Cannot run a group with completion callbacks: it has no members");
     }
-    const groupCompletionUuid = crypto.randomUUID();
-    const groupCompletionCallbacks = this.#callbacks.map((message) => message.asDict());
-    const options = { groupCompletionUuid, groupCompletionCallbacks };
+    const { succeeded, settled } = this.#callbacks;
+    const [groupCompletionUuid, groupSettledUuid] = [crypto.randomUUID(), crypto.randomUUID()];
+    const options = {
+      ...succeeded.length > 0 &&
+        { groupCompletionUuid, groupCompletionCallbacks: dicts(succeeded) },
+      ...settled.length > 0 && { groupSettledUuid, groupSettledCallbacks: dicts(settled) },
+    };
+    const ids = new Set<string>();
+    const asMember = (message: Message) => {
+      // Members are told apart by their ids. The same message may be in a group twice.
+      const isTwice = ids.size === ids.add(message.messageId).size;
+      return message.copy({ options, ...isTwice && { messageId: crypto.randomUUID() } });
+    };
     const members = this.children.map((child) => {
-      if (child instanceof Message) return child.copy({ options });
+      if (child instanceof Message) return asMember(child);
       if (child instanceof Pipeline) {
         // The pipeline has succeeded when its last message has.
-        const last = child.messages.at(-1)!.copy({ options });
+        const last = asMember(child.messages.at(-1)!);
         return new Pipeline([...child.messages.slice(0, -1), last], child.options);
       }
       throw new TypeError(
@@ -177,9 +214,15 @@ export class Group<R = unknown> {
           "make them members",
       );
     });
-    await counter.beginGroup!(broker, groupCompletionUuid, members.length);
+    for (const uuid of [options.groupCompletionUuid, options.groupSettledUuid]) {
+      if (uuid !== undefined) await counter.beginGroup!(broker, uuid, members.length);
+    }
     return members;
   }
+}
+
+function dicts(messages: readonly Message[]): MessageDict[] {
+  return messages.map((message) => message.asDict());
 }
 
 /** A part, on the broker of the group if it names none itself. */

@@ -33,6 +33,10 @@ export interface KnownMessageOptions {
   groupCompletionUuid?: string;
   /** What is sent when the group has completed, in wire form. */
   groupCompletionCallbacks?: unknown;
+  /** The group that this message is a member of, whose members need not succeed. */
+  groupSettledUuid?: string;
+  /** What is sent when the members of that have settled, in wire form. */
+  groupSettledCallbacks?: unknown;
   /** RabbitMQ's priority of the message: higher goes first. */
   brokerPriority?: number | null;
   /** Milliseconds by which a pipeline delays this message. */
@@ -63,6 +67,8 @@ const WIRE_NAMES: ReadonlyMap<string, string> = new Map([
   ["brokerPriority", "broker_priority"],
   ["groupCompletionCallbacks", "group_completion_callbacks"],
   ["groupCompletionUuid", "group_completion_uuid"],
+  ["groupSettledCallbacks", "group_settled_callbacks"],
+  ["groupSettledUuid", "group_settled_uuid"],
   ["maxAge", "max_age"],
   ["maxBackoff", "max_backoff"],
   ["maxRetries", "max_retries"],

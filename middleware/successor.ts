@@ -9,9 +9,7 @@ const ATTEMPTS = 5;
 const PAUSE = 1_000;
 
 /**
- * Sends what must outlive the message that is being processed. A server that is away
- * gets some seconds to come back: what was stored before this cannot be taken back, and
- * to run the message again would store it twice.
+ * Sends what must outlive the message that is being processed.
  *
  * @param broker The broker.
  * @param what What it is, for the error text: "the retry".
@@ -25,11 +23,32 @@ export async function sendSuccessor(
   what: string,
   make: () => { message: Message; delay?: number | undefined },
 ): Promise<void> {
+  await storeSuccessor(broker, what, () => {
+    const { message, delay } = make();
+    return broker.enqueue(message, { delay });
+  });
+}
+
+/**
+ * Stores what must outlive the message that is being processed. A server that is away
+ * gets some seconds to come back: what was stored before this cannot be taken back, and
+ * to run the message again would store it twice.
+ *
+ * @param broker The broker.
+ * @param what What it is, for the error text: "the retry".
+ * @param store Stores it; what it throws counts as not stored.
+ * @returns What that gave.
+ * @throws {SuccessorNotStored} If it could not be stored: the worker must not
+ *   acknowledge then.
+ */
+export async function storeSuccessor<T>(
+  broker: Broker,
+  what: string,
+  store: () => Promise<T>,
+): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
-      const { message, delay } = make();
-      await broker.enqueue(message, { delay });
-      return;
+      return await store();
     } catch (error) {
       if (!(error instanceof BrokerConnectionError) || attempt === ATTEMPTS) {
         throw new SuccessorNotStored(`Cannot store ${what}: ${errorMessage(error)}`, {

@@ -1,0 +1,224 @@
+import { createHash } from "node:crypto";
+import { ConnectionClosed } from "../../core/errors.ts";
+import {
+  INTEGER_FLAGS,
+  MemcachedConnection,
+  type MemcachedOptions,
+} from "../../results/backends/memcached_connection.ts";
+import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
+import { assertAboveZero } from "../whole_number.ts";
+import { WaitingRoom } from "./waiting_room.ts";
+
+/** Options for {@linkcode MemcachedBackend}: where Memcached is. */
+export type MemcachedRateLimiterBackendOptions = MemcachedOptions;
+
+/** Milliseconds between two looks at barriers: Memcached tells nobody of changes. */
+const POLL_INTERVAL = 50;
+/** Something that ends in so many ms may be forgotten earlier by that: its clock ticks in seconds. */
+const CLOCK_TICK = 1_000;
+/** Ids of members that are longer, or not plain, are replaced by their hash in a key. */
+const PLAIN_ID = /^[\w.-]{1,100}$/;
+
+/**
+ * Counts in Memcached, with the keys and values of Python's dramatiq: both languages share
+ * limits and barriers.
+ *
+ * Memcached can count, but not compare before it counts. So a verb looks first; then it counts,
+ * and takes that back if others were faster. A limit is never exceeded. When several come at
+ * the same moment it can happen that more of them are refused than would have to be: those who
+ * count beyond the limit stand in the way of others until they have taken that back.
+ *
+ * What else is special:
+ *
+ * - Counters live for their time from when they were made, not from the last change on. A
+ *   {@linkcode ConcurrentRateLimiter} forgets its holders then, and lets others in beside
+ *   them: its `ttl` must be far longer than any slot is held.
+ * - Memcached forgets things when it is full or restarted. Limits begin anew then.
+ * - It counts down to 0 and no further.
+ * - Those who wait at barriers look twenty times a second, all of one process together.
+ * - A worker that dies between two of the steps by which a member of a group is counted
+ *   leaves it uncounted, and the callbacks are not sent. Redis has no such moment.
+ *
+ * Source: `tests/vectors/rate_limits.json`.
+ *
+ * @example Five at a time on all machines
+ * ```ts ignore
+ * import { ConcurrentRateLimiter, MemcachedRateLimiterBackend } from "@dq/dramatiq";
+ *
+ * const backend = new MemcachedRateLimiterBackend({ servers: "127.0.0.1:11211" });
+ * const limiter = new ConcurrentRateLimiter(backend, "render", { limit: 5 });
+ * ```
+ */
+export class MemcachedBackend extends RateLimiterBackend {
+  readonly #connection: MemcachedConnection;
+  readonly #room: WaitingRoom = new WaitingRoom();
+  #isPolling = false;
+  #isClosed = false;
+  #endPause: () => void = () => {};
+
+  /**
+   * Stores where Memcached is; the first verb connects.
+   *
+   * @param options Where Memcached is.
+   * @throws {TypeError} If that is no address.
+   */
+  constructor(options: MemcachedRateLimiterBackendOptions = {}) {
+    super();
+    this.#connection = new MemcachedConnection(options);
+  }
+
+  /** Sets a counter, unless there is one. */
+  override async add(key: string, value: number, ttl: number): Promise<boolean> {
+    return await this.#connection.add(key, String(value), storing(ttl));
+  }
+
+  /** Counts up, unless that would go beyond a maximum. */
+  override async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
+    const options = storing(ttl);
+    if (await this.#sum([key]) + amount > maximum) return false;
+    const value = await this.#countUp(key, amount, options);
+    if (value <= maximum) return true;
+    await this.#connection.decrement(key, amount);
+    return false;
+  }
+
+  /** Counts down, to 0 at the least, and says whether a minimum still holds. */
+  override async decr(
+    key: string,
+    amount: number,
+    minimum: number,
+    ttl: number,
+  ): Promise<boolean | undefined> {
+    assertAboveZero(ttl, "use ttl");
+    const value = await this.#connection.decrement(key, amount);
+    return value === undefined ? undefined : value >= minimum;
+  }
+
+  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
+  override async incrAndSum(
+    key: string,
+    keys: readonly string[],
+    amount: number,
+    maximum: number,
+    ttl: number,
+  ): Promise<boolean> {
+    const options = storing(ttl);
+    if (await this.#sum(keys) + amount > maximum) return false;
+    const value = await this.#countUp(key, amount, options);
+    // Only now: of several who come together the last one to count sees all the others.
+    if (value <= maximum && await this.#sum(keys) <= maximum) return true;
+    await this.#connection.decrement(key, amount);
+    return false;
+  }
+
+  /** Waits until a counter is 0, or {@linkcode MemcachedBackend.waitNotify} makes it so. */
+  override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#isClosed) throw new ConnectionClosed("Cannot wait: the backend is closed");
+    const waiting = this.#room.wait(key, timeout, signal);
+    if (this.#room.keys.length > 0 && !this.#isPolling) void this.#poll();
+    return await waiting;
+  }
+
+  /** Wakes all who wait for a key, and keeps others from waiting. */
+  override async waitNotify(key: string, ttl: number): Promise<boolean> {
+    await this.#connection.set(key, "0", storing(ttl));
+    return true;
+  }
+
+  /** Counts a member of a group, once. */
+  override async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
+    const options = storing(ttl);
+    let left = await this.#get(group);
+    if (left === undefined) return "missing";
+    // Marked before it is counted: rather not at all than twice.
+    if (
+      left < CONCLUDED / 2 && await this.#connection.add(memberKey(group, member), "1", options)
+    ) {
+      left = await this.#connection.decrement(group);
+      if (left === undefined) return "missing";
+    }
+    if (left > 0) return left > CONCLUDED / 2 ? "concluded" : "waiting";
+    const isOurs = await this.#connection.add(`${group}@claim`, "1", storing(CLAIM_TIME));
+    return isOurs ? "complete" : "claimed";
+  }
+
+  /** Notes that the callbacks of a group have been sent. */
+  override async concludeGroup(group: string, ttl: number): Promise<void> {
+    await this.#connection.set(group, String(CONCLUDED), storing(ttl));
+  }
+
+  /** Lets go of all connections. Whoever waits is told so. */
+  // deno-lint-ignore require-await -- other backends have something to wait for
+  override async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#connection.close();
+    this.#room.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
+    this.#endPause();
+  }
+
+  /** Both requests travel together; the second finds what the first may have made. */
+  async #countUp(key: string, amount: number, options: Storing): Promise<number> {
+    const [, value] = await Promise.all([
+      this.#connection.add(key, "0", options),
+      this.#connection.increment(key, amount),
+    ]);
+    return value ?? Infinity; // thrown out within that moment, by a server that is full
+  }
+
+  async #get(key: string): Promise<number | undefined> {
+    const item = await this.#connection.get(key);
+    return item === undefined ? undefined : toNumber(item.value);
+  }
+
+  async #sum(keys: readonly string[]): Promise<number> {
+    let sum = 0;
+    for (const { value } of (await this.#connection.getMany(keys)).values()) sum += toNumber(value);
+    return sum;
+  }
+
+  /** Looks for all who wait, until nobody does. While the server is away they go on waiting. */
+  async #poll(): Promise<void> {
+    this.#isPolling = true;
+    for (let keys = this.#room.keys; keys.length > 0; keys = this.#room.keys) {
+      try {
+        for (const [key, { value }] of await this.#connection.getMany(keys)) {
+          if (toNumber(value) === 0) this.#room.wake(key);
+        }
+      } catch {
+        // The next look finds out whether it is back.
+      }
+      if (this.#room.keys.length > 0) await this.#pause();
+    }
+    this.#isPolling = false;
+  }
+
+  async #pause(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#endPause = resolve;
+      timer = setTimeout(resolve, POLL_INTERVAL);
+    });
+    clearTimeout(timer);
+  }
+}
+
+/** How Python's dramatiq stores a counter. */
+interface Storing {
+  readonly ttl: number;
+  readonly flags: number;
+}
+
+function storing(ttl: number): Storing {
+  assertAboveZero(ttl, "use ttl");
+  return { ttl: ttl + CLOCK_TICK, flags: INTEGER_FLAGS };
+}
+
+/** Memcached leaves blanks behind a number that has become shorter. */
+function toNumber(value: Uint8Array): number {
+  return Number(new TextDecoder().decode(value));
+}
+
+function memberKey(group: string, member: string): string {
+  const id = PLAIN_ID.test(member) ? member : createHash("sha256").update(member).digest("hex");
+  return `${group}@member:${id}`;
+}

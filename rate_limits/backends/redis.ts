@@ -1,0 +1,158 @@
+import { isClusterSource } from "../../brokers/redis/client.ts";
+import { RedisConnection } from "../../brokers/redis/connection.ts";
+import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
+import type { RedisArgument, RedisReply } from "../../brokers/redis/reply.ts";
+import type { Script } from "../../brokers/redis/script.ts";
+import { clusterSlotTag } from "../../brokers/redis/slot_tag.ts";
+import { closedFor } from "../../brokers/redis/trouble.ts";
+import { Wakeups } from "../../brokers/redis/wakeups.ts";
+import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
+import { assertAboveZero } from "../whole_number.ts";
+import { EventLists } from "./event_lists.ts";
+import { ADD, CONCLUDE, COUNT_MEMBER, DECR, INCR, INCR_AND_SUM, NOTIFY } from "./redis_scripts.ts";
+
+/** Options for {@linkcode RedisBackend}: where Redis is. */
+export type RedisRateLimiterBackendOptions = RedisAddress;
+
+/** Keys here have no namespace, and so any cluster will do. */
+const ANY_NAMESPACE = "{any}";
+
+/**
+ * Counts in Redis 6.2 or later, or Valkey, with the keys and values of Python's dramatiq: both
+ * languages share limits and barriers.
+ *
+ * Each verb is one script and one round trip. It has one connection, and two more once
+ * somebody waits at a barrier, however many wait. While Redis is away verbs wait for it, for
+ * up to five seconds; a verb whose answer is lost with the connection is not repeated, because
+ * it may have counted.
+ *
+ * On a cluster, write the key of a window limiter in braces, as in `{some-api}`: its
+ * counters must lie on one node.
+ *
+ * Source: `tests/vectors/rate_limits.json`.
+ *
+ * @example A mutex that all machines share
+ * ```ts ignore
+ * import { ConcurrentRateLimiter, RedisRateLimiterBackend } from "@dq/dramatiq";
+ *
+ * const backend = new RedisRateLimiterBackend({ url: "redis://127.0.0.1:6379/0" });
+ * const mutex = new ConcurrentRateLimiter(backend, "rebuild-index");
+ * await mutex.run(async () => {
+ *   // nobody else is here
+ * });
+ * ```
+ */
+export class RedisBackend extends RateLimiterBackend {
+  readonly #connection: RedisConnection;
+  readonly #wakeups: Wakeups | undefined;
+  readonly #eventLists: EventLists;
+
+  /**
+   * Stores where Redis is; the first verb connects.
+   *
+   * @param options Where Redis is.
+   * @throws {TypeError} If that cannot be used.
+   */
+  constructor(options: RedisRateLimiterBackendOptions = {}) {
+    super();
+    const source = toSource(options, ANY_NAMESPACE);
+    this.#connection = new RedisConnection(source);
+    // Keys lie on all nodes of a cluster, and each node tells of its own only.
+    this.#wakeups = isClusterSource(source) ? undefined : new Wakeups(this.#connection, "");
+    this.#eventLists = new EventLists(this.#connection, this.#wakeups);
+  }
+
+  /** Sets a counter, unless there is one. */
+  override async add(key: string, value: number, ttl: number): Promise<boolean> {
+    assertAboveZero(ttl, "use ttl");
+    return await this.#run(ADD, [key], [value, ttl]) === 1;
+  }
+
+  /** Counts up, unless that would go beyond a maximum. */
+  override async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
+    assertAboveZero(ttl, "use ttl");
+    return await this.#run(INCR, [key], [amount, maximum, ttl]) === 1;
+  }
+
+  /** Counts down, unless that would go below a minimum. */
+  override async decr(
+    key: string,
+    amount: number,
+    minimum: number,
+    ttl: number,
+  ): Promise<boolean | undefined> {
+    assertAboveZero(ttl, "use ttl");
+    const reply = await this.#run(DECR, [key], [amount, minimum, ttl]);
+    return reply === null ? undefined : reply === 1;
+  }
+
+  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
+  override async incrAndSum(
+    key: string,
+    keys: readonly string[],
+    amount: number,
+    maximum: number,
+    ttl: number,
+  ): Promise<boolean> {
+    assertAboveZero(ttl, "use ttl");
+    return await this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl]) === 1;
+  }
+
+  /** Waits until {@linkcode RedisBackend.waitNotify} is called for a key, or finds that it was. */
+  override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#connection.isClosed) throw closedFor("wait");
+    return await this.#eventLists.wait(eventsKey(key), timeout, signal);
+  }
+
+  /** Wakes all who wait for a key, and keeps others from waiting. */
+  override async waitNotify(key: string, ttl: number): Promise<boolean> {
+    assertAboveZero(ttl, "use ttl");
+    await this.#connection.runPatiently(NOTIFY, [eventsKey(key)], () => [ttl]);
+    return true;
+  }
+
+  /** Counts a member of a group, once: in one step with the marking of that member. */
+  override async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
+    assertAboveZero(ttl, "use ttl");
+    const args = [member, ttl, CONCLUDED / 2, CLAIM_TIME];
+    const keys = [group, membersKey(group)];
+    return String(
+      await this.#connection.runPatiently(COUNT_MEMBER, keys, () => args),
+    ) as GroupProgress;
+  }
+
+  /** Notes that the callbacks of a group have been sent. */
+  override async concludeGroup(group: string, ttl: number): Promise<void> {
+    assertAboveZero(ttl, "use ttl");
+    const keys = [group, membersKey(group)];
+    await this.#connection.runPatiently(CONCLUDE, keys, () => [CONCLUDED, ttl]);
+  }
+
+  /** Lets go of all connections. Whoever waits is told so. */
+  // deno-lint-ignore require-await -- other backends have something to wait for
+  override async close(): Promise<void> {
+    this.#connection.close();
+    this.#wakeups?.close();
+    this.#eventLists.close(closedFor("wait"));
+  }
+
+  /** Runs a script once, when the connection is up: twice it would count twice. */
+  async #run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ): Promise<RedisReply> {
+    if (!this.#connection.isUp) await this.#connection.command("ping");
+    return await this.#connection.run(script, keys, args);
+  }
+}
+
+/** Where Python's dramatiq notes that a barrier is cleared. */
+function eventsKey(key: string): string {
+  return `${key}@events`;
+}
+
+/** On a cluster it lies where the counter lies. */
+function membersKey(group: string): string {
+  return clusterSlotTag(group) === undefined ? `{${group}}@members` : `${group}@members`;
+}

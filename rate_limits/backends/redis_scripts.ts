@@ -1,0 +1,155 @@
+/**
+ * All that rate limiters and barriers do in Redis: one script a verb, each atomic.
+ *
+ * Counters are texts of whole numbers, as Python's dramatiq writes them, and live for their
+ * time from the last change on. Each script is a fresh `SET` rather than an `INCRBY`, which
+ * would keep the time to live of what was there before.
+ *
+ * All keys of one script begin alike. On a cluster they must lie in one slot: that is up to
+ * braces in the key of the limiter. What is kept beside the counter of a group is named so that
+ * it lies where that lies.
+ *
+ * Source of keys and values: `tests/vectors/rate_limits.json`.
+ *
+ * @module
+ */
+import { Script } from "../../brokers/redis/script.ts";
+
+/**
+ * Sets a counter, unless there is one.
+ *
+ * KEYS: counter.
+ * ARGV: value, ttl in ms.
+ * Result: 1 if it was set, else 0.
+ */
+export const ADD: Script = new Script(
+  "set a counter",
+  `
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+`,
+);
+
+/**
+ * Counts up to a maximum.
+ *
+ * KEYS: counter.
+ * ARGV: amount, maximum, ttl in ms.
+ * Result: 1 if it was counted, else 0.
+ */
+export const INCR: Script = new Script(
+  "count up",
+  `
+local value = (redis.call('GET', KEYS[1]) or 0) + ARGV[1]
+if value > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[3])
+return 1
+`,
+);
+
+/**
+ * Counts down to a minimum.
+ *
+ * KEYS: counter.
+ * ARGV: amount, minimum, ttl in ms.
+ * Result: 1 if it was counted, else 0; nothing if there is nothing to count down from.
+ */
+export const DECR: Script = new Script(
+  "count down",
+  `
+local current = redis.call('GET', KEYS[1])
+local value = (current or 0) - ARGV[1]
+if value < tonumber(ARGV[2]) then return current and 0 end
+redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[3])
+return 1
+`,
+);
+
+/**
+ * Counts up, if the sum of some counters stays within a maximum.
+ *
+ * KEYS: counter, then the counters to sum up.
+ * ARGV: amount, maximum, ttl in ms.
+ * Result: 1 if it was counted, else 0.
+ */
+export const INCR_AND_SUM: Script = new Script(
+  "count up within a window",
+  `
+local value = (redis.call('GET', KEYS[1]) or 0) + ARGV[1]
+local maximum = tonumber(ARGV[2])
+if value > maximum then return 0 end
+local sum = tonumber(ARGV[1])
+for first = 2, #KEYS, 1000 do
+  local counts = redis.call('MGET', unpack(KEYS, first, math.min(first + 999, #KEYS)))
+  for i = 1, #counts do sum = sum + (counts[i] or 0) end
+end
+if sum > maximum then return 0 end
+redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[3])
+return 1
+`,
+);
+
+/**
+ * Wakes those who wait at a barrier. Python's wait for an item in this list, which they
+ * leave there.
+ *
+ * KEYS: list.
+ * ARGV: ttl in ms.
+ */
+export const NOTIFY: Script = new Script(
+  "wake those who wait at a barrier",
+  `
+redis.call('RPUSH', KEYS[1], 'x')
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+`,
+);
+
+/**
+ * Counts a member of a group down from its barrier, once, and says how far the group is.
+ * The counter stays at 1 when the last member is counted, as Python leaves it, so that the
+ * hash has to say which of the two a 1 is.
+ *
+ * KEYS: counter, hash.
+ * ARGV: member, ttl in ms, from which value on the callbacks have been sent, milliseconds of
+ * a claim.
+ * Result: "waiting", "complete", "claimed", "concluded" or "missing".
+ *
+ * Fields of the hash: "m:" and the id of each member that was counted; "complete" when all
+ * were; "claim", until when, in ms by the server's clock, somebody sends the callbacks.
+ */
+export const COUNT_MEMBER: Script = new Script(
+  "count a member of a group",
+  `
+local left = tonumber(redis.call('GET', KEYS[1]))
+if not left then return 'missing' end
+if left > tonumber(ARGV[3]) then return 'concluded' end
+if redis.call('HSETNX', KEYS[2], 'm:' .. ARGV[1], 1) == 1 then
+  if left > 1 then
+    redis.call('SET', KEYS[1], string.format('%.0f', left - 1), 'PX', ARGV[2])
+  else
+    redis.call('HSET', KEYS[2], 'complete', 1)
+  end
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+if redis.call('HEXISTS', KEYS[2], 'complete') == 0 then return 'waiting' end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if tonumber(redis.call('HGET', KEYS[2], 'claim') or 0) > now then return 'claimed' end
+redis.call('HSET', KEYS[2], 'claim', string.format('%.0f', now + ARGV[4]))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 'complete'
+`,
+);
+
+/**
+ * Notes that the callbacks of a group have been sent.
+ *
+ * KEYS: counter, hash.
+ * ARGV: what the counter is to be from now on, ttl in ms.
+ */
+export const CONCLUDE: Script = new Script(
+  "note that the callbacks of a group were sent",
+  `
+redis.call('UNLINK', KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+`,
+);

@@ -1,0 +1,181 @@
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
+import { assertAboveZero } from "../whole_number.ts";
+import { WaitingRoom } from "./waiting_room.ts";
+
+/** Options for {@linkcode StubBackend}. */
+export interface StubRateLimiterBackendOptions {
+  /** What tells when something is forgotten. @default {systemClock} */
+  clock?: Clock;
+}
+
+/** Something that is forgotten at a time. */
+interface Entry {
+  value: number;
+  expiresAt: number;
+}
+
+/** Entries from which on it is worth looking for forgotten ones. */
+const FEWEST_TO_SWEEP = 1_024;
+
+/**
+ * Counts in the memory of this process: for tests, and for programs that are one process.
+ * It behaves as {@linkcode RedisBackend} does.
+ *
+ * @example Count without a server
+ * ```ts
+ * import { BucketRateLimiter, StubRateLimiterBackend } from "@dq/dramatiq";
+ *
+ * const limiter = new BucketRateLimiter(new StubRateLimiterBackend(), "mails", { limit: 2 });
+ * await limiter.acquire();
+ * ```
+ */
+export class StubBackend extends RateLimiterBackend {
+  readonly #clock: Clock;
+  readonly #entries: Map<string, Entry> = new Map();
+  readonly #room: WaitingRoom;
+  #sweepAt = FEWEST_TO_SWEEP;
+  #isClosed = false;
+
+  /**
+   * Makes one that has counted nothing.
+   *
+   * @param options The clock.
+   */
+  constructor(options: StubRateLimiterBackendOptions = {}) {
+    super();
+    this.#clock = options.clock ?? systemClock;
+    this.#room = new WaitingRoom(this.#clock);
+  }
+
+  /** Sets a counter, unless there is one. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async add(key: string, value: number, ttl: number): Promise<boolean> {
+    this.#check(ttl);
+    return this.#add(key, value, ttl);
+  }
+
+  /** Counts up, unless that would go beyond a maximum. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
+    this.#check(ttl);
+    const value = (this.#get(key) ?? 0) + amount;
+    if (value > maximum) return false;
+    this.#set(key, value, ttl);
+    return true;
+  }
+
+  /** Counts down, unless that would go below a minimum. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async decr(
+    key: string,
+    amount: number,
+    minimum: number,
+    ttl: number,
+  ): Promise<boolean | undefined> {
+    this.#check(ttl);
+    const current = this.#get(key);
+    const value = (current ?? 0) - amount;
+    if (value < minimum) return current === undefined ? undefined : false;
+    this.#set(key, value, ttl);
+    return true;
+  }
+
+  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async incrAndSum(
+    key: string,
+    keys: readonly string[],
+    amount: number,
+    maximum: number,
+    ttl: number,
+  ): Promise<boolean> {
+    this.#check(ttl);
+    const value = (this.#get(key) ?? 0) + amount;
+    let sum = amount;
+    for (const one of keys) sum += this.#get(one) ?? 0;
+    if (value > maximum || sum > maximum) return false;
+    this.#set(key, value, ttl);
+    return true;
+  }
+
+  /** Waits until {@linkcode StubBackend.waitNotify} is called for a key, or finds that it was. */
+  override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    this.#check(1);
+    signal?.throwIfAborted();
+    return this.#get(eventsKey(key)) !== undefined || await this.#room.wait(key, timeout, signal);
+  }
+
+  /** Wakes all who wait for a key, and keeps others from waiting. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async waitNotify(key: string, ttl: number): Promise<boolean> {
+    this.#check(ttl);
+    this.#set(eventsKey(key), 1, ttl);
+    this.#room.wake(key);
+    return true;
+  }
+
+  /** Counts a member of a group, once. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
+    this.#check(ttl);
+    const left = this.#get(group);
+    if (left === undefined) return "missing";
+    if (left > CONCLUDED / 2) return "concluded";
+    if (this.#add(`${group}@member:${member}`, 1, ttl)) {
+      if (left > 1) {
+        this.#set(group, left - 1, ttl);
+        return "waiting";
+      }
+      this.#set(`${group}@complete`, 1, ttl);
+    } else if (this.#get(`${group}@complete`) === undefined) {
+      return "waiting";
+    }
+    return this.#add(`${group}@claim`, 1, CLAIM_TIME) ? "complete" : "claimed";
+  }
+
+  /** Notes that the callbacks of a group have been sent. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async concludeGroup(group: string, ttl: number): Promise<void> {
+    this.#check(ttl);
+    this.#set(group, CONCLUDED, ttl);
+  }
+
+  /** Tells whoever waits that nothing will come any more. */
+  // deno-lint-ignore require-await -- those of servers have something to wait for
+  override async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#room.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
+  }
+
+  #check(ttl: number): void {
+    assertAboveZero(ttl, "use ttl");
+    if (this.#isClosed) throw new ConnectionClosed("Cannot count: the backend is closed");
+  }
+
+  #get(key: string): number | undefined {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && entry.expiresAt > this.#clock.now() ? entry.value : undefined;
+  }
+
+  #add(key: string, value: number, ttl: number): boolean {
+    if (this.#get(key) !== undefined) return false;
+    this.#set(key, value, ttl);
+    return true;
+  }
+
+  #set(key: string, value: number, ttl: number): void {
+    this.#entries.set(key, { value, expiresAt: this.#clock.now() + ttl });
+    if (this.#entries.size < this.#sweepAt) return;
+    // Looking at all of them each time their number has doubled costs next to nothing a call.
+    for (const one of this.#entries.keys()) {
+      if (this.#get(one) === undefined) this.#entries.delete(one);
+    }
+    this.#sweepAt = Math.max(FEWEST_TO_SWEEP, 2 * this.#entries.size);
+  }
+}
+
+function eventsKey(key: string): string {
+  return `${key}@events`;
+}

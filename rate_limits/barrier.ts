@@ -1,0 +1,111 @@
+import { BarrierNotFound } from "../core/errors.ts";
+import type { RateLimiterBackend } from "./backend.ts";
+import { assertAboveZero, assertKey } from "./whole_number.ts";
+
+/** Options for {@linkcode Barrier}. */
+export interface BarrierOptions {
+  /**
+   * Milliseconds after which the barrier is forgotten. Redis counts them from the last arrival,
+   * Memcached from its creation.
+   *
+   * @default {900_000}
+   */
+  ttl?: number;
+}
+
+/** Options of {@linkcode Barrier.wait}. */
+export interface BarrierWaitOptions {
+  /** Waits for the other parties. Without, the arrival is counted and that is all. @default {true} */
+  block?: boolean;
+  /** Milliseconds to wait at most. @default {ttl} For as long as the barrier can last. */
+  timeout?: number;
+  /** Ends the wait when it aborts. The arrival stays counted. */
+  signal?: AbortSignal;
+}
+
+/**
+ * A meeting point: so many parties arrive, on whatever machines, and all go on when the last
+ * one is there.
+ *
+ * Each call of {@linkcode Barrier.wait} is an arrival; a party that calls it twice, for example
+ * because its message ran twice, counts twice. Once the barrier is cleared it stays so for
+ * whoever comes later, until its time to live is over.
+ *
+ * Source: scenario `barrier` in `tests/vectors/rate_limits.json`.
+ *
+ * @example Two parties
+ * ```ts
+ * import { Barrier, StubRateLimiterBackend } from "@dq/dramatiq";
+ *
+ * const backend = new StubRateLimiterBackend();
+ * const barrier = new Barrier(backend, "both-exports-done", { ttl: 60_000 });
+ *
+ * await barrier.create(2);
+ * const [first, second] = await Promise.all([barrier.wait(), barrier.wait()]);
+ * console.log(first, second); // true true
+ * ```
+ */
+export class Barrier {
+  /** Where it counts. */
+  readonly backend: RateLimiterBackend;
+  /** Its name, the same for all parties. */
+  readonly key: string;
+  /** Milliseconds after which it is forgotten. */
+  readonly ttl: number;
+
+  /**
+   * Checks and stores.
+   *
+   * @param backend Where to count.
+   * @param key Its name, the same for all parties.
+   * @param options How long it lasts.
+   * @throws {TypeError} If the key is no text.
+   * @throws {RangeError} If the ttl is not a whole number above 0.
+   */
+  constructor(backend: RateLimiterBackend, key: string, options: BarrierOptions = {}) {
+    const { ttl = 900_000 } = options;
+    assertKey(key);
+    assertAboveZero(ttl, "use ttl");
+    this.backend = backend;
+    this.key = key;
+    this.ttl = ttl;
+  }
+
+  /**
+   * Sets the barrier up, before anybody arrives.
+   *
+   * @param parties How many have to arrive.
+   * @returns Whether it is new. One that is there, cleared or not, stays as it is.
+   * @throws {RangeError} If the number is not a whole one above 0.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async create(parties: number): Promise<boolean> {
+    assertAboveZero(parties, `create barrier "${this.key}" for parties`);
+    return await this.backend.add(this.key, parties, this.ttl);
+  }
+
+  /**
+   * Arrives at the barrier, and waits for the others.
+   *
+   * @param options Whether and how long to wait.
+   * @returns Whether all parties have arrived.
+   * @throws {BarrierNotFound} If it was not created, or is forgotten.
+   * @throws The reason of the signal, if that aborts before.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async wait(options: BarrierWaitOptions = {}): Promise<boolean> {
+    const { block = true, timeout = this.ttl, signal } = options;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot wait for ${String(timeout)} ms: it must be 0 or more`);
+    }
+    signal?.throwIfAborted();
+    const isEarly = await this.backend.decr(this.key, 1, 1, this.ttl);
+    if (isEarly === undefined) {
+      throw new BarrierNotFound(
+        `Cannot wait at barrier "${this.key}": it was not created, or its time to live is over`,
+      );
+    }
+    if (!isEarly) return await this.backend.waitNotify(this.key, this.ttl);
+    return block && await this.backend.wait(this.key, timeout, signal);
+  }
+}

@@ -1,0 +1,69 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { RateLimiterBackend } from "./backend.ts";
+import { RateLimiter } from "./rate_limiter.ts";
+import { assertAboveZero } from "./whole_number.ts";
+
+/** Options for {@linkcode BucketRateLimiter}. */
+export interface BucketRateLimiterOptions {
+  /** How many slots a bucket has. @default {1} */
+  limit?: number;
+  /** Milliseconds that a bucket lasts. @default {1_000} */
+  bucket?: number;
+  /** What tells the time. All machines should agree about it. @default {systemClock} */
+  clock?: Clock;
+}
+
+/**
+ * Lets something be done only so often in each span of time: from 12:00:00 to 12:00:10, then
+ * from 12:00:10 to 12:00:20, and so on. Cheap, and coarse: around the turn from one bucket
+ * to the next twice the limit can pass. {@linkcode WindowRateLimiter} does not allow that.
+ *
+ * Its slots are not given back: releasing one does nothing.
+ *
+ * Source: scenario `bucket` in `tests/vectors/rate_limits.json`.
+ *
+ * @example Ten a minute for each customer
+ * ```ts
+ * import { actor, BucketRateLimiter, setBroker, StubBroker, StubRateLimiterBackend } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ * const backend = new StubRateLimiterBackend();
+ *
+ * export const notify = actor(async function notify(customer: string) {
+ *   const limiter = new BucketRateLimiter(backend, `notify:${customer}`, {
+ *     limit: 10,
+ *     bucket: 60_000,
+ *   });
+ *   await limiter.acquire(); // throws when there were ten already: the message is retried later
+ * });
+ * ```
+ */
+export class BucketRateLimiter extends RateLimiter {
+  /** Milliseconds that a bucket lasts. */
+  readonly bucket: number;
+  readonly #clock: Clock;
+
+  /**
+   * Checks and stores.
+   *
+   * @param backend Where to count.
+   * @param key What is limited.
+   * @param options The limit.
+   * @throws {TypeError} If the key is no text.
+   * @throws {RangeError} If a number is not a whole one above 0.
+   */
+  constructor(backend: RateLimiterBackend, key: string, options: BucketRateLimiterOptions = {}) {
+    const { limit = 1, bucket = 1_000, clock = systemClock } = options;
+    super(backend, key, limit);
+    assertAboveZero(bucket, "use bucket");
+    this.bucket = bucket;
+    this.#clock = clock;
+  }
+
+  /** Takes one of the slots of this span of time. */
+  protected override take(): Promise<boolean> {
+    const now = this.#clock.now();
+    const key = `${this.key}@${now - now % this.bucket}`;
+    return this.backend.incr(key, 1, this.limit, this.bucket);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Limits on how often, or how many times at once, something is done, and barriers at which
+ * several parties meet: over all processes and machines that share a backend, Python's
+ * dramatiq included.
+ *
+ * @example Twice at a time
+ * ```ts
+ * import { ConcurrentRateLimiter, StubRateLimiterBackend } from "@dq/dramatiq";
+ *
+ * const limiter = new ConcurrentRateLimiter(new StubRateLimiterBackend(), "render", { limit: 2 });
+ * console.log(await limiter.run(() => "done"));
+ * ```
+ *
+ * @module
+ */
+export { type GroupProgress, RateLimiterBackend } from "./backend.ts";
+export { MemcachedBackend, type MemcachedRateLimiterBackendOptions } from "./backends/memcached.ts";
+export { RedisBackend, type RedisRateLimiterBackendOptions } from "./backends/redis.ts";
+export { StubBackend, type StubRateLimiterBackendOptions } from "./backends/stub.ts";
+export { Barrier, type BarrierOptions, type BarrierWaitOptions } from "./barrier.ts";
+export { BucketRateLimiter, type BucketRateLimiterOptions } from "./bucket.ts";
+export { ConcurrentRateLimiter, type ConcurrentRateLimiterOptions } from "./concurrent.ts";
+export { type AcquireOptions, RateLimiter, type Slot } from "./rate_limiter.ts";
+export { WindowRateLimiter, type WindowRateLimiterOptions } from "./window.ts";
+export { BarrierNotFound, RateLimitExceeded } from "../core/errors.ts";

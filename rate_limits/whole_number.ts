@@ -1,0 +1,22 @@
+/**
+ * Checks a number that says how many, or how long.
+ *
+ * @param number The number.
+ * @param what What it is, for the error text: "Cannot …".
+ * @throws {RangeError} If it is not a whole number above 0.
+ */
+export function assertAboveZero(number: number, what: string): void {
+  if (Number.isSafeInteger(number) && number > 0) return;
+  throw new RangeError(`Cannot ${what} ${String(number)}: it must be a whole number above 0`);
+}
+
+/**
+ * Checks the key of a limiter or barrier.
+ *
+ * @param key The key.
+ * @throws {TypeError} If it is not a text with something in it.
+ */
+export function assertKey(key: string): void {
+  if (typeof key === "string" && key !== "") return;
+  throw new TypeError(`Cannot use key ${JSON.stringify(key)}: it must be a text that is not empty`);
+}

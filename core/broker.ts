@@ -91,6 +91,14 @@ export abstract class Broker implements AsyncDisposable {
    */
   abstract join(queueName: string, options?: JoinOptions): Promise<void>;
 
+  /**
+   * Connects now, rather than when it is first used, so that a server that cannot be reached
+   * shows at the start. Brokers without a server have nothing to do.
+   *
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async connect(): Promise<void> {}
+
   /** Lets go of all connections. Nothing can be sent afterwards. */
   abstract close(): Promise<void>;
 

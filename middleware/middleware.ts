@@ -47,8 +47,12 @@ export interface ProcessOutcome {
 export interface Middleware {
   /** Actor options that this middleware reads; others are refused at declaration. */
   readonly actorOptions?: readonly string[];
-  /** Functions that the command line runs in processes of their own. */
-  readonly forks?: readonly (() => unknown)[];
+  /**
+   * Functions that the command line runs in processes of their own. The signal aborts when
+   * they are to end. One that gives a promise is done when that settles; one that does not, a
+   * server for example, stays until then.
+   */
+  readonly forks?: readonly ((signal: AbortSignal) => unknown)[];
   /** Where results are kept, for `getResult` of messages, groups and pipelines. */
   readonly resultBackend?: ResultSource;
 

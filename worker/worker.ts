@@ -10,7 +10,7 @@ import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
 import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
-import { type Employer, Job } from "./job.ts";
+import { type Employer, Job, type Outcome } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import { WorkQueue } from "./work_queue.ts";
@@ -51,6 +51,17 @@ export class Worker implements AsyncDisposable {
   readonly broker: Broker;
   /** What runs the actors. */
   readonly executor: Executor;
+  readonly #outcomes: Record<Outcome, number> = {
+    done: 0,
+    retried: 0,
+    failed: 0,
+    skipped: 0,
+    skippedAndFailed: 0,
+    unknownActor: 0,
+    undecodable: 0,
+    successorNotStored: 0,
+    lost: 0,
+  };
   readonly #queues: ReadonlySet<string> | undefined;
   readonly #timeout: number;
   readonly #loops: Map<string, ConsumerLoop> = new Map();
@@ -96,6 +107,7 @@ export class Worker implements AsyncDisposable {
       executor,
       finished: (job, outcome) => {
         this.#running.delete(job);
+        this.#outcomes[outcome] += 1;
         job.settlement.settle(job.message, outcome);
         this.#startJobs();
       },
@@ -105,6 +117,11 @@ export class Worker implements AsyncDisposable {
   /** The messages whose actors, or hooks, are running. */
   get running(): MessageProxy[] {
     return Array.from(this.#running, (job) => job.message);
+  }
+
+  /** How many messages had which outcome so far. */
+  get outcomes(): Readonly<Record<Outcome, number>> {
+    return this.#outcomes;
   }
 
   /**
@@ -255,12 +272,14 @@ export class Worker implements AsyncDisposable {
   #deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
     for (const message of messages) {
       if (message.message instanceof UndecodableMessage) {
+        this.#outcomes.undecodable += 1;
         settlement.settle(message, "undecodable");
         continue;
       }
       const actor = this.broker.actors.get(message.actorName);
       if (actor === undefined) {
         log.error("Actor {actor} of message {messageId} is not declared", about(message));
+        this.#outcomes.unknownActor += 1;
         settlement.settle(message, "unknownActor");
         continue;
       }

@@ -107,6 +107,16 @@ export class RedisBroker extends Broker {
   }
 
   /**
+   * Connects now, rather than with the first command.
+   *
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  override async connect(): Promise<void> {
+    this.#assertOpen("connect");
+    await this.#session.connection.command("ping");
+  }
+
+  /**
    * Opens a consumer. That of a delay queue sorts what is on it by eta, in Redis, and
    * gives what is due.
    *

@@ -5,6 +5,21 @@ import { receiveOne, work } from "./broker_messages.ts";
 
 /** What a worker works on, and when it stops. */
 export const stopping: Rules = {
+  connect: {
+    rule: "Broker.connect resolves while the server is there, and leaves the rest as it is",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker.connect();
+      await broker.connect();
+      const queueName = stage.newQueueName();
+      const idle = actor(() => {}, { broker, queueName, actorName: "idle" });
+      await idle.send();
+      await using worker = new Worker(broker, { queues: [queueName] });
+      await worker.start();
+      await broker.join(queueName);
+    },
+  },
+
   queuesFilter: {
     rule: "Worker with queues leaves the messages of other queues alone, delayed ones too",
     async check(stage) {

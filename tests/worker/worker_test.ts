@@ -235,3 +235,24 @@ test("Worker does not start what it had at hand when its consumer failed: it com
   const counts = [2, 3].map((n) => runs.filter((one) => one === n).length);
   assertEquals(counts, [1, 1]);
 });
+
+test("Worker counts messages by what became of them", async () => {
+  const broker = new StubBroker();
+  let attempts = 0;
+  const flaky = actor(function flaky() {
+    attempts += 1;
+    if (attempts === 1) throw new Error("once");
+  }, { broker, minBackoff: 1 });
+  const broken = actor(function broken() {
+    throw new Error("always");
+  }, { broker, maxRetries: 0 });
+  await using worker = new Worker(broker);
+  await worker.start();
+  await flaky.send();
+  await broker.join("default");
+  await broken.send();
+  await assertRejects(() => broker.join("default"), Error, "always");
+  await worker.join();
+  const { done, retried, failed, lost } = worker.outcomes;
+  assertEquals([done, retried, failed, lost], [1, 1, 1, 0]);
+});

@@ -35,6 +35,8 @@ export class MessageProxy {
    * Milliseconds since the epoch at which the actor has to be done. Set by `TimeLimit`.
    */
   deadline: number = Infinity;
+  /** @internal Its place among the messages whose actors run; -1 when it has none. */
+  place = -1;
   #failed = false;
   #retried = false;
   #exception: unknown;

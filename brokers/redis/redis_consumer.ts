@@ -114,11 +114,12 @@ export abstract class RedisConsumer extends Consumer {
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     this.#listenTo(signal);
+    // What becomes free while it waits is not known to who receives.
+    this.#takesAll = limit >= this.#prefetch - this.#unsettled.size;
     while (!this.isClosed && !signal?.aborted) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
       const free = this.#prefetch - this.#unsettled.size;
-      this.#takesAll = limit >= free;
       const room = Math.min(limit, free, MAX_BATCH);
       if (room > 0 && !this.#isWaiting && this.#filling === undefined) this.#fillSoon(room);
       await this.#changed.next();

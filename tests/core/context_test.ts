@@ -7,7 +7,7 @@ import {
   Shutdown,
   TimeLimitExceeded,
 } from "@dq/dramatiq";
-import { runWithMessage } from "../../core/context.ts";
+import { leaveMessage, runWithMessage } from "../../core/context.ts";
 import { test } from "../support/test.ts";
 
 test("currentMessage and currentSignal know of no message outside an actor", () => {
@@ -52,6 +52,38 @@ test("currentMessage ends with an actor that throws", () => {
     return;
   }
   assert(false, "The error was swallowed");
+});
+
+test("currentMessage is nobody's in what an actor left behind", async () => {
+  const proxy = proxyOf("a");
+  const gate = Promise.withResolvers<void>();
+  let leftBehind: Promise<unknown> | undefined;
+  await runWithMessage(proxy, async () => {
+    leftBehind = gate.promise.then(() => currentMessage());
+    await Promise.resolve();
+  }, 0);
+  leaveMessage(proxy);
+  leaveMessage(proxy); // once is enough
+  // Whoever comes next gets the place.
+  await runWithMessage(proxyOf("b"), async () => {
+    gate.resolve();
+    assertStrictEquals(await leftBehind, undefined);
+    assertEquals(currentMessage()?.messageId, "b");
+  }, 0);
+});
+
+test("currentMessage knows each of more messages than there are places", async () => {
+  const gate = Promise.withResolvers<void>();
+  const proxies = Array.from({ length: 5_000 }, (_, i) => proxyOf(`${i}`));
+  const seen = proxies.map((proxy) =>
+    runWithMessage(proxy, async () => {
+      await gate.promise;
+      return currentMessage()?.messageId;
+    }, 0)
+  );
+  gate.resolve();
+  assertEquals(await Promise.all(seen), proxies.map(({ messageId }) => messageId));
+  for (const proxy of proxies) leaveMessage(proxy);
 });
 
 test("currentSignal aborts with the first interrupt, before or after it was asked for", () => {

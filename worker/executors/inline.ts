@@ -1,7 +1,7 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Timer } from "../../core/clock.ts";
-import { runWithMessage } from "../../core/context.ts";
+import { leaveMessage, runWithMessage } from "../../core/context.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { about, getLogger } from "../../core/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
@@ -69,14 +69,17 @@ export class InlineExecutor implements Executor {
     } catch (error) {
       return run.fail(error);
     }
+    leaveMessage(message);
     run.succeed(result);
   }
 
   #await(run: Run, result: PromiseLike<unknown>): void {
     result.then((value) => {
+      leaveMessage(run.message);
       this.#endGrace(run);
       run.succeed(value);
     }, (error) => {
+      leaveMessage(run.message);
       this.#endGrace(run);
       run.fail(error);
     });

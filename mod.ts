@@ -67,6 +67,7 @@ export {
 
 // Encoders
 export { type Encoded, type Encoder, getEncoder, JSONEncoder, setEncoder } from "./core/encoder.ts";
+export { PickleEncoder, type PickleEncoderOptions } from "./core/encoders/pickle.ts";
 
 // Brokers
 export { Broker } from "./core/broker.ts";

@@ -1,4 +1,4 @@
-import { type Spelling, spellingOf } from "./spelling.ts";
+import { keysInOrder, originalText, spellingOf } from "./spelling.ts";
 
 /** Deeper values would overflow the stack of one peer or the other; Python stops near 1,000. */
 export const MAX_DEPTH = 900;
@@ -136,9 +136,7 @@ function writeArray(array: readonly unknown[], depth: number, problem: { found: 
 
 function writeObject(object: object, depth: number, problem: { found: boolean }): string {
   const spelling = spellingOf(object);
-  const keys = spelling?.keys === undefined
-    ? Object.keys(object)
-    : inOrder(spelling.keys, Object.keys(object));
+  const keys = keysInOrder(object, spelling);
   if (keys.length === 0) return "{}";
   let text = "{";
   for (let i = 0; i < keys.length; i++) {
@@ -151,23 +149,8 @@ function writeObject(object: object, depth: number, problem: { found: boolean })
   return text + "}";
 }
 
-/** The text a number came with, unless another value has taken its place since. */
-function originalText(
-  spelling: Spelling,
-  key: string | number,
-  value: unknown,
-): string | undefined {
-  const original = spelling.numbers.get(key);
-  return original !== undefined && Object.is(original.value, value) ? original.text : undefined;
-}
-
-function inOrder(order: readonly string[], keys: readonly string[]): readonly string[] {
-  const present = new Set(keys);
-  const known = new Set(order);
-  return [...order.filter((key) => present.has(key)), ...keys.filter((key) => !known.has(key))];
-}
-
-function isPlainObject(value: object): boolean {
+/** Whether an object has no class: made by `{}`, here or in another realm, or without prototype. */
+export function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   // Another realm's Object.prototype is not ours, but has no prototype either.
   return prototype === Object.prototype || prototype === null ||
@@ -187,7 +170,7 @@ function describeProblem(root: unknown): string {
     // A hole in an array is not among its entries, yet would be written.
     const keys = Array.isArray(value) ? Array.from(value, (_, i) => i) : Object.keys(value);
     for (const key of keys) {
-      const found = visit((value as Record<string | number, unknown>)[key], join(path, key));
+      const found = visit((value as Record<string | number, unknown>)[key], joinPath(path, key));
       if (found !== undefined) return found;
     }
     ancestors.pop();
@@ -196,7 +179,8 @@ function describeProblem(root: unknown): string {
   return `Cannot encode ${visit(root, "") ?? "the value: it changed while it was written"}`;
 }
 
-function join(path: string, key: string | number): string {
+/** @returns How an error text names a place below another: `args[0].name`. */
+export function joinPath(path: string, key: string | number): string {
   if (typeof key === "number") return `${path}[${key}]`;
   if (!/^[A-Za-z_$][\w$]*$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path === "" ? key : `${path}.${key}`;

@@ -15,7 +15,7 @@ export interface Spelling {
   /** Source text of numbers by index or key, with the value it stands for. */
   readonly numbers: Map<string | number, { readonly value: number; readonly text: string }>;
   /** Keys in their original order, where JavaScript has another one. */
-  keys?: readonly string[];
+  keys?: string[];
 }
 
 const spellings = new WeakMap<object, Spelling>();
@@ -43,4 +43,26 @@ export function keepSpelling<T extends object>(original: object, copy: T): T {
   const spelling = spellingOf(original);
   if (spelling !== undefined) spellings.set(copy, spelling);
   return copy;
+}
+
+/** @returns The text a number came with, unless another value has taken its place since. */
+export function originalText(
+  spelling: Spelling,
+  key: string | number,
+  value: unknown,
+): string | undefined {
+  const original = spelling.numbers.get(key);
+  return original !== undefined && Object.is(original.value, value) ? original.text : undefined;
+}
+
+/** @returns The keys of an object: those it came with in their order, then those added since. */
+export function keysInOrder(object: object, spelling: Spelling | undefined): readonly string[] {
+  const keys = Object.keys(object);
+  if (spelling?.keys === undefined) return keys;
+  const present = new Set(keys);
+  const known = new Set(spelling.keys);
+  return [
+    ...spelling.keys.filter((key) => present.has(key)),
+    ...keys.filter((key) => !known.has(key)),
+  ];
 }

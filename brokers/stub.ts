@@ -69,7 +69,7 @@ export class StubBroker extends Broker {
   }
 
   /** All dead letters, the first one first. */
-  get deadLetters(): readonly MessageProxy[] {
+  get allDeadLetters(): readonly MessageProxy[] {
     return this.#deadLetters;
   }
 

@@ -43,7 +43,7 @@ export async function countFiles(
   broker.addMiddleware(tally);
   const totals = new Totals();
   const { countFile, addToTotals } = declareActors(broker, { folder, totals, failEvery });
-  const done = () => totals.files + tally.skipped + broker.deadLetters.length;
+  const done = () => totals.files + tally.skipped + broker.allDeadLetters.length;
 
   const sendAndWait = async () => {
     for (const batch of inBatches(files)) {
@@ -69,7 +69,7 @@ export async function countFiles(
   // gone with this process; another broker would keep it for the next worker.
   await worker.stop();
 
-  return { totals, tally, failures: broker.deadLetters.map(describe), done: done() };
+  return { totals, tally, failures: broker.allDeadLetters.map(describe), done: done() };
 }
 
 function* inBatches(files: readonly string[]): Generator<readonly string[]> {

@@ -129,7 +129,7 @@ test("StubBroker.join throws that an actor is not declared, or data is no messag
   await worker.start();
   await assertRejects(() => broker.join("default"), ActorNotFound, 'Cannot find actor "work"');
   assertStringIncludes(
-    String(broker.deadLetters[0]!.deadLetter.options.traceback),
+    String(broker.allDeadLetters[0]!.deadLetter.options.traceback),
     "ActorNotFound",
   );
 });
@@ -141,7 +141,7 @@ test("StubBroker.join throws nothing for a dead letter without an error", async 
   await using worker = new Worker(broker);
   await worker.start();
   await broker.join("default");
-  assertEquals(broker.deadLetters.length, 1);
+  assertEquals(broker.allDeadLetters.length, 1);
 });
 
 test("StubBroker is closed for good: consumers, join and send say so", async () => {
@@ -196,10 +196,10 @@ test("StubBroker.join throws nothing after a flush, which drops the dead letters
   await broker.join("default", { failFast: false });
   await broker.flush("default");
   await broker.join("default");
-  assertEquals(broker.deadLetters, []);
+  assertEquals(broker.allDeadLetters, []);
 });
 
-test("StubBroker.deadLettersByQueue groups by queue what deadLetters has in order", async () => {
+test("StubBroker.deadLettersByQueue groups by queue what allDeadLetters has in order", async () => {
   const broker = new StubBroker();
   for (const queueName of ["a", "b", "a"]) {
     broker.declareQueue(queueName);
@@ -213,7 +213,7 @@ test("StubBroker.deadLettersByQueue groups by queue what deadLetters has in orde
   await broker.enqueue(new UndecodableMessage("b.DQ", bad));
   await using delayed = broker.consume("b.DQ");
   await delayed.nack([await receiveOne(delayed)]);
-  assertEquals(broker.deadLetters.map((one) => one.queueName), ["a", "b", "a", "b.DQ"]);
+  assertEquals(broker.allDeadLetters.map((one) => one.queueName), ["a", "b", "a", "b.DQ"]);
   const counts = Array.from(broker.deadLettersByQueue, ([name, { length }]) => [name, length]);
   assertEquals(counts, [["a", 2], ["b", 2]]);
 });

@@ -36,7 +36,7 @@ async function run(given: Given): Promise<{ ran: boolean; deadLetters: number; h
   await clock.waitFor(broker.join("default"));
   await worker.join();
   const hooks = recorder.events.map(({ hook }) => hook);
-  return { ran, deadLetters: broker.deadLetters.length, hooks };
+  return { ran, deadLetters: broker.allDeadLetters.length, hooks };
 }
 
 const RUNS = { ran: true, deadLetters: 0 };
@@ -107,7 +107,7 @@ test("AgeLimit counts the age of a retry from the first enqueue", async () => {
   await clock.waitFor(broker.join("default"));
   // One run every one or two seconds, and none after the tenth.
   assertEquals(runs >= 5 && runs <= 11, true, `${runs} runs`);
-  assertEquals(broker.deadLetters.length, 1);
+  assertEquals(broker.allDeadLetters.length, 1);
 });
 
 for (const maxAge of [0, -1, NaN]) {

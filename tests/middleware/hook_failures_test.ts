@@ -162,7 +162,7 @@ async function observe(hook: string, raises: string): Promise<Observed> {
     actor_ran: ran,
     ...(processed.length > 0 && { after_process_message_on_B: processed }),
     ack_hooks_on_A: [...settling(a, "goldq.DQ"), ...settling(a, "goldq")],
-    dead_letters: broker.deadLetters.length,
+    dead_letters: broker.allDeadLetters.length,
   };
 }
 

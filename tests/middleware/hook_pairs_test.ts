@@ -72,7 +72,7 @@ test("Worker calls afterDelayMessage once for each beforeDelayMessage, moved or 
   assertEquals(moves.calls, ["before moved", "after moved"]);
   await clock.advance(1_000);
   assertEquals(moves.calls.slice(2), ["before refused", "after refused"]);
-  assert(broker.deadLetters.length === 1);
+  assert(broker.allDeadLetters.length === 1);
   await worker.stop();
   await broker.close();
 });

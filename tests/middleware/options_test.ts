@@ -59,6 +59,6 @@ test("Retries buries a message whose own maxRetries makes no sense, and says so"
   await worker.start();
   await work.sendWithOptions({ maxRetries: "3" as never });
   await broker.join("default");
-  const { traceback } = broker.deadLetters[0]!.deadLetter.options;
+  const { traceback } = broker.allDeadLetters[0]!.deadLetter.options;
   assertEquals(traceback?.includes('option maxRetries must be a number, not "3"'), true, traceback);
 });

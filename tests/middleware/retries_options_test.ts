@@ -37,7 +37,7 @@ async function run(
   await worker.start();
   await broker.enqueue(work.messageWithOptions({ ...given.message }));
   await clock.waitFor(broker.join("default"));
-  return { attempts, dead: broker.deadLetters, took: clock.now() - start };
+  return { attempts, dead: broker.allDeadLetters, took: clock.now() - start };
 }
 
 const fail = () => {

@@ -86,7 +86,7 @@ function settled({ journal }: Stage): string[] {
 }
 
 function assertDeadOf(stage: Stage, cause: unknown): void {
-  const [dead, ...others] = stage.broker.deadLetters;
+  const [dead, ...others] = stage.broker.allDeadLetters;
   assertEquals(others, []);
   assertInstanceOf(dead?.exception, SuccessorNotStored);
   assertEquals(dead.exception.cause, cause);
@@ -106,7 +106,7 @@ test("Retries stores a retry when the server is back, without another run", asyn
   assertEquals(runs, 2);
   assertEquals(settled(stage), ["ack default", "ack default.DQ", "ack default"]);
   assertEquals(new Set(journal.events.map(({ message }) => message)), new Set([messageId]));
-  assertEquals(broker.deadLetters, []);
+  assertEquals(broker.allDeadLetters, []);
 });
 
 test("Retries gives a message back when the server stays away", async () => {
@@ -128,7 +128,7 @@ test("Retries gives a message back when the server stays away", async () => {
   assertEquals(retries, [1]);
   const done = recorder.events.filter(({ hook }) => hook === "after_process_message").length;
   assertEquals(done, 3);
-  assertEquals(broker.deadLetters, []);
+  assertEquals(broker.allDeadLetters, []);
 });
 
 for (const [times, ran] of [[1, 1], [LONG, 2]] as const) {
@@ -174,7 +174,7 @@ test("Callbacks does not double a message whose retry is stored, however long it
   await failing.send();
   await stage.run();
   // The callbacks of three attempts are lost, that of the last one came through.
-  assertEquals([runs, told.length, broker.deadLetters.length], [4, 1, 1]);
+  assertEquals([runs, told.length, broker.allDeadLetters.length], [4, 1, 1]);
 });
 
 test("Retries tells of a message given up only once, after a moment without server", async () => {
@@ -188,7 +188,7 @@ test("Retries tells of a message given up only once, after a moment without serv
   await stage.run();
   assertEquals(told.map(([, end]) => end), [{ retries: 0, max_retries: 0 }]);
   assertEquals(settled(stage), ["nack default", "ack later"]);
-  assertEquals(broker.deadLetters.length, 1);
+  assertEquals(broker.allDeadLetters.length, 1);
 });
 
 test("Worker keeps a delayed message that cannot be put on its queue for a moment", async () => {
@@ -213,7 +213,7 @@ test("Worker buries a delayed message that its queue will never take", async () 
   broker.refuse = wantsNone(({ queueName }) => queueName === "default");
   await stage.run();
   assertEquals(settled(stage), ["nack default.DQ"]);
-  assertEquals(broker.deadLetters.map(({ exception }) => exception), [refused]);
+  assertEquals(broker.allDeadLetters.map(({ exception }) => exception), [refused]);
 });
 
 test("Retries buries a message whose retry will never be stored", async () => {
@@ -242,7 +242,7 @@ test("Callbacks buries a message whose callback will never be stored", async () 
   assertEquals(told, []);
   assertEquals(settled(stage), ["nack default"]);
   assertDeadOf(stage, refused);
-  const dead = broker.deadLetters[0]!.deadLetter.options;
+  const dead = broker.allDeadLetters[0]!.deadLetter.options;
   assert(dead.traceback?.startsWith("SuccessorNotStored: "), "the dead letter tells why");
 });
 
@@ -271,7 +271,7 @@ test("Callbacks loses a callback rather than keep a second copy beside the retry
   await stage.run();
   assertEquals(runs, 2);
   assertEquals(settled(stage), ["ack default", "ack default.DQ", "ack default"]);
-  assertEquals(broker.deadLetters, []);
+  assertEquals(broker.allDeadLetters, []);
 });
 
 test("SuccessorNotStored of any middleware keeps a message from being acknowledged", async () => {

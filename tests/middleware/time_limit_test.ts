@@ -76,7 +76,7 @@ test("TimeLimit fails a message whose actor lets the interrupt through", async (
   await slow.send();
   await clock.advance(1_000);
   assertEquals(endings(stage), ["nack"]);
-  assertInstanceOf(broker.deadLetters[0]!.exception, TimeLimitExceeded);
+  assertInstanceOf(broker.allDeadLetters[0]!.exception, TimeLimitExceeded);
 });
 
 test("TimeLimit leaves the outcome to an actor that settles within the grace", async () => {
@@ -116,7 +116,7 @@ test("TimeLimit gives an actor up after the grace, to be retried", async () => {
   ]);
   await clock.waitFor(broker.join("default"));
   assertEquals(runs, 2);
-  assertEquals(broker.deadLetters, []);
+  assertEquals(broker.allDeadLetters, []);
 });
 
 test("TimeLimit gives an actor up at once without grace", async () => {

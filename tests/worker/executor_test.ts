@@ -80,8 +80,8 @@ test("InlineExecutor has its actors fail whatever they throw, undefined included
   await using worker = new Worker(broker);
   await worker.start();
   await broker.join("default");
-  assertEquals(broker.deadLetters.length, 4);
-  for (const message of broker.deadLetters) {
+  assertEquals(broker.allDeadLetters.length, 4);
+  for (const message of broker.allDeadLetters) {
     assert(message.exception instanceof Error, `the exception is ${message.exception}`);
     assertEquals(typeof message.deadLetter.option("traceback"), "string");
   }

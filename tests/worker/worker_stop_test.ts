@@ -115,7 +115,7 @@ for (const hook of ["afterSkipMessage", "afterNack", "afterEnqueue", "afterAck"]
       for (const n of [1, 2, 3, 1, 2, 3]) await work.send(n);
       await broker.join("default", { timeout: 60_000 });
       await worker.join();
-      assertEquals(broker.deadLetters.length, 2);
+      assertEquals(broker.allDeadLetters.length, 2);
     });
   }
 }
@@ -151,7 +151,7 @@ test("Worker survives whatever an actor throws or returns", async () => {
   await worker.start();
   for (let n = 0; n < odd.length; n++) await work.send(n);
   await broker.join("default", { timeout: 60_000 });
-  assertEquals(broker.deadLetters.length, odd.length);
+  assertEquals(broker.allDeadLetters.length, odd.length);
 });
 
 test("Worker that cannot start its executor leaves no consumer and no watcher behind", async () => {

@@ -1,9 +1,14 @@
 /**
- * The command line of a worker: `deno task worker actors.ts`, `bun run worker.ts actors.ts`.
+ * The command line of workers: `deno task worker actors.ts`, `bun run worker.ts actors.ts`, or,
+ * with `runWorker`, a worker program of one's own.
  *
  * @module
  */
-import process from "node:process";
 import { runWorker } from "./cli/run_worker.ts";
+import { isMain } from "./core/runtime.ts";
 
-process.exit(await runWorker(process.argv.slice(2)));
+export type { ExecutorName, RunWorkerOptions } from "./cli/arguments.ts";
+export type { LogFormat } from "./cli/log_line.ts";
+export { runWorker };
+
+if (isMain(import.meta)) await runWorker();

@@ -1,94 +1,232 @@
-import { parseArgs } from "node:util";
+import { availableParallelism } from "node:os";
+import { Command, CommanderError, Option } from "commander";
+import type { LogFormat } from "./log_line.ts";
+import { helpAfterOptions } from "./help.ts";
+import { UsageError } from "./usage_error.ts";
+import { VERSION } from "./version.ts";
 
-/** What the command line asks for. */
+/** Where actors run: on the event loop, in threads, or in processes of a worker process. */
+export type ExecutorName = "inline" | "thread" | "process";
+
+/** What the command line asks for; {@linkcode RunWorkerOptions} says more of each. */
 export interface Arguments {
-  /** Modules to import, the first one maybe with `:broker` behind it. */
   readonly modules: readonly string[];
-  /** The queues to work on; all when empty. */
-  readonly queues: readonly string[];
-  /** Messages at once. */
+  readonly processes: number;
+  readonly threads: number;
   readonly concurrency: number;
-  /** Milliseconds that running actors get at the end. */
-  readonly shutdownTimeout: number;
+  readonly executor: ExecutorName;
+  readonly queues: readonly string[];
+  readonly pidFile: string | undefined;
+  readonly logFile: string | undefined;
+  /** `undefined`: readable on a terminal, JSON otherwise. */
+  readonly logFormat: LogFormat | undefined;
+  readonly skipLogging: boolean;
+  readonly watch: string | undefined;
+  readonly watchInclude: readonly string[];
+  readonly watchExclude: readonly string[];
+  readonly workerShutdownTimeout: number;
+  readonly forkFunctions: readonly string[];
+  readonly verbose: boolean;
 }
 
-/** A command line that makes no sense. Its text is for the user. */
-export class UsageError extends Error {
-  static {
-    this.prototype.name = "UsageError";
-  }
+/** Options of a worker that its own program sets; the command line wins over them. */
+export interface RunWorkerOptions {
+  /**
+   * Modules that declare actors, before those of the command line: paths relative to the
+   * working directory, URLs, or package names. The first one of all may name the broker, or a
+   * function that sets one up, as in `actors.ts:broker`.
+   */
+  modules?: readonly string[];
+  /** How many worker processes there are. @default {1} */
+  processes?: number;
+  /** Threads of each process; with 0 actors run on its event loop. @default The number of CPUs. */
+  threads?: number;
+  /** Messages at once in each thread. @default {8} */
+  concurrency?: number;
+  /** Where actors run. @default {"thread"} `"inline"` with 0 threads. */
+  executor?: ExecutorName;
+  /** Works on these queues only. @default All that the modules declare. */
+  queues?: readonly string[];
+  /** File for the process id of the supervisor. @default None. */
+  pidFile?: string;
+  /** File to which the log is added. @default The standard error. */
+  logFile?: string;
+  /** Readable lines, or one JSON object a line. @default By whether the log goes to a terminal. */
+  logFormat?: LogFormat;
+  /** Logs nothing but why it cannot work. @default {false} */
+  skipLogging?: boolean;
+  /** Folder with the source code: when that changes, workers start again. @default None. */
+  watch?: string;
+  /** Patterns of files to watch besides JavaScript and TypeScript. @default {[]} */
+  watchInclude?: readonly string[];
+  /** Patterns of files not to watch. @default {[]} */
+  watchExclude?: readonly string[];
+  /** Milliseconds that running actors get at the end. @default {600_000} */
+  workerShutdownTimeout?: number;
+  /** Functions that run in processes of their own, as `module:function`. @default {[]} */
+  forkFunctions?: readonly string[];
+  /** Logs every message on its way. @default {false} */
+  verbose?: boolean;
 }
 
-/** What `--help` prints. */
-export const HELP =
-  `Runs actors: takes messages off the queues of a broker until it is told to stop.
-
-Usage: deno task worker [options] module[:broker] [modules…]
-
-  module                        path or URL of a module that declares actors
-  :broker                       the export that holds the broker; without it, getBroker()
-  -Q, --queues NAME             work on this queue only; may be repeated
-  -c, --concurrency N           messages at once (default 8)
-  --worker-shutdown-timeout MS  time for running actors at the end (default 600000)
-  --version                     print the version
-  -h, --help                    print this
-
-Examples:
-  deno task worker actors.ts
-  deno task worker actors.ts:broker --queues mails --concurrency 32
-  bun run worker.ts actors.ts
-
-SIGTERM and SIGINT (Ctrl-C) stop it gracefully, a second one at once.
-Exit codes: 0 stopped as asked, 1 killed, 2 wrong arguments or a module that does not import,
-3 the broker cannot be reached.
-`;
+/** What commander makes of the options; those that are not given are not there. */
+interface Given extends Omit<RunWorkerOptions, "modules" | "queues" | "forkFunctions"> {
+  /** `true` for an empty list. */
+  queues?: string[] | true;
+  forkFunction?: string[];
+}
 
 /**
  * Reads the command line.
  *
  * @param args The arguments after the program.
- * @returns What they ask for.
+ * @param defaults What counts where they say nothing.
+ * @returns What they ask for, or a text to print: the help, or the version.
  * @throws {UsageError} If they make no sense.
  */
-export function parseArguments(args: readonly string[]): Arguments | "help" | "version" {
-  const { values, positionals } = parse(args);
-  if (values.help) return "help";
-  if (values.version) return "version";
-  if (positionals.length === 0) {
-    throw new UsageError("Cannot start a worker: name the module that declares the actors");
+export function parseArguments(
+  args: readonly string[],
+  defaults: RunWorkerOptions = {},
+): Arguments | string {
+  let printed = "";
+  const command = makeCommand();
+  command.exitOverride().configureOutput({
+    writeOut: (text) => printed += text,
+    writeErr: () => {}, // the error says it, too
+  });
+  try {
+    command.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return printed;
+    throw new UsageError(`Cannot read the arguments: ${reasonOf(error)}`, { cause: error });
   }
+  const given: Given = command.opts();
+  checkNumbers(defaults);
+  const modules = [...defaults.modules ?? [], ...command.args];
+  if (modules.length === 0) {
+    throw new UsageError(
+      Array.isArray(given.queues)
+        ? "Cannot start a worker: name the modules that declare the actors, before --queues or after --"
+        : "Cannot start a worker: name the module that declares the actors",
+    );
+  }
+  return complete(modules, given, defaults);
+}
+
+function complete(
+  modules: readonly string[],
+  { queues, forkFunction, ...given }: Given,
+  defaults: RunWorkerOptions,
+): Arguments {
+  const wanted = { ...withoutUndefined(defaults), ...given };
+  const executor = wanted.executor ?? "inline";
   return {
-    modules: positionals,
-    queues: values.queues ?? [],
-    concurrency: toNumber("--concurrency", values.concurrency, 1),
-    shutdownTimeout: toNumber("--worker-shutdown-timeout", values["worker-shutdown-timeout"], 0),
+    modules,
+    processes: wanted.processes ?? 1,
+    threads: executor === "inline" ? 0 : wanted.threads || availableParallelism(),
+    concurrency: wanted.concurrency ?? 8,
+    executor,
+    queues: queues === true ? [] : queues ?? defaults.queues ?? [],
+    pidFile: wanted.pidFile,
+    logFile: wanted.logFile,
+    logFormat: wanted.logFormat,
+    skipLogging: wanted.skipLogging ?? false,
+    watch: wanted.watch,
+    watchInclude: wanted.watchInclude ?? [],
+    watchExclude: wanted.watchExclude ?? [],
+    workerShutdownTimeout: wanted.workerShutdownTimeout ?? 600_000,
+    forkFunctions: forkFunction ?? defaults.forkFunctions ?? [],
+    verbose: wanted.verbose ?? false,
   };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        "queues": { type: "string", short: "Q", multiple: true },
-        "concurrency": { type: "string", short: "c", default: "8" },
-        "worker-shutdown-timeout": { type: "string", default: "600000" },
-        "version": { type: "boolean", default: false },
-        "help": { type: "boolean", short: "h", default: false },
-      },
-    });
-  } catch (error) {
-    // Only its first sentence fits every case.
-    const [reason] = (error as Error).message.split(/\.?\s*\n|\. /);
-    throw new UsageError(`Cannot read the arguments: ${reason}`, { cause: error });
+/** Numbers and their least values, by the name of their option. */
+const NUMBERS = {
+  processes: 1,
+  threads: 0,
+  concurrency: 1,
+  workerShutdownTimeout: 0,
+} as const;
+
+function makeCommand(): Command {
+  return new Command("worker.ts")
+    .usage("[options] module[:broker] [modules…]")
+    .description("Runs actors: takes messages off the queues of a broker until told to stop.")
+    .argument(
+      "[modules...]",
+      "files, URLs or packages that declare actors; the first one may name its broker, or a " +
+        "function that sets one up",
+    )
+    .option("-p, --processes <n>", "worker processes (default: 1)", number("processes"))
+    .option(
+      "-t, --threads <n>",
+      "threads of each process; 0 runs actors on its event loop (default: CPUs)",
+      number("threads"),
+    )
+    .option(
+      "-c, --concurrency <n>",
+      "messages at once in each thread (default: 8)",
+      number("concurrency"),
+    )
+    .addOption(
+      new Option("--executor <kind>", "where actors run (default: thread)")
+        .choices(["inline", "thread", "process"]),
+    )
+    .option("-Q, --queues [names...]", "work on these queues only")
+    .option("--pid-file <path>", "keep the process id in this file")
+    .option("--log-file <path>", "add the log to this file")
+    .addOption(
+      new Option("--log-format <kind>", "default: text on a terminal, else json")
+        .choices(["text", "json"]),
+    )
+    .option("--skip-logging", "log nothing but why it cannot work")
+    .option("--watch <folder>", "start anew when source code in this folder changes")
+    .option("-i, --watch-include <pattern>", "watch these files, too; repeatable", collect)
+    .option("-x, --watch-exclude <pattern>", "do not watch these files; repeatable", collect)
+    .option(
+      "--worker-shutdown-timeout <ms>",
+      "time for running actors at the end (default: 600000)",
+      number("workerShutdownTimeout"),
+    )
+    .option("-f, --fork-function <module:function>", "run it in a process; repeatable", collect)
+    .option("-v, --verbose", "log every message on its way")
+    .version(VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "print this")
+    .addHelpText("after", helpAfterOptions);
+}
+
+function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
+/** Makes a reader of a whole number. */
+function number(name: keyof typeof NUMBERS): (text: string) => number {
+  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return (text) => checkNumber(flag, /^\d+$/.test(text) ? Number(text) : text, NUMBERS[name]);
+}
+
+function checkNumbers(options: RunWorkerOptions): void {
+  for (const [name, least] of Object.entries(NUMBERS)) {
+    const value = options[name as keyof typeof NUMBERS];
+    if (value !== undefined) checkNumber(name, value, least);
   }
 }
 
-function toNumber(flag: string, text: string, least: number): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= least) return number;
+function checkNumber(name: string, value: unknown, least: number): number {
+  if (Number.isSafeInteger(value) && value as number >= least) return value as number;
   throw new UsageError(
-    `Cannot use "${text}" for ${flag}: it must be a whole number of ${least} or more`,
+    `Cannot use "${value}" for ${name}: it must be a whole number of ${least} or more`,
   );
+}
+
+/** What commander complains of, as part of a sentence. */
+function reasonOf(error: CommanderError): string {
+  return error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ").replace(/\.$/, "");
+}
+
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
 }

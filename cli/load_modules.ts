@@ -1,62 +1,128 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
-import { errorMessage, formatTraceback } from "../core/thrown.ts";
 import { getBroker } from "../core/global_broker.ts";
-import { UsageError } from "./arguments.ts";
+import { resolvePackage } from "../core/runtime.ts";
+import { errorMessage } from "../core/thrown.ts";
+import { whyNotImported } from "./import_errors.ts";
+import { similarFile } from "./similar_file.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** What came of importing the modules. */
+export interface Loaded {
+  /** The broker of the actors. */
+  readonly broker: Broker;
+  /** URLs, or names, under which each thread imports the same modules. */
+  readonly urls: readonly string[];
+  /** The export of the first module that is the broker, or sets it up. */
+  readonly brokerExport: string | undefined;
+}
 
 /**
  * Imports the modules that declare actors.
  *
- * @param specifiers Paths relative to the working directory, or URLs; the first one
- *   may name the export that holds the broker: `actors.ts:broker`.
- * @returns The broker that is named, else the global one.
+ * @param specifiers Paths relative to the working directory, URLs, or names of packages. The
+ *   first one may name the export that holds the broker, `actors.ts:broker`, or a function
+ *   that sets one up, `actors.ts:setup`.
+ * @returns The broker that is named, or that the function returns, else the global one.
  * @throws {UsageError} If a module does not import, or the export is no broker.
+ * @throws {BrokerConnectionError} If a module, or the function, throws that.
  */
-export async function loadModules(specifiers: readonly string[]): Promise<Broker> {
-  const [[first, exportName], ...others] = specifiers.map(splitExport) as [
+export async function loadModules(specifiers: readonly string[]): Promise<Loaded> {
+  const [[first, brokerExport], ...others] = specifiers.map(splitExport) as [
     [string, string | undefined],
     ...[string, string | undefined][],
   ];
-  const module = await load(first);
-  for (const [other] of others) await load(other);
-  if (exportName === undefined) return globalBroker();
+  const urls = [toUrl(first)];
+  const module = await load(first, urls[0]!);
+  for (const [other] of others) {
+    const url = toUrl(other);
+    urls.push(url);
+    await load(other, url);
+  }
+  const broker = brokerExport === undefined
+    ? globalBroker()
+    : await exportedBroker(first, module, brokerExport);
+  return { broker, urls, brokerExport };
+}
 
-  const broker = exportName.split(".").reduce<unknown>(
-    (value, name) => (value as Record<string, unknown> | undefined)?.[name],
-    module,
-  );
-  if (broker instanceof Broker) return broker;
-  throw new UsageError(
-    `Cannot use ${exportName} of ${first}: it is ${
-      broker === undefined ? "not exported" : "no broker"
-    }`,
-  );
+/**
+ * Imports a function by its module and name.
+ *
+ * @param specifier `module:function`.
+ * @returns The function.
+ * @throws {UsageError} If the module does not import, or exports no function of that name.
+ */
+export async function loadFunction(specifier: string): Promise<(signal: AbortSignal) => unknown> {
+  const [path, name] = splitExport(specifier);
+  if (name === undefined) {
+    throw new UsageError(`Cannot run ${specifier}: it must be of the form module:function`);
+  }
+  const value = exported(await load(path, toUrl(path)), name);
+  if (typeof value === "function") return value as (signal: AbortSignal) => unknown;
+  throw new UsageError(`Cannot run ${name} of ${path}: ${whatItIs(value, "no function")}`);
 }
 
 /** Parts a name behind a colon from a path; a URL has colons of its own. */
 function splitExport(specifier: string): [string, string | undefined] {
   const match = /^(.*[^/:]):([A-Za-z_$][\w$.]*)$/.exec(specifier);
-  return match === null ? [specifier, undefined] : [match[1]!, match[2]];
+  if (match === null) return [specifier, undefined];
+  const [, path, name] = match as unknown as [string, string, string];
+  // `npm:actors` and `jsr:@dq/actors` are names of packages.
+  return /^(?:npm|jsr|node|bun)$/.test(path) ? [specifier, undefined] : [path, name];
 }
 
-async function load(specifier: string): Promise<Record<string, unknown>> {
-  const url = /^[a-z][a-z+.-]+:/i.test(specifier)
-    ? specifier
-    : pathToFileURL(resolve(specifier)).href;
+/** @throws {UsageError} If it looks like a file, and there is none. */
+function toUrl(specifier: string): string {
+  if (/^[a-z][a-z+.-]+:/i.test(specifier)) return specifier;
+  const path = resolve(specifier);
+  if (existsSync(path)) return pathToFileURL(path).href;
+  const looksLikeFile = /^\.{0,2}\/|\.[cm]?[jt]sx?$/.test(specifier);
+  const found = looksLikeFile ? undefined : resolvePackage(specifier, resolve());
+  if (found !== undefined) return found;
+  const similar = similarFile(specifier);
+  throw new UsageError(
+    `Cannot import ${specifier}: there is no such file${looksLikeFile ? "" : " or package"}` +
+      (similar === undefined ? "" : `; did you mean ${similar}?`),
+  );
+}
+
+async function load(specifier: string, url: string): Promise<Record<string, unknown>> {
   try {
     return await import(url);
   } catch (error) {
-    throw new UsageError(`Cannot import ${specifier}: ${whatFailed(error)}`, { cause: error });
+    throw whyNotImported(specifier, error);
   }
 }
 
-/** One line for what the runtime says of a module; where it failed for what a module throws. */
-function whatFailed(error: unknown): string {
-  const isOfRuntime = error instanceof SyntaxError ||
-    /^(?:Module not found|Cannot find|Expected|The module's source)/.test(errorMessage(error)) ||
-    (error as { code?: string }).code === "ERR_MODULE_NOT_FOUND";
-  return isOfRuntime ? errorMessage(error) : formatTraceback(error).trimEnd();
+async function exportedBroker(
+  path: string,
+  module: Record<string, unknown>,
+  name: string,
+): Promise<Broker> {
+  const value = exported(module, name);
+  if (value instanceof Broker) return value;
+  if (typeof value !== "function" || "fn" in value) { // an actor is a function, too
+    throw new UsageError(`Cannot use ${name} of ${path}: ${whatItIs(value, "no broker")}`);
+  }
+  try {
+    const broker = await value();
+    return broker instanceof Broker ? broker : globalBroker();
+  } catch (error) {
+    throw whyNotImported(`${path}:${name}`, error);
+  }
+}
+
+function exported(module: Record<string, unknown>, name: string): unknown {
+  return name.split(".").reduce<unknown>(
+    (value, part) => (value as Record<string, unknown> | null | undefined)?.[part],
+    module,
+  );
+}
+
+function whatItIs(value: unknown, otherwise: string): string {
+  return `it is ${value === undefined ? "not exported" : otherwise}`;
 }
 
 function globalBroker(): Broker {

@@ -1,101 +1,122 @@
 import process from "node:process";
-import { configure, getConfig, getConsoleSink } from "@logtape/logtape";
-import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError, MiddlewareError } from "../core/errors.ts";
-import { Worker } from "../worker/worker.ts";
-import { type Arguments, HELP, parseArguments, UsageError } from "./arguments.ts";
-import { loadModules } from "./load_modules.ts";
-import { VERSION } from "./version.ts";
+import {
+  commandOfThisProgram,
+  flagsMissingToStartPrograms,
+  readEnvironment,
+} from "../core/runtime.ts";
+import { errorMessage } from "../core/thrown.ts";
+import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
+import { type Role, ROLE_VARIABLE } from "./child.ts";
+import { NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";
+import { LogWriter } from "./log_writer.ts";
+import { PidFile, PidFileError } from "./pid_file.ts";
+import { SUBCOMMANDS } from "./subcommands.ts";
+import { Supervisor } from "./supervisor.ts";
+import { UsageError } from "./usage_error.ts";
+import { tell, writeAll } from "./wire.ts";
 
-const OK = 0;
-const KILLED = 1;
-const WRONG_USAGE = 2;
-const NO_CONNECTION = 3;
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
 
 /**
- * The command line of a worker.
+ * Runs workers as the command line says, until told to stop, and ends the process. The
+ * arguments of the program come on top of the options.
  *
- * Source of the exit codes: `tests/vectors/cli.json`.
+ * It starts processes of the same program, with the same flags and arguments, and supervises
+ * them; in those, this call is what works.
  *
- * @param args The arguments after the program.
- * @returns The exit code, once the worker has stopped.
+ * @param options What counts where the command line says nothing.
+ * @returns Never: the process ends, with one of the exit codes of `docs/command-line.md`.
+ *
+ * @example A worker of one's own: `deno run -A worker.ts`, `bun run worker.ts`
+ * ```ts ignore
+ * import { runWorker } from "@dq/dramatiq/worker";
+ *
+ * await runWorker({ modules: [import.meta.resolve("./actors.ts")] });
+ * ```
  */
-export async function runWorker(args: readonly string[]): Promise<number> {
+export async function runWorker(options: RunWorkerOptions = {}): Promise<never> {
+  const args = process.argv.slice(2);
+  const role = takeRole();
   try {
-    const parsed = parseArguments(args);
-    if (typeof parsed === "string") {
-      process.stdout.write(parsed === "help" ? HELP : `${VERSION}\n`);
-      return OK;
-    }
-    const broker = await loadModules(parsed.modules);
-    await configureLogging();
-    return await work(broker, parsed);
+    if (role !== undefined) process.exit(await runChild(parse(args, options), role));
+    process.exit(await runCommand(args, options));
   } catch (error) {
-    if (error instanceof UsageError) return report(error, WRONG_USAGE);
-    if (error instanceof BrokerConnectionError) return report(error, NO_CONNECTION);
-    // A variable of the environment, or a middleware that objects.
-    if (error instanceof RangeError || error instanceof MiddlewareError) {
-      return report(error, WRONG_USAGE);
-    }
-    throw error;
+    const code = await exitCodeFor(error);
+    if (code === undefined) throw error;
+    // A child tells its supervisor, which says it once for all.
+    if (role !== undefined) tell({ type: "fatal", text: errorMessage(error) });
+    else writeAll(STANDARD_ERROR, `${errorMessage(error)}\n`);
+    process.exit(code);
   }
 }
 
-/** Shows the log, unless the modules have seen to that. */
-async function configureLogging(): Promise<void> {
-  if (getConfig() !== null) return;
-  await configure({
-    sinks: { console: getConsoleSink() },
-    loggers: [
-      { category: "dramatiq", lowestLevel: "info", sinks: ["console"] },
-      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["console"] },
-    ],
-  });
+/** What is printed is no arguments: that case the supervisor has dealt with. */
+function parse(args: readonly string[], options: RunWorkerOptions): Arguments {
+  return parseArguments(args, options) as Arguments;
 }
 
-async function work(broker: Broker, { queues, concurrency, shutdownTimeout }: Arguments) {
-  const strange = queues.filter((name) => !broker.queues.has(name));
-  if (strange.length > 0) {
+async function runCommand(args: readonly string[], options: RunWorkerOptions): Promise<number> {
+  const subcommand = SUBCOMMANDS.get(args[0] ?? "");
+  if (subcommand !== undefined) return await subcommand.run(args.slice(1));
+  const parsed = parseArguments(args, options);
+  if (typeof parsed === "string") {
+    writeAll(STANDARD_OUTPUT, parsed);
+    return OK;
+  }
+  return await supervise(parsed);
+}
+
+async function supervise(args: Arguments): Promise<number> {
+  const missing = flagsMissingToStartPrograms();
+  if (missing.length > 0) {
     throw new UsageError(
-      `Cannot work on ${strange.join(", ")}: the modules declare the queues ` +
-        ([...broker.queues].join(", ") || "none"),
+      `Cannot start worker processes without permission: run again with ${
+        missing.join(" ")
+      }, or -A`,
     );
   }
-  if (broker.actors.size === 0) {
-    throw new UsageError("Cannot start a worker: the modules declare no actor on this broker");
+  using _pidFile = args.pidFile === undefined ? undefined : new PidFile(args.pidFile);
+  const isTerminal = args.logFile === undefined && process.stderr.isTTY === true;
+  const log = new LogWriter({
+    file: args.logFile,
+    format: args.logFormat ?? (isTerminal ? "text" : "json"),
+    color: isTerminal && readEnvironment("no_color") === undefined,
+    isSilent: args.skipLogging,
+  });
+  const command = [...commandOfThisProgram(), ...process.argv.slice(2)];
+  const supervisor = new Supervisor(args, command, log);
+  if (args.watch === undefined) return await supervisor.run();
+  const { watchSources } = await import("./watch.ts");
+  using _watch = watchSources(args.watch, args, (path) => supervisor.reload(`${path} has changed`));
+  return await supervisor.run();
+}
+
+/** What is only needed by those who work is only imported by them. */
+async function runChild(args: Arguments, role: Role): Promise<number> {
+  if (role.kind === "worker") {
+    const { runWorkerProcess } = await import("./worker_process.ts");
+    return await runWorkerProcess(args);
   }
-  const signalled = firstSignal();
-  await broker.emit("afterProcessBoot");
-  const worker = new Worker(broker, {
-    concurrency,
-    timeout: shutdownTimeout,
-    ...(queues.length > 0 && { queues }),
-  });
-  await worker.start();
-  process.stderr.write(
-    `Working on ${[...(queues.length > 0 ? queues : broker.queues)].join(", ")}\n`,
-  );
-  process.stderr.write(`Stopping after ${await signalled}\n`);
-  await worker.stop();
-  await broker.close();
-  return OK;
+  const { runForkProcess } = await import("./fork_process.ts");
+  return await runForkProcess(args, role);
 }
 
-/** Resolves at the first signal to stop. The second one ends the process. */
-function firstSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.on(signal, () => {
-        if (isStopping) process.exit(KILLED);
-        isStopping = true;
-        resolve(signal);
-      });
-    }
-  });
+/** The role that the supervisor gave this process; what this process starts has none. */
+function takeRole(): Role | undefined {
+  const text = readEnvironment(ROLE_VARIABLE);
+  if (text === undefined) return undefined;
+  delete process.env[ROLE_VARIABLE];
+  return JSON.parse(text);
 }
 
-function report(error: Error, exitCode: number): number {
-  process.stderr.write(`${error.message}\n`);
-  return exitCode;
+/** `undefined` for what is nobody's fault but ours. */
+async function exitCodeFor(error: unknown): Promise<number | undefined> {
+  if (error instanceof UsageError) return WRONG_USAGE;
+  if (error instanceof PidFileError) return PID_FILE;
+  const { BrokerConnectionError, MiddlewareError } = await import("../core/errors.ts");
+  if (error instanceof BrokerConnectionError) return NO_CONNECTION;
+  // A variable of the environment, or a middleware that objects.
+  if (error instanceof RangeError || error instanceof MiddlewareError) return WRONG_USAGE;
+  return undefined;
 }

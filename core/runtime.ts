@@ -8,12 +8,21 @@
 /** The parts of `Deno` that are used here; its types do not exist elsewhere. */
 interface DenoNamespace {
   env: { get(name: string): string | undefined };
-  permissions: { querySync(query: { name: "env"; variable: string }): { state: string } };
+  permissions: { querySync(query: { name: string; variable?: string }): { state: string } };
+  mainModule: string;
 }
 
 interface NodeProcess {
   pid: number;
   env: Record<string, string | undefined>;
+  argv: string[];
+  execArgv: string[];
+  execPath: string;
+  getBuiltinModule(name: "node:fs"): { readFileSync(path: string, encoding: "utf8"): string };
+  getBuiltinModule(
+    name: "node:module",
+  ): { createRequire(path: string): { resolve(name: string): string } };
+  getBuiltinModule(name: "node:url"): { pathToFileURL(path: string): URL };
 }
 
 const globals = globalThis as unknown as {
@@ -90,4 +99,100 @@ export function nextTurn(): Promise<void> {
     if (globals.setImmediate !== undefined) globals.setImmediate(resolve);
     else setTimeout(resolve, 0);
   });
+}
+
+/** What makes a runtime start a program anew, or listen for a debugger: one process can. */
+const NOT_FOR_CHILDREN = /^--(?:watch|hot|inspect)(?:-[a-z-]+)?(?:=|$)/;
+/** What a program that starts others needs on Deno. */
+const PERMISSIONS = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
+
+/**
+ * The command that starts this program once more, with the flags of the runtime that it
+ * was started with.
+ *
+ * @returns The runtime, its flags, and the entry file; the program's arguments come behind.
+ */
+export function commandOfThisProgram(): string[] {
+  const { process, Deno } = globals;
+  const { argv, execArgv, execPath } = process!;
+  if (Deno === undefined) {
+    return [execPath, ...execArgv.filter((flag) => !NOT_FOR_CHILDREN.test(flag)), argv[1]!];
+  }
+  // Deno tells its flags nobody; the system does, to those who may read everything.
+  const given = ownCommandLine()?.slice(1);
+  if (given === undefined) {
+    return [execPath, "run", ...permissionFlags(Deno), Deno.mainModule];
+  }
+  const own = given.slice(0, given.length - (argv.length - 2));
+  return [execPath, ...own.filter((flag) => !NOT_FOR_CHILDREN.test(flag))];
+}
+
+/** The command line as the system has it, where it can be read. */
+function ownCommandLine(): string[] | undefined {
+  try {
+    const text = globals.process!.getBuiltinModule("node:fs").readFileSync(
+      "/proc/self/cmdline",
+      "utf8",
+    );
+    return text.split("\0").slice(0, -1);
+  } catch {
+    return undefined;
+  }
+}
+
+function permissionFlags(deno: DenoNamespace): string[] {
+  return PERMISSIONS.filter((name) => isGranted(deno, name)).map((name) => `--allow-${name}`);
+}
+
+/**
+ * Says which flags Deno would have to be started with for a program that starts others.
+ *
+ * @returns The flags that are missing; none on other runtimes.
+ */
+export function flagsMissingToStartPrograms(): string[] {
+  const { Deno } = globals;
+  if (Deno === undefined) return [];
+  return ["run", "read", "env"].filter((name) => !isGranted(Deno, name))
+    .map((name) => `--allow-${name}`);
+}
+
+function isGranted(deno: DenoNamespace, name: string): boolean {
+  try {
+    return deno.permissions.querySync({ name }).state === "granted";
+  } catch {
+    return false; // a version that does not know it
+  }
+}
+
+/**
+ * Finds a package as a program in some folder would.
+ *
+ * @param name `actors`, `@my/actors/mails`.
+ * @param folder The folder.
+ * @returns What to import; `undefined` if there is no such package.
+ */
+export function resolvePackage(name: string, folder: string): string | undefined {
+  if (runtime === "deno") return name; // the import map holds for all modules of a program
+  const { createRequire } = globals.process!.getBuiltinModule("node:module");
+  try {
+    const path = createRequire(`${folder}/_.js`).resolve(name);
+    return globals.process!.getBuiltinModule("node:url").pathToFileURL(path).href;
+  } catch (error) {
+    // There, but for `import` only: found where this library is installed, most likely.
+    return (error as { code?: string }).code === "ERR_PACKAGE_PATH_NOT_EXPORTED" ? name : undefined;
+  }
+}
+
+/**
+ * Whether a module is the program that was started.
+ *
+ * @param meta Its `import.meta`.
+ */
+export function isMain(meta: ImportMeta): boolean {
+  const { main, url } = meta as { main?: boolean; url: string };
+  if (main !== undefined) return main;
+  // Node before 24.2.
+  const { argv, getBuiltinModule } = globals.process!;
+  const start = argv[1];
+  return start !== undefined && getBuiltinModule("node:url").pathToFileURL(start).href === url;
 }

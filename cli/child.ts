@@ -1,0 +1,196 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import type { Readable } from "node:stream";
+import type { LogWriter } from "./log_writer.ts";
+import { LineReader, type WireRecord, type WorkerStatus } from "./wire.ts";
+
+/** What a child process is to do. */
+export type Role =
+  | { readonly kind: "worker"; readonly number: number }
+  /** Runs a function that was named, or one that a middleware has. */
+  | { readonly kind: "fork"; readonly number: number; readonly function: string | number };
+
+/** The variable that tells a child its role. */
+export const ROLE_VARIABLE = "DRAMATIQ_WORKER_ROLE";
+
+/** How a child ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** Why it could not work, if it said so. */
+  readonly reason: string | undefined;
+  /** Milliseconds. */
+  readonly lifetime: number;
+}
+
+/** Who hears of a child. */
+export interface ChildListener {
+  ready(child: Child, record: WireRecord & { type: "ready" }): void;
+  /** Another one is to take its place, now. */
+  retiring(child: Child, reason: string): void;
+  ended(child: Child, ending: Ending): void;
+}
+
+/** What all children have in common. */
+export interface ChildSettings {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  /** Milliseconds after which one that was told to stop is killed. */
+  readonly stopTimeout: number;
+  readonly log: LogWriter;
+}
+
+/** Milliseconds in which a child that works says what it is doing. */
+const STATUS_TIMEOUT = 1_000;
+/** Milliseconds in which the last output of a child that has ended arrives. */
+const OUTPUT_TIMEOUT = 500;
+
+/**
+ * A process that works, or runs a fork:
+ *
+ * starting ─▶ ready ─▶ stopping ─▶ ended
+ *
+ * Its standard input is a pipe that nothing is ever written to. It ends when this process is
+ * gone, however that came about; the child stops then.
+ */
+export class Child {
+  readonly role: Role;
+  /** Whether it has begun to work. */
+  isReady = false;
+  /** Whether it was told to stop. */
+  isStopping = false;
+  /** Whether it had to be killed. */
+  wasKilled = false;
+  readonly #process: ChildProcess;
+  readonly #listener: ChildListener;
+  readonly #settings: ChildSettings;
+  readonly #startedAt: number = performance.now();
+  #reason: string | undefined;
+  #hasEnded = false;
+  #killTimer: ReturnType<typeof setTimeout> | undefined;
+  #statusWaiters: ((status: WorkerStatus) => void)[] = [];
+
+  /**
+   * Starts it.
+   *
+   * @param role What it is to do.
+   * @param settings The command.
+   * @param listener Who hears of it.
+   */
+  constructor(role: Role, settings: ChildSettings, listener: ChildListener) {
+    this.role = role;
+    this.#settings = settings;
+    this.#listener = listener;
+    const [program, ...args] = settings.command as [string, ...string[]];
+    this.#process = spawn(program, args, {
+      env: { ...process.env, [ROLE_VARIABLE]: JSON.stringify(role) },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#process.stdin!.on("error", () => {}); // it is gone: that is told elsewhere
+    this.#watch();
+  }
+
+  /** How the log calls it. */
+  get name(): string {
+    return `${this.role.kind}-${this.role.number}`;
+  }
+
+  /** Its process id; 0 if it did not start. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** Tells it to finish what it has and end; kills it when that takes too long. */
+  stop(): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.#signal("SIGTERM");
+    this.#killTimer = setTimeout(
+      () => this.kill(),
+      Math.min(this.#settings.stopTimeout, 2 ** 31 - 1),
+    );
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.isStopping = true;
+    this.wasKilled ||= !this.#hasEnded;
+    this.#signal("SIGKILL");
+  }
+
+  /**
+   * Asks what it is doing.
+   *
+   * @returns `undefined` if it does not answer.
+   */
+  async status(): Promise<WorkerStatus | undefined> {
+    const { promise, resolve } = Promise.withResolvers<WorkerStatus | undefined>();
+    this.#statusWaiters.push(resolve);
+    this.#signal("SIGUSR2");
+    const timer = setTimeout(() => resolve(undefined), STATUS_TIMEOUT);
+    const status = await promise;
+    clearTimeout(timer);
+    return status;
+  }
+
+  /** Not by the child's own method: on Deno that counts as its end. */
+  #signal(name: "SIGTERM" | "SIGKILL" | "SIGUSR2"): void {
+    if (this.#hasEnded || this.pid === 0) return;
+    try {
+      process.kill(this.pid, name);
+    } catch {
+      // It has ended just now; that is still to be reported.
+    }
+  }
+
+  #watch(): void {
+    const { stdout, stderr } = this.#process;
+    const outputs = [this.#read(stdout!, "stdout"), this.#read(stderr!, "stderr")];
+    const end = async (code: number | null, signal: string | null) => {
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
+      clearTimeout(this.#killTimer);
+      const lifetime = performance.now() - this.#startedAt;
+      // What it has started may outlive it and hold the pipes open.
+      const late = new Promise((resolve) => setTimeout(resolve, OUTPUT_TIMEOUT));
+      await Promise.race([Promise.all(outputs), late]);
+      this.#listener.ended(this, { code, signal, reason: this.#reason, lifetime });
+    };
+    this.#process.on("exit", end);
+    this.#process.on("error", (error) => {
+      this.#reason ??= `Cannot start a process: ${error.message}`;
+      end(null, null);
+    });
+  }
+
+  async #read(stream: Readable, name: "stdout" | "stderr"): Promise<void> {
+    const reader = new LineReader(
+      (record) => this.#take(record),
+      (line) => this.#settings.log.writePrinted(line, name, this),
+    );
+    stream.setEncoding("utf8").on("data", (text: string) => reader.push(text));
+    await once(stream, "close").catch(() => {});
+    reader.end();
+  }
+
+  #take(record: WireRecord): void {
+    switch (record.type) {
+      case "log":
+        return this.#settings.log.write(record, this);
+      case "ready":
+        this.isReady = true;
+        return this.#listener.ready(this, record);
+      case "fatal":
+        this.#reason = record.text;
+        return;
+      case "retiring":
+        return this.#listener.retiring(this, record.reason);
+      case "status": {
+        const waiters = this.#statusWaiters;
+        this.#statusWaiters = [];
+        for (const resolve of waiters) resolve(record);
+      }
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * Exit codes of the command line. Source: `exit_codes` in `tests/vectors/cli.json`.
+ *
+ * @module
+ */
+
+/** It stopped as asked. */
+export const OK = 0;
+/** It was killed, or something died that nobody had asked to. */
+export const KILLED = 1;
+/** Wrong arguments, or a module that does not import. */
+export const WRONG_USAGE = 2;
+/** The broker cannot be reached. */
+export const NO_CONNECTION = 3;
+/** The pid file is in use, or cannot be used. */
+export const PID_FILE = 4;
+/** From a worker process to its supervisor only: start another one in my place. */
+export const REPLACE_ME = 75;

@@ -1,0 +1,64 @@
+import process from "node:process";
+import type { Arguments } from "./arguments.ts";
+import type { Role } from "./child.ts";
+import { KILLED, OK } from "./exit_codes.ts";
+import { holdLifeline } from "./lifeline.ts";
+import { loadFunction, loadModules } from "./load_modules.ts";
+import { configureLogging } from "./logging.ts";
+import { UsageError } from "./usage_error.ts";
+import { tell } from "./wire.ts";
+import { forksOf } from "./worker_process.ts";
+
+/** Milliseconds that a fork gets to end after its signal has aborted. */
+const GRACE = 5_000;
+
+/**
+ * Is the process of a fork: imports the modules, so that their broker is there, and calls the
+ * function with a signal that aborts when it is to end. One that gives a promise is done when
+ * that settles; one that does not, like a server, stays until it is told to stop.
+ *
+ * @param args What the command line asks for.
+ * @param role Which function.
+ * @returns The exit code.
+ * @throws {UsageError} If there is no such function.
+ */
+export async function runForkProcess(
+  args: Arguments,
+  role: Role & { kind: "fork" },
+): Promise<number> {
+  const controller = new AbortController();
+  let isRunning = false;
+  const stopped = Promise.withResolvers<void>();
+  holdLifeline({
+    stop: (reason) => {
+      if (!isRunning) process.exit(OK);
+      controller.abort(new DOMException(`The fork is to end: ${reason}`, "AbortError"));
+      stopped.resolve();
+    },
+    crash: () => process.exit(KILLED),
+  });
+  const { broker } = await loadModules(args.modules);
+  if (!args.skipLogging) await configureLogging(args.verbose);
+  const fork = typeof role.function === "string"
+    ? await loadFunction(role.function)
+    : forksOf(broker)[role.function];
+  if (fork === undefined) throw new UsageError(`Cannot run fork ${role.function}: it is gone`);
+  const name = typeof role.function === "string" ? role.function : fork.name || "of a middleware";
+  isRunning = true;
+  tell({ type: "ready", text: `Running ${name}`, forks: 0 });
+
+  const result = fork(controller.signal);
+  if (!isPromise(result)) {
+    await stopped.promise;
+    return OK;
+  }
+  const late = stopped.promise.then(() => new Promise((done) => setTimeout(done, GRACE)));
+  await Promise.race([result, late]).catch((error) => {
+    if (!controller.signal.aborted) throw error; // else: it ended, as it should
+  });
+  return OK;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value;
+}

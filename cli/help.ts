@@ -1,0 +1,24 @@
+import { SUBCOMMANDS } from "./subcommands.ts";
+
+/** What `--help` says after the options. */
+export function helpAfterOptions(): string {
+  const subcommands = Array.from(
+    SUBCOMMANDS,
+    ([name, { summary }]) => `  worker.ts ${name} --help   ${summary}\n`,
+  );
+  return `
+${subcommands.length === 0 ? "" : `Other commands:\n${subcommands.join("")}\n`}Examples:
+  deno task worker actors.ts
+  bun run worker.ts actors.ts:broker mails.ts --processes 2 --threads 4
+  deno task worker actors.ts --queues mails reports --concurrency 32
+  deno task worker actors.ts --watch .
+
+Signals:
+  SIGTERM, SIGINT (Ctrl-C)   stop when running actors are done; a second one kills
+  SIGHUP                     start anew with the code as it is now; the log file, too
+  SIGUSR2                    log what each worker process is doing
+
+Exit codes: 0 stopped as asked, 1 killed or died, 2 wrong arguments or a module that does not
+import, 3 the broker cannot be reached, 4 the pid file is in use or cannot be used.
+`;
+}

@@ -1,0 +1,151 @@
+import { formatTraceback } from "../core/thrown.ts";
+
+/** Readable lines, or one JSON object a line. */
+export type LogFormat = "text" | "json";
+
+/** How grave a line is. */
+export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
+
+/** Who a line is from: `worker-1`, `supervisor`. */
+export interface LogSource {
+  readonly name: string;
+  readonly pid: number;
+}
+
+/** One line of the log, on its way from a worker process to the supervisor, who writes it. */
+export interface LogLine {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly level: LogLevel;
+  /** Which part of the program it is from: `dramatiq.worker`. */
+  readonly logger: string;
+  readonly text: string;
+  /** What it is about. JSON can carry all of it. */
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+/** What every line about a message names, in this order. */
+const ABOUT_A_MESSAGE: readonly string[] = ["messageId", "actor", "queue"];
+
+const GRAVE: ReadonlySet<LogLevel> = new Set(["error", "fatal"]);
+
+const COLORS: Readonly<Record<LogLevel, string>> = {
+  trace: "\x1b[2m",
+  debug: "\x1b[2m",
+  info: "\x1b[32m",
+  warning: "\x1b[33m",
+  error: "\x1b[31m",
+  fatal: "\x1b[1;31m",
+};
+const DIM = "\x1b[2m";
+const PLAIN = "\x1b[0m";
+
+/**
+ * Formats a line for people.
+ *
+ * A line about a message ends with the message's id, actor and queue, as far as its text does
+ * not name them. Below a line about a message that went wrong stands where in the code that was;
+ * errors of servers and files explain themselves.
+ *
+ * @param line What to format.
+ * @param source Who it is from.
+ * @param color Whether a terminal will show it.
+ * @returns The line with its line break.
+ */
+export function formatText(line: LogLine, source: LogSource, color: boolean): string {
+  const { level, logger, properties } = line;
+  const paint = (code: string, text: string) => color ? `${code}${text}${PLAIN}` : text;
+  const head = [
+    paint(DIM, localTime(line.time)),
+    paint(COLORS[level], level.toUpperCase().padEnd(7)),
+    paint(DIM, `${source.name}[${source.pid}]${logger === "" ? "" : ` ${logger}`}:`),
+  ];
+  const missing = ABOUT_A_MESSAGE.filter((name) =>
+    properties[name] !== undefined && !line.text.includes(String(properties[name]))
+  );
+  const tail = missing.map((name) => paint(DIM, `${name}=${properties[name]}`));
+  const text = [...head, line.text, ...tail].join(" ") + "\n";
+  const { error } = properties as { error?: { stack?: string } };
+  const isOfActor = properties["messageId"] !== undefined || level === "fatal";
+  if (error?.stack === undefined || !isOfActor || !GRAVE.has(level)) return text;
+  return text + paint(DIM, error.stack.trimEnd().replace(/^/gm, "    ")) + "\n";
+}
+
+/**
+ * Formats a line for programs.
+ *
+ * @param line What to format.
+ * @param source Who it is from.
+ * @returns A JSON object with its line break.
+ */
+export function formatJson(line: LogLine, source: LogSource): string {
+  const own = {
+    time: new Date(line.time).toISOString(),
+    level: line.level,
+    process: source.name,
+    pid: source.pid,
+    logger: line.logger,
+    message: line.text,
+  };
+  return JSON.stringify({ ...own, ...line.properties, ...own }) + "\n";
+}
+
+/**
+ * Makes JSON of anything that a line may carry: what JSON has no form for becomes text, and
+ * what goes round in circles ends.
+ *
+ * @param value What to make JSON of.
+ * @returns What `JSON.stringify` takes.
+ */
+export function toJson(value: unknown): unknown {
+  return plain(value, 0);
+}
+
+/** Below this nobody looks. */
+const MAX_DEPTH = 6;
+
+function plain(value: unknown, depth: number): unknown {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+    case "undefined":
+      return value;
+    case "number":
+      return Number.isFinite(value) ? value : String(value);
+    case "object":
+      break;
+    default:
+      return String(value);
+  }
+  if (value === null) return null;
+  if (depth === MAX_DEPTH) return "…";
+  try {
+    return plainObject(value, depth);
+  } catch (error) {
+    return `(cannot be shown: ${String(error)})`; // a revoked proxy, a getter that throws
+  }
+}
+
+function plainObject(value: object, depth: number): unknown {
+  if (value instanceof Error) {
+    const { name, message } = value;
+    return { name, message, stack: formatTraceback(value).trimEnd() };
+  }
+  if (Array.isArray(value)) return value.map((one) => plain(one, depth + 1));
+  if ("toJSON" in value && typeof value.toJSON === "function") {
+    return plain(value.toJSON(), depth + 1);
+  }
+  if (value instanceof Map || value instanceof Set) return plain([...value], depth);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [name, plain(one, depth + 1)]),
+  );
+}
+
+/** `2026-11-22 02:10:11.123`, by the clock on the wall. */
+function localTime(time: number): string {
+  const date = new Date(time);
+  const two = (number: number) => String(number).padStart(2, "0");
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  return `${day} ${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}

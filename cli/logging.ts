@@ -1,0 +1,38 @@
+import { configure, getConfig, type LogRecord } from "@logtape/logtape";
+import { toJson } from "./log_line.ts";
+import { tell } from "./wire.ts";
+
+/**
+ * Sends the log of this process to its supervisor, unless the modules of the user have
+ * configured the log themselves.
+ *
+ * @param verbose Whether to follow every message on its way.
+ */
+export async function configureLogging(verbose: boolean): Promise<void> {
+  if (getConfig() !== null) return;
+  await configure({
+    sinks: { supervisor: send },
+    loggers: [
+      { category: [], lowestLevel: verbose ? "debug" : "info", sinks: ["supervisor"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["supervisor"] },
+    ],
+  });
+}
+
+function send({ timestamp, level, category, message, properties }: LogRecord): void {
+  tell({
+    type: "log",
+    time: timestamp,
+    level,
+    logger: category.join("."),
+    text: message.map(toText).join(""),
+    properties: toJson(properties) as Record<string, unknown>,
+  });
+}
+
+/** Values inside a text: text as it is, all else as JSON. */
+function toText(part: unknown): string {
+  if (typeof part === "string") return part;
+  const json = toJson(part);
+  return typeof json === "string" ? json : JSON.stringify(json) ?? "undefined";
+}

@@ -1,0 +1,40 @@
+import { readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/**
+ * Finds the file that somebody may have meant.
+ *
+ * @param path A file that is not there.
+ * @returns The file of its folder whose name is most like it, if any is.
+ */
+export function similarFile(path: string): string | undefined {
+  const wanted = basename(path);
+  let names: string[];
+  try {
+    names = readdirSync(dirname(path)).filter((name) => /\.[cm]?[jt]sx?$/.test(name));
+  } catch {
+    return undefined; // There is no such folder either.
+  }
+  const [nearest] = names
+    .map((name) => ({ name, distance: distanceBetween(wanted, name) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, name.length / 4))
+    .sort((a, b) => a.distance - b.distance);
+  if (nearest === undefined) return undefined;
+  const folder = dirname(path);
+  return folder === "." && !path.startsWith("./") ? nearest.name : join(folder, nearest.name);
+}
+
+/** Letters to add, drop or change (a missing extension costs nothing). */
+function distanceBetween(wanted: string, name: string): number {
+  if (name.replace(/\.\w+$/, "") === wanted) return 0;
+  let row = Array.from({ length: name.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...wanted].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < name.length; j++) {
+      const changed = row[j]! + (name[j] === letter ? 0 : 1);
+      next.push(Math.min(changed, row[j + 1]! + 1, next[j]! + 1));
+    }
+    row = next;
+  }
+  return row[name.length]!;
+}

@@ -1,0 +1,17 @@
+/** A command besides that of running actors. */
+export interface Subcommand {
+  /** What it is for, as the help says it. */
+  readonly summary: string;
+  /**
+   * Does it.
+   *
+   * @param args The arguments after its name.
+   * @returns The exit code.
+   * @throws {UsageError} If they make no sense: exit code 2.
+   * @throws {BrokerConnectionError} If the broker cannot be reached: exit code 3.
+   */
+  run(args: readonly string[]): Promise<number>;
+}
+
+/** The commands, by name; what they need is imported when they run. */
+export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([]);

@@ -1,0 +1,210 @@
+import process from "node:process";
+import type { Arguments } from "./arguments.ts";
+import type { Child, ChildSettings, Ending } from "./child.ts";
+import { KILLED, OK } from "./exit_codes.ts";
+import type { LogLevel } from "./log_line.ts";
+import type { LogWriter } from "./log_writer.ts";
+import { type ReadyRecord, Slot, type SlotOwner } from "./slot.ts";
+import { formatDuration, formatStatus } from "./status.ts";
+
+/** Milliseconds that a child gets, beyond the time for its actors, to give back and disconnect. */
+const LAST_GRACE = 8_000;
+/** Milliseconds: a terminal and the program that started this one may both send on one Ctrl-C. */
+const SAME_KEYSTROKE = 200;
+
+/**
+ * Starts the worker processes, replaces those that die, and passes on what it is told:
+ *
+ * SIGTERM, SIGINT ─▶ stop ─▶ again ─▶ kill
+ * SIGHUP, a change of the code ─▶ reload
+ * SIGUSR2 ─▶ status
+ *
+ * It imports no module of the user, so that nothing of theirs can take it down, and a reload
+ * gets the code as it is then.
+ */
+export class Supervisor implements SlotOwner {
+  readonly #args: Arguments;
+  readonly #log: LogWriter;
+  readonly #settings: ChildSettings;
+  readonly #workers: Slot[];
+  #forks: Slot[] = [];
+  readonly #ended: PromiseWithResolvers<number> = Promise.withResolvers();
+  readonly #startedAt: number = performance.now();
+  #hasWorked = false;
+  #stoppingSince: number | undefined;
+  #isReloading = false;
+  #exitCode: number | undefined;
+
+  /**
+   * Stores what to do; `run` begins.
+   *
+   * @param args What the command line asks for.
+   * @param command The command that starts this program once more.
+   * @param log Where to write.
+   */
+  constructor(args: Arguments, command: readonly string[], log: LogWriter) {
+    this.#args = args;
+    this.#log = log;
+    this.#settings = { command, log, stopTimeout: args.workerShutdownTimeout + LAST_GRACE };
+    this.#workers = Array.from(
+      { length: args.processes },
+      (_, i) => new Slot({ kind: "worker", number: i + 1 }, this.#settings, this),
+    );
+  }
+
+  /**
+   * Runs until told to stop.
+   *
+   * @returns The exit code.
+   */
+  async run(): Promise<number> {
+    process.on("SIGTERM", () => this.#stop("SIGTERM"));
+    process.on("SIGINT", () => this.#stop("SIGINT"));
+    process.on("SIGHUP", () => this.reload("SIGHUP"));
+    process.on("SIGUSR2", () => this.#logStatus());
+    if (process.platform === "darwin") process.on("SIGINFO", () => this.#logStatus()); // Ctrl-T
+    for (const slot of this.#workers) slot.start();
+    return await this.#ended.promise;
+  }
+
+  /**
+   * Puts new processes, with the code as it is now, in the place of the present ones. The
+   * first one goes ahead: if it does not get to work, everything stays as it is.
+   *
+   * @param why What the log gives as the reason.
+   */
+  async reload(why: string): Promise<void> {
+    if (this.#stoppingSince !== undefined) return;
+    this.#reopenLog();
+    this.log("info", "Starting anew: {why}", { why });
+    this.#isReloading = true;
+    const [first, ...others] = this.#workers as [Slot, ...Slot[]];
+    const outcome = await first.reload();
+    if (outcome === "superseded") return;
+    this.#isReloading = false;
+    if (outcome !== "ready") {
+      const isOldThere = first.current !== undefined;
+      if (isOldThere) {
+        const { reason = `it ended with code ${outcome.code}` } = outcome;
+        this.log("error", "The old code goes on: {reason}", { reason });
+      }
+      return;
+    }
+    await Promise.all(others.map((slot) => slot.reload()));
+  }
+
+  /** Logs a line of its own; `{name}` stands for the property of that name. */
+  log(level: LogLevel, template: string, properties: Record<string, unknown> = {}): void {
+    const text = template.replace(/\{(\w+)\}/g, (_, name: string) => String(properties[name]));
+    this.#log.write(
+      { time: Date.now(), level, logger: "dramatiq.supervisor", text, properties },
+      { name: "supervisor", pid: process.pid },
+    );
+  }
+
+  /** A child works. Forks wait for that: it knows those of the middleware. */
+  slotReady(slot: Slot, child: Child, { text, forks }: ReadyRecord): void {
+    this.#log.write(
+      { time: Date.now(), level: "info", logger: "dramatiq.worker", text, properties: {} },
+      child,
+    );
+    if (slot.role.kind === "fork" || slot !== this.#workers[0]) return;
+    this.#hasWorked = true;
+    if (this.#stoppingSince === undefined) this.#startForks(forks);
+  }
+
+  /** Without one of its workers it is not what was asked for: somebody has to look. */
+  slotFailed(slot: Slot, reason: string, ending: Ending): void {
+    if (this.#stoppingSince !== undefined) return;
+    const waits = this.#args.watch !== undefined && slot.role.kind === "worker";
+    if (waits) {
+      if (slot !== this.#workers[0]) return; // the others say the same
+      this.log("error", "{reason}", { reason });
+      return this.log("info", "Waiting for a change in {folder}", { folder: this.#args.watch });
+    }
+    this.log("fatal", "{reason}", { reason });
+    this.#exitCode = ending.code || KILLED;
+    this.#stopAll();
+  }
+
+  /** One less; with the last one, this one ends. */
+  slotEmptied(): void {
+    const slots = [...this.#workers, ...this.#forks];
+    if (this.#stoppingSince === undefined || slots.some((slot) => slot.isBusy)) return;
+    const endedBadly = slots.some((slot) => slot.endedBadly);
+    if (this.#hasWorked) {
+      const took = formatDuration(performance.now() - this.#stoppingSince);
+      this.log("info", "Stopped after {took}", { took });
+    }
+    this.#ended.resolve(this.#exitCode ?? (endedBadly ? KILLED : OK));
+  }
+
+  #stop(signal: string): void {
+    if (this.#stoppingSince === undefined) {
+      const again = process.stdin.isTTY ? "; once more kills them" : "";
+      this.log("info", `Stopping after {signal}: running actors may finish${again}`, { signal });
+      return this.#stopAll();
+    }
+    if (performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;
+    this.log("warning", "Killing what is still running after another {signal}", { signal });
+    this.#exitCode = KILLED;
+    for (const slot of [...this.#workers, ...this.#forks]) slot.kill();
+  }
+
+  #stopAll(): void {
+    this.#stoppingSince = performance.now();
+    for (const slot of [...this.#workers, ...this.#forks]) slot.stop();
+  }
+
+  /** Starts those forks that there are now, and stops those that there are no more. */
+  #startForks(ofMiddleware: number): void {
+    const wanted = [...this.#args.forkFunctions, ...Array(ofMiddleware).keys()];
+    const previous = this.#forks;
+    this.#forks = wanted.map((name, i) => {
+      const same = previous.find(({ role }) => role.kind === "fork" && role.function === name);
+      if (same !== undefined) {
+        same.reload();
+        return same;
+      }
+      const slot = new Slot(
+        { kind: "fork", number: i + 1, function: name },
+        this.#settings,
+        this,
+      );
+      slot.start();
+      return slot;
+    });
+    for (const slot of previous) {
+      if (!this.#forks.includes(slot)) slot.stop();
+    }
+  }
+
+  #reopenLog(): void {
+    try {
+      this.#log.reopen();
+    } catch (error) {
+      this.log("error", "{reason}", { reason: (error as Error).message });
+    }
+  }
+
+  async #logStatus(): Promise<void> {
+    const uptime = formatDuration(performance.now() - this.#startedAt);
+    const state = this.#stoppingSince !== undefined
+      ? "stopping"
+      : this.#isReloading
+      ? "starting anew"
+      : "working";
+    this.log("info", "Status: {state}, up {uptime}", { state, uptime });
+    await Promise.all(this.#workers.map(async ({ current, role }) => {
+      const name = `worker-${role.number}`;
+      if (current === undefined) return this.log("warning", "{name} is down", { name });
+      const status = current.isReady ? await current.status() : undefined;
+      const [text, properties] = formatStatus(status, current.isReady);
+      const level = status === undefined ? "warning" : "info";
+      this.#log.write(
+        { time: Date.now(), level, logger: "dramatiq.status", text, properties },
+        current,
+      );
+    }));
+  }
+}

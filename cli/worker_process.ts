@@ -1,0 +1,102 @@
+import process from "node:process";
+import type { Broker } from "../core/broker.ts";
+import type { Middleware } from "../middleware/middleware.ts";
+import { Worker } from "../worker/worker.ts";
+import type { Arguments } from "./arguments.ts";
+import { KILLED, OK } from "./exit_codes.ts";
+import { holdLifeline } from "./lifeline.ts";
+import { type Loaded, loadModules } from "./load_modules.ts";
+import { configureLogging } from "./logging.ts";
+import { UsageError } from "./usage_error.ts";
+import { tell } from "./wire.ts";
+import { Tally } from "./tally.ts";
+
+/** Milliseconds in which a broker lets go of its connections. */
+const CLOSE_TIMEOUT = 5_000;
+
+/** What ends a worker process, and with which code. */
+interface End {
+  readonly code: number;
+  /** Milliseconds that running actors get; the worker's own time if there is none. */
+  readonly timeout?: number;
+}
+
+/**
+ * Is a worker process: imports the modules, works until told to stop, and finishes what runs.
+ *
+ * @param args What the command line asks for.
+ * @returns The exit code.
+ * @throws {UsageError} If the modules do not do.
+ * @throws {BrokerConnectionError} If the broker cannot be reached.
+ */
+export async function runWorkerProcess(args: Arguments): Promise<number> {
+  const ended = Promise.withResolvers<End>();
+  let tally: Tally | undefined = undefined;
+  holdLifeline({
+    stop: () => {
+      if (tally === undefined) process.exit(OK); // there is nothing to finish
+      ended.resolve({ code: OK });
+    },
+    crash: () => {
+      if (tally === undefined) process.exit(KILLED);
+      ended.resolve({ code: KILLED, timeout: 0 });
+    },
+    status: () => tally?.tell(),
+  });
+  const loaded = await loadModules(args.modules);
+  const { broker } = loaded;
+  if (!args.skipLogging) await configureLogging(args.verbose);
+  checkQueues(broker, args.queues);
+  await broker.connect();
+  await broker.emit("afterProcessBoot");
+  const worker = makeWorker(loaded, args);
+  tally = new Tally(worker);
+  await worker.start();
+  tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
+
+  const { code, timeout } = await ended.promise;
+  tally.stop();
+  await worker.stop(timeout);
+  await Promise.race([broker.close(), new Promise((done) => setTimeout(done, CLOSE_TIMEOUT))]);
+  return code;
+}
+
+/** Functions of middleware that run in processes of their own. */
+export function forksOf(broker: Broker): NonNullable<Middleware["forks"]> {
+  return broker.middleware.flatMap(({ forks = [] }) => forks);
+}
+
+function makeWorker({ broker }: Loaded, args: Arguments): Worker {
+  const { concurrency, workerShutdownTimeout, queues } = args;
+  return new Worker(broker, {
+    concurrency,
+    timeout: workerShutdownTimeout,
+    ...(queues.length > 0 && { queues }),
+  });
+}
+
+function checkQueues(broker: Broker, queues: readonly string[]): void {
+  const strange = queues.filter((name) => !broker.queues.has(name));
+  if (strange.length > 0) {
+    throw new UsageError(
+      `Cannot work on ${strange.join(", ")}: the modules declare the queues ` +
+        ([...broker.queues].join(", ") || "none"),
+    );
+  }
+  if (broker.actors.size === 0) {
+    throw new UsageError("Cannot start a worker: the modules declare no actor on this broker");
+  }
+}
+
+function describeWork(broker: Broker, { queues, executor, threads, concurrency }: Arguments) {
+  const names = queues.length > 0 ? queues : [...broker.queues];
+  const actors = [...broker.actors.values()].filter(({ queueName }) => names.includes(queueName));
+  const where = executor === "inline"
+    ? "on the event loop"
+    : `in ${threads} ${executor === "thread" ? "thread" : "process"}${
+      threads === 1 ? "" : executor === "thread" ? "s" : "es"
+    }`;
+  const count = `${actors.length} actor${actors.length === 1 ? "" : "s"}`;
+  const atOnce = concurrency * Math.max(1, threads);
+  return `Working on ${names.join(", ")}: ${count}, ${atOnce} messages at once ${where}`;
+}

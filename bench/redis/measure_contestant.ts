@@ -13,8 +13,8 @@ import {
 } from "./assignment.ts";
 import { countCommands } from "./command_count.ts";
 import type { Contestant } from "./contestant.ts";
-import { runToEnd } from "./run_to_end.ts";
-import { Tally } from "./tally.ts";
+import { runToEnd } from "../run_to_end.ts";
+import { Tally } from "../tally.ts";
 
 /** Milliseconds. */
 interface Times {

@@ -2,7 +2,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Assignment, Findings } from "./assignment.ts";
 import type { ContestantName, Work } from "./rows.ts";
-import { runToEnd } from "./run_to_end.ts";
+import { runToEnd } from "../run_to_end.ts";
 
 /** What it is to do; who fills queues follows from who it is. */
 type OpenAssignment = Work & Pick<Assignment, "server" | "sendBatch">;

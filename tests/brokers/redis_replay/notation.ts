@@ -26,7 +26,7 @@ export class Notation {
    *
    * @param scenario Whose placeholders these are.
    */
-  constructor({ messages, kind }: Scenario) {
+  constructor({ messages, kind }: Pick<Scenario, "messages" | "kind">) {
     this.#messages = messages;
     this.#base = kind === "stepped" ? BASE : undefined;
   }

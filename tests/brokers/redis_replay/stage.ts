@@ -13,12 +13,12 @@ import {
 import { FakeClock } from "../../support/fake_clock.ts";
 import { type RedisServer, startOwnRedis } from "../../support/servers/redis.ts";
 import { until } from "../../support/servers/until.ts";
+import { GatedConsumer } from "../replay/gate.ts";
+import { SteppedWorker } from "../replay/stepped_worker.ts";
 import { BASE, type Scenario, timeOf } from "./capture.ts";
 import { type Dump, readDump, writeDump } from "./dump.ts";
-import { GatedConsumer } from "./gate.ts";
 import { Notation } from "./notation.ts";
 import { countScripts, Reader } from "./reader.ts";
-import { SteppedWorker } from "./stepped_worker.ts";
 
 /** So many looks in a row see no new script run when nothing is going on. */
 const LOOKS_AT_REST = 3;
@@ -59,7 +59,7 @@ export class Stage implements AsyncDisposable {
   constructor(scenario: Scenario, server: RedisServer) {
     this.server = server;
     this.notation = new Notation(scenario);
-    this.worker = new SteppedWorker(server);
+    this.worker = new SteppedWorker();
     for (const [name, settings] of Object.entries(scenario.brokers)) {
       const clock = new FakeClock(BASE);
       const broker = new SteppedBroker(this.worker, {
@@ -177,6 +177,16 @@ export class Stage implements AsyncDisposable {
   async startWorker(concurrency = 1): Promise<void> {
     this.broker.declareQueue("goldq");
     await this.worker.start(this.broker, concurrency);
+  }
+
+  /** Has the worker receive from a queue that has nothing for it. */
+  async findNone(queueName: string): Promise<null> {
+    const before = await countScripts(this.server);
+    this.worker.open(queueName);
+    const hasLooked = async () => await countScripts(this.server) > before;
+    await until(hasLooked, { what: "see the worker look for messages" });
+    this.worker.gate(queueName)!.shut();
+    return null;
   }
 
   /** Has a broker clean up after the dead. */

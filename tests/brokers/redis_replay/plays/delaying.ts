@@ -13,7 +13,7 @@ export const DELAYING: Readonly<Record<string, Plays>> = {
         await stage.startWorker();
         return await stage.enqueue({ args: [1], delay: 5_000 });
       }),
-      play("main queue consumer: next", () => worker.findNone("goldq")),
+      play("main queue consumer: next", () => stage.findNone("goldq")),
       play("delay queue consumer: receive", () => worker.open("goldq.DQ"), { isAwaited: true }),
       play("handle_delayed_messages 1 s early", () => {}),
       play("handle_delayed_messages at eta", () => {}, { isAwaited: true }),
@@ -80,7 +80,7 @@ function etaOdd(stage: Stage) {
     play("in the work queue / in the delay queue", counts),
     play("receive: no eta on delay queue", () => worker.open("goldq.DQ"), { isAwaited: true }),
     play("work queue / delay queue", counts),
-    play("handle_delayed_messages at 1 s", () => worker.findNone("goldq.DQ")),
+    play("handle_delayed_messages at 1 s", () => stage.findNone("goldq.DQ")),
     play("handle_delayed_messages at 2 s", () => worker.open("goldq.DQ"), { isAwaited: true }),
   ];
 }

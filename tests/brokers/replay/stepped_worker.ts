@@ -1,9 +1,6 @@
 import { deadline } from "@std/async";
 import { type Broker, type MessageProxy, type Middleware, Worker } from "@dq/dramatiq";
-import type { RedisServer } from "../../support/servers/redis.ts";
-import { until } from "../../support/servers/until.ts";
 import { Gate } from "./gate.ts";
-import { countScripts } from "./reader.ts";
 
 /** What takes longer will never come. */
 const LONGEST_WAIT = 10_000;
@@ -57,11 +54,9 @@ export class SteppedWorker {
   readonly middleware: Middleware;
   readonly #hold: Hold = new Hold();
   readonly #gates: Map<string, Gate> = new Map();
-  readonly #server: RedisServer;
   #worker: Worker | undefined;
 
-  constructor(server: RedisServer) {
-    this.#server = server;
+  constructor() {
     this.middleware = this.#hold;
   }
 
@@ -95,16 +90,6 @@ export class SteppedWorker {
   /** Has it receive from a queue until it gets something, which may be never. */
   open(queueName: string): void {
     this.gate(queueName)!.open();
-  }
-
-  /** Has it receive from a queue that has nothing for it. */
-  async findNone(queueName: string): Promise<null> {
-    const before = await countScripts(this.#server);
-    this.open(queueName);
-    const hasLooked = async () => await countScripts(this.#server) > before;
-    await until(hasLooked, { what: "see the worker look for messages" });
-    this.gate(queueName)!.shut();
-    return null;
   }
 
   /** Has it receive a message that it can run. */

@@ -38,6 +38,13 @@ test("RabbitmqServer can be stopped, started, killed and restarted with what it 
   assertEquals(await greeting(rabbitmq), "AMQP\0\0\x09\x01");
   assertStringIncludes(await rabbitmq.ctl("environment"), "{consumer_timeout,2000}");
   await rabbitmq.ctl("add_vhost", "kept");
+  await using console = rabbitmq.openConsole();
+  assertEquals(
+    await console.evaluate("{ok, Ms} = application:get_env(rabbit, consumer_timeout), Ms."),
+    2_000,
+  );
+  await assertRejects(() => console.evaluate("no:such_thing()."), Error, "undef");
+  assertEquals((await console.counts()).size, 0);
 
   await rabbitmq.stopApp();
   await assertRejects(() => greeting(rabbitmq));
@@ -46,7 +53,9 @@ test("RabbitmqServer can be stopped, started, killed and restarted with what it 
 
   await rabbitmq.kill();
   await assertRejects(() => greeting(rabbitmq));
+  await assertRejects(() => console.counts(), Error, "nodedown");
   await rabbitmq.restart();
+  assertEquals((await console.counts()).size, 0);
   assertStringIncludes(await rabbitmq.ctl("list_vhosts"), "kept");
   await assertRejects(() => rabbitmq.ctl("no_such_command"), Error, "Cannot run ");
 });

@@ -3,6 +3,7 @@ import process from "node:process";
 import { addressOf, exchange } from "./exchange.ts";
 import { freePort } from "./free_port.ts";
 import { ADDRESS_VARIABLES, ensureInstalled, findProgram } from "./install.ts";
+import { RabbitmqConsole } from "./rabbitmq_console.ts";
 import { type RabbitmqPorts, serverEnvironment, writeConfig } from "./rabbitmq_environment.ts";
 import { runProgram } from "./run_program.ts";
 import { ServerProcess } from "./server_process.ts";
@@ -26,6 +27,7 @@ interface OwnNode {
   /** What tells Erlang programs where to find it. */
   readonly env: Readonly<Record<string, string>>;
   readonly ctl: string;
+  readonly erl: string;
   /** Erlang's name server, one for each RabbitMQ, so that nothing of the system is touched. */
   readonly epmd: ServerProcess;
 }
@@ -62,6 +64,12 @@ export class RabbitmqServer extends TestServer {
   async ctl(...args: string[]): Promise<string> {
     const { ctl, env } = this.#ownNode();
     return await runProgram(ctl, ["--quiet", ...args], env);
+  }
+
+  /** Opens a console of it, for all that `ctl` is too slow for. To be closed before the server. */
+  openConsole(): RabbitmqConsole {
+    const { erl, env } = this.#ownNode();
+    return new RabbitmqConsole(erl, env);
   }
 
   /** Stops RabbitMQ in good order, but not the Erlang machine under it. */
@@ -122,8 +130,10 @@ export async function startOwnRabbitmq(
   { port, config = "" }: RabbitmqOptions = {},
 ): Promise<RabbitmqServer> {
   const program = await ensureInstalled("rabbitmq-server");
-  const epmd = await findProgram("epmd");
-  if (epmd === undefined) throw new Error("Cannot start rabbitmq-server: Erlang's epmd is missing");
+  const [epmd, erl] = await Promise.all([findProgram("epmd"), findProgram("erl")]);
+  if (epmd === undefined || erl === undefined) {
+    throw new Error("Cannot start rabbitmq-server: Erlang's epmd, or erl, is missing");
+  }
 
   const folder = await createServerFolder("rabbitmq-server");
   const ports: RabbitmqPorts = {
@@ -138,6 +148,7 @@ export async function startOwnRabbitmq(
     node: {
       env,
       ctl: join(dirname(program), "rabbitmqctl"),
+      erl,
       epmd: new ServerProcess({
         program: epmd,
         args: ["-address", "127.0.0.1", "-port", `${ports.epmd}`],

@@ -1,0 +1,102 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { type AmqpMethod, AmqpReader } from "./amqp_reader.ts";
+import type { ServerAddress } from "./exchange.ts";
+import { freePort } from "./free_port.ts";
+
+/** A method, and on which connection it went. */
+export interface TappedMethod extends AmqpMethod {
+  /** Connections are numbered from 0. */
+  readonly connection: number;
+  /** Who sent it. */
+  readonly from: "client" | "server";
+}
+
+/** Passes on what a client and a RabbitMQ say to each other, and reads along. */
+export class AmqpTap implements AsyncDisposable, ServerAddress {
+  /** Where it listens. */
+  readonly host = "127.0.0.1";
+  /** Where it listens. */
+  readonly port: number;
+  readonly #server: Server;
+  readonly #sockets: Set<Socket> = new Set();
+  #methods: TappedMethod[] = [];
+  #connections = 0;
+
+  /**
+   * @param target Where connections go.
+   * @param port Where to listen, after `open`.
+   */
+  constructor(target: ServerAddress, port: number) {
+    this.port = port;
+    this.#server = createServer({ noDelay: true }, (client) => this.#tap(client, target));
+  }
+
+  /** For clients. */
+  get url(): string {
+    return `amqp://guest:guest@${this.host}:${this.port}`;
+  }
+
+  /** All that was said since the last {@linkcode take}. */
+  get methods(): readonly TappedMethod[] {
+    return this.#methods;
+  }
+
+  /** Begins to listen. */
+  async open(): Promise<this> {
+    this.#server.listen(this.port, this.host);
+    await once(this.#server, "listening");
+    return this;
+  }
+
+  /** Gives what was said since the last call. */
+  take(): TappedMethod[] {
+    const methods = this.#methods;
+    this.#methods = [];
+    return methods;
+  }
+
+  /** Ends all connections. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Ends all connections and stops listening. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    this.cut();
+    await closed;
+  }
+
+  #tap(client: Socket, target: ServerAddress): void {
+    const server = connect({ host: target.host, port: target.port, noDelay: true });
+    const connection = this.#connections++;
+    this.#join(client, server, this.#reader(connection, "client"));
+    this.#join(server, client, this.#reader(connection, "server"));
+  }
+
+  #reader(connection: number, from: TappedMethod["from"]): AmqpReader {
+    return new AmqpReader((method) => this.#methods.push({ ...method, connection, from }));
+  }
+
+  #join(source: Socket, sink: Socket, reader: AmqpReader): void {
+    this.#sockets.add(source);
+    source.on("data", (bytes) => {
+      reader.add(bytes as never);
+      if (!sink.write(bytes)) source.pause();
+    });
+    sink.on("drain", () => source.resume());
+    source.on("end", () => sink.end());
+    source.on("error", () => sink.destroy());
+    source.on("close", () => {
+      this.#sockets.delete(source);
+      sink.destroy();
+    });
+  }
+}
+
+/** Starts one. */
+export async function startTap({ host, port }: ServerAddress): Promise<AmqpTap> {
+  return await new AmqpTap({ host, port }, await freePort()).open();
+}

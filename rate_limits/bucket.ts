@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
+import { takeInTime } from "./take_in_time.ts";
 import { assertAboveZero } from "./whole_number.ts";
 
 /** Options for {@linkcode BucketRateLimiter}. */
@@ -18,7 +19,9 @@ export interface BucketRateLimiterOptions {
  * from 12:00:10 to 12:00:20, and so on. Cheap, and coarse: around the turn from one bucket
  * to the next twice the limit can pass. {@linkcode WindowRateLimiter} does not allow that.
  *
- * Its slots are not given back: releasing one does nothing.
+ * Its slots are not given back: releasing one does nothing. One that is granted when its bucket
+ * is over already is not used; a server that takes longer to answer than a bucket lasts grants
+ * none.
  *
  * Source: scenario `bucket` in `tests/vectors/rate_limits.json`.
  *
@@ -60,10 +63,11 @@ export class BucketRateLimiter extends RateLimiter {
     this.#clock = clock;
   }
 
-  /** Takes one of the slots of this span of time. */
+  /** Takes one of the slots of this bucket. */
   protected override take(): Promise<boolean> {
-    const now = this.#clock.now();
-    const key = `${this.key}@${now - now % this.bucket}`;
-    return this.backend.incr(key, 1, this.limit, this.bucket);
+    return takeInTime(() => {
+      const now = this.#clock.now();
+      return now - now % this.bucket;
+    }, (start) => this.backend.incr(`${this.key}@${start}`, 1, this.limit, this.bucket));
   }
 }

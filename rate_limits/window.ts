@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
+import { takeInTime } from "./take_in_time.ts";
 import { assertAboveZero } from "./whole_number.ts";
 
 /** Options for {@linkcode WindowRateLimiter}. */
@@ -61,11 +62,12 @@ export class WindowRateLimiter extends RateLimiter {
 
   /** Counts itself into this second, if the seconds of the window have room. */
   protected override take(): Promise<boolean> {
-    const second = Math.floor(this.#clock.now() / 1_000);
-    const keys = Array.from({ length: this.window }, (_, i) => `${this.key}@${second - i}`);
-    // Somebody may be in the next second already, by a clock that is ahead or because we were long
-    // on the way. This second is in his window, too, and he has not seen us there.
-    if (this.window > 1) keys.push(`${this.key}@${second + 1}`);
-    return this.backend.incrAndSum(keys[0]!, keys, 1, this.limit, this.window * 1_000);
+    return takeInTime(() => Math.floor(this.#clock.now() / 1_000), (second) => {
+      const keys = Array.from({ length: this.window }, (_, i) => `${this.key}@${second - i}`);
+      // Somebody whose clock is ahead may be in the next second already. This second is in his
+      // window, too, and he has not seen us there.
+      if (this.window > 1) keys.push(`${this.key}@${second + 1}`);
+      return this.backend.incrAndSum(keys[0]!, keys, 1, this.limit, this.window * 1_000);
+    });
   }
 }

@@ -1,0 +1,95 @@
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { ConcurrentRateLimiter } from "@dq/dramatiq";
+import { runtime } from "../../core/runtime.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { runProgram } from "../support/servers/run_program.ts";
+import type { HammerAssignment } from "./rate_limiter_hammer.ts";
+import type { Rules } from "./rate_limiter_harness.ts";
+
+const PROGRAM = fileURLToPath(new URL("rate_limiter_hammer.ts", import.meta.url));
+const PROCESSES = 3;
+/** In each process. */
+const CLIENTS = 100;
+const LIMIT = 7;
+const BUCKET = 50;
+const WINDOW_SECONDS = 3;
+
+/** What hundreds of clients in several processes can do to a limit. */
+export const hammering: Rules = {
+  hammer: {
+    rule: "no limiter ever exceeds its limit under hundreds of clients in several processes",
+    needs: "address",
+    async check(stage) {
+      // Redis notes who is in, whatever the backend: each note has its place in one list.
+      await using notes = await startRedis();
+      const assignment: HammerAssignment = {
+        ...stage.harness.address!,
+        notes: notes.url,
+        key: stage.key,
+        clients: CLIENTS,
+        attempts: 10,
+        limit: LIMIT,
+        bucket: BUCKET,
+        window: WINDOW_SECONDS,
+      };
+      const args = [...(runtime === "deno" ? ["run", "-A"] : []), PROGRAM];
+      await Promise.all(
+        Array.from(
+          { length: PROCESSES },
+          () => runProgram(process.execPath, [...args, JSON.stringify(assignment)], {}),
+        ),
+      );
+
+      const read = (name: string) =>
+        notes.command("LRANGE", `${stage.key}-${name}`, 0, -1) as Promise<string[]>;
+      assertHolders(await read("concurrent"));
+      assertBuckets(await read("bucket"));
+      assertWindows((await read("window")).map(Number));
+
+      // All have left: there is room for as many as the limit says, and no more.
+      const limiter = new ConcurrentRateLimiter(await stage.open(), `${stage.key}-concurrent`, {
+        limit: LIMIT,
+      });
+      let room = 0;
+      while ((await limiter.acquire({ raiseOnFailure: false })).acquired) room += 1;
+      assertEquals(room, LIMIT);
+    },
+  },
+};
+
+/** "+" and a name for each who came in, "-" and the name before it leaves. */
+function assertHolders(notes: readonly string[]): void {
+  const holders = new Set<string>();
+  let most = 0;
+  for (const note of notes) {
+    const name = note.slice(1);
+    assertEquals(holders.has(name), note.startsWith("-"), `${name} is noted out of order`);
+    if (note.startsWith("+")) holders.add(name);
+    else holders.delete(name);
+    most = Math.max(most, holders.size);
+    assert(most <= LIMIT, `${most} held one of ${LIMIT} slots`);
+  }
+  assertEquals(holders.size, 0);
+  assertGreater(notes.length, 2 * LIMIT);
+  assertGreater(most, 1, "never were there two at the same time: nobody hammered");
+}
+
+/** The start of the bucket of each who came in. */
+function assertBuckets(starts: readonly string[]): void {
+  const counts = Map.groupBy(starts, (start) => start);
+  for (const [start, { length }] of counts) {
+    assert(length <= LIMIT, `${length} came in in the bucket of ${start}`);
+  }
+  assertGreater(starts.length, 0);
+}
+
+/** The second of each who came in. */
+function assertWindows(seconds: readonly number[]): void {
+  for (const first of new Set(seconds)) {
+    const count = seconds.filter((one) => one >= first && one < first + WINDOW_SECONDS).length;
+    assert(count <= LIMIT, `${count} came in in the window from ${first}`);
+  }
+  assertGreater(seconds.length, 0);
+}

@@ -1,0 +1,18 @@
+import { RedisRateLimiterBackend } from "@dq/dramatiq";
+import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
+import { untilTracking } from "../brokers/redis/stage.ts";
+import { startOwnRedis } from "../support/servers/redis.ts";
+import { after } from "../support/test.ts";
+
+const server = await startOwnRedis({ appendonly: true });
+after(() => server.stop());
+
+rateLimiterBackendConformance({
+  name: "RedisBackend",
+  open: () => new RedisRateLimiterBackend({ url: server.url }),
+  forget: async (key) => void await server.command("DEL", key),
+  endClaim: async (group) => void await server.command("HDEL", `{${group}}@members`, "claim"),
+  address: { kind: "redis", address: server.url },
+  restart: () => server.restart(),
+  untilWaiting: () => untilTracking(server),
+});

@@ -111,6 +111,21 @@ export { TimeLimit, type TimeLimitOptions } from "./middleware/time_limit.ts";
 
 // Results
 export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
+export { ResultBackend, type ResultBackendOptions } from "./results/backend.ts";
+export { Results, type ResultsOptions } from "./results/middleware.ts";
+export { StubBackend as StubResultBackend } from "./results/backends/stub.ts";
+export {
+  RedisBackend as RedisResultBackend,
+  type RedisBackendOptions as RedisResultBackendOptions,
+} from "./results/backends/redis.ts";
+export {
+  MemcachedBackend as MemcachedResultBackend,
+  type MemcachedBackendOptions as MemcachedResultBackendOptions,
+} from "./results/backends/memcached.ts";
+export type { MemcachedOptions } from "./results/backends/memcached_connection.ts";
+export type { ResultOwner } from "./results/result_key.ts";
+export type { FailureOptions } from "./results/stored_result.ts";
+export type { Stored } from "./results/joined_reads.ts";
 
 // Rate limits and barriers; under shorter names in "@dq/dramatiq/rate_limits"
 export {

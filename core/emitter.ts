@@ -146,9 +146,10 @@ export class Emitter {
     if (unstored !== undefined) throw unstored;
   }
 
-  /** A `before…` hook passes on a `MiddlewareError`, and nothing else. */
+  /** A `before…` hook passes on a `MiddlewareError`; `beforeNack`, `SuccessorNotStored` as well. */
   #throwOrLog(error: unknown, subscriber: Subscriber, hook: HookName): void {
     if (error instanceof MiddlewareError) throw error;
+    if (hook === "beforeNack" && error instanceof SuccessorNotStored) throw error;
     this.#log(error, subscriber, hook);
   }
 
@@ -160,8 +161,8 @@ export class Emitter {
     hook: HookName,
   ): SuccessorNotStored | undefined {
     // Elsewhere nobody could act on it: whatever has happened has happened.
-    const isHeard = hook === "afterProcessMessage" && error instanceof SuccessorNotStored;
-    if (isHeard) return unstored ?? error;
+    const isHeard = hook === "afterProcessMessage" || hook === "afterSkipMessage";
+    if (isHeard && error instanceof SuccessorNotStored) return unstored ?? error;
     this.#log(error, subscriber, hook);
     return unstored;
   }

@@ -175,6 +175,8 @@ export interface ResultFailureOptions extends ErrorOptions {
   origExcType?: string;
   /** Its message. */
   origExcMsg?: string;
+  /** Its stack, if the worker was told to store that. */
+  origTraceback?: string;
 }
 
 /** The actor of the message failed for good; there will be no result. */
@@ -187,6 +189,8 @@ export class ResultFailure extends ResultError {
   readonly origExcType: string;
   /** Its message. */
   readonly origExcMsg: string;
+  /** Its stack in the worker; `undefined` unless `Results` was told to store that. */
+  readonly origTraceback: string | undefined;
 
   /**
    * Says that there will be no result.
@@ -198,6 +202,7 @@ export class ResultFailure extends ResultError {
     super(message, options);
     this.origExcType = options.origExcType ?? "";
     this.origExcMsg = options.origExcMsg ?? "";
+    this.origTraceback = options.origTraceback;
   }
 }
 
@@ -225,9 +230,9 @@ export class SkipMessage extends MiddlewareError {
 }
 
 /**
- * Thrown by a middleware in `afterProcessMessage` when something that must
- * outlive the message could not be stored: its retry, the next message of its
- * pipeline, a callback, its result. The message is then not acknowledged.
+ * Thrown by a middleware in `afterProcessMessage`, `afterSkipMessage` or `beforeNack` when
+ * something that must outlive the message could not be stored: its retry, the next message
+ * of its pipeline, a callback, its result. The message is then not acknowledged.
  *
  * With a {@linkcode BrokerConnectionError} as the cause the message goes back to
  * its queue and runs again; with any other cause it is dead-lettered.

@@ -26,7 +26,7 @@ export interface ProcessOutcome {
  * `before…` hooks run in the order of the list: a `MiddlewareError` stops the rest
  * and goes to the caller. `after…` hooks run in reverse. Any other error, and any
  * error at all in `after…`, is logged and ignored; `SuccessorNotStored` alone is
- * heard, in `afterProcessMessage`.
+ * heard, in `afterProcessMessage`, `afterSkipMessage` and `beforeNack`.
  *
  * Source: `rules` in `tests/vectors/hooks.json`.
  *
@@ -87,7 +87,10 @@ export interface Middleware {
   beforeAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** After a message was acknowledged. */
   afterAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
-  /** Before a message goes to the dead letters. An error cannot keep it from that. */
+  /**
+   * Before a message goes to the dead letters. No error can keep it from that but a
+   * `SuccessorNotStored` whose cause is a server that is away: it runs again then.
+   */
   beforeNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** After a message went to the dead letters. */
   afterNack?(broker: Broker, message: MessageProxy): void | Promise<void>;

@@ -172,9 +172,16 @@ export class Job implements Run, RosterItem {
       : message.failed
       ? "skippedAndFailed"
       : "skipped";
-    const after = this.#employer.broker.emit("afterSkipMessage", message, reason);
+    const unstored = (error: unknown) =>
+      outcome === "lost" ? this.#end(outcome) : this.#successorNotStored(error);
+    let after: void | Promise<void> = undefined;
+    try {
+      after = this.#employer.broker.emit("afterSkipMessage", message, reason);
+    } catch (error) {
+      return unstored(error);
+    }
     if (after === undefined) return this.#end(outcome);
-    after.then(() => this.#end(outcome));
+    after.then(() => this.#end(outcome), unstored);
   }
 
   #end(outcome: Outcome): void {

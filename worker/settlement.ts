@@ -1,7 +1,12 @@
 import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../core/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
-import { ActorNotFound, MiddlewareError } from "../core/errors.ts";
+import {
+  ActorNotFound,
+  BrokerConnectionError,
+  MiddlewareError,
+  SuccessorNotStored,
+} from "../core/errors.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
@@ -129,13 +134,30 @@ export class Settlement {
     try {
       before = this.#broker.emit(hook, message);
     } catch (error) {
-      this.#logRefusal(verb, message, error);
+      return this.#concludeAgainst(error, verb, message);
     }
     if (before === undefined) return this.#add(verb, message);
-    this.#track(
-      before.catch((error) => this.#logRefusal(verb, message, error))
-        .then(() => this.#add(verb, message)),
-    );
+    this.#track(before.then(
+      () => this.#add(verb, message),
+      (error) => this.#concludeAgainst(error, verb, message),
+    ));
+  }
+
+  /**
+   * A middleware cannot keep a message from being settled: it would hang there for ever.
+   * But what has to outlive it may be stored at another attempt.
+   */
+  #concludeAgainst(error: unknown, verb: "ack" | "nack", message: MessageProxy): void {
+    if (!(error instanceof MiddlewareError) && !(error instanceof SuccessorNotStored)) throw error;
+    if (error instanceof SuccessorNotStored && error.cause instanceof BrokerConnectionError) {
+      log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
+      return this.#requeueLater(message);
+    }
+    log.error("Message {messageId} of {actor} is settled ({verb}) against a middleware: {reason}", {
+      ...about(message, error),
+      verb,
+    });
+    this.#add(verb, message);
   }
 
   /** Given back at once, a message that cannot be finished would run in a tight circle. */
@@ -212,15 +234,6 @@ export class Settlement {
       const waiters = this.#flushedWaiters;
       this.#flushedWaiters = [];
       for (const wake of waiters) wake();
-    });
-  }
-
-  /** A middleware cannot keep a message from being settled: it would hang there for ever. */
-  #logRefusal(verb: Verb, message: MessageProxy, error: unknown): void {
-    if (!(error instanceof MiddlewareError)) throw error;
-    log.error("Message {messageId} of {actor} is settled ({verb}) against a middleware: {reason}", {
-      ...about(message, error),
-      verb,
     });
   }
 }

@@ -51,6 +51,7 @@ export class RedisConnection {
   /** Milliseconds, by `performance.now()`, since when it is away. */
   #awaySince: number | undefined;
   #upSince = Infinity;
+  readonly #upListeners: (() => void)[] = [];
   readonly #watchdog: Watchdog = new Watchdog(() => {
     if (this.#client !== undefined) breakOff(this.#client, "the server does not answer");
   });
@@ -165,6 +166,16 @@ export class RedisConnection {
     } catch (error) {
       throw this.#explain(error, "scan");
     }
+  }
+
+  /**
+   * Calls back each time the connection has come up, before any command goes through it:
+   * what the server knew of the last one is gone.
+   *
+   * @param listener What to call.
+   */
+  onUp(listener: () => void): void {
+    this.#upListeners.push(listener);
   }
 
   /** Lets go of the connection. Commands under way fail. */
@@ -318,6 +329,7 @@ export class RedisConnection {
     client.on("ready", () => {
       this.#lastError = undefined;
       this.#upSince = performance.now();
+      for (const listener of this.#upListeners) listener();
       this.#attemptEnded();
       if (this.#awaySince === undefined) return;
       log.warn("Redis is back after {duration} ms", {

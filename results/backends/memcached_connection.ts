@@ -220,7 +220,12 @@ function parseServer(server: string): MemcachedAddress {
   return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || 11211) };
 }
 
-function assertKey(key: string): void {
+/**
+ * Refuses what cannot be a key.
+ *
+ * @throws {RangeError} If it is empty, or too long.
+ */
+export function assertKey(key: string): void {
   const length = new TextEncoder().encode(key).length;
   if (length > 0 && length <= MAX_KEY_LENGTH) return;
   throw new RangeError(

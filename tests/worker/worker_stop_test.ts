@@ -115,7 +115,8 @@ for (const hook of ["afterSkipMessage", "afterNack", "afterEnqueue", "afterAck"]
       for (const n of [1, 2, 3, 1, 2, 3]) await work.send(n);
       await broker.join("default", { timeout: 60_000 });
       await worker.join();
-      assertEquals(broker.allDeadLetters.length, 2);
+      // What has to outlive a message that was skipped keeps that message, too.
+      assertEquals(broker.allDeadLetters.length, hook === "afterSkipMessage" ? 4 : 2);
     });
   }
 }

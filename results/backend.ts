@@ -1,0 +1,228 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { type Encoded, type Encoder, getEncoder } from "../core/encoder.ts";
+import {
+  BrokerConnectionError,
+  ConnectionClosed,
+  ResultMissing,
+  ResultTimeout,
+} from "../core/errors.ts";
+import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
+import { errorMessage } from "../core/thrown.ts";
+import { JoinedReads, type Stored } from "./joined_reads.ts";
+import { resultKey, type ResultOwner } from "./result_key.ts";
+import { type FailureOptions, fromStored, toStoredFailure } from "./stored_result.ts";
+import { WaitingRoom } from "./waiting_room.ts";
+
+/** Options that all result backends have. */
+export interface ResultBackendOptions {
+  /**
+   * What keys begin with, before they are hashed. Those who share results share it.
+   *
+   * @default {"dramatiq-results"}
+   */
+  namespace?: string;
+  /** Writes and reads results. @default {getEncoder()} That of the process. */
+  encoder?: Encoder;
+  /**
+   * Leaves keys as they are, `namespace:queue:actor:id`, instead of hashing them. Those who
+   * share results set it alike.
+   *
+   * @default {false}
+   */
+  useNamespacePrefixKeys?: boolean;
+  /** What timeouts go by. @default {systemClock} */
+  clock?: Clock;
+}
+
+/** Milliseconds that `getResult` waits unless it is told otherwise, as in Python. */
+const DEFAULT_TIMEOUT = 10_000;
+
+/**
+ * Where results are kept. `Results` puts them there, `message.getResult` gets them.
+ *
+ * To write one: extend this class and implement `fetch`, `store` and `close`, then run
+ * `tests/conformance/result_backend.ts` on it. All who wait for results are looked after
+ * here: by looking again and again at all keys together, at growing intervals. A
+ * backend that hears of changes itself says so: see `isTold`.
+ *
+ * Source of keys and values: `tests/vectors/results.json`.
+ */
+export abstract class ResultBackend implements ResultSource, AsyncDisposable {
+  /** What keys begin with. */
+  readonly namespace: string;
+  /** Whether keys are left as they are. */
+  readonly useNamespacePrefixKeys: boolean;
+  /** What timeouts go by. */
+  protected readonly clock: Clock;
+  readonly #encoder: Encoder | undefined;
+  readonly #reads: JoinedReads = new JoinedReads((keys) => this.fetch(keys));
+  readonly #room: WaitingRoom;
+
+  /**
+   * Stores the options; connecting comes later.
+   *
+   * @param options Keys, encoder, clock.
+   */
+  constructor(options: ResultBackendOptions = {}) {
+    const { namespace = "dramatiq-results", useNamespacePrefixKeys = false } = options;
+    if (typeof namespace !== "string") {
+      throw new TypeError(`Cannot use namespace ${String(namespace)}: it must be a text`);
+    }
+    this.namespace = namespace;
+    this.useNamespacePrefixKeys = useNamespacePrefixKeys;
+    this.clock = options.clock ?? systemClock;
+    this.#encoder = options.encoder;
+    this.#room = new WaitingRoom({
+      clock: this.clock,
+      read: (key) => this.#reads.read(key),
+      mayPass: (error) => this.mayPass(error),
+      began: () => this.waitingBegan(),
+      ended: () => this.waitingEnded(),
+    });
+  }
+
+  /** Writes and reads results. */
+  get encoder(): Encoder {
+    return this.#encoder ?? getEncoder();
+  }
+
+  /**
+   * Reads many keys.
+   *
+   * @param keys The keys.
+   * @returns What stands under each, in order: what was stored, nothing, or an error for
+   *   one that cannot be read.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  protected abstract fetch(keys: readonly string[]): Promise<readonly Stored[]>;
+
+  /**
+   * Stores something under a key, in place of whatever stands there.
+   *
+   * @param key The key.
+   * @param data What to store.
+   * @param ttl Milliseconds after which it is gone; at once, if they are not above 0.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  protected abstract store(key: string, data: Encoded, ttl: number): Promise<void>;
+
+  /** Lets go of all connections. Whoever waits is told so. */
+  // deno-lint-ignore require-await -- asynchronous for those that extend it
+  async close(): Promise<void> {
+    this.#room.close(
+      new ConnectionClosed("Cannot get the result: the result backend is closed"),
+    );
+  }
+
+  /** Closes the backend. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * The key under which the result of a message is stored.
+   *
+   * @param message Whose result it is.
+   * @returns The key.
+   */
+  buildKey(message: ResultOwner): string {
+    return resultKey(this.namespace, message, this.useNamespacePrefixKeys);
+  }
+
+  /**
+   * Gets the result of a message.
+   *
+   * @param message Whose result it is.
+   * @param options Whether and how long to wait for it.
+   * @returns What its actor returned.
+   * @throws {ResultMissing} If there is none (yet) and `block` is not set.
+   * @throws {ResultTimeout} If there is none when the time is over.
+   * @throws {ResultFailure} If the actor failed for good.
+   * @throws {DecodeError} If what is stored is no result of this encoder.
+   * @throws {BrokerConnectionError} If the server cannot be reached and `block` is not set.
+   * @throws The reason of the signal, if that aborts before.
+   */
+  async getResult(message: ResultOwner, options: GetResultOptions = {}): Promise<unknown> {
+    const { block = false, timeout = DEFAULT_TIMEOUT, signal } = options;
+    if (typeof timeout !== "number" || Number.isNaN(timeout)) {
+      throw new TypeError(`Cannot wait for ${timeout}: timeout must be a number of milliseconds`);
+    }
+    signal?.throwIfAborted();
+    const key = this.buildKey(message);
+    const data = block && timeout > 0
+      ? await this.#room.wait(key, { timeout, signal })
+      : await this.#reads.read(key);
+    if (data !== undefined) return fromStored(this.encoder.decode(data), data);
+    const what = `Cannot get the result of message ${message.messageId} of ${message.actorName}`;
+    if (!block) throw new ResultMissing(`${what}: there is none yet`);
+    const { trouble } = this.#room;
+    const reason = trouble === undefined ? "" : `: ${errorMessage(trouble)}`;
+    throw new ResultTimeout(`${what}: it has not come within ${timeout} ms${reason}`, {
+      cause: trouble,
+    });
+  }
+
+  /**
+   * Stores what the actor of a message returned.
+   *
+   * @param message Whose result it is.
+   * @param result What to store; `undefined` counts as `null`.
+   * @param ttl Milliseconds after which it is gone.
+   * @throws {TypeError} If the encoder cannot carry it.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async storeResult(message: ResultOwner, result: unknown, ttl: number): Promise<void> {
+    await this.#store(message, result ?? null, ttl);
+  }
+
+  /**
+   * Stores that the actor of a message failed for good.
+   *
+   * @param message Whose failure it is.
+   * @param exception What it threw; only class name and message are kept.
+   * @param options How to store it.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async storeException(
+    message: ResultOwner,
+    exception: unknown,
+    { ttl, withTraceback = false }: FailureOptions,
+  ): Promise<void> {
+    await this.#store(message, toStoredFailure(exception, withTraceback), ttl);
+  }
+
+  /**
+   * Whether the backend says, by `tell`, when a key that was read has changed. While it
+   * does not, keys are looked at again and again. Setting it makes all who wait look.
+   */
+  protected set isTold(isTold: boolean) {
+    this.#room.isTold = isTold;
+  }
+
+  /** Says that something may stand under some keys now. */
+  protected tell(keys: Iterable<string>): void {
+    this.#room.tell(keys);
+  }
+
+  /** Says that something may stand under any key now. */
+  protected tellAll(): void {
+    this.#room.tellAll();
+  }
+
+  /** Called when somebody begins to wait and nobody did. */
+  protected waitingBegan(): void {}
+
+  /** Called when nobody waits any more. */
+  protected waitingEnded(): void {}
+
+  /** Whether an error of `fetch` may pass, so that those who wait go on waiting. */
+  protected mayPass(error: unknown): boolean {
+    return error instanceof BrokerConnectionError;
+  }
+
+  async #store(message: ResultOwner, value: unknown, ttl: number): Promise<void> {
+    const key = this.buildKey(message);
+    await this.store(key, this.encoder.encode(value), ttl);
+    this.#room.tell([key]); // those who wait here need not hear of it from afar
+  }
+}

@@ -1,0 +1,74 @@
+import type { Encoded } from "../../core/encoder.ts";
+import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
+import { assertKey, MemcachedConnection, type MemcachedOptions } from "./memcached_connection.ts";
+import type { ResultOwner } from "../result_key.ts";
+
+/** Options for {@linkcode MemcachedBackend}. */
+export interface MemcachedBackendOptions extends ResultBackendOptions, MemcachedOptions {}
+
+/**
+ * Keeps results in memcached, where Python's dramatiq finds them and puts its own. Needs
+ * the package `memjs`.
+ *
+ * memcached tells nobody of changes: whoever waits looks again, at first every 10 ms, later
+ * every 250 ms, all keys of a process together. What this process itself stores is seen
+ * at once. A result is gone when memcached needs the room, whatever its time to live.
+ *
+ * The root entry exports it as `MemcachedResultBackend`.
+ *
+ * Source: `memcached` in `tests/vectors/results.json`.
+ *
+ * @example Share results with Python
+ * ```ts
+ * import { MemcachedResultBackend, Results, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * const backend = new MemcachedResultBackend({ servers: "127.0.0.1:11211" });
+ * broker.addMiddleware(new Results({ backend }));
+ * ```
+ */
+export class MemcachedBackend extends ResultBackend {
+  readonly #connection: MemcachedConnection;
+
+  /**
+   * Stores the options; the first result connects.
+   *
+   * @param options Where the servers are; keys, encoder.
+   * @throws {TypeError} If they cannot be used.
+   */
+  constructor(options: MemcachedBackendOptions = {}) {
+    super(options);
+    this.#connection = new MemcachedConnection(options);
+  }
+
+  /** Lets go of all connections. Whoever waits is told so. */
+  override async close(): Promise<void> {
+    await super.close();
+    this.#connection.close();
+  }
+
+  /**
+   * The key under which the result of a message is stored.
+   *
+   * @param message Whose result it is.
+   * @returns The key.
+   * @throws {RangeError} If it is not hashed, and longer than the 250 bytes that memcached takes.
+   */
+  override buildKey(message: ResultOwner): string {
+    const key = super.buildKey(message);
+    assertKey(key);
+    return key;
+  }
+
+  /** Reads many keys, as they were stored. */
+  protected override async fetch(keys: readonly string[]): Promise<(Encoded | undefined)[]> {
+    const items = await this.#connection.getMany(keys);
+    return keys.map((key) => items.get(key)?.value);
+  }
+
+  /** Stores something under a key. */
+  protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
+    if (ttl > 0) await this.#connection.set(key, data, { ttl });
+    else await this.#connection.delete(key); // gone at once; memcached knows no such time
+  }
+}

@@ -1,0 +1,125 @@
+import type { Buffer } from "node:buffer";
+import { isClusterSource, type RedisSource } from "../../brokers/redis/client.ts";
+import { RedisConnection } from "../../brokers/redis/connection.ts";
+import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
+import { Outbox } from "../../brokers/redis/outbox.ts";
+import { toArgument } from "../../brokers/redis/reply.ts";
+import { mayPass } from "../../brokers/redis/trouble.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import { ResultError } from "../../core/errors.ts";
+import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
+import type { Stored } from "../joined_reads.ts";
+import { READ, STORE } from "./redis_scripts.ts";
+import { RedisTracking } from "./redis_tracking.ts";
+
+/** Options for {@linkcode RedisBackend}. */
+export interface RedisBackendOptions extends ResultBackendOptions, RedisAddress {}
+
+/** How many arguments of {@linkcode STORE} a result is. */
+const STORE_WIDTH = 3;
+
+/**
+ * Keeps results in Redis, where Python's dramatiq finds them and puts its own. Needs Redis
+ * 6.2 or later and the package `ioredis`.
+ *
+ * A process that stores or gets results has one connection. One that waits for some has a
+ * second one, on which Redis tells it what has changed (by `CLIENT TRACKING`), however
+ * many wait and whoever stores. Where Redis may not do that, and on a Cluster, keys are
+ * looked at again and again instead.
+ *
+ * Results that are stored or asked for in one turn of the event loop travel together.
+ *
+ * The root entry exports it as `RedisResultBackend`.
+ *
+ * Source: `redis_values`, `redis_steps` in `tests/vectors/results.json`.
+ *
+ * @example Share results with Python
+ * ```ts
+ * import { RedisResultBackend, Results, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * const backend = new RedisResultBackend({ url: "redis://127.0.0.1:6379" });
+ * broker.addMiddleware(new Results({ backend }));
+ * ```
+ */
+export class RedisBackend extends ResultBackend {
+  readonly #connection: RedisConnection;
+  readonly #tracking: RedisTracking | undefined;
+  readonly #stores: Outbox = new Outbox(STORE_WIDTH, (args) => this.#storeMany(args));
+
+  /**
+   * Stores the options; the first result connects.
+   *
+   * @param options Where the server is; keys, encoder.
+   * @throws {TypeError} If they cannot be used.
+   */
+  constructor(options: RedisBackendOptions = {}) {
+    super(options);
+    const source = toSource(options, this.namespace);
+    this.#assertOneSlot(source);
+    this.#connection = new RedisConnection(source);
+    if (isClusterSource(source)) return; // its keys would have to be read from another client
+    this.#tracking = new RedisTracking(this.#connection, {
+      tell: (keys) => this.tell(keys),
+      tellAll: () => this.tellAll(),
+      setTold: (isTold) => this.isTold = isTold,
+    });
+  }
+
+  /** Stores what is under way, and lets go of all connections. Whoever waits is told so. */
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#stores.emptied();
+    this.#tracking?.close();
+    this.#connection.close();
+  }
+
+  /** Reads many keys, as they were stored. */
+  protected override async fetch(keys: readonly string[]): Promise<readonly Stored[]> {
+    const replies = await this.#connection.runPatiently(READ, keys, () => []);
+    return (replies as readonly (Buffer | null | readonly [Buffer])[]).map((reply, i) => {
+      if (reply === null) return undefined;
+      if (!Array.isArray(reply)) return reply as Buffer;
+      return new ResultError(`Cannot read key "${keys[i]}": Redis answers: ${reply[0]}`);
+    });
+  }
+
+  /** Stores something under a key. */
+  protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
+    await this.#stores.add([key, data, String(Math.ceil(ttl))]);
+  }
+
+  /** Has Redis tell of changes from now on. */
+  protected override waitingBegan(): void {
+    this.#tracking?.start();
+  }
+
+  /** Leaves the connection that tells of changes alone. */
+  protected override waitingEnded(): void {
+    this.#tracking?.rest();
+  }
+
+  /** Whether Redis is away, rather than that it refuses. */
+  protected override mayPass(error: unknown): boolean {
+    return mayPass(error);
+  }
+
+  async #storeMany(args: readonly Encoded[]): Promise<void> {
+    const keys: string[] = [];
+    const values: (string | Buffer)[] = [];
+    for (let i = 0; i < args.length; i += STORE_WIDTH) {
+      keys.push(args[i] as string);
+      values.push(toArgument(args[i + 1]!), args[i + 2] as string);
+    }
+    // To store the same once more does no harm.
+    await this.#connection.runPatiently(STORE, keys, () => values);
+  }
+
+  #assertOneSlot(source: RedisSource): void {
+    if (!isClusterSource(source) || this.useNamespacePrefixKeys) return;
+    throw new TypeError(
+      "Cannot keep results on a cluster: hashed keys lie on any of its nodes; set " +
+        "useNamespacePrefixKeys",
+    );
+  }
+}

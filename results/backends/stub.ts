@@ -1,0 +1,79 @@
+import type { Encoded } from "../../core/encoder.ts";
+import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
+
+/** A result in the memory of a {@linkcode StubBackend}. */
+interface Entry {
+  readonly data: Encoded;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** Fewer entries than that are not worth a look at what has expired. */
+const MIN_SWEEP = 1_000;
+
+/**
+ * Keeps results in the memory of this process: for tests, and for workers that live in
+ * the same process as those who wait. Results are encoded all the same, so that what the
+ * encoder refuses is refused here, too.
+ *
+ * The root entry exports it as `StubResultBackend`.
+ *
+ * @example Get the result of an actor in a test
+ * ```ts
+ * import { actor, Results, StubBroker, StubResultBackend, Worker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * const backend = new StubResultBackend();
+ * broker.addMiddleware(new Results({ backend }));
+ * const add = actor((a: number, b: number) => a + b, {
+ *   broker,
+ *   actorName: "add",
+ *   storeResults: true,
+ * });
+ *
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ * const message = await add.send(1, 2);
+ * const sum = await message.getResult({ backend, block: true });
+ * if (sum !== 3) throw new Error(`${sum}`);
+ * ```
+ */
+export class StubBackend extends ResultBackend {
+  readonly #entries: Map<string, Entry> = new Map();
+  /** How many entries there may be before those that have expired are dropped. */
+  #sweepAt = MIN_SWEEP;
+
+  /**
+   * Makes an empty one.
+   *
+   * @param options Keys, encoder, clock.
+   */
+  constructor(options: ResultBackendOptions = {}) {
+    super(options);
+    this.isTold = true; // by `storeResult`: nobody else can store here
+  }
+
+  /** Reads many keys, as they were stored. */
+  protected override fetch(keys: readonly string[]): Promise<(Encoded | undefined)[]> {
+    const now = this.clock.now();
+    return Promise.resolve(keys.map((key) => {
+      const entry = this.#entries.get(key);
+      return entry !== undefined && entry.expiresAt > now ? entry.data : undefined;
+    }));
+  }
+
+  /** Stores something under a key. */
+  protected override store(key: string, data: Encoded, ttl: number): Promise<void> {
+    this.#entries.set(key, { data, expiresAt: this.clock.now() + ttl });
+    if (this.#entries.size > this.#sweepAt) this.#sweep();
+    return Promise.resolve();
+  }
+
+  #sweep(): void {
+    const now = this.clock.now();
+    for (const [key, { expiresAt }] of this.#entries) {
+      if (expiresAt <= now) this.#entries.delete(key);
+    }
+    this.#sweepAt = Math.max(MIN_SWEEP, 2 * this.#entries.size);
+  }
+}

@@ -1,0 +1,187 @@
+import type { Actor } from "../core/actor.ts";
+import type { Broker } from "../core/broker.ts";
+import { type Duration, toMilliseconds } from "../core/duration.ts";
+import type { SkipMessage } from "../core/errors.ts";
+import { WorkerLost } from "../core/interrupt.ts";
+import { getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Middleware, ProcessOutcome } from "../middleware/middleware.ts";
+import { checkNumberOption, numberOption } from "../middleware/options.ts";
+import { storeSuccessor } from "../middleware/successor.ts";
+import { ResultBackend } from "./backend.ts";
+
+const log = getLogger("middleware", "Results");
+
+/** Options for {@linkcode Results}. */
+export interface ResultsOptions {
+  /** Where results are kept. */
+  backend: ResultBackend;
+  /**
+   * Whether results are stored. A `storeResults` on the actor or on the message itself
+   * wins over it.
+   *
+   * @default {false}
+   */
+  storeResults?: boolean;
+  /**
+   * How long results are kept. A `resultTtl` (milliseconds) on the actor or on the message
+   * itself wins over it.
+   *
+   * @default {600_000} Ten minutes.
+   */
+  resultTtl?: Duration;
+  /**
+   * Whether the stack of an error is stored with its name and message, for whoever may read
+   * results: `ResultFailure.origTraceback`. Python leaves it alone.
+   *
+   * @default {false}
+   */
+  storeTracebacks?: boolean;
+}
+
+/** The default of `resultTtl`, as in Python. */
+const DEFAULT_TTL = 600_000;
+
+/**
+ * Stores what actors return, and that they failed for good, for `message.getResult`.
+ *
+ * A message is not acknowledged before its result is stored. While the backend is away
+ * the message goes back to its queue, and runs again; a result that can never be stored
+ * (the encoder refuses it, it is too large) sends its message to the dead letters.
+ *
+ * - A skipped message has the result `null`.
+ * - One that fails has no result before no attempt is left.
+ *
+ * Source: `middleware` in `tests/vectors/results.json`.
+ *
+ * @example Get a result
+ * ```ts
+ * import { actor, Results, setBroker, StubBroker, StubResultBackend, Worker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * broker.addMiddleware(new Results({ backend: new StubResultBackend() }));
+ * setBroker(broker);
+ *
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * }, { storeResults: true });
+ *
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ * const message = await add.send(1, 2);
+ * console.log(await message.getResult({ block: true, timeout: 5_000 }));
+ * ```
+ */
+export class Results implements Middleware {
+  /** Names of the actor options that this middleware reads. */
+  readonly actorOptions: readonly string[] = ["storeResults", "resultTtl"];
+  /** Where results are kept. */
+  readonly resultBackend: ResultBackend;
+  readonly #storeResults: boolean;
+  readonly #resultTtl: number;
+  readonly #storeTracebacks: boolean;
+  /** Why messages were skipped that go to the dead letters. */
+  readonly #skips: WeakMap<MessageProxy, SkipMessage> = new WeakMap();
+  /** Actors whose results somebody may miss, and that were warned of. */
+  readonly #warned: Set<string> = new Set();
+
+  /**
+   * Sets the backend and the defaults.
+   *
+   * @param options The backend, and what holds for actors that do not say.
+   * @throws {TypeError} If there is no backend.
+   * @throws {RangeError} If `resultTtl` is not above 0.
+   */
+  constructor(options: ResultsOptions) {
+    const { backend, storeResults = false, resultTtl = DEFAULT_TTL, storeTracebacks = false } =
+      options;
+    if (!(backend instanceof ResultBackend)) {
+      throw new TypeError(
+        `Cannot keep results in ${String(backend)}: backend must be a ResultBackend`,
+      );
+    }
+    const ttl = toMilliseconds(resultTtl, "resultTtl");
+    if (!(ttl > 0)) throw new RangeError(`Cannot keep results for ${ttl} ms: it must be above 0`);
+    this.resultBackend = backend;
+    this.#storeResults = storeResults;
+    this.#resultTtl = ttl;
+    this.#storeTracebacks = storeTracebacks;
+  }
+
+  /** Refuses options that make no sense. */
+  checkActorOptions(actor: Actor): void {
+    checkNumberOption(actor, "resultTtl", { least: 0, isExclusive: true });
+    const { storeResults } = actor.options;
+    if (storeResults === undefined || storeResults === null) return;
+    if (typeof storeResults === "boolean") return;
+    throw new TypeError(
+      `Cannot declare actor "${actor.actorName}": its storeResults must be true or false, ` +
+        `not ${JSON.stringify(storeResults)}`,
+    );
+  }
+
+  /** Stores what the actor returned. */
+  afterProcessMessage(
+    broker: Broker,
+    message: MessageProxy,
+    { result, exception }: ProcessOutcome,
+  ): void | Promise<void> {
+    // What has failed without having run is stored when it goes to the dead letters.
+    if (exception !== undefined || message.failed) return;
+    if (this.#isStored(broker, message)) return this.#storeResult(broker, message, result);
+    if (result === undefined || result === null || this.#warned.has(message.actorName)) return;
+    this.#warnOfLoss(message);
+  }
+
+  /** Stores that a message was skipped. */
+  afterSkipMessage(
+    broker: Broker,
+    message: MessageProxy,
+    reason: SkipMessage | WorkerLost,
+  ): void | Promise<void> {
+    if (reason instanceof WorkerLost || !this.#isStored(broker, message)) return;
+    if (!message.failed) return this.#storeResult(broker, message, null);
+    this.#skips.set(message, reason);
+  }
+
+  /** Stores that a message has failed for good. */
+  beforeNack(broker: Broker, message: MessageProxy): void | Promise<void> {
+    // As in Python: some worker may yet know the actor.
+    if (!broker.actors.has(message.actorName) || !this.#isStored(broker, message)) return;
+    const exception = message.exception ?? this.#skips.get(message);
+    return storeSuccessor(broker, "the failure", () => {
+      return this.resultBackend.storeException(message, exception, {
+        ttl: this.#ttlOfFailure(broker, message),
+        withTraceback: this.#storeTracebacks,
+      });
+    });
+  }
+
+  #isStored(broker: Broker, message: MessageProxy): boolean {
+    return broker.getOption<unknown>(message, "storeResults", this.#storeResults) === true;
+  }
+
+  #storeResult(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
+    return storeSuccessor(broker, "the result", async () => {
+      const ttl = numberOption(broker, message, "resultTtl", this.#resultTtl);
+      await this.resultBackend.storeResult(message, result, ttl);
+    });
+  }
+
+  /** An option that makes no sense may be what it failed with. */
+  #ttlOfFailure(broker: Broker, message: MessageProxy): number {
+    try {
+      return numberOption(broker, message, "resultTtl", this.#resultTtl);
+    } catch {
+      return this.#resultTtl;
+    }
+  }
+
+  #warnOfLoss(message: MessageProxy): void {
+    if ((message.option("pipeTarget") ?? undefined) !== undefined) return; // it goes there
+    this.#warned.add(message.actorName);
+    log.warn("Actor {actor} returns results that are not stored: its storeResults is not set", {
+      actor: message.actorName,
+    });
+  }
+}

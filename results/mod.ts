@@ -1,0 +1,52 @@
+/**
+ * Results: what actors return, kept for those who sent the messages.
+ *
+ * The root entry has the same, the backends as `StubResultBackend`, `RedisResultBackend`
+ * and `MemcachedResultBackend`.
+ *
+ * @example Wait for a result
+ * ```ts
+ * import { actor, setBroker, StubBroker, Worker } from "@dq/dramatiq";
+ * import { Results, StubBackend } from "@dq/dramatiq/results";
+ *
+ * const broker = new StubBroker();
+ * broker.addMiddleware(new Results({ backend: new StubBackend() }));
+ * setBroker(broker);
+ *
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * }, { storeResults: true });
+ *
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ * const message = await add.send(1, 2);
+ * const sum: number = await message.getResult({ block: true });
+ * if (sum !== 3) throw new Error(`${sum}`);
+ * ```
+ *
+ * @module
+ */
+export { ResultBackend, type ResultBackendOptions } from "./backend.ts";
+export { Results, type ResultsOptions } from "./middleware.ts";
+export { StubBackend } from "./backends/stub.ts";
+export { RedisBackend, type RedisBackendOptions } from "./backends/redis.ts";
+export { MemcachedBackend, type MemcachedBackendOptions } from "./backends/memcached.ts";
+export {
+  ResultError,
+  ResultFailure,
+  type ResultFailureOptions,
+  ResultMissing,
+  ResultTimeout,
+} from "./errors.ts";
+
+// What the above lean on
+export type { GetResultOptions, ResultSource } from "../core/result_source.ts";
+export type { ResultOwner } from "./result_key.ts";
+export type { FailureOptions } from "./stored_result.ts";
+export type { Stored } from "./joined_reads.ts";
+export type { MemcachedOptions } from "./backends/memcached_connection.ts";
+export type { RedisAddress } from "../brokers/redis/options.ts";
+export type { RedisClient, RedisConnectionOptions } from "../brokers/redis/client.ts";
+export type { Encoded, Encoder } from "../core/encoder.ts";
+export type { Clock, Timer } from "../core/clock.ts";
+export type { Duration, DurationFields } from "../core/duration.ts";

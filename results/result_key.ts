@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto";
+import { canonicalQueueName } from "../core/queue_names.ts";
+
+/** The parts of a message that its result is found by. */
+export interface ResultOwner {
+  /** The queue that it was sent to, or its delay or dead letter queue. */
+  readonly queueName: string;
+  /** The actor that it is for. */
+  readonly actorName: string;
+  /** Its id. */
+  readonly messageId: string;
+}
+
+/**
+ * The key under which the result of a message is stored, by Python as well.
+ *
+ * Source: `keys` in `tests/vectors/results.json`.
+ *
+ * @param namespace What all keys of a backend begin with, before they are hashed.
+ * @param message Whose result it is.
+ * @param isPlain Whether the key is left as it is: to be read by people, and to lie where
+ *   a cluster puts all keys of the namespace. It is hashed otherwise.
+ */
+export function resultKey(namespace: string, message: ResultOwner, isPlain: boolean): string {
+  const { queueName, actorName, messageId } = message;
+  const key = `${namespace}:${canonicalQueueName(queueName)}:${actorName}:${messageId}`;
+  return isPlain ? key : createHash("md5").update(key).digest("hex");
+}

@@ -1,0 +1,64 @@
+import { DecodeError, ResultFailure } from "../core/errors.ts";
+import type { Encoded } from "../core/encoder.ts";
+import { errorMessage, errorType, formatTraceback } from "../core/thrown.ts";
+
+/** What marks a stored value as a failure. Source: `exceptions` in `tests/vectors/results.json`. */
+const MARK = "dramatiq.results.Result";
+
+/** A failure as it is stored. */
+interface StoredFailure {
+  readonly __t: typeof MARK;
+  readonly exn: {
+    readonly type: string;
+    readonly msg: string;
+    /** Ours; Python neither writes nor reads it. */
+    readonly traceback?: string;
+  };
+}
+
+/** How a failure is stored. */
+export interface FailureOptions {
+  /** Milliseconds after which it is gone. */
+  ttl: number;
+  /** Whether its stack is stored, for whoever may read results. @default {false} */
+  withTraceback?: boolean;
+}
+
+/** What a message failed with where nobody knows: as Python has it. */
+const UNKNOWN = { type: "Exception", msg: "unknown" };
+
+/**
+ * What is stored in place of a result.
+ *
+ * @param exception What the actor threw; `undefined` if that is not known.
+ * @param withTraceback Whether its stack goes along.
+ */
+export function toStoredFailure(exception: unknown, withTraceback: boolean): StoredFailure {
+  if (exception === undefined) return { __t: MARK, exn: UNKNOWN };
+  const exn = { type: errorType(exception), msg: errorMessage(exception) };
+  if (!withTraceback) return { __t: MARK, exn };
+  return { __t: MARK, exn: { ...exn, traceback: formatTraceback(exception) } };
+}
+
+/**
+ * Tells results from failures.
+ *
+ * @param stored What was stored, decoded.
+ * @param data The same, as it was stored.
+ * @returns The result.
+ * @throws {ResultFailure} If it is a failure.
+ * @throws {DecodeError} If it is marked as one, and none.
+ */
+export function fromStored(stored: unknown, data: Encoded): unknown {
+  if (typeof stored !== "object" || stored === null) return stored;
+  if ((stored as Partial<StoredFailure>).__t !== MARK) return stored;
+  const { type, msg, traceback } = (stored as Partial<StoredFailure>).exn ?? {};
+  if (typeof type !== "string" || typeof msg !== "string") {
+    throw new DecodeError("Cannot decode result: it is marked as a failure and names none", data);
+  }
+  throw new ResultFailure(`actor raised ${type}: ${msg}`, {
+    origExcType: type,
+    origExcMsg: msg,
+    ...(typeof traceback === "string" && { origTraceback: traceback }),
+  });
+}

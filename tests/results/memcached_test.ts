@@ -1,0 +1,19 @@
+import { MemcachedResultBackend } from "@dq/dramatiq";
+import { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import { resultBackendConformance } from "../conformance/result_backend.ts";
+import { startOwnMemcached } from "../support/servers/memcached.ts";
+import { after } from "../support/test.ts";
+
+const server = await startOwnMemcached();
+const memcached = new MemcachedConnection({ servers: server.address });
+after(async () => {
+  memcached.close();
+  await server.stop();
+});
+
+resultBackendConformance({
+  name: "MemcachedResultBackend",
+  create: (options) => new MemcachedResultBackend({ servers: server.address, ...options }),
+  putRaw: (key, data) => memcached.set(key, data),
+  restart: () => server.restart(),
+});

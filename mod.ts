@@ -102,6 +102,7 @@ export { Callbacks } from "./middleware/callbacks.ts";
 export { CurrentMessage } from "./middleware/current_message.ts";
 export { GroupCallbacks, type GroupCallbacksOptions } from "./middleware/group_callbacks.ts";
 export { Pipelines } from "./middleware/pipelines.ts";
+export { type MetricsSource, Prometheus, type PrometheusOptions } from "./middleware/prometheus.ts";
 export { Retries, type RetriesOptions } from "./middleware/retries.ts";
 export {
   ShutdownNotifications,

@@ -1,0 +1,200 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../core/logging.ts";
+import { processId } from "../../core/runtime.ts";
+import { type Metric, withoutGauges } from "./metric.ts";
+import { ProcessLock } from "./process_lock.ts";
+import { sum } from "./prom_client.ts";
+
+const log = getLogger("middleware", "Prometheus");
+
+/** The metrics of a process: its pid, and what tells it from earlier ones with that pid. */
+const MEMBER = /^(\d+-[0-9a-f]{8})\.json$/;
+/** What dead processes did, as one. */
+const RETIRED = "retired.json";
+/** Held by who joins or cleans up. */
+const DOOR = "door.lock";
+/** Milliseconds that others may take at the door. */
+const DOOR_TIMEOUT = 5_000;
+const DOOR_INTERVAL = 10;
+
+/** The contents of {@linkcode RETIRED}. */
+interface Retired {
+  readonly metrics: readonly Metric[];
+  /** Members that are in it already, should their files still be there. */
+  readonly members: readonly string[];
+}
+
+/**
+ * The folder in which the processes of a machine keep their metrics for each other:
+ *
+ * - `<member>.json`: what a process counted, replaced as a whole now and then
+ * - `<member>.lock`: held as long as it lives
+ * - `retired.json`: what those did that are dead, without gauges
+ *
+ * A run begins when a process joins and no other lives; what lies there then is from an
+ * earlier one and goes. Later members, mostly the replacements of dead ones, put the
+ * files of the dead together: the folder does not grow with every crash.
+ */
+export class MetricsFolder {
+  readonly #path: string;
+  readonly #member: string;
+  readonly #lock: ProcessLock;
+  #written = "";
+  /** Writes come one after the other, the newest last. */
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, member: string, lock: ProcessLock) {
+    this.#path = path;
+    this.#member = member;
+    this.#lock = lock;
+  }
+
+  /**
+   * Joins those who are there.
+   *
+   * @param path The folder, which is made if it is not there.
+   * @returns The folder, with a place in it for this process.
+   * @throws If it cannot be written, or prom-client is not there.
+   */
+  static async join(path: string): Promise<MetricsFolder> {
+    await mkdir(path, { recursive: true });
+    const door = await enter(join(path, DOOR));
+    try {
+      const members = await membersOf(path);
+      if (members.some((member) => isAlive(path, member))) await retire(path, members);
+      else await clear(path);
+      const member = `${processId()}-${crypto.randomUUID().slice(0, 8)}`;
+      const lock = ProcessLock.take(join(path, `${member}.lock`))!; // nobody else knows its name
+      return new MetricsFolder(path, member, lock);
+    } finally {
+      door.release();
+    }
+  }
+
+  /** Stores what this process counted, unless that is there already. */
+  write(metrics: readonly Metric[]): Promise<void> {
+    const text = JSON.stringify(metrics);
+    const written = this.#writing.catch(() => {}).then(() => this.#write(text));
+    this.#writing = written;
+    return written;
+  }
+
+  /** @returns What all other processes of the run counted; of dead ones, no gauges. */
+  async readOthers(): Promise<(readonly Metric[])[]> {
+    const members = (await membersOf(this.#path)).filter((member) => member !== this.#member);
+    // In this order: what is put together meanwhile is then left out here, not read twice.
+    const found = new Map<string, readonly Metric[]>();
+    for (const member of members) {
+      const metrics = await readMember(this.#path, member);
+      if (metrics !== undefined) found.set(member, metrics);
+    }
+    const retired = await readRetired(this.#path);
+    for (const member of retired.members) found.delete(member);
+    return [
+      retired.metrics,
+      ...Array.from(
+        found,
+        ([member, metrics]) => isAlive(this.#path, member) ? metrics : withoutGauges(metrics),
+      ),
+    ];
+  }
+
+  /** Makes the sign of life look young: temporary folders are cleaned of old files. */
+  touch(): void {
+    this.#lock.touch();
+  }
+
+  /** Leaves: what this process did stays. */
+  leave(): void {
+    this.#lock.release();
+  }
+
+  async #write(text: string): Promise<void> {
+    if (text === this.#written) return;
+    await replace(join(this.#path, `${this.#member}.json`), text);
+    this.#written = text;
+  }
+}
+
+async function enter(path: string): Promise<ProcessLock> {
+  const end = performance.now() + DOOR_TIMEOUT;
+  while (true) {
+    const lock = ProcessLock.take(path);
+    if (lock !== undefined) return lock;
+    if (performance.now() >= end) {
+      throw new Error(`Cannot join those who keep metrics: ${path} is locked for too long`);
+    }
+    await delay(DOOR_INTERVAL);
+  }
+}
+
+async function membersOf(path: string): Promise<string[]> {
+  const names = await readdir(path);
+  return names.flatMap((name) => MEMBER.exec(name)?.[1] ?? []);
+}
+
+function isAlive(path: string, member: string): boolean {
+  return ProcessLock.isTaken(join(path, `${member}.lock`));
+}
+
+/** Removes what an earlier run left; what others keep in the folder stays. */
+async function clear(path: string): Promise<void> {
+  const names = await readdir(path);
+  const left = names.filter((name) => /^\d+-[0-9a-f]{8}\.(json|lock|tmp)$/.test(name));
+  await Promise.all([RETIRED, ...left].map((name) => rm(join(path, name), { force: true })));
+}
+
+/**
+ * Puts the files of the dead together, in an order that survives being killed at any
+ * point: what is in the one file is named there before its own is removed.
+ */
+async function retire(path: string, members: readonly string[]): Promise<void> {
+  const retired = await readRetired(path);
+  await removeMembers(path, retired.members);
+  const dead = members.filter((member) =>
+    !retired.members.includes(member) && !isAlive(path, member)
+  );
+  if (dead.length === 0) return;
+  const metrics = await Promise.all(dead.map((member) => readMember(path, member)));
+  const total = await sum([retired.metrics, ...metrics.map((one) => withoutGauges(one ?? []))]);
+  const next: Retired = { metrics: await total.getMetricsAsJSON(), members: dead };
+  await replace(join(path, RETIRED), JSON.stringify(next));
+  await removeMembers(path, dead);
+}
+
+async function removeMembers(path: string, members: readonly string[]): Promise<void> {
+  const names = members.flatMap((member) => [`${member}.json`, `${member}.lock`]);
+  await Promise.all(names.map((name) => rm(join(path, name), { force: true })));
+}
+
+async function readMember(path: string, member: string): Promise<readonly Metric[] | undefined> {
+  return await readJson<readonly Metric[]>(join(path, `${member}.json`));
+}
+
+async function readRetired(path: string): Promise<Retired> {
+  return await readJson<Retired>(join(path, RETIRED)) ?? { metrics: [], members: [] };
+}
+
+async function readJson<T>(file: string): Promise<T | undefined> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return undefined;
+    log.warn("Leaves out the metrics in {file}: {reason}", {
+      file,
+      reason: errorMessage(error),
+      error,
+    });
+    return undefined;
+  }
+}
+
+/** Nobody ever sees half of it. */
+async function replace(file: string, text: string): Promise<void> {
+  const draft = file.replace(/\.json$/, ".tmp");
+  await writeFile(draft, text);
+  await rename(draft, file);
+}

@@ -1,0 +1,46 @@
+/** A number with its labels. */
+export interface Sample {
+  /** The number. */
+  readonly value: number;
+  /** What it is the number of. */
+  readonly labels: Readonly<Record<string, string | number>>;
+  /** The name it is given under, where that is not the family's: `…_bucket`, for example. */
+  readonly metricName?: string;
+}
+
+/**
+ * A family of samples, as `getMetricsAsJSON` of prom-client gives it and its
+ * `AggregatorRegistry.aggregate` takes it.
+ */
+export interface Metric {
+  /** The family. */
+  readonly name: string;
+  /** What it says, in words. */
+  readonly help: string;
+  /** `counter`, `gauge`, `histogram` or `summary`. */
+  readonly type: string;
+  /** How samples of several processes become one: `sum`, mostly. */
+  readonly aggregator: string;
+  /** Its samples. */
+  readonly values: readonly Sample[];
+}
+
+/** What gives metrics: a `Registry` of prom-client, for example. */
+export interface MetricsSource {
+  /**
+   * Reads them.
+   *
+   * @returns Families with their samples, as prom-client's `Registry` gives them.
+   */
+  getMetricsAsJSON(): Promise<readonly object[]>;
+}
+
+/**
+ * Leaves out what says how things are now.
+ *
+ * @param metrics Those of a process that is no more.
+ * @returns What it did while it was.
+ */
+export function withoutGauges(metrics: readonly Metric[]): Metric[] {
+  return metrics.filter(({ type }) => type !== "gauge");
+}

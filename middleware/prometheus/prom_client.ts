@@ -1,0 +1,44 @@
+import { errorMessage } from "../../core/thrown.ts";
+import type { Metric } from "./metric.ts";
+
+/** The part of prom-client that is used here. */
+interface PromClient {
+  readonly AggregatorRegistry: {
+    aggregate(all: object[]): Sum;
+  };
+}
+
+/** Metrics of several processes as one. */
+export interface Sum {
+  /** What it is served as. */
+  readonly contentType: string;
+  /** In the text format of Prometheus. */
+  metrics(): Promise<string>;
+  /** In a form that can be summed again. */
+  getMetricsAsJSON(): Promise<Metric[]>;
+}
+
+/**
+ * Sums metrics, family by family and sample by sample.
+ *
+ * @param all Those of each process.
+ * @returns The sum.
+ * @throws {TypeError} If prom-client is not there.
+ */
+export async function sum(all: readonly (readonly Metric[])[]): Promise<Sum> {
+  const { AggregatorRegistry } = await load();
+  return AggregatorRegistry.aggregate([...all]);
+}
+
+async function load(): Promise<PromClient> {
+  try {
+    return await import("prom-client") as unknown as PromClient;
+  } catch (error) {
+    throw new TypeError(
+      `Cannot serve metrics: the package "prom-client" cannot be loaded; add it to your project: ${
+        errorMessage(error)
+      }`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,98 @@
+import type { Broker } from "../../core/broker.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../core/logging.ts";
+import type { Metric, Sample } from "./metric.ts";
+
+const log = getLogger("middleware", "Prometheus");
+
+/** Milliseconds for which counts are good: several who ask cost the server no more than one. */
+const MAX_AGE = 5_000;
+/** Milliseconds that the server may take. Prometheus waits for ten seconds by default. */
+const TIMEOUT = 2_000;
+
+/** Messages by what they are waiting for: `ready`, `delayed`, `unacknowledged`, `dead`. */
+type Counts = Readonly<Record<string, number>>;
+
+/** A broker that can tell what its queues hold. */
+interface CountingBroker {
+  getQueueMessageCounts(queueName: string): Promise<object>;
+}
+
+/**
+ * What the queues of a broker hold, read when somebody asks.
+ *
+ * Those are numbers of the server, the same for all processes: they are read where they
+ * are served, and are in nobody's file.
+ */
+export class QueueGauges {
+  readonly #queuesOf: () => Broker | undefined;
+  #readAt = -Infinity;
+  #samples: Promise<readonly Sample[]> = Promise.resolve([]);
+  #isOut = false;
+
+  /** @param queuesOf Gives the broker, if its queues are to be counted. */
+  constructor(queuesOf: () => Broker | undefined) {
+    this.#queuesOf = queuesOf;
+  }
+
+  /** @returns The gauges; none when the broker cannot tell, or not in time. */
+  async read(): Promise<Metric[]> {
+    const broker = this.#queuesOf();
+    if (broker === undefined || !canCount(broker)) return [];
+    const now = performance.now();
+    if (now - this.#readAt >= MAX_AGE) {
+      this.#readAt = now;
+      this.#samples = this.#readInTime(broker);
+    }
+    return [{
+      name: "dramatiq_queue_messages",
+      help: "Messages of a queue by state, as the broker counts them",
+      type: "gauge",
+      aggregator: "sum",
+      values: await this.#samples,
+    }];
+  }
+
+  /** Never rejects: what else there is to tell does not wait for the broker's server. */
+  async #readInTime(broker: Broker & CountingBroker): Promise<readonly Sample[]> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error(`The broker has not answered within ${TIMEOUT} ms`)),
+      TIMEOUT,
+    );
+    try {
+      const samples = await Promise.race([readAll(broker), late]);
+      if (this.#isOut) log.info("Reads the counts of queues again");
+      this.#isOut = false;
+      return samples;
+    } catch (error) {
+      if (!this.#isOut) {
+        log.warn("Cannot read the counts of queues, and serves none: {reason}", {
+          reason: errorMessage(error),
+          error,
+        });
+      }
+      this.#isOut = true;
+      return [];
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+async function readAll(broker: Broker & CountingBroker): Promise<readonly Sample[]> {
+  const queues = await Promise.all(
+    Array.from(broker.queues, async (queueName) => {
+      const counts = await broker.getQueueMessageCounts(queueName) as Counts;
+      return Object.entries(counts).map(([state, value]) => ({
+        value,
+        labels: { queue_name: queueName, state },
+      }));
+    }),
+  );
+  return queues.flat();
+}
+
+function canCount(broker: Broker): broker is Broker & CountingBroker {
+  return typeof (broker as Partial<CountingBroker>).getQueueMessageCounts === "function";
+}

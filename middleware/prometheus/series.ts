@@ -1,0 +1,137 @@
+import type { Broker } from "../../core/broker.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+
+/**
+ * Upper bounds of the buckets for durations, in milliseconds; one more holds the rest.
+ *
+ * Source: `tests/vectors/metrics.json`.
+ */
+export const DURATION_BOUNDS: readonly number[] = [
+  5,
+  10,
+  25,
+  50,
+  75,
+  100,
+  250,
+  500,
+  750,
+  1_000,
+  2_500,
+  5_000,
+  7_500,
+  10_000,
+  30_000,
+  60_000,
+  600_000,
+  900_000,
+];
+
+/**
+ * Series with names that are declared nowhere, at most. Names of messages come from
+ * outside: whoever can send could fill the memory of workers and of Prometheus with them.
+ */
+const MAX_STRANGE = 100;
+/** What stands for the actor and the queue of all further ones. */
+const OTHERS = "(others)";
+
+/**
+ * What is counted for one actor on one queue.
+ *
+ * Plain numbers, which prom-client gets to see when somebody asks for them: its own
+ * counters look labels up by a text that they join anew at each call.
+ */
+export class Series {
+  /** The actor. */
+  readonly actorName: string;
+  /** The queue, never its delay queue. */
+  readonly queueName: string;
+  /** Runs that have ended, skipped ones among them. */
+  messages = 0;
+  /** Runs that have ended with an error. */
+  errors = 0;
+  /** Retries that were stored. */
+  retries = 0;
+  /** Messages that went to the dead letters. */
+  rejects = 0;
+  /** Messages that are being worked on. */
+  inProgress = 0;
+  /** Delayed messages on their way to the queue. */
+  delayed = 0;
+  /** Whether any message was begun: those that were not have no runs to speak of. */
+  hasBegun = false;
+  /** Whether any message was delayed. */
+  hasDelayed = false;
+  /** Milliseconds that all runs took together. */
+  duration = 0;
+  /** How many runs fell into each bucket, the last one for those above all bounds. */
+  readonly durations: number[] = new Array(DURATION_BOUNDS.length + 1).fill(0);
+
+  /**
+   * Starts at zero.
+   *
+   * @param actorName The actor.
+   * @param queueName The queue.
+   */
+  constructor(actorName: string, queueName: string) {
+    this.actorName = actorName;
+    this.queueName = queueName;
+  }
+
+  /** Counts a run that has ended, and its milliseconds. */
+  ended(ms: number): void {
+    this.messages += 1;
+    this.hasBegun = true;
+    this.duration += ms;
+    let bucket = 0;
+    while (bucket < DURATION_BOUNDS.length && ms > DURATION_BOUNDS[bucket]!) bucket += 1;
+    this.durations[bucket]! += 1;
+  }
+}
+
+/** All series of a process, by actor and queue. */
+export class SeriesTable {
+  /** By actor, then by the queue as messages name it. */
+  readonly #byActor: Map<string, Map<string, Series>> = new Map();
+  readonly #all: Series[] = [];
+  #others: Series | undefined;
+  #strange = 0;
+
+  /** All that were ever asked for. */
+  get all(): readonly Series[] {
+    return this.#all;
+  }
+
+  /**
+   * Finds the series of a message, or makes it.
+   *
+   * @param broker What knows the actors and queues that are declared.
+   * @param message What names one of each.
+   * @returns Its series. Past a number of names that nobody declared, one for all others.
+   */
+  of(broker: Broker, message: { actorName: string; queueName: string }): Series {
+    const { actorName, queueName } = message;
+    return this.#byActor.get(actorName)?.get(queueName) ?? this.#make(broker, actorName, queueName);
+  }
+
+  #make(broker: Broker, actorName: string, queueName: string): Series {
+    const canonical = canonicalQueueName(queueName);
+    const isDeclared = broker.actors.has(actorName) && broker.queues.has(canonical);
+    if (!isDeclared && this.#strange >= MAX_STRANGE) {
+      return this.#others ??= this.#add(new Series(OTHERS, OTHERS));
+    }
+    if (!isDeclared) this.#strange += 1;
+
+    let queues = this.#byActor.get(actorName);
+    if (queues === undefined) this.#byActor.set(actorName, queues = new Map());
+    const series = queues.get(canonical) ?? this.#add(new Series(actorName, canonical));
+    queues.set(canonical, series);
+    queues.set(queueName, series);
+    return series;
+  }
+
+  #add(series: Series): Series {
+    this.#all.push(series);
+    return series;
+  }
+}

@@ -1,0 +1,138 @@
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert, assertEquals } from "@std/assert";
+import { freePort } from "../support/servers/free_port.ts";
+import { until } from "../support/servers/until.ts";
+import { test } from "../support/test.ts";
+import { readExposition } from "./prometheus/exposition_text.ts";
+import { type MetricsPlace, MetricsProcess } from "./prometheus/metrics_process.ts";
+
+const TOTAL = 'dramatiq_messages_total{actor_name="quick",queue_name="default"}';
+const COUNT =
+  'dramatiq_message_duration_milliseconds_count{actor_name="quick",queue_name="default"}';
+const IN_PROGRESS = 'dramatiq_messages_inprogress{actor_name="endless",queue_name="default"}';
+
+/** A folder of its own for metrics, and a port. */
+class Stage implements AsyncDisposable {
+  readonly place: MetricsPlace;
+  readonly #folder: string;
+
+  private constructor(folder: string, port: number) {
+    this.#folder = folder;
+    this.place = { database: join(folder, "db"), lock: join(folder, "lock"), port };
+  }
+
+  static async make(): Promise<Stage> {
+    return new Stage(await mkdtemp(join(tmpdir(), "dramatiq-")), await freePort());
+  }
+
+  /** Starts a process and waits until it has run its messages. */
+  async start(messages: number): Promise<MetricsProcess> {
+    const started = new MetricsProcess(messages, this.place);
+    await started.printed("ready");
+    return started;
+  }
+
+  /** Names of what is in the folder, member files by their ending. */
+  async files(): Promise<string[]> {
+    const names = await readdir(this.place.database);
+    return names.map((name) => name.replace(/^\d+-[0-9a-f]{8}/, "*")).toSorted();
+  }
+
+  async samples(): Promise<ReadonlyMap<string, number>> {
+    const response = await fetch(`http://127.0.0.1:${this.place.port}/metrics`);
+    return readExposition(await response.text()).samples;
+  }
+
+  /** Waits until a sample has a value, and fails when it is ever less than `least`. */
+  async reaches(key: string, value: number, least = -Infinity): Promise<void> {
+    let low = Infinity;
+    await until(async () => {
+      const found = (await this.samples()).get(key) ?? 0;
+      low = Math.min(low, found);
+      return found === value;
+    }, { what: `see ${value} for ${key}`, timeout: 30_000 });
+    assert(low >= least, `${key} was ${low}, below ${least}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true });
+  }
+}
+
+test("Prometheus serves the sum of all processes, and goes on when some are killed", async () => {
+  await using stage = await Stage.make();
+  await using one = new MetricsProcess(1, stage.place);
+  await using two = new MetricsProcess(10, stage.place);
+  await using three = new MetricsProcess(100, stage.place);
+  const processes = [one, two, three];
+  await Promise.all(processes.map((each) => each.printed("ready")));
+  await stage.reaches(TOTAL, 111);
+  await stage.reaches(IN_PROGRESS, 3);
+  assertEquals(processes.filter((each) => each.isServing).length, 1);
+
+  const serving = processes.find((each) => each.isServing)!;
+  await serving.end("SIGKILL");
+  // Another one takes over. What the dead one did stays, what it was doing does not.
+  await stage.reaches(IN_PROGRESS, 2);
+  await stage.reaches(TOTAL, 111, 111);
+  assertEquals((await stage.samples()).get(COUNT), 111);
+  assertEquals(processes.filter((each) => each.isServing).length, 2);
+
+  await using four = await stage.start(1_000);
+  await stage.reaches(TOTAL, 1_111, 111);
+  await stage.reaches(IN_PROGRESS, 3);
+  assertEquals(await stage.files(), [
+    ...Array(3).fill("*.json"),
+    ...Array(3).fill("*.lock"),
+    "door.lock",
+    "retired.json",
+  ]);
+
+  for (const each of [...processes.filter((each) => each !== serving), four]) {
+    await each.end("SIGKILL");
+  }
+  await using next = await stage.start(7);
+  await stage.reaches(TOTAL, 7);
+  assertEquals(await stage.files(), ["*.json", "*.lock", "door.lock"]);
+  assert(next.isServing);
+});
+
+test("Prometheus keeps what a process did that has stopped, without its gauges", async () => {
+  await using stage = await Stage.make();
+  await using staying = await stage.start(1);
+  await using leaving = await stage.start(10);
+  await stage.reaches(IN_PROGRESS, 2);
+  await leaving.end("SIGTERM");
+  await stage.reaches(IN_PROGRESS, 1);
+  await stage.reaches(TOTAL, 11, 11);
+  assert(staying.isServing);
+});
+
+test("Prometheus says once that its port is taken, works on, and serves when it is free", async () => {
+  await using stage = await Stage.make();
+  const stranger = createServer().listen(stage.place.port, "127.0.0.1");
+  await once(stranger, "listening");
+  await using started = await stage.start(3);
+  const { port } = stage.place;
+  const complaint = `error: Cannot serve metrics on 127.0.0.1:${port}, and keeps trying: ` +
+    "another program listens there";
+  await started.printed(complaint);
+  stranger.close();
+  await once(stranger, "close");
+  await started.printed(`info: Serves metrics on http://127.0.0.1:${port}`);
+  await stage.reaches(TOTAL, 3);
+  assertEquals(started.lines.filter((line) => line.startsWith("error:")), [complaint]);
+});
+
+test("Prometheus leaves out files that it cannot read", async () => {
+  await using stage = await Stage.make();
+  await using started = await stage.start(3);
+  await writeFile(join(stage.place.database, "1-0123abcd.json"), "{");
+  await writeFile(join(stage.place.database, "notes.txt"), "Not ours");
+  await stage.reaches(TOTAL, 3);
+  assert(started.lines.some((line) => line.startsWith("warning: Leaves out the metrics in")));
+});

@@ -1,0 +1,204 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { actor, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
+import { toPlace } from "../../middleware/prometheus/place.ts";
+import { freePort } from "../support/servers/free_port.ts";
+import { startOwnRedis } from "../support/servers/redis.ts";
+import { test } from "../support/test.ts";
+import vectors from "../vectors/metrics.json" with { type: "json" };
+import { readExposition } from "./prometheus/exposition_text.ts";
+
+const { exposition } = vectors;
+const GET = new Request("http://localhost/metrics");
+
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-"));
+  try {
+    await body(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("Prometheus answers each request as Python does, until it is disposed of", async () => {
+  await withFolder(async (folder) => {
+    const port = await freePort();
+    const prometheus = new Prometheus({
+      host: "127.0.0.1",
+      port,
+      database: join(folder, "db"),
+      lock: join(folder, "lock"),
+    });
+    await prometheus.serve();
+    await prometheus.serve(); // once is enough
+    for (const [request, status] of Object.entries(exposition.status_by_request)) {
+      const [method = "", path = ""] = request.split(" ");
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+      const text = await response.text();
+      assertEquals(response.status, status, request);
+      if (status !== exposition.status) continue;
+      assertEquals(response.headers.get("content-type"), exposition.headers["content-type"]);
+      assert(readExposition(text).families.has("dramatiq_messages_total"));
+    }
+    await prometheus[Symbol.asyncDispose]();
+    await assertRejects(() => fetch(`http://127.0.0.1:${port}/`));
+  });
+});
+
+test("Prometheus.metricsHandler answers as the server does", async () => {
+  const { metricsHandler } = new Prometheus(); // it needs no `this`
+  for (const [request, status] of Object.entries(exposition.status_by_request)) {
+    const [method = "", path = ""] = request.split(" ");
+    const response = await metricsHandler(new Request(`http://localhost${path}`, { method }));
+    assertEquals(response.status, status, request);
+    if (status !== exposition.status) continue;
+    assertEquals(response.headers.get("content-type"), exposition.headers["content-type"]);
+  }
+});
+
+test("Prometheus serves from the start of a process of the command line to its last worker's stop", async () => {
+  await withFolder(async (folder) => {
+    const port = await freePort();
+    const prometheus = new Prometheus({
+      host: "127.0.0.1",
+      port,
+      database: join(folder, "db"),
+      lock: join(folder, "lock"),
+    });
+    const broker = new StubBroker({ middleware: [prometheus] });
+    await broker.emit("afterProcessBoot");
+    const workers = [new Worker(broker), new Worker(broker)];
+    for (const worker of workers) await worker.start();
+    await workers[0]!.stop();
+    assertEquals((await fetch(`http://127.0.0.1:${port}/`).then((it) => it.text())) !== "", true);
+    await workers[1]!.stop();
+    await assertRejects(() => fetch(`http://127.0.0.1:${port}/`));
+    await broker.close();
+  });
+});
+
+test("Prometheus opens nothing for a worker that is not of the command line", async () => {
+  await withFolder(async (folder) => {
+    const database = join(folder, "db");
+    const prometheus = new Prometheus({ database, lock: join(folder, "lock") });
+    const broker = new StubBroker({ middleware: [prometheus] });
+    await using worker = new Worker(broker);
+    await worker.start();
+    assertEquals((await prometheus.metricsHandler(GET)).status, 200);
+    await assertRejects(() => rm(database, { recursive: true }), Error, "ENOENT");
+  });
+});
+
+test("Prometheus.serve says why a folder cannot be used, and can be called again", async () => {
+  await withFolder(async (folder) => {
+    const prometheus = new Prometheus({
+      host: "127.0.0.1",
+      port: await freePort(),
+      database: "/dev/null/db",
+      lock: join(folder, "lock"),
+    });
+    await assertRejects(() => prometheus.serve(), Error, "/dev/null");
+    await assertRejects(() => prometheus.serve(), Error, "/dev/null");
+    await prometheus[Symbol.asyncDispose]();
+    assertEquals((await prometheus.metricsHandler(GET)).status, 200);
+  });
+});
+
+test("Prometheus reads its place from the environment, else it is Python's", () => {
+  const { host, port } = exposition.defaults;
+  const database = exposition.defaults.database.replace("<tmp>", tmpdir());
+  assertEquals(toPlace({}), { host, port, database, lock: `${database}.lock` });
+  try {
+    process.env["dramatiq_prom_port"] = "9192";
+    process.env["DRAMATIQ_PROM_DB"] = "/var/metrics";
+    assertEquals(toPlace({}).port, 9192);
+    assertEquals(toPlace({}).database, "/var/metrics");
+    assertEquals(toPlace({ port: 1 }).port, 1);
+    process.env["dramatiq_prom_port"] = "99999";
+    assertThrowsRange("Cannot serve metrics on port 99999: it must be a whole number from 0");
+    process.env["dramatiq_prom_port"] = "http";
+    assertThrowsRange("Cannot read environment variable dramatiq_prom_port: it must be a whole");
+  } finally {
+    delete process.env["dramatiq_prom_port"];
+    delete process.env["DRAMATIQ_PROM_DB"];
+  }
+});
+
+function assertThrowsRange(text: string): void {
+  try {
+    toPlace({});
+  } catch (error) {
+    assert(error instanceof RangeError && error.message.startsWith(text), String(error));
+    return;
+  }
+  throw new Error(`It does not throw ${text}`);
+}
+
+/** What queues hold, by queue and state. */
+async function queueGaugesOf(prometheus: Prometheus): Promise<Record<string, number>> {
+  const { samples } = readExposition(await (await prometheus.metricsHandler(GET)).text());
+  return Object.fromEntries(
+    [...samples].filter(([key]) => key.startsWith("dramatiq_queue_messages")),
+  );
+}
+
+test("Prometheus counts what the queues of Redis hold, and serves the rest when it is away", async () => {
+  await using server = await startOwnRedis();
+  const prometheus = new Prometheus({ queueGauges: true });
+  await using broker = new RedisBroker({ url: server.url, middleware: [prometheus] });
+  const task = actor(function task() {}, { broker, queueName: "mails" });
+  await task.sendMany([[], [], []]);
+  await task.sendWithOptions({ delay: 60_000 });
+  assertEquals(await queueGaugesOf(prometheus), {
+    'dramatiq_queue_messages{queue_name="mails",state="ready"}': 3,
+    'dramatiq_queue_messages{queue_name="mails",state="delayed"}': 1,
+    'dramatiq_queue_messages{queue_name="mails",state="unacknowledged"}': 0,
+    'dramatiq_queue_messages{queue_name="mails",state="dead"}': 0,
+  });
+
+  const without = new Prometheus();
+  broker.addMiddleware(without);
+  assertEquals(await queueGaugesOf(without), {});
+
+  await server.kill();
+  const away = new Prometheus({ queueGauges: true });
+  broker.addMiddleware(away);
+  assertEquals(await queueGaugesOf(away), {});
+});
+
+test("Prometheus asks a broker for counts once for many who ask at a time", async () => {
+  let asked = 0;
+  class Counting extends StubBroker {
+    getQueueMessageCounts(_queueName: string): Promise<object> {
+      asked += 1;
+      return Promise.resolve({ ready: asked });
+    }
+  }
+  const prometheus = new Prometheus({ queueGauges: true });
+  const broker = new Counting({ middleware: [prometheus] });
+  for (const name of ["a", "b"]) broker.declareQueue(name);
+  for (let i = 0; i < 10; i++) {
+    assertEquals(await queueGaugesOf(prometheus), {
+      'dramatiq_queue_messages{queue_name="a",state="ready"}': 1,
+      'dramatiq_queue_messages{queue_name="b",state="ready"}': 2,
+    });
+  }
+  assertEquals(asked, 2);
+  await broker.close();
+});
+
+test("Prometheus does not wait for a broker that does not answer", async () => {
+  class Silent extends StubBroker {
+    getQueueMessageCounts(_queueName: string): Promise<object> {
+      return new Promise(() => {});
+    }
+  }
+  const prometheus = new Prometheus({ queueGauges: true });
+  const broker = new Silent({ middleware: [prometheus] });
+  broker.declareQueue("a");
+  assertEquals(await queueGaugesOf(prometheus), {});
+  await broker.close();
+});

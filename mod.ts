@@ -88,6 +88,9 @@ export {
 export type { HookArguments, HookName } from "./core/emitter.ts";
 export { getBroker, setBroker } from "./core/global_broker.ts";
 export { brokerFromUrl } from "./brokers/from_url.ts";
+export type { RabbitmqAddress, RabbitmqConnectionOptions } from "./brokers/rabbitmq/address.ts";
+export type { QueueType, RabbitmqBrokerOptions } from "./brokers/rabbitmq/options.ts";
+export { RabbitmqBroker, type RabbitmqMessageCounts } from "./brokers/rabbitmq/rabbitmq_broker.ts";
 export type { RedisClient, RedisConnectionOptions } from "./brokers/redis/client.ts";
 export type { RedisAddress, RedisBrokerOptions } from "./brokers/redis/options.ts";
 export { type QueueMessageCounts, RedisBroker } from "./brokers/redis/redis_broker.ts";

@@ -3,14 +3,22 @@ import type { BrokerOptions } from "../core/broker_options.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { readEnvironment } from "../core/runtime.ts";
+import { isInstalled } from "./rabbitmq/client.ts";
+import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
 import { RedisBroker } from "./redis/redis_broker.ts";
 import { StubBroker } from "./stub.ts";
 
 const FACTORIES: ReadonlyMap<string, (url: URL, options: BrokerOptions) => Broker> = new Map([
+  ["amqp:", rabbitmqFromUrl],
+  ["amqps:", rabbitmqFromUrl],
   ["redis:", redisFromUrl],
   ["rediss:", redisFromUrl],
   ["stub:", (_url: URL, options: BrokerOptions) => new StubBroker(options)],
 ]);
+
+function rabbitmqFromUrl(url: URL, options: BrokerOptions): Broker {
+  return new RabbitmqBroker({ ...options, url });
+}
 
 function redisFromUrl(url: URL, options: BrokerOptions): Broker {
   return new RedisBroker({ ...options, url });
@@ -19,8 +27,9 @@ function redisFromUrl(url: URL, options: BrokerOptions): Broker {
 /**
  * Makes a broker from a URL.
  *
- * @param url `redis://user:password@host:port/database`, `rediss://…` for TLS, or `stub:` for
- *   one in memory.
+ * @param url `amqp://user:password@host:port/vhost`, `amqps://…` for TLS,
+ *   `redis://user:password@host:port/database`, `rediss://…` for TLS, or
+ *   `stub:` for one in memory.
  * @param options The middleware.
  * @returns The broker; it connects when it is first used.
  * @throws {TypeError} If it is no URL, or of a scheme that no broker has.
@@ -44,11 +53,14 @@ function withoutPassword(url: string | URL): string {
   return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
 }
 
+/** As Python's dramatiq does; who has no client for RabbitMQ has another server. */
+function defaultBroker(): Broker {
+  return isInstalled() ? new RabbitmqBroker() : new RedisBroker();
+}
+
 setDefaultBrokerFactory(() => {
   const url = readEnvironment("dramatiq_broker_url");
-  if (url === undefined) {
-    throw new TypeError("Cannot get a broker: call setBroker() first, or set DRAMATIQ_BROKER_URL");
-  }
+  if (url === undefined) return defaultBroker();
   try {
     return brokerFromUrl(url);
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Encoded } from "../core/encoder.ts";
+import { EtaHeap } from "../core/eta_heap.ts";
 import { Fifo } from "../core/fifo.ts";
 import { Signal } from "../core/signal.ts";
 
@@ -20,7 +21,7 @@ export interface StoredMessage {
 export class StubQueue {
   readonly #clock: Clock;
   readonly #ready: Fifo<StoredMessage> = new Fifo();
-  readonly #delayed: EtaHeap = new EtaHeap();
+  readonly #delayed: EtaHeap<StoredMessage> = new EtaHeap();
   #unsettled = 0;
   readonly #changed: Signal = new Signal();
   readonly #onSettled: () => void;
@@ -104,65 +105,5 @@ export class StubQueue {
       this.#timerAt = Infinity;
       this.#changed.tell();
     }, eta - this.#clock.now());
-  }
-}
-
-/** Messages by eta, those of the same eta in the order they came: a binary heap. */
-class EtaHeap {
-  #items: { readonly message: StoredMessage; readonly order: number }[] = [];
-  #count = 0;
-
-  get size(): number {
-    return this.#items.length;
-  }
-
-  /** The earliest eta, `Infinity` when there is none. */
-  get nextEta(): number {
-    return this.#items[0]?.message.eta ?? Infinity;
-  }
-
-  push(message: StoredMessage): void {
-    const items = this.#items;
-    items.push({ message, order: this.#count++ });
-    let child = items.length - 1;
-    while (child > 0) {
-      const parent = (child - 1) >> 1;
-      if (!this.#isBefore(child, parent)) return;
-      this.#swap(child, parent);
-      child = parent;
-    }
-  }
-
-  /** Takes the earliest off if it is due. */
-  shiftDue(now: number): StoredMessage | undefined {
-    const items = this.#items;
-    if (items.length === 0 || items[0]!.message.eta > now) return undefined;
-    this.#swap(0, items.length - 1);
-    const { message } = items.pop()!;
-    let parent = 0;
-    while (true) {
-      let least = parent;
-      for (const child of [2 * parent + 1, 2 * parent + 2]) {
-        if (child < items.length && this.#isBefore(child, least)) least = child;
-      }
-      if (least === parent) return message;
-      this.#swap(least, parent);
-      parent = least;
-    }
-  }
-
-  clear(): void {
-    this.#items = [];
-  }
-
-  #isBefore(a: number, b: number): boolean {
-    const left = this.#items[a]!;
-    const right = this.#items[b]!;
-    return left.message.eta < right.message.eta ||
-      (left.message.eta === right.message.eta && left.order < right.order);
-  }
-
-  #swap(a: number, b: number): void {
-    [this.#items[a], this.#items[b]] = [this.#items[b]!, this.#items[a]!];
   }
 }

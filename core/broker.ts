@@ -330,6 +330,11 @@ export abstract class Broker implements AsyncDisposable {
     return this.store([message]);
   }
 
+  /** Names of the actor options that the broker itself reads. */
+  protected get ownActorOptions(): readonly string[] {
+    return [];
+  }
+
   /**
    * Gives a message the form in which it is stored. Brokers that add options of
    * their own extend this.
@@ -357,11 +362,12 @@ export abstract class Broker implements AsyncDisposable {
   }
 
   #assertOptionsKnown(actor: Actor): void {
-    const strange = Object.keys(actor.options).filter((name) => !this.#actorOptions.has(name));
+    const known = new Set([...this.#actorOptions, ...this.ownActorOptions]);
+    const strange = Object.keys(actor.options).filter((name) => !known.has(name));
     if (strange.length === 0) return;
     throw new TypeError(
       `Cannot declare actor "${actor.actorName}": no middleware of this broker knows its ` +
-        `options ${strange.join(", ")}; known are ${[...this.#actorOptions].toSorted().join(", ")}`,
+        `options ${strange.join(", ")}; known are ${[...known].toSorted().join(", ")}`,
     );
   }
 }

@@ -8,6 +8,11 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
+  /** The first item, left where it is; `undefined` when there is none. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   /** Adds an item at the end. */
   push(item: T): void {
     this.#items.push(item);

@@ -4,11 +4,12 @@ let globalBroker: Broker | undefined;
 let makeDefaultBroker: (() => Broker) | undefined;
 
 /**
- * The broker of this process. When none was set, one is made as
- * `DRAMATIQ_BROKER_URL` says.
+ * The broker of this process. When none was set, one is made: as `DRAMATIQ_BROKER_URL` says,
+ * else for RabbitMQ on 127.0.0.1:5672, or, where `amqplib` is not installed, for Redis on
+ * 127.0.0.1:6379.
  *
  * @returns The broker; it connects when it is first used.
- * @throws {TypeError} If none was set and the variable names none.
+ * @throws {TypeError} If the variable names none.
  */
 export function getBroker(): Broker {
   if (globalBroker === undefined) {

@@ -44,7 +44,8 @@ export interface TimeLimitOptions {
 export class TimeLimit implements Middleware {
   /** Names of the actor options that this middleware reads. */
   readonly actorOptions: readonly string[] = ["timeLimit"];
-  readonly #timeLimit: number;
+  /** Milliseconds for actors that set no limit of their own. */
+  readonly timeLimit: number;
   readonly #grace: number;
   readonly #workers: Set<Worker> = new Set();
   #timer: Timer | undefined;
@@ -64,7 +65,7 @@ export class TimeLimit implements Middleware {
     if (!(grace >= 0)) {
       throw new RangeError(`Cannot give ${grace} ms of grace: it must be 0 or more`);
     }
-    this.#timeLimit = timeLimit;
+    this.timeLimit = timeLimit;
     this.#grace = grace;
   }
 
@@ -80,7 +81,7 @@ export class TimeLimit implements Middleware {
 
   /** Notes when the message has to be done. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    const timeLimit = numberOption(broker, message, "timeLimit", this.#timeLimit);
+    const timeLimit = numberOption(broker, message, "timeLimit", this.timeLimit);
     if (timeLimit === Infinity) return;
     message.deadline = broker.clock.now() + timeLimit;
     if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);

@@ -1,0 +1,166 @@
+/** Where a RabbitMQ is, in the words of amqplib. */
+export interface RabbitmqConnectionOptions {
+  /** `amqps` is TLS. @default {"amqp"} */
+  protocol?: "amqp" | "amqps";
+  /** Name or address. @default {"127.0.0.1"} */
+  hostname?: string;
+  /** Where it listens. @default {5672} 5671 with TLS. */
+  port?: number;
+  /** Who connects. @default {"guest"} */
+  username?: string;
+  /** Their password. @default {"guest"} */
+  password?: string;
+  /** The virtual host, not percent-encoded. @default {"/"} */
+  vhost?: string;
+  /** Options for Node's `tls.connect`, such as `ca`, `cert` and `key`; with these, it is TLS. */
+  tls?: Readonly<Record<string, unknown>>;
+}
+
+/** Where RabbitMQ is: give one of the two, or none for 127.0.0.1:5672. */
+export interface RabbitmqAddress {
+  /**
+   * `amqp://user:password@host:port/vhost`, or `amqps://…` for TLS; all but the scheme may be
+   * left out. Of several, the first that can be reached is used. A parameter `heartbeat` is in
+   * seconds, as in all such URLs.
+   *
+   * @default {"amqp://guest:guest@127.0.0.1:5672/"}
+   */
+  url?: string | URL | readonly (string | URL)[];
+  /** The same in parts, for what no URL can say. */
+  connection?: RabbitmqConnectionOptions | readonly RabbitmqConnectionOptions[];
+}
+
+/** One server, and how to connect to it. Times are in milliseconds. */
+export interface RabbitmqSource {
+  readonly isTls: boolean;
+  readonly hostname: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly vhost: string;
+  readonly tls: Readonly<Record<string, unknown>>;
+  readonly heartbeat: number;
+  readonly connectionTimeout: number;
+}
+
+/** How to connect, to whatever server. */
+type Times = Pick<RabbitmqSource, "heartbeat" | "connectionTimeout">;
+
+/** Its name, for people to read; it also tells one server from another. */
+export function nameOf({ hostname, port, vhost }: RabbitmqSource): string {
+  return `${hostname}:${port}${vhost === "/" ? "" : `/${vhost}`}`;
+}
+
+/**
+ * Finds out where the servers are.
+ *
+ * @param address What the user gave.
+ * @param times How to connect to them.
+ * @returns The servers in order, at least one.
+ * @throws {TypeError} If that cannot be used.
+ */
+export function toSources(address: RabbitmqAddress, times: Times): RabbitmqSource[] {
+  const { url, connection } = address;
+  if (url !== undefined && connection !== undefined) {
+    throw new TypeError("Cannot connect to RabbitMQ by url and connection: give one of them");
+  }
+  const sources = connection === undefined
+    ? listOf(url ?? "amqp://").map((one) => ofUrl(one, times))
+    : listOf(connection).map((one) => ofOptions(one, times));
+  if (sources.length > 0) return sources;
+  throw new TypeError("Cannot connect to RabbitMQ: the list of servers is empty");
+}
+
+function listOf<T>(oneOrMany: T | readonly T[]): readonly T[] {
+  return Array.isArray(oneOrMany) ? oneOrMany as readonly T[] : [oneOrMany as T];
+}
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
+  "protocol",
+  "hostname",
+  "port",
+  "username",
+  "password",
+  "vhost",
+  "tls",
+]);
+
+function ofOptions(options: RabbitmqConnectionOptions, times: Times): RabbitmqSource {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot connect to RabbitMQ by ${String(options)}: connection must be an object or a list`,
+    );
+  }
+  const strange = Object.keys(options).find((name) => !KNOWN_OPTIONS.has(name));
+  if (strange !== undefined) {
+    throw new TypeError(
+      `Cannot connect to RabbitMQ by connection: it has no option "${strange}"; known are ` +
+        [...KNOWN_OPTIONS].join(", "),
+    );
+  }
+  const { protocol = options.tls === undefined ? "amqp" : "amqps" } = options;
+  if (protocol !== "amqp" && protocol !== "amqps") {
+    throw new TypeError(
+      `Cannot connect to RabbitMQ by protocol "${protocol}": it must be amqp or amqps`,
+    );
+  }
+  const isTls = protocol === "amqps";
+  const { hostname = "127.0.0.1", username = "guest", password = "guest", vhost = "/" } = options;
+  const { port = isTls ? 5671 : 5672, tls = {} } = options;
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new TypeError(`Cannot connect to RabbitMQ at port ${port}: it must be 1 to 65535`);
+  }
+  return { isTls, hostname, port, username, password, vhost, tls, ...times };
+}
+
+function ofUrl(url: string | URL, times: Times): RabbitmqSource {
+  const parsed = URL.parse(url);
+  const isTls = parsed?.protocol === "amqps:";
+  if (parsed === null || (parsed.protocol !== "amqp:" && !isTls)) {
+    throw new TypeError(
+      `Cannot connect to "${
+        redact(url)
+      }": it must be a URL like amqp://host:5672/vhost or amqps://…`,
+    );
+  }
+  const { searchParams } = parsed;
+  const strange = [...searchParams.keys()].find((name) => name !== "heartbeat");
+  if (strange !== undefined) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": it has no parameter "${strange}"; use the options`,
+    );
+  }
+  const seconds = searchParams.get("heartbeat");
+  if (seconds !== null && !/^\d{1,5}$/.test(seconds)) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": heartbeat "${seconds}" must be whole seconds`,
+    );
+  }
+  const hasUser = parsed.username !== "" || parsed.password !== "";
+  return ofOptions({
+    protocol: isTls ? "amqps" : "amqp",
+    hostname: parsed.hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1",
+    ...(parsed.port && { port: Number(parsed.port) }),
+    ...(hasUser && {
+      username: decoded(parsed.username, url),
+      password: decoded(parsed.password, url),
+    }),
+    vhost: decoded(parsed.pathname.replace(/^\//, ""), url) || "/",
+  }, seconds === null ? times : { ...times, heartbeat: Number(seconds) * 1_000 });
+}
+
+function decoded(text: string, url: string | URL): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw new TypeError(
+      `Cannot connect to "${redact(url)}": its user name, password or vhost is not percent-encoded`,
+      { cause: error },
+    );
+  }
+}
+
+/** A URL without what may be a secret: what stands before an @, and what follows a ?. */
+function redact(url: string | URL): string {
+  return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
+}

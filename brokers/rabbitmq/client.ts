@@ -1,0 +1,174 @@
+import { errorMessage } from "../../core/thrown.ts";
+import { nameOf, type RabbitmqSource } from "./address.ts";
+
+/** What is known of a delivery. */
+export interface Delivered {
+  readonly fields: {
+    readonly deliveryTag: number;
+    readonly redelivered: boolean;
+    readonly routingKey: string;
+  };
+  readonly properties: { readonly priority?: number | undefined };
+  readonly content: Uint8Array;
+}
+
+/** What RabbitMQ confirms, or refuses. */
+export interface Confirmed {
+  readonly deliveryTag: number;
+  readonly multiple: boolean;
+}
+
+/** What a queue is declared with. */
+export interface QueueOptions {
+  readonly durable: boolean;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+/** The part of an amqplib channel that is used here. */
+export interface Channel {
+  on(event: "close", listener: () => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+  on(event: "ack" | "nack", listener: (fields: Confirmed) => void): this;
+  on(event: "return", listener: (message: Delivered) => void): this;
+  assertQueue(queue: string, options: QueueOptions): Promise<{ messageCount: number }>;
+  checkQueue(queue: string): Promise<{ messageCount: number }>;
+  purgeQueue(queue: string): Promise<unknown>;
+  prefetch(count: number): Promise<unknown>;
+  consume(
+    queue: string,
+    listener: (message: Delivered | null) => void,
+  ): Promise<{ consumerTag: string }>;
+  cancel(consumerTag: string): Promise<unknown>;
+  ack(message: unknown, allUpTo?: boolean): void;
+  nack(message: unknown, allUpTo?: boolean, requeue?: boolean): void;
+  close(): Promise<void>;
+}
+
+/** The stream to the server, below all channels. */
+export interface Wire {
+  write(chunk: Uint8Array): boolean;
+  on(event: "drain", listener: () => void): unknown;
+  destroy(error?: Error): unknown;
+}
+
+/** The part of an amqplib connection that is used here. */
+export interface Model {
+  on(event: "close", listener: (error?: Error) => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+  on(event: "blocked", listener: (reason: string) => void): this;
+  on(event: "unblocked", listener: () => void): this;
+  createChannel(): Promise<Channel>;
+  createConfirmChannel(): Promise<Channel>;
+  close(): Promise<void>;
+  readonly connection: {
+    readonly serverProperties: { readonly version?: string };
+    readonly frameMax: number;
+    readonly stream: Wire;
+  };
+}
+
+/** Milliseconds that a farewell may take. */
+const CLOSE_TIMEOUT = 2_000;
+
+/**
+ * Opens a connection.
+ *
+ * @param source The server.
+ * @param name What RabbitMQ is to call the connection in its lists.
+ * @throws {TypeError} If amqplib is not installed.
+ * @throws {Error} What amqplib says, if that fails.
+ */
+export async function openModel(source: RabbitmqSource, name: string): Promise<Model> {
+  const { connect } = await importClient();
+  const { isTls, hostname, port, username, password, vhost, heartbeat, tls } = source;
+  const opening = connect({
+    protocol: isTls ? "amqps" : "amqp",
+    hostname,
+    port,
+    username,
+    password,
+    vhost: encodeURIComponent(vhost), // amqplib decodes it
+    heartbeat: Math.ceil(heartbeat / 1_000),
+  }, {
+    ...tls,
+    noDelay: true, // else a small message waits up to 40 ms for company
+    keepAlive: true,
+    clientProperties: { connection_name: name },
+  }) as unknown as Promise<Model>;
+  return await withinTime(opening, source);
+}
+
+/** amqplib's own limit ends with the handshake's first step, and not on all runtimes. */
+async function withinTime(opening: Promise<Model>, source: RabbitmqSource): Promise<Model> {
+  const { connectionTimeout } = source;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      opening.then(abandon, () => {}); // it may still succeed, for nobody
+      reject(new Error(`${nameOf(source)} did not answer within ${connectionTimeout} ms`));
+    }, connectionTimeout);
+  });
+  try {
+    return await Promise.race([opening, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Lets go of a connection that nobody needs. */
+function abandon(model: Model): void {
+  model.on("error", () => {});
+  void closeModel(model);
+}
+
+/** Closes a connection in good order, or, if the server does not play along, without. */
+export async function closeModel(model: Model): Promise<void> {
+  await politely(model);
+  model.connection.stream.destroy();
+}
+
+/** Closes a channel in good order. What was delivered on it and not settled goes back. */
+export async function closeChannel(channel: Channel): Promise<void> {
+  await politely(channel);
+}
+
+/** amqplib's `close` never ends when the connection is lost meanwhile, so its event counts, too. */
+async function politely(
+  closable: { on(event: "close", listener: () => void): unknown; close(): Promise<void> },
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const closed = new Promise<void>((resolve) => {
+    closable.on("close", resolve);
+    timer = setTimeout(resolve, CLOSE_TIMEOUT);
+  });
+  try {
+    await Promise.race([closable.close(), closed]);
+  } catch {
+    // It was closed already.
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether amqplib can be loaded, without loading it where it can be told otherwise. */
+export function isInstalled(): boolean {
+  try {
+    import.meta.resolve("amqplib");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function importClient(): Promise<typeof import("amqplib")> {
+  try {
+    return await import("amqplib");
+  } catch (error) {
+    throw new TypeError(
+      `Cannot use RabbitMQ: the package "amqplib" cannot be loaded; add it to your project: ${
+        errorMessage(error)
+      }`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,244 @@
+import { errorMessage } from "../../core/thrown.ts";
+import { nameOf, type RabbitmqSource } from "./address.ts";
+import { type Channel, closeChannel, closeModel, type Model, openModel } from "./client.ts";
+import type { Outage } from "./outage.ts";
+import { closedFor, explain, explainFailure } from "./trouble.ts";
+
+/** Milliseconds between two rounds of attempts, at most: a server that is back is found soon. */
+const LONGEST_DELAY = 1_000;
+
+/** What a connection is for. */
+export type Role = "publish" | "consume";
+
+/**
+ * A connection to the first server that can be reached, made when it is first needed, and
+ * made again as soon as it is lost.
+ *
+ * closed for good ◀─ close() ─ away ◀─▶ up
+ */
+export class RabbitmqConnection {
+  readonly #role: Role;
+  readonly #sources: readonly RabbitmqSource[];
+  readonly #outage: Outage;
+  #model: Model | undefined;
+  #server = "";
+  /** The outcome of the present round of attempts, if somebody waits for it. */
+  #attempt: PromiseWithResolvers<Model> | undefined;
+  #isConnecting = false;
+  /** Whether it was up once: from then on it is kept up. */
+  #isKept = false;
+  #isClosed = false;
+  #endPause: () => void = () => {};
+  /** The channel for what concerns queues, not messages: errors close it, and nothing else. */
+  #control: Promise<Channel> | undefined;
+  /** The end of what was last begun on that channel. */
+  #lastOperation: Promise<unknown> = Promise.resolve();
+  readonly #lostListeners: Set<(error: Error) => void> = new Set();
+  /** Since when the server reads nothing of it, by `performance.now()`, and why. */
+  #block: { readonly since: number; readonly reason: string } | undefined;
+
+  /**
+   * Stores where the servers are; the first use connects.
+   *
+   * @param role What the connection is for.
+   * @param sources The servers in order.
+   * @param outage Where its outages are noted.
+   */
+  constructor(role: Role, sources: readonly RabbitmqSource[], outage: Outage) {
+    this.#role = role;
+    this.#sources = sources;
+    this.#outage = outage;
+  }
+
+  /** Whether it is up. */
+  get isUp(): boolean {
+    return this.#model !== undefined;
+  }
+
+  /** Whether it was closed for good. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** The server that it leads to; empty before the first one. */
+  get server(): string {
+    return this.#server;
+  }
+
+  /** The server's version as numbers: `[3, 10]`. */
+  get version(): readonly [number, number] {
+    const { version = "" } = this.#model?.connection.serverProperties ?? {};
+    const [major = 0, minor = 0] = String(version).split(".").map(Number);
+    return [major, minor];
+  }
+
+  /** Since when the server reads nothing of it, by `performance.now()`, and why; if it does. */
+  get block(): { readonly since: number; readonly reason: string } | undefined {
+    return this.#block;
+  }
+
+  /** Whether a connection that it gave is still the one. */
+  isCurrent(model: Model): boolean {
+    return this.#model === model;
+  }
+
+  /** Has a function called each time the connection is lost. */
+  onLost(listener: (error: Error) => void): void {
+    this.#lostListeners.add(listener);
+  }
+
+  /** Calls no longer. */
+  offLost(listener: (error: Error) => void): void {
+    this.#lostListeners.delete(listener);
+  }
+
+  /**
+   * Gives the connection, or waits for the outcome of the next round of attempts.
+   *
+   * @throws {ConnectionFailed} If no server could be reached in that round.
+   * @throws {ConnectionClosed} If it is closed.
+   */
+  async whenUp(): Promise<Model> {
+    if (this.#model !== undefined) return this.#model;
+    if (this.#isClosed) throw closedFor("connect to RabbitMQ");
+    this.#attempt ??= Promise.withResolvers();
+    const { promise } = this.#attempt;
+    if (!this.#isConnecting) void this.#connect();
+    return await promise;
+  }
+
+  /**
+   * Does something about queues, one after the other: what the server refuses closes the
+   * channel, and would take with it what others do.
+   *
+   * @param purpose What for: the end of "Cannot …".
+   * @param operate Does it.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
+   */
+  async control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
+    const operation = this.#lastOperation.then(async () => {
+      try {
+        this.#control ??= this.#openControl();
+        return await operate(await this.#control);
+      } catch (error) {
+        throw explain(purpose, error);
+      }
+    });
+    this.#lastOperation = operation.catch(() => {});
+    return await operation;
+  }
+
+  /** Lets go of the connection. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#outage.forget(this);
+    this.#endPause();
+    const model = this.#model;
+    this.#model = undefined;
+    if (model === undefined) return;
+    if (this.#control !== undefined) await this.#control.then(closeChannel, () => {});
+    await closeModel(model);
+  }
+
+  async #openControl(): Promise<Channel> {
+    try {
+      const model = await this.whenUp();
+      const channel = await model.createChannel();
+      channel.on("error", () => {}); // whoever caused it hears of it
+      channel.on("close", () => this.#control = undefined);
+      return channel;
+    } catch (error) {
+      this.#control = undefined;
+      throw error;
+    }
+  }
+
+  /** Tries, round after round, while somebody waits or it is to be kept up. */
+  async #connect(): Promise<void> {
+    this.#isConnecting = true;
+    for (let failures = 0; this.#isNeeded; failures++) {
+      try {
+        this.#isUpNow(await this.#tryAll());
+        break;
+      } catch (error) {
+        this.#fail(error as Error);
+      }
+      await this.#pause(retryDelay(failures));
+    }
+    this.#isConnecting = false;
+    if (this.#isClosed) this.#fail(closedFor("connect to RabbitMQ"));
+  }
+
+  get #isNeeded(): boolean {
+    return !this.#isClosed && (this.#isKept || this.#attempt !== undefined);
+  }
+
+  #fail(error: Error): void {
+    if (!this.#isClosed) this.#outage.lost(this, error);
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.reject(error);
+  }
+
+  /** One round. */
+  async #tryAll(): Promise<Model> {
+    let reason: Error | undefined;
+    for (const source of this.#sources) {
+      try {
+        const model = await openModel(source, `dramatiq ${this.#role}`);
+        this.#server = nameOf(source);
+        return model;
+      } catch (error) {
+        reason = explainFailure(nameOf(source), error);
+      }
+      if (this.#isClosed) break;
+    }
+    throw reason!;
+  }
+
+  #isUpNow(model: Model): void {
+    let reason: Error | undefined;
+    model.on("error", (error) => reason = error);
+    model.on("close", (error) => this.#lost(model, reason ?? error));
+    model.on("blocked", (reason) => this.#block = { since: performance.now(), reason });
+    model.on("unblocked", () => this.#block = undefined);
+    if (this.#isClosed) return void closeModel(model);
+    this.#model = model;
+    this.#isKept = true;
+    this.#outage.back(this);
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.resolve(model);
+  }
+
+  #lost(model: Model, cause: Error | undefined): void {
+    if (this.#model !== model) return; // closed by us
+    this.#model = undefined;
+    this.#control = undefined;
+    this.#block = undefined;
+    model.connection.stream.destroy();
+    const error = explain(
+      "go on with RabbitMQ",
+      cause ?? new Error("the connection was closed"),
+    );
+    this.#outage.lost(this, new Error(errorMessage(cause ?? error), { cause }));
+    for (const listener of [...this.#lostListeners]) listener(error);
+    if (!this.#isConnecting) void this.#connect();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** @returns Milliseconds until the next attempt: they grow, and differ. */
+export function retryDelay(attempt: number): number {
+  const longest = Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_DELAY);
+  return longest * (0.5 + Math.random() / 2);
+}

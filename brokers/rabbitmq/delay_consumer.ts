@@ -1,0 +1,106 @@
+import type { Timer } from "../../core/clock.ts";
+import { EtaHeap } from "../../core/eta_heap.ts";
+import { etaOf, type RabbitmqDelivery } from "./delivery.ts";
+import { noteName, rungFor, SHORTEST_WAY } from "./ladder.ts";
+import { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
+
+/** Milliseconds for which a message is held for its eta. */
+const LONGEST_HOLD = 5_000;
+/** Milliseconds between two attempts to make room: looking through all that is held is dear. */
+const ROOM_INTERVAL = 50;
+
+/** A message that waits here for its time. */
+interface Held {
+  readonly delivery: RabbitmqDelivery;
+  readonly eta: number;
+}
+
+/**
+ * Takes delayed messages off a delay queue, and hands them out when they are due.
+ *
+ * `queue.DQ` ─▶ due within seconds: held, until the timer ─▶ handed out, in order of eta
+ *           └─▶ later: put on a rung of the ladder, which brings it back in time
+ *
+ * What is held counts against the prefetch. When that is used up, the latest of it leaves
+ * for the ladder, so that a nearer one behind it can come.
+ */
+export class DelayConsumer extends RabbitmqConsumer {
+  readonly #held: EtaHeap<Held> = new EtaHeap();
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+  /** When room may be made again. */
+  #roomTimer: Timer | undefined;
+  #roomAt = -Infinity;
+
+  protected arrived(delivery: RabbitmqDelivery): void {
+    const eta = etaOf(delivery.message);
+    const left = eta - this.session.clock.now();
+    if (left <= 0 && this.#held.size === 0) this.give([delivery]);
+    else if (left > LONGEST_HOLD) this.#send(delivery, left);
+    else {
+      this.#held.push({ delivery, eta });
+      this.#setTimer();
+      this.#makeRoomSoon();
+    }
+  }
+
+  protected override dropped(): void {
+    this.#held.clear();
+    for (const timer of [this.#timer, this.#roomTimer]) this.session.clock.clearTimer(timer);
+    this.#timerAt = Infinity;
+    this.#roomTimer = undefined;
+  }
+
+  #send(delivery: RabbitmqDelivery, left: number): void {
+    const { ladder, mover } = this.session;
+    if (!ladder.isFresh(this.queueName)) {
+      // If this fails, so does what comes next, which is what matters.
+      mover.publish(noteName(this.queueName), "there is a ladder").catch(() => {});
+    }
+    this.move(delivery, rungFor(this.queueName, left));
+  }
+
+  #makeRoomSoon(): void {
+    if (this.open.size < this.prefetch || this.#roomTimer !== undefined) return;
+    const { clock } = this.session;
+    this.#roomTimer = clock.setTimer(() => {
+      this.#roomTimer = undefined;
+      this.#roomAt = clock.now() + ROOM_INTERVAL;
+      if (this.open.size < this.prefetch) return;
+      this.#makeRoom();
+      this.#makeRoomSoon();
+    }, Math.max(0, this.#roomAt - clock.now()));
+  }
+
+  /** Sends the later half of what is held on its way, as far as there is time for that. */
+  #makeRoom(): void {
+    const now = this.session.clock.now();
+    const held = this.#held.drain();
+    const near = held.filter(({ eta }) => eta < now + SHORTEST_WAY).length;
+    const kept = near + ((held.length - near) >> 1);
+    for (const one of held.slice(0, kept)) this.#held.push(one);
+    for (const { delivery, eta } of held.slice(kept)) this.#send(delivery, eta - now);
+  }
+
+  #setTimer(): void {
+    const { clock } = this.session;
+    const nearest = this.#held.nextEta;
+    if (nearest >= this.#timerAt) return;
+    clock.clearTimer(this.#timer);
+    this.#timerAt = nearest;
+    this.#timer = clock.setTimer(() => {
+      this.#timerAt = Infinity;
+      this.#handOutDue();
+    }, Math.max(0, nearest - clock.now()));
+  }
+
+  #handOutDue(): void {
+    const now = this.session.clock.now();
+    const due: RabbitmqDelivery[] = [];
+    for (let next = this.#held.shiftDue(now); next; next = this.#held.shiftDue(now)) {
+      due.push(next.delivery);
+    }
+    if (due.length > 0) this.give(due);
+    this.#setTimer();
+  }
+}

@@ -1,0 +1,166 @@
+import type { BrokerOptions } from "../../core/broker_options.ts";
+import { readEnvironmentNumber } from "../../core/runtime.ts";
+import {
+  type RabbitmqAddress,
+  type RabbitmqConnectionOptions,
+  type RabbitmqSource,
+  toSources,
+} from "./address.ts";
+
+/** Options for {@linkcode RabbitmqBroker}. Times are in milliseconds. */
+export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
+  /**
+   * Whether `send` waits until RabbitMQ has the message safe. Without, it is fast and
+   * loose: what is under way when a connection is lost is lost with it, and so is what goes
+   * to a queue that somebody deleted.
+   *
+   * @default {true}
+   */
+  confirmDelivery?: boolean;
+  /**
+   * Makes queues with priorities from 0 to this, 255 at most; messages say theirs by
+   * `brokerPriority`, higher goes first. RabbitMQ advises 10 or fewer. Peers of a queue must
+   * agree on it.
+   *
+   * @default {undefined} Queues have no priorities.
+   */
+  maxPriority?: number;
+  /**
+   * What queues are made as. Quorum queues are replicated in a cluster, need RabbitMQ 3.10,
+   * and cannot be shared with Python, which knows none.
+   *
+   * @default {"classic"}
+   */
+  queueType?: QueueType;
+  /**
+   * How often a message of a quorum queue may be given to a worker that neither acknowledges
+   * nor refuses it, before it becomes a dead letter. Each stop of a worker counts, too.
+   *
+   * @default {undefined} What RabbitMQ does by itself: any number before 4.0, 20 since.
+   */
+  deliveryLimit?: number;
+  /**
+   * After how long a silence a side is asked for a sign of life; after two of them the
+   * connection counts as lost. Rounded up to seconds; 0 turns it off. An actor that blocks the
+   * event loop for longer loses its connection, and its message is delivered again.
+   *
+   * @default {5_000}
+   */
+  heartbeat?: number;
+  /** How long one attempt to connect to one address may take. @default {5_000} */
+  connectionTimeout?: number;
+  /**
+   * How long a `send` waits for a server that confirms nothing: it blocks those who publish
+   * when it runs out of memory or disk, and quorum queues need a majority.
+   *
+   * @default {30_000}
+   */
+  blockedTimeout?: number;
+  /**
+   * How long dead letters are kept. Peers of a queue must agree on it.
+   *
+   * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
+   */
+  deadMessageTtl?: number;
+}
+
+/** The kinds of queue that hold tasks. */
+export type QueueType = "classic" | "quorum";
+
+/** How queues are made. */
+export interface QueueSettings {
+  readonly queueType: QueueType;
+  readonly maxPriority: number | undefined;
+  readonly deliveryLimit: number | undefined;
+  readonly deadMessageTtl: number;
+}
+
+/** Options that are checked and complete. */
+export interface CheckedOptions extends QueueSettings {
+  /** Where the servers are, the first one first. */
+  readonly sources: readonly RabbitmqSource[];
+  readonly confirmDelivery: boolean;
+  readonly blockedTimeout: number;
+}
+
+/** What a 32-bit number of milliseconds holds: RabbitMQ takes no longer times. */
+const LONGEST_TIME = 2 ** 32 - 1;
+
+/**
+ * Checks the options of a broker.
+ *
+ * @param options What the user gave.
+ * @returns What it means.
+ * @throws {TypeError} If an option is of the wrong type, or two of them contradict.
+ * @throws {RangeError} If a number is out of range.
+ */
+export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
+  const {
+    confirmDelivery = true,
+    maxPriority,
+    queueType = "classic",
+    deliveryLimit,
+    heartbeat = 5_000,
+    connectionTimeout = 5_000,
+    blockedTimeout = 30_000,
+    deadMessageTtl = readEnvironmentNumber("dramatiq_dead_message_ttl", 604_800_000),
+  } = options;
+  if (typeof confirmDelivery !== "boolean") {
+    throw new TypeError(
+      `Cannot use confirmDelivery ${String(confirmDelivery)}: it must be true or false`,
+    );
+  }
+  if (queueType !== "classic" && queueType !== "quorum") {
+    throw new TypeError(
+      `Cannot use queueType ${JSON.stringify(queueType)}: it must be "classic" or "quorum"`,
+    );
+  }
+  if (maxPriority !== undefined) checkWhole({ maxPriority }, 1, 255);
+  if (deliveryLimit !== undefined) checkWhole({ deliveryLimit }, 1);
+  if (deliveryLimit !== undefined && queueType === "classic") {
+    throw new TypeError(
+      `Cannot use deliveryLimit ${deliveryLimit} with classic queues: only those of queueType ` +
+        '"quorum" have one',
+    );
+  }
+  checkTimes({ connectionTimeout, blockedTimeout });
+  checkWhole({ deadMessageTtl }, 0, LONGEST_TIME);
+  if (heartbeat !== 0) checkTimes({ heartbeat });
+  return {
+    sources: toSources(options, { heartbeat, connectionTimeout }),
+    confirmDelivery,
+    maxPriority,
+    queueType,
+    deliveryLimit,
+    blockedTimeout,
+    deadMessageTtl,
+  };
+}
+
+function checkTimes(times: Readonly<Record<string, number>>): void {
+  for (const [name, time] of Object.entries(times)) {
+    if (typeof time !== "number") {
+      throw new TypeError(
+        `Cannot use ${name} ${String(time)}: it must be a number of milliseconds`,
+      );
+    }
+    if (!(time > 0)) throw new RangeError(`Cannot use ${name} ${time}: it must be above 0`);
+  }
+}
+
+function checkWhole(
+  numbers: Readonly<Record<string, number>>,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): void {
+  for (const [name, number] of Object.entries(numbers)) {
+    if (typeof number !== "number") {
+      throw new TypeError(`Cannot use ${name} ${String(number)}: it must be a number`);
+    }
+    if (Number.isInteger(number) && number >= least && number <= most) continue;
+    const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+    throw new RangeError(`Cannot use ${name} ${number}: it must be a whole number, ${range}`);
+  }
+}
+
+export type { RabbitmqAddress, RabbitmqConnectionOptions };

@@ -1,0 +1,305 @@
+import type { Actor } from "../../core/actor.ts";
+import { Broker } from "../../core/broker.ts";
+import type { JoinOptions } from "../../core/broker_options.ts";
+import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import { QueueJoinTimeout } from "../../core/errors.ts";
+import type { Message } from "../../core/message.ts";
+import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import type { Channel } from "./client.ts";
+import { RabbitmqConnection, retryDelay } from "./connection.ts";
+import { warnOfTimeLimit } from "./consumer_timeout.ts";
+import { DelayConsumer } from "./delay_consumer.ts";
+import { consumersOf } from "./in_hand.ts";
+import { Ladder } from "./ladder.ts";
+import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
+import { Outage } from "./outage.ts";
+import { Publication, Receipt } from "./publication.ts";
+import { Publisher } from "./publisher.ts";
+import { QueueConsumer } from "./queue_consumer.ts";
+import type { Session } from "./session.ts";
+import { Topology } from "./topology.ts";
+import { closedFor, ConnectionRefused } from "./trouble.ts";
+
+/** How many messages a queue has, as far as RabbitMQ tells over AMQP. */
+export interface RabbitmqMessageCounts {
+  /** Waiting to be delivered. */
+  readonly ready: number;
+  /** Waiting for their time. The few that workers hold for theirs are not among them. */
+  readonly delayed: number;
+  /** Dead letters. */
+  readonly dead: number;
+}
+
+/** Milliseconds between two looks whether a queue is empty. */
+const JOIN_INTERVAL = 25;
+/** Milliseconds in which a server may come back. */
+const PATIENCE = 5_000;
+/** What AMQP can count. */
+const MAX_PREFETCH = 65_535;
+
+/**
+ * A broker on RabbitMQ 3.8 or later that shares its queues with Python's dramatiq: the same
+ * queues, arguments, properties and bodies.
+ *
+ * What is sent within one turn of the event loop travels together, thousands may be under way,
+ * and each `send` resolves when RabbitMQ has confirmed it. Delayed messages wait in RabbitMQ.
+ *
+ * A process has one connection to publish and one to consume, each made when it is first
+ * needed; each consumer has a channel of its own.
+ *
+ * Source: `tests/vectors/rabbitmq_broker.json`.
+ *
+ * @example Send to a RabbitMQ
+ * ```ts ignore
+ * import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new RabbitmqBroker({ url: "amqp://guest:guest@127.0.0.1:5672/" }));
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * });
+ * await add.send(1, 2);
+ * ```
+ */
+export class RabbitmqBroker extends Broker {
+  readonly #publishing: RabbitmqConnection;
+  readonly #consuming: RabbitmqConnection;
+  readonly #topology: Topology;
+  readonly #ladder: Ladder;
+  readonly #publisher: Publisher;
+  readonly #session: Session;
+  /** The queues that were consumed here. */
+  readonly #consumed: Set<string> = new Set();
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Stores the options; the first message, or consumer, connects.
+   *
+   * @param options Where RabbitMQ is, and how to use it.
+   * @throws {TypeError} If an option cannot be used.
+   * @throws {RangeError} If a number is out of range.
+   */
+  constructor(options: RabbitmqBrokerOptions = {}) {
+    super(options);
+    const { sources, confirmDelivery, blockedTimeout, ...settings } = checkOptions(options);
+    const outage = new Outage();
+    this.#publishing = new RabbitmqConnection("publish", sources, outage);
+    this.#consuming = new RabbitmqConnection("consume", sources, outage);
+    this.#ladder = new Ladder(this.#publishing, settings.queueType);
+    this.#topology = new Topology(this.#publishing, settings, this.#ladder);
+    const confirmed = new Publisher(this.#publishing, this.#topology, {
+      isConfirmed: true,
+      blockedTimeout,
+    });
+    this.#publisher = confirmDelivery ? confirmed : new Publisher(
+      this.#publishing,
+      this.#topology,
+      { isConfirmed: false, blockedTimeout },
+    );
+    this.#session = {
+      clock: this.clock,
+      connection: this.#consuming,
+      topology: new Topology(this.#consuming, settings, this.#ladder),
+      ladder: this.#ladder,
+      mover: confirmed,
+      consumers: new Set(),
+    };
+  }
+
+  /**
+   * Opens a consumer. That of a delay queue gives what is due, and has RabbitMQ keep the rest.
+   *
+   * @throws {RangeError} If the prefetch is not a whole number from 1 to 65535.
+   * @throws {ConnectionClosed} If the broker is closed.
+   */
+  consume(queueName: string, options: ConsumeOptions = {}): Consumer {
+    const { prefetch = 1 } = options;
+    this.#assertOpen(`consume "${queueName}"`);
+    if (!Number.isSafeInteger(prefetch) || prefetch < 1 || prefetch > MAX_PREFETCH) {
+      throw new RangeError(
+        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number from 1 ` +
+          `to ${MAX_PREFETCH}`,
+      );
+    }
+    if (queueName === delayQueueName(queueName)) {
+      return new DelayConsumer(queueName, prefetch, this.#session);
+    }
+    if (!this.#consumed.has(queueName)) {
+      this.#consumed.add(queueName);
+      for (const actor of this.actors.values()) {
+        if (actor.queueName === queueName) warnOfTimeLimit(this, actor);
+      }
+    }
+    return new QueueConsumer(queueName, prefetch, this.#session);
+  }
+
+  /** Declares an actor; warns if it may run for longer than RabbitMQ waits for it. */
+  override declareActor(actor: Actor): void {
+    super.declareActor(actor);
+    if (this.#consumed.has(actor.queueName)) warnOfTimeLimit(this, actor);
+  }
+
+  /**
+   * Counts the messages of a queue, and declares it if need be. What workers have in hand
+   * RabbitMQ does not tell.
+   *
+   * @param queueName The queue.
+   * @returns How many there are, in each state.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async getQueueMessageCounts(queueName: string): Promise<RabbitmqMessageCounts> {
+    const canonical = canonicalQueueName(queueName);
+    return await this.#control(`count the messages of "${canonical}"`, async (channel) => {
+      // First those that messages come from, so that none is missed on its way.
+      const onLadder = await this.#ladder.count(channel, canonical);
+      const [ready, delayed, dead] = await this.#topology.declareOn(channel, canonical);
+      return { ready, delayed: delayed + onLadder, dead };
+    });
+  }
+
+  /**
+   * Drops all messages of a queue: delayed ones and dead letters, too. What workers have in
+   * hand they finish.
+   *
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async flush(queueName: string): Promise<void> {
+    const canonical = canonicalQueueName(queueName);
+    await this.#control(`flush queue "${canonical}"`, async (channel) => {
+      await this.#topology.declareOn(channel, canonical);
+      for (const name of [canonical, `${canonical}.DQ`, `${canonical}.XQ`]) {
+        await channel.purgeQueue(name);
+      }
+      await this.#ladder.purge(channel, canonical);
+    });
+  }
+
+  /** Drops all messages of all declared queues. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.queues) await this.flush(queueName);
+  }
+
+  /**
+   * Waits until a queue, its delay queue and its ladder are empty and no worker of this
+   * process has anything of them. What workers elsewhere have in hand RabbitMQ does not tell.
+   *
+   * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or the broker gets closed.
+   * @throws The reason of the signal, if that aborts before.
+   */
+  async join(queueName: string, options: JoinOptions = {}): Promise<void> {
+    const { timeout = Infinity, signal } = options;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
+    }
+    const endsAt = this.clock.now() + timeout;
+    while (true) {
+      signal?.throwIfAborted();
+      if (await this.#isIdle(queueName)) return;
+      const left = endsAt - this.clock.now();
+      if (left <= 0) {
+        throw new QueueJoinTimeout(
+          `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
+        );
+      }
+      await this.#pause(Math.min(JOIN_INTERVAL, left), signal);
+    }
+  }
+
+  /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Stores messages, together with all that is sent in this turn of the event loop. */
+  protected store(messages: readonly Message[]): Promise<void> {
+    this.#assertOpen("enqueue");
+    const receipt = new Receipt(messages.length);
+    const [first] = messages;
+    if (messages.length === 1) {
+      this.#publisher.add(this.#publication(first!, receipt));
+      return receipt.promise;
+    }
+    // All or none: what cannot be encoded throws before anything is sent.
+    const publications = messages.map((message) => this.#publication(message, receipt));
+    for (const publication of publications) this.#publisher.add(publication);
+    return receipt.promise;
+  }
+
+  /** Actors may say the priority of their messages. */
+  protected override get ownActorOptions(): readonly string[] {
+    return ["brokerPriority"];
+  }
+
+  #publication(message: Message, receipt: Receipt): Publication {
+    const priority = this.getOption<number | undefined>(message, "brokerPriority", undefined);
+    if (
+      priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)
+    ) {
+      throw new RangeError(
+        `Cannot send with brokerPriority ${priority}: it must be a whole number from 0 to 255`,
+      );
+    }
+    return new Publication(message.queueName, message.encode(), receipt, priority);
+  }
+
+  /** Whether nothing is on a queue, nor in the hands of this process. */
+  async #isIdle(queueName: string): Promise<boolean> {
+    const before = await this.getQueueMessageCounts(queueName);
+    if (before.ready + before.delayed > 0) return false;
+    const { server } = this.#publishing;
+    const canonical = canonicalQueueName(queueName);
+    const consumers = consumersOf(server, [canonical, delayQueueName(canonical)]);
+    // What RabbitMQ has sent may be on its way to them.
+    await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));
+    if (consumers.some(({ inHand }) => inHand > 0)) return false;
+    // What one of them had may have led to another message, stored before the first was settled.
+    const after = await this.getQueueMessageCounts(queueName);
+    return after.ready + after.delayed === 0 && consumers.every(({ inHand }) => inHand === 0);
+  }
+
+  /** Does something about queues, and again while the server is away, for a while. */
+  async #control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
+    this.#assertOpen(purpose);
+    const giveUpAt = performance.now() + PATIENCE;
+    for (let attempts = 0;; attempts++) {
+      try {
+        return await this.#publishing.control(purpose, operate);
+      } catch (error) {
+        const delay = retryDelay(attempts);
+        const isFinal = this.#publishing.isUp || error instanceof ConnectionRefused ||
+          error instanceof TypeError;
+        if (isFinal || this.#closing !== undefined || performance.now() + delay > giveUpAt) {
+          throw error;
+        }
+        await this.#pause(delay, undefined);
+      }
+    }
+  }
+
+  async #close(): Promise<void> {
+    const { consumers, mover } = this.#session;
+    await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
+    for (const publisher of new Set([mover, this.#publisher])) {
+      await publisher.emptied();
+      await publisher.close();
+    }
+    await Promise.all([this.#publishing.close(), this.#consuming.close()]);
+  }
+
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.clock.clearTimer(timer);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = this.clock.setTimer(wake, ms);
+      signal?.addEventListener("abort", wake);
+    });
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#closing !== undefined) throw closedFor(what);
+  }
+}

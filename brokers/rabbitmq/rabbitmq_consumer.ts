@@ -1,0 +1,343 @@
+import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
+import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import { nextTurn } from "../../core/runtime.ts";
+import { Signal } from "../../core/signal.ts";
+import { decodeFromQueue } from "../../core/undecodable_message.ts";
+import { type Channel, closeChannel, type Delivered, type Model } from "./client.ts";
+import { deadLetterHeaders, deadLetterOf } from "./dead_letter.ts";
+import { RabbitmqDelivery } from "./delivery.ts";
+import { OpenDeliveries } from "./open_deliveries.ts";
+import { forgetInHand, noteInHand } from "./in_hand.ts";
+import type { Session } from "./session.ts";
+import { closedFor, ConnectionRefused, explain } from "./trouble.ts";
+
+/** Milliseconds before a message that could not be moved goes back to its queue. */
+const PAUSE_BEFORE_RETURN = 3_000;
+
+/**
+ * Takes messages off a queue, on a channel of its own.
+ *
+ * idle ─(receive)▶ subscribing ─▶ subscribed ─▶ failed (channel lost, queue gone) | closed
+ *                      ▲              │
+ *                      └──────────────┘ connection lost while nothing was in hand
+ *
+ * What was handed out and not settled when its channel is lost is RabbitMQ's again: the
+ * consumer fails, `isLost` is true, and nothing of it is acknowledged any more.
+ */
+export abstract class RabbitmqConsumer extends Consumer {
+  protected readonly session: Session;
+  protected readonly prefetch: number;
+  /** Delivered, and not settled. */
+  protected readonly open: OpenDeliveries = new OpenDeliveries();
+  /** Delivered, and not yet handed out. */
+  #ready: RabbitmqDelivery[] = [];
+  /** How many were handed out, and are not settled. */
+  #handedOut = 0;
+  /** Tells `receive` to look again. */
+  readonly #changed: Signal = new Signal();
+  #channel: Channel | undefined;
+  #consumerTag: string | undefined;
+  /** The server of that channel. */
+  #server = "";
+  #subscribing: Promise<void> | undefined;
+  #error: unknown;
+  #closing: Promise<void> | undefined;
+  /** Messages on their way to other queues. */
+  readonly #moves: Set<Promise<void>> = new Set();
+  /** Those that have arrived there, to be acknowledged at the end of the turn. */
+  #moved: RabbitmqDelivery[] = [];
+  readonly #pauses: Map<RabbitmqDelivery, unknown> = new Map();
+  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
+  #signal: AbortSignal | undefined;
+  readonly #wake = (): void => this.#changed.tell();
+
+  constructor(queueName: string, prefetch: number, session: Session) {
+    super(queueName);
+    this.session = session;
+    this.prefetch = prefetch;
+  }
+
+  /** Decides what becomes of a message that was delivered. */
+  protected abstract arrived(delivery: RabbitmqDelivery): void;
+
+  /** Whether it is closed, or about to be. */
+  protected get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Whether what it gave may be somebody else's by now. */
+  override get isLost(): boolean {
+    return this.#error !== undefined;
+  }
+
+  /** How many messages RabbitMQ has given it and not heard of again. */
+  get inHand(): number {
+    return this.open.size;
+  }
+
+  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    this.#listenTo(signal);
+    while (!this.isClosed && !signal?.aborted) {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ready.length > 0) {
+        const messages = this.#ready.splice(0, limit);
+        this.#handedOut += messages.length;
+        return messages;
+      }
+      if (this.#channel === undefined) this.#subscribing ??= this.#subscribe();
+      await this.#changed.next();
+    }
+    return [];
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async ack(messages: readonly MessageProxy[]): Promise<void> {
+    this.#acknowledge(this.#take(messages));
+  }
+
+  async nack(messages: readonly MessageProxy[]): Promise<void> {
+    const open = (messages as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
+    if (open.length === 0) return;
+    this.#assertNotLost();
+    const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
+    const { queueName } = this;
+    const { mover } = this.session;
+    await this.#tracked(
+      Promise.all(open.map((one) => mover.publish(...deadLetterOf(queueName, one, headers)))),
+    );
+    this.#acknowledge(this.#take(open));
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+    const taken = this.#take(messages);
+    if (taken.length > 0) this.#giveBack(taken);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Resolves when all that was sent to this consumer by now has arrived. */
+  async caughtUp(): Promise<void> {
+    await this.#subscribing;
+    await this.#channel?.prefetch(this.prefetch);
+  }
+
+  /** Hands messages out, in this order. */
+  protected give(deliveries: readonly RabbitmqDelivery[]): void {
+    for (const delivery of deliveries) this.#ready.push(delivery);
+    this.#wake();
+  }
+
+  /**
+   * Puts a message on another queue as it is, and takes it off this one then.
+   *
+   * @param delivery What nobody was given.
+   * @param queueName Where it goes.
+   */
+  protected move(delivery: RabbitmqDelivery, queueName: string): void {
+    const { content, properties } = delivery.raw;
+    const stored = this.session.mover.publish(queueName, content, properties.priority);
+    const moving = stored.then(() => {
+      this.#moved.push(delivery);
+      if (this.#moved.length === 1) return nextTurn().then(() => this.#acknowledgeMoved());
+    }, () => this.#returnLater(delivery));
+    void this.#tracked(moving).catch(() => {});
+  }
+
+  /** Fails it: what it gave is no longer its own. */
+  #fail(error: unknown): void {
+    if (this.isClosed) return;
+    this.#error ??= error;
+    this.#drop();
+  }
+
+  #drop(): void {
+    forgetInHand(this.#server, this.queueName, this);
+    this.#channel = undefined;
+    this.#consumerTag = undefined;
+    this.#ready = [];
+    this.#moved = [];
+    this.#handedOut = 0;
+    for (const timer of this.#pauses.values()) this.session.clock.clearTimer(timer);
+    this.#pauses.clear();
+    this.open.clear();
+    this.dropped();
+    this.#wake();
+  }
+
+  /** Lets go of what it holds: its channel is gone. */
+  protected dropped(): void {}
+
+  async #subscribe(): Promise<void> {
+    const { connection, topology, consumers } = this.session;
+    consumers.add(this);
+    try {
+      while (!this.isClosed && this.#channel === undefined) {
+        const model = await this.#whenUp();
+        try {
+          await topology.declare(this.queueName);
+          await this.#consume(await model.createChannel());
+        } catch (error) {
+          if (connection.isCurrent(model)) throw error; // else it was lost meanwhile
+        }
+      }
+    } catch (error) {
+      topology.forget(this.queueName);
+      this.#fail(explain(`consume "${this.queueName}"`, error));
+    }
+    this.#subscribing = undefined;
+    this.#wake();
+  }
+
+  /** A server that is away comes back; the connection logs that, and tries. */
+  async #whenUp(): Promise<Model> {
+    while (true) {
+      try {
+        return await this.session.connection.whenUp();
+      } catch (error) {
+        const isAway = error instanceof ConnectionFailed && !(error instanceof ConnectionRefused);
+        if (!isAway || this.isClosed) throw error;
+      }
+    }
+  }
+
+  async #consume(channel: Channel): Promise<void> {
+    let reason: Error | undefined;
+    channel.on("error", (error) => reason = error);
+    channel.on("close", () => this.#channelLost(channel, reason));
+    await channel.prefetch(this.prefetch);
+    this.#channel = channel;
+    this.#server = this.session.connection.server;
+    noteInHand(this.#server, this.queueName, this);
+    const { consumerTag } = await channel.consume(this.queueName, (message) => {
+      if (this.#channel !== channel) return;
+      if (message !== null) this.#delivered(message);
+      else this.#cancelled(channel);
+    });
+    this.#consumerTag = consumerTag;
+  }
+
+  #delivered(raw: Delivered): void {
+    const delivery = new RabbitmqDelivery(decodeFromQueue(this.queueName, raw.content), raw);
+    this.open.add(delivery);
+    this.arrived(delivery);
+  }
+
+  #cancelled(channel: Channel): void {
+    this.session.topology.forget(this.queueName);
+    this.#fail(
+      new ConnectionClosed(
+        `Cannot consume "${this.queueName}": RabbitMQ ended it, as it does when ` +
+          "a queue is deleted or moves",
+      ),
+    );
+    void closeChannel(channel);
+  }
+
+  #channelLost(channel: Channel, reason: Error | undefined): void {
+    if (this.#channel !== channel || this.isClosed) return;
+    // With nothing in hand nobody needs to know: it subscribes again.
+    if (reason === undefined && this.#handedOut === 0 && this.#moves.size === 0) {
+      return this.#drop();
+    }
+    this.session.topology.forget(this.queueName);
+    this.#fail(
+      explain(`consume "${this.queueName}"`, reason ?? new Error("the connection was lost")),
+    );
+  }
+
+  #acknowledge(taken: readonly RabbitmqDelivery[]): void {
+    if (taken.length === 0) return;
+    this.#onChannel((channel) => this.open.acknowledge(channel, taken));
+  }
+
+  #acknowledgeMoved(): void {
+    const moved = this.#moved;
+    this.#moved = [];
+    const open = moved.filter((delivery) => this.open.delete(delivery));
+    if (open.length === 0 || this.#channel === undefined) return;
+    this.open.acknowledge(this.#channel, open);
+    this.roomMade();
+  }
+
+  /** There is room for more than there was. */
+  protected roomMade(): void {}
+
+  /** Given back at once, a message that cannot be moved would run in a tight circle. */
+  #returnLater(delivery: RabbitmqDelivery): void {
+    if (!delivery.isOpen || this.isClosed) return;
+    const timer = this.session.clock.setTimer(() => {
+      this.#pauses.delete(delivery);
+      if (this.open.delete(delivery) && this.#channel !== undefined) this.#giveBack([delivery]);
+    }, PAUSE_BEFORE_RETURN);
+    this.#pauses.set(delivery, timer);
+  }
+
+  #giveBack(deliveries: readonly RabbitmqDelivery[]): void {
+    this.#onChannel((channel) => {
+      for (const { raw } of deliveries) channel.nack(raw, false, true);
+    });
+  }
+
+  #onChannel(settle: (channel: Channel) => void): void {
+    if (this.#channel === undefined) throw this.#error ?? closedFor("settle messages");
+    try {
+      settle(this.#channel);
+    } catch (error) {
+      throw explain(`settle messages of "${this.queueName}"`, error);
+    }
+  }
+
+  #assertNotLost(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  #take(messages: readonly MessageProxy[]): RabbitmqDelivery[] {
+    if (!this.isClosed) this.#assertNotLost();
+    const taken = (messages as readonly RabbitmqDelivery[]).filter((one) => this.open.delete(one));
+    this.#handedOut -= taken.length;
+    if (taken.length > 0) this.roomMade();
+    return taken;
+  }
+
+  async #tracked<T>(move: Promise<T>): Promise<T> {
+    const settled = move.then(() => {}, () => {});
+    this.#moves.add(settled);
+    try {
+      return await move;
+    } finally {
+      this.#moves.delete(settled);
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#listenTo(undefined);
+    this.dropped();
+    this.#wake();
+    await this.#subscribing;
+    const channel = this.#channel;
+    try {
+      if (channel === undefined) return;
+      // What is moved is not to come a second time.
+      if (this.#consumerTag !== undefined) await channel.cancel(this.#consumerTag).catch(() => {});
+      await Promise.all(this.#moves);
+      await nextTurn(); // they are acknowledged
+      await closeChannel(channel); // gives back what is open, each to its place
+    } finally {
+      this.#drop();
+      this.session.consumers.delete(this);
+    }
+  }
+
+  #listenTo(signal: AbortSignal | undefined): void {
+    if (signal === this.#signal) return;
+    this.#signal?.removeEventListener("abort", this.#wake);
+    signal?.addEventListener("abort", this.#wake);
+    this.#signal = signal;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Clock } from "../../core/clock.ts";
+import type { RabbitmqConnection } from "./connection.ts";
+import type { Ladder } from "./ladder.ts";
+import type { Publisher } from "./publisher.ts";
+import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
+import type { Topology } from "./topology.ts";
+
+/** What the parts of one broker share. */
+export interface Session {
+  readonly clock: Clock;
+  /** Where messages come from. */
+  readonly connection: RabbitmqConnection;
+  /** Declares queues on that connection. */
+  readonly topology: Topology;
+  /** Knows the ladders that the mover puts messages on. */
+  readonly ladder: Ladder;
+  /** Puts messages from one queue on another. It always asks for confirmation. */
+  readonly mover: Publisher;
+  /** Those that are open. */
+  readonly consumers: Set<RabbitmqConsumer>;
+}

@@ -1,0 +1,104 @@
+import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
+import type { Channel } from "./client.ts";
+import type { RabbitmqConnection } from "./connection.ts";
+import type { QueueSettings } from "./options.ts";
+import { delayQueueOf, isRung, type Ladder } from "./ladder.ts";
+import { declarationsOf } from "./queue_arguments.ts";
+
+/**
+ * Declares queues as Python does: `queue`, `queue.DQ` for delayed messages and `queue.XQ`
+ * for dead letters, each time a connection is first used for them.
+ *
+ * Source: `tests/vectors/rabbitmq_broker.json`.
+ */
+export class Topology {
+  readonly #connection: RabbitmqConnection;
+  readonly #settings: QueueSettings;
+  readonly #ladder: Ladder;
+  /** All queues of those that are declared. */
+  readonly #declared: Set<string> = new Set();
+
+  /**
+   * Stores how queues are made.
+   *
+   * @param connection Where they are declared.
+   * @param settings What kind of queues.
+   * @param ladder Declares the queues of far-off messages.
+   */
+  constructor(connection: RabbitmqConnection, settings: QueueSettings, ladder: Ladder) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#ladder = ladder;
+    connection.onLost(() => this.#declared.clear()); // the next server may be another one
+  }
+
+  /** Whether a queue has been declared, as far as is known. */
+  isDeclared(queueName: string): boolean {
+    return this.#declared.has(queueName) ||
+      isRung(queueName) && this.#ladder.isFresh(delayQueueOf(queueName));
+  }
+
+  /** Notes that a queue is gone. */
+  forget(queueName: string): void {
+    if (isRung(queueName)) return this.#ladder.forget(delayQueueOf(queueName));
+    for (const name of namesOf(canonicalQueueName(queueName))) this.#declared.delete(name);
+  }
+
+  /**
+   * Declares a queue and those that belong to it.
+   *
+   * @param queueName Any one of them.
+   * @throws {TypeError} If the server cannot do what the settings ask for.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or has the queue with
+   *   other arguments.
+   */
+  async declare(queueName: string): Promise<void> {
+    if (this.isDeclared(queueName)) return;
+    if (isRung(queueName)) return await this.#ladder.renew(delayQueueOf(queueName));
+    const canonical = canonicalQueueName(queueName);
+    await this.#connection.control(
+      `declare queue "${canonical}"`,
+      async (channel) => void await this.declareOn(channel, canonical),
+    );
+    for (const name of namesOf(canonical)) this.#declared.add(name);
+  }
+
+  /**
+   * Declares a queue, its delay queue and its dead letter queue.
+   *
+   * @returns How many messages are ready on each of them.
+   */
+  async declareOn(channel: Channel, canonical: string): Promise<[number, number, number]> {
+    assertSupported(this.#settings, this.#connection.version);
+    const counts: number[] = [];
+    for (const [name, args] of declarationsOf(canonical, this.#settings)) {
+      const { messageCount } = await channel.assertQueue(name, { durable: true, arguments: args });
+      counts.push(messageCount);
+    }
+    return counts as [number, number, number];
+  }
+}
+
+/** The queues that are declared together. */
+function namesOf(canonical: string): string[] {
+  return [canonical, delayQueueName(canonical), deadLetterQueueName(canonical)];
+}
+
+function assertSupported(
+  { queueType, maxPriority }: QueueSettings,
+  [major, minor]: readonly [number, number],
+): void {
+  if (queueType === "classic") return;
+  if (major < 4 && maxPriority !== undefined) {
+    throw new TypeError(
+      `Cannot declare quorum queues with maxPriority ${maxPriority}: RabbitMQ ${major}.${minor} ` +
+        "has no priorities for them, 4.0 is the first that does",
+    );
+  }
+  if (major < 3 || (major === 3 && minor < 10)) {
+    throw new TypeError(
+      `Cannot declare quorum queues: RabbitMQ ${major}.${minor} cannot expire what they hold, 3.10 ` +
+        "is the first that can",
+    );
+  }
+}

@@ -1,0 +1,73 @@
+import { BrokerConnectionError, ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
+import { errorMessage } from "../../core/thrown.ts";
+
+/** What the server says while it opens a connection, and will say again. amqplib has only text. */
+const REFUSAL = /\b(403|530)\b.*(ACCESS[-_]REFUSED|NOT[-_]ALLOWED)|NOT_ALLOWED|ACCESS[-_]REFUSED/;
+/** How RabbitMQ words that a queue exists, but otherwise. */
+const INEQUIVALENT =
+  /inequivalent arg '([^']+)' for queue '([^']+)' in vhost '[^']*': received (.+?) but current is (.+?)["']?$/;
+
+/** The server refused a connection, and will again: wrong password, no such virtual host. */
+export class ConnectionRefused extends ConnectionFailed {
+  static {
+    this.prototype.name = "ConnectionFailed";
+  }
+}
+
+/**
+ * What it means that no connection could be made.
+ *
+ * @param server Its name.
+ * @param error What amqplib says.
+ * @returns What to throw.
+ */
+export function explainFailure(server: string, error: unknown): Error {
+  if (error instanceof TypeError && error.cause !== undefined) return error; // amqplib is missing
+  const reason = errorMessage(error) || "it cannot be reached";
+  if (!REFUSAL.test(reason)) {
+    return new ConnectionFailed(`Cannot connect to RabbitMQ at ${server}: ${reason}`, {
+      cause: error,
+    });
+  }
+  return new ConnectionRefused(`Cannot connect to RabbitMQ at ${server}: it refuses: ${reason}`, {
+    cause: error,
+  });
+}
+
+/**
+ * What it means that something on a connection failed.
+ *
+ * @param purpose What it was for: the end of "Cannot …".
+ * @param error What amqplib says.
+ * @returns What to throw.
+ */
+export function explain(purpose: string, error: unknown): Error {
+  if (error instanceof BrokerConnectionError || error instanceof TypeError) return error;
+  const reason = errorMessage(error);
+  const mismatch = INEQUIVALENT.exec(reason);
+  const text = mismatch === null
+    ? `Cannot ${purpose}: ${reason}`
+    : describeMismatch(mismatch as unknown as [string, string, string, string, string]);
+  return new ConnectionClosed(text, { cause: error });
+}
+
+function describeMismatch([, argument, queue, wanted, there]: readonly string[]): string {
+  return `Cannot declare queue "${queue}": it exists with ${argument} ${plain(there!)}, and this ` +
+    `broker wants ${plain(wanted!)}; use the same settings as its other users, or delete it`;
+}
+
+/** `the value '10' of type 'signedint'` as `10`. */
+function plain(description: string): string {
+  return /the value '(.*)' of type/.exec(description)?.[1] ?? description;
+}
+
+/** The code of a channel that the server closed, if it did: 404, 403, 406. */
+export function replyCode(error: unknown): number | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "number" ? code : undefined;
+}
+
+/** What to throw when something was closed for good. */
+export function closedFor(purpose: string): ConnectionClosed {
+  return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`);
+}

@@ -17,7 +17,9 @@ export class Orphans {
   readonly #session: Session;
   readonly #keys: QueueKeys;
   /** What nobody had at the last look, and the fetch that may bring it. */
-  #suspects: { readonly ids: ReadonlySet<string>; readonly fetch: unknown } | undefined;
+  #suspects:
+    | { readonly ids: ReadonlySet<string>; readonly fetches: readonly unknown[] }
+    | undefined;
   #isLooking = false;
 
   /**
@@ -35,28 +37,29 @@ export class Orphans {
    * Looks, if there may be any.
    *
    * @param areSuspected Whether Redis counts more than the consumer has.
-   * @param fetch The fetch under way, if there is one.
+   * @param fetches Those under way.
    * @param heldIds Gives the ids of all that a consumer has at hand.
    */
-  look(areSuspected: boolean, fetch: unknown, heldIds: () => Set<string>): void {
+  look(areSuspected: boolean, fetches: readonly unknown[], heldIds: () => Set<string>): void {
     if (!areSuspected) this.#suspects = undefined;
     else if (!this.#isLooking) {
       this.#isLooking = true;
-      this.#look(fetch, heldIds).catch((error) => {
+      this.#look(fetches, heldIds).catch((error) => {
         log.debug("Cannot look for lost messages: {reason}", { reason: errorMessage(error) });
       }).finally(() => this.#isLooking = false);
     }
   }
 
-  async #look(fetch: unknown, heldIds: () => Set<string>): Promise<void> {
+  async #look(fetches: readonly unknown[], heldIds: () => Set<string>): Promise<void> {
     const { queue, messages, unacknowledged } = this.#keys;
     const before = this.#suspects;
     const reply = await this.#session.connection.command("smembers", unacknowledged);
     const held = heldIds();
     const strange = (reply as Buffer[]).map((id) => id.toString())
       .filter((id) => !held.has(id));
-    this.#suspects = { ids: new Set(strange), fetch };
-    if (before === undefined || (before.fetch !== undefined && before.fetch === fetch)) return;
+    this.#suspects = { ids: new Set(strange), fetches };
+    // What was on its way then, and has not arrived, may still be what is strange.
+    if (before === undefined || before.fetches.some((one) => fetches.includes(one))) return;
     const lost = strange.filter((id) => before.ids.has(id));
     if (lost.length === 0) return;
     for (let i = 0; i < lost.length; i += MAX_BATCH) {

@@ -11,24 +11,39 @@ import { runOnce, type Session } from "./session.ts";
 /** A text with its id; nothing where the id has none. */
 type Entry = readonly [id: string, text: Encoded | null];
 
+/** A fetch under way. */
+interface Fetch {
+  readonly entries: Promise<Entry[]>;
+  /** How many it may bring. */
+  readonly limit: number;
+}
+
 /**
- * Takes messages off a queue. When a batch has arrived and there is room for another one,
- * that is on its way before the first is even decoded, so that neither side waits.
+ * Takes messages off a queue. While there is room for another batch, that is on its way
+ * before the one that came is even decoded, so that neither side waits; with a server that
+ * is far away, one after the other.
  */
 export class QueueConsumer extends RedisConsumer {
-  /** The fetch that nobody has asked for yet. */
-  #ahead: Promise<Entry[]> | undefined;
+  /** Those that nobody has asked for yet, in the order in which they are answered. */
+  readonly #ahead: Fetch[] = [];
+  /** The one that is waited for. */
+  #awaited: Fetch | undefined;
 
   protected async fill(limit: number): Promise<RedisDelivery[]> {
+    try {
+      return await this.#fill(limit);
+    } finally {
+      this.#awaited = undefined;
+    }
+  }
+
+  async #fill(limit: number): Promise<RedisDelivery[]> {
     while (true) {
-      const fetching = this.#ahead ?? this.#fetch(limit);
-      this.#ahead = undefined;
-      const entries = await fetching;
-      const room = entries.length === 0 ? 0 : this.roomBeside(entries.length);
-      if (room > 0) {
-        this.#ahead = this.#fetch(room);
-        this.#ahead.catch(() => {}); // whoever asks next hears of it
-      }
+      const fetch = this.#ahead.shift() ?? this.#fetch(limit);
+      this.#awaited = fetch;
+      this.#fetchAhead(fetch.limit);
+      const entries = await fetch.entries;
+      if (entries.length > 0) this.#fetchAhead(entries.length);
       const deliveries: RedisDelivery[] = [];
       const early: RedisDelivery[] = [];
       for (const [id, text] of entries) {
@@ -37,21 +52,33 @@ export class QueueConsumer extends RedisConsumer {
         (isEarly(delivery, this.session) ? early : deliveries).push(delivery);
       }
       if (early.length > 0) await this.#postpone(early);
-      if (deliveries.length > 0 || entries.length === 0) return deliveries;
+      const isEmpty = entries.length === 0 && this.#ahead.length === 0;
+      if (deliveries.length > 0 || isEmpty) return deliveries;
     }
   }
 
-  #fetch(limit: number): Promise<Entry[]> {
-    return this.acks.along((ids) => fetchEntries(this.session, this.queueName, limit, ids));
+  #fetchAhead(arriving: number): void {
+    const room = this.roomBeside(this.#ahead.reduce((sum, { limit }) => sum + limit, arriving));
+    if (room === 0) return;
+    const fetch = this.#fetch(room);
+    fetch.entries.catch(() => {}); // whoever asks next hears of it
+    this.#ahead.push(fetch);
   }
 
-  protected override get fetchUnderWay(): unknown {
-    return this.#ahead;
+  #fetch(limit: number): Fetch {
+    const entries = this.acks.along((ids) =>
+      fetchEntries(this.session, this.queueName, limit, ids)
+    );
+    return { entries, limit };
+  }
+
+  protected override get fetchesAhead(): readonly unknown[] {
+    return this.#awaited === undefined ? this.#ahead : [this.#awaited, ...this.#ahead];
   }
 
   protected override async fetchedAhead(): Promise<RedisDelivery[]> {
-    const entries = await this.#ahead?.catch(() => []) ?? [];
-    return entries.flatMap(([id, text]) =>
+    const fetched = await Promise.all(this.#ahead.map(({ entries }) => entries.catch(() => [])));
+    return fetched.flat().flatMap(([id, text]) =>
       text === null ? [] : [new RedisDelivery(decodeFromQueue(this.queueName, text), id)]
     );
   }

@@ -153,8 +153,9 @@ export abstract class RedisConsumer extends Consumer {
     if (this.#isWaiting && this.hasMore(pulse)) this.wakeUp();
     const held = this.#unsettled.size +
       this.#settling.values().reduce((sum, batch) => sum + batch.length, 0);
-    const fetch = this.fetchUnderWay ?? this.#filling;
-    this.#orphans.look(pulse.unacknowledged > held, fetch, () => this.#heldIds());
+    const fetches: unknown[] = [...this.fetchesAhead];
+    if (this.#filling !== undefined) fetches.push(this.#filling);
+    this.#orphans.look(pulse.unacknowledged > held, fetches, () => this.#heldIds());
   }
 
   /** Fails it: what it gave is no longer its own. */
@@ -173,20 +174,20 @@ export abstract class RedisConsumer extends Consumer {
     return Promise.resolve([]);
   }
 
-  /** The fetch that may bring messages which nobody has at hand. */
-  protected get fetchUnderWay(): unknown {
-    return undefined;
+  /** The fetches that may bring messages which nobody has at hand. */
+  protected get fetchesAhead(): readonly unknown[] {
+    return [];
   }
 
   /**
    * Tells how many messages may be fetched before anybody asks for them: a batch, or none;
    * and none for those who do not take all there is room for.
    *
-   * @param arrived How many messages have just arrived.
+   * @param arriving How many messages have just arrived, or may.
    */
-  protected roomBeside(arrived: number): number {
+  protected roomBeside(arriving: number): number {
     if (!this.#takesAll || this.isClosed || this.#signal?.aborted) return 0;
-    const room = Math.min(this.#prefetch - this.#unsettled.size - arrived, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.#unsettled.size - arriving, MAX_BATCH);
     return this.#isBatch(room) ? room : 0;
   }
 

@@ -26,7 +26,8 @@ const freePlaces: number[] = [];
 /**
  * The message that the calling actor runs for.
  *
- * @returns The message, or `undefined` outside an actor.
+ * @returns The message; `undefined` outside an actor, and in what an actor left running
+ *   when it was over.
  *
  * @example Carry the id into the logs
  * ```ts
@@ -47,7 +48,7 @@ export function currentMessage(): Message | undefined {
  * The signal that aborts when the calling actor is to stop: at its time limit, or
  * at shutdown if it asked for that. Its reason is an `Interrupt`.
  *
- * @returns The signal; outside an actor, one that never aborts.
+ * @returns The signal; one that never aborts where there is no current message.
  *
  * @example Stop a download at the time limit
  * ```ts

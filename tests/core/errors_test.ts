@@ -25,6 +25,7 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
   [library.ConnectionClosed, library.BrokerConnectionError],
   [library.ConnectionFailed, library.BrokerConnectionError],
   [library.RateLimitExceeded, library.DramatiqError],
+  [library.BarrierNotFound, library.DramatiqError],
   [library.Retry, library.DramatiqError],
   [library.ResultError, library.DramatiqError],
   [library.ResultMissing, library.ResultError],

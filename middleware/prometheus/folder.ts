@@ -10,8 +10,8 @@ import { sum } from "./prom_client.ts";
 
 const log = getLogger("middleware", "Prometheus");
 
-/** The metrics of a process: its pid, and what tells it from earlier ones with that pid. */
-const MEMBER = /^(\d+-[0-9a-f]{8})\.json$/;
+/** A file of a process: its pid, and what tells it from earlier ones with that pid. */
+const MEMBER_FILE = /^(\d+-[0-9a-f]{8})\.(?:json|lock|tmp)$/;
 /** What dead processes did, as one. */
 const RETIRED = "retired.json";
 /** Held by who joins or cleans up. */
@@ -131,9 +131,10 @@ async function enter(path: string): Promise<ProcessLock> {
   }
 }
 
+/** All that have any file: one that has just joined has a lock alone. */
 async function membersOf(path: string): Promise<string[]> {
   const names = await readdir(path);
-  return names.flatMap((name) => MEMBER.exec(name)?.[1] ?? []);
+  return [...new Set(names.flatMap((name) => MEMBER_FILE.exec(name)?.[1] ?? []))];
 }
 
 function isAlive(path: string, member: string): boolean {
@@ -143,7 +144,7 @@ function isAlive(path: string, member: string): boolean {
 /** Removes what an earlier run left; what others keep in the folder stays. */
 async function clear(path: string): Promise<void> {
   const names = await readdir(path);
-  const left = names.filter((name) => /^\d+-[0-9a-f]{8}\.(json|lock|tmp)$/.test(name));
+  const left = names.filter((name) => MEMBER_FILE.test(name));
   await Promise.all([RETIRED, ...left].map((name) => rm(join(path, name), { force: true })));
 }
 
@@ -166,7 +167,9 @@ async function retire(path: string, members: readonly string[]): Promise<void> {
 }
 
 async function removeMembers(path: string, members: readonly string[]): Promise<void> {
-  const names = members.flatMap((member) => [`${member}.json`, `${member}.lock`]);
+  const names = members.flatMap((member) =>
+    ["json", "tmp", "lock"].map((end) => `${member}.${end}`)
+  );
   await Promise.all(names.map((name) => rm(join(path, name), { force: true })));
 }
 

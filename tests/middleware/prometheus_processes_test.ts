@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { freePort } from "../support/servers/free_port.ts";
 import { until } from "../support/servers/until.ts";
@@ -31,7 +32,7 @@ class Stage implements AsyncDisposable {
 
   /** Starts a process and waits until it has run its messages. */
   async start(messages: number): Promise<MetricsProcess> {
-    const started = new MetricsProcess(messages, this.place);
+    const started = MetricsProcess.worker(messages, this.place);
     await started.printed("ready");
     return started;
   }
@@ -65,9 +66,9 @@ class Stage implements AsyncDisposable {
 
 test("Prometheus serves the sum of all processes, and goes on when some are killed", async () => {
   await using stage = await Stage.make();
-  await using one = new MetricsProcess(1, stage.place);
-  await using two = new MetricsProcess(10, stage.place);
-  await using three = new MetricsProcess(100, stage.place);
+  await using one = MetricsProcess.worker(1, stage.place);
+  await using two = MetricsProcess.worker(10, stage.place);
+  await using three = MetricsProcess.worker(100, stage.place);
   const processes = [one, two, three];
   await Promise.all(processes.map((each) => each.printed("ready")));
   await stage.reaches(TOTAL, 111);
@@ -99,6 +100,20 @@ test("Prometheus serves the sum of all processes, and goes on when some are kill
   await stage.reaches(TOTAL, 7);
   assertEquals(await stage.files(), ["*.json", "*.lock", "door.lock"]);
   assert(next.isServing);
+});
+
+test("Prometheus serves the sum of the processes of a command line, one of them killed", async () => {
+  await using stage = await Stage.make();
+  await using started = MetricsProcess.commandLine(3, stage.place);
+  await stage.reaches(TOTAL, 15);
+  const servers = () =>
+    started.lines.filter((line) => line.includes("Serves metrics on"))
+      .map((line) => JSON.parse(line) as { pid: number });
+  await until(() => Promise.resolve(servers().length === 1), { what: "find who serves" });
+  process.kill(servers()[0]!.pid, "SIGKILL");
+  await stage.reaches(TOTAL, 20, 15); // five more of the replacement
+  assertEquals(servers().length, 2);
+  await started.end("SIGTERM");
 });
 
 test("Prometheus keeps what a process did that has stopped, without its gauges", async () => {

@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 import process from "node:process";
 import { runtime } from "../../../core/runtime.ts";
 
-const WORKER = fileURLToPath(new URL("worker_process.ts", import.meta.url));
+const WORKER = pathOf("worker_process.ts");
+const COMMAND_LINE = pathOf("../../../worker.ts");
+const ACTORS = pathOf("actors.ts");
 
 /** Where processes keep and serve their metrics together. */
 export interface MetricsPlace {
@@ -23,12 +25,12 @@ export class MetricsProcess implements AsyncDisposable {
   /**
    * Starts a process.
    *
-   * @param messages How many messages it runs.
+   * @param args The program and its arguments.
    * @param place Where its metrics go.
    */
-  constructor(messages: number, { database, lock, port }: MetricsPlace) {
+  private constructor(args: readonly string[], { database, lock, port }: MetricsPlace) {
     const run = runtime === "deno" ? ["run", "-A"] : [];
-    this.#child = spawn(process.execPath, [...run, WORKER, String(messages)], {
+    this.#child = spawn(process.execPath, [...run, ...args], {
       env: {
         ...process.env,
         DRAMATIQ_PROM_HOST: "127.0.0.1", // upper case counts, too
@@ -44,6 +46,17 @@ export class MetricsProcess implements AsyncDisposable {
         this.#heard();
       });
     }
+  }
+
+  /** Starts a worker process that runs so many messages. */
+  static worker(messages: number, place: MetricsPlace): MetricsProcess {
+    return new MetricsProcess([WORKER, String(messages)], place);
+  }
+
+  /** Starts the command line with so many worker processes, each of which runs five messages. */
+  static commandLine(processes: number, place: MetricsPlace): MetricsProcess {
+    const options = ["--processes", String(processes), "--executor", "inline"];
+    return new MetricsProcess([COMMAND_LINE, ...options, `${ACTORS}:broker`], place);
   }
 
   /** Lines it has printed so far. */
@@ -81,4 +94,8 @@ export class MetricsProcess implements AsyncDisposable {
     }
     await this.#ended;
   }
+}
+
+function pathOf(file: string): string {
+  return fileURLToPath(new URL(file, import.meta.url));
 }

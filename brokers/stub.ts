@@ -1,6 +1,7 @@
 import { Broker } from "../core/broker.ts";
 import type { BrokerOptions, JoinOptions } from "../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
+import type { StoredDeadLetter } from "../core/dead_letters.ts";
 import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -52,7 +53,8 @@ export interface StubJoinOptions extends JoinOptions {
 export class StubBroker extends Broker {
   readonly #stored: Map<string, StubQueue> = new Map();
   readonly #consumers: Set<StubConsumer> = new Set();
-  #deadLetters: MessageProxy[] = [];
+  readonly #deadLetters: Set<MessageProxy> = new Set();
+  readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
   readonly #failFast: boolean;
   /** Tells those who join that a queue may have become idle. */
   readonly #settled: Signal = new Signal();
@@ -70,7 +72,7 @@ export class StubBroker extends Broker {
 
   /** All dead letters, the first one first. */
   get allDeadLetters(): readonly MessageProxy[] {
-    return this.#deadLetters;
+    return [...this.#deadLetters];
   }
 
   /** The dead letters by the queue that they came from. */
@@ -96,7 +98,10 @@ export class StubBroker extends Broker {
     const consumer: StubConsumer = new StubConsumer(queueName, {
       queue: this.#queue(queueName),
       prefetch,
-      bury: (message) => this.#deadLetters.push(message),
+      bury: (message) => {
+        this.#deadLetters.add(message);
+        this.#deaths.set(message, this.clock.now());
+      },
       onClose: () => this.#consumers.delete(consumer),
     });
     this.#consumers.add(consumer);
@@ -108,9 +113,9 @@ export class StubBroker extends Broker {
   async flush(queueName: string): Promise<void> {
     this.#queue(queueName).clear();
     this.#queue(delayQueueName(queueName)).clear();
-    this.#deadLetters = this.#deadLetters.filter((message) =>
-      canonicalQueueName(message.queueName) !== queueName
-    );
+    for (const letter of this.deadLettersByQueue.get(queueName) ?? []) {
+      this.#deadLetters.delete(letter);
+    }
   }
 
   /** Drops all messages and dead letters. */
@@ -185,6 +190,28 @@ export class StubBroker extends Broker {
   protected override prepare(message: Message, delay: number | undefined): Message {
     this.#queue(message.queueName);
     return super.prepare(message, delay);
+  }
+
+  /** Reads the dead letters that there are. */
+  protected override async *readDeadLetters(queueName: string): AsyncGenerator<StoredDeadLetter> {
+    this.#queue(queueName); // refuses those that are not declared
+    const dead = this.deadLettersByQueue.get(queueName) ?? [];
+    for (const letter of dead) {
+      if (!this.#deadLetters.has(letter)) continue;
+      yield {
+        data: letter.deadLetter.encode(),
+        diedAt: this.#deaths.get(letter),
+        requeue: (message) => Promise.resolve(this.#disinter(letter, message)),
+        drop: () => Promise.resolve(this.#disinter(letter)),
+      };
+    }
+  }
+
+  /** Takes a dead letter away, if it is still there, once a message is stored in its place. */
+  #disinter(letter: MessageProxy, message?: Message): boolean {
+    if (!this.#deadLetters.has(letter)) return false;
+    if (message !== undefined) this.store([message]);
+    return this.#deadLetters.delete(letter);
   }
 
   #assertOpen(what: string): void {

@@ -9,6 +9,13 @@ import type {
 } from "./broker_options.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
+import {
+  DeadLetter,
+  type DeadLetterOptions,
+  pageSizeOf,
+  reborn,
+  type StoredDeadLetter,
+} from "./dead_letters.ts";
 import { toMilliseconds } from "./duration.ts";
 import { Emitter, type HookArguments, type HookName } from "./emitter.ts";
 import { ActorNotFound } from "./errors.ts";
@@ -16,6 +23,7 @@ import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { assertQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
+import { UndecodableMessage } from "./undecodable_message.ts";
 
 const NO_DELAY: EnqueueOptions = Object.freeze({});
 
@@ -350,6 +358,68 @@ export abstract class Broker implements AsyncDisposable {
       throw new RangeError(`Cannot delay a message by ${delay} ms: that is beyond all calendars`);
     }
     return message.copy({ queueName: delayQueueName(message.queueName), options: { eta } });
+  }
+
+  /**
+   * Reads the dead letters of a queue, the first one first, a page at a time. Those that die
+   * meanwhile are not among them.
+   *
+   * Requeue or drop them inside the loop: a broker may hold them only while it reads.
+   *
+   * @param queueName The queue.
+   * @param options How many are read at once.
+   * @returns The dead letters. They stay where they are unless they are requeued or dropped.
+   * @throws {QueueNotFound} If the broker keeps queues that are declared only, and it is not.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   * @throws {TypeError} If this broker cannot read them.
+   *
+   * @example Give everything another chance that failed today
+   * ```ts
+   * import { StubBroker } from "@dq/dramatiq";
+   *
+   * const broker = new StubBroker();
+   * broker.declareQueue("default");
+   * for await (const dead of broker.deadLetters("default")) {
+   *   if (dead.diedAt! > Date.now() - 86_400_000) await dead.requeue();
+   * }
+   * ```
+   */
+  async *deadLetters(
+    queueName: string,
+    options: DeadLetterOptions = {},
+  ): AsyncGenerator<DeadLetter, void, undefined> {
+    const canonical = canonicalQueueName(queueName);
+    const requeue = (stored: StoredDeadLetter, message: Message) =>
+      this.#requeueDead(stored, reborn(canonical, message, this.clock.now()));
+    for await (const stored of this.readDeadLetters(canonical, pageSizeOf(options))) {
+      yield new DeadLetter(canonical, stored, requeue);
+    }
+  }
+
+  /**
+   * Reads dead letters as they are stored, those that are there when it begins.
+   *
+   * @param queueName The queue, not that of its delayed messages.
+   * @param _pageSize How many to have in memory at most.
+   * @throws {TypeError} Always, unless a broker overrides it.
+   */
+  protected readDeadLetters(
+    queueName: string,
+    _pageSize: number,
+  ): AsyncIterable<StoredDeadLetter> {
+    throw new TypeError(
+      `Cannot read the dead letters of "${queueName}": ${this.constructor.name} cannot do that`,
+    );
+  }
+
+  async #requeueDead(stored: StoredDeadLetter, message: Message): Promise<boolean> {
+    // Hooks are for messages; data that is none has no actor.
+    if (message instanceof UndecodableMessage) return await stored.requeue(message);
+    const queued = this.prepare(message, undefined);
+    await this.emit("beforeEnqueue", queued, undefined);
+    if (!await stored.requeue(queued)) return false;
+    await this.emit("afterEnqueue", queued, undefined);
+    return true;
   }
 
   #setMiddleware(middleware: readonly Middleware[]): void {

@@ -8,7 +8,10 @@ export interface Delivered {
     readonly redelivered: boolean;
     readonly routingKey: string;
   };
-  readonly properties: { readonly priority?: number | undefined };
+  readonly properties: {
+    readonly priority?: number | undefined;
+    readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  };
   readonly content: Uint8Array;
 }
 
@@ -39,8 +42,10 @@ export interface Channel {
     listener: (message: Delivered | null) => void,
   ): Promise<{ consumerTag: string }>;
   cancel(consumerTag: string): Promise<unknown>;
+  get(queue: string): Promise<Delivered | false>;
   ack(message: unknown, allUpTo?: boolean): void;
   nack(message: unknown, allUpTo?: boolean, requeue?: boolean): void;
+  nackAll(requeue: boolean): void;
   close(): Promise<void>;
 }
 

@@ -2,12 +2,14 @@ import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import { QueueJoinTimeout } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { Channel } from "./client.ts";
 import { RabbitmqConnection, retryDelay } from "./connection.ts";
 import { warnOfTimeLimit } from "./consumer_timeout.ts";
+import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
 import { consumersOf } from "./in_hand.ts";
 import { Ladder } from "./ladder.ts";
@@ -224,6 +226,15 @@ export class RabbitmqBroker extends Broker {
     const publications = messages.map((message) => this.#publication(message, receipt));
     for (const publication of publications) this.#publisher.add(publication);
     return receipt.promise;
+  }
+
+  /** Reads the dead letters in their order. */
+  protected override readDeadLetters(
+    queueName: string,
+    pageSize: number,
+  ): AsyncIterable<StoredDeadLetter> {
+    this.#assertOpen(`read the dead letters of "${queueName}"`);
+    return readDeadLetters(this.#session, queueName, pageSize);
   }
 
   /** Actors may say the priority of their messages. */

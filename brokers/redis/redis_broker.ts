@@ -1,6 +1,7 @@
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed, QueueJoinTimeout } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
@@ -8,6 +9,7 @@ import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import { RedisConnection } from "./connection.ts";
 import { toArgument } from "./reply.ts";
+import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
 import { DueDelivery } from "./delivery.ts";
 import { joined } from "./joined.ts";
@@ -261,6 +263,15 @@ export class RedisBroker extends Broker {
   /** Gives a message the id by which its queue knows it: a new one each time. */
   protected override prepare(message: Message, delay: number | undefined): Message {
     return super.prepare(message.with("redis_message_id", crypto.randomUUID()), delay);
+  }
+
+  /** Reads the dead letters by the time at which they died. */
+  protected override readDeadLetters(
+    queueName: string,
+    pageSize: number,
+  ): AsyncIterable<StoredDeadLetter> {
+    this.#assertOpen(`read the dead letters of "${queueName}"`);
+    return readDeadLetters(this.#session, queueName, pageSize);
   }
 
   #outbox(queueName: string): Outbox {

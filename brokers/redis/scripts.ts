@@ -437,6 +437,46 @@ end
 );
 
 /**
+ * Puts the message of a dead letter on its queue, if that is still there.
+ *
+ * KEYS: heartbeats, dead letters, their messages, queue, messages.
+ * ARGV: now, broker id, old id, new id and text.
+ * Result: 1 if it was, now or at an earlier run whose answer was lost.
+ */
+export const REVIVE: Script = new Script(
+  "requeue a dead letter",
+  `
+local found = redis.call('ZREM', KEYS[2], ARGV[3])
+if found == 1 then
+  redis.call('HDEL', KEYS[3], ARGV[3])
+  redis.call('HSET', KEYS[5], ARGV[4], ARGV[5])
+  redis.call('RPUSH', KEYS[4], ARGV[4])
+else
+  found = redis.call('HEXISTS', KEYS[5], ARGV[4])
+end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+return found
+`,
+);
+
+/**
+ * Drops a dead letter.
+ *
+ * KEYS: heartbeats, dead letters, their messages.
+ * ARGV: now, broker id, id.
+ * Result: 1 if it was there.
+ */
+export const BURY: Script = new Script(
+  "drop a dead letter",
+  `
+local found = redis.call('ZREM', KEYS[2], ARGV[3])
+redis.call('HDEL', KEYS[3], ARGV[3])
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+return found
+`,
+);
+
+/**
  * Drops dead letters that are too old.
  *
  * KEYS: dead letters, their messages.

@@ -27,6 +27,7 @@
  */
 import { type BrokerHarness, declareTests, type Rules } from "./broker_harness.ts";
 import { composition } from "./broker_composition.ts";
+import { deadLetters } from "./broker_dead_letters.ts";
 import { delaying } from "./broker_delaying.ts";
 import { hooks } from "./broker_hooks.ts";
 import { payloads } from "./broker_payloads.ts";
@@ -50,6 +51,7 @@ const rules: Rules = {
   ...trouble,
   ...stopping,
   ...composition,
+  ...deadLetters,
 };
 
 /**

@@ -94,6 +94,14 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   EXPIRE: ({ broker }) => broker.maintain(),
   PURGE: ({ broker }) => broker.flush("q"),
   COUNT: ({ broker }) => broker.getQueueMessageCounts("q"),
+  async REVIVE(means) {
+    await settle(means, "nack");
+    for await (const dead of means.broker.deadLetters("q")) assert(await dead.requeue());
+  },
+  async BURY(means) {
+    await settle(means, "nack");
+    for await (const dead of means.broker.deadLetters("q")) assert(await dead.drop());
+  },
 };
 
 for (const [name, act] of Object.entries(ACTS)) {

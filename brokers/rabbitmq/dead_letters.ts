@@ -1,0 +1,146 @@
+import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import type { Message } from "../../core/message.ts";
+import { deadLetterQueueName } from "../../core/queue_names.ts";
+import { type Channel, closeChannel, type Delivered } from "./client.ts";
+import type { Session } from "./session.ts";
+import { explain } from "./trouble.ts";
+
+/**
+ * Reads the dead letters of a queue in their order: as many as are there at the beginning.
+ *
+ * They are fetched without being acknowledged, and so are in nobody else's hands. When the
+ * reading ends, or the connection is lost, those that are left go back to where they were.
+ *
+ * @param session The broker.
+ * @param queueName The queue.
+ * @param pageSize How many are read before the first one of them is given.
+ */
+export async function* readDeadLetters(
+  session: Session,
+  queueName: string,
+  pageSize: number,
+): AsyncGenerator<StoredDeadLetter> {
+  const { connection, topology } = session;
+  const source = deadLetterQueueName(queueName);
+  const purpose = `read the dead letters of "${queueName}"`;
+  const model = await connection.whenUp();
+  await topology.declare(queueName);
+  const reading = new Reading(session, queueName, await open(purpose, model));
+  try {
+    let left = (await reading.ask(purpose, (channel) => channel.checkQueue(source))).messageCount;
+    while (left > 0) {
+      const page: Delivered[] = [];
+      while (page.length < Math.min(pageSize, left)) {
+        const raw = await reading.ask(purpose, (channel) => channel.get(source));
+        if (raw === false) break; // somebody else has the others
+        page.push(raw);
+      }
+      for (const raw of page) yield reading.letter(raw);
+      left = page.length < pageSize ? 0 : left - page.length;
+    }
+  } finally {
+    await reading.end(source);
+  }
+}
+
+async function open(purpose: string, model: { createChannel(): Promise<Channel> }) {
+  try {
+    return await model.createChannel();
+  } catch (error) {
+    throw explain(purpose, error);
+  }
+}
+
+/** A channel on which dead letters are in hand. */
+class Reading {
+  readonly #session: Session;
+  readonly #queueName: string;
+  readonly #channel: Channel;
+  #hasEnded = false;
+  #error: Error | undefined;
+
+  constructor(session: Session, queueName: string, channel: Channel) {
+    this.#session = session;
+    this.#queueName = queueName;
+    this.#channel = channel;
+    channel.on("error", (error) => this.#error = error);
+    channel.on("close", () => this.#hasEnded = true);
+  }
+
+  /** Asks the server something. */
+  async ask<T>(purpose: string, question: (channel: Channel) => Promise<T>): Promise<T> {
+    try {
+      return await question(this.#channel);
+    } catch (error) {
+      throw explain(purpose, this.#error ?? error);
+    }
+  }
+
+  /** Shows a dead letter. */
+  letter(raw: Delivered): StoredDeadLetter {
+    const { content, properties } = raw;
+    return {
+      data: content,
+      diedAt: timeOfDeath(properties.headers),
+      requeue: async (message: Message): Promise<boolean> => {
+        const purpose = "requeue";
+        this.#assertInHand(purpose);
+        const { mover } = this.#session;
+        await mover.publish(message.queueName, message.encode(), properties.priority);
+        this.#acknowledge(purpose, raw);
+        return true;
+      },
+      // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+      drop: async (): Promise<boolean> => {
+        this.#assertInHand("drop");
+        this.#acknowledge("drop", raw);
+        return true;
+      },
+    };
+  }
+
+  /** Gives back what is left. */
+  async end(source: string): Promise<void> {
+    const isOpen = !this.#hasEnded;
+    this.#hasEnded = true;
+    if (!isOpen) return;
+    try {
+      this.#channel.nackAll(true);
+      await this.#channel.checkQueue(source); // answered when they are back
+    } catch {
+      return; // the server gives them back when the channel is gone
+    }
+    await closeChannel(this.#channel);
+  }
+
+  #acknowledge(purpose: string, raw: Delivered): void {
+    this.#assertInHand(purpose);
+    try {
+      this.#channel.ack(raw);
+    } catch (error) {
+      throw explain(`${purpose} a dead letter of "${this.#queueName}"`, error);
+    }
+  }
+
+  #assertInHand(purpose: string): void {
+    if (!this.#hasEnded) return;
+    throw new ConnectionClosed(
+      `Cannot ${purpose} a dead letter of "${this.#queueName}": it is no longer in hand, the ` +
+        "reading has ended or the connection was lost",
+      { cause: this.#error },
+    );
+  }
+}
+
+/**
+ * When a message was refused, in milliseconds: RabbitMQ notes the second.
+ *
+ * Source: scenario `nack` in `tests/vectors/rabbitmq_broker.json`.
+ */
+function timeOfDeath(headers: Readonly<Record<string, unknown>> | undefined): number | undefined {
+  const deaths = headers?.["x-death"];
+  if (!Array.isArray(deaths)) return undefined;
+  const { time } = (deaths[0] ?? {}) as { time?: { value?: unknown } };
+  return typeof time?.value === "number" ? time.value * 1_000 : undefined;
+}

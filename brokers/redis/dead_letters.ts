@@ -1,0 +1,85 @@
+import type { Buffer } from "node:buffer";
+import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import type { Message } from "../../core/message.ts";
+import type { QueueKeys } from "./keys.ts";
+import { toArgument } from "./reply.ts";
+import { BURY, REVIVE } from "./scripts.ts";
+import { runPatiently, type Session } from "./session.ts";
+
+/** The id of a dead letter, and when it died, as Redis writes that. */
+type Entry = readonly [id: string, score: string];
+
+/**
+ * Reads the dead letters of a queue by the time at which they died, those of one
+ * millisecond by their ids.
+ *
+ * It goes on after the last time that it has seen, not at a place in the order: whoever
+ * requeues or drops meanwhile moves that.
+ *
+ * Source: scenarios `nack` in `tests/vectors/redis_broker.json`.
+ *
+ * @param session The broker.
+ * @param queueName The queue.
+ * @param pageSize How many are read at once.
+ */
+export async function* readDeadLetters(
+  session: Session,
+  queueName: string,
+  pageSize: number,
+): AsyncGenerator<StoredDeadLetter> {
+  const { connection, keys } = session;
+  const queueKeys = keys.of(queueName);
+  const { deadLetters, deadMessages } = queueKeys;
+  const [last] = toEntries(await connection.command("zrevrange", deadLetters, 0, 0, "WITHSCORES"));
+  if (last === undefined) return;
+
+  let from = "-inf";
+  /** Those that died at `from`, which come again at the beginning of the next page. */
+  let seen = new Set<string>();
+  while (true) {
+    const range = [deadLetters, from, last[1], "WITHSCORES"] as const;
+    const limit = ["LIMIT", 0, pageSize + seen.size] as const;
+    const entries = toEntries(await connection.command("zrangebyscore", ...range, ...limit))
+      .filter(([id]) => !seen.has(id)).slice(0, pageSize);
+    if (entries.length === 0) return;
+
+    const ids = entries.map(([id]) => id);
+    const texts = await connection.command("hmget", deadMessages, ...ids) as (Buffer | null)[];
+    for (const [i, [id, score]] of entries.entries()) {
+      const data = texts[i];
+      // Without a text somebody has just taken it away.
+      if (data) yield storedDeadLetter(session, queueKeys, id, { data, diedAt: Number(score) });
+    }
+    const next = entries.at(-1)![1];
+    if (next !== from) seen = new Set();
+    from = next;
+    for (const [id, score] of entries) {
+      if (score === from) seen.add(id);
+    }
+  }
+}
+
+function storedDeadLetter(
+  session: Session,
+  { queue, messages, deadLetters, deadMessages }: QueueKeys,
+  id: string,
+  facts: Pick<StoredDeadLetter, "data" | "diedAt">,
+): StoredDeadLetter {
+  return {
+    ...facts,
+    async requeue(message: Message): Promise<boolean> {
+      const keys = [deadLetters, deadMessages, queue, messages];
+      const newId = message.option("redis_message_id") as string | undefined ?? id;
+      const text = toArgument(message.encode());
+      return await runPatiently(session, REVIVE, keys, [id, newId, text]) === 1;
+    },
+    async drop(): Promise<boolean> {
+      return await runPatiently(session, BURY, [deadLetters, deadMessages], [id]) === 1;
+    },
+  };
+}
+
+function toEntries(reply: unknown): Entry[] {
+  const parts = (reply as Buffer[]).map(String);
+  return Array.from({ length: parts.length / 2 }, (_, i) => [parts[2 * i]!, parts[2 * i + 1]!]);
+}

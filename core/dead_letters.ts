@@ -1,0 +1,161 @@
+import type { Encoded } from "./encoder.ts";
+import type { DecodeError } from "./errors.ts";
+import type { Message } from "./message.ts";
+import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
+
+/** Options of `Broker.deadLetters`. */
+export interface DeadLetterOptions {
+  /**
+   * How many dead letters are read from the server at once, and so are in memory.
+   *
+   * @default {100}
+   */
+  pageSize?: number;
+}
+
+/** A dead letter as a broker keeps it: what brokers give, for {@linkcode DeadLetter} to show. */
+export interface StoredDeadLetter {
+  /** The message as it is stored. */
+  readonly data: Encoded;
+  /** Milliseconds since the epoch at which it died, if the broker knows. */
+  readonly diedAt: number | undefined;
+
+  /**
+   * Puts a message on its queue, and takes the dead letter away: in one step, or in this order.
+   *
+   * @param message What to store in its place.
+   * @returns Whether the dead letter was still there; if not, nothing is done.
+   */
+  requeue(message: Message): Promise<boolean>;
+
+  /**
+   * Takes it away for good.
+   *
+   * @returns Whether it was still there.
+   */
+  drop(): Promise<boolean>;
+}
+
+/**
+ * A message that was given up: it failed for good, was too old, was for no known actor, or
+ * is no message at all. It stays until somebody requeues or drops it, or it gets too old.
+ */
+export class DeadLetter {
+  /** The queue that it belongs to. */
+  readonly queueName: string;
+  /** The message; an `UndecodableMessage` where the data is none. */
+  readonly message: Message;
+  /** Milliseconds since the epoch at which it died, if the broker knows. */
+  readonly diedAt: number | undefined;
+  readonly #stored: StoredDeadLetter;
+  readonly #requeue: (stored: StoredDeadLetter, message: Message) => Promise<boolean>;
+  #isSettled = false;
+
+  /**
+   * Shows a dead letter.
+   *
+   * @param queueName The queue that it belongs to.
+   * @param stored What the broker keeps.
+   * @param requeue Stores a message in its place, with all hooks.
+   */
+  constructor(
+    queueName: string,
+    stored: StoredDeadLetter,
+    requeue: (stored: StoredDeadLetter, message: Message) => Promise<boolean>,
+  ) {
+    this.queueName = queueName;
+    this.diedAt = stored.diedAt;
+    this.message = decodeFromQueue(queueName, stored.data);
+    this.#stored = stored;
+    this.#requeue = requeue;
+  }
+
+  /** The data, untouched. */
+  get data(): Encoded {
+    return this.#stored.data;
+  }
+
+  /** Why the data is no message, if so. */
+  get decodeError(): DecodeError | undefined {
+    return this.message instanceof UndecodableMessage ? this.message.error : undefined;
+  }
+
+  /** How many attempts had failed when it was last sent, and it is not the first one. */
+  get retries(): number {
+    const retries = this.message.option("retries");
+    return typeof retries === "number" ? retries : 0;
+  }
+
+  /** What it failed with, for people to read; `undefined` if it did not fail, or in Python. */
+  get traceback(): string | undefined {
+    const traceback = this.message.option("traceback");
+    return typeof traceback === "string" ? traceback : undefined;
+  }
+
+  /**
+   * Puts the message on its queue again, to start afresh: as sent now, with its arguments as
+   * they were, without its retries and traceback. Its id stays. Data that is no message
+   * goes back as it is. The dead letter goes only when the message is stored.
+   *
+   * @returns Whether it did; `false` if the dead letter is gone, for example because
+   *   somebody else was faster.
+   * @throws {BrokerConnectionError} If the server cannot be reached; the dead letter stays.
+   * @throws {MiddlewareError} If a middleware refuses the message; the dead letter stays.
+   */
+  async requeue(): Promise<boolean> {
+    return await this.#settleOnce(() => this.#requeue(this.#stored, this.message));
+  }
+
+  /**
+   * Drops it for good.
+   *
+   * @returns Whether it did; `false` if it is gone.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async drop(): Promise<boolean> {
+    return await this.#settleOnce(() => this.#stored.drop());
+  }
+
+  async #settleOnce(settle: () => Promise<boolean>): Promise<boolean> {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    try {
+      return await settle();
+    } catch (error) {
+      this.#isSettled = false;
+      throw error;
+    }
+  }
+}
+
+/** What a message that failed before is to be without, to start afresh. */
+const AFRESH = {
+  eta: undefined,
+  requeueTimestamp: undefined,
+  retries: undefined,
+  traceback: undefined,
+} as const;
+
+/**
+ * The message that takes the place of a dead letter.
+ *
+ * @param queueName The queue, not that of delayed messages.
+ * @param message The dead letter.
+ * @param now When it is sent again: age counts from there, or one that was too old would be so
+ *   again.
+ * @returns What to store.
+ */
+export function reborn(queueName: string, message: Message, now: number): Message {
+  if (message instanceof UndecodableMessage) {
+    return new UndecodableMessage(queueName, message.error);
+  }
+  return message.copy({ queueName, messageTimestamp: now, options: AFRESH });
+}
+
+/** @throws {RangeError} If the size of a page makes no sense. */
+export function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
+  if (Number.isSafeInteger(pageSize) && pageSize > 0) return pageSize;
+  throw new RangeError(
+    `Cannot read ${pageSize} dead letters at once: it must be a whole number above 0`,
+  );
+}

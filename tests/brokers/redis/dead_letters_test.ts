@@ -1,0 +1,132 @@
+import { assertEquals } from "@std/assert";
+import { type DeadLetter, Message, type RedisBroker } from "@dq/dramatiq";
+import { receiveCount, textOf } from "../../conformance/broker_messages.ts";
+import { startProxy } from "../../support/servers/proxy.ts";
+import type { MessageVectors } from "../../support/vectors.ts";
+import messages from "../../vectors/messages.json" with { type: "json" };
+import { Monitor } from "./monitor.ts";
+import { eventually, Stage, startForFile } from "./stage.ts";
+
+const { test, server } = await startForFile();
+const { cases } = messages as unknown as MessageVectors;
+
+/** Puts dead letters where Python puts them: all at one time, unless told otherwise. */
+async function putDead(
+  stage: Stage,
+  texts: readonly string[],
+  diedAt: (i: number) => number = () => 1_700_000_000_000,
+): Promise<void> {
+  const letters = texts.map((text, i) => ({ id: `id-${String(i).padStart(6, "0")}`, text, i }));
+  await stage.command(
+    "ZADD",
+    stage.key("q.XQ"),
+    ...letters.flatMap(({ id, i }) => [diedAt(i), id]),
+  );
+  await stage.command(
+    "HSET",
+    stage.key("q.XQ.msgs"),
+    ...letters.flatMap(({ id, text }) => [id, text]),
+  );
+}
+
+function textsOf(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => {
+    return new Message({ queueName: "q", actorName: "work", args: [i] }).encode() as string;
+  });
+}
+
+/** The arguments of a message as they are spelled. */
+function argsIn(text: string): string {
+  return /"args":(.*),"options"/.exec(text)![1]!;
+}
+
+async function requeueAll(broker: RedisBroker, pageSize = 100): Promise<number> {
+  let count = 0;
+  for await (const dead of broker.deadLetters("q", { pageSize })) {
+    if (await dead.requeue()) count += 1;
+  }
+  return count;
+}
+
+test("RedisBroker.deadLetters reads what Python left, and requeue keeps its arguments", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  const vectors = cases.filter(({ label }) => ["floats", "kwargs", "retried"].includes(label));
+  await putDead(stage, vectors.map(({ utf8 }) => utf8), (i) => 1_700_000_000_000 + i);
+  const read: DeadLetter[] = [];
+  for await (const dead of broker.deadLetters("q")) read.push(dead);
+  assertEquals(read.map(({ diedAt }) => diedAt), [0, 1, 2].map((i) => 1_700_000_000_000 + i));
+  assertEquals(read.map(({ message }) => message.encode()), vectors.map(({ utf8 }) => utf8));
+  assertEquals(read.map(({ retries }) => retries), [0, 0, 2]);
+
+  assertEquals(await requeueAll(broker), 3);
+  await using consumer = broker.consume("q", { prefetch: 3 });
+  const back = await receiveCount(consumer, 3);
+  assertEquals(
+    back.map(({ message }) => argsIn(textOf(message.encode()))),
+    vectors.map(({ utf8 }) => argsIn(utf8)),
+  );
+  assertEquals(back.map(({ queueName }) => queueName), ["q", "q", "q"]);
+  assertEquals(await stage.command("EXISTS", stage.key("q.XQ"), stage.key("q.XQ.msgs")), 0);
+});
+
+test("RedisBroker.deadLetters gives those of one millisecond once each, however small the pages", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  await putDead(stage, textsOf(500), (i) => 1_700_000_000_000 + Math.floor(i / 200));
+  const seen = new Set<unknown>();
+  let count = 0;
+  for await (const dead of broker.deadLetters("q", { pageSize: 7 })) {
+    count += 1;
+    seen.add(dead.message.args[0]);
+    if (count % 2 === 0) await dead.requeue();
+    if (count % 5 === 0) await dead.drop();
+  }
+  assertEquals([count, seen.size], [500, 500]);
+  assertEquals((await stage.ids("q")).length, 250);
+  assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 200);
+  assertEquals(await stage.command("HLEN", stage.key("q.XQ.msgs")), 200);
+});
+
+test("DeadLetter.requeue puts a message on its Redis queue once, whoever else does so", async () => {
+  await using stage = new Stage(server);
+  await putDead(stage, textsOf(100));
+  const counts = await Promise.all([3, 10, 100].map((size) => requeueAll(stage.open(), size)));
+  assertEquals(counts.reduce((sum, count) => sum + count), 100);
+  const args = await stage.firstArgs("q");
+  assertEquals([args.length, new Set(args).size], [100, 100]);
+});
+
+test("RedisBroker.deadLetters asks for a page at a time", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  await putDead(stage, textsOf(50), (i) => 1_700_000_000_000 + i);
+  await using monitor = await Monitor.open(server);
+  assertEquals(await requeueAll(broker, 10), 50);
+  const sizes = (await monitor.take()).filter(([name]) => name!.toLowerCase() === "hmget")
+    .map((command) => command.length - 2);
+  assertEquals(Math.max(...sizes), 10);
+});
+
+test("DeadLetter.requeue puts a message on its queue once when the answer was cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}` });
+  await putDead(stage, textsOf(2));
+  for await (const dead of broker.deadLetters("q")) {
+    const before = proxy.bytesToTarget;
+    server.pause();
+    const requeueing = dead.requeue();
+    await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));
+    proxy.freeze();
+    server.continue();
+    await eventually("requeue", async () => (await stage.ids("q")).length === 1);
+    await proxy.cut();
+    proxy.thaw();
+    assertEquals(await requeueing, true);
+    break;
+  }
+  assertEquals((await stage.ids("q")).length, 1);
+  assertEquals(await stage.command("HLEN", stage.key("q.msgs")), 1);
+  assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 1);
+});

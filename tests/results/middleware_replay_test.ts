@@ -2,10 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   actor,
   type ActorOptions,
-  Broker,
+  type Broker,
   type Encoded,
   group,
-  Message,
+  type Message,
   type MessageProxy,
   type Middleware,
   pipeline,

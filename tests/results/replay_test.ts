@@ -6,7 +6,7 @@ import {
   JSONEncoder,
   PickleEncoder,
   RedisResultBackend,
-  ResultBackend,
+  type ResultBackend,
   type ResultBackendOptions,
   ResultError,
   ResultFailure,

@@ -72,7 +72,8 @@ export class RedisConnection {
 
   /** Whether it is up: commands are answered now. */
   get isUp(): boolean {
-    return this.#upSince !== Infinity;
+    // The client tells of a loss a moment after what was under way has failed with it.
+    return this.#upSince !== Infinity && this.#client!.status === "ready";
   }
 
   /** Whether it was closed for good. */

@@ -164,9 +164,13 @@ export type { Settlement, SettlementOwner } from "./worker/settlement.ts";
 export type { Outcome } from "./worker/job.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
+export { ProcessExecutor, type ProcessExecutorOptions } from "./worker/executors/process.ts";
+export { RealmExecutor, type RealmOptions } from "./worker/executors/realm_executor.ts";
+export { ThreadExecutor, type ThreadExecutorOptions } from "./worker/executors/thread.ts";
 
 // Errors and interrupts
 export {
+  ActorCrashed,
   ActorNotFound,
   BarrierNotFound,
   BrokerConnectionError,

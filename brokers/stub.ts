@@ -51,6 +51,8 @@ export interface StubJoinOptions extends JoinOptions {
  * ```
  */
 export class StubBroker extends Broker {
+  /** What it keeps is gone with its realm. */
+  override readonly isInMemory: boolean = true;
   readonly #stored: Map<string, StubQueue> = new Map();
   readonly #consumers: Set<StubConsumer> = new Set();
   readonly #deadLetters: Set<MessageProxy> = new Set();

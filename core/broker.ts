@@ -37,6 +37,8 @@ const NO_DELAY: EnqueueOptions = Object.freeze({});
 export abstract class Broker implements AsyncDisposable {
   /** The time that delays, limits and backoffs go by. */
   readonly clock: Clock;
+  /** Whether what it keeps is seen by this realm alone: no other process, no thread. */
+  readonly isInMemory: boolean = false;
   readonly #actors: Map<string, Actor> = new Map();
   readonly #queues: Set<string> = new Set();
   readonly #actorOptions: Set<string> = new Set();

@@ -148,6 +148,17 @@ export class Retry extends DramatiqError {
   }
 }
 
+/**
+ * The actor brought down the thread or process that it ran in: it called
+ * `process.exit()`, left an error that nobody caught, ran out of memory. The message is
+ * retried by the usual rules.
+ */
+export class ActorCrashed extends DramatiqError {
+  static {
+    this.prototype.name = "ActorCrashed";
+  }
+}
+
 /** Root of the errors about results. */
 export class ResultError extends DramatiqError {
   static {

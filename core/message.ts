@@ -120,6 +120,11 @@ export class Message<R = unknown, I = unknown> {
     return message;
   }
 
+  /** @internal The data that it was decoded from, as long as it says the same. */
+  get encoded(): Encoded | undefined {
+    return this.#encoded;
+  }
+
   /** The options by their names here, frozen. */
   get options(): MessageOptions {
     this.#options ??= fromWireOptions(this.#wireOptions);

@@ -31,9 +31,9 @@ export class MessageProxy {
    * is what the dead letters keep.
    */
   message: Message;
-  /**
-   * Milliseconds since the epoch at which the actor has to be done. Set by `TimeLimit`.
-   */
+  /** Milliseconds that the actor may run. Set by `TimeLimit`. */
+  timeLimit: number = Infinity;
+  /** Milliseconds since the epoch at which it has to be done. Set by `TimeLimit`. */
   deadline: number = Infinity;
   /** @internal Its place among the messages whose actors run; -1 when it has none. */
   place = -1;
@@ -165,6 +165,18 @@ export class MessageProxy {
       this.#controller?.abort(reason);
     }
     this.#onInterrupt?.interrupted(reason, options.grace ?? Infinity);
+  }
+
+  /**
+   * Forgets that it was to stop, and gives it its time once more: executors do so with
+   * messages that did not get to run, or lost where they ran to another one.
+   *
+   * @param now Milliseconds since the epoch.
+   */
+  renew(now: number): void {
+    this.#interrupt = undefined;
+    this.#controller = undefined;
+    this.deadline = now + this.timeLimit;
   }
 
   /** Who stops the actor when it is interrupted, while it runs. */

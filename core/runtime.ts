@@ -23,6 +23,9 @@ interface NodeProcess {
     name: "node:module",
   ): { createRequire(path: string): { resolve(name: string): string } };
   getBuiltinModule(name: "node:url"): { pathToFileURL(path: string): URL };
+  on(event: string, listener: (...args: never[]) => void): void;
+  exit(code: number): never;
+  send?(message: unknown): void;
 }
 
 const globals = globalThis as unknown as {
@@ -30,6 +33,7 @@ const globals = globalThis as unknown as {
   Bun?: unknown;
   process?: NodeProcess;
   setImmediate?: (callback: () => void) => unknown;
+  addEventListener?: (event: string, listener: () => void) => void;
 };
 
 /** The runtime that this code runs on. */
@@ -195,4 +199,61 @@ export function isMain(meta: ImportMeta): boolean {
   const { argv, getBuiltinModule } = globals.process!;
   const start = argv[1];
   return start !== undefined && getBuiltinModule("node:url").pathToFileURL(start).href === url;
+/**
+ * Whether a thread ends that is told to while it computes. On Deno (2.9) it goes on for
+ * ever, and keeps a core busy until the process ends; `tests/worker/executors/` checks that.
+ */
+export const canEndBusyThreads: boolean = runtime !== "deno";
+
+/**
+ * Listens for the end of this thread or process by its own hand. The listener still runs
+ * in the asynchronous context of whoever called `process.exit()` or `Deno.exit()`.
+ *
+ * @param listener What to call, once.
+ */
+export function onExit(listener: (how: string) => void): void {
+  let isOver = false;
+  const end = (how: string) => {
+    if (!isOver) listener(how);
+    isOver = true;
+  };
+  globals.process?.on("exit", (code: number) => end(`it called process.exit(${code})`));
+  // `Deno.exit()` does not concern the process of Node.
+  if (runtime === "deno") globals.addEventListener?.("unload", () => end("it called Deno.exit()"));
+}
+
+/**
+ * Catches what nobody else does: errors in timers and listeners, promises that reject
+ * unheard. Mostly the listener runs in the asynchronous context where they came from; errors
+ * in timers on Deno, and rejections on Bun, come without one.
+ *
+ * @param listener What to call with each error.
+ */
+export function onUncaught(listener: (error: unknown) => void): void {
+  globals.process?.on("uncaughtException", listener);
+  globals.process?.on("unhandledRejection", listener);
+}
+
+/** The process that forked this one. */
+export interface ParentProcess {
+  /** Sends it a message. */
+  post(message: unknown): void;
+  /** Listens to it. */
+  onMessage(listener: (message: unknown) => void): void;
+}
+
+/**
+ * Makes this process one that serves its parent: it ends with the parent, and only then;
+ * signals to the whole group, as Ctrl-C sends them, are the business of the parent.
+ *
+ * @returns The parent.
+ */
+export function serveParentProcess(): ParentProcess {
+  const process = globals.process!;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
+  process.on("disconnect", () => process.exit(1));
+  return {
+    post: (message) => process.send!(message),
+    onMessage: (listener) => process.on("message", listener as () => void),
+  };
 }

@@ -32,8 +32,8 @@ export interface TimeLimitOptions {
  * `TimeLimitExceeded`, after the grace they are given up. Either way the message
  * fails with that error and is retried by the usual rules.
  *
- * On the event loop (`executor: inline`) what is given up cannot be killed: it is
- * left to itself and logged.
+ * In a thread or process what is given up is killed, and what ran beside it runs again.
+ * On the event loop (`executor: inline`) it cannot be: it is left to itself and logged.
  *
  * One timer serves all messages that run. It is set for the nearest deadline, and
  * left alone when that message ends in time: when it fires it looks at what is
@@ -83,6 +83,7 @@ export class TimeLimit implements Middleware {
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
     const timeLimit = numberOption(broker, message, "timeLimit", this.timeLimit);
     if (timeLimit === Infinity) return;
+    message.timeLimit = timeLimit;
     message.deadline = broker.clock.now() + timeLimit;
     if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);
   }
@@ -107,8 +108,10 @@ export class TimeLimit implements Middleware {
     let nearest = Infinity;
     for (const worker of this.#workers) {
       for (const message of worker.running) {
-        if (message.deadline > now) nearest = Math.min(nearest, message.deadline);
-        else this.#stop(message);
+        if (message.deadline <= now) this.#stop(message);
+        // One that was stopped may begin anew in another realm, with all of its time again.
+        const { deadline, timeLimit } = message;
+        nearest = Math.min(nearest, deadline === Infinity ? now + timeLimit : deadline);
       }
     }
     this.#setTimer(broker, nearest);

@@ -70,6 +70,11 @@ export class Job implements Run, RosterItem {
     this.settlement = settlement;
   }
 
+  /** Whether it was delivered to somebody else meanwhile. */
+  get isStale(): boolean {
+    return this.settlement.isStale;
+  }
+
   /** Runs the hooks, then the actor. */
   start(): void {
     const { broker } = this.#employer;

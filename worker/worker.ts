@@ -10,6 +10,7 @@ import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
 import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
+import { isInsideRealm } from "./executors/realm_modules.ts";
 import { type Employer, Job, type Outcome } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
 import { StopDeadline } from "./stop_deadline.ts";
@@ -114,6 +115,14 @@ export class Worker implements AsyncDisposable {
     };
   }
 
+  /**
+   * Resolves, with the reason, when this process should be replaced: see `ThreadExecutor`.
+   * The worker goes on working until it is stopped. Pending until then, mostly for ever.
+   */
+  get retired(): Promise<string> {
+    return this.executor.retired ?? new Promise(() => {});
+  }
+
   /** The messages whose actors, or hooks, are running. */
   get running(): MessageProxy[] {
     return Array.from(this.#running, (job) => job.message);
@@ -134,6 +143,12 @@ export class Worker implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#state !== "new") {
       throw new TypeError("Cannot start a worker that was started or stopped before: make another");
+    }
+    if (isInsideRealm()) {
+      throw new TypeError(
+        "Cannot start a worker in a thread or process of another: start it in a module that " +
+          "declares no actors",
+      );
     }
     this.#state = "starting";
     this.#started = this.#start();

@@ -1,19 +1,28 @@
 import { readEnvironmentNumber } from "../core/runtime.ts";
 import type { Executor } from "./executors/executor.ts";
 import { InlineExecutor } from "./executors/inline.ts";
+import { ProcessExecutor } from "./executors/process.ts";
+import { ThreadExecutor } from "./executors/thread.ts";
 
 /** Options for `Worker`. */
 export interface WorkerOptions {
   /** Works on these queues only. @default {undefined} All queues of the broker. */
   queues?: Iterable<string>;
-  /** How many messages run at once. @default {8} */
+  /** How many messages run at once: of `thread` and `process`, in each of them. @default {8} */
   concurrency?: number;
-  /** dramatiq's name for `concurrency`. */
+  /**
+   * How many threads or processes there are, one a core unless it is set. With `inline` there
+   * are none, and it is dramatiq's name for `concurrency`.
+   */
   threads?: number;
   /** Milliseconds that `stop` waits for what is running. @default {600_000} */
   timeout?: number;
   /** What runs the actors. @default {"inline"} The event loop of this worker. */
-  executor?: "inline" | Executor;
+  executor?: "inline" | "thread" | "process" | Executor;
+  /** What each thread or process imports, see `RealmOptions`. */
+  modules?: readonly string[];
+  /** Where their broker is, see `RealmOptions`. */
+  brokerExport?: string;
 }
 
 /** What the options amount to. */
@@ -30,8 +39,7 @@ export interface WorkerSettings {
  * @throws {RangeError} If one is out of range.
  */
 export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
-  const { queues, concurrency = options.threads ?? 8, timeout = 600_000 } = options;
-  const { executor = "inline" } = options;
+  const { queues, timeout = 600_000 } = options;
   if (!(timeout >= 0)) {
     throw new RangeError(`Cannot wait ${timeout} ms for actors: it must be 0 or more`);
   }
@@ -40,14 +48,29 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   if (queues !== undefined && !isList) {
     throw new TypeError(`Cannot work on ${JSON.stringify(queues)}: queues must be a list of names`);
   }
-  if (executor !== "inline" && typeof executor.run !== "function") {
-    throw new TypeError(`Cannot run actors on ${String(executor)}: it is no executor`);
-  }
   return {
     queues: queues && new Set(queues),
     timeout,
-    executor: executor === "inline" ? new InlineExecutor({ concurrency }) : executor,
+    executor: makeExecutor(options),
   };
+}
+
+function makeExecutor(options: WorkerOptions): Executor {
+  const { executor = "inline", threads, modules = [], brokerExport } = options;
+  if (executor === "inline") {
+    const { concurrency = threads ?? 8 } = options;
+    return new InlineExecutor({ concurrency });
+  }
+  const { concurrency = 8 } = options;
+  const realm = { modules, concurrency, ...(brokerExport !== undefined && { brokerExport }) };
+  if (executor === "thread") {
+    return new ThreadExecutor({ ...realm, ...(threads !== undefined && { threads }) });
+  }
+  if (executor === "process") {
+    return new ProcessExecutor({ ...realm, ...(threads !== undefined && { processes: threads }) });
+  }
+  if (typeof executor?.run === "function") return executor;
+  throw new TypeError(`Cannot run actors on ${String(executor)}: it is no executor`);
 }
 
 /** What a worker reads from the environment when it starts. */

@@ -214,6 +214,6 @@ test("Worker refuses queues that are no list, and an executor that is none", () 
     const bad = { queues: queues as unknown as string[] };
     assertThrows(() => new Worker(broker, bad), TypeError, "queues must be a list of names");
   }
-  const executor = "thread" as "inline";
-  assertThrows(() => new Worker(broker, { executor }), TypeError, "on thread: it is no executor");
+  const executor = "fiber" as "inline";
+  assertThrows(() => new Worker(broker, { executor }), TypeError, "on fiber: it is no executor");
 });

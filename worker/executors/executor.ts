@@ -14,6 +14,8 @@ export interface Run {
   readonly message: MessageProxy;
   /** Its actor. */
   readonly actor: Actor;
+  /** Whether its message was delivered to somebody else meanwhile: it need not run again. */
+  readonly isStale?: boolean;
   /** The actor returned. */
   succeed(result: unknown): void;
   /**
@@ -27,6 +29,9 @@ export interface Run {
 export interface Executor {
   /** How many messages it runs at once, at most. */
   readonly concurrency: number;
+
+  /** Resolves, with the reason, when the process should be replaced. */
+  readonly retired?: Promise<string>;
 
   /** Makes ready, and tells the middleware of each realm it has. */
   start(broker: Broker): void | Promise<void>;

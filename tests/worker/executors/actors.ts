@@ -1,0 +1,185 @@
+import { appendFileSync } from "node:fs";
+import process from "node:process";
+import {
+  actor,
+  type Broker,
+  currentMessage,
+  currentSignal,
+  Retry,
+  SkipMessage,
+  StubBroker,
+} from "@dq/dramatiq";
+import { nextTurn } from "../../../core/runtime.ts";
+
+/** An error that this realm and that of the test both know by its name. */
+export class Expected extends Error {
+  /** What was expected. */
+  readonly code: number = 42;
+}
+
+/** An error that the test learns of with `errorClasses`, and one below it that it does not know. */
+export class Fatal extends Error {}
+/** Below `Fatal`. */
+export class Deadly extends Fatal {
+  override name = "deadly error";
+}
+
+/** Writes a line where the test reads it, whatever becomes of this realm. */
+function mark(journal: string, line: string): void {
+  appendFileSync(journal, `${line}\n`);
+}
+
+const never = new Promise<never>(() => {});
+const aborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+  });
+
+/** What `values` returns, by index. */
+export const VALUES: readonly unknown[] = [
+  undefined,
+  null,
+  true,
+  0,
+  -1.5,
+  2 ** 53 - 1,
+  "",
+  "é\u{1F600}\ud800\u0000",
+  [],
+  [[1, [2]], null],
+  {},
+  { a: { b: [1, "x", null, true] }, "10": 1, "9": 2, "__x": "y" },
+];
+
+/** What `failing` throws, by name. */
+export const FAILURES: Readonly<Record<string, () => unknown>> = {
+  plain: () => new TypeError("no such thing", { cause: new RangeError("too far") }),
+  fields: () => Object.assign(new Error("refused"), { code: 402, left: [1, 2], no: () => {} }),
+  expected: () => new Expected("as expected"),
+  deadly: () => new Deadly("the end"),
+  aggregate: () => new AggregateError([new Error("a"), "b"], "both"),
+  abort: () => new DOMException("gone", "AbortError"),
+  text: () => "just text",
+  nothing: () => undefined,
+  object: () => ({ reason: "an object" }),
+  retry: () => new Retry("later", { delay: 5 }),
+  skip: () => new SkipMessage("not today"),
+};
+
+/** Ways in which an actor brings its realm down, or does not stop. */
+export const ENDS: Readonly<Record<string, () => unknown>> = {
+  exit: () => process.exit(3),
+  exitLater: () =>
+    nextTurn().then(() => {
+      setTimeout(() => process.exit(0), 1);
+      return never;
+    }),
+  denoExit: () => (globalThis as unknown as { Deno: { exit(): void } }).Deno.exit(),
+  throwLater: () => {
+    setTimeout(() => {
+      throw new Error("thrown in a timer");
+    }, 1);
+    return never;
+  },
+  rejectLater: () => {
+    Promise.reject(new Error("rejected unheard"));
+    return never;
+  },
+  kill: () => process.kill(process.pid, "SIGKILL"),
+  abort: () => process.abort(),
+  eat: () => {
+    const eaten: unknown[] = [];
+    while (true) eaten.push(new Array(10_000).fill(eaten.length));
+  },
+  spin: () => {
+    while (true);
+  },
+  spinLater: async () => {
+    await nextTurn();
+    while (true);
+  },
+  wait: () => never,
+  ignore: () => aborted(currentSignal()).then(() => never),
+};
+
+/** Declares the actors of these tests. */
+export function declareActors(broker: Broker): Broker {
+  const options = { broker, maxRetries: 0 };
+  const declare = (name: string, fn: (...args: never[]) => unknown, more: object = {}) =>
+    actor(fn as (...args: unknown[]) => unknown, { ...options, ...more, actorName: name });
+
+  declare("echo", (...args: unknown[]) => args);
+  declare("values", (index: number) => VALUES[index]);
+  declare("valuesLater", async (index: number) => await nextTurn().then(() => VALUES[index]));
+  declare("unfit", () => ({ fine: 1, wrong: new Map([[1, 2]]) }));
+  declare("unfitFunction", () => () => {});
+  declare("failing", (name: string) => {
+    throw FAILURES[name]!();
+  }, { throws: Expected });
+  declare("failingLater", (name: string) => Promise.reject(FAILURES[name]!()), {
+    throws: [Expected],
+    maxRetries: 1,
+  });
+  declare("who", async () => {
+    const before = currentMessage();
+    await nextTurn();
+    const after = currentMessage();
+    return [before === after, after?.messageId, after?.options, after?.queueName, after?.args];
+  });
+  declare("raw", () => currentMessage()!.copy().encode());
+  declare("polite", async (journal: string) => {
+    const signal = currentSignal();
+    mark(journal, "begun");
+    await aborted(signal);
+    return (signal.reason as Error).name;
+  }, { timeLimit: 50, notifyShutdown: true });
+  declare("untilAborted", async (journal: string) => {
+    mark(journal, "begun");
+    await aborted(currentSignal());
+    currentSignal().throwIfAborted();
+  }, { timeLimit: 50 });
+  declare("patient", async (journal: string) => {
+    mark(journal, "begun");
+    await aborted(currentSignal());
+    return (currentSignal().reason as Error).name;
+  }, { notifyShutdown: true });
+  declare("endless", (journal: string) => {
+    mark(journal, "begun");
+    return never;
+  });
+  declare("noted", async (journal: string, id: string) => {
+    mark(journal, id);
+    await nextTurn();
+    return id;
+  });
+  declare("send", async () => void await broker.getActor("echo").send("sent from an actor"));
+  declare("ending", (journal: string, id: string, how: string) => {
+    mark(journal, id);
+    return ENDS[how]!();
+  });
+  declare("bystander", async (journal: string, id: string, ms: number) => {
+    mark(journal, id);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    mark(journal, `${id} done`);
+    return id;
+  });
+  return broker;
+}
+
+/** The broker of a realm. Its middleware writes down what it sees if a variable says where. */
+export const broker: Broker = declareActors(
+  new StubBroker(),
+);
+
+const journal = process.env["EXECUTOR_JOURNAL"];
+if (journal !== undefined) {
+  broker.addMiddleware({
+    afterWorkerThreadBoot: () => mark(journal, "boot"),
+    beforeWorkerThreadShutdown: () => mark(journal, "shutdown"),
+    async wrapActor(message, next) {
+      const result = await next();
+      return message.actorName === "who" ? ["wrapped", result] : result;
+    },
+  });
+}

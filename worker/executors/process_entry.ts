@@ -1,0 +1,16 @@
+/**
+ * What a process of the `ProcessExecutor` runs. Its first message has the settings.
+ *
+ * @module
+ */
+import { serveParentProcess } from "../../core/runtime.ts";
+import type { RealmSettings, ToRealm } from "./realm_protocol.ts";
+import { RealmServer } from "./realm_server.ts";
+
+const parent = serveParentProcess();
+let server: RealmServer | undefined;
+parent.onMessage((message) => {
+  if (server !== undefined) return server.receive(message as ToRealm);
+  server = new RealmServer(parent.post, (message as { settings: RealmSettings }).settings);
+  server.boot();
+});

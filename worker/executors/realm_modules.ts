@@ -1,0 +1,65 @@
+import { isAbsolute } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Broker } from "../../core/broker.ts";
+import { DramatiqError } from "../../core/errors.ts";
+import { getBroker } from "../../core/global_broker.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import type { RealmSettings } from "./realm_protocol.ts";
+
+let isRealm = false;
+
+/** Whether this is a thread or process of an executor: no place for a worker of its own. */
+export function isInsideRealm(): boolean {
+  return isRealm;
+}
+
+/** Says that it is. */
+export function enterRealm(): void {
+  isRealm = true;
+}
+
+/**
+ * Makes a module name that means the same in every realm.
+ *
+ * @param module An absolute path, a URL, or the name of a package.
+ * @returns What can be imported.
+ * @throws {TypeError} If it is none of these.
+ */
+export function toSpecifier(module: unknown): string {
+  if (typeof module === "string" && isAbsolute(module)) return pathToFileURL(module).href;
+  if (typeof module === "string" && module !== "" && !/^\.{1,2}[/\\]/.test(module)) return module;
+  throw new TypeError(
+    `Cannot import ${JSON.stringify(module)} in another realm: it must be a URL ` +
+      `(new URL("./actors.ts", import.meta.url).href) or an absolute path`,
+  );
+}
+
+/**
+ * Imports the modules of the user.
+ *
+ * @param settings Which, and where the broker is.
+ * @returns The broker that their actors are declared on.
+ * @throws {DramatiqError} If one does not import, or the broker is not there.
+ */
+export async function importBroker({ modules, brokerExport }: RealmSettings): Promise<Broker> {
+  const namespaces: Record<string, unknown>[] = [];
+  for (const module of modules) {
+    try {
+      namespaces.push(await import(module));
+    } catch (error) {
+      throw new DramatiqError(`Cannot import ${module}: ${errorMessage(error)}`, { cause: error });
+    }
+  }
+  if (brokerExport === undefined) return getBroker();
+  let found = brokerExport.split(".").reduce<unknown>(
+    (value, name) => (value as Record<string, unknown> | null | undefined)?.[name],
+    namespaces[0],
+  );
+  if (typeof found === "function") found = await found() ?? getBroker();
+  if (found instanceof Broker) return found;
+  throw new DramatiqError(
+    `Cannot use ${brokerExport} of ${modules[0]}: it is ${
+      found === undefined ? "not exported" : "no broker"
+    }`,
+  );
+}

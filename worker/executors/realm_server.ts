@@ -1,0 +1,248 @@
+import { currentMessage } from "../../core/context.ts";
+import type { Broker } from "../../core/broker.ts";
+import { type Encoded, getEncoder } from "../../core/encoder.ts";
+import { ActorNotFound, MiddlewareError } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
+import type { Interrupt } from "../../core/interrupt.ts";
+import { Message } from "../../core/message.ts";
+import type { MessageDict } from "../../core/message_dict.ts";
+import { MessageProxy } from "../../core/message_proxy.ts";
+import { nextTurn, onExit, onUncaught } from "../../core/runtime.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import type { Actor } from "../../core/actor.ts";
+import type { Run } from "./executor.ts";
+import { InlineExecutor } from "./inline.ts";
+import { sendLogTo } from "./realm_log.ts";
+import { enterRealm, importBroker } from "./realm_modules.ts";
+import {
+  Ending,
+  type FromRealm,
+  type RealmSettings,
+  type SlotBoard,
+  type ToRealm,
+} from "./realm_protocol.ts";
+import { fromWire, toWire } from "./thrown_on_wire.ts";
+
+/** Milliseconds of work after which endings are told, and interrupts heard. */
+const LONGEST_TURN = 5;
+
+/**
+ * Runs actors in a realm of its own, for a worker in another one.
+ *
+ * boot (modules, broker, `afterWorkerThreadBoot`) ─▶ ready ─▶ runs … ─▶ stop
+ *    └─▶ refused                                       └─▶ crashed
+ *
+ * Runs come in batches and begin in order. Their endings go back together: those of one
+ * turn of the event loop, or all there are when nothing runs any more.
+ */
+export class RealmServer {
+  readonly #post: (message: FromRealm) => void;
+  readonly #settings: RealmSettings;
+  readonly #board: SlotBoard | undefined;
+  readonly #executor: InlineExecutor;
+  #broker: Broker | undefined;
+  /** Slot, message, slot, message. */
+  readonly #queue: Fifo<number | Encoded | MessageDict> = new Fifo();
+  /** Slots that were interrupted before they began; or had ended, which does no harm. */
+  readonly #unwanted: Set<number> = new Set();
+  /** What runs, by slot. */
+  readonly #runs: (RealmRun | undefined)[] = [];
+  #running = 0;
+  #isStarting = false;
+  #ended: unknown[] = [];
+  #willFlush = false;
+  #turnStarted = 0;
+  #isOver = false;
+
+  /**
+   * Stores what it is given; `boot` begins.
+   *
+   * @param post Sends a message to the worker.
+   * @param settings What to run.
+   * @param board What both sides see, in a thread.
+   */
+  constructor(post: (message: FromRealm) => void, settings: RealmSettings, board?: SlotBoard) {
+    this.#post = post;
+    this.#settings = settings;
+    this.#board = board;
+    this.#executor = new InlineExecutor({ concurrency: settings.concurrency });
+  }
+
+  /** Imports the modules and tells the worker what became of it. */
+  async boot(): Promise<void> {
+    enterRealm();
+    onExit((how) => this.#crash(how));
+    onUncaught((error) => this.#crash("nobody caught its error", error));
+    try {
+      const broker = await importBroker(this.#settings);
+      await sendLogTo((log) => this.#post({ log }), this.#settings.logLevel);
+      if (broker.isInMemory) broker.addMiddleware(refuseToSend(this.#settings.kind));
+      this.#broker = broker;
+      await this.#executor.start(broker);
+      this.#post({ ready: [...broker.actors.keys()] });
+    } catch (error) {
+      this.#post({ refused: toWire(error) });
+    }
+  }
+
+  /** Does as the worker says. */
+  receive(message: ToRealm): void {
+    if ("runs" in message) {
+      for (let i = 0; i < message.runs.length; i++) {
+        this.#queue.push(message.runs[i]!);
+        // What was unwanted in this slot had ended before.
+        if (i % 2 === 0 && this.#unwanted.size > 0) {
+          this.#unwanted.delete(message.runs[i] as number);
+        }
+      }
+      if (!this.#isStarting) this.#startQueued();
+    } else if ("interrupt" in message) {
+      const { interrupt: slot, reason } = message;
+      this.#post({ heard: slot });
+      const run = this.#runs[slot];
+      if (run !== undefined) run.message.interrupt(fromWire(reason) as Interrupt);
+      else if (this.#queue.size > 0) this.#unwanted.add(slot);
+    } else {
+      this.#stop();
+    }
+  }
+
+  /** A run has ended. */
+  settle(slot: number, ending: number, value: unknown): void {
+    this.#runs[slot] = undefined;
+    this.#running -= 1;
+    this.#tell(slot, ending, value);
+  }
+
+  #startQueued(): void {
+    this.#isStarting = true;
+    this.#turnStarted = performance.now();
+    for (let slot = this.#queue.shift(); slot !== undefined; slot = this.#queue.shift()) {
+      this.#start(slot as number, this.#queue.shift() as Encoded | MessageDict);
+      if (this.#isOver) return;
+      if (performance.now() - this.#turnStarted < LONGEST_TURN) continue;
+      this.#flush();
+      // Interrupts, timers and sockets of those that run are waiting, too.
+      nextTurn().then(() => this.#startQueued());
+      return;
+    }
+    this.#isStarting = false;
+    if (this.#running === 0) this.#flush();
+  }
+
+  #start(slot: number, data: Encoded | MessageDict): void {
+    if (this.#unwanted.delete(slot) || this.#board?.begin(slot) === false) {
+      return this.#tell(slot, Ending.neverBegan, undefined);
+    }
+    this.#running += 1;
+    try {
+      const message = typeof data === "string" || data instanceof Uint8Array
+        ? Message.decode(data)
+        : Message.fromDict(data);
+      const run = new RealmRun(this, slot, message, this.#actor(message.actorName));
+      this.#runs[slot] = run;
+      this.#executor.run(run);
+    } catch (error) {
+      this.settle(slot, Ending.threw, toWire(error));
+    }
+    this.#board?.gaveTheThreadBack();
+  }
+
+  #actor(name: string): Actor {
+    const actor = this.#broker!.actors.get(name);
+    if (actor !== undefined) return actor;
+    throw new ActorNotFound(
+      `Cannot find actor "${name}": the modules that the ${this.#settings.kind} imports do not ` +
+        "declare it",
+    );
+  }
+
+  #tell(slot: number, ending: number, value: unknown): void {
+    this.#ended.push(slot, ending, value);
+    if (this.#isStarting) return; // told at its end
+    if (this.#running === 0) return this.#flush();
+    if (this.#willFlush) return;
+    this.#willFlush = true;
+    nextTurn().then(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#willFlush = false;
+    if (this.#ended.length === 0) return;
+    const ended = this.#ended;
+    this.#ended = [];
+    this.#post({ ended });
+  }
+
+  /** Says whose doing it is that this realm ends. What has ended before counts. */
+  #crash(how: string, error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const message = currentMessage();
+    const slot = this.#runs.findIndex((run) =>
+      run !== undefined && run.message.message === message
+    );
+    this.#flush();
+    this.#post({
+      crashed: {
+        slot: message === undefined || slot === -1 ? undefined : slot,
+        how,
+        ...(error !== undefined && { error: toWire(error) }),
+      },
+    });
+  }
+
+  async #stop(): Promise<void> {
+    this.#isOver = true;
+    try {
+      await this.#executor.stop();
+      await this.#broker?.close();
+    } finally {
+      this.#post({ stopped: true });
+    }
+  }
+}
+
+/** One run of an actor in a realm. */
+class RealmRun implements Run {
+  readonly message: MessageProxy;
+  readonly actor: Actor;
+  readonly #server: RealmServer;
+  readonly #slot: number;
+
+  constructor(server: RealmServer, slot: number, message: Message, actor: Actor) {
+    this.#server = server;
+    this.#slot = slot;
+    this.message = new MessageProxy(message);
+    this.actor = actor;
+  }
+
+  /** Plain values cross as they are; others as the encoder writes them, which is faster, too. */
+  succeed(result: unknown): void {
+    const kind = typeof result;
+    if (result === null || (kind !== "object" && kind !== "function" && kind !== "symbol")) {
+      return this.#server.settle(this.#slot, Ending.returned, result);
+    }
+    try {
+      this.#server.settle(this.#slot, Ending.returnedEncoded, getEncoder().encode(result));
+    } catch (error) {
+      this.#server.settle(this.#slot, Ending.returnedUnfit, errorMessage(error));
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#server.settle(this.#slot, Ending.threw, toWire(error));
+  }
+}
+
+/** What is sent to the broker of this realm nobody would ever receive. */
+function refuseToSend(kind: string) {
+  return {
+    beforeEnqueue(_broker: Broker, message: Message): never {
+      throw new MiddlewareError(
+        `Cannot send ${message.actorName} from a ${kind}: its broker is in memory, and the memory ` +
+          `of a ${kind} is its own; use a broker with a server, or the inline executor`,
+      );
+    },
+  };
+}

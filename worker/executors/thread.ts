@@ -1,0 +1,76 @@
+import { availableParallelism } from "node:os";
+import { Worker as Thread } from "node:worker_threads";
+import { canEndBusyThreads } from "../../core/runtime.ts";
+import { RealmExecutor, type RealmOptions } from "./realm_executor.ts";
+import {
+  type Channel,
+  type ChannelListener,
+  type RealmSettings,
+  SlotBoard,
+} from "./realm_protocol.ts";
+
+/** Options for {@linkcode ThreadExecutor}. */
+export interface ThreadExecutorOptions extends RealmOptions {
+  /** How many threads there are. @default {availableParallelism()} */
+  threads?: number;
+}
+
+/**
+ * Runs actors in threads (Web Workers), so that they use all cores, never hold up the
+ * worker, and can be killed at their time limit.
+ *
+ * Each thread imports the modules that declare the actors. What an actor sends goes
+ * through a connection of its thread; hooks other than `wrapActor`,
+ * `afterWorkerThreadBoot` and `beforeWorkerThreadShutdown` run in the worker's realm.
+ *
+ * On Deno a thread that computes for ever cannot be ended, see {@linkcode retired}.
+ *
+ * @example Two threads
+ * ```ts ignore
+ * const executor = new ThreadExecutor({
+ *   modules: [new URL("./actors.ts", import.meta.url).href],
+ *   threads: 2,
+ * });
+ * await using worker = new Worker(broker, { executor });
+ * await worker.start();
+ * ```
+ */
+export class ThreadExecutor extends RealmExecutor {
+  protected readonly canEndBusyRealms: boolean = canEndBusyThreads;
+
+  /**
+   * Stores and checks the options.
+   *
+   * @param options What the threads run, and how many there are.
+   * @throws {TypeError} If no module is named, or one by a relative path.
+   * @throws {RangeError} If `threads` or `concurrency` is not a whole number above 0.
+   */
+  constructor(options: ThreadExecutorOptions) {
+    super("thread", options.threads ?? availableParallelism(), options);
+  }
+
+  /** Starts a thread. */
+  protected open(settings: RealmSettings, listener: ChannelListener): Channel {
+    const slots = SlotBoard.create(settings.concurrency);
+    const thread = new Thread(entry(), { workerData: { settings, cells: slots.cells } });
+    let how: string | undefined;
+    thread.on("message", (message) => listener.received(message));
+    thread.on("error", (error) => how = String(error));
+    thread.on("exit", (code) => listener.ended(how ?? `its thread ended with code ${code}`));
+    return {
+      slots,
+      post: (message) => thread.postMessage(message),
+      kill: () => void thread.terminate(),
+    };
+  }
+}
+
+/** This file may be TypeScript, or what a registry made of it; at home or on a server. */
+function entry(): URL {
+  const url = new URL(
+    import.meta.url.endsWith(".ts") ? "./thread_entry.ts" : "./thread_entry.js",
+    import.meta.url,
+  );
+  if (url.protocol === "file:") return url;
+  return new URL(`data:text/javascript,import ${encodeURIComponent(JSON.stringify(url.href))}`);
+}

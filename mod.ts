@@ -165,7 +165,7 @@ export type { Outcome } from "./worker/job.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
 export { ProcessExecutor, type ProcessExecutorOptions } from "./worker/executors/process.ts";
-export { RealmExecutor, type RealmOptions } from "./worker/executors/realm_executor.ts";
+export type { RealmOptions } from "./worker/executors/realm_options.ts";
 export { ThreadExecutor, type ThreadExecutorOptions } from "./worker/executors/thread.ts";
 
 // Errors and interrupts

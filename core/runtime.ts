@@ -199,6 +199,8 @@ export function isMain(meta: ImportMeta): boolean {
   const { argv, getBuiltinModule } = globals.process!;
   const start = argv[1];
   return start !== undefined && getBuiltinModule("node:url").pathToFileURL(start).href === url;
+}
+
 /**
  * Whether a thread ends that is told to while it computes. On Deno (2.9) it goes on for
  * ever, and keeps a core busy until the process ends; `tests/worker/executors/` checks that.

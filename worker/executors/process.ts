@@ -1,8 +1,12 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { RealmExecutor, type RealmOptions } from "./realm_executor.ts";
-import type { Channel, ChannelListener, RealmSettings } from "./realm_protocol.ts";
+import type { Broker } from "../../core/broker.ts";
+import type { Interrupt } from "../../core/interrupt.ts";
+import type { Executor, Run } from "./executor.ts";
+import type { RealmOptions } from "./realm_options.ts";
+import { RealmPool } from "./realm_pool.ts";
+import type { Channel, ChannelListener, FromRealm, RealmSettings } from "./realm_protocol.ts";
 
 /** Options for {@linkcode ProcessExecutor}. */
 export interface ProcessExecutorOptions extends RealmOptions {
@@ -30,9 +34,15 @@ export interface ProcessExecutorOptions extends RealmOptions {
  * });
  * ```
  */
-export class ProcessExecutor extends RealmExecutor {
-  protected readonly canEndBusyRealms = true;
-  readonly #execArgv: string[];
+export class ProcessExecutor implements Executor {
+  /** How many messages all processes run at once. */
+  readonly concurrency: number;
+  /**
+   * Resolves, with the reason, when this process should be replaced: no child starts any
+   * more. Pending until then, mostly for ever.
+   */
+  readonly retired: Promise<string>;
+  readonly #pool: RealmPool;
 
   /**
    * Stores and checks the options.
@@ -42,47 +52,81 @@ export class ProcessExecutor extends RealmExecutor {
    * @throws {RangeError} If `processes` or `concurrency` is not a whole number above 0.
    */
   constructor(options: ProcessExecutorOptions) {
-    super("process", options.processes ?? availableParallelism(), options);
-    this.#execArgv = [...options.execArgv ?? []];
+    const { processes = availableParallelism(), execArgv = [] } = options;
+    this.#pool = new RealmPool(
+      {
+        name: "process",
+        plural: "processes",
+        canEndBusy: true,
+        open: (settings, listener) => openProcess(execArgv, settings, listener),
+      },
+      processes,
+      options,
+    );
+    this.concurrency = this.#pool.concurrency;
+    this.retired = this.#pool.retired;
   }
 
-  /** Starts a process. */
-  protected open(settings: RealmSettings, listener: ChannelListener): Channel {
-    const child = fork(entry(), [], {
-      execArgv: this.#execArgv,
-      serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    let how: string | undefined;
-    let isDisconnected = false;
-    const ended = () => {
-      if (how !== undefined && isDisconnected) listener.ended(how);
-    };
-    child.on("message", (message) => listener.received(message as never));
-    child.on("error", (error) => {
-      how ??= String(error);
-    });
-    // Messages may still come between the two, whichever is the first.
-    child.on("exit", (code, signal) => {
-      how ??= signal === null
-        ? `its process ended with code ${code}`
-        : `its process was ended by ${signal}`;
-      ended();
-    });
-    child.on("disconnect", () => {
-      isDisconnected = true;
-      child.kill("SIGKILL");
-      ended();
-    });
-    child.send({ settings });
-    return {
-      slots: undefined,
-      post: (message) => {
-        if (child.connected) child.send(message);
-      },
-      kill: () => void child.kill("SIGKILL"),
-    };
+  /**
+   * Starts the processes.
+   *
+   * @throws {DramatiqError} If one cannot begin, for example because a module does not import.
+   * @throws {TypeError} If they do not declare an actor that is declared here.
+   */
+  start(broker: Broker): Promise<void> {
+    return this.#pool.start(broker);
   }
+
+  /** Runs the actor in the process with the least to do. */
+  run(run: Run): void {
+    this.#pool.run(run);
+  }
+
+  /** Has its signal abort; when the grace is over the process is killed, and replaced. */
+  interrupt(run: Run, reason: Interrupt, grace: number): void {
+    this.#pool.interrupt(run, reason, grace);
+  }
+
+  /** Ends the processes. */
+  stop(): Promise<void> {
+    return this.#pool.stop();
+  }
+}
+
+function openProcess(
+  execArgv: readonly string[],
+  settings: RealmSettings,
+  listener: ChannelListener,
+): Channel {
+  const child = fork(entry(), [], {
+    execArgv: [...execArgv],
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  let how: string | undefined;
+  let hasExited = false;
+  let isDisconnected = false;
+  const over = () => {
+    // Messages may still come between the two, whichever is the first.
+    if (hasExited && isDisconnected) listener.ended(how!);
+  };
+  child.on("message", (message) => listener.received(message as FromRealm));
+  child.on("error", (error) => how ??= String(error));
+  child.on("exit", (code, signal) => {
+    how ??= signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
+    hasExited = true;
+    over();
+  });
+  child.on("disconnect", () => {
+    isDisconnected = true;
+    child.kill("SIGKILL"); // deaf, if it is not dead
+    over();
+  });
+  const post = (message: unknown) => {
+    if (child.connected) child.send(message as object);
+  };
+  post({ settings });
+  return { slots: undefined, post, kill: () => void child.kill("SIGKILL") };
 }
 
 /** This file may be TypeScript, or what a registry made of it; at home or on a server. */

@@ -1,7 +1,11 @@
 import { availableParallelism } from "node:os";
 import { Worker as Thread } from "node:worker_threads";
 import { canEndBusyThreads } from "../../core/runtime.ts";
-import { RealmExecutor, type RealmOptions } from "./realm_executor.ts";
+import type { Broker } from "../../core/broker.ts";
+import type { Interrupt } from "../../core/interrupt.ts";
+import type { Executor, Run } from "./executor.ts";
+import type { RealmOptions } from "./realm_options.ts";
+import { RealmPool } from "./realm_pool.ts";
 import {
   type Channel,
   type ChannelListener,
@@ -35,8 +39,16 @@ export interface ThreadExecutorOptions extends RealmOptions {
  * await worker.start();
  * ```
  */
-export class ThreadExecutor extends RealmExecutor {
-  protected readonly canEndBusyRealms: boolean = canEndBusyThreads;
+export class ThreadExecutor implements Executor {
+  /** How many messages all threads run at once. */
+  readonly concurrency: number;
+  /**
+   * Resolves, with the reason, when this process should be replaced, mostly never: on Deno
+   * (2.9) a thread that computes for ever is not ended by `terminate()` and keeps a core
+   * busy until the process ends; or no thread starts any more.
+   */
+  readonly retired: Promise<string>;
+  readonly #pool: RealmPool;
 
   /**
    * Stores and checks the options.
@@ -46,23 +58,54 @@ export class ThreadExecutor extends RealmExecutor {
    * @throws {RangeError} If `threads` or `concurrency` is not a whole number above 0.
    */
   constructor(options: ThreadExecutorOptions) {
-    super("thread", options.threads ?? availableParallelism(), options);
+    const { threads = availableParallelism() } = options;
+    this.#pool = new RealmPool(
+      { name: "thread", plural: "threads", canEndBusy: canEndBusyThreads, open: openThread },
+      threads,
+      options,
+    );
+    this.concurrency = this.#pool.concurrency;
+    this.retired = this.#pool.retired;
   }
 
-  /** Starts a thread. */
-  protected open(settings: RealmSettings, listener: ChannelListener): Channel {
-    const slots = SlotBoard.create(settings.concurrency);
-    const thread = new Thread(entry(), { workerData: { settings, cells: slots.cells } });
-    let how: string | undefined;
-    thread.on("message", (message) => listener.received(message));
-    thread.on("error", (error) => how = String(error));
-    thread.on("exit", (code) => listener.ended(how ?? `its thread ended with code ${code}`));
-    return {
-      slots,
-      post: (message) => thread.postMessage(message),
-      kill: () => void thread.terminate(),
-    };
+  /**
+   * Starts the threads.
+   *
+   * @throws {DramatiqError} If one cannot begin, for example because a module does not import.
+   * @throws {TypeError} If they do not declare an actor that is declared here.
+   */
+  start(broker: Broker): Promise<void> {
+    return this.#pool.start(broker);
   }
+
+  /** Runs the actor in the thread with the least to do. */
+  run(run: Run): void {
+    this.#pool.run(run);
+  }
+
+  /** Has its signal abort; when the grace is over the thread is killed, and replaced. */
+  interrupt(run: Run, reason: Interrupt, grace: number): void {
+    this.#pool.interrupt(run, reason, grace);
+  }
+
+  /** Ends the threads. */
+  stop(): Promise<void> {
+    return this.#pool.stop();
+  }
+}
+
+function openThread(settings: RealmSettings, listener: ChannelListener): Channel {
+  const slots = SlotBoard.create(settings.concurrency);
+  const thread = new Thread(entry(), { workerData: { settings, cells: slots.cells } });
+  let how: string | undefined;
+  thread.on("message", (message) => listener.received(message));
+  thread.on("error", (error) => how = String(error));
+  thread.on("exit", (code) => listener.ended(how ?? `it ended with code ${code}`));
+  return {
+    slots,
+    post: (message) => thread.postMessage(message),
+    kill: () => void thread.terminate(),
+  };
 }
 
 /** This file may be TypeScript, or what a registry made of it; at home or on a server. */

@@ -10,6 +10,7 @@ import type { Executor, Run } from "./executor.ts";
 import { Realm, type RealmOwner } from "./realm.ts";
 import { leastLogLevel } from "./realm_log.ts";
 import { toSpecifier } from "./realm_modules.ts";
+import type { RealmOptions } from "./realm_options.ts";
 import type { Channel, ChannelListener, Crash, RealmSettings } from "./realm_protocol.ts";
 import { fromWire } from "./thrown_on_wire.ts";
 
@@ -25,29 +26,16 @@ const LONGEST_BACKOFF = 10_000;
 /** Realms in a row that could not begin, after which the process had better be replaced. */
 const MAX_REFUSALS = 5;
 
-/** Options that thread and process executor share. */
-export interface RealmOptions {
-  /**
-   * The modules that declare the actors, as URLs or absolute paths. Each realm imports
-   * them, in this order; this one has imported them, too.
-   */
-  modules: readonly string[];
-  /**
-   * The export of the first module that holds the broker, or a function that makes
-   * one; what it holds in turn may follow after a dot.
-   *
-   * @default {undefined} The broker of `getBroker()`.
-   */
-  brokerExport?: string;
-  /** How many messages each realm runs at once. @default {8} */
-  concurrency?: number;
-  /**
-   * Error classes that `retryWhen` tells by `instanceof`. Those of the library, those of
-   * the language and those that an actor `throws` are known without.
-   *
-   * @default {[]}
-   */
-  errorClasses?: readonly ErrorClass[];
+/** What makes realms of one kind. */
+export interface RealmKind {
+  /** What a realm is. */
+  readonly name: "thread" | "process";
+  /** Several of them. */
+  readonly plural: string;
+  /** Whether one can be ended that computes and hears nothing. */
+  readonly canEndBusy: boolean;
+  /** Opens one. */
+  open(settings: RealmSettings, listener: ChannelListener): Channel;
 }
 
 /** What is to happen to a run that was interrupted. */
@@ -79,7 +67,7 @@ interface Stop {
  *
  * Innocents and suspects keep their retry count, and get their time limit anew.
  */
-export abstract class RealmExecutor implements Executor, RealmOwner {
+export class RealmPool implements Executor {
   /** How many messages it runs at once, in all realms together. */
   readonly concurrency: number;
   /**
@@ -87,7 +75,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
    * computing and cannot be ended, or realms do not start any more. Pending until then.
    */
   readonly retired: Promise<string>;
-  readonly #kind: "thread" | "process";
+  readonly #kind: RealmKind;
   readonly #count: number;
   readonly #settings: Omit<RealmSettings, "logLevel">;
   readonly #errorClasses: readonly ErrorClass[];
@@ -105,6 +93,16 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
   #backoff: ReturnType<typeof setTimeout> | undefined;
   #willFlush = false;
   #isStopping = false;
+  /** What realms see of this pool. */
+  readonly #owner: RealmOwner = {
+    ready: (realm, actorNames) => this.#ready(realm, actorNames),
+    refused: (realm, error) => this.#refused(realm, error),
+    heard: (run) => this.#heard(run),
+    ended: (run) => this.#ended(run),
+    neverBegan: (run) => this.#neverBegan(run),
+    roomMade: () => this.#roomMade(),
+    crashed: (realm, crash) => this.#crashed(realm, crash),
+  };
 
   /**
    * Stores and checks the options.
@@ -112,33 +110,34 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
    * @param kind What a realm is.
    * @param count How many there are.
    * @param options What they run.
+   * @throws {TypeError} If no module is named, or one by a relative path.
+   * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
    */
-  constructor(kind: "thread" | "process", count: number, options: RealmOptions) {
+  constructor(kind: RealmKind, count: number, options: RealmOptions) {
     const { modules, brokerExport, concurrency = 8, errorClasses = [] } = options;
-    for (const [what, number] of [[KINDS[kind], count], ["messages at once", concurrency]]) {
+    for (const [what, number] of [[kind.plural, count], ["messages at once", concurrency]]) {
       if (Number.isSafeInteger(number) && number as number >= 1) continue;
       throw new RangeError(`Cannot run ${number} ${what}: it must be a whole number above 0`);
     }
     if (!Array.isArray(modules) || modules.length === 0) {
       throw new TypeError(
-        `Cannot run actors in ${KINDS[kind]}: name the modules that declare them (modules)`,
+        `Cannot run actors in ${kind.plural}: name the modules that declare them (modules)`,
       );
     }
     this.concurrency = count * concurrency;
     this.#kind = kind;
     this.#count = count;
     this.#errorClasses = errorClasses;
-    this.#settings = { modules: modules.map(toSpecifier), brokerExport, concurrency, kind };
+    this.#settings = {
+      modules: modules.map(toSpecifier),
+      brokerExport,
+      concurrency,
+      kind: kind.name,
+    };
     const { promise, resolve } = Promise.withResolvers<string>();
     this.retired = promise;
     this.#retire = resolve;
   }
-
-  /** Opens a realm. */
-  protected abstract open(settings: RealmSettings, listener: ChannelListener): Channel;
-
-  /** Whether a realm can be ended that computes and hears nothing. */
-  protected abstract readonly canEndBusyRealms: boolean;
 
   /**
    * Starts all realms.
@@ -161,7 +160,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
       const missing = [...broker.actors.keys()].filter((name) => !names!.includes(name));
       if (missing.length > 0) {
         throw new TypeError(
-          `Cannot run ${missing.join(", ")} in a ${this.#kind}: ${
+          `Cannot run ${missing.join(", ")} in a ${this.#kind.name}: ${
             this.#settings.modules.join(", ")
           } declare no such actor`,
         );
@@ -181,13 +180,13 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
   interrupt(run: Run, reason: Interrupt, grace: number): void {
     const realm = this.#realmOf(run);
     if (realm === undefined) return this.#interruptWaiting(run, reason, grace);
-    if (realm.takeBack(run)) return this.neverBegan(run);
+    if (realm.takeBack(run)) return this.#neverBegan(run);
     const { clock } = this.#broker!;
     const endsAt = clock.now() + grace;
     const before = this.#stops.get(run);
     if (before === undefined) realm.interrupt(run, reason);
     else if (endsAt >= before.endsAt) return;
-    this.ended(run);
+    this.#ended(run);
     const isLost = reason instanceof WorkerLost && grace === 0;
     if (isLost) return this.#leaveAlone(realm, run, reason);
     const wait = Math.max(grace, HEARING);
@@ -213,20 +212,18 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     for (const realm of realms) this.#kill(realm);
     this.#realms = [];
     this.#cell = undefined;
-    for (const run of [...this.#stops.keys()]) this.ended(run);
+    for (const run of [...this.#stops.keys()]) this.#ended(run);
   }
 
-  /** @internal */
-  ready(realm: Realm, actorNames: readonly string[]): void {
+  #ready(realm: Realm, actorNames: readonly string[]): void {
     this.#refusals = 0;
     this.#boots.get(realm)?.resolve(actorNames);
     this.#boots.delete(realm);
-    this.roomMade();
+    this.#roomMade();
   }
 
-  /** @internal */
-  refused(realm: Realm, error: unknown): void {
-    const failure = new DramatiqError(`Cannot start a ${this.#kind}: ${errorMessage(error)}`, {
+  #refused(realm: Realm, error: unknown): void {
+    const failure = new DramatiqError(`Cannot start a ${this.#kind.name}: ${errorMessage(error)}`, {
       cause: error,
     });
     const boot = this.#boots.get(realm);
@@ -242,8 +239,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     this.#backoff = setTimeout(() => this.#replenish(), wait);
   }
 
-  /** @internal */
-  heard(run: Run): void {
+  #heard(run: Run): void {
     const stop = this.#stops.get(run);
     if (stop === undefined || stop.isHeard) return;
     stop.isHeard = true;
@@ -254,8 +250,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     stop.timer = clock.setTimer(() => this.#graceOver(run), stop.grace);
   }
 
-  /** @internal */
-  ended(run: Run): void {
+  #ended(run: Run): void {
     if (this.#stops.size === 0) return;
     const stop = this.#stops.get(run);
     if (stop === undefined) return;
@@ -263,14 +258,12 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     this.#broker!.clock.clearTimer(stop.timer);
   }
 
-  /** @internal */
-  neverBegan(run: Run): void {
-    this.ended(run);
+  #neverBegan(run: Run): void {
+    this.#ended(run);
     this.#again(run);
   }
 
-  /** @internal */
-  roomMade(): void {
+  #roomMade(): void {
     for (let run = this.#waiting.shift(); run !== undefined; run = this.#waiting.shift()) {
       if (this.#assign(run)) continue;
       this.#waiting.unshift([run]);
@@ -279,8 +272,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     this.#tryNextSuspect();
   }
 
-  /** @internal */
-  crashed(realm: Realm, crash: Crash): void {
+  #crashed(realm: Realm, crash: Crash): void {
     const { slot, how } = crash;
     const error = crash.error === undefined ? undefined : fromWire(crash.error);
     // In a cell of its own there is nobody else.
@@ -292,14 +284,14 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     const reason = error === undefined ? how : `${how}: ${errorMessage(error)}`;
     log.error("A {kind} is lost, and replaced: {reason}", {
       ...(offender !== undefined && about(offender.message)),
-      kind: this.#kind,
+      kind: this.#kind.name,
       reason,
       error,
     });
     const fail = (run: Run) =>
       run.fail(
         new ActorCrashed(
-          `Message ${run.message.messageId} of ${run.message.actorName} brought its ${this.#kind} ` +
+          `Message ${run.message.messageId} of ${run.message.actorName} brought its ${this.#kind.name} ` +
             `down: ${reason}`,
           error === undefined ? undefined : { cause: error },
         ),
@@ -310,10 +302,10 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
   #open(concurrency: number): Realm {
     const settings = { ...this.#settings, concurrency, logLevel: leastLogLevel() };
     return new Realm(
-      this,
+      this.#owner,
       concurrency,
       this.#errorClasses,
-      (listener) => this.open(settings, listener),
+      (listener) => this.#kind.open(settings, listener),
     );
   }
 
@@ -366,7 +358,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     const realm = this.#realmOf(run);
     if (stop === undefined || realm === undefined) return;
     if (stop.reason instanceof WorkerLost) {
-      this.ended(run);
+      this.#ended(run);
       return this.#leaveAlone(realm, run, stop.reason);
     }
     const { busy } = realm;
@@ -376,8 +368,8 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     log.error("Message {messageId} of {actor} does not stop and is killed: {reason}", {
       ...about(run.message, stop.reason),
     });
-    if (!stop.isHeard && !this.canEndBusyRealms) {
-      const reason = `a ${this.#kind} computes for ever and cannot be ended on this runtime`;
+    if (!stop.isHeard && !this.#kind.canEndBusy) {
+      const reason = `a ${this.#kind.name} computes for ever and cannot be ended on this runtime`;
       log.error("This process should be replaced: {reason}", { reason });
       this.#retire(reason);
     }
@@ -398,7 +390,7 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     this.#remove(realm);
     this.#replenish();
     for (const run of runs) {
-      this.ended(run);
+      this.#ended(run);
       if (run === offender) fail(run);
       else if (offender === undefined && begun.has(run)) this.#suspect(run);
       else this.#again(run);
@@ -457,8 +449,6 @@ export abstract class RealmExecutor implements Executor, RealmOwner {
     this.#realms = this.#realms.filter((one) => one !== realm);
   }
 }
-
-const KINDS = { thread: "threads", process: "processes" } as const;
 
 /** Takes a run out of a list. */
 function remove(list: Fifo<Run>, run: Run): boolean {

@@ -36,6 +36,10 @@ export interface ResultBackendOptions {
 
 /** Milliseconds that `getResult` waits unless it is told otherwise, as in Python. */
 const DEFAULT_TIMEOUT = 10_000;
+/** Milliseconds in which a server may come back before a read is given up. */
+const PATIENCE = 5_000;
+/** Milliseconds between two attempts to read. */
+const RETRY_PAUSE = 100;
 
 /**
  * Where results are kept. `Results` puts them there, `message.getResult` gets them.
@@ -57,6 +61,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   readonly #encoder: Encoder | undefined;
   readonly #reads: JoinedReads = new JoinedReads((keys) => this.fetch(keys));
   readonly #room: WaitingRoom;
+  #isClosed = false;
 
   /**
    * Stores the options; connecting comes later.
@@ -109,9 +114,8 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /** Lets go of all connections. Whoever waits is told so. */
   // deno-lint-ignore require-await -- asynchronous for those that extend it
   async close(): Promise<void> {
-    this.#room.close(
-      new ConnectionClosed("Cannot get the result: the result backend is closed"),
-    );
+    this.#isClosed = true;
+    this.#room.close(closed());
   }
 
   /** Closes the backend. */
@@ -148,10 +152,11 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
       throw new TypeError(`Cannot wait for ${timeout}: timeout must be a number of milliseconds`);
     }
     signal?.throwIfAborted();
+    if (this.#isClosed) throw closed();
     const key = this.buildKey(message);
     const data = block && timeout > 0
       ? await this.#room.wait(key, { timeout, signal })
-      : await this.#reads.read(key);
+      : await this.#readPatiently(key);
     if (data !== undefined) return fromStored(this.encoder.decode(data), data);
     const what = `Cannot get the result of message ${message.messageId} of ${message.actorName}`;
     if (!block) throw new ResultMissing(`${what}: there is none yet`);
@@ -220,9 +225,27 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     return error instanceof BrokerConnectionError;
   }
 
+  /** Reads a key, and again while the server is away, for a while. */
+  async #readPatiently(key: string): Promise<Encoded | undefined> {
+    const giveUpAt = this.clock.now() + PATIENCE;
+    for (;;) {
+      try {
+        return await this.#reads.read(key);
+      } catch (error) {
+        if (this.#isClosed || !this.mayPass(error) || this.clock.now() >= giveUpAt) throw error;
+      }
+      await new Promise<void>((resolve) => this.clock.setTimer(resolve, RETRY_PAUSE));
+    }
+  }
+
   async #store(message: ResultOwner, value: unknown, ttl: number): Promise<void> {
+    if (this.#isClosed) throw closed();
     const key = this.buildKey(message);
     await this.store(key, this.encoder.encode(value), ttl);
     this.#room.tell([key]); // those who wait here need not hear of it from afar
   }
+}
+
+function closed(): ConnectionClosed {
+  return new ConnectionClosed("Cannot use the result backend: it is closed");
 }

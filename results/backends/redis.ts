@@ -76,7 +76,7 @@ export class RedisBackend extends ResultBackend {
 
   /** Reads many keys, as they were stored. */
   protected override async fetch(keys: readonly string[]): Promise<readonly Stored[]> {
-    const replies = await this.#connection.runPatiently(READ, keys, () => []);
+    const replies = await this.#connection.run(READ, keys, []);
     return (replies as readonly (Buffer | null | readonly [Buffer])[]).map((reply, i) => {
       if (reply === null) return undefined;
       if (!Array.isArray(reply)) return reply as Buffer;

@@ -147,6 +147,12 @@ export const waiting: ResultRules = {
         assert(outcome.status === "rejected" && outcome.reason instanceof ConnectionClosed);
       }
       await backend.close();
+      const late = [
+        () => backend.getResult(newMessage()),
+        () => backend.getResult(newMessage(), patiently),
+        () => backend.storeResult(newMessage(), 1, LONG),
+      ];
+      for (const call of late) await assertRejects(call, ConnectionClosed, "it is closed");
     },
   },
 

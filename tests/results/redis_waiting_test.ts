@@ -1,0 +1,244 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Cluster, Redis } from "ioredis";
+import {
+  ConnectionFailed,
+  RedisResultBackend,
+  type RedisResultBackendOptions,
+  ResultError,
+  ResultTimeout,
+} from "@dq/dramatiq";
+import { freePort } from "../support/servers/free_port.ts";
+import { startProxy } from "../support/servers/proxy.ts";
+import { startOwnRedis } from "../support/servers/redis.ts";
+import { until } from "../support/servers/until.ts";
+import { after, test } from "../support/test.ts";
+
+const server = await startOwnRedis();
+const redis = new Redis(server.url);
+after(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+const newMessage = () => {
+  return { queueName: "default", actorName: "add", messageId: crypto.randomUUID() };
+};
+type Owner = ReturnType<typeof newMessage>;
+
+/** Waits for longer than any test. */
+const patiently = { block: true, timeout: 300_000 };
+
+const open = (options: RedisResultBackendOptions = { url: server.url }) =>
+  new RedisResultBackend(options);
+
+/** Stores a result as Python does: none of our clients is told by us. */
+async function storeFromPython(backend: RedisResultBackend, owner: Owner, value: unknown) {
+  const key = backend.buildKey(owner);
+  await redis.multi().del(key).lpush(key, JSON.stringify(value)).pexpire(key, 60_000).exec();
+}
+
+/** The connections of clients, without that of this test. */
+async function connections(): Promise<string[]> {
+  const lines = String(await redis.client("LIST")).trim().split("\n");
+  const own = `id=${await redis.client("ID")} `;
+  return lines.filter((line) => !line.startsWith(own));
+}
+
+/** Waits until a backend hears of changes. */
+async function untilTracking(): Promise<void> {
+  await until(async () => (await connections()).some((line) => / flags=[^ ]*t/.test(line)), {
+    what: "see tracking begin",
+  });
+}
+
+/** Waits until Redis has answered all that was asked so far, and has nothing to say. */
+async function settled(backend: RedisResultBackend): Promise<void> {
+  for (let time = 0; time < 2; time++) await backend.getResult(newMessage()).catch(() => {});
+}
+
+test("RedisResultBackend has ten thousand waiters on two connections, told of Python's results", async () => {
+  await using backend = open();
+  const messages = Array.from({ length: 10_000 }, newMessage);
+  const results = messages.map((message) => backend.getResult(message, patiently));
+  await untilTracking();
+  await settled(backend);
+  assertEquals((await connections()).length, 2);
+  for (let i = 0; i < messages.length; i += 500) {
+    const batch = messages.slice(i, i + 500);
+    await Promise.all(batch.map((message, j) => storeFromPython(backend, message, i + j)));
+  }
+  assertEquals(await Promise.all(results), [...messages.keys()]);
+  assertEquals((await connections()).length, 2);
+});
+
+test("RedisResultBackend asks nothing while it waits and nothing changes", async () => {
+  await using backend = open();
+  const results = Array.from({ length: 100 }, () => backend.getResult(newMessage(), patiently));
+  const ended = Promise.allSettled(results);
+  await untilTracking();
+  await settled(backend);
+  const calls = async () => {
+    const text = String(await redis.info("commandstats"));
+    return [...text.matchAll(/cmdstat_(\w+(?:\|\w+)?):calls=(\d+)/g)]
+      .filter(([, name]) => name === "evalsha" || name === "eval" || name === "lindex")
+      .map(([line]) => line);
+  };
+  const before = await calls();
+  const pings = async () => /^cmdstat_ping:/m.test(await redis.info("commandstats"));
+  await until(pings, { what: "see the connections looked after" });
+  assertEquals(await calls(), before);
+  await backend.close();
+  await ended;
+});
+
+test("RedisResultBackend wakes Python's readers, and is woken by what they put back", async () => {
+  await using backend = open();
+  const message = newMessage();
+  const key = backend.buildKey(message);
+  const python = redis.duplicate();
+  const popped = python.brpoplpush(key, key, 30);
+  const result = backend.getResult(message, patiently);
+  await untilTracking();
+  await backend.storeResult(message, [1], 60_000);
+  assertEquals([await popped, await result], ["[1]", [1]]);
+  python.disconnect();
+});
+
+test("RedisResultBackend goes on waiting when all keys are dropped", async () => {
+  await using backend = open();
+  const message = newMessage();
+  const result = backend.getResult(message, patiently);
+  await untilTracking();
+  await redis.flushall();
+  await storeFromPython(backend, message, "later");
+  assertEquals(await result, "later");
+});
+
+for (const type of ["pubsub", "normal"]) {
+  test(`RedisResultBackend goes on when its ${type} connection is killed under waiters`, async () => {
+    await using backend = open();
+    const messages = Array.from({ length: 50 }, newMessage);
+    const results = messages.map((message) => backend.getResult(message, patiently));
+    await untilTracking();
+    for (const half of [messages.slice(0, 25), messages.slice(25)]) {
+      await redis.call("client", "KILL", "TYPE", type, "SKIPME", "yes");
+      // While it is not told; it looks for itself when it is again.
+      for (const message of half) await storeFromPython(backend, message, message.messageId);
+      await Promise.all(results.slice(0, 25));
+    }
+    assertEquals(await Promise.all(results), messages.map(({ messageId }) => messageId));
+  });
+}
+
+test("RedisResultBackend notices connections that are half-open under waiters", async () => {
+  await using proxy = await startProxy(server);
+  await using backend = open({ url: `redis://127.0.0.1:${proxy.port}` });
+  const message = newMessage();
+  const result = backend.getResult(message, patiently);
+  await untilTracking();
+  await settled(backend);
+  proxy.freeze();
+  await storeFromPython(backend, message, "unheard of");
+  const cut = proxy.nextConnection();
+  await cut; // it has given up a connection that does not answer
+  proxy.thaw();
+  assertEquals(await result, "unheard of");
+});
+
+test("RedisResultBackend survives an outage, and says of it when the time is over", async () => {
+  await using own = await startOwnRedis();
+  await using backend = open({ url: own.url });
+  const [brief, long] = [newMessage(), newMessage()];
+  const result = backend.getResult(long, patiently);
+  await settled(backend);
+  await own.kill();
+  const timeout = { block: true, timeout: 1_500 };
+  const error = await assertRejects(() => backend.getResult(brief, timeout), ResultTimeout);
+  assert(error.message.includes("Redis is away"), error.message);
+  assert(error.cause instanceof Error);
+  await own.restart();
+  await backend.storeResult(long, "after all", 60_000);
+  assertEquals(await result, "after all");
+});
+
+test("RedisResultBackend fails at once where Redis refuses", async () => {
+  await using own = await startOwnRedis({ password: "secret" });
+  await using backend = open({ url: `redis://:wrong@127.0.0.1:${own.port}` });
+  for (const options of [{}, patiently]) {
+    await assertRejects(
+      () => backend.getResult(newMessage(), options),
+      ConnectionFailed,
+      "WRONGPASS",
+    );
+  }
+  await assertRejects(() => backend.storeResult(newMessage(), 1, 1_000), ConnectionFailed);
+});
+
+test("RedisResultBackend gives up a server that is not there after some seconds", async () => {
+  await using backend = open({ url: `redis://127.0.0.1:${await freePort()}` });
+  await assertRejects(() => backend.getResult(newMessage()), ConnectionFailed, "ECONNREFUSED");
+});
+
+for (
+  const [what, rule] of [
+    ["CLIENT TRACKING", "-client|tracking"],
+    ["CLIENT", "-client"],
+    ["any channel", "resetchannels"],
+    ["SUBSCRIBE", "-subscribe"],
+  ] as const
+) {
+  test(`RedisResultBackend looks for results where the user may not use ${what}`, async () => {
+    const name = `user-${crypto.randomUUID()}`;
+    await server.command("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all", rule);
+    await using backend = open({ url: `redis://${name}:secret@127.0.0.1:${server.port}` });
+    const messages = Array.from({ length: 5 }, newMessage);
+    const results = messages.map((message) => backend.getResult(message, patiently));
+    await settled(backend);
+    for (const [i, message] of messages.entries()) {
+      await storeFromPython(backend, message, i);
+      assertEquals(await results[i], i);
+    }
+  });
+}
+
+test("RedisResultBackend reads other keys beside one that is no result", async () => {
+  await using backend = open();
+  const [bad, good] = [newMessage(), newMessage()];
+  await redis.set(backend.buildKey(bad), "text");
+  await backend.storeResult(good, 1, 60_000);
+  for (const options of [{}, patiently]) {
+    const [first, second] = await Promise.allSettled(
+      [bad, good].map((message) => backend.getResult(message, options)),
+    );
+    assert(first!.status === "rejected" && first!.reason instanceof ResultError);
+    assert(first!.reason.message.includes("WRONGTYPE"), first!.reason.message);
+    assertEquals(second, { status: "fulfilled", value: 1 });
+  }
+});
+
+test("RedisResultBackend stores what is under way when it is closed", async () => {
+  const backend = open();
+  const messages = Array.from({ length: 100 }, newMessage);
+  const stores = messages.map((message, i) => backend.storeResult(message, i, 60_000));
+  await backend.close();
+  await Promise.all(stores);
+  await using other = open();
+  assertEquals(
+    await Promise.all(messages.map((message) => other.getResult(message))),
+    [...messages.keys()],
+  );
+});
+
+test("RedisResultBackend takes an address as a broker does, and on a cluster plain keys only", async () => {
+  const client = new Redis(server.url, { lazyConnect: true });
+  await using backend = open({ client });
+  await backend.storeResult(newMessage(), 1, 1_000);
+  client.disconnect();
+  assertThrows(() => open({ url: "http://x" }), TypeError, "Cannot connect");
+  assertThrows(() => open({ namespace: 1 as unknown as string }), TypeError, "namespace");
+  const cluster = new Cluster([{ host: "127.0.0.1", port: 1 }], { lazyConnect: true });
+  assertThrows(() => open({ client: cluster }), TypeError, "write it as");
+  const namespace = "{results}";
+  assertThrows(() => open({ client: cluster, namespace }), TypeError, "useNamespacePrefixKeys");
+  await open({ client: cluster, namespace, useNamespacePrefixKeys: true }).close();
+});

@@ -79,7 +79,13 @@ export type {
   MiddlewarePlace,
 } from "./core/broker_options.ts";
 export { type ConsumeOptions, Consumer, type ReceiveOptions } from "./core/consumer.ts";
-export { DeadLetter, type DeadLetterOptions, type StoredDeadLetter } from "./core/dead_letters.ts";
+export {
+  DeadLetter,
+  type DeadLetterOptions,
+  type DeadLetterOwner,
+  type ReadDeadLettersOptions,
+  type StoredDeadLetter,
+} from "./core/dead_letters.ts";
 export { decodeFromQueue, UndecodableMessage } from "./core/undecodable_message.ts";
 export {
   type InterruptListener,

@@ -12,7 +12,9 @@ import type { ConsumeOptions, Consumer } from "./consumer.ts";
 import {
   DeadLetter,
   type DeadLetterOptions,
+  type DeadLetterOwner,
   pageSizeOf,
+  type ReadDeadLettersOptions,
   reborn,
   type StoredDeadLetter,
 } from "./dead_letters.ts";
@@ -366,7 +368,8 @@ export abstract class Broker implements AsyncDisposable {
    * Reads the dead letters of a queue, the first one first, a page at a time. Those that die
    * meanwhile are not among them.
    *
-   * Requeue or drop them inside the loop: a broker may hold them only while it reads.
+   * Requeue or drop them inside the loop, or at least begin to: a broker may hold them only
+   * while it reads.
    *
    * @param queueName The queue.
    * @param options How many are read at once.
@@ -391,23 +394,30 @@ export abstract class Broker implements AsyncDisposable {
     options: DeadLetterOptions = {},
   ): AsyncGenerator<DeadLetter, void, undefined> {
     const canonical = canonicalQueueName(queueName);
-    const requeue = (stored: StoredDeadLetter, message: Message) =>
-      this.#requeueDead(stored, reborn(canonical, message, this.clock.now()));
-    for await (const stored of this.readDeadLetters(canonical, pageSizeOf(options))) {
-      yield new DeadLetter(canonical, stored, requeue);
-    }
+    const settling = new Set<Promise<boolean>>();
+    const owner: DeadLetterOwner = {
+      settling,
+      requeue: (stored, message) =>
+        this.#requeueDead(stored, reborn(canonical, message, this.clock.now())),
+    };
+    const reading = this.readDeadLetters(canonical, {
+      pageSize: pageSizeOf(options),
+      settled: async () => void await Promise.allSettled(settling),
+    });
+    for await (const stored of reading) yield new DeadLetter(canonical, stored, owner);
   }
 
   /**
-   * Reads dead letters as they are stored, those that are there when it begins.
+   * Reads dead letters as they are stored, those that are there when it begins. A broker that
+   * has them in hand meanwhile waits for `settled` before it gives the others back.
    *
    * @param queueName The queue, not that of its delayed messages.
-   * @param _pageSize How many to have in memory at most.
+   * @param _options How to read.
    * @throws {TypeError} Always, unless a broker overrides it.
    */
   protected readDeadLetters(
     queueName: string,
-    _pageSize: number,
+    _options: ReadDeadLettersOptions,
   ): AsyncIterable<StoredDeadLetter> {
     throw new TypeError(
       `Cannot read the dead letters of "${queueName}": ${this.constructor.name} cannot do that`,

@@ -36,6 +36,15 @@ export interface StoredDeadLetter {
   drop(): Promise<boolean>;
 }
 
+/** How a broker is to read dead letters. */
+export interface ReadDeadLettersOptions {
+  /** How many to have in memory at most. */
+  readonly pageSize: number;
+
+  /** Resolves when none that was given is just being requeued or dropped. */
+  settled(): Promise<void>;
+}
+
 /**
  * A message that was given up: it failed for good, was too old, was for no known actor, or
  * is no message at all. It stays until somebody requeues or drops it, or it gets too old.
@@ -48,7 +57,7 @@ export class DeadLetter {
   /** Milliseconds since the epoch at which it died, if the broker knows. */
   readonly diedAt: number | undefined;
   readonly #stored: StoredDeadLetter;
-  readonly #requeue: (stored: StoredDeadLetter, message: Message) => Promise<boolean>;
+  readonly #owner: DeadLetterOwner;
   #isSettled = false;
 
   /**
@@ -56,18 +65,14 @@ export class DeadLetter {
    *
    * @param queueName The queue that it belongs to.
    * @param stored What the broker keeps.
-   * @param requeue Stores a message in its place, with all hooks.
+   * @param owner Requeues it, with all hooks.
    */
-  constructor(
-    queueName: string,
-    stored: StoredDeadLetter,
-    requeue: (stored: StoredDeadLetter, message: Message) => Promise<boolean>,
-  ) {
+  constructor(queueName: string, stored: StoredDeadLetter, owner: DeadLetterOwner) {
     this.queueName = queueName;
     this.diedAt = stored.diedAt;
     this.message = decodeFromQueue(queueName, stored.data);
     this.#stored = stored;
-    this.#requeue = requeue;
+    this.#owner = owner;
   }
 
   /** The data, untouched. */
@@ -103,7 +108,7 @@ export class DeadLetter {
    * @throws {MiddlewareError} If a middleware refuses the message; the dead letter stays.
    */
   async requeue(): Promise<boolean> {
-    return await this.#settleOnce(() => this.#requeue(this.#stored, this.message));
+    return await this.#settleOnce(() => this.#owner.requeue(this.#stored, this.message));
   }
 
   /**
@@ -119,13 +124,26 @@ export class DeadLetter {
   async #settleOnce(settle: () => Promise<boolean>): Promise<boolean> {
     if (this.#isSettled) return false;
     this.#isSettled = true;
+    const settling = settle();
+    this.#owner.settling.add(settling);
     try {
-      return await settle();
+      return await settling;
     } catch (error) {
       this.#isSettled = false;
       throw error;
+    } finally {
+      this.#owner.settling.delete(settling);
     }
   }
+}
+
+/** What a {@linkcode DeadLetter} needs of who reads it. */
+export interface DeadLetterOwner {
+  /** What is under way. */
+  readonly settling: Set<Promise<boolean>>;
+
+  /** Stores a message in the place of a dead letter, with all hooks. */
+  requeue(stored: StoredDeadLetter, message: Message): Promise<boolean>;
 }
 
 /** What a message that failed before is to be without, to start afresh. */

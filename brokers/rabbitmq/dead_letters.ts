@@ -1,4 +1,4 @@
-import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { deadLetterQueueName } from "../../core/queue_names.ts";
@@ -14,12 +14,13 @@ import { explain } from "./trouble.ts";
  *
  * @param session The broker.
  * @param queueName The queue.
- * @param pageSize How many are read before the first one of them is given.
+ * @param options How many are read before the first one of them is given, and when all are
+ *   settled that are going to be.
  */
 export async function* readDeadLetters(
   session: Session,
   queueName: string,
-  pageSize: number,
+  { pageSize, settled }: ReadDeadLettersOptions,
 ): AsyncGenerator<StoredDeadLetter> {
   const { connection, topology } = session;
   const source = deadLetterQueueName(queueName);
@@ -40,6 +41,7 @@ export async function* readDeadLetters(
       left = page.length < pageSize ? 0 : left - page.length;
     }
   } finally {
+    await settled();
     await reading.end(source);
   }
 }

@@ -2,7 +2,7 @@ import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
-import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { QueueJoinTimeout } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
@@ -231,10 +231,10 @@ export class RabbitmqBroker extends Broker {
   /** Reads the dead letters in their order. */
   protected override readDeadLetters(
     queueName: string,
-    pageSize: number,
+    options: ReadDeadLettersOptions,
   ): AsyncIterable<StoredDeadLetter> {
     this.#assertOpen(`read the dead letters of "${queueName}"`);
-    return readDeadLetters(this.#session, queueName, pageSize);
+    return readDeadLetters(this.#session, queueName, options);
   }
 
   /** Actors may say the priority of their messages. */

@@ -1,7 +1,7 @@
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
-import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed, QueueJoinTimeout } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
@@ -268,10 +268,10 @@ export class RedisBroker extends Broker {
   /** Reads the dead letters by the time at which they died. */
   protected override readDeadLetters(
     queueName: string,
-    pageSize: number,
+    options: ReadDeadLettersOptions,
   ): AsyncIterable<StoredDeadLetter> {
     this.#assertOpen(`read the dead letters of "${queueName}"`);
-    return readDeadLetters(this.#session, queueName, pageSize);
+    return readDeadLetters(this.#session, queueName, options.pageSize);
   }
 
   #outbox(queueName: string): Outbox {

@@ -4,10 +4,12 @@ import {
   type DeadLetter,
   DecodeError,
   type Message,
+  type Middleware,
   MiddlewareError,
   UndecodableMessage,
   Worker,
 } from "@dq/dramatiq";
+import { nextTurn } from "../../core/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
 import {
   firstArgs,
@@ -88,6 +90,23 @@ export const deadLetters: Rules = {
       await consumer.ack(back);
       const left = messagesOf(await readAll(broker, stage.queueName));
       assertEquals(firstArgs(left).toSorted(byNumber), [2, 5, 8, 11]);
+    },
+  },
+
+  deadLettersAtOnce: {
+    rule: "Broker.deadLetters ends when what was begun is done, though nobody waited for it",
+    async check(stage) {
+      const slow: Middleware = { beforeEnqueue: () => nextTurn().then(nextTurn) };
+      const broker = await stage.open([slow]);
+      const numbers = Array.from({ length: 20 }, (_, i) => i);
+      await bury(broker, stage.queueName, numbers.map((n) => work(stage.queueName, n)));
+      const requeueing: Promise<boolean>[] = [];
+      await eachDead(broker, stage.queueName, (dead) => void requeueing.push(dead.requeue()), 7);
+      assertEquals(await Promise.all(requeueing), numbers.map(() => true));
+      await using consumer = broker.consume(stage.queueName, { prefetch: 20 });
+      const back = await receiveCount(consumer, 20);
+      assertEquals(firstArgs(back).toSorted(byNumber), numbers);
+      assertEquals(await readAll(broker, stage.queueName), []);
     },
   },
 

@@ -24,7 +24,7 @@ interface BuildMessage {
 export function whyNotImported(specifier: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError) return error;
   if (error instanceof UsageError) return error;
-  const reason = isOfRuntime(error) ? oneLine(error) : formatTraceback(error).trimEnd();
+  const reason = isOfRuntime(error) ? oneLine(error) : traceback(error);
   return new UsageError(`Cannot import ${specifier}: ${reason}`, { cause: error });
 }
 
@@ -35,8 +35,14 @@ function isOfRuntime(error: unknown): boolean {
     name === "ResolveMessage" || isListOfBuildMessages(error) ||
     /^ERR_(?:MODULE_NOT_FOUND|INVALID_TYPESCRIPT_SYNTAX|UNSUPPORTED_TYPESCRIPT_SYNTAX|PACKAGE_)/
       .test(code ?? "") ||
-    /^(?:Module not found|Cannot find (?:module|package)|The module's source|Relative import path)/
+    /^(?:Module not found|Cannot find (?:module|package)|The module's source|Import "|Relative import path)/
       .test(errorMessage(error));
+}
+
+/** Where a module throws, without the steps of the runtime that led there. */
+function traceback(error: unknown): string {
+  const lines = formatTraceback(error).trimEnd().split("\n");
+  return lines.filter((line) => !/^\s+at (?:.*\()?(?:node:internal|ext:)/.test(line)).join("\n");
 }
 
 function isListOfBuildMessages(error: unknown): error is AggregateError {
@@ -47,20 +53,22 @@ function oneLine(error: unknown): string {
   const first = (isListOfBuildMessages(error) ? error.errors[0] : error) as
     & Error
     & Partial<BuildMessage>;
-  // Deno and Node go on with the source text, and where an import stands.
-  const [text = "", ...more] = errorMessage(first).split("\n").map((line) => line.trim());
-  return text.replace(/[.:]$/, "") + (placeOf(first, text, more) ?? "");
+  // Deno colors the text; and Deno and Node go on with the source, and where an import stands.
+  const [text = "", ...more] = errorMessage(first).replace(COLORS, "").split("\n")
+    .map((line) => line.replace(/ at ext:\S+$/, "").trim());
+  return text.replace(/[.:]$/, "") + placeOf(first, text, more);
 }
 
+// deno-lint-ignore no-control-regex -- it is control characters that colors are made of
+const COLORS = /\x1b\[\d*m/g;
+const PLACE = /^(?:at )?((?:file:|https?:|\/)\S+:\d+)$/;
+
 /** Where it is wrong, unless the text says so. */
-function placeOf(error: Error & Partial<BuildMessage>, text: string, more: string[]) {
+function placeOf(error: Error & Partial<BuildMessage>, text: string, more: string[]): string {
   const { position, stack = "" } = error;
   if (position) return ` at ${position.file}:${position.line}:${position.column}`;
-  const behind = more.find((line) => /^at .*:\d+:\d+$/.test(line));
-  if (behind !== undefined) return ` ${behind}`;
   // V8 puts the place of a syntax error in front of its stack.
-  const [place = ""] = stack.split("\n");
-  return error instanceof SyntaxError && /:\d+$/.test(place) && !text.includes(place)
-    ? ` at ${place}`
-    : undefined;
+  const places = [...more, stack.split("\n")[0] ?? ""].map((line) => PLACE.exec(line)?.[1]);
+  const place = places.find((one) => one !== undefined);
+  return place === undefined || text.includes(place) ? "" : ` at ${place}`;
 }

@@ -81,18 +81,24 @@ function toUrl(specifier: string): string {
   const looksLikeFile = /^\.{0,2}\/|\.[cm]?[jt]sx?$/.test(specifier);
   const found = looksLikeFile ? undefined : resolvePackage(specifier, resolve());
   if (found !== undefined) return found;
+  throw notFound(specifier, looksLikeFile ? "file" : "file or package");
+}
+
+function notFound(specifier: string, what: string, cause?: unknown): UsageError {
   const similar = similarFile(specifier);
-  throw new UsageError(
-    `Cannot import ${specifier}: there is no such file${looksLikeFile ? "" : " or package"}` +
-      (similar === undefined ? "" : `; did you mean ${similar}?`),
-  );
+  const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
+  return new UsageError(`Cannot import ${specifier}: there is no such ${what}${hint}`, { cause });
 }
 
 async function load(specifier: string, url: string): Promise<Record<string, unknown>> {
   try {
     return await import(url);
   } catch (error) {
-    throw whyNotImported(specifier, error);
+    // Deno alone has looked for the package just now.
+    const isUnknown = errorMessage(error).includes(`"${url}" not a dependency`);
+    throw isUnknown
+      ? notFound(specifier, "file or package", error)
+      : whyNotImported(specifier, error);
   }
 }
 

@@ -95,7 +95,14 @@ export class Supervisor implements SlotOwner {
 
   /** Logs a line of its own; `{name}` stands for the property of that name. */
   log(level: LogLevel, template: string, properties: Record<string, unknown> = {}): void {
-    const text = template.replace(/\{(\w+)\}/g, (_, name: string) => String(properties[name]));
+    this.#say(
+      level,
+      template.replace(/\{(\w+)\}/g, (_, name: string) => String(properties[name])),
+      properties,
+    );
+  }
+
+  #say(level: LogLevel, text: string, properties: Record<string, unknown> = {}): void {
     this.#log.write(
       { time: Date.now(), level, logger: "dramatiq.supervisor", text, properties },
       { name: "supervisor", pid: process.pid },
@@ -119,10 +126,10 @@ export class Supervisor implements SlotOwner {
     const waits = this.#args.watch !== undefined && slot.role.kind === "worker";
     if (waits) {
       if (slot !== this.#workers[0]) return; // the others say the same
-      this.log("error", "{reason}", { reason });
+      this.#say("error", reason);
       return this.log("info", "Waiting for a change in {folder}", { folder: this.#args.watch });
     }
-    this.log("fatal", "{reason}", { reason });
+    this.#say("fatal", reason);
     this.#exitCode = ending.code || KILLED;
     this.#stopAll();
   }
@@ -183,7 +190,7 @@ export class Supervisor implements SlotOwner {
     try {
       this.#log.reopen();
     } catch (error) {
-      this.log("error", "{reason}", { reason: (error as Error).message });
+      this.#say("error", (error as Error).message);
     }
   }
 

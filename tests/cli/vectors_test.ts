@@ -11,7 +11,7 @@ import { VERSION } from "../../cli/version.ts";
 import { test } from "../support/test.ts";
 import { MODULES } from "./modules.ts";
 import { cases, type CliCase, translate } from "./cli_vectors.ts";
-import { Stage } from "./stage.ts";
+import { inLanes, Stage } from "./stage.ts";
 
 /** Cases that end otherwise here, and why. */
 const ON_PURPOSE: Readonly<Record<string, { exit_code: number; why: string }>> = {
@@ -39,34 +39,14 @@ const startsUp = ({ came_up }: CliCase) => came_up === true;
 const endsByItself = ({ stderr, came_up, case: name }: CliCase) =>
   stderr !== undefined && came_up !== true && !/pid-file|one-worker|fork-function/.test(name);
 
-/** At most this many at once: a start costs a core for a third of a second. */
-const LANES = 3;
-
-async function forEach(
-  list: readonly CliCase[],
-  check: (one: CliCase) => Promise<void>,
-): Promise<void> {
-  const left = list.values();
-  const lane = async () => {
-    for (const one of left) {
-      try {
-        await check(one);
-      } catch (error) {
-        throw new Error(`case ${one.case}: ${(error as Error).message}`, { cause: error });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, lane));
-}
-
 test("worker.ts ends with the exit codes of dramatiq when it cannot start", async () => {
   const ending = cases().filter(endsByItself).filter((one) => !(one.case in LEFT_OUT));
   assertEquals(ending.length, 22);
   await using stage = await Stage.open(MODULES);
-  await forEach(ending, async ({ case: name, arguments: args, exit_code }) => {
+  await inLanes(ending, async ({ case: name, arguments: args, exit_code }) => {
     const program = stage.start(translate(args));
     const code = await program.ended;
-    assertEquals(code, ON_PURPOSE[name]?.exit_code ?? exit_code, program.output);
+    assertEquals(code, ON_PURPOSE[name]?.exit_code ?? exit_code, `${name}: ${program.output}`);
     if (name === "version") assertEquals(program.stdout, `${VERSION}\n`);
     else if (name === "help") assertStringIncludes(program.stdout, "Usage: worker.ts");
     // One line, with the reason and no stack; code that throws is shown where it does.
@@ -80,7 +60,7 @@ test("worker.ts ends with the exit codes of dramatiq when it cannot start", asyn
 test("worker.ts comes up with the arguments of dramatiq, and as many processes", async () => {
   const starting = cases().filter(startsUp).filter((one) => !(one.case in LEFT_OUT));
   assertEquals(starting.length, 7);
-  await forEach(starting, async ({ arguments: args, child_processes, notes = [], exit_code }) => {
+  await inLanes(starting, async ({ arguments: args, child_processes, notes = [], exit_code }) => {
     await using stage = await Stage.open(MODULES);
     const program = stage.start(translate(args));
     await program.working(child_processes);

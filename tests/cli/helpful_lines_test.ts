@@ -1,0 +1,155 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runtime } from "../../core/runtime.ts";
+import { freePort } from "../support/servers/free_port.ts";
+import { skip, test } from "../support/test.ts";
+import { inLanes, ROOT, Stage } from "./stage.ts";
+
+const actors = `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+setBroker(new StubBroker());
+actor(function idle() {});
+`;
+
+/** What a module is, the arguments, and the one line that they come to. */
+const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp]>> = {
+  "a file that is not there": [
+    actors,
+    ["actor.ts"],
+    /^Cannot import actor\.ts: there is no such file; did you mean actors\.ts\?$/,
+  ],
+  "an extension that is not there": [
+    actors,
+    ["actors"],
+    /^Cannot import actors: there is no such file or package; did you mean actors\.ts\?$/,
+  ],
+  "a package that is not there": [
+    actors,
+    ["@my/mails"],
+    /^Cannot import @my\/mails: there is no such file or package$/,
+  ],
+  "an import that is not there": [
+    `import "./gone.ts";`,
+    ["actors.ts"],
+    /^Cannot import actors\.ts: .*gone\.ts.*actors\.ts/,
+  ],
+  "an export that is not there": [
+    `import { nothing } from "@dq/dramatiq"; nothing();`,
+    ["actors.ts"],
+    /^Cannot import actors\.ts: .*nothing/,
+  ],
+  "a syntax error": [
+    `const a = 1;\nconst this is = ;\n`,
+    ["actors.ts"],
+    /^Cannot import actors\.ts: .*actors\.ts:2/,
+  ],
+  "no actors": [
+    `import { setBroker, StubBroker } from "@dq/dramatiq"; setBroker(new StubBroker());`,
+    ["actors.ts"],
+    /^Cannot start a worker: the modules declare no actor on this broker$/,
+  ],
+  "a broker that is none": [
+    `${actors}export const number = 42;`,
+    ["actors.ts:number"],
+    /^Cannot use number of actors\.ts: it is no broker$/,
+  ],
+  "an actor instead of a broker": [
+    `${actors}export const add = actor(function add() {});`,
+    ["actors.ts:add"],
+    /^Cannot use add of actors\.ts: it is no broker$/,
+  ],
+  "a queue that is not there": [
+    actors,
+    ["actors.ts", "--queues", "mails"],
+    /^Cannot work on mails: the modules declare the queues default$/,
+  ],
+  "a number that is none": [
+    actors,
+    ["actors.ts"],
+    /^Cannot read environment variable dramatiq_queue_prefetch: .*not "many"$/,
+  ],
+};
+
+test("What keeps a worker from starting is said in one line, with exit code 2", async () => {
+  await inLanes(Object.entries(CASES), async ([name, [text, args, line]]) => {
+    await using stage = await Stage.open({ "actors.ts": text });
+    const env = name === "a number that is none" ? { dramatiq_queue_prefetch: "many" } : {};
+    const program = stage.start([...args, "-t", "0"], { env });
+    assertEquals(await program.ended, 2, `${name}: ${program.output}`);
+    const fatal = program.lines.filter(({ level }) => level === "fatal");
+    assertEquals(fatal.length, 1, `${name}: ${program.output}`);
+    assertMatch(String(fatal[0]!["message"]), line, name);
+  });
+});
+
+test("A module that throws is shown where it does, without the steps of the runtime", async () => {
+  await using stage = await Stage.open({
+    "throws.ts": `function fail() {\n  throw new TypeError("boom");\n}\nfail();\n`,
+  });
+  const program = stage.start(["throws.ts", "-t", "0"]);
+  assertEquals(await program.ended, 2);
+  const message = String(program.lines[0]!["message"]);
+  assertStringIncludes(message, "Cannot import throws.ts: TypeError: boom\n");
+  assertMatch(message, /throws\.ts:2/);
+  assert(!/node:internal|ext:/.test(message), message);
+});
+
+test("A broker that cannot be reached is said in one line, with exit code 3", async () => {
+  const port = await freePort();
+  await using stage = await Stage.open({
+    "away.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+      setBroker(new RedisBroker({ url: "redis://user:secret@127.0.0.1:${port}" }));
+      actor(function idle() {});`,
+  });
+  const program = stage.start(["away.ts", "-t", "0", "--log-format", "text"]);
+  assertEquals(await program.ended, 3);
+  const [fatal] = program.output.trimEnd().split("\n").slice(-1);
+  assertMatch(fatal!, /FATAL .*Redis is away: connect ECONNREFUSED 127\.0\.0\.1/);
+  assert(!program.output.includes("secret"), program.output);
+});
+
+if (runtime === "deno") {
+  test("On Deno a permission that is missing is named with its flag", async () => {
+    await using stage = await Stage.open({
+      "actors.ts": actors,
+      "net.ts": `${actors}await fetch("http://127.0.0.1:8099");`,
+    });
+    // With no permission at all, a Deno that is started by a Deno gets them all.
+    const supervisor = stage.start(["actors.ts"], { run: ["run", "--allow-sys"] });
+    assertEquals(await supervisor.ended, 2);
+    assertEquals(
+      supervisor.output,
+      "Cannot start worker processes without permission: " +
+        "run again with --allow-run --allow-read --allow-env, or -A\n",
+    );
+    const run = ["run", "--allow-run", "--allow-read", "--allow-env"];
+    const child = stage.start(["net.ts", "-t", "0"], { run });
+    assertEquals(await child.ended, 2);
+    assertMatch(
+      String(child.lines[0]!["message"]),
+      /^Cannot import net\.ts: .*run again with the --allow-net flag$/,
+    );
+    // Those that were given reach the worker.
+    const enough = stage.start(["actors.ts", "-t", "0"], { run });
+    await enough.working();
+    assertEquals(await enough.stop(), 0);
+  });
+} else {
+  skip("On Deno a permission that is missing is named with its flag", "this is not Deno");
+}
+
+test("A worker program of one's own takes its options from code and from the command line", async () => {
+  await using stage = await Stage.open();
+  const run = runtime === "deno"
+    ? ["run", "-A", "--v8-flags=--stack-trace-limit=3"]
+    : ["--stack-trace-limit=3"];
+  const program = stage.start(["--processes", "2", "--concurrency", "3"], {
+    entry: `${ROOT}/examples/worker/worker.ts`,
+    run: runtime === "bun" ? [] : run,
+  });
+  await program.working(2);
+  assertMatch(
+    program.output,
+    /Working on greetings: 1 actor, 3 messages at once on the event loop/,
+  );
+  await program.printed("Hello, Edsger", 2);
+  assertEquals(await program.stop(), 0);
+});

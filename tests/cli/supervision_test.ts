@@ -1,0 +1,166 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { startRedis } from "../support/servers/redis.ts";
+import { until } from "../support/servers/until.ts";
+import { after, test } from "../support/test.ts";
+import { App } from "./app.ts";
+import { gone, isRunning, kill, Stage } from "./stage.ts";
+
+const redis = await startRedis();
+after(() => redis.stop());
+
+/** A broker in memory with one actor, and what follows. */
+function module(text: string): string {
+  return `import process from "node:process";
+import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+export const broker = new StubBroker();
+setBroker(broker);
+${text}`;
+}
+
+/** Actors that bring their process down the first time they run. */
+const DEADLY = `
+import { existsSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+
+const { APP_REDIS, APP_NAMESPACE } = process.env;
+setBroker(new RedisBroker({
+  url: APP_REDIS,
+  namespace: APP_NAMESPACE,
+  heartbeatTimeout: 1_000,
+  maintenanceInterval: 100,
+}));
+
+function once(name, act) {
+  if (existsSync(import.meta.dirname + "/" + name)) return;
+  writeFileSync(import.meta.dirname + "/" + name, "");
+  act();
+}
+const onGoldq = { queueName: "goldq", minBackoff: 1, maxBackoff: 1 };
+actor(async function touch(text) {
+  await new Promise((done) => setTimeout(done, 5));
+  note(text);
+}, onGoldq);
+actor(function killed() { once("killed", () => process.kill(process.pid, "SIGKILL")); note("killed"); }, onGoldq);
+actor(function exits() { once("exits", () => process.exit(3)); note("exits"); }, onGoldq);
+actor(async function late() {
+  once("late", () => setTimeout(() => { throw new Error("thrown in a timer"); }));
+  await new Promise((done) => setTimeout(done, 20));
+  note("late");
+}, onGoldq);
+`;
+
+for (const deed of ["killed", "exits", "late"]) {
+  test(`A worker process that dies is replaced, and no message is lost (${deed})`, async () => {
+    await using app = await App.open(redis.url);
+    await app.stage.write("app.ts", DEADLY);
+    const names = Array.from({ length: 50 }, (_, i) => `message ${i}`);
+    for (const name of names.slice(0, 25)) await app.send("touch", [name]);
+    await app.send(deed);
+    for (const name of names.slice(25)) await app.send("touch", [name]);
+    const program = app.start("app.ts", "--threads", "0", "--concurrency", "4");
+    await program.printed("another one starts");
+    await app.stage.noted(deed);
+    for (const name of names) await app.stage.noted(name);
+    await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
+    if (deed === "late") assertStringIncludes(program.output, "Nobody caught: thrown in a timer");
+    assertEquals(await program.stop(), 0);
+    assertEquals(new Set(await app.stage.notes()), new Set([...names, deed]));
+  });
+}
+
+test("A reload loses no message and runs none twice, however often", async () => {
+  await using app = await App.open(redis.url);
+  const program = app.start("app.ts", "--threads", "0", "--concurrency", "2");
+  await program.working();
+  const names = Array.from({ length: 200 }, (_, i) => `message ${i}`);
+  for (const [i, name] of names.entries()) {
+    await app.send("touch", [name]);
+    if (i % 60 === 30) program.signal("SIGHUP");
+  }
+  await program.working(2);
+  for (const name of names) await app.stage.noted(name);
+  await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
+  const { workers } = program;
+  assertEquals(await program.stop(), 0);
+  assertEquals((await app.stage.notes()).toSorted(), names.toSorted());
+  for (const pid of workers) await gone(pid);
+});
+
+test("The supervisor gives up after instant deaths in a row, with the exit code of the last", async () => {
+  await using stage = await Stage.open({
+    "dies.ts": module(`actor(function idle() {}); setTimeout(() => process.exit(9), 50);`),
+  });
+  const program = stage.start(["dies.ts", "-t", "0"]);
+  assertEquals(await program.ended, 9);
+  assertEquals(program.lines.at(-1)!["message"], "Stopped after 0.0 s");
+  assertMatch(
+    program.output,
+    /Cannot keep worker-1 running: it ended 5 times within 5 s of its start; the last one ended with code 9/,
+  );
+  assertEquals(new Set(program.workers).size, 5);
+});
+
+test("A fork that dies is replaced, and gets the time to end well", async () => {
+  await using stage = await Stage.open({
+    "forks.ts": module(`
+      import { readFileSync } from "node:fs";
+      async function first(signal) {
+        note("first");
+        await new Promise((done) => signal.onabort = done);
+        note("first ended");
+      }
+      function second() {
+        note("second");
+        const runs = readFileSync(import.meta.dirname + "/notes", "utf8").split("second").length - 1;
+        if (runs < 3) process.exit(1);
+      }
+      broker.addMiddleware({ forks: [first, second] });
+      actor(function idle() {});
+    `),
+  });
+  const program = stage.start(["forks.ts", "-t", "0", "-p", "2"]);
+  await program.printed("Running first");
+  await stage.noted("second", 3);
+  assert(program.isRunning);
+  assertEquals(await program.stop(), 0);
+  const notes = await stage.notes();
+  assertEquals(notes.filter((note) => note.startsWith("first")), ["first", "first ended"]);
+});
+
+test("A child that does not start stops those that do", async () => {
+  await using stage = await Stage.open({
+    "picky.ts": module(`
+      import { mkdirSync } from "node:fs";
+      try { mkdirSync(import.meta.dirname + "/lock"); } catch { throw new Error("one is enough"); }
+      actor(function idle() {});
+    `),
+  });
+  const program = stage.start(["picky.ts", "-t", "0", "-p", "2"]);
+  assertEquals(await program.ended, 2);
+  assertStringIncludes(program.output, "Cannot import picky.ts: Error: one is enough");
+  assertEquals(program.workers.filter(isRunning), []);
+});
+
+test("What an actor starts is no child of the supervisor, and does not keep it from ending", async () => {
+  await using stage = await Stage.open({
+    "starts.ts": module(`
+      import { spawn } from "node:child_process";
+      const starts = actor(function starts() {
+        const { pid } = spawn("sleep", ["60"], { stdio: "inherit" });
+        note(String(pid));
+      });
+      await starts.send();
+    `),
+  });
+  const program = stage.start(["starts.ts", "-t", "0"]);
+  await program.working();
+  await until(async () => (await stage.notes()).length === 1, { what: "see it started" });
+  const [pid] = await stage.notes() as [string];
+  try {
+    assertEquals(await program.stop(), 0);
+    assert(isRunning(Number(pid)));
+  } finally {
+    kill(Number(pid));
+  }
+});

@@ -132,11 +132,10 @@ export class PublishLine {
       while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, isStored);
     } else {
       this.#settle(deliveryTag, isStored);
-      while (
-        this.#lowest < this.#next && this.#underWay[this.#lowest & (WINDOW - 1)] === undefined
-      ) {
-        this.#lowest += 1;
-      }
+    }
+    // What comes next may have been confirmed before, by itself.
+    while (this.#lowest < this.#next && this.#underWay[this.#lowest & (WINDOW - 1)] === undefined) {
+      this.#lowest += 1;
     }
     this.#owner.roomMade();
   }

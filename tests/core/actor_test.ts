@@ -1,3 +1,4 @@
+import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Actor, actor, type Message, Retries, StubBroker } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
@@ -220,4 +221,24 @@ test("actor refuses a queue name that cannot be one", () => {
     'Cannot declare queue "a b": names start with a letter or underscore',
   );
   assertEquals(broker.actors.has("x"), false);
+});
+
+test("Actor.logger writes to a category of the actor's own", async () => {
+  const lines: LogRecord[] = [];
+  await configure({
+    reset: true,
+    sinks: { list: (line) => lines.push(line) },
+    loggers: [
+      { category: ["dramatiq", "actor"], sinks: ["list"], lowestLevel: "info" },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
+  try {
+    const add = actor(function add() {}, { broker: new StubBroker() });
+    add.logger.info("Added {count}", { count: 2 });
+  } finally {
+    await reset();
+  }
+  assertEquals(lines.map(({ category }) => category), [["dramatiq", "actor", "add"]]);
+  assertEquals(lines[0]!.message.join(""), "Added 2");
 });

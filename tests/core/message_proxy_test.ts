@@ -1,0 +1,37 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Message, MessageProxy } from "@dq/dramatiq";
+import { test } from "../support/test.ts";
+
+function delivery(): MessageProxy {
+  return new MessageProxy(new Message({ queueName: "q", actorName: "a", args: [1] }));
+}
+
+test("MessageProxy gives the fields and options of its message, of a changed one too", () => {
+  const proxy = delivery();
+  const { messageId, messageTimestamp } = proxy.message;
+  proxy.message = proxy.message.copy({ options: { maxRetries: 3 } });
+  assertEquals(
+    [proxy.queueName, proxy.actorName, proxy.args, proxy.kwargs, proxy.options],
+    ["q", "a", [1], {}, { maxRetries: 3 }],
+  );
+  assertEquals([proxy.messageId, proxy.messageTimestamp], [messageId, messageTimestamp]);
+  assertEquals(proxy.option("maxRetries"), 3);
+});
+
+test("MessageProxy.fail marks a message for the dead letters", () => {
+  const proxy = delivery();
+  assertEquals(proxy.failed, false);
+  proxy.fail();
+  assertEquals(proxy.failed, true);
+});
+
+test("MessageProxy.clearException takes back what stuffException noted, in the dead letter too", () => {
+  const proxy = delivery();
+  const error = new Error("boom");
+  proxy.stuffException(error);
+  assertEquals(proxy.exception, error);
+  assertStringIncludes(String(proxy.deadLetter.option("traceback")), "boom");
+  proxy.clearException();
+  assertEquals(proxy.exception, undefined);
+  assertEquals(proxy.deadLetter, proxy.message);
+});

@@ -1,6 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { getLogger } from "../../core/logging.ts";
+
+const log = getLogger("middleware", "Prometheus");
 
 /** Answers a request, by its method. */
 export type Answer = (method: string) => Promise<Response>;
@@ -30,6 +33,7 @@ export class ExpositionServer implements AsyncDisposable {
     const server = createServer((request, response) => void reply(request, response, answer));
     server.listen(port, host);
     await once(server, "listening");
+    server.on("error", (error) => log.warn("The server of metrics had trouble", { error }));
     server.unref();
     return new ExpositionServer(server);
   }

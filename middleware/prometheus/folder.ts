@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorMessage } from "../../core/thrown.ts";
 import { getLogger } from "../../core/logging.ts";
 import { processId } from "../../core/runtime.ts";
-import { type Metric, withoutGauges } from "./metric.ts";
+import { areMetrics, type Metric, withoutGauges } from "./metric.ts";
 import { ProcessLock } from "./process_lock.ts";
 import { sum } from "./prom_client.ts";
 
@@ -174,16 +174,27 @@ async function removeMembers(path: string, members: readonly string[]): Promise<
 }
 
 async function readMember(path: string, member: string): Promise<readonly Metric[] | undefined> {
-  return await readJson<readonly Metric[]>(join(path, `${member}.json`));
+  return await readJson(join(path, `${member}.json`), areMetrics);
 }
 
 async function readRetired(path: string): Promise<Retired> {
-  return await readJson<Retired>(join(path, RETIRED)) ?? { metrics: [], members: [] };
+  return await readJson(join(path, RETIRED), isRetired) ?? { metrics: [], members: [] };
 }
 
-async function readJson<T>(file: string): Promise<T | undefined> {
+function isRetired(value: unknown): value is Retired {
+  const { metrics, members } = value as Partial<Retired>;
+  return areMetrics(metrics) && Array.isArray(members);
+}
+
+/** What a file holds; nothing when it is not there, or holds something else. */
+async function readJson<T>(
+  file: string,
+  isRight: (value: unknown) => value is T,
+): Promise<T | undefined> {
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    if (!isRight(value)) throw new TypeError("It does not hold metrics");
+    return value;
   } catch (error) {
     if ((error as { code?: string }).code === "ENOENT") return undefined;
     log.warn("Leaves out the metrics in {file}: {reason}", {

@@ -6,6 +6,7 @@ import { ExpositionServer } from "./exposition_server.ts";
 import { MetricsFolder } from "./folder.ts";
 import type { Place } from "./place.ts";
 import { ProcessLock } from "./process_lock.ts";
+import { loadPromClient } from "./prom_client.ts";
 
 const log = getLogger("middleware", "Prometheus");
 
@@ -54,6 +55,7 @@ export class Member implements AsyncDisposable {
    * @throws If the folder cannot be used, or prom-client is not there.
    */
   static async join(place: Place, exposition: Exposition): Promise<Member> {
+    await loadPromClient(); // it is better to miss it now than when somebody asks
     const folder = await MetricsFolder.join(place.database);
     const member = new Member(folder, place, exposition);
     await member.#step;

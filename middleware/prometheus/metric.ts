@@ -35,6 +35,15 @@ export interface MetricsSource {
   getMetricsAsJSON(): Promise<readonly object[]>;
 }
 
+/** Whether something that was read is what {@linkcode Metric} says, as far as sums depend on it. */
+export function areMetrics(value: unknown): value is readonly Metric[] {
+  return Array.isArray(value) &&
+    value.every((one) =>
+      typeof one?.name === "string" && typeof one.aggregator === "string" &&
+      Array.isArray(one.values)
+    );
+}
+
 /**
  * Leaves out what says how things are now.
  *

@@ -2,7 +2,8 @@ import { errorMessage } from "../../core/thrown.ts";
 import type { Metric } from "./metric.ts";
 
 /** The part of prom-client that is used here. */
-interface PromClient {
+export interface PromClient {
+  /** What sums metrics up. */
   readonly AggregatorRegistry: {
     aggregate(all: object[]): Sum;
   };
@@ -26,11 +27,17 @@ export interface Sum {
  * @throws {TypeError} If prom-client is not there.
  */
 export async function sum(all: readonly (readonly Metric[])[]): Promise<Sum> {
-  const { AggregatorRegistry } = await load();
+  const { AggregatorRegistry } = await loadPromClient();
   return AggregatorRegistry.aggregate([...all]);
 }
 
-async function load(): Promise<PromClient> {
+/**
+ * Loads prom-client, unless that is done.
+ *
+ * @returns The part of it that is used here.
+ * @throws {TypeError} If it is not there.
+ */
+export async function loadPromClient(): Promise<PromClient> {
   try {
     return await import("prom-client") as unknown as PromClient;
   } catch (error) {

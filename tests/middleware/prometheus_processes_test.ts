@@ -147,7 +147,10 @@ test("Prometheus leaves out files that it cannot read", async () => {
   await using stage = await Stage.make();
   await using started = await stage.start(3);
   await writeFile(join(stage.place.database, "1-0123abcd.json"), "{");
+  await writeFile(join(stage.place.database, "2-0123abcd.json"), '[{"name": "c", "values": 1}]');
+  await writeFile(join(stage.place.database, "retired.json"), "null");
   await writeFile(join(stage.place.database, "notes.txt"), "Not ours");
   await stage.reaches(TOTAL, 3);
-  assert(started.lines.some((line) => line.startsWith("warning: Leaves out the metrics in")));
+  const warnings = new Set(started.lines.filter((line) => line.startsWith("warning: Leaves out")));
+  assertEquals(warnings.size, 3);
 });

@@ -149,7 +149,7 @@ export class WaitingRoom {
     }
     place.waiters.add(waiter);
     place.looks = 0;
-    this.#look(place);
+    if (!place.isLooking) this.#look(place);
     if (isFirst) this.#options.began();
   }
 

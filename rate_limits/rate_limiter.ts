@@ -23,6 +23,8 @@ export interface Slot extends AsyncDisposable {
   release(): Promise<void>;
 }
 
+const DONE: Promise<void> = Promise.resolve();
+
 /** Keeps how often, or how many times at once, something is done below a limit. */
 export abstract class RateLimiter {
   /** Where it counts. */
@@ -53,8 +55,8 @@ export abstract class RateLimiter {
   protected abstract take(): Promise<boolean>;
 
   /** Gives a slot back, if that is how the limiter works. Must not throw. */
-  protected giveBack(): Promise<void> | undefined {
-    return undefined;
+  protected giveBack(): Promise<void> {
+    return DONE;
   }
 
   /**
@@ -66,7 +68,7 @@ export abstract class RateLimiter {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async acquire({ raiseOnFailure = true }: AcquireOptions = {}): Promise<Slot> {
-    if (await this.take()) return new HeldSlot(() => this.giveBack());
+    if (await this.take()) return new HeldSlot(this.giveBack.bind(this));
     if (raiseOnFailure) {
       throw new RateLimitExceeded(
         `Cannot acquire "${this.key}": its limit of ${this.limit} is reached`,
@@ -96,16 +98,16 @@ export abstract class RateLimiter {
 
 class HeldSlot implements Slot {
   readonly acquired = true;
-  #giveBack: (() => Promise<void> | undefined) | undefined;
+  #giveBack: (() => Promise<void>) | undefined;
 
-  constructor(giveBack: () => Promise<void> | undefined) {
+  constructor(giveBack: () => Promise<void>) {
     this.#giveBack = giveBack;
   }
 
-  async release(): Promise<void> {
+  release(): Promise<void> {
     const giveBack = this.#giveBack;
     this.#giveBack = undefined; // a slot is given back once
-    await giveBack?.();
+    return giveBack === undefined ? DONE : giveBack();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -115,6 +117,6 @@ class HeldSlot implements Slot {
 
 const REFUSED: Slot = Object.freeze({
   acquired: false,
-  release: () => Promise.resolve(),
-  [Symbol.asyncDispose]: () => Promise.resolve(),
+  release: () => DONE,
+  [Symbol.asyncDispose]: () => DONE,
 });

@@ -42,6 +42,9 @@ export class WindowRateLimiter extends RateLimiter {
   /** How long the window is, in whole seconds. */
   readonly window: number;
   readonly #clock: Clock;
+  /** Whose keys are at hand. */
+  #second = NaN;
+  #keys: readonly string[] = [];
 
   /**
    * Checks and stores.
@@ -63,11 +66,19 @@ export class WindowRateLimiter extends RateLimiter {
   /** Counts itself into this second, if the seconds of the window have room. */
   protected override take(): Promise<boolean> {
     return takeInTime(() => Math.floor(this.#clock.now() / 1_000), (second) => {
-      const keys = Array.from({ length: this.window }, (_, i) => `${this.key}@${second - i}`);
-      // Somebody whose clock is ahead may be in the next second already. This second is in his
-      // window, too, and he has not seen us there.
-      if (this.window > 1) keys.push(`${this.key}@${second + 1}`);
+      const keys = this.#keysOf(second);
       return this.backend.incrAndSum(keys[0]!, keys, 1, this.limit, this.window * 1_000);
     });
+  }
+
+  #keysOf(second: number): readonly string[] {
+    if (this.#second === second) return this.#keys;
+    const keys = Array.from({ length: this.window }, (_, i) => `${this.key}@${second - i}`);
+    // Somebody whose clock is ahead may be in the next second already. This second is in his
+    // window, too, and he has not seen us there.
+    if (this.window > 1) keys.push(`${this.key}@${second + 1}`);
+    this.#second = second;
+    this.#keys = keys;
+    return keys;
   }
 }

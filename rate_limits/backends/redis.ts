@@ -63,39 +63,34 @@ export class RedisBackend extends RateLimiterBackend {
   }
 
   /** Sets a counter, unless there is one. */
-  override async add(key: string, value: number, ttl: number): Promise<boolean> {
-    assertAboveZero(ttl, "use ttl");
-    return await this.#run(ADD, [key], [value, ttl]) === 1;
+  override add(key: string, value: number, ttl: number): Promise<boolean> {
+    return this.#run(ADD, [key], [value, ttl], ttl).then(isDone);
   }
 
   /** Counts up, unless that would go beyond a maximum. */
-  override async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
-    assertAboveZero(ttl, "use ttl");
-    return await this.#run(INCR, [key], [amount, maximum, ttl]) === 1;
+  override incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
+    return this.#run(INCR, [key], [amount, maximum, ttl], ttl).then(isDone);
   }
 
   /** Counts down, unless that would go below a minimum. */
-  override async decr(
+  override decr(
     key: string,
     amount: number,
     minimum: number,
     ttl: number,
   ): Promise<boolean | undefined> {
-    assertAboveZero(ttl, "use ttl");
-    const reply = await this.#run(DECR, [key], [amount, minimum, ttl]);
-    return reply === null ? undefined : reply === 1;
+    return this.#run(DECR, [key], [amount, minimum, ttl], ttl).then(isDoneIfAny);
   }
 
   /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
-  override async incrAndSum(
+  override incrAndSum(
     key: string,
     keys: readonly string[],
     amount: number,
     maximum: number,
     ttl: number,
   ): Promise<boolean> {
-    assertAboveZero(ttl, "use ttl");
-    return await this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl]) === 1;
+    return this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl], ttl).then(isDone);
   }
 
   /** Waits until {@linkcode RedisBackend.waitNotify} is called for a key, or finds that it was. */
@@ -136,16 +131,28 @@ export class RedisBackend extends RateLimiterBackend {
     this.#eventLists.close(closedFor("wait"));
   }
 
-  /** Runs a script once, when the connection is up: twice it would count twice. */
-  async #run(
+  /**
+   * Runs a script once, when the connection is up: twice it would count twice. No function on
+   * this way is asynchronous that need not be, which is a tenth of what a verb costs.
+   */
+  #run(
     script: Script,
     keys: readonly string[],
     args: readonly RedisArgument[],
+    ttl: number,
   ): Promise<RedisReply> {
-    if (!this.#connection.isUp) await this.#connection.command("ping");
-    return await this.#connection.run(script, keys, args);
+    try {
+      assertAboveZero(ttl, "use ttl");
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#connection.isUp) return this.#connection.run(script, keys, args);
+    return this.#connection.command("ping").then(() => this.#connection.run(script, keys, args));
   }
 }
+
+const isDone = (reply: RedisReply) => reply === 1;
+const isDoneIfAny = (reply: RedisReply) => reply === null ? undefined : reply === 1;
 
 /** Where Python's dramatiq notes that a barrier is cleared. */
 function eventsKey(key: string): string {

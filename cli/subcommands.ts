@@ -14,4 +14,12 @@ export interface Subcommand {
 }
 
 /** The commands, by name; what they need is imported when they run. */
-export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([]);
+export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([
+  ["dead-letters", {
+    summary: "lists, shows, requeues and purges what was given up",
+    async run(args) {
+      const { runDeadLetters } = await import("./dead_letters/command.ts");
+      return await runDeadLetters(args);
+    },
+  }],
+]);

@@ -1,0 +1,171 @@
+import { Command, CommanderError } from "commander";
+import { UsageError } from "../usage_error.ts";
+
+/** What can be done with dead letters. */
+export type Action = "list" | "show" | "requeue" | "purge";
+
+/** What the command line asks for. */
+export interface DeadLetterArguments {
+  readonly action: Action;
+  readonly modules: readonly string[];
+  /** Empty: all that the modules declare. */
+  readonly queues: readonly string[];
+  readonly actors: readonly string[];
+  /** What the ids of messages begin with. */
+  readonly ids: readonly string[];
+  /** Died at this time or later, in milliseconds since the epoch. */
+  readonly since: number | undefined;
+  /** Died before this time. */
+  readonly before: number | undefined;
+  readonly limit: number;
+  readonly isDryRun: boolean;
+  readonly isJson: boolean;
+}
+
+/** What commander makes of the options. */
+interface Given {
+  queue?: string[];
+  actor?: string[];
+  id?: string[];
+  since?: number;
+  before?: number;
+  limit?: number;
+  dryRun?: true;
+  json?: true;
+}
+
+const ACTIONS: readonly Action[] = ["list", "show", "requeue", "purge"];
+/** Those that change something do so only on queues that are named. */
+const CHANGING: ReadonlySet<Action> = new Set(["requeue", "purge"]);
+
+const SPAN = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/;
+const SPAN_LENGTHS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
+
+/**
+ * Reads the command line.
+ *
+ * @param args The arguments after `dead-letters`.
+ * @param now What times ago count from.
+ * @returns What they ask for, or the help to print.
+ * @throws {UsageError} If they make no sense.
+ */
+export function parseDeadLetterArguments(
+  args: readonly string[],
+  now: number,
+): DeadLetterArguments | string {
+  let printed = "";
+  const command = makeCommand(now);
+  command.exitOverride().configureOutput({
+    writeOut: (text) => printed += text,
+    writeErr: () => {}, // the error says it, too
+  });
+  if (args.length === 0) return command.helpInformation() + EXAMPLES;
+  try {
+    command.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return printed;
+    const reason = error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ");
+    throw new UsageError(`Cannot read the arguments: ${reason.replace(/\.$/, "")}`, {
+      cause: error,
+    });
+  }
+  return complete(command.args, command.opts());
+}
+
+function complete([action, ...modules]: readonly string[], given: Given): DeadLetterArguments {
+  if (!ACTIONS.includes(action as Action)) {
+    throw new UsageError(
+      `Cannot do "${action}" with dead letters: it must be one of ${ACTIONS.join(", ")}`,
+    );
+  }
+  if (modules.length === 0) {
+    throw new UsageError(
+      `Cannot ${action} dead letters: name the module that declares the broker, as for a worker`,
+    );
+  }
+  if (CHANGING.has(action as Action) && given.queue === undefined) {
+    throw new UsageError(`Cannot ${action} dead letters: name the queue, with --queue`);
+  }
+  return {
+    action: action as Action,
+    modules,
+    queues: given.queue ?? [],
+    actors: given.actor ?? [],
+    ids: given.id ?? [],
+    since: given.since,
+    before: given.before,
+    limit: given.limit ?? Infinity,
+    isDryRun: given.dryRun ?? false,
+    isJson: given.json ?? false,
+  };
+}
+
+const EXAMPLES = `
+Examples:
+  worker.ts dead-letters list actors.ts
+  worker.ts dead-letters show --queue default --id 5f1c actors.ts
+  worker.ts dead-letters requeue --queue default --actor chargeCard --since 2h actors.ts
+  worker.ts dead-letters purge --queue default --before 30d --dry-run actors.ts
+
+Exit codes: 0 done, 1 stopped, or some could not be requeued, 2 wrong arguments or a module that
+does not import, 3 the broker cannot be reached.
+`;
+
+function makeCommand(now: number): Command {
+  return new Command("worker.ts dead-letters")
+    .usage("<action> [options] module[:broker] [modules…]")
+    .description(
+      "Looks after messages that were given up.\n\n" +
+        "Actions:\n" +
+        "  list     one line for each\n" +
+        "  show     all that is known of each: arguments, options, traceback\n" +
+        "  requeue  puts them on their queue, to start afresh\n" +
+        "  purge    drops them for good",
+    )
+    .argument("[action]")
+    .argument("[modules...]")
+    .option("-Q, --queue <name>", "of this queue; repeatable (default: all)", collect)
+    .option("-A, --actor <name>", "for this actor; repeatable", collect)
+    .option("--id <id>", "whose message id begins so; repeatable", collect)
+    .option(
+      "--since <time>",
+      "that died then or later: a date, or 2h, 7d ago",
+      timeOf("since", now),
+    )
+    .option("--before <time>", "that died before", timeOf("before", now))
+    .option("-n, --limit <n>", "so many at most, the oldest first", limitOf)
+    .option("--dry-run", "say what requeue or purge would do, and do nothing")
+    .option("--json", "print one JSON object a line")
+    .helpOption("-h, --help", "print this")
+    .addHelpText("after", EXAMPLES);
+}
+
+function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
+function timeOf(name: string, now: number): (text: string) => number {
+  return (text) => {
+    const span = SPAN.exec(text);
+    if (span !== null) return now - Number(span[1]) * SPAN_LENGTHS[span[2]!]!;
+    const time = /^\d{4}-/.test(text) ? Date.parse(text) : NaN;
+    if (!Number.isNaN(time)) return time;
+    throw new UsageError(
+      `Cannot use "${text}" for --${name}: it must be a date such as 2026-01-31 or ` +
+        "2026-01-31T12:00, or a time ago such as 30m, 2h, 7d",
+    );
+  };
+}
+
+function limitOf(text: string): number {
+  const limit = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(limit) && limit > 0) return limit;
+  throw new UsageError(`Cannot use "${text}" for --limit: it must be a whole number of 1 or more`);
+}

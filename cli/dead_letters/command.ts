@@ -1,0 +1,226 @@
+import process from "node:process";
+import type { Broker } from "../../core/broker.ts";
+import type { DeadLetter } from "../../core/dead_letters.ts";
+import { BrokerConnectionError } from "../../core/errors.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import { KILLED, OK } from "../exit_codes.ts";
+import { loadModules } from "../load_modules.ts";
+import { UsageError } from "../usage_error.ts";
+import { writeAll } from "../wire.ts";
+import { type DeadLetterArguments, parseDeadLetterArguments } from "./arguments.ts";
+import { formatDetails, formatHead, formatJson, formatRow } from "./format.ts";
+import { Progress } from "./progress.ts";
+
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+/** How many are read, and requeued or dropped, at a time. */
+const PAGE_SIZE = 100;
+const LONGEST_ACTOR_NAME = 32;
+
+/**
+ * Runs `worker.ts dead-letters`.
+ *
+ * @param args The arguments after `dead-letters`.
+ * @returns The exit code.
+ * @throws {UsageError} If they make no sense, or a module does not import.
+ * @throws {BrokerConnectionError} If the broker cannot be reached.
+ */
+export async function runDeadLetters(args: readonly string[]): Promise<number> {
+  const parsed = parseDeadLetterArguments(args, Date.now());
+  if (typeof parsed === "string") {
+    writeAll(STANDARD_OUTPUT, parsed);
+    return OK;
+  }
+  const { broker } = await loadModules(parsed.modules);
+  await using _broker = broker;
+  const queues = queuesOf(broker, parsed);
+  using interrupt = new Interruption();
+  const visit = new Visit(broker, parsed, interrupt);
+  for (const queueName of queues) await visit.queue(queueName, queues);
+  visit.tellSummary(queues);
+  return interrupt.isAsked || visit.failures > 0 ? KILLED : OK;
+}
+
+/** @throws {UsageError} If a queue is named that the modules do not declare. */
+function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly string[] {
+  const declared = [...broker.queues];
+  for (const queueName of queues.map(canonicalQueueName)) {
+    if (broker.queues.has(queueName)) continue;
+    const known = declared.length === 0 ? "none" : declared.join(", ");
+    throw new UsageError(
+      `Cannot read the dead letters of "${queueName}": the modules declare no such queue, but ` +
+        `${known}`,
+    );
+  }
+  return queues.length === 0 ? declared : [...new Set(queues.map(canonicalQueueName))];
+}
+
+/** Notes that somebody pressed Ctrl-C: what has begun is ended properly first. */
+class Interruption implements Disposable {
+  isAsked = false;
+  readonly #listener = (): void => {
+    this.isAsked = true;
+  };
+
+  constructor() {
+    process.on("SIGINT", this.#listener);
+    process.on("SIGTERM", this.#listener);
+  }
+
+  [Symbol.dispose](): void {
+    process.off("SIGINT", this.#listener);
+    process.off("SIGTERM", this.#listener);
+  }
+}
+
+/** Goes through the dead letters of queues, and does what was asked for with those that match. */
+class Visit {
+  readonly #broker: Broker;
+  readonly #args: DeadLetterArguments;
+  readonly #interruption: Interruption;
+  readonly #progress: Progress;
+  #matched = 0;
+  #done = 0;
+  failures = 0;
+
+  constructor(broker: Broker, args: DeadLetterArguments, interruption: Interruption) {
+    this.#broker = broker;
+    this.#args = args;
+    this.#interruption = interruption;
+    const isTerminal = process.stderr.isTTY === true;
+    // Lines on the same terminal show well enough that it goes on.
+    const printsLines = args.action === "list" || args.action === "show" || args.isJson;
+    this.#progress = new Progress(isTerminal && !(printsLines && process.stdout.isTTY === true));
+  }
+
+  async queue(queueName: string, queues: readonly string[]): Promise<void> {
+    const { action, limit } = this.#args;
+    if (this.#interruption.isAsked || this.#matched >= limit) return;
+    const total = await countDead(this.#broker, queueName);
+    let read = 0;
+    let underWay: Promise<void>[] = [];
+    try {
+      for await (const dead of this.#broker.deadLetters(queueName, { pageSize: PAGE_SIZE })) {
+        this.#progress.show(`${action} ${queueName}`, read++, total);
+        if (this.#interruption.isAsked || this.#matched >= limit) break;
+        if (!this.#matches(dead)) continue;
+        this.#matched += 1;
+        const acting = this.#act(dead, queues);
+        acting.catch(() => {}); // it is waited for below
+        underWay.push(acting);
+        if (underWay.length < PAGE_SIZE) continue;
+        await Promise.all(underWay);
+        underWay = [];
+      }
+      await Promise.all(underWay);
+    } catch (error) {
+      await Promise.allSettled(underWay);
+      this.#progress.clear();
+      if (this.#done > 0) this.tellSummary([queueName]);
+      throw error;
+    }
+    this.#progress.clear();
+  }
+
+  /** Says what was done, where it is not plain to see. */
+  tellSummary(queues: readonly string[]): void {
+    const { action, isDryRun, isJson } = this.#args;
+    if (this.#interruption.isAsked) writeAll(STANDARD_ERROR, "Stopped before the end\n");
+    if (isJson) return;
+    const where = `of ${queues.length === 0 ? "any queue" : queues.join(", ")}`;
+    const which = this.#matched === 1 ? "dead letter" : "dead letters";
+    if (this.#matched === 0) {
+      return writeAll(STANDARD_OUTPUT, `There are no such dead letters ${where}\n`);
+    }
+    if (action === "list" || action === "show") return;
+    const verb = action === "requeue" ? "requeue" : "drop";
+    const text = isDryRun
+      ? `Would ${verb} ${this.#matched} ${which} ${where}`
+      : `${verb === "requeue" ? "Requeued" : "Dropped"} ${this.#done} of ${this.#matched} ` +
+        `${which} ${where}`;
+    writeAll(STANDARD_OUTPUT, `${text}\n`);
+  }
+
+  #matches(dead: DeadLetter): boolean {
+    const { actors, ids, since, before } = this.#args;
+    const { message, diedAt } = dead;
+    if (actors.length > 0 && !actors.includes(message.actorName)) return false;
+    if (ids.length > 0 && !ids.some((id) => message.messageId.startsWith(id))) return false;
+    // What died nobody knows when is in no span of time.
+    if (since !== undefined && !(diedAt! >= since)) return false;
+    return before === undefined || diedAt! < before;
+  }
+
+  async #act(dead: DeadLetter, queues: readonly string[]): Promise<void> {
+    switch (this.#args.action) {
+      case "list":
+        return this.#list(dead, queues);
+      case "show":
+        return this.#print(formatDetails(dead), dead);
+      case "requeue":
+        return await this.#change(dead, "requeued", () => dead.requeue());
+      case "purge":
+        return await this.#change(dead, "dropped", () => dead.drop());
+    }
+  }
+
+  #list(dead: DeadLetter, queues: readonly string[]): void {
+    const actor = Math.min(
+      longest([...this.#broker.actors.keys(), "(no message)"]),
+      LONGEST_ACTOR_NAME,
+    );
+    const columns = { queue: longest([...queues, "QUEUE"]), actor };
+    if (this.#matched === 1 && !this.#args.isJson) {
+      writeAll(STANDARD_OUTPUT, cut(formatHead(columns)));
+    }
+    this.#print(cut(formatRow(dead, columns)), dead);
+  }
+
+  /** One that fails does not keep the others from their turn, unless the server is away. */
+  async #change(
+    dead: DeadLetter,
+    outcome: "requeued" | "dropped",
+    change: () => Promise<boolean>,
+  ): Promise<void> {
+    const { isDryRun, isJson } = this.#args;
+    try {
+      const isDone = !isDryRun && await change();
+      if (isDone) this.#done += 1;
+      const told = isDone ? outcome : isDryRun ? `would be ${outcome}` : "gone";
+      if (isJson) writeAll(STANDARD_OUTPUT, `${formatJson(dead, told)}\n`);
+    } catch (error) {
+      if (error instanceof BrokerConnectionError) throw error;
+      this.failures += 1;
+      this.#progress.clear();
+      writeAll(
+        STANDARD_ERROR,
+        `Message ${dead.message.messageId} stays: ${errorMessage(error)}\n`,
+      );
+    }
+  }
+
+  #print(text: string, dead: DeadLetter): void {
+    this.#progress.clear();
+    writeAll(STANDARD_OUTPUT, this.#args.isJson ? `${formatJson(dead)}\n` : text);
+  }
+}
+
+/** How many there are, on brokers that can tell. */
+async function countDead(broker: Broker, queueName: string): Promise<number | undefined> {
+  const counting = broker as Broker & {
+    getQueueMessageCounts?(queueName: string): Promise<{ dead: number }>;
+  };
+  return (await counting.getQueueMessageCounts?.(queueName))?.dead;
+}
+
+/** On a terminal a row is a row. */
+function cut(text: string): string {
+  const { isTTY, columns } = process.stdout;
+  const line = text.trimEnd();
+  return `${isTTY === true && columns > 0 ? line.slice(0, columns) : line}\n`;
+}
+
+function longest(texts: readonly string[]): number {
+  return Math.max(...texts.map(({ length }) => length));
+}

@@ -1,0 +1,158 @@
+import { Buffer } from "node:buffer";
+import type { DeadLetter } from "../../core/dead_letters.ts";
+import { toWireOptions } from "../../core/message_options.ts";
+
+/** How wide the columns are. */
+export interface Columns {
+  readonly queue: number;
+  readonly actor: number;
+}
+
+const TIME_WIDTH = 19;
+const RETRIES_WIDTH = 7;
+const ID_WIDTH = 36;
+/** How much is shown of data that is no message. */
+const MAX_DATA = 1_000;
+// deno-lint-ignore no-control-regex -- what a terminal would obey
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+
+/** The line above those of {@linkcode formatRow}. */
+export function formatHead(columns: Columns): string {
+  return row(columns, ["DIED", "QUEUE", "ACTOR", "RETRIES", "ID", "ERROR"]);
+}
+
+/** One line for a dead letter. */
+export function formatRow(dead: DeadLetter, columns: Columns): string {
+  const { message, queueName, decodeError } = dead;
+  return row(columns, [
+    dead.diedAt === undefined ? "unknown" : localTime(dead.diedAt),
+    queueName,
+    decodeError === undefined ? message.actorName : "(no message)",
+    decodeError === undefined ? String(dead.retries) : "-",
+    message.messageId || "-",
+    reasonOf(dead),
+  ]);
+}
+
+function row(
+  { queue, actor }: Columns,
+  [died, queueName, actorName, retries, id, error]: string[],
+): string {
+  return [
+    died!.padEnd(TIME_WIDTH),
+    clean(queueName!).padEnd(queue),
+    clean(actorName!).padEnd(actor),
+    retries!.padStart(RETRIES_WIDTH),
+    clean(id!).padEnd(ID_WIDTH),
+    clean(error!),
+  ].join("  ");
+}
+
+/** All that is known of a dead letter, on many lines. */
+export function formatDetails(dead: DeadLetter): string {
+  const { message, queueName, diedAt, decodeError, traceback } = dead;
+  const died = diedAt === undefined ? "at an unknown time" : localTime(diedAt);
+  if (decodeError !== undefined) {
+    return block(`Data on ${queueName} that is no message, died ${died}`, [
+      ["reason", clean(decodeError.message)],
+      ["data", dataText(dead)],
+    ]);
+  }
+  const options = otherOptions(dead);
+  return block(`${clean(message.messageId)} on ${queueName}, died ${died}`, [
+    ["actor", clean(message.actorName)],
+    ["sent", localTime(message.messageTimestamp)],
+    ["retries", String(dead.retries)],
+    ["arguments", toJson(message.args)],
+    ["kwargs", isEmpty(message.kwargs) ? "" : toJson(message.kwargs)],
+    ["options", isEmpty(options) ? "" : toJson(options)],
+    ["error", traceback === undefined ? "" : indent(traceback)],
+  ]);
+}
+
+/** A dead letter as a JSON object on one line; `outcome` tells what became of it. */
+export function formatJson(dead: DeadLetter, outcome?: string): string {
+  const { message, queueName, diedAt, decodeError } = dead;
+  const head = {
+    ...outcome && { outcome },
+    queue: queueName,
+    diedAt: diedAt === undefined ? null : new Date(diedAt).toISOString(),
+  };
+  if (decodeError !== undefined) {
+    const data = Buffer.from(dead.data as Uint8Array).toString("base64");
+    return toJson({ ...head, reason: decodeError.message, data });
+  }
+  return toJson({
+    ...head,
+    messageId: message.messageId,
+    messageTimestamp: message.messageTimestamp,
+    actor: message.actorName,
+    args: message.args,
+    kwargs: message.kwargs,
+    options: otherOptions(dead),
+    retries: dead.retries,
+    error: reasonOf(dead),
+    traceback: dead.traceback ?? null,
+  });
+}
+
+/** The options on the wire, without what a dead letter says by itself. */
+function otherOptions({ message }: DeadLetter): object {
+  const { retries: _retries, traceback: _traceback, ...others } = toWireOptions(message.options);
+  return others;
+}
+
+/** What it died of, on one line. */
+export function reasonOf({ decodeError, traceback }: DeadLetter): string {
+  if (decodeError !== undefined) return decodeError.message;
+  if (traceback === undefined) return "";
+  const lines = traceback.trimEnd().split("\n");
+  // Python says it in the last line, JavaScript in the first.
+  return (/^Traceback \(/.test(lines[0]!) ? lines.at(-1) : lines[0])!.trim();
+}
+
+/** JSON that also has what only pickles hold. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part) => {
+    if (typeof part === "bigint") return String(part);
+    if (part instanceof Map) return [...part];
+    if (part instanceof Set) return [...part];
+    if (part instanceof Uint8Array) return Buffer.from(part).toString("base64");
+    return part;
+  });
+}
+
+function block(title: string, fields: readonly (readonly [string, string])[]): string {
+  const lines = fields.filter(([, text]) => text !== "")
+    .map(([name, text]) => `  ${name.padEnd(9)}  ${text}\n`);
+  return `${title}\n${lines.join("")}`;
+}
+
+function indent(text: string): string {
+  const lines = text.trimEnd().split("\n").map((line) => line.replace(CONTROL, " "));
+  return lines.join("\n             ");
+}
+
+/** Text as it is, other bytes in hexadecimal. */
+function dataText({ data }: DeadLetter): string {
+  const bytes = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
+  const text = bytes.toString();
+  const shown = text.includes("\ufffd") ? bytes.toString("hex") : clean(text);
+  return shown.length > MAX_DATA ? `${shown.slice(0, MAX_DATA)}… (${bytes.length} bytes)` : shown;
+}
+
+function clean(text: string): string {
+  return text.replace(CONTROL, " ");
+}
+
+function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0;
+}
+
+function localTime(ms: number): string {
+  const date = new Date(ms);
+  if (Number.isNaN(date.getTime())) return String(ms);
+  const two = (part: number) => String(part).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
+    `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}

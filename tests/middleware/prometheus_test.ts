@@ -189,3 +189,28 @@ test("Prometheus serves metrics of one's own beside its own", async () => {
   const samples = await samplesOf(prometheus);
   assertEquals(samples.get("orders{}"), 3);
 });
+
+test("Prometheus counts what a realm was killed for as failed, and what ran beside it once", async () => {
+  const module = new URL("prometheus/spinning_actors.ts", import.meta.url).href;
+  const { broker, neighbour, prometheus, spin } = await import(module);
+  await using worker = new Worker(broker, {
+    executor: "process", // a thread that spins cannot be ended on Deno
+    modules: [module],
+    brokerExport: "broker",
+    threads: 1,
+    concurrency: 2,
+  });
+  await worker.start();
+  await broker.enqueueMany([neighbour.message(), spin.message()]);
+  await broker.join("default");
+  await worker.join();
+  const samples = await samplesOf(prometheus);
+  const of = (name: string, actorName: string) =>
+    samples.get(`dramatiq_${name}{actor_name="${actorName}",queue_name="default"}`);
+  for (const actorName of ["spin", "neighbour"]) {
+    assertEquals(of("messages_total", actorName), 1, actorName);
+    assertEquals(of("messages_inprogress", actorName), 0, actorName);
+  }
+  assertEquals([of("message_errors_total", "spin"), of("message_rejects_total", "spin")], [1, 1]);
+  assertEquals(of("message_errors_total", "neighbour"), 0);
+});

@@ -120,7 +120,7 @@ function complete(
   defaults: RunWorkerOptions,
 ): Arguments {
   const wanted = { ...withoutUndefined(defaults), ...given };
-  const executor = wanted.executor ?? "inline";
+  const executor = wanted.executor ?? (wanted.threads === 0 ? "inline" : "thread");
   return {
     modules,
     processes: wanted.processes ?? 1,

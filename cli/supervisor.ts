@@ -6,6 +6,7 @@ import type { LogLevel } from "./log_line.ts";
 import type { LogWriter } from "./log_writer.ts";
 import { type ReadyRecord, Slot, type SlotOwner } from "./slot.ts";
 import { formatDuration, formatStatus } from "./status.ts";
+import { hasTerminal } from "./terminal.ts";
 
 /** Milliseconds that a child gets, beyond the time for its actors, to give back and disconnect. */
 const LAST_GRACE = 8_000;
@@ -16,7 +17,7 @@ const SAME_KEYSTROKE = 200;
  * Starts the worker processes, replaces those that die, and passes on what it is told:
  *
  * SIGTERM, SIGINT ─▶ stop ─▶ again ─▶ kill
- * SIGHUP, a change of the code ─▶ reload
+ * SIGHUP, a change of the code ─▶ reload (or stop, if its terminal was closed)
  * SIGUSR2 ─▶ status
  *
  * It imports no module of the user, so that nothing of theirs can take it down, and a reload
@@ -60,7 +61,12 @@ export class Supervisor implements SlotOwner {
   async run(): Promise<number> {
     process.on("SIGTERM", () => this.#stop("SIGTERM"));
     process.on("SIGINT", () => this.#stop("SIGINT"));
-    process.on("SIGHUP", () => this.reload("SIGHUP"));
+    const hadTerminal = hasTerminal();
+    process.on("SIGHUP", () => {
+      const isClosed = hadTerminal === true && hasTerminal() === false;
+      if (isClosed) this.#stop("the end of its terminal");
+      else this.reload("SIGHUP");
+    });
     process.on("SIGUSR2", () => this.#logStatus());
     if (process.platform === "darwin") process.on("SIGINFO", () => this.#logStatus()); // Ctrl-T
     for (const slot of this.#workers) slot.start();

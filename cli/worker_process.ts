@@ -3,7 +3,9 @@ import type { Broker } from "../core/broker.ts";
 import type { Middleware } from "../middleware/middleware.ts";
 import { Worker } from "../worker/worker.ts";
 import type { Arguments } from "./arguments.ts";
-import { KILLED, OK } from "./exit_codes.ts";
+import { BrokerConnectionError, DramatiqError, MiddlewareError } from "../core/errors.ts";
+import { errorMessage } from "../core/thrown.ts";
+import { KILLED, OK, REPLACE_ME } from "./exit_codes.ts";
 import { holdLifeline } from "./lifeline.ts";
 import { type Loaded, loadModules } from "./load_modules.ts";
 import { configureLogging } from "./logging.ts";
@@ -51,8 +53,12 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
   await broker.emit("afterProcessBoot");
   const worker = makeWorker(loaded, args);
   tally = new Tally(worker);
-  await worker.start();
+  await start(worker);
   tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
+  worker.retired.then((reason) => {
+    tell({ type: "retiring", reason });
+    ended.resolve({ code: REPLACE_ME });
+  });
 
   const { code, timeout } = await ended.promise;
   tally.stop();
@@ -66,13 +72,26 @@ export function forksOf(broker: Broker): NonNullable<Middleware["forks"]> {
   return broker.middleware.flatMap(({ forks = [] }) => forks);
 }
 
-function makeWorker({ broker }: Loaded, args: Arguments): Worker {
-  const { concurrency, workerShutdownTimeout, queues } = args;
+function makeWorker({ broker, urls, brokerExport }: Loaded, args: Arguments): Worker {
+  const { executor, threads, concurrency, workerShutdownTimeout, queues } = args;
   return new Worker(broker, {
     concurrency,
     timeout: workerShutdownTimeout,
     ...(queues.length > 0 && { queues }),
+    ...(executor !== "inline" && { executor, threads, modules: urls }),
+    ...(executor !== "inline" && brokerExport !== undefined && { brokerExport }),
   });
+}
+
+/** @throws {UsageError} If threads do not import what this process has imported. */
+async function start(worker: Worker): Promise<void> {
+  try {
+    await worker.start();
+  } catch (error) {
+    if (error instanceof BrokerConnectionError || error instanceof MiddlewareError) throw error;
+    const isOfModules = error instanceof DramatiqError || error instanceof TypeError;
+    throw isOfModules ? new UsageError(errorMessage(error), { cause: error }) : error;
+  }
 }
 
 function checkQueues(broker: Broker, queues: readonly string[]): void {

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Arguments, parseArguments } from "../../cli/arguments.ts";
 import { UsageError } from "../../cli/usage_error.ts";
@@ -10,9 +11,9 @@ import { ROOT } from "./stage.ts";
 const DEFAULTS: Arguments = {
   modules: ["a.ts"],
   processes: 1,
-  threads: 0,
+  threads: availableParallelism(),
   concurrency: 8,
-  executor: "inline",
+  executor: "thread",
   queues: [],
   pidFile: undefined,
   logFile: undefined,
@@ -37,9 +38,9 @@ test("parseArguments reads options wherever they stand", () => {
   assertEquals(parseArguments(args.split(" ")), {
     modules: ["a.ts:broker", "b.ts"],
     processes: 2,
-    threads: 0,
+    threads: 3,
     concurrency: 4,
-    executor: "inline",
+    executor: "thread",
     queues: ["mails", "reports"],
     pidFile: "p",
     logFile: "l",

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runtime } from "../../core/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { until } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
@@ -163,4 +164,46 @@ test("What an actor starts is no child of the supervisor, and does not keep it f
   } finally {
     kill(Number(pid));
   }
+});
+
+/** An actor that never gives its thread back, and others that are innocent. */
+const STUCK = `
+import { existsSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+
+const { APP_REDIS, APP_NAMESPACE } = process.env;
+setBroker(new RedisBroker({ url: APP_REDIS, namespace: APP_NAMESPACE }));
+const onGoldq = { queueName: "goldq", minBackoff: 1, maxBackoff: 1 };
+actor(function touch(text) { note(text); }, onGoldq);
+actor(function stuck() {
+  const marker = import.meta.dirname + "/stuck";
+  if (!existsSync(marker)) {
+    writeFileSync(marker, "");
+    while (true);
+  }
+  note("free");
+}, { ...onGoldq, timeLimit: 200 });
+`;
+
+test("A thread that is stuck is killed, if need be with its process, and no message is lost", async () => {
+  await using app = await App.open(redis.url);
+  await app.stage.write("app.ts", STUCK);
+  const names = Array.from({ length: 50 }, (_, i) => `message ${i}`);
+  await app.send("stuck");
+  for (const name of names) await app.send("touch", [name]);
+  const program = app.start("app.ts", "--threads", "2", "--concurrency", "4");
+  await app.stage.noted("free");
+  for (const name of names) await app.stage.noted(name);
+  await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
+  if (runtime === "deno") {
+    // A thread that computes cannot be ended there: the process makes place for another one.
+    await program.working(2);
+    await gone(program.workers[0]!);
+    assertStringIncludes(program.output, "worker-1 is replaced: ");
+  } else {
+    assertEquals(program.workers.length, 1);
+  }
+  assertEquals(await program.stop(), 0);
+  assertEquals(new Set(await app.stage.notes()), new Set([...names, "free"]));
 });

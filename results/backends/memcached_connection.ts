@@ -192,11 +192,14 @@ export class MemcachedConnection {
   }
 }
 
-/** As libmemcached does by default: Jenkins's one-at-a-time hash, modulo the servers. */
-function serverIndex(key: string, count: number): number {
+/**
+ * As libmemcached does by default: Jenkins's one-at-a-time hash, modulo the servers. Its
+ * bytes have signs, where they are not ASCII.
+ */
+export function serverIndex(key: string, count: number): number {
   if (count === 1) return 0;
   let hash = 0;
-  for (const byte of new TextEncoder().encode(key)) {
+  for (const byte of new Int8Array(new TextEncoder().encode(key))) {
     hash = (hash + byte) >>> 0;
     hash = (hash + (hash << 10)) >>> 0;
     hash = (hash ^ (hash >>> 6)) >>> 0;

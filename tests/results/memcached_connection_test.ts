@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConnectionClosed, ConnectionFailed } from "@dq/dramatiq";
-import { INTEGER_FLAGS, MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import {
+  INTEGER_FLAGS,
+  MemcachedConnection,
+  serverIndex,
+} from "../../results/backends/memcached_connection.ts";
 import { toExpiry } from "../../results/backends/memcached_protocol.ts";
 import { exchange } from "../support/servers/exchange.ts";
 import { freePort } from "../support/servers/free_port.ts";
@@ -172,4 +176,13 @@ test("MemcachedConnection takes names with and without ports only", () => {
   for (const servers of ["", "tcp://cache", "user@cache", "/tmp/memcached.sock", "cache:x", []]) {
     assertThrows(() => new MemcachedConnection({ servers }), TypeError, "Cannot connect");
   }
+});
+
+test("MemcachedConnection chooses the server that libmemcached chooses", () => {
+  // As pylibmc 1.6.3 with libmemcached 1.1.4 found what was stored here, and the other way round.
+  const chosen = (key: string) => [1, 2, 3, 5, 7].map((count) => serverIndex(key, count));
+  assertEquals(chosen("a"), [0, 0, 0, 2, 0]);
+  assertEquals(chosen("2d6acff5958e5396f61503031533022b"), [0, 1, 1, 2, 6]);
+  assertEquals(chosen("1f0fc9130667da919b9611587dab89ce"), [0, 1, 2, 2, 5]);
+  assertEquals(chosen("zażółć"), [0, 1, 2, 0, 4]);
 });

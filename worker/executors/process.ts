@@ -13,8 +13,8 @@ export interface ProcessExecutorOptions extends RealmOptions {
   /** How many processes there are. @default {availableParallelism()} */
   processes?: number;
   /**
-   * Options of the runtime for each process, such as `--max-old-space-size=512` (Node) or
-   * `--v8-flags=--max-old-space-size=512` (Deno).
+   * Options of the runtime for each process, such as `--max-old-space-size=512` on Node and
+   * Deno: megabytes of heap, past which V8 ends the process.
    *
    * @default {[]}
    */

@@ -74,7 +74,12 @@ export class Realm {
     this.#free = Array.from({ length: concurrency }, (_, i) => concurrency - 1 - i);
     this.#channel = open({
       received: (message) => this.#received(message),
-      ended: (how) => this.#crashed({ slot: undefined, how }),
+      ended: (how, error) =>
+        this.#crashed({
+          slot: undefined,
+          how,
+          ...(error !== undefined && { error: toWire(error) }),
+        }),
     });
   }
 

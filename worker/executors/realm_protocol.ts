@@ -92,8 +92,8 @@ export interface Channel {
 export interface ChannelListener {
   /** It sent a message. */
   received(message: FromRealm): void;
-  /** It is gone. */
-  ended(how: string): void;
+  /** It is gone, maybe with an error that nobody caught. */
+  ended(how: string, error?: unknown): void;
 }
 
 const HANDED_OVER = 0;

@@ -97,10 +97,10 @@ export class ThreadExecutor implements Executor {
 function openThread(settings: RealmSettings, listener: ChannelListener): Channel {
   const slots = SlotBoard.create(settings.concurrency);
   const thread = new Thread(entry(), { workerData: { settings, cells: slots.cells } });
-  let how: string | undefined;
+  let failure: unknown;
   thread.on("message", (message) => listener.received(message));
-  thread.on("error", (error) => how = String(error));
-  thread.on("exit", (code) => listener.ended(how ?? `it ended with code ${code}`));
+  thread.on("error", (error) => failure = error);
+  thread.on("exit", (code) => listener.ended(`it ended with code ${code}`, failure));
   return {
     slots,
     post: (message) => thread.postMessage(message),

@@ -8,6 +8,7 @@ import {
   Retry,
   SkipMessage,
   StubBroker,
+  Worker,
 } from "@dq/dramatiq";
 import { nextTurn } from "../../../core/runtime.ts";
 
@@ -23,6 +24,8 @@ export class Fatal extends Error {}
 export class Deadly extends Fatal {
   override name = "deadly error";
 }
+
+const currentActorLogger = () => broker.getActor("log").logger;
 
 /** Writes a line where the test reads it, whatever becomes of this realm. */
 function mark(journal: string, line: string): void {
@@ -121,6 +124,20 @@ export function declareActors(broker: Broker): Broker {
     throws: [Expected],
     maxRetries: 1,
   });
+  declare("failingOften", (name: string) => {
+    throw FAILURES[name]!();
+  });
+  declare("compute", (journal: string, ms: number) => {
+    mark(journal, "computing");
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+    return "computed";
+  }, { timeLimit: null });
+  declare("startWorker", async () => await new Worker(new StubBroker()).start());
+  declare(
+    "log",
+    () => currentActorLogger().warn("From {place}", { place: "a realm", fn: () => {} }),
+  );
   declare("who", async () => {
     const before = currentMessage();
     await nextTurn();
@@ -167,13 +184,8 @@ export function declareActors(broker: Broker): Broker {
   return broker;
 }
 
-/** The broker of a realm. Its middleware writes down what it sees if a variable says where. */
-export const broker: Broker = declareActors(
-  new StubBroker(),
-);
-
-const journal = process.env["EXECUTOR_JOURNAL"];
-if (journal !== undefined) {
+/** Has a broker write down what its realm sees. */
+export function watchRealm(broker: Broker, journal: string): void {
   broker.addMiddleware({
     afterWorkerThreadBoot: () => mark(journal, "boot"),
     beforeWorkerThreadShutdown: () => mark(journal, "shutdown"),
@@ -183,3 +195,9 @@ if (journal !== undefined) {
     },
   });
 }
+
+/** The broker of a realm. It writes down what it sees if a variable says where. */
+export const broker: Broker = declareActors(new StubBroker());
+
+const journal = process.env["EXECUTOR_JOURNAL"];
+if (journal) watchRealm(broker, journal);

@@ -1,0 +1,238 @@
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  type Executor,
+  Message,
+  type Middleware,
+  Pipelines,
+  Shutdown,
+  TimeLimitExceeded,
+} from "@dq/dramatiq";
+import {
+  Deadly,
+  Expected,
+  FAILURES,
+  Fatal,
+  VALUES,
+  watchRealm,
+} from "../worker/executors/actors.ts";
+import { Stage } from "../worker/executors/stage.ts";
+import { after, skip, test } from "../support/test.ts";
+
+/** An executor that is to show what executors do. */
+export interface ExecutorSubject {
+  /** Its class. */
+  readonly name: string;
+  /** Makes one that runs so many messages at once, in one realm. */
+  make(concurrency: number): Executor;
+  /** Whether actors run in the realm of the worker. */
+  readonly isInline?: boolean;
+  /** What it cannot do: the rule, and why. */
+  readonly skips?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What every executor does, as a user of the worker sees it.
+ *
+ * @param subject The executor.
+ */
+export function testExecutor(subject: ExecutorSubject): void {
+  const { name, make, skips = {} } = subject;
+  const check = (rule: string, body: () => Promise<void>) =>
+    skips[rule] === undefined
+      ? test(`${name} ${rule}`, body)
+      : skip(`${name} ${rule}`, skips[rule]);
+
+  /** For those that need nothing of their own: to start a realm takes longer than all of them. */
+  let shared: Promise<Stage> | undefined;
+  const sharedStage = () => shared ??= Stage.open(make(8));
+  after(async () => await (await shared)?.[Symbol.asyncDispose]());
+
+  check("gives back what the actor returns, at once or later", async () => {
+    const stage = await sharedStage();
+    for (const actorName of ["values", "valuesLater"]) {
+      for (const [i, value] of VALUES.entries()) {
+        const { verdict, result } = await stage.send(actorName, [i]);
+        assertEquals([verdict, result], ["ack", value], `${actorName} ${i}`);
+      }
+    }
+  });
+
+  check("hands over arguments as they were sent", async () => {
+    const stage = await sharedStage();
+    const args = VALUES.slice(1);
+    const { result } = await stage.send("echo", args, { kwargs: { a: 1, "é": [2] } });
+    assertEquals(result, [...args, { a: 1, "é": [2] }]);
+  });
+
+  check("keeps the spelling of numbers that only pass through", async () => {
+    const stage = await sharedStage();
+    const message = stage.broker.getActor("raw").message();
+    const text = (message.encode() as string)
+      .replace('"args":[]', '"args":[1.0,9007199254740993,1e-05,-0,{"2":1,"1":NaN}]');
+    const { result } = await stage.sendMessage(Message.decode(text));
+    assertEquals(result, text);
+  });
+
+  check("hands over what a middleware made of the message", async () => {
+    const change: Middleware = {
+      beforeProcessMessage(_broker, delivery) {
+        delivery.message = delivery.message.copy({
+          args: ["changed", 2.5],
+          options: { retries: 3 },
+        });
+      },
+    };
+    await using stage = await Stage.open(make(8), change);
+    assertEquals((await stage.send("echo", [1])).result, ["changed", 2.5]);
+    const [isSame, , options] = (await stage.send("who", [])).result as unknown[];
+    assertEquals([isSame, options], [true, { retries: 3 }]);
+  });
+
+  check("lets the actor see its message, also after a wait", async () => {
+    const stage = await sharedStage();
+    const fates = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => stage.send("who", [i], { retries: i })),
+    );
+    for (const [i, { result, delivery }] of fates.entries()) {
+      assertEquals(result, [true, delivery.messageId, { retries: i }, "default", [i]]);
+    }
+  });
+
+  check("calls wrapActor and the hooks of threads where the actor runs", async () => {
+    const journal = join(tmpdir(), `dramatiq-${crypto.randomUUID()}`);
+    process.env["EXECUTOR_JOURNAL"] = journal;
+    try {
+      const stage = await Stage.open(make(1));
+      if (subject.isInline) watchRealm(stage.broker, journal);
+      const { result } = await stage.send("who", []);
+      assertEquals((result as unknown[])[0], "wrapped");
+      await stage[Symbol.asyncDispose]();
+      // Inline, the middleware came when the realm was up.
+      const text = await readFile(journal, "utf8");
+      assertEquals(text, subject.isInline ? "shutdown\n" : "boot\nshutdown\n");
+    } finally {
+      delete process.env["EXECUTOR_JOURNAL"];
+      await rm(journal, { force: true });
+    }
+  });
+
+  check("tells errors with name, message, stack, cause and fields", async () => {
+    const stage = await sharedStage();
+    const fail = async (which: string) => {
+      const { verdict, exception } = await stage.send("failing", [which]);
+      assertEquals(verdict, "nack");
+      return exception as Error & Record<string, unknown>;
+    };
+    const plain = await fail("plain");
+    assertInstanceOf(plain, TypeError);
+    assertInstanceOf(plain.cause, RangeError);
+    assertEquals([plain.name, plain.message], ["TypeError", "no such thing"]);
+    assertEquals([plain.cause.name, plain.cause.message], ["RangeError", "too far"]);
+    assert(plain.stack!.includes("actors.ts"), plain.stack);
+    const fields = await fail("fields");
+    assertEquals([fields["code"], fields["left"]], [402, [1, 2]]);
+    const deadly = await fail("deadly");
+    assertEquals([deadly.name, deadly.message], ["deadly error", "the end"]);
+    assertInstanceOf(deadly, Fatal);
+    assertEquals(deadly instanceof Deadly, subject.isInline === true); // it was not told of that
+    const aggregate = await fail("aggregate") as unknown as AggregateError;
+    assertInstanceOf(aggregate, AggregateError);
+    assertEquals([(aggregate.errors[0] as Error).message, aggregate.errors[1]], ["a", "b"]);
+    assertEquals((await fail("abort")).name, "AbortError");
+    assertEquals(await fail("text") as unknown, "just text");
+    assertEquals(await fail("object") as unknown, { reason: "an object" });
+    assertInstanceOf(await fail("nothing"), Error); // a failure like any other
+  });
+
+  check("lets throws, Retry and SkipMessage do what they do", async () => {
+    let attempts = 0;
+    const count: Middleware = { afterProcessMessage: () => void attempts++ };
+    await using stage = await Stage.open(make(8), count);
+    const expected = await stage.send("failingLater", ["expected"]);
+    assertEquals([expected.verdict, attempts], ["nack", 1]); // `throws`: not retried
+    assertInstanceOf(expected.exception, Expected);
+    assertEquals(expected.exception.code, 42);
+    assertEquals((await stage.send("failing", ["skip"])).verdict, "ack");
+    attempts = 0;
+    const retried = await stage.send("failingLater", ["retry"]); // in 5 ms, not in 15 s
+    assertEquals([retried.verdict, attempts, retried.delivery.options.retries], ["nack", 2, 2]);
+  });
+
+  check("lets retryWhen tell errors by their class", async () => {
+    const seen: unknown[] = [];
+    const stage = await sharedStage();
+    Object.assign(stage.broker.getActor("failingOften").options, {
+      retryWhen: (_retries: number, error: unknown) => seen.push(error instanceof Fatal) < 0,
+    });
+    for (const which of ["deadly", "plain"]) await stage.send("failingOften", [which]);
+    assertEquals(seen, [true, false]);
+  });
+
+  check("fails a result that no encoder carries only if somebody wants it", async () => {
+    await using stage = await Stage.open(make(8), new Pipelines());
+    for (const actorName of ["unfit", "unfitFunction"]) {
+      const { verdict, exception } = await stage.send(actorName, []);
+      assertEquals([verdict, exception], ["ack", undefined]);
+      const target = stage.broker.getActor("echo").message();
+      const piped = await stage.send(actorName, [], { pipeTarget: target.asDict() });
+      assertEquals(piped.verdict, "nack", `${actorName} piped`);
+    }
+  });
+
+  check("runs as many at once as it says, and never more", async () => {
+    await using stage = await Stage.open(make(3));
+    assertEquals(stage.worker.executor.concurrency, 3);
+    const fates = Array.from({ length: 5 }, () => stage.send("polite", [stage.journal]));
+    await stage.written(3);
+    assertEquals(stage.worker.running.length, 3);
+    for (const { result } of await Promise.all(fates)) assertEquals(result, "TimeLimitExceeded");
+  });
+
+  check("runs each message of a backlog once", async () => {
+    await using stage = await Stage.open(make(8));
+    const ids = Array.from({ length: 1_000 }, (_, i) => `${i}`);
+    const fates = await Promise.all(ids.map((id) => stage.send("noted", [stage.journal, id])));
+    assertEquals(fates.map(({ result }) => result), ids);
+    assertEquals((await stage.lines()).toSorted(), ids.toSorted());
+  });
+
+  check("has the signal abort at the time limit, and fails what lets it through", async () => {
+    const stage = await sharedStage();
+    const polite = await stage.send("polite", [stage.journal]);
+    assertEquals([polite.verdict, polite.result], ["ack", "TimeLimitExceeded"]);
+    const { verdict, exception } = await stage.send("untilAborted", [stage.journal]);
+    assertEquals(verdict, "nack");
+    assertInstanceOf(exception, TimeLimitExceeded);
+  });
+
+  check("has the signal abort when the worker stops, for those who want to know", async () => {
+    const stage = await Stage.open(make(8));
+    const fate = stage.send("patient", [stage.journal]);
+    await stage.written(1);
+    await stage.worker.stop(20_000);
+    const { verdict, result } = await fate;
+    assertEquals([verdict, result], ["ack", Shutdown.name]);
+    await stage[Symbol.asyncDispose]();
+  });
+
+  check("gives back what does not end when the worker stops", async () => {
+    const stage = await Stage.open(make(8));
+    stage.send("endless", [stage.journal]);
+    await stage.written(1);
+    await stage.worker.stop(0);
+    await using consumer = stage.broker.consume("default");
+    const [delivery] = await consumer.receive(1);
+    assertEquals([delivery?.actorName, delivery?.options], ["endless", {}]);
+    await stage[Symbol.asyncDispose]();
+  });
+
+  check("survives whatever is thrown", async () => {
+    const stage = await sharedStage();
+    for (const which of Object.keys(FAILURES)) await stage.send("failing", [which]);
+    assertEquals((await stage.send("echo", ["alive"])).result, ["alive"]);
+  });
+}

@@ -1,0 +1,115 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { configure, type LogRecord, resetSync } from "@logtape/logtape";
+import {
+  actor,
+  DramatiqError,
+  ProcessExecutor,
+  StubBroker,
+  ThreadExecutor,
+  Worker,
+} from "@dq/dramatiq";
+import { test } from "../../support/test.ts";
+import { declareActors } from "./actors.ts";
+import { ACTORS, Stage } from "./stage.ts";
+
+const realm = { modules: [ACTORS], brokerExport: "broker" };
+const EXECUTORS = {
+  ThreadExecutor: (options: object = {}) =>
+    new ThreadExecutor({ ...realm, threads: 1, ...options }),
+  ProcessExecutor: (options: object = {}) =>
+    new ProcessExecutor({ ...realm, processes: 1, ...options }),
+};
+
+test("Worker makes threads and processes of its options", () => {
+  const broker = new StubBroker();
+  for (const executor of ["thread", "process"] as const) {
+    const worker = new Worker(broker, { ...realm, executor, threads: 3, concurrency: 5 });
+    assertEquals(worker.executor.concurrency, 15);
+    assert(new Worker(broker, { ...realm, executor }).executor.concurrency >= 8);
+    assertThrows(() => new Worker(broker, { executor }), TypeError, "name the modules");
+    for (const options of [{ threads: 0 }, { concurrency: 1.5 }]) {
+      assertThrows(() => new Worker(broker, { ...realm, executor, ...options }), RangeError);
+    }
+  }
+});
+
+for (const [name, make] of Object.entries(EXECUTORS)) {
+  test(`${name} refuses modules that do not mean the same everywhere`, () => {
+    for (const module of ["./actors.ts", "../actors.ts", "", 5]) {
+      assertThrows(() => make({ modules: [module] }), TypeError, "it must be a URL");
+    }
+  });
+
+  test(`${name}.start tells what is wrong with the modules`, async () => {
+    const broken = `data:text/javascript,${encodeURIComponent("throw new Error('boom')")}`;
+    const cases: [object, string][] = [
+      [{ modules: ["/no/such/module.ts"] }, "Cannot import file:///no/such/module.ts: "],
+      [{ modules: [ACTORS, broken] }, "boom"],
+      [{ brokerExport: "nothing" }, `Cannot use nothing of ${ACTORS}: it is not exported`],
+      [{ brokerExport: "VALUES" }, `Cannot use VALUES of ${ACTORS}: it is no broker`],
+    ];
+    for (const [options, text] of cases) {
+      const worker = new Worker(declareActors(new StubBroker()), { executor: make(options) });
+      const error = await assertRejects(() => worker.start(), DramatiqError, text);
+      assertStringIncludes(error.message, "Cannot start a ");
+    }
+  });
+
+  test(`${name}.start names the actors that its modules do not declare`, async () => {
+    const broker = declareActors(new StubBroker());
+    actor(() => {}, { broker, actorName: "onlyHere" });
+    const worker = new Worker(broker, { executor: make() });
+    await assertRejects(() => worker.start(), TypeError, "Cannot run onlyHere in a ");
+  });
+
+  test(`${name} keeps actors from what cannot work where they run`, async () => {
+    await using stage = await Stage.open(make());
+    const { exception: sent } = await stage.send("send", []);
+    assertStringIncludes(String(sent), "Cannot send echo from a ");
+    const { exception: started } = await stage.send("startWorker", []);
+    assertStringIncludes(String(started), "Cannot start a worker in a thread or process of");
+  });
+
+  test(`${name} fails no message at its limit that waited behind one that computes`, async () => {
+    await using stage = await Stage.open(make({ concurrency: 4 }));
+    const computing = stage.send("compute", [stage.journal, 800]);
+    const waiting = Array.from(
+      { length: 3 },
+      (_, i) => stage.send("noted", [stage.journal, `${i}`], { timeLimit: 100 }),
+    );
+    const fates = await Promise.all([computing, ...waiting]);
+    assertEquals(fates.map(({ verdict, result }) => [verdict, result]), [
+      ["ack", "computed"],
+      ["ack", "0"],
+      ["ack", "1"],
+      ["ack", "2"],
+    ]);
+    for (const { delivery } of fates) assertEquals(delivery.options.retries, undefined);
+  });
+
+  test(`${name} has the worker write the log of its realms`, async () => {
+    const records: LogRecord[] = [];
+    await configure({
+      sinks: { list: (record) => void records.push(record) },
+      loggers: [
+        { category: "dramatiq", lowestLevel: "info", sinks: ["list"] },
+        { category: ["logtape", "meta"], lowestLevel: "error", sinks: [] },
+      ],
+    });
+    try {
+      await using stage = await Stage.open(make());
+      await stage.send("log", []);
+    } finally {
+      resetSync();
+    }
+    const record = records.find(({ category }) => category.at(-1) === "log")!;
+    assertEquals([record.level, record.message.join("")], ["warning", "From a realm"]);
+    assertEquals(record.category, ["dramatiq", "actor", "log"]);
+  });
+}

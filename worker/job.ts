@@ -1,6 +1,12 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError, Retry, SkipMessage, SuccessorNotStored } from "../core/errors.ts";
+import {
+  BrokerConnectionError,
+  RateLimitExceeded,
+  Retry,
+  SkipMessage,
+  SuccessorNotStored,
+} from "../core/errors.ts";
 import { toThrown } from "../core/thrown.ts";
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
@@ -119,7 +125,8 @@ export class Job implements Run, RosterItem {
     }
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
-    if (exception instanceof Retry) log.info(text, about(message, exception));
+    const isPlanned = exception instanceof Retry || exception instanceof RateLimitExceeded;
+    if (isPlanned) log.info(text, about(message, exception));
     else log.error(text, about(message, exception));
     this.#afterProcess(undefined, exception);
   }

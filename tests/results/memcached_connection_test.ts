@@ -6,15 +6,19 @@ import {
   serverIndex,
 } from "../../results/backends/memcached_connection.ts";
 import { toExpiry } from "../../results/backends/memcached_protocol.ts";
+import { testOwn } from "../servers/own.ts";
 import { exchange } from "../support/servers/exchange.ts";
 import { freePort } from "../support/servers/free_port.ts";
-import { startOwnMemcached } from "../support/servers/memcached.ts";
+import { type MemcachedServer, startOwnMemcached } from "../support/servers/memcached.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { until } from "../support/servers/until.ts";
-import { after, test } from "../support/test.ts";
+import { after, test as realTest } from "../support/test.ts";
 
-const server = await startOwnMemcached();
-after(() => server.stop());
+const test = testOwn("memcached");
+const server = test === realTest
+  ? await startOwnMemcached()
+  : undefined as unknown as MemcachedServer;
+after(() => server?.stop());
 
 const open = (servers: string | readonly string[] = server.address) => {
   const connection = new MemcachedConnection({ servers });

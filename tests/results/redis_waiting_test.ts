@@ -7,17 +7,19 @@ import {
   ResultError,
   ResultTimeout,
 } from "@dq/dramatiq";
+import { testOwn } from "../servers/own.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startProxy } from "../support/servers/proxy.ts";
-import { startOwnRedis } from "../support/servers/redis.ts";
+import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
 import { until } from "../support/servers/until.ts";
-import { after, test } from "../support/test.ts";
+import { after, test as realTest } from "../support/test.ts";
 
-const server = await startOwnRedis();
-const redis = new Redis(server.url);
+const test = testOwn("redis-server");
+const server = test === realTest ? await startOwnRedis() : undefined as unknown as RedisServer;
+const redis = new Redis(server?.url, { lazyConnect: true });
 after(async () => {
   redis.disconnect();
-  await server.stop();
+  await server?.stop();
 });
 
 const newMessage = () => {

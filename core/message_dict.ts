@@ -1,3 +1,4 @@
+import { isPlainObject } from "./json_writer.ts";
 import type { WireOptions } from "./message_options.ts";
 
 /** Keyword arguments, which only Python callers have: name to value. */
@@ -48,8 +49,9 @@ function countFields(object: object): number {
   return count;
 }
 
+/** Pickles hold more kinds of objects than JSON: what has a class is none of those meant here. */
 function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && isPlainObject(value);
 }
 
 /** @returns Why something is no message, for people to read. */
@@ -80,5 +82,6 @@ export function whatIsWrongWith(wire: unknown): string {
 function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  return isPlainObject(value) ? "an object" : `a ${value.constructor.name}`;
 }

@@ -40,7 +40,8 @@ export class PickleMachine {
   /** How many characters and bytes were fetched from the memo. */
   #repeated = 0;
   #isShared = false;
-  #hasParts = false;
+  /** Whether there is anything that may not be where it is: a part of a call, an odd key. */
+  #isOdd = false;
 
   /**
    * Makes one with an empty stack.
@@ -57,7 +58,7 @@ export class PickleMachine {
   /** Ends the program. */
   result(): unknown {
     const value = plain(this.pop());
-    if (this.#isShared || this.#hasParts || this.#containers > MAX_DEPTH) {
+    if (this.#isShared || this.#isOdd || this.#containers > MAX_DEPTH) {
       assertTree(value, {
         isShared: this.#isShared,
         maxSize: MAX_REPEATED + 8 * this.reader.length,
@@ -67,15 +68,18 @@ export class PickleMachine {
     return value;
   }
 
+  /** Puts a value on the stack. */
   push(value: unknown): void {
     this.#stack.push(value);
   }
 
+  /** Takes the value on top. */
   pop(): unknown {
     if (this.#stack.length <= this.#floor) throw new PickleError("its stack is empty");
     return this.#stack.pop();
   }
 
+  /** The value on top. */
   top(): unknown {
     if (this.#stack.length <= this.#floor) throw new PickleError("its stack is empty");
     return this.#stack[this.#stack.length - 1];
@@ -86,6 +90,7 @@ export class PickleMachine {
     this.#pushAgain(this.top());
   }
 
+  /** Marks where the items of a container begin. */
   mark(): void {
     this.#floor = this.#stack.length;
     this.#marks.push(this.#floor);
@@ -118,6 +123,7 @@ export class PickleMachine {
     this.#memo[index] = this.top();
   }
 
+  /** Puts what is in the memo on the stack. */
   get(index: number | bigint): void {
     const value = this.#memo[index as number];
     if (value === undefined) throw new PickleError(`its memo ${index} is empty`);
@@ -143,23 +149,27 @@ export class PickleMachine {
     this.#stack.push(isWhole ? new WholeFloat(value) : value);
   }
 
+  /** Makes a list. */
   pushList(items: unknown[]): void {
     this.#containers += 1;
     this.#stack.push(this.#settle(items));
   }
 
+  /** Makes a tuple. */
   pushTuple(items: unknown[]): void {
     this.#containers += 1;
     this.#settle(items);
     this.#stack.push(this.#isExact ? noteOrigin(items, "tuple") : items);
   }
 
+  /** Makes a dict of keys and values in turn. */
   pushDict(entries: readonly unknown[]): void {
     this.#containers += 1;
     this.#stack.push({});
     this.setItems(entries);
   }
 
+  /** Makes a set. */
   pushSet(items: readonly unknown[], origin?: Origin): void {
     this.#containers += 1;
     const set = new Set<unknown>();
@@ -167,6 +177,7 @@ export class PickleMachine {
     this.addItems(items);
   }
 
+  /** Adds items to the list on top. */
   append(items: readonly unknown[]): void {
     const list = this.top();
     if (!Array.isArray(list)) throw new PickleError("it appends to what is no list");
@@ -176,11 +187,13 @@ export class PickleMachine {
     }
   }
 
+  /** Adds items to the set on top. */
   addItems(items: readonly unknown[]): void {
     const set = this.top();
     if (!(set instanceof Set)) throw new PickleError("it adds to what is no set");
     for (const item of items) {
       const value = plain(item);
+      this.#isOdd ||= typeof value === "object";
       if (item instanceof WholeFloat && !set.has(value)) noteFloat(set, set.size, item);
       set.add(value);
     }
@@ -195,6 +208,7 @@ export class PickleMachine {
     if (entries.length % 2 === 1) throw new PickleError("a key of a dict has no value");
     for (let i = 0; i < entries.length; i += 2) {
       const key = entries[i];
+      this.#isOdd ||= typeof key === "object";
       if (!(dict instanceof Map) && typeof key !== "string") dict = this.#toMap(dict as object);
       if (dict instanceof Map) setInMap(dict, key, entries[i + 1]);
       else this.#setInObject(dict as object, key as string, entries[i + 1]);
@@ -209,7 +223,7 @@ export class PickleMachine {
     if (callable === undefined) {
       throw new PickleError(`${opcode} would import ${nameOf(module)}.${nameOf(name)}`);
     }
-    this.#hasParts = true;
+    this.#isOdd = true;
     this.#stack.push(new Callable(callable));
   }
 

@@ -18,6 +18,9 @@ const STOP = 0x2e;
 
 /** How the items of a container are added to it. */
 interface Filling {
+  /** How many items make an entry; the first of them is a key, or in a set. */
+  readonly width: number;
+  readonly hasKeys: boolean;
   /** For one item, if there is an opcode for that. */
   readonly one?: number;
   readonly many: number;
@@ -25,9 +28,9 @@ interface Filling {
   readonly endsShort: boolean;
 }
 
-const LIST: Filling = { one: 0x61, many: 0x65, endsShort: false };
-const DICT: Filling = { one: 0x73, many: 0x75, endsShort: true };
-const SET: Filling = { many: 0x90, endsShort: true };
+const LIST: Filling = { width: 1, hasKeys: false, one: 0x61, many: 0x65, endsShort: false };
+const DICT: Filling = { width: 2, hasKeys: true, one: 0x73, many: 0x75, endsShort: true };
+const SET: Filling = { width: 1, hasKeys: true, many: 0x90, endsShort: true };
 
 /**
  * Writes a value as Python's pickler does: text that comes again, and the same object at
@@ -44,6 +47,8 @@ export class PickleWriter {
   readonly #ancestors: object[] = [];
   readonly #places: (string | number)[] = [];
   #depth = 0;
+  /** How many keys, or items of sets, are around the value: there arrays are written as tuples. */
+  #keys = 0;
 
   /**
    * Begins a pickle.
@@ -120,7 +125,7 @@ export class PickleWriter {
   }
 
   #object(value: object): void {
-    if (this.#fetch(value)) return;
+    if (!this.#isTupleOfKey(value) && this.#fetch(value)) return;
     if (this.#depth >= MAX_DEPTH) this.#fail(`it is nested more than ${MAX_DEPTH} deep`);
     this.#ancestors[this.#depth++] = value;
     this.#content(value);
@@ -129,15 +134,18 @@ export class PickleWriter {
 
   #content(value: object): void {
     const origin = originOf(value);
+    const isKey = this.#keys > 0;
     if (Array.isArray(value)) {
-      return origin === "tuple" ? this.#tuple(value, value) : this.#list(value);
+      return isKey || origin === "tuple" ? this.#tuple(value, value) : this.#list(value);
     }
-    if (value instanceof Map) return this.#map(value);
-    if (value instanceof Set) return this.#set(value, origin === "frozenset");
-    if (value instanceof Uint8Array) return this.#bytes(value, origin === "bytearray");
+    if (value instanceof Set) return this.#set(value, isKey || origin === "frozenset");
+    if (value instanceof Uint8Array) return this.#bytes(value, !isKey && origin === "bytearray");
     if (value instanceof Date) return this.#date(value);
     if (typeof origin === "object") return this.#call(value, origin);
-    if (isPlainObject(value)) return this.#dict(value);
+    if (value instanceof Map || isPlainObject(value)) {
+      if (isKey) this.#fail("Python cannot have a dict as a key, or in a set");
+      return value instanceof Map ? this.#map(value) : this.#dict(value);
+    }
     this.#fail(
       `a ${value.constructor?.name || "class instance"} would not arrive as one; send plain ` +
         "objects, Map, Set, Date, Uint8Array, arrays, strings and numbers",
@@ -147,7 +155,7 @@ export class PickleWriter {
   #list(list: readonly unknown[]): void {
     this.#output.bytes(0x5d);
     this.#memoize(list);
-    this.#fill(LIST, list, spellingOf(list), 1);
+    this.#fill(LIST, list, spellingOf(list));
   }
 
   /**
@@ -157,7 +165,7 @@ export class PickleWriter {
     const { length } = items;
     if (length === 0) return this.#output.bytes(0x29);
     if (length > 3) this.#output.bytes(MARK);
-    this.#items(items, 0, length, spellingOf(items));
+    this.#items(undefined, items, 0, length, spellingOf(items));
     this.#output.bytes(length > 3 ? 0x74 : 0x84 + length);
     this.#memoize(owner);
   }
@@ -199,7 +207,7 @@ export class PickleWriter {
     this.#memoize(map);
     const items: unknown[] = [];
     for (const [key, value] of map) items.push(key, value);
-    this.#fill(DICT, items, spellingOf(map), 2);
+    this.#fill(DICT, items, spellingOf(map));
   }
 
   #set(set: ReadonlySet<unknown>, isFrozen: boolean): void {
@@ -207,13 +215,13 @@ export class PickleWriter {
     const spelling = spellingOf(set);
     if (isFrozen) {
       this.#output.bytes(MARK);
-      this.#items(items, 0, items.length, spelling);
+      this.#items(SET, items, 0, items.length, spelling);
       this.#output.bytes(0x91);
       return this.#memoize(set);
     }
     this.#output.bytes(0x8f);
     this.#memoize(set);
-    this.#fill(SET, items, spelling, 1);
+    this.#fill(SET, items, spelling);
   }
 
   #bytes(bytes: Uint8Array, isByteArray: boolean): void {
@@ -257,24 +265,21 @@ export class PickleWriter {
     this.#memoized += 2;
   }
 
-  /** Adds items to the container on the stack, `width` of them to an entry. */
-  #fill(
-    filling: Filling,
-    items: readonly unknown[],
-    spelling: Spelling | undefined,
-    width: number,
-  ): void {
-    const isOne = items.length === width && filling.one !== undefined;
+  /** Adds items to the container on the stack. */
+  #fill(filling: Filling, items: readonly unknown[], spelling: Spelling | undefined): void {
+    const { width, one, many } = filling;
+    const isOne = items.length === width && one !== undefined;
     const batches = countBatches(filling, items.length / width);
     for (let batch = 0; batch < batches; batch++) {
       const end = Math.min((batch + 1) * BATCH_SIZE * width, items.length);
       if (!isOne) this.#output.bytes(MARK);
-      this.#items(items, batch * BATCH_SIZE * width, end, spelling);
-      this.#output.bytes(isOne ? filling.one! : filling.many);
+      this.#items(filling, items, batch * BATCH_SIZE * width, end, spelling);
+      this.#output.bytes(isOne ? one : many);
     }
   }
 
   #items(
+    filling: Filling | undefined,
     items: readonly unknown[],
     start: number,
     end: number,
@@ -282,7 +287,10 @@ export class PickleWriter {
   ): void {
     for (let i = start; i < end; i++) {
       this.#places[this.#depth - 1] = i;
+      const isKey = filling !== undefined && filling.hasKeys && i % filling.width === 0;
+      if (isKey) this.#keys += 1;
       this.#child(items[i], i, spelling);
+      if (isKey) this.#keys -= 1;
     }
   }
 
@@ -297,7 +305,15 @@ export class PickleWriter {
 
   #memoize(value: unknown): void {
     this.#output.bytes(MEMOIZE);
-    this.#memo.set(value, this.#memoized++);
+    if (!this.#isTupleOfKey(value)) this.#memo.set(value, this.#memoized);
+    this.#memoized += 1;
+  }
+
+  /** Whether something is written otherwise here than elsewhere, and so not to be fetched. */
+  #isTupleOfKey(value: unknown): boolean {
+    if (this.#keys === 0) return false;
+    return (Array.isArray(value) && originOf(value) !== "tuple") ||
+      (value instanceof Set && originOf(value) !== "frozenset");
   }
 
   #fetch(value: unknown): boolean {

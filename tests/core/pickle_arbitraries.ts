@@ -134,10 +134,10 @@ export function isReadable(pickle: Uint8Array): boolean {
     assertThrows(() => encoder.decodeExactly(pickle), DecodeError);
     return false;
   }
-  const exact = encoder.decodeExactly(pickle);
-  assertEquals(exact, value);
-  assertEquals(encoder.decode(encoder.encode(exact)), value);
-  encoder.encode(value);
+  // Bytes are compared: not all runtimes find maps equal whose keys are arrays.
+  const exact = encoder.encode(encoder.decodeExactly(pickle));
+  assertEquals(encoder.encode(encoder.decode(exact)), encoder.encode(value));
+  assertEquals(encoder.encode(encoder.decodeExactly(exact)), exact);
   return true;
 }
 

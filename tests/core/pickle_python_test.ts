@@ -13,6 +13,9 @@ const SCRIPT = new URL("./python_pickles.py", import.meta.url).pathname;
 const hasPython = spawnSync("python3", ["--version"]).status === 0;
 const encoder = new PickleEncoder();
 
+/** In places where Python can have a list, and one where it cannot. */
+const PAIR = [1, 2];
+
 function testWithPython(name: string, body: () => void): void {
   if (hasPython) test(name, body);
   else skip(name, "there is no python3 on this machine");
@@ -73,6 +76,9 @@ testWithPython("PickleEncoder writes what JavaScript has as Python would expect 
     [JSON.parse('{"__proto__": 1}'), "{'__proto__': 1}"],
     [new Map<unknown, unknown>([[1, "a"], [null, "b"]]), "{1: 'a', None: 'b'}"],
     [new Set([1, "x"]), "{1, 'x'}"],
+    [new Map<unknown, unknown>([[[1, ["a"]], [1, ["a"]]]]), "{(1, ('a',)): [1, ['a']]}"],
+    [[PAIR, new Set([PAIR]), PAIR], "[[1, 2], {(1, 2)}, [1, 2]]"],
+    [new Set([new Set([1]), Uint8Array.of(1)]), "{frozenset([1]), b'\\x01'}"],
     [Uint8Array.of(0, 255), "b'\\x00\\xff'"],
     [new Date(1704164645678), "dt.datetime(2024, 1, 2, 3, 4, 5, 678000, dt.timezone.utc)"],
     [new Date(-62135596800000), "dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc)"],

@@ -7,7 +7,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { DecodeError, PickleEncoder } from "@dq/dramatiq";
+import { DecodeError, getEncoder, Message, PickleEncoder, setEncoder } from "@dq/dramatiq";
 import fc from "fast-check";
 import { MAX_DEPTH } from "../../core/json_writer.ts";
 import { test } from "../support/test.ts";
@@ -83,6 +83,8 @@ test("PickleEncoder names the place of what it cannot encode", () => {
     [cyclic, /^Cannot encode \[0\]\[0\]: it refers back to itself/],
     [deep, /nested more than 900 deep/],
     [new Map([[Account, 1]]), /a function is not Python/],
+    [new Map([[{ a: 1 }, 1]]), /Python cannot have a dict as a key, or in a set$/],
+    [new Set([[new Map()]]), /Python cannot have a dict as a key, or in a set$/],
   ];
   for (const [value, message] of cases) {
     assertMatch(assertThrows(() => encoder.encode(value), TypeError).message, message);
@@ -197,6 +199,10 @@ test("PickleEncoder makes no cycle, no bomb and no depth that others would choke
     ["a value of it is in itself", program("]", [0x94], "h\0a.")],
     ["a value of it is in itself", program("}", [0x94], "Va\nh\0s.")],
     ["a value of it is in itself", program("]", [0x94], "h\0", [0x85], "a.")],
+    ["is a key in it, or in a set", program("}}K\x01s.")],
+    ["is a key in it, or in a set", program("}}", [0x85], "K\x01s.")],
+    ["is a key in it, or in a set", program([0x8f], "(", [0x8f, 0x90], ".")],
+    ["is a key in it, or in a set", program([0x8f], "(", [0x96], "\0\0\0\0\0\0\0\0", [0x90], ".")],
     ["a dict in it changed after", program("}", [0x94], "0]h\0ah\0K\x01K\x01s0.")],
     [`nested more than ${MAX_DEPTH} deep`, program("]".repeat(100_000), "a".repeat(99_999), ".")],
     [`nested more than ${MAX_DEPTH} deep`, program("N", Array(100_000).fill(0x85), ".")],
@@ -253,6 +259,38 @@ test("PickleEncoder reads pickles up to maxLength", () => {
   assertMatch(error.message, /^Cannot decode pickle: it has 11\d bytes, maxLength is 100$/);
   for (const maxLength of [0, -1, NaN]) {
     assertThrows(() => new PickleEncoder({ maxLength }), RangeError, `up to ${maxLength} bytes`);
+  }
+});
+
+test("Message.decode takes no pickled dict with odd keys, set or date for kwargs or options", () => {
+  const fields = {
+    queue_name: "q",
+    actor_name: "a",
+    args: [],
+    kwargs: {},
+    options: {},
+    message_id: "m",
+    message_timestamp: 1,
+  };
+  const before = getEncoder();
+  setEncoder(encoder);
+  try {
+    assertEquals(Message.decode(encoder.encode(fields)).queueName, "q");
+    const cases: [string, unknown, string][] = [
+      ["kwargs", new Map([[1, 2]]), "a Map"],
+      ["options", new Set([1]), "a Set"],
+      ["options", new Date(0), "a Date"],
+      ["kwargs", Uint8Array.of(1), "a Uint8Array"],
+    ];
+    for (const [name, value, kind] of cases) {
+      const data = encoder.encode({ ...fields, [name]: value });
+      const { message } = assertThrows(() => Message.decode(data), DecodeError);
+      assertEquals(message, `Cannot decode message: its ${name} is ${kind}, not an object`);
+    }
+    const { message } = assertThrows(() => Message.decode(encoder.encode(new Map([[1, 2]]))));
+    assertEquals(message, "Cannot decode message: it is a Map, not an object");
+  } finally {
+    setEncoder(before);
   }
 });
 

@@ -156,7 +156,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     const key = this.buildKey(message);
     const data = block && timeout > 0
       ? await this.#room.wait(key, { timeout, signal })
-      : await this.#readPatiently(key);
+      : await unlessAborted(this.#readPatiently(key, signal), signal);
     if (data !== undefined) return fromStored(this.encoder.decode(data), data);
     const what = `Cannot get the result of message ${message.messageId} of ${message.actorName}`;
     if (!block) throw new ResultMissing(`${what}: there is none yet`);
@@ -226,13 +226,17 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /** Reads a key, and again while the server is away, for a while. */
-  async #readPatiently(key: string): Promise<Encoded | undefined> {
+  async #readPatiently(
+    key: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Encoded | undefined> {
     const giveUpAt = this.clock.now() + PATIENCE;
     for (;;) {
       try {
         return await this.#reads.read(key);
       } catch (error) {
-        if (this.#isClosed || !this.mayPass(error) || this.clock.now() >= giveUpAt) throw error;
+        const isOver = this.#isClosed || signal?.aborted || this.clock.now() >= giveUpAt;
+        if (isOver || !this.mayPass(error)) throw error;
       }
       await new Promise<void>((resolve) => this.clock.setTimer(resolve, RETRY_PAUSE));
     }
@@ -243,6 +247,19 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     const key = this.buildKey(message);
     await this.store(key, this.encoder.encode(value), ttl);
     this.#room.tell([key]); // those who wait here need not hear of it from afar
+  }
+}
+
+/** What comes of some work, or the reason of a signal that aborts before. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const aborted = () => reject(signal.reason);
+  signal.addEventListener("abort", aborted);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", aborted);
   }
 }
 

@@ -251,8 +251,10 @@ export class MemcachedLink {
 let memjs: Promise<Memjs> | undefined;
 
 function loadMemjs(): Promise<Memjs> {
-  memjs ??= importMemjs();
-  memjs.catch(() => memjs = undefined); // it may be installed by then
+  memjs ??= importMemjs().catch((error) => {
+    memjs = undefined; // it may be installed by the next time
+    throw error;
+  });
   return memjs;
 }
 

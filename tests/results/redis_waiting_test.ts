@@ -178,7 +178,12 @@ test("RedisResultBackend fails at once where Redis refuses", async () => {
 
 test("RedisResultBackend gives up a server that is not there after some seconds", async () => {
   await using backend = open({ url: `redis://127.0.0.1:${await freePort()}` });
-  await assertRejects(() => backend.getResult(newMessage()), ConnectionFailed, "ECONNREFUSED");
+  const controller = new AbortController();
+  const aborted = backend.getResult(newMessage(), { signal: controller.signal });
+  const late = assertRejects(() => backend.getResult(newMessage()), ConnectionFailed);
+  controller.abort(new Error("enough"));
+  await assertRejects(() => aborted, Error, "enough");
+  assert((await late).message.includes("ECONNREFUSED"));
 });
 
 for (

@@ -99,7 +99,7 @@ export class Barrier {
       throw new RangeError(`Cannot wait for ${String(timeout)} ms: it must be 0 or more`);
     }
     signal?.throwIfAborted();
-    const isEarly = await this.backend.decr(this.key, 1, 1, this.ttl);
+    const isEarly = await unlessAborted(this.backend.decr(this.key, 1, 1, this.ttl), signal);
     if (isEarly === undefined) {
       throw new BarrierNotFound(
         `Cannot wait at barrier "${this.key}": it was not created, or its time to live is over`,
@@ -107,5 +107,19 @@ export class Barrier {
     }
     if (!isEarly) return await this.backend.waitNotify(this.key, this.ttl);
     return block && await this.backend.wait(this.key, timeout, signal);
+  }
+}
+
+/** Waits for something, but not when the signal aborts: a server that is away takes its time. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    work.catch(() => {}); // nobody listens any more to one that is late
   }
 }

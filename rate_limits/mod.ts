@@ -22,4 +22,10 @@ export { BucketRateLimiter, type BucketRateLimiterOptions } from "./bucket.ts";
 export { ConcurrentRateLimiter, type ConcurrentRateLimiterOptions } from "./concurrent.ts";
 export { type AcquireOptions, RateLimiter, type Slot } from "./rate_limiter.ts";
 export { WindowRateLimiter, type WindowRateLimiterOptions } from "./window.ts";
-export { BarrierNotFound, RateLimitExceeded } from "../core/errors.ts";
+export { BarrierNotFound, DramatiqError, RateLimitExceeded } from "../core/errors.ts";
+
+// What the above lean on
+export type { RedisClient, RedisConnectionOptions } from "../brokers/redis/client.ts";
+export type { RedisAddress } from "../brokers/redis/options.ts";
+export type { Clock, Timer } from "../core/clock.ts";
+export type { MemcachedOptions } from "../results/backends/memcached_connection.ts";

@@ -1,8 +1,16 @@
-import { MemcachedRateLimiterBackend } from "@dq/dramatiq";
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  Barrier,
+  ConcurrentRateLimiter,
+  ConnectionFailed,
+  MemcachedRateLimiterBackend,
+  WindowRateLimiter,
+} from "@dq/dramatiq";
 import { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
 import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
 import { startOwnMemcached } from "../support/servers/memcached.ts";
-import { after } from "../support/test.ts";
+import { freePort } from "../support/servers/free_port.ts";
+import { after, test } from "../support/test.ts";
 
 const server = await startOwnMemcached();
 const connection = new MemcachedConnection({ servers: server.address });
@@ -24,4 +32,42 @@ rateLimiterBackendConformance({
     decrRefused:
       "memcached counts down to 0 and no further, and does not tell whether it would have",
   },
+});
+
+test("MemcachedBackend counts on several servers as on one", async () => {
+  await using second = await startOwnMemcached();
+  const servers = [server.address, second.address];
+  await using backend = new MemcachedRateLimiterBackend({ servers });
+  for (let i = 0; i < 10; i++) {
+    const key = `servers-${crypto.randomUUID()}`;
+    const window = new WindowRateLimiter(backend, key, { limit: 2, window: 20 });
+    await window.acquire();
+    await window.acquire();
+    assertEquals((await window.acquire({ raiseOnFailure: false })).acquired, false);
+    const barrier = new Barrier(backend, key);
+    await barrier.create(2);
+    assertEquals(await Promise.all([barrier.wait(), barrier.wait()]), [true, true]);
+    const group = crypto.randomUUID();
+    await backend.add(group, 2, 60_000);
+    const members = [await backend.countMember(group, "a", 60_000)];
+    members.push(await backend.countMember(group, "b", 60_000));
+    assertEquals(members, ["waiting", "complete"]);
+  }
+});
+
+test("MemcachedBackend lets somebody in when those who were refused have left no trace", async () => {
+  await using backend = new MemcachedRateLimiterBackend({ servers: server.address });
+  const mutex = new ConcurrentRateLimiter(backend, `trace-${crypto.randomUUID()}`);
+  const slot = await mutex.acquire();
+  const all = Array.from({ length: 100 }, () => mutex.acquire({ raiseOnFailure: false }));
+  assertEquals((await Promise.all(all)).filter(({ acquired }) => acquired), []);
+  await slot.release();
+  assertEquals(await mutex.run(() => "in"), "in");
+});
+
+test("MemcachedBackend says so when there is no server", async () => {
+  await using backend = new MemcachedRateLimiterBackend({
+    servers: `127.0.0.1:${await freePort()}`,
+  });
+  await assertRejects(() => backend.incr("key", 1, 1, 60_000), ConnectionFailed);
 });

@@ -11,6 +11,7 @@ import { Cluster, Redis } from "ioredis";
 import { withLog } from "../brokers/redis/log.ts";
 import { eventually, startForFile, untilTracking } from "../brokers/redis/stage.ts";
 import { testOwn } from "../servers/own.ts";
+import { freePort } from "../support/servers/free_port.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { startRedisCluster } from "../support/servers/redis_cluster.ts";
 
@@ -95,6 +96,20 @@ test("Barrier looks at nothing any more when nobody waits", async () => {
   const outcomes = await waiting;
   assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected", "fulfilled"]);
   // Had it left a timer running, the test runner would say so.
+});
+
+test("Barrier.wait ends with its signal also while the server is away", async () => {
+  await using backend = new RedisRateLimiterBackend({
+    url: `redis://127.0.0.1:${await freePort()}`,
+  });
+  const aborter = new AbortController();
+  const reason = new Error("enough");
+  const waiting = assertRejects(
+    () => new Barrier(backend, newKey()).wait({ signal: aborter.signal }),
+    Error,
+  );
+  aborter.abort(reason);
+  assertEquals(await waiting, reason);
 });
 
 test("RedisBackend waits for a server that is away for a moment", async () => {

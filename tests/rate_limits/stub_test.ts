@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { StubRateLimiterBackend, systemClock } from "@dq/dramatiq";
+import {
+  MemcachedRateLimiterBackend,
+  RedisRateLimiterBackend,
+  StubRateLimiterBackend,
+  systemClock,
+} from "@dq/dramatiq";
+import { MemcachedBackend, RedisBackend, StubBackend } from "@dq/dramatiq/rate_limits";
 import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
@@ -43,4 +49,11 @@ test("StubBackend goes by the clock that it is given", async () => {
   assertEquals(await backend.add("key", 1, 1_000), true);
   assertEquals(await clock.waitFor(backend.wait("other", 5_000)), false);
   assertEquals(clock.pendingTimers, 0);
+});
+
+test("backends have short names in an entry of their own", () => {
+  assertEquals(
+    [MemcachedBackend, RedisBackend, StubBackend],
+    [MemcachedRateLimiterBackend, RedisRateLimiterBackend, StubRateLimiterBackend],
+  );
 });

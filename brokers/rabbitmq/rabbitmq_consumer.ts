@@ -97,9 +97,9 @@ export abstract class RabbitmqConsumer extends Consumer {
   }
 
   async nack(messages: readonly MessageProxy[]): Promise<void> {
+    if (!this.isClosed) this.#assertNotLost();
     const open = (messages as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
     if (open.length === 0) return;
-    this.#assertNotLost();
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
     const { queueName } = this;
     const { mover } = this.session;

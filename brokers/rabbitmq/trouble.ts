@@ -3,6 +3,11 @@ import { errorMessage } from "../../core/thrown.ts";
 
 /** What the server says while it opens a connection, and will say again. amqplib has only text. */
 const REFUSAL = /\b(403|530)\b.*(ACCESS[-_]REFUSED|NOT[-_]ALLOWED)|NOT_ALLOWED|ACCESS[-_]REFUSED/;
+/**
+ * How amqplib words that the server closed the connection as it was asked for a virtual host;
+ * it leaves out why. The host may also be about to start, so this is tried again.
+ */
+const NO_VHOST = /Expected ConnectionOpenOk; got <ConnectionClose/;
 /** How RabbitMQ words that a queue exists, but otherwise. */
 const INEQUIVALENT =
   /inequivalent arg '([^']+)' for queue '([^']+)' in vhost '[^']*': received (.+?) but current is (.+?)["']?$/;
@@ -23,7 +28,10 @@ export class ConnectionRefused extends ConnectionFailed {
  */
 export function explainFailure(server: string, error: unknown): Error {
   if (error instanceof TypeError && error.cause !== undefined) return error; // amqplib is missing
-  const reason = errorMessage(error) || "it cannot be reached";
+  const text = errorMessage(error) || "it cannot be reached";
+  const reason = NO_VHOST.test(text)
+    ? "it refuses the virtual host: there is none of that name, or this user may not use it"
+    : text;
   if (!REFUSAL.test(reason)) {
     return new ConnectionFailed(`Cannot connect to RabbitMQ at ${server}: ${reason}`, {
       cause: error,

@@ -38,6 +38,11 @@ export class Incidents {
     return timeOfKill !== undefined && timeOfKill <= time + this.#slack;
   }
 
+  /** @returns Whether anything was done to anybody in that time. */
+  hasAnyBetween(from: number, to: number): boolean {
+    return this.#list.some((incident) => incident.from <= to && incident.to + this.#slack >= from);
+  }
+
   /** @returns What last got in the way of a process in that time, or of what it did then. */
   findOutage(process: string, from: number, to: number): Incident | undefined {
     return this.#list.findLast((incident) =>
@@ -65,7 +70,11 @@ export function explainRuns(story: Story, incidents: Incidents): (string | undef
     causes.push(
       same === undefined
         ? explainSecondMessage(run, runs, story, incidents)
-        : explainRedelivery(same, run, incidents) ?? explainSending(story, incidents),
+        : explainRedelivery(same, run, incidents) ?? (
+          run.delivery === "" // Maybe there were two of the same.
+            ? explainSecondMessage(run, runs, story, incidents)
+            : explainSending(story, incidents)
+        ),
     );
   }
   return causes;
@@ -93,6 +102,8 @@ function explainSecondMessage(
   story: Story,
   incidents: Incidents,
 ): string | undefined {
+  const moving = explainMoves(attempt, story, incidents);
+  if (moving !== undefined) return moving;
   if (attempt === 0) return explainSending(story, incidents);
   const parents = runs.filter((run) => run.attempt === attempt - 1);
   if (parents.length > 1) return "the attempt before ran twice";
@@ -100,6 +111,28 @@ function explainSecondMessage(
   if (parent?.ended === undefined) return;
   const outage = incidents.findOutage(parent.process, parent.ended, parent.ended);
   if (outage !== undefined) return `${outage.kind} while the retry was stored`;
+}
+
+/** It was put on its queue twice after a delay. */
+function explainMoves(
+  attempt: number,
+  { sending, runs, moves }: Story,
+  incidents: Incidents,
+): string | undefined {
+  const [first, second] = moves.filter((move) => move.attempt === attempt)
+    .toSorted((a, b) => a.at - b.at);
+  if (first === undefined || second === undefined) return;
+  const { process, at } = first;
+  if (incidents.hasKilledSoonAfter(process, at)) return "killed while it was put on its queue";
+  const outage = incidents.findOutage(process, at, at);
+  if (outage !== undefined) return `${outage.kind} while it was put on its queue`;
+  // There may have been two before: workers pass on what is far, and are not asked about it.
+  const stored = attempt === 0
+    ? sending?.from
+    : runs.find((run) => run.attempt === attempt - 1)?.ended;
+  if (stored !== undefined && incidents.hasAnyBetween(stored, at)) {
+    return "some fault while it was delayed, of which two came back";
+  }
 }
 
 function explainSending({ sending }: Story, incidents: Incidents): string | undefined {

@@ -4,8 +4,10 @@ import { closeSync, openSync, readSync, writeSync } from "node:fs";
 export type Entry =
   /** A `send` has resolved, or rejected with an error of that class. */
   | { kind: "sent" | "rejected"; number: number; from: number; at: number; error?: string }
-  /** An actor has begun; `run` is unique in its process, `delivery` is the broker's id. */
+  /** An actor has begun; `run` is unique in its process, `delivery` is the broker's id, if any. */
   | { kind: "begun"; number: number; at: number; run: number; attempt: number; delivery: string }
+  /** A delayed message is due, and is being put on its queue. */
+  | { kind: "moving"; number: number; at: number; attempt: number }
   /** That run is over, as it should or with an error on purpose. */
   | { kind: "done" | "failed"; number: number; at: number; run: number }
   /** The process works, or has ended in good order. */

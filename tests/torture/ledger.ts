@@ -20,12 +20,25 @@ export interface Run {
   readonly begun: number;
   /** How often the message had failed before. */
   readonly attempt: number;
-  /** The broker's id of the message; another one stands for another stored message. */
+  /**
+   * The broker's id of the message; another one stands for another stored message. Empty
+   * where the broker has none.
+   */
   readonly delivery: string;
   /** When it was over. */
   ended: number | undefined;
   /** Whether it failed, on purpose. */
   isFailed: boolean;
+}
+
+/** A delayed message was put on its queue. */
+export interface Move {
+  /** The process. */
+  readonly process: string;
+  /** When. */
+  readonly at: number;
+  /** How often the message had failed before. */
+  readonly attempt: number;
 }
 
 /** All that is known of one message. */
@@ -34,6 +47,8 @@ export interface Story {
   sending: Sending | undefined;
   /** How often it has run, in the order in which it was read. */
   readonly runs: Run[];
+  /** How often it was put on its queue after a delay. */
+  readonly moves: Move[];
   /** Whether a run has succeeded. */
   isDone: boolean;
 }
@@ -86,6 +101,11 @@ export class Ledger {
         return this.#addSending(process, entry);
       case "begun":
         return this.#addRun(process, entry);
+      case "moving": {
+        const { number, at, attempt } = entry;
+        this.#story(number).moves.push({ process, at, attempt });
+        return;
+      }
       case "done":
       case "failed":
         return this.#endRun(process, entry);
@@ -95,7 +115,7 @@ export class Ledger {
   #story(number: number): Story {
     let story = this.stories.get(number);
     if (story === undefined) {
-      story = { sending: undefined, runs: [], isDone: false };
+      story = { sending: undefined, runs: [], moves: [], isDone: false };
       this.stories.set(number, story);
     }
     return story;

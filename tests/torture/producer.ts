@@ -1,20 +1,22 @@
 /**
- * A producer to be tortured. Sends until Redis has confirmed as many messages as it was told
+ * A producer to be tortured. Sends until the server has confirmed as many messages as it was told
  * to send, and notes what became of each `send`.
  *
  * @module
  */
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { actor, RedisBroker } from "../../mod.ts";
+import { actor } from "../../mod.ts";
+import { openBroker } from "./broker.ts";
 import { type Entry, Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
 import { Random } from "./random.ts";
+import type { BrokerArguments } from "./victim.ts";
 
 /** What the program is told. */
 export interface ProducerArguments {
-  /** Where Redis is. */
-  readonly url: string;
+  /** Its broker. */
+  readonly broker: BrokerArguments;
   /** The queue. */
   readonly queueName: string;
   /** The number of the first message; the others follow. */
@@ -43,13 +45,13 @@ type Way = "one by one" | "at once" | "together";
 const LARGEST_BATCH = 60;
 const SHORTEST_DELAY = 100;
 const LONGEST_RUN = 25;
-/** Milliseconds to wait when Redis was away. */
+/** Milliseconds to wait when the server was away. */
 const PAUSE = 100;
 
 const told: ProducerArguments = JSON.parse(process.argv[2]!);
 await logToOutput();
 const journal = new Journal(told.journal);
-const broker = new RedisBroker({ url: told.url });
+const broker = openBroker(told.broker);
 const torture = actor(function torture(_number: number, _failures: number, _duration: number) {}, {
   broker,
   queueName: told.queueName,

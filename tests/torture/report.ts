@@ -28,7 +28,7 @@ export function formatReport(report: TortureReport): string {
     ]],
     ["how long it took, in s", [
       ["all", seconds(report.duration)],
-      ["until Redis was empty at the end", seconds(report.settling)],
+      [`until ${report.victim.name} was empty at the end`, seconds(report.settling)],
       ["from a kill until what was cut short ran again: median", seconds(at(recoveries, 0.5))],
       ["  longest", seconds(at(recoveries, 1))],
     ]],
@@ -39,16 +39,16 @@ export function formatReport(report: TortureReport): string {
   return `${text}\n\n${output}\n\nFAILED:\n${list}`;
 }
 
-const KINDS: Record<Incident["kind"], string> = {
+const KINDS: Record<Exclude<Incident["kind"], "restart">, string> = {
   kill: "workers killed",
   cut: "connections cut",
   freeze: "connections half-open for a while",
   pause: "workers paused",
-  restart: "Redis killed and restarted",
 };
 
-function describeFaults({ incidents, duration }: TortureReport): Row[] {
-  const rows = Object.entries(KINDS).map(([kind, name]): Row => {
+function describeFaults({ victim, incidents, duration }: TortureReport): Row[] {
+  const kinds = { ...KINDS, restart: `${victim.name} ${victim.restart}` };
+  const rows = Object.entries(kinds).map(([kind, name]): Row => {
     return [name, incidents.filter((incident) => incident.kind === kind).length];
   });
   const lasting = incidents.filter(({ kind, to }) => kind !== "kill" && to < Infinity);

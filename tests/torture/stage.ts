@@ -5,18 +5,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { runtime } from "../../core/runtime.ts";
 import { startProxy, type TcpProxy } from "../support/servers/proxy.ts";
-import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
 import { ServerProcess } from "../support/servers/server_process.ts";
 import { until } from "../support/servers/until.ts";
 import type { Incident } from "./causes.ts";
 import type { Fault } from "./faults.ts";
 import { JournalReader } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
+import type { Program, Victim } from "./victim.ts";
 
 /** What runs in a place: a program beside this file, and what it is told besides the obvious. */
 export interface Role {
   /** Its name. */
-  readonly program: "worker" | "producer";
+  readonly program: Program;
   /** What it is told. */
   readonly told: Readonly<Record<string, unknown>>;
 }
@@ -56,7 +56,7 @@ export class Stage implements AsyncDisposable {
   /** What was done to them. */
   readonly incidents: Incident[] = [];
   /** The server, to be asked without a proxy. */
-  readonly server: RedisServer;
+  readonly victim: Victim;
   /** For journals and output: that of the server, which goes when this process goes. */
   readonly #folder: string;
   readonly #places: Place[] = [];
@@ -67,32 +67,28 @@ export class Stage implements AsyncDisposable {
   #restarted: Promise<void> = Promise.resolve();
   readonly #killed: Set<string> = new Set();
 
-  private constructor(server: RedisServer, deadline: number) {
-    this.server = server;
-    this.#folder = server.folder;
-    this.#deadline = deadline;
-  }
-
   /**
-   * Starts a server.
+   * Has nobody on it yet.
    *
-   * @param appendonly Whether it writes to disk before it answers.
+   * @param victim The server. It is stopped at the end.
    * @param deadline Milliseconds since the epoch after which nothing is waited for.
    */
-  static async open(appendonly: boolean, deadline: number): Promise<Stage> {
-    return new Stage(await startOwnRedis({ appendonly }), deadline);
+  constructor(victim: Victim, deadline: number) {
+    this.victim = victim;
+    this.#folder = victim.folder;
+    this.#deadline = deadline;
   }
 
   /** Starts a process in a new place. */
   async add(role: Role): Promise<void> {
-    const link = await startProxy(this.server);
+    const link = await startProxy(this.victim);
     const name = `${role.program} ${this.#places.length}`;
     const member = this.#start(name, role, link, 0);
     this.#places.push({ name, role, link, member, generation: 0, free: Promise.resolve() });
   }
 
   /** The names of the processes of a program that run now. */
-  names(program: Role["program"]): string[] {
+  names(program: Program): string[] {
     return this.#places.filter(({ role }) => role.program === program)
       .map(({ member }) => member.name);
   }
@@ -168,13 +164,13 @@ export class Stage implements AsyncDisposable {
       member.reader.close();
       await link[Symbol.asyncDispose]();
     }));
-    await this.server.stop();
+    await this.victim[Symbol.asyncDispose]();
   }
 
   #start(placeName: string, { program, told }: Role, link: TcpProxy, generation: number): Member {
     const name = `${placeName}.${generation}`;
     const journal = join(this.#folder, `${name}.journal`);
-    const url = `redis://${link.host}:${link.port}`;
+    const broker = this.victim.brokerFor(program, link);
     return {
       name,
       reader: new JournalReader(journal),
@@ -183,7 +179,7 @@ export class Stage implements AsyncDisposable {
         args: [
           ...(runtime === "deno" ? ["run", "-A"] : []),
           join(FOLDER, `${program}.ts`),
-          JSON.stringify({ ...told, url, journal }),
+          JSON.stringify({ ...told, broker, journal }),
         ],
         env: ENVIRONMENT,
         folder: ROOT,
@@ -239,10 +235,10 @@ export class Stage implements AsyncDisposable {
       to: Infinity,
     };
     this.incidents.push(incident);
-    await this.server.kill();
+    await this.victim.takeDown();
     if (killed !== undefined) await this.#replace(killed, 0);
     await delay(duration);
-    await this.server.restart();
+    await this.victim.bringBack();
     incident.to = Date.now();
   }
 }

@@ -1,13 +1,13 @@
 import { performance } from "node:perf_hooks";
 import { type Incident, Incidents } from "./causes.ts";
 import { planFaults } from "./faults.ts";
-import { findLeftovers } from "./leftovers.ts";
 import { Stage } from "./stage.ts";
 import { judge, type Verdict } from "./verdict.ts";
+import type { Victim } from "./victim.ts";
 
 /** How to torture. */
 export interface TortureOptions {
-  /** How many messages Redis is to confirm, in all. */
+  /** How many messages the server is to confirm, in all. */
   readonly messages: number;
   /** Seconds over which producers spread them. */
   readonly seconds: number;
@@ -30,12 +30,12 @@ export interface TortureOptions {
   readonly slack: number;
   /** Milliseconds after which everything is ended, whatever its state. */
   readonly deadline: number;
-  /** Whether Redis writes to disk before it answers. If not, messages are lost. */
-  readonly appendonly: boolean;
 }
 
 /** What came of it. */
 export interface TortureReport {
+  /** What messages were to survive. */
+  readonly victim: Pick<Victim, "name" | "restart">;
   /** How it was done. */
   readonly options: TortureOptions;
   /** What became of the messages. */
@@ -44,7 +44,7 @@ export interface TortureReport {
   readonly incidents: readonly Incident[];
   /** Milliseconds from the first process to the end. */
   readonly duration: number;
-  /** Milliseconds from the last message sent, and the last fault, until Redis was empty. */
+  /** Milliseconds from the last message sent, and the last fault, until the server was empty. */
   readonly settling: number;
   /** What is wrong. Nothing, it is to be hoped. */
   readonly failures: readonly string[];
@@ -60,10 +60,19 @@ const QUEUE = "torture";
 /** The numbers of a producer's messages begin at a multiple of this. */
 const RANGE = 1_000_000_000;
 
-/** Sends messages, does bad things to all involved, and counts. */
-export async function torture(options: TortureOptions): Promise<TortureReport> {
+/**
+ * Sends messages, does bad things to all involved, and counts.
+ *
+ * @param options How.
+ * @param open Starts the server.
+ */
+export async function torture(
+  options: TortureOptions,
+  open: () => Promise<Victim>,
+): Promise<TortureReport> {
   const start = performance.now();
-  await using stage = await Stage.open(options.appendonly, Date.now() + options.deadline);
+  const deadline = Date.now() + options.deadline;
+  await using stage = new Stage(await open(), deadline);
   const failures: string[] = [];
   let settling = NaN;
   try {
@@ -74,12 +83,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   } catch (error) {
     failures.push((error as Error).message);
   }
-  const leftovers = await findLeftovers(stage.server).catch((error: Error) => [error.message]);
+  const leftovers = await stage.victim.findLeftovers().catch((error: Error) => [error.message]);
   const verdict = judge(stage.ledger, new Incidents(stage.incidents, options.slack));
   failures.push(...findFailures(verdict, stage.incidents, options));
-  failures.push(...leftovers.map((leftover) => `left in Redis: ${leftover}`));
+  failures.push(...leftovers.map((leftover) => `left on the server: ${leftover}`));
   return {
     ...{ options, verdict, incidents: stage.incidents, settling, failures },
+    victim: { name: stage.victim.name, restart: stage.victim.restart },
     duration: performance.now() - start,
     output: failures.length === 0 ? "" : await stage.lastOutput(),
   };
@@ -87,8 +97,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 
 /** Starts everybody, and lets one fault happen after the other as the work goes on. */
 async function play(stage: Stage, options: TortureOptions): Promise<void> {
-  const { messages, seconds, longestDelay, seed, workers, producers, heartbeatTimeout } = options;
-  const told = { queueName: QUEUE, heartbeatTimeout, concurrency: CONCURRENCY };
+  const { messages, seconds, longestDelay, seed, workers, producers } = options;
+  const told = { queueName: QUEUE, concurrency: CONCURRENCY };
   for (let i = 0; i < workers; i++) await stage.add({ program: "worker", told });
   const { ledger } = stage;
   await stage.wait("start the workers", () => ledger.ready.size === workers);
@@ -126,8 +136,8 @@ async function settle(stage: Stage): Promise<void> {
   await stage.wait("end the workers", () => workers.every((name) => ledger.closed.has(name)));
 }
 
-async function isEmpty({ server }: Stage): Promise<boolean> {
-  return (await findLeftovers(server)).length === 0;
+async function isEmpty({ victim }: Stage): Promise<boolean> {
+  return (await victim.findLeftovers()).length === 0;
 }
 
 /** Says what is wrong. */

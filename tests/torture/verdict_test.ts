@@ -157,3 +157,30 @@ test("judge explains a retry that ran twice by the attempt before, or by an outa
     "the attempt before ran twice",
   ]);
 });
+
+test("judge explains a second run of a broker that gives no ids by whatever may have happened", () => {
+  const runs: [string, Entry][] = [
+    ["worker 0.0", begun(5_020, { delivery: "" })],
+    ["worker 0.0", done(5_030, 5_020)],
+    ["worker 1.0", begun(9_000, { delivery: "" })],
+    ["worker 1.0", done(9_010, 9_000)],
+  ];
+  const moving = (process: string, at: number): [string, Entry] => [
+    process,
+    { kind: "moving", number: 1, at, attempt: 0 },
+  ];
+  const moved = [moving("worker 2.0", 4_000), moving("worker 1.0", 8_900), ...runs];
+  const kill: Incident = { kind: "kill", target: "worker 2.0", from: 4_001, to: 4_010 };
+  const cut: Incident = { kind: "cut", target: "worker 2", from: 4_001, to: 4_002 };
+  const early: Incident = { kind: "cut", target: "worker 3", from: 1_500, to: 1_501 };
+
+  assertEquals(judgeOne(runs).unexplained, [1]);
+  assertEquals(judgeOne(moved).unexplained, [1]);
+  assertEquals(judgeOne(runs, kill, cut, early).unexplained, [1]);
+  const causes = [kill, cut, early].map((fault) => [...judgeOne(moved, fault).duplicates.keys()]);
+  assertEquals(causes, [
+    ["killed while it was put on its queue"],
+    ["cut while it was put on its queue"],
+    ["some fault while it was delayed, of which two came back"],
+  ]);
+});

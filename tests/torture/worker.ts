@@ -5,34 +5,43 @@
  */
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { actor, currentMessage, RedisBroker, Retry, Worker } from "../../mod.ts";
+import { actor, currentMessage, type MessageProxy, Retry, Worker } from "../../mod.ts";
+import { openBroker } from "./broker.ts";
 import { Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
+import type { BrokerArguments } from "./victim.ts";
 
 /** What the program is told. */
 export interface WorkerArguments {
-  /** Where Redis is. */
-  readonly url: string;
+  /** Its broker. */
+  readonly broker: BrokerArguments;
   /** The queue. */
   readonly queueName: string;
-  /** Milliseconds after which others take over what a silent worker had. */
-  readonly heartbeatTimeout: number;
   /** Messages at once. */
   readonly concurrency: number;
   /** The file to write to. */
   readonly journal: string;
 }
 
-const { url, queueName, heartbeatTimeout, concurrency, journal: path }: WorkerArguments = JSON
-  .parse(process.argv[2]!);
+const told: WorkerArguments = JSON.parse(process.argv[2]!);
+const { queueName, concurrency } = told;
 await logToOutput();
-const journal = new Journal(path);
-const broker = new RedisBroker({ url, heartbeatTimeout });
+const journal = new Journal(told.journal);
+const broker = openBroker(told.broker);
+const attemptOf = ({ options }: Pick<MessageProxy, "options">) => options.retries ?? 0;
 let runs = 0;
+
+broker.addMiddleware({
+  beforeDelayMessage(_broker, message) {
+    const number = message.args[0] as number;
+    journal.write({ kind: "moving", number, at: Date.now(), attempt: attemptOf(message) });
+  },
+});
 
 actor(async function torture(number: number, failures: number, duration: number): Promise<void> {
   const message = currentMessage()!;
-  const attempt = message.options.retries ?? 0;
+  const attempt = attemptOf(message);
+  // RabbitMQ gives none that stays the same.
   const delivery = message.options.redisMessageId ?? "";
   const run = runs++;
   journal.write({ kind: "begun", number, at: Date.now(), run, attempt, delivery });

@@ -1,0 +1,134 @@
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { actor, ConnectionClosed, decodeFromQueue, UndecodableMessage, Worker } from "@dq/dramatiq";
+import { firstArgs, receiveCount, receiveOne, work } from "../../../conformance/broker_messages.ts";
+import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
+
+/** What consumers get. */
+export function consuming(file: FileServer): void {
+  const { test } = file;
+
+  test("RabbitmqBroker gives messages by their broker priority, then in order", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open({ maxPriority: 10 });
+    const note = actor((_n: number) => {}, {
+      ...{ broker, queueName: stage.queueName, actorName: "note" },
+    });
+    for (const [n, brokerPriority] of [0, 5, 10, 5, 200, 1].entries()) {
+      await note.sendWithOptions({ args: [n], brokerPriority });
+    }
+    const consumer = broker.consume(stage.queueName, { prefetch: 10 });
+    assertEquals(firstArgs(await receiveCount(consumer, 6)), [2, 4, 1, 3, 5, 0]);
+  });
+
+  test("RabbitmqBroker asks the server for as many messages as the prefetch says", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    await broker.enqueueMany(numbers(50).map((n) => work(stage.queueName, n)));
+    const consumer = broker.consume(stage.queueName, { prefetch: 20 });
+    const [first] = await consumer.receive(1);
+    await stage.untilCounts("", 30, 20);
+    await consumer.ack([first!]);
+    await stage.untilCounts("", 29, 20);
+    await consumer.close();
+    await stage.untilCounts("", 49, 0);
+    // What comes back has its old place.
+    assertEquals(await stage.witness.firstArgs(stage.queueName), numbers(50).slice(1));
+  });
+
+  test("RabbitmqBroker has two connections, whatever it sends to and however many queues it works on", async () => {
+    await using stage = new Stage(file);
+    const before = await file.console.countConnections();
+    const broker = stage.open();
+    const names = numbers(5).map((n) => `${stage.queueName}.${n}`);
+    const ran: string[] = [];
+    const actors = names.map((queueName) => {
+      return actor(() => void ran.push(queueName), { broker, queueName, actorName: queueName });
+    });
+    await Promise.all(actors.map((one) => one.send()));
+    assertEquals(await file.console.countConnections() - before, 1);
+    await using worker = new Worker(broker);
+    await worker.start();
+    await Promise.all(actors.map((one) => one.sendWithOptions({ delay: 1 })));
+    await eventually("run everything", () => ran.length === 10);
+    assertEquals(await file.console.countConnections() - before, 2);
+    await worker.stop();
+    await broker.close();
+    await eventually("close all connections", async () => {
+      return await file.console.countConnections() === before;
+    });
+  });
+
+  test("RabbitmqBroker's consumer tells that its queue was deleted, and another one starts again", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName, witness } = stage;
+    const consumer = broker.consume(queueName, { prefetch: 10 });
+    await broker.enqueue(work(queueName, 1));
+    const message = await receiveOne(consumer);
+    const failure = assertRejects(() => consumer.receive(1), ConnectionClosed, queueName);
+    await witness.delete(queueName);
+    await failure;
+    assertEquals(consumer.isLost, true);
+    await assertRejects(() => consumer.ack([message]), ConnectionClosed);
+    await consumer.close();
+
+    await using another = broker.consume(queueName);
+    const next = receiveOne(another);
+    await eventually("listen again", async () => (await stage.counts()).consumers === 1);
+    await broker.enqueue(work(queueName, 2));
+    assertEquals((await next).args, [2]);
+  });
+
+  test("RabbitmqBroker gives data that is no message as such, and dead-letters it as it is", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName, witness } = stage;
+    const bad = [Uint8Array.of(0xff, 0xfe, 0), new Uint8Array(), "{}", "[1"];
+    const ran: unknown[] = [];
+    actor((n: unknown) => void ran.push(n), { broker, queueName, actorName: "work" });
+    await broker.enqueue(work(queueName, "before"));
+    await witness.put(queueName, ...bad);
+    await broker.enqueue(work(queueName, "after"));
+
+    const consumer = broker.consume(queueName, { prefetch: 10 });
+    const messages = await receiveCount(consumer, 6);
+    for (const { message } of messages.slice(1, 5)) assertInstanceOf(message, UndecodableMessage);
+    await consumer.close();
+
+    await using worker = new Worker(broker);
+    await worker.start();
+    await broker.join(queueName);
+    assertEquals(ran, ["before", "after"]);
+    const dead = await witness.takeAll(`${queueName}.XQ`);
+    assertEquals(
+      dead.map(({ content }) => [...content]),
+      bad.map((data) => [...typeof data === "string" ? new TextEncoder().encode(data) : data]),
+    );
+    for (const { properties } of dead) {
+      const [death] = properties.headers!["x-death"]!;
+      assertEquals([death!.queue, death!.reason], [queueName, "rejected"]);
+      assertEquals(properties.deliveryMode, 2);
+    }
+    await worker.stop();
+  });
+
+  test("RabbitmqBroker's dead letters carry the last failure, and the priority that they had", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open({ maxPriority: 5 });
+    const { queueName, witness } = stage;
+    const fail = actor(() => {
+      throw new Error("always");
+    }, { broker, queueName, actorName: "fail", maxRetries: 1, minBackoff: 1, maxBackoff: 1 });
+    await fail.sendWithOptions({ brokerPriority: 3 });
+    await using worker = new Worker(broker);
+    await worker.start();
+    await broker.join(queueName);
+    const [dead, ...others] = await witness.takeAll(`${queueName}.XQ`);
+    assertEquals(others, []);
+    const { options } = decodeFromQueue(queueName, dead!.content);
+    assertEquals(options.retries, 2);
+    assertEquals(String(options.traceback).includes("always"), true);
+    assertEquals(dead!.properties.priority, 3);
+    await worker.stop();
+  });
+}

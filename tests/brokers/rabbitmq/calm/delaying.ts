@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import { actor, type RabbitmqBroker, Worker } from "@dq/dramatiq";
+import { withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
+
+const HOUR = 3_600_000;
+const RUNG = /^\.DQ\.\d+s$/;
+
+/** Delayed messages on the ladder of queues that let them fall back. */
+export function delaying(file: FileServer): void {
+  const { test } = file;
+
+  /** A worker that notes what runs and when. */
+  async function startNoting(stage: Stage, broker: RabbitmqBroker) {
+    const ran: { n: unknown; at: number }[] = [];
+    const note = actor((n: unknown) => void ran.push({ n, at: Date.now() }), {
+      ...{ broker, queueName: stage.queueName, actorName: "note" },
+    });
+    const worker = stage.use(new Worker(broker));
+    await worker.start();
+    return { ran, note };
+  }
+
+  test("Worker holds no delayed message that is far away, however many there are", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    await withEnvironment({ dramatiq_delay_queue_prefetch: "50" }, async () => {
+      const { ran, note } = await startNoting(stage, broker);
+      const delays = numbers(3_000).map((n) => HOUR + n * 10_000);
+      await Promise.all(delays.map((delay) => note.sendWithOptions({ args: [delay], delay })));
+      await stage.untilCounts(".DQ", 0, 0);
+      const { ready, delayed, dead } = await broker.getQueueMessageCounts(stage.queueName);
+      assertEquals([ready, delayed, dead], [0, 3_000, 0]);
+      assertEquals(ran, []);
+    });
+  });
+
+  test("Worker runs what is due soon although more is far away than it may have at hand", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    await withEnvironment({ dramatiq_delay_queue_prefetch: "2" }, async () => {
+      const { ran, note } = await startNoting(stage, broker);
+      const far = () =>
+        Promise.all(numbers(20).map(() => note.sendWithOptions({ args: ["far"], delay: HOUR })));
+      await far();
+      const eta = Date.now() + 300;
+      await note.sendWithOptions({ args: ["near"], delay: 300 });
+      await far();
+      await eventually("run it", () => ran.length === 1);
+      assertEquals(ran[0]!.n, "near");
+      assertGreaterOrEqual(ran[0]!.at, eta);
+      assertEquals((await broker.getQueueMessageCounts(stage.queueName)).delayed, 40);
+    });
+  });
+
+  test("Worker runs nothing early, and everything once, that has been on the ladder", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    // There is no room to hold them all: some stay on the first rung, and some more than once.
+    const few = { dramatiq_delay_queue_prefetch: "2" };
+    const { ran, note } = await withEnvironment(few, () => startNoting(stage, broker));
+    const delays = [1_600, 2_300, 2_700, 2_900, 3_100, 3_300, 5_300];
+    const etas = new Map<unknown, number>();
+    for (const delay of delays) {
+      const { options } = await note.sendWithOptions({ args: [delay], delay });
+      etas.set(delay, options.eta!);
+    }
+    await eventually("run them", () => ran.length === delays.length);
+    for (const { n, at } of ran) assertGreaterOrEqual(at, etas.get(n)!);
+    assertEquals(ran.map(({ n }) => n), delays);
+    await broker.join(stage.queueName);
+    assertEquals(ran.length, delays.length);
+    const suffixes = await stage.suffixes();
+    assert(suffixes.some((suffix) => RUNG.test(suffix)), suffixes.join());
+  });
+
+  test("RabbitmqBroker's ladder has at most eight rungs, which outlast what is on them", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { note } = await startNoting(stage, broker);
+    const delays = numbers(20).map((n) => 1_500 * 2 ** n); // up to nine days
+    for (const delay of delays) await note.sendWithOptions({ args: [delay], delay });
+    await stage.untilCounts(".DQ", 0, 0);
+    const queues = await file.console.evaluate(
+      `[#{name => element(4, proplists:get_value(name, Q)), durable => proplists:get_value(durable, Q),
+        arguments => [[K, V] || {K, _, V} <- proplists:get_value(arguments, Q)]} ||
+        Q <- rabbit_amqqueue:info_all(<<"/">>, [name, durable, arguments])].`,
+    ) as { name: string; durable: boolean; arguments: [string, unknown][] }[];
+    const rungs = queues.filter(({ name }) => {
+      return name.startsWith(stage.queueName) && RUNG.test(name.slice(stage.queueName.length));
+    });
+    assertEquals(rungs.length > 3 && rungs.length <= 8, true, `${rungs.length} rungs`);
+    for (const { name, durable, arguments: list } of rungs) {
+      const args = Object.fromEntries(list);
+      assertEquals(durable, true);
+      assertEquals(args["x-message-ttl"], 1_000 * Number(/(\d+)s$/.exec(name)![1]));
+      assertGreater(args["x-expires"] as number, args["x-message-ttl"] as number);
+      assertEquals(args["x-dead-letter-exchange"], "");
+      assertEquals(args["x-dead-letter-routing-key"], `${stage.queueName}.DQ`);
+    }
+  });
+
+  test("RabbitmqBroker declares a rung again before it puts something on it, so that it does not expire", async () => {
+    await using stage = new Stage(file);
+    const { broker, tap } = await stage.openTapped();
+    const { note } = await startNoting(stage, broker);
+    const sendFar = async () => {
+      tap.take();
+      await note.sendWithOptions({ args: [1], delay: HOUR });
+      await stage.untilCounts(".DQ", 0, 0);
+      await eventually("put it on a rung", () => rungOf(tap.methods) !== undefined);
+      return rungOf(tap.methods)!;
+    };
+    const rung = await sendFar();
+    await stage.witness.delete(rung); // As if it had expired.
+    assertEquals(await sendFar(), rung);
+    await eventually("have it", async () => {
+      return (await broker.getQueueMessageCounts(stage.queueName)).delayed === 1;
+    });
+  });
+
+  test("Worker keeps arguments, priority and retries of what was on the ladder, byte for byte", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open({ maxPriority: 10 });
+    const { queueName, witness } = stage;
+    await broker.enqueue(work(queueName, "declares"));
+    const text = (name: string, options: string) =>
+      `{"queue_name":"${name}","actor_name":"nobody","args":[1.0,9007199254740993],"kwargs":` +
+      `{"a":1e+16},"options":{${options}"tenant":"ż"},"message_id":"a","message_timestamp":5}`;
+    const eta = Date.now() + 2_200;
+    await witness.put(`${queueName}.DQ`, text(`${queueName}.DQ`, `"eta":${eta},`));
+    await witness.takeAll(queueName);
+    const worker = stage.use(new Worker(broker, { queues: [queueName] }));
+    await worker.start();
+    await eventually("dead-letter it, for there is no such actor", async () => {
+      return (await stage.counts(".XQ")).ready === 1;
+    });
+    assertGreaterOrEqual(Date.now(), eta);
+    const [dead] = await witness.takeAll(`${queueName}.XQ`);
+    const passed = dead!.content.toString().replace(
+      /"traceback":"(?:[^"\\]|\\.)*"/,
+      '"traceback":""',
+    );
+    assertEquals(
+      passed.replace(',"traceback":""', ""),
+      text(queueName, "").replace("ż", "\\u017c"),
+    );
+  });
+}
+
+/** The rung that something was last published to. */
+function rungOf(
+  methods: readonly { method: string; args: Readonly<Record<string, unknown>> }[],
+): string | undefined {
+  const keys = methods.filter(({ method }) => method === "basic_publish")
+    .map(({ args }) => args["routing_key"] as string);
+  return keys.findLast((key) => /\.DQ\.\d+s$/.test(key));
+}

@@ -1,0 +1,128 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { actor, BrokerError, Message } from "@dq/dramatiq";
+import { work } from "../../../conformance/broker_messages.ts";
+import { type FileServer, numbers, Stage } from "../stage.ts";
+import { firstArgOf } from "../witness.ts";
+
+/** Sending, when nothing goes wrong, or only what is sent. */
+export function publishing(file: FileServer): void {
+  const { test } = file;
+
+  test("RabbitmqBroker has thousands of messages under way at once, in order, and waits for all confirms", async () => {
+    await using stage = new Stage(file);
+    const { broker, tap } = await stage.openTapped();
+    const note = actor((_n: number) => {}, {
+      ...{ broker, queueName: stage.queueName, actorName: "note" },
+    });
+    await note.send(-1);
+    tap.take();
+    await Promise.all(numbers(3_000).map((n) => note.send(n)));
+    await note.sendMany(numbers(2_000).map((n) => [3_000 + n]));
+    assertEquals(mostUnderWay(tap.take()) > 1_000, true);
+    const stored = await stage.witness.takeAll(stage.queueName);
+    assertEquals(stored.map(firstArgOf), [-1, ...numbers(5_000)]);
+  });
+
+  test("RabbitmqBroker.enqueue resolves only when the server has the message", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    for (const n of numbers(20)) {
+      await broker.enqueue(work(stage.queueName, n));
+      assertEquals((await stage.counts()).ready, n + 1);
+    }
+  });
+
+  test("RabbitmqBroker sends messages larger than a frame as they are", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const texts = [131_064, 131_072, 1_000_000, 9_000_000].map((length) => "x".repeat(length));
+    const sent = await Promise.all(
+      texts.map((text) => broker.enqueue(work(stage.queueName, text))),
+    );
+    const stored = await stage.witness.takeAll(stage.queueName);
+    for (const [i, { content }] of stored.entries()) {
+      assert(new TextEncoder().encode(`${sent[i]!.encode()}`).length === content.length);
+      assert(content.toString() === sent[i]!.encode());
+    }
+    assertEquals(stored.length, texts.length);
+  });
+
+  test("RabbitmqBroker sends nothing of what cannot be encoded, and all that is sent beside it", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    const outcomes = await Promise.allSettled([
+      broker.enqueue(work(queueName, 1)),
+      broker.enqueue(work(queueName, 2n)),
+      broker.enqueueMany([work(queueName, 3), work(queueName, 4n), work(queueName, 5)]),
+      broker.enqueue(work(queueName, 6)),
+    ]);
+    assertEquals(
+      outcomes.map((one) => one.status === "rejected" && one.reason instanceof TypeError),
+      [false, true, true, false],
+    );
+    assertEquals(await stage.witness.firstArgs(queueName), [1, 6]);
+  });
+
+  test("RabbitmqBroker.enqueue rejects what the server refuses, and only that", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    await broker.enqueue(work(queueName, 0));
+    const limits = JSON.stringify({ "max-length": 2, "overflow": "reject-publish" });
+    await file.server.ctl("set_policy", queueName, `^${queueName}$`, limits);
+
+    const outcomes = await Promise.allSettled(
+      numbers(5).map((n) => broker.enqueue(work(queueName, n + 1))),
+    );
+    const refused = outcomes.filter((one) => one.status === "rejected");
+    for (const { reason } of refused) {
+      assertInstanceOf(reason, BrokerError);
+      assert(reason.message.includes(queueName), reason.message);
+    }
+    const stored = await stage.witness.firstArgs(queueName);
+    const confirmed = numbers(5).filter((i) => outcomes[i]!.status === "fulfilled");
+    assertEquals(stored, [0, ...confirmed.map((i) => i + 1)]);
+    assert(refused.length >= 3, `${refused.length} were refused`);
+    await assertRejects(() => broker.enqueueMany([work(queueName, 9)]), BrokerError);
+    await file.server.ctl("clear_policy", queueName);
+  });
+
+  test("RabbitmqBroker without confirms sends all the same, and asks for none", async () => {
+    await using stage = new Stage(file);
+    const { broker, tap } = await stage.openTapped({ confirmDelivery: false });
+    await broker.enqueueMany(numbers(100).map((n) => work(stage.queueName, n)));
+    await stage.untilCounts("", 100);
+    const methods = tap.methods.map(({ method }) => method);
+    assertEquals(methods.includes("confirm_select"), false);
+    assertEquals(await stage.witness.firstArgs(stage.queueName), numbers(100));
+  });
+
+  test("RabbitmqBroker keeps what passes through as Python wrote it, byte for byte", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    const text = `{"queue_name":"${queueName}","actor_name":"work","args":[1.0,9007199254740993,` +
+      '"\\u017c"],"kwargs":{},"options":{"tenant":1e+16},"message_id":"a","message_timestamp":5}';
+    await broker.enqueue(Message.decode(new TextEncoder().encode(text)));
+    const [stored] = await stage.witness.takeAll(queueName);
+    assertEquals(stored!.content.toString(), text);
+  });
+}
+
+/** How many messages were published at the most and not confirmed. */
+function mostUnderWay(
+  methods: readonly { method: string; from: string; args: Readonly<Record<string, unknown>> }[],
+): number {
+  let [published, confirmed, most] = [0, 0, 0];
+  let first = Infinity;
+  for (const { method, from, args } of methods) {
+    if (method === "basic_publish") published++;
+    if (method === "basic_ack" && from === "server") {
+      first = Math.min(first, args["delivery_tag"] as number);
+      confirmed = (args["delivery_tag"] as number) - first + 1;
+    }
+    most = Math.max(most, published - confirmed);
+  }
+  return most;
+}

@@ -1,0 +1,131 @@
+import { assertEquals, assertGreater } from "@std/assert";
+import { Worker } from "@dq/dramatiq";
+import { withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
+import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
+import { firstArgOf } from "../witness.ts";
+import { Traffic } from "./traffic.ts";
+
+/** Where a proxy listens, for clients. */
+export function urlOf({ host, port }: TcpProxy): string {
+  return `amqp://guest:guest@${host}:${port}`;
+}
+
+const SOON = { dramatiq_restart_delay: "50" };
+
+/** Connections that are cut, or go silent. */
+export function connections(file: FileServer): void {
+  const { test, server } = file;
+
+  test("RabbitmqBroker confirms nothing that a cut connection has lost, and sends it again", async () => {
+    await using stage = new Stage(file);
+    await using proxy = await startProxy(server);
+    const broker = stage.open({ url: urlOf(proxy) });
+    const { queueName } = stage;
+    await broker.enqueue(work(queueName, -1));
+    for (let round = 0; round < 5; round++) {
+      const from = round * 200;
+      const sending = Promise.all(
+        numbers(200).map((n) => broker.enqueue(work(queueName, from + n))),
+      );
+      const bytes = proxy.bytesToTarget;
+      await eventually("be sending", () => proxy.bytesToTarget > bytes);
+      await proxy.cut();
+      await sending; // Not one of them fails: the server is there.
+    }
+    const stored = new Set((await stage.witness.takeAll(queueName)).map(firstArgOf));
+    assertEquals(stored, new Set([-1, ...numbers(1_000)]));
+  });
+
+  test("RabbitmqBroker.enqueueMany sends again what was not confirmed when the connection was cut", async () => {
+    await using stage = new Stage(file);
+    await using proxy = await startProxy(server);
+    const broker = stage.open({ url: urlOf(proxy) });
+    const { queueName } = stage;
+    await broker.enqueue(work(queueName, -1));
+    const sending = broker.enqueueMany(numbers(5_000).map((n) => work(queueName, n)));
+    const bytes = proxy.bytesToTarget;
+    await eventually("be sending", () => proxy.bytesToTarget > bytes);
+    await proxy.cut();
+    await sending;
+    const stored = new Set((await stage.witness.takeAll(queueName)).map(firstArgOf));
+    assertEquals(stored.size, 5_001);
+  });
+
+  test("Worker loses nothing when its connections are cut again and again", () =>
+    withEnvironment(SOON, async () => {
+      await using stage = new Stage(file);
+      await using proxy = await startProxy(server);
+      const broker = stage.open({ url: urlOf(proxy) });
+      const traffic = new Traffic(stage.queueName, broker);
+      await using worker = new Worker(broker);
+      await worker.start();
+      for (let round = 0; round < 5; round++) {
+        await traffic.sendDuring(proxy.cut());
+        await traffic.send(20);
+      }
+      await traffic.untilAllRan();
+      await stage.open().join(stage.queueName);
+      await worker.stop();
+    }));
+
+  test("RabbitmqBroker notices by heartbeats that a connection is half-open, and goes on over a new one", () =>
+    withEnvironment(SOON, async () => {
+      await using stage = new Stage(file);
+      await using proxy = await startProxy(server);
+      const broker = stage.open({ url: urlOf(proxy), heartbeat: 1_000, connectionTimeout: 500 });
+      const traffic = new Traffic(stage.queueName, broker);
+      await using worker = new Worker(broker);
+      await worker.start();
+      await traffic.send(20);
+      await traffic.untilAllRan();
+
+      proxy.freeze();
+      const before = proxy.totalConnections;
+      const sending = traffic.send(20);
+      await eventually("try to connect again", () => proxy.totalConnections >= before + 2);
+      proxy.thaw();
+      await sending;
+
+      await traffic.send(20);
+      await traffic.untilAllRan();
+      await stage.open().join(stage.queueName);
+      await worker.stop();
+    }));
+
+  test("RabbitmqBroker stays connected while nothing is said but heartbeats", async () => {
+    await using stage = new Stage(file);
+    await using proxy = await startProxy(server);
+    const broker = stage.open({ url: urlOf(proxy), heartbeat: 1_000 });
+    const traffic = new Traffic(stage.queueName, broker);
+    await using worker = new Worker(broker);
+    await worker.start();
+    await traffic.send(5);
+    await traffic.untilAllRan();
+    const [before, bytes] = [proxy.totalConnections, proxy.bytesToClients];
+    // Two intervals without any would end a connection; a heartbeat has eight bytes.
+    await eventually("hear some heartbeats", () => proxy.bytesToClients > bytes + 8 * 8);
+    await traffic.send(5);
+    await traffic.untilAllRan();
+    assertEquals(proxy.totalConnections, before);
+    await worker.stop();
+  });
+
+  test("RabbitmqBroker.close and Worker.stop end while RabbitMQ cannot be reached", async () => {
+    await using stage = new Stage(file);
+    await using proxy = await startProxy(server);
+    const broker = stage.open({ url: urlOf(proxy) });
+    const traffic = new Traffic(stage.queueName, broker);
+    await using worker = new Worker(broker);
+    await worker.start();
+    await traffic.send(5);
+    await traffic.untilAllRan();
+    proxy.refuse();
+    await proxy.cut();
+    const sending = traffic.send(1);
+    await worker.stop(100);
+    await broker.close();
+    await sending; // It is refused, or was never begun.
+    assertGreater(traffic.confirmed.length, 4);
+  });
+}

@@ -1,0 +1,86 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
+import { receiveOne, withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { eventually, type FileServer, Stage } from "../stage.ts";
+import { textOf, withLog } from "../log.ts";
+
+/** How often RabbitMQ looks for consumers that take too long, and how long they may take. */
+const HASTE = { channel_tick_interval: 200, consumer_timeout: 500 };
+
+/** Consumers that hold messages for longer than the server allows. */
+export function consumerTimeout(file: FileServer): void {
+  const { test, console } = file;
+
+  /** Has channels that are opened meanwhile lose their patience soon. */
+  async function inHaste(run: () => Promise<void>): Promise<void> {
+    const settings = Object.entries(HASTE);
+    for (const [name, value] of settings) {
+      await console.evaluate(`application:set_env(rabbit, ${name}, ${value}).`);
+    }
+    try {
+      await run();
+    } finally {
+      await console.evaluate(
+        "application:set_env(rabbit, channel_tick_interval, 60000), " +
+          "application:set_env(rabbit, consumer_timeout, 1800000).",
+      );
+    }
+  }
+
+  test("RabbitmqBroker's consumer fails when the server's consumer timeout is over, and says so", () =>
+    inHaste(async () => {
+      await using stage = new Stage(file);
+      const broker = stage.open();
+      await broker.enqueue(work(stage.queueName, 1));
+      const consumer = broker.consume(stage.queueName, { prefetch: 2 });
+      const message = await receiveOne(consumer);
+      const failure = await assertRejects(() => consumer.receive(1), ConnectionClosed);
+      assert(/timed out.*500 ms/.test(failure.message), failure.message);
+      assertEquals(consumer.isLost, true);
+      await assertRejects(() => consumer.ack([message]), ConnectionClosed);
+      await consumer.close();
+      const again = await receiveOne(broker.consume(stage.queueName));
+      assertEquals(again.args, [1]);
+    }));
+
+  test("Worker goes on after the consumer timeout, runs the message again, and logs why", () =>
+    withEnvironment({ dramatiq_restart_delay: "50" }, () =>
+      withLog((lines) =>
+        inHaste(async () => {
+          await using stage = new Stage(file);
+          const broker = stage.open();
+          const ran: string[] = [];
+          let isFirst = true;
+          const slow = actor(async (text: string) => {
+            ran.push(text);
+            if (!isFirst) return;
+            isFirst = false;
+            // Until the server has lost its patience.
+            await eventually("run it again", () => ran.length > 1);
+          }, { broker, queueName: stage.queueName, actorName: "slow" });
+          await using worker = new Worker(broker);
+          await worker.start();
+          await slow.send("slow");
+          await eventually("run it twice", () => ran.length === 2);
+          await slow.send("next");
+          await eventually("run the next", () => ran.includes("next"));
+          await broker.join(stage.queueName);
+          const told = lines.map(textOf).filter((text) => text.includes("timed out"));
+          assert(told.length <= 1, told.join("\n"));
+          await worker.stop();
+        })
+      )));
+
+  test("Worker is not timed out because of delayed messages, however far away", () =>
+    inHaste(async () => {
+      await using stage = new Stage(file);
+      const broker = stage.open();
+      const late = actor(() => {}, { broker, queueName: stage.queueName, actorName: "late" });
+      await using worker = new Worker(broker);
+      await worker.start();
+      for (const delay of [20_000, 60_000, 86_400_000]) await late.sendWithOptions({ delay });
+      await stage.untilCounts(".DQ", 0, 0);
+      assertEquals((await broker.getQueueMessageCounts(stage.queueName)).delayed, 3);
+      await worker.stop();
+    }));
+}

@@ -1,0 +1,58 @@
+import { assertEquals } from "@std/assert";
+import { Worker } from "@dq/dramatiq";
+import { receiveOne, withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { freePort } from "../../../support/servers/free_port.ts";
+import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
+import { eventually, type FileServer, Stage } from "../stage.ts";
+import { urlOf } from "./connections.ts";
+import { Traffic } from "./traffic.ts";
+
+/** Several addresses, of which one or the other does not answer. */
+export function failover(file: FileServer): void {
+  const { test, server } = file;
+
+  async function shut(proxy: TcpProxy): Promise<void> {
+    proxy.refuse();
+    await proxy.cut();
+  }
+
+  test("RabbitmqBroker tries its addresses in order until one answers", async () => {
+    await using stage = new Stage(file);
+    await using silent = await startProxy(server);
+    silent.freeze();
+    const dead = `amqp://guest:guest@127.0.0.1:${await freePort()}`;
+    const broker = stage.open({ url: [dead, urlOf(silent), server.url], connectionTimeout: 300 });
+    await broker.enqueue(work(stage.queueName, 1));
+    assertEquals((await receiveOne(broker.consume(stage.queueName))).args, [1]);
+    const address = { hostname: "127.0.0.1", username: "guest", password: "guest" };
+    const another = stage.open({
+      connection: [{ ...address, port: await freePort() }, { ...address, port: server.port }],
+    });
+    await another.enqueue(work(stage.queueName, 2));
+  });
+
+  test("RabbitmqBroker goes over to another address when the one that it has is gone, and back", () =>
+    withEnvironment({ dramatiq_restart_delay: "50" }, async () => {
+      await using stage = new Stage(file);
+      await using one = await startProxy(server);
+      await using two = await startProxy(server);
+      const broker = stage.open({ url: [urlOf(one), urlOf(two)] });
+      const traffic = new Traffic(stage.queueName, broker);
+      await using worker = new Worker(broker);
+      await worker.start();
+      await traffic.send(20);
+      await traffic.untilAllRan();
+      assertEquals([one.connections > 0, two.connections], [true, 0]);
+
+      await traffic.sendDuring(shut(one));
+      await traffic.untilAllRan();
+      await eventually("have both connections there", () => two.connections === 2);
+
+      await one.accept();
+      await traffic.sendDuring(shut(two));
+      await traffic.untilAllRan();
+      await eventually("have both connections here", () => one.connections === 2);
+      await stage.open().join(stage.queueName);
+      await worker.stop();
+    }));
+}

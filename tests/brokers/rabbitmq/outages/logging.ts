@@ -1,0 +1,72 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { LogRecord } from "@logtape/logtape";
+import { Worker } from "@dq/dramatiq";
+import { withEnvironment } from "../../../conformance/broker_messages.ts";
+import { startProxy } from "../../../support/servers/proxy.ts";
+import { eventually, type FileServer, Stage } from "../stage.ts";
+import { textOf, withLog } from "../log.ts";
+import { urlOf } from "./connections.ts";
+import { Traffic } from "./traffic.ts";
+
+/** Makes sure that there are two lines: the start of an outage, and its end. */
+function assertOneOutage(lines: readonly LogRecord[]): void {
+  assertEquals(lines.map(({ level }) => level), ["error", "warning"], lines.map(textOf).join("\n"));
+  const [start, end] = lines;
+  assert(textOf(start!).startsWith("RabbitMQ is away: "), textOf(start!));
+  assertMatch(textOf(end!), /^RabbitMQ is back after \d+ ms$/);
+  assertEquals(typeof end!.properties["duration"], "number");
+}
+
+/** What is logged of all this. */
+export function logging(file: FileServer): void {
+  const { test, server } = file;
+
+  test("RabbitmqBroker logs an outage once when it starts and once when it ends, however long it takes", () =>
+    withEnvironment({ dramatiq_restart_delay: "50" }, () =>
+      withLog(async (lines) => {
+        await using proxy = await startProxy(server);
+        await using stage = new Stage(file);
+        const broker = stage.open({ url: urlOf(proxy) });
+        const traffic = new Traffic(stage.queueName, broker);
+        await using worker = new Worker(broker);
+        await worker.start();
+        await traffic.send(5);
+        await traffic.untilAllRan();
+
+        proxy.refuse();
+        await proxy.cut();
+        const sending = traffic.send(10);
+        await eventually("log it", () => lines.length > 0);
+        await sending; // Tried again and again, and given up.
+        assertEquals(lines.length, 1, lines.map(textOf).join("\n"));
+        await proxy.accept();
+        await traffic.send(5);
+        await traffic.untilAllRan();
+        await worker.stop();
+        await broker.close();
+        assertOneOutage(lines);
+      })));
+
+  test("RabbitmqBroker logs nothing when all goes well, its close included", () =>
+    withLog(async (lines) => {
+      await using stage = new Stage(file);
+      const broker = stage.open();
+      const traffic = new Traffic(stage.queueName, broker);
+      await using worker = new Worker(broker);
+      await worker.start();
+      await traffic.send(5);
+      await traffic.untilAllRan();
+      await worker.stop();
+      await broker.close();
+      assertEquals(lines.map(textOf), []);
+    }));
+
+  test("RabbitmqBroker shows no password in its log", () =>
+    withLog(async (lines) => {
+      await using stage = new Stage(file);
+      const broker = stage.open({ url: `amqp://guest:s3cret@127.0.0.1:${server.port}` });
+      await new Traffic(stage.queueName, broker).send(1);
+      await broker.close();
+      for (const text of lines.map(textOf)) assert(!text.includes("s3cret"), text);
+    }));
+}

@@ -1,0 +1,23 @@
+/**
+ * What is done to a RabbitMQ and to the way there; one after the other.
+ *
+ * @module
+ */
+import { blocking } from "./outages/blocking.ts";
+import { connections } from "./outages/connections.ts";
+import { consumerTimeout } from "./outages/consumer_timeout.ts";
+import { failover } from "./outages/failover.ts";
+import { logging } from "./outages/logging.ts";
+import { refusals } from "./outages/refusals.ts";
+import { restarts } from "./outages/restarts.ts";
+import { startForFile } from "./stage.ts";
+
+const file = await startForFile();
+
+connections(file);
+failover(file);
+refusals(file);
+blocking(file);
+consumerTimeout(file);
+logging(file);
+restarts(file);

@@ -1,9 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { connect } from "amqplib";
 import { RabbitmqBroker } from "@dq/dramatiq";
 import { testOwn } from "../servers/own.ts";
 import { after, test as testHere } from "../support/test.ts";
-import { REDECLARATIONS, SCENARIOS } from "./rabbitmq_replay/capture.ts";
+import { MAX_PRIORITIES, REDECLARATIONS, SCENARIOS } from "./rabbitmq_replay/capture.ts";
 import { DIFFERENCES } from "./rabbitmq_replay/differences.ts";
 import { PLAYS } from "./rabbitmq_replay/plays.ts";
 import { replay } from "./rabbitmq_replay/replay.ts";
@@ -24,6 +24,13 @@ testHere("Every difference is one of a step of the capture", () => {
     for (const [number, { step }] of Object.entries(steps)) {
       assertEquals(scenario?.steps[Number(number) - 1]?.step, step, `${name} ${number}`);
     }
+  }
+});
+
+testHere("RabbitmqBroker takes the priorities that Python takes, if they are whole numbers", () => {
+  for (const { max_priority: maxPriority, raised } of MAX_PRIORITIES) {
+    if (raised === undefined && Number.isInteger(maxPriority)) new RabbitmqBroker({ maxPriority });
+    else assertThrows(() => new RabbitmqBroker({ maxPriority }), RangeError, `${maxPriority}`);
   }
 });
 

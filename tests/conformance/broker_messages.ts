@@ -103,14 +103,14 @@ export function countReceived(broker: Broker, queueName: string): (count: number
 }
 
 /** Sets environment variables while something runs. */
-export async function withEnvironment(
+export async function withEnvironment<T>(
   variables: Readonly<Record<string, string>>,
-  run: () => Promise<void>,
-): Promise<void> {
+  run: () => Promise<T>,
+): Promise<T> {
   const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, variables);
   try {
-    await run();
+    return await run();
   } finally {
     for (const [name, value] of before) {
       if (value === undefined) delete process.env[name];

@@ -6,7 +6,7 @@ import {
   defaultMiddleware,
   Message,
   type MessageOptions,
-  MessageProxy,
+  type MessageProxy,
   RabbitmqBroker,
   type RabbitmqBrokerOptions,
 } from "@dq/dramatiq";

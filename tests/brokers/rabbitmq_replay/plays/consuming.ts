@@ -64,6 +64,7 @@ export const CONSUMING: Readonly<Record<string, Plays>> = {
     return [
       play("next(consumer)", async () => {
         const next = reader.next();
+        next.catch(() => {}); // It may fail before it is asked.
         await stage.theatre.channel.deleteQueue("goldq");
         return await next;
       }),

@@ -15,7 +15,8 @@ export const PUBLISHING: Readonly<Record<string, Plays>> = {
   "priority-order": (stage) => [
     play("order of args on delivery", async () => {
       for (const [i, brokerPriority] of [0, undefined, 5, 10, 200, 5].entries()) {
-        await stage.enqueue({ args: [i], options: { brokerPriority } });
+        const options = brokerPriority === undefined ? {} : { brokerPriority };
+        await stage.enqueue({ args: [i], options });
       }
       const reader = stage.reader("goldq", 1);
       const order: unknown[] = [];

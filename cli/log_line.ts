@@ -68,7 +68,28 @@ export function formatText(line: LogLine, source: LogSource, color: boolean): st
   const { error } = properties as { error?: { stack?: string } };
   const isOfActor = properties["messageId"] !== undefined || level === "fatal";
   if (error?.stack === undefined || !isOfActor || !GRAVE.has(level)) return text;
-  return text + paint(DIM, error.stack.trimEnd().replace(/^/gm, "    ")) + "\n";
+  return text + paint(DIM, framesOfUser(error.stack).replace(/^/gm, "    ")) + "\n";
+}
+
+const LIBRARY = new URL("..", import.meta.url);
+/** What a step of the runtime, or of this library, has in its line of a stack. */
+const NOT_OF_USER: readonly string[] = [
+  "ext:",
+  "node:",
+  ...["core/", "worker/", "middleware/"].flatMap((folder) => {
+    const { href, pathname } = new URL(folder, LIBRARY);
+    return [href, pathname];
+  }),
+];
+
+/** A stack without the steps that led to the actor, if anything is left then. */
+function framesOfUser(stack: string): string {
+  const lines = stack.trimEnd().split("\n");
+  const isFrame = (line: string) => /^\s+at /.test(line);
+  const left = lines.filter((line) =>
+    !isFrame(line) || !NOT_OF_USER.some((part) => line.includes(part))
+  );
+  return (left.some(isFrame) ? left : lines).join("\n");
 }
 
 /**

@@ -108,6 +108,15 @@ export class RabbitmqBroker extends Broker {
   }
 
   /**
+   * Connects now, to publish, rather than with the first message.
+   *
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  override async connect(): Promise<void> {
+    await this.#control("connect to RabbitMQ", async () => {});
+  }
+
+  /**
    * Opens a consumer. That of a delay queue gives what is due, and has RabbitMQ keep the rest.
    *
    * @throws {RangeError} If the prefetch is not a whole number from 1 to 65535.

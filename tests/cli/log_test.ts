@@ -34,6 +34,14 @@ test("formatText shows where an actor failed, and no stack of a server that is a
   assert(
     formatText(failed, SOURCE, false).endsWith("\n    Error: boom\n        at add (a.ts:1:2)\n"),
   );
+  // The steps that led to the actor say nothing.
+  const step = `\n    at InlineExecutor.run (${new URL(
+    "../../worker/job.ts",
+    import.meta.url,
+  )}:6:7)`;
+  const long = { ...error, stack: `${error.stack}${step}\n    at ext:core/01_core.js:1:2` };
+  const withSteps = { ...failed, properties: { ...failed.properties, error: long } };
+  assertEquals(formatText(withSteps, SOURCE, false), formatText(failed, SOURCE, false));
   const away = { ...failed, properties: { error } };
   assertEquals(formatText(away, SOURCE, false).split("\n").length, 2);
 });

@@ -24,8 +24,8 @@ const STORE_WIDTH = 3;
  *
  * A process that stores or gets results has one connection. One that waits for some has a
  * second one, on which Redis tells it what has changed (by `CLIENT TRACKING`), however
- * many wait and whoever stores. Where Redis may not do that, and on a Cluster, keys are
- * looked at again and again instead.
+ * many wait and whoever stores; on a Cluster it has a third one, which reads. Where Redis
+ * may not do that, keys are looked at again and again instead.
  *
  * Results that are stored or asked for in one turn of the event loop travel together.
  *
@@ -44,7 +44,7 @@ const STORE_WIDTH = 3;
  */
 export class RedisBackend extends ResultBackend {
   readonly #connection: RedisConnection;
-  readonly #tracking: RedisTracking | undefined;
+  readonly #tracking: RedisTracking;
   readonly #stores: Outbox = new Outbox(STORE_WIDTH, (args) => this.#storeMany(args));
 
   /**
@@ -58,25 +58,24 @@ export class RedisBackend extends ResultBackend {
     const source = toSource(options, this.namespace);
     this.#assertOneSlot(source);
     this.#connection = new RedisConnection(source);
-    if (isClusterSource(source)) return; // its keys would have to be read from another client
     this.#tracking = new RedisTracking(this.#connection, {
       tell: (keys) => this.tell(keys),
       tellAll: () => this.tellAll(),
       setTold: (isTold) => this.isTold = isTold,
-    });
+    }, isClusterSource(source) ? `${this.namespace}:` : undefined);
   }
 
   /** Stores what is under way, and lets go of all connections. Whoever waits is told so. */
   override async close(): Promise<void> {
     await super.close();
     await this.#stores.emptied();
-    this.#tracking?.close();
+    this.#tracking.close();
     this.#connection.close();
   }
 
   /** Reads many keys, as they were stored. */
   protected override async fetch(keys: readonly string[]): Promise<readonly Stored[]> {
-    const replies = await this.#connection.run(READ, keys, []);
+    const replies = await this.#tracking.read(READ, keys);
     return (replies as readonly (Buffer | null | readonly [Buffer])[]).map((reply, i) => {
       if (reply === null) return undefined;
       if (!Array.isArray(reply)) return reply as Buffer;
@@ -91,12 +90,12 @@ export class RedisBackend extends ResultBackend {
 
   /** Has Redis tell of changes from now on. */
   protected override waitingBegan(): void {
-    this.#tracking?.start();
+    this.#tracking.start();
   }
 
   /** Leaves the connection that tells of changes alone. */
   protected override waitingEnded(): void {
-    this.#tracking?.rest();
+    this.#tracking.rest();
   }
 
   /** Whether Redis is away, rather than that it refuses. */

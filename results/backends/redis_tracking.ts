@@ -1,5 +1,8 @@
 import { type Client, retryDelay } from "../../brokers/redis/client.ts";
 import type { RedisConnection } from "../../brokers/redis/connection.ts";
+import type { RedisReply } from "../../brokers/redis/reply.ts";
+import type { Script } from "../../brokers/redis/script.ts";
+import { explain } from "../../brokers/redis/trouble.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
@@ -25,6 +28,7 @@ export interface TrackingListener {
 /**
  * Hears of changes of all keys that a connection has read, whoever changes them, on one
  * connection more: Redis remembers for its clients what they have read, for their caches.
+ * On a cluster, where a client has many connections, one of our own reads the keys.
  *
  * off ─▶ opening ─▶ tracking ─▶ lost ─▶ opening …
  *
@@ -34,6 +38,10 @@ export interface TrackingListener {
 export class RedisTracking {
   readonly #connection: RedisConnection;
   readonly #listener: TrackingListener;
+  readonly #clusterKey: string | undefined;
+  /** What reads the keys of a cluster. */
+  #reader: Client | undefined;
+  #isTracking = false;
   /** Where Redis tells of changes. */
   #ears: Client | undefined;
   /** What Redis calls that connection. */
@@ -53,14 +61,38 @@ export class RedisTracking {
    *
    * @param connection What reads the keys.
    * @param listener Who wants to know.
+   * @param clusterKey On a cluster, a key that lies where all others do.
    */
-  constructor(connection: RedisConnection, listener: TrackingListener) {
+  constructor(connection: RedisConnection, listener: TrackingListener, clusterKey?: string) {
     this.#connection = connection;
     this.#listener = listener;
+    this.#clusterKey = clusterKey;
     connection.onUp(() => {
       // The first time there is nobody to tell yet.
-      if (this.#earsId !== undefined) this.#track().catch((error) => this.#lost(error));
+      if (this.#earsId === undefined || clusterKey !== undefined) return;
+      this.#track().catch((error) => this.#lost(error));
     });
+  }
+
+  /**
+   * Reads keys, so that changes of them are told, if they can be by now.
+   *
+   * @param script What reads them.
+   * @param keys The keys.
+   * @returns What the script returned.
+   * @throws The same as `RedisConnection.run`.
+   */
+  async read(script: Script, keys: readonly string[]): Promise<RedisReply> {
+    const reader = this.#reader;
+    if (reader === undefined || !this.#isTracking) {
+      return await this.#connection.run(script, keys, []);
+    }
+    try {
+      return await reader.callBuffer("eval", script.text, keys.length, ...keys) as RedisReply;
+    } catch (error) {
+      if (reader === this.#reader) this.#lost(error); // its keys may lie elsewhere now
+      throw explain(error, undefined, script.purpose);
+    }
   }
 
   /** Begins to listen, or goes on. */
@@ -93,13 +125,8 @@ export class RedisTracking {
   }
 
   async #connect(): Promise<void> {
-    const ears = await this.#connection.openListener("");
-    if (this.#isClosed) return ears.disconnect();
-    this.#ears = ears;
-    ears.on("error", () => {}); // what fails with it says so
-    ears.on("end", () => {
-      if (this.#ears === ears) this.#lost();
-    });
+    const ears = this.#ears = await this.#openOne();
+    if (this.#clusterKey !== undefined) this.#reader = await this.#openOne();
     ears.on("messageBuffer", (_channel, keys) => {
       // No keys: all have changed, as after FLUSHALL.
       if (keys === null) this.#listener.tellAll();
@@ -111,7 +138,19 @@ export class RedisTracking {
     await ears.callBuffer("subscribe", CHANNEL);
     this.#earsId = id;
     await this.#track();
+    if (this.#ears !== ears) throw new Error("the connection was lost meanwhile");
     this.#attempt = 0;
+  }
+
+  async #openOne(): Promise<Client> {
+    const client = await this.#connection.openListener(this.#clusterKey ?? "");
+    client.on("error", () => {}); // what fails with it says so
+    client.on("end", () => {
+      if (this.#ears === client || this.#reader === client) this.#lost();
+    });
+    if (!this.#isClosed) return client;
+    client.disconnect();
+    throw new Error("it was closed meanwhile");
   }
 
   /** Has Redis remember what the connection reads from now on. */
@@ -119,23 +158,35 @@ export class RedisTracking {
     const [id, name] = [this.#earsId!, this.#earsName];
     // After a failover, two connections may lead to two servers for a while.
     const [clients] = await Promise.all([
-      this.#connection.command("client", "LIST", "ID", id),
-      this.#connection.command("client", "TRACKING", "ON", "REDIRECT", id),
+      this.#ask("client", "LIST", "ID", id),
+      this.#ask("client", "TRACKING", "ON", "REDIRECT", id),
     ]);
     if (!String(clients).includes(`name=${name} `)) {
       throw new Error("the two connections lead to different servers");
     }
-    if (this.#earsId === id) this.#listener.setTold(true);
+    if (this.#earsId !== id) return;
+    this.#isTracking = true;
+    this.#listener.setTold(true);
+  }
+
+  /** Asks on the connection that reads the keys. */
+  #ask(name: string, ...args: (string | number)[]): Promise<unknown> {
+    const reader = this.#reader;
+    return reader?.callBuffer(name, ...args) ?? this.#connection.command(name, ...args);
   }
 
   /** Asks both connections for an answer, so that a half-open one is found. */
   #ping(): void {
     if (this.#earsId === undefined) return;
     const ears = this.#ears!;
-    ears.callBuffer("ping").catch((error) => {
+    const lost = (error: unknown) => {
       if (this.#ears === ears) this.#lost(error);
-    });
-    this.#connection.command("ping").catch(() => {}); // it finds out by itself
+    };
+    ears.callBuffer("ping").catch(lost);
+    // A node of a cluster may have given its keys to another one.
+    if (this.#reader !== undefined) {
+      this.#reader.callBuffer("exists", this.#clusterKey!).catch(lost);
+    } else this.#connection.command("ping").catch(() => {}); // it finds out by itself
   }
 
   #lost(error?: unknown): void {
@@ -156,11 +207,12 @@ export class RedisTracking {
   }
 
   #disconnect(): void {
-    const ears = this.#ears;
-    const wasTold = this.#earsId !== undefined;
-    this.#ears = this.#earsId = undefined;
-    ears?.disconnect();
-    if (wasTold && !this.#isClosed) this.#listener.setTold(false);
+    const clients = [this.#ears, this.#reader];
+    const wasTracking = this.#isTracking;
+    this.#ears = this.#reader = this.#earsId = undefined;
+    this.#isTracking = false;
+    for (const client of clients) client?.disconnect();
+    if (wasTracking && !this.#isClosed) this.#listener.setTold(false);
   }
 }
 

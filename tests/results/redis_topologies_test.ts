@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Cluster, Redis } from "ioredis";
-import { RedisResultBackend } from "@dq/dramatiq";
+import { RedisResultBackend, type ResultBackendOptions } from "@dq/dramatiq";
 import { resultBackendConformance } from "../conformance/result_backend.ts";
 import { testOwn } from "../servers/own.ts";
+import type { RedisServer } from "../support/servers/redis.ts";
 import { startRedisCluster } from "../support/servers/redis_cluster.ts";
 import { startRedisSentinel } from "../support/servers/redis_sentinel.ts";
 import { until } from "../support/servers/until.ts";
@@ -17,18 +18,32 @@ after(async () => {
   await sentinel?.stop();
 });
 
-if (cluster !== undefined) {
-  const addresses = cluster.nodes.map(({ host, port }) => ({ host, port }));
+/** Makes a backend on the cluster. */
+function openOnCluster({ namespace, ...options }: ResultBackendOptions): RedisResultBackend {
+  const addresses = cluster!.nodes.map(({ host, port }) => ({ host, port }));
   const client = new Cluster(addresses, { lazyConnect: true });
+  return new RedisResultBackend({
+    client,
+    namespace: `{${namespace}}`,
+    ...options,
+    useNamespacePrefixKeys: true,
+  });
+}
+
+const newMessage = () => {
+  return { queueName: "default", actorName: "add", messageId: crypto.randomUUID() };
+};
+const patiently = { block: true, timeout: 300_000 };
+
+/** Whether a connection of a server is told of changes. */
+async function isTracking(server: RedisServer): Promise<boolean> {
+  return / flags=[^ ]*t/.test(String(await server.command("CLIENT", "LIST")));
+}
+
+if (cluster !== undefined) {
   resultBackendConformance({
     name: "RedisResultBackend on a cluster",
-    create: ({ namespace, ...options }) =>
-      new RedisResultBackend({
-        client,
-        namespace: `{${namespace}}`,
-        ...options,
-        useNamespacePrefixKeys: true,
-      }),
+    create: openOnCluster,
     skips: {
       namespaces: "a cluster needs braces around the namespace, and keys that are not hashed",
       undecodable: "it is tested on one server",
@@ -37,20 +52,37 @@ if (cluster !== undefined) {
   });
 }
 
+test("RedisResultBackend on a cluster is told of changes, also when its keys move to another node", async () => {
+  const namespace = crypto.randomUUID();
+  await using backend = openOnCluster({ namespace });
+  const source = await cluster!.nodeOf(`{${namespace}}`);
+  const target = cluster!.nodes.find((node) => node !== source)!;
+  const messages = Array.from({ length: 3 }, newMessage);
+  const results = messages.map((message) => backend.getResult(message, patiently));
+  const keys = messages.map((message) => backend.buildKey(message));
+
+  await until(() => isTracking(source), { what: "see tracking begin" });
+  await source.command("LPUSH", keys[0]!, "0");
+  assertEquals(await results[0], 0);
+
+  await cluster!.moveSlot(`{${namespace}}`, source, target);
+  await target.command("LPUSH", keys[1]!, "1"); // it looks where its keys are by now
+  assertEquals(await results[1], 1);
+
+  await until(() => isTracking(target), { what: "see tracking begin at the other node" });
+  await target.command("LPUSH", keys[2]!, "2");
+  assertEquals(await results[2], 2);
+  await cluster!.moveSlot(`{${namespace}}`, target, source);
+});
+
 test("RedisResultBackend behind Sentinel goes on waiting at the new master", async () => {
   const system = sentinel!;
   const master = await system.master();
   await using backend = new RedisResultBackend({
     connection: { sentinels: [...system.addresses], name: system.name },
   });
-  const messages = Array.from({ length: 10 }, () => {
-    return { queueName: "default", actorName: "add", messageId: crypto.randomUUID() };
-  });
-  const results = messages.map((message) =>
-    backend.getResult(message, { block: true, timeout: 300_000 })
-  );
-  const isTracking = async (server: typeof master) =>
-    / flags=[^ ]*t/.test(String(await server.command("CLIENT", "LIST")));
+  const messages = Array.from({ length: 10 }, newMessage);
+  const results = messages.map((message) => backend.getResult(message, patiently));
   await until(() => isTracking(master), { what: "see tracking begin" });
 
   const newMaster = await system.failOver();

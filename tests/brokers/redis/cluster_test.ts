@@ -31,8 +31,7 @@ interface ClusterStage extends AsyncDisposable {
 /** @param lazyConnect Whether the client is not to connect by itself. */
 async function openStage(lazyConnect = false): Promise<ClusterStage> {
   const namespace = `{${crypto.randomUUID()}}`;
-  const slot = await cluster.nodes[0]!.command("CLUSTER", "KEYSLOT", namespace) as number;
-  const node = cluster.nodes[Math.floor(slot * cluster.nodes.length / 16_384)]!;
+  const node = await cluster.nodeOf(namespace);
   const stage = new Stage(node, namespace);
   const addresses = cluster.nodes.map(({ host, port }) => ({ host, port }));
   const client = new Cluster(addresses, { lazyConnect });
@@ -130,7 +129,7 @@ test("RedisBroker on a cluster goes on when its keys move to another node", asyn
   await beat(broker, clock);
 
   const target = cluster.nodes.find((one) => one !== node)!;
-  await moveSlot(stage, node, target);
+  await cluster.moveSlot(stage.namespace, node, target);
   const there = new Stage(target, stage.namespace);
   await consumer.ack(messages.slice(0, 1));
   assertEquals(await there.held(broker.brokerId, "q"), 2);
@@ -152,25 +151,8 @@ test("RedisBroker on a cluster goes on when its keys move to another node", asyn
   assertEquals(firstArgs(await receiving), ["wakes"]);
   await consumer.close();
   await broker.close();
-  await moveSlot(there, target, node);
+  await cluster.moveSlot(there.namespace, target, node);
 });
-
-/** Moves the slot of a namespace, with all that is in it. */
-async function moveSlot(stage: Stage, source: RedisServer, target: RedisServer): Promise<void> {
-  const slot = await source.command("CLUSTER", "KEYSLOT", stage.namespace) as number;
-  const [from, to] = await Promise.all(
-    [source, target].map(async (one) => String(await one.command("CLUSTER", "MYID"))),
-  );
-  await target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", from!);
-  await source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", to!);
-  const keys = await source.command("CLUSTER", "GETKEYSINSLOT", slot, 1_000) as string[];
-  if (keys.length > 0) {
-    await source.command("MIGRATE", target.host, target.port, "", 0, 5_000, "KEYS", ...keys);
-  }
-  for (const one of [target, source, ...cluster.nodes]) {
-    await one.command("CLUSTER", "SETSLOT", slot, "NODE", to!);
-  }
-}
 
 /** How many connections of a node are told of changes. */
 async function trackers(node: RedisServer): Promise<number> {

@@ -37,6 +37,29 @@ export class RedisCluster implements AsyncDisposable {
     await Promise.all(states);
   }
 
+  /** The node that has a key, unless its slot was moved. */
+  async nodeOf(key: string): Promise<RedisServer> {
+    const slot = await this.nodes[0]!.command("CLUSTER", "KEYSLOT", key) as number;
+    return this.nodes[Math.floor(slot * this.nodes.length / 16_384)]!;
+  }
+
+  /** Moves the slot of a key, with all that is in it. */
+  async moveSlot(key: string, source: RedisServer, target: RedisServer): Promise<void> {
+    const slot = await source.command("CLUSTER", "KEYSLOT", key) as number;
+    const [from, to] = await Promise.all(
+      [source, target].map(async (one) => String(await one.command("CLUSTER", "MYID"))),
+    );
+    await target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", from!);
+    await source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", to!);
+    const keys = await source.command("CLUSTER", "GETKEYSINSLOT", slot, 1_000) as string[];
+    if (keys.length > 0) {
+      await source.command("MIGRATE", target.host, target.port, "", 0, 5_000, "KEYS", ...keys);
+    }
+    for (const one of [target, source, ...this.nodes]) {
+      await one.command("CLUSTER", "SETSLOT", slot, "NODE", to!);
+    }
+  }
+
   /** Ends all nodes and removes their files. */
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));

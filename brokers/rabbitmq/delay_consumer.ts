@@ -35,7 +35,7 @@ export class DelayConsumer extends RabbitmqConsumer {
   protected arrived(delivery: RabbitmqDelivery): void {
     const eta = etaOf(delivery.message);
     const left = eta - this.session.clock.now();
-    if (left <= 0 && this.#held.size === 0) this.give([delivery]);
+    if (left <= 0 && this.#held.size === 0) this.give(delivery);
     else if (left > LONGEST_HOLD) this.#send(delivery, left);
     else {
       this.#held.push({ delivery, eta });
@@ -96,11 +96,9 @@ export class DelayConsumer extends RabbitmqConsumer {
 
   #handOutDue(): void {
     const now = this.session.clock.now();
-    const due: RabbitmqDelivery[] = [];
-    for (let next = this.#held.shiftDue(now); next; next = this.#held.shiftDue(now)) {
-      due.push(next.delivery);
+    for (let due = this.#held.shiftDue(now); due !== undefined; due = this.#held.shiftDue(now)) {
+      this.give(due.delivery);
     }
-    if (due.length > 0) this.give(due);
     this.#setTimer();
   }
 }

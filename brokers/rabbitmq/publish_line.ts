@@ -32,7 +32,8 @@ export class PublishLine {
   readonly #isConfirmed: boolean;
   /** What is under way, each at its number modulo the window. */
   readonly #underWay: (Publication | undefined)[] = new Array(WINDOW).fill(undefined);
-  /** The lowest number that may be under way. */
+  #count = 0;
+  /** The lowest number that the server has not spoken of. */
   #lowest = 1;
   /** The number of the next message. */
   #next = 1;
@@ -72,7 +73,7 @@ export class PublishLine {
 
   /** Whether messages are on their way. */
   get isBusy(): boolean {
-    return this.#next > this.#lowest;
+    return this.#count > 0;
   }
 
   /** A number that grows with everything the server confirms. */
@@ -99,7 +100,10 @@ export class PublishLine {
         if (publication === undefined) break;
         size += this.#frames.size(publication);
         batch.push(publication);
-        if (this.#isConfirmed) this.#underWay[this.#next & (WINDOW - 1)] = publication;
+        if (this.#isConfirmed) {
+          this.#underWay[this.#next & (WINDOW - 1)] = publication;
+          this.#count += 1;
+        }
         this.#next += 1;
       }
       if (batch.length === 0) return;
@@ -149,7 +153,9 @@ export class PublishLine {
 
   #take(tag: number): Publication | undefined {
     const publication = this.#underWay[tag & (WINDOW - 1)];
+    if (publication === undefined) return undefined;
     this.#underWay[tag & (WINDOW - 1)] = undefined;
+    this.#count -= 1;
     return publication;
   }
 

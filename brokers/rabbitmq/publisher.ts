@@ -106,9 +106,9 @@ export class Publisher implements LineOwner {
   /** Sends nothing any more. What is on its way fails. */
   async close(): Promise<void> {
     clearTimeout(this.#watch);
+    this.#failAll(closedFor("send"));
     const line = this.#line;
     this.#line = undefined;
-    this.#failAll(closedFor("send"));
     if (line !== undefined) await closeChannel(line.channel);
   }
 

@@ -9,6 +9,6 @@ export class QueueConsumer extends RabbitmqConsumer {
     const eta = etaOf(delivery.message);
     if (eta > 0 && eta > this.session.clock.now()) {
       this.move(delivery, delayQueueName(this.queueName));
-    } else this.give([delivery]);
+    } else this.give(delivery);
   }
 }

@@ -36,6 +36,8 @@ export interface RabbitmqMessageCounts {
 const JOIN_INTERVAL = 25;
 /** Milliseconds in which a server may come back. */
 const PATIENCE = 5_000;
+/** What AMQP allows, less what the names of rungs have at the end. */
+const MAX_NAME = 240;
 /** What AMQP can count. */
 const MAX_PREFETCH = 65_535;
 
@@ -246,6 +248,14 @@ export class RabbitmqBroker extends Broker {
     return readDeadLetters(this.#session, queueName, options);
   }
 
+  /** What is due is on its queue when this resolves, whatever the option says of what is sent. */
+  protected override storeDue(message: Message): Promise<void> {
+    this.#assertOpen("enqueue");
+    const receipt = new Receipt(1);
+    this.#session.mover.add(this.#publication(message, receipt));
+    return receipt.promise;
+  }
+
   /** Actors may say the priority of their messages. */
   protected override get ownActorOptions(): readonly string[] {
     return ["brokerPriority"];
@@ -260,7 +270,13 @@ export class RabbitmqBroker extends Broker {
         `Cannot send with brokerPriority ${priority}: it must be a whole number from 0 to 255`,
       );
     }
-    return new Publication(message.queueName, message.encode(), receipt, priority);
+    const { queueName } = message;
+    if (queueName.length > MAX_NAME) {
+      throw new TypeError(
+        `Cannot send to queue "${queueName}": its name has more than ${MAX_NAME} characters`,
+      );
+    }
+    return new Publication(queueName, message.encode(), receipt, priority);
   }
 
   /** Whether nothing is on a queue, nor in the hands of this process. */

@@ -126,9 +126,9 @@ export abstract class RabbitmqConsumer extends Consumer {
     await this.#channel?.prefetch(this.prefetch);
   }
 
-  /** Hands messages out, in this order. */
-  protected give(deliveries: readonly RabbitmqDelivery[]): void {
-    for (const delivery of deliveries) this.#ready.push(delivery);
+  /** Hands a message out, after those before it. */
+  protected give(delivery: RabbitmqDelivery): void {
+    this.#ready.push(delivery);
     this.#wake();
   }
 
@@ -224,7 +224,7 @@ export abstract class RabbitmqConsumer extends Consumer {
   #delivered(raw: Delivered): void {
     const delivery = new RabbitmqDelivery(decodeFromQueue(this.queueName, raw.content), raw);
     this.open.add(delivery);
-    this.arrived(delivery);
+    if (!this.isClosed) this.arrived(delivery); // else it goes back with the channel
   }
 
   #cancelled(channel: Channel): void {
@@ -241,9 +241,7 @@ export abstract class RabbitmqConsumer extends Consumer {
   #channelLost(channel: Channel, reason: Error | undefined): void {
     if (this.#channel !== channel || this.isClosed) return;
     // With nothing in hand nobody needs to know: it subscribes again.
-    if (reason === undefined && this.#handedOut === 0 && this.#moves.size === 0) {
-      return this.#drop();
-    }
+    if (reason === undefined && this.#handedOut === 0) return this.#drop();
     this.session.topology.forget(this.queueName);
     this.#fail(
       explain(`consume "${this.queueName}"`, reason ?? new Error("the connection was lost")),

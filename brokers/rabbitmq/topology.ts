@@ -58,9 +58,12 @@ export class Topology {
     const canonical = canonicalQueueName(queueName);
     await this.#connection.control(
       `declare queue "${canonical}"`,
-      async (channel) => void await this.declareOn(channel, canonical),
+      async (channel) => {
+        if (this.isDeclared(queueName)) return; // by somebody whose turn was before
+        await this.declareOn(channel, canonical);
+        for (const name of namesOf(canonical)) this.#declared.add(name);
+      },
     );
-    for (const name of namesOf(canonical)) this.#declared.add(name);
   }
 
   /**

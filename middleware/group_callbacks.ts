@@ -1,4 +1,6 @@
 import type { Broker } from "../core/broker.ts";
+import type { SkipMessage } from "../core/errors.ts";
+import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import { Message } from "../core/message.ts";
 import type { MessageDict } from "../core/message_dict.ts";
@@ -90,8 +92,6 @@ export class GroupCallbacks implements Middleware {
   readonly rateLimiterBackend: RateLimiterBackend;
   /** Milliseconds that a group may take. */
   readonly barrierTtl: number;
-  /** Deliveries whose actor succeeded, of those to whose end somebody may listen. */
-  readonly #succeeded: WeakSet<MessageProxy> = new WeakSet();
 
   /**
    * Stores where to count.
@@ -126,14 +126,17 @@ export class GroupCallbacks implements Middleware {
     { exception }: ProcessOutcome,
   ): void | Promise<void> {
     if (exception !== undefined || message.failed) return;
-    if (canSettle(message)) this.#succeeded.add(message);
     const isMember = message.option("groupCompletionUuid") ?? message.option("groupSettledUuid");
     if (isMember !== undefined) return this.#memberSucceeded(broker, message);
   }
 
-  /** Counts a member that was skipped as settled. */
-  beforeAck(broker: Broker, message: MessageProxy): void | Promise<void> {
-    if (message.retried || this.#succeeded.has(message)) return;
+  /** Counts a member that is skipped, and so acknowledged, as settled. */
+  afterSkipMessage(
+    broker: Broker,
+    message: MessageProxy,
+    reason: SkipMessage | WorkerLost,
+  ): void | Promise<void> {
+    if (message.failed || reason instanceof WorkerLost) return;
     return this.#memberEnded(broker, message);
   }
 
@@ -152,7 +155,8 @@ export class GroupCallbacks implements Middleware {
 
   /** A pipeline that ends early has settled, and its last message is the member. */
   #memberEnded(broker: Broker, message: MessageProxy): void | Promise<void> {
-    if (!canSettle(message)) return;
+    const isMember = message.option("groupSettledUuid") ?? message.option("pipeTarget");
+    if (isMember === undefined) return;
     const membership = membershipOf(lastOfPipeline(message.message.asDict()), "settled");
     if (membership !== undefined) return this.#count(broker, message, membership);
   }
@@ -203,11 +207,6 @@ export class GroupCallbacks implements Middleware {
       );
     }
   }
-}
-
-/** Whether the end of a message may be that of a member, as itself or in the middle of a pipeline. */
-function canSettle(message: MessageProxy): boolean {
-  return (message.option("groupSettledUuid") ?? message.option("pipeTarget")) !== undefined;
 }
 
 function membershipOf(dict: MessageDict, kind: "completion" | "settled"): Membership | undefined {

@@ -204,6 +204,9 @@ test("GroupCallbacks log an expired barrier, and send nothing", async () => {
   assertMatch(lines[0]!.rawMessage as string, /^The callbacks of group \{group\} are not sent/);
 });
 
+const skip = () => {
+  throw new SkipMessage("nothing to do");
+};
 const skips: Middleware = {
   beforeProcessMessage(_broker: Broker, { actorName }: MessageProxy) {
     if (actorName === "two") throw new SkipMessage("not today");
@@ -222,11 +225,7 @@ const endings: Readonly<Record<string, { middleware?: Middleware; act?: () => vo
   "fails for good": { act: fail },
   "is skipped by a middleware": { middleware: skips },
   "is skipped and failed by a middleware": { middleware: skipsAndFails },
-  "skips itself": {
-    act() {
-      throw new SkipMessage("nothing to do");
-    },
-  },
+  "skips itself": { act: skip },
 };
 
 for (const [ending, { middleware, act }] of Object.entries(endings)) {
@@ -333,6 +332,19 @@ test("GroupCallbacks keep a member from being acknowledged that cannot be counte
   assertEquals(stage.got.map(([name]) => name), ["one", "one", "done"]);
   assertEquals(stage.journal.events.filter(({ event }) => event === "ack").length, 2);
 });
+
+for (
+  const [ending, act] of Object.entries({ "fails for good": failForGood, "skips itself": skip })
+) {
+  test(`GroupCallbacks keep a member from being settled that ${ending} and cannot be counted`, async () => {
+    const backend = new FailingBackend();
+    await using stage = new Stage(backend);
+    stage.acts["two"] = act;
+    backend.failures = 5;
+    await linesOf(() => stage.run([stage.actors.two.message()], { when: "settled" }));
+    assertEquals(stage.got.map(([name]) => name), ["two", "two", "done"]);
+  });
+}
 
 test("GroupCallbacks acknowledge a member whose callbacks were sent, noted or not", async () => {
   const backend = new FailingBackend();

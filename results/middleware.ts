@@ -158,7 +158,8 @@ export class Results implements Middleware {
   }
 
   #isStored(broker: Broker, message: MessageProxy): boolean {
-    return broker.getOption<unknown>(message, "storeResults", this.#storeResults) === true;
+    // Messages of Python may say 1.
+    return Boolean(broker.getOption<unknown>(message, "storeResults", this.#storeResults));
   }
 
   #storeResult(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {

@@ -248,14 +248,6 @@ export class RabbitmqBroker extends Broker {
     return readDeadLetters(this.#session, queueName, options);
   }
 
-  /** What is due is on its queue when this resolves, whatever the option says of what is sent. */
-  protected override storeDue(message: Message): Promise<void> {
-    this.#assertOpen("enqueue");
-    const receipt = new Receipt(1);
-    this.#session.mover.add(this.#publication(message, receipt));
-    return receipt.promise;
-  }
-
   /** Actors may say the priority of their messages. */
   protected override get ownActorOptions(): readonly string[] {
     return ["brokerPriority"];

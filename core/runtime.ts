@@ -26,6 +26,8 @@ interface NodeProcess {
   on(event: string, listener: (...args: never[]) => void): void;
   exit(code: number): never;
   send?(message: unknown): void;
+  ppid: number;
+  kill(pid: number, signal: string): void;
 }
 
 const globals = globalThis as unknown as {
@@ -258,4 +260,16 @@ export function serveParentProcess(): ParentProcess {
     post: (message) => process.send!(message),
     onMessage: (listener) => process.on("message", listener as () => void),
   };
+}
+
+/** Milliseconds between two looks at the parent. */
+const PARENT_CHECK = 1_000;
+
+/** Kills this process, from whichever thread it is called, within a second of its parent's end. */
+export function dieWithParent(): void {
+  const process = globals.process!;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
+  }, PARENT_CHECK);
 }

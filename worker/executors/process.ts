@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
+import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import { RealmPool } from "./realm_pool.ts";
@@ -24,6 +25,9 @@ export interface ProcessExecutorOptions extends RealmOptions {
 /**
  * Runs actors in child processes: as `ThreadExecutor`, but what an actor does to its
  * memory, or native code to its process, does not touch the worker. Messages take longer.
+ *
+ * On Deno it needs `--allow-run`, and the processes have all permissions: so `fork` of
+ * `node:child_process` starts them there.
  *
  * @example Two processes with half a gigabyte each
  * ```ts ignore
@@ -98,7 +102,8 @@ function openProcess(
   settings: RealmSettings,
   listener: ChannelListener,
 ): Channel {
-  const child = fork(entry(), [], {
+  const url = entryOfProcess("process_entry");
+  const child = fork(url.protocol === "file:" ? fileURLToPath(url) : url.href, [], {
     execArgv: [...execArgv],
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -127,13 +132,4 @@ function openProcess(
   };
   post({ settings });
   return { slots: undefined, post, kill: () => void child.kill("SIGKILL") };
-}
-
-/** This file may be TypeScript, or what a registry made of it; at home or on a server. */
-function entry(): string {
-  const url = new URL(
-    import.meta.url.endsWith(".ts") ? "./process_entry.ts" : "./process_entry.js",
-    import.meta.url,
-  );
-  return url.protocol === "file:" ? fileURLToPath(url) : url.href;
 }

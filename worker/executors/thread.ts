@@ -3,6 +3,7 @@ import { Worker as Thread } from "node:worker_threads";
 import { canEndBusyThreads } from "../../core/runtime.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
+import { entryOfThread } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import { RealmPool } from "./realm_pool.ts";
@@ -96,7 +97,9 @@ export class ThreadExecutor implements Executor {
 
 function openThread(settings: RealmSettings, listener: ChannelListener): Channel {
   const slots = SlotBoard.create(settings.concurrency);
-  const thread = new Thread(entry(), { workerData: { settings, cells: slots.cells } });
+  const thread = new Thread(entryOfThread("thread_entry"), {
+    workerData: { settings, cells: slots.cells },
+  });
   let failure: unknown;
   thread.on("message", (message) => listener.received(message));
   thread.on("error", (error) => failure = error);
@@ -106,14 +109,4 @@ function openThread(settings: RealmSettings, listener: ChannelListener): Channel
     post: (message) => thread.postMessage(message),
     kill: () => void thread.terminate(),
   };
-}
-
-/** This file may be TypeScript, or what a registry made of it; at home or on a server. */
-function entry(): URL {
-  const url = new URL(
-    import.meta.url.endsWith(".ts") ? "./thread_entry.ts" : "./thread_entry.js",
-    import.meta.url,
-  );
-  if (url.protocol === "file:") return url;
-  return new URL(`data:text/javascript,import ${encodeURIComponent(JSON.stringify(url.href))}`);
 }

@@ -133,6 +133,10 @@ export function declareActors(broker: Broker): Broker {
     while (performance.now() < end);
     return "computed";
   }, { timeLimit: null });
+  declare("computeForEver", (journal: string) => {
+    mark(journal, `${process.pid}`);
+    while (true);
+  });
   declare("startWorker", async () => await new Worker(new StubBroker()).start());
   declare(
     "log",

@@ -1,3 +1,10 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import {
   assert,
   assertEquals,
@@ -14,6 +21,8 @@ import {
   ThreadExecutor,
   Worker,
 } from "@dq/dramatiq";
+import { runtime } from "../../../core/runtime.ts";
+import { until } from "../../support/servers/until.ts";
 import { test } from "../../support/test.ts";
 import { declareActors } from "./actors.ts";
 import { ACTORS, Stage } from "./stage.ts";
@@ -112,4 +121,39 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
     assertEquals([record.level, record.message.join("")], ["warning", "From a realm"]);
     assertEquals(record.category, ["dramatiq", "actor", "log"]);
   });
+}
+
+test("ProcessExecutor leaves no process behind when its own is killed, not even a busy one", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-"));
+  const journal = join(folder, "journal");
+  const parent = spawn(process.execPath, [
+    ...(runtime === "deno" ? ["run", "-A"] : []),
+    fileURLToPath(new URL("./orphan_play.ts", import.meta.url)),
+    journal,
+  ], { stdio: "ignore" });
+  try {
+    let pids: number[] = [];
+    await until(async () => {
+      pids = (await readFile(journal, "utf8")).trim().split("\n").map(Number);
+      return pids.length === 2;
+    }, { what: "see two processes compute", timeout: 30_000 });
+    process.kill(parent.pid!, "SIGKILL");
+    for (const pid of pids) {
+      // deno-lint-ignore require-await -- asynchronous for `until`
+      await until(async () => !isRunning(pid), { what: `see ${pid} end`, timeout: 30_000 });
+    }
+  } finally {
+    parent.kill("SIGKILL");
+    await rm(folder, { recursive: true });
+  }
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    // One that has ended stays until somebody asks for its exit code: here nobody does.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
 }

@@ -20,8 +20,8 @@ export interface Ending {
   readonly signal: string | null;
   /** Why it could not work, if it said so. */
   readonly reason: string | undefined;
-  /** Milliseconds. */
-  readonly lifetime: number;
+  /** Milliseconds for which it worked. */
+  readonly workedFor: number;
 }
 
 /** Who hears of a child. */
@@ -42,7 +42,7 @@ export interface ChildSettings {
 }
 
 /** Milliseconds in which a child that works says what it is doing. */
-const STATUS_TIMEOUT = 1_000;
+const STATUS_TIMEOUT = 3_000;
 /** Milliseconds in which the last output of a child that has ended arrives. */
 const OUTPUT_TIMEOUT = 500;
 
@@ -56,8 +56,6 @@ const OUTPUT_TIMEOUT = 500;
  */
 export class Child {
   readonly role: Role;
-  /** Whether it has begun to work. */
-  isReady = false;
   /** Whether it was told to stop. */
   isStopping = false;
   /** Whether it had to be killed. */
@@ -65,7 +63,7 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #listener: ChildListener;
   readonly #settings: ChildSettings;
-  readonly #startedAt: number = performance.now();
+  #readyAt = Infinity;
   #reason: string | undefined;
   #hasEnded = false;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -89,6 +87,11 @@ export class Child {
     });
     this.#process.stdin!.on("error", () => {}); // it is gone: that is told elsewhere
     this.#watch();
+  }
+
+  /** Whether it has begun to work. */
+  get isReady(): boolean {
+    return this.#readyAt !== Infinity;
   }
 
   /** How the log calls it. */
@@ -151,11 +154,11 @@ export class Child {
       if (this.#hasEnded) return;
       this.#hasEnded = true;
       clearTimeout(this.#killTimer);
-      const lifetime = performance.now() - this.#startedAt;
+      const workedFor = Math.max(0, performance.now() - this.#readyAt);
       // What it has started may outlive it and hold the pipes open.
       const late = new Promise((resolve) => setTimeout(resolve, OUTPUT_TIMEOUT));
       await Promise.race([Promise.all(outputs), late]);
-      this.#listener.ended(this, { code, signal, reason: this.#reason, lifetime });
+      this.#listener.ended(this, { code, signal, reason: this.#reason, workedFor });
     };
     this.#process.on("exit", end);
     this.#process.on("error", (error) => {
@@ -179,7 +182,7 @@ export class Child {
       case "log":
         return this.#settings.log.write(record, this);
       case "ready":
-        this.isReady = true;
+        this.#readyAt = performance.now();
         return this.#listener.ready(this, record);
       case "fatal":
         this.#reason = record.text;

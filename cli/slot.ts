@@ -20,7 +20,7 @@ export interface SlotOwner {
   slotEmptied(slot: Slot): void;
 }
 
-/** Milliseconds: what ends sooner was no good from the start. */
+/** Milliseconds: what works for less was no good from the start. */
 const INSTANT = 5_000;
 /** So many instant deaths in a row are no accident. */
 const MAX_INSTANT_DEATHS = 5;
@@ -90,6 +90,7 @@ export class Slot implements ChildListener {
    * @returns `"ready"` when it works, or how it ended before it did: the old one stays then.
    */
   reload(): Promise<Reloaded> {
+    if (this.#isStopping) return Promise.resolve("superseded");
     clearTimeout(this.#timer);
     this.#instantDeaths = 0;
     const { promise, resolve } = Promise.withResolvers<Reloaded>();
@@ -195,12 +196,13 @@ export class Slot implements ChildListener {
     }
     if (!this.#hasWorked) return this.#failed(child, ending);
 
-    this.#instantDeaths = ending.lifetime < INSTANT ? this.#instantDeaths + 1 : 0;
+    this.#instantDeaths = ending.workedFor < INSTANT ? this.#instantDeaths + 1 : 0;
     const isOutage = ending.code === NO_CONNECTION; // the server is away, and will come back
     const mayGiveUp = this.role.kind === "worker" && !isOutage;
     if (mayGiveUp && this.#instantDeaths >= MAX_INSTANT_DEATHS) {
-      const reason = `Cannot keep ${child.name} running: it ended ${this.#instantDeaths} times ` +
-        `within ${INSTANT / 1_000} s of its start; the last one ${describe(ending)}`;
+      const reason =
+        `Cannot keep ${child.name} running: ${this.#instantDeaths} times in a row it ` +
+        `did not work for ${INSTANT / 1_000} s; the last one ${describe(ending)}`;
       return this.#owner.slotFailed(this, reason, ending);
     }
     const pause = this.#instantDeaths === 0

@@ -1,10 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Message, RedisBroker } from "@dq/dramatiq";
-import { until } from "../support/servers/until.ts";
 import { caseOf, translate } from "./cli_vectors.ts";
 import { MODULES } from "./modules.ts";
-import { type Program, Stage } from "./stage.ts";
+import { eventually, type Program, Stage } from "./stage.ts";
 
 /** What a queue holds, as `tests/vectors/cli.json` counts it. */
 export interface Counts {
@@ -72,13 +71,13 @@ export class App implements AsyncDisposable {
   async holds(counts: Partial<Counts>): Promise<void> {
     const wanted = JSON.stringify(counts);
     let last: Partial<Counts> = {};
-    await until(async () => {
+    await eventually(`see ${wanted} on the queue`, async () => {
       const now = await this.counts();
       last = Object.fromEntries(
         Object.keys(counts).map((name) => [name, now[name as keyof Counts]]),
       );
       return JSON.stringify(last) === wanted;
-    }, { what: `see ${wanted} on the queue`, timeout: 30_000 }).catch((error) => {
+    }).catch((error) => {
       throw new Error(`${error.message}: it is ${JSON.stringify(last)}`);
     });
   }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { runtime } from "../../core/runtime.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { skip, test } from "../support/test.ts";
-import { inLanes, ROOT, Stage } from "./stage.ts";
+import { inLanes, Stage } from "./stage.ts";
 
 const actors = `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
 setBroker(new StubBroker());
@@ -145,21 +145,3 @@ if (runtime === "deno") {
 } else {
   skip("On Deno a permission that is missing is named with its flag", "this is not Deno");
 }
-
-test("A worker program of one's own takes its options from code and from the command line", async () => {
-  await using stage = await Stage.open();
-  const run = runtime === "deno"
-    ? ["run", "-A", "--v8-flags=--stack-trace-limit=3"]
-    : ["--stack-trace-limit=3"];
-  const program = stage.start(["--processes", "2", "--concurrency", "3"], {
-    entry: `${ROOT}/examples/worker/worker.ts`,
-    run: runtime === "bun" ? [] : run,
-  });
-  await program.working(2);
-  assertMatch(
-    program.output,
-    /Working on greetings: 1 actor, 3 messages at once on the event loop/,
-  );
-  await program.printed("Hello, Edsger", 2);
-  assertEquals(await program.stop(), 0);
-});

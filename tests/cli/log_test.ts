@@ -4,9 +4,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatJson, formatText, type LogLine, toJson } from "../../cli/log_line.ts";
 import { formatDuration, formatStatus } from "../../cli/status.ts";
 import { LineReader, type WireRecord } from "../../cli/wire.ts";
-import { until } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
-import { Stage } from "./stage.ts";
+import { eventually, Stage } from "./stage.ts";
 
 const SOURCE = { name: "worker-1", pid: 7 };
 const LINE: LogLine = {
@@ -192,7 +191,7 @@ test("SIGHUP opens the log file again, for those who rotate it", async () => {
     ["chatty.ts", "-t", "0", "--log-file", path, "--worker-shutdown-timeout", "10"],
   );
   const has = (text: string) =>
-    until(async () => (await readFile(path, "utf8")).includes(text), { what: `see ${text}` });
+    eventually(`see ${text}`, async () => (await readFile(path, "utf8")).includes(text));
   await has("Working on");
   await rename(path, `${path}.1`);
   program.signal("SIGHUP");

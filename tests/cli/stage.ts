@@ -22,6 +22,14 @@ after(() => rm(compileCache, { recursive: true }));
 /** Milliseconds for a process to start on a machine that is busy with other things. */
 const PATIENCE = 60_000;
 
+/** Waits until something has happened, for as long as a busy machine may take. */
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await until(async () => await condition(), { timeout: PATIENCE, what });
+}
+
 /** Options for {@linkcode Stage.start}. */
 export interface StartOptions {
   /** Arguments of the runtime. @default All permissions. */
@@ -68,10 +76,8 @@ function note(text) { appendFileSync(${JSON.stringify(join(this.folder, "notes")
   /** Waits until the modules have noted something, so many times. */
   async noted(text: string, times = 1): Promise<void> {
     const count = async () => (await this.notes()).filter((line) => line === text).length;
-    await until(async () => await count() >= times, {
-      timeout: PATIENCE,
-      what: `see "${text}" noted ${times} times`,
-    }).catch(async (error) => {
+    const what = `see "${text}" noted ${times} times`;
+    await eventually(what, async () => await count() >= times).catch(async (error) => {
       const shown = this.#programs.map(({ output }) => output).join("\n");
       throw new Error(`${error.message}: ${await this.notes()}\n${shown}`);
     });
@@ -142,10 +148,8 @@ export class Program {
   async printed(text: string | RegExp, times = 1): Promise<void> {
     const pattern = new RegExp(typeof text === "string" ? escape(text) : text.source, "g");
     const count = () => this.output.match(pattern)?.length ?? 0;
-    await until(
-      () => Promise.resolve(count() >= times || this.#ending !== undefined),
-      { timeout: PATIENCE, what: `see ${pattern} printed` },
-    ).catch((error) => {
+    const isOver = () => count() >= times || this.#ending !== undefined;
+    await eventually(`see ${pattern} printed`, isOver).catch((error) => {
       throw new Error(`${error.message}: ${this.output}`);
     });
     if (count() >= times) return;
@@ -194,10 +198,7 @@ export function isRunning(pid: number): boolean {
 
 /** Waits until a process is gone. */
 export async function gone(pid: number): Promise<void> {
-  await until(() => Promise.resolve(!isRunning(pid)), {
-    timeout: PATIENCE,
-    what: `see process ${pid} gone`,
-  });
+  await eventually(`see process ${pid} gone`, () => !isRunning(pid));
 }
 
 /** Ends a process, if it is there. */

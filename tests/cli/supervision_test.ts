@@ -1,10 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runtime } from "../../core/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
-import { until } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
 import { App } from "./app.ts";
-import { gone, isRunning, kill, Stage } from "./stage.ts";
+import { eventually, gone, isRunning, kill, Stage } from "./stage.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -97,7 +96,7 @@ test("The supervisor gives up after instant deaths in a row, with the exit code 
   assertEquals(program.lines.at(-1)!["message"], "Stopped after 0.0 s");
   assertMatch(
     program.output,
-    /Cannot keep worker-1 running: it ended 5 times within 5 s of its start; the last one ended with code 9/,
+    /Cannot keep worker-1 running: 5 times in a row it did not work for 5 s; the last one ended with code 9/,
   );
   assertEquals(new Set(program.workers).size, 5);
 });
@@ -156,7 +155,7 @@ test("What an actor starts is no child of the supervisor, and does not keep it f
   });
   const program = stage.start(["starts.ts", "-t", "0"]);
   await program.working();
-  await until(async () => (await stage.notes()).length === 1, { what: "see it started" });
+  await eventually("see it started", async () => (await stage.notes()).length === 1);
   const [pid] = await stage.notes() as [string];
   try {
     assertEquals(await program.stop(), 0);

@@ -9,9 +9,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
-import { until } from "../support/servers/until.ts";
 import { skip, test } from "../support/test.ts";
-import { gone, isRunning, ROOT, RUN, Stage } from "./stage.ts";
+import { eventually, gone, isRunning, ROOT, RUN, Stage } from "./stage.ts";
 
 const canOpenTerminals = /util-linux/.test(
   spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "",
@@ -50,12 +49,11 @@ class Terminal {
   }
 
   async shows(text: string): Promise<void> {
-    await until(() => Promise.resolve(this.output.includes(text)), {
-      what: `see "${text}" on the terminal`,
-      timeout: 30_000,
-    }).catch((error) => {
-      throw new Error(`${error.message}: ${this.output}`);
-    });
+    await eventually(`see "${text}" on the terminal`, () => this.output.includes(text)).catch(
+      (error) => {
+        throw new Error(`${error.message}: ${this.output}`);
+      },
+    );
   }
 
   type(keys: string): void {

@@ -10,12 +10,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startRedis } from "../support/servers/redis.ts";
-import { until } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
 import { App } from "./app.ts";
 import { caseOf, translate } from "./cli_vectors.ts";
 import { MODULES } from "./modules.ts";
-import { gone, isRunning, Stage } from "./stage.ts";
+import { eventually, gone, isRunning, Stage } from "./stage.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -159,8 +158,9 @@ test("worker.ts adds its log to a file, and writes nothing else (log-file, log-f
   await app.send("says", ["hello"]);
   const program = app.startCase("log-file");
   const log = () => readFile(path, "utf8");
-  await until(async () => (await log()).includes("hello on stderr"), { what: "see it in the log" });
-  await until(async () => (await log()).includes("Working on"), { what: "see it in the log" });
+  for (const text of ["hello on stderr", "Working on"]) {
+    await eventually(`see "${text}" in the log`, async () => (await log()).includes(text));
+  }
   assertEquals(await program.stop(), 0);
   assertEquals(program.output, "");
   assert((await log()).startsWith("before\n{"), await log());
@@ -179,8 +179,8 @@ test("worker.ts runs fork functions in processes of their own (fork-function, fo
   await using app = await App.open(redis.url);
   const program = app.startCase("fork-function", "-f", "app.ts:forked_returns");
   await program.printed("fork-2 is done");
-  await until(async () => (await app.stage.notes()).some((note) => /^forked \d+$/.test(note)), {
-    what: "see the fork run",
+  await eventually("see the fork run", async () => {
+    return (await app.stage.notes()).some((note) => /^forked \d+$/.test(note));
   });
   const pids = (await app.stage.notes()).map((note) => /^forked (\d+)$/.exec(note)?.[1]);
   const pid = Number(pids.find((one) => one !== undefined));

@@ -8,11 +8,10 @@
 import process from "node:process";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { startRedis } from "../support/servers/redis.ts";
-import { until } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
 import { App } from "./app.ts";
 import { caseOf } from "./cli_vectors.ts";
-import { gone, isRunning, type Program } from "./stage.ts";
+import { eventually, gone, isRunning, type Program } from "./stage.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -71,10 +70,10 @@ test("worker.ts kills at a second SIGTERM, or a SIGINT after one, with 1", async
     program.signal("SIGTERM");
     await program.printed("Stopping after SIGTERM");
     // Two at the same time count as one: a terminal and what started the program may both send.
-    await until(() => {
+    await eventually("end it with another signal", () => {
       if (program.isRunning) program.signal(second);
-      return Promise.resolve(!program.isRunning);
-    }, { what: "end it with another signal" });
+      return !program.isRunning;
+    });
     const { exit_code, redis_after } = caseOf(name);
     assertEquals(await program.ended, exit_code);
     for (const pid of program.workers) await gone(pid);

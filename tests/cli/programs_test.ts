@@ -1,0 +1,72 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { assertEquals, assertMatch } from "@std/assert";
+import { runtime } from "../../core/runtime.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { after, test } from "../support/test.ts";
+import { ROOT, RUN, Stage } from "./stage.ts";
+
+const redis = await startRedis();
+after(() => redis.stop());
+
+test("examples/worker/worker.ts is a worker program with options of its own, and those of the command line", async () => {
+  await using stage = await Stage.open();
+  // Its workers are started with the same flags, or the modules would not be found.
+  const run = runtime === "node" ? ["--stack-trace-limit=3"] : RUN;
+  const program = stage.start(["--processes", "2", "--concurrency", "3"], {
+    entry: join(ROOT, "examples", "worker", "worker.ts"),
+    run,
+  });
+  await program.working(2);
+  assertMatch(
+    program.output,
+    /Working on greetings: 1 actor, 3 messages at once on the event loop/,
+  );
+  await program.printed("Hello, Edsger", 2);
+  assertEquals(await program.stop(), 0);
+});
+
+test("examples/worker/mails.ts works in threads on what examples/worker/send.ts sends", async () => {
+  await using stage = await Stage.open();
+  const env = { DRAMATIQ_BROKER_URL: redis.url };
+  const folder = join(ROOT, "examples", "worker");
+  const program = stage.start([join(folder, "mails.ts"), "--threads", "1"], { env });
+  await program.working();
+  const addresses = ["ada@example.com", "grace@example.com", "nobody"];
+  const sender = stage.start(addresses, { entry: join(folder, "send.ts"), env });
+  assertEquals(await sender.ended, 0, sender.output);
+  await program.printed("Sent a mail to ada@example.com");
+  await program.printed("Sent a mail to grace@example.com");
+  await program.printed("will be retried in");
+  const failed = program.lines.find(({ level }) => level === "error")!;
+  assertEquals([failed["actor"], failed["queue"]], ["sendMail", "mails"]);
+  assertEquals(await program.stop(), 0);
+});
+
+test("worker.ts takes packages and URLs as modules, and its flags reach the workers", async () => {
+  const actors = (name: string) =>
+    `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+    export const broker = new StubBroker();
+    actor(function idle() {}, { broker, queueName: "${name}" });`;
+  await using stage = await Stage.open({ "by_url.ts": actors("by_url") });
+  const folder = join(stage.folder, "node_modules", "my-actors");
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "package.json"), `{ "type": "module", "exports": "./index.js" }`);
+  await stage.write(join("node_modules", "my-actors", "index.js"), actors("by_name"));
+  const { imports } = JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8"));
+  const config = join(stage.folder, "deno.json");
+  const own = { "my-actors": "./node_modules/my-actors/index.js" };
+  await writeFile(
+    config,
+    JSON.stringify({ imports: { ...imports, ...own }, nodeModulesDir: "none" }),
+  );
+  const run = runtime === "deno" ? ["run", "-A", "--config", config] : RUN;
+  const url = pathToFileURL(join(stage.folder, "by_url.ts")).href;
+  for (const [module, queue] of [["my-actors", "by_name"], [url, "by_url"]]) {
+    const program = stage.start([`${module}:broker`, "--threads", "1"], { run });
+    await program.working();
+    assertMatch(program.output, new RegExp(`Working on ${queue}: 1 actor`));
+    assertEquals(await program.stop(), 0);
+  }
+});

@@ -12,6 +12,9 @@ export interface Incident {
   to: number;
 }
 
+/** Milliseconds. */
+const NEAR = 1_000;
+
 /** What was done, as the search for causes looks at it. */
 export class Incidents {
   readonly #list: readonly Incident[];
@@ -30,6 +33,11 @@ export class Incidents {
   /** @returns When a process was killed, if it was. */
   timeOfKill(process: string): number | undefined {
     return this.#list.find(({ kind, target }) => kind === "kill" && target === process)?.from;
+  }
+
+  /** The same, with no more slack than there is without anything else on the machine. */
+  get near(): Incidents {
+    return new Incidents(this.#list, Math.min(this.#slack, NEAR));
   }
 
   /** @returns Whether a process was killed before what it did then was through. */
@@ -86,11 +94,13 @@ function explainRedelivery(before: Run, run: Run, incidents: Incidents): string 
   if (ended === undefined && incidents.timeOfKill(process) !== undefined) {
     return "killed while it ran";
   }
-  if (ended !== undefined && incidents.hasKilledSoonAfter(process, ended)) {
-    return "killed before the acknowledgement was through";
+  for (const some of [incidents.near, incidents]) { // What is nearest is the likeliest.
+    if (ended !== undefined && some.hasKilledSoonAfter(process, ended)) {
+      return "killed before the acknowledgement was through";
+    }
+    const outage = some.findOutage(process, begun, ended ?? run.begun);
+    if (outage !== undefined) return `${outage.kind} around the first run`;
   }
-  const outage = incidents.findOutage(process, begun, ended ?? run.begun);
-  if (outage !== undefined) return `${outage.kind} around the first run`;
   const late = incidents.findOutage(run.process, run.begun, run.begun);
   if (late !== undefined) return `${late.kind} around the second run, by who had lost it`;
 }

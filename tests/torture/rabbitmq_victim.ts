@@ -1,6 +1,6 @@
 import type { ServerAddress } from "../support/servers/exchange.ts";
 import { type RabbitmqServer, startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
-import type { RabbitmqConsole } from "../support/servers/rabbitmq_console.ts";
+import type { QueueCounts, RabbitmqConsole } from "../support/servers/rabbitmq_console.ts";
 import type { BrokerArguments, Program, Victim } from "./victim.ts";
 
 /** A RabbitMQ whose application is stopped and started under the clients. */
@@ -51,10 +51,10 @@ export class RabbitmqVictim implements Victim {
     return this.#server.startApp();
   }
 
-  /** Queues may stay, those of the delay ladder until they expire; messages may not. */
+  /** Queues may stay, those of the ladder until they expire; messages of ours may not. */
   async findLeftovers(): Promise<string[]> {
     const counts = await this.#console.counts();
-    return [...counts].filter(([, { ready, unacknowledged }]) => ready + unacknowledged > 0)
+    return [...counts].filter(isLeftover)
       .map(([name, { ready, unacknowledged }]) => {
         return `${name}: ${ready} ready, ${unacknowledged} unacknowledged`;
       });
@@ -64,4 +64,9 @@ export class RabbitmqVictim implements Victim {
     await this.#console[Symbol.asyncDispose]();
     await this.#server.stop();
   }
+}
+
+function isLeftover([name, { ready, unacknowledged }]: readonly [string, QueueCounts]): boolean {
+  // The note that says that there is a ladder expires later than its rungs are used.
+  return ready + unacknowledged > 0 && !name.endsWith(".DQ.ladder");
 }

@@ -8,7 +8,7 @@ import { PickleError } from "./pickle_reader.ts";
  * bytes, besides eight times its own length. A few bytes could otherwise stand for more
  * than any log line, copy or other encoder could ever write out.
  */
-export const MAX_REPEATED = 16 * 1024 * 1024;
+export const MAX_REPEATED = 4 * 1024 * 1024;
 
 /** What {@linkcode assertTree} goes by. */
 export interface TreeLimits {

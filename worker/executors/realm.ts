@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { ErrorClass } from "../../core/actor_options.ts";
 import { type Encoded, getEncoder, JSONEncoder } from "../../core/encoder.ts";
-import type { Interrupt } from "../../core/interrupt.ts";
+import { type Interrupt, WorkerLost } from "../../core/interrupt.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
 import type { Run } from "./executor.ts";
@@ -32,6 +32,9 @@ export interface RealmOwner {
   /** It is gone, or about to go, by its own doing. */
   crashed(realm: Realm, crash: Crash): void;
 }
+
+/** Milliseconds that a realm gets for its hooks and connections when it stops. */
+const STOPPING = 2_000;
 
 /** A slot whose run has been settled, though the actor has not. */
 const LEFT_ALONE = Symbol("left alone");
@@ -155,12 +158,25 @@ export class Realm {
     return run === LEFT_ALONE ? undefined : run;
   }
 
-  /** Asks it to stop. Resolves when it has. */
-  async stop(): Promise<void> {
-    if (this.#state !== "ready") return;
-    this.#state = "stopping";
-    this.#channel.post({ stop: true });
-    await this.#stopped.promise;
+  /**
+   * Stops it: asks first, and ends it when it has done what it had to, or does not answer.
+   *
+   * @returns Whether it did, as far as it was asked.
+   */
+  async stop(): Promise<boolean> {
+    let hasAnswered = true;
+    if (this.#state === "ready") {
+      this.#state = "stopping";
+      this.#channel.post({ stop: true });
+      const timer = setTimeout(() => {
+        hasAnswered = false;
+        this.#stopped.resolve();
+      }, STOPPING);
+      await this.#stopped.promise;
+      clearTimeout(timer);
+    }
+    for (const run of this.kill()) run.fail(new WorkerLost("The worker has stopped"));
+    return hasAnswered;
   }
 
   /**

@@ -1,42 +1,21 @@
-import type { ErrorClass } from "../../core/actor_options.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Timer } from "../../core/clock.ts";
-import { ActorCrashed, DramatiqError } from "../../core/errors.ts";
+import { ActorCrashed } from "../../core/errors.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { type Interrupt, TimeLimitExceeded, WorkerLost } from "../../core/interrupt.ts";
 import { about, getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import type { Executor, Run } from "./executor.ts";
-import { Realm, type RealmOwner } from "./realm.ts";
-import { leastLogLevel } from "./realm_log.ts";
-import { toSpecifier } from "./realm_modules.ts";
+import type { Realm } from "./realm.ts";
+import { RealmFleet, type RealmKind } from "./realm_fleet.ts";
 import type { RealmOptions } from "./realm_options.ts";
-import type { Channel, ChannelListener, Crash, RealmSettings } from "./realm_protocol.ts";
+import type { Crash } from "./realm_protocol.ts";
 import { fromWire } from "./thrown_on_wire.ts";
 
 const log = getLogger("worker", "executor");
 
 /** Milliseconds that a realm gets to answer an interrupt, at least. */
 const HEARING = 250;
-/** Milliseconds that a realm gets for its hooks and connections when it stops. */
-const STOPPING = 2_000;
-/** Milliseconds before another realm is tried when one could not begin; doubles each time. */
-const FIRST_BACKOFF = 100;
-const LONGEST_BACKOFF = 10_000;
-/** Realms in a row that could not begin, after which the process had better be replaced. */
-const MAX_REFUSALS = 5;
-
-/** What makes realms of one kind. */
-export interface RealmKind {
-  /** What a realm is. */
-  readonly name: "thread" | "process";
-  /** Several of them. */
-  readonly plural: string;
-  /** Whether one can be ended that computes and hears nothing. */
-  readonly canEndBusy: boolean;
-  /** Opens one. */
-  open(settings: RealmSettings, listener: ChannelListener): Channel;
-}
 
 /** What is to happen to a run that was interrupted. */
 interface Stop {
@@ -70,39 +49,14 @@ interface Stop {
 export class RealmPool implements Executor {
   /** How many messages it runs at once, in all realms together. */
   readonly concurrency: number;
-  /**
-   * Resolves, with the reason, when this process should be replaced: a thread keeps
-   * computing and cannot be ended, or realms do not start any more. Pending until then.
-   */
-  readonly retired: Promise<string>;
-  readonly #kind: RealmKind;
-  readonly #count: number;
-  readonly #settings: Omit<RealmSettings, "logLevel">;
-  readonly #errorClasses: readonly ErrorClass[];
-  readonly #retire: (reason: string) => void;
+  readonly #fleet: RealmFleet;
   #broker: Broker | undefined;
-  /** Those that take any run. */
-  #realms: Realm[] = [];
-  /** The one for suspects, while there are any. */
+  /** The realm for suspects, while there are any. */
   #cell: Realm | undefined;
   readonly #waiting: Fifo<Run> = new Fifo();
   readonly #suspects: Fifo<Run> = new Fifo();
   readonly #stops: Map<Run, Stop> = new Map();
-  readonly #boots: Map<Realm, PromiseWithResolvers<readonly string[]>> = new Map();
-  #refusals = 0;
-  #backoff: ReturnType<typeof setTimeout> | undefined;
   #willFlush = false;
-  #isStopping = false;
-  /** What realms see of this pool. */
-  readonly #owner: RealmOwner = {
-    ready: (realm, actorNames) => this.#ready(realm, actorNames),
-    refused: (realm, error) => this.#refused(realm, error),
-    heard: (run) => this.#heard(run),
-    ended: (run) => this.#ended(run),
-    neverBegan: (run) => this.#neverBegan(run),
-    roomMade: () => this.#roomMade(),
-    crashed: (realm, crash) => this.#crashed(realm, crash),
-  };
 
   /**
    * Stores and checks the options.
@@ -114,29 +68,24 @@ export class RealmPool implements Executor {
    * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
    */
   constructor(kind: RealmKind, count: number, options: RealmOptions) {
-    const { modules, brokerExport, concurrency = 8, errorClasses = [] } = options;
-    for (const [what, number] of [[kind.plural, count], ["messages at once", concurrency]]) {
-      if (Number.isSafeInteger(number) && number as number >= 1) continue;
-      throw new RangeError(`Cannot run ${number} ${what}: it must be a whole number above 0`);
-    }
-    if (!Array.isArray(modules) || modules.length === 0) {
-      throw new TypeError(
-        `Cannot run actors in ${kind.plural}: name the modules that declare them (modules)`,
-      );
-    }
-    this.concurrency = count * concurrency;
-    this.#kind = kind;
-    this.#count = count;
-    this.#errorClasses = errorClasses;
-    this.#settings = {
-      modules: modules.map(toSpecifier),
-      brokerExport,
-      concurrency,
-      kind: kind.name,
-    };
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.retired = promise;
-    this.#retire = resolve;
+    this.#fleet = new RealmFleet(kind, count, options, {
+      heard: (run) => this.#heard(run),
+      ended: (run) => this.#ended(run),
+      neverBegan: (run) => this.#neverBegan(run),
+      roomMade: () => this.#roomMade(),
+      crashed: (realm, crash) => this.#crashed(realm, crash),
+      refused: (realm) => this.#cell = this.#cell === realm ? undefined : this.#cell,
+      mayTryAgain: () => this.#tryNextSuspect(),
+    });
+    this.concurrency = count * this.#fleet.concurrency;
+  }
+
+  /**
+   * Resolves, with the reason, when this process should be replaced: a thread keeps
+   * computing and cannot be ended, or realms do not start any more. Pending until then.
+   */
+  get retired(): Promise<string> {
+    return this.#fleet.retired;
   }
 
   /**
@@ -147,28 +96,7 @@ export class RealmPool implements Executor {
    */
   async start(broker: Broker): Promise<void> {
     this.#broker = broker;
-    const boots: Promise<readonly string[]>[] = [];
-    while (this.#realms.length < this.#count) {
-      const realm = this.#open(this.#settings.concurrency);
-      this.#realms.push(realm);
-      const boot = Promise.withResolvers<readonly string[]>();
-      this.#boots.set(realm, boot);
-      boots.push(boot.promise);
-    }
-    try {
-      const [names] = await Promise.all(boots);
-      const missing = [...broker.actors.keys()].filter((name) => !names!.includes(name));
-      if (missing.length > 0) {
-        throw new TypeError(
-          `Cannot run ${missing.join(", ")} in a ${this.#kind.name}: ${
-            this.#settings.modules.join(", ")
-          } declare no such actor`,
-        );
-      }
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    await this.#fleet.start(broker.actors.keys());
   }
 
   /** Hands a run to the realm with the least to do. */
@@ -179,7 +107,7 @@ export class RealmPool implements Executor {
   /** Has its signal abort, and deals with what does not stop when the grace is over. */
   interrupt(run: Run, reason: Interrupt, grace: number): void {
     const realm = this.#realmOf(run);
-    if (realm === undefined) return this.#interruptWaiting(run, reason, grace);
+    if (realm === undefined) return this.#interruptWaiting(run, reason);
     if (realm.takeBack(run)) return this.#neverBegan(run);
     const { clock } = this.#broker!;
     const endsAt = clock.now() + grace;
@@ -200,43 +128,11 @@ export class RealmPool implements Executor {
     this.#stops.set(run, stop);
   }
 
-  /** Stops all realms. */
+  /** Stops all realms. Nothing runs in them any more but what was given up. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    clearTimeout(this.#backoff);
-    const realms = [...this.#realms, ...(this.#cell === undefined ? [] : [this.#cell])];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const tooLate = new Promise<void>((resolve) => timer = setTimeout(resolve, STOPPING));
-    await Promise.race([Promise.all(realms.map((realm) => realm.stop())), tooLate]);
-    clearTimeout(timer);
-    for (const realm of realms) this.#kill(realm);
-    this.#realms = [];
+    await Promise.all([this.#fleet.stop(), this.#cell?.stop()]);
     this.#cell = undefined;
     for (const run of [...this.#stops.keys()]) this.#ended(run);
-  }
-
-  #ready(realm: Realm, actorNames: readonly string[]): void {
-    this.#refusals = 0;
-    this.#boots.get(realm)?.resolve(actorNames);
-    this.#boots.delete(realm);
-    this.#roomMade();
-  }
-
-  #refused(realm: Realm, error: unknown): void {
-    const failure = new DramatiqError(`Cannot start a ${this.#kind.name}: ${errorMessage(error)}`, {
-      cause: error,
-    });
-    const boot = this.#boots.get(realm);
-    this.#boots.delete(realm);
-    this.#remove(realm);
-    if (boot !== undefined) return boot.reject(failure);
-    if (this.#isStopping) return;
-    this.#refusals += 1;
-    log.error("{reason}", { reason: failure.message, error: failure });
-    if (this.#refusals === MAX_REFUSALS) this.#retire(failure.message);
-    const wait = Math.min(FIRST_BACKOFF * 2 ** (this.#refusals - 1), LONGEST_BACKOFF);
-    clearTimeout(this.#backoff);
-    this.#backoff = setTimeout(() => this.#replenish(), wait);
   }
 
   #heard(run: Run): void {
@@ -284,14 +180,14 @@ export class RealmPool implements Executor {
     const reason = error === undefined ? how : `${how}: ${errorMessage(error)}`;
     log.error("A {kind} is lost, and replaced: {reason}", {
       ...(offender !== undefined && about(offender.message)),
-      kind: this.#kind.name,
+      kind: this.#fleet.kind.name,
       reason,
       error,
     });
     const fail = (run: Run) =>
       run.fail(
         new ActorCrashed(
-          `Message ${run.message.messageId} of ${run.message.actorName} brought its ${this.#kind.name} ` +
+          `Message ${run.message.messageId} of ${run.message.actorName} brought its ${this.#fleet.kind.name} ` +
             `down: ${reason}`,
           error === undefined ? undefined : { cause: error },
         ),
@@ -299,30 +195,8 @@ export class RealmPool implements Executor {
     this.#lose(realm, offender, fail);
   }
 
-  #open(concurrency: number): Realm {
-    const settings = { ...this.#settings, concurrency, logLevel: leastLogLevel() };
-    return new Realm(
-      this.#owner,
-      concurrency,
-      this.#errorClasses,
-      (listener) => this.#kind.open(settings, listener),
-    );
-  }
-
-  /** Starts realms for those that are lost. */
-  #replenish(): void {
-    if (this.#isStopping) return;
-    while (this.#realms.length < this.#count) {
-      this.#realms.push(this.#open(this.#settings.concurrency));
-    }
-    this.#tryNextSuspect();
-  }
-
   #assign(run: Run): boolean {
-    let least: Realm | undefined;
-    for (const realm of this.#realms) {
-      if (realm.hasRoom && (least === undefined || realm.load < least.load)) least = realm;
-    }
+    const least = this.#fleet.leastLoaded;
     if (least === undefined) return false;
     least.hand(run);
     this.#flushSoon();
@@ -334,23 +208,27 @@ export class RealmPool implements Executor {
     this.#willFlush = true;
     queueMicrotask(() => {
       this.#willFlush = false;
-      for (const realm of this.#realms) realm.flush();
+      for (const realm of this.#fleet.realms) realm.flush();
       this.#cell?.flush();
     });
   }
 
   #realmOf(run: Run): Realm | undefined {
     if (this.#cell?.has(run)) return this.#cell;
-    return this.#realms.find((realm) => realm.has(run));
+    return this.#fleet.realms.find((realm) => realm.has(run));
   }
 
-  #interruptWaiting(run: Run, reason: Interrupt, grace: number): void {
+  #interruptWaiting(run: Run, reason: Interrupt): void {
     if (reason instanceof TimeLimitExceeded) {
       // It has had no time yet.
       return run.message.renew(this.#broker!.clock.now());
     }
-    if (grace === Infinity) return; // it hears of it when it begins
-    if (remove(this.#waiting, run) || remove(this.#suspects, run)) run.fail(reason);
+    if (!remove(this.#waiting, run) && !remove(this.#suspects, run)) return;
+    run.fail(
+      reason instanceof WorkerLost
+        ? reason
+        : new WorkerLost("The worker stops before it has begun", { cause: reason }),
+    );
   }
 
   #graceOver(run: Run): void {
@@ -368,11 +246,7 @@ export class RealmPool implements Executor {
     log.error("Message {messageId} of {actor} does not stop and is killed: {reason}", {
       ...about(run.message, stop.reason),
     });
-    if (!stop.isHeard && !this.#kind.canEndBusy) {
-      const reason = `a ${this.#kind.name} computes for ever and cannot be ended on this runtime`;
-      log.error("This process should be replaced: {reason}", { reason });
-      this.#retire(reason);
-    }
+    if (!stop.isHeard) this.#fleet.leftBusy();
     const isAlone = realm.begun.length === 1;
     this.#lose(realm, isKnown || isAlone ? run : undefined, () => run.fail(stop.reason));
   }
@@ -387,8 +261,9 @@ export class RealmPool implements Executor {
   #lose(realm: Realm, offender: Run | undefined, fail: (offender: Run) => void): void {
     const begun = new Set(realm.begun);
     const runs = realm.kill();
-    this.#remove(realm);
-    this.#replenish();
+    if (this.#cell === realm) this.#cell = undefined;
+    this.#fleet.remove(realm);
+    this.#fleet.replenish();
     for (const run of runs) {
       this.#ended(run);
       if (run === offender) fail(run);
@@ -422,31 +297,18 @@ export class RealmPool implements Executor {
 
   #tryNextSuspect(): void {
     if (this.#suspects.size === 0) {
-      if (this.#cell !== undefined && this.#cell.load === 0) this.#closeCell();
+      if (this.#cell?.load !== 0) return;
+      this.#cell.stop();
+      this.#cell = undefined;
       return;
     }
-    if (this.#isStopping) return;
-    this.#cell ??= this.#open(1);
+    if (this.#fleet.isStopping) return;
+    this.#cell ??= this.#fleet.open(1);
     if (!this.#cell.hasRoom) return;
     const run = this.#suspects.shift()!;
     run.message.renew(this.#broker!.clock.now());
     this.#cell.hand(run);
     this.#flushSoon();
-  }
-
-  #closeCell(): void {
-    const cell = this.#cell!;
-    this.#cell = undefined;
-    cell.stop().then(() => this.#kill(cell));
-  }
-
-  #kill(realm: Realm): void {
-    for (const run of realm.kill()) run.fail(new WorkerLost("The worker has stopped"));
-  }
-
-  #remove(realm: Realm): void {
-    if (this.#cell === realm) this.#cell = undefined;
-    this.#realms = this.#realms.filter((one) => one !== realm);
   }
 }
 

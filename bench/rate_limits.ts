@@ -3,7 +3,8 @@
  * scripts with the client alone? How soon do those who wait at a barrier go on?
  *
  * Starts a Redis of its own (nothing is written to disk). The rows that are compared run in turns
- * in this process, some times, after some turns without the clock; the median counts.
+ * in this process, some times, after some turns without the clock; the median counts, also that
+ * of the quotients of each turn, in which both met the same machine.
  *
  * - **bare** is ioredis and `EVALSHA`, the scripts of this library, arguments made beforehand.
  * - **ours** is `limiter.acquire()` and, where slots are given back, `slot.release()`.
@@ -76,15 +77,16 @@ async function compareOperations(): Promise<void> {
   console.log("operations a second".padEnd(40) + "bare      ours   ours/bare");
   for (const comparison of listComparisons()) {
     const { name, concurrency, bare, ours } = comparison;
-    const rates: Record<"bare" | "ours", number[]> = { bare: [], ours: [] };
+    const rates: { bare: number; ours: number; share: number }[] = [];
     for (let run = -WARM_UP; run < runs!; run++) {
-      for (const [who, round] of [["bare", bare], ["ours", ours]] as const) {
-        const rate = await rateOf(round, concurrency);
-        if (run >= 0) rates[who].push(rate);
-      }
+      const bareRate = await rateOf(bare, concurrency);
+      const oursRate = await rateOf(ours, concurrency);
+      if (run < 0) continue;
+      rates.push({ bare: bareRate, ours: oursRate, share: oursRate / bareRate });
     }
-    const [bareRate, oursRate] = [median(rates.bare), median(rates.ours)];
-    const share = oursRate / bareRate;
+    const [bareRate, oursRate, share] = (["bare", "ours", "share"] as const).map((column) =>
+      median(rates.map((row) => row[column]))
+    ) as [number, number, number];
     const figures = [bareRate, oursRate].map((rate) => Math.round(rate).toString().padStart(10));
     const verdict = share >= BUDGET ? "" : `  below ${BUDGET * 100} %`;
     console.log(

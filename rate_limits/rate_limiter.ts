@@ -54,10 +54,8 @@ export abstract class RateLimiter {
   /** Takes a slot if there is one, and tells whether there was. */
   protected abstract take(): Promise<boolean>;
 
-  /** Gives a slot back, if that is how the limiter works. Must not throw. */
-  protected giveBack(): Promise<void> {
-    return DONE;
-  }
+  /** Gives a slot back, in limiters whose slots are not used up. Must not throw. */
+  protected giveBack?(): Promise<void>;
 
   /**
    * Takes a slot, or fails at once: it does not wait.
@@ -68,7 +66,9 @@ export abstract class RateLimiter {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async acquire({ raiseOnFailure = true }: AcquireOptions = {}): Promise<Slot> {
-    if (await this.take()) return new HeldSlot(this.giveBack.bind(this));
+    if (await this.take()) {
+      return this.giveBack === undefined ? USED_UP : new HeldSlot(this.giveBack.bind(this));
+    }
     if (raiseOnFailure) {
       throw new RateLimitExceeded(
         `Cannot acquire "${this.key}": its limit of ${this.limit} is reached`,
@@ -115,8 +115,6 @@ class HeldSlot implements Slot {
   }
 }
 
-const REFUSED: Slot = Object.freeze({
-  acquired: false,
-  release: () => DONE,
-  [Symbol.asyncDispose]: () => DONE,
-});
+const nothing = { release: () => DONE, [Symbol.asyncDispose]: () => DONE };
+const USED_UP: Slot = Object.freeze({ acquired: true, ...nothing });
+const REFUSED: Slot = Object.freeze({ acquired: false, ...nothing });

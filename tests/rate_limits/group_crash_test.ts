@@ -14,13 +14,11 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { runtime } from "../../core/runtime.ts";
-import { startOwnRedis } from "../support/servers/redis.ts";
-import { after, test } from "../support/test.ts";
+import { startForFile } from "../brokers/redis/stage.ts";
 import type { GroupWorkerArguments } from "./group_worker_process.ts";
 
 const PROGRAM = fileURLToPath(new URL("group_worker_process.ts", import.meta.url));
-const server = await startOwnRedis();
-after(() => server.stop());
+const { test, server } = await startForFile();
 
 /**
  * What the worker did that found what the dead one had left: which members ran to their end, when

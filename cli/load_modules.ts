@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
 import { getBroker } from "../core/global_broker.ts";
@@ -91,6 +92,12 @@ function notFound(specifier: string, what: string, cause?: unknown): UsageError 
 }
 
 async function load(specifier: string, url: string): Promise<Record<string, unknown>> {
+  // It would wait for itself: it is not done before `runWorker` is.
+  if (url === pathToFileURL(process.argv[1] ?? "").href) {
+    throw new UsageError(
+      `Cannot import ${specifier}: it is this program; put the actors into a module of their own`,
+    );
+  }
   try {
     return await import(url);
   } catch (error) {

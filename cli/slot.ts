@@ -65,6 +65,11 @@ export class Slot implements ChildListener {
     this.#owner = owner;
   }
 
+  /** All that run: also those that are to take over, and those that finish. */
+  get children(): ReadonlySet<Child> {
+    return this.#children;
+  }
+
   /** The child that works, or is to. */
   get current(): Child | undefined {
     return this.#current;

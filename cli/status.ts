@@ -1,15 +1,23 @@
 import type { WorkerStatus } from "./wire.ts";
 
+/** How far a worker process is. */
+interface Progress {
+  /** Whether it has begun to work. */
+  readonly isReady: boolean;
+  /** Whether it was told to stop. */
+  readonly isStopping: boolean;
+}
+
 /**
  * Says what a worker process is doing.
  *
  * @param status What it told, or `undefined` if it did not answer.
- * @param isReady Whether it has begun to work.
+ * @param progress How far it is.
  * @returns A text, and the same for programs.
  */
 export function formatStatus(
   status: WorkerStatus | undefined,
-  isReady: boolean,
+  { isReady, isStopping }: Progress,
 ): [text: string, properties: Record<string, unknown>] {
   if (!isReady) return ["Status: starting", {}];
   if (status === undefined) {
@@ -17,6 +25,7 @@ export function formatStatus(
   }
   const { uptime, inFlight, done, failed, retried, oldest } = status;
   const parts = [
+    ...(isStopping ? ["finishing"] : []),
     `up ${formatDuration(uptime)}`,
     `${inFlight} in flight`,
     `${done} done`,

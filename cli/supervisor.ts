@@ -115,15 +115,20 @@ export class Supervisor implements SlotOwner {
     );
   }
 
-  /** A child works. Forks wait for that: it knows those of the middleware. */
+  /**
+   * A child works. Forks wait for the first one, which knows those of the middleware, and start
+   * anew with it at a reload, not when it merely takes the place of one that died.
+   */
   slotReady(slot: Slot, child: Child, { text, forks }: ReadyRecord): void {
     this.#log.write(
       { time: Date.now(), level: "info", logger: "dramatiq.worker", text, properties: {} },
       child,
     );
     if (slot.role.kind === "fork" || slot !== this.#workers[0]) return;
+    const isFirstTime = !this.#hasWorked;
     this.#hasWorked = true;
-    if (this.#stoppingSince === undefined) this.#startForks(forks);
+    if (this.#stoppingSince !== undefined) return;
+    if (isFirstTime || this.#isReloading) this.#startForks(forks);
   }
 
   /** Without one of its workers it is not what was asked for: somebody has to look. */
@@ -208,16 +213,22 @@ export class Supervisor implements SlotOwner {
       ? "starting anew"
       : "working";
     this.log("info", "Status: {state}, up {uptime}", { state, uptime });
-    await Promise.all(this.#workers.map(async ({ current, role }) => {
-      const name = `worker-${role.number}`;
-      if (current === undefined) return this.log("warning", "{name} is down", { name });
-      const status = current.isReady ? await current.status() : undefined;
-      const [text, properties] = formatStatus(status, current.isReady);
-      const level = status === undefined ? "warning" : "info";
-      this.#log.write(
-        { time: Date.now(), level, logger: "dramatiq.status", text, properties },
-        current,
-      );
-    }));
+    for (const { current, role } of this.#workers) {
+      if (current === undefined) {
+        this.log("warning", "{name} is down", { name: `worker-${role.number}` });
+      }
+    }
+    const children = this.#workers.flatMap((slot) => [...slot.children]);
+    await Promise.all(children.map((child) => this.#logStatusOf(child)));
+  }
+
+  async #logStatusOf(child: Child): Promise<void> {
+    const status = child.isReady ? await child.status() : undefined;
+    const [text, properties] = formatStatus(status, child);
+    const level = status === undefined ? "warning" : "info";
+    this.#log.write(
+      { time: Date.now(), level, logger: "dramatiq.status", text, properties },
+      child,
+    );
   }
 }

@@ -100,12 +100,15 @@ test("formatDuration and formatStatus say what people ask", () => {
     ["0.0 s", "1.2 s", "60.0 s", "1 min 0 s", "3 min 7 s", "1 h 0 min", "2 d 4 h"],
   );
   const status = { uptime: 60_000, inFlight: 0, done: 5, failed: 1, retried: 2 };
+  const working = { isReady: true, isStopping: false };
   assertEquals(
-    formatStatus(status, true)[0],
+    formatStatus(status, working)[0],
     "Status: up 1 min 0 s, 0 in flight, 5 done, 1 failed, 2 retried",
   );
-  assertMatch(formatStatus(undefined, true)[0], /no answer/);
-  assertEquals(formatStatus(undefined, false)[0], "Status: starting");
+  const finishing = formatStatus(status, { isReady: true, isStopping: true })[0];
+  assertMatch(finishing, /^Status: finishing, up 1 min 0 s/);
+  assertMatch(formatStatus(undefined, working)[0], /no answer/);
+  assertEquals(formatStatus(undefined, { ...working, isReady: false })[0], "Status: starting");
 });
 
 /** Actors that log, print and fail, and one that stays. */

@@ -70,3 +70,11 @@ test("worker.ts takes packages and URLs as modules, and its flags reach the work
     assertEquals(await program.stop(), 0);
   }
 });
+
+test("runWorker refuses the program itself as a module, which would wait for itself", async () => {
+  await using stage = await Stage.open();
+  const entry = join(ROOT, "examples", "worker", "worker.ts");
+  const program = stage.start([entry], { entry });
+  assertEquals(await program.ended, 2);
+  assertMatch(program.output, /Cannot import \S+worker\.ts: it is this program/);
+});

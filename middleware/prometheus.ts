@@ -223,6 +223,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     if (begun === undefined) return undefined;
     message[BEGUN] = undefined;
     begun.series.inProgress -= 1;
+    this.#series.changes += 1;
     return begun;
   }
 

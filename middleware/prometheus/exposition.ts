@@ -25,6 +25,9 @@ export class Exposition {
   readonly #series: SeriesTable;
   readonly #registry: MetricsSource | undefined;
   readonly #queueGauges: QueueGauges;
+  /** What this process has counted, made after so many changes. */
+  #counted: readonly Metric[] = [];
+  #countedAt = -1;
 
   /** @param options What there is to serve. */
   constructor({ series, registry, queuesOf }: ExpositionOptions) {
@@ -33,10 +36,13 @@ export class Exposition {
     this.#queueGauges = new QueueGauges(queuesOf);
   }
 
-  /** @returns What this process has counted. */
-  async own(): Promise<Metric[]> {
+  /** @returns What this process has counted; the same list while nothing has changed. */
+  async own(): Promise<readonly Metric[]> {
     const more = await this.#registry?.getMetricsAsJSON() as Metric[] | undefined;
-    return [...toMetrics(this.#series.all), ...more ?? []];
+    const { all, changes } = this.#series;
+    if (changes !== this.#countedAt) this.#counted = toMetrics(all);
+    this.#countedAt = changes;
+    return more === undefined ? this.#counted : [...this.#counted, ...more];
   }
 
   /**

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errorMessage } from "../../core/thrown.ts";
@@ -42,7 +42,8 @@ export class MetricsFolder {
   readonly #path: string;
   readonly #member: string;
   readonly #lock: ProcessLock;
-  #written = "";
+  /** What was written last. */
+  #stored: readonly Metric[] | undefined;
   /** Writes come one after the other, the newest last. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -76,8 +77,7 @@ export class MetricsFolder {
 
   /** Stores what this process counted, unless that is there already. */
   write(metrics: readonly Metric[]): Promise<void> {
-    const text = JSON.stringify(metrics);
-    const written = this.#writing.catch(() => {}).then(() => this.#write(text));
+    const written = this.#writing.catch(() => {}).then(() => this.#write(metrics));
     this.#writing = written;
     return written;
   }
@@ -102,9 +102,17 @@ export class MetricsFolder {
     ];
   }
 
-  /** Makes the sign of life look young: temporary folders are cleaned of old files. */
-  touch(): void {
+  /**
+   * Makes files look young: temporary folders are cleaned of old ones.
+   *
+   * @throws If the sign of life of this process is gone, so that others take it for dead.
+   */
+  async touch(): Promise<void> {
     this.#lock.touch();
+    const now = new Date();
+    for (const name of [`${this.#member}.json`, RETIRED]) {
+      await utimes(join(this.#path, name), now, now).catch(() => {}); // it may not be there
+    }
   }
 
   /** Leaves: what this process did stays. */
@@ -112,10 +120,10 @@ export class MetricsFolder {
     this.#lock.release();
   }
 
-  async #write(text: string): Promise<void> {
-    if (text === this.#written) return;
-    await replace(join(this.#path, `${this.#member}.json`), text);
-    this.#written = text;
+  async #write(metrics: readonly Metric[]): Promise<void> {
+    if (metrics === this.#stored) return;
+    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));
+    this.#stored = metrics;
   }
 }
 

@@ -82,7 +82,7 @@ export class Member implements AsyncDisposable {
       await this.folder.write(await this.#exposition.own());
       this.#lock ??= ProcessLock.take(this.#place.lock);
       if (this.#lock !== undefined && this.#server === undefined) await this.#listen();
-      this.folder.touch();
+      await this.folder.touch();
       this.#lock?.touch();
       this.#trouble = undefined;
     } catch (error) {

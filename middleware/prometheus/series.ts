@@ -91,6 +91,8 @@ export class Series {
 
 /** All series of a process, by actor and queue. */
 export class SeriesTable {
+  /** Grows with each change of any of them. */
+  changes = 0;
   /** By actor, then by the queue as messages name it. */
   readonly #byActor: Map<string, Map<string, Series>> = new Map();
   readonly #all: Series[] = [];
@@ -103,13 +105,14 @@ export class SeriesTable {
   }
 
   /**
-   * Finds the series of a message, or makes it.
+   * Finds the series of a message that is about to change, or makes it.
    *
    * @param broker What knows the actors and queues that are declared.
    * @param message What names one of each.
    * @returns Its series. Past a number of names that nobody declared, one for all others.
    */
   of(broker: Broker, message: { actorName: string; queueName: string }): Series {
+    this.changes += 1;
     const { actorName, queueName } = message;
     return this.#byActor.get(actorName)?.get(queueName) ?? this.#make(broker, actorName, queueName);
   }

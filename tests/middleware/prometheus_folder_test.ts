@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
 import type { Metric } from "../../middleware/prometheus/metric.ts";
 import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
@@ -67,6 +67,22 @@ test("MetricsFolder writes one after the other, the newest last", async () => {
     assertEquals(await two.readOthers(), [[], [counter(49)]]);
     one.leave();
     two.leave();
+  });
+});
+
+test("MetricsFolder.touch makes what others read look young, and says when its lock is gone", async () => {
+  await withFolder(async (path) => {
+    const folder = await MetricsFolder.join(path);
+    await folder.touch();
+    await folder.write([counter(1)]);
+    const names = (await readdir(path)).filter((name) => name !== "door.lock");
+    for (const name of names) await utimes(join(path, name), 0, 0);
+    await folder.touch();
+    for (const name of names) assert((await stat(join(path, name))).mtimeMs > 0, name);
+    assertEquals(names.length, 2);
+    await rm(join(path, names.find((name) => name.endsWith(".lock"))!));
+    await assertRejects(() => folder.touch(), Error, "ENOENT");
+    folder.leave();
   });
 });
 

@@ -2,8 +2,16 @@ import { Buffer } from "node:buffer";
 import type { Encoded } from "../../core/encoder.ts";
 import type { Content } from "./frames.ts";
 
+/** Who hears what became of a message. */
+export interface Sender {
+  /** It is stored. */
+  stored(): void;
+  /** It is not, or at least nobody knows. */
+  failed(error: Error): void;
+}
+
 /** Tells when all messages of one call are stored, or that one of them is not. */
-export class Receipt {
+export class Receipt implements Sender {
   /** Resolves when all are stored. */
   readonly promise: Promise<void>;
   #left: number;
@@ -42,7 +50,7 @@ export class Publication implements Content {
   readonly length: number;
   readonly priority: number | undefined;
   readonly headers: Uint8Array | undefined;
-  readonly receipt: Receipt;
+  readonly sender: Sender;
   /** Since when it waits for a server to come back, by `performance.now()`. */
   waitsSince = 0;
   /** Whether there was no queue for it. */
@@ -55,21 +63,21 @@ export class Publication implements Content {
    *
    * @param queueName Where it goes.
    * @param body What it says.
-   * @param receipt Who hears of it.
+   * @param sender Who hears of it.
    * @param priority Its priority, if it has one.
    * @param headers Its headers, if it has any.
    */
   constructor(
     queueName: string,
     body: Encoded,
-    receipt: Receipt,
+    sender: Sender,
     priority?: number,
     headers?: Uint8Array,
   ) {
     this.queueName = queueName;
     this.body = body;
     this.length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
-    this.receipt = receipt;
+    this.sender = sender;
     this.priority = priority;
     this.headers = headers;
   }

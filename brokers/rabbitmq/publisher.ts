@@ -91,7 +91,7 @@ export class Publisher implements LineOwner {
     return receipt.promise;
   }
 
-  /** Sends a message; its receipt tells what becomes of it. */
+  /** Sends a message; its sender hears what becomes of it. */
   add(publication: Publication): void {
     if (this.#line === undefined) publication.waitsSince = performance.now();
     this.#waiting.push(publication);
@@ -120,7 +120,7 @@ export class Publisher implements LineOwner {
 
   /** The server has a message safe. */
   stored(publication: Publication): void {
-    publication.receipt.stored();
+    publication.sender.stored();
   }
 
   /** The server would not have a message, or has no queue for it. */
@@ -133,7 +133,7 @@ export class Publisher implements LineOwner {
       return this.#schedule();
     }
     const reason = publication.isReturned ? "there is no such queue" : "RabbitMQ refuses it";
-    publication.receipt.failed(
+    publication.sender.failed(
       new ConnectionFailed(`Cannot send to queue "${publication.queueName}": ${reason}`),
     );
   }
@@ -147,7 +147,7 @@ export class Publisher implements LineOwner {
     const again = underWay.filter((publication) => {
       publication.isReturned = false;
       if (!isTheirFault || ++publication.refusals < MAX_REFUSALS) return true;
-      publication.receipt.failed(explain(`send to queue "${publication.queueName}"`, error));
+      publication.sender.failed(explain(`send to queue "${publication.queueName}"`, error));
       return false;
     });
     this.#waiting.unshift(again);
@@ -184,7 +184,7 @@ export class Publisher implements LineOwner {
     });
   }
 
-  /** Opens a channel, or declares the queue of the next message. Failures end in receipts. */
+  /** Opens a channel, or declares the queue of the next message. Failures end with the senders. */
   async #prepare(next: Publication): Promise<void> {
     for (let attempts = 1;; attempts++) {
       try {
@@ -223,7 +223,7 @@ export class Publisher implements LineOwner {
   #failWaiting(isLost: (publication: Publication) => boolean, error: Error): void {
     const kept: Publication[] = [];
     for (let one = this.#waiting.shift(); one !== undefined; one = this.#waiting.shift()) {
-      if (isLost(one)) one.receipt.failed(error);
+      if (isLost(one)) one.sender.failed(error);
       else kept.push(one);
     }
     for (const one of kept) this.#waiting.push(one);
@@ -231,7 +231,7 @@ export class Publisher implements LineOwner {
   }
 
   #failAll(error: Error): void {
-    for (const one of this.#line?.abandon() ?? []) one.receipt.failed(error);
+    for (const one of this.#line?.abandon() ?? []) one.sender.failed(error);
     this.#failWaiting(() => true, error);
   }
 

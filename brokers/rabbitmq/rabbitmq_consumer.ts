@@ -9,6 +9,7 @@ import { deadLetterHeaders, deadLetterOf } from "./dead_letter.ts";
 import { RabbitmqDelivery } from "./delivery.ts";
 import { OpenDeliveries } from "./open_deliveries.ts";
 import { forgetInHand, noteInHand } from "./in_hand.ts";
+import { Publication, type Sender } from "./publication.ts";
 import type { Session } from "./session.ts";
 import { closedFor, ConnectionRefused, explain } from "./trouble.ts";
 
@@ -43,8 +44,8 @@ export abstract class RabbitmqConsumer extends Consumer {
   #subscribing: Promise<void> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
-  /** Messages on their way to other queues. */
-  readonly #moves: Set<Promise<void>> = new Set();
+  /** How many messages are on their way to other queues. */
+  #moving = 0;
   /** Those that have arrived there, to be acknowledged at the end of the turn. */
   #moved: RabbitmqDelivery[] = [];
   readonly #pauses: Map<RabbitmqDelivery, unknown> = new Map();
@@ -103,10 +104,13 @@ export abstract class RabbitmqConsumer extends Consumer {
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
     const { queueName } = this;
     const { mover } = this.session;
-    await this.#tracked(
-      Promise.all(open.map((one) => mover.publish(...deadLetterOf(queueName, one, headers)))),
-    );
-    this.#acknowledge(this.#take(open));
+    this.#moving += 1;
+    try {
+      await Promise.all(open.map((one) => mover.publish(...deadLetterOf(queueName, one, headers))));
+      this.#acknowledge(this.#take(open));
+    } finally {
+      this.#moveEnded();
+    }
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
@@ -140,12 +144,26 @@ export abstract class RabbitmqConsumer extends Consumer {
    */
   protected move(delivery: RabbitmqDelivery, queueName: string): void {
     const { content, properties } = delivery.raw;
-    const stored = this.session.mover.publish(queueName, content, properties.priority);
-    const moving = stored.then(() => {
-      this.#moved.push(delivery);
-      if (this.#moved.length === 1) return nextTurn().then(() => this.#acknowledgeMoved());
-    }, () => this.#returnLater(delivery));
-    void this.#tracked(moving).catch(() => {});
+    this.#moving += 1;
+    // No promise: there may be thousands at a time.
+    const sender: Sender = {
+      stored: () => {
+        this.#moved.push(delivery);
+        if (this.#moved.length === 1) nextTurn().then(() => this.#acknowledgeMoved());
+        this.#moveEnded();
+      },
+      failed: () => {
+        this.#returnLater(delivery);
+        this.#moveEnded();
+      },
+    };
+    const publication = new Publication(queueName, content, sender, properties.priority);
+    this.session.mover.add(publication);
+  }
+
+  #moveEnded(): void {
+    this.#moving -= 1;
+    if (this.#moving === 0 && this.isClosed) this.#wake();
   }
 
   /** Fails it: what it gave is no longer its own. */
@@ -257,20 +275,16 @@ export abstract class RabbitmqConsumer extends Consumer {
     const moved = this.#moved;
     this.#moved = [];
     const open = moved.filter((delivery) => this.open.delete(delivery));
-    if (open.length === 0 || this.#channel === undefined) return;
-    this.open.acknowledge(this.#channel, open);
-    this.roomMade();
+    if (open.length > 0) this.#tryOnChannel((channel) => this.open.acknowledge(channel, open));
   }
-
-  /** There is room for more than there was. */
-  protected roomMade(): void {}
 
   /** Given back at once, a message that cannot be moved would run in a tight circle. */
   #returnLater(delivery: RabbitmqDelivery): void {
     if (!delivery.isOpen || this.isClosed) return;
     const timer = this.session.clock.setTimer(() => {
       this.#pauses.delete(delivery);
-      if (this.open.delete(delivery) && this.#channel !== undefined) this.#giveBack([delivery]);
+      if (!this.open.delete(delivery)) return;
+      this.#tryOnChannel((channel) => channel.nack(delivery.raw, false, true));
     }, PAUSE_BEFORE_RETURN);
     this.#pauses.set(delivery, timer);
   }
@@ -279,6 +293,15 @@ export abstract class RabbitmqConsumer extends Consumer {
     this.#onChannel((channel) => {
       for (const { raw } of deliveries) channel.nack(raw, false, true);
     });
+  }
+
+  /** For what nobody waits for: without its channel, a message is delivered again. */
+  #tryOnChannel(settle: (channel: Channel) => void): void {
+    try {
+      if (this.#channel !== undefined) settle(this.#channel);
+    } catch {
+      // It was closed just now, and says so by itself.
+    }
   }
 
   #onChannel(settle: (channel: Channel) => void): void {
@@ -299,18 +322,7 @@ export abstract class RabbitmqConsumer extends Consumer {
     if (!this.isClosed) this.#assertNotLost();
     const taken = (messages as readonly RabbitmqDelivery[]).filter((one) => this.open.delete(one));
     this.#handedOut -= taken.length;
-    if (taken.length > 0) this.roomMade();
     return taken;
-  }
-
-  async #tracked<T>(move: Promise<T>): Promise<T> {
-    const settled = move.then(() => {}, () => {});
-    this.#moves.add(settled);
-    try {
-      return await move;
-    } finally {
-      this.#moves.delete(settled);
-    }
   }
 
   async #close(): Promise<void> {
@@ -323,7 +335,7 @@ export abstract class RabbitmqConsumer extends Consumer {
       if (channel === undefined) return;
       // What is moved is not to come a second time.
       if (this.#consumerTag !== undefined) await channel.cancel(this.#consumerTag).catch(() => {});
-      await Promise.all(this.#moves);
+      while (this.#moving > 0) await this.#changed.next();
       await nextTurn(); // they are acknowledged
       await closeChannel(channel); // gives back what is open, each to its place
     } finally {

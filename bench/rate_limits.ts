@@ -74,7 +74,7 @@ client.disconnect();
 
 async function compareOperations(): Promise<void> {
   for (const { text } of [INCR, DECR, INCR_AND_SUM]) await client.script("LOAD", text);
-  console.log("operations a second".padEnd(40) + "bare      ours   ours/bare");
+  console.log("operations a second".padEnd(50) + "bare      ours   ours/bare");
   for (const comparison of listComparisons()) {
     const { name, concurrency, bare, ours } = comparison;
     const rates: { bare: number; ours: number; share: number }[] = [];
@@ -90,7 +90,7 @@ async function compareOperations(): Promise<void> {
     const figures = [bareRate, oursRate].map((rate) => Math.round(rate).toString().padStart(10));
     const verdict = share >= BUDGET ? "" : `  below ${BUDGET * 100} %`;
     console.log(
-      `${`${name}, ${concurrency} at a time`.padEnd(34)}${figures.join("")}` +
+      `${`${name}, ${concurrency} at a time`.padEnd(44)}${figures.join("")}` +
         `${`${Math.round(share * 100)} %`.padStart(12)}${verdict}`,
     );
   }
@@ -158,7 +158,7 @@ async function rateOf(round: Round, concurrency: number): Promise<number> {
 
 async function measureBarriers(): Promise<void> {
   await using parties = new RedisBackend({ url: redis.url });
-  console.log("\nbarrier: until all go on, in ms".padEnd(40) + "p50       p99");
+  console.log("\nbarrier: until all go on, in ms".padEnd(52) + "p50       p99");
   for (const waiters of [1, 100, 1_000]) {
     const times = await latencies(() => meet(parties, waiters));
     printTimes(`ours, ${waiters} waiting`, times);
@@ -205,7 +205,7 @@ function printTimes(name: string, times: readonly number[]): void {
   const at = (share: number) =>
     times[Math.min(times.length - 1, Math.floor(times.length * share))]!;
   const figures = [0.5, 0.99].map((share) => at(share).toFixed(2).padStart(10));
-  console.log(name.padEnd(34) + figures.join(""));
+  console.log(name.padEnd(44) + figures.join(""));
 }
 
 function median(numbers: readonly number[]): number {

@@ -112,7 +112,7 @@ function listComparisons(): Comparison[] {
   const limiter = new BucketRateLimiter(backend, "ours", { limit: LIMIT, bucket: TTL });
   const bucket = {
     async bare() {
-      await client.evalsha(INCR.sha, 1, "bare@1", 1, LIMIT, TTL);
+      await client.evalsha(INCR.sha, 1, "bare@1700000000000", 1, LIMIT, TTL);
       return 1;
     },
     async ours() {
@@ -120,7 +120,8 @@ function listComparisons(): Comparison[] {
       return 1;
     },
   };
-  const seconds = Array.from({ length: WINDOW + 1 }, (_, i) => `bare@${i}`);
+  // As long as ours: what is sent is the same.
+  const seconds = Array.from({ length: WINDOW + 1 }, (_, i) => `bare-w@${1_700_000_000 + i}`);
   const windowLimiter = new WindowRateLimiter(backend, "window", { limit: LIMIT, window: WINDOW });
   const window = {
     async bare() {

@@ -23,7 +23,6 @@ import { residentBytes } from "./soak/memory.ts";
 
 /** Messages that wait, at most. */
 const BACKLOG = 2_000;
-const SAMPLE_SECONDS = 5;
 const WANTED_THROUGHPUT = 0.95;
 /** Of the memory at the beginning, in the time of the soak. */
 const ALLOWED_GROWTH = 0.1;
@@ -35,6 +34,7 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.minutes) * 60;
+const sampleSeconds = Math.min(5, seconds / 40);
 console.log(`${runtimeVersion()}, ${values.minutes} minutes, executor ${values.executor}`);
 
 await using redis = await startOwnRedis();
@@ -59,14 +59,14 @@ const samples: Sample[] = [];
 let sent = 0;
 const start = performance.now();
 const elapsed = () => (performance.now() - start) / 1_000;
-let nextSample = SAMPLE_SECONDS;
+let nextSample = sampleSeconds;
 while (elapsed() < seconds) {
   const ended = await endedCount();
   const missing = BACKLOG - (sent - ended);
   if (missing > 0) await moody.sendMany(Array.from({ length: missing }, () => [sent++]));
   if (elapsed() >= nextSample) {
     samples.push({ at: elapsed(), ended, bytes: await residentBytes(worker.pid!) });
-    nextSample += SAMPLE_SECONDS;
+    nextSample += sampleSeconds;
   }
   await new Promise((resolve) => setTimeout(resolve, 100));
 }

@@ -16,6 +16,11 @@ const BYSTANDERS = 12;
 /** Those that only their time limit ends. */
 const STUCK = ["spin", "spinLater", "wait", "ignore"];
 
+/** How often the offender is retried: where that is the same code, not at all. */
+export function retriesOf(how: string): number {
+  return how === "exit" || how === "wait" ? 1 : 0;
+}
+
 /** What came of it. */
 export interface Report {
   /** Verdict, error class and cause, and retries of the offender, and how often it began. */
@@ -53,7 +58,7 @@ export async function play(
   const ids = Array.from({ length: BYSTANDERS }, (_, i) => i);
   const before = ids.slice(0, BYSTANDERS / 2).map(begin);
   const offender = stage.send("ending", [journal, "offender", how], {
-    maxRetries: 1,
+    maxRetries: retriesOf(how),
     minBackoff: 1,
     timeLimit: STUCK.includes(how) ? 400 : 60_000,
   });

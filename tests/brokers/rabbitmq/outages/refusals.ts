@@ -19,38 +19,38 @@ export function refusals(file: FileServer): void {
     ]);
   }
 
-  test("RabbitmqBroker fails with the reason when there is no RabbitMQ", async () => {
-    await using stage = new Stage(file);
-    const port = await freePort();
-    const broker = stage.open({ url: `amqp://guest:s3cret@127.0.0.1:${port}` });
-    for (const failure of await failuresOf(broker, stage.queueName)) {
-      assertInstanceOf(failure, ConnectionFailed);
-      assert(failure.message.includes("ECONNREFUSED"), failure.message);
-      assert(failure.message.includes(`127.0.0.1:${port}`), failure.message);
-      assert(!failure.message.includes("s3cret"), failure.message);
-      assertInstanceOf(failure.cause, Error);
-    }
-  });
-
-  const refused: [what: string, url: () => string, part: RegExp][] = [
+  /** Addresses that lead nowhere, and what is to be told of each. */
+  const REFUSALS: [what: string, url: () => Promise<string>, part: RegExp][] = [
+    [
+      "there is no RabbitMQ",
+      async () => `amqp://guest:s3cret@127.0.0.1:${await freePort()}`,
+      /127\.0\.0\.1:\d+.*ECONNREFUSED/,
+    ],
     [
       "the password is wrong",
-      () => `amqp://guest:s3cret@127.0.0.1:${server.port}`,
+      () => Promise.resolve(`amqp://guest:s3cret@127.0.0.1:${server.port}`),
       /ACCESS.REFUSED|403/,
     ],
-    ["there is no such virtual host", () => `${server.url}/s3cret`, /vhost|virtual host/i],
+    [
+      "there is no such virtual host",
+      () => Promise.resolve(`${server.url}/s3cret`),
+      /virtual host/,
+    ],
   ];
-  for (const [what, url, part] of refused) {
-    test(`RabbitmqBroker fails with what RabbitMQ says when ${what}`, async () => {
-      await using stage = new Stage(file);
-      const broker = stage.open({ url: url() });
-      const failures = await failuresOf(broker, stage.queueName);
-      for (const { message } of failures) {
-        assert(part.test(message), message);
-        assert(!message.includes(":s3cret"), message);
+
+  test("RabbitmqBroker fails with the reason when it cannot connect, and shows no password", async () => {
+    await using stage = new Stage(file);
+    // At once: it takes some seconds until one that may come back is given up.
+    await Promise.all(REFUSALS.map(async ([what, url, part]) => {
+      const broker = stage.open({ url: await url() });
+      for (const failure of await failuresOf(broker, stage.queueName)) {
+        assertInstanceOf(failure, ConnectionFailed, what);
+        assertInstanceOf(failure.cause, Error, what);
+        assert(part.test(failure.message), `${what}: ${failure.message}`);
+        assert(!failure.message.includes(":s3cret"), failure.message);
       }
-    });
-  }
+    }));
+  });
 
   test("RabbitmqBroker says which queue a user may not use", async () => {
     await using stage = new Stage(file);

@@ -12,7 +12,7 @@ export interface Incident {
   to: number;
 }
 
-/** Milliseconds. */
+/** Milliseconds in which a client is back on a machine that does nothing else. */
 const NEAR = 1_000;
 
 /** What was done, as the search for causes looks at it. */
@@ -35,9 +35,11 @@ export class Incidents {
     return this.#list.find(({ kind, target }) => kind === "kill" && target === process)?.from;
   }
 
-  /** The same, with no more slack than there is without anything else on the machine. */
-  get near(): Incidents {
-    return new Incidents(this.#list, Math.min(this.#slack, NEAR));
+  /** The same with more and more slack: what is nearest is the likeliest cause. */
+  get byNearness(): readonly Incidents[] {
+    return [0, Math.min(this.#slack, NEAR), this.#slack].map((slack) =>
+      new Incidents(this.#list, slack)
+    );
   }
 
   /** @returns Whether a process was killed before what it did then was through. */
@@ -94,7 +96,7 @@ function explainRedelivery(before: Run, run: Run, incidents: Incidents): string 
   if (ended === undefined && incidents.timeOfKill(process) !== undefined) {
     return "killed while it ran";
   }
-  for (const some of [incidents.near, incidents]) { // What is nearest is the likeliest.
+  for (const some of incidents.byNearness) {
     if (ended !== undefined && some.hasKilledSoonAfter(process, ended)) {
       return "killed before the acknowledgement was through";
     }

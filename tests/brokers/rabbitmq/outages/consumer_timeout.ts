@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
 import { receiveOne, withEnvironment, work } from "../../../conformance/broker_messages.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";
@@ -80,7 +80,9 @@ export function consumerTimeout(file: FileServer): void {
       await worker.start();
       for (const delay of [20_000, 60_000, 86_400_000]) await late.sendWithOptions({ delay });
       await stage.untilCounts(".DQ", 0, 0);
-      assertEquals((await broker.getQueueMessageCounts(stage.queueName)).delayed, 3);
+      const { delayed } = await broker.getQueueMessageCounts(stage.queueName);
+      // On a machine so busy that even moving takes too long, it is done again.
+      assertGreaterOrEqual(delayed, 3);
       await worker.stop();
     }));
 }

@@ -15,9 +15,13 @@ export const ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.ur
 /** How this runtime runs a program, with all permissions. */
 export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A"] : [];
 
-/** Where Node keeps what it has compiled: it starts in a third of the time then. */
-const compileCache = await mkdtemp(join(tmpdir(), "dramatiq-compiled-"));
-after(() => rm(compileCache, { recursive: true }));
+/** Node starts in a third of the time when it keeps what it has compiled. */
+const compiled: Record<string, string> = {};
+if (runtime === "node") {
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-compiled-"));
+  compiled["NODE_COMPILE_CACHE"] = folder;
+  after(() => rm(folder, { recursive: true }));
+}
 
 /** Milliseconds for a process to start on a machine that is busy with other things. */
 const PATIENCE = 60_000;
@@ -113,7 +117,7 @@ export class Program {
   constructor(args: readonly string[], cwd: string, env: Record<string, string>) {
     this.#child = spawn(process.execPath, args, {
       cwd,
-      env: { ...process.env, NO_COLOR: "1", NODE_COMPILE_CACHE: compileCache, ...env },
+      env: { ...process.env, NO_COLOR: "1", ...compiled, ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
     for (const name of ["stdout", "stderr"] as const) {

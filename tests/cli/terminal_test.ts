@@ -38,7 +38,8 @@ class Terminal {
   readonly ended: Promise<number | null>;
 
   constructor(stage: Stage, args: readonly string[]) {
-    const command = [process.execPath, ...RUN, `${ROOT}/worker.ts`, ...args].join(" ");
+    // In place of the shell, which would end by Ctrl-C as well.
+    const command = ["exec", process.execPath, ...RUN, `${ROOT}/worker.ts`, ...args].join(" ");
     const { NO_COLOR: _, ...env } = process.env;
     this.#script = spawn("script", ["-q", "-e", "-c", command, "/dev/null"], {
       cwd: stage.folder,

@@ -74,11 +74,11 @@ export const delaying: Rules = {
     rule: "Broker delivers delayed messages in the order of their etas, not of sending",
     async check(stage) {
       const broker = await stage.open();
+      await using _mover = moveDelayed(broker, stage.queueName);
       const stored = [];
       for (const delay of [900, 300, 600]) {
         stored.push(await broker.enqueue(work(stage.queueName, delay), { delay }));
       }
-      await using _mover = moveDelayed(broker, stage.queueName);
       await using consumer = broker.consume(stage.queueName, { prefetch: 3 });
       const byEta = stored.toSorted((a, b) => Number(a.option("eta")) - Number(b.option("eta")));
       const received = await receiveCount(consumer, 3);

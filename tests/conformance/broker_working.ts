@@ -213,7 +213,7 @@ export const working: Rules = {
       }, { broker, queueName });
       await using worker = new Worker(broker);
       await worker.start();
-      const delayed = await note.sendWithOptions({ args: ["delayed"], delay: 200 });
+      const delayed = await note.sendWithOptions({ args: ["delayed"], delay: 1_000 });
       await note.send("at once");
       await broker.join(queueName);
       assertEquals(ran, ["at once", "delayed"]);

@@ -15,12 +15,6 @@ export type Encoded = string | Uint8Array;
  */
 export interface Encoder {
   /**
-   * Whether what it reads is text, so that brokers may hand it text where servers gave
-   * bytes. Text for many messages is cheaper to have than bytes for each.
-   */
-  readonly isText?: boolean;
-
-  /**
    * Writes a value.
    *
    * @param value A message's wire form, or a result.
@@ -74,9 +68,6 @@ const SHALLOW_LENGTH = 2 * MAX_DEPTH;
  * Source: `tests/vectors/messages.json`.
  */
 export class JSONEncoder implements Encoder {
-  /** JSON is text. */
-  readonly isText = true;
-
   /**
    * Writes a value.
    *

@@ -1,5 +1,4 @@
 import { Buffer } from "node:buffer";
-import type { Encoded } from "../../core/encoder.ts";
 import type { RedisArgument } from "./reply.ts";
 
 /** How long a UUID is. */
@@ -42,29 +41,6 @@ export function splitIds(joined: Buffer): string[] {
     ids.push(isPlain ? text.slice(i, end) : joined.subarray(i, end).toString());
   }
   return ids;
-}
-
-/**
- * Cuts the texts of messages apart.
- *
- * @param joined All texts.
- * @param lengths How many bytes each has, with commas between.
- * @param isText Whether they may come as text.
- * @returns The texts: strings if they are all ASCII, as JSON from Python and from here is,
- *   else bytes.
- */
-export function splitTexts(joined: Buffer, lengths: Buffer, isText = false): Encoded[] {
-  const all = isText ? joined.toString() : "";
-  // Bytes that are no UTF-8 become one such character each.
-  const isPlain = all.length === joined.length && !all.includes("\ufffd");
-  const texts: Encoded[] = [];
-  let start = 0;
-  for (const length of `${lengths}`.split(",")) {
-    const end = start + Number(length);
-    texts.push(isPlain ? all.slice(start, end) : joined.subarray(start, end));
-    start = end;
-  }
-  return texts;
 }
 
 function isAscii(text: string): boolean {

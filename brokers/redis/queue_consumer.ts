@@ -1,15 +1,14 @@
 import type { Buffer } from "node:buffer";
-import { type Encoded, getEncoder } from "../../core/encoder.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { splitIds, splitTexts } from "./joined.ts";
+import { splitIds } from "./joined.ts";
 import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
 
 /** A text with its id; nothing where the id has none. */
-type Entry = readonly [id: string, text: Encoded | null];
+type Entry = readonly [id: string, text: Buffer | null];
 
 /** A fetch under way. */
 interface Fetch {
@@ -126,10 +125,9 @@ export async function fetchEntries(
   const keys = [queue, messages, unacknowledged];
   const reply = await runOnce(session, FETCH, keys, [limit, ...acknowledged]);
   if (reply === null) return [];
-  const [ids, texts, joined] = reply as [Buffer, Buffer, Buffer] | [Buffer[], Buffer[], undefined];
-  if (joined === undefined) return ids.map((id, i) => [`${id}`, texts[i]!]);
-  const split = splitTexts(joined, texts, getEncoder().isText);
-  return splitIds(ids).map((id, i) => [id, split[i]!]);
+  const [ids, texts] = reply as [Buffer | Buffer[], (Buffer | null)[]];
+  const split = ids instanceof Array ? ids.map(String) : splitIds(ids);
+  return texts.map((text, i) => [split[i]!, text]);
 }
 
 function isEarly(message: RedisDelivery, { clock }: Session): boolean {

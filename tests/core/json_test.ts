@@ -15,6 +15,7 @@ import {
   anyKey,
   anyNumber,
   damaged,
+  ESCAPED_KEY,
   finiteNumber,
   jsonText,
   jsonValue,
@@ -106,7 +107,9 @@ test("parseJsonExactly agrees with JSON.parse, NaN and Infinity apart", () => {
       );
       const isJson = isAccepted(() => JSON.parse(plain), SyntaxError);
       assertEquals(isAccepted(() => parseJsonExactly(text), SyntaxError), isJson, text);
-      if (isJson && plain === text) assertEquals(parseJsonExactly(text), JSON.parse(text));
+      if (isJson && plain === text && !ESCAPED_KEY.test(text)) {
+        assertEquals(parseJsonExactly(text), JSON.parse(text));
+      }
     }),
     { numRuns: 1000 },
   );

@@ -40,7 +40,7 @@ export function printBudgets(sections: readonly SectionResult[], idle: IdleResul
 
 /** Prints whether a large backlog is as fast as a small one. */
 export function printBacklogBudget(large: number, small: number): boolean {
-  const budget = { what: "large backlog, of the small one", found: small / large, limit: 0.9 };
+  const budget = { what: "large backlog, of the small one", found: large / small, limit: 0.9 };
   printBudget({ ...budget, unit: " ×" });
   return budget.found >= budget.limit;
 }

@@ -68,7 +68,7 @@ export function delaying(file: FileServer): void {
     }
     await eventually("run them", () => ran.length === delays.length);
     for (const { n, at } of ran) assertGreaterOrEqual(at, etas.get(n)!);
-    assertEquals(ran.map(({ n }) => n).toSorted((a, b) => a - b), delays);
+    assertEquals(ran.map(({ n }) => n).toSorted((a, b) => Number(a) - Number(b)), delays);
     await broker.join(stage.queueName);
     assertEquals(ran.length, delays.length);
     const suffixes = await stage.suffixes();

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
+import { parseJsonExactly } from "../../core/json_parser.ts";
 import { writeJson } from "../../core/json_writer.ts";
 import { test } from "../support/test.ts";
 import {
@@ -29,8 +30,8 @@ test("writeJson writes JSON that JSON.parse reads, when all numbers are finite",
   fc.assert(
     fc.property(fc.oneof(fc.jsonValue(), jsonValue(finiteNumber)), (value) => {
       const text = writeJson(value);
-      fc.pre(!ESCAPED_KEY.test(text));
-      assertEquals(JSON.parse(text), value);
+      const parse = ESCAPED_KEY.test(text) ? parseJsonExactly : JSON.parse;
+      assertEquals(parse(text), value);
     }),
     { numRuns: 500 },
   );

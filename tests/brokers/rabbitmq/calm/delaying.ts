@@ -60,7 +60,7 @@ export function delaying(file: FileServer): void {
     // There is no room to hold them all: some stay on the first rung, and some more than once.
     const few = { dramatiq_delay_queue_prefetch: "2" };
     const { ran, note } = await withEnvironment(few, () => startNoting(stage, broker));
-    const delays = [1_600, 2_300, 2_700, 2_900, 3_100, 3_300, 5_300];
+    const delays = [1_600, 2_400, 3_200, 4_000, 4_800, 5_600, 6_400];
     const etas = new Map<unknown, number>();
     for (const delay of delays) {
       const { options } = await note.sendWithOptions({ args: [delay], delay });
@@ -68,7 +68,7 @@ export function delaying(file: FileServer): void {
     }
     await eventually("run them", () => ran.length === delays.length);
     for (const { n, at } of ran) assertGreaterOrEqual(at, etas.get(n)!);
-    assertEquals(ran.map(({ n }) => n).toSorted((a, b) => Number(a) - Number(b)), delays);
+    assertEquals(ran.map(({ n }) => n), delays);
     await broker.join(stage.queueName);
     assertEquals(ran.length, delays.length);
     const suffixes = await stage.suffixes();

@@ -133,7 +133,7 @@ test("RedisBackend does not count twice when the answer is lost", async () => {
   await backend.add(key, 1, TTL);
   await backend.incr(key, 1, 9, TTL);
   const before = proxy.bytesToTarget;
-  server.pause();
+  await server.pause();
   const counting = assertRejects(() => backend.incr(key, 1, 9, TTL), ConnectionClosed, "count up");
   await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));
   proxy.freeze();

@@ -157,7 +157,7 @@ test("MemcachedConnection gives up a server that does not answer", async () => {
   await using own = await startOwnMemcached();
   using connection = open(own.address);
   await connection.get("key");
-  own.pause();
+  await own.pause();
   await assertRejects(() => connection.get("key"), ConnectionClosed, "does not answer");
   own.continue();
   assertEquals(await connection.get("key"), undefined);

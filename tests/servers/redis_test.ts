@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { attachRedis, startOwnRedis } from "../support/servers/redis.ts";
 import { sendCommands } from "../support/servers/resp.ts";
 import { isAlive, testOwn } from "./own.ts";
@@ -67,7 +67,7 @@ test("RedisServer wants its password, which is in its URL", async () => {
 test("RedisServer answers nothing while it is paused", async () => {
   await using redis = await startOwnRedis();
   await using other = await startOwnRedis();
-  redis.pause();
+  await redis.pause();
   let isAnswered = false;
   const answer = redis.command("PING").finally(() => isAnswered = true);
 
@@ -81,7 +81,7 @@ test("RedisServer answers nothing while it is paused", async () => {
 test("RedisServer can be stopped while it is paused", async () => {
   const redis = await startOwnRedis();
   const pid = redis.pid!;
-  redis.pause();
+  await redis.pause();
 
   await redis.stop();
 
@@ -124,7 +124,7 @@ test("attachRedis gives a server that can be used, but neither killed nor stoppe
   const reason = `the server at 127.0.0.1:${redis.port}: it was not started here`;
   await assertRejects(() => attached.kill(), Error, `Cannot kill ${reason}`);
   await assertRejects(() => attached.restart(), Error, `Cannot restart ${reason}`);
-  assertThrows(() => attached.pause(), Error, `Cannot pause ${reason}`);
+  await assertRejects(() => attached.pause(), Error, `Cannot pause ${reason}`);
   await attached.stop();
   assertEquals(await redis.command("PING"), "PONG");
 });

@@ -115,7 +115,7 @@ test("DeadLetter.requeue puts a message on its queue once when the answer was cu
   await putDead(stage, textsOf(2));
   for await (const dead of broker.deadLetters("q")) {
     const before = proxy.bytesToTarget;
-    server.pause();
+    await server.pause();
     const requeueing = dead.requeue();
     await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));
     proxy.freeze();

@@ -28,7 +28,7 @@ async function loseAnswer(
   isDone: () => Promise<boolean>,
 ): Promise<void> {
   const before = proxy.bytesToTarget;
-  server.pause();
+  await server.pause();
   try {
     ask();
     await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import { until } from "./until.ts";
 
@@ -114,6 +114,13 @@ export class ServerProcess {
     }
   }
 
+  /** Sends SIGSTOP, and waits until each thread stands: one may still be about to answer. */
+  async pause(): Promise<void> {
+    this.signal("SIGSTOP");
+    const isStill = async () => !this.isRunning || await standsStill(this.pid);
+    await until(isStill, { what: `pause ${this.#command.program}` });
+  }
+
   /** Kills it and waits for its end. */
   async kill(): Promise<void> {
     this.signal("SIGKILL");
@@ -125,4 +132,17 @@ export class ServerProcess {
     const lines = text.trimEnd().split("\n").slice(-LINES_TO_SHOW);
     return text === "" ? "" : `\n${lines.join("\n")}`;
   }
+}
+
+/** Whether all threads of a process are stopped, or nobody can tell: not everybody has `/proc`. */
+async function standsStill(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = await Promise.all(threads.map((thread) => stateOf(pid, thread)));
+  return states.every((state) => state === "T" || state === undefined);
+}
+
+/** The state of a thread ("man 5 proc_pid_stat"), which follows its name; none once it is gone. */
+async function stateOf(pid: number, thread: string): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8").catch(() => "");
+  return stat.slice(stat.lastIndexOf(")") + 2)[0];
 }

@@ -86,10 +86,10 @@ export abstract class TestServer implements AsyncDisposable, ServerAddress {
     }
   }
 
-  /** Makes it stand still (SIGSTOP): connections stay, nothing is answered. */
-  pause(): void {
+  /** Makes it stand still (SIGSTOP): connections stay, and nothing is answered any more. */
+  async pause(): Promise<void> {
     this.#ownPlan("pause");
-    this.#process?.signal("SIGSTOP");
+    await this.#process?.pause();
   }
 
   /** Lets it go on after a pause. */

@@ -1,8 +1,13 @@
 import type { Encoded } from "../../core/encoder.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { nextTurn } from "../../core/runtime.ts";
-import { MAX_BATCH } from "./scripts.ts";
 
+/**
+ * The most items in one call: Redis stores them within a millisecond, and whatever else it
+ * is asked for, a message that is due above all, waits no longer than that. Longer parcels
+ * are no cheaper, neither here nor there.
+ */
+const MAX_PARCEL = 250;
 /** The most text in one call: a server reads a whole command before it runs it. */
 const MAX_BATCH_LENGTH = 8 * 1024 * 1024;
 /** How many calls may be under way: enough that neither side waits for the other. */
@@ -76,7 +81,7 @@ export class Outbox {
       parcel.length += args[i]!.length;
     }
     parcel.items += 1;
-    if (parcel.items >= MAX_BATCH || parcel.length >= MAX_BATCH_LENGTH) {
+    if (parcel.items >= MAX_PARCEL || parcel.length >= MAX_BATCH_LENGTH) {
       this.#parcel = undefined;
       this.#full.push(parcel);
       this.#dispatch();

@@ -17,7 +17,7 @@ import { Script } from "./script.ts";
 
 /**
  * The most ids in one call. Python's limit, by what Lua can unpack, is 3,996; a
- * thousand keeps Redis busy for about a millisecond, and larger batches gain nothing.
+ * thousand keeps Redis busy for some milliseconds, and larger batches gain nothing.
  */
 export const MAX_BATCH = 1_000;
 

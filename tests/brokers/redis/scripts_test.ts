@@ -136,7 +136,7 @@ test("RedisBroker keeps the order of what is sent while Redis has forgotten its 
   const broker = stage.open();
   await broker.enqueue(work("q", 0));
   await server.command("SCRIPT", "FLUSH");
-  // Several calls under way: each of a turn, or of a thousand.
+  // Several calls under way: each of a turn, or of 250.
   const sendings: Promise<unknown>[] = [];
   for (let n = 1; n <= 5_000; n++) sendings.push(broker.enqueue(work("q", n)));
   await Promise.all(sendings);

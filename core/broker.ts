@@ -10,12 +10,11 @@ import type {
 import { type Clock, systemClock } from "./clock.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
 import {
-  DeadLetter,
+  type DeadLetter,
   type DeadLetterOptions,
-  type DeadLetterOwner,
-  pageSizeOf,
   type ReadDeadLettersOptions,
   reborn,
+  showDeadLetters,
   type StoredDeadLetter,
 } from "./dead_letters.ts";
 import { toMilliseconds } from "./duration.ts";
@@ -23,6 +22,7 @@ import { Emitter, type HookArguments, type HookName } from "./emitter.ts";
 import { ActorNotFound } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
+import { MiddlewareList } from "./middleware_list.ts";
 import { assertQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
@@ -43,9 +43,8 @@ export abstract class Broker implements AsyncDisposable {
   readonly isInMemory: boolean = false;
   readonly #actors: Map<string, Actor> = new Map();
   readonly #queues: Set<string> = new Set();
-  readonly #actorOptions: Set<string> = new Set();
   readonly #emitter: Emitter;
-  #middleware: readonly Middleware[];
+  readonly #middleware: MiddlewareList;
 
   /**
    * Stores the options; connecting comes later.
@@ -55,8 +54,7 @@ export abstract class Broker implements AsyncDisposable {
   constructor(options: BrokerOptions = {}) {
     this.clock = options.clock ?? systemClock;
     this.#emitter = new Emitter(this);
-    this.#middleware = [];
-    this.#setMiddleware(options.middleware ?? defaultMiddleware());
+    this.#middleware = new MiddlewareList(this.#emitter, options.middleware ?? defaultMiddleware());
   }
 
   /** The actors declared on this broker, by name. */
@@ -71,7 +69,7 @@ export abstract class Broker implements AsyncDisposable {
 
   /** The middleware, in order. */
   get middleware(): readonly Middleware[] {
-    return this.#middleware;
+    return this.#middleware.all;
   }
 
   /** Stores messages on the queues that they name; a promise, if any, tells that they are safe. */
@@ -127,23 +125,7 @@ export abstract class Broker implements AsyncDisposable {
    * @throws {TypeError} If there is none of the class named, or both are named.
    */
   addMiddleware(middleware: Middleware, place: MiddlewarePlace = {}): void {
-    const { before, after } = place;
-    if (before !== undefined && after !== undefined) {
-      throw new TypeError("Cannot add middleware both before and after another one: name one");
-    }
-    let index = this.#middleware.length;
-    const neighbour = before ?? after;
-    if (neighbour !== undefined) {
-      index = this.#middleware.findIndex((one) => one instanceof neighbour);
-      if (index === -1) {
-        throw new TypeError(
-          `Cannot add middleware next to ${neighbour.name}: the broker has none of that class`,
-        );
-      }
-      if (after !== undefined) index += 1;
-    }
-    this.#setMiddleware(this.#middleware.toSpliced(index, 0, middleware));
-
+    this.#middleware.add(middleware, place);
     for (const actor of this.#actors.values()) middleware.afterDeclareActor?.(this, actor);
     for (const queueName of this.#queues) {
       middleware.afterDeclareQueue?.(this, queueName);
@@ -153,7 +135,7 @@ export abstract class Broker implements AsyncDisposable {
 
   /** Takes a middleware off again; does nothing when it is not there. */
   removeMiddleware(middleware: Middleware): void {
-    this.#setMiddleware(this.#middleware.filter((one) => one !== middleware));
+    this.#middleware.remove(middleware);
   }
 
   /**
@@ -186,8 +168,7 @@ export abstract class Broker implements AsyncDisposable {
     if (this.#actors.has(actor.actorName)) {
       throw new TypeError(`Cannot declare actor "${actor.actorName}": the name is taken`);
     }
-    this.#assertOptionsKnown(actor);
-    for (const middleware of this.#middleware) middleware.checkActorOptions?.(actor);
+    this.#middleware.checkOptionsOf(actor, this.ownActorOptions);
     this.#emitter.emitNow("beforeDeclareActor", actor);
     this.declareQueue(actor.queueName);
     this.#actors.set(actor.actorName, actor);
@@ -228,8 +209,8 @@ export abstract class Broker implements AsyncDisposable {
    * @throws {TypeError} If there is none.
    */
   getResultBackend(): ResultSource {
-    const backend = this.#middleware.find((one) => one.resultBackend !== undefined)?.resultBackend;
-    if (backend !== undefined) return backend;
+    const { resultBackend } = this.#middleware;
+    if (resultBackend !== undefined) return resultBackend;
     throw new TypeError(
       "Cannot get results: the broker has no Results middleware; add it with a backend",
     );
@@ -389,22 +370,16 @@ export abstract class Broker implements AsyncDisposable {
    * }
    * ```
    */
-  async *deadLetters(
+  deadLetters(
     queueName: string,
     options: DeadLetterOptions = {},
   ): AsyncGenerator<DeadLetter, void, undefined> {
     const canonical = canonicalQueueName(queueName);
-    const settling = new Set<Promise<boolean>>();
-    const owner: DeadLetterOwner = {
-      settling,
+    return showDeadLetters(canonical, options, {
+      read: (reading) => this.readDeadLetters(canonical, reading),
       requeue: (stored, message) =>
         this.#requeueDead(stored, reborn(canonical, message, this.clock.now())),
-    };
-    const reading = this.readDeadLetters(canonical, {
-      pageSize: pageSizeOf(options),
-      settled: async () => void await Promise.allSettled(settling),
     });
-    for await (const stored of reading) yield new DeadLetter(canonical, stored, owner);
   }
 
   /**
@@ -432,24 +407,5 @@ export abstract class Broker implements AsyncDisposable {
     if (!await stored.requeue(queued)) return false;
     await this.emit("afterEnqueue", queued, undefined);
     return true;
-  }
-
-  #setMiddleware(middleware: readonly Middleware[]): void {
-    this.#middleware = middleware;
-    this.#emitter.update(middleware);
-    this.#actorOptions.clear();
-    for (const { actorOptions = [] } of middleware) {
-      for (const name of actorOptions) this.#actorOptions.add(name);
-    }
-  }
-
-  #assertOptionsKnown(actor: Actor): void {
-    const known = new Set([...this.#actorOptions, ...this.ownActorOptions]);
-    const strange = Object.keys(actor.options).filter((name) => !known.has(name));
-    if (strange.length === 0) return;
-    throw new TypeError(
-      `Cannot declare actor "${actor.actorName}": no middleware of this broker knows its ` +
-        `options ${strange.join(", ")}; known are ${[...known].toSorted().join(", ")}`,
-    );
   }
 }

@@ -146,6 +146,41 @@ export interface DeadLetterOwner {
   requeue(stored: StoredDeadLetter, message: Message): Promise<boolean>;
 }
 
+/** Where dead letters come from, and how one gets back to its queue. */
+export interface DeadLetterSource {
+  /** Reads them as they are stored. */
+  read(options: ReadDeadLettersOptions): AsyncIterable<StoredDeadLetter>;
+
+  /** Stores a message in the place of a dead letter, with all hooks. */
+  requeue(stored: StoredDeadLetter, message: Message): Promise<boolean>;
+}
+
+/**
+ * Shows the dead letters of a queue one after the other.
+ *
+ * @param queueName The queue, not that of delayed messages.
+ * @param options How many are read at once.
+ * @param source Where they come from.
+ * @returns The dead letters.
+ * @throws {RangeError} If the size of a page makes no sense.
+ */
+export async function* showDeadLetters(
+  queueName: string,
+  options: DeadLetterOptions,
+  source: DeadLetterSource,
+): AsyncGenerator<DeadLetter, void, undefined> {
+  const settling = new Set<Promise<boolean>>();
+  const owner: DeadLetterOwner = {
+    settling,
+    requeue: (stored, message) => source.requeue(stored, message),
+  };
+  const reading = source.read({
+    pageSize: pageSizeOf(options),
+    settled: async () => void await Promise.allSettled(settling),
+  });
+  for await (const stored of reading) yield new DeadLetter(queueName, stored, owner);
+}
+
 /** What a message that failed before is to be without, to start afresh. */
 const AFRESH = {
   eta: undefined,
@@ -170,8 +205,7 @@ export function reborn(queueName: string, message: Message, now: number): Messag
   return message.copy({ queueName, messageTimestamp: now, options: AFRESH });
 }
 
-/** @throws {RangeError} If the size of a page makes no sense. */
-export function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
+function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
   if (Number.isSafeInteger(pageSize) && pageSize > 0) return pageSize;
   throw new RangeError(
     `Cannot read ${pageSize} dead letters at once: it must be a whole number above 0`,

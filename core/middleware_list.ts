@@ -1,0 +1,95 @@
+import type { Middleware } from "../middleware/middleware.ts";
+import type { Actor } from "./actor.ts";
+import type { MiddlewarePlace } from "./broker_options.ts";
+import type { Emitter } from "./emitter.ts";
+import type { ResultSource } from "./result_source.ts";
+
+/**
+ * The middleware of a broker in their order, and what they know together: the options that
+ * actors may have, and where results are kept. The emitter hears of each change.
+ */
+export class MiddlewareList {
+  readonly #emitter: Emitter;
+  readonly #actorOptions: Set<string> = new Set();
+  #all: readonly Middleware[] = [];
+
+  /**
+   * Makes the list of a broker.
+   *
+   * @param emitter What calls their hooks.
+   * @param middleware Those that are there from the start.
+   */
+  constructor(emitter: Emitter, middleware: readonly Middleware[]) {
+    this.#emitter = emitter;
+    this.#set(middleware);
+  }
+
+  /** All of them; a list that stays as it is when another one is added. */
+  get all(): readonly Middleware[] {
+    return this.#all;
+  }
+
+  /** Where the first of them that keeps results keeps them. */
+  get resultBackend(): ResultSource | undefined {
+    return this.#all.find((one) => one.resultBackend !== undefined)?.resultBackend;
+  }
+
+  /**
+   * Adds one.
+   *
+   * @param middleware What to add.
+   * @param place Where; at most one of `before` and `after`.
+   * @throws {TypeError} If there is none of the class named, or both are named.
+   */
+  add(middleware: Middleware, place: MiddlewarePlace): void {
+    this.#set(this.#all.toSpliced(this.#indexAt(place), 0, middleware));
+  }
+
+  /** Takes one off; does nothing when it is not there. */
+  remove(middleware: Middleware): void {
+    this.#set(this.#all.filter((one) => one !== middleware));
+  }
+
+  /**
+   * Checks the options of an actor that is to be declared.
+   *
+   * @param actor The actor.
+   * @param others Names of options that are known besides: those of the broker itself.
+   * @throws {TypeError} If nobody knows one, or it makes no sense to the middleware that does.
+   */
+  checkOptionsOf(actor: Actor, others: readonly string[]): void {
+    const known = new Set([...this.#actorOptions, ...others]);
+    const strange = Object.keys(actor.options).filter((name) => !known.has(name));
+    if (strange.length > 0) {
+      throw new TypeError(
+        `Cannot declare actor "${actor.actorName}": no middleware of this broker knows its ` +
+          `options ${strange.join(", ")}; known are ${[...known].toSorted().join(", ")}`,
+      );
+    }
+    for (const middleware of this.#all) middleware.checkActorOptions?.(actor);
+  }
+
+  #indexAt({ before, after }: MiddlewarePlace): number {
+    if (before !== undefined && after !== undefined) {
+      throw new TypeError("Cannot add middleware both before and after another one: name one");
+    }
+    const neighbour = before ?? after;
+    if (neighbour === undefined) return this.#all.length;
+    const index = this.#all.findIndex((one) => one instanceof neighbour);
+    if (index === -1) {
+      throw new TypeError(
+        `Cannot add middleware next to ${neighbour.name}: the broker has none of that class`,
+      );
+    }
+    return after === undefined ? index : index + 1;
+  }
+
+  #set(middleware: readonly Middleware[]): void {
+    this.#all = middleware;
+    this.#emitter.update(middleware);
+    this.#actorOptions.clear();
+    for (const { actorOptions = [] } of middleware) {
+      for (const name of actorOptions) this.#actorOptions.add(name);
+    }
+  }
+}

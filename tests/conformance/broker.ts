@@ -25,10 +25,10 @@
  *
  * @module
  */
-import { type BrokerHarness, declareTests, type Rules } from "./broker_harness.ts";
 import { composition } from "./broker_composition.ts";
 import { deadLetters } from "./broker_dead_letters.ts";
 import { delaying } from "./broker_delaying.ts";
+import { type BrokerHarness, type Rules, Stage } from "./broker_harness.ts";
 import { hooks } from "./broker_hooks.ts";
 import { payloads } from "./broker_payloads.ts";
 import { receiving } from "./broker_receiving.ts";
@@ -37,6 +37,7 @@ import { settling } from "./broker_settling.ts";
 import { stopping } from "./broker_stopping.ts";
 import { trouble } from "./broker_trouble.ts";
 import { working } from "./broker_working.ts";
+import { declareTests } from "./rules.ts";
 
 export type { BrokerHarness, CreateOptions } from "./broker_harness.ts";
 
@@ -62,5 +63,5 @@ const rules: Rules = {
  *   and does not skip it.
  */
 export function brokerConformance(harness: BrokerHarness): void {
-  declareTests(harness, rules);
+  declareTests(harness, rules, () => new Stage(harness));
 }

@@ -19,13 +19,10 @@
 import { barriers } from "./rate_limiter_barriers.ts";
 import { groups } from "./rate_limiter_groups.ts";
 import { hammering } from "./rate_limiter_hammering.ts";
-import {
-  declareTests,
-  type RateLimiterBackendHarness,
-  type Rules,
-} from "./rate_limiter_harness.ts";
+import { type RateLimiterBackendHarness, type Rules, Stage } from "./rate_limiter_harness.ts";
 import { limiters } from "./rate_limiter_limiters.ts";
 import { verbs } from "./rate_limiter_verbs.ts";
+import { declareTests } from "./rules.ts";
 
 export type { BackendAddress, RateLimiterBackendHarness } from "./rate_limiter_harness.ts";
 
@@ -39,5 +36,5 @@ const rules: Rules = { ...verbs, ...limiters, ...barriers, ...groups, ...hammeri
  *   and does not skip it.
  */
 export function rateLimiterBackendConformance(harness: RateLimiterBackendHarness): void {
-  declareTests(harness, rules);
+  declareTests(harness, rules, () => new Stage(harness));
 }

@@ -1,0 +1,69 @@
+import { deadline } from "@std/async";
+import { skip, test } from "../support/test.ts";
+
+/** One rule that every implementation follows. */
+export interface Rule<Stage, Ability extends string> {
+  /** The symbol, then the rule: the name of the test. */
+  readonly rule: string;
+  /** What the harness has to be able to do. Without it the rule must be skipped. */
+  readonly needs?: Ability;
+  /** Throws if the implementation breaks the rule. */
+  check(stage: Stage): Promise<void>;
+}
+
+/** Rules by the key under which a harness can skip them. */
+export type RulesOf<Stage, Ability extends string> = Readonly<Record<string, Rule<Stage, Ability>>>;
+
+/** What every harness tells of the implementation that it is for. */
+export interface Harness {
+  /** The class under test; each test's name begins with it. */
+  readonly name: string;
+  /** Rules that it cannot follow, by key, each with the reason. */
+  readonly skips?: Readonly<Record<string, string>>;
+}
+
+/** What one check may take. Far above any honest run: it is there to name what hangs. */
+const LONGEST_CHECK = 60_000;
+
+/**
+ * Declares one test for each rule, or one that says why it is skipped.
+ *
+ * @param harness The implementation, and how to look at it from outside.
+ * @param rules What it has to follow.
+ * @param setStage Makes what one check works with; it is disposed after the check.
+ * @throws {TypeError} If a skip names no rule, or a rule needs an ability that the
+ *   harness lacks and does not skip.
+ */
+export function declareTests<Stage extends AsyncDisposable, Ability extends string>(
+  harness: Harness & { readonly [A in Ability]?: unknown },
+  rules: RulesOf<Stage, Ability>,
+  setStage: () => Stage,
+): void {
+  const { name, skips = {} } = harness;
+  const strange = Object.keys(skips).filter((key) => !Object.hasOwn(rules, key));
+  if (strange.length > 0) {
+    throw new TypeError(
+      `Cannot test ${name}: it skips rules that are unknown: ${strange.join(", ")}`,
+    );
+  }
+  for (const [key, { needs }] of Object.entries(rules)) {
+    if (needs === undefined || harness[needs] !== undefined || skips[key] !== undefined) continue;
+    throw new TypeError(
+      `Cannot test ${name}: rule ${key} needs ${needs}; give that to the harness, or skip the ` +
+        "rule with a reason",
+    );
+  }
+
+  for (const [key, { rule, check }] of Object.entries(rules)) {
+    const title = `${name}: ${rule}`;
+    const reason = skips[key];
+    if (reason !== undefined) {
+      skip(title, reason);
+      continue;
+    }
+    test(title, async () => {
+      await using stage = setStage();
+      await deadline(check(stage), LONGEST_CHECK);
+    });
+  }
+}

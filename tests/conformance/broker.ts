@@ -32,6 +32,7 @@ import { type BrokerHarness, type Rules, Stage } from "./broker_harness.ts";
 import { hooks } from "./broker_hooks.ts";
 import { payloads } from "./broker_payloads.ts";
 import { receiving } from "./broker_receiving.ts";
+import { requeuing } from "./broker_requeuing.ts";
 import { sending } from "./broker_sending.ts";
 import { settling } from "./broker_settling.ts";
 import { stopping } from "./broker_stopping.ts";
@@ -53,6 +54,7 @@ const rules: Rules = {
   ...stopping,
   ...composition,
   ...deadLetters,
+  ...requeuing,
 };
 
 /**

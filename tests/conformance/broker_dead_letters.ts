@@ -1,26 +1,18 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
-  type Broker,
   type DeadLetter,
   DecodeError,
   type Message,
   type Middleware,
-  MiddlewareError,
   UndecodableMessage,
   Worker,
 } from "@dq/dramatiq";
 import { nextTurn } from "../../core/runtime.ts";
+import { bury, buryNext, eachDead, readAll } from "./broker_burials.ts";
 import type { Rules } from "./broker_harness.ts";
-import {
-  firstArgs,
-  moveDelayed,
-  receiveCount,
-  receiveOne,
-  textOf,
-  work,
-} from "./broker_messages.ts";
+import { firstArgs, receiveCount, receiveOne, work } from "./broker_messages.ts";
 
-/** Reading the dead letters, and what can be done with them. */
+/** Reading the dead letters, whatever becomes of them meanwhile. */
 export const deadLetters: Rules = {
   deadLettersRead: {
     rule: "Broker.deadLetters gives what died, with what it failed with, and leaves it there",
@@ -124,90 +116,6 @@ export const deadLetters: Rules = {
     },
   },
 
-  deadLetterRequeueAfresh: {
-    rule: "DeadLetter.requeue sends the message afresh: same id and arguments, no retries",
-    async check(stage) {
-      const broker = await stage.open();
-      const [sent] = await bury(broker, stage.queueName, [
-        work(stage.queueName, "text", { deep: [null] }).copy({
-          messageTimestamp: 1_000,
-          options: { tenant: "a", requeueTimestamp: 5, maxRetries: 7 },
-        }),
-      ]);
-      await eachDead(broker, stage.queueName, (dead) => dead.requeue());
-      await using consumer = broker.consume(stage.queueName);
-      const { message } = await receiveOne(consumer);
-      assertEquals(message.messageId, sent!.messageId);
-      assertEquals(message.queueName, stage.queueName);
-      assertEquals(message.args, ["text", { deep: [null] }]);
-      assertEquals(message.option("tenant"), "a");
-      assertEquals(message.option("maxRetries"), 7);
-      for (const gone of ["retries", "traceback", "requeueTimestamp", "eta"]) {
-        assertEquals(message.option(gone), undefined, gone);
-      }
-      assert(Math.abs(message.messageTimestamp - Date.now()) < 60_000);
-      assertEquals(await readAll(broker, stage.queueName), []);
-      assertEquals(await stage.deadLetters(broker), []);
-    },
-  },
-
-  deadLetterRequeueExact: {
-    rule: "DeadLetter.requeue keeps the text of numbers that JavaScript has no like of",
-    needs: "putRaw",
-    async check(stage) {
-      const broker = await stage.open();
-      const args = '[1.0,9007199254740993,-0.0,{"2":1e16,"1":NaN}]';
-      const text = `{"queue_name":"${stage.queueName}","actor_name":"work","args":${args},` +
-        `"kwargs":{},"options":{},"message_id":"m-1","message_timestamp":1}`;
-      await stage.harness.putRaw!(broker, stage.queueName, text);
-      await buryNext(broker, stage.queueName);
-      await eachDead(broker, stage.queueName, (dead) => dead.requeue());
-      await using consumer = broker.consume(stage.queueName);
-      const { message } = await receiveOne(consumer);
-      assertStringIncludes(textOf(message.encode()), `"args":${args},`);
-    },
-  },
-
-  deadLetterRequeueDelayed: {
-    rule: "DeadLetter.requeue puts a message that died while it was delayed on the queue itself",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueue(work(stage.queueName, "delayed"), { delay: 1 });
-      await using _mover = moveDelayed(broker, stage.queueName);
-      const consumer = broker.consume(stage.queueName);
-      const received = await receiveOne(consumer);
-      received.message = received.message.copy({
-        queueName: `${stage.queueName}.DQ`,
-        options: { eta: Date.now() + 1e9 },
-      });
-      received.stuffException(new Error("late"));
-      await consumer.nack([received]);
-      await consumer.close();
-      await broker.join(stage.queueName);
-      await eachDead(broker, stage.queueName, (dead) => dead.requeue());
-      await using again = broker.consume(stage.queueName);
-      const { message } = await receiveOne(again);
-      assertEquals([message.queueName, message.args], [stage.queueName, ["delayed"]]);
-    },
-  },
-
-  deadLetterOnce: {
-    rule: "DeadLetter can be requeued or dropped once; what comes second does nothing, and says so",
-    async check(stage) {
-      const broker = await stage.open();
-      await bury(broker, stage.queueName, [work(stage.queueName, 1), work(stage.queueName, 2)]);
-      await eachDead(broker, stage.queueName, async (dead) => {
-        const [first, second] = dead.message.args[0] === 1
-          ? [await dead.requeue(), await dead.drop()]
-          : [await dead.drop(), await dead.requeue()];
-        assertEquals([first, second, await dead.requeue()], [true, false, false]);
-      });
-      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
-      await broker.enqueue(work(stage.queueName, 3));
-      assertEquals(firstArgs(await receiveCount(consumer, 2)), [1, 3]);
-    },
-  },
-
   deadLetterUndecodable: {
     rule:
       "Broker.deadLetters gives data that is no message with its bytes, and requeues it as it is",
@@ -236,31 +144,6 @@ export const deadLetters: Rules = {
     },
   },
 
-  deadLetterHooks: {
-    rule: "DeadLetter.requeue calls the hooks of enqueueing; one that objects keeps it dead",
-    async check(stage) {
-      const calls: string[] = [];
-      let objects = true;
-      const broker = await stage.open([{
-        beforeEnqueue(_broker, message) {
-          if (message.option("retries") !== undefined) return; // the one that is to die
-          calls.push(`before ${message.queueName === stage.queueName}`);
-          if (objects) throw new MiddlewareError("not now");
-        },
-        afterEnqueue: (_broker, message) => {
-          if (message.option("retries") === undefined) calls.push("after");
-        },
-      }]);
-      await bury(broker, stage.queueName, [work(stage.queueName, 1)]);
-      await eachDead(broker, stage.queueName, async (dead) => {
-        await assertRejects(() => dead.requeue(), MiddlewareError, "not now");
-        objects = false;
-        assertEquals(await dead.requeue(), true);
-      });
-      assertEquals(calls, ["before true", "before true", "after"]);
-    },
-  },
-
   deadLettersDyingAgain: {
     rule: "Broker.deadLetters ends although what is requeued dies again at once",
     async check(stage) {
@@ -280,49 +163,6 @@ export const deadLetters: Rules = {
     },
   },
 };
-
-/** Sends messages, and has them die after three retries. */
-async function bury(
-  broker: Broker,
-  queueName: string,
-  messages: readonly Message[],
-): Promise<Message[]> {
-  const sent: Message[] = [];
-  for (const message of messages) {
-    sent.push(await broker.enqueue(message.copy({ options: { retries: 3 } })));
-    await buryNext(broker, queueName);
-  }
-  return sent;
-}
-
-/** Has the next message of a queue die. */
-async function buryNext(broker: Broker, queueName: string): Promise<void> {
-  await using consumer = broker.consume(queueName);
-  const received = await receiveOne(consumer);
-  received.stuffException(new RangeError("the last straw"));
-  await consumer.nack([received]);
-}
-
-async function eachDead(
-  broker: Broker,
-  queueName: string,
-  visit: (dead: DeadLetter) => unknown,
-  pageSize?: number,
-): Promise<void> {
-  for await (const dead of broker.deadLetters(queueName, pageSize ? { pageSize } : {})) {
-    await visit(dead);
-  }
-}
-
-async function readAll(
-  broker: Broker,
-  queueName: string,
-  pageSize?: number,
-): Promise<DeadLetter[]> {
-  const all: DeadLetter[] = [];
-  await eachDead(broker, queueName, (dead) => all.push(dead), pageSize);
-  return all;
-}
 
 function messagesOf(dead: readonly DeadLetter[]): Message[] {
   return dead.map(({ message }) => message);

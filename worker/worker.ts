@@ -1,20 +1,15 @@
 import type { Broker } from "../core/broker.ts";
 import { errorMessage } from "../core/thrown.ts";
-import { WorkerLost } from "../core/interrupt.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
-import { Roster } from "../core/roster.ts";
-import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { Middleware } from "../middleware/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
-import { moveDelayed } from "./delayed.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
 import { isInsideRealm } from "./executors/realm_modules.ts";
-import { type Employer, Job, type Outcome } from "./job.ts";
-import type { Settlement } from "./settlement.ts";
+import type { Outcome } from "./job.ts";
 import { StopDeadline } from "./stop_deadline.ts";
-import { WorkQueue } from "./work_queue.ts";
 import {
   checkWorkerOptions,
   readWorkerEnvironment,
@@ -52,28 +47,12 @@ export class Worker implements AsyncDisposable {
   readonly broker: Broker;
   /** What runs the actors. */
   readonly executor: Executor;
-  readonly #outcomes: Record<Outcome, number> = {
-    done: 0,
-    retried: 0,
-    failed: 0,
-    skipped: 0,
-    skippedAndFailed: 0,
-    unknownActor: 0,
-    undecodable: 0,
-    successorNotStored: 0,
-    lost: 0,
-  };
   readonly #queues: ReadonlySet<string> | undefined;
   readonly #timeout: number;
   readonly #loops: Map<string, ConsumerLoop> = new Map();
-  readonly #work: WorkQueue<Job> = new WorkQueue();
-  readonly #running: Roster<Job> = new Roster();
-  /** Delayed messages on their way to their queues. */
-  #moving = 0;
+  readonly #dispatcher: Dispatcher;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
-  #isFilling = false;
-  #idleWaiters: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
   #environment: WorkerEnvironment | undefined;
   readonly #deadline: StopDeadline;
@@ -83,9 +62,6 @@ export class Worker implements AsyncDisposable {
     afterDeclareQueue: (_broker, queueName) => this.#consume(queueName),
     afterDeclareDelayQueue: (_broker, queueName) => this.#consume(queueName),
   };
-
-  /** What jobs see of this worker. */
-  readonly #employer: Employer;
 
   /**
    * Stores the options; `start` begins.
@@ -102,17 +78,8 @@ export class Worker implements AsyncDisposable {
     this.executor = executor;
     this.#queues = queues;
     this.#timeout = timeout;
-    this.#deadline = new StopDeadline(broker.clock, () => this.#giveUp());
-    this.#employer = {
-      broker,
-      executor,
-      finished: (job, outcome) => {
-        this.#running.delete(job);
-        this.#outcomes[outcome] += 1;
-        job.settlement.settle(job.message, outcome);
-        this.#startJobs();
-      },
-    };
+    this.#dispatcher = new Dispatcher(broker, executor);
+    this.#deadline = new StopDeadline(broker.clock, () => this.#dispatcher.giveUp());
   }
 
   /**
@@ -125,12 +92,12 @@ export class Worker implements AsyncDisposable {
 
   /** The messages whose actors, or hooks, are running. */
   get running(): MessageProxy[] {
-    return Array.from(this.#running, (job) => job.message);
+    return this.#dispatcher.running;
   }
 
   /** How many messages had which outcome so far. */
   get outcomes(): Readonly<Record<Outcome, number>> {
-    return this.#outcomes;
+    return this.#dispatcher.outcomes;
   }
 
   /**
@@ -162,6 +129,7 @@ export class Worker implements AsyncDisposable {
   pause(): void {
     if (this.#state !== "running") return;
     this.#state = "paused";
+    this.#dispatcher.hold();
     for (const loop of this.#loops.values()) loop.pause();
   }
 
@@ -170,14 +138,12 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== "paused") return;
     this.#state = "running";
     for (const loop of this.#loops.values()) loop.resume();
-    this.#startJobs();
+    this.#dispatcher.open();
   }
 
   /** Waits until nothing is running or at hand and the broker has heard of all of it. */
   async join(): Promise<void> {
-    while (this.#running.size > 0 || this.#work.size > 0 || this.#moving > 0) {
-      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
-    }
+    await this.#dispatcher.idle();
     await Promise.all(Array.from(this.#loops.values(), (loop) => loop.flushed()));
   }
 
@@ -218,7 +184,7 @@ export class Worker implements AsyncDisposable {
     }
     await this.broker.emit("afterWorkerBoot", this);
     this.#state = "running";
-    this.#startJobs();
+    this.#dispatcher.open();
   }
 
   async #stop(): Promise<void> {
@@ -231,6 +197,7 @@ export class Worker implements AsyncDisposable {
       return;
     }
     this.#state = "stopping";
+    this.#dispatcher.hold();
     this.broker.removeMiddleware(this.#queueWatcher);
     let objection: unknown;
     try {
@@ -240,8 +207,7 @@ export class Worker implements AsyncDisposable {
     }
     const loops = [...this.#loops.values()];
     await Promise.all(loops.map((loop) => loop.stopReceiving()));
-    for (const { message, settlement } of this.#work.drain()) settlement.settle(message, "lost");
-    this.#wakeWaiters();
+    this.#dispatcher.giveBack();
 
     const gaveUp = this.#deadline.passed;
     await Promise.race([this.join(), gaveUp]);
@@ -255,14 +221,6 @@ export class Worker implements AsyncDisposable {
     if (objection !== undefined) throw objection;
   }
 
-  #giveUp(): void {
-    const { size } = this.#running;
-    if (size > 0) log.warn("Gives up on {count} messages that are still running", { count: size });
-    for (const { message } of this.#running) {
-      message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
-    }
-  }
-
   #consume(queueName: string): void {
     const canonical = canonicalQueueName(queueName);
     if (this.#queues !== undefined && !this.#queues.has(canonical)) return;
@@ -272,76 +230,16 @@ export class Worker implements AsyncDisposable {
       ? new ConsumerLoop(this.broker, queueName, {
         prefetch: delayPrefetch,
         restartDelay,
-        deliver: (messages, settlement) => this.#deliverDelayed(messages, settlement),
+        deliver: (messages, settlement) => this.#dispatcher.deliverDelayed(messages, settlement),
       })
       : new ConsumerLoop(this.broker, queueName, {
         prefetch,
         restartDelay,
-        deliver: (messages, settlement) => this.#deliver(messages, settlement),
+        deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
       });
     this.#loops.set(queueName, loop);
     if (this.#state === "paused") loop.pause();
     loop.start();
-  }
-
-  #deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
-    for (const message of messages) {
-      if (message.message instanceof UndecodableMessage) {
-        this.#outcomes.undecodable += 1;
-        settlement.settle(message, "undecodable");
-        continue;
-      }
-      const actor = this.broker.actors.get(message.actorName);
-      if (actor === undefined) {
-        log.error("Actor {actor} of message {messageId} is not declared", about(message));
-        this.#outcomes.unknownActor += 1;
-        settlement.settle(message, "unknownActor");
-        continue;
-      }
-      this.#work.push(new Job(this.#employer, message, actor, settlement), actor.priority);
-    }
-    this.#startJobs();
-  }
-
-  /** Starts jobs while there are any and the executor has room. */
-  #startJobs(): void {
-    // A job that is over at once comes back here through `finished`.
-    if (this.#isFilling) return;
-    this.#isFilling = true;
-    try {
-      const { concurrency } = this.executor;
-      while (this.#state === "running" && this.#running.size < concurrency) {
-        const job = this.#work.shift();
-        if (job === undefined) break;
-        if (job.settlement.isStale) {
-          job.settlement.dropped(); // it is delivered again, maybe to another worker
-          continue;
-        }
-        this.#running.add(job);
-        job.start();
-      }
-    } finally {
-      this.#isFilling = false;
-    }
-    if (this.#running.size === 0) this.#wakeWaiters();
-  }
-
-  #deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
-    for (const message of messages) {
-      this.#moving += 1;
-      moveDelayed(this.broker, message, settlement).then(() => {
-        this.#moving -= 1;
-        if (this.#moving === 0) this.#wakeWaiters();
-      });
-    }
-  }
-
-  /** Those who wait look again whether they have to. */
-  #wakeWaiters(): void {
-    if (this.#idleWaiters.length === 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
   }
 }
 

@@ -1,0 +1,171 @@
+import type { Broker } from "../core/broker.ts";
+import { WorkerLost } from "../core/interrupt.ts";
+import { about, getLogger } from "../core/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { Roster } from "../core/roster.ts";
+import { UndecodableMessage } from "../core/undecodable_message.ts";
+import { moveDelayed } from "./delayed.ts";
+import type { Executor } from "./executors/executor.ts";
+import { type Employer, Job, type Outcome } from "./job.ts";
+import type { Settlement } from "./settlement.ts";
+import { WorkQueue } from "./work_queue.ts";
+
+const log = getLogger("worker");
+
+/**
+ * Sees to all that a worker has at hand:
+ *
+ * delivered ─▶ waiting, by the priority of the actors ─▶ running, as many as the executor has
+ *                  │                                     room for ─▶ settled
+ *                  └─▶ given back, when the worker stops
+ *
+ * delivered by a delay queue ─▶ moving to its queue
+ *
+ * It starts nothing until it is opened, and nothing while it is held.
+ */
+export class Dispatcher implements Employer {
+  /** For its hooks. */
+  readonly broker: Broker;
+  /** What runs the actors. */
+  readonly executor: Executor;
+  /** How many messages had which outcome so far. */
+  readonly outcomes: Record<Outcome, number> = {
+    done: 0,
+    retried: 0,
+    failed: 0,
+    skipped: 0,
+    skippedAndFailed: 0,
+    unknownActor: 0,
+    undecodable: 0,
+    successorNotStored: 0,
+    lost: 0,
+  };
+  readonly #waiting: WorkQueue<Job> = new WorkQueue();
+  readonly #running: Roster<Job> = new Roster();
+  /** Delayed messages on their way to their queues. */
+  #moving = 0;
+  #isOpen = false;
+  #isFilling = false;
+  #idleWaiters: (() => void)[] = [];
+
+  /**
+   * Makes one that has nothing at hand.
+   *
+   * @param broker Where messages come from.
+   * @param executor What runs their actors.
+   */
+  constructor(broker: Broker, executor: Executor) {
+    this.broker = broker;
+    this.executor = executor;
+  }
+
+  /** The messages whose actors, or hooks, are running. */
+  get running(): MessageProxy[] {
+    return Array.from(this.#running, (job) => job.message);
+  }
+
+  /** Starts jobs from here on, as there is room. */
+  open(): void {
+    this.#isOpen = true;
+    this.#startJobs();
+  }
+
+  /** Starts no more jobs until it is opened. What runs goes on. */
+  hold(): void {
+    this.#isOpen = false;
+  }
+
+  /** Takes what the consumer of a queue gave. */
+  deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
+    for (const message of messages) {
+      if (message.message instanceof UndecodableMessage) {
+        this.outcomes.undecodable += 1;
+        settlement.settle(message, "undecodable");
+        continue;
+      }
+      const actor = this.broker.actors.get(message.actorName);
+      if (actor === undefined) {
+        log.error("Actor {actor} of message {messageId} is not declared", about(message));
+        this.outcomes.unknownActor += 1;
+        settlement.settle(message, "unknownActor");
+        continue;
+      }
+      this.#waiting.push(new Job(this, message, actor, settlement), actor.priority);
+    }
+    this.#startJobs();
+  }
+
+  /** Takes what the consumer of a delay queue gave: messages that are due. */
+  deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
+    for (const message of messages) {
+      this.#moving += 1;
+      moveDelayed(this.broker, message, settlement).then(() => {
+        this.#moving -= 1;
+        if (this.#moving === 0) this.#wakeWaiters();
+      });
+    }
+  }
+
+  /** A job is over: there is room for another. */
+  finished(job: Job, outcome: Outcome): void {
+    this.#running.delete(job);
+    this.outcomes[outcome] += 1;
+    job.settlement.settle(job.message, outcome);
+    this.#startJobs();
+  }
+
+  /** Waits until nothing is at hand. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0 || this.#waiting.size > 0 || this.#moving > 0) {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+  }
+
+  /** Gives back what has not begun. */
+  giveBack(): void {
+    for (const { message, settlement } of this.#waiting.drain()) {
+      settlement.settle(message, "lost");
+    }
+    this.#wakeWaiters();
+  }
+
+  /** Gives up what is running: its time is over. */
+  giveUp(): void {
+    const { size } = this.#running;
+    if (size > 0) log.warn("Gives up on {count} messages that are still running", { count: size });
+    for (const { message } of this.#running) {
+      message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
+    }
+  }
+
+  /** Starts jobs while there are any and the executor has room. */
+  #startJobs(): void {
+    // A job that is over at once comes back here through `finished`.
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    try {
+      const { concurrency } = this.executor;
+      while (this.#isOpen && this.#running.size < concurrency) {
+        const job = this.#waiting.shift();
+        if (job === undefined) break;
+        if (job.settlement.isStale) {
+          job.settlement.dropped(); // it is delivered again, maybe to another worker
+          continue;
+        }
+        this.#running.add(job);
+        job.start();
+      }
+    } finally {
+      this.#isFilling = false;
+    }
+    if (this.#running.size === 0) this.#wakeWaiters();
+  }
+
+  /** Those who wait look again whether they have to. */
+  #wakeWaiters(): void {
+    if (this.#idleWaiters.length === 0) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}

@@ -11,16 +11,19 @@ const ATTEMPTS = 3;
  *
  * @param present Says which span is the present one.
  * @param take Takes a slot of a span.
+ * @param giveBack Gives one back that came too late, where it would stand in the way of others.
  * @returns Whether there was one.
  */
 export async function takeInTime(
   present: () => number,
   take: (span: number) => Promise<boolean>,
+  giveBack?: (span: number) => Promise<unknown>,
 ): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const span = present();
     if (!await take(span)) return false;
     if (present() === span) return true;
+    await giveBack?.(span);
   }
   return false;
 }

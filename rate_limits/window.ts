@@ -65,10 +65,15 @@ export class WindowRateLimiter extends RateLimiter {
 
   /** Counts itself into this second, if the seconds of the window have room. */
   protected override take(): Promise<boolean> {
-    return takeInTime(() => Math.floor(this.#clock.now() / 1_000), (second) => {
-      const keys = this.#keysOf(second);
-      return this.backend.incrAndSum(keys[0]!, keys, 1, this.limit, this.window * 1_000);
-    });
+    const ttl = this.window * 1_000;
+    return takeInTime(
+      () => Math.floor(this.#clock.now() / 1_000),
+      (second) => {
+        const keys = this.#keysOf(second);
+        return this.backend.incrAndSum(keys[0]!, keys, 1, this.limit, ttl);
+      },
+      (second) => this.backend.decr(`${this.key}@${second}`, 1, 0, ttl), // it is in later windows
+    );
   }
 
   #keysOf(second: number): readonly string[] {

@@ -140,6 +140,18 @@ export const limiters: Rules = {
     },
   },
 
+  windowTurn: {
+    rule: "WindowRateLimiter takes one slot when a second ends before the answer comes",
+    async check(stage) {
+      const times = [999];
+      const clock = { ...systemClock, now: () => START + (times.shift() ?? 1_000) };
+      const options = { limit: 1, window: 5, clock };
+      const limiter = new WindowRateLimiter(await stage.open(), stage.key, options);
+      assertEquals(count(await acquire(limiter, 2)), 1);
+      assertEquals(times, []);
+    },
+  },
+
   windowOfPeers: {
     rule: "WindowRateLimiter sees those who are a second ahead",
     async check(stage) {

@@ -1,60 +1,29 @@
-import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
-import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import {
-  breakOff,
   type Client,
   isClusterSource,
-  openClient,
   openListener,
   type RedisSource,
-  retryDelay,
   serverOf,
 } from "./client.ts";
+import { type Call, RedisLink } from "./link.ts";
+import { Patience } from "./patience.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Script } from "./script.ts";
-import { closedFor, explain, mayPass } from "./trouble.ts";
 import { Watchdog } from "./watchdog.ts";
-
-const log = getLogger("redis");
-
-/** Milliseconds in which a server may come back before a command is given up. */
-const PATIENCE = 5_000;
-
-/** Whether somebody still waits for a command. */
-interface Call {
-  isGivenUp: boolean;
-}
 
 /**
  * One connection to Redis, or one for each node of a cluster: opened when first used,
  * and again whenever it is lost. The broker and the backends of results and rate
  * limits share this class.
- *
- * closed for good ◀─ close() ─ away ◀─▶ up
- *
- * An outage is logged when it starts and when it ends.
  */
 export class RedisConnection {
   readonly #source: RedisSource;
-  #client: Client | undefined;
-  #opening: Promise<void> | undefined;
-  /** The attempt to connect that is under way, if somebody waits for its outcome. */
-  #attempt: PromiseWithResolvers<void> | undefined;
-  #isClosed = false;
   /** Scripts that this connection has sent; the first time a script goes as text. */
   readonly #known: Set<Script> = new Set();
-  /** What the client reported last: commands that fail only say that they were given up. */
-  #lastError: Error | undefined;
-  /** Why the server will never do, if it said so: a database that it does not have. */
-  #refusal: Error | undefined;
-  /** Milliseconds, by `performance.now()`, since when it is away. */
-  #awaySince: number | undefined;
-  #upSince = Infinity;
-  readonly #upListeners: (() => void)[] = [];
-  readonly #watchdog: Watchdog = new Watchdog(() => {
-    if (this.#client !== undefined) breakOff(this.#client, "the server does not answer");
-  });
+  readonly #link: RedisLink;
+  readonly #watchdog: Watchdog;
+  readonly #patience: Patience;
 
   /**
    * Stores where the servers are; the first command connects.
@@ -63,22 +32,24 @@ export class RedisConnection {
    */
   constructor(source: RedisSource) {
     this.#source = source;
+    this.#link = new RedisLink(source, () => this.#known.clear());
+    this.#watchdog = new Watchdog(() => this.#link.breakOff("the server does not answer"));
+    this.#patience = new Patience(this.#link, this.#watchdog);
   }
 
   /** Milliseconds for which the connection has been up. */
   get upFor(): number {
-    return Math.max(0, performance.now() - this.#upSince);
+    return this.#link.upFor;
   }
 
   /** Whether it is up: commands are answered now. */
   get isUp(): boolean {
-    // The client tells of a loss a moment after what was under way has failed with it.
-    return this.#upSince !== Infinity && this.#client!.status === "ready";
+    return this.#link.current !== undefined;
   }
 
   /** Whether it was closed for good. */
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#link.isClosed;
   }
 
   /**
@@ -102,7 +73,7 @@ export class RedisConnection {
   ): Promise<RedisReply> {
     let client: Client | undefined;
     try {
-      client = this.isUp ? this.#client! : await this.#whenUp(script.purpose, call);
+      client = this.#link.current ?? await this.#link.whenUp(script.purpose, call);
       // Asked here, and not further down: each asynchronous function on the way of a small script
       // is a twentieth of its cost.
       this.#watchdog.asked();
@@ -113,7 +84,7 @@ export class RedisConnection {
       }
     } catch (error) {
       if (client === undefined || !errorMessage(error).startsWith("NOSCRIPT")) {
-        throw this.#explain(error, script.purpose);
+        throw this.#link.explain(error, script.purpose);
       }
     }
     this.#known.delete(script);
@@ -138,7 +109,7 @@ export class RedisConnection {
   ): Promise<RedisReply> {
     // The client of a cluster sends a command again that was cut off.
     const mayRepeat = isClusterSource(this.#source);
-    return await this.#patiently(script.purpose, (again, call) => {
+    return await this.#patience.through(script.purpose, (again, call) => {
       return this.run(script, keys, args(again || mayRepeat), call);
     });
   }
@@ -151,12 +122,12 @@ export class RedisConnection {
    * @throws The same as {@linkcode RedisConnection.run}.
    */
   async command(name: string, ...args: RedisArgument[]): Promise<RedisReply> {
-    return await this.#patiently(name, async (_again, call) => {
+    return await this.#patience.through(name, async (_again, call) => {
       try {
-        const client = this.isUp ? this.#client! : await this.#whenUp(name, call);
+        const client = this.#link.current ?? await this.#link.whenUp(name, call);
         return await this.#ask(client, name, ...args);
       } catch (error) {
-        throw this.#explain(error, name);
+        throw this.#link.explain(error, name);
       }
     });
   }
@@ -173,11 +144,11 @@ export class RedisConnection {
    */
   async scan(key: string, cursor: string, pattern: string, count: number): Promise<RedisReply> {
     try {
-      const client = await serverOf(this.isUp ? this.#client! : await this.#whenUp("scan"), key);
+      const client = await serverOf(this.#link.current ?? await this.#link.whenUp("scan"), key);
       const args = [cursor, "MATCH", pattern, "COUNT", count];
       return await this.#ask(client, "scan", ...args);
     } catch (error) {
-      throw this.#explain(error, "scan");
+      throw this.#link.explain(error, "scan");
     }
   }
 
@@ -188,15 +159,13 @@ export class RedisConnection {
    * @param listener What to call.
    */
   onUp(listener: () => void): void {
-    this.#upListeners.push(listener);
+    this.#link.onUp(listener);
   }
 
   /** Lets go of the connection. Commands under way fail. */
   close(): void {
-    this.#isClosed = true;
     this.#watchdog.stop();
-    this.#client?.disconnect();
-    this.#attemptEnded(closedFor("connect"));
+    this.#link.close();
   }
 
   /**
@@ -207,70 +176,11 @@ export class RedisConnection {
    */
   async openListener(key: string): Promise<Client> {
     try {
-      const own = this.isUp ? this.#client! : await this.#whenUp("listen");
+      const own = this.#link.current ?? await this.#link.whenUp("listen");
       return await openListener(this.#source, own, key);
     } catch (error) {
-      throw this.#explain(error, "listen");
+      throw this.#link.explain(error, "listen");
     }
-  }
-
-  /** Does something, and again while the server is away, for at most five seconds. */
-  async #patiently(
-    purpose: string,
-    attempt: (again: boolean, call: Call) => Promise<RedisReply>,
-  ): Promise<RedisReply> {
-    const giveUpAt = performance.now() + PATIENCE;
-    let reason: unknown;
-    for (let attempts = 0;; attempts++) {
-      const call: Call = { isGivenUp: false };
-      const late = () => reason ?? this.#silence(purpose);
-      try {
-        const work = attempt(attempts > 0, call);
-        return await this.#withinTime(work, call, giveUpAt - performance.now(), late);
-      } catch (error) {
-        const delay = retryDelay(attempts);
-        const left = giveUpAt - performance.now();
-        if (!mayPass(error) || this.#isClosed || left <= delay) throw error;
-        reason = error;
-        await new Promise((resolve) => setTimeout(resolve, delay));
-      }
-    }
-  }
-
-  /**
-   * Gives up what takes too long: the server is silent, or the connection not ready. One
-   * that has many answers to give is waited for as long as they come.
-   */
-  async #withinTime(
-    work: Promise<RedisReply>,
-    call: Call,
-    ms: number,
-    reason: () => unknown,
-  ): Promise<RedisReply> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const wait = (left: number) => {
-        timer = setTimeout(() => {
-          const { silence } = this.#watchdog;
-          if (this.isUp && silence < ms) return wait(ms - silence);
-          call.isGivenUp = true;
-          reject(reason());
-        }, left);
-      };
-      wait(ms);
-    });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-      work.catch(() => {}); // nobody listens any more to one that is late
-    }
-  }
-
-  #silence(purpose: string): ConnectionFailed {
-    const cause = this.#lastError ?? new Error("the connection is silent");
-    const text = `Cannot ${purpose}: Redis did not answer within ${PATIENCE} ms`;
-    return new ConnectionFailed(text, { cause });
   }
 
   /** A script goes as text first, so that commands after it find it in their order. */
@@ -294,74 +204,5 @@ export class RedisConnection {
     } finally {
       this.#watchdog.answered();
     }
-  }
-
-  /**
-   * Waits for the outcome of the present attempt to connect, or the next one. Commands wait
-   * here, not in the client, which would run them whatever became of their caller.
-   */
-  async #whenUp(purpose: string, call?: Call): Promise<Client> {
-    if (this.#isClosed) throw closedFor(purpose);
-    if (this.#refusal !== undefined) throw this.#refusal;
-    this.#attempt ??= Promise.withResolvers();
-    const { promise } = this.#attempt;
-    this.#opening ??= openClient(this.#source).then((client) => {
-      this.#client = client;
-      this.#watch(client);
-      if (this.#isClosed) client.disconnect();
-    }, (error) => {
-      this.#opening = undefined;
-      this.#attemptEnded(error);
-    });
-    await promise;
-    if (call?.isGivenUp) throw new ConnectionClosed(`Cannot ${purpose}: it was given up`);
-    return this.#client!;
-  }
-
-  #attemptEnded(error?: unknown): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    if (error === undefined) attempt?.resolve();
-    else attempt?.reject(error);
-  }
-
-  #watch(client: Client): void {
-    client.on("error", (error) => {
-      this.#lastError = error;
-      // ioredis would go on with database 0.
-      if (/^ERR (DB index|invalid DB index|SELECT)/.test(error.message)) {
-        this.#refusal = error;
-        client.disconnect();
-      }
-    });
-    client.on("ready", () => {
-      this.#lastError = undefined;
-      this.#upSince = performance.now();
-      for (const listener of this.#upListeners) listener();
-      this.#attemptEnded();
-      if (this.#awaySince === undefined) return;
-      log.warn("Redis is back after {duration} ms", {
-        duration: Math.round(performance.now() - this.#awaySince),
-      });
-      this.#awaySince = undefined;
-    });
-    client.on("close", () => {
-      this.#known.clear();
-      this.#upSince = Infinity;
-      this.#attemptEnded(this.#lastError ?? new Error("the connection was closed"));
-      if (this.#isClosed || this.#awaySince !== undefined) return;
-      this.#awaySince = performance.now();
-      log.error("Redis is away: {reason}", {
-        reason: errorMessage(this.#lastError ?? "the connection was closed"),
-        error: this.#lastError,
-      });
-    });
-  }
-
-  /** What an error of the client means for whoever gave the command. */
-  #explain(error: unknown, purpose: string): Error {
-    if (this.#isClosed) return closedFor(purpose, error);
-    const reported = this.#refusal ?? this.#lastError;
-    return explain(error, reported, purpose);
   }
 }

@@ -1,0 +1,91 @@
+import { ConnectionFailed } from "../../core/errors.ts";
+import { retryDelay } from "./client.ts";
+import type { Call, RedisLink } from "./link.ts";
+import { mayPass } from "./trouble.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** Milliseconds in which a server may come back before a command is given up. */
+const PATIENCE = 5_000;
+
+/** Does things again while the server is away, for at most five seconds. */
+export class Patience {
+  readonly #link: RedisLink;
+  readonly #watchdog: Watchdog;
+
+  /**
+   * Stands by a connection.
+   *
+   * @param link Whether the server is there, and why not.
+   * @param watchdog How long it has been silent.
+   */
+  constructor(link: RedisLink, watchdog: Watchdog) {
+    this.#link = link;
+    this.#watchdog = watchdog;
+  }
+
+  /**
+   * Does something, and again if it fails while the server is away.
+   *
+   * @param purpose What for: the end of "Cannot …".
+   * @param attempt Does it; `again` says that it is not the first time, `call` whether
+   *   somebody still waits.
+   * @returns What it gave.
+   */
+  async through<T>(
+    purpose: string,
+    attempt: (again: boolean, call: Call) => Promise<T>,
+  ): Promise<T> {
+    const giveUpAt = performance.now() + PATIENCE;
+    let reason: unknown;
+    for (let attempts = 0;; attempts++) {
+      const call: Call = { isGivenUp: false };
+      const late = () => reason ?? this.#silence(purpose);
+      try {
+        const work = attempt(attempts > 0, call);
+        return await this.#withinTime(work, call, giveUpAt - performance.now(), late);
+      } catch (error) {
+        const delay = retryDelay(attempts);
+        const left = giveUpAt - performance.now();
+        if (!mayPass(error) || this.#link.isClosed || left <= delay) throw error;
+        reason = error;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+  }
+
+  /**
+   * Gives up what takes too long: the server is silent, or the connection not ready. One
+   * that has many answers to give is waited for as long as they come.
+   */
+  async #withinTime<T>(
+    work: Promise<T>,
+    call: Call,
+    ms: number,
+    reason: () => unknown,
+  ): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const wait = (left: number) => {
+        timer = setTimeout(() => {
+          const { silence } = this.#watchdog;
+          if (this.#link.current !== undefined && silence < ms) return wait(ms - silence);
+          call.isGivenUp = true;
+          reject(reason());
+        }, left);
+      };
+      wait(ms);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+      work.catch(() => {}); // nobody listens any more to one that is late
+    }
+  }
+
+  #silence(purpose: string): ConnectionFailed {
+    const cause = this.#link.lastError ?? new Error("the connection is silent");
+    const text = `Cannot ${purpose}: Redis did not answer within ${PATIENCE} ms`;
+    return new ConnectionFailed(text, { cause });
+  }
+}

@@ -1,3 +1,4 @@
+import { AbortListener } from "../core/abort_listener.ts";
 import { Consumer, type ReceiveOptions } from "../core/consumer.ts";
 import { MessageProxy } from "../core/message_proxy.ts";
 import { Roster, type RosterItem } from "../core/roster.ts";
@@ -35,12 +36,11 @@ export class StubConsumer extends Consumer {
   readonly #room: Signal = new Signal();
   #deliveries = 0;
   #isClosed = false;
-  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
-  #signal: AbortSignal | undefined;
   readonly #wake = (): void => {
     this.#room.tell();
     this.#options.queue.wake();
   };
+  readonly #abort: AbortListener = new AbortListener(this.#wake);
 
   constructor(queueName: string, options: StubConsumerOptions) {
     super(queueName);
@@ -49,7 +49,7 @@ export class StubConsumer extends Consumer {
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     const { queue, prefetch } = this.#options;
-    this.#listenTo(signal);
+    this.#abort.follow(signal);
     while (!this.#isClosed && !signal?.aborted) {
       const room = prefetch - this.#unsettled.size;
       const stored = queue.take(Math.min(limit, room));
@@ -87,17 +87,10 @@ export class StubConsumer extends Consumer {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#listenTo(undefined);
+    this.#abort.follow(undefined);
     this.#wake();
     this.#options.onClose();
     await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
-  }
-
-  #listenTo(signal: AbortSignal | undefined): void {
-    if (signal === this.#signal) return;
-    this.#signal?.removeEventListener("abort", this.#wake);
-    signal?.addEventListener("abort", this.#wake);
-    this.#signal = signal;
   }
 
   /** Those that are still this consumer's to settle: not given back, nor settled before. */

@@ -1,3 +1,4 @@
+import { AbortListener } from "../../core/abort_listener.ts";
 import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
@@ -61,9 +62,8 @@ export abstract class RedisConsumer extends Consumer {
   /** Batches on their way to the server. */
   readonly #settling: Set<readonly RedisDelivery[]> = new Set();
   readonly #orphans: Orphans;
-  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
-  #signal: AbortSignal | undefined;
   readonly #wake = (): void => this.#changed.tell();
+  readonly #abort: AbortListener = new AbortListener(this.#wake);
 
   /**
    * Stores what it takes from; the first `receive` connects.
@@ -113,7 +113,7 @@ export abstract class RedisConsumer extends Consumer {
   };
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
-    this.#listenTo(signal);
+    this.#abort.follow(signal);
     // What becomes free while it waits is not known to who receives.
     this.#takesAll = limit >= this.#prefetch - this.#unsettled.size;
     while (!this.isClosed && !signal?.aborted) {
@@ -186,7 +186,7 @@ export abstract class RedisConsumer extends Consumer {
    * @param arriving How many messages have just arrived, or may.
    */
   protected roomBeside(arriving: number): number {
-    if (!this.#takesAll || this.isClosed || this.#signal?.aborted) return 0;
+    if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;
     const room = Math.min(this.#prefetch - this.#unsettled.size - arriving, MAX_BATCH);
     return this.#isBatch(room) ? room : 0;
   }
@@ -249,7 +249,7 @@ export abstract class RedisConsumer extends Consumer {
   }
 
   #fillAtTurnEnd(): void {
-    if (this.isClosed || this.#signal?.aborted || this.#isWaiting) return;
+    if (this.isClosed || this.#abort.isAborted || this.#isWaiting) return;
     const room = Math.min(this.#prefetch - this.#unsettled.size, MAX_BATCH);
     if (room > 0) this.#filling ??= this.#fill(room);
   }
@@ -278,7 +278,7 @@ export abstract class RedisConsumer extends Consumer {
   }
 
   async #close(): Promise<void> {
-    this.#listenTo(undefined);
+    this.#abort.follow(undefined);
     clearTimeout(this.#retryTimer);
     this.expectNothing();
     this.#wake();
@@ -320,13 +320,6 @@ export abstract class RedisConsumer extends Consumer {
     );
     this.#wake();
     return taken;
-  }
-
-  #listenTo(signal: AbortSignal | undefined): void {
-    if (signal === this.#signal) return;
-    this.#signal?.removeEventListener("abort", this.#wake);
-    signal?.addEventListener("abort", this.#wake);
-    this.#signal = signal;
   }
 }
 

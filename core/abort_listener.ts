@@ -1,0 +1,30 @@
+/**
+ * Listens to the abort signal of the call at hand. Those of many calls after another are
+ * mostly the same one, and to listen is dear.
+ */
+export class AbortListener {
+  readonly #aborted: () => void;
+  #signal: AbortSignal | undefined;
+
+  /**
+   * Listens to nothing yet.
+   *
+   * @param aborted Called when the signal aborts.
+   */
+  constructor(aborted: () => void) {
+    this.#aborted = aborted;
+  }
+
+  /** Whether the signal has aborted. */
+  get isAborted(): boolean {
+    return this.#signal?.aborted ?? false;
+  }
+
+  /** Listens to this signal only; to none, if that is `undefined`. */
+  follow(signal: AbortSignal | undefined): void {
+    if (signal === this.#signal) return;
+    this.#signal?.removeEventListener("abort", this.#aborted);
+    signal?.addEventListener("abort", this.#aborted);
+    this.#signal = signal;
+  }
+}

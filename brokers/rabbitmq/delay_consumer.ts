@@ -57,7 +57,7 @@ export class DelayConsumer extends RabbitmqConsumer {
       // If this fails, so does what comes next, which is what matters.
       mover.publish(noteName(this.queueName), "there is a ladder").catch(() => {});
     }
-    this.move(delivery, rungFor(this.queueName, left));
+    this.moves.add(delivery, rungFor(this.queueName, left));
   }
 
   #makeRoomSoon(): void {

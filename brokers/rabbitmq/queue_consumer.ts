@@ -8,7 +8,7 @@ export class QueueConsumer extends RabbitmqConsumer {
     // A message may say when it is due on any queue; Python honours it, too.
     const eta = etaOf(delivery.message);
     if (eta > 0 && eta > this.session.clock.now()) {
-      this.move(delivery, delayQueueName(this.queueName));
+      this.moves.add(delivery, delayQueueName(this.queueName));
     } else this.give(delivery);
   }
 }

@@ -1,20 +1,17 @@
+import { AbortListener } from "../../core/abort_listener.ts";
 import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { nextTurn } from "../../core/runtime.ts";
 import { Signal } from "../../core/signal.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { type Channel, closeChannel, type Delivered, type Model } from "./client.ts";
 import { deadLetterHeaders, deadLetterOf } from "./dead_letter.ts";
 import { RabbitmqDelivery } from "./delivery.ts";
-import { OpenDeliveries } from "./open_deliveries.ts";
 import { forgetInHand, noteInHand } from "./in_hand.ts";
-import { Publication, type Sender } from "./publication.ts";
+import { Moves } from "./moves.ts";
+import { OpenDeliveries } from "./open_deliveries.ts";
 import type { Session } from "./session.ts";
 import { closedFor, ConnectionRefused, explain } from "./trouble.ts";
-
-/** Milliseconds before a message that could not be moved goes back to its queue. */
-const PAUSE_BEFORE_RETURN = 3_000;
 
 /**
  * Takes messages off a queue, on a channel of its own.
@@ -31,6 +28,8 @@ export abstract class RabbitmqConsumer extends Consumer {
   protected readonly prefetch: number;
   /** Delivered, and not settled. */
   protected readonly open: OpenDeliveries = new OpenDeliveries();
+  /** What goes to other queues instead of being handed out. */
+  protected readonly moves: Moves;
   /** Delivered, and not yet handed out. */
   #ready: RabbitmqDelivery[] = [];
   /** How many were handed out, and are not settled. */
@@ -44,19 +43,14 @@ export abstract class RabbitmqConsumer extends Consumer {
   #subscribing: Promise<void> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
-  /** How many messages are on their way to other queues. */
-  #moving = 0;
-  /** Those that have arrived there, to be acknowledged at the end of the turn. */
-  #moved: RabbitmqDelivery[] = [];
-  readonly #pauses: Map<RabbitmqDelivery, unknown> = new Map();
-  /** The signal that is listened to: mostly the same for many calls, and listening is dear. */
-  #signal: AbortSignal | undefined;
   readonly #wake = (): void => this.#changed.tell();
+  readonly #abort: AbortListener = new AbortListener(this.#wake);
 
   constructor(queueName: string, prefetch: number, session: Session) {
     super(queueName);
     this.session = session;
     this.prefetch = prefetch;
+    this.moves = new Moves(session, this.open, () => this.#channel);
   }
 
   /** Decides what becomes of a message that was delivered. */
@@ -78,7 +72,7 @@ export abstract class RabbitmqConsumer extends Consumer {
   }
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
-    this.#listenTo(signal);
+    this.#abort.follow(signal);
     while (!this.isClosed && !signal?.aborted) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) {
@@ -104,12 +98,12 @@ export abstract class RabbitmqConsumer extends Consumer {
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
     const { queueName } = this;
     const { mover } = this.session;
-    this.#moving += 1;
+    this.moves.began();
     try {
       await Promise.all(open.map((one) => mover.publish(...deadLetterOf(queueName, one, headers))));
       this.#acknowledge(this.#take(open));
     } finally {
-      this.#moveEnded();
+      this.moves.ended();
     }
   }
 
@@ -136,36 +130,6 @@ export abstract class RabbitmqConsumer extends Consumer {
     this.#wake();
   }
 
-  /**
-   * Puts a message on another queue as it is, and takes it off this one then.
-   *
-   * @param delivery What nobody was given.
-   * @param queueName Where it goes.
-   */
-  protected move(delivery: RabbitmqDelivery, queueName: string): void {
-    const { content, properties } = delivery.raw;
-    this.#moving += 1;
-    // No promise: there may be thousands at a time.
-    const sender: Sender = {
-      stored: () => {
-        this.#moved.push(delivery);
-        if (this.#moved.length === 1) nextTurn().then(() => this.#acknowledgeMoved());
-        this.#moveEnded();
-      },
-      failed: () => {
-        this.#returnLater(delivery);
-        this.#moveEnded();
-      },
-    };
-    const publication = new Publication(queueName, content, sender, properties.priority);
-    this.session.mover.add(publication);
-  }
-
-  #moveEnded(): void {
-    this.#moving -= 1;
-    if (this.#moving === 0 && this.isClosed) this.#wake();
-  }
-
   /** Fails it: what it gave is no longer its own. */
   #fail(error: unknown): void {
     if (this.isClosed) return;
@@ -178,10 +142,8 @@ export abstract class RabbitmqConsumer extends Consumer {
     this.#channel = undefined;
     this.#consumerTag = undefined;
     this.#ready = [];
-    this.#moved = [];
     this.#handedOut = 0;
-    for (const timer of this.#pauses.values()) this.session.clock.clearTimer(timer);
-    this.#pauses.clear();
+    this.moves.clear();
     this.open.clear();
     this.dropped();
     this.#wake();
@@ -271,37 +233,10 @@ export abstract class RabbitmqConsumer extends Consumer {
     this.#onChannel((channel) => this.open.acknowledge(channel, taken));
   }
 
-  #acknowledgeMoved(): void {
-    const moved = this.#moved;
-    this.#moved = [];
-    const open = moved.filter((delivery) => this.open.delete(delivery));
-    if (open.length > 0) this.#tryOnChannel((channel) => this.open.acknowledge(channel, open));
-  }
-
-  /** Given back at once, a message that cannot be moved would run in a tight circle. */
-  #returnLater(delivery: RabbitmqDelivery): void {
-    if (!delivery.isOpen || this.isClosed) return;
-    const timer = this.session.clock.setTimer(() => {
-      this.#pauses.delete(delivery);
-      if (!this.open.delete(delivery)) return;
-      this.#tryOnChannel((channel) => channel.nack(delivery.raw, false, true));
-    }, PAUSE_BEFORE_RETURN);
-    this.#pauses.set(delivery, timer);
-  }
-
   #giveBack(deliveries: readonly RabbitmqDelivery[]): void {
     this.#onChannel((channel) => {
       for (const { raw } of deliveries) channel.nack(raw, false, true);
     });
-  }
-
-  /** For what nobody waits for: without its channel, a message is delivered again. */
-  #tryOnChannel(settle: (channel: Channel) => void): void {
-    try {
-      if (this.#channel !== undefined) settle(this.#channel);
-    } catch {
-      // It was closed just now, and says so by itself.
-    }
   }
 
   #onChannel(settle: (channel: Channel) => void): void {
@@ -326,7 +261,8 @@ export abstract class RabbitmqConsumer extends Consumer {
   }
 
   async #close(): Promise<void> {
-    this.#listenTo(undefined);
+    this.#abort.follow(undefined);
+    this.moves.stop();
     this.dropped();
     this.#wake();
     await this.#subscribing;
@@ -335,19 +271,11 @@ export abstract class RabbitmqConsumer extends Consumer {
       if (channel === undefined) return;
       // What is moved is not to come a second time.
       if (this.#consumerTag !== undefined) await channel.cancel(this.#consumerTag).catch(() => {});
-      while (this.#moving > 0) await this.#changed.next();
-      await nextTurn(); // they are acknowledged
+      await this.moves.settled();
       await closeChannel(channel); // gives back what is open, each to its place
     } finally {
       this.#drop();
       this.session.consumers.delete(this);
     }
-  }
-
-  #listenTo(signal: AbortSignal | undefined): void {
-    if (signal === this.#signal) return;
-    this.#signal?.removeEventListener("abort", this.#wake);
-    signal?.addEventListener("abort", this.#wake);
-    this.#signal = signal;
   }
 }

@@ -1,0 +1,125 @@
+import type { Timer } from "../../core/clock.ts";
+import { nextTurn } from "../../core/runtime.ts";
+import { Signal } from "../../core/signal.ts";
+import type { Channel } from "./client.ts";
+import type { RabbitmqDelivery } from "./delivery.ts";
+import type { OpenDeliveries } from "./open_deliveries.ts";
+import { Publication, type Sender } from "./publication.ts";
+import type { Session } from "./session.ts";
+
+/** Milliseconds before a message that could not be moved goes back to its queue. */
+const PAUSE_BEFORE_RETURN = 3_000;
+
+/**
+ * The messages of a consumer that are on their way to other queues.
+ *
+ * moving ─▶ stored there ─▶ acknowledged here, at the end of the turn
+ *       └─▶ not stored ─▶ a pause ─▶ given back here
+ *
+ * Nobody waits for them: without its channel, a message is delivered again.
+ */
+export class Moves {
+  readonly #session: Session;
+  readonly #open: OpenDeliveries;
+  readonly #channel: () => Channel | undefined;
+  #underWay = 0;
+  /** Those that have arrived, to be acknowledged at the end of the turn. */
+  #arrived: RabbitmqDelivery[] = [];
+  readonly #pauses: Map<RabbitmqDelivery, Timer> = new Map();
+  /** Tells that none is under way any more. */
+  readonly #ended: Signal = new Signal();
+  #isStopping = false;
+
+  /**
+   * Stands by a consumer.
+   *
+   * @param session The broker.
+   * @param open What the consumer has not settled.
+   * @param channel Gives the channel that this was delivered on, if it is there.
+   */
+  constructor(session: Session, open: OpenDeliveries, channel: () => Channel | undefined) {
+    this.#session = session;
+    this.#open = open;
+    this.#channel = channel;
+  }
+
+  /**
+   * Puts a message on another queue as it is, and takes it off this one then.
+   *
+   * @param delivery What nobody was given.
+   * @param queueName Where it goes.
+   */
+  add(delivery: RabbitmqDelivery, queueName: string): void {
+    const { content, properties } = delivery.raw;
+    this.began();
+    // No promise: there may be thousands at a time.
+    const sender: Sender = {
+      stored: () => {
+        this.#arrived.push(delivery);
+        if (this.#arrived.length === 1) nextTurn().then(() => this.#acknowledge());
+        this.ended();
+      },
+      failed: () => {
+        this.#returnLater(delivery);
+        this.ended();
+      },
+    };
+    this.#session.mover.add(new Publication(queueName, content, sender, properties.priority));
+  }
+
+  /** Counts a move that the consumer sees to itself. */
+  began(): void {
+    this.#underWay += 1;
+  }
+
+  /** That move has ended. */
+  ended(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#ended.tell();
+  }
+
+  /** Gives back nothing any more: the end of the channel does so. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  /** Resolves when none is under way, and those that have arrived are acknowledged. */
+  async settled(): Promise<void> {
+    while (this.#underWay > 0) await this.#ended.next();
+    await nextTurn();
+  }
+
+  /** Forgets what was delivered on a channel that is gone. */
+  clear(): void {
+    this.#arrived = [];
+    for (const timer of this.#pauses.values()) this.#session.clock.clearTimer(timer);
+    this.#pauses.clear();
+  }
+
+  #acknowledge(): void {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    const open = arrived.filter((delivery) => this.#open.delete(delivery));
+    if (open.length > 0) this.#onChannel((channel) => this.#open.acknowledge(channel, open));
+  }
+
+  /** Given back at once, a message that cannot be moved would run in a tight circle. */
+  #returnLater(delivery: RabbitmqDelivery): void {
+    if (!delivery.isOpen || this.#isStopping) return;
+    const timer = this.#session.clock.setTimer(() => {
+      this.#pauses.delete(delivery);
+      if (!this.#open.delete(delivery)) return;
+      this.#onChannel((channel) => channel.nack(delivery.raw, false, true));
+    }, PAUSE_BEFORE_RETURN);
+    this.#pauses.set(delivery, timer);
+  }
+
+  #onChannel(settle: (channel: Channel) => void): void {
+    const channel = this.#channel();
+    try {
+      if (channel !== undefined) settle(channel);
+    } catch {
+      // It was closed just now, and says so by itself.
+    }
+  }
+}

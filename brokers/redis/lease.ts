@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
 
 /**
  * A worker's hold on what it has fetched: as long as its heartbeat is younger than the
@@ -44,4 +45,12 @@ export class Lease {
     this.#endsAt = Infinity;
     this.#isLost = false;
   }
+}
+
+/** Why a consumer of a broker fails whose lease was lost. */
+export function leaseLost(queueName: string, duration: number): ConnectionClosed {
+  return new ConnectionClosed(
+    `Cannot go on with what was fetched from "${queueName}": no heartbeat got through for ` +
+      `${duration} ms, so that other workers may have taken it over`,
+  );
 }

@@ -1,8 +1,9 @@
 import type { Timer } from "../../core/clock.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
+import { leaseLost } from "./lease.ts";
+import type { RedisConsumer } from "./redis_consumer.ts";
 import type { RedisReply } from "./reply.ts";
-import { leaseLost, type RedisConsumer } from "./redis_consumer.ts";
 import { PULSE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
 import type { Sweep } from "./sweep.ts";

@@ -1,9 +1,7 @@
 import { AbortListener } from "../../core/abort_listener.ts";
 import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
 import type { Encoded } from "../../core/encoder.ts";
-import { ConnectionClosed } from "../../core/errors.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { Roster } from "../../core/roster.ts";
 import { Signal } from "../../core/signal.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
@@ -11,6 +9,7 @@ import { retryDelay } from "./client.ts";
 import { type RedisReply, toArgument } from "./reply.ts";
 import { isAway } from "./trouble.ts";
 import type { RedisDelivery } from "./delivery.ts";
+import { InHand } from "./in_hand.ts";
 import type { QueueKeys } from "./keys.ts";
 import { Orphans } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
@@ -43,7 +42,7 @@ export abstract class RedisConsumer extends Consumer {
   protected readonly session: Session;
   protected readonly keys: QueueKeys;
   readonly #prefetch: number;
-  readonly #unsettled: Roster<RedisDelivery> = new Roster();
+  readonly #inHand: InHand = new InHand();
   /** Fetched, and not yet handed out. */
   #ready: RedisDelivery[] = [];
   /** Tells `receive` to look again. */
@@ -59,8 +58,6 @@ export abstract class RedisConsumer extends Consumer {
   #closing: Promise<void> | undefined;
   readonly #acks: Acknowledgements;
   readonly #nacks: Outbox;
-  /** Batches on their way to the server. */
-  readonly #settling: Set<readonly RedisDelivery[]> = new Set();
   readonly #orphans: Orphans;
   readonly #wake = (): void => this.#changed.tell();
   readonly #abort: AbortListener = new AbortListener(this.#wake);
@@ -115,11 +112,11 @@ export abstract class RedisConsumer extends Consumer {
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     this.#abort.follow(signal);
     // What becomes free while it waits is not known to who receives.
-    this.#takesAll = limit >= this.#prefetch - this.#unsettled.size;
+    this.#takesAll = limit >= this.#prefetch - this.#inHand.unsettled;
     while (!this.isClosed && !signal?.aborted) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
-      const free = this.#prefetch - this.#unsettled.size;
+      const free = this.#prefetch - this.#inHand.unsettled;
       const room = Math.min(limit, free, MAX_BATCH);
       if (room > 0 && !this.#isWaiting && this.#filling === undefined) this.#fillSoon(room);
       await this.#changed.next();
@@ -129,18 +126,18 @@ export abstract class RedisConsumer extends Consumer {
 
   async ack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    await this.#settle(taken, this.acknowledge(taken));
+    await this.#inHand.settle(taken, this.acknowledge(taken));
   }
 
   async nack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
     const args = taken.flatMap((message) => [message.id, changedText(message)]);
-    await this.#settle(taken, this.#nacks.add(args));
+    await this.#inHand.settle(taken, this.#nacks.add(args));
   }
 
   async requeue(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    await this.#settle(taken, this.giveBack(taken));
+    await this.#inHand.settle(taken, this.giveBack(taken));
   }
 
   close(): Promise<void> {
@@ -151,11 +148,10 @@ export abstract class RedisConsumer extends Consumer {
   /** Hears what a pulse found out. */
   pulse(pulse: QueuePulse): void {
     if (this.#isWaiting && this.hasMore(pulse)) this.wakeUp();
-    const held = this.#unsettled.size +
-      this.#settling.values().reduce((sum, batch) => sum + batch.length, 0);
     const fetches: unknown[] = [...this.fetchesAhead];
     if (this.#filling !== undefined) fetches.push(this.#filling);
-    this.#orphans.look(pulse.unacknowledged > held, fetches, () => this.#heldIds());
+    const areMissing = pulse.unacknowledged > this.#inHand.size;
+    this.#orphans.look(areMissing, fetches, () => this.#inHand.ids());
   }
 
   /** Fails it: what it gave is no longer its own. */
@@ -187,7 +183,7 @@ export abstract class RedisConsumer extends Consumer {
    */
   protected roomBeside(arriving: number): number {
     if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;
-    const room = Math.min(this.#prefetch - this.#unsettled.size - arriving, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.#inHand.unsettled - arriving, MAX_BATCH);
     return this.#isBatch(room) ? room : 0;
   }
 
@@ -250,7 +246,7 @@ export abstract class RedisConsumer extends Consumer {
 
   #fillAtTurnEnd(): void {
     if (this.isClosed || this.#abort.isAborted || this.#isWaiting) return;
-    const room = Math.min(this.#prefetch - this.#unsettled.size, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.#inHand.unsettled, MAX_BATCH);
     if (room > 0) this.#filling ??= this.#fill(room);
   }
 
@@ -259,7 +255,7 @@ export abstract class RedisConsumer extends Consumer {
     try {
       const deliveries = await this.fill(limit);
       this.#failures = 0;
-      for (const delivery of deliveries) this.#unsettled.add(delivery);
+      this.#inHand.add(deliveries);
       if (this.#ready.length === 0) this.#ready = deliveries;
       else this.#ready.push(...deliveries);
       if (deliveries.length === 0 && !this.isClosed) {
@@ -285,39 +281,15 @@ export abstract class RedisConsumer extends Consumer {
     try {
       // What is on its way here would otherwise stay with this broker.
       await this.#filling;
-      for (const delivery of await this.fetchedAhead()) this.#unsettled.add(delivery);
-      const left = Array.from(this.#unsettled).sort((a, b) => a.order - b.order);
-      this.#take(left);
-      await this.giveBack(left);
+      this.#inHand.add(await this.fetchedAhead());
+      await this.giveBack(this.#inHand.takeAll());
     } finally {
       this.session.consumers.delete(this);
     }
   }
 
-  async #settle(batch: readonly RedisDelivery[], settled: Promise<void>): Promise<void> {
-    if (batch.length === 0) return;
-    this.#settling.add(batch);
-    try {
-      await settled;
-    } finally {
-      this.#settling.delete(batch);
-    }
-  }
-
-  #heldIds(): Set<string> {
-    const ids = new Set<string>();
-    for (const { id } of this.#unsettled) ids.add(id);
-    for (const batch of this.#settling) {
-      for (const { id } of batch) ids.add(id);
-    }
-    return ids;
-  }
-
-  /** Those that are still this consumer's to settle: not given back, nor settled before. */
   #take(messages: readonly MessageProxy[]): RedisDelivery[] {
-    const taken = messages.filter((message): message is RedisDelivery =>
-      this.#unsettled.delete(message as RedisDelivery)
-    );
+    const taken = this.#inHand.take(messages);
     this.#wake();
     return taken;
   }
@@ -327,12 +299,4 @@ export abstract class RedisConsumer extends Consumer {
 function changedText(message: RedisDelivery): Encoded {
   const { deadLetter } = message;
   return deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
-}
-
-/** Why a consumer of a broker fails whose lease was lost. */
-export function leaseLost(queueName: string, duration: number): ConnectionClosed {
-  return new ConnectionClosed(
-    `Cannot go on with what was fetched from "${queueName}": no heartbeat got through for ` +
-      `${duration} ms, so that other workers may have taken it over`,
-  );
 }

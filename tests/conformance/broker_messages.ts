@@ -1,4 +1,3 @@
-import process from "node:process";
 import type { Broker, Consumer, Encoded, MessageProxy } from "@dq/dramatiq";
 import { Message } from "@dq/dramatiq";
 import { delayQueueName } from "../../core/queue_names.ts";
@@ -100,21 +99,4 @@ export function countReceived(broker: Broker, queueName: string): (count: number
   return async (count) => {
     while (received < count) await new Promise<void>((resolve) => wake = resolve);
   };
-}
-
-/** Sets environment variables while something runs. */
-export async function withEnvironment<T>(
-  variables: Readonly<Record<string, string>>,
-  run: () => Promise<T>,
-): Promise<T> {
-  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, variables);
-  try {
-    return await run();
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  }
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertStringIncludes } from "@std/assert";
 import { actor, type Broker, ConnectionClosed, type Message, pipeline, Worker } from "@dq/dramatiq";
 import type { Rules } from "./broker_harness.ts";
-import { withEnvironment } from "./broker_messages.ts";
+import { withEnvironment } from "../support/environment.ts";
 
 /** What must not be lost when connections fail. */
 export const trouble: Rules = {

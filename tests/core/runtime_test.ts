@@ -1,9 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import process from "node:process";
 import { nextTurn, readEnvironment, readEnvironmentNumber, runtime } from "../../core/runtime.ts";
+import { withEnvironment } from "../support/environment.ts";
 import { test } from "../support/test.ts";
 
-/** A variable that nothing else reads; the suite runs in one process on some runtimes. */
+/** A variable that nothing else reads. */
 const NAME = "dramatiq_runtime_test";
 
 test("runtime names the runtime that is running", () => {
@@ -63,17 +64,3 @@ test("nextTurn comes after all promise callbacks", async () => {
   await turn;
   assertEquals(events, ["promise", "promise", "promise", "turn"]);
 });
-
-/** Runs with the variables set, and restores them. */
-function withEnvironment(variables: Record<string, string>, run: () => void): void {
-  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, variables);
-  try {
-    run();
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  }
-}

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import process from "node:process";
 import {
   type Actor,
   actor,
@@ -23,6 +22,7 @@ import {
 } from "@dq/dramatiq";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { FakeClock } from "../support/fake_clock.ts";
+import { withEnvironment } from "../support/environment.ts";
 import { test } from "../support/test.ts";
 import vectors from "../vectors/retries.json" with { type: "json" };
 import { Placeholders } from "./placeholders.ts";
@@ -391,14 +391,12 @@ test("GroupCallbacks take the time that groups may take from the environment, or
   const name = "dramatiq_group_callback_barrier_ttl";
   assertEquals(new GroupCallbacks(backend).barrierTtl, 86_400_000);
   assertEquals(new GroupCallbacks(backend, { barrierTtl: 5 }).barrierTtl, 5);
-  try {
-    process.env[name] = "60000";
+  withEnvironment({ [name]: "60000" }, () => {
     assertEquals(new GroupCallbacks(backend).barrierTtl, 60_000);
-    process.env[name] = "long";
+  });
+  withEnvironment({ [name]: "long" }, () => {
     assertThrows(() => new GroupCallbacks(backend), RangeError, name);
-  } finally {
-    delete process.env[name];
-  }
+  });
   for (const barrierTtl of [0, -1, 1.5, NaN, Infinity]) {
     assertThrows(() => new GroupCallbacks(backend, { barrierTtl }), RangeError, "barrierTtl");
   }

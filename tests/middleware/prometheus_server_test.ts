@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
 import { toPlace } from "../../middleware/prometheus/place.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startOwnRedis } from "../support/servers/redis.ts";
+import { withEnvironment } from "../support/environment.ts";
 import { test } from "../support/test.ts";
 import vectors from "../vectors/metrics.json" with { type: "json" };
 import { readExposition } from "./prometheus/exposition_text.ts";
@@ -111,20 +111,17 @@ test("Prometheus reads its place from the environment, else it is Python's", () 
   const { host, port } = exposition.defaults;
   const database = exposition.defaults.database.replace("<tmp>", tmpdir());
   assertEquals(toPlace({}), { host, port, database, lock: `${database}.lock` });
-  try {
-    process.env["dramatiq_prom_port"] = "9192";
-    process.env["DRAMATIQ_PROM_DB"] = "/var/metrics";
+  withEnvironment({ dramatiq_prom_port: "9192", DRAMATIQ_PROM_DB: "/var/metrics" }, () => {
     assertEquals(toPlace({}).port, 9192);
     assertEquals(toPlace({}).database, "/var/metrics");
     assertEquals(toPlace({ port: 1 }).port, 1);
-    process.env["dramatiq_prom_port"] = "99999";
+  });
+  withEnvironment({ dramatiq_prom_port: "99999" }, () => {
     assertThrowsRange("Cannot serve metrics on port 99999: it must be a whole number from 0");
-    process.env["dramatiq_prom_port"] = "http";
+  });
+  withEnvironment({ dramatiq_prom_port: "http" }, () => {
     assertThrowsRange("Cannot read environment variable dramatiq_prom_port: it must be a whole");
-  } finally {
-    delete process.env["dramatiq_prom_port"];
-    delete process.env["DRAMATIQ_PROM_DB"];
-  }
+  });
 });
 
 function assertThrowsRange(text: string): void {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RabbitmqBroker, type RabbitmqBrokerOptions } from "@dq/dramatiq";
 import { checkOptions } from "../../../brokers/rabbitmq/options.ts";
-import { withEnvironment } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { test } from "../../support/test.ts";
 
 const sourcesOf = (options: RabbitmqBrokerOptions) =>

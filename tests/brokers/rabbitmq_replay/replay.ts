@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { until } from "../../support/servers/until.ts";
-import { withEnvironment } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { comparedCalls } from "./calls.ts";
 import type { Observed, Scenario, Step } from "./capture.ts";
 import { DIFFERENCES } from "./differences.ts";

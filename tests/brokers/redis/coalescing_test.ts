@@ -2,7 +2,8 @@ import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert
 import { actor, Message, Worker } from "@dq/dramatiq";
 import { ACK, CLAIM, ENQUEUE, FETCH, NACK, PROMOTE, SORT } from "../../../brokers/redis/scripts.ts";
 import { nextTurn } from "../../../core/runtime.ts";
-import { receiveCount, withEnvironment, work } from "../../conformance/broker_messages.ts";
+import { receiveCount, work } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { Monitor, runsOf } from "./monitor.ts";
 import { Stage, startForFile } from "./stage.ts";
 

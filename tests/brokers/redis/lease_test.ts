@@ -7,13 +7,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { actor, ConnectionClosed, type RedisBroker, Worker } from "@dq/dramatiq";
 import { runtime } from "../../../core/runtime.ts";
-import {
-  firstArgs,
-  receiveCount,
-  receiveOne,
-  withEnvironment,
-  work,
-} from "../../conformance/broker_messages.ts";
+import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { ServerProcess } from "../../support/servers/server_process.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/asser
 import { RedisBroker, type RedisBrokerOptions } from "@dq/dramatiq";
 import { Cluster, Redis } from "ioredis";
 import { parseUrl } from "../../../brokers/redis/options.ts";
-import { withEnvironment } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { test } from "../../support/test.ts";
 
 const SECRET = "s3cret";

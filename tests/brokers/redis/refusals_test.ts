@@ -1,11 +1,7 @@
 import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { actor, ConnectionFailed, type RedisBroker, Worker } from "@dq/dramatiq";
-import {
-  firstArgs,
-  receiveCount,
-  withEnvironment,
-  work,
-} from "../../conformance/broker_messages.ts";
+import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
 import { outcomeOf } from "./outage.ts";

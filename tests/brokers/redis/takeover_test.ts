@@ -1,11 +1,6 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
-import {
-  firstArgs,
-  receiveCount,
-  receiveOne,
-  withEnvironment,
-  work,
-} from "../../conformance/broker_messages.ts";
+import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { after, test } from "../../support/test.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
 import { actor, type RabbitmqBroker, Worker } from "@dq/dramatiq";
-import { withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { work } from "../../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../../support/environment.ts";
 import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
 
 const HOUR = 3_600_000;

@@ -1,6 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { Worker } from "@dq/dramatiq";
-import { withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { work } from "../../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../../support/environment.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
 import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
 import { firstArgOf } from "../witness.ts";

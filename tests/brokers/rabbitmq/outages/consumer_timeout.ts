@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
-import { receiveOne, withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { receiveOne, work } from "../../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../../support/environment.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";
 import { textOf, withLog } from "../log.ts";
 

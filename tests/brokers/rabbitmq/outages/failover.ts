@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Worker } from "@dq/dramatiq";
-import { receiveOne, withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { receiveOne, work } from "../../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../../support/environment.ts";
 import { freePort } from "../../../support/servers/free_port.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";

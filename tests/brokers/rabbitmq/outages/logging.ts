@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { LogRecord } from "@logtape/logtape";
 import { Worker } from "@dq/dramatiq";
-import { withEnvironment } from "../../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../../support/environment.ts";
 import { startProxy } from "../../../support/servers/proxy.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";
 import { textOf, withLog } from "../log.ts";

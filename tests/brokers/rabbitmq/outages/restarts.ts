@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Worker } from "@dq/dramatiq";
-import { withEnvironment, work } from "../../../conformance/broker_messages.ts";
+import { work } from "../../../conformance/broker_messages.ts";
+import { withEnvironment } from "../../../support/environment.ts";
 import { type FileServer, numbers, Stage } from "../stage.ts";
 import { Traffic } from "./traffic.ts";
 

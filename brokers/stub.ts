@@ -2,7 +2,8 @@ import { Broker } from "../core/broker.ts";
 import type { BrokerOptions, JoinOptions } from "../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
 import type { StoredDeadLetter } from "../core/dead_letters.ts";
-import { ConnectionClosed, QueueJoinTimeout, QueueNotFound } from "../core/errors.ts";
+import { ConnectionClosed, QueueNotFound } from "../core/errors.ts";
+import { joinTimeout, joinTooLate } from "../core/join.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../core/queue_names.ts";
@@ -138,10 +139,8 @@ export class StubBroker extends Broker {
    * @throws With `failFast`, the error of the first dead letter of the queue.
    */
   async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
-    const { timeout = Infinity, failFast = this.#failFast, signal } = options;
-    if (!(timeout >= 0)) {
-      throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
-    }
+    const { failFast = this.#failFast, signal } = options;
+    const timeout = joinTimeout(queueName, options);
     const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
     let isLate = false;
     const wake = () => this.#settled.tell();
@@ -156,11 +155,7 @@ export class StubBroker extends Broker {
         this.#assertOpen(`join queue "${queueName}"`);
         if (failFast) this.#throwFirstFailure(queueName);
         if (queues.every((queue) => queue.isIdle)) return;
-        if (isLate) {
-          throw new QueueJoinTimeout(
-            `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
-          );
-        }
+        if (isLate) throw joinTooLate(queueName, timeout);
         await this.#settled.next();
       }
     } finally {

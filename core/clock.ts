@@ -38,3 +38,22 @@ export const systemClock: Clock = {
     clearTimeout((timer as LongTimer | undefined)?.id);
   },
 };
+
+/**
+ * Waits; less when a signal aborts meanwhile.
+ *
+ * @param clock The time to go by.
+ * @param ms Milliseconds.
+ * @param signal Ends the wait.
+ */
+export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const wake = () => {
+      clock.clearTimer(timer);
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = clock.setTimer(wake, ms);
+    signal?.addEventListener("abort", wake);
+  });
+}

@@ -1,9 +1,10 @@
 import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
+import { pause } from "../../core/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { QueueJoinTimeout } from "../../core/errors.ts";
+import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { Channel } from "./client.ts";
@@ -200,22 +201,9 @@ export class RabbitmqBroker extends Broker {
    * @throws The reason of the signal, if that aborts before.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
-    const { timeout = Infinity, signal } = options;
-    if (!(timeout >= 0)) {
-      throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
-    }
-    const endsAt = this.clock.now() + timeout;
-    while (true) {
-      signal?.throwIfAborted();
-      if (await this.#isIdle(queueName)) return;
-      const left = endsAt - this.clock.now();
-      if (left <= 0) {
-        throw new QueueJoinTimeout(
-          `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
-        );
-      }
-      await this.#pause(Math.min(JOIN_INTERVAL, left), signal);
-    }
+    const { clock } = this;
+    const isIdle = () => this.#isIdle(queueName);
+    await joinByLooking({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
   /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
@@ -300,7 +288,7 @@ export class RabbitmqBroker extends Broker {
         if (isFinal || this.#closing !== undefined || performance.now() + delay > giveUpAt) {
           throw error;
         }
-        await this.#pause(delay, undefined);
+        await pause(this.clock, delay);
       }
     }
   }
@@ -313,18 +301,6 @@ export class RabbitmqBroker extends Broker {
       await publisher.close();
     }
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
-  }
-
-  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        this.clock.clearTimer(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = this.clock.setTimer(wake, ms);
-      signal?.addEventListener("abort", wake);
-    });
   }
 
   #assertOpen(what: string): void {

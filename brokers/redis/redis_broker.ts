@@ -3,7 +3,8 @@ import type { JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Encoded } from "../../core/encoder.ts";
-import { ConnectionClosed, QueueJoinTimeout } from "../../core/errors.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
@@ -12,15 +13,14 @@ import { toArgument } from "./reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
 import { DueDelivery } from "./delivery.ts";
-import { joined } from "./joined.ts";
 import { Keys } from "./keys.ts";
 import { Lease } from "./lease.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
+import { Outboxes } from "./outboxes.ts";
 import { Pulse } from "./pulse.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import type { RedisConsumer } from "./redis_consumer.ts";
-import { COUNT, ENQUEUE, LEAVE, PROMOTE, PURGE } from "./scripts.ts";
+import { COUNT, LEAVE, PURGE } from "./scripts.ts";
 import { runPatiently, type Session } from "./session.ts";
 import { Sweep } from "./sweep.ts";
 import { Wakeups } from "./wakeups.ts";
@@ -74,8 +74,7 @@ export class RedisBroker extends Broker {
   readonly #session: Session;
   readonly #sweep: Sweep;
   readonly #pulse: Pulse;
-  readonly #outboxes: Map<string, Outbox> = new Map();
-  readonly #promotions: Map<string, Outbox> = new Map();
+  readonly #outboxes: Outboxes;
   #closing: Promise<void> | undefined;
 
   /**
@@ -100,6 +99,7 @@ export class RedisBroker extends Broker {
       lease: new Lease(this.clock, times.heartbeatTimeout),
       consumers: new Set<RedisConsumer>(),
     };
+    this.#outboxes = new Outboxes(this.#session);
     this.#sweep = new Sweep(this.#session, this, times);
     this.#pulse = new Pulse(this.#session, {
       interval: maintenanceInterval,
@@ -194,23 +194,12 @@ export class RedisBroker extends Broker {
    * @throws The reason of the signal, if that aborts before.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
-    const { timeout = Infinity, signal } = options;
-    if (!(timeout >= 0)) {
-      throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
-    }
-    const endsAt = this.clock.now() + timeout;
-    while (true) {
-      signal?.throwIfAborted();
+    const isIdle = async () => {
       const { ready, delayed, unacknowledged } = await this.getQueueMessageCounts(queueName);
-      if (ready + delayed + unacknowledged === 0) return;
-      const left = endsAt - this.clock.now();
-      if (left <= 0) {
-        throw new QueueJoinTimeout(
-          `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,
-        );
-      }
-      await this.#pause(Math.min(JOIN_INTERVAL, left), signal);
-    }
+      return ready + delayed + unacknowledged === 0;
+    };
+    const { clock } = this;
+    await joinByLooking({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
   /**
@@ -235,7 +224,8 @@ export class RedisBroker extends Broker {
     this.#assertOpen("enqueue");
     const [first] = messages;
     if (messages.length === 1) {
-      return this.#outbox(first!.queueName).add([idOf(first!), toArgument(first!.encode())]);
+      const args = [idOf(first!), toArgument(first!.encode())];
+      return this.#outboxes.enqueue(first!.queueName, args);
     }
     // All or none: what cannot be encoded throws before anything is sent.
     const byQueue = new Map<string, Encoded[]>();
@@ -244,7 +234,7 @@ export class RedisBroker extends Broker {
       if (args === undefined) byQueue.set(message.queueName, args = []);
       args.push(idOf(message), toArgument(message.encode()));
     }
-    const sent = Array.from(byQueue, ([queueName, args]) => this.#outbox(queueName).add(args));
+    const sent = Array.from(byQueue, ([name, args]) => this.#outboxes.enqueue(name, args));
     return Promise.all(sent).then(() => {});
   }
 
@@ -252,7 +242,7 @@ export class RedisBroker extends Broker {
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
     if (!(delivery instanceof DueDelivery)) return await this.store([message]);
     this.#assertOpen("enqueue");
-    await this.#promotion(message.queueName).add([
+    await this.#outboxes.promote(message.queueName, [
       delivery.id,
       idOf(message),
       toArgument(message.encode()),
@@ -274,39 +264,11 @@ export class RedisBroker extends Broker {
     return readDeadLetters(this.#session, queueName, options.pageSize);
   }
 
-  #outbox(queueName: string): Outbox {
-    let outbox = this.#outboxes.get(queueName);
-    if (outbox === undefined) {
-      const { queue, messages } = this.#session.keys.of(queueName);
-      outbox = new Outbox(2, (args) => {
-        const entries = joined(args);
-        return runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
-          again ? 1 : 0,
-          ...entries,
-        ]);
-      });
-      this.#outboxes.set(queueName, outbox);
-    }
-    return outbox;
-  }
-
-  #promotion(queueName: string): Outbox {
-    let outbox = this.#promotions.get(queueName);
-    if (outbox === undefined) {
-      const { etas, delayed, queue, messages } = this.#session.keys.of(queueName);
-      const keys = [etas, delayed, queue, messages];
-      outbox = new Outbox(3, (args) => runPatiently(this.#session, PROMOTE, keys, args));
-      this.#promotions.set(queueName, outbox);
-    }
-    return outbox;
-  }
-
   async #close(): Promise<void> {
     const { consumers, connection, wakeups } = this.#session;
     this.#pulse.stop();
     await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
-    const outboxes = [...this.#outboxes.values(), ...this.#promotions.values()];
-    await Promise.all(outboxes.map((outbox) => outbox.emptied()));
+    await this.#outboxes.emptied();
     wakeups.close();
     if (connection.isUp) await this.#leave().catch(() => {});
     connection.close();
@@ -316,18 +278,6 @@ export class RedisBroker extends Broker {
     const { connection, keys } = this.#session;
     const held = keys.allUnacknowledged;
     await connection.run(LEAVE, [keys.heartbeats, ...held], [this.brokerId]);
-  }
-
-  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        this.clock.clearTimer(timer);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = this.clock.setTimer(wake, ms);
-      signal?.addEventListener("abort", wake);
-    });
   }
 
   #assertOpen(what: string): void {

@@ -1,0 +1,71 @@
+import type { Encoded } from "../../core/encoder.ts";
+import { joined } from "./joined.ts";
+import { Outbox } from "./outbox.ts";
+import { ENQUEUE, PROMOTE } from "./scripts.ts";
+import { runPatiently, type Session } from "./session.ts";
+
+/**
+ * What a broker sends, by queue: messages that are new there, and those that come from its
+ * delay queue. Each queue has an outbox for either, made when it is first needed.
+ */
+export class Outboxes {
+  readonly #session: Session;
+  readonly #enqueued: Map<string, Outbox> = new Map();
+  readonly #promoted: Map<string, Outbox> = new Map();
+
+  /**
+   * Has nothing to send yet.
+   *
+   * @param session The broker.
+   */
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /**
+   * Puts messages on a queue.
+   *
+   * @param queueName The queue or delay queue.
+   * @param args The id of each, and its text.
+   * @returns Resolves when the server has them.
+   */
+  enqueue(queueName: string, args: readonly Encoded[]): Promise<void> {
+    let outbox = this.#enqueued.get(queueName);
+    if (outbox === undefined) {
+      const { queue, messages } = this.#session.keys.of(queueName);
+      outbox = new Outbox(2, (args) => {
+        const entries = joined(args);
+        return runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
+          again ? 1 : 0,
+          ...entries,
+        ]);
+      });
+      this.#enqueued.set(queueName, outbox);
+    }
+    return outbox.add(args);
+  }
+
+  /**
+   * Puts delayed messages on their queue, and takes them off its delay queue.
+   *
+   * @param queueName The queue.
+   * @param args The id that each had, its new one, and its text.
+   * @returns Resolves when the server has done so.
+   */
+  promote(queueName: string, args: readonly Encoded[]): Promise<void> {
+    let outbox = this.#promoted.get(queueName);
+    if (outbox === undefined) {
+      const { etas, delayed, queue, messages } = this.#session.keys.of(queueName);
+      const keys = [etas, delayed, queue, messages];
+      outbox = new Outbox(3, (args) => runPatiently(this.#session, PROMOTE, keys, args));
+      this.#promoted.set(queueName, outbox);
+    }
+    return outbox.add(args);
+  }
+
+  /** Resolves when all has been sent, or given up. */
+  async emptied(): Promise<void> {
+    const all = [...this.#enqueued.values(), ...this.#promoted.values()];
+    await Promise.all(all.map((outbox) => outbox.emptied()));
+  }
+}

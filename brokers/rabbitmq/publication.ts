@@ -1,6 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../core/encoder.ts";
+import type { Message } from "../../core/message.ts";
 import type { Content } from "./frames.ts";
+
+/** What AMQP allows, less what the names of rungs have at the end. */
+const MAX_NAME = 240;
 
 /** Who hears what became of a message. */
 export interface Sender {
@@ -81,4 +85,35 @@ export class Publication implements Content {
     this.priority = priority;
     this.headers = headers;
   }
+}
+
+/**
+ * Makes a message ready to be sent to its queue.
+ *
+ * @param message The message.
+ * @param priority The priority that it is to have, if any.
+ * @param receipt Hears of it.
+ * @returns What to send.
+ * @throws {RangeError} If AMQP has no such priority.
+ * @throws {TypeError} If the name of its queue is too long, or it cannot be encoded.
+ */
+export function publicationOf(
+  message: Message,
+  priority: number | undefined,
+  receipt: Receipt,
+): Publication {
+  if (
+    priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)
+  ) {
+    throw new RangeError(
+      `Cannot send with brokerPriority ${priority}: it must be a whole number from 0 to 255`,
+    );
+  }
+  const { queueName } = message;
+  if (queueName.length > MAX_NAME) {
+    throw new TypeError(
+      `Cannot send to queue "${queueName}": its name has more than ${MAX_NAME} characters`,
+    );
+  }
+  return new Publication(queueName, message.encode(), receipt, priority);
 }

@@ -16,7 +16,7 @@ import { consumersOf } from "./in_hand.ts";
 import { Ladder } from "./ladder.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { Outage } from "./outage.ts";
-import { Publication, Receipt } from "./publication.ts";
+import { type Publication, publicationOf, Receipt } from "./publication.ts";
 import { Publisher } from "./publisher.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import type { Session } from "./session.ts";
@@ -37,8 +37,6 @@ export interface RabbitmqMessageCounts {
 const JOIN_INTERVAL = 25;
 /** Milliseconds in which a server may come back. */
 const PATIENCE = 5_000;
-/** What AMQP allows, less what the names of rungs have at the end. */
-const MAX_NAME = 240;
 /** What AMQP can count. */
 const MAX_PREFETCH = 65_535;
 
@@ -243,20 +241,7 @@ export class RabbitmqBroker extends Broker {
 
   #publication(message: Message, receipt: Receipt): Publication {
     const priority = this.getOption<number | undefined>(message, "brokerPriority", undefined);
-    if (
-      priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)
-    ) {
-      throw new RangeError(
-        `Cannot send with brokerPriority ${priority}: it must be a whole number from 0 to 255`,
-      );
-    }
-    const { queueName } = message;
-    if (queueName.length > MAX_NAME) {
-      throw new TypeError(
-        `Cannot send to queue "${queueName}": its name has more than ${MAX_NAME} characters`,
-      );
-    }
-    return new Publication(queueName, message.encode(), receipt, priority);
+    return publicationOf(message, priority, receipt);
   }
 
   /** Whether nothing is on a queue, nor in the hands of this process. */

@@ -1,5 +1,4 @@
 import type { Broker } from "../../core/broker.ts";
-import type { Timer } from "../../core/clock.ts";
 import { ActorCrashed } from "../../core/errors.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { type Interrupt, TimeLimitExceeded, WorkerLost } from "../../core/interrupt.ts";
@@ -10,22 +9,10 @@ import type { Realm } from "./realm.ts";
 import { RealmFleet, type RealmKind } from "./realm_fleet.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import type { Crash } from "./realm_protocol.ts";
+import { type Stop, Stops } from "./stops.ts";
 import { fromWire } from "./thrown_on_wire.ts";
 
 const log = getLogger("worker", "executor");
-
-/** Milliseconds that a realm gets to answer an interrupt, at least. */
-const HEARING = 250;
-
-/** What is to happen to a run that was interrupted. */
-interface Stop {
-  readonly reason: Interrupt;
-  readonly grace: number;
-  readonly endsAt: number;
-  timer: Timer;
-  /** Whether its realm has said that the signal was aborted. */
-  isHeard: boolean;
-}
 
 /**
  * Runs actors in realms of their own, and replaces realms that they bring down.
@@ -55,7 +42,7 @@ export class RealmPool implements Executor {
   #cell: Realm | undefined;
   readonly #waiting: Fifo<Run> = new Fifo();
   readonly #suspects: Fifo<Run> = new Fifo();
-  readonly #stops: Map<Run, Stop> = new Map();
+  readonly #stops: Stops;
   #willFlush = false;
 
   /**
@@ -68,9 +55,13 @@ export class RealmPool implements Executor {
    * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
    */
   constructor(kind: RealmKind, count: number, options: RealmOptions) {
+    this.#stops = new Stops(
+      () => this.#broker!.clock,
+      (run, stop) => this.#graceOver(run, stop),
+    );
     this.#fleet = new RealmFleet(kind, count, options, {
-      heard: (run) => this.#heard(run),
-      ended: (run) => this.#ended(run),
+      heard: (run) => this.#stops.heard(run),
+      ended: (run) => this.#stops.end(run),
       neverBegan: (run) => this.#neverBegan(run),
       roomMade: () => this.#roomMade(),
       crashed: (realm, crash) => this.#crashed(realm, crash),
@@ -109,53 +100,21 @@ export class RealmPool implements Executor {
     const realm = this.#realmOf(run);
     if (realm === undefined) return this.#interruptWaiting(run, reason);
     if (realm.takeBack(run)) return this.#neverBegan(run);
-    const { clock } = this.#broker!;
-    const endsAt = clock.now() + grace;
-    const before = this.#stops.get(run);
-    if (before === undefined) realm.interrupt(run, reason);
-    else if (endsAt >= before.endsAt) return;
-    this.#ended(run);
-    const isLost = reason instanceof WorkerLost && grace === 0;
-    if (isLost) return this.#leaveAlone(realm, run, reason);
-    const wait = Math.max(grace, HEARING);
-    const stop: Stop = {
-      reason,
-      grace,
-      endsAt,
-      timer: clock.setTimer(() => this.#graceOver(run), wait),
-      isHeard: before?.isHeard ?? false,
-    };
-    this.#stops.set(run, stop);
+    if (!this.#stops.has(run)) realm.interrupt(run, reason);
+    else if (!this.#stops.isSooner(run, grace)) return;
+    if (reason instanceof WorkerLost && grace === 0) this.#leaveAlone(realm, run, reason);
+    else this.#stops.begin(run, reason, grace);
   }
 
   /** Stops all realms. Nothing runs in them any more but what was given up. */
   async stop(): Promise<void> {
     await Promise.all([this.#fleet.stop(), this.#cell?.stop()]);
     this.#cell = undefined;
-    for (const run of [...this.#stops.keys()]) this.#ended(run);
-  }
-
-  #heard(run: Run): void {
-    const stop = this.#stops.get(run);
-    if (stop === undefined || stop.isHeard) return;
-    stop.isHeard = true;
-    const { clock } = this.#broker!;
-    // It could not hear until now, and gets its grace from here on.
-    if (clock.now() < stop.endsAt || stop.grace === Infinity) return;
-    clock.clearTimer(stop.timer);
-    stop.timer = clock.setTimer(() => this.#graceOver(run), stop.grace);
-  }
-
-  #ended(run: Run): void {
-    if (this.#stops.size === 0) return;
-    const stop = this.#stops.get(run);
-    if (stop === undefined) return;
-    this.#stops.delete(run);
-    this.#broker!.clock.clearTimer(stop.timer);
+    this.#stops.endAll();
   }
 
   #neverBegan(run: Run): void {
-    this.#ended(run);
+    this.#stops.end(run);
     this.#again(run);
   }
 
@@ -231,14 +190,10 @@ export class RealmPool implements Executor {
     );
   }
 
-  #graceOver(run: Run): void {
-    const stop = this.#stops.get(run);
+  #graceOver(run: Run, stop: Stop): void {
     const realm = this.#realmOf(run);
-    if (stop === undefined || realm === undefined) return;
-    if (stop.reason instanceof WorkerLost) {
-      this.#ended(run);
-      return this.#leaveAlone(realm, run, stop.reason);
-    }
+    if (realm === undefined) return;
+    if (stop.reason instanceof WorkerLost) return this.#leaveAlone(realm, run, stop.reason);
     const { busy } = realm;
     // Another one computes, and has its own time limit: until then nothing can be told of this one.
     if (!stop.isHeard && busy !== undefined && busy !== run) return;
@@ -253,6 +208,7 @@ export class RealmPool implements Executor {
 
   /** The worker does not wait for it any more. */
   #leaveAlone(realm: Realm, run: Run, reason: Interrupt): void {
+    this.#stops.end(run);
     realm.leaveAlone(run);
     run.fail(reason);
   }
@@ -265,7 +221,7 @@ export class RealmPool implements Executor {
     this.#fleet.remove(realm);
     this.#fleet.replenish();
     for (const run of runs) {
-      this.#ended(run);
+      this.#stops.end(run);
       if (run === offender) fail(run);
       else if (offender === undefined && begun.has(run)) this.#suspect(run);
       else this.#again(run);

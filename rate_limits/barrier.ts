@@ -1,4 +1,5 @@
 import { BarrierNotFound } from "../core/errors.ts";
+import { unlessAborted } from "../core/unless_aborted.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { assertAboveZero, assertKey } from "./whole_number.ts";
 
@@ -107,19 +108,5 @@ export class Barrier {
     }
     if (!isEarly) return await this.backend.waitNotify(this.key, this.ttl);
     return block && await this.backend.wait(this.key, timeout, signal);
-  }
-}
-
-/** Waits for something, but not when the signal aborts: a server that is away takes its time. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    work.catch(() => {}); // nobody listens any more to one that is late
   }
 }

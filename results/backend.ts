@@ -8,6 +8,7 @@ import {
 } from "../core/errors.ts";
 import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
 import { errorMessage } from "../core/thrown.ts";
+import { unlessAborted } from "../core/unless_aborted.ts";
 import { JoinedReads, type Stored } from "./joined_reads.ts";
 import { resultKey, type ResultOwner } from "./result_key.ts";
 import { type FailureOptions, fromStored, toStoredFailure } from "./stored_result.ts";
@@ -247,19 +248,6 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     const key = this.buildKey(message);
     await this.store(key, this.encoder.encode(value), ttl);
     this.#room.tell([key]); // those who wait here need not hear of it from afar
-  }
-}
-
-/** What comes of some work, or the reason of a signal that aborts before. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const aborted = () => reject(signal.reason);
-  signal.addEventListener("abort", aborted);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", aborted);
   }
 }
 

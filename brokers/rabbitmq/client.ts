@@ -1,4 +1,4 @@
-import { errorMessage } from "../../core/thrown.ts";
+import { missingPackage } from "../../core/missing_package.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 
 /** What is known of a delivery. */
@@ -169,11 +169,6 @@ async function importClient(): Promise<typeof import("amqplib")> {
   try {
     return await import("amqplib");
   } catch (error) {
-    throw new TypeError(
-      `Cannot use RabbitMQ: the package "amqplib" cannot be loaded; add it to your project: ${
-        errorMessage(error)
-      }`,
-      { cause: error },
-    );
+    throw missingPackage("use RabbitMQ", "amqplib", error);
   }
 }

@@ -1,5 +1,5 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
-import { errorMessage } from "../../core/thrown.ts";
+import { missingPackage } from "../../core/missing_package.ts";
 
 /** What ioredis options name this, its own documentation says. */
 export type RedisConnectionOptions = Readonly<Record<string, unknown>>;
@@ -155,12 +155,7 @@ async function newClient(options: object): Promise<Client> {
   try {
     ioredis = await import("ioredis");
   } catch (error) {
-    throw new TypeError(
-      `Cannot use Redis: the package "ioredis" cannot be loaded; add it to your project: ${
-        errorMessage(error)
-      }`,
-      { cause: error },
-    );
+    throw missingPackage("use Redis", "ioredis", error);
   }
   const Redis = ioredis.Redis as new (options: object) => Client;
   return new Redis(options);

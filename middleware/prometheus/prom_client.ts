@@ -1,4 +1,4 @@
-import { errorMessage } from "../../core/thrown.ts";
+import { missingPackage } from "../../core/missing_package.ts";
 import type { Metric } from "./metric.ts";
 
 /** The part of prom-client that is used here. */
@@ -41,11 +41,6 @@ export async function loadPromClient(): Promise<PromClient> {
   try {
     return await import("prom-client") as unknown as PromClient;
   } catch (error) {
-    throw new TypeError(
-      `Cannot serve metrics: the package "prom-client" cannot be loaded; add it to your project: ${
-        errorMessage(error)
-      }`,
-      { cause: error },
-    );
+    throw missingPackage("serve metrics", "prom-client", error);
   }
 }

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Watchdog } from "../../brokers/redis/watchdog.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
+import { missingPackage } from "../../core/missing_package.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { type MemcachedReply, type MemcachedRequest, OPCODES } from "./memcached_protocol.ts";
 
@@ -262,12 +263,7 @@ async function importMemjs(): Promise<Memjs> {
   try {
     return await import("memjs") as unknown as Memjs;
   } catch (error) {
-    throw new TypeError(
-      `Cannot use memcached: the package "memjs" cannot be loaded; add it to your project: ${
-        errorMessage(error)
-      }`,
-      { cause: error },
-    );
+    throw missingPackage("use memcached", "memjs", error);
   }
 }
 

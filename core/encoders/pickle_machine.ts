@@ -1,19 +1,11 @@
 import { define } from "../message_options.ts";
-import { keepSpelling, noteSpelling, type Spelling, spellingOf } from "../spelling.ts";
+import { keepSpelling, spellingOf } from "../spelling.ts";
 import { MAX_DEPTH } from "../json_writer.ts";
 import { Callable, knownCallable, makeOfCall } from "./pickle_calls.ts";
+import { noteFloat, noteKey, plain, setInMap, WholeFloat } from "./pickle_notes.ts";
 import { noteOrigin, type Origin } from "./pickle_origin.ts";
 import { PickleError, type PickleReader } from "./pickle_reader.ts";
 import { assertTree, MAX_REPEATED } from "./pickle_tree.ts";
-
-/** A float such as `1.0`, on its way into something that can note what it was. */
-class WholeFloat {
-  readonly value: number;
-
-  constructor(value: number) {
-    this.value = value;
-  }
-}
 
 /** Keys that JavaScript moves to the front of an object. */
 const INDEX = /^(?:0|[1-9]\d{0,9})$/;
@@ -289,37 +281,7 @@ function nameOf(name: unknown): string {
   return /^[\w.<>]{1,80}$/.test(name) ? name : JSON.stringify(name.slice(0, 80));
 }
 
-function setInMap(map: Map<unknown, unknown>, key: unknown, value: unknown): void {
-  const plainKey = plain(key);
-  if (!map.has(plainKey)) {
-    // Entry n has its key at 2n and its value at 2n + 1.
-    if (key instanceof WholeFloat) noteFloat(map, 2 * map.size, key);
-    if (value instanceof WholeFloat) noteFloat(map, 2 * map.size + 1, value);
-  }
-  map.set(plainKey, plain(value));
-}
-
-function plain(value: unknown): unknown {
-  return value instanceof WholeFloat ? value.value : value;
-}
-
 function isDictObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Object.isFrozen(value) &&
     Object.getPrototypeOf(value) === Object.prototype;
-}
-
-function noteFloat(container: object, place: string | number, { value }: WholeFloat): void {
-  spellingFor(container).numbers.set(place, { value, text: `${value}.0` });
-}
-
-function noteKey(object: object, key: string): void {
-  const spelling = spellingFor(object);
-  spelling.keys ??= Object.keys(object);
-  spelling.keys.push(key);
-}
-
-function spellingFor(container: object): Spelling {
-  let spelling = spellingOf(container);
-  if (spelling === undefined) noteSpelling(container, spelling = { numbers: new Map() });
-  return spelling;
 }

@@ -2,12 +2,11 @@ import { isPlainObject, joinPath, MAX_DEPTH } from "../json_writer.ts";
 import { isMessageDict } from "../message_dict.ts";
 import { keysInOrder, originalText, type Spelling, spellingOf } from "../spelling.ts";
 import { callOfDate } from "./pickle_calls.ts";
-import { bigIntBytes, integerBytes } from "./pickle_integers.ts";
+import { BATCH_SIZE, countBatches, DICT, type Filling, LIST, SET } from "./pickle_filling.ts";
+import { writeBigInt, writeFloat, writeNumber } from "./pickle_numbers.ts";
 import { originOf, type PickledCall } from "./pickle_origin.ts";
 import { PickleOutput } from "./pickle_output.ts";
 
-/** Python's pickler passes so many items at once to a container. */
-const BATCH_SIZE = 1_000;
 const MESSAGE_FIELDS = 7;
 
 const MARK = 0x28;
@@ -15,22 +14,6 @@ const MEMOIZE = 0x94;
 const REDUCE = 0x52;
 const STACK_GLOBAL = 0x93;
 const STOP = 0x2e;
-
-/** How the items of a container are added to it. */
-interface Filling {
-  /** How many items make an entry; the first of them is a key, or in a set. */
-  readonly width: number;
-  readonly hasKeys: boolean;
-  /** For one item, if there is an opcode for that. */
-  readonly one?: number;
-  readonly many: number;
-  /** Whether Python learns that there are no more items only from a batch that is not full. */
-  readonly endsShort: boolean;
-}
-
-const LIST: Filling = { width: 1, hasKeys: false, one: 0x61, many: 0x65, endsShort: false };
-const DICT: Filling = { width: 2, hasKeys: true, one: 0x73, many: 0x75, endsShort: true };
-const SET: Filling = { width: 1, hasKeys: true, many: 0x90, endsShort: true };
 
 /**
  * Writes a value as Python's pickler does: text that comes again, and the same object at
@@ -78,11 +61,11 @@ export class PickleWriter {
       case "string":
         return this.#text(value);
       case "number":
-        return this.#number(value);
+        return writeNumber(this.#output, value);
       case "boolean":
         return this.#output.bytes(value ? 0x88 : 0x89);
       case "bigint":
-        return this.#bigInt(value);
+        return writeBigInt(this.#output, value);
       case "object":
         return value === null ? this.#output.bytes(0x4e) : this.#object(value);
       default:
@@ -98,30 +81,6 @@ export class PickleWriter {
     if (this.#fetch(text)) return;
     this.#output.text(text);
     this.#memoize(text);
-  }
-
-  /** An integer where it is sure to be one. */
-  #number(value: number): void {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) this.#float(value);
-    else if (value >= 0 && value <= 0xff) this.#output.bytes(0x4b, value);
-    else if (value >= 0 && value <= 0xffff) this.#output.uint16(0x4d, value);
-    else if (value === (value | 0)) this.#output.uint32(0x4a, value >>> 0);
-    else this.#long(integerBytes(value));
-  }
-
-  #float(value: number): void {
-    this.#output.float64(0x47, value);
-  }
-
-  #bigInt(value: bigint): void {
-    if (BigInt.asIntN(53, value) === value) this.#number(Number(value));
-    else this.#long(bigIntBytes(value));
-  }
-
-  #long(bytes: Uint8Array): void {
-    if (bytes.length <= 0xff) this.#output.bytes(0x8a, bytes.length);
-    else this.#output.uint32(0x8b, bytes.length);
-    this.#output.raw(bytes);
   }
 
   #object(value: object): void {
@@ -299,8 +258,8 @@ export class PickleWriter {
     const text = spelling && originalText(spelling, place, value);
     if (text === undefined) return this.#value(value);
     this.#output.beginValue();
-    if (/^-?\d+$/.test(text)) this.#bigInt(BigInt(text));
-    else this.#float(value as number);
+    if (/^-?\d+$/.test(text)) writeBigInt(this.#output, BigInt(text));
+    else writeFloat(this.#output, value as number);
   }
 
   #memoize(value: unknown): void {
@@ -338,9 +297,4 @@ export class PickleWriter {
     const path = places.reduce<string>(joinPath, "");
     throw new TypeError(`Cannot encode ${path === "" ? "the value" : path}: ${reason}`);
   }
-}
-
-function countBatches({ endsShort }: Filling, items: number): number {
-  if (!endsShort || items === 0) return Math.ceil(items / BATCH_SIZE);
-  return Math.floor(items / BATCH_SIZE) + 1;
 }

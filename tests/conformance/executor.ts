@@ -1,7 +1,6 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
   type Executor,
@@ -19,15 +18,19 @@ import {
   VALUES,
   watchRealm,
 } from "../worker/executors/actors.ts";
-import { Stage } from "../worker/executors/stage.ts";
+import { ACTORS, Stage } from "../worker/executors/stage.ts";
 import { after, skip, test } from "../support/test.ts";
 
 /** An executor that is to show what executors do. */
 export interface ExecutorSubject {
   /** Its class. */
   readonly name: string;
-  /** Makes one that runs so many messages at once, in one realm. */
-  make(concurrency: number): Executor;
+  /**
+   * Makes one that runs so many messages at once, in one realm.
+   *
+   * @param module What the realm imports. @default {ACTORS}
+   */
+  make(concurrency: number, module?: string): Executor;
   /** Whether actors run in the realm of the worker. */
   readonly isInline?: boolean;
   /** What it cannot do: the rule, and why. */
@@ -104,9 +107,14 @@ export function testExecutor(subject: ExecutorSubject): void {
 
   check("calls wrapActor and the hooks of threads where the actor runs", async () => {
     const journal = join(tmpdir(), `dramatiq-${crypto.randomUUID()}`);
-    process.env["EXECUTOR_JOURNAL"] = journal;
+    const module = `${journal}.mjs`;
+    await writeFile(
+      module,
+      `import { broker, watchRealm } from ${JSON.stringify(ACTORS)};\n` +
+        `watchRealm(broker, ${JSON.stringify(journal)});\nexport { broker };\n`,
+    );
     try {
-      const stage = await Stage.open(make(1));
+      const stage = await Stage.open(make(1, module));
       if (subject.isInline) watchRealm(stage.broker, journal);
       const { result } = await stage.send("who", []);
       assertEquals((result as unknown[])[0], "wrapped");
@@ -115,8 +123,7 @@ export function testExecutor(subject: ExecutorSubject): void {
       const text = await readFile(journal, "utf8");
       assertEquals(text, subject.isInline ? "shutdown\n" : "boot\nshutdown\n");
     } finally {
-      delete process.env["EXECUTOR_JOURNAL"];
-      await rm(journal, { force: true });
+      for (const path of [journal, module]) await rm(path, { force: true });
     }
   });
 

@@ -200,8 +200,5 @@ export function watchRealm(broker: Broker, journal: string): void {
   });
 }
 
-/** The broker of a realm. It writes down what it sees if a variable says where. */
+/** The broker of a realm. */
 export const broker: Broker = declareActors(new StubBroker());
-
-const journal = process.env["EXECUTOR_JOURNAL"];
-if (journal) watchRealm(broker, journal);

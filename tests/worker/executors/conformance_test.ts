@@ -3,7 +3,11 @@ import { testExecutor } from "../../conformance/executor.ts";
 import { Fatal } from "./actors.ts";
 import { ACTORS } from "./stage.ts";
 
-const realm = { modules: [ACTORS], brokerExport: "broker", errorClasses: [Fatal] };
+const realm = (module = ACTORS) => ({
+  modules: [module],
+  brokerExport: "broker",
+  errorClasses: [Fatal],
+});
 
 testExecutor({
   name: "InlineExecutor",
@@ -12,9 +16,10 @@ testExecutor({
 });
 testExecutor({
   name: "ThreadExecutor",
-  make: (concurrency) => new ThreadExecutor({ ...realm, threads: 1, concurrency }),
+  make: (concurrency, module) => new ThreadExecutor({ ...realm(module), threads: 1, concurrency }),
 });
 testExecutor({
   name: "ProcessExecutor",
-  make: (concurrency) => new ProcessExecutor({ ...realm, processes: 1, concurrency }),
+  make: (concurrency, module) =>
+    new ProcessExecutor({ ...realm(module), processes: 1, concurrency }),
 });

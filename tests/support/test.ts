@@ -15,7 +15,7 @@ interface Runner {
 }
 
 /** No test may take longer; what waits for ever is to fail with its name. */
-const TIMEOUT = 120_000;
+const TIMEOUT = 300_000;
 
 const { register, afterAll }: Runner = await findRunner();
 

@@ -19,7 +19,7 @@ test("RabbitmqBroker loses nothing when workers and connections die, and the ser
     heartbeatTimeout: 2_000,
     // The machine may be busy with all the other tests. The long form is strict.
     slack: 20_000,
-    deadline: 90_000,
+    deadline: 240_000,
   }, () => RabbitmqVictim.open(2_000));
   assertEquals(report.failures, [], formatReport(report));
   for (const kind of ["kill", "cut", "freeze", "pause", "restart"]) {

@@ -1,11 +1,9 @@
+import { retryDelay } from "../../core/retry_delay.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 import { type Channel, closeChannel, closeModel, type Model, openModel } from "./client.ts";
 import type { Outage } from "./outage.ts";
 import { closedFor, explain, explainFailure } from "./trouble.ts";
-
-/** Milliseconds between two rounds of attempts, at most: a server that is back is found soon. */
-const LONGEST_DELAY = 1_000;
 
 /** What a connection is for. */
 export type Role = "publish" | "consume";
@@ -235,10 +233,4 @@ export class RabbitmqConnection {
       };
     });
   }
-}
-
-/** @returns Milliseconds until the next attempt: they grow, and differ. */
-export function retryDelay(attempt: number): number {
-  const longest = Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_DELAY);
-  return longest * (0.5 + Math.random() / 2);
 }

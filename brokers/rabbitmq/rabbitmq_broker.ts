@@ -7,8 +7,9 @@ import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_l
 import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 import type { Channel } from "./client.ts";
-import { RabbitmqConnection, retryDelay } from "./connection.ts";
+import { RabbitmqConnection } from "./connection.ts";
 import { warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";

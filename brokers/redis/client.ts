@@ -1,5 +1,6 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { missingPackage } from "../../core/missing_package.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 
 /** What ioredis options name this, its own documentation says. */
 export type RedisConnectionOptions = Readonly<Record<string, unknown>>;
@@ -36,8 +37,6 @@ export type RedisSource =
 const ANSWER_TIMEOUT = 3_000;
 /** Milliseconds that connecting may take. */
 const CONNECT_TIMEOUT = 3_000;
-/** Milliseconds between attempts to connect, at most: a server that is back is found soon. */
-const LONGEST_RETRY_DELAY = 1_000;
 
 /**
  * Options that decide what becomes of commands when a connection fails: they fail
@@ -56,12 +55,6 @@ const FAIL_WITH_THE_CONNECTION = {
   // After a failover the old address may lead to a replica: look for the master again.
   reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
 } satisfies RedisOptions;
-
-/** @returns Milliseconds until the next attempt to connect: they grow, and differ. */
-export function retryDelay(attempt: number): number {
-  const longest = Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_RETRY_DELAY);
-  return longest * (0.5 + Math.random() / 2);
-}
 
 /** Opens a client that connects again by itself, for commands. */
 export async function openClient(source: RedisSource): Promise<Client> {

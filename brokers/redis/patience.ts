@@ -1,5 +1,5 @@
 import { ConnectionFailed } from "../../core/errors.ts";
-import { retryDelay } from "./client.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 import type { Call, RedisLink } from "./link.ts";
 import { mayPass } from "./trouble.ts";
 import type { Watchdog } from "./watchdog.ts";

@@ -2,20 +2,20 @@ import { AbortListener } from "../../core/abort_listener.ts";
 import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { Signal } from "../../core/signal.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 import { nextTurn } from "../../core/runtime.ts";
+import { Signal } from "../../core/signal.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { retryDelay } from "./client.ts";
-import { type RedisReply, toArgument } from "./reply.ts";
-import { isAway } from "./trouble.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { InHand } from "./in_hand.ts";
 import type { QueueKeys } from "./keys.ts";
 import { Orphans } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
+import { type RedisReply, toArgument } from "./reply.ts";
 import type { Script } from "./script.ts";
 import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
 import { runOnce, runPatiently, type Session } from "./session.ts";
+import { isAway } from "./trouble.ts";
 
 /** How many messages make two batches that are worth it. */
 const SMALL_PREFETCH = 64;

@@ -1,6 +1,7 @@
 import { getLogger } from "../../core/logging.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 import { errorMessage } from "../../core/thrown.ts";
-import { type Client, retryDelay } from "./client.ts";
+import type { Client } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
 
 const log = getLogger("redis");

@@ -1,9 +1,10 @@
-import { type Client, retryDelay } from "../../brokers/redis/client.ts";
+import type { Client } from "../../brokers/redis/client.ts";
 import type { RedisConnection } from "../../brokers/redis/connection.ts";
 import type { RedisReply } from "../../brokers/redis/reply.ts";
 import type { Script } from "../../brokers/redis/script.ts";
 import { explain } from "../../brokers/redis/trouble.ts";
 import { getLogger } from "../../core/logging.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 const log = getLogger("results", "redis");

@@ -16,10 +16,9 @@ export interface Stop {
 }
 
 /**
- * The runs that were interrupted, until they end or their grace is over:
+ * The runs that were interrupted, until they end:
  *
- * interrupted ─▶ heard, late: the grace begins anew ─▶ grace over
- *            └────────────────────────────────────────┘
+ * interrupted ─▶ grace ─▶ over ─(heard only now)▶ grace, once more ─▶ over
  */
 export class Stops {
   readonly #clock: () => Clock;

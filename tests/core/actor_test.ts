@@ -1,6 +1,6 @@
-import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Actor, actor, type Message, Retries, StubBroker } from "@dq/dramatiq";
+import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
 function ready() {
@@ -224,21 +224,10 @@ test("actor refuses a queue name that cannot be one", () => {
 });
 
 test("Actor.logger writes to a category of the actor's own", async () => {
-  const lines: LogRecord[] = [];
-  await configure({
-    reset: true,
-    sinks: { list: (line) => lines.push(line) },
-    loggers: [
-      { category: ["dramatiq", "actor"], sinks: ["list"], lowestLevel: "info" },
-      { category: ["logtape", "meta"], sinks: [] },
-    ],
-  });
-  try {
+  const lines = await linesOf({ category: ["dramatiq", "actor"] }, () => {
     const add = actor(function add() {}, { broker: new StubBroker() });
     add.logger.info("Added {count}", { count: 2 });
-  } finally {
-    await reset();
-  }
+  });
   assertEquals(lines.map(({ category }) => category), [["dramatiq", "actor", "add"]]);
-  assertEquals(lines[0]!.message.join(""), "Added 2");
+  assertEquals(textOf(lines[0]!), "Added 2");
 });

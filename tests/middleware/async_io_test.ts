@@ -1,38 +1,10 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { actor, AsyncIO, type Clock, StubBroker, Worker } from "@dq/dramatiq";
-import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { FakeClock } from "../support/fake_clock.ts";
+import { withLog } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
-/** What `AsyncIO` logs, and a promise of the first line. */
-interface Log {
-  readonly lines: LogRecord[];
-  readonly first: Promise<void>;
-}
-
-/** Runs something with the log of `AsyncIO` at hand. */
-async function withLog(run: (log: Log) => Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const log: Log = { lines: [], first: promise };
-  await configure({
-    reset: true,
-    sinks: {
-      list: (line) => {
-        log.lines.push(line);
-        resolve();
-      },
-    },
-    loggers: [
-      { category: ["dramatiq", "middleware", "AsyncIO"], sinks: ["list"], lowestLevel: "debug" },
-      { category: ["logtape", "meta"], sinks: [] },
-    ],
-  });
-  try {
-    await run(log);
-  } finally {
-    await reset();
-  }
-}
+const LOG = { category: ["dramatiq", "middleware", "AsyncIO"], lowestLevel: "debug" } as const;
 
 /** Keeps the event loop to itself, as a long computation does. */
 function block(ms: number): void {
@@ -51,7 +23,7 @@ function setStage(
 }
 
 test("AsyncIO logs an actor that blocks before its first await", () =>
-  withLog(async ({ lines }) => {
+  withLog(LOG, async (lines) => {
     const { broker, worker } = setStage(20, new FakeClock());
     const compute = actor(function compute() {
       block(30);
@@ -68,7 +40,7 @@ test("AsyncIO logs an actor that blocks before its first await", () =>
   }));
 
 test("AsyncIO logs an actor that blocks after its first await", () =>
-  withLog(async ({ lines, first }) => {
+  withLog(LOG, async (lines, first) => {
     const { broker, worker } = setStage(20);
     const compute = actor(async function compute() {
       await Promise.resolve();
@@ -84,7 +56,7 @@ test("AsyncIO logs an actor that blocks after its first await", () =>
   }));
 
 test("AsyncIO names all actors that may have blocked later on", () =>
-  withLog(async ({ lines, first }) => {
+  withLog(LOG, async (lines, first) => {
     const clock = new FakeClock();
     const { broker, worker } = setStage(20, clock);
     const wait = actor(async function wait() {
@@ -105,7 +77,7 @@ test("AsyncIO names all actors that may have blocked later on", () =>
   }));
 
 test("AsyncIO does not blame actors that have ended", () =>
-  withLog(async ({ lines }) => {
+  withLog(LOG, async (lines) => {
     const clock = new FakeClock();
     const { broker, worker } = setStage(20, clock);
     const quick = actor(async function quick() {
@@ -121,7 +93,7 @@ test("AsyncIO does not blame actors that have ended", () =>
   }));
 
 test("AsyncIO keeps quiet below the threshold", () =>
-  withLog(async ({ lines }) => {
+  withLog(LOG, async (lines) => {
     const clock = new FakeClock();
     const { broker, worker } = setStage(60_000, clock);
     const quick = actor(async function quick() {

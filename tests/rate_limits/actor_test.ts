@@ -1,4 +1,4 @@
-import { configure, type LogRecord, reset } from "@logtape/logtape";
+import type { LogRecord } from "@logtape/logtape";
 import { assertEquals } from "@std/assert";
 import {
   actor,
@@ -9,19 +9,11 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
+import { linesOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
 test("a message that exceeds a limit is retried when there is room, and no error is logged", async () => {
-  const lines: LogRecord[] = [];
-  await configure({
-    reset: true,
-    sinks: { list: (line) => lines.push(line) },
-    loggers: [
-      { category: ["dramatiq"], sinks: ["list"], lowestLevel: "info" },
-      { category: ["logtape", "meta"], sinks: [] },
-    ],
-  });
-  try {
+  const lines = await linesOf({ category: ["dramatiq"] }, async () => {
     const clock = new FakeClock();
     await using backend = new StubRateLimiterBackend({ clock });
     await using broker = new StubBroker({ clock });
@@ -35,9 +27,7 @@ test("a message that exceeds a limit is retried when there is room, and no error
     await worker.start();
     await clock.waitFor(broker.join("default"));
     assertEquals(ran, [1, 2, 3]);
-  } finally {
-    await reset();
-  }
+  });
   assertEquals(new Set(lines.map(({ level }) => level)), new Set(["info"]));
   const [{ properties }] = lines as [LogRecord];
   assertEquals(properties["error"] instanceof RateLimitExceeded, true);

@@ -8,9 +8,9 @@ import {
   WindowRateLimiter,
 } from "@dq/dramatiq";
 import { Cluster, Redis } from "ioredis";
-import { withLog } from "../brokers/redis/log.ts";
 import { eventually, startForFile, untilTracking } from "../brokers/redis/stage.ts";
 import { testOwn } from "../servers/own.ts";
+import { withLog } from "../support/log.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { startRedisCluster } from "../support/servers/redis_cluster.ts";
@@ -116,7 +116,7 @@ test("RedisBackend waits for a server that is away for a moment", async () => {
   await using backend = open();
   const key = newKey();
   assertEquals(await backend.incr(key, 1, 3, TTL), true);
-  await withLog(async (lines) => {
+  await withLog({ category: ["dramatiq", "redis"] }, async (lines) => {
     await server.kill();
     await eventually("find it gone", () => Promise.resolve(lines.length > 0));
   });

@@ -7,24 +7,16 @@ import {
 } from "../../support/servers/rabbitmq.ts";
 import type { QueueCounts, RabbitmqConsole } from "../../support/servers/rabbitmq_console.ts";
 import { type AmqpTap, startTap } from "../../support/servers/amqp_tap.ts";
-import { until } from "../../support/servers/until.ts";
+import { eventually } from "../../support/servers/until.ts";
 import { after, test } from "../../support/test.ts";
 import { testOwn } from "../../servers/own.ts";
 import { Witness } from "./witness.ts";
 
-/** Long beside anything that these tests wait for, even on a machine that is busy. */
-const PATIENCE = 30_000;
 /** Far above any honest run. */
 const LONGEST_TEST = 60_000;
 const NOTHING: QueueCounts = { ready: 0, unacknowledged: 0, consumers: 0 };
 
-/** Waits for something that gives no signal. */
-export function eventually(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  return until(async () => await condition(), { what, timeout: PATIENCE });
-}
+export { eventually };
 
 /** A RabbitMQ of their own for the tests of a file, and what declares them. */
 export interface FileServer {

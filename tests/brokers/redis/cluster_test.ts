@@ -7,7 +7,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/servers/redis_cluster.ts";
 import { after, test as realTest } from "../../support/test.ts";
-import { outcomeOf } from "./outage.ts";
+import { outcomeOf } from "../outages/outage.ts";
 import { sendFromPython } from "./python.ts";
 import { beat, eventually, Stage } from "./stage.ts";
 

@@ -1,29 +1,18 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { LogRecord } from "@logtape/logtape";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
+import { textOf, withLog } from "../../support/log.ts";
 import { freePort } from "../../support/servers/free_port.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
-import { withLog } from "./log.ts";
-import { outcomeOf } from "./outage.ts";
+import { assertOneOutage, outcomeOf } from "../outages/outage.ts";
 import { eventually, Stage, startForFile } from "./stage.ts";
 
 const { test, server } = await startForFile({ appendonly: true });
 
-const textOf = ({ message }: LogRecord) => message.join("");
-
-/** Makes sure that there are two lines: the start of an outage, and its end. */
-function assertOneOutage(lines: readonly LogRecord[]): void {
-  assertEquals(lines.map(({ level }) => level), ["error", "warning"], lines.map(textOf).join("\n"));
-  const [start, end] = lines;
-  assert(textOf(start!).startsWith("Redis is away: "), textOf(start!));
-  assert(start!.properties["error"] === undefined || start!.properties["error"] instanceof Error);
-  assertMatch(textOf(end!), /^Redis is back after \d+ ms$/);
-  assertEquals(typeof end!.properties["duration"], "number");
-}
+const REDIS = { category: ["dramatiq", "redis"] };
 
 test("RedisBroker logs an outage once when it starts and once when it ends, however long it takes", () =>
-  withLog(async (lines) => {
+  withLog(REDIS, async (lines) => {
     await using proxy = await startProxy(server);
     await using stage = new Stage(server);
     const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}` });
@@ -43,11 +32,11 @@ test("RedisBroker logs an outage once when it starts and once when it ends, howe
     await broker.enqueue(work("q", 3));
     await receiving;
     await broker.close();
-    assertOneOutage(lines);
+    assertOneOutage(lines, "Redis");
   }));
 
 test("RedisBroker logs a Redis that is not there from the start, and why", () =>
-  withLog(async (lines) => {
+  withLog(REDIS, async (lines) => {
     await using stage = new Stage(server);
     const port = await freePort();
     const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
@@ -58,11 +47,11 @@ test("RedisBroker logs a Redis that is not there from the start, and why", () =>
     await using _late = await startOwnRedis({ port });
     await sending;
     await broker.close();
-    assertOneOutage(lines);
+    assertOneOutage(lines, "Redis");
   }));
 
 test("RedisBroker logs nothing when all goes well, its close included", () =>
-  withLog(async (lines) => {
+  withLog(REDIS, async (lines) => {
     await using stage = new Stage(server);
     const broker = stage.open();
     const consumer = broker.consume("q");
@@ -77,7 +66,7 @@ test("RedisBroker logs nothing when all goes well, its close included", () =>
   }));
 
 test("RedisBroker shows no password in its log, nor in its errors", () =>
-  withLog(async (lines) => {
+  withLog(REDIS, async (lines) => {
     await using own = await startOwnRedis({ password: "right" });
     await using stage = new Stage(own);
     const broker = stage.open({ url: `redis://:s3cret@127.0.0.1:${own.port}` });

@@ -1,66 +1,21 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { actor, type Broker, ConnectionFailed, Worker } from "@dq/dramatiq";
+import { actor, ConnectionFailed, Worker } from "@dq/dramatiq";
 import { firstArgs, work } from "../../conformance/broker_messages.ts";
 import { freePort } from "../../support/servers/free_port.ts";
 import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
-import { outcomeOf } from "./outage.ts";
+import { outcomeOf } from "../outages/outage.ts";
+import { Traffic } from "../outages/traffic.ts";
 import { eventually, Stage, startForFile } from "./stage.ts";
 
 const { test, server } = await startForFile({ appendonly: true });
 
 const urlOf = ({ host, port }: TcpProxy) => `redis://${host}:${port}`;
 
-/** Sends numbers to a worker, and knows which were confirmed and which ran. */
-class Traffic {
-  readonly #confirmed: number[] = [];
-  readonly #ran: Set<number> = new Set();
-  readonly #send: (n: number) => Promise<unknown>;
-  #next = 0;
-
-  /**
-   * @param producer Sends them.
-   * @param consumer Runs them, by a worker.
-   */
-  constructor(producer: Broker, consumer: Broker) {
-    const run = (n: number) => void this.#ran.add(n);
-    const options = { queueName: "q", actorName: "note" };
-    const note = actor(run, { ...options, broker: producer });
-    if (consumer !== producer) actor(run, { ...options, broker: consumer });
-    this.#send = (n) => note.send(n);
-  }
-
-  /** Sends a few in one turn. What is refused must be refused because of an outage. */
-  async send(count: number): Promise<void> {
-    const numbers = Array.from({ length: count }, () => this.#next++);
-    await Promise.all(numbers.map(async (n) => {
-      if (await outcomeOf(this.#send(n)) === undefined) this.#confirmed.push(n);
-    }));
-  }
-
-  /** Sends until something is over, and then some more. */
-  async sendDuring(task: Promise<unknown>): Promise<void> {
-    let isOver = false;
-    const over = task.finally(() => isOver = true);
-    over.catch(() => {});
-    while (!isOver) await this.send(3);
-    await over;
-    await this.send(3);
-  }
-
-  /** Waits until all that was confirmed has run. */
-  async untilAllRan(): Promise<void> {
-    assert(this.#confirmed.length > 0, "nothing was confirmed");
-    await eventually("run all that was confirmed", () => {
-      return Promise.resolve(this.#confirmed.every((n) => this.#ran.has(n)));
-    });
-  }
-}
-
 test("RedisBroker loses nothing over restarts of Redis, and goes on by itself", async () => {
   await using stage = new Stage(server);
   const [producer, consumer] = [stage.open(), stage.open()];
-  const traffic = new Traffic(producer, consumer);
+  const traffic = new Traffic("q", producer, consumer);
   await using worker = new Worker(consumer);
   await worker.start();
   for (let round = 0; round < 2; round++) {
@@ -75,7 +30,7 @@ test("RedisBroker loses nothing over restarts of Redis, and goes on by itself", 
 test("RedisBroker loses nothing when all its connections are killed, and goes on by itself", async () => {
   await using stage = new Stage(server);
   const broker = stage.open();
-  const traffic = new Traffic(broker, broker);
+  const traffic = new Traffic("q", broker);
   await using worker = new Worker(broker);
   await worker.start();
   const killAll = async () => {
@@ -96,7 +51,7 @@ test("RedisBroker goes on by itself after its connections were half-open", async
   await using proxy = await startProxy(server);
   await using stage = new Stage(server);
   const broker = stage.open({ url: urlOf(proxy) });
-  const traffic = new Traffic(broker, broker);
+  const traffic = new Traffic("q", broker);
   await using worker = new Worker(broker);
   await worker.start();
   await traffic.send(20);

@@ -4,7 +4,7 @@ import { firstArgs, receiveCount, work } from "../../conformance/broker_messages
 import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
-import { outcomeOf } from "./outage.ts";
+import { outcomeOf } from "../outages/outage.ts";
 import { beat, eventually, Stage, startForFile, untilTracking } from "./stage.ts";
 
 const { test, server } = await startForFile();

@@ -6,7 +6,7 @@ import { testOwn } from "../../servers/own.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
 import { type RedisSentinel, startRedisSentinel } from "../../support/servers/redis_sentinel.ts";
 import { after, test as realTest } from "../../support/test.ts";
-import { outcomeOf } from "./outage.ts";
+import { outcomeOf } from "../outages/outage.ts";
 import { sendFromPython } from "./python.ts";
 import { eventually, Stage, untilTracking } from "./stage.ts";
 

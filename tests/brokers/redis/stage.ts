@@ -1,18 +1,12 @@
 import { RedisBroker, type RedisBrokerOptions } from "@dq/dramatiq";
 import { type RedisOptions, type RedisServer, startOwnRedis } from "../../support/servers/redis.ts";
 import type { RedisReply } from "../../support/servers/resp.ts";
-import { until } from "../../support/servers/until.ts";
+import { eventually } from "../../support/servers/until.ts";
 import type { FakeClock } from "../../support/fake_clock.ts";
 import { after, test } from "../../support/test.ts";
 import { testOwn } from "../../servers/own.ts";
 
-/** Long beside anything that these tests wait for, even on a machine that is busy. */
-const PATIENCE = 30_000;
-
-/** Waits for something that gives no signal. */
-export function eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
-  return until(condition, { what, timeout: PATIENCE });
-}
+export { eventually };
 
 /** Lets a second pass, in which a broker that has consumers beats once, and waits for the answer. */
 export async function beat(broker: RedisBroker, clock: FakeClock): Promise<void> {

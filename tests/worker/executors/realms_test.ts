@@ -12,7 +12,6 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { configure, type LogRecord, resetSync } from "@logtape/logtape";
 import {
   actor,
   DramatiqError,
@@ -23,6 +22,7 @@ import {
 } from "@dq/dramatiq";
 import { runtime } from "../../../core/runtime.ts";
 import { until } from "../../support/servers/until.ts";
+import { linesOf, textOf } from "../../support/log.ts";
 import { test } from "../../support/test.ts";
 import { declareActors } from "./actors.ts";
 import { ACTORS, Stage } from "./stage.ts";
@@ -103,22 +103,12 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
   });
 
   test(`${name} has the worker write the log of its realms`, async () => {
-    const records: LogRecord[] = [];
-    await configure({
-      sinks: { list: (record) => void records.push(record) },
-      loggers: [
-        { category: "dramatiq", lowestLevel: "info", sinks: ["list"] },
-        { category: ["logtape", "meta"], lowestLevel: "error", sinks: [] },
-      ],
-    });
-    try {
+    const records = await linesOf({ category: ["dramatiq"] }, async () => {
       await using stage = await Stage.open(make());
       await stage.send("log", []);
-    } finally {
-      resetSync();
-    }
+    });
     const record = records.find(({ category }) => category.at(-1) === "log")!;
-    assertEquals([record.level, record.message.join("")], ["warning", "From a realm"]);
+    assertEquals([record.level, textOf(record)], ["warning", "From a realm"]);
     assertEquals(record.category, ["dramatiq", "actor", "log"]);
   });
 }

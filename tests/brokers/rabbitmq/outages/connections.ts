@@ -3,9 +3,9 @@ import { Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
+import { Traffic } from "../../outages/traffic.ts";
 import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
 import { firstArgOf } from "../witness.ts";
-import { Traffic } from "./traffic.ts";
 
 /** Where a proxy listens, for clients. */
 export function urlOf({ host, port }: TcpProxy): string {

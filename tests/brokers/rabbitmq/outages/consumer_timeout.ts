@@ -2,8 +2,10 @@ import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/
 import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
 import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
+import { textOf, withLog } from "../../../support/log.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";
-import { textOf, withLog } from "../log.ts";
+
+const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
 
 /** How often RabbitMQ looks for consumers that take too long, and how long they may take. */
 const HASTE = { channel_tick_interval: 200, consumer_timeout: 500 };
@@ -45,32 +47,34 @@ export function consumerTimeout(file: FileServer): void {
     }));
 
   test("Worker goes on after the consumer timeout, runs the message again, and logs why", () =>
-    withEnvironment({ dramatiq_restart_delay: "50" }, () =>
-      withLog((lines) =>
-        inHaste(async () => {
-          await using stage = new Stage(file);
-          const broker = stage.open();
-          const ran: string[] = [];
-          let isFirst = true;
-          const slow = actor(async (text: string) => {
-            ran.push(text);
-            if (!isFirst) return;
-            isFirst = false;
-            // Until the server has lost its patience.
-            await eventually("run it again", () => ran.length > 1);
-          }, { broker, queueName: stage.queueName, actorName: "slow" });
-          await using worker = new Worker(broker);
-          await worker.start();
-          await slow.send("slow");
-          await eventually("run it twice", () => ran.length === 2);
-          await slow.send("next");
-          await eventually("run the next", () => ran.includes("next"));
-          await broker.join(stage.queueName);
-          const told = lines.map(textOf).filter((text) => text.includes("timed out"));
-          assert(told.length <= 1, told.join("\n"));
-          await worker.stop();
-        })
-      )));
+    withEnvironment(
+      { dramatiq_restart_delay: "50" },
+      () =>
+        withLog(RABBITMQ, (lines) =>
+          inHaste(async () => {
+            await using stage = new Stage(file);
+            const broker = stage.open();
+            const ran: string[] = [];
+            let isFirst = true;
+            const slow = actor(async (text: string) => {
+              ran.push(text);
+              if (!isFirst) return;
+              isFirst = false;
+              // Until the server has lost its patience.
+              await eventually("run it again", () => ran.length > 1);
+            }, { broker, queueName: stage.queueName, actorName: "slow" });
+            await using worker = new Worker(broker);
+            await worker.start();
+            await slow.send("slow");
+            await eventually("run it twice", () => ran.length === 2);
+            await slow.send("next");
+            await eventually("run the next", () => ran.includes("next"));
+            await broker.join(stage.queueName);
+            const told = lines.map(textOf).filter((text) => text.includes("timed out"));
+            assert(told.length <= 1, told.join("\n"));
+            await worker.stop();
+          })),
+    ));
 
   test("Worker is not timed out because of delayed messages, however far away", () =>
     inHaste(async () => {

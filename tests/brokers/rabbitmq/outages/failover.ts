@@ -4,9 +4,9 @@ import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { freePort } from "../../../support/servers/free_port.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
+import { Traffic } from "../../outages/traffic.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";
 import { urlOf } from "./connections.ts";
-import { Traffic } from "./traffic.ts";
 
 /** Several addresses, of which one or the other does not answer. */
 export function failover(file: FileServer): void {

@@ -1,21 +1,14 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { LogRecord } from "@logtape/logtape";
+import { assert, assertEquals } from "@std/assert";
 import { Worker } from "@dq/dramatiq";
 import { withEnvironment } from "../../../support/environment.ts";
+import { textOf, withLog } from "../../../support/log.ts";
 import { startProxy } from "../../../support/servers/proxy.ts";
+import { assertOneOutage } from "../../outages/outage.ts";
+import { Traffic } from "../../outages/traffic.ts";
 import { eventually, type FileServer, Stage } from "../stage.ts";
-import { textOf, withLog } from "../log.ts";
 import { urlOf } from "./connections.ts";
-import { Traffic } from "./traffic.ts";
 
-/** Makes sure that there are two lines: the start of an outage, and its end. */
-function assertOneOutage(lines: readonly LogRecord[]): void {
-  assertEquals(lines.map(({ level }) => level), ["error", "warning"], lines.map(textOf).join("\n"));
-  const [start, end] = lines;
-  assert(textOf(start!).startsWith("RabbitMQ is away: "), textOf(start!));
-  assertMatch(textOf(end!), /^RabbitMQ is back after \d+ ms$/);
-  assertEquals(typeof end!.properties["duration"], "number");
-}
+const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
 
 /** What is logged of all this. */
 export function logging(file: FileServer): void {
@@ -23,7 +16,7 @@ export function logging(file: FileServer): void {
 
   test("RabbitmqBroker logs an outage once when it starts and once when it ends, however long it takes", () =>
     withEnvironment({ dramatiq_restart_delay: "50" }, () =>
-      withLog(async (lines) => {
+      withLog(RABBITMQ, async (lines) => {
         await using proxy = await startProxy(server);
         await using stage = new Stage(file);
         const broker = stage.open({ url: urlOf(proxy) });
@@ -44,11 +37,11 @@ export function logging(file: FileServer): void {
         await traffic.untilAllRan();
         await worker.stop();
         await broker.close();
-        assertOneOutage(lines);
+        assertOneOutage(lines, "RabbitMQ");
       })));
 
   test("RabbitmqBroker logs nothing when all goes well, its close included", () =>
-    withLog(async (lines) => {
+    withLog(RABBITMQ, async (lines) => {
       await using stage = new Stage(file);
       const broker = stage.open();
       const traffic = new Traffic(stage.queueName, broker);
@@ -62,7 +55,7 @@ export function logging(file: FileServer): void {
     }));
 
   test("RabbitmqBroker shows no password in its log", () =>
-    withLog(async (lines) => {
+    withLog(RABBITMQ, async (lines) => {
       await using stage = new Stage(file);
       const broker = stage.open({ url: `amqp://guest:s3cret@127.0.0.1:${server.port}` });
       await new Traffic(stage.queueName, broker).send(1);

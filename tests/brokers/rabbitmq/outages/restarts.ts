@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
+import { Traffic } from "../../outages/traffic.ts";
 import { type FileServer, numbers, Stage } from "../stage.ts";
-import { Traffic } from "./traffic.ts";
 
 const SOON = { dramatiq_restart_delay: "50" };
 

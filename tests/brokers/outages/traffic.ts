@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
-import { actor, type Broker, BrokerConnectionError } from "@dq/dramatiq";
-import { eventually } from "../stage.ts";
+import { actor, type Broker } from "@dq/dramatiq";
+import { eventually } from "../../support/servers/until.ts";
+import { outcomeOf } from "./outage.ts";
 
 /** Sends numbers to a worker, and knows which were confirmed and which ran. */
 export class Traffic {
@@ -28,13 +29,7 @@ export class Traffic {
   async send(count: number): Promise<void> {
     const sent = Array.from({ length: count }, () => this.#next++);
     await Promise.all(sent.map(async (n) => {
-      try {
-        await this.#send(n);
-        this.confirmed.push(n);
-      } catch (error) {
-        assert(error instanceof BrokerConnectionError, `${error}`);
-        assert(error.cause instanceof Error, `"${error.message}" has no cause`);
-      }
+      if (await outcomeOf(this.#send(n)) === undefined) this.confirmed.push(n);
     }));
   }
 

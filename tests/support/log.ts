@@ -1,0 +1,58 @@
+import { configure, type LogRecord, reset } from "@logtape/logtape";
+
+/** Whose log is noted, and how much of it. */
+export interface LogOptions {
+  /** The category, with all below it. */
+  readonly category: readonly string[];
+  /** The least serious level that is noted. @default {"info"} */
+  readonly lowestLevel?: LogRecord["level"];
+}
+
+/**
+ * Runs something while noting what the library logs.
+ *
+ * @param options What to note.
+ * @param run Gets the lines, which grow, and a promise of the first.
+ */
+export async function withLog(
+  { category, lowestLevel = "info" }: LogOptions,
+  run: (lines: readonly LogRecord[], first: Promise<void>) => Promise<void>,
+): Promise<void> {
+  const lines: LogRecord[] = [];
+  const { promise: first, resolve } = Promise.withResolvers<void>();
+  const list = (line: LogRecord) => {
+    lines.push(line);
+    resolve();
+  };
+  await configure({
+    reset: true,
+    sinks: { list },
+    loggers: [
+      { category: [...category], sinks: ["list"], lowestLevel },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
+  try {
+    await run(lines, first);
+  } finally {
+    await reset();
+  }
+}
+
+/** What the library logs while something runs. */
+export async function linesOf(
+  options: LogOptions,
+  run: () => void | Promise<void>,
+): Promise<readonly LogRecord[]> {
+  let noted: readonly LogRecord[] = [];
+  await withLog(options, async (lines) => {
+    noted = lines;
+    await run();
+  });
+  return noted;
+}
+
+/** A line as people read it. */
+export function textOf({ message }: LogRecord): string {
+  return message.join("");
+}

@@ -1,30 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import {
-  type Actor,
-  actor,
-  type Broker,
-  type Group,
-  group,
-  type GroupStep,
-  type Middleware,
-  pipeline,
-  StubBroker,
-  Worker,
-} from "@dq/dramatiq";
+import { actor, type Broker, type Middleware, StubBroker, Worker } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
-import vectors from "../vectors/retries.json" with { type: "json" };
+import { type GroupActors, groupCases, makeGroup } from "./group_cases.ts";
 import { Placeholders } from "./placeholders.ts";
-import { type WireEvent, WireJournal } from "./wire_journal.ts";
-
-/** An entry of `groups` in the capture. */
-interface GroupCase {
-  readonly label: string;
-  readonly run_arguments?: { readonly delay: number };
-  readonly actors_got_args: readonly unknown[];
-  readonly events?: readonly WireEvent[];
-  readonly run_raised?: string;
-}
+import { toShown, WireJournal } from "./wire_journal.ts";
 
 /** Notes which groups it is to count, and how much was enqueued before. */
 class Counting implements Middleware {
@@ -41,15 +21,13 @@ class Counting implements Middleware {
   }
 }
 
-type ActorName = "one" | "two" | "done" | "done2";
-
 interface Stage {
   readonly clock: FakeClock;
   readonly journal: WireJournal;
   readonly counting: Counting;
   readonly broker: StubBroker;
   readonly got: unknown[];
-  readonly actors: Readonly<Record<ActorName, Actor>>;
+  readonly actors: GroupActors;
 }
 
 function setStage({ counts }: { counts: boolean }): Stage {
@@ -72,31 +50,12 @@ function setStage({ counts }: { counts: boolean }): Stage {
   return { clock, journal, counting, broker, got, actors };
 }
 
-/** The members and the callbacks of each case, which the capture leaves to its label. */
-function makeGroup(label: string, { actors, broker }: Stage): Group {
-  const { one, two, done, done2 } = actors;
-  const parts: Record<string, readonly GroupStep[]> = {
-    "two-callbacks": [one.message(1)],
-    "pipeline-member": [pipeline([one.message(1), two.message(2)], { broker })],
-    "nested-group-with-callback": [group([one.message(1)], { broker }), two.message(2)],
-    "empty-group-with-callback": [],
-  };
-  const made = group(parts[label] ?? [one.message(1), two.message(2)], { broker });
-  if (label === "two-callbacks") {
-    made.addCompletionCallback(done.message("x"));
-    made.addCompletionCallback(done2.message("y"));
-  } else if (label !== "no-callback") {
-    made.addCompletionCallback(label === "callback" ? done.message("all") : done.message());
-  }
-  return made as Group;
-}
-
-const cases = vectors.groups as unknown as readonly GroupCase[];
-
-const counted = cases.filter(({ run_raised, label }) => !run_raised && label !== "no-callback");
+const counted = groupCases.filter(({ run_raised, label }) =>
+  !run_raised && label !== "no-callback"
+);
 
 for (const captured of counted) {
-  const { label, run_arguments, events = [] } = captured;
+  const { label, run_arguments, events } = captured;
 
   test(`Group.run writes the members of case "${label}" as Python does`, async () => {
     const stage = setStage({ counts: true });
@@ -107,10 +66,7 @@ for (const captured of counted) {
     assertEquals(journal.events.length, made.length);
     const placeholders = new Placeholders();
     for (const [i, event] of journal.events.entries()) {
-      const { event: kind, message, queue_name, actor_name, args, delay, options } = event;
-      const wait = delay === undefined ? {} : { delay };
-      const shown = { event: kind, message, queue_name, actor_name, args, ...wait, options };
-      placeholders.assertMatch(shown, events[i], `member ${i}`);
+      placeholders.assertMatch(toShown(event), events[i], `member ${i}`);
     }
     const uuid = /"group_completion_uuid":"([^"]+)"/.exec(JSON.stringify(journal.events))?.[1];
     assertEquals(counting.begun, [{ uuid, memberCount: made.length, enqueuedBefore: 0 }]);
@@ -118,12 +74,12 @@ for (const captured of counted) {
 }
 
 test('Group.run needs no GroupCallbacks in case "no-callback"', async () => {
-  const captured = cases.find(({ label }) => label === "no-callback")!;
+  const captured = groupCases.find(({ label }) => label === "no-callback")!;
   const stage = setStage({ counts: false });
   const { broker, clock, journal, got } = stage;
   await makeGroup("no-callback", stage).run();
   const placeholders = new Placeholders();
-  for (const [i, event] of captured.events!.slice(0, 2).entries()) {
+  for (const [i, event] of captured.events.slice(0, 2).entries()) {
     const { message, args, options } = journal.events[i]!;
     assert(journal.events[i]!.event === event.event);
     placeholders.assertMatch(message, event.message, `message ${i}`);
@@ -144,7 +100,7 @@ const RAISED: Record<string, new () => Error> = {
   "empty-group-with-callback": RangeError, // AssertionError
 };
 
-for (const { label, actors_got_args } of cases.filter(({ run_raised }) => run_raised)) {
+for (const { label, actors_got_args } of groupCases.filter(({ run_raised }) => run_raised)) {
   test(`Group.run refuses case "${label}" and sends nothing`, async () => {
     const stage = setStage({ counts: true });
     const error = await assertRejects(() => makeGroup(label, stage).run(), Error, "callbacks");

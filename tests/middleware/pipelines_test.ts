@@ -19,7 +19,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 import vectors from "../vectors/retries.json" with { type: "json" };
 import { Placeholders } from "./placeholders.ts";
-import { assertSameEvents, type WireEvent, WireJournal } from "./wire_journal.ts";
+import { assertSameEvents, toShown, type WireEvent, WireJournal } from "./wire_journal.ts";
 
 /** An entry of `pipelines` in the capture. */
 interface PipelineCase {
@@ -164,17 +164,4 @@ async function run(
 
 function isPart(part: Part | readonly Part[]): part is Part {
   return typeof part[0] === "string";
-}
-
-/** An event with those of its fields that the capture of pipelines shows. */
-function toShown({ event, message, queue_name, actor_name, args, delay, options }: WireEvent) {
-  return event !== "enqueue" ? { event, message } : {
-    event,
-    message,
-    queue_name,
-    actor_name,
-    args,
-    ...(delay !== undefined && { delay }),
-    options,
-  };
 }

@@ -58,6 +58,21 @@ export class WireJournal implements Middleware {
   }
 }
 
+/** An event with those of its fields that the captures of pipelines and groups show. */
+export function toShown(
+  { event, message, queue_name, actor_name, args, delay, options }: WireEvent,
+): WireEvent {
+  return event !== "enqueue" ? { event, message } : {
+    event,
+    message,
+    queue_name,
+    actor_name,
+    args,
+    ...(delay !== undefined && { delay }),
+    options,
+  };
+}
+
 /**
  * Makes sure that the same became of each message. Of events of different
  * messages the order is not firm, but for which message came up first.

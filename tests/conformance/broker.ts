@@ -25,9 +25,11 @@
  *
  * @module
  */
+import { closing } from "./broker_closing.ts";
 import { composition } from "./broker_composition.ts";
 import { deadLetters } from "./broker_dead_letters.ts";
 import { delaying } from "./broker_delaying.ts";
+import { emptying } from "./broker_emptying.ts";
 import { type BrokerHarness, type Rules, Stage } from "./broker_harness.ts";
 import { hooks } from "./broker_hooks.ts";
 import { payloads } from "./broker_payloads.ts";
@@ -47,6 +49,8 @@ const rules: Rules = {
   ...settling,
   ...payloads,
   ...sending,
+  ...emptying,
+  ...closing,
   ...delaying,
   ...working,
   ...hooks,

@@ -1,0 +1,57 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ConnectionClosed } from "@dq/dramatiq";
+import { delayQueueName } from "../../core/queue_names.ts";
+import type { Rules } from "./broker_harness.ts";
+import { firstArgs, receiveCount, sendAll, work } from "./broker_messages.ts";
+
+/** What becomes of messages and consumers when a broker is closed. */
+export const closing: Rules = {
+  closed: {
+    rule: "Broker.close refuses what is sent afterwards with ConnectionClosed; twice does no harm",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker.enqueue(work(stage.queueName, 1));
+      await broker.close();
+      await broker.close();
+      const { queueName } = stage;
+      await assertRejects(() => broker.enqueue(work(queueName, 2)), ConnectionClosed);
+      await assertRejects(() => broker.enqueueMany([work(queueName, 3)]), ConnectionClosed);
+    },
+  },
+
+  disposed: {
+    rule: "Broker closes when it is disposed of, also when it was never used",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker[Symbol.asyncDispose]();
+      await assertRejects(() => broker.enqueue(work(stage.queueName, 1)), ConnectionClosed);
+    },
+  },
+
+  closeEndsConsumers: {
+    rule: "Broker.close closes its consumers: those that wait get nothing",
+    async check(stage) {
+      const broker = await stage.open();
+      const consumers = [stage.queueName, delayQueueName(stage.queueName)]
+        .map((queueName) => broker.consume(queueName));
+      const waiting = consumers.map((consumer) => consumer.receive(1));
+      await broker.close();
+      assertEquals(await Promise.all(waiting), [[], []]);
+      for (const consumer of consumers) await consumer.close();
+    },
+  },
+
+  closeKeepsMessages: {
+    rule: "Broker.close gives back what its consumers had not settled, for other brokers",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1, 2]);
+      const [first] = await receiveCount(broker.consume(stage.queueName, { prefetch: 2 }), 2);
+      assertEquals(first!.args, [0]);
+      await broker.close();
+      const next = await stage.open();
+      await using consumer = next.consume(stage.queueName, { prefetch: 3 });
+      assertEquals(firstArgs(await receiveCount(consumer, 3)).toSorted(), [0, 1, 2]);
+    },
+  },
+};

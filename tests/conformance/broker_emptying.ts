@@ -1,0 +1,118 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { QueueJoinTimeout } from "@dq/dramatiq";
+import type { Rules } from "./broker_harness.ts";
+import { receiveCount, receiveOne, sendAll, work } from "./broker_messages.ts";
+
+const HOUR = 3_600_000;
+
+/** Emptying queues, and waiting until they are empty. */
+export const emptying: Rules = {
+  flush: {
+    rule: "Broker.flush drops the messages of one queue: those that wait and those delayed",
+    async check(stage) {
+      const broker = await stage.open();
+      const other = stage.newQueueName();
+      broker.declareQueue(other);
+      await sendAll(broker, stage.queueName, [0, 1]);
+      await broker.enqueue(work(stage.queueName, 2), { delay: HOUR });
+      await broker.enqueue(work(other, "kept"));
+      await broker.flush(stage.queueName);
+      await broker.join(stage.queueName);
+      await broker.enqueue(work(stage.queueName, "next"));
+      await using consumer = broker.consume(stage.queueName);
+      assertEquals((await receiveOne(consumer)).args, ["next"]);
+      await using otherConsumer = broker.consume(other);
+      assertEquals((await receiveOne(otherConsumer)).args, ["kept"]);
+    },
+  },
+
+  flushDeadLetters: {
+    rule: "Broker.flush drops the dead letters of the queue",
+    async check(stage) {
+      const broker = await stage.open();
+      const other = stage.newQueueName();
+      broker.declareQueue(other);
+      for (const queueName of [stage.queueName, other]) {
+        await broker.enqueue(work(queueName, 1));
+        await using consumer = broker.consume(queueName);
+        await consumer.nack([await receiveOne(consumer)]);
+      }
+      await broker.flush(stage.queueName);
+      assertEquals(await stage.deadLetters(broker), []);
+      assertEquals((await stage.deadLetters(broker, other)).length, 1);
+    },
+  },
+
+  flushAll: {
+    rule: "Broker.flushAll drops the messages of all queues declared on it",
+    async check(stage) {
+      const broker = await stage.open();
+      const other = stage.newQueueName();
+      broker.declareQueue(other);
+      await sendAll(broker, stage.queueName, [0, 1]);
+      await broker.enqueue(work(other, 2), { delay: HOUR });
+      await broker.flushAll();
+      await broker.join(stage.queueName);
+      await broker.join(other);
+    },
+  },
+
+  joinEmpty: {
+    rule: "Broker.join returns at once when there is nothing to wait for",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker.join(stage.queueName, { timeout: 10_000 });
+    },
+  },
+
+  joinUnsettled: {
+    rule: "Broker.join waits for messages that were received and not settled",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1]);
+      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
+      const [first, second] = await receiveCount(consumer, 2);
+      const { queueName } = stage;
+      await assertRejects(
+        () => broker.join(queueName, { timeout: 20 }),
+        QueueJoinTimeout,
+        queueName,
+      );
+      let joined = false;
+      const joining = broker.join(queueName).then(() => joined = true);
+      await consumer.ack([first!]);
+      await assertRejects(() => broker.join(queueName, { timeout: 20 }), QueueJoinTimeout);
+      assert(!joined, "it did not wait for the second message");
+      await consumer.nack([second!]);
+      await joining;
+    },
+  },
+
+  joinDelayed: {
+    rule: "Broker.join waits for delayed messages, too",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker.enqueue(work(stage.queueName, 1), { delay: HOUR });
+      const { queueName } = stage;
+      await assertRejects(() => broker.join(queueName, { timeout: 20 }), QueueJoinTimeout, "20 ms");
+      const joining = broker.join(queueName);
+      await broker.flush(queueName);
+      await joining;
+    },
+  },
+
+  joinAborted: {
+    rule: "Broker.join rejects with the reason of its signal, aborted before or while it waits",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker.enqueue(work(stage.queueName, 1));
+      const reason = new RangeError("enough");
+      const aborter = new AbortController();
+      const joining = broker.join(stage.queueName, { signal: aborter.signal });
+      aborter.abort(reason);
+      assertEquals(await joining.catch((error) => error), reason);
+      const again = broker.join(stage.queueName, { signal: aborter.signal });
+      assertEquals(await again.catch((error) => error), reason);
+    },
+  },
+};

@@ -34,8 +34,9 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { startOwnRabbitmq } from "../tests/support/servers/rabbitmq.ts";
+import type { Findings } from "./contest/findings.ts";
 import { runtimeVersion } from "./measure.ts";
-import type { Findings, Work } from "./rabbitmq/assignment.ts";
+import type { Work } from "./rabbitmq/assignment.ts";
 import { type ContestantName, listSections, type Row } from "./rabbitmq/rows.ts";
 import { runContestant } from "./rabbitmq/run_contestant.ts";
 import { Table } from "./rabbitmq/table.ts";

@@ -39,8 +39,9 @@
 import process from "node:process";
 import type { ServerAddress } from "../tests/support/servers/exchange.ts";
 import { startOwnRedis } from "../tests/support/servers/redis.ts";
+import type { Findings } from "./contest/findings.ts";
+import { summarize } from "./contest/table.ts";
 import { runtimeVersion } from "./measure.ts";
-import type { Findings } from "./redis/assignment.ts";
 import { compareBacklogs } from "./redis/backlog.ts";
 import { type IdleResult, printBudgets } from "./redis/budgets.ts";
 import { measureIdle, measurePickUp } from "./redis/idle.ts";
@@ -49,7 +50,7 @@ import { readOptions } from "./redis/options.ts";
 import { measureRoundTrip } from "./redis/round_trip.ts";
 import { listSections, type Row } from "./redis/rows.ts";
 import { runContestant } from "./redis/run_contestant.ts";
-import { printSection, type SectionResult, summarize } from "./redis/table.ts";
+import { printSection, type SectionResult } from "./redis/table.ts";
 
 const options = readOptions();
 const { messages, latencies, runs, parts, contestants, sendBatch } = options;
@@ -106,7 +107,7 @@ async function measureSections(server: ServerAddress, isFar: boolean): Promise<S
   return sections.map((section) => ({
     section,
     results: section.rows.filter((row) => found.has(row))
-      .map((row) => summarize(row, found.get(row)!)),
+      .map((row) => summarize(row, row.messages, found.get(row)!)),
   }));
 }
 

@@ -59,7 +59,7 @@ class BullContestant {
     return Object.values(counts).reduce((sum, count) => sum + count, 0);
   }
 
-  async hire(concurrency, ran) {
+  async hire({ concurrency }, ran) {
     let called = 0;
     let completed = 0;
     let wake = () => {};

@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { Command } from "../contest/run_contestant.ts";
 
 /** The queue of all contestants. */
 export const QUEUE = "bench";
@@ -10,6 +11,8 @@ export type SendMode = "serial" | "concurrent" | "many";
 interface Place {
   /** Of RabbitMQ. */
   readonly url: string;
+  /** The program that fills the queue when its assignment is added. */
+  readonly filler: Command;
 }
 
 /** Fills the queue for another process. */
@@ -36,8 +39,6 @@ export interface ConsumeAssignment extends Place {
   readonly concurrency: number;
   /** How many the server gives before it waits for acknowledgements. */
   readonly prefetch: number;
-  /** The program that fills the queue when its assignment is added. */
-  readonly filler: readonly [program: string, ...args: string[]];
 }
 
 /** Sends so many messages, one at a time, to a worker that is idle. */
@@ -57,16 +58,6 @@ export type Assignment =
 export type Work = Assignment extends infer A
   ? A extends Assignment ? Omit<A, "url" | "filler"> : never
   : never;
-
-/** What it found. */
-export interface Findings {
-  /** Milliseconds: of the run, or of each message picked up. */
-  readonly times: readonly number[];
-  /** Milliseconds of processor time that this process took for the run. */
-  readonly processorTime: number;
-  /** What went wrong with the messages, if anything. */
-  readonly problem?: string | undefined;
-}
 
 /** Reads the assignment of this process from its last argument. */
 export function readAssignment(): Assignment {

@@ -12,14 +12,14 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import process from "node:process";
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from "amqplib";
+import type { Contestant, Crew, CrewSize } from "../contest/contestant.ts";
 import { type Assignment, QUEUE, type SendMode } from "./assignment.ts";
-import type { Contestant, Crew } from "./contestant.ts";
 import { measureContestant } from "./measure_contestant.ts";
 
 const BEFORE_INDEX = `{"queue_name":"${QUEUE}","actor_name":"noop","args":[`;
 const MESSAGE = { persistent: true, mandatory: true };
 
-class BareContestant implements Contestant {
+class BareContestant implements Contestant<SendMode> {
   /** As ours: one connection to publish, one to consume. */
   readonly #connections: readonly [ChannelModel, ChannelModel];
   readonly #channel: ConfirmChannel;
@@ -59,11 +59,7 @@ class BareContestant implements Contestant {
     await this.#channel.waitForConfirms();
   }
 
-  async hire(
-    _concurrency: number,
-    prefetch: number,
-    ran: (index: number) => void,
-  ): Promise<Crew> {
+  async hire({ prefetch = 16 }: CrewSize, ran: (index: number) => void): Promise<Crew> {
     const channel = await this.#connections[1].createChannel();
     await channel.prefetch(prefetch);
     const onMessage = this.#acksTogether

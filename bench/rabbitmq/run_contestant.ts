@@ -1,15 +1,16 @@
-import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { runToEnd } from "../run_to_end.ts";
-import type { Findings, Work } from "./assignment.ts";
+import type { Findings } from "../contest/findings.ts";
+import { commandOf, runContestant as run } from "../contest/run_contestant.ts";
+import type { Work } from "./assignment.ts";
 import type { ContestantName } from "./rows.ts";
 
-const PROGRAMS: Record<ContestantName, { file: string; args: string[] }> = {
-  "bare": { file: "bare.ts", args: [] },
-  "bare json": { file: "bare.ts", args: ["json"] },
-  "bare together": { file: "bare.ts", args: ["together"] },
-  "ours": { file: "ours.ts", args: [] },
-};
+const BARE = new URL("bare.ts", import.meta.url);
+
+const COMMANDS = {
+  "bare": commandOf(BARE, []),
+  "bare json": commandOf(BARE, ["json"]),
+  "bare together": commandOf(BARE, ["together"]),
+  "ours": commandOf(new URL("ours.ts", import.meta.url), []),
+} as const satisfies Record<ContestantName, unknown>;
 
 /**
  * Runs a contestant in a new process of this runtime.
@@ -19,21 +20,6 @@ const PROGRAMS: Record<ContestantName, { file: string; args: string[] }> = {
  * @param url Of RabbitMQ.
  * @throws {Error} If it fails or hangs.
  */
-export async function runContestant(
-  name: ContestantName,
-  work: Work,
-  url: string,
-): Promise<Findings> {
-  const assignment = { ...work, url, filler: commandOf("bare") };
-  return JSON.parse(await runToEnd([...commandOf(name), JSON.stringify(assignment)]));
-}
-
-function commandOf(name: ContestantName): [program: string, ...args: string[]] {
-  const { file, args } = PROGRAMS[name];
-  const program = fileURLToPath(new URL(file, import.meta.url));
-  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-  const runtimeArguments = "deno" in process.versions
-    ? ["run", "-A", "-q", "--config", config]
-    : [];
-  return [process.execPath, ...runtimeArguments, program, ...args];
+export function runContestant(name: ContestantName, work: Work, url: string): Promise<Findings> {
+  return run(COMMANDS[name], { ...work, url, filler: COMMANDS.bare });
 }

@@ -1,19 +1,11 @@
-import type { Findings } from "./assignment.ts";
+import type { Findings } from "../contest/findings.ts";
+import { line, printPickUp, printPickUpTitle, summarize } from "../contest/table.ts";
 import type { Row, Section } from "./rows.ts";
 
 /** What the design asks for: at least this share of the speed of a bare loop. */
 const SHARE_OF_BARE = 0.9;
 /** What the design asks for: the median pick-up of an idle worker, in milliseconds. */
 const PICK_UP = 2;
-
-/** A row with its times, in µs a message. */
-interface Result {
-  readonly row: Row;
-  readonly median: number;
-  readonly fastest: number;
-  /** Processor time of the process under test, without RabbitMQ; the median. */
-  readonly processor: number;
-}
 
 /** Something that the design asks for. */
 interface Budget {
@@ -56,18 +48,15 @@ export class Table {
 
   /** Prints how long messages took from `send` to an idle worker, by contestant. */
   addPickUps(pickUps: ReadonlyMap<string, readonly number[]>): void {
-    console.log(line("idle pick-up, ms", ["p50", "p95", "messages"]));
+    printPickUpTitle();
     for (const [name, times] of pickUps) {
-      const sorted = times.toSorted((a, b) => a - b);
-      const at = (share: number) => sorted[Math.floor(sorted.length * share)]!;
-      const columns = [at(0.5).toFixed(2), at(0.95).toFixed(2), `${sorted.length}`];
-      console.log(line(`  ${name}`, columns));
+      const median = printPickUp(name, times);
       if (name !== "ours") continue;
       this.#budgets.push({
         what: "idle pick-up, p50",
-        found: `${at(0.5).toFixed(2)} ms`,
+        found: `${median.toFixed(2)} ms`,
         limit: `at most ${PICK_UP} ms`,
-        holds: at(0.5) <= PICK_UP,
+        holds: median <= PICK_UP,
       });
     }
     console.log();
@@ -81,17 +70,4 @@ export class Table {
       console.log(`  ${what.padEnd(58)}${found.padStart(10)}   ${limit.padEnd(16)}${verdict}`);
     }
   }
-}
-
-function summarize(row: Row, messages: number, runs: readonly Findings[]): Result {
-  const perMessage = (times: readonly number[]) =>
-    times.map((time) => time * 1_000 / messages).toSorted((a, b) => a - b);
-  const times = perMessage(runs.flatMap(({ times }) => times));
-  const processor = perMessage(runs.map(({ processorTime }) => processorTime));
-  const middle = runs.length >> 1;
-  return { row, median: times[middle]!, fastest: times[0]!, processor: processor[middle]! };
-}
-
-function line(name: string, columns: readonly string[]): string {
-  return name.padEnd(52) + columns.map((column) => column.padStart(9)).join("");
 }

@@ -1,5 +1,6 @@
 import process from "node:process";
 import type { ServerAddress } from "../../tests/support/servers/exchange.ts";
+import type { Command } from "../contest/run_contestant.ts";
 
 /**
  * How messages are sent: awaited one by one, all at once, or with calls for many: as many
@@ -13,8 +14,8 @@ interface Place {
   readonly server: ServerAddress;
   /** How many messages the bare loop puts into one script when it sends. */
   readonly sendBatch: number;
-  /** How many messages the bare loop takes with one script; elsewhere the prefetch, if set. */
-  readonly fetchBatch?: number;
+  /** The program that fills the queue when its assignment is added. */
+  readonly filler: Command;
 }
 
 /** Fills the queue for another process. */
@@ -38,10 +39,10 @@ export interface ProcessAssignment extends Place {
   readonly task: "process";
   readonly messages: number;
   readonly concurrency: number;
+  /** How many messages the bare loop takes with one script; elsewhere the prefetch. */
+  readonly prefetch: number;
   /** How many backlogs, one after the other. */
   readonly rounds: number;
-  /** The program that fills the queue when its assignment is added. */
-  readonly filler: readonly [program: string, ...args: string[]];
 }
 
 /** Sends so many messages, one at a time, to a worker that is idle. */
@@ -63,18 +64,6 @@ export type Assignment =
   | ProcessAssignment
   | PickUpAssignment
   | IdleAssignment;
-
-/** What it found. */
-export interface Findings {
-  /** Milliseconds: of each round, or of each message picked up. */
-  readonly times: readonly number[];
-  /** Milliseconds of processor time that this process took for each round. */
-  readonly processorTimes?: readonly number[];
-  /** Commands that clients sent, by name. */
-  readonly commands?: Readonly<Record<string, number>>;
-  /** What went wrong with the messages, if anything. */
-  readonly problem?: string | undefined;
-}
 
 /** Reads the assignment of this process from its last argument. */
 export function readAssignment(): Assignment {

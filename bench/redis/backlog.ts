@@ -25,7 +25,7 @@ export async function compareBacklogs(
     for (const messages of [small, large]) {
       const rounds = messages === small ? SMALL_ROUNDS : runs;
       const { times, problem } = await runContestant(contestant, {
-        ...{ server: { host, port }, sendBatch, fetchBatch: 2 * CONCURRENCY },
+        ...{ server: { host, port }, sendBatch, prefetch: 2 * CONCURRENCY },
         ...{ task: "process", concurrency: CONCURRENCY, messages, rounds },
       });
       if (problem !== undefined) throw new Error(`Cannot work off a backlog: ${problem}`);

@@ -11,8 +11,9 @@
 import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { Redis } from "ioredis";
+import type { Crew, CrewSize } from "../contest/contestant.ts";
 import type { Assignment, SendMode } from "./assignment.ts";
-import type { Contestant, Crew } from "./contestant.ts";
+import type { RedisContestant } from "./contestant.ts";
 import { measureContestant } from "./measure_contestant.ts";
 import { readStored } from "./stored.ts";
 
@@ -42,19 +43,17 @@ const ACK = `
 
 type Fetched = [ids: string[], texts: string[]];
 
-class BareContestant implements Contestant {
+class BareContestant implements RedisContestant {
   readonly #redis: Redis;
   readonly #sendBatch: number;
-  readonly #fetchBatch: number;
   readonly #withJson: boolean;
   #scripts = { enqueue: "", fetch: "", ack: "" };
   /** Ids and texts in turn, when they are made beforehand. */
   #prepared: string[] = [];
 
-  constructor({ server, sendBatch, fetchBatch }: Assignment, withJson: boolean) {
+  constructor({ server, sendBatch }: Assignment, withJson: boolean) {
     this.#redis = new Redis(server);
     this.#sendBatch = sendBatch;
-    this.#fetchBatch = fetchBatch ?? 16;
     this.#withJson = withJson;
   }
 
@@ -92,11 +91,11 @@ class BareContestant implements Contestant {
     return Math.max(...counts);
   }
 
-  hire(_concurrency: number, ran: (index: number) => void): Promise<Crew> {
+  hire({ prefetch = 16 }: CrewSize, ran: (index: number) => void): Promise<Crew> {
     let work = Promise.resolve();
     return Promise.resolve({
       start: () => {
-        work = this.#work(ran);
+        work = this.#work(prefetch, ran);
       },
       settled: () => work,
       close: () => Promise.resolve(),
@@ -116,21 +115,21 @@ class BareContestant implements Contestant {
   }
 
   /** Takes batch after batch until there is nothing left. Acks travel with the next fetch. */
-  async #work(ran: (index: number) => void): Promise<void> {
-    let [ids, texts] = await this.#fetch();
+  async #work(batch: number, ran: (index: number) => void): Promise<void> {
+    let [ids, texts] = await this.#fetch(batch);
     while (ids.length > 0) {
       for (let i = 0; i < ids.length; i++) {
         ran(this.#withJson ? JSON.parse(texts[i]!).args[0] : indexOf(ids[i]!));
       }
       const acked = this.#redis.evalsha(this.#scripts.ack, 2, HASH, ACKS, ...ids);
-      [ids, texts] = await this.#fetch();
+      [ids, texts] = await this.#fetch(batch);
       await acked;
     }
   }
 
-  #fetch(): Promise<Fetched> {
+  #fetch(batch: number): Promise<Fetched> {
     const { fetch } = this.#scripts;
-    return this.#redis.evalsha(fetch, 3, LIST, HASH, ACKS, this.#fetchBatch) as Promise<Fetched>;
+    return this.#redis.evalsha(fetch, 3, LIST, HASH, ACKS, batch) as Promise<Fetched>;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ServerAddress } from "../../tests/support/servers/exchange.ts";
+import { printPickUp, printPickUpTitle } from "../contest/table.ts";
 import type { Assignment } from "./assignment.ts";
 import type { IdleResult } from "./budgets.ts";
 import type { BenchOptions } from "./options.ts";
@@ -18,18 +19,15 @@ export async function measurePickUp(
   server: ServerAddress,
   options: BenchOptions,
 ): Promise<number | undefined> {
-  console.log("idle pick-up, ms".padEnd(44) + "       p50       p95  messages");
+  printPickUpTitle();
   let ours: number | undefined;
   for (const contestant of CONTESTANTS) {
     if (!options.contestants.has(contestant)) continue;
     const assignment = { ...place(server, options), task: "pickUp", messages: PICK_UPS } as const;
     const { times, problem } = await runContestant(contestant, assignment);
     if (problem !== undefined) throw new Error(`Cannot measure the pick-up: ${problem}`);
-    const sorted = times.toSorted((a, b) => a - b);
-    const at = (share: number) => sorted[Math.floor(sorted.length * share)]!;
-    const columns = [at(0.5).toFixed(2), at(0.95).toFixed(2), `${sorted.length}`];
-    console.log(`  ${contestant}`.padEnd(44) + columns.map((one) => one.padStart(10)).join(""));
-    if (contestant === "ours") ours = at(0.5);
+    const median = printPickUp(contestant, times);
+    if (contestant === "ours") ours = median;
   }
   console.log();
   return ours;

@@ -87,8 +87,8 @@ const CONCURRENCIES = [
 ];
 
 function processing(few: (share: number) => number): Section {
-  const work = (count: number, concurrency: number, fetchBatch: number): Work => ({
-    ...{ task: "process", messages: count, concurrency, fetchBatch, rounds: 1 },
+  const work = (count: number, concurrency: number, prefetch: number): Work => ({
+    ...{ task: "process", messages: count, concurrency, prefetch, rounds: 1 },
   });
   const rows = CONCURRENCIES.flatMap(({ concurrency, ours, bullmq }): Row[] => {
     const batch = 2 * concurrency; // What a worker's prefetch is by default.

@@ -1,0 +1,154 @@
+/**
+ * Every contestant is measured by this code, whatever the server.
+ *
+ * @module
+ */
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { Tally } from "../tally.ts";
+import type { Contestant, CrewSize } from "./contestant.ts";
+import type { Findings } from "./findings.ts";
+import type { Ground } from "./ground.ts";
+
+/** Milliseconds. */
+interface Times {
+  readonly time: number;
+  readonly processorTime: number;
+}
+
+/** Milliseconds of work for the optimizing compilers, which are not measured. */
+const WARM_UP = 1_000;
+const PICK_UPS_TO_WARM_UP = 50;
+/** Of a worker that has little to do. The prefetch is what a worker has by default. */
+export const IDLE_CREW: CrewSize = { concurrency: 8, prefetch: 16 };
+
+/** How long it takes to send messages, until the server has confirmed the last. */
+export async function measureSending<Mode extends string>(
+  contestant: Contestant<Mode>,
+  ground: Ground,
+  mode: Mode,
+  messages: number,
+): Promise<Findings> {
+  const sendAll = async (count: number) => {
+    await ground.clear();
+    contestant.prepare?.(count);
+    return await clock(() => contestant.send(mode, count));
+  };
+  await warmUp(ground.firstWarmUp, messages, sendAll);
+  const { time, processorTime } = await sendAll(messages);
+  const tally = new Tally(messages);
+  for (const index of await ground.stored()) tally.add(index);
+  const problem = tally.problem();
+  return {
+    times: [time],
+    processorTimes: [processorTime],
+    problem: problem && `After sending (${mode}) ${problem}`,
+  };
+}
+
+/** What is to be worked off, and by how many. */
+export interface Load extends CrewSize {
+  /** Of each backlog. */
+  readonly messages: number;
+  /** How many backlogs, one after the other. */
+  readonly rounds: number;
+}
+
+/** How long it takes to work off a backlog, until the last message has run and is settled. */
+export async function measureProcessing(
+  contestant: Pick<Contestant<string>, "hire">,
+  ground: Ground,
+  { messages, rounds, ...size }: Load,
+): Promise<Findings> {
+  const times: number[] = [];
+  const processorTimes: number[] = [];
+  let problem: string | undefined;
+  const workOff = async (count: number) => {
+    const round = await workOffOnce(contestant, ground, size, count);
+    problem ??= round.problem;
+    return round;
+  };
+  await warmUp(ground.firstWarmUp, messages, workOff);
+  for (let i = 0; i < rounds; i++) {
+    const { time, processorTime } = await workOff(messages);
+    times.push(time);
+    processorTimes.push(processorTime);
+  }
+  return { times, processorTimes, problem };
+}
+
+async function workOffOnce(
+  contestant: Pick<Contestant<string>, "hire">,
+  ground: Ground,
+  size: CrewSize,
+  messages: number,
+): Promise<Times & { problem: string | undefined }> {
+  await ground.clear();
+  const tally = new Tally(messages);
+  const crew = await contestant.hire(size, (index) => tally.add(index));
+  await ground.fill(messages);
+  const times = await clock(async () => {
+    await crew.start();
+    await tally.complete;
+    await crew.settled();
+  });
+  const left = await ground.dismiss(crew);
+  const problem = tally.problem() ?? (left > 0 ? `${left} messages were not settled` : undefined);
+  return { ...times, problem: problem && `After processing ${problem}` };
+}
+
+/** How long messages take from just before `send` to the start of the actor of an idle worker. */
+export async function measurePickUp(
+  contestant: Contestant<"serial">,
+  ground: Ground,
+  messages: number,
+): Promise<Findings> {
+  await ground.clear();
+  const times: number[] = [];
+  let runs = 0;
+  let started = 0;
+  let ran = () => {};
+  const crew = await contestant.hire(IDLE_CREW, () => {
+    started = performance.now();
+    runs += 1;
+    ran();
+  });
+  await crew.start();
+  for (let i = 0; i < messages + PICK_UPS_TO_WARM_UP; i++) {
+    await delay(5 + Math.random() * 25);
+    const done = new Promise<void>((resolve) => ran = resolve);
+    contestant.prepare?.(1);
+    const sent = performance.now();
+    await contestant.send("serial", 1);
+    await done;
+    if (i >= PICK_UPS_TO_WARM_UP) times.push(started - sent);
+  }
+  await crew.settled();
+  await crew.close();
+  const expected = messages + PICK_UPS_TO_WARM_UP;
+  const problem = runs === expected ? undefined : `${runs} runs of ${expected} messages`;
+  return { times, problem };
+}
+
+/** How long something takes, and how long it keeps a processor busy in this process. */
+async function clock(work: () => Promise<void>): Promise<Times> {
+  const processor = process.cpuUsage();
+  const start = performance.now();
+  await work();
+  const time = performance.now() - start;
+  const { user, system } = process.cpuUsage(processor);
+  return { time, processorTime: (user + system) / 1_000 };
+}
+
+/** Does something with more and more messages until it has taken long enough. */
+async function warmUp(
+  first: number,
+  most: number,
+  work: (messages: number) => Promise<Times>,
+): Promise<void> {
+  let spent = 0;
+  for (let messages = first; spent < WARM_UP; messages *= 2) {
+    const { time } = await work(Math.min(messages, most));
+    spent += time;
+  }
+}

@@ -1,0 +1,38 @@
+import { sendCommands } from "../../tests/support/servers/resp.ts";
+import type { Crew } from "../contest/contestant.ts";
+import type { Ground } from "../contest/ground.ts";
+import { runToEnd } from "../run_to_end.ts";
+import type { Assignment, FillAssignment } from "./assignment.ts";
+import type { RedisContestant } from "./contestant.ts";
+
+/** A Redis of which each contestant uses keys of its own. */
+export class RedisGround implements Ground {
+  readonly firstWarmUp = 10_000;
+  readonly #contestant: RedisContestant;
+  readonly #assignment: Assignment;
+
+  constructor(contestant: RedisContestant, assignment: Assignment) {
+    this.#contestant = contestant;
+    this.#assignment = assignment;
+  }
+
+  async clear(): Promise<void> {
+    await sendCommands(this.#assignment.server, [["FLUSHALL"]]);
+  }
+
+  async fill(messages: number): Promise<void> {
+    const { server, sendBatch, filler } = this.#assignment;
+    const backlog: FillAssignment = { task: "fill", server, sendBatch, filler, messages };
+    await runToEnd([...filler, JSON.stringify(backlog)]);
+  }
+
+  stored(): Promise<number[]> {
+    return this.#contestant.stored();
+  }
+
+  async dismiss(crew: Crew): Promise<number> {
+    const left = await this.#contestant.left();
+    await crew.close();
+    return left;
+  }
+}

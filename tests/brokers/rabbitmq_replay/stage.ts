@@ -1,20 +1,16 @@
 import {
   actor,
   type ActorOptions,
-  type ConsumeOptions,
-  type Consumer,
   defaultMiddleware,
   Message,
   type MessageOptions,
   type MessageProxy,
   RabbitmqBroker,
-  type RabbitmqBrokerOptions,
 } from "@dq/dramatiq";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { type AmqpTap, startTap, type TappedMethod } from "../../support/servers/amqp_tap.ts";
 import { until } from "../../support/servers/until.ts";
 import { Notation } from "../redis_replay/notation.ts";
-import { GatedConsumer } from "../replay/gate.ts";
 import { SteppedWorker } from "../replay/stepped_worker.ts";
 import { toCalls } from "./calls.ts";
 import { BASE, type GotMessage, type Observed, type Scenario } from "./capture.ts";
@@ -23,22 +19,6 @@ import type { Theatre } from "./theatre.ts";
 
 /** So many looks in a row see nothing new said when nothing is going on. */
 const LOOKS_AT_REST = 3;
-
-/** A broker whose workers can be made to receive step by step. */
-class SteppedBroker extends RabbitmqBroker {
-  readonly #worker: SteppedWorker;
-
-  constructor(worker: SteppedWorker, options: RabbitmqBrokerOptions) {
-    super(options);
-    this.#worker = worker;
-  }
-
-  override consume(queueName: string, options?: ConsumeOptions): Consumer {
-    const consumer = super.consume(queueName, options);
-    const gate = this.#worker.gate(queueName);
-    return gate === undefined ? consumer : new GatedConsumer(consumer, gate);
-  }
-}
 
 /** What to put on a queue. */
 export interface Sending {
@@ -58,7 +38,7 @@ export class Stage implements AsyncDisposable {
   readonly delayQueues: string[] = [];
   readonly #notation: Notation;
   readonly #tap: AmqpTap;
-  readonly #brokers: Map<string, SteppedBroker> = new Map();
+  readonly #brokers: Map<string, RabbitmqBroker> = new Map();
   /** What was said in earlier steps. */
   readonly #before: TappedMethod[] = [];
   #hookCalls = { before_enqueue: 0, after_enqueue: 0 };
@@ -69,7 +49,7 @@ export class Stage implements AsyncDisposable {
     this.#tap = tap;
     this.#notation = new Notation({ messages: {}, kind });
     for (const [name, { confirm_delivery, max_priority }] of Object.entries(brokers)) {
-      const broker = new SteppedBroker(this.worker, {
+      const broker = new RabbitmqBroker({
         url: tap.url,
         confirmDelivery: confirm_delivery,
         middleware: [this.worker.middleware, ...defaultMiddleware()],
@@ -81,6 +61,7 @@ export class Stage implements AsyncDisposable {
         afterEnqueue: () => void this.#hookCalls.after_enqueue++,
         afterDeclareDelayQueue: (_broker, queueName) => void this.delayQueues.push(queueName),
       });
+      this.worker.guard(broker);
       this.#brokers.set(name, broker);
     }
   }
@@ -92,12 +73,12 @@ export class Stage implements AsyncDisposable {
   }
 
   /** The broker of a scenario that has one, or its first. */
-  get broker(): SteppedBroker {
+  get broker(): RabbitmqBroker {
     return this.brokerOf();
   }
 
   /** A broker by its name in the scenario. */
-  brokerOf(name = this.#brokers.keys().next().value!): SteppedBroker {
+  brokerOf(name = this.#brokers.keys().next().value!): RabbitmqBroker {
     return this.#brokers.get(name)!;
   }
 

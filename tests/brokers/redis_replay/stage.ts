@@ -1,19 +1,15 @@
 import {
   actor,
   type ActorOptions,
-  type ConsumeOptions,
-  type Consumer,
   defaultMiddleware,
   Message,
   type MessageOptions,
   MessageProxy,
   RedisBroker,
-  type RedisBrokerOptions,
 } from "@dq/dramatiq";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { type RedisServer, startOwnRedis } from "../../support/servers/redis.ts";
 import { until } from "../../support/servers/until.ts";
-import { GatedConsumer } from "../replay/gate.ts";
 import { SteppedWorker } from "../replay/stepped_worker.ts";
 import { BASE, type Scenario, timeOf } from "./capture.ts";
 import { type Dump, readDump, writeDump } from "./dump.ts";
@@ -22,22 +18,6 @@ import { countScripts, Reader } from "./reader.ts";
 
 /** So many looks in a row see no new script run when nothing is going on. */
 const LOOKS_AT_REST = 3;
-
-/** A broker whose workers can be made to receive step by step. */
-class SteppedBroker extends RedisBroker {
-  readonly #worker: SteppedWorker;
-
-  constructor(worker: SteppedWorker, options: RedisBrokerOptions) {
-    super(options);
-    this.#worker = worker;
-  }
-
-  override consume(queueName: string, options?: ConsumeOptions): Consumer {
-    const consumer = super.consume(queueName, options);
-    const gate = this.#worker.gate(queueName);
-    return gate === undefined ? consumer : new GatedConsumer(consumer, gate);
-  }
-}
 
 /** What to put on a queue. */
 export interface Sending {
@@ -54,7 +34,7 @@ export class Stage implements AsyncDisposable {
   readonly notation: Notation;
   /** A worker of the first broker, for scenarios with one. */
   readonly worker: SteppedWorker;
-  readonly #brokers: Map<string, SteppedBroker> = new Map();
+  readonly #brokers: Map<string, RedisBroker> = new Map();
 
   constructor(scenario: Scenario, server: RedisServer) {
     this.server = server;
@@ -62,7 +42,7 @@ export class Stage implements AsyncDisposable {
     this.worker = new SteppedWorker();
     for (const [name, settings] of Object.entries(scenario.brokers)) {
       const clock = new FakeClock(BASE);
-      const broker = new SteppedBroker(this.worker, {
+      const broker = new RedisBroker({
         url: server.url,
         namespace: settings.namespace,
         heartbeatTimeout: settings.heartbeat_timeout,
@@ -72,6 +52,7 @@ export class Stage implements AsyncDisposable {
         middleware: [this.worker.middleware, ...defaultMiddleware()],
         ...(scenario.kind === "stepped" ? { clock } : {}),
       });
+      this.worker.guard(broker);
       this.#brokers.set(name, broker);
       this.notation.bind(settings.broker_id, broker.brokerId);
     }
@@ -83,12 +64,12 @@ export class Stage implements AsyncDisposable {
   }
 
   /** The broker of a scenario that has one, or its first. */
-  get broker(): SteppedBroker {
+  get broker(): RedisBroker {
     return this.brokerOf();
   }
 
   /** A broker by its name in the scenario. */
-  brokerOf(name = this.#brokers.keys().next().value!): SteppedBroker {
+  brokerOf(name = this.#brokers.keys().next().value!): RedisBroker {
     return this.#brokers.get(name)!;
   }
 

@@ -1,6 +1,6 @@
 import { deadline } from "@std/async";
 import { type Broker, type MessageProxy, type Middleware, Worker } from "@dq/dramatiq";
-import { Gate } from "./gate.ts";
+import { Gate, GatedConsumer } from "./gate.ts";
 
 /** What takes longer will never come. */
 const LONGEST_WAIT = 10_000;
@@ -80,6 +80,16 @@ export class SteppedWorker {
     this.#hold.isOver = true;
     this.#worker = new Worker(broker, { concurrency });
     await this.#worker.start();
+  }
+
+  /** Has the consumers of a broker, whose worker it may become, pass the gates of their queues. */
+  guard(broker: Broker): void {
+    const consume = broker.consume.bind(broker);
+    broker.consume = (queueName, options) => {
+      const consumer = consume(queueName, options);
+      const gate = this.gate(queueName);
+      return gate === undefined ? consumer : new GatedConsumer(consumer, gate);
+    };
   }
 
   /** What its consumer of a queue has to pass. */

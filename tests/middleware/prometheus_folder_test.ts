@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, rm, stat, utimes } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
 import type { Metric } from "../../middleware/prometheus/metric.ts";
 import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
+import { withFolder } from "../support/folder.ts";
 import { test } from "../support/test.ts";
 
 function counter(value: number): Metric {
@@ -17,15 +17,6 @@ function gauge(value: number): Metric {
 
 function sample(value: number) {
   return { value, labels: {} };
-}
-
-async function withFolder(body: (path: string) => Promise<void>): Promise<void> {
-  const path = await mkdtemp(join(tmpdir(), "dramatiq-"));
-  try {
-    await body(path);
-  } finally {
-    await rm(path, { recursive: true });
-  }
 }
 
 test("MetricsFolder takes those who have joined and not written for alive", async () => {

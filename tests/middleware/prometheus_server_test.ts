@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
 import { toPlace } from "../../middleware/prometheus/place.ts";
+import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startOwnRedis } from "../support/servers/redis.ts";
 import { withEnvironment } from "../support/environment.ts";
@@ -14,24 +15,21 @@ import { readExposition } from "./prometheus/exposition_text.ts";
 const { exposition } = vectors;
 const GET = new Request("http://localhost/metrics");
 
-async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "dramatiq-"));
-  try {
-    await body(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+/** One that has its files in a folder, and a port of its own. */
+async function open(folder: string): Promise<{ prometheus: Prometheus; port: number }> {
+  const port = await freePort();
+  const prometheus = new Prometheus({
+    host: "127.0.0.1",
+    port,
+    database: join(folder, "db"),
+    lock: join(folder, "lock"),
+  });
+  return { prometheus, port };
 }
 
 test("Prometheus answers each request as Python does, until it is disposed of", async () => {
   await withFolder(async (folder) => {
-    const port = await freePort();
-    const prometheus = new Prometheus({
-      host: "127.0.0.1",
-      port,
-      database: join(folder, "db"),
-      lock: join(folder, "lock"),
-    });
+    const { prometheus, port } = await open(folder);
     await prometheus.serve();
     await prometheus.serve(); // once is enough
     for (const [request, status] of Object.entries(exposition.status_by_request)) {
@@ -61,13 +59,7 @@ test("Prometheus.metricsHandler answers as the server does", async () => {
 
 test("Prometheus serves from the start of a process of the command line to its last worker's stop", async () => {
   await withFolder(async (folder) => {
-    const port = await freePort();
-    const prometheus = new Prometheus({
-      host: "127.0.0.1",
-      port,
-      database: join(folder, "db"),
-      lock: join(folder, "lock"),
-    });
+    const { prometheus, port } = await open(folder);
     const broker = new StubBroker({ middleware: [prometheus] });
     await broker.emit("afterProcessBoot");
     const workers = [new Worker(broker), new Worker(broker)];

@@ -1,0 +1,36 @@
+import { assertEquals, assertGreater } from "@std/assert";
+import { formatReport } from "./report.ts";
+import { torture, type TortureOptions } from "./torture.ts";
+import type { Victim } from "./victim.ts";
+
+/** Milliseconds after which a silent worker loses what it had. */
+export const HEARTBEAT_TIMEOUT = 2_000;
+
+/**
+ * Tortures a server for so long as a test may take, with at least one fault of each kind, and
+ * makes sure that nothing is wrong afterwards.
+ *
+ * @param options How many messages, and how late.
+ * @param open Starts the server.
+ */
+export async function tortureShortly(
+  options: Pick<TortureOptions, "messages" | "longestDelay">,
+  open: () => Promise<Victim>,
+): Promise<void> {
+  const report = await torture({
+    ...options,
+    seconds: 5,
+    seed: 7,
+    faults: 10,
+    workers: 2,
+    producers: 1,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    // The machine may be busy with all the other tests. The long form is strict.
+    slack: 20_000,
+    deadline: 240_000,
+  }, open);
+  assertEquals(report.failures, [], formatReport(report));
+  for (const kind of ["kill", "cut", "freeze", "pause", "restart"]) {
+    assertGreater(report.incidents.filter((incident) => incident.kind === kind).length, 0);
+  }
+}

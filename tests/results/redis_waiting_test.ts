@@ -7,6 +7,7 @@ import {
   ResultError,
   ResultTimeout,
 } from "@dq/dramatiq";
+import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
 import { testOwn } from "../servers/own.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startProxy } from "../support/servers/proxy.ts";
@@ -186,18 +187,9 @@ test("RedisResultBackend gives up a server that is not there after some seconds"
   assert((await late).message.includes("ECONNREFUSED"));
 });
 
-for (
-  const [what, rule] of [
-    ["CLIENT TRACKING", "-client|tracking"],
-    ["CLIENT", "-client"],
-    ["any channel", "resetchannels"],
-    ["SUBSCRIBE", "-subscribe"],
-  ] as const
-) {
+for (const [what, rule] of DEAF_USERS) {
   test(`RedisResultBackend looks for results where the user may not use ${what}`, async () => {
-    const name = `user-${crypto.randomUUID()}`;
-    await server.command("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all", rule);
-    await using backend = open({ url: `redis://${name}:secret@127.0.0.1:${server.port}` });
+    await using backend = open({ url: await addUser(server, rule) });
     const messages = Array.from({ length: 5 }, newMessage);
     const results = messages.map((message) => backend.getResult(message, patiently));
     await settled(backend);

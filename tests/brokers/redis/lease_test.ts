@@ -107,12 +107,18 @@ test("RedisBroker fails its consumers when others have taken over, and goes on w
   assertEquals((await broker.getQueueMessageCounts("q")).unacknowledged, 0);
 });
 
-test("RedisBroker's worker starts nothing that others have taken over, and goes on", async () => {
-  await using stage = new Stage(server);
-  await using monitor = await Monitor.open(server);
-  const clock = new FakeClock();
-  const broker = stage.open({ clock });
-  const other = stage.open(NO_PULSE);
+/**
+ * Has a worker run the first of three messages, the others at hand, while something happens.
+ *
+ * @param stage Where it plays.
+ * @param broker Of the worker.
+ * @param play Gets what has run, which grows, and what ends the first run.
+ */
+async function withThreeAtHand(
+  stage: Stage,
+  broker: RedisBroker,
+  play: (ran: readonly number[], finish: () => void) => Promise<void>,
+): Promise<void> {
   const ran: number[] = [];
   const gate = Promise.withResolvers<void>();
   actor(async function work(n: number) {
@@ -128,27 +134,38 @@ test("RedisBroker's worker starts nothing that others have taken over, and goes 
       await eventually("be at work", async () => {
         return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
       });
-      await monitor.untilWaiting(stage.key("q.DQ")); // Any command would renew its heartbeat.
-      await beat(broker, clock);
-      await takeOverFrom(broker, stage);
-      await using consumer = other.consume("q", { prefetch: 3 });
-      const messages = await receiveCount(consumer, 3);
-
-      await beat(broker, clock);
-      gate.resolve();
-      await clock.advance(10);
-      await other.enqueue(work("q", 4));
-      await eventually("go on", async () => {
-        await beat(broker, clock);
-        return ran.includes(4);
-      });
-
-      assertEquals(ran, [1, 4]);
-      assertEquals(await stage.held(other.brokerId, "q"), 3);
-      await consumer.ack(messages);
+      await play(ran, gate.resolve);
       await worker.stop();
     },
   );
+}
+
+test("RedisBroker's worker starts nothing that others have taken over, and goes on", async () => {
+  await using stage = new Stage(server);
+  await using monitor = await Monitor.open(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock });
+  const other = stage.open(NO_PULSE);
+  await withThreeAtHand(stage, broker, async (ran, finish) => {
+    await monitor.untilWaiting(stage.key("q.DQ")); // Any command would renew its heartbeat.
+    await beat(broker, clock);
+    await takeOverFrom(broker, stage);
+    await using consumer = other.consume("q", { prefetch: 3 });
+    const messages = await receiveCount(consumer, 3);
+
+    await beat(broker, clock);
+    finish();
+    await clock.advance(10);
+    await other.enqueue(work("q", 4));
+    await eventually("go on", async () => {
+      await beat(broker, clock);
+      return ran.includes(4);
+    });
+
+    assertEquals(ran, [1, 4]);
+    assertEquals(await stage.held(other.brokerId, "q"), 3);
+    await consumer.ack(messages);
+  });
   assertEquals((await other.getQueueMessageCounts("q")).unacknowledged, 0);
 });
 
@@ -158,38 +175,22 @@ test("RedisBroker's worker starts nothing when no heartbeat got through for too 
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
   const broker = stage.open({ clock, url });
-  const ran: number[] = [];
-  const gate = Promise.withResolvers<void>();
-  actor(async function work(n: number) {
-    ran.push(n);
-    if (n === 1) await gate.promise;
-  }, { broker, queueName: "q" });
-  await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
-  await withEnvironment(
-    { dramatiq_queue_prefetch: "3", dramatiq_restart_delay: "10" },
-    async () => {
-      await using worker = new Worker(broker, { concurrency: 1, timeout: 1_000 });
-      await worker.start();
-      await eventually("be at work", async () => {
-        return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
-      });
-      await beat(broker, clock);
-      proxy.refuse();
-      await proxy.cut();
-      await clock.advance(MINUTE);
-      gate.resolve();
-      await clock.settle();
-      const started = [...ran];
-      await proxy.accept(); // Else the worker could not stop if this fails:
-      assertEquals(started, [1]);
+  await withThreeAtHand(stage, broker, async (ran, finish) => {
+    await beat(broker, clock);
+    proxy.refuse();
+    await proxy.cut();
+    await clock.advance(MINUTE);
+    finish();
+    await clock.settle();
+    const started = [...ran];
+    await proxy.accept(); // Else the worker could not stop if this fails:
+    assertEquals(started, [1]);
 
-      await eventually("run the others", async () => {
-        await clock.advance(100);
-        return new Set(ran).size === 3;
-      });
-      await worker.stop();
-    },
-  );
+    await eventually("run the others", async () => {
+      await clock.advance(100);
+      return new Set(ran).size === 3;
+    });
+  });
   const other = stage.open(NO_PULSE);
   const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
   assertEquals(unacknowledged + ready, 0);

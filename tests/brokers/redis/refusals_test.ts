@@ -214,14 +214,7 @@ test("RedisBroker refuses to send to a replica", async () => {
 for (const [word, stale] of [["READONLY", "yes"], ["MASTERDOWN", "no"]] as const) {
   test(`RedisBroker sends, works and goes on when Redis has answered ${word} for a while`, async () => {
     await using stage = new Stage(server);
-    const [producer, consumer] = [stage.open(), stage.open()];
-    const ran: number[] = [];
-    const note = declareNote(producer, ran);
-    declareNote(consumer, ran);
-    await using worker = new Worker(consumer);
-    await worker.start();
-    await note.send(0);
-    await producer.join("q");
+    const { note, ran, worker } = await startNoting(stage);
     await server.command("CONFIG", "SET", "replica-serve-stale-data", stale);
     let sending: Promise<unknown> | undefined;
     await asReplica(async () => {
@@ -244,6 +237,19 @@ function declareNote(broker: RedisBroker, ran: number[]) {
   return actor(run, { broker, queueName: "q", actorName: "note" });
 }
 
+/** Has a worker note what it runs, and run a first message, sent by another broker. */
+async function startNoting(stage: Stage) {
+  const [producer, consumer] = [stage.open(), stage.open()];
+  const ran: number[] = [];
+  const note = declareNote(producer, ran);
+  declareNote(consumer, ran);
+  const worker = stage.use(new Worker(consumer));
+  await worker.start();
+  await note.send(0);
+  await producer.join("q");
+  return { note, ran, worker };
+}
+
 /** How often Redis has answered with an error. */
 async function errorsOf(word: string): Promise<number> {
   const info = String(await server.command("INFO", "errorstats"));
@@ -259,14 +265,7 @@ test("RedisBroker sends, works and goes on when Redis has loaded its data", asyn
     ],
   });
   await using stage = new Stage(own);
-  const [producer, consumer] = [stage.open(), stage.open()];
-  const ran: number[] = [];
-  const note = declareNote(producer, ran);
-  declareNote(consumer, ran);
-  await using worker = new Worker(consumer);
-  await worker.start();
-  await note.send(0);
-  await producer.join("q");
+  const { note, ran, worker } = await startNoting(stage);
   // It expects to need long when it has loaded the many, and sees the size of the large one.
   await own.command("EVAL", "for i = 1, 1000 do redis.call('SET', 'other:' .. i, i) end", 0);
   const large = "redis.call('SELECT', 1) redis.call('SET', 'large', string.rep('x', 2^23))";

@@ -7,6 +7,7 @@ import { Monitor, runsOf } from "./monitor.ts";
 import { advanceUntil } from "./promoting.ts";
 import { sendFromPython } from "./python.ts";
 import { beat, eventually, Stage, startForFile, untilTracking } from "./stage.ts";
+import { addUser, DEAF_USERS } from "./users.ts";
 
 const { test, server } = await startForFile();
 
@@ -107,19 +108,10 @@ test("RedisBroker goes on waiting when all keys are dropped", async () => {
 
 /** A broker of a user who lacks something. */
 async function openAs(stage: Stage, clock: FakeClock, ...rules: string[]): Promise<RedisBroker> {
-  const name = `user-${crypto.randomUUID()}`;
-  await server.command("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all", ...rules);
-  return stage.open({ url: `redis://${name}:secret@127.0.0.1:${server.port}`, clock });
+  return stage.open({ url: await addUser(server, ...rules), clock });
 }
 
-for (
-  const [what, rule] of [
-    ["CLIENT TRACKING", "-client|tracking"],
-    ["CLIENT", "-client"],
-    ["any channel", "resetchannels"],
-    ["SUBSCRIBE", "-subscribe"],
-  ] as const
-) {
+for (const [what, rule] of DEAF_USERS) {
   test(`RedisBroker finds messages by its pulse where the user may not use ${what}`, async () => {
     await using stage = new Stage(server);
     const clock = new FakeClock();

@@ -1,5 +1,6 @@
 /**
- * Runs the test suite on Bun or Node: `deno run -A tests/support/run_on.ts bun`.
+ * Runs the test suite on a runtime: `deno run -A tests/support/run_on.ts bun`, or some files of
+ * it, when they are named behind.
  *
  * Uses the runtime that is installed if it is new enough, else the one from npm.
  * Installs the packages of `package-lock.json` first if they are not there.
@@ -8,49 +9,65 @@
  */
 
 interface Runtime {
-  readonly package: string;
-  readonly minimum: string;
-  /** Its arguments, given how many files it is to run at the same time. */
-  test(files: number): string[];
-  readonly env?: Record<string, string>;
+  /** What to run; the version from npm when that is not installed, or too old. */
+  readonly program: string;
+  readonly package?: string;
+  readonly minimum?: string;
+  /** Its arguments before the names of files, given how many it is to run at the same time. */
+  test(atOnce: number): string[];
+  /** The files of the whole suite. @default {[]} It finds them by itself. */
+  readonly files?: readonly string[];
+  env?(atOnce: number): Record<string, string>;
 }
 
 const RUNTIMES: Record<string, Runtime> = {
+  deno: {
+    program: Deno.execPath(),
+    test: () => ["test", "-A", "--doc", "--parallel"],
+    env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
+  },
   bun: {
+    program: "bun",
     package: "bun@1.4",
     minimum: "1.4.0",
-    test: (files) => ["test", "--timeout", "300000", `--parallel=${files}`, "./tests"],
+    test: (atOnce) => ["test", "--timeout", "300000", `--parallel=${atOnce}`],
+    files: ["./tests"],
   },
   node: {
+    program: "node",
     package: "node@24",
     minimum: "22.18.0",
-    test: (files) => ["--test", `--test-concurrency=${files}`, "tests/**/*_test.ts"],
+    test: (atOnce) => ["--test", `--test-concurrency=${atOnce}`],
+    files: ["tests/**/*_test.ts"],
     // Each file is a process of its own, which would compile the library anew.
-    env: { NODE_COMPILE_CACHE: "node_modules/.cache/node" },
+    env: () => ({ NODE_COMPILE_CACHE: "node_modules/.cache/node" }),
   },
 };
 /** One more than there are cores: files wait for servers half of their time. */
 const FILES_AT_ONCE = navigator.hardwareConcurrency + 1;
 
-const [name = ""] = Deno.args;
+const [name = "", ...files] = Deno.args;
 const runtime = RUNTIMES[name];
 if (runtime === undefined) {
-  console.error(`Cannot run the tests on "${name}": it must be bun or node`);
+  console.error(`Cannot run the tests on "${name}": it must be deno, bun or node`);
   Deno.exit(2);
 }
-await installPackages();
-Deno.exit(await run([...await command(name), ...runtime.test(FILES_AT_ONCE)], runtime.env));
+if (runtime.package !== undefined) await installPackages();
+const chosen = files.length > 0 ? files : runtime.files ?? [];
+const command = [...await find(runtime), ...runtime.test(FILES_AT_ONCE), ...chosen];
+Deno.exit(await run(command, runtime.env?.(FILES_AT_ONCE)));
 
 /** The installed runtime if it is new enough, else the one from npm. */
-async function command(name: string): Promise<string[]> {
+async function find({ program, package: npm, minimum }: Runtime): Promise<string[]> {
+  if (npm === undefined || minimum === undefined) return [program];
   try {
-    const { stdout } = await new Deno.Command(name, { args: ["--version"] }).output();
+    const { stdout } = await new Deno.Command(program, { args: ["--version"] }).output();
     const version = new TextDecoder().decode(stdout).trim().replace(/^v/, "");
-    if (isAtLeast(version, runtime!.minimum)) return [name];
+    if (isAtLeast(version, minimum)) return [program];
   } catch {
     // It is not installed.
   }
-  return ["npx", "-y", runtime!.package];
+  return ["npx", "-y", npm];
 }
 
 function isAtLeast(version: string, minimum: string): boolean {

@@ -40,7 +40,7 @@ const RUNTIMES: Record<string, Runtime> = {
     test: (atOnce) => ["--test", `--test-concurrency=${atOnce}`],
     files: ["tests/**/*_test.ts"],
     // Each file is a process of its own, which would compile the library anew.
-    env: () => ({ NODE_COMPILE_CACHE: "node_modules/.cache/node" }),
+    env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
   },
 };
 /** One more than there are cores: files wait for servers half of their time. */

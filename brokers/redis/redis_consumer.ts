@@ -126,7 +126,7 @@ export abstract class RedisConsumer extends Consumer {
 
   async ack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    await this.#inHand.settle(taken, this.acknowledge(taken));
+    if (taken.length > 0) await this.#inHand.settle(taken, this.acknowledge(taken));
   }
 
   async nack(messages: readonly MessageProxy[]): Promise<void> {

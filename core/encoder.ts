@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { DecodeError } from "./errors.ts";
 import { errorMessage } from "./thrown.ts";
-import { assertDepth, parseJsonExactly } from "./json_parser.ts";
+import { assertDepth, hasEscapedKey, parseJsonExactly } from "./json_parser.ts";
 import { writeMessage } from "./json_message.ts";
 import { MAX_DEPTH, writeJson } from "./json_writer.ts";
 import type { MessageDict } from "./message_dict.ts";
@@ -99,6 +99,7 @@ export class JSONEncoder implements Encoder {
    */
   decode(data: Encoded): unknown {
     const text = toText(data);
+    if (hasEscapedKey(text)) return parseExactly(text, data);
     try {
       const value = JSON.parse(text) as unknown;
       if (text.length > SHALLOW_LENGTH) assertShallow(value, 0);

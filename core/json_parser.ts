@@ -3,6 +3,7 @@ import { define } from "./message_options.ts";
 import { noteSpelling, type Spelling } from "./spelling.ts";
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
+const COLON = /[ \n\r\t]*:/y;
 const LITERALS: readonly (readonly [string, unknown])[] = [
   ["null", null],
   ["true", true],
@@ -18,7 +19,7 @@ const LITERALS: readonly (readonly [string, unknown])[] = [
  * `__proto__` become own properties.
  *
  * An order of magnitude slower than `JSON.parse`, so it is for messages that are
- * written again, and for those that `JSON.parse` refuses.
+ * written again, and for those that `JSON.parse` refuses or misreads.
  *
  * @param text JSON text.
  * @returns The value.
@@ -113,11 +114,8 @@ class Parser {
 
   #string(): string {
     const start = this.#at;
-    let end = start;
-    do {
-      end = this.#text.indexOf('"', end + 1);
-      if (end === -1) this.#fail();
-    } while (this.#isEscaped(end));
+    const end = closingQuote(this.#text, start + 1);
+    if (end === -1) this.#fail();
     this.#at = end + 1;
     try {
       return JSON.parse(this.#text.slice(start, end + 1)) as string;
@@ -125,12 +123,6 @@ class Parser {
       this.#at = start;
       this.#fail();
     }
-  }
-
-  #isEscaped(quote: number): boolean {
-    let backslashes = 0;
-    while (this.#text[quote - 1 - backslashes] === "\\") backslashes += 1;
-    return backslashes % 2 === 1;
   }
 
   #literal(): unknown {
@@ -171,6 +163,37 @@ class Parser {
         : `JSON has an unexpected ${JSON.stringify(found)} at position ${this.#at}`,
     );
   }
+}
+
+/**
+ * Whether a key is written with an escape, and so must not be read by `JSON.parse`:
+ * V8 (nodejs/node#63785) takes such a key for another one that an object had before it,
+ * if that is as long and is what the first one's text begins with. After `{"\\":0}`,
+ * `{"\"":0}` is read as `{"\\":0}`.
+ */
+export function hasEscapedKey(text: string): boolean {
+  let escape = text.indexOf("\\");
+  while (escape !== -1) {
+    const end = closingQuote(text, escape);
+    if (end === -1) return false;
+    COLON.lastIndex = end + 1;
+    if (COLON.test(text)) return true;
+    escape = text.indexOf("\\", end + 1);
+  }
+  return false;
+}
+
+/** @returns Where the string ends that goes on at a position, or -1. */
+function closingQuote(text: string, from: number): number {
+  let quote = text.indexOf('"', from);
+  while (quote !== -1 && isEscaped(text, quote)) quote = text.indexOf('"', quote + 1);
+  return quote;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text[at - 1 - backslashes] === "\\") backslashes += 1;
+  return backslashes % 2 === 1;
 }
 
 /**

@@ -5,11 +5,7 @@
  */
 import fc from "fast-check";
 
-/**
- * A key with an escape in it. V8 (Deno 2.9, Node 24) takes such a key for another one, whose
- * text begins as that is written, where an object with that other one was made before: `"` for
- * a backslash. JSON.parse is no witness then.
- */
+/** A key with an escape in it. V8's JSON.parse may take it for another one, and is no witness then. */
 export const ESCAPED_KEY: RegExp = /"(?:[^"\\]|\\.)*\\(?:[^"\\]|\\.)*"\s*:/;
 
 /** Any UTF-16 text, halves of surrogate pairs included. */

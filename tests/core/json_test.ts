@@ -40,6 +40,26 @@ test("JSONEncoder decodes what it encoded, in all ways", () => {
   );
 });
 
+test("JSONEncoder reads a key with an escape, whatever keys objects had before", () => {
+  const pairs: [string, string][] = [
+    ["\\", '"'],
+    ["\\", "\n"],
+    ["\\", "é"],
+    ["C:\\\\", "C:\\a"],
+    ["\\u00", "tété"],
+    ["a\\\\b", 'a\\"b'],
+  ];
+  for (const [before, key] of pairs) {
+    for (const colon of [":", " : ", "\n:"]) {
+      const text = (name: string) => `[{"x":[1],${encoder.encode(name)}${colon}"\\n"}]`;
+      for (const decode of [decodeFast, decodeExactly]) {
+        decode(text(before));
+        assertEquals(decode(text(key)), [{ x: [1], [key]: "\n" }]);
+      }
+    }
+  }
+});
+
 test("parseJsonExactly lets writeJson give the text back, whatever its numbers and keys", () => {
   fc.assert(
     fc.property(jsonText(oddNumberText), (text) => {

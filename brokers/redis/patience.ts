@@ -2,7 +2,7 @@ import { ConnectionFailed } from "../../core/errors.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import type { Call, RedisLink } from "./link.ts";
 import { mayPass } from "./trouble.ts";
-import type { Watchdog } from "./watchdog.ts";
+import { SECOND_LOOK, type Watchdog } from "./watchdog.ts";
 
 /** Milliseconds in which a server may come back before a command is given up. */
 const PATIENCE = 5_000;
@@ -65,10 +65,13 @@ export class Patience {
   ): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      const wait = (left: number) => {
+      const wait = (left: number, isSecondLook = false) => {
         timer = setTimeout(() => {
           const { silence } = this.#watchdog;
-          if (this.#link.current !== undefined && silence < ms) return wait(ms - silence);
+          if (this.#link.current !== undefined) {
+            if (silence < ms) return wait(ms - silence);
+            if (!isSecondLook) return wait(SECOND_LOOK, true);
+          }
           call.isGivenUp = true;
           reject(reason());
         }, left);

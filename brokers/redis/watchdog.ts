@@ -1,7 +1,7 @@
 /** Milliseconds without an answer after which a connection counts as half-open. */
 const ANSWER_TIMEOUT = 3_000;
 /** Milliseconds in which answers are read that lay there while the event loop stood still. */
-const SECOND_LOOK = 50;
+export const SECOND_LOOK = 50;
 
 /** Finds out that a server which was asked something does not answer any more. */
 export class Watchdog {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { RedisBroker, RedisBrokerOptions } from "@dq/dramatiq";
+import { nextTurn } from "../../../core/runtime.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
@@ -189,4 +190,17 @@ test("RedisBroker promotes once when the answer to a promotion was cut off", asy
   const counts = { ready: 1, delayed: 0, unacknowledged: 0, dead: 0 };
   assertEquals(await broker.getQueueMessageCounts("q"), counts);
   assert(!consumer.isLost);
+});
+
+test("RedisBroker hears answers that came while the event loop stood still for long", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  await broker.enqueue(work("q", 0));
+  const sent = broker.enqueue(work("q", 1));
+  await nextTurn();
+  await nextTurn();
+  const blockedUntil = performance.now() + 5_300; // after 5,000 a call is given up
+  while (performance.now() < blockedUntil);
+  await sent;
+  assertEquals(await stage.firstArgs("q"), [0, 1]);
 });

@@ -26,9 +26,9 @@ export function joined(entries: readonly RedisArgument[]): readonly RedisArgumen
     texts.push(text);
     lengths.push(text.length);
   }
-  const allIds = ids.join("");
-  const allTexts = texts.join("");
-  return isAscii(allIds) && isAscii(allTexts) ? [allIds, lengths.join(), allTexts] : entries;
+  const [allIds, allTexts] = [inAscii(ids.join("")), inAscii(texts.join(""))];
+  if (allIds === undefined || allTexts === undefined) return entries;
+  return [allIds, lengths.join(), allTexts];
 }
 
 /** Cuts ids of the usual length apart. */
@@ -43,6 +43,8 @@ export function splitIds(joined: Buffer): string[] {
   return ids;
 }
 
-function isAscii(text: string): boolean {
-  return Buffer.byteLength(text) === text.length;
+/** Bytes, as the garbage collector need not copy those while they wait for the answer. */
+function inAscii(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text);
+  return bytes.length === text.length ? bytes : undefined;
 }

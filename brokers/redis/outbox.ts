@@ -10,7 +10,7 @@ import { nextTurn } from "../../core/runtime.ts";
 const MAX_PARCEL = 250;
 /** The most text in one call: a server reads a whole command before it runs it. */
 const MAX_BATCH_LENGTH = 8 * 1024 * 1024;
-/** How many calls may be under way: enough that neither side waits for the other. */
+/** How many calls may be under way, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
 
 /** Items that travel together. */
@@ -27,7 +27,9 @@ interface Parcel {
  * nothing waits for a timer, and a busy process makes few calls.
  *
  * While as many calls as the window allows are under way, what is added waits for the
- * end of one of them: a server that is slow, or far, gets larger parcels.
+ * end of one of them: a server that is slow, or far, gets larger parcels. Items that come
+ * one by one do not wait once they fill a parcel. As long as the turn lasts no answer can be
+ * heard, and the server works while the caller makes the next ones.
  */
 export class Outbox {
   readonly #width: number;
@@ -36,6 +38,7 @@ export class Outbox {
   #parcel: Parcel | undefined;
   /** Whether the turn in which it was begun is over. */
   #isDue = false;
+  #isTurnAwaited = false;
   /** Those that are full. */
   readonly #full: Fifo<Parcel> = new Fifo();
   #underWay = 0;
@@ -60,12 +63,18 @@ export class Outbox {
    * @returns Resolves when the server has them.
    */
   add(args: readonly Encoded[]): Promise<void> {
-    if (args.length === this.#width) return this.#addOne(args).sent.promise;
+    if (args.length === this.#width) {
+      const { sent } = this.#addOne(args);
+      const isFilled = this.#parcel === undefined;
+      if (isFilled) this.#dispatch(Infinity);
+      return sent.promise;
+    }
     const parcels: Parcel[] = [];
     for (let i = 0; i < args.length; i += this.#width) {
       const parcel = this.#addOne(args, i);
       if (parcels.at(-1) !== parcel) parcels.push(parcel);
     }
+    this.#dispatch();
     return Promise.all(parcels.map(({ sent }) => sent.promise)).then(() => {});
   }
 
@@ -84,7 +93,6 @@ export class Outbox {
     if (parcel.items >= MAX_PARCEL || parcel.length >= MAX_BATCH_LENGTH) {
       this.#parcel = undefined;
       this.#full.push(parcel);
-      this.#dispatch();
     }
     return parcel;
   }
@@ -94,16 +102,22 @@ export class Outbox {
     this.#parcel = parcel;
     this.#isDue = false;
     this.#unsettled.add(parcel.sent.promise);
-    nextTurn().then(() => {
-      if (this.#parcel !== parcel) return;
-      this.#isDue = true;
-      this.#dispatch();
-    });
+    if (!this.#isTurnAwaited) this.#awaitTurn();
     return parcel;
   }
 
-  #dispatch(): void {
-    while (this.#underWay < WINDOW) {
+  /** Knows no parcel, since it would keep the items of those that have long been sent. */
+  #awaitTurn(): void {
+    this.#isTurnAwaited = true;
+    nextTurn().then(() => {
+      this.#isTurnAwaited = false;
+      this.#isDue = true;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(window = WINDOW): void {
+    while (this.#underWay < window) {
       let parcel = this.#full.shift();
       if (parcel === undefined && this.#isDue) {
         parcel = this.#parcel;

@@ -1,0 +1,88 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Outbox } from "../../../brokers/redis/outbox.ts";
+import type { Encoded } from "../../../core/encoder.ts";
+import { nextTurn } from "../../../core/runtime.ts";
+import { test } from "../../support/test.ts";
+
+/** A server that answers when it is told to. */
+class SlowServer {
+  /** What each call brought. */
+  readonly calls: string[] = [];
+  readonly outbox: Outbox = new Outbox(1, (args) => this.#receive(args));
+  readonly #answers: PromiseWithResolvers<void>[] = [];
+
+  /** Answers the calls that came first. */
+  async answer(count: number, failure?: Error): Promise<void> {
+    for (const answer of this.#answers.splice(0, count)) {
+      if (failure === undefined) answer.resolve();
+      else answer.reject(failure);
+    }
+    await nextTurn();
+  }
+
+  #receive(args: readonly Encoded[]): Promise<void> {
+    this.calls.push(args.join(""));
+    const answer = Promise.withResolvers<void>();
+    this.#answers.push(answer);
+    return answer.promise;
+  }
+}
+
+const letters = (letter: string, count: number) => Array.from({ length: count }, () => letter);
+const sizes = ({ calls }: SlowServer) => calls.map((call) => call.length);
+
+test("Outbox sends what fills a call at once, whatever is under way", async () => {
+  const server = new SlowServer();
+  const sent = letters("a", 5_100).map((letter) => server.outbox.add([letter]));
+  assertEquals(sizes(server), Array(20).fill(250));
+  await nextTurn();
+  assertEquals(server.calls.length, 20); // the rest waits until few are under way
+  await server.answer(13);
+  assertEquals(sizes(server).slice(20), [100]);
+  await server.answer(8);
+  await Promise.all(sent);
+  await server.outbox.emptied();
+});
+
+test("Outbox has eight calls under way of what is added at once", async () => {
+  const server = new SlowServer();
+  const sent = server.outbox.add(letters("a", 2_600));
+  assertEquals(sizes(server), Array(8).fill(250));
+  const one = server.outbox.add(["b"]);
+  await nextTurn();
+  assertEquals(server.calls.length, 8);
+  for (const [answered, calls] of [[1, 9], [1, 10], [1, 11]] as const) {
+    await server.answer(answered);
+    assertEquals(server.calls.length, calls);
+  }
+  assertEquals(server.calls.at(-1), "a".repeat(100) + "b");
+  await server.answer(8);
+  await Promise.all([sent, one]);
+});
+
+test("Outbox gathers what comes in several turns while the window is full", async () => {
+  const server = new SlowServer();
+  const first = server.outbox.add(letters("a", 2_000));
+  const later: Promise<void>[] = [];
+  for (const letter of "bcd") {
+    later.push(server.outbox.add([letter]));
+    await nextTurn();
+  }
+  assertEquals(server.calls.length, 8);
+  await server.answer(1);
+  assertEquals(server.calls.at(-1), "bcd");
+  await server.answer(8);
+  await Promise.all([first, ...later]);
+});
+
+test("Outbox fails those whose call fails, and no others", async () => {
+  const server = new SlowServer();
+  const [full, rest] = [server.outbox.add(letters("a", 250)), server.outbox.add(["b"])];
+  const failed = assertRejects(() => full, Error, "broken");
+  await nextTurn();
+  await server.answer(1, new Error("broken"));
+  await failed;
+  await server.answer(1);
+  await rest;
+  await server.outbox.emptied();
+});

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { RedisArgument } from "./reply.ts";
+import type { Encoded } from "../../core/encoder.ts";
 
 /** How long a UUID is. */
 export const ID_LENGTH = 36;
@@ -14,7 +14,7 @@ const ENOUGH = 8;
  * @returns All ids, the lengths of all texts and all texts; or the entries as they are, if
  *   they are few, or not all ASCII, which a script can cut apart.
  */
-export function joined(entries: readonly RedisArgument[]): readonly RedisArgument[] {
+export function joined(entries: readonly Encoded[]): readonly Encoded[] {
   if (entries.length < 2 * ENOUGH) return entries;
   const ids: string[] = [];
   const texts: string[] = [];

@@ -1,26 +1,13 @@
 import type { Encoded } from "../../core/encoder.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { nextTurn } from "../../core/runtime.ts";
+import { type Pack, Parcel } from "./parcel.ts";
 
-/**
- * The most items in one call: Redis stores them within a millisecond, and whatever else it
- * is asked for, a message that is due above all, waits no longer than that. Longer parcels
- * are no cheaper, neither here nor there.
- */
-const MAX_PARCEL = 250;
-/** The most text in one call: a server reads a whole command before it runs it. */
-const MAX_BATCH_LENGTH = 8 * 1024 * 1024;
 /** How many calls may be under way, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
 
-/** Items that travel together. */
-interface Parcel {
-  readonly args: Encoded[];
-  /** Settles when the server has answered. */
-  readonly sent: PromiseWithResolvers<void>;
-  items: number;
-  length: number;
-}
+/** Makes one call. */
+type Send = (args: readonly Encoded[]) => Promise<unknown>;
 
 /**
  * Collects what is to be sent in one turn of the event loop, to send it together:
@@ -32,15 +19,15 @@ interface Parcel {
  * heard, and the server works while the caller makes the next ones.
  */
 export class Outbox {
-  readonly #width: number;
-  readonly #send: (args: readonly Encoded[]) => Promise<unknown>;
+  readonly #send: Send;
+  readonly #pack: Pack;
   /** The one that is being filled. */
   #parcel: Parcel | undefined;
   /** Whether the turn in which it was begun is over. */
   #isDue = false;
   #isTurnAwaited = false;
-  /** Those that are full. */
-  readonly #full: Fifo<Parcel> = new Fifo();
+  /** Those that are closed. */
+  readonly #closed: Fifo<Parcel> = new Fifo();
   #underWay = 0;
   /** The promises of all parcels that are not settled. */
   readonly #unsettled: Set<Promise<void>> = new Set();
@@ -48,34 +35,33 @@ export class Outbox {
   /**
    * Makes an empty one.
    *
-   * @param width How many arguments an item has.
-   * @param send Sends the arguments of many items.
+   * @param send Makes one call.
+   * @param pack Makes its arguments of those of many items. @default {as they are, in a row}
    */
-  constructor(width: number, send: (args: readonly Encoded[]) => Promise<unknown>) {
-    this.#width = width;
+  constructor(send: Send, pack: Pack = (args) => args) {
     this.#send = send;
+    this.#pack = pack;
   }
 
   /**
-   * Adds items to what is sent next.
+   * Adds an item to what is sent next.
    *
-   * @param args The arguments of all items.
-   * @returns Resolves when the server has them.
+   * @param args Its arguments.
+   * @returns Resolves when the server has it.
    */
   add(args: readonly Encoded[]): Promise<void> {
-    if (args.length === this.#width) {
-      const { sent } = this.#addOne(args);
-      const isFilled = this.#parcel === undefined;
-      if (isFilled) this.#dispatch(Infinity);
-      return sent.promise;
+    const parcel = this.#parcel ?? this.#begin(new Parcel());
+    parcel.add(args);
+    if (parcel.isFull) {
+      this.#close(parcel);
+      this.#dispatch(Infinity);
     }
-    const parcels: Parcel[] = [];
-    for (let i = 0; i < args.length; i += this.#width) {
-      const parcel = this.#addOne(args, i);
-      if (parcels.at(-1) !== parcel) parcels.push(parcel);
-    }
-    this.#dispatch();
-    return Promise.all(parcels.map(({ sent }) => sent.promise)).then(() => {});
+    return parcel.sent.promise;
+  }
+
+  /** Begins to gather items of which all are to be sent, or none. */
+  gather(): Load {
+    return new Load(this.#pack, (parcels) => this.#addAll(parcels));
   }
 
   /** Resolves when all that was added has been sent, or given up. */
@@ -83,27 +69,36 @@ export class Outbox {
     await Promise.allSettled(this.#unsettled);
   }
 
-  #addOne(args: readonly Encoded[], first = 0): Parcel {
-    const parcel = this.#parcel ?? this.#begin();
-    for (let i = first; i < first + this.#width; i++) {
-      parcel.args.push(args[i]!);
-      parcel.length += args[i]!.length;
+  #addAll(parcels: readonly Parcel[]): Promise<void> {
+    const sent = parcels.map((parcel) => this.#addParcel(parcel).sent.promise);
+    this.#dispatch();
+    return Promise.all(sent).then(() => {});
+  }
+
+  /** @returns The parcel that has the items now. */
+  #addParcel(parcel: Parcel): Parcel {
+    const current = this.#parcel;
+    if (current !== undefined) {
+      const isTakenIn = !parcel.isFull && current.takeIn(parcel);
+      if (!isTakenIn || current.isFull) this.#close(current);
+      if (isTakenIn) return current;
     }
-    parcel.items += 1;
-    if (parcel.items >= MAX_PARCEL || parcel.length >= MAX_BATCH_LENGTH) {
-      this.#parcel = undefined;
-      this.#full.push(parcel);
-    }
+    this.#begin(parcel);
+    if (parcel.isFull) this.#close(parcel);
     return parcel;
   }
 
-  #begin(): Parcel {
-    const parcel: Parcel = { args: [], sent: Promise.withResolvers(), items: 0, length: 0 };
+  #begin(parcel: Parcel): Parcel {
     this.#parcel = parcel;
     this.#isDue = false;
     this.#unsettled.add(parcel.sent.promise);
     if (!this.#isTurnAwaited) this.#awaitTurn();
     return parcel;
+  }
+
+  #close(parcel: Parcel): void {
+    this.#parcel = undefined;
+    this.#closed.push(parcel);
   }
 
   /** Knows no parcel, since it would keep the items of those that have long been sent. */
@@ -118,19 +113,62 @@ export class Outbox {
 
   #dispatch(window = WINDOW): void {
     while (this.#underWay < window) {
-      let parcel = this.#full.shift();
-      if (parcel === undefined && this.#isDue) {
-        parcel = this.#parcel;
-        this.#parcel = undefined;
+      if (this.#closed.size === 0 && this.#isDue && this.#parcel !== undefined) {
+        this.#close(this.#parcel);
       }
+      const parcel = this.#closed.shift();
       if (parcel === undefined) return;
-      this.#underWay += 1;
-      const { sent } = parcel;
-      this.#send(parcel.args).then(() => sent.resolve(), sent.reject).then(() => {
-        this.#underWay -= 1;
-        this.#unsettled.delete(sent.promise);
-        this.#dispatch();
-      });
+      this.#sendNow(parcel);
     }
+  }
+
+  #sendNow(parcel: Parcel): void {
+    const { sent } = parcel;
+    this.#underWay += 1;
+    this.#send(parcel.pack(this.#pack)).then(() => sent.resolve(), sent.reject).then(() => {
+      this.#underWay -= 1;
+      this.#unsettled.delete(sent.promise);
+      this.#dispatch();
+    });
+  }
+}
+
+/** Items that have been made, of which nothing is sent before all of them are. */
+export class Load {
+  readonly #pack: Pack;
+  readonly #send: (parcels: readonly Parcel[]) => Promise<void>;
+  readonly #parcels: Parcel[] = [];
+
+  /**
+   * Has nothing yet.
+   *
+   * @param pack Packs what fills a parcel.
+   * @param send Sends all parcels.
+   */
+  constructor(pack: Pack, send: (parcels: readonly Parcel[]) => Promise<void>) {
+    this.#pack = pack;
+    this.#send = send;
+  }
+
+  /**
+   * Adds an item.
+   *
+   * @param args Its arguments.
+   */
+  add(args: readonly Encoded[]): void {
+    let parcel = this.#parcels.at(-1);
+    if (parcel === undefined || parcel.isFull) this.#parcels.push(parcel = new Parcel());
+    parcel.add(args);
+    // Now: a text takes less room among others.
+    if (parcel.isFull) parcel.pack(this.#pack);
+  }
+
+  /**
+   * Sends all items.
+   *
+   * @returns Resolves when the server has them.
+   */
+  send(): Promise<void> {
+    return this.#send(this.#parcels);
   }
 }

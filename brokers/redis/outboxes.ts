@@ -23,44 +23,40 @@ export class Outboxes {
   }
 
   /**
-   * Puts messages on a queue.
+   * Sends new messages to a queue.
    *
    * @param queueName The queue or delay queue.
-   * @param args The id of each, and its text.
-   * @returns Resolves when the server has them.
+   * @returns Takes the id of each, and its text.
    */
-  enqueue(queueName: string, args: readonly Encoded[]): Promise<void> {
+  enqueued(queueName: string): Outbox {
     let outbox = this.#enqueued.get(queueName);
     if (outbox === undefined) {
       const { queue, messages } = this.#session.keys.of(queueName);
-      outbox = new Outbox(2, (args) => {
-        const entries = joined(args);
-        return runPatiently(this.#session, ENQUEUE, [queue, messages], (again) => [
-          again ? 1 : 0,
-          ...entries,
-        ]);
-      });
+      const send = (entries: readonly Encoded[]) => {
+        const args = (again: boolean) => [again ? 1 : 0, ...entries];
+        return runPatiently(this.#session, ENQUEUE, [queue, messages], args);
+      };
+      outbox = new Outbox(send, joined);
       this.#enqueued.set(queueName, outbox);
     }
-    return outbox.add(args);
+    return outbox;
   }
 
   /**
    * Puts delayed messages on their queue, and takes them off its delay queue.
    *
    * @param queueName The queue.
-   * @param args The id that each had, its new one, and its text.
-   * @returns Resolves when the server has done so.
+   * @returns Takes the id that each had, its new one, and its text.
    */
-  promote(queueName: string, args: readonly Encoded[]): Promise<void> {
+  promoted(queueName: string): Outbox {
     let outbox = this.#promoted.get(queueName);
     if (outbox === undefined) {
       const { etas, delayed, queue, messages } = this.#session.keys.of(queueName);
       const keys = [etas, delayed, queue, messages];
-      outbox = new Outbox(3, (args) => runPatiently(this.#session, PROMOTE, keys, args));
+      outbox = new Outbox((args) => runPatiently(this.#session, PROMOTE, keys, args));
       this.#promoted.set(queueName, outbox);
     }
-    return outbox.add(args);
+    return outbox;
   }
 
   /** Resolves when all has been sent, or given up. */

@@ -16,6 +16,7 @@ import { DueDelivery } from "./delivery.ts";
 import { Keys } from "./keys.ts";
 import { Lease } from "./lease.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
+import type { Load } from "./outbox.ts";
 import { Outboxes } from "./outboxes.ts";
 import { Pulse } from "./pulse.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
@@ -222,31 +223,29 @@ export class RedisBroker extends Broker {
   /** Stores messages, together with all that is sent in this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
-    const [first] = messages;
     if (messages.length === 1) {
-      const args = [idOf(first!), toArgument(first!.encode())];
-      return this.#outboxes.enqueue(first!.queueName, args);
+      const [message] = messages as [Message];
+      return this.#outboxes.enqueued(message.queueName).add(toEntry(message));
     }
     // All or none: what cannot be encoded throws before anything is sent.
-    const byQueue = new Map<string, Encoded[]>();
+    const loads = new Map<string, Load>();
     for (const message of messages) {
-      let args = byQueue.get(message.queueName);
-      if (args === undefined) byQueue.set(message.queueName, args = []);
-      args.push(idOf(message), toArgument(message.encode()));
+      const { queueName } = message;
+      let load = loads.get(queueName);
+      if (load === undefined) {
+        loads.set(queueName, load = this.#outboxes.enqueued(queueName).gather());
+      }
+      load.add(toEntry(message));
     }
-    const sent = Array.from(byQueue, ([name, args]) => this.#outboxes.enqueue(name, args));
-    return Promise.all(sent).then(() => {});
+    return Promise.all(Array.from(loads.values(), (load) => load.send())).then(() => {});
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
     if (!(delivery instanceof DueDelivery)) return await this.store([message]);
     this.#assertOpen("enqueue");
-    await this.#outboxes.promote(message.queueName, [
-      delivery.id,
-      idOf(message),
-      toArgument(message.encode()),
-    ]);
+    const outbox = this.#outboxes.promoted(message.queueName);
+    await outbox.add([delivery.id, ...toEntry(message)]);
     delivery.isPromoted = true;
   }
 
@@ -286,7 +285,7 @@ export class RedisBroker extends Broker {
   }
 }
 
-/** What its queue calls a message. */
-function idOf(message: Message): string {
-  return message.option("redis_message_id") as string;
+/** What its queue calls a message, and its text. */
+function toEntry(message: Message): [id: string, text: Encoded] {
+  return [message.option("redis_message_id") as string, toArgument(message.encode())];
 }

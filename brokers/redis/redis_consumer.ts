@@ -77,7 +77,7 @@ export abstract class RedisConsumer extends Consumer {
     const { messages, unacknowledged, etas, deadLetters, deadMessages } = this.keys;
     this.#acks = new Acknowledgements((ids) => this.persist(ACK, [messages, unacknowledged], ids));
     const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
-    this.#nacks = new Outbox(2, (args) => this.persist(NACK, buried, args));
+    this.#nacks = new Outbox((args) => this.persist(NACK, buried, args));
     this.#orphans = new Orphans(session, this.keys);
   }
 
@@ -131,8 +131,8 @@ export abstract class RedisConsumer extends Consumer {
 
   async nack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    const args = taken.flatMap((message) => [message.id, changedText(message)]);
-    await this.#inHand.settle(taken, this.#nacks.add(args));
+    const sent = taken.map((message) => this.#nacks.add([message.id, changedText(message)]));
+    await this.#inHand.settle(taken, Promise.all(sent).then(() => {}));
   }
 
   async requeue(messages: readonly MessageProxy[]): Promise<void> {

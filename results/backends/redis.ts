@@ -45,7 +45,7 @@ const STORE_WIDTH = 3;
 export class RedisBackend extends ResultBackend {
   readonly #connection: RedisConnection;
   readonly #tracking: RedisTracking;
-  readonly #stores: Outbox = new Outbox(STORE_WIDTH, (args) => this.#storeMany(args));
+  readonly #stores: Outbox = new Outbox((args) => this.#storeMany(args));
 
   /**
    * Stores the options; the first result connects.

@@ -1,6 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Outbox } from "../../../brokers/redis/outbox.ts";
-import type { Encoded } from "../../../core/encoder.ts";
 import { nextTurn } from "../../../core/runtime.ts";
 import { test } from "../../support/test.ts";
 
@@ -8,7 +7,10 @@ import { test } from "../../support/test.ts";
 class SlowServer {
   /** What each call brought. */
   readonly calls: string[] = [];
-  readonly outbox: Outbox = new Outbox(1, (args) => this.#receive(args));
+  readonly outbox: Outbox = new Outbox(
+    ([text]) => this.#receive(`${text}`),
+    (args) => [args.join("")],
+  );
   readonly #answers: PromiseWithResolvers<void>[] = [];
 
   /** Answers the calls that came first. */
@@ -20,20 +22,26 @@ class SlowServer {
     await nextTurn();
   }
 
-  #receive(args: readonly Encoded[]): Promise<void> {
-    this.calls.push(args.join(""));
+  /** Adds the same letter many times, at once. */
+  addAll(letter: string, count: number): Promise<void> {
+    const load = this.outbox.gather();
+    for (let i = 0; i < count; i++) load.add([letter]);
+    return load.send();
+  }
+
+  #receive(text: string): Promise<void> {
+    this.calls.push(text);
     const answer = Promise.withResolvers<void>();
     this.#answers.push(answer);
     return answer.promise;
   }
 }
 
-const letters = (letter: string, count: number) => Array.from({ length: count }, () => letter);
 const sizes = ({ calls }: SlowServer) => calls.map((call) => call.length);
 
 test("Outbox sends what fills a call at once, whatever is under way", async () => {
   const server = new SlowServer();
-  const sent = letters("a", 5_100).map((letter) => server.outbox.add([letter]));
+  const sent = Array.from({ length: 5_100 }, () => server.outbox.add(["a"]));
   assertEquals(sizes(server), Array(20).fill(250));
   await nextTurn();
   assertEquals(server.calls.length, 20); // the rest waits until few are under way
@@ -46,7 +54,7 @@ test("Outbox sends what fills a call at once, whatever is under way", async () =
 
 test("Outbox has eight calls under way of what is added at once", async () => {
   const server = new SlowServer();
-  const sent = server.outbox.add(letters("a", 2_600));
+  const sent = server.addAll("a", 2_600);
   assertEquals(sizes(server), Array(8).fill(250));
   const one = server.outbox.add(["b"]);
   await nextTurn();
@@ -62,7 +70,7 @@ test("Outbox has eight calls under way of what is added at once", async () => {
 
 test("Outbox gathers what comes in several turns while the window is full", async () => {
   const server = new SlowServer();
-  const first = server.outbox.add(letters("a", 2_000));
+  const first = server.addAll("a", 2_000);
   const later: Promise<void>[] = [];
   for (const letter of "bcd") {
     later.push(server.outbox.add([letter]));
@@ -75,9 +83,22 @@ test("Outbox gathers what comes in several turns while the window is full", asyn
   await Promise.all([first, ...later]);
 });
 
+test("Outbox puts what is added at once to what was added in the same turn, if there is room", async () => {
+  const server = new SlowServer();
+  const sent = [server.addAll("a", 100), server.outbox.add(["b"]), server.addAll("c", 149)];
+  sent.push(server.addAll("d", 200), server.addAll("e", 51), server.addAll("f", 300));
+  await nextTurn();
+  const runs = server.calls.map((call) =>
+    call.replace(/(.)\1*/g, (run, letter) => letter + run.length)
+  );
+  assertEquals(runs, ["a100b1c149", "d200", "e51", "f250", "f50"]);
+  await server.answer(5);
+  await Promise.all(sent);
+});
+
 test("Outbox fails those whose call fails, and no others", async () => {
   const server = new SlowServer();
-  const [full, rest] = [server.outbox.add(letters("a", 250)), server.outbox.add(["b"])];
+  const [full, rest] = [server.addAll("a", 250), server.outbox.add(["b"])];
   const failed = assertRejects(() => full, Error, "broken");
   await nextTurn();
   await server.answer(1, new Error("broken"));

@@ -15,6 +15,7 @@ import type { Pipeline } from "./composition.ts";
 import { pipeline } from "./composition.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { keepSpelling } from "./spelling.ts";
+import { randomUuid } from "./uuid.ts";
 
 /** What a {@linkcode Message} is made of. */
 export interface MessageFields {
@@ -28,7 +29,7 @@ export interface MessageFields {
   kwargs?: Kwargs;
   /** Options of this one message. @default {{}} */
   options?: MessageOptions;
-  /** Tells it from all others. @default {crypto.randomUUID()} */
+  /** Tells it from all others. @default {a random UUID} */
   messageId?: string;
   /** Milliseconds since the epoch. @default {Date.now()} */
   messageTimestamp?: number;
@@ -84,7 +85,7 @@ export class Message<R = unknown, I = unknown> {
     this.actorName = fields.actorName;
     this.args = fields.args;
     this.kwargs = fields.kwargs ?? NO_KWARGS;
-    this.messageId = fields.messageId ?? crypto.randomUUID();
+    this.messageId = fields.messageId ?? randomUuid();
     this.messageTimestamp = fields.messageTimestamp ?? Date.now();
     this.#wireOptions = toWireOptions(fields.options);
   }

@@ -8,6 +8,7 @@ import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import { randomUuid } from "../../core/uuid.ts";
 import { RedisConnection } from "./connection.ts";
 import { toArgument } from "./reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
@@ -251,7 +252,7 @@ export class RedisBroker extends Broker {
 
   /** Gives a message the id by which its queue knows it: a new one each time. */
   protected override prepare(message: Message, delay: number | undefined): Message {
-    return super.prepare(message.with("redis_message_id", crypto.randomUUID()), delay);
+    return super.prepare(message.with("redis_message_id", randomUuid()), delay);
   }
 
   /** Reads the dead letters by the time at which they died. */

@@ -1,0 +1,58 @@
+import { Buffer } from "node:buffer";
+import { runtime } from "./runtime.ts";
+
+/** Lowercase hexadecimal digits. */
+const DIGITS = Buffer.from("0123456789abcdef");
+/** Bytes of a UUID. */
+const SIZE = 16;
+/** Characters of its text. */
+const LENGTH = 36;
+/** Where in the text its bytes stand. */
+const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/** How many are made at a time. */
+const STOCK = 128;
+
+/**
+ * Makes random UUIDs of version 4 (RFC 9562) from the random numbers of the platform, many
+ * at a time.
+ */
+export class UuidStock {
+  readonly #bytes = new Uint8Array(SIZE * STOCK);
+  readonly #texts = Buffer.alloc(LENGTH * STOCK, "-");
+  #next = STOCK;
+
+  /** @returns The next one, which nobody was given before. */
+  take(): string {
+    if (this.#next === STOCK) this.#fill();
+    const start = LENGTH * this.#next;
+    this.#next += 1;
+    return this.#texts.toString("latin1", start, start + LENGTH);
+  }
+
+  #fill(): void {
+    crypto.getRandomValues(this.#bytes);
+    for (let i = 0; i < STOCK; i++) this.#write(SIZE * i, LENGTH * i);
+    this.#next = 0;
+  }
+
+  #write(from: number, to: number): void {
+    for (let i = 0; i < SIZE; i++) {
+      let byte = this.#bytes[from + i]!;
+      if (i === 6) byte = 0x40 | byte & 0x0f; // the version
+      if (i === 8) byte = 0x80 | byte & 0x3f; // the variant
+      const place = to + PLACES[i]!;
+      this.#texts[place] = DIGITS[byte >> 4]!;
+      this.#texts[place + 1] = DIGITS[byte & 0x0f]!;
+    }
+  }
+}
+
+const stock = new UuidStock();
+
+/**
+ * As `crypto.randomUUID`. That of Node takes three times as long, and makes a text of twenty
+ * pieces, which take half a kilobyte until somebody joins them.
+ */
+export const randomUuid: () => string = runtime === "node"
+  ? () => stock.take()
+  : () => crypto.randomUUID();

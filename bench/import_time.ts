@@ -1,8 +1,8 @@
 /**
  * How long does `import "@dq/dramatiq"` take in a new process?
  *
- * Starts processes of this runtime: some that import an empty module, as many that
- * import the library, in turns, and compares the medians.
+ * Starts processes of this runtime, as users start programs: some that import an empty module,
+ * as many that import the library, in turns, and compares the medians.
  *
  *     deno run -A bench/import_time.ts
  *     bun run bench/import_time.ts
@@ -37,15 +37,10 @@ console.log(`\nof the budget of ${BUDGET} ms: ${(cost / BUDGET * 100).toFixed(0)
 
 /** Milliseconds that the import alone takes, as the new process measures it. */
 function timeToImport(specifier: string): number {
-  const program = `const start = performance.now(); await import(${JSON.stringify(specifier)}); ` +
-    "console.log(performance.now() - start)";
   const config = fileURLToPath(new URL("../deno.json", import.meta.url));
-  const args = inDeno
-    ? ["eval", "--config", config, program]
-    : "bun" in process.versions
-    ? ["-e", program]
-    : ["--input-type=module", "-e", program];
-  return Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
+  const program = fileURLToPath(new URL("timed_import.ts", import.meta.url));
+  const args = inDeno ? ["run", "-A", "--config", config, program] : [program];
+  return Number(execFileSync(process.execPath, [...args, specifier], { encoding: "utf8" }));
 }
 
 function median(values: number[]): number {

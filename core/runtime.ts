@@ -12,17 +12,23 @@ interface DenoNamespace {
   mainModule: string;
 }
 
+/** Modules of the platform that are loaded when they are needed, if ever. */
+interface BuiltinModules {
+  "node:child_process": typeof import("node:child_process");
+  "node:crypto": typeof import("node:crypto");
+  "node:fs": typeof import("node:fs");
+  "node:module": typeof import("node:module");
+  "node:path": typeof import("node:path");
+  "node:url": typeof import("node:url");
+}
+
 interface NodeProcess {
   pid: number;
   env: Record<string, string | undefined>;
   argv: string[];
   execArgv: string[];
   execPath: string;
-  getBuiltinModule(name: "node:fs"): { readFileSync(path: string, encoding: "utf8"): string };
-  getBuiltinModule(
-    name: "node:module",
-  ): { createRequire(path: string): { resolve(name: string): string } };
-  getBuiltinModule(name: "node:url"): { pathToFileURL(path: string): URL };
+  getBuiltinModule<Name extends keyof BuiltinModules>(name: Name): BuiltinModules[Name];
   on(event: string, listener: (...args: never[]) => void): void;
   exit(code: number): never;
   send?(message: unknown): void;
@@ -136,10 +142,7 @@ export function commandOfThisProgram(): string[] {
 /** The command line as the system has it, where it can be read. */
 function ownCommandLine(): string[] | undefined {
   try {
-    const text = globals.process!.getBuiltinModule("node:fs").readFileSync(
-      "/proc/self/cmdline",
-      "utf8",
-    );
+    const text = builtinModule("node:fs").readFileSync("/proc/self/cmdline", "utf8");
     return text.split("\0").slice(0, -1);
   } catch {
     return undefined;
@@ -179,14 +182,23 @@ function isGranted(deno: DenoNamespace, name: string): boolean {
  */
 export function resolvePackage(name: string, folder: string): string | undefined {
   if (runtime === "deno") return name; // the import map holds for all modules of a program
-  const { createRequire } = globals.process!.getBuiltinModule("node:module");
+  const { createRequire } = builtinModule("node:module");
   try {
     const path = createRequire(`${folder}/_.js`).resolve(name);
-    return globals.process!.getBuiltinModule("node:url").pathToFileURL(path).href;
+    return builtinModule("node:url").pathToFileURL(path).href;
   } catch (error) {
     // There, but for `import` only: found where this library is installed, most likely.
     return (error as { code?: string }).code === "ERR_PACKAGE_PATH_NOT_EXPORTED" ? name : undefined;
   }
+}
+
+/**
+ * Loads a module of the platform at its first use: some take longer than this whole library.
+ *
+ * @param name The module.
+ */
+export function builtinModule<Name extends keyof BuiltinModules>(name: Name): BuiltinModules[Name] {
+  return globals.process!.getBuiltinModule(name);
 }
 
 /**
@@ -198,9 +210,8 @@ export function isMain(meta: ImportMeta): boolean {
   const { main, url } = meta as { main?: boolean; url: string };
   if (main !== undefined) return main;
   // Node before 24.2.
-  const { argv, getBuiltinModule } = globals.process!;
-  const start = argv[1];
-  return start !== undefined && getBuiltinModule("node:url").pathToFileURL(start).href === url;
+  const start = globals.process!.argv[1];
+  return start !== undefined && builtinModule("node:url").pathToFileURL(start).href === url;
 }
 
 /**

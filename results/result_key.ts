@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hexDigest } from "../core/digest.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 
 /** The parts of a message that its result is found by. */
@@ -24,5 +24,5 @@ export interface ResultOwner {
 export function resultKey(namespace: string, message: ResultOwner, isPlain: boolean): string {
   const { queueName, actorName, messageId } = message;
   const key = `${namespace}:${canonicalQueueName(queueName)}:${actorName}:${messageId}`;
-  return isPlain ? key : createHash("md5").update(key).digest("hex");
+  return isPlain ? key : hexDigest("md5", key);
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hexDigest } from "../../core/digest.ts";
 
 /** A Lua script, known to a server by the hash of its text. */
 export class Script {
@@ -6,11 +6,10 @@ export class Script {
   readonly purpose: string;
   /** The script. */
   readonly text: string;
-  /** What `EVALSHA` calls it by. */
-  readonly sha: string;
+  #sha: string | undefined;
 
   /**
-   * Hashes a script.
+   * Names a script.
    *
    * @param purpose What it does, for error texts.
    * @param text The script.
@@ -18,6 +17,11 @@ export class Script {
   constructor(purpose: string, text: string) {
     this.purpose = purpose;
     this.text = text;
-    this.sha = createHash("sha1").update(text).digest("hex");
+  }
+
+  /** What `EVALSHA` calls it by. */
+  get sha(): string {
+    this.#sha ??= hexDigest("sha1", this.text);
+    return this.#sha;
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hexDigest } from "../../core/digest.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import {
   INTEGER_FLAGS,
@@ -219,6 +219,6 @@ function toNumber(value: Uint8Array): number {
 }
 
 function memberKey(group: string, member: string): string {
-  const id = PLAIN_ID.test(member) ? member : createHash("sha256").update(member).digest("hex");
+  const id = PLAIN_ID.test(member) ? member : hexDigest("sha256", member);
   return `${group}@member:${id}`;
 }

@@ -1,8 +1,7 @@
-import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
+import { builtinModule } from "../../core/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
@@ -103,6 +102,8 @@ function openProcess(
   listener: ChannelListener,
 ): Channel {
   const url = entryOfProcess("process_entry");
+  const { fork } = builtinModule("node:child_process");
+  const { fileURLToPath } = builtinModule("node:url");
   const child = fork(url.protocol === "file:" ? fileURLToPath(url) : url.href, [], {
     execArgv: [...execArgv],
     serialization: "advanced",

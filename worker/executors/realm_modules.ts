@@ -1,8 +1,7 @@
-import { isAbsolute } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Broker } from "../../core/broker.ts";
 import { DramatiqError } from "../../core/errors.ts";
 import { getBroker } from "../../core/global_broker.ts";
+import { builtinModule } from "../../core/runtime.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import type { RealmSettings } from "./realm_protocol.ts";
 
@@ -26,7 +25,9 @@ export function enterRealm(): void {
  * @throws {TypeError} If it is none of these.
  */
 export function toSpecifier(module: unknown): string {
-  if (typeof module === "string" && isAbsolute(module)) return pathToFileURL(module).href;
+  if (typeof module === "string" && builtinModule("node:path").isAbsolute(module)) {
+    return builtinModule("node:url").pathToFileURL(module).href;
+  }
   if (typeof module === "string" && module !== "" && !/^\.{1,2}[/\\]/.test(module)) return module;
   throw new TypeError(
     `Cannot import ${JSON.stringify(module)} in another realm: it must be a URL ` +

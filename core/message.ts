@@ -14,8 +14,8 @@ import {
 import type { Pipeline } from "./composition.ts";
 import { pipeline } from "./composition.ts";
 import type { GetResultOptions } from "./result_source.ts";
+import { randomUuid } from "./runtime.ts";
 import { keepSpelling } from "./spelling.ts";
-import { randomUuid } from "./uuid.ts";
 
 /** What a {@linkcode Message} is made of. */
 export interface MessageFields {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { UuidStock } from "./uuid.ts";
 
 /** The parts of `Deno` that are used here; its types do not exist elsewhere. */
 interface DenoNamespace {
@@ -50,6 +51,16 @@ export const runtime: "deno" | "bun" | "node" = globals.Deno !== undefined
   : globals.Bun !== undefined
   ? "bun"
   : "node";
+
+const uuids = new UuidStock();
+
+/**
+ * As `crypto.randomUUID`. That of Node takes three times as long, and makes a text of twenty
+ * pieces, which take half a kilobyte until somebody joins them.
+ */
+export const randomUuid: () => string = runtime === "node"
+  ? () => uuids.take()
+  : () => crypto.randomUUID();
 
 /**
  * Reads an environment variable, or its upper-case spelling. On Deno, one that

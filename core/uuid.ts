@@ -1,5 +1,4 @@
 import { Buffer } from "node:buffer";
-import { runtime } from "./runtime.ts";
 
 /** Lowercase hexadecimal digits. */
 const DIGITS = Buffer.from("0123456789abcdef");
@@ -14,7 +13,7 @@ const STOCK = 128;
 
 /**
  * Makes random UUIDs of version 4 (RFC 9562) from the random numbers of the platform, many
- * at a time.
+ * at a time: as `crypto.randomUUID`, but each is one piece of text.
  */
 export class UuidStock {
   readonly #bytes = new Uint8Array(SIZE * STOCK);
@@ -46,13 +45,3 @@ export class UuidStock {
     }
   }
 }
-
-const stock = new UuidStock();
-
-/**
- * As `crypto.randomUUID`. That of Node takes three times as long, and makes a text of twenty
- * pieces, which take half a kilobyte until somebody joins them.
- */
-export const randomUuid: () => string = runtime === "node"
-  ? () => stock.take()
-  : () => crypto.randomUUID();

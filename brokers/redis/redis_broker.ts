@@ -8,7 +8,7 @@ import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
-import { randomUuid } from "../../core/uuid.ts";
+import { randomUuid } from "../../core/runtime.ts";
 import { RedisConnection } from "./connection.ts";
 import { toArgument } from "./reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { randomUuid, UuidStock } from "../../core/uuid.ts";
+import { randomUuid } from "../../core/runtime.ts";
+import { UuidStock } from "../../core/uuid.ts";
 import { test } from "../support/test.ts";
 
 const VERSION_4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -48,7 +48,8 @@ test("RabbitmqServer can be stopped, started, killed and restarted with what it 
 
   await rabbitmq.stopApp();
   await assertRejects(() => greeting(rabbitmq));
-  await rabbitmq.startApp();
+  const [vhosts] = await Promise.all([rabbitmq.ctl("list_vhosts"), rabbitmq.startApp()]);
+  assertStringIncludes(vhosts, "kept"); // it waits until that can be told
   assertEquals(await greeting(rabbitmq), "AMQP\0\0\x09\x01");
 
   await rabbitmq.kill();

@@ -63,7 +63,15 @@ export class RabbitmqServer extends TestServer {
    */
   async ctl(...args: string[]): Promise<string> {
     const { ctl, env } = this.#ownNode();
-    return await runProgram(ctl, ["--quiet", ...args], env);
+    const run = (...args: string[]) => runProgram(ctl, ["--quiet", ...args], env);
+    try {
+      return await run(...args);
+    } catch (error) {
+      // It greets clients a moment before it counts as started.
+      if (!NOT_STARTED.test(String((error as Error).cause))) throw error;
+      await run("await_startup", "--timeout", `${START_TIMEOUT / 1_000}`);
+      return await run(...args);
+    }
   }
 
   /** Opens a console of it, for all that `ctl` is too slow for. To be closed before the server. */
@@ -104,6 +112,9 @@ export class RabbitmqServer extends TestServer {
 
 /** The type of the frame that opens a connection ("AMQP 0-9-1 Specification", 4.2.3). */
 const METHOD_FRAME = 1;
+
+/** What `rabbitmqctl` says of an Erlang machine on which RabbitMQ does not run, or not yet. */
+const NOT_STARTED = /requires the 'rabbit' app to be running/;
 
 /** About 3 s on an idle machine; less so beside other tests. */
 const START_TIMEOUT = 60_000;

@@ -234,10 +234,10 @@ export abstract class Broker implements AsyncDisposable {
    * Stores a message on its queue, or delays it.
    *
    * @param message What to send.
-   * @param options The delay.
+   * @param options The delay, and the message that this one follows from.
    * @returns The message as it was stored, once the server has confirmed that. A
    *   delayed one names its delay queue.
-   * @throws {TypeError} If it cannot be encoded.
+   * @throws {TypeError} If it cannot be encoded, or a `prepareMessage` gives no message.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws {MiddlewareError} If a middleware refuses it.
    */
@@ -246,7 +246,7 @@ export abstract class Broker implements AsyncDisposable {
       const delay = options.delay === undefined
         ? undefined
         : toMilliseconds(options.delay, "delay");
-      const queued = this.prepare(message, delay) as M;
+      const queued = this.prepare(this.#emitter.prepare(message, options.cause), delay) as M;
       const before = this.emit("beforeEnqueue", queued, delay);
       if (before !== undefined) return before.then(() => this.#storeOne(queued, delay));
       return this.#storeOne(queued, delay);
@@ -267,7 +267,7 @@ export abstract class Broker implements AsyncDisposable {
    * is sent.
    *
    * @param messages What to send.
-   * @param options One delay for all.
+   * @param options One delay and one cause for all.
    * @returns The messages as they were stored.
    * @throws The same as {@linkcode Broker.enqueue}.
    */
@@ -276,7 +276,9 @@ export abstract class Broker implements AsyncDisposable {
     options: EnqueueOptions = {},
   ): Promise<M[]> {
     const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
-    const queued = messages.map((message) => this.prepare(message, delay) as M);
+    const queued = messages.map((message) =>
+      this.prepare(this.#emitter.prepare(message, options.cause), delay) as M
+    );
     for (let i = 0; i < queued.length; i++) {
       const before = this.emit("beforeEnqueue", queued[i]!, delay);
       if (before !== undefined) await before;

@@ -1,6 +1,7 @@
 import type { Middleware } from "../middleware/middleware.ts";
 import type { Clock } from "./clock.ts";
 import type { Duration } from "./duration.ts";
+import type { Message } from "./message.ts";
 
 /** Options that all brokers take. */
 export interface BrokerOptions {
@@ -30,6 +31,11 @@ export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
 export interface EnqueueOptions {
   /** How long the message is to wait; 0 sends it through the delay queue, too. */
   delay?: Duration | undefined;
+  /**
+   * The message that this one follows from, as `prepareMessage` of the middleware gets it.
+   * Retries, pipelines and callbacks set it.
+   */
+  cause?: Message | undefined;
 }
 
 /** Options of {@linkcode Broker.join}. */

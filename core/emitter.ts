@@ -3,11 +3,18 @@ import type { Broker } from "./broker.ts";
 import { MiddlewareError, SuccessorNotStored } from "./errors.ts";
 import { errorMessage } from "./thrown.ts";
 import { getLogger } from "./logging.ts";
+import { Message } from "./message.ts";
 
-/** The hooks that a broker or worker calls. */
+/** The hooks that a broker or worker calls for what they do, not for what they give. */
 export type HookName = Exclude<
   keyof Middleware,
-  "actorOptions" | "forks" | "resultBackend" | "wrapActor" | "beginGroup" | "checkActorOptions"
+  | "actorOptions"
+  | "forks"
+  | "resultBackend"
+  | "wrapActor"
+  | "beginGroup"
+  | "checkActorOptions"
+  | "prepareMessage"
 >;
 
 /** All hooks; a record, so that the compiler misses one that is forgotten. */
@@ -49,6 +56,8 @@ interface Subscriber {
 }
 
 const log = getLogger("middleware");
+/** What V8 and JavaScriptCore say of a change to something frozen, or without a setter. */
+const CHANGE_REFUSED = /not extensible|read.?only|only a getter|delete property/i;
 
 /**
  * Calls the hooks of a list of middleware, by the rules that {@linkcode Middleware}
@@ -58,6 +67,7 @@ const log = getLogger("middleware");
 export class Emitter {
   readonly #broker: Broker;
   readonly #subscribers: Map<HookName, readonly Subscriber[]> = new Map();
+  #preparers: readonly Subscriber[] = [];
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -66,18 +76,42 @@ export class Emitter {
   /** Takes over a new list of middleware, in its order. */
   update(middleware: readonly Middleware[]): void {
     for (const hook of Object.keys(HOOKS) as HookName[]) {
-      const subscribers = middleware.filter((one) => one[hook] !== undefined).map((one) => ({
-        middleware: one,
-        call: (one[hook] as Subscriber["call"]).bind(one),
-      }));
+      const subscribers = subscribersOf(middleware, hook);
       if (hook.startsWith("after")) subscribers.reverse();
       this.#subscribers.set(hook, subscribers);
     }
+    this.#preparers = subscribersOf(middleware, "prepareMessage");
   }
 
   /** @returns Whether anybody has this hook. */
   has(hook: HookName): boolean {
     return this.#subscribers.get(hook)!.length > 0;
+  }
+
+  /**
+   * Passes a message through `prepareMessage` of all middleware that has it.
+   *
+   * @param message What is to be sent.
+   * @param cause What it follows from.
+   * @returns What the last of them made of it.
+   * @throws {MiddlewareError} If one of them refuses the message.
+   * @throws {TypeError} If one of them gives something other than a message, or a promise.
+   */
+  prepare<M extends Message>(message: M, cause: Message | undefined): M {
+    let prepared = message;
+    for (const subscriber of this.#preparers) {
+      let given: unknown;
+      try {
+        given = subscriber.call(this.#broker, prepared, cause);
+      } catch (error) {
+        this.#throwOrLog(error, subscriber, "prepareMessage");
+        continue;
+      }
+      if (given === undefined) continue;
+      if (!(given instanceof Message)) throw notAMessage(given, prepared, subscriber);
+      prepared = given as M;
+    }
+    return prepared;
   }
 
   /**
@@ -146,8 +180,8 @@ export class Emitter {
     if (unstored !== undefined) throw unstored;
   }
 
-  /** A `before…` hook passes on a `MiddlewareError`; `beforeNack`, `SuccessorNotStored` as well. */
-  #throwOrLog(error: unknown, subscriber: Subscriber, hook: HookName): void {
+  /** A `before…` hook and `prepareMessage` pass on a `MiddlewareError`; `beforeNack`, `SuccessorNotStored` as well. */
+  #throwOrLog(error: unknown, subscriber: Subscriber, hook: HookName | "prepareMessage"): void {
     if (error instanceof MiddlewareError) throw error;
     if (hook === "beforeNack" && error instanceof SuccessorNotStored) throw error;
     this.#log(error, subscriber, hook);
@@ -167,14 +201,43 @@ export class Emitter {
     return unstored;
   }
 
-  #log(error: unknown, { middleware }: Subscriber, hook: HookName): void {
-    log.error("{middleware} failed in {hook}, which is ignored: {reason}", {
+  #log(error: unknown, { middleware }: Subscriber, hook: HookName | "prepareMessage"): void {
+    // Python changes messages in before_enqueue.
+    const isChange = (hook === "beforeEnqueue" || hook === "prepareMessage") &&
+      error instanceof TypeError && CHANGE_REFUSED.test(errorMessage(error));
+    const advice = isChange ? "; to change a message, return a copy from prepareMessage" : "";
+    log.error(`{middleware} failed in {hook}, which is ignored${advice}: {reason}`, {
       middleware: middleware.constructor.name,
       hook,
       reason: errorMessage(error),
       error,
     });
   }
+}
+
+function subscribersOf(
+  middleware: readonly Middleware[],
+  hook: HookName | "prepareMessage",
+): Subscriber[] {
+  return middleware.filter((one) => one[hook] !== undefined).map((one) => ({
+    middleware: one,
+    call: (one[hook] as Subscriber["call"]).bind(one),
+  }));
+}
+
+function notAMessage(
+  given: unknown,
+  { actorName }: Message,
+  { middleware }: Subscriber,
+): TypeError {
+  const pending = toPromise(given);
+  pending?.catch(() => {}); // too late for what it would say
+  const reason = pending === undefined
+    ? `returned ${given instanceof Object ? given.constructor.name : String(given)}, not a message`
+    : "returned a promise, and sending does not wait for it";
+  return new TypeError(
+    `Cannot send ${actorName}: prepareMessage of ${middleware.constructor.name} ${reason}`,
+  );
 }
 
 /** A promise if the hook gave one. `() => list.push(x)` gives a number, which is nobody's business. */

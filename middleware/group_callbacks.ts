@@ -194,7 +194,8 @@ export class GroupCallbacks implements Middleware {
     callbacks: unknown,
   ): Promise<void> {
     await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {
-      return broker.enqueueMany((callbacks as unknown[]).map((dict) => Message.fromDict(dict)));
+      const messages = (callbacks as unknown[]).map((dict) => Message.fromDict(dict));
+      return broker.enqueueMany(messages, { cause: message.message });
     });
     try {
       await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);

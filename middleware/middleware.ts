@@ -23,8 +23,8 @@ export interface ProcessOutcome {
  * What can be hung onto a broker, a worker and the messages between them. Every
  * hook is optional. It may be asynchronous: it is waited for then, and only then.
  *
- * `before…` hooks run in the order of the list: a `MiddlewareError` stops the rest
- * and goes to the caller. `after…` hooks run in reverse. Any other error, and any
+ * `prepareMessage` and `before…` hooks run in the order of the list: a `MiddlewareError`
+ * stops the rest and goes to the caller. `after…` hooks run in reverse. Any other error, and any
  * error at all in `after…`, is logged and ignored; `SuccessorNotStored` alone is
  * heard, in `afterProcessMessage`, `afterSkipMessage` and `beforeNack`.
  *
@@ -106,7 +106,48 @@ export interface Middleware {
   /** After the delay queue of a queue was declared. Synchronous. */
   afterDeclareDelayQueue?(broker: Broker, queueName: string): void;
 
-  /** Before a message is stored; a delayed one names its delay queue and `eta` already. */
+  /**
+   * Gives the message to send in place of one, mostly a changed copy. Synchronous, and called
+   * before `beforeEnqueue`: for each message of a batch, and for retries, pipeline steps and
+   * callbacks. Not called for a delayed message whose time has come, nor for a dead letter
+   * that is requeued: both keep what they carry.
+   *
+   * A retry, and a successor while its server is away, can come here more than once: make sure
+   * that to prepare a message twice does no harm. Python has no such hook: its
+   * `before_enqueue` changes the message itself.
+   *
+   * @param broker The broker.
+   * @param message What is to be sent, as the middleware before this one made it. It names its
+   *   queue, not its delay queue, and has no `eta` yet.
+   * @param cause The message that it follows from: the failed one for a retry, the one before
+   *   for a pipeline step, the one that it tells of for a callback, the last member for the
+   *   callback of a group. `undefined` for what a program or an actor sends.
+   * @returns The message to send; `undefined` to leave it as it is.
+   *
+   * @example Carry the tenant on
+   * ```ts
+   * import { type Broker, type Message, type Middleware, StubBroker } from "@dq/dramatiq";
+   *
+   * const currentTenant = () => "acme";
+   * class Tenancy implements Middleware {
+   *   prepareMessage(_broker: Broker, message: Message, cause: Message | undefined): Message {
+   *     const tenant = message.option("tenant") ?? cause?.option("tenant") ?? currentTenant();
+   *     return message.copy({ options: { tenant } });
+   *   }
+   * }
+   *
+   * new StubBroker().addMiddleware(new Tenancy());
+   * ```
+   */
+  prepareMessage?(
+    broker: Broker,
+    message: Message,
+    cause: Message | undefined,
+  ): Message | undefined;
+  /**
+   * Before a message is stored; a delayed one names its delay queue and `eta` already. It
+   * cannot change the message: `prepareMessage` can.
+   */
   beforeEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
   /** After a message was stored. */
   afterEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;

@@ -4,6 +4,7 @@ import type { Broker } from "../core/broker.ts";
 import { Retry, SuccessorNotStored } from "../core/errors.ts";
 import { errorMessage, formatTraceback } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
+import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { computeBackoff } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
@@ -132,6 +133,7 @@ export class Retries implements Middleware {
         return;
       }
       const retries = countRetries(message);
+      const failed = message.message;
       message.message = message.message.copy({
         options: {
           retries: retries + 1,
@@ -141,7 +143,7 @@ export class Retries implements Middleware {
       });
       const limit = this.#limit(broker, message);
       if (await this.#wantsRetry(broker, message, exception, retries, limit)) {
-        await this.#retry(broker, message, exception, retries);
+        await this.#retry(broker, message, failed, exception, retries);
       } else {
         await this.#giveUp(broker, message, exception, retries, limit);
       }
@@ -182,6 +184,7 @@ export class Retries implements Middleware {
   async #retry(
     broker: Broker,
     message: MessageProxy,
+    failed: Message,
     exception: unknown,
     retries: number,
   ): Promise<void> {
@@ -197,7 +200,7 @@ export class Retries implements Middleware {
       ...about(message, exception),
       delay,
     });
-    await sendSuccessor(broker, "the retry", () => ({ message: message.message, delay }));
+    await sendSuccessor(broker, "the retry", failed, () => ({ message: message.message, delay }));
     message.markRetried();
   }
 
@@ -215,7 +218,7 @@ export class Retries implements Middleware {
     message.fail();
     const actorName = broker.getOption<string | undefined>(message, "onRetryExhausted", undefined);
     if (actorName === undefined) return;
-    await sendSuccessor(broker, `callback ${actorName}`, () => ({
+    await sendSuccessor(broker, `callback ${actorName}`, message.message, () => ({
       message: broker.getActor(actorName).message(message.message.asDict(), {
         retries,
         max_retries: limit,

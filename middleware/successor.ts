@@ -13,6 +13,7 @@ const PAUSE = 1_000;
  *
  * @param broker The broker.
  * @param what What it is, for the error text: "the retry".
+ * @param cause The message that it follows from.
  * @param make Makes the message, and says by how many milliseconds it is to be delayed
  *   if it is; what it throws counts as not stored, too.
  * @throws {SuccessorNotStored} If it could not be stored: the worker must not
@@ -21,11 +22,12 @@ const PAUSE = 1_000;
 export async function sendSuccessor(
   broker: Broker,
   what: string,
+  cause: Message,
   make: () => { message: Message; delay?: number | undefined },
 ): Promise<void> {
   await storeSuccessor(broker, what, () => {
     const { message, delay } = make();
-    return broker.enqueue(message, { delay });
+    return broker.enqueue(message, { delay, cause });
   });
 }
 

@@ -123,7 +123,12 @@ export async function typeChecks(): Promise<void> {
   broker.addMiddleware(new AgeLimit(), { before: "AgeLimit" });
   // @ts-expect-error there is no such hook argument
   const middleware: Middleware = { beforeAck: (_broker, _message, _third) => {} };
-  void [sum, text, middleware];
+  const preparing: Middleware = {
+    prepareMessage: (_broker, message, cause) => cause === undefined ? undefined : message.copy(),
+  };
+  // @ts-expect-error sending does not wait for it
+  const late: Middleware = { prepareMessage: (_broker, message) => Promise.resolve(message) };
+  void [sum, text, middleware, preparing, late];
 }
 
 test("types flow from the function into messages, pipelines and results", () => {

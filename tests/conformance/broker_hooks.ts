@@ -3,9 +3,13 @@ import {
   actor,
   type Broker,
   defaultMiddleware,
+  group,
+  GroupCallbacks,
   type Message,
   type MessageProxy,
   type Middleware,
+  pipeline,
+  StubRateLimiterBackend,
   Worker,
 } from "@dq/dramatiq";
 import vectors from "../vectors/hooks.json" with { type: "json" };
@@ -57,6 +61,61 @@ export const hooks: Rules = {
         others.filter((one) => !ofWorker.test(one)),
         eventsOf("delayed", "consumer(goldq.DQ)"),
       );
+    },
+  },
+
+  prepareMessage: {
+    rule: "Broker sends what prepareMessage gives, and tells it what a message follows from",
+    async check(stage) {
+      const { queueName } = stage;
+      const tenancy: Middleware = {
+        prepareMessage: (_broker, message, cause) =>
+          message.copy({
+            options: { tenant: "acme", follows: cause === undefined ? "" : cause.actorName },
+          }),
+      };
+      const counted = new GroupCallbacks(new StubRateLimiterBackend());
+      const broker = await stage.open([tenancy, ...defaultMiddleware(), counted]);
+      const ran: string[] = [];
+      const note = ({ message }: MessageProxy) => {
+        ran.push(`${message.actorName} ${message.option("tenant")} ${message.option("follows")}`);
+      };
+      broker.addMiddleware({ beforeProcessMessage: (_broker, message) => note(message) });
+      const declare = (actorName: string, fn: () => unknown, options = {}) =>
+        actor(fn, { broker, queueName, actorName, minBackoff: 1, maxBackoff: 1, ...options });
+      const plain = declare("plain", () => {});
+      const told = declare("told", () => {});
+      const hails = declare("hails", () => {}, { onSuccess: told });
+      const mayFail = { maxRetries: 1, onRetryExhausted: told };
+      const fails = declare("fails", () => Promise.reject(new Error("no")), mayFail);
+      await using worker = new Worker(broker);
+      await worker.start();
+      const doings: [() => Promise<unknown>, string[]][] = [
+        [() => plain.send(), ["plain acme "]],
+        [() => plain.sendWithOptions({ args: [], delay: 20 }), ["plain acme "]],
+        [() => plain.sendMany([[], []]), ["plain acme ", "plain acme "]],
+        [() => hails.send(), ["hails acme ", "told acme hails"]],
+        [() => fails.send(), ["fails acme ", "fails acme fails", "told acme fails"]],
+        [
+          () => pipeline([plain.message(), told.message() as never], { broker }).run(),
+          ["plain acme ", "told acme plain"],
+        ],
+        [
+          () => {
+            const members = group([plain.message()], { broker });
+            members.addCompletionCallback(told.message());
+            return members.run();
+          },
+          ["plain acme ", "told acme plain"],
+        ],
+      ];
+      for (const [send, expected] of doings) {
+        ran.length = 0;
+        await send();
+        await broker.join(queueName);
+        await worker.join();
+        assertEquals(ran, expected);
+      }
     },
   },
 };

@@ -25,7 +25,7 @@ export interface ThreadExecutorOptions extends RealmOptions {
  * worker, and can be killed at their time limit.
  *
  * Each thread imports the modules that declare the actors. What an actor sends goes
- * through a connection of its thread; hooks other than `wrapActor`,
+ * through a connection and the enqueue hooks of its thread; hooks other than `wrapActor`,
  * `afterWorkerThreadBoot` and `beforeWorkerThreadShutdown` run in the worker's realm.
  *
  * On Deno a thread that computes for ever cannot be ended, see {@linkcode retired}.

@@ -87,6 +87,7 @@ export {
   type StoredDeadLetter,
 } from "./core/dead_letters.ts";
 export { decodeFromQueue, UndecodableMessage } from "./core/undecodable_message.ts";
+export { assertQueueOrDelayQueueName } from "./core/queue_names.ts";
 export {
   type InterruptListener,
   type InterruptOptions,

@@ -6,7 +6,13 @@ import { ConnectionClosed, QueueNotFound } from "../core/errors.ts";
 import { joinTimeout, joinTooLate } from "../core/join.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../core/queue_names.ts";
+import {
+  assertQueueOrDelayQueueName,
+  canonicalQueueName,
+  deadLetterQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../core/queue_names.ts";
 import { StubConsumer } from "./stub_consumer.ts";
 import { Signal } from "../core/signal.ts";
 import { StubQueue } from "./stub_queue.ts";
@@ -87,11 +93,13 @@ export class StubBroker extends Broker {
    * Opens a consumer.
    *
    * @throws {QueueNotFound} If the queue is not declared.
+   * @throws {TypeError} If that is no name for a queue.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
     this.#assertOpen(`consume "${queueName}"`);
+    assertQueueOrDelayQueueName(queueName, "consume queue");
     const { prefetch = 1 } = options;
     if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
       throw new RangeError(
@@ -114,6 +122,7 @@ export class StubBroker extends Broker {
   /** Drops all messages and dead letters of a queue and its delay queue. */
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
   async flush(queueName: string): Promise<void> {
+    toCanonicalQueueName(queueName, "flush queue");
     this.#queue(queueName).clear();
     this.#queue(delayQueueName(queueName)).clear();
     for (const letter of this.deadLettersByQueue.get(queueName) ?? []) {
@@ -140,6 +149,7 @@ export class StubBroker extends Broker {
    */
   async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
     const { failFast = this.#failFast, signal } = options;
+    toCanonicalQueueName(queueName, "join queue");
     const timeout = joinTimeout(queueName, options);
     const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
     let isLate = false;
@@ -185,8 +195,9 @@ export class StubBroker extends Broker {
 
   /** Refuses queues that are not declared before any hook hears of the message. */
   protected override prepare(message: Message, delay: number | undefined): Message {
+    const prepared = super.prepare(message, delay);
     this.#queue(message.queueName);
-    return super.prepare(message, delay);
+    return prepared;
   }
 
   /** Reads the dead letters that there are. */

@@ -16,6 +16,7 @@ import { getBroker } from "./global_broker.ts";
 import { getLogger, type Logger } from "./logging.ts";
 import { Message } from "./message.ts";
 import type { MessageOptions } from "./message_options.ts";
+import { assertQueueName } from "./queue_names.ts";
 
 /** Options that name an actor; on the wire they are its name. */
 const CALLBACK_OPTIONS: readonly CallbackOption[] = ["onSuccess", "onFailure", "onRetryExhausted"];
@@ -68,6 +69,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
         "Cannot make an actor of an anonymous function: name it, or set actorName",
       );
     }
+    assertQueueName(queueName);
     if (typeof priority !== "number" || Number.isNaN(priority)) {
       throw new TypeError(
         `Cannot make actor "${actorName}": its priority must be a number, not ${String(priority)}`,

@@ -23,7 +23,13 @@ import { ActorNotFound } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { MiddlewareList } from "./middleware_list.ts";
-import { assertQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
+import {
+  assertQueueName,
+  assertQueueOrDelayQueueName,
+  canonicalQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 
@@ -81,6 +87,7 @@ export abstract class Broker implements AsyncDisposable {
    * @param queueName The queue, as declared, or its delay queue.
    * @param options The prefetch.
    * @returns The consumer.
+   * @throws {TypeError} If that can be the name of neither: see `assertQueueOrDelayQueueName`.
    */
   abstract consume(queueName: string, options?: ConsumeOptions): Consumer;
 
@@ -237,7 +244,8 @@ export abstract class Broker implements AsyncDisposable {
    * @param options The delay, and the message that this one follows from.
    * @returns The message as it was stored, once the server has confirmed that. A
    *   delayed one names its delay queue.
-   * @throws {TypeError} If it cannot be encoded, or a `prepareMessage` gives no message.
+   * @throws {TypeError} If it cannot be encoded, what it names cannot be a queue, or a
+   *   `prepareMessage` gives no message.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws {MiddlewareError} If a middleware refuses it.
    */
@@ -337,8 +345,10 @@ export abstract class Broker implements AsyncDisposable {
    * @param message What to send.
    * @param delay Milliseconds, if it is to be delayed.
    * @returns The message, or a changed copy.
+   * @throws {TypeError} If what it names is neither a queue nor a delay queue.
    */
   protected prepare(message: Message, delay: number | undefined): Message {
+    assertQueueOrDelayQueueName(message.queueName, "send to queue");
     if (delay === undefined) return message;
     const eta = this.clock.now() + Math.round(delay);
     if (!Number.isSafeInteger(eta)) {
@@ -359,7 +369,7 @@ export abstract class Broker implements AsyncDisposable {
    * @returns The dead letters. They stay where they are unless they are requeued or dropped.
    * @throws {QueueNotFound} If the broker keeps queues that are declared only, and it is not.
    * @throws {BrokerConnectionError} If the server cannot be reached.
-   * @throws {TypeError} If this broker cannot read them.
+   * @throws {TypeError} If this broker cannot read them, or that is no name for a queue.
    *
    * @example Give everything another chance that failed today
    * ```ts
@@ -376,7 +386,7 @@ export abstract class Broker implements AsyncDisposable {
     queueName: string,
     options: DeadLetterOptions = {},
   ): AsyncGenerator<DeadLetter, void, undefined> {
-    const canonical = canonicalQueueName(queueName);
+    const canonical = toCanonicalQueueName(queueName, "read the dead letters of queue");
     return showDeadLetters(canonical, options, {
       read: (reading) => this.readDeadLetters(canonical, reading),
       requeue: (stored, message) =>

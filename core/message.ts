@@ -14,6 +14,7 @@ import {
 import type { Pipeline } from "./composition.ts";
 import { pipeline } from "./composition.ts";
 import type { GetResultOptions } from "./result_source.ts";
+import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { randomUuid } from "./runtime.ts";
 import { keepSpelling } from "./spelling.ts";
 
@@ -291,6 +292,11 @@ function mergeOptions(
 function fromWire(wire: unknown, data: Encoded): Message {
   if (!isMessageDict(wire)) {
     throw new DecodeError(`Cannot decode message: ${whatIsWrongWith(wire)}`, data);
+  }
+  const fault = whatIsWrongWithQueueName(wire.queue_name);
+  if (fault !== undefined) {
+    const name = showQueueName(wire.queue_name);
+    throw new DecodeError(`Cannot decode message: its queue_name is ${name}, but ${fault}`, data);
   }
   return Message.ofWire({
     queueName: wire.queue_name,

@@ -4,6 +4,7 @@ import { getBroker } from "./global_broker.ts";
 import { Message } from "./message.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { type Duration, toMilliseconds } from "./duration.ts";
+import { assertQueueOrDelayQueueName } from "./queue_names.ts";
 
 /** Options of {@linkcode pipeline} and of {@linkcode Group}. */
 export interface PipelineOptions {
@@ -184,6 +185,8 @@ export function pipeline<const S extends readonly PipelineStep[]>(
 /** Gives each message the ones after it as its target. */
 function link(messages: readonly Message[]): readonly Message[] {
   const linked = [...messages];
+  // What is wrong with a later one would else show when those before it have run.
+  for (const { queueName } of messages) assertQueueOrDelayQueueName(queueName, "send to queue");
   for (let i = linked.length - 2; i >= 0; i--) {
     linked[i] = linked[i]!.copy({ options: { pipeTarget: linked[i + 1]!.asDict() } });
   }

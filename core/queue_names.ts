@@ -1,4 +1,40 @@
+/**
+ * Names of queues. The rule is the same on all brokers, and is checked wherever a name comes in:
+ * declaring, sending, consuming, and decoding what somebody else has sent.
+ *
+ * A queue brings other names with it, and none of them may be that of another queue:
+ *
+ * - `q.DQ` for delayed messages and `q.XQ` for dead letters,
+ * - on Redis `q.msgs`, `q.DQ.msgs`, `q.XQ.msgs` and `q.DQ.etas`, beside keys such as `__acks__.…`,
+ * - on RabbitMQ `q.DQ.1s` to `q.DQ.16384s` and `q.DQ.ladder`.
+ *
+ * @module
+ */
+
 const QUEUE_NAME = /^[A-Za-z_][\w.-]*$/;
+/** What may not be in a name, and whose it is. */
+const RESERVED: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [
+    /\.[DX]Q$/,
+    "names that end in .DQ or .XQ are those of the delayed messages and dead letters of a queue",
+  ],
+  [
+    /\.[DX]Q\.|\.msgs$/,
+    'names that contain ".DQ." or ".XQ.", or end in .msgs, are those of what is kept beside a queue',
+  ],
+  [/^__/, "names that start with two underscores are reserved for keys of the broker"],
+  [/^amq\./, 'names that start with "amq." are reserved by RabbitMQ'],
+];
+/**
+ * The most characters that a name may have. AMQP allows 255, and the longest suffix is that of
+ * the last rung of the ladder, `.DQ.16384s`.
+ */
+export const MAX_QUEUE_NAME_LENGTH = 245;
+/** How much of a name that cannot be one an error shows. */
+const MAX_SHOWN = 100;
+
+/** The last queue that a message was sent to or came from: mostly it is that of the next one. */
+let lastValid = "";
 
 /** @returns The name of the queue that holds delayed messages for a queue. */
 export function delayQueueName(queueName: string): string {
@@ -18,20 +54,77 @@ export function canonicalQueueName(queueName: string): string {
 }
 
 /**
+ * Checks the name of a queue.
+ *
  * @param queueName A name that an actor or application chose.
+ * @param purpose What it is for, for the error text.
  * @throws {TypeError} If it cannot be the name of a queue.
  */
-export function assertQueueName(queueName: string): void {
-  if (typeof queueName === "string" && canonicalQueueName(queueName) !== queueName) {
-    throw new TypeError(
-      `Cannot declare queue "${queueName}": names that end in .DQ or .XQ are those of the delayed ` +
-        "messages and dead letters of a queue",
-    );
-  }
+export function assertQueueName(queueName: unknown, purpose = "declare queue"): void {
+  const reason = invalidity(queueName);
+  if (reason !== undefined) throw refusal(purpose, queueName, reason);
+}
+
+/**
+ * Checks the name of a queue or delay queue: where messages can be sent to, and consumed from.
+ *
+ * @param queueName The name.
+ * @param purpose What it is for, for the error text.
+ * @throws {TypeError} If it is neither.
+ */
+export function assertQueueOrDelayQueueName(queueName: string, purpose: string): void {
+  const reason = whatIsWrongWithQueueName(queueName);
+  if (reason !== undefined) throw refusal(purpose, queueName, reason);
+}
+
+/**
+ * Checks the name of a queue, or of one of the queues that belong to it.
+ *
+ * @param queueName The name.
+ * @param purpose What it is for, for the error text.
+ * @returns The name of the queue.
+ * @throws {TypeError} If it is none of them.
+ */
+export function toCanonicalQueueName(queueName: string, purpose: string): string {
+  const canonical = typeof queueName === "string" ? canonicalQueueName(queueName) : queueName;
+  const reason = invalidity(canonical);
+  if (reason !== undefined) throw refusal(purpose, queueName, reason);
+  return canonical;
+}
+
+/**
+ * Looks at the queue that a message names.
+ *
+ * @param queueName The name of a queue or delay queue.
+ * @returns Why it is neither; `undefined` if it is one.
+ */
+export function whatIsWrongWithQueueName(queueName: string): string | undefined {
+  if (queueName === lastValid) return undefined;
+  const isDelayQueue = typeof queueName === "string" && queueName.endsWith(".DQ");
+  const reason = invalidity(isDelayQueue ? queueName.slice(0, -3) : queueName);
+  if (reason === undefined) lastValid = queueName;
+  return reason;
+}
+
+/** @returns A name that may be anything, for an error text. */
+export function showQueueName(queueName: unknown): string {
+  if (typeof queueName !== "string") return JSON.stringify(queueName) ?? String(queueName);
+  return queueName.length > MAX_SHOWN
+    ? `${JSON.stringify(queueName.slice(0, MAX_SHOWN))}…`
+    : JSON.stringify(queueName);
+}
+
+function invalidity(queueName: unknown): string | undefined {
   if (typeof queueName !== "string" || !QUEUE_NAME.test(queueName)) {
-    throw new TypeError(
-      `Cannot declare queue ${JSON.stringify(queueName)}: names start with a letter or ` +
-        'underscore and hold letters, digits, "." "_" "-"',
-    );
+    return 'names start with a letter or underscore and hold letters, digits, "." "_" "-"';
   }
+  if (queueName.length > MAX_QUEUE_NAME_LENGTH) {
+    return `it has ${queueName.length} characters, and no more than ${MAX_QUEUE_NAME_LENGTH} leave ` +
+      "room for the suffixes of the queues that belong to it";
+  }
+  return RESERVED.find(([pattern]) => pattern.test(queueName))?.[1];
+}
+
+function refusal(purpose: string, queueName: unknown, reason: string): TypeError {
+  return new TypeError(`Cannot ${purpose} ${showQueueName(queueName)}: ${reason}`);
 }

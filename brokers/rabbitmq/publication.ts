@@ -3,9 +3,6 @@ import type { Encoded } from "../../core/encoder.ts";
 import type { Message } from "../../core/message.ts";
 import type { Content } from "./frames.ts";
 
-/** What AMQP allows, less what the names of rungs have at the end. */
-const MAX_NAME = 240;
-
 /** Who hears what became of a message. */
 export interface Sender {
   /** It is stored. */
@@ -95,7 +92,7 @@ export class Publication implements Content {
  * @param receipt Hears of it.
  * @returns What to send.
  * @throws {RangeError} If AMQP has no such priority.
- * @throws {TypeError} If the name of its queue is too long, or it cannot be encoded.
+ * @throws {TypeError} If it cannot be encoded.
  */
 export function publicationOf(
   message: Message,
@@ -109,11 +106,5 @@ export function publicationOf(
       `Cannot send with brokerPriority ${priority}: it must be a whole number from 0 to 255`,
     );
   }
-  const { queueName } = message;
-  if (queueName.length > MAX_NAME) {
-    throw new TypeError(
-      `Cannot send to queue "${queueName}": its name has more than ${MAX_NAME} characters`,
-    );
-  }
-  return new Publication(queueName, message.encode(), receipt, priority);
+  return new Publication(message.queueName, message.encode(), receipt, priority);
 }

@@ -6,7 +6,12 @@ import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
-import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import {
+  assertQueueOrDelayQueueName,
+  canonicalQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../../core/queue_names.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import type { Channel } from "./client.ts";
 import { RabbitmqConnection } from "./connection.ts";
@@ -121,12 +126,14 @@ export class RabbitmqBroker extends Broker {
   /**
    * Opens a consumer. That of a delay queue gives what is due, and has RabbitMQ keep the rest.
    *
+   * @throws {TypeError} If that is no name for a queue.
    * @throws {RangeError} If the prefetch is not a whole number from 1 to 65535.
    * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
     const { prefetch = 1 } = options;
     this.#assertOpen(`consume "${queueName}"`);
+    assertQueueOrDelayQueueName(queueName, "consume queue");
     if (!Number.isSafeInteger(prefetch) || prefetch < 1 || prefetch > MAX_PREFETCH) {
       throw new RangeError(
         `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number from 1 ` +
@@ -160,7 +167,7 @@ export class RabbitmqBroker extends Broker {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async getQueueMessageCounts(queueName: string): Promise<RabbitmqMessageCounts> {
-    const canonical = canonicalQueueName(queueName);
+    const canonical = toCanonicalQueueName(queueName, "count the messages of queue");
     return await this.#control(`count the messages of "${canonical}"`, async (channel) => {
       // First those that messages come from, so that none is missed on its way.
       const onLadder = await this.#ladder.count(channel, canonical);
@@ -176,7 +183,7 @@ export class RabbitmqBroker extends Broker {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async flush(queueName: string): Promise<void> {
-    const canonical = canonicalQueueName(queueName);
+    const canonical = toCanonicalQueueName(queueName, "flush queue");
     await this.#control(`flush queue "${canonical}"`, async (channel) => {
       await this.#topology.declareOn(channel, canonical);
       for (const name of [canonical, `${canonical}.DQ`, `${canonical}.XQ`]) {
@@ -200,6 +207,7 @@ export class RabbitmqBroker extends Broker {
    * @throws The reason of the signal, if that aborts before.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
+    toCanonicalQueueName(queueName, "join queue");
     const { clock } = this;
     const isIdle = () => this.#isIdle(queueName);
     await joinByLooking({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);

@@ -7,7 +7,11 @@ import { ConnectionClosed } from "../../core/errors.ts";
 import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import {
+  assertQueueOrDelayQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../../core/queue_names.ts";
 import { randomUuid } from "../../core/runtime.ts";
 import { RedisConnection } from "./connection.ts";
 import { toArgument } from "./reply.ts";
@@ -124,12 +128,14 @@ export class RedisBroker extends Broker {
    * Opens a consumer. That of a delay queue sorts what is on it by eta, in Redis, and
    * gives what is due.
    *
+   * @throws {TypeError} If that is no name for a queue.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
     const { prefetch = 1 } = options;
     this.#assertOpen(`consume "${queueName}"`);
+    assertQueueOrDelayQueueName(queueName, "consume queue");
     if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
       throw new RangeError(
         `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
@@ -151,7 +157,7 @@ export class RedisBroker extends Broker {
    */
   async getQueueMessageCounts(queueName: string): Promise<QueueMessageCounts> {
     const { queue, messages, delayed, deadLetters } = this.#session.keys.of(
-      canonicalQueueName(queueName),
+      toCanonicalQueueName(queueName, "count the messages of queue"),
     );
     const reply = await runPatiently(
       this.#session,
@@ -171,8 +177,9 @@ export class RedisBroker extends Broker {
    */
   async flush(queueName: string): Promise<void> {
     const { keys } = this.#session;
-    const all = [canonicalQueueName(queueName), delayQueueName(canonicalQueueName(queueName))]
-      .map((name) => keys.of(name));
+    // The keys of another name may be what a queue keeps beside it, such as its texts.
+    const canonical = toCanonicalQueueName(queueName, "flush queue");
+    const all = [canonical, delayQueueName(canonical)].map((name) => keys.of(name));
     const dropped = all.flatMap(({ queue, messages, unacknowledged }) => [
       queue,
       messages,
@@ -196,6 +203,7 @@ export class RedisBroker extends Broker {
    * @throws The reason of the signal, if that aborts before.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
+    toCanonicalQueueName(queueName, "join queue");
     const isIdle = async () => {
       const { ready, delayed, unacknowledged } = await this.getQueueMessageCounts(queueName);
       return ready + delayed + unacknowledged === 0;

@@ -32,6 +32,7 @@ import { delaying } from "./broker_delaying.ts";
 import { emptying } from "./broker_emptying.ts";
 import { type BrokerHarness, type Rules, Stage } from "./broker_harness.ts";
 import { hooks } from "./broker_hooks.ts";
+import { names } from "./broker_names.ts";
 import { payloads } from "./broker_payloads.ts";
 import { receiving } from "./broker_receiving.ts";
 import { requeuing } from "./broker_requeuing.ts";
@@ -48,6 +49,7 @@ const rules: Rules = {
   ...receiving,
   ...settling,
   ...payloads,
+  ...names,
   ...sending,
   ...emptying,
   ...closing,

@@ -7,6 +7,7 @@ import {
   rungFor,
   SHORTEST_WAY,
 } from "../../../brokers/rabbitmq/ladder.ts";
+import { MAX_QUEUE_NAME_LENGTH } from "../../../core/queue_names.ts";
 import { test } from "../../support/test.ts";
 
 const YEAR = 365 * 24 * 3_600_000;
@@ -34,6 +35,12 @@ test("rungFor needs few stays, however far the eta is off, and few rungs", () =>
     assert(stays <= 40, `${left} ms take ${stays} stays`);
   }
   assert(rungs.size <= 8, [...rungs].join());
+});
+
+test("rungFor and noteName give names that AMQP takes, of the longest queue, too", () => {
+  const queueName = "q".repeat(MAX_QUEUE_NAME_LENGTH);
+  assertEquals(rungFor(queueName, YEAR).length, 255);
+  assert(noteName(queueName).length <= 255);
 });
 
 test("isRung tells rungs and the note from queues that people name", () => {

@@ -7,6 +7,8 @@ export interface Delivered {
     readonly deliveryTag: number;
     readonly redelivered: boolean;
     readonly routingKey: string;
+    /** How many more there are: of what was asked for, not of what a consumer is given. */
+    readonly messageCount?: number;
   };
   readonly properties: {
     readonly priority?: number | undefined;

@@ -29,12 +29,14 @@ export async function* readDeadLetters(
   await topology.declare(queueName);
   const reading = new Reading(session, queueName, await open(purpose, model));
   try {
-    let left = (await reading.ask(purpose, (channel) => channel.checkQueue(source))).messageCount;
+    let left = Infinity;
     while (left > 0) {
       const page: Delivered[] = [];
       while (page.length < Math.min(pageSize, left)) {
         const raw = await reading.ask(purpose, (channel) => channel.get(source));
         if (raw === false) break; // somebody else has the others
+        // What the declaration of a quorum queue says of its length may be seconds old.
+        if (left === Infinity) left = 1 + (raw.fields.messageCount ?? 0);
         page.push(raw);
       }
       for (const raw of page) yield reading.letter(raw);

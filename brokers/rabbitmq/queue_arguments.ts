@@ -1,8 +1,18 @@
 import { deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { QueueSettings, QueueType } from "./options.ts";
 
+/**
+ * How often a delayed message or a dead letter may come back to its quorum queue. RabbitMQ 4
+ * allows 20 by default, which a few looks at the dead letters reach, and what has no dead letter
+ * queue is dropped then. Not -1: that means "never" to RabbitMQ 3.10, and "any number" to 4.
+ */
+const HIGHEST_DELIVERY_LIMIT = 1_000_000;
+
 /** What a queue is declared with. */
 export type QueueArguments = Readonly<Record<string, unknown>>;
+
+/** The argument by which RabbitMQ knows how often it may deliver a message of a quorum queue. */
+export const DELIVERY_LIMIT = "x-delivery-limit";
 
 /** Makes a quorum queue let go of a message only when the next queue has it safe. */
 const SAFE_DEAD_LETTERS: QueueArguments = {
@@ -31,17 +41,30 @@ export function declarationsOf(
       "x-max-priority": int(maxPriority),
     }),
   };
-  // What is delayed goes through many hands without anybody's failure: no limit there.
-  const ofQueue = {
-    ...ofBoth,
-    ...(deliveryLimit !== undefined && { "x-delivery-limit": int(deliveryLimit) }),
-  };
-  const ofDeadLetters = { "x-message-ttl": int(deadMessageTtl), ...ofKind(queueType) };
+  // What is delayed goes through many hands without anybody's failure, and dead letters do so
+  // whenever they are looked at.
+  const unlimited = queueType === "quorum" ? deliveryLimitOf(HIGHEST_DELIVERY_LIMIT) : {};
   return [
-    [canonical, ofQueue],
-    [delayQueueName(canonical), ofBoth],
-    [deadLetterQueueName(canonical), ofDeadLetters],
+    [canonical, { ...ofBoth, ...deliveryLimitOf(deliveryLimit) }],
+    [delayQueueName(canonical), { ...ofBoth, ...unlimited }],
+    [deadLetterQueueName(canonical), {
+      "x-message-ttl": int(deadMessageTtl),
+      ...ofKind(queueType),
+      ...unlimited,
+    }],
   ];
+}
+
+/** The same arguments with the delivery limit that a queue has been found with. */
+export function withDeliveryLimit(
+  { [DELIVERY_LIMIT]: _wanted, ...others }: QueueArguments,
+  limit: number | undefined,
+): QueueArguments {
+  return { ...others, ...deliveryLimitOf(limit) };
+}
+
+function deliveryLimitOf(limit: number | undefined): QueueArguments {
+  return limit === undefined ? {} : { [DELIVERY_LIMIT]: int(limit) };
 }
 
 /** Has RabbitMQ put what expires or is refused on another queue. */

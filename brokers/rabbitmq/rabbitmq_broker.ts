@@ -18,6 +18,7 @@ import { RabbitmqConnection } from "./connection.ts";
 import { warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
+import { DeliveryLimits } from "./delivery_limits.ts";
 import { consumersOf } from "./in_hand.ts";
 import { Ladder } from "./ladder.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
@@ -94,7 +95,8 @@ export class RabbitmqBroker extends Broker {
     this.#publishing = new RabbitmqConnection("publish", sources, outage);
     this.#consuming = new RabbitmqConnection("consume", sources, outage);
     this.#ladder = new Ladder(this.#publishing, settings.queueType);
-    this.#topology = new Topology(this.#publishing, settings, this.#ladder);
+    const deliveryLimits = new DeliveryLimits();
+    this.#topology = new Topology(this.#publishing, settings, this.#ladder, deliveryLimits);
     const confirmed = new Publisher(this.#publishing, this.#topology, {
       isConfirmed: true,
       blockedTimeout,
@@ -107,7 +109,7 @@ export class RabbitmqBroker extends Broker {
     this.#session = {
       clock: this.clock,
       connection: this.#consuming,
-      topology: new Topology(this.#consuming, settings, this.#ladder),
+      topology: new Topology(this.#consuming, settings, this.#ladder, deliveryLimits),
       ladder: this.#ladder,
       mover: confirmed,
       consumers: new Set(),
@@ -274,7 +276,7 @@ export class RabbitmqBroker extends Broker {
     const giveUpAt = performance.now() + PATIENCE;
     for (let attempts = 0;; attempts++) {
       try {
-        return await this.#publishing.control(purpose, operate);
+        return await this.#topology.control(purpose, operate);
       } catch (error) {
         const delay = retryDelay(attempts);
         const isFinal = this.#publishing.isUp || error instanceof ConnectionRefused ||

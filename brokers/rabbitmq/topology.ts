@@ -1,6 +1,7 @@
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
+import type { DeliveryLimits } from "./delivery_limits.ts";
 import type { QueueSettings } from "./options.ts";
 import { delayQueueOf, isRung, type Ladder } from "./ladder.ts";
 import { declarationsOf } from "./queue_arguments.ts";
@@ -9,12 +10,16 @@ import { declarationsOf } from "./queue_arguments.ts";
  * Declares queues as Python does: `queue`, `queue.DQ` for delayed messages and `queue.XQ`
  * for dead letters, each time a connection is first used for them.
  *
+ * A queue that exists with other arguments is an error, since those who share it do not agree
+ * on what it is; only its delivery limit may be another one, see {@linkcode DeliveryLimits}.
+ *
  * Source: `tests/vectors/rabbitmq_broker.json`.
  */
 export class Topology {
   readonly #connection: RabbitmqConnection;
   readonly #settings: QueueSettings;
   readonly #ladder: Ladder;
+  readonly #deliveryLimits: DeliveryLimits;
   /** All queues of those that are declared. */
   readonly #declared: Set<string> = new Set();
 
@@ -24,11 +29,18 @@ export class Topology {
    * @param connection Where they are declared.
    * @param settings What kind of queues.
    * @param ladder Declares the queues of far-off messages.
+   * @param deliveryLimits Those that queues were found with.
    */
-  constructor(connection: RabbitmqConnection, settings: QueueSettings, ladder: Ladder) {
+  constructor(
+    connection: RabbitmqConnection,
+    settings: QueueSettings,
+    ladder: Ladder,
+    deliveryLimits: DeliveryLimits,
+  ) {
     this.#connection = connection;
     this.#settings = settings;
     this.#ladder = ladder;
+    this.#deliveryLimits = deliveryLimits;
     connection.onLost(() => this.#declared.clear()); // the next server may be another one
   }
 
@@ -56,7 +68,7 @@ export class Topology {
     if (this.isDeclared(queueName)) return;
     if (isRung(queueName)) return await this.#ladder.renew(delayQueueOf(queueName));
     const canonical = canonicalQueueName(queueName);
-    await this.#connection.control(
+    await this.control(
       `declare queue "${canonical}"`,
       async (channel) => {
         if (this.isDeclared(queueName)) return; // by somebody whose turn was before
@@ -67,16 +79,34 @@ export class Topology {
   }
 
   /**
-   * Declares a queue, its delay queue and its dead letter queue.
+   * Does something about queues that declares some: see `RabbitmqConnection.control`. Does it
+   * again when one of them turns out to have another delivery limit.
+   *
+   * @param purpose What for: the end of "Cannot …".
+   * @param operate Does it.
+   * @throws {TypeError} If the server cannot do what the settings ask for.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
+   */
+  async control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
+    while (true) {
+      try {
+        return await this.#connection.control(purpose, operate);
+      } catch (error) {
+        if (!this.#deliveryLimits.learnFrom(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Declares a queue, its delay queue and its dead letter queue, inside of `control`.
    *
    * @returns How many messages are ready on each of them.
    */
   async declareOn(channel: Channel, canonical: string): Promise<[number, number, number]> {
     assertSupported(this.#settings, this.#connection.version);
     const counts: number[] = [];
-    for (const [name, args] of declarationsOf(canonical, this.#settings)) {
-      const { messageCount } = await channel.assertQueue(name, { durable: true, arguments: args });
-      counts.push(messageCount);
+    for (const [name, wanted] of declarationsOf(canonical, this.#settings)) {
+      counts.push(await this.#deliveryLimits.declare(channel, name, wanted));
     }
     return counts as [number, number, number];
   }

@@ -12,6 +12,9 @@ const NO_VHOST = /Expected ConnectionOpenOk; got <ConnectionClose/;
 const INEQUIVALENT =
   /inequivalent arg '([^']+)' for queue '([^']+)' in vhost '[^']*': received (.+?) but current is (.+?)["']?$/;
 
+/** How RabbitMQ words that there is no such queue. */
+const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
+
 /** The server refused a connection, and will again: wrong password, no such virtual host. */
 export class ConnectionRefused extends ConnectionFailed {
   static {
@@ -52,21 +55,51 @@ export function explainFailure(server: string, error: unknown): Error {
 export function explain(purpose: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError || error instanceof TypeError) return error;
   const reason = errorMessage(error);
-  const mismatch = INEQUIVALENT.exec(reason);
-  const text = mismatch === null
-    ? `Cannot ${purpose}: ${reason}`
-    : describeMismatch(mismatch as unknown as [string, string, string, string, string]);
+  const mismatch = mismatchOf(error);
+  const text = mismatch === undefined ? `Cannot ${purpose}: ${reason}` : describeMismatch(mismatch);
   return new ConnectionClosed(text, { cause: error });
 }
 
-function describeMismatch([, argument, queue, wanted, there]: readonly string[]): string {
-  return `Cannot declare queue "${queue}": it exists with ${argument} ${plain(there!)}, and this ` +
-    `broker wants ${plain(wanted!)}; use the same settings as its other users, or delete it`;
+/** A queue that exists with another value of an argument than it was declared with. */
+export interface Mismatch {
+  readonly queueName: string;
+  readonly argument: string;
+  /** What it was declared with, and what it has, as RabbitMQ puts it. */
+  readonly wanted: string;
+  readonly found: string;
 }
 
-/** `the value '10' of type 'signedint'` as `10`. */
+/** Tells how a queue differs from its declaration, if that is why an operation failed. */
+export function mismatchOf(error: unknown): Mismatch | undefined {
+  const match = INEQUIVALENT.exec(errorMessage(causeOf(error)));
+  if (match === null) return undefined;
+  const [, argument, queueName, wanted, found] = match;
+  return {
+    queueName: queueName!,
+    argument: argument!,
+    wanted: plain(wanted!),
+    found: plain(found!),
+  };
+}
+
+/** The queue that does not exist, if that is why an operation failed. */
+export function missingQueueOf(error: unknown): string | undefined {
+  return NO_QUEUE.exec(errorMessage(causeOf(error)))?.[1];
+}
+
+/** What amqplib said. */
+function causeOf(error: unknown): unknown {
+  return error instanceof BrokerConnectionError ? error.cause : error;
+}
+
+function describeMismatch({ queueName, argument, wanted, found }: Mismatch): string {
+  return `Cannot declare queue "${queueName}": it exists with ${argument} ${found}, and this ` +
+    `broker wants ${wanted}; use the same settings as its other users, or delete it`;
+}
+
+/** `the value '10' of type 'signedint'` as `10`, and so `'10'`. */
 function plain(description: string): string {
-  return /the value '(.*)' of type/.exec(description)?.[1] ?? description;
+  return /'([^']*)/.exec(description)?.[1] ?? description;
 }
 
 /** The code of a channel that the server closed, if it did: 404, 403, 406. */

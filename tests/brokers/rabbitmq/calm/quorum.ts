@@ -1,7 +1,14 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
 import { firstArgs, receiveCount, receiveOne, work } from "../../../conformance/broker_messages.ts";
+import { textOf, withLog } from "../../../support/log.ts";
 import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
+
+const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
+/** How quorum queues were declared before they had a delivery limit, as amqplib takes it. */
+const QUORUM_TYPE = { "x-queue-type": "quorum" };
+const SAFE = { "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" };
+const WEEK = { "!": "int", value: 604_800_000 };
 
 /** Quorum queues, here of one member. */
 export function quorum(file: FileServer): void {
@@ -18,6 +25,22 @@ export function quorum(file: FileServer): void {
         .map((
           { name, type },
         ) => [name.slice(stage.queueName.length), type.replace(/^rabbit_|_queue$/g, "")]),
+    );
+  };
+
+  /** The delivery limits that the queues of a test were declared with. */
+  const limitsOf = async (stage: Stage) => {
+    const queues = await file.console.evaluate(
+      `[#{name => element(4, proplists:get_value(name, Q)), limit =>
+        case rabbit_misc:table_lookup(proplists:get_value(arguments, Q), <<"x-delivery-limit">>) of
+          {_, Limit} -> Limit; undefined -> null end} ||
+        Q <- rabbit_amqqueue:info_all(<<"/">>, [name, arguments])].`,
+    ) as { name: string; limit: number | null }[];
+    return Object.fromEntries(
+      ["", ".DQ", ".XQ"].map((suffix) => [
+        suffix,
+        queues.find(({ name }) => name === stage.queueName + suffix)?.limit,
+      ]),
     );
   };
 
@@ -101,5 +124,91 @@ export function quorum(file: FileServer): void {
     assertEquals((await receiveOne(other.consume(otherName))).args, ["quorum"]);
     const types = await typesOf(stage);
     assertEquals([types[""], types[".other"]], ["classic", "quorum"]);
+  });
+
+  test("RabbitmqBroker keeps the dead letters of a quorum queue however often they are looked at", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open(QUORUM);
+    const { queueName } = stage;
+    await broker.enqueueMany(numbers(2).map((n) => work(queueName, n)));
+    await using consumer = broker.consume(queueName, { prefetch: 2 });
+    await consumer.nack(await receiveCount(consumer, 2));
+    await stage.untilCounts(".XQ", 2);
+    for (let look = 0; look < 30; look++) {
+      const seen: unknown[] = [];
+      for await (const { message } of broker.deadLetters(queueName)) seen.push(message.args[0]);
+      assertEquals(seen.toSorted(), [0, 1], `look ${look}`);
+    }
+  });
+
+  test("RabbitmqBroker gives XQ and DQ of quorum queues a delivery limit that nothing reaches", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open(QUORUM);
+    await broker.enqueue(work(stage.queueName, 1));
+    assertEquals(await limitsOf(stage), { "": null, ".DQ": 1_000_000, ".XQ": 1_000_000 });
+  });
+
+  test("RabbitmqBroker uses quorum queues with another delivery limit as they are, and warns once of each", () =>
+    withLog(RABBITMQ, async (lines) => {
+      await using stage = new Stage(file);
+      const { queueName, witness } = stage;
+      const toDeadLetters = {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": `${queueName}.XQ`,
+        ...QUORUM_TYPE,
+        ...SAFE,
+      };
+      await witness.declare(queueName, { ...toDeadLetters, "x-delivery-limit": 50 });
+      await witness.declare(`${queueName}.DQ`, toDeadLetters);
+      await witness.declare(`${queueName}.XQ`, { "x-message-ttl": WEEK, ...QUORUM_TYPE });
+      const broker = stage.open({ ...QUORUM, deliveryLimit: 20 });
+      const ran: unknown[] = [];
+      const note = actor((n: unknown) => void ran.push(n), {
+        ...{ broker, queueName, actorName: "note" },
+      });
+      await note.send("now");
+      await note.sendWithOptions({ args: ["soon"], delay: 1 });
+      await using worker = new Worker(broker);
+      await worker.start();
+      await eventually("run both", () => ran.length === 2);
+      await broker.join(queueName);
+      assertEquals((await broker.getQueueMessageCounts(queueName)).dead, 0);
+      await broker.flush(queueName);
+      await worker.stop();
+
+      assertEquals(await limitsOf(stage), { "": 50, ".DQ": null, ".XQ": null });
+      const told = lines.map(textOf).filter((text) => text.includes("x-delivery-limit"));
+      const named = ["", ".DQ", ".XQ"].map((suffix) =>
+        told.filter((text) => text.includes(`${queueName}${suffix} `)).length
+      );
+      assertEquals(named, [1, 1, 1], told.join("\n"));
+      const [ofQueue] = told.filter((text) => text.includes(`${queueName} `));
+      for (const part of ["50", "20"]) assertStringIncludes(ofQueue!, part);
+    }));
+
+  test("RabbitmqBroker says what else of a quorum queue does not fit, beside its delivery limit", async () => {
+    await using stage = new Stage(file);
+    const { queueName, witness } = stage;
+    await witness.declare(`${queueName}.XQ`, { "x-message-ttl": 5_000, ...QUORUM_TYPE });
+    const failure = await assertRejects(() =>
+      stage.open(QUORUM).enqueue(work(queueName, 1))
+    ) as Error;
+    for (const part of [`"${queueName}.XQ"`, "x-message-ttl", "5000"]) {
+      assertStringIncludes(failure.message, part);
+    }
+  });
+
+  test("RabbitmqBroker declares a quorum queue with its own delivery limit once the other one is deleted", async () => {
+    await using stage = new Stage(file);
+    const { queueName, witness } = stage;
+    await witness.declare(`${queueName}.XQ`, { "x-message-ttl": WEEK, ...QUORUM_TYPE });
+    const broker = stage.open(QUORUM);
+    await broker.enqueue(work(queueName, 1));
+    assertEquals((await limitsOf(stage))[".XQ"], null);
+    await witness.delete(`${queueName}.XQ`);
+    await using consumer = broker.consume(queueName);
+    await consumer.nack([await receiveOne(consumer)]);
+    await stage.untilCounts(".XQ", 1);
+    assert((await limitsOf(stage))[".XQ"] === 1_000_000);
   });
 }

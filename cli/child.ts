@@ -3,7 +3,8 @@ import { once } from "node:events";
 import process from "node:process";
 import type { Readable } from "node:stream";
 import type { LogWriter } from "./log_writer.ts";
-import { LineReader, type WireRecord, type WorkerStatus } from "./wire.ts";
+import { LineReader } from "./output.ts";
+import { type IpcRecord, RecordReader, type WorkerStatus } from "./ipc.ts";
 
 /** What a child process is to do. */
 export type Role =
@@ -26,7 +27,7 @@ export interface Ending {
 
 /** Who hears of a child. */
 export interface ChildListener {
-  ready(child: Child, record: WireRecord & { type: "ready" }): void;
+  ready(child: Child, record: IpcRecord & { type: "ready" }): void;
   /** Another one is to take its place, now. */
   retiring(child: Child, reason: string): void;
   ended(child: Child, ending: Ending): void;
@@ -45,6 +46,8 @@ export interface ChildSettings {
 const STATUS_TIMEOUT = 3_000;
 /** Milliseconds in which the last output of a child that has ended arrives. */
 const OUTPUT_TIMEOUT = 500;
+/** Characters of an invalid control record that the log shows. */
+const SHOWN_RECORD = 200;
 
 /**
  * A process that works, or runs a fork:
@@ -83,7 +86,7 @@ export class Child {
     const [program, ...args] = settings.command as [string, ...string[]];
     this.#process = spawn(program, args, {
       env: { ...process.env, [ROLE_VARIABLE]: JSON.stringify(role) },
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", "pipe"], // the last one is CONTROL_FD
     });
     this.#process.stdin!.on("error", () => {}); // it is gone: that is told elsewhere
     this.#watch();
@@ -148,8 +151,12 @@ export class Child {
   }
 
   #watch(): void {
-    const { stdout, stderr } = this.#process;
-    const outputs = [this.#read(stdout!, "stdout"), this.#read(stderr!, "stderr")];
+    const { stdout, stderr, stdio } = this.#process;
+    const outputs = [
+      this.#readOutput(stdout!, "stdout"),
+      this.#readOutput(stderr!, "stderr"),
+      this.#readRecords(stdio[3] as Readable),
+    ];
     const end = async (code: number | null, signal: string | null) => {
       if (this.#hasEnded) return;
       this.#hasEnded = true;
@@ -167,17 +174,35 @@ export class Child {
     });
   }
 
-  async #read(stream: Readable, name: "stdout" | "stderr"): Promise<void> {
-    const reader = new LineReader(
-      (record) => this.#take(record),
-      (line) => this.#settings.log.writePrinted(line, name, this),
-    );
-    stream.setEncoding("utf8").on("data", (text: string) => reader.push(text));
-    await once(stream, "close").catch(() => {});
+  async #readOutput(stream: Readable, name: "stdout" | "stderr"): Promise<void> {
+    const reader = new LineReader((line) => this.#settings.log.writePrinted(line, name, this));
+    await read(stream, (text) => reader.push(text));
     reader.end();
   }
 
-  #take(record: WireRecord): void {
+  async #readRecords(stream: Readable): Promise<void> {
+    const reader = new RecordReader(
+      (record) => this.#take(record),
+      (line) => this.#ignore(line),
+    );
+    await read(stream, (text) => reader.push(text));
+  }
+
+  #ignore(line: string): void {
+    const text = `Ignored an invalid control record of ${line.length} characters`;
+    this.#settings.log.write(
+      {
+        time: Date.now(),
+        level: "warning",
+        logger: "dramatiq.supervisor",
+        text,
+        properties: { record: line.slice(0, SHOWN_RECORD) },
+      },
+      this,
+    );
+  }
+
+  #take(record: IpcRecord): void {
     switch (record.type) {
       case "log":
         return this.#settings.log.write(record, this);
@@ -196,4 +221,10 @@ export class Child {
       }
     }
   }
+}
+
+/** Reads a stream to its end; a broken one has ended, too. */
+async function read(stream: Readable, take: (text: string) => void): Promise<void> {
+  stream.setEncoding("utf8").on("data", take);
+  await once(stream, "close").catch(() => {});
 }

@@ -6,7 +6,7 @@ import { holdLifeline } from "./lifeline.ts";
 import { loadFunction, loadModules } from "./load_modules.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
-import { tell } from "./wire.ts";
+import { tell } from "./ipc.ts";
 import { forksOf } from "./worker_process.ts";
 
 /** Milliseconds that a fork gets to end after its signal has aborted. */

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { errorMessage } from "../core/thrown.ts";
 import { toJson } from "./log_line.ts";
-import { tell } from "./wire.ts";
+import { tell } from "./ipc.ts";
 
 /** What a {@linkcode Lifeline} hears. */
 export interface LifelineListener {

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import process from "node:process";
 import { errorMessage } from "../core/thrown.ts";
 import {
   formatJson,
@@ -7,10 +7,8 @@ import {
   type LogLine,
   type LogSource,
 } from "./log_line.ts";
+import { LogOutput } from "./log_output.ts";
 import { UsageError } from "./usage_error.ts";
-import { writeAll } from "./wire.ts";
-
-const STANDARD_ERROR = 2;
 
 /** Options for {@linkcode LogWriter}. */
 export interface LogWriterOptions {
@@ -26,7 +24,7 @@ export interface LogWriterOptions {
 /** Writes the log: the only place that does, so that no two lines mix. */
 export class LogWriter {
   readonly #options: LogWriterOptions;
-  #descriptor: number = STANDARD_ERROR;
+  #output: LogOutput;
 
   /**
    * Opens the file.
@@ -36,33 +34,33 @@ export class LogWriter {
    */
   constructor(options: LogWriterOptions) {
     this.#options = options;
-    this.reopen();
+    this.#output = this.#open();
+  }
+
+  /** Whether a write blocks a thread of the runtime: see {@linkcode LogOutput}. */
+  get isBlocked(): boolean {
+    return this.#output.isBlocked;
   }
 
   /** Writes a line. */
   write(line: LogLine, source: LogSource): void {
-    const { format, color, isSilent } = this.#options;
-    if (isSilent && line.level !== "fatal") return;
-    writeAll(
-      this.#descriptor,
-      format === "json" ? formatJson(line, source) : formatText(line, source, color),
-    );
+    if (this.#options.isSilent && line.level !== "fatal") return;
+    this.#output.write(this.#format(line, source));
   }
 
   /**
-   * Writes what actors print. In a JSON log a line that is a JSON object already stays as
-   * it is; any other becomes one.
+   * Writes a line that an actor printed. In a JSON log, one that is a JSON object already stays
+   * as it is but for `process` and `pid`, which tell who printed it; any other becomes one.
    *
-   * @param text A line of it.
+   * @param text The line.
    * @param stream Where it was printed.
-   * @param source Who printed it.
+   * @param source The process that printed it.
    */
   writePrinted(text: string, stream: "stdout" | "stderr", source: LogSource): void {
-    if (this.#options.format === "text" || isJsonObject(text)) {
-      return writeAll(this.#descriptor, `${text}\n`);
-    }
+    if (this.#options.format === "text") return this.#output.write(`${text}\n`);
+    if (isJsonObject(text)) return this.#output.write(withSource(text, source));
     const line: LogLine = { time: Date.now(), level: "info", logger: stream, text, properties: {} };
-    writeAll(this.#descriptor, formatJson(line, source));
+    this.#output.write(formatJson(line, source));
   }
 
   /**
@@ -71,18 +69,48 @@ export class LogWriter {
    * @throws {UsageError} If it cannot be written to. The file that is open stays open then.
    */
   reopen(): void {
+    if (this.#options.file === undefined) return;
+    const previous = this.#output;
+    this.#output = this.#open();
+    previous.close();
+  }
+
+  /** Waits until everything is written, for a second at the most. */
+  flushed(): Promise<void> {
+    return this.#output.flushed();
+  }
+
+  #open(): LogOutput {
     const { file } = this.#options;
-    if (file === undefined) return;
     try {
-      const previous = this.#descriptor;
-      this.#descriptor = openSync(file, "a");
-      if (previous !== STANDARD_ERROR) closeSync(previous);
+      return new LogOutput(file, (count) => this.#droppedLine(count));
     } catch (error) {
       throw new UsageError(`Cannot write the log to ${file}: ${errorMessage(error)}`, {
         cause: error,
       });
     }
   }
+
+  #format(line: LogLine, source: LogSource): string {
+    const { format, color } = this.#options;
+    return format === "json" ? formatJson(line, source) : formatText(line, source, color);
+  }
+
+  #droppedLine(count: number): string {
+    const text = `Dropped ${count} log lines while the reader of the log did not read`;
+    const properties = { droppedLines: count };
+    return this.#format(
+      { time: Date.now(), level: "warning", logger: "dramatiq.supervisor", text, properties },
+      { name: "supervisor", pid: process.pid },
+    );
+  }
+}
+
+/** A JSON object with its source as the last members: of two with one name, the last one counts. */
+function withSource(object: string, { name, pid }: LogSource): string {
+  const body = object.slice(1, -1).trim();
+  const source = `"process":${JSON.stringify(name)},"pid":${pid}`;
+  return `{${body === "" ? "" : `${body},`}${source}}\n`;
 }
 
 function isJsonObject(text: string): boolean {

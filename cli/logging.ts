@@ -1,6 +1,6 @@
 import { configure, getConfig, type LogRecord } from "@logtape/logtape";
 import { toJson } from "./log_line.ts";
-import { tell } from "./wire.ts";
+import { tell } from "./ipc.ts";
 
 /**
  * Sends the log of this process to its supervisor, unless the modules of the user have

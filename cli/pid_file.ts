@@ -1,6 +1,19 @@
-import { chmodSync, closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import process from "node:process";
 import { errorMessage } from "../core/thrown.ts";
+
+/** Milliseconds that another process may take to check the file and put its own in place. */
+const LOCK_TIMEOUT = 2_000;
+const LOCK_INTERVAL = 5;
 
 /** The pid file is in use, or cannot be used. */
 export class PidFileError extends Error {
@@ -14,24 +27,34 @@ export class PidFileError extends Error {
  * a line break, mode 644. One that a dead process has left is replaced; one that holds
  * anything else is left alone, since it may be somebody's configuration.
  *
+ * Processes that start at the same moment take turns by `<path>.lock`. It is made exclusively,
+ * holds what the file is to hold, and becomes the file by a rename: the check of a file and its
+ * replacement are one step for everybody else.
+ *
  * Source: the cases `pid-file…` in `tests/vectors/cli.json`.
  */
 export class PidFile implements Disposable {
   readonly #path: string;
+  readonly #lock: string;
 
   /**
    * Writes the file.
    *
    * @param path Where.
-   * @throws {PidFileError} If it names a process that runs, holds anything else, or cannot be
-   *   written.
+   * @throws {PidFileError} If it names a process that runs, holds anything else, is no regular
+   *   file, or cannot be written.
    */
   constructor(path: string) {
     this.#path = path;
-    if (this.#write()) return;
-    this.#assertStale();
-    rmSync(path, { force: true });
-    if (!this.#write()) throw new PidFileError(`Cannot use pid file ${path}: another one took it`);
+    this.#lock = `${path}.lock`;
+    this.#takeLock();
+    try {
+      this.#assertFreeOrStale();
+      renameSync(this.#lock, path);
+    } catch (error) {
+      rmSync(this.#lock, { force: true });
+      throw error instanceof PidFileError ? error : this.#unwritable(error);
+    }
   }
 
   /** Removes it, if it is still that of this process. */
@@ -39,25 +62,40 @@ export class PidFile implements Disposable {
     try {
       if (readFileSync(this.#path, "utf8") === String(process.pid)) rmSync(this.#path);
     } catch {
-      // Somebody has removed it.
+      // It was removed already.
+    }
+  }
+
+  #takeLock(): void {
+    const end = performance.now() + LOCK_TIMEOUT;
+    while (!this.#writeLock()) {
+      if (performance.now() >= end) {
+        throw this.#error(
+          `${this.#lock} is in the way; remove it if no other worker is starting just now`,
+        );
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_INTERVAL);
     }
   }
 
   /** Whether it was not there before. */
-  #write(): boolean {
+  #writeLock(): boolean {
     try {
-      const file = openSync(this.#path, "wx", 0o644);
+      const file = openSync(this.#lock, "wx", 0o644);
       writeFileSync(file, String(process.pid));
       closeSync(file);
-      chmodSync(this.#path, 0o644); // whatever the umask
+      chmodSync(this.#lock, 0o644); // whatever the umask
       return true;
     } catch (error) {
       if ((error as { code?: string }).code === "EEXIST") return false;
-      throw this.#error(`it cannot be written: ${errorMessage(error)}`, error);
+      throw this.#unwritable(error);
     }
   }
 
-  #assertStale(): void {
+  #assertFreeOrStale(): void {
+    const stats = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    if (!stats.isFile()) throw this.#error("it is not a regular file");
     const text = this.#read();
     if (!/^\d+\n?$/.test(text)) throw this.#error("it holds something else than a process id");
     const pid = Number(text);
@@ -74,6 +112,10 @@ export class PidFile implements Disposable {
     }
   }
 
+  #unwritable(cause: unknown): PidFileError {
+    return this.#error(`it cannot be written: ${errorMessage(cause)}`, cause);
+  }
+
   #error(reason: string, cause?: unknown): PidFileError {
     return new PidFileError(`Cannot use pid file ${this.#path}: ${reason}`, { cause });
   }
@@ -84,6 +126,6 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as { code?: string }).code !== "ESRCH"; // EPERM: it is somebody else's
+    return (error as { code?: string }).code !== "ESRCH"; // EPERM: it belongs to another user
   }
 }

@@ -8,12 +8,13 @@ import { errorMessage } from "../core/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
 import { type Role, ROLE_VARIABLE } from "./child.ts";
 import { NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";
+import { tell } from "./ipc.ts";
 import { LogWriter } from "./log_writer.ts";
+import { writeAll } from "./output.ts";
 import { PidFile, PidFileError } from "./pid_file.ts";
 import { SUBCOMMANDS } from "./subcommands.ts";
 import { Supervisor } from "./supervisor.ts";
 import { UsageError } from "./usage_error.ts";
-import { tell, writeAll } from "./wire.ts";
 
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
@@ -76,20 +77,40 @@ async function supervise(args: Arguments): Promise<number> {
       }, or -A`,
     );
   }
-  using _pidFile = args.pidFile === undefined ? undefined : new PidFile(args.pidFile);
-  const isTerminal = args.logFile === undefined && process.stderr.isTTY === true;
-  const log = new LogWriter({
-    file: args.logFile,
-    format: args.logFormat ?? (isTerminal ? "text" : "json"),
+  const pidFile = args.pidFile === undefined ? undefined : new PidFile(args.pidFile);
+  try {
+    return await superviseWith(args, openLog(args));
+  } finally {
+    pidFile?.[Symbol.dispose]();
+  }
+}
+
+function openLog({ logFile, logFormat, skipLogging }: Arguments): LogWriter {
+  const isTerminal = logFile === undefined && process.stderr.isTTY === true;
+  return new LogWriter({
+    file: logFile,
+    format: logFormat ?? (isTerminal ? "text" : "json"),
     color: isTerminal && readEnvironment("no_color") === undefined,
-    isSilent: args.skipLogging,
+    isSilent: skipLogging,
   });
+}
+
+async function superviseWith(args: Arguments, log: LogWriter): Promise<number> {
   const command = [...commandOfThisProgram(), ...process.argv.slice(2)];
   const supervisor = new Supervisor(args, command, log);
-  if (args.watch === undefined) return await supervisor.run();
-  const { watchSources } = await import("./watch.ts");
-  using _watch = watchSources(args.watch, args, (path) => supervisor.reload(`${path} has changed`));
-  return await supervisor.run();
+  const watch = args.watch === undefined ? undefined : (await import("./watch.ts")).watchSources(
+    args.watch,
+    args,
+    (path) => supervisor.reload(`${path} has changed`),
+  );
+  try {
+    return await supervisor.run();
+  } finally {
+    watch?.[Symbol.dispose]();
+    await log.flushed();
+    // A write that blocks a thread of Deno would keep the process from exiting.
+    if (log.isBlocked) process.on("exit", () => process.kill(process.pid, "SIGKILL"));
+  }
 }
 
 /** What is only needed by those who work is only imported by them. */

@@ -1,10 +1,10 @@
 import { Child, type ChildListener, type ChildSettings, type Ending, type Role } from "./child.ts";
 import { NO_CONNECTION, OK, REPLACE_ME } from "./exit_codes.ts";
 import type { LogLevel } from "./log_line.ts";
-import type { WireRecord } from "./wire.ts";
+import type { IpcRecord } from "./ipc.ts";
 
 /** What a worker says when it begins to work. */
-export type ReadyRecord = WireRecord & { readonly type: "ready" };
+export type ReadyRecord = IpcRecord & { readonly type: "ready" };
 
 /** What became of a reload. */
 export type Reloaded = "ready" | "superseded" | Ending;

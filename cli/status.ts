@@ -1,4 +1,4 @@
-import type { WorkerStatus } from "./wire.ts";
+import type { WorkerStatus } from "./ipc.ts";
 
 /** How far a worker process is. */
 interface Progress {

@@ -34,6 +34,7 @@ export class Supervisor implements SlotOwner {
   #hasWorked = false;
   #stoppingSince: number | undefined;
   #isReloading = false;
+  #isKilling = false;
   #exitCode: number | undefined;
 
   /**
@@ -163,7 +164,8 @@ export class Supervisor implements SlotOwner {
       this.log("info", `Stopping after {signal}: running actors may finish${again}`, { signal });
       return this.#stopAll();
     }
-    if (performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;
+    if (this.#isKilling || performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;
+    this.#isKilling = true;
     this.log("warning", "Killing what is still running after another {signal}", { signal });
     this.#exitCode = KILLED;
     for (const slot of [...this.#workers, ...this.#forks]) slot.kill();

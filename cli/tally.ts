@@ -1,6 +1,6 @@
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
-import { tell } from "./wire.ts";
+import { tell } from "./ipc.ts";
 
 /** Milliseconds between two looks at what is running. */
 const INTERVAL = 250;

@@ -10,7 +10,7 @@ import { holdLifeline } from "./lifeline.ts";
 import { type Loaded, loadModules } from "./load_modules.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
-import { tell } from "./wire.ts";
+import { tell } from "./ipc.ts";
 import { Tally } from "./tally.ts";
 
 /** Milliseconds in which a broker lets go of its connections. */

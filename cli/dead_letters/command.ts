@@ -7,7 +7,7 @@ import { errorMessage } from "../../core/thrown.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import { loadModules } from "../load_modules.ts";
 import { UsageError } from "../usage_error.ts";
-import { writeAll } from "../wire.ts";
+import { writeAll } from "../output.ts";
 import { type DeadLetterArguments, parseDeadLetterArguments } from "./arguments.ts";
 import { formatDetails, formatHead, formatJson, formatRow } from "./format.ts";
 import { Progress } from "./progress.ts";

@@ -1,4 +1,4 @@
-import { writeAll } from "../wire.ts";
+import { writeAll } from "../output.ts";
 
 const STANDARD_ERROR = 2;
 /** Milliseconds between two looks of the same bar, and before the first: what is quick needs none. */

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatJson, formatText, type LogLine, toJson } from "../../cli/log_line.ts";
 import { formatDuration, formatStatus } from "../../cli/status.ts";
-import { LineReader, type WireRecord } from "../../cli/wire.ts";
 import { test } from "../support/test.ts";
 import { eventually, Stage } from "./stage.ts";
 
@@ -78,20 +77,6 @@ test("toJson makes JSON of anything", () => {
   assertEquals([plain.error.name, plain.error.message], ["TypeError", "boom"]);
   assertEquals(plain.worse, "(cannot be shown: Error: hands off)");
   assertEquals(plain.self.self.self.self.self.self, "…");
-});
-
-test("LineReader tells records from what else is printed, however it is cut", () => {
-  const record: WireRecord = { type: "retiring", reason: "an actor is stuck" };
-  const wire = `hello\nno line break\x1e${JSON.stringify(record)}\n\x1enot ours\nthe end`;
-  for (let size = 1; size <= wire.length; size++) {
-    const records: WireRecord[] = [];
-    const lines: string[] = [];
-    const reader = new LineReader((one) => records.push(one), (line) => lines.push(line));
-    for (let at = 0; at < wire.length; at += size) reader.push(wire.slice(at, at + size));
-    reader.end();
-    assertEquals(records, [record]);
-    assertEquals(lines, ["hello", "no line break", "\x1enot ours", "the end"]);
-  }
 });
 
 test("formatDuration and formatStatus say what people ask", () => {

@@ -1,12 +1,17 @@
 import { availableParallelism } from "node:os";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
-import { builtinModule } from "../../core/runtime.ts";
+import { builtinModule, randomUuid } from "../../core/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import { RealmPool } from "./realm_pool.ts";
-import type { Channel, ChannelListener, FromRealm, RealmSettings } from "./realm_protocol.ts";
+import {
+  type Channel,
+  type ChannelListener,
+  isSealed,
+  type RealmSettings,
+} from "./realm_protocol.ts";
 
 /** Options for {@linkcode ProcessExecutor}. */
 export interface ProcessExecutorOptions extends RealmOptions {
@@ -109,6 +114,7 @@ function openProcess(
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
+  const key = randomUuid();
   let how: string | undefined;
   let hasExited = false;
   let isDisconnected = false;
@@ -116,7 +122,9 @@ function openProcess(
     // Messages may still come between the two, whichever is the first.
     if (hasExited && isDisconnected) listener.ended(how!);
   };
-  child.on("message", (message) => listener.received(message as FromRealm));
+  child.on("message", (message) => {
+    if (isSealed(message, key)) listener.received(message);
+  });
   child.on("error", (error) => how ??= String(error));
   child.on("exit", (code, signal) => {
     how ??= signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
@@ -131,6 +139,6 @@ function openProcess(
   const post = (message: unknown) => {
     if (child.connected) child.send(message as object);
   };
-  post({ settings });
+  post({ settings, key });
   return { slots: undefined, post, kill: () => void child.kill("SIGKILL") };
 }

@@ -78,6 +78,34 @@ export interface LogLine {
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
+/** A message from a realm with the key that its worker gave it. */
+export type Sealed = FromRealm & { readonly key: string };
+
+/**
+ * Marks the messages of the library: what an actor posts to the parent by itself, as
+ * `process.send("ready")` does, is not for the worker.
+ *
+ * @param post Posts a message to the worker.
+ * @param key The key of this realm.
+ */
+export function sealed(
+  post: (message: Sealed) => void,
+  key: string,
+): (message: FromRealm) => void {
+  return (message) => post({ ...message, key });
+}
+
+/**
+ * Whether a message is one of the library's own.
+ *
+ * @param message What was received.
+ * @param key The key of the realm.
+ */
+export function isSealed(message: unknown, key: string): message is Sealed {
+  return typeof message === "object" && message !== null &&
+    (message as Partial<Sealed>).key === key;
+}
+
 /** The way to a realm. */
 export interface Channel {
   /** What both sides can see at any time, where memory can be shared. */

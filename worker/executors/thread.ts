@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker as Thread } from "node:worker_threads";
-import { canEndBusyThreads } from "../../core/runtime.ts";
+import { canEndBusyThreads, randomUuid } from "../../core/runtime.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { entryOfThread } from "./entry.ts";
@@ -10,6 +10,7 @@ import { RealmPool } from "./realm_pool.ts";
 import {
   type Channel,
   type ChannelListener,
+  isSealed,
   type RealmSettings,
   SlotBoard,
 } from "./realm_protocol.ts";
@@ -97,11 +98,14 @@ export class ThreadExecutor implements Executor {
 
 function openThread(settings: RealmSettings, listener: ChannelListener): Channel {
   const slots = SlotBoard.create(settings.concurrency);
+  const key = randomUuid();
   const thread = new Thread(entryOfThread("thread_entry"), {
-    workerData: { settings, cells: slots.cells },
+    workerData: { settings, cells: slots.cells, key },
   });
   let failure: unknown;
-  thread.on("message", (message) => listener.received(message));
+  thread.on("message", (message) => {
+    if (isSealed(message, key)) listener.received(message);
+  });
   thread.on("error", (error) => failure = error);
   thread.on("exit", (code) => listener.ended(`it ended with code ${code}`, failure));
   return {

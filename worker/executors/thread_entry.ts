@@ -4,12 +4,16 @@
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { type RealmSettings, SlotBoard, type ToRealm } from "./realm_protocol.ts";
+import { type RealmSettings, sealed, SlotBoard, type ToRealm } from "./realm_protocol.ts";
 import { RealmServer } from "./realm_server.ts";
 
-const { settings, cells } = workerData as { settings: RealmSettings; cells: Int32Array };
+const { settings, cells, key } = workerData as {
+  settings: RealmSettings;
+  cells: Int32Array;
+  key: string;
+};
 const server = new RealmServer(
-  (message) => parentPort!.postMessage(message),
+  sealed((message) => parentPort!.postMessage(message), key),
   settings,
   new SlotBoard(cells),
 );

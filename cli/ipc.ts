@@ -1,0 +1,167 @@
+/**
+ * Control records from a worker process to its supervisor: one JSON text a line, on a pipe of
+ * their own. The standard output and error stay the actors': nothing they print is ever read as
+ * a record.
+ *
+ * A pipe rather than the runtimes' IPC channel: records are written before the call returns, so
+ * that a process that dies has said what it had to say.
+ *
+ * @module
+ */
+
+import type { LogLevel, LogLine } from "./log_line.ts";
+import { writeAll } from "./output.ts";
+
+/** The descriptor, in a worker process, of the pipe for control records. */
+export const CONTROL_FD = 3;
+
+/** A message that is being worked on. */
+export interface RunningMessage {
+  readonly messageId: string;
+  readonly actor: string;
+  readonly queue: string;
+  /** Milliseconds for which it has been running, to a quarter of a second. */
+  readonly runningFor: number;
+}
+
+/** What a worker process is doing. */
+export interface WorkerStatus {
+  /** Milliseconds since it started to work. */
+  readonly uptime: number;
+  readonly inFlight: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly retried: number;
+  /** The message that has been running longest. */
+  readonly oldest?: RunningMessage;
+}
+
+/** A control record. */
+export type IpcRecord =
+  | ({ readonly type: "log" } & LogLine)
+  /** It works. */
+  | { readonly type: "ready"; readonly text: string; readonly forks: number }
+  /** It cannot work, and ends. */
+  | { readonly type: "fatal"; readonly text: string }
+  /** Another one is to take its place; it finishes what it has and ends. */
+  | { readonly type: "retiring"; readonly reason: string }
+  | ({ readonly type: "status" } & WorkerStatus);
+
+/** Longest record in characters; the rest of a longer one is skipped. */
+const MAX_RECORD = 2 ** 24;
+/** More forks than any middleware has. */
+const MAX_FORKS = 1_000;
+
+/** Sends a record to the supervisor. */
+export function tell(record: IpcRecord): void {
+  writeAll(CONTROL_FD, `${JSON.stringify(record)}\n`);
+}
+
+/** Splits what arrives on a control pipe into records. */
+export class RecordReader {
+  readonly #onRecord: (record: IpcRecord) => void;
+  readonly #onInvalid: (line: string) => void;
+  #rest = "";
+  /** Whether the line that is arriving is too long, and skipped. */
+  #isSkipping = false;
+
+  /**
+   * @param onRecord Gets each record.
+   * @param onInvalid Gets each line that is none.
+   */
+  constructor(onRecord: (record: IpcRecord) => void, onInvalid: (line: string) => void) {
+    this.#onRecord = onRecord;
+    this.#onInvalid = onInvalid;
+  }
+
+  /** Takes the next piece. */
+  push(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) this.#take(line);
+    if (this.#rest.length <= MAX_RECORD) return;
+    if (!this.#isSkipping) this.#onInvalid(this.#rest);
+    this.#isSkipping = true;
+    this.#rest = "";
+  }
+
+  #take(line: string): void {
+    if (this.#isSkipping) {
+      this.#isSkipping = false;
+      return;
+    }
+    const record = parse(line);
+    if (record === undefined) this.#onInvalid(line);
+    else this.#onRecord(record);
+  }
+}
+
+function parse(json: string): IpcRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+type Shape = Readonly<Record<string, (value: unknown) => boolean>>;
+
+const isText = (value: unknown) => typeof value === "string";
+const isCount = (value: unknown) => typeof value === "number" && value >= 0;
+const isObject = (value: unknown) =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const LEVELS: Readonly<Record<LogLevel, true>> = {
+  trace: true,
+  debug: true,
+  info: true,
+  warning: true,
+  error: true,
+  fatal: true,
+};
+
+const OLDEST: Shape = { messageId: isText, actor: isText, queue: isText, runningFor: isCount };
+
+const SHAPES: ReadonlyMap<unknown, Shape> = new Map<unknown, Shape>([
+  ["log", {
+    time: isTime,
+    level: (value) => isText(value) && Object.hasOwn(LEVELS, value as string),
+    logger: isText,
+    text: isText,
+    properties: isObject,
+  }],
+  ["ready", {
+    text: isText,
+    forks: (value) =>
+      Number.isSafeInteger(value) && isCount(value) && (value as number) < MAX_FORKS,
+  }],
+  ["fatal", { text: isText }],
+  ["retiring", { reason: isText }],
+  ["status", {
+    uptime: isCount,
+    inFlight: isCount,
+    done: isCount,
+    failed: isCount,
+    retried: isCount,
+    oldest: (value) => value === undefined || hasShape(value, OLDEST),
+  }],
+]);
+
+function isRecord(value: unknown): value is IpcRecord {
+  if (!isObject(value)) return false;
+  const shape = SHAPES.get((value as { type?: unknown }).type);
+  return shape !== undefined && hasShape(value, shape);
+}
+
+function hasShape(value: unknown, shape: Shape): boolean {
+  return isObject(value) &&
+    Object.entries(shape).every(([name, isRight]) =>
+      isRight(Object.hasOwn(value as object, name) ? (value as never)[name] : undefined)
+    );
+}
+
+/** Whether a number is a time that a `Date` can hold. */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
+}

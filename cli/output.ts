@@ -1,0 +1,55 @@
+import { writeSync } from "node:fs";
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes a text as a whole, before it returns. What nobody reads any more is dropped.
+ *
+ * @param file The descriptor.
+ * @param text The text.
+ */
+export function writeAll(file: number, text: string): void {
+  const bytes = encoder.encode(text);
+  let written = 0;
+  while (written < bytes.length) {
+    try {
+      written += writeSync(file, bytes, written);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") return;
+      waitForReader();
+    }
+  }
+}
+
+/** Blocks for a millisecond: a full pipe in non-blocking mode gives no other way to wait here. */
+function waitForReader(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
+
+/** Longest line in characters; a longer one is passed on in pieces. */
+const MAX_LINE = 2 ** 20;
+
+/** Splits the output of a process into lines. */
+export class LineReader {
+  readonly #onLine: (line: string) => void;
+  #rest = "";
+
+  /** @param onLine Gets each line without its line break. */
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  /** Takes the next piece of output. */
+  push(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) this.#onLine(line);
+    if (this.#rest.length > MAX_LINE) this.end();
+  }
+
+  /** Takes the last line, which has no line break. */
+  end(): void {
+    if (this.#rest !== "") this.#onLine(this.#rest);
+    this.#rest = "";
+  }
+}

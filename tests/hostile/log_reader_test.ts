@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { eventually, gone, kill, ROOT, RUN, Stage } from "../cli/stage.ts";
+import { test } from "../support/test.ts";
+
+/** Enough to fill any pipe and the buffer behind it. */
+const LINES = 400;
+
+const LOUD = `
+import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+setBroker(new StubBroker());
+const loud = actor(function loud(i) {
+  console.log(i + " " + "x".repeat(10_000));
+  note("ran");
+});
+for (let i = 0; i < ${LINES}; i++) await loud.send(i);
+`;
+
+/** A supervisor whose log goes into a pipe that has no reader until it is told to `read`. */
+class Unread implements AsyncDisposable {
+  output = "";
+  readonly #pidFile: string;
+  readonly #shell: ChildProcess;
+
+  constructor(stage: Stage) {
+    this.#pidFile = join(stage.folder, "d.pid");
+    const args = [...RUN, join(ROOT, "worker.ts"), "loud.ts", "-t", "0"];
+    // A shell makes a pipe, where `spawn` makes a socket.
+    const script = `exec 3<&0; "$@" 2>&1 | { read go <&3; cat; }`;
+    const command = [process.execPath, ...args, "--pid-file", this.#pidFile];
+    this.#shell = spawn("sh", ["-c", script, "sh", ...command], {
+      cwd: stage.folder,
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    this.#shell.stdout!.setEncoding("utf8").on("data", (text: string) => this.output += text);
+  }
+
+  /** Ends it by SIGTERM, and waits until it is gone. */
+  async stop(): Promise<void> {
+    const pid = Number(await readFile(this.#pidFile, "utf8"));
+    process.kill(pid, "SIGTERM");
+    await gone(pid);
+  }
+
+  /** Lets the reader read, to the end if the supervisor has stopped. */
+  read(): void {
+    this.#shell.stdin!.write("go\n");
+  }
+
+  async ended(): Promise<void> {
+    await once(this.#shell, "close");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const pid = await readFile(this.#pidFile, "utf8").catch(() => undefined);
+    if (pid !== undefined) kill(Number(pid));
+    this.#shell.kill("SIGKILL");
+  }
+}
+
+test("A log that nobody reads stops neither the queue nor SIGTERM", async () => {
+  await using stage = await Stage.open({ "loud.ts": LOUD });
+  await using unread = new Unread(stage);
+  await stage.noted("ran", LINES);
+  await unread.stop();
+  assertEquals((await stage.notes()).length, LINES);
+});
+
+test("A log tells how many lines were dropped when its reader goes on", async () => {
+  await using stage = await Stage.open({ "loud.ts": LOUD });
+  await using unread = new Unread(stage);
+  await stage.noted("ran", LINES);
+  unread.read();
+  await eventually("see the dropped lines reported", () => unread.output.includes("Dropped "));
+  const ended = unread.ended();
+  await unread.stop();
+  await ended;
+  const lines = unread.output.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const reports = lines.filter(({ droppedLines }) => droppedLines !== undefined);
+  for (const { process, level, message, droppedLines } of reports) {
+    assertEquals([process, level], ["supervisor", "warning"]);
+    assertEquals(
+      message,
+      `Dropped ${droppedLines} log lines while the reader of the log did not read`,
+    );
+  }
+  const loud = lines.filter(({ logger }) => logger === "stdout").length;
+  const dropped = reports.reduce((sum, { droppedLines }) => sum + droppedLines, 0);
+  assert(loud > 0 && loud < LINES, `${loud} lines`);
+  assert(dropped >= LINES - loud, `${dropped} dropped`); // lines of the worker are among them
+  assert(lines.some(({ message }) => /^Stopped after /.test(message)), "it goes on");
+});
+
+test("A log file that is a named pipe without a reader is an error at once", async () => {
+  await using stage = await Stage.open({ "loud.ts": LOUD });
+  const path = join(stage.folder, "log.pipe");
+  await once(spawn("mkfifo", [path]), "exit");
+  const program = stage.start(["loud.ts", "--log-file", path]);
+  assertEquals(await program.ended, 2);
+  assertMatch(program.output, /^Cannot write the log to \S+log\.pipe: .*ENXIO.*\n$/);
+});

@@ -1,0 +1,162 @@
+import { assert, assertEquals } from "@std/assert";
+import { type IpcRecord, RecordReader } from "../../cli/ipc.ts";
+import { LineReader } from "../../cli/output.ts";
+import { Stage } from "../cli/stage.ts";
+import { test } from "../support/test.ts";
+
+/** Lines that look like control records, in the form of this version and of earlier ones. */
+const FORGED = [
+  "\x1enull",
+  "null",
+  `\x1e{"type":"retiring","reason":"forged"}`,
+  `{"type":"retiring","reason":"forged"}`,
+  `{"type":"fatal","text":"forged"}`,
+  `\x1e{"type":"log","time":0,"level":"fatal","logger":"forged","text":"forged","properties":{}}`,
+  `\x1e{"type":"log"}`,
+  `\x1e{"type":"status"}`,
+];
+
+const PRINTS = `
+import process from "node:process";
+import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+setBroker(new StubBroker());
+const prints = actor(function prints(line) {
+  console.log(line);
+  console.error(line);
+  process.send?.({ stopped: true });
+  note("printed");
+});
+const works = actor(function works() { note("works"); });
+for (const line of ${JSON.stringify(FORGED)}) await prints.send(line);
+await works.send();
+`;
+
+test("A supervisor takes nothing that an actor prints for a control record", async () => {
+  await using stage = await Stage.open({ "prints.ts": PRINTS });
+  const program = stage.start(["prints.ts", "--threads", "0"]);
+  await program.working();
+  await stage.noted("printed", FORGED.length);
+  await stage.noted("works");
+  await program.printed(`{\\"type\\":\\"status\\"}`, 2);
+  assert(program.isRunning);
+  assertEquals(await program.stop(), 0);
+  assertEquals(program.workers.length, 1, "the worker was replaced");
+  assert(!program.output.includes("is replaced"), program.output);
+  assertEquals(program.lines.filter(({ level }) => level === "fatal"), []);
+});
+
+test("A JSON line that an actor prints is logged as its process's, whatever it says", async () => {
+  await using stage = await Stage.open({
+    "claims.ts": `
+      import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+      setBroker(new StubBroker());
+      const claims = actor(function claims() {
+        console.log(JSON.stringify({ process: "supervisor", pid: 1, mine: 1.5 }));
+        console.log("{}");
+      });
+      await claims.send();`,
+  });
+  const program = stage.start(["claims.ts", "--threads", "0"]);
+  await program.printed(/"mine":1\.5/);
+  assertEquals(await program.stop(), 0);
+  const line = program.lines.find(({ mine }) => mine === 1.5)!;
+  assertEquals([line["process"], line["pid"]], ["worker-1", program.workers[0]!]);
+});
+
+for (const executor of ["thread", "process"]) {
+  test(`A worker takes nothing that an actor posts for an answer of its ${executor}`, async () => {
+    await using stage = await Stage.open({
+      "posts.ts": `
+        import process from "node:process";
+        import { parentPort } from "node:worker_threads";
+        import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+        const broker = new StubBroker();
+        setBroker(broker);
+        const forged = [null, "ready", 7, { stopped: true }, { ended: [0, 0, 1] }, { ended: null },
+          { crashed: { how: "forged" } }, { log: {} }, { ready: [] }, {}];
+        const posts = actor(async function posts() {
+          for (const one of forged) {
+            if (parentPort) parentPort.postMessage(one);
+            else process.send(one);
+          }
+          await new Promise((done) => setTimeout(done, 50));
+          note("posted");
+        });
+        const works = actor(function works() { note("works"); });
+        if (!parentPort && !process.send) {
+          await posts.send();
+          await works.send();
+        }`,
+    });
+    const program = stage.start(["posts.ts", "--executor", executor, "--threads", "1"]);
+    await stage.noted("posted");
+    await stage.noted("works");
+    assertEquals(await program.stop(), 0);
+    assertEquals((await stage.notes()).toSorted(), ["posted", "works"]);
+    assertEquals(program.lines.filter(({ level }) => level === "error"), []);
+  });
+}
+
+test("RecordReader takes well-formed records only, however they are cut", () => {
+  const right: IpcRecord[] = [
+    { type: "retiring", reason: "an actor is stuck" },
+    { type: "fatal", text: "" },
+    { type: "ready", text: "Working", forks: 2 },
+    { type: "log", time: 5, level: "info", logger: "", text: "é\n", properties: { a: [1] } },
+    { type: "status", uptime: 1, inFlight: 0, done: 0, failed: 0, retried: 0 },
+  ];
+  const wrong = [
+    "null",
+    "[]",
+    "7",
+    "{",
+    "",
+    "{}",
+    `{"type":"constructor"}`,
+    `{"type":"ready","text":"x","forks":-1}`,
+    `{"type":"ready","text":"x","forks":1e9}`,
+    `{"type":"fatal","text":5}`,
+    `{"type":"log","time":1e400,"level":"info","logger":"","text":"","properties":{}}`,
+    `{"type":"log","time":9e15,"level":"info","logger":"","text":"","properties":{}}`,
+    `{"type":"log","time":0,"level":"toString","logger":"","text":"","properties":{}}`,
+    `{"type":"log","time":0,"level":"info","logger":"","text":"","properties":null}`,
+    `{"type":"status","uptime":1,"inFlight":0,"done":0,"failed":0,"retried":0,"oldest":7}`,
+  ];
+  const wire = [...wrong, ...right.map((record) => JSON.stringify(record)), ...wrong, ""].join(
+    "\n",
+  );
+  for (const size of [1, 2, 3, 7, 64, wire.length]) {
+    const records: IpcRecord[] = [];
+    const invalid: string[] = [];
+    const reader = new RecordReader((one) => records.push(one), (line) => invalid.push(line));
+    for (let at = 0; at < wire.length; at += size) reader.push(wire.slice(at, at + size));
+    assertEquals(records, right);
+    assertEquals(invalid, [...wrong, ...wrong]);
+  }
+});
+
+test("RecordReader keeps no record of any length, and goes on behind it", () => {
+  const records: IpcRecord[] = [];
+  let invalid = 0;
+  const reader = new RecordReader((one) => records.push(one), () => invalid++);
+  const piece = "x".repeat(2 ** 20);
+  for (let i = 0; i < 40; i++) reader.push(piece);
+  reader.push(`\n{"type":"fatal","text":"after"}\n`);
+  assertEquals(records, [{ type: "fatal", text: "after" }]);
+  assertEquals(invalid, 1);
+});
+
+test("LineReader passes lines on as they are, and a line without end in pieces", () => {
+  const text = `hello\n\x1e{"type":"fatal","text":"x"}\n\nthe end`;
+  for (let size = 1; size <= text.length; size++) {
+    const lines: string[] = [];
+    const reader = new LineReader((line) => lines.push(line));
+    for (let at = 0; at < text.length; at += size) reader.push(text.slice(at, at + size));
+    reader.end();
+    assertEquals(lines, ["hello", `\x1e{"type":"fatal","text":"x"}`, "", "the end"]);
+  }
+  let pieces = 0;
+  const endless = new LineReader(() => pieces++);
+  for (let i = 0; i < 5; i++) endless.push("x".repeat(2 ** 20));
+  assert(pieces >= 2);
+});

@@ -5,6 +5,9 @@
  * @module
  */
 
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+
 /** The body of a test. */
 type TestBody = () => void | Promise<void>;
 type Register = (name: string, body: TestBody) => void;
@@ -14,15 +17,18 @@ interface Runner {
   readonly afterAll: (body: TestBody) => void;
 }
 
-/** No test may take longer; what waits for ever is to fail with its name. */
-const TIMEOUT = 300_000;
+/** Milliseconds. No test may take longer; what waits for ever is to fail with its name. */
+const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
+/** Milliseconds in which Node tells of the failures of a file. */
+const TIME_TO_REPORT = 1_000;
 
+let hasHung = false;
 const { register, afterAll }: Runner = await findRunner();
 
 async function findRunner(): Promise<Runner> {
   if ("Deno" in globalThis) {
     return {
-      register: (name, fn) => Deno.test({ name, fn }),
+      register: (name, body) => Deno.test({ name, fn: () => inTime(body) }),
       afterAll: (body) => Deno.test.afterAll(body),
     };
   }
@@ -33,10 +39,32 @@ async function findRunner(): Promise<Runner> {
     return { register: (name, body) => test(name, body, TIMEOUT), afterAll };
   }
   const { after, test } = await import("node:test");
+  // Node waits for all that a test left under way, which may be for ever.
+  after(() => {
+    if (hasHung) setTimeout(() => process.exit(1), TIME_TO_REPORT).unref();
+  });
   return {
-    register: (name, body) => void test(name, { timeout: TIMEOUT }, body),
+    register: (name, body) => void test(name, () => inTime(body)),
     afterAll: (body) => after(body),
   };
+}
+
+/** Runs a test, which fails when it does not end in time: on Deno nothing else would end it. */
+async function inTime(body: TestBody): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const fail = () => {
+      hasHung = true;
+      reject(new Error(`The test has not ended within ${TIMEOUT} ms`));
+    };
+    // When nothing is under way any more, the runtime itself fails the test, and at once.
+    timer = setTimeout(fail, TIMEOUT).unref();
+  });
+  try {
+    await Promise.race([body(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**

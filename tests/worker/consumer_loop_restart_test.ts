@@ -90,3 +90,29 @@ test("ConsumerLoop does not spin when the broker is closed under it", async () =
   await end(loop);
   assertEquals(clock.pendingTimers, 0);
 });
+
+test("ConsumerLoop notices while it waits for messages that it cannot settle others", async () => {
+  const { clock, broker, loop, delivered, send, args } = loopOver(2);
+  await send(0);
+  loop.start();
+  await clock.settle(); // it has room for one more, and waits for that
+  broker.ackErrors.push(new ConnectionClosed("cut"));
+  const { message, settlement } = delivered[0]!;
+  settlement.settle(message, "done");
+  await clock.advance(3_000);
+  assertEquals(args(), [0, 0]);
+  await end(loop);
+});
+
+test("ConsumerLoop.resume does not shorten the time before it opens a new consumer", async () => {
+  const { clock, broker, loop } = loopOver(2);
+  broker.receiveErrors.push(new ConnectionClosed("cut"));
+  loop.start();
+  await clock.settle();
+  loop.resume();
+  await clock.advance(2_999);
+  assertEquals(broker.events, ["consume 2", "receive 2", "close"]);
+  await clock.advance(1);
+  assertEquals(broker.events.slice(3), ["consume 2", "receive 2"]);
+  await end(loop);
+});

@@ -20,6 +20,10 @@ export class FlakyBroker extends StubBroker {
   readonly ackErrors: Error[] = [];
   /** What the next calls of `close` reject with. */
   readonly closeErrors: Error[] = [];
+  /** What acknowledgements wait for. */
+  ackGate: Promise<void> | undefined;
+  /** What messages wait for that were taken off the queue. */
+  arrivalGate: Promise<void> | undefined;
   readonly events: string[] = [];
 
   override consume(queueName: string, options?: ConsumeOptions): Consumer {
@@ -33,12 +37,18 @@ export class FlakyBroker extends StubBroker {
       // A loop that spins would never let the test fail.
       if (this.events.length > 1_000) return new Promise(() => {});
       const error = this.receiveErrors.shift();
-      return error ? Promise.reject(error) : receive.call(consumer, limit, receiveOptions);
+      if (error !== undefined) return Promise.reject(error);
+      const receiving = receive.call(consumer, limit, receiveOptions);
+      const { arrivalGate } = this;
+      return arrivalGate === undefined ? receiving : arrivalGate.then(() => receiving);
     };
     consumer.ack = (messages) => {
       this.events.push(`ack ${messages.length}`);
       const error = this.ackErrors.shift();
-      return error ? Promise.reject(error) : ack.call(consumer, messages);
+      if (error !== undefined) return Promise.reject(error);
+      const { ackGate } = this;
+      const acking = () => ack.call(consumer, messages);
+      return ackGate === undefined ? acking() : ackGate.then(acking);
     };
     consumer.close = async () => {
       this.events.push("close");

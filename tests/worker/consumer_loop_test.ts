@@ -106,6 +106,41 @@ test("ConsumerLoop.close sends acknowledgements first, then gives back what is a
   assertEquals(firstArgs(await receiveCount(consumer, 2)), [0, 2]);
 });
 
+test("ConsumerLoop.close closes the consumer when acknowledgements are through, not before", async () => {
+  const { clock, broker, loop, delivered, send } = loopOver(1);
+  const answer = Promise.withResolvers<void>();
+  await send(0);
+  loop.start();
+  await clock.settle();
+  await loop.stopReceiving();
+  const { message, settlement } = delivered[0]!;
+  broker.ackGate = answer.promise;
+  settlement.settle(message, "done");
+  const closing = loop.close();
+  await clock.settle();
+  assertEquals(broker.events.at(-1), "ack 1");
+  answer.resolve();
+  await closing;
+  assertEquals(broker.events.at(-1), "close");
+});
+
+test("ConsumerLoop.stopReceiving waits for what is arriving, and delivers it", async () => {
+  const { clock, broker, loop, send, args } = loopOver(1);
+  const arrival = Promise.withResolvers<void>();
+  broker.arrivalGate = arrival.promise;
+  await send(0);
+  loop.start();
+  await clock.settle();
+  let hasStopped = false;
+  const stopping = loop.stopReceiving().then(() => hasStopped = true);
+  await clock.settle();
+  assertEquals([hasStopped, args()], [false, []]);
+  arrival.resolve();
+  await stopping;
+  assertEquals(args(), [0]);
+  await loop.close();
+});
+
 test("ConsumerLoop.close closes the consumer though a middleware objects", async () => {
   const { clock, broker, loop, send } = loopOver(1, {
     middleware: [{

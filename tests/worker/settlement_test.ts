@@ -2,66 +2,15 @@ import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import {
   ConnectionClosed,
-  Consumer,
   DecodeError,
   MessageProxy,
   type Middleware,
   MiddlewareError,
   type Outcome,
-  StubBroker,
   UndecodableMessage,
 } from "@dq/dramatiq";
-import { Settlement } from "../../worker/settlement.ts";
-import { work } from "../conformance/broker_messages.ts";
-import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
-
-/** Writes down how messages are settled. */
-class RecordingConsumer extends Consumer {
-  readonly calls: string[] = [];
-  /** Called with the verb before it is done. */
-  onCall: (verb: string) => void | Promise<void> = () => {};
-
-  receive(): Promise<MessageProxy[]> {
-    return Promise.resolve([]);
-  }
-
-  ack(messages: readonly MessageProxy[]): Promise<void> {
-    return this.#note("ack", messages);
-  }
-
-  nack(messages: readonly MessageProxy[]): Promise<void> {
-    return this.#note("nack", messages);
-  }
-
-  requeue(messages: readonly MessageProxy[]): Promise<void> {
-    return this.#note("requeue", messages);
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  async #note(verb: string, messages: readonly MessageProxy[]): Promise<void> {
-    this.calls.push(`${verb} ${messages.map((message) => message.args[0])}`);
-    await this.onCall(verb);
-  }
-}
-
-/** A settlement that has received the messages 0, 1, 2, … */
-function received(count: number, middleware: Middleware[] = []) {
-  const clock = new FakeClock();
-  const broker = new StubBroker({ clock, middleware });
-  const consumer = new RecordingConsumer("q");
-  const told: unknown[] = [];
-  const settlement = new Settlement(broker, consumer, {
-    roomMade: () => void told.push("room"),
-    consumerFailed: (error) => void told.push(error),
-  });
-  const messages = Array.from({ length: count }, (_, i) => new MessageProxy(work("q", i)));
-  settlement.received(count);
-  return { clock, consumer, settlement, messages, told };
-}
+import { received } from "./settlement_stage.ts";
 
 /** Middleware that writes down the hooks of settling. */
 function hookRecorder(events: string[]): Middleware {

@@ -1,0 +1,36 @@
+import type { Mutant } from "./mutant.ts";
+import { MIDDLEWARE } from "./table/middleware.ts";
+import { PROMETHEUS } from "./table/prometheus.ts";
+import { WORKER } from "./table/worker.ts";
+
+/** All mutants, by area. */
+export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
+  worker: WORKER,
+  middleware: MIDDLEWARE,
+  prometheus: PROMETHEUS,
+};
+
+/** A mutant, and its place in the table, from 1 on. */
+export interface NumberedMutant {
+  readonly mutant: Mutant;
+  readonly number: number;
+}
+
+/**
+ * Chooses mutants.
+ *
+ * @param wanted Numbers, as "17" or "17-20", and parts of paths.
+ * @returns Those that fit any; all if nothing is wanted.
+ */
+export function select(wanted: readonly string[]): NumberedMutant[] {
+  const all = Object.values(TABLE).flat().map((mutant, i) => ({ mutant, number: i + 1 }));
+  if (wanted.length === 0) return all;
+  return all.filter((one) => wanted.some((text) => fits(one, text)));
+}
+
+function fits({ mutant, number }: NumberedMutant, wanted: string): boolean {
+  const range = /^(\d+)(?:-(\d+))?$/.exec(wanted);
+  if (range === null) return mutant.file.includes(wanted);
+  const [, first, last = first] = range;
+  return number >= Number(first) && number <= Number(last);
+}

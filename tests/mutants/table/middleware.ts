@@ -1,0 +1,233 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const NOT_STORED = "tests/middleware/successor_not_stored_test.ts";
+const RETRIES = ["tests/middleware/retries_test.ts", "tests/middleware/retries_options_test.ts"];
+const LIMITS = "tests/middleware/time_limit_test.ts";
+const GROUPS = [
+  "tests/middleware/group_callbacks_test.ts",
+  "tests/middleware/group_settled_test.ts",
+  "tests/middleware/group_outages_test.ts",
+];
+
+/** Mistakes in the middleware. */
+export const MIDDLEWARE: readonly Mutant[] = [
+  ...mutantsOf("middleware/age_limit.ts", "tests/middleware/age_limit_test.ts", [
+    [
+      "a message that has just reached its age still runs",
+      "message.messageTimestamp < maxAge) return;",
+      "message.messageTimestamp <= maxAge) return;",
+    ],
+    [
+      "a message that is too old is acknowledged",
+      "message.fail(); // A skipped message that has not failed would be acknowledged.",
+      "",
+    ],
+  ]),
+  ...mutantsOf("middleware/async_io.ts", "tests/middleware/async_io_test.ts", [
+    ["actors that have ended are blamed", "this.#running.delete(label);", ""],
+    [
+      "the timer outlives the worker",
+      "if (this.#timer !== undefined) broker.clock.clearTimer(this.#timer);",
+      "",
+    ],
+    [
+      "the first worker that stops ends the watch for others",
+      "if (this.#workers.size > 0) return;",
+      "",
+      { tests: "tests/worker/worker_stop_test.ts", filter: "AsyncIO" },
+    ],
+  ]),
+  ...mutantsOf("middleware/backoff.ts", "tests/middleware/backoff_test.ts", [
+    [
+      "the delay does not double",
+      "2 ** Math.min(attempt, MAX_EXPONENT)",
+      "2 * Math.min(attempt, MAX_EXPONENT)",
+    ],
+    [
+      "the delay can be above the maximum",
+      "drawn <= maxBackoff ? drawn : maxBackoff * (1 + random()) / 2",
+      "drawn",
+    ],
+  ]),
+  ...mutantsOf("middleware/retries.ts", RETRIES, [
+    [
+      "one retry too many",
+      "limit === null || retries < limit",
+      "limit === null || retries <= limit",
+    ],
+    [
+      "the message is acknowledged before its retry is stored",
+      'await sendSuccessor(broker, "the retry"',
+      'sendSuccessor(broker, "the retry"',
+      { tests: NOT_STORED },
+    ],
+    [
+      "a message counts as retried before its retry is stored",
+      '    await sendSuccessor(broker, "the retry", () => ({ message: message.message, delay }));\n    message.markRetried();',
+      '    message.markRetried();\n    await sendSuccessor(broker, "the retry", () => ({ message: message.message, delay }));',
+      { tests: NOT_STORED },
+    ],
+    ["a message that was retried counts as done", "    message.markRetried();\n", "", {
+      tests: NOT_STORED,
+    }],
+    ["retries are not counted", "retries: retries + 1,", "retries,"],
+    [
+      "a message that is given up is acknowledged",
+      "      retries,\n    });\n    message.fail();",
+      "      retries,\n    });",
+    ],
+    [
+      "an expected error is retried",
+      "if (this.#isExpected(broker, message, exception)) {",
+      "if (false) {",
+    ],
+    [
+      "an asynchronous retryWhen always says yes",
+      "return await retryWhen(retries, exception);",
+      "return Boolean(retryWhen(retries, exception));",
+    ],
+    [
+      "options that make no sense lose the message",
+      "throw new SuccessorNotStored(`Cannot decide on a retry:",
+      "return; throw new SuccessorNotStored(`Cannot decide on a retry:",
+    ],
+    [
+      "the delay that an actor asks for is ignored",
+      "const delay = asked ?? computeBackoff(",
+      "const delay = computeBackoff(",
+    ],
+    [
+      "an explicit null does not lift the limit",
+      'return own === null ? null : asNumber("maxRetries", own);',
+      'return own === null ? this.#maxRetries : asNumber("maxRetries", own);',
+    ],
+  ]),
+  ...mutantsOf("middleware/successor.ts", NOT_STORED, [
+    ["a server that is away gets no second chance", "|| attempt === ATTEMPTS) {", "|| true) {"],
+    ["it is tried for ever", "|| attempt === ATTEMPTS) {", "|| false) {"],
+    ["what can never be stored is tried again", "!(error instanceof BrokerConnectionError) ||", ""],
+    [
+      "it is tried again at once",
+      "await new Promise<void>((resolve) => broker.clock.setTimer(resolve, PAUSE));",
+      "",
+      { tests: [NOT_STORED, "tests/middleware/group_outages_test.ts"] },
+    ],
+    [
+      "the successor is not waited for",
+      "await storeSuccessor(broker, what, () => {\n    const { message, delay }",
+      "storeSuccessor(broker, what, () => {\n    const { message, delay }",
+    ],
+  ]),
+  ...mutantsOf("middleware/callbacks.ts", ["tests/middleware/callbacks_test.ts", NOT_STORED], [
+    [
+      "a callback is not waited for",
+      "return this.#send(broker, onSuccess, message, result ?? null);",
+      "void this.#send(broker, onSuccess, message, result ?? null);",
+    ],
+  ]),
+  ...mutantsOf("middleware/pipelines.ts", ["tests/middleware/pipelines_test.ts", NOT_STORED], [
+    [
+      "a message that failed without an error sends the next one",
+      "if (exception !== undefined || message.failed) return;",
+      "if (exception !== undefined) return;",
+    ],
+    [
+      "the next message is not waited for",
+      "return this.#sendNext(broker, message, result);",
+      "void this.#sendNext(broker, message, result);",
+    ],
+    [
+      "the delay of the next message is dropped",
+      'delay: typeof delay === "number" ? delay : undefined,',
+      "delay: undefined,",
+    ],
+  ]),
+  ...mutantsOf("middleware/time_limit.ts", LIMITS, [
+    ["a message is stopped again and again", "message.deadline = Infinity;\n    log", "log"],
+    [
+      "a message that runs again in another realm has no limit",
+      "nearest = Math.min(nearest, deadline === Infinity ? now + timeLimit : deadline);",
+      "nearest = Math.min(nearest, deadline);",
+      { tests: [LIMITS, "tests/worker/executors/crash_test.ts"], filter: "TimeLimit" },
+    ],
+    [
+      "a later deadline puts an earlier one off",
+      "if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);",
+      "this.#setTimer(broker, message.deadline);",
+    ],
+    [
+      "one millisecond past the limit",
+      "if (message.deadline <= now) this.#stop(message);",
+      "if (message.deadline < now) this.#stop(message);",
+    ],
+    [
+      "the timer goes with the first worker that stops",
+      "if (this.#workers.size === 0) this.#setTimer(broker, Infinity);",
+      "this.#setTimer(broker, Infinity);",
+    ],
+    [
+      "the timer outlives the last worker",
+      "if (this.#workers.size === 0) this.#setTimer(broker, Infinity);",
+      "",
+    ],
+    [
+      "a worker that has stopped is still looked at",
+      "    this.#workers.delete(worker);\n    if (this.#workers.size === 0) this.#setTimer",
+      "    if (this.#workers.size === 1) this.#setTimer",
+    ],
+    [
+      "a second timer runs beside the first",
+      "if (this.#timer !== undefined) broker.clock.clearTimer(this.#timer);",
+      "",
+    ],
+  ]),
+  ...mutantsOf(
+    "middleware/shutdown_notifications.ts",
+    "tests/middleware/shutdown_notifications_test.ts",
+    [
+      [
+        "actors that did not ask are told",
+        'if (!broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) continue;',
+        "",
+      ],
+    ],
+  ),
+  ...mutantsOf("middleware/group_callbacks.ts", GROUPS, [
+    [
+      "a member that is given back counts as settled",
+      "if (message.failed || reason instanceof WorkerLost) return;",
+      "if (message.failed) return;",
+    ],
+    [
+      "a member that failed without an error counts as done",
+      "if (exception !== undefined || message.failed) return;",
+      "if (exception !== undefined) return;",
+    ],
+    [
+      "a member that was claimed by a worker that died never sends",
+      'case "claimed": // Whoever sends them may have died. Then it is for this one to do.',
+      'case "claimed":\n          return;',
+    ],
+    [
+      "a group is concluded before its callbacks are sent",
+      "    await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {",
+      "    await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);\n    await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {",
+      { tests: [...GROUPS, "tests/rate_limits/group_crash_test.ts"] },
+    ],
+    [
+      "a group is not concluded: its callbacks are sent again",
+      "await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);",
+      "",
+    ],
+    [
+      "the member runs again because it could not be noted that callbacks were sent",
+      "    } catch (error) {\n      // To run the member again would send them twice for sure.",
+      "    } catch (error) {\n      throw error;",
+    ],
+    [
+      "a member is acknowledged that could not be counted",
+      "const progress = await storeSuccessor(\n        broker,\n        `that a member of group ${uuid} is done`,\n        () => this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl),\n      );",
+      'const progress = await this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl)\n        .catch(() => "waiting" as const);',
+    ],
+  ]),
+];

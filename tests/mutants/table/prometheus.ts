@@ -1,0 +1,143 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const PROMETHEUS_TEST = "tests/middleware/prometheus_test.ts";
+const FOLDER = "tests/middleware/prometheus_folder_test.ts";
+const PROCESSES = "tests/middleware/prometheus_processes_test.ts";
+const SERVER = "tests/middleware/prometheus_server_test.ts";
+
+/** Mistakes in what counts for Prometheus, and in how processes add up. */
+export const PROMETHEUS: readonly Mutant[] = [
+  ...mutantsOf("middleware/prometheus.ts", PROMETHEUS_TEST, [
+    [
+      "a message that was given up before it began stays in progress",
+      "if (message.interruptReason !== undefined) return;",
+      "",
+    ],
+    [
+      "a message that was given back counts as a run",
+      "if (reason instanceof WorkerLost) this.#leave(message);\n    else this.#end(broker, message);",
+      "this.#end(broker, message);",
+    ],
+    ["a run that ends twice is taken off twice", "    message[BEGUN] = undefined;\n", ""],
+    [
+      "a retry is counted though none was sent",
+      "if (message.retried) this.#series.of",
+      "this.#series.of",
+    ],
+    [
+      "a clock that was set back takes time off the sum",
+      "Math.max(broker.clock.now() - begun.at, 0)",
+      "broker.clock.now() - begun.at",
+    ],
+    [
+      "the first worker that stops ends the metrics of all",
+      "if (this.#workers === 0 && this.#isBooted)",
+      "if (this.#isBooted)",
+      { tests: SERVER },
+    ],
+    [
+      "a worker of a program of one's own ends what it serves",
+      "if (this.#workers === 0 && this.#isBooted)",
+      "if (this.#workers === 0)",
+      { tests: SERVER },
+    ],
+    [
+      "serve cannot be called again after a failure",
+      "      this.#member = undefined;\n      throw error;",
+      "      throw error;",
+      { tests: SERVER },
+    ],
+    ["a change is not seen: an old text is served", "    this.#series.changes += 1;\n", ""],
+  ]),
+  ...mutantsOf("middleware/prometheus/folder.ts", FOLDER, [
+    [
+      "those who joined and have not written are taken for dead",
+      "if (members.some((member) => isAlive(path, member))) await retire(path, members);\n      else await clear(path);",
+      "await clear(path);",
+    ],
+    [
+      "two who join at a time retire the same member twice",
+      "const door = await enter(join(path, DOOR));",
+      "const door = { release() {} };",
+    ],
+    [
+      "what was retired meanwhile is counted twice",
+      "for (const member of retired.members) found.delete(member);",
+      "",
+    ],
+    [
+      "what was retired is read before the members",
+      `    const found = new Map<string, readonly Metric[]>();
+    for (const member of members) {
+      const metrics = await readMember(this.#path, member);
+      if (metrics !== undefined) found.set(member, metrics);
+    }
+    const retired = await readRetired(this.#path);
+`,
+      `    const retired = await readRetired(this.#path);
+    const found = new Map<string, readonly Metric[]>();
+    for (const member of members) {
+      const metrics = await readMember(this.#path, member);
+      if (metrics !== undefined) found.set(member, metrics);
+    }
+`,
+    ],
+    [
+      "a member of whom the retired file tells already is added again",
+      "!retired.members.includes(member) && !isAlive(path, member)",
+      "!isAlive(path, member)",
+    ],
+    [
+      "gauges of the dead are served",
+      "isAlive(this.#path, member) ? metrics : withoutGauges(metrics)",
+      "metrics",
+      { tests: PROCESSES },
+    ],
+    [
+      "an older write overtakes a newer one",
+      "const written = this.#writing.catch(() => {}).then(() => this.#write(metrics));",
+      "const written = this.#write(metrics);",
+    ],
+    [
+      "a write that failed stops all later ones",
+      "this.#writing.catch(() => {}).then",
+      "this.#writing.then",
+    ],
+    [
+      "a reader sees half of a file",
+      "  await writeFile(draft, text);\n  await rename(draft, file);",
+      "  void draft;\n  await writeFile(file, text);",
+    ],
+    [
+      "what could not be written counts as written",
+      "    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));\n    this.#stored = metrics;",
+      "    this.#stored = metrics;\n    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));",
+    ],
+  ]),
+  ...mutantsOf("middleware/prometheus/member.ts", PROCESSES, [
+    [
+      "a process that stops does not write its last counts",
+      "await this.folder.write(await this.#exposition.own());\n    } finally {\n      this.#lock?.release();",
+      "} finally {\n      this.#lock?.release();",
+    ],
+    [
+      "a process that stops keeps the lock",
+      "      this.#lock?.release();\n      this.folder.leave();",
+      "      this.folder.leave();",
+    ],
+    [
+      "two steps run at the same time",
+      "if (!this.#isStepping) this.#step = this.#takeStep();",
+      "this.#step = this.#takeStep();",
+    ],
+    ["the same trouble is logged every second", "if (this.#trouble === reason) return;", ""],
+  ]),
+  ...mutantsOf("middleware/prometheus/queue_gauges.ts", SERVER, [
+    [
+      "a broker that does not answer keeps the answer waiting",
+      "await Promise.race([readAll(broker), late])",
+      "await readAll(broker)",
+    ],
+    ["a broker is asked for each request", "if (now - this.#readAt >= MAX_AGE) {", "if (true) {"],
+  ]),
+];

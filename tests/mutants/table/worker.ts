@@ -1,0 +1,393 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const SETTLEMENT = ["tests/worker/settlement_test.ts", "tests/worker/settlement_guards_test.ts"];
+const LOOP = "tests/worker/consumer_loop_test.ts";
+const RESTART = "tests/worker/consumer_loop_restart_test.ts";
+const STOP = "tests/worker/worker_stop_test.ts";
+const WORKER_TEST = "tests/worker/worker_test.ts";
+const DELAYED = "tests/worker/delayed_test.ts";
+const JOB = "tests/worker/job_test.ts";
+const RACES = "tests/worker/worker_races_test.ts";
+
+/** Mistakes in what takes messages off queues and settles them. */
+export const WORKER: readonly Mutant[] = [
+  ...mutantsOf("worker/settlement.ts", SETTLEMENT, [
+    [
+      "a consumer that has lost its lease does not make its messages stale",
+      "return this.#isStale || this.#consumer.isLost;",
+      "return this.#isStale;",
+      { tests: [...SETTLEMENT, WORKER_TEST] },
+    ],
+    [
+      "an abandoned settlement still gives messages back to its consumer",
+      "this.#isStale = true;\n    this.#endPauses();",
+      "this.#isStale = true;",
+    ],
+    ["a dropped message is not counted off", "this.#atHand -= 1;", ""],
+    [
+      "room is not told of after a dropped message",
+      "this.#atHand -= 1;\n    this.#owner.roomMade();",
+      "this.#atHand -= 1;",
+    ],
+    [
+      "flushed does not give paused messages back",
+      'for (const message of this.#endPauses()) this.#add("requeue", message);',
+      "",
+    ],
+    [
+      "flushed does not send what is scheduled",
+      "if (this.#flushScheduled) this.#flush();\n    while",
+      "while",
+    ],
+    [
+      "flushed waits for one batch only",
+      "while (this.#pending > 0) {\n      await new Promise<void>",
+      "if (this.#pending > 0) {\n      await new Promise<void>",
+      { stays: "waiters are only woken when nothing is pending, and wait again within one turn" },
+    ],
+    [
+      "a hook that cannot store something because the server is away loses the message",
+      "if (error instanceof SuccessorNotStored && error.cause instanceof BrokerConnectionError) {",
+      "if (false) {",
+      { tests: [...SETTLEMENT, "tests/middleware/group_outages_test.ts"] },
+    ],
+    [
+      "a message that a hook objected to hangs for ever",
+      "      verb,\n    });\n    this.#add(verb, message);",
+      "      verb,\n    });",
+    ],
+    [
+      "what cannot be finished is given back at once, in a tight circle",
+      "const timer = this.#broker.clock.setTimer(() => {\n      this.#paused.delete(message);",
+      'this.#add("requeue", message);\n    const timer = this.#broker.clock.setTimer(() => {\n      return;',
+      { tests: STOP },
+    ],
+    [
+      "a paused message is given back twice: by flushed and by its timer",
+      "for (const timer of this.#paused.values()) this.#broker.clock.clearTimer(timer);",
+      "",
+    ],
+    ["pauses that have ended are not forgotten", "    this.#paused.clear();\n", ""],
+    ["messages that are handed to the consumer stay counted", "this.#atHand -= batch.length;", ""],
+    [
+      "room is not told of after a flush",
+      "    this.#owner.roomMade();\n  }\n\n  async #send",
+      "  }\n\n  async #send",
+    ],
+    [
+      "a consumer that is gone already fails its loop once more",
+      "if (!this.#isStale) this.#owner.consumerFailed(error);",
+      "this.#owner.consumerFailed(error);",
+    ],
+    [
+      "after hooks are called for what the broker has not heard of",
+      "if (!this.#isStale) this.#owner.consumerFailed(error);\n      return;",
+      "if (!this.#isStale) this.#owner.consumerFailed(error);",
+    ],
+    [
+      "afterAck hooks are not awaited by flushed",
+      "      if (after !== undefined) await after;\n    }\n  }\n\n  #track",
+      "    }\n  }\n\n  #track",
+    ],
+    [
+      "a failed message is acknowledged",
+      'case "failed": // No attempt is left, or none would help.\n        return this.#conclude("nack", message);',
+      'case "failed":\n        return this.#conclude("ack", message);',
+    ],
+    [
+      "a lost message is acknowledged",
+      'return this.#add("requeue", message);\n    }',
+      'return this.#add("ack", message);\n    }',
+    ],
+  ]),
+  ...mutantsOf("worker/delayed.ts", DELAYED, [
+    [
+      "a delayed message of a lost consumer is moved all the same",
+      "if (settlement.isStale) return; // it is delivered again",
+      "",
+    ],
+    [
+      "a delayed message is taken off its queue before it is stored on the other",
+      "    await broker.enqueueDue(message);\n  } catch",
+      '    settlement.settle(message, "done");\n    await broker.enqueueDue(message);\n    return;\n  } catch',
+      { tests: [DELAYED, "tests/middleware/successor_not_stored_test.ts"] },
+    ],
+    [
+      "a delayed message is dead-lettered because the server is away",
+      "if (error instanceof BrokerConnectionError) {",
+      "if (false) {",
+      { tests: "tests/middleware/successor_not_stored_test.ts" },
+    ],
+    [
+      "a delayed message that no queue takes is moved for ever",
+      "if (error instanceof BrokerConnectionError) {",
+      "if (true) {",
+      { tests: "tests/middleware/successor_not_stored_test.ts" },
+    ],
+    [
+      "a delayed message is dead-lettered without its error",
+      "message.stuffException(error);\n",
+      "",
+      { tests: "tests/middleware/successor_not_stored_test.ts" },
+    ],
+    [
+      "a hook that fails before a move leaves the message behind",
+      "// Python forgets the message here.",
+      "return;",
+    ],
+  ]),
+  ...mutantsOf("worker/dispatcher.ts", [JOB, RACES, WORKER_TEST], [
+    [
+      "a message whose consumer was lost is started",
+      "if (job.settlement.isStale) {",
+      "if (false) {",
+    ],
+    [
+      "a dropped message keeps its place at hand",
+      "job.settlement.dropped(); // it is delivered again, maybe to another worker",
+      "",
+    ],
+    [
+      "jobs start while the worker is paused",
+      "while (this.#isOpen && this.#running.size",
+      "while (this.#running.size",
+    ],
+    [
+      "one message more than the concurrency runs",
+      "this.#running.size < concurrency",
+      "this.#running.size <= concurrency",
+    ],
+    ["idle forgets delayed messages on their way", " || this.#moving > 0", "", { tests: DELAYED }],
+    ["idle forgets messages that wait", " || this.#waiting.size > 0", ""],
+    [
+      "join hangs after delayed messages were moved",
+      "if (this.#moving === 0) this.#wakeWaiters();",
+      "",
+      { tests: DELAYED },
+    ],
+    ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
+    [
+      "join hangs when a paused worker stops",
+      '"lost");\n    }\n    this.#wakeWaiters();',
+      '"lost");\n    }',
+    ],
+    [
+      "what runs is not given up at the deadline",
+      "message.interrupt(new WorkerLost",
+      "void (new WorkerLost",
+      { tests: STOP },
+    ],
+    [
+      "the priority of actors is ignored",
+      "new Job(this, message, actor, settlement), actor.priority",
+      "new Job(this, message, actor, settlement), 0",
+      { tests: ["tests/brokers/stub_test.ts"], filter: "priorit" },
+    ],
+  ]),
+  ...mutantsOf("worker/job.ts", [JOB, STOP], [
+    [
+      "an actor starts although its message was given up while a hook waited",
+      "    if (this.#isOver) return; // given up while a hook was waiting\n    const { message } = this;",
+      "    const message = { failed: false, interruptReason: undefined };",
+    ],
+    [
+      "a message that a hook failed without a word is run",
+      "if (message.failed) return this.succeed(undefined);",
+      "",
+    ],
+    [
+      "an actor starts although it was told to stop before",
+      "if (message.interruptReason !== undefined) return this.fail(message.interruptReason);",
+      "",
+      { tests: "tests/worker/executor_interrupt_test.ts" },
+    ],
+    [
+      "a result that comes after the message was given up counts",
+      "  succeed(result: unknown): void {\n    if (this.#isOver) return;",
+      "  succeed(result: unknown): void {",
+      { tests: "tests/worker/executor_interrupt_test.ts" },
+    ],
+    [
+      "an error that comes after the message was given up counts",
+      "  fail(error: unknown): void {\n    if (this.#isOver) return;",
+      "  fail(error: unknown): void {",
+      { tests: "tests/worker/executor_interrupt_test.ts" },
+    ],
+    [
+      "a message settles twice when a hook ends after it was given up",
+      'if (this.#phase === "ended") return; // given up meanwhile',
+      "",
+    ],
+    [
+      "a message whose retry is stored is given back as well",
+      'this.#end(this.message.retried ? "retried" : "lost");',
+      'this.#end("lost");',
+    ],
+    [
+      "an after hook that never ends keeps the worker from stopping",
+      'else if (this.#phase === "after" && reason instanceof WorkerLost) {',
+      "else if (false) {",
+    ],
+    [
+      "a message whose retry is stored is run again because a callback is not",
+      'if (message.retried) return this.#end("retried");',
+      "",
+      { tests: "tests/middleware/successor_not_stored_test.ts" },
+    ],
+    [
+      "the outcome is not kept waiting for after hooks",
+      "after.then(() => this.#conclude(), (error) => this.#successorNotStored(error));",
+      "after.catch((error) => this.#successorNotStored(error));\n    this.#conclude();",
+      { tests: "tests/middleware/successor_not_stored_test.ts" },
+    ],
+    [
+      "a message is dead-lettered because the server was away",
+      'if (cause instanceof BrokerConnectionError) return this.#end("successorNotStored");',
+      "",
+      { tests: "tests/middleware/successor_not_stored_test.ts" },
+    ],
+    [
+      "a message that is given back is dead-lettered because a skip hook failed",
+      'outcome === "lost" ? this.#end(outcome) : this.#successorNotStored(error)',
+      "this.#successorNotStored(error)",
+    ],
+    [
+      "a skipped message does not wait for its hooks",
+      "after.then(() => this.#end(outcome), unstored);",
+      "after.catch(unstored);\n    this.#end(outcome);",
+      { tests: "tests/results/middleware_test.ts" },
+    ],
+  ]),
+  ...mutantsOf("worker/consumer_loop.ts", LOOP, [
+    [
+      "close does not wait for acknowledgements",
+      "await Promise.race([this.flushed(), ...(gaveUp === undefined ? [] : [gaveUp])]);",
+      "",
+    ],
+    [
+      "acknowledgements that never get through keep close waiting",
+      "...(gaveUp === undefined ? [] : [gaveUp])",
+      "...(gaveUp === undefined ? [] : [])",
+      { tests: [LOOP, STOP] },
+    ],
+    ["what was received before a failure is not abandoned", "this.#settlement?.abandon();", "", {
+      tests: RESTART,
+    }],
+    [
+      "a failed consumer is not closed before the next one opens",
+      "await this.#closeConsumer();\n    if (this.#stopping) return;",
+      "if (this.#stopping) return;",
+      { tests: RESTART },
+    ],
+    [
+      "a failure of an earlier consumer fails the next one",
+      "    this.#failure = undefined;\n",
+      "",
+      { tests: RESTART },
+    ],
+    [
+      "a failed consumer goes on receiving",
+      "if (this.#failure !== undefined) throw this.#failure;",
+      "",
+      { tests: RESTART },
+    ],
+    [
+      "a consumer that fails while it waits for messages does not notice",
+      "this.#failure ??= error;\n      this.#receiving.abort();",
+      "this.#failure ??= error;",
+      { tests: RESTART },
+    ],
+    [
+      "one message too many is received",
+      "const room = this.#prefetch - settlement.atHand;",
+      "const room = this.#prefetch - settlement.atHand + 1;",
+    ],
+    ["what is received is not counted", "settlement.received(messages.length);", ""],
+    ["a pause receives one batch more", "if (room <= 0 || this.#paused) {", "if (room <= 0) {"],
+    [
+      "a stop waits for the delay before a restart",
+      "if (!this.#stopping) return;\n        clock.clearTimer(timer);",
+      "return;",
+    ],
+    [
+      "a resume ends the delay before a restart",
+      "if (!this.#stopping) return;\n        clock.clearTimer(timer);",
+      "clock.clearTimer(timer);",
+      { tests: RESTART },
+    ],
+    ["a stop does not wait for the receive under way", "    await this.#ended;\n", ""],
+    [
+      "a broker that was closed is asked again without a pause",
+      "throw new ConnectionClosed(`The consumer of",
+      "continue; throw new ConnectionClosed(`The consumer of",
+      { tests: RESTART },
+    ],
+  ]),
+  ...mutantsOf("worker/worker.ts", [RACES, WORKER_TEST], [
+    [
+      "a stop while it starts does not wait for the start",
+      "await Promise.race([this.#started, this.#deadline.passed]).catch(() => {});",
+      "",
+    ],
+    [
+      "a second stop stops again",
+      "this.#stopping ??= this.#stop();",
+      "this.#stopping = this.#stop();",
+    ],
+    [
+      "the executor stops before its actors have ended",
+      "await Promise.race([this.join(), gaveUp]);",
+      "",
+    ],
+    [
+      "a stop waits for ever for actors",
+      "await Promise.race([this.join(), gaveUp]);",
+      "await this.join();",
+      { tests: STOP },
+    ],
+    [
+      "messages are given back while consumers still receive",
+      "await Promise.all(loops.map((loop) => loop.stopReceiving()));\n    this.#dispatcher.giveBack();",
+      "this.#dispatcher.giveBack();\n    await Promise.all(loops.map((loop) => loop.stopReceiving()));",
+    ],
+    [
+      "queues declared after a stop get consumers",
+      "this.broker.removeMiddleware(this.#queueWatcher);",
+      "",
+    ],
+    [
+      "new messages start while the worker stops",
+      'this.#state = "stopping";\n    this.#dispatcher.hold();',
+      'this.#state = "stopping";',
+    ],
+    [
+      "a queue declared during a pause is worked on",
+      'if (this.#state === "paused") loop.pause();',
+      "",
+    ],
+    [
+      "messages run before afterWorkerBoot has ended",
+      'await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";\n    this.#dispatcher.open();',
+      'this.#dispatcher.open();\n    await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";',
+    ],
+    [
+      "what a failed start began is left running",
+      "await this.stop(0);\n      throw error;",
+      "throw error;",
+      { tests: STOP },
+    ],
+  ]),
+  ...mutantsOf("worker/stop_deadline.ts", "tests/worker/stop_deadline_test.ts", [
+    ["a later call can put the deadline off", "if (at >= this.#at) return;", ""],
+    [
+      "hooks get no time after actors were given up",
+      "clock.setTimer(() => this.#passed.resolve(), LAST_GRACE)",
+      "clock.setTimer(() => this.#passed.resolve(), 0)",
+    ],
+    [
+      "an earlier deadline leaves the old timer",
+      "this.#at = at;\n    this.clear();",
+      "this.#at = at;",
+    ],
+  ]),
+];

@@ -1,4 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
@@ -7,6 +9,7 @@ import {
   Message,
   type Middleware,
   Pipelines,
+  Retry,
   Shutdown,
   TimeLimitExceeded,
 } from "@dq/dramatiq";
@@ -216,6 +219,55 @@ export function testExecutor(subject: ExecutorSubject): void {
     const { verdict, exception } = await stage.send("untilAborted", [stage.journal]);
     assertEquals(verdict, "nack");
     assertInstanceOf(exception, TimeLimitExceeded);
+  });
+
+  check("names a failure by the interrupt that led to it, with the error as cause", async () => {
+    await using stage = await Stage.open(make(8));
+    const server = createServer(() => {}); // it never answers
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const run = (how: string) => stage.send("interrupted", [stage.journal, how, url]);
+    const exceeded = ["sleep", "fetch", "anySignal", "ownController", "wrapped", "aggregate"];
+    for (const how of exceeded) {
+      const { verdict, exception, delivery } = await run(how);
+      assertEquals(verdict, "nack", how);
+      assertInstanceOf(exception, TimeLimitExceeded, how);
+      assertEquals(exception.name, "TimeLimitExceeded");
+      assert(exception.message.includes("ran too long"), exception.message);
+      const { traceback } = delivery.deadLetter.options;
+      assert(traceback!.startsWith("TimeLimitExceeded: Message "), traceback);
+      if (how === "fetch") continue; // it may reject with the interrupt itself
+      assertInstanceOf(exception.cause, Error, how);
+      assert(!(exception.cause instanceof TimeLimitExceeded), how);
+      assert(traceback!.includes("Caused by: "), traceback);
+    }
+    const reason = await run("reason");
+    assertInstanceOf(reason.exception, TimeLimitExceeded);
+    assertEquals(reason.exception.cause, undefined);
+    const unrelated = await run("unrelated");
+    assertEquals((unrelated.exception as Error).name, "TypeError");
+    assertInstanceOf((await run("retry")).exception, Retry);
+    assertEquals((await run("skip")).verdict, "ack");
+    server.closeAllConnections();
+    await new Promise<unknown>((resolve) => server.close(resolve));
+  });
+
+  check("names a failure by the shutdown that led to it", async () => {
+    const stage = await Stage.open(make(8));
+    const fate = stage.send("interrupted", [stage.journal, "sleep", ""], { timeLimit: 60_000 });
+    await stage.written(1);
+    await stage.worker.stop(20_000);
+    const { verdict, exception } = await fate;
+    assertEquals(verdict, "nack");
+    assertInstanceOf(exception, Shutdown);
+    assertEquals((exception.cause as Error).name, "AbortError");
+    await stage[Symbol.asyncDispose]();
+  });
+
+  check("leaves an AbortError alone that came without an interrupt", async () => {
+    const stage = await sharedStage();
+    const { exception } = await stage.send("failing", ["abort"]);
+    assertEquals((exception as Error).name, "AbortError");
   });
 
   check("has the signal abort when the worker stops, for those who want to know", async () => {

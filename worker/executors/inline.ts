@@ -2,6 +2,7 @@ import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Timer } from "../../core/clock.ts";
 import { leaveMessage, runWithMessage } from "../../core/context.ts";
+import { failureOf } from "../../core/failure.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { about, getLogger } from "../../core/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
@@ -67,7 +68,7 @@ export class InlineExecutor implements Executor {
         : runWithMessage(message, wrap(wrappers, 0, actor), undefined);
       if (isPromise(result)) return this.#await(run, result);
     } catch (error) {
-      return run.fail(error);
+      return fail(run, error);
     }
     leaveMessage(message);
     run.succeed(result);
@@ -81,7 +82,7 @@ export class InlineExecutor implements Executor {
     }, (error) => {
       leaveMessage(run.message);
       this.#endGrace(run);
-      run.fail(error);
+      fail(run, error);
     });
   }
 
@@ -120,6 +121,11 @@ export class InlineExecutor implements Executor {
     }
     return this.#wrappers;
   }
+}
+
+/** The signal may have aborted: here, where the actor ran, is known what came first. */
+function fail(run: Run, error: unknown): void {
+  run.fail(failureOf(error, run.message.interruptReason));
 }
 
 function giveUp(run: Run, reason: Interrupt): void {

@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   actor,
   type Broker,
@@ -106,6 +107,39 @@ export const ENDS: Readonly<Record<string, () => unknown>> = {
   ignore: () => aborted(currentSignal()).then(() => never),
 };
 
+/** What an actor does until its signal aborts, by name, and what it makes of that. */
+export const INTERRUPTED: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
+  sleep: () => sleep(60_000, undefined, { signal: currentSignal() }),
+  fetch: (url) => fetch(url, { signal: currentSignal() }),
+  anySignal: () => {
+    const signal = AbortSignal.any([currentSignal(), new AbortController().signal]);
+    return sleep(60_000, undefined, { signal });
+  },
+  ownController: () => {
+    const own = new AbortController();
+    currentSignal().addEventListener("abort", () => own.abort());
+    return sleep(60_000, undefined, { signal: own.signal });
+  },
+  wrapped: (url) =>
+    INTERRUPTED["sleep"]!(url).catch((cause) => {
+      throw new Error("download failed", { cause: new Error("no answer", { cause }) });
+    }),
+  aggregate: (url) => Promise.any([INTERRUPTED["sleep"]!(url), Promise.reject(new Error("other"))]),
+  reason: () => aborted(currentSignal()).then(() => currentSignal().throwIfAborted()),
+  unrelated: () =>
+    aborted(currentSignal()).then(() => {
+      throw new TypeError("a defect in the clean-up");
+    }),
+  retry: (url) =>
+    INTERRUPTED["sleep"]!(url).catch((cause) => {
+      throw new Retry("once more", { cause, delay: 1 });
+    }),
+  skip: (url) =>
+    INTERRUPTED["sleep"]!(url).catch(() => {
+      throw new SkipMessage("not this time");
+    }),
+};
+
 /** Declares the actors of these tests. */
 export function declareActors(broker: Broker): Broker {
   const options = { broker, maxRetries: 0 };
@@ -154,6 +188,10 @@ export function declareActors(broker: Broker): Broker {
     mark(journal, "begun");
     await aborted(signal);
     return (signal.reason as Error).name;
+  }, { timeLimit: 50, notifyShutdown: true });
+  declare("interrupted", (journal: string, how: string, url: string) => {
+    mark(journal, how);
+    return INTERRUPTED[how]!(url);
   }, { timeLimit: 50, notifyShutdown: true });
   declare("untilAborted", async (journal: string) => {
     mark(journal, "begun");

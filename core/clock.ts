@@ -6,8 +6,20 @@ export type Timer = unknown;
  * broker's clock, so that tests can turn its hands.
  */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch. They jump when somebody sets the clock of the machine. */
   now(): number;
+  /**
+   * Milliseconds since any moment, which never jump: for spans of time within a process. A clock
+   * without it is taken never to be set.
+   */
+  monotonic?(): number;
+  /**
+   * Whether servers are to go by this clock, too, rather than by their own: that of tests, which
+   * turn the time of the whole system.
+   *
+   * @default {false}
+   */
+  readonly rulesServers?: boolean;
   /** Calls back once, `ms` milliseconds from now at the earliest; never, if that is `Infinity`. */
   setTimer(callback: () => void, ms: number): Timer;
   /** Takes a pending call back; does nothing for one that has been made, or for none. */
@@ -25,6 +37,7 @@ interface LongTimer {
 /** The time of the machine. */
 export const systemClock: Clock = {
   now: Date.now,
+  monotonic: (): number => performance.now(),
   setTimer(callback: () => void, ms: number): Timer {
     const timer: LongTimer = { id: undefined };
     const wait = (left: number) => {
@@ -38,6 +51,16 @@ export const systemClock: Clock = {
     clearTimeout((timer as LongTimer | undefined)?.id);
   },
 };
+
+/**
+ * Tells how much time passes within a process, however its clock is set meanwhile.
+ *
+ * @param clock The time to go by.
+ * @returns Milliseconds since any moment.
+ */
+export function monotonicTime(clock: Clock): number {
+  return clock.monotonic === undefined ? clock.now() : clock.monotonic();
+}
 
 /**
  * Waits; less when a signal aborts meanwhile.

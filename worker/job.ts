@@ -92,7 +92,7 @@ export class Job implements Run, RosterItem {
       return this.fail(error);
     }
     if (before === undefined) return this.#run();
-    before.then(() => this.#run(), (error) => this.fail(error));
+    before.then(() => this.#runLater(), (error) => this.fail(error));
   }
 
   /** Stops it, wherever it is: see `MessageProxy.interrupt`. */
@@ -134,6 +134,14 @@ export class Job implements Run, RosterItem {
   /** Whether the actor has settled, or was given up. */
   get #isOver(): boolean {
     return this.#phase === "after" || this.#phase === "ended";
+  }
+
+  /** While a hook was waiting, the message may have been delivered to another worker. */
+  #runLater(): void {
+    if (!this.isStale || this.#isOver) return this.#run();
+    this.fail(
+      new WorkerLost(`Message ${this.message.messageId} may be with another worker by now`),
+    );
   }
 
   #run(): void {

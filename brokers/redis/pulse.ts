@@ -1,7 +1,7 @@
 import type { Timer } from "../../core/clock.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
-import { leaseLost } from "./lease.ts";
+import { tellLoss } from "./lease.ts";
 import type { RedisConsumer } from "./redis_consumer.ts";
 import type { RedisReply } from "./reply.ts";
 import { PULSE } from "./scripts.ts";
@@ -42,7 +42,6 @@ export class Pulse {
   #timer: Timer | undefined;
   #isRunning = false;
   #count = 0;
-  #hasBeaten = false;
   #nextExpiry: number;
 
   /**
@@ -75,28 +74,14 @@ export class Pulse {
     // Workers that were started together are not to ask all at the same time.
     const delay = this.#options.interval * (0.875 + Math.random() / 4);
     this.#timer = this.#session.clock.setTimer(() => {
-      this.#checkLease();
+      const { lease, consumers } = this.#session;
+      if (lease.isLost) tellLoss(lease, consumers);
       this.#schedule();
-      if (this.#session.consumers.size === 0) return;
+      if (consumers.size === 0) return;
       this.#beat().catch((error) => {
         log.debug("Cannot renew the heartbeat: {reason}", { reason: errorMessage(error), error });
       });
     }, delay);
-  }
-
-  #checkLease(): void {
-    const { lease } = this.#session;
-    if (!lease.isLost) return;
-    this.#loseLease();
-  }
-
-  #loseLease(): void {
-    const { lease, consumers } = this.#session;
-    for (const consumer of consumers) {
-      consumer.fail(leaseLost(consumer.queueName, this.#options.heartbeatTimeout));
-    }
-    this.#hasBeaten = false;
-    lease.reset();
   }
 
   async #beat(): Promise<void> {
@@ -108,12 +93,14 @@ export class Pulse {
       return [queue, unacknowledged, etas];
     });
     const now = clock.now();
+    const [sentAt, wasHeld] = [lease.now, lease.isHeld];
     const reply = await runOnce(this.#session, PULSE, keys, [now - this.#options.heartbeatTimeout]);
     const [wasKnown, dead, ...found] = reply as [number, number, ...RedisReply[]];
     // Another worker has found this one dead and taken over.
-    if (lease.isLost || (wasKnown === 0 && this.#hasBeaten)) return this.#loseLease();
-    this.#hasBeaten = true;
-    lease.renew(now);
+    if (lease.isLost || (wasKnown === 0 && wasHeld)) {
+      return tellLoss(lease, this.#session.consumers);
+    }
+    lease.renew(sentAt);
     for (const [i, consumer] of consumers.entries()) tell(consumer, found.slice(i * 3));
     await this.#sweep(dead > 0, now);
   }

@@ -123,7 +123,9 @@ export async function fetchEntries(
 ): Promise<Entry[]> {
   const { queue, messages, unacknowledged } = session.keys.of(queueName);
   const keys = [queue, messages, unacknowledged];
+  const sentAt = session.lease.now;
   const reply = await runOnce(session, FETCH, keys, [limit, ...acknowledged]);
+  session.lease.renew(sentAt); // before anything of it can start
   if (reply === null) return [];
   const [ids, texts] = reply as [Buffer | Buffer[], (Buffer | null)[]];
   const split = ids instanceof Array ? ids.map(String) : splitIds(ids);

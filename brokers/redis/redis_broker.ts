@@ -102,7 +102,11 @@ export class RedisBroker extends Broker {
       keys,
       connection,
       wakeups: new Wakeups(connection, keys.heartbeats),
-      lease: new Lease(this.clock, times.heartbeatTimeout),
+      // Where nothing is renewed by itself, nothing could keep a lease.
+      lease: new Lease(
+        this.clock,
+        maintenanceInterval === Infinity ? Infinity : times.heartbeatTimeout,
+      ),
       consumers: new Set<RedisConsumer>(),
     };
     this.#outboxes = new Outboxes(this.#session);

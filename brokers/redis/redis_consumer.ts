@@ -9,6 +9,7 @@ import { Acknowledgements } from "./acknowledgements.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { InHand } from "./in_hand.ts";
 import type { QueueKeys } from "./keys.ts";
+import { tellLoss } from "./lease.ts";
 import { Orphans } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
 import { type RedisReply, toArgument } from "./reply.ts";
@@ -114,6 +115,8 @@ export abstract class RedisConsumer extends Consumer {
     // What becomes free while it waits is not known to who receives.
     this.#takesAll = limit >= this.#prefetch - this.#inHand.unsettled;
     while (!this.isClosed && !signal?.aborted) {
+      const { lease, consumers } = this.session;
+      if (lease.isLost) tellLoss(lease, consumers);
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
       const free = this.#prefetch - this.#inHand.unsettled;

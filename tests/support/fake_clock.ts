@@ -10,18 +10,26 @@ interface PendingCall {
 const TURNS_TO_SETTLE = 3;
 
 /**
- * A clock that stands still until a test moves it. Between two timers it lets
+ * A clock that stands still until a test moves it, for the servers too. Between two timers it lets
  * promise callbacks run, so that what the first one started is under way when
  * the second one fires.
  */
 export class FakeClock implements Clock {
+  /** Whether servers go by it, too. */
+  readonly rulesServers: boolean;
   #now: number;
+  /** By how much somebody has set it since. */
+  #jumped = 0;
   /** In the order in which they were set, which decides between two of the same time. */
   readonly #timers: Set<PendingCall> = new Set();
 
-  /** @param now Where its hands stand, in milliseconds since the epoch. */
-  constructor(now = 1_600_000_000_000) {
+  /**
+   * @param now Where its hands stand, in milliseconds since the epoch.
+   * @param rulesServers Whether servers go by it, too.
+   */
+  constructor(now = 1_600_000_000_000, rulesServers = true) {
     this.#now = now;
+    this.rulesServers = rulesServers;
   }
 
   /** How many calls are pending. */
@@ -31,7 +39,17 @@ export class FakeClock implements Clock {
 
   /** Milliseconds since the epoch. */
   now(): number {
+    return this.#now + this.#jumped;
+  }
+
+  /** Milliseconds that do not jump. */
+  monotonic(): number {
     return this.#now;
+  }
+
+  /** Sets the clock as somebody sets that of a machine: no time passes. */
+  jump(ms: number): void {
+    this.#jumped += ms;
   }
 
   /** Calls back when the clock has been moved that far; never, if that is `Infinity`. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { actor, ConnectionClosed, type RedisBroker, Worker } from "@dq/dramatiq";
+import { Lease } from "../../../brokers/redis/lease.ts";
 import { runtime } from "../../../core/runtime.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";
@@ -32,6 +33,24 @@ async function takeOverFrom(broker: RedisBroker, stage: Stage): Promise<void> {
   assertEquals(await stage.heartbeat(broker.brokerId), undefined);
 }
 
+function startWorkerProcess(
+  told: WorkerProcessArguments,
+  log: string,
+  env: Record<string, string> = {},
+): ServerProcess {
+  return new ServerProcess({
+    program: process.execPath,
+    args: [
+      ...(runtime === "deno" ? ["run", "-A"] : []),
+      join(FOLDER, "worker_process.ts"),
+      JSON.stringify(told),
+    ],
+    folder: ROOT,
+    log,
+    env,
+  });
+}
+
 test("RedisBroker gets back what a worker had that was killed", async () => {
   await using stage = new Stage(server);
   const broker = stage.open({ heartbeatTimeout: 1_000 });
@@ -44,16 +63,7 @@ test("RedisBroker gets back what a worker had that was killed", async () => {
     broker: { url: server.url, namespace: stage.namespace, heartbeatTimeout: 1_000 },
     queueName: "q",
   };
-  const child = new ServerProcess({
-    program: process.execPath,
-    args: [
-      ...(runtime === "deno" ? ["run", "-A"] : []),
-      join(FOLDER, "worker_process.ts"),
-      JSON.stringify(told),
-    ],
-    folder: ROOT,
-    log: join(folder, "log"),
-  });
+  const child = startWorkerProcess(told, join(folder, "log"));
   try {
     // 8 run, and 8 more are at hand.
     await eventually("be at work", async () => {
@@ -169,14 +179,20 @@ test("RedisBroker's worker starts nothing that others have taken over, and goes 
   assertEquals((await other.getQueueMessageCounts("q")).unacknowledged, 0);
 });
 
-test("RedisBroker's worker starts nothing when no heartbeat got through for too long", async () => {
+for (const [when, beats] of [["not even the first", 0], ["after the first", 1]] as const) {
+  test(`RedisBroker's worker starts nothing when no heartbeat got through for too long, ${when}`, async () => {
+    await startNothingWhenCutOff(beats);
+  });
+}
+
+async function startNothingWhenCutOff(beats: number): Promise<void> {
   await using proxy = await startProxy(server);
   await using stage = new Stage(server);
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
   const broker = stage.open({ clock, url });
   await withThreeAtHand(stage, broker, async (ran, finish) => {
-    await beat(broker, clock);
+    for (let i = 0; i < beats; i++) await beat(broker, clock);
     proxy.refuse();
     await proxy.cut();
     await clock.advance(MINUTE);
@@ -194,6 +210,117 @@ test("RedisBroker's worker starts nothing when no heartbeat got through for too 
   const other = stage.open(NO_PULSE);
   const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
   assertEquals(unacknowledged + ready, 0);
+}
+
+test("RedisBroker's worker that is stopped before its first heartbeat starts nothing it had fetched", async () => {
+  await using stage = new Stage(server);
+  const times = { heartbeatTimeout: 2_000 };
+  const peer = stage.open(times);
+  const ran: number[] = [];
+  actor((n: number) => void ran.push(n), { broker: peer, queueName: "q", actorName: "work" });
+  const numbers = Array.from({ length: 14 }, (_, i) => i);
+  await peer.enqueueMany(numbers.map((n) => work("q", n)));
+  const folder = await mkdtemp(join(tmpdir(), "dramatiq-test-"));
+  const log = join(folder, "log");
+  const started = async () => {
+    const text = await readFile(log, "utf8").catch(() => "");
+    return Array.from(text.matchAll(/started (\d+)/g), ([, n]) => Number(n));
+  };
+  const told: WorkerProcessArguments = {
+    broker: { url: server.url, namespace: stage.namespace, ...times },
+    queueName: "q",
+    concurrency: 1,
+    actorTime: 300,
+  };
+  const environment = { dramatiq_queue_prefetch: "50", dramatiq_restart_delay: "10" };
+  const child = startWorkerProcess(told, log, environment);
+  try {
+    await eventually("start one", async () => (await started()).length > 0);
+    await child.pause();
+    const before = await started();
+    {
+      await using worker = new Worker(peer);
+      await worker.start();
+      await eventually("take over and run all", () => Promise.resolve(ran.length === 14));
+    }
+    child.signal("SIGCONT");
+    await peer.enqueue(work("q", 14));
+    // It comes after all that the worker had fetched.
+    await eventually("go on", async () => (await started()).includes(14));
+    assertEquals(await started(), [...before, 14]);
+  } finally {
+    await child.kill();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("RedisBroker's worker does not run what may be taken over while a hook was waiting", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
+  const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const skipped = Promise.withResolvers<void>();
+  broker.addMiddleware({
+    beforeProcessMessage() {
+      reached.resolve();
+      return gate.promise;
+    },
+    afterSkipMessage: () => skipped.resolve(),
+  });
+  let runs = 0;
+  actor(() => void (runs += 1), { broker, queueName: "q", actorName: "work" });
+  await broker.enqueue(work("q", 1));
+  await using worker = new Worker(broker, { timeout: 1_000 });
+  await worker.start();
+  await reached.promise;
+  proxy.freeze(); // No heartbeat gets through.
+  await clock.advance(MINUTE);
+  gate.resolve();
+  await deadline(skipped.promise, 10_000).finally(() => proxy.thaw());
+  assertEquals(runs, 0);
+  await broker.flush("q"); // It would be delivered again.
+});
+
+test("RedisBroker's consumer gives nothing of a fetch whose answer takes the heartbeat timeout", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
+  await broker.enqueue(work("q", 1));
+  const consumer = broker.consume("q");
+  proxy.freeze();
+  const receiving = consumer.receive(1);
+  receiving.catch(() => {}); // told below
+  await clock.advance(MINUTE);
+  proxy.thaw();
+  await assertRejects(() => deadline(receiving, 10_000), ConnectionClosed, "taken it over");
+  await consumer.close();
+  assertEquals((await stage.ids("q")).length, 1);
+});
+
+test("Lease begins with the first heartbeat, and is not healed by one that comes late", async () => {
+  const clock = new FakeClock();
+  const lease = new Lease(clock, MINUTE);
+  const state = () => [lease.isHeld, lease.isLost];
+  assertEquals(state(), [false, false]);
+  const before = lease.now;
+  lease.renew(before);
+  clock.jump(10 * MINUTE); // Somebody sets the clock of the machine: no time has passed.
+  assertEquals(state(), [true, false]);
+  await clock.advance(MINUTE);
+  lease.renew(lease.now); // Nobody has asked yet.
+  assertEquals(state(), [false, true]);
+
+  lease.reset();
+  lease.renew(before); // An answer to one that was told of the loss.
+  assertEquals(state(), [false, false]);
+  lease.renew(lease.now);
+  lease.renew(lease.now - 1); // Answers may come in another order.
+  await clock.advance(MINUTE - 1);
+  assertEquals(state(), [true, false]);
+  await clock.advance(1);
+  assertEquals(state(), [false, true]);
 });
 
 test("RedisBroker fails its consumers when no heartbeat got through for too long", async () => {

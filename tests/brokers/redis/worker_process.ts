@@ -1,5 +1,6 @@
 /**
- * A worker whose actors never end, to be killed.
+ * A worker that is killed or stopped by a test. It prints the first argument of each message
+ * that it starts.
  *
  * @module
  */
@@ -12,9 +13,20 @@ export interface WorkerProcessArguments {
   readonly broker: Pick<RedisBrokerOptions, "url" | "namespace" | "heartbeatTimeout">;
   /** The queue. */
   readonly queueName: string;
+  /** How many messages it runs at once. @default {8} */
+  readonly concurrency?: number;
+  /** Milliseconds that an actor takes. @default {Infinity} It never ends. */
+  readonly actorTime?: number;
 }
 
-const { broker: options, queueName }: WorkerProcessArguments = JSON.parse(process.argv[2]!);
+const told: WorkerProcessArguments = JSON.parse(process.argv[2]!);
+const { broker: options, queueName, concurrency = 8, actorTime } = told;
 const broker = new RedisBroker(options);
-actor(() => new Promise(() => {}), { broker, queueName, actorName: "work" });
-await new Worker(broker).start();
+const work = async (n: unknown) => {
+  console.log(`started ${n}`);
+  await new Promise<void>((resolve) => {
+    if (actorTime !== undefined) setTimeout(resolve, actorTime);
+  });
+};
+actor(work, { broker, queueName, actorName: "work" });
+await new Worker(broker, { concurrency }).start();

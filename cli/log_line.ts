@@ -1,4 +1,5 @@
-import { formatTraceback } from "../core/thrown.ts";
+import { escapeJson, escapeLines, escapeText } from "../core/escape.ts";
+import { errorMessage, errorType, formatTraceback, shorten } from "../core/thrown.ts";
 
 /** Readable lines, or one JSON object a line. */
 export type LogFormat = "text" | "json";
@@ -58,17 +59,18 @@ export function formatText(line: LogLine, source: LogSource, color: boolean): st
   const head = [
     paint(DIM, localTime(line.time)),
     paint(COLORS[level], level.toUpperCase().padEnd(7)),
-    paint(DIM, `${source.name}[${source.pid}]${logger === "" ? "" : ` ${logger}`}:`),
+    paint(DIM, `${source.name}[${source.pid}]${logger === "" ? "" : ` ${escapeText(logger)}`}:`),
   ];
   const missing = ABOUT_A_MESSAGE.filter((name) =>
     properties[name] !== undefined && !line.text.includes(String(properties[name]))
   );
-  const tail = missing.map((name) => paint(DIM, `${name}=${properties[name]}`));
-  const text = [...head, line.text, ...tail].join(" ") + "\n";
+  const tail = missing.map((name) => paint(DIM, escapeText(`${name}=${properties[name]}`)));
+  const text = [...head, escapeText(line.text), ...tail].join(" ") + "\n";
   const { error } = properties as { error?: { stack?: string } };
   const isOfActor = properties["messageId"] !== undefined || level === "fatal";
   if (error?.stack === undefined || !isOfActor || !GRAVE.has(level)) return text;
-  return text + paint(DIM, framesOfUser(error.stack).replace(/^/gm, "    ")) + "\n";
+  const frames = escapeLines(framesOfUser(error.stack)).replace(/^/gm, "    ");
+  return text + paint(DIM, frames) + "\n";
 }
 
 const LIBRARY = new URL("..", import.meta.url);
@@ -108,7 +110,7 @@ export function formatJson(line: LogLine, source: LogSource): string {
     logger: line.logger,
     message: line.text,
   };
-  return JSON.stringify({ ...own, ...line.properties, ...own }) + "\n";
+  return escapeJson(JSON.stringify({ ...own, ...line.properties, ...own })) + "\n";
 }
 
 /**
@@ -122,12 +124,15 @@ export function toJson(value: unknown): unknown {
   return plain(value, 0);
 }
 
-/** Below this nobody looks. */
+/** Levels, entries and characters that a line shows of a property. */
 const MAX_DEPTH = 6;
+const MAX_ENTRIES = 100;
+const MAX_TEXT = 16_384;
 
 function plain(value: unknown, depth: number): unknown {
   switch (typeof value) {
     case "string":
+      return shorten(value, MAX_TEXT);
     case "boolean":
     case "undefined":
       return value;
@@ -136,29 +141,36 @@ function plain(value: unknown, depth: number): unknown {
     case "object":
       break;
     default:
-      return String(value);
+      return shorten(String(value), MAX_TEXT);
   }
   if (value === null) return null;
   if (depth === MAX_DEPTH) return "…";
   try {
     return plainObject(value, depth);
   } catch (error) {
-    return `(cannot be shown: ${String(error)})`; // a revoked proxy, a getter that throws
+    return `(cannot be shown: ${errorMessage(error)})`; // a revoked proxy, a getter that throws
   }
 }
 
 function plainObject(value: object, depth: number): unknown {
   if (value instanceof Error) {
-    const { name, message } = value;
-    return { name, message, stack: formatTraceback(value).trimEnd() };
+    return {
+      name: errorType(value),
+      message: errorMessage(value),
+      stack: formatTraceback(value).trimEnd(),
+    };
   }
-  if (Array.isArray(value)) return value.map((one) => plain(one, depth + 1));
+  if (Array.isArray(value)) {
+    return value.slice(0, MAX_ENTRIES).map((one) => plain(one, depth + 1));
+  }
   if ("toJSON" in value && typeof value.toJSON === "function") {
     return plain(value.toJSON(), depth + 1);
   }
   if (value instanceof Map || value instanceof Set) return plain([...value], depth);
   return Object.fromEntries(
-    Object.entries(value).map(([name, one]) => [name, plain(one, depth + 1)]),
+    Object.entries(value).slice(0, MAX_ENTRIES).map((
+      [name, one],
+    ) => [shorten(name, MAX_TEXT), plain(one, depth + 1)]),
   );
 }
 

@@ -4,6 +4,7 @@ import {
   flagsMissingToStartPrograms,
   readEnvironment,
 } from "../core/runtime.ts";
+import { escapeLines } from "../core/escape.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
 import { type Role, ROLE_VARIABLE } from "./child.ts";
@@ -47,7 +48,7 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<never> 
     if (code === undefined) throw error;
     // A child tells its supervisor, which says it once for all.
     if (role !== undefined) tell({ type: "fatal", text: errorMessage(error) });
-    else writeAll(STANDARD_ERROR, `${errorMessage(error)}\n`);
+    else writeAll(STANDARD_ERROR, `${escapeLines(errorMessage(error))}\n`);
     process.exit(code);
   }
 }

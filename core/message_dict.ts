@@ -1,5 +1,6 @@
 import { isPlainObject } from "./json_writer.ts";
 import type { WireOptions } from "./message_options.ts";
+import { shorten } from "./thrown.ts";
 
 /** Keyword arguments, which only Python callers have: name to value. */
 export type Kwargs = Readonly<Record<string, unknown>>;
@@ -23,6 +24,9 @@ export interface MessageDict {
 }
 
 const FIELD_COUNT = 7;
+/** Unknown fields that an error names, and characters of each name. */
+const SHOWN_FIELDS = 10;
+const MAX_NAME_LENGTH = 100;
 
 /**
  * Tells a message in wire form from anything else.
@@ -45,7 +49,7 @@ export function isMessageDict(wire: unknown): wire is MessageDict {
 /** As the length of `Object.keys`, without making an array for each message. */
 function countFields(object: object): number {
   let count = 0;
-  for (const _name in object) count += 1;
+  for (const name in object) if (Object.hasOwn(object, name)) count += 1;
   return count;
 }
 
@@ -76,7 +80,9 @@ export function whatIsWrongWith(wire: unknown): string {
     if (kindOf(value) !== kind) return `its ${name} is ${kindOf(value)}, not ${kind}`;
   }
   const strange = Object.keys(fields).filter((name) => !Object.hasOwn(kinds, name));
-  return `it has unknown fields: ${strange.join(", ")}`;
+  const shown = strange.slice(0, SHOWN_FIELDS).map((name) => shorten(name, MAX_NAME_LENGTH));
+  const more = strange.length > shown.length ? ` and ${strange.length - shown.length} more` : "";
+  return `it has unknown fields: ${shown.join(", ")}${more}`;
 }
 
 function kindOf(value: unknown): string {

@@ -5,6 +5,11 @@
  * @module
  */
 
+/** Characters of a class name; more is no name. */
+const MAX_TYPE_LENGTH = 200;
+/** Characters of an error's message; more is data that somebody put there. */
+const MAX_MESSAGE_LENGTH = 16_384;
+
 /**
  * The class name of whatever was thrown, as callbacks, results and logs name it:
  * `ValueError`, `TypeError`, `TimeLimitExceeded`.
@@ -14,10 +19,22 @@
  */
 export function errorType(thrown: unknown): string {
   try {
-    return typeOf(thrown);
+    return shorten(String(typeOf(thrown)), MAX_TYPE_LENGTH);
   } catch {
     return typeof thrown; // a revoked proxy, a name that throws
   }
+}
+
+/**
+ * Cuts a text that is too long to be read.
+ *
+ * @param text Any text.
+ * @param limit Characters that stay.
+ * @returns The text, or its beginning and how long it was.
+ */
+export function shorten(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  return `${text.slice(0, limit).toWellFormed()}… (${text.length} characters)`;
 }
 
 function typeOf(thrown: unknown): string {
@@ -32,9 +49,13 @@ function typeOf(thrown: unknown): string {
  * The message of whatever was thrown, as callbacks, results and logs give it.
  *
  * @param thrown Anything that a `catch` clause may get.
- * @returns Its message, or its text when it is no error.
+ * @returns Its message, or its text when it is no error; at most 16 Ki characters of it.
  */
 export function errorMessage(thrown: unknown): string {
+  return shorten(messageOf(thrown), MAX_MESSAGE_LENGTH);
+}
+
+function messageOf(thrown: unknown): string {
   try {
     return thrown instanceof Error ? String(thrown.message) : toText(thrown);
   } catch {
@@ -44,6 +65,10 @@ export function errorMessage(thrown: unknown): string {
 
 /** A traceback is for reading; what is longer says nothing more. */
 const MAX_TRACEBACK_LENGTH = 16_384;
+/** Causes that a traceback names: a getter can make them without end. */
+const MAX_CAUSES = 10;
+/** Characters of a stack that are looked at: behind a message of its own length, it is cut anyway. */
+const MAX_STACK_LENGTH = 2 ** 18;
 
 /**
  * The text that a retry or a dead letter carries as `traceback`: the stack of the
@@ -60,7 +85,9 @@ export function formatTraceback(thrown: unknown): string {
     seen.add(current);
     parts.push(stackOf(current));
     current = causeOf(current);
-  } while (current !== undefined && current !== null && !seen.has(current));
+  } while (
+    current !== undefined && current !== null && !seen.has(current) && parts.length < MAX_CAUSES
+  );
   const text = parts.join("\nCaused by: ");
   return (text.length > MAX_TRACEBACK_LENGTH ? `${text.slice(0, MAX_TRACEBACK_LENGTH)}…` : text) +
     "\n";
@@ -84,7 +111,9 @@ function stackOf(thrown: unknown): string {
   }
   if (typeof stack !== "string") return head;
   // V8 puts the head into the stack, under the name at construction; JavaScriptCore leaves it out.
-  const frames = stack.split("\n").filter((line) => /^\s+at |^[^\s]*@/.test(line));
+  const frames = stack.slice(0, MAX_STACK_LENGTH).split("\n").filter((line) =>
+    /^\s+at |^[^\s]*@/.test(line)
+  );
   return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
 }
 

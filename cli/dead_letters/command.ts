@@ -1,4 +1,5 @@
 import process from "node:process";
+import { escapeText } from "../../core/escape.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { DeadLetter } from "../../core/dead_letters.ts";
 import { BrokerConnectionError } from "../../core/errors.ts";
@@ -195,7 +196,7 @@ class Visit {
       this.#progress.clear();
       writeAll(
         STANDARD_ERROR,
-        `Message ${dead.message.messageId} stays: ${errorMessage(error)}\n`,
+        `${escapeText(`Message ${dead.message.messageId} stays: ${errorMessage(error)}`)}\n`,
       );
     }
   }

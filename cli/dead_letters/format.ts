@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { DeadLetter } from "../../core/dead_letters.ts";
+import { escapeJson, escapeLines, escapeText } from "../../core/escape.ts";
 import { toWireOptions } from "../../core/message_options.ts";
 
 /** How wide the columns are. */
@@ -13,8 +14,6 @@ const RETRIES_WIDTH = 7;
 const ID_WIDTH = 36;
 /** How much is shown of data that is no message. */
 const MAX_DATA = 1_000;
-// deno-lint-ignore no-control-regex -- what a terminal would obey
-const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 
 /** The line above those of {@linkcode formatRow}. */
 export function formatHead(columns: Columns): string {
@@ -40,11 +39,11 @@ function row(
 ): string {
   return [
     died!.padEnd(TIME_WIDTH),
-    clean(queueName!).padEnd(queue),
-    clean(actorName!).padEnd(actor),
+    escapeText(queueName!).padEnd(queue),
+    escapeText(actorName!).padEnd(actor),
     retries!.padStart(RETRIES_WIDTH),
-    clean(id!).padEnd(ID_WIDTH),
-    clean(error!),
+    escapeText(id!).padEnd(ID_WIDTH),
+    escapeText(error!),
   ].join("  ");
 }
 
@@ -53,14 +52,14 @@ export function formatDetails(dead: DeadLetter): string {
   const { message, queueName, diedAt, decodeError, traceback } = dead;
   const died = diedAt === undefined ? "at an unknown time" : localTime(diedAt);
   if (decodeError !== undefined) {
-    return block(`Data on ${queueName} that is no message, died ${died}`, [
-      ["reason", clean(decodeError.message)],
+    return block(`Data on ${escapeText(queueName)} that is no message, died ${died}`, [
+      ["reason", escapeText(decodeError.message)],
       ["data", dataText(dead)],
     ]);
   }
   const options = otherOptions(dead);
-  return block(`${clean(message.messageId)} on ${queueName}, died ${died}`, [
-    ["actor", clean(message.actorName)],
+  return block(`${escapeText(message.messageId)} on ${escapeText(queueName)}, died ${died}`, [
+    ["actor", escapeText(message.actorName)],
     ["sent", localTime(message.messageTimestamp)],
     ["retries", String(dead.retries)],
     ["arguments", toJson(message.args)],
@@ -113,13 +112,13 @@ export function reasonOf({ decodeError, traceback }: DeadLetter): string {
 
 /** JSON that also has what only pickles hold. */
 function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part) => {
+  return escapeJson(JSON.stringify(value, (_key, part) => {
     if (typeof part === "bigint") return String(part);
     if (part instanceof Map) return [...part];
     if (part instanceof Set) return [...part];
     if (part instanceof Uint8Array) return Buffer.from(part).toString("base64");
     return part;
-  });
+  }));
 }
 
 function block(title: string, fields: readonly (readonly [string, string])[]): string {
@@ -129,20 +128,15 @@ function block(title: string, fields: readonly (readonly [string, string])[]): s
 }
 
 function indent(text: string): string {
-  const lines = text.trimEnd().split("\n").map((line) => line.replace(CONTROL, " "));
-  return lines.join("\n             ");
+  return escapeLines(text.trimEnd()).replaceAll("\n", "\n             ");
 }
 
 /** Text as it is, other bytes in hexadecimal. */
 function dataText({ data }: DeadLetter): string {
   const bytes = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
   const text = bytes.toString();
-  const shown = text.includes("\ufffd") ? bytes.toString("hex") : clean(text);
+  const shown = text.includes("\ufffd") ? bytes.toString("hex") : escapeText(text);
   return shown.length > MAX_DATA ? `${shown.slice(0, MAX_DATA)}… (${bytes.length} bytes)` : shown;
-}
-
-function clean(text: string): string {
-  return text.replace(CONTROL, " ");
 }
 
 function isEmpty(object: object): boolean {

@@ -176,7 +176,7 @@ test("dead-letters goes by the time of death, and prints JSON that has it all", 
     [old.messageId, new Date(diedAt).toISOString(), [2.5, null]],
   ]);
   assertStringIncludes(bad.stdout, "that is no message, died ");
-  assertMatch(bad.stdout, /^ {2}data {7}no message {2}\[31m$/m);
+  assertMatch(bad.stdout, /^ {2}data {7}no message \\x1b\[31m$/m);
   assert(!bad.stdout.includes("\x1b"));
 });
 

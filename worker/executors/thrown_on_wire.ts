@@ -1,7 +1,7 @@
 import type { ErrorClass } from "../../core/actor_options.ts";
 import * as libraryErrors from "../../core/errors.ts";
 import * as interrupts from "../../core/interrupt.ts";
-import { errorMessage, errorType } from "../../core/thrown.ts";
+import { errorMessage, errorType, shorten } from "../../core/thrown.ts";
 
 /** What was thrown in one realm, on its way to another. */
 export interface ThrownOnWire {
@@ -22,6 +22,10 @@ export interface ThrownOnWire {
 
 /** A longer chain of causes helps nobody, and may be a circle. */
 const MAX_DEPTH = 8;
+/** Errors that all `AggregateError`s of one error may hold together. */
+const MAX_ERRORS = 100;
+/** Characters of a stack. */
+const MAX_STACK_LENGTH = 2 ** 18;
 const OWN_FIELDS = ["name", "message", "stack", "cause", "errors"];
 
 /** The classes that are the same everywhere, by name. */
@@ -40,7 +44,11 @@ const SHARED: ReadonlyMap<string, ErrorClass> = new Map(
  * @param thrown Anything that a `catch` clause may get.
  * @returns What a structured clone carries, and `fromWire` makes the like of.
  */
-export function toWire(thrown: unknown, depth = 0): ThrownOnWire {
+export function toWire(thrown: unknown): ThrownOnWire {
+  return pack(thrown, 0, { left: MAX_ERRORS });
+}
+
+function pack(thrown: unknown, depth: number, budget: { left: number }): ThrownOnWire {
   let isError = false;
   try {
     isError = thrown instanceof Error;
@@ -56,9 +64,9 @@ export function toWire(thrown: unknown, depth = 0): ThrownOnWire {
     message: errorMessage(error),
     stack: read(error).stack,
     fields: fieldsOf(error),
-    ...(cause !== undefined && depth < MAX_DEPTH && { cause: toWire(cause, depth + 1) }),
+    ...(cause !== undefined && depth < MAX_DEPTH && { cause: pack(cause, depth + 1, budget) }),
     ...(Array.isArray(errors) && depth < MAX_DEPTH && {
-      errors: errors.map((one) => toWire(one, depth + 1)),
+      errors: packAll(errors, depth + 1, budget),
     }),
   };
 }
@@ -91,6 +99,19 @@ export function fromWire(wire: ThrownOnWire, known: readonly ErrorClass[] = []):
 }
 
 const VISIBLE = { writable: true, enumerable: true, configurable: true };
+
+function packAll(
+  errors: readonly unknown[],
+  depth: number,
+  budget: { left: number },
+): ThrownOnWire[] {
+  const packed: ThrownOnWire[] = [];
+  for (const error of errors) {
+    if (budget.left-- <= 0) break;
+    packed.push(pack(error, depth, budget));
+  }
+  return packed;
+}
 
 /** Names up to the first class that is the very one that every realm has. */
 function classNames(error: Error): string[] {
@@ -132,7 +153,11 @@ function cloneable(value: unknown): unknown {
 function read(error: Error): { stack?: string; cause?: unknown; errors?: unknown } {
   try {
     const { stack, cause } = error;
-    return { ...(typeof stack === "string" && { stack }), cause, errors: errorsOf(error) };
+    return {
+      ...(typeof stack === "string" && { stack: shorten(stack, MAX_STACK_LENGTH) }),
+      cause,
+      errors: errorsOf(error),
+    };
   } catch {
     return {};
   }

@@ -251,5 +251,5 @@ export class StubBroker extends Broker {
 
 function etaOf(message: Message): number {
   const eta = message.option("eta");
-  return typeof eta === "number" ? eta : 0;
+  return typeof eta === "number" && !Number.isNaN(eta) ? eta : 0;
 }

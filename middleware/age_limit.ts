@@ -3,7 +3,10 @@ import type { Broker } from "../core/broker.ts";
 import { SkipMessage } from "../core/errors.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware } from "./middleware.ts";
-import { checkNumberOption, numberOption } from "./options.ts";
+import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
+
+/** On a message 0 is a limit: it comes too late wherever it comes. */
+const MESSAGE_RULE: NumberRule = { least: 0 };
 
 /** Options for {@linkcode AgeLimit}. */
 export interface AgeLimitOptions {
@@ -54,7 +57,7 @@ export class AgeLimit implements Middleware {
 
   /** Fails a message that is past its limit and skips its actor. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    const maxAge = numberOption(broker, message, "maxAge", this.#maxAge);
+    const maxAge = numberOption(broker, message, "maxAge", this.#maxAge, MESSAGE_RULE);
     if (maxAge === Infinity || broker.clock.now() - message.messageTimestamp < maxAge) return;
 
     message.fail(); // A skipped message that has not failed would be acknowledged.

@@ -16,7 +16,8 @@ const MAX_EXPONENT = 32;
 /**
  * How long to wait before the next attempt: the backoff doubles with every
  * attempt, and jitter adds up to as much again. A draw past `maxBackoff` is
- * replaced by one between half of it and all of it.
+ * replaced by one between half of it and all of it. With `minBackoff` equal to `maxBackoff` it
+ * is just that: a fixed backoff.
  *
  * Source: `backoff` in `tests/vectors/retries.json`.
  *
@@ -27,7 +28,7 @@ const MAX_EXPONENT = 32;
 export function computeBackoff(attempt: number, options: BackoffOptions): number {
   const { minBackoff, maxBackoff, jitter = true, random = Math.random } = options;
   const base = minBackoff * 2 ** Math.min(attempt, MAX_EXPONENT);
-  if (!jitter) return Math.trunc(Math.min(base, maxBackoff));
+  if (!jitter || minBackoff === maxBackoff) return Math.trunc(Math.min(base, maxBackoff));
   const drawn = base * (1 + random());
   return Math.trunc(drawn <= maxBackoff ? drawn : maxBackoff * (1 + random()) / 2);
 }

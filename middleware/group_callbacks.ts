@@ -194,7 +194,10 @@ export class GroupCallbacks implements Middleware {
     callbacks: unknown,
   ): Promise<void> {
     await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {
-      const messages = (callbacks as unknown[]).map((dict) => Message.fromDict(dict));
+      if (!Array.isArray(callbacks)) {
+        throw new TypeError(`they must be a list of messages, not ${JSON.stringify(callbacks)}`);
+      }
+      const messages = callbacks.map((dict) => Message.fromDict(dict));
       return broker.enqueueMany(messages, { cause: message.message });
     });
     try {

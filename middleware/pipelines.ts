@@ -3,6 +3,7 @@ import { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { keepSpelling } from "../core/spelling.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import { asNumber } from "./options.ts";
 import { sendSuccessor } from "./successor.ts";
 
 /**
@@ -37,12 +38,13 @@ export class Pipelines implements Middleware {
       const next = Message.fromDict(target);
       const ignores = next.option("pipeIgnore") === true ||
         broker.actors.get(message.actorName)?.options["pipeIgnore"] === true;
-      const delay = next.option("delay");
+      const delay = next.option("delay") ?? undefined;
       return {
         message: ignores
           ? next
           : next.copy({ args: keepSpelling(next.args, [...next.args, result ?? null]) }),
-        delay: typeof delay === "number" ? delay : undefined,
+        // Sent without it, the message would run before its time.
+        delay: delay === undefined ? undefined : asNumber("delay", delay),
       };
     });
   }

@@ -2,13 +2,13 @@ import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
 import { Retry, SuccessorNotStored } from "../core/errors.ts";
-import { errorMessage, formatTraceback } from "../core/thrown.ts";
+import { errorMessage, errorType, formatTraceback } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { computeBackoff } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
-import { asNumber, checkNumberOption, numberOption } from "./options.ts";
+import { asNumber, checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 import { sendSuccessor } from "./successor.ts";
 
 const log = getLogger("middleware", "Retries");
@@ -34,13 +34,16 @@ export interface RetriesOptions {
 const MAX_RETRIES = 20;
 /** Seven days: the default of `maxBackoff`, and all that it can be. */
 const LONGEST_BACKOFF = 604_800_000;
+const RULE: NumberRule = { least: 0 };
 
 /**
  * Sends failed messages again, later and later, and dead-letters them when no
  * attempt is left.
  *
  * Every option of the constructor can be set on an actor, and all but `retryWhen` on
- * a message. Actors know two more: `throws`, error classes that are expected and not
+ * a message. Where a message has one that makes no sense, the backoffs are those of the actor;
+ * without a `retries` or `maxRetries` that can be read it is not known whether it may run again,
+ * and it is dead-lettered when it fails. Actors know two more: `throws`, error classes that are expected and not
  * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form,
  * and `{ retries, max_retries }` when it is given up.
  *
@@ -97,16 +100,12 @@ export class Retries implements Middleware {
   /** Refuses options that could never decide on a retry. */
   checkActorOptions(actor: Actor): void {
     for (const name of ["maxRetries", "minBackoff", "maxBackoff"]) {
-      checkNumberOption(actor, name, { least: 0 });
+      checkNumberOption(actor, name, RULE);
     }
     const { throws = [], retryWhen } = actor.options;
     try {
       errorClasses(throws);
-      if (typeof (retryWhen ?? Retries) !== "function") {
-        throw new TypeError(
-          `option retryWhen must be a function, not ${JSON.stringify(retryWhen)}`,
-        );
-      }
+      if (retryWhen !== undefined && retryWhen !== null) assertFunction(retryWhen);
     } catch (error) {
       throw new TypeError(`Cannot declare actor "${actor.actorName}": ${errorMessage(error)}`);
     }
@@ -150,9 +149,13 @@ export class Retries implements Middleware {
     } catch (error) {
       if (error instanceof SuccessorNotStored) throw error;
       // The options of the message or actor make no sense: no attempt ever will.
-      throw new SuccessorNotStored(`Cannot decide on a retry: ${errorMessage(error)}`, {
-        cause: error,
-      });
+      const failure = `${errorType(exception)}: ${errorMessage(exception)}`;
+      throw new SuccessorNotStored(
+        `Cannot decide on a retry: ${errorMessage(error)} (${failure})`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -177,7 +180,10 @@ export class Retries implements Middleware {
     limit: number | null,
   ): Promise<boolean> {
     const retryWhen = broker.getOption(message, "retryWhen", this.#retryWhen);
-    if (retryWhen !== undefined) return await retryWhen(retries, exception);
+    if (retryWhen !== undefined) {
+      assertFunction(retryWhen);
+      return await retryWhen(retries, exception);
+    }
     return limit === null || retries < limit;
   }
 
@@ -190,9 +196,9 @@ export class Retries implements Middleware {
   ): Promise<void> {
     const asked = exception instanceof Retry ? exception.delay : undefined;
     const delay = asked ?? computeBackoff(retries, {
-      minBackoff: numberOption(broker, message, "minBackoff", this.#minBackoff),
+      minBackoff: numberOption(broker, message, "minBackoff", this.#minBackoff, RULE),
       maxBackoff: Math.min(
-        numberOption(broker, message, "maxBackoff", this.#maxBackoff),
+        numberOption(broker, message, "maxBackoff", this.#maxBackoff, RULE),
         LONGEST_BACKOFF,
       ),
     });
@@ -227,8 +233,14 @@ export class Retries implements Middleware {
   }
 }
 
+/** A count below 0 would allow for attempts beyond the limit. */
 function countRetries(message: MessageProxy): number {
-  return asNumber("retries", message.option("retries") ?? 0);
+  return Math.max(0, asNumber("retries", message.option("retries") ?? 0));
+}
+
+function assertFunction(retryWhen: unknown): void {
+  if (typeof retryWhen === "function") return;
+  throw new TypeError(`option retryWhen must be a function, not ${JSON.stringify(retryWhen)}`);
 }
 
 function errorClasses(throws: unknown): ErrorClass[] {

@@ -6,9 +6,11 @@ import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
-import { checkNumberOption, numberOption } from "./options.ts";
+import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 
 const log = getLogger("middleware", "TimeLimit");
+
+const RULE: NumberRule = { least: 0, isExclusive: true };
 
 /** Options for {@linkcode TimeLimit}. */
 export interface TimeLimitOptions {
@@ -71,7 +73,7 @@ export class TimeLimit implements Middleware {
 
   /** Refuses a limit that is none. */
   checkActorOptions(actor: Actor): void {
-    checkNumberOption(actor, "timeLimit", { least: 0, isExclusive: true });
+    checkNumberOption(actor, "timeLimit", RULE);
   }
 
   /** Notes who runs messages. */
@@ -81,7 +83,7 @@ export class TimeLimit implements Middleware {
 
   /** Notes when the message has to be done. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    const timeLimit = numberOption(broker, message, "timeLimit", this.timeLimit);
+    const timeLimit = numberOption(broker, message, "timeLimit", this.timeLimit, RULE);
     if (timeLimit === Infinity) return;
     message.timeLimit = timeLimit;
     message.deadline = broker.clock.now() + timeLimit;

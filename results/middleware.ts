@@ -6,7 +6,7 @@ import { WorkerLost } from "../core/interrupt.ts";
 import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../middleware/middleware.ts";
-import { checkNumberOption, numberOption } from "../middleware/options.ts";
+import { checkNumberOption, numberOption, type NumberRule } from "../middleware/options.ts";
 import { storeSuccessor } from "../middleware/successor.ts";
 import { ResultBackend } from "./backend.ts";
 
@@ -41,6 +41,7 @@ export interface ResultsOptions {
 
 /** The default of `resultTtl`, as in Python. */
 const DEFAULT_TTL = 600_000;
+const TTL_RULE: NumberRule = { least: 0, isExclusive: true };
 
 /**
  * Stores what actors return, and that they failed for good, for `message.getResult`.
@@ -110,7 +111,7 @@ export class Results implements Middleware {
 
   /** Refuses options that make no sense. */
   checkActorOptions(actor: Actor): void {
-    checkNumberOption(actor, "resultTtl", { least: 0, isExclusive: true });
+    checkNumberOption(actor, "resultTtl", TTL_RULE);
     const { storeResults } = actor.options;
     if (storeResults === undefined || storeResults === null) return;
     if (typeof storeResults === "boolean") return;
@@ -151,7 +152,7 @@ export class Results implements Middleware {
     const exception = message.exception ?? this.#skips.get(message);
     return storeSuccessor(broker, "the failure", () => {
       return this.resultBackend.storeException(message, exception, {
-        ttl: this.#ttlOfFailure(broker, message),
+        ttl: this.#ttlOf(broker, message),
         withTraceback: this.#storeTracebacks,
       });
     });
@@ -164,18 +165,12 @@ export class Results implements Middleware {
 
   #storeResult(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
     return storeSuccessor(broker, "the result", async () => {
-      const ttl = numberOption(broker, message, "resultTtl", this.#resultTtl);
-      await this.resultBackend.storeResult(message, result, ttl);
+      await this.resultBackend.storeResult(message, result, this.#ttlOf(broker, message));
     });
   }
 
-  /** An option that makes no sense may be what it failed with. */
-  #ttlOfFailure(broker: Broker, message: MessageProxy): number {
-    try {
-      return numberOption(broker, message, "resultTtl", this.#resultTtl);
-    } catch {
-      return this.#resultTtl;
-    }
+  #ttlOf(broker: Broker, message: MessageProxy): number {
+    return numberOption(broker, message, "resultTtl", this.#resultTtl, TTL_RULE);
   }
 
   #warnOfLoss(message: MessageProxy): void {

@@ -130,6 +130,28 @@ export const delaying: Rules = {
     },
   },
 
+  delayOddEtas: {
+    rule: "Broker takes an eta that is no number, or below 0, for one that has come",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const etas: unknown[] = ["soon", "99999999999999", null, {}, [], true, NaN, -5, -1e300, 0];
+      const messages = etas.map((eta, i) =>
+        work(queueName, i).copy({ options: { eta } as object })
+      );
+      await broker.enqueueMany(messages); // on the queue itself, as anybody may write it
+      await broker.enqueueMany(
+        messages.map((one) => one.copy({ queueName: delayQueueName(queueName), messageId: "d" })),
+      );
+      await using _mover = moveDelayed(broker, queueName);
+      const count = 2 * etas.length;
+      await using consumer = broker.consume(queueName, { prefetch: count });
+      const received = firstArgs(await receiveCount(consumer, count)) as number[];
+      const each = etas.flatMap((_eta, i) => [i, i]);
+      assertEquals(received.toSorted((a, b) => a - b), each);
+    },
+  },
+
   delayMany: {
     rule: "Broker delivers delayed messages that are due at the same time in order of sending",
     async check(stage) {

@@ -86,6 +86,15 @@ test("computeBackoff draws anew above the maximum instead of cutting off", () =>
   assertEquals(draws, []);
 });
 
+test("computeBackoff gives a fixed backoff when minBackoff is maxBackoff", () => {
+  for (const attempt of [0, 1, 20, 2_000]) {
+    for (const drawn of [0, 0.5, ALMOST_ONE]) {
+      const options = { minBackoff: 750, maxBackoff: 750, random: () => drawn };
+      assertEquals(computeBackoff(attempt, options), 750);
+    }
+  }
+});
+
 test("computeBackoff keeps to the rule whatever it is given", () => {
   const backoff = fc.integer({ min: 0, max: 10 ** 12 });
   const drawn = fc.array(fc.double({ min: 0, max: ALMOST_ONE, noNaN: true }), {

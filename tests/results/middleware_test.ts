@@ -157,13 +157,27 @@ test("Results lets a message go to the dead letters whose failure can never be s
   await assertRejects(() => message.getResult({ backend }), ResultMissing);
 });
 
-test("Results dead-letters a message whose resultTtl is no number, and says so", async () => {
-  const { broker, backend, run } = setStage();
-  const one = actor(() => 1, { broker, actorName: "one" });
-  const message = await one.sendWithOptions({ resultTtl: "long" as unknown as number });
+test("Results takes that of the actor for a resultTtl that makes no sense on a message", async () => {
+  const { clock, broker, backend, run } = setStage();
+  const options = { broker, resultTtl: 3_000 };
+  const one = actor(() => 1, { ...options, actorName: "one" });
+  const bad = actor(() => {
+    throw new Error("nope");
+  }, { ...options, actorName: "bad", maxRetries: 0 });
+  const ttls: unknown[] = ["long", {}, true, NaN, 0, -1];
+  const sent = await Promise.all(ttls.flatMap((resultTtl) => [
+    one.sendWithOptions({ resultTtl: resultTtl as number }),
+    bad.sendWithOptions({ resultTtl: resultTtl as number }),
+  ]));
   await run();
-  assertEquals(broker.allDeadLetters.length, 1);
-  await assertRejects(() => message.getResult({ backend }), ResultFailure, "must be a number");
+  assertEquals(broker.allDeadLetters.length, ttls.length); // those that failed, and no others
+  const outcomes = () =>
+    Promise.all(
+      sent.map((message) => message.getResult({ backend }).catch((error) => error.name)),
+    );
+  assertEquals(await outcomes(), ttls.flatMap(() => [1, "ResultFailure"]));
+  await clock.advance(3_001);
+  assertEquals(new Set(await outcomes()), new Set(["ResultMissing"]));
 });
 
 test("Results stores nothing for a message that is given back to its queue", async () => {

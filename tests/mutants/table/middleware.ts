@@ -138,7 +138,7 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "the delay of the next message is dropped",
-      'delay: typeof delay === "number" ? delay : undefined,',
+      'delay: delay === undefined ? undefined : asNumber("delay", delay),',
       "delay: undefined,",
     ],
   ]),

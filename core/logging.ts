@@ -21,7 +21,12 @@ export interface Logger {
  * @returns The logger for that category.
  */
 export function getLogger(...category: string[]): Logger {
-  return getLogTapeLogger(["dramatiq", ...category]);
+  return getLogTapeLogger(["dramatiq", ...category.map(ownName)]);
+}
+
+/** LogTape 2.4 keeps its loggers in a plain object and takes what that inherits for loggers. */
+function ownName(name: string): string {
+  return name in Object.prototype ? `_${name}` : name;
 }
 
 /** The parts of a message, or of its delivery, that log lines name. */

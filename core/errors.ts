@@ -62,14 +62,58 @@ export class QueueJoinTimeout extends DramatiqError {
 }
 
 /**
- * Root of the errors of a connection to a server. What was asked for may or may
- * not have happened there.
+ * What is known of a request whose connection failed: `"none"`, the server did not get it and
+ * repeating it is safe; `"unknown"`, it was written, or may have been, and may take effect.
+ */
+export type DeliveryState = "none" | "unknown";
+
+/** Options for {@linkcode BrokerConnectionError}. */
+export interface ConnectionErrorOptions extends ErrorOptions {
+  /** Whether the server may have got the request. @default {"unknown"} */
+  delivery?: DeliveryState;
+}
+
+/**
+ * Root of the errors of a connection to a server. Whether what was asked for may have happened
+ * there all the same, `delivery` tells.
  *
  * Exported from the root entry as `ConnectionError`, dramatiq's name, too.
+ *
+ * @example Repeat only what cannot have arrived
+ * ```ts
+ * import { actor, BrokerConnectionError, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ * const charge = actor(function charge(_order: number) {});
+ * try {
+ *   await charge.send(7);
+ * } catch (error) {
+ *   if (!(error instanceof BrokerConnectionError) || error.delivery === "unknown") throw error;
+ *   await charge.send(7);
+ * }
+ * ```
  */
 export class BrokerConnectionError extends BrokerError {
   static {
     this.prototype.name = "BrokerConnectionError";
+  }
+
+  /**
+   * `"none"` if the server did not get the request: repeating it is safe. `"unknown"` if it
+   * was written, or may have been, and no answer came: a message may run all the same. Of
+   * several messages in one call, `"none"` means none of them.
+   */
+  readonly delivery: DeliveryState;
+
+  /**
+   * Says what failed.
+   *
+   * @param message What could not be done, and why.
+   * @param options The underlying error as `cause`, and whether the request may have arrived.
+   */
+  constructor(message?: string, options: ConnectionErrorOptions = {}) {
+    super(message, options);
+    this.delivery = options.delivery ?? "unknown";
   }
 }
 
@@ -84,6 +128,20 @@ export class ConnectionClosed extends BrokerConnectionError {
 export class ConnectionFailed extends BrokerConnectionError {
   static {
     this.prototype.name = "ConnectionFailed";
+  }
+}
+
+/**
+ * A server refuses what it was given, and will again: a message larger than it stores, a key of
+ * another type. It has not been stored, and repeating the request does not help. Other messages
+ * of the same call may have been stored.
+ *
+ * Refusals that end without any change to the request (no memory, no permission) are
+ * {@linkcode ConnectionFailed}.
+ */
+export class RequestRejected extends BrokerError {
+  static {
+    this.prototype.name = "RequestRejected";
   }
 }
 
@@ -246,7 +304,8 @@ export class SkipMessage extends MiddlewareError {
  * of its pipeline, a callback, its result. The message is then not acknowledged.
  *
  * With a {@linkcode BrokerConnectionError} as the cause the message goes back to
- * its queue and runs again; with any other cause it is dead-lettered.
+ * its queue and runs again; with any other cause, {@linkcode RequestRejected} among them, it
+ * is dead-lettered.
  */
 export class SuccessorNotStored extends DramatiqError {
   static {

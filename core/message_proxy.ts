@@ -133,9 +133,18 @@ export class MessageProxy {
    * else with the `traceback` of what it failed with in the end.
    */
   get deadLetter(): Message {
+    return this.deadLetterWithin(Infinity);
+  }
+
+  /**
+   * As `deadLetter`, for a server that has less room.
+   *
+   * @param maxTraceback How many characters of the traceback it keeps at most.
+   */
+  deadLetterWithin(maxTraceback: number): Message {
     const { message } = this;
     if (message instanceof UndecodableMessage || this.#exception === undefined) return message;
-    return message.copy({ options: { traceback: formatTraceback(this.#exception) } });
+    return message.copy({ options: { traceback: formatTraceback(this.#exception, maxTraceback) } });
   }
 
   /** Aborts when the actor is to stop. Made when somebody asks for it. */

@@ -75,9 +75,10 @@ const MAX_STACK_LENGTH = 2 ** 18;
  * error and of its causes, ending in a line break as Python's does.
  *
  * @param thrown Anything that a `catch` clause may get.
+ * @param maxLength How much of it, in characters, if that is less than usual.
  * @returns The text, at most 16 KiB of it.
  */
-export function formatTraceback(thrown: unknown): string {
+export function formatTraceback(thrown: unknown, maxLength = MAX_TRACEBACK_LENGTH): string {
   const parts: string[] = [];
   const seen = new Set<unknown>();
   let current = thrown;
@@ -89,8 +90,8 @@ export function formatTraceback(thrown: unknown): string {
     current !== undefined && current !== null && !seen.has(current) && parts.length < MAX_CAUSES
   );
   const text = parts.join("\nCaused by: ");
-  return (text.length > MAX_TRACEBACK_LENGTH ? `${text.slice(0, MAX_TRACEBACK_LENGTH)}…` : text) +
-    "\n";
+  const length = Math.min(maxLength, MAX_TRACEBACK_LENGTH);
+  return (text.length > length ? `${text.slice(0, length)}…` : text) + "\n";
 }
 
 function causeOf(thrown: unknown): unknown {

@@ -1,11 +1,12 @@
 import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
-import { Retry, SuccessorNotStored } from "../core/errors.ts";
+import { RequestRejected, Retry, SuccessorNotStored } from "../core/errors.ts";
 import { errorMessage, errorType, formatTraceback } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import { SHORT_TRACEBACKS } from "../core/store_dead_letter.ts";
 import { computeBackoff } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "./middleware.ts";
 import { asNumber, checkNumberOption, numberOption, type NumberRule } from "./options.ts";
@@ -206,8 +207,30 @@ export class Retries implements Middleware {
       ...about(message, exception),
       delay,
     });
-    await sendSuccessor(broker, "the retry", failed, () => ({ message: message.message, delay }));
+    await this.#store(broker, message, failed, exception, delay);
     message.markRetried();
+  }
+
+  /** A server that takes no more may still take the retry with less of the traceback. */
+  async #store(
+    broker: Broker,
+    message: MessageProxy,
+    failed: Message,
+    exception: unknown,
+    delay: number,
+  ): Promise<void> {
+    const send = () =>
+      sendSuccessor(broker, "the retry", failed, () => ({ message: message.message, delay }));
+    for (const length of SHORT_TRACEBACKS) {
+      try {
+        return await send();
+      } catch (error) {
+        if (!((error as Error).cause instanceof RequestRejected)) throw error;
+      }
+      const traceback = formatTraceback(exception, length);
+      message.message = message.message.copy({ options: { traceback } });
+    }
+    await send();
   }
 
   async #giveUp(

@@ -1,9 +1,12 @@
+import { getLogger } from "../../core/logging.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 import { type Channel, closeChannel, closeModel, type Model, openModel } from "./client.ts";
 import type { Outage } from "./outage.ts";
 import { closedFor, explain, explainFailure } from "./trouble.ts";
+
+const log = getLogger("rabbitmq");
 
 /** What a connection is for. */
 export type Role = "publish" | "consume";
@@ -34,6 +37,7 @@ export class RabbitmqConnection {
   readonly #lostListeners: Set<(error: Error) => void> = new Set();
   /** Since when the server reads nothing of it, by `performance.now()`, and why. */
   #block: { readonly since: number; readonly reason: string } | undefined;
+  readonly #unblockedListeners: (() => void)[] = [];
 
   /**
    * Stores where the servers are; the first use connects.
@@ -88,6 +92,11 @@ export class RabbitmqConnection {
   /** Calls no longer. */
   offLost(listener: (error: Error) => void): void {
     this.#lostListeners.delete(listener);
+  }
+
+  /** Has a function called each time the server reads again, or a blocked connection is lost. */
+  onUnblocked(listener: () => void): void {
+    this.#unblockedListeners.push(listener);
   }
 
   /**
@@ -198,8 +207,8 @@ export class RabbitmqConnection {
     let reason: Error | undefined;
     model.on("error", (error) => reason = error);
     model.on("close", (error) => this.#lost(model, reason ?? error));
-    model.on("blocked", (reason) => this.#block = { since: performance.now(), reason });
-    model.on("unblocked", () => this.#block = undefined);
+    model.on("blocked", (reason) => this.#blocked(reason));
+    model.on("unblocked", () => this.#unblocked());
     if (this.#isClosed) return void closeModel(model);
     this.#model = model;
     this.#isKept = true;
@@ -213,7 +222,7 @@ export class RabbitmqConnection {
     if (this.#model !== model) return; // closed by us
     this.#model = undefined;
     this.#control = undefined;
-    this.#block = undefined;
+    this.#unblocked();
     model.connection.stream.destroy();
     const error = explain(
       "go on with RabbitMQ",
@@ -222,6 +231,19 @@ export class RabbitmqConnection {
     this.#outage.lost(this, new Error(errorMessage(cause ?? error), { cause }));
     for (const listener of [...this.#lostListeners]) listener(error);
     if (!this.#isConnecting) void this.#connect();
+  }
+
+  #blocked(reason: string): void {
+    if (this.#block === undefined) log.warn("RabbitMQ blocks publishing: {reason}", { reason });
+    this.#block ??= { since: performance.now(), reason };
+  }
+
+  #unblocked(): void {
+    if (this.#block === undefined) return;
+    const duration = Math.round(performance.now() - this.#block.since);
+    if (this.isUp) log.warn("RabbitMQ takes messages again after {duration} ms", { duration });
+    this.#block = undefined;
+    for (const listener of this.#unblockedListeners) listener();
   }
 
   async #pause(ms: number): Promise<void> {

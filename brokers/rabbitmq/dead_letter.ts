@@ -1,7 +1,10 @@
-import type { Encoded } from "../../core/encoder.ts";
+import { RequestRejected } from "../../core/errors.ts";
 import { deadLetterQueueName } from "../../core/queue_names.ts";
+import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
 import { fieldTable } from "./field_table.ts";
+import { Publication, Receipt } from "./publication.ts";
+import type { Publisher } from "./publisher.ts";
 
 /**
  * The headers that RabbitMQ gives a message that is refused, for tools that look at them.
@@ -27,13 +30,37 @@ export function deadLetterHeaders(queueName: string, now: number): Uint8Array {
   });
 }
 
-/** What is to be published of a message that failed: where, what, and with which properties. */
-export function deadLetterOf(
+/**
+ * Puts a message that failed on its dead letter queue. It is not sent again once its delivery is
+ * lost: RabbitMQ delivers it again, and then it has another end.
+ *
+ * @param mover Sends it.
+ * @param queueName The queue that it was delivered from.
+ * @param delivery The message.
+ * @param headers From {@linkcode deadLetterHeaders}.
+ * @returns Whether it is there; if not, RabbitMQ takes it in no form, not even as it was delivered.
+ * @throws {BrokerConnectionError} If the server cannot be reached, or does not confirm it.
+ */
+export async function publishDeadLetter(
+  mover: Publisher,
   queueName: string,
   delivery: RabbitmqDelivery,
   headers: Uint8Array,
-): [string, Encoded, number | undefined, Uint8Array] {
-  const { deadLetter, delivered, raw } = delivery;
-  const body = deadLetter === delivered ? raw.content : deadLetter.encode();
-  return [deadLetterQueueName(queueName), body, raw.properties.priority, headers];
+): Promise<boolean> {
+  const { delivered, raw } = delivery;
+  const deadLetterQueue = deadLetterQueueName(queueName);
+  const isNeeded = () => delivery.isOpen;
+  try {
+    await storeDeadLetter(delivery, delivered, (deadLetter) => {
+      const receipt = new Receipt(1, isNeeded);
+      const body = deadLetter === delivered ? raw.content : deadLetter.encode();
+      const { priority } = raw.properties;
+      mover.add(new Publication(deadLetterQueue, body, receipt, priority, headers));
+      return receipt.promise;
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof RequestRejected) return false;
+    throw error;
+  }
 }

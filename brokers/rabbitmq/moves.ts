@@ -1,4 +1,6 @@
 import type { Timer } from "../../core/clock.ts";
+import { RequestRejected } from "../../core/errors.ts";
+import { about, getLogger } from "../../core/logging.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Signal } from "../../core/signal.ts";
 import type { Channel } from "./client.ts";
@@ -7,6 +9,8 @@ import type { OpenDeliveries } from "./open_deliveries.ts";
 import { Publication, type Sender } from "./publication.ts";
 import type { Session } from "./session.ts";
 
+const log = getLogger("rabbitmq");
+
 /** Milliseconds before a message that could not be moved goes back to its queue. */
 const PAUSE_BEFORE_RETURN = 3_000;
 
@@ -14,7 +18,8 @@ const PAUSE_BEFORE_RETURN = 3_000;
  * The messages of a consumer that are on their way to other queues.
  *
  * moving ─▶ stored there ─▶ acknowledged here, at the end of the turn
- *       └─▶ not stored ─▶ a pause ─▶ given back here
+ *       ├─▶ not stored ─▶ a pause ─▶ given back here
+ *       └─▶ rejected ─▶ dead-lettered by RabbitMQ
  *
  * Nobody waits for them: without its channel, a message is delivered again.
  */
@@ -59,10 +64,13 @@ export class Moves {
         if (this.#arrived.length === 1) nextTurn().then(() => this.#acknowledge());
         this.ended();
       },
-      failed: () => {
-        this.#returnLater(delivery);
+      failed: (error) => {
+        if (error instanceof RequestRejected) this.#reject(delivery, queueName, error);
+        else this.#returnLater(delivery);
         this.ended();
       },
+      // Without its delivery it comes again, and would then be there twice.
+      isNeeded: () => delivery.isOpen,
     };
     this.#session.mover.add(new Publication(queueName, content, sender, properties.priority));
   }
@@ -101,6 +109,19 @@ export class Moves {
     this.#arrived = [];
     const open = arrived.filter((delivery) => this.#open.delete(delivery));
     if (open.length > 0) this.#onChannel((channel) => this.#open.acknowledge(channel, open));
+  }
+
+  /** RabbitMQ itself puts it on the dead letter queue, where it takes what it does not take here. */
+  #reject(delivery: RabbitmqDelivery, queueName: string, error: RequestRejected): void {
+    if (!this.#open.delete(delivery)) return;
+    log.error(
+      "Dead-lettering message {messageId} of {actor}, which cannot go to {queue}: {reason}",
+      {
+        ...about(delivery, error),
+        queue: queueName,
+      },
+    );
+    this.#onChannel((channel) => channel.nack(delivery.raw, false, false));
   }
 
   /** Given back at once, a message that cannot be moved would run in a tight circle. */

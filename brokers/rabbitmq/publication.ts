@@ -1,31 +1,46 @@
 import { Buffer } from "node:buffer";
+import { errorOfAll, withDelivery } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import type { Message } from "../../core/message.ts";
 import type { Content } from "./frames.ts";
+
+/**
+ * The most bytes of a message that may be sent together with others before the server has
+ * stored any as large. For a message that it finds too large it closes the channel, unconfirmed
+ * messages before it are sent again, and so may be there twice.
+ */
+export const UNPROVEN_LENGTH: number = 64 * 1024;
 
 /** Who hears what became of a message. */
 export interface Sender {
   /** It is stored. */
   stored(): void;
-  /** It is not, or at least nobody knows. */
+  /** It is not, or at least that is not known. */
   failed(error: Error): void;
+  /** Whether it is still to be sent; asked each time it is about to be. @default Yes. */
+  isNeeded?(): boolean;
 }
 
-/** Tells when all messages of one call are stored, or that one of them is not. */
+/** Tells when all messages of one call are stored, or what became of them instead. */
 export class Receipt implements Sender {
-  /** Resolves when all are stored. */
+  /** Resolves when all are stored. Fails when all have ended and some of them are not. */
   readonly promise: Promise<void>;
+  readonly isNeeded?: () => boolean;
   #left: number;
+  #isPartStored = false;
+  #errors: Error[] | undefined;
   #resolve!: () => void;
-  #reject!: (error: Error) => void;
+  #reject!: (error: unknown) => void;
 
   /**
    * Makes the receipt of a call.
    *
    * @param count How many messages it is for.
+   * @param isNeeded Whether they are still to be sent.
    */
-  constructor(count: number) {
+  constructor(count: number, isNeeded?: () => boolean) {
     this.#left = count;
+    if (isNeeded !== undefined) this.isNeeded = isNeeded;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -34,13 +49,22 @@ export class Receipt implements Sender {
 
   /** One message is stored. */
   stored(): void {
-    this.#left -= 1;
-    if (this.#left === 0) this.#resolve();
+    this.#isPartStored = true;
+    this.#settled();
   }
 
   /** One is not. */
   failed(error: Error): void {
-    this.#reject(error);
+    this.#errors ??= [];
+    this.#errors.push(error);
+    this.#settled();
+  }
+
+  #settled(): void {
+    this.#left -= 1;
+    if (this.#left > 0) return;
+    if (this.#errors === undefined) this.#resolve();
+    else this.#reject(errorOfAll(this.#errors, this.#isPartStored));
   }
 }
 
@@ -52,8 +76,12 @@ export class Publication implements Content {
   readonly priority: number | undefined;
   readonly headers: Uint8Array | undefined;
   readonly sender: Sender;
-  /** Since when it waits for a server to come back, by `performance.now()`. */
+  /** When it was added, by `performance.now()`. */
   waitsSince = 0;
+  /** Whether it was written, and may have been stored although the server has not said so. */
+  isWritten = false;
+  /** Whether the server closed a channel that it was under way on, perhaps because of it. */
+  isSuspect = false;
   /** Whether there was no queue for it. */
   isReturned = false;
   /** How often the server would not have it. */
@@ -107,4 +135,15 @@ export function publicationOf(
     );
   }
   return new Publication(message.queueName, message.encode(), receipt, priority);
+}
+
+/**
+ * Makes the error of each message: whether it was written differs from one to the next.
+ *
+ * @param error Why messages are given up.
+ */
+export function byDelivery(error: Error): (publication: Publication) => Error {
+  const written = withDelivery(error, "unknown");
+  const unwritten = withDelivery(error, "none");
+  return ({ isWritten }) => isWritten ? written : unwritten;
 }

@@ -16,7 +16,7 @@ export interface LineOwner {
   stored(publication: Publication): void;
   /** The server would not have a message, or has no queue for it. */
   refused(publication: Publication): void;
-  /** The channel is closed; what was under way may have arrived, or not. */
+  /** The channel is closed; what was under way may be stored, or not. */
   lost(line: PublishLine, underWay: Publication[], error: Error): void;
 }
 
@@ -41,6 +41,8 @@ export class PublishLine {
   #returnsFrom = 1;
   #isCongested = false;
   #isOpen = true;
+  /** Whether what is under way has the channel to itself. */
+  #isAlone = false;
   #reason: Error | undefined;
 
   /**
@@ -76,6 +78,15 @@ export class PublishLine {
     return this.#count > 0;
   }
 
+  /** When the first of what is under way was added; `Infinity` when nothing is. */
+  get oldest(): number {
+    for (let tag = this.#lowest; tag < this.#next; tag++) {
+      const publication = this.#underWay[tag & (WINDOW - 1)];
+      if (publication !== undefined) return publication.waitsSince;
+    }
+    return Infinity;
+  }
+
   /** A number that grows with everything the server confirms. */
   get progress(): number {
     return this.#lowest;
@@ -84,6 +95,21 @@ export class PublishLine {
   /** Whether another message may be sent now. */
   get hasRoom(): boolean {
     return this.#isOpen && !this.#isCongested && this.#next - this.#lowest < WINDOW;
+  }
+
+  /**
+   * Reserves the place for the next message.
+   *
+   * @param isAlone Whether it needs the channel to itself, as the server may close that because
+   *   of it.
+   * @returns Whether it may be sent now.
+   */
+  admit(isAlone: boolean): boolean {
+    if (this.#count === 0) {
+      this.#isAlone = isAlone;
+      return true;
+    }
+    return !isAlone && !this.#isAlone;
   }
 
   /**
@@ -99,6 +125,7 @@ export class PublishLine {
         const publication = take();
         if (publication === undefined) break;
         size += this.#frames.size(publication);
+        publication.isWritten = true;
         batch.push(publication);
         if (this.#isConfirmed) {
           this.#underWay[this.#next & (WINDOW - 1)] = publication;
@@ -111,12 +138,18 @@ export class PublishLine {
     }
   }
 
-  /** Gives up what is under way. Its numbers stay taken until the server speaks of them. */
-  abandon(): Publication[] {
+  /**
+   * Gives up what is under way. Its numbers stay taken until the server speaks of them.
+   *
+   * @param addedBefore Leaves alone what was added later, by `performance.now()`.
+   */
+  abandon(addedBefore = Infinity): Publication[] {
     const underWay: Publication[] = [];
     for (let tag = this.#lowest; tag < this.#next; tag++) {
-      const publication = this.#take(tag);
-      if (publication !== undefined) underWay.push(publication);
+      const publication = this.#underWay[tag & (WINDOW - 1)];
+      if (publication === undefined || publication.waitsSince > addedBefore) continue;
+      this.#take(tag);
+      underWay.push(publication);
     }
     return underWay;
   }

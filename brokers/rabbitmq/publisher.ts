@@ -4,24 +4,23 @@ import { Fifo } from "../../core/fifo.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { closeChannel } from "./client.ts";
+import { MAX_REFUSALS, toSendAgain } from "./closed_channel.ts";
 import type { RabbitmqConnection } from "./connection.ts";
-import { Publication, Receipt } from "./publication.ts";
+import { byDelivery, Publication, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
 import { type LineOwner, PublishLine } from "./publish_line.ts";
+import { PublishTimeout, type TimedPublisher } from "./publish_timeout.ts";
 import type { Topology } from "./topology.ts";
-import { closedFor, ConnectionRefused, explain, replyCode } from "./trouble.ts";
+import { closedFor, ConnectionRefused, replyCode, silentFor } from "./trouble.ts";
 
 /** Milliseconds in which a server may come back before a message is given up. */
 const PATIENCE = 5_000;
 /** How many attempts to connect there are before that. */
 const ATTEMPTS = 5;
-/** How often a message is sent that the server refuses, or closes the channel at. */
-const MAX_REFUSALS = 3;
-
 /** How a {@linkcode Publisher} works. */
 export interface PublisherOptions {
   /** Whether the server is to confirm what it has. */
   readonly isConfirmed: boolean;
-  /** Milliseconds without a confirmation after which messages are given up. */
+  /** Milliseconds without a confirmation after which a message is given up. */
   readonly blockedTimeout: number;
 }
 
@@ -34,27 +33,35 @@ export interface PublisherOptions {
  *    └───────────┴─ (connection lost, queue gone, refused) again, for a while ─▶ failed
  *
  * A queue that is not declared is declared first; meanwhile what comes after waits, so that
- * the order stays.
+ * the order stays. While the server blocks the connection nothing is written.
+ *
+ * A message larger than any that the server has stored is sent alone, and so is each of those
+ * that were under way when the server closed the channel for an unknown reason: then it is known
+ * which message it rejects.
  */
-export class Publisher implements LineOwner {
+export class Publisher implements LineOwner, TimedPublisher {
   readonly #connection: RabbitmqConnection;
   readonly #topology: Topology;
   readonly #options: PublisherOptions;
   readonly #waiting: Fifo<Publication> = new Fifo();
   #line: PublishLine | undefined;
   /** When the line was last lost, by `performance.now()`. */
-  #lostAt = 0;
+  #lostAt = -Infinity;
   #isScheduled = false;
+  /** When the present turn was scheduled, by `performance.now()`. */
+  #turnAt = 0;
+  /** The most bytes of a message that the server is known to store. */
+  #provenLength = UNPROVEN_LENGTH;
   /** Opens a channel, or declares a queue. */
   #preparing: Promise<void> | undefined;
-  #watch: ReturnType<typeof setTimeout> | undefined;
-  #progress = 0;
+  readonly #timeout: PublishTimeout;
   #whenIdle: (() => void)[] = [];
-  /** The next message, if its queue is declared. */
+  /** The next message, if its queue is declared and it may be sent beside what is under way. */
   readonly #take = (): Publication | undefined => {
-    const next = this.#waiting.first;
+    const next = this.#next;
     if (next === undefined || !this.#topology.isDeclared(next.queueName)) return undefined;
-    return this.#waiting.shift();
+    const isAlone = next.isSuspect || next.length > this.#provenLength;
+    return this.#line!.admit(isAlone) ? this.#waiting.shift() : undefined;
   };
 
   /**
@@ -68,6 +75,8 @@ export class Publisher implements LineOwner {
     this.#connection = connection;
     this.#topology = topology;
     this.#options = options;
+    this.#timeout = new PublishTimeout(this, options.blockedTimeout);
+    connection.onUnblocked(() => this.roomMade());
   }
 
   /**
@@ -79,6 +88,7 @@ export class Publisher implements LineOwner {
    * @param headers Its headers as `fieldTable` writes them, if it has any.
    * @returns Resolves when it is stored.
    * @throws {BrokerConnectionError} If the server cannot be reached, or does not have it.
+   * @throws {RequestRejected} If the server never stores such a message.
    */
   publish(
     queueName: string,
@@ -93,19 +103,19 @@ export class Publisher implements LineOwner {
 
   /** Sends a message; its sender hears what becomes of it. */
   add(publication: Publication): void {
-    if (this.#line === undefined) publication.waitsSince = performance.now();
     this.#waiting.push(publication);
     this.#schedule();
+    publication.waitsSince = this.#turnAt;
   }
 
   /** Resolves when nothing is on its way. */
   async emptied(): Promise<void> {
-    while (this.#isBusy) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    while (this.isBusy) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** Sends nothing any more. What is on its way fails. */
   async close(): Promise<void> {
-    clearTimeout(this.#watch);
+    this.#timeout.stop();
     this.#failAll(closedFor("send"));
     const line = this.#line;
     this.#line = undefined;
@@ -120,13 +130,17 @@ export class Publisher implements LineOwner {
 
   /** The server has a message safe. */
   stored(publication: Publication): void {
+    if (publication.length > this.#provenLength) this.#provenLength = publication.length;
     publication.sender.stored();
   }
 
   /** The server would not have a message, or has no queue for it. */
   refused(publication: Publication): void {
     publication.refusals += 1;
-    if (publication.isReturned) this.#topology.forget(publication.queueName);
+    if (publication.isReturned) {
+      publication.isWritten = false;
+      this.#topology.forget(publication.queueName);
+    }
     if (publication.refusals < MAX_REFUSALS) {
       publication.isReturned = false;
       this.#waiting.push(publication);
@@ -134,7 +148,9 @@ export class Publisher implements LineOwner {
     }
     const reason = publication.isReturned ? "there is no such queue" : "RabbitMQ refuses it";
     publication.sender.failed(
-      new ConnectionFailed(`Cannot send to queue "${publication.queueName}": ${reason}`),
+      new ConnectionFailed(`Cannot send to queue "${publication.queueName}": ${reason}`, {
+        delivery: publication.isWritten ? "unknown" : "none",
+      }),
     );
   }
 
@@ -143,25 +159,58 @@ export class Publisher implements LineOwner {
     if (this.#line !== line) return;
     this.#line = undefined;
     this.#lostAt = performance.now();
-    const isTheirFault = replyCode(error) !== undefined;
-    const again = underWay.filter((publication) => {
-      publication.isReturned = false;
-      if (!isTheirFault || ++publication.refusals < MAX_REFUSALS) return true;
-      publication.sender.failed(explain(`send to queue "${publication.queueName}"`, error));
-      return false;
-    });
+    for (const publication of underWay) publication.isReturned = false;
+    const isByServer = replyCode(error) !== undefined;
+    if (!isByServer) this.#provenLength = UNPROVEN_LENGTH; // the next server may be another one
+    const again = isByServer ? toSendAgain(underWay, error) : underWay;
     this.#waiting.unshift(again);
     if (this.#waiting.size > 0) this.#schedule();
     else this.#tellIfIdle();
   }
 
-  get #isBusy(): boolean {
+  /** The first that waits, past those that are no longer to be sent. */
+  get #next(): Publication | undefined {
+    let next = this.#waiting.first;
+    while (next?.sender.isNeeded?.() === false) {
+      this.#waiting.shift();
+      const text = `Cannot send to queue "${next.queueName}": its delivery was lost meanwhile`;
+      next.sender.failed(byDelivery(new ConnectionClosed(text))(next));
+      next = this.#waiting.first;
+    }
+    return next;
+  }
+
+  /** Whether messages wait or are under way. */
+  get isBusy(): boolean {
     return this.#waiting.size > 0 || this.#line?.isBusy === true;
+  }
+
+  /** Whether the connection is up. */
+  get isUp(): boolean {
+    return this.#connection.isUp;
+  }
+
+  /** A number that changes with everything the server confirms. */
+  get progress(): number | undefined {
+    return this.#line?.progress;
+  }
+
+  /** When the first message was added, by `performance.now()`. */
+  get oldest(): number {
+    return Math.min(this.#waiting.first?.waitsSince ?? Infinity, this.#line?.oldest ?? Infinity);
+  }
+
+  /** Gives up what was added by then: the server has confirmed nothing for too long. */
+  giveUp(addedBefore: number): void {
+    const { blockedTimeout } = this.#options;
+    this.#failAll(silentFor(blockedTimeout, this.#connection.block?.reason), addedBefore);
+    this.roomMade(); // for what was added later
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    this.#turnAt = performance.now();
     nextTurn().then(() => {
       this.#isScheduled = false;
       this.#pump();
@@ -169,15 +218,16 @@ export class Publisher implements LineOwner {
   }
 
   #pump(): void {
-    if (this.#preparing !== undefined) return; // it pumps in the end
+    if (this.isBusy) this.#timeout.start();
+    // What prepares pumps in the end, and so does the end of a block.
+    if (this.#preparing !== undefined || this.#connection.block !== undefined) return;
     this.#line?.send(this.#take);
-    const next = this.#waiting.first;
-    if (next === undefined) {
-      if (this.#line?.isBusy) this.#watchProgress();
-      return this.#tellIfIdle();
+    const next = this.#next;
+    if (next === undefined) return this.#tellIfIdle();
+    if (this.#line !== undefined) {
+      // There is no room for it yet, or it waits for those under way.
+      if (!this.#line.hasRoom || this.#topology.isDeclared(next.queueName)) return;
     }
-    this.#watchProgress();
-    if (this.#line?.hasRoom === false) return;
     this.#preparing = this.#prepare(next).finally(() => {
       this.#preparing = undefined;
       this.#schedule();
@@ -189,7 +239,9 @@ export class Publisher implements LineOwner {
     for (let attempts = 1;; attempts++) {
       try {
         if (this.#line === undefined) await this.#open();
-        return await this.#topology.declare(next.queueName);
+        await this.#topology.declare(next.queueName);
+        this.#timeout.heard();
+        return;
       } catch (error) {
         const isAway = error instanceof ConnectionFailed || !this.#connection.isUp;
         if (this.#connection.isClosed || error instanceof ConnectionRefused) {
@@ -214,6 +266,7 @@ export class Publisher implements LineOwner {
     try {
       const channel = await (isConfirmed ? model.createConfirmChannel() : model.createChannel());
       this.#line = new PublishLine(model, channel, isConfirmed, this);
+      this.#timeout.heard();
     } catch (error) {
       throw new ConnectionFailed(`Cannot open a channel: ${errorMessage(error)}`, { cause: error });
     }
@@ -221,44 +274,25 @@ export class Publisher implements LineOwner {
 
   /** Gives messages up. */
   #failWaiting(isLost: (publication: Publication) => boolean, error: Error): void {
+    const errorOf = byDelivery(error);
     const kept: Publication[] = [];
     for (let one = this.#waiting.shift(); one !== undefined; one = this.#waiting.shift()) {
-      if (isLost(one)) one.sender.failed(error);
+      if (isLost(one)) one.sender.failed(errorOf(one));
       else kept.push(one);
     }
     for (const one of kept) this.#waiting.push(one);
     this.#tellIfIdle();
   }
 
-  #failAll(error: Error): void {
-    for (const one of this.#line?.abandon() ?? []) one.sender.failed(error);
-    this.#failWaiting(() => true, error);
-  }
-
-  /** A server that confirms nothing at all is not waited for any longer. */
-  #watchProgress(): void {
-    if (this.#watch !== undefined || this.#line === undefined) return;
-    this.#progress = this.#line.progress;
-    const { blockedTimeout } = this.#options;
-    this.#watch = setTimeout(() => {
-      this.#watch = undefined;
-      if (!this.#isBusy || this.#line === undefined) return;
-      if (this.#line.progress === this.#progress) this.#failAll(this.#silence(blockedTimeout));
-      else this.#watchProgress();
-    }, blockedTimeout);
-  }
-
-  #silence(ms: number): ConnectionClosed {
-    const reason = this.#connection.block?.reason;
-    return new ConnectionClosed(
-      reason === undefined
-        ? `Cannot send: RabbitMQ confirmed nothing for ${ms} ms`
-        : `Cannot send: RabbitMQ has blocked all who publish for ${ms} ms: ${reason}`,
-    );
+  /** Gives up what was added by then, whether it waits or is under way. */
+  #failAll(error: Error, addedBefore = Infinity): void {
+    const errorOf = byDelivery(error);
+    for (const one of this.#line?.abandon(addedBefore) ?? []) one.sender.failed(errorOf(one));
+    this.#failWaiting(({ waitsSince }) => waitsSince <= addedBefore, error);
   }
 
   #tellIfIdle(): void {
-    if (this.#isBusy || this.#whenIdle.length === 0) return;
+    if (this.isBusy || this.#whenIdle.length === 0) return;
     const waiting = this.#whenIdle;
     this.#whenIdle = [];
     for (const tell of waiting) tell();

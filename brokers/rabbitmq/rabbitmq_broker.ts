@@ -23,7 +23,7 @@ import { consumersOf } from "./in_hand.ts";
 import { Ladder } from "./ladder.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { Outage } from "./outage.ts";
-import { type Publication, publicationOf, Receipt } from "./publication.ts";
+import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
 import { Publisher } from "./publisher.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import type { Session } from "./session.ts";
@@ -227,12 +227,12 @@ export class RabbitmqBroker extends Broker {
     const receipt = new Receipt(messages.length);
     const [first] = messages;
     if (messages.length === 1) {
-      this.#publisher.add(this.#publication(first!, receipt));
+      this.#add(this.#publication(first!, receipt));
       return receipt.promise;
     }
     // All or none: what cannot be encoded throws before anything is sent.
     const publications = messages.map((message) => this.#publication(message, receipt));
-    for (const publication of publications) this.#publisher.add(publication);
+    for (const publication of publications) this.#add(publication);
     return receipt.promise;
   }
 
@@ -248,6 +248,12 @@ export class RabbitmqBroker extends Broker {
   /** Actors may say the priority of their messages. */
   protected override get ownActorOptions(): readonly string[] {
     return ["brokerPriority"];
+  }
+
+  /** What the server may reject is confirmed in any case: it takes with it what is not. */
+  #add(publication: Publication): void {
+    const isRisky = publication.length > UNPROVEN_LENGTH;
+    (isRisky ? this.#session.mover : this.#publisher).add(publication);
   }
 
   #publication(message: Message, receipt: Receipt): Publication {

@@ -5,7 +5,7 @@ import type { MessageProxy } from "../../core/message_proxy.ts";
 import { Signal } from "../../core/signal.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { type Channel, closeChannel, type Delivered, type Model } from "./client.ts";
-import { deadLetterHeaders, deadLetterOf } from "./dead_letter.ts";
+import { deadLetterHeaders, publishDeadLetter } from "./dead_letter.ts";
 import { RabbitmqDelivery } from "./delivery.ts";
 import { forgetInHand, noteInHand } from "./in_hand.ts";
 import { Moves } from "./moves.ts";
@@ -96,12 +96,19 @@ export abstract class RabbitmqConsumer extends Consumer {
     const open = (messages as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
     if (open.length === 0) return;
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
-    const { queueName } = this;
     const { mover } = this.session;
     this.moves.began();
     try {
-      await Promise.all(open.map((one) => mover.publish(...deadLetterOf(queueName, one, headers))));
-      this.#acknowledge(this.#take(open));
+      // Each by itself: one that fails is delivered again, the others are not.
+      const outcomes = await Promise.allSettled(
+        open.map((one) => publishDeadLetter(mover, this.queueName, one, headers)),
+      );
+      const isAs = (value: boolean) => (_: unknown, i: number) =>
+        (outcomes[i] as { value?: boolean }).value === value;
+      this.#acknowledge(this.#take(open.filter(isAs(true))));
+      this.#reject(this.#take(open.filter(isAs(false))));
+      const failed = outcomes.find(({ status }) => status === "rejected");
+      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
     } finally {
       this.moves.ended();
     }
@@ -231,6 +238,14 @@ export abstract class RabbitmqConsumer extends Consumer {
   #acknowledge(taken: readonly RabbitmqDelivery[]): void {
     if (taken.length === 0) return;
     this.#onChannel((channel) => this.open.acknowledge(channel, taken));
+  }
+
+  /** Has RabbitMQ itself put them on the dead letter queue. */
+  #reject(deliveries: readonly RabbitmqDelivery[]): void {
+    if (deliveries.length === 0) return;
+    this.#onChannel((channel) => {
+      for (const { raw } of deliveries) channel.nack(raw, false, false);
+    });
   }
 
   #giveBack(deliveries: readonly RabbitmqDelivery[]): void {

@@ -1,4 +1,9 @@
-import { BrokerConnectionError, ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
+import {
+  BrokerConnectionError,
+  ConnectionClosed,
+  ConnectionFailed,
+  RequestRejected,
+} from "../../core/errors.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 /** What the server says while it opens a connection, and will say again. amqplib has only text. */
@@ -108,7 +113,52 @@ export function replyCode(error: unknown): number | undefined {
   return typeof code === "number" ? code : undefined;
 }
 
+/** With what RabbitMQ closes a channel because of a message that it cannot store. */
+export const PRECONDITION_FAILED = 406;
+
+/** How RabbitMQ words that a message is too large. */
+const TOO_LARGE = /message size \d+ (?:is )?larger than (?:configured )?max size (\d+)/;
+
+/**
+ * The most bytes that a message may have, as the error of a channel tells.
+ *
+ * @returns The limit; `undefined` if the channel was closed for another reason.
+ */
+export function sizeLimitOf(error: unknown): number | undefined {
+  const limit = TOO_LARGE.exec(errorMessage(error))?.[1];
+  return limit === undefined ? undefined : Number(limit);
+}
+
+/**
+ * What to throw for a message that RabbitMQ closes the channel for, whenever it is sent.
+ *
+ * @param queueName Where it was to go.
+ * @param length Its length in bytes.
+ * @param error The error of the channel.
+ */
+export function rejected(queueName: string, length: number, error: unknown): RequestRejected {
+  const limit = sizeLimitOf(error);
+  const reason = limit === undefined
+    ? `RabbitMQ closes the channel because of it: ${errorMessage(error)}`
+    : `it has ${length} bytes, and the server takes ${limit} at most (max_message_size)`;
+  return new RequestRejected(`Cannot send to queue "${queueName}": ${reason}`, { cause: error });
+}
+
 /** What to throw when something was closed for good. */
 export function closedFor(purpose: string): ConnectionClosed {
-  return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`);
+  return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`, { delivery: "none" });
+}
+
+/**
+ * What to throw when the server has confirmed nothing for too long.
+ *
+ * @param ms For how long.
+ * @param reason Why it blocks publishing, if it does.
+ */
+export function silentFor(ms: number, reason: string | undefined): ConnectionClosed {
+  return new ConnectionClosed(
+    reason === undefined
+      ? `Cannot send: RabbitMQ confirmed nothing for ${ms} ms`
+      : `Cannot send: RabbitMQ has blocked all who publish for ${ms} ms: ${reason}`,
+  );
 }

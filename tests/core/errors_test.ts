@@ -24,6 +24,7 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
   [library.BrokerConnectionError, library.BrokerError],
   [library.ConnectionClosed, library.BrokerConnectionError],
   [library.ConnectionFailed, library.BrokerConnectionError],
+  [library.RequestRejected, library.BrokerError],
   [library.ActorCrashed, library.DramatiqError],
   [library.RateLimitExceeded, library.DramatiqError],
   [library.BarrierNotFound, library.DramatiqError],

@@ -1,5 +1,5 @@
 import { assertEquals, assertGreater } from "@std/assert";
-import { Worker } from "@dq/dramatiq";
+import { actor, Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
@@ -52,6 +52,37 @@ export function connections(file: FileServer): void {
     const stored = new Set((await stage.witness.takeAll(queueName)).map(firstArgOf));
     assertEquals(stored.size, 5_001);
   });
+
+  test("RabbitmqBroker keeps one dead letter of a message when the connection was cut before it was sent", () =>
+    withEnvironment(SOON, async () => {
+      await using stage = new Stage(file);
+      await using proxy = await startProxy(server);
+      const broker = stage.open({ url: urlOf(proxy) });
+      const { queueName } = stage;
+      const runs = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      let begun = 0;
+      actor(async () => {
+        await runs[begun++]!.promise;
+        throw new Error("It fails");
+      }, { broker, queueName, actorName: "work", maxRetries: 0 });
+      await broker.enqueue(work(queueName, 1));
+      await using worker = new Worker(broker);
+      await worker.start();
+      await eventually("run it", () => begun === 1);
+      proxy.freeze();
+      const bytes = proxy.bytesToTarget;
+      runs[0]!.resolve();
+      await stage.open().enqueue(work(`${queueName}_2`, 0)); // a round trip
+      assertEquals(proxy.bytesToTarget, bytes);
+      await proxy.cut();
+      proxy.thaw();
+      await eventually("run it again", () => begun === 2);
+      runs[1]!.resolve();
+      await stage.untilCounts("", 0);
+      await worker.stop();
+      assertEquals(await stage.witness.firstArgs(`${queueName}.XQ`), [1]);
+      await stage.witness.delete(`${queueName}_2`, `${queueName}_2.DQ`, `${queueName}_2.XQ`);
+    }));
 
   test("Worker loses nothing when its connections are cut again and again", () =>
     withEnvironment(SOON, async () => {

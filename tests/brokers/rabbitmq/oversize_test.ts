@@ -1,0 +1,128 @@
+/**
+ * A RabbitMQ that takes small messages only.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { ConnectionClosed, RequestRejected } from "@dq/dramatiq";
+import { toSendAgain } from "../../../brokers/rabbitmq/closed_channel.ts";
+import { Publication } from "../../../brokers/rabbitmq/publication.ts";
+import { work } from "../../conformance/broker_messages.ts";
+import { oversize } from "../oversize.ts";
+import { numbers, Stage, startForFile } from "./stage.ts";
+
+/** The most bytes of a message: more than what is sent together with others at first. */
+const LIMIT = 100_000;
+
+const file = await startForFile({ config: `{max_message_size, ${LIMIT}}` });
+
+oversize({
+  name: "RabbitmqBroker",
+  test: file.test,
+  limit: LIMIT,
+  async with(check) {
+    await using stage = new Stage(file);
+    await check(stage.open(), stage.queueName);
+  },
+  async firstArgs(_broker, queueName) {
+    await using stage = new Stage(file);
+    return await stage.witness.firstArgs(queueName);
+  },
+});
+
+/** Has the server take smaller messages still, on channels that are opened from now on. */
+async function withLimit(limit: number, run: () => Promise<void>): Promise<void> {
+  const set = (bytes: number) =>
+    file.console.evaluate(`application:set_env(rabbit, max_message_size, ${bytes}).`);
+  await set(limit);
+  try {
+    await run();
+  } finally {
+    await set(LIMIT);
+  }
+}
+
+file.test("RabbitmqBroker loses none of those that were under way beside a small message that the server rejects", () =>
+  withLimit(1_000, async () => {
+    await using stage = new Stage(file);
+    const { queueName } = stage;
+    const broker = stage.open();
+    const args = [...numbers(200), "x".repeat(1_000), ...numbers(200).map((n) => n + 200)];
+    const outcomes = await Promise.allSettled(
+      args.map((arg) => broker.enqueue(work(queueName, arg))),
+    );
+    assertEquals(outcomes.flatMap(({ status }, i) => status === "rejected" ? [i] : []), [200]);
+    assertInstanceOf((outcomes[200] as PromiseRejectedResult).reason, RequestRejected);
+    // Those before it were stored and not confirmed, and may be there twice.
+    assertEquals(new Set(await stage.witness.firstArgs(queueName)), new Set(numbers(400)));
+  }));
+
+file.test("RabbitmqBroker without confirms loses nothing beside a message that the server rejects", async () => {
+  await using stage = new Stage(file);
+  const { queueName } = stage;
+  const broker = stage.open({ confirmDelivery: false });
+  const args = [...numbers(200), "x".repeat(2 * LIMIT), ...numbers(200).map((n) => n + 200)];
+  const outcomes = await Promise.allSettled(
+    args.map((arg) => broker.enqueue(work(queueName, arg))),
+  );
+  assertEquals(outcomes.flatMap(({ status }, i) => status === "rejected" ? [i] : []), [200]);
+  await stage.untilCounts("", 400);
+  assertEquals(await stage.witness.firstArgs(queueName), numbers(400));
+});
+
+file.test("RabbitmqBroker has RabbitMQ dead-letter what it delivers and does not take back", async () => {
+  await using stage = new Stage(file);
+  const { queueName } = stage;
+  const broker = stage.open();
+  const [due, far] = ["due", "far"].map((text) => text + "x".repeat(2_000));
+  await broker.enqueue(work(queueName, due));
+  await broker.enqueue(work(queueName, far), { delay: 3_600_000 });
+  await withLimit(1_000, async () => {
+    const other = stage.open();
+    const consumer = stage.use(other.consume(queueName));
+    const [message] = await consumer.receive(1);
+    await consumer.nack([message!]);
+    const delayed = stage.use(other.consume(`${queueName}.DQ`));
+    const receiving = delayed.receive(1);
+    await stage.untilCounts(".XQ", 2);
+    assertEquals(await stage.witness.firstArgs(`${queueName}.XQ`), [due, far]);
+    await delayed.close();
+    assertEquals(await receiving, []);
+  });
+  await stage.untilCounts("", 0);
+  await stage.untilCounts(".DQ", 0);
+});
+
+/** Messages under way, and what becomes of each. */
+function underWay(lengths: readonly number[]) {
+  const fates: unknown[] = lengths.map(() => undefined);
+  const publications = lengths.map((length, i) =>
+    new Publication("q", "x".repeat(length), {
+      stored: () => fates[i] = "stored",
+      failed: (error) => fates[i] = error,
+    })
+  );
+  return { publications, fates };
+}
+
+const closedWith = (code: number, text: string) => Object.assign(new Error(text), { code });
+
+file.test("toSendAgain has each be sent alone when the channel was closed for an unknown reason, and rejects one that was", () => {
+  const error = closedWith(406, "PRECONDITION_FAILED - something new");
+  const { publications, fates } = underWay([1, 2, 3]);
+  assertEquals(toSendAgain(publications, error), publications);
+  assert(publications.every(({ isSuspect }) => isSuspect));
+  assertEquals(toSendAgain([publications[1]!], error), []);
+  assertInstanceOf(fates[1], RequestRejected);
+  assertEquals([fates[0], fates[2]], [undefined, undefined]);
+});
+
+file.test("toSendAgain sends all three times when RabbitMQ closes the channel for what is not their fault", () => {
+  const error = closedWith(541, "INTERNAL_ERROR");
+  const { publications, fates } = underWay([1, 2]);
+  for (let time = 1; time < 3; time++) {
+    assertEquals(toSendAgain(publications, error), publications);
+  }
+  assertEquals(toSendAgain(publications, error), []);
+  for (const fate of fates) assertInstanceOf(fate, ConnectionClosed);
+});

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errorMessage } from "../../core/thrown.ts";
 import { getLogger } from "../../core/logging.ts";
 import { processId } from "../../core/runtime.ts";
 import { areMetrics, type Metric, withoutGauges } from "./metric.ts";
+import { openPrivateFolder, readPrivateFile, replacePrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
 import { sum } from "./prom_client.ts";
 
@@ -12,6 +13,8 @@ const log = getLogger("middleware", "Prometheus");
 
 /** A file of a process: its pid, and what tells it from earlier ones with that pid. */
 const MEMBER_FILE = /^(\d+-[0-9a-f]{8})\.(?:json|lock|tmp)$/;
+/** A name on disk could be a path: only what has this form is ever part of one. */
+const MEMBER = /^\d+-[0-9a-f]{8}$/;
 /** What dead processes did, as one. */
 const RETIRED = "retired.json";
 /** Held by who joins or cleans up. */
@@ -61,7 +64,7 @@ export class MetricsFolder {
    * @throws If it cannot be written, or prom-client is not there.
    */
   static async join(path: string): Promise<MetricsFolder> {
-    await mkdir(path, { recursive: true });
+    await openPrivateFolder(path, "database, or dramatiq_prom_db");
     const door = await enter(join(path, DOOR));
     try {
       const members = await membersOf(path);
@@ -191,7 +194,8 @@ async function readRetired(path: string): Promise<Retired> {
 
 function isRetired(value: unknown): value is Retired {
   const { metrics, members } = value as Partial<Retired>;
-  return areMetrics(metrics) && Array.isArray(members);
+  return areMetrics(metrics) && Array.isArray(members) &&
+    members.every((member) => typeof member === "string" && MEMBER.test(member));
 }
 
 /** What a file holds; nothing when it is not there, or holds something else. */
@@ -200,7 +204,7 @@ async function readJson<T>(
   isRight: (value: unknown) => value is T,
 ): Promise<T | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    const value: unknown = JSON.parse(await readPrivateFile(file));
     if (!isRight(value)) throw new TypeError("It does not hold metrics");
     return value;
   } catch (error) {
@@ -214,9 +218,6 @@ async function readJson<T>(
   }
 }
 
-/** Nobody ever sees half of it. */
 async function replace(file: string, text: string): Promise<void> {
-  const draft = file.replace(/\.json$/, ".tmp");
-  await writeFile(draft, text);
-  await rename(draft, file);
+  await replacePrivateFile(file, file.replace(/\.json$/, ".tmp"), text);
 }

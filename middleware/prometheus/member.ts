@@ -5,6 +5,7 @@ import type { Exposition } from "./exposition.ts";
 import { ExpositionServer } from "./exposition_server.ts";
 import { MetricsFolder } from "./folder.ts";
 import type { Place } from "./place.ts";
+import { openPrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
 import { loadPromClient } from "./prom_client.ts";
 
@@ -56,6 +57,7 @@ export class Member implements AsyncDisposable {
    */
   static async join(place: Place, exposition: Exposition): Promise<Member> {
     await loadPromClient(); // it is better to miss it now than when somebody asks
+    await openPrivateFile(place.lock, "lock, or dramatiq_prom_lock");
     const folder = await MetricsFolder.join(place.database);
     const member = new Member(folder, place, exposition);
     await member.#step;

@@ -1,0 +1,109 @@
+/**
+ * Files in a temporary folder, where any local user may have put something first.
+ *
+ * The folder is this user's alone (mode 0700). Files in it are written under a new name, made
+ * exclusively, and read only if they are regular files, never through a symbolic link.
+ *
+ * @module
+ */
+
+import { constants, type Stats } from "node:fs";
+import { access, chmod, lstat, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errorMessage } from "../../core/thrown.ts";
+
+/** Access for anybody but the owner. */
+const ACCESS_OF_OTHERS = 0o077;
+
+/**
+ * Makes a folder that only this user can look into, or checks and closes one that is there.
+ *
+ * @param path The folder.
+ * @param setting The option and variable that name it, for errors.
+ * @throws If it is no folder, a symbolic link, another user's, or cannot be written to.
+ */
+export async function openPrivateFolder(path: string, setting: string): Promise<void> {
+  const fail = (reason: string, cause?: unknown) =>
+    new Error(`Cannot keep metrics in ${path}: ${reason} (${setting})`, { cause });
+  const stats = await makeFolder(path).catch((error) => {
+    throw fail(errorMessage(error), error);
+  });
+  if (stats.isSymbolicLink()) throw fail("it is a symbolic link");
+  if (!stats.isDirectory()) throw fail("it is not a folder");
+  const uid = await uidOfNewFile(path).catch((error) => {
+    throw fail(errorMessage(error), error);
+  });
+  if (stats.uid !== uid) throw fail("it belongs to another user");
+  if ((stats.mode & ACCESS_OF_OTHERS) !== 0) await chmod(path, 0o700);
+}
+
+async function makeFolder(path: string): Promise<Stats> {
+  const present = await lstat(path).catch(() => undefined);
+  if (present !== undefined) return present;
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  return await lstat(path);
+}
+
+/** The id of this user, which Deno tells nobody without a permission of its own. */
+async function uidOfNewFile(folder: string): Promise<number> {
+  const path = join(folder, `${crypto.randomUUID()}.new`);
+  const file = await open(path, "wx", 0o600);
+  try {
+    return (await file.stat()).uid;
+  } finally {
+    await file.close();
+    await rm(path, { force: true });
+  }
+}
+
+/**
+ * Checks a file outside of the folder that is to be opened by its name, or makes it.
+ *
+ * @param path The file.
+ * @param setting The option and variable that name it, for errors.
+ * @throws If it is there and no regular file or another user's, or cannot be made.
+ */
+export async function openPrivateFile(path: string, setting: string): Promise<void> {
+  const fail = (reason: string, cause?: unknown) =>
+    new Error(`Cannot lock ${path}: ${reason} (${setting})`, { cause });
+  try {
+    const file = await open(path, "wx", 0o600);
+    await file.close();
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EEXIST") throw fail(errorMessage(error), error);
+    const stats = await lstat(path);
+    if (!stats.isFile()) throw fail("it is not a regular file");
+    await access(path, constants.R_OK | constants.W_OK).catch((denied) => {
+      throw fail(`it belongs to another user: ${errorMessage(denied)}`, denied);
+    });
+  }
+}
+
+/**
+ * Reads a file of the folder.
+ *
+ * @param path The file.
+ * @throws If it is not there (`ENOENT`), or no regular file.
+ */
+export async function readPrivateFile(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new TypeError("it is not a regular file");
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Replaces a file of the folder as a whole: nobody ever reads half of it.
+ *
+ * @param path The file.
+ * @param draft A name beside it that nobody else writes to.
+ * @param text The contents.
+ */
+export async function replacePrivateFile(path: string, draft: string, text: string): Promise<void> {
+  await rm(draft, { force: true });
+  await writeFile(draft, text, { flag: "wx", mode: 0o600 });
+  await rename(draft, path);
+}

@@ -1,0 +1,143 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
+import type { Metric } from "../../middleware/prometheus/metric.ts";
+import { openPrivateFile } from "../../middleware/prometheus/private_files.ts";
+import { toPlace } from "../../middleware/prometheus/place.ts";
+import { withFolder } from "../support/folder.ts";
+import { skip, test } from "../support/test.ts";
+
+const METRIC: Metric = {
+  name: "c",
+  help: "C",
+  type: "counter",
+  aggregator: "sum",
+  values: [{ value: 1, labels: {} }],
+};
+const SECRET = "a file of somebody else";
+/** The id of a user that is not this one. */
+const NOBODY = 65_534;
+
+/** A folder for metrics beside a file that must stay as it is. */
+async function withVictim(body: (metrics: string, victim: string) => Promise<void>): Promise<void> {
+  await withFolder(async (root) => {
+    await mkdir(join(root, "victim"));
+    const victim = join(root, "victim", "package.json");
+    await writeFile(victim, SECRET);
+    await mkdir(join(root, "metrics"), { mode: 0o700 });
+    await body(join(root, "metrics"), victim);
+    assertEquals(await readFile(victim, "utf8"), SECRET);
+  });
+}
+
+test("MetricsFolder takes no path from a file for the name of a member", async () => {
+  await withVictim(async (path) => {
+    const first = await MetricsFolder.join(path);
+    for (
+      const name of ["../victim/package", "/../victim/package", "1-aaaaaaaa/../../victim/package"]
+    ) {
+      await writeFile(join(path, "retired.json"), JSON.stringify({ metrics: [], members: [name] }));
+      const next = await MetricsFolder.join(path);
+      assertEquals((await next.readOthers())[0], []);
+      next.leave();
+    }
+    first.leave();
+  });
+});
+
+test("MetricsFolder writes through no symbolic link, and reads through none", async () => {
+  await withVictim(async (path, victim) => {
+    const staying = await MetricsFolder.join(path);
+    const passing = await MetricsFolder.join(path);
+    await passing.write([METRIC]);
+    const member = (await readdir(path)).find((name) => name.endsWith(".json"))!.slice(0, -5);
+    await symlink(victim, join(path, `${member}.tmp`));
+    await passing.write([METRIC, METRIC]);
+    passing.leave();
+    await symlink(victim, join(path, "retired.tmp"));
+    const last = await MetricsFolder.join(path); // it puts the files of the dead together
+    assertEquals((await last.readOthers())[0]!.length, 1);
+    const planted = `1-${"a".repeat(8)}.json`;
+    await writeFile(join(path, "..", "planted"), JSON.stringify([METRIC]));
+    await symlink(join(path, "..", "planted"), join(path, planted));
+    assertEquals((await last.readOthers()).slice(1).flat().length, 0);
+    last.leave();
+    staying.leave();
+  });
+});
+
+test("MetricsFolder is not held up by a named pipe in it", async () => {
+  await withVictim(async (path) => {
+    const member = await MetricsFolder.join(path);
+    await once(spawn("mkfifo", [join(path, "retired.json")]), "exit");
+    assertEquals(await member.readOthers(), [[]]);
+    member.leave();
+  });
+});
+
+test("MetricsFolder closes a folder of its own to others, and its files", async () => {
+  await withVictim(async (path) => {
+    await chmod(path, 0o777);
+    const member = await MetricsFolder.join(path);
+    await member.write([METRIC]);
+    assertEquals((await stat(path)).mode & 0o777, 0o700);
+    const written = (await readdir(path)).find((name) => name.endsWith(".json"))!;
+    assertEquals((await stat(join(path, written))).mode & 0o077, 0);
+    member.leave();
+  });
+});
+
+test("MetricsFolder refuses what is no folder of its own, and names the variable", async () => {
+  await withVictim(async (path, victim) => {
+    await symlink(path, `${path}-link`);
+    const cases: [path: string, reason: string][] = [
+      [victim, "it is not a folder"],
+      [`${path}-link`, "it is a symbolic link"],
+      [join(victim, "below"), ""],
+    ];
+    for (const [one, reason] of cases) {
+      const error = await assertRejects(() => MetricsFolder.join(one), Error);
+      assert(error.message.startsWith(`Cannot keep metrics in ${one}: ${reason}`), error.message);
+      assert(error.message.includes("dramatiq_prom_db"), error.message);
+    }
+    await symlink(victim, `${path}-lock`);
+    const lock = await assertRejects(
+      () => openPrivateFile(`${path}-lock`, "dramatiq_prom_lock"),
+      Error,
+    );
+    assertEquals(
+      lock.message,
+      `Cannot lock ${path}-lock: it is not a regular file (dramatiq_prom_lock)`,
+    );
+  });
+  assert(toPlace({}).database.endsWith("dramatiq-prometheus"));
+});
+
+const isRoot = await mayChangeOwners();
+if (isRoot) {
+  test("MetricsFolder refuses a folder of another user", async () => {
+    await withVictim(async (path) => {
+      await chmod(path, 0o777);
+      await chown(path, NOBODY, NOBODY);
+      const error = await assertRejects(() => MetricsFolder.join(path), Error);
+      assertEquals(
+        error.message,
+        `Cannot keep metrics in ${path}: it belongs to another user (database, or dramatiq_prom_db)`,
+      );
+      assertEquals(await readdir(path), []);
+    });
+  });
+} else {
+  skip("MetricsFolder refuses a folder of another user", "only root can give a folder away");
+}
+
+async function mayChangeOwners(): Promise<boolean> {
+  let isAllowed = false;
+  await withFolder(async (path) => {
+    isAllowed = await chown(path, NOBODY, NOBODY).then(() => true, () => false);
+  });
+  return isAllowed;
+}

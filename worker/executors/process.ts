@@ -1,17 +1,13 @@
 import { availableParallelism } from "node:os";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
-import { builtinModule, randomUuid } from "../../core/runtime.ts";
+import { builtinModule } from "../../core/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
+import { ProcessChannel } from "./process_channel.ts";
 import { RealmPool } from "./realm_pool.ts";
-import {
-  type Channel,
-  type ChannelListener,
-  isSealed,
-  type RealmSettings,
-} from "./realm_protocol.ts";
+import type { Channel, ChannelListener, RealmSettings } from "./realm_protocol.ts";
 
 /** Options for {@linkcode ProcessExecutor}. */
 export interface ProcessExecutorOptions extends RealmOptions {
@@ -114,31 +110,5 @@ function openProcess(
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
-  const key = randomUuid();
-  let how: string | undefined;
-  let hasExited = false;
-  let isDisconnected = false;
-  const over = () => {
-    // Messages may still come between the two, whichever is the first.
-    if (hasExited && isDisconnected) listener.ended(how!);
-  };
-  child.on("message", (message) => {
-    if (isSealed(message, key)) listener.received(message);
-  });
-  child.on("error", (error) => how ??= String(error));
-  child.on("exit", (code, signal) => {
-    how ??= signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
-    hasExited = true;
-    over();
-  });
-  child.on("disconnect", () => {
-    isDisconnected = true;
-    child.kill("SIGKILL"); // deaf, if it is not dead
-    over();
-  });
-  const post = (message: unknown) => {
-    if (child.connected) child.send(message as object);
-  };
-  post({ settings, key });
-  return { slots: undefined, post, kill: () => void child.kill("SIGKILL") };
+  return new ProcessChannel(child, settings, listener);
 }

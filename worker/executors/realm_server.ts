@@ -33,7 +33,7 @@ const LONGEST_TURN = 5;
  *    └─▶ refused                                       └─▶ crashed
  *
  * Runs come in batches and begin in order. Their endings go back together: those of one
- * turn of the event loop, or all there are when nothing runs any more.
+ * turn of the event loop, those of a batch at its end, or all when nothing runs any more.
  */
 export class RealmServer {
   readonly #post: (message: FromRealm) => void;
@@ -127,7 +127,7 @@ export class RealmServer {
       return;
     }
     this.#isStarting = false;
-    if (this.#running === 0) this.#flush();
+    this.#flush(); // what ended meanwhile does not wait for what still runs
   }
 
   #start(slot: number, data: Encoded | MessageDict): void {

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -91,6 +92,11 @@ export const ENDS: Readonly<Record<string, () => unknown>> = {
     return never;
   },
   kill: () => process.kill(process.pid, "SIGKILL"),
+  killLater: async () => {
+    await nextTurn();
+    process.kill(process.pid, "SIGKILL");
+    await never;
+  },
   abort: () => process.abort(),
   eat: () => {
     const eaten: unknown[] = [];
@@ -206,6 +212,15 @@ export function declareActors(broker: Broker): Broker {
   declare("endless", (journal: string) => {
     mark(journal, "begun");
     return never;
+  });
+  declare("marked", (journal: string, id: string) => {
+    mark(journal, id);
+    return id;
+  });
+  declare("heir", (journal: string) => {
+    const { pid } = spawn("sleep", ["60"], { stdio: "ignore" });
+    mark(journal, `${pid}`);
+    process.kill(process.pid, "SIGKILL");
   });
   declare("noted", async (journal: string, id: string) => {
     mark(journal, id);

@@ -1,0 +1,96 @@
+import { fork } from "node:child_process";
+import process from "node:process";
+import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { deadline } from "@std/async";
+import { ActorCrashed, ProcessExecutor, ThreadExecutor } from "@dq/dramatiq";
+import { ProcessChannel } from "../../../worker/executors/process_channel.ts";
+import { test } from "../../support/test.ts";
+import { ACTORS, Stage } from "./stage.ts";
+
+/** Milliseconds that tell what hangs from what takes its time on a busy machine. */
+const HANGS = 30_000;
+
+const realm = { modules: [ACTORS], brokerExport: "broker", concurrency: 8 };
+const EXECUTORS = {
+  ThreadExecutor: () => new ThreadExecutor({ ...realm, threads: 1 }),
+  ProcessExecutor: () => new ProcessExecutor({ ...realm, processes: 1 }),
+};
+
+for (const [name, make] of Object.entries(EXECUTORS)) {
+  test(`${name} tells what has ended while another run of the same batch goes on`, async () => {
+    await using stage = await Stage.open(make());
+    const { broker, journal } = stage;
+    const endless = broker.getActor("endless").message(journal);
+    const echo = broker.getActor("echo").message("back");
+    const [, fate] = [stage.sendMessage(endless), stage.sendMessage(echo)];
+    assertEquals((await deadline(fate, HANGS)).result, ["back"]);
+  });
+}
+
+test("ProcessExecutor goes on when a process is killed with messages on their way to it", async () => {
+  await using stage = await Stage.open(EXECUTORS.ProcessExecutor());
+  const { journal } = stage;
+  const busy = stage.send("computeForEver", [journal]);
+  await stage.written(1);
+  // More than the pipe holds: the process does not read.
+  const echoes = Array.from({ length: 7 }, (_, i) => stage.send("echo", [i, "x".repeat(500_000)]));
+  const killed = async (count: number) => {
+    await stage.written(count);
+    process.kill(Number((await stage.lines())[count - 1]), "SIGKILL");
+  };
+  await killed(1);
+  await killed(2); // It may have been any of them: each runs alone once more.
+  const fates = await deadline(Promise.all(echoes), HANGS);
+  assertEquals(fates.map(({ result }) => (result as unknown[])[0]), [0, 1, 2, 3, 4, 5, 6]);
+  const { verdict, exception } = await deadline(busy, HANGS);
+  assertEquals(verdict, "nack");
+  assertInstanceOf(exception, ActorCrashed);
+});
+
+test("ProcessExecutor goes on when a process is killed whose program holds the pipe open", async () => {
+  await using stage = await Stage.open(EXECUTORS.ProcessExecutor());
+  const { verdict, exception } = await deadline(stage.send("heir", [stage.journal]), HANGS);
+  for (const pid of await stage.lines()) process.kill(Number(pid), "SIGKILL");
+  assertEquals(verdict, "nack");
+  assertInstanceOf(exception, ActorCrashed);
+  assertEquals((await deadline(stage.send("echo", [1]), HANGS)).result, [1]);
+});
+
+test("ProcessChannel ends when its process cannot be started", async () => {
+  const ended = Promise.withResolvers<string>();
+  const child = fork("nothing.js", [], { execPath: "/no/such/program", stdio: "ignore" });
+  const settings = { modules: [], brokerExport: undefined, concurrency: 1, logLevel: undefined };
+  const channel = new ProcessChannel(child, { ...settings, kind: "process" }, {
+    received() {},
+    ended: ended.resolve,
+  });
+  assertStringIncludes(await deadline(ended.promise, HANGS), "ENOENT");
+  channel.kill();
+  channel.post({ stop: true });
+});
+
+for (const [name, make] of Object.entries(EXECUTORS)) {
+  test(`${name} runs what has just ended in a realm that crashes no second time`, async () => {
+    await using stage = await Stage.open(make());
+    const { broker, journal } = stage;
+    const messages = ["a", "b", "c"].map((id) => broker.getActor("marked").message(journal, id));
+    messages.push(broker.getActor("ending").message(journal, "offender", "exit"));
+    const fates = await deadline(
+      Promise.all(messages.map((message) => stage.sendMessage(message))),
+      HANGS,
+    );
+    assertEquals(fates.map(({ verdict }) => verdict), ["ack", "ack", "ack", "nack"]);
+    assertEquals((await stage.lines()).toSorted(), ["a", "b", "c", "offender"]);
+  });
+}
+
+test("ProcessExecutor hears what a process sent just before it was killed", async () => {
+  await using stage = await Stage.open(EXECUTORS.ProcessExecutor());
+  const { broker, journal } = stage;
+  const ids = Array.from({ length: 6 }, (_, i) => `${i}`);
+  const messages = ids.map((id) => broker.getActor("marked").message(journal, id));
+  // It is killed a turn after the others have ended, and would do so once more when alone.
+  messages.push(broker.getActor("ending").message(journal, "offender", "killLater"));
+  await deadline(Promise.all(messages.map((message) => stage.sendMessage(message))), HANGS);
+  assertEquals((await stage.lines()).toSorted(), [...ids, "offender", "offender"]);
+});

@@ -1,8 +1,10 @@
 /**
- * Root of every error that this library defines, so that one `catch` can tell
- * them from the application's own.
+ * Root of the errors of this library that an application handles, so that one `catch` can tell
+ * them from its own.
  *
- * Wrong arguments are plain `TypeError` (shape) or `RangeError` (range) instead.
+ * `MiddlewareError` and `Interrupt` stand outside, as in the reference: they steer the library, and
+ * a `catch` for errors must not swallow them. Wrong arguments are plain `TypeError` (shape) or
+ * `RangeError` (range).
  */
 export class DramatiqError extends Error {
   // On the prototype, as that of built-in errors; spelled out, so that minifying keeps it.
@@ -279,9 +281,11 @@ export class ResultFailure extends ResultError {
  * Thrown by a middleware's `before…` hook to stop what is going on: declaring,
  * enqueueing or processing. Any other error in a hook is logged and ignored.
  *
+ * It is no {@linkcode DramatiqError}, as in the reference.
+ *
  * Source: `rules` in `tests/vectors/hooks.json`.
  */
-export class MiddlewareError extends DramatiqError {
+export class MiddlewareError extends Error {
   static {
     this.prototype.name = "MiddlewareError";
   }

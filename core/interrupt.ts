@@ -1,10 +1,11 @@
-import { DramatiqError } from "./errors.ts";
-
 /**
  * Root of the reasons with which a running message's `AbortSignal` aborts. An
  * actor that does not catch it fails with it, and is retried by the usual rules.
+ *
+ * It is no `DramatiqError`, as in the reference: an actor that handles the errors of the library
+ * must not swallow its own interrupt.
  */
-export class Interrupt extends DramatiqError {
+export class Interrupt extends Error {
   static {
     this.prototype.name = "Interrupt";
   }

@@ -348,13 +348,18 @@ export abstract class Broker implements AsyncDisposable {
    * @throws {TypeError} If what it names is neither a queue nor a delay queue.
    */
   protected prepare(message: Message, delay: number | undefined): Message {
-    assertQueueOrDelayQueueName(message.queueName, "send to queue");
-    if (delay === undefined) return message;
+    const { queueName } = message;
+    if (delay === undefined) {
+      assertQueueOrDelayQueueName(queueName, "send to queue");
+      return message;
+    }
+    const delayQueue = delayQueueName(queueName); // of q.XQ it is q.DQ, as in Python
+    assertQueueOrDelayQueueName(delayQueue, "send to queue");
     const eta = this.clock.now() + Math.round(delay);
     if (!Number.isSafeInteger(eta)) {
       throw new RangeError(`Cannot delay a message by ${delay} ms: that is beyond all calendars`);
     }
-    return message.copy({ queueName: delayQueueName(message.queueName), options: { eta } });
+    return message.copy({ queueName: delayQueue, options: { eta } });
   }
 
   /**

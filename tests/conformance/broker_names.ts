@@ -43,7 +43,6 @@ const DOORS: Readonly<Record<string, (broker: Broker, name: string) => unknown>>
   declare: (broker, name) => broker.declareQueue(name),
   actor: (broker, queueName) => actor(() => {}, { broker, queueName, actorName: "misnamed" }),
   enqueue: (broker, name) => broker.enqueue(work(name)),
-  delay: (broker, name) => broker.enqueue(work(name), { delay: 60_000 }),
   enqueueMany: (broker, name) => broker.enqueueMany([work(name)]),
   pipeline: (broker, name) => pipeline([work([...broker.queues][0]!), work(name)], { broker }),
   consume: (broker, name) => broker.consume(name),
@@ -51,6 +50,7 @@ const DOORS: Readonly<Record<string, (broker: Broker, name: string) => unknown>>
 
 /** Those at which it may also be that of a queue which belongs to another one. */
 const WIDER_DOORS: Readonly<Record<string, (broker: Broker, name: string) => unknown>> = {
+  delay: (broker, name) => broker.enqueue(work(name), { delay: 60_000 }),
   flush: (broker, name) => broker.flush(name),
   join: (broker, name) => broker.join(name, { timeout: 1_000 }),
   deadLetters: (broker, name) => broker.deadLetters(name).next(),
@@ -78,7 +78,11 @@ export const names: Rules = {
         const doors = name.endsWith(".XQ") ? DOORS : { ...DOORS, ...WIDER_DOORS };
         for (const [door, open] of Object.entries(doors)) {
           const error = await assertRejects(async () => await open(broker, name), TypeError);
-          assertStringIncludes(error.message, JSON.stringify(name.slice(0, 100)), door);
+          assertStringIncludes(
+            error.message,
+            JSON.stringify(name.slice(0, 100)).slice(0, -1),
+            door,
+          );
           assert(error.message.length < 400, `${door}: ${error.message.length} characters`);
         }
       }

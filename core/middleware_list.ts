@@ -2,7 +2,10 @@ import type { Middleware } from "../middleware/middleware.ts";
 import type { Actor } from "./actor.ts";
 import type { MiddlewarePlace } from "./broker_options.ts";
 import type { Emitter } from "./emitter.ts";
+import { getLogger } from "./logging.ts";
 import type { ResultSource } from "./result_source.ts";
+
+const log = getLogger("middleware");
 
 /**
  * The middleware of a broker in their order, and what they know together: the options that
@@ -21,6 +24,7 @@ export class MiddlewareList {
    */
   constructor(emitter: Emitter, middleware: readonly Middleware[]) {
     this.#emitter = emitter;
+    for (const [i, one] of middleware.entries()) warnIfTwin(one, middleware.slice(0, i));
     this.#set(middleware);
   }
 
@@ -42,7 +46,9 @@ export class MiddlewareList {
    * @throws {TypeError} If there is none of the class named, or both are named.
    */
   add(middleware: Middleware, place: MiddlewarePlace): void {
-    this.#set(this.#all.toSpliced(this.#indexAt(place), 0, middleware));
+    const index = this.#indexAt(place);
+    warnIfTwin(middleware, this.#all);
+    this.#set(this.#all.toSpliced(index, 0, middleware));
   }
 
   /** Takes one off; does nothing when it is not there. */
@@ -92,4 +98,19 @@ export class MiddlewareList {
       for (const name of actorOptions) this.#actorOptions.add(name);
     }
   }
+}
+
+/** As in Python: mostly it is a default that somebody adds again, to set its options. */
+function warnIfTwin(middleware: Middleware, others: readonly Middleware[]): void {
+  const prototype = Object.getPrototypeOf(middleware);
+  const isOfClass = prototype !== Object.prototype && prototype !== null;
+  const isTwin = (other: Middleware) =>
+    other === middleware || isOfClass && Object.getPrototypeOf(other) === prototype;
+  if (!others.some(isTwin)) return;
+  log.warn(
+    "Middleware {middleware} is there twice, and each of its hooks will run twice: remove one",
+    {
+      middleware: middleware.constructor.name,
+    },
+  );
 }

@@ -142,3 +142,19 @@ export function toThrown(thrown: unknown, origin: string): unknown {
   }
   return new Error(`${origin} threw ${thrown}`);
 }
+
+/**
+ * Tells whether an error is one of those that an actor names, in its `throws` for example.
+ *
+ * @param thrown Anything that a `catch` clause may get.
+ * @param classes An error class, several, or none.
+ * @returns Whether it is of one of them, or below one.
+ */
+export function isInstanceOfAny(thrown: unknown, classes: unknown): boolean {
+  if (classes === undefined || classes === null) return false;
+  try {
+    return [classes].flat().some((one) => typeof one === "function" && thrown instanceof one);
+  } catch {
+    return false; // a revoked proxy
+  }
+}

@@ -1,7 +1,10 @@
 import type { Broker } from "../core/broker.ts";
 import { Shutdown } from "../core/interrupt.ts";
+import { about, getLogger } from "../core/logging.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
+
+const log = getLogger("middleware", "ShutdownNotifications");
 
 /** Options for {@linkcode ShutdownNotifications}. */
 export interface ShutdownNotificationsOptions {
@@ -36,6 +39,10 @@ export class ShutdownNotifications implements Middleware {
   beforeWorkerShutdown(broker: Broker, worker: Worker): void {
     for (const message of worker.running) {
       if (!broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) continue;
+      log.info(
+        "Told message {messageId} of {actor} that the worker is shutting down",
+        about(message),
+      );
       message.interrupt(new Shutdown("The worker is shutting down"));
     }
   }

@@ -81,8 +81,6 @@ export class Results implements Middleware {
   readonly #storeResults: boolean;
   readonly #resultTtl: number;
   readonly #storeTracebacks: boolean;
-  /** Why messages were skipped that go to the dead letters. */
-  readonly #skips: WeakMap<MessageProxy, SkipMessage> = new WeakMap();
   /** Actors whose results somebody may miss, and that were warned of. */
   readonly #warned: Set<string> = new Set();
 
@@ -140,16 +138,16 @@ export class Results implements Middleware {
     message: MessageProxy,
     reason: SkipMessage | WorkerLost,
   ): void | Promise<void> {
-    if (reason instanceof WorkerLost || !this.#isStored(broker, message)) return;
-    if (!message.failed) return this.#storeResult(broker, message, null);
-    this.#skips.set(message, reason);
+    // What has failed as well is stored when it goes to the dead letters.
+    if (reason instanceof WorkerLost || message.failed) return;
+    if (this.#isStored(broker, message)) return this.#storeResult(broker, message, null);
   }
 
   /** Stores that a message has failed for good. */
   beforeNack(broker: Broker, message: MessageProxy): void | Promise<void> {
     // As in Python: some worker may yet know the actor.
     if (!broker.actors.has(message.actorName) || !this.#isStored(broker, message)) return;
-    const exception = message.exception ?? this.#skips.get(message);
+    const { exception } = message;
     return storeSuccessor(broker, "the failure", () => {
       return this.resultBackend.storeException(message, exception, {
         ttl: this.#ttlOf(broker, message),

@@ -7,13 +7,14 @@ import {
   SkipMessage,
   SuccessorNotStored,
 } from "../core/errors.ts";
-import { toThrown } from "../core/thrown.ts";
+import { isInstanceOfAny, toThrown } from "../core/thrown.ts";
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { RosterItem } from "../core/roster.ts";
 import type { Executor, Run } from "./executors/executor.ts";
 import type { Settlement } from "./settlement.ts";
+import { warnOfUnstoredResult } from "./unstored_result.ts";
 
 const log = getLogger("worker");
 
@@ -110,6 +111,9 @@ export class Job implements Run, RosterItem {
   succeed(result: unknown): void {
     if (this.#isOver) return;
     this.#phase = "after";
+    if (result !== undefined && result !== null) {
+      warnOfUnstoredResult(this.#employer.broker, this.message, this.actor);
+    }
     this.#afterProcess(result, undefined);
   }
 
@@ -125,7 +129,8 @@ export class Job implements Run, RosterItem {
     }
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
-    const isPlanned = exception instanceof Retry || exception instanceof RateLimitExceeded;
+    const isPlanned = exception instanceof Retry || exception instanceof RateLimitExceeded ||
+      isInstanceOfAny(exception, this.actor.options["throws"]);
     if (isPlanned) log.info(text, about(message, exception));
     else log.error(text, about(message, exception));
     this.#afterProcess(undefined, exception);
@@ -192,6 +197,10 @@ export class Job implements Run, RosterItem {
       : message.failed
       ? "skippedAndFailed"
       : "skipped";
+    // Whoever looks at its dead letter, or joins a StubBroker, is to know why.
+    if (outcome === "skippedAndFailed" && message.exception === undefined) {
+      message.stuffException(reason);
+    }
     const unstored = (error: unknown) =>
       outcome === "lost" ? this.#end(outcome) : this.#successorNotStored(error);
     let after: void | Promise<void> = undefined;

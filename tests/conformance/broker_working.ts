@@ -221,6 +221,28 @@ export const working: Rules = {
     },
   },
 
+  workTooOld: {
+    rule: "Worker dead-letters a message past its age limit, with that reason on it",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      let runs = 0;
+      const aged = actor(() => void (runs += 1), { broker, queueName, actorName: "aged" });
+      const old = aged.messageWithOptions({ maxAge: 1_000 })
+        .copy({ messageTimestamp: Date.now() - 3_600_000 });
+      await broker.enqueue(old);
+      await aged.send();
+      await using worker = new Worker(broker);
+      await worker.start();
+      await broker.join(queueName);
+      assertEquals(runs, 1);
+      const [dead, ...others] = await stage.deadLetters(broker);
+      assertEquals(others, []);
+      const reason = `Message ${old.messageId} is past its age limit of 1000 ms`;
+      assertStringIncludes(String(dead!.option("traceback")), reason);
+    },
+  },
+
   workLeavesNothing: {
     rule: "Worker leaves nothing in the storage of messages that succeeded, failed or were delayed",
     needs: "countMessages",

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   actor,
   type ActorOptions,
@@ -6,6 +6,7 @@ import {
   type AgeLimitOptions,
   type MessageOptions,
   Retries,
+  SkipMessage,
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
@@ -24,7 +25,8 @@ interface Given {
 async function run(given: Given): Promise<{ ran: boolean; deadLetters: number; hooks: unknown[] }> {
   const clock = new FakeClock();
   const recorder = new Recorder();
-  const broker = new StubBroker({ clock, middleware: [recorder, new AgeLimit(given.limit)] });
+  const middleware = [recorder, new AgeLimit(given.limit)];
+  const broker = new StubBroker({ clock, failFast: false, middleware });
   let ran = false;
   const aged = actor(function aged() {
     ran = true;
@@ -90,6 +92,19 @@ test("AgeLimit has the message skipped, then dead-lettered", async () => {
     "before_nack",
     "after_nack",
   ]);
+});
+
+test("AgeLimit leaves its reason on the dead letter, and StubBroker.join throws it", async () => {
+  const broker = new StubBroker();
+  const aged = actor(function aged() {}, { broker, maxAge: 1_000 });
+  const old = aged.message().copy({ messageTimestamp: Date.now() - 5_000 });
+  await broker.enqueue(old);
+  await using worker = new Worker(broker);
+  await worker.start();
+  const reason = `Message ${old.messageId} is past its age limit of 1000 ms`;
+  await assertRejects(() => broker.join("default"), SkipMessage, reason);
+  const [dead] = broker.allDeadLetters;
+  assertEquals(dead!.deadLetter.options.traceback?.split("\n")[0], `SkipMessage: ${reason}`);
 });
 
 test("AgeLimit counts the age of a retry from the first enqueue", async () => {

@@ -159,6 +159,11 @@ export const DIFFERENCES: Readonly<Record<string, ScenarioDifferences>> = {
       2: { step: "receive", reason: EXPLAINED, keys: withTraceback },
     },
   },
+  "age-limit": {
+    steps: {
+      3: { step: "process at exactly max_age", reason: EXPLAINED, keys: withTraceback },
+    },
+  },
   "nack": {
     steps: {
       1: {

@@ -1,5 +1,5 @@
 import type { JoinOptions } from "./broker_options.ts";
-import { type Clock, pause } from "./clock.ts";
+import { type Clock, monotonicTime, pause } from "./clock.ts";
 import { QueueJoinTimeout } from "./errors.ts";
 
 /** A queue whose end can only be seen by looking: nobody says that it is done. */
@@ -27,11 +27,11 @@ export async function joinByLooking(queue: Joinable, options: JoinOptions): Prom
   const { queueName, clock, interval } = queue;
   const timeout = joinTimeout(queueName, options);
   const { signal } = options;
-  const endsAt = clock.now() + timeout;
+  const endsAt = monotonicTime(clock) + timeout;
   while (true) {
     signal?.throwIfAborted();
     if (await queue.isIdle()) return;
-    const left = endsAt - clock.now();
+    const left = endsAt - monotonicTime(clock);
     if (left <= 0) throw joinTooLate(queueName, timeout);
     await pause(clock, Math.min(interval, left), signal);
   }

@@ -33,7 +33,7 @@ export class MessageProxy {
   message: Message;
   /** Milliseconds that the actor may run. Set by `TimeLimit`. */
   timeLimit: number = Infinity;
-  /** Milliseconds since the epoch at which it has to be done. Set by `TimeLimit`. */
+  /** When it has to be done, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
   deadline: number = Infinity;
   /** @internal Its place among the messages whose actors run; -1 when it has none. */
   place = -1;
@@ -180,7 +180,7 @@ export class MessageProxy {
    * Forgets that it was to stop, and gives it its time once more: executors do so with
    * messages that did not get to run, or lost where they ran to another one.
    *
-   * @param now Milliseconds since the epoch.
+   * @param now The monotonic time of the broker's clock.
    */
   renew(now: number): void {
     this.#interrupt = undefined;

@@ -1,4 +1,5 @@
 import type { Broker } from "./broker.ts";
+import { monotonicTime } from "./clock.ts";
 import { ResultMissing } from "./errors.ts";
 import { getBroker } from "./global_broker.ts";
 import { Message } from "./message.ts";
@@ -233,6 +234,6 @@ export function timeLeft(
   { timeout }: GetResultOptions,
 ): () => { timeout?: number } {
   if (timeout === undefined) return () => ({});
-  const deadline = broker.clock.now() + timeout;
-  return () => ({ timeout: Math.max(0, deadline - broker.clock.now()) });
+  const deadline = monotonicTime(broker.clock) + timeout;
+  return () => ({ timeout: Math.max(0, deadline - monotonicTime(broker.clock)) });
 }

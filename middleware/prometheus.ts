@@ -1,4 +1,5 @@
 import type { Broker } from "../core/broker.ts";
+import { monotonicTime } from "../core/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome, SkipMessage } from "./middleware.ts";
@@ -164,7 +165,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     const series = this.#series.of(broker, message);
     series.inProgress += 1;
     series.hasBegun = true;
-    (message as Measured)[BEGUN] = { series, at: broker.clock.now() };
+    (message as Measured)[BEGUN] = { series, at: monotonicTime(broker.clock) };
   }
 
   /** Counts a run that has ended. */
@@ -213,8 +214,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
   #end(broker: Broker, message: MessageProxy): Series {
     const begun = this.#leave(message);
     const series = begun?.series ?? this.#series.of(broker, message);
-    // The clock of a machine may be set back.
-    series.ended(begun === undefined ? 0 : Math.max(broker.clock.now() - begun.at, 0));
+    series.ended(begun === undefined ? 0 : monotonicTime(broker.clock) - begun.at);
     return series;
   }
 

@@ -1,6 +1,6 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../core/clock.ts";
+import { monotonicTime, type Timer } from "../core/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -86,7 +86,7 @@ export class TimeLimit implements Middleware {
     const timeLimit = numberOption(broker, message, "timeLimit", this.timeLimit, RULE);
     if (timeLimit === Infinity) return;
     message.timeLimit = timeLimit;
-    message.deadline = broker.clock.now() + timeLimit;
+    message.deadline = monotonicTime(broker.clock) + timeLimit;
     if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);
   }
 
@@ -101,12 +101,12 @@ export class TimeLimit implements Middleware {
     this.#timerAt = deadline;
     this.#timer = deadline === Infinity ? undefined : broker.clock.setTimer(
       () => this.#check(broker),
-      deadline - broker.clock.now(),
+      deadline - monotonicTime(broker.clock),
     );
   }
 
   #check(broker: Broker): void {
-    const now = broker.clock.now();
+    const now = monotonicTime(broker.clock);
     let nearest = Infinity;
     for (const worker of this.#workers) {
       for (const message of worker.running) {

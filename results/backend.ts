@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, monotonicTime, systemClock } from "../core/clock.ts";
 import { type Encoded, type Encoder, getEncoder } from "../core/encoder.ts";
 import {
   BrokerConnectionError,
@@ -231,12 +231,12 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     key: string,
     signal: AbortSignal | undefined,
   ): Promise<Encoded | undefined> {
-    const giveUpAt = this.clock.now() + PATIENCE;
+    const giveUpAt = monotonicTime(this.clock) + PATIENCE;
     for (;;) {
       try {
         return await this.#reads.read(key);
       } catch (error) {
-        const isOver = this.#isClosed || signal?.aborted || this.clock.now() >= giveUpAt;
+        const isOver = this.#isClosed || signal?.aborted || monotonicTime(this.clock) >= giveUpAt;
         if (isOver || !this.mayPass(error)) throw error;
       }
       await new Promise<void>((resolve) => this.clock.setTimer(resolve, RETRY_PAUSE));

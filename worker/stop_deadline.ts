@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import { type Clock, monotonicTime, type Timer } from "../core/clock.ts";
 
 /** Milliseconds in which hooks and acknowledgements may end after the actors were given up. */
 const LAST_GRACE = 1_000;
@@ -33,7 +33,7 @@ export class StopDeadline {
 
   /** Sets the deadline; later calls can only bring it forward. */
   set(timeout: number): void {
-    const at = this.#clock.now() + timeout;
+    const at = monotonicTime(this.#clock) + timeout;
     if (at >= this.#at) return;
     this.#at = at;
     this.clear();

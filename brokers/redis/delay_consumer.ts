@@ -12,8 +12,6 @@ const SORT_BATCH = 200;
 const BACKLOG = 5_000;
 /** Milliseconds after which a message that is due and was not promoted is anybody's again. */
 const LOAN = 5_000;
-/** What a score may have on top of an eta, to tell those of the same millisecond apart. */
-const LARGEST_TIE = 4_095 / 4_096;
 
 /**
  * Takes delayed messages off a delay queue when they are due.
@@ -26,7 +24,10 @@ const LARGEST_TIE = 4_095 / 4_096;
 export class DelayConsumer extends RedisConsumer {
   /** Whether something may be on the delay queue that is not sorted. */
   #hasArrivals = true;
+  /** When the next one is due, by the clock of the server. */
   #nextEta = Infinity;
+  /** The same by monotonic time, but for the way of the answer. */
+  #dueAt = Infinity;
   #timer: Timer | undefined;
   /** How many messages to sort next: more while the backlog grows. */
   #batch = SORT_BATCH;
@@ -56,9 +57,10 @@ export class DelayConsumer extends RedisConsumer {
     this.session.clock.clearTimer(this.#timer);
   }
 
-  protected hasMore({ length, nextEta }: QueuePulse): boolean {
+  protected hasMore({ length, nextEta, now }: QueuePulse): boolean {
     if (length > 0) this.#hasArrivals = true;
-    return length > 0 || nextEta < this.#nextEta;
+    // The server's clock may have been set since, so that its time has come before the timer's.
+    return length > 0 || nextEta < this.#nextEta || nextEta < now + 1;
   }
 
   protected override async acknowledge(deliveries: readonly RedisDelivery[]): Promise<void> {
@@ -73,10 +75,14 @@ export class DelayConsumer extends RedisConsumer {
 
   protected override async giveBack(deliveries: readonly RedisDelivery[]): Promise<void> {
     const due = deliveries.filter((one) => one instanceof DueDelivery);
-    const { connection, clock } = this.session;
+    const { connection, serverClock } = this.session;
     if (due.length > 0) {
       const ids = due.map(({ id }) => id);
-      await connection.runPatiently(RELEASE, [this.keys.etas], () => [clock.now(), ...ids]);
+      await connection.runPatiently(
+        RELEASE,
+        [this.keys.etas],
+        () => [serverClock.argument, ...ids],
+      );
     }
     const fetched = deliveries.filter((one) => !(one instanceof DueDelivery));
     if (fetched.length > 0) await super.giveBack(fetched);
@@ -113,7 +119,7 @@ export class DelayConsumer extends RedisConsumer {
       }
       const eta = message.option("eta");
       const isEta = typeof eta === "number" && !Number.isNaN(eta);
-      args.push(`${isEta ? eta : this.session.clock.now()}`, id);
+      args.push(isEta ? `${eta}` : "", id);
     }
     const { unacknowledged, etas } = this.keys;
     if (args.length > 0) await this.persist(SCHEDULE, [unacknowledged, etas], args);
@@ -121,13 +127,13 @@ export class DelayConsumer extends RedisConsumer {
   }
 
   async #claim(limit: number): Promise<RedisDelivery[]> {
-    const { connection, clock, keys } = this.session;
-    const now = clock.now();
+    const { connection, serverClock, keys, lease } = this.session;
     const { etas, delayed } = keys.of(this.queueName);
-    const args = [now + LARGEST_TIE, limit, now + LOAN];
-    const reply = await connection.run(CLAIM, [etas, delayed], args);
-    const [ids, texts, next] = reply as [Buffer[], (Buffer | null)[], Buffer | null];
+    const sentAt = lease.now;
+    const reply = await connection.run(CLAIM, [etas, delayed], [serverClock.argument, limit, LOAN]);
+    const [ids, texts, next, now] = reply as [Buffer[], (Buffer | null)[], Buffer | null, number];
     this.#nextEta = next === null ? Infinity : Number(next.toString());
+    this.#dueAt = sentAt + Math.floor(this.#nextEta) - now;
     const deliveries: RedisDelivery[] = [];
     for (const [i, text] of texts.entries()) {
       if (text === null) continue;
@@ -138,9 +144,9 @@ export class DelayConsumer extends RedisConsumer {
   }
 
   #setTimer(): void {
-    const { clock } = this.session;
+    const { clock, lease } = this.session;
     clock.clearTimer(this.#timer);
-    if (this.#nextEta === Infinity) return;
-    this.#timer = clock.setTimer(this.wakeUp, Math.max(0, Math.floor(this.#nextEta) - clock.now()));
+    if (this.#dueAt === Infinity) return;
+    this.#timer = clock.setTimer(this.wakeUp, Math.max(0, Math.ceil(this.#dueAt - lease.now)));
   }
 }

@@ -53,7 +53,7 @@ export class Pulse {
   constructor(session: Session, options: PulseOptions) {
     this.#session = session;
     this.#options = options;
-    this.#nextExpiry = session.clock.now() + Math.random() * EXPIRY_INTERVAL;
+    this.#nextExpiry = session.lease.now + Math.random() * EXPIRY_INTERVAL;
   }
 
   /** Begins to beat; goes on until it is stopped. */
@@ -85,28 +85,28 @@ export class Pulse {
   }
 
   async #beat(): Promise<void> {
-    const { clock, wakeups, lease } = this.#session;
+    const { serverClock, wakeups, lease } = this.#session;
     if (++this.#count % PULSES_PER_PING === 0) wakeups.ping();
     const consumers = [...this.#session.consumers];
     const keys = consumers.flatMap(({ queueName }) => {
       const { queue, unacknowledged, etas } = this.#session.keys.of(queueName);
       return [queue, unacknowledged, etas];
     });
-    const now = clock.now();
     const [sentAt, wasHeld] = [lease.now, lease.isHeld];
-    const reply = await runOnce(this.#session, PULSE, keys, [now - this.#options.heartbeatTimeout]);
-    const [wasKnown, dead, ...found] = reply as [number, number, ...RedisReply[]];
+    const reply = await runOnce(this.#session, PULSE, keys, [this.#options.heartbeatTimeout]);
+    const [wasKnown, dead, now, ...found] = reply as [number, number, number, ...RedisReply[]];
+    serverClock.note(now, sentAt);
     // Another worker has found this one dead and taken over.
     if (lease.isLost || (wasKnown === 0 && wasHeld)) {
       return tellLoss(lease, this.#session.consumers);
     }
     lease.renew(sentAt);
-    for (const [i, consumer] of consumers.entries()) tell(consumer, found.slice(i * 3));
-    await this.#sweep(dead > 0, now);
+    for (const [i, consumer] of consumers.entries()) tell(consumer, now, found.slice(i * 3));
+    await this.#sweep(dead > 0);
   }
 
-  async #sweep(someAreDead: boolean, now: number): Promise<void> {
-    const { connection } = this.#session;
+  async #sweep(someAreDead: boolean): Promise<void> {
+    const { connection, lease: { now } } = this.#session;
     const expires = now >= this.#nextExpiry;
     if (expires) this.#nextExpiry = now + EXPIRY_INTERVAL * (0.75 + Math.random() / 2);
     const takesOver = someAreDead && connection.upFor >= GRACE;
@@ -114,8 +114,13 @@ export class Pulse {
   }
 }
 
-function tell(consumer: RedisConsumer, [length, unacknowledged, eta]: RedisReply[]): void {
+function tell(
+  consumer: RedisConsumer,
+  now: number,
+  [length, unacknowledged, eta]: RedisReply[],
+): void {
   consumer.pulse({
+    now,
     length: length as number,
     unacknowledged: unacknowledged as number,
     nextEta: eta ? Number(String(eta)) : Infinity,

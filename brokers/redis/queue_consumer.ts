@@ -43,14 +43,15 @@ export class QueueConsumer extends RedisConsumer {
       this.#fetchAhead(fetch.limit);
       const entries = await fetch.entries;
       if (entries.length > 0) this.#fetchAhead(entries.length);
-      const deliveries: RedisDelivery[] = [];
-      const early: RedisDelivery[] = [];
+      let deliveries: RedisDelivery[] = [];
+      let mayBeEarly = false;
       for (const [id, text] of entries) {
         if (text === null) continue; // as in Python the id stays with this broker
         const delivery = new RedisDelivery(decodeFromQueue(this.queueName, text), id);
-        (isEarly(delivery, this.session) ? early : deliveries).push(delivery);
+        mayBeEarly ||= hasEta(delivery);
+        deliveries.push(delivery);
       }
-      if (early.length > 0) await this.#postpone(early);
+      if (mayBeEarly) deliveries = await this.#postponeEarly(deliveries);
       const isEmpty = entries.length === 0 && this.#ahead.length === 0;
       if (deliveries.length > 0 || isEmpty) return deliveries;
     }
@@ -94,11 +95,22 @@ export class QueueConsumer extends RedisConsumer {
     return length > 0;
   }
 
-  /** A message may say when it is due on any queue; Python honours it, too. */
-  async #postpone(early: readonly RedisDelivery[]): Promise<void> {
+  /**
+   * Delays what is not due: a message may say when it is on any queue, and Python honours it, too.
+   *
+   * @returns The others.
+   */
+  async #postponeEarly(deliveries: readonly RedisDelivery[]): Promise<RedisDelivery[]> {
     const { messages, unacknowledged, etas, delayed } = this.keys;
-    const args = early.flatMap((message) => [`${message.option("eta")}`, message.id]);
-    await this.persist(POSTPONE, [unacknowledged, messages, etas, delayed], args);
+    const withEta = deliveries.filter(hasEta);
+    const args = withEta.flatMap((message) => [`${message.option("eta")}`, message.id]);
+    const reply = await this.persist(POSTPONE, [unacknowledged, messages, etas, delayed], args);
+    const due = new Set((reply as Buffer[]).map(String));
+    if (due.size < withEta.length) this.#wakeDelayConsumer();
+    return deliveries.filter((message) => !hasEta(message) || due.has(message.id));
+  }
+
+  #wakeDelayConsumer(): void {
     const delayQueue = delayQueueName(this.queueName);
     for (const consumer of this.session.consumers) {
       if (consumer.queueName === delayQueue) consumer.wakeUp();
@@ -132,7 +144,7 @@ export async function fetchEntries(
   return texts.map((text, i) => [split[i]!, text]);
 }
 
-function isEarly(message: RedisDelivery, { clock }: Session): boolean {
+function hasEta(message: RedisDelivery): boolean {
   const eta = message.option("eta");
-  return typeof eta === "number" && eta > clock.now();
+  return typeof eta === "number" && eta > 0;
 }

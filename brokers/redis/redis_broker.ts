@@ -1,5 +1,5 @@
 import { Broker } from "../../core/broker.ts";
-import type { JoinOptions } from "../../core/broker_options.ts";
+import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Encoded } from "../../core/encoder.ts";
@@ -26,22 +26,12 @@ import { Outboxes } from "./outboxes.ts";
 import { Pulse } from "./pulse.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import type { RedisConsumer } from "./redis_consumer.ts";
-import { COUNT, LEAVE, PURGE } from "./scripts.ts";
-import { runPatiently, type Session } from "./session.ts";
+import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
+import { LEAVE } from "./scripts.ts";
+import type { Session } from "./session.ts";
+import { ServerClock } from "./server_clock.ts";
 import { Sweep } from "./sweep.ts";
 import { Wakeups } from "./wakeups.ts";
-
-/** How many messages a queue has. */
-export interface QueueMessageCounts {
-  /** Waiting to be fetched. */
-  readonly ready: number;
-  /** Waiting for their time. */
-  readonly delayed: number;
-  /** Fetched by a worker, and not settled. */
-  readonly unacknowledged: number;
-  /** Dead letters. */
-  readonly dead: number;
-}
 
 /** Milliseconds between two looks whether a queue is empty. */
 const JOIN_INTERVAL = 50;
@@ -82,6 +72,7 @@ export class RedisBroker extends Broker {
   readonly #pulse: Pulse;
   readonly #outboxes: Outboxes;
   #closing: Promise<void> | undefined;
+  #isClosed = false;
 
   /**
    * Stores the options; the first command connects.
@@ -99,6 +90,7 @@ export class RedisBroker extends Broker {
     this.#session = {
       brokerId: this.brokerId,
       clock: this.clock,
+      serverClock: new ServerClock(this.clock, connection, keys.heartbeats),
       keys,
       connection,
       wakeups: new Wakeups(connection, keys.heartbeats),
@@ -160,17 +152,8 @@ export class RedisBroker extends Broker {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async getQueueMessageCounts(queueName: string): Promise<QueueMessageCounts> {
-    const { queue, messages, delayed, deadLetters } = this.#session.keys.of(
-      toCanonicalQueueName(queueName, "count the messages of queue"),
-    );
-    const reply = await runPatiently(
-      this.#session,
-      COUNT,
-      [queue, messages, delayed, deadLetters],
-    );
-    const [ready, stored, waiting, dead] = reply as [number, number, number, number];
-    const unacknowledged = Math.max(0, stored - ready);
-    return { ready, delayed: waiting, unacknowledged, dead };
+    const canonical = toCanonicalQueueName(queueName, "count the messages of queue");
+    return await countMessages(this.#session, canonical);
   }
 
   /**
@@ -180,17 +163,8 @@ export class RedisBroker extends Broker {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async flush(queueName: string): Promise<void> {
-    const { keys } = this.#session;
     // The keys of another name may be what a queue keeps beside it, such as its texts.
-    const canonical = toCanonicalQueueName(queueName, "flush queue");
-    const all = [canonical, delayQueueName(canonical)].map((name) => keys.of(name));
-    const dropped = all.flatMap(({ queue, messages, unacknowledged }) => [
-      queue,
-      messages,
-      unacknowledged,
-    ]);
-    const { etas, deadLetters, deadMessages } = all[0]!;
-    await runPatiently(this.#session, PURGE, [...dropped, etas, deadLetters, deadMessages]);
+    await purgeQueue(this.#session, toCanonicalQueueName(queueName, "flush queue"));
   }
 
   /** Drops all messages of all declared queues. */
@@ -225,6 +199,23 @@ export class RedisBroker extends Broker {
   async maintain(): Promise<void> {
     await this.#sweep.takeOver();
     await this.#sweep.expire();
+  }
+
+  /** Stores a message on its queue, or delays it: by the clock of the server. */
+  override enqueue<M extends Message>(message: M, options?: EnqueueOptions): Promise<M> {
+    const { serverClock } = this.#session;
+    if (options?.delay === undefined || serverClock.isKnown) return super.enqueue(message, options);
+    return serverClock.learn().then(() => super.enqueue(message, options));
+  }
+
+  /** Stores many messages at once, in order. */
+  override async enqueueMany<M extends Message>(
+    messages: readonly M[],
+    options?: EnqueueOptions,
+  ): Promise<M[]> {
+    const { serverClock } = this.#session;
+    if (options?.delay !== undefined && !serverClock.isKnown) await serverClock.learn();
+    return await super.enqueueMany(messages, options);
   }
 
   /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
@@ -262,9 +253,14 @@ export class RedisBroker extends Broker {
     delivery.isPromoted = true;
   }
 
-  /** Gives a message the id by which its queue knows it: a new one each time. */
+  /**
+   * Gives a message the id by which its queue knows it: a new one each time. A delay counts by
+   * the clock of the server.
+   */
   protected override prepare(message: Message, delay: number | undefined): Message {
-    return super.prepare(message.with("redis_message_id", randomUuid()), delay);
+    const { lead } = this.#session.serverClock;
+    const delayByServer = delay === undefined || lead === 0 ? delay : delay + lead;
+    return super.prepare(message.with("redis_message_id", randomUuid()), delayByServer);
   }
 
   /** Reads the dead letters by the time at which they died. */
@@ -277,7 +273,10 @@ export class RedisBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { consumers, connection, wakeups } = this.#session;
+    const { consumers, connection, wakeups, serverClock } = this.#session;
+    // Delayed messages that wait for it are sent.
+    if (serverClock.learning !== undefined) await serverClock.learning;
+    this.#isClosed = true;
     this.#pulse.stop();
     await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
     await this.#outboxes.emptied();
@@ -293,7 +292,7 @@ export class RedisBroker extends Broker {
   }
 
   #assertOpen(what: string): void {
-    if (this.#closing === undefined) return;
+    if (!this.#isClosed) return;
     throw new ConnectionClosed(`Cannot ${what}: the broker is closed`);
   }
 }

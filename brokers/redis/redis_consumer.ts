@@ -23,6 +23,8 @@ const SMALL_PREFETCH = 64;
 
 /** What a pulse found out about the queue of a consumer. */
 export interface QueuePulse {
+  /** The time of the server, in milliseconds since the epoch. */
+  readonly now: number;
   /** How many messages are on the queue. */
   readonly length: number;
   /** How many messages this broker has fetched from it and not settled, as Redis sees it. */

@@ -16,6 +16,18 @@
 import { Script } from "./script.ts";
 
 /**
+ * The time, in whole milliseconds as Python writes it: that of the server, unless the first
+ * argument is another. So all workers go by one clock, whatever theirs say.
+ */
+const NOW = `
+local now = ARGV[1]
+if now == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+/**
  * The most ids in one call. Python's limit, by what Lua can unpack, is 3,996; a
  * thousand keeps Redis busy for some milliseconds, and larger batches gain nothing.
  */
@@ -25,13 +37,13 @@ export const MAX_BATCH = 1_000;
  * Puts messages at the end of a queue.
  *
  * KEYS: heartbeats, queue, messages.
- * ARGV: now, broker id, "1" when they may be there already, then either id and text of
+ * ARGV: now or "", broker id, "1" when they may be there already, then either id and text of
  * each, or three pieces: all ids, of 36 bytes each, the lengths of all texts, and all
  * texts. Clients spend less on the latter.
  */
 export const ENQUEUE: Script = new Script(
   "enqueue",
-  `
+  `${NOW}
 local ids, entries = {}, {}
 if #ARGV == 6 then
   local start = 1
@@ -57,7 +69,7 @@ else
   redis.call('HSET', KEYS[3], unpack(entries))
 end
 if #ids > 0 then redis.call('RPUSH', KEYS[2], unpack(ids)) end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
 
@@ -86,13 +98,13 @@ end
  * text stays with the broker that took it until that is gone, as in Python.
  *
  * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
- * ARGV: now, broker id, how many to fetch at most, then ids to acknowledge.
+ * ARGV: now or "", broker id, how many to fetch at most, then ids to acknowledge.
  * Result: ids and texts, or nothing. Ids of 36 bytes, as all usually are, come in one
  * piece: clients spend less on that.
  */
 export const FETCH: Script = new Script(
   "fetch messages",
-  `${ACKNOWLEDGE}
+  `${NOW}${ACKNOWLEDGE}
 acknowledge(KEYS[3], KEYS[4], 4)
 local ids = redis.call('LPOP', KEYS[2], ARGV[3])
 local texts = false
@@ -100,7 +112,7 @@ if ids then
   redis.call('SADD', KEYS[4], unpack(ids))
   texts = redis.call('HMGET', KEYS[3], unpack(ids))
 end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 if not ids then return false end
 for i = 1, #ids do
   if #ids[i] ~= 36 then return {ids, texts} end
@@ -113,14 +125,14 @@ return {table.concat(ids), texts}
  * Acknowledges messages.
  *
  * KEYS: heartbeats, messages, unacknowledged of this broker.
- * ARGV: now, broker id, then ids.
+ * ARGV: now or "", broker id, then ids.
  * Result: how many were still this broker's.
  */
 export const ACK: Script = new Script(
   "acknowledge messages",
-  `${ACKNOWLEDGE}
+  `${NOW}${ACKNOWLEDGE}
 local count = acknowledge(KEYS[2], KEYS[3], 3)
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 return count
 `,
 );
@@ -131,11 +143,11 @@ return count
  *
  * KEYS: heartbeats, messages, unacknowledged of this broker, etas, dead letters, their
  * messages.
- * ARGV: now, broker id, then id and text of each; an empty text leaves it as it is.
+ * ARGV: now or "", broker id, then id and text of each; an empty text leaves it as it is.
  */
 export const NACK: Script = new Script(
   "dead-letter messages",
-  `
+  `${NOW}
 for i = 3, #ARGV, 2 do
   local id = ARGV[i]
   if redis.call('SREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) > 0 then
@@ -143,12 +155,12 @@ for i = 3, #ARGV, 2 do
     if text then
       if ARGV[i + 1] ~= '' then text = ARGV[i + 1] end
       redis.call('HDEL', KEYS[2], id)
-      redis.call('ZADD', KEYS[5], ARGV[1], id)
+      redis.call('ZADD', KEYS[5], now, id)
       redis.call('HSET', KEYS[6], id, text)
     end
   end
 end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
 
@@ -156,11 +168,11 @@ redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
  * Puts messages back at the end of their queue. Ids without a text are dropped.
  *
  * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
- * ARGV: now, broker id, then ids.
+ * ARGV: now or "", broker id, then ids.
  */
 export const REQUEUE: Script = new Script(
   "requeue messages",
-  `
+  `${NOW}
 local ids = {}
 for i = 3, #ARGV do
   if redis.call('SREM', KEYS[4], ARGV[i]) == 1
@@ -169,7 +181,7 @@ for i = 3, #ARGV do
   end
 end
 if #ids > 0 then redis.call('RPUSH', KEYS[2], unpack(ids)) end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
 
@@ -194,17 +206,17 @@ end
  * to look at. What was taken off the queue must get somewhere: nothing here may fail.
  *
  * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker.
- * ARGV: now, broker id, how many at most, "LPOP" or "RPOP" for which end to begin with.
+ * ARGV: now or "", broker id, how many at most, "LPOP" or "RPOP" for which end to begin with.
  * Result: how many are left to sort, then ids and texts of those that are no JSON.
  */
 export const SORT: Script = new Script(
   "sort delayed messages",
-  `${SCORE}
+  `${NOW}${SCORE}
 local function place(id, text)
   local message = cjson.decode(text)
   local options = type(message) == 'table' and message.options
   local eta = type(options) == 'table' and options.eta
-  if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(ARGV[1]) end -- NaN is not itself
+  if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(now) end -- NaN is not itself
   redis.call('ZADD', KEYS[4], score(KEYS[4], eta), id)
 end
 local strange = {}
@@ -229,41 +241,45 @@ while left > 0 and length < 1000000 do
     end
   end
 end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 return {redis.call('LLEN', KEYS[2]), strange}
 `,
 );
 
 /**
- * Sorts messages that the worker has looked at.
+ * Sorts messages that the worker has looked at. Without an eta they are due.
  *
  * KEYS: heartbeats, unacknowledged of this broker, etas.
- * ARGV: now, broker id, then eta and id of each.
+ * ARGV: now or "", broker id, then eta, or nothing, and id of each.
  */
 export const SCHEDULE: Script = new Script(
   "sort delayed messages",
-  `${SCORE}
+  `${NOW}${SCORE}
 for i = 3, #ARGV, 2 do
   if redis.call('SREM', KEYS[2], ARGV[i + 1]) == 1 then
-    redis.call('ZADD', KEYS[3], score(KEYS[3], tonumber(ARGV[i])), ARGV[i + 1])
+    redis.call('ZADD', KEYS[3], score(KEYS[3], tonumber(ARGV[i]) or tonumber(now)), ARGV[i + 1])
   end
 end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
 
 /**
- * Moves messages with an eta that were on the queue itself to the delayed ones.
+ * Moves messages that were on the queue itself to the delayed ones, if their eta has not come.
  *
  * KEYS: heartbeats, unacknowledged of this broker, messages, etas, delayed messages.
- * ARGV: now, broker id, then eta and id of each.
+ * ARGV: now or "", broker id, then eta and id of each.
+ * Result: the ids of those that are due, and still this broker's.
  */
 export const POSTPONE: Script = new Script(
   "postpone messages",
-  `${SCORE}
+  `${NOW}${SCORE}
+local due = {}
 for i = 3, #ARGV, 2 do
   local id = ARGV[i + 1]
-  if redis.call('SREM', KEYS[2], id) == 1 then
+  if tonumber(ARGV[i]) <= tonumber(now) then
+    if redis.call('SISMEMBER', KEYS[2], id) == 1 then due[#due + 1] = id end
+  elseif redis.call('SREM', KEYS[2], id) == 1 then
     local text = redis.call('HGET', KEYS[3], id)
     if text then
       redis.call('HDEL', KEYS[3], id)
@@ -272,7 +288,8 @@ for i = 3, #ARGV, 2 do
     end
   end
 end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+return due
 `,
 );
 
@@ -281,22 +298,24 @@ redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
  * which the loan ends: whoever dies meanwhile leaves them to the others.
  *
  * KEYS: etas, delayed messages.
- * ARGV: now, how many at most, end of the loan.
- * Result: ids, texts, and the earliest eta or nothing.
+ * ARGV: now or "", how many at most, milliseconds of the loan.
+ * Result: ids, texts, the earliest eta or nothing, and the time.
  */
 export const CLAIM: Script = new Script(
   "claim delayed messages",
-  `
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+  `${NOW}
+local last = string.format('%.12f', now + 4095 / 4096)
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', last, 'LIMIT', 0, ARGV[2])
 local texts = {}
 if #ids > 0 then
   texts = redis.call('HMGET', KEYS[2], unpack(ids))
   redis.call('ZREM', KEYS[1], unpack(ids))
   for i = 1, #ids do
-    if texts[i] then redis.call('ZADD', KEYS[1], string.format('%.12f', ARGV[3] + (i - 1) / 4096), ids[i]) end
+    local score = string.format('%.12f', now + ARGV[3] + (i - 1) / 4096)
+    if texts[i] then redis.call('ZADD', KEYS[1], score, ids[i]) end
   end
 end
-return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or false}
+return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or false, tonumber(now)}
 `,
 );
 
@@ -305,11 +324,11 @@ return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or fals
  * else tries.
  *
  * KEYS: heartbeats, etas, delayed messages, queue, messages.
- * ARGV: now, broker id, then old id, new id and text of each.
+ * ARGV: now or "", broker id, then old id, new id and text of each.
  */
 export const PROMOTE: Script = new Script(
   "promote delayed messages",
-  `
+  `${NOW}
 local ids = {}
 for i = 3, #ARGV, 3 do
   if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then
@@ -319,7 +338,7 @@ for i = 3, #ARGV, 3 do
   end
 end
 if #ids > 0 then redis.call('RPUSH', KEYS[4], unpack(ids)) end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
 
@@ -327,14 +346,14 @@ redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
  * Ends the loan of delayed messages: they are due again at once.
  *
  * KEYS: etas.
- * ARGV: now, then ids.
+ * ARGV: now or "", then ids.
  */
 export const RELEASE: Script = new Script(
   "release delayed messages",
-  `
+  `${NOW}
 for i = 2, #ARGV do
   if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
-    redis.call('ZADD', KEYS[1], string.format('%.12f', ARGV[1] + (i - 2) / 4096), ARGV[i])
+    redis.call('ZADD', KEYS[1], string.format('%.12f', now + (i - 2) / 4096), ARGV[i])
   end
 end
 `,
@@ -356,20 +375,34 @@ end
 );
 
 /**
- * Renews the heartbeat of a worker and looks around.
+ * Tells the time of the server.
+ *
+ * KEYS: any that is on that server.
+ * ARGV: nothing, as an empty text.
+ * Result: milliseconds since the epoch.
+ */
+export const TIME: Script = new Script("read the time", `${NOW}return now`);
+
+/**
+ * Renews the heartbeat of a worker and looks around. Heartbeats from the future, of a Python
+ * worker whose clock is ahead or from before the server's was set back, count as of now: else
+ * nobody would find their worker dead for as long.
  *
  * KEYS: heartbeats, then for each consumer its queue, unacknowledged and etas.
- * ARGV: now, broker id, the heartbeat of those that are dead by now.
- * Result: whether there was a heartbeat, how many brokers are dead, then for each
+ * ARGV: now or "", broker id, milliseconds for which a heartbeat counts.
+ * Result: whether there was a heartbeat, how many brokers are dead, the time, then for each
  * consumer how many messages are on its queue and unacknowledged, and the earliest eta
  * or nothing.
  */
 export const PULSE: Script = new Script(
   "renew the heartbeat",
-  `
+  `${NOW}
 local known = redis.call('ZREM', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-local result = {known, redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[3])}
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')) do
+  redis.call('ZADD', KEYS[1], now, id)
+end
+local result = {known, redis.call('ZCOUNT', KEYS[1], '-inf', now - ARGV[3]), tonumber(now)}
 for i = 2, #KEYS, 3 do
   result[#result + 1] = redis.call('LLEN', KEYS[i])
   result[#result + 1] = redis.call('SCARD', KEYS[i + 1])
@@ -437,12 +470,12 @@ end
  * Puts the message of a dead letter on its queue, if that is still there.
  *
  * KEYS: heartbeats, dead letters, their messages, queue, messages.
- * ARGV: now, broker id, old id, new id and text.
+ * ARGV: now or "", broker id, old id, new id and text.
  * Result: 1 if it was, now or at an earlier run whose answer was lost.
  */
 export const REVIVE: Script = new Script(
   "requeue a dead letter",
-  `
+  `${NOW}
 local found = redis.call('ZREM', KEYS[2], ARGV[3])
 if found == 1 then
   redis.call('HDEL', KEYS[3], ARGV[3])
@@ -451,7 +484,7 @@ if found == 1 then
 else
   found = redis.call('HEXISTS', KEYS[5], ARGV[4])
 end
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 return found
 `,
 );
@@ -460,15 +493,15 @@ return found
  * Drops a dead letter.
  *
  * KEYS: heartbeats, dead letters, their messages.
- * ARGV: now, broker id, id.
+ * ARGV: now or "", broker id, id.
  * Result: 1 if it was there.
  */
 export const BURY: Script = new Script(
   "drop a dead letter",
-  `
+  `${NOW}
 local found = redis.call('ZREM', KEYS[2], ARGV[3])
 redis.call('HDEL', KEYS[3], ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 return found
 `,
 );
@@ -496,13 +529,13 @@ return #ids
  * Drops keys.
  *
  * KEYS: heartbeats, then what to drop.
- * ARGV: now, broker id.
+ * ARGV: now or "", broker id.
  */
 export const PURGE: Script = new Script(
   "flush a queue",
-  `
+  `${NOW}
 redis.call('UNLINK', unpack(KEYS, 2))
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
 
@@ -510,14 +543,14 @@ redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
  * Counts the messages of a queue.
  *
  * KEYS: heartbeats, queue, messages, delayed messages, dead letters.
- * ARGV: now, broker id.
+ * ARGV: now or "", broker id.
  * Result: how many are on the queue, on it or unacknowledged, delayed, and dead.
  */
 export const COUNT: Script = new Script(
   "count messages",
-  `
+  `${NOW}
 redis.call('ZREM', KEYS[1], ARGV[2])
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
 return {
   redis.call('LLEN', KEYS[2]),
   redis.call('HLEN', KEYS[3]),

@@ -5,13 +5,17 @@ import type { Keys } from "./keys.ts";
 import type { Lease } from "./lease.ts";
 import type { RedisConsumer } from "./redis_consumer.ts";
 import type { Script } from "./script.ts";
+import type { ServerClock } from "./server_clock.ts";
 import type { Wakeups } from "./wakeups.ts";
 
 /** What the parts of one broker share. */
 export interface Session {
   /** Tells this broker from all others that share its queues. */
   readonly brokerId: string;
+  /** The time of this process, for timers. */
   readonly clock: Clock;
+  /** The time of the server, for all that others see. */
+  readonly serverClock: ServerClock;
   readonly keys: Keys;
   readonly connection: RedisConnection;
   readonly wakeups: Wakeups;
@@ -31,23 +35,23 @@ export interface Session {
  * @returns What it returned.
  */
 export function runOnce(
-  { connection, keys: { heartbeats }, clock, brokerId }: Session,
+  { connection, keys: { heartbeats }, serverClock, brokerId }: Session,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[] = [],
 ): Promise<RedisReply> {
-  return connection.run(script, [heartbeats, ...keys], [clock.now(), brokerId, ...args]);
+  return connection.run(script, [heartbeats, ...keys], [serverClock.argument, brokerId, ...args]);
 }
 
 /** As {@linkcode runOnce}, and again while the server is away, for a while. */
 export function runPatiently(
-  { connection, keys: { heartbeats }, clock, brokerId }: Session,
+  { connection, keys: { heartbeats }, serverClock, brokerId }: Session,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[] | ((again: boolean) => readonly RedisArgument[]) = [],
 ): Promise<RedisReply> {
   return connection.runPatiently(script, [heartbeats, ...keys], (again) => [
-    clock.now(),
+    serverClock.argument,
     brokerId,
     ...(typeof args === "function" ? args(again) : args),
   ]);

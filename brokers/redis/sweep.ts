@@ -57,8 +57,8 @@ export class Sweep {
    * forgets them.
    */
   async takeOver(): Promise<void> {
-    const { connection, keys, clock, brokerId } = this.#session;
-    const limit = clock.now() - this.#options.heartbeatTimeout;
+    const { connection, keys, serverClock, brokerId } = this.#session;
+    const limit = await serverClock.read() - this.#options.heartbeatTimeout;
     const reply = await connection.command(
       ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
     );
@@ -108,8 +108,8 @@ export class Sweep {
 
   /** Drops dead letters of the queues of this broker that are too old. */
   async expire(): Promise<void> {
-    const { connection, keys, clock } = this.#session;
-    const limit = clock.now() - this.#options.deadMessageTtl;
+    const { connection, keys, serverClock } = this.#session;
+    const limit = await serverClock.read() - this.#options.deadMessageTtl;
     for (const queueName of this.#broker.queues) {
       const { deadLetters, deadMessages } = keys.of(canonicalQueueName(queueName));
       let dropped: RedisReply;

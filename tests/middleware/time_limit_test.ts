@@ -64,6 +64,27 @@ test("TimeLimit aborts the signal of the actor at the limit", async () => {
   assertInstanceOf(reasons[0], TimeLimitExceeded);
 });
 
+for (const jump of [3_600_000, -3_600_000]) {
+  test(`TimeLimit counts the time that passes, though the clock is set by ${jump} ms`, async () => {
+    await using stage = setStage();
+    const { broker, clock } = stage;
+    const stopped: string[] = [];
+    const slow = actor(async function slow(name: string) {
+      await untilAborted().catch(() => stopped.push(name));
+    }, { broker });
+    await stage.worker.start();
+    await slow.send("first");
+    await clock.advance(900);
+    await slow.send("second");
+    await clock.settle();
+    clock.jump(jump);
+    await clock.advance(100);
+    assertEquals(stopped, ["first"]);
+    await clock.advance(900);
+    assertEquals(stopped, ["first", "second"]);
+  });
+}
+
 test("TimeLimit fails a message whose actor lets the interrupt through", async () => {
   await using stage = setStage();
   const { broker, clock } = stage;

@@ -1,6 +1,6 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
-import type { Timer } from "../../core/clock.ts";
+import { monotonicTime, type Timer } from "../../core/clock.ts";
 import { leaveMessage, runWithMessage } from "../../core/context.ts";
 import { failureOf } from "../../core/failure.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
@@ -89,7 +89,7 @@ export class InlineExecutor implements Executor {
   /** Leaves the actor to itself when the grace is over. */
   interrupt(run: Run, reason: Interrupt, grace: number): void {
     const { clock } = this.#broker!;
-    const endsAt = clock.now() + grace;
+    const endsAt = monotonicTime(clock) + grace;
     if (endsAt >= (this.#graces.get(run)?.endsAt ?? Infinity)) return;
     this.#endGrace(run);
     if (grace === 0) return giveUp(run, reason);

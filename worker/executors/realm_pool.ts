@@ -1,4 +1,5 @@
 import type { Broker } from "../../core/broker.ts";
+import { monotonicTime } from "../../core/clock.ts";
 import { ActorCrashed } from "../../core/errors.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { type Interrupt, TimeLimitExceeded, WorkerLost } from "../../core/interrupt.ts";
@@ -180,7 +181,7 @@ export class RealmPool implements Executor {
   #interruptWaiting(run: Run, reason: Interrupt): void {
     if (reason instanceof TimeLimitExceeded) {
       // It has had no time yet.
-      return run.message.renew(this.#broker!.clock.now());
+      return run.message.renew(monotonicTime(this.#broker!.clock));
     }
     if (!remove(this.#waiting, run) && !remove(this.#suspects, run)) return;
     run.fail(
@@ -247,7 +248,7 @@ export class RealmPool implements Executor {
       run.fail(new WorkerLost("Its thread or process was lost, and the worker does not go on"));
       return false;
     }
-    run.message.renew(this.#broker!.clock.now());
+    run.message.renew(monotonicTime(this.#broker!.clock));
     return true;
   }
 
@@ -262,7 +263,7 @@ export class RealmPool implements Executor {
     this.#cell ??= this.#fleet.open(1);
     if (!this.#cell.hasRoom) return;
     const run = this.#suspects.shift()!;
-    run.message.renew(this.#broker!.clock.now());
+    run.message.renew(monotonicTime(this.#broker!.clock));
     this.#cell.hand(run);
     this.#flushSoon();
   }

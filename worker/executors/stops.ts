@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../core/clock.ts";
+import { type Clock, monotonicTime, type Timer } from "../../core/clock.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import type { Run } from "./executor.ts";
 
@@ -43,7 +43,7 @@ export class Stops {
 
   /** Whether a grace that begins now is over before the one that a run has. */
   isSooner(run: Run, grace: number): boolean {
-    return this.#clock().now() + grace < this.#stops.get(run)!.endsAt;
+    return monotonicTime(this.#clock()) + grace < this.#stops.get(run)!.endsAt;
   }
 
   /** Gives a run its grace, in place of the one that it has. */
@@ -54,7 +54,7 @@ export class Stops {
     const stop: Stop = {
       reason,
       grace,
-      endsAt: clock.now() + grace,
+      endsAt: monotonicTime(clock) + grace,
       timer: clock.setTimer(() => this.#over(run), Math.max(grace, HEARING)),
       isHeard,
     };
@@ -68,7 +68,7 @@ export class Stops {
     stop.isHeard = true;
     const clock = this.#clock();
     // It could not hear until now, and gets its grace from here on.
-    if (clock.now() < stop.endsAt || stop.grace === Infinity) return;
+    if (monotonicTime(clock) < stop.endsAt || stop.grace === Infinity) return;
     clock.clearTimer(stop.timer);
     stop.timer = clock.setTimer(() => this.#over(run), stop.grace);
   }

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { MessageProxy, RedisBroker } from "@dq/dramatiq";
+import { type MessageProxy, type RedisBroker, systemClock } from "@dq/dramatiq";
 import { Script } from "../../../brokers/redis/script.ts";
 import * as scripts from "../../../brokers/redis/scripts.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
@@ -32,6 +32,9 @@ async function settle(
   if (verb === "promote") await broker.enqueueDue(message);
   else await consumer[verb]([message]);
 }
+
+/** Brokers that ask the server for the time: those with a clock that rules it need not. */
+const asking: WeakMap<Stage, RedisBroker> = new WeakMap();
 
 /** What makes a broker run a script, other ones perhaps too. */
 const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
@@ -90,6 +93,11 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
     const dead = await leaveFromPython(stage, "theirs", [], clock.now() - MINUTE);
     await broker.maintain();
     assertEquals(await stage.heartbeat(dead), undefined);
+  },
+  async TIME({ stage }) {
+    let broker = asking.get(stage);
+    if (broker === undefined) asking.set(stage, broker = stage.open({ clock: systemClock }));
+    await broker.maintain();
   },
   EXPIRE: ({ broker }) => broker.maintain(),
   PURGE: ({ broker }) => broker.flush("q"),

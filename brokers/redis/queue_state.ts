@@ -1,0 +1,49 @@
+import { delayQueueName } from "../../core/queue_names.ts";
+import { COUNT, PURGE } from "./scripts.ts";
+import { runPatiently, type Session } from "./session.ts";
+
+/** How many messages a queue has. */
+export interface QueueMessageCounts {
+  /** Waiting to be fetched. */
+  readonly ready: number;
+  /** Waiting for their time. */
+  readonly delayed: number;
+  /** Fetched by a worker, and not settled. */
+  readonly unacknowledged: number;
+  /** Dead letters. */
+  readonly dead: number;
+}
+
+/**
+ * Counts the messages of a queue.
+ *
+ * @param session The broker.
+ * @param queueName The queue, not that of its delayed messages.
+ */
+export async function countMessages(
+  session: Session,
+  queueName: string,
+): Promise<QueueMessageCounts> {
+  const { queue, messages, delayed, deadLetters } = session.keys.of(queueName);
+  const reply = await runPatiently(session, COUNT, [queue, messages, delayed, deadLetters]);
+  const [ready, stored, waiting, dead] = reply as [number, number, number, number];
+  const unacknowledged = Math.max(0, stored - ready);
+  return { ready, delayed: waiting, unacknowledged, dead };
+}
+
+/**
+ * Drops all messages of a queue: delayed ones and dead letters, too.
+ *
+ * @param session The broker.
+ * @param queueName The queue, not that of its delayed messages.
+ */
+export async function purgeQueue(session: Session, queueName: string): Promise<void> {
+  const all = [queueName, delayQueueName(queueName)].map((name) => session.keys.of(name));
+  const dropped = all.flatMap(({ queue, messages, unacknowledged }) => [
+    queue,
+    messages,
+    unacknowledged,
+  ]);
+  const { etas, deadLetters, deadMessages } = all[0]!;
+  await runPatiently(session, PURGE, [...dropped, etas, deadLetters, deadMessages]);
+}

@@ -1,0 +1,235 @@
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { type Clock, QueueJoinTimeout, type RedisBroker, systemClock } from "@dq/dramatiq";
+import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { startRedis } from "../../support/servers/redis.ts";
+import { after, test } from "../../support/test.ts";
+import { untilSorted } from "./promoting.ts";
+import { leaveFromPython, sendFromPython } from "./python.ts";
+import { eventually, Stage } from "./stage.ts";
+
+const server = await startRedis();
+after(() => server.stop());
+
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+const NO_PULSE = { maintenanceInterval: Infinity };
+/** By how much a test may be slow. */
+const SLACK = 20_000;
+
+/** A clock of a machine that is set wrong, and can be set again. */
+class WrongClock implements Clock {
+  ahead: number;
+  readonly monotonic = systemClock.monotonic!;
+  readonly setTimer = systemClock.setTimer;
+  readonly clearTimer = systemClock.clearTimer;
+
+  constructor(ahead: number) {
+    this.ahead = ahead;
+  }
+
+  now(): number {
+    return Date.now() + this.ahead;
+  }
+}
+
+/** The server's clock, which here is that of this machine. */
+const serverTime = async () => {
+  const [seconds] = await server.command("TIME") as string[];
+  return Number(seconds) * 1_000;
+};
+
+function assertNear(actual: number, expected: number): void {
+  assertLess(Math.abs(actual - expected), SLACK, `${actual} is not near ${expected}`);
+}
+
+const CLOCKS = [["ahead", 2 * MINUTE], ["behind", -2 * MINUTE]] as const;
+
+for (const [where, ms] of CLOCKS) {
+  test(`RedisBroker whose clock is ${where} writes heartbeats by that of the server`, async () => {
+    await using stage = new Stage(server);
+    const broker = stage.open({ clock: new WrongClock(ms), maintenanceInterval: 20 });
+    const now = await serverTime();
+    const heartbeat = async () => (await stage.heartbeat(broker.brokerId))!;
+    await broker.enqueue(work("q", 1));
+    assertNear(await heartbeat(), now);
+    assert(Number.isInteger(await heartbeat()));
+    await using consumer = broker.consume("q");
+    await receiveOne(consumer);
+    const fetched = await heartbeat();
+    assertNear(fetched, now);
+    await eventually("beat", async () => await heartbeat() > fetched);
+    assertNear(await heartbeat(), now);
+  });
+
+  test(`RedisBroker whose clock is ${where} takes over from the dead, and from nobody else`, async () => {
+    await using stage = new Stage(server);
+    const living = stage.open(NO_PULSE);
+    await living.enqueue(work("q", "running"));
+    await receiveOne(living.consume("q"));
+    await leaveFromPython(stage, "q", ["left"], await serverTime() - MINUTE);
+    const sweeper = stage.open({ clock: new WrongClock(ms), ...NO_PULSE });
+    sweeper.declareQueue("q");
+    await sweeper.maintain();
+    assertEquals(await stage.firstArgs("q"), ["left"]);
+    assertEquals(await stage.held(living.brokerId, "q"), 1);
+  });
+
+  test(`RedisBroker whose clock is ${where} delays by that of the server, from its first message on`, async () => {
+    await using stage = new Stage(server);
+    const sender = stage.open({ clock: new WrongClock(ms) });
+    const now = await serverTime();
+    const [message] = await Promise.all([
+      sender.enqueue(work("q", 1), { delay: 10 * MINUTE }),
+      sender.enqueueMany([work("q", 2)], { delay: 10 * MINUTE }),
+    ]);
+    const again = await sender.enqueue(work("q", 3), { delay: 10 * MINUTE });
+    for (const one of [message, again]) {
+      assertNear(one.options.eta as number, now + 10 * MINUTE);
+    }
+    const texts = await stage.command("HVALS", stage.key("q.DQ.msgs")) as string[];
+    assertEquals(texts.length, 3);
+    for (const text of texts) {
+      assertNear(JSON.parse(text).options.eta, now + 10 * MINUTE);
+    }
+  });
+
+  test(`RedisBroker whose clock is ${where} gives delayed messages when they are due by that of the server`, async () => {
+    await using stage = new Stage(server);
+    const broker = stage.open({ clock: new WrongClock(ms) });
+    const now = await serverTime();
+    await sendFromPython(stage, "q.DQ", ["early"], now + MINUTE);
+    await sendFromPython(stage, "q.DQ", ["due"], now - 1_000);
+    await sendFromPython(stage, "q.DQ", ["soon"], now + 1_500);
+    await using consumer = broker.consume("q.DQ", { prefetch: 10 });
+    assertEquals(firstArgs(await receiveCount(consumer, 2)), ["due", "soon"]);
+    assert(await serverTime() + 1_000 > now + 1_500);
+    await untilSorted(stage, 3);
+  });
+
+  test(`RedisBroker whose clock is ${where} delays what is early on a queue by that of the server`, async () => {
+    await using stage = new Stage(server);
+    const broker = stage.open({ clock: new WrongClock(ms) });
+    const now = await serverTime();
+    await sendFromPython(stage, "q", ["early"], now + MINUTE);
+    await sendFromPython(stage, "q", ["due"], now - 1_000);
+    await sendFromPython(stage, "q", ["now"]);
+    await using consumer = broker.consume("q", { prefetch: 10 });
+    assertEquals(firstArgs(await receiveCount(consumer, 2)), ["due", "now"]);
+    const { delayed, unacknowledged } = await broker.getQueueMessageCounts("q");
+    assertEquals([delayed, unacknowledged], [1, 2]);
+  });
+}
+
+test("RedisBroker writes deaths by the clock of the server, and drops what is old by it", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open({ clock: new WrongClock(8 * DAY), ...NO_PULSE });
+  broker.declareQueue("q");
+  const now = await serverTime();
+  await broker.enqueueMany([work("q", 1), work("q", 2)]);
+  await using consumer = broker.consume("q", { prefetch: 2 });
+  const [first, second] = await receiveCount(consumer, 2);
+  await consumer.nack([first!, second!]);
+  for await (const { diedAt } of broker.deadLetters("q")) {
+    assertNear(diedAt!, now);
+  }
+  const [id] = await stage.command("ZRANGE", stage.key("q.XQ"), 0, 0) as string[];
+  await stage.command("ZADD", stage.key("q.XQ"), now - 7 * DAY, id!);
+  await broker.maintain();
+  assertEquals((await broker.getQueueMessageCounts("q")).dead, 1);
+});
+
+test("RedisBroker keeps what it has while its clock jumps, and nobody takes it over", async () => {
+  await using stage = new Stage(server);
+  const clock = new WrongClock(0);
+  const broker = stage.open({ clock, maintenanceInterval: 20 });
+  const other = stage.open({ maintenanceInterval: 20 });
+  await broker.enqueue(work("q", 1));
+  await using consumer = broker.consume("q");
+  const message = await receiveOne(consumer);
+  for (const ahead of [10 * MINUTE, -10 * MINUTE, 0]) {
+    clock.ahead = ahead;
+    const before = (await stage.heartbeat(broker.brokerId))!;
+    const hasBeaten = async () => (await stage.heartbeat(broker.brokerId))! > before;
+    await eventually("beat", hasBeaten);
+    await other.maintain();
+    assert(!consumer.isLost);
+    assertEquals(await stage.held(broker.brokerId, "q"), 1);
+  }
+  await consumer.ack([message]);
+  assertEquals((await broker.getQueueMessageCounts("q")).unacknowledged, 0);
+});
+
+test("RedisBroker goes by the clock of the server after its own has jumped", async () => {
+  await using stage = new Stage(server);
+  const clock = new WrongClock(0);
+  const sender = stage.open({ clock });
+  const eta = async () => {
+    const { options } = await sender.enqueue(work("q", 1), { delay: MINUTE });
+    return options.eta as number;
+  };
+  const now = await serverTime();
+  assertNear(await eta(), now + MINUTE);
+  clock.ahead = 10 * MINUTE;
+  assertNear(await eta(), now + MINUTE);
+  clock.ahead = -10 * MINUTE;
+  assertNear(await eta(), now + MINUTE);
+});
+
+for (const jump of [3_600_000, -3_600_000]) {
+  test(`RedisBroker.join waits as long as it is told, though the clock is set by ${jump} ms`, async () => {
+    await using stage = new Stage(server);
+    const clock = new FakeClock();
+    const broker = stage.open({ clock, ...NO_PULSE });
+    await broker.enqueue(work("q", 1));
+    let isOver = false;
+    const joining = broker.join("q", { timeout: MINUTE });
+    const over = joining.catch(() => {}).finally(() => isOver = true);
+    clock.jump(jump);
+    await broker.getQueueMessageCounts("q"); // It has looked by then.
+    await clock.advance(MINUTE / 2);
+    await broker.getQueueMessageCounts("q");
+    await clock.settle();
+    assert(!isOver);
+    await eventually("give up", async () => {
+      await clock.advance(1_000);
+      return isOver;
+    });
+    await over;
+    await assertRejects(() => joining, QueueJoinTimeout);
+    assertLess(clock.monotonic() - new FakeClock().monotonic(), 3 * MINUTE);
+  });
+}
+
+test("RedisBroker sends delayed messages that wait for the time of the server before it closes", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open();
+  const sending = broker.enqueue(work("q", 1), { delay: MINUTE });
+  await broker.close();
+  await sending;
+  assertEquals((await stage.ids("q.DQ")).length, 1);
+});
+
+test("RedisBroker delays by its own clock when that agrees with the server's", async () => {
+  await using stage = new Stage(server);
+  const broker: RedisBroker = stage.open();
+  await broker.connect();
+  const before = Date.now();
+  const { options } = await broker.enqueue(work("q", 1), { delay: MINUTE });
+  const eta = options.eta as number;
+  assert(eta >= before + MINUTE && eta <= Date.now() + MINUTE, `${eta}`);
+});
+
+test("RedisBroker counts a heartbeat from the future as of now, so that its worker can be dead", async () => {
+  await using stage = new Stage(server);
+  const dead = await leaveFromPython(stage, "q", [1], await serverTime() + DAY);
+  const broker = stage.open({ maintenanceInterval: 20 });
+  await using consumer = broker.consume("other");
+  const stop = new AbortController();
+  const receiving = consumer.receive(1, { signal: stop.signal });
+  await eventually("see it", async () => (await stage.heartbeat(dead))! < Date.now() + MINUTE);
+  assertLess(await serverTime() - SLACK, (await stage.heartbeat(dead))!);
+  assertEquals(await stage.held(dead, "q"), 1);
+  stop.abort();
+  await receiving;
+});

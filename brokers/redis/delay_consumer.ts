@@ -2,7 +2,8 @@ import type { Buffer } from "node:buffer";
 import type { Timer } from "../../core/clock.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
-import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
+import type { QueuePulse } from "./consumed_queue.ts";
+import { RedisConsumer } from "./redis_consumer.ts";
 import { CLAIM, DROP, MAX_BATCH, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
 import { runOnce } from "./session.ts";
 

@@ -9,8 +9,8 @@ import type { RedisDelivery } from "./delivery.ts";
  */
 export class InHand {
   readonly #unsettled: Roster<RedisDelivery> = new Roster();
-  /** Batches on their way to the server. */
-  readonly #settling: Set<readonly RedisDelivery[]> = new Set();
+  /** Batches on their way to the server, and what settles when it has answered. */
+  readonly #settling: Map<readonly RedisDelivery[], Promise<void>> = new Map();
 
   /** How many are not settled: they fill the prefetch. */
   get unsettled(): number {
@@ -20,7 +20,7 @@ export class InHand {
   /** How many there are, those that are being settled among them. */
   get size(): number {
     return this.#unsettled.size +
-      this.#settling.values().reduce((sum, batch) => sum + batch.length, 0);
+      this.#settling.keys().reduce((sum, batch) => sum + batch.length, 0);
   }
 
   /** Adds what was fetched. */
@@ -48,7 +48,7 @@ export class InHand {
    */
   async settle(batch: readonly RedisDelivery[], settled: Promise<void>): Promise<void> {
     if (batch.length === 0) return;
-    this.#settling.add(batch);
+    this.#settling.set(batch, settled);
     try {
       await settled;
     } finally {
@@ -56,13 +56,16 @@ export class InHand {
     }
   }
 
-  /** What the queue calls all that there is. */
-  ids(): Set<string> {
-    const ids = new Set<string>();
+  /** Resolves when the server has heard of all that is being settled, or it was given up. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#settling.values());
+  }
+
+  /** Adds to a set what the queue calls all that there is. */
+  addIdsTo(ids: Set<string>): void {
     for (const { id } of this.#unsettled) ids.add(id);
-    for (const batch of this.#settling) {
+    for (const batch of this.#settling.keys()) {
       for (const { id } of batch) ids.add(id);
     }
-    return ids;
   }
 }

@@ -1,6 +1,6 @@
 import { type Clock, monotonicTime } from "../../core/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import type { RedisConsumer } from "./redis_consumer.ts";
+import type { ConsumedQueue } from "./consumed_queue.ts";
 
 /**
  * A worker's hold on what it has fetched: as long as its heartbeat is younger than the
@@ -79,12 +79,10 @@ export class Lease {
  * Fails all consumers of a broker whose lease was lost, and begins anew.
  *
  * @param lease The lease.
- * @param consumers The consumers that are open.
+ * @param queues The queues with their consumers.
  */
-export function tellLoss(lease: Lease, consumers: Iterable<RedisConsumer>): void {
-  for (const consumer of consumers) {
-    consumer.fail(leaseLost(consumer.queueName, lease.duration));
-  }
+export function tellLoss(lease: Lease, queues: Iterable<ConsumedQueue>): void {
+  for (const queue of queues) queue.fail(leaseLost(queue.name, lease.duration));
   lease.reset();
 }
 

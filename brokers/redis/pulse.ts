@@ -1,8 +1,8 @@
 import type { Timer } from "../../core/clock.ts";
 import { getLogger } from "../../core/logging.ts";
 import { errorMessage } from "../../core/thrown.ts";
+import type { ConsumedQueue } from "./consumed_queue.ts";
 import { tellLoss } from "./lease.ts";
-import type { RedisConsumer } from "./redis_consumer.ts";
 import type { RedisReply } from "./reply.ts";
 import { PULSE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
@@ -74,22 +74,22 @@ export class Pulse {
     // Workers that were started together are not to ask all at the same time.
     const delay = this.#options.interval * (0.875 + Math.random() / 4);
     this.#timer = this.#session.clock.setTimer(() => {
-      const { lease, consumers } = this.#session;
-      if (lease.isLost) tellLoss(lease, consumers);
+      const { lease, queues } = this.#session;
+      if (lease.isLost) tellLoss(lease, queues.values());
       this.#schedule();
-      if (consumers.size === 0) return;
-      this.#beat().catch((error) => {
+      const watched = [...queues.values()].filter(({ isWatched }) => isWatched);
+      if (watched.length === 0) return;
+      this.#beat(watched).catch((error) => {
         log.debug("Cannot renew the heartbeat: {reason}", { reason: errorMessage(error), error });
       });
     }, delay);
   }
 
-  async #beat(): Promise<void> {
+  async #beat(queues: readonly ConsumedQueue[]): Promise<void> {
     const { serverClock, wakeups, lease } = this.#session;
     if (++this.#count % PULSES_PER_PING === 0) wakeups.ping();
-    const consumers = [...this.#session.consumers];
-    const keys = consumers.flatMap(({ queueName }) => {
-      const { queue, unacknowledged, etas } = this.#session.keys.of(queueName);
+    const keys = queues.flatMap(({ name }) => {
+      const { queue, unacknowledged, etas } = this.#session.keys.of(name);
       return [queue, unacknowledged, etas];
     });
     const [sentAt, wasHeld] = [lease.now, lease.isHeld];
@@ -98,10 +98,10 @@ export class Pulse {
     serverClock.note(now, sentAt);
     // Another worker has found this one dead and taken over.
     if (lease.isLost || (wasKnown === 0 && wasHeld)) {
-      return tellLoss(lease, this.#session.consumers);
+      return tellLoss(lease, this.#session.queues.values());
     }
     lease.renew(sentAt);
-    for (const [i, consumer] of consumers.entries()) tell(consumer, now, found.slice(i * 3));
+    for (const [i, queue] of queues.entries()) tell(queue, now, found.slice(i * 3));
     await this.#sweep(dead > 0);
   }
 
@@ -115,11 +115,11 @@ export class Pulse {
 }
 
 function tell(
-  consumer: RedisConsumer,
+  queue: ConsumedQueue,
   now: number,
   [length, unacknowledged, eta]: RedisReply[],
 ): void {
-  consumer.pulse({
+  queue.pulse({
     now,
     length: length as number,
     unacknowledged: unacknowledged as number,

@@ -3,7 +3,8 @@ import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { splitIds } from "./joined.ts";
-import { type QueuePulse, RedisConsumer } from "./redis_consumer.ts";
+import type { QueuePulse } from "./consumed_queue.ts";
+import { RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
 import { runOnce, type Session } from "./session.ts";
 
@@ -37,12 +38,16 @@ export class QueueConsumer extends RedisConsumer {
   }
 
   async #fill(limit: number): Promise<RedisDelivery[]> {
+    // Once the queue was found empty, nothing more is fetched ahead: what is on its way is read,
+    // and then it is waited for. Fetching on would never end while there is room for a batch.
+    let mayHaveMore = true;
     while (true) {
       const fetch = this.#ahead.shift() ?? this.#fetch(limit);
       this.#awaited = fetch;
-      this.#fetchAhead(fetch.limit);
+      if (mayHaveMore) this.#fetchAhead(fetch.limit);
       const entries = await fetch.entries;
-      if (entries.length > 0) this.#fetchAhead(entries.length);
+      mayHaveMore = entries.length > 0;
+      if (mayHaveMore) this.#fetchAhead(entries.length);
       let deliveries: RedisDelivery[] = [];
       let mayBeEarly = false;
       for (const [id, text] of entries) {
@@ -112,8 +117,8 @@ export class QueueConsumer extends RedisConsumer {
 
   #wakeDelayConsumer(): void {
     const delayQueue = delayQueueName(this.queueName);
-    for (const consumer of this.session.consumers) {
-      if (consumer.queueName === delayQueue) consumer.wakeUp();
+    for (const consumer of this.session.queues.get(delayQueue)?.consumers ?? []) {
+      consumer.wakeUp();
     }
   }
 }

@@ -14,6 +14,7 @@ import {
 } from "../../core/queue_names.ts";
 import { randomUuid } from "../../core/runtime.ts";
 import { RedisConnection } from "./connection.ts";
+import type { ConsumedQueue } from "./consumed_queue.ts";
 import { toArgument } from "./reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
@@ -25,7 +26,6 @@ import type { Load } from "./outbox.ts";
 import { Outboxes } from "./outboxes.ts";
 import { Pulse } from "./pulse.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
-import type { RedisConsumer } from "./redis_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
 import { LEAVE } from "./scripts.ts";
 import type { Session } from "./session.ts";
@@ -99,7 +99,7 @@ export class RedisBroker extends Broker {
         this.clock,
         maintenanceInterval === Infinity ? Infinity : times.heartbeatTimeout,
       ),
-      consumers: new Set<RedisConsumer>(),
+      queues: new Map<string, ConsumedQueue>(),
     };
     this.#outboxes = new Outboxes(this.#session);
     this.#sweep = new Sweep(this.#session, this, times);
@@ -273,12 +273,13 @@ export class RedisBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { consumers, connection, wakeups, serverClock } = this.#session;
+    const { queues, connection, wakeups, serverClock } = this.#session;
     // Delayed messages that wait for it are sent.
     if (serverClock.learning !== undefined) await serverClock.learning;
     this.#isClosed = true;
     this.#pulse.stop();
-    await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
+    const consumers = Array.from(queues.values(), (queue) => [...queue.consumers]).flat();
+    await Promise.allSettled(consumers.map((consumer) => consumer.close()));
     await this.#outboxes.emptied();
     wakeups.close();
     if (connection.isUp) await this.#leave().catch(() => {});

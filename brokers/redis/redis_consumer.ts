@@ -6,32 +6,20 @@ import { retryDelay } from "../../core/retry_delay.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Signal } from "../../core/signal.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
+import { type ConsumedQueue, consumedQueue, type QueuePulse } from "./consumed_queue.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { InHand } from "./in_hand.ts";
 import type { QueueKeys } from "./keys.ts";
 import { tellLoss } from "./lease.ts";
-import { Orphans } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
 import { type RedisReply, toArgument } from "./reply.ts";
 import type { Script } from "./script.ts";
 import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
-import { runOnce, runPatiently, type Session } from "./session.ts";
+import { runPatiently, runUntil, type Session } from "./session.ts";
 import { isAway } from "./trouble.ts";
 
 /** How many messages make two batches that are worth it. */
 const SMALL_PREFETCH = 64;
-
-/** What a pulse found out about the queue of a consumer. */
-export interface QueuePulse {
-  /** The time of the server, in milliseconds since the epoch. */
-  readonly now: number;
-  /** How many messages are on the queue. */
-  readonly length: number;
-  /** How many messages this broker has fetched from it and not settled, as Redis sees it. */
-  readonly unacknowledged: number;
-  /** When the next delayed message is due; `Infinity` when there is none. */
-  readonly nextEta: number;
-}
 
 /**
  * Takes messages off a queue of Redis, as many at once as there is room for.
@@ -45,7 +33,8 @@ export abstract class RedisConsumer extends Consumer {
   protected readonly session: Session;
   protected readonly keys: QueueKeys;
   readonly #prefetch: number;
-  readonly #inHand: InHand = new InHand();
+  /** What it has fetched, and Redis has not heard of again. */
+  readonly inHand: InHand = new InHand();
   /** Fetched, and not yet handed out. */
   #ready: RedisDelivery[] = [];
   /** Tells `receive` to look again. */
@@ -61,7 +50,8 @@ export abstract class RedisConsumer extends Consumer {
   #closing: Promise<void> | undefined;
   readonly #acks: Acknowledgements;
   readonly #nacks: Outbox;
-  readonly #orphans: Orphans;
+  /** Its queue, and the other consumers of that. */
+  readonly #queue: ConsumedQueue;
   readonly #wake = (): void => this.#changed.tell();
   readonly #abort: AbortListener = new AbortListener(this.#wake);
 
@@ -81,7 +71,7 @@ export abstract class RedisConsumer extends Consumer {
     this.#acks = new Acknowledgements((ids) => this.persist(ACK, [messages, unacknowledged], ids));
     const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
     this.#nacks = new Outbox((args) => this.persist(NACK, buried, args));
-    this.#orphans = new Orphans(session, this.keys);
+    this.#queue = consumedQueue(session, queueName);
   }
 
   /** Gets messages from the server: all it can get at once, up to `limit`. */
@@ -115,13 +105,13 @@ export abstract class RedisConsumer extends Consumer {
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     this.#abort.follow(signal);
     // What becomes free while it waits is not known to who receives.
-    this.#takesAll = limit >= this.#prefetch - this.#inHand.unsettled;
+    this.#takesAll = limit >= this.#prefetch - this.inHand.unsettled;
     while (!this.isClosed && !signal?.aborted) {
-      const { lease, consumers } = this.session;
-      if (lease.isLost) tellLoss(lease, consumers);
+      const { lease, queues } = this.session;
+      if (lease.isLost) tellLoss(lease, queues.values());
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
-      const free = this.#prefetch - this.#inHand.unsettled;
+      const free = this.#prefetch - this.inHand.unsettled;
       const room = Math.min(limit, free, MAX_BATCH);
       if (room > 0 && !this.#isWaiting && this.#filling === undefined) this.#fillSoon(room);
       await this.#changed.next();
@@ -131,18 +121,18 @@ export abstract class RedisConsumer extends Consumer {
 
   async ack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    if (taken.length > 0) await this.#inHand.settle(taken, this.acknowledge(taken));
+    if (taken.length > 0) await this.inHand.settle(taken, this.acknowledge(taken));
   }
 
   async nack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
     const sent = taken.map((message) => this.#nacks.add([message.id, changedText(message)]));
-    await this.#inHand.settle(taken, Promise.all(sent).then(() => {}));
+    await this.inHand.settle(taken, Promise.all(sent).then(() => {}));
   }
 
   async requeue(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    await this.#inHand.settle(taken, this.giveBack(taken));
+    await this.inHand.settle(taken, this.giveBack(taken));
   }
 
   close(): Promise<void> {
@@ -153,10 +143,13 @@ export abstract class RedisConsumer extends Consumer {
   /** Hears what a pulse found out. */
   pulse(pulse: QueuePulse): void {
     if (this.#isWaiting && this.hasMore(pulse)) this.wakeUp();
-    const fetches: unknown[] = [...this.fetchesAhead];
-    if (this.#filling !== undefined) fetches.push(this.#filling);
-    const areMissing = pulse.unacknowledged > this.#inHand.size;
-    this.#orphans.look(areMissing, fetches, () => this.#inHand.ids());
+  }
+
+  /** The fetches under way: they may bring messages which nobody holds yet. */
+  fetches(): unknown[] {
+    return this.#filling === undefined
+      ? [...this.fetchesAhead]
+      : [this.#filling, ...this.fetchesAhead];
   }
 
   /** Fails it: what it gave is no longer its own. */
@@ -175,7 +168,7 @@ export abstract class RedisConsumer extends Consumer {
     return Promise.resolve([]);
   }
 
-  /** The fetches that may bring messages which nobody has at hand. */
+  /** The fetches whose answers nobody has read yet. */
   protected get fetchesAhead(): readonly unknown[] {
     return [];
   }
@@ -188,7 +181,7 @@ export abstract class RedisConsumer extends Consumer {
    */
   protected roomBeside(arriving: number): number {
     if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;
-    const room = Math.min(this.#prefetch - this.#inHand.unsettled - arriving, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.inHand.unsettled - arriving, MAX_BATCH);
     return this.#isBatch(room) ? room : 0;
   }
 
@@ -217,19 +210,12 @@ export abstract class RedisConsumer extends Consumer {
   }
 
   /** Runs a script that must get through: again until the server is back, or this is closed. */
-  protected async persist(
+  protected persist(
     script: Script,
     keys: readonly string[],
     args: readonly Encoded[],
   ): Promise<RedisReply> {
-    for (let attempt = 0;; attempt++) {
-      try {
-        return await runOnce(this.session, script, keys, args);
-      } catch (error) {
-        if (this.isClosed || !isAway(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, retryDelay(attempt)));
-      }
-    }
+    return runUntil(() => this.isClosed, this.session, script, keys, args);
   }
 
   /**
@@ -237,6 +223,7 @@ export abstract class RedisConsumer extends Consumer {
    * in this turn.
    */
   #fillSoon(room: number): void {
+    this.#queue.add(this);
     if (this.#isBatch(room)) this.#filling = this.#fill(room);
     else if (!this.#isTurnEnding) {
       this.#isTurnEnding = true;
@@ -251,16 +238,15 @@ export abstract class RedisConsumer extends Consumer {
 
   #fillAtTurnEnd(): void {
     if (this.isClosed || this.#abort.isAborted || this.#isWaiting) return;
-    const room = Math.min(this.#prefetch - this.#inHand.unsettled, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.inHand.unsettled, MAX_BATCH);
     if (room > 0) this.#filling ??= this.#fill(room);
   }
 
   async #fill(limit: number): Promise<void> {
-    this.session.consumers.add(this);
     try {
       const deliveries = await this.fill(limit);
       this.#failures = 0;
-      this.#inHand.add(deliveries);
+      this.#arrived(deliveries);
       if (this.#ready.length === 0) this.#ready = deliveries;
       else this.#ready.push(...deliveries);
       if (deliveries.length === 0 && !this.isClosed) {
@@ -286,15 +272,22 @@ export abstract class RedisConsumer extends Consumer {
     try {
       // What is on its way here would otherwise stay with this broker.
       await this.#filling;
-      this.#inHand.add(await this.fetchedAhead());
-      await this.giveBack(this.#inHand.takeAll());
+      this.#arrived(await this.fetchedAhead());
+      const left = this.inHand.takeAll();
+      await this.inHand.settle(left, this.giveBack(left));
+      await this.inHand.settled();
     } finally {
-      this.session.consumers.delete(this);
+      this.#queue.delete(this);
     }
   }
 
+  #arrived(deliveries: readonly RedisDelivery[]): void {
+    this.#queue.arrived(deliveries);
+    this.inHand.add(deliveries);
+  }
+
   #take(messages: readonly MessageProxy[]): RedisDelivery[] {
-    const taken = this.#inHand.take(messages);
+    const taken = this.inHand.take(messages);
     this.#wake();
     return taken;
   }

@@ -388,10 +388,10 @@ export const TIME: Script = new Script("read the time", `${NOW}return now`);
  * worker whose clock is ahead or from before the server's was set back, count as of now: else
  * nobody would find their worker dead for as long.
  *
- * KEYS: heartbeats, then for each consumer its queue, unacknowledged and etas.
+ * KEYS: heartbeats, then for each queue with consumers that, unacknowledged and etas.
  * ARGV: now or "", broker id, milliseconds for which a heartbeat counts.
  * Result: whether there was a heartbeat, how many brokers are dead, the time, then for each
- * consumer how many messages are on its queue and unacknowledged, and the earliest eta
+ * queue how many messages are on its queue and unacknowledged, and the earliest eta
  * or nothing.
  */
 export const PULSE: Script = new Script(

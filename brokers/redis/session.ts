@@ -1,11 +1,13 @@
 import type { Clock } from "../../core/clock.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
 import type { RedisConnection } from "./connection.ts";
+import type { ConsumedQueue } from "./consumed_queue.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Keys } from "./keys.ts";
 import type { Lease } from "./lease.ts";
-import type { RedisConsumer } from "./redis_consumer.ts";
 import type { Script } from "./script.ts";
 import type { ServerClock } from "./server_clock.ts";
+import { isAway } from "./trouble.ts";
 import type { Wakeups } from "./wakeups.ts";
 
 /** What the parts of one broker share. */
@@ -20,8 +22,8 @@ export interface Session {
   readonly connection: RedisConnection;
   readonly wakeups: Wakeups;
   readonly lease: Lease;
-  /** Those that are open. */
-  readonly consumers: Set<RedisConsumer>;
+  /** The queues that have or had consumers, by name. */
+  readonly queues: Map<string, ConsumedQueue>;
 }
 
 /**
@@ -41,6 +43,24 @@ export function runOnce(
   args: readonly RedisArgument[] = [],
 ): Promise<RedisReply> {
   return connection.run(script, [heartbeats, ...keys], [serverClock.argument, brokerId, ...args]);
+}
+
+/** As {@linkcode runOnce}, and again while the server is away, until it is given up. */
+export async function runUntil(
+  isGivenUp: () => boolean,
+  session: Session,
+  script: Script,
+  keys: readonly string[],
+  args: readonly RedisArgument[],
+): Promise<RedisReply> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      return await runOnce(session, script, keys, args);
+    } catch (error) {
+      if (isGivenUp() || !isAway(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, retryDelay(attempt)));
+    }
+  }
 }
 
 /** As {@linkcode runOnce}, and again while the server is away, for a while. */

@@ -6,6 +6,11 @@ import { startProxy } from "../support/servers/proxy.ts";
 import { startRabbitmq } from "../support/servers/rabbitmq.ts";
 import { after } from "../support/test.ts";
 
+/** Questions to the server that give an idle broker time to do something. */
+const ROUND_TRIPS = 20;
+/** Bytes of the smallest frame that is no heartbeat. */
+const SMALLEST_FRAME = 12;
+
 const server = await startRabbitmq();
 const proxy = await startProxy(server);
 const observer = await connect(server.url);
@@ -53,6 +58,14 @@ brokerConformance({
 
   async breakConnections() {
     await proxy.cut();
+  },
+
+  async countIdleCalls(broker) {
+    const before = proxy.bytesToTarget;
+    const [queueName] = broker.queues;
+    // Not through the proxy.
+    for (let i = 0; i < ROUND_TRIPS; i++) await channel.checkQueue(queueName!);
+    return (proxy.bytesToTarget - before) / SMALLEST_FRAME;
   },
 
   skips: {

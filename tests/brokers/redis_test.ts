@@ -3,7 +3,9 @@ import { Redis } from "ioredis";
 import { type Broker, decodeFromQueue, RedisBroker } from "@dq/dramatiq";
 import { brokerConformance } from "../conformance/broker.ts";
 import { startRedis } from "../support/servers/redis.ts";
+import { eventually } from "../support/servers/until.ts";
 import { after } from "../support/test.ts";
+import { Monitor } from "./redis/monitor.ts";
 
 const server = await startRedis();
 const redis = new Redis(server.url);
@@ -11,6 +13,13 @@ after(async () => {
   redis.disconnect();
   await server.stop();
 });
+
+/** Milliseconds: short, so that every rule is checked beside the broker's maintenance. */
+const MAINTENANCE_INTERVAL = 100;
+/** Lost messages are given back at the second look. */
+const LOOKS = 5;
+/** The command by which this file looks at heartbeats; the broker never uses it. */
+const HEARTBEAT_LOOK = "zscore";
 
 const AT_THE_END = "it puts messages back at the end of the queue, as Python does";
 
@@ -20,7 +29,12 @@ brokerConformance({
   name: "RedisBroker",
   undeclaredQueues: "accepted",
   create: ({ middleware, namespace }) =>
-    new RedisBroker({ url: server.url, namespace, ...(middleware && { middleware }) }),
+    new RedisBroker({
+      url: server.url,
+      namespace,
+      maintenanceInterval: MAINTENANCE_INTERVAL,
+      ...(middleware && { middleware }),
+    }),
 
   async deadLetters(broker, queueName) {
     const ids = await redis.zrange(named(broker, `${queueName}.XQ`), "0", "-1");
@@ -53,6 +67,18 @@ brokerConformance({
     await redis.call("client", "KILL", "TYPE", "pubsub");
   },
 
+  untilMaintained,
+
+  async countIdleCalls(broker) {
+    await using monitor = await Monitor.open(server);
+    await untilMaintained(broker);
+    const own = named(broker, "");
+    const commands = await monitor.take();
+    return commands.filter(([name, ...args]) =>
+      name !== HEARTBEAT_LOOK && args.some((arg) => arg.startsWith(own))
+    ).length;
+  },
+
   async cleanUp(namespace) {
     const keys = await redis.keys(`${namespace}:*`);
     if (keys.length > 0) await redis.del(...keys);
@@ -64,3 +90,13 @@ brokerConformance({
     nackKeepsOrder: "dead letters of one millisecond go by their ids, as in Python",
   },
 });
+
+/** Waits for heartbeats: each comes with a look at all queues. */
+async function untilMaintained(broker: Broker): Promise<void> {
+  const seen = new Set<string | null>();
+  await eventually("renew its heartbeat", async () => {
+    const { brokerId } = broker as RedisBroker;
+    seen.add(await redis.zscore(named(broker, "__heartbeats__"), brokerId));
+    return seen.size > LOOKS;
+  });
+}

@@ -11,6 +11,8 @@ import {
   UndecodableMessage,
   Worker,
 } from "@dq/dramatiq";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { nextTurn } from "../../core/runtime.ts";
 import { brokerConformance, type BrokerHarness } from "../conformance/broker.ts";
 import { receiveOne, work } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -19,11 +21,27 @@ import { test } from "../support/test.ts";
 const HOUR = 3_600_000;
 const LOST_ON_CLOSE = "its messages live and die with the broker object";
 
+/** The time of the machine, with a count of the timers that were set. */
+class CountingSystemClock implements Clock {
+  timersSet = 0;
+  readonly now = systemClock.now;
+  readonly clearTimer = systemClock.clearTimer;
+
+  setTimer(callback: () => void, ms: number): unknown {
+    this.timersSet += 1;
+    return systemClock.setTimer(callback, ms);
+  }
+}
+
 const harness: BrokerHarness = {
   name: "StubBroker",
   undeclaredQueues: "refused",
   create: ({ middleware }) =>
-    new StubBroker({ failFast: false, ...(middleware && { middleware }) }),
+    new StubBroker({
+      clock: new CountingSystemClock(),
+      failFast: false,
+      ...(middleware && { middleware }),
+    }),
   deadLetters(broker, queueName) {
     const dead = (broker as StubBroker).deadLettersByQueue.get(queueName) ?? [];
     return Promise.resolve(dead.map((message) => message.deadLetter));
@@ -31,9 +49,16 @@ const harness: BrokerHarness = {
   async putRaw(broker, queueName, data) {
     await broker.enqueue(new UndecodableMessage(queueName, new DecodeError("", data)));
   },
+  async countIdleCalls(broker) {
+    const clock = broker.clock as CountingSystemClock;
+    const before = clock.timersSet;
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
+    return clock.timersSet - before;
+  },
   skips: {
     receiveWokenByOtherBroker: LOST_ON_CLOSE,
     closeKeepsMessages: LOST_ON_CLOSE,
+    closeKeepsSends: LOST_ON_CLOSE,
     workShared: LOST_ON_CLOSE,
     consumerRestarts: "it has no connections to cut",
     workLeavesNothing: "its storage cannot be looked into; join tells when it is empty",

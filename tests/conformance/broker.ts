@@ -36,8 +36,10 @@ import { names } from "./broker_names.ts";
 import { payloads } from "./broker_payloads.ts";
 import { receiving } from "./broker_receiving.ts";
 import { requeuing } from "./broker_requeuing.ts";
+import { resting } from "./broker_resting.ts";
 import { sending } from "./broker_sending.ts";
 import { settling } from "./broker_settling.ts";
+import { sharing } from "./broker_sharing.ts";
 import { stopping } from "./broker_stopping.ts";
 import { trouble } from "./broker_trouble.ts";
 import { working } from "./broker_working.ts";
@@ -61,6 +63,8 @@ const rules: Rules = {
   ...composition,
   ...deadLetters,
   ...requeuing,
+  ...sharing,
+  ...resting,
 };
 
 /**

@@ -4,6 +4,8 @@ import { delayQueueName } from "../../core/queue_names.ts";
 import type { Rules } from "./broker_harness.ts";
 import { firstArgs, receiveCount, sendAll, work } from "./broker_messages.ts";
 
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
 /** What becomes of messages and consumers when a broker is closed. */
 export const closing: Rules = {
   closed: {
@@ -38,6 +40,52 @@ export const closing: Rules = {
       await broker.close();
       assertEquals(await Promise.all(waiting), [[], []]);
       for (const consumer of consumers) await consumer.close();
+    },
+  },
+
+  closeFinishesSends: {
+    rule: "Broker.close waits for what was sent before it, awaited or not",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const sends = numbers(3_000).map((n) => broker.enqueue(work(queueName, n)));
+      sends.push(broker.enqueue(work(queueName, "late"), { delay: 3_600_000 }));
+      const many = broker.enqueueMany(numbers(3_000).map((n) => work(queueName, n)));
+      await broker.close();
+      await Promise.all([...sends, many]);
+    },
+  },
+
+  closeKeepsSends: {
+    rule: "Broker.close leaves what was sent before it to other brokers, awaited or not",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const sends = numbers(3_000).map((n) => broker.enqueue(work(queueName, n)));
+      await broker.close();
+      await Promise.all(sends);
+      const next = await stage.open();
+      await using consumer = next.consume(queueName, { prefetch: 3_000 });
+      const received = firstArgs(await receiveCount(consumer, 3_000)) as number[];
+      assertEquals(received.toSorted((a, b) => a - b), numbers(3_000));
+    },
+  },
+
+  closeFinishesAcks: {
+    rule: "Consumer.close leaves messages acknowledged that were before it, awaited or not",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      await sendAll(broker, queueName, numbers(20));
+      const consumer = broker.consume(queueName, { prefetch: 20 });
+      const messages = await receiveCount(consumer, 20);
+      const settling = [consumer.ack(messages.slice(0, 10)), consumer.nack(messages.slice(10))];
+      await consumer.close();
+      await Promise.all(settling);
+      assertEquals((await stage.deadLetters(broker)).length, 10);
+      await broker.enqueue(work(queueName, "next"));
+      await using next = broker.consume(queueName, { prefetch: 20 });
+      assertEquals(firstArgs(await next.receive(20)), ["next"]);
     },
   },
 

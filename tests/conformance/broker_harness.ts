@@ -35,12 +35,24 @@ export interface BrokerHarness extends Harness {
   /** Cuts the connections of a broker's consumers, as a failing network would. */
   breakConnections?(broker: Broker): Promise<void>;
 
+  /**
+   * Resolves when a broker that has consumers has maintained its queues some times more. Left
+   * out for one that does nothing periodically.
+   */
+  untilMaintained?(broker: Broker): Promise<void>;
+
+  /**
+   * Counts the calls of a broker that should be idle: commands to its server, or timers where
+   * it has none. The time goes by its own maintenance, if it has any.
+   */
+  countIdleCalls?(broker: Broker): Promise<number>;
+
   /** Removes what the brokers of a namespace left behind; they are closed by then. */
   cleanUp?(namespace: string): Promise<void>;
 }
 
 /** An optional ability of a harness. */
-export type Ability = "putRaw" | "countMessages" | "breakConnections";
+export type Ability = "putRaw" | "countMessages" | "breakConnections" | "countIdleCalls";
 
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Stage, Ability>;
@@ -74,6 +86,11 @@ export class Stage implements AsyncDisposable {
 
   async deadLetters(broker: Broker, queueName = this.queueName): Promise<readonly Message[]> {
     return await this.harness.deadLetters(broker, queueName);
+  }
+
+  /** Gives a broker the time to do what it does periodically, some times over. */
+  async untilMaintained(broker: Broker): Promise<void> {
+    await this.harness.untilMaintained?.(broker);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

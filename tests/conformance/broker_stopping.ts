@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { actor, currentMessage, Worker } from "@dq/dramatiq";
+import { nextTurn } from "../../core/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
 import { receiveOne, work } from "./broker_messages.ts";
 
@@ -167,6 +168,35 @@ export const stopping: Rules = {
       await broker.join(queueName);
       assertEquals(retries, [undefined, undefined]);
       assertEquals(await stage.deadLetters(broker), []);
+    },
+  },
+
+  stopMidway: {
+    rule: "Worker.stop gives back what was fetched ahead, and each message runs once",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const ran: number[] = [];
+      let reached = () => {};
+      const note = actor(async function note(n: number) {
+        await nextTurn();
+        ran.push(n);
+        if (ran.length % 1_000 === 500) reached();
+      }, { broker, queueName });
+      const values = Array.from({ length: 4_000 }, (_, i) => i);
+      await note.sendMany(values.map((n): [number] => [n]));
+      while (ran.length < 2_000) {
+        // The prefetch is twice that: large enough to be fetched by halves.
+        await using worker = new Worker(broker, { concurrency: 64 });
+        const midway = new Promise<void>((resolve) => reached = resolve);
+        await worker.start();
+        await midway;
+      }
+      await using worker = new Worker(broker, { concurrency: 64 });
+      await worker.start();
+      await broker.join(queueName);
+      await worker.join();
+      assertEquals(ran.toSorted((a, b) => a - b), values);
     },
   },
 

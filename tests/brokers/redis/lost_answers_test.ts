@@ -4,6 +4,7 @@ import { nextTurn } from "../../../core/runtime.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
+import { loseAnswer } from "./lose_answer.ts";
 import { Monitor } from "./monitor.ts";
 import { beat, eventually, Stage, startForFile } from "./stage.ts";
 
@@ -16,32 +17,6 @@ function openThrough(proxy: TcpProxy, stage: Stage, options: RedisBrokerOptions)
   return stage.open({ url: `redis://${proxy.host}:${proxy.port}`, ...options });
 }
 
-/**
- * Lets a question reach the server, and keeps its answer from coming back.
- *
- * @param proxy What stands between.
- * @param ask Asks; nothing else must be on its way then.
- * @param isDone Tells, over another connection, that the server has done what it was asked.
- */
-async function loseAnswer(
-  proxy: TcpProxy,
-  ask: () => void,
-  isDone: () => Promise<boolean>,
-): Promise<void> {
-  const before = proxy.bytesToTarget;
-  await server.pause();
-  try {
-    ask();
-    await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));
-    proxy.freeze();
-  } finally {
-    server.continue();
-  }
-  await eventually("do what it was asked", isDone);
-  await proxy.cut();
-  proxy.thaw();
-}
-
 test("RedisBroker puts a message on its queue once when the answer to a send was cut off", async () => {
   await using proxy = await startProxy(server);
   await using stage = new Stage(server);
@@ -49,6 +24,7 @@ test("RedisBroker puts a message on its queue once when the answer to a send was
   await broker.enqueue(work("q", "first"));
   let sending: Promise<unknown> | undefined;
   await loseAnswer(
+    server,
     proxy,
     () => sending = broker.enqueueMany(["second", "third"].map((text) => work("q", text))),
     async () => (await stage.ids("q")).length === 3,
@@ -66,6 +42,7 @@ test("RedisBroker delays a message once when the answer to its send was cut off"
   await broker.enqueue(work("q", "first"));
   let sending: Promise<unknown> | undefined;
   await loseAnswer(
+    server,
     proxy,
     () => sending = broker.enqueue(work("q", "late"), { delay: 60_000 }),
     async () => (await stage.ids("q.DQ")).length === 1,
@@ -85,6 +62,7 @@ test("RedisBroker gives back messages whose delivery was cut off, while it lives
   await broker.getQueueMessageCounts("q"); // connects
   let receiving: Promise<unknown> | undefined;
   await loseAnswer(
+    server,
     proxy,
     () => receiving = receiveCount(consumer, 10).then(firstArgs),
     async () => await stage.held(broker.brokerId, "q") === 10,
@@ -115,6 +93,7 @@ test("RedisBroker loses no delayed messages when the answers to their sorting an
   await broker.getQueueMessageCounts("q"); // connects
   let receiving: Promise<unknown[]> | undefined;
   await loseAnswer(
+    server,
     proxy,
     () => {
       receiving = receiveCount(consumer, 10).then(firstArgs);
@@ -127,6 +106,7 @@ test("RedisBroker loses no delayed messages when the answers to their sorting an
 
   const due = clock.now() + 10_000;
   await loseAnswer(
+    server,
     proxy,
     () => void clock.advance(10_000),
     async () => {
@@ -154,6 +134,7 @@ test("RedisBroker acknowledges again what it does not know to be acknowledged", 
   const messages = await receiveCount(consumer, 6);
   let settling: Promise<unknown> | undefined;
   await loseAnswer(
+    server,
     proxy,
     () =>
       settling = Promise.all([
@@ -180,6 +161,7 @@ test("RedisBroker promotes once when the answer to a promotion was cut off", asy
   const [due] = await receiveCount(consumer, 1);
   let promoting: Promise<void> | undefined;
   await loseAnswer(
+    server,
     proxy,
     () => promoting = broker.enqueueDue(due!),
     async () => (await stage.ids("q")).length === 1,

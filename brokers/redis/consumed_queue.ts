@@ -1,0 +1,109 @@
+import type { RedisDelivery } from "./delivery.ts";
+import { Orphans } from "./orphans.ts";
+import type { RedisConsumer } from "./redis_consumer.ts";
+import type { Session } from "./session.ts";
+
+/** What a pulse found out about a queue. */
+export interface QueuePulse {
+  /** The time of the server, in milliseconds since the epoch. */
+  readonly now: number;
+  /** How many messages are on the queue. */
+  readonly length: number;
+  /** How many messages this broker has fetched from it and not settled, as Redis sees it. */
+  readonly unacknowledged: number;
+  /** When the next delayed message is due; `Infinity` when there is none. */
+  readonly nextEta: number;
+}
+
+/**
+ * A queue or delay queue, and the consumers that a broker has open on it.
+ *
+ * The set of unacknowledged messages in Redis belongs to the broker and the queue, as it does
+ * in Python, so it is compared with what all of these consumers hold, never with what one does.
+ */
+export class ConsumedQueue {
+  /** The queue. */
+  readonly name: string;
+  /** The consumers that are open. */
+  readonly consumers: Set<RedisConsumer> = new Set();
+  readonly #orphans: Orphans;
+  /** Whether Redis may count unacknowledged messages, consumers or not. */
+  #mayHaveUnacknowledged = false;
+
+  /**
+   * Makes one without consumers.
+   *
+   * @param session The broker.
+   * @param name The queue.
+   */
+  constructor(session: Session, name: string) {
+    this.name = name;
+    this.#orphans = new Orphans(session, session.keys.of(name), this);
+  }
+
+  /**
+   * Whether the broker has to look after it: while it has consumers, and afterwards until
+   * nothing is unacknowledged. What a consumer could not give back as it closed, because Redis
+   * was away, is still this broker's, and other brokers leave it alone as long as this one lives.
+   */
+  get isWatched(): boolean {
+    return this.consumers.size > 0 || this.#mayHaveUnacknowledged;
+  }
+
+  /** Adds a consumer that is about to fetch. */
+  add(consumer: RedisConsumer): void {
+    this.consumers.add(consumer);
+    this.#mayHaveUnacknowledged = true;
+  }
+
+  /** Removes a consumer that holds nothing any more. */
+  delete(consumer: RedisConsumer): void {
+    this.consumers.delete(consumer);
+  }
+
+  /** Hears of messages that were fetched, before anything else becomes of them. */
+  arrived(deliveries: readonly RedisDelivery[]): void {
+    this.#orphans.arrived(deliveries);
+  }
+
+  /** Hears what a pulse found out. */
+  pulse(pulse: QueuePulse): void {
+    let held = 0;
+    for (const consumer of this.consumers) {
+      consumer.pulse(pulse);
+      held += consumer.inHand.size;
+    }
+    if (held === 0 && pulse.unacknowledged === 0) {
+      this.#mayHaveUnacknowledged = this.consumers.size > 0;
+    }
+    this.#orphans.look(pulse.unacknowledged > held);
+  }
+
+  /** Fails all consumers: what they hold may be another broker's by now. */
+  fail(error: unknown): void {
+    this.#orphans.forget();
+    for (const consumer of this.consumers) consumer.fail(error);
+  }
+
+  /** The fetches under way. */
+  fetches(): unknown[] {
+    return Array.from(this.consumers, (consumer) => consumer.fetches()).flat();
+  }
+
+  /** The ids of all messages that consumers hold. */
+  heldIds(): Set<string> {
+    const ids = new Set<string>();
+    for (const consumer of this.consumers) consumer.inHand.addIdsTo(ids);
+    return ids;
+  }
+}
+
+/** The one that a broker has for a queue. */
+export function consumedQueue(session: Session, name: string): ConsumedQueue {
+  let queue = session.queues.get(name);
+  if (queue === undefined) {
+    queue = new ConsumedQueue(session, name);
+    session.queues.set(name, queue);
+  }
+  return queue;
+}

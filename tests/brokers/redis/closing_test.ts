@@ -1,0 +1,132 @@
+import { assertEquals } from "@std/assert";
+import type { Consumer, MessageProxy, RedisBroker } from "@dq/dramatiq";
+import { nextTurn } from "../../../core/runtime.ts";
+import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
+import { startProxy } from "../../support/servers/proxy.ts";
+import { eventually, Stage, startForFile } from "./stage.ts";
+
+const { test, server } = await startForFile();
+
+const NO_PULSE = { maintenanceInterval: Infinity };
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+const sorted = (values: readonly unknown[]) => (values as number[]).toSorted((a, b) => a - b);
+
+for (const what of ["Consumer", "Broker"] as const) {
+  test(`Redis${what}.close waits for the fetch under way, and gives back what it brings`, async () => {
+    await using proxy = await startProxy(server);
+    await using stage = new Stage(server);
+    const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}`, ...NO_PULSE });
+    await broker.enqueueMany(numbers(10).map((n) => work("q", n)));
+    const consumer = broker.consume("q", { prefetch: 10 });
+    const before = proxy.bytesToTarget;
+    await server.pause();
+    let receiving: Promise<unknown[]>;
+    let closing: Promise<void>;
+    try {
+      receiving = consumer.receive(10);
+      await eventually("fetch", () => proxy.bytesToTarget > before);
+      closing = what === "Consumer" ? consumer.close() : broker.close();
+    } finally {
+      server.continue();
+    }
+    await closing;
+    assertEquals(await receiving, []);
+    assertEquals(await stage.held(broker.brokerId, "q"), 0);
+    assertEquals(await stage.firstArgs("q"), numbers(10));
+  });
+
+  // Below 64 nothing is fetched ahead; above 1,000 a fetch brings less than the prefetch.
+  for (const prefetch of [64, 128, 1_500]) {
+    test(`Redis${what}.close gives back what was fetched ahead, with a prefetch of ${prefetch}`, async () => {
+      await using stage = new Stage(server);
+      const broker = stage.open(NO_PULSE);
+      const consumer = broker.consume("q", { prefetch });
+      const half = prefetch / 2;
+      const given = await receiveHalf(broker, consumer, prefetch);
+      // All of the prefetch is on its way or here, of which half was handed out.
+      assertEquals(await stage.held(broker.brokerId, "q"), prefetch);
+      await (what === "Consumer" ? consumer.close() : broker.close());
+      assertEquals(await stage.held(broker.brokerId, "q"), 0);
+      assertEquals(sorted(firstArgs(given)), numbers(half).map((n) => prefetch + n));
+      assertEquals(await stage.firstArgs("q"), numbers(prefetch).map((n) => prefetch + n));
+    });
+  }
+
+  test(`Redis${what}.close waits for a fetch ahead under way, and gives back what it brings`, async () => {
+    await using stage = new Stage(server);
+    const broker = stage.open(NO_PULSE);
+    const consumer = broker.consume("q", { prefetch: 128 });
+    await receiveHalf(broker, consumer, 128);
+    await (what === "Consumer" ? consumer.close() : broker.close());
+    assertEquals(await stage.held(broker.brokerId, "q"), 0);
+    assertEquals(sorted(await stage.firstArgs("q")), numbers(128).map((n) => 128 + n));
+  });
+}
+
+test("RedisBroker.close ends a receive that was about to fetch", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open(NO_PULSE);
+  await broker.enqueue(work("q", 0));
+  const consumer = broker.consume("q", { prefetch: 100 });
+  const receiving = consumer.receive(1); // less than a batch: it waits for the end of the turn
+  await broker.close();
+  assertEquals(await receiving, []);
+  assertEquals(await stage.firstArgs("q"), [0]);
+});
+
+test("RedisConsumer.close waits until Redis has heard of what was settled before it", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open(NO_PULSE);
+  await broker.enqueueMany(numbers(6).map((n) => work("q", n)));
+  const consumer = broker.consume("q", { prefetch: 6 });
+  const messages = await receiveCount(consumer, 6);
+  let settled = 0;
+  const settling = [
+    consumer.ack(messages.slice(0, 2)),
+    consumer.nack(messages.slice(2, 4)),
+    consumer.requeue(messages.slice(4, 6)),
+  ].map((promise) => promise.then(() => settled++));
+  await consumer.close();
+  await nextTurn(); // Promises that have settled with it tell so in this turn.
+  assertEquals(settled, settling.length);
+});
+
+test("RedisConsumer.close gives back what is still settled by nobody, and leaves the rest", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open(NO_PULSE);
+  await broker.enqueueMany(numbers(8).map((n) => work("q", n)));
+  const consumer = broker.consume("q", { prefetch: 8 });
+  const messages = await receiveCount(consumer, 8);
+  const settling = [
+    consumer.ack(messages.slice(0, 2)),
+    consumer.nack(messages.slice(2, 4)),
+    consumer.requeue(messages.slice(4, 6)),
+  ];
+  await consumer.close();
+  // Without another round trip: closed means that Redis has heard of everything.
+  assertEquals(await stage.held(broker.brokerId, "q"), 0);
+  assertEquals(sorted(await stage.firstArgs("q")), [4, 5, 6, 7]);
+  assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 2);
+  await Promise.all(settling);
+});
+
+/**
+ * Receives half of the prefetch, while the other half is fetched ahead: the first arguments
+ * begin at the prefetch, since as many were acknowledged before.
+ */
+async function receiveHalf(
+  broker: RedisBroker,
+  consumer: Consumer,
+  prefetch: number,
+): Promise<MessageProxy[]> {
+  const half = prefetch / 2;
+  await broker.enqueueMany(numbers(2 * prefetch).map((n) => work("q", n)));
+  const first = await receiveCount(consumer, prefetch);
+  await consumer.ack(first.slice(0, half));
+  const receiving = consumer.receive(half);
+  // Room for another half, while the first is on its way.
+  const acknowledging = consumer.ack(first.slice(half));
+  const received = await receiving;
+  acknowledging.catch(() => {}); // It travels with the fetch ahead.
+  return received;
+}

@@ -121,7 +121,7 @@ export class RealmPool implements Executor {
 
   #roomMade(): void {
     for (let run = this.#waiting.shift(); run !== undefined; run = this.#waiting.shift()) {
-      if (this.#assign(run)) continue;
+      if (!this.#mayStart(run) || this.#assign(run)) continue;
       this.#waiting.unshift([run]);
       break;
     }
@@ -244,12 +244,20 @@ export class RealmPool implements Executor {
     const { interruptReason } = run.message;
     const isStopping = interruptReason !== undefined &&
       !(interruptReason instanceof TimeLimitExceeded);
-    if (run.isStale === true || isStopping) {
+    if (isStopping) {
       run.fail(new WorkerLost("Its thread or process was lost, and the worker does not go on"));
       return false;
     }
+    if (!this.#mayStart(run)) return false;
     run.message.renew(monotonicTime(this.#broker!.clock));
     return true;
+  }
+
+  /** Fails a run that was delivered to another consumer while it waited for a realm. */
+  #mayStart(run: Run): boolean {
+    if (run.isStale !== true) return true;
+    run.fail(new WorkerLost("It was delivered to another consumer before it could start"));
+    return false;
   }
 
   #tryNextSuspect(): void {
@@ -263,6 +271,7 @@ export class RealmPool implements Executor {
     this.#cell ??= this.#fleet.open(1);
     if (!this.#cell.hasRoom) return;
     const run = this.#suspects.shift()!;
+    if (!this.#mayStart(run)) return this.#tryNextSuspect();
     run.message.renew(monotonicTime(this.#broker!.clock));
     this.#cell.hand(run);
     this.#flushSoon();

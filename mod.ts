@@ -28,6 +28,7 @@ export {
   type ActorOptions,
   type AllButLast,
   type AnyActor,
+  type AnyActorClass,
   type ArgsOf,
   type CallbackOption,
   type ErrorClass,
@@ -66,7 +67,7 @@ export {
 } from "./core/composition.ts";
 
 // Encoders
-export { type Encoded, type Encoder, getEncoder, JSONEncoder, setEncoder } from "./core/encoder.ts";
+export { type Encoded, Encoder, getEncoder, JSONEncoder, setEncoder } from "./core/encoder.ts";
 export { PickleEncoder, type PickleEncoderOptions } from "./core/encoders/pickle.ts";
 
 // Brokers
@@ -93,7 +94,7 @@ export {
   type InterruptOptions,
   MessageProxy,
 } from "./core/message_proxy.ts";
-export type { HookArguments, HookName } from "./core/emitter.ts";
+export type { HookArguments, HookName, HookOf, SignalOf } from "./core/emitter.ts";
 export { getBroker, setBroker } from "./core/global_broker.ts";
 export { brokerFromUrl } from "./brokers/from_url.ts";
 export type { RabbitmqAddress, RabbitmqConnectionOptions } from "./brokers/rabbitmq/address.ts";
@@ -106,7 +107,7 @@ export { RedisBroker } from "./brokers/redis/redis_broker.ts";
 export { StubBroker, type StubBrokerOptions, type StubJoinOptions } from "./brokers/stub.ts";
 
 // Middleware
-export type { Middleware, ProcessOutcome } from "./middleware/middleware.ts";
+export { Middleware, type ProcessOutcome } from "./middleware/middleware.ts";
 export { defaultMiddleware } from "./middleware/defaults.ts";
 export { AgeLimit, type AgeLimitOptions } from "./middleware/age_limit.ts";
 export { AsyncIO, type AsyncIOOptions } from "./middleware/async_io.ts";

@@ -183,6 +183,21 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
 Object.setPrototypeOf(Actor.prototype, Function.prototype);
 
 /**
+ * Makes a function an actor of a class of your own and declares it.
+ *
+ * @param fn The function, asynchronous or not.
+ * @param options The options; `actorClass` is a subclass of {@linkcode Actor}.
+ * @returns The actor, an instance of that class.
+ * @throws {TypeError} If the class does not extend `Actor`, or as for any actor.
+ */
+// deno-lint-ignore no-explicit-any -- with `unknown`, a parameter with a default is unknown, too
+export function actor<P extends any[], R, A extends Actor<P, Awaited<R>>>(
+  fn: (...args: P) => R,
+  options: ActorOptions & {
+    actorClass: new (fn: (...args: P) => R, options?: ActorOptions) => A;
+  },
+): A;
+/**
  * Makes a function an actor and declares it on its broker.
  *
  * @param fn The function, asynchronous or not.
@@ -225,9 +240,15 @@ export function actor(
   fn: ActorFunction | (new () => GenericActor),
   options: ActorOptions = {},
 ): Actor {
-  const made = isGenericActorClass(fn)
-    ? new Actor(...toFunction(fn, options))
-    : new Actor(fn as ActorFunction, options);
+  const [called, { actorClass = Actor, ...others }] = isGenericActorClass(fn)
+    ? toFunction(fn, options)
+    : [fn as ActorFunction, options ?? {}];
+  if (actorClass !== Actor && !(actorClass.prototype instanceof Actor)) {
+    throw new TypeError(
+      `Cannot make an actor of class ${String(actorClass.name)}: it does not extend Actor`,
+    );
+  }
+  const made = new actorClass(called, others);
   made.broker.declareActor(made);
   return made;
 }

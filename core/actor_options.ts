@@ -12,6 +12,13 @@ export type ActorFunction = (...args: any[]) => unknown;
 // deno-lint-ignore no-explicit-any -- whatever its constructor takes
 export type ErrorClass = abstract new (...args: any[]) => Error;
 
+/** A class that extends `Actor`, for {@linkcode ActorOptions.actorClass}. */
+export type AnyActorClass = new (
+  // deno-lint-ignore no-explicit-any -- whatever function the class takes
+  fn: any,
+  options?: ActorOptions,
+) => AnyActor;
+
 /** Options of {@linkcode actor}; those of the middleware are explained there. */
 export interface ActorOptions {
   /** Name on the wire; peers send to it. @default {fn.name} */
@@ -22,6 +29,8 @@ export interface ActorOptions {
   priority?: number;
   /** The broker it is declared on. @default {getBroker()} */
   broker?: Broker;
+  /** The class that the actor is of: one that extends `Actor`. @default {Actor} */
+  actorClass?: AnyActorClass;
   /** See `AgeLimit`. Milliseconds. */
   maxAge?: number | null;
   /** See `TimeLimit`. Milliseconds. */

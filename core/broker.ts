@@ -18,7 +18,14 @@ import {
   type StoredDeadLetter,
 } from "./dead_letters.ts";
 import { toMilliseconds } from "./duration.ts";
-import { Emitter, type HookArguments, type HookName } from "./emitter.ts";
+import {
+  Emitter,
+  type HookArguments,
+  type HookName,
+  type HookOf,
+  hookOf,
+  type SignalOf,
+} from "./emitter.ts";
 import { ActorNotFound } from "./errors.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
@@ -71,6 +78,33 @@ export abstract class Broker implements AsyncDisposable {
   /** The names of the queues declared on this broker, without delay queues. */
   get queues(): ReadonlySet<string> {
     return this.#queues;
+  }
+
+  /**
+   * Lists the actors declared on this broker.
+   *
+   * @returns Their names; a copy.
+   */
+  getDeclaredActors(): Set<string> {
+    return new Set(this.#actors.keys());
+  }
+
+  /**
+   * Lists the queues declared on this broker, without delay queues.
+   *
+   * @returns Their names; a copy.
+   */
+  getDeclaredQueues(): Set<string> {
+    return new Set(this.#queues);
+  }
+
+  /**
+   * Lists the delay queues of the queues declared on this broker.
+   *
+   * @returns Their names; a copy.
+   */
+  getDeclaredDelayQueues(): Set<string> {
+    return new Set(Array.from(this.#queues, delayQueueName));
   }
 
   /** The middleware, in order. */
@@ -129,7 +163,8 @@ export abstract class Broker implements AsyncDisposable {
    *
    * @param middleware What to add.
    * @param place Where; at most one of `before` and `after`.
-   * @throws {TypeError} If there is none of the class named, or both are named.
+   * @throws {TypeError} If it is no middleware, there is none of the class named, or both are
+   *   named. Nothing has changed then.
    */
   addMiddleware(middleware: Middleware, place: MiddlewarePlace = {}): void {
     this.#middleware.add(middleware, place);
@@ -153,6 +188,35 @@ export abstract class Broker implements AsyncDisposable {
   emit<H extends HookName>(hook: H, ...args: HookArguments<H>): void | Promise<void>;
   emit(hook: HookName, first?: unknown, second?: unknown): void | Promise<void> {
     return this.#emitter.emit(hook, first, second);
+  }
+
+  /**
+   * Calls a `before…` hook of all middleware: `emitBefore("enqueue", message, delay)` is
+   * `emit("beforeEnqueue", message, delay)`.
+   *
+   * @param signal The name of the hook without `before`.
+   * @returns A promise if one of them is asynchronous, else nothing.
+   * @throws {MiddlewareError} If one of them refuses.
+   */
+  emitBefore<S extends SignalOf<"before">>(
+    signal: S,
+    ...args: HookArguments<HookOf<"before", S>>
+  ): void | Promise<void> {
+    return this.#emitter.emit(hookOf("before", signal), ...args);
+  }
+
+  /**
+   * Calls an `after…` hook of all middleware, in reverse: `emitAfter("ack", message)` is
+   * `emit("afterAck", message)`.
+   *
+   * @param signal The name of the hook without `after`.
+   * @returns A promise if one of them is asynchronous, else nothing.
+   */
+  emitAfter<S extends SignalOf<"after">>(
+    signal: S,
+    ...args: HookArguments<HookOf<"after", S>>
+  ): void | Promise<void> {
+    return this.#emitter.emit(hookOf("after", signal), ...args);
   }
 
   /**

@@ -18,7 +18,7 @@ export type HookName = Exclude<
 >;
 
 /** All hooks; a record, so that the compiler misses one that is forgotten. */
-const HOOKS: Record<HookName, true> = {
+export const HOOKS: Record<HookName, true> = {
   beforeAck: true,
   afterAck: true,
   beforeNack: true,
@@ -49,6 +49,31 @@ const HOOKS: Record<HookName, true> = {
 /** What a hook gets after the broker. */
 export type HookArguments<H extends HookName> = Parameters<NonNullable<Middleware[H]>> extends
   [Broker, ...infer Rest] ? Rest : never;
+
+/** What `emitBefore` and `emitAfter` call a hook: its name without `before` or `after`. */
+export type SignalOf<When extends "before" | "after"> = HookName extends infer H
+  ? H extends `${When}${infer Signal}` ? Uncapitalize<Signal> : never
+  : never;
+
+/** The hook of a {@linkcode SignalOf}. */
+export type HookOf<When extends "before" | "after", S extends string> =
+  & `${When}${Capitalize<S>}`
+  & HookName;
+
+/**
+ * Finds a hook.
+ *
+ * @param when When it is called.
+ * @param signal Its name without that.
+ * @returns The hook.
+ * @throws {TypeError} If there is none of that name.
+ */
+export function hookOf(when: "before" | "after", signal: string): HookName {
+  const hook = `${when}${signal.charAt(0).toUpperCase()}${signal.slice(1)}`;
+  if (Object.hasOwn(HOOKS, hook)) return hook as HookName;
+  const known = Object.keys(HOOKS).filter((name) => name.startsWith(when));
+  throw new TypeError(`Cannot call hook ${hook}: the hooks are ${known.join(", ")}`);
+}
 
 interface Subscriber {
   readonly middleware: Middleware;

@@ -11,9 +11,9 @@ export type Encoded = string | Uint8Array;
 
 /**
  * Turns messages and results into what brokers and backends store, and back.
- * Producers and workers of a queue must use the same one.
+ * Producers and workers of a queue must use the same one. Extend it or implement it.
  */
-export interface Encoder {
+export abstract class Encoder {
   /**
    * Writes a value.
    *
@@ -21,7 +21,7 @@ export interface Encoder {
    * @returns Text or bytes.
    * @throws {TypeError} If the format cannot carry the value.
    */
-  encode(value: unknown): Encoded;
+  abstract encode(value: unknown): Encoded;
 
   /**
    * Reads a value.
@@ -30,7 +30,7 @@ export interface Encoder {
    * @returns The value.
    * @throws {DecodeError} If the data is not of this format.
    */
-  decode(data: Encoded): unknown;
+  abstract decode(data: Encoded): unknown;
 
   /**
    * As `encode`, for the wire form of a message: the format may have a faster way.

@@ -1,7 +1,7 @@
 import type { Middleware } from "../middleware/middleware.ts";
 import type { Actor } from "./actor.ts";
 import type { MiddlewarePlace } from "./broker_options.ts";
-import type { Emitter } from "./emitter.ts";
+import { type Emitter, HOOKS } from "./emitter.ts";
 import { getLogger } from "./logging.ts";
 import type { ResultSource } from "./result_source.ts";
 
@@ -24,7 +24,13 @@ export class MiddlewareList {
    */
   constructor(emitter: Emitter, middleware: readonly Middleware[]) {
     this.#emitter = emitter;
-    for (const [i, one] of middleware.entries()) warnIfTwin(one, middleware.slice(0, i));
+    if (!Array.isArray(middleware)) {
+      throw new TypeError(`Cannot use middleware ${String(middleware)}: it must be an array`);
+    }
+    for (const [i, one] of middleware.entries()) {
+      assertMiddleware(one);
+      warnIfTwin(one, middleware.slice(0, i));
+    }
     this.#set(middleware);
   }
 
@@ -43,9 +49,11 @@ export class MiddlewareList {
    *
    * @param middleware What to add.
    * @param place Where; at most one of `before` and `after`.
-   * @throws {TypeError} If there is none of the class named, or both are named.
+   * @throws {TypeError} If it is no middleware, there is none of the class named, or both are
+   *   named.
    */
   add(middleware: Middleware, place: MiddlewarePlace): void {
+    assertMiddleware(middleware);
     const index = this.#indexAt(place);
     warnIfTwin(middleware, this.#all);
     this.#set(this.#all.toSpliced(index, 0, middleware));
@@ -113,4 +121,32 @@ function warnIfTwin(middleware: Middleware, others: readonly Middleware[]): void
       middleware: middleware.constructor.name,
     },
   );
+}
+
+/** @throws {TypeError} If something is no object that may have hooks. */
+function assertMiddleware(middleware: unknown): asserts middleware is Middleware {
+  if (typeof middleware === "function") {
+    const name = middleware.name || "a function";
+    throw new TypeError(`Cannot add middleware ${name}: it is a class; add new ${name}()`);
+  }
+  if (typeof middleware !== "object" || middleware === null) {
+    throw new TypeError(
+      `Cannot add middleware ${String(middleware)}: it must be an object with hooks`,
+    );
+  }
+  warnOfPythonNames(middleware);
+}
+
+/** Hooks in Python's spelling are never called. */
+function warnOfPythonNames(middleware: object): void {
+  const names = [...Object.keys(HOOKS), "prepareMessage", "wrapActor", "actorOptions"];
+  for (const name of names) {
+    const spelling = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    if (!(spelling in middleware)) continue;
+    log.warn("{middleware} has {spelling}, which is never called: name it {name}", {
+      middleware: middleware.constructor?.name ?? "A middleware",
+      spelling,
+      name,
+    });
+  }
 }

@@ -23,6 +23,9 @@ export interface ProcessOutcome {
  * What can be hung onto a broker, a worker and the messages between them. Every
  * hook is optional. It may be asynchronous: it is waited for then, and only then.
  *
+ * Extend it or implement it: the class has no code. A hook that a middleware leaves out is never
+ * called and costs nothing.
+ *
  * `prepareMessage` and `before…` hooks run in the order of the list: a `MiddlewareError`
  * stops the rest and goes to the caller. `after…` hooks run in reverse. Any other error, and any
  * error at all in `after…`, is logged and ignored; `SuccessorNotStored` alone is
@@ -44,17 +47,17 @@ export interface ProcessOutcome {
  * new StubBroker().addMiddleware(new Counter());
  * ```
  */
-export interface Middleware {
+export abstract class Middleware {
   /** Actor options that this middleware reads; others are refused at declaration. */
-  readonly actorOptions?: readonly string[];
+  declare readonly actorOptions?: readonly string[];
   /**
    * Functions that the command line runs in processes of their own. The signal aborts when
    * they are to end. One that gives a promise is done when that settles; one that does not, a
    * server for example, stays until then.
    */
-  readonly forks?: readonly ((signal: AbortSignal) => unknown)[];
+  declare readonly forks?: readonly ((signal: AbortSignal) => unknown)[];
   /** Where results are kept, for `getResult` of messages, groups and pipelines. */
-  readonly resultBackend?: ResultSource;
+  declare readonly resultBackend?: ResultSource;
 
   /**
    * Runs around the actor, in the realm where the actor runs: the place for

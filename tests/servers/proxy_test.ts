@@ -149,6 +149,90 @@ test("TcpProxy freeze takes new connections, which thaw brings to life", async (
   assertEquals(String(await client.receive(1)), "a");
 });
 
+test("TcpProxy silences each connection after so many answers, for good, and no later ones", async () => {
+  await using echo = await EchoServer.start();
+  await using proxy = await startProxy(echo);
+  await using client = await Client.connect(proxy);
+  client.send("a");
+  await client.receive(1);
+
+  proxy.begin({ kind: "silent", answers: 1 });
+  client.send("b");
+  assertEquals(String(await client.receive(2)), "ab");
+  client.send("c");
+  await roundTrip(echo);
+  proxy.heal();
+  client.send("d");
+  await roundTrip(echo);
+  assertEquals(client.bytesReceived, 2);
+
+  await using later = await Client.connect(proxy);
+  later.send("e");
+  assertEquals(String(await later.receive(1)), "e");
+});
+
+test("TcpProxy cuts each connection in the middle of an answer until it is healed", async () => {
+  await using echo = await EchoServer.start();
+  await using proxy = await startProxy(echo);
+  proxy.begin({ kind: "cut" });
+  await using client = await Client.connect(proxy);
+  client.send("abcd");
+  await client.closed;
+  assertEquals(client.bytesReceived, 2);
+
+  proxy.heal();
+  await using later = await Client.connect(proxy);
+  later.send("abcd");
+  assertEquals(String(await later.receive(4)), "abcd");
+});
+
+test("TcpProxy resets the connections there are, and new ones, until it is healed", async () => {
+  await using echo = await EchoServer.start();
+  await using proxy = await startProxy(echo);
+  await using client = await Client.connect(proxy);
+  client.send("a");
+  await client.receive(1);
+  proxy.begin({ kind: "reset" });
+  await client.closed;
+  // The reset may come before the client has noticed that it is connected.
+  const next = await Client.connect(proxy).catch(() => undefined);
+  await next?.closed;
+
+  proxy.heal();
+  await using later = await Client.connect(proxy);
+  later.send("a");
+  assertEquals(String(await later.receive(1)), "a");
+});
+
+test("TcpProxy trickles bytes, and passes on what it held back once it is healed", async () => {
+  await using echo = await EchoServer.start();
+  await using proxy = await startProxy(echo);
+  await using client = await Client.connect(proxy);
+  proxy.begin({ kind: "trickle" });
+  client.send("abc");
+  await roundTrip(echo);
+  assertEquals(proxy.bytesToTarget, 0);
+
+  proxy.heal();
+
+  assertEquals(String(await client.receive(3)), "abc");
+});
+
+test("TcpProxy abandon silences the connections there are, and no later ones", async () => {
+  await using echo = await EchoServer.start();
+  await using proxy = await startProxy(echo);
+  await using client = await Client.connect(proxy);
+  client.send("a");
+  await client.receive(1);
+
+  proxy.abandon();
+  client.send("b");
+  await using later = await Client.connect(proxy);
+  later.send("c");
+  assertEquals(String(await later.receive(1)), "c");
+  assertEquals(client.bytesReceived, 1);
+});
+
 test("TcpProxy latency delays each direction", async () => {
   await using echo = await EchoServer.start();
   await using proxy = await startProxy(echo);

@@ -2,10 +2,12 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { ServerAddress } from "./exchange.ts";
 import { freePort } from "./free_port.ts";
+import { type ProxyFault, ProxyWire } from "./proxy_fault.ts";
 import { ProxyLane, type Weather } from "./proxy_lane.ts";
 
 interface Connection {
   readonly sockets: readonly [client: Socket, target: Socket];
+  readonly wire: ProxyWire;
   readonly lanes: readonly ProxyLane[];
 }
 
@@ -23,6 +25,7 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
   #server: Server | undefined;
   #latency = 0;
   #isFrozen = false;
+  #fault: ProxyFault | undefined;
   #total = 0;
   #bytesToTarget = 0;
   #bytesToClients = 0;
@@ -84,6 +87,33 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
     }
   }
 
+  /** What is done to connections, if anything is. */
+  get fault(): ProxyFault | undefined {
+    return this.#fault;
+  }
+
+  /** Begins a fault, in place of another one. */
+  begin(fault: ProxyFault): void {
+    this.heal();
+    this.#fault = fault;
+    for (const { wire } of this.#connections) wire.begin(fault);
+  }
+
+  /** Ends the fault. Connections that it made silent stay so. */
+  heal(): void {
+    const { kind } = this.#fault ?? {};
+    this.#fault = undefined;
+    if (kind !== "trickle") return;
+    for (const { lanes } of this.#connections) {
+      for (const lane of lanes) lane.hurry();
+    }
+  }
+
+  /** Makes the connections that there are silent for good, in both directions; not new ones. */
+  abandon(): void {
+    for (const { wire } of this.#connections) wire.silence();
+  }
+
   /** Ends all connections on both sides, with what they held back. */
   async cut(): Promise<void> {
     const sockets = [...this.#connections].flatMap(({ sockets }) => sockets);
@@ -128,14 +158,21 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
 
   #open(client: Socket): void {
     const target = connect({ ...this.#target, allowHalfOpen: true, noDelay: true });
+    const wire = new ProxyWire([client, target]);
+    const [up, down] = [
+      { source: client, sink: target, isAnswers: false },
+      { source: target, sink: client, isAnswers: true },
+    ];
     const connection: Connection = {
       sockets: [client, target],
+      wire,
       lanes: [
-        new ProxyLane(client, target, this, (bytes) => this.#bytesToTarget += bytes),
-        new ProxyLane(target, client, this, (bytes) => this.#bytesToClients += bytes),
+        new ProxyLane(up, wire, this, (bytes) => this.#bytesToTarget += bytes),
+        new ProxyLane(down, wire, this, (bytes) => this.#bytesToClients += bytes),
       ],
     };
     this.#connections.add(connection);
+    if (this.#fault !== undefined) wire.begin(this.#fault);
     for (const socket of connection.sockets) {
       socket.on("close", () => {
         if (client.closed && target.closed) this.#connections.delete(connection);

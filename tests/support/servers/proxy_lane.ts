@@ -1,5 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { BYTE_INTERVAL, type ProxyFault, type ProxyWire } from "./proxy_fault.ts";
 
 /** What happens to bytes on their way. May change at any time. */
 export interface Weather {
@@ -7,6 +8,16 @@ export interface Weather {
   readonly latency: number;
   /** Whether nothing gets through. */
   readonly isFrozen: boolean;
+  /** What is done to connections, if anything is. */
+  readonly fault: ProxyFault | undefined;
+}
+
+/** Which way a lane leads. */
+export interface Direction {
+  readonly source: Socket;
+  readonly sink: Socket;
+  /** Whether it carries what the target answers. */
+  readonly isAnswers: boolean;
 }
 
 /** Bytes, the end of the stream, or the loss of the connection. */
@@ -14,30 +25,39 @@ type Parcel = Buffer | "end" | "loss";
 
 interface Pending {
   readonly parcel: Parcel;
-  readonly due: number;
+  due: number;
 }
 
 /** One direction of a proxied connection: first in, first out, each when it is due. */
 export class ProxyLane {
   readonly #source: Socket;
   readonly #sink: Socket;
+  readonly #isAnswers: boolean;
+  readonly #wire: ProxyWire;
   readonly #weather: Weather;
   readonly #count: (bytes: number) => void;
   #pending: Pending[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param source Where bytes come from.
-   * @param sink Where they go.
+   * @param direction Where bytes come from, and where they go.
+   * @param wire The connection.
    * @param weather What happens to them.
    * @param count Told of the bytes that were passed on.
    */
-  constructor(source: Socket, sink: Socket, weather: Weather, count: (bytes: number) => void) {
+  constructor(
+    { source, sink, isAnswers }: Direction,
+    wire: ProxyWire,
+    weather: Weather,
+    count: (bytes: number) => void,
+  ) {
     this.#source = source;
     this.#sink = sink;
+    this.#isAnswers = isAnswers;
+    this.#wire = wire;
     this.#weather = weather;
     this.#count = count;
-    source.on("data", (chunk) => this.#take(chunk as Buffer));
+    source.on("data", (chunk) => this.#arrived(chunk as Buffer));
     source.on("end", () => this.#take("end"));
     source.on("error", () => this.#take("loss"));
     sink.on("drain", () => source.resume());
@@ -60,7 +80,31 @@ export class ProxyLane {
     if (next !== undefined) this.#timer = setTimeout(() => this.flush(), next.due - now);
   }
 
+  /** Makes all that is held back due. To be called when nothing trickles any more. */
+  hurry(): void {
+    for (const pending of this.#pending) pending.due = 0;
+    this.flush();
+  }
+
+  #arrived(chunk: Buffer): void {
+    const { fault } = this.#weather;
+    if (fault === undefined || this.#wire.isSilent) return this.#take(chunk);
+    if (fault.kind === "trickle") return this.#trickle(chunk);
+    if (!this.#isAnswers) return this.#take(chunk);
+    this.#wire.answer(fault, chunk, (bytes) => this.#take(bytes));
+  }
+
+  #trickle(chunk: Buffer): void {
+    let due = Math.max(performance.now(), this.#pending.at(-1)?.due ?? 0);
+    for (let i = 0; i < chunk.length; i++) {
+      due += BYTE_INTERVAL;
+      this.#pending.push({ parcel: chunk.subarray(i, i + 1), due });
+    }
+    if (this.#pending.length === chunk.length) this.flush();
+  }
+
   #take(parcel: Parcel): void {
+    if (this.#wire.isSilent) return;
     const { latency, isFrozen } = this.#weather;
     if (latency === 0 && !isFrozen && this.#pending.length === 0) return this.#pass(parcel);
     this.#pending.push({ parcel, due: performance.now() + latency });

@@ -105,17 +105,26 @@ export class ConsumerLoop {
   }
 
   /**
+   * As {@linkcode flushed}, unless nothing gets through for some seconds.
+   *
+   * @param gaveUp Ends the wait.
+   */
+  async flushedAtLast(gaveUp: Promise<void>): Promise<void> {
+    await this.#settlement?.flushedAtLast(gaveUp);
+  }
+
+  /**
    * Gives back what is at hand. Call `stopReceiving` first.
    *
    * @param gaveUp Ends the wait for acknowledgements that do not get through.
    */
-  async close(gaveUp?: Promise<void>): Promise<void> {
+  async close(gaveUp: Promise<void> = new Promise(() => {})): Promise<void> {
     try {
       await this.#broker.emit("beforeConsumerThreadShutdown", this);
     } catch (error) {
       this.#log(log.error, "The consumer of {queue} stops against a middleware: {reason}", error);
     }
-    await Promise.race([this.flushed(), ...(gaveUp === undefined ? [] : [gaveUp])]);
+    await this.flushedAtLast(gaveUp);
     await this.#closeConsumer();
   }
 

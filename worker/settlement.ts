@@ -1,5 +1,5 @@
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../core/clock.ts";
+import { pause, type Timer } from "../core/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
 import {
   ActorNotFound,
@@ -19,6 +19,9 @@ type Verb = "ack" | "nack" | "requeue";
 
 /** Milliseconds in which a server may come back. */
 const PAUSE_BEFORE_REQUEUE = 1_000;
+
+/** Milliseconds in which a broker takes what was settled before a stop no longer waits for it. */
+const LONGEST_SETTLING = 5_000;
 
 /** Who has messages settled: a consumer loop. */
 export interface SettlementOwner {
@@ -48,6 +51,10 @@ export class Settlement {
   /** Flushes and hooks under way. */
   #pending = 0;
   #flushedWaiters: (() => void)[] = [];
+  /** Calls of the consumer under way, and how many have ended. */
+  #calls = 0;
+  #endedCalls = 0;
+  #isStuck = false;
 
   /**
    * Stands by a consumer.
@@ -128,6 +135,22 @@ export class Settlement {
     }
   }
 
+  /**
+   * As {@linkcode flushed}, for the last time: once the broker has taken nothing for some seconds,
+   * its server is away, and it delivers the rest again.
+   *
+   * @param gaveUp Ends the wait, whatever it is for.
+   */
+  async flushedAtLast(gaveUp: Promise<void>): Promise<void> {
+    const end = new AbortController();
+    const over = Promise.race([this.flushed(), gaveUp]).then(() => end.abort());
+    while (!end.signal.aborted && !this.#isStuck) {
+      const [calls, endedCalls] = [this.#calls, this.#endedCalls];
+      await Promise.race([over, pause(this.#broker.clock, LONGEST_SETTLING, end.signal)]);
+      this.#isStuck = !end.signal.aborted && calls > 0 && this.#endedCalls === endedCalls;
+    }
+  }
+
   #conclude(verb: "ack" | "nack", message: MessageProxy): void {
     const hook = verb === "ack" ? "beforeAck" : "beforeNack";
     let before: void | Promise<void> = undefined;
@@ -199,6 +222,7 @@ export class Settlement {
   }
 
   async #send(verb: Verb, batch: readonly MessageProxy[]): Promise<void> {
+    this.#calls += 1;
     try {
       await this.#consumer[verb](batch);
     } catch (error) {
@@ -215,6 +239,9 @@ export class Settlement {
       );
       if (!this.#isStale) this.#owner.consumerFailed(error);
       return;
+    } finally {
+      this.#calls -= 1;
+      this.#endedCalls += 1;
     }
     if (verb === "requeue") return;
     const hook = verb === "ack" ? "afterAck" : "afterNack";

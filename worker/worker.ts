@@ -11,6 +11,7 @@ import { isInsideRealm } from "./executors/realm_modules.ts";
 import type { Outcome } from "./job.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import {
+  checkStopTimeout,
   checkWorkerOptions,
   readWorkerEnvironment,
   type WorkerEnvironment,
@@ -149,16 +150,21 @@ export class Worker implements AsyncDisposable {
 
   /**
    * Stops: takes up nothing new, gives back what has not begun, and waits for what
-   * is running. What is still running when the time is over is given back, too.
+   * is running. What is still running when the time is over is given back, too. What cannot
+   * be acknowledged because the server is away is given up after some seconds, however long the
+   * time: it is delivered again.
    *
    * @param timeout Milliseconds to wait. The default is the worker's `timeout`. Called
    *   again with less, less counts.
+   * @throws {TypeError} If the timeout is not a number. The worker goes on then.
+   * @throws {RangeError} If it is below 0.
    * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
    */
-  stop(timeout: number = this.#timeout): Promise<void> {
+  async stop(timeout: number = this.#timeout): Promise<void> {
+    checkStopTimeout(timeout);
     if (this.#state !== "stopped" && this.#started !== undefined) this.#deadline.set(timeout);
     this.#stopping ??= this.#stop();
-    return this.#stopping;
+    await this.#stopping;
   }
 
   /** Stops it. */
@@ -210,7 +216,8 @@ export class Worker implements AsyncDisposable {
     this.#dispatcher.giveBack();
 
     const gaveUp = this.#deadline.passed;
-    await Promise.race([this.join(), gaveUp]);
+    await Promise.race([this.#dispatcher.idle(), gaveUp]);
+    await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
     await logged("executor", () => this.executor.stop());
     await Promise.all(
       loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),

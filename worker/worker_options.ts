@@ -40,9 +40,7 @@ export interface WorkerSettings {
  */
 export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   const { queues, timeout = 600_000 } = options;
-  if (!(timeout >= 0)) {
-    throw new RangeError(`Cannot wait ${timeout} ms for actors: it must be 0 or more`);
-  }
+  checkStopTimeout(timeout);
   // A string is an iterable of its letters.
   const isList = typeof queues === "object" && queues !== null && Symbol.iterator in queues;
   if (queues !== undefined && !isList) {
@@ -53,6 +51,22 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
     timeout,
     executor: makeExecutor(options),
   };
+}
+
+/**
+ * Checks how long a stop may take.
+ *
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is below 0.
+ */
+export function checkStopTimeout(timeout: unknown): void {
+  if (typeof timeout !== "number" || Number.isNaN(timeout)) {
+    const given = typeof timeout === "object" ? JSON.stringify(timeout) : String(timeout);
+    throw new TypeError(`Cannot wait ${given} for actors: it must be a number of milliseconds`);
+  }
+  if (timeout < 0) {
+    throw new RangeError(`Cannot wait ${timeout} ms for actors: it must be 0 or more`);
+  }
 }
 
 function makeExecutor(options: WorkerOptions): Executor {

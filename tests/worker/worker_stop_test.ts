@@ -3,6 +3,8 @@ import {
   actor,
   AsyncIO,
   ConnectionClosed,
+  type ConsumeOptions,
+  type Consumer,
   InlineExecutor,
   type Middleware,
   Retries,
@@ -44,6 +46,74 @@ for (const [hook, middleware] of Object.entries(HANGING)) {
     assertEquals(clock.pendingTimers, 0);
   });
 }
+
+/** Hears of no acknowledgement, as a server does that is away. */
+class DeafBroker extends StubBroker {
+  /** What was acknowledged so far gets through. */
+  hear: () => void = () => {};
+
+  override consume(queueName: string, options?: ConsumeOptions): Consumer {
+    const consumer = super.consume(queueName, options);
+    const { ack } = consumer;
+    consumer.ack = async (messages) => {
+      await new Promise<void>((resolve) => this.hear = resolve);
+      await ack.call(consumer, messages);
+    };
+    return consumer;
+  }
+}
+
+/** A worker that has run a message and cannot acknowledge it. */
+async function deaf() {
+  const clock = new FakeClock();
+  const broker = new DeafBroker({ clock, failFast: false });
+  const work = actor(() => {}, { broker, actorName: "work" });
+  const worker = new Worker(broker);
+  await worker.start();
+  await work.send();
+  await clock.settle();
+  return { clock, broker, worker };
+}
+
+test("Worker.stop gives up acknowledgements after some seconds, whatever its timeout", async () => {
+  const { clock, worker } = await deaf();
+  const start = clock.now();
+  await clock.waitFor(worker.stop());
+  assertEquals(clock.now() - start, 5_000);
+  assertEquals(clock.pendingTimers, 0);
+});
+
+test("Worker.stop waits for acknowledgements that get through, however slowly", async () => {
+  const { clock, broker, worker } = await deaf();
+  const stopped = worker.stop();
+  await clock.advance(4_900);
+  broker.hear();
+  await stopped;
+  await using consumer = broker.consume("default");
+  const receiving = consumer.receive(1);
+  await clock.settle();
+  await consumer.close();
+  assertEquals(await receiving, []);
+});
+
+for (
+  const timeout of [{ timeout: 3_000 }, "3000", null, NaN, 3_000n, new AbortController().signal]
+) {
+  test(`Worker.stop does not take ${String(timeout)} for a number of milliseconds`, async () => {
+    const { clock, worker } = await stuckIn({}, never);
+    await assertRejects(() => worker.stop(timeout as number), TypeError, "must be a number");
+    await clock.settle();
+    assertEquals(worker.running.length, 1);
+    assertThrows(() => new Worker(worker.broker, { timeout: timeout as number }), TypeError);
+    await clock.waitFor(worker.stop(0));
+  });
+}
+
+test("Worker.stop does not wait for less than no time", async () => {
+  const { clock, worker } = await stuckIn({}, never);
+  await assertRejects(() => worker.stop(-1), RangeError, "-1 ms");
+  await clock.waitFor(worker.stop(0));
+});
 
 test("Worker.stop gives back a message whose hook never ends: it runs elsewhere", async () => {
   const { clock, broker, worker } = await stuckIn(HANGING["beforeProcessMessage"]!);

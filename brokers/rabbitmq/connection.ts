@@ -1,9 +1,10 @@
 import { getLogger } from "../../core/logging.ts";
+import type { Outage } from "../../core/outage.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 import { type Channel, closeChannel, closeModel, type Model, openModel } from "./client.ts";
-import type { Outage } from "./outage.ts";
+import { watchSilence } from "./silence.ts";
 import { closedFor, explain, explainFailure } from "./trouble.ts";
 
 const log = getLogger("rabbitmq");
@@ -210,6 +211,7 @@ export class RabbitmqConnection {
     model.on("blocked", (reason) => this.#blocked(reason));
     model.on("unblocked", () => this.#unblocked());
     if (this.#isClosed) return void closeModel(model);
+    watchSilence(model);
     this.#model = model;
     this.#isKept = true;
     this.#outage.back(this);

@@ -40,14 +40,20 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   deliveryLimit?: number;
   /**
-   * After how long a silence a side is asked for a sign of life; after two of them the
-   * connection counts as lost. Rounded up to seconds; 0 turns it off. An actor that blocks the
-   * event loop for longer loses its connection, and its message is delivered again.
+   * In half of this time each side gives a sign of life. A connection on which RabbitMQ is
+   * silent for a quarter longer than this time counts as lost. Rounded up to seconds; 0 turns it
+   * off. An actor that blocks the event loop for longer than this time loses its connection,
+   * and its message is delivered again.
    *
    * @default {5_000}
    */
   heartbeat?: number;
-  /** How long one attempt to connect to one address may take. @default {5_000} */
+  /**
+   * How long one attempt to connect to one address may take, from the first packet until
+   * RabbitMQ has let the user in.
+   *
+   * @default {3_000}
+   */
   connectionTimeout?: number;
   /**
    * How long a `send` waits for a server that confirms nothing: it blocks those who publish
@@ -101,7 +107,7 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
     queueType = "classic",
     deliveryLimit,
     heartbeat = 5_000,
-    connectionTimeout = 5_000,
+    connectionTimeout = 3_000,
     blockedTimeout = 30_000,
     deadMessageTtl = readEnvironmentNumber("dramatiq_dead_message_ttl", 604_800_000),
   } = options;

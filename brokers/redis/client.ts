@@ -1,6 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { missingPackage } from "../../core/missing_package.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
+import { ANSWER_TIMEOUT } from "./watchdog.ts";
 
 /** What ioredis options name this, its own documentation says. */
 export type RedisConnectionOptions = Readonly<Record<string, unknown>>;
@@ -15,7 +16,7 @@ export interface RedisClient {
 /** The part of an ioredis client that is used here. */
 export interface Client {
   readonly status: string;
-  on(event: "ready" | "close" | "end", listener: () => void): this;
+  on(event: "connecting" | "ready" | "close" | "end", listener: () => void): this;
   on(event: "error", listener: (error: Error) => void): this;
   on(
     event: "messageBuffer",
@@ -30,13 +31,17 @@ export type RedisSource =
   | { readonly client: RedisClient }
   | { readonly connection: RedisConnectionOptions };
 
-/**
- * Milliseconds without an answer after which ioredis takes a connection for half-open:
- * those of a cluster, and those that only listen.
- */
-const ANSWER_TIMEOUT = 3_000;
-/** Milliseconds that connecting may take. */
+/** What a `Cluster` was given. */
+interface Nodes {
+  readonly startupNodes: readonly { host?: string; port?: number }[];
+}
+
+/** Milliseconds that connecting may take, as far as the first byte of the other side. */
 const CONNECT_TIMEOUT = 3_000;
+/** Milliseconds in which a Sentinel answers; then the next one is asked. */
+const SENTINEL_TIMEOUT = 1_000;
+/** Milliseconds in which a node of a cluster tells where keys are; then the next one is asked. */
+const SLOTS_TIMEOUT = 1_000;
 
 /**
  * Options that decide what becomes of commands when a connection fails: they fail
@@ -49,12 +54,26 @@ const FAIL_WITH_THE_CONNECTION = {
   enableOfflineQueue: true,
   maxRetriesPerRequest: 0,
   connectTimeout: CONNECT_TIMEOUT,
+  sentinelCommandTimeout: SENTINEL_TIMEOUT,
   // How long to wait at most before asking again a server that is loading its data.
   maxLoadingRetryTime: 250,
   lazyConnect: false,
   // After a failover the old address may lead to a replica: look for the master again.
   reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
 } satisfies RedisOptions;
+
+/**
+ * Milliseconds that an attempt to connect may take until commands are answered: connect, TLS, hello
+ * and authentication; with Sentinels and clusters, as many of which may be silent, also the
+ * question where to connect to.
+ */
+export function attemptTimeout(source: RedisSource): number {
+  const options = "connection" in source ? source.connection : (source.client as Redis).options;
+  const { sentinels } = options as Partial<Redis["options"]>;
+  const { startupNodes } = ("client" in source ? source.client : {}) as Partial<Nodes>;
+  return ANSWER_TIMEOUT + SENTINEL_TIMEOUT * (sentinels?.length ?? 0) +
+    SLOTS_TIMEOUT * (startupNodes?.length ?? 0);
+}
 
 /** Opens a client that connects again by itself, for commands. */
 export async function openClient(source: RedisSource): Promise<Client> {
@@ -74,6 +93,7 @@ export async function openClient(source: RedisSource): Promise<Client> {
   return client.duplicate([], {
     redisOptions,
     clusterRetryStrategy: retryDelay,
+    slotsRefreshTimeout: SLOTS_TIMEOUT,
     lazyConnect: false,
     enableOfflineQueue: false,
   }) as unknown as Client;
@@ -94,7 +114,6 @@ export async function openListener(
 ): Promise<Client> {
   const options: RedisOptions = {
     ...FAIL_WITH_THE_CONNECTION,
-    socketTimeout: ANSWER_TIMEOUT,
     protocol: 2,
     reconnectOnError: null,
     retryStrategy: null,
@@ -110,15 +129,33 @@ export async function serverOf(client: Client, key: string): Promise<Client> {
   return isCluster(either) ? await nodeOf(either, key) as unknown as Client : client;
 }
 
-/** Ends a connection that may be half-open, without waiting for the other side. */
-export function breakOff(client: Client, reason: string): void {
-  const { stream } = client as { stream?: { destroy(error: Error): void } };
-  stream?.destroy(new Error(reason)); // a cluster has none: ioredis watches its connections
+/**
+ * Ends connections that may be half-open, without waiting for the other side.
+ *
+ * @returns Whether there are any; not while a Sentinel or a cluster is asked where to connect to.
+ */
+export function breakOff(client: Client, reason: string): boolean {
+  const either = client as unknown as Redis | Cluster;
+  const streams = (isCluster(either) ? either.nodes("all") : [either])
+    .map(({ stream }) => stream as typeof stream | undefined)
+    .filter((stream) => stream !== undefined && !stream.destroyed);
+  for (const stream of streams) stream!.destroy(new Error(reason));
+  return streams.length > 0;
 }
 
 /** Whether a source is a cluster, whose client sends some commands again by itself. */
 export function isClusterSource(source: RedisSource): boolean {
   return "client" in source && isCluster(source.client as Redis | Cluster);
+}
+
+/** The address, or addresses, of a source, for people. */
+export function describe(source: RedisSource): string {
+  const options = "connection" in source ? source.connection : (source.client as Redis).options;
+  const { host = "127.0.0.1", port = 6379, path, sentinels } = options as Partial<Redis["options"]>;
+  const { startupNodes } = ("client" in source ? source.client : {}) as Partial<Nodes>;
+  const several = sentinels ?? startupNodes?.filter((node) => typeof node === "object");
+  if (several === undefined) return path ?? `${host}:${port}`;
+  return several.map(({ host, port }) => `${host}:${port}`).join(", ");
 }
 
 /** The key prefix of a client, which would put other keys on the wire than Python's. */

@@ -10,6 +10,7 @@ import { type Call, RedisLink } from "./link.ts";
 import { Patience } from "./patience.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Script } from "./script.ts";
+import { WatchedClient } from "./watched_client.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /**
@@ -177,7 +178,7 @@ export class RedisConnection {
   async openListener(key: string): Promise<Client> {
     try {
       const own = this.#link.current ?? await this.#link.whenUp("listen");
-      return await openListener(this.#source, own, key);
+      return new WatchedClient(await openListener(this.#source, own, key));
     } catch (error) {
       throw this.#link.explain(error, "listen");
     }

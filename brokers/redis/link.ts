@@ -1,8 +1,18 @@
 import { ConnectionClosed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
-import { errorMessage } from "../../core/thrown.ts";
-import { breakOff, type Client, openClient, type RedisSource } from "./client.ts";
+import { Outage } from "../../core/outage.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
+import {
+  attemptTimeout,
+  breakOff,
+  type Client,
+  describe,
+  isClusterSource,
+  openClient,
+  type RedisSource,
+} from "./client.ts";
 import { closedFor, explain } from "./trouble.ts";
+import { Watchdog } from "./watchdog.ts";
 
 const log = getLogger("redis");
 
@@ -16,6 +26,9 @@ export interface Call {
  * whenever it is cut off.
  *
  * closed for good ◀─ close() ─ away ◀─▶ up
+ *
+ * An attempt to connect has a time-out of its own, from the first packet until commands are
+ * answered, since the client has none for a server that accepts and never answers.
  *
  * An outage is logged when it starts and when it ends.
  */
@@ -31,8 +44,13 @@ export class RedisLink {
   #lastError: Error | undefined;
   /** Why the server will never do, if it said so: a database that it does not have. */
   #refusal: Error | undefined;
-  /** Milliseconds, by `performance.now()`, since when it is away. */
-  #awaySince: number | undefined;
+  readonly #outage: Outage;
+  /** Watches an attempt to connect. */
+  readonly #attemptWatchdog: Watchdog;
+  #isConnecting = false;
+  /** How many clients were replaced since it was up. */
+  #replacements = 0;
+  #replaceTimer: ReturnType<typeof setTimeout> | undefined;
   #upSince = Infinity;
   readonly #upListeners: (() => void)[] = [];
 
@@ -45,6 +63,9 @@ export class RedisLink {
   constructor(source: RedisSource, lost: () => void) {
     this.#source = source;
     this.#lost = lost;
+    this.#outage = new Outage(log, "Redis", describe(source));
+    const timeout = attemptTimeout(source);
+    this.#attemptWatchdog = new Watchdog(() => this.#breakOffAttempt(timeout), timeout);
   }
 
   /** Milliseconds for which it has been up. */
@@ -87,14 +108,7 @@ export class RedisLink {
     if (this.#refusal !== undefined) throw this.#refusal;
     this.#attempt ??= Promise.withResolvers();
     const { promise } = this.#attempt;
-    this.#opening ??= openClient(this.#source).then((client) => {
-      this.#client = client;
-      this.#watch(client);
-      if (this.#isClosed) client.disconnect();
-    }, (error) => {
-      this.#opening = undefined;
-      this.#attemptEnded(error);
-    });
+    this.#open();
     await promise;
     if (call?.isGivenUp) throw new ConnectionClosed(`Cannot ${purpose}: it was given up`);
     return this.#client!;
@@ -115,12 +129,55 @@ export class RedisLink {
   /** Lets go of it for good. Commands under way fail. */
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#replaceTimer);
+    this.#connecting(false);
+    this.#attemptWatchdog.stop();
     this.#client?.disconnect();
     this.#attemptEnded(closedFor("connect"));
   }
 
+  #open(): void {
+    this.#opening ??= openClient(this.#source).then((client) => {
+      this.#client = client;
+      this.#watch(client);
+      if (this.#isClosed) client.disconnect();
+    }, (error) => {
+      this.#opening = undefined;
+      this.#attemptEnded(error);
+    });
+  }
+
+  /** An attempt to connect has begun, or ended. */
+  #connecting(isConnecting: boolean): void {
+    if (isConnecting === this.#isConnecting) return;
+    this.#isConnecting = isConnecting;
+    if (isConnecting) this.#attemptWatchdog.asked();
+    else this.#attemptWatchdog.answered();
+  }
+
+  #breakOffAttempt(timeout: number): void {
+    const client = this.#client!;
+    const reason = `the server did not answer within ${timeout} ms`;
+    if (breakOff(client, reason) && !isClusterSource(this.#source)) return;
+    // It still asks where to connect to, and nothing of that can be ended: another takes over.
+    this.#lastError = new Error(reason);
+    this.#client = undefined;
+    client.disconnect();
+    this.#isAwayNow();
+    this.#replaceTimer = setTimeout(() => {
+      this.#opening = undefined;
+      this.#open();
+    }, retryDelay(this.#replacements++));
+  }
+
   #watch(client: Client): void {
+    const whileUsed = (hear: () => void) => () => {
+      if (this.#client === client) hear();
+    };
+    this.#connecting(true);
+    client.on("connecting", whileUsed(() => this.#connecting(true)));
     client.on("error", (error) => {
+      if (this.#client !== client) return;
       this.#lastError = error;
       // ioredis would go on with database 0.
       if (/^ERR (DB index|invalid DB index|SELECT)/.test(error.message)) {
@@ -128,32 +185,27 @@ export class RedisLink {
         client.disconnect();
       }
     });
-    client.on("ready", () => this.#isUpNow());
-    client.on("close", () => this.#isAwayNow());
+    client.on("ready", whileUsed(() => this.#isUpNow()));
+    client.on("close", whileUsed(() => this.#isAwayNow()));
   }
 
   #isUpNow(): void {
+    this.#connecting(false);
     this.#lastError = undefined;
+    this.#replacements = 0;
     this.#upSince = performance.now();
     for (const listener of this.#upListeners) listener();
     this.#attemptEnded();
-    if (this.#awaySince === undefined) return;
-    log.warn("Redis is back after {duration} ms", {
-      duration: Math.round(performance.now() - this.#awaySince),
-    });
-    this.#awaySince = undefined;
+    this.#outage.back(this);
   }
 
   #isAwayNow(): void {
+    this.#connecting(false);
     this.#lost();
     this.#upSince = Infinity;
-    this.#attemptEnded(this.#lastError ?? new Error("the connection was closed"));
-    if (this.#isClosed || this.#awaySince !== undefined) return;
-    this.#awaySince = performance.now();
-    log.error("Redis is away: {reason}", {
-      reason: errorMessage(this.#lastError ?? "the connection was closed"),
-      error: this.#lastError,
-    });
+    const reason = this.#lastError ?? new Error("the connection was closed");
+    this.#attemptEnded(reason);
+    if (!this.#isClosed) this.#outage.lost(this, reason);
   }
 
   #attemptEnded(error?: unknown): void {

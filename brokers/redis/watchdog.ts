@@ -1,11 +1,12 @@
 /** Milliseconds without an answer after which a connection counts as half-open. */
-const ANSWER_TIMEOUT = 3_000;
+export const ANSWER_TIMEOUT = 3_000;
 /** Milliseconds in which answers are read that lay there while the event loop stood still. */
 export const SECOND_LOOK = 50;
 
 /** Finds out that a server which was asked something does not answer any more. */
 export class Watchdog {
   readonly #bark: () => void;
+  readonly #timeout: number;
   /** Questions without an answer. */
   #open = 0;
   /** By `performance.now()`. */
@@ -16,10 +17,12 @@ export class Watchdog {
   /**
    * Makes one that has nothing to watch.
    *
-   * @param bark What to do with a connection that is silent.
+   * @param bark What to do with a connection that is silent; again and again while it is.
+   * @param timeout Milliseconds without an answer after which it is.
    */
-  constructor(bark: () => void) {
+  constructor(bark: () => void, timeout: number = ANSWER_TIMEOUT) {
     this.#bark = bark;
+    this.#timeout = timeout;
   }
 
   /** Milliseconds since the server was heard, or since it had nothing to say. */
@@ -32,7 +35,7 @@ export class Watchdog {
     this.#open += 1;
     if (this.#open > 1) return;
     this.#heardAt = performance.now();
-    if (this.#timer === undefined) this.#watch(ANSWER_TIMEOUT);
+    if (this.#timer === undefined) this.#watch(this.#timeout);
   }
 
   /** Something was answered, or there will be no answer. */
@@ -52,7 +55,7 @@ export class Watchdog {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#open === 0) return;
-      const left = ANSWER_TIMEOUT - this.silence;
+      const left = this.#timeout - this.silence;
       if (left > 0) return this.#watch(left);
       if (!this.#isSecondLook) {
         this.#isSecondLook = true;
@@ -60,7 +63,7 @@ export class Watchdog {
       }
       this.#heardAt = performance.now();
       this.#isSecondLook = false;
-      this.#watch(ANSWER_TIMEOUT);
+      this.#watch(this.#timeout);
       this.#bark();
     }, ms);
   }

@@ -4,6 +4,7 @@ import { Watchdog } from "../../brokers/redis/watchdog.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { missingPackage } from "../../core/missing_package.ts";
+import { Outage } from "../../core/outage.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { type MemcachedReply, type MemcachedRequest, OPCODES } from "./memcached_protocol.ts";
 
@@ -83,8 +84,7 @@ export class MemcachedLink {
   #isClosed = false;
   /** What memjs tells answers apart by. */
   #opaque = 0;
-  /** Milliseconds, by `performance.now()`, since when it is away. */
-  #awaySince: number | undefined;
+  readonly #outage: Outage;
   readonly #watchdog: Watchdog = new Watchdog(() => {
     this.#server?.error(new Error("the server does not answer"));
   });
@@ -96,6 +96,7 @@ export class MemcachedLink {
    */
   constructor(address: MemcachedAddress) {
     this.#address = address;
+    this.#outage = new Outage(log, `memcached at ${this.#name}`, this.#name);
   }
 
   /**
@@ -207,23 +208,12 @@ export class MemcachedLink {
   #noteUp(): void {
     if (this.#isUp) return;
     this.#isUp = true;
-    if (this.#awaySince === undefined) return;
-    log.warn("memcached at {server} is back after {duration} ms", {
-      server: this.#name,
-      duration: Math.round(performance.now() - this.#awaySince),
-    });
-    this.#awaySince = undefined;
+    this.#outage.back(this);
   }
 
   #noteLost(server: MemjsServer, error: unknown): void {
     if (this.#server === server) this.#server = undefined;
-    if (this.#isClosed || this.#awaySince !== undefined) return;
-    this.#awaySince = performance.now();
-    log.error("memcached at {server} is away: {reason}", {
-      server: this.#name,
-      reason: errorMessage(error),
-      error,
-    });
+    if (!this.#isClosed) this.#outage.lost(this, error);
   }
 
   #explain(cause: unknown): Error {

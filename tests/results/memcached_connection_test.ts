@@ -163,6 +163,17 @@ test("MemcachedConnection gives up a server that does not answer", async () => {
   assertEquals(await connection.get("key"), undefined);
 });
 
+test("MemcachedConnection gives up a connection that is never answered, or trickles, and makes another", async () => {
+  await using proxy = await startProxy(server);
+  using connection = open(`127.0.0.1:${proxy.port}`);
+  for (const fault of [{ kind: "silent", answers: 0 }, { kind: "trickle" }] as const) {
+    proxy.begin(fault);
+    await assertRejects(() => connection.get("key"), Error, "does not answer");
+    proxy.heal();
+    assertEquals(await connection.get("key"), undefined);
+  }
+});
+
 test("MemcachedConnection does nothing once it is closed", async () => {
   const connection = open();
   const underWay = [connection.get("key"), connection.set("key", "1")];

@@ -161,6 +161,7 @@ test("TcpProxy silences each connection after so many answers, for good, and no 
   assertEquals(String(await client.receive(2)), "ab");
   client.send("c");
   await roundTrip(echo);
+  assertEquals(proxy.silentConnections, 1);
   proxy.heal();
   client.send("d");
   await roundTrip(echo);

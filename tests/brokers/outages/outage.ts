@@ -38,8 +38,8 @@ export async function outcomeOf(
 export function assertOneOutage(lines: readonly LogRecord[], server: string): void {
   assertEquals(lines.map(({ level }) => level), ["error", "warning"], lines.map(textOf).join("\n"));
   const [start, end] = lines;
-  assert(textOf(start!).startsWith(`${server} is away: `), textOf(start!));
+  assert(textOf(start!).startsWith(`Lost connection to ${server}: `), textOf(start!));
   assert(start!.properties["error"] === undefined || start!.properties["error"] instanceof Error);
-  assertMatch(textOf(end!), new RegExp(`^${server} is back after \\d+ ms$`));
+  assertMatch(textOf(end!), new RegExp(`^Reconnected to ${server} after \\d+\\.\\d s$`));
   assertEquals(typeof end!.properties["duration"], "number");
 }

@@ -49,6 +49,11 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
     return this.#total;
   }
 
+  /** How many of the connections there are were made silent. */
+  get silentConnections(): number {
+    return [...this.#connections].filter(({ wire }) => wire.isSilent).length;
+  }
+
   /** How many bytes were passed on to the target. */
   get bytesToTarget(): number {
     return this.#bytesToTarget;

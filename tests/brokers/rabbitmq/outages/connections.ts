@@ -1,8 +1,12 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { assertEquals, assertGreater } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
+import { freePort } from "../../../support/servers/free_port.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
+import { outcomeOf } from "../../outages/outage.ts";
 import { Traffic } from "../../outages/traffic.ts";
 import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
 import { firstArgOf } from "../witness.ts";
@@ -124,6 +128,42 @@ export function connections(file: FileServer): void {
       await stage.open().join(stage.queueName);
       await worker.stop();
     }));
+
+  for (const kind of ["silent", "trickle"] as const) {
+    test(`RabbitmqBroker connects again when a connection goes over to ${kind}`, async () => {
+      await using stage = new Stage(file);
+      await using proxy = await startProxy(server);
+      const broker = stage.open({ url: urlOf(proxy), heartbeat: 1_000 });
+      await broker.enqueue(work(stage.queueName, 1));
+      const again = proxy.nextConnection();
+      proxy.begin(kind === "silent" ? { kind, answers: 0 } : { kind });
+      await again;
+      proxy.heal();
+      await broker.enqueue(work(stage.queueName, 2));
+      await stage.untilCounts("", 2);
+    });
+  }
+
+  test("RabbitmqBroker leaves no connection behind that was never answered", async () => {
+    await using stage = new Stage(file);
+    const [host, port] = ["127.0.0.1", await freePort()];
+    let accepted = 0;
+    let ended = 0;
+    const silent = createServer((socket) => {
+      accepted += 1;
+      socket.on("error", () => {}).on("data", () => {}).on("close", () => ended += 1);
+    });
+    silent.listen(port, host);
+    await once(silent, "listening");
+    const url = `amqp://guest:guest@${host}:${port}`;
+    const broker = stage.open({ url, connectionTimeout: 100 });
+    const sending = outcomeOf(broker.enqueue(work(stage.queueName, 1)));
+    await eventually("try again, and end what came before", () => accepted >= 4 && ended >= 3);
+    await broker.close();
+    await sending;
+    silent.close();
+    await once(silent, "close");
+  });
 
   test("RabbitmqBroker stays connected while nothing is said but heartbeats", async () => {
     await using stage = new Stage(file);

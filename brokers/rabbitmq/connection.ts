@@ -1,5 +1,5 @@
 import { getLogger } from "../../core/logging.ts";
-import type { Outage } from "../../core/outage.ts";
+import { Outage } from "../../core/outage.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
@@ -8,6 +8,11 @@ import { watchSilence } from "./silence.ts";
 import { closedFor, explain, explainFailure } from "./trouble.ts";
 
 const log = getLogger("rabbitmq");
+
+/** Notes the outages of all connections of one broker. */
+export function outagesOf(sources: readonly RabbitmqSource[]): Outage {
+  return new Outage(log, "RabbitMQ", sources.map(nameOf).join(", "));
+}
 
 /** What a connection is for. */
 export type Role = "publish" | "consume";

@@ -5,7 +5,6 @@ import { pause } from "../../core/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { joinByLooking } from "../../core/join.ts";
-import { getLogger } from "../../core/logging.ts";
 import type { Message } from "../../core/message.ts";
 import {
   assertQueueOrDelayQueueName,
@@ -13,11 +12,9 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { Outage } from "../../core/outage.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
-import { nameOf } from "./address.ts";
 import type { Channel } from "./client.ts";
-import { RabbitmqConnection } from "./connection.ts";
+import { outagesOf, RabbitmqConnection } from "./connection.ts";
 import { warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
@@ -31,8 +28,6 @@ import { QueueConsumer } from "./queue_consumer.ts";
 import type { Session } from "./session.ts";
 import { Topology } from "./topology.ts";
 import { closedFor, ConnectionRefused } from "./trouble.ts";
-
-const log = getLogger("rabbitmq");
 
 /** How many messages a queue has, as far as RabbitMQ tells over AMQP. */
 export interface RabbitmqMessageCounts {
@@ -95,7 +90,7 @@ export class RabbitmqBroker extends Broker {
   constructor(options: RabbitmqBrokerOptions = {}) {
     super(options);
     const { sources, confirmDelivery, blockedTimeout, ...settings } = checkOptions(options);
-    const outage = new Outage(log, "RabbitMQ", sources.map(nameOf).join(", "));
+    const outage = outagesOf(sources);
     this.#publishing = new RabbitmqConnection("publish", sources, outage);
     this.#consuming = new RabbitmqConnection("consume", sources, outage);
     this.#ladder = new Ladder(this.#publishing, settings.queueType);

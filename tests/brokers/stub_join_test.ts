@@ -71,8 +71,9 @@ test("StubBroker.join throws that an actor is not declared, or data is no messag
 
 test("StubBroker.join throws nothing for a dead letter without an error", async () => {
   const broker = new StubBroker();
-  const old = actor(function old() {}, { broker, maxAge: 1 });
-  await broker.enqueue(old.message().copy({ messageTimestamp: 0 }));
+  broker.addMiddleware({ beforeProcessMessage: (_broker, message) => message.fail() });
+  const failed = actor(function failed() {}, { broker });
+  await failed.send();
   await using worker = new Worker(broker);
   await worker.start();
   await broker.join("default");

@@ -150,13 +150,8 @@ export class Retries implements Middleware {
     } catch (error) {
       if (error instanceof SuccessorNotStored) throw error;
       // The options of the message or actor make no sense: no attempt ever will.
-      const failure = `${errorType(exception)}: ${errorMessage(exception)}`;
-      throw new SuccessorNotStored(
-        `Cannot decide on a retry: ${errorMessage(error)} (${failure})`,
-        {
-          cause: error,
-        },
-      );
+      const reason = `${errorMessage(error)} (${errorType(exception)}: ${errorMessage(exception)})`;
+      throw new SuccessorNotStored(`Cannot decide on a retry: ${reason}`, { cause: error });
     }
   }
 

@@ -81,6 +81,15 @@ test("Retries without limit goes on until the actor succeeds", async () => {
   assertEquals(dead, []);
 });
 
+test("Retries takes null on a message for no limit, whatever actor and middleware say", async () => {
+  const { attempts } = await run((attempt) => attempt <= 50 ? fail() : undefined, {
+    middleware: { maxRetries: 1 },
+    actor: { maxRetries: 0 },
+    message: { maxRetries: null },
+  });
+  assertEquals(attempts, 51);
+});
+
 test("Retries waits at least minBackoff, twice as long every time", async () => {
   const { took } = await run(fail, { actor: { minBackoff: 1_000, maxRetries: 3 } });
   assert(took >= 7_000 && took <= 14_000, `${took} ms for 1, 2 and 4 seconds and jitter`);

@@ -2,6 +2,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const NOT_STORED = "tests/middleware/successor_not_stored_test.ts";
 const RETRIES = ["tests/middleware/retries_test.ts", "tests/middleware/retries_options_test.ts"];
+const OPTIONS = "tests/middleware/message_options_test.ts";
 const LIMITS = "tests/middleware/time_limit_test.ts";
 const GROUPS = [
   "tests/middleware/group_callbacks_test.ts",
@@ -47,6 +48,54 @@ export const MIDDLEWARE: readonly Mutant[] = [
       "the delay can be above the maximum",
       "drawn <= maxBackoff ? drawn : maxBackoff * (1 + random()) / 2",
       "drawn",
+    ],
+    ["a fixed backoff has jitter", " || minBackoff === maxBackoff", ""],
+  ]),
+  ...mutantsOf("middleware/options.ts", OPTIONS, [
+    [
+      "an option that makes no sense counts",
+      'typeof own === "number" && isWithin(own, rule)',
+      "own !== undefined",
+    ],
+    [
+      "a number out of range counts",
+      'typeof own === "number" && isWithin(own, rule)',
+      'typeof own === "number"',
+    ],
+    [
+      "an option that makes no sense takes that of the actor along",
+      "(actor?.options[name] ?? fallback) as number",
+      "fallback",
+    ],
+    ["each message is warned of", "if (names.has(name)) return;", ""],
+  ]),
+  ...mutantsOf("core/queue_names.ts", ["tests/core/queue_names_test.ts"], [
+    [
+      "a name that was refused is remembered as a good one",
+      "if (reason === undefined) lastValid = queueName;",
+      "lastValid = queueName;",
+    ],
+    ["a name has one character too many", "queueName.length > MAX_QUEUE_NAME_LENGTH", "false"],
+    ["keys of the broker are names of queues", "/^__/", "/^\\0/"],
+  ]),
+  ...mutantsOf("core/failure.ts", "tests/worker/executors/conformance_test.ts", [
+    [
+      "what has nothing to do with an interrupt counts as one",
+      "!isPlain || !isConsequence(thrown, 0)",
+      "!isPlain",
+      { filter: "InlineExecutor names" },
+    ],
+    [
+      "what an actor decides after an interrupt is overruled",
+      "!isPlain || !isConsequence(thrown, 0)",
+      "!isConsequence(thrown, 0)",
+      { filter: "InlineExecutor names" },
+    ],
+    [
+      "an AbortError that is the cause of another error is not seen",
+      "[thrown.cause, suppressed, ...others]",
+      "[suppressed, ...others]",
+      { filter: "InlineExecutor names" },
     ],
   ]),
   ...mutantsOf("middleware/retries.ts", RETRIES, [
@@ -101,6 +150,9 @@ export const MIDDLEWARE: readonly Mutant[] = [
       'return own === null ? null : asNumber("maxRetries", own);',
       'return own === null ? this.#maxRetries : asNumber("maxRetries", own);',
     ],
+    ["retries below 0 allow for more attempts", "Math.max(0, asNumber", "(asNumber", {
+      tests: OPTIONS,
+    }],
   ]),
   ...mutantsOf("middleware/successor.ts", NOT_STORED, [
     ["a server that is away gets no second chance", "|| attempt === ATTEMPTS) {", "|| true) {"],

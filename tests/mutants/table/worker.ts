@@ -191,6 +191,18 @@ export const WORKER: readonly Mutant[] = [
       "    const message = { failed: false, interruptReason: undefined };",
     ],
     [
+      "a message that is skipped and dead-lettered has no reason on it",
+      'if (outcome === "skippedAndFailed" && message.exception === undefined) {',
+      "if (false) {",
+      { tests: "tests/middleware/age_limit_test.ts" },
+    ],
+    [
+      "an expected error is logged as a defect",
+      'isInstanceOfAny(exception, this.actor.options["throws"])',
+      "false",
+      { tests: "tests/worker/log_levels_test.ts" },
+    ],
+    [
       "a message that a hook failed without a word is run",
       "if (message.failed) return this.succeed(undefined);",
       "",

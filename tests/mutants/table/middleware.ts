@@ -72,8 +72,8 @@ export const MIDDLEWARE: readonly Mutant[] = [
   ...mutantsOf("core/queue_names.ts", ["tests/core/queue_names_test.ts"], [
     [
       "a name that was refused is remembered as a good one",
-      "if (reason === undefined) lastValid = queueName;",
-      "lastValid = queueName;",
+      "  if (reason === undefined) {\n    if (valid",
+      "  {\n    if (valid",
     ],
     ["a name has one character too many", "queueName.length > MAX_QUEUE_NAME_LENGTH", "false"],
     ["keys of the broker are names of queues", "/^__/", "/^\\0/"],

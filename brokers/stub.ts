@@ -223,7 +223,9 @@ export class StubBroker extends Broker {
   }
 
   #assertOpen(what: string): void {
-    if (this.#closed) throw new ConnectionClosed(`Cannot ${what}: the broker is closed`);
+    if (this.#closed) {
+      throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
+    }
   }
 
   /** The storage of a declared queue or its delay queue. */

@@ -15,6 +15,8 @@ export interface NumberRule {
   readonly least: number;
   /** Whether it has to be above that. @default {false} */
   readonly isExclusive?: boolean;
+  /** The most that it may be. @default {Infinity} */
+  readonly most?: number;
 }
 
 /**
@@ -90,12 +92,14 @@ function warnOfOption(actor: Actor, message: MessageProxy, name: string, rule: N
   );
 }
 
-function isWithin(value: number, { least, isExclusive = false }: NumberRule): boolean {
-  return isExclusive ? value > least : value >= least;
+function isWithin(value: number, rule: NumberRule): boolean {
+  const { least, isExclusive = false, most = Infinity } = rule;
+  return (isExclusive ? value > least : value >= least) && value <= most;
 }
 
-function wanted({ least, isExclusive = false }: NumberRule): string {
-  return isExclusive ? `above ${least}` : `${least} or more`;
+function wanted({ least, isExclusive = false, most = Infinity }: NumberRule): string {
+  const from = isExclusive ? `above ${least}` : `${least} or more`;
+  return most === Infinity ? from : `${from}, and ${most} at most`;
 }
 
 /** Any value, for people to read, at a length that a log line can have. */

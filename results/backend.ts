@@ -39,6 +39,10 @@ export interface ResultBackendOptions {
 const DEFAULT_TIMEOUT = 10_000;
 /** Milliseconds in which a server may come back before a read is given up. */
 const PATIENCE = 5_000;
+/** The longest time to live: what is longer is no exact number of milliseconds. */
+export const LONGEST_TTL: number = Number.MAX_SAFE_INTEGER;
+/** Characters of an error text that are stored when the server does not take all of it. */
+const SHORT_TEXT = 1_000;
 /** Milliseconds between two attempts to read. */
 const RETRY_PAUSE = 100;
 
@@ -175,6 +179,8 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @param result What to store; `undefined` counts as `null`.
    * @param ttl Milliseconds after which it is gone.
    * @throws {TypeError} If the encoder cannot carry it.
+   * @throws {RangeError} If `ttl` is no number, or longer than a server can count.
+   * @throws {RequestRejected} If the server never takes it: it is too large.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async storeResult(message: ResultOwner, result: unknown, ttl: number): Promise<void> {
@@ -182,7 +188,8 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /**
-   * Stores that the actor of a message failed for good.
+   * Stores that the actor of a message failed for good, with as much of the text as the server
+   * takes.
    *
    * @param message Whose failure it is.
    * @param exception What it threw; only class name and message are kept.
@@ -194,7 +201,12 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     exception: unknown,
     { ttl, withTraceback = false }: FailureOptions,
   ): Promise<void> {
-    await this.#store(message, toStoredFailure(exception, withTraceback), ttl);
+    try {
+      await this.#store(message, toStoredFailure(exception, withTraceback), ttl);
+    } catch (error) {
+      if (error instanceof BrokerConnectionError) throw error;
+      await this.#store(message, toStoredFailure(exception, false, SHORT_TEXT), ttl);
+    }
   }
 
   /**
@@ -245,10 +257,21 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
 
   async #store(message: ResultOwner, value: unknown, ttl: number): Promise<void> {
     if (this.#isClosed) throw closed();
+    assertTtl(ttl);
     const key = this.buildKey(message);
     await this.store(key, this.encoder.encode(value), ttl);
     this.#room.tell([key]); // those who wait here need not hear of it from afar
   }
+}
+
+/**
+ * Refuses a time to live that a server would refuse, and with it whatever it is stored with.
+ *
+ * @throws {RangeError} If it is no number, or too long.
+ */
+export function assertTtl(ttl: number): void {
+  if (typeof ttl === "number" && ttl <= LONGEST_TTL) return;
+  throw new RangeError(`Cannot keep results for ${ttl} ms: it must be ${LONGEST_TTL} at most`);
 }
 
 function closed(): ConnectionClosed {

@@ -8,7 +8,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../middleware/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "../middleware/options.ts";
 import { storeSuccessor } from "../middleware/successor.ts";
-import { ResultBackend } from "./backend.ts";
+import { assertTtl, LONGEST_TTL, ResultBackend } from "./backend.ts";
 
 const log = getLogger("middleware", "Results");
 
@@ -24,8 +24,8 @@ export interface ResultsOptions {
    */
   storeResults?: boolean;
   /**
-   * How long results are kept. A `resultTtl` (milliseconds) on the actor or on the message
-   * itself wins over it.
+   * How long results are kept, 9007199254740991 ms at most. A `resultTtl` (milliseconds) on the
+   * actor or on the message itself wins over it; one on a message that is out of range does not.
    *
    * @default {600_000} Ten minutes.
    */
@@ -41,7 +41,7 @@ export interface ResultsOptions {
 
 /** The default of `resultTtl`, as in Python. */
 const DEFAULT_TTL = 600_000;
-const TTL_RULE: NumberRule = { least: 0, isExclusive: true };
+const TTL_RULE: NumberRule = { least: 0, isExclusive: true, most: LONGEST_TTL };
 
 /**
  * Stores what actors return, and that they failed for good, for `message.getResult`.
@@ -89,7 +89,7 @@ export class Results implements Middleware {
    *
    * @param options The backend, and what holds for actors that do not say.
    * @throws {TypeError} If there is no backend.
-   * @throws {RangeError} If `resultTtl` is not above 0.
+   * @throws {RangeError} If `resultTtl` is not above 0, or longer than a server can count.
    */
   constructor(options: ResultsOptions) {
     const { backend, storeResults = false, resultTtl = DEFAULT_TTL, storeTracebacks = false } =
@@ -101,6 +101,7 @@ export class Results implements Middleware {
     }
     const ttl = toMilliseconds(resultTtl, "resultTtl");
     if (!(ttl > 0)) throw new RangeError(`Cannot keep results for ${ttl} ms: it must be above 0`);
+    assertTtl(ttl);
     this.resultBackend = backend;
     this.#storeResults = storeResults;
     this.#resultTtl = ttl;

@@ -32,10 +32,17 @@ const UNKNOWN = { type: "Exception", msg: "unknown" };
  *
  * @param exception What the actor threw; `undefined` if that is not known.
  * @param withTraceback Whether its stack goes along.
+ * @param maxLength How many characters of its text are kept.
  */
-export function toStoredFailure(exception: unknown, withTraceback: boolean): StoredFailure {
+export function toStoredFailure(
+  exception: unknown,
+  withTraceback: boolean,
+  maxLength = Infinity,
+): StoredFailure {
   if (exception === undefined) return { __t: MARK, exn: UNKNOWN };
-  const exn = { type: errorType(exception), msg: errorMessage(exception) };
+  const text = errorMessage(exception);
+  const msg = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+  const exn = { type: errorType(exception), msg };
   if (!withTraceback) return { __t: MARK, exn };
   return { __t: MARK, exn: { ...exn, traceback: formatTraceback(exception) } };
 }

@@ -1,4 +1,5 @@
 import { errorMessage } from "../../core/thrown.ts";
+import { ArgumentLimit, isLargeArgument } from "./argument_limit.ts";
 import {
   type Client,
   isClusterSource,
@@ -10,6 +11,7 @@ import { type Call, RedisLink } from "./link.ts";
 import { Patience } from "./patience.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Script } from "./script.ts";
+import { mayHaveRun } from "./trouble.ts";
 import { WatchedClient } from "./watched_client.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -25,6 +27,7 @@ export class RedisConnection {
   readonly #link: RedisLink;
   readonly #watchdog: Watchdog;
   readonly #patience: Patience;
+  readonly #argumentLimit: ArgumentLimit = new ArgumentLimit();
 
   /**
    * Stores where the servers are; the first command connects.
@@ -33,7 +36,10 @@ export class RedisConnection {
    */
   constructor(source: RedisSource) {
     this.#source = source;
-    this.#link = new RedisLink(source, () => this.#known.clear());
+    this.#link = new RedisLink(source, () => {
+      this.#known.clear();
+      this.#argumentLimit.forget();
+    });
     this.#watchdog = new Watchdog(() => this.#link.breakOff("the server does not answer"));
     this.#patience = new Patience(this.#link, this.#watchdog);
   }
@@ -46,6 +52,11 @@ export class RedisConnection {
   /** Whether it is up: commands are answered now. */
   get isUp(): boolean {
     return this.#link.current !== undefined;
+  }
+
+  /** Whether it is known how large arguments may be: else a large one has to wait for that. */
+  get isReadyForLarge(): boolean {
+    return this.#argumentLimit.isKnown;
   }
 
   /** Whether it was closed for good. */
@@ -64,7 +75,8 @@ export class RedisConnection {
    * @returns What the script returned.
    * @throws {ConnectionClosed} If the connection was lost, or is closed; the script may
    *   have run.
-   * @throws {ConnectionFailed} If the server cannot be reached or refuses.
+   * @throws {ConnectionFailed} If the server cannot be reached or refuses for now.
+   * @throws {RequestRejected} If the server will never take it.
    */
   async run(
     script: Script,
@@ -72,9 +84,16 @@ export class RedisConnection {
     args: readonly RedisArgument[],
     call?: Call,
   ): Promise<RedisReply> {
-    let client: Client | undefined;
+    const hasRunBefore = call?.mayHaveRun === true;
+    let isWritten = false;
     try {
-      client = this.#link.current ?? await this.#link.whenUp(script.purpose, call);
+      const client = this.#link.current ?? await this.#link.whenUp(script.purpose, call);
+      if (args.some(isLargeArgument)) {
+        if (!this.#argumentLimit.isKnown) await this.#learnLimit(client);
+        this.#argumentLimit.check(script.purpose, args);
+      }
+      isWritten = true;
+      if (call !== undefined) call.mayHaveRun = true;
       // Asked here, and not further down: each asynchronous function on the way of a small script
       // is a twentieth of its cost.
       this.#watchdog.asked();
@@ -84,8 +103,10 @@ export class RedisConnection {
         this.#watchdog.answered();
       }
     } catch (error) {
-      if (client === undefined || !errorMessage(error).startsWith("NOSCRIPT")) {
-        throw this.#link.explain(error, script.purpose);
+      const mayHave = hasRunBefore || (isWritten && mayHaveRun(error));
+      if (call !== undefined) call.mayHaveRun = mayHave;
+      if (!isWritten || !errorMessage(error).startsWith("NOSCRIPT")) {
+        throw this.#link.explain(error, script.purpose, mayHave ? "unknown" : "none");
       }
     }
     this.#known.delete(script);
@@ -182,6 +203,10 @@ export class RedisConnection {
     } catch (error) {
       throw this.#link.explain(error, "listen");
     }
+  }
+
+  #learnLimit(client: Client): Promise<number> {
+    return this.#argumentLimit.learn((...command) => this.#ask(client, ...command));
   }
 
   /** A script goes as text first, so that commands after it find it in their order. */

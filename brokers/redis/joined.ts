@@ -5,6 +5,8 @@ import type { Encoded } from "../../core/encoder.ts";
 export const ID_LENGTH = 36;
 /** How many messages are worth the effort. */
 const ENOUGH = 8;
+/** The most bytes of a piece: no server takes less (`proto-max-bulk-len`). */
+const MAX_PIECE = 1_048_576;
 
 /**
  * Joins the ids and texts of many messages to three pieces. The client looks at each
@@ -12,20 +14,23 @@ const ENOUGH = 8;
  *
  * @param entries Id and text of each message.
  * @returns All ids, the lengths of all texts and all texts; or the entries as they are, if
- *   they are few, or not all ASCII, which a script can cut apart.
+ *   they are few, too long for one piece, or not all ASCII, which a script can cut apart.
  */
 export function joined(entries: readonly Encoded[]): readonly Encoded[] {
   if (entries.length < 2 * ENOUGH) return entries;
   const ids: string[] = [];
   const texts: string[] = [];
   const lengths: number[] = [];
+  let total = 0;
   for (let i = 0; i < entries.length; i += 2) {
     const [id, text] = [entries[i] as string, entries[i + 1]];
     if (typeof text !== "string" || id.length !== ID_LENGTH) return entries;
     ids.push(id);
     texts.push(text);
     lengths.push(text.length);
+    total += text.length;
   }
+  if (total > MAX_PIECE) return entries;
   const [allIds, allTexts] = [inAscii(ids.join("")), inAscii(texts.join(""))];
   if (allIds === undefined || allTexts === undefined) return entries;
   return [allIds, lengths.join(), allTexts];

@@ -1,4 +1,5 @@
-import { ConnectionClosed } from "../../core/errors.ts";
+import { withDelivery } from "../../core/delivery_state.ts";
+import { ConnectionClosed, type DeliveryState } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { Outage } from "../../core/outage.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
@@ -19,6 +20,8 @@ const log = getLogger("redis");
 /** Whether somebody still waits for a command. */
 export interface Call {
   isGivenUp: boolean;
+  /** Whether this call, or one before it for the same purpose, may have run on the server. */
+  mayHaveRun: boolean;
 }
 
 /**
@@ -120,10 +123,10 @@ export class RedisLink {
   }
 
   /** What an error of the client means for whoever gave the command. */
-  explain(error: unknown, purpose: string): Error {
-    if (this.#isClosed) return closedFor(purpose, error);
+  explain(error: unknown, purpose: string, delivery: DeliveryState = "unknown"): Error {
+    if (this.#isClosed) return withDelivery(closedFor(purpose, error), delivery);
     const reported = this.#refusal ?? this.#lastError;
-    return explain(error, reported, purpose);
+    return explain(error, reported, purpose, delivery);
   }
 
   /** Lets go of it for good. Commands under way fail. */

@@ -1,3 +1,4 @@
+import { allStored } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { nextTurn } from "../../core/runtime.ts";
@@ -5,6 +6,9 @@ import { type Pack, Parcel } from "./parcel.ts";
 
 /** How many calls may be under way, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
+
+/** Whether a large item is sent at once, so that no later one overtakes it. */
+type IsReady = () => boolean;
 
 /** Makes one call. */
 type Send = (args: readonly Encoded[]) => Promise<unknown>;
@@ -21,6 +25,7 @@ type Send = (args: readonly Encoded[]) => Promise<unknown>;
 export class Outbox {
   readonly #send: Send;
   readonly #pack: Pack;
+  readonly #isReady: IsReady;
   /** The one that is being filled. */
   #parcel: Parcel | undefined;
   /** Whether the turn in which it was begun is over. */
@@ -29,6 +34,8 @@ export class Outbox {
   /** Those that are closed. */
   readonly #closed: Fifo<Parcel> = new Fifo();
   #underWay = 0;
+  /** Whether the next call waits for the end of one. */
+  #isHeld = false;
   /** The promises of all parcels that are not settled. */
   readonly #unsettled: Set<Promise<void>> = new Set();
 
@@ -37,10 +44,12 @@ export class Outbox {
    *
    * @param send Makes one call.
    * @param pack Makes its arguments of those of many items. @default {as they are, in a row}
+   * @param isReady Asked before a large item is sent; if not, the next call waits for its end.
    */
-  constructor(send: Send, pack: Pack = (args) => args) {
+  constructor(send: Send, pack: Pack = (args) => args, isReady: IsReady = () => true) {
     this.#send = send;
     this.#pack = pack;
+    this.#isReady = isReady;
   }
 
   /**
@@ -50,6 +59,7 @@ export class Outbox {
    * @returns Resolves when the server has it.
    */
   add(args: readonly Encoded[]): Promise<void> {
+    if (this.#parcel?.hasRoomFor(args) === false) this.#close(this.#parcel);
     const parcel = this.#parcel ?? this.#begin(new Parcel());
     parcel.add(args);
     if (parcel.isFull) {
@@ -72,7 +82,7 @@ export class Outbox {
   #addAll(parcels: readonly Parcel[]): Promise<void> {
     const sent = parcels.map((parcel) => this.#addParcel(parcel).sent.promise);
     this.#dispatch();
-    return Promise.all(sent).then(() => {});
+    return allStored(sent);
   }
 
   /** @returns The parcel that has the items now. */
@@ -112,12 +122,13 @@ export class Outbox {
   }
 
   #dispatch(window = WINDOW): void {
-    while (this.#underWay < window) {
+    while (this.#underWay < window && !this.#isHeld) {
       if (this.#closed.size === 0 && this.#isDue && this.#parcel !== undefined) {
         this.#close(this.#parcel);
       }
       const parcel = this.#closed.shift();
       if (parcel === undefined) return;
+      if (parcel.isAlone && !this.#isReady()) this.#isHeld = true;
       this.#sendNow(parcel);
     }
   }
@@ -127,6 +138,7 @@ export class Outbox {
     this.#underWay += 1;
     this.#send(parcel.pack(this.#pack)).then(() => sent.resolve(), sent.reject).then(() => {
       this.#underWay -= 1;
+      if (parcel.isAlone) this.#isHeld = false;
       this.#unsettled.delete(sent.promise);
       this.#dispatch();
     });
@@ -157,7 +169,9 @@ export class Load {
    */
   add(args: readonly Encoded[]): void {
     let parcel = this.#parcels.at(-1);
-    if (parcel === undefined || parcel.isFull) this.#parcels.push(parcel = new Parcel());
+    if (parcel === undefined || !parcel.hasRoomFor(args)) {
+      this.#parcels.push(parcel = new Parcel());
+    }
     parcel.add(args);
     // Now: a text takes less room among others.
     if (parcel.isFull) parcel.pack(this.#pack);

@@ -36,7 +36,8 @@ export class Outboxes {
         const args = (again: boolean) => [again ? 1 : 0, ...entries];
         return runPatiently(this.#session, ENQUEUE, [queue, messages], args);
       };
-      outbox = new Outbox(send, joined);
+      const isReady = () => this.#session.connection.isReadyForLarge;
+      outbox = new Outbox(send, joined, isReady);
       this.#enqueued.set(queueName, outbox);
     }
     return outbox;

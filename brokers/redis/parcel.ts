@@ -1,4 +1,5 @@
 import type { Encoded } from "../../core/encoder.ts";
+import { isLargeArgument } from "./argument_limit.ts";
 
 /**
  * The most items in one call: Redis stores them within a millisecond, and whatever else it
@@ -20,10 +21,26 @@ export class Parcel {
   #packed: readonly Encoded[] | undefined;
   #items = 0;
   #length = 0;
+  /** Whether it has an item that the server may reject: that is to fail without others. */
+  #isAlone = false;
 
   /** Whether nothing more may be added. */
   get isFull(): boolean {
-    return this.#items >= MAX_ITEMS || this.#length >= MAX_LENGTH;
+    return this.#items >= MAX_ITEMS || this.#length >= MAX_LENGTH || this.#isAlone;
+  }
+
+  /** Whether it is a single item that the server may reject. */
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
+  /**
+   * Whether an item may be added.
+   *
+   * @param args Its arguments.
+   */
+  hasRoomFor(args: readonly Encoded[]): boolean {
+    return !this.isFull && (this.#items === 0 || !args.some(isLargeArgument));
   }
 
   /**
@@ -35,6 +52,7 @@ export class Parcel {
     for (const arg of args) {
       this.#args.push(arg);
       this.#length += arg.length;
+      if (isLargeArgument(arg)) this.#isAlone = true;
     }
     this.#items += 1;
   }

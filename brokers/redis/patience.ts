@@ -1,3 +1,4 @@
+import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionFailed } from "../../core/errors.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import type { Call, RedisLink } from "./link.ts";
@@ -37,9 +38,11 @@ export class Patience {
   ): Promise<T> {
     const giveUpAt = performance.now() + PATIENCE;
     let reason: unknown;
+    let mayHaveRun = false;
     for (let attempts = 0;; attempts++) {
-      const call: Call = { isGivenUp: false };
-      const late = () => reason ?? this.#silence(purpose);
+      const call: Call = { isGivenUp: false, mayHaveRun };
+      const late = () =>
+        withDelivery(reason ?? this.#silence(purpose), call.mayHaveRun ? "unknown" : "none");
       try {
         const work = attempt(attempts > 0, call);
         return await this.#withinTime(work, call, giveUpAt - performance.now(), late);
@@ -48,6 +51,7 @@ export class Patience {
         const left = giveUpAt - performance.now();
         if (!mayPass(error) || this.#link.isClosed || left <= delay) throw error;
         reason = error;
+        mayHaveRun = call.mayHaveRun;
         await new Promise((resolve) => setTimeout(resolve, delay));
       }
     }

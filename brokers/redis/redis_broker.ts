@@ -2,6 +2,7 @@ import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
+import { allStored } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { joinByLooking } from "../../core/join.ts";
@@ -241,7 +242,7 @@ export class RedisBroker extends Broker {
       }
       load.add(toEntry(message));
     }
-    return Promise.all(Array.from(loads.values(), (load) => load.send())).then(() => {});
+    return allStored(Array.from(loads.values(), (load) => load.send()));
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
@@ -294,7 +295,7 @@ export class RedisBroker extends Broker {
 
   #assertOpen(what: string): void {
     if (!this.#isClosed) return;
-    throw new ConnectionClosed(`Cannot ${what}: the broker is closed`);
+    throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
   }
 }
 

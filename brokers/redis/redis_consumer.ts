@@ -5,6 +5,7 @@ import type { MessageProxy } from "../../core/message_proxy.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Signal } from "../../core/signal.ts";
+import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { type ConsumedQueue, consumedQueue, type QueuePulse } from "./consumed_queue.ts";
 import type { RedisDelivery } from "./delivery.ts";
@@ -126,7 +127,13 @@ export abstract class RedisConsumer extends Consumer {
 
   async nack(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    const sent = taken.map((message) => this.#nacks.add([message.id, changedText(message)]));
+    const sent = taken.map((message) =>
+      storeDeadLetter(message, message.delivered, (deadLetter) => {
+        // An empty text leaves the message as it is.
+        const text = deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
+        return this.#nacks.add([message.id, text]);
+      })
+    );
     await this.inHand.settle(taken, Promise.all(sent).then(() => {}));
   }
 
@@ -291,10 +298,4 @@ export abstract class RedisConsumer extends Consumer {
     this.#wake();
     return taken;
   }
-}
-
-/** The text that a dead letter is to have, empty when it is that of the message. */
-function changedText(message: RedisDelivery): Encoded {
-  const { deadLetter } = message;
-  return deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
 }

@@ -1,11 +1,44 @@
-import { BrokerConnectionError, ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
+import { withDelivery } from "../../core/delivery_state.ts";
+import {
+  BrokerConnectionError,
+  BrokerError,
+  ConnectionClosed,
+  ConnectionFailed,
+  type DeliveryState,
+  RequestRejected,
+} from "../../core/errors.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 /** What servers answer that cannot serve now, but will: the first word of the error. */
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
 
 /** What servers answer that refuse until somebody does something about it. */
-const REFUSING = /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH)\b/;
+const REFUSING =
+  /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH|NOPERM|DENIED)\b|max number of clients|unauthenticated/;
+
+/** Before Redis 7 the error of a command in a script is worded as one of the script. */
+const IN_SCRIPT = /^ERR Error running script .*@user_script: ?\d+: -?(?=[A-Z]+ )/;
+
+/** An argument is larger than what the server takes. Nothing was sent. */
+export class ArgumentTooLarge extends RequestRejected {
+  static {
+    this.prototype.name = "RequestRejected";
+  }
+
+  /**
+   * Says how much the server takes.
+   *
+   * @param purpose What the argument was for: the end of "Cannot …".
+   * @param bytes How large it is.
+   * @param limit How large it may be.
+   */
+  constructor(purpose: string, bytes: number, limit: number) {
+    super(
+      `Cannot ${purpose}: one argument has ${bytes} bytes, and the server takes ${limit} at most ` +
+        "(proto-max-bulk-len, client-query-buffer-limit)",
+    );
+  }
+}
 
 /**
  * What an error of the client means for whoever gave a command.
@@ -14,31 +47,66 @@ const REFUSING = /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH)\b/;
  * @param reported What the client reported last, if the connection is not up: commands that
  *   fail with it only say that they were given up.
  * @param purpose What the command was for: the end of "Cannot …".
+ * @param delivery Whether the command may have run all the same.
  * @returns What to throw.
  */
-export function explain(error: unknown, reported: Error | undefined, purpose: string): Error {
-  if (error instanceof BrokerConnectionError || error instanceof TypeError) return error;
+export function explain(
+  error: unknown,
+  reported: Error | undefined,
+  purpose: string,
+  delivery: DeliveryState = "unknown",
+): Error {
+  if (error instanceof BrokerConnectionError) return withDelivery(error, delivery);
+  if (error instanceof BrokerError || error instanceof TypeError) return error;
+  if (isReply(error) && !isForNow(error)) {
+    return new RequestRejected(`Cannot ${purpose}: Redis answers: ${error.message}`, {
+      cause: error,
+    });
+  }
   const cause = isReply(error) ? error : reported ?? error;
   if (isReply(cause)) {
-    return new ConnectionFailed(`Cannot ${purpose}: Redis answers: ${cause.message}`, { cause });
+    const text = `Cannot ${purpose}: Redis answers: ${cause.message}`;
+    return new ConnectionFailed(text, { cause, delivery });
   }
   // Without an error of its own the client only says that it does not try again.
   const isVague = (cause as Error).name === "MaxRetriesPerRequestError";
   const reason = isVague ? "the connection was closed" : errorMessage(cause);
   const text = `Cannot ${purpose}: Redis is away: ${reason}`;
   return reported === undefined
-    ? new ConnectionClosed(text, { cause })
-    : new ConnectionFailed(text, { cause });
+    ? new ConnectionClosed(text, { cause, delivery })
+    : new ConnectionFailed(text, { cause, delivery });
 }
 
 /** What to throw when the connection was closed for good. */
 export function closedFor(purpose: string, cause?: unknown): ConnectionClosed {
-  return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, { cause });
+  return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {
+    cause,
+    delivery: "none",
+  });
 }
 
 /** Whether the server said no, rather than nothing. */
-function isReply(error: unknown): error is Error {
+export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
+}
+
+/**
+ * Whether the server may have got a command that failed with this: it has not if it answered, or
+ * if the client had no connection to write to.
+ */
+export function mayHaveRun(error: unknown): boolean {
+  return !isReply(error) && !/^Stream isn't writeable/.test(errorMessage(error));
+}
+
+/** What the server says, as Redis 7 words it. */
+function answerOf(reply: Error): string {
+  return reply.message.replace(IN_SCRIPT, "");
+}
+
+/** Whether the server may do later what it refuses now. */
+function isForNow(reply: Error): boolean {
+  const answer = answerOf(reply);
+  return PASSING.test(answer) || REFUSING.test(answer);
 }
 
 /** Whether trying again may help: the server is away, or not ready yet. */
@@ -46,7 +114,7 @@ export function mayPass(error: unknown): boolean {
   if (error instanceof ConnectionClosed) return true;
   if (!(error instanceof ConnectionFailed)) return false;
   const { cause } = error;
-  return !isReply(cause) || PASSING.test(cause.message);
+  return !isReply(cause) || PASSING.test(answerOf(cause));
 }
 
 /**
@@ -54,6 +122,6 @@ export function mayPass(error: unknown): boolean {
  * password. Somebody will see to that; what a worker has at hand can wait.
  */
 export function isAway(error: unknown): boolean {
-  return mayPass(error) ||
-    error instanceof ConnectionFailed && REFUSING.test(errorMessage(error.cause));
+  if (mayPass(error)) return true;
+  return error instanceof ConnectionFailed && isReply(error.cause) && isForNow(error.cause);
 }

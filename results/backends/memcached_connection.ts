@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { Encoded } from "../../core/encoder.ts";
-import { ConnectionFailed } from "../../core/errors.ts";
+import { ConnectionFailed, RequestRejected } from "../../core/errors.ts";
 import { type MemcachedAddress, MemcachedLink } from "./memcached_link.ts";
 import {
   countingExtras,
@@ -51,6 +51,13 @@ export const INTEGER_FLAGS = 4;
 /** What memcached takes, in bytes. */
 const MAX_KEY_LENGTH = 250;
 const DEFAULT_SERVER = "127.0.0.1:11211";
+/** What memcached says to requests that it will never carry out. */
+const REJECTIONS: ReadonlySet<number> = new Set([
+  STATUSES.tooLarge,
+  STATUSES.invalid,
+  STATUSES.unknownCommand,
+  STATUSES.notSupported,
+]);
 
 /**
  * Connections to one or more memcacheds: one for each, opened when first used, and again
@@ -58,7 +65,7 @@ const DEFAULT_SERVER = "127.0.0.1:11211";
  *
  * Nothing is tried twice: what was under way when a connection was lost may have happened.
  * All verbs throw `ConnectionFailed` or `ConnectionClosed` at the latest when the server
- * has been silent for three seconds.
+ * has been silent for three seconds, and `RequestRejected` for what it will never take.
  */
 export class MemcachedConnection {
   readonly #links: readonly MemcachedLink[];
@@ -246,7 +253,7 @@ function isDoneOr(no: number, verb: string, reply: MemcachedReply): boolean {
 function assertDone(verb: string, { header: { status }, val }: MemcachedReply): void {
   if (status === STATUSES.ok) return;
   const text = `Cannot ${verb}: memcached answers: ${val.toString() || `status ${status}`}`;
-  if (status === STATUSES.tooLarge) throw new RangeError(text);
   if (status === STATUSES.notNumeric) throw new TypeError(text);
+  if (REJECTIONS.has(status)) throw new RequestRejected(text);
   throw new ConnectionFailed(text);
 }

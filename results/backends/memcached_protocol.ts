@@ -19,7 +19,10 @@ export const STATUSES = {
   notFound: 0x01,
   exists: 0x02,
   tooLarge: 0x03,
+  invalid: 0x04,
   notNumeric: 0x06,
+  unknownCommand: 0x81,
+  notSupported: 0x83,
 } as const;
 
 /** An answer of the server, as memjs takes it apart. */

@@ -85,7 +85,7 @@ export class RedisBackend extends ResultBackend {
 
   /** Stores something under a key. */
   protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
-    await this.#stores.add([key, data, String(Math.ceil(ttl))]);
+    await this.#stores.add([key, data, String(Math.max(0, Math.ceil(ttl)))]);
   }
 
   /** Has Redis tell of changes from now on. */

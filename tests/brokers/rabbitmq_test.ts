@@ -68,6 +68,12 @@ brokerConformance({
     return (proxy.bytesToTarget - before) / SMALLEST_FRAME;
   },
 
+  async openProxied() {
+    const own = await startProxy(server);
+    const url = `amqp://guest:guest@127.0.0.1:${own.port}`;
+    return { broker: new RabbitmqBroker({ url, blockedTimeout: 3_000 }), proxy: own };
+  },
+
   skips: {
     requeueToFront: "what a consumer has prefetched comes before what RabbitMQ gives it again",
   },

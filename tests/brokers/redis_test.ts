@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { Redis } from "ioredis";
 import { type Broker, decodeFromQueue, RedisBroker } from "@dq/dramatiq";
 import { brokerConformance } from "../conformance/broker.ts";
+import { startProxy } from "../support/servers/proxy.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { eventually } from "../support/servers/until.ts";
 import { after } from "../support/test.ts";
@@ -77,6 +78,13 @@ brokerConformance({
     return commands.filter(([name, ...args]) =>
       name !== HEARTBEAT_LOOK && args.some((arg) => arg.startsWith(own))
     ).length;
+  },
+
+  async openProxied(namespace) {
+    const proxy = await startProxy(server);
+    const { pathname } = new URL(server.url);
+    const url = `redis://${proxy.host}:${proxy.port}${pathname}`;
+    return { broker: new RedisBroker({ url, namespace }), proxy };
   },
 
   async cleanUp(namespace) {

@@ -19,6 +19,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
 const HOUR = 3_600_000;
+const NO_CONNECTION = "it has no connection to a server";
 const LOST_ON_CLOSE = "its messages live and die with the broker object";
 
 /** The time of the machine, with a count of the timers that were set. */
@@ -60,7 +61,10 @@ const harness: BrokerHarness = {
     closeKeepsMessages: LOST_ON_CLOSE,
     closeKeepsSends: LOST_ON_CLOSE,
     workShared: LOST_ON_CLOSE,
-    consumerRestarts: "it has no connections to cut",
+    consumerRestarts: NO_CONNECTION,
+    deliveryUnreachable: NO_CONNECTION,
+    deliveryUnanswered: NO_CONNECTION,
+    deliveryCutOff: NO_CONNECTION,
     workLeavesNothing: "its storage cannot be looked into; join tells when it is empty",
   },
 };

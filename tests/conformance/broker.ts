@@ -29,6 +29,7 @@ import { closing } from "./broker_closing.ts";
 import { composition } from "./broker_composition.ts";
 import { deadLetters } from "./broker_dead_letters.ts";
 import { delaying } from "./broker_delaying.ts";
+import { delivery } from "./broker_delivery.ts";
 import { emptying } from "./broker_emptying.ts";
 import { type BrokerHarness, type Rules, Stage } from "./broker_harness.ts";
 import { hooks } from "./broker_hooks.ts";
@@ -59,6 +60,7 @@ const rules: Rules = {
   ...working,
   ...hooks,
   ...trouble,
+  ...delivery,
   ...stopping,
   ...composition,
   ...deadLetters,

@@ -1,4 +1,5 @@
 import type { Broker, Encoded, Message, Middleware } from "@dq/dramatiq";
+import type { TcpProxy } from "../support/servers/proxy.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
 /** What {@linkcode BrokerHarness.create} gets. */
@@ -47,12 +48,23 @@ export interface BrokerHarness extends Harness {
    */
   countIdleCalls?(broker: Broker): Promise<number>;
 
+  /**
+   * Makes a broker whose server is behind a proxy of its own, and which gives up soon to send to
+   * a server that is silent. The suite closes both.
+   */
+  openProxied?(namespace: string): Promise<{ broker: Broker; proxy: TcpProxy }>;
+
   /** Removes what the brokers of a namespace left behind; they are closed by then. */
   cleanUp?(namespace: string): Promise<void>;
 }
 
 /** An optional ability of a harness. */
-export type Ability = "putRaw" | "countMessages" | "breakConnections" | "countIdleCalls";
+export type Ability =
+  | "putRaw"
+  | "countMessages"
+  | "breakConnections"
+  | "countIdleCalls"
+  | "openProxied";
 
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Stage, Ability>;
@@ -64,6 +76,7 @@ export class Stage implements AsyncDisposable {
   /** A queue that is declared on all brokers of the stage. */
   readonly queueName: string = this.newQueueName();
   readonly #brokers: Broker[] = [];
+  readonly #others: AsyncDisposable[] = [];
 
   constructor(harness: BrokerHarness) {
     this.harness = harness;
@@ -93,7 +106,13 @@ export class Stage implements AsyncDisposable {
     await this.harness.untilMaintained?.(broker);
   }
 
+  /** Disposes of something at the end, before what came earlier. */
+  use(resource: AsyncDisposable): void {
+    this.#others.push(resource);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const other of this.#others.reverse()) await other[Symbol.asyncDispose]();
     for (const broker of this.#brokers) await broker.close();
     await this.harness.cleanUp?.(this.namespace);
   }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ConnectionClosed, ConnectionFailed } from "@dq/dramatiq";
+import { ConnectionClosed, ConnectionFailed, RequestRejected } from "@dq/dramatiq";
 import {
   INTEGER_FLAGS,
   MemcachedConnection,
@@ -107,7 +107,7 @@ test("MemcachedConnection rounds times up, and sends long ones as dates", async 
 test("MemcachedConnection refuses what memcached refuses", async () => {
   using connection = open();
   const large = "x".repeat(2 * 1024 * 1024);
-  await assertRejects(() => connection.set(newKey(), large), RangeError, "Too large");
+  await assertRejects(() => connection.set(newKey(), large), RequestRejected, "Too large");
   assertEquals(await connection.get(newKey()), undefined); // the connection is as good as before
 });
 

@@ -20,6 +20,7 @@ oversize({
   name: "RabbitmqBroker",
   test: file.test,
   limit: LIMIT,
+  overhead: 0,
   async with(check) {
     await using stage = new Stage(file);
     await check(stage.open(), stage.queueName);

@@ -42,9 +42,9 @@ test("RedisBroker splits what is too long for one call, and keeps its order", as
   const broker = stage.open();
   await broker.enqueue(work("q", 0));
   await server.command("CONFIG", "RESETSTAT");
-  const text = "x".repeat(3_000_000);
-  const sent = await Promise.all(numbers(7).map((n) => broker.enqueue(work("q", n, text))));
-  // One goes when it has 8 MiB or more: after three.
+  const text = "x".repeat(300_000);
+  const sent = await Promise.all(numbers(60).map((n) => broker.enqueue(work("q", n, text))));
+  // One goes when it has 8 MiB or more: after 28.
   const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(
     String(await server.command("INFO", "commandstats")),
   )!;

@@ -59,6 +59,11 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
     return this.#bytesToTarget;
   }
 
+  /** How many bytes of clients are held back. */
+  get heldForTarget(): number {
+    return this.#connections.values().reduce((sum, { lanes }) => sum + lanes[0]!.held, 0);
+  }
+
   /** How many bytes were passed on to clients. */
   get bytesToClients(): number {
     return this.#bytesToClients;

@@ -64,6 +64,11 @@ export class ProxyLane {
     sink.on("close", () => this.#discard());
   }
 
+  /** How many bytes are held back. */
+  get held(): number {
+    return this.#pending.reduce((sum, { parcel }) => sum + (parcel as Buffer).length, 0);
+  }
+
   /** Passes on what is due. To be called when the weather changes. */
   flush(): void {
     clearTimeout(this.#timer);

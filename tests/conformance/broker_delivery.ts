@@ -1,0 +1,90 @@
+import { assert, assertEquals } from "@std/assert";
+import { type Broker, BrokerConnectionError } from "@dq/dramatiq";
+import type { TcpProxy } from "../support/servers/proxy.ts";
+import { eventually } from "../support/servers/until.ts";
+import type { Rules, Stage } from "./broker_harness.ts";
+import { sendAll, work } from "./broker_messages.ts";
+
+/** Whether a message that could not be sent may have arrived: callers repeat what cannot. */
+export const delivery: Rules = {
+  deliveryAfterClose: {
+    rule: "Broker.enqueue on a closed broker fails as not delivered",
+    async check(stage) {
+      const broker = await stage.open();
+      await broker.close();
+      assertEquals(await deliveryOf(broker.enqueue(work(stage.queueName, 1))), "none");
+      assertEquals(await deliveryOf(broker.enqueueMany([work(stage.queueName, 1)])), "none");
+    },
+  },
+
+  deliveryUnreachable: {
+    rule: "Broker.enqueue fails as not delivered when its server was never reached",
+    needs: "openProxied",
+    async check(stage) {
+      const [broker, proxy] = await openProxied(stage);
+      proxy.refuse();
+      const { queueName } = stage;
+      const many = [work(queueName, 2), work(queueName, 3)];
+      const deliveries = [
+        deliveryOf(broker.enqueue(work(queueName, 1))),
+        deliveryOf(broker.enqueueMany(many)),
+        deliveryOf(broker.enqueue(work(queueName, 4), { delay: 1 })),
+      ];
+      assertEquals(await Promise.all(deliveries), ["none", "none", "none"]);
+    },
+  },
+
+  deliveryUnanswered: {
+    rule: "Broker.enqueue fails as of unknown delivery when it was written and not answered",
+    needs: "openProxied",
+    async check(stage) {
+      const [broker, proxy] = await openProxied(stage);
+      await sendAll(broker, stage.queueName, ["before"]);
+      proxy.freeze();
+      const { queueName } = stage;
+      const deliveries = [
+        deliveryOf(broker.enqueue(work(queueName, 1))),
+        deliveryOf(broker.enqueueMany([work(queueName, 2), work(queueName, 3)])),
+      ];
+      assertEquals(await Promise.all(deliveries), ["unknown", "unknown"]);
+      await proxy.cut();
+      proxy.thaw();
+    },
+  },
+
+  deliveryCutOff: {
+    rule:
+      "Broker.enqueue fails as of unknown delivery when it was written and the server went away",
+    needs: "openProxied",
+    async check(stage) {
+      const [broker, proxy] = await openProxied(stage);
+      await sendAll(broker, stage.queueName, ["before"]);
+      proxy.freeze();
+      const first = deliveryOf(broker.enqueue(work(stage.queueName, 1)));
+      await eventually("be written", () => Promise.resolve(proxy.heldForTarget > 0));
+      proxy.refuse();
+      await proxy.cut();
+      proxy.thaw();
+      // It was tried again, and then could not be written.
+      assertEquals(await first, "unknown");
+      assertEquals(await deliveryOf(broker.enqueue(work(stage.queueName, 2))), "none");
+    },
+  },
+};
+
+/** Opens a broker behind a proxy, both closed at the end. */
+async function openProxied(stage: Stage): Promise<[Broker, TcpProxy]> {
+  const { broker, proxy } = await stage.harness.openProxied!(stage.namespace);
+  stage.use(proxy);
+  stage.use(broker);
+  broker.declareQueue(stage.queueName);
+  return [broker, proxy];
+}
+
+/** What a failed `enqueue` says of the message. */
+async function deliveryOf(sending: Promise<unknown>): Promise<string> {
+  let error: unknown;
+  await sending.catch((reason) => error = reason);
+  assert(error instanceof BrokerConnectionError, `it failed with ${error}`);
+  return error.delivery;
+}

@@ -509,19 +509,23 @@ return found
 /**
  * Drops dead letters that are too old.
  *
- * KEYS: dead letters, their messages.
- * ARGV: the time of the youngest that is too old, how many at most.
+ * KEYS: for each queue its dead letters and their messages.
+ * ARGV: the time of the youngest that is too old, how many at most, of all queues.
  * Result: how many it dropped.
  */
 export const EXPIRE: Script = new Script(
   "drop old dead letters",
   `
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-if #ids > 0 then
-  redis.call('ZREM', KEYS[1], unpack(ids))
-  redis.call('HDEL', KEYS[2], unpack(ids))
+local left = tonumber(ARGV[2])
+for i = 1, #KEYS, 2 do
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', ARGV[1], 'LIMIT', 0, left)
+  if #ids > 0 then
+    redis.call('ZREM', KEYS[i], unpack(ids))
+    redis.call('HDEL', KEYS[i + 1], unpack(ids))
+    left = left - #ids
+  end
 end
-return #ids
+return ARGV[2] - left
 `,
 );
 

@@ -9,6 +9,8 @@ import type { Session } from "./session.ts";
 const log = getLogger("redis");
 /** Milliseconds for which one worker has the sweeping to itself. */
 const LOCK_TIME = 1_000;
+/** How many queues Redis looks at in one call for old dead letters. */
+const EXPIRE_QUEUES = 500;
 /** How many keys Redis looks at in one call. */
 const SCAN_COUNT = 1_000;
 
@@ -110,11 +112,14 @@ export class Sweep {
   async expire(): Promise<void> {
     const { connection, keys, serverClock } = this.#session;
     const limit = await serverClock.read() - this.#options.deadMessageTtl;
-    for (const queueName of this.#broker.queues) {
-      const { deadLetters, deadMessages } = keys.of(canonicalQueueName(queueName));
+    const queueNames = new Set(Array.from(this.#broker.queues, canonicalQueueName));
+    const all = Array.from(queueNames, (queueName) => keys.of(queueName));
+    for (let i = 0; i < all.length; i += EXPIRE_QUEUES) {
+      const stored = all.slice(i, i + EXPIRE_QUEUES)
+        .flatMap(({ deadLetters, deadMessages }) => [deadLetters, deadMessages]);
       let dropped: RedisReply;
       do {
-        dropped = await connection.run(EXPIRE, [deadLetters, deadMessages], [limit, MAX_BATCH]);
+        dropped = await connection.run(EXPIRE, stored, [limit, MAX_BATCH]);
       } while (dropped === MAX_BATCH);
     }
   }

@@ -1,9 +1,11 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
+import { EXPIRE } from "../../../brokers/redis/scripts.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { after, test } from "../../support/test.ts";
+import { Monitor, runsOf } from "./monitor.ts";
 import { leaveFromPython } from "./python.ts";
 import { beat, eventually, Stage } from "./stage.ts";
 
@@ -234,6 +236,31 @@ test("RedisBroker.maintain drops dead letters older than dramatiq_dead_message_t
     assertEquals((await broker.getQueueMessageCounts("q")).dead, 0);
     assertEquals(await stage.command("EXISTS", stage.key("q.XQ.msgs")), 0);
   });
+});
+
+test("RedisBroker.maintain drops old dead letters of many queues in few calls", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock, deadMessageTtl: 1_000, ...NO_PULSE });
+  for (const n of numbers(300)) broker.declareQueue(`q${n}`);
+  const filled = ["q1", "q150", "q299"];
+  const bury = async (queueName: string, count: number) => {
+    await broker.enqueueMany(numbers(count).map((n) => work(queueName, n)));
+    await using consumer = broker.consume(queueName, { prefetch: count });
+    await consumer.nack(await receiveCount(consumer, count));
+  };
+  for (const queueName of filled) await bury(queueName, 700);
+  await clock.advance(1_000);
+  for (const queueName of filled) await bury(queueName, 2);
+  await using monitor = await Monitor.open(server);
+  await broker.maintain();
+  const runs = runsOf(EXPIRE, await monitor.take());
+  const own = runs.filter((args) => args.some((arg) => arg.startsWith(stage.key(""))));
+  assertEquals(own.length, 3); // a thousand in each
+  for (const queueName of filled) {
+    assertEquals((await broker.getQueueMessageCounts(queueName)).dead, 2);
+    assertEquals(await stage.command("HLEN", stage.key(`${queueName}.XQ.msgs`)), 2);
+  }
 });
 
 test("RedisBroker.maintain keeps dead letters for seven days, or for deadMessageTtl", async () => {

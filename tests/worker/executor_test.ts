@@ -135,6 +135,32 @@ test("InlineExecutor.run has wrapActor see what the actor throws, and decide on 
   assertEquals([instead, ran], [[{ result: "instead" }], false]);
 });
 
+test("InlineExecutor.run wraps actors in middleware that was added after the first run", async () => {
+  const { broker, run, clock } = await ready(() => "result");
+  assertEquals(run(), [{ result: "result" }]);
+  broker.addMiddleware(wrapper("late"));
+  const told = run();
+  await clock.settle();
+  assertEquals(told, [{ result: "late(result)" }]);
+});
+
+test("InlineExecutor shows no message to what an actor left behind when it settled", async () => {
+  for (const end of ["resolve", "reject"] as const) {
+    const [settled, later] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let left: Promise<unknown> | undefined;
+    const { run, clock } = await ready(() => {
+      left = later.promise.then(() => currentMessage());
+      return settled.promise;
+    });
+    const told = run();
+    settled[end](undefined);
+    await clock.settle();
+    assertEquals(told.length, 1);
+    later.resolve();
+    assertEquals(await left, undefined, end);
+  }
+});
+
 test("InlineExecutor tells the middleware when it starts and stops", async () => {
   const events: unknown[] = [];
   const broker = new StubBroker({

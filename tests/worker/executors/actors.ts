@@ -97,6 +97,10 @@ export const ENDS: Readonly<Record<string, () => unknown>> = {
     process.kill(process.pid, "SIGKILL");
     await never;
   },
+  disconnect: () => {
+    process.disconnect!();
+    return never;
+  },
   abort: () => process.abort(),
   eat: () => {
     const eaten: unknown[] = [];

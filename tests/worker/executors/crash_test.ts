@@ -17,6 +17,7 @@ const CRASHES: Record<string, string> = {
   throwLater: "leaves an error in a timer",
   rejectLater: "leaves a promise that rejects",
   kill: "has its process killed",
+  disconnect: "cuts its process off from the worker",
   eat: "eats all memory",
 };
 const STUCK: Record<string, string> = {
@@ -34,7 +35,7 @@ const CAUSES: Record<string, string> = {
 /** Why something cannot be done to a realm. */
 function reasonToSkip(kind: string, how: string): string | undefined {
   if (how === "denoExit" && runtime !== "deno") return "there is no Deno";
-  if (kind === "thread" && (how === "kill" || how === "eat")) {
+  if (kind === "thread" && ["kill", "disconnect", "eat"].includes(how)) {
     return "it ends all threads: that is what processes are for";
   }
   if (how === "eat" && runtime === "bun") return "Bun has no limit for its heap";

@@ -100,6 +100,20 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
       ["ack", "2"],
     ]);
     for (const { delivery } of fates) assertEquals(delivery.options.retries, undefined);
+    if (name === "ProcessExecutor") return; // it cannot tell which one computes
+    assertEquals((await stage.lines()).toSorted(), ["0", "1", "2", "computing"]); // each once
+  });
+
+  test(`${name} runs nothing again that had ended before its realm went down`, async () => {
+    await using stage = await Stage.open(make({ concurrency: 4 }));
+    const ended = [0, 0].map((ms) => stage.send("compute", [stage.journal, ms]));
+    const exits = stage.send("ending", [stage.journal, "exits", "exit"]);
+    for (const { verdict, result } of await Promise.all(ended)) {
+      assertEquals([verdict, result], ["ack", "computed"]);
+    }
+    assertEquals((await exits).verdict, "nack");
+    const lines = await stage.lines();
+    assertEquals(lines.filter((line) => line === "computing").length, 2);
   });
 
   test(`${name} has the worker write the log of its realms`, async () => {

@@ -7,6 +7,7 @@ import {
   type Middleware,
   pipeline,
   SkipMessage,
+  Worker,
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 import { fail, GroupStage, skip } from "./group_stage.ts";
@@ -24,10 +25,17 @@ const skipsAndFails: Middleware = {
   },
 };
 
+const fails: Middleware = {
+  beforeProcessMessage(_broker: Broker, message: MessageProxy) {
+    if (message.actorName === "two") message.fail();
+  },
+};
+
 /** Ways for the member `two` to end other than by success. */
 const endings: Readonly<Record<string, { middleware?: Middleware; act?: () => void }>> = {
   "fails for good": { act: fail },
   "is skipped by a middleware": { middleware: skips },
+  "is failed by a middleware without a word": { middleware: fails },
   "is skipped and failed by a middleware": { middleware: skipsAndFails },
   "skips itself": { act: skip },
 };
@@ -102,4 +110,22 @@ test("GroupCallbacks leave the wire form alone unless settled members are asked 
     "group_settled_uuid",
     "group_settled_callbacks",
   ]);
+});
+
+test("GroupCallbacks do not count a member that is given back, but when it has run", async () => {
+  await using stage = new GroupStage();
+  const { one, two, done } = stage.actors;
+  const held = Promise.withResolvers<void>();
+  stage.waits["two"] = (runs) => runs === 0 ? held.promise : undefined;
+  const made = group([one.message(), two.message()], stage);
+  made.addCompletionCallback(done.message(), { when: "settled" });
+  await made.run();
+  const worker = new Worker(stage.broker, { concurrency: 2 });
+  await worker.start();
+  await stage.clock.settle();
+  await stage.clock.waitFor(worker.stop(0));
+  assertEquals(stage.got.map(([name]) => name), ["one", "two"]);
+  await stage.work();
+  assertEquals(stage.got.map(([name]) => name), ["one", "two", "two", "done"]);
+  held.resolve();
 });

@@ -28,6 +28,8 @@ export class GroupStage implements AsyncDisposable {
   readonly got: [name: string, args: readonly unknown[]][] = [];
   /** What an actor does when it runs, before it returns its arguments. */
   readonly acts: Record<string, (runs: number) => void> = {};
+  /** What an actor waits for when it runs. */
+  readonly waits: Record<string, (runs: number) => Promise<void> | undefined> = {};
   readonly backend: StubRateLimiterBackend;
   readonly broker: StubBroker;
   readonly actors: GroupActors;
@@ -52,8 +54,9 @@ export class GroupStage implements AsyncDisposable {
       let runs = 0;
       return actor((...args: unknown[]) => {
         this.got.push([actorName, args]);
-        this.acts[actorName]?.(runs++);
-        return args;
+        const run = runs++;
+        this.acts[actorName]?.(run);
+        return this.waits[actorName]?.(run)?.then(() => args) ?? args;
       }, { broker: this.broker, actorName, queueName: "goldq", maxRetries: 1, throws: Hopeless });
     };
     this.actors = {

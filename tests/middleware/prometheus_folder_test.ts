@@ -1,6 +1,6 @@
-import { readdir, rm, stat, utimes } from "node:fs/promises";
+import { readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
 import type { Metric } from "../../middleware/prometheus/metric.ts";
 import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
@@ -58,6 +58,49 @@ test("MetricsFolder writes one after the other, the newest last", async () => {
     assertEquals(await two.readOthers(), [[], [counter(49)]]);
     one.leave();
     two.leave();
+  });
+});
+
+test("MetricsFolder writes again after it could not, the same metrics too", async () => {
+  await withFolder(async (folder) => {
+    const [path, away] = [join(folder, "db"), join(folder, "away")];
+    const [one, two] = [await MetricsFolder.join(path), await MetricsFolder.join(path)];
+    const metrics = [counter(1)];
+    await rename(path, away);
+    await assertRejects(() => one.write(metrics));
+    await rename(away, path);
+    await one.write(metrics);
+    assertEquals(await two.readOthers(), [[], metrics]);
+    one.leave();
+    two.leave();
+  });
+});
+
+test("MetricsFolder lets whoever reads see a file as it was, or as it is", async () => {
+  await withFolder(async (path) => {
+    const folder = await MetricsFolder.join(path);
+    await folder.write([counter(1)]);
+    const file = join(path, (await readdir(path)).find((name) => name.endsWith(".json"))!);
+    const before = await stat(file);
+    await folder.write([counter(2)]);
+    assertNotEquals((await stat(file)).ino, before.ino); // another file has taken its place
+    folder.leave();
+  });
+});
+
+test("MetricsFolder counts once who has left, though its file is still there", async () => {
+  await withFolder(async (path) => {
+    const staying = await MetricsFolder.join(path);
+    const dead = "1-0123abcd";
+    // Whoever put it together with those who had left before died before removing its file.
+    await writeFile(join(path, `${dead}.json`), JSON.stringify([counter(3)]));
+    const retired = { metrics: [counter(3)], members: [dead] };
+    await writeFile(join(path, "retired.json"), JSON.stringify(retired));
+    assertEquals(await staying.readOthers(), [[counter(3)]]);
+    const next = await MetricsFolder.join(path);
+    assertEquals(await next.readOthers(), [[counter(3)]]);
+    assert(!(await readdir(path)).includes(`${dead}.json`), "its file is still there");
+    for (const folder of [staying, next]) folder.leave();
   });
 });
 

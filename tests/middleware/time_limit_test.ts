@@ -256,6 +256,41 @@ test("TimeLimit sets a timer again for a second worker", async () => {
   assertEquals(aborted, true);
 });
 
+test("TimeLimit keeps its timer for one worker when another one stops", async () => {
+  await using stage = setStage({ timeLimit: 1_000 });
+  const { broker, clock } = stage;
+  let aborted = false;
+  const slow = actor(async function slow() {
+    await untilAborted().catch(() => aborted = true);
+  }, { broker });
+  await stage.worker.start();
+  await slow.send();
+  await clock.settle();
+  const other = new Worker(broker);
+  await other.start();
+  await other.stop();
+  await clock.advance(1_000);
+  assertEquals(aborted, true);
+});
+
+test("TimeLimit counts anew for a message that begins anew in another realm", async () => {
+  await using stage = setStage({ timeLimit: 1_000, grace: Infinity });
+  const { broker, clock, worker } = stage;
+  const gate = Promise.withResolvers<void>();
+  const stuck = actor(() => gate.promise, { broker, actorName: "stuck" });
+  await worker.start();
+  await stuck.send();
+  await clock.advance(1_000);
+  const [message] = worker.running;
+  assertInstanceOf(message?.interruptReason, TimeLimitExceeded);
+  message.renew(clock.now()); // as an executor does that starts it again
+  await clock.advance(999);
+  assertEquals(message.interruptReason, undefined);
+  await clock.advance(1);
+  assertInstanceOf(message.interruptReason, TimeLimitExceeded);
+  gate.resolve();
+});
+
 test("TimeLimit of Infinity sets no timer", async () => {
   await using stage = setStage({ timeLimit: Infinity });
   const { broker, clock } = stage;

@@ -1,0 +1,156 @@
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { actor, Prometheus, type PrometheusOptions, StubBroker, Worker } from "@dq/dramatiq";
+import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { withFolder } from "../support/folder.ts";
+import { linesOf } from "../support/log.ts";
+import { freePort } from "../support/servers/free_port.ts";
+import { eventually } from "../support/servers/until.ts";
+import { test } from "../support/test.ts";
+import { readExposition } from "./prometheus/exposition_text.ts";
+
+const GET = new Request("http://localhost/metrics");
+
+async function open(folder: string, options: PrometheusOptions = {}): Promise<Prometheus> {
+  return new Prometheus({
+    host: "127.0.0.1",
+    port: await freePort(),
+    database: join(folder, "db"),
+    lock: join(folder, "lock"),
+    ...options,
+  });
+}
+
+/** Has a worker run an actor so many times. */
+async function countRuns(prometheus: Prometheus, count: number): Promise<void> {
+  const broker = new StubBroker({ middleware: [prometheus] });
+  const counted = actor(function counted() {}, { broker });
+  await counted.sendMany(Array.from({ length: count }, () => []));
+  await using worker = new Worker(broker);
+  await worker.start();
+  await broker.join("default");
+}
+
+async function sampleOf(prometheus: Prometheus, name: string): Promise<number | undefined> {
+  const text = await (await prometheus.metricsHandler(GET)).text();
+  return readExposition(text).samples.get(`${name}{actor_name="counted",queue_name="default"}`);
+}
+
+test("Prometheus writes what it has counted to the last before it stops", async () => {
+  await withFolder(async (folder) => {
+    const [staying, leaving] = [await open(folder), await open(folder)];
+    await staying.serve();
+    await leaving.serve();
+    await countRuns(leaving, 3);
+    await leaving[Symbol.asyncDispose]();
+    assertEquals(await sampleOf(staying, "dramatiq_messages_total"), 3);
+    await staying[Symbol.asyncDispose]();
+  });
+});
+
+test("Prometheus lets go of its lock when it stops: another may serve", async () => {
+  await withFolder(async (folder) => {
+    const prometheus = await open(folder);
+    await prometheus.serve();
+    assertEquals(ProcessLock.take(join(folder, "lock")), undefined);
+    await prometheus[Symbol.asyncDispose]();
+    const lock = ProcessLock.take(join(folder, "lock"));
+    assert(lock !== undefined, "it is still locked");
+    lock.release();
+  });
+});
+
+test("Prometheus.serve works once the folder can be used that could not", async () => {
+  await withFolder(async (folder) => {
+    const database = join(folder, "db");
+    await writeFile(database, "no folder");
+    const prometheus = await open(folder);
+    await assertRejects(() => prometheus.serve());
+    await rm(database);
+    await prometheus.serve();
+    await prometheus[Symbol.asyncDispose]();
+  });
+});
+
+test("Prometheus goes on serving when a worker of one's own program stops", async () => {
+  await withFolder(async (folder) => {
+    const port = await freePort();
+    const prometheus = await open(folder, { port });
+    await prometheus.serve();
+    await countRuns(prometheus, 1);
+    assertEquals((await fetch(`http://127.0.0.1:${port}/`).then((it) => it.text())) !== "", true);
+    await prometheus[Symbol.asyncDispose]();
+  });
+});
+
+/** Metrics of one's own that tell how often they were asked for. */
+class Asked {
+  times = 0;
+  /** What the next answers wait for. */
+  gate: Promise<void> = Promise.resolve();
+
+  async getMetricsAsJSON(): Promise<never[]> {
+    this.times += 1;
+    await this.gate;
+    return [];
+  }
+}
+
+test("Prometheus looks at its metrics every second, but never twice at a time", async () => {
+  await withFolder(async (folder) => {
+    const registry = new Asked();
+    const prometheus = await open(folder, { registry });
+    await prometheus.serve();
+    const gate = Promise.withResolvers<void>();
+    registry.gate = gate.promise;
+    const other = new Asked();
+    const witness = await open(folder, { registry: other });
+    await witness.serve();
+    await eventually("look a second time", () => registry.times === 2);
+    const { times } = other;
+    await eventually("see another one look twice", () => other.times >= times + 2);
+    assertEquals(registry.times, 2);
+    gate.resolve();
+    for (const one of [prometheus, witness]) await one[Symbol.asyncDispose]();
+  });
+});
+
+test("Prometheus tells of the same trouble once, however long it lasts", async () => {
+  await withFolder(async (folder) => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as { port: number };
+    const registry = new Asked();
+    const prometheus = await open(folder, { port, registry });
+    const lines = await linesOf(
+      { category: ["dramatiq", "middleware", "Prometheus"] },
+      async () => {
+        await prometheus.serve();
+        await eventually("try again and again", () => registry.times > 3);
+      },
+    );
+    assertEquals(lines.length, 1);
+    await prometheus[Symbol.asyncDispose]();
+    taken.close();
+  });
+});
+
+test("Prometheus counts no time below zero when the clock is set back", async () => {
+  const clock = new FakeClock();
+  const prometheus = new Prometheus();
+  const broker = new StubBroker({ clock, middleware: [prometheus] });
+  const gate = Promise.withResolvers<void>();
+  const counted = actor(() => gate.promise, { broker, actorName: "counted" });
+  await using worker = new Worker(broker);
+  await worker.start();
+  await counted.send();
+  await clock.settle();
+  clock.jump(-60_000);
+  gate.resolve();
+  await clock.settle();
+  assertEquals(await sampleOf(prometheus, "dramatiq_message_duration_milliseconds_sum"), 0);
+});

@@ -1,5 +1,12 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertStringIncludes } from "@std/assert";
-import { actor, ActorNotFound, StubBroker, type StubBrokerOptions, Worker } from "@dq/dramatiq";
+import {
+  actor,
+  ActorNotFound,
+  SkipMessage,
+  StubBroker,
+  type StubBrokerOptions,
+  Worker,
+} from "@dq/dramatiq";
 import { work } from "../conformance/broker_messages.ts";
 import { test } from "../support/test.ts";
 
@@ -69,11 +76,19 @@ test("StubBroker.join throws that an actor is not declared, or data is no messag
   );
 });
 
+test("StubBroker.join throws that a message was past its age", async () => {
+  const broker = new StubBroker();
+  const old = actor(function old() {}, { broker, maxAge: 1 });
+  await broker.enqueue(old.message().copy({ messageTimestamp: 0 }));
+  await using worker = new Worker(broker);
+  await worker.start();
+  await assertRejects(() => broker.join("default"), SkipMessage, "is past its age limit of 1 ms");
+});
+
 test("StubBroker.join throws nothing for a dead letter without an error", async () => {
   const broker = new StubBroker();
   broker.addMiddleware({ beforeProcessMessage: (_broker, message) => message.fail() });
-  const failed = actor(function failed() {}, { broker });
-  await failed.send();
+  await actor(function failed() {}, { broker }).send();
   await using worker = new Worker(broker);
   await worker.start();
   await broker.join("default");

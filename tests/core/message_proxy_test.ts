@@ -1,5 +1,5 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Message, MessageProxy } from "@dq/dramatiq";
+import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
+import { Message, MessageProxy, Shutdown, TimeLimitExceeded } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 
 function delivery(): MessageProxy {
@@ -34,4 +34,27 @@ test("MessageProxy.clearException takes back what stuffException noted, in the d
   proxy.clearException();
   assertEquals(proxy.exception, undefined);
   assertEquals(proxy.deadLetter, proxy.message);
+});
+
+test("MessageProxy.interrupt keeps the first reason, and tells of each", () => {
+  const proxy = delivery();
+  const told: unknown[] = [];
+  proxy.onInterrupt = { interrupted: (...args) => void told.push(args) };
+  const [first, second] = [new Shutdown("first"), new TimeLimitExceeded("second")];
+  proxy.interrupt(first);
+  proxy.interrupt(second, { grace: 10 });
+  assertStrictEquals(proxy.interruptReason, first);
+  assertStrictEquals(proxy.signal.reason, first);
+  assertEquals(told, [[first, Infinity], [second, 10]]);
+});
+
+test("MessageProxy.renew has a message begin anew: no interrupt, a signal of its own, all its time", () => {
+  const proxy = delivery();
+  proxy.timeLimit = 1_000;
+  const { signal } = proxy;
+  proxy.interrupt(new TimeLimitExceeded("late"));
+  assert(signal.aborted);
+  proxy.renew(5_000);
+  assertEquals([proxy.interruptReason, proxy.deadline], [undefined, 6_000]);
+  assertEquals([proxy.signal === signal, proxy.signal.aborted], [false, false]);
 });

@@ -1,0 +1,82 @@
+import { chmod, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { assertEquals, assertThrows } from "@std/assert";
+import { PidFile, PidFileError } from "../../cli/pid_file.ts";
+import { withFolder } from "../support/folder.ts";
+import { test } from "../support/test.ts";
+
+/** A process that runs: whoever started this one. */
+const RUNNING = process.ppid;
+/** More than Linux gives. */
+const GONE = 2 ** 30;
+
+test("PidFile holds this process's id while it is in use, and leaves nothing behind", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "pid");
+    const file = new PidFile(path);
+    assertEquals(await readFile(path, "utf8"), String(process.pid));
+    assertEquals((await stat(path)).mode & 0o777, 0o644);
+    assertEquals(readdirSync(folder), ["pid"]);
+    file[Symbol.dispose]();
+    assertEquals(readdirSync(folder), []);
+  });
+});
+
+test("PidFile takes the place of a process that is gone, or that had the same id", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "pid");
+    for (const text of [`${GONE}`, `${GONE}\n`, `${process.pid}`]) {
+      await writeFile(path, text);
+      new PidFile(path)[Symbol.dispose]();
+      assertEquals(readdirSync(folder), [], JSON.stringify(text));
+    }
+  });
+});
+
+test("PidFile leaves a file alone that a running process holds, even another user's", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "pid");
+    for (const pid of [RUNNING, 1]) {
+      await writeFile(path, String(pid));
+      assertThrows(() => new PidFile(path), PidFileError, `process ${pid}`);
+      assertEquals(await readFile(path, "utf8"), String(pid));
+      assertEquals(readdirSync(folder), ["pid"]);
+    }
+  });
+});
+
+test("PidFile leaves a file alone that holds something else, or is none", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "pid");
+    for (const text of ["", "port = 80\n", "12 34", `${GONE}\n\n`]) {
+      await writeFile(path, text);
+      assertThrows(() => new PidFile(path), PidFileError, "process id");
+      assertEquals(await readFile(path, "utf8"), text);
+    }
+    await symlink(folder, join(folder, "link"));
+    assertThrows(() => new PidFile(join(folder, "link")), PidFileError);
+    assertThrows(() => new PidFile(join(folder, "none", "pid")), PidFileError, "cannot be written");
+  });
+});
+
+test("PidFile does not remove the file of a process that came after it", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "pid");
+    const file = new PidFile(path);
+    await writeFile(path, String(RUNNING));
+    await chmod(path, 0o644);
+    file[Symbol.dispose]();
+    assertEquals(await readFile(path, "utf8"), String(RUNNING));
+  });
+});
+
+test("PidFile waits for another one that is just taking the file, and then refuses", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "pid");
+    await writeFile(`${path}.lock`, String(RUNNING));
+    assertThrows(() => new PidFile(path), PidFileError, "is in the way");
+    assertEquals(readdirSync(folder), ["pid.lock"]);
+  });
+});

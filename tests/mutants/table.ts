@@ -1,13 +1,23 @@
 import type { Mutant } from "./mutant.ts";
+import { CLI } from "./table/cli.ts";
+import { CORE } from "./table/core.ts";
+import { EXECUTORS } from "./table/executors.ts";
 import { MIDDLEWARE } from "./table/middleware.ts";
 import { PROMETHEUS } from "./table/prometheus.ts";
+import { RESULTS } from "./table/results.ts";
+import { STUB_BROKER } from "./table/stub.ts";
 import { WORKER } from "./table/worker.ts";
 
 /** All mutants, by area. */
 export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
+  core: CORE,
+  stub: STUB_BROKER,
   worker: WORKER,
+  executors: EXECUTORS,
   middleware: MIDDLEWARE,
   prometheus: PROMETHEUS,
+  results: RESULTS,
+  cli: CLI,
 };
 
 /** A mutant, and its place in the table, from 1 on. */

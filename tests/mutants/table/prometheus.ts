@@ -1,13 +1,14 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const PROMETHEUS_TEST = "tests/middleware/prometheus_test.ts";
+const MEMBER = "tests/middleware/prometheus_member_test.ts";
 const FOLDER = "tests/middleware/prometheus_folder_test.ts";
 const PROCESSES = "tests/middleware/prometheus_processes_test.ts";
 const SERVER = "tests/middleware/prometheus_server_test.ts";
 
 /** Mistakes in what counts for Prometheus, and in how processes add up. */
 export const PROMETHEUS: readonly Mutant[] = [
-  ...mutantsOf("middleware/prometheus.ts", PROMETHEUS_TEST, [
+  ...mutantsOf("middleware/prometheus.ts", [PROMETHEUS_TEST, MEMBER], [
     [
       "a message that was given up before it began stays in progress",
       "if (message.interruptReason !== undefined) return;",
@@ -18,7 +19,6 @@ export const PROMETHEUS: readonly Mutant[] = [
       "if (reason instanceof WorkerLost) this.#leave(message);\n    else this.#end(broker, message);",
       "this.#end(broker, message);",
     ],
-    ["a run that ends twice is taken off twice", "    message[BEGUN] = undefined;\n", ""],
     [
       "a retry is counted though none was sent",
       "if (message.retried) this.#series.of",
@@ -26,26 +26,26 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "a clock that was set back takes time off the sum",
-      "Math.max(broker.clock.now() - begun.at, 0)",
-      "broker.clock.now() - begun.at",
+      "at: monotonicTime(broker.clock) };",
+      "at: broker.clock.now() };",
     ],
     [
       "the first worker that stops ends the metrics of all",
       "if (this.#workers === 0 && this.#isBooted)",
       "if (this.#isBooted)",
-      { tests: SERVER },
+      { tests: [SERVER, MEMBER] },
     ],
     [
       "a worker of a program of one's own ends what it serves",
       "if (this.#workers === 0 && this.#isBooted)",
       "if (this.#workers === 0)",
-      { tests: SERVER },
+      { tests: [SERVER, MEMBER] },
     ],
     [
       "serve cannot be called again after a failure",
       "      this.#member = undefined;\n      throw error;",
       "      throw error;",
-      { tests: SERVER },
+      { tests: [SERVER, MEMBER] },
     ],
     ["a change is not seen: an old text is served", "    this.#series.changes += 1;\n", ""],
   ]),
@@ -81,6 +81,7 @@ export const PROMETHEUS: readonly Mutant[] = [
       if (metrics !== undefined) found.set(member, metrics);
     }
 `,
+      { stays: "it takes a process that retires another between two reads of the same request" },
     ],
     [
       "a member of whom the retired file tells already is added again",
@@ -104,17 +105,19 @@ export const PROMETHEUS: readonly Mutant[] = [
       "this.#writing.then",
     ],
     [
-      "a reader sees half of a file",
-      "  await writeFile(draft, text);\n  await rename(draft, file);",
-      "  void draft;\n  await writeFile(file, text);",
-    ],
-    [
       "what could not be written counts as written",
       "    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));\n    this.#stored = metrics;",
       "    this.#stored = metrics;\n    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));",
     ],
   ]),
-  ...mutantsOf("middleware/prometheus/member.ts", PROCESSES, [
+  ...mutantsOf("middleware/prometheus/private_files.ts", FOLDER, [
+    [
+      "a reader sees half of a file",
+      '  await writeFile(draft, text, { flag: "wx", mode: 0o600 });\n  await rename(draft, path);',
+      "  await writeFile(path, text, { mode: 0o600 });",
+    ],
+  ]),
+  ...mutantsOf("middleware/prometheus/member.ts", MEMBER, [
     [
       "a process that stops does not write its last counts",
       "await this.folder.write(await this.#exposition.own());\n    } finally {\n      this.#lock?.release();",

@@ -273,13 +273,13 @@ export const WORKER: readonly Mutant[] = [
   ...mutantsOf("worker/consumer_loop.ts", LOOP, [
     [
       "close does not wait for acknowledgements",
-      "await Promise.race([this.flushed(), ...(gaveUp === undefined ? [] : [gaveUp])]);",
-      "",
+      "    await this.flushedAtLast(gaveUp);\n    await this.#closeConsumer();",
+      "    await this.#closeConsumer();",
     ],
     [
       "acknowledgements that never get through keep close waiting",
-      "...(gaveUp === undefined ? [] : [gaveUp])",
-      "...(gaveUp === undefined ? [] : [])",
+      "    await this.flushedAtLast(gaveUp);\n    await this.#closeConsumer();",
+      "    await this.flushed();\n    await this.#closeConsumer();",
       { tests: [LOOP, STOP] },
     ],
     ["what was received before a failure is not abandoned", "this.#settlement?.abandon();", "", {
@@ -348,13 +348,13 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "the executor stops before its actors have ended",
-      "await Promise.race([this.join(), gaveUp]);",
+      "await Promise.race([this.#dispatcher.idle(), gaveUp]);",
       "",
     ],
     [
       "a stop waits for ever for actors",
-      "await Promise.race([this.join(), gaveUp]);",
-      "await this.join();",
+      "await Promise.race([this.#dispatcher.idle(), gaveUp]);",
+      "await this.#dispatcher.idle();",
       { tests: STOP },
     ],
     [

@@ -1,0 +1,229 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const RESULTS_TEST = "tests/results/middleware_test.ts";
+const ROOM = "tests/results/waiting_room_test.ts";
+const READS = "tests/results/joined_reads_test.ts";
+const STUB_RESULTS = "tests/results/stub_test.ts";
+const REDIS_WAITING = "tests/results/redis_waiting_test.ts";
+const LIMITS = "tests/rate_limits/stub_test.ts";
+const REDIS_LIMITS = "tests/rate_limits/redis_test.ts";
+const MEMCACHED_LIMITS = "tests/rate_limits/memcached_test.ts";
+const ROOMS = "tests/rate_limits/waiting_room_test.ts";
+
+/** Mistakes in results and rate limits. */
+export const RESULTS: readonly Mutant[] = [
+  ...mutantsOf("results/middleware.ts", RESULTS_TEST, [
+    [
+      "a message is acknowledged before its result is stored",
+      "if (this.#isStored(broker, message)) return this.#storeResult(broker, message, result);",
+      "if (this.#isStored(broker, message)) return void this.#storeResult(broker, message, result);",
+    ],
+    [
+      "a message that is given back has a result",
+      "if (reason instanceof WorkerLost || message.failed) return;",
+      "if (message.failed) return;",
+    ],
+    [
+      "a message that a hook failed has a result",
+      "if (exception !== undefined || message.failed) return;",
+      "if (exception !== undefined) return;",
+    ],
+    [
+      "a failure is stored of a message that is retried",
+      "  beforeNack(broker: Broker, message: MessageProxy)",
+      "  beforeAck(broker: Broker, message: MessageProxy): void | Promise<void> {\n    if (message.retried) return this.beforeNack(broker, message);\n  }\n  beforeNack(broker: Broker, message: MessageProxy)",
+    ],
+    [
+      "a failure is lost that could not be stored",
+      'return storeSuccessor(broker, "the failure", () => {\n      return',
+      "return Promise.resolve().then(() => {\n      return",
+    ],
+  ]),
+  ...mutantsOf("results/waiting_room.ts", ROOM, [
+    [
+      "a result that comes during a look is missed",
+      "if (place.isStale) this.#look(place);\n      else if",
+      "if",
+    ],
+    [
+      "nobody looks when telling ends",
+      "const hasBegun = isTold || this.#isTold;",
+      "const hasBegun = isTold;",
+    ],
+    [
+      "nobody looks when telling begins: what came before is missed",
+      "const hasBegun = isTold || this.#isTold;",
+      "const hasBegun = this.#isTold && !isTold;",
+    ],
+    ["a key is looked at for which nobody waits", "    this.#schedule.remove(key);\n", ""],
+    [
+      "the timer of a wait outlives it",
+      "        clock.clearTimer(timer);\n        signal",
+      "        signal",
+    ],
+    [
+      "one waiter that leaves takes the others' place",
+      "!place.waiters.delete(waiter) || place.waiters.size > 0) return;",
+      "!place.waiters.delete(waiter)) return;",
+    ],
+    ["an error that passes ends all waits", "if (!this.#options.mayPass(error)) {", "if (true) {"],
+    [
+      "a look that fails is the last one",
+      "this.#schedule.add(place.key, place.looks++);\n    }\n  }\n}",
+      "}\n  }\n}",
+    ],
+  ]),
+  ...mutantsOf("results/joined_reads.ts", READS, [
+    [
+      "a failed read leaves the others of its batch waiting",
+      "for (const { reject } of readings) reject(error);",
+      "readings[0]!.reject(error);",
+    ],
+    [
+      "a read that comes while a batch is full is lost",
+      "if (batch.size === 0) return; // it was full before its time\n    this.#batch = new Map();",
+      "this.#batch = new Map();",
+    ],
+    [
+      "what is read during a fetch joins the fetch under way",
+      "    this.#batch = new Map();\n    const readings",
+      "    const readings",
+    ],
+  ]),
+  ...mutantsOf("results/backend.ts", [STUB_RESULTS, READS], [
+    [
+      "a wait on this backend does not hear of what it stores",
+      "this.#room.tell([key]); // those who wait here need not hear of it from afar",
+      "",
+    ],
+    [
+      "waiters are told before the result is stored",
+      "    await this.store(key, this.encoder.encode(value), ttl);\n    this.#room.tell([key]);",
+      "    this.#room.tell([key]);\n    await this.store(key, this.encoder.encode(value), ttl);",
+    ],
+    [
+      "a backend that was closed goes on trying to read",
+      "const isOver = this.#isClosed || signal?.aborted ||",
+      "const isOver = signal?.aborted ||",
+    ],
+    ["a server that is away is asked for ever", "|| monotonicTime(this.clock) >= giveUpAt;", ";"],
+    ["close leaves whoever waits", "this.#room.close(closed());", ""],
+  ]),
+  ...mutantsOf("results/backends/redis.ts", REDIS_WAITING, [
+    ["close drops results that are on their way", "    await this.#stores.emptied();\n", "", {
+      filter: "is under way when it is closed",
+    }],
+  ]),
+  ...mutantsOf("results/backends/redis_tracking.ts", REDIS_WAITING, [
+    [
+      "a connection that is lost is not noticed by its end",
+      "if (this.#ears === client || this.#reader === client) this.#lost();",
+      "",
+      { filter: "killed under waiters" },
+    ],
+    ["a silent connection is not asked", 'ears.callBuffer("ping").catch(lost);', "void lost;", {
+      filter: "half-open under waiters",
+    }],
+    [
+      "nobody looks when it is no longer told of results",
+      "if (wasTracking && !this.#isClosed) this.#listener.setTold(false);",
+      "",
+      { filter: "killed under waiters" },
+    ],
+  ]),
+  ...mutantsOf("rate_limits/rate_limiter.ts", LIMITS, [
+    [
+      "a slot is given back twice",
+      "    this.#giveBack = undefined; // a slot is given back once\n",
+      "",
+    ],
+    [
+      "a slot is not given back when the work throws",
+      "    } finally {\n      await slot.release();\n    }",
+      "    } catch (error) {\n      throw error;\n    }",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/take_in_time.ts", LIMITS, [
+    [
+      "a slot of a span that is over counts",
+      "if (present() === span) return true;",
+      "return true;",
+    ],
+    ["a slot that came too late is kept", "    await giveBack?.(span);\n", ""],
+  ]),
+  ...mutantsOf("rate_limits/barrier.ts", LIMITS, [
+    [
+      "one party too few lets a barrier open",
+      "this.backend.decr(this.key, 1, 1, this.ttl)",
+      "this.backend.decr(this.key, 1, 2, this.ttl)",
+    ],
+    [
+      "the last party wakes nobody",
+      "if (!isEarly) return await this.backend.waitNotify(this.key, this.ttl);",
+      "if (!isEarly) return true;",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/backends/stub.ts", LIMITS, [
+    [
+      "one more than the maximum",
+      "const value = (this.#get(key) ?? 0) + amount;\n    if (value > maximum) return false;",
+      "const value = (this.#get(key) ?? 0) + amount;\n    if (value > maximum + 1) return false;",
+    ],
+    [
+      "a member that ends twice counts twice",
+      "if (this.#add(`${group}@member:${member}`, 1, ttl)) {",
+      "if (this.#add(`${group}@member:${member}`, 1, ttl) || true) {",
+    ],
+    [
+      "two members send the callbacks",
+      'return this.#add(`${group}@claim`, 1, CLAIM_TIME) ? "complete" : "claimed";',
+      'this.#add(`${group}@claim`, 1, CLAIM_TIME);\n    return "complete";',
+    ],
+    [
+      "whoever comes after the signal waits for it",
+      "return this.#get(eventsKey(key)) !== undefined || await",
+      "return await",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/backends/memcached.ts", MEMCACHED_LIMITS, [
+    [
+      "what was refused stays counted",
+      "if (value <= maximum) return true;\n    await this.#connection.decrement(key, amount);",
+      "if (value <= maximum) return true;",
+    ],
+    [
+      "of several who come together, too many get in",
+      "if (value <= maximum && await this.#sum(keys) <= maximum) return true;",
+      "if (value <= maximum) return true;",
+    ],
+    [
+      "a member is counted before it is marked",
+      'left < CONCLUDED / 2 && await this.#connection.add(memberKey(group, member), "1", options)',
+      'left < CONCLUDED / 2 && (void this.#connection.add(memberKey(group, member), "1", options), true)',
+    ],
+  ]),
+  ...mutantsOf("rate_limits/backends/redis_scripts.ts", REDIS_LIMITS, [
+    [
+      "a barrier's member that ends twice counts twice",
+      "if redis.call('HSETNX', KEYS[2], 'm:' .. ARGV[1], 1) == 1 then",
+      "redis.call('HSETNX', KEYS[2], 'm:' .. ARGV[1], 1)\nif true then",
+    ],
+    [
+      "a claim is never over",
+      "if tonumber(redis.call('HGET', KEYS[2], 'claim') or 0) > now then",
+      "if redis.call('HGET', KEYS[2], 'claim') then",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/backends/event_lists.ts", ["tests/rate_limits/redis_trouble_test.ts"], [
+    [
+      "looks pile up while the server is away",
+      "if (watch.isLooking) return; // the server is away, and one look lasts until it is back",
+      "",
+    ],
+    ["lists are looked at for which nobody waits", "    clearInterval(this.#pulse);\n", ""],
+  ]),
+  ...mutantsOf("rate_limits/backends/waiting_room.ts", ROOMS, [
+    ["the timer of a wait outlives it", "        this.#clock.clearTimer(timer);\n", ""],
+    ["one guest that leaves takes the others along", "    if (guests.size > 0) return;\n", ""],
+  ]),
+];

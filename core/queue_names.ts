@@ -34,7 +34,7 @@ export const MAX_QUEUE_NAME_LENGTH = 245;
 const MAX_SHOWN = 100;
 
 /** The last queue that a message was sent to or came from: mostly it is that of the next one. */
-let lastValid = "";
+let lastValid = "default";
 /** Names that were looked at, as many as a process mostly has: to look takes five times as long. */
 const valid: Set<string> = new Set();
 const MAX_REMEMBERED = 1_000;

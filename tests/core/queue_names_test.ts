@@ -11,6 +11,9 @@ import {
 } from "../../core/queue_names.ts";
 import { test } from "../support/test.ts";
 
+/** What the rule says of nothing at all when it has seen nothing else. */
+const FIRST_OF_ALL = whatIsWrongWithQueueName("");
+
 /** A queue, its delay queue, its dead letter queue and its canonical name. */
 const NAMES: readonly (readonly [string, string, string, string])[] = [
   ["default", "default.DQ", "default.XQ", "default"],
@@ -128,6 +131,10 @@ test("assertQueueOrDelayQueueName takes a queue and its delay queue only", () =>
       );
     }
   }
+});
+
+test("whatIsWrongWithQueueName refuses an empty name, the first of all, too", () => {
+  assertEquals(FIRST_OF_ALL?.startsWith("names start with a letter"), true);
 });
 
 test("toCanonicalQueueName takes a queue and those that belong to it", () => {

@@ -4,6 +4,7 @@ import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
 import type { StoredDeadLetter } from "../core/dead_letters.ts";
 import { ConnectionClosed, QueueNotFound } from "../core/errors.ts";
 import { joinTimeout, joinTooLate } from "../core/join.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import {
@@ -33,6 +34,12 @@ export interface StubJoinOptions extends JoinOptions {
   /** Throws the error of the first dead letter of the queue. @default {true} */
   failFast?: boolean;
 }
+
+const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
+  middleware: true,
+  clock: true,
+  failFast: true,
+};
 
 /**
  * A broker in the memory of this process: for tests, and for programs that are
@@ -75,6 +82,7 @@ export class StubBroker extends Broker {
    * @param options The middleware, the clock and `failFast`.
    */
   constructor(options: StubBrokerOptions = {}) {
+    assertKnownOptions("StubBroker", options, KNOWN_OPTIONS);
     super(options);
     this.#failFast = options.failFast ?? true;
   }

@@ -1,9 +1,16 @@
 import type { Broker } from "./broker.ts";
 import { type Duration, toMilliseconds } from "./duration.ts";
 import { getBroker } from "./global_broker.ts";
+import { assertKnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";
 import type { MessageDict } from "./message_dict.ts";
-import { hasResult, Pipeline, type PipelineOptions, timeLeft } from "./pipeline.ts";
+import {
+  hasResult,
+  Pipeline,
+  PIPELINE_OPTIONS,
+  type PipelineOptions,
+  timeLeft,
+} from "./pipeline.ts";
 import type { GetResultOptions } from "./result_source.ts";
 
 /** Options of {@linkcode group}. */
@@ -51,6 +58,7 @@ export class Group<R = unknown> {
 
   /** Use {@linkcode group}, which infers the type of the results. */
   constructor(children: Iterable<GroupStep>, options: GroupOptions = {}) {
+    assertKnownOptions("Group", options, PIPELINE_OPTIONS);
     this.children = [...children];
     for (const child of this.children) {
       if (child instanceof Message || child instanceof Pipeline || child instanceof Group) continue;

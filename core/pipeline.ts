@@ -2,6 +2,7 @@ import type { Broker } from "./broker.ts";
 import { monotonicTime } from "./clock.ts";
 import { ResultMissing } from "./errors.ts";
 import { getBroker } from "./global_broker.ts";
+import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { type Duration, toMilliseconds } from "./duration.ts";
@@ -12,6 +13,9 @@ export interface PipelineOptions {
   /** The broker it runs on. @default {getBroker()} */
   broker?: Broker;
 }
+
+/** The options of pipelines and groups. */
+export const PIPELINE_OPTIONS: KnownOptions<PipelineOptions> = { broker: true };
 
 /** Options of {@linkcode Pipeline.run}. */
 export interface RunOptions {
@@ -67,6 +71,7 @@ export class Pipeline<R = unknown, I = unknown> {
 
   /** Use {@linkcode pipeline}, which checks that the types fit. */
   constructor(steps: readonly PipelineStep[], options: PipelineOptions = {}) {
+    assertKnownOptions("Pipeline", options, PIPELINE_OPTIONS);
     if (steps.length === 0) throw new RangeError("Cannot make a pipeline of no messages");
     for (const step of steps) {
       if (step instanceof Message || step instanceof Pipeline) continue;

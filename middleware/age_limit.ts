@@ -1,6 +1,7 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { SkipMessage } from "../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware } from "./middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
@@ -18,6 +19,10 @@ export interface AgeLimitOptions {
    */
   maxAge?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<AgeLimitOptions> = {
+  maxAge: true,
+};
 
 /**
  * Dead-letters messages older than `maxAge` without running them.
@@ -43,6 +48,7 @@ export class AgeLimit implements Middleware {
    * @throws {RangeError} If `maxAge` is not above 0.
    */
   constructor(options: AgeLimitOptions = {}) {
+    assertKnownOptions("AgeLimit", options, KNOWN_OPTIONS);
     const { maxAge = Infinity } = options;
     if (!(maxAge > 0)) {
       throw new RangeError(`Cannot limit age to ${maxAge} ms: it must be above 0`);

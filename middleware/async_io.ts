@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import type { Timer } from "../core/clock.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
@@ -17,6 +18,10 @@ export interface AsyncIOOptions {
    */
   threshold?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<AsyncIOOptions> = {
+  threshold: true,
+};
 
 /**
  * Watches the event loop. Actors are asynchronous by nature here, so there is
@@ -42,6 +47,7 @@ export class AsyncIO implements Middleware {
    * @throws {RangeError} If it is not above 0.
    */
   constructor(options: AsyncIOOptions = {}) {
+    assertKnownOptions("AsyncIO", options, KNOWN_OPTIONS);
     const { threshold = 100 } = options;
     if (!(threshold > 0)) {
       throw new RangeError(`Cannot watch for ${threshold} ms: the threshold must be above 0`);

@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import type { SkipMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../core/logging.ts";
 import { Message } from "../core/message.ts";
 import type { MessageDict } from "../core/message_dict.ts";
@@ -34,6 +35,10 @@ interface Membership {
 const CLAIM_INTERVAL = 1_000;
 
 const log = getLogger("middleware", "GroupCallbacks");
+
+const KNOWN_OPTIONS: KnownOptions<GroupCallbacksOptions> = {
+  barrierTtl: true,
+};
 
 /**
  * Sends the completion callbacks of groups: see `group.addCompletionCallback`. It must be
@@ -101,6 +106,7 @@ export class GroupCallbacks implements Middleware {
    * @throws {RangeError} If that is not a whole number above 0.
    */
   constructor(rateLimiterBackend: RateLimiterBackend, options: GroupCallbacksOptions = {}) {
+    assertKnownOptions("GroupCallbacks", options, KNOWN_OPTIONS);
     const {
       barrierTtl = readEnvironmentNumber("dramatiq_group_callback_barrier_ttl", 86_400_000),
     } = options;

@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../core/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome, SkipMessage } from "./middleware.ts";
 import type { Exposition } from "./prometheus/exposition.ts";
@@ -55,6 +56,20 @@ interface Measured extends MessageProxy {
   [BEGUN]?: Begun | undefined;
 }
 
+const KNOWN_OPTIONS: KnownOptions<PrometheusOptions> = {
+  host: true,
+  port: true,
+  database: true,
+  lock: true,
+  queueGauges: true,
+  registry: true,
+};
+/** Python's names that are others here. */
+const OTHER_SPELLINGS = {
+  httpHost: "host",
+  httpPort: "port",
+};
+
 /**
  * Counts what actors do, for Prometheus, under the names that Python's dramatiq uses.
  *
@@ -106,6 +121,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
    * @param options Where to serve, and what besides.
    */
   constructor(options: PrometheusOptions = {}) {
+    assertKnownOptions("Prometheus", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     this.#options = options;
     this.metricsHandler = (request) => this.#answer(request);
   }

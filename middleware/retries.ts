@@ -2,6 +2,7 @@ import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
 import { RequestRejected, Retry, SuccessorNotStored } from "../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { errorMessage, errorType, formatTraceback } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { Message } from "../core/message.ts";
@@ -36,6 +37,13 @@ const MAX_RETRIES = 20;
 /** Seven days: the default of `maxBackoff`, and all that it can be. */
 const LONGEST_BACKOFF = 604_800_000;
 const RULE: NumberRule = { least: 0 };
+
+const KNOWN_OPTIONS: KnownOptions<RetriesOptions> = {
+  maxRetries: true,
+  minBackoff: true,
+  maxBackoff: true,
+  retryWhen: true,
+};
 
 /**
  * Sends failed messages again, later and later, and dead-letters them when no
@@ -81,6 +89,7 @@ export class Retries implements Middleware {
    * @throws {RangeError} If a number is below 0.
    */
   constructor(options: RetriesOptions = {}) {
+    assertKnownOptions("Retries", options, KNOWN_OPTIONS);
     const {
       maxRetries = MAX_RETRIES,
       minBackoff = 15_000,

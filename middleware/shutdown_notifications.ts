@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { Shutdown } from "../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "./middleware.ts";
@@ -17,6 +18,10 @@ export interface ShutdownNotificationsOptions {
   notifyShutdown?: boolean;
 }
 
+const KNOWN_OPTIONS: KnownOptions<ShutdownNotificationsOptions> = {
+  notifyShutdown: true,
+};
+
 /**
  * Tells running actors that the worker is shutting down: their `currentSignal()`
  * aborts with `Shutdown`. An actor that lets it through is retried elsewhere.
@@ -32,6 +37,7 @@ export class ShutdownNotifications implements Middleware {
    * @param options Whether actors that do not say are told.
    */
   constructor(options: ShutdownNotificationsOptions = {}) {
+    assertKnownOptions("ShutdownNotifications", options, KNOWN_OPTIONS);
     this.#notifyShutdown = options.notifyShutdown ?? false;
   }
 

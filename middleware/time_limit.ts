@@ -2,6 +2,7 @@ import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime, type Timer } from "../core/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
@@ -28,6 +29,11 @@ export interface TimeLimitOptions {
    */
   grace?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
+  timeLimit: true,
+  grace: true,
+};
 
 /**
  * Stops actors that run too long: at the limit their `currentSignal()` aborts with
@@ -60,6 +66,7 @@ export class TimeLimit implements Middleware {
    * @throws {RangeError} If `timeLimit` is not above 0, or `grace` below 0.
    */
   constructor(options: TimeLimitOptions = {}) {
+    assertKnownOptions("TimeLimit", options, KNOWN_OPTIONS);
     const { timeLimit = 600_000, grace = 1_000 } = options;
     if (!(timeLimit > 0)) {
       throw new RangeError(`Cannot limit time to ${timeLimit} ms: it must be above 0`);

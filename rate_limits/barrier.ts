@@ -1,4 +1,5 @@
 import { BarrierNotFound } from "../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { unlessAborted } from "../core/unless_aborted.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { assertAboveZero, assertKey } from "./whole_number.ts";
@@ -23,6 +24,10 @@ export interface BarrierWaitOptions {
   /** Ends the wait when it aborts. The arrival stays counted. */
   signal?: AbortSignal;
 }
+
+const KNOWN_OPTIONS: KnownOptions<BarrierOptions> = {
+  ttl: true,
+};
 
 /**
  * A meeting point: so many parties arrive, on whatever machines, and all go on when the last
@@ -64,6 +69,7 @@ export class Barrier {
    * @throws {RangeError} If the ttl is not a whole number above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: BarrierOptions = {}) {
+    assertKnownOptions("Barrier", options, KNOWN_OPTIONS);
     const { ttl = 900_000 } = options;
     assertKey(key);
     assertAboveZero(ttl, "use ttl");

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { takeInTime } from "./take_in_time.ts";
@@ -13,6 +14,12 @@ export interface BucketRateLimiterOptions {
   /** What tells the time. All machines should agree about it. @default {systemClock} */
   clock?: Clock;
 }
+
+const KNOWN_OPTIONS: KnownOptions<BucketRateLimiterOptions> = {
+  limit: true,
+  bucket: true,
+  clock: true,
+};
 
 /**
  * Lets something be done only so often in each span of time: from 12:00:00 to 12:00:10, then
@@ -56,6 +63,7 @@ export class BucketRateLimiter extends RateLimiter {
    * @throws {RangeError} If a number is not a whole one above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: BucketRateLimiterOptions = {}) {
+    assertKnownOptions("BucketRateLimiter", options, KNOWN_OPTIONS);
     const { limit = 1, bucket = 1_000, clock = systemClock } = options;
     super(backend, key, limit);
     assertAboveZero(bucket, "use bucket");

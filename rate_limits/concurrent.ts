@@ -1,3 +1,4 @@
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../core/logging.ts";
 import { errorMessage } from "../core/thrown.ts";
 import type { RateLimiterBackend } from "./backend.ts";
@@ -19,6 +20,11 @@ export interface ConcurrentRateLimiterOptions {
    */
   ttl?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
+  limit: true,
+  ttl: true,
+};
 
 /**
  * Lets only so many do something at the same time, on all machines together. With a limit
@@ -60,6 +66,7 @@ export class ConcurrentRateLimiter extends RateLimiter {
     key: string,
     options: ConcurrentRateLimiterOptions = {},
   ) {
+    assertKnownOptions("ConcurrentRateLimiter", options, KNOWN_OPTIONS);
     const { limit = 1, ttl = 900_000 } = options;
     super(backend, key, limit);
     assertAboveZero(ttl, "use ttl");

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { takeInTime } from "./take_in_time.ts";
@@ -13,6 +14,12 @@ export interface WindowRateLimiterOptions {
   /** What tells the time. All machines should agree about it. @default {systemClock} */
   clock?: Clock;
 }
+
+const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
+  limit: true,
+  window: true,
+  clock: true,
+};
 
 /**
  * Lets something be done only so often in the last so many seconds, wherever one looks.
@@ -56,6 +63,7 @@ export class WindowRateLimiter extends RateLimiter {
    * @throws {RangeError} If a number is not a whole one above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: WindowRateLimiterOptions = {}) {
+    assertKnownOptions("WindowRateLimiter", options, KNOWN_OPTIONS);
     const { limit = 1, window = 1, clock = systemClock } = options;
     super(backend, key, limit);
     assertAboveZero(window, "use window");

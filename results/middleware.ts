@@ -3,6 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { type Duration, toMilliseconds } from "../core/duration.ts";
 import type { SkipMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../middleware/middleware.ts";
@@ -42,6 +43,13 @@ export interface ResultsOptions {
 /** The default of `resultTtl`, as in Python. */
 const DEFAULT_TTL = 600_000;
 const TTL_RULE: NumberRule = { least: 0, isExclusive: true, most: LONGEST_TTL };
+
+const KNOWN_OPTIONS: KnownOptions<ResultsOptions> = {
+  backend: true,
+  storeResults: true,
+  resultTtl: true,
+  storeTracebacks: true,
+};
 
 /**
  * Stores what actors return, and that they failed for good, for `message.getResult`.
@@ -92,6 +100,7 @@ export class Results implements Middleware {
    * @throws {RangeError} If `resultTtl` is not above 0, or longer than a server can count.
    */
   constructor(options: ResultsOptions) {
+    assertKnownOptions("Results", options, KNOWN_OPTIONS);
     const { backend, storeResults = false, resultTtl = DEFAULT_TTL, storeTracebacks = false } =
       options;
     if (!(backend instanceof ResultBackend)) {

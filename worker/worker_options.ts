@@ -1,3 +1,4 @@
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { readEnvironmentNumber } from "../core/runtime.ts";
 import type { Executor } from "./executors/executor.ts";
 import { InlineExecutor } from "./executors/inline.ts";
@@ -32,6 +33,21 @@ export interface WorkerSettings {
   readonly executor: Executor;
 }
 
+const KNOWN_OPTIONS: KnownOptions<WorkerOptions> = {
+  queues: true,
+  concurrency: true,
+  threads: true,
+  timeout: true,
+  executor: true,
+  modules: true,
+  brokerExport: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  workerThreads: "concurrency, or threads",
+  workerTimeout: "nothing: idle workers are woken",
+};
+
 /**
  * Checks the options.
  *
@@ -39,6 +55,7 @@ export interface WorkerSettings {
  * @throws {RangeError} If one is out of range.
  */
 export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
+  assertKnownOptions("Worker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
   const { queues, timeout = 600_000 } = options;
   checkStopTimeout(timeout);
   // A string is an iterable of its letters.

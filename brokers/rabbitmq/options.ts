@@ -1,4 +1,5 @@
 import type { BrokerOptions } from "../../core/broker_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../core/runtime.ts";
 import {
   type RabbitmqAddress,
@@ -89,6 +90,30 @@ export interface CheckedOptions extends QueueSettings {
   readonly blockedTimeout: number;
 }
 
+const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
+  middleware: true,
+  clock: true,
+  url: true,
+  connection: true,
+  confirmDelivery: true,
+  maxPriority: true,
+  queueType: true,
+  deliveryLimit: true,
+  heartbeat: true,
+  connectionTimeout: true,
+  blockedTimeout: true,
+  deadMessageTtl: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  host: "url, or connection.hostname",
+  port: "url, or connection.port",
+  credentials: "url, or connection.username",
+  virtualHost: "url, or connection.vhost",
+  parameters: "connection",
+  blockedConnectionTimeout: "blockedTimeout",
+};
+
 /** What a 32-bit number of milliseconds holds: RabbitMQ takes no longer times. */
 const LONGEST_TIME = 2 ** 32 - 1;
 
@@ -101,6 +126,7 @@ const LONGEST_TIME = 2 ** 32 - 1;
  * @throws {RangeError} If a number is out of range.
  */
 export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
+  assertKnownOptions("RabbitmqBroker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
   const {
     confirmDelivery = true,
     maxPriority,

@@ -88,8 +88,8 @@ export class RabbitmqBroker extends Broker {
    * @throws {RangeError} If a number is out of range.
    */
   constructor(options: RabbitmqBrokerOptions = {}) {
-    super(options);
     const { sources, confirmDelivery, blockedTimeout, ...settings } = checkOptions(options);
+    super(options);
     const outage = outagesOf(sources);
     this.#publishing = new RabbitmqConnection("publish", sources, outage);
     this.#consuming = new RabbitmqConnection("consume", sources, outage);

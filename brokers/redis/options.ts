@@ -1,4 +1,5 @@
 import type { BrokerOptions } from "../../core/broker_options.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../core/runtime.ts";
 import {
   keyPrefixOf,
@@ -69,6 +70,27 @@ export interface CheckedOptions {
   readonly maintenanceInterval: number;
 }
 
+const KNOWN_OPTIONS: KnownOptions<RedisBrokerOptions> = {
+  middleware: true,
+  clock: true,
+  url: true,
+  client: true,
+  connection: true,
+  namespace: true,
+  heartbeatTimeout: true,
+  deadMessageTtl: true,
+  maintenanceInterval: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  host: "url, or connection.host",
+  port: "url, or connection.port",
+  db: "url, or connection.db",
+  password: "url, or connection.password",
+  parameters: "connection",
+  maintenanceChance: "maintenanceInterval",
+};
+
 const DEFAULT_URL = "redis://127.0.0.1:6379";
 /** How many pulses a worker may miss before it counts as dead. */
 const PULSES_PER_TIMEOUT = 3;
@@ -82,6 +104,7 @@ const PULSES_PER_TIMEOUT = 3;
  * @throws {RangeError} If a time is not above 0.
  */
 export function checkOptions(options: RedisBrokerOptions): CheckedOptions {
+  assertKnownOptions("RedisBroker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
   const {
     namespace = "dramatiq",
     heartbeatTimeout = 60_000,

@@ -83,8 +83,8 @@ export class RedisBroker extends Broker {
    * @throws {RangeError} If a time is not above 0.
    */
   constructor(options: RedisBrokerOptions = {}) {
-    super(options);
     const { source, namespace, maintenanceInterval, ...times } = checkOptions(options);
+    super(options);
     const keys = new Keys(namespace, this.brokerId);
     const connection = new RedisConnection(source);
     this.namespace = namespace;

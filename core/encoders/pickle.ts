@@ -1,5 +1,6 @@
 import type { Encoded, Encoder } from "../encoder.ts";
 import { DecodeError } from "../errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../known_options.ts";
 import { errorMessage } from "../thrown.ts";
 import { PickleMachine } from "./pickle_machine.ts";
 import { OPCODES, STOP } from "./pickle_opcodes.ts";
@@ -19,6 +20,10 @@ export interface PickleEncoderOptions {
 const MAX_LENGTH = 64 * 1024 * 1024;
 /** What Python's pickler writes unless told otherwise; Python 3.4 and later read it. */
 const PROTOCOL = 4;
+
+const KNOWN_OPTIONS: KnownOptions<PickleEncoderOptions> = {
+  maxLength: true,
+};
 
 /**
  * The encoder for queues whose Python peers use dramatiq's `PickleEncoder`. It reads pickles
@@ -51,6 +56,7 @@ export class PickleEncoder implements Encoder {
    * @throws {RangeError} If that is not above 0.
    */
   constructor(options: PickleEncoderOptions = {}) {
+    assertKnownOptions("PickleEncoder", options, KNOWN_OPTIONS);
     const { maxLength = MAX_LENGTH } = options;
     if (!(maxLength > 0)) {
       throw new RangeError(`Cannot read pickles of up to ${maxLength} bytes: it must be above 0`);

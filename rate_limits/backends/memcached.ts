@@ -1,5 +1,6 @@
 import { hexDigest } from "../../core/digest.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import {
   INTEGER_FLAGS,
   MemcachedConnection,
@@ -18,6 +19,17 @@ const POLL_INTERVAL = 50;
 const CLOCK_TICK = 1_000;
 /** Ids of members that are longer, or not plain, are replaced by their hash in a key. */
 const PLAIN_ID = /^[\w.-]{1,100}$/;
+
+const KNOWN_OPTIONS: KnownOptions<MemcachedRateLimiterBackendOptions> = {
+  servers: true,
+  username: true,
+  password: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  host: "servers",
+  pool: "servers",
+};
 
 /**
  * Counts in Memcached, with the keys and values of Python's dramatiq: both languages share
@@ -63,6 +75,7 @@ export class MemcachedBackend extends RateLimiterBackend {
    * @throws {TypeError} If that is no address.
    */
   constructor(options: MemcachedRateLimiterBackendOptions = {}) {
+    assertKnownOptions("MemcachedRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super();
     this.#connection = new MemcachedConnection(options);
   }

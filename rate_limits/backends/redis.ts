@@ -1,3 +1,4 @@
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { isClusterSource } from "../../brokers/redis/client.ts";
 import { RedisConnection } from "../../brokers/redis/connection.ts";
 import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
@@ -16,6 +17,17 @@ export type RedisRateLimiterBackendOptions = RedisAddress;
 
 /** Keys here have no namespace, and so any cluster will do. */
 const ANY_NAMESPACE = "{any}";
+
+const KNOWN_OPTIONS: KnownOptions<RedisRateLimiterBackendOptions> = {
+  url: true,
+  client: true,
+  connection: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  host: "url, or connection.host",
+  port: "url, or connection.port",
+};
 
 /**
  * Counts in Redis 6.2 or later, or Valkey, with the keys and values of Python's dramatiq: both
@@ -54,6 +66,7 @@ export class RedisBackend extends RateLimiterBackend {
    * @throws {TypeError} If that cannot be used.
    */
   constructor(options: RedisRateLimiterBackendOptions = {}) {
+    assertKnownOptions("RedisRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super();
     const source = toSource(options, ANY_NAMESPACE);
     this.#connection = new RedisConnection(source);

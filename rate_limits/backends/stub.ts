@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero } from "../whole_number.ts";
 import { WaitingRoom } from "./waiting_room.ts";
@@ -18,6 +19,10 @@ interface Entry {
 
 /** Entries from which on it is worth looking for forgotten ones. */
 const FEWEST_TO_SWEEP = 1_024;
+
+const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
+  clock: true,
+};
 
 /**
  * Counts in the memory of this process: for tests, and for programs that are one process.
@@ -44,6 +49,7 @@ export class StubBackend extends RateLimiterBackend {
    * @param options The clock.
    */
   constructor(options: StubRateLimiterBackendOptions = {}) {
+    assertKnownOptions("StubRateLimiterBackend", options, KNOWN_OPTIONS);
     super();
     this.#clock = options.clock ?? systemClock;
     this.#room = new WaitingRoom(this.#clock);

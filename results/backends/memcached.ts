@@ -1,10 +1,26 @@
 import type { Encoded } from "../../core/encoder.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 import { assertKey, MemcachedConnection, type MemcachedOptions } from "./memcached_connection.ts";
 import type { ResultOwner } from "../result_key.ts";
 
 /** Options for {@linkcode MemcachedBackend}. */
 export interface MemcachedBackendOptions extends ResultBackendOptions, MemcachedOptions {}
+
+const KNOWN_OPTIONS: KnownOptions<MemcachedBackendOptions> = {
+  namespace: true,
+  encoder: true,
+  useNamespacePrefixKeys: true,
+  clock: true,
+  servers: true,
+  username: true,
+  password: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  host: "servers",
+  pool: "servers",
+};
 
 /**
  * Keeps results in memcached, where Python's dramatiq finds them and puts its own. Needs
@@ -37,6 +53,7 @@ export class MemcachedBackend extends ResultBackend {
    * @throws {TypeError} If they cannot be used.
    */
   constructor(options: MemcachedBackendOptions = {}) {
+    assertKnownOptions("MemcachedResultBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super(options);
     this.#connection = new MemcachedConnection(options);
   }

@@ -7,6 +7,7 @@ import { toArgument } from "../../brokers/redis/reply.ts";
 import { mayPass } from "../../brokers/redis/trouble.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import { ResultError } from "../../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 import type { Stored } from "../joined_reads.ts";
 import { READ, STORE } from "./redis_scripts.ts";
@@ -17,6 +18,21 @@ export interface RedisBackendOptions extends ResultBackendOptions, RedisAddress 
 
 /** How many arguments of {@linkcode STORE} a result is. */
 const STORE_WIDTH = 3;
+
+const KNOWN_OPTIONS: KnownOptions<RedisBackendOptions> = {
+  namespace: true,
+  encoder: true,
+  useNamespacePrefixKeys: true,
+  clock: true,
+  url: true,
+  client: true,
+  connection: true,
+};
+/** Names of peers for what is an option, or a part of one, here. */
+const OTHER_SPELLINGS = {
+  host: "url, or connection.host",
+  port: "url, or connection.port",
+};
 
 /**
  * Keeps results in Redis, where Python's dramatiq finds them and puts its own. Needs Redis
@@ -54,6 +70,7 @@ export class RedisBackend extends ResultBackend {
    * @throws {TypeError} If they cannot be used.
    */
   constructor(options: RedisBackendOptions = {}) {
+    assertKnownOptions("RedisResultBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super(options);
     const source = toSource(options, this.namespace);
     this.#assertOneSlot(source);

@@ -1,4 +1,5 @@
 import type { Encoded } from "../../core/encoder.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 
 /** A result in the memory of a {@linkcode StubBackend}. */
@@ -10,6 +11,13 @@ interface Entry {
 
 /** Fewer entries than that are not worth a look at what has expired. */
 const MIN_SWEEP = 1_000;
+
+const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
+  namespace: true,
+  encoder: true,
+  useNamespacePrefixKeys: true,
+  clock: true,
+};
 
 /**
  * Keeps results in the memory of this process: for tests, and for workers that live in
@@ -49,6 +57,7 @@ export class StubBackend extends ResultBackend {
    * @param options Keys, encoder, clock.
    */
   constructor(options: ResultBackendOptions = {}) {
+    assertKnownOptions("StubResultBackend", options, KNOWN_OPTIONS);
     super(options);
     this.isTold = true; // by `storeResult`: nobody else can store here
   }

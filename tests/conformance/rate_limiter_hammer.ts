@@ -63,8 +63,16 @@ async function passLimits(client: number): Promise<void> {
   // The last time that a limiter looked at.
   let now = 0;
   const clock = { ...systemClock, now: () => now = Date.now() };
-  const bucket = new BucketRateLimiter(backend, `${key}-bucket`, { ...spans, limit, clock });
-  const window = new WindowRateLimiter(backend, `${key}-window`, { ...spans, limit, clock });
+  const bucket = new BucketRateLimiter(backend, `${key}-bucket`, {
+    bucket: spans.bucket,
+    limit,
+    clock,
+  });
+  const window = new WindowRateLimiter(backend, `${key}-window`, {
+    window: spans.window,
+    limit,
+    clock,
+  });
   for (let i = 0; i < attempts; i++) {
     if ((await bucket.acquire({ raiseOnFailure: false })).acquired) {
       await note("bucket", now - now % spans.bucket);

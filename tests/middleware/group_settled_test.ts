@@ -64,7 +64,9 @@ for (const [ending, { middleware, act }] of Object.entries(endings)) {
   test(`GroupCallbacks count a pipeline as settled of which a message ${ending}`, async () => {
     await using stage = setStage();
     const { one, two, done2 } = stage.actors;
-    const broken = pipeline([one.message(), two.message(), done2.message()], stage);
+    const broken = pipeline([one.message(), two.message(), done2.message()], {
+      broker: stage.broker,
+    });
     await stage.run([broken, one.message()], { when: "settled" });
     assertEquals([stage.runsOf("one"), stage.runsOf("done2"), stage.runsOf("done")], [2, 0, 1]);
   });
@@ -82,8 +84,8 @@ test("GroupCallbacks send both kinds, each when its time has come", async () => 
   await using stage = new GroupStage();
   const { one, two, done, done2 } = stage.actors;
   const run = async () => {
-    const piped = pipeline([one.message(), two.message()], stage);
-    const made = group([piped, one.message()], stage);
+    const piped = pipeline([one.message(), two.message()], { broker: stage.broker });
+    const made = group([piped, one.message()], { broker: stage.broker });
     made.addCompletionCallback(done.message("succeeded"));
     made.addCompletionCallback(done2.message("settled"), { when: "settled" });
     await made.run();
@@ -100,7 +102,7 @@ test("GroupCallbacks leave the wire form alone unless settled members are asked 
   await using stage = new GroupStage();
   const { one, done } = stage.actors;
   const optionsWith = async (options: CompletionCallbackOptions) => {
-    const made = group([one.message()], stage);
+    const made = group([one.message()], { broker: stage.broker });
     made.addCompletionCallback(done.message(), options);
     await made.run();
     return Object.keys(stage.journal.events.at(-1)!["options"] as object);

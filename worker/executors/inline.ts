@@ -4,6 +4,7 @@ import { monotonicTime, type Timer } from "../../core/clock.ts";
 import { leaveMessage, runWithMessage } from "../../core/context.ts";
 import { failureOf } from "../../core/failure.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { about, getLogger } from "../../core/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import type { Middleware } from "../../middleware/middleware.ts";
@@ -16,6 +17,10 @@ export interface InlineExecutorOptions {
   /** How many messages it runs at once, at most. @default {8} */
   concurrency?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
+  concurrency: true,
+};
 
 /**
  * Runs actors on the event loop of the worker itself: the least overhead, and all
@@ -42,6 +47,7 @@ export class InlineExecutor implements Executor {
    * @throws {RangeError} If it is not a whole number above 0.
    */
   constructor(options: InlineExecutorOptions = {}) {
+    assertKnownOptions("InlineExecutor", options, KNOWN_OPTIONS);
     const { concurrency = 8 } = options;
     if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
       throw new RangeError(

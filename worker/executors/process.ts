@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { builtinModule } from "../../core/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
@@ -21,6 +22,15 @@ export interface ProcessExecutorOptions extends RealmOptions {
    */
   execArgv?: readonly string[];
 }
+
+const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
+  modules: true,
+  brokerExport: true,
+  concurrency: true,
+  errorClasses: true,
+  processes: true,
+  execArgv: true,
+};
 
 /**
  * Runs actors in child processes: as `ThreadExecutor`, but what an actor does to its
@@ -56,6 +66,7 @@ export class ProcessExecutor implements Executor {
    * @throws {RangeError} If `processes` or `concurrency` is not a whole number above 0.
    */
   constructor(options: ProcessExecutorOptions) {
+    assertKnownOptions("ProcessExecutor", options, KNOWN_OPTIONS);
     const { processes = availableParallelism(), execArgv = [] } = options;
     this.#pool = new RealmPool(
       {

@@ -3,6 +3,7 @@ import { Worker as Thread } from "node:worker_threads";
 import { canEndBusyThreads, randomUuid } from "../../core/runtime.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { entryOfThread } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
@@ -20,6 +21,14 @@ export interface ThreadExecutorOptions extends RealmOptions {
   /** How many threads there are. @default {availableParallelism()} */
   threads?: number;
 }
+
+const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
+  modules: true,
+  brokerExport: true,
+  concurrency: true,
+  errorClasses: true,
+  threads: true,
+};
 
 /**
  * Runs actors in threads (Web Workers), so that they use all cores, never hold up the
@@ -60,6 +69,7 @@ export class ThreadExecutor implements Executor {
    * @throws {RangeError} If `threads` or `concurrency` is not a whole number above 0.
    */
   constructor(options: ThreadExecutorOptions) {
+    assertKnownOptions("ThreadExecutor", options, KNOWN_OPTIONS);
     const { threads = availableParallelism() } = options;
     this.#pool = new RealmPool(
       { name: "thread", plural: "threads", canEndBusy: canEndBusyThreads, open: openThread },

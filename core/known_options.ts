@@ -1,0 +1,52 @@
+/** The names of the options of something; the compiler misses one that is forgotten. */
+export type KnownOptions<T> = Readonly<Record<keyof T, true>>;
+
+/** What other spellings of options are called here, besides snake_case. */
+export type OtherSpellings = Readonly<Record<string, string>>;
+
+/**
+ * Refuses options that nobody reads: a typing error, or a name of Python's, would otherwise mean
+ * a default without a word.
+ *
+ * @param owner What takes the options: the name of its class.
+ * @param options What was given.
+ * @param known Its options.
+ * @param others Options of peers that have another name here.
+ * @throws {TypeError} If the options are no object, or have a name that is not known. The text
+ *   lists the known ones, and names the counterpart of another spelling.
+ */
+export function assertKnownOptions<T>(
+  owner: string,
+  options: T,
+  known: KnownOptions<T>,
+  others: OtherSpellings = {},
+): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(
+      `Cannot make ${owner}: its options must be an object, not ${describe(options)}`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known).toSorted().join(", ");
+    throw new TypeError(
+      `Cannot make ${owner}: it has no option ${name}${advice(name, known, others)}; ` +
+        `its options are ${names}`,
+    );
+  }
+}
+
+function advice(name: string, known: object, others: OtherSpellings): string {
+  const camelCase = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const counterpart = Object.hasOwn(others, camelCase)
+    ? others[camelCase]
+    : Object.hasOwn(known, camelCase)
+    ? camelCase
+    : undefined;
+  return counterpart === undefined ? "" : ` (here: ${counterpart})`;
+}
+
+function describe(options: unknown): string {
+  if (Array.isArray(options)) return "an array";
+  return options === null ? "null" : typeof options === "string" ? "a text" : `a ${typeof options}`;
+}

@@ -1,0 +1,104 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import * as library from "@dq/dramatiq";
+import { test } from "../support/test.ts";
+
+const limits = new library.StubRateLimiterBackend();
+const message = new library.Message({ queueName: "default", actorName: "add", args: [] });
+const modules = [import.meta.url];
+
+type Options = Record<string, unknown>;
+
+/** Everything that takes options when it is made. */
+const MAKE: Readonly<Record<string, (options: Options) => unknown>> = {
+  StubBroker: (options) => new library.StubBroker(options),
+  RedisBroker: (options) => new library.RedisBroker(options),
+  RabbitmqBroker: (options) => new library.RabbitmqBroker(options),
+  Worker: (options) => new library.Worker(new library.StubBroker(), options),
+  InlineExecutor: (options) => new library.InlineExecutor(options),
+  ThreadExecutor: (options) => new library.ThreadExecutor({ modules, ...options }),
+  ProcessExecutor: (options) => new library.ProcessExecutor({ modules, ...options }),
+  AgeLimit: (options) => new library.AgeLimit(options),
+  TimeLimit: (options) => new library.TimeLimit(options),
+  ShutdownNotifications: (options) => new library.ShutdownNotifications(options),
+  Retries: (options) => new library.Retries(options),
+  AsyncIO: (options) => new library.AsyncIO(options),
+  GroupCallbacks: (options) => new library.GroupCallbacks(limits, options),
+  Prometheus: (options) => new library.Prometheus(options),
+  Results: (options) =>
+    new library.Results({ backend: new library.StubResultBackend(), ...options }),
+  StubResultBackend: (options) => new library.StubResultBackend(options),
+  RedisResultBackend: (options) => new library.RedisResultBackend(options),
+  MemcachedResultBackend: (options) => new library.MemcachedResultBackend(options),
+  StubRateLimiterBackend: (options) => new library.StubRateLimiterBackend(options),
+  RedisRateLimiterBackend: (options) => new library.RedisRateLimiterBackend(options),
+  MemcachedRateLimiterBackend: (options) => new library.MemcachedRateLimiterBackend(options),
+  ConcurrentRateLimiter: (options) => new library.ConcurrentRateLimiter(limits, "k", options),
+  BucketRateLimiter: (options) => new library.BucketRateLimiter(limits, "k", options),
+  WindowRateLimiter: (options) => new library.WindowRateLimiter(limits, "k", options),
+  Barrier: (options) => new library.Barrier(limits, "k", options),
+  Group: (options) => library.group([], options),
+  Pipeline: (options) => library.pipeline([message], options),
+  PickleEncoder: (options) => new library.PickleEncoder(options),
+};
+/** What has an option that it cannot do without: leaving all of them out is another error. */
+const NEEDY = ["ThreadExecutor", "ProcessExecutor", "Results"];
+
+for (const [name, make] of Object.entries(MAKE)) {
+  test(`${name} refuses options that it does not have, and lists its own`, () => {
+    for (const strange of ["frobnicate", "constructor", "__proto__", "toString"]) {
+      const options = JSON.parse(`{${JSON.stringify(strange)}: 1}`);
+      const { message } = assertThrows(() => make(options), TypeError);
+      const start = `Cannot make ${name}: it has no option ${strange}; its options are `;
+      assert(message.startsWith(start), message);
+    }
+    make({});
+    if (NEEDY.includes(name)) return;
+    for (const none of [null, "url", 7, [] as unknown]) {
+      const { message } = assertThrows(() => make(none as Options), TypeError);
+      assert(message.startsWith(`Cannot make ${name}: its options must be an object`), message);
+    }
+  });
+}
+
+test("Everything that the library exports and that takes options is in the table of this test", () => {
+  const without = [
+    "CurrentMessage",
+    "Callbacks",
+    "Pipelines",
+    "JSONEncoder",
+    "Actor",
+    "Message",
+    "MessageProxy",
+    "ConsumerLoop", // the worker makes it
+  ];
+  const isConcrete = (value: unknown) =>
+    typeof value === "function" && /^class /.test(Function.prototype.toString.call(value)) &&
+    !(value.prototype instanceof Error) && value !== Error;
+  const takesOptions = Object.entries(library)
+    .filter(([, value]) => isConcrete(value) && /constructor\([^)]*options/.test(String(value)))
+    .map(([name]) => name);
+  const missing = takesOptions.filter((name) => !(name in MAKE) && !without.includes(name));
+  assertEquals(missing, ["Broker", "ResultBackend"]); // their subclasses check
+});
+
+test("Options in another spelling name their counterpart", () => {
+  const cases: [name: string, option: string, counterpart: string][] = [
+    ["RedisBroker", "host", "url, or connection.host"],
+    ["RedisBroker", "heartbeat_timeout", "heartbeatTimeout"],
+    ["RabbitmqBroker", "max_priority", "maxPriority"],
+    ["RabbitmqBroker", "host", "url, or connection.hostname"],
+    ["Worker", "worker_threads", "concurrency, or threads"],
+    ["Retries", "max_retries", "maxRetries"],
+    ["Prometheus", "http_port", "port"],
+    ["MemcachedResultBackend", "pool", "servers"],
+  ];
+  for (const [name, option, counterpart] of cases) {
+    const { message } = assertThrows(() => MAKE[name]!({ [option]: 1 }), TypeError);
+    assert(
+      message.startsWith(
+        `Cannot make ${name}: it has no option ${option} (here: ${counterpart}); `,
+      ),
+      message,
+    );
+  }
+});

@@ -3,31 +3,35 @@ import type { BrokerOptions } from "../core/broker_options.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { readEnvironment } from "../core/runtime.ts";
+import { splitUrls } from "./rabbitmq/address.ts";
 import { isInstalled } from "./rabbitmq/client.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
 import { RedisBroker } from "./redis/redis_broker.ts";
 import { StubBroker } from "./stub.ts";
 
-const FACTORIES: ReadonlyMap<string, (url: URL, options: BrokerOptions) => Broker> = new Map([
+type Factory = (url: string | URL, options: BrokerOptions) => Broker;
+
+const FACTORIES: ReadonlyMap<string, Factory> = new Map([
   ["amqp:", rabbitmqFromUrl],
   ["amqps:", rabbitmqFromUrl],
   ["redis:", redisFromUrl],
   ["rediss:", redisFromUrl],
-  ["stub:", (_url: URL, options: BrokerOptions) => new StubBroker(options)],
+  ["stub:", (_url: string | URL, options: BrokerOptions) => new StubBroker(options)],
 ]);
 
-function rabbitmqFromUrl(url: URL, options: BrokerOptions): Broker {
+function rabbitmqFromUrl(url: string | URL, options: BrokerOptions): Broker {
   return new RabbitmqBroker({ ...options, url });
 }
 
-function redisFromUrl(url: URL, options: BrokerOptions): Broker {
+function redisFromUrl(url: string | URL, options: BrokerOptions): Broker {
   return new RedisBroker({ ...options, url });
 }
 
 /**
  * Makes a broker from a URL.
  *
- * @param url `amqp://user:password@host:port/vhost`, `amqps://…` for TLS,
+ * @param url `amqp://user:password@host:port/vhost`, `amqps://…` for TLS, several of these
+ *   separated by semicolons (the first that can be reached is used),
  *   `redis://user:password@host:port/database`, `rediss://…` for TLS, or
  *   `stub:` for one in memory.
  * @param options The middleware.
@@ -35,7 +39,7 @@ function redisFromUrl(url: URL, options: BrokerOptions): Broker {
  * @throws {TypeError} If it is no URL, or of a scheme that no broker has.
  */
 export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): Broker {
-  const parsed = URL.parse(url);
+  const parsed = URL.parse(splitUrls(url)[0]!);
   const factory = parsed === null ? undefined : FACTORIES.get(parsed.protocol);
   if (parsed === null || factory === undefined) {
     const schemes = [...FACTORIES.keys()].join(", ");
@@ -45,7 +49,7 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
       }": it must be a URL that starts with ${schemes}`,
     );
   }
-  return factory(parsed, options);
+  return factory(url, options);
 }
 
 function withoutPassword(url: string | URL): string {

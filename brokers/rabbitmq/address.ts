@@ -20,8 +20,8 @@ export interface RabbitmqConnectionOptions {
 export interface RabbitmqAddress {
   /**
    * `amqp://user:password@host:port/vhost`, or `amqps://…` for TLS; all but the scheme may be
-   * left out. Of several, the first that can be reached is used. A parameter `heartbeat` is in
-   * seconds, as in all such URLs.
+   * left out. Of several, in a list or in one text, `amqp://a;amqp://b`, the first that can be
+   * reached is used. A parameter `heartbeat` is in seconds, as in all such URLs.
    *
    * @default {"amqp://guest:guest@127.0.0.1:5672/"}
    */
@@ -65,7 +65,7 @@ export function toSources(address: RabbitmqAddress, times: Times): RabbitmqSourc
     throw new TypeError("Cannot connect to RabbitMQ by url and connection: give one of them");
   }
   const sources = connection === undefined
-    ? listOf(url ?? "amqp://").map((one) => ofUrl(one, times))
+    ? listOf(url ?? "amqp://").flatMap(splitUrls).map((one) => ofUrl(one, times))
     : listOf(connection).map((one) => ofOptions(one, times));
   if (sources.length > 0) return sources;
   throw new TypeError("Cannot connect to RabbitMQ: the list of servers is empty");
@@ -73,6 +73,19 @@ export function toSources(address: RabbitmqAddress, times: Times): RabbitmqSourc
 
 function listOf<T>(oneOrMany: T | readonly T[]): readonly T[] {
   return Array.isArray(oneOrMany) ? oneOrMany as readonly T[] : [oneOrMany as T];
+}
+
+/** Between two URLs in one text; a `;` may also be part of a password or virtual host. */
+const SEPARATOR = /;\s*(?=amqps?:)/i;
+
+/**
+ * Takes a text with several URLs apart, as Python's dramatiq does.
+ *
+ * @param url One URL, or several, separated by semicolons.
+ * @returns The URLs, at least one.
+ */
+export function splitUrls(url: string | URL): readonly (string | URL)[] {
+  return typeof url === "string" ? url.split(SEPARATOR) : [url];
 }
 
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
@@ -116,7 +129,9 @@ function ofOptions(options: RabbitmqConnectionOptions, times: Times): RabbitmqSo
 function ofUrl(url: string | URL, times: Times): RabbitmqSource {
   const parsed = URL.parse(url);
   const isTls = parsed?.protocol === "amqps:";
-  if (parsed === null || (parsed.protocol !== "amqp:" && !isTls)) {
+  // One server of several without its scheme would become part of the name of another.
+  const isOne = parsed !== null && !parsed.hostname.includes(";");
+  if (!isOne || (parsed.protocol !== "amqp:" && !isTls)) {
     throw new TypeError(
       `Cannot connect to "${
         redact(url)

@@ -22,6 +22,7 @@ test("getBroker makes what DRAMATIQ_BROKER_URL says, else a RabbitmqBroker that 
     ["DRAMATIQ_BROKER_URL", "", "RabbitmqBroker"],
     ["DRAMATIQ_BROKER_URL", "stub:", "StubBroker"],
     ["dramatiq_broker_url", "redis://127.0.0.1:1", "RedisBroker"],
+    ["DRAMATIQ_BROKER_URL", "amqp://127.0.0.1:1;amqp://127.0.0.1:2", "RabbitmqBroker"],
     [
       "DRAMATIQ_BROKER_URL",
       "http://me:secret@localhost",

@@ -27,6 +27,24 @@ test("RabbitmqBroker finds its server in a URL, and fills in what is missing", (
   for (const [options, source] of cases) assertEquals(sourcesOf(options), [source]);
 });
 
+test("RabbitmqBroker takes several servers in one text, as Python does", () => {
+  const hosts = (url: string | (string | URL)[]) =>
+    checkOptions({ url }).sources.map(({ hostname, port, password, vhost }) =>
+      [hostname, port, password, vhost].join(" ")
+    );
+  const cases: [string | (string | URL)[], string[]][] = [
+    ["amqp://a;amqp://b", ["a 5672 guest /", "b 5672 guest /"]],
+    ["amqp://a:1/v;amqps://b; AMQP://c", ["a 1 guest v", "b 5671 guest /", "c 5672 guest /"]],
+    [["amqp://a;amqp://b", new URL("amqp://c")], [..."abc"].map((host) => `${host} 5672 guest /`)],
+    ["amqp://u:p;w@a/v;w;amqp://b", ["a 5672 p;w v;w", "b 5672 guest /"]],
+  ];
+  for (const [url, expected] of cases) assertEquals(hosts(url), expected);
+  for (const url of ["amqp://u:secret@a;b", "amqp://u:secret@a;redis://b", "amqp://a;;amqp://b"]) {
+    const error = assertThrows(() => checkOptions({ url }), TypeError, "must be a URL");
+    assert(!error.message.includes("secret"), error.message);
+  }
+});
+
 test("RabbitmqBroker takes several servers in order", () => {
   const hosts = (options: RabbitmqBrokerOptions) => sourcesOf(options).map(([, host]) => host);
   assertEquals(hosts({ url: ["amqp://a", new URL("amqp://b")] }), ["a", "b"]);

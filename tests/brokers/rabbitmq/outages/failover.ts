@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Worker } from "@dq/dramatiq";
+import { brokerFromUrl, Worker } from "@dq/dramatiq";
 import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { freePort } from "../../../support/servers/free_port.ts";
@@ -30,6 +30,15 @@ export function failover(file: FileServer): void {
       connection: [{ ...address, port: await freePort() }, { ...address, port: server.port }],
     });
     await another.enqueue(work(stage.queueName, 2));
+  });
+
+  test("brokerFromUrl takes several addresses in one text, of which the first that answers is used", async () => {
+    await using stage = new Stage(file);
+    const url = `amqp://127.0.0.1:${await freePort()};${file.server.url}`;
+    const broker = brokerFromUrl(url);
+    stage.use(broker);
+    await broker.enqueue(work(stage.queueName, 1));
+    assertEquals(await stage.witness.firstArgs(stage.queueName), [1]);
   });
 
   test("RabbitmqBroker goes over to another address when the one that it has is gone, and back", () =>

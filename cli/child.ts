@@ -15,6 +15,9 @@ export type Role =
 /** The variable that tells a child its role. */
 export const ROLE_VARIABLE = "DRAMATIQ_WORKER_ROLE";
 
+/** One of the pipes to a child; Deno and Bun make none to one that does not start. */
+type ChildStream = Readable | null | undefined;
+
 /** How a child ended. */
 export interface Ending {
   readonly code: number | null;
@@ -88,7 +91,7 @@ export class Child {
       env: { ...process.env, [ROLE_VARIABLE]: JSON.stringify(role) },
       stdio: ["pipe", "pipe", "pipe", "pipe"], // the last one is CONTROL_FD
     });
-    this.#process.stdin!.on("error", () => {}); // it is gone: that is told elsewhere
+    this.#process.stdin?.on("error", () => {}); // it is gone: that is told elsewhere
     this.#watch();
   }
 
@@ -111,6 +114,7 @@ export class Child {
   stop(): void {
     if (this.isStopping) return;
     this.isStopping = true;
+    if (this.#hasEnded) return;
     this.#signal("SIGTERM");
     this.#killTimer = setTimeout(
       () => this.kill(),
@@ -131,6 +135,7 @@ export class Child {
    * @returns `undefined` if it does not answer.
    */
   async status(): Promise<WorkerStatus | undefined> {
+    if (this.#hasEnded) return undefined;
     const { promise, resolve } = Promise.withResolvers<WorkerStatus | undefined>();
     this.#statusWaiters.push(resolve);
     this.#signal("SIGUSR2");
@@ -153,9 +158,9 @@ export class Child {
   #watch(): void {
     const { stdout, stderr, stdio } = this.#process;
     const outputs = [
-      this.#readOutput(stdout!, "stdout"),
-      this.#readOutput(stderr!, "stderr"),
-      this.#readRecords(stdio[3] as Readable),
+      this.#readOutput(stdout, "stdout"),
+      this.#readOutput(stderr, "stderr"),
+      this.#readRecords(stdio?.[3] as ChildStream),
     ];
     const end = async (code: number | null, signal: string | null) => {
       if (this.#hasEnded) return;
@@ -170,17 +175,18 @@ export class Child {
     this.#process.on("exit", end);
     this.#process.on("error", (error) => {
       this.#reason ??= `Cannot start a process: ${error.message}`;
+      if (this.pid === 0) { for (const stream of stdio ?? []) stream?.destroy(); }
       end(null, null);
     });
   }
 
-  async #readOutput(stream: Readable, name: "stdout" | "stderr"): Promise<void> {
+  async #readOutput(stream: ChildStream, name: "stdout" | "stderr"): Promise<void> {
     const reader = new LineReader((line) => this.#settings.log.writePrinted(line, name, this));
     await read(stream, (text) => reader.push(text));
     reader.end();
   }
 
-  async #readRecords(stream: Readable): Promise<void> {
+  async #readRecords(stream: ChildStream): Promise<void> {
     const reader = new RecordReader(
       (record) => this.#take(record),
       (line) => this.#ignore(line),
@@ -223,8 +229,9 @@ export class Child {
   }
 }
 
-/** Reads a stream to its end; a broken one has ended, too. */
-async function read(stream: Readable, take: (text: string) => void): Promise<void> {
+/** Reads a stream to its end; a broken one has ended, and that of a child that did not start. */
+async function read(stream: ChildStream, take: (text: string) => void): Promise<void> {
+  if (stream === undefined || stream === null) return;
   stream.setEncoding("utf8").on("data", take);
   await once(stream, "close").catch(() => {});
 }

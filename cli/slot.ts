@@ -51,6 +51,8 @@ export class Slot implements ChildListener {
   #isStopping = false;
   #instantDeaths = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Those of children that have not begun to work. */
+  readonly #slowStarts: Map<Child, ReturnType<typeof setTimeout>> = new Map();
 
   /**
    * Stores what to start; `start` begins.
@@ -119,7 +121,10 @@ export class Slot implements ChildListener {
     clearTimeout(this.#timer);
     this.#next?.settle("superseded");
     this.#next = undefined;
-    for (const child of this.#children) child.stop();
+    for (const child of this.#children) {
+      this.#forgetStart(child);
+      child.stop();
+    }
     if (this.#children.size === 0) this.#owner.slotEmptied(this);
   }
 
@@ -131,6 +136,7 @@ export class Slot implements ChildListener {
   /** A child works: the one that is to take over does so. */
   ready(child: Child, record: ReadyRecord): void {
     this.#hasWorked = true;
+    this.#forgetStart(child);
     if (child === this.#next?.child) {
       const { settle } = this.#next;
       this.#next = undefined;
@@ -153,6 +159,7 @@ export class Slot implements ChildListener {
   /** A child has ended. */
   ended(child: Child, ending: Ending): void {
     this.#children.delete(child);
+    this.#forgetStart(child);
     if (this.#isStopping) {
       // One that has not begun may not have heard the signal, and have died of it.
       this.endedBadly ||= child.wasKilled || (child.isReady && ending.code !== OK);
@@ -179,15 +186,21 @@ export class Slot implements ChildListener {
   #spawn(): Child {
     const child = new Child(this.role, this.#settings, this);
     this.#children.add(child);
-    setTimeout(() => {
-      if (child.isReady || !this.#children.has(child) || this.#isStopping) return;
+    const timer = setTimeout(() => {
+      this.#slowStarts.delete(child);
       this.#owner.log(
         "warning",
         "{name} has not begun to work after {seconds} s: it is importing its modules, or connecting",
         { name: child.name, childPid: child.pid, seconds: SLOW_START / 1_000 },
       );
     }, SLOW_START);
+    this.#slowStarts.set(child, timer);
     return child;
+  }
+
+  #forgetStart(child: Child): void {
+    clearTimeout(this.#slowStarts.get(child));
+    this.#slowStarts.delete(child);
   }
 
   /** Decides what follows from the end of a child that was to work. */

@@ -22,4 +22,11 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subc
       return await runDeadLetters(args);
     },
   }],
+  ["restore-delayed", {
+    summary: "gives delayed messages on Redis back to Python workers",
+    async run(args) {
+      const { runRestoreDelayed } = await import("./restore_delayed.ts");
+      return await runRestoreDelayed(args);
+    },
+  }],
 ]);

@@ -1,5 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { Timer } from "../../core/clock.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
 import type { QueuePulse } from "./consumed_queue.ts";
@@ -89,11 +90,20 @@ export class DelayConsumer extends RedisConsumer {
     if (fetched.length > 0) await super.giveBack(fetched);
   }
 
+  protected override async closed(): Promise<void> {
+    const { queues, delayRegistry } = this.session;
+    if (queues.get(this.queueName)!.consumers.size > 0) return;
+    await delayRegistry.leave(canonicalQueueName(this.queueName));
+  }
+
   /** Sorts arrivals. @returns What cannot be sorted: data that is no message. */
   async #sort(): Promise<RedisDelivery[]> {
     const { queue, messages, etas, unacknowledged } = this.keys;
-    const args = [this.#batch, this.#fromEnd ? "RPOP" : "LPOP"];
-    const reply = await runOnce(this.session, SORT, [queue, messages, etas, unacknowledged], args);
+    const { keys: { delays }, delayRegistry } = this.session;
+    const entry = delayRegistry.register(canonicalQueueName(this.queueName));
+    const args = [this.#batch, this.#fromEnd ? "RPOP" : "LPOP", entry];
+    const keys = [queue, messages, etas, unacknowledged, delays];
+    const reply = await runOnce(this.session, SORT, keys, args);
     const [left, strange] = reply as [number, Buffer[]];
     // Sorting must keep up with somebody's sending; as soon as it does, others come first.
     const grows = left > BACKLOG && left >= this.#unsorted;

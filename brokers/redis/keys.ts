@@ -24,6 +24,8 @@ export class Keys {
   readonly heartbeats: string;
   /** Held by the worker that takes over from dead ones. */
   readonly sweepLock: string;
+  /** Which workers of this library sort the delayed messages of which queue: a sorted set. */
+  readonly delays: string;
   readonly #namespace: string;
   readonly #brokerId: string;
   readonly #queues: Map<string, QueueKeys> = new Map();
@@ -39,6 +41,7 @@ export class Keys {
     this.#brokerId = brokerId;
     this.heartbeats = `${namespace}:__heartbeats__`;
     this.sweepLock = `${namespace}:__sweep__`;
+    this.delays = `${namespace}:__delays__`;
   }
 
   /** The keys of a queue or delay queue. */

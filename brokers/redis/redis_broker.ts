@@ -14,14 +14,12 @@ import {
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
 import { randomUuid } from "../../core/runtime.ts";
-import { RedisConnection } from "./connection.ts";
-import type { ConsumedQueue } from "./consumed_queue.ts";
 import { toArgument } from "./reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
+import type { RestoredDelayed } from "./delay_registry.ts";
 import { DueDelivery } from "./delivery.ts";
-import { Keys } from "./keys.ts";
-import { Lease } from "./lease.ts";
+import { openSession } from "./open_session.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
 import type { Load } from "./outbox.ts";
 import { Outboxes } from "./outboxes.ts";
@@ -30,9 +28,7 @@ import { QueueConsumer } from "./queue_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
 import { LEAVE } from "./scripts.ts";
 import type { Session } from "./session.ts";
-import { ServerClock } from "./server_clock.ts";
 import { Sweep } from "./sweep.ts";
-import { Wakeups } from "./wakeups.ts";
 
 /** Milliseconds between two looks whether a queue is empty. */
 const JOIN_INTERVAL = 50;
@@ -83,30 +79,15 @@ export class RedisBroker extends Broker {
    * @throws {RangeError} If a time is not above 0.
    */
   constructor(options: RedisBrokerOptions = {}) {
-    const { source, namespace, maintenanceInterval, ...times } = checkOptions(options);
+    const checked = checkOptions(options);
     super(options);
-    const keys = new Keys(namespace, this.brokerId);
-    const connection = new RedisConnection(source);
-    this.namespace = namespace;
-    this.#session = {
-      brokerId: this.brokerId,
-      clock: this.clock,
-      serverClock: new ServerClock(this.clock, connection, keys.heartbeats),
-      keys,
-      connection,
-      wakeups: new Wakeups(connection, keys.heartbeats),
-      // Where nothing is renewed by itself, nothing could keep a lease.
-      lease: new Lease(
-        this.clock,
-        maintenanceInterval === Infinity ? Infinity : times.heartbeatTimeout,
-      ),
-      queues: new Map<string, ConsumedQueue>(),
-    };
+    this.namespace = checked.namespace;
+    this.#session = openSession(this.brokerId, this.clock, checked);
     this.#outboxes = new Outboxes(this.#session);
-    this.#sweep = new Sweep(this.#session, this, times);
+    this.#sweep = new Sweep(this.#session, this, checked);
     this.#pulse = new Pulse(this.#session, {
-      interval: maintenanceInterval,
-      heartbeatTimeout: times.heartbeatTimeout,
+      interval: checked.maintenanceInterval,
+      heartbeatTimeout: checked.heartbeatTimeout,
       sweep: this.#sweep,
     });
   }
@@ -219,6 +200,20 @@ export class RedisBroker extends Broker {
     return await super.enqueueMany(messages, options);
   }
 
+  /**
+   * Puts delayed messages back on the delay queue, in the order of their etas, for workers in
+   * Python. Workers of this library sort them into a set that Python does not know, and restore
+   * them when the last one stops. While one serves the queue this does nothing.
+   *
+   * @param queueName The queue.
+   * @returns How many messages were restored, and how many workers serve the queue.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  async restoreDelayed(queueName: string): Promise<RestoredDelayed> {
+    const canonical = toCanonicalQueueName(queueName, "restore the delayed messages of queue");
+    return await this.#session.delayRegistry.restore(canonical);
+  }
+
   /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -274,13 +269,14 @@ export class RedisBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { queues, connection, wakeups, serverClock } = this.#session;
+    const { queues, connection, wakeups, serverClock, delayRegistry } = this.#session;
     // Delayed messages that wait for it are sent.
     if (serverClock.learning !== undefined) await serverClock.learning;
     this.#isClosed = true;
     this.#pulse.stop();
     const consumers = Array.from(queues.values(), (queue) => [...queue.consumers]).flat();
     await Promise.allSettled(consumers.map((consumer) => consumer.close()));
+    await Promise.all(delayRegistry.registered.map((queueName) => delayRegistry.leave(queueName)));
     await this.#outboxes.emptied();
     wakeups.close();
     if (connection.isUp) await this.#leave().catch(() => {});

@@ -165,6 +165,11 @@ export abstract class RedisConsumer extends Consumer {
     this.#wake();
   }
 
+  /** What is left to do when it is closed, and all was given back. */
+  protected closed(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** What fetches take along. */
   protected get acks(): Acknowledgements {
     return this.#acks;
@@ -286,6 +291,8 @@ export abstract class RedisConsumer extends Consumer {
     } finally {
       this.#queue.delete(this);
     }
+    // One that has failed is followed by another, or by the end of the broker.
+    if (this.#error === undefined) await this.closed();
   }
 
   #arrived(deliveries: readonly RedisDelivery[]): void {

@@ -205,8 +205,10 @@ end
  * due. Reading it is all that is done with a text; one that is no JSON is for the worker
  * to look at. What was taken off the queue must get somewhere: nothing here may fail.
  *
- * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker.
- * ARGV: now or "", broker id, how many at most, "LPOP" or "RPOP" for which end to begin with.
+ * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker, the
+ * workers that sort.
+ * ARGV: now or "", broker id, how many at most, "LPOP" or "RPOP" for which end to begin with, the
+ * entry of this worker among those that sort.
  * Result: how many are left to sort, then ids and texts of those that are no JSON.
  */
 export const SORT: Script = new Script(
@@ -241,6 +243,7 @@ while left > 0 and length < 1000000 do
     end
   end
 end
+redis.call('ZADD', KEYS[6], 0, ARGV[5])
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 return {redis.call('LLEN', KEYS[2]), strange}
 `,
@@ -356,6 +359,42 @@ for i = 2, #ARGV do
     redis.call('ZADD', KEYS[1], string.format('%.12f', now + (i - 2) / 4096), ARGV[i])
   end
 end
+`,
+);
+
+/**
+ * Puts sorted messages back on the delay queue, the first ones by eta, for workers in Python. It
+ * does so only if no worker serves the queue that sorts; such a one has a young heartbeat.
+ * Entries of workers without a heartbeat, which are dead, are dropped.
+ *
+ * KEYS: the workers that sort, heartbeats, etas, delay queue, delayed messages.
+ * ARGV: now or "", queue, id of the broker that sorts no longer, milliseconds for which a heartbeat
+ * is young, how many at most.
+ * Result: how many are on the delay queue again, how many are left, how many workers sort.
+ */
+export const RESTORE: Script = new Script(
+  "restore delayed messages",
+  `${NOW}
+redis.call('ZREM', KEYS[1], ARGV[2] .. '/' .. ARGV[3])
+local workers = 0
+local entries = redis.call('ZRANGEBYLEX', KEYS[1], '[' .. ARGV[2] .. '/', '(' .. ARGV[2] .. '0')
+for _, entry in ipairs(entries) do
+  local heartbeat = redis.call('ZSCORE', KEYS[2], string.sub(entry, #ARGV[2] + 2))
+  if not heartbeat then
+    redis.call('ZREM', KEYS[1], entry)
+  elseif tonumber(heartbeat) > now - ARGV[4] then
+    workers = workers + 1
+  end
+end
+local ids = {}
+if workers == 0 then
+  local first = redis.call('ZPOPMIN', KEYS[3], ARGV[5])
+  for i = 1, #first, 2 do
+    if redis.call('HEXISTS', KEYS[5], first[i]) == 1 then ids[#ids + 1] = first[i] end
+  end
+  if #ids > 0 then redis.call('RPUSH', KEYS[4], unpack(ids)) end
+end
+return {#ids, redis.call('ZCARD', KEYS[3]), workers}
 `,
 );
 

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { ConsumedQueue } from "./consumed_queue.ts";
+import type { DelayRegistry } from "./delay_registry.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Keys } from "./keys.ts";
 import type { Lease } from "./lease.ts";
@@ -22,6 +23,7 @@ export interface Session {
   readonly connection: RedisConnection;
   readonly wakeups: Wakeups;
   readonly lease: Lease;
+  readonly delayRegistry: DelayRegistry;
   /** The queues that have or had consumers, by name. */
   readonly queues: Map<string, ConsumedQueue>;
 }

@@ -59,7 +59,7 @@ export class Sweep {
    * forgets them.
    */
   async takeOver(): Promise<void> {
-    const { connection, keys, serverClock, brokerId } = this.#session;
+    const { connection, keys, serverClock, brokerId, delayRegistry } = this.#session;
     const limit = await serverClock.read() - this.#options.heartbeatTimeout;
     const reply = await connection.command(
       ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
@@ -74,6 +74,7 @@ export class Sweep {
     for (const [id, queueName] of await this.#findUnacknowledged(new Set(dead))) {
       await this.takeOverQueue(id, queueName, limit);
     }
+    await delayRegistry.leaveDead(new Set(dead));
     for (let i = 0; i < dead.length; i += MAX_BATCH) {
       const ids = dead.slice(i, i + MAX_BATCH);
       await connection.run(FORGET, [keys.heartbeats], [limit, ...ids]);

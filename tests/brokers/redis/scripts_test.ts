@@ -67,6 +67,7 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
     await consumer.close();
     assertEquals(await receiving, []);
   },
+  RESTORE: ({ broker }) => broker.restoreDelayed("q"),
   async PULSE({ broker, clock }) {
     const consumer = broker.consume("empty");
     const receiving = consumer.receive(1);

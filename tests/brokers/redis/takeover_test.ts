@@ -1,5 +1,8 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
-import { EXPIRE } from "../../../brokers/redis/scripts.ts";
+import { openSession } from "../../../brokers/redis/open_session.ts";
+import { checkOptions } from "../../../brokers/redis/options.ts";
+import { EXPIRE, FORGET } from "../../../brokers/redis/scripts.ts";
+import { Sweep } from "../../../brokers/redis/sweep.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -128,6 +131,64 @@ test("RedisBroker sweeps by itself, together with other sweepers", async () => {
   );
   await Promise.all(brokers.map((broker) => broker.close()));
   assertEquals(await Promise.all(receiving), [[], [], []]);
+});
+
+test("RedisBroker gives back each message once though two sweep at once", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const sweepers = numbers(2).map(() => stage.open({ clock, ...NO_PULSE }));
+  await Promise.all(sweepers.map((broker) => broker.connect()));
+  const long = clock.now() - MINUTE;
+  for (const value of numbers(3)) {
+    await leaveFromPython(stage, "q", numbers(700).map((n) => value * 700 + n), long);
+  }
+  await Promise.all(sweepers.map((broker) => broker.maintain()));
+  const values = await stage.firstArgs("q") as number[];
+  assertEquals(values.toSorted((a, b) => a - b), numbers(2_100));
+  assertEquals(await stage.command("ZCARD", stage.key("__heartbeats__")), 0);
+});
+
+test("RedisBroker takes nothing from a worker that lives again since the sweeper looked, nor forgets it", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const options = checkOptions({ url: server.url, namespace: stage.namespace });
+  const session = openSession(crypto.randomUUID(), clock, options);
+  const sweep = new Sweep(session, { queues: new Set(["q"]) }, options);
+  try {
+    const limit = clock.now() - MINUTE;
+    const revived = await leaveFromPython(stage, "q", [1, 2], limit + 1);
+    await sweep.takeOverQueue(revived, "q", limit);
+    await session.connection.run(FORGET, [session.keys.heartbeats], [limit, revived]);
+    assertEquals(await stage.held(revived, "q"), 2);
+    assertEquals(await stage.ids("q"), []);
+    assertEquals(await stage.heartbeat(revived), limit + 1);
+    await sweep.takeOverQueue(revived, "q", limit + 1);
+    assertEquals((await stage.firstArgs("q")).toSorted(), [1, 2]);
+  } finally {
+    session.connection.close();
+  }
+});
+
+test("RedisBroker's sweeper leaves the sweeping to the one that is at it", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const options = checkOptions({ url: server.url, namespace: stage.namespace });
+  const [one, two] = numbers(2).map(() => openSession(crypto.randomUUID(), clock, options));
+  const queues = { queues: new Set(["q"]) };
+  try {
+    const run = [one!, two!].map((session) =>
+      new Sweep(session, queues, options).runAlone({ takesOver: true, expires: false })
+    );
+    await Promise.all(run);
+    await leaveFromPython(stage, "q", [1], clock.now() - MINUTE);
+    await new Sweep(two!, queues, options).runAlone({ takesOver: true, expires: false });
+    assertEquals(await stage.ids("q"), []);
+    await stage.command("DEL", stage.key("__sweep__"));
+    await new Sweep(two!, queues, options).runAlone({ takesOver: true, expires: false });
+    assertEquals(await stage.firstArgs("q"), [1]);
+  } finally {
+    for (const session of [one!, two!]) session.connection.close();
+  }
 });
 
 for (const verb of ["ack", "nack", "requeue"] as const) {

@@ -254,7 +254,6 @@ export const DIFFERENCES: Readonly<Record<string, ScenarioDifferences>> = {
   "live-shutdown-requeue": {
     steps: {
       2: { step: "one running, prefetch 2", reason: SORTED, keys: sorted },
-      3: { step: "after worker.stop()", reason: SORTED, keys: sorted },
     },
   },
   "live-undecodable": {

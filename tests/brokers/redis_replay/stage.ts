@@ -125,9 +125,10 @@ export class Stage implements AsyncDisposable {
     await this.write(unfetched);
   }
 
-  /** The database, in the form of the capture. */
+  /** The database, in the form of the capture; without who sorts, which Python does not know. */
   async read(): Promise<Dump> {
-    return this.notation.toPlaceholders(wholeEtas(await readDump(this.server)));
+    const { ["dramatiq:__delays__"]: _ours, ...shared } = await readDump(this.server);
+    return this.notation.toPlaceholders(wholeEtas(shared));
   }
 
   /** Makes a message of now. */

@@ -1,0 +1,122 @@
+import { delayQueueName } from "../../core/queue_names.ts";
+import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import { MAX_BATCH, RESTORE } from "./scripts.ts";
+import type { Session } from "./session.ts";
+
+const log = getLogger("redis");
+/** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
+const SERVES_FOR = 3_000;
+
+/** What {@linkcode RedisBroker.restoreDelayed} did. */
+export interface RestoredDelayed {
+  /** How many messages are on the delay queue again. */
+  readonly restored: number;
+  /** How many workers of this library serve the queue: they promote what is delayed. */
+  readonly workers: number;
+}
+
+/**
+ * Notes which workers of this library serve which delay queues, and puts what they have sorted
+ * by eta back on the delay queue when none is left: workers in Python know nothing of the sorted
+ * set, and would never run it.
+ *
+ * registered (with the first sorting) ─▶ signed off, or found dead ─(the last one)▶ restored
+ */
+export class DelayRegistry {
+  readonly #session: Pick<Session, "brokerId" | "connection" | "keys" | "serverClock">;
+  /** Queues that a consumer of this broker has sorted, and that it has not signed off from. */
+  readonly #registered: Set<string> = new Set();
+
+  /**
+   * Has registered nothing yet.
+   *
+   * @param session The broker.
+   */
+  constructor(session: Pick<Session, "brokerId" | "connection" | "keys" | "serverClock">) {
+    this.#session = session;
+  }
+
+  /** Queues that this broker is still registered for. */
+  get registered(): readonly string[] {
+    return [...this.#registered];
+  }
+
+  /**
+   * Gives the entry by which a sorting registers this broker.
+   *
+   * @param queueName The queue whose delayed messages are sorted.
+   */
+  register(queueName: string): string {
+    this.#registered.add(queueName);
+    return entryOf(queueName, this.#session.brokerId);
+  }
+
+  /**
+   * Signs this broker off, and restores what is delayed if it was the last one. While the server
+   * is away that is left to the next worker; it never rejects.
+   *
+   * @param queueName The queue whose delayed messages this broker sorts no longer.
+   */
+  async leave(queueName: string): Promise<void> {
+    const { brokerId, connection } = this.#session;
+    this.#registered.delete(queueName);
+    if (!connection.isUp) return;
+    try {
+      await this.restore(queueName, brokerId);
+    } catch (error) {
+      log.warn("Cannot restore the delayed messages of {queue} for workers in Python: {reason}", {
+        queue: queueName,
+        reason: errorMessage(error),
+        error,
+      });
+    }
+  }
+
+  /**
+   * Signs dead brokers off, and restores what is delayed where none is left.
+   *
+   * @param dead Their ids.
+   */
+  async leaveDead(dead: ReadonlySet<string>): Promise<void> {
+    const { connection, keys } = this.#session;
+    const entries = await connection.command("zrange", keys.delays, 0, -1) as readonly unknown[];
+    for (const entry of entries) {
+      const [queueName, brokerId] = String(entry).split("/") as [string, string];
+      if (dead.has(brokerId)) await this.restore(queueName, brokerId);
+    }
+  }
+
+  /**
+   * Puts delayed messages back on the delay queue, in the order of their etas, unless a worker
+   * of this library serves the queue.
+   *
+   * @param queueName The queue.
+   * @param leaving The broker to sign off first, if any.
+   */
+  async restore(queueName: string, leaving = ""): Promise<RestoredDelayed> {
+    const { connection, keys, serverClock } = this.#session;
+    const { etas, queue, messages } = keys.of(delayQueueName(queueName));
+    const all = [keys.delays, keys.heartbeats, etas, queue, messages];
+    let restored = 0;
+    while (true) {
+      const args = [serverClock.argument, queueName, leaving, SERVES_FOR, MAX_BATCH];
+      const reply = await connection.run(RESTORE, all, args);
+      const [count, left, workers] = reply as [number, number, number];
+      restored += count;
+      if (left > 0 && workers === 0) continue;
+      if (restored > 0) {
+        log.info("Restored {count} delayed messages of {queue} for workers in Python", {
+          count: restored,
+          queue: queueName,
+        });
+      }
+      return { restored, workers };
+    }
+  }
+}
+
+/** Names of queues have no slash. */
+function entryOf(queueName: string, brokerId: string): string {
+  return `${queueName}/${brokerId}`;
+}

@@ -1,0 +1,40 @@
+import type { Clock } from "../../core/clock.ts";
+import { RedisConnection } from "./connection.ts";
+import type { ConsumedQueue } from "./consumed_queue.ts";
+import { DelayRegistry } from "./delay_registry.ts";
+import { Keys } from "./keys.ts";
+import { Lease } from "./lease.ts";
+import type { CheckedOptions } from "./options.ts";
+import { ServerClock } from "./server_clock.ts";
+import type { Session } from "./session.ts";
+import { Wakeups } from "./wakeups.ts";
+
+/**
+ * Makes what the parts of one broker share. The first command connects.
+ *
+ * @param brokerId Tells the broker from all others.
+ * @param clock The time of this process.
+ * @param options Where Redis is, and how to use it.
+ */
+export function openSession(
+  brokerId: string,
+  clock: Clock,
+  { source, namespace, maintenanceInterval, heartbeatTimeout }: CheckedOptions,
+): Session {
+  const keys = new Keys(namespace, brokerId);
+  const connection = new RedisConnection(source);
+  const serverClock = new ServerClock(clock, connection, keys.heartbeats);
+  // Where nothing is renewed by itself, nothing could keep a lease.
+  const leaseDuration = maintenanceInterval === Infinity ? Infinity : heartbeatTimeout;
+  return {
+    brokerId,
+    clock,
+    serverClock,
+    keys,
+    connection,
+    wakeups: new Wakeups(connection, keys.heartbeats),
+    lease: new Lease(clock, leaseDuration),
+    delayRegistry: new DelayRegistry({ brokerId, connection, keys, serverClock }),
+    queues: new Map<string, ConsumedQueue>(),
+  };
+}

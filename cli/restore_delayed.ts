@@ -1,0 +1,128 @@
+import { Command, CommanderError } from "commander";
+import type { Broker } from "../core/broker.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
+import { OK } from "./exit_codes.ts";
+import { loadModules } from "./load_modules.ts";
+import { writeAll } from "./output.ts";
+import { UsageError } from "./usage_error.ts";
+
+const STANDARD_OUTPUT = 1;
+
+/** What the command line asks for. */
+interface RestoreArguments {
+  readonly modules: readonly string[];
+  /** Empty: all that the modules declare. */
+  readonly queues: readonly string[];
+}
+
+/** A broker that keeps delayed messages where Python does not find them. */
+interface RestoringBroker extends Broker {
+  restoreDelayed(queueName: string): Promise<{ restored: number; workers: number }>;
+}
+
+/**
+ * Runs `worker.ts restore-delayed`.
+ *
+ * @param args The arguments after `restore-delayed`.
+ * @returns The exit code.
+ * @throws {UsageError} If they make no sense, a module does not import, or its broker has nothing
+ *   to restore.
+ * @throws {BrokerConnectionError} If the broker cannot be reached.
+ */
+export async function runRestoreDelayed(args: readonly string[]): Promise<number> {
+  const parsed = parseRestoreArguments(args);
+  if (typeof parsed === "string") {
+    writeAll(STANDARD_OUTPUT, parsed);
+    return OK;
+  }
+  const { broker } = await loadModules(parsed.modules);
+  await using _broker = broker;
+  if (!canRestore(broker)) {
+    throw new UsageError(
+      `Cannot restore delayed messages: ${broker.constructor.name} keeps none where Python does ` +
+        "not find them",
+    );
+  }
+  for (const queueName of queuesOf(broker, parsed)) {
+    const { restored, workers } = await broker.restoreDelayed(queueName);
+    writeAll(STANDARD_OUTPUT, `${summary(queueName, restored, workers)}\n`);
+  }
+  return OK;
+}
+
+function summary(queueName: string, restored: number, workers: number): string {
+  const text = `Restored ${restored} delayed ${restored === 1 ? "message" : "messages"} of ` +
+    queueName;
+  if (workers === 0) return text;
+  const who = workers === 1 ? "a worker of this library serves" : `${workers} workers serve`;
+  return `${text}: ${who} the queue and will run what is delayed`;
+}
+
+function canRestore(broker: Broker): broker is RestoringBroker {
+  return typeof (broker as Partial<RestoringBroker>).restoreDelayed === "function";
+}
+
+/** @throws {UsageError} If a queue is named that the modules do not declare. */
+function queuesOf(broker: Broker, { queues }: RestoreArguments): readonly string[] {
+  const declared = [...broker.queues];
+  if (queues.length === 0) return declared;
+  const named = [...new Set(queues.map(canonicalQueueName))];
+  for (const queueName of named) {
+    if (broker.queues.has(queueName)) continue;
+    const known = declared.length === 0 ? "none" : declared.join(", ");
+    throw new UsageError(
+      `Cannot restore the delayed messages of "${queueName}": the modules declare no such queue, ` +
+        `but ${known}`,
+    );
+  }
+  return named;
+}
+
+function parseRestoreArguments(args: readonly string[]): RestoreArguments | string {
+  let printed = "";
+  const command = makeCommand();
+  command.exitOverride().configureOutput({
+    writeOut: (text) => printed += text,
+    writeErr: () => {}, // the error says it, too
+  });
+  if (args.length === 0) return command.helpInformation();
+  try {
+    command.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return printed;
+    const reason = error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ");
+    throw new UsageError(`Cannot read the arguments: ${reason.replace(/\.$/, "")}`, {
+      cause: error,
+    });
+  }
+  if (command.args.length === 0) {
+    throw new UsageError(
+      "Cannot restore delayed messages: name the module that declares the broker, as for a worker",
+    );
+  }
+  const { queue = [] } = command.opts<{ queue?: string[] }>();
+  return { modules: command.args, queues: queue };
+}
+
+function makeCommand(): Command {
+  return new Command("worker.ts restore-delayed")
+    .usage("[options] module[:broker] [modules…]")
+    .description(
+      "Puts delayed messages on Redis back where Python workers find them, in the order of their " +
+        "etas. Workers of this library do so when the last one stops; this is for when it was " +
+        "killed and none is to follow. Queues that one still serves are left alone.",
+    )
+    .argument("[modules...]")
+    .option(
+      "-Q, --queue <name>",
+      "of this queue; repeatable (default: all)",
+      (value: string, previous: string[] = []) => [...previous, value],
+    )
+    .helpOption("-h, --help", "print this")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 2 wrong arguments or a module that does not import, 3 the broker " +
+        "cannot\nbe reached.\n",
+    );
+}

@@ -1,0 +1,89 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Message, RedisBroker } from "@dq/dramatiq";
+import { startRedis } from "../support/servers/redis.ts";
+import { after, test } from "../support/test.ts";
+import { eventually, Stage } from "./stage.ts";
+
+const redis = await startRedis();
+after(() => redis.stop());
+
+const MINUTE = 60_000;
+
+/** A queue with three sorted messages, and the command line on a module that declares it. */
+async function open() {
+  const namespace = `cli-${crypto.randomUUID()}`;
+  const broker = new RedisBroker({ url: redis.url, namespace });
+  const stage = await Stage.open({
+    "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+setBroker(new RedisBroker(${JSON.stringify({ url: redis.url, namespace })}));
+actor(function mail() {});
+actor(function report() {}, { queueName: "reports" });
+`,
+    "stub.ts": `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+setBroker(new StubBroker());
+actor(function mail() {});
+`,
+  });
+  for (const minutes of [3, 1, 2]) {
+    const message = new Message({ queueName: "default", actorName: "mail", args: [minutes] });
+    await broker.enqueue(message, { delay: minutes * MINUTE });
+  }
+  const consumer = broker.consume("default.DQ", { prefetch: 10 });
+  consumer.receive(1).catch(() => {});
+  const key = (name: string) => `${namespace}:${name}`;
+  await eventually("sort them", async () => {
+    return await redis.command("ZCARD", key("default.DQ.etas")) === 3;
+  });
+  return {
+    stage,
+    broker,
+    key,
+    run: (...args: string[]) => stage.start(["restore-delayed", ...args]),
+    async [Symbol.asyncDispose]() {
+      await broker.close();
+      await stage[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("restore-delayed leaves a queue that a worker serves, and restores what a dead one left", async () => {
+  await using means = await open();
+  const { broker, key } = means;
+  const served = means.run("actors.ts");
+  assertEquals(await served.ended, 0, served.output);
+  assertStringIncludes(
+    served.stdout,
+    "Restored 0 delayed messages of default: a worker of this library serves the queue",
+  );
+  assertStringIncludes(served.stdout, "Restored 0 delayed messages of reports\n");
+
+  await redis.command("DEL", key("__delays__")); // As long after a kill.
+  const program = means.run("--queue", "default", "actors.ts");
+  assertEquals(await program.ended, 0, program.output);
+  assertEquals(program.stdout, "Restored 3 delayed messages of default\n");
+  await broker.close();
+  const ids = await redis.command("LRANGE", key("default.DQ"), 0, -1) as string[];
+  const texts = await redis.command("HMGET", key("default.DQ.msgs"), ...ids) as string[];
+  assertEquals(texts.map((text) => JSON.parse(text).args[0]), [1, 2, 3]);
+});
+
+test("restore-delayed says in one line what is wrong with its arguments, and exits with 2", async () => {
+  await using means = await open();
+  const cases: [args: string[], said: string][] = [
+    [["--queue", "default"], "name the module that declares the broker"],
+    [
+      ["--queue", "nowhere", "actors.ts"],
+      "the modules declare no such queue, but default, reports",
+    ],
+    [["stub.ts"], "Cannot restore delayed messages: StubBroker keeps none"],
+    [["--speed", "actors.ts"], "unknown option '--speed'"],
+  ];
+  const programs = cases.map(([args]) => means.run(...args));
+  for (const [i, program] of programs.entries()) {
+    assertEquals(await program.ended, 2, program.output);
+    assertStringIncludes(program.output, cases[i]![1]);
+  }
+  const help = means.run("--help");
+  assertEquals(await help.ended, 0, help.output);
+  assertStringIncludes(help.stdout, "worker.ts restore-delayed [options] module[:broker]");
+});

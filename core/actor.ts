@@ -150,25 +150,28 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   /**
    * As {@linkcode Actor.send}, with options of this one message.
    *
-   * @param options The arguments, options and delay.
+   * @param options The arguments, options, delay and signal.
    * @returns The message as it was stored.
    * @throws The same as {@linkcode Actor.send}.
    */
   async sendWithOptions(options: SendWithOptions<P> & ArgsOf<P>): Promise<Message<R>> {
-    const { delay, ...others } = options;
+    const { delay, signal, ...others } = options;
     const message = this.messageWithOptions(others as MessageWithOptions<P>);
-    return await this.broker.enqueue(message as unknown as Message<R>, { delay });
+    return await this.broker.enqueue(message as unknown as Message<R>, { delay, signal });
   }
 
   /**
    * Sends many messages at once, in order: much faster than one by one.
    *
    * @param calls The arguments of each.
-   * @param options One delay for all.
+   * @param options One delay and one signal for all.
    * @returns The messages as they were stored.
    * @throws The same as {@linkcode Actor.send}.
    */
-  sendMany(calls: Iterable<P>, options: { delay?: Duration } = {}): Promise<Message<R>[]> {
+  sendMany(
+    calls: Iterable<P>,
+    options: { delay?: Duration; signal?: AbortSignal } = {},
+  ): Promise<Message<R>[]> {
     const messages = Array.from(calls, (args) => this.message(...args) as unknown as Message<R>);
     return this.broker.enqueueMany(messages, options);
   }

@@ -117,6 +117,8 @@ export interface SendWithOptions<A extends readonly unknown[]>
   kwargs?: Kwargs;
   /** How long the message is to wait. */
   delay?: Duration;
+  /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
+  signal?: AbortSignal;
   /** See `Callbacks`: the actor that is told of a success. */
   onSuccess?: AnyActor | string | null;
   /** See `Callbacks`: the actor that is told of each failed attempt. */

@@ -27,7 +27,7 @@ import {
   type SignalOf,
 } from "./emitter.ts";
 import { ActorNotFound } from "./errors.ts";
-import type { Message } from "./message.ts";
+import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { MiddlewareList } from "./middleware_list.ts";
 import {
@@ -39,6 +39,7 @@ import {
 } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
+import { unlessAborted } from "./unless_aborted.ts";
 
 const NO_DELAY: EnqueueOptions = Object.freeze({});
 
@@ -312,16 +313,22 @@ export abstract class Broker implements AsyncDisposable {
    *   `prepareMessage` gives no message.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws {MiddlewareError} If a middleware refuses it.
+   * @throws The reason of the signal, if that aborts before the server has confirmed it.
    */
   enqueue<M extends Message>(message: M, options: EnqueueOptions = NO_DELAY): Promise<M> {
     try {
+      options.signal?.throwIfAborted();
       const delay = options.delay === undefined
         ? undefined
         : toMilliseconds(options.delay, "delay");
       const queued = this.prepare(this.#emitter.prepare(message, options.cause), delay) as M;
+      Message.sentBy(this, message);
+      Message.sentBy(this, queued);
       const before = this.emit("beforeEnqueue", queued, delay);
-      if (before !== undefined) return before.then(() => this.#storeOne(queued, delay));
-      return this.#storeOne(queued, delay);
+      const sending = before === undefined
+        ? this.#storeOne(queued, delay)
+        : before.then(() => this.#storeOne(queued, delay));
+      return options.signal === undefined ? sending : unlessAborted(sending, options.signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -347,20 +354,30 @@ export abstract class Broker implements AsyncDisposable {
     messages: readonly M[],
     options: EnqueueOptions = {},
   ): Promise<M[]> {
+    const { signal, cause } = options;
+    signal?.throwIfAborted();
     const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
     const queued = messages.map((message) =>
-      this.prepare(this.#emitter.prepare(message, options.cause), delay) as M
+      this.prepare(this.#emitter.prepare(message, cause), delay) as M
     );
     for (let i = 0; i < queued.length; i++) {
+      Message.sentBy(this, messages[i]!);
+      Message.sentBy(this, queued[i]!);
       const before = this.emit("beforeEnqueue", queued[i]!, delay);
       if (before !== undefined) await before;
     }
+    const sending = this.#storeMany(queued, delay);
+    if (signal === undefined) await sending;
+    else await unlessAborted(sending, signal);
+    return queued;
+  }
+
+  async #storeMany(queued: readonly Message[], delay: number | undefined): Promise<void> {
     if (queued.length > 0) await this.store(queued);
     for (let i = 0; i < queued.length; i++) {
       const after = this.emit("afterEnqueue", queued[i]!, delay);
       if (after !== undefined) await after;
     }
-    return queued;
   }
 
   /**

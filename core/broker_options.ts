@@ -36,6 +36,11 @@ export interface EnqueueOptions {
    * Retries, pipelines and callbacks set it.
    */
   cause?: Message | undefined;
+  /**
+   * Ends the wait when it aborts. A message that was on its way to the server may have arrived all
+   * the same.
+   */
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of {@linkcode Broker.join}. */

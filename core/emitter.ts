@@ -23,6 +23,7 @@ export const HOOKS: Record<HookName, true> = {
   afterAck: true,
   beforeNack: true,
   afterNack: true,
+  afterUndecodable: true,
   beforeDeclareActor: true,
   afterDeclareActor: true,
   beforeDeclareQueue: true,

@@ -24,6 +24,8 @@ export type GroupStep = Message<any, any> | Pipeline<any, any> | Group<any>;
 export interface RunGroupOptions {
   /** How long every member is to wait. */
   delay?: Duration | undefined;
+  /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Options of {@linkcode Group.addCompletionCallback}. */
@@ -115,12 +117,13 @@ export class Group<R = unknown> {
     const { succeeded, settled } = this.#callbacks;
     const hasCallbacks = succeeded.length + settled.length > 0;
     const children = hasCallbacks ? await this.#withCallbacks() : this.children;
-    const delay = options.delay === undefined
-      ? {}
-      : { delay: toMilliseconds(options.delay, "delay") };
+    const { signal } = options;
+    const sending = options.delay === undefined
+      ? { signal }
+      : { delay: toMilliseconds(options.delay, "delay"), signal };
     let batch: Message[] = [];
     const sendBatch = async () => {
-      await this.broker.enqueueMany(batch, delay);
+      await this.broker.enqueueMany(batch, sending);
       batch = [];
     };
     for (const child of children) {
@@ -128,7 +131,7 @@ export class Group<R = unknown> {
         batch.push(child);
       } else {
         await sendBatch();
-        await onBroker(child, this.options.broker).run(delay);
+        await onBroker(child, this.options.broker).run(sending);
       }
     }
     await sendBatch();

@@ -1,3 +1,4 @@
+import type { Broker } from "./broker.ts";
 import { getBroker } from "./global_broker.ts";
 import { type Encoded, getEncoder } from "./encoder.ts";
 import { DecodeError } from "./errors.ts";
@@ -75,6 +76,8 @@ export class Message<R = unknown, I = unknown> {
   #options: MessageOptions | undefined;
   /** What it was decoded from, until it is copied. */
   #encoded: Encoded | undefined;
+  /** The broker that sent it. */
+  #broker: Broker | undefined;
 
   /**
    * Makes a message; `actor.message()` is the usual way.
@@ -120,6 +123,11 @@ export class Message<R = unknown, I = unknown> {
     const message = new Message(fields);
     message.#wireOptions = options;
     return message;
+  }
+
+  /** @internal Notes by which broker a message is sent: its result is to be had there. */
+  static sentBy(broker: Broker, message: Message): void {
+    message.#broker = broker;
   }
 
   /** @internal The data that it was decoded from, as long as it says the same. */
@@ -236,7 +244,7 @@ export class Message<R = unknown, I = unknown> {
    * @throws {TypeError} If the broker has no result backend.
    */
   async getResult(options: GetResultOptions = {}): Promise<R> {
-    const backend = options.backend ?? getBroker().getResultBackend();
+    const backend = options.backend ?? (this.#broker ?? getBroker()).getResultBackend();
     return await backend.getResult(this as Message, options) as R;
   }
 

@@ -21,6 +21,8 @@ export const PIPELINE_OPTIONS: KnownOptions<PipelineOptions> = { broker: true };
 export interface RunOptions {
   /** How long the first message is to wait; 0 means not at all. */
   delay?: Duration | undefined;
+  /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A message or pipeline, as a part of a pipeline. */
@@ -109,7 +111,8 @@ export class Pipeline<R = unknown, I = unknown> {
     const asked = options.delay === undefined ? 0 : toMilliseconds(options.delay, "delay");
     const own = first.option("delay");
     const delay = Math.max(asked, typeof own === "number" ? own : 0);
-    await this.broker.enqueue(first, delay > 0 ? { delay } : {});
+    const { signal } = options;
+    await this.broker.enqueue(first, delay > 0 ? { delay, signal } : { signal });
     return this;
   }
 

@@ -97,6 +97,12 @@ export abstract class Middleware {
   beforeNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** After a message went to the dead letters. */
   afterNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /**
+   * After data that is no message went to the dead letters. `message.message` is an
+   * `UndecodableMessage` with the data and what is wrong with it. No other hook is called for it.
+   * Python has no such hook.
+   */
+  afterUndecodable?(broker: Broker, message: MessageProxy): void | Promise<void>;
 
   /** Before an actor is declared. Synchronous, as declaring is. */
   beforeDeclareActor?(broker: Broker, actor: Actor): void;

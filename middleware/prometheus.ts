@@ -56,6 +56,8 @@ interface Measured extends MessageProxy {
   [BEGUN]?: Begun | undefined;
 }
 
+/** The actor in the labels of data that names none. */
+const UNDECODABLE = "(undecodable)";
 const KNOWN_OPTIONS: KnownOptions<PrometheusOptions> = {
   host: true,
   port: true,
@@ -212,6 +214,11 @@ export class Prometheus implements Middleware, AsyncDisposable {
   /** Counts a dead letter. */
   afterNack(broker: Broker, message: MessageProxy): void {
     this.#series.of(broker, message).rejects += 1;
+  }
+
+  /** Counts data that was no message and went to the dead letters. */
+  afterUndecodable(broker: Broker, { queueName }: MessageProxy): void {
+    this.#series.of(broker, { actorName: UNDECODABLE, queueName }).rejects += 1;
   }
 
   /** Counts a delayed message that is on its way to its queue. */

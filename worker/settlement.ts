@@ -244,11 +244,11 @@ export class Settlement {
       this.#endedCalls += 1;
     }
     if (verb === "requeue") return;
-    const hook = verb === "ack" ? "afterAck" : "afterNack";
-    if (!this.#broker.hasHook(hook)) return;
+    const settled = verb === "ack" ? "afterAck" : "afterNack";
+    if (!this.#broker.hasHook(settled) && !this.#broker.hasHook("afterUndecodable")) return;
     for (const message of batch) {
-      if (message.message instanceof UndecodableMessage) continue;
-      const after = this.#broker.emit(hook, message);
+      const isMessage = !(message.message instanceof UndecodableMessage);
+      const after = this.#broker.emit(isMessage ? settled : "afterUndecodable", message);
       if (after !== undefined) await after;
     }
   }

@@ -65,7 +65,12 @@ export function parseDeadLetterArguments(
     writeOut: (text) => printed += text,
     writeErr: () => {}, // the error says it, too
   });
-  if (args.length === 0) return command.helpInformation() + EXAMPLES;
+  if (args.length === 0) {
+    throw new UsageError(
+      `Cannot tell what to do with dead letters: name one of ${ACTIONS.join(", ")}; ` +
+        "worker.ts dead-letters --help says more",
+    );
+  }
   try {
     command.parse(args, { from: "user" });
   } catch (error) {

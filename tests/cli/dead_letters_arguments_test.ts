@@ -44,3 +44,14 @@ test("parseDeadLetterArguments reads times ago, dates, and what can be repeated"
   const { limit, isDryRun, isJson } = parse("-n", "5", "--json");
   assertEquals([limit, isDryRun, isJson], [5, false, true]);
 });
+
+test("dead-letters without an action is an error that names the actions", async () => {
+  await using stage = await Stage.open();
+  const program = stage.start(["dead-letters"]);
+  assertEquals(await program.ended, 2);
+  assertEquals(
+    program.output,
+    "Cannot tell what to do with dead letters: name one of list, show, requeue, purge; " +
+      "worker.ts dead-letters --help says more\n",
+  );
+});

@@ -1,5 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Broker, type Middleware, MiddlewareError, QueueNotFound } from "@dq/dramatiq";
+import {
+  type Broker,
+  group,
+  type Middleware,
+  MiddlewareError,
+  pipeline,
+  QueueNotFound,
+} from "@dq/dramatiq";
 import { delayQueueName } from "../../core/queue_names.ts";
 import type { Rules } from "./broker_harness.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "./broker_messages.ts";
@@ -32,6 +39,34 @@ export const sending: Rules = {
       await consumer.nack([second!]);
       await broker.join(stage.queueName);
       assertEquals((await stage.deadLetters(broker)).length, 1);
+    },
+  },
+
+  enqueueAborted: {
+    rule:
+      "Broker.enqueue sends nothing with a signal that has aborted, and rejects with its reason",
+    async check(stage) {
+      const broker = await stage.open();
+      const reason = new Error("enough");
+      const options = { signal: AbortSignal.abort(reason) };
+      const message = work(stage.queueName, 1);
+      for (
+        const send of [
+          () => broker.enqueue(message, options),
+          () => broker.enqueueMany([message], options),
+          () => group([message], { broker }).run(options),
+          () => pipeline([message], { broker }).run(options),
+        ]
+      ) {
+        assertEquals(await assertRejects(send), reason);
+      }
+      const { signal } = new AbortController();
+      await broker.enqueue(work(stage.queueName, 2), { signal });
+      await broker.enqueueMany([work(stage.queueName, 3)], { signal });
+      await using consumer = broker.consume(stage.queueName, { prefetch: 4 });
+      const received = await receiveCount(consumer, 2);
+      assertEquals(firstArgs(received), [2, 3]);
+      await consumer.ack(received);
     },
   },
 

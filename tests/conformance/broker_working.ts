@@ -1,5 +1,12 @@
 import { assertEquals, assertGreaterOrEqual, assertStringIncludes } from "@std/assert";
-import { actor, currentMessage, type Message, UndecodableMessage, Worker } from "@dq/dramatiq";
+import {
+  actor,
+  currentMessage,
+  type Message,
+  type MessageProxy,
+  UndecodableMessage,
+  Worker,
+} from "@dq/dramatiq";
 import { nextTurn } from "../../core/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
 import { countReceived, textOf, work } from "./broker_messages.ts";
@@ -119,10 +126,19 @@ export const working: Rules = {
   },
 
   workUndecodable: {
-    rule: "Worker dead-letters what is no message, bytes kept, and goes on",
+    rule: "Worker dead-letters what is no message, bytes kept, tells afterUndecodable, and goes on",
     needs: "putRaw",
     async check(stage) {
-      const broker = await stage.open();
+      const heard: string[] = [];
+      const hook = (name: string) => (_: unknown, { message }: MessageProxy) => {
+        if (message instanceof UndecodableMessage) heard.push(name);
+      };
+      const broker = await stage.open([{
+        afterUndecodable: hook("afterUndecodable"),
+        afterNack: hook("afterNack"),
+        beforeNack: hook("beforeNack"),
+        afterAck: hook("afterAck"),
+      }]);
       const { harness, queueName } = stage;
       const ran: number[] = [];
       const sound = actor((n: number) => void ran.push(n), {
@@ -146,6 +162,8 @@ export const working: Rules = {
       assertEquals(textOf(text!.encode()), "{ no message");
       assertEquals([...bytes!.encode()], [0xff, 0xfe]);
       assertEquals(others, []);
+      await worker.stop();
+      assertEquals(heard, ["afterUndecodable", "afterUndecodable"]);
     },
   },
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   actor,
+  DecodeError,
   defaultMiddleware,
   Message,
   type Middleware,
@@ -8,6 +9,7 @@ import {
   Retry,
   StubBroker,
   TimeLimit,
+  UndecodableMessage,
   Worker,
 } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -160,6 +162,23 @@ test("Prometheus is not left with a message that is given up before it is told o
   const labels = '{actor_name="late",queue_name="default"}';
   assertEquals(samples.get(`dramatiq_messages_inprogress${labels}`), 0);
   assertEquals(samples.get(`dramatiq_messages_total${labels}`), 1);
+});
+
+test("Prometheus counts undecodable data among the dead letters of its queue", async () => {
+  const prometheus = new Prometheus();
+  const broker = new StubBroker({ middleware: [prometheus], failFast: false });
+  broker.declareQueue("mails");
+  await using worker = new Worker(broker);
+  await worker.start();
+  for (const data of ["{", "null"]) {
+    await broker.enqueue(new UndecodableMessage("mails", new DecodeError("no message", data)));
+  }
+  await broker.join("mails");
+  await worker.join();
+  const labels = '{actor_name="(undecodable)",queue_name="mails"}';
+  const samples = await samplesOf(prometheus);
+  assertEquals(samples.get(`dramatiq_message_rejects_total${labels}`), 2);
+  assertEquals(samples.get(`dramatiq_messages_total${labels}`) ?? 0, 0);
 });
 
 test("Prometheus takes names from outside in small numbers only", async () => {

@@ -141,6 +141,7 @@ test("Prometheus tells of the same trouble once, however long it lasts", async (
 
 test("Prometheus counts no time below zero when the clock is set back", async () => {
   const clock = new FakeClock();
+  clock.jump(3_600_000);
   const prometheus = new Prometheus();
   const broker = new StubBroker({ clock, middleware: [prometheus] });
   const gate = Promise.withResolvers<void>();

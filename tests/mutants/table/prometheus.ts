@@ -87,6 +87,7 @@ export const PROMETHEUS: readonly Mutant[] = [
       "a member of whom the retired file tells already is added again",
       "!retired.members.includes(member) && !isAlive(path, member)",
       "!isAlive(path, member)",
+      { stays: "its file was removed just before, so that nothing is added" },
     ],
     [
       "gauges of the dead are served",

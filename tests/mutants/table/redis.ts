@@ -1,6 +1,7 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const folder = "tests/brokers/redis";
+const ACKS = `${folder}/acknowledgements_test.ts`;
 const CLOSING = `${folder}/closing_test.ts`;
 const COALESCING = `${folder}/coalescing_test.ts`;
 const CONSUMED = `${folder}/consumed_queue_test.ts`;
@@ -33,8 +34,8 @@ export const REDIS: readonly Mutant[] = [
       { tests: TAKEOVER, filter: "drops them" },
     ],
     ["a promoted message is acknowledged besides", "    delivery.isPromoted = true;\n", "", {
-      tests: PROMOTION,
-      filter: "many at a time",
+      tests: COALESCING,
+      filter: "sorts and promotes",
     }],
   ]),
   ...mutantsOf("brokers/redis/redis_consumer.ts", CLOSING, [
@@ -63,12 +64,16 @@ export const REDIS: readonly Mutant[] = [
       "a fetch goes ahead while closing",
       "if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;",
       "if (!this.#takesAll) return 0;",
+      { stays: "close waits for what was fetched ahead, and gives it back all the same" },
     ],
     [
       "a loss of the lease is not told to whoever receives",
       "if (lease.isLost) tellLoss(lease, queues.values());\n      if (this.#error",
       "if (this.#error",
-      { tests: LEASE },
+      {
+        tests: LEASE,
+        stays: "the pulse tells of it within a second; until then isLost keeps all from starting",
+      },
     ],
     [
       "a lost lease does not make messages stale",
@@ -98,7 +103,6 @@ export const REDIS: readonly Mutant[] = [
       "what is given back is not counted as in hand",
       "await this.inHand.settle(taken, this.giveBack(taken));",
       "await this.giveBack(taken);",
-      { tests: [CLOSING, CONSUMED] },
     ],
   ]),
   ...mutantsOf("brokers/redis/in_hand.ts", IN_HAND, [
@@ -106,7 +110,6 @@ export const REDIS: readonly Mutant[] = [
       "a message can be settled twice",
       "this.#unsettled.delete(message as RedisDelivery)",
       "(this.#unsettled.delete(message as RedisDelivery), true)",
-      { tests: "tests/brokers/redis_test.ts", filter: "settl" },
     ],
     [
       "what is being settled counts as lost",
@@ -120,7 +123,7 @@ export const REDIS: readonly Mutant[] = [
     ],
     ["what is given back on closing loses its order", ".sort((a, b) => a.order - b.order)", ""],
   ]),
-  ...mutantsOf("brokers/redis/acknowledgements.ts", [LOST, COALESCING], [
+  ...mutantsOf("brokers/redis/acknowledgements.ts", ACKS, [
     [
       "acknowledgements are lost whose fetch was cut off",
       "if (batch !== undefined) this.#dispatch(batch);\n      throw error;",
@@ -130,19 +133,16 @@ export const REDIS: readonly Mutant[] = [
       "an acknowledgement counts before Redis has heard of it",
       "      const result = await fetch(batch?.ids ?? []);\n      batch?.sent.resolve();",
       "      batch?.sent.resolve();\n      const result = await fetch(batch?.ids ?? []);",
-      { tests: [CLOSING, LOST] },
     ],
     [
       "acknowledgements wait for a fetch that never comes",
       "if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);",
       "",
-      { tests: "tests/brokers/redis_test.ts", filter: "ack" },
     ],
     [
       "an acknowledgement that fails counts as done",
       "batch.sent.resolve(), batch.sent.reject);",
       "batch.sent.resolve(), () => batch.sent.resolve());",
-      { tests: [CLOSING, LOST, OUTAGES] },
     ],
   ]),
   ...mutantsOf("brokers/redis/queue_consumer.ts", CLOSING, [

@@ -55,6 +55,11 @@ export abstract class Broker implements AsyncDisposable {
   readonly clock: Clock;
   /** Whether what it keeps is seen by this realm alone: no other process, no thread. */
   readonly isInMemory: boolean = false;
+  /**
+   * Milliseconds for which a worker may keep a message that it has fetched and cannot begin.
+   * Then it gives it back, and fetches no more of that queue until there is room.
+   */
+  readonly maxWait: number = Infinity;
   readonly #actors: Map<string, Actor> = new Map();
   readonly #queues: Set<string> = new Set();
   readonly #emitter: Emitter;

@@ -59,6 +59,13 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
    */
   abstract receive(limit: number, options?: ReceiveOptions): Promise<MessageProxy[]>;
 
+  /**
+   * Takes nothing more off the queue until the next `receive`, and gives back what it has taken
+   * and not handed out. What was handed out can still be settled. A consumer that takes
+   * nothing but what is asked for has nothing to do.
+   */
+  async pause(): Promise<void> {}
+
   /** Takes messages off the queue for good. */
   abstract ack(messages: readonly MessageProxy[]): Promise<void>;
 

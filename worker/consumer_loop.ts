@@ -1,4 +1,5 @@
 import type { Broker } from "../core/broker.ts";
+import type { Timer } from "../core/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
 import { ConnectionClosed } from "../core/errors.ts";
 import { errorMessage } from "../core/thrown.ts";
@@ -11,6 +12,8 @@ const log = getLogger("worker", "consumer");
 
 /** Milliseconds of promise callbacks after which timers and sockets get their turn. */
 const LONGEST_TURN = 10;
+/** Milliseconds of a stop after which consumers take nothing more off their queues. */
+const SHORT_STOP = 1_000;
 /** What AMQP can count, and enough for anybody. */
 const MAX_PREFETCH = 65_535;
 
@@ -28,7 +31,9 @@ export interface ConsumerLoopOptions {
  * Keeps one queue flowing into the worker: receives while there is room, and
  * opens a new consumer after a failure.
  *
- * running ─▶ paused ─▶ running ─▶ stopping (receives no more, settles) ─▶ closed
+ * running ◀─▶ paused, or held back ─▶ stopping (receives no more, settles) ─▶ closed
+ *
+ * While it does not receive, its consumer is paused, and has nothing but what is at hand.
  */
 export class ConsumerLoop {
   /** The queue. */
@@ -39,6 +44,8 @@ export class ConsumerLoop {
   readonly #deliver: ConsumerLoopOptions["deliver"];
   #stopping = false;
   #paused = false;
+  /** Whether what there was could not be begun. */
+  #isHeld = false;
   #ended: Promise<void> = Promise.resolve();
   #consumer: Consumer | undefined;
   #settlement: Settlement | undefined;
@@ -49,12 +56,18 @@ export class ConsumerLoop {
   /** Ends a wait for room, for the end of a pause, or for a restart. */
   #wake: () => void = () => {};
   #turnStarted = 0;
+  #pauseTimer: Timer | undefined;
   /** What the settlements see of this loop. */
   readonly #owner: SettlementOwner = {
     roomMade: () => this.#wake(),
     consumerFailed: (error) => {
       this.#failure ??= error;
       this.#receiving.abort();
+      this.#wake();
+    },
+    heldBack: (isHeld) => {
+      this.#isHeld = isHeld;
+      if (isHeld) this.#receiving.abort();
       this.#wake();
     },
   };
@@ -83,6 +96,7 @@ export class ConsumerLoop {
   pause(): void {
     this.#paused = true;
     this.#receiving.abort();
+    this.#wake();
   }
 
   /** Receives again. */
@@ -146,10 +160,14 @@ export class ConsumerLoop {
     this.#consumer = consumer;
     this.#settlement = settlement;
     this.#failure = undefined;
+    let isPaused = false;
     while (!this.#stopping) {
       if (this.#failure !== undefined) throw this.#failure;
+      const rests = this.#paused || this.#isHeld;
+      if (rests && !isPaused) this.#pauseConsumer(consumer);
+      isPaused = rests;
       const room = this.#prefetch - settlement.atHand;
-      if (room <= 0 || this.#paused) {
+      if (room <= 0 || rests) {
         await new Promise<void>((resolve) => this.#wake = resolve);
         continue;
       }
@@ -164,6 +182,18 @@ export class ConsumerLoop {
       this.#deliver(messages, settlement);
       await this.#giveOthersTheirTurn();
     }
+    // While actors take long to end, others are to have what is given back meanwhile.
+    this.#pauseTimer = this.#broker.clock.setTimer(
+      () => this.#pauseConsumer(consumer),
+      SHORT_STOP,
+    );
+  }
+
+  /** Not waited for: a server that is away may not answer. */
+  #pauseConsumer(consumer: Consumer): void {
+    consumer.pause().catch((error) => {
+      this.#log(log.warn, "The consumer of {queue} did not pause well: {reason}", error);
+    });
   }
 
   /** A broker that always has something at once would never let a timer fire. */
@@ -190,6 +220,7 @@ export class ConsumerLoop {
   }
 
   async #closeConsumer(): Promise<void> {
+    this.#broker.clock.clearTimer(this.#pauseTimer);
     const consumer = this.#consumer;
     this.#consumer = undefined;
     try {

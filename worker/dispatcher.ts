@@ -1,4 +1,5 @@
 import type { Broker } from "../core/broker.ts";
+import type { Timer } from "../core/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../core/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -8,16 +9,20 @@ import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import { type Employer, Job, type Outcome } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
+import { WaitLimit } from "./wait_limit.ts";
 import { WorkQueue } from "./work_queue.ts";
 
 const log = getLogger("worker");
+
+/** Milliseconds of a pause after which what has not begun is given back. */
+const SHORT_PAUSE = 1_000;
 
 /**
  * Sees to all that a worker has at hand:
  *
  * delivered ─▶ waiting, by the priority of the actors ─▶ running, as many as the executor has
  *                  │                                     room for ─▶ settled
- *                  └─▶ given back, when the worker stops
+ *                  └─▶ given back, when the worker stops or pauses, or it waits for too long
  *
  * delivered by a delay queue ─▶ moving to its queue
  *
@@ -44,7 +49,9 @@ export class Dispatcher implements Employer {
   readonly #running: Roster<Job> = new Roster();
   /** Delayed messages on their way to their queues. */
   #moving = 0;
+  readonly #waitLimit: WaitLimit;
   #isOpen = false;
+  #pauseTimer: Timer | undefined;
   #isFilling = false;
   #idleWaiters: (() => void)[] = [];
 
@@ -57,6 +64,13 @@ export class Dispatcher implements Employer {
   constructor(broker: Broker, executor: Executor) {
     this.broker = broker;
     this.executor = executor;
+    this.#waitLimit = new WaitLimit({
+      clock: broker.clock,
+      limit: broker.maxWait,
+      concurrency: executor.concurrency,
+      hasFreeSlot: () => this.#isOpen && this.#running.size < executor.concurrency,
+      giveBack: (period) => this.#giveBackOld(period),
+    });
   }
 
   /** The messages whose actors, or hooks, are running. */
@@ -67,12 +81,20 @@ export class Dispatcher implements Employer {
   /** Starts jobs from here on, as there is room. */
   open(): void {
     this.#isOpen = true;
+    this.broker.clock.clearTimer(this.#pauseTimer);
     this.#startJobs();
+    this.#waitLimit.roomMade();
   }
 
   /** Starts no more jobs until it is opened. What runs goes on. */
   hold(): void {
     this.#isOpen = false;
+  }
+
+  /** Starts no more jobs until it is opened, and gives back what has not begun in a moment. */
+  pause(): void {
+    this.hold();
+    this.#pauseTimer = this.broker.clock.setTimer(() => this.giveBack(), SHORT_PAUSE);
   }
 
   /** Takes what the consumer of a queue gave. */
@@ -90,9 +112,12 @@ export class Dispatcher implements Employer {
         settlement.settle(message, "unknownActor");
         continue;
       }
-      this.#waiting.push(new Job(this, message, actor, settlement), actor.priority);
+      const job = new Job(this, message, actor, settlement);
+      job.waitsSince = this.#waitLimit.period;
+      this.#waiting.push(job, actor.priority);
     }
     this.#startJobs();
+    if (this.#waiting.size > 0) this.#waitLimit.watch();
   }
 
   /** Takes what the consumer of a delay queue gave: messages that are due. */
@@ -112,6 +137,7 @@ export class Dispatcher implements Employer {
     this.outcomes[outcome] += 1;
     job.settlement.settle(job.message, outcome);
     this.#startJobs();
+    this.#waitLimit.roomMade();
   }
 
   /** Waits until nothing is at hand. */
@@ -123,10 +149,16 @@ export class Dispatcher implements Employer {
 
   /** Gives back what has not begun. */
   giveBack(): void {
-    for (const { message, settlement } of this.#waiting.drain()) {
-      settlement.settle(message, "lost");
-    }
+    for (const job of this.#waiting.drain()) returnToQueue(job);
     this.#wakeWaiters();
+  }
+
+  /** Starts nothing any more, and gives back what has not begun. */
+  stop(): void {
+    this.hold();
+    this.broker.clock.clearTimer(this.#pauseTimer);
+    this.#waitLimit.stop();
+    this.giveBack();
   }
 
   /** Gives up what is running: its time is over. */
@@ -149,7 +181,7 @@ export class Dispatcher implements Employer {
         const job = this.#waiting.shift();
         if (job === undefined) break;
         if (job.settlement.isStale) {
-          job.settlement.dropped(); // it is delivered again, maybe to another worker
+          returnToQueue(job);
           continue;
         }
         this.#running.add(job);
@@ -161,6 +193,17 @@ export class Dispatcher implements Employer {
     if (this.#running.size === 0) this.#wakeWaiters();
   }
 
+  /** Gives back what waits since a period or longer: see {@linkcode WaitLimit}. */
+  #giveBackOld(period: number): { sources: Set<Settlement>; isDone: boolean } {
+    const sources = new Set<Settlement>();
+    for (const job of this.#waiting.shiftWhile(({ waitsSince }) => waitsSince <= period)) {
+      if (!job.settlement.isStale) sources.add(job.settlement);
+      returnToQueue(job);
+    }
+    this.#wakeWaiters();
+    return { sources, isDone: this.#waiting.size === 0 };
+  }
+
   /** Those who wait look again whether they have to. */
   #wakeWaiters(): void {
     if (this.#idleWaiters.length === 0) return;
@@ -168,4 +211,10 @@ export class Dispatcher implements Employer {
     this.#idleWaiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+/** Gives back a message that has not begun. */
+function returnToQueue({ message, settlement }: Job): void {
+  if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker
+  else settlement.settle(message, "lost");
 }

@@ -59,6 +59,8 @@ export class Job implements Run, RosterItem {
   readonly settlement: Settlement;
   /** Its place among the jobs that run. */
   rosterIndex = -1;
+  /** Since when it waits, as `WaitLimit` counts. */
+  waitsSince = 0;
   readonly #employer: Employer;
   #phase: "before" | "running" | "after" | "ended" = "before";
 

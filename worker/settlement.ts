@@ -29,6 +29,8 @@ export interface SettlementOwner {
   roomMade(): void;
   /** The consumer could not settle something, and will not be able to settle the rest. */
   consumerFailed(error: unknown): void;
+  /** Nothing is to be fetched any more, or it is again: what there was could not be begun. */
+  heldBack?(isHeld: boolean): void;
 }
 
 /**
@@ -94,6 +96,16 @@ export class Settlement {
   dropped(): void {
     this.#atHand -= 1;
     this.#owner.roomMade();
+  }
+
+  /** Has nothing more fetched of this queue until `goOn`. */
+  holdBack(): void {
+    this.#owner.heldBack?.(true);
+  }
+
+  /** Has messages fetched again. */
+  goOn(): void {
+    this.#owner.heldBack?.(false);
   }
 
   /** Settles a message as its outcome demands. */

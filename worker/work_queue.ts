@@ -41,6 +41,16 @@ export class WorkQueue<T> {
     return undefined;
   }
 
+  /** Takes the items of each priority off, the first one first, until one does not match. */
+  shiftWhile(matches: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    for (const queue of this.#queues.values()) {
+      while (queue.size > 0 && matches(queue.first!)) taken.push(queue.shift()!);
+    }
+    this.#size -= taken.length;
+    return taken;
+  }
+
   /** Takes everything off, in order. */
   drain(): T[] {
     return Array.from({ length: this.#size }, () => this.shift() as T);

@@ -124,13 +124,13 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Takes up nothing new until `resume`. What runs goes on; what is at hand stays there,
-   * and `join` waits for it. Does nothing unless the worker is running.
+   * Takes up nothing new until `resume`. What runs goes on; what was fetched and has not begun
+   * is given back after a second. Does nothing unless the worker is running.
    */
   pause(): void {
     if (this.#state !== "running") return;
     this.#state = "paused";
-    this.#dispatcher.hold();
+    this.#dispatcher.pause();
     for (const loop of this.#loops.values()) loop.pause();
   }
 
@@ -213,7 +213,7 @@ export class Worker implements AsyncDisposable {
     }
     const loops = [...this.#loops.values()];
     await Promise.all(loops.map((loop) => loop.stopReceiving()));
-    this.#dispatcher.giveBack();
+    this.#dispatcher.stop();
 
     const gaveUp = this.#deadline.passed;
     await Promise.race([this.#dispatcher.idle(), gaveUp]);

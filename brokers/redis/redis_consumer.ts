@@ -43,6 +43,7 @@ export abstract class RedisConsumer extends Consumer {
   #filling: Promise<void> | undefined;
   #isWaiting = false;
   #isTurnEnding = false;
+  #isPaused = false;
   /** Whether who receives takes all there is room for. */
   #takesAll = false;
   #failures = 0;
@@ -105,6 +106,7 @@ export abstract class RedisConsumer extends Consumer {
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     this.#abort.follow(signal);
+    this.#isPaused = false;
     // What becomes free while it waits is not known to who receives.
     this.#takesAll = limit >= this.#prefetch - this.inHand.unsettled;
     while (!this.isClosed && !signal?.aborted) {
@@ -140,6 +142,15 @@ export abstract class RedisConsumer extends Consumer {
   async requeue(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
     await this.inHand.settle(taken, this.giveBack(taken));
+  }
+
+  override async pause(): Promise<void> {
+    this.#isPaused = true;
+    // What is on its way comes first.
+    while (this.#isPaused && (this.#filling !== undefined || this.fetchesAhead.length > 0)) {
+      await (this.#filling ??= this.#fill(1));
+    }
+    if (this.#isPaused) await this.requeue(this.#ready.splice(0));
   }
 
   close(): Promise<void> {

@@ -2,7 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import { actor, currentMessage, Worker } from "@dq/dramatiq";
 import { nextTurn } from "../../core/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
-import { receiveOne, work } from "./broker_messages.ts";
+import {
+  countReceived,
+  firstArgs,
+  receiveCount,
+  receiveOne,
+  sendAll,
+  work,
+} from "./broker_messages.ts";
 
 /** What a worker works on, and when it stops. */
 export const stopping: Rules = {
@@ -95,6 +102,66 @@ export const stopping: Rules = {
       worker.resume();
       await broker.join(queueName);
       assertEquals(ran, [false, true, true]);
+    },
+  },
+
+  pauseGivesBack: {
+    rule: "Worker.pause leaves to others what is sent later, and what it has not begun",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const release = Promise.withResolvers<void>();
+      const begun = Promise.withResolvers<void>();
+      const ran: number[] = [];
+      const slow = actor(async (n: number) => {
+        begun.resolve();
+        ran.push(n);
+        await release.promise;
+      }, { broker, queueName, actorName: "slow" });
+      const received = countReceived(broker, queueName);
+      await using worker = new Worker(broker, { concurrency: 1 });
+      await slow.sendMany([[0], [1], [2]]);
+      await worker.start();
+      await begun.promise;
+      await received(2);
+      worker.pause();
+      await slow.sendMany([[3], [4]]);
+      {
+        await using other = broker.consume(queueName, { prefetch: 10 });
+        const messages = await receiveCount(other, 4);
+        assertEquals(firstArgs(messages).toSorted(), [1, 2, 3, 4]);
+      }
+      release.resolve();
+      worker.resume();
+      await broker.join(queueName);
+      assertEquals(ran.toSorted(), [0, 1, 2, 3, 4]);
+      assertEquals(await stage.deadLetters(broker), []);
+    },
+  },
+
+  consumerPause: {
+    rule:
+      "Consumer.pause leaves what was not handed out to others, and receive goes on with the rest",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      await sendAll(broker, queueName, [0, 1, 2, 3, 4]);
+      await using consumer = broker.consume(queueName, { prefetch: 5 });
+      const messages = await receiveCount(consumer, 2);
+      await consumer.pause();
+      await sendAll(broker, queueName, [5]);
+      {
+        await using other = broker.consume(queueName, { prefetch: 10 });
+        const rest = await receiveCount(other, 4);
+        assertEquals(firstArgs(rest).toSorted(), [2, 3, 4, 5]);
+        await other.ack(rest);
+      }
+      await consumer.ack(messages);
+      await sendAll(broker, queueName, [6]);
+      const next = await receiveOne(consumer);
+      assertEquals(next.args, [6]);
+      await consumer.ack([next]);
+      await broker.join(queueName);
     },
   },
 

@@ -39,16 +39,6 @@ interface Place {
   isStale: boolean;
   /** How often it was looked at in vain. */
   looks: number;
-  /** Why the last look at it failed; `undefined` if it did not. */
-  failure: unknown;
-}
-
-/** What came of a wait. */
-export interface Waited {
-  /** What stands under the key; `undefined` when the time is over. */
-  readonly data: Encoded | undefined;
-  /** Why the last look at this key failed, if it did. */
-  readonly failure: unknown;
 }
 
 /**
@@ -66,6 +56,7 @@ export class WaitingRoom {
   readonly #places: Map<string, Place> = new Map();
   readonly #schedule: LookSchedule;
   #isTold = false;
+  #trouble: unknown;
 
   /**
    * Makes an empty one.
@@ -75,6 +66,11 @@ export class WaitingRoom {
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
     this.#schedule = new LookSchedule(options.clock, (keys) => this.tell(keys));
+  }
+
+  /** Why the last look failed; `undefined` if it did not. */
+  get trouble(): unknown {
+    return this.#trouble;
   }
 
   /**
@@ -93,11 +89,11 @@ export class WaitingRoom {
    *
    * @param key The key.
    * @param options How long to wait.
-   * @returns What stands there, or that the time is over.
+   * @returns What stands there; `undefined` when the time is over.
    * @throws The reason of the signal, if that aborts before.
    * @throws What keeps the key from being read for good.
    */
-  wait(key: string, { timeout, signal }: WaitOptions): Promise<Waited> {
+  wait(key: string, { timeout, signal }: WaitOptions): Promise<Encoded | undefined> {
     signal?.throwIfAborted();
     const { clock } = this.#options;
     return new Promise((resolve, reject) => {
@@ -108,12 +104,11 @@ export class WaitingRoom {
         this.#leave(key, waiter);
       };
       const waiter: Waiter = {
-        arrived: (data) => {
-          const failure = this.#places.get(key)?.failure;
+        arrived(data) {
           leave();
-          resolve({ data, failure });
+          resolve(data);
         },
-        failed: (error) => {
+        failed(error) {
           leave();
           reject(error);
         },
@@ -149,14 +144,7 @@ export class WaitingRoom {
     const isFirst = this.#places.size === 0;
     let place = this.#places.get(key);
     if (place === undefined) {
-      place = {
-        key,
-        waiters: new Set(),
-        isLooking: false,
-        isStale: false,
-        looks: 0,
-        failure: undefined,
-      };
+      place = { key, waiters: new Set(), isLooking: false, isStale: false, looks: 0 };
       this.#places.set(key, place);
     }
     place.waiters.add(waiter);
@@ -188,7 +176,7 @@ export class WaitingRoom {
 
   #found(place: Place, data: Encoded | undefined): void {
     place.isLooking = false;
-    place.failure = undefined;
+    this.#trouble = undefined;
     if (data !== undefined) {
       for (const waiter of place.waiters) waiter.arrived(data);
     } else if (place.waiters.size > 0) {
@@ -199,7 +187,7 @@ export class WaitingRoom {
 
   #failed(place: Place, error: unknown): void {
     place.isLooking = false;
-    place.failure = error;
+    this.#trouble = error;
     if (!this.#options.mayPass(error)) {
       for (const waiter of place.waiters) waiter.failed(error);
     } else if (place.waiters.size > 0) {

@@ -73,6 +73,7 @@ export interface Model {
     readonly frameMax: number;
     /** Seconds after which the server is asked for a sign of life, as was negotiated; 0 for never. */
     readonly heartbeat: number;
+    readonly channelMax: number;
     readonly stream: Wire;
   };
 }
@@ -154,6 +155,17 @@ export async function closeModel(model: Model): Promise<void> {
 /** Closes a channel in good order. What was delivered on it and not settled goes back. */
 export async function closeChannel(channel: Channel): Promise<void> {
   await politely(channel);
+}
+
+/** Waits until the server has read all that was written on a channel; not for ever. */
+export async function answered(channel: Channel): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_TIMEOUT));
+  try {
+    await Promise.race([channel.prefetch(1), late]); // any question; it changes nothing by itself
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** amqplib's `close` never ends when the connection is lost meanwhile, so its event counts, too. */

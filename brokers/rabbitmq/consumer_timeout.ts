@@ -1,26 +1,46 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
 import { getLogger } from "../../core/logging.ts";
+import { SHORTEST_WAY } from "./ladder.ts";
+import type { CheckedOptions } from "./options.ts";
 
 const log = getLogger("rabbitmq");
 
-/**
- * Milliseconds after which RabbitMQ takes a message back that nobody settled, and closes the
- * channel. It is a setting that no client is told; this is the default ("Consumers", Delivery
- * Acknowledgement Timeout).
- */
-const CONSUMER_TIMEOUT = 1_800_000;
+/** Milliseconds for which a delayed message is held for its eta. */
+const LONGEST_HOLD = 5_000;
+/** Milliseconds after which a message that no worker slot is free for is better off elsewhere. */
+const LONGEST_WAIT = 5_000;
 
-/** Warns of an actor that may run for longer than RabbitMQ waits for it. */
-export function warnOfTimeLimit(broker: Broker, actor: Actor): void {
+/**
+ * How long a worker may keep a message that it cannot begin: so that actors may run for most of
+ * the consumer timeout, and others get it that are less busy. Each return counts against the
+ * delivery limit of a quorum queue; there, none is given back without need.
+ */
+export function longestWait({ queueType, consumerTimeout }: CheckedOptions): number {
+  return Math.min(queueType === "classic" ? LONGEST_WAIT : Infinity, consumerTimeout / 4);
+}
+
+/** How long a delayed message may be held; others go to the ladder. */
+export function longestHold(consumerTimeout: number): number {
+  return Math.max(SHORTEST_WAY, Math.min(LONGEST_HOLD, consumerTimeout / 4));
+}
+
+/**
+ * Warns of an actor that may run for longer than RabbitMQ waits for it.
+ *
+ * @param broker The broker.
+ * @param actor The actor.
+ * @param consumerTimeout Milliseconds for which RabbitMQ waits.
+ */
+export function warnOfTimeLimit(broker: Broker, actor: Actor, consumerTimeout: number): void {
   const byMiddleware = broker.middleware.find((one) => "timeLimit" in one) as
     | { timeLimit?: unknown }
     | undefined;
   const timeLimit = actor.options["timeLimit"] ?? byMiddleware?.timeLimit;
-  if (typeof timeLimit !== "number" || timeLimit <= CONSUMER_TIMEOUT) return;
+  if (typeof timeLimit !== "number" || timeLimit <= consumerTimeout) return;
   log.warn(
     "Actor {actor} may run for {timeLimit} ms, but after {consumerTimeout} ms RabbitMQ gives its " +
       "message to another worker, unless consumer_timeout is set higher there",
-    { actor: actor.actorName, timeLimit, consumerTimeout: CONSUMER_TIMEOUT },
+    { actor: actor.actorName, timeLimit, consumerTimeout },
   );
 }

@@ -1,11 +1,9 @@
-import { type Timer, timeUntil } from "../../core/clock.ts";
+import type { Timer } from "../../core/clock.ts";
 import { EtaHeap } from "../../core/eta_heap.ts";
 import { etaOf, type RabbitmqDelivery } from "./delivery.ts";
 import { noteName, rungFor, SHORTEST_WAY } from "./ladder.ts";
 import { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 
-/** Milliseconds for which a message is held for its eta. */
-const LONGEST_HOLD = 5_000;
 /** Milliseconds between two attempts to make room: looking through all that is held is dear. */
 const ROOM_INTERVAL = 50;
 
@@ -36,7 +34,7 @@ export class DelayConsumer extends RabbitmqConsumer {
     const eta = etaOf(delivery.message);
     const left = eta - this.session.clock.now();
     if (left <= 0 && this.#held.size === 0) this.give(delivery);
-    else if (left > LONGEST_HOLD) this.#send(delivery, left);
+    else if (left > this.session.longestHold) this.#send(delivery, left);
     else {
       this.#held.push({ delivery, eta });
       this.#setTimer();
@@ -44,11 +42,11 @@ export class DelayConsumer extends RabbitmqConsumer {
     }
   }
 
-  protected override dropped(): void {
-    this.#held.clear();
+  protected override letGo(): RabbitmqDelivery[] {
     for (const timer of [this.#timer, this.#roomTimer]) this.session.clock.clearTimer(timer);
     this.#timerAt = Infinity;
     this.#roomTimer = undefined;
+    return this.#held.drain().map(({ delivery }) => delivery);
   }
 
   #send(delivery: RabbitmqDelivery, left: number): void {
@@ -61,12 +59,12 @@ export class DelayConsumer extends RabbitmqConsumer {
   }
 
   #makeRoomSoon(): void {
-    if (this.open.size < this.prefetch || this.#roomTimer !== undefined) return;
+    if (this.inHand < this.prefetch || this.#roomTimer !== undefined) return;
     const { clock } = this.session;
     this.#roomTimer = clock.setTimer(() => {
       this.#roomTimer = undefined;
       this.#roomAt = clock.now() + ROOM_INTERVAL;
-      if (this.open.size < this.prefetch) return;
+      if (this.inHand < this.prefetch) return;
       this.#makeRoom();
       this.#makeRoomSoon();
     }, Math.max(0, this.#roomAt - clock.now()));
@@ -91,7 +89,7 @@ export class DelayConsumer extends RabbitmqConsumer {
     this.#timer = clock.setTimer(() => {
       this.#timerAt = Infinity;
       this.#handOutDue();
-    }, timeUntil(clock, nearest));
+    }, Math.max(0, nearest - clock.now()));
   }
 
   #handOutDue(): void {

@@ -13,6 +13,8 @@ export class RabbitmqDelivery extends MessageProxy {
   after: RabbitmqDelivery | undefined;
   /** Whether it is among the open ones. */
   isOpen = false;
+  /** The consumer that it was delivered to; only `ConsumerChannel` sets it. */
+  user: unknown;
 
   /**
    * Wraps a message.

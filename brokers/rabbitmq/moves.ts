@@ -3,9 +3,7 @@ import { RequestRejected } from "../../core/errors.ts";
 import { about, getLogger } from "../../core/logging.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Signal } from "../../core/signal.ts";
-import type { Channel } from "./client.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
-import type { OpenDeliveries } from "./open_deliveries.ts";
 import { Publication, type Sender } from "./publication.ts";
 import type { Session } from "./session.ts";
 
@@ -13,6 +11,16 @@ const log = getLogger("rabbitmq");
 
 /** Milliseconds before a message that could not be moved goes back to its queue. */
 const PAUSE_BEFORE_RETURN = 3_000;
+
+/** A consumer whose messages are moved. It ignores those that it has lost. */
+export interface MoveOwner {
+  /** Takes messages off their queue: they are stored elsewhere. */
+  moved(deliveries: readonly RabbitmqDelivery[]): void;
+  /** Gives a message back to its queue. */
+  notMoved(delivery: RabbitmqDelivery): void;
+  /** Has RabbitMQ itself put a message on the dead letter queue. */
+  unmovable(delivery: RabbitmqDelivery): void;
+}
 
 /**
  * The messages of a consumer that are on their way to other queues.
@@ -25,8 +33,7 @@ const PAUSE_BEFORE_RETURN = 3_000;
  */
 export class Moves {
   readonly #session: Session;
-  readonly #open: OpenDeliveries;
-  readonly #channel: () => Channel | undefined;
+  readonly #owner: MoveOwner;
   #underWay = 0;
   /** Those that have arrived, to be acknowledged at the end of the turn. */
   #arrived: RabbitmqDelivery[] = [];
@@ -39,13 +46,11 @@ export class Moves {
    * Stands by a consumer.
    *
    * @param session The broker.
-   * @param open What the consumer has not settled.
-   * @param channel Gives the channel that this was delivered on, if it is there.
+   * @param owner The consumer.
    */
-  constructor(session: Session, open: OpenDeliveries, channel: () => Channel | undefined) {
+  constructor(session: Session, owner: MoveOwner) {
     this.#session = session;
-    this.#open = open;
-    this.#channel = channel;
+    this.#owner = owner;
   }
 
   /**
@@ -107,13 +112,12 @@ export class Moves {
   #acknowledge(): void {
     const arrived = this.#arrived;
     this.#arrived = [];
-    const open = arrived.filter((delivery) => this.#open.delete(delivery));
-    if (open.length > 0) this.#onChannel((channel) => this.#open.acknowledge(channel, open));
+    this.#owner.moved(arrived);
   }
 
   /** RabbitMQ itself puts it on the dead letter queue, where it takes what it does not take here. */
   #reject(delivery: RabbitmqDelivery, queueName: string, error: RequestRejected): void {
-    if (!this.#open.delete(delivery)) return;
+    if (!delivery.isOpen) return;
     log.error(
       "Dead-lettering message {messageId} of {actor}, which cannot go to {queue}: {reason}",
       {
@@ -121,7 +125,7 @@ export class Moves {
         queue: queueName,
       },
     );
-    this.#onChannel((channel) => channel.nack(delivery.raw, false, false));
+    this.#owner.unmovable(delivery);
   }
 
   /** Given back at once, a message that cannot be moved would run in a tight circle. */
@@ -129,18 +133,8 @@ export class Moves {
     if (!delivery.isOpen || this.#isStopping) return;
     const timer = this.#session.clock.setTimer(() => {
       this.#pauses.delete(delivery);
-      if (!this.#open.delete(delivery)) return;
-      this.#onChannel((channel) => channel.nack(delivery.raw, false, true));
+      this.#owner.notMoved(delivery);
     }, PAUSE_BEFORE_RETURN);
     this.#pauses.set(delivery, timer);
-  }
-
-  #onChannel(settle: (channel: Channel) => void): void {
-    const channel = this.#channel();
-    try {
-      if (channel !== undefined) settle(channel);
-    } catch {
-      // It was closed just now, and says so by itself.
-    }
   }
 }

@@ -64,6 +64,15 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   blockedTimeout?: number;
   /**
+   * What `consumer_timeout` is on the server: after this time RabbitMQ takes a message back that
+   * was delivered and not settled, and closes the channel. Clients are not told. A worker gives
+   * back what it has fetched and cannot begin within a quarter of it, and warns of actors that
+   * may run for longer. `Infinity` where it is switched off.
+   *
+   * @default {1_800_000} 30 minutes, as RabbitMQ's.
+   */
+  consumerTimeout?: number;
+  /**
    * How long dead letters are kept. Peers of a queue must agree on it.
    *
    * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
@@ -88,6 +97,7 @@ export interface CheckedOptions extends QueueSettings {
   readonly sources: readonly RabbitmqSource[];
   readonly confirmDelivery: boolean;
   readonly blockedTimeout: number;
+  readonly consumerTimeout: number;
 }
 
 const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
@@ -102,6 +112,7 @@ const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
   heartbeat: true,
   connectionTimeout: true,
   blockedTimeout: true,
+  consumerTimeout: true,
   deadMessageTtl: true,
 };
 /** Names of peers for what is an option, or a part of one, here. */
@@ -135,6 +146,7 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
     heartbeat = 5_000,
     connectionTimeout = 3_000,
     blockedTimeout = 30_000,
+    consumerTimeout = 1_800_000,
     deadMessageTtl = readEnvironmentNumber("dramatiq_dead_message_ttl", 604_800_000),
   } = options;
   if (typeof confirmDelivery !== "boolean") {
@@ -155,7 +167,7 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
         '"quorum" have one',
     );
   }
-  checkTimes({ connectionTimeout, blockedTimeout });
+  checkTimes({ connectionTimeout, blockedTimeout, consumerTimeout });
   checkWhole({ deadMessageTtl }, 0, LONGEST_TIME);
   if (heartbeat !== 0) checkTimes({ heartbeat });
   return {
@@ -165,6 +177,7 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
     queueType,
     deliveryLimit,
     blockedTimeout,
+    consumerTimeout,
     deadMessageTtl,
   };
 }

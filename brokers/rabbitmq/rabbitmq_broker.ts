@@ -14,19 +14,15 @@ import {
 } from "../../core/queue_names.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import type { Channel } from "./client.ts";
-import { outagesOf, RabbitmqConnection } from "./connection.ts";
-import { warnOfTimeLimit } from "./consumer_timeout.ts";
+import { type BrokerParts, makeParts } from "./broker_parts.ts";
+import { longestWait, warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { DelayConsumer } from "./delay_consumer.ts";
-import { DeliveryLimits } from "./delivery_limits.ts";
 import { consumersOf } from "./in_hand.ts";
-import { Ladder } from "./ladder.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
-import { Publisher } from "./publisher.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
-import type { Session } from "./session.ts";
-import { Topology } from "./topology.ts";
+import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 import { closedFor, ConnectionRefused } from "./trouble.ts";
 
 /** How many messages a queue has, as far as RabbitMQ tells over AMQP. */
@@ -43,8 +39,7 @@ export interface RabbitmqMessageCounts {
 const JOIN_INTERVAL = 25;
 /** Milliseconds in which a server may come back. */
 const PATIENCE = 5_000;
-/** What AMQP can count. */
-const MAX_PREFETCH = 65_535;
+const MAX_PREFETCH = 65_535; // what AMQP can count
 
 /**
  * A broker on RabbitMQ 3.8 or later that shares its queues with Python's dramatiq: the same
@@ -54,7 +49,7 @@ const MAX_PREFETCH = 65_535;
  * and each `send` resolves when RabbitMQ has confirmed it. Delayed messages wait in RabbitMQ.
  *
  * A process has one connection to publish and one to consume, each made when it is first
- * needed; each consumer has a channel of its own.
+ * needed; each consumer has a channel of its own, up to some hundreds, which more of them share.
  *
  * Source: `tests/vectors/rabbitmq_broker.json`.
  *
@@ -70,12 +65,10 @@ const MAX_PREFETCH = 65_535;
  * ```
  */
 export class RabbitmqBroker extends Broker {
-  readonly #publishing: RabbitmqConnection;
-  readonly #consuming: RabbitmqConnection;
-  readonly #topology: Topology;
-  readonly #ladder: Ladder;
-  readonly #publisher: Publisher;
-  readonly #session: Session;
+  /** Seconds at most, or what `consumerTimeout` leaves. */
+  override readonly maxWait: number;
+  readonly #consumerTimeout: number;
+  readonly #parts: BrokerParts;
   /** The queues that were consumed here. */
   readonly #consumed: Set<string> = new Set();
   #closing: Promise<void> | undefined;
@@ -88,31 +81,11 @@ export class RabbitmqBroker extends Broker {
    * @throws {RangeError} If a number is out of range.
    */
   constructor(options: RabbitmqBrokerOptions = {}) {
-    const { sources, confirmDelivery, blockedTimeout, ...settings } = checkOptions(options);
+    const checked = checkOptions(options);
     super(options);
-    const outage = outagesOf(sources);
-    this.#publishing = new RabbitmqConnection("publish", sources, outage);
-    this.#consuming = new RabbitmqConnection("consume", sources, outage);
-    this.#ladder = new Ladder(this.#publishing, settings.queueType);
-    const deliveryLimits = new DeliveryLimits();
-    this.#topology = new Topology(this.#publishing, settings, this.#ladder, deliveryLimits);
-    const confirmed = new Publisher(this.#publishing, this.#topology, {
-      isConfirmed: true,
-      blockedTimeout,
-    });
-    this.#publisher = confirmDelivery ? confirmed : new Publisher(
-      this.#publishing,
-      this.#topology,
-      { isConfirmed: false, blockedTimeout },
-    );
-    this.#session = {
-      clock: this.clock,
-      connection: this.#consuming,
-      topology: new Topology(this.#consuming, settings, this.#ladder, deliveryLimits),
-      ladder: this.#ladder,
-      mover: confirmed,
-      consumers: new Set(),
-    };
+    this.#consumerTimeout = checked.consumerTimeout;
+    this.maxWait = longestWait(checked);
+    this.#parts = makeParts(this.clock, checked);
   }
 
   /**
@@ -142,21 +115,21 @@ export class RabbitmqBroker extends Broker {
       );
     }
     if (queueName === delayQueueName(queueName)) {
-      return new DelayConsumer(queueName, prefetch, this.#session);
+      return new DelayConsumer(queueName, prefetch, this.#parts.session);
     }
     if (!this.#consumed.has(queueName)) {
       this.#consumed.add(queueName);
       for (const actor of this.actors.values()) {
-        if (actor.queueName === queueName) warnOfTimeLimit(this, actor);
+        if (actor.queueName === queueName) warnOfTimeLimit(this, actor, this.#consumerTimeout);
       }
     }
-    return new QueueConsumer(queueName, prefetch, this.#session);
+    return new QueueConsumer(queueName, prefetch, this.#parts.session);
   }
 
   /** Declares an actor; warns if it may run for longer than RabbitMQ waits for it. */
   override declareActor(actor: Actor): void {
     super.declareActor(actor);
-    if (this.#consumed.has(actor.queueName)) warnOfTimeLimit(this, actor);
+    if (this.#consumed.has(actor.queueName)) warnOfTimeLimit(this, actor, this.#consumerTimeout);
   }
 
   /**
@@ -171,8 +144,8 @@ export class RabbitmqBroker extends Broker {
     const canonical = toCanonicalQueueName(queueName, "count the messages of queue");
     return await this.#control(`count the messages of "${canonical}"`, async (channel) => {
       // First those that messages come from, so that none is missed on its way.
-      const onLadder = await this.#ladder.count(channel, canonical);
-      const [ready, delayed, dead] = await this.#topology.declareOn(channel, canonical);
+      const onLadder = await this.#parts.session.ladder.count(channel, canonical);
+      const [ready, delayed, dead] = await this.#parts.topology.declareOn(channel, canonical);
       return { ready, delayed: delayed + onLadder, dead };
     });
   }
@@ -186,11 +159,11 @@ export class RabbitmqBroker extends Broker {
   async flush(queueName: string): Promise<void> {
     const canonical = toCanonicalQueueName(queueName, "flush queue");
     await this.#control(`flush queue "${canonical}"`, async (channel) => {
-      await this.#topology.declareOn(channel, canonical);
+      await this.#parts.topology.declareOn(channel, canonical);
       for (const name of [canonical, `${canonical}.DQ`, `${canonical}.XQ`]) {
         await channel.purgeQueue(name);
       }
-      await this.#ladder.purge(channel, canonical);
+      await this.#parts.session.ladder.purge(channel, canonical);
     });
   }
 
@@ -210,7 +183,8 @@ export class RabbitmqBroker extends Broker {
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
     toCanonicalQueueName(queueName, "join queue");
     const { clock } = this;
-    const isIdle = () => this.#isIdle(queueName);
+    const last = { returned: 0 };
+    const isIdle = () => this.#isIdle(queueName, last);
     await joinByLooking({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
@@ -241,7 +215,7 @@ export class RabbitmqBroker extends Broker {
     options: ReadDeadLettersOptions,
   ): AsyncIterable<StoredDeadLetter> {
     this.#assertOpen(`read the dead letters of "${queueName}"`);
-    return readDeadLetters(this.#session, queueName, options);
+    return readDeadLetters(this.#parts.session, queueName, options);
   }
 
   /** Actors may say the priority of their messages. */
@@ -252,7 +226,7 @@ export class RabbitmqBroker extends Broker {
   /** What the server may reject is confirmed in any case: it takes with it what is not. */
   #add(publication: Publication): void {
     const isRisky = publication.length > UNPROVEN_LENGTH;
-    (isRisky ? this.#session.mover : this.#publisher).add(publication);
+    (isRisky ? this.#parts.session.mover : this.#parts.publisher).add(publication);
   }
 
   #publication(message: Message, receipt: Receipt): Publication {
@@ -260,19 +234,32 @@ export class RabbitmqBroker extends Broker {
     return publicationOf(message, priority, receipt);
   }
 
-  /** Whether nothing is on a queue, nor in the hands of this process. */
-  async #isIdle(queueName: string): Promise<boolean> {
+  /**
+   * Whether nothing is on a queue, nor in the hands of this process.
+   *
+   * @param queueName The queue.
+   * @param last How many messages had been given back at the last look. RabbitMQ may count
+   *   before it takes those back, so there must be none between two looks.
+   */
+  async #isIdle(queueName: string, last: { returned: number }): Promise<boolean> {
+    await this.connect(); // to know the server
+    const { publishing } = this.#parts;
+    const names = [canonicalQueueName(queueName), delayQueueName(queueName)];
+    const consumers = consumersOf(publishing.server, names);
+    const returned = sumOfReturned(consumers);
     const before = await this.getQueueMessageCounts(queueName);
+    const isQuiet = returned === last.returned;
+    last.returned = returned;
     if (before.ready + before.delayed > 0) return false;
-    const { server } = this.#publishing;
-    const canonical = canonicalQueueName(queueName);
-    const consumers = consumersOf(server, [canonical, delayQueueName(canonical)]);
     // What RabbitMQ has sent may be on its way to them.
     await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));
     if (consumers.some(({ inHand }) => inHand > 0)) return false;
     // What one of them had may have led to another message, stored before the first was settled.
     const after = await this.getQueueMessageCounts(queueName);
-    return after.ready + after.delayed === 0 && consumers.every(({ inHand }) => inHand === 0);
+    const present = consumersOf(publishing.server, names);
+    return after.ready + after.delayed === 0 && isQuiet && sumOfReturned(present) === returned &&
+      present.length === consumers.length &&
+      present.every((one) => one.inHand === 0 && consumers.includes(one));
   }
 
   /** Does something about queues, and again while the server is away, for a while. */
@@ -281,10 +268,10 @@ export class RabbitmqBroker extends Broker {
     const giveUpAt = performance.now() + PATIENCE;
     for (let attempts = 0;; attempts++) {
       try {
-        return await this.#topology.control(purpose, operate);
+        return await this.#parts.topology.control(purpose, operate);
       } catch (error) {
         const delay = retryDelay(attempts);
-        const isFinal = this.#publishing.isUp || error instanceof ConnectionRefused ||
+        const isFinal = this.#parts.publishing.isUp || error instanceof ConnectionRefused ||
           error instanceof TypeError;
         if (isFinal || this.#closing !== undefined || performance.now() + delay > giveUpAt) {
           throw error;
@@ -295,16 +282,20 @@ export class RabbitmqBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { consumers, mover } = this.#session;
+    const { consumers, mover } = this.#parts.session;
     await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
-    for (const publisher of new Set([mover, this.#publisher])) {
+    for (const publisher of new Set([mover, this.#parts.publisher])) {
       await publisher.emptied();
       await publisher.close();
     }
-    await Promise.all([this.#publishing.close(), this.#consuming.close()]);
+    await Promise.all([this.#parts.publishing.close(), this.#parts.session.connection.close()]);
   }
 
   #assertOpen(what: string): void {
     if (this.#closing !== undefined) throw closedFor(what);
   }
 }
+
+/** How many messages consumers have given back so far. */
+const sumOfReturned = (consumers: readonly RabbitmqConsumer[]): number =>
+  consumers.reduce((sum, { returned }) => sum + returned, 0);

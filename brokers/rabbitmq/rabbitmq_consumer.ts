@@ -1,46 +1,44 @@
 import { AbortListener } from "../../core/abort_listener.ts";
 import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
-import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { Signal } from "../../core/signal.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
-import { type Channel, closeChannel, type Delivered, type Model } from "./client.ts";
+import type { Delivered } from "./client.ts";
+import type { ConsumerChannel } from "./consumer_channel.ts";
 import { deadLetterHeaders, publishDeadLetter } from "./dead_letter.ts";
 import { RabbitmqDelivery } from "./delivery.ts";
 import { forgetInHand, noteInHand } from "./in_hand.ts";
-import { Moves } from "./moves.ts";
-import { OpenDeliveries } from "./open_deliveries.ts";
+import { type MoveOwner, Moves } from "./moves.ts";
 import type { Session } from "./session.ts";
-import { closedFor, ConnectionRefused, explain } from "./trouble.ts";
+import { Subscription } from "./subscription.ts";
+import { closedFor, explain } from "./trouble.ts";
 
 /**
- * Takes messages off a queue, on a channel of its own.
+ * Takes messages off a queue: what its subscription brings it hands out, or moves elsewhere.
  *
- * idle ─(receive)▶ subscribing ─▶ subscribed ─▶ failed (channel lost, queue gone) | closed
- *                      ▲              │
- *                      └──────────────┘ connection lost while nothing was in hand
+ * open ─▶ failed (channel lost, queue gone) ─▶ closed
  *
  * What was handed out and not settled when its channel is lost is RabbitMQ's again: the
- * consumer fails, `isLost` is true, and nothing of it is acknowledged any more.
+ * consumer fails, `isLost` is true, and nothing of it is acknowledged any more. With nothing
+ * handed out it subscribes again.
  */
-export abstract class RabbitmqConsumer extends Consumer {
+export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   protected readonly session: Session;
   protected readonly prefetch: number;
-  /** Delivered, and not settled. */
-  protected readonly open: OpenDeliveries = new OpenDeliveries();
   /** What goes to other queues instead of being handed out. */
   protected readonly moves: Moves;
+  readonly #subscription: Subscription;
   /** Delivered, and not yet handed out. */
   #ready: RabbitmqDelivery[] = [];
+  /** How many were delivered, and are not settled. */
+  #inHand = 0;
   /** How many were handed out, and are not settled. */
   #handedOut = 0;
+  #returned = 0;
   /** Tells `receive` to look again. */
   readonly #changed: Signal = new Signal();
-  #channel: Channel | undefined;
-  #consumerTag: string | undefined;
-  /** The server of that channel. */
+  /** The server that it has messages of. */
   #server = "";
-  #subscribing: Promise<void> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
   readonly #wake = (): void => this.#changed.tell();
@@ -50,7 +48,19 @@ export abstract class RabbitmqConsumer extends Consumer {
     super(queueName);
     this.session = session;
     this.prefetch = prefetch;
-    this.moves = new Moves(session, this.open, () => this.#channel);
+    this.moves = new Moves(session, this);
+    this.#subscription = new Subscription(session, {
+      queueName,
+      prefetch,
+      opening: (server) => {
+        this.#server = server;
+        noteInHand(server, queueName, this);
+      },
+      delivered: (raw, channel) => this.#delivered(raw, channel),
+      paused: (channel) => this.#giveBackRest(channel),
+      lost: (reason, isShared) => this.#channelLost(reason, isShared),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   /** Decides what becomes of a message that was delivered. */
@@ -68,7 +78,12 @@ export abstract class RabbitmqConsumer extends Consumer {
 
   /** How many messages RabbitMQ has given it and not heard of again. */
   get inHand(): number {
-    return this.open.size;
+    return this.#inHand;
+  }
+
+  /** How many messages it has given back so far. */
+  get returned(): number {
+    return this.#returned;
   }
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
@@ -80,7 +95,8 @@ export abstract class RabbitmqConsumer extends Consumer {
         this.#handedOut += messages.length;
         return messages;
       }
-      if (this.#channel === undefined) this.#subscribing ??= this.#subscribe();
+      this.session.consumers.add(this);
+      this.#subscription.want();
       await this.#changed.next();
     }
     return [];
@@ -117,7 +133,11 @@ export abstract class RabbitmqConsumer extends Consumer {
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
   async requeue(messages: readonly MessageProxy[]): Promise<void> {
     const taken = this.#take(messages);
-    if (taken.length > 0) this.#giveBack(taken);
+    if (taken.length > 0) this.#onChannel((channel) => this.#giveBack(channel, taken));
+  }
+
+  override async pause(): Promise<void> {
+    await this.#subscription.pause();
   }
 
   close(): Promise<void> {
@@ -126,15 +146,36 @@ export abstract class RabbitmqConsumer extends Consumer {
   }
 
   /** Resolves when all that was sent to this consumer by now has arrived. */
-  async caughtUp(): Promise<void> {
-    await this.#subscribing;
-    await this.#channel?.prefetch(this.prefetch);
+  caughtUp(): Promise<void> {
+    return this.#subscription.caughtUp();
+  }
+
+  /** Acknowledges messages that are on another queue now. */
+  moved(deliveries: readonly RabbitmqDelivery[]): void {
+    const taken = deliveries.filter((delivery) => this.#takeOne(delivery));
+    this.#settleIfPossible((channel) => channel.acknowledge(taken));
+  }
+
+  /** Gives back a message that could not be put on another queue. */
+  notMoved(delivery: RabbitmqDelivery): void {
+    if (!this.#takeOne(delivery)) return;
+    this.#settleIfPossible((channel) => this.#giveBack(channel, [delivery]));
+  }
+
+  /** Has a message dead-lettered that never can be put on another queue. */
+  unmovable(delivery: RabbitmqDelivery): void {
+    if (this.#takeOne(delivery)) this.#settleIfPossible((channel) => channel.reject([delivery]));
   }
 
   /** Hands a message out, after those before it. */
   protected give(delivery: RabbitmqDelivery): void {
     this.#ready.push(delivery);
     this.#wake();
+  }
+
+  /** Stops to hold messages back, and gives them. */
+  protected letGo(): RabbitmqDelivery[] {
+    return [];
   }
 
   /** Fails it: what it gave is no longer its own. */
@@ -144,122 +185,74 @@ export abstract class RabbitmqConsumer extends Consumer {
     this.#drop();
   }
 
+  /** Forgets what came on a channel that is gone, or lets go of it. */
   #drop(): void {
     forgetInHand(this.#server, this.queueName, this);
-    this.#channel = undefined;
-    this.#consumerTag = undefined;
+    this.#subscription.drop();
     this.#ready = [];
+    this.#inHand = 0;
     this.#handedOut = 0;
     this.moves.clear();
-    this.open.clear();
-    this.dropped();
+    this.letGo();
     this.#wake();
   }
 
-  /** Lets go of what it holds: its channel is gone. */
-  protected dropped(): void {}
-
-  async #subscribe(): Promise<void> {
-    const { connection, topology, consumers } = this.session;
-    consumers.add(this);
-    try {
-      while (!this.isClosed && this.#channel === undefined) {
-        const model = await this.#whenUp();
-        try {
-          await topology.declare(this.queueName);
-          await this.#consume(await model.createChannel());
-        } catch (error) {
-          if (connection.isCurrent(model)) throw error; // else it was lost meanwhile
-        }
-      }
-    } catch (error) {
-      topology.forget(this.queueName);
-      this.#fail(explain(`consume "${this.queueName}"`, error));
-    }
-    this.#subscribing = undefined;
-    this.#wake();
-  }
-
-  /** A server that is away comes back; the connection logs that, and tries. */
-  async #whenUp(): Promise<Model> {
-    while (true) {
-      try {
-        return await this.session.connection.whenUp();
-      } catch (error) {
-        const isAway = error instanceof ConnectionFailed && !(error instanceof ConnectionRefused);
-        if (!isAway || this.isClosed) throw error;
-      }
-    }
-  }
-
-  async #consume(channel: Channel): Promise<void> {
-    let reason: Error | undefined;
-    channel.on("error", (error) => reason = error);
-    channel.on("close", () => this.#channelLost(channel, reason));
-    await channel.prefetch(this.prefetch);
-    this.#channel = channel;
-    this.#server = this.session.connection.server;
-    noteInHand(this.#server, this.queueName, this);
-    const { consumerTag } = await channel.consume(this.queueName, (message) => {
-      if (this.#channel !== channel) return;
-      if (message !== null) this.#delivered(message);
-      else this.#cancelled(channel);
-    });
-    this.#consumerTag = consumerTag;
-  }
-
-  #delivered(raw: Delivered): void {
-    const delivery = new RabbitmqDelivery(decodeFromQueue(this.queueName, raw.content), raw);
-    this.open.add(delivery);
-    if (!this.isClosed) this.arrived(delivery); // else it goes back with the channel
-  }
-
-  #cancelled(channel: Channel): void {
-    this.session.topology.forget(this.queueName);
-    this.#fail(
-      new ConnectionClosed(
-        `Cannot consume "${this.queueName}": RabbitMQ ended it, as it does when ` +
-          "a queue is deleted or moves",
-      ),
-    );
-    void closeChannel(channel);
-  }
-
-  #channelLost(channel: Channel, reason: Error | undefined): void {
-    if (this.#channel !== channel || this.isClosed) return;
+  #channelLost(reason: Error | undefined, isShared: boolean): void {
     // With nothing in hand nobody needs to know: it subscribes again.
-    if (reason === undefined && this.#handedOut === 0) return this.#drop();
+    if (this.#handedOut === 0 && (reason === undefined || isShared)) return this.#drop();
     this.session.topology.forget(this.queueName);
     this.#fail(
       explain(`consume "${this.queueName}"`, reason ?? new Error("the connection was lost")),
     );
   }
 
+  #delivered(raw: Delivered, channel: ConsumerChannel): void {
+    const delivery = new RabbitmqDelivery(decodeFromQueue(this.queueName, raw.content), raw);
+    channel.add(delivery, this.#subscription);
+    this.#inHand += 1;
+    if (this.isClosed) return; // it goes back in the end
+    if (this.#subscription.isWanted) this.arrived(delivery);
+    else this.#ready.push(delivery); // it goes back when nothing more can come
+  }
+
+  /** Gives back what was not handed out. */
+  #giveBackRest(channel: ConsumerChannel): void {
+    const taken = [...this.#ready, ...this.letGo()].filter((one) => this.#takeOne(one));
+    this.#ready = [];
+    this.#settleIfPossible(() => this.#giveBack(channel, taken));
+  }
+
+  #giveBack(channel: ConsumerChannel, taken: readonly RabbitmqDelivery[]): void {
+    this.#returned += taken.length;
+    channel.giveBack(taken);
+  }
+
   #acknowledge(taken: readonly RabbitmqDelivery[]): void {
-    if (taken.length === 0) return;
-    this.#onChannel((channel) => this.open.acknowledge(channel, taken));
+    if (taken.length > 0) this.#onChannel((channel) => channel.acknowledge(taken));
   }
 
   /** Has RabbitMQ itself put them on the dead letter queue. */
-  #reject(deliveries: readonly RabbitmqDelivery[]): void {
-    if (deliveries.length === 0) return;
-    this.#onChannel((channel) => {
-      for (const { raw } of deliveries) channel.nack(raw, false, false);
-    });
+  #reject(taken: readonly RabbitmqDelivery[]): void {
+    if (taken.length > 0) this.#onChannel((channel) => channel.reject(taken));
   }
 
-  #giveBack(deliveries: readonly RabbitmqDelivery[]): void {
-    this.#onChannel((channel) => {
-      for (const { raw } of deliveries) channel.nack(raw, false, true);
-    });
-  }
-
-  #onChannel(settle: (channel: Channel) => void): void {
-    if (this.#channel === undefined) throw this.#error ?? closedFor("settle messages");
+  #onChannel(settle: (channel: ConsumerChannel) => void): void {
+    const { channel } = this.#subscription;
+    if (channel === undefined) throw this.#error ?? closedFor("settle messages");
     try {
-      settle(this.#channel);
+      settle(channel);
     } catch (error) {
       throw explain(`settle messages of "${this.queueName}"`, error);
+    }
+  }
+
+  /** For what nobody was given: without its channel it goes back by itself. */
+  #settleIfPossible(settle: (channel: ConsumerChannel) => void): void {
+    const { channel } = this.#subscription;
+    try {
+      if (channel !== undefined) settle(channel);
+    } catch {
+      // It was closed just now, and says so by itself.
     }
   }
 
@@ -270,24 +263,24 @@ export abstract class RabbitmqConsumer extends Consumer {
   /** Those that are still this consumer's to settle: not given back, nor settled before. */
   #take(messages: readonly MessageProxy[]): RabbitmqDelivery[] {
     if (!this.isClosed) this.#assertNotLost();
-    const taken = (messages as readonly RabbitmqDelivery[]).filter((one) => this.open.delete(one));
+    const taken = (messages as readonly RabbitmqDelivery[]).filter((one) => this.#takeOne(one));
     this.#handedOut -= taken.length;
     return taken;
+  }
+
+  #takeOne(delivery: RabbitmqDelivery): boolean {
+    if (this.#subscription.channel?.take(delivery) !== true) return false;
+    this.#inHand -= 1;
+    return true;
   }
 
   async #close(): Promise<void> {
     this.#abort.follow(undefined);
     this.moves.stop();
-    this.dropped();
+    this.letGo();
     this.#wake();
-    await this.#subscribing;
-    const channel = this.#channel;
     try {
-      if (channel === undefined) return;
-      // What is moved is not to come a second time.
-      if (this.#consumerTag !== undefined) await channel.cancel(this.#consumerTag).catch(() => {});
-      await this.moves.settled();
-      await closeChannel(channel); // gives back what is open, each to its place
+      await this.#subscription.close(() => this.moves.settled());
     } finally {
       this.#drop();
       this.session.consumers.delete(this);

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { RabbitmqConnection } from "./connection.ts";
+import type { ConsumerChannels } from "./consumer_channels.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Publisher } from "./publisher.ts";
 import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
@@ -16,6 +17,10 @@ export interface Session {
   readonly ladder: Ladder;
   /** Puts messages from one queue on another. It always asks for confirmation. */
   readonly mover: Publisher;
+  /** The channels that consumers use. */
+  readonly channels: ConsumerChannels;
+  /** Milliseconds for which a delayed message is held at most. */
+  readonly longestHold: number;
   /** Those that are open. */
   readonly consumers: Set<RabbitmqConsumer>;
 }

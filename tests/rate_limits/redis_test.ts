@@ -11,8 +11,7 @@ rateLimiterBackendConformance({
   name: "RedisBackend",
   open: () => new RedisRateLimiterBackend({ url: server.url }),
   forget: async (key) => void await server.command("DEL", key),
-  // Its time is over, long ago.
-  endClaim: async (group) => void await server.command("HSET", `{${group}}@members`, "claim", 1),
+  endClaim: async (group) => void await server.command("HDEL", `{${group}}@members`, "claim"),
   address: { kind: "redis", address: server.url },
   ...(server.isOwn
     ? { restart: () => server.restart(), untilWaiting: () => untilTracking(server) }

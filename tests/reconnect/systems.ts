@@ -70,13 +70,11 @@ export const SYSTEMS: readonly System[] = [
       const server = await startOwnRedis({ appendonly: true });
       return matrixServer(server, () => server.kill(), () => server.restart());
     },
-    open({ host, port }, id, other) {
+    open({ host, port }, id) {
       const url = `redis://${host}:${port}`;
       const namespace = `matrix-${id}`;
-      // The other party of a cell soon takes over what this one leaves behind.
-      const timeout = other === undefined ? {} : { heartbeatTimeout: 5_000 };
       return party({
-        broker: () => new RedisBroker({ url, namespace, ...timeout }),
+        broker: () => new RedisBroker({ url, namespace, heartbeatTimeout: 5_000 }),
         results: () => new RedisResultBackend({ url, namespace }),
         limits: () => new RedisRateLimiterBackend({ url }),
       });
@@ -118,17 +116,17 @@ export const SYSTEMS: readonly System[] = [
     },
     open({ host, port }, id, other) {
       const servers = `${host}:${port}`;
-      const own: Party = party({
-        broker() {
-          if (other !== undefined) return other.broker;
-          const broker = new StubBroker();
-          broker.addMiddleware(new Results({ backend: own.results }));
-          return broker;
-        },
-        results: () => new MemcachedResultBackend({ servers, namespace: `matrix-${id}` }),
+      const results = new MemcachedResultBackend({ servers, namespace: `matrix-${id}` });
+      const stub = (): Broker => {
+        const broker = new StubBroker();
+        broker.addMiddleware(new Results({ backend: results }));
+        return broker;
+      };
+      return party({
+        broker: () => other?.broker ?? stub(),
+        results: () => results,
         limits: () => new MemcachedRateLimiterBackend({ servers }),
       });
-      return own;
     },
   },
 ];

@@ -131,4 +131,73 @@ export function consuming(file: FileServer): void {
     assertEquals(dead!.properties.priority, 3);
     await worker.stop();
   });
+
+  test("Worker.pause takes nothing off RabbitMQ any more, and acknowledges what runs", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    const release = Promise.withResolvers<void>();
+    const ran: number[] = [];
+    const slow = actor(async (n: number) => {
+      ran.push(n);
+      await release.promise;
+    }, { broker, queueName, actorName: "slow" });
+    await using worker = new Worker(broker, { concurrency: 2 });
+    await worker.start();
+    await slow.sendMany([[0], [1], [2], [3]]);
+    await eventually("run two", () => ran.length === 2);
+    await stage.untilCounts("", 0, 4);
+    worker.pause();
+    await slow.sendMany([[4], [5]]);
+    await stage.untilCounts("", 4, 2); // what runs, and nothing else
+    assertEquals([(await stage.counts()).consumers, (await stage.counts(".DQ")).consumers], [0, 0]);
+    release.resolve();
+    await stage.untilCounts("", 4, 0);
+    worker.resume();
+    await broker.join(queueName);
+    assertEquals(ran.toSorted(), [0, 1, 2, 3, 4, 5]);
+    await worker.stop();
+  });
+
+  test("Worker.pause and resume lose and repeat nothing, however often and quickly they come", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    const ran: number[] = [];
+    const note = actor((n: number) => void ran.push(n), {
+      ...{ broker, queueName, actorName: "note" },
+    });
+    await using worker = new Worker(broker, { concurrency: 2 });
+    await worker.start();
+    for (let round = 0; round < 50; round++) {
+      const sending = note.sendMany(numbers(20).map((n) => [20 * round + n]));
+      worker.pause();
+      if (round % 3 === 0) await sending;
+      worker.resume();
+      if (round % 3 === 1) await sending;
+      worker.pause();
+      await sending;
+      worker.resume();
+    }
+    await broker.join(queueName);
+    assertEquals(ran.toSorted((a, b) => a - b), numbers(1_000));
+    await worker.stop();
+  });
+
+  test("Worker.stop leaves to others what it has not begun, while an actor takes long to end", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    const release = Promise.withResolvers<void>();
+    const slow = actor(() => release.promise, { broker, queueName, actorName: "slow" });
+    await using worker = new Worker(broker, { concurrency: 1 });
+    await worker.start();
+    await slow.sendMany([[], [], []]);
+    await stage.untilCounts("", 1, 2);
+    const stopping = worker.stop();
+    await stage.untilCounts("", 2, 1);
+    release.resolve();
+    await stopping;
+    await stage.untilCounts("", 2, 0);
+  });
 }

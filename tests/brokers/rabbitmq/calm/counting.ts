@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { QueueJoinTimeout } from "@dq/dramatiq";
-import { receiveCount, work } from "../../../conformance/broker_messages.ts";
+import { receiveCount, receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { type FileServer, numbers, Stage } from "../stage.ts";
 
 const HOUR = 3_600_000;
@@ -72,5 +72,21 @@ export function counting(file: FileServer): void {
     await assertRejects(() => broker.join(stage.queueName, soon), QueueJoinTimeout);
     await broker.flush(stage.queueName);
     await broker.join(stage.queueName);
+  });
+
+  test("RabbitmqBroker.join does not overlook a message that is given back again and again", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    await broker.enqueue(work(queueName, 1));
+    await using consumer = broker.consume(queueName);
+    let hasJoined = false;
+    const joining = broker.join(queueName).then(() => hasJoined = true);
+    for (let round = 0; round < 500; round++) {
+      await consumer.requeue([await receiveOne(consumer)]);
+      assertEquals(hasJoined, false, `round ${round}`);
+    }
+    await consumer.ack([await receiveOne(consumer)]);
+    await joining;
   });
 }

@@ -100,10 +100,9 @@ export function connections(file: FileServer): void {
         await traffic.sendDuring(proxy.cut());
         await traffic.send(20);
       }
-      await traffic.untilAllRan(5);
+      await traffic.untilAllRan();
       await stage.open().join(stage.queueName);
       await worker.stop();
-      traffic.assertRuns(5);
     }));
 
   test("RabbitmqBroker notices by heartbeats that a connection is half-open, and goes on over a new one", () =>
@@ -125,10 +124,9 @@ export function connections(file: FileServer): void {
       await sending;
 
       await traffic.send(20);
-      await traffic.untilAllRan(1);
+      await traffic.untilAllRan();
       await stage.open().join(stage.queueName);
       await worker.stop();
-      traffic.assertRuns(1);
     }));
 
   for (const kind of ["silent", "trickle"] as const) {

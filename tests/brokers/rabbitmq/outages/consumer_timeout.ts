@@ -3,20 +3,21 @@ import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
 import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { textOf, withLog } from "../../../support/log.ts";
-import { eventually, type FileServer, Stage } from "../stage.ts";
+import { pause, systemClock } from "../../../../core/clock.ts";
+import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
 
 const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
 
-/** How often RabbitMQ looks for consumers that take too long, and how long they may take. */
-const HASTE = { channel_tick_interval: 200, consumer_timeout: 500 };
+/** How often RabbitMQ looks for consumers that take too long. */
+const HASTE = { channel_tick_interval: 200 };
 
 /** Consumers that hold messages for longer than the server allows. */
 export function consumerTimeout(file: FileServer): void {
   const { test, console } = file;
 
   /** Has channels that are opened meanwhile lose their patience soon. */
-  async function inHaste(run: () => Promise<void>): Promise<void> {
-    const settings = Object.entries(HASTE);
+  async function inHaste(run: () => Promise<void>, consumer_timeout = 500): Promise<void> {
+    const settings = Object.entries({ ...HASTE, consumer_timeout });
     for (const [name, value] of settings) {
       await console.evaluate(`application:set_env(rabbit, ${name}, ${value}).`);
     }
@@ -90,4 +91,27 @@ export function consumerTimeout(file: FileServer): void {
       assertGreaterOrEqual(delayed, 3);
       await worker.stop();
     }));
+
+  test("Worker is not timed out because of messages that only wait for a slot, on many queues", () =>
+    withLog({ category: ["dramatiq"] }, (lines) =>
+      inHaste(async () => {
+        await using stage = new Stage(file);
+        const broker = stage.open({ consumerTimeout: 4_000 });
+        const names = numbers(6).map((n) => `${stage.queueName}.${n}`);
+        const ran: string[] = [];
+        for (const queueName of names) {
+          const slow = actor(async (n: number) => {
+            ran.push(`${queueName} ${n}`);
+            await pause(systemClock, 800);
+          }, { broker, queueName, actorName: queueName, timeLimit: 3_000 });
+          await slow.sendMany(numbers(8).map((n) => [n]));
+        }
+        await using worker = new Worker(broker, { concurrency: 4 });
+        await worker.start();
+        for (const queueName of names) await broker.join(queueName);
+        await worker.stop();
+        const all = names.flatMap((name) => numbers(8).map((n) => `${name} ${n}`));
+        assertEquals(ran.toSorted(), all.toSorted());
+        assertEquals(lines.filter(({ level }) => level !== "info" && level !== "debug"), []);
+      }, 4_000)));
 }

@@ -1,0 +1,56 @@
+import type { Clock } from "../../core/clock.ts";
+import { outagesOf, RabbitmqConnection } from "./connection.ts";
+import { ConsumerChannels } from "./consumer_channels.ts";
+import { longestHold } from "./consumer_timeout.ts";
+import { DeliveryLimits } from "./delivery_limits.ts";
+import { Ladder } from "./ladder.ts";
+import type { CheckedOptions } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import type { Session } from "./session.ts";
+import { Topology } from "./topology.ts";
+
+/** What a `RabbitmqBroker` consists of. */
+export interface BrokerParts {
+  /** Where messages go. */
+  readonly publishing: RabbitmqConnection;
+  /** Declares queues on that connection. */
+  readonly topology: Topology;
+  /** Sends what users send. */
+  readonly publisher: Publisher;
+  /** What consumers share. */
+  readonly session: Session;
+}
+
+/**
+ * Makes the parts of a broker, none of which connects yet.
+ *
+ * @param clock Tells consumers the time.
+ * @param options What the user wants.
+ */
+export function makeParts(clock: Clock, options: CheckedOptions): BrokerParts {
+  const { sources, confirmDelivery, blockedTimeout, consumerTimeout, ...settings } = options;
+  const outage = outagesOf(sources);
+  const publishing = new RabbitmqConnection("publish", sources, outage);
+  const consuming = new RabbitmqConnection("consume", sources, outage);
+  const ladder = new Ladder(publishing, settings.queueType);
+  const deliveryLimits = new DeliveryLimits();
+  const topology = new Topology(publishing, settings, ladder, deliveryLimits);
+  const mover = new Publisher(publishing, topology, { isConfirmed: true, blockedTimeout });
+  return {
+    publishing,
+    topology,
+    publisher: confirmDelivery
+      ? mover
+      : new Publisher(publishing, topology, { isConfirmed: false, blockedTimeout }),
+    session: {
+      clock,
+      connection: consuming,
+      topology: new Topology(consuming, settings, ladder, deliveryLimits),
+      ladder,
+      mover,
+      channels: new ConsumerChannels(),
+      longestHold: longestHold(consumerTimeout),
+      consumers: new Set(),
+    },
+  };
+}

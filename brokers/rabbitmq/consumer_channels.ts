@@ -1,0 +1,104 @@
+import { type ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
+import { Signal } from "../../core/signal.ts";
+import type { Model } from "./client.ts";
+
+/** How many channels there are at most: beyond that, they cost more than they keep apart. */
+const MOST_CHANNELS = 500;
+/** How many are left for other purposes: control, and those who look at dead letters. */
+const RESERVE = 10;
+
+/**
+ * The channels of all consumers of a broker. Each consumer has one of its own, as long as there
+ * are enough, so that what happens to one does not happen to others; then they are shared.
+ *
+ * A queue that the server closes channels for when it is consumed (an exclusive consumer
+ * elsewhere, no permission) must not take others along each time it is tried again: those
+ * queues share one channel among themselves.
+ */
+export class ConsumerChannels {
+  /** Those that are open, or about to be. */
+  readonly #channels: Set<ConsumerChannel> = new Set();
+  #opening = 0;
+  /** Tells that one was opened, or not. */
+  readonly #opened: Signal = new Signal();
+  /** Queues that the server has closed a channel for. */
+  readonly #suspects: Set<string> = new Set();
+  #ofSuspects: ConsumerChannel | undefined;
+
+  /**
+   * Gives a consumer a channel. It is to leave that when it is closed.
+   *
+   * @param model The connection.
+   * @param queueName What it is going to consume.
+   * @param user The consumer.
+   * @throws {Error} What amqplib says, if none can be opened.
+   */
+  async join(model: Model, queueName: string, user: ChannelUser): Promise<ConsumerChannel> {
+    while (true) {
+      const channel = this.#suspects.has(queueName)
+        ? await this.#joinSuspects(model)
+        : this.#canOpen(model)
+        ? await this.#open(model)
+        : this.#leastUsed();
+      if (channel === undefined) await this.#opened.next(); // all are about to be opened
+      else if (!channel.isClosed) {
+        channel.join(user);
+        return channel;
+      }
+    }
+  }
+
+  /** Notes that the server closed a channel when a queue was about to be consumed. */
+  suspect(queueName: string): void {
+    this.#suspects.add(queueName);
+  }
+
+  /** Notes that a queue can be consumed. */
+  trust(queueName: string): void {
+    this.#suspects.delete(queueName);
+  }
+
+  async #joinSuspects(model: Model): Promise<ConsumerChannel> {
+    const present = this.#ofSuspects;
+    if (present !== undefined && !present.isClosed) return present;
+    const channel = new ConsumerChannel(await model.createChannel(), () => {});
+    this.#ofSuspects = channel;
+    return channel;
+  }
+
+  #canOpen(model: Model): boolean {
+    const count = this.#channels.size + this.#opening;
+    return count < mostChannels(model);
+  }
+
+  #leastUsed(): ConsumerChannel | undefined {
+    let best: ConsumerChannel | undefined;
+    for (const channel of this.#channels) {
+      if (channel.isClosed) continue;
+      if (best === undefined || channel.userCount < best.userCount) best = channel;
+    }
+    return best;
+  }
+
+  async #open(model: Model): Promise<ConsumerChannel> {
+    this.#opening += 1;
+    try {
+      const opened = await model.createChannel();
+      const channel = new ConsumerChannel(opened, (closed) => this.#channels.delete(closed));
+      this.#channels.add(channel);
+      return channel;
+    } catch (error) {
+      const present = this.#leastUsed(); // the server may allow fewer than it says
+      if (present === undefined) throw error;
+      return present;
+    } finally {
+      this.#opening -= 1;
+      this.#opened.tell();
+    }
+  }
+}
+
+function mostChannels({ connection: { channelMax } }: Model): number {
+  const reserve = Math.min(RESERVE, Math.ceil(channelMax / 4));
+  return Math.min(MOST_CHANNELS, Math.max(1, channelMax - reserve));
+}

@@ -1,3 +1,0 @@
-import { testShortMatrix } from "./short.ts";
-
-testShortMatrix("RabbitMQ");

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import { type Clock, type Timer, timeUntil } from "../core/clock.ts";
 import type { Encoded } from "../core/encoder.ts";
 import { EtaHeap } from "../core/eta_heap.ts";
 import { Fifo } from "../core/fifo.ts";
@@ -104,6 +104,6 @@ export class StubQueue {
       this.#timer = undefined;
       this.#timerAt = Infinity;
       this.#changed.tell();
-    }, eta - this.#clock.now());
+    }, timeUntil(this.#clock, eta));
   }
 }

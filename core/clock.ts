@@ -26,6 +26,23 @@ export interface Clock {
   clearTimer(timer: Timer): void;
 }
 
+/**
+ * Milliseconds after which waiting for a time of the day looks at the clock again: somebody may
+ * have set it meanwhile.
+ */
+const CLOCK_CHECK = 10_000;
+
+/**
+ * How long to wait for a time of the day before the clock is looked at again.
+ *
+ * @param clock Tells the time.
+ * @param time Milliseconds since the epoch.
+ * @returns Milliseconds, 10,000 at the most.
+ */
+export function timeUntil(clock: Clock, time: number): number {
+  return Math.min(Math.max(0, time - clock.now()), CLOCK_CHECK);
+}
+
 /** The longest that `setTimeout` can wait; anything above would fire at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 

@@ -6,6 +6,7 @@ import { Message } from "./message.ts";
 import type { MessageDict } from "./message_dict.ts";
 import {
   hasResult,
+  isSettled,
   Pipeline,
   PIPELINE_OPTIONS,
   type PipelineOptions,
@@ -138,9 +139,22 @@ export class Group<R = unknown> {
     return this;
   }
 
-  /** Whether all members have a result. */
+  /**
+   * Whether all members have a result. Rejects with a `ResultFailure` once a member has failed, as
+   * in the reference; {@linkcode Group.settled} does not.
+   */
   get completed(): Promise<boolean> {
     return this.completedCount.then((count) => count === this.length);
+  }
+
+  /** Whether every member has a result or has failed for good. */
+  get settled(): Promise<boolean> {
+    const settled = this.children.map((child) =>
+      child instanceof Message
+        ? isSettled([child], this.broker)
+        : onBroker(child, this.options.broker).settled
+    );
+    return Promise.all(settled).then((all) => all.every(Boolean));
   }
 
   /** How many parts have a result; a group within counts as one, once it has all of its own. */

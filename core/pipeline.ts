@@ -1,6 +1,6 @@
 import type { Broker } from "./broker.ts";
 import { monotonicTime } from "./clock.ts";
-import { ResultMissing } from "./errors.ts";
+import { ResultFailure, ResultMissing } from "./errors.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";
@@ -116,9 +116,17 @@ export class Pipeline<R = unknown, I = unknown> {
     return this;
   }
 
-  /** Whether the last message has a result. */
+  /**
+   * Whether the last message has a result. Rejects with a `ResultFailure` once that message has
+   * failed, as in the reference; {@linkcode Pipeline.settled} does not.
+   */
   get completed(): Promise<boolean> {
     return hasResult(this.messages.at(-1)!, this.broker);
+  }
+
+  /** Whether the last message has a result, or any message has failed for good. */
+  get settled(): Promise<boolean> {
+    return isSettled(this.messages, this.broker);
   }
 
   /** How many of the messages have a result. */
@@ -209,6 +217,22 @@ export async function hasResult(message: Message, broker: Broker): Promise<boole
     return true;
   } catch (error) {
     if (error instanceof ResultMissing) return false;
+    throw error;
+  }
+}
+
+/**
+ * @param messages Messages that run one after the other.
+ * @param broker Where their results are.
+ * @returns Whether the last one has a result or any has failed.
+ */
+export async function isSettled(messages: readonly Message[], broker: Broker): Promise<boolean> {
+  try {
+    if (await hasResult(messages.at(-1)!, broker)) return true;
+    for (const message of messages.slice(0, -1)) await hasResult(message, broker);
+    return false;
+  } catch (error) {
+    if (error instanceof ResultFailure) return true;
     throw error;
   }
 }

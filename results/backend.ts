@@ -11,8 +11,13 @@ import { errorMessage } from "../core/thrown.ts";
 import { unlessAborted } from "../core/unless_aborted.ts";
 import { JoinedReads, type Stored } from "./joined_reads.ts";
 import { resultKey, type ResultOwner } from "./result_key.ts";
-import { type FailureOptions, fromStored, toStoredFailure } from "./stored_result.ts";
-import { WaitingRoom } from "./waiting_room.ts";
+import {
+  assertUnmarked,
+  type FailureOptions,
+  fromStored,
+  toStoredFailure,
+} from "./stored_result.ts";
+import { type Waited, WaitingRoom } from "./waiting_room.ts";
 
 /** Options that all result backends have. */
 export interface ResultBackendOptions {
@@ -159,16 +164,15 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     signal?.throwIfAborted();
     if (this.#isClosed) throw closed();
     const key = this.buildKey(message);
-    const data = block && timeout > 0
+    const { data, failure } = block && timeout > 0
       ? await this.#room.wait(key, { timeout, signal })
-      : await unlessAborted(this.#readPatiently(key, signal), signal);
+      : await this.#readNow(key, signal);
     if (data !== undefined) return fromStored(this.encoder.decode(data), data);
     const what = `Cannot get the result of message ${message.messageId} of ${message.actorName}`;
     if (!block) throw new ResultMissing(`${what}: there is none yet`);
-    const { trouble } = this.#room;
-    const reason = trouble === undefined ? "" : `: ${errorMessage(trouble)}`;
+    const reason = failure === undefined ? "" : `: ${errorMessage(failure)}`;
     throw new ResultTimeout(`${what}: it has not come within ${timeout} ms${reason}`, {
-      cause: trouble,
+      cause: failure,
     });
   }
 
@@ -178,12 +182,13 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @param message Whose result it is.
    * @param result What to store; `undefined` counts as `null`.
    * @param ttl Milliseconds after which it is gone.
-   * @throws {TypeError} If the encoder cannot carry it.
+   * @throws {TypeError} If the encoder cannot carry it, or it is marked as a failure is.
    * @throws {RangeError} If `ttl` is no number, or longer than a server can count.
    * @throws {RequestRejected} If the server never takes it: it is too large.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async storeResult(message: ResultOwner, result: unknown, ttl: number): Promise<void> {
+    assertUnmarked(result);
     await this.#store(message, result ?? null, ttl);
   }
 
@@ -236,6 +241,11 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /** Whether an error of `fetch` may pass, so that those who wait go on waiting. */
   protected mayPass(error: unknown): boolean {
     return error instanceof BrokerConnectionError;
+  }
+
+  async #readNow(key: string, signal: AbortSignal | undefined): Promise<Waited> {
+    const data = await unlessAborted(this.#readPatiently(key, signal), signal);
+    return { data, failure: undefined };
   }
 
   /** Reads a key, and again while the server is away, for a while. */

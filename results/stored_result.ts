@@ -48,6 +48,20 @@ export function toStoredFailure(
 }
 
 /**
+ * Refuses a result that everybody would read as a failure.
+ *
+ * @param result What an actor returned.
+ * @throws {TypeError} If it has the mark of a stored failure.
+ */
+export function assertUnmarked(result: unknown): void {
+  if (typeof result !== "object" || result === null || !Object.hasOwn(result, "__t")) return;
+  if ((result as Partial<StoredFailure>).__t !== MARK) return;
+  throw new TypeError(
+    `Cannot store a result whose __t is "${MARK}": whoever reads it would take it for a failure`,
+  );
+}
+
+/**
  * Tells results from failures.
  *
  * @param stored What was stored, decoded.

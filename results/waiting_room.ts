@@ -39,6 +39,16 @@ interface Place {
   isStale: boolean;
   /** How often it was looked at in vain. */
   looks: number;
+  /** Why the last look at it failed; `undefined` if it did not. */
+  failure: unknown;
+}
+
+/** What came of a wait. */
+export interface Waited {
+  /** What stands under the key; `undefined` when the time is over. */
+  readonly data: Encoded | undefined;
+  /** Why the last look at this key failed, if it did. */
+  readonly failure: unknown;
 }
 
 /**
@@ -56,7 +66,6 @@ export class WaitingRoom {
   readonly #places: Map<string, Place> = new Map();
   readonly #schedule: LookSchedule;
   #isTold = false;
-  #trouble: unknown;
 
   /**
    * Makes an empty one.
@@ -66,11 +75,6 @@ export class WaitingRoom {
   constructor(options: WaitingRoomOptions) {
     this.#options = options;
     this.#schedule = new LookSchedule(options.clock, (keys) => this.tell(keys));
-  }
-
-  /** Why the last look failed; `undefined` if it did not. */
-  get trouble(): unknown {
-    return this.#trouble;
   }
 
   /**
@@ -89,11 +93,11 @@ export class WaitingRoom {
    *
    * @param key The key.
    * @param options How long to wait.
-   * @returns What stands there; `undefined` when the time is over.
+   * @returns What stands there, or that the time is over.
    * @throws The reason of the signal, if that aborts before.
    * @throws What keeps the key from being read for good.
    */
-  wait(key: string, { timeout, signal }: WaitOptions): Promise<Encoded | undefined> {
+  wait(key: string, { timeout, signal }: WaitOptions): Promise<Waited> {
     signal?.throwIfAborted();
     const { clock } = this.#options;
     return new Promise((resolve, reject) => {
@@ -104,11 +108,12 @@ export class WaitingRoom {
         this.#leave(key, waiter);
       };
       const waiter: Waiter = {
-        arrived(data) {
+        arrived: (data) => {
+          const failure = this.#places.get(key)?.failure;
           leave();
-          resolve(data);
+          resolve({ data, failure });
         },
-        failed(error) {
+        failed: (error) => {
           leave();
           reject(error);
         },
@@ -144,7 +149,14 @@ export class WaitingRoom {
     const isFirst = this.#places.size === 0;
     let place = this.#places.get(key);
     if (place === undefined) {
-      place = { key, waiters: new Set(), isLooking: false, isStale: false, looks: 0 };
+      place = {
+        key,
+        waiters: new Set(),
+        isLooking: false,
+        isStale: false,
+        looks: 0,
+        failure: undefined,
+      };
       this.#places.set(key, place);
     }
     place.waiters.add(waiter);
@@ -176,7 +188,7 @@ export class WaitingRoom {
 
   #found(place: Place, data: Encoded | undefined): void {
     place.isLooking = false;
-    this.#trouble = undefined;
+    place.failure = undefined;
     if (data !== undefined) {
       for (const waiter of place.waiters) waiter.arrived(data);
     } else if (place.waiters.size > 0) {
@@ -187,7 +199,7 @@ export class WaitingRoom {
 
   #failed(place: Place, error: unknown): void {
     place.isLooking = false;
-    this.#trouble = error;
+    place.failure = error;
     if (!this.#options.mayPass(error)) {
       for (const waiter of place.waiters) waiter.failed(error);
     } else if (place.waiters.size > 0) {

@@ -1,4 +1,4 @@
-import type { Timer } from "../../core/clock.ts";
+import { type Timer, timeUntil } from "../../core/clock.ts";
 import { EtaHeap } from "../../core/eta_heap.ts";
 import { etaOf, type RabbitmqDelivery } from "./delivery.ts";
 import { noteName, rungFor, SHORTEST_WAY } from "./ladder.ts";
@@ -89,7 +89,7 @@ export class DelayConsumer extends RabbitmqConsumer {
     this.#timer = clock.setTimer(() => {
       this.#timerAt = Infinity;
       this.#handOutDue();
-    }, Math.max(0, nearest - clock.now()));
+    }, timeUntil(clock, nearest));
   }
 
   #handOutDue(): void {

@@ -90,7 +90,15 @@ async function askFor(ask: Ask): Promise<number> {
 }
 
 /** Whether an argument may be larger than what every server takes. */
-export function isLargeArgument(arg: RedisArgument): arg is string | Uint8Array {
+function isLargeArgument(arg: RedisArgument): arg is string | Uint8Array {
   if (typeof arg === "string") return arg.length > ALWAYS_FITS_AS_TEXT;
   return typeof arg !== "number" && arg.length > ALWAYS_FITS;
+}
+
+/** Whether one of some arguments may be. */
+export function hasLargeArgument(args: readonly RedisArgument[]): boolean {
+  for (const arg of args) {
+    if (isLargeArgument(arg)) return true;
+  }
+  return false;
 }

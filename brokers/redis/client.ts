@@ -36,8 +36,11 @@ interface Nodes {
   readonly startupNodes: readonly { host?: string; port?: number }[];
 }
 
-/** Milliseconds that connecting may take, as far as the first byte of the other side. */
-const CONNECT_TIMEOUT = 3_000;
+/**
+ * Milliseconds that an attempt to connect may take: less than a command, since a server that is
+ * well again is found by the attempt after the one that it did not answer.
+ */
+const CONNECT_TIMEOUT = 2_000;
 /** Milliseconds in which a Sentinel answers; then the next one is asked. */
 const SENTINEL_TIMEOUT = 1_000;
 /** Milliseconds in which a node of a cluster tells where keys are; then the next one is asked. */
@@ -71,7 +74,7 @@ export function attemptTimeout(source: RedisSource): number {
   const options = "connection" in source ? source.connection : (source.client as Redis).options;
   const { sentinels } = options as Partial<Redis["options"]>;
   const { startupNodes } = ("client" in source ? source.client : {}) as Partial<Nodes>;
-  return ANSWER_TIMEOUT + SENTINEL_TIMEOUT * (sentinels?.length ?? 0) +
+  return CONNECT_TIMEOUT + SENTINEL_TIMEOUT * (sentinels?.length ?? 0) +
     SLOTS_TIMEOUT * (startupNodes?.length ?? 0);
 }
 

@@ -1,5 +1,5 @@
 import { errorMessage } from "../../core/thrown.ts";
-import { ArgumentLimit, isLargeArgument } from "./argument_limit.ts";
+import { ArgumentLimit, hasLargeArgument } from "./argument_limit.ts";
 import {
   type Client,
   isClusterSource,
@@ -88,7 +88,7 @@ export class RedisConnection {
     let isWritten = false;
     try {
       const client = this.#link.current ?? await this.#link.whenUp(script.purpose, call);
-      if (args.some(isLargeArgument)) {
+      if (hasLargeArgument(args)) {
         if (!this.#argumentLimit.isKnown) await this.#learnLimit(client);
         this.#argumentLimit.check(script.purpose, args);
       }

@@ -1,5 +1,5 @@
 import type { Encoded } from "../../core/encoder.ts";
-import { isLargeArgument } from "./argument_limit.ts";
+import { hasLargeArgument } from "./argument_limit.ts";
 
 /**
  * The most items in one call: Redis stores them within a millisecond, and whatever else it
@@ -40,7 +40,7 @@ export class Parcel {
    * @param args Its arguments.
    */
   hasRoomFor(args: readonly Encoded[]): boolean {
-    return !this.isFull && (this.#items === 0 || !args.some(isLargeArgument));
+    return this.#items === 0 || (!this.isFull && !hasLargeArgument(args));
   }
 
   /**
@@ -52,8 +52,9 @@ export class Parcel {
     for (const arg of args) {
       this.#args.push(arg);
       this.#length += arg.length;
-      if (isLargeArgument(arg)) this.#isAlone = true;
     }
+    // Others of a parcel were looked at before.
+    if (this.#items === 0) this.#isAlone = hasLargeArgument(args);
     this.#items += 1;
   }
 

@@ -45,7 +45,9 @@ export class Patience {
         withDelivery(reason ?? this.#silence(purpose), call.mayHaveRun ? "unknown" : "none");
       try {
         const work = attempt(attempts > 0, call);
-        return await this.#withinTime(work, call, giveUpAt - performance.now(), late);
+        // A pause may last longer than it was to, and so be over too late.
+        const left = Math.max(giveUpAt - performance.now(), 0);
+        return await this.#withinTime(work, call, left, late);
       } catch (error) {
         const delay = retryDelay(attempts);
         const left = giveUpAt - performance.now();

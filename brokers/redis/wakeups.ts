@@ -48,6 +48,7 @@ export class Wakeups {
   constructor(connection: RedisConnection, key: string) {
     this.#connection = connection;
     this.#key = key;
+    connection.onUp(() => this.#tellAll()); // of what came meanwhile nobody has told
   }
 
   /**

@@ -166,3 +166,22 @@ test("StubQueue.changed resolves when the nearest eta has come, also of one push
   await near;
   assertEquals(texts(queue.take(2)), ["near"]);
 });
+
+test("StubQueue notices within seconds that its clock was set, forwards or back", async () => {
+  const hour = 3_600_000;
+  for (const [first, second] of [[0, hour], [-hour, hour]] as const) {
+    const { clock, queue } = queueAt();
+    queue.push(stored("later", NOW + hour));
+    clock.jump(first);
+    let taken: StoredMessage[] = [];
+    const consuming = (async () => {
+      while ((taken = queue.take(1)).length === 0) await queue.changed();
+    })();
+    await clock.advance(1_000);
+    clock.jump(second - first);
+    await clock.advance(10_000);
+    assertEquals(texts(taken), ["later"]);
+    await consuming;
+    assertEquals(clock.pendingTimers, 0);
+  }
+});

@@ -49,6 +49,12 @@ actor(async function late() {
   await new Promise((done) => setTimeout(done, 20));
   note("late");
 }, onGoldq);
+actor(async function hangs() {
+  let isFirst = false;
+  once("hangs", () => isFirst = true);
+  if (isFirst) await new Promise(() => {});
+  note("hangs");
+}, onGoldq);
 `;
 
 for (const deed of ["killed", "exits", "late"]) {
@@ -57,16 +63,21 @@ for (const deed of ["killed", "exits", "late"]) {
     await app.stage.write("app.ts", DEADLY);
     const names = Array.from({ length: 50 }, (_, i) => `message ${i}`);
     for (const name of names.slice(0, 25)) await app.send("touch", [name]);
+    await app.send("hangs"); // whoever dies does not wait for it
     await app.send(deed);
     for (const name of names.slice(25)) await app.send("touch", [name]);
     const program = app.start("app.ts", "--threads", "0", "--concurrency", "4");
     await program.printed("another one starts");
     await app.stage.noted(deed);
+    await app.stage.noted("hangs");
     for (const name of names) await app.stage.noted(name);
     await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
     if (deed === "late") assertStringIncludes(program.output, "Nobody caught: thrown in a timer");
     assertEquals(await program.stop(), 0);
-    assertEquals(new Set(await app.stage.notes()), new Set([...names, deed]));
+    const notes = await app.stage.notes();
+    assertEquals(new Set(notes), new Set([...names, deed, "hangs"]));
+    // What ran, or was just to be acknowledged, when the process died ran once more.
+    assert(notes.length <= names.length + 2 + 2 * 4, `${notes.length} runs`);
   });
 }
 

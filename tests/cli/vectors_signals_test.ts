@@ -59,6 +59,23 @@ test("worker.ts leaves Ctrl-C to the supervisor when the workers get it too (ctr
   assertEquals(await app.counts(), redis_after!);
 });
 
+test("worker.ts takes two signals of the same moment for one, and starts nothing anew while it stops", async () => {
+  await using app = await App.open(redis.url);
+  await app.send("slow", ["a"]);
+  const program = app.startCase("ctrl-c");
+  await program.working();
+  await app.stage.noted("start a");
+  program.signal("SIGINT");
+  program.signal("SIGINT"); // a terminal and what started the program may both send it
+  program.signal("SIGHUP");
+  await program.printed("Stopping after SIGINT");
+  await app.release();
+  assertEquals(await program.ended, 0);
+  assertEquals((await app.stage.notes()).at(-1), "end a");
+  assertEquals(program.workers.length, 1);
+  assertEquals(program.output.includes("Starting anew"), false);
+});
+
 test("worker.ts kills at a second SIGTERM, or a SIGINT after one, with 1", async () => {
   const cases = [["second-sigterm", "SIGTERM"], ["sigterm-then-sigint", "SIGINT"]] as const;
   await Promise.all(cases.map(async ([name, second]) => {

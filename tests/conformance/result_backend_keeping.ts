@@ -52,6 +52,24 @@ export const keeping: ResultRules = {
     },
   },
 
+  markedIsRefused: {
+    rule: "storeResult refuses a result that everybody would read as a failure",
+    async check(stage) {
+      const backend = stage.open();
+      const message = newMessage();
+      const marked = { __t: "dramatiq.results.Result", exn: { type: "E", msg: "m" } };
+      const error = await assertRejects(
+        () => backend.storeResult(message, marked, LONG),
+        TypeError,
+        "Cannot store a result whose __t is",
+      );
+      assert(error.message.includes("failure"));
+      await assertRejects(() => backend.getResult(message), ResultMissing);
+      await backend.storeResult(message, [marked], LONG); // within something else it does no harm
+      assertEquals(await backend.getResult(message), [marked]);
+    },
+  },
+
   laterWins: {
     rule: "a result that is stored again takes the place of the one before",
     async check(stage) {

@@ -153,3 +153,23 @@ test("pipe flattens pipelines, and leaves the one it is called on as it was", ()
     assertEquals(target.message_id, name);
   }
 });
+
+test("settled tells that groups and pipelines are over, where completed throws", async () => {
+  const { broker, add, fail } = ready();
+  const broken = pipeline([fail.message(), add.message(1) as never], { broker });
+  const nested = group([fail.message()], { broker });
+  const made = group([add.message(1, 2), broken, nested], { broker });
+  assertEquals([await made.settled, await broken.settled], [false, false]);
+  await made.run();
+  assertEquals(await made.settled, false);
+  await using worker = new Worker(broker);
+  await worker.start();
+  await broker.join("default", { failFast: false } as object);
+  assertEquals([await made.settled, await broken.settled, await nested.settled], [
+    true,
+    true,
+    true,
+  ]);
+  await assertRejects(() => nested.completed, ResultFailure);
+  assertEquals(await broken.completed, false); // its last message will never run
+});

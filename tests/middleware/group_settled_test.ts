@@ -119,7 +119,7 @@ test("GroupCallbacks do not count a member that is given back, but when it has r
   const { one, two, done } = stage.actors;
   const held = Promise.withResolvers<void>();
   stage.waits["two"] = (runs) => runs === 0 ? held.promise : undefined;
-  const made = group([one.message(), two.message()], stage);
+  const made = group([one.message(), two.message()], { broker: stage.broker });
   made.addCompletionCallback(done.message(), { when: "settled" });
   await made.run();
   const worker = new Worker(stage.broker, { concurrency: 2 });

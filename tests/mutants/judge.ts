@@ -40,9 +40,9 @@ export interface JudgeOptions {
 }
 
 /** A machine under load is slower, but not by more than this. */
-const SLOWER = 4;
+const SLOWER = 3;
 /** Milliseconds that any test may take. */
-const LEAST_TIMEOUT = 20_000;
+const LEAST_TIMEOUT = 15_000;
 
 /**
  * Puts mistakes into copies of the tree, one at a time in each, and runs their tests there.

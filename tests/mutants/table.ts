@@ -4,12 +4,16 @@ import { CORE } from "./table/core.ts";
 import { EXECUTORS } from "./table/executors.ts";
 import { MIDDLEWARE } from "./table/middleware.ts";
 import { PROMETHEUS } from "./table/prometheus.ts";
+import { RABBITMQ } from "./table/rabbitmq.ts";
+import { REDIS } from "./table/redis.ts";
 import { RESULTS } from "./table/results.ts";
 import { STUB_BROKER } from "./table/stub.ts";
 import { WORKER } from "./table/worker.ts";
 
 /** All mutants, by area. */
 export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
+  redis: REDIS,
+  rabbitmq: RABBITMQ,
   core: CORE,
   stub: STUB_BROKER,
   worker: WORKER,

@@ -11,7 +11,8 @@ rateLimiterBackendConformance({
   name: "RedisBackend",
   open: () => new RedisRateLimiterBackend({ url: server.url }),
   forget: async (key) => void await server.command("DEL", key),
-  endClaim: async (group) => void await server.command("HDEL", `{${group}}@members`, "claim"),
+  // Its time is over, long ago.
+  endClaim: async (group) => void await server.command("HSET", `{${group}}@members`, "claim", 1),
   address: { kind: "redis", address: server.url },
   ...(server.isOwn
     ? { restart: () => server.restart(), untilWaiting: () => untilTracking(server) }

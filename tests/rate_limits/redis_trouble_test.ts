@@ -81,7 +81,7 @@ test("Barrier looks once a second where the user may not be told of changes", as
   assertEquals(await waiting, true);
 });
 
-test("Barrier looks at nothing any more when nobody waits", async () => {
+test("Barrier ends each wait for a reason of its own, aborted or late", async () => {
   await using backend = open();
   const barrier = new Barrier(backend, newKey());
   await barrier.create(9);
@@ -95,7 +95,6 @@ test("Barrier looks at nothing any more when nobody waits", async () => {
   aborter.abort(new Error("enough"));
   const outcomes = await waiting;
   assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected", "fulfilled"]);
-  // Had it left a timer running, the test runner would say so.
 });
 
 test("Barrier.wait ends with its signal also while the server is away", async () => {

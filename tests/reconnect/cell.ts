@@ -92,7 +92,13 @@ export class Cell {
       throw new Error(`it took ${Math.round(this.#recovery)} ms`);
     });
     await this.#during;
-    await this.#step("verify", async () => await this.#running?.verify?.());
+    await this.#step("verify", async () => {
+      await this.#running?.verify?.();
+      // memcached is connected to again with the next request only, and this may be the first.
+      const { results } = this.#system.isForResults ? this.#scene!.near : {};
+      const nothing = { queueName: "none", actorName: "none", messageId: this.#id };
+      await results?.getResult(nothing).catch(() => {});
+    });
   }
 
   /** Lets go of everything. */

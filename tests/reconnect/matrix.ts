@@ -27,6 +27,7 @@ export async function runMatrix(system: System, options: MatrixOptions): Promise
   await withLog({ category: ["dramatiq", system.category] }, async (lines) => {
     const run = async (fault: Fault): Promise<void> => {
       const chosen = activities.filter((activity) => options.isChosen(fault, activity));
+      if (chosen.length === 0) return;
       const cells = chosen.map((activity) => new Cell(system, fault, activity, server));
       await runTogether(server, fault, cells, options.duration);
       outcomes.push(...cells.map((cell) => cell.judge(outageLines(lines))));

@@ -70,11 +70,13 @@ export const SYSTEMS: readonly System[] = [
       const server = await startOwnRedis({ appendonly: true });
       return matrixServer(server, () => server.kill(), () => server.restart());
     },
-    open({ host, port }, id) {
+    open({ host, port }, id, other) {
       const url = `redis://${host}:${port}`;
       const namespace = `matrix-${id}`;
+      // The other party of a cell soon takes over what this one leaves behind.
+      const timeout = other === undefined ? {} : { heartbeatTimeout: 5_000 };
       return party({
-        broker: () => new RedisBroker({ url, namespace, heartbeatTimeout: 5_000 }),
+        broker: () => new RedisBroker({ url, namespace, ...timeout }),
         results: () => new RedisResultBackend({ url, namespace }),
         limits: () => new RedisRateLimiterBackend({ url }),
       });
@@ -116,17 +118,17 @@ export const SYSTEMS: readonly System[] = [
     },
     open({ host, port }, id, other) {
       const servers = `${host}:${port}`;
-      const results = new MemcachedResultBackend({ servers, namespace: `matrix-${id}` });
-      const stub = (): Broker => {
-        const broker = new StubBroker();
-        broker.addMiddleware(new Results({ backend: results }));
-        return broker;
-      };
-      return party({
-        broker: () => other?.broker ?? stub(),
-        results: () => results,
+      const own: Party = party({
+        broker() {
+          if (other !== undefined) return other.broker;
+          const broker = new StubBroker();
+          broker.addMiddleware(new Results({ backend: own.results }));
+          return broker;
+        },
+        results: () => new MemcachedResultBackend({ servers, namespace: `matrix-${id}` }),
         limits: () => new MemcachedRateLimiterBackend({ servers }),
       });
+      return own;
     },
   },
 ];

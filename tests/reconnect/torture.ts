@@ -2,7 +2,7 @@
  * Runs the whole reconnect matrix: each server, each fault, each activity.
  *
  * `deno run -A tests/reconnect/torture.ts [server] [--duration ms] [--fault text]`, also with bun
- * and node; about ten minutes. Prints a table of recovery times for each server, and what was wrong.
+ * and node; about four minutes. Prints a table of recovery times for each server, and what was wrong.
  *
  * @module
  */

@@ -146,12 +146,22 @@ test("Results dead-letters what can never be stored, and tells whoever waits", a
   }
 });
 
-test("Results lets a message go to the dead letters whose failure can never be stored", async () => {
+test("Results stores less of a failure that is too large", async () => {
   const { broker, backend, run } = setStage();
   const message = await actor(() => {
     throw new Error("nope");
   }, { broker, actorName: "one", maxRetries: 0 }).send();
   backend.failures = [new RangeError("Too large")];
+  await run();
+  await assertRejects(() => message.getResult({ backend }), ResultFailure, "nope");
+});
+
+test("Results lets a message go to the dead letters whose failure can never be stored", async () => {
+  const { broker, backend, run } = setStage();
+  const message = await actor(() => {
+    throw new Error("nope");
+  }, { broker, actorName: "one", maxRetries: 0 }).send();
+  backend.failures = [new RangeError("Too large"), new RangeError("Still too large")];
   await run();
   assertEquals(broker.allDeadLetters.length, 1);
   await assertRejects(() => message.getResult({ backend }), ResultMissing);

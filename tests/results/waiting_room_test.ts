@@ -27,8 +27,8 @@ function setStage() {
     began: () => calls.push("began"),
     ended: () => calls.push("ended"),
   });
-  const wait = (key: string, timeout = 60_000, signal?: AbortSignal) =>
-    room.wait(key, { timeout, signal });
+  const wait = async (key: string, timeout = 60_000, signal?: AbortSignal) =>
+    (await room.wait(key, { timeout, signal })).data;
   return Object.assign(stage, { clock, stored, looks, calls, held, room, wait });
 }
 
@@ -119,10 +119,9 @@ test("WaitingRoom waits through errors that pass, and ends with others", async (
   await assertRejects(() => wait("b"), Error, "refused");
   await clock.advance(100);
   assert(looks.filter(({ key }) => key === "a").length > 3, "it looks for itself meanwhile");
-  assertEquals((room.trouble as Error).message, "away");
   stored.set("a", "x");
   await clock.advance(100);
-  assertEquals([await result, room.trouble], ["x", undefined]);
+  assertEquals(await result, "x");
 });
 
 test("WaitingRoom sends everybody away when it is closed", async () => {
@@ -132,4 +131,15 @@ test("WaitingRoom sends everybody away when it is closed", async () => {
   await Promise.all(waits);
   await clock.settle();
   assertEquals(clock.pendingTimers, 0);
+});
+
+test("WaitingRoom.wait ends with the failure of its own key, not with that of another", async () => {
+  const { clock, stored, room } = setStage();
+  stored.set("a", new Error("away"));
+  const options = { timeout: 100, signal: undefined };
+  const waits = ["a", "b"].map((key) => room.wait(key, options));
+  await clock.advance(100);
+  const [a, b] = await Promise.all(waits);
+  assertEquals((a!.failure as Error).message, "away");
+  assertEquals(b, { data: undefined, failure: undefined });
 });

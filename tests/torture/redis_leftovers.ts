@@ -1,7 +1,7 @@
 import type { RedisServer } from "../support/servers/redis.ts";
 
-/** What the broker keeps of its own: who is alive, and a lock that expires. */
-const KEPT = ["dramatiq:__heartbeats__", "dramatiq:__sweep__"];
+/** What the broker keeps of its own: who is alive, who serves what, and a lock that expires. */
+const KEPT = ["dramatiq:__heartbeats__", "dramatiq:__delays__", "dramatiq:__sweep__"];
 
 const SAMPLE = 3;
 

@@ -3,7 +3,12 @@ import { actor, type Broker } from "@dq/dramatiq";
 import { eventually } from "../../support/servers/until.ts";
 import { outcomeOf } from "./outage.ts";
 
-/** Sends numbers to a worker, and knows which were confirmed and which ran. */
+/** Messages that a worker of the default concurrency has in hand, at most. */
+const IN_HAND = 16;
+/** Messages that are sent at a time while something else goes on. */
+const FEW = 3;
+
+/** Sends numbers to a worker, and knows which were confirmed and how often each ran. */
 export class Traffic {
   /** How often each has run. */
   readonly ran: Map<number, number> = new Map();
@@ -11,6 +16,8 @@ export class Traffic {
   readonly confirmed: number[] = [];
   readonly #send: (n: number) => Promise<unknown>;
   #next = 0;
+  /** The most that were sent in one turn. */
+  #largest = FEW;
 
   /**
    * @param queueName Where they go.
@@ -27,6 +34,7 @@ export class Traffic {
 
   /** Sends a few in one turn. What is refused must be refused because of an outage. */
   async send(count: number): Promise<void> {
+    this.#largest = Math.max(this.#largest, count);
     const sent = Array.from({ length: count }, () => this.#next++);
     await Promise.all(sent.map(async (n) => {
       if (await outcomeOf(this.#send(n)) === undefined) this.confirmed.push(n);
@@ -38,16 +46,37 @@ export class Traffic {
     let isOver = false;
     const over = task.finally(() => isOver = true);
     over.catch(() => {});
-    while (!isOver) await this.send(3);
+    while (!isOver) await this.send(FEW);
     await over;
-    await this.send(3);
+    await this.send(FEW);
   }
 
-  /** Waits until all that was confirmed has run. */
-  async untilAllRan(): Promise<void> {
+  /**
+   * Waits until all that was confirmed has run.
+   *
+   * @param outages How many there were so far, see `assertRuns`.
+   */
+  async untilAllRan(outages = 0): Promise<void> {
     assert(this.confirmed.length > 0, "nothing was confirmed");
     await eventually("run all that was confirmed", () => {
       return this.confirmed.every((n) => this.ran.has(n));
     });
+    this.assertRuns(outages);
+  }
+
+  /**
+   * Makes sure that no more ran again than outages are the cause of: each may cost another run
+   * of what was being sent, run or acknowledged when it began. Without one, each ran once.
+   *
+   * @param outages How many there were so far.
+   */
+  assertRuns(outages: number): void {
+    const again = Array.from(this.ran, ([n, runs]) => [n, runs - 1] as const)
+      .filter(([, runs]) => runs > 0);
+    const most = Math.max(0, ...again.map(([, runs]) => runs));
+    assert(most <= outages, `One message ran ${most + 1} times in ${outages} outages`);
+    const total = again.reduce((sum, [, runs]) => sum + runs, 0);
+    const inDoubt = outages * (IN_HAND + FEW + this.#largest);
+    assert(total <= inDoubt, `${total} runs too many, of ${again}, in ${outages} outages`);
   }
 }

@@ -74,22 +74,21 @@ test("RedisBroker.close ends a receive that was about to fetch", async () => {
   assertEquals(await stage.firstArgs("q"), [0]);
 });
 
-test("RedisConsumer.close waits until Redis has heard of what was settled before it", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open(NO_PULSE);
-  await broker.enqueueMany(numbers(6).map((n) => work("q", n)));
-  const consumer = broker.consume("q", { prefetch: 6 });
-  const messages = await receiveCount(consumer, 6);
-  let settled = 0;
-  const settling = [
-    consumer.ack(messages.slice(0, 2)),
-    consumer.nack(messages.slice(2, 4)),
-    consumer.requeue(messages.slice(4, 6)),
-  ].map((promise) => promise.then(() => settled++));
-  await consumer.close();
-  await nextTurn(); // Promises that have settled with it tell so in this turn.
-  assertEquals(settled, settling.length);
-});
+for (const verb of ["ack", "nack", "requeue"] as const) {
+  test(`RedisConsumer.close waits until Redis has heard of each ${verb} before it`, async () => {
+    await using stage = new Stage(server);
+    const broker = stage.open(NO_PULSE);
+    await broker.enqueueMany(numbers(2).map((n) => work("q", n)));
+    const consumer = broker.consume("q", { prefetch: 2 });
+    const messages = await receiveCount(consumer, 2);
+    let isSettled = false;
+    const settling = consumer[verb](messages).then(() => isSettled = true);
+    await consumer.close();
+    await nextTurn(); // Promises that have settled with it tell so in this turn.
+    assertEquals(isSettled, true);
+    await settling;
+  });
+}
 
 test("RedisConsumer.close gives back what is still settled by nobody, and leaves the rest", async () => {
   await using stage = new Stage(server);
@@ -130,3 +129,16 @@ async function receiveHalf(
   acknowledging.catch(() => {}); // It travels with the fetch ahead.
   return received;
 }
+
+test("RedisBroker.close waits for what was sent before it and not awaited", async () => {
+  await using stage = new Stage(server);
+  const broker = stage.open(NO_PULSE);
+  await broker.connect();
+  const sending = [
+    broker.enqueue(work("q", 0)),
+    broker.enqueueMany(numbers(3).map((n) => work("q", n + 1))),
+  ];
+  await broker.close();
+  await Promise.all(sending);
+  assertEquals(await stage.firstArgs("q"), numbers(4));
+});

@@ -21,10 +21,11 @@ test("RedisBroker loses nothing over restarts of Redis, and goes on by itself", 
   for (let round = 0; round < 2; round++) {
     await traffic.send(20);
     await traffic.sendDuring(server.restart());
-    await traffic.untilAllRan();
+    await traffic.untilAllRan(round + 1);
   }
   await producer.join("q");
   await worker.stop();
+  traffic.assertRuns(2);
 });
 
 test("RedisBroker loses nothing when all its connections are killed, and goes on by itself", async () => {
@@ -42,9 +43,10 @@ test("RedisBroker loses nothing when all its connections are killed, and goes on
     await traffic.sendDuring(killAll());
     await sending;
   }
-  await traffic.untilAllRan();
+  await traffic.untilAllRan(5);
   await broker.join("q");
   await worker.stop();
+  traffic.assertRuns(5);
 });
 
 test("RedisBroker goes on by itself after its connections were half-open", async () => {
@@ -62,9 +64,10 @@ test("RedisBroker goes on by itself after its connections were half-open", async
   proxy.thaw();
 
   await traffic.send(20);
-  await traffic.untilAllRan();
+  await traffic.untilAllRan(1);
   await stage.open().join("q");
   await worker.stop();
+  traffic.assertRuns(1);
 });
 
 test("RedisBroker.enqueue fails with the reason when Redis stays away, and then never happens", async () => {

@@ -3,6 +3,7 @@ import { actor, type RedisBroker, Worker } from "@dq/dramatiq";
 import { FETCH, PULSE } from "../../../brokers/redis/scripts.ts";
 import { firstArgs, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { startProxy } from "../../support/servers/proxy.ts";
 import { Monitor, runsOf } from "./monitor.ts";
 import { advanceUntil } from "./promoting.ts";
 import { sendFromPython } from "./python.ts";
@@ -144,6 +145,26 @@ test("RedisBroker finds a delayed message that another one sorted by its pulse",
 
   for (let second = 0; second < 7; second++) await beat(broker, clock);
   assertEquals(firstArgs(await receiving), ["late"]);
+});
+
+test("RedisBroker looks at all queues when Redis is back, also where it tells of no changes", async () => {
+  await using stage = new Stage(server);
+  await using proxy = await startProxy(server);
+  const url = new URL(await addUser(server, "-client|tracking"));
+  url.port = `${proxy.port}`;
+  const broker = stage.open({ url: url.href, ...NO_PULSE });
+  await using consumer = broker.consume("q");
+  const receiving = consumer.receive(1);
+  // That two more connections were made and given up shows that it is waiting.
+  await eventually(
+    "give up to be told",
+    () => proxy.totalConnections >= 3 && proxy.connections === 1,
+  );
+  proxy.refuse();
+  await proxy.cut();
+  await stage.open().enqueue(work("q", "meanwhile"));
+  await proxy.accept();
+  assertEquals(firstArgs(await receiving), ["meanwhile"]);
 });
 
 test("RedisBroker of an idle worker sends no more than two commands a second", async () => {

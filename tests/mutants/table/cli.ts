@@ -89,7 +89,7 @@ export const CLI: readonly Mutant[] = [
       "a child that does not stop is never killed",
       "    this.#killTimer = setTimeout(\n      () => this.kill(),",
       "    this.#killTimer = setTimeout(\n      () => {},",
-      { tests: [SIGNALS, SUPERVISION], filter: "killed" },
+      { tests: "tests/cli/child_test.ts" },
     ],
     [
       "what a program started holds up its end",
@@ -118,7 +118,7 @@ export const CLI: readonly Mutant[] = [
       "a worker that crashes waits for its actors",
       "ended.resolve({ code: KILLED, timeout: 0 });",
       "ended.resolve({ code: KILLED });",
-      { tests: SUPERVISION, filter: "dies is replaced" },
+      { tests: SUPERVISION, filter: "no message is lost (late)" },
     ],
   ]),
   ...mutantsOf("cli/lifeline.ts", SIGNALS, [
@@ -132,7 +132,10 @@ export const CLI: readonly Mutant[] = [
       "Ctrl-C ends the workers, too",
       'process.on("SIGINT", ignore);',
       'process.on("SIGINT", () => listener.stop("SIGINT"));',
-      { filter: "leaves Ctrl-C to the supervisor" },
+      {
+        filter: "leaves Ctrl-C to the supervisor",
+        stays: "the supervisor has them stop at the same moment, and in the same way",
+      },
     ],
   ]),
   ...mutantsOf("cli/supervisor.ts", SIGNALS, [
@@ -146,13 +149,13 @@ export const CLI: readonly Mutant[] = [
       "a second signal of the same keystroke kills",
       "if (this.#isKilling || performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;",
       "",
-      { filter: "leaves Ctrl-C to the supervisor" },
+      { filter: "two signals of the same moment" },
     ],
     [
       "a reload starts during a stop",
       "if (this.#stoppingSince !== undefined) return;\n    this.#reopenLog();",
       "this.#reopenLog();",
-      { filter: "SIGTERM after a SIGHUP" },
+      { filter: "two signals of the same moment" },
     ],
     [
       "the other workers are reloaded though the first one did not start",
@@ -195,7 +198,7 @@ export const CLI: readonly Mutant[] = [
       "a requeue that was begun is not waited for at the end",
       "      await Promise.all(underWay);\n    } catch",
       "    } catch",
-      { filter: "works on thousands" },
+      { filter: "lists, shows, requeues" },
     ],
     [
       "Ctrl-C does not end a requeue",

@@ -13,8 +13,8 @@ export const CORE: readonly Mutant[] = [
   ...mutantsOf("core/broker.ts", [ORDER, BROKER], [
     [
       "an asynchronous hook before a send is not waited for",
-      "if (before !== undefined) return before.then(() => this.#storeOne(queued, delay));",
-      "",
+      "const sending = before === undefined\n        ? this.#storeOne",
+      "const sending = before !== null\n        ? this.#storeOne",
     ],
     [
       "afterEnqueue runs before the message is stored",
@@ -125,8 +125,8 @@ export const CORE: readonly Mutant[] = [
     ],
     [
       "run resolves before its members are sent",
-      "await this.broker.enqueueMany(batch, delay);\n      batch = [];",
-      "void this.broker.enqueueMany(batch, delay);\n      batch = [];",
+      "await this.broker.enqueueMany(batch, sending);",
+      "void this.broker.enqueueMany(batch, sending);",
     ],
     [
       "members behind a pipeline are not sent",
@@ -142,8 +142,8 @@ export const CORE: readonly Mutant[] = [
   ...mutantsOf("core/pipeline.ts", [ORDER, COMPOSITION], [
     [
       "run resolves before the first message is sent",
-      "await this.broker.enqueue(first, delay > 0 ? { delay } : {});",
-      "void this.broker.enqueue(first, delay > 0 ? { delay } : {});",
+      "await this.broker.enqueue(first, delay > 0 ? { delay, signal } : { signal });",
+      "void this.broker.enqueue(first, delay > 0 ? { delay, signal } : { signal });",
     ],
     [
       "what lies behind a message without result is counted",

@@ -55,7 +55,9 @@ export const RESULTS: readonly Mutant[] = [
       "const hasBegun = isTold || this.#isTold;",
       "const hasBegun = this.#isTold && !isTold;",
     ],
-    ["a key is looked at for which nobody waits", "    this.#schedule.remove(key);\n", ""],
+    ["a key for which nobody waits is scheduled on", "    this.#schedule.remove(key);\n", "", {
+      stays: "a key without a place is not read, and its timer ends by itself",
+    }],
     [
       "the timer of a wait outlives it",
       "        clock.clearTimer(timer);\n        signal",
@@ -119,16 +121,22 @@ export const RESULTS: readonly Mutant[] = [
       "a connection that is lost is not noticed by its end",
       "if (this.#ears === client || this.#reader === client) this.#lost();",
       "",
-      { filter: "killed under waiters" },
+      { filter: "killed under waiters", stays: "the ping of each second finds it, too" },
     ],
     ["a silent connection is not asked", 'ears.callBuffer("ping").catch(lost);', "void lost;", {
       filter: "half-open under waiters",
+      stays:
+        "it takes one half-open connection beside a good one; an outage of both is noticed by the other",
     }],
     [
       "nobody looks when it is no longer told of results",
       "if (wasTracking && !this.#isClosed) this.#listener.setTold(false);",
       "",
-      { filter: "killed under waiters" },
+      {
+        filter: "killed under waiters",
+        stays:
+          "when it is told again it looks at everything: what came meanwhile is only seen later",
+      },
     ],
   ]),
   ...mutantsOf("rate_limits/rate_limiter.ts", LIMITS, [
@@ -143,7 +151,7 @@ export const RESULTS: readonly Mutant[] = [
       "    } catch (error) {\n      throw error;\n    }",
     ],
   ]),
-  ...mutantsOf("rate_limits/take_in_time.ts", LIMITS, [
+  ...mutantsOf("rate_limits/take_in_time.ts", "tests/rate_limits/take_in_time_test.ts", [
     [
       "a slot of a span that is over counts",
       "if (present() === span) return true;",
@@ -214,13 +222,17 @@ export const RESULTS: readonly Mutant[] = [
       "if redis.call('HGET', KEYS[2], 'claim') then",
     ],
   ]),
-  ...mutantsOf("rate_limits/backends/event_lists.ts", ["tests/rate_limits/redis_trouble_test.ts"], [
+  ...mutantsOf("rate_limits/backends/event_lists.ts", "tests/rate_limits/event_lists_test.ts", [
     [
       "looks pile up while the server is away",
       "if (watch.isLooking) return; // the server is away, and one look lasts until it is back",
       "",
     ],
-    ["lists are looked at for which nobody waits", "    clearInterval(this.#pulse);\n", ""],
+    [
+      "lists are looked at for which nobody waits",
+      "    this.#watches.delete(list);\n    if (this.#watches.size > 0) return;",
+      "    if (this.#watches.size > 0) return;",
+    ],
   ]),
   ...mutantsOf("rate_limits/backends/waiting_room.ts", ROOMS, [
     ["the timer of a wait outlives it", "        this.#clock.clearTimer(timer);\n", ""],

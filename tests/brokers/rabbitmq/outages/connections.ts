@@ -100,9 +100,10 @@ export function connections(file: FileServer): void {
         await traffic.sendDuring(proxy.cut());
         await traffic.send(20);
       }
-      await traffic.untilAllRan();
+      await traffic.untilAllRan(5);
       await stage.open().join(stage.queueName);
       await worker.stop();
+      traffic.assertRuns(5);
     }));
 
   test("RabbitmqBroker notices by heartbeats that a connection is half-open, and goes on over a new one", () =>
@@ -124,9 +125,10 @@ export function connections(file: FileServer): void {
       await sending;
 
       await traffic.send(20);
-      await traffic.untilAllRan();
+      await traffic.untilAllRan(1);
       await stage.open().join(stage.queueName);
       await worker.stop();
+      traffic.assertRuns(1);
     }));
 
   for (const kind of ["silent", "trickle"] as const) {

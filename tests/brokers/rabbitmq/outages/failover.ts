@@ -55,14 +55,15 @@ export function failover(file: FileServer): void {
       assertEquals([one.connections > 0, two.connections], [true, 0]);
 
       await traffic.sendDuring(shut(one));
-      await traffic.untilAllRan();
+      await traffic.untilAllRan(1);
       await eventually("have both connections there", () => two.connections === 2);
 
       await one.accept();
       await traffic.sendDuring(shut(two));
-      await traffic.untilAllRan();
+      await traffic.untilAllRan(2);
       await eventually("have both connections here", () => one.connections === 2);
       await stage.open().join(stage.queueName);
       await worker.stop();
+      traffic.assertRuns(2);
     }));
 }

@@ -34,7 +34,7 @@ export function logging(file: FileServer): void {
         assertEquals(lines.length, 1, lines.map(textOf).join("\n"));
         await proxy.accept();
         await traffic.send(5);
-        await traffic.untilAllRan();
+        await traffic.untilAllRan(1);
         await worker.stop();
         await broker.close();
         assertOneOutage(lines, "RabbitMQ");

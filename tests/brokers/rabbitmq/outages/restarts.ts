@@ -24,9 +24,10 @@ export function restarts(file: FileServer): void {
         await server.startApp();
       };
       await traffic.sendDuring(restart());
-      await traffic.untilAllRan();
+      await traffic.untilAllRan(1);
       await producer.join(stage.queueName);
       await worker.stop();
+      traffic.assertRuns(1);
     }));
 
   test("RabbitmqBroker loses nothing that was confirmed when RabbitMQ is killed", () =>
@@ -41,7 +42,7 @@ export function restarts(file: FileServer): void {
       await using worker = new Worker(broker);
       await worker.start();
       await traffic.sendDuring(server.restart());
-      await traffic.untilAllRan();
+      await traffic.untilAllRan(1);
       await stage.untilCounts(".DQ", 0, 0);
       assertEquals((await broker.getQueueMessageCounts(stage.queueName)).delayed, 500);
       await worker.stop();

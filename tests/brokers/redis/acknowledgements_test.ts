@@ -1,0 +1,103 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { deadline } from "@std/async";
+import { ConnectionClosed } from "@dq/dramatiq";
+import { Acknowledgements } from "../../../brokers/redis/acknowledgements.ts";
+import { RedisDelivery } from "../../../brokers/redis/delivery.ts";
+import { nextTurn } from "../../../core/runtime.ts";
+import { work } from "../../conformance/broker_messages.ts";
+import { test } from "../../support/test.ts";
+
+/** Milliseconds that tell what hangs from what takes its time. */
+const HANGS = 10_000;
+const CUT = new ConnectionClosed("cut");
+
+const deliveries = (...ids: string[]) => ids.map((id) => new RedisDelivery(work("q"), id));
+
+/** Acknowledgements whose calls end when the test lets them. */
+function ready() {
+  const sent: (PromiseWithResolvers<unknown> & { ids: readonly string[] })[] = [];
+  const acks = new Acknowledgements((ids) => {
+    const call = { ...Promise.withResolvers<unknown>(), ids };
+    sent.push(call);
+    return call.promise;
+  });
+  const fetch = Promise.withResolvers<string>();
+  const fetched: (readonly string[])[] = [];
+  const along = () =>
+    acks.along((ids) => {
+      fetched.push(ids);
+      return fetch.promise;
+    });
+  const settled: string[] = [];
+  const add = (...ids: string[]) => {
+    const adding = acks.add(deliveries(...ids));
+    adding.then(() => settled.push(...ids), () => {});
+    return adding;
+  };
+  return { acks, sent, fetch, fetched, along, add, settled };
+}
+
+test("Acknowledgements of one turn go in one call, and resolve with its answer", async () => {
+  const { sent, add, settled } = ready();
+  const adding = [add("a", "b"), add("c")];
+  await nextTurn();
+  assertEquals(sent.map(({ ids }) => ids), [["a", "b", "c"]]);
+  assertEquals(settled, []);
+  sent[0]!.resolve(3);
+  await Promise.all(adding);
+  assertEquals(settled, ["a", "b", "c"]);
+});
+
+test("Acknowledgements that travel with a fetch resolve with its answer, not before", async () => {
+  const { sent, fetch, fetched, along, add, settled } = ready();
+  const adding = add("a");
+  const fetching = along();
+  await nextTurn();
+  assertEquals([fetched, sent, settled], [[["a"]], [], []]);
+  fetch.resolve("messages");
+  assertEquals(await fetching, "messages");
+  await adding;
+  assertEquals(sent, []);
+});
+
+test("Acknowledgements whose fetch is cut off are sent by themselves", async () => {
+  const { sent, fetch, along, add, settled } = ready();
+  const adding = add("a");
+  const fetching = assertRejects(along, ConnectionClosed, "cut");
+  fetch.reject(CUT);
+  await fetching;
+  await nextTurn();
+  assertEquals([sent.map(({ ids }) => ids), settled], [[["a"]], []]);
+  sent[0]!.resolve(1);
+  await deadline(adding, HANGS);
+});
+
+test("Acknowledgements that wait for a fetch go when there is none any more", async () => {
+  const { acks, sent, fetch, along, add } = ready();
+  const begun = acks.fetchComing();
+  add("a");
+  await nextTurn();
+  assertEquals(sent, []); // the fetch that comes takes it along
+  begun();
+  await nextTurn();
+  await nextTurn();
+  assertEquals(sent.map(({ ids }) => ids), [["a"]]);
+
+  const fetching = along();
+  add("b");
+  await nextTurn();
+  assertEquals(sent.length, 1);
+  fetch.resolve("");
+  await fetching;
+  await nextTurn();
+  await nextTurn();
+  assertEquals(sent.map(({ ids }) => ids), [["a"], ["b"]]);
+});
+
+test("Acknowledgements fail with the call that fails", async () => {
+  const { sent, add } = ready();
+  const adding = assertRejects(() => add("a"), ConnectionClosed, "cut");
+  await nextTurn();
+  sent[0]!.reject(CUT);
+  await deadline(adding, HANGS);
+});

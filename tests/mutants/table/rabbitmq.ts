@@ -1,0 +1,235 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const folder = "tests/brokers/rabbitmq";
+const MOVES = `${folder}/moves_test.ts`;
+const LINE = `${folder}/publish_line_test.ts`;
+const OPEN = `${folder}/open_deliveries_test.ts`;
+const CALM = `${folder}/calm_test.ts`;
+const OUTAGES = `${folder}/outages_test.ts`;
+const OVERSIZE = `${folder}/oversize_test.ts`;
+const DEAD = `${folder}/dead_letters_test.ts`;
+const CONFORMANCE = "tests/brokers/rabbitmq_test.ts";
+
+/** Mistakes in the RabbitMQ broker. */
+export const RABBITMQ: readonly Mutant[] = [
+  ...mutantsOf("brokers/rabbitmq/moves.ts", MOVES, [
+    [
+      "a move to a rung fails, and the message is acknowledged all the same",
+      "else this.#returnLater(delivery);\n        this.ended();",
+      "else this.#arrived.push(delivery);\n        nextTurn().then(() => this.#acknowledge());\n        this.ended();",
+    ],
+    [
+      "a message is acknowledged before it is stored elsewhere",
+      "this.#session.mover.add(new Publication(queueName, content, sender, properties.priority));",
+      "this.#session.mover.add(new Publication(queueName, content, sender, properties.priority));\n    this.#arrived.push(delivery);\n    this.#acknowledge();",
+    ],
+    [
+      "a message is moved whose delivery was lost",
+      "isNeeded: () => delivery.isOpen,",
+      "isNeeded: () => true,",
+    ],
+    [
+      "a message is acknowledged whose channel is gone",
+      "const open = arrived.filter((delivery) => this.#open.delete(delivery));",
+      "const open = arrived;\n    for (const one of open) this.#open.delete(one);",
+    ],
+    [
+      "a message that cannot be moved is given back at once, in a tight circle",
+      "}, PAUSE_BEFORE_RETURN);",
+      "}, 0);",
+    ],
+    [
+      "a message that cannot be moved is given back while the consumer closes",
+      "if (!delivery.isOpen || this.#isStopping) return;",
+      "if (!delivery.isOpen) return;",
+    ],
+    [
+      "a message that the server will never take is given back for ever",
+      "if (error instanceof RequestRejected) this.#reject(delivery, queueName, error);\n        else",
+      "",
+    ],
+    [
+      "timers of pauses outlive their channel",
+      "for (const timer of this.#pauses.values()) this.#session.clock.clearTimer(timer);",
+      "",
+    ],
+    [
+      "close does not wait for moves under way",
+      "while (this.#underWay > 0) await this.#ended.next();",
+      "",
+    ],
+    [
+      "close does not wait for the acknowledgement of what was moved",
+      "    await nextTurn();\n  }\n\n  /**",
+      "  }\n\n  /**",
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/publish_line.ts", LINE, [
+    [
+      "what was under way when the channel closed is lost",
+      "this.#owner.lost(this, this.abandon(), error);",
+      "this.#owner.lost(this, [], error);",
+    ],
+    [
+      "a confirm of many counts for one",
+      "while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, isStored);",
+      "this.#settle(deliveryTag, isStored);",
+    ],
+    [
+      "a message without a queue counts as stored",
+      "if (isStored && !publication.isReturned) this.#owner.stored(publication);",
+      "if (isStored) this.#owner.stored(publication);",
+    ],
+    [
+      "a refused message counts as stored",
+      'channel.on("nack", (fields) => this.#confirmed(fields, false));',
+      'channel.on("nack", (fields) => this.#confirmed(fields, true));',
+    ],
+    [
+      "what was given up is told of later",
+      "if (publication === undefined) return; // given up before",
+      "",
+    ],
+    [
+      "the window is one too large: a publication takes the place of another",
+      "return this.#isOpen && !this.#isCongested && this.#next - this.#lowest < WINDOW;",
+      "return this.#isOpen && !this.#isCongested && this.#next - this.#lowest <= WINDOW;",
+    ],
+    [
+      "a line that is closed is written to",
+      "return this.#isOpen && !this.#isCongested",
+      "return !this.#isCongested",
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/open_deliveries.ts", OPEN, [
+    [
+      "what is open is acknowledged with what is behind it",
+      "if (delivery.tag > firstOpen) {",
+      "if (false) {",
+    ],
+    ["what is settled is settled again", "if (!delivery.isOpen) return false;", ""],
+    [
+      "the last of many is acknowledged only",
+      "if (last !== undefined) channel.ack(last.raw, count > 1);",
+      "if (last !== undefined) channel.ack(last.raw);",
+    ],
+    [
+      "what came over a lost channel stays open",
+      "for (const delivery of [...this]) this.delete(delivery);",
+      "",
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/closed_channel.ts", OVERSIZE, [
+    [
+      "all that was under way is rejected with the one that is too large",
+      "return underWay.filter((publication) => publication !== guilty);",
+      "for (const one of underWay) one.sender.failed(error);\n  return [];",
+      { filter: "toSendAgain" },
+    ],
+    [
+      "a message that closes each channel is sent for ever",
+      "if (++publication.refusals < MAX_REFUSALS) return true;",
+      "return true;",
+      { filter: "toSendAgain" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/publisher.ts", OUTAGES, [
+    [
+      "what was under way when a connection was cut is not sent again",
+      "    this.#waiting.unshift(again);\n",
+      "",
+      { filter: "when the connection was cut" },
+    ],
+    [
+      "it is written while RabbitMQ blocks",
+      "if (this.#preparing !== undefined || this.#connection.block !== undefined) return;",
+      "if (this.#preparing !== undefined) return;",
+      { filter: "writes nothing while RabbitMQ blocks" },
+    ],
+    [
+      "what nobody needs any more is stored all the same",
+      "while (next?.sender.isNeeded?.() === false) {",
+      "while (false) {",
+      { filter: "moves it once when it can" },
+    ],
+    [
+      "close cuts what was not awaited",
+      "while (this.isBusy) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));",
+      "",
+      { tests: CONFORMANCE, filter: "clos" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/rabbitmq_consumer.ts", CALM, [
+    [
+      "what came over an old channel is acknowledged on a new one",
+      "    this.open.clear();\n    this.dropped();",
+      "    this.dropped();",
+      { filter: "never acknowledges on a new channel" },
+    ],
+    [
+      "a message is acknowledged before its dead letter is stored",
+      "      const outcomes = await Promise.allSettled(\n        open.map((one) => publishDeadLetter(mover, this.queueName, one, headers)),\n      );",
+      "      const publishing = open.map((one) => publishDeadLetter(mover, this.queueName, one, headers));\n      this.#acknowledge(this.#take(open));\n      const outcomes = await Promise.allSettled(publishing);",
+      { tests: OUTAGES, filter: "keeps one dead letter" },
+    ],
+    [
+      "a lost channel with messages in hand is not told of",
+      "if (reason === undefined && this.#handedOut === 0) return this.#drop();",
+      "if (reason === undefined) return this.#drop();",
+      { tests: CONFORMANCE, filter: "cut" },
+    ],
+    [
+      "a message that arrives while closing is handed out",
+      "if (!this.isClosed) this.arrived(delivery); // else it goes back with the channel",
+      "this.arrived(delivery);",
+      { stays: "nobody receives from a consumer that is closed; its channel gives all back" },
+    ],
+    ["close does not wait for dead letters under way", "      await this.moves.settled();\n", "", {
+      tests: CONFORMANCE,
+      filter: "clos",
+    }],
+    ["a consumer whose queue was deleted waits for ever", "else this.#cancelled(channel);", "", {
+      filter: "queue was deleted, and another one starts",
+    }],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", CONFORMANCE, [
+    [
+      "join does not see what is on its way to a consumer",
+      "await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));",
+      "",
+      { tests: CALM, filter: "join waits for" },
+    ],
+    [
+      "join does not see what a settled message led to",
+      "return after.ready + after.delayed === 0 && consumers",
+      "return consumers",
+      { tests: CALM, filter: "join waits for" },
+    ],
+    [
+      "close does not wait for sends that were not awaited",
+      "      await publisher.emptied();\n",
+      "",
+      { filter: "clos" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/dead_letters.ts", DEAD, [
+    [
+      "a dead letter is acknowledged before it is stored on its queue",
+      "        await mover.publish(message.queueName, message.encode(), properties.priority);\n        this.#acknowledge(purpose, raw);",
+      "        this.#acknowledge(purpose, raw);\n        await mover.publish(message.queueName, message.encode(), properties.priority);",
+      {
+        tests: OUTAGES,
+        stays: "it takes a server that is gone between the two; both orders store the message",
+      },
+    ],
+    [
+      "what a lost connection had is settled",
+      "    if (!this.#hasEnded) return;\n    throw new ConnectionClosed(",
+      "    if (true) return;\n    throw new ConnectionClosed(",
+      { filter: "lost connection" },
+    ],
+    ["dead letters that were looked at stay in hand", "      this.#channel.nackAll(true);\n", "", {
+      filter: "after",
+    }],
+  ]),
+];

@@ -1,0 +1,429 @@
+import { type Mutant, mutantsOf } from "../mutant.ts";
+
+const folder = "tests/brokers/redis";
+const ACKS = `${folder}/acknowledgements_test.ts`;
+const CLOSING = `${folder}/closing_test.ts`;
+const COALESCING = `${folder}/coalescing_test.ts`;
+const CONSUMED = `${folder}/consumed_queue_test.ts`;
+const DEAD = `${folder}/dead_letters_test.ts`;
+const DELAYED = `${folder}/delayed_test.ts`;
+const IN_HAND = `${folder}/in_hand_test.ts`;
+const LEASE = `${folder}/lease_test.ts`;
+const LOST = `${folder}/lost_answers_test.ts`;
+const OUTAGES = `${folder}/outages_test.ts`;
+const OUTBOX = `${folder}/outbox_test.ts`;
+const PROMOTION = `${folder}/promotion_test.ts`;
+const SCRIPTS = `${folder}/guards_in_scripts_test.ts`;
+const SILENT = `${folder}/silent_test.ts`;
+const TAKEOVER = `${folder}/takeover_test.ts`;
+const WAKEUPS = `${folder}/wakeups_test.ts`;
+
+/** Mistakes in the Redis broker. */
+export const REDIS: readonly Mutant[] = [
+  ...mutantsOf("brokers/redis/redis_broker.ts", CLOSING, [
+    ["close cuts sends that were not awaited", "    await this.#outboxes.emptied();\n", ""],
+    [
+      "close does not wait for its consumers",
+      "await Promise.allSettled(consumers.map((consumer) => consumer.close()));",
+      "void Promise.allSettled(consumers.map((consumer) => consumer.close()));",
+    ],
+    [
+      "a broker that was closed leaves its heartbeat",
+      "if (connection.isUp) await this.#leave().catch(() => {});",
+      "",
+      { tests: TAKEOVER, filter: "drops them" },
+    ],
+    ["a promoted message is acknowledged besides", "    delivery.isPromoted = true;\n", "", {
+      tests: COALESCING,
+      filter: "sorts and promotes",
+    }],
+  ]),
+  ...mutantsOf("brokers/redis/redis_consumer.ts", CLOSING, [
+    ["close does not wait for the fetch under way", "      await this.#filling;\n", ""],
+    [
+      "close forgets what was fetched ahead",
+      "      this.#arrived(await this.fetchedAhead());\n",
+      "",
+    ],
+    [
+      "close does not give back what is in hand",
+      "await this.inHand.settle(left, this.giveBack(left));",
+      "",
+    ],
+    [
+      "close does not wait for acknowledgements that travel",
+      "      await this.inHand.settled();\n",
+      "",
+    ],
+    [
+      "a fetch starts after the close",
+      "if (this.isClosed || this.#abort.isAborted || this.#isWaiting) return;\n    const room",
+      "if (this.#isWaiting) return;\n    const room",
+    ],
+    [
+      "a fetch goes ahead while closing",
+      "if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;",
+      "if (!this.#takesAll) return 0;",
+      { stays: "close waits for what was fetched ahead, and gives it back all the same" },
+    ],
+    [
+      "a loss of the lease is not told to whoever receives",
+      "if (lease.isLost) tellLoss(lease, queues.values());\n      if (this.#error",
+      "if (this.#error",
+      {
+        tests: LEASE,
+        stays: "the pulse tells of it within a second; until then isLost keeps all from starting",
+      },
+    ],
+    [
+      "a lost lease does not make messages stale",
+      "return this.#error !== undefined || this.session.lease.isLost;",
+      "return this.#error !== undefined;",
+      { tests: LEASE },
+    ],
+    [
+      "a consumer that failed gives what it had at hand",
+      "if (this.#error !== undefined) throw this.#error;",
+      "",
+      { tests: LEASE },
+    ],
+    [
+      "more is fetched than there is room for",
+      "const free = this.#prefetch - this.inHand.unsettled;",
+      "const free = this.#prefetch;",
+      { tests: "tests/brokers/redis_test.ts", filter: "prefetch" },
+    ],
+    [
+      "a fetch that fails because the server is away fails the consumer",
+      "if (!isAway(error)) this.fail(error);",
+      "if (true) this.fail(error);",
+      { tests: OUTAGES, filter: "is not there yet" },
+    ],
+    [
+      "what is given back is not counted as in hand",
+      "await this.inHand.settle(taken, this.giveBack(taken));",
+      "await this.giveBack(taken);",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/in_hand.ts", IN_HAND, [
+    [
+      "a message can be settled twice",
+      "this.#unsettled.delete(message as RedisDelivery)",
+      "(this.#unsettled.delete(message as RedisDelivery), true)",
+    ],
+    [
+      "what is being settled counts as lost",
+      "    for (const batch of this.#settling.keys()) {\n      for (const { id } of batch) ids.add(id);\n    }\n",
+      "",
+    ],
+    [
+      "what failed to be settled is in hand for ever",
+      "    } finally {\n      this.#settling.delete(batch);",
+      "      this.#settling.delete(batch);\n    } finally {",
+    ],
+    ["what is given back on closing loses its order", ".sort((a, b) => a.order - b.order)", ""],
+  ]),
+  ...mutantsOf("brokers/redis/acknowledgements.ts", ACKS, [
+    [
+      "acknowledgements are lost whose fetch was cut off",
+      "if (batch !== undefined) this.#dispatch(batch);\n      throw error;",
+      "batch?.sent.resolve();\n      throw error;",
+    ],
+    [
+      "an acknowledgement counts before Redis has heard of it",
+      "      const result = await fetch(batch?.ids ?? []);\n      batch?.sent.resolve();",
+      "      batch?.sent.resolve();\n      const result = await fetch(batch?.ids ?? []);",
+    ],
+    [
+      "acknowledgements wait for a fetch that never comes",
+      "if (this.#batch !== undefined) this.#dispatchSoon(this.#batch);",
+      "",
+    ],
+    [
+      "an acknowledgement that fails counts as done",
+      "batch.sent.resolve(), batch.sent.reject);",
+      "batch.sent.resolve(), () => batch.sent.resolve());",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/queue_consumer.ts", CLOSING, [
+    [
+      "a fetch does not begin the lease",
+      "  session.lease.renew(sentAt); // before anything of it can start\n",
+      "",
+      { tests: LEASE },
+    ],
+    [
+      "a lease counts from the answer of a fetch, not from its question",
+      "session.lease.renew(sentAt); // before",
+      "session.lease.renew(session.lease.now); // before",
+      { tests: LEASE },
+    ],
+    [
+      "fetches ahead do not count as room that is taken",
+      "this.#ahead.reduce((sum, { limit }) => sum + limit, arriving)",
+      "arriving",
+      { tests: [CLOSING, COALESCING] },
+    ],
+    [
+      "an empty queue is fetched ahead from without end",
+      "if (mayHaveMore) this.#fetchAhead(fetch.limit);",
+      "this.#fetchAhead(fetch.limit);",
+      { tests: WAKEUPS, filter: "idle worker" },
+    ],
+    [
+      "a fetch ahead that was taken is not known as under way",
+      "return this.#awaited === undefined ? this.#ahead : [this.#awaited, ...this.#ahead];",
+      "return this.#ahead;",
+      { tests: CONSUMED },
+    ],
+    ["a fetch ahead that fails fails the close", "entries.catch(() => [])", "entries"],
+    [
+      "a message on the queue whose eta has not come is run",
+      "if (mayBeEarly) deliveries = await this.#postponeEarly(deliveries);",
+      "",
+      { tests: DELAYED },
+    ],
+    [
+      "whoever holds delayed messages is not told of one more",
+      "if (due.size < withEta.length) this.#wakeDelayConsumer();",
+      "",
+      { tests: DELAYED, filter: "on the queue itself" },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/lease.ts", LEASE, [
+    [
+      "a late heartbeat heals a lost lease",
+      "if (sentAt < this.#resetAt || this.isLost) return;",
+      "if (sentAt < this.#resetAt) return;",
+    ],
+    [
+      "a heartbeat from before the loss begins a new lease",
+      "if (sentAt < this.#resetAt || this.isLost) return;",
+      "if (this.isLost) return;",
+    ],
+    [
+      "an earlier heartbeat shortens the lease",
+      "if (this.#endsAt === Infinity || endsAt > this.#endsAt) this.#endsAt = endsAt;",
+      "this.#endsAt = endsAt;",
+    ],
+    [
+      "the lease lasts one moment too long",
+      "this.now >= this.#endsAt;",
+      "this.now > this.#endsAt;",
+    ],
+    [
+      "a lease that was lost is held again when nobody looked",
+      "this.#isLost ||= this.#endsAt",
+      "this.#isLost = this.#endsAt",
+      { stays: "renew looks before it moves the end, so that nothing can move it in between" },
+    ],
+    [
+      "a loss is told to one queue only",
+      "for (const queue of queues) queue.fail(leaseLost(queue.name, lease.duration));",
+      "for (const queue of queues) {\n    queue.fail(leaseLost(queue.name, lease.duration));\n    break;\n  }",
+      { tests: [LEASE, CONSUMED] },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/pulse.ts", LEASE, [
+    [
+      "a take-over by another worker is not noticed",
+      "if (lease.isLost || (wasKnown === 0 && wasHeld)) {",
+      "if (lease.isLost) {",
+    ],
+    [
+      "a heartbeat that comes back late renews the lease",
+      "if (lease.isLost || (wasKnown === 0 && wasHeld)) {",
+      "if (wasKnown === 0 && wasHeld) {",
+      { stays: "renew refuses a lease that is lost, and the next pulse tells of it" },
+    ],
+    [
+      "a lease counts from the answer of a heartbeat",
+      "    lease.renew(sentAt);\n",
+      "    lease.renew(lease.now);\n",
+    ],
+    [
+      "a worker that was away takes over at once from others that were",
+      "someAreDead && connection.upFor >= GRACE",
+      "someAreDead",
+      { tests: [TAKEOVER, LEASE, OUTAGES] },
+    ],
+    [
+      "the pulse goes on after the close",
+      "if (!this.#isRunning) return;\n    // Workers",
+      "// Workers",
+      { tests: [CLOSING, TAKEOVER] },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/sweep.ts", TAKEOVER, [
+    ["a second sweeper sweeps at the same time", "if (locked === null) return;", "void locked;"],
+    ["a sweeper takes over from itself", ".filter((id) => id !== brokerId);", ";"],
+    [
+      "messages of queues that are not known here stay with the dead",
+      "for (const [id, queueName] of await this.#findUnacknowledged(new Set(dead))) {",
+      "for (const [id, queueName] of [] as [string, string][]) {",
+    ],
+    [
+      "one batch of a dead worker is taken over only",
+      "while (left > 0) {\n      left = await",
+      "if (left > 0) {\n      left = await",
+    ],
+    ["a scan ends with its first page", 'while (cursor !== "0");', "while (false);"],
+  ]),
+  ...mutantsOf("brokers/redis/orphans.ts", [CONSUMED, LOST], [
+    [
+      "a message that arrives between two looks counts as lost",
+      "for (const { id } of deliveries) this.#suspects.ids.delete(id);",
+      "void deliveries;",
+    ],
+    [
+      "what is on its way counts as lost",
+      "if (before === undefined || before.fetches.some((one) => fetches.includes(one))) return;",
+      "if (before === undefined) return;",
+    ],
+    ["what is held counts as lost", ".filter((id) => !held.has(id));", ";"],
+    [
+      "one look is enough to count as lost",
+      "const lost = strange.filter((id) => before.ids.has(id));",
+      "const lost = strange;",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/outbox.ts", OUTBOX, [
+    [
+      "emptied does not know of what is under way",
+      "this.#unsettled.add(parcel.sent.promise);",
+      "",
+      { tests: [OUTBOX, CLOSING] },
+    ],
+    [
+      "a failed call stops all later ones",
+      "this.#send(parcel.pack(this.#pack)).then(() => sent.resolve(), sent.reject).then(() => {",
+      "this.#send(parcel.pack(this.#pack)).then(() => sent.resolve()).then(() => {",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/outboxes.ts", LOST, [
+    [
+      "a message is stored twice when the answer was cut off",
+      "[again ? 1 : 0, ...entries]",
+      "[0, ...entries]",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/delay_consumer.ts", PROMOTION, [
+    [
+      "a message that was promoted is dropped besides",
+      "one instanceof DueDelivery && !one.isPromoted",
+      "one instanceof DueDelivery",
+      { stays: "the promotion has taken its id away, so that there is nothing to drop" },
+    ],
+    [
+      "a loan is not given back on closing",
+      "    if (due.length > 0) {\n      const ids = due.map(({ id }) => id);",
+      "    if (false) {\n      const ids = due.map(({ id }) => id);",
+    ],
+    [
+      "a nearer message behind a far one is not waited for",
+      "return length > 0 || nextEta < this.#nextEta || nextEta < now + 1;",
+      "return length > 0;",
+      { tests: WAKEUPS, filter: "another one sorted" },
+    ],
+    [
+      "a message is due a moment late for ever",
+      "Math.ceil(this.#dueAt - lease.now)",
+      "Math.ceil(this.#dueAt - lease.now) + 60_000",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/scripts.ts", SCRIPTS, [
+    [
+      "a late acknowledgement takes away what another worker has",
+      "if held[i] == 1 then ids[#ids + 1] = ARGV[i + first - 1] end",
+      "ids[#ids + 1] = ARGV[i + first - 1]",
+      { tests: TAKEOVER, filter: "late" },
+    ],
+    [
+      "a late dead-lettering takes away what another worker has",
+      "if redis.call('SREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) > 0 then",
+      "if redis.call('SREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) >= 0 then",
+      { tests: TAKEOVER, filter: "late" },
+    ],
+    [
+      "a late requeue doubles what another worker has",
+      "if redis.call('SREM', KEYS[4], ARGV[i]) == 1\n    and",
+      "redis.call('SREM', KEYS[4], ARGV[i])\n  if",
+      { tests: TAKEOVER, filter: "late" },
+    ],
+    [
+      "an id without a text is put back",
+      "and redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1 then",
+      "then",
+      { tests: TAKEOVER, filter: "without a message" },
+    ],
+    [
+      "two promotions double a message",
+      "if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then\n    redis.call('HDEL', KEYS[3]",
+      "redis.call('ZREM', KEYS[2], ARGV[i])\n  if true then\n    redis.call('HDEL', KEYS[3]",
+      { tests: PROMOTION },
+    ],
+    [
+      "a worker that is alive after all is taken over from",
+      "if heartbeat and tonumber(heartbeat) > tonumber(ARGV[2]) then return 0 end",
+      "",
+    ],
+    [
+      "a worker that is alive after all is forgotten",
+      "if heartbeat and tonumber(heartbeat) <= tonumber(ARGV[1]) then",
+      "if heartbeat then",
+    ],
+    [
+      "a broker that leaves takes its heartbeat from what it holds",
+      "if redis.call('EXISTS', KEYS[i]) == 1 then return end",
+      "",
+      { tests: TAKEOVER, filter: "keeps its heartbeat" },
+    ],
+    [
+      "a message that is there already is queued again",
+      "if redis.call('HSETNX', KEYS[3], entries[i], entries[i + 1]) == 1 then",
+      "if redis.call('HSETNX', KEYS[3], entries[i], entries[i + 1]) then",
+      { tests: LOST },
+    ],
+    [
+      "a dead letter is sent twice by two who requeue it",
+      "local found = redis.call('ZREM', KEYS[2], ARGV[3])\nif found == 1 then",
+      "local found = redis.call('ZREM', KEYS[2], ARGV[3])\nif true then",
+      { tests: DEAD },
+    ],
+    [
+      "a requeued dead letter whose answer was cut off counts as gone",
+      "found = redis.call('HEXISTS', KEYS[5], ARGV[4])",
+      "found = 0",
+      { tests: DEAD },
+    ],
+    [
+      "a delayed message that was claimed is not lent but taken",
+      "if texts[i] then redis.call('ZADD', KEYS[1], score, ids[i]) end",
+      "",
+      { tests: PROMOTION },
+    ],
+    [
+      "a loan of what another has taken meanwhile comes back",
+      "if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then\n    redis.call('ZADD', KEYS[1], string.format",
+      "redis.call('ZREM', KEYS[1], ARGV[i])\n  if true then\n    redis.call('ZADD', KEYS[1], string.format",
+    ],
+    [
+      "a message is postponed that another has taken over",
+      "elseif redis.call('SREM', KEYS[2], id) == 1 then\n    local text",
+      "elseif redis.call('SREM', KEYS[2], id) >= 0 then\n    local text",
+    ],
+    [
+      "a due message is run that another has taken over",
+      "if redis.call('SISMEMBER', KEYS[2], id) == 1 then due[#due + 1] = id end",
+      "due[#due + 1] = id",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/watchdog.ts", SILENT, [
+    ["a server that does not answer is not noticed", "      this.#bark();\n", ""],
+  ]),
+  ...mutantsOf("brokers/redis/patience.ts", OUTAGES, [
+    ["a send that was given up happens later", "          call.isGivenUp = true;\n", "", {
+      filter: "and then never happens",
+    }],
+  ]),
+];

@@ -1,0 +1,3 @@
+import { testShortMatrix } from "./short.ts";
+
+testShortMatrix("RabbitMQ");

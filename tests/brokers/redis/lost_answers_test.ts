@@ -1,11 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import type { RedisBroker, RedisBrokerOptions } from "@dq/dramatiq";
+import type { Consumer, MessageProxy, RedisBroker, RedisBrokerOptions } from "@dq/dramatiq";
+import { FETCH } from "../../../brokers/redis/scripts.ts";
 import { nextTurn } from "../../../core/runtime.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
 import { loseAnswer } from "./lose_answer.ts";
-import { Monitor } from "./monitor.ts";
+import { Monitor, runsOf } from "./monitor.ts";
 import { beat, eventually, Stage, startForFile } from "./stage.ts";
 
 const { test, server } = await startForFile();
@@ -148,6 +149,78 @@ test("RedisBroker acknowledges again what it does not know to be acknowledged", 
   assertEquals(await broker.getQueueMessageCounts("q"), counts);
   await consumer.close();
   assertEquals(await stage.firstArgs("q"), [4, 5]);
+});
+
+test("RedisBroker acknowledges again what travelled with a fetch that was cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const broker = openThrough(proxy, stage, NO_PULSE);
+  await broker.enqueueMany(numbers(6).map((n) => work("q", n)));
+  await using consumer = broker.consume("q", { prefetch: 6 });
+  const messages = await receiveCount(consumer, 6);
+  const receiving = consumer.receive(6); // it waits for room
+  proxy.freeze();
+  const acknowledging = consumer.ack(messages); // makes room: the fetch takes them along
+  for (let turn = 0; turn < 3; turn++) await nextTurn();
+  await proxy.cut();
+  proxy.thaw();
+  await acknowledging;
+  assertEquals(await stage.held(broker.brokerId, "q"), 0);
+  await broker.enqueue(work("q", "next"));
+  assertEquals(firstArgs(await receiving), ["next"]);
+});
+
+/**
+ * Has a consumer that holds ten messages fetch twice, which brings 500 to nobody.
+ *
+ * @param asked Called when it has asked.
+ */
+async function loseFetchesAhead(
+  proxy: TcpProxy,
+  stage: Stage,
+  asked: (consumer: Consumer) => void = () => {},
+) {
+  const broker = openThrough(proxy, stage, NO_PULSE);
+  await broker.enqueueMany(numbers(10).map((n) => work("q", n)));
+  const consumer = broker.consume("q", { prefetch: 2_000 });
+  const held = await receiveCount(consumer, 10);
+  await broker.enqueueMany(numbers(500).map((n) => work("q", 10 + n)));
+  await using monitor = await Monitor.open(server);
+  let receiving: Promise<MessageProxy[]> | undefined;
+  await loseAnswer(
+    server,
+    proxy,
+    () => {
+      receiving = consumer.receive(1_990);
+      asked(consumer);
+    },
+    async () => await stage.held(broker.brokerId, "q") === 510,
+  );
+  assertEquals(runsOf(FETCH, await monitor.take()).length, 2);
+  return { broker, consumer, held, receiving: receiving! };
+}
+
+test("RedisConsumer.close gives back what it holds though the fetches ahead were cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  let closing: Promise<void> | undefined;
+  const { receiving } = await loseFetchesAhead(proxy, stage, (consumer) => {
+    closing = consumer.close();
+  });
+  await closing;
+  assertEquals(await receiving, []);
+  assertEquals(await stage.firstArgs("q"), numbers(10));
+});
+
+test("RedisConsumer goes on when the fetches ahead were cut off", async () => {
+  await using proxy = await startProxy(server);
+  await using stage = new Stage(server);
+  const { broker, consumer, held, receiving } = await loseFetchesAhead(proxy, stage);
+  await broker.enqueue(work("q", "next"));
+  assertEquals(firstArgs(await receiving), ["next"]);
+  await consumer.ack(held);
+  assertEquals(await stage.held(broker.brokerId, "q"), 501);
+  await consumer.close();
 });
 
 test("RedisBroker promotes once when the answer to a promotion was cut off", async () => {

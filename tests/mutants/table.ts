@@ -6,17 +6,19 @@ import { MIDDLEWARE } from "./table/middleware.ts";
 import { PROMETHEUS } from "./table/prometheus.ts";
 import { RABBITMQ } from "./table/rabbitmq.ts";
 import { REDIS } from "./table/redis.ts";
+import { REDIS_CONSUMING } from "./table/redis_consuming.ts";
 import { RESULTS } from "./table/results.ts";
+import { SETTLING } from "./table/settling.ts";
 import { STUB_BROKER } from "./table/stub.ts";
 import { WORKER } from "./table/worker.ts";
 
 /** All mutants, by area. */
 export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
-  redis: REDIS,
+  redis: [...REDIS, ...REDIS_CONSUMING],
   rabbitmq: RABBITMQ,
   core: CORE,
   stub: STUB_BROKER,
-  worker: WORKER,
+  worker: [...WORKER, ...SETTLING],
   executors: EXECUTORS,
   middleware: MIDDLEWARE,
   prometheus: PROMETHEUS,

@@ -1,0 +1,70 @@
+import { Buffer } from "node:buffer";
+import { assertEquals } from "@std/assert";
+import { deadline } from "@std/async";
+import { ConnectionClosed } from "@dq/dramatiq";
+import { Keys } from "../../../brokers/redis/keys.ts";
+import { Lease } from "../../../brokers/redis/lease.ts";
+import { QueueConsumer } from "../../../brokers/redis/queue_consumer.ts";
+import type { Script } from "../../../brokers/redis/script.ts";
+import { FETCH, REQUEUE } from "../../../brokers/redis/scripts.ts";
+import type { Session } from "../../../brokers/redis/session.ts";
+import { nextTurn } from "../../../core/runtime.ts";
+import { work } from "../../conformance/broker_messages.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { test } from "../../support/test.ts";
+
+/** Milliseconds that tell what hangs from what takes its time. */
+const HANGS = 10_000;
+
+/** A session whose Redis answers fetches when the test says, and everything else at once. */
+function ready() {
+  const clock = new FakeClock();
+  const fetches: PromiseWithResolvers<unknown>[] = [];
+  const requeued: unknown[] = [];
+  const run = (script: Script, _keys: readonly string[], args: readonly unknown[]) => {
+    if (script === REQUEUE) requeued.push(...args.slice(2));
+    if (script !== FETCH) return Promise.resolve(null);
+    const fetch = Promise.withResolvers<unknown>();
+    fetches.push(fetch);
+    return fetch.promise;
+  };
+  const session = {
+    brokerId: "broker",
+    clock,
+    serverClock: { argument: "" },
+    keys: new Keys("dramatiq", "broker"),
+    connection: {
+      run,
+      runPatiently: (script: Script, keys: string[], args: (again: boolean) => unknown[]) =>
+        run(script, keys, args(false)),
+    },
+    wakeups: { expect() {}, forget() {} },
+    lease: new Lease(clock, 60_000),
+    queues: new Map(),
+  } as unknown as Session;
+  return { session, fetches, requeued };
+}
+
+/** What Redis answers to a fetch. */
+function entries(count: number): unknown {
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  return [
+    numbers.map((n) => Buffer.from(`id-${n}`)),
+    numbers.map((n) => Buffer.from(work("q", n).encode() as string)),
+  ];
+}
+
+test("QueueConsumer.close bears a fetch ahead that fails, and gives back what it has", async () => {
+  const { session, fetches, requeued } = ready();
+  const consumer = new QueueConsumer("q", 128, session);
+  const receiving = consumer.receive(128);
+  await nextTurn();
+  fetches[0]!.resolve(entries(64)); // there is room for 64 more, which are fetched ahead
+  assertEquals((await receiving).length, 64);
+  await nextTurn();
+  assertEquals(fetches.length, 2);
+  const closing = consumer.close();
+  fetches[1]!.reject(new ConnectionClosed("cut"));
+  await deadline(closing, HANGS);
+  assertEquals(requeued.length, 64);
+});

@@ -107,3 +107,20 @@ test("Outbox fails those whose call fails, and no others", async () => {
   await rest;
   await server.outbox.emptied();
 });
+
+test("Outbox.emptied waits for all that was added before, sent or not, stored or not", async () => {
+  const server = new SlowServer();
+  const sent = [server.addAll("a", 250), server.outbox.add(["b"])];
+  let isEmptied = false;
+  const emptying = server.outbox.emptied().then(() => isEmptied = true);
+  await nextTurn();
+  assertEquals(isEmptied, false);
+  const failed = assertRejects(() => sent[0]!, Error, "broken");
+  await server.answer(1, new Error("broken"));
+  await failed;
+  await nextTurn();
+  assertEquals(isEmptied, false);
+  await server.answer(1);
+  await emptying;
+  await sent[1];
+});

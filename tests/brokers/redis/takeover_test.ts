@@ -74,6 +74,20 @@ test("RedisBroker.maintain leaves the living what they have", async () => {
   assertEquals(await stage.held(one.brokerId, "q"), 1);
 });
 
+test("RedisBroker.maintain leaves its own broker what it has, however long that was silent", async () => {
+  await using stage = new Stage(server);
+  const clock = new FakeClock();
+  const broker = stage.open({ clock, ...NO_PULSE, heartbeatTimeout: MINUTE });
+  broker.declareQueue("q");
+  await broker.enqueue(work("q", 1));
+  const consumer = broker.consume("q");
+  await receiveOne(consumer);
+  await clock.advance(MINUTE - 1);
+  await stage.command("ZADD", stage.key("__heartbeats__"), clock.now() - MINUTE, broker.brokerId);
+  await broker.maintain();
+  assertEquals([await stage.held(broker.brokerId, "q"), await stage.ids("q")], [1, []]);
+});
+
 test("RedisBroker.maintain gives back what a Python worker had of queues that nobody here knows", async () => {
   await using stage = new Stage(server, `odd[a-z]*?\\^-${crypto.randomUUID()}`);
   const clock = new FakeClock();
@@ -82,6 +96,9 @@ test("RedisBroker.maintain gives back what a Python worker had of queues that no
   const dead = await leaveFromPython(stage, "their.queue", ["a", "b"], long);
   const another = await leaveFromPython(stage, "other.DQ", ["c"], long);
   const living = await leaveFromPython(stage, "other", ["d"], long + 1);
+  // More keys than one page of a scan has, in a server that others use, too.
+  const fill = "for i = 1, 3000 do redis.call('SET', KEYS[1] .. i, 1) end";
+  await stage.command("EVAL", fill, 1, stage.key("other-"));
   await broker.maintain();
   assertEquals((await stage.firstArgs("their.queue")).toSorted(), ["a", "b"]);
   assertEquals(await stage.firstArgs("other.DQ"), ["c"]);

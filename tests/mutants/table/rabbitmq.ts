@@ -29,11 +29,6 @@ export const RABBITMQ: readonly Mutant[] = [
       "isNeeded: () => true,",
     ],
     [
-      "a message is acknowledged whose channel is gone",
-      "const open = arrived.filter((delivery) => this.#open.delete(delivery));",
-      "const open = arrived;\n    for (const one of open) this.#open.delete(one);",
-    ],
-    [
       "a message that cannot be moved is given back at once, in a tight circle",
       "}, PAUSE_BEFORE_RETURN);",
       "}, 0);",
@@ -161,36 +156,45 @@ export const RABBITMQ: readonly Mutant[] = [
   ]),
   ...mutantsOf("brokers/rabbitmq/rabbitmq_consumer.ts", CALM, [
     [
-      "what came over an old channel is acknowledged on a new one",
-      "    this.open.clear();\n    this.dropped();",
-      "    this.dropped();",
-      { filter: "never acknowledges on a new channel" },
-    ],
-    [
       "a message is acknowledged before its dead letter is stored",
       "      const outcomes = await Promise.allSettled(\n        open.map((one) => publishDeadLetter(mover, this.queueName, one, headers)),\n      );",
       "      const publishing = open.map((one) => publishDeadLetter(mover, this.queueName, one, headers));\n      this.#acknowledge(this.#take(open));\n      const outcomes = await Promise.allSettled(publishing);",
       { tests: OUTAGES, filter: "keeps one dead letter" },
     ],
     [
-      "a lost channel with messages in hand is not told of",
-      "if (reason === undefined && this.#handedOut === 0) return this.#drop();",
-      "if (reason === undefined) return this.#drop();",
-      { tests: CONFORMANCE, filter: "cut" },
+      "a moved message is acknowledged whose channel is gone",
+      "const taken = deliveries.filter((delivery) => this.#takeOne(delivery));\n    this.#settleIfPossible",
+      "const taken = deliveries;\n    this.#settleIfPossible",
+      {
+        tests: OUTAGES,
+        filter: "moves it once when it can",
+        stays:
+          "what a channel that is gone had is not written to any other: it has no channel then",
+      },
     ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/subscription.ts", CALM, [
     [
-      "a message that arrives while closing is handed out",
-      "if (!this.isClosed) this.arrived(delivery); // else it goes back with the channel",
-      "this.arrived(delivery);",
-      { stays: "nobody receives from a consumer that is closed; its channel gives all back" },
+      "close does not wait for dead letters under way",
+      "    await settled();\n    await channel.leave(this);",
+      "    await channel.leave(this);",
+      { tests: CONFORMANCE, filter: "clos" },
     ],
-    ["close does not wait for dead letters under way", "      await this.moves.settled();\n", "", {
-      tests: CONFORMANCE,
-      filter: "clos",
-    }],
-    ["a consumer whose queue was deleted waits for ever", "else this.#cancelled(channel);", "", {
+    ["a consumer whose queue was deleted waits for ever", "else this.#cancelled();", "", {
       filter: "queue was deleted, and another one starts",
     }],
+    [
+      "a pause that crosses a subscription is forgotten",
+      "await this.#unsubscribe(this.#consumerTag); // it was paused meanwhile",
+      "// it was paused meanwhile",
+      { tests: [CALM, CONFORMANCE], filter: "pause" },
+    ],
+    [
+      "a resume that crosses a pause is forgotten",
+      "if (this.#isWanted && !this.#isClosed) this.want();",
+      "",
+      { tests: [CALM, CONFORMANCE], filter: "pause" },
+    ],
   ]),
   ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", CONFORMANCE, [
     [
@@ -201,9 +205,9 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "join does not see what a settled message led to",
-      "return after.ready + after.delayed === 0 && consumers",
-      "return consumers",
-      { tests: CALM, filter: "join waits for" },
+      "return after.ready + after.delayed === 0 && isQuiet",
+      "return isQuiet",
+      { tests: CALM, filter: "join" },
     ],
     [
       "close does not wait for sends that were not awaited",

@@ -179,7 +179,7 @@ export const SETTLING: readonly Mutant[] = [
       "const room = this.#prefetch - settlement.atHand + 1;",
     ],
     ["what is received is not counted", "settlement.received(messages.length);", ""],
-    ["a pause receives one batch more", "if (room <= 0 || this.#paused) {", "if (room <= 0) {"],
+    ["a pause receives one batch more", "if (room <= 0 || rests) {", "if (room <= 0) {"],
     [
       "a stop waits for the delay before a restart",
       "if (!this.#stopping) return;\n        clock.clearTimer(timer);",

@@ -16,8 +16,8 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "a dropped message keeps its place at hand",
-      "job.settlement.dropped(); // it is delivered again, maybe to another worker",
-      "",
+      "if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker",
+      "if (settlement.isStale) return;",
     ],
     [
       "jobs start while the worker is paused",
@@ -40,8 +40,8 @@ export const WORKER: readonly Mutant[] = [
     ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
     [
       "join hangs when a paused worker stops",
-      '"lost");\n    }\n    this.#wakeWaiters();',
-      '"lost");\n    }',
+      "for (const job of this.#waiting.drain()) returnToQueue(job);\n    this.#wakeWaiters();",
+      "for (const job of this.#waiting.drain()) returnToQueue(job);",
     ],
     [
       "what runs is not given up at the deadline",
@@ -51,9 +51,9 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "the priority of actors is ignored",
-      "new Job(this, message, actor, settlement), actor.priority",
-      "new Job(this, message, actor, settlement), 0",
-      { tests: ["tests/brokers/stub_test.ts"], filter: "priorit" },
+      "this.#waiting.push(job, actor.priority);",
+      "this.#waiting.push(job, 0);",
+      { tests: "tests/brokers/stub_test.ts", filter: "priorit" },
     ],
   ]),
   ...mutantsOf("worker/job.ts", [JOB, STOP], [
@@ -166,8 +166,8 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "messages are given back while consumers still receive",
-      "await Promise.all(loops.map((loop) => loop.stopReceiving()));\n    this.#dispatcher.giveBack();",
-      "this.#dispatcher.giveBack();\n    await Promise.all(loops.map((loop) => loop.stopReceiving()));",
+      "await Promise.all(loops.map((loop) => loop.stopReceiving()));\n    this.#dispatcher.stop();",
+      "this.#dispatcher.stop();\n    await Promise.all(loops.map((loop) => loop.stopReceiving()));",
     ],
     [
       "queues declared after a stop get consumers",

@@ -1,7 +1,8 @@
 import type { Broker } from "../../core/broker.ts";
-import { errorMessage } from "../../core/thrown.ts";
 import { getLogger } from "../../core/logging.ts";
-import { toMetrics } from "./families.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import { type Counts, countsOf, sumOf } from "./counts.ts";
+import { expositionOf } from "./families.ts";
 import type { MetricsFolder } from "./folder.ts";
 import type { Metric, MetricsSource } from "./metric.ts";
 import { sum } from "./prom_client.ts";
@@ -25,8 +26,8 @@ export class Exposition {
   readonly #series: SeriesTable;
   readonly #registry: MetricsSource | undefined;
   readonly #queueGauges: QueueGauges;
-  /** What this process has counted, made after so many changes. */
-  #counted: readonly Metric[] = [];
+  /** The counts of this process, made after so many changes. */
+  #counts: Counts = { series: [], delayed: [], more: [] };
   #countedAt = -1;
 
   /** @param options What there is to serve. */
@@ -36,13 +37,13 @@ export class Exposition {
     this.#queueGauges = new QueueGauges(queuesOf);
   }
 
-  /** @returns What this process has counted; the same list while nothing has changed. */
-  async own(): Promise<readonly Metric[]> {
+  /** @returns The counts of this process; the same object while nothing has changed. */
+  async own(): Promise<Counts> {
     const more = await this.#registry?.getMetricsAsJSON() as Metric[] | undefined;
     const { all, changes } = this.#series;
-    if (changes !== this.#countedAt) this.#counted = toMetrics(all);
+    if (changes !== this.#countedAt) this.#counts = countsOf(all, []);
     this.#countedAt = changes;
-    return more === undefined ? this.#counted : [...this.#counted, ...more];
+    return more === undefined ? this.#counts : { ...this.#counts, more };
   }
 
   /**
@@ -61,14 +62,34 @@ export class Exposition {
       // Before anybody sees it: if this process died, a counter that stood higher before
       // would look like one that had started anew. If it cannot be written, `Member` tells.
       await folder?.write(own).catch(() => {});
-      const others = await folder?.readOthers() ?? [];
-      const total = await sum([own, ...others, await this.#queueGauges.read()]);
-      return text(200, await total.metrics(), total.contentType);
+      const total = await sumOf([own, ...await folder?.readOthers() ?? []]);
+      const others = await sum([total.more, await this.#queueGauges.read()]);
+      const tail = await others.metrics();
+      const pieces = expositionOf(total.series, total.delayed);
+      return new Response(streamOf(pieces, tail), {
+        status: 200,
+        headers: { "content-type": others.contentType },
+      });
     } catch (error) {
       log.error("Cannot serve metrics: {reason}", { reason: errorMessage(error), error });
       return text(500, errorMessage(error));
     }
   }
+}
+
+/** Sends pieces as they are made, and a last one. */
+function streamOf(
+  pieces: AsyncGenerator<string, void, undefined>,
+  tail: string,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller): Promise<void> {
+      const { done, value } = await pieces.next();
+      controller.enqueue(encoder.encode(done === true ? tail : value));
+      if (done === true) controller.close();
+    },
+  });
 }
 
 function text(status: number, body: string, contentType = "text/plain; charset=utf-8"): Response {

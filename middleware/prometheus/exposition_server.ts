@@ -57,12 +57,24 @@ async function reply(
   response: ServerResponse,
   answer: Answer,
 ): Promise<void> {
-  const { status, headers, body } = await inFull(await answer(request.method ?? "GET"));
-  response.writeHead(status, headers);
-  response.end(body);
+  const { status, headers, body } = await answer(request.method ?? "GET");
+  response.writeHead(status, Object.fromEntries(headers));
+  const reader = body?.getReader();
+  try {
+    for (let part = await reader?.read(); part?.done === false; part = await reader!.read()) {
+      if (!response.write(part.value)) await drained(response);
+      if (response.destroyed) break;
+    }
+  } finally {
+    await reader?.cancel().catch(() => {});
+    response.end();
+  }
 }
 
-async function inFull(response: Response) {
-  const { status, headers } = response;
-  return { status, headers: Object.fromEntries(headers), body: await response.text() };
+/** Waits until there is room for more, or nobody reads any more. */
+async function drained(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once("drain", resolve).once("close", resolve);
+  await promise;
+  response.off("drain", resolve).off("close", resolve);
 }

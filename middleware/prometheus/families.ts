@@ -1,14 +1,14 @@
-import { processId } from "../../core/runtime.ts";
-import { delayQueueName } from "../../core/queue_names.ts";
-import type { Metric, Sample } from "./metric.ts";
-import { DURATION_BOUNDS, type Series } from "./series.ts";
+import { nextTurn } from "../../core/runtime.ts";
+import type { DelayedRow, Row } from "./counts.ts";
+import { DURATION_BOUNDS } from "./series.ts";
 
 /** A number that each series has. */
 interface Family {
   readonly name: string;
   readonly type: "counter" | "gauge";
   readonly help: string;
-  read(series: Series): number;
+  /** Where it stands in a row. */
+  readonly index: number;
 }
 
 /** Names and types are those of `tests/vectors/metrics.json`. */
@@ -17,33 +17,37 @@ const FAMILIES: readonly Family[] = [
     name: "dramatiq_messages_total",
     type: "counter",
     help: "Runs that have ended, failed and skipped ones included",
-    read: (series) => series.messages,
+    index: 3,
   },
   {
     name: "dramatiq_message_retries_total",
     type: "counter",
     help: "Retries that were stored",
-    read: (series) => series.retries,
+    index: 5,
   },
   {
     name: "dramatiq_message_errors_total",
     type: "counter",
     help: "Runs that have ended with an error",
-    read: (series) => series.errors,
+    index: 4,
   },
   {
     name: "dramatiq_message_rejects_total",
     type: "counter",
     help: "Messages that went to the dead letters",
-    read: (series) => series.rejects,
+    index: 6,
   },
   {
     name: "dramatiq_messages_inprogress",
     type: "gauge",
     help: "Messages that are being worked on",
-    read: (series) => series.inProgress,
+    index: 7,
   },
 ];
+
+const HAS_BEGUN = 2;
+const DURATION_INDEX = 8;
+const FIRST_BUCKET = 9;
 
 const DURATION = "dramatiq_message_duration_milliseconds";
 const DELAYED = "dramatiq_delayed_messages_inprogress";
@@ -57,72 +61,75 @@ const BOUND_LABELS: readonly string[] = [
   "+Inf",
 ];
 
+/** Series whose lines are made in one turn of the event loop: a few milliseconds. */
+const SLICE = 500;
+
 /**
- * Gives series the form in which they are served.
+ * Writes series in the text format of Prometheus, a piece at a time: between two pieces timers and
+ * sockets have their turn, however many series there are.
  *
- * @param all The series of a process.
- * @returns All families, those without a sample among them.
+ * @param series The series.
+ * @param delayed Delayed messages by process.
+ * @returns Pieces of the text; all families, those without a sample among them.
  */
-export function toMetrics(all: readonly Series[]): Metric[] {
-  return [
-    ...FAMILIES.map((family) => ({
-      name: family.name,
-      help: family.help,
-      type: family.type,
-      aggregator: "sum",
-      values: all.flatMap((series) => sampleOf(series, family)),
-    })),
-    {
-      name: DURATION,
-      help: "How long runs took, in milliseconds",
-      type: "histogram",
-      aggregator: "sum",
-      values: all.filter(({ hasBegun }) => hasBegun).flatMap(durationsOf),
-    },
-    {
-      name: DELAYED,
-      help: "Delayed messages in the memory of workers, on their way to their queues",
-      type: "gauge",
-      aggregator: "sum",
-      values: all.filter(({ hasDelayed }) => hasDelayed).map((series) => ({
-        value: series.delayed,
-        labels: {
-          actor_name: series.actorName,
-          queue_name: delayQueueName(series.queueName),
-          pid: String(processId()),
-        },
-      })),
-    },
-  ];
-}
-
-/**
- * A zero is told of what has begun: Prometheus sees no increase from nothing to 1. Of
- * an actor that is not declared there is nothing to tell but its rejects.
- */
-function sampleOf(series: Series, { read }: Family): Sample[] {
-  const value = read(series);
-  return value === 0 && !series.hasBegun ? [] : [{ value, labels: labelsOf(series) }];
-}
-
-function durationsOf(series: Series): Sample[] {
-  const labels = labelsOf(series);
-  let count = 0;
-  const buckets = series.durations.map((runs, bucket): Sample => {
-    count += runs;
-    return {
-      metricName: `${DURATION}_bucket`,
-      value: count,
-      labels: { ...labels, le: BOUND_LABELS[bucket]! },
-    };
+export async function* expositionOf(
+  series: readonly Row[],
+  delayed: readonly DelayedRow[],
+): AsyncGenerator<string, void, undefined> {
+  for (const { name, type, help, index } of FAMILIES) {
+    yield head(name, type, help);
+    // A zero is told of what has begun: Prometheus sees no increase from nothing to 1. Of
+    // an actor that is not declared there is nothing to tell but its rejects.
+    yield* slices(series, (row) => {
+      if (row[index] === 0 && row[HAS_BEGUN] === 0) return "";
+      return `${name}{${labelsOf(row)}} ${row[index]}\n`;
+    });
+  }
+  yield head(DURATION, "histogram", "How long runs took, in milliseconds");
+  yield* slices(series, (row) => row[HAS_BEGUN] === 0 ? "" : durationsOf(row));
+  yield head(
+    DELAYED,
+    "gauge",
+    "Delayed messages in the memory of workers, on their way to their queues",
+  );
+  yield* slices(delayed, ([actor, queue, pid, value]) => {
+    return `${DELAYED}{${labelsOf([actor, queue])},pid="${escapeLabel(pid)}"} ${value}\n`;
   });
-  return [
-    ...buckets,
-    { metricName: `${DURATION}_sum`, value: series.duration, labels },
-    { metricName: `${DURATION}_count`, value: count, labels },
-  ];
 }
 
-function labelsOf({ actorName, queueName }: Series): Sample["labels"] {
-  return { actor_name: actorName, queue_name: queueName };
+async function* slices<T>(
+  rows: readonly T[],
+  write: (row: T) => string,
+): AsyncGenerator<string, void, undefined> {
+  for (let i = 0; i < rows.length; i += SLICE) {
+    if (i > 0) await nextTurn();
+    const text = rows.slice(i, i + SLICE).map(write).join("");
+    if (text !== "") yield text;
+  }
+}
+
+function head(name: string, type: string, help: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+}
+
+function durationsOf(row: Row): string {
+  const labels = labelsOf(row);
+  let count = 0;
+  const lines = BOUND_LABELS.map((bound, bucket) => {
+    count += row[FIRST_BUCKET + bucket] as number;
+    return `${DURATION}_bucket{${labels},le="${bound}"} ${count}\n`;
+  });
+  lines.push(`${DURATION}_sum{${labels}} ${row[DURATION_INDEX]}\n`);
+  lines.push(`${DURATION}_count{${labels}} ${count}\n`);
+  return lines.join("");
+}
+
+function labelsOf([actorName, queueName]: readonly [string, string, ...unknown[]]): string {
+  return `actor_name="${escapeLabel(actorName)}",queue_name="${escapeLabel(queueName)}"`;
+}
+
+/** Source: the page "Exposition formats" of Prometheus. */
+function escapeLabel(value: string): string {
+  if (!/["\\\n]/.test(value)) return value;
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errorMessage } from "../../core/thrown.ts";
 import { getLogger } from "../../core/logging.ts";
-import { processId } from "../../core/runtime.ts";
-import { areMetrics, type Metric, withoutGauges } from "./metric.ts";
+import { nextTurn, processId } from "../../core/runtime.ts";
+import { areCounts, type Counts, countsOfDead, sumOf } from "./counts.ts";
 import { openPrivateFolder, readPrivateFile, replacePrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
-import { sum } from "./prom_client.ts";
 
 const log = getLogger("middleware", "Prometheus");
 
@@ -23,9 +22,21 @@ const DOOR = "door.lock";
 const DOOR_TIMEOUT = 5_000;
 const DOOR_INTERVAL = 10;
 
+const NOTHING: Counts = { series: [], delayed: [], more: [] };
+
+/** Who serves, and where. */
+const SERVING = "serving.json";
+
+/** The contents of {@linkcode SERVING}. */
+export interface Serving {
+  readonly pid: number;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** The contents of {@linkcode RETIRED}. */
 interface Retired {
-  readonly metrics: readonly Metric[];
+  readonly counts: Counts;
   /** Members that are in it already, should their files still be there. */
   readonly members: readonly string[];
 }
@@ -36,6 +47,7 @@ interface Retired {
  * - `<member>.json`: what a process counted, replaced as a whole now and then
  * - `<member>.lock`: held as long as it lives
  * - `retired.json`: what those did that are dead, without gauges
+ * - `serving.json`: who serves, and where
  *
  * A run begins when a process joins and no other lives; what lies there then is from an
  * earlier one and goes. Later members, mostly the replacements of dead ones, put the
@@ -46,7 +58,7 @@ export class MetricsFolder {
   readonly #member: string;
   readonly #lock: ProcessLock;
   /** What was written last. */
-  #stored: readonly Metric[] | undefined;
+  #stored: Counts | undefined;
   /** Writes come one after the other, the newest last. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -79,30 +91,41 @@ export class MetricsFolder {
   }
 
   /** Stores what this process counted, unless that is there already. */
-  write(metrics: readonly Metric[]): Promise<void> {
-    const written = this.#writing.catch(() => {}).then(() => this.#write(metrics));
+  write(counts: Counts): Promise<void> {
+    const written = this.#writing.catch(() => {}).then(() => this.#write(counts));
     this.#writing = written;
     return written;
   }
 
   /** @returns What all other processes of the run counted; of dead ones, no gauges. */
-  async readOthers(): Promise<(readonly Metric[])[]> {
+  async readOthers(): Promise<Counts[]> {
     const members = (await membersOf(this.#path)).filter((member) => member !== this.#member);
     // In this order: what is put together meanwhile is then left out here, not read twice.
-    const found = new Map<string, readonly Metric[]>();
+    const found = new Map<string, Counts>();
     for (const member of members) {
-      const metrics = await readMember(this.#path, member);
-      if (metrics !== undefined) found.set(member, metrics);
+      const counts = await readMember(this.#path, member);
+      if (counts !== undefined) found.set(member, counts);
     }
     const retired = await readRetired(this.#path);
     for (const member of retired.members) found.delete(member);
     return [
-      retired.metrics,
+      retired.counts,
       ...Array.from(
         found,
-        ([member, metrics]) => isAlive(this.#path, member) ? metrics : withoutGauges(metrics),
+        ([member, counts]) => isAlive(this.#path, member) ? counts : countsOfDead(counts),
       ),
     ];
+  }
+
+  /** Tells the others where this process serves. */
+  async serves(host: string, port: number): Promise<void> {
+    const serving: Serving = { pid: processId(), host, port };
+    await replace(join(this.#path, SERVING), JSON.stringify(serving));
+  }
+
+  /** @returns Who serves; `undefined` while that is not known. */
+  async whoServes(): Promise<Serving | undefined> {
+    return await readJson(join(this.#path, SERVING), isServing);
   }
 
   /**
@@ -123,11 +146,25 @@ export class MetricsFolder {
     this.#lock.release();
   }
 
-  async #write(metrics: readonly Metric[]): Promise<void> {
-    if (metrics === this.#stored) return;
-    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));
-    this.#stored = metrics;
+  async #write(counts: Counts): Promise<void> {
+    if (counts === this.#stored) return;
+    await replace(join(this.#path, `${this.#member}.json`), await toJson(counts));
+    this.#stored = counts;
   }
+}
+
+/** Rows that become text in one turn of the event loop. */
+const SLICE = 2_000;
+
+/** A piece at a time, so that many series do not hold up what else the process does. */
+async function toJson({ series, delayed, more }: Counts): Promise<string> {
+  const pieces: string[] = [];
+  for (let i = 0; i < series.length; i += SLICE) {
+    if (i > 0) await nextTurn();
+    pieces.push(series.slice(i, i + SLICE).map((row) => JSON.stringify(row)).join(","));
+  }
+  const rest = JSON.stringify({ delayed, more }).slice(1);
+  return `{"series":[${pieces.join(",")}],${rest}`;
 }
 
 async function enter(path: string): Promise<ProcessLock> {
@@ -156,7 +193,9 @@ function isAlive(path: string, member: string): boolean {
 async function clear(path: string): Promise<void> {
   const names = await readdir(path);
   const left = names.filter((name) => MEMBER_FILE.test(name));
-  await Promise.all([RETIRED, ...left].map((name) => rm(join(path, name), { force: true })));
+  await Promise.all(
+    [RETIRED, SERVING, ...left].map((name) => rm(join(path, name), { force: true })),
+  );
 }
 
 /**
@@ -170,9 +209,12 @@ async function retire(path: string, members: readonly string[]): Promise<void> {
     !retired.members.includes(member) && !isAlive(path, member)
   );
   if (dead.length === 0) return;
-  const metrics = await Promise.all(dead.map((member) => readMember(path, member)));
-  const total = await sum([retired.metrics, ...metrics.map((one) => withoutGauges(one ?? []))]);
-  const next: Retired = { metrics: await total.getMetricsAsJSON(), members: dead };
+  const counts = await Promise.all(dead.map((member) => readMember(path, member)));
+  const found = counts.filter((one) => one !== undefined);
+  const next: Retired = {
+    counts: await sumOf([retired.counts, ...found.map(countsOfDead)]),
+    members: dead,
+  };
   await replace(join(path, RETIRED), JSON.stringify(next));
   await removeMembers(path, dead);
 }
@@ -184,18 +226,23 @@ async function removeMembers(path: string, members: readonly string[]): Promise<
   await Promise.all(names.map((name) => rm(join(path, name), { force: true })));
 }
 
-async function readMember(path: string, member: string): Promise<readonly Metric[] | undefined> {
-  return await readJson(join(path, `${member}.json`), areMetrics);
+async function readMember(path: string, member: string): Promise<Counts | undefined> {
+  return await readJson(join(path, `${member}.json`), areCounts);
 }
 
 async function readRetired(path: string): Promise<Retired> {
-  return await readJson(join(path, RETIRED), isRetired) ?? { metrics: [], members: [] };
+  return await readJson(join(path, RETIRED), isRetired) ?? { counts: NOTHING, members: [] };
 }
 
 function isRetired(value: unknown): value is Retired {
-  const { metrics, members } = value as Partial<Retired>;
-  return areMetrics(metrics) && Array.isArray(members) &&
+  const { counts, members } = value as Partial<Retired>;
+  return typeof counts === "object" && areCounts(counts) && Array.isArray(members) &&
     members.every((member) => typeof member === "string" && MEMBER.test(member));
+}
+
+function isServing(value: unknown): value is Serving {
+  const { pid, host, port } = value as Partial<Serving>;
+  return typeof pid === "number" && typeof host === "string" && typeof port === "number";
 }
 
 /** What a file holds; nothing when it is not there, or holds something else. */

@@ -13,6 +13,8 @@ const log = getLogger("middleware", "Prometheus");
 
 /** Milliseconds between looks at what is to be written, and whether somebody has to take over. */
 const INTERVAL = 1_000;
+/** So many times as long as a step took passes before the next one: it takes 5 % of the time. */
+const REST = 19;
 
 /**
  * A process among those that keep metrics together:
@@ -33,15 +35,18 @@ export class Member implements AsyncDisposable {
   #server: ExpositionServer | undefined;
   #step: Promise<void>;
   #isStepping = false;
+  #restsUntil = 0;
   /** The failure that was logged and has not ended. */
-  #trouble: string | undefined;
+  #failure: string | undefined;
+  /** The process that was named in the log as the one that serves. */
+  #told: number | undefined;
 
   private constructor(folder: MetricsFolder, place: Place, exposition: Exposition) {
     this.folder = folder;
     this.#place = place;
     this.#exposition = exposition;
     this.#timer = setInterval(() => {
-      if (!this.#isStepping) this.#step = this.#takeStep();
+      if (!this.#isStepping && performance.now() >= this.#restsUntil) this.#step = this.#takeStep();
     }, INTERVAL);
     this.#timer.unref();
     this.#step = this.#takeStep();
@@ -70,7 +75,9 @@ export class Member implements AsyncDisposable {
     await this.#step;
     await this.#server?.[Symbol.asyncDispose]();
     try {
-      await this.folder.write(await this.#exposition.own());
+      await this.#write();
+    } catch (error) {
+      this.#complain("write", error);
     } finally {
       this.#lock?.release();
       this.folder.leave();
@@ -80,18 +87,28 @@ export class Member implements AsyncDisposable {
   /** Never rejects. */
   async #takeStep(): Promise<void> {
     this.#isStepping = true;
+    const start = performance.now();
+    let action: "write" | "serve" = "write";
     try {
-      await this.folder.write(await this.#exposition.own());
+      await this.#write();
+      this.#restsUntil = performance.now() + REST * (performance.now() - start);
+      action = "serve";
       this.#lock ??= ProcessLock.take(this.#place.lock);
-      if (this.#lock !== undefined && this.#server === undefined) await this.#listen();
+      if (this.#lock === undefined) await this.#tellWhoServes();
+      else if (this.#server === undefined) await this.#listen();
+      action = "write";
       await this.folder.touch();
       this.#lock?.touch();
-      this.#trouble = undefined;
+      this.#failure = undefined;
     } catch (error) {
-      this.#complain(error);
+      this.#complain(action, error);
     } finally {
       this.#isStepping = false;
     }
+  }
+
+  async #write(): Promise<void> {
+    await this.folder.write(await this.#exposition.own());
   }
 
   async #listen(): Promise<void> {
@@ -102,16 +119,35 @@ export class Member implements AsyncDisposable {
       (method) => this.#exposition.answer(method, this.folder),
     );
     log.info("Serves metrics on http://{host}:{port}", { host, port: this.#server.port });
+    await this.folder.serves(host, this.#server.port);
+  }
+
+  /** A second application with the same folder would wonder why its port is silent. */
+  async #tellWhoServes(): Promise<void> {
+    const serving = await this.folder.whoServes();
+    if (serving === undefined || serving.pid === this.#told) return;
+    this.#told = serving.pid;
+    log.info("Metrics of this process are served by process {pid}, on http://{host}:{port}", {
+      ...serving,
+    });
   }
 
   /** Once when it starts, not every second. */
-  #complain(error: unknown): void {
-    const { host, port } = this.#place;
+  #complain(action: "write" | "serve", error: unknown): void {
     const reason = (error as { code?: string }).code === "EADDRINUSE"
       ? "another program listens there"
       : errorMessage(error);
-    if (this.#trouble === reason) return;
-    this.#trouble = reason;
+    if (this.#failure === reason) return;
+    this.#failure = reason;
+    const { database: folder, host, port } = this.#place;
+    if (action === "write") {
+      log.error("Cannot write metrics to {folder}, and keeps trying: {reason}", {
+        folder,
+        reason,
+        error,
+      });
+      return;
+    }
     log.error("Cannot serve metrics on {host}:{port}, and keeps trying: {reason}", {
       host,
       port,

@@ -4,19 +4,24 @@ import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
-import type { Metric } from "../../middleware/prometheus/metric.ts";
+import type { Counts } from "../../middleware/prometheus/counts.ts";
 import { openPrivateFile } from "../../middleware/prometheus/private_files.ts";
 import { toPlace } from "../../middleware/prometheus/place.ts";
 import { withFolder } from "../support/folder.ts";
 import { skip, test } from "../support/test.ts";
 
-const METRIC: Metric = {
-  name: "c",
-  help: "C",
-  type: "counter",
-  aggregator: "sum",
-  values: [{ value: 1, labels: {} }],
+const COUNTS: Counts = {
+  series: [],
+  delayed: [["actor", "queue", "1", 1]],
+  more: [{
+    name: "c",
+    help: "C",
+    type: "counter",
+    aggregator: "sum",
+    values: [{ value: 1, labels: {} }],
+  }],
 };
+const NONE: Counts = { series: [], delayed: [], more: [] };
 const SECRET = "a file of somebody else";
 /** The id of a user that is not this one. */
 const NOBODY = 65_534;
@@ -39,9 +44,12 @@ test("MetricsFolder takes no path from a file for the name of a member", async (
     for (
       const name of ["../victim/package", "/../victim/package", "1-aaaaaaaa/../../victim/package"]
     ) {
-      await writeFile(join(path, "retired.json"), JSON.stringify({ metrics: [], members: [name] }));
+      await writeFile(
+        join(path, "retired.json"),
+        JSON.stringify({ counts: NONE, members: [name] }),
+      );
       const next = await MetricsFolder.join(path);
-      assertEquals((await next.readOthers())[0], []);
+      assertEquals((await next.readOthers())[0], NONE);
       next.leave();
     }
     first.leave();
@@ -52,18 +60,18 @@ test("MetricsFolder writes through no symbolic link, and reads through none", as
   await withVictim(async (path, victim) => {
     const staying = await MetricsFolder.join(path);
     const passing = await MetricsFolder.join(path);
-    await passing.write([METRIC]);
+    await passing.write(COUNTS);
     const member = (await readdir(path)).find((name) => name.endsWith(".json"))!.slice(0, -5);
     await symlink(victim, join(path, `${member}.tmp`));
-    await passing.write([METRIC, METRIC]);
+    await passing.write({ ...COUNTS });
     passing.leave();
     await symlink(victim, join(path, "retired.tmp"));
     const last = await MetricsFolder.join(path); // it puts the files of the dead together
-    assertEquals((await last.readOthers())[0]!.length, 1);
+    assertEquals((await last.readOthers())[0]!.more.length, 1);
     const planted = `1-${"a".repeat(8)}.json`;
-    await writeFile(join(path, "..", "planted"), JSON.stringify([METRIC]));
+    await writeFile(join(path, "..", "planted"), JSON.stringify(COUNTS));
     await symlink(join(path, "..", "planted"), join(path, planted));
-    assertEquals((await last.readOthers()).slice(1).flat().length, 0);
+    assertEquals((await last.readOthers()).slice(1).flatMap(({ more }) => more).length, 0);
     last.leave();
     staying.leave();
   });
@@ -73,7 +81,7 @@ test("MetricsFolder is not held up by a named pipe in it", async () => {
   await withVictim(async (path) => {
     const member = await MetricsFolder.join(path);
     await once(spawn("mkfifo", [join(path, "retired.json")]), "exit");
-    assertEquals(await member.readOthers(), [[]]);
+    assertEquals(await member.readOthers(), [NONE]);
     member.leave();
   });
 });
@@ -82,7 +90,7 @@ test("MetricsFolder closes a folder of its own to others, and its files", async 
   await withVictim(async (path) => {
     await chmod(path, 0o777);
     const member = await MetricsFolder.join(path);
-    await member.write([METRIC]);
+    await member.write(COUNTS);
     assertEquals((await stat(path)).mode & 0o777, 0o700);
     const written = (await readdir(path)).find((name) => name.endsWith(".json"))!;
     assertEquals((await stat(join(path, written))).mode & 0o077, 0);

@@ -2,30 +2,42 @@ import { readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
+import type { Counts } from "../../middleware/prometheus/counts.ts";
 import type { Metric } from "../../middleware/prometheus/metric.ts";
+import { DURATION_BOUNDS } from "../../middleware/prometheus/series.ts";
 import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
 import { withFolder } from "../support/folder.ts";
 import { test } from "../support/test.ts";
 
-function counter(value: number): Metric {
-  return { name: "c", help: "C", type: "counter", aggregator: "sum", values: [sample(value)] };
-}
+const NONE: Counts = { series: [], delayed: [], more: [] };
 
-function gauge(value: number): Metric {
-  return { ...counter(value), name: "g", type: "gauge" };
-}
-
-function sample(value: number) {
-  return { value, labels: {} };
+/** One series with messages, and some of them in progress; the same numbers in a registry. */
+function counts(messages: number, inProgress = 0): Counts {
+  const durations: number[] = [messages, ...new Array(DURATION_BOUNDS.length).fill(0)];
+  const metric = (name: string, type: string, value: number): Metric => ({
+    name,
+    help: name,
+    type,
+    aggregator: "sum",
+    values: [{ value, labels: {} }],
+  });
+  return {
+    series: [["actor", "queue", 1, messages, 0, 0, 0, inProgress, messages * 2, ...durations]],
+    delayed: [],
+    more: [
+      metric("c", "counter", messages),
+      ...inProgress > 0 ? [metric("g", "gauge", inProgress)] : [],
+    ],
+  };
 }
 
 test("MetricsFolder takes those who have joined and not written for alive", async () => {
   await withFolder(async (path) => {
     const [one, two] = [await MetricsFolder.join(path), await MetricsFolder.join(path)];
-    await one.write([counter(1), gauge(1)]);
-    assertEquals(await two.readOthers(), [[], [counter(1), gauge(1)]]);
+    await one.write(counts(1, 1));
+    assertEquals(await two.readOthers(), [NONE, counts(1, 1)]);
     one.leave();
-    assertEquals(await two.readOthers(), [[], [counter(1)]]);
+    assertEquals(await two.readOthers(), [NONE, counts(1)]);
     two.leave();
   });
 });
@@ -35,17 +47,17 @@ test("MetricsFolder keeps one file of all that have left, and none of an earlier
     const staying = await MetricsFolder.join(path);
     for (let i = 1; i <= 5; i++) {
       const passing = await MetricsFolder.join(path);
-      await passing.write([counter(i), gauge(i)]);
+      await passing.write(counts(i, i));
       passing.leave();
     }
     const last = await MetricsFolder.join(path);
-    assertEquals(await last.readOthers(), [[counter(15)]]);
+    assertEquals(await last.readOthers(), [counts(15)]);
     // The lock of each of the two, that of the door, and the file.
     assertEquals((await readdir(path)).length, 4);
     last.leave();
     staying.leave();
     const next = await MetricsFolder.join(path);
-    assertEquals(await next.readOthers(), [[]]);
+    assertEquals(await next.readOthers(), [NONE]);
     assertEquals((await readdir(path)).length, 2);
     next.leave();
   });
@@ -54,8 +66,8 @@ test("MetricsFolder keeps one file of all that have left, and none of an earlier
 test("MetricsFolder writes one after the other, the newest last", async () => {
   await withFolder(async (path) => {
     const [one, two] = [await MetricsFolder.join(path), await MetricsFolder.join(path)];
-    await Promise.all(Array.from({ length: 50 }, (_, i) => one.write([counter(i)])));
-    assertEquals(await two.readOthers(), [[], [counter(49)]]);
+    await Promise.all(Array.from({ length: 50 }, (_, i) => one.write(counts(i))));
+    assertEquals(await two.readOthers(), [NONE, counts(49)]);
     one.leave();
     two.leave();
   });
@@ -65,12 +77,12 @@ test("MetricsFolder writes again after it could not, the same metrics too", asyn
   await withFolder(async (folder) => {
     const [path, away] = [join(folder, "db"), join(folder, "away")];
     const [one, two] = [await MetricsFolder.join(path), await MetricsFolder.join(path)];
-    const metrics = [counter(1)];
+    const metrics = counts(1);
     await rename(path, away);
     await assertRejects(() => one.write(metrics));
     await rename(away, path);
     await one.write(metrics);
-    assertEquals(await two.readOthers(), [[], metrics]);
+    assertEquals(await two.readOthers(), [NONE, metrics]);
     one.leave();
     two.leave();
   });
@@ -79,10 +91,10 @@ test("MetricsFolder writes again after it could not, the same metrics too", asyn
 test("MetricsFolder lets whoever reads see a file as it was, or as it is", async () => {
   await withFolder(async (path) => {
     const folder = await MetricsFolder.join(path);
-    await folder.write([counter(1)]);
+    await folder.write(counts(1));
     const file = join(path, (await readdir(path)).find((name) => name.endsWith(".json"))!);
     const before = await stat(file);
-    await folder.write([counter(2)]);
+    await folder.write(counts(2));
     assertNotEquals((await stat(file)).ino, before.ino); // another file has taken its place
     folder.leave();
   });
@@ -93,12 +105,12 @@ test("MetricsFolder counts once who has left, though its file is still there", a
     const staying = await MetricsFolder.join(path);
     const dead = "1-0123abcd";
     // Whoever put it together with those who had left before died before removing its file.
-    await writeFile(join(path, `${dead}.json`), JSON.stringify([counter(3)]));
-    const retired = { metrics: [counter(3)], members: [dead] };
+    await writeFile(join(path, `${dead}.json`), JSON.stringify(counts(3)));
+    const retired = { counts: counts(3), members: [dead] };
     await writeFile(join(path, "retired.json"), JSON.stringify(retired));
-    assertEquals(await staying.readOthers(), [[counter(3)]]);
+    assertEquals(await staying.readOthers(), [counts(3)]);
     const next = await MetricsFolder.join(path);
-    assertEquals(await next.readOthers(), [[counter(3)]]);
+    assertEquals(await next.readOthers(), [counts(3)]);
     assert(!(await readdir(path)).includes(`${dead}.json`), "its file is still there");
     for (const folder of [staying, next]) folder.leave();
   });
@@ -108,7 +120,7 @@ test("MetricsFolder.touch makes what others read look young, and says when its l
   await withFolder(async (path) => {
     const folder = await MetricsFolder.join(path);
     await folder.touch();
-    await folder.write([counter(1)]);
+    await folder.write(counts(1));
     const names = (await readdir(path)).filter((name) => name !== "door.lock");
     for (const name of names) await utimes(join(path, name), 0, 0);
     await folder.touch();

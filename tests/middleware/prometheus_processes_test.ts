@@ -91,6 +91,7 @@ test("Prometheus serves the sum of all processes, and goes on when some are kill
     ...Array(3).fill("*.lock"),
     "door.lock",
     "retired.json",
+    "serving.json",
   ]);
 
   for (const each of [...processes.filter((each) => each !== serving), four]) {
@@ -98,7 +99,7 @@ test("Prometheus serves the sum of all processes, and goes on when some are kill
   }
   await using next = await stage.start(7);
   await stage.reaches(TOTAL, 7);
-  assertEquals(await stage.files(), ["*.json", "*.lock", "door.lock"]);
+  assertEquals(await stage.files(), ["*.json", "*.lock", "door.lock", "serving.json"]);
   assert(next.isServing);
 });
 

@@ -69,16 +69,16 @@ export const PROMETHEUS: readonly Mutant[] = [
       "what was retired is read before the members",
       `    const found = new Map<string, readonly Metric[]>();
     for (const member of members) {
-      const metrics = await readMember(this.#path, member);
-      if (metrics !== undefined) found.set(member, metrics);
+      const counts = await readMember(this.#path, member);
+      if (counts !== undefined) found.set(member, counts);
     }
     const retired = await readRetired(this.#path);
 `,
       `    const retired = await readRetired(this.#path);
     const found = new Map<string, readonly Metric[]>();
     for (const member of members) {
-      const metrics = await readMember(this.#path, member);
-      if (metrics !== undefined) found.set(member, metrics);
+      const counts = await readMember(this.#path, member);
+      if (counts !== undefined) found.set(member, counts);
     }
 `,
       { stays: "it takes a process that retires another between two reads of the same request" },
@@ -91,14 +91,14 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "gauges of the dead are served",
-      "isAlive(this.#path, member) ? metrics : withoutGauges(metrics)",
-      "metrics",
+      "isAlive(this.#path, member) ? counts : countsOfDead(counts)",
+      "counts",
       { tests: PROCESSES },
     ],
     [
       "an older write overtakes a newer one",
-      "const written = this.#writing.catch(() => {}).then(() => this.#write(metrics));",
-      "const written = this.#write(metrics);",
+      "const written = this.#writing.catch(() => {}).then(() => this.#write(counts));",
+      "const written = this.#write(counts);",
     ],
     [
       "a write that failed stops all later ones",
@@ -107,8 +107,8 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "what could not be written counts as written",
-      "    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));\n    this.#stored = metrics;",
-      "    this.#stored = metrics;\n    await replace(join(this.#path, `${this.#member}.json`), JSON.stringify(metrics));",
+      "    await replace(join(this.#path, `${this.#member}.json`), await toJson(counts));\n    this.#stored = counts;",
+      "    this.#stored = counts;\n    await replace(join(this.#path, `${this.#member}.json`), await toJson(counts));",
     ],
   ]),
   ...mutantsOf("middleware/prometheus/private_files.ts", FOLDER, [
@@ -121,8 +121,8 @@ export const PROMETHEUS: readonly Mutant[] = [
   ...mutantsOf("middleware/prometheus/member.ts", MEMBER, [
     [
       "a process that stops does not write its last counts",
-      "await this.folder.write(await this.#exposition.own());\n    } finally {\n      this.#lock?.release();",
-      "} finally {\n      this.#lock?.release();",
+      '      await this.#write();\n    } catch (error) {\n      this.#complain("write", error);',
+      '    } catch (error) {\n      this.#complain("write", error);',
     ],
     [
       "a process that stops keeps the lock",
@@ -131,7 +131,7 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "two steps run at the same time",
-      "if (!this.#isStepping) this.#step = this.#takeStep();",
+      "if (!this.#isStepping && performance.now() >= this.#restsUntil) this.#step = this.#takeStep();",
       "this.#step = this.#takeStep();",
     ],
     ["the same trouble is logged every second", "if (this.#trouble === reason) return;", ""],

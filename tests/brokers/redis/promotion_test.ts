@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { deadline } from "@std/async";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startRedis } from "../../support/servers/redis.ts";
@@ -79,8 +80,11 @@ test("RedisBroker leaves a delayed message for others at once when its consumer 
   const receiving = receiveOne(consumer);
   await untilSorted(stage, 1);
   assertEquals((await advanceUntil(clock, MINUTE, receiving)).args, ["text"]);
+  const next = receiveOne(other.consume("q.DQ"));
+  await beat(other, clock); // It serves the queue, and waits for the end of the loan.
   await consumer.close();
-  assertEquals((await receiveOne(other.consume("q.DQ"))).args, ["text"]);
+  await beat(other, clock);
+  assertEquals((await deadline(next, 10_000)).args, ["text"]);
 });
 
 test("RedisBroker keeps a delayed message that nobody promotes", async () => {

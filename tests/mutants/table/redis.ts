@@ -7,6 +7,7 @@ const CONSUMED = `${folder}/consumed_queue_test.ts`;
 const DEAD = `${folder}/dead_letters_test.ts`;
 const LEASE = `${folder}/lease_test.ts`;
 const LOST = `${folder}/lost_answers_test.ts`;
+const PULSE = `${folder}/pulse_test.ts`;
 const OUTAGES = `${folder}/outages_test.ts`;
 const OUTBOX = `${folder}/outbox_test.ts`;
 const PROMOTION = `${folder}/promotion_test.ts`;
@@ -68,7 +69,7 @@ export const REDIS: readonly Mutant[] = [
       { tests: [LEASE, CONSUMED] },
     ],
   ]),
-  ...mutantsOf("brokers/redis/pulse.ts", LEASE, [
+  ...mutantsOf("brokers/redis/pulse.ts", PULSE, [
     [
       "a take-over by another worker is not noticed",
       "if (lease.isLost || (wasKnown === 0 && wasHeld)) {",
@@ -89,13 +90,11 @@ export const REDIS: readonly Mutant[] = [
       "a worker that was away takes over at once from others that were",
       "someAreDead && connection.upFor >= GRACE",
       "someAreDead",
-      { tests: [TAKEOVER, LEASE, OUTAGES] },
     ],
     [
       "the pulse goes on after the close",
       "if (!this.#isRunning) return;\n    // Workers",
       "// Workers",
-      { tests: [CLOSING, TAKEOVER] },
     ],
   ]),
   ...mutantsOf("brokers/redis/sweep.ts", TAKEOVER, [

@@ -13,22 +13,26 @@ export interface RedisSentinelOptions {
   sentinels?: number;
   /** Milliseconds of silence after which a master counts as gone. @default {500} */
   downAfter?: number;
+  /** How many replicas follow the master. @default {1} */
+  replicas?: number;
+  /** More arguments for each server. @default {[]} */
+  args?: readonly string[];
 }
 
 /** What a sentinel knows about a server, by the names that Redis gives it. */
 type ServerState = Readonly<Record<string, string | undefined>>;
 
-/** A master and a replica under the watch of sentinels. */
+/** A master and its replicas under the watch of sentinels. */
 export class RedisSentinel implements AsyncDisposable {
   /** What clients ask the sentinels for. */
   readonly name = "main";
-  /** The master and the replica; which is which may change. */
+  /** The master and its replicas; which is which may change. */
   readonly servers: readonly RedisServer[];
   /** Those who watch. One that is restarted looks as rarely as sentinels do by default. */
   readonly sentinels: readonly RedisServer[];
 
   /**
-   * @param servers The master and the replica.
+   * @param servers The master and its replicas.
    * @param sentinels Those who watch.
    */
   constructor(servers: readonly RedisServer[], sentinels: readonly RedisServer[]) {
@@ -48,7 +52,7 @@ export class RedisSentinel implements AsyncDisposable {
   }
 
   /**
-   * Makes the replica the master and the master a replica.
+   * Makes a replica the master and the master a replica.
    *
    * @returns The new master.
    */
@@ -83,20 +87,23 @@ export class RedisSentinel implements AsyncDisposable {
   }
 
   /**
-   * Waits until every sentinel knows all the others and sees the replica follow the master.
+   * Waits until every sentinel knows all the others and sees all replicas follow the master.
    * Before, the next failure would find nobody to take over.
    */
   async untilOk(): Promise<void> {
     const others = `${this.sentinels.length - 1}`;
+    const replicas = this.servers.length - 1;
     const waits = this.sentinels.map((sentinel) =>
       until(async () => {
         const master = await this.#ask(sentinel);
         const replies = await sentinel.command("SENTINEL", "REPLICAS", this.name) as string[][];
-        const [replica = {}] = replies.map(toRecord);
-        return master["flags"] === "master" && master["num-other-sentinels"] === others &&
+        const following = replies.map(toRecord).filter((replica) =>
           replica["flags"] === "slave" && replica["master-port"] === master["port"] &&
-          replica["master-link-status"] === "ok";
-      }, { what: "make the sentinels see a master and a replica", timeout: 30_000 })
+          replica["master-link-status"] === "ok"
+        );
+        return master["flags"] === "master" && master["num-other-sentinels"] === others &&
+          following.length === replicas;
+      }, { what: "make the sentinels see a master and its replicas", timeout: 30_000 })
     );
     await Promise.all(waits);
   }
@@ -135,29 +142,37 @@ const PERIODS = [
 ];
 
 /**
- * Starts a master, a replica and sentinels that notice things quickly.
+ * Starts a master, its replicas and sentinels that notice things quickly.
  *
  * @param options How many sentinels, and how quickly.
  */
 export async function startRedisSentinel(
-  { sentinels: length = 1, downAfter = 500 }: RedisSentinelOptions = {},
+  { sentinels: length = 1, downAfter = 500, replicas = 1, args: more = [] }: RedisSentinelOptions =
+    {},
 ): Promise<RedisSentinel> {
-  const args = ["--repl-diskless-sync-delay", "0"];
+  const args = ["--repl-diskless-sync-delay", "0", ...more];
   const master = await startOwnRedis({ args });
-  const replica = await startOwnRedis({
-    args: [...args, "--replicaof", master.host, `${master.port}`],
-  });
-  // A sentinel asks for replicas when it starts, and then not for a long time.
-  await until(
-    async () => String(await replica.command("INFO", "replication")).includes("link_status:up"),
-    { what: "make the replica follow its master" },
+  const followers = await Promise.all(
+    Array.from({ length: replicas }, () => startReplica(master, args)),
   );
   const sentinels = await Promise.all(
     Array.from({ length }, () => startSentinel(master, Math.floor(length / 2) + 1, downAfter)),
   );
-  const system = new RedisSentinel([master, replica], sentinels);
+  const system = new RedisSentinel([master, ...followers], sentinels);
   await system.untilOk();
   return system;
+}
+
+/** Starts a server that follows another: a sentinel asks for them when it starts, and then rarely. */
+async function startReplica(master: RedisServer, args: readonly string[]): Promise<RedisServer> {
+  const replica = await startOwnRedis({
+    args: [...args, "--replicaof", master.host, `${master.port}`],
+  });
+  await until(
+    async () => String(await replica.command("INFO", "replication")).includes("link_status:up"),
+    { what: "make a replica follow its master" },
+  );
+  return replica;
 }
 
 async function startSentinel(

@@ -1,0 +1,56 @@
+import type { Broker, RateLimiterBackend, ResultBackend } from "@dq/dramatiq";
+import type { ServerName } from "../../support/servers/install.ts";
+
+/** Servers that work together, of one kind and with certain settings: a column of the table. */
+export interface Engine {
+  /** How people call it, with the number of its nodes. */
+  readonly name: string;
+  /** What it is made of. */
+  readonly program: ServerName;
+  /** The settings of servers and clients that matter, for the docs. */
+  readonly settings: string;
+  /** Starts it. */
+  start(): Promise<Servers>;
+}
+
+/** An engine that runs. */
+export interface Servers extends AsyncDisposable {
+  /** What can happen to it, in the order in which it does. */
+  readonly faults: readonly ClusterFault[];
+  /**
+   * Opens what a trial uses.
+   *
+   * @param id What tells the trial from others.
+   */
+  open(id: string): Clients;
+}
+
+/** What happens to some of the servers: a row of the table. */
+export interface ClusterFault {
+  /** How people call it; the same name means the same for all engines. */
+  readonly name: string;
+  /** Why the servers themselves may lose what they had confirmed, if they may. */
+  readonly mayLose?: string;
+  /** Whether the short form of the gate leaves it out. @default {false} */
+  readonly isLong?: boolean;
+  /** Makes it happen. Resolves as soon as those servers that are left can serve again. */
+  begin(): Promise<void>;
+  /** Brings back the servers that are away. Resolves when all are in order. */
+  end(): Promise<void>;
+}
+
+/** What one trial connects to the servers with. */
+export interface Clients {
+  /** Sends. */
+  readonly sender: Broker;
+  /** Works; may be the same. */
+  readonly worker: Broker;
+  /** Keeps results, unless the engine keeps none. */
+  readonly results?: ResultBackend;
+  /** Counts for limiters, unless the engine does not. */
+  readonly limits?: RateLimiterBackend;
+  /** What is limited. */
+  readonly limitKey?: string;
+  /** Closes all of them. */
+  close(): Promise<void>;
+}

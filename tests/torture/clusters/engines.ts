@@ -1,0 +1,6 @@
+import type { Engine } from "./engine.ts";
+import { REDIS_CLUSTER } from "./redis_cluster.ts";
+import { REDIS_SENTINEL } from "./redis_sentinel.ts";
+
+/** All engines, in the order of the table. */
+export const ENGINES: readonly Engine[] = [REDIS_SENTINEL, REDIS_CLUSTER];

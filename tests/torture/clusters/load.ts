@@ -1,0 +1,183 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Actor,
+  actor,
+  ConcurrentRateLimiter,
+  type Message,
+  Results,
+  Worker,
+} from "@dq/dramatiq";
+import { eventually } from "../../support/servers/until.ts";
+import type { Clients } from "./engine.ts";
+import { Operations } from "./operations.ts";
+
+/** Milliseconds between two messages. */
+const INTERVAL = 10;
+/** How many messages there are for each whose result is waited for. */
+const MESSAGES_PER_RESULT = 10;
+/** How many messages there are for each that fails once. */
+const MESSAGES_PER_RETRY = 20;
+/** How many use a limiter, and how many of them may at the same time. */
+const USERS = 4;
+const LIMIT = 2;
+/** Milliseconds for which a slot that nobody releases stays taken. */
+const SLOT_TTL = 10_000;
+/** Milliseconds in which everything has run once the servers are well: also what was lent out. */
+const LONGEST_REST = 60_000;
+
+/** What goes on during a trial: messages are sent and run, results waited for, slots used. */
+export class Load {
+  /** What was done, and how it ended. */
+  readonly operations: Operations = new Operations();
+  readonly #clients: Clients;
+  readonly #queueName: string;
+  readonly #id: string;
+  readonly #worker: Worker;
+  readonly #note: Actor<[number], number>;
+  /** How often each message ran to its end. */
+  readonly #runs: Map<number, number> = new Map();
+  readonly #confirmed: Set<number> = new Set();
+  readonly #failedOnce: Set<number> = new Set();
+  readonly #loops: Promise<void>[] = [];
+  #holders = 0;
+  #mostHolders = 0;
+  #next = 0;
+  #isEnding = false;
+
+  /**
+   * Declares the actor.
+   *
+   * @param clients What to use.
+   * @param id What tells the trial from others.
+   */
+  constructor(clients: Clients, id: string) {
+    this.#clients = clients;
+    this.#id = id;
+    this.#queueName = `trial_${id}`;
+    const { sender, worker, results } = clients;
+    for (const broker of new Set([sender, worker])) {
+      if (results !== undefined) broker.addMiddleware(new Results({ backend: results }));
+    }
+    this.#note = this.#declare(sender);
+    if (worker !== sender) this.#declare(worker);
+    this.#worker = new Worker(worker, { concurrency: 8 });
+  }
+
+  /** How many messages were confirmed. */
+  get confirmed(): number {
+    return this.#confirmed.size;
+  }
+
+  /** The most that held one of the slots at the same time, beyond how many there are. */
+  get tooManyHolders(): number {
+    return Math.max(0, this.#mostHolders - LIMIT);
+  }
+
+  /** How many messages that were confirmed never ran. */
+  get lost(): number {
+    return [...this.#confirmed].filter((n) => !this.#runs.has(n)).length;
+  }
+
+  /** How many messages ran more than once. */
+  get twice(): number {
+    return [...this.#runs.values()].filter((count) => count > 1).length;
+  }
+
+  /** Begins, and resolves when messages run. */
+  async start(): Promise<void> {
+    await this.#worker.start();
+    this.#loops.push(this.#send());
+    if (this.#clients.limits !== undefined) {
+      for (let user = 0; user < USERS; user++) this.#loops.push(this.#useSlots());
+    }
+    await eventually("run messages", () => this.#runs.size > 20);
+  }
+
+  /** Resolves when a message has run that was sent after this was called. */
+  async untilRunning(): Promise<void> {
+    const first = this.#next;
+    await eventually("run a message", () => this.#hasRunSince(first));
+  }
+
+  /** Sends no more, and resolves when all that was under way has ended. */
+  async settle(): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all(this.#loops);
+    const isOver = () => this.lost === 0;
+    const hasEnded = eventually("run all that was confirmed", isOver).catch(() => {});
+    // When messages are lost, the empty queue says that nothing more will come.
+    const isEmpty = this.#clients.worker.join(this.#queueName, { timeout: LONGEST_REST });
+    await Promise.race([hasEnded, isEmpty.catch(() => hasEnded)]);
+    await this.operations.settled();
+  }
+
+  /** Stops the worker. */
+  async stop(): Promise<void> {
+    this.#isEnding = true;
+    await this.#worker.stop(5_000);
+  }
+
+  #declare(broker: Clients["sender"]): Actor<[number], number> {
+    const run = async (n: number) => {
+      await delay(2);
+      if (n % MESSAGES_PER_RETRY === 0 && !this.#failedOnce.has(n)) {
+        this.#failedOnce.add(n);
+        throw new Error("it fails once, as it should");
+      }
+      this.#runs.set(n, (this.#runs.get(n) ?? 0) + 1);
+      return n;
+    };
+    const storing = this.#clients.results === undefined ? {} : { storeResults: true };
+    return actor(run, {
+      broker,
+      queueName: this.#queueName,
+      actorName: `note_${this.#id}`,
+      minBackoff: 100,
+      ...storing,
+    });
+  }
+
+  #hasRunSince(first: number): boolean {
+    for (let n = first; n < this.#next; n++) if (this.#runs.has(n)) return true;
+    return false;
+  }
+
+  async #send(): Promise<void> {
+    while (!this.#isEnding) {
+      const n = this.#next++;
+      // Not awaited: others go on while this one waits for a server.
+      this.operations.run("send", this.#note.send(n)).then((message) => {
+        if (message === undefined) return;
+        this.#confirmed.add(n);
+        if (n % MESSAGES_PER_RESULT === 1) this.#awaitResult(message);
+      });
+      await delay(INTERVAL);
+    }
+  }
+
+  #awaitResult(message: Message): void {
+    const { results } = this.#clients;
+    if (results === undefined) return;
+    const result = results.getResult(message, { block: true, timeout: LONGEST_REST });
+    this.operations.run("get a result", result, LONGEST_REST);
+  }
+
+  async #useSlots(): Promise<void> {
+    const { limits, limitKey = `slots-${this.#id}` } = this.#clients;
+    const mutex = new ConcurrentRateLimiter(limits!, limitKey, {
+      limit: LIMIT,
+      ttl: SLOT_TTL,
+    });
+    while (!this.#isEnding) {
+      const slot = await this.operations.run("acquire", mutex.acquire({ raiseOnFailure: false }));
+      if (slot?.acquired) {
+        this.#holders++;
+        this.#mostHolders = Math.max(this.#mostHolders, this.#holders);
+        await delay(INTERVAL);
+        this.#holders--;
+        await this.operations.run("release", slot.release());
+      }
+      await delay(INTERVAL);
+    }
+  }
+}

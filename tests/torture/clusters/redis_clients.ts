@@ -1,0 +1,45 @@
+import { RedisBroker, RedisRateLimiterBackend, RedisResultBackend } from "@dq/dramatiq";
+import type { RedisAddress, RedisBrokerOptions } from "../../../brokers/redis/options.ts";
+import type { Clients } from "./engine.ts";
+
+/** Milliseconds after which others take over what a worker had. */
+const HEARTBEAT_TIMEOUT = 5_000;
+
+/**
+ * Opens what a trial on Redis uses.
+ *
+ * @param address Gives where the servers are.
+ * @param namespace What all keys begin with.
+ * @param options More options of the brokers.
+ */
+export function openRedisClients(
+  address: RedisAddress,
+  namespace: string,
+  options: Pick<RedisBrokerOptions, "heartbeatTimeout"> = {},
+): Clients {
+  const brokerOptions = {
+    ...address,
+    namespace,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    ...options,
+  };
+  const sender = new RedisBroker(brokerOptions);
+  const worker = new RedisBroker(brokerOptions);
+  const results = new RedisResultBackend({
+    ...address,
+    namespace: `${namespace}-results`,
+    useNamespacePrefixKeys: true, // a cluster needs it
+  });
+  const limits = new RedisRateLimiterBackend(address);
+  const all = [sender, worker, results, limits];
+  return {
+    sender,
+    worker,
+    results,
+    limits,
+    limitKey: `${namespace}-slots`,
+    close: async () => {
+      await Promise.all(all.map((one) => one.close()));
+    },
+  };
+}

@@ -17,7 +17,7 @@ export interface WorkerArguments {
   readonly broker: BrokerArguments;
   /** The queue. */
   readonly queueName: string;
-  /** Messages at once. */
+  /** Messages at once, by both workers of the process: 2 or more. */
   readonly concurrency: number;
   /** The file to write to. */
   readonly journal: string;
@@ -51,11 +51,15 @@ actor(async function torture(number: number, failures: number, duration: number)
   if (isFailing) throw new Retry("It fails once, as it was told");
 }, { broker, queueName, minBackoff: 50, maxBackoff: 500, maxRetries: 5 });
 
-const worker = new Worker(broker, { concurrency });
+// Two on one broker object: what one holds must never come to the other.
+const workers = [
+  new Worker(broker, { concurrency: Math.ceil(concurrency / 2) }),
+  new Worker(broker, { concurrency: Math.floor(concurrency / 2) }),
+];
 const terminated = new Promise((resolve) => process.once("SIGTERM", resolve));
-await worker.start();
+await Promise.all(workers.map((worker) => worker.start()));
 journal.write({ kind: "ready", at: Date.now() });
 await terminated;
-await worker.stop();
+await Promise.all(workers.map((worker) => worker.stop()));
 await broker.close();
 journal.write({ kind: "closed", at: Date.now() });

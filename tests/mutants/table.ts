@@ -1,5 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 import { CLI } from "./table/cli.ts";
+import { CONNECTIONS } from "./table/connections.ts";
 import { CORE } from "./table/core.ts";
 import { EXECUTORS } from "./table/executors.ts";
 import { MIDDLEWARE } from "./table/middleware.ts";
@@ -24,6 +25,7 @@ export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   prometheus: PROMETHEUS,
   results: RESULTS,
   cli: CLI,
+  connections: CONNECTIONS,
 };
 
 /** A mutant, and its place in the table, from 1 on. */

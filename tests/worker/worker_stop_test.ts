@@ -109,6 +109,33 @@ for (
   });
 }
 
+test("Worker.stop waits for slow acknowledgements one after the other, and for slow hooks", async () => {
+  const clock = new FakeClock();
+  const broker = new DeafBroker({ clock, failFast: false });
+  let hasEnded = false;
+  broker.addMiddleware({
+    afterAck: async () => {
+      await new Promise<void>((resolve) => void clock.setTimer(resolve, 20_000));
+      hasEnded = true;
+    },
+  });
+  const work = actor(() => {}, { broker, actorName: "work" });
+  const worker = new Worker(broker);
+  await worker.start();
+  await work.send();
+  await clock.settle();
+  const hearFirst = broker.hear;
+  await work.send();
+  await clock.settle();
+  const stopped = worker.stop();
+  await clock.advance(4_000);
+  hearFirst();
+  await clock.advance(4_000);
+  broker.hear();
+  await clock.waitFor(stopped);
+  assertEquals(hasEnded, true);
+});
+
 test("Worker.stop does not wait for less than no time", async () => {
   const { clock, worker } = await stuckIn({}, never);
   await assertRejects(() => worker.stop(-1), RangeError, "-1 ms");

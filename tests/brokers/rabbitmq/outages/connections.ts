@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { assertEquals, assertGreater } from "@std/assert";
+import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
+import { linesOf, textOf } from "../../../support/log.ts";
 import { freePort } from "../../../support/servers/free_port.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
 import { outcomeOf } from "../../outages/outage.ts";
@@ -135,16 +137,38 @@ export function connections(file: FileServer): void {
     test(`RabbitmqBroker connects again when a connection goes over to ${kind}`, async () => {
       await using stage = new Stage(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: urlOf(proxy), heartbeat: 1_000 });
+      const broker = stage.open({ url: urlOf(proxy), heartbeat: 2_000 });
       await broker.enqueue(work(stage.queueName, 1));
-      const again = proxy.nextConnection();
-      proxy.begin(kind === "silent" ? { kind, answers: 0 } : { kind });
-      await again;
-      proxy.heal();
-      await broker.enqueue(work(stage.queueName, 2));
+      const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
+        const again = proxy.nextConnection();
+        proxy.begin(kind === "silent" ? { kind, answers: 0 } : { kind });
+        await again;
+        proxy.heal();
+        await broker.enqueue(work(stage.queueName, 2));
+      });
+      // RabbitMQ would end it, too, but later.
+      assertMatch(
+        lines.map(textOf).join(),
+        /^Lost connection to RabbitMQ: the server has been silent/,
+      );
       await stage.untilCounts("", 2);
     });
   }
+
+  test("RabbitmqBroker keeps its connection when the event loop stood still", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open({ heartbeat: 2_000 });
+    await broker.enqueue(work(stage.queueName, 1));
+    const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
+      await delay(500); // until what was read is noted
+      await immediate(); // from here timers fire before sockets are read
+      const end = performance.now() + 2_700; // RabbitMQ takes that from a client, for once
+      while (performance.now() < end);
+      await delay(500);
+      await broker.enqueue(work(stage.queueName, 2));
+    });
+    assertEquals(lines.map(textOf), []);
+  });
 
   test("RabbitmqBroker leaves no connection behind that was never answered", async () => {
     await using stage = new Stage(file);

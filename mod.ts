@@ -79,7 +79,12 @@ export type {
   MiddlewareClass,
   MiddlewarePlace,
 } from "./core/broker_options.ts";
-export { type ConsumeOptions, Consumer, type ReceiveOptions } from "./core/consumer.ts";
+export {
+  type ConsumeOptions,
+  Consumer,
+  type OneOrMany,
+  type ReceiveOptions,
+} from "./core/consumer.ts";
 export {
   DeadLetter,
   type DeadLetterOptions,

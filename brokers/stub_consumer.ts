@@ -1,5 +1,5 @@
 import { AbortListener } from "../core/abort_listener.ts";
-import { Consumer, type ReceiveOptions } from "../core/consumer.ts";
+import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../core/consumer.ts";
 import { MessageProxy } from "../core/message_proxy.ts";
 import { Roster, type RosterItem } from "../core/roster.ts";
 import { decodeFromQueue } from "../core/undecodable_message.ts";
@@ -67,19 +67,19 @@ export class StubConsumer extends Consumer {
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async ack(messages: readonly MessageProxy[]): Promise<void> {
+  async ack(messages: OneOrMany): Promise<void> {
     this.#options.queue.settled(this.#take(messages).length);
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async nack(messages: readonly MessageProxy[]): Promise<void> {
+  async nack(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
     for (const message of taken) this.#options.bury(message);
     this.#options.queue.settled(taken.length);
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+  async requeue(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
     this.#options.queue.putBack(taken.map((message) => message.stored));
     this.#options.queue.settled(taken.length);
@@ -94,8 +94,8 @@ export class StubConsumer extends Consumer {
   }
 
   /** Those that are still this consumer's to settle: not given back, nor settled before. */
-  #take(messages: readonly MessageProxy[]): StubDelivery[] {
-    const taken = messages.filter((message): message is StubDelivery =>
+  #take(messages: OneOrMany): StubDelivery[] {
+    const taken = toList(messages).filter((message): message is StubDelivery =>
       this.#unsettled.delete(message as StubDelivery)
     );
     this.#room.tell();

@@ -1,4 +1,22 @@
-import type { MessageProxy } from "./message_proxy.ts";
+import { MessageProxy } from "./message_proxy.ts";
+
+/** What a consumer settles: a message that it gave, or a list of them. */
+export type OneOrMany = MessageProxy | readonly MessageProxy[];
+
+/**
+ * Makes a list of what is to be settled.
+ *
+ * @param messages What the caller gave.
+ * @returns The list.
+ * @throws {TypeError} If it is neither a message nor a list.
+ */
+export function toList(messages: OneOrMany): readonly MessageProxy[] {
+  if (Array.isArray(messages)) return messages;
+  if (messages instanceof MessageProxy) return [messages];
+  throw new TypeError(
+    `Cannot settle ${String(messages)}: it must be a message that the consumer gave, or a list`,
+  );
+}
 
 /** Options of `Broker.consume`. */
 export interface ConsumeOptions {
@@ -67,13 +85,13 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
   async pause(): Promise<void> {}
 
   /** Takes messages off the queue for good. */
-  abstract ack(messages: readonly MessageProxy[]): Promise<void>;
+  abstract ack(messages: OneOrMany): Promise<void>;
 
   /** Moves messages to the dead letters, in the form of their `deadLetter`. */
-  abstract nack(messages: readonly MessageProxy[]): Promise<void>;
+  abstract nack(messages: OneOrMany): Promise<void>;
 
   /** Gives messages back to the front of the queue, as they were. */
-  abstract requeue(messages: readonly MessageProxy[]): Promise<void>;
+  abstract requeue(messages: OneOrMany): Promise<void>;
 
   /** Gives everything that is not settled back to the queue. May be called twice. */
   abstract close(): Promise<void>;

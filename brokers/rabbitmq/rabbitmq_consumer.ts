@@ -1,5 +1,5 @@
 import { AbortListener } from "../../core/abort_listener.ts";
-import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
+import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { Signal } from "../../core/signal.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
@@ -103,13 +103,13 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async ack(messages: readonly MessageProxy[]): Promise<void> {
+  async ack(messages: OneOrMany): Promise<void> {
     this.#acknowledge(this.#take(messages));
   }
 
-  async nack(messages: readonly MessageProxy[]): Promise<void> {
+  async nack(messages: OneOrMany): Promise<void> {
     if (!this.isClosed) this.#assertNotLost();
-    const open = (messages as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
+    const open = (toList(messages) as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
     if (open.length === 0) return;
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
     const { mover } = this.session;
@@ -131,7 +131,7 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+  async requeue(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
     if (taken.length > 0) this.#onChannel((channel) => this.#giveBack(channel, taken));
   }
@@ -261,9 +261,11 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   }
 
   /** Those that are still this consumer's to settle: not given back, nor settled before. */
-  #take(messages: readonly MessageProxy[]): RabbitmqDelivery[] {
+  #take(messages: OneOrMany): RabbitmqDelivery[] {
     if (!this.isClosed) this.#assertNotLost();
-    const taken = (messages as readonly RabbitmqDelivery[]).filter((one) => this.#takeOne(one));
+    const taken = (toList(messages) as readonly RabbitmqDelivery[]).filter((one) =>
+      this.#takeOne(one)
+    );
     this.#handedOut -= taken.length;
     return taken;
   }

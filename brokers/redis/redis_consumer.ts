@@ -1,5 +1,5 @@
 import { AbortListener } from "../../core/abort_listener.ts";
-import { Consumer, type ReceiveOptions } from "../../core/consumer.ts";
+import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
@@ -122,12 +122,12 @@ export abstract class RedisConsumer extends Consumer {
     return [];
   }
 
-  async ack(messages: readonly MessageProxy[]): Promise<void> {
+  async ack(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
     if (taken.length > 0) await this.inHand.settle(taken, this.acknowledge(taken));
   }
 
-  async nack(messages: readonly MessageProxy[]): Promise<void> {
+  async nack(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
     const sent = taken.map((message) =>
       storeDeadLetter(message, message.delivered, (deadLetter) => {
@@ -139,7 +139,7 @@ export abstract class RedisConsumer extends Consumer {
     await this.inHand.settle(taken, Promise.all(sent).then(() => {}));
   }
 
-  async requeue(messages: readonly MessageProxy[]): Promise<void> {
+  async requeue(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
     await this.inHand.settle(taken, this.giveBack(taken));
   }
@@ -311,8 +311,8 @@ export abstract class RedisConsumer extends Consumer {
     this.inHand.add(deliveries);
   }
 
-  #take(messages: readonly MessageProxy[]): RedisDelivery[] {
-    const taken = this.inHand.take(messages);
+  #take(messages: OneOrMany): RedisDelivery[] {
+    const taken = this.inHand.take(toList(messages));
     this.#wake();
     return taken;
   }

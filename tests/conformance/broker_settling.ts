@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Rules } from "./broker_harness.ts";
 import { firstArgs, receiveCount, receiveOne, sendAll, textOf, work } from "./broker_messages.ts";
 
@@ -17,6 +17,28 @@ export const settling: Rules = {
       await broker.enqueue(work(stage.queueName, "next"));
       assertEquals((await receiveOne(second)).args, ["next"]);
       assertEquals(await stage.deadLetters(broker), []);
+    },
+  },
+
+  settleOne: {
+    rule: "Consumer.ack, nack and requeue take one message as well as a list, and nothing else",
+    async check(stage) {
+      const broker = await stage.open();
+      await sendAll(broker, stage.queueName, [0, 1, 2]);
+      await using consumer = broker.consume(stage.queueName, { prefetch: 3 });
+      const [first, second, third] = await receiveCount(consumer, 3);
+      for (const wrong of [undefined, null, "message", first!.message]) {
+        const error = await assertRejects(() => consumer.ack(wrong as never), TypeError);
+        assert(error.message.startsWith("Cannot settle "), error.message);
+      }
+      await consumer.ack(first!);
+      await consumer.nack(second!);
+      await consumer.requeue(third!);
+      const again = await receiveOne(consumer);
+      assertEquals(again.args, [2]);
+      await consumer.ack(again);
+      await broker.join(stage.queueName);
+      assertEquals(firstArgs(await stage.deadLetters(broker)), [1]);
     },
   },
 

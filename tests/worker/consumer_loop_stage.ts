@@ -7,6 +7,7 @@ import {
   type StubBrokerOptions,
 } from "@dq/dramatiq";
 import type { Settlement } from "../../worker/settlement.ts";
+import { toList } from "../../core/consumer.ts";
 import { work } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
@@ -43,7 +44,7 @@ export class FlakyBroker extends StubBroker {
       return arrivalGate === undefined ? receiving : arrivalGate.then(() => receiving);
     };
     consumer.ack = (messages) => {
-      this.events.push(`ack ${messages.length}`);
+      this.events.push(`ack ${toList(messages).length}`);
       const error = this.ackErrors.shift();
       if (error !== undefined) return Promise.reject(error);
       const { ackGate } = this;

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { actor, type ConsumeOptions, type Consumer, StubBroker, Worker } from "@dq/dramatiq";
+import { toList } from "../../core/consumer.ts";
 import { firstArgs, receiveCount } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
@@ -20,7 +21,7 @@ class ImpatientBroker extends StubBroker {
       return messages;
     };
     consumer.requeue = (messages) => {
-      this.requeued += messages.length;
+      this.requeued += toList(messages).length;
       return requeue.call(consumer, messages);
     };
     return consumer;

@@ -12,6 +12,7 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { nextTurn } from "../../core/runtime.ts";
+import { toList } from "../../core/consumer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
@@ -38,7 +39,7 @@ class CountingBroker extends StubBroker {
       throw error;
     };
     consumer.ack = (messages) => {
-      out -= messages.length;
+      out -= toList(messages).length;
       return ack.call(consumer, messages);
     };
     let closed = false;

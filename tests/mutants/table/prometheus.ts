@@ -67,7 +67,7 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "what was retired is read before the members",
-      `    const found = new Map<string, readonly Metric[]>();
+      `    const found = new Map<string, Counts>();
     for (const member of members) {
       const counts = await readMember(this.#path, member);
       if (counts !== undefined) found.set(member, counts);
@@ -75,7 +75,7 @@ export const PROMETHEUS: readonly Mutant[] = [
     const retired = await readRetired(this.#path);
 `,
       `    const retired = await readRetired(this.#path);
-    const found = new Map<string, readonly Metric[]>();
+    const found = new Map<string, Counts>();
     for (const member of members) {
       const counts = await readMember(this.#path, member);
       if (counts !== undefined) found.set(member, counts);
@@ -134,7 +134,7 @@ export const PROMETHEUS: readonly Mutant[] = [
       "if (!this.#isStepping && performance.now() >= this.#restsUntil) this.#step = this.#takeStep();",
       "this.#step = this.#takeStep();",
     ],
-    ["the same trouble is logged every second", "if (this.#trouble === reason) return;", ""],
+    ["the same trouble is logged every second", "    if (this.#failure === reason) return;\n", ""],
   ]),
   ...mutantsOf("middleware/prometheus/queue_gauges.ts", SERVER, [
     [

@@ -145,7 +145,10 @@ export const RABBITMQ: readonly Mutant[] = [
       "what nobody needs any more is stored all the same",
       "while (next?.sender.isNeeded?.() === false) {",
       "while (false) {",
-      { filter: "moves it once when it can" },
+      {
+        filter: "moves it once when it can",
+        stays: "it takes a block that outlasts the connection over which the message came",
+      },
     ],
     [
       "close cuts what was not awaited",

@@ -33,6 +33,7 @@ export const REDIS: readonly Mutant[] = [
     ["a promoted message is acknowledged besides", "    delivery.isPromoted = true;\n", "", {
       tests: COALESCING,
       filter: "sorts and promotes",
+      stays: "the promotion has taken its id away: it costs a call, and changes nothing",
     }],
   ]),
   ...mutantsOf("brokers/redis/lease.ts", LEASE, [

@@ -63,6 +63,7 @@ const harness: BrokerHarness = {
     workShared: LOST_ON_CLOSE,
     consumerRestarts: NO_CONNECTION,
     deliveryUnreachable: NO_CONNECTION,
+    sendingBounded: NO_CONNECTION,
     deliveryUnanswered: NO_CONNECTION,
     deliveryCutOff: NO_CONNECTION,
     workLeavesNothing: "its storage cannot be looked into; join tells when it is empty",

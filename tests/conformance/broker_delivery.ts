@@ -1,9 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Broker, BrokerConnectionError } from "@dq/dramatiq";
+import { nextTurn } from "../../core/runtime.ts";
 import type { TcpProxy } from "../support/servers/proxy.ts";
 import { eventually } from "../support/servers/until.ts";
 import type { Rules, Stage } from "./broker_harness.ts";
 import { sendAll, work } from "./broker_messages.ts";
+
+/** Messages of a kilobyte that are sent at once, and bytes of them that may be on their way. */
+const SENDS = 40_000;
+const MAX_HELD = 24 * 1024 * 1024;
 
 /** Whether a message that could not be sent may have arrived: callers repeat what cannot. */
 export const delivery: Rules = {
@@ -49,6 +54,33 @@ export const delivery: Rules = {
       assertEquals(await Promise.all(deliveries), ["unknown", "unknown"]);
       await proxy.cut();
       proxy.thaw();
+    },
+  },
+
+  sendingBounded: {
+    rule: "Broker has a bounded number of messages on their way to a server that does not answer",
+    needs: "openProxied",
+    async check(stage) {
+      const [broker, proxy] = await openProxied(stage);
+      await sendAll(broker, stage.queueName, ["before"]);
+      proxy.freeze();
+      const text = "x".repeat(1_000);
+      const sends = Array.from(
+        { length: SENDS },
+        () => broker.enqueue(work(stage.queueName, text)),
+      );
+      const settled = Promise.allSettled(sends);
+      await eventually("see messages on their way", async () => {
+        const held = proxy.heldForTarget;
+        for (let turn = 0; turn < 50; turn++) await nextTurn();
+        return held > 0 && proxy.heldForTarget === held;
+      });
+      const held = proxy.heldForTarget;
+      assert(held < MAX_HELD, `${held} bytes are on their way`);
+      proxy.thaw();
+      const outcomes = await settled;
+      const failed = outcomes.filter(({ status }) => status === "rejected");
+      assertEquals(failed, []);
     },
   },
 

@@ -69,7 +69,10 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /** What timeouts go by. */
   protected readonly clock: Clock;
   readonly #encoder: Encoder | undefined;
-  readonly #reads: JoinedReads = new JoinedReads((keys) => this.fetch(keys));
+  readonly #reads: JoinedReads = new JoinedReads(
+    (keys) => this.fetch(keys),
+    (key) => this.serverOf(key),
+  );
   readonly #room: WaitingRoom;
   #isClosed = false;
 
@@ -120,6 +123,14 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   protected abstract store(key: string, data: Encoded, ttl: number): Promise<void>;
+
+  /**
+   * Which of several servers keeps a key, as a number. Keys of different servers are read apart,
+   * so that one that is away fails, and delays, only what it keeps itself.
+   */
+  protected serverOf(_key: string): number {
+    return 0;
+  }
 
   /** Lets go of all connections. Whoever waits is told so. */
   // deno-lint-ignore require-await -- asynchronous for those that extend it

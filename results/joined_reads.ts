@@ -6,18 +6,27 @@ export type Stored = Encoded | Error | undefined;
 /** How many keys are read in one go. A server does nothing else meanwhile. */
 const MAX_BATCH = 500;
 
-/** Reads what is asked for in one turn of the event loop together. */
+/** Keys of one server that are about to be read. */
+type Batch = Map<string, PromiseWithResolvers<Encoded | undefined>>;
+
+/** Reads what is asked for in one turn of the event loop together, each server's on its own. */
 export class JoinedReads {
   readonly #fetch: (keys: readonly string[]) => Promise<readonly Stored[]>;
-  #batch: Map<string, PromiseWithResolvers<Encoded | undefined>> = new Map();
+  readonly #serverOf: (key: string) => number;
+  readonly #batches: Map<number, Batch> = new Map();
 
   /**
    * Makes one that has nothing to read.
    *
    * @param fetch Reads many keys, and gives what stands under each.
+   * @param serverOf Tells servers apart: their keys are read, and fail, apart.
    */
-  constructor(fetch: (keys: readonly string[]) => Promise<readonly Stored[]>) {
+  constructor(
+    fetch: (keys: readonly string[]) => Promise<readonly Stored[]>,
+    serverOf: (key: string) => number = () => 0,
+  ) {
     this.#fetch = fetch;
+    this.#serverOf = serverOf;
   }
 
   /**
@@ -27,20 +36,27 @@ export class JoinedReads {
    * @throws What `fetch` throws, or gives for this key.
    */
   read(key: string): Promise<Encoded | undefined> {
-    let reading = this.#batch.get(key);
+    const server = this.#serverOf(key);
+    const batch = this.#batches.get(server) ?? this.#begin(server);
+    let reading = batch.get(key);
     if (reading === undefined) {
-      if (this.#batch.size === 0) queueMicrotask(() => this.#flush());
       reading = Promise.withResolvers();
-      this.#batch.set(key, reading);
-      if (this.#batch.size === MAX_BATCH) this.#flush();
+      batch.set(key, reading);
+      if (batch.size === MAX_BATCH) void this.#flush(server, batch);
     }
     return reading.promise;
   }
 
-  async #flush(): Promise<void> {
-    const batch = this.#batch;
-    if (batch.size === 0) return; // it was full before its time
-    this.#batch = new Map();
+  #begin(server: number): Batch {
+    const batch: Batch = new Map();
+    this.#batches.set(server, batch);
+    queueMicrotask(() => this.#flush(server, batch));
+    return batch;
+  }
+
+  async #flush(server: number, batch: Batch): Promise<void> {
+    if (this.#batches.get(server) !== batch) return; // it was full before its time
+    this.#batches.delete(server);
     const readings = [...batch.values()];
     try {
       const found = await this.#fetch([...batch.keys()]);

@@ -8,13 +8,11 @@ import {
 } from "../../results/backends/memcached_connection.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero } from "../whole_number.ts";
-import { WaitingRoom } from "./waiting_room.ts";
+import { BarrierPoll } from "./barrier_poll.ts";
 
 /** Options for {@linkcode MemcachedBackend}: where Memcached is. */
 export type MemcachedRateLimiterBackendOptions = MemcachedOptions;
 
-/** Milliseconds between two looks at barriers: Memcached tells nobody of changes. */
-const POLL_INTERVAL = 50;
 /** Something that ends in so many ms may be forgotten earlier by that: its clock ticks in seconds. */
 const CLOCK_TICK = 1_000;
 /** Ids of members that are longer, or not plain, are replaced by their hash in a key. */
@@ -63,10 +61,9 @@ const OTHER_SPELLINGS = {
  */
 export class MemcachedBackend extends RateLimiterBackend {
   readonly #connection: MemcachedConnection;
-  readonly #room: WaitingRoom = new WaitingRoom();
-  #isPolling = false;
+  /** By server. */
+  readonly #barriers: BarrierPoll[] = [];
   #isClosed = false;
-  #endPause: () => void = () => {};
 
   /**
    * Stores where Memcached is; the first verb connects.
@@ -118,18 +115,23 @@ export class MemcachedBackend extends RateLimiterBackend {
     const options = storing(ttl);
     if (await this.#sum(keys) + amount > maximum) return false;
     const value = await this.#countUp(key, amount, options);
-    // Only now: of several who come together the last one to count sees all the others.
-    if (value <= maximum && await this.#sum(keys) <= maximum) return true;
-    await this.#connection.decrement(key, amount);
-    return false;
+    // Only now: of several who come together the last one to count sees all the others. While
+    // the server of one of them is away nobody can tell, and nobody is let in.
+    let isWithin = false;
+    try {
+      isWithin = value <= maximum && await this.#sum(keys) <= maximum;
+      return isWithin;
+    } finally {
+      if (!isWithin) await this.#connection.decrement(key, amount);
+    }
   }
 
   /** Waits until a counter is 0, or {@linkcode MemcachedBackend.waitNotify} makes it so. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     if (this.#isClosed) throw new ConnectionClosed("Cannot wait: the backend is closed");
-    const waiting = this.#room.wait(key, timeout, signal);
-    if (this.#room.keys.length > 0 && !this.#isPolling) void this.#poll();
-    return await waiting;
+    const server = this.#connection.serverOf(key);
+    const barriers = this.#barriers[server] ??= new BarrierPoll(this.#connection);
+    return await barriers.wait(key, timeout, signal);
   }
 
   /** Wakes all who wait for a key, and keeps others from waiting. */
@@ -165,8 +167,8 @@ export class MemcachedBackend extends RateLimiterBackend {
   override async close(): Promise<void> {
     this.#isClosed = true;
     this.#connection.close();
-    this.#room.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
-    this.#endPause();
+    const error = new ConnectionClosed("Cannot wait: the backend is closed");
+    for (const barriers of this.#barriers) barriers?.close(error); // not every server has some
   }
 
   /** Both requests travel together; the second finds what the first may have made. */
@@ -187,31 +189,6 @@ export class MemcachedBackend extends RateLimiterBackend {
     let sum = 0;
     for (const { value } of (await this.#connection.getMany(keys)).values()) sum += toNumber(value);
     return sum;
-  }
-
-  /** Looks for all who wait, until nobody does. While the server is away they go on waiting. */
-  async #poll(): Promise<void> {
-    this.#isPolling = true;
-    for (let keys = this.#room.keys; keys.length > 0; keys = this.#room.keys) {
-      try {
-        for (const [key, { value }] of await this.#connection.getMany(keys)) {
-          if (toNumber(value) === 0) this.#room.wake(key);
-        }
-      } catch {
-        // The next look finds out whether it is back.
-      }
-      if (this.#room.keys.length > 0) await this.#pause();
-    }
-    this.#isPolling = false;
-  }
-
-  async #pause(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await new Promise<void>((resolve) => {
-      this.#endPause = resolve;
-      timer = setTimeout(resolve, POLL_INTERVAL);
-    });
-    clearTimeout(timer);
   }
 }
 

@@ -77,6 +77,11 @@ export class MemcachedBackend extends ResultBackend {
     return key;
   }
 
+  /** Which of the servers keeps a key. */
+  protected override serverOf(key: string): number {
+    return this.#connection.serverOf(key);
+  }
+
   /** Reads many keys, as they were stored. */
   protected override async fetch(keys: readonly string[]): Promise<(Encoded | undefined)[]> {
     const items = await this.#connection.getMany(keys);

@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionFailed, RequestRejected } from "../../core/errors.ts";
-import { type MemcachedAddress, MemcachedLink } from "./memcached_link.ts";
+import { MemcachedLink } from "./memcached_link.ts";
 import {
   countingExtras,
   countOf,
@@ -11,6 +11,7 @@ import {
   storingExtras,
   toExpiry,
 } from "./memcached_protocol.ts";
+import { parseServer, serverIndex } from "./memcached_servers.ts";
 
 /** Where a memcached is. */
 export interface MemcachedOptions {
@@ -33,12 +34,16 @@ export interface StoringOptions {
   ttl?: number;
   /** What clients tell types by; see {@linkcode INTEGER_FLAGS}. @default {0} Bytes. */
   flags?: number;
+  /** Another key, on whose server this one lies. @default {the key itself} */
+  near?: string;
 }
 
 /** What stands under a key. */
 export interface MemcachedItem {
   readonly value: Buffer;
   readonly flags: number;
+  /** Another one for each change ("CAS"), for {@linkcode MemcachedConnection.replace}. */
+  readonly version: Buffer;
 }
 
 /**
@@ -97,21 +102,26 @@ export class MemcachedConnection {
   }
 
   /**
-   * Reads many keys in one go.
+   * Reads many keys in one go. Those of one server are read in their order.
    *
+   * @param keys The keys.
+   * @param near Another key, on whose server all of them lie.
    * @returns What stands under those that there are.
    */
-  async getMany(keys: readonly string[]): Promise<Map<string, MemcachedItem>> {
+  async getMany(keys: readonly string[], near?: string): Promise<Map<string, MemcachedItem>> {
     keys.forEach(assertKey);
-    const shares = this.#share(keys);
+    const shares = near === undefined
+      ? this.#share(keys)
+      : new Map([[this.#linkOf(near), keys] as const]);
     const replies = await Promise.all(
       Array.from(shares, ([link, keys]) => link.getMany(keys)),
     );
     const items = new Map<string, MemcachedItem>();
     for (const reply of replies.flat()) {
       assertDone("get", reply);
-      const { key, val: value, extras } = reply;
-      items.set(key.toString(), { value, flags: extras.readUInt32BE(0) });
+      const { key, val: value, extras, header } = reply;
+      const flags = extras.readUInt32BE(0);
+      items.set(key.toString(), { value, flags, version: header.cas });
     }
     return items;
   }
@@ -128,6 +138,34 @@ export class MemcachedConnection {
    */
   async add(key: string, value: Encoded, options: StoringOptions = {}): Promise<boolean> {
     return isDoneOr(STATUSES.exists, "add", await this.#store(OPCODES.add, key, value, options));
+  }
+
+  /**
+   * Stores something in place of what was read, unless that has changed or is gone.
+   *
+   * @param version That of what was read.
+   * @returns Whether it was stored.
+   */
+  async replace(
+    key: string,
+    value: Encoded,
+    version: Buffer,
+    options: StoringOptions = {},
+  ): Promise<boolean> {
+    return hasReplaced("replace", await this.#store(OPCODES.set, key, value, options, version));
+  }
+
+  /**
+   * Takes away what was read, unless that has changed or is gone.
+   *
+   * @param version That of what was read.
+   * @param near Another key, on whose server this one lies.
+   * @returns Whether it was taken away.
+   */
+  async deleteVersion(key: string, version: Buffer, near: string): Promise<boolean> {
+    assertKey(key);
+    const request = { opcode: OPCODES.delete, key, version };
+    return hasReplaced("delete", await this.#linkOf(near).ask(request));
   }
 
   /**
@@ -162,6 +200,15 @@ export class MemcachedConnection {
     return isDoneOr(STATUSES.notFound, "delete", reply);
   }
 
+  /**
+   * Which of the servers keeps a key.
+   *
+   * @returns Its place in the list of servers.
+   */
+  serverOf(key: string): number {
+    return serverIndex(key, this.#links.length);
+  }
+
   /** Lets go of all connections. What is under way fails; nothing can be asked afterwards. */
   close(): void {
     for (const link of this.#links) link.close();
@@ -171,10 +218,12 @@ export class MemcachedConnection {
     opcode: number,
     key: string,
     value: Encoded,
-    { ttl = Infinity, flags = 0 }: StoringOptions,
+    { ttl = Infinity, flags = 0, near = key }: StoringOptions,
+    version?: Buffer,
   ): Promise<MemcachedReply> {
+    assertKey(key);
     const extras = storingExtras(flags, toExpiry(ttl));
-    return this.#linkOf(key).ask({ opcode, key, extras, value });
+    return this.#linkOf(near).ask({ opcode, key, extras, value, version });
   }
 
   async #count(
@@ -189,7 +238,7 @@ export class MemcachedConnection {
 
   #linkOf(key: string): MemcachedLink {
     assertKey(key);
-    return this.#links[serverIndex(key, this.#links.length)]!;
+    return this.#links[this.serverOf(key)]!;
   }
 
   /** Who has which of the keys. */
@@ -197,37 +246,6 @@ export class MemcachedConnection {
     if (this.#links.length === 1) return new Map([[this.#links[0]!, keys]]);
     return Map.groupBy(keys, (key) => this.#linkOf(key));
   }
-}
-
-/**
- * As libmemcached does by default: Jenkins's one-at-a-time hash, modulo the servers. Its
- * bytes have signs, where they are not ASCII.
- */
-export function serverIndex(key: string, count: number): number {
-  if (count === 1) return 0;
-  let hash = 0;
-  for (const byte of new Int8Array(new TextEncoder().encode(key))) {
-    hash = (hash + byte) >>> 0;
-    hash = (hash + (hash << 10)) >>> 0;
-    hash = (hash ^ (hash >>> 6)) >>> 0;
-  }
-  hash = (hash + (hash << 3)) >>> 0;
-  hash = (hash ^ (hash >>> 11)) >>> 0;
-  hash = (hash + (hash << 15)) >>> 0;
-  return hash % count;
-}
-
-function parseServer(server: string): MemcachedAddress {
-  // The scheme only makes it a URL. Brackets, as around an IPv6 address, are not for sockets.
-  const url = typeof server === "string" && !server.includes("/")
-    ? URL.parse(`tcp://${server}`)
-    : null;
-  if (url === null || url.hostname === "" || url.username !== "") {
-    throw new TypeError(
-      `Cannot connect to memcached at ${JSON.stringify(server)}: it must be host:port`,
-    );
-  }
-  return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || 11211) };
 }
 
 /**
@@ -248,6 +266,11 @@ function isDoneOr(no: number, verb: string, reply: MemcachedReply): boolean {
   if (reply.header.status === no) return false;
   assertDone(verb, reply);
   return true;
+}
+
+/** @returns Whether the item still was of the version that was read. */
+function hasReplaced(verb: string, reply: MemcachedReply): boolean {
+  return reply.header.status !== STATUSES.exists && isDoneOr(STATUSES.notFound, verb, reply);
 }
 
 function assertDone(verb: string, { header: { status }, val }: MemcachedReply): void {

@@ -6,7 +6,12 @@ import { getLogger } from "../../core/logging.ts";
 import { missingPackage } from "../../core/missing_package.ts";
 import { Outage } from "../../core/outage.ts";
 import { errorMessage } from "../../core/thrown.ts";
-import { type MemcachedReply, type MemcachedRequest, OPCODES } from "./memcached_protocol.ts";
+import {
+  type MemcachedReply,
+  type MemcachedRequest,
+  OPCODES,
+  VERSION_OFFSET,
+} from "./memcached_protocol.ts";
 
 const log = getLogger("memcached");
 
@@ -258,6 +263,8 @@ async function importMemjs(): Promise<Memjs> {
 }
 
 function toFrame({ Utils }: Memjs, request: MemcachedRequest, opaque: number): Buffer {
-  const { opcode, key = "", extras = "", value = "" } = request;
-  return Utils.makeRequestBuffer(opcode, key, extras, value, opaque);
+  const { opcode, key = "", extras = "", value = "", version } = request;
+  const frame = Utils.makeRequestBuffer(opcode, key, extras, value, opaque);
+  version?.copy(frame, VERSION_OFFSET);
+  return frame;
 }

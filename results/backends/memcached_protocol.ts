@@ -27,7 +27,7 @@ export const STATUSES = {
 
 /** An answer of the server, as memjs takes it apart. */
 export interface MemcachedReply {
-  readonly header: { readonly opcode: number; readonly status: number };
+  readonly header: { readonly opcode: number; readonly status: number; readonly cas: Buffer };
   readonly key: Buffer;
   readonly extras: Buffer;
   /** The value, or the text of an error. */
@@ -40,7 +40,12 @@ export interface MemcachedRequest {
   readonly key?: string;
   readonly extras?: Buffer;
   readonly value?: Encoded;
+  /** Carries it out only on this version of the item; see {@linkcode VERSION_OFFSET}. */
+  readonly version?: Buffer | undefined;
 }
+
+/** Where a request names the version of an item (its "CAS"), for which memjs leaves zeros. */
+export const VERSION_OFFSET = 16;
 
 /** The longest date that the protocol can carry, in seconds: the year 2106. */
 const LAST_DATE = 0xffff_ffff;

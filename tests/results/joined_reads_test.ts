@@ -10,13 +10,13 @@ import { test } from "../support/test.ts";
 const HANGS = 10_000;
 
 /** Reads whose fetches end when the test lets them. */
-function ready() {
+function ready(serverOf?: (key: string) => number) {
   const fetches: (PromiseWithResolvers<readonly Stored[]> & { keys: readonly string[] })[] = [];
   const reads = new JoinedReads((keys) => {
     const fetch = Promise.withResolvers<readonly Stored[]>();
     fetches.push({ ...fetch, keys });
     return fetch.promise;
-  });
+  }, serverOf);
   return { reads, fetches };
 }
 
@@ -31,6 +31,19 @@ test("JoinedReads fetches what is read in one turn together, each key once", asy
   fetches[0]!.resolve(["A", undefined]);
   fetches[1]!.resolve(["newer"]);
   assertEquals(await Promise.all([...reading, later]), ["A", undefined, "A", "newer"]);
+});
+
+test("JoinedReads fetches the keys of each server on their own, and fails them on their own", async () => {
+  const { reads, fetches } = ready(Number);
+  const reading = ["1", "2", "1"].map((key) => reads.read(key));
+  await Promise.resolve();
+  assertEquals(fetches.map(({ keys }) => keys), [["1"], ["2"]]);
+  fetches[1]!.resolve(["two"]);
+  assertEquals(await deadline(reading[1]!, HANGS), "two");
+  const failing = assertRejects(() => reading[0]!, Error, "away");
+  fetches[0]!.reject(new Error("away"));
+  await failing;
+  await assertRejects(() => reading[2]!, Error, "away");
 });
 
 test("JoinedReads fetches a full batch at once, and what comes behind it by itself", async () => {

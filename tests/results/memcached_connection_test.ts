@@ -1,11 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConnectionClosed, ConnectionFailed, RequestRejected } from "@dq/dramatiq";
-import {
-  INTEGER_FLAGS,
-  MemcachedConnection,
-  serverIndex,
-} from "../../results/backends/memcached_connection.ts";
+import { INTEGER_FLAGS, MemcachedConnection } from "../../results/backends/memcached_connection.ts";
 import { toExpiry } from "../../results/backends/memcached_protocol.ts";
+import { serverIndex } from "../../results/backends/memcached_servers.ts";
 import { testOwn } from "../servers/own.ts";
 import { exchange } from "../support/servers/exchange.ts";
 import { freePort } from "../support/servers/free_port.ts";

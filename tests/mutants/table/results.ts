@@ -83,12 +83,12 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "a read that comes while a batch is full is lost",
-      "if (batch.size === 0) return; // it was full before its time\n    this.#batch = new Map();",
-      "this.#batch = new Map();",
+      "if (this.#batches.get(server) !== batch) return; // it was full before its time\n",
+      "",
     ],
     [
       "what is read during a fetch joins the fetch under way",
-      "    this.#batch = new Map();\n    const readings",
+      "    this.#batches.delete(server);\n    const readings",
       "    const readings",
     ],
   ]),
@@ -201,8 +201,8 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "of several who come together, too many get in",
-      "if (value <= maximum && await this.#sum(keys) <= maximum) return true;",
-      "if (value <= maximum) return true;",
+      "isWithin = value <= maximum && await this.#sum(keys) <= maximum;",
+      "isWithin = value <= maximum;",
     ],
     [
       "a member is counted before it is marked",

@@ -1,0 +1,71 @@
+import type { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import { WaitingRoom } from "./waiting_room.ts";
+
+/** Milliseconds between two looks at barriers: Memcached tells nobody of changes. */
+const POLL_INTERVAL = 50;
+
+/**
+ * Waits until barriers of one Memcached server are cleared, by looking at all of them together.
+ * Each server has its own, so that one that is away does not delay the barriers of others.
+ */
+export class BarrierPoll {
+  readonly #connection: MemcachedConnection;
+  readonly #room: WaitingRoom = new WaitingRoom();
+  #isPolling = false;
+  #endPause: () => void = () => {};
+
+  /**
+   * Stores how to look.
+   *
+   * @param connection What to look with.
+   */
+  constructor(connection: MemcachedConnection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Waits until a counter is 0.
+   *
+   * @param key Its key.
+   * @param timeout Milliseconds to wait at most.
+   * @param signal Ends the wait when it aborts.
+   * @returns Whether it was in time.
+   * @throws The reason of the signal, if that aborts before.
+   */
+  async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    const waiting = this.#room.wait(key, timeout, signal);
+    if (this.#room.keys.length > 0 && !this.#isPolling) void this.#poll();
+    return await waiting;
+  }
+
+  /** Fails all who wait. */
+  close(error: Error): void {
+    this.#room.failAll(error);
+    this.#endPause();
+  }
+
+  /** Looks for all who wait, until nobody does. While the server is away they go on waiting. */
+  async #poll(): Promise<void> {
+    this.#isPolling = true;
+    for (let keys = this.#room.keys; keys.length > 0; keys = this.#room.keys) {
+      try {
+        for (const [key, { value }] of await this.#connection.getMany(keys)) {
+          if (Number(value.toString()) === 0) this.#room.wake(key);
+        }
+      } catch {
+        // The next look finds out whether it is back.
+      }
+      if (this.#room.keys.length > 0) await this.#pause();
+    }
+    this.#isPolling = false;
+  }
+
+  async #pause(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#endPause = resolve;
+      timer = setTimeout(resolve, POLL_INTERVAL);
+    });
+    clearTimeout(timer);
+  }
+}

@@ -14,8 +14,6 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { runtimeVersion } from "../../bench/measure.ts";
 import {
@@ -24,6 +22,7 @@ import {
   mutatedPickle,
   randomProgram,
 } from "../core/pickle_arbitraries.ts";
+import { bytesInUse } from "./garbage.ts";
 
 /** Megabytes by which the process may grow. */
 const MAX_GROWTH = 64;
@@ -44,11 +43,11 @@ console.log(`${runtimeVersion()}, ${count} pickles, seed ${seed}`);
 
 const found = { values: 0, refused: 0, slowest: 0, largest: 0 };
 run(WARM_UP, seed + 1);
-const before = megabytesInUse();
+const before = bytesInUse();
 run(count, seed);
 assertPrototypesUntouched();
 
-const growth = megabytesInUse() - before;
+const growth = (bytesInUse() - before) / 2 ** 20;
 console.log(
   `${found.values} values, ${found.refused} refused; the slowest took ` +
     `${found.slowest.toFixed(1)} ms, the largest ${found.largest.toFixed(1)} MB; after all of ` +
@@ -70,18 +69,4 @@ function run(numRuns: number, seed: number): void {
     }),
     { numRuns, seed },
   );
-}
-
-/** What is left when the garbage is gone. */
-function megabytesInUse(): number {
-  collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 2 ** 20;
-}
-
-function collectGarbage(): void {
-  const { Bun } = globalThis as { Bun?: { gc(isForced: boolean): void } };
-  if (Bun !== undefined) return Bun.gc(true);
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
 }

@@ -9,6 +9,11 @@ import { runOnce, type Session } from "./session.ts";
 import type { Sweep } from "./sweep.ts";
 
 const log = getLogger("redis");
+/**
+ * How many queues a pulse looks at: those of 500 names, with their delay queues. Redis does
+ * nothing else meanwhile, and that many take it some milliseconds.
+ */
+const MAX_QUEUES = 1_000;
 /** How many pulses there are to one question whether the other connections live. */
 const PULSES_PER_PING = 6;
 /** Milliseconds between two looks for dead letters that are too old, about. */
@@ -34,7 +39,7 @@ export interface PulseOptions {
  * renews it, and brings what consumers want to know, and whether somebody is dead.
  *
  * Consumers are told of new messages otherwise, too, and at once; this is what finds
- * those that slipped through.
+ * those that slipped through. With very many queues, each pulse looks at the next ones of them.
  */
 export class Pulse {
   readonly #session: Session;
@@ -42,6 +47,8 @@ export class Pulse {
   #timer: Timer | undefined;
   #isRunning = false;
   #count = 0;
+  /** Where the queues begin that the next pulse looks at, when there are more than it can. */
+  #position = 0;
   #nextExpiry: number;
 
   /**
@@ -79,10 +86,19 @@ export class Pulse {
       this.#schedule();
       const watched = [...queues.values()].filter(({ isWatched }) => isWatched);
       if (watched.length === 0) return;
-      this.#beat(watched).catch((error) => {
+      this.#beat(this.#next(watched)).catch((error) => {
         log.debug("Cannot renew the heartbeat: {reason}", { reason: errorMessage(error), error });
       });
     }, delay);
+  }
+
+  /** The queues whose turn it is. */
+  #next(watched: readonly ConsumedQueue[]): readonly ConsumedQueue[] {
+    if (watched.length <= MAX_QUEUES) return watched;
+    if (this.#position >= watched.length) this.#position = 0;
+    const next = watched.slice(this.#position, this.#position + MAX_QUEUES);
+    this.#position += MAX_QUEUES;
+    return next;
   }
 
   async #beat(queues: readonly ConsumedQueue[]): Promise<void> {

@@ -3,6 +3,7 @@ import { CLI } from "./table/cli.ts";
 import { CONNECTIONS } from "./table/connections.ts";
 import { CORE } from "./table/core.ts";
 import { EXECUTORS } from "./table/executors.ts";
+import { FETCHED_AHEAD } from "./table/fetched_ahead.ts";
 import { MIDDLEWARE } from "./table/middleware.ts";
 import { PROMETHEUS } from "./table/prometheus.ts";
 import { RABBITMQ } from "./table/rabbitmq.ts";
@@ -26,6 +27,7 @@ export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   results: RESULTS,
   cli: CLI,
   connections: CONNECTIONS,
+  fetchedAhead: FETCHED_AHEAD,
 };
 
 /** A mutant, and its place in the table, from 1 on. */

@@ -226,4 +226,38 @@ export function connections(file: FileServer): void {
     await sending; // It is refused, or was never begun.
     assertGreater(traffic.confirmed.length, 4);
   });
+
+  test("Worker runs a message once more whose acknowledgement was cut off, and no other one", () =>
+    withEnvironment(SOON, async () => {
+      await using stage = new Stage(file);
+      await using proxy = await startProxy(server);
+      const broker = stage.open({ url: urlOf(proxy), heartbeat: 0 });
+      const { queueName } = stage;
+      const ran: number[] = [];
+      const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const acknowledged: unknown[] = [];
+      broker.addMiddleware({
+        afterAck: (_broker, message) => void acknowledged.push(message.args[0]),
+      });
+      const work = actor(async (n: number) => {
+        ran.push(n);
+        await ends[n]?.promise;
+      }, { broker, queueName, actorName: "work" });
+      await using worker = new Worker(broker, { concurrency: 2 });
+      await worker.start();
+      await work.sendMany([[0], [1], [2]]);
+      await eventually("run two", () => ran.length === 2);
+      await stage.untilCounts("", 0, 3);
+      proxy.freeze();
+      ends[0]!.resolve();
+      await eventually("acknowledge one, and run the next", () => acknowledged.includes(2));
+      await proxy.cut(); // with the acknowledgements of 0 and 2
+      proxy.thaw();
+      ends[1]!.resolve(); // of a channel that is gone
+      await eventually("run all once more", () => ran.length === 6);
+      await stage.open().join(queueName);
+      assertEquals(ran.toSorted(), [0, 0, 1, 1, 2, 2]);
+      await worker.stop();
+      await stage.untilCounts("", 0, 0);
+    }));
 }

@@ -207,7 +207,12 @@ export class GroupCallbacks implements Middleware {
       return broker.enqueueMany(messages, { cause: message.message });
     });
     try {
-      await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);
+      // Members that run again meanwhile would send them once the claim is over.
+      await storeSuccessor(
+        broker,
+        `that the callbacks of group ${uuid} were sent`,
+        () => this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl),
+      );
     } catch (error) {
       // To run the member again would send them twice for sure.
       log.warn(

@@ -1,22 +1,17 @@
-import { hexDigest } from "../../core/digest.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import {
-  INTEGER_FLAGS,
   MemcachedConnection,
   type MemcachedOptions,
 } from "../../results/backends/memcached_connection.ts";
-import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
+import { type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero } from "../whole_number.ts";
 import { BarrierPoll } from "./barrier_poll.ts";
+import { MemcachedGroups } from "./memcached_groups.ts";
+import { type Storing, storing } from "./memcached_storing.ts";
 
 /** Options for {@linkcode MemcachedBackend}: where Memcached is. */
 export type MemcachedRateLimiterBackendOptions = MemcachedOptions;
-
-/** Something that ends in so many ms may be forgotten earlier by that: its clock ticks in seconds. */
-const CLOCK_TICK = 1_000;
-/** Ids of members that are longer, or not plain, are replaced by their hash in a key. */
-const PLAIN_ID = /^[\w.-]{1,100}$/;
 
 const KNOWN_OPTIONS: KnownOptions<MemcachedRateLimiterBackendOptions> = {
   servers: true,
@@ -46,8 +41,6 @@ const OTHER_SPELLINGS = {
  * - Memcached forgets things when it is full or restarted. Limits begin anew then.
  * - It counts down to 0 and no further.
  * - Those who wait at barriers look twenty times a second, all of one process together.
- * - A worker that dies between two of the steps by which a member of a group is counted
- *   leaves it uncounted, and the callbacks are not sent. Redis has no such moment.
  *
  * Source: `tests/vectors/rate_limits.json`.
  *
@@ -61,6 +54,7 @@ const OTHER_SPELLINGS = {
  */
 export class MemcachedBackend extends RateLimiterBackend {
   readonly #connection: MemcachedConnection;
+  readonly #groups: MemcachedGroups;
   /** By server. */
   readonly #barriers: BarrierPoll[] = [];
   #isClosed = false;
@@ -75,6 +69,7 @@ export class MemcachedBackend extends RateLimiterBackend {
     assertKnownOptions("MemcachedRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super();
     this.#connection = new MemcachedConnection(options);
+    this.#groups = new MemcachedGroups(this.#connection);
   }
 
   /** Sets a counter, unless there is one. */
@@ -142,24 +137,12 @@ export class MemcachedBackend extends RateLimiterBackend {
 
   /** Counts a member of a group, once. */
   override async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
-    const options = storing(ttl);
-    let left = await this.#get(group);
-    if (left === undefined) return "missing";
-    // Marked before it is counted: rather not at all than twice.
-    if (
-      left < CONCLUDED / 2 && await this.#connection.add(memberKey(group, member), "1", options)
-    ) {
-      left = await this.#connection.decrement(group);
-      if (left === undefined) return "missing";
-    }
-    if (left > 0) return left > CONCLUDED / 2 ? "concluded" : "waiting";
-    const isOurs = await this.#connection.add(`${group}@claim`, "1", storing(CLAIM_TIME));
-    return isOurs ? "complete" : "claimed";
+    return await this.#groups.countMember(group, member, ttl);
   }
 
   /** Notes that the callbacks of a group have been sent. */
   override async concludeGroup(group: string, ttl: number): Promise<void> {
-    await this.#connection.set(group, String(CONCLUDED), storing(ttl));
+    await this.#groups.concludeGroup(group, ttl);
   }
 
   /** Lets go of all connections. Whoever waits is told so. */
@@ -180,11 +163,6 @@ export class MemcachedBackend extends RateLimiterBackend {
     return value ?? Infinity; // thrown out within that moment, by a server that is full
   }
 
-  async #get(key: string): Promise<number | undefined> {
-    const item = await this.#connection.get(key);
-    return item === undefined ? undefined : toNumber(item.value);
-  }
-
   async #sum(keys: readonly string[]): Promise<number> {
     let sum = 0;
     for (const { value } of (await this.#connection.getMany(keys)).values()) sum += toNumber(value);
@@ -192,23 +170,7 @@ export class MemcachedBackend extends RateLimiterBackend {
   }
 }
 
-/** How Python's dramatiq stores a counter. */
-interface Storing {
-  readonly ttl: number;
-  readonly flags: number;
-}
-
-function storing(ttl: number): Storing {
-  assertAboveZero(ttl, "use ttl");
-  return { ttl: ttl + CLOCK_TICK, flags: INTEGER_FLAGS };
-}
-
 /** Memcached leaves blanks behind a number that has become shorter. */
 function toNumber(value: Uint8Array): number {
   return Number(new TextDecoder().decode(value));
-}
-
-function memberKey(group: string, member: string): string {
-  const id = PLAIN_ID.test(member) ? member : hexDigest("sha256", member);
-  return `${group}@member:${id}`;
 }

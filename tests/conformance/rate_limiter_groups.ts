@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { RateLimiterBackend } from "@dq/dramatiq";
-import type { Rules } from "./rate_limiter_harness.ts";
+import { BrokerConnectionError, type RateLimiterBackend } from "@dq/dramatiq";
+import type { ProxiedBackend, Rules } from "./rate_limiter_harness.ts";
 
 const TTL = 60_000;
 
@@ -9,6 +9,27 @@ const countAll = async (backend: RateLimiterBackend, group: string, members: str
   for (const member of members) progress.push(await backend.countMember(group, member, TTL));
   return progress;
 };
+
+/** More answers than it takes to count a member on any backend. */
+const MOST_ANSWERS = 8;
+
+/** Counts a member, from anew when that fails, while the connection is cut in an answer. */
+async function countUnderCut(
+  { backend, proxy }: ProxiedBackend,
+  answers: number,
+  group: string,
+  member: string,
+): Promise<string> {
+  const count = () => backend.countMember(group, member, TTL);
+  const reconnected = proxy.nextConnection();
+  proxy.begin({ kind: "cut", answers });
+  const counting = count().catch((error) => {
+    if (!(error instanceof BrokerConnectionError)) throw error;
+  });
+  await Promise.race([counting, reconnected]);
+  proxy.heal();
+  return await counting ?? await count();
+}
 
 /** How members of groups are counted. */
 export const groups: Rules = {
@@ -47,6 +68,33 @@ export const groups: Rules = {
       );
       assertEquals(progress.filter((one) => one === "complete").length, 1);
       assertEquals(progress.filter((one) => one === "waiting").length, 299);
+    },
+  },
+
+  membersUnderCuts: {
+    rule: "countMember counts a member once and completes the group, whatever answer is lost",
+    needs: "openProxied",
+    async check(stage) {
+      const proxied = await stage.openProxied();
+      const other = await stage.open();
+      for (let answers = 0; answers < MOST_ANSWERS; answers++) {
+        const key = `${stage.key}-${answers}`;
+        await proxied.backend.add(key, 4, TTL);
+        const waiting = [
+          await other.countMember(key, "a", TTL),
+          await countUnderCut(proxied, answers, key, "b"),
+          await other.countMember(key, "c", TTL),
+          await other.countMember(key, "b", TTL),
+        ];
+        assertEquals(new Set(waiting), new Set(["waiting"]), `cut after ${answers} answers`);
+        let last = await countUnderCut(proxied, answers, key, "d");
+        if (last === "claimed") { // it did not hear that the callbacks were left to it
+          await stage.harness.endClaim(key);
+          last = await other.countMember(key, "d", TTL);
+        }
+        assertEquals(last, "complete", `cut after ${answers} answers`);
+        assertEquals(await countAll(other, key, ["a", "b", "c"]), Array(3).fill("claimed"));
+      }
     },
   },
 

@@ -1,4 +1,5 @@
 import type { RateLimiterBackend } from "@dq/dramatiq";
+import type { TcpProxy } from "../support/servers/proxy.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
 /** Where another process finds the storage of a backend. */
@@ -6,6 +7,12 @@ export interface BackendAddress {
   readonly kind: "redis" | "memcached";
   /** A URL, or host and port. */
   readonly address: string;
+}
+
+/** A backend, and the way on which its storage can be cut off. */
+export interface ProxiedBackend {
+  readonly backend: RateLimiterBackend;
+  readonly proxy: TcpProxy;
 }
 
 /** What the suite needs to know of a backend to test it. */
@@ -25,12 +32,15 @@ export interface RateLimiterBackendHarness extends Harness {
   /** Kills the server and starts it again. */
   restart?(): Promise<void>;
 
+  /** Makes a backend that reaches the storage through a proxy. The suite closes both. */
+  openProxied?(): Promise<ProxiedBackend>;
+
   /** Waits until a backend has set up all that it has to, to be told that a barrier is cleared. */
   untilWaiting?(): Promise<void>;
 }
 
 /** An optional ability of a harness. */
-export type Ability = "address" | "restart" | "untilWaiting";
+export type Ability = "address" | "openProxied" | "restart" | "untilWaiting";
 
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Stage, Ability>;
@@ -40,7 +50,7 @@ export class Stage implements AsyncDisposable {
   readonly harness: RateLimiterBackendHarness;
   /** A key that no other test has; others can be made from it. */
   readonly key: string = `conformance-${crypto.randomUUID()}`;
-  readonly #backends: RateLimiterBackend[] = [];
+  readonly #opened: AsyncDisposable[] = [];
 
   constructor(harness: RateLimiterBackendHarness) {
     this.harness = harness;
@@ -49,11 +59,18 @@ export class Stage implements AsyncDisposable {
   /** Makes a backend. A second one shares the storage of the first. */
   async open(): Promise<RateLimiterBackend> {
     const backend = await this.harness.open();
-    this.#backends.push(backend);
+    this.#opened.push(backend);
     return backend;
   }
 
+  /** Makes a backend that reaches the storage through a proxy. */
+  async openProxied(): Promise<ProxiedBackend> {
+    const proxied = await this.harness.openProxied!();
+    this.#opened.push(proxied.backend, proxied.proxy);
+    return proxied;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const backend of this.#backends) await backend.close();
+    for (const one of this.#opened) await one[Symbol.asyncDispose]();
   }
 }

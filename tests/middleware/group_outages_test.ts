@@ -12,7 +12,7 @@ import { failForGood, groupLinesOf, GroupStage, skip } from "./group_stage.ts";
 /** Fails as a server does that is away. */
 class FailingBackend extends StubRateLimiterBackend {
   failures = 0;
-  concludes = true;
+  failingConclusions = 0;
 
   override countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
     if (this.failures-- > 0) return Promise.reject(new ConnectionClosed("The server is away"));
@@ -20,7 +20,9 @@ class FailingBackend extends StubRateLimiterBackend {
   }
 
   override concludeGroup(group: string, ttl: number): Promise<void> {
-    if (!this.concludes) return Promise.reject(new ConnectionClosed("The server is away"));
+    if (this.failingConclusions-- > 0) {
+      return Promise.reject(new ConnectionClosed("The server is away"));
+    }
     return super.concludeGroup(group, ttl);
   }
 }
@@ -58,10 +60,23 @@ for (
 test("GroupCallbacks acknowledge a member whose callbacks were sent, noted or not", async () => {
   const backend = new FailingBackend();
   await using stage = new GroupStage(backend);
-  backend.concludes = false;
+  backend.failingConclusions = Infinity;
   const lines = await groupLinesOf(() => stage.run([stage.actors.one.message()]));
   assertEquals(stage.got.map(([name]) => name), ["one", "done"]);
   assertEquals(lines.map(({ level }) => level), ["warning"]);
+});
+
+test("GroupCallbacks note that callbacks were sent though the server is away for a while", async () => {
+  const backend = new FailingBackend();
+  await using stage = new GroupStage(backend);
+  backend.failingConclusions = 4;
+  const lines = await groupLinesOf(() => stage.run([stage.actors.one.message()]));
+  assertEquals(lines, []);
+  const { group_completion_uuid: uuid } = stage.journal.events[0]!["options"] as Record<
+    string,
+    string
+  >;
+  assertEquals(await backend.countMember(uuid!, "any", 60_000), "concluded");
 });
 
 for (const hasSent of [true, false]) {

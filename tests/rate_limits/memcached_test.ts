@@ -11,6 +11,7 @@ import { testOwn } from "../servers/own.ts";
 import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
 import { startMemcached, startOwnMemcached } from "../support/servers/memcached.ts";
 import { freePort } from "../support/servers/free_port.ts";
+import { startProxy } from "../support/servers/proxy.ts";
 import { after, test } from "../support/test.ts";
 
 const server = await startMemcached();
@@ -26,6 +27,11 @@ rateLimiterBackendConformance({
   forget: async (key) => void await connection.delete(key),
   endClaim: async (group) => void await connection.delete(`${group}@claim`),
   address: { kind: "memcached", address: server.address },
+  openProxied: async () => {
+    const proxy = await startProxy(server);
+    const servers = `${proxy.host}:${proxy.port}`;
+    return { proxy, backend: new MemcachedRateLimiterBackend({ servers }) };
+  },
   ...(server.isOwn && { restart: () => server.restart() }),
   skips: {
     ...(!server.isOwn && { restart: "others use the server, too" }),

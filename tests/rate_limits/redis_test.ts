@@ -1,6 +1,7 @@
 import { RedisRateLimiterBackend } from "@dq/dramatiq";
 import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
 import { untilTracking } from "../brokers/redis/stage.ts";
+import { startProxy } from "../support/servers/proxy.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after } from "../support/test.ts";
 
@@ -14,6 +15,11 @@ rateLimiterBackendConformance({
   // Its time is over, long ago.
   endClaim: async (group) => void await server.command("HSET", `{${group}}@members`, "claim", 1),
   address: { kind: "redis", address: server.url },
+  openProxied: async () => {
+    const proxy = await startProxy(server);
+    const url = `redis://${proxy.host}:${proxy.port}`;
+    return { proxy, backend: new RedisRateLimiterBackend({ url }) };
+  },
   ...(server.isOwn
     ? { restart: () => server.restart(), untilWaiting: () => untilTracking(server) }
     : { skips: { restart: "others use the server, too" } }),

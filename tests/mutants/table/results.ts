@@ -204,10 +204,22 @@ export const RESULTS: readonly Mutant[] = [
       "isWithin = value <= maximum && await this.#sum(keys) <= maximum;",
       "isWithin = value <= maximum;",
     ],
+  ]),
+  ...mutantsOf("rate_limits/backends/memcached_groups.ts", MEMCACHED_LIMITS, [
     [
-      "a member is counted before it is marked",
-      'left < CONCLUDED / 2 && await this.#connection.add(memberKey(group, member), "1", options)',
-      'left < CONCLUDED / 2 && (void this.#connection.add(memberKey(group, member), "1", options), true)',
+      "a member whose answer was lost counts twice",
+      "if (left === 0 || last === id || items.has(mark))",
+      "if (left === 0 || items.has(mark))",
+    ],
+    [
+      "the mark of the last member is left to chance",
+      'if (last !== undefined) await this.#connection.set(markOf(group, last), "1", options);',
+      "",
+    ],
+    [
+      "a counter that somebody else has changed is overwritten",
+      "if (!await this.#connection.replace(group, next, counter.version, options)) continue;",
+      "await this.#connection.set(group, next, options);",
     ],
   ]),
   ...mutantsOf("rate_limits/backends/redis_scripts.ts", REDIS_LIMITS, [

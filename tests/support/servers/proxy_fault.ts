@@ -6,13 +6,14 @@ import type { Socket } from "node:net";
  *
  * - `silent`: passes on so many answers of each, then nothing in either direction, not even its
  *   end. A connection that is silent stays so, also when the fault is over.
- * - `cut`: passes on half of the next answer of each, and closes it on both sides.
+ * - `cut`: passes on so many answers of each (none), half of the next one, and closes it on both
+ *   sides.
  * - `reset`: resets it (RST).
  * - `trickle`: passes on one byte a second in each direction.
  */
 export type ProxyFault =
   | { readonly kind: "silent"; readonly answers: number }
-  | { readonly kind: "cut" }
+  | { readonly kind: "cut"; readonly answers?: number }
   | { readonly kind: "reset" }
   | { readonly kind: "trickle" };
 
@@ -57,7 +58,7 @@ export class ProxyWire {
    * @param pass Passes bytes on.
    */
   answer(fault: ProxyFault, answer: Buffer, pass: (bytes: Buffer) => void): void {
-    if (fault.kind === "cut") {
+    if (fault.kind === "cut" && this.#answers >= (fault.answers ?? 0)) {
       pass(answer.subarray(0, Math.floor(answer.length / 2)));
       const [client, target] = this.#sockets;
       target.destroy();

@@ -127,6 +127,8 @@ test("GroupCallbacks do not count a member that is given back, but when it has r
   await stage.clock.settle();
   await stage.clock.waitFor(worker.stop(0));
   assertEquals(stage.got.map(([name]) => name), ["one", "two"]);
+  const sent = stage.journal.events.filter(({ event }) => event === "enqueue");
+  assertEquals(sent.length, 2); // the members, and no callback
   await stage.work();
   assertEquals(stage.got.map(([name]) => name), ["one", "two", "two", "done"]);
   held.resolve();

@@ -245,13 +245,21 @@ export const EXECUTORS: readonly Mutant[] = [
       "a process that is deaf and not dead lives on",
       "else this.kill(); // it hears nothing any more",
       "",
-      { tests: CRASH, filter: "cuts its process off" },
+      {
+        tests: CRASH,
+        filter: "cuts its process off",
+        stays:
+          "a process whose pipe is gone has nothing left to wait for, and mostly ends by itself",
+      },
     ],
     [
-      "a message to a dead process brings its executor down",
+      "a message to a dead process ends it before its exit is told",
       "if (child.pid === undefined) this.#end(String(error));",
       "this.#end(String(error));",
-      { filter: "messages on their way" },
+      {
+        filter: "messages on their way",
+        stays: "the process is gone then: its exit ends it a moment later",
+      },
     ],
   ]),
   ...mutantsOf("worker/executors/realm_server.ts", REALMS, [

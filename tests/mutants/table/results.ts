@@ -27,6 +27,7 @@ export const RESULTS: readonly Mutant[] = [
       "a message that a hook failed has a result",
       "if (exception !== undefined || message.failed) return;",
       "if (exception !== undefined) return;",
+      { stays: "the failure takes its place before the message is settled" },
     ],
     [
       "a failure is stored of a message that is retried",

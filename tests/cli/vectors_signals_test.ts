@@ -67,8 +67,8 @@ test("worker.ts takes two signals of the same moment for one, and starts nothing
   await app.stage.noted("start a");
   program.signal("SIGINT");
   program.signal("SIGINT"); // a terminal and what started the program may both send it
-  program.signal("SIGHUP");
   await program.printed("Stopping after SIGINT");
+  program.signal("SIGHUP"); // not earlier: of signals that are pending together, this one is first
   await app.release();
   assertEquals(await program.ended, 0);
   assertEquals((await app.stage.notes()).at(-1), "end a");

@@ -23,7 +23,7 @@ export const CONCLUDED = 2_000_000_000;
  * Where rate limiters and barriers count, shared by all who use the same keys: Python
  * programs, too.
  *
- * Six verbs, each atomic, and two more for groups of messages. A counter is a whole number
+ * Seven verbs, each atomic, and two more for groups of messages. A counter is a whole number
  * that is forgotten after its `ttl`. To write one: extend this class, and run
  * `tests/conformance/rate_limiter_backend.ts` on it.
  *
@@ -90,6 +90,22 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
     maximum: number,
     ttl: number,
   ): Promise<boolean>;
+
+  /**
+   * Takes one of so many leases, renews it, or ends it. A lease ends by itself unless it is
+   * renewed, by the clock of the server where there is one. To take it again renews it, so that
+   * an attempt whose answer is lost can be repeated.
+   *
+   * @param key What the leases are of.
+   * @param holder Tells the lease from others.
+   * @param limit How many there may be at the same time.
+   * @param ttl Milliseconds until it ends, from now; 0 ends it at once.
+   * @returns Whether the holder has it now. One that has ended is not renewed, but taken again
+   *   if there is room.
+   * @throws {RangeError} If the ttl is not a whole number of 0 or more.
+   * @throws {BrokerConnectionError} If the server cannot be reached.
+   */
+  abstract lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean>;
 
   /**
    * Waits until {@linkcode RateLimiterBackend.waitNotify} is called for a key, or finds that

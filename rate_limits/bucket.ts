@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
+import { type Slot, USED_UP } from "./slot.ts";
 import { takeInTime } from "./take_in_time.ts";
 import { assertAboveZero } from "./whole_number.ts";
 
@@ -24,7 +25,8 @@ const KNOWN_OPTIONS: KnownOptions<BucketRateLimiterOptions> = {
 /**
  * Lets something be done only so often in each span of time: from 12:00:00 to 12:00:10, then
  * from 12:00:10 to 12:00:20, and so on. Cheap, and coarse: around the turn from one bucket
- * to the next twice the limit can pass. {@linkcode WindowRateLimiter} does not allow that.
+ * to the next twice the limit can pass. A {@linkcode WindowRateLimiter} that slides does not
+ * allow that.
  *
  * Its slots are not given back: releasing one does nothing. One that is granted when its bucket
  * is over already is not used; a server that takes longer to answer than a bucket lasts grants
@@ -72,10 +74,11 @@ export class BucketRateLimiter extends RateLimiter {
   }
 
   /** Takes one of the slots of this bucket. */
-  protected override take(): Promise<boolean> {
-    return takeInTime(() => {
+  protected override async take(): Promise<Slot | undefined> {
+    const isTaken = await takeInTime(() => {
       const now = this.#clock.now();
       return now - now % this.bucket;
     }, (start) => this.backend.incr(`${this.key}@${start}`, 1, this.limit, this.bucket));
+    return isTaken ? USED_UP : undefined;
   }
 }

@@ -1,8 +1,11 @@
+import { type Clock, systemClock } from "../core/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../core/logging.ts";
 import { errorMessage } from "../core/thrown.ts";
 import type { RateLimiterBackend } from "./backend.ts";
+import { LeasedSlot } from "./leased_slot.ts";
 import { RateLimiter } from "./rate_limiter.ts";
+import { HeldSlot, type Slot } from "./slot.ts";
 import { assertAboveZero } from "./whole_number.ts";
 
 const log = getLogger("rate_limits");
@@ -12,23 +15,40 @@ export interface ConcurrentRateLimiterOptions {
   /** How many may hold a slot at the same time. @default {1} A mutex. */
   limit?: number;
   /**
-   * Milliseconds after which slots of holders that died come free. Redis counts them from the
-   * last acquire or release of anybody, Memcached from the first acquire. Must be longer than
+   * Gives each holder a lease, which it renews while it holds the slot. The slot of a holder that
+   * dies comes free after `ttl`, whatever others do. Without, all holders share one time to live,
+   * as in Python, which each acquire renews: a slot whose holder dies comes free only once nobody
+   * has used the limiter for as long as that.
+   *
+   * Python knows no leases. All users of a key must agree about it.
+   *
+   * @default {false}
+   */
+  leases?: boolean;
+  /**
+   * Milliseconds after which slots of holders that died come free. With leases, they should be
+   * several times as long as a server may be away, or the event loop blocked: a lease that is not
+   * renewed for that long is given to somebody else. Without, Redis counts them from the last
+   * acquire or release of anybody, Memcached from the first acquire, and they must be longer than
    * any slot is held: a slot held for longer is given to somebody else.
    *
-   * @default {900_000}
+   * @default {900_000} With leases, 30,000.
    */
   ttl?: number;
+  /** What renewals go by. @default {systemClock} */
+  clock?: Clock;
 }
 
 const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
   limit: true,
+  leases: true,
   ttl: true,
+  clock: true,
 };
 
 /**
  * Lets only so many do something at the same time, on all machines together. With a limit
- * of 1 it is a mutex.
+ * of 1 it is a mutex. Use it with `leases: true`, unless Python programs use the same key.
  *
  * Source: scenario `concurrent` in `tests/vectors/rate_limits.json`.
  *
@@ -37,7 +57,7 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
  * import { ConcurrentRateLimiter, StubRateLimiterBackend } from "@dq/dramatiq";
  *
  * const backend = new StubRateLimiterBackend();
- * const mutex = new ConcurrentRateLimiter(backend, "rebuild-index", { limit: 1 });
+ * const mutex = new ConcurrentRateLimiter(backend, "rebuild-index", { leases: true });
  *
  * async function rebuildIndex() {
  *   await using slot = await mutex.acquire({ raiseOnFailure: false });
@@ -51,6 +71,9 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
 export class ConcurrentRateLimiter extends RateLimiter {
   /** Milliseconds after which slots of holders that died come free. */
   readonly ttl: number;
+  /** Whether each holder has a lease. */
+  readonly leases: boolean;
+  readonly #clock: Clock;
 
   /**
    * Checks and stores.
@@ -67,19 +90,29 @@ export class ConcurrentRateLimiter extends RateLimiter {
     options: ConcurrentRateLimiterOptions = {},
   ) {
     assertKnownOptions("ConcurrentRateLimiter", options, KNOWN_OPTIONS);
-    const { limit = 1, ttl = 900_000 } = options;
+    const { limit = 1, leases = false, ttl = leases ? 30_000 : 900_000 } = options;
     super(backend, key, limit);
+    if (typeof leases !== "boolean") {
+      throw new TypeError(`Cannot use leases ${String(leases)}: it must be true or false`);
+    }
     assertAboveZero(ttl, "use ttl");
     this.ttl = ttl;
+    this.leases = leases;
+    this.#clock = options.clock ?? systemClock;
   }
 
-  /** Counts itself in. */
-  protected override take(): Promise<boolean> {
-    return this.backend.incr(this.key, 1, this.limit, this.ttl);
+  /** Counts itself in, or takes a lease. */
+  protected override async take(): Promise<Slot | undefined> {
+    const { backend, key, limit, ttl } = this;
+    if (this.leases) {
+      return await LeasedSlot.take({ backend, key, limit, ttl, clock: this.#clock });
+    }
+    const isTaken = await backend.incr(key, 1, limit, ttl);
+    return isTaken ? new HeldSlot(() => this.#giveBack()) : undefined;
   }
 
   /** Counts itself out. */
-  protected override async giveBack(): Promise<void> {
+  async #giveBack(): Promise<void> {
     try {
       await this.backend.decr(this.key, 1, 0, this.ttl);
     } catch (error) {

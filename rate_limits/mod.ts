@@ -20,7 +20,8 @@ export { StubBackend, type StubRateLimiterBackendOptions } from "./backends/stub
 export { Barrier, type BarrierOptions, type BarrierWaitOptions } from "./barrier.ts";
 export { BucketRateLimiter, type BucketRateLimiterOptions } from "./bucket.ts";
 export { ConcurrentRateLimiter, type ConcurrentRateLimiterOptions } from "./concurrent.ts";
-export { type AcquireOptions, RateLimiter, type Slot } from "./rate_limiter.ts";
+export { type AcquireOptions, RateLimiter } from "./rate_limiter.ts";
+export type { Slot } from "./slot.ts";
 export { WindowRateLimiter, type WindowRateLimiterOptions } from "./window.ts";
 export { BarrierNotFound, DramatiqError, RateLimitExceeded } from "../core/errors.ts";
 

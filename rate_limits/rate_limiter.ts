@@ -1,5 +1,6 @@
 import { RateLimitExceeded } from "../core/errors.ts";
 import type { RateLimiterBackend } from "./backend.ts";
+import { REFUSED, type Slot } from "./slot.ts";
 import { assertAboveZero, assertKey } from "./whole_number.ts";
 
 /** Options of {@linkcode RateLimiter.acquire}. */
@@ -11,19 +12,6 @@ export interface AcquireOptions {
    */
   raiseOnFailure?: boolean;
 }
-
-/** What {@linkcode RateLimiter.acquire} gives. Leaving its scope, by `await using`, releases it. */
-export interface Slot extends AsyncDisposable {
-  /** Whether there was room: go on only if so. */
-  readonly acquired: boolean;
-  /**
-   * Makes room for others. It never throws: what the caller did is done, and a slot that could
-   * not be given back (which is logged) comes free when its time to live is over.
-   */
-  release(): Promise<void>;
-}
-
-const DONE: Promise<void> = Promise.resolve();
 
 /** Keeps how often, or how many times at once, something is done below a limit. */
 export abstract class RateLimiter {
@@ -51,11 +39,8 @@ export abstract class RateLimiter {
     this.limit = limit;
   }
 
-  /** Takes a slot if there is one, and tells whether there was. */
-  protected abstract take(): Promise<boolean>;
-
-  /** Gives a slot back, in limiters whose slots are not used up. Must not throw. */
-  protected giveBack?(): Promise<void>;
+  /** Takes a slot if there is one. */
+  protected abstract take(): Promise<Slot | undefined>;
 
   /**
    * Takes a slot, or fails at once: it does not wait.
@@ -66,9 +51,8 @@ export abstract class RateLimiter {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async acquire({ raiseOnFailure = true }: AcquireOptions = {}): Promise<Slot> {
-    if (await this.take()) {
-      return this.giveBack === undefined ? USED_UP : new HeldSlot(this.giveBack.bind(this));
-    }
+    const slot = await this.take();
+    if (slot !== undefined) return slot;
     if (raiseOnFailure) {
       throw new RateLimitExceeded(
         `Cannot acquire "${this.key}": its limit of ${this.limit} is reached`,
@@ -80,41 +64,18 @@ export abstract class RateLimiter {
   /**
    * Runs a function within a slot, and releases that however the function ends.
    *
-   * @param work What to run.
+   * @param work What to run. It is given the signal of the slot, see {@linkcode Slot.signal}.
    * @returns What it returned.
    * @throws {RateLimitExceeded} If the limit is reached.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws What the function throws.
    */
-  async run<T>(work: () => T | Promise<T>): Promise<T> {
+  async run<T>(work: (signal?: AbortSignal) => T | Promise<T>): Promise<T> {
     const slot = await this.acquire();
     try {
-      return await work();
+      return await work(slot.signal);
     } finally {
       await slot.release();
     }
   }
 }
-
-class HeldSlot implements Slot {
-  readonly acquired = true;
-  #giveBack: (() => Promise<void>) | undefined;
-
-  constructor(giveBack: () => Promise<void>) {
-    this.#giveBack = giveBack;
-  }
-
-  release(): Promise<void> {
-    const giveBack = this.#giveBack;
-    this.#giveBack = undefined; // a slot is given back once
-    return giveBack === undefined ? DONE : giveBack();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release();
-  }
-}
-
-const nothing = { release: () => DONE, [Symbol.asyncDispose]: () => DONE };
-const USED_UP: Slot = Object.freeze({ acquired: true, ...nothing });
-const REFUSED: Slot = Object.freeze({ acquired: false, ...nothing });

@@ -1,5 +1,5 @@
 /** How often it is tried again when a span has ended before the answer came. */
-const ATTEMPTS = 3;
+export const ATTEMPTS = 3;
 
 /**
  * Takes a slot of the present span of time, and makes sure that it is still the present one

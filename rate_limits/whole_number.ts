@@ -11,6 +11,17 @@ export function assertAboveZero(number: number, what: string): void {
 }
 
 /**
+ * Checks the time that a lease is to last, or the 0 that ends it.
+ *
+ * @param ttl Milliseconds.
+ * @throws {RangeError} If it is not a whole number of 0 or more.
+ */
+export function assertLeaseTtl(ttl: number): void {
+  if (Number.isSafeInteger(ttl) && ttl >= 0) return;
+  throw new RangeError(`Cannot use ttl ${String(ttl)}: it must be a whole number of 0 or more`);
+}
+
+/**
  * Checks the key of a limiter or barrier.
  *
  * @param key The key.

@@ -1,8 +1,10 @@
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, monotonicTime, systemClock } from "../core/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { randomUuid } from "../core/runtime.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
-import { takeInTime } from "./take_in_time.ts";
+import { type Slot, USED_UP } from "./slot.ts";
+import { ATTEMPTS, takeInTime } from "./take_in_time.ts";
 import { assertAboveZero } from "./whole_number.ts";
 
 /** Options for {@linkcode WindowRateLimiter}. */
@@ -11,20 +13,43 @@ export interface WindowRateLimiterOptions {
   limit?: number;
   /** How long the window is, in whole seconds. @default {1} */
   window?: number;
-  /** What tells the time. All machines should agree about it. @default {systemClock} */
+  /**
+   * Lets the window slide with the time, by the clock of the server: at no time have more than
+   * `limit` come in within the last `window` seconds. Without, as in Python, windows are made of
+   * whole seconds by the clocks of those who ask: twice the limit can pass within little more
+   * than `window - 1` seconds, and with a window of one second at once, at the turn of a second.
+   *
+   * Python knows no such windows. All users of a key must agree about it.
+   *
+   * @default {false}
+   */
+  sliding?: boolean;
+  /**
+   * What tells the time. All machines should agree about it; for a sliding window it only
+   * measures how long answers take.
+   *
+   * @default {systemClock}
+   */
   clock?: Clock;
 }
+
+/** The part of a window that an answer may take: for longer, the slot counts from anew. */
+const LATE = 0.1;
 
 const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
   limit: true,
   window: true,
+  sliding: true,
   clock: true,
 };
 
 /**
- * Lets something be done only so often in the last so many seconds, wherever one looks.
- * Each second has a counter, and each acquire sums up those of a window, so a window of an
- * hour costs 3,600 keys: {@linkcode BucketRateLimiter} is for long ones.
+ * Lets something be done only so often in the last so many seconds: with `sliding: true` wherever
+ * one looks, without it in whole seconds, as Python does.
+ *
+ * A sliding window remembers each slot until it has left the window. Without, each second has a
+ * counter, and each acquire sums up those of a window, so a window of an hour costs 3,600 keys.
+ * {@linkcode BucketRateLimiter} is for large limits and long windows.
  *
  * Its slots are not given back: releasing one does nothing.
  *
@@ -35,7 +60,11 @@ const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
  * import { RateLimitExceeded, StubRateLimiterBackend, WindowRateLimiter } from "@dq/dramatiq";
  *
  * const backend = new StubRateLimiterBackend();
- * const limiter = new WindowRateLimiter(backend, "some-api", { limit: 100, window: 10 });
+ * const limiter = new WindowRateLimiter(backend, "some-api", {
+ *   limit: 100,
+ *   window: 10,
+ *   sliding: true,
+ * });
  *
  * try {
  *   await limiter.acquire();
@@ -48,6 +77,8 @@ const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
 export class WindowRateLimiter extends RateLimiter {
   /** How long the window is, in whole seconds. */
   readonly window: number;
+  /** Whether the window slides with the time. */
+  readonly sliding: boolean;
   readonly #clock: Clock;
   /** Whose keys are at hand. */
   #second = NaN;
@@ -64,15 +95,38 @@ export class WindowRateLimiter extends RateLimiter {
    */
   constructor(backend: RateLimiterBackend, key: string, options: WindowRateLimiterOptions = {}) {
     assertKnownOptions("WindowRateLimiter", options, KNOWN_OPTIONS);
-    const { limit = 1, window = 1, clock = systemClock } = options;
+    const { limit = 1, window = 1, sliding = false, clock = systemClock } = options;
     super(backend, key, limit);
     assertAboveZero(window, "use window");
+    if (typeof sliding !== "boolean") {
+      throw new TypeError(`Cannot use sliding ${String(sliding)}: it must be true or false`);
+    }
     this.window = window;
+    this.sliding = sliding;
     this.#clock = clock;
   }
 
+  /** Takes a slot, if the window has room. */
+  protected override async take(): Promise<Slot | undefined> {
+    return await (this.sliding ? this.#takeSliding() : this.#takeOfSecond()) ? USED_UP : undefined;
+  }
+
+  /** Takes a lease that lasts as long as the window and is not released. */
+  async #takeSliding(): Promise<boolean> {
+    const { backend, key, limit, window } = this;
+    const holder = randomUuid();
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const asked = monotonicTime(this.#clock);
+      // Again, it renews the lease: what comes late is used late, and must count for longer.
+      if (!await backend.lease(`${key}@sliding`, holder, limit, window * 1_000)) return false;
+      if (monotonicTime(this.#clock) - asked <= window * 1_000 * LATE) return true;
+    }
+    await backend.lease(`${key}@sliding`, holder, limit, 0);
+    return false;
+  }
+
   /** Counts itself into this second, if the seconds of the window have room. */
-  protected override take(): Promise<boolean> {
+  #takeOfSecond(): Promise<boolean> {
     const ttl = this.window * 1_000;
     return takeInTime(
       () => Math.floor(this.#clock.now() / 1_000),

@@ -20,8 +20,8 @@ await using backend = url === undefined
   ? new StubRateLimiterBackend()
   : new RedisRateLimiterBackend({ url });
 
-// The time to live is for machines that die with the slot in their hands.
-const mutex = new ConcurrentRateLimiter(backend, "nightly-report", { limit: 1, ttl: 60_000 });
+// Whoever holds the slot renews its lease. That of a machine that dies ends after half a minute.
+const mutex = new ConcurrentRateLimiter(backend, "nightly-report", { limit: 1, leases: true });
 
 async function writeReport(machine: string): Promise<void> {
   await using slot = await mutex.acquire({ raiseOnFailure: false });

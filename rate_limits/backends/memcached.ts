@@ -5,9 +5,10 @@ import {
   type MemcachedOptions,
 } from "../../results/backends/memcached_connection.ts";
 import { type GroupProgress, RateLimiterBackend } from "../backend.ts";
-import { assertAboveZero } from "../whole_number.ts";
+import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { BarrierPoll } from "./barrier_poll.ts";
 import { MemcachedGroups } from "./memcached_groups.ts";
+import { MemcachedLeases } from "./memcached_leases.ts";
 import { type Storing, storing } from "./memcached_storing.ts";
 
 /** Options for {@linkcode MemcachedBackend}: where Memcached is. */
@@ -36,8 +37,9 @@ const OTHER_SPELLINGS = {
  * What else is special:
  *
  * - Counters live for their time from when they were made, not from the last change on. A
- *   {@linkcode ConcurrentRateLimiter} forgets its holders then, and lets others in beside
- *   them: its `ttl` must be far longer than any slot is held.
+ *   {@linkcode ConcurrentRateLimiter} without leases forgets its holders then, and lets others
+ *   in beside them: its `ttl` must be far longer than any slot is held.
+ * - Each lease has a key of its own, and whoever wants one reads the keys of all.
  * - Memcached forgets things when it is full or restarted. Limits begin anew then.
  * - It counts down to 0 and no further.
  * - Those who wait at barriers look twenty times a second, all of one process together.
@@ -55,6 +57,7 @@ const OTHER_SPELLINGS = {
 export class MemcachedBackend extends RateLimiterBackend {
   readonly #connection: MemcachedConnection;
   readonly #groups: MemcachedGroups;
+  readonly #leases: MemcachedLeases;
   /** By server. */
   readonly #barriers: BarrierPoll[] = [];
   #isClosed = false;
@@ -70,6 +73,7 @@ export class MemcachedBackend extends RateLimiterBackend {
     super();
     this.#connection = new MemcachedConnection(options);
     this.#groups = new MemcachedGroups(this.#connection);
+    this.#leases = new MemcachedLeases(this.#connection);
   }
 
   /** Sets a counter, unless there is one. */
@@ -119,6 +123,12 @@ export class MemcachedBackend extends RateLimiterBackend {
     } finally {
       if (!isWithin) await this.#connection.decrement(key, amount);
     }
+  }
+
+  /** Takes one of so many leases, renews it, or ends it. */
+  override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
+    assertLeaseTtl(ttl);
+    return await this.#leases.lease(key, holder, limit, ttl);
   }
 
   /** Waits until a counter is 0, or {@linkcode MemcachedBackend.waitNotify} makes it so. */

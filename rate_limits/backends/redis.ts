@@ -8,9 +8,18 @@ import { clusterSlotTag } from "../../brokers/redis/slot_tag.ts";
 import { closedFor } from "../../brokers/redis/trouble.ts";
 import { Wakeups } from "../../brokers/redis/wakeups.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
-import { assertAboveZero } from "../whole_number.ts";
+import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { EventLists } from "./event_lists.ts";
-import { ADD, CONCLUDE, COUNT_MEMBER, DECR, INCR, INCR_AND_SUM, NOTIFY } from "./redis_scripts.ts";
+import {
+  ADD,
+  CONCLUDE,
+  COUNT_MEMBER,
+  DECR,
+  INCR,
+  INCR_AND_SUM,
+  LEASE,
+  NOTIFY,
+} from "./redis_scripts.ts";
 
 /** Options for {@linkcode RedisBackend}: where Redis is. */
 export type RedisRateLimiterBackendOptions = RedisAddress;
@@ -104,6 +113,12 @@ export class RedisBackend extends RateLimiterBackend {
     ttl: number,
   ): Promise<boolean> {
     return this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl], ttl).then(isDone);
+  }
+
+  /** Takes one of so many leases, renews it, or ends it. */
+  override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
+    assertLeaseTtl(ttl);
+    return isDone(await this.#connection.runPatiently(LEASE, [key], () => [holder, limit, ttl]));
   }
 
   /** Waits until {@linkcode RedisBackend.waitNotify} is called for a key, or finds that it was. */

@@ -89,6 +89,32 @@ return 1
 );
 
 /**
+ * Takes, renews or ends a lease. All go by the clock of the server.
+ *
+ * KEYS: sorted set of holders, by the time in ms at which their leases end.
+ * ARGV: holder, how many there may be, ttl in ms or 0.
+ * Result: 1 if the holder has it now, else 0.
+ */
+export const LEASE: Script = new Script(
+  "take a lease",
+  `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.3f', now))
+if ARGV[3] == '0' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  return 0
+end
+local isHeld = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not isHeld and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('ZADD', KEYS[1], string.format('%.3f', now + ARGV[3]), ARGV[1])
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil(last - now)))
+return 1
+`,
+);
+
+/**
  * Wakes those who wait at a barrier. Python's wait for an item in this list, which they
  * leave there.
  *

@@ -2,7 +2,8 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
-import { assertAboveZero } from "../whole_number.ts";
+import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
+import { StubLeases } from "./stub_leases.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
 /** Options for {@linkcode StubBackend}. */
@@ -39,6 +40,7 @@ const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
 export class StubBackend extends RateLimiterBackend {
   readonly #clock: Clock;
   readonly #entries: Map<string, Entry> = new Map();
+  readonly #leases: StubLeases;
   readonly #room: WaitingRoom;
   #sweepAt = FEWEST_TO_SWEEP;
   #isClosed = false;
@@ -52,6 +54,7 @@ export class StubBackend extends RateLimiterBackend {
     assertKnownOptions("StubRateLimiterBackend", options, KNOWN_OPTIONS);
     super();
     this.#clock = options.clock ?? systemClock;
+    this.#leases = new StubLeases(this.#clock);
     this.#room = new WaitingRoom(this.#clock);
   }
 
@@ -106,6 +109,14 @@ export class StubBackend extends RateLimiterBackend {
     return true;
   }
 
+  /** Takes one of so many leases, renews it, or ends it. */
+  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
+    assertLeaseTtl(ttl);
+    this.#checkOpen();
+    return this.#leases.lease(key, holder, limit, ttl);
+  }
+
   /** Waits until {@linkcode StubBackend.waitNotify} is called for a key, or finds that it was. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#check(1);
@@ -157,6 +168,10 @@ export class StubBackend extends RateLimiterBackend {
 
   #check(ttl: number): void {
     assertAboveZero(ttl, "use ttl");
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
     if (this.#isClosed) throw new ConnectionClosed("Cannot count: the backend is closed");
   }
 

@@ -20,13 +20,14 @@ import { barriers } from "./rate_limiter_barriers.ts";
 import { groups } from "./rate_limiter_groups.ts";
 import { hammering } from "./rate_limiter_hammering.ts";
 import { type RateLimiterBackendHarness, type Rules, Stage } from "./rate_limiter_harness.ts";
+import { leases } from "./rate_limiter_leases.ts";
 import { limiters } from "./rate_limiter_limiters.ts";
 import { verbs } from "./rate_limiter_verbs.ts";
 import { declareTests } from "./rules.ts";
 
 export type { BackendAddress, RateLimiterBackendHarness } from "./rate_limiter_harness.ts";
 
-const rules: Rules = { ...verbs, ...limiters, ...barriers, ...groups, ...hammering };
+const rules: Rules = { ...verbs, ...leases, ...limiters, ...barriers, ...groups, ...hammering };
 
 /**
  * Declares the tests of all rules for one backend.

@@ -45,16 +45,17 @@ const log = new Redis(notes);
 
 const note = (name: string, text: string | number) => log.rpush(`${key}-${name}`, text);
 
-async function holdSlots(client: number): Promise<void> {
+async function holdSlots(client: number, kind: "concurrent" | "leases"): Promise<void> {
   const name = `${process.pid}:${client}`;
   const backend = backends[client % backends.length]!;
-  const limiter = new ConcurrentRateLimiter(backend, `${key}-concurrent`, { limit });
+  const leases = kind === "leases";
+  const limiter = new ConcurrentRateLimiter(backend, `${key}-${kind}`, { limit, leases });
   for (let i = 0; i < attempts; i++) {
     await using slot = await limiter.acquire({ raiseOnFailure: false });
     if (!slot.acquired) continue;
-    await note("concurrent", `+${name}`);
+    await note(kind, `+${name}`);
     await nextTurn();
-    await note("concurrent", `-${name}`);
+    await note(kind, `-${name}`);
   }
 }
 
@@ -73,6 +74,7 @@ async function passLimits(client: number): Promise<void> {
     limit,
     clock,
   });
+  const sliding = new WindowRateLimiter(backend, `${key}-sliding`, { limit, sliding: true });
   for (let i = 0; i < attempts; i++) {
     if ((await bucket.acquire({ raiseOnFailure: false })).acquired) {
       await note("bucket", now - now % spans.bucket);
@@ -80,12 +82,16 @@ async function passLimits(client: number): Promise<void> {
     if ((await window.acquire({ raiseOnFailure: false })).acquired) {
       await note("window", Math.floor(now / 1_000));
     }
+    if ((await sliding.acquire({ raiseOnFailure: false })).acquired) {
+      await note("sliding", Date.now());
+    }
   }
 }
 
 const all = (work: (client: number) => Promise<void>) =>
   Promise.all(Array.from({ length: clients }, (_, client) => work(client)));
-await all(holdSlots);
+await all((client) => holdSlots(client, "concurrent"));
+await all((client) => holdSlots(client, "leases"));
 await all(passLimits);
 for (const backend of backends) await backend.close();
 log.disconnect();

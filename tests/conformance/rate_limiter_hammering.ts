@@ -1,7 +1,7 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { ConcurrentRateLimiter } from "@dq/dramatiq";
+import { ConcurrentRateLimiter, type Slot } from "@dq/dramatiq";
 import { runtime } from "../../core/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { runProgram } from "../support/servers/run_program.ts";
@@ -15,6 +15,8 @@ const CLIENTS = 100;
 const LIMIT = 7;
 const BUCKET = 50;
 const WINDOW_SECONDS = 3;
+/** Milliseconds of a sliding window of one second, less those that an answer and a note may take. */
+const SLIDING = 800;
 
 /** What hundreds of clients in several processes can do to a limit. */
 export const hammering: Rules = {
@@ -45,16 +47,26 @@ export const hammering: Rules = {
       const read = (name: string) =>
         notes.command("LRANGE", `${stage.key}-${name}`, 0, -1) as Promise<string[]>;
       assertHolders(await read("concurrent"));
+      assertHolders(await read("leases"));
       assertBuckets(await read("bucket"));
       assertWindows((await read("window")).map(Number));
+      assertSliding((await read("sliding")).map(Number));
 
       // All have left: there is room for as many as the limit says, and no more.
-      const limiter = new ConcurrentRateLimiter(await stage.open(), `${stage.key}-concurrent`, {
-        limit: LIMIT,
-      });
-      let room = 0;
-      while ((await limiter.acquire({ raiseOnFailure: false })).acquired) room += 1;
-      assertEquals(room, LIMIT);
+      for (const kind of ["concurrent", "leases"]) {
+        const options = { limit: LIMIT, leases: kind === "leases" };
+        const limiter = new ConcurrentRateLimiter(
+          await stage.open(),
+          `${stage.key}-${kind}`,
+          options,
+        );
+        const slots: Slot[] = [];
+        do slots.push(await limiter.acquire({ raiseOnFailure: false })); while (
+          slots.at(-1)!.acquired
+        );
+        assertEquals(slots.length - 1, LIMIT, kind);
+        for (const slot of slots) await slot.release();
+      }
     },
   },
 };
@@ -92,4 +104,13 @@ function assertWindows(seconds: readonly number[]): void {
     assert(count <= LIMIT, `${count} came in in the window from ${first}`);
   }
   assertGreater(seconds.length, 0);
+}
+
+/** The time at which each came in. */
+function assertSliding(times: readonly number[]): void {
+  for (const first of times) {
+    const count = times.filter((one) => one >= first && one < first + SLIDING).length;
+    assert(count <= LIMIT, `${count} came in within ${SLIDING} ms from ${first}`);
+  }
+  assertGreater(times.length, 0);
 }

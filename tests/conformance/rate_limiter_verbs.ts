@@ -193,6 +193,7 @@ export const verbs: Rules = {
           () => backend.incr(key, 1, 1, TTL),
           () => backend.decr(key, 1, 0, TTL),
           () => backend.incrAndSum(key, [key], 1, 1, TTL),
+          () => backend.lease(key, "holder", 1, TTL),
           () => backend.wait(key, TTL),
           () => backend.waitNotify(key, TTL),
           () => backend.countMember(key, "member", TTL),

@@ -140,16 +140,59 @@ export const RESULTS: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("rate_limits/rate_limiter.ts", LIMITS, [
+  ...mutantsOf("rate_limits/slot.ts", LIMITS, [
     [
       "a slot is given back twice",
       "    this.#giveBack = undefined; // a slot is given back once\n",
       "",
     ],
+  ]),
+  ...mutantsOf("rate_limits/rate_limiter.ts", LIMITS, [
     [
       "a slot is not given back when the work throws",
       "    } finally {\n      await slot.release();\n    }",
       "    } catch (error) {\n      throw error;\n    }",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/leased_slot.ts", "tests/rate_limits/leased_slot_test.ts", [
+    [
+      "a lease is held that nobody has renewed in time",
+      "this.#end = clock.setTimer(() => this.#lost(), left);",
+      "this.#end = undefined;",
+    ],
+    [
+      "a lease that has ended on the way is granted",
+      "if (left > 0) return new LeasedSlot(options, holder, left);",
+      "return new LeasedSlot(options, holder, left);",
+    ],
+    [
+      "a renewal that is refused counts",
+      "      if (!isHeld) this.#lost();\n      else if (left > 0)",
+      "      if (left > 0)",
+    ],
+    [
+      "a renewal comes after the release",
+      'if (this.#state !== "held") return await this.#giveBack();',
+      "",
+    ],
+    [
+      "one attempt to renew is all",
+      "      this.#renewal = clock.setTimer(() => void this.#renew(), ttl / ATTEMPTS);\n",
+      "",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/window.ts", "tests/rate_limits/leased_slot_test.ts", [
+    [
+      "what comes late counts from when it was granted",
+      "if (monotonicTime(this.#clock) - asked <= window * 1_000 * LATE) return true;",
+      "return true;",
+    ],
+  ]),
+  ...mutantsOf("rate_limits/backends/memcached_leases.ts", MEMCACHED_LIMITS, [
+    [
+      "a lease that is taken again takes another place",
+      "if (own !== undefined) {",
+      "if (own !== undefined && limit === 0) {",
     ],
   ]),
   ...mutantsOf("rate_limits/take_in_time.ts", "tests/rate_limits/take_in_time_test.ts", [

@@ -1,0 +1,47 @@
+import type { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import { storing } from "./memcached_storing.ts";
+
+/**
+ * Leases in Memcached. Each has one of so many places, which are keys of their own:
+ * `key:0`, `key:1` and so on. In a place stands its holder until it ends by the clock of the
+ * server. They all lie on the server of the key.
+ */
+export class MemcachedLeases {
+  readonly #connection: MemcachedConnection;
+
+  /**
+   * Stores where leases are kept.
+   *
+   * @param connection Where they are.
+   */
+  constructor(connection: MemcachedConnection) {
+    this.#connection = connection;
+  }
+
+  /** Takes, renews or ends a lease, as `RateLimiterBackend.lease`. */
+  async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
+    const places = Array.from({ length: limit }, (_, i) => `${key}:${i}`);
+    const taken = await this.#connection.getMany(places, key);
+    const own = [...taken].find(([, { value }]) => value.toString() === holder);
+    if (ttl === 0) {
+      if (own !== undefined) await this.#connection.deleteVersion(own[0], own[1].version, key);
+      return false;
+    }
+    const options = { ttl: storing(ttl).ttl, near: key };
+    // A place that has changed since was lost to somebody else.
+    if (own !== undefined) {
+      const [place, { version }] = own;
+      if (await this.#connection.replace(place, holder, version, options)) return true;
+    }
+    for (const place of fromAnywhere(places)) {
+      if (!taken.has(place) && await this.#connection.add(place, holder, options)) return true;
+    }
+    return false;
+  }
+}
+
+/** Those who come at the same moment rarely try the same place first. */
+function fromAnywhere(places: readonly string[]): readonly string[] {
+  const start = Math.floor(Math.random() * places.length);
+  return [...places.slice(start), ...places.slice(0, start)];
+}

@@ -1,0 +1,46 @@
+import type { Clock } from "../../core/clock.ts";
+
+/** Keys from which on it is worth looking for those whose leases have ended. */
+const FEWEST_TO_SWEEP = 1_024;
+
+/** Leases in the memory of this process. */
+export class StubLeases {
+  readonly #clock: Clock;
+  /** When each lease ends, by key and holder. */
+  readonly #ends: Map<string, Map<string, number>> = new Map();
+  #sweepAt = FEWEST_TO_SWEEP;
+
+  /**
+   * Makes one without leases.
+   *
+   * @param clock What they end by.
+   */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Takes, renews or ends a lease, as `RateLimiterBackend.lease`. */
+  lease(key: string, holder: string, limit: number, ttl: number): boolean {
+    const ends = this.#current(key);
+    const mayHold = ttl > 0 && (ends.has(holder) || ends.size < limit);
+    if (mayHold) ends.set(holder, this.#clock.now() + ttl);
+    else if (ttl === 0) ends.delete(holder);
+    if (ends.size === 0) this.#ends.delete(key);
+    else this.#keep(key, ends);
+    return mayHold;
+  }
+
+  #current(key: string): Map<string, number> {
+    const ends = this.#ends.get(key) ?? new Map<string, number>();
+    const now = this.#clock.now();
+    for (const [holder, end] of ends) if (end <= now) ends.delete(holder);
+    return ends;
+  }
+
+  #keep(key: string, ends: Map<string, number>): void {
+    this.#ends.set(key, ends);
+    if (this.#ends.size < this.#sweepAt) return;
+    for (const one of this.#ends.keys()) if (this.#current(one).size === 0) this.#ends.delete(one);
+    this.#sweepAt = Math.max(FEWEST_TO_SWEEP, 2 * this.#ends.size);
+  }
+}

@@ -2,6 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import type { BrokerOptions } from "../core/broker_options.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
+import { redactUrl } from "../core/redact.ts";
 import { readEnvironment } from "../core/runtime.ts";
 import { splitUrls } from "./rabbitmq/address.ts";
 import { isInstalled } from "./rabbitmq/client.ts";
@@ -44,17 +45,10 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
   if (parsed === null || factory === undefined) {
     const schemes = [...FACTORIES.keys()].join(", ");
     throw new TypeError(
-      `Cannot make a broker from "${
-        withoutPassword(url)
-      }": it must be a URL that starts with ${schemes}`,
+      `Cannot make a broker from "${redactUrl(url)}": it must be a URL that starts with ${schemes}`,
     );
   }
   return factory(url, options);
-}
-
-function withoutPassword(url: string | URL): string {
-  // Whatever may be a secret goes: what stands before an @, and what follows a ?.
-  return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
 }
 
 /** As Python's dramatiq does; who has no client for RabbitMQ has another server. */

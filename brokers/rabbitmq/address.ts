@@ -1,3 +1,5 @@
+import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../core/redact.ts";
+
 /** Where a RabbitMQ is, in the words of amqplib. */
 export interface RabbitmqConnectionOptions {
   /** `amqps` is TLS. @default {"amqp"} */
@@ -101,7 +103,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
 function ofOptions(options: RabbitmqConnectionOptions, times: Times): RabbitmqSource {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(
-      `Cannot connect to RabbitMQ by ${String(options)}: connection must be an object or a list`,
+      `Cannot connect to RabbitMQ by ${redactUrl(options)}: connection must be an object or a list`,
     );
   }
   const strange = Object.keys(options).find((name) => !KNOWN_OPTIONS.has(name));
@@ -114,11 +116,17 @@ function ofOptions(options: RabbitmqConnectionOptions, times: Times): RabbitmqSo
   const { protocol = options.tls === undefined ? "amqp" : "amqps" } = options;
   if (protocol !== "amqp" && protocol !== "amqps") {
     throw new TypeError(
-      `Cannot connect to RabbitMQ by protocol "${protocol}": it must be amqp or amqps`,
+      `Cannot connect to RabbitMQ by protocol "${redactUrl(protocol)}": it must be amqp or amqps`,
     );
   }
   const isTls = protocol === "amqps";
   const { hostname = "127.0.0.1", username = "guest", password = "guest", vhost = "/" } = options;
+  if (/[@/]/.test(hostname)) {
+    throw new TypeError(
+      `Cannot connect to RabbitMQ at "${redactUrl(hostname)}": hostname must be a name or an ` +
+        "address; a URL is the option url",
+    );
+  }
   const { port = isTls ? 5671 : 5672, tls = {} } = options;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new TypeError(`Cannot connect to RabbitMQ at port ${port}: it must be 1 to 65535`);
@@ -134,21 +142,22 @@ function ofUrl(url: string | URL, times: Times): RabbitmqSource {
   if (!isOne || (parsed.protocol !== "amqp:" && !isTls)) {
     throw new TypeError(
       `Cannot connect to "${
-        redact(url)
+        redactUrl(url)
       }": it must be a URL like amqp://host:5672/vhost or amqps://…`,
     );
   }
+  assertWholeUrl(parsed, url);
   const { searchParams } = parsed;
   const strange = [...searchParams.keys()].find((name) => name !== "heartbeat");
   if (strange !== undefined) {
     throw new TypeError(
-      `Cannot connect to "${redact(url)}": it has no parameter "${strange}"; use the options`,
+      `Cannot connect to "${redactUrl(url)}": it has no parameter "${strange}"; use the options`,
     );
   }
   const seconds = searchParams.get("heartbeat");
   if (seconds !== null && !/^\d{1,5}$/.test(seconds)) {
     throw new TypeError(
-      `Cannot connect to "${redact(url)}": heartbeat "${seconds}" must be whole seconds`,
+      `Cannot connect to "${redactUrl(url)}": heartbeat "${seconds}" must be whole seconds`,
     );
   }
   const hasUser = parsed.username !== "" || parsed.password !== "";
@@ -157,25 +166,9 @@ function ofUrl(url: string | URL, times: Times): RabbitmqSource {
     hostname: parsed.hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1",
     ...(parsed.port && { port: Number(parsed.port) }),
     ...(hasUser && {
-      username: decoded(parsed.username, url),
-      password: decoded(parsed.password, url),
+      username: decodeUrlPart(parsed.username, url),
+      password: decodeUrlPart(parsed.password, url),
     }),
-    vhost: decoded(parsed.pathname.replace(/^\//, ""), url) || "/",
+    vhost: decodeUrlPart(parsed.pathname.replace(/^\//, ""), url) || "/",
   }, seconds === null ? times : { ...times, heartbeat: Number(seconds) * 1_000 });
-}
-
-function decoded(text: string, url: string | URL): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    throw new TypeError(
-      `Cannot connect to "${redact(url)}": its user name, password or vhost is not percent-encoded`,
-      { cause: error },
-    );
-  }
-}
-
-/** A URL without what may be a secret: what stands before an @, and what follows a ?. */
-function redact(url: string | URL): string {
-  return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
 }

@@ -1,4 +1,5 @@
 import { missingPackage } from "../../core/missing_package.ts";
+import { redactError, secretsOf } from "../../core/redact.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 
 /** What is known of a delivery. */
@@ -111,7 +112,11 @@ export async function openModel(source: RabbitmqSource, name: string): Promise<M
       signal: abort.signal,
     } as Parameters<typeof connect>[1],
   ) as unknown as Promise<Model>;
-  return await withinTime(opening, source, abort);
+  try {
+    return await withinTime(opening, source, abort);
+  } catch (error) {
+    throw redactError(error, secretsOf(source));
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   ConnectionFailed,
   RequestRejected,
 } from "../../core/errors.ts";
+import { redactError } from "../../core/redact.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 /** What the server says while it opens a connection, and will say again. amqplib has only text. */
@@ -59,10 +60,11 @@ export function explainFailure(server: string, error: unknown): Error {
  */
 export function explain(purpose: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError || error instanceof TypeError) return error;
-  const reason = errorMessage(error);
-  const mismatch = mismatchOf(error);
+  const cause = redactError(error);
+  const reason = errorMessage(cause);
+  const mismatch = mismatchOf(cause);
   const text = mismatch === undefined ? `Cannot ${purpose}: ${reason}` : describeMismatch(mismatch);
-  return new ConnectionClosed(text, { cause: error });
+  return new ConnectionClosed(text, { cause });
 }
 
 /** A queue that exists with another value of an argument than it was declared with. */

@@ -1,6 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { missingPackage } from "../../core/missing_package.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
+import { prepare } from "./prepared_client.ts";
 import { ANSWER_TIMEOUT } from "./watchdog.ts";
 
 /** What ioredis options name this, its own documentation says. */
@@ -60,7 +61,7 @@ const FAIL_WITH_THE_CONNECTION = {
   sentinelCommandTimeout: SENTINEL_TIMEOUT,
   // How long to wait at most before asking again a server that is loading its data.
   maxLoadingRetryTime: 250,
-  lazyConnect: false,
+  lazyConnect: true, // it is made ready first
   // After a failover the old address may lead to a replica: look for the master again.
   reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
 } satisfies RedisOptions;
@@ -87,19 +88,26 @@ export async function openClient(source: RedisSource): Promise<Client> {
   };
   if ("connection" in source) return await newClient({ ...source.connection, ...options });
   const client = source.client as Redis | Cluster;
-  if (!isCluster(client)) return client.duplicate(options) as unknown as Client;
+  if (!isCluster(client)) return connect(client.duplicate(options));
   const redisOptions: object = {
     ...client.options.redisOptions,
     ...FAIL_WITH_THE_CONNECTION,
+    lazyConnect: false,
     socketTimeout: ANSWER_TIMEOUT,
   };
-  return client.duplicate([], {
+  return connect(client.duplicate([], {
     redisOptions,
     clusterRetryStrategy: retryDelay,
     slotsRefreshTimeout: SLOTS_TIMEOUT,
-    lazyConnect: false,
+    lazyConnect: true,
     enableOfflineQueue: false,
-  }) as unknown as Client;
+  }));
+}
+
+/** Begins to connect. */
+function connect(client: Redis | Cluster): Client {
+  prepare(client).connect().catch(() => {}); // its events tell
+  return client as unknown as Client;
 }
 
 /**
@@ -123,7 +131,7 @@ export async function openListener(
   };
   if ("connection" in source) return await newClient({ ...source.connection, ...options });
   const server = await serverOf(own, key) as unknown as Redis;
-  return server.duplicate(options) as unknown as Client;
+  return connect(server.duplicate(options));
 }
 
 /** @returns What speaks to the one server that has a key. */
@@ -149,6 +157,13 @@ export function breakOff(client: Client, reason: string): boolean {
 /** Whether a source is a cluster, whose client sends some commands again by itself. */
 export function isClusterSource(source: RedisSource): boolean {
   return "client" in source && isCluster(source.client as Redis | Cluster);
+}
+
+/** What the client of a source is given; passwords are somewhere in it. */
+export function optionsOf(source: RedisSource): unknown {
+  if ("connection" in source) return source.connection;
+  const { options, startupNodes } = source.client as unknown as Redis & Nodes;
+  return { options, startupNodes };
 }
 
 /** The address, or addresses, of a source, for people. */
@@ -190,6 +205,6 @@ async function newClient(options: object): Promise<Client> {
   } catch (error) {
     throw missingPackage("use Redis", "ioredis", error);
   }
-  const Redis = ioredis.Redis as new (options: object) => Client;
-  return new Redis(options);
+  const Redis = ioredis.Redis as new (options: object) => Redis;
+  return connect(new Redis(options));
 }

@@ -2,6 +2,7 @@ import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionClosed, type DeliveryState } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { Outage } from "../../core/outage.ts";
+import { redactError, secretsOf } from "../../core/redact.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import {
   attemptTimeout,
@@ -10,9 +11,10 @@ import {
   describe,
   isClusterSource,
   openClient,
+  optionsOf,
   type RedisSource,
 } from "./client.ts";
-import { closedFor, explain } from "./trouble.ts";
+import { closedFor, explain, NO_DATABASE } from "./trouble.ts";
 import { Watchdog } from "./watchdog.ts";
 
 const log = getLogger("redis");
@@ -124,9 +126,17 @@ export class RedisLink {
 
   /** What an error of the client means for whoever gave the command. */
   explain(error: unknown, purpose: string, delivery: DeliveryState = "unknown"): Error {
-    if (this.#isClosed) return withDelivery(closedFor(purpose, error), delivery);
+    const secrets = this.#secrets();
+    if (this.#isClosed) {
+      return withDelivery(closedFor(purpose, redactError(error, secrets)), delivery);
+    }
     const reported = this.#refusal ?? this.#lastError;
-    return explain(error, reported, purpose, delivery);
+    return explain(error, reported, purpose, delivery, secrets);
+  }
+
+  /** What no error may show. The options of a client may change. */
+  #secrets(): readonly string[] {
+    return secretsOf(optionsOf(this.#source));
   }
 
   /** Lets go of it for good. Commands under way fail. */
@@ -163,7 +173,7 @@ export class RedisLink {
     const reason = `the server did not answer within ${timeout} ms`;
     if (breakOff(client, reason) && !isClusterSource(this.#source)) return;
     // It still asks where to connect to, and nothing of that can be ended: another takes over.
-    this.#lastError = new Error(reason);
+    this.#lastError ??= new Error(reason);
     this.#client = undefined;
     client.disconnect();
     this.#isAwayNow();
@@ -179,11 +189,13 @@ export class RedisLink {
     };
     this.#connecting(true);
     client.on("connecting", whileUsed(() => this.#connecting(true)));
-    client.on("error", (error) => {
-      if (this.#client !== client) return;
+    client.on("error", (reported) => {
+      // What fails after a refusal, fails because of it.
+      if (this.#client !== client || this.#refusal !== undefined) return;
+      const error = redactError(reported, this.#secrets());
       this.#lastError = error;
       // ioredis would go on with database 0.
-      if (/^ERR (DB index|invalid DB index|SELECT)/.test(error.message)) {
+      if (NO_DATABASE.test(error.message)) {
         this.#refusal = error;
         client.disconnect();
       }
@@ -206,7 +218,7 @@ export class RedisLink {
     this.#connecting(false);
     this.#lost();
     this.#upSince = Infinity;
-    const reason = this.#lastError ?? new Error("the connection was closed");
+    const reason = this.#refusal ?? this.#lastError ?? new Error("the connection was closed");
     this.#attemptEnded(reason);
     if (!this.#isClosed) this.#outage.lost(this, reason);
   }

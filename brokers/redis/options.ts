@@ -1,5 +1,6 @@
 import type { BrokerOptions } from "../../core/broker_options.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../core/redact.ts";
 import { readEnvironmentNumber } from "../../core/runtime.ts";
 import {
   keyPrefixOf,
@@ -154,6 +155,23 @@ export function toSource(address: RedisAddress, namespace: string): RedisSource 
   if (given.length > 1) {
     throw new TypeError(`Cannot connect to Redis by ${given.join(" and ")}: give one of them`);
   }
+  if (connection !== undefined && (typeof connection !== "object" || connection === null)) {
+    throw new TypeError(
+      `Cannot connect to Redis by ${
+        redactUrl(connection)
+      }: connection must be an object; a URL is ` +
+        "the option url",
+    );
+  }
+  const host = connection?.["host"];
+  if (typeof host === "string" && /[@/]/.test(host)) {
+    throw new TypeError(
+      `Cannot connect to Redis at host "${
+        redactUrl(host)
+      }": it must be a name or an address; a URL ` +
+        "is the option url",
+    );
+  }
   const source = client !== undefined
     ? { client: checkClient(client, namespace) }
     : { connection: connection ?? parseUrl(url ?? DEFAULT_URL) };
@@ -193,43 +211,30 @@ export function parseUrl(url: string | URL): RedisConnectionOptions {
   const isTls = parsed?.protocol === "rediss:";
   if (parsed === null || (parsed.protocol !== "redis:" && !isTls)) {
     throw new TypeError(
-      `Cannot connect to "${redact(url)}": it must be a URL like redis://host:6379/0 or rediss://…`,
+      `Cannot connect to "${
+        redactUrl(url)
+      }": it must be a URL like redis://host:6379/0 or rediss://…`,
     );
   }
+  assertWholeUrl(parsed, url);
   const database = parsed.pathname.replace(/^\//, "");
   if (!/^\d{0,5}$/.test(database)) {
     throw new TypeError(
-      `Cannot connect to "${redact(url)}": "${database}" must be the number of a database`,
+      `Cannot connect to "${redactUrl(url)}": "${database}" must be the number of a database`,
     );
   }
   const [strange] = parsed.searchParams.keys();
   if (strange !== undefined) {
     throw new TypeError(
-      `Cannot connect to "${redact(url)}": it has no parameter "${strange}"; use the options`,
+      `Cannot connect to "${redactUrl(url)}": it has no parameter "${strange}"; use the options`,
     );
   }
   return {
     host: parsed.hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1",
     port: Number(parsed.port || 6379),
     db: Number(database),
-    ...(parsed.username && { username: decoded(parsed.username, url) }),
-    ...(parsed.password && { password: decoded(parsed.password, url) }),
+    ...(parsed.username && { username: decodeUrlPart(parsed.username, url) }),
+    ...(parsed.password && { password: decodeUrlPart(parsed.password, url) }),
     ...(isTls && { tls: {} }),
   };
-}
-
-function decoded(text: string, url: string | URL): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    throw new TypeError(
-      `Cannot connect to "${redact(url)}": its user name or password is not percent-encoded`,
-      { cause: error },
-    );
-  }
-}
-
-/** A URL without what may be a secret: what stands before an @, and what follows a ?. */
-function redact(url: string | URL): string {
-  return String(url).replace(/^([a-z][a-z+.-]*:)?[^]*@/i, "$1//***@").replace(/\?[^]*$/, "?***");
 }

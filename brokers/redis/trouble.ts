@@ -7,6 +7,7 @@ import {
   type DeliveryState,
   RequestRejected,
 } from "../../core/errors.ts";
+import { redactError } from "../../core/redact.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 /** What servers answer that cannot serve now, but will: the first word of the error. */
@@ -15,6 +16,9 @@ const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|A
 /** What servers answer that refuse until somebody does something about it. */
 const REFUSING =
   /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH|NOPERM|DENIED)\b|max number of clients|unauthenticated/;
+
+/** What Redis answers to a database that it does not have. */
+export const NO_DATABASE: RegExp = /^ERR (DB index|invalid DB index|SELECT)/;
 
 /** Before Redis 7 the error of a command in a script is worded as one of the script. */
 const IN_SCRIPT = /^ERR Error running script .*@user_script: ?\d+: -?(?=[A-Z]+ )/;
@@ -43,22 +47,26 @@ export class ArgumentTooLarge extends RequestRejected {
 /**
  * What an error of the client means for whoever gave a command.
  *
- * @param error The error.
+ * @param thrown The error.
  * @param reported What the client reported last, if the connection is not up: commands that
  *   fail with it only say that they were given up.
  * @param purpose What the command was for: the end of "Cannot …".
  * @param delivery Whether the command may have run all the same.
+ * @param secrets What the server was given, and must not be shown.
  * @returns What to throw.
  */
 export function explain(
-  error: unknown,
+  thrown: unknown,
   reported: Error | undefined,
   purpose: string,
   delivery: DeliveryState = "unknown",
+  secrets: readonly string[] = [],
 ): Error {
-  if (error instanceof BrokerConnectionError) return withDelivery(error, delivery);
+  if (thrown instanceof BrokerConnectionError) return withDelivery(thrown, delivery);
+  const error = redactError(thrown, secrets);
   if (error instanceof BrokerError || error instanceof TypeError) return error;
-  if (isReply(error) && !isForNow(error)) {
+  // Without its database the server takes nothing at all, whatever the request is.
+  if (isReply(error) && !isForNow(error) && !NO_DATABASE.test(error.message)) {
     return new RequestRejected(`Cannot ${purpose}: Redis answers: ${error.message}`, {
       cause: error,
     });

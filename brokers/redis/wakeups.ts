@@ -1,5 +1,6 @@
 import { getLogger } from "../../core/logging.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
+import { redactError } from "../../core/redact.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import type { Client } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
@@ -140,7 +141,7 @@ export class Wakeups {
       this.#isUnsupported = true;
       log.warn("Redis does not tell of new messages, so that they are looked for: {reason}", {
         reason: errorMessage(error),
-        error,
+        error: redactError(error),
       });
       return;
     }

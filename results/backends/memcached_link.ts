@@ -5,6 +5,7 @@ import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../core/logging.ts";
 import { missingPackage } from "../../core/missing_package.ts";
 import { Outage } from "../../core/outage.ts";
+import { redactError, secretsOf } from "../../core/redact.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import {
   type MemcachedReply,
@@ -182,7 +183,8 @@ export class MemcachedLink {
     };
     listener.quiet = call.isQuiet;
     server.onResponse(opaque, listener);
-    server.onError(opaque, (error) => {
+    server.onError(opaque, (reported) => {
+      const error = redactError(reported, secretsOf(this.#address));
       this.#watchdog.answered();
       this.#noteLost(server, error);
       call.fail(this.#explain(error));

@@ -1,3 +1,4 @@
+import { redactUrl } from "../../core/redact.ts";
 import type { MemcachedAddress } from "./memcached_link.ts";
 
 /**
@@ -35,7 +36,8 @@ export function parseServer(server: string): MemcachedAddress {
     : null;
   if (url === null || url.hostname === "" || url.username !== "") {
     throw new TypeError(
-      `Cannot connect to memcached at ${JSON.stringify(server)}: it must be host:port`,
+      `Cannot connect to memcached at "${redactUrl(server)}": it must be host:port; a user and a ` +
+        "password are options",
     );
   }
   return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || 11211) };

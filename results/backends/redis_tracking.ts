@@ -5,6 +5,7 @@ import type { Script } from "../../brokers/redis/script.ts";
 import { explain } from "../../brokers/redis/trouble.ts";
 import { getLogger } from "../../core/logging.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
+import { redactError } from "../../core/redact.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 const log = getLogger("results", "redis");
@@ -197,7 +198,7 @@ export class RedisTracking {
       this.#isUnsupported = true;
       log.warn("Redis does not tell of new results, so that they are looked for: {reason}", {
         reason: errorMessage(error),
-        error,
+        error: redactError(error),
       });
       return;
     }

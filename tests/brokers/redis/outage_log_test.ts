@@ -6,6 +6,7 @@ import { startProxy } from "../../support/servers/proxy.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
 import { assertOneOutage, outcomeOf } from "../outages/outage.ts";
 import { eventually, Stage, startForFile } from "./stage.ts";
+import { addUser } from "./users.ts";
 
 const { test, server } = await startForFile({ appendonly: true });
 
@@ -79,3 +80,30 @@ test("RedisBroker shows no password in its log, nor in its errors", () =>
       assert(!text.includes("s3cret"), text);
     }
   }));
+
+test("RedisBroker logs a database that Redis does not have as what it is, and nothing before", () =>
+  withLog(REDIS, async (lines) => {
+    await using stage = new Stage(server);
+    const broker = stage.open({ url: `${server.url}/99` });
+    await outcomeOf(broker.enqueue(work("q", 1)));
+    await eventually("log it", () => Promise.resolve(lines.length > 0));
+    await broker.close();
+    assertEquals(lines.map(textOf), ["Lost connection to Redis: ERR DB index is out of range"]);
+  }));
+
+test("RedisBroker prints nothing for a user who may not ask for INFO", async () => {
+  const { warn } = console;
+  const printed: unknown[] = [];
+  console.warn = (...args) => printed.push(args);
+  try {
+    await using stage = new Stage(server);
+    const broker = stage.open({ url: await addUser(server, "-info") });
+    const receiving = broker.consume("q").receive(1);
+    await broker.enqueue(work("q", 1));
+    assertEquals((await receiving).length, 1);
+    await broker.close();
+  } finally {
+    console.warn = warn;
+  }
+  assertEquals(printed, []);
+});

@@ -35,7 +35,7 @@ const TIMEOUT = 5_000;
  */
 export function exchange<T>(
   { host, port }: ServerAddress,
-  question: string,
+  question: string | Uint8Array,
   read: (received: Buffer) => T | undefined,
 ): Promise<T> {
   return new Promise((resolve, reject) => {

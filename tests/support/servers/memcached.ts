@@ -1,3 +1,6 @@
+import { Buffer } from "node:buffer";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import { addressOf, exchange } from "./exchange.ts";
 import { freePort } from "./free_port.ts";
@@ -8,6 +11,8 @@ import { createServerFolder, TestServer } from "./test_server.ts";
 export interface MemcachedOptions {
   /** Where it listens on 127.0.0.1. @default {freePort()} */
   port?: number;
+  /** Whether users must log in; there are none. @default {false} */
+  sasl?: boolean;
   /** More arguments for `memcached`. @default {[]} */
   args?: readonly string[];
 }
@@ -27,6 +32,19 @@ export class MemcachedServer extends TestServer {
     return answer.startsWith("VERSION");
   }
 }
+
+/** One that asks users to log in. It speaks only binary then. */
+class ClosedMemcached extends MemcachedServer {
+  /** Whether it answers. */
+  protected override async isReady(): Promise<boolean> {
+    const NOOP = `\x80\x0a${"\0".repeat(22)}`;
+    const answer = await exchange(this, Buffer.from(NOOP, "latin1"), (received) => received[0]);
+    return answer === RESPONSE;
+  }
+}
+
+/** What each response begins with ("Memcached Binary Protocol", 3.1). */
+const RESPONSE = 0x81;
 
 /**
  * Starts a memcached, or gives the one that `TEST_MEMCACHED_ADDRESS` names, which other
@@ -51,14 +69,24 @@ export function attachMemcached(address: string): MemcachedServer {
 /** Starts a memcached, whatever the environment says. */
 export async function startOwnMemcached(options: MemcachedOptions = {}): Promise<MemcachedServer> {
   const program = await ensureInstalled("memcached");
-  const { port = await freePort(), args = [] } = options;
+  const { port = await freePort(), sasl = false, args = [] } = options;
   // It refuses to run as root unless it is told to.
   const user = process.getuid?.() === 0 ? ["-u", "root"] : [];
-  const server = new MemcachedServer({ host: "127.0.0.1", port }, {
+  const folder = await createServerFolder("memcached");
+  if (sasl) await writeFile(join(folder, "memcached.conf"), saslSettings(folder));
+  const mechanisms = sasl ? ["-S"] : [];
+  const Server = sasl ? ClosedMemcached : MemcachedServer;
+  const server = new Server({ host: "127.0.0.1", port }, {
     program,
-    args: ["-l", "127.0.0.1", "-p", `${port}`, "-U", "0", ...user, ...args],
-    folder: await createServerFolder("memcached"),
+    args: ["-l", "127.0.0.1", "-p", `${port}`, "-U", "0", ...user, ...mechanisms, ...args],
+    env: { SASL_CONF_PATH: folder },
+    folder,
   });
   await server.restart();
   return server;
+}
+
+/** Names and passwords are looked up in a file, which is not there (Cyrus SASL, "Options"). */
+function saslSettings(folder: string): string {
+  return `mech_list: plain\npwcheck_method: auxprop\nsasldb_path: ${join(folder, "users")}\n`;
 }

@@ -28,8 +28,11 @@ interface OwnNode {
   readonly env: Readonly<Record<string, string>>;
   readonly ctl: string;
   readonly erl: string;
-  /** Erlang's name server, one for each RabbitMQ, so that nothing of the system is touched. */
-  readonly epmd: ServerProcess;
+  /**
+   * Erlang's name server, one for each RabbitMQ, so that nothing of the system is touched;
+   * `undefined` for a node of a cluster, which has one for all.
+   */
+  readonly epmd: ServerProcess | undefined;
 }
 
 /** A RabbitMQ for tests and benchmarks, with the user guest and the password guest. */
@@ -51,7 +54,7 @@ export class RabbitmqServer extends TestServer {
   /** Process ids of all that runs for it. */
   get pids(): number[] {
     const { epmd } = this.#ownNode();
-    return [this.pid, epmd.isRunning ? epmd.pid : undefined].filter((pid) => pid !== undefined);
+    return [this.pid, epmd?.isRunning ? epmd.pid : undefined].filter((pid) => pid !== undefined);
   }
 
   /**
@@ -93,7 +96,7 @@ export class RabbitmqServer extends TestServer {
   /** Ends it and the name server, and removes its files. */
   override async stop(): Promise<void> {
     await super.stop();
-    await this.#node?.epmd.kill();
+    await this.#node?.epmd?.kill();
   }
 
   /** Whether it greets a client. It does so at the very end of its start. */
@@ -140,34 +143,66 @@ export function attachRabbitmq(url: string): RabbitmqServer {
 export async function startOwnRabbitmq(
   { port, config = "" }: RabbitmqOptions = {},
 ): Promise<RabbitmqServer> {
-  const program = await ensureInstalled("rabbitmq-server");
-  const [epmd, erl] = await Promise.all([findProgram("epmd"), findProgram("erl")]);
-  if (epmd === undefined || erl === undefined) {
-    throw new Error("Cannot start rabbitmq-server: Erlang's epmd, or erl, is missing");
-  }
-
+  const epmdPort = await freePort();
   const folder = await createServerFolder("rabbitmq-server");
-  const ports: RabbitmqPorts = {
-    amqp: port ?? await freePort(),
-    distribution: await freePort(),
-    epmd: await freePort(),
-  };
-  const env = serverEnvironment(folder, ports);
-  await writeConfig(folder, config);
-  const server = new RabbitmqServer(`amqp://guest:guest@127.0.0.1:${ports.amqp}`, {
-    plan: { program, args: [], env, folder, timeout: START_TIMEOUT },
-    node: {
-      env,
-      ctl: join(dirname(program), "rabbitmqctl"),
-      erl,
-      epmd: new ServerProcess({
-        program: epmd,
-        args: ["-address", "127.0.0.1", "-port", `${ports.epmd}`],
-        folder,
-        log: join(folder, "epmd.log"),
-      }),
-    },
+  const server = await prepareRabbitmq(folder, {
+    ...{ config, epmdPort, epmd: await startNameServer(folder, epmdPort) },
+    ...(port !== undefined && { port }),
   });
   await server.restart();
   return server;
+}
+
+/** What {@linkcode prepareRabbitmq} makes a node of. */
+export interface NodeOptions extends RabbitmqOptions {
+  /** Where its name server listens. */
+  readonly epmdPort: number;
+  /** That name server, if it is to end with the node. @default {undefined} */
+  readonly epmd?: ServerProcess;
+  /** What Erlang calls it, different for each node of a name server. @default {NODE_NAME} */
+  readonly nodeName?: string;
+  /** Settings of the application `kernel`, in the form of `config`. @default {""} */
+  readonly kernel?: string;
+}
+
+/**
+ * Prepares a RabbitMQ; its `restart` starts it.
+ *
+ * @param folder Where it keeps its files.
+ * @param options How to run it.
+ */
+export async function prepareRabbitmq(
+  folder: string,
+  { port, config = "", epmdPort, epmd, nodeName, kernel }: NodeOptions,
+): Promise<RabbitmqServer> {
+  const program = await ensureInstalled("rabbitmq-server");
+  const erl = await findErlang("erl");
+  const ports: RabbitmqPorts = {
+    amqp: port ?? await freePort(),
+    distribution: await freePort(),
+    epmd: epmdPort,
+  };
+  const env = serverEnvironment(folder, ports, nodeName);
+  await writeConfig(folder, config, kernel);
+  return new RabbitmqServer(`amqp://guest:guest@127.0.0.1:${ports.amqp}`, {
+    plan: { program, args: [], env, folder, timeout: START_TIMEOUT },
+    node: { env, ctl: join(dirname(program), "rabbitmqctl"), erl, epmd },
+  });
+}
+
+/** Starts a name server of Erlang. */
+export async function startNameServer(folder: string, port: number): Promise<ServerProcess> {
+  await ensureInstalled("rabbitmq-server");
+  return new ServerProcess({
+    program: await findErlang("epmd"),
+    args: ["-address", "127.0.0.1", "-port", `${port}`],
+    folder,
+    log: join(folder, "epmd.log"),
+  });
+}
+
+async function findErlang(name: string): Promise<string> {
+  const program = await findProgram(name);
+  if (program !== undefined) return program;
+  throw new Error(`Cannot start rabbitmq-server: Erlang's ${name} is missing`);
 }

@@ -6,9 +6,10 @@ import { createInterface } from "node:readline";
  * Reads expressions, one a line, has the node evaluate each, and answers each with a line:
  * `ok` and the value as JSON, or `no` and why not. Ends with its input.
  */
-const PROGRAM = String.raw`
+const programFor = (node: string): string =>
+  String.raw`
   io:setopts([{encoding, unicode}]),
-  Node = 'rabbit@localhost',
+  Node = '${node}',
   Answer = fun(Line) ->
     {ok, Tokens, _} = erl_scan:string(Line),
     {ok, Expressions} = erl_parse:parse_exprs(Tokens),
@@ -75,11 +76,12 @@ export class RabbitmqConsole implements AsyncDisposable {
 
   /**
    * @param program Where `erl` is.
-   * @param env What tells it where the node is.
+   * @param env What tells it where the node is, and what it is called.
    */
   constructor(program: string, env: Readonly<Record<string, string>>) {
     const name = `console-${crypto.randomUUID()}@localhost`;
-    this.#erl = spawn(program, ["-noshell", "-hidden", "-sname", name, "-eval", PROGRAM], {
+    const evaluated = programFor(env["RABBITMQ_NODENAME"]!);
+    this.#erl = spawn(program, ["-noshell", "-hidden", "-sname", name, "-eval", evaluated], {
       env: { ...process.env, ...env },
     });
     createInterface({ input: this.#erl.stdout }).on("line", (line) => {

@@ -11,21 +11,28 @@ export interface RabbitmqPorts {
   readonly epmd: number;
 }
 
+/** The name of a node that shares its name server with no other. */
+export const NODE_NAME = "rabbit@localhost";
+
 /**
  * The variables for `rabbitmq-server` and `rabbitmqctl` (RabbitMQ's "Configuration" and "File and Directory
  * Locations" guides): all files in one folder, nothing from /etc/rabbitmq.
  *
  * @param folder Where it keeps its files.
  * @param ports Where it listens.
+ * @param nodeName What Erlang calls it, different for each node of a name server.
  */
-export function serverEnvironment(folder: string, ports: RabbitmqPorts): Record<string, string> {
+export function serverEnvironment(
+  folder: string,
+  ports: RabbitmqPorts,
+  nodeName = NODE_NAME,
+): Record<string, string> {
   return {
     HOME: folder, // Erlang makes its cookie there, the secret that both share.
     ERL_EPMD_PORT: `${ports.epmd}`,
     // Every Erlang machine is to stay on the loopback interface and to start no name server.
     ERL_AFLAGS: "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
-    // Each has its own name server, so all can have the same name.
-    RABBITMQ_NODENAME: "rabbit@localhost",
+    RABBITMQ_NODENAME: nodeName,
     RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
     RABBITMQ_NODE_PORT: `${ports.amqp}`,
     RABBITMQ_DIST_PORT: `${ports.distribution}`,
@@ -59,10 +66,11 @@ const START_QUICKLY = {
  *
  * @param folder Where RabbitMQ keeps its files.
  * @param rabbit Settings of the application `rabbit` as Erlang terms, separated by commas.
+ * @param kernel The same for the application `kernel`.
  */
-export async function writeConfig(folder: string, rabbit: string): Promise<void> {
+export async function writeConfig(folder: string, rabbit: string, kernel = ""): Promise<void> {
   // In Erlang's own form: translating the other one takes a second more.
-  await writeFile(configFile(folder), `[{rabbit, [${rabbit}]}].\n`);
+  await writeFile(configFile(folder), `[{kernel, [${kernel}]}, {rabbit, [${rabbit}]}].\n`);
   await writeFile(pluginsFile(folder), "[].\n");
 }
 

@@ -1,0 +1,156 @@
+import { chmod, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort } from "./free_port.ts";
+import { prepareRabbitmq, type RabbitmqServer, startNameServer } from "./rabbitmq.ts";
+import type { RabbitmqConsole } from "./rabbitmq_console.ts";
+import type { ServerProcess } from "./server_process.ts";
+import { createServerFolder } from "./test_server.ts";
+import { until } from "./until.ts";
+
+/** Options for {@linkcode startRabbitmqCluster}. */
+export interface RabbitmqClusterOptions {
+  /** How many nodes. @default {3} */
+  nodes?: number;
+  /** Settings of the application `rabbit` as for `startOwnRabbitmq`. @default {""} */
+  config?: string;
+  /**
+   * Seconds of silence after which a node counts as gone (`net_ticktime`). RabbitMQ has 60.
+   *
+   * @default {4}
+   */
+  tickTime?: number;
+}
+
+/** A node of a cluster, and its name. */
+export interface RabbitmqNode {
+  /** What Erlang calls it. */
+  readonly name: string;
+  /** Kills, pauses, stops and starts it. */
+  readonly server: RabbitmqServer;
+}
+
+/** Nodes of RabbitMQ that know of each other. */
+export class RabbitmqCluster implements AsyncDisposable {
+  /** In the order in which they joined. */
+  readonly nodes: readonly RabbitmqNode[];
+  readonly #epmd: ServerProcess;
+  readonly #folder: string;
+
+  /**
+   * @param nodes The nodes.
+   * @param epmd Their name server.
+   * @param folder Its folder.
+   */
+  constructor(nodes: readonly RabbitmqNode[], epmd: ServerProcess, folder: string) {
+    this.nodes = nodes;
+    this.#epmd = epmd;
+    this.#folder = folder;
+  }
+
+  /** For clients: each node. */
+  get urls(): string[] {
+    return this.nodes.map(({ server }) => server.url);
+  }
+
+  /** Process ids of all that runs for it. */
+  get pids(): number[] {
+    const nodes = this.nodes.map(({ server }) => server.pid).filter((pid) => pid !== undefined);
+    return this.#epmd.isRunning ? [...nodes, this.#epmd.pid] : nodes;
+  }
+
+  /**
+   * The node that has a queue: its leader, or where a classic queue is.
+   *
+   * @param console Of a node that runs.
+   * @param queueName The queue.
+   */
+  async nodeOf(console: RabbitmqConsole, queueName: string): Promise<RabbitmqNode> {
+    const name = await console.evaluate(
+      `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queueName}">>)),
+       case amqqueue:get_pid(Q) of {_, Node} -> Node; Pid -> node(Pid) end.`,
+    );
+    const found = this.nodes.find((node) => node.name === name);
+    if (found !== undefined) return found;
+    throw new Error(`Cannot find the node of "${queueName}": it is on ${name}`);
+  }
+
+  /** Makes a node the leader of a quorum queue. */
+  async lead(console: RabbitmqConsole, queueName: string, node: RabbitmqNode): Promise<void> {
+    await until(async () => {
+      if ((await this.nodeOf(console, queueName)).name === node.name) return true;
+      await console.evaluate(
+        `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queueName}">>)),
+         rabbit_quorum_queue:transfer_leadership(Q, '${node.name}'), true.`,
+      );
+      return false;
+    }, { what: `make ${node.name} the leader of "${queueName}"`, timeout: START_TIMEOUT });
+  }
+
+  /** Waits until each node sees all others, after a restart for example. */
+  async untilWhole(): Promise<void> {
+    for (const { server } of this.nodes) {
+      await using console = server.openConsole();
+      await until(
+        async () =>
+          await console.evaluate("length(rabbit_nodes:all_running()).") === this.nodes.length,
+        { what: `form a RabbitMQ cluster of ${this.nodes.length}`, timeout: START_TIMEOUT },
+      );
+    }
+  }
+
+  /** Ends all nodes and removes their files. */
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map(({ server }) => server.stop()));
+    await this.#epmd.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** As {@linkcode stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** As long as one node may take. */
+const START_TIMEOUT = 60_000;
+/** The secret that nodes share. */
+const COOKIE = "DRAMATIQ-TESTS";
+
+/**
+ * Starts a cluster on the loopback interface. The others join the first one as they start, which
+ * RabbitMQ calls "classic config peer discovery".
+ *
+ * @param options How many nodes, and how to run them.
+ */
+export async function startRabbitmqCluster(
+  { nodes: length = 3, config = "", tickTime = 4 }: RabbitmqClusterOptions = {},
+): Promise<RabbitmqCluster> {
+  const folder = await createServerFolder("rabbitmq-server");
+  const epmdPort = await freePort();
+  const epmd = await startNameServer(folder, epmdPort);
+  const names = Array.from({ length }, (_, i) => `rabbit${i + 1}@localhost`);
+  const members = `{cluster_nodes, {['${names[0]}'], disc}}`;
+  const prepare = async (nodeName: string): Promise<RabbitmqNode> => {
+    const own = await createServerFolder("rabbitmq-server");
+    const cookie = join(own, ".erlang.cookie");
+    await writeFile(cookie, COOKIE);
+    await chmod(cookie, 0o400);
+    const server = await prepareRabbitmq(own, {
+      ...{ epmdPort, nodeName },
+      config: [members, config].filter((part) => part !== "").join(", "),
+      kernel: `{net_ticktime, ${tickTime}}`,
+    });
+    return { name: nodeName, server };
+  };
+  const cluster = new RabbitmqCluster(await Promise.all(names.map(prepare)), epmd, folder);
+  try {
+    const [first, ...others] = cluster.nodes;
+    await first!.server.restart();
+    await Promise.all(others.map(({ server }) => server.restart()));
+    await cluster.untilWhole();
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+  return cluster;
+}

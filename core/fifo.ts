@@ -30,6 +30,17 @@ export class Fifo<T> {
     for (let i = 0; i < items.length; i++) this.#items[this.#head + i] = items[i];
   }
 
+  /** Takes out those that fit, in order. */
+  takeWhere(fits: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    for (let left = this.size; left > 0; left--) {
+      const item = this.shift()!;
+      if (fits(item)) taken.push(item);
+      else this.push(item);
+    }
+    return taken;
+  }
+
   /** Takes the first item off; `undefined` when there is none. */
   shift(): T | undefined {
     if (this.size === 0) return undefined;

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { errorOfAll, withDelivery } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../core/encoder.ts";
+import { ConnectionFailed } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { Content } from "./frames.ts";
 
@@ -84,8 +85,10 @@ export class Publication implements Content {
   isSuspect = false;
   /** Whether there was no queue for it. */
   isReturned = false;
-  /** How often the server would not have it. */
+  /** How often there was no queue for it, or the server closed its channel. */
   refusals = 0;
+  /** When the server first refused it, by `performance.now()`. */
+  refusedSince: number | undefined = undefined;
 
   /**
    * Makes it ready to be sent.
@@ -146,4 +149,18 @@ export function byDelivery(error: Error): (publication: Publication) => Error {
   const written = withDelivery(error, "unknown");
   const unwritten = withDelivery(error, "none");
   return ({ isWritten }) => isWritten ? written : unwritten;
+}
+
+/**
+ * Gives up a message that the server does not take.
+ *
+ * @param publication The message.
+ * @param reason Why: the end of the error text.
+ */
+export function fail({ queueName, isWritten, sender }: Publication, reason: string): void {
+  sender.failed(
+    new ConnectionFailed(`Cannot send to queue "${queueName}": ${reason}`, {
+      delivery: isWritten ? "unknown" : "none",
+    }),
+  );
 }

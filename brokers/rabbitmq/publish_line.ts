@@ -14,8 +14,10 @@ export interface LineOwner {
   roomMade(): void;
   /** The server has a message safe. */
   stored(publication: Publication): void;
-  /** The server would not have a message, or has no queue for it. */
+  /** The server would not have a message (`basic.nack`). */
   refused(publication: Publication): void;
+  /** The server has no queue for a message. */
+  returned(publication: Publication): void;
   /** The channel is closed; what was under way may be stored, or not. */
   lost(line: PublishLine, underWay: Publication[], error: Error): void;
 }
@@ -39,6 +41,8 @@ export class PublishLine {
   #next = 1;
   /** Where to look for the next message that the server returns: it returns them in order. */
   #returnsFrom = 1;
+  /** How often the server has confirmed something. */
+  #confirmations = 0;
   #isCongested = false;
   #isOpen = true;
   /** Whether what is under way has the channel to itself. */
@@ -85,6 +89,11 @@ export class PublishLine {
       if (publication !== undefined) return publication.waitsSince;
     }
     return Infinity;
+  }
+
+  /** How often the server has confirmed something, in any order. */
+  get confirmations(): number {
+    return this.#confirmations;
   }
 
   /** A number that grows with everything the server confirms. */
@@ -165,6 +174,7 @@ export class PublishLine {
   }
 
   #confirmed({ deliveryTag, multiple }: Confirmed, isStored: boolean): void {
+    this.#confirmations += 1;
     if (multiple) {
       while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, isStored);
     } else {
@@ -180,7 +190,8 @@ export class PublishLine {
   #settle(tag: number, isStored: boolean): void {
     const publication = this.#take(tag);
     if (publication === undefined) return; // given up before
-    if (isStored && !publication.isReturned) this.#owner.stored(publication);
+    if (publication.isReturned) this.#owner.returned(publication);
+    else if (isStored) this.#owner.stored(publication);
     else this.#owner.refused(publication);
   }
 

@@ -2,13 +2,14 @@ import type { Encoded } from "../../core/encoder.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { nextTurn } from "../../core/runtime.ts";
-import { errorMessage } from "../../core/thrown.ts";
-import { closeChannel } from "./client.ts";
+import { Signal } from "../../core/signal.ts";
 import { MAX_REFUSALS, toSendAgain } from "./closed_channel.ts";
 import type { RabbitmqConnection } from "./connection.ts";
-import { byDelivery, Publication, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
-import { type LineOwner, PublishLine } from "./publish_line.ts";
+import { byDelivery, fail, Publication, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
+import type { LineOwner, PublishLine } from "./publish_line.ts";
+import { type LinesOwner, PublishLines } from "./publish_lines.ts";
 import { PublishTimeout, type TimedPublisher } from "./publish_timeout.ts";
+import { Refusals } from "./refusals.ts";
 import type { Topology } from "./topology.ts";
 import { closedFor, ConnectionRefused, replyCode, silentFor } from "./trouble.ts";
 
@@ -33,18 +34,23 @@ export interface PublisherOptions {
  *    └───────────┴─ (connection lost, queue gone, refused) again, for a while ─▶ failed
  *
  * A queue that is not declared is declared first; meanwhile what comes after waits, so that
- * the order stays. While the server blocks the connection nothing is written.
+ * the order stays. While the server blocks the connection nothing is written. What the server
+ * refuses is sent again on another channel: see {@linkcode Refusals}.
  *
  * A message larger than any that the server has stored is sent alone, and so is each of those
  * that were under way when the server closed the channel for an unknown reason: then it is known
  * which message it rejects.
  */
-export class Publisher implements LineOwner, TimedPublisher {
+export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
   readonly #connection: RabbitmqConnection;
   readonly #topology: Topology;
   readonly #options: PublisherOptions;
   readonly #waiting: Fifo<Publication> = new Fifo();
-  #line: PublishLine | undefined;
+  readonly #lines: PublishLines = new PublishLines(this);
+  readonly #refusals: Refusals = new Refusals((refused) => {
+    this.#lines.leave();
+    this.#sendAgain(refused);
+  });
   /** When the line was last lost, by `performance.now()`. */
   #lostAt = -Infinity;
   #isScheduled = false;
@@ -55,13 +61,13 @@ export class Publisher implements LineOwner, TimedPublisher {
   /** Opens a channel, or declares a queue. */
   #preparing: Promise<void> | undefined;
   readonly #timeout: PublishTimeout;
-  #whenIdle: (() => void)[] = [];
+  readonly #idle: Signal = new Signal();
   /** The next message, if its queue is declared and it may be sent beside what is under way. */
   readonly #take = (): Publication | undefined => {
     const next = this.#next;
     if (next === undefined || !this.#topology.isDeclared(next.queueName)) return undefined;
     const isAlone = next.isSuspect || next.length > this.#provenLength;
-    return this.#line!.admit(isAlone) ? this.#waiting.shift() : undefined;
+    return this.#lines.current!.admit(isAlone) ? this.#waiting.shift() : undefined;
   };
 
   /**
@@ -110,62 +116,64 @@ export class Publisher implements LineOwner, TimedPublisher {
 
   /** Resolves when nothing is on its way. */
   async emptied(): Promise<void> {
-    while (this.isBusy) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    while (this.isBusy) await this.#idle.next();
   }
 
   /** Sends nothing any more. What is on its way fails. */
   async close(): Promise<void> {
     this.#timeout.stop();
+    this.#refusals.stop();
     this.#failAll(closedFor("send"));
-    const line = this.#line;
-    this.#line = undefined;
-    if (line !== undefined) await closeChannel(line.channel);
+    await this.#lines.close();
   }
 
   /** There may be room on the line again. */
   roomMade(): void {
+    this.#lines.tidy();
     if (this.#waiting.size > 0) this.#schedule();
-    else this.#tellIfIdle();
+    else this.#idle.tell();
   }
 
   /** The server has a message safe. */
   stored(publication: Publication): void {
     if (publication.length > this.#provenLength) this.#provenLength = publication.length;
+    if (this.#refusals.goOn) this.#refusals.stored(publication);
     publication.sender.stored();
   }
 
-  /** The server would not have a message, or has no queue for it. */
+  /** The server would not have a message. */
   refused(publication: Publication): void {
-    publication.refusals += 1;
-    if (publication.isReturned) {
-      publication.isWritten = false;
-      this.#topology.forget(publication.queueName);
+    const duration = this.#refusals.add(publication);
+    if (duration === undefined) return;
+    fail(publication, `RabbitMQ has refused it for ${duration} ms (basic.nack)`);
+  }
+
+  /** The server has no queue for a message. */
+  returned(publication: Publication): void {
+    publication.isWritten = false;
+    publication.isReturned = false;
+    this.#topology.forget(publication.queueName);
+    if (++publication.refusals >= MAX_REFUSALS) {
+      return fail(publication, "there is no such queue");
     }
-    if (publication.refusals < MAX_REFUSALS) {
-      publication.isReturned = false;
-      this.#waiting.push(publication);
-      return this.#schedule();
-    }
-    const reason = publication.isReturned ? "there is no such queue" : "RabbitMQ refuses it";
-    publication.sender.failed(
-      new ConnectionFailed(`Cannot send to queue "${publication.queueName}": ${reason}`, {
-        delivery: publication.isWritten ? "unknown" : "none",
-      }),
-    );
+    this.#waiting.push(publication);
+    this.#schedule();
   }
 
   /** The channel is closed: what was under way is sent again, in the same order. */
   lost(line: PublishLine, underWay: Publication[], error: Error): void {
-    if (this.#line !== line) return;
-    this.#line = undefined;
+    if (!this.#lines.remove(line)) return;
     this.#lostAt = performance.now();
     for (const publication of underWay) publication.isReturned = false;
     const isByServer = replyCode(error) !== undefined;
     if (!isByServer) this.#provenLength = UNPROVEN_LENGTH; // the next server may be another one
-    const again = isByServer ? toSendAgain(underWay, error) : underWay;
-    this.#waiting.unshift(again);
-    if (this.#waiting.size > 0) this.#schedule();
-    else this.#tellIfIdle();
+    this.#sendAgain(isByServer ? toSendAgain(underWay, error) : underWay);
+  }
+
+  /** Sends messages before all others. */
+  #sendAgain(publications: Publication[]): void {
+    this.#waiting.unshift(publications);
+    this.roomMade();
   }
 
   /** The first that waits, past those that are no longer to be sent. */
@@ -182,7 +190,7 @@ export class Publisher implements LineOwner, TimedPublisher {
 
   /** Whether messages wait or are under way. */
   get isBusy(): boolean {
-    return this.#waiting.size > 0 || this.#line?.isBusy === true;
+    return this.#waiting.size > 0 || this.#lines.isBusy || this.#refusals.size > 0;
   }
 
   /** Whether the connection is up. */
@@ -190,14 +198,20 @@ export class Publisher implements LineOwner, TimedPublisher {
     return this.#connection.isUp;
   }
 
+  /** Whether the connection is up, and the server does not block it. */
+  get isReading(): boolean {
+    return this.#connection.isUp && this.#connection.block === undefined;
+  }
+
   /** A number that changes with everything the server confirms. */
   get progress(): number | undefined {
-    return this.#line?.progress;
+    return this.#lines.progress;
   }
 
   /** When the first message was added, by `performance.now()`. */
   get oldest(): number {
-    return Math.min(this.#waiting.first?.waitsSince ?? Infinity, this.#line?.oldest ?? Infinity);
+    const waitsSince = this.#waiting.first?.waitsSince ?? Infinity;
+    return Math.min(waitsSince, this.#lines.oldest, this.#refusals.oldest);
   }
 
   /** Gives up what was added by then: the server has confirmed nothing for too long. */
@@ -218,16 +232,18 @@ export class Publisher implements LineOwner, TimedPublisher {
   }
 
   #pump(): void {
-    if (this.isBusy) this.#timeout.start();
+    if (this.isBusy) {
+      this.#timeout.start();
+      this.#lines.watch();
+    }
     // What prepares pumps in the end, and so does the end of a block.
     if (this.#preparing !== undefined || this.#connection.block !== undefined) return;
-    this.#line?.send(this.#take);
+    const line = this.#lines.current;
+    line?.send(this.#take);
     const next = this.#next;
-    if (next === undefined) return this.#tellIfIdle();
-    if (this.#line !== undefined) {
-      // There is no room for it yet, or it waits for those under way.
-      if (!this.#line.hasRoom || this.#topology.isDeclared(next.queueName)) return;
-    }
+    if (next === undefined) return this.#idle.tell();
+    // There is no room for it yet, or it waits for those under way.
+    if (line && (!line.hasRoom || this.#topology.isDeclared(next.queueName))) return;
     this.#preparing = this.#prepare(next).finally(() => {
       this.#preparing = undefined;
       this.#schedule();
@@ -238,7 +254,10 @@ export class Publisher implements LineOwner, TimedPublisher {
   async #prepare(next: Publication): Promise<void> {
     for (let attempts = 1;; attempts++) {
       try {
-        if (this.#line === undefined) await this.#open();
+        if (this.#lines.current === undefined) {
+          await this.#lines.open(this.#connection, this.#options.isConfirmed, this);
+          this.#timeout.heard();
+        }
         await this.#topology.declare(next.queueName);
         this.#timeout.heard();
         return;
@@ -247,7 +266,7 @@ export class Publisher implements LineOwner, TimedPublisher {
         if (this.#connection.isClosed || error instanceof ConnectionRefused) {
           return this.#failAll(error as Error);
         }
-        if (!isAway && this.#line !== undefined) {
+        if (!isAway && this.#lines.current !== undefined) {
           return this.#failWaiting((one) => one.queueName === next.queueName, error as Error);
         }
         if (error instanceof TypeError) return this.#failAll(error);
@@ -260,41 +279,20 @@ export class Publisher implements LineOwner, TimedPublisher {
     }
   }
 
-  async #open(): Promise<void> {
-    const { isConfirmed } = this.#options;
-    const model = await this.#connection.whenUp();
-    try {
-      const channel = await (isConfirmed ? model.createConfirmChannel() : model.createChannel());
-      this.#line = new PublishLine(model, channel, isConfirmed, this);
-      this.#timeout.heard();
-    } catch (error) {
-      throw new ConnectionFailed(`Cannot open a channel: ${errorMessage(error)}`, { cause: error });
-    }
-  }
-
   /** Gives messages up. */
   #failWaiting(isLost: (publication: Publication) => boolean, error: Error): void {
     const errorOf = byDelivery(error);
-    const kept: Publication[] = [];
-    for (let one = this.#waiting.shift(); one !== undefined; one = this.#waiting.shift()) {
-      if (isLost(one)) one.sender.failed(errorOf(one));
-      else kept.push(one);
-    }
-    for (const one of kept) this.#waiting.push(one);
-    this.#tellIfIdle();
+    for (const one of this.#waiting.takeWhere(isLost)) one.sender.failed(errorOf(one));
+    this.#idle.tell();
   }
 
   /** Gives up what was added by then, whether it waits or is under way. */
   #failAll(error: Error, addedBefore = Infinity): void {
     const errorOf = byDelivery(error);
-    for (const one of this.#line?.abandon(addedBefore) ?? []) one.sender.failed(errorOf(one));
+    const refused = this.#refusals.take(addedBefore);
+    for (const one of [...this.#lines.abandon(addedBefore), ...refused]) {
+      one.sender.failed(errorOf(one));
+    }
     this.#failWaiting(({ waitsSince }) => waitsSince <= addedBefore, error);
-  }
-
-  #tellIfIdle(): void {
-    if (this.isBusy || this.#whenIdle.length === 0) return;
-    const waiting = this.#whenIdle;
-    this.#whenIdle = [];
-    for (const tell of waiting) tell();
   }
 }

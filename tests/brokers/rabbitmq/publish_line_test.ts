@@ -8,9 +8,10 @@ import { test } from "../../support/test.ts";
 
 /** What a line tells its owner, by the text of the messages. */
 class Owner implements LineOwner {
-  readonly told: Record<"stored" | "refused" | "lost", string[]> = {
+  readonly told: Record<"stored" | "refused" | "returned" | "lost", string[]> = {
     stored: [],
     refused: [],
+    returned: [],
     lost: [],
   };
 
@@ -20,6 +21,9 @@ class Owner implements LineOwner {
   }
   refused({ body }: Publication): void {
     this.told.refused.push(String(body));
+  }
+  returned({ body }: Publication): void {
+    this.told.returned.push(String(body));
   }
   lost(_line: PublishLine, underWay: Publication[]): void {
     this.told.lost.push(...underWay.map(({ body }) => String(body)));
@@ -81,7 +85,7 @@ test("PublishLine refuses what the server refuses, and what it had no queue for"
   server.emit("nack", { deliveryTag: 1, multiple: false });
   server.emit("ack", { deliveryTag: 4, multiple: true });
   assertEquals(owner.told.stored, ["message 2", "message 4"]);
-  assertEquals(owner.told.refused, ["message 1", "message 3"]);
+  assertEquals([owner.told.refused, owner.told.returned], [["message 1"], ["message 3"]]);
 });
 
 test("PublishLine hands back what is under way when its channel closes, in order", () => {

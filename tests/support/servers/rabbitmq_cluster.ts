@@ -11,7 +11,11 @@ import { until } from "./until.ts";
 export interface RabbitmqClusterOptions {
   /** How many nodes. @default {3} */
   nodes?: number;
-  /** Settings of the application `rabbit` as for `startOwnRabbitmq`. @default {""} */
+  /**
+   * Settings of the application `rabbit` as for `startOwnRabbitmq`.
+   *
+   * @default {"{cluster_partition_handling, pause_minority}"}
+   */
   config?: string;
   /**
    * Seconds of silence after which a node counts as gone (`net_ticktime`). RabbitMQ has 60.
@@ -86,16 +90,32 @@ export class RabbitmqCluster implements AsyncDisposable {
     }, { what: `make ${node.name} the leader of "${queueName}"`, timeout: START_TIMEOUT });
   }
 
+  /** Has all nodes run again, whatever was done to them; those that are not well are killed. */
+  async heal(): Promise<void> {
+    for (const { server } of this.nodes) server.continue();
+    for (const { server } of this.nodes) {
+      if (!await this.#isWhole(server).catch(() => false)) await server.restart();
+    }
+    await this.untilWhole();
+  }
+
   /** Waits until each node sees all others, after a restart for example. */
   async untilWhole(): Promise<void> {
     for (const { server } of this.nodes) {
-      await using console = server.openConsole();
-      await until(
-        async () =>
-          await console.evaluate("length(rabbit_nodes:all_running()).") === this.nodes.length,
-        { what: `form a RabbitMQ cluster of ${this.nodes.length}`, timeout: START_TIMEOUT },
-      );
+      await until(() => this.#isWhole(server), {
+        what: `form a RabbitMQ cluster of ${this.nodes.length}`,
+        timeout: START_TIMEOUT,
+      });
     }
+  }
+
+  /** Whether a node sees all others. */
+  async #isWhole(server: RabbitmqServer): Promise<boolean> {
+    await using console = server.openConsole();
+    return await console.evaluate(
+      `length(rabbit_nodes:all_running()) == ${this.nodes.length} andalso
+       rabbit_node_monitor:partitions() == [].`,
+    ) === true;
   }
 
   /** Ends all nodes and removes their files. */
@@ -113,6 +133,8 @@ export class RabbitmqCluster implements AsyncDisposable {
 
 /** As long as one node may take. */
 const START_TIMEOUT = 60_000;
+/** What RabbitMQ's "Clustering and Network Partitions" guide has for three nodes. */
+const PAUSE_MINORITY = "{cluster_partition_handling, pause_minority}";
 /** The secret that nodes share. */
 const COOKIE = "DRAMATIQ-TESTS";
 
@@ -123,7 +145,7 @@ const COOKIE = "DRAMATIQ-TESTS";
  * @param options How many nodes, and how to run them.
  */
 export async function startRabbitmqCluster(
-  { nodes: length = 3, config = "", tickTime = 4 }: RabbitmqClusterOptions = {},
+  { nodes: length = 3, config = PAUSE_MINORITY, tickTime = 4 }: RabbitmqClusterOptions = {},
 ): Promise<RabbitmqCluster> {
   const folder = await createServerFolder("rabbitmq-server");
   const epmdPort = await freePort();

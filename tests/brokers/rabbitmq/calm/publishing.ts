@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { actor, BrokerError, Message } from "@dq/dramatiq";
+import { assert, assertEquals, assertGreater, assertInstanceOf, assertRejects } from "@std/assert";
+import { actor, BrokerError, ConnectionFailed, Message } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
+import { textOf, withLog } from "../../../support/log.ts";
 import { type FileServer, numbers, Stage } from "../stage.ts";
 import { firstArgOf } from "../witness.ts";
 
@@ -30,6 +31,40 @@ export function publishing(file: FileServer): void {
       await broker.enqueue(work(stage.queueName, n));
       assertEquals((await stage.counts()).ready, n + 1);
     }
+  });
+
+  test("RabbitmqBroker gives up in the end what RabbitMQ refuses, and sends the rest meanwhile", async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const { queueName } = stage;
+    await broker.enqueue(work(queueName, 1));
+    await file.server.ctl(
+      ...["set_policy", "full", `^${queueName}$`, '{"max-length":1,"overflow":"reject-publish"}'],
+      ...["--apply-to", "queues"],
+    );
+    await withLog({ category: ["dramatiq", "rabbitmq"] }, async (lines) => {
+      const refused = assertRejects(
+        () => Promise.all([2, 3].map((n) => broker.enqueue(work(queueName, n)))),
+        ConnectionFailed,
+        `Cannot send to queue "${queueName}": RabbitMQ has refused it for `,
+      );
+      let sent = 0;
+      let isOver = false;
+      const ended = refused.finally(() => isOver = true);
+      while (!isOver) {
+        await broker.enqueue(work(`${queueName}_other`, sent++));
+      }
+      await ended;
+      assertEquals((await stage.counts("_other")).ready, sent);
+      assertGreater(sent, 10);
+      assertEquals(lines.map(textOf), [
+        `RabbitMQ refuses messages to queue ${queueName}; sending them again, on other channels, ` +
+        "for 5000 ms",
+      ]);
+      await file.server.ctl("clear_policy", "full");
+      await broker.enqueue(work(queueName, 4));
+      assertEquals(lines.length, 2);
+    });
   });
 
   test("RabbitmqBroker sends messages larger than a frame as they are", async () => {

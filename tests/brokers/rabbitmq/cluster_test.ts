@@ -1,0 +1,11 @@
+/**
+ * What needs a RabbitMQ of several nodes, one of which is away for a while: they share one.
+ *
+ * @module
+ */
+import { publishing } from "./cluster/publishing.ts";
+import { startClusterForFile } from "./cluster/stage.ts";
+
+const file = await startClusterForFile();
+
+publishing(file);

@@ -1,7 +1,10 @@
-import { type Broker, RabbitmqBroker, RedisBroker } from "../../mod.ts";
+import { type Broker, type Clock, RabbitmqBroker, RedisBroker } from "../../mod.ts";
+import { systemClock } from "../../core/clock.ts";
 import type { BrokerArguments } from "./victim.ts";
 
-/** Makes the broker that a process was told of. */
-export function openBroker({ kind, options }: BrokerArguments): Broker {
-  return kind === "redis" ? new RedisBroker(options) : new RabbitmqBroker(options);
+/** Makes the broker that a process was told of, on a clock that may be wrong. */
+export function openBroker({ kind, options }: BrokerArguments, clock: Clock = systemClock): Broker {
+  return kind === "redis"
+    ? new RedisBroker({ ...options, clock })
+    : new RabbitmqBroker({ ...options, clock });
 }

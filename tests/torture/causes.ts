@@ -3,7 +3,7 @@ import type { Run, Story } from "./ledger.ts";
 /** What was done to a process, to a connection, or to the server. */
 export interface Incident {
   /** What was done. */
-  readonly kind: "kill" | "cut" | "freeze" | "pause" | "restart";
+  readonly kind: "kill" | "cut" | "freeze" | "silence" | "pause" | "restart";
   /** A process, or the place that several have held one after another; `undefined` for all. */
   readonly target: string | undefined;
   /** Milliseconds since the epoch. */

@@ -8,6 +8,11 @@ export type Fault =
   | { readonly kind: "cut"; readonly place: number | "all" }
   /** Makes the connections of one process, or of all, half-open for a while. */
   | { readonly kind: "freeze"; readonly place: number | "all"; readonly duration: number }
+  /**
+   * Makes the connections of one process, or of all, silent for good, and those that are made in a
+   * while: the server takes bytes and never answers.
+   */
+  | { readonly kind: "silence"; readonly place: number | "all"; readonly duration: number }
   /** Makes a worker stand still for a while. */
   | { readonly kind: "pause"; readonly place: number; readonly duration: number }
   /** Kills the server, and starts it after a while; maybe a worker is killed meanwhile. */
@@ -31,10 +36,10 @@ export interface FaultOptions {
   readonly seed: number;
 }
 
-/** How often each kind comes, in ten: kills are what happens most. */
+/** How often each kind comes, in eleven: kills are what happens most. */
 const KINDS: readonly Fault["kind"][] = [
   ...["kill", "cut", "restart", "freeze", "pause"] as const,
-  ...["kill", "cut", "restart", "kill", "cut"] as const,
+  ...["silence", "kill", "cut", "restart", "kill", "cut"] as const,
 ];
 const LONGEST_DOWNTIME = 1_500;
 
@@ -49,6 +54,7 @@ export function planFaults(options: FaultOptions): Fault[] {
     kill: () => ({ kind: "kill", place: worker() }),
     cut: () => ({ kind: "cut", place: place() }),
     freeze: () => ({ kind: "freeze", place: place(), duration: duration() }),
+    silence: () => ({ kind: "silence", place: place(), duration: duration() }),
     pause: () => ({ kind: "pause", place: worker(), duration: duration() }),
     restart: () => ({
       kind: "restart",

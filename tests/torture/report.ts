@@ -43,6 +43,7 @@ const KINDS: Record<Exclude<Incident["kind"], "restart">, string> = {
   kill: "workers killed",
   cut: "connections cut",
   freeze: "connections half-open for a while",
+  silence: "connections silent for good",
   pause: "workers paused",
 };
 

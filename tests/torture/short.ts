@@ -21,7 +21,7 @@ export async function tortureShortly(
     ...options,
     seconds: 5,
     seed: 7,
-    faults: 10,
+    faults: 11,
     workers: 2,
     producers: 1,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -30,7 +30,7 @@ export async function tortureShortly(
     deadline: 240_000,
   }, open);
   assertEquals(report.failures, [], formatReport(report));
-  for (const kind of ["kill", "cut", "freeze", "pause", "restart"]) {
+  for (const kind of ["kill", "cut", "freeze", "silence", "pause", "restart"]) {
     assertGreater(report.incidents.filter((incident) => incident.kind === kind).length, 0);
   }
 }

@@ -139,6 +139,13 @@ export class Stage implements AsyncDisposable {
       for (const { link } of places) link.freeze();
       await delay(fault.duration);
       for (const { link } of places) link.thaw();
+    } else if (fault.kind === "silence") {
+      for (const { link } of places) link.begin({ kind: "silent", answers: 0 });
+      await delay(fault.duration);
+      for (const { link } of places) link.heal();
+      await this.wait("have silent connections given up", () => {
+        return places.every(({ link }) => link.silentConnections === 0);
+      });
     } else {
       const { member } = places[0]!;
       member.process.signal("SIGSTOP");

@@ -56,6 +56,8 @@ export interface TortureReport {
 const CONCURRENCY = 8;
 /** Messages that a worker has at hand: the library's default. */
 const PREFETCH = 2 * CONCURRENCY;
+/** Milliseconds by which the clock of the first worker is wrong. */
+const CLOCK_ERROR = 120_000;
 const QUEUE = "torture";
 /** The numbers of a producer's messages begin at a multiple of this. */
 const RANGE = 1_000_000_000;
@@ -98,8 +100,11 @@ export async function torture(
 /** Starts everybody, and lets one fault happen after the other as the work goes on. */
 async function play(stage: Stage, options: TortureOptions): Promise<void> {
   const { messages, seconds, longestDelay, seed, workers, producers } = options;
-  const told = { queueName: QUEUE, concurrency: CONCURRENCY };
-  for (let i = 0; i < workers; i++) await stage.add({ program: "worker", told });
+  for (let i = 0; i < workers; i++) {
+    const clockError = i === 0 ? CLOCK_ERROR : 0;
+    const told = { queueName: QUEUE, concurrency: CONCURRENCY, clockError };
+    await stage.add({ program: "worker", told });
+  }
   const { ledger } = stage;
   await stage.wait("start the workers", () => ledger.ready.size === workers);
   for (let i = 0; i < producers; i++) {

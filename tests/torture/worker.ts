@@ -6,6 +6,7 @@
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { actor, currentMessage, type MessageProxy, Retry, Worker } from "../../mod.ts";
+import { systemClock } from "../../core/clock.ts";
 import { openBroker } from "./broker.ts";
 import { Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
@@ -19,15 +20,18 @@ export interface WorkerArguments {
   readonly queueName: string;
   /** Messages at once, by both workers of the process: 2 or more. */
   readonly concurrency: number;
+  /** Milliseconds by which the clock of its machine is ahead. */
+  readonly clockError: number;
   /** The file to write to. */
   readonly journal: string;
 }
 
 const told: WorkerArguments = JSON.parse(process.argv[2]!);
-const { queueName, concurrency } = told;
+const { queueName, concurrency, clockError } = told;
 await logToOutput();
 const journal = new Journal(told.journal);
-const broker = openBroker(told.broker);
+const clock = { ...systemClock, now: () => Date.now() + clockError };
+const broker = openBroker(told.broker, clock);
 const attemptOf = ({ options }: Pick<MessageProxy, "options">) => options.retries ?? 0;
 let runs = 0;
 

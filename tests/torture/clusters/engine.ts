@@ -31,6 +31,8 @@ export interface ClusterFault {
   readonly name: string;
   /** Why the servers themselves may lose what they had confirmed, if they may. */
   readonly mayLose?: string;
+  /** Why the servers may forget results that they had confirmed, if they may. */
+  readonly mayForget?: string;
   /** Whether the short form of the gate leaves it out. @default {false} */
   readonly isLong?: boolean;
   /** Makes it happen. Resolves as soon as those servers that are left can serve again. */

@@ -1,6 +1,7 @@
 import type { Engine } from "./engine.ts";
+import { MEMCACHED_SERVERS } from "./memcached_servers.ts";
 import { REDIS_CLUSTER } from "./redis_cluster.ts";
 import { REDIS_SENTINEL } from "./redis_sentinel.ts";
 
 /** All engines, in the order of the table. */
-export const ENGINES: readonly Engine[] = [REDIS_SENTINEL, REDIS_CLUSTER];
+export const ENGINES: readonly Engine[] = [REDIS_SENTINEL, REDIS_CLUSTER, MEMCACHED_SERVERS];

@@ -4,7 +4,9 @@ import {
   actor,
   ConcurrentRateLimiter,
   type Message,
+  type RateLimiterBackend,
   Results,
+  type Slot,
   Worker,
 } from "@dq/dramatiq";
 import { eventually } from "../../support/servers/until.ts";
@@ -20,7 +22,7 @@ const MESSAGES_PER_RETRY = 20;
 /** How many use a limiter, and how many of them may at the same time. */
 const USERS = 4;
 const LIMIT = 2;
-/** Milliseconds for which a slot that nobody releases stays taken. */
+/** Milliseconds after which a slot that nobody releases or renews comes free. */
 const SLOT_TTL = 10_000;
 /** Milliseconds in which everything has run once the servers are well: also what was lent out. */
 const LONGEST_REST = 60_000;
@@ -111,10 +113,32 @@ export class Load {
     await this.operations.settled();
   }
 
+  /** Resolves when all slots are free, those whose release or answer was lost, too. */
+  async untilAllSlots(): Promise<void> {
+    const { limits } = this.#clients;
+    if (limits === undefined) return;
+    const limiter = this.#limiter(limits);
+    await eventually("have all slots back", async () => {
+      const slots: Slot[] = [];
+      for (let i = 0; i < LIMIT; i++) slots.push(await limiter.acquire({ raiseOnFailure: false }));
+      for (const slot of slots) await slot.release();
+      return slots.every(({ acquired }) => acquired);
+    });
+  }
+
   /** Stops the worker. */
   async stop(): Promise<void> {
     this.#isEnding = true;
     await this.#worker.stop(5_000);
+  }
+
+  #limiter(limits: RateLimiterBackend): ConcurrentRateLimiter {
+    const { limitKey = `slots-${this.#id}` } = this.#clients;
+    return new ConcurrentRateLimiter(limits, limitKey, {
+      limit: LIMIT,
+      ttl: SLOT_TTL,
+      leases: true,
+    });
   }
 
   #declare(broker: Clients["sender"]): Actor<[number], number> {
@@ -159,15 +183,11 @@ export class Load {
     const { results } = this.#clients;
     if (results === undefined) return;
     const result = results.getResult(message, { block: true, timeout: LONGEST_REST });
-    this.operations.run("get a result", result, LONGEST_REST);
+    this.operations.run("get a result", result, 2 * LONGEST_REST);
   }
 
   async #useSlots(): Promise<void> {
-    const { limits, limitKey = `slots-${this.#id}` } = this.#clients;
-    const mutex = new ConcurrentRateLimiter(limits!, limitKey, {
-      limit: LIMIT,
-      ttl: SLOT_TTL,
-    });
+    const mutex = this.#limiter(this.#clients.limits!);
     while (!this.#isEnding) {
       const slot = await this.operations.run("acquire", mutex.acquire({ raiseOnFailure: false }));
       if (slot?.acquired) {

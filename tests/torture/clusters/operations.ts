@@ -16,10 +16,16 @@ export class Operations {
   readonly problems: string[] = [];
   readonly #underWay: Set<Promise<unknown>> = new Set();
   #stuck = 0;
+  #missingResults = 0;
 
   /** How many took longer than anything may. */
   get stuck(): number {
     return this.#stuck;
+  }
+
+  /** How many results never came. */
+  get missingResults(): number {
+    return this.#missingResults;
   }
 
   /**
@@ -58,7 +64,11 @@ export class Operations {
       return;
     }
     const { name: kind } = error as Error;
-    if (kind === "TimeoutError" || kind === "ResultTimeout") this.#stuck++;
+    if (kind === "ResultTimeout") {
+      this.#missingResults++;
+      return;
+    }
+    if (kind === "TimeoutError") this.#stuck++;
     this.problems.push(`Cannot ${name}: ${kind}: ${errorMessage(error)}`);
   }
 }

@@ -69,13 +69,17 @@ async function runTrial(engine: Engine, servers: Servers, fault: ClusterFault): 
   await step("end", () => fault.end());
   await step("run after the fault", () => load.untilRunning());
   await step("settle", () => load.settle());
+  await step("release", () => load.untilAllSlots());
   await step("stop", () => load.stop());
   await step("close", () => clients.close());
   const { operations, confirmed, lost, twice, tooManyHolders } = load;
   const mayLose = fault.mayLose !== undefined;
   if (lost > 0 && !mayLose) problems.push(`${lost} messages are lost`);
   if (tooManyHolders > 0 && !mayLose) problems.push(`${tooManyHolders} held a slot too many`);
-  const { stuck, failed } = operations;
+  const { failed, missingResults } = operations;
+  const isForgotten = fault.mayForget !== undefined;
+  if (missingResults > 0 && !isForgotten) problems.push(`${missingResults} results never came`);
+  const stuck = operations.stuck + (isForgotten ? 0 : missingResults);
   problems.push(...summaryOf(operations.problems));
   return { engine, fault, confirmed, lost, twice, stuck, recovery, failed, problems };
 }

@@ -186,6 +186,9 @@ testOwn("redis-server")("limiters, barriers and groups work on a Redis Cluster",
       assertEquals(await mutex.run(() => i), i);
       const window = new WindowRateLimiter(backend, `{${newKey()}}`, { limit: 2, window: 9 });
       await window.acquire();
+      const leased = new ConcurrentRateLimiter(backend, newKey(), { leases: true });
+      assertEquals(await leased.run(() => i), i);
+      await new WindowRateLimiter(backend, newKey(), { sliding: true }).acquire();
       const barrier = new Barrier(backend, newKey());
       await barrier.create(2);
       assertEquals(await Promise.all([barrier.wait(), barrier.wait()]), [true, true]);

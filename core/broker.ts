@@ -60,6 +60,11 @@ export abstract class Broker implements AsyncDisposable {
    * Then it gives it back, and fetches no more of that queue until there is room.
    */
   readonly maxWait: number = Infinity;
+  /**
+   * Whether a message that is given back comes closer to the dead letters. Workers then keep one
+   * whose retry, result or callback cannot be stored, instead of giving it back after a while.
+   */
+  readonly countsDeliveries: boolean = false;
   readonly #actors: Map<string, Actor> = new Map();
   readonly #queues: Set<string> = new Set();
   readonly #emitter: Emitter;

@@ -156,6 +156,14 @@ export class MessageProxy {
     return this.#controller.signal;
   }
 
+  /**
+   * Whether its consumer has lost it, and it is delivered again, if that is known. Brokers
+   * override it.
+   */
+  get isLost(): boolean {
+    return false;
+  }
+
   /** Why the actor is to stop, once it is. */
   get interruptReason(): Interrupt | undefined {
     return this.#interrupt;

@@ -56,7 +56,7 @@ export class Callbacks implements Middleware {
     return sendSuccessor(
       broker,
       `callback ${actorName}`,
-      message.message,
+      message,
       () => ({ message: broker.getActor(actorName).message(message.message.asDict(), argument) }),
     );
   }

@@ -173,6 +173,7 @@ export class GroupCallbacks implements Middleware {
       const progress = await storeSuccessor(
         broker,
         `that a member of group ${uuid} is done`,
+        message,
         () => this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl),
       );
       switch (progress) {
@@ -199,7 +200,7 @@ export class GroupCallbacks implements Middleware {
     uuid: string,
     callbacks: unknown,
   ): Promise<void> {
-    await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {
+    await storeSuccessor(broker, `the callbacks of group ${uuid}`, message, () => {
       if (!Array.isArray(callbacks)) {
         throw new TypeError(`they must be a list of messages, not ${JSON.stringify(callbacks)}`);
       }
@@ -211,6 +212,7 @@ export class GroupCallbacks implements Middleware {
       await storeSuccessor(
         broker,
         `that the callbacks of group ${uuid} were sent`,
+        message,
         () => this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl),
       );
     } catch (error) {

@@ -34,7 +34,7 @@ export class Pipelines implements Middleware {
     // As it was received: the numbers of the messages to come have their spelling there.
     const { pipe_target: target } = message.message.asDict().options;
     if (target === null) return;
-    await sendSuccessor(broker, "the next message of the pipeline", message.message, () => {
+    await sendSuccessor(broker, "the next message of the pipeline", message, () => {
       const next = Message.fromDict(target);
       const ignores = next.option("pipeIgnore") === true ||
         broker.actors.get(message.actorName)?.options["pipeIgnore"] === true;

@@ -224,7 +224,13 @@ export class Retries implements Middleware {
     delay: number,
   ): Promise<void> {
     const send = () =>
-      sendSuccessor(broker, "the retry", failed, () => ({ message: message.message, delay }));
+      sendSuccessor(
+        broker,
+        "the retry",
+        message,
+        () => ({ message: message.message, delay }),
+        failed,
+      );
     for (const length of SHORT_TRACEBACKS) {
       try {
         return await send();
@@ -251,7 +257,7 @@ export class Retries implements Middleware {
     message.fail();
     const actorName = broker.getOption<string | undefined>(message, "onRetryExhausted", undefined);
     if (actorName === undefined) return;
-    await sendSuccessor(broker, `callback ${actorName}`, message.message, () => ({
+    await sendSuccessor(broker, `callback ${actorName}`, message, () => ({
       message: broker.getActor(actorName).message(message.message.asDict(), {
         retries,
         max_retries: limit,

@@ -1,9 +1,11 @@
 import type { Broker } from "../core/broker.ts";
 import { BrokerConnectionError, SuccessorNotStored } from "../core/errors.ts";
+import { WorkerLost } from "../core/interrupt.ts";
 import { errorMessage } from "../core/thrown.ts";
 import type { Message } from "../core/message.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
 
-/** Attempts to store a successor while the server is away. */
+/** Attempts to store a successor while the server is away, where it can be given up. */
 const ATTEMPTS = 5;
 /** Milliseconds between two of them. */
 const PAUSE = 1_000;
@@ -13,19 +15,21 @@ const PAUSE = 1_000;
  *
  * @param broker The broker.
  * @param what What it is, for the error text: "the retry".
- * @param cause The message that it follows from.
+ * @param delivery The message that is being processed.
  * @param make Makes the message, and says by how many milliseconds it is to be delayed
  *   if it is; what it throws counts as not stored, too.
+ * @param cause The message that it follows from.
  * @throws {SuccessorNotStored} If it could not be stored: the worker must not
  *   acknowledge then.
  */
 export async function sendSuccessor(
   broker: Broker,
   what: string,
-  cause: Message,
+  delivery: MessageProxy,
   make: () => { message: Message; delay?: number | undefined },
+  cause: Message = delivery.message,
 ): Promise<void> {
-  await storeSuccessor(broker, what, () => {
+  await storeSuccessor(broker, what, delivery, () => {
     const { message, delay } = make();
     return broker.enqueue(message, { delay, cause });
   });
@@ -34,10 +38,13 @@ export async function sendSuccessor(
 /**
  * Stores what must outlive the message that is being processed. A server that is away
  * gets some seconds to come back: what was stored before this cannot be taken back, and
- * to run the message again would store it twice.
+ * to run the message again would store it twice. Where the server counts how often it delivers
+ * a message it gets as long as it takes: each time that the message is given back it comes
+ * closer to the dead letters.
  *
  * @param broker The broker.
  * @param what What it is, for the error text: "the retry".
+ * @param delivery The message that is being processed.
  * @param store Stores it; what it throws counts as not stored.
  * @returns What that gave.
  * @throws {SuccessorNotStored} If it could not be stored: the worker must not
@@ -46,13 +53,15 @@ export async function sendSuccessor(
 export async function storeSuccessor<T>(
   broker: Broker,
   what: string,
+  delivery: MessageProxy,
   store: () => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
       return await store();
     } catch (error) {
-      if (!(error instanceof BrokerConnectionError) || attempt === ATTEMPTS) {
+      const isAway = error instanceof BrokerConnectionError;
+      if (!isAway || attempt >= ATTEMPTS && !mustKeep(broker, delivery)) {
         throw new SuccessorNotStored(`Cannot store ${what}: ${errorMessage(error)}`, {
           cause: error,
         });
@@ -60,4 +69,9 @@ export async function storeSuccessor<T>(
     }
     await new Promise<void>((resolve) => broker.clock.setTimer(resolve, PAUSE));
   }
+}
+
+/** Whether it would do harm to give a message back, and it can still be kept. */
+function mustKeep(broker: Broker, { isLost, interruptReason }: MessageProxy): boolean {
+  return broker.countsDeliveries && !isLost && !(interruptReason instanceof WorkerLost);
 }

@@ -158,7 +158,7 @@ export class Results implements Middleware {
     // As in Python: some worker may yet know the actor.
     if (!broker.actors.has(message.actorName) || !this.#isStored(broker, message)) return;
     const { exception } = message;
-    return storeSuccessor(broker, "the failure", () => {
+    return storeSuccessor(broker, "the failure", message, () => {
       return this.resultBackend.storeException(message, exception, {
         ttl: this.#ttlOf(broker, message),
         withTraceback: this.#storeTracebacks,
@@ -172,7 +172,7 @@ export class Results implements Middleware {
   }
 
   #storeResult(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
-    return storeSuccessor(broker, "the result", async () => {
+    return storeSuccessor(broker, "the result", message, async () => {
       await this.resultBackend.storeResult(message, result, this.#ttlOf(broker, message));
     });
   }

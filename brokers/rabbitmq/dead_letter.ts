@@ -1,10 +1,17 @@
-import { RequestRejected } from "../../core/errors.ts";
+import { type Clock, pause } from "../../core/clock.ts";
+import { BrokerConnectionError, RequestRejected } from "../../core/errors.ts";
+import { getLogger } from "../../core/logging.ts";
 import { deadLetterQueueName } from "../../core/queue_names.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
 import { fieldTable } from "./field_table.ts";
 import { Publication, Receipt } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
+
+const log = getLogger("rabbitmq");
+
+/** Milliseconds between two attempts to store dead letters. */
+const PAUSE = 1_000;
 
 /**
  * The headers that RabbitMQ gives a message that is refused, for tools that look at them.
@@ -28,6 +35,66 @@ export function deadLetterHeaders(queueName: string, now: number): Uint8Array {
     "x-first-death-queue": queueName,
     "x-first-death-reason": "rejected",
   });
+}
+
+/** What {@linkcode DeadLetterStore} needs. */
+export interface DeadLetterStoreOptions {
+  /** Tells when to try again. */
+  readonly clock: Clock;
+  /** Sends dead letters. */
+  readonly mover: Publisher;
+  /** The queue that messages are delivered from. */
+  readonly queueName: string;
+  /** Whether it is not worth while to try again. */
+  readonly isClosed: () => boolean;
+}
+
+/**
+ * Stores the messages of a consumer that failed for good.
+ *
+ * It tries as long as the consumer has them: if it gave up, all that the consumer has would be
+ * delivered again, and on a quorum queue come closer to its delivery limit.
+ */
+export class DeadLetterStore {
+  readonly #options: DeadLetterStoreOptions;
+  /** How many are tried again and again. */
+  #waiting = 0;
+
+  /** @param options The queue, and how to send. */
+  constructor(options: DeadLetterStoreOptions) {
+    this.#options = options;
+  }
+
+  /** As {@linkcode publishDeadLetter}, and again while RabbitMQ does not store it. */
+  async store(delivery: RabbitmqDelivery, headers: Uint8Array): Promise<boolean> {
+    const { clock, mover, queueName, isClosed } = this.#options;
+    let isWaiting = false;
+    try {
+      while (true) {
+        try {
+          return await publishDeadLetter(mover, queueName, delivery, headers);
+        } catch (error) {
+          const isAway = error instanceof BrokerConnectionError;
+          if (!isAway || !delivery.isOpen || isClosed()) throw error;
+          if (!isWaiting) this.#noteWaiting(error);
+          isWaiting = true;
+        }
+        await pause(clock, PAUSE);
+      }
+    } finally {
+      if (isWaiting) this.#waiting -= 1;
+    }
+  }
+
+  #noteWaiting(error: Error): void {
+    this.#waiting += 1;
+    if (this.#waiting > 1) return;
+    log.error("Cannot store dead letters of {queue}, trying again: {reason}", {
+      queue: this.#options.queueName,
+      reason: error.message,
+      error,
+    });
+  }
 }
 
 /**

@@ -28,6 +28,11 @@ export class RabbitmqDelivery extends MessageProxy {
     this.delivered = message;
   }
 
+  /** Whether it was settled, or its channel is gone. */
+  override get isLost(): boolean {
+    return !this.isOpen;
+  }
+
   /** What its channel calls it. Grows from delivery to delivery. */
   get tag(): number {
     return this.raw.fields.deliveryTag;

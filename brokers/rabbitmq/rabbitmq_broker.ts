@@ -67,6 +67,8 @@ const MAX_PREFETCH = 65_535; // what AMQP can count
 export class RabbitmqBroker extends Broker {
   /** Seconds at most, or what `consumerTimeout` leaves. */
   override readonly maxWait: number;
+  /** Quorum queues do. */
+  override readonly countsDeliveries: boolean;
   readonly #consumerTimeout: number;
   readonly #parts: BrokerParts;
   /** The queues that were consumed here. */
@@ -83,6 +85,7 @@ export class RabbitmqBroker extends Broker {
   constructor(options: RabbitmqBrokerOptions = {}) {
     const checked = checkOptions(options);
     super(options);
+    this.countsDeliveries = checked.queueType === "quorum";
     this.#consumerTimeout = checked.consumerTimeout;
     this.maxWait = longestWait(checked);
     this.#parts = makeParts(this.clock, checked);

@@ -5,7 +5,7 @@ import { Signal } from "../../core/signal.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import type { Delivered } from "./client.ts";
 import type { ConsumerChannel } from "./consumer_channel.ts";
-import { deadLetterHeaders, publishDeadLetter } from "./dead_letter.ts";
+import { deadLetterHeaders, DeadLetterStore } from "./dead_letter.ts";
 import { RabbitmqDelivery } from "./delivery.ts";
 import { forgetInHand, noteInHand } from "./in_hand.ts";
 import { type MoveOwner, Moves } from "./moves.ts";
@@ -27,6 +27,7 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   protected readonly prefetch: number;
   /** What goes to other queues instead of being handed out. */
   protected readonly moves: Moves;
+  readonly #deadLetters: DeadLetterStore;
   readonly #subscription: Subscription;
   /** Delivered, and not yet handed out. */
   #ready: RabbitmqDelivery[] = [];
@@ -49,6 +50,10 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
     this.session = session;
     this.prefetch = prefetch;
     this.moves = new Moves(session, this);
+    const { clock, mover } = session;
+    this.#deadLetters = new DeadLetterStore({
+      ...{ clock, mover, queueName, isClosed: () => this.isClosed },
+    });
     this.#subscription = new Subscription(session, {
       queueName,
       prefetch,
@@ -112,12 +117,11 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
     const open = (toList(messages) as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
     if (open.length === 0) return;
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
-    const { mover } = this.session;
     this.moves.began();
     try {
       // Each by itself: one that fails is delivered again, the others are not.
       const outcomes = await Promise.allSettled(
-        open.map((one) => publishDeadLetter(mover, this.queueName, one, headers)),
+        open.map((one) => this.#deadLetters.store(one, headers)),
       );
       const isAs = (value: boolean) => (_: unknown, i: number) =>
         (outcomes[i] as { value?: boolean }).value === value;

@@ -1,16 +1,58 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ConnectionClosed, StubBroker, SuccessorNotStored } from "@dq/dramatiq";
+import {
+  ConnectionClosed,
+  Message,
+  MessageProxy,
+  StubBroker,
+  SuccessorNotStored,
+} from "@dq/dramatiq";
+import { WorkerLost } from "../../core/interrupt.ts";
 import { storeSuccessor } from "../../middleware/successor.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** Stores something that fails so many times, and tells when it was tried. */
-async function tries(failures: number, error: Error): Promise<{ at: number[]; end: unknown }> {
+/** A broker whose server counts how often it delivers a message. */
+class CountingBroker extends StubBroker {
+  override readonly countsDeliveries = true;
+}
+
+/** A delivery whose consumer can lose it. */
+class Delivery extends MessageProxy {
+  #isLost = false;
+  override get isLost(): boolean {
+    return this.#isLost;
+  }
+  lose(): void {
+    this.#isLost = true;
+  }
+}
+
+function delivery(): Delivery {
+  return new Delivery(new Message({ queueName: "default", actorName: "a", args: [] }));
+}
+
+/**
+ * Stores something that fails so many times, and tells when it was tried.
+ *
+ * @param failures How often.
+ * @param error How it fails.
+ * @param options The class of the broker, and what happens at the seventh attempt.
+ */
+async function tries(
+  failures: number,
+  error: Error,
+  { Broker = StubBroker, seventh = () => {} }: {
+    Broker?: typeof StubBroker;
+    seventh?: (delivery: Delivery) => void;
+  } = {},
+): Promise<{ at: number[]; end: unknown }> {
+  const message = delivery();
   const clock = new FakeClock();
   const start = clock.now();
   const at: number[] = [];
-  const end = storeSuccessor(new StubBroker({ clock, middleware: [] }), "the thing", () => {
+  const end = storeSuccessor(new Broker({ clock, middleware: [] }), "the thing", message, () => {
     at.push(clock.now() - start);
+    if (at.length === 7) seventh(message);
     return at.length <= failures ? Promise.reject(error) : Promise.resolve("stored");
   }).catch((error) => error);
   return { end: await clock.waitFor(end), at };
@@ -29,3 +71,22 @@ test("storeSuccessor tries once what can never be stored", async () => {
   assertEquals(at, [0]);
   await assertRejects(() => Promise.reject(end), SuccessorNotStored, "It is too large");
 });
+
+test("storeSuccessor tries until the server is back where deliveries are counted", async () => {
+  const away = new ConnectionClosed("The server is away");
+  const { at, end } = await tries(60, away, { Broker: CountingBroker });
+  assertEquals([at.length, at.at(-1), end], [61, 60_000, "stored"]);
+});
+
+const ENDS: [what: string, seventh: (delivery: Delivery) => void][] = [
+  ["its message is delivered again", (message) => message.lose()],
+  ["its worker gives up", (message) => message.interrupt(new WorkerLost("The time is over"))],
+];
+for (const [what, seventh] of ENDS) {
+  test(`storeSuccessor gives up where deliveries are counted when ${what}`, async () => {
+    const away = new ConnectionClosed("The server is away");
+    const { at, end } = await tries(60, away, { Broker: CountingBroker, seventh });
+    assertEquals(at.length, 7);
+    await assertRejects(() => Promise.reject(end), SuccessorNotStored, "Cannot store the thing");
+  });
+}

@@ -4,8 +4,10 @@
  * @module
  */
 import { publishing } from "./cluster/publishing.ts";
+import { retrying } from "./cluster/retrying.ts";
 import { startClusterForFile } from "./cluster/stage.ts";
 
 const file = await startClusterForFile();
 
 publishing(file);
+retrying(file);

@@ -1,9 +1,10 @@
-import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { actor, ConnectionClosed, type MessageProxy, Worker } from "@dq/dramatiq";
 import { receiveCount, receiveOne, work } from "../../../conformance/broker_messages.ts";
 import type { TappedMethod } from "../../../support/servers/amqp_tap.ts";
 import { Random } from "../../../torture/random.ts";
-import { type FileServer, numbers, Stage } from "../stage.ts";
+import { textOf, withLog } from "../../../support/log.ts";
+import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
 
 /** What a client sent to settle messages. */
 const settlementsIn = (methods: readonly TappedMethod[]) =>
@@ -55,6 +56,28 @@ export function acknowledging(file: FileServer): void {
     await stage.untilCounts("", 0);
     const sent = settlementsIn(tap.methods).map(({ args }) => args);
     assertEquals(sent, [{ delivery_tag: 500, multiple: true }]);
+  });
+
+  test("Consumer.nack waits until the dead letter queue takes messages, and gives none back", async () => {
+    await using stage = new Stage(file);
+    const { consumer, messages } = await receive(stage, 3);
+    const { queueName } = stage;
+    await consumer.nack(messages.slice(0, 1));
+    await file.server.ctl(
+      ...["set_policy", "dead", `^${queueName}`, '{"max-length":1,"overflow":"reject-publish"}'],
+      ...["--apply-to", "queues"],
+    );
+    await withLog({ category: ["dramatiq", "rabbitmq"], lowestLevel: "error" }, async (lines) => {
+      const nacked = consumer.nack(messages.slice(1));
+      await eventually("try for some seconds", () => lines.length > 0);
+      assertStringIncludes(textOf(lines[0]!), `Cannot store dead letters of ${queueName}`);
+      await file.server.ctl("clear_policy", "dead");
+      await nacked;
+      assertEquals(lines.length, 1);
+    });
+    assertEquals(consumer.isLost, false);
+    await stage.untilCounts(".XQ", 3);
+    await stage.untilCounts("", 0);
   });
 
   test("Worker acknowledges in batches, each message once", async () => {

@@ -105,6 +105,31 @@ export const stopping: Rules = {
     },
   },
 
+  pauseTakesNothing: {
+    rule: "Worker.pause leaves to others what is sent later, though it has room for it",
+    async check(stage) {
+      const broker = await stage.open();
+      const { queueName } = stage;
+      const ran: number[] = [];
+      const note = actor((n: number) => void ran.push(n), {
+        ...{ broker, queueName, actorName: "note" },
+      });
+      await using worker = new Worker(broker, { concurrency: 4 });
+      await worker.start();
+      await note.send(0);
+      await broker.join(queueName);
+      worker.pause();
+      await note.sendMany([[1], [2], [3]]);
+      {
+        await using other = broker.consume(queueName, { prefetch: 10 });
+        assertEquals(firstArgs(await receiveCount(other, 3)).toSorted(), [1, 2, 3]);
+      }
+      worker.resume();
+      await broker.join(queueName);
+      assertEquals(ran.toSorted(), [0, 1, 2, 3]);
+    },
+  },
+
   pauseGivesBack: {
     rule: "Worker.pause leaves to others what is sent later, and what it has not begun",
     async check(stage) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { actor, ConnectionClosed, type RabbitmqBroker, Worker } from "@dq/dramatiq";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";
@@ -182,21 +182,29 @@ test("Worker goes on with all queues that it can, when one of those on a channel
           const names = numbers(40).map((n) => `${stage.queueName}.${n}`);
           const taken = names[20]!;
           const ran: string[] = [];
-          const actors = noteOn(broker, names, ran);
+          const release = Promise.withResolvers<void>();
+          const actors = names.map((queueName) =>
+            actor(async (n: number) => {
+              ran.push(`${queueName} ${n}`);
+              if (n === 2) await release.promise;
+            }, { broker, queueName, actorName: queueName })
+          );
           for (const one of actors) await one.send(1); // declares them
           await withChannel(server.url, async (channel) => {
             await channel.consume(taken, () => {}, { exclusive: true });
-            await using worker = new Worker(broker);
+            await using worker = new Worker(broker, { concurrency: 50 });
             await worker.start();
             await eventually("run those of all others", () => ran.length === 39);
             const refused = () => lines.filter((line) => textOf(line).includes("ACCESS_REFUSED"));
-            await eventually("try the other one again", () => refused().length >= 3);
+            await eventually("be refused", () => refused().length > 0);
             await Promise.all(actors.map((one) => one.send(2)));
-            await eventually("run those of all others again", () => ran.length === 78);
-            assertEquals([new Set(ran).size, ran.some((one) => one.startsWith(`${taken} `))], [
-              78,
-              false,
-            ]);
+            await eventually("begin those of all others", () => ran.length === 78);
+            const before = refused().length;
+            await eventually("try the other one again", () => refused().length >= before + 3);
+            release.resolve(); // what runs has not lost its channel meanwhile
+            await worker.join();
+            assertEquals([ran.length, new Set(ran).size], [78, 78]);
+            assertEquals(ran.filter((one) => one.startsWith(`${taken} `)), []);
             const others = lines.filter(({ level }) => level === "error").map(textOf)
               .filter((text) => !text.includes(taken));
             assertEquals(others, []);
@@ -204,6 +212,64 @@ test("Worker goes on with all queues that it can, when one of those on a channel
           });
         })),
   ));
+
+test("RabbitmqBroker's consumer does not fail with another one that is refused on its channel", () =>
+  withChannelMax(2, async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const [taken, free] = ["taken", "free"].map((name) => `${stage.queueName}.${name}`);
+    for (const name of [taken!, free!]) { // which declares them, so that both are asked for at once
+      await broker.enqueue(work(name, 1));
+      await using consumer = broker.consume(name);
+      await consumer.ack([await receiveOne(consumer)]);
+    }
+    await withChannel(server.url, async (channel) => {
+      await channel.consume(taken!, () => {}, { exclusive: true });
+      await using refused = broker.consume(taken!);
+      await using other = broker.consume(free!);
+      const receiving = receiveOne(other); // opens the channel, on which the other one asks first
+      const failure = await assertRejects(() => refused.receive(1), ConnectionClosed);
+      assertStringIncludes(failure.message, "ACCESS_REFUSED");
+      await broker.enqueue(work(free!, 2));
+      const message = await receiving;
+      assertEquals([message.args, other.isLost], [[2], false]);
+      await other.ack([message]);
+    });
+  }));
+
+test("RabbitmqBroker's consumers that begin at the same time share the channels that there are", () =>
+  withChannelMax(2, async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const names = numbers(8).map((n) => `${stage.queueName}.${n}`);
+    const receiveAll = async () => {
+      const consumers = names.map((name) => stage.use(broker.consume(name)));
+      const messages = await Promise.all(consumers.map(receiveOne));
+      for (const [i, consumer] of consumers.entries()) await consumer.ack([messages[i]!]);
+      for (const consumer of consumers) await consumer.close();
+      return firstArgs(messages);
+    };
+    for (const round of [1, 2]) { // the second time nothing is left to be declared
+      for (const name of names) await broker.enqueue(work(name, round));
+      assertEquals(await receiveAll(), names.map(() => round));
+    }
+  }));
+
+test("RabbitmqBroker has channels left to look at dead letters, however many queues it consumes", () =>
+  withChannelMax(12, async () => {
+    await using stage = new Stage(file);
+    const broker = stage.open();
+    const names = numbers(20).map((n) => `${stage.queueName}.${n}`);
+    const ran: string[] = [];
+    const actors = noteOn(broker, names, ran);
+    await using worker = new Worker(broker);
+    await worker.start();
+    await Promise.all(actors.map((one) => one.send(1)));
+    await eventually("run all", () => ran.length === 20);
+    await eventually("listen to all", async () => (await console.consumers()).length >= 40);
+    for await (const dead of broker.deadLetters(names[0]!)) throw new Error(`${dead.message}`);
+    await worker.stop();
+  }));
 
 test("RabbitmqBroker's consumers that share a channel come back together when it is cut", () =>
   withEnvironment({ dramatiq_restart_delay: "50" }, () =>

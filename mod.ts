@@ -106,7 +106,7 @@ export type { RabbitmqAddress, RabbitmqConnectionOptions } from "./brokers/rabbi
 export type { QueueType, RabbitmqBrokerOptions } from "./brokers/rabbitmq/options.ts";
 export { RabbitmqBroker, type RabbitmqMessageCounts } from "./brokers/rabbitmq/rabbitmq_broker.ts";
 export type { RedisClient, RedisConnectionOptions } from "./brokers/redis/client.ts";
-export type { RedisAddress, RedisBrokerOptions } from "./brokers/redis/options.ts";
+export type { RedisAddress, RedisBrokerOptions, WaitReplicas } from "./brokers/redis/options.ts";
 export type { RestoredDelayed } from "./brokers/redis/delay_registry.ts";
 export type { QueueMessageCounts } from "./brokers/redis/queue_state.ts";
 export { RedisBroker } from "./brokers/redis/redis_broker.ts";

@@ -2,6 +2,7 @@ import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { missingPackage } from "../../core/missing_package.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import { prepare } from "./prepared_client.ts";
+import { isReadOnly, isShortOfReplicas } from "./trouble.ts";
 import { ANSWER_TIMEOUT } from "./watchdog.ts";
 
 /** What ioredis options name this, its own documentation says. */
@@ -17,7 +18,7 @@ export interface RedisClient {
 /** The part of an ioredis client that is used here. */
 export interface Client {
   readonly status: string;
-  on(event: "connecting" | "ready" | "close" | "end", listener: () => void): this;
+  on(event: "connecting" | "connect" | "ready" | "close" | "end", listener: () => void): this;
   on(event: "error", listener: (error: Error) => void): this;
   on(
     event: "messageBuffer",
@@ -41,11 +42,14 @@ interface Nodes {
  * Milliseconds that an attempt to connect may take: less than a command, since a server that is
  * well again is found by the attempt after the one that it did not answer.
  */
-const CONNECT_TIMEOUT = 2_000;
+export const CONNECT_TIMEOUT = 2_000;
 /** Milliseconds in which a Sentinel answers; then the next one is asked. */
 const SENTINEL_TIMEOUT = 1_000;
 /** Milliseconds in which a node of a cluster tells where keys are; then the next one is asked. */
 const SLOTS_TIMEOUT = 1_000;
+
+/** Milliseconds between two looks for a master that may not be the one that is connected to. */
+const LOOK_INTERVAL = 1_000;
 
 /**
  * Options that decide what becomes of commands when a connection fails: they fail
@@ -63,7 +67,7 @@ const FAIL_WITH_THE_CONNECTION = {
   maxLoadingRetryTime: 250,
   lazyConnect: true, // it is made ready first
   // After a failover the old address may lead to a replica: look for the master again.
-  reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
+  reconnectOnError: (error: Error): boolean => isReadOnly(error),
 } satisfies RedisOptions;
 
 /**
@@ -86,6 +90,7 @@ export async function openClient(source: RedisSource): Promise<Client> {
     retryStrategy: retryDelay,
     enableOfflineQueue: false,
   };
+  if (isSentinelSource(source)) options.reconnectOnError = suspectsMaster();
   if ("connection" in source) return await newClient({ ...source.connection, ...options });
   const client = source.client as Redis | Cluster;
   if (!isCluster(client)) return connect(client.duplicate(options));
@@ -101,6 +106,10 @@ export async function openClient(source: RedisSource): Promise<Client> {
     slotsRefreshTimeout: SLOTS_TIMEOUT,
     lazyConnect: true,
     enableOfflineQueue: false,
+    // What was cut off may have run, and what was refused is tried again by whoever knows for how
+    // long: the client would do so in silence.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
   }));
 }
 
@@ -108,6 +117,20 @@ export async function openClient(source: RedisSource): Promise<Client> {
 function connect(client: Redis | Cluster): Client {
   prepare(client).connect().catch(() => {}); // its events tell
   return client as unknown as Client;
+}
+
+/**
+ * Whether an answer may come from a master that has been replaced: its replicas follow another one
+ * by then, or it is a replica itself. If not, the master is looked for once a second.
+ */
+function suspectsMaster(): (error: Error) => boolean {
+  let lookedAt = -Infinity;
+  return (error) => {
+    if (isReadOnly(error)) return true;
+    if (!isShortOfReplicas(error) || performance.now() - lookedAt < LOOK_INTERVAL) return false;
+    lookedAt = performance.now();
+    return true;
+  };
 }
 
 /**
@@ -154,7 +177,21 @@ export function breakOff(client: Client, reason: string): boolean {
   return streams.length > 0;
 }
 
-/** Whether a source is a cluster, whose client sends some commands again by itself. */
+/** Calls back whenever a node of a cluster is cut off that commands may have been written to. */
+export function onSevered(client: Client, severed: () => void): void {
+  const cluster = client as unknown as Redis | Cluster;
+  if (!isCluster(cluster)) return;
+  const watch = (node: Redis) => {
+    // Behind that of the client, and so before anybody hears of what has failed.
+    const listen = () => node.stream.once("close", severed);
+    if (node.status === "ready") listen();
+    node.on("ready", listen);
+  };
+  for (const node of cluster.nodes("all")) watch(node);
+  cluster.on("+node", watch);
+}
+
+/** Whether a source is a cluster. */
 export function isClusterSource(source: RedisSource): boolean {
   return "client" in source && isCluster(source.client as Redis | Cluster);
 }
@@ -164,6 +201,18 @@ export function optionsOf(source: RedisSource): unknown {
   if ("connection" in source) return source.connection;
   const { options, startupNodes } = source.client as unknown as Redis & Nodes;
   return { options, startupNodes };
+}
+
+/** Whether the master of a source is found by Sentinels. */
+export function isSentinelSource(source: RedisSource): boolean {
+  const options = "connection" in source ? source.connection : (source.client as Redis).options;
+  return (options as Partial<Redis["options"]> | undefined)?.sentinels !== undefined;
+}
+
+/** The address that a client is connected to, as the system knows it. */
+export function peerOf(client: Client): string | undefined {
+  const { stream } = client as unknown as Partial<Redis>;
+  return stream === undefined ? undefined : `${stream.remoteAddress}:${stream.remotePort}`;
 }
 
 /** The address, or addresses, of a source, for people. */
@@ -188,8 +237,19 @@ function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
 }
 
-async function nodeOf(cluster: Cluster, key: string): Promise<Redis> {
+/** The key that was looked up last on each cluster: mostly the next one is the same. */
+const lookedUp: WeakMap<Cluster, { readonly key: string; readonly slot: number }> = new WeakMap();
+
+async function slotOf(cluster: Cluster, key: string): Promise<number> {
+  const last = lookedUp.get(cluster);
+  if (last?.key === key) return last.slot;
   const slot = await cluster.cluster("KEYSLOT", key);
+  lookedUp.set(cluster, { key, slot });
+  return slot;
+}
+
+async function nodeOf(cluster: Cluster, key: string): Promise<Redis> {
+  const slot = await slotOf(cluster, key);
   const address = (cluster as unknown as { slots: string[][] }).slots[slot]?.[0];
   const node = cluster.nodes("all").find(({ options }) =>
     `${options.host}:${options.port}` === address
@@ -198,7 +258,8 @@ async function nodeOf(cluster: Cluster, key: string): Promise<Redis> {
   throw new Error(`Cannot find the node of slot ${slot}: the cluster is not complete`);
 }
 
-async function newClient(options: object): Promise<Client> {
+/** Opens a client of one server. */
+export async function newClient(options: object): Promise<Client> {
   let ioredis: { Redis: unknown };
   try {
     ioredis = await import("ioredis");

@@ -1,19 +1,28 @@
+import { BrokerConnectionError } from "../../core/errors.ts";
+import { getLogger } from "../../core/logging.ts";
+import { Outage } from "../../core/outage.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { ArgumentLimit, hasLargeArgument } from "./argument_limit.ts";
-import {
-  type Client,
-  isClusterSource,
-  openListener,
-  type RedisSource,
-  serverOf,
-} from "./client.ts";
+import { type Client, describe, openListener, type RedisSource, serverOf } from "./client.ts";
 import { type Call, RedisLink } from "./link.ts";
+import type { WaitReplicas } from "./options.ts";
 import { Patience } from "./patience.ts";
+import { runReplicated } from "./replication.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import type { Script } from "./script.ts";
-import { mayHaveRun } from "./trouble.ts";
+import { isReply, mayHaveRun, unwrapped } from "./trouble.ts";
 import { WatchedClient } from "./watched_client.ts";
 import { Watchdog } from "./watchdog.ts";
+
+const log = getLogger("redis");
+
+/** What makes a connection different from others. */
+export interface RedisConnectionOptions {
+  /** Replicas that must have what a script has written, before it counts as run. */
+  readonly waitReplicas?: Required<WaitReplicas>;
+  /** Where outages are noted, of another connection to the same servers. */
+  readonly outage?: Outage;
+}
 
 /**
  * One connection to Redis, or one for each node of a cluster: opened when first used,
@@ -29,14 +38,21 @@ export class RedisConnection {
   readonly #patience: Patience;
   readonly #argumentLimit: ArgumentLimit = new ArgumentLimit();
 
+  readonly #waitReplicas: Required<WaitReplicas> | undefined;
+  /** The outages of the servers. */
+  readonly outage: Outage;
+
   /**
    * Stores where the servers are; the first command connects.
    *
    * @param source Where the servers are.
+   * @param options What makes it different from other connections.
    */
-  constructor(source: RedisSource) {
+  constructor(source: RedisSource, options: RedisConnectionOptions = {}) {
     this.#source = source;
-    this.#link = new RedisLink(source, () => {
+    this.#waitReplicas = options.waitReplicas;
+    this.outage = options.outage ?? new Outage(log, "Redis", describe(source));
+    this.#link = new RedisLink(source, this.outage, () => {
       this.#known.clear();
       this.#argumentLimit.forget();
     });
@@ -85,11 +101,13 @@ export class RedisConnection {
     call?: Call,
   ): Promise<RedisReply> {
     const hasRunBefore = call?.mayHaveRun === true;
+    const severed = this.#link.severedNodes?.count;
     let isWritten = false;
     try {
       const client = this.#link.current ?? await this.#link.whenUp(script.purpose, call);
       if (hasLargeArgument(args)) {
-        if (!this.#argumentLimit.isKnown) await this.#learnLimit(client);
+        const ask = (name: string, ...rest: string[]) => this.#ask(client, name, ...rest);
+        if (!this.#argumentLimit.isKnown) await this.#argumentLimit.learn(ask);
         this.#argumentLimit.check(script.purpose, args);
       }
       isWritten = true;
@@ -97,16 +115,24 @@ export class RedisConnection {
       // Asked here, and not further down: each asynchronous function on the way of a small script
       // is a twentieth of its cost.
       this.#watchdog.asked();
+      let isDone = false;
       try {
-        return await this.#evaluate(client, script, keys, args) as RedisReply;
+        const reply = await this.#runOn(client, script, keys, args) as RedisReply;
+        isDone = true;
+        if (this.#link.commandOutage?.key !== undefined) this.#link.commandOutage.done(keys[0]);
+        return reply;
       } finally {
-        this.#watchdog.answered();
+        this.#watchdog.answered(isDone);
       }
-    } catch (error) {
-      const mayHave = hasRunBefore || (isWritten && mayHaveRun(error));
+    } catch (thrown) {
+      const error = unwrapped(thrown);
+      const mayHave = hasRunBefore ||
+        (isWritten && mayHaveRun(error) && !this.#link.severedNodes?.isUnwritten(error, severed));
       if (call !== undefined) call.mayHaveRun = mayHave;
       if (!isWritten || !errorMessage(error).startsWith("NOSCRIPT")) {
-        throw this.#link.explain(error, script.purpose, mayHave ? "unknown" : "none");
+        const explained = this.#link.explain(error, script.purpose, mayHave ? "unknown" : "none");
+        if (isWritten) this.#noteFailure(keys[0], explained);
+        throw explained;
       }
     }
     this.#known.delete(script);
@@ -120,6 +146,7 @@ export class RedisConnection {
    * @param keys Its keys.
    * @param args Gives its arguments; `again` says that an earlier run may have reached the
    *   server.
+   * @param since When it was first to be run, by `performance.now()`. @default Now.
    * @returns What the script returned.
    * @throws {ConnectionClosed} If the connection was lost, or is closed.
    * @throws {ConnectionFailed} If the server cannot be reached or refuses.
@@ -128,12 +155,33 @@ export class RedisConnection {
     script: Script,
     keys: readonly string[],
     args: (again: boolean) => readonly RedisArgument[],
+    since?: number,
   ): Promise<RedisReply> {
-    // The client of a cluster sends a command again that was cut off.
-    const mayRepeat = isClusterSource(this.#source);
-    return await this.#patience.through(script.purpose, (again, call) => {
-      return this.run(script, keys, args(again || mayRepeat), call);
-    });
+    const attempt = (again: boolean, call: Call) => this.run(script, keys, args(again), call);
+    return await this.#patience.through(script.purpose, attempt, { since });
+  }
+
+  /**
+   * Runs a script again that has failed, for at most five seconds, but only as long as it cannot
+   * have run.
+   *
+   * @param error What it has failed with.
+   * @param script The script.
+   * @param keys Its keys.
+   * @param args Its arguments.
+   * @returns What the script returned.
+   * @throws The error, if the script may have run or will never do, or that of the last attempt.
+   */
+  async runUnlessRun(
+    error: unknown,
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ): Promise<RedisReply> {
+    const hasNotRun = error instanceof BrokerConnectionError && error.delivery === "none";
+    if (!hasNotRun || !this.#link.mayPass(error) || this.#link.isClosed) throw error;
+    const attempt = (_again: boolean, call: Call) => this.run(script, keys, args, call);
+    return await this.#patience.through(script.purpose, attempt, { isOnce: true });
   }
 
   /**
@@ -205,8 +253,25 @@ export class RedisConnection {
     }
   }
 
-  #learnLimit(client: Client): Promise<number> {
-    return this.#argumentLimit.learn((...command) => this.#ask(client, ...command));
+  /** What its client notices by itself it notes itself: that all of its connections are lost. */
+  #noteFailure(key: string | undefined, error: Error): void {
+    const { commandOutage, isCluster, isClosed } = this.#link;
+    if (commandOutage === undefined || isClosed || !this.#link.mayPass(error)) return;
+    if (isCluster || isReply(error.cause)) commandOutage.failed(key, error);
+  }
+
+  #runOn(
+    client: Client,
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ): Promise<unknown> {
+    if (this.#waitReplicas === undefined) return this.#evaluate(client, script, keys, args);
+    return runReplicated(client, {
+      purpose: script.purpose,
+      key: keys[0]!,
+      evaluate: (server) => this.#evaluate(server, script, keys, args),
+    }, this.#waitReplicas);
   }
 
   /** A script goes as text first, so that commands after it find it in their order. */
@@ -225,10 +290,11 @@ export class RedisConnection {
 
   async #ask(client: Client, command: string, ...args: readonly unknown[]): Promise<RedisReply> {
     this.#watchdog.asked();
+    let reply: RedisReply | undefined;
     try {
-      return await client.callBuffer(command, ...args) as RedisReply;
+      return reply = await client.callBuffer(command, ...args) as RedisReply;
     } finally {
-      this.#watchdog.answered();
+      this.#watchdog.answered(reply !== undefined);
     }
   }
 }

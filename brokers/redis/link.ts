@@ -1,23 +1,34 @@
 import { withDelivery } from "../../core/delivery_state.ts";
-import { ConnectionClosed, type DeliveryState } from "../../core/errors.ts";
-import { getLogger } from "../../core/logging.ts";
-import { Outage } from "../../core/outage.ts";
+import { ConnectionClosed, ConnectionFailed, type DeliveryState } from "../../core/errors.ts";
+import type { Outage } from "../../core/outage.ts";
 import { redactError, secretsOf } from "../../core/redact.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import {
   attemptTimeout,
   breakOff,
   type Client,
-  describe,
+  CONNECT_TIMEOUT,
   isClusterSource,
   openClient,
   optionsOf,
+  peerOf,
   type RedisSource,
 } from "./client.ts";
-import { closedFor, explain, NO_DATABASE } from "./trouble.ts";
+import { CommandOutage } from "./command_outage.ts";
+import { sentinelOptionsOf, SentinelWatch } from "./sentinel_watch.ts";
+import { SeveredNodes } from "./severed_nodes.ts";
+import {
+  closedFor,
+  explain,
+  isReply,
+  isShortOfReplicas,
+  mayPass,
+  NO_DATABASE,
+  unwrapped,
+} from "./trouble.ts";
 import { Watchdog } from "./watchdog.ts";
 
-const log = getLogger("redis");
+const REPLACED = "a Sentinel has named another master";
 
 /** Whether somebody still waits for a command. */
 export interface Call {
@@ -36,8 +47,15 @@ export interface Call {
  * answered, since the client has none for a server that accepts and never answers.
  *
  * An outage is logged when it starts and when it ends.
+ *
+ * A master that a Sentinel has replaced is left at once: it may go on confirming what it will
+ * forget, or not answer at all.
  */
 export class RedisLink {
+  /** Of commands that fail while the client stays connected: to other nodes, or a replica. */
+  readonly commandOutage: CommandOutage | undefined;
+  /** Connections that were lost, of a cluster. */
+  readonly severedNodes: SeveredNodes | undefined;
   readonly #source: RedisSource;
   readonly #lost: () => void;
   #client: Client | undefined;
@@ -53,6 +71,10 @@ export class RedisLink {
   /** Watches an attempt to connect. */
   readonly #attemptWatchdog: Watchdog;
   #isConnecting = false;
+  /** Watches the handshake with a master, once the Sentinels have said where it is. */
+  readonly #handshakeWatchdog: Watchdog;
+  #isInHandshake = false;
+  readonly #sentinelWatch: SentinelWatch | undefined;
   /** How many clients were replaced since it was up. */
   #replacements = 0;
   #replaceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -63,14 +85,26 @@ export class RedisLink {
    * Stores where the servers are; who first waits for it connects.
    *
    * @param source Where the servers are.
+   * @param outage Where it is noted that it is lost.
    * @param lost Called each time it is lost.
    */
-  constructor(source: RedisSource, lost: () => void) {
+  constructor(source: RedisSource, outage: Outage, lost: () => void) {
     this.#source = source;
     this.#lost = lost;
-    this.#outage = new Outage(log, "Redis", describe(source));
+    this.#outage = outage;
+    const sentinels = sentinelOptionsOf(source);
+    if (sentinels !== undefined || this.isCluster) {
+      this.commandOutage = new CommandOutage(this.#outage);
+    }
+    if (this.isCluster) this.severedNodes = new SeveredNodes();
     const timeout = attemptTimeout(source);
     this.#attemptWatchdog = new Watchdog(() => this.#breakOffAttempt(timeout), timeout);
+    this.#handshakeWatchdog = new Watchdog(
+      () => this.#breakOffAttempt(CONNECT_TIMEOUT),
+      CONNECT_TIMEOUT,
+    );
+    if (sentinels === undefined) return;
+    this.#sentinelWatch = new SentinelWatch(sentinels, () => this.breakOff(REPLACED));
   }
 
   /** Milliseconds for which it has been up. */
@@ -131,12 +165,24 @@ export class RedisLink {
       return withDelivery(closedFor(purpose, redactError(error, secrets)), delivery);
     }
     const reported = this.#refusal ?? this.#lastError;
-    return explain(error, reported, purpose, delivery, secrets);
+    return explain(unwrapped(error), reported, purpose, delivery, secrets);
   }
 
   /** What no error may show. The options of a client may change. */
   #secrets(): readonly string[] {
     return secretsOf(optionsOf(this.#source));
+  }
+
+  /** Whether it is connected to several nodes. */
+  get isCluster(): boolean {
+    return isClusterSource(this.#source);
+  }
+
+  /** Whether trying again may help: with Sentinels, other replicas or another master may come. */
+  mayPass(error: unknown): boolean {
+    if (mayPass(error)) return true;
+    if (this.#sentinelWatch === undefined || !(error instanceof ConnectionFailed)) return false;
+    return isReply(error.cause) && isShortOfReplicas(error.cause);
   }
 
   /** Lets go of it for good. Commands under way fail. */
@@ -145,6 +191,8 @@ export class RedisLink {
     clearTimeout(this.#replaceTimer);
     this.#connecting(false);
     this.#attemptWatchdog.stop();
+    this.#handshakeWatchdog.stop();
+    this.#sentinelWatch?.stop();
     this.#client?.disconnect();
     this.#attemptEnded(closedFor("connect"));
   }
@@ -154,6 +202,7 @@ export class RedisLink {
       this.#client = client;
       this.#watch(client);
       if (this.#isClosed) client.disconnect();
+      else this.#sentinelWatch?.start();
     }, (error) => {
       this.#opening = undefined;
       this.#attemptEnded(error);
@@ -166,12 +215,21 @@ export class RedisLink {
     this.#isConnecting = isConnecting;
     if (isConnecting) this.#attemptWatchdog.asked();
     else this.#attemptWatchdog.answered();
+    if (!isConnecting) this.#inHandshake(false);
+  }
+
+  /** It is known where the master is, and it has accepted. */
+  #inHandshake(isInHandshake: boolean): void {
+    if (isInHandshake === this.#isInHandshake) return;
+    this.#isInHandshake = isInHandshake;
+    if (isInHandshake) this.#handshakeWatchdog.asked();
+    else this.#handshakeWatchdog.answered();
   }
 
   #breakOffAttempt(timeout: number): void {
     const client = this.#client!;
     const reason = `the server did not answer within ${timeout} ms`;
-    if (breakOff(client, reason) && !isClusterSource(this.#source)) return;
+    if (breakOff(client, reason) && !this.isCluster) return;
     // It still asks where to connect to, and nothing of that can be ended: another takes over.
     this.#lastError ??= new Error(reason);
     this.#client = undefined;
@@ -188,7 +246,11 @@ export class RedisLink {
       if (this.#client === client) hear();
     };
     this.#connecting(true);
+    this.severedNodes?.watch(client);
     client.on("connecting", whileUsed(() => this.#connecting(true)));
+    if (this.#sentinelWatch !== undefined) {
+      client.on("connect", whileUsed(() => this.#inHandshake(true)));
+    }
     client.on("error", (reported) => {
       // What fails after a refusal, fails because of it.
       if (this.#client !== client || this.#refusal !== undefined) return;
@@ -200,8 +262,14 @@ export class RedisLink {
         client.disconnect();
       }
     });
-    client.on("ready", whileUsed(() => this.#isUpNow()));
+    client.on("ready", whileUsed(() => this.#isReady(client)));
     client.on("close", whileUsed(() => this.#isAwayNow()));
+  }
+
+  #isReady(client: Client): void {
+    // A Sentinel that does not know yet may have named the old master again.
+    if (this.#sentinelWatch?.isReplaced(peerOf(client))) this.breakOff(REPLACED);
+    else this.#isUpNow();
   }
 
   #isUpNow(): void {

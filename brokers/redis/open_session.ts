@@ -19,10 +19,14 @@ import { Wakeups } from "./wakeups.ts";
 export function openSession(
   brokerId: string,
   clock: Clock,
-  { source, namespace, maintenanceInterval, heartbeatTimeout }: CheckedOptions,
+  { source, namespace, maintenanceInterval, heartbeatTimeout, waitReplicas }: CheckedOptions,
 ): Session {
   const keys = new Keys(namespace, brokerId);
   const connection = new RedisConnection(source);
+  // Nothing but what waits itself is to wait on a connection until replicas have something.
+  const storing = waitReplicas === undefined
+    ? connection
+    : new RedisConnection(source, { waitReplicas, outage: connection.outage });
   const serverClock = new ServerClock(clock, connection, keys.heartbeats);
   // Where nothing is renewed by itself, nothing could keep a lease.
   const leaseDuration = maintenanceInterval === Infinity ? Infinity : heartbeatTimeout;
@@ -32,6 +36,7 @@ export function openSession(
     serverClock,
     keys,
     connection,
+    storing,
     wakeups: new Wakeups(connection, keys.heartbeats),
     lease: new Lease(clock, leaseDuration),
     delayRegistry: new DelayRegistry({ brokerId, connection, keys, serverClock }),

@@ -59,6 +59,26 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
    * @default {800}
    */
   maintenanceInterval?: number;
+  /**
+   * Replicas that must have a message before its `send` counts as done, for those who may lose
+   * nothing in a failover: after each batch Redis is asked to `WAIT` for them, on a connection of
+   * its own. If they do not have it in time the `send` fails with `ConnectionFailed`, and its
+   * `delivery` is `"unknown"`. It counts for delayed messages and retries, too, but not for results.
+   *
+   * @default None: a message is stored once the master has it.
+   */
+  waitReplicas?: WaitReplicas;
+}
+
+/** How many replicas to wait for. */
+export interface WaitReplicas {
+  /**
+   * How many must have a message. With Sentinel all that there are: one that has been made the
+   * master does not hear of a message that the old master confirms, while others still do.
+   */
+  readonly count: number;
+  /** Milliseconds that this may take, up to 2,000. @default {1_000} */
+  readonly timeout?: number;
 }
 
 /** Options that are checked and complete. */
@@ -69,6 +89,7 @@ export interface CheckedOptions {
   readonly heartbeatTimeout: number;
   readonly deadMessageTtl: number;
   readonly maintenanceInterval: number;
+  readonly waitReplicas: Required<WaitReplicas> | undefined;
 }
 
 const KNOWN_OPTIONS: KnownOptions<RedisBrokerOptions> = {
@@ -81,7 +102,9 @@ const KNOWN_OPTIONS: KnownOptions<RedisBrokerOptions> = {
   heartbeatTimeout: true,
   deadMessageTtl: true,
   maintenanceInterval: true,
+  waitReplicas: true,
 };
+const KNOWN_WAIT_OPTIONS: KnownOptions<WaitReplicas> = { count: true, timeout: true };
 /** Names of peers for what is an option, or a part of one, here. */
 const OTHER_SPELLINGS = {
   host: "url, or connection.host",
@@ -92,6 +115,8 @@ const OTHER_SPELLINGS = {
   maintenanceChance: "maintenanceInterval",
 };
 
+/** Milliseconds: after a second more of silence a connection counts as lost. */
+const LONGEST_WAIT = 2_000;
 const DEFAULT_URL = "redis://127.0.0.1:6379";
 /** How many pulses a worker may miss before it counts as dead. */
 const PULSES_PER_TIMEOUT = 3;
@@ -136,7 +161,25 @@ export function checkOptions(options: RedisBrokerOptions): CheckedOptions {
     maintenanceInterval: maintenanceInterval === Infinity
       ? Infinity
       : Math.min(maintenanceInterval, heartbeatTimeout / PULSES_PER_TIMEOUT),
+    waitReplicas: options.waitReplicas === undefined ? undefined : checkWait(options.waitReplicas),
   };
+}
+
+function checkWait(options: WaitReplicas): Required<WaitReplicas> {
+  assertKnownOptions("RedisBroker's waitReplicas", options, KNOWN_WAIT_OPTIONS);
+  const { count, timeout = 1_000 } = options;
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new RangeError(
+      `Cannot wait for ${String(count)} replicas: it must be a whole number above 0`,
+    );
+  }
+  if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > LONGEST_WAIT) {
+    throw new RangeError(
+      `Cannot wait for replicas for ${String(timeout)} ms: it must be a whole number from 1 to ` +
+        `${LONGEST_WAIT}`,
+    );
+  }
+  return { count, timeout };
 }
 
 /**

@@ -7,11 +7,14 @@ import { type Pack, Parcel } from "./parcel.ts";
 /** How many calls may be under way, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
 
+/** Milliseconds between the first and the last item of a parcel that waits for its turn. */
+const LONGEST_GATHERING = 250;
+
 /** Whether a large item is sent at once, so that no later one overtakes it. */
 type IsReady = () => boolean;
 
-/** Makes one call. */
-type Send = (args: readonly Encoded[]) => Promise<unknown>;
+/** Makes one call, for what has waited since that time of `performance.now()`. */
+type Send = (args: readonly Encoded[], since: number) => Promise<unknown>;
 
 /**
  * Collects what is to be sent in one turn of the event loop, to send it together:
@@ -59,7 +62,7 @@ export class Outbox {
    * @returns Resolves when the server has it.
    */
   add(args: readonly Encoded[]): Promise<void> {
-    if (this.#parcel?.hasRoomFor(args) === false) this.#close(this.#parcel);
+    if (this.#parcel !== undefined && !this.#mayTake(this.#parcel, args)) this.#close(this.#parcel);
     const parcel = this.#parcel ?? this.#begin(new Parcel());
     parcel.add(args);
     if (parcel.isFull) {
@@ -67,6 +70,12 @@ export class Outbox {
       this.#dispatch(Infinity);
     }
     return parcel.sent.promise;
+  }
+
+  /** When a server is away the items of a parcel fail together: each is to have its five seconds. */
+  #mayTake(parcel: Parcel, args: readonly Encoded[]): boolean {
+    if (!parcel.hasRoomFor(args)) return false;
+    return !this.#isDue || performance.now() - parcel.begunAt < LONGEST_GATHERING;
   }
 
   /** Begins to gather items of which all are to be sent, or none. */
@@ -136,12 +145,13 @@ export class Outbox {
   #sendNow(parcel: Parcel): void {
     const { sent } = parcel;
     this.#underWay += 1;
-    this.#send(parcel.pack(this.#pack)).then(() => sent.resolve(), sent.reject).then(() => {
-      this.#underWay -= 1;
-      if (parcel.isAlone) this.#isHeld = false;
-      this.#unsettled.delete(sent.promise);
-      this.#dispatch();
-    });
+    this.#send(parcel.pack(this.#pack), parcel.begunAt).then(() => sent.resolve(), sent.reject)
+      .then(() => {
+        this.#underWay -= 1;
+        if (parcel.isAlone) this.#isHeld = false;
+        this.#unsettled.delete(sent.promise);
+        this.#dispatch();
+      });
   }
 }
 

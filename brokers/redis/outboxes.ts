@@ -31,12 +31,14 @@ export class Outboxes {
   enqueued(queueName: string): Outbox {
     let outbox = this.#enqueued.get(queueName);
     if (outbox === undefined) {
-      const { queue, messages } = this.#session.keys.of(queueName);
-      const send = (entries: readonly Encoded[]) => {
+      const { keys, storing } = this.#session;
+      const { queue, messages } = keys.of(queueName);
+      const send = (entries: readonly Encoded[], since: number) => {
         const args = (again: boolean) => [again ? 1 : 0, ...entries];
-        return runPatiently(this.#session, ENQUEUE, [queue, messages], args);
+        const how = { connection: storing, since };
+        return runPatiently(this.#session, ENQUEUE, [queue, messages], args, how);
       };
-      const isReady = () => this.#session.connection.isReadyForLarge;
+      const isReady = () => storing.isReadyForLarge;
       outbox = new Outbox(send, joined, isReady);
       this.#enqueued.set(queueName, outbox);
     }
@@ -54,7 +56,9 @@ export class Outboxes {
     if (outbox === undefined) {
       const { etas, delayed, queue, messages } = this.#session.keys.of(queueName);
       const keys = [etas, delayed, queue, messages];
-      outbox = new Outbox((args) => runPatiently(this.#session, PROMOTE, keys, args));
+      outbox = new Outbox((args, since) => {
+        return runPatiently(this.#session, PROMOTE, keys, args, { since });
+      });
       this.#promoted.set(queueName, outbox);
     }
     return outbox;

@@ -17,6 +17,8 @@ export type Pack = (args: readonly Encoded[]) => readonly Encoded[];
 export class Parcel {
   /** Settles when the server has answered. */
   readonly sent: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** By `performance.now()`. */
+  readonly begunAt: number = performance.now();
   #args: Encoded[] = [];
   #packed: readonly Encoded[] | undefined;
   #items = 0;

@@ -2,11 +2,18 @@ import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionFailed } from "../../core/errors.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import type { Call, RedisLink } from "./link.ts";
-import { mayPass } from "./trouble.ts";
 import { SECOND_LOOK, type Watchdog } from "./watchdog.ts";
 
 /** Milliseconds in which a server may come back before a command is given up. */
 const PATIENCE = 5_000;
+
+/** How patient to be. */
+export interface PatienceOptions {
+  /** Whether it must not be done again once it may have been done. @default {false} */
+  readonly isOnce?: boolean;
+  /** When it was first to be done, by `performance.now()`. @default Now. */
+  readonly since?: number | undefined;
+}
 
 /** Does things again while the server is away, for at most five seconds. */
 export class Patience {
@@ -30,13 +37,17 @@ export class Patience {
    * @param purpose What for: the end of "Cannot …".
    * @param attempt Does it; `again` says that it is not the first time, `call` whether
    *   somebody still waits.
+   * @param options When it counts from, and whether it may be repeated.
    * @returns What it gave.
    */
   async through<T>(
     purpose: string,
     attempt: (again: boolean, call: Call) => Promise<T>,
+    { isOnce = false, since = performance.now() }: PatienceOptions = {},
   ): Promise<T> {
-    const giveUpAt = performance.now() + PATIENCE;
+    // While answers come, what waits for its turn waits for no outage.
+    const giveUpAt = Math.max(since, this.#watchdog.answeredAt) + PATIENCE;
+    if (giveUpAt <= performance.now()) throw withDelivery(this.#silence(purpose), "none");
     let reason: unknown;
     let mayHaveRun = false;
     for (let attempts = 0;; attempts++) {
@@ -51,7 +62,8 @@ export class Patience {
       } catch (error) {
         const delay = retryDelay(attempts);
         const left = giveUpAt - performance.now();
-        if (!mayPass(error) || this.#link.isClosed || left <= delay) throw error;
+        if (!this.#link.mayPass(error) || this.#link.isClosed || left <= delay) throw error;
+        if (isOnce && call.mayHaveRun) throw error;
         reason = error;
         mayHaveRun = call.mayHaveRun;
         await new Promise((resolve) => setTimeout(resolve, delay));
@@ -73,9 +85,10 @@ export class Patience {
     const late = new Promise<never>((_resolve, reject) => {
       const wait = (left: number, isSecondLook = false) => {
         timer = setTimeout(() => {
-          const { silence } = this.#watchdog;
+          // Failures do not count, or else each attempt would give the next one more time.
+          const sinceAnswer = performance.now() - this.#watchdog.answeredAt;
           if (this.#link.current !== undefined) {
-            if (silence < ms) return wait(ms - silence);
+            if (sinceAnswer < ms) return wait(ms - sinceAnswer);
             if (!isSecondLook) return wait(SECOND_LOOK, true);
           }
           call.isGivenUp = true;

@@ -42,9 +42,8 @@ const JOIN_INTERVAL = 50;
  * Delayed messages wait in Redis. What a dead worker had is back in its queue within
  * `heartbeatTimeout` and a second.
  *
- * A process that sends has one connection, one that consumes has three, whatever
- * the number of queues: for commands, and two to be told of new messages. (On a
- * cluster the first is one for each node that is used.)
+ * A process that sends has one connection, one that consumes has three, whatever the number of
+ * queues: for commands, and two to be told of new messages. More servers need more, see the docs.
  *
  * Source: `tests/vectors/redis_broker.json`.
  *
@@ -269,7 +268,7 @@ export class RedisBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { queues, connection, wakeups, serverClock, delayRegistry } = this.#session;
+    const { queues, connection, storing, wakeups, serverClock, delayRegistry } = this.#session;
     // Delayed messages that wait for it are sent.
     if (serverClock.learning !== undefined) await serverClock.learning;
     this.#isClosed = true;
@@ -281,6 +280,7 @@ export class RedisBroker extends Broker {
     wakeups.close();
     if (connection.isUp) await this.#leave().catch(() => {});
     connection.close();
+    storing.close();
   }
 
   async #leave(): Promise<void> {

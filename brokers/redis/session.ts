@@ -21,6 +21,8 @@ export interface Session {
   readonly serverClock: ServerClock;
   readonly keys: Keys;
   readonly connection: RedisConnection;
+  /** The one that messages are stored through: another one if replicas are to have them. */
+  readonly storing: RedisConnection;
   readonly wakeups: Wakeups;
   readonly lease: Lease;
   readonly delayRegistry: DelayRegistry;
@@ -65,16 +67,26 @@ export async function runUntil(
   }
 }
 
+/** How to run a script patiently. */
+export interface PatientRun {
+  /** Runs it. @default That of the broker. */
+  readonly connection?: RedisConnection;
+  /** When it was first to be run, by `performance.now()`. @default Now. */
+  readonly since?: number;
+}
+
 /** As {@linkcode runOnce}, and again while the server is away, for a while. */
 export function runPatiently(
-  { connection, keys: { heartbeats }, serverClock, brokerId }: Session,
+  session: Session,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[] | ((again: boolean) => readonly RedisArgument[]) = [],
+  { connection = session.connection, since }: PatientRun = {},
 ): Promise<RedisReply> {
+  const { keys: { heartbeats }, serverClock, brokerId } = session;
   return connection.runPatiently(script, [heartbeats, ...keys], (again) => [
     serverClock.argument,
     brokerId,
     ...(typeof args === "function" ? args(again) : args),
-  ]);
+  ], since);
 }

@@ -44,6 +44,13 @@ export class ArgumentTooLarge extends RequestRejected {
   }
 }
 
+/** A command has run, and too few replicas have heard of it: nobody knows who will be the master. */
+export class NotReplicated extends ConnectionFailed {
+  static {
+    this.prototype.name = "ConnectionFailed";
+  }
+}
+
 /**
  * What an error of the client means for whoever gave a command.
  *
@@ -106,9 +113,31 @@ export function mayHaveRun(error: unknown): boolean {
   return !isReply(error) && !/^Stream isn't writeable/.test(errorMessage(error));
 }
 
+/** How ioredis wraps the answer that it got after it had been sent from node to node too often. */
+const REDIRECTED = /^Too many Cluster redirections\. Last error: (?:(\w+): )?/;
+
+/** An error of the client, or the answer of a server that it hides. */
+export function unwrapped(error: unknown): unknown {
+  const match = error instanceof Error ? REDIRECTED.exec(error.message) : null;
+  if (match === null) return error;
+  const [prefix, name = "Error"] = match;
+  const { message } = error as Error;
+  return Object.assign(new Error(message.slice(prefix.length), { cause: error }), { name });
+}
+
 /** What the server says, as Redis 7 words it. */
 function answerOf(reply: Error): string {
   return reply.message.replace(IN_SCRIPT, "");
+}
+
+/** Whether the server says that it is a replica. */
+export function isReadOnly(reply: Error): boolean {
+  return answerOf(reply).startsWith("READONLY");
+}
+
+/** Whether the server says that it has fewer replicas than it was told to have. */
+export function isShortOfReplicas(reply: Error): boolean {
+  return answerOf(reply).startsWith("NOREPLICAS");
 }
 
 /** Whether the server may do later what it refuses now. */
@@ -120,7 +149,7 @@ function isForNow(reply: Error): boolean {
 /** Whether trying again may help: the server is away, or not ready yet. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof ConnectionClosed) return true;
-  if (!(error instanceof ConnectionFailed)) return false;
+  if (!(error instanceof ConnectionFailed) || error instanceof NotReplicated) return false;
   const { cause } = error;
   return !isReply(cause) || PASSING.test(answerOf(cause));
 }

@@ -11,6 +11,7 @@ export class Watchdog {
   #open = 0;
   /** By `performance.now()`. */
   #heardAt = -Infinity;
+  #answeredAt = -Infinity;
   #isSecondLook = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -25,9 +26,9 @@ export class Watchdog {
     this.#timeout = timeout;
   }
 
-  /** Milliseconds since the server was heard, or since it had nothing to say. */
-  get silence(): number {
-    return performance.now() - this.#heardAt;
+  /** When the server last did something that it was asked to do, by `performance.now()`. */
+  get answeredAt(): number {
+    return this.#answeredAt;
   }
 
   /** Something was asked. */
@@ -38,10 +39,15 @@ export class Watchdog {
     if (this.#timer === undefined) this.#watch(this.#timeout);
   }
 
-  /** Something was answered, or there will be no answer. */
-  answered(): void {
+  /**
+   * Something was answered, or there will be no answer.
+   *
+   * @param isDone Whether the server has done what it was asked to do.
+   */
+  answered(isDone = false): void {
     this.#open -= 1;
     this.#heardAt = performance.now();
+    if (isDone) this.#answeredAt = this.#heardAt;
     this.#isSecondLook = false;
   }
 
@@ -55,7 +61,7 @@ export class Watchdog {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#open === 0) return;
-      const left = this.#timeout - this.silence;
+      const left = this.#timeout - (performance.now() - this.#heardAt);
       if (left > 0) return this.#watch(left);
       if (!this.#isSecondLook) {
         this.#isSecondLook = true;

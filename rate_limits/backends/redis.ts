@@ -86,12 +86,12 @@ export class RedisBackend extends RateLimiterBackend {
 
   /** Sets a counter, unless there is one. */
   override add(key: string, value: number, ttl: number): Promise<boolean> {
-    return this.#run(ADD, [key], [value, ttl], ttl).then(isDone);
+    return this.#run(ADD, [key], [value, ttl], ttl, isDone);
   }
 
   /** Counts up, unless that would go beyond a maximum. */
   override incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
-    return this.#run(INCR, [key], [amount, maximum, ttl], ttl).then(isDone);
+    return this.#run(INCR, [key], [amount, maximum, ttl], ttl, isDone);
   }
 
   /** Counts down, unless that would go below a minimum. */
@@ -101,7 +101,7 @@ export class RedisBackend extends RateLimiterBackend {
     minimum: number,
     ttl: number,
   ): Promise<boolean | undefined> {
-    return this.#run(DECR, [key], [amount, minimum, ttl], ttl).then(isDoneIfAny);
+    return this.#run(DECR, [key], [amount, minimum, ttl], ttl, isDoneIfAny);
   }
 
   /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
@@ -112,7 +112,7 @@ export class RedisBackend extends RateLimiterBackend {
     maximum: number,
     ttl: number,
   ): Promise<boolean> {
-    return this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl], ttl).then(isDone);
+    return this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl], ttl, isDone);
   }
 
   /** Takes one of so many leases, renews it, or ends it. */
@@ -163,19 +163,25 @@ export class RedisBackend extends RateLimiterBackend {
    * Runs a script once, when the connection is up: twice it would count twice. No function on
    * this way is asynchronous that need not be, which is a tenth of what a verb costs.
    */
-  #run(
+  #run<T>(
     script: Script,
     keys: readonly string[],
     args: readonly RedisArgument[],
     ttl: number,
-  ): Promise<RedisReply> {
+    parse: (reply: RedisReply) => T,
+  ): Promise<T> {
     try {
       assertAboveZero(ttl, "use ttl");
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#connection.isUp) return this.#connection.run(script, keys, args);
-    return this.#connection.command("ping").then(() => this.#connection.run(script, keys, args));
+    const connection = this.#connection;
+    const again = (error: unknown) =>
+      connection.runUnlessRun(error, script, keys, args).then(parse);
+    if (connection.isUp) return connection.run(script, keys, args).then(parse, again);
+    return connection.command("ping").then(() => {
+      return connection.run(script, keys, args).then(parse, again);
+    });
   }
 }
 

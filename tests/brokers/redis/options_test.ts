@@ -78,6 +78,22 @@ for (const name of ["heartbeatTimeout", "deadMessageTtl", "maintenanceInterval"]
   refuses(`${name} as text`, () => ({ [name]: "60" }), TypeError, `${name} 60`, "milliseconds");
 }
 
+for (const count of [0, -1, 1.5, "2", undefined]) {
+  const waitReplicas = { count };
+  refuses(`waitReplicas of ${count}`, () => ({ waitReplicas }), RangeError, `${count} replicas`);
+}
+for (const timeout of [0, 2_001, Infinity, "100"]) {
+  const waitReplicas = { count: 1, timeout };
+  const parts = [`${timeout} ms`, "from 1 to 2000"];
+  refuses(`waitReplicas with timeout ${timeout}`, () => ({ waitReplicas }), RangeError, ...parts);
+}
+refuses(
+  "waitReplicas with an option that it does not know",
+  () => ({ waitReplicas: { count: 1, timeuot: 5 } }),
+  TypeError,
+  ...["timeuot", "waitReplicas"],
+);
+
 const OTHER_KEYS = ['"app:"', "keyPrefix", "namespace"];
 refuses(
   "a keyPrefix in connection",

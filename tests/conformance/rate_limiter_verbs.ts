@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionClosed } from "@dq/dramatiq";
 import type { Rules } from "./rate_limiter_harness.ts";
 
@@ -127,6 +127,20 @@ export const verbs: Rules = {
       assertEquals(await backend.incrAndSum(a, [c, b, a], 1, 4, TTL), false);
       assertEquals(await backend.incrAndSum(c, [c, b], 2, 4, TTL), true); // 3 and 1
       assertEquals(await backend.incr(c, 1, 4, TTL), true);
+    },
+  },
+
+  sumAtOnce: {
+    rule: "incrAndSum never exceeds its maximum when many come at once, each with a key of its own",
+    async check(stage) {
+      const backends = [await stage.open(), await stage.open(), await stage.open()];
+      await Promise.all(backends.map((backend) => backend.add(stage.key, 1, TTL))); // connected
+      const keys = Array.from({ length: 30 }, (_, i) => `${stage.key}-${i}`);
+      const counted = await Promise.all(
+        keys.map((key, i) => backends[i % 3]!.incrAndSum(key, keys, 1, 4, TTL)),
+      );
+      const count = counted.filter(Boolean).length;
+      assert(count <= 4, `${count} were counted`);
     },
   },
 

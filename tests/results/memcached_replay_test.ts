@@ -12,7 +12,7 @@ import { exchange } from "../support/servers/exchange.ts";
 import { startMemcached } from "../support/servers/memcached.ts";
 import { after, test } from "../support/test.ts";
 import { fromBase64 } from "../support/vectors.ts";
-import { captures, NOT_MADE_HERE, ownerOf, valueOf } from "./captures.ts";
+import { captures, isMarked, NOT_MADE_HERE, ownerOf, valueOf } from "./captures.ts";
 import { assertGotten } from "./gotten.ts";
 
 const { memcached } = captures;
@@ -44,7 +44,10 @@ for (const [i, vector] of memcached.values.entries()) {
 
   test(`MemcachedResultBackend stores what Python stores: ${name} (${i})`, async () => {
     await using backend = open({ encoder });
-    await backend.storeResult(ownerOf(label), valueOf(vector.input, vector.encoder), 600_000);
+    const value = valueOf(vector.input, vector.encoder);
+    const storing = backend.storeResult(ownerOf(label), value, 600_000);
+    if (isMarked(value)) return void await assertRejects(() => storing, TypeError, "failure");
+    await storing;
     const { flags, value } = (await lookAt(key))!;
     assertEquals(flags, vector.flags);
     assertEquals(value === Buffer.from(bytes).toString("latin1"), !NOT_MADE_HERE.has(name), value);

@@ -17,7 +17,15 @@ import {
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { fromBase64, untag } from "../support/vectors.ts";
-import { captures, NOT_MADE_HERE, ownerOf, type Step, stepped, valueOf } from "./captures.ts";
+import {
+  captures,
+  isMarked,
+  NOT_MADE_HERE,
+  ownerOf,
+  type Step,
+  stepped,
+  valueOf,
+} from "./captures.ts";
 import { assertGotten } from "./gotten.ts";
 
 const server = await startRedis();
@@ -50,11 +58,10 @@ for (const vector of captures.redis_values) {
   test(`RedisResultBackend stores what Python stores: ${name}`, async () => {
     await using backend = open({ encoder });
     await redis.del(key);
-    await backend.storeResult(
-      ownerOf(label),
-      valueOf(vector.input, vector.encoder),
-      vector.ttl_ms_asked!,
-    );
+    const value = valueOf(vector.input, vector.encoder);
+    const storing = backend.storeResult(ownerOf(label), value, vector.ttl_ms_asked!);
+    if (isMarked(value)) return void await assertRejects(() => storing, TypeError, "failure");
+    await storing;
     assertEquals(await redis.type(key), vector.type);
     const stored = await redis.lrangeBuffer(key, 0, -1);
     assertEquals(stored.length, 1);

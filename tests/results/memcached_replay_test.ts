@@ -44,9 +44,9 @@ for (const [i, vector] of memcached.values.entries()) {
 
   test(`MemcachedResultBackend stores what Python stores: ${name} (${i})`, async () => {
     await using backend = open({ encoder });
-    const value = valueOf(vector.input, vector.encoder);
-    const storing = backend.storeResult(ownerOf(label), value, 600_000);
-    if (isMarked(value)) return void await assertRejects(() => storing, TypeError, "failure");
+    const result = valueOf(vector.input, vector.encoder);
+    const storing = backend.storeResult(ownerOf(label), result, 600_000);
+    if (isMarked(result)) return void await assertRejects(() => storing, TypeError, "failure");
     await storing;
     const { flags, value } = (await lookAt(key))!;
     assertEquals(flags, vector.flags);

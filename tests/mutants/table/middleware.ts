@@ -156,9 +156,20 @@ export const MIDDLEWARE: readonly Mutant[] = [
     }],
   ]),
   ...mutantsOf("middleware/successor.ts", [SUCCESSOR, NOT_STORED], [
-    ["a server that is away gets no second chance", "|| attempt === ATTEMPTS) {", "|| true) {"],
-    ["it is tried for ever", "|| attempt === ATTEMPTS) {", "|| false) {"],
-    ["what can never be stored is tried again", "!(error instanceof BrokerConnectionError) ||", ""],
+    [
+      "a server that is away gets no second chance",
+      "|| attempt >= ATTEMPTS && !mustKeep(broker, delivery)) {",
+      "|| true) {",
+    ],
+    [
+      "it is tried for ever",
+      "|| attempt >= ATTEMPTS && !mustKeep(broker, delivery)) {",
+      "|| false) {",
+    ],
+    ["what spends deliveries is given back", "&& !mustKeep(broker, delivery)", ""],
+    ["a delivery that is lost is kept", "&& !isLost", ""],
+    ["a worker that gives up keeps a delivery", " && !(interruptReason instanceof WorkerLost)", ""],
+    ["what can never be stored is tried again", "!isAway ||", ""],
     [
       "it is tried again at once",
       "await new Promise<void>((resolve) => broker.clock.setTimer(resolve, PAUSE));",
@@ -166,8 +177,8 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "the successor is not waited for",
-      "await storeSuccessor(broker, what, () => {\n    const { message, delay }",
-      "storeSuccessor(broker, what, () => {\n    const { message, delay }",
+      "await storeSuccessor(broker, what, delivery, () => {\n    const { message, delay }",
+      "storeSuccessor(broker, what, delivery, () => {\n    const { message, delay }",
     ],
   ]),
   ...mutantsOf("middleware/callbacks.ts", ["tests/middleware/callbacks_test.ts", NOT_STORED], [
@@ -256,14 +267,14 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "a group is concluded before its callbacks are sent",
-      "    await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {",
-      "    await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);\n    await storeSuccessor(broker, `the callbacks of group ${uuid}`, () => {",
+      "    await storeSuccessor(broker, `the callbacks of group ${uuid}`, message, () => {",
+      "    await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);\n    await storeSuccessor(broker, `the callbacks of group ${uuid}`, message, () => {",
       { tests: [...GROUPS, "tests/rate_limits/group_crash_test.ts"] },
     ],
     [
       "a group is not concluded: its callbacks are sent again",
-      "await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);",
-      "",
+      "() => this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl),",
+      "() => Promise.resolve(),",
     ],
     [
       "the member runs again because it could not be noted that callbacks were sent",
@@ -272,7 +283,7 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "a member is acknowledged that could not be counted",
-      "const progress = await storeSuccessor(\n        broker,\n        `that a member of group ${uuid} is done`,\n        () => this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl),\n      );",
+      "const progress = await storeSuccessor(\n        broker,\n        `that a member of group ${uuid} is done`,\n        message,\n        () => this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl),\n      );",
       'const progress = await this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl)\n        .catch(() => "waiting" as const);',
     ],
   ]),

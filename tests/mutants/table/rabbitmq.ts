@@ -72,8 +72,8 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "a message without a queue counts as stored",
-      "if (isStored && !publication.isReturned) this.#owner.stored(publication);",
-      "if (isStored) this.#owner.stored(publication);",
+      "if (publication.isReturned) this.#owner.returned(publication);\n    else if (isStored)",
+      "if (isStored)",
     ],
     [
       "a refused message counts as stored",
@@ -131,8 +131,8 @@ export const RABBITMQ: readonly Mutant[] = [
   ...mutantsOf("brokers/rabbitmq/publisher.ts", OUTAGES, [
     [
       "what was under way when a connection was cut is not sent again",
-      "    this.#waiting.unshift(again);\n",
-      "",
+      "    this.#sendAgain(isByServer ? toSendAgain(underWay, error) : underWay);\n",
+      "    this.#sendAgain(isByServer ? toSendAgain(underWay, error) : []);\n",
       { filter: "when the connection was cut" },
     ],
     [
@@ -152,16 +152,58 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "close cuts what was not awaited",
-      "while (this.isBusy) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));",
+      "while (this.isBusy) await this.#idle.next();",
       "",
       { tests: CONFORMANCE, filter: "clos" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/refusals.ts", CALM, [
+    [
+      "what is refused is sent again for ever",
+      "if (duration >= LONGEST_REFUSAL) return Math.round(duration);",
+      "",
+      { filter: "gives up in the end what RabbitMQ refuses" },
+    ],
+    [
+      "what is refused is given up at once",
+      "if (duration >= LONGEST_REFUSAL) return Math.round(duration);",
+      "return Math.round(duration);",
+      { filter: "gives up in the end what RabbitMQ refuses" },
+    ],
+    [
+      "each refused message is logged",
+      "if (this.#queueName === undefined) this.#begin(publication.queueName, now);",
+      "this.#begin(publication.queueName, now);",
+      { filter: "gives up in the end what RabbitMQ refuses" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/publish_lines.ts", "tests/brokers/rabbitmq/cluster_test.ts", [
+    [
+      "a silent channel is kept",
+      "if (isSilent) this.leave();",
+      "",
+      { filter: "leaves a channel" },
+    ],
+    [
+      "what is refused is sent again on the same channel",
+      "    if (this.#current !== undefined) this.#left.add(this.#current);\n    this.#current = undefined;",
+      "",
+      { filter: "sends on another channel" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/dead_letter.ts", CALM, [
+    [
+      "a dead letter is given up after some seconds",
+      "if (!isAway || !delivery.isOpen || isClosed()) throw error;",
+      "throw error;",
+      { filter: "Consumer.nack waits" },
     ],
   ]),
   ...mutantsOf("brokers/rabbitmq/rabbitmq_consumer.ts", CALM, [
     [
       "a message is acknowledged before its dead letter is stored",
-      "      const outcomes = await Promise.allSettled(\n        open.map((one) => publishDeadLetter(mover, this.queueName, one, headers)),\n      );",
-      "      const publishing = open.map((one) => publishDeadLetter(mover, this.queueName, one, headers));\n      this.#acknowledge(this.#take(open));\n      const outcomes = await Promise.allSettled(publishing);",
+      "      const outcomes = await Promise.allSettled(\n        open.map((one) => this.#deadLetters.store(one, headers)),\n      );",
+      "      const publishing = open.map((one) => this.#deadLetters.store(one, headers));\n      this.#acknowledge(this.#take(open));\n      const outcomes = await Promise.allSettled(publishing);",
       { tests: OUTAGES, filter: "keeps one dead letter" },
     ],
     [

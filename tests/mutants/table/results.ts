@@ -36,7 +36,7 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "a failure is lost that could not be stored",
-      'return storeSuccessor(broker, "the failure", () => {\n      return',
+      'return storeSuccessor(broker, "the failure", message, () => {\n      return',
       "return Promise.resolve().then(() => {\n      return",
     ],
   ]),

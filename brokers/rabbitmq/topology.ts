@@ -5,6 +5,7 @@ import type { DeliveryLimits } from "./delivery_limits.ts";
 import type { QueueSettings } from "./options.ts";
 import { delayQueueOf, isRung, type Ladder } from "./ladder.ts";
 import { declarationsOf } from "./queue_arguments.ts";
+import { unreachableQueueOf } from "./trouble.ts";
 
 /**
  * Declares queues as Python does: `queue`, `queue.DQ` for delayed messages and `queue.XQ`
@@ -57,7 +58,8 @@ export class Topology {
   }
 
   /**
-   * Declares a queue and those that belong to it.
+   * Declares a queue and those that belong to it; those on a node that is away are left out, except
+   * for the one that is asked for.
    *
    * @param queueName Any one of them.
    * @throws {TypeError} If the server cannot do what the settings ask for.
@@ -68,14 +70,19 @@ export class Topology {
     if (this.isDeclared(queueName)) return;
     if (isRung(queueName)) return await this.#ladder.renew(delayQueueOf(queueName));
     const canonical = canonicalQueueName(queueName);
-    await this.control(
-      `declare queue "${canonical}"`,
-      async (channel) => {
+    const declare = (isMeant: (name: string) => boolean) =>
+      this.control(`declare queue "${canonical}"`, async (channel) => {
         if (this.isDeclared(queueName)) return; // by somebody whose turn was before
-        await this.declareOn(channel, canonical);
-        for (const name of namesOf(canonical)) this.#declared.add(name);
-      },
-    );
+        await this.declareOn(channel, canonical, isMeant);
+        for (const name of namesOf(canonical).filter(isMeant)) this.#declared.add(name);
+      });
+    try {
+      await declare(() => true);
+    } catch (error) {
+      const unreachable = unreachableQueueOf(error);
+      if (unreachable === undefined || unreachable === queueName) throw error;
+      await declare((name) => name === queueName);
+    }
   }
 
   /**
@@ -100,12 +107,20 @@ export class Topology {
   /**
    * Declares a queue, its delay queue and its dead letter queue, inside of `control`.
    *
+   * @param channel Where.
+   * @param canonical The queue.
+   * @param isMeant Leaves some of them out.
    * @returns How many messages are ready on each of them.
    */
-  async declareOn(channel: Channel, canonical: string): Promise<[number, number, number]> {
+  async declareOn(
+    channel: Channel,
+    canonical: string,
+    isMeant: (name: string) => boolean = () => true,
+  ): Promise<[number, number, number]> {
     assertSupported(this.#settings, this.#connection.version);
     const counts: number[] = [];
     for (const [name, wanted] of declarationsOf(canonical, this.#settings)) {
+      if (!isMeant(name)) continue;
       counts.push(await this.#deliveryLimits.declare(channel, name, wanted));
     }
     return counts as [number, number, number];

@@ -20,6 +20,8 @@ const INEQUIVALENT =
 
 /** How RabbitMQ words that there is no such queue. */
 const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
+/** How RabbitMQ words that the only node of a classic queue is away. */
+const NODE_AWAY = /home node '[^']*' of durable queue '([^']+)'.* is down or inaccessible/;
 
 /** The server refused a connection, and will again: wrong password, no such virtual host. */
 export class ConnectionRefused extends ConnectionFailed {
@@ -92,6 +94,11 @@ export function mismatchOf(error: unknown): Mismatch | undefined {
 /** The queue that does not exist, if that is why an operation failed. */
 export function missingQueueOf(error: unknown): string | undefined {
   return NO_QUEUE.exec(errorMessage(causeOf(error)))?.[1];
+}
+
+/** The queue whose node is away, if that is why an operation failed. */
+export function unreachableQueueOf(error: unknown): string | undefined {
+  return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
 }
 
 /** What amqplib said. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { classic } from "./cluster/classic.ts";
 import { publishing } from "./cluster/publishing.ts";
 import { retrying } from "./cluster/retrying.ts";
 import { startClusterForFile } from "./cluster/stage.ts";
@@ -11,3 +12,4 @@ const file = await startClusterForFile();
 
 publishing(file);
 retrying(file);
+classic(file);

@@ -1,0 +1,37 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ConnectionClosed, RabbitmqBroker } from "@dq/dramatiq";
+import { receiveOne } from "../../../conformance/broker_messages.ts";
+import { linesOf, textOf } from "../../../support/log.ts";
+import { type ClusterFile, openAtHome, work } from "./stage.ts";
+
+/** Classic queues, each of which is on one node. */
+export function classic(file: ClusterFile): void {
+  const { test, victim } = file;
+
+  test("RabbitmqBroker sends to a queue whose delay queue and dead letters are away", async () => {
+    const queueName = "classic";
+    {
+      await using elsewhere = new RabbitmqBroker({ url: victim.server.url });
+      await elsewhere.getQueueMessageCounts(queueName);
+      await file.home.server.ctl("delete_queue", queueName);
+    }
+    {
+      await using broker = openAtHome(file, {});
+      await broker.enqueue(work(queueName, 1)); // declared at home
+    }
+    await victim.server.stopApp();
+    await using broker = openAtHome(file, {});
+    const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
+      await broker.enqueue(work(queueName, 2));
+      await broker.enqueue(work(queueName, 3));
+    });
+    assertEquals(lines.map(textOf), []);
+    await assertRejects(
+      () => broker.enqueue(work(queueName, 4), { delay: 1_000 }),
+      ConnectionClosed,
+      `${queueName}.DQ`,
+    );
+    await using consumer = broker.consume(queueName);
+    assertEquals((await receiveOne(consumer)).args, [1]);
+  });
+}

@@ -37,8 +37,8 @@ export interface EnqueueOptions {
    */
   cause?: Message | undefined;
   /**
-   * Ends the wait when it aborts. A message that was on its way to the server may have arrived all
-   * the same.
+   * Ends the wait when it aborts. The message is not withdrawn: it may arrive all the same, also
+   * later, when the server is back.
    */
   signal?: AbortSignal | undefined;
 }

@@ -2,6 +2,8 @@ import { AbortListener } from "../../core/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { Encoded } from "../../core/encoder.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
+import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../core/thrown.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
 import { nextTurn } from "../../core/runtime.ts";
 import { Signal } from "../../core/signal.ts";
@@ -16,8 +18,10 @@ import { Outbox } from "./outbox.ts";
 import { type RedisReply, toArgument } from "./reply.ts";
 import type { Script } from "./script.ts";
 import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
-import { runPatiently, runUntil, type Session } from "./session.ts";
+import { runAtMostOnce, runUntil, type Session } from "./session.ts";
 import { isAway } from "./trouble.ts";
+
+const log = getLogger("redis", "consumer");
 
 /** How many messages make two batches that are worth it. */
 const SMALL_PREFETCH = 64;
@@ -223,12 +227,24 @@ export abstract class RedisConsumer extends Consumer {
     return this.#acks.add(deliveries);
   }
 
-  /** Puts messages back where they were. */
+  /**
+   * Puts messages back where they were, at most once: another consumer of this broker may have
+   * fetched them again by the time that a lost answer is noticed. What was not put back is found
+   * among what no consumer holds, see `Orphans`.
+   */
   protected async giveBack(deliveries: readonly RedisDelivery[]): Promise<void> {
     const { queue, messages, unacknowledged } = this.keys;
     for (let i = 0; i < deliveries.length; i += MAX_BATCH) {
       const ids = deliveries.slice(i, i + MAX_BATCH).map(({ id }) => id);
-      await runPatiently(this.session, REQUEUE, [queue, messages, unacknowledged], ids);
+      try {
+        await runAtMostOnce(this.session, REQUEUE, [queue, messages, unacknowledged], ids);
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        log.debug("Cannot give back messages of {queue} now: {reason}", {
+          queue: this.queueName,
+          reason: errorMessage(error),
+        });
+      }
     }
   }
 

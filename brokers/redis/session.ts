@@ -49,6 +49,25 @@ export function runOnce(
   return connection.run(script, [heartbeats, ...keys], [serverClock.argument, brokerId, ...args]);
 }
 
+/**
+ * As {@linkcode runOnce}, and again while the server is away, for a while, but only as long as it
+ * cannot have run.
+ */
+export async function runAtMostOnce(
+  session: Session,
+  script: Script,
+  keys: readonly string[],
+  args: readonly RedisArgument[],
+): Promise<RedisReply> {
+  try {
+    return await runOnce(session, script, keys, args);
+  } catch (error) {
+    const { connection, keys: { heartbeats }, serverClock, brokerId } = session;
+    const all = [serverClock.argument, brokerId, ...args];
+    return await connection.runUnlessRun(error, script, [heartbeats, ...keys], all);
+  }
+}
+
 /** As {@linkcode runOnce}, and again while the server is away, until it is given up. */
 export async function runUntil(
   isGivenUp: () => boolean,

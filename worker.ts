@@ -4,11 +4,48 @@
  *
  * @module
  */
-import { runWorker } from "./cli/run_worker.ts";
+import process from "node:process";
+import type { RunWorkerOptions } from "./cli/arguments.ts";
+import { packageAdvice } from "./core/missing_package.ts";
 import { isMain } from "./core/runtime.ts";
+import { errorMessage } from "./core/thrown.ts";
 
 export type { ExecutorName, RunWorkerOptions } from "./cli/arguments.ts";
 export type { LogFormat } from "./cli/log_line.ts";
-export { runWorker };
+
+/** The exit code of a program that cannot be imported. */
+const NOT_IMPORTED = 2;
+
+/**
+ * Runs workers as the command line says, until told to stop, and ends the process. The
+ * arguments of the program come on top of the options.
+ *
+ * It starts processes of the same program, with the same flags and arguments, and supervises
+ * them; in those, this call is what works.
+ *
+ * @param options What counts where the command line says nothing.
+ * @returns Never: the process ends, with one of the exit codes of `docs/command-line.md`.
+ *
+ * @example A worker of one's own: `deno run -A worker.ts`, `bun run worker.ts`
+ * ```ts ignore
+ * import { runWorker } from "@dq/dramatiq/worker";
+ *
+ * await runWorker({ modules: [import.meta.resolve("./actors.ts")] });
+ * ```
+ */
+export async function runWorker(options: RunWorkerOptions = {}): Promise<never> {
+  return await (await importCommandLine()).runWorker(options);
+}
+
+async function importCommandLine(): Promise<typeof import("./cli/run_worker.ts")> {
+  try {
+    return await import("./cli/run_worker.ts");
+  } catch (error) {
+    const advice = packageAdvice(error);
+    if (advice === "") throw error;
+    console.error(`Cannot start a worker: ${errorMessage(error)}${advice}`);
+    process.exit(NOT_IMPORTED);
+  }
+}
 
 if (isMain(import.meta)) await runWorker();

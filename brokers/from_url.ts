@@ -3,7 +3,7 @@ import type { BrokerOptions } from "../core/broker_options.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { redactUrl } from "../core/redact.ts";
-import { readEnvironment } from "../core/runtime.ts";
+import { mayReadEnvironment, readEnvironment } from "../core/runtime.ts";
 import { splitUrls } from "./rabbitmq/address.ts";
 import { isInstalled } from "./rabbitmq/client.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
@@ -57,6 +57,13 @@ function defaultBroker(): Broker {
 }
 
 setDefaultBrokerFactory(() => {
+  if (!mayReadEnvironment("dramatiq_broker_url")) {
+    throw new TypeError(
+      "Cannot choose a broker: DRAMATIQ_BROKER_URL may not be read; run again with " +
+        "--allow-env=DRAMATIQ_BROKER_URL (or --allow-env, which ioredis needs), or call setBroker() before " +
+        "actors are declared",
+    );
+  }
   const url = readEnvironment("dramatiq_broker_url");
   if (url === undefined) return defaultBroker();
   try {

@@ -1,4 +1,5 @@
 import { BrokerConnectionError } from "../core/errors.ts";
+import { packageAdvice } from "../core/missing_package.ts";
 import { errorMessage, formatTraceback } from "../core/thrown.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -24,7 +25,7 @@ interface BuildMessage {
 export function whyNotImported(specifier: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError) return error;
   if (error instanceof UsageError) return error;
-  const reason = isOfRuntime(error) ? oneLine(error) : traceback(error);
+  const reason = isOfRuntime(error) ? oneLine(error) + packageAdvice(error) : traceback(error);
   return new UsageError(`Cannot import ${specifier}: ${reason}`, { cause: error });
 }
 

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
-import { getBroker } from "../core/global_broker.ts";
+import { getBroker, hasBroker } from "../core/global_broker.ts";
 import { resolvePackage } from "../core/runtime.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { whyNotImported } from "./import_errors.ts";
@@ -43,7 +43,7 @@ export async function loadModules(specifiers: readonly string[]): Promise<Loaded
     await load(other, url);
   }
   const broker = brokerExport === undefined
-    ? globalBroker()
+    ? globalBroker(specifiers)
     : await exportedBroker(first, module, brokerExport);
   return { broker, urls, brokerExport };
 }
@@ -121,7 +121,7 @@ async function exportedBroker(
   }
   try {
     const broker = await value();
-    return broker instanceof Broker ? broker : globalBroker();
+    return broker instanceof Broker ? broker : globalBroker([path]);
   } catch (error) {
     throw whyNotImported(`${path}:${name}`, error);
   }
@@ -138,7 +138,16 @@ function whatItIs(value: unknown, otherwise: string): string {
   return `it is ${value === undefined ? "not exported" : otherwise}`;
 }
 
-function globalBroker(): Broker {
+function globalBroker(specifiers: readonly string[]): Broker {
+  if (!hasBroker()) {
+    const declare = specifiers.length === 1 ? "declares" : "declare";
+    throw new UsageError(
+      `Cannot start a worker: ${
+        specifiers.join(" and ")
+      } ${declare} no actor; an actor is declared ` +
+        "with actor() of the same copy of @dq/dramatiq as this program",
+    );
+  }
   try {
     return getBroker();
   } catch (error) {

@@ -20,23 +20,7 @@ import { UsageError } from "./usage_error.ts";
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/**
- * Runs workers as the command line says, until told to stop, and ends the process. The
- * arguments of the program come on top of the options.
- *
- * It starts processes of the same program, with the same flags and arguments, and supervises
- * them; in those, this call is what works.
- *
- * @param options What counts where the command line says nothing.
- * @returns Never: the process ends, with one of the exit codes of `docs/command-line.md`.
- *
- * @example A worker of one's own: `deno run -A worker.ts`, `bun run worker.ts`
- * ```ts ignore
- * import { runWorker } from "@dq/dramatiq/worker";
- *
- * await runWorker({ modules: [import.meta.resolve("./actors.ts")] });
- * ```
- */
+/** What `runWorker` of `worker.ts` does. */
 export async function runWorker(options: RunWorkerOptions = {}): Promise<never> {
   const args = process.argv.slice(2);
   const role = takeRole();

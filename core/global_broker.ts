@@ -1,5 +1,9 @@
 import type { Broker } from "./broker.ts";
 
+/** Ends the errors of a server that nobody named and that was never reached. */
+export const NO_ADDRESS =
+  "no address was given: give one as url, or, where setBroker() is not called, as DRAMATIQ_BROKER_URL";
+
 let globalBroker: Broker | undefined;
 let makeDefaultBroker: (() => Broker) | undefined;
 
@@ -9,7 +13,7 @@ let makeDefaultBroker: (() => Broker) | undefined;
  * 127.0.0.1:6379.
  *
  * @returns The broker; it connects when it is first used.
- * @throws {TypeError} If the variable names none.
+ * @throws {TypeError} If the variable names none, or may not be read.
  */
 export function getBroker(): Broker {
   if (globalBroker === undefined) {
@@ -29,6 +33,11 @@ export function getBroker(): Broker {
  */
 export function setBroker(broker: Broker): void {
   globalBroker = broker;
+}
+
+/** Whether there is a broker, or one can be made: a module of this library makes them. */
+export function hasBroker(): boolean {
+  return globalBroker !== undefined || makeDefaultBroker !== undefined;
 }
 
 /** Tells the core how to make a broker; the core knows none. */

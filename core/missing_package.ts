@@ -1,17 +1,49 @@
+import { runtime } from "./runtime.ts";
 import { errorMessage } from "./thrown.ts";
+
+/** How to add a package to a project. */
+const ADD = { deno: "deno add npm:", bun: "bun add ", node: "npm install " }[runtime];
 
 /**
  * What to throw when a package cannot be loaded that only those need who use it.
  *
  * @param purpose What for: the end of "Cannot …".
- * @param packageName The package to add.
+ * @param packageName The package.
  * @param cause What importing it threw.
+ * @returns An error that says whether the package is missing, may not be loaded, or is broken.
  */
 export function missingPackage(purpose: string, packageName: string, cause: unknown): TypeError {
-  return new TypeError(
-    `Cannot ${purpose}: the package "${packageName}" cannot be loaded; add it to your project: ${
-      errorMessage(cause)
-    }`,
-    { cause },
-  );
+  const reason = isForbidden(cause)
+    ? `the package "${packageName}" needs a permission`
+    : isMissing(cause, packageName)
+    ? `the package "${packageName}" is not installed; add it with "${ADD}${packageName}"`
+    : `the package "${packageName}" cannot be loaded`;
+  return new TypeError(`Cannot ${purpose}: ${reason}: ${errorMessage(cause)}`, { cause });
+}
+
+/** Whether the runtime denies a program something that was not allowed on its command line. */
+function isForbidden(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  return name === "NotCapable" || code === "ERR_ACCESS_DENIED";
+}
+
+/** How Node, Bun and Deno word that there is no such package. */
+const MISSING = /^(?:Cannot find (?:package|module)|Could not find|Import) "?'?([^"' ]+)/;
+
+function isMissing(error: unknown, packageName: string): boolean {
+  return MISSING.exec(errorMessage(error))?.[1] === packageName;
+}
+
+/**
+ * What to do about a package of this library that is not there, if that is why something failed.
+ *
+ * @param error Anything that a `catch` clause may get.
+ * @returns What follows the reason, with a semicolon in front; empty if it is no package.
+ */
+export function packageAdvice(error: unknown): string {
+  // Only a name: files are for the user to find.
+  const name = MISSING.exec(errorMessage(error).replace(/^error: /, ""))?.[1] ?? "/";
+  if (/^[./]|^[a-z]+:/.test(name)) return "";
+  const install = { deno: "deno install", bun: "bun install", node: "npm ci" }[runtime];
+  return `; install the packages of this project with "${install}", or add "${name}"`;
 }

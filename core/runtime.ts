@@ -81,8 +81,17 @@ export function readEnvironment(name: string): string | undefined {
 }
 
 function readOnDeno(deno: DenoNamespace, variable: string): string | undefined {
-  const { state } = deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? deno.env.get(variable) : undefined;
+  return isReadable(deno, variable) ? deno.env.get(variable) : undefined;
+}
+
+function isReadable(deno: DenoNamespace, variable: string): boolean {
+  return deno.permissions.querySync({ name: "env", variable }).state === "granted";
+}
+
+/** Whether an environment variable, or its upper-case spelling, may be read. */
+export function mayReadEnvironment(name: string): boolean {
+  const { Deno } = globals;
+  return Deno === undefined || isReadable(Deno, name) || isReadable(Deno, name.toUpperCase());
 }
 
 /**

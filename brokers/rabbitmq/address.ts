@@ -43,6 +43,8 @@ export interface RabbitmqSource {
   readonly tls: Readonly<Record<string, unknown>>;
   readonly heartbeat: number;
   readonly connectionTimeout: number;
+  /** Whether nobody named it. @default {false} */
+  readonly isDefault?: boolean;
 }
 
 /** How to connect, to whatever server. */
@@ -68,6 +70,7 @@ export function toSources(address: RabbitmqAddress, times: Times): RabbitmqSourc
   }
   const sources = connection === undefined
     ? listOf(url ?? "amqp://").flatMap(splitUrls).map((one) => ofUrl(one, times))
+      .map((source) => url === undefined ? { ...source, isDefault: true } : source)
     : listOf(connection).map((one) => ofOptions(one, times));
   if (sources.length > 0) return sources;
   throw new TypeError("Cannot connect to RabbitMQ: the list of servers is empty");

@@ -1,3 +1,4 @@
+import { NO_ADDRESS } from "../../core/global_broker.ts";
 import { getLogger } from "../../core/logging.ts";
 import { Outage } from "../../core/outage.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
@@ -202,7 +203,11 @@ export class RabbitmqConnection {
         this.#server = nameOf(source);
         return model;
       } catch (error) {
-        reason = explainFailure(nameOf(source), error);
+        reason = explainFailure(
+          nameOf(source),
+          error,
+          !this.#isKept && source.isDefault ? `; ${NO_ADDRESS}` : "",
+        );
       }
       if (this.#isClosed) break;
     }

@@ -35,22 +35,26 @@ export class ConnectionRefused extends ConnectionFailed {
  *
  * @param server Its name.
  * @param error What amqplib says.
+ * @param advice What follows the reason.
  * @returns What to throw.
  */
-export function explainFailure(server: string, error: unknown): Error {
+export function explainFailure(server: string, error: unknown, advice = ""): Error {
   if (error instanceof TypeError && error.cause !== undefined) return error; // amqplib is missing
   const text = errorMessage(error) || "it cannot be reached";
   const reason = NO_VHOST.test(text)
     ? "it refuses the virtual host: there is none of that name, or this user may not use it"
     : text;
   if (!REFUSAL.test(reason)) {
-    return new ConnectionFailed(`Cannot connect to RabbitMQ at ${server}: ${reason}`, {
+    return new ConnectionFailed(`Cannot connect to RabbitMQ at ${server}: ${reason}${advice}`, {
       cause: error,
     });
   }
-  return new ConnectionRefused(`Cannot connect to RabbitMQ at ${server}: it refuses: ${reason}`, {
-    cause: error,
-  });
+  return new ConnectionRefused(
+    `Cannot connect to RabbitMQ at ${server}: it refuses: ${reason}${advice}`,
+    {
+      cause: error,
+    },
+  );
 }
 
 /**

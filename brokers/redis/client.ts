@@ -31,7 +31,7 @@ export interface Client {
 /** Where the servers are. */
 export type RedisSource =
   | { readonly client: RedisClient }
-  | { readonly connection: RedisConnectionOptions };
+  | { readonly connection: RedisConnectionOptions; readonly isDefault?: boolean };
 
 /** What a `Cluster` was given. */
 interface Nodes {

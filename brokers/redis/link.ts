@@ -1,5 +1,6 @@
 import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionClosed, ConnectionFailed, type DeliveryState } from "../../core/errors.ts";
+import { NO_ADDRESS } from "../../core/global_broker.ts";
 import type { Outage } from "../../core/outage.ts";
 import { redactError, secretsOf } from "../../core/redact.ts";
 import { retryDelay } from "../../core/retry_delay.ts";
@@ -25,6 +26,7 @@ import {
   mayPass,
   NO_DATABASE,
   unwrapped,
+  withAdvice,
 } from "./trouble.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -79,6 +81,7 @@ export class RedisLink {
   #replacements = 0;
   #replaceTimer: ReturnType<typeof setTimeout> | undefined;
   #upSince = Infinity;
+  #wasUp = false;
   readonly #upListeners: (() => void)[] = [];
 
   /**
@@ -165,7 +168,9 @@ export class RedisLink {
       return withDelivery(closedFor(purpose, redactError(error, secrets)), delivery);
     }
     const reported = this.#refusal ?? this.#lastError;
-    return explain(unwrapped(error), reported, purpose, delivery, secrets);
+    const explained = explain(unwrapped(error), reported, purpose, delivery, secrets);
+    const isUnnamed = !this.#wasUp && "isDefault" in this.#source && this.#source.isDefault;
+    return isUnnamed ? withAdvice(explained, NO_ADDRESS) : explained;
   }
 
   /** What no error may show. The options of a client may change. */
@@ -277,6 +282,7 @@ export class RedisLink {
     this.#lastError = undefined;
     this.#replacements = 0;
     this.#upSince = performance.now();
+    this.#wasUp = true;
     for (const listener of this.#upListeners) listener();
     this.#attemptEnded();
     this.#outage.back(this);

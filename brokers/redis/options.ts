@@ -217,7 +217,7 @@ export function toSource(address: RedisAddress, namespace: string): RedisSource 
   }
   const source = client !== undefined
     ? { client: checkClient(client, namespace) }
-    : { connection: connection ?? parseUrl(url ?? DEFAULT_URL) };
+    : { connection: connection ?? parseUrl(url ?? DEFAULT_URL), isDefault: given.length === 0 };
   const prefix = keyPrefixOf(source);
   if (prefix) {
     throw new TypeError(

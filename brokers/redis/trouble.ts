@@ -92,6 +92,13 @@ export function explain(
     : new ConnectionFailed(text, { cause, delivery });
 }
 
+/** The same error, if a connection could not be made, with what to do about it. */
+export function withAdvice(error: Error, advice: string): Error {
+  if (!(error instanceof ConnectionFailed) || error.message.endsWith(advice)) return error;
+  const { message, cause, delivery } = error;
+  return new ConnectionFailed(`${message}; ${advice}`, { cause, delivery });
+}
+
 /** What to throw when the connection was closed for good. */
 export function closedFor(purpose: string, cause?: unknown): ConnectionClosed {
   return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {

@@ -195,8 +195,9 @@ export class MemcachedLink {
 
   #open({ Server }: Memjs): MemjsServer {
     const { host, port, username, password } = this.#address;
-    const server = new Server(host, port, username, password, { ...NO_TIMEOUT });
-    // Where none are given, memjs takes those of another service from the environment.
+    // Where none are given, memjs takes those of another service from the environment, which it may
+    // not be allowed to read.
+    const server = new Server(host, port, username || "-", password || "-", { ...NO_TIMEOUT });
     server.username = username;
     server.password = password;
     this.#isUp = false;

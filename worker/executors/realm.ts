@@ -4,6 +4,8 @@ import { type Encoded, getEncoder, JSONEncoder } from "../../core/encoder.ts";
 import { type Interrupt, WorkerLost } from "../../core/interrupt.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
+import { packageAdvice } from "../../core/missing_package.ts";
+import { errorMessage } from "../../core/thrown.ts";
 import type { Run } from "./executor.ts";
 import { writeLog } from "./realm_log.ts";
 import {
@@ -264,7 +266,8 @@ export class Realm {
     if (this.#state === "booting") {
       this.kill();
       const cause = crash.error === undefined ? undefined : fromWire(crash.error);
-      this.#owner.refused(this, new Error(`${crash.how}`, { cause }));
+      const reason = cause === undefined ? "" : `: ${errorMessage(cause)}${packageAdvice(cause)}`;
+      this.#owner.refused(this, new Error(`${crash.how}${reason}`, { cause }));
       return;
     }
     this.#owner.crashed(this, crash);

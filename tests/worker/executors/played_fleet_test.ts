@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { deadline } from "@std/async";
 import { DramatiqError, TimeLimitExceeded, WorkerLost } from "@dq/dramatiq";
 import { nextTurn } from "../../../core/runtime.ts";
@@ -145,4 +151,14 @@ test("RealmPool replaces no realm that it kills while it stops", async () => {
   assertEquals([one.told, realms[0]!.isKilled], [[late], true]);
   await deadline(stopping, LONG);
   assertEquals(realms.length, 1);
+});
+
+test("RealmFleet says why a realm has died before it began, and which package it lacks", async () => {
+  const { broker, pool, realms } = playPool();
+  const starting = pool.start(broker);
+  const text = "Cannot find package '@logtape/logtape' imported from realm_log.ts";
+  realms[0]!.die("it ended with code 1", new Error(text));
+  const error = await assertRejects(() => starting, DramatiqError);
+  assertStringIncludes(error.message, `it ended with code 1: ${text}; install the packages`);
+  await pool.stop();
 });

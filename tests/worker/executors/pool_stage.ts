@@ -64,8 +64,8 @@ export class PlayedRealm implements Channel {
   }
 
   /** Is gone. */
-  die(how = "it ended with code 1"): void {
-    this.#listener.ended(how);
+  die(how = "it ended with code 1", error?: Error): void {
+    this.#listener.ended(how, error);
   }
 
   /** The first arguments of what was handed to it, by slot. */

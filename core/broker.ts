@@ -38,6 +38,7 @@ import {
   toCanonicalQueueName,
 } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
+import { shorten } from "./thrown.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "./unless_aborted.ts";
 
@@ -281,7 +282,8 @@ export abstract class Broker implements AsyncDisposable {
   getActor(actorName: string): Actor {
     const actor = this.#actors.get(actorName);
     if (actor !== undefined) return actor;
-    throw new ActorNotFound(`Cannot find actor "${actorName}": it is not declared on this broker`);
+    const name = shorten(String(actorName), 200);
+    throw new ActorNotFound(`Cannot find actor "${name}": it is not declared on this broker`);
   }
 
   /**

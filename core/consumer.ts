@@ -1,7 +1,14 @@
 import { MessageProxy } from "./message_proxy.ts";
+import { shorten } from "./thrown.ts";
 
 /** What a consumer settles: a message that it gave, or a list of them. */
 export type OneOrMany = MessageProxy | readonly MessageProxy[];
+
+function describe(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? `an object of class ${value.constructor?.name}`
+    : shorten(String(value), 100);
+}
 
 /**
  * Makes a list of what is to be settled.
@@ -11,11 +18,14 @@ export type OneOrMany = MessageProxy | readonly MessageProxy[];
  * @throws {TypeError} If it is neither a message nor a list.
  */
 export function toList(messages: OneOrMany): readonly MessageProxy[] {
-  if (Array.isArray(messages)) return messages;
-  if (messages instanceof MessageProxy) return [messages];
-  throw new TypeError(
-    `Cannot settle ${String(messages)}: it must be a message that the consumer gave, or a list`,
-  );
+  const list: readonly unknown[] = Array.isArray(messages) ? messages : [messages];
+  for (const one of list) {
+    if (one instanceof MessageProxy) continue;
+    throw new TypeError(
+      `Cannot settle ${describe(one)}: it must be a message that the consumer gave, or a list`,
+    );
+  }
+  return list as readonly MessageProxy[];
 }
 
 /** Options of `Broker.consume`. */

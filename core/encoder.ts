@@ -169,7 +169,17 @@ export function getEncoder(): Encoder {
  * Sets the encoder of this process. Do so before anything is sent or received.
  *
  * @param encoder The encoder that all peers of the queues use.
+ * @throws {TypeError} If it is none.
  */
 export function setEncoder(encoder: Encoder): void {
+  if (typeof encoder?.encode !== "function" || typeof encoder.decode !== "function") {
+    throw new TypeError(
+      `Cannot set encoder ${describe(encoder)}: it must be an object with encode and decode`,
+    );
+  }
   globalEncoder = encoder;
+}
+
+function describe(value: unknown): string {
+  return typeof value === "function" ? `class ${value.name}` : String(value);
 }

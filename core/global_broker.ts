@@ -30,8 +30,12 @@ export function getBroker(): Broker {
  * actors stay with the broker that they were declared on.
  *
  * @param broker The broker that actors use unless they name another.
+ * @throws {TypeError} If it is none.
  */
 export function setBroker(broker: Broker): void {
+  if (typeof broker?.declareActor !== "function") {
+    throw new TypeError(`Cannot set broker ${String(broker)}: it must be a Broker`);
+  }
   globalBroker = broker;
 }
 

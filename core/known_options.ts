@@ -1,3 +1,5 @@
+import { shorten } from "./thrown.ts";
+
 /** The names of the options of something; the compiler misses one that is forgotten. */
 export type KnownOptions<T> = Readonly<Record<keyof T, true>>;
 
@@ -30,7 +32,9 @@ export function assertKnownOptions<T>(
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).toSorted().join(", ");
     throw new TypeError(
-      `Cannot make ${owner}: it has no option ${name}${advice(name, known, others)}; ` +
+      `Cannot make ${owner}: it has no option ${shorten(name, 100)}${
+        advice(name, known, others)
+      }; ` +
         `its options are ${names}`,
     );
   }

@@ -1,5 +1,5 @@
 import { getLogger as getLogTapeLogger } from "@logtape/logtape";
-import { errorMessage } from "./thrown.ts";
+import { errorMessage, shorten } from "./thrown.ts";
 
 /**
  * What this library writes its log lines to. Lines go to LogTape under the
@@ -36,6 +36,9 @@ interface Logged {
   readonly queueName: string;
 }
 
+/** Characters of an id or a name that a line shows. */
+const MAX_NAME = 200;
+
 /**
  * What every line about a message carries.
  *
@@ -44,7 +47,9 @@ interface Logged {
  * @returns The properties: `messageId`, `actor`, `queue`, and of an error `reason` and `error`.
  */
 export function about(message: Logged, error?: unknown): Record<string, unknown> {
-  const { messageId, actorName: actor, queueName: queue } = message;
+  const messageId = shorten(message.messageId, MAX_NAME);
+  const actor = shorten(message.actorName, MAX_NAME);
+  const queue = message.queueName;
   if (error === undefined) return { messageId, actor, queue };
   return { messageId, actor, queue, reason: errorMessage(error), error };
 }

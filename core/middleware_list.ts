@@ -88,6 +88,9 @@ export class MiddlewareList {
       throw new TypeError("Cannot add middleware both before and after another one: name one");
     }
     const neighbour = before ?? after;
+    if (neighbour !== undefined && typeof neighbour !== "function") {
+      throw new TypeError("Cannot add middleware next to an object: name a class");
+    }
     if (neighbour === undefined) return this.#all.length;
     const index = this.#all.findIndex((one) => one instanceof neighbour);
     if (index === -1) {
@@ -133,6 +136,20 @@ function assertMiddleware(middleware: unknown): asserts middleware is Middleware
     throw new TypeError(
       `Cannot add middleware ${String(middleware)}: it must be an object with hooks`,
     );
+  }
+  if (Array.isArray(middleware)) {
+    throw new TypeError("Cannot add middleware: it is an array; add one at a time");
+  }
+  const name = middleware.constructor?.name ?? "an object";
+  for (const hook of [...Object.keys(HOOKS), "prepareMessage", "wrapActor", "checkActorOptions"]) {
+    const value = (middleware as Record<string, unknown>)[hook];
+    if (value === undefined || typeof value === "function") continue;
+    throw new TypeError(`Cannot add middleware ${name}: its ${hook} is no function`);
+  }
+  for (const list of ["actorOptions", "forks"]) {
+    const value = (middleware as Record<string, unknown>)[list];
+    if (value === undefined || Array.isArray(value)) continue;
+    throw new TypeError(`Cannot add middleware ${name}: its ${list} is no array`);
   }
   warnOfPythonNames(middleware);
 }

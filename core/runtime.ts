@@ -35,6 +35,7 @@ interface NodeProcess {
   send?(message: unknown): void;
   ppid: number;
   kill(pid: number, signal: string): void;
+  getuid?(): number;
 }
 
 const globals = globalThis as unknown as {
@@ -117,6 +118,15 @@ export function readEnvironmentNumber(name: string, fallback: number): number {
 /** @returns The number that the system knows this process by. */
 export function processId(): number {
   return globals.process!.pid; // Deno has one, too
+}
+
+/** @returns The number of this user; `undefined` where nobody has one, or Deno may not tell. */
+export function userId(): number | undefined {
+  try {
+    return globals.process!.getuid?.();
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   MiddlewareError,
   SuccessorNotStored,
 } from "../core/errors.ts";
-import { errorMessage } from "../core/thrown.ts";
+import { errorMessage, shorten } from "../core/thrown.ts";
 import { about, getLogger } from "../core/logging.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -124,7 +124,9 @@ export class Settlement {
       case "unknownActor": // Somebody may declare the actor and requeue it.
         message.fail();
         message.stuffException(
-          new ActorNotFound(`Cannot find actor "${message.actorName}": it is not declared here`),
+          new ActorNotFound(
+            `Cannot find actor "${shorten(message.actorName, 200)}": it is not declared here`,
+          ),
         );
         return this.#conclude("nack", message);
       case "undecodable": // There is no message to tell hooks about, only bytes to keep.

@@ -74,6 +74,9 @@ export class Worker implements AsyncDisposable {
    *   timeout is below 0.
    */
   constructor(broker: Broker, options: WorkerOptions = {}) {
+    if (typeof broker?.consume !== "function") {
+      throw new TypeError(`Cannot make Worker: ${String(broker)} is no broker`);
+    }
     const { queues, timeout, executor } = checkWorkerOptions(options);
     this.broker = broker;
     this.executor = executor;

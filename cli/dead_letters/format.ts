@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { DeadLetter } from "../../core/dead_letters.ts";
 import { escapeJson, escapeLines, escapeText } from "../../core/escape.ts";
+import { shorten } from "../../core/thrown.ts";
 import { toWireOptions } from "../../core/message_options.ts";
 
 /** How wide the columns are. */
@@ -12,6 +13,10 @@ export interface Columns {
 const TIME_WIDTH = 19;
 const RETRIES_WIDTH = 7;
 const ID_WIDTH = 36;
+/** Characters of a name or an id. */
+const MAX_NAME = 200;
+/** Characters of arguments and options that are shown to people; JSON has all of them. */
+const MAX_JSON = 10_000;
 /** How much is shown of data that is no message. */
 const MAX_DATA = 1_000;
 
@@ -40,10 +45,10 @@ function row(
   return [
     died!.padEnd(TIME_WIDTH),
     escapeText(queueName!).padEnd(queue),
-    escapeText(actorName!).padEnd(actor),
+    escapeText(shorten(actorName!, MAX_NAME)).padEnd(actor),
     retries!.padStart(RETRIES_WIDTH),
-    escapeText(id!).padEnd(ID_WIDTH),
-    escapeText(error!),
+    escapeText(shorten(id!, MAX_NAME)).padEnd(ID_WIDTH),
+    escapeText(shorten(error!, MAX_DATA)),
   ].join("  ");
 }
 
@@ -58,15 +63,18 @@ export function formatDetails(dead: DeadLetter): string {
     ]);
   }
   const options = otherOptions(dead);
-  return block(`${escapeText(message.messageId)} on ${escapeText(queueName)}, died ${died}`, [
-    ["actor", escapeText(message.actorName)],
-    ["sent", localTime(message.messageTimestamp)],
-    ["retries", String(dead.retries)],
-    ["arguments", toJson(message.args)],
-    ["kwargs", isEmpty(message.kwargs) ? "" : toJson(message.kwargs)],
-    ["options", isEmpty(options) ? "" : toJson(options)],
-    ["error", traceback === undefined ? "" : indent(traceback)],
-  ]);
+  return block(
+    `${escapeText(shorten(message.messageId, MAX_NAME))} on ${escapeText(queueName)}, died ${died}`,
+    [
+      ["actor", escapeText(shorten(message.actorName, MAX_NAME))],
+      ["sent", localTime(message.messageTimestamp)],
+      ["retries", String(dead.retries)],
+      ["arguments", shorten(toJson(message.args), MAX_JSON)],
+      ["kwargs", isEmpty(message.kwargs) ? "" : shorten(toJson(message.kwargs), MAX_JSON)],
+      ["options", isEmpty(options) ? "" : shorten(toJson(options), MAX_JSON)],
+      ["error", traceback === undefined ? "" : indent(traceback)],
+    ],
+  );
 }
 
 /** A dead letter as a JSON object on one line; `outcome` tells what became of it. */

@@ -93,7 +93,7 @@ export class Member implements AsyncDisposable {
       await this.#write();
       this.#restsUntil = performance.now() + REST * (performance.now() - start);
       action = "serve";
-      this.#lock ??= ProcessLock.take(this.#place.lock);
+      this.#lock ??= takeLock(this.#place.lock);
       if (this.#lock === undefined) await this.#tellWhoServes();
       else if (this.#server === undefined) await this.#listen();
       action = "write";
@@ -154,5 +154,19 @@ export class Member implements AsyncDisposable {
       reason,
       error,
     });
+  }
+}
+
+/** @throws If the file is no lock: the text names it, and the variable. */
+function takeLock(path: string): ProcessLock | undefined {
+  try {
+    return ProcessLock.take(path);
+  } catch (error) {
+    throw new Error(
+      `it cannot lock ${path} (lock, or dramatiq_prom_lock): ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

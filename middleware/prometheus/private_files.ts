@@ -10,6 +10,7 @@
 import { constants, type Stats } from "node:fs";
 import { access, chmod, lstat, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { userId } from "../../core/runtime.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
 /** Access for anybody but the owner. */
@@ -73,6 +74,8 @@ export async function openPrivateFile(path: string, setting: string): Promise<vo
     if ((error as { code?: string }).code !== "EEXIST") throw fail(errorMessage(error), error);
     const stats = await lstat(path);
     if (!stats.isFile()) throw fail("it is not a regular file");
+    const uid = userId();
+    if (uid !== undefined && stats.uid !== uid) throw fail("it belongs to another user");
     await access(path, constants.R_OK | constants.W_OK).catch((denied) => {
       throw fail(`it belongs to another user: ${errorMessage(denied)}`, denied);
     });

@@ -27,7 +27,11 @@ export const settling: Rules = {
       await sendAll(broker, stage.queueName, [0, 1, 2]);
       await using consumer = broker.consume(stage.queueName, { prefetch: 3 });
       const [first, second, third] = await receiveCount(consumer, 3);
-      for (const wrong of [undefined, null, "message", first!.message]) {
+      for (
+        const wrong of [undefined, null, "message", first!.message, [first!.message], [undefined], [
+          {},
+        ]]
+      ) {
         const error = await assertRejects(() => consumer.ack(wrong as never), TypeError);
         assert(error.message.startsWith("Cannot settle "), error.message);
       }

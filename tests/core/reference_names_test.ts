@@ -120,6 +120,10 @@ test("Broker.addMiddleware refuses what is no middleware, and stays as it was", 
     [null, "Cannot add middleware null: it must be an object with hooks"],
     ["AgeLimit", "Cannot add middleware AgeLimit: it must be an object with hooks"],
     [AgeLimit, "Cannot add middleware AgeLimit: it is a class; add new AgeLimit()"],
+    [[], "Cannot add middleware: it is an array; add one at a time"],
+    [{ beforeAck: 1 }, "Cannot add middleware Object: its beforeAck is no function"],
+    [{ actorOptions: 5 }, "Cannot add middleware Object: its actorOptions is no array"],
+    [{ forks: 5 }, "Cannot add middleware Object: its forks is no array"],
   ];
   for (const [given, message] of cases) {
     const add = () => broker.addMiddleware(given as Middleware);
@@ -127,6 +131,14 @@ test("Broker.addMiddleware refuses what is no middleware, and stays as it was", 
     const make = () => new StubBroker({ middleware: [given as Middleware] });
     assertEquals(assertThrows(make, TypeError).message, message);
   }
+  const place = { before: new AgeLimit() as unknown as typeof AgeLimit };
+  assertThrows(() => broker.addMiddleware(new AgeLimit(), place), TypeError, "name a class");
+  const trap = {
+    get actorOptions(): string[] {
+      throw new Error("trap");
+    },
+  };
+  assertThrows(() => broker.addMiddleware(trap), Error, "trap");
   const notArray = new AgeLimit() as unknown as Middleware[];
   assertThrows(() => new StubBroker({ middleware: notArray }), TypeError, "it must be an array");
   assertEquals(broker.middleware, []);

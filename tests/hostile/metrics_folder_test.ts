@@ -136,6 +136,14 @@ if (isRoot) {
         `Cannot keep metrics in ${path}: it belongs to another user (database, or dramatiq_prom_db)`,
       );
       assertEquals(await readdir(path), []);
+      const lock = `${path}.lock`;
+      await writeFile(lock, "");
+      await chown(lock, NOBODY, NOBODY);
+      const refused = await assertRejects(() => openPrivateFile(lock, "dramatiq_prom_lock"), Error);
+      assertEquals(
+        refused.message,
+        `Cannot lock ${lock}: it belongs to another user (dramatiq_prom_lock)`,
+      );
     });
   });
 } else {

@@ -102,3 +102,16 @@ test("Options in another spelling name their counterpart", () => {
     );
   }
 });
+
+test("What is no broker, or no encoder, is refused where it is given", () => {
+  for (const none of [undefined, null, {}, "redis://127.0.0.1"]) {
+    assertThrows(() => library.setBroker(none as never), TypeError, "Cannot set broker");
+    assertThrows(() => library.setEncoder(none as never), TypeError, "Cannot set encoder");
+    assertThrows(() => new library.Worker(none as never), TypeError, "Cannot make Worker");
+  }
+  assertThrows(
+    () => library.setEncoder(library.JSONEncoder as never),
+    TypeError,
+    "Cannot set encoder class JSONEncoder: it must be an object with encode and decode",
+  );
+});

@@ -250,12 +250,17 @@ async function slotOf(cluster: Cluster, key: string): Promise<number> {
 
 async function nodeOf(cluster: Cluster, key: string): Promise<Redis> {
   const slot = await slotOf(cluster, key);
-  const address = (cluster as unknown as { slots: string[][] }).slots[slot]?.[0];
-  const node = cluster.nodes("all").find(({ options }) =>
-    `${options.host}:${options.port}` === address
-  );
+  const known = knownNodeOf(cluster, slot);
+  if (known !== undefined) return known;
+  await cluster.exists(key); // the answer tells the client where keys have gone
+  const node = knownNodeOf(cluster, slot);
   if (node !== undefined) return node;
   throw new Error(`Cannot find the node of slot ${slot}: the cluster is not complete`);
+}
+
+function knownNodeOf(cluster: Cluster, slot: number): Redis | undefined {
+  const address = (cluster as unknown as { slots: string[][] }).slots[slot]?.[0];
+  return cluster.nodes("all").find(({ options }) => `${options.host}:${options.port}` === address);
 }
 
 /** Opens a client of one server. */

@@ -196,3 +196,24 @@ test("RedisBroker waitReplicas on a cluster asks the node that has the queue", a
   const failure = await strict.enqueue(work("q", 2)).then(() => undefined, (error) => error);
   assertEquals(failure.message, "Cannot enqueue: 1 of 9 replicas have it after 100 ms");
 });
+
+test("RedisBroker waitReplicas on a cluster finds a new master when the old one was restarted", async () => {
+  await using opened = await openStage();
+  const { stage, node, client } = opened;
+  const broker = stage.open({ client, waitReplicas: { count: 1 } });
+  await broker.enqueue(work("q", "before"));
+  const newMaster = await cluster.failOver(node, stage.namespace);
+  // The client has no connection to where it thinks that the queue is.
+  await node.kill();
+  await node.restart();
+  await cluster.untilOk();
+  await eventually("send to the new master", async () => {
+    return await outcomeOfAny(broker.enqueue(work("q", "after"))) === undefined;
+  });
+  const args = await new Stage(newMaster, stage.namespace).firstArgs("q");
+  assertEquals(new Set(args), new Set(["before", "after"]));
+});
+
+async function outcomeOfAny(sending: Promise<unknown>): Promise<unknown> {
+  return await sending.then(() => undefined, (error) => error);
+}

@@ -9,6 +9,8 @@ export interface Engine {
   readonly program: ServerName;
   /** The settings of servers and clients that matter, for the docs. */
   readonly settings: string;
+  /** Whether nothing goes on before all servers are back: its clients want to hear of all. */
+  readonly needsAll?: boolean;
   /** Starts it. */
   start(): Promise<Servers>;
 }

@@ -1,7 +1,13 @@
 import type { Engine } from "./engine.ts";
 import { MEMCACHED_SERVERS } from "./memcached_servers.ts";
-import { REDIS_CLUSTER } from "./redis_cluster.ts";
-import { REDIS_SENTINEL } from "./redis_sentinel.ts";
+import { REDIS_CLUSTER, REDIS_CLUSTER_WAITING } from "./redis_cluster.ts";
+import { REDIS_SENTINEL, REDIS_SENTINEL_WAITING } from "./redis_sentinel.ts";
 
 /** All engines, in the order of the table. */
-export const ENGINES: readonly Engine[] = [REDIS_SENTINEL, REDIS_CLUSTER, MEMCACHED_SERVERS];
+export const ENGINES: readonly Engine[] = [
+  REDIS_SENTINEL,
+  REDIS_SENTINEL_WAITING,
+  REDIS_CLUSTER,
+  REDIS_CLUSTER_WAITING,
+  MEMCACHED_SERVERS,
+];

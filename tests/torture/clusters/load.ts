@@ -24,6 +24,8 @@ const USERS = 4;
 const LIMIT = 2;
 /** Milliseconds after which a slot that nobody releases or renews comes free. */
 const SLOT_TTL = 10_000;
+/** Milliseconds in which the result of a message is there; servers may forget some. */
+const LONGEST_RESULT = 40_000;
 /** Milliseconds in which everything has run once the servers are well: also what was lent out. */
 const LONGEST_REST = 60_000;
 
@@ -182,7 +184,7 @@ export class Load {
   #awaitResult(message: Message): void {
     const { results } = this.#clients;
     if (results === undefined) return;
-    const result = results.getResult(message, { block: true, timeout: LONGEST_REST });
+    const result = results.getResult(message, { block: true, timeout: LONGEST_RESULT });
     this.operations.run("get a result", result, 2 * LONGEST_REST);
   }
 

@@ -1,6 +1,18 @@
 import { RedisBroker, RedisRateLimiterBackend, RedisResultBackend } from "@dq/dramatiq";
 import type { RedisAddress, RedisBrokerOptions } from "../../../brokers/redis/options.ts";
-import type { Clients } from "./engine.ts";
+import type { Clients, ClusterFault } from "./engine.ts";
+
+/** What trials on Redis may set. */
+export type TrialOptions = Pick<RedisBrokerOptions, "waitReplicas">;
+
+/** Why Redis may lose what it confirmed, unless clients wait for replicas: they do for messages. */
+const LAST_WORDS = "a master confirms before its replicas have heard";
+
+/** Notes what the servers may lose in a fault. */
+export function withLosses(fault: ClusterFault, { waitReplicas }: TrialOptions): ClusterFault {
+  const forgetting = { ...fault, mayForget: LAST_WORDS };
+  return waitReplicas === undefined ? { ...forgetting, mayLose: LAST_WORDS } : forgetting;
+}
 
 /** Milliseconds after which others take over what a worker had. */
 const HEARTBEAT_TIMEOUT = 5_000;
@@ -15,7 +27,7 @@ const HEARTBEAT_TIMEOUT = 5_000;
 export function openRedisClients(
   address: RedisAddress,
   namespace: string,
-  options: Pick<RedisBrokerOptions, "heartbeatTimeout"> = {},
+  options: TrialOptions = {},
 ): Clients {
   const brokerOptions = {
     ...address,

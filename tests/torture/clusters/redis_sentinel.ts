@@ -1,27 +1,40 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type RedisSentinel, startRedisSentinel } from "../../support/servers/redis_sentinel.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
-import type { ClusterFault, Engine } from "./engine.ts";
-import { openRedisClients } from "./redis_clients.ts";
+import type { ClusterFault, Engine, Servers } from "./engine.ts";
+import { openRedisClients, type TrialOptions, withLosses } from "./redis_clients.ts";
 
 /** Milliseconds for which all servers stand still. */
 const STANDSTILL = 8_000;
+
+const SETTINGS = "`down-after-milliseconds 5000`, quorum 2";
 
 /** Three sentinels, a master and two replicas. */
 export const REDIS_SENTINEL: Engine = {
   name: "Redis Sentinel 1+2+3",
   program: "redis-server",
-  settings: "`down-after-milliseconds 5000`, quorum 2, two replicas",
-  async start() {
-    const system = await startRedisSentinel({ sentinels: 3, replicas: 2, downAfter: 5_000 });
-    const connection = { sentinels: system.addresses, name: system.name };
-    return {
-      faults: faultsOf(system),
-      open: (id) => openRedisClients({ connection }, `trial-${id}`),
-      [Symbol.asyncDispose]: () => system[Symbol.asyncDispose](),
-    };
-  },
+  settings: SETTINGS,
+  start: () => start({}),
 };
+
+/** The same, with clients that wait for both replicas. */
+export const REDIS_SENTINEL_WAITING: Engine = {
+  name: "Redis Sentinel 1+2+3, waiting",
+  program: "redis-server",
+  settings: `${SETTINGS}; \`waitReplicas: { count: 2, timeout: 500 }\``,
+  needsAll: true,
+  start: () => start({ waitReplicas: { count: 2, timeout: 500 } }),
+};
+
+async function start(options: TrialOptions): Promise<Servers> {
+  const system = await startRedisSentinel({ sentinels: 3, replicas: 2, downAfter: 5_000 });
+  const connection = { sentinels: system.addresses, name: system.name };
+  return {
+    faults: faultsOf(system).map((fault) => withLosses(fault, options)),
+    open: (id) => openRedisClients({ connection }, `trial-${id}`, options),
+    [Symbol.asyncDispose]: () => system[Symbol.asyncDispose](),
+  };
+}
 
 function faultsOf(system: RedisSentinel): ClusterFault[] {
   let master: RedisServer;
@@ -52,7 +65,6 @@ function faultsOf(system: RedisSentinel): ClusterFault[] {
     },
     {
       name: "graceful failover",
-      mayLose: "the old master confirms what replicas do not hear of any more",
       begin: async () => void await system.failOver(),
       end: () => system.untilOk(),
     },

@@ -60,13 +60,14 @@ async function runTrial(engine: Engine, servers: Servers, fault: ClusterFault): 
   };
   await step("start", () => load.start());
   await step("fault", () => fault.begin());
+  if (engine.needsAll) await step("end", () => fault.end());
   const from = performance.now();
   await step("recover", async () => {
     await load.untilRunning();
     recovery = performance.now() - from;
     if (recovery > LONGEST_RECOVERY) throw new Error(`it took ${Math.round(recovery)} ms`);
   });
-  await step("end", () => fault.end());
+  if (!engine.needsAll) await step("end", () => fault.end());
   await step("run after the fault", () => load.untilRunning());
   await step("settle", () => load.settle());
   await step("release", () => load.untilAllSlots());
@@ -74,10 +75,12 @@ async function runTrial(engine: Engine, servers: Servers, fault: ClusterFault): 
   await step("close", () => clients.close());
   const { operations, confirmed, lost, twice, tooManyHolders } = load;
   const mayLose = fault.mayLose !== undefined;
-  if (lost > 0 && !mayLose) problems.push(`${lost} messages are lost`);
-  if (tooManyHolders > 0 && !mayLose) problems.push(`${tooManyHolders} held a slot too many`);
-  const { failed, missingResults } = operations;
   const isForgotten = fault.mayForget !== undefined;
+  if (lost > 0 && !mayLose) problems.push(`${lost} messages are lost`);
+  if (tooManyHolders > 0 && !mayLose && !isForgotten) {
+    problems.push(`${tooManyHolders} held a slot too many`);
+  }
+  const { failed, missingResults } = operations;
   if (missingResults > 0 && !isForgotten) problems.push(`${missingResults} results never came`);
   const stuck = operations.stuck + (isForgotten ? 0 : missingResults);
   problems.push(...summaryOf(operations.problems));

@@ -13,9 +13,17 @@ import { errorMessage } from "../../core/thrown.ts";
 /** What servers answer that cannot serve now, but will: the first word of the error. */
 const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
 
-/** What servers answer that refuse until somebody does something about it. */
-const REFUSING =
-  /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH|NOPERM|DENIED)\b|max number of clients|unauthenticated/;
+/**
+ * What servers answer that refuse until somebody does something about it. The last two are how Redis
+ * 7.0 and later word that the user may not do what a script does.
+ */
+const REFUSING = new RegExp(
+  [
+    /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH|NOPERM|DENIED)\b/,
+    /max number of clients|unauthenticated/,
+    /^ERR The user executing the script can't|^ERR ACL failure in script/,
+  ].map(({ source }) => source).join("|"),
+);
 
 /** What Redis answers to a database that it does not have. */
 export const NO_DATABASE: RegExp = /^ERR (DB index|invalid DB index|SELECT)/;

@@ -5,11 +5,12 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runtime } from "../../core/runtime.ts";
+import { startForFile } from "../brokers/redis/stage.ts";
 import { Stage } from "../cli/stage.ts";
+import { testOwn } from "../servers/own.ts";
 import { startOwnMemcached } from "../support/servers/memcached.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
 import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
-import { after, test } from "../support/test.ts";
 import type { Login } from "./failed_login.ts";
 
 const PROGRAM = fileURLToPath(new URL("failed_login.ts", import.meta.url));
@@ -18,8 +19,7 @@ const SECRET = "s3cr3t-passw0rd";
 const FORMS = [SECRET, btoa(SECRET), encodeURIComponent(SECRET)];
 
 /** One that asks for another password. */
-const redis = await startOwnRedis({ password: "another" });
-after(() => redis.stop());
+const { test, server: redis } = await startForFile({ password: "another" });
 
 /** What a program prints that fails to log in and does nothing about it. */
 async function outputOf(login: Login): Promise<string> {
@@ -93,24 +93,30 @@ test("No error or log record shows a password that a server repeats", async () =
   parrot.close();
 });
 
-test("No error or log record shows the password of a user of RabbitMQ", async () => {
-  await using server = await startOwnRabbitmq();
-  const { host, port } = server;
-  for (const kind of ["rabbitmq", "rabbitmqConsumer"] as const) {
-    const url = `amqp://app:${SECRET}@${host}:${port}`;
-    await assertSilentAbout([kind, { url }], "ACCESS");
-    const connection = { hostname: host, port, username: "guest", password: SECRET };
-    await assertSilentAbout([kind, { connection }], "ACCESS");
-  }
-});
+testOwn("rabbitmq-server")(
+  "No error or log record shows the password of a user of RabbitMQ",
+  async () => {
+    await using server = await startOwnRabbitmq();
+    const { host, port } = server;
+    for (const kind of ["rabbitmq", "rabbitmqConsumer"] as const) {
+      const url = `amqp://app:${SECRET}@${host}:${port}`;
+      await assertSilentAbout([kind, { url }], "ACCESS");
+      const connection = { hostname: host, port, username: "guest", password: SECRET };
+      await assertSilentAbout([kind, { connection }], "ACCESS");
+    }
+  },
+);
 
-test("No error or log record shows the password of a user of memcached", async () => {
-  await using server = await startOwnMemcached({ sasl: true });
-  const options = { servers: server.address, username: "app", password: SECRET };
-  for (const kind of ["memcachedResults", "memcachedLimits"] as const) {
-    await assertSilentAbout([kind, options], "authentication failed");
-  }
-});
+testOwn("memcached")(
+  "No error or log record shows the password of a user of memcached",
+  async () => {
+    await using server = await startOwnMemcached({ sasl: true });
+    const options = { servers: server.address, username: "app", password: SECRET };
+    for (const kind of ["memcachedResults", "memcachedLimits"] as const) {
+      await assertSilentAbout([kind, options], "authentication failed");
+    }
+  },
+);
 
 test("A worker that may not log in shows no password, in either form of its log", async () => {
   await using stage = await Stage.open({

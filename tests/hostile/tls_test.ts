@@ -14,27 +14,25 @@ import {
   RedisBroker,
 } from "@dq/dramatiq";
 import { Cluster } from "ioredis";
+import { startForFile } from "../brokers/redis/stage.ts";
+import { testOwn } from "../servers/own.ts";
 import { AUTHORITY, CERTIFICATE, KEY, writeCertificate } from "../support/servers/certificate.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
-import { startOwnRedis } from "../support/servers/redis.ts";
-import { after, test } from "../support/test.ts";
+import { after } from "../support/test.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "dramatiq-tls-"));
 const files = await writeCertificate(folder);
 const host = "127.0.0.1";
 const port = await freePort();
-/** A Redis that asks clients for a certificate. */
-const redis = await startOwnRedis({
+/** With a Redis that asks clients for a certificate. */
+const { test } = await startForFile({
   args: [
     ...["--tls-port", `${port}`, "--tls-auth-clients", "yes"],
     ...["--tls-cert-file", files.cert, "--tls-key-file", files.key, "--tls-ca-cert-file", files.ca],
   ],
 });
-after(async () => {
-  await redis.stop();
-  await rm(folder, { recursive: true });
-});
+after(() => rm(folder, { recursive: true }));
 
 const ca = AUTHORITY;
 const tls = { ca };
@@ -66,6 +64,8 @@ test("RedisBroker takes servers, Sentinels and clusters that ask for a certifica
     new RedisBroker({ connection: { host, port, tls } }),
     new RedisBroker({ connection: { sentinels, name: "main", sentinelTLS: tls } }),
     new RedisBroker({ client, namespace: "{dramatiq}" }),
+    // And the other way round: a server with a certificate that nobody vouches for.
+    new RedisBroker({ connection: { host, port, tls: { cert: CERTIFICATE, key: KEY } } }),
   ];
   await Promise.all(brokers.map(assertRefusedBy));
 });
@@ -81,19 +81,23 @@ test("RedisBroker works with a server that asks for a certificate, and gets it",
   await broker.close();
 });
 
-test("RabbitmqBroker takes a server that asks for a certificate for out of reach", async () => {
-  const port = await freePort();
-  await using _server = await startOwnRabbitmq({
-    config: `{ssl_listeners, [{"127.0.0.1", ${port}}]}, {ssl_options, [{cacertfile, "${files.ca}"},
+testOwn("rabbitmq-server")(
+  "RabbitmqBroker takes a server that asks for a certificate for out of reach",
+  async () => {
+    const port = await freePort();
+    await using _server = await startOwnRabbitmq({
+      config:
+        `{ssl_listeners, [{"127.0.0.1", ${port}}]}, {ssl_options, [{cacertfile, "${files.ca}"},
       {certfile, "${files.cert}"}, {keyfile, "${files.key}"}, {verify, verify_peer}, {fail_if_no_peer_cert, true}]}`,
-  });
-  const connection = { hostname: host, port, tls };
-  await assertRefusedBy(new RabbitmqBroker({ connection }));
+    });
+    const connection = { hostname: host, port, tls };
+    await assertRefusedBy(new RabbitmqBroker({ connection }));
 
-  const broker = new RabbitmqBroker({ connection: { ...connection, tls: withCertificate } });
-  await actor(function work() {}, { broker }).send();
-  await broker.close();
-});
+    const broker = new RabbitmqBroker({ connection: { ...connection, tls: withCertificate } });
+    await actor(function work() {}, { broker }).send();
+    await broker.close();
+  },
+);
 
 test("Clients without TLS take a server with TLS for out of reach", async () => {
   await Promise.all([

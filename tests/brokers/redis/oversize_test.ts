@@ -96,6 +96,8 @@ test("explain tells what Redis rejects for good from what it refuses for now", (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist",
     "NOREPLICAS Not enough good replicas to write.",
     "NOPERM this user has no permissions to run the 'eval' command",
+    "ERR The user executing the script can't run this command or subcommand script: 900b6d02981d",
+    "ERR ACL failure in script: User app has no permissions to run the 'lpop' command",
     "ERR max number of clients reached",
   ];
   const passing = ["LOADING Redis is loading the dataset in memory", "READONLY You can't write"];

@@ -3,6 +3,7 @@ import { CLI } from "./table/cli.ts";
 import { CONNECTIONS } from "./table/connections.ts";
 import { CORE } from "./table/core.ts";
 import { EXECUTORS } from "./table/executors.ts";
+import { FAILOVERS } from "./table/failovers.ts";
 import { FETCHED_AHEAD } from "./table/fetched_ahead.ts";
 import { MIDDLEWARE } from "./table/middleware.ts";
 import { PROMETHEUS } from "./table/prometheus.ts";
@@ -26,7 +27,7 @@ export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   prometheus: PROMETHEUS,
   results: RESULTS,
   cli: CLI,
-  connections: CONNECTIONS,
+  connections: [...CONNECTIONS, ...FAILOVERS],
   fetchedAhead: FETCHED_AHEAD,
 };
 

@@ -15,8 +15,8 @@ export const CONNECTIONS: readonly Mutant[] = [
     ],
     [
       "an attempt of a cluster is broken off, and none follows",
-      "if (breakOff(client, reason) && !isClusterSource(this.#source)) return;",
-      "breakOff(client, reason);\n    if (isClusterSource(this.#source)) return;",
+      "if (breakOff(client, reason) && !this.isCluster) return;",
+      "breakOff(client, reason);\n    if (this.isCluster) return;",
       {
         filter: "cluster",
         stays: "ioredis asks the other nodes by itself within its own time-out for slots",

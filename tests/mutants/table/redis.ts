@@ -140,8 +140,8 @@ export const REDIS: readonly Mutant[] = [
     ],
     [
       "a failed call stops all later ones",
-      "this.#send(parcel.pack(this.#pack)).then(() => sent.resolve(), sent.reject).then(() => {",
-      "this.#send(parcel.pack(this.#pack)).then(() => sent.resolve()).then(() => {",
+      "parcel.begunAt).then(() => sent.resolve(), sent.reject)\n",
+      "parcel.begunAt).then(() => sent.resolve())\n",
     ],
   ]),
   ...mutantsOf("brokers/redis/outboxes.ts", LOST, [

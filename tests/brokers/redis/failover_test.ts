@@ -76,11 +76,14 @@ test("RedisBroker of one server fails at once on NOREPLICAS", async () => {
   await using stage = new Stage(master);
   const broker = stage.open({ url: master.url });
   await broker.connect();
+  await master.command("CONFIG", "RESETSTAT");
   await master.command("CONFIG", "SET", "min-replicas-to-write", 9);
   const failure = await outcomeOf(broker.enqueue(work("q", "text")));
   await master.command("CONFIG", "SET", "min-replicas-to-write", 0);
   assert(failure!.message.includes("NOREPLICAS"), failure!.message);
   assertEquals((failure as ConnectionFailed).delivery, "none");
+  const refusals = String(await master.command("INFO", "errorstats"));
+  assertEquals(/errorstat_NOREPLICAS:count=(\d+)/.exec(refusals)?.[1], "1");
 });
 
 test("RedisBroker waitReplicas resolves a send once so many replicas have it", async () => {

@@ -18,10 +18,15 @@ const NO_PORT =
  *
  * @param url Any text.
  * @returns It without what may be a secret: all that stands before the last @, what follows a ?
- *   or a #, and what follows a colon and is no port.
+ *   or a #, and what follows a colon and is no port; of one with an @ behind those, the scheme.
  */
 export function redactUrl(url: unknown): string {
-  const text = String(url)
+  const given = String(url);
+  // An @ behind a ? ends the user's part, or belongs to a parameter: either side may be a secret.
+  if (/[?#][^]*@/.test(given)) {
+    return `${/^[a-z][a-z0-9+.-]*:\/\//i.exec(given)?.[0] ?? ""}${HIDDEN}`;
+  }
+  const text = given
     .replace(/^([a-z][a-z0-9+.-]*:)?[^]*@/i, `$1//${HIDDEN}@`)
     .replace(/([?#])[^]*$/, `$1${HIDDEN}`);
   const scheme = /^(?:[a-z][a-z0-9+.-]*:)?\/\//i.exec(text)?.[0] ?? "";

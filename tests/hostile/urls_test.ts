@@ -35,6 +35,7 @@ function urlsWith(password: string, scheme: string): string[] {
     `${scheme}://user:${password}@host/0/1`,
     `${scheme}://user:${password}@host/0?name=1`,
     `${scheme}://user:${password}@host/0?heartbeat=soon`,
+    `${scheme}://host/0?password=${password}`,
     `${scheme}://user:${password}@host:port/0`,
     `${scheme}:user:${password}@host`,
     `user:${password}@host`,
@@ -166,6 +167,13 @@ test("redactError keeps the class, the reason and what a socket says, and no oth
   assertEquals(Object.entries(safe), [["code", "ECONNREFUSED"], ["errno", -111]]);
   assertHidden(inspect(safe, { depth: Infinity, showHidden: true }), "the copy");
   assertStringIncludes(safe.stack!, "urls_test"); // where it came from
+});
+
+test("redactError hides arguments that Redis repeats, whether they are known or not", () => {
+  const { message } = redactError(
+    new Error(`ERR unknown command 'AUTH', with args beginning with: 'app' '${LEFT}'`),
+  );
+  assertEquals(message, "ERR unknown command 'AUTH', with args beginning with: ***");
 });
 
 test("redactError ends with causes that never end", () => {

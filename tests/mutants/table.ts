@@ -11,6 +11,7 @@ import { RABBITMQ } from "./table/rabbitmq.ts";
 import { REDIS } from "./table/redis.ts";
 import { REDIS_CONSUMING } from "./table/redis_consuming.ts";
 import { RESULTS } from "./table/results.ts";
+import { SECRETS } from "./table/secrets.ts";
 import { SETTLING } from "./table/settling.ts";
 import { STUB_BROKER } from "./table/stub.ts";
 import { WORKER } from "./table/worker.ts";
@@ -29,6 +30,7 @@ export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   cli: CLI,
   connections: [...CONNECTIONS, ...FAILOVERS],
   fetchedAhead: FETCHED_AHEAD,
+  secrets: SECRETS,
 };
 
 /** A mutant, and its place in the table, from 1 on. */

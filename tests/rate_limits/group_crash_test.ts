@@ -38,7 +38,9 @@ async function runAfterDeath(diesAt: GroupWorkerArguments["diesAt"]): Promise<st
     afterEnqueue: (_broker, { actorName }) => void (actorName === "done" && ran.push("sent")),
   };
   const middleware = [journal, ...defaultMiddleware(), new GroupCallbacks(backend)];
-  await using broker = new RedisBroker({ url, namespace, heartbeatTimeout: 1_000, middleware });
+  // Longer than this process may be kept from its heartbeat on a busy machine.
+  const heartbeatTimeout = 3_000;
+  await using broker = new RedisBroker({ url, namespace, heartbeatTimeout, middleware });
   const member = actor(async (n: number) => {
     if (n === 2 && diesAt === "waiting") await firstAcked.promise;
     ran.push(`member ${n}`);

@@ -7,7 +7,7 @@ import type { Rules, Stage } from "./broker_harness.ts";
 import { sendAll, work } from "./broker_messages.ts";
 
 /** Messages of a kilobyte that are sent at once, and bytes of them that may be on their way. */
-const SENDS = 40_000;
+const SENDS = 24_000;
 const MAX_HELD = 24 * 1024 * 1024;
 
 /** Whether a message that could not be sent may have arrived: callers repeat what cannot. */

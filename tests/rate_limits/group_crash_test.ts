@@ -69,13 +69,9 @@ async function runAfterDeath(diesAt: GroupWorkerArguments["diesAt"]): Promise<st
 const isOfLast = (event: string) => event !== "member 1" && event !== "member 2";
 
 test("GroupCallbacks count a member once whose worker was killed before it acknowledged", async () => {
-  assertEquals(await runAfterDeath("waiting"), [
-    "member 3",
-    "member 1",
-    "member 2",
-    "sent",
-    "done",
-  ]);
+  const ran = await runAfterDeath("waiting");
+  assertEquals(ran.slice(0, 2).toSorted(), ["member 1", "member 3"]);
+  assertEquals(ran.slice(2), ["member 2", "sent", "done"]);
 });
 
 test("GroupCallbacks are sent though the worker was killed when it had counted the last member", async () => {

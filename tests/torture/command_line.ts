@@ -14,6 +14,8 @@ export interface CommandLineDefaults {
   readonly heartbeat: number;
   /** Milliseconds by which messages are delayed, at most. */
   readonly longestDelay: number;
+  /** Milliseconds by which the clock of the first worker is ahead. */
+  readonly clockError: number;
 }
 
 /** What else the command line says. */
@@ -61,6 +63,7 @@ function readCommandLine(defaults: CommandLineDefaults): CommandLine {
     producers: Number(values.producers),
     heartbeatTimeout: Number(values.heartbeat),
     slack: 1_000,
+    clockError: defaults.clockError,
     // Faults take time, and what is left at the end does.
     deadline: 4 * seconds * 1_000 + 120_000,
   };

@@ -20,6 +20,13 @@ import { tortureByCommandLine } from "./command_line.ts";
 import { RabbitmqVictim } from "./rabbitmq_victim.ts";
 
 await tortureByCommandLine(
-  { messages: 50_000, seconds: 150, faults: 50, heartbeat: 2_000, longestDelay: 20_000 },
+  {
+    messages: 50_000,
+    seconds: 150,
+    faults: 50,
+    heartbeat: 2_000,
+    longestDelay: 20_000,
+    clockError: 2_000,
+  },
   ({ options: { heartbeatTimeout } }) => RabbitmqVictim.open(heartbeatTimeout),
 );

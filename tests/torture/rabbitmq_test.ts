@@ -7,6 +7,6 @@ const test = testOwn("rabbitmq-server");
 test("RabbitmqBroker loses nothing when workers and connections die, and the server stops", () =>
   tortureShortly(
     // Up to the second rung of the ladder.
-    { messages: 2_000, longestDelay: 5_000 },
+    { messages: 2_000, longestDelay: 5_000, clockError: 2_000 },
     () => RabbitmqVictim.open(HEARTBEAT_TIMEOUT),
   ));

@@ -23,7 +23,14 @@ import { tortureByCommandLine } from "./command_line.ts";
 import { RedisVictim } from "./redis_victim.ts";
 
 await tortureByCommandLine(
-  { messages: 100_000, seconds: 150, faults: 60, heartbeat: 2_500, longestDelay: 5_000 },
+  {
+    messages: 100_000,
+    seconds: 150,
+    faults: 60,
+    heartbeat: 2_500,
+    longestDelay: 5_000,
+    clockError: 120_000,
+  },
   ({ options: { heartbeatTimeout }, isForgetful }) =>
     RedisVictim.open({ appendonly: !isForgetful, heartbeatTimeout }),
 );

@@ -14,7 +14,7 @@ export const HEARTBEAT_TIMEOUT = 2_000;
  * @param open Starts the server.
  */
 export async function tortureShortly(
-  options: Pick<TortureOptions, "messages" | "longestDelay">,
+  options: Pick<TortureOptions, "messages" | "longestDelay" | "clockError">,
   open: () => Promise<Victim>,
 ): Promise<void> {
   const report = await torture({

@@ -46,7 +46,7 @@ export class RedisCluster implements AsyncDisposable {
         const info = String(await node.command("CLUSTER", "INFO"));
         return info.includes("cluster_state:ok") && info.includes(`cluster_size:${length}\r`) &&
           await this.#isInSync(node);
-      }, { what: `form a Redis cluster of ${length}`, timeout: 30_000 })
+      }, { what: `form a Redis cluster of ${length}`, timeout: 90_000 })
     );
     await Promise.all(states);
   }

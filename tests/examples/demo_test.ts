@@ -110,8 +110,12 @@ if (spawnSync("script", ["--version"]).status !== 0) {
     await using folder = await makeFolder(Object.fromEntries(files));
     const program = [process.execPath, ...RUNTIME.args, folder.path, "--concurrency", "1"];
     const command = program.map((word) => `'${word}'`).join(" ");
-    const onOutput = (text: string, stdin: { write(text: string): unknown }) =>
-      text.includes("%  0 of") && stdin.write("\x03");
+    let isPressed = false; // once: a second Ctrl-C ends the program the hard way
+    const onOutput = (text: string, stdin: { write(text: string): unknown }) => {
+      if (isPressed || !text.includes("%  0 of")) return;
+      isPressed = true;
+      stdin.write("\x03");
+    };
     const { code, stdout } = await run("script", ["-qfec", command, "/dev/null"], onOutput);
     assertEquals(code, 130, stdout);
     assert(stdout.includes(`\r\x1b[K${"░".repeat(30)}   0%  0 of 200 files`), stdout);

@@ -70,15 +70,17 @@ export const delivery: Rules = {
         () => broker.enqueue(work(stage.queueName, text)),
       );
       const settled = Promise.allSettled(sends);
+      let givenUp = 0; // on a machine that is busy for seconds; others take their place
+      for (const send of sends) send.catch(() => givenUp++);
       await eventually("see messages on their way", async () => {
         const held = proxy.heldForTarget;
         for (let turn = 0; turn < 50; turn++) await nextTurn();
         return held > 0 && proxy.heldForTarget === held;
       });
       const held = proxy.heldForTarget;
-      assert(held < MAX_HELD, `${held} bytes are on their way`);
+      const least = held - givenUp * 2 * text.length;
+      assert(least < MAX_HELD, `${held} bytes are on their way, ${givenUp} given up`);
       proxy.thaw();
-      // On a machine that is busy for seconds some are given up meanwhile.
       for (const outcome of await settled) {
         if (outcome.status === "rejected") assertInstanceOf(outcome.reason, BrokerConnectionError);
       }

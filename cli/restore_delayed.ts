@@ -36,18 +36,25 @@ export async function runRestoreDelayed(args: readonly string[]): Promise<number
     return OK;
   }
   const { broker } = await loadModules(parsed.modules);
-  await using _broker = broker;
+  try {
+    await restore(broker, parsed);
+  } finally {
+    await broker.close();
+  }
+  return OK;
+}
+
+async function restore(broker: Broker, args: RestoreArguments): Promise<void> {
   if (!canRestore(broker)) {
     throw new UsageError(
       `Cannot restore delayed messages: ${broker.constructor.name} keeps none where Python does ` +
         "not find them",
     );
   }
-  for (const queueName of queuesOf(broker, parsed)) {
+  for (const queueName of queuesOf(broker, args)) {
     const { restored, workers } = await broker.restoreDelayed(queueName);
     writeAll(STANDARD_OUTPUT, `${summary(queueName, restored, workers)}\n`);
   }
-  return OK;
 }
 
 function summary(queueName: string, restored: number, workers: number): string {

@@ -21,6 +21,7 @@ interface BuiltinModules {
   "node:module": typeof import("node:module");
   "node:path": typeof import("node:path");
   "node:url": typeof import("node:url");
+  "node:worker_threads": typeof import("node:worker_threads");
 }
 
 interface NodeProcess {
@@ -33,8 +34,6 @@ interface NodeProcess {
   on(event: string, listener: (...args: never[]) => void): void;
   exit(code: number): never;
   send?(message: unknown): void;
-  ppid: number;
-  kill(pid: number, signal: string): void;
   getuid?(): number;
 }
 
@@ -303,14 +302,22 @@ export function serveParentProcess(): ParentProcess {
   };
 }
 
-/** Milliseconds between two looks at the parent. */
-const PARENT_CHECK = 1_000;
+/**
+ * A thread that looks for its parent's end once a second. Plain JavaScript that imports nothing,
+ * so that it needs no file: bundles and packages have none to load.
+ */
+const PARENT_WATCH = `
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
+}, 1000);
+`;
 
-/** Kills this process, from whichever thread it is called, within a second of its parent's end. */
+/**
+ * Kills this process within a second of its parent's end. A thread does so: a process that
+ * computes does not hear that its parent is gone, and would go on for ever.
+ */
 export function dieWithParent(): void {
-  const process = globals.process!;
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
-  }, PARENT_CHECK);
+  const { Worker: Thread } = builtinModule("node:worker_threads");
+  new Thread(PARENT_WATCH, { eval: true }).unref();
 }

@@ -12,6 +12,18 @@ const CLIENTS = ["ioredis", "amqplib", "memjs", "prom-client", "node:sqlite"];
 const SLOW = ["node:crypto", "node:child_process"];
 const IMPORT = /^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"/gms;
 
+/** Any import or export with a literal: types, and those made at run time, included. */
+const ANY_IMPORT = /\bfrom\s+"([^"]+)"|\bimport\s+"([^"]+)"|\bimport\("([^"]+)"\)/g;
+const COMMENT = /\/\*[^]*?\*\/|(?<=^|\s)\/\/.*$/gm;
+
+/** A file that is named by a URL; "./actors.ts" is an example in texts. */
+const BY_URL = /\bnew URL\(\s*["'`]\.\.?\/(?!actors\.ts)|import\.meta\.resolve\(\s*["'`]\./;
+
+/** A file without its comments, which may hold examples. */
+async function codeOf(file: string): Promise<string> {
+  return (await readFile(join(ROOT, file), "utf8")).replace(COMMENT, "");
+}
+
 async function sources(folder: string): Promise<string[]> {
   const entries = await readdir(join(ROOT, folder), { recursive: true }).catch(() => []);
   return entries.filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
@@ -57,11 +69,44 @@ test("mod.ts loads no client library, and nothing that takes long", async () => 
   assert(loaded.has("core/broker.ts"), "the walk does not reach the core");
 });
 
+test("every published file is imported by a literal, so that packers and bundlers find it", async () => {
+  const { exports } = JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8"));
+  const seen = new Set<string>();
+  const left: string[] = Object.values<string>(exports).map((path) => join(path));
+  for (let file = left.pop(); file !== undefined; file = left.pop()) {
+    if (seen.has(file)) continue;
+    seen.add(file);
+    for (const match of (await codeOf(file)).matchAll(ANY_IMPORT)) {
+      const specifier = match[1] ?? match[2] ?? match[3]!;
+      if (specifier.startsWith(".")) left.push(join(dirname(file), specifier));
+    }
+  }
+  for (const folder of SOURCE_FOLDERS) {
+    for (const file of await sources(folder)) {
+      assert(seen.has(file), `${file} is reached by no import`);
+      const isEntry = file === join("worker", "executors", "entry.ts"); // imports the same files
+      const url = isEntry ? null : BY_URL.exec(await codeOf(file));
+      assert(url === null, `${file} names a file by ${url?.[0]}, which no packer follows`);
+    }
+  }
+});
+
+test("published files are free of `using`, which Node 22 does not know", async () => {
+  for (const folder of SOURCE_FOLDERS) {
+    for (const file of await sources(folder)) {
+      assert(!/^\s*(?:await\s+)?using\s+\w/m.test(await codeOf(file)), file);
+    }
+  }
+  for (const file of ["mod.ts", "worker.ts"]) {
+    assert(!/^\s*(?:await\s+)?using\s+\w/m.test(await codeOf(file)), file);
+  }
+});
+
 test("runtime.ts alone asks which runtime it is on", async () => {
   for (const folder of SOURCE_FOLDERS) {
     for (const file of await sources(folder)) {
       if (file === join("core", "runtime.ts")) continue;
-      const code = (await readFile(join(ROOT, file), "utf8")).replace(/\/\*.*?\*\/|\/\/.*$/gms, "");
+      const code = await codeOf(file);
       assert(!/\b(Deno|Bun)\s*[.[]/.test(code), `${file} names a runtime`);
       // A command line has arguments, signals and an exit code: node:process is the same on all three.
       const usesProcess = /\bprocess\s*[.[](?!ts")/.test(code);

@@ -34,13 +34,17 @@ export async function runDeadLetters(args: readonly string[]): Promise<number> {
     return OK;
   }
   const { broker } = await loadModules(parsed.modules);
-  await using _broker = broker;
-  const queues = queuesOf(broker, parsed);
-  using interrupt = new Interruption();
-  const visit = new Visit(broker, parsed, interrupt);
-  for (const queueName of queues) await visit.queue(queueName, queues);
-  visit.tellSummary(queues);
-  return interrupt.isAsked || visit.failures > 0 ? KILLED : OK;
+  const interruption = new Interruption();
+  try {
+    const queues = queuesOf(broker, parsed);
+    const visit = new Visit(broker, parsed, interruption);
+    for (const queueName of queues) await visit.queue(queueName, queues);
+    visit.tellSummary(queues);
+    return interruption.isAsked || visit.failures > 0 ? KILLED : OK;
+  } finally {
+    interruption.forget();
+    await broker.close();
+  }
 }
 
 /** @throws {UsageError} If a queue is named that the modules do not declare. */
@@ -58,7 +62,7 @@ function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly str
 }
 
 /** Notes that somebody pressed Ctrl-C: what has begun is ended properly first. */
-class Interruption implements Disposable {
+class Interruption {
   isAsked = false;
   readonly #listener = (): void => {
     this.isAsked = true;
@@ -69,7 +73,8 @@ class Interruption implements Disposable {
     process.on("SIGTERM", this.#listener);
   }
 
-  [Symbol.dispose](): void {
+  /** Listens no more. */
+  forget(): void {
     process.off("SIGINT", this.#listener);
     process.off("SIGTERM", this.#listener);
   }

@@ -1,3 +1,12 @@
+/**
+ * The modules that threads and processes run. They are started by URL, which neither packers nor
+ * bundlers follow; these imports put them into every package and bundle.
+ */
+export const entries = {
+  thread: (): Promise<unknown> => import("./thread_entry.ts"),
+  process: (): Promise<unknown> => import("./process_entry.ts"),
+};
+
 /** A module beside this one: TypeScript, or what a registry made of it; on disk or on a server. */
 function beside(name: string): URL {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";

@@ -18,4 +18,4 @@ const server = new RealmServer(
   new SlotBoard(cells),
 );
 parentPort!.on("message", (message: ToRealm) => server.receive(message));
-await server.boot();
+void server.boot();

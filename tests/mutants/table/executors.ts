@@ -294,7 +294,7 @@ export const EXECUTORS: readonly Mutant[] = [
   ...mutantsOf("worker/executors/process_entry.ts", REALMS, [
     [
       "a child that computes outlives its parent",
-      'new Thread(entryOfThread("orphan_watch")).unref();',
+      "dieWithParent();",
       "",
       { filter: "leaves no process behind" },
     ],

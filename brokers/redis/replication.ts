@@ -1,3 +1,4 @@
+import { ConnectionFailed } from "../../core/errors.ts";
 import { type Client, serverOf } from "./client.ts";
 import type { WaitReplicas } from "./options.ts";
 import { isReply, NotReplicated } from "./trouble.ts";
@@ -21,6 +22,7 @@ export interface ReplicatedScript {
  * @param replicas How many must have it, and in which time.
  * @returns What the script returned.
  * @throws {NotReplicated} If they do not have it.
+ * @throws {ConnectionFailed} If the server does not wait: it is a replica itself by now, or may not.
  */
 export async function runReplicated(
   client: Client,
@@ -38,10 +40,19 @@ export async function runReplicated(
     if (isMoved) await client.callBuffer("exists", key).catch(() => {});
     throw run.reason;
   }
-  if (wait.status === "rejected") throw wait.reason;
+  if (wait.status === "rejected") throw notWaited(purpose, wait.reason);
   if ((wait.value as number) >= count) return run.value;
   throw new NotReplicated(
     `Cannot ${purpose}: ${wait.value} of ${count} replicas have it after ${timeout} ms`,
     { delivery: "unknown" },
   );
+}
+
+/** The script has run: what `WAIT` is refused with must not read as if it had not. */
+function notWaited(purpose: string, reason: unknown): unknown {
+  if (!isReply(reason)) return reason;
+  return new ConnectionFailed(`Cannot ${purpose}: Redis answers to WAIT: ${reason.message}`, {
+    cause: reason,
+    delivery: "unknown",
+  });
 }

@@ -10,8 +10,12 @@ import {
 import { redactError } from "../../core/redact.ts";
 import { errorMessage } from "../../core/thrown.ts";
 
-/** What servers answer that cannot serve now, but will: the first word of the error. */
-const PASSING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK)\b/;
+/** What servers answer that cannot serve now, but will: mostly the first word of the error. */
+const PASSING =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK|UNBLOCKED|ERR WAIT cannot)\b/;
+
+/** What a master answers that has become a replica; the last two to `WAIT`. */
+const DEMOTED = /^(READONLY|UNBLOCKED force unblock|ERR WAIT cannot be used with replica)/;
 
 /**
  * What servers answer that refuse until somebody does something about it. The last two are how Redis
@@ -147,7 +151,7 @@ function answerOf(reply: Error): string {
 
 /** Whether the server says that it is a replica. */
 export function isReadOnly(reply: Error): boolean {
-  return answerOf(reply).startsWith("READONLY");
+  return DEMOTED.test(answerOf(reply));
 }
 
 /** Whether the server says that it has fewer replicas than it was told to have. */

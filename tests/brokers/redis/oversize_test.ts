@@ -100,7 +100,19 @@ test("explain tells what Redis rejects for good from what it refuses for now", (
     "ERR ACL failure in script: User app has no permissions to run the 'lpop' command",
     "ERR max number of clients reached",
   ];
-  const passing = ["LOADING Redis is loading the dataset in memory", "READONLY You can't write"];
+  const passing = [
+    "LOADING Redis is loading the dataset in memory",
+    "READONLY You can't write",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "CLUSTERDOWN Hash slot not served",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "MOVED 7 127.0.0.1:7000",
+    "ASK 7 127.0.0.1:7000",
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+    "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0",
+  ];
   const forGood = [
     "ERR Protocol error: invalid bulk length",
     "ERR invalid expire time in 'pexpire' command",

@@ -2,6 +2,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const FAILOVER = "tests/brokers/redis/failover_test.ts";
 const CLUSTER = "tests/brokers/redis/cluster_trouble_test.ts";
+const REPLICATION = "tests/brokers/redis/replication_test.ts";
 const TROUBLE = "tests/brokers/redis/trouble_test.ts";
 
 /** Mistakes in what follows failovers of Redis. */
@@ -40,6 +41,22 @@ export const FAILOVERS: readonly Mutant[] = [
       "(wait.value as number) >= count",
       "(wait.value as number) >= count - 8",
       { filter: "too few replicas" },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/replication.ts", REPLICATION, [
+    [
+      "what WAIT is refused with counts as not run",
+      "throw notWaited(purpose, wait.reason);",
+      "throw wait.reason;",
+      { filter: "may not wait" },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/trouble.ts", REPLICATION, [
+    [
+      "a wait that a failover ends is rejected",
+      "|UNBLOCKED|",
+      "|",
+      { filter: "demoted while it waits" },
     ],
   ]),
   ...mutantsOf("brokers/redis/open_session.ts", FAILOVER, [

@@ -1,31 +1,48 @@
 import { execFile } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { assert, assertMatch, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { test } from "../support/test.ts";
 
-const HANGING = fileURLToPath(new URL("../support/hanging.ts", import.meta.url));
 const ARGUMENTS = "Deno" in globalThis
-  ? ["test", "-A", "--no-check", HANGING]
+  ? ["test", "-A", "--no-check"]
   : "Bun" in globalThis
-  ? ["test", HANGING]
-  : ["--test", "--test-reporter=spec", HANGING];
+  ? ["test"]
+  : ["--test", "--test-reporter=spec"];
 /** Milliseconds: long beside the start of a runtime, short beside for ever. */
 const LONG = 60_000;
 
 test("test fails a test that hangs at its time-out, and goes on with the next", async () => {
-  const env = { ...process.env, TEST_TIMEOUT: "500", NO_COLOR: "1" };
-  // Within a test, Node would take the inner run for a part of the outer one.
-  delete (env as Record<string, string | undefined>)["NODE_TEST_CONTEXT"];
-  const { error, output } = await new Promise<{ error: Error | null; output: string }>(
-    (resolve) => {
-      execFile(process.execPath, ARGUMENTS, { env, timeout: LONG }, (error, stdout, stderr) => {
-        resolve({ error, output: stdout + stderr });
-      });
-    },
-  );
+  const { error, output } = await runTests("hanging.ts", { TEST_TIMEOUT: "500" });
   assertNotEquals(error, null, output);
-  assert(!(error as { killed?: boolean }).killed, `It did not end by itself: ${output}`);
   assertMatch(output, /500 ?ms/);
   assertMatch(output, /runs after one that hung/);
 });
+
+test("test fails a test that failed once, unless it may be run again", async () => {
+  const { error, output } = await runTests("failing.ts", { TEST_RETRIES: "0" });
+  assertNotEquals(error, null, output);
+  assertMatch(output, /runs after one that failed/);
+});
+
+test("test runs a failed test again as often as TEST_RETRIES says, and prints why", async () => {
+  const { error, output } = await runTests("failing.ts", { TEST_RETRIES: "1" });
+  assertEquals(error, null, output);
+  assertMatch(output, /Retrying a test that failed: fails once.*the first run failed/s);
+});
+
+/** Runs the tests of a file of `tests/support` on this runtime. */
+async function runTests(file: string, variables: Readonly<Record<string, string>>) {
+  const env: Record<string, string | undefined> = { ...process.env, ...variables, NO_COLOR: "1" };
+  // Within a test, Node would take the inner run for a part of the outer one.
+  delete env["NODE_TEST_CONTEXT"];
+  const path = fileURLToPath(new URL(`../support/${file}`, import.meta.url));
+  const run = await new Promise<{ error: Error | null; output: string }>((resolve) => {
+    const options = { env, timeout: LONG };
+    execFile(process.execPath, [...ARGUMENTS, path], options, (error, stdout, stderr) => {
+      resolve({ error, output: stdout + stderr });
+    });
+  });
+  assert(!(run.error as { killed?: boolean } | null)?.killed, `It did not end: ${run.output}`);
+  return run;
+}

@@ -19,6 +19,8 @@ interface Runner {
 
 /** Milliseconds. No test may take longer; what waits for ever is to fail with its name. */
 const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
+/** How often a failed test is run again: on a busy machine, a fault of a real server can outlast it. */
+const RETRIES = Number(process.env["TEST_RETRIES"] ?? 0);
 /** Milliseconds in which Node tells of the failures of a file. */
 const TIME_TO_REPORT = 1_000;
 
@@ -67,6 +69,18 @@ async function inTime(body: TestBody): Promise<void> {
   }
 }
 
+/** Runs a test again if it fails, and prints why; all its runs share one time-out. */
+async function retry(name: string, body: TestBody): Promise<void> {
+  for (let retries = 0;; retries++) {
+    try {
+      return await body();
+    } catch (error) {
+      if (retries === RETRIES) throw error;
+      console.error(`Retrying a test that failed: ${name}:`, error);
+    }
+  }
+}
+
 /**
  * Declares a test.
  *
@@ -74,7 +88,7 @@ async function inTime(body: TestBody): Promise<void> {
  * @param body Throws if the rule does not hold.
  */
 export function test(name: string, body: TestBody): void {
-  register(name, body);
+  register(name, RETRIES > 0 ? () => retry(name, body) : body);
 }
 
 /**

@@ -2,7 +2,7 @@
  * Is anything lost when everything breaks, with RabbitMQ?
  *
  * As tests/torture/redis.ts does it: processes send messages, some delayed, some failing
- * once; others run them. Meanwhile workers are killed and replaced, or stand still;
+ * once; others run them; one of each speaks as Python's dramatiq does. Meanwhile workers are killed and replaced, or stand still;
  * connections are cut or half-open; RabbitMQ is stopped and started (`stop_app`,
  * `start_app`). In the end what was confirmed must have run, what ran twice must have a
  * cause, and no queue may hold a message.

@@ -1,7 +1,8 @@
 /**
  * Is anything lost when everything breaks?
  *
- * Processes send messages, of which some are delayed and some fail once; others run them.
+ * Processes send messages, of which some are delayed and some fail once; others run them. One of
+ * each speaks to the server as Python's dramatiq was seen to do, without any of our code.
  * Meanwhile workers are killed and replaced, or stand still; connections, each through a
  * proxy of its own, are cut or half-open; Redis is killed and restarted. Each process
  * writes down what it does in a file that outlives it. In the end all is counted: what

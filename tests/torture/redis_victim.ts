@@ -1,7 +1,7 @@
 import type { ServerAddress } from "../support/servers/exchange.ts";
 import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
 import { findLeftovers } from "./redis_leftovers.ts";
-import type { BrokerArguments, Program, Victim } from "./victim.ts";
+import { type BrokerArguments, isWorker, type Program, type Victim } from "./victim.ts";
 
 /** How to start a {@linkcode RedisVictim}. */
 export interface RedisVictimOptions {
@@ -42,7 +42,7 @@ export class RedisVictim implements Victim {
 
   brokerFor(program: Program, { host, port }: ServerAddress): BrokerArguments {
     const heartbeatTimeout = this.#heartbeatTimeout;
-    const lease = program === "worker" ? { heartbeatTimeout } : {};
+    const lease = isWorker(program) ? { heartbeatTimeout } : {};
     return { kind: "redis", options: { url: `redis://${host}:${port}`, ...lease } };
   }
 

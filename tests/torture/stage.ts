@@ -11,7 +11,7 @@ import type { Incident } from "./causes.ts";
 import type { Fault } from "./faults.ts";
 import { JournalReader } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
-import type { Program, Victim } from "./victim.ts";
+import { isWorker, type Program, type Victim } from "./victim.ts";
 
 /** What runs in a place: a program beside this file, and what it is told besides the obvious. */
 export interface Role {
@@ -89,16 +89,20 @@ export class Stage implements AsyncDisposable {
     this.#places.push({ name, role, link, member, generation: 0, free: Promise.resolve() });
   }
 
-  /** The names of the processes of a program that run now. */
-  names(program: Program): string[] {
-    return this.#places.filter(({ role }) => role.program === program)
-      .map(({ member }) => member.name);
+  /** The names of the processes that run messages now. */
+  get workers(): string[] {
+    return this.#names(isWorker);
+  }
+
+  /** The names of the processes that send. */
+  get producers(): string[] {
+    return this.#names((program) => !isWorker(program));
   }
 
   /** Asks the workers to end. */
   endWorkers(): void {
     for (const { role, member } of this.#places) {
-      if (role.program === "worker") process.kill(member.process.pid, "SIGTERM");
+      if (isWorker(role.program)) process.kill(member.process.pid, "SIGTERM");
     }
   }
 
@@ -176,6 +180,11 @@ export class Stage implements AsyncDisposable {
       await link[Symbol.asyncDispose]();
     }));
     await this.victim[Symbol.asyncDispose]();
+  }
+
+  #names(isMeant: (program: Program) => boolean): string[] {
+    return this.#places.filter(({ role }) => isMeant(role.program))
+      .map(({ member }) => member.name);
   }
 
   #start(placeName: string, { program, told }: Role, link: TcpProxy, generation: number): Member {

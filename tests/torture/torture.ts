@@ -17,9 +17,9 @@ export interface TortureOptions {
   readonly seed: number;
   /** How many faults there are; each comes when so many messages have been run. */
   readonly faults: number;
-  /** How many processes work. */
+  /** How many processes work, besides one that does as Python's dramatiq. */
   readonly workers: number;
-  /** How many processes send. */
+  /** How many processes send, besides one that does as Python's dramatiq. */
   readonly producers: number;
   /** Milliseconds after which a silent worker loses what it had. */
   readonly heartbeatTimeout: number;
@@ -59,6 +59,8 @@ export interface TortureReport {
 
 /** Messages that a worker runs at once. */
 const CONCURRENCY = 8;
+/** The share of the messages that is sent as Python's dramatiq does, one by one. */
+const PYTHON_SHARE = 0.1;
 /** Messages that a worker has at hand: the library's default. */
 const PREFETCH = 2 * CONCURRENCY;
 const QUEUE = "torture";
@@ -103,21 +105,23 @@ export async function torture(
 /** Starts everybody, and lets one fault happen after the other as the work goes on. */
 async function play(stage: Stage, options: TortureOptions): Promise<void> {
   const { messages, seconds, longestDelay, seed, workers, producers } = options;
-  for (let i = 0; i < workers; i++) {
+  for (let i = 0; i <= workers; i++) {
     const clockError = i === 0 ? options.clockError : 0;
     const told = { queueName: QUEUE, concurrency: CONCURRENCY, clockError };
-    await stage.add({ program: "worker", told });
+    await stage.add({ program: i < workers ? "worker" : "python_worker", told });
   }
   const { ledger } = stage;
-  await stage.wait("start the workers", () => ledger.ready.size === workers);
-  for (let i = 0; i < producers; i++) {
-    const share = Math.floor((messages + i) / producers);
-    const content = { first: i * RANGE, messages: share, seconds, longestDelay, seed: seed + i };
-    await stage.add({ program: "producer", told: { queueName: QUEUE, ...content } });
+  await stage.wait("start the workers", () => ledger.ready.size === workers + 1);
+  const ofPython = Math.floor(messages * PYTHON_SHARE);
+  for (let i = 0; i <= producers; i++) {
+    const ofOurs = Math.floor((messages - ofPython + i) / producers);
+    const content = { first: i * RANGE, seconds, longestDelay, seed: seed + i };
+    const told = { queueName: QUEUE, ...content, messages: i < producers ? ofOurs : ofPython };
+    await stage.add({ program: i < producers ? "producer" : "python_producer", told });
   }
-  const isSent = () => stage.names("producer").every((name) => ledger.closed.has(name));
+  const isSent = () => stage.producers.every((name) => ledger.closed.has(name));
 
-  const faults = planFaults(options);
+  const faults = planFaults({ ...options, workers: workers + 1, producers: producers + 1 });
   const enacted: Promise<void>[] = [];
   try {
     for (const [i, fault] of faults.entries()) {
@@ -138,7 +142,7 @@ async function play(stage: Stage, options: TortureOptions): Promise<void> {
 async function settle(stage: Stage): Promise<void> {
   const { ledger } = stage;
   await stage.wait("run everything", () => isEmpty(stage));
-  const workers = stage.names("worker");
+  const { workers } = stage;
   await stage.wait("start the last workers", () => workers.every((name) => ledger.ready.has(name)));
   stage.endWorkers();
   await stage.wait("end the workers", () => workers.every((name) => ledger.closed.has(name)));

@@ -1,8 +1,13 @@
 import type { RabbitmqBrokerOptions, RedisBrokerOptions } from "../../mod.ts";
 import type { ServerAddress } from "../support/servers/exchange.ts";
 
-/** Who talks to the server. */
-export type Program = "worker" | "producer";
+/** What talks to the server: with this library, or as Python's dramatiq does. */
+export type Program = "worker" | "python_worker" | "producer" | "python_producer";
+
+/** Whether a program runs messages. */
+export function isWorker(program: Program): boolean {
+  return program === "worker" || program === "python_worker";
+}
 
 /** A broker as a process is told of it. */
 export type BrokerArguments =

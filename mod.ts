@@ -171,6 +171,20 @@ export {
   type WindowRateLimiterOptions,
 } from "./rate_limits/mod.ts";
 
+// Control
+export {
+  type ControlChange,
+  type ControlEntry,
+  type ControlJson,
+  type ControlListener,
+  type ControlOutcome,
+  type ControlSnapshot,
+  ControlStore,
+  type ControlValue,
+} from "./core/control_store.ts";
+export { StubControlStore, type StubControlStoreOptions } from "./control/backends/stub.ts";
+export { RedisControlStore, type RedisControlStoreOptions } from "./control/backends/redis.ts";
+
 // Worker
 export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker_options.ts";

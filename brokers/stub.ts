@@ -1,3 +1,4 @@
+import { StubControlStore } from "../control/backends/stub.ts";
 import { Broker } from "../core/broker.ts";
 import type { BrokerOptions, JoinOptions } from "../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
@@ -72,6 +73,7 @@ export class StubBroker extends Broker {
   readonly #deadLetters: Set<MessageProxy> = new Set();
   readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
   readonly #failFast: boolean;
+  #controlStore: StubControlStore | undefined;
   /** Tells those who join that a queue may have become idle. */
   readonly #settled: Signal = new Signal();
   #closed = false;
@@ -85,6 +87,12 @@ export class StubBroker extends Broker {
     assertKnownOptions("StubBroker", options, KNOWN_OPTIONS);
     super(options);
     this.#failFast = options.failFast ?? true;
+  }
+
+  /** The control store, which is gone with the broker. */
+  override get controlStore(): StubControlStore {
+    this.#controlStore ??= new StubControlStore({ clock: this.clock });
+    return this.#controlStore;
   }
 
   /** All dead letters, the first one first. */
@@ -187,6 +195,7 @@ export class StubBroker extends Broker {
     this.#closed = true;
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()));
     for (const queue of this.#stored.values()) queue.clear();
+    await this.#controlStore?.close();
     this.#settled.tell();
   }
 

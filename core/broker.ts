@@ -8,6 +8,7 @@ import type {
   MiddlewarePlace,
 } from "./broker_options.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import type { ControlStore } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
 import {
   type DeadLetter,
@@ -80,6 +81,14 @@ export abstract class Broker implements AsyncDisposable {
     this.clock = options.clock ?? systemClock;
     this.#emitter = new Emitter(this);
     this.#middleware = new MiddlewareList(this.#emitter, options.middleware ?? defaultMiddleware());
+  }
+
+  /**
+   * Where cancellations, pauses and the like are kept for the whole fleet; `undefined` where the
+   * broker has no such place.
+   */
+  get controlStore(): ControlStore | undefined {
+    return undefined;
   }
 
   /** The actors declared on this broker, by name. */

@@ -5,7 +5,16 @@ import { assert, assertEquals } from "@std/assert";
 import { test } from "./support/test.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const SOURCE_FOLDERS = ["core", "brokers", "middleware", "results", "rate_limits", "worker", "cli"];
+const SOURCE_FOLDERS = [
+  "core",
+  "brokers",
+  "control",
+  "middleware",
+  "results",
+  "rate_limits",
+  "worker",
+  "cli",
+];
 /** What needs a server or a client library is loaded when it is first used, never by `mod.ts`. */
 const CLIENTS = ["ioredis", "amqplib", "memjs", "prom-client", "node:sqlite"];
 /** Of the platform, what takes longer to load than much of the library; few programs need it. */
@@ -52,11 +61,11 @@ async function reachableFrom(entry: string): Promise<Set<string>> {
   return seen;
 }
 
-test("core imports neither brokers, results, rate limits, worker nor command line", async () => {
+test("core imports neither brokers, control, results, rate limits, worker nor command line", async () => {
   for (const file of await sources("core")) {
     for (const imported of await importsOf(file)) {
       assert(
-        !/^(brokers|results|rate_limits|worker|cli)\//.test(imported),
+        !/^(brokers|control|results|rate_limits|worker|cli)\//.test(imported),
         `${file} imports ${imported}`,
       );
     }

@@ -1,4 +1,5 @@
 import type { BrokerOptions } from "../../core/broker_options.ts";
+import { ControlStore } from "../../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../core/runtime.ts";
 import {
@@ -78,6 +79,13 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
    */
   deadMessageTtl?: number;
+  /**
+   * Where cancellations and pauses are kept, which RabbitMQ has no place for: a
+   * `RedisControlStore`, for example. It is closed with the broker.
+   *
+   * @default {undefined} Nothing can be cancelled or paused.
+   */
+  control?: ControlStore;
 }
 
 /** The kinds of queue that hold tasks. */
@@ -105,6 +113,7 @@ const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
   clock: true,
   url: true,
   connection: true,
+  control: true,
   confirmDelivery: true,
   maxPriority: true,
   queueType: true,
@@ -138,6 +147,12 @@ const LONGEST_TIME = 2 ** 32 - 1;
  */
 export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
   assertKnownOptions("RabbitmqBroker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
+  const { control } = options;
+  if (control !== undefined && !(control instanceof ControlStore)) {
+    throw new TypeError(
+      `Cannot control workers by ${String(control)}: control must be a ControlStore`,
+    );
+  }
   const {
     confirmDelivery = true,
     maxPriority,

@@ -3,6 +3,7 @@ import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
 import { pause } from "../../core/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ControlStore } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { joinByLooking } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
@@ -69,6 +70,7 @@ export class RabbitmqBroker extends Broker {
   override readonly maxWait: number;
   /** Quorum queues do. */
   override readonly countsDeliveries: boolean;
+  readonly #controlStore: ControlStore | undefined;
   readonly #consumerTimeout: number;
   readonly #parts: BrokerParts;
   /** The queues that were consumed here. */
@@ -89,6 +91,12 @@ export class RabbitmqBroker extends Broker {
     this.#consumerTimeout = checked.consumerTimeout;
     this.maxWait = longestWait(checked);
     this.#parts = makeParts(this.clock, checked);
+    this.#controlStore = options.control;
+  }
+
+  /** The one that it was made with, if any. */
+  override get controlStore(): ControlStore | undefined {
+    return this.#controlStore;
   }
 
   /**
@@ -292,6 +300,7 @@ export class RabbitmqBroker extends Broker {
       await publisher.close();
     }
     await Promise.all([this.#parts.publishing.close(), this.#parts.session.connection.close()]);
+    await this.#controlStore?.close();
   }
 
   #assertOpen(what: string): void {

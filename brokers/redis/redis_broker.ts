@@ -1,3 +1,4 @@
+import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
@@ -67,6 +68,7 @@ export class RedisBroker extends Broker {
   readonly #sweep: Sweep;
   readonly #pulse: Pulse;
   readonly #outboxes: Outboxes;
+  #controlStore: RedisControlStore | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
 
@@ -89,6 +91,13 @@ export class RedisBroker extends Broker {
       heartbeatTimeout: checked.heartbeatTimeout,
       sweep: this.#sweep,
     });
+  }
+
+  /** The control store: in the namespace of the queues, over the connections of the broker. */
+  override get controlStore(): RedisControlStore {
+    const { clock, namespace } = this;
+    this.#controlStore ??= new RedisControlStore({ clock, namespace }, this.#session);
+    return this.#controlStore;
   }
 
   /**
@@ -277,6 +286,7 @@ export class RedisBroker extends Broker {
     await Promise.allSettled(consumers.map((consumer) => consumer.close()));
     await Promise.all(delayRegistry.registered.map((queueName) => delayRegistry.leave(queueName)));
     await this.#outboxes.emptied();
+    await this.#controlStore?.close();
     wakeups.close();
     if (connection.isUp) await this.#leave().catch(() => {});
     connection.close();

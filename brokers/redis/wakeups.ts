@@ -52,6 +52,11 @@ export class Wakeups {
     connection.onUp(() => this.#tellAll()); // of what came meanwhile nobody has told
   }
 
+  /** Whether Redis tells of changes at present. */
+  get isTracking(): boolean {
+    return this.#isTracking;
+  }
+
   /**
    * Calls back once when a queue has messages or may have some.
    *
@@ -59,16 +64,36 @@ export class Wakeups {
    * @param wake What to call.
    */
   expect(queue: string, wake: () => void): void {
-    let waiting = this.#waiting.get(queue);
+    this.#expect(queue, wake, "llen", (length) => length !== 0);
+  }
+
+  /**
+   * Calls back once when a key holds, or may hold, another text than the one that was seen.
+   *
+   * @param key The key of the text.
+   * @param seen What it held; empty for nothing.
+   * @param wake What to call.
+   */
+  expectChange(key: string, seen: string, wake: () => void): void {
+    this.#expect(key, wake, "get", (text) => String(text ?? "") !== seen);
+  }
+
+  #expect(
+    key: string,
+    wake: () => void,
+    command: "llen" | "get",
+    hasChanged: (reply: unknown) => boolean,
+  ): void {
+    let waiting = this.#waiting.get(key);
     if (waiting === undefined) {
       waiting = new Set();
-      this.#waiting.set(queue, waiting);
+      this.#waiting.set(key, waiting);
     }
     waiting.add(wake);
     if (!this.#isTracking) return this.#open();
-    this.#reader!.callBuffer("llen", queue).then((length) => {
+    this.#reader!.callBuffer(command, key).then((reply) => {
       this.#attempt = 0;
-      if (length !== 0) this.#tell(queue);
+      if (hasChanged(reply)) this.#tell(key);
     }, (error) => this.#lost(error));
   }
 

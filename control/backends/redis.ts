@@ -1,0 +1,182 @@
+import { RedisConnection } from "../../brokers/redis/connection.ts";
+import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
+import type { RedisReply } from "../../brokers/redis/reply.ts";
+import type { Script } from "../../brokers/redis/script.ts";
+import { Wakeups } from "../../brokers/redis/wakeups.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import {
+  checkChanges,
+  type ControlChange,
+  type ControlEntry,
+  type ControlJson,
+  type ControlListener,
+  type ControlOutcome,
+  type ControlSnapshot,
+  ControlStore,
+} from "../../core/control_store.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { Watchers } from "../watchers.ts";
+import { RedisControlWatch } from "./redis_watch.ts";
+import { CHANGE, LOOK, READ } from "./redis_scripts.ts";
+
+/** Options for {@linkcode RedisControlStore}. */
+export interface RedisControlStoreOptions extends RedisAddress {
+  /** What all keys begin with. @default {"dramatiq"} */
+  namespace?: string;
+  /** The time that timers go by. @default {systemClock} */
+  clock?: Clock;
+}
+
+/** Connections that a store shares with a broker, which closes them. */
+export interface SharedConnections {
+  readonly connection: RedisConnection;
+  readonly wakeups: Wakeups;
+}
+
+const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
+  url: true,
+  client: true,
+  connection: true,
+  namespace: true,
+  clock: true,
+};
+
+/**
+ * A control store in Redis 6.2 or later, or Valkey: that of `RedisBroker`, and one for
+ * `RabbitmqBroker`. Needs the package `ioredis`.
+ *
+ * Watchers are told by Redis (`CLIENT TRACKING`), within milliseconds; where Redis may not do that,
+ * each process looks for changes once a second.
+ *
+ * @example Control workers on RabbitMQ
+ * ```ts ignore
+ * import { RabbitmqBroker, RedisControlStore } from "@dq/dramatiq";
+ *
+ * const control = new RedisControlStore({ url: "redis://127.0.0.1:6379" });
+ * const broker = new RabbitmqBroker({ url: "amqp://127.0.0.1", control });
+ * ```
+ */
+export class RedisControlStore extends ControlStore {
+  readonly #clock: Clock;
+  readonly #connection: RedisConnection;
+  readonly #ownWakeups: Wakeups | undefined;
+  readonly #keys: readonly string[];
+  readonly #watchers: Watchers;
+  readonly #watch: RedisControlWatch;
+  #isClosed = false;
+
+  /**
+   * Stores the options; the first verb connects.
+   *
+   * @param options Where Redis is, and what keys begin with.
+   * @param shared @internal Connections of a broker.
+   * @throws {TypeError} If an option cannot be used.
+   */
+  constructor(options: RedisControlStoreOptions = {}, shared?: SharedConnections) {
+    super();
+    assertKnownOptions("RedisControlStore", options, KNOWN_OPTIONS);
+    const { namespace = "dramatiq", clock = systemClock } = options;
+    if (typeof namespace !== "string" || namespace === "") {
+      throw new TypeError(
+        `Cannot use namespace ${JSON.stringify(namespace)}: it must be a text that is not empty`,
+      );
+    }
+    const key = `${namespace}:__control__`;
+    this.#keys = [key, `${key}.workers`, `${key}.expiries`, `${key}.log`, `${key}.version`];
+    this.#clock = clock;
+    this.#connection = shared?.connection ?? new RedisConnection(toSource(options, namespace));
+    if (shared === undefined) this.#ownWakeups = new Wakeups(this.#connection, key);
+    const wakeups = shared?.wakeups ?? this.#ownWakeups!;
+    this.#watchers = new Watchers(() => {
+      if (this.#watchers.size > 0) this.#watch.start();
+      else this.#watch.stop();
+    });
+    this.#watch = new RedisControlWatch({
+      clock,
+      wakeups,
+      pings: shared === undefined,
+      versionKey: this.#keys[4]!,
+      look: (seen) => this.#look(seen),
+      reset: () => this.#watchers.reset(),
+    });
+  }
+
+  /** Reads the entries whose keys begin with the prefix. */
+  async read(prefix: string): Promise<ControlSnapshot> {
+    const reply = await this.#runAgain(READ, [prefix]) as RedisReply[];
+    const [now, version, ...found] = reply;
+    this.#watch.note(String(version));
+    const entries: ControlEntry[] = [];
+    for (let i = 0; i < found.length; i += 2) entries.push(toEntry(found[i]!, found[i + 1]!));
+    entries.sort((a, b) => a.key < b.key ? -1 : 1);
+    return { entries, now: now as number };
+  }
+
+  /** Changes entries, all or none. */
+  async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
+    const checked = checkChanges(changes);
+    const args = checked.flatMap(({ key, text = "", ttl, ifVersion = "" }) => {
+      return [key, text, ttl === Infinity ? "" : Math.ceil(ttl), ifVersion];
+    });
+    // What does not depend on what is there may be done twice.
+    const isRepeatable = checked.every(({ ifVersion }) => ifVersion === undefined);
+    const reply = isRepeatable ? await this.#runAgain(CHANGE, args) : await this.#runOnce(args);
+    const [applied, now] = reply as [number, number];
+    return { applied: applied === 1, now };
+  }
+
+  /** Calls back when entries change. */
+  watch(prefix: string, listener: ControlListener): Disposable {
+    return this.#watchers.add(prefix, listener);
+  }
+
+  /** Lets go of the connections, unless they are those of a broker. */
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#isClosed = true;
+    this.#watchers.clear();
+    if (this.#ownWakeups !== undefined) {
+      this.#ownWakeups.close();
+      this.#connection.close();
+    }
+    return Promise.resolve();
+  }
+
+  /** @returns The version, or nothing if it cannot be told what has changed since the one seen. */
+  async #look(seen: string): Promise<string | undefined> {
+    const reply = await this.#connection.run(LOOK, this.#keys, [this.#now, seen]);
+    if (reply === null) return undefined;
+    const [version, ...changed] = reply as RedisReply[];
+    for (let i = 0; i < changed.length; i += 2) {
+      this.#watchers.changed(toEntry(changed[i]!, changed[i + 1]!, Number(String(version))));
+    }
+    return String(version);
+  }
+
+  #runAgain(script: Script, args: readonly (string | number)[]): Promise<RedisReply> {
+    return this.#connection.runPatiently(script, this.#keys, () => [this.#now, ...args]);
+  }
+
+  async #runOnce(changes: readonly (string | number)[]): Promise<RedisReply> {
+    const args = [this.#now, ...changes];
+    try {
+      return await this.#connection.run(CHANGE, this.#keys, args);
+    } catch (error) {
+      return await this.#connection.runUnlessRun(error, CHANGE, this.#keys, args);
+    }
+  }
+
+  /** What scripts take for the time. */
+  get #now(): number | "" {
+    return this.#clock.rulesServers ? this.#clock.now() : "";
+  }
+}
+
+/** @param version That of an entry which is gone. */
+function toEntry(key: RedisReply, stored: RedisReply, version = 0): ControlEntry {
+  const text = String(stored);
+  if (text === "") return { key: String(key), value: null, version };
+  const space = text.indexOf(" ");
+  const value = JSON.parse(text.slice(space + 1)) as ControlJson;
+  return { key: String(key), value, version: Number(text.slice(0, space)) };
+}

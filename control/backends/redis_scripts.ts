@@ -1,0 +1,147 @@
+/**
+ * All that a control store does in Redis: one script a verb, each atomic.
+ *
+ * KEYS of each: entries, and those of workers (hashes of `version text` by key); expiry times (a
+ * sorted set of keys); log (a sorted set of the keys that changed last, by version); version.
+ * ARGV of each begins with the time in milliseconds, or "" for that of the server.
+ *
+ * Versions count from the time at which the first entry was stored, so that a server that was
+ * flushed does not give a version twice. The log begins with an empty key of that version.
+ *
+ * @module
+ */
+import { Script } from "../../brokers/redis/script.ts";
+
+/** How many keys the log keeps. A watcher that is further behind reads everything again. */
+export const LOG_LENGTH = 1_000;
+
+const SHARED = `
+local entries, workers, expiries, log, counter = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local now = ARGV[1]
+if now == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+now = tonumber(now)
+
+local function isWatched(key)
+  return string.sub(key, 1, 7) ~= 'worker/'
+end
+
+local function next_version(key)
+  if redis.call('EXISTS', counter) == 0 then
+    redis.call('SET', counter, now)
+    redis.call('DEL', log)
+    redis.call('ZADD', log, now, '')
+  end
+  local version = redis.call('INCR', counter)
+  redis.call('ZADD', log, version, key)
+  redis.call('ZREMRANGEBYRANK', log, 0, -${LOG_LENGTH + 1})
+  return version
+end
+
+local function remove(key)
+  redis.call('ZREM', expiries, key)
+  if not isWatched(key) then
+    redis.call('HDEL', workers, key)
+  elseif redis.call('HDEL', entries, key) == 1 then
+    next_version(key)
+  end
+end
+
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now)) do remove(key) end
+`;
+
+/**
+ * Reads entries.
+ *
+ * ARGV: now or "", the prefix of their keys.
+ * Result: now, the version, then key and `version text` of each.
+ */
+export const READ: Script = new Script(
+  "read control entries",
+  `${SHARED}
+local prefix = ARGV[2]
+local result = {now, redis.call('GET', counter) or ''}
+for _, hash in ipairs({entries, workers}) do
+  local all = redis.call('HGETALL', hash)
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, #prefix) == prefix then
+      result[#result + 1] = all[i]
+      result[#result + 1] = all[i + 1]
+    end
+  end
+end
+return result
+`,
+);
+
+/**
+ * Changes entries, all of them or none.
+ *
+ * ARGV: now or "", then key, text, milliseconds to live and expected version of each; "" for no
+ * text (remove it), no end, any version.
+ * Result: 1 if they were applied, now.
+ */
+export const CHANGE: Script = new Script(
+  "change control entries",
+  `${SHARED}
+for i = 2, #ARGV, 4 do
+  if ARGV[i + 3] ~= '' then
+    local stored = redis.call('HGET', isWatched(ARGV[i]) and entries or workers, ARGV[i])
+    local version = stored and string.match(stored, '^%d+') or '0'
+    if version ~= ARGV[i + 3] then return {0, now} end
+  end
+end
+for i = 2, #ARGV, 4 do
+  local key, text, ttl = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if text == '' then
+    remove(key)
+  else
+    local version
+    if isWatched(key) then
+      version = next_version(key)
+      redis.call('HSET', entries, key, version .. ' ' .. text)
+    else
+      local stored = redis.call('HGET', workers, key)
+      version = math.max(now, (tonumber(stored and string.match(stored, '^%d+')) or 0) + 1)
+      redis.call('HSET', workers, key, version .. ' ' .. text)
+    end
+    if ttl == '' then
+      redis.call('ZREM', expiries, key)
+    else
+      redis.call('ZADD', expiries, now + ttl, key)
+    end
+  end
+end
+return {1, now}
+`,
+);
+
+/**
+ * Tells what has changed.
+ *
+ * ARGV: now or "", the version that was seen last.
+ * Result: the version, then key and `version text` of what has changed since, with "" for what is
+ * gone; nothing if too much has changed, or the server has forgotten.
+ */
+export const LOOK: Script = new Script(
+  "look for changes of control entries",
+  `${SHARED}
+local version = redis.call('GET', counter) or ''
+local seen = ARGV[2]
+if version == seen then return {version} end
+local first = redis.call('ZRANGE', log, 0, 0, 'WITHSCORES')[2] or version
+if version == '' or seen == '' or tonumber(seen) > tonumber(version) or
+  tonumber(seen) < tonumber(first) - 1
+then
+  return false
+end
+local result = {version}
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', log, '(' .. seen, '+inf')) do
+  result[#result + 1] = key
+  result[#result + 1] = redis.call('HGET', entries, key) or ''
+end
+return result
+`,
+);

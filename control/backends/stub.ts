@@ -1,0 +1,128 @@
+import { type Clock, systemClock } from "../../core/clock.ts";
+import {
+  checkChanges,
+  type CheckedChange,
+  type ControlChange,
+  type ControlJson,
+  type ControlListener,
+  type ControlOutcome,
+  type ControlSnapshot,
+  ControlStore,
+  UNWATCHED_PREFIX,
+} from "../../core/control_store.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { Watchers } from "../watchers.ts";
+
+/** Options for {@linkcode StubControlStore}. */
+export interface StubControlStoreOptions {
+  /** The time that entries expire by. @default {systemClock} */
+  clock?: Clock;
+}
+
+const KNOWN_OPTIONS: KnownOptions<StubControlStoreOptions> = { clock: true };
+
+/** An entry as it is kept: JSON, so that nobody shares an object with it. */
+interface Kept {
+  readonly text: string;
+  readonly version: number;
+  readonly expiresAt: number;
+}
+
+/**
+ * A control store in the memory of this process: that of `StubBroker`.
+ *
+ * Expired entries are removed when the store is used next; watchers are told of them then.
+ */
+export class StubControlStore extends ControlStore {
+  readonly #clock: Clock;
+  readonly #entries: Map<string, Kept> = new Map();
+  readonly #watchers: Watchers = new Watchers();
+  /** When the first entry expires. */
+  #nextExpiry = Infinity;
+  #version = 0;
+  #isClosed = false;
+
+  /**
+   * Makes an empty store.
+   *
+   * @param options The clock.
+   */
+  constructor(options: StubControlStoreOptions = {}) {
+    super();
+    assertKnownOptions("StubControlStore", options, KNOWN_OPTIONS);
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Reads the entries whose keys begin with the prefix. */
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async read(prefix: string): Promise<ControlSnapshot> {
+    const now = this.#use("read");
+    const entries = [...this.#entries]
+      .filter(([key]) => key.startsWith(prefix))
+      .toSorted(([a], [b]) => a < b ? -1 : 1)
+      .map(([key, { text, version }]) => ({
+        key,
+        value: JSON.parse(text) as ControlJson,
+        version,
+      }));
+    return { entries, now };
+  }
+
+  /** Changes entries, all or none. */
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
+    const checked = checkChanges(changes);
+    const now = this.#use("change");
+    const applied = checked.every(({ key, ifVersion }) =>
+      ifVersion === undefined || (this.#entries.get(key)?.version ?? 0) === ifVersion
+    );
+    if (applied) { for (const change of checked) this.#apply(change, now); }
+    return { applied, now };
+  }
+
+  /** Calls back when entries change. */
+  watch(prefix: string, listener: ControlListener): Disposable {
+    return this.#watchers.add(prefix, listener);
+  }
+
+  /** Forgets everything. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#watchers.clear();
+    this.#entries.clear();
+    return Promise.resolve();
+  }
+
+  #apply({ key, text, ttl }: CheckedChange, now: number): void {
+    if (text === undefined) return this.#remove(key);
+    const version = ++this.#version;
+    const expiresAt = now + ttl;
+    this.#entries.set(key, { text, version, expiresAt });
+    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+    if (key.startsWith(UNWATCHED_PREFIX)) return;
+    this.#watchers.changed({ key, value: JSON.parse(text) as ControlJson, version });
+  }
+
+  #remove(key: string): void {
+    if (!this.#entries.delete(key)) return;
+    const version = ++this.#version;
+    if (!key.startsWith(UNWATCHED_PREFIX)) this.#watchers.changed({ key, value: null, version });
+  }
+
+  /** Removes what has expired. @returns The time. */
+  #use(what: string): number {
+    if (this.#isClosed) {
+      const reason = `Cannot ${what} control entries: the store is closed`;
+      throw new ConnectionClosed(reason, { delivery: "none" });
+    }
+    const now = this.#clock.now();
+    if (now < this.#nextExpiry) return now;
+    this.#nextExpiry = Infinity;
+    for (const [key, { expiresAt }] of this.#entries) {
+      if (expiresAt <= now) this.#remove(key);
+      else this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+    }
+    return now;
+  }
+}

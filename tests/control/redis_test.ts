@@ -1,0 +1,115 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { RedisBroker, RedisControlStore } from "@dq/dramatiq";
+import { Mirror } from "../conformance/control_store_harness.ts";
+import { controlStoreConformance } from "../conformance/control_store.ts";
+import { eventually, startForFile, untilTracking } from "../brokers/redis/stage.ts";
+import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
+import { startProxy } from "../support/servers/proxy.ts";
+
+const { test, server } = await startForFile({ appendonly: true });
+
+const newNamespace = () => `control-${crypto.randomUUID()}`;
+
+if (server !== undefined) {
+  controlStoreConformance({
+    name: "RedisControlStore",
+    open: (namespace, clock) => new RedisControlStore({ url: server.url, namespace, clock }),
+    openProxied: async (namespace) => {
+      const proxy = await startProxy(server);
+      const url = `redis://${proxy.host}:${proxy.port}`;
+      // By its own clock, whose timers fire; the others go by theirs, which the entries do not need.
+      return { proxy, store: new RedisControlStore({ url, namespace }) };
+    },
+    flush: async () => void await server.command("FLUSHALL"),
+  });
+}
+
+test("RedisControlStore leaves no key behind when all entries are gone but those of its version", async () => {
+  const namespace = newNamespace();
+  await using store = new RedisControlStore({ url: server.url, namespace });
+  await store.read("");
+  const keys = async () => await server.command("KEYS", `${namespace}:*`);
+  assertEquals(await keys(), []);
+  await store.change([{ key: "worker/1", value: 1, ttl: 1_000 }]);
+  await store.change([{ key: "worker/1", value: null }]);
+  assertEquals(await keys(), []);
+  await store.change([{ key: "a", value: 1 }]);
+  await store.change([{ key: "a", value: null }]);
+  const left = (await keys() as string[]).toSorted();
+  assertEquals(left, [`${namespace}:__control__.log`, `${namespace}:__control__.version`]);
+});
+
+test("RedisControlStore survives a restart of the server, and tells what came then", async () => {
+  const namespace = newNamespace();
+  await using store = new RedisControlStore({ url: server.url, namespace });
+  using mirror = new Mirror(store);
+  await mirror.read();
+  await store.change([{ key: "a", value: 1 }]);
+  await mirror.becomes({ a: 1 });
+  await server.restart();
+  await using other = new RedisControlStore({ url: server.url, namespace });
+  await other.change([{ key: "b", value: 1, ifVersion: 0 }]);
+  await mirror.becomes({ a: 1, b: 1 });
+});
+
+for (const [what, rule] of DEAF_USERS) {
+  test(`RedisControlStore looks for changes where it may not use ${what}`, async () => {
+    const namespace = newNamespace();
+    const url = await addUser(server, rule);
+    await using store = new RedisControlStore({ url, namespace });
+    using mirror = new Mirror(store);
+    await mirror.read();
+    await using other = new RedisControlStore({ url: server.url, namespace });
+    await other.change([{ key: "a", value: 1 }]);
+    await mirror.becomes({ a: 1 });
+  });
+}
+
+test("RedisControlStore asks nothing of Redis while it is told of changes", async () => {
+  const namespace = newNamespace();
+  await using store = new RedisControlStore({ url: server.url, namespace });
+  using mirror = new Mirror(store);
+  await mirror.read();
+  await untilTracking(server);
+  await using other = new RedisControlStore({ url: server.url, namespace });
+  const count = async () => {
+    const stats = String(await server.command("INFO", "commandstats"));
+    return [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce(
+      (sum, [, calls]) => sum + Number(calls),
+      0,
+    );
+  };
+  await other.change([{ key: "a", value: 1 }]);
+  await mirror.becomes({ a: 1 });
+  const before = await count();
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  assertEquals(await count() - before, 0);
+  await other.change([{ key: "a", value: 2 }]);
+  await mirror.becomes({ a: 2 });
+  assertEquals(await count() - before, 2); // the change, and one look
+});
+
+test("RedisBroker has a control store in its namespace, over its own connections", async () => {
+  const namespace = newNamespace();
+  await using broker = new RedisBroker({ url: server.url, namespace });
+  assertEquals(broker.controlStore, broker.controlStore);
+  await eventually("be alone", async () => await countClients() === 0);
+  await broker.controlStore.change([{ key: "a", value: 1 }]);
+  assertEquals(await countClients(), 1);
+  await using store = new RedisControlStore({ url: server.url, namespace });
+  const { entries } = await store.read("");
+  assert(entries[0]!.version > 0);
+  assertEquals(entries.map(({ key, value }) => [key, value]), [["a", 1]]);
+});
+
+test("RedisControlStore refuses options that make no sense", () => {
+  const make = (options: object) => () => new RedisControlStore(options);
+  assertThrows(make({ namespace: "" }), TypeError, 'Cannot use namespace ""');
+  assertThrows(make({ url: "http://127.0.0.1" }), TypeError, "redis://host:6379/0");
+  assertThrows(make({ prefix: "a" }), TypeError, "prefix");
+});
+
+/** How many clients the server has, besides the one that asks. */
+async function countClients(): Promise<number> {
+  return String(await server.command("CLIENT", "LIST")).trim().split("\n").length - 1;
+}

@@ -1,9 +1,12 @@
 import { Buffer } from "node:buffer";
+import { setTimeout as delay } from "node:timers/promises";
 import { type ChannelModel, type ConfirmChannel, connect } from "amqplib";
 import type { PythonDelivery, PythonMessage, PythonPeer } from "./peer.ts";
 
 /** Seven days, in milliseconds. */
 const DEAD_MESSAGE_TTL = 604_800_000;
+/** Milliseconds that a server may take to say that it has closed a connection. */
+const CLOSE_TIMEOUT = 1_000;
 
 /**
  * A peer on RabbitMQ, with `confirm_delivery`.
@@ -73,7 +76,7 @@ export class PythonRabbitmqPeer implements PythonPeer {
   }
 
   async close(): Promise<void> {
-    await this.#connection.close();
+    await Promise.race([this.#connection.close(), this.#closed, delay(CLOSE_TIMEOUT)]);
   }
 
   abandon(): void {

@@ -1,13 +1,15 @@
 /**
- * The command line of workers: `deno task worker actors.ts`, `bun run worker.ts actors.ts`, or,
- * with `runWorker`, a worker program of one's own.
+ * The command line of workers, `deno run -A jsr:@dq/dramatiq/worker actors.ts`, and `runWorker`, which
+ * makes a worker program of one's own.
  *
  * @module
  */
 import process from "node:process";
 import type { RunWorkerOptions } from "./cli/arguments.ts";
+import { isBundled } from "./core/bundle.ts";
 import { packageAdvice } from "./core/missing_package.ts";
 import { isMain } from "./core/runtime.ts";
+import { serveIfRealm } from "./worker/executors/role.ts";
 import { errorMessage } from "./core/thrown.ts";
 
 export type { ExecutorName, RunWorkerOptions } from "./cli/arguments.ts";
@@ -21,12 +23,21 @@ const NOT_IMPORTED = 2;
  * arguments of the program come on top of the options.
  *
  * It starts processes of the same program, with the same flags and arguments, and supervises
- * them; in those, this call is what works.
+ * them; in those, this call is what works. Without `modules` the program itself declares the
+ * actors: its processes and threads run it anew, up to this call.
  *
  * @param options What counts where the command line says nothing.
  * @returns Never: the process ends, with one of the exit codes of `docs/command-line.md`.
  *
- * @example A worker of one's own: `deno run -A worker.ts`, `bun run worker.ts`
+ * @example A worker program, as it is or bundled: `deno run -A main.ts`, `bun main.ts`, `node main.ts`
+ * ```ts ignore
+ * import { runWorker } from "@dq/dramatiq/worker";
+ * import "./actors.ts";
+ *
+ * await runWorker();
+ * ```
+ *
+ * @example Threads that import the actors and nothing else
  * ```ts ignore
  * import { runWorker } from "@dq/dramatiq/worker";
  *
@@ -34,6 +45,8 @@ const NOT_IMPORTED = 2;
  * ```
  */
 export async function runWorker(options: RunWorkerOptions = {}): Promise<never> {
+  const served = serveIfRealm();
+  if (served !== undefined) return await served;
   return await (await importCommandLine()).runWorker(options);
 }
 
@@ -48,4 +61,5 @@ async function importCommandLine(): Promise<typeof import("./cli/run_worker.ts")
   }
 }
 
-if (isMain(import.meta)) await runWorker();
+// No top-level await: CommonJS has none. In a bundle every module would count as the program.
+if (!isBundled() && isMain(import.meta)) void runWorker();

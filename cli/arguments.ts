@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { Command, CommanderError, Option } from "commander";
 import type { LogFormat } from "./log_line.ts";
 import { helpAfterOptions } from "./help.ts";
+import { COMMAND_LINE, type Program } from "./program.ts";
 import { UsageError } from "./usage_error.ts";
 import { VERSION } from "./version.ts";
 
@@ -35,6 +36,9 @@ export interface RunWorkerOptions {
    * Modules that declare actors, before those of the command line: paths relative to the
    * working directory, URLs, or package names. The first one of all may name the broker, or a
    * function that sets one up, as in `actors.ts:broker`.
+   *
+   * @default {[]} The program itself declares the actors: it imports their modules before it
+   * calls `runWorker`, and its threads and processes run it anew.
    */
   modules?: readonly string[];
   /** How many worker processes there are. @default {1} */
@@ -81,12 +85,14 @@ interface Given extends Omit<RunWorkerOptions, "modules" | "queues" | "forkFunct
  *
  * @param args The arguments after the program.
  * @param defaults What counts where they say nothing.
+ * @param program Whether no module needs to be named.
  * @returns What they ask for, or a text to print: the help, or the version.
  * @throws {UsageError} If they make no sense.
  */
 export function parseArguments(
   args: readonly string[],
   defaults: RunWorkerOptions = {},
+  { declaresActors }: Program = COMMAND_LINE,
 ): Arguments | string {
   let printed = "";
   const command = makeCommand();
@@ -104,14 +110,17 @@ export function parseArguments(
   const given: Given = command.opts();
   checkNumbers(defaults);
   const modules = [...defaults.modules ?? [], ...command.args];
-  if (modules.length === 0) {
-    throw new UsageError(
-      Array.isArray(given.queues)
-        ? "Cannot start a worker: name the modules that declare the actors, before --queues or after --"
-        : "Cannot start a worker: name the module that declares the actors",
-    );
-  }
+  if (modules.length === 0 && !declaresActors) throw noModules(Array.isArray(given.queues));
   return complete(modules, given, defaults);
+}
+
+function noModules(hasQueues: boolean): UsageError {
+  const what = hasQueues
+    ? "name the modules that declare the actors, before --queues or after --"
+    : "name the module that declares the actors";
+  return new UsageError(
+    `Cannot start a worker: ${what}, or import them in a program that calls runWorker()`,
+  );
 }
 
 function complete(

@@ -4,6 +4,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
 import { getBroker, hasBroker } from "../core/global_broker.ts";
+import { isBundled } from "../core/bundle.ts";
 import { resolvePackage } from "../core/runtime.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { whyNotImported } from "./import_errors.ts";
@@ -25,12 +26,15 @@ export interface Loaded {
  *
  * @param specifiers Paths relative to the working directory, URLs, or names of packages. The
  *   first one may name the export that holds the broker, `actors.ts:broker`, or a function
- *   that sets one up, `actors.ts:setup`.
+ *   that sets one up, `actors.ts:setup`. None for a program that declares its actors itself.
  * @returns The broker that is named, or that the function returns, else the global one.
  * @throws {UsageError} If a module does not import, or the export is no broker.
  * @throws {BrokerConnectionError} If a module, or the function, throws that.
  */
 export async function loadModules(specifiers: readonly string[]): Promise<Loaded> {
+  if (specifiers.length === 0) {
+    return { broker: globalBroker(["this program"]), urls: [], brokerExport: undefined };
+  }
   const [[first, brokerExport], ...others] = specifiers.map(splitExport) as [
     [string, string | undefined],
     ...[string, string | undefined][],
@@ -88,14 +92,18 @@ function toUrl(specifier: string): string {
 function notFound(specifier: string, what: string, cause?: unknown): UsageError {
   const similar = similarFile(specifier);
   const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
-  return new UsageError(`Cannot import ${specifier}: there is no such ${what}${hint}`, { cause });
+  const advice = isBundled()
+    ? "; this program is bundled: import its actors, and leave modules out"
+    : hint;
+  return new UsageError(`Cannot import ${specifier}: there is no such ${what}${advice}`, { cause });
 }
 
 async function load(specifier: string, url: string): Promise<Record<string, unknown>> {
   // It would wait for itself: it is not done before `runWorker` is.
   if (url === pathToFileURL(process.argv[1] ?? "").href) {
     throw new UsageError(
-      `Cannot import ${specifier}: it is this program; put the actors into a module of their own`,
+      `Cannot import ${specifier}: it is this program; leave it out if it declares actors, or put them into a ` +
+        "module of their own",
     );
   }
   try {

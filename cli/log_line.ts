@@ -1,3 +1,4 @@
+import { isBundled } from "../core/bundle.ts";
 import { escapeJson, escapeLines, escapeText } from "../core/escape.ts";
 import { errorMessage, errorType, formatTraceback, shorten } from "../core/thrown.ts";
 
@@ -73,24 +74,26 @@ export function formatText(line: LogLine, source: LogSource, color: boolean): st
   return text + paint(DIM, frames) + "\n";
 }
 
-const LIBRARY = new URL("..", import.meta.url);
-/** What a step of the runtime, or of this library, has in its line of a stack. */
-const NOT_OF_USER: readonly string[] = [
-  "ext:",
-  "node:",
-  ...["core/", "worker/", "middleware/"].flatMap((folder) => {
-    const { href, pathname } = new URL(folder, LIBRARY);
+/** Texts in the lines of a stack that are of the runtime, or of this library. */
+let notOfUser: readonly string[] | undefined;
+
+function findNotOfUser(): readonly string[] {
+  const url: string | undefined = import.meta.url; // none in CommonJS
+  if (url === undefined || isBundled()) return ["ext:", "node:"];
+  const library = new URL("..", url);
+  const folders = ["core/", "worker/", "middleware/"].flatMap((folder) => {
+    const { href, pathname } = new URL(folder, library);
     return [href, pathname];
-  }),
-];
+  });
+  return ["ext:", "node:", ...folders];
+}
 
 /** A stack without the steps that led to the actor, if anything is left then. */
 function framesOfUser(stack: string): string {
+  const texts = notOfUser ??= findNotOfUser();
   const lines = stack.trimEnd().split("\n");
   const isFrame = (line: string) => /^\s+at /.test(line);
-  const left = lines.filter((line) =>
-    !isFrame(line) || !NOT_OF_USER.some((part) => line.includes(part))
-  );
+  const left = lines.filter((line) => !isFrame(line) || !texts.some((part) => line.includes(part)));
   return (left.some(isFrame) ? left : lines).join("\n");
 }
 

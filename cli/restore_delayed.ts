@@ -3,6 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import { OK } from "./exit_codes.ts";
 import { loadModules } from "./load_modules.ts";
+import type { Program } from "./program.ts";
 import { writeAll } from "./output.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -24,13 +25,17 @@ interface RestoringBroker extends Broker {
  * Runs `worker.ts restore-delayed`.
  *
  * @param args The arguments after `restore-delayed`.
+ * @param program Modules that need not be named.
  * @returns The exit code.
  * @throws {UsageError} If they make no sense, a module does not import, or its broker has nothing
  *   to restore.
  * @throws {BrokerConnectionError} If the broker cannot be reached.
  */
-export async function runRestoreDelayed(args: readonly string[]): Promise<number> {
-  const parsed = parseRestoreArguments(args);
+export async function runRestoreDelayed(
+  args: readonly string[],
+  program: Program,
+): Promise<number> {
+  const parsed = parseRestoreArguments(args, program);
   if (typeof parsed === "string") {
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;
@@ -85,14 +90,18 @@ function queuesOf(broker: Broker, { queues }: RestoreArguments): readonly string
   return named;
 }
 
-function parseRestoreArguments(args: readonly string[]): RestoreArguments | string {
+function parseRestoreArguments(
+  args: readonly string[],
+  program: Program,
+): RestoreArguments | string {
   let printed = "";
   const command = makeCommand();
   command.exitOverride().configureOutput({
     writeOut: (text) => printed += text,
     writeErr: () => {}, // the error says it, too
   });
-  if (args.length === 0) return command.helpInformation();
+  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
+  if (args.length === 0 && isCommandLine) return command.helpInformation();
   try {
     command.parse(args, { from: "user" });
   } catch (error) {
@@ -103,13 +112,13 @@ function parseRestoreArguments(args: readonly string[]): RestoreArguments | stri
       cause: error,
     });
   }
-  if (command.args.length === 0) {
+  if (command.args.length === 0 && isCommandLine) {
     throw new UsageError(
       "Cannot restore delayed messages: name the module that declares the broker, as for a worker",
     );
   }
   const { queue = [] } = command.opts<{ queue?: string[] }>();
-  return { modules: command.args, queues: queue };
+  return { modules: [...program.modules, ...command.args], queues: queue };
 }
 
 function makeCommand(): Command {

@@ -1,9 +1,6 @@
 import process from "node:process";
-import {
-  commandOfThisProgram,
-  flagsMissingToStartPrograms,
-  readEnvironment,
-} from "../core/runtime.ts";
+import { commandOfThisProgram } from "../core/command.ts";
+import { flagsMissingToStartPrograms, readEnvironment } from "../core/runtime.ts";
 import { escapeLines } from "../core/escape.ts";
 import { errorMessage } from "../core/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
@@ -13,6 +10,7 @@ import { tell } from "./ipc.ts";
 import { LogWriter } from "./log_writer.ts";
 import { writeAll } from "./output.ts";
 import { PidFile, PidFileError } from "./pid_file.ts";
+import { thisProgram } from "./program.ts";
 import { SUBCOMMANDS } from "./subcommands.ts";
 import { Supervisor } from "./supervisor.ts";
 import { UsageError } from "./usage_error.ts";
@@ -39,13 +37,14 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<never> 
 
 /** What is printed is no arguments: that case the supervisor has dealt with. */
 function parse(args: readonly string[], options: RunWorkerOptions): Arguments {
-  return parseArguments(args, options) as Arguments;
+  return parseArguments(args, options, thisProgram(options.modules)) as Arguments;
 }
 
 async function runCommand(args: readonly string[], options: RunWorkerOptions): Promise<number> {
+  const program = thisProgram(options.modules);
   const subcommand = SUBCOMMANDS.get(args[0] ?? "");
-  if (subcommand !== undefined) return await subcommand.run(args.slice(1));
-  const parsed = parseArguments(args, options);
+  if (subcommand !== undefined) return await subcommand.run(args.slice(1), program);
+  const parsed = parseArguments(args, options, program);
   if (typeof parsed === "string") {
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;

@@ -1,3 +1,5 @@
+import type { Program } from "./program.ts";
+
 /** A command besides that of running actors. */
 export interface Subcommand {
   /** What it is for, as the help says it. */
@@ -6,27 +8,28 @@ export interface Subcommand {
    * Does it.
    *
    * @param args The arguments after its name.
+   * @param program Modules that need not be named.
    * @returns The exit code.
    * @throws {UsageError} If they make no sense: exit code 2.
    * @throws {BrokerConnectionError} If the broker cannot be reached: exit code 3.
    */
-  run(args: readonly string[]): Promise<number>;
+  run(args: readonly string[], program: Program): Promise<number>;
 }
 
 /** The commands, by name; what they need is imported when they run. */
 export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([
   ["dead-letters", {
     summary: "lists, shows, requeues and purges what was given up",
-    async run(args) {
+    async run(args, program) {
       const { runDeadLetters } = await import("./dead_letters/command.ts");
-      return await runDeadLetters(args);
+      return await runDeadLetters(args, program);
     },
   }],
   ["restore-delayed", {
     summary: "gives delayed messages on Redis back to Python workers",
-    async run(args) {
+    async run(args, program) {
       const { runRestoreDelayed } = await import("./restore_delayed.ts");
-      return await runRestoreDelayed(args);
+      return await runRestoreDelayed(args, program);
     },
   }],
 ]);

@@ -78,7 +78,7 @@ function makeWorker({ broker, urls, brokerExport }: Loaded, args: Arguments): Wo
     concurrency,
     timeout: workerShutdownTimeout,
     ...(queues.length > 0 && { queues }),
-    ...(executor !== "inline" && { executor, threads, modules: urls }),
+    ...(executor !== "inline" && { executor, threads, modules: urls.length > 0 ? urls : "main" }),
     ...(executor !== "inline" && brokerExport !== undefined && { brokerExport }),
   });
 }

@@ -39,6 +39,11 @@ export function setBroker(broker: Broker): void {
   globalBroker = broker;
 }
 
+/** @returns The broker of this process, if there is one by now. */
+export function currentBroker(): Broker | undefined {
+  return globalBroker;
+}
+
 /** Whether there is a broker, or one can be made: a module of this library makes them. */
 export function hasBroker(): boolean {
   return globalBroker !== undefined || makeDefaultBroker !== undefined;

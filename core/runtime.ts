@@ -9,8 +9,9 @@ import { UuidStock } from "./uuid.ts";
 /** The parts of `Deno` that are used here; its types do not exist elsewhere. */
 interface DenoNamespace {
   env: { get(name: string): string | undefined };
-  permissions: { querySync(query: { name: string; variable?: string }): { state: string } };
+  permissions: { querySync(query: { name: string } & PermissionScope): { state: string } };
   mainModule: string;
+  build: { standalone?: boolean };
 }
 
 /** Modules of the platform that are loaded when they are needed, if ever. */
@@ -20,11 +21,13 @@ interface BuiltinModules {
   "node:fs": typeof import("node:fs");
   "node:module": typeof import("node:module");
   "node:path": typeof import("node:path");
+  "node:sea": { isSea(): boolean } | undefined;
   "node:url": typeof import("node:url");
   "node:worker_threads": typeof import("node:worker_threads");
 }
 
-interface NodeProcess {
+/** The parts of `process` that are used here. */
+export interface NodeProcess {
   pid: number;
   env: Record<string, string | undefined>;
   argv: string[];
@@ -39,7 +42,7 @@ interface NodeProcess {
 
 const globals = globalThis as unknown as {
   Deno?: DenoNamespace;
-  Bun?: unknown;
+  Bun?: { main: string };
   process?: NodeProcess;
   setImmediate?: (callback: () => void) => unknown;
   addEventListener?: (event: string, listener: () => void) => void;
@@ -81,17 +84,12 @@ export function readEnvironment(name: string): string | undefined {
 }
 
 function readOnDeno(deno: DenoNamespace, variable: string): string | undefined {
-  return isReadable(deno, variable) ? deno.env.get(variable) : undefined;
-}
-
-function isReadable(deno: DenoNamespace, variable: string): boolean {
-  return deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  return isPermitted("env", { variable }) ? deno.env.get(variable) : undefined;
 }
 
 /** Whether an environment variable, or its upper-case spelling, may be read. */
 export function mayReadEnvironment(name: string): boolean {
-  const { Deno } = globals;
-  return Deno === undefined || isReadable(Deno, name) || isReadable(Deno, name.toUpperCase());
+  return [name, name.toUpperCase()].some((variable) => isPermitted("env", { variable }));
 }
 
 /**
@@ -142,44 +140,26 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** What makes a runtime start a program anew, or listen for a debugger: one process can. */
-const NOT_FOR_CHILDREN = /^--(?:watch|hot|inspect)(?:-[a-z-]+)?(?:=|$)/;
-/** What a program that starts others needs on Deno. */
-const PERMISSIONS = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
-
-/**
- * The command that starts this program once more, with the flags of the runtime that it
- * was started with.
- *
- * @returns The runtime, its flags, and the entry file; the program's arguments come behind.
- */
-export function commandOfThisProgram(): string[] {
-  const { process, Deno } = globals;
-  const { argv, execArgv, execPath } = process!;
-  if (Deno === undefined) {
-    return [execPath, ...execArgv.filter((flag) => !NOT_FOR_CHILDREN.test(flag)), argv[1]!];
-  }
-  // Deno tells its flags nobody; the system does, to those who may read everything.
-  const given = ownCommandLine()?.slice(1);
-  if (given === undefined) {
-    return [execPath, "run", ...permissionFlags(Deno), Deno.mainModule];
-  }
-  const own = given.slice(0, given.length - (argv.length - 2));
-  return [execPath, ...own.filter((flag) => !NOT_FOR_CHILDREN.test(flag))];
+/** @returns This process, which Deno has, too. */
+export function thisProcess(): NodeProcess {
+  return globals.process!;
 }
 
-/** The command line as the system has it, where it can be read. */
-function ownCommandLine(): string[] | undefined {
-  try {
-    const text = builtinModule("node:fs").readFileSync("/proc/self/cmdline", "utf8");
-    return text.split("\0").slice(0, -1);
-  } catch {
-    return undefined;
-  }
+/** @returns The program that was started: a URL on Deno, a path elsewhere. */
+export function mainModule(): string {
+  return globals.Deno?.mainModule ?? globals.Bun?.main ?? globals.process!.argv[1] ?? "";
 }
 
-function permissionFlags(deno: DenoNamespace): string[] {
-  return PERMISSIONS.filter((name) => isGranted(deno, name)).map((name) => `--allow-${name}`);
+/** @returns Whether the runtime and the program are one file. */
+export function isStandalone(): boolean {
+  if (globals.Deno !== undefined) return globals.Deno.build.standalone === true;
+  if (globals.Bun !== undefined) return /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/.test(mainModule());
+  return isSingleExecutable();
+}
+
+/** @returns Whether this is a single executable application of Node, which starts no threads. */
+export function isSingleExecutable(): boolean {
+  return runtime === "node" && (builtinModule("node:sea")?.isSea() ?? false);
 }
 
 /**
@@ -188,15 +168,31 @@ function permissionFlags(deno: DenoNamespace): string[] {
  * @returns The flags that are missing; none on other runtimes.
  */
 export function flagsMissingToStartPrograms(): string[] {
-  const { Deno } = globals;
-  if (Deno === undefined) return [];
-  return ["run", "read", "env"].filter((name) => !isGranted(Deno, name))
-    .map((name) => `--allow-${name}`);
+  const mayRun = isPermitted("run", { command: globals.process!.execPath });
+  const mayRead = isPermitted("read", { path: "." });
+  const missing = { run: !mayRun, read: !mayRead, env: !isPermitted("env") };
+  return Object.entries(missing).filter(([, isMissing]) => isMissing)
+    .map(([name]) => `--allow-${name}`);
 }
 
-function isGranted(deno: DenoNamespace, name: string): boolean {
+/** What a permission of Deno may be limited to. */
+interface PermissionScope {
+  readonly path?: string;
+  readonly command?: string;
+  readonly variable?: string;
+}
+
+/**
+ * Whether Deno grants a permission; on other runtimes nothing is forbidden.
+ *
+ * @param name The permission.
+ * @param scope What for. @default {{}} As a whole.
+ */
+export function isPermitted(name: string, scope: PermissionScope = {}): boolean {
+  const { Deno } = globals;
+  if (Deno === undefined) return true;
   try {
-    return deno.permissions.querySync({ name }).state === "granted";
+    return Deno.permissions.querySync({ name, ...scope }).state === "granted";
   } catch {
     return false; // a version that does not know it
   }
@@ -236,11 +232,17 @@ export function builtinModule<Name extends keyof BuiltinModules>(name: Name): Bu
  * @param meta Its `import.meta`.
  */
 export function isMain(meta: ImportMeta): boolean {
-  const { main, url } = meta as { main?: boolean; url: string };
+  const { main, url } = meta as { main?: boolean; url?: string };
   if (main !== undefined) return main;
-  // Node before 24.2.
+  // Node before 24.2; in CommonJS no module has a URL.
   const start = globals.process!.argv[1];
-  return start !== undefined && builtinModule("node:url").pathToFileURL(start).href === url;
+  if (start === undefined || url === undefined) return false;
+  try {
+    const path = builtinModule("node:fs").realpathSync(start); // npm links commands
+    return builtinModule("node:url").pathToFileURL(path).href === url;
+  } catch {
+    return false;
+  }
 }
 
 /**

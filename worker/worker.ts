@@ -8,6 +8,7 @@ import { ConsumerLoop } from "./consumer_loop.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
 import { isInsideRealm } from "./executors/realm_modules.ts";
+import { serveIfRealm } from "./executors/role.ts";
 import type { Outcome } from "./job.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import {
@@ -115,6 +116,8 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== "new") {
       throw new TypeError("Cannot start a worker that was started or stopped before: make another");
     }
+    const served = serveIfRealm(this.broker);
+    if (served !== undefined) await served;
     if (isInsideRealm()) {
       throw new TypeError(
         "Cannot start a worker in a thread or process of another: start it in a module that " +

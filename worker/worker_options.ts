@@ -20,8 +20,8 @@ export interface WorkerOptions {
   timeout?: number;
   /** What runs the actors. @default {"inline"} The event loop of this worker. */
   executor?: "inline" | "thread" | "process" | Executor;
-  /** What each thread or process imports, see `RealmOptions`. */
-  modules?: readonly string[];
+  /** What each thread or process imports, or `"main"`: see `RealmOptions`. */
+  modules?: readonly string[] | "main";
   /** Where their broker is, see `RealmOptions`. */
   brokerExport?: string;
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { COMMAND_LINE, type Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** What can be done with dead letters. */
@@ -52,12 +53,14 @@ const SPAN_LENGTHS: Readonly<Record<string, number>> = {
  *
  * @param args The arguments after `dead-letters`.
  * @param now What times ago count from.
+ * @param program Modules that need not be named.
  * @returns What they ask for, or the help to print.
  * @throws {UsageError} If they make no sense.
  */
 export function parseDeadLetterArguments(
   args: readonly string[],
   now: number,
+  program: Program = COMMAND_LINE,
 ): DeadLetterArguments | string {
   let printed = "";
   const command = makeCommand(now);
@@ -81,16 +84,21 @@ export function parseDeadLetterArguments(
       cause: error,
     });
   }
-  return complete(command.args, command.opts());
+  return complete(command.args, command.opts(), program);
 }
 
-function complete([action, ...modules]: readonly string[], given: Given): DeadLetterArguments {
+function complete(
+  [action, ...named]: readonly string[],
+  given: Given,
+  program: Program,
+): DeadLetterArguments {
+  const modules = [...program.modules, ...named];
   if (!ACTIONS.includes(action as Action)) {
     throw new UsageError(
       `Cannot do "${action}" with dead letters: it must be one of ${ACTIONS.join(", ")}`,
     );
   }
-  if (modules.length === 0) {
+  if (modules.length === 0 && !program.declaresActors) {
     throw new UsageError(
       `Cannot ${action} dead letters: name the module that declares the broker, as for a worker`,
     );

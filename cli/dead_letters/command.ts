@@ -7,6 +7,7 @@ import { canonicalQueueName } from "../../core/queue_names.ts";
 import { errorMessage } from "../../core/thrown.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import { loadModules } from "../load_modules.ts";
+import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 import { writeAll } from "../output.ts";
 import { type DeadLetterArguments, parseDeadLetterArguments } from "./arguments.ts";
@@ -23,12 +24,13 @@ const LONGEST_ACTOR_NAME = 32;
  * Runs `worker.ts dead-letters`.
  *
  * @param args The arguments after `dead-letters`.
+ * @param program Modules that need not be named.
  * @returns The exit code.
  * @throws {UsageError} If they make no sense, or a module does not import.
  * @throws {BrokerConnectionError} If the broker cannot be reached.
  */
-export async function runDeadLetters(args: readonly string[]): Promise<number> {
-  const parsed = parseDeadLetterArguments(args, Date.now());
+export async function runDeadLetters(args: readonly string[], program: Program): Promise<number> {
+  const parsed = parseDeadLetterArguments(args, Date.now(), program);
   if (typeof parsed === "string") {
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;

@@ -79,12 +79,25 @@ test("parseArguments lets the command line win over the program's own options", 
   assertEquals(parseArguments(["-Q"], own), { ...DEFAULTS, processes: 3, verbose: true });
 });
 
+test("parseArguments needs no module of a program that declares actors itself", () => {
+  const program = { modules: [], declaresActors: true };
+  assertEquals(parseArguments([], {}, program), { ...DEFAULTS, modules: [] });
+  assertEquals(parseArguments(["-Q", "mails"], {}, program), {
+    ...DEFAULTS,
+    modules: [],
+    queues: ["mails"],
+  });
+});
+
 test("parseArguments says in one line what makes no sense", () => {
   const cases: [string[], string][] = [
-    [[], "Cannot start a worker: name the module that declares the actors"],
+    [
+      [],
+      "Cannot start a worker: name the module that declares the actors, or import them in a program that calls runWorker()",
+    ],
     [
       ["-Q", "mails", "a.ts"],
-      "Cannot start a worker: name the modules that declare the actors, before --queues or after --",
+      "Cannot start a worker: name the modules that declare the actors, before --queues or after --, or import them in a program that calls runWorker()",
     ],
     [["a.ts", "--nope"], "Cannot read the arguments: unknown option '--nope'"],
     [

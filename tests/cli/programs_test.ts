@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { assertEquals, assertMatch } from "@std/assert";
+import { actor, RedisBroker } from "@dq/dramatiq";
 import { runtime } from "../../core/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
@@ -69,6 +70,43 @@ test("worker.ts takes packages and URLs as modules, and its flags reach the work
     assertMatch(program.output, new RegExp(`Working on ${queue}: 1 actor`));
     assertEquals(await program.stop(), 0);
   }
+});
+
+test("runWorker without modules runs the program's own actors, in threads and in processes", async () => {
+  await using broker = new RedisBroker({ url: redis.url });
+  const greet = actor((_name: string) => {}, { actorName: "greet", queueName: "own", broker });
+  const fail = actor(() => {}, { actorName: "fail", queueName: "own", broker });
+  await using stage = await Stage.open({
+    "own.ts": `import { writeSync } from "node:fs";
+import process from "node:process";
+import { isMainThread } from "node:worker_threads";
+import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+import { runWorker } from ${JSON.stringify(pathToFileURL(join(ROOT, "worker.ts")).href)};
+setBroker(new RedisBroker({ url: "${redis.url}" }));
+actor(function greet(name: string) {
+  writeSync(1, \`Hello, \${name} in \${isMainThread ? "process" : "thread"} \${process.argv.at(-1)}\\n\`);
+}, { queueName: "own" });
+actor(function fail() { throw new Error("for good"); }, { queueName: "own", maxRetries: 0 });
+await runWorker({ threads: 1 });`,
+  });
+  const entry = join(stage.folder, "own.ts");
+  const run = runtime === "deno" ? ["run", "-A", `--config=${join(ROOT, "deno.json")}`] : RUN;
+  for (const executor of ["thread", "process"]) {
+    const program = stage.start(["--executor", executor], { entry, run });
+    await program.working();
+    assertMatch(program.output, /Working on own: 2 actors, 8 messages at once in 1/);
+    await greet.send(executor);
+    await program.printed(`Hello, ${executor} in ${executor} ${executor}`);
+    assertEquals(await program.stop(), 0);
+  }
+  const last = stage.start(["--executor", "inline"], { entry, run });
+  await fail.send();
+  await last.printed("for good");
+  assertEquals(await last.stop(), 0);
+
+  const list = stage.start(["dead-letters", "list"], { entry, run });
+  assertEquals(await list.ended, 0, list.output);
+  assertMatch(list.stdout, / own +fail /);
 });
 
 test("runWorker refuses the program itself as a module, which would wait for itself", async () => {

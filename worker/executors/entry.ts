@@ -1,3 +1,5 @@
+import { builtinModule, mainModule } from "../../core/runtime.ts";
+
 /**
  * The modules that threads and processes run. They are started by URL, which neither packers nor
  * bundlers follow; these imports put them into every package and bundle.
@@ -14,23 +16,24 @@ function beside(name: string): URL {
 }
 
 /**
- * Finds what a thread is to run.
+ * The module that a thread runs.
  *
- * @param name The module, without its extension.
+ * @param isProgram Whether it is the program of this process, which declares the actors itself.
  * @returns A URL that all runtimes start threads from: of a file, or of a line that imports.
  */
-export function entryOfThread(name: string): URL {
-  const url = beside(name);
+export function entryOfThread(isProgram: boolean): URL {
+  const url = isProgram ? programUrl() : beside("thread_entry");
   if (url.protocol === "file:") return url;
   return new URL(`data:text/javascript,import ${encodeURIComponent(JSON.stringify(url.href))}`);
 }
 
-/**
- * Finds what a process is to run.
- *
- * @param name The module, without its extension.
- * @returns Its URL.
- */
-export function entryOfProcess(name: string): URL {
-  return beside(name);
+/** @returns The URL of the module that a process runs. */
+export function entryOfProcess(): URL {
+  return beside("process_entry");
+}
+
+/** Not the URL of this module: in a bundle that is a part of the program, without its actors. */
+function programUrl(): URL {
+  const main = mainModule();
+  return URL.canParse(main) ? new URL(main) : builtinModule("node:url").pathToFileURL(main);
 }

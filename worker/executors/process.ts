@@ -2,12 +2,14 @@ import { availableParallelism } from "node:os";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { builtinModule } from "../../core/runtime.ts";
+import { commandOf, commandOfThisProgram } from "../../core/command.ts";
+import { builtinModule, thisProcess } from "../../core/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import { ProcessChannel } from "./process_channel.ts";
 import { RealmPool } from "./realm_pool.ts";
+import { REALM_VARIABLE } from "./role.ts";
 import type { Channel, ChannelListener, RealmSettings } from "./realm_protocol.ts";
 
 /** Options for {@linkcode ProcessExecutor}. */
@@ -15,8 +17,8 @@ export interface ProcessExecutorOptions extends RealmOptions {
   /** How many processes there are. @default {availableParallelism()} */
   processes?: number;
   /**
-   * Options of the runtime for each process, such as `--max-old-space-size=512` on Node and
-   * Deno: megabytes of heap, past which V8 ends the process.
+   * Options of the runtime for each process besides those of this one, such as
+   * `--max-old-space-size=512` on Node and Deno: megabytes of heap, past which V8 ends the process.
    *
    * @default {[]}
    */
@@ -36,8 +38,8 @@ const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
  * Runs actors in child processes: as `ThreadExecutor`, but what an actor does to its
  * memory, or native code to its process, does not touch the worker. Messages take longer.
  *
- * On Deno it needs `--allow-run`, and the processes have all permissions: so `fork` of
- * `node:child_process` starts them there.
+ * The processes have the flags of this one, on Deno also its permissions and its configuration.
+ * Deno needs `--allow-run` and `--allow-read` for them.
  *
  * @example Two processes with half a gigabyte each
  * ```ts ignore
@@ -113,13 +115,16 @@ function openProcess(
   settings: RealmSettings,
   listener: ChannelListener,
 ): Channel {
-  const url = entryOfProcess("process_entry");
-  const { fork } = builtinModule("node:child_process");
-  const { fileURLToPath } = builtinModule("node:url");
-  const child = fork(url.protocol === "file:" ? fileURLToPath(url) : url.href, [], {
-    execArgv: [...execArgv],
+  const isProgram = settings.modules.length === 0;
+  const { argv, env } = thisProcess();
+  const [program, ...args] = isProgram
+    ? [...commandOfThisProgram(execArgv), ...argv.slice(2)]
+    : commandOf(entryOfProcess(), execArgv);
+  const { spawn } = builtinModule("node:child_process");
+  const child = spawn(program!, args, {
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    ...(isProgram && { env: { ...env, [REALM_VARIABLE]: "process" } }),
   });
   return new ProcessChannel(child, settings, listener);
 }

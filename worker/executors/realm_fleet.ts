@@ -73,12 +73,12 @@ export class RealmFleet {
     const { modules, brokerExport, concurrency = 8, errorClasses = [] } = options;
     assertCount(count, kind.plural);
     assertCount(concurrency, "messages at once");
-    if (!Array.isArray(modules) || modules.length === 0) {
+    const specifiers = modules === "main" ? [] : specifiersOf(modules, kind);
+    if (modules === "main" && brokerExport !== undefined) {
       throw new TypeError(
-        `Cannot run actors in ${kind.plural}: name the modules that declare them (modules)`,
+        `Cannot use brokerExport "${brokerExport}" of this program: name a module (modules)`,
       );
     }
-    const specifiers = modules.map(toSpecifier);
     this.#settings = { modules: specifiers, brokerExport, concurrency, kind: kind.name };
     this.kind = kind;
     this.concurrency = concurrency;
@@ -88,6 +88,11 @@ export class RealmFleet {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.retired = promise;
     this.#resolveRetired = resolve;
+  }
+
+  /** Whether realms run the program of this process, and not modules. */
+  get runsProgram(): boolean {
+    return this.#settings.modules.length === 0;
   }
 
   /** The realms that take any run, those that are starting included. */
@@ -124,10 +129,11 @@ export class RealmFleet {
       const [names] = await Promise.all(boots);
       const missing = [...actorNames].filter((name) => !names!.includes(name));
       if (missing.length === 0) return;
+      const declared = this.runsProgram
+        ? "this program does not declare it before it starts its first worker"
+        : `${this.#settings.modules.join(", ")} declare no such actor`;
       throw new TypeError(
-        `Cannot run ${missing.join(", ")} in a ${this.kind.name}: ${
-          this.#settings.modules.join(", ")
-        } declare no such actor`,
+        `Cannot run ${missing.join(", ")} in a ${this.kind.name}: ${declared}`,
       );
     } catch (error) {
       await this.stop();
@@ -211,6 +217,14 @@ export class RealmFleet {
       this.#owner.mayTryAgain();
     }, Math.min(FIRST_BACKOFF * 2 ** (this.#refusals - 1), LONGEST_BACKOFF));
   }
+}
+
+function specifiersOf(modules: unknown, kind: RealmKind): string[] {
+  if (Array.isArray(modules) && modules.length > 0) return modules.map(toSpecifier);
+  throw new TypeError(
+    `Cannot run actors in ${kind.plural}: name the modules that declare them (modules), or set ` +
+      'modules to "main" to have each of them run this program',
+  );
 }
 
 function assertCount(count: number, what: string): void {

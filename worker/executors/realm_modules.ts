@@ -17,6 +17,17 @@ export function enterRealm(): void {
   isRealm = true;
 }
 
+let servedBroker: Broker | undefined;
+
+/**
+ * Says which broker has the actors of a program that imports them itself.
+ *
+ * @param broker The broker. @default The one of `getBroker()`.
+ */
+export function setServedBroker(broker: Broker | undefined): void {
+  servedBroker = broker;
+}
+
 /**
  * Makes a module name that means the same in every realm.
  *
@@ -51,7 +62,7 @@ export async function importBroker({ modules, brokerExport }: RealmSettings): Pr
       throw new DramatiqError(`Cannot import ${module}: ${errorMessage(error)}`, { cause: error });
     }
   }
-  if (brokerExport === undefined) return getBroker();
+  if (brokerExport === undefined) return servedBroker ?? getBroker();
   let found = brokerExport.split(".").reduce<unknown>(
     (value, name) => (value as Record<string, unknown> | null | undefined)?.[name],
     namespaces[0],

@@ -5,8 +5,12 @@ export interface RealmOptions {
   /**
    * The modules that declare the actors, as URLs or absolute paths. Each realm imports
    * them, in this order; the realm of the worker has imported them, too.
+   *
+   * `"main"` for a program that declares its actors itself, bundled for example: each realm
+   * runs the program anew, up to the first `Worker.start()`. What stands before that runs in
+   * each of them, too: a server listens several times, a message is sent several times.
    */
-  modules: readonly string[];
+  modules: readonly string[] | "main";
   /**
    * The export of the first module that holds the broker, or a function that makes
    * one; what it holds in turn may follow after a dot.

@@ -10,6 +10,7 @@ import type { Realm } from "./realm.ts";
 import { RealmFleet, type RealmKind } from "./realm_fleet.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import type { Crash } from "./realm_protocol.ts";
+import { isOfFirstWorker } from "./role.ts";
 import { type Stop, Stops } from "./stops.ts";
 import { fromWire } from "./thrown_on_wire.ts";
 
@@ -87,6 +88,12 @@ export class RealmPool implements Executor {
    * @throws {TypeError} If they do not declare an actor that is declared here.
    */
   async start(broker: Broker): Promise<void> {
+    if (this.#fleet.runsProgram && !isOfFirstWorker(broker)) {
+      throw new TypeError(
+        `Cannot run this program in ${this.#fleet.kind.plural} for a second worker: each of them would ` +
+          "serve the broker of the first one; name the modules that declare the actors (modules)",
+      );
+    }
     this.#broker = broker;
     await this.#fleet.start(broker.actors.keys());
   }

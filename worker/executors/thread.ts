@@ -1,6 +1,12 @@
 import { availableParallelism } from "node:os";
 import { Worker as Thread } from "node:worker_threads";
-import { canEndBusyThreads, randomUuid } from "../../core/runtime.ts";
+import { preloadedModules } from "../../core/command.ts";
+import {
+  canEndBusyThreads,
+  isSingleExecutable,
+  randomUuid,
+  thisProcess,
+} from "../../core/runtime.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
@@ -107,11 +113,21 @@ export class ThreadExecutor implements Executor {
 }
 
 function openThread(settings: RealmSettings, listener: ChannelListener): Channel {
+  const isProgram = settings.modules.length === 0;
+  if (isProgram && isSingleExecutable()) {
+    throw new TypeError(
+      "Cannot run actors in threads of a single executable application, which starts none: " +
+        "run them in processes",
+    );
+  }
   const slots = SlotBoard.create(settings.concurrency);
   const key = randomUuid();
-  const thread = new Thread(entryOfThread("thread_entry"), {
-    workerData: { settings, cells: slots.cells, key },
-  });
+  const options = {
+    workerData: { settings, cells: slots.cells, key, isProgram },
+    argv: thisProcess().argv.slice(2),
+    preload: preloadedModules(),
+  };
+  const thread = new Thread(entryOfThread(isProgram), options);
   let failure: unknown;
   thread.on("message", (message) => {
     if (isSealed(message, key)) listener.received(message);

@@ -110,6 +110,16 @@ export type { RedisAddress, RedisBrokerOptions, WaitReplicas } from "./brokers/r
 export type { RestoredDelayed } from "./brokers/redis/delay_registry.ts";
 export type { QueueMessageCounts } from "./brokers/redis/queue_state.ts";
 export { RedisBroker } from "./brokers/redis/redis_broker.ts";
+export type { SqliteAddress, SqliteDurability } from "./clients/sqlite/address.ts";
+export type {
+  SqliteChanges,
+  SqliteDatabase,
+  SqliteStatement,
+  SqliteValue,
+} from "./clients/sqlite/database.ts";
+export type { SqliteBrokerOptions } from "./brokers/sqlite/options.ts";
+export type { SqliteMessageCounts } from "./brokers/sqlite/queue_state.ts";
+export { SqliteBroker } from "./brokers/sqlite/sqlite_broker.ts";
 export { StubBroker, type StubBrokerOptions, type StubJoinOptions } from "./brokers/stub.ts";
 
 // Middleware

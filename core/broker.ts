@@ -355,6 +355,32 @@ export abstract class Broker implements AsyncDisposable {
     }
   }
 
+  /**
+   * Begins to send a message that is stored synchronously: in a transaction of the application.
+   *
+   * @param message What to send.
+   * @param options The delay, and the message that this one follows from.
+   * @returns The message to store, and its delay in milliseconds.
+   * @throws {TypeError} If a `beforeEnqueue` hook is asynchronous, or as {@linkcode Broker.enqueue}.
+   * @throws {MiddlewareError} If a middleware refuses it.
+   */
+  protected prepareNow<M extends Message>(
+    message: M,
+    options: EnqueueOptions,
+  ): [queued: M, delay: number | undefined] {
+    const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
+    const queued = this.prepare(this.#emitter.prepare(message, options.cause), delay) as M;
+    Message.sentBy(this, message);
+    Message.sentBy(this, queued);
+    const before = this.emit("beforeEnqueue", queued, delay);
+    if (before === undefined) return [queued, delay];
+    before.catch(() => {}); // it is too late for what it would say
+    throw new TypeError(
+      `Cannot send ${message.actorName} in a transaction: a beforeEnqueue hook is asynchronous, ` +
+        "and a transaction does not wait",
+    );
+  }
+
   /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */
   #storeOne<M extends Message>(queued: M, delay: number | undefined): Promise<M> {
     const stored = this.store([queued]) ?? Promise.resolve();

@@ -20,8 +20,10 @@ interface BuiltinModules {
   "node:crypto": typeof import("node:crypto");
   "node:fs": typeof import("node:fs");
   "node:module": typeof import("node:module");
+  "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");
   "node:sea": { isSea(): boolean } | undefined;
+  "node:sqlite": unknown;
   "node:url": typeof import("node:url");
   "node:worker_threads": typeof import("node:worker_threads");
 }
@@ -37,6 +39,7 @@ export interface NodeProcess {
   on(event: string, listener: (...args: never[]) => void): void;
   exit(code: number): never;
   send?(message: unknown): void;
+  kill(pid: number, signal: number): void;
   getuid?(): number;
 }
 
@@ -117,6 +120,55 @@ export function processId(): number {
   return globals.process!.pid; // Deno has one, too
 }
 
+/**
+ * Whether a process of this machine has ended.
+ *
+ * @param pid The number that the system knows it by.
+ * @returns `false` as well when it cannot be found out: on Deno that needs `--allow-run`.
+ */
+export function hasProcessEnded(pid: number): boolean {
+  if (!isPermitted("run")) return false;
+  try {
+    globals.process!.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as { code?: unknown }).code === "ESRCH";
+  }
+}
+
+/**
+ * Tells the processes that {@linkcode hasProcessEnded} can be asked about from others: the name of
+ * the machine, and on Linux the namespace of processes.
+ *
+ * @returns The name; `undefined` when it may not be read.
+ */
+export function processNamespace(): string | undefined {
+  if (!isPermitted("sys", { kind: "hostname" })) return undefined;
+  try {
+    const host = builtinModule("node:os").hostname();
+    return `${host} ${readNamespace()}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function readNamespace(): string {
+  const link = "/proc/self/ns/pid";
+  if (!mayRead(link)) throw new TypeError(`Cannot read ${link}: it is not allowed`);
+  const fs = builtinModule("node:fs");
+  return fs.existsSync("/proc/self") ? fs.readlinkSync(link) : "";
+}
+
+/** Whether a file may be read; Deno would ask its user otherwise. */
+export function mayRead(path: string): boolean {
+  return isPermitted("read", { path });
+}
+
+/** Whether a file may be written; Deno would ask its user otherwise. */
+export function mayWrite(path: string): boolean {
+  return isPermitted("write", { path });
+}
+
 /** @returns The number of this user; `undefined` where nobody has one, or Deno may not tell. */
 export function userId(): number | undefined {
   try {
@@ -180,6 +232,7 @@ interface PermissionScope {
   readonly path?: string;
   readonly command?: string;
   readonly variable?: string;
+  readonly kind?: string;
 }
 
 /**

@@ -7,6 +7,7 @@ import { test } from "./support/test.ts";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCE_FOLDERS = [
   "core",
+  "clients",
   "brokers",
   "control",
   "middleware",

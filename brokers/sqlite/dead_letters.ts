@@ -1,0 +1,71 @@
+import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import type { Message } from "../../core/message.ts";
+import type { Session } from "./session.ts";
+import { DEAD_PAGE, DROP_DEAD, LAST_DEAD } from "./statements.ts";
+import { type Entry, insert } from "./storing.ts";
+
+interface DeadRow {
+  readonly id: number;
+  readonly due: number;
+  readonly body: Encoded;
+}
+
+/**
+ * Reads the dead letters of a queue by their ids, which are never used again, up to the last one
+ * that there was at the beginning.
+ *
+ * @param session The broker.
+ * @param queueName The queue.
+ * @param pageSize How many are read at once.
+ * @param toEntry Makes the row of a message that is requeued.
+ */
+export async function* readDeadLetters(
+  session: Session,
+  queueName: string,
+  pageSize: number,
+  toEntry: (message: Message) => Entry,
+): AsyncGenerator<StoredDeadLetter> {
+  const { connection, queues } = session;
+  const range = await connection.read(() => {
+    const queue = queues.find(queueName);
+    if (queue === undefined) return undefined;
+    const { last } = connection.statement(LAST_DEAD).get(queue) as { last: number | null };
+    return last === null ? undefined : { queue, last };
+  });
+  if (range === undefined) return;
+  for (let after = 0;;) {
+    const rows = await connection.read(() =>
+      connection.statement(DEAD_PAGE).all(range.queue, after, range.last, pageSize)
+    ) as DeadRow[];
+    for (const row of rows) yield storedDeadLetter(session, row, toEntry);
+    if (rows.length < pageSize) return;
+    after = rows.at(-1)!.id;
+  }
+}
+
+function storedDeadLetter(
+  { connection, queues }: Session,
+  { id, due, body }: DeadRow,
+  toEntry: (message: Message) => Entry,
+): StoredDeadLetter {
+  const drop = () => Number(connection.statement(DROP_DEAD).run(id).changes) === 1;
+  return {
+    data: body,
+    diedAt: due,
+    async requeue(message) {
+      const entry = toEntry(message);
+      const isDone = await connection.writer.transact(() => {
+        if (!drop()) return false;
+        insert(connection, queues, entry);
+        return true;
+      }).catch((error) => {
+        queues.forget();
+        throw error;
+      });
+      if (isDone) connection.notifier.notify();
+      return isDone;
+    },
+    drop: () => connection.writer.transact(drop),
+  };
+}

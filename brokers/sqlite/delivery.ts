@@ -1,0 +1,27 @@
+import type { Message } from "../../core/message.ts";
+import { MessageProxy } from "../../core/message_proxy.ts";
+import type { RosterItem } from "../../core/roster.ts";
+
+/** A message as an SQLite consumer handed it out. */
+export class SqliteDelivery extends MessageProxy implements RosterItem {
+  /** The id of its row. */
+  readonly id: number;
+  /** As it was delivered. */
+  readonly delivered: Message;
+  /** Whether it was delayed, and is on its queue now: there is nothing left to settle. */
+  isPromoted = false;
+  /** Its place among the unsettled ones. */
+  rosterIndex = -1;
+
+  /**
+   * Wraps a message.
+   *
+   * @param message What was delivered.
+   * @param id The id of its row.
+   */
+  constructor(message: Message, id: number) {
+    super(message);
+    this.id = id;
+    this.delivered = message;
+  }
+}

@@ -1,0 +1,418 @@
+import { faultOf, isTransient } from "../../clients/sqlite/errors.ts";
+import type { WriteJob } from "../../clients/sqlite/writer.ts";
+import { AbortListener } from "../../core/abort_listener.ts";
+import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import { getLogger } from "../../core/logging.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import { retryDelay } from "../../core/retry_delay.ts";
+import { Roster } from "../../core/roster.ts";
+import { nextTurn } from "../../core/runtime.ts";
+import { Signal } from "../../core/signal.ts";
+import { storeDeadLetter } from "../../core/store_dead_letter.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import type { SqliteDelivery } from "./delivery.ts";
+import type { ClaimedRow, MessageSource } from "./message_source.ts";
+import type { LeasedConsumer, Session } from "./session.ts";
+import { MAX_SETTLEMENTS, SettlementBatch } from "./settlements.ts";
+import { SELECT_BODY } from "./statements.ts";
+import { assertStorable } from "./storing.ts";
+
+const log = getLogger("sqlite", "consumer");
+
+/** Messages that one transaction claims at most. */
+const MAX_CLAIM = 500;
+/** Milliseconds of reading long bodies after which the event loop gets its turn. */
+const LONGEST_READING = 4;
+
+/**
+ * Takes messages off a queue. One transaction at the end of a turn writes what was settled in it,
+ * and claims what there is room for then.
+ *
+ * idle ─(receive, room)▶ claiming ─(got some)▶ idle
+ *                            └─(none there)▶ empty ─(somebody commits)▶ idle
+ * any ─(close, loss)▶ closed: only settles
+ */
+export class QueueConsumer extends Consumer implements LeasedConsumer {
+  readonly #session: Session;
+  readonly #source: MessageSource;
+  readonly #prefetch: number;
+  readonly #unsettled: Roster<SqliteDelivery> = new Roster();
+  /** Claimed, and not yet handed out. */
+  #ready: SqliteDelivery[] = [];
+  /** Claimed, and their bodies not yet read. */
+  #unread: ClaimedRow[] = [];
+  #state: "idle" | "claiming" | "empty" | "closed" = "idle";
+  #isPaused = false;
+  /** How many messages `receive` asks for; `Infinity` if that is all there is room for. */
+  #limit = 0;
+  #isQueued = false;
+  #isListening = false;
+  #batches: SettlementBatch[] = [];
+  #failures = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #error: unknown;
+  #closing: Promise<void> | undefined;
+  readonly #changed: Signal = new Signal();
+  readonly #abort: AbortListener = new AbortListener(() => this.#changed.tell());
+  readonly #job: WriteJob;
+  readonly #onChange = (): void => {
+    if (this.#state !== "empty") return;
+    this.#state = "idle";
+    this.#changed.tell();
+  };
+
+  /**
+   * Stores what it takes from; the first `receive` opens the database.
+   *
+   * @param queueName The queue.
+   * @param prefetch How many messages may be received and not yet settled.
+   * @param session The broker.
+   * @param openSource Where messages come from; it calls back when there may be more.
+   */
+  constructor(
+    queueName: string,
+    prefetch: number,
+    session: Session,
+    openSource: (wake: () => void) => MessageSource,
+  ) {
+    super(queueName);
+    this.#session = session;
+    this.#source = openSource(this.#onChange);
+    this.#prefetch = prefetch;
+    this.#job = new ConsumerJob({
+      settle: () => this.#settle(),
+      claim: () => this.#claim(),
+      committed: (rows, foreign) => this.#committed(rows, foreign),
+      failed: (error) => this.#failed(error),
+    });
+    session.consumers.add(this);
+  }
+
+  /** Whether what it gave may be with another worker by now. */
+  override get isLost(): boolean {
+    return this.#error !== undefined || this.#session.lease.isLost;
+  }
+
+  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    this.#abort.follow(signal);
+    this.#isPaused = false;
+    // What becomes free while it waits is not known to who receives.
+    this.#limit = limit >= this.#room ? Infinity : limit;
+    while (this.#closing === undefined && !signal?.aborted) {
+      this.#session.lease.tellLoss();
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ready.length > 0) return this.#ready.splice(0, limit);
+      if (this.#room > 0) this.#claimSoon();
+      if (this.#error === undefined) await this.#changed.next();
+    }
+    return [];
+  }
+
+  ack(messages: OneOrMany): Promise<void> {
+    return this.#settleAll(messages, (batch, { id }) => void batch.acks.push(id));
+  }
+
+  async nack(messages: OneOrMany): Promise<void> {
+    const taken = this.#take(messages);
+    await Promise.all(taken.map((one) =>
+      storeDeadLetter(one, one.delivered, (deadLetter) => {
+        const body = deadLetter === one.delivered ? undefined : deadLetter.encode();
+        if (body !== undefined) assertStorable(one.delivered, body);
+        return this.#add((batch) => void batch.nacks.push({ id: one.id, body }));
+      })
+    ));
+  }
+
+  requeue(messages: OneOrMany): Promise<void> {
+    return this.#settleAll(messages, (batch, { id }) => void batch.requeues.push(id));
+  }
+
+  override async pause(): Promise<void> {
+    this.#isPaused = true;
+    await this.#giveBack(this.#ready.splice(0));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Fails it: what it gave is no longer its own. */
+  fail(error: unknown): void {
+    this.#error ??= error;
+    for (const batch of this.#batches.splice(0)) batch.done.reject(error);
+    this.#changed.tell();
+  }
+
+  get #room(): number {
+    return this.#prefetch - this.#unsettled.size - this.#unread.length;
+  }
+
+  #claimSoon(): void {
+    const { lease, connection } = this.#session;
+    if (this.#state !== "idle") return;
+    if (lease.owner === undefined) return this.#begin();
+    if (!this.#isListening) {
+      this.#isListening = true;
+      connection.notifier.listen(this.#onChange);
+    }
+    if (this.#batches.length === 0 && !this.#mayHaveMore()) {
+      this.#state = "empty";
+      return;
+    }
+    this.#state = "claiming";
+    this.#enqueueJob();
+  }
+
+  #begin(): void {
+    this.#state = "claiming";
+    this.#session.lease.begin().then(() => {
+      if (this.#state === "claiming") this.#state = "idle";
+      this.#changed.tell();
+    }, (error) => this.fail(error));
+  }
+
+  /** Looks without a lock: an idle consumer never writes. */
+  #mayHaveMore(): boolean {
+    try {
+      const queue = this.#session.queues.find(this.#source.storedName);
+      return queue !== undefined && this.#source.hasMore(queue);
+    } catch {
+      return true; // the transaction finds out what is wrong
+    }
+  }
+
+  #enqueueJob(): void {
+    if (this.#isQueued) return;
+    this.#isQueued = true;
+    this.#session.connection.writer.add(this.#job);
+  }
+
+  #settle(): number {
+    const [batch] = this.#batches;
+    return batch?.run(this.#session.connection, this.#session.clock.now()) ?? 0;
+  }
+
+  #claim(): ClaimedRow[] {
+    const { queues, lease } = this.#session;
+    const limit = Math.min(this.#room, this.#limit, MAX_CLAIM);
+    if (this.#state !== "claiming" || !this.#mayClaim || limit <= 0) return [];
+    const queue = queues.find(this.#source.storedName);
+    return queue === undefined ? [] : this.#source.claim(queue, lease.owner!, limit);
+  }
+
+  get #mayClaim(): boolean {
+    const { lease } = this.#session;
+    return !this.#isPaused && !this.#abort.isAborted && this.#error === undefined &&
+      lease.owner !== undefined && !lease.isLost;
+  }
+
+  #committed(rows: ClaimedRow[], foreign: number): void {
+    this.#isQueued = false;
+    this.#failures = 0;
+    const batch = this.#batches.shift();
+    batch?.done.resolve();
+    if (foreign > 0) {
+      log.warn(
+        "{count} messages of {queue} were settled late: another worker has taken them over",
+        {
+          count: foreign,
+          queue: this.queueName,
+        },
+      );
+    }
+    if (this.#batches.length > 0) this.#enqueueJob();
+    if (this.#state === "claiming") this.#state = "idle"; // whether it is empty is looked at next
+    if (this.#source.hasPromoted) this.#session.connection.notifier.notify();
+    if (rows.length > 0) {
+      if (rows.length > 1) rows.sort((a, b) => a.rank - b.rank || a.due - b.due || a.id - b.id);
+      this.#accept(rows);
+    }
+    this.#tellOthers(batch);
+    this.#changed.tell();
+  }
+
+  /** Who waits for what was given back, or for the end of the queue. */
+  #tellOthers(batch: SettlementBatch | undefined): void {
+    if (batch === undefined) return;
+    const isDone = this.#unsettled.size === 0 && this.#unread.length === 0;
+    if (batch.requeues.length > 0 || isDone) this.#session.connection.notifier.notify();
+  }
+
+  #failed(error: unknown): void {
+    this.#isQueued = false;
+    if (this.#state === "claiming") this.#state = "idle";
+    if (isTransient(error) && this.#closing === undefined && this.#error === undefined) {
+      if (this.#failures === 0 && faultOf(error) !== "busy") {
+        log.error("Failed to settle messages of {queue}, will retry: {reason}", {
+          queue: this.queueName,
+          reason: errorMessage(error),
+          error,
+        });
+      }
+      this.#state = "claiming";
+      this.#retryTimer = setTimeout(() => this.#enqueueJob(), retryDelay(this.#failures++));
+      return;
+    }
+    for (const batch of this.#batches.splice(0)) batch.done.reject(error);
+    if (this.#closing === undefined) this.fail(error);
+  }
+
+  /** Decodes what was claimed; long bodies are read one after the other. */
+  #accept(rows: readonly ClaimedRow[]): void {
+    const begun = performance.now();
+    for (const [i, row] of rows.entries()) {
+      const isLong = row.body === null;
+      if (isLong && performance.now() - begun > LONGEST_READING) {
+        this.#unread.push(...rows.slice(i));
+        nextTurn().then(() => this.#readOn());
+        return;
+      }
+      const body = row.body ?? this.#readBody(row.id);
+      if (body === undefined) continue; // the queue was flushed meanwhile
+      const delivery = this.#source.decode(row, body);
+      this.#unsettled.add(delivery);
+      this.#ready.push(delivery);
+    }
+  }
+
+  #readOn(): void {
+    if (this.#closing !== undefined || this.#error !== undefined) return;
+    const rows = this.#unread.splice(0);
+    if (this.#isPaused) void this.#giveBackRows(rows);
+    else this.#accept(rows);
+    this.#changed.tell();
+  }
+
+  #readBody(id: number): Encoded | undefined {
+    try {
+      const row = this.#session.connection.statement(SELECT_BODY).get(id) as { body: Encoded };
+      return row?.body;
+    } catch (error) {
+      this.fail(this.#session.connection.translate(error, false));
+      return undefined;
+    }
+  }
+
+  #settleAll(
+    messages: OneOrMany,
+    add: (batch: SettlementBatch, delivery: SqliteDelivery) => void,
+  ): Promise<void> {
+    try {
+      return this.#addAll(this.#take(messages), add);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #addAll(
+    taken: readonly SqliteDelivery[],
+    add: (batch: SettlementBatch, delivery: SqliteDelivery) => void,
+  ): Promise<void> {
+    let settled: Promise<void> = Promise.resolve();
+    let last: Promise<void> | undefined;
+    for (const delivery of taken) {
+      const added = this.#add((batch) => add(batch, delivery));
+      if (added === last) continue;
+      settled = last === undefined ? added : Promise.all([settled, added]).then(() => {});
+      last = added;
+    }
+    return settled;
+  }
+
+  #add(add: (batch: SettlementBatch) => void): Promise<void> {
+    const { lease } = this.#session;
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    // What was received without an owner is nobody's; `isLost` says so.
+    const owner = lease.owner;
+    if (owner === undefined) return Promise.reject(new ConnectionClosed("The lease was lost"));
+    let batch = this.#batches.at(-1);
+    if (batch === undefined || batch.size >= MAX_SETTLEMENTS) {
+      batch = new SettlementBatch(owner);
+      this.#batches.push(batch);
+    }
+    add(batch);
+    this.#enqueueJob();
+    return batch.done.promise;
+  }
+
+  #take(messages: OneOrMany): SqliteDelivery[] {
+    const taken = toList(messages).filter((one): one is SqliteDelivery =>
+      this.#unsettled.delete(one as SqliteDelivery) && !(one as SqliteDelivery).isPromoted
+    );
+    this.#changed.tell();
+    return taken;
+  }
+
+  async #giveBack(deliveries: readonly SqliteDelivery[]): Promise<void> {
+    for (const one of deliveries) this.#unsettled.delete(one);
+    await this.#giveBackRows(deliveries);
+  }
+
+  async #giveBackRows(rows: readonly { readonly id: number }[]): Promise<void> {
+    await Promise.all(rows.map(({ id }) => this.#add((batch) => void batch.requeues.push(id))));
+  }
+
+  async #close(): Promise<void> {
+    this.#abort.follow(undefined);
+    clearTimeout(this.#retryTimer);
+    this.#source.close();
+    const { connection, consumers } = this.#session;
+    if (this.#isListening) connection.notifier.unlisten(this.#onChange);
+    this.#state = "closed";
+    this.#changed.tell();
+    try {
+      if (this.#error === undefined) {
+        await this.#giveBack([...this.#unsettled].filter(({ isPromoted }) => !isPromoted));
+        await this.#giveBackRows(this.#unread.splice(0));
+        if (this.#batches.length > 0) this.#enqueueJob();
+        await Promise.all(this.#batches.map(({ done }) => done.promise));
+      }
+    } catch (error) {
+      log.warn("Failed to give back messages of {queue}: {reason}", {
+        queue: this.queueName,
+        reason: errorMessage(error),
+        error,
+      });
+    } finally {
+      consumers.delete(this);
+    }
+  }
+}
+
+/** What a {@linkcode ConsumerJob} asks of its consumer. */
+interface ConsumerSteps {
+  settle(): number;
+  claim(): ClaimedRow[];
+  committed(rows: ClaimedRow[], foreign: number): void;
+  failed(error: unknown): void;
+}
+
+/** The part of a transaction that is one consumer's. */
+class ConsumerJob implements WriteJob {
+  readonly #steps: ConsumerSteps;
+  #rows: ClaimedRow[] = [];
+  #foreign = 0;
+
+  constructor(steps: ConsumerSteps) {
+    this.#steps = steps;
+  }
+
+  run(): void {
+    this.#foreign = this.#steps.settle();
+    this.#rows = this.#steps.claim();
+  }
+
+  committed(): void {
+    const rows = this.#rows;
+    this.#rows = [];
+    this.#steps.committed(rows, this.#foreign);
+  }
+
+  failed(error: unknown): void {
+    this.#rows = [];
+    this.#steps.failed(error);
+  }
+}

@@ -1,0 +1,40 @@
+import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import { getLogger } from "../../core/logging.ts";
+import { DELETE_WORKER, RECOVER, SELECT_BEAT } from "./statements.ts";
+
+const log = getLogger("sqlite", "recovery");
+
+/** How many messages {@linkcode RECOVER} gives back. */
+const BATCH = 500;
+
+/**
+ * Gives back what a dead worker had, and removes its row. It ends early when the worker turns out
+ * to live: each batch looks at its heartbeat in the same transaction.
+ *
+ * @param connection The connection.
+ * @param worker The id of its row.
+ * @param beat Its last heartbeat.
+ */
+export async function recover(
+  connection: SqliteConnection,
+  worker: number,
+  beat: number,
+): Promise<void> {
+  let count = 0;
+  let isDone = false;
+  while (!isDone) {
+    const changes = await connection.writer.transact(() => {
+      const row = connection.statement(SELECT_BEAT).get(worker) as { beat: number } | undefined;
+      isDone = row?.beat !== beat;
+      if (isDone) return 0;
+      const { changes } = connection.statement(RECOVER).run(worker);
+      isDone = Number(changes) < BATCH;
+      if (isDone) connection.statement(DELETE_WORKER).run(worker);
+      return Number(changes);
+    });
+    count += changes;
+    if (changes > 0) connection.notifier.notify();
+  }
+  if (count === 0) return;
+  log.warn("Requeued {count} messages of a dead worker", { count, worker });
+}

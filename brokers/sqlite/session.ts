@@ -1,0 +1,57 @@
+import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import type { Clock } from "../../core/clock.ts";
+import { INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
+import type { WorkerLease } from "./worker_lease.ts";
+
+/** A consumer, as the lease sees it. */
+export interface LeasedConsumer {
+  /** What it has received may be with another worker by now. */
+  fail(error: unknown): void;
+}
+
+/** What the parts of one broker share. */
+export interface Session {
+  readonly connection: SqliteConnection;
+  readonly clock: Clock;
+  readonly queues: QueueIds;
+  readonly lease: WorkerLease;
+  readonly consumers: Set<LeasedConsumer & { close(): Promise<void> }>;
+}
+
+/** The ids of queues by their names. */
+export class QueueIds {
+  readonly #connection: SqliteConnection;
+  readonly #ids: Map<string, number> = new Map();
+  #epoch = 0;
+
+  /** @param connection The connection. */
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection;
+  }
+
+  /** Finds a queue; `undefined` if nothing was ever sent to it. */
+  find(name: string): number | undefined {
+    if (this.#epoch !== this.#connection.epoch) this.forget();
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    const row = this.#connection.statement(SELECT_QUEUE).get(name) as { id: number } | undefined;
+    if (!row) return undefined;
+    this.#ids.set(name, row.id);
+    return row.id;
+  }
+
+  /** Finds a queue, or makes it: inside a transaction. */
+  get(name: string): number {
+    const known = this.find(name);
+    if (known !== undefined) return known;
+    const id = Number(this.#connection.statement(INSERT_QUEUE).run(name).lastInsertRowid);
+    this.#ids.set(name, id);
+    return id;
+  }
+
+  /** Forgets all: the transaction that made some of them was rolled back. */
+  forget(): void {
+    this.#ids.clear();
+    this.#epoch = this.#connection.epoch;
+  }
+}

@@ -1,0 +1,285 @@
+import { IN_MEMORY } from "../../clients/sqlite/address.ts";
+import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
+import {
+  acquireConnection,
+  type ConnectionHandle,
+  setConnectionOf,
+} from "../../clients/sqlite/handles.ts";
+import { Broker } from "../../core/broker.ts";
+import type { JoinOptions } from "../../core/broker_options.ts";
+import { monotonicTime } from "../../core/clock.ts";
+import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
+import { allStored } from "../../core/delivery_state.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import { joinTimeout, joinTooLate } from "../../core/join.ts";
+import type { Message } from "../../core/message.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import {
+  assertQueueOrDelayQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../../core/queue_names.ts";
+import { Signal } from "../../core/signal.ts";
+import { readDeadLetters } from "./dead_letters.ts";
+import { SqliteDelivery } from "./delivery.ts";
+import { DueSource, ReadySource } from "./message_source.ts";
+import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
+import { QueueConsumer } from "./queue_consumer.ts";
+import { countMessages, flushQueue, isIdle, type SqliteMessageCounts } from "./queue_state.ts";
+import { QueueIds, type Session } from "./session.ts";
+import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE } from "./statements.ts";
+import { type Entry, StoreBatch, toEntry } from "./storing.ts";
+import { WorkerLease } from "./worker_lease.ts";
+
+/**
+ * A durable broker in one file, without a server: for programs on one machine, with any number of
+ * processes. It uses the SQLite of the runtime.
+ *
+ * What is sent within one turn of the event loop is stored in one transaction, and so is what is
+ * acknowledged together with what is received next. A worker that waits hears of new messages
+ * within milliseconds, from other processes, too. What a dead worker had is back in its queue
+ * within `heartbeatTimeout` and a second, or a second, if its process is known to have ended.
+ *
+ * Delivery is at least once, as with all brokers.
+ *
+ * @example A queue in a file
+ * ```ts
+ * import { actor, setBroker, SqliteBroker } from "@dq/dramatiq";
+ *
+ * const broker = new SqliteBroker({ path: ":memory:" }); // "tasks.db" for a file
+ * setBroker(broker);
+ * const add = actor(function add(a: number, b: number) {
+ *   return a + b;
+ * });
+ * await add.send(1, 2);
+ * await broker.close();
+ * ```
+ */
+export class SqliteBroker extends Broker {
+  /** Whether the database is in the memory of this process. */
+  override readonly isInMemory: boolean;
+  readonly #handle: ConnectionHandle;
+  readonly #session: Session;
+  readonly #maxPriority: number | undefined;
+  readonly #purge: MaintenanceTask;
+  #batch: StoreBatch | undefined;
+  /** The time of the last message; it never goes back, so that messages stay in order. */
+  #now = -Infinity;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
+
+  /**
+   * Stores the options; the first use opens the file.
+   *
+   * @param options Where the database is, and how to use it.
+   * @throws {TypeError} If an option cannot be used.
+   * @throws {RangeError} If a number is out of range.
+   */
+  constructor(options: SqliteBrokerOptions) {
+    const checked = checkOptions(options);
+    super(options);
+    this.#handle = acquireConnection(checked.address);
+    const { connection } = this.#handle;
+    setConnectionOf(this, connection);
+    this.isInMemory = checked.address.path === IN_MEMORY;
+    this.#maxPriority = checked.maxPriority;
+    const consumers: Session["consumers"] = new Set();
+    const { clock } = this;
+    this.#session = {
+      connection,
+      clock,
+      consumers,
+      queues: new QueueIds(connection),
+      lease: new WorkerLease(connection, clock, checked, consumers),
+    };
+    const oldest = () => Math.trunc(clock.now() - checked.deadMessageTtl);
+    this.#purge = {
+      isDue: () => Boolean(connection.statement(HAS_OLD_DEAD).get(oldest())),
+      run: () => void connection.statement(PURGE_DEAD).run(oldest()),
+    };
+    connection.maintain(this.#purge);
+  }
+
+  /**
+   * Opens the file now, rather than with the first use.
+   *
+   * @throws {BrokerConnectionError} If it cannot be opened.
+   */
+  override async connect(): Promise<void> {
+    this.#assertOpen("connect");
+    await this.#session.connection.read(() => {});
+  }
+
+  /**
+   * Opens a consumer. That of a delay queue makes messages ready that are due, and gives only those
+   * of which middleware wants to hear.
+   *
+   * @throws {TypeError} If that is no name for a queue.
+   * @throws {RangeError} If the prefetch is not a whole number above 0.
+   * @throws {ConnectionClosed} If the broker is closed.
+   */
+  consume(queueName: string, options: ConsumeOptions = {}): Consumer {
+    const { prefetch = 1 } = options;
+    this.#assertOpen(`consume "${queueName}"`);
+    assertQueueOrDelayQueueName(queueName, "consume queue");
+    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
+      throw new RangeError(
+        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
+      );
+    }
+    const { connection } = this.#session;
+    const isDelayQueue = queueName === delayQueueName(queueName);
+    return new QueueConsumer(
+      queueName,
+      prefetch,
+      this.#session,
+      (wake) =>
+        isDelayQueue
+          ? new DueSource(connection, this, queueName, wake)
+          : new ReadySource(connection, queueName),
+    );
+  }
+
+  /**
+   * Counts the messages of a queue.
+   *
+   * @param queueName The queue.
+   * @returns How many there are, in each state.
+   * @throws {BrokerConnectionError} If the database cannot be used.
+   */
+  async getQueueMessageCounts(queueName: string): Promise<SqliteMessageCounts> {
+    const canonical = toCanonicalQueueName(queueName, "count the messages of queue");
+    return await countMessages(this.#session, canonical);
+  }
+
+  /**
+   * Drops all messages of a queue: delayed ones and dead letters, too. What workers are running
+   * they finish.
+   *
+   * @throws {BrokerConnectionError} If the database cannot be used.
+   */
+  async flush(queueName: string): Promise<void> {
+    await flushQueue(this.#session, toCanonicalQueueName(queueName, "flush queue"));
+  }
+
+  /** Drops all messages of all declared queues. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.queues) await this.flush(queueName);
+  }
+
+  /**
+   * Waits until a queue and its delay queue are empty and no worker, in whichever process, has
+   * anything of them.
+   *
+   * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws {BrokerConnectionError} If the database cannot be used, or the broker gets closed.
+   * @throws The reason of the signal, if that aborts before.
+   */
+  async join(queueName: string, options: JoinOptions = {}): Promise<void> {
+    const canonical = toCanonicalQueueName(queueName, "join queue");
+    const { clock } = this;
+    const { notifier } = this.#session.connection;
+    const timeout = joinTimeout(queueName, options);
+    const endsAt = monotonicTime(clock) + timeout;
+    const changed = new Signal();
+    const wake = () => changed.tell();
+    const timer = clock.setTimer(wake, timeout);
+    options.signal?.addEventListener("abort", wake);
+    notifier.listen(wake);
+    try {
+      while (true) {
+        options.signal?.throwIfAborted();
+        this.#assertOpen(`join queue "${queueName}"`);
+        const next = changed.next();
+        if (await isIdle(this.#session, canonical)) return;
+        if (monotonicTime(clock) >= endsAt) throw joinTooLate(queueName, timeout);
+        await next;
+      }
+    } finally {
+      notifier.unlisten(wake);
+      options.signal?.removeEventListener("abort", wake);
+      clock.clearTimer(timer);
+    }
+  }
+
+  /** Gives back what consumers have, stores what is to be stored, and closes the file. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Stores messages, together with all that is sent in this turn of the event loop. */
+  protected store(messages: readonly Message[]): Promise<void> {
+    this.#assertOpen("enqueue");
+    if (messages.length === 1) return this.#add(this.#toEntry(messages[0]!));
+    // All or none: what cannot be encoded throws before anything is stored.
+    const entries = messages.map((message) => this.#toEntry(message));
+    return allStored([...new Set(entries.map((entry) => this.#add(entry)))]);
+  }
+
+  /** Makes a delayed message ready where it is. */
+  protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
+    const { connection, lease } = this.#session;
+    if (!(delivery instanceof SqliteDelivery) || delivery.message !== delivery.delivered) {
+      return await this.store([message]);
+    }
+    this.#assertOpen("enqueue");
+    const { owner } = lease;
+    await connection.writer.transact(() => {
+      connection.statement(REQUEUE).run(delivery.id, owner ?? null);
+    });
+    delivery.isPromoted = true;
+    connection.notifier.notify();
+  }
+
+  /** Actors may say the priority of their messages. */
+  protected override get ownActorOptions(): readonly string[] {
+    return ["brokerPriority"];
+  }
+
+  /** Reads the dead letters by their ids: in the order in which they were sent. */
+  protected override readDeadLetters(
+    queueName: string,
+    { pageSize }: ReadDeadLettersOptions,
+  ): AsyncIterable<StoredDeadLetter> {
+    this.#assertOpen(`read the dead letters of "${queueName}"`);
+    return readDeadLetters(this.#session, queueName, pageSize, (one) => this.#toEntry(one));
+  }
+
+  #add(entry: Entry): Promise<void> {
+    if (this.#batch?.isOpen !== true) {
+      this.#batch = new StoreBatch(this.#session.connection, this.#session.queues);
+      this.#session.connection.writer.add(this.#batch);
+    }
+    return this.#batch.add(entry);
+  }
+
+  #toEntry(message: Message): Entry {
+    this.#now = Math.max(this.#now, Math.trunc(this.clock.now()));
+    return toEntry(message, this.#now, this.#rankOf(message));
+  }
+
+  /** Smaller goes first. */
+  #rankOf(message: Message): number {
+    if (this.#maxPriority === undefined) return 0;
+    const priority = this.getOption<unknown>(message, "brokerPriority", 0);
+    if (!Number.isSafeInteger(priority) || (priority as number) <= 0) return 0;
+    return -Math.min(priority as number, this.#maxPriority);
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    const { connection, consumers, lease } = this.#session;
+    await Promise.allSettled([...consumers].map((consumer) => consumer.close()));
+    await lease.stop().catch(() => {}); // its row ends by itself
+    connection.unmaintain(this.#purge);
+    connection.notifier.notify(); // those who join it hear of its end
+    await this.#handle.release();
+  }
+
+  #assertOpen(what: string): void {
+    if (!this.#isClosed) return;
+    throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
+  }
+}

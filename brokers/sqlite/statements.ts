@@ -1,0 +1,106 @@
+/**
+ * The statements of the broker. Parameters are plain `?`: Node 22.18 takes no numbered ones.
+ *
+ * `tests/brokers/sqlite/plans_test.ts` asserts that none of them reads more rows than it needs.
+ *
+ * @module
+ */
+
+/** Queue, state, rank, due, message id, actor, stamp, body. */
+export const INSERT =
+  "insert into dramatiq_messages(queue,state,rank,due,message_id,actor,stamp,body) " +
+  "values(?,?,?,?,?,?,?,?)";
+/** Id, body. */
+export const INSERT_BODY = "insert or replace into dramatiq_bodies values(?,?)";
+/** Id. */
+export const DELETE_BODY = "delete from dramatiq_bodies where id=?";
+/** Id. */
+export const SELECT_BODY = "select body from dramatiq_bodies where id=?";
+
+/** Name. */
+export const SELECT_QUEUE = "select id from dramatiq_queues where name=?";
+/** Name. */
+export const INSERT_QUEUE = "insert into dramatiq_queues(name) values(?)";
+
+/** Queue, now. Makes delayed messages ready whose time has come. */
+export const PROMOTE = "update dramatiq_messages set state=0 where id in (select id from " +
+  "dramatiq_messages where queue=? and state=2 and due<=? order by due, id limit 500)";
+/** Queue. */
+export const NEXT_DUE =
+  "select due from dramatiq_messages where queue=? and state=2 order by due limit 1";
+/** Owner, queue, limit. The rows come in no order. */
+export const CLAIM =
+  "update dramatiq_messages set state=1, owner=?, deliveries=deliveries+1 where id in " +
+  "(select id from dramatiq_messages where queue=? and state=0 order by rank, due, id limit ?) " +
+  "returning id, rank, due, body";
+/** Owner, queue, now, limit. Claims delayed messages whose time has come. */
+export const CLAIM_DUE =
+  "update dramatiq_messages set state=1, owner=?, deliveries=deliveries+1 where id in " +
+  "(select id from dramatiq_messages where queue=? and state=2 and due<=? order by due, id " +
+  "limit ?) returning id, rank, due, body";
+/** Queue. */
+export const PROBE = "select 1 from dramatiq_messages where queue=? and state=0 limit 1";
+
+/** Id, owner. */
+export const ACK = "delete from dramatiq_messages where id=? and owner=? and state=1";
+/** Time, id, owner. The body stays. */
+export const NACK =
+  "update dramatiq_messages set state=3, owner=null, due=? where id=? and owner=? and state=1";
+/** Time, body, id, owner. */
+export const NACK_CHANGED =
+  "update dramatiq_messages set state=3, owner=null, due=?, body=? where id=? and owner=? and " +
+  "state=1";
+/** Id, owner. It keeps its place. */
+export const REQUEUE =
+  "update dramatiq_messages set state=0, owner=null where id=? and owner=? and state=1";
+
+/** Host, pid, label, time. */
+export const INSERT_WORKER = "insert into dramatiq_workers(host,pid,label,started) values(?,?,?,?)";
+/** Id. */
+export const BEAT = "update dramatiq_workers set beat=beat+1 where id=?";
+export const SELECT_WORKERS = "select id, beat, host, pid, label from dramatiq_workers";
+/** Id. */
+export const SELECT_BEAT = "select beat from dramatiq_workers where id=?";
+/** Id. */
+export const DELETE_WORKER = "delete from dramatiq_workers where id=?";
+/** Owner. Gives back what a worker had. */
+export const RECOVER =
+  "update dramatiq_messages set state=0, owner=null where id in (select id from dramatiq_messages " +
+  "where owner=? and state=1 limit 500)";
+
+const COUNT = "(select count(*) from dramatiq_messages";
+/** Queue, four times. */
+export const COUNTS = `select ${COUNT} where queue=? and state=0) ready, ` +
+  `${COUNT} where queue=? and state=2) delayed, ` +
+  `${COUNT} indexed by dramatiq_taken where queue=? and state=1) unacknowledged, ` +
+  `${COUNT} where queue=? and state=3) dead`;
+/** Queue, three times. */
+export const IS_BUSY =
+  "select exists(select 1 from dramatiq_messages where queue=? and state=0) or " +
+  "exists(select 1 from dramatiq_messages where queue=? and state=2) or " +
+  "exists(select 1 from dramatiq_messages indexed by dramatiq_taken where queue=? and state=1) busy";
+
+/** Queue. */
+export const LAST_DEAD = "select max(id) last from dramatiq_messages where queue=? and state=3";
+/** Queue, after this id, up to this id, limit. */
+export const DEAD_PAGE =
+  "select id, due, coalesce(body, (select body from dramatiq_bodies b where b.id=m.id)) body " +
+  "from dramatiq_messages m where queue=? and state=3 and id>? and id<=? order by id limit ?";
+/** Id. */
+export const DROP_DEAD = "delete from dramatiq_messages where id=? and state=3";
+/** Time. */
+export const HAS_OLD_DEAD = "select 1 from dramatiq_messages where state=3 and due<=? limit 1";
+/** Time. */
+export const PURGE_DEAD = "delete from dramatiq_messages where id in (select id from " +
+  "dramatiq_messages where state=3 and due<=? order by due limit 500)";
+
+const flush = (state: number, index = "") =>
+  `delete from dramatiq_messages where id in (select id from dramatiq_messages ${index} ` +
+  `where queue=? and state=${state} limit 1000)`;
+/** Queue. One for each state. */
+export const FLUSH: readonly string[] = [
+  flush(0),
+  flush(2),
+  flush(1, "indexed by dramatiq_taken"),
+  flush(3),
+];

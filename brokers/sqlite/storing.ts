@@ -1,0 +1,139 @@
+import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import { DELAYED, LONGEST_ROW_BODY, READY } from "../../clients/sqlite/schema.ts";
+import type { WriteJob } from "../../clients/sqlite/writer.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import { RequestRejected } from "../../core/errors.ts";
+import type { Message } from "../../core/message.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+import type { QueueIds } from "./session.ts";
+import { INSERT, INSERT_BODY } from "./statements.ts";
+
+/** A message as its row has it. */
+export interface Entry {
+  readonly queueName: string;
+  readonly state: number;
+  readonly rank: number;
+  readonly due: number;
+  readonly messageId: string;
+  readonly actorName: string | null;
+  readonly stamp: number;
+  readonly body: Encoded;
+}
+
+/** Bytes that SQLite stores in one value. */
+const LONGEST_BODY = 1_000_000_000;
+/** Messages of one transaction, and characters or bytes of their bodies. */
+const MAX_ENTRIES = 1_000;
+const MAX_LENGTH = 4_000_000;
+
+/**
+ * Makes the row of a message. A delayed one is stored as it will be delivered: on its own queue,
+ * without an eta, so that to promote it is a change of state.
+ *
+ * @param message What to store.
+ * @param now The time, which never goes back.
+ * @param rank Smaller ones go first.
+ * @throws {RequestRejected} If it is larger than SQLite stores.
+ * @throws {TypeError} If it cannot be encoded.
+ */
+export function toEntry(message: Message, now: number, rank: number): Entry {
+  const queueName = canonicalQueueName(message.queueName);
+  const eta = message.option("eta");
+  const isDelayed = typeof eta === "number" && eta > now;
+  const isStoredAsIs = queueName === message.queueName && !isDelayed;
+  const stored = isStoredAsIs ? message : message.copy({ queueName, options: { eta: undefined } });
+  const body = stored.encode();
+  assertStorable(message, body);
+  return {
+    queueName,
+    state: isDelayed ? DELAYED : READY,
+    rank,
+    due: isDelayed ? Math.min(Math.ceil(eta), Number.MAX_SAFE_INTEGER) : now,
+    messageId: message.messageId,
+    actorName: message.actorName || null,
+    stamp: Number.isSafeInteger(message.messageTimestamp) ? message.messageTimestamp : 0,
+    body,
+  };
+}
+
+/** Refuses a body that is too long, before any transaction begins. */
+export function assertStorable({ messageId, actorName }: Message, body: Encoded): void {
+  if (body.length * 3 <= LONGEST_BODY) return;
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+  if (bytes <= LONGEST_BODY) return;
+  throw new RequestRejected(
+    `Cannot store message ${messageId} of ${actorName}: it has ${bytes} bytes, and SQLite stores ` +
+      `${LONGEST_BODY} at most`,
+  );
+}
+
+/**
+ * Inserts a message, inside a transaction.
+ *
+ * @param connection The connection.
+ * @param queues The ids of its queues.
+ * @param entry The message.
+ */
+export function insert(connection: SqliteConnection, queues: QueueIds, entry: Entry): void {
+  const { queueName, state, rank, due, messageId, actorName, stamp, body } = entry;
+  const queue = queues.get(queueName);
+  const isLong = body.length > LONGEST_ROW_BODY;
+  const row = connection.statement(INSERT)
+    .run(queue, state, rank, due, messageId, actorName, stamp, isLong ? null : body);
+  if (isLong) connection.statement(INSERT_BODY).run(row.lastInsertRowid, body);
+}
+
+/** Messages that are stored in one transaction: those of one turn of the event loop. */
+export class StoreBatch implements WriteJob {
+  readonly #connection: SqliteConnection;
+  readonly #queues: QueueIds;
+  readonly #entries: Entry[] = [];
+  readonly #stored: PromiseWithResolvers<void> = Promise.withResolvers();
+  #length = 0;
+  #hasRun = false;
+
+  /**
+   * Makes an empty batch.
+   *
+   * @param connection The connection.
+   * @param queues The ids of its queues.
+   */
+  constructor(connection: SqliteConnection, queues: QueueIds) {
+    this.#connection = connection;
+    this.#queues = queues;
+  }
+
+  /** Whether another message may be added. */
+  get isOpen(): boolean {
+    return !this.#hasRun && this.#entries.length < MAX_ENTRIES && this.#length < MAX_LENGTH;
+  }
+
+  /**
+   * Adds a message.
+   *
+   * @returns Resolves when all of the batch is stored.
+   */
+  add(entry: Entry): Promise<void> {
+    this.#entries.push(entry);
+    this.#length += entry.body.length;
+    return this.#stored.promise;
+  }
+
+  /** Inserts the messages. */
+  run(): void {
+    this.#hasRun = true;
+    for (const entry of this.#entries) insert(this.#connection, this.#queues, entry);
+  }
+
+  /** Tells those who sent them, and those who wait for them. */
+  committed(): void {
+    this.#stored.resolve();
+    this.#connection.notifier.notify();
+  }
+
+  /** Tells those who sent them. */
+  failed(error: unknown): void {
+    this.#queues.forget();
+    this.#stored.reject(error);
+  }
+}

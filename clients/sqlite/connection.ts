@@ -1,0 +1,271 @@
+import { pause, systemClock } from "../../core/clock.ts";
+import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
+import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import { type CheckedAddress, IN_MEMORY } from "./address.ts";
+import type { OwnDatabase, SqliteDatabase, SqliteStatement } from "./database.ts";
+import { faultOf, toConnectionError } from "./errors.ts";
+import { Maintenance, type MaintenanceTask } from "./maintenance.ts";
+import { Notifier } from "./notifier.ts";
+import { identityOf, type OpenFile, openFile } from "./opening.ts";
+import { migrate } from "./schema.ts";
+import { Writer } from "./writer.ts";
+
+const log = getLogger("sqlite");
+
+/** Milliseconds between two looks whether the file is still the one that was opened. */
+const IDENTITY_INTERVAL = 1_000;
+/** Milliseconds between two attempts to open a file that another process has locked. */
+const LONGEST_PAUSE = 20;
+
+/**
+ * Connections whose files were replaced. Closing one would delete a log by its name, which belongs
+ * to the new file by then.
+ */
+const abandoned: OwnDatabase[] = [];
+
+/**
+ * A connection to a database, for all brokers and backends of this process that use it.
+ *
+ * new ─(first use)▶ opening ─▶ open ─(file replaced)▶ lost ─(next use)▶ opening …
+ * any ─(close)▶ closed
+ */
+export class SqliteConnection {
+  /** Where the database is. */
+  readonly address: CheckedAddress;
+  /** Runs what writes. */
+  readonly writer: Writer;
+  /** Says when something has changed. */
+  readonly notifier: Notifier;
+  /** Grows with each opening: what was learnt before counts no longer. */
+  epoch = 0;
+  /** Milliseconds to wait for the lock of another program. */
+  readonly lockTimeout: number;
+  readonly #maintenance: Maintenance = new Maintenance(this);
+  readonly #statements: Map<string, SqliteStatement> = new Map();
+  readonly #lossListeners: Set<(error: ConnectionClosed) => void> = new Set();
+  #database: SqliteDatabase | undefined;
+  #file: OpenFile | undefined;
+  #opening: Promise<void> | undefined;
+  #isClosed = false;
+  #wasOpen = false;
+  #checkedAt = -Infinity;
+
+  /** @param address Where the database is; the first use opens it. */
+  constructor(address: CheckedAddress) {
+    this.address = address;
+    this.lockTimeout = address.lockTimeout;
+    this.writer = new Writer(this);
+    this.notifier = new Notifier({
+      dataVersion: () => this.#dataVersion(),
+      tick: () => this.#tick(),
+    });
+  }
+
+  /** What the database is called in errors and logs. */
+  get path(): string {
+    return this.#file?.path ?? this.address.path;
+  }
+
+  /** The database, while it is open. */
+  get database(): SqliteDatabase | undefined {
+    return this.#database;
+  }
+
+  /**
+   * Opens the database, unless it is open. While another process has it locked it is tried again.
+   *
+   * @throws {BrokerConnectionError} If it cannot be opened.
+   */
+  open(): Promise<void> {
+    if (this.#database !== undefined) return Promise.resolve();
+    this.#opening ??= this.#open().finally(() => this.#opening = undefined);
+    return this.#opening;
+  }
+
+  /**
+   * Prepares a statement once.
+   *
+   * @param sql Its text, a constant.
+   * @throws {ConnectionFailed} If the database is not open.
+   */
+  statement(sql: string): SqliteStatement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#present.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  /**
+   * Reads outside of a transaction.
+   *
+   * @param statements What to run.
+   * @returns What they return.
+   * @throws {BrokerConnectionError} If the database cannot be opened or read.
+   */
+  async read<T>(statements: () => T): Promise<T> {
+    const begun = performance.now();
+    for (let attempt = 0;; attempt++) {
+      await this.open();
+      try {
+        this.check();
+        return statements();
+      } catch (error) {
+        const isOver = performance.now() - begun >= this.lockTimeout;
+        if (faultOf(error) !== "busy" || isOver) throw this.translate(error, false);
+      }
+      await shortPause(attempt);
+    }
+  }
+
+  /** Translates an error of SQLite. */
+  translate(error: unknown, isCommit: boolean): unknown {
+    return toConnectionError(error, this.path, isCommit ? "unknown" : "none");
+  }
+
+  /** Looks, not more than once a second, whether the file is still the one that was opened. */
+  check(): void {
+    const now = performance.now();
+    if (now - this.#checkedAt < IDENTITY_INTERVAL) return;
+    this.#checkedAt = now;
+    const file = this.#file;
+    if (file?.identity !== undefined && identityOf(file.path) !== file.identity) {
+      throw this.#lose(file);
+    }
+    this.#maintenance.runIfDue(now);
+  }
+
+  /** Hears when the file was replaced. */
+  onLoss(listener: (error: ConnectionClosed) => void): void {
+    this.#lossListeners.add(listener);
+  }
+
+  /** Hears of that no longer. */
+  offLoss(listener: (error: ConnectionClosed) => void): void {
+    this.#lossListeners.delete(listener);
+  }
+
+  /** Adds something that is done every few seconds. */
+  maintain(task: MaintenanceTask): void {
+    this.#maintenance.add(task);
+  }
+
+  /** Does something no longer. */
+  unmaintain(task: MaintenanceTask): void {
+    this.#maintenance.delete(task);
+  }
+
+  /** Writes what is to be written, and closes the database unless it was handed in. */
+  async close(): Promise<void> {
+    await this.writer.drained();
+    this.#isClosed = true;
+    await this.#opening?.catch(() => {});
+    this.notifier.closed();
+    this.#statements.clear();
+    this.#database = undefined;
+    this.#file?.database.close();
+    this.#file = undefined;
+  }
+
+  get #present(): SqliteDatabase {
+    if (this.#database !== undefined) return this.#database;
+    throw new ConnectionFailed(`Cannot use ${this.path}: it is not open`, { delivery: "none" });
+  }
+
+  async #open(): Promise<void> {
+    const begun = performance.now();
+    for (let attempt = 0;; attempt++) {
+      if (this.#isClosed) {
+        throw new ConnectionClosed(`Cannot open ${this.path}: it is closed`, { delivery: "none" });
+      }
+      try {
+        return this.#openNow();
+      } catch (error) {
+        const isOver = performance.now() - begun >= this.lockTimeout;
+        if (faultOf(error) !== "busy" || isOver) {
+          throw this.translate(asFailure(error, this.path), false);
+        }
+      }
+      await shortPause(attempt);
+    }
+  }
+
+  #openNow(): void {
+    const { database } = this.address;
+    let file: string | undefined;
+    if (database !== undefined) {
+      migrate(database, this.address.path);
+      this.#database = database;
+      file = fileOf(database);
+    } else {
+      const opened = openFile(this.address, this.#wasOpen);
+      this.#file = opened;
+      this.#database = opened.database;
+      file = opened.path === IN_MEMORY ? undefined : opened.path;
+    }
+    this.#wasOpen = true;
+    this.epoch += 1;
+    this.#checkedAt = performance.now();
+    this.notifier.opened(file);
+  }
+
+  #dataVersion(): number | undefined {
+    if (this.#database === undefined) return undefined;
+    try {
+      const row = this.statement("pragma data_version").get() as { data_version: number };
+      return row.data_version;
+    } catch {
+      return undefined; // whoever uses it next hears why
+    }
+  }
+
+  #tick(): void {
+    try {
+      this.check();
+    } catch (error) {
+      log.debug("Cannot look after {path}: {reason}", {
+        path: this.path,
+        reason: errorMessage(error),
+      });
+    }
+  }
+
+  #lose(file: OpenFile): ConnectionClosed {
+    const error = new ConnectionClosed(
+      `Cannot go on with ${file.path}: the file was deleted, moved or replaced`,
+      { delivery: "none" },
+    );
+    log.error("Lost {path}: the file was deleted, moved or replaced", { path: file.path });
+    abandoned.push(file.database);
+    this.notifier.closed();
+    this.#statements.clear();
+    this.#database = undefined;
+    this.#file = undefined;
+    for (const listener of [...this.#lossListeners]) listener(error);
+    return error;
+  }
+}
+
+/** What a file system says of a file is an error of the connection, too. */
+function asFailure(error: unknown, path: string): unknown {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  const isSystemError = (typeof code === "string" && /^E[A-Z]+$/.test(code)) ||
+    name === "NotCapable" || name === "PermissionDenied" || code === "ERR_ACCESS_DENIED";
+  if (!isSystemError) return error;
+  return new ConnectionFailed(`Cannot open ${path}: ${errorMessage(error)}`, {
+    cause: error,
+    delivery: "none",
+  });
+}
+
+/** The file of a database that was handed in, if it has one. */
+function fileOf(database: SqliteDatabase): string | undefined {
+  const rows = database.prepare("pragma database_list").all() as { name: string; file?: string }[];
+  return rows.find(({ name }) => name === "main")?.file || undefined;
+}
+
+async function shortPause(attempt: number): Promise<void> {
+  const longest = Math.min(LONGEST_PAUSE, 2 ** Math.min(attempt, 10));
+  await pause(systemClock, 1 + Math.random() * longest);
+}

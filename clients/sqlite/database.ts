@@ -1,0 +1,79 @@
+import { ConnectionFailed } from "../../core/errors.ts";
+import { builtinModule } from "../../core/runtime.ts";
+
+/** A value that SQLite stores. */
+export type SqliteValue = string | number | bigint | Uint8Array | null;
+
+/** What a statement changed. */
+export interface SqliteChanges {
+  /** How many rows. */
+  readonly changes: number | bigint;
+  /** The id of the row that was inserted last. */
+  readonly lastInsertRowid: number | bigint;
+}
+
+/** A prepared statement, as `node:sqlite`, `bun:sqlite`, `better-sqlite3` and `libsql` have it. */
+export interface SqliteStatement {
+  /** Runs it for its effect. */
+  run(...parameters: SqliteValue[]): SqliteChanges;
+  /** Runs it for its first row. */
+  get(...parameters: SqliteValue[]): unknown;
+  /** Runs it for all of its rows. */
+  all(...parameters: SqliteValue[]): unknown[];
+}
+
+/**
+ * A synchronous connection to an SQLite database: that of `node:sqlite`, `bun:sqlite`,
+ * `better-sqlite3` or `libsql`. With drizzle it is `db.$client`, with kysely the object given to
+ * its dialect.
+ */
+export interface SqliteDatabase {
+  /** Runs statements without parameters. */
+  exec(sql: string): unknown;
+  /** Prepares a statement. */
+  prepare(sql: string): SqliteStatement;
+  /** Whether a transaction is open, in `node:sqlite`. */
+  readonly isTransaction?: boolean;
+  /** Whether a transaction is open, in `bun:sqlite`, `better-sqlite3` and `libsql`. */
+  readonly inTransaction?: boolean;
+}
+
+/** A connection of our own, which can be closed. */
+export interface OwnDatabase extends SqliteDatabase {
+  /** Closes it. */
+  close(): void;
+}
+
+/** Opens a file; tests replace it. */
+export type DatabaseOpener = (path: string) => OwnDatabase;
+
+/**
+ * Opens a file with the SQLite of the runtime, which is loaded by the first call.
+ *
+ * @param path The file, or `:memory:`.
+ * @returns The connection.
+ * @throws {ConnectionFailed} If the runtime has no SQLite.
+ * @throws What the runtime throws when the file cannot be opened.
+ */
+export function openDatabase(path: string): OwnDatabase {
+  // Undefined on versions that lack the module, whatever the types say.
+  const sqlite = builtinModule("node:sqlite") as BuiltinSqlite | undefined;
+  if (sqlite === undefined) {
+    throw new ConnectionFailed(
+      `Cannot open ${path}: this version of the runtime has no node:sqlite; use Deno 2.9, Bun 1.4, ` +
+        "Node 22.18, or later",
+      { delivery: "none" },
+    );
+  }
+  return new sqlite.DatabaseSync(path);
+}
+
+/** The part of `node:sqlite` that is used. */
+interface BuiltinSqlite {
+  DatabaseSync: new (path: string) => OwnDatabase;
+}
+
+/** Whether a connection has a transaction open; `undefined` if it does not tell. */
+export function isInTransaction(database: SqliteDatabase): boolean | undefined {
+  return database.isTransaction ?? database.inTransaction;
+}

@@ -1,0 +1,97 @@
+import { builtinModule, mayRead } from "../../core/runtime.ts";
+import { type CheckedAddress, IN_MEMORY } from "./address.ts";
+import { SqliteConnection } from "./connection.ts";
+import type { SqliteDatabase } from "./database.ts";
+
+/** A use of a connection that may have others. */
+export interface ConnectionHandle {
+  readonly connection: SqliteConnection;
+  /** Ends the use; the last one closes the connection. */
+  release(): Promise<void>;
+}
+
+interface Shared {
+  readonly connection: SqliteConnection;
+  uses: number;
+}
+
+/** Connections of this realm by file and durability, and by the database that was handed in. */
+const byFile: Map<string, Shared> = new Map();
+const byDatabase: WeakMap<SqliteDatabase, Shared> = new WeakMap();
+/** Those of brokers, for backends that are to use the same. */
+const byBroker: WeakMap<object, SqliteConnection> = new WeakMap();
+
+/**
+ * Uses the connection to a database, together with all others of this realm that do.
+ *
+ * @param address Where it is.
+ * @returns The connection; the first use of that opens the file.
+ */
+export function acquireConnection(address: CheckedAddress): ConnectionHandle {
+  const { database } = address;
+  if (database !== undefined) {
+    return acquire(address, byDatabase.get(database), {
+      add: (shared) => void byDatabase.set(database, shared),
+      remove: () => void byDatabase.delete(database),
+    });
+  }
+  const isShared = address.share && address.path !== IN_MEMORY;
+  const key = isShared ? `${address.durability} ${realPath(address.path)}` : undefined;
+  return acquire(address, key === undefined ? undefined : byFile.get(key), {
+    add: (shared) => void (key !== undefined && byFile.set(key, shared)),
+    remove: () => void (key !== undefined && byFile.delete(key)),
+  });
+}
+
+interface Registry {
+  add(shared: Shared): void;
+  remove(): void;
+}
+
+function acquire(
+  address: CheckedAddress,
+  known: Shared | undefined,
+  registry: Registry,
+): ConnectionHandle {
+  const shared = known ?? { connection: new SqliteConnection(address), uses: 0 };
+  if (known === undefined) registry.add(shared);
+  shared.uses += 1;
+  let isReleased = false;
+  return {
+    connection: shared.connection,
+    async release() {
+      if (isReleased) return;
+      isReleased = true;
+      shared.uses -= 1;
+      if (shared.uses > 0) return await shared.connection.writer.drained();
+      registry.remove();
+      await shared.connection.close();
+    },
+  };
+}
+
+/** Notes which connection a broker uses. */
+export function setConnectionOf(broker: object, connection: SqliteConnection): void {
+  byBroker.set(broker, connection);
+}
+
+/**
+ * The connection of a broker.
+ *
+ * @param broker An `SqliteBroker`.
+ * @throws {TypeError} If it is none.
+ */
+export function connectionOf(broker: object): SqliteConnection {
+  const connection = byBroker.get(broker);
+  if (connection !== undefined) return connection;
+  throw new TypeError("Cannot share the connection of the broker: it must be an SqliteBroker");
+}
+
+function realPath(path: string): string {
+  if (!mayRead(path)) return path;
+  try {
+    return builtinModule("node:fs").realpathSync(path);
+  } catch {
+    return path; // it is not there yet
+  }
+}

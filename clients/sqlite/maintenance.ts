@@ -1,0 +1,126 @@
+import { getLogger } from "../../core/logging.ts";
+import { builtinModule, mayRead } from "../../core/runtime.ts";
+import { errorMessage } from "../../core/thrown.ts";
+import type { SqliteConnection } from "./connection.ts";
+
+const log = getLogger("sqlite", "maintenance");
+
+/** Milliseconds between two rounds. */
+const INTERVAL = 5_000;
+/** Rows that one step deletes at most. */
+export const PURGE_BATCH = 500;
+/** Bytes of free pages, and their share of the file, from which on they are given back. */
+const MANY_FREE_BYTES = 16 * 1024 * 1024;
+const MUCH_FREE = 0.25;
+/** Bytes of a log that is long, and of one that somebody has to look after. */
+const LONG_LOG = 64 * 1024 * 1024;
+const VERY_LONG_LOG = 256 * 1024 * 1024;
+
+/** Something that is done every few seconds. */
+export interface MaintenanceTask {
+  /** Looks, without a transaction, whether there is something to do. */
+  isDue(): boolean;
+  /** Does a part of it, inside a transaction. */
+  run(): void;
+}
+
+/** What is done for a database every few seconds, by each process that uses it. */
+export class Maintenance {
+  readonly #connection: SqliteConnection;
+  readonly #tasks: Set<MaintenanceTask> = new Set();
+  #ranAt: number = performance.now();
+  #hasWarned = false;
+
+  /** @param connection The connection. */
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection;
+    this.#tasks.add({ isDue: () => this.#hasFreePages(), run: () => this.#giveBackPages() });
+  }
+
+  /** Adds a task. */
+  add(task: MaintenanceTask): void {
+    this.#tasks.add(task);
+  }
+
+  /** Takes a task off. */
+  delete(task: MaintenanceTask): void {
+    this.#tasks.delete(task);
+  }
+
+  /**
+   * Runs the tasks, if it is time.
+   *
+   * @param now The time by `performance.now()`.
+   */
+  runIfDue(now: number): void {
+    if (now - this.#ranAt < INTERVAL) return;
+    this.#ranAt = now;
+    try {
+      this.#checkLog();
+      for (const task of this.#tasks) this.#runTask(task);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #runTask(task: MaintenanceTask): void {
+    if (!this.#tasks.has(task) || !task.isDue()) return;
+    this.#connection.writer.add({
+      run: () => task.run(),
+      committed: () => {
+        if (this.#connection.database !== undefined) this.#again(task);
+      },
+      failed: (error) => this.#failed(error),
+    });
+  }
+
+  #again(task: MaintenanceTask): void {
+    try {
+      this.#runTask(task);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    log.debug("Cannot look after {path}: {reason}", {
+      path: this.#connection.path,
+      reason: errorMessage(error),
+    });
+  }
+
+  #hasFreePages(): boolean {
+    const { database, address } = this.#connection;
+    if (database === undefined || address.database !== undefined) return false;
+    const free = this.#pragma("freelist_count");
+    if (free * this.#pragma("page_size") < MANY_FREE_BYTES) return false;
+    return this.#pragma("auto_vacuum") === 2 && free > MUCH_FREE * this.#pragma("page_count");
+  }
+
+  #pragma(name: string): number {
+    const row = this.#connection.statement(`pragma ${name}`).get() as Record<string, number>;
+    return row[name] ?? 0;
+  }
+
+  #giveBackPages(): void {
+    // `run` and `exec` would free a single page.
+    this.#connection.statement("pragma incremental_vacuum(256)").all();
+  }
+
+  /** A log that grows and grows is one that a reader, or a backup, keeps from being copied back. */
+  #checkLog(): void {
+    const { address, path, database } = this.#connection;
+    if (address.database !== undefined || database === undefined) return;
+    if (!mayRead(`${path}-wal`)) return;
+    const fs = builtinModule("node:fs");
+    const size = fs.statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    if (size <= LONG_LOG) return;
+    this.#connection.statement("pragma wal_checkpoint(passive)").get();
+    if (size <= VERY_LONG_LOG || this.#hasWarned) return;
+    this.#hasWarned = true;
+    log.warn(
+      "The log of {path} has {megabytes} MB: a program keeps a read transaction open for long",
+      { path, megabytes: Math.round(size / 1024 / 1024) },
+    );
+  }
+}

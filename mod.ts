@@ -117,6 +117,7 @@ export type {
   SqliteStatement,
   SqliteValue,
 } from "./clients/sqlite/database.ts";
+export type { SqliteBackendAddress } from "./clients/sqlite/handles.ts";
 export type { SqliteBrokerOptions } from "./brokers/sqlite/options.ts";
 export type { SqliteMessageCounts } from "./brokers/sqlite/queue_state.ts";
 export { SqliteBroker } from "./brokers/sqlite/sqlite_broker.ts";
@@ -149,6 +150,10 @@ export {
   type RedisBackendOptions as RedisResultBackendOptions,
 } from "./results/backends/redis.ts";
 export {
+  SqliteBackend as SqliteResultBackend,
+  type SqliteBackendOptions as SqliteResultBackendOptions,
+} from "./results/backends/sqlite.ts";
+export {
   MemcachedBackend as MemcachedResultBackend,
   type MemcachedBackendOptions as MemcachedResultBackendOptions,
 } from "./results/backends/memcached.ts";
@@ -175,6 +180,8 @@ export {
   RedisBackend as RedisRateLimiterBackend,
   type RedisRateLimiterBackendOptions,
   type Slot,
+  SqliteBackend as SqliteRateLimiterBackend,
+  type SqliteRateLimiterBackendOptions,
   StubBackend as StubRateLimiterBackend,
   type StubRateLimiterBackendOptions,
   WindowRateLimiter,

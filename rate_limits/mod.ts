@@ -16,6 +16,7 @@
 export { type GroupProgress, RateLimiterBackend } from "./backend.ts";
 export { MemcachedBackend, type MemcachedRateLimiterBackendOptions } from "./backends/memcached.ts";
 export { RedisBackend, type RedisRateLimiterBackendOptions } from "./backends/redis.ts";
+export { SqliteBackend, type SqliteRateLimiterBackendOptions } from "./backends/sqlite.ts";
 export { StubBackend, type StubRateLimiterBackendOptions } from "./backends/stub.ts";
 export { Barrier, type BarrierOptions, type BarrierWaitOptions } from "./barrier.ts";
 export { BucketRateLimiter, type BucketRateLimiterOptions } from "./bucket.ts";
@@ -30,3 +31,11 @@ export type { RedisClient, RedisConnectionOptions } from "../brokers/redis/clien
 export type { RedisAddress } from "../brokers/redis/options.ts";
 export type { Clock, Timer } from "../core/clock.ts";
 export type { MemcachedOptions } from "../results/backends/memcached_connection.ts";
+export type { SqliteAddress, SqliteDurability } from "../clients/sqlite/address.ts";
+export type { SqliteBackendAddress } from "../clients/sqlite/handles.ts";
+export type {
+  SqliteChanges,
+  SqliteDatabase,
+  SqliteStatement,
+  SqliteValue,
+} from "../clients/sqlite/database.ts";

@@ -1,8 +1,8 @@
 /**
  * Results: what actors return, kept for those who sent the messages.
  *
- * The root entry has the same, the backends as `StubResultBackend`, `RedisResultBackend`
- * and `MemcachedResultBackend`.
+ * The root entry has the same, the backends as `StubResultBackend`, `RedisResultBackend`,
+ * `SqliteResultBackend` and `MemcachedResultBackend`.
  *
  * @example Wait for a result
  * ```ts
@@ -30,6 +30,7 @@ export { ResultBackend, type ResultBackendOptions } from "./backend.ts";
 export { Results, type ResultsOptions } from "./middleware.ts";
 export { StubBackend } from "./backends/stub.ts";
 export { RedisBackend, type RedisBackendOptions } from "./backends/redis.ts";
+export { SqliteBackend, type SqliteBackendOptions } from "./backends/sqlite.ts";
 export { MemcachedBackend, type MemcachedBackendOptions } from "./backends/memcached.ts";
 export {
   ResultError,
@@ -50,3 +51,11 @@ export type { RedisClient, RedisConnectionOptions } from "../brokers/redis/clien
 export type { Encoded, Encoder } from "../core/encoder.ts";
 export type { Clock, Timer } from "../core/clock.ts";
 export type { Duration, DurationFields } from "../core/duration.ts";
+export type { SqliteAddress, SqliteDurability } from "../clients/sqlite/address.ts";
+export type { SqliteBackendAddress } from "../clients/sqlite/handles.ts";
+export type {
+  SqliteChanges,
+  SqliteDatabase,
+  SqliteStatement,
+  SqliteValue,
+} from "../clients/sqlite/database.ts";

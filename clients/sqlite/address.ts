@@ -60,6 +60,18 @@ export interface CheckedAddress {
   readonly opener?: DatabaseOpener;
 }
 
+/** The names of the options of an address. */
+export const ADDRESS_OPTIONS: readonly (keyof SqliteAddress)[] = [
+  "path",
+  "url",
+  "database",
+  "durability",
+  "createFolder",
+  "allowNetworkFileSystem",
+  "lockTimeout",
+  "share",
+];
+
 /** The path of a database in memory. */
 export const IN_MEMORY = ":memory:";
 const HANDED_IN = "the database that was handed in";

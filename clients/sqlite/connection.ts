@@ -151,6 +151,11 @@ export class SqliteConnection {
     this.#maintenance.add(task);
   }
 
+  /** Does now what is done every few seconds. */
+  runMaintenance(): void {
+    this.#maintenance.run();
+  }
+
   /** Does something no longer. */
   unmaintain(task: MaintenanceTask): void {
     this.#maintenance.delete(task);

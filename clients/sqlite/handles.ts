@@ -1,5 +1,11 @@
 import { builtinModule, mayRead } from "../../core/runtime.ts";
-import { type CheckedAddress, IN_MEMORY } from "./address.ts";
+import {
+  ADDRESS_OPTIONS,
+  checkAddress,
+  type CheckedAddress,
+  IN_MEMORY,
+  type SqliteAddress,
+} from "./address.ts";
 import { SqliteConnection } from "./connection.ts";
 import type { SqliteDatabase } from "./database.ts";
 
@@ -68,6 +74,31 @@ function acquire(
       await shared.connection.close();
     },
   };
+}
+
+/** Where a backend counts or keeps things: in the database of a broker, or in one of its own. */
+export interface SqliteBackendAddress extends SqliteAddress {
+  /** An `SqliteBroker`, whose connection is used: for a database in memory, or handed in. */
+  broker?: object;
+}
+
+/**
+ * Uses the connection of a broker, or one of its own.
+ *
+ * @param address What the user gave.
+ * @returns The connection.
+ * @throws {TypeError} If it is incomplete, or contradicts itself.
+ */
+export function acquireBackendConnection(
+  { broker, ...address }: SqliteBackendAddress,
+): ConnectionHandle {
+  if (broker === undefined) return acquireConnection(checkAddress(address));
+  const [other] = ADDRESS_OPTIONS.filter((name) => address[name] !== undefined);
+  if (other !== undefined) {
+    throw new TypeError(`Cannot open SQLite by broker and ${other}: the broker has opened it`);
+  }
+  const connection = connectionOf(broker);
+  return { connection, release: () => connection.writer.drained() };
 }
 
 /** Notes which connection a broker uses. */

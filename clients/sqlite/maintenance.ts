@@ -55,6 +55,11 @@ export class Maintenance {
   runIfDue(now: number): void {
     if (now - this.#ranAt < INTERVAL) return;
     this.#ranAt = now;
+    this.run();
+  }
+
+  /** Runs the tasks. */
+  run(): void {
     try {
       this.#checkLog();
       for (const task of this.#tasks) this.#runTask(task);

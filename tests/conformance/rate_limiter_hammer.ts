@@ -12,6 +12,7 @@ import {
   ConcurrentRateLimiter,
   MemcachedBackend,
   RedisBackend,
+  SqliteBackend,
   WindowRateLimiter,
 } from "../../rate_limits/mod.ts";
 import type { BackendAddress } from "./rate_limiter_harness.ts";
@@ -37,7 +38,9 @@ const { kind, address, notes, key, clients, attempts, limit, ...spans }: HammerA
 const backends = Array.from(
   { length: 4 },
   () =>
-    kind === "redis"
+    kind === "sqlite"
+      ? new SqliteBackend({ path: address, share: false })
+      : kind === "redis"
       ? new RedisBackend({ url: address })
       : new MemcachedBackend({ servers: address }),
 );

@@ -4,8 +4,8 @@ import type { Harness, RulesOf } from "./rules.ts";
 
 /** Where another process finds the storage of a backend. */
 export interface BackendAddress {
-  readonly kind: "redis" | "memcached";
-  /** A URL, or host and port. */
+  readonly kind: "redis" | "memcached" | "sqlite";
+  /** A URL, host and port, or a path. */
   readonly address: string;
 }
 

@@ -1,0 +1,147 @@
+import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import { expiryTask, toExpiry } from "../../clients/sqlite/expiry.ts";
+import {
+  acquireBackendConnection,
+  type ConnectionHandle,
+  type SqliteBackendAddress,
+} from "../../clients/sqlite/handles.ts";
+import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
+import type { Encoded } from "../../core/encoder.ts";
+import { RequestRejected } from "../../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
+import type { Stored } from "../joined_reads.ts";
+
+/** Options for {@linkcode SqliteBackend}. */
+export interface SqliteBackendOptions extends ResultBackendOptions, SqliteBackendAddress {}
+
+const KNOWN_OPTIONS: KnownOptions<SqliteBackendOptions> = {
+  namespace: true,
+  encoder: true,
+  useNamespacePrefixKeys: true,
+  clock: true,
+  broker: true,
+  path: true,
+  url: true,
+  database: true,
+  durability: true,
+  createFolder: true,
+  allowNetworkFileSystem: true,
+  lockTimeout: true,
+  share: true,
+};
+
+const STORE = "insert or replace into dramatiq_results values(?,?,?)";
+const DELETE = "delete from dramatiq_results where key=?";
+const FETCH = "select key, value from dramatiq_results " +
+  "where key in (select value from json_each(?)) and expires>?";
+/** Bytes that SQLite stores in one value. */
+const LONGEST_VALUE = 1_000_000_000;
+/** Waiting results are read for this part of the time at most. */
+const REST_FACTOR = 10;
+
+/**
+ * Keeps results in an SQLite file: that of the broker, or another one. Those who wait are told when
+ * something is stored, also by other processes.
+ *
+ * The root entry exports it as `SqliteResultBackend`.
+ *
+ * @example Results beside the queue
+ * ```ts
+ * import { Results, SqliteBroker, SqliteResultBackend } from "@dq/dramatiq";
+ *
+ * const broker = new SqliteBroker({ path: ":memory:" }); // "tasks.db" for a file
+ * const backend = new SqliteResultBackend({ broker });
+ * broker.addMiddleware(new Results({ backend }));
+ * ```
+ */
+export class SqliteBackend extends ResultBackend {
+  readonly #handle: ConnectionHandle;
+  readonly #connection: SqliteConnection;
+  readonly #purge: MaintenanceTask;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** By `performance.now()`: when those who wait are to be told at the earliest. */
+  #nextTellAt = -Infinity;
+  readonly #onChange = (): void => {
+    if (this.#timer !== undefined) return;
+    const wait = this.#nextTellAt - performance.now();
+    if (wait <= 0) return this.#tellNow();
+    this.#timer = setTimeout(() => this.#tellNow(), wait);
+  };
+
+  /**
+   * Stores the options; the first result opens the file.
+   *
+   * @param options Where the database is; keys, encoder.
+   * @throws {TypeError} If they cannot be used.
+   */
+  constructor(options: SqliteBackendOptions) {
+    assertKnownOptions("SqliteResultBackend", options, KNOWN_OPTIONS);
+    super(options);
+    const { namespace: _n, encoder: _e, useNamespacePrefixKeys: _u, clock: _c, ...address } =
+      options;
+    this.#handle = acquireBackendConnection(address);
+    this.#connection = this.#handle.connection;
+    this.#purge = expiryTask(this.#connection, "dramatiq_results", this.clock);
+    this.#connection.maintain(this.#purge);
+  }
+
+  /** Stores what is under way, and closes the file. Whoever waits is told so. */
+  override async close(): Promise<void> {
+    await super.close();
+    this.waitingEnded();
+    this.#connection.unmaintain(this.#purge);
+    await this.#handle.release();
+  }
+
+  /** Reads many keys. */
+  protected override async fetch(keys: readonly string[]): Promise<readonly Stored[]> {
+    const rows = await this.#connection.read(() => {
+      const begun = performance.now();
+      const found = this.#connection.statement(FETCH)
+        .all(JSON.stringify(keys), Math.trunc(this.clock.now()));
+      const ended = performance.now();
+      this.#nextTellAt = ended + REST_FACTOR * (ended - begun);
+      return found;
+    }) as { key: string; value: Encoded }[];
+    const values = new Map(rows.map(({ key, value }) => [key, value]));
+    return keys.map((key) => values.get(key));
+  }
+
+  /** Stores a result, together with all that is written in this turn of the event loop. */
+  protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
+    const bytes = data.length * 3 > LONGEST_VALUE && typeof data === "string"
+      ? new TextEncoder().encode(data).length
+      : data.length;
+    if (bytes > LONGEST_VALUE) {
+      throw new RequestRejected(
+        `Cannot store result ${key}: it has ${bytes} bytes, and SQLite stores ${LONGEST_VALUE} at most`,
+      );
+    }
+    const expires = toExpiry(this.clock, ttl);
+    await this.#connection.writer.transact(() => {
+      if (ttl > 0) this.#connection.statement(STORE).run(key, data, expires);
+      else this.#connection.statement(DELETE).run(key);
+    });
+    this.#connection.notifier.notify();
+  }
+
+  /** Listens to changes. */
+  protected override waitingBegan(): void {
+    this.#connection.notifier.listen(this.#onChange);
+    this.isTold = true;
+  }
+
+  /** Listens no longer. */
+  protected override waitingEnded(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#connection.notifier.unlisten(this.#onChange);
+    this.isTold = false;
+  }
+
+  #tellNow(): void {
+    this.#timer = undefined;
+    this.tellAll();
+  }
+}

@@ -1,0 +1,31 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SqliteRateLimiterBackend } from "@dq/dramatiq";
+import { checkAddress } from "../../clients/sqlite/address.ts";
+import { acquireConnection } from "../../clients/sqlite/handles.ts";
+import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
+import { after } from "../support/test.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "dramatiq-sqlite-"));
+const path = join(folder, "limits.db");
+const { connection, release } = acquireConnection(checkAddress({ path }));
+after(async () => {
+  await release();
+  await rm(folder, { recursive: true });
+});
+
+const NO_SERVER = "there is no server";
+const forget = (key: string) =>
+  connection.writer.transact(() => {
+    connection.statement("delete from dramatiq_counters where key=?").run(key);
+  });
+
+rateLimiterBackendConformance({
+  name: "SqliteBackend",
+  open: () => new SqliteRateLimiterBackend({ path, share: false }),
+  forget,
+  endClaim: (group) => forget(`${group}@claim`),
+  address: { kind: "sqlite", address: path },
+  skips: { membersUnderCuts: NO_SERVER, leaseUnderCuts: NO_SERVER, restart: NO_SERVER },
+});

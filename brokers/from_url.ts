@@ -8,6 +8,7 @@ import { splitUrls } from "./rabbitmq/address.ts";
 import { isInstalled } from "./rabbitmq/client.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
 import { RedisBroker } from "./redis/redis_broker.ts";
+import { SqliteBroker } from "./sqlite/sqlite_broker.ts";
 import { StubBroker } from "./stub.ts";
 
 type Factory = (url: string | URL, options: BrokerOptions) => Broker;
@@ -17,6 +18,7 @@ const FACTORIES: ReadonlyMap<string, Factory> = new Map([
   ["amqps:", rabbitmqFromUrl],
   ["redis:", redisFromUrl],
   ["rediss:", redisFromUrl],
+  ["sqlite:", (url: string | URL, options: BrokerOptions) => new SqliteBroker({ ...options, url })],
   ["stub:", (_url: string | URL, options: BrokerOptions) => new StubBroker(options)],
 ]);
 
@@ -33,8 +35,8 @@ function redisFromUrl(url: string | URL, options: BrokerOptions): Broker {
  *
  * @param url `amqp://user:password@host:port/vhost`, `amqps://…` for TLS, several of these
  *   separated by semicolons (the first that can be reached is used),
- *   `redis://user:password@host:port/database`, `rediss://…` for TLS, or
- *   `stub:` for one in memory.
+ *   `redis://user:password@host:port/database`, `rediss://…` for TLS, `sqlite:tasks.db` or
+ *   `sqlite:///var/lib/tasks.db` for one in a file, without a server, or `stub:` for one in memory.
  * @param options The middleware.
  * @returns The broker; it connects when it is first used.
  * @throws {TypeError} If it is no URL, or of a scheme that no broker has.

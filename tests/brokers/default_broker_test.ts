@@ -21,6 +21,7 @@ test("getBroker makes what DRAMATIQ_BROKER_URL says, else a RabbitmqBroker that 
   const cases: [string, string, string][] = [
     ["DRAMATIQ_BROKER_URL", "", "RabbitmqBroker"],
     ["DRAMATIQ_BROKER_URL", "stub:", "StubBroker"],
+    ["DRAMATIQ_BROKER_URL", "sqlite:tasks.db", "SqliteBroker"],
     ["dramatiq_broker_url", "redis://127.0.0.1:1", "RedisBroker"],
     ["DRAMATIQ_BROKER_URL", "amqp://127.0.0.1:1;amqp://127.0.0.1:2", "RabbitmqBroker"],
     [

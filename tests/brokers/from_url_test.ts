@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { brokerFromUrl, RedisBroker, StubBroker } from "@dq/dramatiq";
+import { brokerFromUrl, RedisBroker, SqliteBroker, StubBroker } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
@@ -23,6 +23,34 @@ test("brokerFromUrl makes a RedisBroker of redis: and rediss:, which connects wh
     assertEquals(broker.clock === clock, true);
   }
   assertThrows(() => brokerFromUrl("redis://host/first"), TypeError, "first");
+});
+
+test("brokerFromUrl makes an SqliteBroker of sqlite:, which opens its file when it is used", () => {
+  const clock = new FakeClock();
+  const urls = [
+    "sqlite:no/such/folder.db",
+    "sqlite:///no/such.db?durability=power",
+    "sqlite::memory:",
+  ];
+  for (const url of urls) {
+    const broker = brokerFromUrl(url, { clock });
+    assertInstanceOf(broker, SqliteBroker);
+    assertEquals(broker.clock === clock, true);
+    assertEquals(broker.isInMemory, url === "sqlite::memory:");
+  }
+  const bad = {
+    "sqlite:": "it must name a file",
+    "sqlite://tasks.db": "it must have a path only",
+    "sqlite:tasks.db?mode=ro": 'it has no parameter "mode"',
+    "sqlite:tasks.db?durability=none": "its durability must be",
+    "sqlite:%FF": "not correctly encoded",
+  };
+  for (const [url, reason] of Object.entries(bad)) {
+    const error = assertThrows(() => brokerFromUrl(url), TypeError, reason);
+    assert(
+      error.message.endsWith("sqlite:tasks.db, sqlite:///var/lib/tasks.db or sqlite::memory:"),
+    );
+  }
 });
 
 test("brokerFromUrl makes a new broker at every call", () => {

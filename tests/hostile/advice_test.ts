@@ -165,6 +165,7 @@ for (
         outputOf(stage, "named.ts"),
       ]);
       assertMatch(byDefault, /ECONNREFUSED.*; no address was given: .*DRAMATIQ_BROKER_URL/);
+      assertStringIncludes(byDefault, "sqlite:tasks.db needs no server");
       assertStringIncludes(named, "ECONNREFUSED");
       assert(!named.includes("no address"), named);
     });

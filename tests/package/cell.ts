@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { Message, RedisBroker } from "@dq/dramatiq";
+import { until } from "../support/servers/until.ts";
+
+/** Milliseconds for a program to start on a machine that is busy with other things. */
+const TIMEOUT = 90_000;
+
+/** A program that runs actors, and what it is to show. */
+export interface Cell {
+  /** What runs which program how. */
+  readonly name: string;
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where its actor is to run; `undefined` for a program that ends by itself. */
+  readonly place?: "thread" | "process" | "program";
+  /** What it is to print, besides. */
+  readonly prints?: RegExp;
+}
+
+/**
+ * Runs cells, some at a time, and fails with all of those that failed.
+ *
+ * @param cells The programs.
+ * @param redis The URL of the server that they work for.
+ */
+export async function runCells(cells: readonly Cell[], redis: string): Promise<void> {
+  const broker = new RedisBroker({ url: redis });
+  const failures: string[] = [];
+  const left = cells.values();
+  const lane = async () => {
+    for (const cell of left) {
+      await runCell(cell, broker, redis).catch((error) => failures.push(`${cell.name}: ${error}`));
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
+  await broker.close();
+  if (failures.length > 0) {
+    throw new Error(`${failures.length} of ${cells.length} failed\n\n${failures.join("\n\n")}`);
+  }
+}
+
+let cellNumber = 0;
+
+async function runCell(cell: Cell, broker: RedisBroker, redis: string): Promise<void> {
+  const queueName = `cell_${++cellNumber}`;
+  broker.declareQueue(queueName);
+  const send = (actorName: string) =>
+    broker.enqueue(new Message({ queueName, actorName, args: [queueName] }));
+  if (cell.place !== undefined) await send("where");
+  const program = new Program(cell, { DRAMATIQ_BROKER_URL: redis, QUEUE: queueName });
+  try {
+    if (cell.place !== undefined) {
+      await program.printed(`ran ${queueName} in ${cell.place}`);
+      program.stop();
+    }
+    const ending = await program.ended;
+    if (ending !== 0) throw new Error(`it ended with ${ending}: ${program.output}`);
+    if (cell.prints !== undefined && !cell.prints.test(program.output)) {
+      throw new Error(`it did not print ${cell.prints}: ${program.output}`);
+    }
+  } finally {
+    program.kill();
+  }
+}
+
+class Program {
+  output = "";
+  readonly ended: Promise<number | string>;
+  readonly #child: ChildProcess;
+  #hasEnded = false;
+
+  constructor({ command, cwd, env }: Cell, own: Readonly<Record<string, string>>) {
+    const [program, ...args] = command;
+    this.#child = spawn(program!, args, {
+      cwd,
+      env: { ...process.env, NO_COLOR: "1", ...env, ...own },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true, // a group of its own, to end all of it
+    });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.setEncoding("utf8").on("data", (text: string) => this.output += text);
+    }
+    this.ended = once(this.#child, "exit").then(([code, signal]) => {
+      this.#hasEnded = true;
+      return code ?? signal;
+    });
+  }
+
+  async printed(text: string): Promise<void> {
+    // deno-lint-ignore require-await -- asynchronous for `until`
+    const isOver = async () => this.#hasEnded || this.output.includes(text);
+    await until(isOver, { what: `see ${text.trim()}`, timeout: TIMEOUT }).catch((error) => {
+      throw new Error(`${error.message}: ${this.output}`);
+    });
+    if (!this.output.includes(text)) {
+      throw new Error(`it ended with ${await this.ended} without "${text.trim()}": ${this.output}`);
+    }
+  }
+
+  /** Asks it to end: not by the child's own method, which on Deno counts as its end. */
+  stop(): void {
+    if (!this.#hasEnded) process.kill(this.#child.pid!, "SIGTERM");
+  }
+
+  /** Ends it, with all that it has started. */
+  kill(): void {
+    try {
+      process.kill(-this.#child.pid!, "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+}

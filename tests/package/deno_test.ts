@@ -1,0 +1,62 @@
+/**
+ * The package on Deno, published to a registry on this machine: what runs from the checkout runs from
+ * there, with the import map of a project in another folder.
+ *
+ * @module
+ */
+import process from "node:process";
+import { runtime } from "../../core/runtime.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { after, skip, test } from "../support/test.ts";
+import { type Cell, runCells } from "./cell.ts";
+import { Project } from "./project.ts";
+
+if (runtime !== "deno") skip("The package on Deno", "Deno drives it");
+else await declareTests();
+
+async function declareTests(): Promise<void> {
+  const [redis, project] = await Promise.all([startRedis(), Project.onDeno()]);
+  after(async () => {
+    await project[Symbol.asyncDispose]();
+    await redis.stop();
+  });
+  const cell = (name: string, command: string[], rest: Partial<Cell>): Cell => ({
+    name,
+    command: [process.execPath, "run", ...command],
+    cwd: project.folder,
+    env: project.env,
+    ...rest,
+  });
+  const PERMISSIONS = ["--allow-net", "--allow-env", "--allow-read", "--allow-run"];
+
+  test("deno runs the package from a registry: threads, processes, programs, the command line", async () => {
+    await runCells([
+      cell("thread, modules", ["-A", "app.js", "thread", "modules"], { place: "thread" }),
+      cell("process, modules", ["-A", "app.js", "process", "modules"], { place: "process" }),
+      cell("inline", ["-A", "app.js", "inline"], { place: "program" }),
+      cell("thread, program", ["-A", "app.js", "thread"], { place: "thread" }),
+      cell("process, program", ["-A", "app.js", "process"], { place: "process" }),
+      cell("runWorker, threads", ["-A", "own.js"], { place: "thread" }),
+      cell("runWorker, processes", ["-A", "own.js", "--executor", "process"], { place: "process" }),
+      cell("runWorker, modules", ["-A", "named.js"], { place: "thread" }),
+      cell("command line", ["-A", "jsr:@dq/dramatiq/worker", "actors.js", "-t", "1"], {
+        place: "thread",
+      }),
+      cell("four permissions", [...PERMISSIONS, "own.js", "--executor", "process"], {
+        place: "process",
+      }),
+      cell("dead-letters", ["-A", "own.js", "dead-letters", "list"], { prints: /no such/ }),
+      cell("--help", ["-A", "jsr:@dq/dramatiq/worker", "--help"], { prints: /Exit codes/ }),
+    ], redis.url);
+  });
+
+  test("deno runs the package from its cache when the registry is away", async () => {
+    await project.run(process.execPath, "install", "--entrypoint", "app.js", "own.js");
+    await project.registry?.[Symbol.asyncDispose]();
+    const cached = ["-A", "--cached-only"];
+    await runCells([
+      cell("thread", [...cached, "app.js", "thread", "modules"], { place: "thread" }),
+      cell("process", [...cached, "own.js", "--executor", "process"], { place: "process" }),
+    ], redis.url);
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * The package on Node and Bun, as the tarball for npm: what runs from the checkout runs from there.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { runtime } from "../../core/runtime.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { after, skip, test } from "../support/test.ts";
+import { type Cell, runCells } from "./cell.ts";
+import { Project } from "./project.ts";
+import { findRuntimes } from "./runtimes.ts";
+
+if (runtime !== "deno") skip("The package on Node and Bun", "Deno drives it");
+else await declareTests();
+
+async function declareTests(): Promise<void> {
+  const [redis, project] = await Promise.all([startRedis(), Project.onNode()]);
+  after(async () => {
+    await project[Symbol.asyncDispose]();
+    await redis.stop();
+  });
+  const runtimes = await findRuntimes(join(project.folder, ".."));
+  const WORKER = join("node_modules", "@dq", "dramatiq", "worker.js");
+
+  for (const { name, path } of runtimes) {
+    const cell = (command: string[], rest: Partial<Cell>): Cell => ({
+      name: `${name} ${command.join(" ")}`,
+      command: [path, ...command],
+      cwd: project.folder,
+      env: {},
+      ...rest,
+    });
+    test(`${name} runs the package: threads, processes, programs, the command line`, async () => {
+      await runCells([
+        cell(["app.js", "thread", "modules"], { place: "thread" }),
+        cell(["app.js", "process", "modules"], { place: "process" }),
+        cell(["app.js", "inline"], { place: "program" }),
+        cell(["app.js", "thread"], { place: "thread" }),
+        cell(["app.js", "process"], { place: "process" }),
+        cell(["own.js"], { place: "thread" }),
+        cell(["own.js", "--executor", "process"], { place: "process" }),
+        cell(["named.js"], { place: "thread" }),
+        cell([WORKER, "actors.js", "-t", "1"], { place: "thread" }),
+        cell(["own.js", "dead-letters", "list"], { prints: /no such/ }),
+      ], redis.url);
+    });
+  }
+}

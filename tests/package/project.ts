@@ -1,0 +1,146 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { packForNpm } from "../../release/npm_package.ts";
+import { PROGRAMS } from "./programs.ts";
+import { Registry } from "./registry.ts";
+
+/** The root of the repository. */
+export const ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Packages from npm that the tests of the tarball need besides. */
+const TOOLS = ["esbuild@0.28.2", "typescript@5.9.3", "@types/node@24.10.1"];
+
+/**
+ * Runs a program to its end.
+ *
+ * @param command The program and its arguments.
+ * @param cwd Where.
+ * @param env Variables besides those of this process.
+ * @returns What it printed.
+ * @throws {Error} If it fails, with what it printed.
+ */
+export async function run(
+  [program, ...args]: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const options = { cwd, env: { ...process.env, NO_COLOR: "1", ...env }, maxBuffer: 2 ** 26 };
+  try {
+    const { stdout, stderr } = await promisify(execFile)(program!, args, options);
+    return stdout + stderr;
+  } catch (error) {
+    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+    throw new Error(`Cannot run ${program} ${args.join(" ")}: ${stdout}${stderr}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A project in a folder of its own that uses the package, not this checkout. */
+export class Project implements AsyncDisposable {
+  /** Where it is. */
+  readonly folder: string;
+  /** Variables for its programs. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where its package comes from, on Deno. */
+  readonly registry: Registry | undefined;
+
+  private constructor(
+    folder: string,
+    env: Readonly<Record<string, string>>,
+    registry: Registry | undefined,
+  ) {
+    this.folder = folder;
+    this.env = env;
+    this.registry = registry;
+  }
+
+  /** Makes a project for Deno, whose package is published to a registry on this machine. */
+  static async onDeno(): Promise<Project> {
+    const top = await mkdtemp(join(tmpdir(), "dramatiq-package-"));
+    const folder = join(top, "project");
+    await mkdir(folder);
+    const registry = await Registry.start(join(top, "published"));
+    const cache = join(top, "cache");
+    await mkdir(cache);
+    // What comes from npm is the same for all: only the package itself must come anew.
+    const { npmCache } = JSON.parse(await run([process.execPath, "info", "--json"], folder));
+    await mkdir(npmCache, { recursive: true });
+    await symlink(npmCache, join(cache, "npm"));
+    const env = { JSR_URL: registry.url, DENO_DIR: cache, DENO_NO_UPDATE_CHECK: "1" };
+    await publish(join(top, "copy"), env);
+    const config = {
+      imports: { "@dq/dramatiq": "jsr:@dq/dramatiq@^0.1.0", "#where": "./where.js" },
+      nodeModulesDir: "none",
+    };
+    await writeFile(join(folder, "deno.json"), JSON.stringify(config));
+    const project = new Project(folder, env, registry);
+    await project.write(PROGRAMS);
+    return project;
+  }
+
+  /** Makes a project for Node and Bun, whose package is a tarball. */
+  static async onNode(): Promise<Project> {
+    const top = await mkdtemp(join(tmpdir(), "dramatiq-package-"));
+    const folder = join(top, "project");
+    await mkdir(folder);
+    const tarball = join(top, "dramatiq.tgz");
+    await packForNpm(tarball);
+    const fields = { type: "module", imports: { "#where": "./where.js" } };
+    await writeFile(join(folder, "package.json"), JSON.stringify(fields));
+    const options = ["--prefer-offline", "--no-audit", "--no-fund", "--no-save"];
+    await run(["npm", "install", ...options, tarball, ...TOOLS], folder);
+    const project = new Project(folder, {}, undefined);
+    await project.write(PROGRAMS);
+    return project;
+  }
+
+  /** Writes files. */
+  async write(files: Readonly<Record<string, string>>): Promise<void> {
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(this.folder, name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    }
+  }
+
+  /** Runs a program to its end. */
+  async run(...command: string[]): Promise<string> {
+    return await run(command, this.folder, this.env);
+  }
+
+  /** Stops the registry, and removes all. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.registry?.[Symbol.asyncDispose]();
+    await rm(dirname(this.folder), { recursive: true });
+  }
+}
+
+/** Publishes a copy of what belongs to the repository: other folders lie around in a checkout. */
+async function publish(copy: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const files = (await run(["git", "ls-files", "-co", "--exclude-standard"], ROOT)).trim();
+  for (const file of files.split("\n")) {
+    const [top] = file.split("/") as [string];
+    if (["tests", "bench", "examples"].includes(top)) continue;
+    await cp(join(ROOT, file), join(copy, file)).catch((error) => {
+      if (error.code !== "ENOENT") throw error; // just removed
+    });
+  }
+  const config = JSON.parse(await readFile(join(copy, "deno.json"), "utf8"));
+  delete config.links; // they lead into the tests
+  await writeFile(join(copy, "deno.json"), JSON.stringify(config));
+  const options = ["--token", "x", "--no-provenance", "--no-check", "--allow-dirty"];
+  await run([process.execPath, "publish", ...options], copy, env);
+}
+
+/** @returns Names of the files in a folder, those in folders below included. */
+export async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(folder.length + 1));
+}

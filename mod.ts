@@ -42,7 +42,7 @@ export { GenericActor, type GenericActorMeta } from "./core/generic_actor.ts";
 export { Message, type MessageChanges, type MessageFields } from "./core/message.ts";
 export type { Kwargs, MessageDict } from "./core/message_dict.ts";
 export type { KnownMessageOptions, MessageOptions, WireOptions } from "./core/message_options.ts";
-export type { Duration, DurationFields } from "./core/duration.ts";
+export type { Duration, DurationFields } from "./platform/duration.ts";
 export { currentMessage, currentSignal } from "./core/context.ts";
 
 // Composition
@@ -67,8 +67,8 @@ export {
 } from "./core/composition.ts";
 
 // Encoders
-export { type Encoded, Encoder, getEncoder, JSONEncoder, setEncoder } from "./core/encoder.ts";
-export { PickleEncoder, type PickleEncoderOptions } from "./core/encoders/pickle.ts";
+export { type Encoded, Encoder, getEncoder, JSONEncoder, setEncoder } from "./encoders/encoder.ts";
+export { PickleEncoder, type PickleEncoderOptions } from "./encoders/pickle/encoder.ts";
 
 // Brokers
 export { Broker } from "./core/broker.ts";
@@ -77,7 +77,7 @@ export type {
   EnqueueOptions,
   JoinOptions,
   MiddlewareClass,
-  MiddlewarePlace,
+  MiddlewarePosition,
 } from "./core/broker_options.ts";
 export {
   type ConsumeOptions,
@@ -105,7 +105,7 @@ export { brokerFromUrl } from "./brokers/from_url.ts";
 export type { RabbitmqAddress, RabbitmqConnectionOptions } from "./brokers/rabbitmq/address.ts";
 export type { QueueType, RabbitmqBrokerOptions } from "./brokers/rabbitmq/options.ts";
 export { RabbitmqBroker, type RabbitmqMessageCounts } from "./brokers/rabbitmq/rabbitmq_broker.ts";
-export type { RedisClient, RedisConnectionOptions } from "./brokers/redis/client.ts";
+export type { RedisClient, RedisConnectionOptions } from "./clients/redis/client.ts";
 export type { RedisAddress, RedisBrokerOptions, WaitReplicas } from "./brokers/redis/options.ts";
 export type { RestoredDelayed } from "./brokers/redis/delay_registry.ts";
 export type { QueueMessageCounts } from "./brokers/redis/queue_state.ts";
@@ -121,10 +121,14 @@ export type { SqliteBackendAddress } from "./clients/sqlite/handles.ts";
 export type { SqliteBrokerOptions } from "./brokers/sqlite/options.ts";
 export type { SqliteMessageCounts } from "./brokers/sqlite/queue_state.ts";
 export { SqliteBroker } from "./brokers/sqlite/sqlite_broker.ts";
-export { StubBroker, type StubBrokerOptions, type StubJoinOptions } from "./brokers/stub.ts";
+export {
+  StubBroker,
+  type StubBrokerOptions,
+  type StubJoinOptions,
+} from "./brokers/stub/stub_broker.ts";
 
 // Middleware
-export { Middleware, type ProcessOutcome } from "./middleware/middleware.ts";
+export { Middleware, type ProcessOutcome } from "./core/middleware.ts";
 export { defaultMiddleware } from "./middleware/defaults.ts";
 export { AgeLimit, type AgeLimitOptions } from "./middleware/age_limit.ts";
 export { AsyncIO, type AsyncIOOptions } from "./middleware/async_io.ts";
@@ -157,10 +161,10 @@ export {
   MemcachedBackend as MemcachedResultBackend,
   type MemcachedBackendOptions as MemcachedResultBackendOptions,
 } from "./results/backends/memcached.ts";
-export type { MemcachedOptions } from "./results/backends/memcached_connection.ts";
+export type { MemcachedOptions } from "./clients/memcached/connection.ts";
 export type { ResultOwner } from "./results/result_key.ts";
 export type { FailureOptions } from "./results/stored_result.ts";
-export type { Stored } from "./results/joined_reads.ts";
+export type { Stored } from "./results/batched_reads.ts";
 
 // Rate limits and barriers; under shorter names in "@dq/dramatiq/rate_limits"
 export {
@@ -228,6 +232,7 @@ export {
   DecodeError,
   type DeliveryState,
   DramatiqError,
+  FollowUpNotStored,
   MiddlewareError,
   QueueJoinTimeout,
   QueueNotFound,
@@ -241,10 +246,9 @@ export {
   Retry,
   type RetryOptions,
   SkipMessage,
-  SuccessorNotStored,
 } from "./core/errors.ts";
 export { Interrupt, Shutdown, TimeLimitExceeded, WorkerLost } from "./core/interrupt.ts";
 
 // What the above lean on
-export { type Clock, systemClock, type Timer } from "./core/clock.ts";
-export type { Logger } from "./core/logging.ts";
+export { type Clock, systemClock, type Timer } from "./platform/clock.ts";
+export type { Logger } from "./platform/logging.ts";

@@ -7,10 +7,10 @@
 import process from "node:process";
 import type { RunWorkerOptions } from "./cli/arguments.ts";
 import { isBundled } from "./core/bundle.ts";
-import { packageAdvice } from "./core/missing_package.ts";
-import { isMain } from "./core/runtime.ts";
+import { packageAdvice } from "./platform/missing_package.ts";
+import { isMain } from "./platform/runtime.ts";
 import { serveIfRealm } from "./worker/executors/role.ts";
-import { errorMessage } from "./core/thrown.ts";
+import { errorMessage } from "./platform/thrown.ts";
 
 export type { ExecutorName, RunWorkerOptions } from "./cli/arguments.ts";
 export type { LogFormat } from "./cli/log_line.ts";

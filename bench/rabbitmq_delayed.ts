@@ -28,7 +28,7 @@ const HOUR = 3_600 * SECOND;
 const LONGEST_NEAR = 20 * SECOND;
 const WARM_UP = 2_000;
 const BATCH = 500;
-const PATIENCE = 10 * 60 * SECOND;
+const TIMEOUT = 10 * 60 * SECOND;
 /** What the design allows, in MB. */
 const GROWTH = 50;
 
@@ -71,7 +71,7 @@ await untilOnLadder(messages + WARM_UP);
 const ladderTime = performance.now() - start;
 await until(() => Promise.resolve(worker.near.size === nearCount), {
   what: "run what was due soon",
-  timeout: PATIENCE,
+  timeout: TIMEOUT,
 });
 const { ready, delayed, dead } = await broker.getQueueMessageCounts("delayed");
 
@@ -113,7 +113,7 @@ async function sendNear(index: number): Promise<void> {
 async function untilOnLadder(count: number): Promise<void> {
   await until(async () => await countOnLadder() >= count, {
     what: `have ${count} messages on the ladder`,
-    timeout: PATIENCE,
+    timeout: TIMEOUT,
   });
 }
 

@@ -60,7 +60,7 @@ const WARM_UP: Load = { later: 20_000, due: 2_000, within: 1_000, rate: Infinity
 /** Milliseconds that a worker which is done stands idle before its memory is taken. */
 const REST = 2_000;
 /** Milliseconds after the last eta at which what has not run is given up. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
 const { load, arrangements } = readOptions();
 const { later, due, within } = load;
@@ -138,7 +138,7 @@ async function warmUp(redis: RedisServer, worker: WorkerProcess): Promise<Warm> 
   await worker.work("warm-up");
   await new DelayedSender(broker).send(WARM_UP);
   const queue = new DelayedQueue(redis, "warm-up");
-  await queue.watchRunning(WARM_UP.later, Date.now() + PATIENCE);
+  await queue.watchRunning(WARM_UP.later, Date.now() + TIMEOUT);
   await worker.idle();
   await broker.flushAll();
   const { peak } = worker;
@@ -162,7 +162,7 @@ async function reportLateness(
 ): Promise<void> {
   const lastEta = etas.reduce((a, b) => Math.max(a, b), 0);
   await delay(Math.max(lastEta - Date.now(), 0));
-  await queue.watchRunning(later, lastEta + PATIENCE);
+  await queue.watchRunning(later, lastEta + TIMEOUT);
   const ran = (await worker.report()).due.filter(([index]) => index >= first);
   const timers = (await idler.report()).due.filter(([index]) => index >= first);
   const all = lateness(etas, ran);

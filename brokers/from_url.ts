@@ -1,15 +1,15 @@
 import type { Broker } from "../core/broker.ts";
 import type { BrokerOptions } from "../core/broker_options.ts";
-import { errorMessage } from "../core/thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
-import { redactUrl } from "../core/redact.ts";
-import { mayReadEnvironment, readEnvironment } from "../core/runtime.ts";
+import { redactUrl } from "../platform/redact.ts";
+import { mayReadEnvironment, readEnvironment } from "../platform/runtime.ts";
 import { splitUrls } from "./rabbitmq/address.ts";
 import { isInstalled } from "./rabbitmq/client.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
 import { RedisBroker } from "./redis/redis_broker.ts";
 import { SqliteBroker } from "./sqlite/sqlite_broker.ts";
-import { StubBroker } from "./stub.ts";
+import { StubBroker } from "./stub/stub_broker.ts";
 
 type Factory = (url: string | URL, options: BrokerOptions) => Broker;
 

@@ -1,6 +1,6 @@
 import { BrokerConnectionError } from "../core/errors.ts";
-import { packageAdvice } from "../core/missing_package.ts";
-import { errorMessage, formatTraceback } from "../core/thrown.ts";
+import { packageAdvice } from "../platform/missing_package.ts";
+import { errorMessage, formatTraceback } from "../platform/thrown.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** What Bun throws for each place where a source text is wrong. */

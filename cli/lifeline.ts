@@ -1,5 +1,5 @@
 import process from "node:process";
-import { errorMessage } from "../core/thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { toJson } from "./log_line.ts";
 import { tell } from "./ipc.ts";
 

@@ -1,6 +1,6 @@
 import { isBundled } from "../core/bundle.ts";
-import { escapeJson, escapeLines, escapeText } from "../core/escape.ts";
-import { errorMessage, errorType, formatTraceback, shorten } from "../core/thrown.ts";
+import { escapeJson, escapeLines, escapeText } from "../platform/escape.ts";
+import { errorMessage, errorType, formatTraceback, shorten } from "../platform/thrown.ts";
 
 /** Readable lines, or one JSON object a line. */
 export type LogFormat = "text" | "json";

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import process from "node:process";
-import { errorMessage } from "../core/thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 
 /** Milliseconds that another process may take to check the file and put its own in place. */
 const LOCK_TIMEOUT = 2_000;

@@ -1,8 +1,8 @@
 import process from "node:process";
 import { commandOfThisProgram } from "../core/command.ts";
-import { flagsMissingToStartPrograms, readEnvironment } from "../core/runtime.ts";
-import { escapeLines } from "../core/escape.ts";
-import { errorMessage } from "../core/thrown.ts";
+import { flagsMissingToStartPrograms, readEnvironment } from "../platform/runtime.ts";
+import { escapeLines } from "../platform/escape.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
 import { type Role, ROLE_VARIABLE } from "./child.ts";
 import { NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";

@@ -4,7 +4,7 @@ import type { Child, ChildSettings, Ending } from "./child.ts";
 import { KILLED, OK } from "./exit_codes.ts";
 import type { LogLevel } from "./log_line.ts";
 import type { LogWriter } from "./log_writer.ts";
-import { type ReadyRecord, Slot, type SlotOwner } from "./slot.ts";
+import { ChildSlot, type ChildSlotOwner, type ReadyRecord } from "./child_slot.ts";
 import { formatDuration, formatStatus } from "./status.ts";
 import { hasTerminal } from "./terminal.ts";
 
@@ -23,12 +23,12 @@ const SAME_KEYSTROKE = 200;
  * It imports no module of the user, so that nothing of theirs can take it down, and a reload
  * gets the code as it is then.
  */
-export class Supervisor implements SlotOwner {
+export class Supervisor implements ChildSlotOwner {
   readonly #args: Arguments;
   readonly #log: LogWriter;
   readonly #settings: ChildSettings;
-  readonly #workers: Slot[];
-  #forks: Slot[] = [];
+  readonly #workers: ChildSlot[];
+  #forks: ChildSlot[] = [];
   readonly #ended: PromiseWithResolvers<number> = Promise.withResolvers();
   readonly #startedAt: number = performance.now();
   #hasWorked = false;
@@ -50,7 +50,7 @@ export class Supervisor implements SlotOwner {
     this.#settings = { command, log, stopTimeout: args.workerShutdownTimeout + LAST_GRACE };
     this.#workers = Array.from(
       { length: args.processes },
-      (_, i) => new Slot({ kind: "worker", number: i + 1 }, this.#settings, this),
+      (_, i) => new ChildSlot({ kind: "worker", number: i + 1 }, this.#settings, this),
     );
   }
 
@@ -85,7 +85,7 @@ export class Supervisor implements SlotOwner {
     this.#reopenLog();
     this.log("info", "Starting anew: {why}", { why });
     this.#isReloading = true;
-    const [first, ...others] = this.#workers as [Slot, ...Slot[]];
+    const [first, ...others] = this.#workers as [ChildSlot, ...ChildSlot[]];
     const outcome = await first.reload();
     if (outcome === "superseded") return;
     this.#isReloading = false;
@@ -120,7 +120,7 @@ export class Supervisor implements SlotOwner {
    * A child works. Forks wait for the first one, which knows those of the middleware, and start
    * anew with it at a reload, not when it merely takes the place of one that died.
    */
-  slotReady(slot: Slot, child: Child, { text, forks }: ReadyRecord): void {
+  slotReady(slot: ChildSlot, child: Child, { text, forks }: ReadyRecord): void {
     this.#log.write(
       { time: Date.now(), level: "info", logger: "dramatiq.worker", text, properties: {} },
       child,
@@ -133,7 +133,7 @@ export class Supervisor implements SlotOwner {
   }
 
   /** Without one of its workers it is not what was asked for: somebody has to look. */
-  slotFailed(slot: Slot, reason: string, ending: Ending): void {
+  slotFailed(slot: ChildSlot, reason: string, ending: Ending): void {
     if (this.#stoppingSince !== undefined) return;
     const waits = this.#args.watch !== undefined && slot.role.kind === "worker";
     if (waits) {
@@ -186,7 +186,7 @@ export class Supervisor implements SlotOwner {
         same.reload();
         return same;
       }
-      const slot = new Slot(
+      const slot = new ChildSlot(
         { kind: "fork", number: i + 1, function: name },
         this.#settings,
         this,

@@ -1,5 +1,5 @@
 import { type FSWatcher, statSync, watch } from "node:fs";
-import { errorMessage } from "../core/thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { matches } from "./glob.ts";
 import { UsageError } from "./usage_error.ts";
 

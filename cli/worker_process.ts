@@ -1,17 +1,17 @@
 import process from "node:process";
 import type { Broker } from "../core/broker.ts";
-import type { Middleware } from "../middleware/middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 import { Worker } from "../worker/worker.ts";
 import type { Arguments } from "./arguments.ts";
 import { BrokerConnectionError, DramatiqError, MiddlewareError } from "../core/errors.ts";
-import { errorMessage } from "../core/thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { KILLED, OK, REPLACE_ME } from "./exit_codes.ts";
 import { holdLifeline } from "./lifeline.ts";
 import { type Loaded, loadModules } from "./load_modules.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
 import { tell } from "./ipc.ts";
-import { Tally } from "./tally.ts";
+import { WorkerStats } from "./worker_stats.ts";
 
 /** Milliseconds in which a broker lets go of its connections. */
 const CLOSE_TIMEOUT = 5_000;
@@ -33,17 +33,17 @@ interface End {
  */
 export async function runWorkerProcess(args: Arguments): Promise<number> {
   const ended = Promise.withResolvers<End>();
-  let tally: Tally | undefined = undefined;
+  let stats: WorkerStats | undefined = undefined;
   holdLifeline({
     stop: () => {
-      if (tally === undefined) process.exit(OK); // there is nothing to finish
+      if (stats === undefined) process.exit(OK); // there is nothing to finish
       ended.resolve({ code: OK });
     },
     crash: () => {
-      if (tally === undefined) process.exit(KILLED);
+      if (stats === undefined) process.exit(KILLED);
       ended.resolve({ code: KILLED, timeout: 0 });
     },
-    status: () => tally?.tell(),
+    status: () => stats?.tell(),
   });
   const loaded = await loadModules(args.modules);
   const { broker } = loaded;
@@ -52,7 +52,7 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
   await broker.connect();
   await broker.emit("afterProcessBoot");
   const worker = makeWorker(loaded, args);
-  tally = new Tally(worker);
+  stats = new WorkerStats(worker);
   await start(worker);
   tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
   worker.retired.then((reason) => {
@@ -61,7 +61,7 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
   });
 
   const { code, timeout } = await ended.promise;
-  tally.stop();
+  stats.stop();
   await worker.stop(timeout);
   await Promise.race([broker.close(), new Promise((done) => setTimeout(done, CLOSE_TIMEOUT))]);
   return code;

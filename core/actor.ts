@@ -9,11 +9,11 @@ import type {
   PipedInput,
   SendWithOptions,
 } from "./actor_options.ts";
-import type { Duration } from "./duration.ts";
+import type { Duration } from "../platform/duration.ts";
 import type { GenericActor } from "./generic_actor.ts";
 import { isGenericActorClass, toFunction } from "./generic_actor.ts";
 import { getBroker } from "./global_broker.ts";
-import { getLogger, type Logger } from "./logging.ts";
+import { getLogger, type Logger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
 import type { MessageOptions } from "./message_options.ts";
 import { assertQueueName } from "./queue_names.ts";

@@ -1,6 +1,6 @@
 import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
-import type { Duration } from "./duration.ts";
+import type { Duration } from "../platform/duration.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { KnownMessageOptions } from "./message_options.ts";
 

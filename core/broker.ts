@@ -1,24 +1,24 @@
 import { defaultMiddleware } from "../middleware/defaults.ts";
-import type { Middleware } from "../middleware/middleware.ts";
+import type { Middleware } from "./middleware.ts";
 import type { Actor } from "./actor.ts";
 import type {
   BrokerOptions,
   EnqueueOptions,
   JoinOptions,
-  MiddlewarePlace,
+  MiddlewarePosition,
 } from "./broker_options.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlStore } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
 import {
   type DeadLetter,
   type DeadLetterOptions,
   type ReadDeadLettersOptions,
-  reborn,
+  revived,
   showDeadLetters,
   type StoredDeadLetter,
 } from "./dead_letters.ts";
-import { toMilliseconds } from "./duration.ts";
+import { toMilliseconds } from "../platform/duration.ts";
 import {
   Emitter,
   type HookArguments,
@@ -39,9 +39,9 @@ import {
   toCanonicalQueueName,
 } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
-import { shorten } from "./thrown.ts";
+import { shorten } from "../platform/thrown.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
-import { unlessAborted } from "./unless_aborted.ts";
+import { unlessAborted } from "../platform/unless_aborted.ts";
 
 const NO_DELAY: EnqueueOptions = Object.freeze({});
 
@@ -183,12 +183,12 @@ export abstract class Broker implements AsyncDisposable {
    * Adds a middleware. It is told of the actors and queues that are there.
    *
    * @param middleware What to add.
-   * @param place Where; at most one of `before` and `after`.
+   * @param position Where; at most one of `before` and `after`.
    * @throws {TypeError} If it is no middleware, there is none of the class named, or both are
    *   named. Nothing has changed then.
    */
-  addMiddleware(middleware: Middleware, place: MiddlewarePlace = {}): void {
-    this.#middleware.add(middleware, place);
+  addMiddleware(middleware: Middleware, position: MiddlewarePosition = {}): void {
+    this.#middleware.add(middleware, position);
     for (const actor of this.#actors.values()) middleware.afterDeclareActor?.(this, actor);
     for (const queueName of this.#queues) {
       middleware.afterDeclareQueue?.(this, queueName);
@@ -523,7 +523,7 @@ export abstract class Broker implements AsyncDisposable {
     return showDeadLetters(canonical, options, {
       read: (reading) => this.readDeadLetters(canonical, reading),
       requeue: (stored, message) =>
-        this.#requeueDead(stored, reborn(canonical, message, this.clock.now())),
+        this.#requeueDead(stored, revived(canonical, message, this.clock.now())),
     });
   }
 

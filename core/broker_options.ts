@@ -1,6 +1,6 @@
-import type { Middleware } from "../middleware/middleware.ts";
-import type { Clock } from "./clock.ts";
-import type { Duration } from "./duration.ts";
+import type { Middleware } from "./middleware.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Duration } from "../platform/duration.ts";
 import type { Message } from "./message.ts";
 
 /** Options that all brokers take. */
@@ -16,7 +16,7 @@ export interface BrokerOptions {
 }
 
 /** Where {@linkcode Broker.addMiddleware} puts a middleware; at the end by default. */
-export interface MiddlewarePlace {
+export interface MiddlewarePosition {
   /** Before the one of this class. */
   before?: MiddlewareClass;
   /** After the one of this class. */

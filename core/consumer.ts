@@ -1,5 +1,5 @@
 import { MessageProxy } from "./message_proxy.ts";
-import { shorten } from "./thrown.ts";
+import { shorten } from "../platform/thrown.ts";
 
 /** What a consumer settles: a message that it gave, or a list of them. */
 export type OneOrMany = MessageProxy | readonly MessageProxy[];

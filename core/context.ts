@@ -3,12 +3,12 @@ import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 
 /** How many actors can run at once with a place of their own. */
-const PLACES = 4_096;
+const MAX_CONTEXTS = 4_096;
 /** Numbers of visits that stay small integers, which need no memory. */
-const VISITS = 2 ** 30 / PLACES;
+const GENERATIONS = 2 ** 30 / MAX_CONTEXTS;
 
 /** A message whose actor runs, and the number that its context carries. */
-interface Visit {
+interface Context {
   number: number;
   message: MessageProxy | undefined;
 }
@@ -20,8 +20,8 @@ interface Visit {
  * message after all.
  */
 const running = new AsyncLocalStorage<number | MessageProxy>();
-const visits: Visit[] = [];
-const freePlaces: number[] = [];
+const contexts: Context[] = [];
+const freeIndexes: number[] = [];
 
 /**
  * The message that the calling actor runs for.
@@ -81,14 +81,14 @@ export function runWithMessage<T>(
   run: (message: MessageProxy, argument: T) => unknown,
   argument: T,
 ): unknown {
-  const place = freePlaces.pop() ?? addPlace();
-  if (place === undefined) return running.run(message, run, message, argument);
-  const visit = visits[place]!;
-  visit.message = message;
-  message.place = place;
+  const contextIndex = freeIndexes.pop() ?? addContext();
+  if (contextIndex === undefined) return running.run(message, run, message, argument);
+  const context = contexts[contextIndex]!;
+  context.message = message;
+  message.contextIndex = contextIndex;
   let result: unknown;
   try {
-    result = running.run(visit.number, run, message, argument);
+    result = running.run(context.number, run, message, argument);
   } catch (error) {
     leaveMessage(message);
     throw error;
@@ -104,26 +104,26 @@ export function runWithMessage<T>(
  * @param message The message.
  */
 export function leaveMessage(message: MessageProxy): void {
-  const { place } = message;
-  if (place === -1) return;
-  message.place = -1;
-  const visit = visits[place]!;
-  visit.message = undefined;
-  const next = visit.number + PLACES;
-  visit.number = next < VISITS * PLACES ? next : place;
-  freePlaces.push(place);
+  const { contextIndex } = message;
+  if (contextIndex === -1) return;
+  message.contextIndex = -1;
+  const context = contexts[contextIndex]!;
+  context.message = undefined;
+  const next = context.number + MAX_CONTEXTS;
+  context.number = next < GENERATIONS * MAX_CONTEXTS ? next : contextIndex;
+  freeIndexes.push(contextIndex);
 }
 
-function addPlace(): number | undefined {
-  const place = visits.length;
-  if (place === PLACES) return undefined;
-  visits.push({ number: place, message: undefined });
-  return place;
+function addContext(): number | undefined {
+  const contextIndex = contexts.length;
+  if (contextIndex === MAX_CONTEXTS) return undefined;
+  contexts.push({ number: contextIndex, message: undefined });
+  return contextIndex;
 }
 
 function currentProxy(): MessageProxy | undefined {
   const store = running.getStore();
   if (typeof store !== "number") return store;
-  const visit = visits[store % PLACES]!;
-  return visit.number === store ? visit.message : undefined;
+  const context = contexts[store % MAX_CONTEXTS]!;
+  return context.number === store ? context.message : undefined;
 }

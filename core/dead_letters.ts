@@ -1,4 +1,4 @@
-import type { Encoded } from "./encoder.ts";
+import type { Encoded } from "../encoders/encoder.ts";
 import type { DecodeError } from "./errors.ts";
 import type { Message } from "./message.ts";
 import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
@@ -198,7 +198,7 @@ const AFRESH = {
  *   again.
  * @returns What to store.
  */
-export function reborn(queueName: string, message: Message, now: number): Message {
+export function revived(queueName: string, message: Message, now: number): Message {
   if (message instanceof UndecodableMessage) {
     return new UndecodableMessage(queueName, message.error);
   }

@@ -1,8 +1,8 @@
-import type { Middleware } from "../middleware/middleware.ts";
+import type { Middleware } from "./middleware.ts";
 import type { Broker } from "./broker.ts";
-import { MiddlewareError, SuccessorNotStored } from "./errors.ts";
-import { errorMessage } from "./thrown.ts";
-import { getLogger } from "./logging.ts";
+import { FollowUpNotStored, MiddlewareError } from "./errors.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { getLogger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
 
 /** The hooks that a broker or worker calls for what they do, not for what they give. */
@@ -185,7 +185,7 @@ export class Emitter {
   #after(
     subscribers: readonly Subscriber[],
     from: number,
-    unstored: SuccessorNotStored | undefined,
+    unstored: FollowUpNotStored | undefined,
     hook: HookName,
     first: unknown,
     second: unknown,
@@ -206,23 +206,23 @@ export class Emitter {
     if (unstored !== undefined) throw unstored;
   }
 
-  /** A `before…` hook and `prepareMessage` pass on a `MiddlewareError`; `beforeNack`, `SuccessorNotStored` as well. */
+  /** A `before…` hook and `prepareMessage` pass on a `MiddlewareError`; `beforeNack`, `FollowUpNotStored` as well. */
   #throwOrLog(error: unknown, subscriber: Subscriber, hook: HookName | "prepareMessage"): void {
     if (error instanceof MiddlewareError) throw error;
-    if (hook === "beforeNack" && error instanceof SuccessorNotStored) throw error;
+    if (hook === "beforeNack" && error instanceof FollowUpNotStored) throw error;
     this.#log(error, subscriber, hook);
   }
 
-  /** The first failure to store a successor goes to the caller once all others were called. */
+  /** The first failure to store a follow-up goes to the caller once all others were called. */
   #note(
     error: unknown,
-    unstored: SuccessorNotStored | undefined,
+    unstored: FollowUpNotStored | undefined,
     subscriber: Subscriber,
     hook: HookName,
-  ): SuccessorNotStored | undefined {
+  ): FollowUpNotStored | undefined {
     // Elsewhere nobody could act on it: whatever has happened has happened.
     const isHeard = hook === "afterProcessMessage" || hook === "afterSkipMessage";
-    if (isHeard && error instanceof SuccessorNotStored) return unstored ?? error;
+    if (isHeard && error instanceof FollowUpNotStored) return unstored ?? error;
     this.#log(error, subscriber, hook);
     return unstored;
   }

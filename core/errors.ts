@@ -311,8 +311,8 @@ export class SkipMessage extends MiddlewareError {
  * its queue and runs again; with any other cause, {@linkcode RequestRejected} among them, it
  * is dead-lettered.
  */
-export class SuccessorNotStored extends DramatiqError {
+export class FollowUpNotStored extends DramatiqError {
   static {
-    this.prototype.name = "SuccessorNotStored";
+    this.prototype.name = "FollowUpNotStored";
   }
 }

@@ -1,6 +1,6 @@
 import { MiddlewareError, Retry } from "./errors.ts";
 import { Interrupt, WorkerLost } from "./interrupt.ts";
-import { errorType } from "./thrown.ts";
+import { errorType } from "../platform/thrown.ts";
 
 /** How deep an interrupt is looked for: a longer chain of causes may be a circle. */
 const MAX_DEPTH = 8;

@@ -1,5 +1,5 @@
 import type { Broker } from "./broker.ts";
-import { type Duration, toMilliseconds } from "./duration.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";

@@ -1,5 +1,5 @@
 import type { JoinOptions } from "./broker_options.ts";
-import { type Clock, monotonicTime, pause } from "./clock.ts";
+import { type Clock, monotonicTime, pause } from "../platform/clock.ts";
 import { QueueJoinTimeout } from "./errors.ts";
 
 /** A queue whose end can only be seen by looking: nobody says that it is done. */
@@ -23,7 +23,7 @@ export interface Joinable {
  * @throws {QueueJoinTimeout} If the time is over before.
  * @throws The reason of the signal, if that aborts before.
  */
-export async function joinByLooking(queue: Joinable, options: JoinOptions): Promise<void> {
+export async function joinByPolling(queue: Joinable, options: JoinOptions): Promise<void> {
   const { queueName, clock, interval } = queue;
   const timeout = joinTimeout(queueName, options);
   const { signal } = options;

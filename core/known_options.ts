@@ -1,4 +1,4 @@
-import { shorten } from "./thrown.ts";
+import { shorten } from "../platform/thrown.ts";
 
 /** The names of the options of something; the compiler misses one that is forgotten. */
 export type KnownOptions<T> = Readonly<Record<keyof T, true>>;

@@ -1,4 +1,4 @@
-import { type Clock, monotonicTime } from "./clock.ts";
+import { type Clock, monotonicTime } from "../platform/clock.ts";
 
 /**
  * A worker's hold on what it has fetched: as long as its heartbeat is younger than the

@@ -1,8 +1,8 @@
 import type { Broker } from "./broker.ts";
 import { getBroker } from "./global_broker.ts";
-import { type Encoded, getEncoder } from "./encoder.ts";
+import { type Encoded, getEncoder } from "../encoders/encoder.ts";
 import { DecodeError } from "./errors.ts";
-import { errorMessage } from "./thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { isMessageDict, type Kwargs, type MessageDict, whatIsWrongWith } from "./message_dict.ts";
 import {
   fromWireOptions,
@@ -16,8 +16,8 @@ import type { Pipeline } from "./composition.ts";
 import { pipeline } from "./composition.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
-import { randomUuid } from "./runtime.ts";
-import { keepSpelling } from "./spelling.ts";
+import { randomUuid } from "../platform/runtime.ts";
+import { keepSpelling } from "../encoders/spelling.ts";
 
 /** What a {@linkcode Message} is made of. */
 export interface MessageFields {

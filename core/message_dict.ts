@@ -1,6 +1,6 @@
-import { isPlainObject } from "./json_writer.ts";
+import { isPlainObject } from "../encoders/json/writer.ts";
 import type { WireOptions } from "./message_options.ts";
-import { shorten } from "./thrown.ts";
+import { shorten } from "../platform/thrown.ts";
 
 /** Keyword arguments, which only Python callers have: name to value. */
 export type Kwargs = Readonly<Record<string, unknown>>;

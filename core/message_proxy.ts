@@ -1,4 +1,4 @@
-import { formatTraceback } from "./thrown.ts";
+import { formatTraceback } from "../platform/thrown.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
@@ -36,7 +36,7 @@ export class MessageProxy {
   /** When it has to be done, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
   deadline: number = Infinity;
   /** @internal Its place among the messages whose actors run; -1 when it has none. */
-  place = -1;
+  contextIndex = -1;
   #failed = false;
   #retried = false;
   #exception: unknown;

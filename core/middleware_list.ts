@@ -1,8 +1,8 @@
-import type { Middleware } from "../middleware/middleware.ts";
+import type { Middleware } from "./middleware.ts";
 import type { Actor } from "./actor.ts";
-import type { MiddlewarePlace } from "./broker_options.ts";
+import type { MiddlewarePosition } from "./broker_options.ts";
 import { type Emitter, HOOKS } from "./emitter.ts";
-import { getLogger } from "./logging.ts";
+import { getLogger } from "../platform/logging.ts";
 import type { ResultSource } from "./result_source.ts";
 
 const log = getLogger("middleware");
@@ -48,13 +48,13 @@ export class MiddlewareList {
    * Adds one.
    *
    * @param middleware What to add.
-   * @param place Where; at most one of `before` and `after`.
+   * @param position Where; at most one of `before` and `after`.
    * @throws {TypeError} If it is no middleware, there is none of the class named, or both are
    *   named.
    */
-  add(middleware: Middleware, place: MiddlewarePlace): void {
+  add(middleware: Middleware, position: MiddlewarePosition): void {
     assertMiddleware(middleware);
-    const index = this.#indexAt(place);
+    const index = this.#indexAt(position);
     warnIfTwin(middleware, this.#all);
     this.#set(this.#all.toSpliced(index, 0, middleware));
   }
@@ -83,7 +83,7 @@ export class MiddlewareList {
     for (const middleware of this.#all) middleware.checkActorOptions?.(actor);
   }
 
-  #indexAt({ before, after }: MiddlewarePlace): number {
+  #indexAt({ before, after }: MiddlewarePosition): number {
     if (before !== undefined && after !== undefined) {
       throw new TypeError("Cannot add middleware both before and after another one: name one");
     }

@@ -1,11 +1,11 @@
 import type { Broker } from "./broker.ts";
-import { monotonicTime } from "./clock.ts";
+import { monotonicTime } from "../platform/clock.ts";
 import { ResultFailure, ResultMissing } from "./errors.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";
 import type { GetResultOptions } from "./result_source.ts";
-import { type Duration, toMilliseconds } from "./duration.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { assertQueueOrDelayQueueName } from "./queue_names.ts";
 
 /** Options of {@linkcode pipeline} and of {@linkcode Group}. */

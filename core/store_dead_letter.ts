@@ -1,5 +1,5 @@
 import { RequestRejected } from "./errors.ts";
-import { about, getLogger } from "./logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 

@@ -1,6 +1,6 @@
-import type { Encoded } from "./encoder.ts";
+import type { Encoded } from "../encoders/encoder.ts";
 import { DecodeError } from "./errors.ts";
-import { errorMessage } from "./thrown.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import { Message } from "./message.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { Broker } from "../core/broker.ts";
 import { SkipMessage } from "../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Middleware } from "./middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 
 /** On a message 0 is a limit: it comes too late wherever it comes. */

@@ -1,10 +1,10 @@
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../core/clock.ts";
+import type { Timer } from "../platform/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { getLogger } from "../core/logging.ts";
+import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
-import type { Middleware } from "./middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 
 const log = getLogger("middleware", "AsyncIO");
 
@@ -79,7 +79,7 @@ export class AsyncIO implements Middleware {
     if (this.#timer === undefined) this.#watch(broker);
   }
 
-  /** Stops to watch with the last worker. */
+  /** GracePeriods to watch with the last worker. */
   afterWorkerShutdown(broker: Broker, worker: Worker): void {
     this.#workers.delete(worker);
     if (this.#workers.size > 0) return;

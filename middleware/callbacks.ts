@@ -1,8 +1,8 @@
 import type { Broker } from "../core/broker.ts";
-import { errorMessage, errorType } from "../core/thrown.ts";
+import { errorMessage, errorType } from "../platform/thrown.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Middleware, ProcessOutcome } from "./middleware.ts";
-import { sendSuccessor } from "./successor.ts";
+import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
+import { sendFollowUp } from "./follow_up.ts";
 
 /**
  * Tells other actors how a message fared.
@@ -53,7 +53,7 @@ export class Callbacks implements Middleware {
     message: MessageProxy,
     argument: unknown,
   ): Promise<void> {
-    return sendSuccessor(
+    return sendFollowUp(
       broker,
       `callback ${actorName}`,
       message,

@@ -1,6 +1,6 @@
 import { currentMessage } from "../core/context.ts";
 import type { Message } from "../core/message.ts";
-import type { Middleware } from "./middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 
 /**
  * Gives access to the message that an actor runs for, under dramatiq's name.

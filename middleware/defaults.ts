@@ -1,6 +1,6 @@
 import { AgeLimit } from "./age_limit.ts";
 import { Callbacks } from "./callbacks.ts";
-import type { Middleware } from "./middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Retries } from "./retries.ts";
 import { ShutdownNotifications } from "./shutdown_notifications.ts";

@@ -2,15 +2,15 @@ import type { Broker } from "../core/broker.ts";
 import type { SkipMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import { Message } from "../core/message.ts";
 import type { MessageDict } from "../core/message_dict.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { readEnvironmentNumber } from "../core/runtime.ts";
+import { readEnvironmentNumber } from "../platform/runtime.ts";
 import type { RateLimiterBackend } from "../rate_limits/backend.ts";
 import { Barrier } from "../rate_limits/barrier.ts";
-import type { Middleware, ProcessOutcome } from "./middleware.ts";
-import { storeSuccessor } from "./successor.ts";
+import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
+import { storeFollowUp } from "./follow_up.ts";
 
 /** Options for {@linkcode GroupCallbacks}. */
 export interface GroupCallbacksOptions {
@@ -170,7 +170,7 @@ export class GroupCallbacks implements Middleware {
   async #count(broker: Broker, message: MessageProxy, membership: Membership): Promise<void> {
     const { uuid, member, callbacks } = membership;
     while (true) {
-      const progress = await storeSuccessor(
+      const progress = await storeFollowUp(
         broker,
         `that a member of group ${uuid} is done`,
         message,
@@ -200,7 +200,7 @@ export class GroupCallbacks implements Middleware {
     uuid: string,
     callbacks: unknown,
   ): Promise<void> {
-    await storeSuccessor(broker, `the callbacks of group ${uuid}`, message, () => {
+    await storeFollowUp(broker, `the callbacks of group ${uuid}`, message, () => {
       if (!Array.isArray(callbacks)) {
         throw new TypeError(`they must be a list of messages, not ${JSON.stringify(callbacks)}`);
       }
@@ -209,7 +209,7 @@ export class GroupCallbacks implements Middleware {
     });
     try {
       // Members that run again meanwhile would send them once the claim is over.
-      await storeSuccessor(
+      await storeFollowUp(
         broker,
         `that the callbacks of group ${uuid} were sent`,
         message,

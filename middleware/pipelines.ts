@@ -1,10 +1,10 @@
 import type { Broker } from "../core/broker.ts";
 import { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { keepSpelling } from "../core/spelling.ts";
-import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import { keepSpelling } from "../encoders/spelling.ts";
+import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { asNumber } from "./options.ts";
-import { sendSuccessor } from "./successor.ts";
+import { sendFollowUp } from "./follow_up.ts";
 
 /**
  * Sends the next message of a pipeline when one has succeeded, with the result as
@@ -34,7 +34,7 @@ export class Pipelines implements Middleware {
     // As it was received: the numbers of the messages to come have their spelling there.
     const { pipe_target: target } = message.message.asDict().options;
     if (target === null) return;
-    await sendSuccessor(broker, "the next message of the pipeline", message, () => {
+    await sendFollowUp(broker, "the next message of the pipeline", message, () => {
       const next = Message.fromDict(target);
       const ignores = next.option("pipeIgnore") === true ||
         broker.actors.get(message.actorName)?.options["pipeIgnore"] === true;

@@ -1,9 +1,9 @@
 import type { Broker } from "../core/broker.ts";
-import { monotonicTime } from "../core/clock.ts";
+import { monotonicTime } from "../platform/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Middleware, ProcessOutcome, SkipMessage } from "./middleware.ts";
+import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware.ts";
 import type { Exposition } from "./prometheus/exposition.ts";
 import type { Member } from "./prometheus/member.ts";
 import type { MetricsSource } from "./prometheus/metric.ts";
@@ -257,9 +257,9 @@ export class Prometheus implements Middleware, AsyncDisposable {
   }
 
   async #join(): Promise<Member> {
-    const { toPlace } = await import("./prometheus/place.ts");
+    const { toMetricsSettings } = await import("./prometheus/settings.ts");
     const { Member } = await import("./prometheus/member.ts");
-    return await Member.join(toPlace(this.#options), await this.#getExposition());
+    return await Member.join(toMetricsSettings(this.#options), await this.#getExposition());
   }
 
   /** Made when it is needed: most processes that have this middleware only send. */

@@ -1,17 +1,17 @@
 import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
-import { RequestRejected, Retry, SuccessorNotStored } from "../core/errors.ts";
+import { FollowUpNotStored, RequestRejected, Retry } from "../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { errorMessage, errorType, formatTraceback } from "../core/thrown.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { SHORT_TRACEBACKS } from "../core/store_dead_letter.ts";
 import { computeBackoff } from "./backoff.ts";
-import type { Middleware, ProcessOutcome } from "./middleware.ts";
+import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { asNumber, checkNumberOption, numberOption, type NumberRule } from "./options.ts";
-import { sendSuccessor } from "./successor.ts";
+import { sendFollowUp } from "./follow_up.ts";
 
 const log = getLogger("middleware", "Retries");
 
@@ -157,10 +157,10 @@ export class Retries implements Middleware {
         await this.#giveUp(broker, message, exception, retries, limit);
       }
     } catch (error) {
-      if (error instanceof SuccessorNotStored) throw error;
+      if (error instanceof FollowUpNotStored) throw error;
       // The options of the message or actor make no sense: no attempt ever will.
       const reason = `${errorMessage(error)} (${errorType(exception)}: ${errorMessage(exception)})`;
-      throw new SuccessorNotStored(`Cannot decide on a retry: ${reason}`, { cause: error });
+      throw new FollowUpNotStored(`Cannot decide on a retry: ${reason}`, { cause: error });
     }
   }
 
@@ -224,7 +224,7 @@ export class Retries implements Middleware {
     delay: number,
   ): Promise<void> {
     const send = () =>
-      sendSuccessor(
+      sendFollowUp(
         broker,
         "the retry",
         message,
@@ -257,7 +257,7 @@ export class Retries implements Middleware {
     message.fail();
     const actorName = broker.getOption<string | undefined>(message, "onRetryExhausted", undefined);
     if (actorName === undefined) return;
-    await sendSuccessor(broker, `callback ${actorName}`, message, () => ({
+    await sendFollowUp(broker, `callback ${actorName}`, message, () => ({
       message: broker.getActor(actorName).message(message.message.asDict(), {
         retries,
         max_retries: limit,

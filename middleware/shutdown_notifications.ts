@@ -1,9 +1,9 @@
 import type { Broker } from "../core/broker.ts";
 import { Shutdown } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { Worker } from "../worker/worker.ts";
-import type { Middleware } from "./middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 
 const log = getLogger("middleware", "ShutdownNotifications");
 

@@ -1,12 +1,12 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import { monotonicTime, type Timer } from "../core/clock.ts";
+import { monotonicTime, type Timer } from "../platform/clock.ts";
 import { TimeLimitExceeded } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
-import type { Middleware } from "./middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 
 const log = getLogger("middleware", "TimeLimit");
@@ -36,7 +36,7 @@ const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
 };
 
 /**
- * Stops actors that run too long: at the limit their `currentSignal()` aborts with
+ * GracePeriods actors that run too long: at the limit their `currentSignal()` aborts with
  * `TimeLimitExceeded`, after the grace they are given up. Either way the message
  * fails with that error and is retried by the usual rules.
  *

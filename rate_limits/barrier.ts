@@ -1,6 +1,6 @@
 import { BarrierNotFound } from "../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { unlessAborted } from "../core/unless_aborted.ts";
+import { unlessAborted } from "../platform/unless_aborted.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { assertAboveZero, assertKey } from "./whole_number.ts";
 

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";

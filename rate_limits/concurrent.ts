@@ -1,7 +1,7 @@
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { getLogger } from "../core/logging.ts";
-import { errorMessage } from "../core/thrown.ts";
+import { getLogger } from "../platform/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { LeasedSlot } from "./leased_slot.ts";
 import { RateLimiter } from "./rate_limiter.ts";

@@ -1,7 +1,7 @@
-import { type Clock, monotonicTime, type Timer } from "../core/clock.ts";
-import { getLogger } from "../core/logging.ts";
-import { randomUuid } from "../core/runtime.ts";
-import { errorMessage } from "../core/thrown.ts";
+import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
+import { getLogger } from "../platform/logging.ts";
+import { randomUuid } from "../platform/runtime.ts";
+import { errorMessage } from "../platform/thrown.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import type { Slot } from "./slot.ts";
 

@@ -27,10 +27,10 @@ export { WindowRateLimiter, type WindowRateLimiterOptions } from "./window.ts";
 export { BarrierNotFound, DramatiqError, RateLimitExceeded } from "../core/errors.ts";
 
 // What the above lean on
-export type { RedisClient, RedisConnectionOptions } from "../brokers/redis/client.ts";
+export type { RedisClient, RedisConnectionOptions } from "../clients/redis/client.ts";
 export type { RedisAddress } from "../brokers/redis/options.ts";
-export type { Clock, Timer } from "../core/clock.ts";
-export type { MemcachedOptions } from "../results/backends/memcached_connection.ts";
+export type { Clock, Timer } from "../platform/clock.ts";
+export type { MemcachedOptions } from "../clients/memcached/connection.ts";
 export type { SqliteAddress, SqliteDurability } from "../clients/sqlite/address.ts";
 export type { SqliteBackendAddress } from "../clients/sqlite/handles.ts";
 export type {

@@ -1,6 +1,6 @@
-import { type Clock, monotonicTime, systemClock } from "../core/clock.ts";
+import { type Clock, monotonicTime, systemClock } from "../platform/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { randomUuid } from "../core/runtime.ts";
+import { randomUuid } from "../platform/runtime.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { type Slot, USED_UP } from "./slot.ts";

@@ -1,5 +1,5 @@
-import { type Clock, monotonicTime, systemClock } from "../core/clock.ts";
-import { type Encoded, type Encoder, getEncoder } from "../core/encoder.ts";
+import { type Clock, monotonicTime, systemClock } from "../platform/clock.ts";
+import { type Encoded, type Encoder, getEncoder } from "../encoders/encoder.ts";
 import {
   BrokerConnectionError,
   ConnectionClosed,
@@ -7,9 +7,9 @@ import {
   ResultTimeout,
 } from "../core/errors.ts";
 import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
-import { errorMessage } from "../core/thrown.ts";
-import { unlessAborted } from "../core/unless_aborted.ts";
-import { JoinedReads, type Stored } from "./joined_reads.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { unlessAborted } from "../platform/unless_aborted.ts";
+import { BatchedReads, type Stored } from "./batched_reads.ts";
 import { resultKey, type ResultOwner } from "./result_key.ts";
 import {
   assertUnmarked,
@@ -17,7 +17,7 @@ import {
   fromStored,
   toStoredFailure,
 } from "./stored_result.ts";
-import { type Waited, WaitingRoom } from "./waiting_room.ts";
+import { ResultWaiters, type Waited } from "./result_waiters.ts";
 
 /** Options that all result backends have. */
 export interface ResultBackendOptions {
@@ -43,7 +43,7 @@ export interface ResultBackendOptions {
 /** Milliseconds that `getResult` waits unless it is told otherwise, as in Python. */
 const DEFAULT_TIMEOUT = 10_000;
 /** Milliseconds in which a server may come back before a read is given up. */
-const PATIENCE = 5_000;
+const RETRY_TIMEOUT = 5_000;
 /** The longest time to live: what is longer is no exact number of milliseconds. */
 export const LONGEST_TTL: number = Number.MAX_SAFE_INTEGER;
 /** Characters of an error text that are stored when the server does not take all of it. */
@@ -57,7 +57,7 @@ const RETRY_PAUSE = 100;
  * To write one: extend this class and implement `fetch`, `store` and `close`, then run
  * `tests/conformance/result_backend.ts` on it. All who wait for results are looked after
  * here: by looking again and again at all keys together, at growing intervals. A
- * backend that hears of changes itself says so: see `isTold`.
+ * backend that hears of changes itself says so: see `isNotified`.
  *
  * Source of keys and values: `tests/vectors/results.json`.
  */
@@ -69,11 +69,11 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /** What timeouts go by. */
   protected readonly clock: Clock;
   readonly #encoder: Encoder | undefined;
-  readonly #reads: JoinedReads = new JoinedReads(
+  readonly #reads: BatchedReads = new BatchedReads(
     (keys) => this.fetch(keys),
     (key) => this.serverOf(key),
   );
-  readonly #room: WaitingRoom;
+  readonly #waiters: ResultWaiters;
   #isClosed = false;
 
   /**
@@ -90,10 +90,10 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     this.useNamespacePrefixKeys = useNamespacePrefixKeys;
     this.clock = options.clock ?? systemClock;
     this.#encoder = options.encoder;
-    this.#room = new WaitingRoom({
+    this.#waiters = new ResultWaiters({
       clock: this.clock,
       read: (key) => this.#reads.read(key),
-      mayPass: (error) => this.mayPass(error),
+      isTransient: (error) => this.isTransient(error),
       began: () => this.waitingBegan(),
       ended: () => this.waitingEnded(),
     });
@@ -136,7 +136,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   // deno-lint-ignore require-await -- asynchronous for those that extend it
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#room.close(closed());
+    this.#waiters.close(closed());
   }
 
   /** Closes the backend. */
@@ -176,7 +176,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     if (this.#isClosed) throw closed();
     const key = this.buildKey(message);
     const { data, failure } = block && timeout > 0
-      ? await this.#room.wait(key, { timeout, signal })
+      ? await this.#waiters.wait(key, { timeout, signal })
       : await this.#readNow(key, signal);
     if (data !== undefined) return fromStored(this.encoder.decode(data), data);
     const what = `Cannot get the result of message ${message.messageId} of ${message.actorName}`;
@@ -229,18 +229,18 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * Whether the backend says, by `tell`, when a key that was read has changed. While it
    * does not, keys are looked at again and again. Setting it makes all who wait look.
    */
-  protected set isTold(isTold: boolean) {
-    this.#room.isTold = isTold;
+  protected set isNotified(isNotified: boolean) {
+    this.#waiters.isNotified = isNotified;
   }
 
   /** Says that something may stand under some keys now. */
-  protected tell(keys: Iterable<string>): void {
-    this.#room.tell(keys);
+  protected notify(keys: Iterable<string>): void {
+    this.#waiters.notify(keys);
   }
 
   /** Says that something may stand under any key now. */
-  protected tellAll(): void {
-    this.#room.tellAll();
+  protected notifyAll(): void {
+    this.#waiters.notifyAll();
   }
 
   /** Called when somebody begins to wait and nobody did. */
@@ -250,27 +250,27 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   protected waitingEnded(): void {}
 
   /** Whether an error of `fetch` may pass, so that those who wait go on waiting. */
-  protected mayPass(error: unknown): boolean {
+  protected isTransient(error: unknown): boolean {
     return error instanceof BrokerConnectionError;
   }
 
   async #readNow(key: string, signal: AbortSignal | undefined): Promise<Waited> {
-    const data = await unlessAborted(this.#readPatiently(key, signal), signal);
+    const data = await unlessAborted(this.#readWithRetry(key, signal), signal);
     return { data, failure: undefined };
   }
 
   /** Reads a key, and again while the server is away, for a while. */
-  async #readPatiently(
+  async #readWithRetry(
     key: string,
     signal: AbortSignal | undefined,
   ): Promise<Encoded | undefined> {
-    const giveUpAt = monotonicTime(this.clock) + PATIENCE;
+    const giveUpAt = monotonicTime(this.clock) + RETRY_TIMEOUT;
     for (;;) {
       try {
         return await this.#reads.read(key);
       } catch (error) {
         const isOver = this.#isClosed || signal?.aborted || monotonicTime(this.clock) >= giveUpAt;
-        if (isOver || !this.mayPass(error)) throw error;
+        if (isOver || !this.isTransient(error)) throw error;
       }
       await new Promise<void>((resolve) => this.clock.setTimer(resolve, RETRY_PAUSE));
     }
@@ -281,7 +281,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     assertTtl(ttl);
     const key = this.buildKey(message);
     await this.store(key, this.encoder.encode(value), ttl);
-    this.#room.tell([key]); // those who wait here need not hear of it from afar
+    this.#waiters.notify([key]); // those who wait here need not hear of it from afar
   }
 }
 

@@ -1,14 +1,14 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import { type Duration, toMilliseconds } from "../core/duration.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { SkipMessage } from "../core/errors.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { getLogger } from "../core/logging.ts";
+import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Middleware, ProcessOutcome } from "../middleware/middleware.ts";
+import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "../middleware/options.ts";
-import { storeSuccessor } from "../middleware/successor.ts";
+import { storeFollowUp } from "../middleware/follow_up.ts";
 import { assertTtl, LONGEST_TTL, ResultBackend } from "./backend.ts";
 
 const log = getLogger("middleware", "Results");
@@ -158,7 +158,7 @@ export class Results implements Middleware {
     // As in Python: some worker may yet know the actor.
     if (!broker.actors.has(message.actorName) || !this.#isStored(broker, message)) return;
     const { exception } = message;
-    return storeSuccessor(broker, "the failure", message, () => {
+    return storeFollowUp(broker, "the failure", message, () => {
       return this.resultBackend.storeException(message, exception, {
         ttl: this.#ttlOf(broker, message),
         withTraceback: this.#storeTracebacks,
@@ -172,7 +172,7 @@ export class Results implements Middleware {
   }
 
   #storeResult(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
-    return storeSuccessor(broker, "the result", message, async () => {
+    return storeFollowUp(broker, "the result", message, async () => {
       await this.resultBackend.storeResult(message, result, this.#ttlOf(broker, message));
     });
   }

@@ -44,13 +44,13 @@ export {
 export type { GetResultOptions, ResultSource } from "../core/result_source.ts";
 export type { ResultOwner } from "./result_key.ts";
 export type { FailureOptions } from "./stored_result.ts";
-export type { Stored } from "./joined_reads.ts";
-export type { MemcachedOptions } from "./backends/memcached_connection.ts";
+export type { Stored } from "./batched_reads.ts";
+export type { MemcachedOptions } from "../clients/memcached/connection.ts";
 export type { RedisAddress } from "../brokers/redis/options.ts";
-export type { RedisClient, RedisConnectionOptions } from "../brokers/redis/client.ts";
-export type { Encoded, Encoder } from "../core/encoder.ts";
-export type { Clock, Timer } from "../core/clock.ts";
-export type { Duration, DurationFields } from "../core/duration.ts";
+export type { RedisClient, RedisConnectionOptions } from "../clients/redis/client.ts";
+export type { Encoded, Encoder } from "../encoders/encoder.ts";
+export type { Clock, Timer } from "../platform/clock.ts";
+export type { Duration, DurationFields } from "../platform/duration.ts";
 export type { SqliteAddress, SqliteDurability } from "../clients/sqlite/address.ts";
 export type { SqliteBackendAddress } from "../clients/sqlite/handles.ts";
 export type {

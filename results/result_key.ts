@@ -1,4 +1,4 @@
-import { hexDigest } from "../core/digest.ts";
+import { hexDigest } from "../platform/digest.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 
 /** The parts of a message that its result is found by. */

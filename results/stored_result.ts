@@ -1,6 +1,6 @@
 import { DecodeError, ResultFailure } from "../core/errors.ts";
-import type { Encoded } from "../core/encoder.ts";
-import { errorMessage, errorType, formatTraceback } from "../core/thrown.ts";
+import type { Encoded } from "../encoders/encoder.ts";
+import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 
 /** What marks a stored value as a failure. Source: `exceptions` in `tests/vectors/results.json`. */
 const MARK = "dramatiq.results.Result";

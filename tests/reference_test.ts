@@ -107,7 +107,7 @@ test("docs/reference.md names exports and members that exist", async () => {
 test("docs/reference.md names environment variables that are read", async () => {
   const sources = await Promise.all([
     "worker/worker_options.ts",
-    "middleware/prometheus/place.ts",
+    "middleware/prometheus/settings.ts",
     "middleware/group_callbacks.ts",
     "brokers/redis/options.ts",
     "brokers/rabbitmq/options.ts",

@@ -1,11 +1,11 @@
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../core/clock.ts";
+import type { Timer } from "../platform/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
 import { ConnectionClosed } from "../core/errors.ts";
-import { errorMessage } from "../core/thrown.ts";
-import { getLogger, type Logger } from "../core/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { getLogger, type Logger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { nextTurn } from "../core/runtime.ts";
+import { nextTurn } from "../platform/runtime.ts";
 import { Settlement, type SettlementOwner } from "./settlement.ts";
 
 const log = getLogger("worker", "consumer");

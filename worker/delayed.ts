@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { BrokerConnectionError } from "../core/errors.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { Settlement } from "./settlement.ts";
@@ -48,7 +48,7 @@ async function move(broker: Broker, message: MessageProxy, settlement: Settlemen
       about(message, error),
     );
     if (error instanceof BrokerConnectionError) {
-      return settlement.settle(message, "successorNotStored");
+      return settlement.settle(message, "followUpNotStored");
     }
     message.stuffException(error);
     message.fail();

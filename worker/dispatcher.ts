@@ -1,13 +1,13 @@
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../core/clock.ts";
+import type { Timer } from "../platform/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { Roster } from "../core/roster.ts";
+import { IndexedSet } from "../platform/indexed_set.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
-import { type Employer, Job, type Outcome } from "./job.ts";
+import { Job, type JobOwner, type Outcome } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
 import { WaitLimit } from "./wait_limit.ts";
 import { WorkQueue } from "./work_queue.ts";
@@ -28,7 +28,7 @@ const SHORT_PAUSE = 1_000;
  *
  * It starts nothing until it is opened, and nothing while it is held.
  */
-export class Dispatcher implements Employer {
+export class Dispatcher implements JobOwner {
   /** For its hooks. */
   readonly broker: Broker;
   /** What runs the actors. */
@@ -42,11 +42,11 @@ export class Dispatcher implements Employer {
     skippedAndFailed: 0,
     unknownActor: 0,
     undecodable: 0,
-    successorNotStored: 0,
+    followUpNotStored: 0,
     lost: 0,
   };
   readonly #waiting: WorkQueue<Job> = new WorkQueue();
-  readonly #running: Roster<Job> = new Roster();
+  readonly #running: IndexedSet<Job> = new IndexedSet();
   /** Delayed messages on their way to their queues. */
   #moving = 0;
   readonly #waitLimit: WaitLimit;

@@ -2,16 +2,16 @@ import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import {
   BrokerConnectionError,
+  FollowUpNotStored,
   RateLimitExceeded,
   Retry,
   SkipMessage,
-  SuccessorNotStored,
 } from "../core/errors.ts";
-import { isInstanceOfAny, toThrown } from "../core/thrown.ts";
+import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
 import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { RosterItem } from "../core/roster.ts";
+import type { IndexedSetItem } from "../platform/indexed_set.ts";
 import type { Executor, Run } from "./executors/executor.ts";
 import type { Settlement } from "./settlement.ts";
 import { warnOfUnstoredResult } from "./unstored_result.ts";
@@ -27,11 +27,11 @@ export type Outcome =
   | "skippedAndFailed"
   | "unknownActor"
   | "undecodable"
-  | "successorNotStored"
+  | "followUpNotStored"
   | "lost";
 
 /** Who has jobs done: a worker. */
-export interface Employer {
+export interface JobOwner {
   /** For its hooks. */
   readonly broker: Broker;
   /** What runs actors. */
@@ -50,7 +50,7 @@ export interface Employer {
  * wait for a message goes through without a promise, and one that is given up
  * goes on without its actor.
  */
-export class Job implements Run, RosterItem {
+export class Job implements Run, IndexedSetItem {
   /** What to run. */
   readonly message: MessageProxy;
   /** Its actor. */
@@ -58,22 +58,22 @@ export class Job implements Run, RosterItem {
   /** Where it is settled. */
   readonly settlement: Settlement;
   /** Its place among the jobs that run. */
-  rosterIndex = -1;
+  setIndex = -1;
   /** Since when it waits, as `WaitLimit` counts. */
   waitsSince = 0;
-  readonly #employer: Employer;
+  readonly #owner: JobOwner;
   #phase: "before" | "running" | "after" | "ended" = "before";
 
   /**
    * Prepares a job; `start` begins.
    *
-   * @param employer Who hears of the outcome.
+   * @param owner Who hears of the outcome.
    * @param message What to run.
    * @param actor Its actor.
    * @param settlement Where it is settled.
    */
-  constructor(employer: Employer, message: MessageProxy, actor: Actor, settlement: Settlement) {
-    this.#employer = employer;
+  constructor(owner: JobOwner, message: MessageProxy, actor: Actor, settlement: Settlement) {
+    this.#owner = owner;
     this.message = message;
     this.actor = actor;
     this.settlement = settlement;
@@ -86,7 +86,7 @@ export class Job implements Run, RosterItem {
 
   /** Runs the hooks, then the actor. */
   start(): void {
-    const { broker } = this.#employer;
+    const { broker } = this.#owner;
     this.message.onInterrupt = this;
     let before: void | Promise<void> = undefined;
     try {
@@ -98,9 +98,9 @@ export class Job implements Run, RosterItem {
     before.then(() => this.#runLater(), (error) => this.fail(error));
   }
 
-  /** Stops it, wherever it is: see `MessageProxy.interrupt`. */
+  /** GracePeriods it, wherever it is: see `MessageProxy.interrupt`. */
   interrupted(reason: Interrupt, grace: number): void {
-    if (this.#phase === "running") this.#employer.executor.interrupt(this, reason, grace);
+    if (this.#phase === "running") this.#owner.executor.interrupt(this, reason, grace);
     // A hook cannot be asked to hurry.
     else if (this.#phase === "before" && grace !== Infinity) this.fail(reason);
     // Nor can it be waited for. With its retry stored, the message itself is done.
@@ -114,7 +114,7 @@ export class Job implements Run, RosterItem {
     if (this.#isOver) return;
     this.#phase = "after";
     if (result !== undefined && result !== null) {
-      warnOfUnstoredResult(this.#employer.broker, this.message, this.actor);
+      warnOfUnstoredResult(this.#owner.broker, this.message, this.actor);
     }
     this.#afterProcess(result, undefined);
   }
@@ -158,19 +158,19 @@ export class Job implements Run, RosterItem {
     if (message.failed) return this.succeed(undefined);
     if (message.interruptReason !== undefined) return this.fail(message.interruptReason);
     this.#phase = "running";
-    this.#employer.executor.run(this);
+    this.#owner.executor.run(this);
   }
 
   #afterProcess(result: unknown, exception: unknown): void {
     const { message } = this;
     let after: void | Promise<void> = undefined;
     try {
-      after = this.#employer.broker.emit("afterProcessMessage", message, { result, exception });
+      after = this.#owner.broker.emit("afterProcessMessage", message, { result, exception });
     } catch (error) {
-      return this.#successorNotStored(error);
+      return this.#followUpNotStored(error);
     }
     if (after === undefined) return this.#conclude();
-    after.then(() => this.#conclude(), (error) => this.#successorNotStored(error));
+    after.then(() => this.#conclude(), (error) => this.#followUpNotStored(error));
   }
 
   #conclude(): void {
@@ -179,13 +179,13 @@ export class Job implements Run, RosterItem {
   }
 
   /** Decides whether what could not be stored can be stored later. */
-  #successorNotStored(error: unknown): void {
+  #followUpNotStored(error: unknown): void {
     const { message } = this;
-    const cause = error instanceof SuccessorNotStored ? error.cause : error;
+    const cause = error instanceof FollowUpNotStored ? error.cause : error;
     log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
     // Its retry is safe. To run or keep it besides would make two of it, and four of those.
     if (message.retried) return this.#end("retried");
-    if (cause instanceof BrokerConnectionError) return this.#end("successorNotStored");
+    if (cause instanceof BrokerConnectionError) return this.#end("followUpNotStored");
     message.fail();
     message.stuffException(error);
     this.#end("failed");
@@ -204,10 +204,10 @@ export class Job implements Run, RosterItem {
       message.stuffException(reason);
     }
     const unstored = (error: unknown) =>
-      outcome === "lost" ? this.#end(outcome) : this.#successorNotStored(error);
+      outcome === "lost" ? this.#end(outcome) : this.#followUpNotStored(error);
     let after: void | Promise<void> = undefined;
     try {
-      after = this.#employer.broker.emit("afterSkipMessage", message, reason);
+      after = this.#owner.broker.emit("afterSkipMessage", message, reason);
     } catch (error) {
       return unstored(error);
     }
@@ -219,6 +219,6 @@ export class Job implements Run, RosterItem {
     if (this.#phase === "ended") return; // given up meanwhile
     this.#phase = "ended";
     this.message.onInterrupt = undefined;
-    this.#employer.finished(this, outcome);
+    this.#owner.finished(this, outcome);
   }
 }

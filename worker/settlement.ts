@@ -1,14 +1,14 @@
 import type { Broker } from "../core/broker.ts";
-import { pause, type Timer } from "../core/clock.ts";
+import { pause, type Timer } from "../platform/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
 import {
   ActorNotFound,
   BrokerConnectionError,
+  FollowUpNotStored,
   MiddlewareError,
-  SuccessorNotStored,
 } from "../core/errors.ts";
-import { errorMessage, shorten } from "../core/thrown.ts";
-import { about, getLogger } from "../core/logging.ts";
+import { errorMessage, shorten } from "../platform/thrown.ts";
+import { about, getLogger } from "../platform/logging.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "./job.ts";
@@ -133,7 +133,7 @@ export class Settlement {
         message.stuffException((message.message as UndecodableMessage).error);
         logUndecodable(message);
         return this.#add("nack", message);
-      case "successorNotStored": // The server was away: another run gets another chance, later.
+      case "followUpNotStored": // The server was away: another run gets another chance, later.
         return this.#requeueLater(message);
       case "lost": // It was not its fault: it runs again as if nothing had happened.
         return this.#add("requeue", message);
@@ -185,8 +185,8 @@ export class Settlement {
    * But what has to outlive it may be stored at another attempt.
    */
   #concludeAgainst(error: unknown, verb: "ack" | "nack", message: MessageProxy): void {
-    if (!(error instanceof MiddlewareError) && !(error instanceof SuccessorNotStored)) throw error;
-    if (error instanceof SuccessorNotStored && error.cause instanceof BrokerConnectionError) {
+    if (!(error instanceof MiddlewareError) && !(error instanceof FollowUpNotStored)) throw error;
+    if (error instanceof FollowUpNotStored && error.cause instanceof BrokerConnectionError) {
       log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
       return this.#requeueLater(message);
     }

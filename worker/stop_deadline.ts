@@ -1,4 +1,4 @@
-import { type Clock, monotonicTime, type Timer } from "../core/clock.ts";
+import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 
 /** Milliseconds in which hooks and acknowledgements may end after the actors were given up. */
 const LAST_GRACE = 1_000;

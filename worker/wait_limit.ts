@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock, Timer } from "../platform/clock.ts";
 import type { Settlement } from "./settlement.ts";
 
 /** Milliseconds after which queues that were given room have shown whether they need it. */

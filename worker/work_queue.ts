@@ -1,4 +1,4 @@
-import { Fifo } from "../core/fifo.ts";
+import { Fifo } from "../platform/fifo.ts";
 
 /**
  * Items in the order in which they are to be worked on: lower priority numbers

@@ -1,9 +1,9 @@
 import type { Broker } from "../core/broker.ts";
-import { errorMessage } from "../core/thrown.ts";
-import { getLogger } from "../core/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
-import type { Middleware } from "../middleware/middleware.ts";
+import type { Middleware } from "../core/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
@@ -155,7 +155,7 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Stops: takes up nothing new, gives back what has not begun, and waits for what
+   * GracePeriods: takes up nothing new, gives back what has not begun, and waits for what
    * is running. What is still running when the time is over is given back, too. What cannot
    * be acknowledged because the server is away is given up after some seconds, however long the
    * time: it is delivered again.
@@ -173,7 +173,7 @@ export class Worker implements AsyncDisposable {
     await this.#stopping;
   }
 
-  /** Stops it. */
+  /** GracePeriods it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

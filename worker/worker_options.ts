@@ -1,5 +1,5 @@
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
-import { readEnvironmentNumber } from "../core/runtime.ts";
+import { readEnvironmentNumber } from "../platform/runtime.ts";
 import type { Executor } from "./executors/executor.ts";
 import { InlineExecutor } from "./executors/inline.ts";
 import { ProcessExecutor } from "./executors/process.ts";

@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { Tally } from "../tally.ts";
+import { Arrivals } from "../arrivals.ts";
 import type { Contestant, CrewSize } from "./contestant.ts";
 import type { Findings } from "./findings.ts";
 import type { Ground } from "./ground.ts";
@@ -36,9 +36,9 @@ export async function measureSending<Mode extends string>(
   };
   await warmUp(ground.firstWarmUp, messages, sendAll);
   const { time, processorTime } = await sendAll(messages);
-  const tally = new Tally(messages);
-  for (const index of await ground.stored()) tally.add(index);
-  const problem = tally.problem();
+  const arrivals = new Arrivals(messages);
+  for (const index of await ground.stored()) arrivals.add(index);
+  const problem = arrivals.problem();
   return {
     times: [time],
     processorTimes: [processorTime],
@@ -84,16 +84,17 @@ async function workOffOnce(
   messages: number,
 ): Promise<Times & { problem: string | undefined }> {
   await ground.clear();
-  const tally = new Tally(messages);
-  const crew = await contestant.hire(size, (index) => tally.add(index));
+  const arrivals = new Arrivals(messages);
+  const crew = await contestant.hire(size, (index) => arrivals.add(index));
   await ground.fill(messages);
   const times = await clock(async () => {
     await crew.start();
-    await tally.complete;
+    await arrivals.complete;
     await crew.settled();
   });
   const left = await ground.dismiss(crew);
-  const problem = tally.problem() ?? (left > 0 ? `${left} messages were not settled` : undefined);
+  const problem = arrivals.problem() ??
+    (left > 0 ? `${left} messages were not settled` : undefined);
   return { ...times, problem: problem && `After processing ${problem}` };
 }
 

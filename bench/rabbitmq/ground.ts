@@ -2,26 +2,26 @@ import type { Crew } from "../contest/contestant.ts";
 import type { Ground } from "../contest/ground.ts";
 import { runToEnd } from "../run_to_end.ts";
 import type { Assignment, FillAssignment } from "./assignment.ts";
-import { Witness } from "./witness.ts";
+import { Inspector } from "./inspector.ts";
 
 /** A RabbitMQ with one queue for all contestants. */
 export class RabbitmqGround implements Ground {
   readonly firstWarmUp = 2_000;
   readonly #assignment: Assignment;
-  readonly #witness: Witness;
+  readonly #inspector: Inspector;
 
-  private constructor(assignment: Assignment, witness: Witness) {
+  private constructor(assignment: Assignment, inspector: Inspector) {
     this.#assignment = assignment;
-    this.#witness = witness;
+    this.#inspector = inspector;
   }
 
   /** Connects, and declares the queue. */
   static async open(assignment: Assignment): Promise<RabbitmqGround> {
-    return new RabbitmqGround(assignment, await Witness.open(assignment.url));
+    return new RabbitmqGround(assignment, await Inspector.open(assignment.url));
   }
 
   clear(): Promise<void> {
-    return this.#witness.purge();
+    return this.#inspector.purge();
   }
 
   async fill(messages: number): Promise<void> {
@@ -31,15 +31,15 @@ export class RabbitmqGround implements Ground {
   }
 
   stored(): Promise<number[]> {
-    return this.#witness.takeAll();
+    return this.#inspector.takeAll();
   }
 
   async dismiss(crew: Crew): Promise<number> {
     await crew.close(); // What is unacknowledged cannot be counted.
-    return await this.#witness.count();
+    return await this.#inspector.count();
   }
 
   async close(): Promise<void> {
-    await this.#witness.close();
+    await this.#inspector.close();
   }
 }

@@ -9,7 +9,7 @@ const STEP = 0.1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /** Bytes, or the end of them, and when they are to go on. */
-interface Parcel {
+interface Batch {
   readonly bytes: Buffer | undefined;
   readonly sink: Socket;
   readonly due: number;
@@ -33,7 +33,7 @@ export class LatencyProxy implements AsyncDisposable, ServerAddress {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** All in order: they are equally late. */
-  #parcels: Parcel[] = [];
+  #batches: Batch[] = [];
 
   /**
    * @param target Where connections go.
@@ -77,19 +77,19 @@ export class LatencyProxy implements AsyncDisposable, ServerAddress {
   }
 
   #take(bytes: Buffer | undefined, sink: Socket): void {
-    this.#parcels.push({ bytes, sink, due: performance.now() + this.#oneWay });
-    if (this.#parcels.length === 1) setImmediate(() => this.#passOn());
+    this.#batches.push({ bytes, sink, due: performance.now() + this.#oneWay });
+    if (this.#batches.length === 1) setImmediate(() => this.#passOn());
   }
 
   #passOn(): void {
     const now = performance.now();
-    const late = this.#parcels.findIndex(({ due }) => due > now);
-    const due = this.#parcels.splice(0, late === -1 ? this.#parcels.length : late);
+    const late = this.#batches.findIndex(({ due }) => due > now);
+    const due = this.#batches.splice(0, late === -1 ? this.#batches.length : late);
     for (const { bytes, sink } of due) {
       if (bytes === undefined) sink.end();
       else if (sink.writable) sink.write(bytes);
     }
-    if (this.#parcels.length === 0) return;
+    if (this.#batches.length === 0) return;
     if (due.length === 0) Atomics.wait(sleeper, 0, 0, STEP);
     setImmediate(() => this.#passOn());
   }

@@ -6,7 +6,7 @@ import {
   measureProcessing,
   measureSending,
 } from "../contest/measurements.ts";
-import { Tally } from "../tally.ts";
+import { Arrivals } from "../arrivals.ts";
 import {
   type Assignment,
   type FillAssignment,
@@ -63,14 +63,14 @@ async function idle(
   { server, seconds }: IdleAssignment,
 ): Promise<Findings> {
   await ground.clear();
-  const tally = new Tally(10);
-  const crew = await contestant.hire(IDLE_CREW, (index) => tally.add(index));
+  const arrivals = new Arrivals(10);
+  const crew = await contestant.hire(IDLE_CREW, (index) => arrivals.add(index));
   await crew.start();
   await contestant.send("bulk", 10);
-  await tally.complete;
+  await arrivals.complete;
   await crew.settled();
   await delay(SETTLING);
   const commands = await countCommands(server, seconds);
   await crew.close();
-  return { times: [], commands, problem: tally.problem() };
+  return { times: [], commands, problem: arrivals.problem() };
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { outagesOf, RabbitmqConnection } from "./connection.ts";
 import { ConsumerChannels } from "./consumer_channels.ts";
 import { longestHold } from "./consumer_timeout.ts";
@@ -6,7 +6,7 @@ import { DeliveryLimits } from "./delivery_limits.ts";
 import { Ladder } from "./ladder.ts";
 import type { CheckedOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
-import type { Session } from "./session.ts";
+import type { RabbitmqSession } from "./session.ts";
 import { Topology } from "./topology.ts";
 
 /** What a `RabbitmqBroker` consists of. */
@@ -18,7 +18,7 @@ export interface BrokerParts {
   /** Sends what users send. */
   readonly publisher: Publisher;
   /** What consumers share. */
-  readonly session: Session;
+  readonly session: RabbitmqSession;
 }
 
 /**
@@ -35,19 +35,22 @@ export function makeParts(clock: Clock, options: CheckedOptions): BrokerParts {
   const ladder = new Ladder(publishing, settings.queueType);
   const deliveryLimits = new DeliveryLimits();
   const topology = new Topology(publishing, settings, ladder, deliveryLimits);
-  const mover = new Publisher(publishing, topology, { isConfirmed: true, blockedTimeout });
+  const confirmedPublisher = new Publisher(publishing, topology, {
+    isConfirmed: true,
+    blockedTimeout,
+  });
   return {
     publishing,
     topology,
     publisher: confirmDelivery
-      ? mover
+      ? confirmedPublisher
       : new Publisher(publishing, topology, { isConfirmed: false, blockedTimeout }),
     session: {
       clock,
       connection: consuming,
       topology: new Topology(consuming, settings, ladder, deliveryLimits),
       ladder,
-      mover,
+      confirmedPublisher,
       channels: new ConsumerChannels(),
       longestHold: longestHold(consumerTimeout),
       consumers: new Set(),

@@ -1,5 +1,5 @@
-import { missingPackage } from "../../core/missing_package.ts";
-import { redactError, secretsOf } from "../../core/redact.ts";
+import { missingPackage } from "../../platform/missing_package.ts";
+import { redactError, secretsOf } from "../../platform/redact.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 
 /** What is known of a delivery. */

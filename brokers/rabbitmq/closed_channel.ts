@@ -1,5 +1,5 @@
 import type { Publication } from "./publication.ts";
-import { explain, PRECONDITION_FAILED, rejected, replyCode, sizeLimitOf } from "./trouble.ts";
+import { explain, PRECONDITION_FAILED, rejected, replyCode, sizeLimitOf } from "./errors.ts";
 
 /** How often a message is sent that the server refuses, or closes the channel at. */
 export const MAX_REFUSALS = 3;

@@ -1,12 +1,12 @@
 import { NO_ADDRESS } from "../../core/global_broker.ts";
-import { getLogger } from "../../core/logging.ts";
-import { Outage } from "../../core/outage.ts";
-import { retryDelay } from "../../core/retry_delay.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { Outage } from "../../platform/outage.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 import { type Channel, closeChannel, closeModel, type Model, openModel } from "./client.ts";
 import { watchSilence } from "./silence.ts";
-import { closedFor, explain, explainFailure } from "./trouble.ts";
+import { closedFor, explain, explainFailure } from "./errors.ts";
 
 const log = getLogger("rabbitmq");
 

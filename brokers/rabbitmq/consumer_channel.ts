@@ -1,6 +1,6 @@
 import { answered, type Channel, closeChannel, type Delivered } from "./client.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
-import { OpenDeliveries } from "./open_deliveries.ts";
+import { UnacknowledgedDeliveries } from "./unacknowledged_deliveries.ts";
 
 /** A consumer that uses a channel. */
 export interface ChannelUser {
@@ -15,7 +15,7 @@ export interface ChannelUser {
 export class ConsumerChannel {
   readonly #channel: Channel;
   /** What was delivered on it, to any of its users, and is not settled. */
-  readonly #open: OpenDeliveries = new OpenDeliveries();
+  readonly #open: UnacknowledgedDeliveries = new UnacknowledgedDeliveries();
   readonly #users: Set<ChannelUser> = new Set();
   #isClosed = false;
 

@@ -1,5 +1,5 @@
 import { type ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
-import { Signal } from "../../core/signal.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import type { Model } from "./client.ts";
 
 /** How many channels there are at most: beyond that, they cost more than they keep apart. */
@@ -20,7 +20,7 @@ export class ConsumerChannels {
   readonly #channels: Set<ConsumerChannel> = new Set();
   #opening = 0;
   /** Tells that one was opened, or not. */
-  readonly #opened: Signal = new Signal();
+  readonly #opened: Notifier = new Notifier();
   /** Queues that the server has closed a channel for. */
   readonly #suspects: Set<string> = new Set();
   #ofSuspects: ConsumerChannel | undefined;
@@ -93,7 +93,7 @@ export class ConsumerChannels {
       return present;
     } finally {
       this.#opening -= 1;
-      this.#opened.tell();
+      this.#opened.notify();
     }
   }
 }

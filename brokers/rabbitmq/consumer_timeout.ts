@@ -1,6 +1,6 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
-import { getLogger } from "../../core/logging.ts";
+import { getLogger } from "../../platform/logging.ts";
 import { SHORTEST_WAY } from "./ladder.ts";
 import type { CheckedOptions } from "./options.ts";
 

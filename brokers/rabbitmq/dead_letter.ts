@@ -1,6 +1,6 @@
-import { type Clock, pause } from "../../core/clock.ts";
+import { type Clock, pause } from "../../platform/clock.ts";
 import { BrokerConnectionError, RequestRejected } from "../../core/errors.ts";
-import { getLogger } from "../../core/logging.ts";
+import { getLogger } from "../../platform/logging.ts";
 import { deadLetterQueueName } from "../../core/queue_names.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
@@ -42,7 +42,7 @@ export interface DeadLetterStoreOptions {
   /** Tells when to try again. */
   readonly clock: Clock;
   /** Sends dead letters. */
-  readonly mover: Publisher;
+  readonly confirmedPublisher: Publisher;
   /** The queue that messages are delivered from. */
   readonly queueName: string;
   /** Whether it is not worth while to try again. */
@@ -67,15 +67,15 @@ export class DeadLetterStore {
 
   /** As {@linkcode publishDeadLetter}, and again while RabbitMQ does not store it. */
   async store(delivery: RabbitmqDelivery, headers: Uint8Array): Promise<boolean> {
-    const { clock, mover, queueName, isClosed } = this.#options;
+    const { clock, confirmedPublisher, queueName, isClosed } = this.#options;
     let isWaiting = false;
     try {
       while (true) {
         try {
-          return await publishDeadLetter(mover, queueName, delivery, headers);
+          return await publishDeadLetter(confirmedPublisher, queueName, delivery, headers);
         } catch (error) {
-          const isAway = error instanceof BrokerConnectionError;
-          if (!isAway || !delivery.isOpen || isClosed()) throw error;
+          const isUnavailable = error instanceof BrokerConnectionError;
+          if (!isUnavailable || !delivery.isOpen || isClosed()) throw error;
           if (!isWaiting) this.#noteWaiting(error);
           isWaiting = true;
         }
@@ -101,7 +101,7 @@ export class DeadLetterStore {
  * Puts a message that failed on its dead letter queue. It is not sent again once its delivery is
  * lost: RabbitMQ delivers it again, and then it has another end.
  *
- * @param mover Sends it.
+ * @param confirmedPublisher Sends it.
  * @param queueName The queue that it was delivered from.
  * @param delivery The message.
  * @param headers From {@linkcode deadLetterHeaders}.
@@ -109,7 +109,7 @@ export class DeadLetterStore {
  * @throws {BrokerConnectionError} If the server cannot be reached, or does not confirm it.
  */
 export async function publishDeadLetter(
-  mover: Publisher,
+  confirmedPublisher: Publisher,
   queueName: string,
   delivery: RabbitmqDelivery,
   headers: Uint8Array,
@@ -122,7 +122,7 @@ export async function publishDeadLetter(
       const receipt = new Receipt(1, isNeeded);
       const body = deadLetter === delivered ? raw.content : deadLetter.encode();
       const { priority } = raw.properties;
-      mover.add(new Publication(deadLetterQueue, body, receipt, priority, headers));
+      confirmedPublisher.add(new Publication(deadLetterQueue, body, receipt, priority, headers));
       return receipt.promise;
     });
     return true;

@@ -3,8 +3,8 @@ import { ConnectionClosed } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { deadLetterQueueName } from "../../core/queue_names.ts";
 import { type Channel, closeChannel, type Delivered } from "./client.ts";
-import type { Session } from "./session.ts";
-import { explain } from "./trouble.ts";
+import type { RabbitmqSession } from "./session.ts";
+import { explain } from "./errors.ts";
 
 /**
  * Reads the dead letters of a queue in their order: as many as are there at the beginning.
@@ -18,7 +18,7 @@ import { explain } from "./trouble.ts";
  *   settled that are going to be.
  */
 export async function* readDeadLetters(
-  session: Session,
+  session: RabbitmqSession,
   queueName: string,
   { pageSize, settled }: ReadDeadLettersOptions,
 ): AsyncGenerator<StoredDeadLetter> {
@@ -58,13 +58,13 @@ async function open(purpose: string, model: { createChannel(): Promise<Channel> 
 
 /** A channel on which dead letters are in hand. */
 class Reading {
-  readonly #session: Session;
+  readonly #session: RabbitmqSession;
   readonly #queueName: string;
   readonly #channel: Channel;
   #hasEnded = false;
   #error: Error | undefined;
 
-  constructor(session: Session, queueName: string, channel: Channel) {
+  constructor(session: RabbitmqSession, queueName: string, channel: Channel) {
     this.#session = session;
     this.#queueName = queueName;
     this.#channel = channel;
@@ -89,15 +89,15 @@ class Reading {
       diedAt: timeOfDeath(properties.headers),
       requeue: async (message: Message): Promise<boolean> => {
         const purpose = "requeue";
-        this.#assertInHand(purpose);
-        const { mover } = this.#session;
-        await mover.publish(message.queueName, message.encode(), properties.priority);
+        this.#assertInFlight(purpose);
+        const { confirmedPublisher } = this.#session;
+        await confirmedPublisher.publish(message.queueName, message.encode(), properties.priority);
         this.#acknowledge(purpose, raw);
         return true;
       },
       // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
       drop: async (): Promise<boolean> => {
-        this.#assertInHand("drop");
+        this.#assertInFlight("drop");
         this.#acknowledge("drop", raw);
         return true;
       },
@@ -119,7 +119,7 @@ class Reading {
   }
 
   #acknowledge(purpose: string, raw: Delivered): void {
-    this.#assertInHand(purpose);
+    this.#assertInFlight(purpose);
     try {
       this.#channel.ack(raw);
     } catch (error) {
@@ -127,7 +127,7 @@ class Reading {
     }
   }
 
-  #assertInHand(purpose: string): void {
+  #assertInFlight(purpose: string): void {
     if (!this.#hasEnded) return;
     throw new ConnectionClosed(
       `Cannot ${purpose} a dead letter of "${this.#queueName}": it is no longer in hand, the ` +

@@ -1,5 +1,5 @@
-import { type Timer, timeUntil } from "../../core/clock.ts";
-import { EtaHeap } from "../../core/eta_heap.ts";
+import { type Timer, timeUntil } from "../../platform/clock.ts";
+import { EtaHeap } from "../../platform/eta_heap.ts";
 import { etaOf, type RabbitmqDelivery } from "./delivery.ts";
 import { noteName, rungFor, SHORTEST_WAY } from "./ladder.ts";
 import { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
@@ -22,7 +22,7 @@ interface Held {
  * What is held counts against the prefetch. When that is used up, the latest of it leaves
  * for the ladder, so that a nearer one behind it can come.
  */
-export class DelayConsumer extends RabbitmqConsumer {
+export class RabbitmqDelayConsumer extends RabbitmqConsumer {
   readonly #held: EtaHeap<Held> = new EtaHeap();
   #timer: Timer | undefined;
   #timerAt = Infinity;
@@ -50,21 +50,21 @@ export class DelayConsumer extends RabbitmqConsumer {
   }
 
   #send(delivery: RabbitmqDelivery, left: number): void {
-    const { ladder, mover } = this.session;
+    const { ladder, confirmedPublisher } = this.session;
     if (!ladder.isFresh(this.queueName)) {
       // If this fails, so does what comes next, which is what matters.
-      mover.publish(noteName(this.queueName), "there is a ladder").catch(() => {});
+      confirmedPublisher.publish(noteName(this.queueName), "there is a ladder").catch(() => {});
     }
-    this.moves.add(delivery, rungFor(this.queueName, left));
+    this.republisher.add(delivery, rungFor(this.queueName, left));
   }
 
   #makeRoomSoon(): void {
-    if (this.inHand < this.prefetch || this.#roomTimer !== undefined) return;
+    if (this.inFlight < this.prefetch || this.#roomTimer !== undefined) return;
     const { clock } = this.session;
     this.#roomTimer = clock.setTimer(() => {
       this.#roomTimer = undefined;
       this.#roomAt = clock.now() + ROOM_INTERVAL;
-      if (this.inHand < this.prefetch) return;
+      if (this.inFlight < this.prefetch) return;
       this.#makeRoom();
       this.#makeRoomSoon();
     }, Math.max(0, this.#roomAt - clock.now()));

@@ -8,7 +8,7 @@ export class RabbitmqDelivery extends MessageProxy {
   readonly raw: Delivered;
   /** As it was delivered. */
   readonly delivered: Message;
-  /** Its neighbours among the open ones; only `OpenDeliveries` sets them. */
+  /** Its neighbours among the open ones; only `UnacknowledgedDeliveries` sets them. */
   before: RabbitmqDelivery | undefined;
   after: RabbitmqDelivery | undefined;
   /** Whether it is among the open ones. */

@@ -1,7 +1,7 @@
-import { getLogger } from "../../core/logging.ts";
+import { getLogger } from "../../platform/logging.ts";
 import type { Channel } from "./client.ts";
 import { DELIVERY_LIMIT, type QueueArguments, withDeliveryLimit } from "./queue_arguments.ts";
-import { mismatchOf, missingQueueOf } from "./trouble.ts";
+import { mismatchOf, missingQueueOf } from "./errors.ts";
 
 const log = getLogger("rabbitmq");
 

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 
 /** What is to be published. */
 export interface Content {

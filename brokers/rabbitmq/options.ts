@@ -1,7 +1,7 @@
 import type { BrokerOptions } from "../../core/broker_options.ts";
 import { ControlStore } from "../../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { readEnvironmentNumber } from "../../core/runtime.ts";
+import { readEnvironmentNumber } from "../../platform/runtime.ts";
 import {
   type RabbitmqAddress,
   type RabbitmqConnectionOptions,

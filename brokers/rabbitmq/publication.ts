@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { errorOfAll, withDelivery } from "../../core/delivery_state.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionFailed } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { Content } from "./frames.ts";

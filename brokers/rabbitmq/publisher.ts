@@ -1,20 +1,20 @@
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
-import { Fifo } from "../../core/fifo.ts";
-import { nextTurn } from "../../core/runtime.ts";
-import { Signal } from "../../core/signal.ts";
+import { Fifo } from "../../platform/fifo.ts";
+import { nextTurn } from "../../platform/runtime.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import { MAX_REFUSALS, toSendAgain } from "./closed_channel.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import { byDelivery, fail, Publication, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
-import type { LineOwner, PublishLine } from "./publish_line.ts";
-import { type LinesOwner, PublishLines } from "./publish_lines.ts";
+import type { ConfirmChannel, ConfirmChannelOwner } from "./confirm_channel.ts";
+import { ConfirmChannels, type ConfirmChannelsOwner } from "./confirm_channels.ts";
 import { PublishTimeout, type TimedPublisher } from "./publish_timeout.ts";
 import { Refusals } from "./refusals.ts";
 import type { Topology } from "./topology.ts";
-import { closedFor, ConnectionRefused, replyCode, silentFor } from "./trouble.ts";
+import { closedFor, ConnectionRefused, replyCode, silentFor } from "./errors.ts";
 
 /** Milliseconds in which a server may come back before a message is given up. */
-const PATIENCE = 5_000;
+const RETRY_TIMEOUT = 5_000;
 /** How many attempts to connect there are before that. */
 const ATTEMPTS = 5;
 /** How a {@linkcode Publisher} works. */
@@ -41,14 +41,14 @@ export interface PublisherOptions {
  * that were under way when the server closed the channel for an unknown reason: then it is known
  * which message it rejects.
  */
-export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
+export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, TimedPublisher {
   readonly #connection: RabbitmqConnection;
   readonly #topology: Topology;
   readonly #options: PublisherOptions;
   readonly #waiting: Fifo<Publication> = new Fifo();
-  readonly #lines: PublishLines = new PublishLines(this);
+  readonly #channels: ConfirmChannels = new ConfirmChannels(this);
   readonly #refusals: Refusals = new Refusals((refused) => {
-    this.#lines.leave();
+    this.#channels.leave();
     this.#sendAgain(refused);
   });
   /** When the line was last lost, by `performance.now()`. */
@@ -61,13 +61,13 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
   /** Opens a channel, or declares a queue. */
   #preparing: Promise<void> | undefined;
   readonly #timeout: PublishTimeout;
-  readonly #idle: Signal = new Signal();
+  readonly #idle: Notifier = new Notifier();
   /** The next message, if its queue is declared and it may be sent beside what is under way. */
   readonly #take = (): Publication | undefined => {
     const next = this.#next;
     if (next === undefined || !this.#topology.isDeclared(next.queueName)) return undefined;
     const isAlone = next.isSuspect || next.length > this.#provenLength;
-    return this.#lines.current!.admit(isAlone) ? this.#waiting.shift() : undefined;
+    return this.#channels.current!.admit(isAlone) ? this.#waiting.shift() : undefined;
   };
 
   /**
@@ -124,14 +124,14 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
     this.#timeout.stop();
     this.#refusals.stop();
     this.#failAll(closedFor("send"));
-    await this.#lines.close();
+    await this.#channels.close();
   }
 
   /** There may be room on the line again. */
   roomMade(): void {
-    this.#lines.tidy();
+    this.#channels.tidy();
     if (this.#waiting.size > 0) this.#schedule();
-    else this.#idle.tell();
+    else this.#idle.notify();
   }
 
   /** The server has a message safe. */
@@ -161,8 +161,8 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
   }
 
   /** The channel is closed: what was under way is sent again, in the same order. */
-  lost(line: PublishLine, underWay: Publication[], error: Error): void {
-    if (!this.#lines.remove(line)) return;
+  lost(channel: ConfirmChannel, underWay: Publication[], error: Error): void {
+    if (!this.#channels.remove(channel)) return;
     this.#lostAt = performance.now();
     for (const publication of underWay) publication.isReturned = false;
     const isByServer = replyCode(error) !== undefined;
@@ -190,7 +190,7 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
 
   /** Whether messages wait or are under way. */
   get isBusy(): boolean {
-    return this.#waiting.size > 0 || this.#lines.isBusy || this.#refusals.size > 0;
+    return this.#waiting.size > 0 || this.#channels.isBusy || this.#refusals.size > 0;
   }
 
   /** Whether the connection is up. */
@@ -205,13 +205,13 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
 
   /** A number that changes with everything the server confirms. */
   get progress(): number | undefined {
-    return this.#lines.progress;
+    return this.#channels.progress;
   }
 
   /** When the first message was added, by `performance.now()`. */
   get oldest(): number {
     const waitsSince = this.#waiting.first?.waitsSince ?? Infinity;
-    return Math.min(waitsSince, this.#lines.oldest, this.#refusals.oldest);
+    return Math.min(waitsSince, this.#channels.oldest, this.#refusals.oldest);
   }
 
   /** Gives up what was added by then: the server has confirmed nothing for too long. */
@@ -234,16 +234,16 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
   #pump(): void {
     if (this.isBusy) {
       this.#timeout.start();
-      this.#lines.watch();
+      this.#channels.watch();
     }
     // What prepares pumps in the end, and so does the end of a block.
     if (this.#preparing !== undefined || this.#connection.block !== undefined) return;
-    const line = this.#lines.current;
-    line?.send(this.#take);
+    const channel = this.#channels.current;
+    channel?.send(this.#take);
     const next = this.#next;
-    if (next === undefined) return this.#idle.tell();
+    if (next === undefined) return this.#idle.notify();
     // There is no room for it yet, or it waits for those under way.
-    if (line && (!line.hasRoom || this.#topology.isDeclared(next.queueName))) return;
+    if (channel && (!channel.hasRoom || this.#topology.isDeclared(next.queueName))) return;
     this.#preparing = this.#prepare(next).finally(() => {
       this.#preparing = undefined;
       this.#schedule();
@@ -254,23 +254,23 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
   async #prepare(next: Publication): Promise<void> {
     for (let attempts = 1;; attempts++) {
       try {
-        if (this.#lines.current === undefined) {
-          await this.#lines.open(this.#connection, this.#options.isConfirmed, this);
+        if (this.#channels.current === undefined) {
+          await this.#channels.open(this.#connection, this.#options.isConfirmed, this);
           this.#timeout.heard();
         }
         await this.#topology.declare(next.queueName);
         this.#timeout.heard();
         return;
       } catch (error) {
-        const isAway = error instanceof ConnectionFailed || !this.#connection.isUp;
+        const isUnavailable = error instanceof ConnectionFailed || !this.#connection.isUp;
         if (this.#connection.isClosed || error instanceof ConnectionRefused) {
           return this.#failAll(error as Error);
         }
-        if (!isAway && this.#lines.current !== undefined) {
+        if (!isUnavailable && this.#channels.current !== undefined) {
           return this.#failWaiting((one) => one.queueName === next.queueName, error as Error);
         }
         if (error instanceof TypeError) return this.#failAll(error);
-        const soonest = performance.now() - PATIENCE;
+        const soonest = performance.now() - RETRY_TIMEOUT;
         if (attempts >= ATTEMPTS && this.#lostAt <= soonest) {
           this.#failWaiting((one) => one.waitsSince <= soonest, error as Error);
         }
@@ -283,14 +283,14 @@ export class Publisher implements LineOwner, LinesOwner, TimedPublisher {
   #failWaiting(isLost: (publication: Publication) => boolean, error: Error): void {
     const errorOf = byDelivery(error);
     for (const one of this.#waiting.takeWhere(isLost)) one.sender.failed(errorOf(one));
-    this.#idle.tell();
+    this.#idle.notify();
   }
 
   /** Gives up what was added by then, whether it waits or is under way. */
   #failAll(error: Error, addedBefore = Infinity): void {
     const errorOf = byDelivery(error);
     const refused = this.#refusals.take(addedBefore);
-    for (const one of [...this.#lines.abandon(addedBefore), ...refused]) {
+    for (const one of [...this.#channels.abandon(addedBefore), ...refused]) {
       one.sender.failed(errorOf(one));
     }
     this.#failWaiting(({ waitsSince }) => waitsSince <= addedBefore, error);

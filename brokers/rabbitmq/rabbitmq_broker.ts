@@ -1,11 +1,11 @@
 import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
-import { pause } from "../../core/clock.ts";
+import { pause } from "../../platform/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ControlStore } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { joinByLooking } from "../../core/join.ts";
+import { joinByPolling } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import {
   assertQueueOrDelayQueueName,
@@ -13,18 +13,18 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { retryDelay } from "../../core/retry_delay.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
 import type { Channel } from "./client.ts";
 import { type BrokerParts, makeParts } from "./broker_parts.ts";
 import { longestWait, warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
-import { DelayConsumer } from "./delay_consumer.ts";
-import { consumersOf } from "./in_hand.ts";
+import { RabbitmqDelayConsumer } from "./delay_consumer.ts";
+import { consumersOf } from "./consumer_registry.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
-import { QueueConsumer } from "./queue_consumer.ts";
+import { RabbitmqQueueConsumer } from "./queue_consumer.ts";
 import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
-import { closedFor, ConnectionRefused } from "./trouble.ts";
+import { closedFor, ConnectionRefused } from "./errors.ts";
 
 /** How many messages a queue has, as far as RabbitMQ tells over AMQP. */
 export interface RabbitmqMessageCounts {
@@ -39,7 +39,7 @@ export interface RabbitmqMessageCounts {
 /** Milliseconds between two looks whether a queue is empty. */
 const JOIN_INTERVAL = 25;
 /** Milliseconds in which a server may come back. */
-const PATIENCE = 5_000;
+const RETRY_TIMEOUT = 5_000;
 const MAX_PREFETCH = 65_535; // what AMQP can count
 
 /**
@@ -126,7 +126,7 @@ export class RabbitmqBroker extends Broker {
       );
     }
     if (queueName === delayQueueName(queueName)) {
-      return new DelayConsumer(queueName, prefetch, this.#parts.session);
+      return new RabbitmqDelayConsumer(queueName, prefetch, this.#parts.session);
     }
     if (!this.#consumed.has(queueName)) {
       this.#consumed.add(queueName);
@@ -134,7 +134,7 @@ export class RabbitmqBroker extends Broker {
         if (actor.queueName === queueName) warnOfTimeLimit(this, actor, this.#consumerTimeout);
       }
     }
-    return new QueueConsumer(queueName, prefetch, this.#parts.session);
+    return new RabbitmqQueueConsumer(queueName, prefetch, this.#parts.session);
   }
 
   /** Declares an actor; warns if it may run for longer than RabbitMQ waits for it. */
@@ -196,7 +196,7 @@ export class RabbitmqBroker extends Broker {
     const { clock } = this;
     const last = { returned: 0 };
     const isIdle = () => this.#isIdle(queueName, last);
-    await joinByLooking({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
+    await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
   /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
@@ -237,7 +237,7 @@ export class RabbitmqBroker extends Broker {
   /** What the server may reject is confirmed in any case: it takes with it what is not. */
   #add(publication: Publication): void {
     const isRisky = publication.length > UNPROVEN_LENGTH;
-    (isRisky ? this.#parts.session.mover : this.#parts.publisher).add(publication);
+    (isRisky ? this.#parts.session.confirmedPublisher : this.#parts.publisher).add(publication);
   }
 
   #publication(message: Message, receipt: Receipt): Publication {
@@ -264,19 +264,19 @@ export class RabbitmqBroker extends Broker {
     if (before.ready + before.delayed > 0) return false;
     // What RabbitMQ has sent may be on its way to them.
     await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));
-    if (consumers.some(({ inHand }) => inHand > 0)) return false;
+    if (consumers.some(({ inFlight }) => inFlight > 0)) return false;
     // What one of them had may have led to another message, stored before the first was settled.
     const after = await this.getQueueMessageCounts(queueName);
     const present = consumersOf(publishing.server, names);
     return after.ready + after.delayed === 0 && isQuiet && sumOfReturned(present) === returned &&
       present.length === consumers.length &&
-      present.every((one) => one.inHand === 0 && consumers.includes(one));
+      present.every((one) => one.inFlight === 0 && consumers.includes(one));
   }
 
   /** Does something about queues, and again while the server is away, for a while. */
   async #control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
     this.#assertOpen(purpose);
-    const giveUpAt = performance.now() + PATIENCE;
+    const giveUpAt = performance.now() + RETRY_TIMEOUT;
     for (let attempts = 0;; attempts++) {
       try {
         return await this.#parts.topology.control(purpose, operate);
@@ -293,9 +293,9 @@ export class RabbitmqBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { consumers, mover } = this.#parts.session;
+    const { consumers, confirmedPublisher } = this.#parts.session;
     await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
-    for (const publisher of new Set([mover, this.#parts.publisher])) {
+    for (const publisher of new Set([confirmedPublisher, this.#parts.publisher])) {
       await publisher.emptied();
       await publisher.close();
     }

@@ -1,17 +1,17 @@
-import { AbortListener } from "../../core/abort_listener.ts";
+import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { Signal } from "../../core/signal.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import type { Delivered } from "./client.ts";
 import type { ConsumerChannel } from "./consumer_channel.ts";
 import { deadLetterHeaders, DeadLetterStore } from "./dead_letter.ts";
 import { RabbitmqDelivery } from "./delivery.ts";
-import { forgetInHand, noteInHand } from "./in_hand.ts";
-import { type MoveOwner, Moves } from "./moves.ts";
-import type { Session } from "./session.ts";
+import { registerConsumer, unregisterConsumer } from "./consumer_registry.ts";
+import { Republisher, type RepublisherOwner } from "./republisher.ts";
+import type { RabbitmqSession } from "./session.ts";
 import { Subscription } from "./subscription.ts";
-import { closedFor, explain } from "./trouble.ts";
+import { closedFor, explain } from "./errors.ts";
 
 /**
  * Takes messages off a queue: what its subscription brings it hands out, or moves elsewhere.
@@ -22,44 +22,44 @@ import { closedFor, explain } from "./trouble.ts";
  * consumer fails, `isLost` is true, and nothing of it is acknowledged any more. With nothing
  * handed out it subscribes again.
  */
-export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
-  protected readonly session: Session;
+export abstract class RabbitmqConsumer extends Consumer implements RepublisherOwner {
+  protected readonly session: RabbitmqSession;
   protected readonly prefetch: number;
   /** What goes to other queues instead of being handed out. */
-  protected readonly moves: Moves;
+  protected readonly republisher: Republisher;
   readonly #deadLetters: DeadLetterStore;
   readonly #subscription: Subscription;
   /** Delivered, and not yet handed out. */
   #ready: RabbitmqDelivery[] = [];
   /** How many were delivered, and are not settled. */
-  #inHand = 0;
+  #inFlight = 0;
   /** How many were handed out, and are not settled. */
   #handedOut = 0;
   #returned = 0;
   /** Tells `receive` to look again. */
-  readonly #changed: Signal = new Signal();
+  readonly #changed: Notifier = new Notifier();
   /** The server that it has messages of. */
   #server = "";
   #error: unknown;
   #closing: Promise<void> | undefined;
-  readonly #wake = (): void => this.#changed.tell();
+  readonly #wake = (): void => this.#changed.notify();
   readonly #abort: AbortListener = new AbortListener(this.#wake);
 
-  constructor(queueName: string, prefetch: number, session: Session) {
+  constructor(queueName: string, prefetch: number, session: RabbitmqSession) {
     super(queueName);
     this.session = session;
     this.prefetch = prefetch;
-    this.moves = new Moves(session, this);
-    const { clock, mover } = session;
+    this.republisher = new Republisher(session, this);
+    const { clock, confirmedPublisher } = session;
     this.#deadLetters = new DeadLetterStore({
-      ...{ clock, mover, queueName, isClosed: () => this.isClosed },
+      ...{ clock, confirmedPublisher, queueName, isClosed: () => this.isClosed },
     });
     this.#subscription = new Subscription(session, {
       queueName,
       prefetch,
       opening: (server) => {
         this.#server = server;
-        noteInHand(server, queueName, this);
+        registerConsumer(server, queueName, this);
       },
       delivered: (raw, channel) => this.#delivered(raw, channel),
       paused: (channel) => this.#giveBackRest(channel),
@@ -82,8 +82,8 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   }
 
   /** How many messages RabbitMQ has given it and not heard of again. */
-  get inHand(): number {
-    return this.#inHand;
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   /** How many messages it has given back so far. */
@@ -117,7 +117,7 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
     const open = (toList(messages) as readonly RabbitmqDelivery[]).filter(({ isOpen }) => isOpen);
     if (open.length === 0) return;
     const headers = deadLetterHeaders(this.queueName, this.session.clock.now());
-    this.moves.began();
+    this.republisher.began();
     try {
       // Each by itself: one that fails is delivered again, the others are not.
       const outcomes = await Promise.allSettled(
@@ -130,7 +130,7 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
       const failed = outcomes.find(({ status }) => status === "rejected");
       if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
     } finally {
-      this.moves.ended();
+      this.republisher.ended();
     }
   }
 
@@ -161,13 +161,13 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   }
 
   /** Gives back a message that could not be put on another queue. */
-  notMoved(delivery: RabbitmqDelivery): void {
+  republishFailed(delivery: RabbitmqDelivery): void {
     if (!this.#takeOne(delivery)) return;
     this.#settleIfPossible((channel) => this.#giveBack(channel, [delivery]));
   }
 
   /** Has a message dead-lettered that never can be put on another queue. */
-  unmovable(delivery: RabbitmqDelivery): void {
+  republishRejected(delivery: RabbitmqDelivery): void {
     if (this.#takeOne(delivery)) this.#settleIfPossible((channel) => channel.reject([delivery]));
   }
 
@@ -177,7 +177,7 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
     this.#wake();
   }
 
-  /** Stops to hold messages back, and gives them. */
+  /** GracePeriods to hold messages back, and gives them. */
   protected letGo(): RabbitmqDelivery[] {
     return [];
   }
@@ -191,12 +191,12 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
 
   /** Forgets what came on a channel that is gone, or lets go of it. */
   #drop(): void {
-    forgetInHand(this.#server, this.queueName, this);
+    unregisterConsumer(this.#server, this.queueName, this);
     this.#subscription.drop();
     this.#ready = [];
-    this.#inHand = 0;
+    this.#inFlight = 0;
     this.#handedOut = 0;
-    this.moves.clear();
+    this.republisher.clear();
     this.letGo();
     this.#wake();
   }
@@ -213,7 +213,7 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
   #delivered(raw: Delivered, channel: ConsumerChannel): void {
     const delivery = new RabbitmqDelivery(decodeFromQueue(this.queueName, raw.content), raw);
     channel.add(delivery, this.#subscription);
-    this.#inHand += 1;
+    this.#inFlight += 1;
     if (this.isClosed) return; // it goes back in the end
     if (this.#subscription.isWanted) this.arrived(delivery);
     else this.#ready.push(delivery); // it goes back when nothing more can come
@@ -276,17 +276,17 @@ export abstract class RabbitmqConsumer extends Consumer implements MoveOwner {
 
   #takeOne(delivery: RabbitmqDelivery): boolean {
     if (this.#subscription.channel?.take(delivery) !== true) return false;
-    this.#inHand -= 1;
+    this.#inFlight -= 1;
     return true;
   }
 
   async #close(): Promise<void> {
     this.#abort.follow(undefined);
-    this.moves.stop();
+    this.republisher.stop();
     this.letGo();
     this.#wake();
     try {
-      await this.#subscription.close(() => this.moves.settled());
+      await this.#subscription.close(() => this.republisher.settled());
     } finally {
       this.#drop();
       this.session.consumers.delete(this);

@@ -1,5 +1,5 @@
-import { getLogger } from "../../core/logging.ts";
-import { retryDelay } from "../../core/retry_delay.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
 import type { Publication } from "./publication.ts";
 
 const log = getLogger("rabbitmq");

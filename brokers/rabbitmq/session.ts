@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import type { ConsumerChannels } from "./consumer_channels.ts";
 import type { Ladder } from "./ladder.ts";
@@ -7,16 +7,16 @@ import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 import type { Topology } from "./topology.ts";
 
 /** What the parts of one broker share. */
-export interface Session {
+export interface RabbitmqSession {
   readonly clock: Clock;
   /** Where messages come from. */
   readonly connection: RabbitmqConnection;
   /** Declares queues on that connection. */
   readonly topology: Topology;
-  /** Knows the ladders that the mover puts messages on. */
+  /** Knows the ladders that the confirmedPublisher puts messages on. */
   readonly ladder: Ladder;
   /** Puts messages from one queue on another. It always asks for confirmation. */
-  readonly mover: Publisher;
+  readonly confirmedPublisher: Publisher;
   /** The channels that consumers use. */
   readonly channels: ConsumerChannels;
   /** Milliseconds for which a delayed message is held at most. */

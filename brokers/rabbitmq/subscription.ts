@@ -1,8 +1,8 @@
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import type { Delivered, Model } from "./client.ts";
 import type { ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
-import type { Session } from "./session.ts";
-import { ConnectionRefused, explain, replyCode } from "./trouble.ts";
+import type { RabbitmqSession } from "./session.ts";
+import { ConnectionRefused, explain, replyCode } from "./errors.ts";
 
 /** What a {@linkcode Subscription} is for. */
 export interface SubscriptionOptions {
@@ -33,7 +33,7 @@ export interface SubscriptionOptions {
  *                   └─────────────┴────────────────────┴─▶ lost, or failed ─▶ idle
  */
 export class Subscription implements ChannelUser {
-  readonly #session: Session;
+  readonly #session: RabbitmqSession;
   readonly #options: SubscriptionOptions;
   #isWanted = false;
   #isClosed = false;
@@ -49,7 +49,7 @@ export class Subscription implements ChannelUser {
    * @param session The broker.
    * @param options The queue, and who hears of it.
    */
-  constructor(session: Session, options: SubscriptionOptions) {
+  constructor(session: RabbitmqSession, options: SubscriptionOptions) {
     this.#session = session;
     this.#options = options;
   }
@@ -148,8 +148,9 @@ export class Subscription implements ChannelUser {
       try {
         return await this.#session.connection.whenUp();
       } catch (error) {
-        const isAway = error instanceof ConnectionFailed && !(error instanceof ConnectionRefused);
-        if (!isAway || this.#isClosed) throw error;
+        const isUnavailable = error instanceof ConnectionFailed &&
+          !(error instanceof ConnectionRefused);
+        if (!isUnavailable || this.#isClosed) throw error;
       }
     }
   }
@@ -190,7 +191,7 @@ export class Subscription implements ChannelUser {
     this.#isWanted = false;
     this.#options.failed(
       new ConnectionClosed(
-        `Cannot consume "${queueName}": RabbitMQ ended it, as it does when a queue is deleted or moves`,
+        `Cannot consume "${queueName}": RabbitMQ ended it, as it does when a queue is deleted or republisher`,
       ),
     );
   }

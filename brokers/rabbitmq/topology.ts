@@ -5,7 +5,7 @@ import type { DeliveryLimits } from "./delivery_limits.ts";
 import type { QueueSettings } from "./options.ts";
 import { delayQueueOf, isRung, type Ladder } from "./ladder.ts";
 import { declarationsOf } from "./queue_arguments.ts";
-import { unreachableQueueOf } from "./trouble.ts";
+import { unreachableQueueOf } from "./errors.ts";
 
 /**
  * Declares queues as Python does: `queue`, `queue.DQ` for delayed messages and `queue.XQ`

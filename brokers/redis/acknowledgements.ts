@@ -1,4 +1,4 @@
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { MAX_BATCH } from "./scripts.ts";
 

@@ -1,10 +1,10 @@
 import type { RedisDelivery } from "./delivery.ts";
-import { Orphans } from "./orphans.ts";
+import { LostDeliveries } from "./lost_deliveries.ts";
 import type { RedisConsumer } from "./redis_consumer.ts";
-import type { Session } from "./session.ts";
+import type { RedisSession } from "./session.ts";
 
-/** What a pulse found out about a queue. */
-export interface QueuePulse {
+/** What a heartbeat found out about a queue. */
+export interface QueueHeartbeat {
   /** The time of the server, in milliseconds since the epoch. */
   readonly now: number;
   /** How many messages are on the queue. */
@@ -26,7 +26,7 @@ export class ConsumedQueue {
   readonly name: string;
   /** The consumers that are open. */
   readonly consumers: Set<RedisConsumer> = new Set();
-  readonly #orphans: Orphans;
+  readonly #lostDeliveries: LostDeliveries;
   /** Whether Redis may count unacknowledged messages, consumers or not. */
   #mayHaveUnacknowledged = false;
 
@@ -36,9 +36,9 @@ export class ConsumedQueue {
    * @param session The broker.
    * @param name The queue.
    */
-  constructor(session: Session, name: string) {
+  constructor(session: RedisSession, name: string) {
     this.name = name;
-    this.#orphans = new Orphans(session, session.keys.of(name), this);
+    this.#lostDeliveries = new LostDeliveries(session, session.keys.of(name), this);
   }
 
   /**
@@ -63,25 +63,25 @@ export class ConsumedQueue {
 
   /** Hears of messages that were fetched, before anything else becomes of them. */
   arrived(deliveries: readonly RedisDelivery[]): void {
-    this.#orphans.arrived(deliveries);
+    this.#lostDeliveries.arrived(deliveries);
   }
 
-  /** Hears what a pulse found out. */
-  pulse(pulse: QueuePulse): void {
+  /** Hears what a heartbeat found out. */
+  heartbeat(heartbeat: QueueHeartbeat): void {
     let held = 0;
     for (const consumer of this.consumers) {
-      consumer.pulse(pulse);
-      held += consumer.inHand.size;
+      consumer.heartbeat(heartbeat);
+      held += consumer.inFlight.size;
     }
-    if (held === 0 && pulse.unacknowledged === 0) {
+    if (held === 0 && heartbeat.unacknowledged === 0) {
       this.#mayHaveUnacknowledged = this.consumers.size > 0;
     }
-    this.#orphans.look(pulse.unacknowledged > held);
+    this.#lostDeliveries.look(heartbeat.unacknowledged > held);
   }
 
   /** Fails all consumers: what they hold may be another broker's by now. */
   fail(error: unknown): void {
-    this.#orphans.forget();
+    this.#lostDeliveries.forget();
     for (const consumer of this.consumers) consumer.fail(error);
   }
 
@@ -93,13 +93,13 @@ export class ConsumedQueue {
   /** The ids of all messages that consumers hold. */
   heldIds(): Set<string> {
     const ids = new Set<string>();
-    for (const consumer of this.consumers) consumer.inHand.addIdsTo(ids);
+    for (const consumer of this.consumers) consumer.inFlight.addIdsTo(ids);
     return ids;
   }
 }
 
 /** The one that a broker has for a queue. */
-export function consumedQueue(session: Session, name: string): ConsumedQueue {
+export function consumedQueue(session: RedisSession, name: string): ConsumedQueue {
   let queue = session.queues.get(name);
   if (queue === undefined) {
     queue = new ConsumedQueue(session, name);

@@ -2,9 +2,9 @@ import type { Buffer } from "node:buffer";
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Message } from "../../core/message.ts";
 import type { QueueKeys } from "./keys.ts";
-import { toArgument } from "./reply.ts";
+import { toArgument } from "../../clients/redis/reply.ts";
 import { BURY, REVIVE } from "./scripts.ts";
-import { runPatiently, type Session } from "./session.ts";
+import { type RedisSession, runWithRetry } from "./session.ts";
 
 /** The id of a dead letter, and when it died, as Redis writes that. */
 type Entry = readonly [id: string, score: string];
@@ -23,7 +23,7 @@ type Entry = readonly [id: string, score: string];
  * @param pageSize How many are read at once.
  */
 export async function* readDeadLetters(
-  session: Session,
+  session: RedisSession,
   queueName: string,
   pageSize: number,
 ): AsyncGenerator<StoredDeadLetter> {
@@ -60,7 +60,7 @@ export async function* readDeadLetters(
 }
 
 function storedDeadLetter(
-  session: Session,
+  session: RedisSession,
   { queue, messages, deadLetters, deadMessages }: QueueKeys,
   id: string,
   facts: Pick<StoredDeadLetter, "data" | "diedAt">,
@@ -71,10 +71,10 @@ function storedDeadLetter(
       const keys = [deadLetters, deadMessages, queue, messages];
       const newId = message.option("redis_message_id") as string | undefined ?? id;
       const text = toArgument(message.encode());
-      return await runPatiently(session, REVIVE, keys, [id, newId, text]) === 1;
+      return await runWithRetry(session, REVIVE, keys, [id, newId, text]) === 1;
     },
     async drop(): Promise<boolean> {
-      return await runPatiently(session, BURY, [deadLetters, deadMessages], [id]) === 1;
+      return await runWithRetry(session, BURY, [deadLetters, deadMessages], [id]) === 1;
     },
   };
 }

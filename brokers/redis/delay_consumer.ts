@@ -1,9 +1,9 @@
 import type { Buffer } from "node:buffer";
-import type { Timer } from "../../core/clock.ts";
+import type { Timer } from "../../platform/clock.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
-import type { QueuePulse } from "./consumed_queue.ts";
+import type { QueueHeartbeat } from "./consumed_queue.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
 import { CLAIM, DROP, MAX_BATCH, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
 import { runOnce } from "./session.ts";
@@ -23,7 +23,7 @@ const LOAN = 5_000;
  * Only messages on loan are in the memory of the worker. One that is not promoted in
  * time falls back to the others, and a promotion that comes late does nothing.
  */
-export class DelayConsumer extends RedisConsumer {
+export class RedisDelayConsumer extends RedisConsumer {
   /** Whether something may be on the delay queue that is not sorted. */
   #hasArrivals = true;
   /** When the next one is due, by the clock of the server. */
@@ -50,16 +50,16 @@ export class DelayConsumer extends RedisConsumer {
 
   protected expectMore(): void {
     if (this.#hasArrivals) return void queueMicrotask(this.wakeUp);
-    this.session.wakeups.expect(this.keys.queue, this.#arrived);
+    this.session.notifier.subscribe(this.keys.queue, this.#arrived);
     this.#setTimer();
   }
 
   protected expectNothing(): void {
-    this.session.wakeups.forget(this.keys.queue, this.#arrived);
+    this.session.notifier.unsubscribe(this.keys.queue, this.#arrived);
     this.session.clock.clearTimer(this.#timer);
   }
 
-  protected hasMore({ length, nextEta, now }: QueuePulse): boolean {
+  protected hasMore({ length, nextEta, now }: QueueHeartbeat): boolean {
     if (length > 0) this.#hasArrivals = true;
     // The server's clock may have been set since, so that its time has come before the timer's.
     return length > 0 || nextEta < this.#nextEta || nextEta < now + 1;
@@ -80,7 +80,7 @@ export class DelayConsumer extends RedisConsumer {
     const { connection, serverClock } = this.session;
     if (due.length > 0) {
       const ids = due.map(({ id }) => id);
-      await connection.runPatiently(
+      await connection.runWithRetry(
         RELEASE,
         [this.keys.etas],
         () => [serverClock.argument, ...ids],

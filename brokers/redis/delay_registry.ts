@@ -1,8 +1,8 @@
 import { delayQueueName } from "../../core/queue_names.ts";
-import { getLogger } from "../../core/logging.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { MAX_BATCH, RESTORE } from "./scripts.ts";
-import type { Session } from "./session.ts";
+import type { RedisSession } from "./session.ts";
 
 const log = getLogger("redis");
 /** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
@@ -24,7 +24,7 @@ export interface RestoredDelayed {
  * registered (with the first sorting) ─▶ signed off, or found dead ─(the last one)▶ restored
  */
 export class DelayRegistry {
-  readonly #session: Pick<Session, "brokerId" | "connection" | "keys" | "serverClock">;
+  readonly #session: Pick<RedisSession, "brokerId" | "connection" | "keys" | "serverClock">;
   /** Queues that a consumer of this broker has sorted, and that it has not signed off from. */
   readonly #registered: Set<string> = new Set();
 
@@ -33,7 +33,7 @@ export class DelayRegistry {
    *
    * @param session The broker.
    */
-  constructor(session: Pick<Session, "brokerId" | "connection" | "keys" | "serverClock">) {
+  constructor(session: Pick<RedisSession, "brokerId" | "connection" | "keys" | "serverClock">) {
     this.#session = session;
   }
 

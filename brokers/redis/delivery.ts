@@ -1,11 +1,11 @@
 import type { Message } from "../../core/message.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
-import type { RosterItem } from "../../core/roster.ts";
+import type { IndexedSetItem } from "../../platform/indexed_set.ts";
 
 let deliveries = 0;
 
 /** A message as a Redis consumer handed it out. */
-export class RedisDelivery extends MessageProxy implements RosterItem {
+export class RedisDelivery extends MessageProxy implements IndexedSetItem {
   /** What the queue calls it. */
   readonly id: string;
   /** As it was delivered. */
@@ -13,7 +13,7 @@ export class RedisDelivery extends MessageProxy implements RosterItem {
   /** Grows from delivery to delivery. */
   readonly order: number = deliveries++;
   /** Its place among the unsettled ones. */
-  rosterIndex = -1;
+  setIndex = -1;
 
   /**
    * Wraps a message.

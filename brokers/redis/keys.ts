@@ -23,7 +23,7 @@ export class Keys {
   /** When each broker was last heard of: a sorted set. */
   readonly heartbeats: string;
   /** Held by the worker that takes over from dead ones. */
-  readonly sweepLock: string;
+  readonly recoveryLock: string;
   /** Which workers of this library sort the delayed messages of which queue: a sorted set. */
   readonly delays: string;
   readonly #namespace: string;
@@ -40,7 +40,7 @@ export class Keys {
     this.#namespace = namespace;
     this.#brokerId = brokerId;
     this.heartbeats = `${namespace}:__heartbeats__`;
-    this.sweepLock = `${namespace}:__sweep__`;
+    this.recoveryLock = `${namespace}:__sweep__`;
     this.delays = `${namespace}:__delays__`;
   }
 

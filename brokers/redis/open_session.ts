@@ -1,13 +1,13 @@
-import type { Clock } from "../../core/clock.ts";
-import { RedisConnection } from "./connection.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { RedisConnection } from "../../clients/redis/connection.ts";
 import type { ConsumedQueue } from "./consumed_queue.ts";
 import { DelayRegistry } from "./delay_registry.ts";
 import { Keys } from "./keys.ts";
 import { Lease } from "./lease.ts";
 import type { CheckedOptions } from "./options.ts";
 import { ServerClock } from "./server_clock.ts";
-import type { Session } from "./session.ts";
-import { Wakeups } from "./wakeups.ts";
+import type { RedisSession } from "./session.ts";
+import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 
 /**
  * Makes what the parts of one broker share. The first command connects.
@@ -20,7 +20,7 @@ export function openSession(
   brokerId: string,
   clock: Clock,
   { source, namespace, maintenanceInterval, heartbeatTimeout, waitReplicas }: CheckedOptions,
-): Session {
+): RedisSession {
   const keys = new Keys(namespace, brokerId);
   const connection = new RedisConnection(source);
   // Nothing but what waits itself is to wait on a connection until replicas have something.
@@ -37,7 +37,7 @@ export function openSession(
     keys,
     connection,
     storing,
-    wakeups: new Wakeups(connection, keys.heartbeats),
+    notifier: new KeyNotifier(connection, keys.heartbeats),
     lease: new Lease(clock, leaseDuration),
     delayRegistry: new DelayRegistry({ brokerId, connection, keys, serverClock }),
     queues: new Map<string, ConsumedQueue>(),

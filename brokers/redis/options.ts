@@ -1,14 +1,14 @@
 import type { BrokerOptions } from "../../core/broker_options.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../core/redact.ts";
-import { readEnvironmentNumber } from "../../core/runtime.ts";
+import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../platform/redact.ts";
+import { readEnvironmentNumber } from "../../platform/runtime.ts";
 import {
   keyPrefixOf,
   type RedisClient,
   type RedisConnectionOptions,
   type RedisSource,
-} from "./client.ts";
-import { clusterSlotTag } from "./slot_tag.ts";
+} from "../../clients/redis/client.ts";
+import { clusterSlotTag } from "../../clients/redis/slot_tag.ts";
 
 /** Where a Redis is: give one of the three, or none for 127.0.0.1:6379. */
 export interface RedisAddress {
@@ -118,8 +118,8 @@ const OTHER_SPELLINGS = {
 /** Milliseconds: after a second more of silence a connection counts as lost. */
 const LONGEST_WAIT = 2_000;
 const DEFAULT_URL = "redis://127.0.0.1:6379";
-/** How many pulses a worker may miss before it counts as dead. */
-const PULSES_PER_TIMEOUT = 3;
+/** How many heartbeats a worker may miss before it counts as dead. */
+const HEARTBEATS_PER_TIMEOUT = 3;
 
 /**
  * Checks the options of a broker.
@@ -160,7 +160,7 @@ export function checkOptions(options: RedisBrokerOptions): CheckedOptions {
     deadMessageTtl,
     maintenanceInterval: maintenanceInterval === Infinity
       ? Infinity
-      : Math.min(maintenanceInterval, heartbeatTimeout / PULSES_PER_TIMEOUT),
+      : Math.min(maintenanceInterval, heartbeatTimeout / HEARTBEATS_PER_TIMEOUT),
     waitReplicas: options.waitReplicas === undefined ? undefined : checkWait(options.waitReplicas),
   };
 }

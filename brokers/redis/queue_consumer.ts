@@ -2,11 +2,11 @@ import type { Buffer } from "node:buffer";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { splitIds } from "./joined.ts";
-import type { QueuePulse } from "./consumed_queue.ts";
+import { splitIds } from "./packing.ts";
+import type { QueueHeartbeat } from "./consumed_queue.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
-import { runOnce, type Session } from "./session.ts";
+import { type RedisSession, runOnce } from "./session.ts";
 
 /** A text with its id; nothing where the id has none. */
 type Entry = readonly [id: string, text: Buffer | null];
@@ -23,7 +23,7 @@ interface Fetch {
  * before the one that came is even decoded, so that neither side waits; with a server that
  * is far away, one after the other.
  */
-export class QueueConsumer extends RedisConsumer {
+export class RedisQueueConsumer extends RedisConsumer {
   /** Those that nobody has asked for yet, in the order in which they are answered. */
   readonly #ahead: Fetch[] = [];
   /** The one that is waited for. */
@@ -89,14 +89,14 @@ export class QueueConsumer extends RedisConsumer {
   }
 
   protected expectMore(): void {
-    this.session.wakeups.expect(this.keys.queue, this.wakeUp);
+    this.session.notifier.subscribe(this.keys.queue, this.wakeUp);
   }
 
   protected expectNothing(): void {
-    this.session.wakeups.forget(this.keys.queue, this.wakeUp);
+    this.session.notifier.unsubscribe(this.keys.queue, this.wakeUp);
   }
 
-  protected hasMore({ length }: QueuePulse): boolean {
+  protected hasMore({ length }: QueueHeartbeat): boolean {
     return length > 0;
   }
 
@@ -133,7 +133,7 @@ export class QueueConsumer extends RedisConsumer {
  * @returns What it got, maybe nothing.
  */
 export async function fetchEntries(
-  session: Session,
+  session: RedisSession,
   queueName: string,
   limit: number,
   acknowledged: readonly string[] = [],

@@ -1,6 +1,6 @@
 import { delayQueueName } from "../../core/queue_names.ts";
 import { COUNT, PURGE } from "./scripts.ts";
-import { runPatiently, type Session } from "./session.ts";
+import { type RedisSession, runWithRetry } from "./session.ts";
 
 /** How many messages a queue has. */
 export interface QueueMessageCounts {
@@ -21,11 +21,11 @@ export interface QueueMessageCounts {
  * @param queueName The queue, not that of its delayed messages.
  */
 export async function countMessages(
-  session: Session,
+  session: RedisSession,
   queueName: string,
 ): Promise<QueueMessageCounts> {
   const { queue, messages, delayed, deadLetters } = session.keys.of(queueName);
-  const reply = await runPatiently(session, COUNT, [queue, messages, delayed, deadLetters]);
+  const reply = await runWithRetry(session, COUNT, [queue, messages, delayed, deadLetters]);
   const [ready, stored, waiting, dead] = reply as [number, number, number, number];
   const unacknowledged = Math.max(0, stored - ready);
   return { ready, delayed: waiting, unacknowledged, dead };
@@ -37,7 +37,7 @@ export async function countMessages(
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.
  */
-export async function purgeQueue(session: Session, queueName: string): Promise<void> {
+export async function purgeQueue(session: RedisSession, queueName: string): Promise<void> {
   const all = [queueName, delayQueueName(queueName)].map((name) => session.keys.of(name));
   const dropped = all.flatMap(({ queue, messages, unacknowledged }) => [
     queue,
@@ -45,5 +45,5 @@ export async function purgeQueue(session: Session, queueName: string): Promise<v
     unacknowledged,
   ]);
   const { etas, deadLetters, deadMessages } = all[0]!;
-  await runPatiently(session, PURGE, [...dropped, etas, deadLetters, deadMessages]);
+  await runWithRetry(session, PURGE, [...dropped, etas, deadLetters, deadMessages]);
 }

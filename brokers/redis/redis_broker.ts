@@ -4,9 +4,9 @@ import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import { joinByLooking } from "../../core/join.ts";
+import { joinByPolling } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import {
@@ -14,22 +14,22 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { randomUuid } from "../../core/runtime.ts";
-import { toArgument } from "./reply.ts";
+import { randomUuid } from "../../platform/runtime.ts";
+import { toArgument } from "../../clients/redis/reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
-import { DelayConsumer } from "./delay_consumer.ts";
+import { RedisDelayConsumer } from "./delay_consumer.ts";
 import type { RestoredDelayed } from "./delay_registry.ts";
 import { DueDelivery } from "./delivery.ts";
 import { openSession } from "./open_session.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
-import type { Load } from "./outbox.ts";
-import { Outboxes } from "./outboxes.ts";
-import { Pulse } from "./pulse.ts";
-import { QueueConsumer } from "./queue_consumer.ts";
+import type { PreparedBatches } from "../../clients/redis/batcher.ts";
+import { EnqueueBatchers } from "./enqueue_batchers.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { RedisQueueConsumer } from "./queue_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
 import { LEAVE } from "./scripts.ts";
-import type { Session } from "./session.ts";
-import { Sweep } from "./sweep.ts";
+import type { RedisSession } from "./session.ts";
+import { Recovery } from "./recovery.ts";
 
 /** Milliseconds between two looks whether a queue is empty. */
 const JOIN_INTERVAL = 50;
@@ -64,10 +64,10 @@ export class RedisBroker extends Broker {
   readonly brokerId: string = crypto.randomUUID();
   /** What all keys begin with. */
   readonly namespace: string;
-  readonly #session: Session;
-  readonly #sweep: Sweep;
-  readonly #pulse: Pulse;
-  readonly #outboxes: Outboxes;
+  readonly #session: RedisSession;
+  readonly #recovery: Recovery;
+  readonly #heartbeat: Heartbeat;
+  readonly #batchers: EnqueueBatchers;
   #controlStore: RedisControlStore | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
@@ -84,12 +84,12 @@ export class RedisBroker extends Broker {
     super(options);
     this.namespace = checked.namespace;
     this.#session = openSession(this.brokerId, this.clock, checked);
-    this.#outboxes = new Outboxes(this.#session);
-    this.#sweep = new Sweep(this.#session, this, checked);
-    this.#pulse = new Pulse(this.#session, {
+    this.#batchers = new EnqueueBatchers(this.#session);
+    this.#recovery = new Recovery(this.#session, this, checked);
+    this.#heartbeat = new Heartbeat(this.#session, {
       interval: checked.maintenanceInterval,
       heartbeatTimeout: checked.heartbeatTimeout,
-      sweep: this.#sweep,
+      recovery: this.#recovery,
     });
   }
 
@@ -127,10 +127,10 @@ export class RedisBroker extends Broker {
         `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
       );
     }
-    this.#pulse.start();
+    this.#heartbeat.start();
     return queueName === delayQueueName(queueName)
-      ? new DelayConsumer(queueName, prefetch, this.#session)
-      : new QueueConsumer(queueName, prefetch, this.#session);
+      ? new RedisDelayConsumer(queueName, prefetch, this.#session)
+      : new RedisQueueConsumer(queueName, prefetch, this.#session);
   }
 
   /**
@@ -177,7 +177,7 @@ export class RedisBroker extends Broker {
       return ready + delayed + unacknowledged === 0;
     };
     const { clock } = this;
-    await joinByLooking({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
+    await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
   /**
@@ -187,8 +187,8 @@ export class RedisBroker extends Broker {
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async maintain(): Promise<void> {
-    await this.#sweep.takeOver();
-    await this.#sweep.expire();
+    await this.#recovery.takeOver();
+    await this.#recovery.expire();
   }
 
   /** Stores a message on its queue, or delays it: by the clock of the server. */
@@ -233,27 +233,30 @@ export class RedisBroker extends Broker {
     this.#assertOpen("enqueue");
     if (messages.length === 1) {
       const [message] = messages as [Message];
-      return this.#outboxes.enqueued(message.queueName).add(toEntry(message));
+      return this.#batchers.enqueued(message.queueName).add(toEntry(message));
     }
     // All or none: what cannot be encoded throws before anything is sent.
-    const loads = new Map<string, Load>();
+    const batchesByQueue = new Map<string, PreparedBatches>();
     for (const message of messages) {
       const { queueName } = message;
-      let load = loads.get(queueName);
-      if (load === undefined) {
-        loads.set(queueName, load = this.#outboxes.enqueued(queueName).gather());
+      let batches = batchesByQueue.get(queueName);
+      if (batches === undefined) {
+        batchesByQueue.set(
+          queueName,
+          batches = this.#batchers.enqueued(queueName).prepareBatches(),
+        );
       }
-      load.add(toEntry(message));
+      batches.add(toEntry(message));
     }
-    return allStored(Array.from(loads.values(), (load) => load.send()));
+    return allStored(Array.from(batchesByQueue.values(), (batches) => batches.send()));
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
     if (!(delivery instanceof DueDelivery)) return await this.store([message]);
     this.#assertOpen("enqueue");
-    const outbox = this.#outboxes.promoted(message.queueName);
-    await outbox.add([delivery.id, ...toEntry(message)]);
+    const batcher = this.#batchers.promoted(message.queueName);
+    await batcher.add([delivery.id, ...toEntry(message)]);
     delivery.isPromoted = true;
   }
 
@@ -277,17 +280,17 @@ export class RedisBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    const { queues, connection, storing, wakeups, serverClock, delayRegistry } = this.#session;
+    const { queues, connection, storing, notifier, serverClock, delayRegistry } = this.#session;
     // Delayed messages that wait for it are sent.
     if (serverClock.learning !== undefined) await serverClock.learning;
     this.#isClosed = true;
-    this.#pulse.stop();
+    this.#heartbeat.stop();
     const consumers = Array.from(queues.values(), (queue) => [...queue.consumers]).flat();
     await Promise.allSettled(consumers.map((consumer) => consumer.close()));
     await Promise.all(delayRegistry.registered.map((queueName) => delayRegistry.leave(queueName)));
-    await this.#outboxes.emptied();
+    await this.#batchers.emptied();
     await this.#controlStore?.close();
-    wakeups.close();
+    notifier.close();
     if (connection.isUp) await this.#leave().catch(() => {});
     connection.close();
     storing.close();

@@ -1,25 +1,25 @@
-import { AbortListener } from "../../core/abort_listener.ts";
+import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { getLogger } from "../../core/logging.ts";
-import { errorMessage } from "../../core/thrown.ts";
-import { retryDelay } from "../../core/retry_delay.ts";
-import { nextTurn } from "../../core/runtime.ts";
-import { Signal } from "../../core/signal.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
+import { nextTurn } from "../../platform/runtime.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { type ConsumedQueue, consumedQueue, type QueuePulse } from "./consumed_queue.ts";
+import { type ConsumedQueue, consumedQueue, type QueueHeartbeat } from "./consumed_queue.ts";
 import type { RedisDelivery } from "./delivery.ts";
-import { InHand } from "./in_hand.ts";
+import { InFlight } from "./in_flight.ts";
 import type { QueueKeys } from "./keys.ts";
 import { tellLoss } from "./lease.ts";
-import { Outbox } from "./outbox.ts";
-import { type RedisReply, toArgument } from "./reply.ts";
-import type { Script } from "./script.ts";
+import { Batcher } from "../../clients/redis/batcher.ts";
+import { type RedisReply, toArgument } from "../../clients/redis/reply.ts";
+import type { Script } from "../../clients/redis/script.ts";
 import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
-import { runAtMostOnce, runUntil, type Session } from "./session.ts";
-import { isAway } from "./trouble.ts";
+import { type RedisSession, runAtMostOnce, runUntil } from "./session.ts";
+import { isUnavailable } from "../../clients/redis/errors.ts";
 
 const log = getLogger("redis", "consumer");
 
@@ -32,18 +32,18 @@ const SMALL_PREFETCH = 64;
  * Outages do not end it: it goes on when the server is back, and what is to be settled
  * meanwhile waits. It fails when its lease is lost, or the server says no.
  *
- * filling ─▶ (nothing there) waiting ─▶ woken by the server, a pulse or a timer ─▶ filling
+ * filling ─▶ (nothing there) waiting ─▶ woken by the server, a heartbeat or a timer ─▶ filling
  */
 export abstract class RedisConsumer extends Consumer {
-  protected readonly session: Session;
+  protected readonly session: RedisSession;
   protected readonly keys: QueueKeys;
   readonly #prefetch: number;
   /** What it has fetched, and Redis has not heard of again. */
-  readonly inHand: InHand = new InHand();
+  readonly inFlight: InFlight = new InFlight();
   /** Fetched, and not yet handed out. */
   #ready: RedisDelivery[] = [];
   /** Tells `receive` to look again. */
-  readonly #changed: Signal = new Signal();
+  readonly #changed: Notifier = new Notifier();
   #filling: Promise<void> | undefined;
   #isWaiting = false;
   #isTurnEnding = false;
@@ -55,10 +55,10 @@ export abstract class RedisConsumer extends Consumer {
   #error: unknown;
   #closing: Promise<void> | undefined;
   readonly #acks: Acknowledgements;
-  readonly #nacks: Outbox;
+  readonly #nacks: Batcher;
   /** Its queue, and the other consumers of that. */
   readonly #queue: ConsumedQueue;
-  readonly #wake = (): void => this.#changed.tell();
+  readonly #wake = (): void => this.#changed.notify();
   readonly #abort: AbortListener = new AbortListener(this.#wake);
 
   /**
@@ -68,7 +68,7 @@ export abstract class RedisConsumer extends Consumer {
    * @param prefetch How many messages may be received and not yet settled.
    * @param session The broker.
    */
-  constructor(queueName: string, prefetch: number, session: Session) {
+  constructor(queueName: string, prefetch: number, session: RedisSession) {
     super(queueName);
     this.session = session;
     this.#prefetch = prefetch;
@@ -76,7 +76,7 @@ export abstract class RedisConsumer extends Consumer {
     const { messages, unacknowledged, etas, deadLetters, deadMessages } = this.keys;
     this.#acks = new Acknowledgements((ids) => this.persist(ACK, [messages, unacknowledged], ids));
     const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
-    this.#nacks = new Outbox((args) => this.persist(NACK, buried, args));
+    this.#nacks = new Batcher((args) => this.persist(NACK, buried, args));
     this.#queue = consumedQueue(session, queueName);
   }
 
@@ -89,8 +89,8 @@ export abstract class RedisConsumer extends Consumer {
   /** What it waits for, it waits for no longer. */
   protected abstract expectNothing(): void;
 
-  /** Looks whether a pulse tells of something to get. */
-  protected abstract hasMore(pulse: QueuePulse): boolean;
+  /** Looks whether a heartbeat tells of something to get. */
+  protected abstract hasMore(heartbeat: QueueHeartbeat): boolean;
 
   /** Whether it is closed, or about to be. */
   protected get isClosed(): boolean {
@@ -112,13 +112,13 @@ export abstract class RedisConsumer extends Consumer {
     this.#abort.follow(signal);
     this.#isPaused = false;
     // What becomes free while it waits is not known to who receives.
-    this.#takesAll = limit >= this.#prefetch - this.inHand.unsettled;
+    this.#takesAll = limit >= this.#prefetch - this.inFlight.unsettled;
     while (!this.isClosed && !signal?.aborted) {
       const { lease, queues } = this.session;
       if (lease.isLost) tellLoss(lease, queues.values());
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
-      const free = this.#prefetch - this.inHand.unsettled;
+      const free = this.#prefetch - this.inFlight.unsettled;
       const room = Math.min(limit, free, MAX_BATCH);
       if (room > 0 && !this.#isWaiting && this.#filling === undefined) this.#fillSoon(room);
       await this.#changed.next();
@@ -128,7 +128,7 @@ export abstract class RedisConsumer extends Consumer {
 
   async ack(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
-    if (taken.length > 0) await this.inHand.settle(taken, this.acknowledge(taken));
+    if (taken.length > 0) await this.inFlight.settle(taken, this.acknowledge(taken));
   }
 
   async nack(messages: OneOrMany): Promise<void> {
@@ -140,12 +140,12 @@ export abstract class RedisConsumer extends Consumer {
         return this.#nacks.add([message.id, text]);
       })
     );
-    await this.inHand.settle(taken, Promise.all(sent).then(() => {}));
+    await this.inFlight.settle(taken, Promise.all(sent).then(() => {}));
   }
 
   async requeue(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
-    await this.inHand.settle(taken, this.giveBack(taken));
+    await this.inFlight.settle(taken, this.giveBack(taken));
   }
 
   override async pause(): Promise<void> {
@@ -162,9 +162,9 @@ export abstract class RedisConsumer extends Consumer {
     return this.#closing;
   }
 
-  /** Hears what a pulse found out. */
-  pulse(pulse: QueuePulse): void {
-    if (this.#isWaiting && this.hasMore(pulse)) this.wakeUp();
+  /** Hears what a heartbeat found out. */
+  heartbeat(heartbeat: QueueHeartbeat): void {
+    if (this.#isWaiting && this.hasMore(heartbeat)) this.wakeUp();
   }
 
   /** The fetches under way: they may bring messages which nobody holds yet. */
@@ -208,7 +208,7 @@ export abstract class RedisConsumer extends Consumer {
    */
   protected roomBeside(arriving: number): number {
     if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;
-    const room = Math.min(this.#prefetch - this.inHand.unsettled - arriving, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.inFlight.unsettled - arriving, MAX_BATCH);
     return this.#isBatch(room) ? room : 0;
   }
 
@@ -230,7 +230,7 @@ export abstract class RedisConsumer extends Consumer {
   /**
    * Puts messages back where they were, at most once: another consumer of this broker may have
    * fetched them again by the time that a lost answer is noticed. What was not put back is found
-   * among what no consumer holds, see `Orphans`.
+   * among what no consumer holds, see `LostDeliveries`.
    */
   protected async giveBack(deliveries: readonly RedisDelivery[]): Promise<void> {
     const { queue, messages, unacknowledged } = this.keys;
@@ -239,7 +239,7 @@ export abstract class RedisConsumer extends Consumer {
       try {
         await runAtMostOnce(this.session, REQUEUE, [queue, messages, unacknowledged], ids);
       } catch (error) {
-        if (!isAway(error)) throw error;
+        if (!isUnavailable(error)) throw error;
         log.debug("Cannot give back messages of {queue} now: {reason}", {
           queue: this.queueName,
           reason: errorMessage(error),
@@ -277,7 +277,7 @@ export abstract class RedisConsumer extends Consumer {
 
   #fillAtTurnEnd(): void {
     if (this.isClosed || this.#abort.isAborted || this.#isWaiting) return;
-    const room = Math.min(this.#prefetch - this.inHand.unsettled, MAX_BATCH);
+    const room = Math.min(this.#prefetch - this.inFlight.unsettled, MAX_BATCH);
     if (room > 0) this.#filling ??= this.#fill(room);
   }
 
@@ -293,7 +293,7 @@ export abstract class RedisConsumer extends Consumer {
         this.expectMore();
       }
     } catch (error) {
-      if (!isAway(error)) this.fail(error);
+      if (!isUnavailable(error)) this.fail(error);
       else if (!this.isClosed) {
         this.#isWaiting = true;
         this.#retryTimer = setTimeout(this.wakeUp, retryDelay(this.#failures++));
@@ -312,9 +312,9 @@ export abstract class RedisConsumer extends Consumer {
       // What is on its way here would otherwise stay with this broker.
       await this.#filling;
       this.#arrived(await this.fetchedAhead());
-      const left = this.inHand.takeAll();
-      await this.inHand.settle(left, this.giveBack(left));
-      await this.inHand.settled();
+      const left = this.inFlight.takeAll();
+      await this.inFlight.settle(left, this.giveBack(left));
+      await this.inFlight.settled();
     } finally {
       this.#queue.delete(this);
     }
@@ -324,11 +324,11 @@ export abstract class RedisConsumer extends Consumer {
 
   #arrived(deliveries: readonly RedisDelivery[]): void {
     this.#queue.arrived(deliveries);
-    this.inHand.add(deliveries);
+    this.inFlight.add(deliveries);
   }
 
   #take(messages: OneOrMany): RedisDelivery[] {
-    const taken = this.inHand.take(toList(messages));
+    const taken = this.inFlight.take(toList(messages));
     this.#wake();
     return taken;
   }

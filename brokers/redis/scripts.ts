@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { Script } from "./script.ts";
+import { Script } from "../../clients/redis/script.ts";
 
 /**
  * The time, in whole milliseconds as Python writes it: that of the server, unless the first
@@ -433,7 +433,7 @@ export const TIME: Script = new Script("read the time", `${NOW}return now`);
  * queue how many messages are on its queue and unacknowledged, and the earliest eta
  * or nothing.
  */
-export const PULSE: Script = new Script(
+export const HEARTBEAT: Script = new Script(
   "renew the heartbeat",
   `${NOW}
 local known = redis.call('ZREM', KEYS[1], ARGV[2])
@@ -452,14 +452,14 @@ return result
 );
 
 /**
- * Reserves the sweeping for one worker.
+ * Reserves the recovery for one worker.
  *
  * KEYS: heartbeats, the lock.
  * ARGV: broker id, milliseconds.
  * Result: nothing when somebody else has it.
  */
 export const LOCK: Script = new Script(
-  "reserve the sweeping",
+  "reserve the recovery",
   `
 redis.call('ZREM', KEYS[1], '')
 return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])

@@ -1,5 +1,5 @@
-import { type Clock, monotonicTime } from "../../core/clock.ts";
-import type { RedisConnection } from "./connection.ts";
+import { type Clock, monotonicTime } from "../../platform/clock.ts";
+import type { RedisConnection } from "../../clients/redis/connection.ts";
 import { TIME } from "./scripts.ts";
 
 /** Milliseconds for which a reading counts: the server's clock may be set, too. */

@@ -1,18 +1,18 @@
-import type { Clock } from "../../core/clock.ts";
-import { retryDelay } from "../../core/retry_delay.ts";
-import type { RedisConnection } from "./connection.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
+import type { RedisConnection } from "../../clients/redis/connection.ts";
 import type { ConsumedQueue } from "./consumed_queue.ts";
 import type { DelayRegistry } from "./delay_registry.ts";
-import type { RedisArgument, RedisReply } from "./reply.ts";
+import type { RedisArgument, RedisReply } from "../../clients/redis/reply.ts";
 import type { Keys } from "./keys.ts";
 import type { Lease } from "./lease.ts";
-import type { Script } from "./script.ts";
+import type { Script } from "../../clients/redis/script.ts";
 import type { ServerClock } from "./server_clock.ts";
-import { isAway } from "./trouble.ts";
-import type { Wakeups } from "./wakeups.ts";
+import { isUnavailable } from "../../clients/redis/errors.ts";
+import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 
 /** What the parts of one broker share. */
-export interface Session {
+export interface RedisSession {
   /** Tells this broker from all others that share its queues. */
   readonly brokerId: string;
   /** The time of this process, for timers. */
@@ -23,7 +23,7 @@ export interface Session {
   readonly connection: RedisConnection;
   /** The one that messages are stored through: another one if replicas are to have them. */
   readonly storing: RedisConnection;
-  readonly wakeups: Wakeups;
+  readonly notifier: KeyNotifier;
   readonly lease: Lease;
   readonly delayRegistry: DelayRegistry;
   /** The queues that have or had consumers, by name. */
@@ -41,7 +41,7 @@ export interface Session {
  * @returns What it returned.
  */
 export function runOnce(
-  { connection, keys: { heartbeats }, serverClock, brokerId }: Session,
+  { connection, keys: { heartbeats }, serverClock, brokerId }: RedisSession,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[] = [],
@@ -54,7 +54,7 @@ export function runOnce(
  * cannot have run.
  */
 export async function runAtMostOnce(
-  session: Session,
+  session: RedisSession,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[],
@@ -71,7 +71,7 @@ export async function runAtMostOnce(
 /** As {@linkcode runOnce}, and again while the server is away, until it is given up. */
 export async function runUntil(
   isGivenUp: () => boolean,
-  session: Session,
+  session: RedisSession,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[],
@@ -80,14 +80,14 @@ export async function runUntil(
     try {
       return await runOnce(session, script, keys, args);
     } catch (error) {
-      if (isGivenUp() || !isAway(error)) throw error;
+      if (isGivenUp() || !isUnavailable(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, retryDelay(attempt)));
     }
   }
 }
 
-/** How to run a script patiently. */
-export interface PatientRun {
+/** How to run a script forLong. */
+export interface RetryRunOptions {
   /** Runs it. @default That of the broker. */
   readonly connection?: RedisConnection;
   /** When it was first to be run, by `performance.now()`. @default Now. */
@@ -95,15 +95,15 @@ export interface PatientRun {
 }
 
 /** As {@linkcode runOnce}, and again while the server is away, for a while. */
-export function runPatiently(
-  session: Session,
+export function runWithRetry(
+  session: RedisSession,
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[] | ((again: boolean) => readonly RedisArgument[]) = [],
-  { connection = session.connection, since }: PatientRun = {},
+  { connection = session.connection, since }: RetryRunOptions = {},
 ): Promise<RedisReply> {
   const { keys: { heartbeats }, serverClock, brokerId } = session;
-  return connection.runPatiently(script, [heartbeats, ...keys], (again) => [
+  return connection.runWithRetry(script, [heartbeats, ...keys], (again) => [
     serverClock.argument,
     brokerId,
     ...(typeof args === "function" ? args(again) : args),

@@ -1,5 +1,5 @@
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import type { Message } from "../../core/message.ts";
 import type { Session } from "./session.ts";
 import { DEAD_PAGE, DROP_DEAD, LAST_DEAD } from "./statements.ts";

@@ -1,9 +1,9 @@
 import type { Message } from "../../core/message.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
-import type { RosterItem } from "../../core/roster.ts";
+import type { IndexedSetItem } from "../../platform/indexed_set.ts";
 
 /** A message as an SQLite consumer handed it out. */
-export class SqliteDelivery extends MessageProxy implements RosterItem {
+export class SqliteDelivery extends MessageProxy implements IndexedSetItem {
   /** The id of its row. */
   readonly id: number;
   /** As it was delivered. */
@@ -11,7 +11,7 @@ export class SqliteDelivery extends MessageProxy implements RosterItem {
   /** Whether it was delayed, and is on its queue now: there is nothing left to settle. */
   isPromoted = false;
   /** Its place among the unsettled ones. */
-  rosterIndex = -1;
+  setIndex = -1;
 
   /**
    * Wraps a message.

@@ -1,8 +1,8 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import type { Broker } from "../../core/broker.ts";
-import { type Timer, timeUntil } from "../../core/clock.ts";
+import { type Timer, timeUntil } from "../../platform/clock.ts";
 import type { HookName } from "../../core/emitter.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { SqliteDelivery } from "./delivery.ts";

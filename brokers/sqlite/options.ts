@@ -5,7 +5,7 @@ import {
 } from "../../clients/sqlite/address.ts";
 import type { BrokerOptions } from "../../core/broker_options.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { readEnvironmentNumber } from "../../core/runtime.ts";
+import { readEnvironmentNumber } from "../../platform/runtime.ts";
 
 /** Options for {@linkcode SqliteBroker}. Times are in milliseconds. */
 export interface SqliteBrokerOptions extends BrokerOptions, SqliteAddress {

@@ -1,17 +1,17 @@
 import { faultOf, isTransient } from "../../clients/sqlite/errors.ts";
 import type { WriteJob } from "../../clients/sqlite/writer.ts";
-import { AbortListener } from "../../core/abort_listener.ts";
+import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import { getLogger } from "../../core/logging.ts";
+import { getLogger } from "../../platform/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { retryDelay } from "../../core/retry_delay.ts";
-import { Roster } from "../../core/roster.ts";
-import { nextTurn } from "../../core/runtime.ts";
-import { Signal } from "../../core/signal.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
+import { IndexedSet } from "../../platform/indexed_set.ts";
+import { nextTurn } from "../../platform/runtime.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import type { ClaimedRow, MessageSource } from "./message_source.ts";
 import type { LeasedConsumer, Session } from "./session.ts";
@@ -38,7 +38,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   readonly #session: Session;
   readonly #source: MessageSource;
   readonly #prefetch: number;
-  readonly #unsettled: Roster<SqliteDelivery> = new Roster();
+  readonly #unsettled: IndexedSet<SqliteDelivery> = new IndexedSet();
   /** Claimed, and not yet handed out. */
   #ready: SqliteDelivery[] = [];
   /** Claimed, and their bodies not yet read. */
@@ -54,13 +54,13 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
-  readonly #changed: Signal = new Signal();
-  readonly #abort: AbortListener = new AbortListener(() => this.#changed.tell());
+  readonly #changed: Notifier = new Notifier();
+  readonly #abort: AbortListener = new AbortListener(() => this.#changed.notify());
   readonly #job: WriteJob;
   readonly #onChange = (): void => {
     if (this.#state !== "empty") return;
     this.#state = "idle";
-    this.#changed.tell();
+    this.#changed.notify();
   };
 
   /**
@@ -143,7 +143,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   fail(error: unknown): void {
     this.#error ??= error;
     for (const batch of this.#batches.splice(0)) batch.done.reject(error);
-    this.#changed.tell();
+    this.#changed.notify();
   }
 
   get #room(): number {
@@ -170,7 +170,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#state = "claiming";
     this.#session.lease.begin().then(() => {
       if (this.#state === "claiming") this.#state = "idle";
-      this.#changed.tell();
+      this.#changed.notify();
     }, (error) => this.fail(error));
   }
 
@@ -231,7 +231,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       this.#accept(rows);
     }
     this.#tellOthers(batch);
-    this.#changed.tell();
+    this.#changed.notify();
   }
 
   /** Who waits for what was given back, or for the end of the queue. */
@@ -283,7 +283,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     const rows = this.#unread.splice(0);
     if (this.#isPaused) void this.#giveBackRows(rows);
     else this.#accept(rows);
-    this.#changed.tell();
+    this.#changed.notify();
   }
 
   #readBody(id: number): Encoded | undefined {
@@ -342,7 +342,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     const taken = toList(messages).filter((one): one is SqliteDelivery =>
       this.#unsettled.delete(one as SqliteDelivery) && !(one as SqliteDelivery).isPromoted
     );
-    this.#changed.tell();
+    this.#changed.notify();
     return taken;
   }
 
@@ -362,7 +362,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     const { connection, consumers } = this.#session;
     if (this.#isListening) connection.notifier.unlisten(this.#onChange);
     this.#state = "closed";
-    this.#changed.tell();
+    this.#changed.notify();
     try {
       if (this.#error === undefined) {
         await this.#giveBack([...this.#unsettled].filter(({ isPromoted }) => !isPromoted));

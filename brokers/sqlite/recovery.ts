@@ -1,5 +1,5 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
-import { getLogger } from "../../core/logging.ts";
+import { getLogger } from "../../platform/logging.ts";
 import { DELETE_WORKER, RECOVER, SELECT_BEAT } from "./statements.ts";
 
 const log = getLogger("sqlite", "recovery");

@@ -1,5 +1,5 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
 import type { WorkerLease } from "./worker_lease.ts";
 

@@ -1,6 +1,6 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import { LONGEST_ROW_BODY } from "../../clients/sqlite/schema.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { ACK, DELETE_BODY, INSERT_BODY, NACK, NACK_CHANGED, REQUEUE } from "./statements.ts";
 
 /** Messages of one batch: what one transaction settles. */

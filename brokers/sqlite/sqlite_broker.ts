@@ -7,7 +7,7 @@ import {
 } from "../../clients/sqlite/handles.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
-import { monotonicTime } from "../../core/clock.ts";
+import { monotonicTime } from "../../platform/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
@@ -20,7 +20,7 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { Signal } from "../../core/signal.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { DueSource, ReadySource } from "./message_source.ts";
@@ -182,8 +182,8 @@ export class SqliteBroker extends Broker {
     const { notifier } = this.#session.connection;
     const timeout = joinTimeout(queueName, options);
     const endsAt = monotonicTime(clock) + timeout;
-    const changed = new Signal();
-    const wake = () => changed.tell();
+    const changed = new Notifier();
+    const wake = () => changed.notify();
     const timer = clock.setTimer(wake, timeout);
     options.signal?.addEventListener("abort", wake);
     notifier.listen(wake);

@@ -1,7 +1,7 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import { DELAYED, LONGEST_ROW_BODY, READY } from "../../clients/sqlite/schema.ts";
 import type { WriteJob } from "../../clients/sqlite/writer.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { RequestRejected } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";

@@ -1,10 +1,10 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import type { WriteJob } from "../../clients/sqlite/writer.ts";
-import type { Clock, Timer } from "../../core/clock.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { Lease } from "../../core/lease.ts";
-import { getLogger } from "../../core/logging.ts";
-import { hasProcessEnded, processId, processNamespace } from "../../core/runtime.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { hasProcessEnded, processId, processNamespace } from "../../platform/runtime.ts";
 import { recover } from "./recovery.ts";
 import type { LeasedConsumer } from "./session.ts";
 import { BEAT, DELETE_WORKER, INSERT_WORKER, RECOVER, SELECT_WORKERS } from "./statements.ts";

@@ -1,10 +1,10 @@
 import process from "node:process";
-import { escapeText } from "../../core/escape.ts";
+import { escapeText } from "../../platform/escape.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { DeadLetter } from "../../core/dead_letters.ts";
 import { BrokerConnectionError } from "../../core/errors.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import { loadModules } from "../load_modules.ts";
 import type { Program } from "../program.ts";

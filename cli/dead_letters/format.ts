@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { DeadLetter } from "../../core/dead_letters.ts";
-import { escapeJson, escapeLines, escapeText } from "../../core/escape.ts";
-import { shorten } from "../../core/thrown.ts";
+import { escapeJson, escapeLines, escapeText } from "../../platform/escape.ts";
+import { shorten } from "../../platform/thrown.ts";
 import { toWireOptions } from "../../core/message_options.ts";
 
 /** How wide the columns are. */

@@ -1,5 +1,5 @@
-import { redactUrl } from "../../core/redact.ts";
-import { builtinModule } from "../../core/runtime.ts";
+import { redactUrl } from "../../platform/redact.ts";
+import { builtinModule } from "../../platform/runtime.ts";
 import type { DatabaseOpener, SqliteDatabase } from "./database.ts";
 
 /** Which losses of the machine a confirmed message survives. */

@@ -1,7 +1,7 @@
-import { pause, systemClock } from "../../core/clock.ts";
+import { pause, systemClock } from "../../platform/clock.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
-import { getLogger } from "../../core/logging.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { type CheckedAddress, IN_MEMORY } from "./address.ts";
 import type { OwnDatabase, SqliteDatabase, SqliteStatement } from "./database.ts";
 import { faultOf, toConnectionError } from "./errors.ts";

@@ -1,5 +1,5 @@
 import { ConnectionFailed } from "../../core/errors.ts";
-import { builtinModule } from "../../core/runtime.ts";
+import { builtinModule } from "../../platform/runtime.ts";
 
 /** A value that SQLite stores. */
 export type SqliteValue = string | number | bigint | Uint8Array | null;

@@ -1,5 +1,5 @@
 import { ConnectionFailed, type DeliveryState, RequestRejected } from "../../core/errors.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 
 /** Kinds of errors of SQLite, by what can be done about them. */
 export type SqliteFault =

@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { SqliteConnection } from "./connection.ts";
 import { type MaintenanceTask, PURGE_BATCH } from "./maintenance.ts";
 

@@ -1,4 +1,4 @@
-import { builtinModule, mayRead } from "../../core/runtime.ts";
+import { builtinModule, mayRead } from "../../platform/runtime.ts";
 import {
   ADDRESS_OPTIONS,
   checkAddress,

@@ -1,6 +1,6 @@
-import { getLogger } from "../../core/logging.ts";
-import { builtinModule, mayRead, mayWrite } from "../../core/runtime.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { builtinModule, mayRead, mayWrite } from "../../platform/runtime.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 
 const log = getLogger("sqlite", "notifier");
 

@@ -1,6 +1,6 @@
 import { ConnectionFailed } from "../../core/errors.ts";
-import { getLogger } from "../../core/logging.ts";
-import { builtinModule, mayRead } from "../../core/runtime.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { builtinModule, mayRead } from "../../platform/runtime.ts";
 import { type CheckedAddress, IN_MEMORY } from "./address.ts";
 import { openDatabase, type OwnDatabase } from "./database.ts";
 import { migrate } from "./schema.ts";

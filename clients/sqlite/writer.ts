@@ -1,4 +1,4 @@
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { SqliteDatabase, SqliteStatement } from "./database.ts";
 import { faultOf } from "./errors.ts";
 import { rollBack } from "./schema.ts";

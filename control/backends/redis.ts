@@ -1,9 +1,9 @@
-import { RedisConnection } from "../../brokers/redis/connection.ts";
+import { RedisConnection } from "../../clients/redis/connection.ts";
 import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
-import type { RedisReply } from "../../brokers/redis/reply.ts";
-import type { Script } from "../../brokers/redis/script.ts";
-import { Wakeups } from "../../brokers/redis/wakeups.ts";
-import { type Clock, systemClock } from "../../core/clock.ts";
+import type { RedisReply } from "../../clients/redis/reply.ts";
+import type { Script } from "../../clients/redis/script.ts";
+import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
 import {
   checkChanges,
   type ControlChange,
@@ -30,7 +30,7 @@ export interface RedisControlStoreOptions extends RedisAddress {
 /** Connections that a store shares with a broker, which closes them. */
 export interface SharedConnections {
   readonly connection: RedisConnection;
-  readonly wakeups: Wakeups;
+  readonly notifier: KeyNotifier;
 }
 
 const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
@@ -59,7 +59,7 @@ const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
 export class RedisControlStore extends ControlStore {
   readonly #clock: Clock;
   readonly #connection: RedisConnection;
-  readonly #ownWakeups: Wakeups | undefined;
+  readonly #ownWakeups: KeyNotifier | undefined;
   readonly #keys: readonly string[];
   readonly #watchers: Watchers;
   readonly #watch: RedisControlWatch;
@@ -85,15 +85,15 @@ export class RedisControlStore extends ControlStore {
     this.#keys = [key, `${key}.workers`, `${key}.expiries`, `${key}.log`, `${key}.version`];
     this.#clock = clock;
     this.#connection = shared?.connection ?? new RedisConnection(toSource(options, namespace));
-    if (shared === undefined) this.#ownWakeups = new Wakeups(this.#connection, key);
-    const wakeups = shared?.wakeups ?? this.#ownWakeups!;
+    if (shared === undefined) this.#ownWakeups = new KeyNotifier(this.#connection, key);
+    const notifier = shared?.notifier ?? this.#ownWakeups!;
     this.#watchers = new Watchers(() => {
       if (this.#watchers.size > 0) this.#watch.start();
       else this.#watch.stop();
     });
     this.#watch = new RedisControlWatch({
       clock,
-      wakeups,
+      notifier,
       pings: shared === undefined,
       versionKey: this.#keys[4]!,
       look: (seen) => this.#look(seen),
@@ -154,7 +154,7 @@ export class RedisControlStore extends ControlStore {
   }
 
   #runAgain(script: Script, args: readonly (string | number)[]): Promise<RedisReply> {
-    return this.#connection.runPatiently(script, this.#keys, () => [this.#now, ...args]);
+    return this.#connection.runWithRetry(script, this.#keys, () => [this.#now, ...args]);
   }
 
   async #runOnce(changes: readonly (string | number)[]): Promise<RedisReply> {

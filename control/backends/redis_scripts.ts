@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Script } from "../../brokers/redis/script.ts";
+import { Script } from "../../clients/redis/script.ts";
 
 /** How many keys the log keeps. A watcher that is further behind reads everything again. */
 export const LOG_LENGTH = 1_000;

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from "../../core/clock.ts";
-import type { Wakeups } from "../../brokers/redis/wakeups.ts";
-import { errorMessage } from "../../core/thrown.ts";
-import { getLogger } from "../../core/logging.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
 
 const log = getLogger("control", "redis");
 
@@ -15,8 +15,8 @@ const INTERVALS_PER_LOOK = 60;
 /** What a {@linkcode RedisControlWatch} works with. */
 export interface RedisControlWatchOptions {
   readonly clock: Clock;
-  readonly wakeups: Wakeups;
-  /** Whether nobody else finds out that a connection of `wakeups` is half-open. */
+  readonly notifier: KeyNotifier;
+  /** Whether nobody else finds out that a connection of `notifier` is half-open. */
   readonly pings: boolean;
   /** The key of the version of the store. */
   readonly versionKey: string;
@@ -70,11 +70,11 @@ export class RedisControlWatch {
 
   /** Watches no more. */
   stop(): void {
-    const { clock, wakeups, versionKey } = this.#options;
+    const { clock, notifier, versionKey } = this.#options;
     this.#state = "stopped";
     this.#seen = undefined;
     clock.clearTimer(this.#timer);
-    wakeups.forget(versionKey, this.#wake);
+    notifier.unsubscribe(versionKey, this.#wake);
   }
 
   /** Notes the version that a read has found: what came later is to be told. */
@@ -85,8 +85,8 @@ export class RedisControlWatch {
   }
 
   #expect(): void {
-    const { wakeups, versionKey } = this.#options;
-    wakeups.expectChange(versionKey, this.#seen!, this.#wake);
+    const { notifier, versionKey } = this.#options;
+    notifier.expectChange(versionKey, this.#seen!, this.#wake);
   }
 
   #schedule(): void {
@@ -98,10 +98,10 @@ export class RedisControlWatch {
   }
 
   #intervalEnded(): void {
-    const { wakeups, pings } = this.#options;
+    const { notifier, pings } = this.#options;
     this.#intervals += 1;
-    if (pings && this.#intervals % INTERVALS_PER_PING === 0) wakeups.ping();
-    const isDue = this.#intervals % INTERVALS_PER_LOOK === 0 || !wakeups.isTracking;
+    if (pings && this.#intervals % INTERVALS_PER_PING === 0) notifier.ping();
+    const isDue = this.#intervals % INTERVALS_PER_LOOK === 0 || !notifier.isTracking;
     if (isDue || this.#seen === undefined || this.#hasFailed) void this.#look();
   }
 

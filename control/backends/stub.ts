@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
 import {
   checkChanges,
   type CheckedChange,

@@ -1,6 +1,6 @@
 import { group, type MessageProxy, pipeline, StubBroker, Worker } from "../../mod.ts";
 import { declareActors, FILES, TOTALS } from "./actors.ts";
-import { Tally } from "./tally.ts";
+import { Counts } from "./counts.ts";
 import { Totals } from "./totals.ts";
 
 /** How many files are sent at once: enough to keep the worker busy, few enough to hold. */
@@ -25,7 +25,7 @@ export interface CountFilesResult {
   /** The counts of all text files. */
   readonly totals: Totals;
   /** What the worker did. */
-  readonly tally: Tally;
+  readonly counts: Counts;
   /** Why files could not be counted, one sentence each. */
   readonly failures: readonly string[];
   /** How many files are done: counted, found to be binary, or failed. */
@@ -39,11 +39,11 @@ export async function countFiles(
 ): Promise<CountFilesResult> {
   // A file that cannot be read is no reason to stop: it is among the dead letters afterwards.
   const broker = new StubBroker({ failFast: false });
-  const tally = new Tally();
-  broker.addMiddleware(tally);
+  const counts = new Counts();
+  broker.addMiddleware(counts);
   const totals = new Totals();
   const { countFile, addToTotals } = declareActors(broker, { folder, totals, failEvery });
-  const done = () => totals.files + tally.skipped + broker.allDeadLetters.length;
+  const done = () => totals.files + counts.skipped + broker.allDeadLetters.length;
 
   const sendAndWait = async () => {
     for (const batch of inBatches(files)) {
@@ -69,7 +69,7 @@ export async function countFiles(
   // gone with this process; another broker would keep it for the next worker.
   await worker.stop();
 
-  return { totals, tally, failures: broker.allDeadLetters.map(describe), done: done() };
+  return { totals, counts, failures: broker.allDeadLetters.map(describe), done: done() };
 }
 
 function* inBatches(files: readonly string[]): Generator<readonly string[]> {

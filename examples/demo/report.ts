@@ -17,19 +17,19 @@ export interface Report extends CountFilesResult {
 
 /** Says in one line how far it came, then gives all figures. */
 export function formatReport(report: Report): string {
-  const { totals, tally, failures, done, found, seconds, isInterrupted } = report;
+  const { totals, counts, failures, done, found, seconds, isInterrupted } = report;
   const frequent = totals.mostFrequent(MOST_FREQUENT);
   const figures: [string, string][] = [
     ["text files", format(totals.files)],
     ["lines", format(totals.lines)],
     ["words", format(totals.words)],
     ["bytes", format(totals.bytes)],
-    ["binary files", format(tally.skipped)],
+    ["binary files", format(counts.skipped)],
     ["unreadable", format(failures.length)],
-    ["retries", format(tally.retries)],
+    ["retries", format(counts.retries)],
     ["digest", totals.digest()],
     ["seconds", seconds.toFixed(2)],
-    ["messages a second", format(Math.round(tally.messages / seconds))],
+    ["messages a second", format(Math.round(counts.messages / seconds))],
   ];
   return [
     `${isInterrupted ? "Interrupted after" : "Done:"} ${format(done)} of ${format(found)} files.`,

@@ -1,6 +1,6 @@
 import type { Broker } from "../../core/broker.ts";
-import { getLogger } from "../../core/logging.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { type Counts, countsOf, sumOf } from "./counts.ts";
 import { expositionOf } from "./families.ts";
 import type { MetricsFolder } from "./folder.ts";

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { getLogger } from "../../core/logging.ts";
+import { getLogger } from "../../platform/logging.ts";
 
 const log = getLogger("middleware", "Prometheus");
 
@@ -43,7 +43,7 @@ export class ExpositionServer implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Stops; whoever is being answered is cut off. */
+  /** GracePeriods; whoever is being answered is cut off. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();

@@ -1,4 +1,4 @@
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { DelayedRow, Row } from "./counts.ts";
 import { DURATION_BOUNDS } from "./series.ts";
 

@@ -1,9 +1,9 @@
 import { readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { errorMessage } from "../../core/thrown.ts";
-import { getLogger } from "../../core/logging.ts";
-import { nextTurn, processId } from "../../core/runtime.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { nextTurn, processId } from "../../platform/runtime.ts";
 import { areCounts, type Counts, countsOfDead, sumOf } from "./counts.ts";
 import { openPrivateFolder, readPrivateFile, replacePrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";

@@ -1,10 +1,10 @@
 import { setInterval } from "node:timers";
-import { errorMessage } from "../../core/thrown.ts";
-import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
 import type { Exposition } from "./exposition.ts";
 import { ExpositionServer } from "./exposition_server.ts";
 import { MetricsFolder } from "./folder.ts";
-import type { Place } from "./place.ts";
+import type { MetricsSettings } from "./settings.ts";
 import { openPrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
 import { loadPromClient } from "./prom_client.ts";
@@ -28,7 +28,7 @@ const REST = 19;
 export class Member implements AsyncDisposable {
   /** Where the others are. */
   readonly folder: MetricsFolder;
-  readonly #place: Place;
+  readonly #settings: MetricsSettings;
   readonly #exposition: Exposition;
   readonly #timer: ReturnType<typeof setInterval>;
   #lock: ProcessLock | undefined;
@@ -39,11 +39,11 @@ export class Member implements AsyncDisposable {
   /** The failure that was logged and has not ended. */
   #failure: string | undefined;
   /** The process that was named in the log as the one that serves. */
-  #told: number | undefined;
+  #reportedPid: number | undefined;
 
-  private constructor(folder: MetricsFolder, place: Place, exposition: Exposition) {
+  private constructor(folder: MetricsFolder, settings: MetricsSettings, exposition: Exposition) {
     this.folder = folder;
-    this.#place = place;
+    this.#settings = settings;
     this.#exposition = exposition;
     this.#timer = setInterval(() => {
       if (!this.#isStepping && performance.now() >= this.#restsUntil) this.#step = this.#takeStep();
@@ -55,16 +55,16 @@ export class Member implements AsyncDisposable {
   /**
    * Joins the others, and serves if none of them does.
    *
-   * @param place Where.
+   * @param settings Where.
    * @param exposition What there is to write and to serve.
    * @returns This process among the others.
    * @throws If the folder cannot be used, or prom-client is not there.
    */
-  static async join(place: Place, exposition: Exposition): Promise<Member> {
+  static async join(settings: MetricsSettings, exposition: Exposition): Promise<Member> {
     await loadPromClient(); // it is better to miss it now than when somebody asks
-    await openPrivateFile(place.lock, "lock, or dramatiq_prom_lock");
-    const folder = await MetricsFolder.join(place.database);
-    const member = new Member(folder, place, exposition);
+    await openPrivateFile(settings.lock, "lock, or dramatiq_prom_lock");
+    const folder = await MetricsFolder.join(settings.database);
+    const member = new Member(folder, settings, exposition);
     await member.#step;
     return member;
   }
@@ -93,7 +93,7 @@ export class Member implements AsyncDisposable {
       await this.#write();
       this.#restsUntil = performance.now() + REST * (performance.now() - start);
       action = "serve";
-      this.#lock ??= takeLock(this.#place.lock);
+      this.#lock ??= takeLock(this.#settings.lock);
       if (this.#lock === undefined) await this.#tellWhoServes();
       else if (this.#server === undefined) await this.#listen();
       action = "write";
@@ -112,7 +112,7 @@ export class Member implements AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    const { host, port } = this.#place;
+    const { host, port } = this.#settings;
     this.#server = await ExpositionServer.listen(
       host,
       port,
@@ -125,8 +125,8 @@ export class Member implements AsyncDisposable {
   /** A second application with the same folder would wonder why its port is silent. */
   async #tellWhoServes(): Promise<void> {
     const serving = await this.folder.whoServes();
-    if (serving === undefined || serving.pid === this.#told) return;
-    this.#told = serving.pid;
+    if (serving === undefined || serving.pid === this.#reportedPid) return;
+    this.#reportedPid = serving.pid;
     log.info("Metrics of this process are served by process {pid}, on http://{host}:{port}", {
       ...serving,
     });
@@ -139,7 +139,7 @@ export class Member implements AsyncDisposable {
       : errorMessage(error);
     if (this.#failure === reason) return;
     this.#failure = reason;
-    const { database: folder, host, port } = this.#place;
+    const { database: folder, host, port } = this.#settings;
     if (action === "write") {
       log.error("Cannot write metrics to {folder}, and keeps trying: {reason}", {
         folder,

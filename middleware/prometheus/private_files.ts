@@ -10,8 +10,8 @@
 import { constants, type Stats } from "node:fs";
 import { access, chmod, lstat, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { userId } from "../../core/runtime.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { userId } from "../../platform/runtime.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 
 /** Access for anybody but the owner. */
 const ACCESS_OF_OTHERS = 0o077;

@@ -1,4 +1,4 @@
-import { missingPackage } from "../../core/missing_package.ts";
+import { missingPackage } from "../../platform/missing_package.ts";
 import type { Metric } from "./metric.ts";
 
 /** The part of prom-client that is used here. */

@@ -1,6 +1,6 @@
 import type { Broker } from "../../core/broker.ts";
-import { errorMessage } from "../../core/thrown.ts";
-import { getLogger } from "../../core/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { getLogger } from "../../platform/logging.ts";
 import type { Metric, Sample } from "./metric.ts";
 
 const log = getLogger("middleware", "Prometheus");

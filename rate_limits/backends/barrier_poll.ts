@@ -1,5 +1,5 @@
-import type { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
-import { WaitingRoom } from "./waiting_room.ts";
+import type { MemcachedConnection } from "../../clients/memcached/connection.ts";
+import { KeyWaiters } from "../../platform/key_waiters.ts";
 
 /** Milliseconds between two looks at barriers: Memcached tells nobody of changes. */
 const POLL_INTERVAL = 50;
@@ -10,7 +10,7 @@ const POLL_INTERVAL = 50;
  */
 export class BarrierPoll {
   readonly #connection: MemcachedConnection;
-  readonly #room: WaitingRoom = new WaitingRoom();
+  readonly #waiters: KeyWaiters = new KeyWaiters();
   #isPolling = false;
   #endPause: () => void = () => {};
 
@@ -33,29 +33,29 @@ export class BarrierPoll {
    * @throws The reason of the signal, if that aborts before.
    */
   async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
-    const waiting = this.#room.wait(key, timeout, signal);
-    if (this.#room.keys.length > 0 && !this.#isPolling) void this.#poll();
+    const waiting = this.#waiters.wait(key, timeout, signal);
+    if (this.#waiters.keys.length > 0 && !this.#isPolling) void this.#poll();
     return await waiting;
   }
 
   /** Fails all who wait. */
   close(error: Error): void {
-    this.#room.failAll(error);
+    this.#waiters.failAll(error);
     this.#endPause();
   }
 
   /** Looks for all who wait, until nobody does. While the server is away they go on waiting. */
   async #poll(): Promise<void> {
     this.#isPolling = true;
-    for (let keys = this.#room.keys; keys.length > 0; keys = this.#room.keys) {
+    for (let keys = this.#waiters.keys; keys.length > 0; keys = this.#waiters.keys) {
       try {
         for (const [key, { value }] of await this.#connection.getMany(keys)) {
-          if (Number(value.toString()) === 0) this.#room.wake(key);
+          if (Number(value.toString()) === 0) this.#waiters.wake(key);
         }
       } catch {
         // The next look finds out whether it is back.
       }
-      if (this.#room.keys.length > 0) await this.#pause();
+      if (this.#waiters.keys.length > 0) await this.#pause();
     }
     this.#isPolling = false;
   }

@@ -1,46 +1,46 @@
-import type { RedisConnection } from "../../brokers/redis/connection.ts";
-import { mayPass } from "../../brokers/redis/trouble.ts";
-import type { Wakeups } from "../../brokers/redis/wakeups.ts";
-import { WaitingRoom } from "./waiting_room.ts";
+import type { RedisConnection } from "../../clients/redis/connection.ts";
+import { isTransient } from "../../clients/redis/errors.ts";
+import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
+import { KeyWaiters } from "../../platform/key_waiters.ts";
 
 /** A list that somebody waits for. */
 interface Watch {
-  /** Called by `Wakeups`, once. */
-  readonly told: () => void;
+  /** Called by `KeyNotifier`, once. */
+  readonly notified: () => void;
   isLooking: boolean;
 }
 
 /** Milliseconds between two looks at lists of which Redis tells when they change. */
-const PULSE = 1_000;
+const POLL_INTERVAL = 1_000;
 /** And at those of which nobody tells: on a cluster. */
-const FAST_PULSE = 100;
+const FAST_POLL_INTERVAL = 100;
 
 /**
  * Waits until lists in Redis have something in them, and takes nothing out.
  *
- * All who wait share what the broker's consumers use, {@linkcode Wakeups}: two connections,
+ * All who wait share what the broker's consumers use, {@linkcode KeyNotifier}: two connections,
  * however many they are. Redis tells once that a list has changed; it is looked at then, and
  * beside that once a second, in case the telling was lost with a connection.
  *
- * first waiter ─▶ expecting ─▶ told, or the pulse ─▶ looking ─▶ all woken
+ * first waiter ─▶ expecting ─▶ notified, or the timer ─▶ looking ─▶ all woken
  *                     ▲───────────── still empty ───────┘
  */
 export class EventLists {
   readonly #connection: RedisConnection;
-  readonly #wakeups: Wakeups | undefined;
-  readonly #room: WaitingRoom = new WaitingRoom(undefined, (list) => this.#forget(list));
+  readonly #notifier: KeyNotifier | undefined;
+  readonly #waiters: KeyWaiters = new KeyWaiters(undefined, (list) => this.#forget(list));
   readonly #watches: Map<string, Watch> = new Map();
-  #pulse: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
    * Stores how to ask.
    *
    * @param connection What to look with.
-   * @param wakeups Tells of changes; without, lists are looked at often.
+   * @param notifier Tells of changes; without, lists are looked at often.
    */
-  constructor(connection: RedisConnection, wakeups: Wakeups | undefined) {
+  constructor(connection: RedisConnection, notifier: KeyNotifier | undefined) {
     this.#connection = connection;
-    this.#wakeups = wakeups;
+    this.#notifier = notifier;
   }
 
   /**
@@ -53,30 +53,30 @@ export class EventLists {
    * @throws The reason of the signal, if that aborts before.
    */
   wait(list: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
-    const waiting = this.#room.wait(list, timeout, signal);
+    const waiting = this.#waiters.wait(list, timeout, signal);
     if (!this.#watches.has(list) && signal?.aborted !== true) this.#watch(list);
     return waiting;
   }
 
   /** Fails all who wait. */
   close(error: Error): void {
-    this.#room.failAll(error);
+    this.#waiters.failAll(error);
   }
 
   #watch(list: string): void {
-    const told = () => void this.#look(list, watch).then(() => this.#expect(list, watch));
-    const watch: Watch = { told, isLooking: false };
+    const notified = () => void this.#look(list, watch).then(() => this.#expect(list, watch));
+    const watch: Watch = { notified, isLooking: false };
     this.#watches.set(list, watch);
     this.#expect(list, watch);
     void this.#look(list, watch);
-    this.#pulse ??= setInterval(() => {
-      this.#wakeups?.ping();
+    this.#timer ??= setInterval(() => {
+      this.#notifier?.ping();
       for (const [list, watch] of this.#watches) void this.#look(list, watch);
-    }, this.#wakeups === undefined ? FAST_PULSE : PULSE);
+    }, this.#notifier === undefined ? FAST_POLL_INTERVAL : POLL_INTERVAL);
   }
 
   #expect(list: string, watch: Watch): void {
-    if (this.#watches.get(list) === watch) this.#wakeups?.expect(list, watch.told);
+    if (this.#watches.get(list) === watch) this.#notifier?.subscribe(list, watch.notified);
   }
 
   async #look(list: string, watch: Watch): Promise<void> {
@@ -84,20 +84,20 @@ export class EventLists {
     watch.isLooking = true;
     try {
       const length = await this.#connection.command("llen", list);
-      if (length !== 0) this.#room.wake(list);
+      if (length !== 0) this.#waiters.wake(list);
     } catch (error) {
-      // While the server is away they go on waiting; the pulse looks again.
-      if (!mayPass(error)) this.#room.fail(list, error);
+      // While the server is away they go on waiting; the timer looks again.
+      if (!isTransient(error)) this.#waiters.fail(list, error);
     } finally {
       watch.isLooking = false;
     }
   }
 
   #forget(list: string): void {
-    this.#wakeups?.forget(list, this.#watches.get(list)!.told);
+    this.#notifier?.unsubscribe(list, this.#watches.get(list)!.notified);
     this.#watches.delete(list);
     if (this.#watches.size > 0) return;
-    clearInterval(this.#pulse);
-    this.#pulse = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }

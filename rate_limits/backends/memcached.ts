@@ -1,9 +1,6 @@
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import {
-  MemcachedConnection,
-  type MemcachedOptions,
-} from "../../results/backends/memcached_connection.ts";
+import { MemcachedConnection, type MemcachedOptions } from "../../clients/memcached/connection.ts";
 import { type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { BarrierPoll } from "./barrier_poll.ts";

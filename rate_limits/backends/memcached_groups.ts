@@ -1,8 +1,5 @@
-import { hexDigest } from "../../core/digest.ts";
-import type {
-  MemcachedConnection,
-  MemcachedItem,
-} from "../../results/backends/memcached_connection.ts";
+import { hexDigest } from "../../platform/digest.ts";
+import type { MemcachedConnection, MemcachedItem } from "../../clients/memcached/connection.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress } from "../backend.ts";
 import { storing } from "./memcached_storing.ts";
 

@@ -1,4 +1,4 @@
-import type { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import type { MemcachedConnection } from "../../clients/memcached/connection.ts";
 import { storing } from "./memcached_storing.ts";
 
 /**

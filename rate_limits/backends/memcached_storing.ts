@@ -1,4 +1,4 @@
-import { INTEGER_FLAGS } from "../../results/backends/memcached_connection.ts";
+import { INTEGER_FLAGS } from "../../clients/memcached/connection.ts";
 import { assertAboveZero } from "../whole_number.ts";
 
 /** Something that ends in so many ms may be forgotten earlier by that: its clock ticks in seconds. */

@@ -1,12 +1,12 @@
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { isClusterSource } from "../../brokers/redis/client.ts";
-import { RedisConnection } from "../../brokers/redis/connection.ts";
+import { isClusterSource } from "../../clients/redis/client.ts";
+import { RedisConnection } from "../../clients/redis/connection.ts";
 import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
-import type { RedisArgument, RedisReply } from "../../brokers/redis/reply.ts";
-import type { Script } from "../../brokers/redis/script.ts";
-import { clusterSlotTag } from "../../brokers/redis/slot_tag.ts";
-import { closedFor } from "../../brokers/redis/trouble.ts";
-import { Wakeups } from "../../brokers/redis/wakeups.ts";
+import type { RedisArgument, RedisReply } from "../../clients/redis/reply.ts";
+import type { Script } from "../../clients/redis/script.ts";
+import { clusterSlotTag } from "../../clients/redis/slot_tag.ts";
+import { closedFor } from "../../clients/redis/errors.ts";
+import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { EventLists } from "./event_lists.ts";
@@ -65,7 +65,7 @@ const OTHER_SPELLINGS = {
  */
 export class RedisBackend extends RateLimiterBackend {
   readonly #connection: RedisConnection;
-  readonly #wakeups: Wakeups | undefined;
+  readonly #notifier: KeyNotifier | undefined;
   readonly #eventLists: EventLists;
 
   /**
@@ -80,8 +80,8 @@ export class RedisBackend extends RateLimiterBackend {
     const source = toSource(options, ANY_NAMESPACE);
     this.#connection = new RedisConnection(source);
     // Keys lie on all nodes of a cluster, and each node tells of its own only.
-    this.#wakeups = isClusterSource(source) ? undefined : new Wakeups(this.#connection, "");
-    this.#eventLists = new EventLists(this.#connection, this.#wakeups);
+    this.#notifier = isClusterSource(source) ? undefined : new KeyNotifier(this.#connection, "");
+    this.#eventLists = new EventLists(this.#connection, this.#notifier);
   }
 
   /** Sets a counter, unless there is one. */
@@ -118,7 +118,7 @@ export class RedisBackend extends RateLimiterBackend {
   /** Takes one of so many leases, renews it, or ends it. */
   override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
     assertLeaseTtl(ttl);
-    return isDone(await this.#connection.runPatiently(LEASE, [key], () => [holder, limit, ttl]));
+    return isDone(await this.#connection.runWithRetry(LEASE, [key], () => [holder, limit, ttl]));
   }
 
   /** Waits until {@linkcode RedisBackend.waitNotify} is called for a key, or finds that it was. */
@@ -130,7 +130,7 @@ export class RedisBackend extends RateLimiterBackend {
   /** Wakes all who wait for a key, and keeps others from waiting. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     assertAboveZero(ttl, "use ttl");
-    await this.#connection.runPatiently(NOTIFY, [eventsKey(key)], () => [ttl]);
+    await this.#connection.runWithRetry(NOTIFY, [eventsKey(key)], () => [ttl]);
     return true;
   }
 
@@ -140,7 +140,7 @@ export class RedisBackend extends RateLimiterBackend {
     const args = [member, ttl, CONCLUDED / 2, CLAIM_TIME];
     const keys = [group, membersKey(group)];
     return String(
-      await this.#connection.runPatiently(COUNT_MEMBER, keys, () => args),
+      await this.#connection.runWithRetry(COUNT_MEMBER, keys, () => args),
     ) as GroupProgress;
   }
 
@@ -148,14 +148,14 @@ export class RedisBackend extends RateLimiterBackend {
   override async concludeGroup(group: string, ttl: number): Promise<void> {
     assertAboveZero(ttl, "use ttl");
     const keys = [group, membersKey(group)];
-    await this.#connection.runPatiently(CONCLUDE, keys, () => [CONCLUDED, ttl]);
+    await this.#connection.runWithRetry(CONCLUDE, keys, () => [CONCLUDED, ttl]);
   }
 
   /** Lets go of all connections. Whoever waits is told so. */
   // deno-lint-ignore require-await -- other backends have something to wait for
   override async close(): Promise<void> {
     this.#connection.close();
-    this.#wakeups?.close();
+    this.#notifier?.close();
     this.#eventLists.close(closedFor("wait"));
   }
 

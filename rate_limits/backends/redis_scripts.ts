@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { Script } from "../../brokers/redis/script.ts";
+import { Script } from "../../clients/redis/script.ts";
 
 /**
  * Sets a counter, unless there is one.

@@ -6,13 +6,13 @@ import {
   type SqliteBackendAddress,
 } from "../../clients/sqlite/handles.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
-import { type Clock, systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { SqliteCounters } from "./sqlite_counters.ts";
-import { WaitingRoom } from "./waiting_room.ts";
+import { KeyWaiters } from "../../platform/key_waiters.ts";
 
 /** Options for {@linkcode SqliteBackend}. */
 export interface SqliteRateLimiterBackendOptions extends SqliteBackendAddress {
@@ -55,7 +55,7 @@ export class SqliteBackend extends RateLimiterBackend {
   readonly #handle: ConnectionHandle;
   readonly #connection: SqliteConnection;
   readonly #counters: SqliteCounters;
-  readonly #room: WaitingRoom;
+  readonly #waiters: KeyWaiters;
   readonly #purges: readonly MaintenanceTask[];
   #isListening = false;
   #isClosed = false;
@@ -74,7 +74,7 @@ export class SqliteBackend extends RateLimiterBackend {
     this.#handle = acquireBackendConnection(address);
     this.#connection = this.#handle.connection;
     this.#counters = new SqliteCounters(this.#connection, clock);
-    this.#room = new WaitingRoom(clock, () => this.#unlistenIfAlone());
+    this.#waiters = new KeyWaiters(clock, () => this.#unlistenIfAlone());
     this.#purges = (["dramatiq_counters", "dramatiq_members", "dramatiq_signals"] as const)
       .map((table) => expiryTask(this.#connection, table, clock));
     for (const purge of this.#purges) this.#connection.maintain(purge);
@@ -137,7 +137,7 @@ export class SqliteBackend extends RateLimiterBackend {
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#assertOpen("wait");
     signal?.throwIfAborted();
-    const waiting = this.#room.wait(key, timeout, signal);
+    const waiting = this.#waiters.wait(key, timeout, signal);
     if (!this.#isListening) {
       this.#isListening = true;
       this.#connection.notifier.listen(this.#onChange);
@@ -166,7 +166,7 @@ export class SqliteBackend extends RateLimiterBackend {
   /** Closes the file. Whoever waits is told so. */
   override async close(): Promise<void> {
     this.#isClosed = true;
-    this.#room.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
+    this.#waiters.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
     for (const purge of this.#purges) this.#connection.unmaintain(purge);
     await this.#handle.release();
   }
@@ -180,18 +180,18 @@ export class SqliteBackend extends RateLimiterBackend {
   }
 
   /** Looks which barriers are cleared. */
-  async #look(keys = this.#room.keys): Promise<void> {
+  async #look(keys = this.#waiters.keys): Promise<void> {
     if (keys.length === 0) return;
     try {
       const cleared = await this.#connection.read(() => this.#counters.signalsOf(keys));
-      for (const key of cleared) this.#room.wake(key);
+      for (const key of cleared) this.#waiters.wake(key);
     } catch (error) {
-      for (const key of keys) this.#room.fail(key, error);
+      for (const key of keys) this.#waiters.fail(key, error);
     }
   }
 
   #unlistenIfAlone(): void {
-    if (!this.#isListening || this.#room.keys.length > 0) return;
+    if (!this.#isListening || this.#waiters.keys.length > 0) return;
     this.#isListening = false;
     this.#connection.notifier.unlisten(this.#onChange);
   }

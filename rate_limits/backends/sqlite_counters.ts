@@ -1,6 +1,6 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import { toExpiry } from "../../clients/sqlite/expiry.ts";
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress } from "../backend.ts";
 
 const GET = "select value from dramatiq_counters where key=? and expires>?";

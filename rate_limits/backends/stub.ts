@@ -1,10 +1,10 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { StubLeases } from "./stub_leases.ts";
-import { WaitingRoom } from "./waiting_room.ts";
+import { KeyWaiters } from "../../platform/key_waiters.ts";
 
 /** Options for {@linkcode StubBackend}. */
 export interface StubRateLimiterBackendOptions {
@@ -19,7 +19,7 @@ interface Entry {
 }
 
 /** Entries from which on it is worth looking for forgotten ones. */
-const FEWEST_TO_SWEEP = 1_024;
+const MIN_PURGE_SIZE = 1_024;
 
 const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
   clock: true,
@@ -41,8 +41,8 @@ export class StubBackend extends RateLimiterBackend {
   readonly #clock: Clock;
   readonly #entries: Map<string, Entry> = new Map();
   readonly #leases: StubLeases;
-  readonly #room: WaitingRoom;
-  #sweepAt = FEWEST_TO_SWEEP;
+  readonly #waiters: KeyWaiters;
+  #purgeAt = MIN_PURGE_SIZE;
   #isClosed = false;
 
   /**
@@ -55,7 +55,7 @@ export class StubBackend extends RateLimiterBackend {
     super();
     this.#clock = options.clock ?? systemClock;
     this.#leases = new StubLeases(this.#clock);
-    this.#room = new WaitingRoom(this.#clock);
+    this.#waiters = new KeyWaiters(this.#clock);
   }
 
   /** Sets a counter, unless there is one. */
@@ -121,7 +121,8 @@ export class StubBackend extends RateLimiterBackend {
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#check(1);
     signal?.throwIfAborted();
-    return this.#get(eventsKey(key)) !== undefined || await this.#room.wait(key, timeout, signal);
+    return this.#get(eventsKey(key)) !== undefined ||
+      await this.#waiters.wait(key, timeout, signal);
   }
 
   /** Wakes all who wait for a key, and keeps others from waiting. */
@@ -129,7 +130,7 @@ export class StubBackend extends RateLimiterBackend {
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     this.#check(ttl);
     this.#set(eventsKey(key), 1, ttl);
-    this.#room.wake(key);
+    this.#waiters.wake(key);
     return true;
   }
 
@@ -163,7 +164,7 @@ export class StubBackend extends RateLimiterBackend {
   // deno-lint-ignore require-await -- those of servers have something to wait for
   override async close(): Promise<void> {
     this.#isClosed = true;
-    this.#room.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
+    this.#waiters.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
   }
 
   #check(ttl: number): void {
@@ -188,12 +189,12 @@ export class StubBackend extends RateLimiterBackend {
 
   #set(key: string, value: number, ttl: number): void {
     this.#entries.set(key, { value, expiresAt: this.#clock.now() + ttl });
-    if (this.#entries.size < this.#sweepAt) return;
+    if (this.#entries.size < this.#purgeAt) return;
     // Looking at all of them each time their number has doubled costs next to nothing a call.
     for (const one of this.#entries.keys()) {
       if (this.#get(one) === undefined) this.#entries.delete(one);
     }
-    this.#sweepAt = Math.max(FEWEST_TO_SWEEP, 2 * this.#entries.size);
+    this.#purgeAt = Math.max(MIN_PURGE_SIZE, 2 * this.#entries.size);
   }
 }
 

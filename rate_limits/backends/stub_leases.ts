@@ -1,14 +1,14 @@
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 
 /** Keys from which on it is worth looking for those whose leases have ended. */
-const FEWEST_TO_SWEEP = 1_024;
+const MIN_PURGE_SIZE = 1_024;
 
 /** Leases in the memory of this process. */
 export class StubLeases {
   readonly #clock: Clock;
   /** When each lease ends, by key and holder. */
   readonly #ends: Map<string, Map<string, number>> = new Map();
-  #sweepAt = FEWEST_TO_SWEEP;
+  #purgeAt = MIN_PURGE_SIZE;
 
   /**
    * Makes one without leases.
@@ -39,8 +39,8 @@ export class StubLeases {
 
   #keep(key: string, ends: Map<string, number>): void {
     this.#ends.set(key, ends);
-    if (this.#ends.size < this.#sweepAt) return;
+    if (this.#ends.size < this.#purgeAt) return;
     for (const one of this.#ends.keys()) if (this.#current(one).size === 0) this.#ends.delete(one);
-    this.#sweepAt = Math.max(FEWEST_TO_SWEEP, 2 * this.#ends.size);
+    this.#purgeAt = Math.max(MIN_PURGE_SIZE, 2 * this.#ends.size);
   }
 }

@@ -1,7 +1,11 @@
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
-import { assertKey, MemcachedConnection, type MemcachedOptions } from "./memcached_connection.ts";
+import {
+  assertKey,
+  MemcachedConnection,
+  type MemcachedOptions,
+} from "../../clients/memcached/connection.ts";
 import type { ResultOwner } from "../result_key.ts";
 
 /** Options for {@linkcode MemcachedBackend}. */

@@ -1,17 +1,17 @@
 import type { Buffer } from "node:buffer";
-import { isClusterSource, type RedisSource } from "../../brokers/redis/client.ts";
-import { RedisConnection } from "../../brokers/redis/connection.ts";
+import { isClusterSource, type RedisSource } from "../../clients/redis/client.ts";
+import { RedisConnection } from "../../clients/redis/connection.ts";
 import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
-import { Outbox } from "../../brokers/redis/outbox.ts";
-import { toArgument } from "../../brokers/redis/reply.ts";
-import { mayPass } from "../../brokers/redis/trouble.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import { Batcher } from "../../clients/redis/batcher.ts";
+import { toArgument } from "../../clients/redis/reply.ts";
+import { isTransient } from "../../clients/redis/errors.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { ResultError } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
-import type { Stored } from "../joined_reads.ts";
+import type { Stored } from "../batched_reads.ts";
 import { READ, STORE } from "./redis_scripts.ts";
-import { RedisTracking } from "./redis_tracking.ts";
+import { KeyTracking } from "../../clients/redis/key_tracking.ts";
 
 /** Options for {@linkcode RedisBackend}. */
 export interface RedisBackendOptions extends ResultBackendOptions, RedisAddress {}
@@ -60,8 +60,8 @@ const OTHER_SPELLINGS = {
  */
 export class RedisBackend extends ResultBackend {
   readonly #connection: RedisConnection;
-  readonly #tracking: RedisTracking;
-  readonly #stores: Outbox = new Outbox((args) => this.#storeMany(args));
+  readonly #tracking: KeyTracking;
+  readonly #stores: Batcher = new Batcher((args) => this.#storeMany(args));
 
   /**
    * Stores the options; the first result connects.
@@ -75,10 +75,10 @@ export class RedisBackend extends ResultBackend {
     const source = toSource(options, this.namespace);
     this.#assertOneSlot(source);
     this.#connection = new RedisConnection(source);
-    this.#tracking = new RedisTracking(this.#connection, {
-      tell: (keys) => this.tell(keys),
-      tellAll: () => this.tellAll(),
-      setTold: (isTold) => this.isTold = isTold,
+    this.#tracking = new KeyTracking(this.#connection, {
+      notify: (keys) => this.notify(keys),
+      notifyAll: () => this.notifyAll(),
+      setNotified: (isNotified) => this.isNotified = isNotified,
     }, isClusterSource(source) ? `${this.namespace}:` : undefined);
   }
 
@@ -116,8 +116,8 @@ export class RedisBackend extends ResultBackend {
   }
 
   /** Whether Redis is away, rather than that it refuses. */
-  protected override mayPass(error: unknown): boolean {
-    return mayPass(error);
+  protected override isTransient(error: unknown): boolean {
+    return isTransient(error);
   }
 
   async #storeMany(args: readonly Encoded[]): Promise<void> {
@@ -128,7 +128,7 @@ export class RedisBackend extends ResultBackend {
       values.push(toArgument(args[i + 1]!), args[i + 2] as string);
     }
     // To store the same once more does no harm.
-    await this.#connection.runPatiently(STORE, keys, () => values);
+    await this.#connection.runWithRetry(STORE, keys, () => values);
   }
 
   #assertOneSlot(source: RedisSource): void {

@@ -1,4 +1,4 @@
-import { Script } from "../../brokers/redis/script.ts";
+import { Script } from "../../clients/redis/script.ts";
 
 /**
  * Stores results, each in place of whatever stands under its key.

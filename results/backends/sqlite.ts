@@ -6,11 +6,11 @@ import {
   type SqliteBackendAddress,
 } from "../../clients/sqlite/handles.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { RequestRejected } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
-import type { Stored } from "../joined_reads.ts";
+import type { Stored } from "../batched_reads.ts";
 
 /** Options for {@linkcode SqliteBackend}. */
 export interface SqliteBackendOptions extends ResultBackendOptions, SqliteBackendAddress {}
@@ -129,7 +129,7 @@ export class SqliteBackend extends ResultBackend {
   /** Listens to changes. */
   protected override waitingBegan(): void {
     this.#connection.notifier.listen(this.#onChange);
-    this.isTold = true;
+    this.isNotified = true;
   }
 
   /** Listens no longer. */
@@ -137,11 +137,11 @@ export class SqliteBackend extends ResultBackend {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#connection.notifier.unlisten(this.#onChange);
-    this.isTold = false;
+    this.isNotified = false;
   }
 
   #tellNow(): void {
     this.#timer = undefined;
-    this.tellAll();
+    this.notifyAll();
   }
 }

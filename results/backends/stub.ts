@@ -1,4 +1,4 @@
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 
@@ -10,7 +10,7 @@ interface Entry {
 }
 
 /** Fewer entries than that are not worth a look at what has expired. */
-const MIN_SWEEP = 1_000;
+const MIN_PURGE_SIZE = 1_000;
 
 const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
   namespace: true,
@@ -49,7 +49,7 @@ const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
 export class StubBackend extends ResultBackend {
   readonly #entries: Map<string, Entry> = new Map();
   /** How many entries there may be before those that have expired are dropped. */
-  #sweepAt = MIN_SWEEP;
+  #purgeAt = MIN_PURGE_SIZE;
 
   /**
    * Makes an empty one.
@@ -59,7 +59,7 @@ export class StubBackend extends ResultBackend {
   constructor(options: ResultBackendOptions = {}) {
     assertKnownOptions("StubResultBackend", options, KNOWN_OPTIONS);
     super(options);
-    this.isTold = true; // by `storeResult`: nobody else can store here
+    this.isNotified = true; // by `storeResult`: nobody else can store here
   }
 
   /** Reads many keys, as they were stored. */
@@ -74,15 +74,15 @@ export class StubBackend extends ResultBackend {
   /** Stores something under a key. */
   protected override store(key: string, data: Encoded, ttl: number): Promise<void> {
     this.#entries.set(key, { data, expiresAt: this.clock.now() + ttl });
-    if (this.#entries.size > this.#sweepAt) this.#sweep();
+    if (this.#entries.size > this.#purgeAt) this.#purge();
     return Promise.resolve();
   }
 
-  #sweep(): void {
+  #purge(): void {
     const now = this.clock.now();
     for (const [key, { expiresAt }] of this.#entries) {
       if (expiresAt <= now) this.#entries.delete(key);
     }
-    this.#sweepAt = Math.max(MIN_SWEEP, 2 * this.#entries.size);
+    this.#purgeAt = Math.max(MIN_PURGE_SIZE, 2 * this.#entries.size);
   }
 }

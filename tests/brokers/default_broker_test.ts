@@ -3,7 +3,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { assertEquals } from "@std/assert";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { test } from "../support/test.ts";
 
 const PROGRAM = fileURLToPath(new URL("print_default_broker.ts", import.meta.url));

@@ -5,17 +5,22 @@ import { testOwn } from "../servers/own.ts";
 import { after, test as testHere } from "../support/test.ts";
 import { MAX_PRIORITIES, REDECLARATIONS, SCENARIOS } from "./rabbitmq_replay/capture.ts";
 import { DIFFERENCES } from "./rabbitmq_replay/differences.ts";
-import { PLAYS } from "./rabbitmq_replay/plays.ts";
+import { SCENARIO_STEPS } from "./rabbitmq_replay/scenario_steps.ts";
 import { replay } from "./rabbitmq_replay/replay.ts";
-import { Theatre } from "./rabbitmq_replay/theatre.ts";
+import { InspectedServer } from "./rabbitmq_replay/inspected_server.ts";
 
 const test = testOwn("rabbitmq-server");
 // Where the tests are skipped there is none, and nobody asks for it.
-const theatre = test === testHere ? await Theatre.open() : undefined as unknown as Theatre;
-after(() => theatre?.[Symbol.asyncDispose]());
+const inspectedServer = test === testHere
+  ? await InspectedServer.open()
+  : undefined as unknown as InspectedServer;
+after(() => inspectedServer?.[Symbol.asyncDispose]());
 
 testHere("Every scenario of the capture is played, and nothing else", () => {
-  assertEquals(Object.keys(PLAYS).toSorted(), SCENARIOS.map(({ scenario }) => scenario).toSorted());
+  assertEquals(
+    Object.keys(SCENARIO_STEPS).toSorted(),
+    SCENARIOS.map(({ scenario }) => scenario).toSorted(),
+  );
 });
 
 testHere("Every difference is one of a step of the capture", () => {
@@ -36,17 +41,17 @@ testHere("RabbitmqBroker takes the priorities that Python takes, if they are who
 
 for (const scenario of SCENARIOS) {
   test(`RabbitmqBroker does as Python does: ${scenario.scenario}: ${scenario.about}`, async () => {
-    await replay(scenario, PLAYS[scenario.scenario]!, theatre);
+    await replay(scenario, SCENARIO_STEPS[scenario.scenario]!, inspectedServer);
   });
 }
 
 test("RabbitmqBroker's queues are to RabbitMQ what Python's are, declared again by anybody", async () => {
   for (const { queue, arguments: args, accepted, reply_code } of REDECLARATIONS) {
-    await theatre.clear();
+    await inspectedServer.clear();
     const maxPriority = queue.endsWith(".XQ") ? {} : { maxPriority: 10 };
-    await using broker = new RabbitmqBroker({ url: theatre.server.url, ...maxPriority });
+    await using broker = new RabbitmqBroker({ url: inspectedServer.server.url, ...maxPriority });
     await broker.getQueueMessageCounts("goldq"); // declares it
-    const connection = await connect(theatre.server.url);
+    const connection = await connect(inspectedServer.server.url);
     const channel = await connection.createChannel();
     let code: number | undefined;
     channel.on("error", (error: Error & { code?: number }) => code = error.code);

@@ -5,7 +5,7 @@ import { SCENARIOS, withTexts } from "./redis_replay/capture.ts";
 import { DIFFERENCES } from "./redis_replay/differences.ts";
 import { assertSameDump, readDump, writeDump } from "./redis_replay/dump.ts";
 import { Notation } from "./redis_replay/notation.ts";
-import { PLAYS } from "./redis_replay/plays.ts";
+import { SCENARIO_STEPS } from "./redis_replay/scenario_steps.ts";
 import { replay } from "./redis_replay/replay.ts";
 
 const test = testOwn("redis-server");
@@ -26,7 +26,10 @@ test("Dumps of the capture, written to Redis, read as they are there", async () 
 });
 
 test("Every scenario of the capture is played, and nothing else", () => {
-  assertEquals(Object.keys(PLAYS).toSorted(), SCENARIOS.map(({ scenario }) => scenario).toSorted());
+  assertEquals(
+    Object.keys(SCENARIO_STEPS).toSorted(),
+    SCENARIOS.map(({ scenario }) => scenario).toSorted(),
+  );
 });
 
 test("Every difference is one of a step or message of the capture", () => {
@@ -43,6 +46,6 @@ test("Every difference is one of a step or message of the capture", () => {
 
 for (const scenario of SCENARIOS) {
   test(`RedisBroker leaves the keys of Python: ${scenario.scenario}: ${scenario.about}`, async () => {
-    await replay(scenario, PLAYS[scenario.scenario]!);
+    await replay(scenario, SCENARIO_STEPS[scenario.scenario]!);
   });
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Message, RedisBroker } from "@dq/dramatiq";
 import { caseOf, translate } from "./cli_vectors.ts";
 import { MODULES } from "./modules.ts";
-import { eventually, type Program, Stage } from "./stage.ts";
+import { eventually, Fixture, type Program } from "./fixture.ts";
 
 /** What a queue holds, as `tests/vectors/cli.json` counts it. */
 export interface Counts {
@@ -13,15 +13,15 @@ export interface Counts {
   readonly dead: number;
 }
 
-/** A stage whose `app.ts` works on a Redis, and a broker to send with. */
+/** A fixture whose `app.ts` works on a Redis, and a broker to send with. */
 export class App implements AsyncDisposable {
-  readonly stage: Stage;
+  readonly fixture: Fixture;
   readonly broker: RedisBroker;
   readonly #env: Record<string, string>;
 
-  private constructor(stage: Stage, url: string) {
+  private constructor(fixture: Fixture, url: string) {
     const namespace = crypto.randomUUID();
-    this.stage = stage;
+    this.fixture = fixture;
     this.broker = new RedisBroker({ url, namespace });
     for (const queueName of ["goldq", "goldother"]) this.broker.declareQueue(queueName);
     this.#env = { APP_REDIS: url, APP_NAMESPACE: namespace };
@@ -29,7 +29,7 @@ export class App implements AsyncDisposable {
 
   /** Sets it up, with no messages. */
   static async open(url: string): Promise<App> {
-    return new App(await Stage.open(MODULES), url);
+    return new App(await Fixture.open(MODULES), url);
   }
 
   /** Starts the command line with the arguments of a case, and more. */
@@ -39,7 +39,7 @@ export class App implements AsyncDisposable {
 
   /** Starts the command line. */
   start(...args: string[]): Program {
-    return this.stage.start(args, { env: this.#env });
+    return this.fixture.start(args, { env: this.#env });
   }
 
   /** Sends a message of `app.ts`. */
@@ -51,7 +51,7 @@ export class App implements AsyncDisposable {
 
   /** Lets `slow` end. */
   async release(): Promise<void> {
-    await writeFile(join(this.stage.folder, "release"), "");
+    await writeFile(join(this.fixture.folder, "release"), "");
   }
 
   /** What `goldq` holds. */
@@ -85,6 +85,6 @@ export class App implements AsyncDisposable {
   /** Ends everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.broker.close();
-    await this.stage[Symbol.asyncDispose]();
+    await this.fixture[Symbol.asyncDispose]();
   }
 }

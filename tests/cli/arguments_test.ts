@@ -6,7 +6,7 @@ import { type Arguments, parseArguments } from "../../cli/arguments.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { VERSION } from "../../cli/version.ts";
 import { test } from "../support/test.ts";
-import { ROOT } from "./stage.ts";
+import { ROOT } from "./fixture.ts";
 
 const DEFAULTS: Arguments = {
   modules: ["a.ts"],

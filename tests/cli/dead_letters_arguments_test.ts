@@ -7,11 +7,11 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { parseDeadLetterArguments } from "../../cli/dead_letters/arguments.ts";
 import { bar } from "../../cli/dead_letters/progress.ts";
 import { test } from "../support/test.ts";
-import { Stage } from "./stage.ts";
+import { Fixture } from "./fixture.ts";
 
 test("dead-letters --help says what it does, and worker.ts --help that it is there", async () => {
-  await using stage = await Stage.open();
-  const [own, all] = [stage.start(["dead-letters", "--help"]), stage.start(["--help"])];
+  await using fixture = await Fixture.open();
+  const [own, all] = [fixture.start(["dead-letters", "--help"]), fixture.start(["--help"])];
   assertEquals([await own.ended, await all.ended], [0, 0]);
   for (const word of ["list", "show", "requeue", "purge", "--since", "--dry-run", "Exit codes"]) {
     assertStringIncludes(own.stdout, word);
@@ -46,8 +46,8 @@ test("parseDeadLetterArguments reads times ago, dates, and what can be repeated"
 });
 
 test("dead-letters without an action is an error that names the actions", async () => {
-  await using stage = await Stage.open();
-  const program = stage.start(["dead-letters"]);
+  await using fixture = await Fixture.open();
+  const program = fixture.start(["dead-letters"]);
   assertEquals(await program.ended, 2);
   assertEquals(
     program.output,

@@ -6,7 +6,7 @@ import { startRabbitmq } from "../support/servers/rabbitmq.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { until } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
-import { type Program, Stage } from "./stage.ts";
+import { Fixture, type Program } from "./fixture.ts";
 
 const redis = await startRedis();
 const rabbitmq = await startRabbitmq();
@@ -17,7 +17,7 @@ after(async () => {
 
 /** What a test has: a broker, and the command line on a module that declares the same one. */
 interface Means extends AsyncDisposable {
-  readonly stage: Stage;
+  readonly fixture: Fixture;
   readonly broker: Broker;
   readonly queueName: string;
   /** Runs `dead-letters`. */
@@ -45,7 +45,7 @@ async function open(kind: string, more = ""): Promise<Means> {
   const queueName = `q_${crypto.randomUUID()}`;
   const broker = KINDS[kind]!.make(id);
   broker.declareQueue(queueName);
-  const stage = await Stage.open({
+  const fixture = await Fixture.open({
     "actors.ts": `import { actor, ${kind}, MiddlewareError, setBroker } from "@dq/dramatiq";
 const broker = ${KINDS[kind]!.source(id)};
 setBroker(broker);
@@ -54,14 +54,14 @@ actor(function mail() {}, { queueName: "${queueName}" });
 ${more}`,
   });
   return {
-    stage,
+    fixture,
     broker,
     queueName,
-    run: (...args) => stage.start(["dead-letters", ...args, "actors.ts"]),
+    run: (...args) => fixture.start(["dead-letters", ...args, "actors.ts"]),
     async [Symbol.asyncDispose]() {
       await broker.flush(queueName);
       await broker.close();
-      await stage[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
     },
   };
 }
@@ -222,7 +222,7 @@ for (const kind of Object.keys(KINDS)) {
     const numbers = Array.from({ length: 250 }, (_, i) => i);
     await bury(means, numbers.map((n) => ["mail", n]));
     const requeueing = means.run("requeue", "-Q", means.queueName);
-    await means.stage.noted("requeued");
+    await means.fixture.noted("requeued");
     requeueing.signal("SIGKILL");
     await requeueing.ended;
 
@@ -242,7 +242,7 @@ test("dead-letters requeue ends what it has begun at Ctrl-C, and says where it i
   await using means = await open("RedisBroker", SLOW);
   await bury(means, Array.from({ length: 250 }, (_, i) => ["mail", i]));
   const requeueing = means.run("requeue", "-Q", means.queueName);
-  await means.stage.noted("requeued");
+  await means.fixture.noted("requeued");
   requeueing.signal("SIGINT");
   assertEquals(await requeueing.ended, 1, requeueing.output);
   assertStringIncludes(requeueing.output, "Stopped before the end\n");
@@ -258,14 +258,14 @@ test("dead-letters exits with 3 and one line when the server is away, and loses 
   await using proxy = await startProxy(redis);
   const [host, url] = [proxy.host, `redis://${proxy.host}:${proxy.port}`];
   assert(host !== "");
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "away.ts": `import { RedisBroker, setBroker } from "@dq/dramatiq";
 const broker = new RedisBroker({ url: "${url}" });
 broker.declareQueue("default");
 setBroker(broker);`,
   });
   proxy.refuse();
-  const program = stage.start(["dead-letters", "list", "away.ts"]);
+  const program = fixture.start(["dead-letters", "list", "away.ts"]);
   assertEquals(await program.ended, 3, program.output);
   assertMatch(program.output, /^Cannot [^\n]*\n$/);
 });
@@ -282,7 +282,7 @@ test("dead-letters says in one line what is wrong with its arguments, and exits 
     [["list", "-Q", "other", "actors.ts"], /^Cannot read the dead letters of "other": .*but q_/],
     [["list", "nowhere.ts"], /^Cannot import nowhere.ts: there is no such file/],
   ];
-  const programs = cases.map(([args]) => means.stage.start(["dead-letters", ...args]));
+  const programs = cases.map(([args]) => means.fixture.start(["dead-letters", ...args]));
   for (const [i, program] of programs.entries()) {
     assertEquals(await program.ended, 2, program.output);
     assertMatch(program.output.trimEnd(), cases[i]![1]);

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { skip, test } from "../support/test.ts";
-import { inLanes, Stage } from "./stage.ts";
+import { Fixture, inLanes } from "./fixture.ts";
 
 const actors = `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
 setBroker(new StubBroker());
@@ -80,9 +80,9 @@ const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp
 
 test("What keeps a worker from starting is said in one line, with exit code 2", async () => {
   await inLanes(Object.entries(CASES), async ([name, [text, args, line]]) => {
-    await using stage = await Stage.open({ "actors.ts": text });
+    await using fixture = await Fixture.open({ "actors.ts": text });
     const env = name === "a number that is none" ? { dramatiq_queue_prefetch: "many" } : {};
-    const program = stage.start([...args, "-t", "0"], { env });
+    const program = fixture.start([...args, "-t", "0"], { env });
     assertEquals(await program.ended, 2, `${name}: ${program.output}`);
     const fatal = program.lines.filter(({ level }) => level === "fatal");
     assertEquals(fatal.length, 1, `${name}: ${program.output}`);
@@ -91,10 +91,10 @@ test("What keeps a worker from starting is said in one line, with exit code 2", 
 });
 
 test("A module that throws is shown where it does, without the steps of the runtime", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "throws.ts": `function fail() {\n  throw new TypeError("boom");\n}\nfail();\n`,
   });
-  const program = stage.start(["throws.ts", "-t", "0"]);
+  const program = fixture.start(["throws.ts", "-t", "0"]);
   assertEquals(await program.ended, 2);
   const message = String(program.lines[0]!["message"]);
   assertStringIncludes(message, "Cannot import throws.ts: TypeError: boom\n");
@@ -112,12 +112,12 @@ test("A broker that cannot be reached is said in one line, with exit code 3", as
     ],
   } as const;
   await inLanes(Object.entries(brokers), async ([name, [scheme, line]]) => {
-    await using stage = await Stage.open({
+    await using fixture = await Fixture.open({
       "away.ts": `import { actor, ${name}, setBroker } from "@dq/dramatiq";
         setBroker(new ${name}({ url: "${scheme}://user:s3cr3t@127.0.0.1:${port}" }));
         actor(function idle() {});`,
     });
-    const program = stage.start(["away.ts", "-t", "0"]);
+    const program = fixture.start(["away.ts", "-t", "0"]);
     assertEquals(await program.ended, 3);
     const fatal = program.lines.filter(({ level }) => level === "fatal");
     assertEquals(fatal.length, 1);
@@ -128,12 +128,12 @@ test("A broker that cannot be reached is said in one line, with exit code 3", as
 
 if (runtime === "deno") {
   test("On Deno a permission that is missing is named with its flag", async () => {
-    await using stage = await Stage.open({
+    await using fixture = await Fixture.open({
       "actors.ts": actors,
       "net.ts": `${actors}await fetch("http://127.0.0.1:8099");`,
     });
     // With no permission at all, a Deno that is started by a Deno gets them all.
-    const supervisor = stage.start(["actors.ts"], { run: ["run", "--allow-sys"] });
+    const supervisor = fixture.start(["actors.ts"], { run: ["run", "--allow-sys"] });
     assertEquals(await supervisor.ended, 2);
     assertEquals(
       supervisor.output,
@@ -141,14 +141,14 @@ if (runtime === "deno") {
         "run again with --allow-run --allow-read --allow-env, or -A\n",
     );
     const run = ["run", "--allow-run", "--allow-read", "--allow-env"];
-    const child = stage.start(["net.ts", "-t", "0"], { run });
+    const child = fixture.start(["net.ts", "-t", "0"], { run });
     assertEquals(await child.ended, 2);
     assertMatch(
       String(child.lines[0]!["message"]),
       /^Cannot import net\.ts: .*run again with the --allow-net flag$/,
     );
     // Those that were given reach the worker.
-    const enough = stage.start(["actors.ts", "-t", "0"], { run });
+    const enough = fixture.start(["actors.ts", "-t", "0"], { run });
     await enough.working();
     assertEquals(await enough.stop(), 0);
   });

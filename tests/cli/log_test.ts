@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatJson, formatText, type LogLine, toJson } from "../../cli/log_line.ts";
 import { formatDuration, formatStatus } from "../../cli/status.ts";
 import { test } from "../support/test.ts";
-import { eventually, Stage } from "./stage.ts";
+import { eventually, Fixture } from "./fixture.ts";
 
 const SOURCE = { name: "worker-1", pid: 7 };
 const LINE: LogLine = {
@@ -111,8 +111,8 @@ for (const one of [fails, prints, stays]) await one.send();
 `;
 
 test("The log is JSON, line by line, where it goes to no terminal; each line about a message names it", async () => {
-  await using stage = await Stage.open({ "chatty.ts": CHATTY });
-  const program = stage.start(["chatty.ts", "-t", "0", "--worker-shutdown-timeout", "10"]);
+  await using fixture = await Fixture.open({ "chatty.ts": CHATTY });
+  const program = fixture.start(["chatty.ts", "-t", "0", "--worker-shutdown-timeout", "10"]);
   await program.working();
   await program.printed('"mine":true');
   await program.printed("boom");
@@ -134,8 +134,8 @@ test("The log is JSON, line by line, where it goes to no terminal; each line abo
 });
 
 test("SIGUSR2 logs what each worker is doing, and which message is oldest", async () => {
-  await using stage = await Stage.open({ "chatty.ts": CHATTY });
-  const program = stage.start(
+  await using fixture = await Fixture.open({ "chatty.ts": CHATTY });
+  const program = fixture.start(
     ["chatty.ts", "-t", "0", "-p", "2", "--worker-shutdown-timeout", "10"],
   );
   await program.working(2);
@@ -157,25 +157,25 @@ test("SIGUSR2 logs what each worker is doing, and which message is oldest", asyn
 });
 
 test("SIGUSR2 says that a worker does not answer whose event loop is blocked", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "blocks.ts": `
       import { actor, setBroker, StubBroker } from "@dq/dramatiq";
       setBroker(new StubBroker());
       const blocks = actor(function blocks() { note("blocks"); while (true); });
       setTimeout(() => blocks.send(), 100);`,
   });
-  const program = stage.start(["blocks.ts", "-t", "0"]);
+  const program = fixture.start(["blocks.ts", "-t", "0"]);
   await program.working();
-  await stage.noted("blocks");
+  await fixture.noted("blocks");
   program.signal("SIGUSR2");
   await program.printed("Status: no answer, its event loop is busy");
   await program.kill();
 });
 
 test("SIGHUP opens the log file again, for those who rotate it", async () => {
-  await using stage = await Stage.open({ "chatty.ts": CHATTY });
-  const path = join(stage.folder, "d.log");
-  const program = stage.start(
+  await using fixture = await Fixture.open({ "chatty.ts": CHATTY });
+  const path = join(fixture.folder, "d.log");
+  const program = fixture.start(
     ["chatty.ts", "-t", "0", "--log-file", path, "--worker-shutdown-timeout", "10"],
   );
   const has = (text: string) =>
@@ -190,9 +190,9 @@ test("SIGHUP opens the log file again, for those who rotate it", async () => {
 });
 
 test("A log file that cannot be written ends the program with 2", async () => {
-  await using stage = await Stage.open();
-  await writeFile(join(stage.folder, "file"), "");
-  const program = stage.start(["a.ts", "--log-file", "file/d.log"]);
+  await using fixture = await Fixture.open();
+  await writeFile(join(fixture.folder, "file"), "");
+  const program = fixture.start(["a.ts", "--log-file", "file/d.log"]);
   assertEquals(await program.ended, 2);
   assertMatch(program.output, /^Cannot write the log to file\/d\.log: .+\n$/);
 });

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Message, RedisBroker } from "@dq/dramatiq";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
-import { eventually, Stage } from "./stage.ts";
+import { eventually, Fixture } from "./fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 async function open() {
   const namespace = `cli-${crypto.randomUUID()}`;
   const broker = new RedisBroker({ url: redis.url, namespace });
-  const stage = await Stage.open({
+  const fixture = await Fixture.open({
     "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
 setBroker(new RedisBroker(${JSON.stringify({ url: redis.url, namespace })}));
 actor(function mail() {});
@@ -35,13 +35,13 @@ actor(function mail() {});
     return await redis.command("ZCARD", key("default.DQ.etas")) === 3;
   });
   return {
-    stage,
+    fixture,
     broker,
     key,
-    run: (...args: string[]) => stage.start(["restore-delayed", ...args]),
+    run: (...args: string[]) => fixture.start(["restore-delayed", ...args]),
     async [Symbol.asyncDispose]() {
       await broker.close();
-      await stage[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
     },
   };
 }

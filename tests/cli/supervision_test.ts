@@ -1,10 +1,10 @@
 import process from "node:process";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { App } from "./app.ts";
-import { eventually, gone, isRunning, kill, Stage } from "./stage.ts";
+import { eventually, Fixture, gone, isRunning, kill } from "./fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -60,7 +60,7 @@ actor(async function hangs() {
 for (const deed of ["killed", "exits", "late"]) {
   test(`A worker process that dies is replaced, and no message is lost (${deed})`, async () => {
     await using app = await App.open(redis.url);
-    await app.stage.write("app.ts", DEADLY);
+    await app.fixture.write("app.ts", DEADLY);
     const names = Array.from({ length: 50 }, (_, i) => `message ${i}`);
     for (const name of names.slice(0, 25)) await app.send("touch", [name]);
     await app.send("hangs"); // whoever dies does not wait for it
@@ -68,13 +68,13 @@ for (const deed of ["killed", "exits", "late"]) {
     for (const name of names.slice(25)) await app.send("touch", [name]);
     const program = app.start("app.ts", "--threads", "0", "--concurrency", "4");
     await program.printed("another one starts");
-    await app.stage.noted(deed);
-    await app.stage.noted("hangs");
-    for (const name of names) await app.stage.noted(name);
+    await app.fixture.noted(deed);
+    await app.fixture.noted("hangs");
+    for (const name of names) await app.fixture.noted(name);
     await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
     if (deed === "late") assertStringIncludes(program.output, "Nobody caught: thrown in a timer");
     assertEquals(await program.stop(), 0);
-    const notes = await app.stage.notes();
+    const notes = await app.fixture.notes();
     assertEquals(new Set(notes), new Set([...names, deed, "hangs"]));
     // What ran, or was just to be acknowledged, when the process died ran once more.
     assert(notes.length <= names.length + 2 + 2 * 4, `${notes.length} runs`);
@@ -91,19 +91,19 @@ test("A reload loses no message and runs none twice, however often", async () =>
     if (i % 60 === 30) program.signal("SIGHUP");
   }
   await program.working(2);
-  for (const name of names) await app.stage.noted(name);
+  for (const name of names) await app.fixture.noted(name);
   await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
   const { workers } = program;
   assertEquals(await program.stop(), 0);
-  assertEquals((await app.stage.notes()).toSorted(), names.toSorted());
+  assertEquals((await app.fixture.notes()).toSorted(), names.toSorted());
   for (const pid of workers) await gone(pid);
 });
 
 test("The supervisor gives up after instant deaths in a row, with the exit code of the last", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "dies.ts": module(`actor(function idle() {}); setTimeout(() => process.exit(9), 50);`),
   });
-  const program = stage.start(["dies.ts", "-t", "0"]);
+  const program = fixture.start(["dies.ts", "-t", "0"]);
   assertEquals(await program.ended, 9);
   assertEquals(program.lines.at(-1)!["message"], "Stopped after 0.0 s");
   assertMatch(
@@ -114,7 +114,7 @@ test("The supervisor gives up after instant deaths in a row, with the exit code 
 });
 
 test("A fork that dies is replaced, outlives the workers, and gets the time to end well", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "forks.ts": module(`
       import { readFileSync } from "node:fs";
       async function first(signal) {
@@ -131,33 +131,33 @@ test("A fork that dies is replaced, outlives the workers, and gets the time to e
       actor(function idle() {});
     `),
   });
-  const program = stage.start(["forks.ts", "-t", "0", "-p", "2"]);
+  const program = fixture.start(["forks.ts", "-t", "0", "-p", "2"]);
   await program.printed("Running first");
-  await stage.noted("second", 3);
+  await fixture.noted("second", 3);
   // Forks go on when a worker dies.
   process.kill(program.workers[0]!, "SIGKILL");
   await program.working(3);
   assertEquals(await program.stop(), 0);
-  const notes = await stage.notes();
+  const notes = await fixture.notes();
   assertEquals(notes.filter((note) => note.startsWith("first")), ["first", "first ended"]);
 });
 
 test("A child that does not start stops those that do", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "picky.ts": module(`
       import { mkdirSync } from "node:fs";
       try { mkdirSync(import.meta.dirname + "/lock"); } catch { throw new Error("one is enough"); }
       actor(function idle() {});
     `),
   });
-  const program = stage.start(["picky.ts", "-t", "0", "-p", "2"]);
+  const program = fixture.start(["picky.ts", "-t", "0", "-p", "2"]);
   assertEquals(await program.ended, 2);
   assertStringIncludes(program.output, "Cannot import picky.ts: Error: one is enough");
   assertEquals(program.workers.filter(isRunning), []);
 });
 
 test("What an actor starts is no child of the supervisor, and does not keep it from ending", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "starts.ts": module(`
       import { spawn } from "node:child_process";
       const starts = actor(function starts() {
@@ -167,10 +167,10 @@ test("What an actor starts is no child of the supervisor, and does not keep it f
       await starts.send();
     `),
   });
-  const program = stage.start(["starts.ts", "-t", "0"]);
+  const program = fixture.start(["starts.ts", "-t", "0"]);
   await program.working();
-  await eventually("see it started", async () => (await stage.notes()).length === 1);
-  const [pid] = await stage.notes() as [string];
+  await eventually("see it started", async () => (await fixture.notes()).length === 1);
+  const [pid] = await fixture.notes() as [string];
   try {
     assertEquals(await program.stop(), 0);
     assert(isRunning(Number(pid)));
@@ -201,13 +201,13 @@ actor(function stuck() {
 
 test("A thread that is stuck is killed, if need be with its process, and no message is lost", async () => {
   await using app = await App.open(redis.url);
-  await app.stage.write("app.ts", STUCK);
+  await app.fixture.write("app.ts", STUCK);
   const names = Array.from({ length: 50 }, (_, i) => `message ${i}`);
   await app.send("stuck");
   for (const name of names) await app.send("touch", [name]);
   const program = app.start("app.ts", "--threads", "2", "--concurrency", "4");
-  await app.stage.noted("free");
-  for (const name of names) await app.stage.noted(name);
+  await app.fixture.noted("free");
+  for (const name of names) await app.fixture.noted(name);
   await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
   if (runtime === "deno") {
     // A thread that computes cannot be ended there: the process makes place for another one.
@@ -218,5 +218,5 @@ test("A thread that is stuck is killed, if need be with its process, and no mess
     assertEquals(program.workers.length, 1);
   }
   assertEquals(await program.stop(), 0);
-  assertEquals(new Set(await app.stage.notes()), new Set([...names, "free"]));
+  assertEquals(new Set(await app.fixture.notes()), new Set([...names, "free"]));
 });

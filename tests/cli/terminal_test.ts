@@ -10,7 +10,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { skip, test } from "../support/test.ts";
-import { eventually, gone, isRunning, ROOT, RUN, Stage } from "./stage.ts";
+import { eventually, Fixture, gone, isRunning, ROOT, RUN } from "./fixture.ts";
 
 const canOpenTerminals = /util-linux/.test(
   spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "",
@@ -37,12 +37,12 @@ class Terminal {
   readonly #script: ChildProcess;
   readonly ended: Promise<number | null>;
 
-  constructor(stage: Stage, args: readonly string[]) {
+  constructor(fixture: Fixture, args: readonly string[]) {
     // In place of the shell, which would end by Ctrl-C as well.
     const command = ["exec", process.execPath, ...RUN, `${ROOT}/worker.ts`, ...args].join(" ");
     const { NO_COLOR: _, ...env } = process.env;
     this.#script = spawn("script", ["-q", "-e", "-c", command, "/dev/null"], {
-      cwd: stage.folder,
+      cwd: fixture.folder,
       env: { ...env, TERM: "xterm" },
     });
     this.#script.stdout!.setEncoding("utf8").on("data", (text: string) => this.output += text);
@@ -68,25 +68,25 @@ class Terminal {
 }
 
 onTerminals("On a terminal the log is readable, and Ctrl-C stops well, as it says", async () => {
-  await using stage = await Stage.open({ "slow.ts": SLOW });
-  const terminal = new Terminal(stage, ["slow.ts", "-t", "0"]);
+  await using fixture = await Fixture.open({ "slow.ts": SLOW });
+  const terminal = new Terminal(fixture, ["slow.ts", "-t", "0"]);
   await terminal.shows("begun");
   await terminal.shows("Working on default");
   assert(terminal.output.includes("\x1b[32mINFO"), terminal.output);
   terminal.type("\x03");
   await terminal.shows("Stopping after SIGINT: running actors may finish; once more kills them");
-  await stage.write("release", "");
+  await fixture.write("release", "");
   assertEquals(await terminal.ended, 0);
   await terminal.shows("finished");
 });
 
 onTerminals("Workers end when their terminal is closed", async () => {
-  await using stage = await Stage.open({ "slow.ts": SLOW });
-  const terminal = new Terminal(stage, ["slow.ts", "-t", "0"]);
+  await using fixture = await Fixture.open({ "slow.ts": SLOW });
+  const terminal = new Terminal(fixture, ["slow.ts", "-t", "0"]);
   await terminal.shows("Working on default");
   const [, worker] = /worker-1\[(\d+)\]/.exec(terminal.output)!;
   assert(isRunning(Number(worker)));
-  await stage.write("release", "");
+  await fixture.write("release", "");
   terminal.close();
   await terminal.ended;
   await gone(Number(worker));

@@ -14,7 +14,7 @@ import { after, test } from "../support/test.ts";
 import { App } from "./app.ts";
 import { caseOf, translate } from "./cli_vectors.ts";
 import { MODULES } from "./modules.ts";
-import { eventually, gone, isRunning, Stage } from "./stage.ts";
+import { eventually, Fixture, gone, isRunning } from "./fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -25,10 +25,10 @@ test("worker.ts runs as many messages at once as dramatiq's threads (threads-3)"
   await program.working();
   const names = ["a", "b", "c", "d"];
   for (const name of names) await app.send("slow", [name]);
-  await app.stage.noted(`running ${caseOf("threads-3").running_at_once}`);
+  await app.fixture.noted(`running ${caseOf("threads-3").running_at_once}`);
   await app.release();
-  for (const name of names) await app.stage.noted(`end ${name}`);
-  assertEquals((await app.stage.notes()).includes("running 4"), false);
+  for (const name of names) await app.fixture.noted(`end ${name}`);
+  assertEquals((await app.fixture.notes()).includes("running 4"), false);
   assertEquals(await program.stop(), 0);
 });
 
@@ -39,9 +39,9 @@ test("worker.ts works on the queues it is told to, delayed messages too (queues-
     await sendThree(app);
     const program = app.startCase(name);
     const { processed, left, exit_code } = caseOf(name);
-    for (const note of processed!) await app.stage.noted(note);
+    for (const note of processed!) await app.fixture.noted(note);
     assertEquals(await program.stop(), exit_code);
-    assertEquals((await app.stage.notes()).toSorted(), processed);
+    assertEquals((await app.fixture.notes()).toSorted(), processed);
     assertEquals(await leftOn(app), left!);
   }));
 });
@@ -73,9 +73,9 @@ async function leftOn(app: App): Promise<Record<string, number>> {
 }
 
 test("worker.ts keeps its pid in the file while it runs (pid-file, sighup)", async () => {
-  await using stage = await Stage.open(MODULES);
-  const path = join(stage.folder, "d.pid");
-  const program = stage.start(["stubapp.ts", "--threads", "0", "--pid-file", path]);
+  await using fixture = await Fixture.open(MODULES);
+  const path = join(fixture.folder, "d.pid");
+  const program = fixture.start(["stubapp.ts", "--threads", "0", "--pid-file", path]);
   await program.working();
   assertEquals(await readFile(path, "utf8"), String(program.pid));
   assertEquals(`0o${((await stat(path)).mode & 0o777).toString(8)}`, caseOf("pid-file").mode);
@@ -88,12 +88,12 @@ test("worker.ts keeps its pid in the file while it runs (pid-file, sighup)", asy
 
 test("worker.ts replaces a pid file that a dead process has left (pid-file-stale, pid-file-stale-with-newline)", async () => {
   for (const lineBreak of ["", "\n"]) {
-    await using stage = await Stage.open(MODULES);
-    const path = join(stage.folder, "d.pid");
-    const dead = stage.start(["--version"]);
+    await using fixture = await Fixture.open(MODULES);
+    const path = join(fixture.folder, "d.pid");
+    const dead = fixture.start(["--version"]);
     await dead.ended;
     await writeFile(path, `${dead.pid}${lineBreak}`);
-    const program = stage.start(["stubapp.ts", "--threads", "0", "--pid-file", path]);
+    const program = fixture.start(["stubapp.ts", "--threads", "0", "--pid-file", path]);
     await program.working();
     assertEquals(await readFile(path, "utf8"), String(program.pid));
     assertEquals(await program.stop(), 0);
@@ -111,11 +111,11 @@ test("worker.ts ends with 4 and leaves a pid file alone that is in use, or is no
   };
   await Promise.all(
     Object.entries(contents).map(async ([name, text]) => {
-      await using stage = await Stage.open(MODULES);
+      await using fixture = await Fixture.open(MODULES);
       const args = translate(caseOf(name).arguments);
-      const path = join(stage.folder, args.at(-1)!);
+      const path = join(fixture.folder, args.at(-1)!);
       await writeFile(path, text);
-      const program = stage.start(args);
+      const program = fixture.start(args);
       assertEquals(await program.ended, 4, name);
       assertMatch(program.output, /^Cannot use pid file \S+: .+\n$/);
       assertEquals(await readFile(path, "utf8"), text);
@@ -124,16 +124,16 @@ test("worker.ts ends with 4 and leaves a pid file alone that is in use, or is no
 });
 
 test("worker.ts ends with 4 when the pid file cannot be written, and removes it after a failure (pid-file-in-missing-directory, pid-file-after-import-failure)", async () => {
-  await using stage = await Stage.open(MODULES);
-  const nowhere = stage.start(translate(caseOf("pid-file-in-missing-directory").arguments));
+  await using fixture = await Fixture.open(MODULES);
+  const nowhere = fixture.start(translate(caseOf("pid-file-in-missing-directory").arguments));
   assertEquals(await nowhere.ended, 4);
   assertMatch(
     nowhere.output,
     /^Cannot use pid file nosuchdir\/d\.pid: it cannot be written: .+\n$/,
   );
-  const failing = stage.start(translate(caseOf("pid-file-after-import-failure").arguments));
+  const failing = fixture.start(translate(caseOf("pid-file-after-import-failure").arguments));
   assertEquals(await failing.ended, 2);
-  assertEquals(await exists(join(stage.folder, "d.pid")), false);
+  assertEquals(await exists(join(fixture.folder, "d.pid")), false);
 });
 
 test("worker.ts logs to the standard error, prints of actors too (output, verbose)", async () => {
@@ -153,7 +153,7 @@ test("worker.ts logs to the standard error, prints of actors too (output, verbos
 
 test("worker.ts adds its log to a file, and writes nothing else (log-file, log-file-exists)", async () => {
   await using app = await App.open(redis.url);
-  const path = join(app.stage.folder, "d.log");
+  const path = join(app.fixture.folder, "d.log");
   await writeFile(path, "before\n");
   await app.send("says", ["hello"]);
   const program = app.startCase("log-file");
@@ -170,7 +170,7 @@ test("worker.ts writes nothing with --skip-logging (skip-logging)", async () => 
   await using app = await App.open(redis.url);
   await app.send("touch", ["touched"]);
   const program = app.startCase("skip-logging");
-  await app.stage.noted("touched");
+  await app.fixture.noted("touched");
   assertEquals(await program.stop(), 0);
   assertEquals(program.output, "");
 });
@@ -180,15 +180,15 @@ test("worker.ts runs fork functions in processes of their own (fork-function, fo
   const program = app.startCase("fork-function", "-f", "app.ts:forked_returns");
   await program.printed("fork-2 is done");
   await eventually("see the fork run", async () => {
-    return (await app.stage.notes()).some((note) => /^forked \d+$/.test(note));
+    return (await app.fixture.notes()).some((note) => /^forked \d+$/.test(note));
   });
-  const pids = (await app.stage.notes()).map((note) => /^forked (\d+)$/.exec(note)?.[1]);
+  const pids = (await app.fixture.notes()).map((note) => /^forked (\d+)$/.exec(note)?.[1]);
   const pid = Number(pids.find((one) => one !== undefined));
   assert(isRunning(pid) && pid !== program.pid && !program.workers.includes(pid));
   assert(program.isRunning);
   assertEquals(await program.stop(), 0);
   await gone(pid);
-  assertEquals((await app.stage.notes()).toSorted(), ["fork ended", "forked", `forked ${pid}`]);
+  assertEquals((await app.fixture.notes()).toSorted(), ["fork ended", "forked", `forked ${pid}`]);
 });
 
 test("worker.ts ends with 2 for a fork function that is not there, where dramatiq logs that (fork-function-missing)", async () => {

@@ -11,7 +11,7 @@ import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { App } from "./app.ts";
 import { caseOf } from "./cli_vectors.ts";
-import { eventually, gone, isRunning, type Program } from "./stage.ts";
+import { eventually, gone, isRunning, type Program } from "./fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -21,7 +21,7 @@ async function busy(app: App, name: string): Promise<Program> {
   await app.send("slow", ["a"]);
   const program = app.startCase(name, "--log-format", "json");
   await program.working();
-  await app.stage.noted("start a");
+  await app.fixture.noted("start a");
   await app.send("slow", ["b"]);
   await app.holds({ unacked: 2 });
   return program;
@@ -39,7 +39,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await app.release();
     const { exit_code, notes, redis_after } = caseOf(name);
     assertEquals(await program.ended, exit_code);
-    assertEquals((await app.stage.notes()).filter((note) => !note.includes("running")), notes);
+    assertEquals((await app.fixture.notes()).filter((note) => !note.includes("running")), notes);
     assertEquals(await app.counts(), redis_after!);
   });
 }
@@ -49,13 +49,13 @@ test("worker.ts leaves Ctrl-C to the supervisor when the workers get it too (ctr
   await app.send("slow", ["a"]);
   const program = app.startCase("ctrl-c");
   await program.working();
-  await app.stage.noted("start a");
+  await app.fixture.noted("start a");
   for (const pid of [...program.workers, program.pid]) process.kill(pid, "SIGINT");
   await program.printed("Stopping after SIGINT");
   await app.release();
   const { exit_code, redis_after } = caseOf("ctrl-c");
   assertEquals(await program.ended, exit_code);
-  assertEquals((await app.stage.notes()).at(-1), "end a");
+  assertEquals((await app.fixture.notes()).at(-1), "end a");
   assertEquals(await app.counts(), redis_after!);
 });
 
@@ -64,14 +64,14 @@ test("worker.ts takes two signals of the same moment for one, and starts nothing
   await app.send("slow", ["a"]);
   const program = app.startCase("ctrl-c");
   await program.working();
-  await app.stage.noted("start a");
+  await app.fixture.noted("start a");
   program.signal("SIGINT");
   program.signal("SIGINT"); // a terminal and what started the program may both send it
   await program.printed("Stopping after SIGINT");
   program.signal("SIGHUP"); // not earlier: of signals that are pending together, this one is first
   await app.release();
   assertEquals(await program.ended, 0);
-  assertEquals((await app.stage.notes()).at(-1), "end a");
+  assertEquals((await app.fixture.notes()).at(-1), "end a");
   assertEquals(program.workers.length, 1);
   assertEquals(program.output.includes("Starting anew"), false);
 });
@@ -83,7 +83,7 @@ test("worker.ts kills at a second SIGTERM, or a SIGINT after one, with 1", async
     await app.send("slow", ["a"]);
     const program = app.startCase(name);
     await program.working();
-    await app.stage.noted("start a");
+    await app.fixture.noted("start a");
     program.signal("SIGTERM");
     await program.printed("Stopping after SIGTERM");
     // Two at the same time count as one: a terminal and what started the program may both send.
@@ -94,8 +94,8 @@ test("worker.ts kills at a second SIGTERM, or a SIGINT after one, with 1", async
     const { exit_code, redis_after } = caseOf(name);
     assertEquals(await program.ended, exit_code);
     for (const pid of program.workers) await gone(pid);
-    assertEquals((await app.stage.notes())[0], "start a");
-    assertEquals((await app.stage.notes()).includes("end a"), false);
+    assertEquals((await app.fixture.notes())[0], "start a");
+    assertEquals((await app.fixture.notes()).includes("end a"), false);
     assertEquals(await app.counts(), redis_after!);
   }));
 });
@@ -105,18 +105,18 @@ test("worker.ts gives back what outlasts --worker-shutdown-timeout, where dramat
   const program = await busy(app, "worker-shutdown-timeout-1000");
   assertEquals(await program.stop(), caseOf("worker-shutdown-timeout-1000").exit_code);
   assertEquals(await app.counts(), { queued: 2, unacked: 0, stored: 2, dead: 0 });
-  assertEquals((await app.stage.notes()).includes("end a"), false);
+  assertEquals((await app.fixture.notes()).includes("end a"), false);
 });
 
 test("worker.ts interrupts actors that want to know of the end (notify-shutdown)", async () => {
   await using app = await App.open(redis.url);
   await app.send("interruptible");
   const program = app.startCase("notify-shutdown");
-  await app.stage.noted("start interruptible");
+  await app.fixture.noted("start interruptible");
   await program.working();
   const { exit_code, notes, redis_after } = caseOf("notify-shutdown");
   assertEquals(await program.stop(), exit_code);
-  assertEquals(await app.stage.notes(), notes!);
+  assertEquals(await app.fixture.notes(), notes!);
   assertEquals(await app.counts(), redis_after!);
 });
 
@@ -127,14 +127,14 @@ test("worker.ts has new workers under the same pid after SIGHUP; the old one fin
   await program.working(2);
   const [old, young] = program.workers as [number, number];
   assertNotEquals(old, young);
-  assertEquals((await app.stage.notes()).includes("end a"), false);
+  assertEquals((await app.fixture.notes()).includes("end a"), false);
   // What the old one had not begun goes to the new one.
-  await app.stage.noted("start b");
+  await app.fixture.noted("start b");
   await app.release();
   await gone(old);
-  await app.stage.noted("end b");
+  await app.fixture.noted("end b");
   assertEquals(await program.stop(), 0);
-  const ends = (await app.stage.notes()).filter((note) => note.startsWith("end"));
+  const ends = (await app.fixture.notes()).filter((note) => note.startsWith("end"));
   assertEquals(ends.toSorted(), ["end a", "end b"]);
   assertEquals(await app.counts(), { queued: 0, unacked: 0, stored: 0, dead: 0 });
 });
@@ -144,14 +144,14 @@ test("worker.ts stops well at a SIGTERM after a SIGHUP, where dramatiq kills (si
   await app.send("slow", ["a"]);
   const program = app.startCase("sighup-then-sigterm");
   await program.working();
-  await app.stage.noted("start a");
+  await app.fixture.noted("start a");
   program.signal("SIGHUP");
   await program.printed("Starting anew");
   program.signal("SIGTERM");
   await program.printed("Stopping after SIGTERM");
   await app.release();
   assertEquals(await program.ended, 0);
-  assertEquals((await app.stage.notes()).at(-1), "end a");
+  assertEquals((await app.fixture.notes()).at(-1), "end a");
   assertEquals(await app.counts(), { queued: 0, unacked: 0, stored: 0, dead: 0 });
 });
 
@@ -169,7 +169,7 @@ test("worker.ts replaces a worker that gets a signal of its own, where dramatiq 
   assertEquals(young.map(isRunning), [true, true]);
   assertEquals([first, second].map(isRunning), [false, false]);
   await app.send("touch", ["still there"]);
-  await app.stage.noted("still there");
+  await app.fixture.noted("still there");
   assertEquals(await program.stop(), 0);
 });
 
@@ -183,6 +183,6 @@ test("worker.ts leaves no worker behind when the supervisor is killed, where dra
   assert(isRunning(worker)); // and finishes what it has begun
   await app.release();
   await gone(worker);
-  assertEquals((await app.stage.notes()).at(-1), "end a");
+  assertEquals((await app.fixture.notes()).at(-1), "end a");
   assertEquals(await app.counts(), { queued: 1, unacked: 0, stored: 1, dead: 0 });
 });

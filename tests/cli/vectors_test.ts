@@ -11,7 +11,7 @@ import { VERSION } from "../../cli/version.ts";
 import { test } from "../support/test.ts";
 import { MODULES } from "./modules.ts";
 import { cases, type CliCase, translate } from "./cli_vectors.ts";
-import { inLanes, Stage } from "./stage.ts";
+import { Fixture, inLanes } from "./fixture.ts";
 
 /** Cases that end otherwise here, and why. */
 const ON_PURPOSE: Readonly<Record<string, { exit_code: number; why: string }>> = {
@@ -42,9 +42,9 @@ const endsByItself = ({ stderr, came_up, case: name }: CliCase) =>
 test("worker.ts ends with the exit codes of dramatiq when it cannot start", async () => {
   const ending = cases().filter(endsByItself).filter((one) => !(one.case in LEFT_OUT));
   assertEquals(ending.length, 22);
-  await using stage = await Stage.open(MODULES);
+  await using fixture = await Fixture.open(MODULES);
   await inLanes(ending, async ({ case: name, arguments: args, exit_code }) => {
-    const program = stage.start(translate(args));
+    const program = fixture.start(translate(args));
     const code = await program.ended;
     assertEquals(code, ON_PURPOSE[name]?.exit_code ?? exit_code, `${name}: ${program.output}`);
     if (name === "version") assertEquals(program.stdout, `${VERSION}\n`);
@@ -61,11 +61,11 @@ test("worker.ts comes up with the arguments of dramatiq, and as many processes",
   const starting = cases().filter(startsUp).filter((one) => !(one.case in LEFT_OUT));
   assertEquals(starting.length, 7);
   await inLanes(starting, async ({ arguments: args, child_processes, notes = [], exit_code }) => {
-    await using stage = await Stage.open(MODULES);
-    const program = stage.start(translate(args));
+    await using fixture = await Fixture.open(MODULES);
+    const program = fixture.start(translate(args));
     await program.working(child_processes);
     assertEquals(new Set(program.workers).size, child_processes);
     assertEquals(await program.stop(), exit_code);
-    assertEquals(await stage.notes(), notes);
+    assertEquals(await fixture.notes(), notes);
   });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { matches } from "../../cli/glob.ts";
 import { test } from "../support/test.ts";
-import { isRunning, Stage } from "./stage.ts";
+import { Fixture, isRunning } from "./fixture.ts";
 
 /** An actor that notes a word, which is sent once a second run of the module would show. */
 function saying(word: string): string {
@@ -14,32 +14,32 @@ await say.send();`;
 }
 
 test("--watch reloads on a change, keeps the old worker when the new code does not import, and takes patterns", async () => {
-  await using stage = await Stage.open({ "actors.ts": saying("one") });
+  await using fixture = await Fixture.open({ "actors.ts": saying("one") });
   const args = ["actors.ts", "-t", "0", "--watch", ".", "-i", "*.txt", "-x", "generated/**"];
-  const program = stage.start(args);
+  const program = fixture.start(args);
   await program.working();
-  await stage.noted("one");
+  await fixture.noted("one");
 
-  await stage.write("actors.ts", saying("two"));
-  await stage.noted("two");
+  await fixture.write("actors.ts", saying("two"));
+  await fixture.noted("two");
   await program.working(2);
   await program.printed("Starting anew: actors.ts has changed");
 
-  await stage.write("actors.ts", "this is no code");
+  await fixture.write("actors.ts", "this is no code");
   await program.printed("The old code goes on: Cannot import actors.ts");
   assert(isRunning(program.workers[1]!));
 
   // As editors do it: another file takes its place.
-  await stage.write("actors.ts.new", saying("three"));
-  await rename(join(stage.folder, "actors.ts.new"), join(stage.folder, "actors.ts"));
-  await stage.noted("three");
+  await fixture.write("actors.ts.new", saying("three"));
+  await rename(join(fixture.folder, "actors.ts.new"), join(fixture.folder, "actors.ts"));
+  await fixture.noted("three");
   await program.working(3);
 
   // What does not count comes first, so that its reload would come first, too.
-  await mkdir(join(stage.folder, "generated"));
-  await writeFile(join(stage.folder, "generated", "code.ts"), "");
-  await writeFile(join(stage.folder, "numbers.csv"), "");
-  await writeFile(join(stage.folder, "words.txt"), "");
+  await mkdir(join(fixture.folder, "generated"));
+  await writeFile(join(fixture.folder, "generated", "code.ts"), "");
+  await writeFile(join(fixture.folder, "numbers.csv"), "");
+  await writeFile(join(fixture.folder, "words.txt"), "");
   await program.printed("Starting anew: words.txt has changed");
   await program.working(4);
   assertEquals(program.output.match(/Starting anew/g)!.length, 4);
@@ -47,13 +47,13 @@ test("--watch reloads on a change, keeps the old worker when the new code does n
 });
 
 test("--watch waits for a change when the code does not import at the start", async () => {
-  await using stage = await Stage.open({ "actors.ts": "this is no code" });
-  const program = stage.start(["actors.ts", "-t", "0", "-p", "2", "--watch", "."]);
+  await using fixture = await Fixture.open({ "actors.ts": "this is no code" });
+  const program = fixture.start(["actors.ts", "-t", "0", "-p", "2", "--watch", "."]);
   await program.printed("Waiting for a change in .");
   assertStringIncludes(program.output, "Cannot import actors.ts");
-  await stage.write("actors.ts", saying("one"));
+  await fixture.write("actors.ts", saying("one"));
   await program.working(2);
-  await stage.noted("one", 2);
+  await fixture.noted("one", 2);
   assertEquals(await program.stop(), 0);
 });
 

@@ -31,7 +31,7 @@ import { deadLetters } from "./broker_dead_letters.ts";
 import { delaying } from "./broker_delaying.ts";
 import { delivery } from "./broker_delivery.ts";
 import { emptying } from "./broker_emptying.ts";
-import { type BrokerHarness, type Rules, Stage } from "./broker_harness.ts";
+import { type BrokerHarness, Fixture, type Rules } from "./broker_harness.ts";
 import { hooks } from "./broker_hooks.ts";
 import { names } from "./broker_names.ts";
 import { payloads } from "./broker_payloads.ts";
@@ -42,7 +42,7 @@ import { sending } from "./broker_sending.ts";
 import { settling } from "./broker_settling.ts";
 import { sharing } from "./broker_sharing.ts";
 import { stopping } from "./broker_stopping.ts";
-import { trouble } from "./broker_trouble.ts";
+import { trouble } from "./broker_errors.ts";
 import { working } from "./broker_working.ts";
 import { declareTests } from "./rules.ts";
 
@@ -77,5 +77,5 @@ const rules: Rules = {
  *   and does not skip it.
  */
 export function brokerConformance(harness: BrokerHarness): void {
-  declareTests(harness, rules, () => new Stage(harness));
+  declareTests(harness, rules, () => new Fixture(harness));
 }

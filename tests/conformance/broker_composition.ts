@@ -1,16 +1,16 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { actor, currentMessage, group, pipeline, Worker } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
 
 /** Messages that belong together, and the message that an actor runs for. */
 export const composition: Rules = {
   pipelineAcrossQueues: {
     rule: "Pipeline runs its messages one after the other, each on its own queue",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
+      const other = fixture.newQueueName();
       const ran: string[] = [];
       const double = actor(function double(n: number) {
         ran.push(`double ${n}`);
@@ -33,9 +33,9 @@ export const composition: Rules = {
 
   pipelineDelay: {
     rule: "Pipeline delays a message that has a delay of its own",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const at: number[] = [];
       const tick = actor(function tick(_before: number) {
         at.push(broker.clock.now());
@@ -53,9 +53,9 @@ export const composition: Rules = {
 
   pipelineStops: {
     rule: "Pipeline ends with the message that fails for good",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: string[] = [];
       const fail = actor(function fail() {
         ran.push("fail");
@@ -67,16 +67,16 @@ export const composition: Rules = {
       await pipeline([fail.message(), next.message()], { broker }).run();
       await broker.join(queueName);
       assertEquals(ran, ["fail"]);
-      assertEquals((await stage.deadLetters(broker)).length, 1);
+      assertEquals((await fixture.deadLetters(broker)).length, 1);
     },
   },
 
   groupAcrossQueues: {
     rule: "Group runs all its members, pipelines and groups included, whatever their queues",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
+      const other = fixture.newQueueName();
       const ran: string[] = [];
       const here = actor(function here(text: string) {
         ran.push(`here ${text}`);
@@ -102,9 +102,9 @@ export const composition: Rules = {
 
   currentMessage: {
     rule: "currentMessage gives each actor its own message, before and after it waits",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const seen = new Map<number, unknown[]>();
       const look = actor(async function look(n: number) {
         const before = currentMessage()!;

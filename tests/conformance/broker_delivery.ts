@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { type Broker, BrokerConnectionError } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { TcpProxy } from "../support/servers/proxy.ts";
 import { eventually } from "../support/servers/until.ts";
-import type { Rules, Stage } from "./broker_harness.ts";
+import type { Fixture, Rules } from "./broker_harness.ts";
 import { sendAll, work } from "./broker_messages.ts";
 
 /** Messages of a kilobyte that are sent at once, and bytes of them that may be on their way. */
@@ -14,21 +14,21 @@ const MAX_HELD = 24 * 1024 * 1024;
 export const delivery: Rules = {
   deliveryAfterClose: {
     rule: "Broker.enqueue on a closed broker fails as not delivered",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       await broker.close();
-      assertEquals(await deliveryOf(broker.enqueue(work(stage.queueName, 1))), "none");
-      assertEquals(await deliveryOf(broker.enqueueMany([work(stage.queueName, 1)])), "none");
+      assertEquals(await deliveryOf(broker.enqueue(work(fixture.queueName, 1))), "none");
+      assertEquals(await deliveryOf(broker.enqueueMany([work(fixture.queueName, 1)])), "none");
     },
   },
 
   deliveryUnreachable: {
     rule: "Broker.enqueue fails as not delivered when its server was never reached",
     needs: "openProxied",
-    async check(stage) {
-      const [broker, proxy] = await openProxied(stage);
+    async check(fixture) {
+      const [broker, proxy] = await openProxied(fixture);
       proxy.refuse();
-      const { queueName } = stage;
+      const { queueName } = fixture;
       const many = [work(queueName, 2), work(queueName, 3)];
       const deliveries = [
         deliveryOf(broker.enqueue(work(queueName, 1))),
@@ -42,11 +42,11 @@ export const delivery: Rules = {
   deliveryUnanswered: {
     rule: "Broker.enqueue fails as of unknown delivery when it was written and not answered",
     needs: "openProxied",
-    async check(stage) {
-      const [broker, proxy] = await openProxied(stage);
-      await sendAll(broker, stage.queueName, ["before"]);
+    async check(fixture) {
+      const [broker, proxy] = await openProxied(fixture);
+      await sendAll(broker, fixture.queueName, ["before"]);
       proxy.freeze();
-      const { queueName } = stage;
+      const { queueName } = fixture;
       const deliveries = [
         deliveryOf(broker.enqueue(work(queueName, 1))),
         deliveryOf(broker.enqueueMany([work(queueName, 2), work(queueName, 3)])),
@@ -60,14 +60,14 @@ export const delivery: Rules = {
   sendingBounded: {
     rule: "Broker has a bounded number of messages on their way to a server that does not answer",
     needs: "openProxied",
-    async check(stage) {
-      const [broker, proxy] = await openProxied(stage);
-      await sendAll(broker, stage.queueName, ["before"]);
+    async check(fixture) {
+      const [broker, proxy] = await openProxied(fixture);
+      await sendAll(broker, fixture.queueName, ["before"]);
       proxy.freeze();
       const text = "x".repeat(1_000);
       const sends = Array.from(
         { length: SENDS },
-        () => broker.enqueue(work(stage.queueName, text)),
+        () => broker.enqueue(work(fixture.queueName, text)),
       );
       const settled = Promise.allSettled(sends);
       let givenUp = 0; // on a machine that is busy for seconds; others take their place
@@ -91,28 +91,28 @@ export const delivery: Rules = {
     rule:
       "Broker.enqueue fails as of unknown delivery when it was written and the server went away",
     needs: "openProxied",
-    async check(stage) {
-      const [broker, proxy] = await openProxied(stage);
-      await sendAll(broker, stage.queueName, ["before"]);
+    async check(fixture) {
+      const [broker, proxy] = await openProxied(fixture);
+      await sendAll(broker, fixture.queueName, ["before"]);
       proxy.freeze();
-      const first = deliveryOf(broker.enqueue(work(stage.queueName, 1)));
+      const first = deliveryOf(broker.enqueue(work(fixture.queueName, 1)));
       await eventually("be written", () => Promise.resolve(proxy.heldForTarget > 0));
       proxy.refuse();
       await proxy.cut();
       proxy.thaw();
       // It was tried again, and then could not be written.
       assertEquals(await first, "unknown");
-      assertEquals(await deliveryOf(broker.enqueue(work(stage.queueName, 2))), "none");
+      assertEquals(await deliveryOf(broker.enqueue(work(fixture.queueName, 2))), "none");
     },
   },
 };
 
 /** Opens a broker behind a proxy, both closed at the end. */
-async function openProxied(stage: Stage): Promise<[Broker, TcpProxy]> {
-  const { broker, proxy } = await stage.harness.openProxied!(stage.namespace);
-  stage.use(proxy);
-  stage.use(broker);
-  broker.declareQueue(stage.queueName);
+async function openProxied(fixture: Fixture): Promise<[Broker, TcpProxy]> {
+  const { broker, proxy } = await fixture.harness.openProxied!(fixture.namespace);
+  fixture.use(proxy);
+  fixture.use(broker);
+  broker.declareQueue(fixture.queueName);
   return [broker, proxy];
 }
 

@@ -9,17 +9,17 @@ const HOUR = 3_600_000;
 export const emptying: Rules = {
   flush: {
     rule: "Broker.flush drops the messages of one queue: those that wait and those delayed",
-    async check(stage) {
-      const broker = await stage.open();
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const other = fixture.newQueueName();
       broker.declareQueue(other);
-      await sendAll(broker, stage.queueName, [0, 1]);
-      await broker.enqueue(work(stage.queueName, 2), { delay: HOUR });
+      await sendAll(broker, fixture.queueName, [0, 1]);
+      await broker.enqueue(work(fixture.queueName, 2), { delay: HOUR });
       await broker.enqueue(work(other, "kept"));
-      await broker.flush(stage.queueName);
-      await broker.join(stage.queueName);
-      await broker.enqueue(work(stage.queueName, "next"));
-      await using consumer = broker.consume(stage.queueName);
+      await broker.flush(fixture.queueName);
+      await broker.join(fixture.queueName);
+      await broker.enqueue(work(fixture.queueName, "next"));
+      await using consumer = broker.consume(fixture.queueName);
       assertEquals((await receiveOne(consumer)).args, ["next"]);
       await using otherConsumer = broker.consume(other);
       assertEquals((await receiveOne(otherConsumer)).args, ["kept"]);
@@ -28,51 +28,51 @@ export const emptying: Rules = {
 
   flushDeadLetters: {
     rule: "Broker.flush drops the dead letters of the queue",
-    async check(stage) {
-      const broker = await stage.open();
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const other = fixture.newQueueName();
       broker.declareQueue(other);
-      for (const queueName of [stage.queueName, other]) {
+      for (const queueName of [fixture.queueName, other]) {
         await broker.enqueue(work(queueName, 1));
         await using consumer = broker.consume(queueName);
         await consumer.nack([await receiveOne(consumer)]);
       }
-      await broker.flush(stage.queueName);
-      assertEquals(await stage.deadLetters(broker), []);
-      assertEquals((await stage.deadLetters(broker, other)).length, 1);
+      await broker.flush(fixture.queueName);
+      assertEquals(await fixture.deadLetters(broker), []);
+      assertEquals((await fixture.deadLetters(broker, other)).length, 1);
     },
   },
 
   flushAll: {
     rule: "Broker.flushAll drops the messages of all queues declared on it",
-    async check(stage) {
-      const broker = await stage.open();
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const other = fixture.newQueueName();
       broker.declareQueue(other);
-      await sendAll(broker, stage.queueName, [0, 1]);
+      await sendAll(broker, fixture.queueName, [0, 1]);
       await broker.enqueue(work(other, 2), { delay: HOUR });
       await broker.flushAll();
-      await broker.join(stage.queueName);
+      await broker.join(fixture.queueName);
       await broker.join(other);
     },
   },
 
   joinEmpty: {
     rule: "Broker.join returns at once when there is nothing to wait for",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.join(stage.queueName, { timeout: 10_000 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.join(fixture.queueName, { timeout: 10_000 });
     },
   },
 
   joinUnsettled: {
     rule: "Broker.join waits for messages that were received and not settled",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1]);
-      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1]);
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 2 });
       const [first, second] = await receiveCount(consumer, 2);
-      const { queueName } = stage;
+      const { queueName } = fixture;
       await assertRejects(
         () => broker.join(queueName, { timeout: 20 }),
         QueueJoinTimeout,
@@ -90,10 +90,10 @@ export const emptying: Rules = {
 
   joinDelayed: {
     rule: "Broker.join waits for delayed messages, too",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueue(work(stage.queueName, 1), { delay: HOUR });
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.enqueue(work(fixture.queueName, 1), { delay: HOUR });
+      const { queueName } = fixture;
       await assertRejects(() => broker.join(queueName, { timeout: 20 }), QueueJoinTimeout, "20 ms");
       const joining = broker.join(queueName);
       await broker.flush(queueName);
@@ -103,15 +103,15 @@ export const emptying: Rules = {
 
   joinAborted: {
     rule: "Broker.join rejects with the reason of its signal, aborted before or while it waits",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueue(work(stage.queueName, 1));
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.enqueue(work(fixture.queueName, 1));
       const reason = new RangeError("enough");
       const aborter = new AbortController();
-      const joining = broker.join(stage.queueName, { signal: aborter.signal });
+      const joining = broker.join(fixture.queueName, { signal: aborter.signal });
       aborter.abort(reason);
       assertEquals(await joining.catch((error) => error), reason);
-      const again = broker.join(stage.queueName, { signal: aborter.signal });
+      const again = broker.join(fixture.queueName, { signal: aborter.signal });
       assertEquals(await again.catch((error) => error), reason);
     },
   },

@@ -67,13 +67,13 @@ export type Ability =
   | "openProxied";
 
 /** Rules by the key under which a harness can skip them. */
-export type Rules = RulesOf<Stage, Ability>;
+export type Rules = RulesOf<Fixture, Ability>;
 
 /** What one check works with: brokers and queue names of its own. */
-export class Stage implements AsyncDisposable {
+export class Fixture implements AsyncDisposable {
   readonly harness: BrokerHarness;
   readonly namespace: string = `conformance_${crypto.randomUUID().replaceAll("-", "")}`;
-  /** A queue that is declared on all brokers of the stage. */
+  /** A queue that is declared on all brokers of the fixture. */
   readonly queueName: string = this.newQueueName();
   readonly #brokers: Broker[] = [];
   readonly #others: AsyncDisposable[] = [];

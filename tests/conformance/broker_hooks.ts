@@ -19,10 +19,10 @@ import type { Rules } from "./broker_harness.ts";
 export const hooks: Rules = {
   hooksOfSuccess: {
     rule: "Worker calls the hooks of a message that succeeds in the order of hooks.json",
-    async check(stage) {
-      const { queueName } = stage;
+    async check(fixture) {
+      const { queueName } = fixture;
       const { middleware, events } = recorder(queueName);
-      const broker = await stage.open([middleware, ...defaultMiddleware()]);
+      const broker = await fixture.open([middleware, ...defaultMiddleware()]);
       const acted = actor(() => {
         events.push("actor runs");
         return 7;
@@ -38,10 +38,10 @@ export const hooks: Rules = {
 
   hooksOfDelayed: {
     rule: "Worker calls the hooks of a delayed message in the order of hooks.json",
-    async check(stage) {
-      const { queueName } = stage;
+    async check(fixture) {
+      const { queueName } = fixture;
       const { middleware, events } = recorder(queueName);
-      const broker = await stage.open([middleware, ...defaultMiddleware()]);
+      const broker = await fixture.open([middleware, ...defaultMiddleware()]);
       const acted = actor(() => void events.push("actor runs"), {
         broker,
         queueName,
@@ -66,8 +66,8 @@ export const hooks: Rules = {
 
   prepareMessage: {
     rule: "Broker sends what prepareMessage gives, and tells it what a message follows from",
-    async check(stage) {
-      const { queueName } = stage;
+    async check(fixture) {
+      const { queueName } = fixture;
       const tenancy: Middleware = {
         prepareMessage: (_broker, message, cause) =>
           message.copy({
@@ -75,7 +75,7 @@ export const hooks: Rules = {
           }),
       };
       const counted = new GroupCallbacks(new StubRateLimiterBackend());
-      const broker = await stage.open([tenancy, ...defaultMiddleware(), counted]);
+      const broker = await fixture.open([tenancy, ...defaultMiddleware(), counted]);
       const ran: string[] = [];
       const note = ({ message }: MessageProxy) => {
         ran.push(`${message.actorName} ${message.option("tenant")} ${message.option("follows")}`);

@@ -52,7 +52,7 @@ export function textOf(data: Encoded): string {
 export function moveDelayed(broker: Broker, queueName: string): AsyncDisposable {
   const consumer = broker.consume(delayQueueName(queueName), { prefetch: 10 });
   const moving = moveAll(broker, queueName, consumer);
-  moving.catch(() => {}); // It is thrown when the mover is disposed of.
+  moving.catch(() => {}); // It is thrown when the confirmedPublisher is disposed of.
   return {
     async [Symbol.asyncDispose](): Promise<void> {
       await consumer.close();

@@ -70,9 +70,9 @@ function misnamed(queueName: string, actorName: string): string {
 export const names: Rules = {
   namesRefused: {
     rule: "Broker refuses what cannot be the name of a queue, wherever that comes in",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       await broker.enqueue(work(queueName, "kept"));
       for (const name of badNames(queueName)) {
         const doors = name.endsWith(".XQ") ? DOORS : { ...DOORS, ...WIDER_DOORS };
@@ -95,9 +95,9 @@ export const names: Rules = {
 
   namesLongest: {
     rule: "Broker sends to, delays on and dead-letters from a queue of the longest name",
-    async check(stage) {
-      const broker = await stage.open();
-      const queueName = stage.newQueueName().padEnd(LONGEST, "x");
+    async check(fixture) {
+      const broker = await fixture.open();
+      const queueName = fixture.newQueueName().padEnd(LONGEST, "x");
       const ran: string[] = [];
       const note = actor(function note(text: string) {
         ran.push(text);
@@ -110,16 +110,16 @@ export const names: Rules = {
       for (const text of ["sent", "failing"]) await note.send(text);
       await broker.join(queueName);
       assertEquals(ran.toSorted(), ["delayed", "failing", "failing", "far", "sent"]);
-      assertEquals(firstArgs(await stage.deadLetters(broker, queueName)), ["failing"]);
+      assertEquals(firstArgs(await fixture.deadLetters(broker, queueName)), ["failing"]);
     },
   },
 
   namesReceived: {
     rule: "Worker dead-letters a message that names what cannot be a queue, and runs the others",
     needs: "putRaw",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName, harness } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName, harness } = fixture;
       const ran: string[] = [];
       const note = actor(function note(text: string) {
         ran.push(text);
@@ -144,11 +144,11 @@ export const names: Rules = {
     },
   },
 
-  namesOfSuccessors: {
-    rule: "Worker dead-letters a message whose successor names what cannot be a queue",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+  namesOfFollowUps: {
+    rule: "Worker dead-letters a message whose follow-up names what cannot be a queue",
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: string[] = [];
       const note = actor(function note(text: string) {
         ran.push(text);
@@ -163,7 +163,7 @@ export const names: Rules = {
       await worker.start();
       await broker.join(queueName);
       assertEquals(ran, ["before", "misled", "after"]);
-      const [dead, ...others] = await stage.deadLetters(broker);
+      const [dead, ...others] = await fixture.deadLetters(broker);
       assertEquals(others, []);
       assertEquals(dead!.args, ["misled"]);
       assertStringIncludes(String(dead!.option("traceback")), `${queueName}.msgs`);
@@ -172,9 +172,9 @@ export const names: Rules = {
 
   namesAlike: {
     rule: "Broker keeps queues apart whose names are nearly those of others",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const names = ["", ".dq", ".DQs", ".etas", ".msg", ".1s", ".ladder", "__"]
         .map((suffix) => queueName + suffix);
       for (const name of names) {

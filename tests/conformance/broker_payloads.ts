@@ -37,9 +37,9 @@ export function assertSpelled(messages: readonly Message[]): void {
 export const payloads: Rules = {
   goldenMessages: {
     rule: "Broker carries every message of messages.json without changing a byte",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       await using consumer = broker.consume(queueName);
       for (const { utf8, label } of vectors.cases) {
         const original = Message.decode(utf8);
@@ -59,7 +59,7 @@ export const payloads: Rules = {
 
   unicode: {
     rule: "Broker carries any text, lone surrogates and control characters included",
-    async check(stage) {
+    async check(fixture) {
       const texts = [
         "",
         "zażółć gęślą jaźń",
@@ -68,9 +68,9 @@ export const payloads: Rules = {
         "\ude00\ud83d",
         '\0\x1f"\\\u2028\x7f',
       ];
-      const broker = await stage.open();
-      await broker.enqueue(work(stage.queueName, ...texts, { "ключ\ud800": "значение" }));
-      await using consumer = broker.consume(stage.queueName);
+      const broker = await fixture.open();
+      await broker.enqueue(work(fixture.queueName, ...texts, { "ключ\ud800": "значение" }));
+      await using consumer = broker.consume(fixture.queueName);
       const { args } = await receiveOne(consumer);
       assertEquals(args, [...texts, { "ключ\ud800": "значение" }]);
     },
@@ -78,10 +78,10 @@ export const payloads: Rules = {
 
   noArguments: {
     rule: "Broker carries messages without arguments",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueue(work(stage.queueName));
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.enqueue(work(fixture.queueName));
+      await using consumer = broker.consume(fixture.queueName);
       const received = await receiveOne(consumer);
       assertEquals(received.args, []);
       assertEquals({ ...received.kwargs }, {});
@@ -90,17 +90,17 @@ export const payloads: Rules = {
 
   unknownOptions: {
     rule: "Broker carries keyword arguments, and options that nobody here knows",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       const message = new Message({
-        queueName: stage.queueName,
+        queueName: fixture.queueName,
         actorName: "work",
         args: [1],
         kwargs: { size: 2 },
         options: { tenant: { id: 7 }, maxRetries: 3 },
       });
       await broker.enqueue(message);
-      await using consumer = broker.consume(stage.queueName);
+      await using consumer = broker.consume(fixture.queueName);
       const received = await receiveOne(consumer);
       assertEquals({ ...received.kwargs }, { size: 2 });
       assertEquals(received.option("tenant"), { id: 7 });
@@ -112,11 +112,13 @@ export const payloads: Rules = {
 
   megabyte: {
     rule: "Broker carries messages of a megabyte, in order among small ones",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       const large = "0123456789abcdef".repeat(65_536);
-      await broker.enqueueMany(["small", large, "last"].map((text) => work(stage.queueName, text)));
-      await using consumer = broker.consume(stage.queueName, { prefetch: 3 });
+      await broker.enqueueMany(
+        ["small", large, "last"].map((text) => work(fixture.queueName, text)),
+      );
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 3 });
       const received = await receiveCount(consumer, 3);
       const lengths = received.map((message) => String(message.args[0]).length);
       assertEquals(lengths, [5, large.length, 4]);
@@ -126,10 +128,10 @@ export const payloads: Rules = {
 
   spellingThroughRequeue: {
     rule: "Broker keeps the spelling of numbers and the order of keys through a requeue",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueueMany(spelledMessages(stage.queueName, "work"));
-      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.enqueueMany(spelledMessages(fixture.queueName, "work"));
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 2 });
       const first = await receiveCount(consumer, 2);
       assertSpelled(first.map((one) => one.message));
       await consumer.requeue(first);
@@ -140,15 +142,15 @@ export const payloads: Rules = {
 
   spellingInDeadLetter: {
     rule: "Broker keeps the spelling of numbers and the order of keys in dead letters",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueueMany(spelledMessages(stage.queueName, "work"));
-      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.enqueueMany(spelledMessages(fixture.queueName, "work"));
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 2 });
       const messages = await receiveCount(consumer, 2);
       for (const message of messages) message.stuffException(new Error("no more attempts"));
       await consumer.nack(messages);
       const order = messages.map(({ messageId }) => messageId);
-      const dead = (await stage.deadLetters(broker)).toSorted((a, b) =>
+      const dead = (await fixture.deadLetters(broker)).toSorted((a, b) =>
         order.indexOf(a.messageId) - order.indexOf(b.messageId)
       );
       assertSpelled(dead);
@@ -161,9 +163,9 @@ export const payloads: Rules = {
   undecodable: {
     rule: "Consumer.receive gives an UndecodableMessage for what is no message",
     needs: "putRaw",
-    async check(stage) {
-      const broker = await stage.open();
-      const { harness, queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { harness, queueName } = fixture;
       await using consumer = broker.consume(queueName);
       for (const data of [GARBAGE, "no json", "[]", '{"queue_name":1}']) {
         await harness.putRaw!(broker, queueName, data);
@@ -181,15 +183,15 @@ export const payloads: Rules = {
   undecodableKept: {
     rule: "Consumer.nack keeps the bytes of what is no message; requeue does, too",
     needs: "putRaw",
-    async check(stage) {
-      const broker = await stage.open();
-      await stage.harness.putRaw!(broker, stage.queueName, GARBAGE);
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await fixture.harness.putRaw!(broker, fixture.queueName, GARBAGE);
+      await using consumer = broker.consume(fixture.queueName);
       await consumer.requeue([await receiveOne(consumer)]);
       const again = await receiveOne(consumer);
       again.fail();
       await consumer.nack([again]);
-      const [dead] = await stage.deadLetters(broker);
+      const [dead] = await fixture.deadLetters(broker);
       assertEquals(bytesOf(dead!.encode()), bytesOf(GARBAGE));
     },
   },

@@ -9,21 +9,21 @@ const RACES = 20;
 export const receiving: Rules = {
   receiveInOrder: {
     rule: "Consumer.receive gives messages in the order in which they were sent",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       const values = Array.from({ length: 50 }, (_, i) => i);
-      await sendAll(broker, stage.queueName, values);
-      await using consumer = broker.consume(stage.queueName, { prefetch: 50 });
+      await sendAll(broker, fixture.queueName, values);
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 50 });
       assertEquals(firstArgs(await receiveCount(consumer, 50)), values);
     },
   },
 
   receiveAtMostLimit: {
     rule: "Consumer.receive gives at most as many messages as it is asked for",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1, 2, 3, 4]);
-      await using consumer = broker.consume(stage.queueName, { prefetch: 5 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1, 2, 3, 4]);
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 5 });
       const received = [];
       while (received.length < 5) {
         const messages = await consumer.receive(2);
@@ -36,10 +36,10 @@ export const receiving: Rules = {
 
   receiveAtMostPrefetch: {
     rule: "Consumer.receive never has more messages out than the prefetch allows",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1, 2, 3, 4]);
-      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1, 2, 3, 4]);
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 2 });
       const received = await consumer.receive(10);
       while (received.length < 2) received.push(...await consumer.receive(10));
       assertEquals(firstArgs(received), [0, 1]);
@@ -50,10 +50,10 @@ export const receiving: Rules = {
 
   receiveWaitsForRoom: {
     rule: "Consumer.receive waits for room when as many as the prefetch are unsettled",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1, 2]);
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1, 2]);
+      await using consumer = broker.consume(fixture.queueName);
       const first = await receiveOne(consumer);
       const aborter = new AbortController();
       const full = consumer.receive(1, { signal: aborter.signal });
@@ -71,11 +71,11 @@ export const receiving: Rules = {
 
   receiveWaits: {
     rule: "Consumer.receive waits until a message comes",
-    async check(stage) {
-      const broker = await stage.open();
-      const otherQueue = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const otherQueue = fixture.newQueueName();
       broker.declareQueue(otherQueue);
-      await using consumer = broker.consume(stage.queueName);
+      await using consumer = broker.consume(fixture.queueName);
       await using otherConsumer = broker.consume(otherQueue);
       let ended = false;
       const waiting = consumer.receive(10).finally(() => ended = true);
@@ -83,20 +83,20 @@ export const receiving: Rules = {
       await broker.enqueue(work(otherQueue, "other"));
       await receiveOne(otherConsumer);
       assert(!ended, "it gave something before anything was sent");
-      await broker.enqueue(work(stage.queueName, "awaited"));
+      await broker.enqueue(work(fixture.queueName, "awaited"));
       assertEquals(firstArgs(await waiting), ["awaited"]);
     },
   },
 
   receiveWokenByOtherBroker: {
     rule: "Consumer.receive is woken by a message that another broker object sends",
-    async check(stage) {
-      const broker = await stage.open();
-      const producer = await stage.open();
-      await using consumer = broker.consume(stage.queueName, { prefetch: 3 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      const producer = await fixture.open();
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 3 });
       for (const value of ["first", "second", "third"]) {
         const waiting = consumer.receive(1);
-        await producer.enqueue(work(stage.queueName, value));
+        await producer.enqueue(work(fixture.queueName, value));
         assertEquals(firstArgs(await waiting), [value]);
       }
     },
@@ -104,36 +104,36 @@ export const receiving: Rules = {
 
   abortEndsWait: {
     rule: "Consumer.receive gives nothing when its signal aborts, and can be called again",
-    async check(stage) {
-      const broker = await stage.open();
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await using consumer = broker.consume(fixture.queueName);
       const aborter = new AbortController();
       const waiting = consumer.receive(10, { signal: aborter.signal });
       aborter.abort();
       assertEquals(await waiting, []);
-      await broker.enqueue(work(stage.queueName, "later"));
+      await broker.enqueue(work(fixture.queueName, "later"));
       assertEquals((await receiveOne(consumer)).args, ["later"]);
     },
   },
 
   abortedSignal: {
     rule: "Consumer.receive does not wait when its signal has aborted before",
-    async check(stage) {
-      const broker = await stage.open();
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await using consumer = broker.consume(fixture.queueName);
       assertEquals(await consumer.receive(10, { signal: AbortSignal.abort() }), []);
     },
   },
 
   abortLosesNothing: {
     rule: "Consumer.receive loses no message that comes as its signal aborts",
-    async check(stage) {
-      const broker = await stage.open();
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await using consumer = broker.consume(fixture.queueName);
       for (let i = 0; i < RACES; i++) {
         const aborter = new AbortController();
         const waiting = consumer.receive(1, { signal: aborter.signal });
-        const sending = broker.enqueue(work(stage.queueName, i));
+        const sending = broker.enqueue(work(fixture.queueName, i));
         if (i % 2 === 1) await sending;
         aborter.abort();
         await sending;
@@ -147,9 +147,9 @@ export const receiving: Rules = {
 
   closeEndsWait: {
     rule: "Consumer.close ends the wait of receive, which gives nothing",
-    async check(stage) {
-      const broker = await stage.open();
-      const consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      const consumer = broker.consume(fixture.queueName);
       const waiting = consumer.receive(10);
       await consumer.close();
       assertEquals(await waiting, []);
@@ -158,17 +158,17 @@ export const receiving: Rules = {
 
   closeLosesNothing: {
     rule: "Consumer.close loses no message that comes at that moment",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       for (let i = 0; i < RACES; i++) {
-        const closed = broker.consume(stage.queueName);
+        const closed = broker.consume(fixture.queueName);
         const waiting = closed.receive(1);
-        const sending = broker.enqueue(work(stage.queueName, i));
+        const sending = broker.enqueue(work(fixture.queueName, i));
         if (i % 2 === 1) await sending;
         await closed.close();
         await sending;
         await waiting;
-        await using next = broker.consume(stage.queueName);
+        await using next = broker.consume(fixture.queueName);
         const message = await receiveOne(next);
         assertEquals(message.args, [i]);
         await next.ack([message]);
@@ -178,27 +178,27 @@ export const receiving: Rules = {
 
   closedReceivesNothing: {
     rule: "Consumer.receive of a closed consumer takes nothing off the queue",
-    async check(stage) {
-      const broker = await stage.open();
-      const closed = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      const closed = broker.consume(fixture.queueName);
       await closed.close();
-      await broker.enqueue(work(stage.queueName, "kept"));
+      await broker.enqueue(work(fixture.queueName, "kept"));
       assertEquals(await closed.receive(1), []);
-      await using consumer = broker.consume(stage.queueName);
+      await using consumer = broker.consume(fixture.queueName);
       assertEquals((await receiveOne(consumer)).args, ["kept"]);
     },
   },
 
   closeGivesBack: {
     rule: "Consumer.close gives back what is not settled, before what was not received yet",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1, 2, 3, 4]);
-      const first = broker.consume(stage.queueName, { prefetch: 4 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1, 2, 3, 4]);
+      const first = broker.consume(fixture.queueName, { prefetch: 4 });
       const [, settled] = await receiveCount(first, 4);
       await first.ack([settled!]);
       await first.close();
-      await using second = broker.consume(stage.queueName, { prefetch: 4 });
+      await using second = broker.consume(fixture.queueName, { prefetch: 4 });
       const again = firstArgs(await receiveCount(second, 4));
       assertEquals([again.slice(0, 3).toSorted(), again[3]], [[0, 2, 3], 4]);
     },
@@ -206,41 +206,41 @@ export const receiving: Rules = {
 
   closeKeepsOrder: {
     rule: "Consumer.close gives back what is not settled in the order in which it came",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1, 2, 3, 4, 5]);
-      const first = broker.consume(stage.queueName, { prefetch: 6 });
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1, 2, 3, 4, 5]);
+      const first = broker.consume(fixture.queueName, { prefetch: 6 });
       const received = await receiveCount(first, 6);
       await first.ack([received[1]!, received[3]!]);
       await first.close();
-      await using second = broker.consume(stage.queueName, { prefetch: 4 });
+      await using second = broker.consume(fixture.queueName, { prefetch: 4 });
       assertEquals(firstArgs(await receiveCount(second, 4)), [0, 2, 4, 5]);
     },
   },
 
   closeTwice: {
     rule: "Consumer.close can be called twice, and before anything was received",
-    async check(stage) {
-      const broker = await stage.open();
-      const unused = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      const unused = broker.consume(fixture.queueName);
       await unused.close();
       await unused.close();
-      await sendAll(broker, stage.queueName, [0, 1]);
-      const used = broker.consume(stage.queueName);
+      await sendAll(broker, fixture.queueName, [0, 1]);
+      const used = broker.consume(fixture.queueName);
       await receiveOne(used);
       await Promise.all([used.close(), used.close()]);
-      await using next = broker.consume(stage.queueName, { prefetch: 3 });
-      await broker.enqueue(work(stage.queueName, 2));
+      await using next = broker.consume(fixture.queueName, { prefetch: 3 });
+      await broker.enqueue(work(fixture.queueName, 2));
       assertEquals(firstArgs(await receiveCount(next, 3)).toSorted(), [0, 1, 2]);
     },
   },
 
   iterate: {
     rule: "Consumer is an iterable of messages that ends when it is closed",
-    async check(stage) {
-      const broker = await stage.open();
-      await sendAll(broker, stage.queueName, [0, 1, 2]);
-      await using consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await sendAll(broker, fixture.queueName, [0, 1, 2]);
+      await using consumer = broker.consume(fixture.queueName);
       const seen: unknown[] = [];
       const iterating = (async () => {
         for await (const message of consumer) {
@@ -248,7 +248,7 @@ export const receiving: Rules = {
           await consumer.ack([message]);
         }
       })();
-      await broker.join(stage.queueName);
+      await broker.join(fixture.queueName);
       await consumer.close();
       await iterating;
       assertEquals(seen, [0, 1, 2]);
@@ -257,15 +257,15 @@ export const receiving: Rules = {
 
   shareQueue: {
     rule: "Consumer shares a queue with another one, and no message comes to both",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       const values = Array.from({ length: 200 }, (_, i) => i);
-      await broker.enqueueMany(values.map((value) => work(stage.queueName, value)));
+      await broker.enqueueMany(values.map((value) => work(fixture.queueName, value)));
       const seen: number[] = [];
-      await using first = broker.consume(stage.queueName, { prefetch: 5 });
-      await using second = broker.consume(stage.queueName, { prefetch: 5 });
+      await using first = broker.consume(fixture.queueName, { prefetch: 5 });
+      await using second = broker.consume(fixture.queueName, { prefetch: 5 });
       const draining = [drain(first, seen), drain(second, seen)];
-      await broker.join(stage.queueName);
+      await broker.join(fixture.queueName);
       await Promise.all([first.close(), second.close()]);
       await Promise.all(draining);
       assertEquals(seen.toSorted((a, b) => a - b), values);

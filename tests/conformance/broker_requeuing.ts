@@ -15,19 +15,19 @@ import {
 export const requeuing: Rules = {
   deadLetterRequeueAfresh: {
     rule: "DeadLetter.requeue sends the message afresh: same id and arguments, no retries",
-    async check(stage) {
-      const broker = await stage.open();
-      const [sent] = await bury(broker, stage.queueName, [
-        work(stage.queueName, "text", { deep: [null] }).copy({
+    async check(fixture) {
+      const broker = await fixture.open();
+      const [sent] = await bury(broker, fixture.queueName, [
+        work(fixture.queueName, "text", { deep: [null] }).copy({
           messageTimestamp: 1_000,
           options: { tenant: "a", requeueTimestamp: 5, maxRetries: 7 },
         }),
       ]);
-      await eachDead(broker, stage.queueName, (dead) => dead.requeue());
-      await using consumer = broker.consume(stage.queueName);
+      await eachDead(broker, fixture.queueName, (dead) => dead.requeue());
+      await using consumer = broker.consume(fixture.queueName);
       const { message } = await receiveOne(consumer);
       assertEquals(message.messageId, sent!.messageId);
-      assertEquals(message.queueName, stage.queueName);
+      assertEquals(message.queueName, fixture.queueName);
       assertEquals(message.args, ["text", { deep: [null] }]);
       assertEquals(message.option("tenant"), "a");
       assertEquals(message.option("maxRetries"), 7);
@@ -35,23 +35,23 @@ export const requeuing: Rules = {
         assertEquals(message.option(gone), undefined, gone);
       }
       assert(Math.abs(message.messageTimestamp - Date.now()) < 60_000);
-      assertEquals(await readAll(broker, stage.queueName), []);
-      assertEquals(await stage.deadLetters(broker), []);
+      assertEquals(await readAll(broker, fixture.queueName), []);
+      assertEquals(await fixture.deadLetters(broker), []);
     },
   },
 
   deadLetterRequeueExact: {
     rule: "DeadLetter.requeue keeps the text of numbers that JavaScript has no like of",
     needs: "putRaw",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       const args = '[1.0,9007199254740993,-0.0,{"2":1e16,"1":NaN}]';
-      const text = `{"queue_name":"${stage.queueName}","actor_name":"work","args":${args},` +
+      const text = `{"queue_name":"${fixture.queueName}","actor_name":"work","args":${args},` +
         `"kwargs":{},"options":{},"message_id":"m-1","message_timestamp":1}`;
-      await stage.harness.putRaw!(broker, stage.queueName, text);
-      await buryNext(broker, stage.queueName);
-      await eachDead(broker, stage.queueName, (dead) => dead.requeue());
-      await using consumer = broker.consume(stage.queueName);
+      await fixture.harness.putRaw!(broker, fixture.queueName, text);
+      await buryNext(broker, fixture.queueName);
+      await eachDead(broker, fixture.queueName, (dead) => dead.requeue());
+      await using consumer = broker.consume(fixture.queueName);
       const { message } = await receiveOne(consumer);
       assertStringIncludes(textOf(message.encode()), `"args":${args},`);
     },
@@ -59,61 +59,64 @@ export const requeuing: Rules = {
 
   deadLetterRequeueDelayed: {
     rule: "DeadLetter.requeue puts a message that died while it was delayed on the queue itself",
-    async check(stage) {
-      const broker = await stage.open();
-      await broker.enqueue(work(stage.queueName, "delayed"), { delay: 1 });
-      await using _mover = moveDelayed(broker, stage.queueName);
-      const consumer = broker.consume(stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      await broker.enqueue(work(fixture.queueName, "delayed"), { delay: 1 });
+      await using _confirmedPublisher = moveDelayed(broker, fixture.queueName);
+      const consumer = broker.consume(fixture.queueName);
       const received = await receiveOne(consumer);
       received.message = received.message.copy({
-        queueName: `${stage.queueName}.DQ`,
+        queueName: `${fixture.queueName}.DQ`,
         options: { eta: Date.now() + 1e9 },
       });
       received.stuffException(new Error("late"));
       await consumer.nack([received]);
       await consumer.close();
-      await broker.join(stage.queueName);
-      await eachDead(broker, stage.queueName, (dead) => dead.requeue());
-      await using again = broker.consume(stage.queueName);
+      await broker.join(fixture.queueName);
+      await eachDead(broker, fixture.queueName, (dead) => dead.requeue());
+      await using again = broker.consume(fixture.queueName);
       const { message } = await receiveOne(again);
-      assertEquals([message.queueName, message.args], [stage.queueName, ["delayed"]]);
+      assertEquals([message.queueName, message.args], [fixture.queueName, ["delayed"]]);
     },
   },
 
   deadLetterOnce: {
     rule: "DeadLetter can be requeued or dropped once; what comes second does nothing, and says so",
-    async check(stage) {
-      const broker = await stage.open();
-      await bury(broker, stage.queueName, [work(stage.queueName, 1), work(stage.queueName, 2)]);
-      await eachDead(broker, stage.queueName, async (dead) => {
+    async check(fixture) {
+      const broker = await fixture.open();
+      await bury(broker, fixture.queueName, [
+        work(fixture.queueName, 1),
+        work(fixture.queueName, 2),
+      ]);
+      await eachDead(broker, fixture.queueName, async (dead) => {
         const [first, second] = dead.message.args[0] === 1
           ? [await dead.requeue(), await dead.drop()]
           : [await dead.drop(), await dead.requeue()];
         assertEquals([first, second, await dead.requeue()], [true, false, false]);
       });
-      await using consumer = broker.consume(stage.queueName, { prefetch: 2 });
-      await broker.enqueue(work(stage.queueName, 3));
+      await using consumer = broker.consume(fixture.queueName, { prefetch: 2 });
+      await broker.enqueue(work(fixture.queueName, 3));
       assertEquals(firstArgs(await receiveCount(consumer, 2)), [1, 3]);
     },
   },
 
   deadLetterHooks: {
     rule: "DeadLetter.requeue calls the hooks of enqueueing; one that objects keeps it dead",
-    async check(stage) {
+    async check(fixture) {
       const calls: string[] = [];
       let objects = true;
-      const broker = await stage.open([{
+      const broker = await fixture.open([{
         beforeEnqueue(_broker, message) {
           if (message.option("retries") !== undefined) return; // the one that is to die
-          calls.push(`before ${message.queueName === stage.queueName}`);
+          calls.push(`before ${message.queueName === fixture.queueName}`);
           if (objects) throw new MiddlewareError("not now");
         },
         afterEnqueue: (_broker, message) => {
           if (message.option("retries") === undefined) calls.push("after");
         },
       }]);
-      await bury(broker, stage.queueName, [work(stage.queueName, 1)]);
-      await eachDead(broker, stage.queueName, async (dead) => {
+      await bury(broker, fixture.queueName, [work(fixture.queueName, 1)]);
+      await eachDead(broker, fixture.queueName, async (dead) => {
         await assertRejects(() => dead.requeue(), MiddlewareError, "not now");
         objects = false;
         assertEquals(await dead.requeue(), true);

@@ -10,16 +10,16 @@ const sorted = (values: readonly unknown[]) => (values as number[]).toSorted((a,
 export const sharing: Rules = {
   shareHeld: {
     rule: "Broker gives each message to one of its consumers, however long that holds it",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       await sendAll(broker, queueName, numbers(9));
       const consumers = numbers(3).map(() => broker.consume(queueName, { prefetch: 3 }));
       const held = await Promise.all(consumers.map((one) => receiveCount(one, 3)));
       assertEquals(sorted(firstArgs(held.flat())), numbers(9));
       await using other = broker.consume(queueName, { prefetch: 10 });
       const waiting = other.receive(10);
-      await stage.untilMaintained(broker);
+      await fixture.untilMaintained(broker);
       await broker.enqueue(work(queueName, "new"));
       const received = await waiting;
       assertEquals(firstArgs(received), ["new"]);
@@ -32,9 +32,9 @@ export const sharing: Rules = {
 
   shareClosed: {
     rule: "Consumer.close gives its own messages back, and none of another of its broker",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       await sendAll(broker, queueName, numbers(6));
       const first = broker.consume(queueName, { prefetch: 3 });
       const closed = firstArgs(await receiveCount(first, 3));
@@ -44,7 +44,7 @@ export const sharing: Rules = {
       await using third = broker.consume(queueName, { prefetch: 6 });
       const received = await receiveCount(third, 3);
       assertEquals(sorted(firstArgs(received)), sorted(closed));
-      await stage.untilMaintained(broker);
+      await fixture.untilMaintained(broker);
       await broker.enqueue(work(queueName, "new"));
       const [last] = await receiveCount(third, 1);
       assertEquals(last!.args, ["new"]);
@@ -56,17 +56,17 @@ export const sharing: Rules = {
 
   shareWorkers: {
     rule: "Worker shares a broker object with another one, each message running once",
-    async check(stage) {
-      const broker = await stage.open();
-      const holding = declareHolding(broker, stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      const holding = declareHolding(broker, fixture.queueName);
       await holding.send(8);
       await using first = new Worker(broker, { concurrency: 4 });
       await using second = new Worker(broker, { concurrency: 4 });
       await Promise.all([first.start(), second.start()]);
       await holding.untilRunning(4);
-      await stage.untilMaintained(broker);
+      await fixture.untilMaintained(broker);
       holding.release();
-      await broker.join(stage.queueName);
+      await broker.join(fixture.queueName);
       await Promise.all([first.join(), second.join()]);
       assertEquals(sorted(holding.ran), numbers(8));
     },
@@ -74,9 +74,9 @@ export const sharing: Rules = {
 
   shareDelayed: {
     rule: "Worker shares a broker object with another one, each delayed message running once",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: number[] = [];
       const note = actor((n: number) => void ran.push(n), {
         broker,
@@ -97,9 +97,9 @@ export const sharing: Rules = {
 
   shareStopping: {
     rule: "Worker that starts while another of its broker object stops runs none of its messages",
-    async check(stage) {
-      const broker = await stage.open();
-      const holding = declareHolding(broker, stage.queueName);
+    async check(fixture) {
+      const broker = await fixture.open();
+      const holding = declareHolding(broker, fixture.queueName);
       await holding.send(4);
       const first = new Worker(broker, { concurrency: 4 });
       await first.start();
@@ -110,10 +110,10 @@ export const sharing: Rules = {
       // More than the prefetch of both: a server that pushes may still give some to the first.
       await holding.send(12, 4);
       await holding.untilRunning(8);
-      await stage.untilMaintained(broker);
+      await fixture.untilMaintained(broker);
       holding.release();
       await stopping;
-      await broker.join(stage.queueName);
+      await broker.join(fixture.queueName);
       await second.join();
       assertEquals(sorted(holding.ran), numbers(16));
     },
@@ -121,9 +121,9 @@ export const sharing: Rules = {
 
   shareBeside: {
     rule: "Consumer beside a worker of its broker object is given nothing that the worker has",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const holding = declareHolding(broker, queueName);
       await holding.send(4); // two run, and two are prefetched: the worker has no room for more
       await using worker = new Worker(broker, { concurrency: 2 });
@@ -131,7 +131,7 @@ export const sharing: Rules = {
       await holding.untilRunning(2);
       await using consumer = broker.consume(queueName, { prefetch: 10 });
       const waiting = consumer.receive(10);
-      await stage.untilMaintained(broker);
+      await fixture.untilMaintained(broker);
       await broker.enqueue(work(queueName, "new"));
       const received = await waiting;
       assertEquals(firstArgs(received), ["new"]);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { actor, currentMessage, Worker } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
 import {
   countReceived,
@@ -15,11 +15,11 @@ import {
 export const stopping: Rules = {
   connect: {
     rule: "Broker.connect resolves while the server is there, and leaves the rest as it is",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       await broker.connect();
       await broker.connect();
-      const queueName = stage.newQueueName();
+      const queueName = fixture.newQueueName();
       const idle = actor(() => {}, { broker, queueName, actorName: "idle" });
       await idle.send();
       await using worker = new Worker(broker, { queues: [queueName] });
@@ -30,10 +30,10 @@ export const stopping: Rules = {
 
   queuesFilter: {
     rule: "Worker with queues leaves the messages of other queues alone, delayed ones too",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
+      const other = fixture.newQueueName();
       const ran: string[] = [];
       const note = (text: string) => void ran.push(text);
       const mine = actor(note, { broker, queueName, actorName: "mine" });
@@ -53,11 +53,11 @@ export const stopping: Rules = {
 
   queueDeclaredLater: {
     rule: "Worker works on queues that are declared while it runs, delayed messages too",
-    async check(stage) {
-      const broker = await stage.open();
+    async check(fixture) {
+      const broker = await fixture.open();
       await using worker = new Worker(broker);
       await worker.start();
-      const queueName = stage.newQueueName();
+      const queueName = fixture.newQueueName();
       const ran: string[] = [];
       const late = actor((text: string) => void ran.push(text), {
         broker,
@@ -74,10 +74,10 @@ export const stopping: Rules = {
 
   pause: {
     rule: "Worker runs nothing new while it is paused, and goes on when it resumes",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
-      const other = stage.newQueueName();
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
+      const other = fixture.newQueueName();
       let resumed = false;
       const ran: boolean[] = [];
       const paused = actor(() => void ran.push(resumed), {
@@ -107,9 +107,9 @@ export const stopping: Rules = {
 
   pauseTakesNothing: {
     rule: "Worker.pause leaves to others what is sent later, though it has room for it",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: number[] = [];
       const note = actor((n: number) => void ran.push(n), {
         ...{ broker, queueName, actorName: "note" },
@@ -132,9 +132,9 @@ export const stopping: Rules = {
 
   pauseGivesBack: {
     rule: "Worker.pause leaves to others what is sent later, and what it has not begun",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const release = Promise.withResolvers<void>();
       const begun = Promise.withResolvers<void>();
       const ran: number[] = [];
@@ -160,16 +160,16 @@ export const stopping: Rules = {
       worker.resume();
       await broker.join(queueName);
       assertEquals(ran.toSorted(), [0, 1, 2, 3, 4]);
-      assertEquals(await stage.deadLetters(broker), []);
+      assertEquals(await fixture.deadLetters(broker), []);
     },
   },
 
   consumerPause: {
     rule:
       "Consumer.pause leaves what was not handed out to others, and receive goes on with the rest",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       await sendAll(broker, queueName, [0, 1, 2, 3, 4]);
       await using consumer = broker.consume(queueName, { prefetch: 5 });
       const messages = await receiveCount(consumer, 2);
@@ -192,9 +192,9 @@ export const stopping: Rules = {
 
   gracefulStop: {
     rule: "Worker.stop lets what runs finish and gives the rest back for others to run once",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const gate = Promise.withResolvers<void>();
       const twoRun = Promise.withResolvers<void>();
       const started: number[] = [];
@@ -221,15 +221,15 @@ export const stopping: Rules = {
       await second.start();
       await broker.join(queueName);
       assertEquals(started.toSorted((a, b) => a - b), values);
-      assertEquals(await stage.deadLetters(broker), []);
+      assertEquals(await fixture.deadLetters(broker), []);
     },
   },
 
   stopTimeout: {
     rule: "Worker.stop gives back an actor that does not end in time, its retries unchanged",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const running = Promise.withResolvers<void>();
       const release = Promise.withResolvers<void>();
       const retries: unknown[] = [];
@@ -259,15 +259,15 @@ export const stopping: Rules = {
       await second.join();
       await broker.join(queueName);
       assertEquals(retries, [undefined, undefined]);
-      assertEquals(await stage.deadLetters(broker), []);
+      assertEquals(await fixture.deadLetters(broker), []);
     },
   },
 
   stopMidway: {
     rule: "Worker.stop gives back what was fetched ahead, and each message runs once",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: number[] = [];
       let reached = () => {};
       const note = actor(async function note(n: number) {
@@ -294,9 +294,9 @@ export const stopping: Rules = {
 
   stopIdle: {
     rule: "Worker.stop ends an idle worker: what comes later waits for the next one",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: string[] = [];
       let current = "first";
       actor(() => void ran.push(current), { broker, queueName, actorName: "work" });

@@ -7,7 +7,7 @@ import {
   UndecodableMessage,
   Worker,
 } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import type { Rules } from "./broker_harness.ts";
 import { countReceived, textOf, work } from "./broker_messages.ts";
 import { assertSpelled, spelledMessages } from "./broker_payloads.ts";
@@ -19,9 +19,9 @@ const AT_ONCE = { minBackoff: 1, maxBackoff: 1 };
 export const working: Rules = {
   workExactlyOnce: {
     rule: "Worker runs each of 5,000 messages exactly once, 8 at a time",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const seen: number[] = [];
       let running = 0;
       let peak = 0;
@@ -39,15 +39,15 @@ export const working: Rules = {
       await worker.join();
       assertEquals(seen.toSorted((a, b) => a - b), values);
       assertEquals(peak, 8);
-      assertEquals(await stage.deadLetters(broker), []);
+      assertEquals(await fixture.deadLetters(broker), []);
     },
   },
 
   workShared: {
     rule: "Worker shares a queue with one of another broker object, each message running once",
-    async check(stage) {
-      const { queueName } = stage;
-      const brokers = [await stage.open(), await stage.open()];
+    async check(fixture) {
+      const { queueName } = fixture;
+      const brokers = [await fixture.open(), await fixture.open()];
       const seen: number[] = [];
       const [count] = brokers.map((broker) =>
         actor(async function count(n: number) {
@@ -67,9 +67,9 @@ export const working: Rules = {
 
   workByPriority: {
     rule: "Worker takes the messages at hand by the priority of their actors, lower first",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const gate = Promise.withResolvers<void>();
       const order: string[] = [];
       const hold = actor(() => gate.promise, { broker, queueName, actorName: "hold" });
@@ -103,9 +103,9 @@ export const working: Rules = {
 
   workUnknownActor: {
     rule: "Worker dead-letters messages for an unknown actor and goes on",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: string[] = [];
       const known = actor((text: string) => void ran.push(text), {
         broker,
@@ -119,7 +119,7 @@ export const working: Rules = {
       await worker.start();
       await broker.join(queueName);
       assertEquals(ran, ["after"]);
-      const dead = await stage.deadLetters(broker);
+      const dead = await fixture.deadLetters(broker);
       assertEquals(dead.map((message) => message.args).toSorted(), [[1], [2]]);
       assertEquals(dead.find(({ args }) => args[0] === 1)!.messageId, strange.messageId);
     },
@@ -128,18 +128,18 @@ export const working: Rules = {
   workUndecodable: {
     rule: "Worker dead-letters what is no message, bytes kept, tells afterUndecodable, and goes on",
     needs: "putRaw",
-    async check(stage) {
+    async check(fixture) {
       const heard: string[] = [];
       const hook = (name: string) => (_: unknown, { message }: MessageProxy) => {
         if (message instanceof UndecodableMessage) heard.push(name);
       };
-      const broker = await stage.open([{
+      const broker = await fixture.open([{
         afterUndecodable: hook("afterUndecodable"),
         afterNack: hook("afterNack"),
         beforeNack: hook("beforeNack"),
         afterAck: hook("afterAck"),
       }]);
-      const { harness, queueName } = stage;
+      const { harness, queueName } = fixture;
       const ran: number[] = [];
       const sound = actor((n: number) => void ran.push(n), {
         broker,
@@ -154,7 +154,7 @@ export const working: Rules = {
       await worker.start();
       await broker.join(queueName);
       assertEquals(ran, [1, 2]);
-      const dead = await stage.deadLetters(broker);
+      const dead = await fixture.deadLetters(broker);
       const [bytes, text, ...others] = dead.toSorted((a, b) =>
         a.encode().length - b.encode().length
       );
@@ -169,9 +169,9 @@ export const working: Rules = {
 
   workRetries: {
     rule: "Worker retries a failing actor, then dead-letters it with its retries and traceback",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const retries: unknown[] = [];
       const fail = actor(function fail(_text: string) {
         retries.push(currentMessage()!.option("retries"));
@@ -182,7 +182,7 @@ export const working: Rules = {
       await worker.start();
       await broker.join(queueName);
       assertEquals(retries, [undefined, 1, 2]);
-      const [dead, ...others] = await stage.deadLetters(broker);
+      const [dead, ...others] = await fixture.deadLetters(broker);
       assertEquals(others, []);
       assertEquals(dead!.messageId, sent.messageId);
       assertEquals(dead!.args, ["in vain"]);
@@ -195,9 +195,9 @@ export const working: Rules = {
 
   workSpellingThroughRetry: {
     rule: "Worker keeps the spelling of numbers and the order of keys through a retry",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const runs = new Map<string, Message[]>();
       actor(function spell(...args: unknown[]) {
         args.length = 0; // what an actor does to its arguments is its own affair
@@ -220,9 +220,9 @@ export const working: Rules = {
 
   workDelayed: {
     rule: "Worker runs delayed messages not before their eta, beside those that are due",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       const ran: string[] = [];
       let ranAt = 0;
       const note = actor(function note(text: string) {
@@ -241,9 +241,9 @@ export const working: Rules = {
 
   workTooOld: {
     rule: "Worker dead-letters a message past its age limit, with that reason on it",
-    async check(stage) {
-      const broker = await stage.open();
-      const { queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { queueName } = fixture;
       let runs = 0;
       const aged = actor(() => void (runs += 1), { broker, queueName, actorName: "aged" });
       const old = aged.messageWithOptions({ maxAge: 1_000 })
@@ -254,7 +254,7 @@ export const working: Rules = {
       await worker.start();
       await broker.join(queueName);
       assertEquals(runs, 1);
-      const [dead, ...others] = await stage.deadLetters(broker);
+      const [dead, ...others] = await fixture.deadLetters(broker);
       assertEquals(others, []);
       const reason = `Message ${old.messageId} is past its age limit of 1000 ms`;
       assertStringIncludes(String(dead!.option("traceback")), reason);
@@ -264,9 +264,9 @@ export const working: Rules = {
   workLeavesNothing: {
     rule: "Worker leaves nothing in the storage of messages that succeeded, failed or were delayed",
     needs: "countMessages",
-    async check(stage) {
-      const broker = await stage.open();
-      const { harness, queueName } = stage;
+    async check(fixture) {
+      const broker = await fixture.open();
+      const { harness, queueName } = fixture;
       const fickle = actor(function fickle(n: number) {
         if (n % 3 === 0) throw new Error("no luck");
       }, { broker, queueName, maxRetries: 1, ...AT_ONCE });
@@ -279,7 +279,7 @@ export const working: Rules = {
       await broker.join(queueName);
       await worker.join();
       assertEquals(await harness.countMessages!(broker, queueName), 0);
-      assertEquals((await stage.deadLetters(broker)).length, 20);
+      assertEquals((await fixture.deadLetters(broker)).length, 20);
     },
   },
 };

@@ -21,7 +21,7 @@ import {
   VALUES,
   watchRealm,
 } from "../worker/executors/actors.ts";
-import { ACTORS, Stage } from "../worker/executors/stage.ts";
+import { ACTORS, Fixture } from "../worker/executors/fixture.ts";
 import { after, skip, test } from "../support/test.ts";
 
 /** An executor that is to show what executors do. */
@@ -53,33 +53,33 @@ export function testExecutor(subject: ExecutorSubject): void {
       : skip(`${name} ${rule}`, skips[rule]);
 
   /** For those that need nothing of their own: to start a realm takes longer than all of them. */
-  let shared: Promise<Stage> | undefined;
-  const sharedStage = () => shared ??= Stage.open(make(8));
+  let shared: Promise<Fixture> | undefined;
+  const sharedFixture = () => shared ??= Fixture.open(make(8));
   after(async () => await (await shared)?.[Symbol.asyncDispose]());
 
   check("gives back what the actor returns, at once or later", async () => {
-    const stage = await sharedStage();
+    const fixture = await sharedFixture();
     for (const actorName of ["values", "valuesLater"]) {
       for (const [i, value] of VALUES.entries()) {
-        const { verdict, result } = await stage.send(actorName, [i]);
+        const { verdict, result } = await fixture.send(actorName, [i]);
         assertEquals([verdict, result], ["ack", value], `${actorName} ${i}`);
       }
     }
   });
 
   check("hands over arguments as they were sent", async () => {
-    const stage = await sharedStage();
+    const fixture = await sharedFixture();
     const args = VALUES.slice(1);
-    const { result } = await stage.send("echo", args, { kwargs: { a: 1, "é": [2] } });
+    const { result } = await fixture.send("echo", args, { kwargs: { a: 1, "é": [2] } });
     assertEquals(result, [...args, { a: 1, "é": [2] }]);
   });
 
   check("keeps the spelling of numbers that only pass through", async () => {
-    const stage = await sharedStage();
-    const message = stage.broker.getActor("raw").message();
+    const fixture = await sharedFixture();
+    const message = fixture.broker.getActor("raw").message();
     const text = (message.encode() as string)
       .replace('"args":[]', '"args":[1.0,9007199254740993,1e-05,-0,{"2":1,"1":NaN}]');
-    const { result } = await stage.sendMessage(Message.decode(text));
+    const { result } = await fixture.sendMessage(Message.decode(text));
     assertEquals(result, text);
   });
 
@@ -92,16 +92,16 @@ export function testExecutor(subject: ExecutorSubject): void {
         });
       },
     };
-    await using stage = await Stage.open(make(8), change);
-    assertEquals((await stage.send("echo", [1])).result, ["changed", 2.5]);
-    const [isSame, , options] = (await stage.send("who", [])).result as unknown[];
+    await using fixture = await Fixture.open(make(8), change);
+    assertEquals((await fixture.send("echo", [1])).result, ["changed", 2.5]);
+    const [isSame, , options] = (await fixture.send("who", [])).result as unknown[];
     assertEquals([isSame, options], [true, { retries: 3 }]);
   });
 
   check("lets the actor see its message, also after a wait", async () => {
-    const stage = await sharedStage();
+    const fixture = await sharedFixture();
     const fates = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => stage.send("who", [i], { retries: i })),
+      Array.from({ length: 20 }, (_, i) => fixture.send("who", [i], { retries: i })),
     );
     for (const [i, { result, delivery }] of fates.entries()) {
       assertEquals(result, [true, delivery.messageId, { retries: i }, "default", [i]]);
@@ -117,11 +117,11 @@ export function testExecutor(subject: ExecutorSubject): void {
         `watchRealm(broker, ${JSON.stringify(journal)});\nexport { broker };\n`,
     );
     try {
-      const stage = await Stage.open(make(1, module));
-      if (subject.isInline) watchRealm(stage.broker, journal);
-      const { result } = await stage.send("who", []);
+      const fixture = await Fixture.open(make(1, module));
+      if (subject.isInline) watchRealm(fixture.broker, journal);
+      const { result } = await fixture.send("who", []);
       assertEquals((result as unknown[])[0], "wrapped");
-      await stage[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
       // Inline, the middleware came when the realm was up.
       const text = await readFile(journal, "utf8");
       assertEquals(text, subject.isInline ? "shutdown\n" : "boot\nshutdown\n");
@@ -131,9 +131,9 @@ export function testExecutor(subject: ExecutorSubject): void {
   });
 
   check("tells errors with name, message, stack, cause and fields", async () => {
-    const stage = await sharedStage();
+    const fixture = await sharedFixture();
     const fail = async (which: string) => {
-      const { verdict, exception } = await stage.send("failing", [which]);
+      const { verdict, exception } = await fixture.send("failing", [which]);
       assertEquals(verdict, "nack");
       return exception as Error & Record<string, unknown>;
     };
@@ -161,72 +161,72 @@ export function testExecutor(subject: ExecutorSubject): void {
   check("lets throws, Retry and SkipMessage do what they do", async () => {
     let attempts = 0;
     const count: Middleware = { afterProcessMessage: () => void attempts++ };
-    await using stage = await Stage.open(make(8), count);
-    const expected = await stage.send("failingLater", ["expected"]);
+    await using fixture = await Fixture.open(make(8), count);
+    const expected = await fixture.send("failingLater", ["expected"]);
     assertEquals([expected.verdict, attempts], ["nack", 1]); // `throws`: not retried
     assertInstanceOf(expected.exception, Expected);
     assertEquals(expected.exception.code, 42);
-    assertEquals((await stage.send("failing", ["skip"])).verdict, "ack");
+    assertEquals((await fixture.send("failing", ["skip"])).verdict, "ack");
     attempts = 0;
-    const retried = await stage.send("failingLater", ["retry"]); // in 5 ms, not in 15 s
+    const retried = await fixture.send("failingLater", ["retry"]); // in 5 ms, not in 15 s
     assertEquals([retried.verdict, attempts, retried.delivery.options.retries], ["nack", 2, 2]);
   });
 
   check("lets retryWhen tell errors by their class", async () => {
     const seen: unknown[] = [];
-    const stage = await sharedStage();
-    Object.assign(stage.broker.getActor("failingOften").options, {
+    const fixture = await sharedFixture();
+    Object.assign(fixture.broker.getActor("failingOften").options, {
       retryWhen: (_retries: number, error: unknown) => seen.push(error instanceof Fatal) < 0,
     });
-    for (const which of ["deadly", "plain"]) await stage.send("failingOften", [which]);
+    for (const which of ["deadly", "plain"]) await fixture.send("failingOften", [which]);
     assertEquals(seen, [true, false]);
   });
 
   check("fails a result that no encoder carries only if somebody wants it", async () => {
-    await using stage = await Stage.open(make(8), new Pipelines());
+    await using fixture = await Fixture.open(make(8), new Pipelines());
     for (const actorName of ["unfit", "unfitFunction"]) {
-      const { verdict, exception } = await stage.send(actorName, []);
+      const { verdict, exception } = await fixture.send(actorName, []);
       assertEquals([verdict, exception], ["ack", undefined]);
-      const target = stage.broker.getActor("echo").message();
-      const piped = await stage.send(actorName, [], { pipeTarget: target.asDict() });
+      const target = fixture.broker.getActor("echo").message();
+      const piped = await fixture.send(actorName, [], { pipeTarget: target.asDict() });
       assertEquals(piped.verdict, "nack", `${actorName} piped`);
     }
   });
 
   check("runs as many at once as it says, and never more", async () => {
-    await using stage = await Stage.open(make(3));
-    assertEquals(stage.worker.executor.concurrency, 3);
+    await using fixture = await Fixture.open(make(3));
+    assertEquals(fixture.worker.executor.concurrency, 3);
     let most = 0;
-    const count = () => void (most = Math.max(most, stage.worker.running.length));
-    stage.broker.addMiddleware({ beforeProcessMessage: count });
-    const fates = Array.from({ length: 5 }, () => stage.send("polite", [stage.journal]));
+    const count = () => void (most = Math.max(most, fixture.worker.running.length));
+    fixture.broker.addMiddleware({ beforeProcessMessage: count });
+    const fates = Array.from({ length: 5 }, () => fixture.send("polite", [fixture.journal]));
     for (const { result } of await Promise.all(fates)) assertEquals(result, "TimeLimitExceeded");
     assertEquals(most, 3);
   });
 
   check("runs each message of a backlog once", async () => {
-    await using stage = await Stage.open(make(8));
+    await using fixture = await Fixture.open(make(8));
     const ids = Array.from({ length: 1_000 }, (_, i) => `${i}`);
-    const fates = await Promise.all(ids.map((id) => stage.send("noted", [stage.journal, id])));
+    const fates = await Promise.all(ids.map((id) => fixture.send("noted", [fixture.journal, id])));
     assertEquals(fates.map(({ result }) => result), ids);
-    assertEquals((await stage.lines()).toSorted(), ids.toSorted());
+    assertEquals((await fixture.lines()).toSorted(), ids.toSorted());
   });
 
   check("has the signal abort at the time limit, and fails what lets it through", async () => {
-    const stage = await sharedStage();
-    const polite = await stage.send("polite", [stage.journal]);
+    const fixture = await sharedFixture();
+    const polite = await fixture.send("polite", [fixture.journal]);
     assertEquals([polite.verdict, polite.result], ["ack", "TimeLimitExceeded"]);
-    const { verdict, exception } = await stage.send("untilAborted", [stage.journal]);
+    const { verdict, exception } = await fixture.send("untilAborted", [fixture.journal]);
     assertEquals(verdict, "nack");
     assertInstanceOf(exception, TimeLimitExceeded);
   });
 
   check("names a failure by the interrupt that led to it, with the error as cause", async () => {
-    await using stage = await Stage.open(make(8));
+    await using fixture = await Fixture.open(make(8));
     const server = createServer(() => {}); // it never answers
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const run = (how: string) => stage.send("interrupted", [stage.journal, how, url]);
+    const run = (how: string) => fixture.send("interrupted", [fixture.journal, how, url]);
     const exceeded = ["sleep", "fetch", "anySignal", "ownController", "wrapped", "aggregate"];
     for (const how of exceeded) {
       const { verdict, exception, delivery } = await run(how);
@@ -253,47 +253,47 @@ export function testExecutor(subject: ExecutorSubject): void {
   });
 
   check("names a failure by the shutdown that led to it", async () => {
-    const stage = await Stage.open(make(8));
-    const fate = stage.send("interrupted", [stage.journal, "sleep", ""], { timeLimit: 60_000 });
-    await stage.written(1);
-    await stage.worker.stop(20_000);
+    const fixture = await Fixture.open(make(8));
+    const fate = fixture.send("interrupted", [fixture.journal, "sleep", ""], { timeLimit: 60_000 });
+    await fixture.written(1);
+    await fixture.worker.stop(20_000);
     const { verdict, exception } = await fate;
     assertEquals(verdict, "nack");
     assertInstanceOf(exception, Shutdown);
     assertEquals((exception.cause as Error).name, "AbortError");
-    await stage[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
   });
 
   check("leaves an AbortError alone that came without an interrupt", async () => {
-    const stage = await sharedStage();
-    const { exception } = await stage.send("failing", ["abort"]);
+    const fixture = await sharedFixture();
+    const { exception } = await fixture.send("failing", ["abort"]);
     assertEquals((exception as Error).name, "AbortError");
   });
 
   check("has the signal abort when the worker stops, for those who want to know", async () => {
-    const stage = await Stage.open(make(8));
-    const fate = stage.send("patient", [stage.journal]);
-    await stage.written(1);
-    await stage.worker.stop(20_000);
+    const fixture = await Fixture.open(make(8));
+    const fate = fixture.send("patient", [fixture.journal]);
+    await fixture.written(1);
+    await fixture.worker.stop(20_000);
     const { verdict, result } = await fate;
     assertEquals([verdict, result], ["ack", Shutdown.name]);
-    await stage[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
   });
 
   check("gives back what does not end when the worker stops", async () => {
-    const stage = await Stage.open(make(8));
-    stage.send("endless", [stage.journal]);
-    await stage.written(1);
-    await stage.worker.stop(0);
-    await using consumer = stage.broker.consume("default");
+    const fixture = await Fixture.open(make(8));
+    fixture.send("endless", [fixture.journal]);
+    await fixture.written(1);
+    await fixture.worker.stop(0);
+    await using consumer = fixture.broker.consume("default");
     const [delivery] = await consumer.receive(1);
     assertEquals([delivery?.actorName, delivery?.options], ["endless", {}]);
-    await stage[Symbol.asyncDispose]();
+    await fixture[Symbol.asyncDispose]();
   });
 
   check("survives whatever is thrown", async () => {
-    const stage = await sharedStage();
-    for (const which of Object.keys(FAILURES)) await stage.send("failing", [which]);
-    assertEquals((await stage.send("echo", ["alive"])).result, ["alive"]);
+    const fixture = await sharedFixture();
+    for (const which of Object.keys(FAILURES)) await fixture.send("failing", [which]);
+    assertEquals((await fixture.send("echo", ["alive"])).result, ["alive"]);
   });
 }

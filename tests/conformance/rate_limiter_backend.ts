@@ -19,7 +19,7 @@
 import { barriers } from "./rate_limiter_barriers.ts";
 import { groups } from "./rate_limiter_groups.ts";
 import { hammering } from "./rate_limiter_hammering.ts";
-import { type RateLimiterBackendHarness, type Rules, Stage } from "./rate_limiter_harness.ts";
+import { Fixture, type RateLimiterBackendHarness, type Rules } from "./rate_limiter_harness.ts";
 import { leases } from "./rate_limiter_leases.ts";
 import { limiters } from "./rate_limiter_limiters.ts";
 import { verbs } from "./rate_limiter_verbs.ts";
@@ -37,5 +37,5 @@ const rules: Rules = { ...verbs, ...leases, ...limiters, ...barriers, ...groups,
  *   and does not skip it.
  */
 export function rateLimiterBackendConformance(harness: RateLimiterBackendHarness): void {
-  declareTests(harness, rules, () => new Stage(harness));
+  declareTests(harness, rules, () => new Fixture(harness));
 }

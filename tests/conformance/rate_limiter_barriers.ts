@@ -9,21 +9,21 @@ const PARTIES = 1_000;
 export const barriers: Rules = {
   notifyThenWait: {
     rule: "wait returns at once when waitNotify was called before",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       assertEquals(await backend.waitNotify(key, TTL), true);
       assertEquals(await backend.waitNotify(key, TTL), true);
       assertEquals(await backend.wait(key, TTL), true);
-      assertEquals(await (await stage.open()).wait(key, TTL), true);
+      assertEquals(await (await fixture.open()).wait(key, TTL), true);
     },
   },
 
   waitThenNotify: {
     rule: "waitNotify wakes all who wait for its key, and nobody else",
-    async check(stage) {
-      const { key } = stage;
-      const [backend, other] = [await stage.open(), await stage.open()];
+    async check(fixture) {
+      const { key } = fixture;
+      const [backend, other] = [await fixture.open(), await fixture.open()];
       const ended: string[] = [];
       const aborter = new AbortController();
       const wait = async (name: string) => {
@@ -42,8 +42,8 @@ export const barriers: Rules = {
 
   create: {
     rule: "Barrier.create makes a barrier once",
-    async check(stage) {
-      const barrier = new Barrier(await stage.open(), stage.key);
+    async check(fixture) {
+      const barrier = new Barrier(await fixture.open(), fixture.key);
       assertEquals(barrier.ttl, 900_000);
       assertEquals(await barrier.create(2), true);
       assertEquals(await barrier.create(5), false);
@@ -55,31 +55,31 @@ export const barriers: Rules = {
 
   cleared: {
     rule: "Barrier.wait says true to the last party and to all who come later",
-    async check(stage) {
-      const [backend, other] = [await stage.open(), await stage.open()];
-      await new Barrier(backend, stage.key).create(3);
+    async check(fixture) {
+      const [backend, other] = [await fixture.open(), await fixture.open()];
+      await new Barrier(backend, fixture.key).create(3);
       const arrivals: boolean[] = [];
       for (const one of [backend, other, backend, other, backend]) {
-        arrivals.push(await new Barrier(one, stage.key).wait({ block: false }));
+        arrivals.push(await new Barrier(one, fixture.key).wait({ block: false }));
       }
       assertEquals(arrivals, [false, false, true, true, true]);
-      assertEquals(await new Barrier(other, stage.key).wait(), true);
+      assertEquals(await new Barrier(other, fixture.key).wait(), true);
     },
   },
 
   blocking: {
     rule: "Barrier.wait blocks until the last party has arrived",
-    async check(stage) {
-      const barriers = [await stage.open(), await stage.open(), await stage.open()].map((one) =>
-        new Barrier(one, stage.key)
-      );
+    async check(fixture) {
+      const barriers = [await fixture.open(), await fixture.open(), await fixture.open()].map((
+        one,
+      ) => new Barrier(one, fixture.key));
       await barriers[0]!.create(3);
       let last = false;
       const early = [0, 1].map(async (i) => {
         assertEquals(await barriers[i]!.wait(), true);
         assert(last, "one was let through before all had arrived");
       });
-      await barriers[2]!.backend.wait(stage.key, 20).then((woken) => assertEquals(woken, false));
+      await barriers[2]!.backend.wait(fixture.key, 20).then((woken) => assertEquals(woken, false));
       last = true;
       assertEquals(await barriers[2]!.wait(), true);
       await Promise.all(early);
@@ -88,8 +88,8 @@ export const barriers: Rules = {
 
   timeout: {
     rule: "Barrier.wait says false when its timeout is over, and stays counted",
-    async check(stage) {
-      const barrier = new Barrier(await stage.open(), stage.key);
+    async check(fixture) {
+      const barrier = new Barrier(await fixture.open(), fixture.key);
       await barrier.create(3);
       assertEquals(await barrier.wait({ timeout: 0 }), false);
       assertEquals(await barrier.wait({ timeout: 5 }), false);
@@ -101,14 +101,14 @@ export const barriers: Rules = {
 
   signal: {
     rule: "Barrier.wait throws the reason of its signal, at once, and stays counted",
-    async check(stage) {
-      const barrier = new Barrier(await stage.open(), stage.key);
+    async check(fixture) {
+      const barrier = new Barrier(await fixture.open(), fixture.key);
       await barrier.create(2);
       const reason = new Error("given up");
       const aborter = new AbortController();
       const { signal } = aborter;
       const waiting = assertRejects(() => barrier.wait({ signal, timeout: Infinity }), Error);
-      await barrier.backend.wait(stage.key, 20);
+      await barrier.backend.wait(fixture.key, 20);
       aborter.abort(reason);
       assertEquals(await waiting, reason);
       assertEquals(await assertRejects(() => barrier.wait({ signal }), Error), reason);
@@ -118,13 +118,13 @@ export const barriers: Rules = {
 
   missing: {
     rule: "Barrier.wait throws BarrierNotFound when there is none, or it is forgotten",
-    async check(stage) {
-      const barrier = new Barrier(await stage.open(), stage.key);
+    async check(fixture) {
+      const barrier = new Barrier(await fixture.open(), fixture.key);
       await assertRejects(() => barrier.wait(), BarrierNotFound, "it was not created");
-      await assertRejects(() => barrier.wait({ block: false }), BarrierNotFound, stage.key);
+      await assertRejects(() => barrier.wait({ block: false }), BarrierNotFound, fixture.key);
       await barrier.create(2);
       await barrier.wait({ block: false });
-      await stage.harness.forget(stage.key);
+      await fixture.harness.forget(fixture.key);
       await assertRejects(() => barrier.wait({ block: false }), BarrierNotFound);
       assertEquals(await barrier.create(1), true);
     },
@@ -132,9 +132,9 @@ export const barriers: Rules = {
 
   thousand: {
     rule: "Barrier lets a thousand parties through, all of them and only together",
-    async check(stage) {
-      const backends = [await stage.open(), await stage.open(), await stage.open()];
-      const barriers = backends.map((one) => new Barrier(one, stage.key, { ttl: TTL }));
+    async check(fixture) {
+      const backends = [await fixture.open(), await fixture.open(), await fixture.open()];
+      const barriers = backends.map((one) => new Barrier(one, fixture.key, { ttl: TTL }));
       await barriers[0]!.create(PARTIES);
       let through = 0;
       const early = Array.from({ length: PARTIES - 1 }, async (_, i) => {
@@ -143,7 +143,7 @@ export const barriers: Rules = {
         return isCleared;
       });
       for (const { backend } of barriers) {
-        assertEquals(await backend.wait(stage.key, 20), false);
+        assertEquals(await backend.wait(fixture.key, 20), false);
       }
       assertEquals(through, 0);
       assertEquals(await barriers[0]!.wait(), true);
@@ -155,16 +155,16 @@ export const barriers: Rules = {
   restart: {
     rule: "Barrier.wait goes on when its server was killed and started again",
     needs: "restart",
-    async check(stage) {
-      const { key, harness } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key, harness } = fixture;
+      const backend = await fixture.open();
       const barrier = new Barrier(backend, key, { ttl: TTL });
       await barrier.create(51);
       const waiting = Array.from({ length: 50 }, () => barrier.wait());
       assertEquals(await backend.wait(key, 20), false);
       await harness.untilWaiting?.();
       await harness.restart!();
-      const fresh = new Barrier(await stage.open(), key, { ttl: TTL });
+      const fresh = new Barrier(await fixture.open(), key, { ttl: TTL });
       await fresh.create(1); // where the server has forgotten all
       assertEquals(await fresh.wait(), true);
       assertEquals(new Set(await Promise.all(waiting)), new Set([true]));

@@ -35,9 +35,9 @@ async function countUnderCut(
 export const groups: Rules = {
   members: {
     rule: "countMember is complete with the last member",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 3, TTL);
       const progress = await countAll(backend, key, ["a", "b", "c"]);
       assertEquals(progress, ["waiting", "waiting", "complete"]);
@@ -46,9 +46,9 @@ export const groups: Rules = {
 
   membersTwice: {
     rule: "countMember counts a member once, however often and by whom it is said to be done",
-    async check(stage) {
-      const { key } = stage;
-      const [backend, other] = [await stage.open(), await stage.open()];
+    async check(fixture) {
+      const { key } = fixture;
+      const [backend, other] = [await fixture.open(), await fixture.open()];
       await backend.add(key, 2, TTL);
       const many = Array.from({ length: 40 }, (_, i) => i % 2 === 0 ? backend : other);
       const progress = await Promise.all(many.map((one) => one.countMember(key, "a", TTL)));
@@ -59,9 +59,9 @@ export const groups: Rules = {
 
   membersAtOnce: {
     rule: "countMember is complete for exactly one of hundreds of members that end at once",
-    async check(stage) {
-      const { key } = stage;
-      const backends = [await stage.open(), await stage.open(), await stage.open()];
+    async check(fixture) {
+      const { key } = fixture;
+      const backends = [await fixture.open(), await fixture.open(), await fixture.open()];
       await backends[0]!.add(key, 300, TTL);
       const progress = await Promise.all(
         Array.from({ length: 300 }, (_, i) => backends[i % 3]!.countMember(key, `m${i}`, TTL)),
@@ -74,11 +74,11 @@ export const groups: Rules = {
   membersUnderCuts: {
     rule: "countMember counts a member once and completes the group, whatever answer is lost",
     needs: "openProxied",
-    async check(stage) {
-      const proxied = await stage.openProxied();
-      const other = await stage.open();
+    async check(fixture) {
+      const proxied = await fixture.openProxied();
+      const other = await fixture.open();
       for (let answers = 0; answers < MOST_ANSWERS; answers++) {
-        const key = `${stage.key}-${answers}`;
+        const key = `${fixture.key}-${answers}`;
         await proxied.backend.add(key, 4, TTL);
         const waiting = [
           await other.countMember(key, "a", TTL),
@@ -89,7 +89,7 @@ export const groups: Rules = {
         assertEquals(new Set(waiting), new Set(["waiting"]), `cut after ${answers} answers`);
         let last = await countUnderCut(proxied, answers, key, "d");
         if (last === "claimed") { // it did not hear that the callbacks were left to it
-          await stage.harness.endClaim(key);
+          await fixture.harness.endClaim(key);
           last = await other.countMember(key, "d", TTL);
         }
         assertEquals(last, "complete", `cut after ${answers} answers`);
@@ -101,9 +101,9 @@ export const groups: Rules = {
   claim: {
     rule:
       "countMember leaves the callbacks to one, and to another if that one is not heard of again",
-    async check(stage) {
-      const { key, harness } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key, harness } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 2, TTL);
       assertEquals(await countAll(backend, key, ["a", "b"]), ["waiting", "complete"]);
       assertEquals(await countAll(backend, key, ["b", "a"]), ["claimed", "claimed"]);
@@ -114,9 +114,9 @@ export const groups: Rules = {
 
   concluded: {
     rule: "countMember is concluded for all members once the callbacks are sent",
-    async check(stage) {
-      const { key, harness } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key, harness } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 2, TTL);
       await countAll(backend, key, ["a", "b"]);
       await backend.concludeGroup(key, TTL);
@@ -127,9 +127,9 @@ export const groups: Rules = {
 
   missingGroup: {
     rule: "countMember is missing where the barrier was never made, or is forgotten",
-    async check(stage) {
-      const { key, harness } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key, harness } = fixture;
+      const backend = await fixture.open();
       assertEquals(await countAll(backend, key, ["a", "a"]), ["missing", "missing"]);
       await backend.add(key, 2, TTL);
       assertEquals(await countAll(backend, key, ["b"]), ["waiting"]);
@@ -141,9 +141,9 @@ export const groups: Rules = {
   pythonMembers: {
     rule:
       "countMember counts beside members that Python counts, and keeps those from clearing twice",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       const countAsPython = () => backend.decr(key, 1, 1, TTL); // false: it sends the callbacks
       await backend.add(key, 3, TTL);
       assertEquals(await countAsPython(), true);
@@ -161,9 +161,9 @@ export const groups: Rules = {
 
   oddMembers: {
     rule: "countMember tells members apart whatever their ids",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       const ids = [
         "",
         " ",

@@ -5,8 +5,8 @@
  */
 import process from "node:process";
 import { Redis } from "ioredis";
-import { systemClock } from "../../core/clock.ts";
-import { nextTurn } from "../../core/runtime.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import {
   BucketRateLimiter,
   ConcurrentRateLimiter,

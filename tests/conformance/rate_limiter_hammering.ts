@@ -2,7 +2,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { ConcurrentRateLimiter, type Slot } from "@dq/dramatiq";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { runProgram } from "../support/servers/run_program.ts";
 import type { HammerAssignment } from "./rate_limiter_hammer.ts";
@@ -23,13 +23,13 @@ export const hammering: Rules = {
   hammer: {
     rule: "no limiter ever exceeds its limit under hundreds of clients in several processes",
     needs: "address",
-    async check(stage) {
+    async check(fixture) {
       // Redis notes who is in, whatever the backend: each note has its place in one list.
       await using notes = await startRedis();
       const assignment: HammerAssignment = {
-        ...stage.harness.address!,
+        ...fixture.harness.address!,
         notes: notes.url,
-        key: stage.key,
+        key: fixture.key,
         clients: CLIENTS,
         attempts: 10,
         limit: LIMIT,
@@ -45,7 +45,7 @@ export const hammering: Rules = {
       );
 
       const read = (name: string) =>
-        notes.command("LRANGE", `${stage.key}-${name}`, 0, -1) as Promise<string[]>;
+        notes.command("LRANGE", `${fixture.key}-${name}`, 0, -1) as Promise<string[]>;
       assertHolders(await read("concurrent"));
       assertHolders(await read("leases"));
       assertBuckets(await read("bucket"));
@@ -56,8 +56,8 @@ export const hammering: Rules = {
       for (const kind of ["concurrent", "leases"]) {
         const options = { limit: LIMIT, leases: kind === "leases" };
         const limiter = new ConcurrentRateLimiter(
-          await stage.open(),
-          `${stage.key}-${kind}`,
+          await fixture.open(),
+          `${fixture.key}-${kind}`,
           options,
         );
         const slots: Slot[] = [];

@@ -43,10 +43,10 @@ export interface RateLimiterBackendHarness extends Harness {
 export type Ability = "address" | "openProxied" | "restart" | "untilWaiting";
 
 /** Rules by the key under which a harness can skip them. */
-export type Rules = RulesOf<Stage, Ability>;
+export type Rules = RulesOf<Fixture, Ability>;
 
 /** What one check works with: backends, and a key of its own. */
-export class Stage implements AsyncDisposable {
+export class Fixture implements AsyncDisposable {
   readonly harness: RateLimiterBackendHarness;
   /** A key that no other test has; others can be made from it. */
   readonly key: string = `conformance-${crypto.randomUUID()}`;

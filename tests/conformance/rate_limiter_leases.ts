@@ -26,9 +26,9 @@ const room = async (backend: RateLimiterBackend, key: string, limit: number) => 
 export const leases: Rules = {
   leaseToLimit: {
     rule: "lease gives as many as there are, to each holder one, and more when one was ended",
-    async check(stage) {
-      const { key } = stage;
-      const [backend, other] = [await stage.open(), await stage.open()];
+    async check(fixture) {
+      const { key } = fixture;
+      const [backend, other] = [await fixture.open(), await fixture.open()];
       assertEquals(await backend.lease(key, "a", 2, TTL), true);
       assertEquals(await other.lease(key, "a", 2, TTL), true, "it was not renewed");
       assertEquals(await other.lease(key, "b", 2, TTL), true);
@@ -44,12 +44,12 @@ export const leases: Rules = {
 
   leaseExactly: {
     rule: "lease gives exactly as many as there are to many who come at once",
-    async check(stage) {
-      const backends = [await stage.open(), await stage.open(), await stage.open()];
+    async check(fixture) {
+      const backends = [await fixture.open(), await fixture.open(), await fixture.open()];
       const taken = await Promise.all(
         Array.from(
           { length: 300 },
-          (_, i) => backends[i % 3]!.lease(stage.key, `holder ${i}`, 42, TTL),
+          (_, i) => backends[i % 3]!.lease(fixture.key, `holder ${i}`, 42, TTL),
         ),
       );
       assertEquals(taken.filter(Boolean).length, 42);
@@ -58,9 +58,9 @@ export const leases: Rules = {
 
   leaseEnds: {
     rule: "lease ends each lease at its own time, whatever is done with the others",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       const began = performance.now();
       assertEquals(await backend.lease(key, "dead", 2, SHORT), true);
       assertEquals(await backend.lease(key, "alive", 2, TTL), true);
@@ -75,11 +75,11 @@ export const leases: Rules = {
 
   leaseTtls: {
     rule: "lease refuses a time to live that is not a whole number of 0 or more",
-    async check(stage) {
-      const backend = await stage.open();
+    async check(fixture) {
+      const backend = await fixture.open();
       for (const ttl of [-1, 1.5, NaN, Infinity]) {
         await assertRejects(
-          () => backend.lease(stage.key, "a", 1, ttl),
+          () => backend.lease(fixture.key, "a", 1, ttl),
           RangeError,
           `Cannot use ttl ${ttl}: it must be a whole number of 0 or more`,
         );
@@ -90,11 +90,11 @@ export const leases: Rules = {
   leaseUnderCuts: {
     rule: "lease that is repeated takes one, whatever answer is lost",
     needs: "openProxied",
-    async check(stage) {
-      const { backend, proxy } = await stage.openProxied();
-      const other = await stage.open();
+    async check(fixture) {
+      const { backend, proxy } = await fixture.openProxied();
+      const other = await fixture.open();
       for (let answers = 0; answers < MOST_ANSWERS; answers++) {
-        const key = `${stage.key}-${answers}`;
+        const key = `${fixture.key}-${answers}`;
         await backend.lease(`${key}-first`, "a", 1, TTL); // it is connected
         const take = () => backend.lease(key, "a", 3, TTL);
         const reconnected = proxy.nextConnection();
@@ -112,10 +112,10 @@ export const leases: Rules = {
 
   leasedSlots: {
     rule: "ConcurrentRateLimiter with leases lets as many in as its limit says",
-    async check(stage) {
+    async check(fixture) {
       const options = { limit: 2, leases: true };
-      const limiter = new ConcurrentRateLimiter(await stage.open(), stage.key, options);
-      const other = new ConcurrentRateLimiter(await stage.open(), stage.key, options);
+      const limiter = new ConcurrentRateLimiter(await fixture.open(), fixture.key, options);
+      const other = new ConcurrentRateLimiter(await fixture.open(), fixture.key, options);
       assertEquals([limiter.ttl, limiter.leases], [30_000, true]);
       const acquire = (one: ConcurrentRateLimiter) => one.acquire({ raiseOnFailure: false });
       const [first, second] = [await acquire(limiter), await acquire(other)];
@@ -125,17 +125,17 @@ export const leases: Rules = {
       await first.release();
       await second.release();
       assertEquals(await other.run((signal) => signal?.aborted), false);
-      const plain = new ConcurrentRateLimiter(await stage.open(), stage.key, { limit: 1 });
+      const plain = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { limit: 1 });
       assertEquals((await acquire(plain)).acquired, true, "leases count with Python's holders");
     },
   },
 
   deadHolder: {
     rule: "ConcurrentRateLimiter with leases frees the slot of a dead holder while others use it",
-    async check(stage) {
-      const backend = await stage.open();
-      const limiter = new ConcurrentRateLimiter(backend, stage.key, { limit: 2, leases: true });
-      await backend.lease(`${stage.key}@leases`, "dead", 2, SHORT);
+    async check(fixture) {
+      const backend = await fixture.open();
+      const limiter = new ConcurrentRateLimiter(backend, fixture.key, { limit: 2, leases: true });
+      await backend.lease(`${fixture.key}@leases`, "dead", 2, SHORT);
       await eventually("have all slots back", async () => {
         await using _one = await limiter.acquire();
         await using two = await limiter.acquire({ raiseOnFailure: false });
@@ -146,10 +146,10 @@ export const leases: Rules = {
 
   slidingWindow: {
     rule: "WindowRateLimiter that slides lets its limit in within any window, wherever it begins",
-    async check(stage) {
+    async check(fixture) {
       const options = { limit: 10, sliding: true };
-      const limiter = new WindowRateLimiter(await stage.open(), stage.key, options);
-      const other = new WindowRateLimiter(await stage.open(), stage.key, options);
+      const limiter = new WindowRateLimiter(await fixture.open(), fixture.key, options);
+      const other = new WindowRateLimiter(await fixture.open(), fixture.key, options);
       const acquire = (one: WindowRateLimiter) => one.acquire({ raiseOnFailure: false });
       const began = performance.now();
       const slots = await Promise.all(

@@ -26,9 +26,9 @@ const count = (slots: readonly Slot[]) => slots.filter(({ acquired }) => acquire
 export const limiters: Rules = {
   concurrent: {
     rule: "ConcurrentRateLimiter lets as many in as its limit says, and others when they have left",
-    async check(stage) {
-      const limiter = new ConcurrentRateLimiter(await stage.open(), stage.key, { limit: 3 });
-      const others = new ConcurrentRateLimiter(await stage.open(), stage.key, { limit: 3 });
+    async check(fixture) {
+      const limiter = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { limit: 3 });
+      const others = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { limit: 3 });
       const slots = await acquire(limiter, 2);
       const more = await acquire(others, 3);
       assertEquals([count(slots), count(more)], [2, 1]);
@@ -41,8 +41,8 @@ export const limiters: Rules = {
 
   concurrentDefaults: {
     rule: "ConcurrentRateLimiter is a mutex by default",
-    async check(stage) {
-      const mutex = new ConcurrentRateLimiter(await stage.open(), stage.key);
+    async check(fixture) {
+      const mutex = new ConcurrentRateLimiter(await fixture.open(), fixture.key);
       assertEquals([mutex.limit, mutex.ttl], [1, 900_000]);
       assertEquals(count(await acquire(mutex, 2)), 1);
     },
@@ -50,10 +50,10 @@ export const limiters: Rules = {
 
   raises: {
     rule: "RateLimiter.acquire throws RateLimitExceeded that names the key, unless told otherwise",
-    async check(stage) {
-      const limiter = new ConcurrentRateLimiter(await stage.open(), stage.key, { limit: 2 });
+    async check(fixture) {
+      const limiter = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { limit: 2 });
       await acquire(limiter, 2);
-      const text = `Cannot acquire "${stage.key}": its limit of 2 is reached`;
+      const text = `Cannot acquire "${fixture.key}": its limit of 2 is reached`;
       await assertRejects(() => limiter.acquire(), RateLimitExceeded, text);
       await assertRejects(() => limiter.run(() => 1), RateLimitExceeded, text);
       const slot = await limiter.acquire({ raiseOnFailure: false });
@@ -63,8 +63,8 @@ export const limiters: Rules = {
 
   scope: {
     rule: "a slot is released when its scope is left, also by a throw",
-    async check(stage) {
-      const mutex = new ConcurrentRateLimiter(await stage.open(), stage.key);
+    async check(fixture) {
+      const mutex = new ConcurrentRateLimiter(await fixture.open(), fixture.key);
       const enter = async (work: () => void) => {
         await using slot = await mutex.acquire();
         assert(slot.acquired);
@@ -80,8 +80,8 @@ export const limiters: Rules = {
   run: {
     rule:
       "RateLimiter.run gives what the function gives, and releases the slot, also after a throw",
-    async check(stage) {
-      const mutex = new ConcurrentRateLimiter(await stage.open(), stage.key);
+    async check(fixture) {
+      const mutex = new ConcurrentRateLimiter(await fixture.open(), fixture.key);
       assertEquals(await mutex.run(() => count([])), 0);
       assertEquals(await mutex.run(async () => count(await acquire(mutex, 1))), 0);
       await assertRejects(() => mutex.run(() => fail("at once")), Error, "at once");
@@ -96,10 +96,10 @@ export const limiters: Rules = {
 
   forgotten: {
     rule: "ConcurrentRateLimiter has room again when the time of its holders is over",
-    async check(stage) {
-      const mutex = new ConcurrentRateLimiter(await stage.open(), stage.key, { ttl: 1_000 });
+    async check(fixture) {
+      const mutex = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { ttl: 1_000 });
       const [slot] = await acquire(mutex, 1);
-      await stage.harness.forget(stage.key);
+      await fixture.harness.forget(fixture.key);
       await slot!.release();
       assertEquals(count(await acquire(mutex, 2)), 1);
     },
@@ -107,11 +107,11 @@ export const limiters: Rules = {
 
   bucket: {
     rule: "BucketRateLimiter lets as many in as its limit says in each bucket",
-    async check(stage) {
+    async check(fixture) {
       let now = START + 3_000;
       const clock = { ...systemClock, now: () => now };
       const options = { limit: 3, bucket: 10_000, clock };
-      const limiter = new BucketRateLimiter(await stage.open(), stage.key, options);
+      const limiter = new BucketRateLimiter(await fixture.open(), fixture.key, options);
       const slots = await acquire(limiter, 5);
       assertEquals(count(slots), 3);
       for (const slot of slots) await slot.release();
@@ -124,11 +124,11 @@ export const limiters: Rules = {
 
   window: {
     rule: "WindowRateLimiter lets as many in as its limit says in any window",
-    async check(stage) {
+    async check(fixture) {
       let second = 0;
       const clock = { ...systemClock, now: () => START + second * 1_000 + 500 };
       const options = { limit: 3, window: 5, clock };
-      const limiter = new WindowRateLimiter(await stage.open(), stage.key, options);
+      const limiter = new WindowRateLimiter(await fixture.open(), fixture.key, options);
       const passed: number[] = [];
       for (second = 0; second < 15; second++) {
         for (const { acquired } of await acquire(limiter, second % 3)) {
@@ -142,11 +142,11 @@ export const limiters: Rules = {
 
   windowTurn: {
     rule: "WindowRateLimiter takes one slot when a second ends before the answer comes",
-    async check(stage) {
+    async check(fixture) {
       const times = [999];
       const clock = { ...systemClock, now: () => START + (times.shift() ?? 1_000) };
       const options = { limit: 1, window: 5, clock };
-      const limiter = new WindowRateLimiter(await stage.open(), stage.key, options);
+      const limiter = new WindowRateLimiter(await fixture.open(), fixture.key, options);
       assertEquals(count(await acquire(limiter, 2)), 1);
       assertEquals(times, []);
     },
@@ -154,11 +154,11 @@ export const limiters: Rules = {
 
   windowOfPeers: {
     rule: "WindowRateLimiter sees those who are a second ahead",
-    async check(stage) {
+    async check(fixture) {
       let second = 1;
       const clock = { ...systemClock, now: () => START + second * 1_000 };
       const options = { limit: 2, window: 3, clock };
-      const limiter = new WindowRateLimiter(await stage.open(), stage.key, options);
+      const limiter = new WindowRateLimiter(await fixture.open(), fixture.key, options);
       assertEquals(count(await acquire(limiter, 3)), 2);
       second = 0;
       assertEquals(count(await acquire(limiter, 1)), 0);
@@ -167,9 +167,9 @@ export const limiters: Rules = {
 
   checks: {
     rule: "limiters and barriers refuse numbers that are not whole and above 0, and empty keys",
-    async check(stage) {
-      const backend = await stage.open();
-      const { key } = stage;
+    async check(fixture) {
+      const backend = await fixture.open();
+      const { key } = fixture;
       for (const bad of [0, -1, 1.5, NaN, Infinity]) {
         for (
           const make of [

@@ -10,23 +10,23 @@ const MONTHS = 90 * 86_400_000;
 export const verbs: Rules = {
   addOnce: {
     rule: "add sets a counter that is not there, and no other",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       assertEquals(await backend.add(key, 2, TTL), true);
       assertEquals(await backend.add(key, 7, TTL), false);
       assertEquals(await backend.incr(key, 1, 3, TTL), true);
       assertEquals(await backend.incr(key, 1, 3, TTL), false);
       assertEquals(await backend.add(`${key}-other`, 1, TTL), true);
-      assertEquals(await (await stage.open()).add(key, 1, TTL), false);
+      assertEquals(await (await fixture.open()).add(key, 1, TTL), false);
     },
   },
 
   addForgotten: {
     rule: "add sets a counter again when its time is over",
-    async check(stage) {
-      const { key, harness } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key, harness } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 2, 1_000);
       await harness.forget(key);
       assertEquals(await backend.add(key, 1, TTL), true);
@@ -35,9 +35,9 @@ export const verbs: Rules = {
 
   longTimes: {
     rule: "every verb takes a time to live of months",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       assertEquals(await backend.add(key, 1, MONTHS), true);
       assertEquals(await backend.add(key, 1, MONTHS), false);
       assertEquals(await backend.incr(key, 1, 3, MONTHS), true);
@@ -49,9 +49,9 @@ export const verbs: Rules = {
 
   incrToMaximum: {
     rule: "incr counts from 0 to its maximum, and what it refuses does not count",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       assertEquals(await backend.incr(key, 6, 5, TTL), false);
       assertEquals(await backend.incr(key, 3, 5, TTL), true);
       assertEquals(await backend.incr(key, 3, 5, TTL), false);
@@ -63,9 +63,9 @@ export const verbs: Rules = {
 
   incrExactly: {
     rule: "incr lets exactly as many in as there is room for, of many who come at once",
-    async check(stage) {
-      const { key } = stage;
-      const backends = [await stage.open(), await stage.open(), await stage.open()];
+    async check(fixture) {
+      const { key } = fixture;
+      const backends = [await fixture.open(), await fixture.open(), await fixture.open()];
       const counted = await Promise.all(
         Array.from({ length: 300 }, (_, i) => backends[i % 3]!.incr(key, 1, 42, TTL)),
       );
@@ -75,9 +75,9 @@ export const verbs: Rules = {
 
   decrToMinimum: {
     rule: "decr counts down to its minimum and no further",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 3, TTL);
       assertEquals(await backend.decr(key, 1, 1, TTL), true);
       assertEquals(await backend.decr(key, 1, 1, TTL), true);
@@ -87,9 +87,9 @@ export const verbs: Rules = {
 
   decrRefused: {
     rule: "decr leaves a counter alone that would go below the minimum",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 3, TTL);
       assertEquals(await backend.decr(key, 4, 0, TTL), false);
       assertEquals(await backend.decr(key, 3, 0, TTL), true);
@@ -99,9 +99,9 @@ export const verbs: Rules = {
 
   decrMissing: {
     rule: "decr has nothing to count down from where no counter is",
-    async check(stage) {
-      const { key, harness } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key, harness } = fixture;
+      const backend = await fixture.open();
       assertEquals(await backend.decr(key, 1, 0, TTL), undefined);
       await backend.add(key, 3, TTL);
       await harness.forget(key);
@@ -112,9 +112,9 @@ export const verbs: Rules = {
 
   sum: {
     rule: "incrAndSum counts while the sum of all keys is within its maximum",
-    async check(stage) {
-      const backend = await stage.open();
-      const [a, b, c] = ["a", "b", "c"].map((name) => `${stage.key}-${name}`) as [
+    async check(fixture) {
+      const backend = await fixture.open();
+      const [a, b, c] = ["a", "b", "c"].map((name) => `${fixture.key}-${name}`) as [
         string,
         string,
         string,
@@ -132,10 +132,10 @@ export const verbs: Rules = {
 
   sumAtOnce: {
     rule: "incrAndSum never exceeds its maximum when many come at once, each with a key of its own",
-    async check(stage) {
-      const backends = [await stage.open(), await stage.open(), await stage.open()];
-      await Promise.all(backends.map((backend) => backend.add(stage.key, 1, TTL))); // connected
-      const keys = Array.from({ length: 30 }, (_, i) => `${stage.key}-${i}`);
+    async check(fixture) {
+      const backends = [await fixture.open(), await fixture.open(), await fixture.open()];
+      await Promise.all(backends.map((backend) => backend.add(fixture.key, 1, TTL))); // connected
+      const keys = Array.from({ length: 30 }, (_, i) => `${fixture.key}-${i}`);
       const counted = await Promise.all(
         keys.map((key, i) => backends[i % 3]!.incrAndSum(key, keys, 1, 4, TTL)),
       );
@@ -146,9 +146,9 @@ export const verbs: Rules = {
 
   sumOfThousands: {
     rule: "incrAndSum sums up thousands of keys",
-    async check(stage) {
-      const backend = await stage.open();
-      const keys = Array.from({ length: 3_600 }, (_, i) => `${stage.key}@${i}`);
+    async check(fixture) {
+      const backend = await fixture.open();
+      const keys = Array.from({ length: 3_600 }, (_, i) => `${fixture.key}@${i}`);
       await Promise.all([0, 999, 1_000, 3_599].map((i) => backend.add(keys[i]!, 1, TTL)));
       assertEquals(await backend.incrAndSum(keys[7]!, keys, 1, 4, TTL), false);
       assertEquals(await backend.incrAndSum(keys[7]!, keys, 1, 5, TTL), true);
@@ -157,10 +157,10 @@ export const verbs: Rules = {
 
   oddKeys: {
     rule: "keys may hold any text",
-    async check(stage) {
-      const backend = await stage.open();
+    async check(fixture) {
+      const backend = await fixture.open();
       for (const text of ["żółw 🐢", "a b", "{a}b", "{", "a:b@c", "'\"\\"]) {
-        const key = `${stage.key}${text}`;
+        const key = `${fixture.key}${text}`;
         assertEquals(await backend.incr(key, 1, 1, TTL), true, key);
         assertEquals(await backend.incrAndSum(key, [key], 1, 1, TTL), false, key);
         assertEquals(await backend.decr(key, 1, 0, TTL), true, key);
@@ -170,9 +170,9 @@ export const verbs: Rules = {
 
   badTimes: {
     rule: "every verb refuses a time to live that is not a whole number above 0",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       for (const ttl of [0, -1, 1.5, NaN, Infinity]) {
         for (
           const call of [
@@ -194,9 +194,9 @@ export const verbs: Rules = {
 
   closed: {
     rule: "every verb of a backend that was closed throws ConnectionClosed",
-    async check(stage) {
-      const { key } = stage;
-      const backend = await stage.open();
+    async check(fixture) {
+      const { key } = fixture;
+      const backend = await fixture.open();
       await backend.add(key, 1, TTL);
       const waiting = assertRejects(() => backend.wait(`${key}-b`, TTL), ConnectionClosed);
       await backend.close();

@@ -34,10 +34,10 @@ export interface ResultBackendHarness extends Harness {
 }
 
 /** Rules by the key under which a harness can skip them. */
-export type ResultRules = RulesOf<ResultStage, "putRaw" | "restart">;
+export type ResultRules = RulesOf<ResultFixture, "putRaw" | "restart">;
 
 /** What one check works with: backends and messages of its own. */
-export class ResultStage implements AsyncDisposable {
+export class ResultFixture implements AsyncDisposable {
   readonly harness: ResultBackendHarness;
   readonly namespace: string = `conformance-${crypto.randomUUID()}`;
   readonly #backends: ResultBackend[] = [];
@@ -68,5 +68,5 @@ const rules: ResultRules = { ...keeping, ...waiting };
  *   and does not skip it.
  */
 export function resultBackendConformance(harness: ResultBackendHarness): void {
-  declareTests(harness, rules, () => new ResultStage(harness));
+  declareTests(harness, rules, () => new ResultFixture(harness));
 }

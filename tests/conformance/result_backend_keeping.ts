@@ -35,8 +35,8 @@ const reversing: Encoder = {
 export const keeping: ResultRules = {
   storedIsGot: {
     rule: "getResult gives what was stored, as often as it is asked",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       for (const value of VALUES) {
         const message = newMessage();
         await backend.storeResult(message, value, LONG);
@@ -54,8 +54,8 @@ export const keeping: ResultRules = {
 
   markedIsRefused: {
     rule: "storeResult refuses a result that everybody would read as a failure",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       const marked = { __t: "dramatiq.results.Result", exn: { type: "E", msg: "m" } };
       const error = await assertRejects(
@@ -72,8 +72,8 @@ export const keeping: ResultRules = {
 
   laterWins: {
     rule: "a result that is stored again takes the place of the one before",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       await backend.storeResult(message, 1, LONG);
       await backend.storeException(message, new Error("nope"), { ttl: LONG });
@@ -85,8 +85,8 @@ export const keeping: ResultRules = {
 
   manyAtOnce: {
     rule: "results that are stored and asked for at once do not get mixed up",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const messages = Array.from({ length: 1_200 }, () => newMessage());
       await Promise.all(messages.map((message, i) => {
         return i % 3 === 0 ? undefined : backend.storeResult(message, i, LONG);
@@ -101,8 +101,8 @@ export const keeping: ResultRules = {
 
   missing: {
     rule: "getResult throws ResultMissing for what is not there, ResultTimeout if it waits",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       await assertRejects(() => backend.getResult(message), ResultMissing, message.messageId);
       for (const timeout of [0, -1, 1, 50]) {
@@ -114,8 +114,8 @@ export const keeping: ResultRules = {
 
   failures: {
     rule: "getResult throws ResultFailure with name and message, never with a stack",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const cases: [unknown, string, string][] = [
         [new TypeError("no number"), "TypeError", "no number"],
         [new Error(""), "Error", ""],
@@ -139,8 +139,8 @@ export const keeping: ResultRules = {
 
   delayQueue: {
     rule: "the result of a message is found from its delay and dead letter queue, too",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage("later.DQ");
       await backend.storeResult(message, 1, LONG);
       for (const queueName of ["later", "later.DQ", "later.XQ"]) {
@@ -152,8 +152,8 @@ export const keeping: ResultRules = {
 
   unencodable: {
     rule: "storeResult refuses what the encoder refuses, and stores nothing",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       for (const value of [new Set(), 1n, { deep: [() => {}] }]) {
         await assertRejects(() => backend.storeResult(message, value, LONG), TypeError);
@@ -164,8 +164,8 @@ export const keeping: ResultRules = {
 
   timeToLive: {
     rule: "a result is gone when its time to live is over, and not before",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const [brief, long] = [newMessage(), newMessage()];
       await backend.storeResult(brief, 1, 1);
       await until(() => backend.getResult(brief).then(() => false, () => true), {
@@ -185,8 +185,8 @@ export const keeping: ResultRules = {
 
   ownEncoder: {
     rule: "results are written by the encoder of the backend, which may write bytes",
-    async check(stage) {
-      const backend = stage.open({ encoder: reversing });
+    async check(fixture) {
+      const backend = fixture.open({ encoder: reversing });
       const message = newMessage();
       await backend.storeResult(message, { text: "ż" }, LONG);
       assertEquals(await backend.getResult(message), { text: "ż" });
@@ -197,14 +197,14 @@ export const keeping: ResultRules = {
 
   namespaces: {
     rule: "keys differ by namespace, and are readable where that is asked for",
-    async check(stage) {
+    async check(fixture) {
       const message = newMessage("queue.DQ");
-      const backend = stage.open({ useNamespacePrefixKeys: true });
-      const { namespace } = stage;
+      const backend = fixture.open({ useNamespacePrefixKeys: true });
+      const { namespace } = fixture;
       assertEquals(backend.buildKey(message), `${namespace}:queue:add:${message.messageId}`);
       await backend.storeResult(message, 1, LONG);
       assertEquals(await backend.getResult(message), 1);
-      const other = stage.open({ namespace: `${namespace}-2` });
+      const other = fixture.open({ namespace: `${namespace}-2` });
       await assertRejects(() => other.getResult(message), ResultMissing);
       assert(/^[0-9a-f]{32}$/.test(other.buildKey(message)));
     },
@@ -212,8 +212,8 @@ export const keeping: ResultRules = {
 
   seenByOthers: {
     rule: "a result that one backend stores another one gets",
-    async check(stage) {
-      const [one, two] = [stage.open(), stage.open()];
+    async check(fixture) {
+      const [one, two] = [fixture.open(), fixture.open()];
       const message = newMessage();
       await one.storeResult(message, [1], LONG);
       assertEquals(await two.getResult(message), [1]);
@@ -223,11 +223,11 @@ export const keeping: ResultRules = {
   undecodable: {
     rule: "getResult throws DecodeError for what is no result, and others are not touched",
     needs: "putRaw",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       for (const data of ["not json", '{"__t":"dramatiq.results.Result"}', new Uint8Array([255])]) {
         const [bad, good] = [newMessage(), newMessage()];
-        await stage.harness.putRaw!(backend.buildKey(bad), data);
+        await fixture.harness.putRaw!(backend.buildKey(bad), data);
         await backend.storeResult(good, 1, LONG);
         const gotten = [bad, good].map((message) => backend.getResult(message, { block: true }));
         const [first, second] = await Promise.allSettled(gotten);

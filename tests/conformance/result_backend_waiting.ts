@@ -14,7 +14,7 @@ import { LONG, newMessage } from "./result_backend_keeping.ts";
 import type { ResultRules } from "./result_backend.ts";
 
 /** Waits for longer than any test. */
-const patiently = { block: true, timeout: 300_000 };
+const forLong = { block: true, timeout: 300_000 };
 
 /** How many wait at once where that matters. */
 const CROWD = 1_000;
@@ -23,10 +23,10 @@ const CROWD = 1_000;
 export const waiting: ResultRules = {
   wakes: {
     rule: "getResult waits for a result that this backend stores",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
-      const result = backend.getResult(message, patiently);
+      const result = backend.getResult(message, forLong);
       await backend.getResult(newMessage()).catch(() => {}); // it looks, and finds nothing
       await backend.storeResult(message, "here", LONG);
       assertEquals(await result, "here");
@@ -35,11 +35,11 @@ export const waiting: ResultRules = {
 
   wokenByOthers: {
     rule: "getResult waits for results and failures that another backend stores",
-    async check(stage) {
-      const [here, there] = [stage.open(), stage.open()];
+    async check(fixture) {
+      const [here, there] = [fixture.open(), fixture.open()];
       const messages = Array.from({ length: 20 }, () => newMessage());
       for (const [i, message] of messages.entries()) {
-        const result = here.getResult(message, patiently);
+        const result = here.getResult(message, forLong);
         if (i % 2 === 0) await there.getResult(newMessage()).catch(() => {});
         if (i % 5 === 0) {
           const rejection = assertRejects(() => result, ResultFailure, "nope");
@@ -55,10 +55,10 @@ export const waiting: ResultRules = {
 
   crowd: {
     rule: "a thousand wait for results of their own, and each gets it",
-    async check(stage) {
-      const [here, there] = [stage.open(), stage.open()];
+    async check(fixture) {
+      const [here, there] = [fixture.open(), fixture.open()];
       const messages = Array.from({ length: CROWD }, () => newMessage());
-      const results = messages.map((message) => here.getResult(message, patiently));
+      const results = messages.map((message) => here.getResult(message, forLong));
       await there.getResult(newMessage()).catch(() => {});
       await Promise.all(messages.map((message, i) => there.storeResult(message, i, LONG)));
       assertEquals(await Promise.all(results), messages.map((_, i) => i));
@@ -67,22 +67,22 @@ export const waiting: ResultRules = {
 
   crowdOfOne: {
     rule: "many wait for one result, those too who come later",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
-      const early = Array.from({ length: 50 }, () => backend.getResult(message, patiently));
+      const early = Array.from({ length: 50 }, () => backend.getResult(message, forLong));
       await backend.getResult(newMessage()).catch(() => {});
-      early.push(backend.getResult(message, patiently));
+      early.push(backend.getResult(message, forLong));
       await backend.storeResult(message, 1, LONG);
-      early.push(backend.getResult(message, patiently));
+      early.push(backend.getResult(message, forLong));
       assertEquals(await Promise.all(early), early.map(() => 1));
     },
   },
 
   timeouts: {
     rule: "each wait ends at its own time, also one below a second",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       const ended: number[] = [];
       await Promise.all(
@@ -97,14 +97,14 @@ export const waiting: ResultRules = {
 
   aborts: {
     rule: "a signal that aborts ends its own wait, with its reason",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       const controller = new AbortController();
-      const other = backend.getResult(message, patiently);
+      const other = backend.getResult(message, forLong);
       const { signal } = controller;
       const results = [message, newMessage()].map((message) =>
-        backend.getResult(message, { ...patiently, signal })
+        backend.getResult(message, { ...forLong, signal })
       );
       const reason = new Error("enough");
       controller.abort(reason);
@@ -112,7 +112,7 @@ export const waiting: ResultRules = {
         assertEquals(result, { status: "rejected", reason });
       }
       const late = await Promise.allSettled([
-        backend.getResult(message, { ...patiently, signal }),
+        backend.getResult(message, { ...forLong, signal }),
         backend.getResult(message, { signal }),
       ]);
       for (const result of late) assertEquals(result, { status: "rejected", reason });
@@ -123,8 +123,8 @@ export const waiting: ResultRules = {
 
   strangeTimeouts: {
     rule: "getResult refuses a timeout that is no number, and takes Infinity",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const message = newMessage();
       for (const timeout of [NaN, "10"]) {
         const options = { block: true, timeout: timeout as number };
@@ -138,9 +138,9 @@ export const waiting: ResultRules = {
 
   closes: {
     rule: "close sends away whoever waits",
-    async check(stage) {
-      const backend = stage.open();
-      const results = Array.from({ length: 10 }, () => backend.getResult(newMessage(), patiently));
+    async check(fixture) {
+      const backend = fixture.open();
+      const results = Array.from({ length: 10 }, () => backend.getResult(newMessage(), forLong));
       const outcomes = Promise.allSettled(results);
       await backend.close();
       for (const outcome of await outcomes) {
@@ -149,7 +149,7 @@ export const waiting: ResultRules = {
       await backend.close();
       const late = [
         () => backend.getResult(newMessage()),
-        () => backend.getResult(newMessage(), patiently),
+        () => backend.getResult(newMessage(), forLong),
         () => backend.storeResult(newMessage(), 1, LONG),
       ];
       for (const call of late) await assertRejects(call, ConnectionClosed, "it is closed");
@@ -159,13 +159,13 @@ export const waiting: ResultRules = {
   outage: {
     rule: "who waits survives a restart of the server",
     needs: "restart",
-    async check(stage) {
-      const [here, there] = [stage.open(), stage.open()];
+    async check(fixture) {
+      const [here, there] = [fixture.open(), fixture.open()];
       const messages = Array.from({ length: 200 }, () => newMessage());
-      const results = messages.map((message) => here.getResult(message, patiently));
+      const results = messages.map((message) => here.getResult(message, forLong));
       await there.getResult(newMessage()).catch(() => {});
-      await stage.harness.restart!();
-      results.push(here.getResult(messages[0]!, patiently));
+      await fixture.harness.restart!();
+      results.push(here.getResult(messages[0]!, forLong));
       for (const [i, message] of messages.entries()) await there.storeResult(message, i, LONG);
       assertEquals(await Promise.all(results), [...messages.keys(), 0]);
     },
@@ -173,8 +173,8 @@ export const waiting: ResultRules = {
 
   composes: {
     rule: "messages, pipelines and groups give their results through Results and a worker",
-    async check(stage) {
-      const backend = stage.open();
+    async check(fixture) {
+      const backend = fixture.open();
       const broker = new StubBroker();
       broker.addMiddleware(new Results({ backend, storeResults: true }));
       const add = actor((a: number, b: number) => a + b, { broker, actorName: "add" });
@@ -197,7 +197,7 @@ export const waiting: ResultRules = {
 
       const failed = await fail.send();
       const failure = await assertRejects(
-        () => failed.getResult({ backend, ...patiently }),
+        () => failed.getResult({ backend, ...forLong }),
         ResultFailure,
       );
       assertEquals([failure.origExcType, failure.origExcMsg], ["RangeError", "too far"]);

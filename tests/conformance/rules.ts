@@ -3,17 +3,19 @@ import { deadline } from "@std/async";
 import { skip, test } from "../support/test.ts";
 
 /** One rule that every implementation follows. */
-export interface Rule<Stage, Ability extends string> {
+export interface Rule<Fixture, Ability extends string> {
   /** The symbol, then the rule: the name of the test. */
   readonly rule: string;
   /** What the harness has to be able to do. Without it the rule must be skipped. */
   readonly needs?: Ability;
   /** Throws if the implementation breaks the rule. */
-  check(stage: Stage): Promise<void>;
+  check(fixture: Fixture): Promise<void>;
 }
 
 /** Rules by the key under which a harness can skip them. */
-export type RulesOf<Stage, Ability extends string> = Readonly<Record<string, Rule<Stage, Ability>>>;
+export type RulesOf<Fixture, Ability extends string> = Readonly<
+  Record<string, Rule<Fixture, Ability>>
+>;
 
 /** What every harness tells of the implementation that it is for. */
 export interface Harness {
@@ -31,14 +33,14 @@ const LONGEST_CHECK = Math.min(60_000, Number(process.env["TEST_TIMEOUT"] ?? Inf
  *
  * @param harness The implementation, and how to look at it from outside.
  * @param rules What it has to follow.
- * @param setStage Makes what one check works with; it is disposed after the check.
+ * @param setFixture Makes what one check works with; it is disposed after the check.
  * @throws {TypeError} If a skip names no rule, or a rule needs an ability that the
  *   harness lacks and does not skip.
  */
-export function declareTests<Stage extends AsyncDisposable, Ability extends string>(
+export function declareTests<Fixture extends AsyncDisposable, Ability extends string>(
   harness: Harness & { readonly [A in Ability]?: unknown },
-  rules: RulesOf<Stage, Ability>,
-  setStage: () => Stage,
+  rules: RulesOf<Fixture, Ability>,
+  setFixture: () => Fixture,
 ): void {
   const { name, skips = {} } = harness;
   const strange = Object.keys(skips).filter((key) => !Object.hasOwn(rules, key));
@@ -63,8 +65,8 @@ export function declareTests<Stage extends AsyncDisposable, Ability extends stri
       continue;
     }
     test(title, async () => {
-      await using stage = setStage();
-      await deadline(check(stage), LONGEST_CHECK);
+      await using fixture = setFixture();
+      await deadline(check(fixture), LONGEST_CHECK);
     });
   }
 }

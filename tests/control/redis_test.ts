@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RedisBroker, RedisControlStore } from "@dq/dramatiq";
 import { Mirror } from "../conformance/control_store_harness.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
-import { eventually, startForFile, untilTracking } from "../brokers/redis/stage.ts";
+import { eventually, startForFile, untilTracking } from "../brokers/redis/fixture.ts";
 import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import * as library from "@dq/dramatiq";
 import fc from "fast-check";
-import { errorMessage, errorType, formatTraceback } from "../../core/thrown.ts";
+import { errorMessage, errorType, formatTraceback } from "../../platform/thrown.ts";
 import { test } from "../support/test.ts";
 
 type AnyErrorClass = abstract new (...args: never[]) => Error;
@@ -34,7 +34,7 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
   [library.ResultFailure, library.ResultError],
   [library.MiddlewareError, Error],
   [library.SkipMessage, library.MiddlewareError],
-  [library.SuccessorNotStored, library.DramatiqError],
+  [library.FollowUpNotStored, library.DramatiqError],
   [library.Interrupt, Error],
   [library.TimeLimitExceeded, library.Interrupt],
   [library.Shutdown, library.Interrupt],

@@ -8,7 +8,7 @@ import {
   toWireOptions,
 } from "../../core/message_options.ts";
 import { test } from "../support/test.ts";
-import { anyText } from "./json_arbitraries.ts";
+import { anyText } from "../encoders/json_arbitraries.ts";
 
 /** Every built-in option: its name here, and its name in Python. */
 const BUILT_IN: Readonly<Record<string, string>> = {

@@ -47,7 +47,7 @@ class SteppedBroker extends StubBroker {
   }
 
   /** Lets what waits go on, step by step, and gives what happened in each. */
-  async play(sending: Promise<unknown>): Promise<string[]> {
+  async run(sending: Promise<unknown>): Promise<string[]> {
     const seen: string[] = [];
     let isOver = false;
     sending.finally(() => isOver = true).catch(() => {});
@@ -70,44 +70,44 @@ function ready() {
 
 test("Broker.enqueue stores after the hooks before it, and before those after it", async () => {
   const { broker, work } = ready();
-  assertEquals(await broker.play(work.send()), ["before", "store 1", "after"]);
+  assertEquals(await broker.run(work.send()), ["before", "store 1", "after"]);
 });
 
 test("Broker.enqueueMany stores all at once, after the hooks of each", async () => {
   const { broker, work } = ready();
   const sending = work.sendMany([[1], [2]]);
-  assertEquals(await broker.play(sending), ["before", "before", "store 2", "after", "after"]);
+  assertEquals(await broker.run(sending), ["before", "before", "store 2", "after", "after"]);
 });
 
 test("Broker.enqueueDue stores a message without its eta, between its hooks", async () => {
   const { broker, work } = ready();
   const due = work.message().copy({ queueName: "default.DQ", options: { eta: 1 } });
   const moving = broker.enqueueDue(new MessageProxy(due));
-  assertEquals(await broker.play(moving), ["before", "store 1", "after"]);
+  assertEquals(await broker.run(moving), ["before", "store 1", "after"]);
   const [{ queueName, options }] = broker.stored as [Message];
   assertEquals([queueName, options], ["default", {}]);
 });
 
 test("Broker.enqueue gives a delayed message an eta in whole milliseconds", async () => {
   const { broker, work } = ready();
-  await broker.play(work.sendWithOptions({ delay: 1.6 }));
+  await broker.run(work.sendWithOptions({ delay: 1.6 }));
   assertEquals(broker.stored[0]!.options.eta, broker.clock.now() + 2);
 });
 
 test("Pipeline.run and Group.run resolve when their messages are stored, not before", async () => {
   const { broker, work } = ready();
   const piped = pipeline([work.message(1), work.message()], { broker });
-  assertEquals(await broker.play(piped.run()), ["before", "store 1", "after"]);
+  assertEquals(await broker.run(piped.run()), ["before", "store 1", "after"]);
   const grouped = group([work.message(1), piped, work.message(3)], { broker });
   const one = ["before", "store 1", "after"];
-  assertEquals(await broker.play(grouped.run()), [...one, ...one, ...one]);
+  assertEquals(await broker.run(grouped.run()), [...one, ...one, ...one]);
 });
 
 test("Group.run has its members counted before it sends any", async () => {
   const { broker, work } = ready();
   const grouped = group([work.message(1)], { broker });
   grouped.addCompletionCallback(work.message(2));
-  assertEquals(await broker.play(grouped.run()), ["begin group", "before", "store 1", "after"]);
+  assertEquals(await broker.run(grouped.run()), ["begin group", "before", "store 1", "after"]);
 });
 
 /** What is asked for results takes some of the time that is left. */

@@ -41,7 +41,7 @@ test("countFiles reports a file that it cannot read, and counts the others", asy
   });
   const gone = join(folder.path, "gone.txt");
   assertEquals(result.failures, [`Cannot read file "${gone}": it does not exist`]);
-  assertEquals([result.done, result.totals.words, result.tally.retries], [3, 6, 0]);
+  assertEquals([result.done, result.totals.words, result.counts.retries], [3, 6, 0]);
 });
 
 test("readPieces cuts neither words nor characters", async () => {

@@ -21,7 +21,7 @@ import {
   WindowRateLimiter,
   Worker,
 } from "@dq/dramatiq";
-import { ROOT } from "../cli/stage.ts";
+import { ROOT } from "../cli/fixture.ts";
 import { testOwn } from "../servers/own.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
 import { attachRedis, type RedisServer, startOwnRedis } from "../support/servers/redis.ts";

@@ -10,9 +10,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { assert, assertMatch, assertStringIncludes } from "@std/assert";
-import { missingPackage, packageAdvice } from "../../core/missing_package.ts";
-import { runtime } from "../../core/runtime.ts";
-import { ROOT, RUN, Stage } from "../cli/stage.ts";
+import { missingPackage, packageAdvice } from "../../platform/missing_package.ts";
+import { runtime } from "../../platform/runtime.ts";
+import { Fixture, ROOT, RUN } from "../cli/fixture.ts";
 import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { skip, test } from "../support/test.ts";
@@ -23,12 +23,12 @@ const RUN_HERE = runtime === "deno" ? [...RUN, ...CONFIG] : RUN;
 
 /** What a program prints. */
 async function outputOf(
-  stage: Stage,
+  fixture: Fixture,
   name: string,
   run: readonly string[] = RUN_HERE,
   env: Record<string, string> = {},
 ): Promise<string> {
-  const settings = { cwd: stage.folder, env: { ...process.env, NO_COLOR: "1", ...env } };
+  const settings = { cwd: fixture.folder, env: { ...process.env, NO_COLOR: "1", ...env } };
   return await new Promise((resolve) => {
     execFile(process.execPath, [...run, name], settings, (_error, stdout, stderr) => {
       resolve(stdout + stderr);
@@ -52,47 +52,47 @@ if (runtime === "deno") {
   const config = ["--no-prompt", ...CONFIG];
 
   test("getBroker chooses no broker when it may not read DRAMATIQ_BROKER_URL, and says so", async () => {
-    await using stage = await Stage.open({ "sends.ts": SENDS });
+    await using fixture = await Fixture.open({ "sends.ts": SENDS });
     const env = { DRAMATIQ_BROKER_URL: "stub:" };
-    const text = await outputOf(stage, "sends.ts", ["run", ...config, "--allow-net"], env);
+    const text = await outputOf(fixture, "sends.ts", ["run", ...config, "--allow-net"], env);
     assertMatch(text, /^TypeError: Cannot choose a broker: DRAMATIQ_BROKER_URL may not be read/);
     assertStringIncludes(text, "--allow-env=DRAMATIQ_BROKER_URL");
     const flag = "--allow-env=DRAMATIQ_BROKER_URL";
     const run = ["run", ...config, flag];
-    assertStringIncludes(await outputOf(stage, "sends.ts", run, env), "sent");
+    assertStringIncludes(await outputOf(fixture, "sends.ts", run, env), "sent");
   });
 
   test("A client that needs a permission is told from one that is not installed", async () => {
     const port = await freePort();
-    await using stage = await Stage.open({
+    await using fixture = await Fixture.open({
       "sends.ts": `import { RedisBroker, setBroker } from "@dq/dramatiq";
         setBroker(new RedisBroker({ url: "redis://127.0.0.1:${port}" }));${SENDS}`,
     });
-    const text = await outputOf(stage, "sends.ts", ["run", ...config, "--allow-net"]);
+    const text = await outputOf(fixture, "sends.ts", ["run", ...config, "--allow-net"]);
     assertMatch(text, /Cannot use Redis: the package "ioredis" needs a permission: .*--allow-env/);
   });
 
   test("A server that may not be reached without permission names the flag", async () => {
     await Promise.all(["redis://127.0.0.1:1", "amqp://127.0.0.1:1"].map(async (url) => {
-      await using stage = await Stage.open({
+      await using fixture = await Fixture.open({
         "sends.ts": `import { brokerFromUrl, setBroker } from "@dq/dramatiq";
           setBroker(brokerFromUrl("${url}"));${SENDS}`,
       });
-      const text = await outputOf(stage, "sends.ts", ["run", ...config, "--allow-env"]);
+      const text = await outputOf(fixture, "sends.ts", ["run", ...config, "--allow-env"]);
       assertMatch(text, /ConnectionFailed: .*--allow-net/);
     }));
   });
 
   test("MemcachedBackend reads no variable of another service", async () => {
     const port = await freePort();
-    await using stage = await Stage.open({
+    await using fixture = await Fixture.open({
       "asks.ts": `import { MemcachedResultBackend, Message } from "@dq/dramatiq";
         const backend = new MemcachedResultBackend({ servers: "127.0.0.1:${port}" });
         const message = new Message({ queueName: "q", actorName: "a", args: [] });
         await backend.getResult(message).catch((error) => console.log(error.message));
         await backend.close();`,
     });
-    const text = await outputOf(stage, "asks.ts", ["run", ...config, "--allow-net"]);
+    const text = await outputOf(fixture, "asks.ts", ["run", ...config, "--allow-net"]);
     assertStringIncludes(text, "ECONNREFUSED");
   });
 } else {
@@ -102,10 +102,10 @@ if (runtime === "deno") {
       for (const part of [...parts, "mod.ts", "worker.ts", "package.json"]) {
         await cp(join(ROOT, part), join(folder, part), { recursive: true });
       }
-      await using stage = await Stage.open();
+      await using fixture = await Fixture.open();
       const worker = join(folder, "worker.ts");
       await mkdir(join(folder, "node_modules"));
-      const first = await outputOf(stage, worker);
+      const first = await outputOf(fixture, worker);
       assertMatch(
         first,
         /^Cannot start a worker: .*commander.*; install the packages of this project/,
@@ -116,13 +116,13 @@ if (runtime === "deno") {
       }
       const library = pathToFileURL(join(folder, "mod.ts")).href;
       for (const [kind, name] of [["Redis", "ioredis"], ["Rabbitmq", "amqplib"]] as const) {
-        await stage.write(
+        await fixture.write(
           "sends.ts",
           `import { ${kind}Broker, setBroker } from "${library}";
           setBroker(new ${kind}Broker());${SENDS.replace("@dq/dramatiq", library)}`,
         );
         const add = runtime === "bun" ? "bun add" : "npm install";
-        const text = await outputOf(stage, "sends.ts");
+        const text = await outputOf(fixture, "sends.ts");
         assertStringIncludes(text, `"${name}" is not installed; add it with "${add} ${name}"`);
       }
     }));
@@ -156,13 +156,13 @@ for (
       const sends = (options: string) =>
         `import { ${kind}Broker, setBroker } from "@dq/dramatiq";
         setBroker(new ${kind}Broker(${options}));${SENDS}`;
-      await using stage = await Stage.open({
+      await using fixture = await Fixture.open({
         "default.ts": sends(""),
         "named.ts": sends(`{ url: "${scheme}://127.0.0.1:${port}" }`),
       });
       const [byDefault, named] = await Promise.all([
-        outputOf(stage, "default.ts"),
-        outputOf(stage, "named.ts"),
+        outputOf(fixture, "default.ts"),
+        outputOf(fixture, "named.ts"),
       ]);
       assertMatch(byDefault, /ECONNREFUSED.*; no address was given: .*DRAMATIQ_BROKER_URL/);
       assertStringIncludes(byDefault, "sqlite:tasks.db needs no server");

@@ -5,7 +5,7 @@ import {
   formatRow,
 } from "../../cli/dead_letters/format.ts";
 import { formatJson, formatText, type LogLine } from "../../cli/log_line.ts";
-import { escapeJson, escapeLines, escapeText } from "../../core/escape.ts";
+import { escapeJson, escapeLines, escapeText } from "../../platform/escape.ts";
 import { actor, StubBroker, Worker } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 

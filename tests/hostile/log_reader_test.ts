@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { eventually, gone, kill, ROOT, RUN, Stage } from "../cli/stage.ts";
+import { eventually, Fixture, gone, kill, ROOT, RUN } from "../cli/fixture.ts";
 import { test } from "../support/test.ts";
 
 /** Enough to fill any pipe and the buffer behind it. */
@@ -26,14 +26,14 @@ class Unread implements AsyncDisposable {
   readonly #pidFile: string;
   readonly #shell: ChildProcess;
 
-  constructor(stage: Stage) {
-    this.#pidFile = join(stage.folder, "d.pid");
+  constructor(fixture: Fixture) {
+    this.#pidFile = join(fixture.folder, "d.pid");
     const args = [...RUN, join(ROOT, "worker.ts"), "loud.ts", "-t", "0"];
     // A shell makes a pipe, where `spawn` makes a socket.
     const script = `exec 3<&0; "$@" 2>&1 | { read go <&3; cat; }`;
     const command = [process.execPath, ...args, "--pid-file", this.#pidFile];
     this.#shell = spawn("sh", ["-c", script, "sh", ...command], {
-      cwd: stage.folder,
+      cwd: fixture.folder,
       stdio: ["pipe", "pipe", "inherit"],
       env: { ...process.env, NO_COLOR: "1" },
     });
@@ -64,17 +64,17 @@ class Unread implements AsyncDisposable {
 }
 
 test("A log that nobody reads stops neither the queue nor SIGTERM", async () => {
-  await using stage = await Stage.open({ "loud.ts": LOUD });
-  await using unread = new Unread(stage);
-  await stage.noted("ran", LINES);
+  await using fixture = await Fixture.open({ "loud.ts": LOUD });
+  await using unread = new Unread(fixture);
+  await fixture.noted("ran", LINES);
   await unread.stop();
-  assertEquals((await stage.notes()).length, LINES);
+  assertEquals((await fixture.notes()).length, LINES);
 });
 
 test("A log tells how many lines were dropped when its reader goes on", async () => {
-  await using stage = await Stage.open({ "loud.ts": LOUD });
-  await using unread = new Unread(stage);
-  await stage.noted("ran", LINES);
+  await using fixture = await Fixture.open({ "loud.ts": LOUD });
+  await using unread = new Unread(fixture);
+  await fixture.noted("ran", LINES);
   unread.read();
   await eventually("see the dropped lines reported", () => unread.output.includes("Dropped "));
   const ended = unread.ended();
@@ -97,10 +97,10 @@ test("A log tells how many lines were dropped when its reader goes on", async ()
 });
 
 test("A log file that is a named pipe without a reader is an error at once", async () => {
-  await using stage = await Stage.open({ "loud.ts": LOUD });
-  const path = join(stage.folder, "log.pipe");
+  await using fixture = await Fixture.open({ "loud.ts": LOUD });
+  const path = join(fixture.folder, "log.pipe");
   await once(spawn("mkfifo", [path]), "exit");
-  const program = stage.start(["loud.ts", "--log-file", path]);
+  const program = fixture.start(["loud.ts", "--log-file", path]);
   assertEquals(await program.ended, 2);
   assertMatch(program.output, /^Cannot write the log to \S+log\.pipe: .*ENXIO.*\n$/);
 });

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
 import type { Counts } from "../../middleware/prometheus/counts.ts";
 import { openPrivateFile } from "../../middleware/prometheus/private_files.ts";
-import { toPlace } from "../../middleware/prometheus/place.ts";
+import { toMetricsSettings } from "../../middleware/prometheus/settings.ts";
 import { withFolder } from "../support/folder.ts";
 import { skip, test } from "../support/test.ts";
 
@@ -121,7 +121,7 @@ test("MetricsFolder refuses what is no folder of its own, and names the variable
       `Cannot lock ${path}-lock: it is not a regular file (dramatiq_prom_lock)`,
     );
   });
-  assert(toPlace({}).database.endsWith("dramatiq-prometheus"));
+  assert(toMetricsSettings({}).database.endsWith("dramatiq-prometheus"));
 });
 
 const isRoot = await mayChangeOwners();

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type IpcRecord, RecordReader } from "../../cli/ipc.ts";
 import { LineReader } from "../../cli/output.ts";
-import { Stage } from "../cli/stage.ts";
+import { Fixture } from "../cli/fixture.ts";
 import { test } from "../support/test.ts";
 
 /** Lines that look like control records, in the form of this version and of earlier ones. */
@@ -32,11 +32,11 @@ await works.send();
 `;
 
 test("A supervisor takes nothing that an actor prints for a control record", async () => {
-  await using stage = await Stage.open({ "prints.ts": PRINTS });
-  const program = stage.start(["prints.ts", "--threads", "0"]);
+  await using fixture = await Fixture.open({ "prints.ts": PRINTS });
+  const program = fixture.start(["prints.ts", "--threads", "0"]);
   await program.working();
-  await stage.noted("printed", FORGED.length);
-  await stage.noted("works");
+  await fixture.noted("printed", FORGED.length);
+  await fixture.noted("works");
   await program.printed(`{\\"type\\":\\"status\\"}`, 2);
   assert(program.isRunning);
   assertEquals(await program.stop(), 0);
@@ -46,7 +46,7 @@ test("A supervisor takes nothing that an actor prints for a control record", asy
 });
 
 test("A JSON line that an actor prints is logged as its process's, whatever it says", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "claims.ts": `
       import { actor, setBroker, StubBroker } from "@dq/dramatiq";
       setBroker(new StubBroker());
@@ -56,7 +56,7 @@ test("A JSON line that an actor prints is logged as its process's, whatever it s
       });
       await claims.send();`,
   });
-  const program = stage.start(["claims.ts", "--threads", "0"]);
+  const program = fixture.start(["claims.ts", "--threads", "0"]);
   await program.printed(/"mine":1\.5/);
   assertEquals(await program.stop(), 0);
   const line = program.lines.find(({ mine }) => mine === 1.5)!;
@@ -65,7 +65,7 @@ test("A JSON line that an actor prints is logged as its process's, whatever it s
 
 for (const executor of ["thread", "process"]) {
   test(`A worker takes nothing that an actor posts for an answer of its ${executor}`, async () => {
-    await using stage = await Stage.open({
+    await using fixture = await Fixture.open({
       "posts.ts": `
         import process from "node:process";
         import { parentPort } from "node:worker_threads";
@@ -88,11 +88,11 @@ for (const executor of ["thread", "process"]) {
           await works.send();
         }`,
     });
-    const program = stage.start(["posts.ts", "--executor", executor, "--threads", "1"]);
-    await stage.noted("posted");
-    await stage.noted("works");
+    const program = fixture.start(["posts.ts", "--executor", executor, "--threads", "1"]);
+    await fixture.noted("posted");
+    await fixture.noted("works");
     assertEquals(await program.stop(), 0);
-    assertEquals((await stage.notes()).toSorted(), ["posted", "works"]);
+    assertEquals((await fixture.notes()).toSorted(), ["posted", "works"]);
     assertEquals(program.lines.filter(({ level }) => level === "error"), []);
   });
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { assertEquals, assertMatch } from "@std/assert";
-import { ROOT, RUN, Stage } from "../cli/stage.ts";
+import { Fixture, ROOT, RUN } from "../cli/fixture.ts";
 import { test } from "../support/test.ts";
 
 const STARTERS = 6;
@@ -28,17 +28,21 @@ try {
 `;
 
 test("PidFile is owned by one of many that find the same stale file at the same moment", async () => {
-  await using stage = await Stage.open({ "starter.ts": STARTER });
+  await using fixture = await Fixture.open({ "starter.ts": STARTER });
   const dead = spawn(process.execPath, ["--version"], { stdio: "ignore" });
   await once(dead, "exit");
   for (let round = 0; round < ROUNDS; round++) {
-    const path = join(stage.folder, `${round}.pid`);
+    const path = join(fixture.folder, `${round}.pid`);
     await writeFile(path, String(dead.pid));
     const at = String(Date.now() + 1_500);
     const starters = Array.from({ length: STARTERS }, () => {
-      const child = spawn(process.execPath, [...RUN, join(stage.folder, "starter.ts"), path, at], {
-        stdio: ["pipe", "pipe", "inherit"],
-      });
+      const child = spawn(
+        process.execPath,
+        [...RUN, join(fixture.folder, "starter.ts"), path, at],
+        {
+          stdio: ["pipe", "pipe", "inherit"],
+        },
+      );
       const said = once(child.stdout!, "data").then(([bytes]) => String(bytes).trim());
       return { child, said };
     });
@@ -49,20 +53,20 @@ test("PidFile is owned by one of many that find the same stale file at the same 
     owner.stdin!.write("end\n");
     await once(owner, "exit");
   }
-  assertEquals((await readdir(stage.folder)).filter((name) => name !== "starter.ts"), []);
+  assertEquals((await readdir(fixture.folder)).filter((name) => name !== "starter.ts"), []);
 });
 
 test("PidFile refuses at once what is no regular file, and leaves it alone", async () => {
-  await using stage = await Stage.open();
-  await once(spawn("mkfifo", [join(stage.folder, "pipe")]), "exit");
-  await mkdir(join(stage.folder, "folder"));
-  await writeFile(join(stage.folder, "target"), "999999999");
-  await symlink(join(stage.folder, "target"), join(stage.folder, "link"));
+  await using fixture = await Fixture.open();
+  await once(spawn("mkfifo", [join(fixture.folder, "pipe")]), "exit");
+  await mkdir(join(fixture.folder, "folder"));
+  await writeFile(join(fixture.folder, "target"), "999999999");
+  await symlink(join(fixture.folder, "target"), join(fixture.folder, "link"));
   await Promise.all(["pipe", "folder", "link"].map(async (name) => {
-    const program = stage.start(["a.ts", "--pid-file", name]);
+    const program = fixture.start(["a.ts", "--pid-file", name]);
     assertEquals(await program.ended, 4, name);
     assertMatch(program.output, /^Cannot use pid file \w+: it is not a regular file\n$/);
   }));
-  assertEquals(await readFile(join(stage.folder, "target"), "utf8"), "999999999");
-  assertEquals((await readdir(stage.folder)).filter((name) => name.endsWith(".lock")), []);
+  assertEquals(await readFile(join(fixture.folder, "target"), "utf8"), "999999999");
+  assertEquals((await readdir(fixture.folder)).filter((name) => name.endsWith(".lock")), []);
 });

@@ -4,8 +4,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assertEquals, assertMatch } from "@std/assert";
 import { actor, StubBroker, Worker } from "@dq/dramatiq";
-import { runtime } from "../../core/runtime.ts";
-import { ROOT } from "../cli/stage.ts";
+import { runtime } from "../../platform/runtime.ts";
+import { ROOT } from "../cli/fixture.ts";
 import { test } from "../support/test.ts";
 
 const POLLUTE = fileURLToPath(new URL("pollute.ts", import.meta.url));

@@ -4,9 +4,9 @@ import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runtime } from "../../core/runtime.ts";
-import { startForFile } from "../brokers/redis/stage.ts";
-import { Stage } from "../cli/stage.ts";
+import { runtime } from "../../platform/runtime.ts";
+import { startForFile } from "../brokers/redis/fixture.ts";
+import { Fixture } from "../cli/fixture.ts";
 import { testOwn } from "../servers/own.ts";
 import { startOwnMemcached } from "../support/servers/memcached.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
@@ -119,13 +119,13 @@ testOwn("memcached")(
 );
 
 test("A worker that may not log in shows no password, in either form of its log", async () => {
-  await using stage = await Stage.open({
+  await using fixture = await Fixture.open({
     "work.ts": `import { actor } from "@dq/dramatiq"; actor(function work() {});`,
   });
   const DRAMATIQ_BROKER_URL = `redis://app:${SECRET}@${redis.host}:${redis.port}`;
   for (const format of ["text", "json"]) {
     const args = ["work.ts", "--log-format", format, "-v"];
-    const program = stage.start(args, { env: { DRAMATIQ_BROKER_URL } });
+    const program = fixture.start(args, { env: { DRAMATIQ_BROKER_URL } });
     assertEquals(await program.ended, 3);
     assertStringIncludes(program.output, INVALID);
     assert(!program.output.includes(SECRET), program.output);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { actor, DecodeError, Message, StubBroker, Worker } from "@dq/dramatiq";
 import { toJson } from "../../cli/log_line.ts";
-import { errorMessage, errorType, formatTraceback, toThrown } from "../../core/thrown.ts";
+import { errorMessage, errorType, formatTraceback, toThrown } from "../../platform/thrown.ts";
 import { fromWire, toWire } from "../../worker/executors/thrown_on_wire.ts";
 import { test } from "../support/test.ts";
 

@@ -14,7 +14,7 @@ import {
   RedisBroker,
 } from "@dq/dramatiq";
 import { Cluster } from "ioredis";
-import { startForFile } from "../brokers/redis/stage.ts";
+import { startForFile } from "../brokers/redis/fixture.ts";
 import { testOwn } from "../servers/own.ts";
 import { AUTHORITY, CERTIFICATE, KEY, writeCertificate } from "../support/servers/certificate.ts";
 import { freePort } from "../support/servers/free_port.ts";

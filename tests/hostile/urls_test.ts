@@ -12,9 +12,9 @@ import {
   RedisResultBackend,
 } from "@dq/dramatiq";
 import { nameOf, toSources } from "../../brokers/rabbitmq/address.ts";
-import { describe } from "../../brokers/redis/client.ts";
+import { describe } from "../../clients/redis/client.ts";
 import { toSource } from "../../brokers/redis/options.ts";
-import { redactError, redactUrl, secretsOf } from "../../core/redact.ts";
+import { redactError, redactUrl, secretsOf } from "../../platform/redact.ts";
 import { test } from "../support/test.ts";
 
 /** Two parts of a password: a character between them may end a part of a URL. */

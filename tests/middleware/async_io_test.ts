@@ -12,7 +12,7 @@ function block(ms: number): void {
   while (performance.now() < end);
 }
 
-function setStage(
+function setFixture(
   threshold: number,
   clock?: Clock,
   concurrency = 8,
@@ -24,7 +24,7 @@ function setStage(
 
 test("AsyncIO logs an actor that blocks before its first await", () =>
   withLog(LOG, async (lines) => {
-    const { broker, worker } = setStage(20, new FakeClock());
+    const { broker, worker } = setFixture(20, new FakeClock());
     const compute = actor(function compute() {
       block(30);
     }, { broker });
@@ -41,7 +41,7 @@ test("AsyncIO logs an actor that blocks before its first await", () =>
 
 test("AsyncIO logs an actor that blocks after its first await", () =>
   withLog(LOG, async (lines, first) => {
-    const { broker, worker } = setStage(20);
+    const { broker, worker } = setFixture(20);
     const compute = actor(async function compute() {
       await Promise.resolve();
       block(60);
@@ -58,7 +58,7 @@ test("AsyncIO logs an actor that blocks after its first await", () =>
 test("AsyncIO names all actors that may have blocked later on", () =>
   withLog(LOG, async (lines, first) => {
     const clock = new FakeClock();
-    const { broker, worker } = setStage(20, clock);
+    const { broker, worker } = setFixture(20, clock);
     const wait = actor(async function wait() {
       await first;
     }, { broker });
@@ -79,7 +79,7 @@ test("AsyncIO names all actors that may have blocked later on", () =>
 test("AsyncIO does not blame actors that have ended", () =>
   withLog(LOG, async (lines) => {
     const clock = new FakeClock();
-    const { broker, worker } = setStage(20, clock);
+    const { broker, worker } = setFixture(20, clock);
     const quick = actor(async function quick() {
       await Promise.resolve();
     }, { broker });
@@ -95,7 +95,7 @@ test("AsyncIO does not blame actors that have ended", () =>
 test("AsyncIO keeps quiet below the threshold", () =>
   withLog(LOG, async (lines) => {
     const clock = new FakeClock();
-    const { broker, worker } = setStage(60_000, clock);
+    const { broker, worker } = setFixture(60_000, clock);
     const quick = actor(async function quick() {
       block(5);
       await Promise.resolve();
@@ -110,7 +110,7 @@ test("AsyncIO keeps quiet below the threshold", () =>
   }));
 
 test("AsyncIO leaves results and errors of the actor alone", async () => {
-  const { broker, worker } = setStage(60_000, new FakeClock(), 1);
+  const { broker, worker } = setFixture(60_000, new FakeClock(), 1);
   const results: unknown[] = [];
   broker.addMiddleware({
     afterProcessMessage: (_broker, _message, { result, exception }) => {
@@ -132,7 +132,7 @@ test("AsyncIO leaves results and errors of the actor alone", async () => {
 
 test("AsyncIO takes its timer back when the worker stops", async () => {
   const clock = new FakeClock();
-  const { worker } = setStage(100, clock);
+  const { worker } = setFixture(100, clock);
   await worker.start();
   assertEquals(clock.pendingTimers, 1);
   await clock.advance(1_000);

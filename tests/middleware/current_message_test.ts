@@ -11,13 +11,13 @@ import {
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 
-interface Stage extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly broker: StubBroker;
   /** Runs the messages that were sent. */
   run(): Promise<void>;
 }
 
-function setStage(middleware: readonly Middleware[] = []): Stage {
+function setFixture(middleware: readonly Middleware[] = []): Fixture {
   const broker = new StubBroker({ middleware });
   const worker = new Worker(broker);
   return {
@@ -31,18 +31,18 @@ function setStage(middleware: readonly Middleware[] = []): Stage {
 }
 
 test("currentMessage is the message that the actor runs for", async () => {
-  await using stage = setStage();
+  await using fixture = setFixture();
   const seen: unknown[] = [];
   const look = actor(function look() {
     seen.push(currentMessage()?.messageId, currentMessage()?.options["tenant"]);
-  }, { broker: stage.broker });
+  }, { broker: fixture.broker });
   const { messageId } = await look.sendWithOptions({ tenant: "acme" });
-  await stage.run();
+  await fixture.run();
   assertEquals(seen, [messageId, "acme"]);
 });
 
 test("currentMessage stays the same across awaits and timers", async () => {
-  await using stage = setStage();
+  await using fixture = setFixture();
   const seen: unknown[] = [];
   const look = actor(async function look() {
     const note = () => seen.push(currentMessage()?.messageId);
@@ -56,14 +56,14 @@ test("currentMessage stays the same across awaits and timers", async () => {
     );
     note();
     await Promise.all([Promise.resolve().then(note), Promise.resolve().then(note)]);
-  }, { broker: stage.broker });
+  }, { broker: fixture.broker });
   const { messageId } = await look.send();
-  await stage.run();
+  await fixture.run();
   assertEquals(seen, Array(5).fill(messageId));
 });
 
 test("currentMessage tells messages apart that run at the same time", async () => {
-  await using stage = setStage();
+  await using fixture = setFixture();
   const arrived: (() => void)[] = [];
   const seen: [number, number][] = [];
   const meet = actor(async function meet(n: number) {
@@ -72,17 +72,17 @@ test("currentMessage tells messages apart that run at the same time", async () =
       if (arrived.length === 3) { for (const go of arrived) go(); }
     });
     seen.push([n, currentMessage()!.args[0] as number]);
-  }, { broker: stage.broker });
+  }, { broker: fixture.broker });
   await meet.sendMany([[1], [2], [3]]);
-  await stage.run();
+  await fixture.run();
   assertEquals(seen, [[1, 1], [2, 2], [3, 3]]);
 });
 
 test("currentMessage is undefined outside an actor", async () => {
-  await using stage = setStage();
+  await using fixture = setFixture();
   const called = actor(function called() {
     return currentMessage();
-  }, { broker: stage.broker });
+  }, { broker: fixture.broker });
   assertEquals(currentMessage(), undefined);
   assertEquals(await called(), undefined);
 });
@@ -97,36 +97,36 @@ test("currentMessage is there for what wraps the actor", async () => {
       return result;
     },
   };
-  await using stage = setStage([wrapping]);
-  const quick = actor(function quick() {}, { broker: stage.broker });
+  await using fixture = setFixture([wrapping]);
+  const quick = actor(function quick() {}, { broker: fixture.broker });
   await quick.send();
-  await stage.run();
+  await fixture.run();
   assertEquals(seen, [["before", true], ["after", true]]);
 });
 
 test("CurrentMessage.getCurrentMessage is the same as currentMessage", async () => {
-  await using stage = setStage([new CurrentMessage()]);
+  await using fixture = setFixture([new CurrentMessage()]);
   const seen: unknown[] = [];
   const look = actor(function look() {
     seen.push(CurrentMessage.getCurrentMessage() === currentMessage());
     seen.push(CurrentMessage.getCurrentMessage()?.actorName);
-  }, { broker: stage.broker });
+  }, { broker: fixture.broker });
   await look.send();
-  await stage.run();
+  await fixture.run();
   assertEquals(seen, [true, "look"]);
   assertEquals(CurrentMessage.getCurrentMessage(), undefined);
 });
 
 test("currentSignal is one signal per message", async () => {
-  await using stage = setStage();
+  await using fixture = setFixture();
   const signals = new Set<AbortSignal>();
   const look = actor(async function look() {
     signals.add(currentSignal());
     await Promise.resolve();
     signals.add(currentSignal());
-  }, { broker: stage.broker });
+  }, { broker: fixture.broker });
   await look.sendMany([[], []]);
-  await stage.run();
+  await fixture.run();
   assertEquals(signals.size, 2);
   assertEquals([...signals].map(({ aborted }) => aborted), [false, false]);
 });

@@ -3,7 +3,7 @@ import { group, GroupCallbacks, StubRateLimiterBackend } from "@dq/dramatiq";
 import { withEnvironment } from "../support/environment.ts";
 import { test } from "../support/test.ts";
 import { groupCases, makeGroup } from "./group_cases.ts";
-import { fail, failForGood, groupLinesOf, GroupStage } from "./group_stage.ts";
+import { fail, failForGood, GroupFixture, groupLinesOf } from "./group_fixture.ts";
 import { Placeholders } from "./placeholders.ts";
 import { assertSameEvents, toShown } from "./wire_journal.ts";
 
@@ -11,26 +11,26 @@ for (const { label, run_arguments, events, actors_got_args } of groupCases) {
   if (events.length === 0) continue; // refused: see groups_test.ts
 
   test(`GroupCallbacks settle case "${label}" as in Python`, async () => {
-    await using stage = new GroupStage();
-    if (label === "member-retries") stage.acts["two"] = (runs) => void (runs === 0 && fail());
-    if (label === "member-fails") stage.acts["two"] = failForGood;
-    await makeGroup(label, stage).run(run_arguments);
-    await stage.work();
-    assertSameEvents(stage.journal.events.map(toShown), events, new Placeholders());
-    assertEquals(stage.got, actors_got_args);
+    await using fixture = new GroupFixture();
+    if (label === "member-retries") fixture.acts["two"] = (runs) => void (runs === 0 && fail());
+    if (label === "member-fails") fixture.acts["two"] = failForGood;
+    await makeGroup(label, fixture).run(run_arguments);
+    await fixture.work();
+    assertSameEvents(fixture.journal.events.map(toShown), events, new Placeholders());
+    assertEquals(fixture.got, actors_got_args);
   });
 }
 
 test("GroupCallbacks count a member once that runs twice", async () => {
-  await using stage = new GroupStage();
-  const { broker, journal, actors: { one, two, done } } = stage;
+  await using fixture = new GroupFixture();
+  const { broker, journal, actors: { one, two, done } } = fixture;
   const made = group([one.message(), two.message(), two.message()], { broker });
   made.addCompletionCallback(done.message());
   await made.run({ delay: 10 });
   // The same delivery once more, as after a worker that died before it acknowledged.
-  await stage.deliverAgain(journal.events[0]!);
-  await stage.work();
-  assertEquals(stage.got.map(([name]) => name), ["one", "one", "two", "two", "done"]);
+  await fixture.deliverAgain(journal.events[0]!);
+  await fixture.work();
+  assertEquals(fixture.got.map(([name]) => name), ["one", "one", "two", "two", "done"]);
   const sent = journal.events.findIndex(({ actor_name }) => actor_name === "done");
   const acks = journal.events.slice(0, sent).filter(({ event, queue_name }) =>
     event === "ack" && queue_name === "goldq"
@@ -39,42 +39,42 @@ test("GroupCallbacks count a member once that runs twice", async () => {
 });
 
 test("GroupCallbacks send nothing again when all members run again", async () => {
-  await using stage = new GroupStage();
-  const { one, two } = stage.actors;
-  await stage.run([one.message(), two.message()]);
-  for (const event of stage.journal.events.slice(0, 2)) await stage.deliverAgain(event);
-  await stage.work();
-  assertEquals([stage.runsOf("one"), stage.runsOf("done")], [3, 1]);
+  await using fixture = new GroupFixture();
+  const { one, two } = fixture.actors;
+  await fixture.run([one.message(), two.message()]);
+  for (const event of fixture.journal.events.slice(0, 2)) await fixture.deliverAgain(event);
+  await fixture.work();
+  assertEquals([fixture.runsOf("one"), fixture.runsOf("done")], [3, 1]);
 });
 
 test("GroupCallbacks take the same message twice for two members", async () => {
-  await using stage = new GroupStage();
-  const message = stage.actors.one.message();
-  await stage.run([message, message]);
-  assertEquals([stage.runsOf("one"), stage.runsOf("done")], [2, 1]);
+  await using fixture = new GroupFixture();
+  const message = fixture.actors.one.message();
+  await fixture.run([message, message]);
+  assertEquals([fixture.runsOf("one"), fixture.runsOf("done")], [2, 1]);
 });
 
 test("GroupCallbacks log an expired barrier, and send nothing", async () => {
-  await using stage = new GroupStage();
-  const { one, done } = stage.actors;
-  const made = group([one.message()], { broker: stage.broker });
+  await using fixture = new GroupFixture();
+  const { one, done } = fixture.actors;
+  const made = group([one.message()], { broker: fixture.broker });
   made.addCompletionCallback(done.message());
   await made.run();
-  await stage.clock.advance(86_400_001);
-  const lines = await groupLinesOf(() => stage.work());
-  assertEquals(stage.got.map(([name]) => name), ["one"]);
+  await fixture.clock.advance(86_400_001);
+  const lines = await groupLinesOf(() => fixture.work());
+  assertEquals(fixture.got.map(([name]) => name), ["one"]);
   assertEquals(lines.map(({ level }) => level), ["error"]);
   assertMatch(lines[0]!.rawMessage as string, /^The callbacks of group \{group\} are not sent/);
 });
 
 test("GroupCallbacks dead-letter the member whose callbacks make no sense", async () => {
-  await using stage = new GroupStage();
-  const { one } = stage.actors;
-  await stage.backend.add("group", 1, 60_000);
+  await using fixture = new GroupFixture();
+  const { one } = fixture.actors;
+  await fixture.backend.add("group", 1, 60_000);
   const options = { groupCompletionUuid: "group", groupCompletionCallbacks: [{ no: "message" }] };
-  await stage.broker.enqueue(one.message().copy({ options }));
-  await groupLinesOf(() => stage.work());
-  assertEquals(stage.journal.events.map(({ event }) => event), ["enqueue", "nack"]);
+  await fixture.broker.enqueue(one.message().copy({ options }));
+  await groupLinesOf(() => fixture.work());
+  assertEquals(fixture.journal.events.map(({ event }) => event), ["enqueue", "nack"]);
 });
 
 test("GroupCallbacks take the time that groups may take from the environment, or a day", () => {

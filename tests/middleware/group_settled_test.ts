@@ -10,7 +10,7 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
-import { fail, GroupStage, skip } from "./group_stage.ts";
+import { fail, GroupFixture, skip } from "./group_fixture.ts";
 
 const skips: Middleware = {
   beforeProcessMessage(_broker: Broker, { actorName }: MessageProxy) {
@@ -41,71 +41,75 @@ const endings: Readonly<Record<string, { middleware?: Middleware; act?: () => vo
 };
 
 for (const [ending, { middleware, act }] of Object.entries(endings)) {
-  const setStage = () => {
-    const stage = new GroupStage(undefined, middleware === undefined ? [] : [middleware]);
-    if (act !== undefined) stage.acts["two"] = act;
-    return stage;
+  const setFixture = () => {
+    const fixture = new GroupFixture(undefined, middleware === undefined ? [] : [middleware]);
+    if (act !== undefined) fixture.acts["two"] = act;
+    return fixture;
   };
 
   test(`GroupCallbacks send nothing if a member ${ending}`, async () => {
-    await using stage = setStage();
-    await stage.run([stage.actors.one.message(), stage.actors.two.message()]);
-    assertEquals(stage.runsOf("done"), 0);
+    await using fixture = setFixture();
+    await fixture.run([fixture.actors.one.message(), fixture.actors.two.message()]);
+    assertEquals(fixture.runsOf("done"), 0);
   });
 
   test(`GroupCallbacks count a member that ${ending} as settled`, async () => {
-    await using stage = setStage();
-    const { one, two } = stage.actors;
-    await stage.run([two.message(), one.message()], { when: "settled" });
-    assertEquals(stage.got.at(-1), ["done", []]);
-    assertEquals([stage.runsOf("one"), stage.runsOf("done")], [1, 1]);
+    await using fixture = setFixture();
+    const { one, two } = fixture.actors;
+    await fixture.run([two.message(), one.message()], { when: "settled" });
+    assertEquals(fixture.got.at(-1), ["done", []]);
+    assertEquals([fixture.runsOf("one"), fixture.runsOf("done")], [1, 1]);
   });
 
   test(`GroupCallbacks count a pipeline as settled of which a message ${ending}`, async () => {
-    await using stage = setStage();
-    const { one, two, done2 } = stage.actors;
+    await using fixture = setFixture();
+    const { one, two, done2 } = fixture.actors;
     const broken = pipeline([one.message(), two.message(), done2.message()], {
-      broker: stage.broker,
+      broker: fixture.broker,
     });
-    await stage.run([broken, one.message()], { when: "settled" });
-    assertEquals([stage.runsOf("one"), stage.runsOf("done2"), stage.runsOf("done")], [2, 0, 1]);
+    await fixture.run([broken, one.message()], { when: "settled" });
+    assertEquals([fixture.runsOf("one"), fixture.runsOf("done2"), fixture.runsOf("done")], [
+      2,
+      0,
+      1,
+    ]);
   });
 }
 
 test("GroupCallbacks count members that nobody knows as settled", async () => {
-  await using stage = new GroupStage();
-  const { one } = stage.actors;
+  await using fixture = new GroupFixture();
+  const { one } = fixture.actors;
   const unknown = one.message().copy({ actorName: "nobody" });
-  await stage.run([unknown, one.message()], { when: "settled" });
-  assertEquals(stage.runsOf("done"), 1);
+  await fixture.run([unknown, one.message()], { when: "settled" });
+  assertEquals(fixture.runsOf("done"), 1);
 });
 
 test("GroupCallbacks send both kinds, each when its time has come", async () => {
-  await using stage = new GroupStage();
-  const { one, two, done, done2 } = stage.actors;
+  await using fixture = new GroupFixture();
+  const { one, two, done, done2 } = fixture.actors;
   const run = async () => {
-    const piped = pipeline([one.message(), two.message()], { broker: stage.broker });
-    const made = group([piped, one.message()], { broker: stage.broker });
+    const piped = pipeline([one.message(), two.message()], { broker: fixture.broker });
+    const made = group([piped, one.message()], { broker: fixture.broker });
     made.addCompletionCallback(done.message("succeeded"));
     made.addCompletionCallback(done2.message("settled"), { when: "settled" });
     await made.run();
-    await stage.work();
+    await fixture.work();
   };
   await run();
-  assertEquals([stage.runsOf("done"), stage.runsOf("done2")], [1, 1]);
-  stage.acts["two"] = fail;
+  assertEquals([fixture.runsOf("done"), fixture.runsOf("done2")], [1, 1]);
+  fixture.acts["two"] = fail;
   await run();
-  assertEquals([stage.runsOf("done"), stage.runsOf("done2")], [1, 2]);
+  assertEquals([fixture.runsOf("done"), fixture.runsOf("done2")], [1, 2]);
 });
 
 test("GroupCallbacks leave the wire form alone unless settled members are asked for", async () => {
-  await using stage = new GroupStage();
-  const { one, done } = stage.actors;
+  await using fixture = new GroupFixture();
+  const { one, done } = fixture.actors;
   const optionsWith = async (options: CompletionCallbackOptions) => {
-    const made = group([one.message()], { broker: stage.broker });
+    const made = group([one.message()], { broker: fixture.broker });
     made.addCompletionCallback(done.message(), options);
     await made.run();
-    return Object.keys(stage.journal.events.at(-1)!["options"] as object);
+    return Object.keys(fixture.journal.events.at(-1)!["options"] as object);
   };
   assertEquals(await optionsWith({}), ["group_completion_uuid", "group_completion_callbacks"]);
   assertEquals(await optionsWith({ when: "settled" }), [
@@ -115,21 +119,21 @@ test("GroupCallbacks leave the wire form alone unless settled members are asked 
 });
 
 test("GroupCallbacks do not count a member that is given back, but when it has run", async () => {
-  await using stage = new GroupStage();
-  const { one, two, done } = stage.actors;
+  await using fixture = new GroupFixture();
+  const { one, two, done } = fixture.actors;
   const held = Promise.withResolvers<void>();
-  stage.waits["two"] = (runs) => runs === 0 ? held.promise : undefined;
-  const made = group([one.message(), two.message()], { broker: stage.broker });
+  fixture.waits["two"] = (runs) => runs === 0 ? held.promise : undefined;
+  const made = group([one.message(), two.message()], { broker: fixture.broker });
   made.addCompletionCallback(done.message(), { when: "settled" });
   await made.run();
-  const worker = new Worker(stage.broker, { concurrency: 2 });
+  const worker = new Worker(fixture.broker, { concurrency: 2 });
   await worker.start();
-  await stage.clock.settle();
-  await stage.clock.waitFor(worker.stop(0));
-  assertEquals(stage.got.map(([name]) => name), ["one", "two"]);
-  const sent = stage.journal.events.filter(({ event }) => event === "enqueue");
+  await fixture.clock.settle();
+  await fixture.clock.waitFor(worker.stop(0));
+  assertEquals(fixture.got.map(([name]) => name), ["one", "two"]);
+  const sent = fixture.journal.events.filter(({ event }) => event === "enqueue");
   assertEquals(sent.length, 2); // the members, and no callback
-  await stage.work();
-  assertEquals(stage.got.map(([name]) => name), ["one", "two", "two", "done"]);
+  await fixture.work();
+  assertEquals(fixture.got.map(([name]) => name), ["one", "two", "two", "done"]);
   held.resolve();
 });

@@ -21,7 +21,7 @@ class Counting implements Middleware {
   }
 }
 
-interface Stage {
+interface Fixture {
   readonly clock: FakeClock;
   readonly journal: WireJournal;
   readonly counting: Counting;
@@ -30,7 +30,7 @@ interface Stage {
   readonly actors: GroupActors;
 }
 
-function setStage({ counts }: { counts: boolean }): Stage {
+function setFixture({ counts }: { counts: boolean }): Fixture {
   const clock = new FakeClock();
   const journal = new WireJournal();
   const counting = new Counting(journal);
@@ -58,11 +58,11 @@ for (const captured of counted) {
   const { label, run_arguments, events } = captured;
 
   test(`Group.run writes the members of case "${label}" as Python does`, async () => {
-    const stage = setStage({ counts: true });
-    const made = makeGroup(label, stage);
+    const fixture = setFixture({ counts: true });
+    const made = makeGroup(label, fixture);
     await made.run(run_arguments);
 
-    const { journal, counting } = stage;
+    const { journal, counting } = fixture;
     assertEquals(journal.events.length, made.length);
     const placeholders = new Placeholders();
     for (const [i, event] of journal.events.entries()) {
@@ -75,9 +75,9 @@ for (const captured of counted) {
 
 test('Group.run needs no GroupCallbacks in case "no-callback"', async () => {
   const captured = groupCases.find(({ label }) => label === "no-callback")!;
-  const stage = setStage({ counts: false });
-  const { broker, clock, journal, got } = stage;
-  await makeGroup("no-callback", stage).run();
+  const fixture = setFixture({ counts: false });
+  const { broker, clock, journal, got } = fixture;
+  await makeGroup("no-callback", fixture).run();
   const placeholders = new Placeholders();
   for (const [i, event] of captured.events.slice(0, 2).entries()) {
     const { message, args, options } = journal.events[i]!;
@@ -102,26 +102,26 @@ const RAISED: Record<string, new () => Error> = {
 
 for (const { label, actors_got_args } of groupCases.filter(({ run_raised }) => run_raised)) {
   test(`Group.run refuses case "${label}" and sends nothing`, async () => {
-    const stage = setStage({ counts: true });
-    const error = await assertRejects(() => makeGroup(label, stage).run(), Error, "callbacks");
+    const fixture = setFixture({ counts: true });
+    const error = await assertRejects(() => makeGroup(label, fixture).run(), Error, "callbacks");
     assertInstanceOf(error, RAISED[label]!);
-    assertEquals(stage.journal.events, []);
-    assertEquals(stage.counting.begun, []);
+    assertEquals(fixture.journal.events, []);
+    assertEquals(fixture.counting.begun, []);
     assertEquals(actors_got_args, []);
   });
 }
 
 test("Group.run refuses callbacks without GroupCallbacks and sends nothing", async () => {
-  const stage = setStage({ counts: false });
-  await assertRejects(() => makeGroup("callback", stage).run(), TypeError, "GroupCallbacks");
-  assertEquals(stage.journal.events, []);
+  const fixture = setFixture({ counts: false });
+  await assertRejects(() => makeGroup("callback", fixture).run(), TypeError, "GroupCallbacks");
+  assertEquals(fixture.journal.events, []);
 });
 
 test("Group.run gives every run a UUID of its own", async () => {
-  const stage = setStage({ counts: true });
-  const made = makeGroup("callback", stage);
+  const fixture = setFixture({ counts: true });
+  const made = makeGroup("callback", fixture);
   await made.run();
   await made.run();
-  const uuids = stage.counting.begun.map(({ uuid }) => uuid);
+  const uuids = fixture.counting.begun.map(({ uuid }) => uuid);
   assertEquals(new Set(uuids).size, 2);
 });

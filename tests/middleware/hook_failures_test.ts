@@ -15,7 +15,7 @@ import {
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
-import { errorType } from "../../core/thrown.ts";
+import { errorType } from "../../platform/thrown.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { type RecordedEvent, Recorder, toCamelCase } from "../support/recorder.ts";
 import { skip, test } from "../support/test.ts";

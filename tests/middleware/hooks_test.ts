@@ -4,7 +4,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { type RecordedEvent, Recorder } from "../support/recorder.ts";
 import { test } from "../support/test.ts";
 import vectors from "../vectors/hooks.json" with { type: "json" };
-import { type Play, PLAYS, type Setup } from "./hook_plays.ts";
+import { type RunScenario, SCENARIO_RUNS, type Setup } from "./hook_scenarios.ts";
 
 /** A scenario of the capture. */
 interface Scenario {
@@ -51,13 +51,13 @@ const OVERLAPPING: ReadonlySet<string> = new Set([
 const scenarios = vectors.order as unknown as readonly Scenario[];
 
 for (const one of scenarios) {
-  const [play, setup] = PLAYS[one.scenario] ?? [undefined];
+  const [runScenario, setup] = SCENARIO_RUNS[one.scenario] ?? [undefined];
   const difference = DIFFERENCES[one.scenario];
   const note = difference === undefined ? "as in Python" : `differently: ${difference.reason}`;
 
   test(`Worker and Broker call hooks in scenario "${one.scenario}" ${note}`, async () => {
-    if (play === undefined) throw new Error(`Scenario ${one.scenario} is not played`);
-    const actual = await perform(play, setup);
+    if (runScenario === undefined) throw new Error(`Scenario ${one.scenario} is not run`);
+    const actual = await perform(runScenario, setup);
     if (difference !== undefined) {
       assertEquals(actual, difference.events);
     } else if (one.events === undefined || OVERLAPPING.has(one.scenario)) {
@@ -82,13 +82,13 @@ test("Worker receives at once from a queue that is declared while it runs", asyn
   assertEquals(ran, true);
 });
 
-async function perform(play: Play, setup: Setup = {}): Promise<RecordedEvent[]> {
+async function perform(runScenario: RunScenario, setup: Setup = {}): Promise<RecordedEvent[]> {
   const { middleware = (events) => [new Recorder({ events })] } = setup;
   const clock = new FakeClock();
   const events: RecordedEvent[] = [];
   const broker = new StubBroker({ clock, middleware: middleware(events) });
-  const stage = { clock, events, broker, worker: new Worker(broker, { concurrency: 1 }) };
-  await play(stage);
+  const fixture = { clock, events, broker, worker: new Worker(broker, { concurrency: 1 }) };
+  await runScenario(fixture);
   assertEquals(clock.pendingTimers, 0, "timers are left");
   return events.map((event) => withoutComputedDelay(event));
 }

@@ -91,7 +91,7 @@ const DIFFERENCES: Record<string, { reason: string; ours: (one: PipelineCase) =>
     ours: (one) => ({ ...one, actors_got_args: [["one", [1]], ["two", [[1], { x: 1 }]]] }),
   },
   "unknown-target": {
-    reason: "Python acknowledges, and so loses, a message whose successor cannot be stored",
+    reason: "Python acknowledges, and so loses, a message whose follow-up cannot be stored",
     ours: (one) => ({
       ...one,
       events: [one.events[0]!, { ...one.events[1]!, event: "nack" }],

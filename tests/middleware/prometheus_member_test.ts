@@ -108,14 +108,14 @@ test("Prometheus looks at its metrics every second, but never twice at a time", 
     const gate = Promise.withResolvers<void>();
     registry.gate = gate.promise;
     const other = new Asked();
-    const witness = await open(folder, { registry: other });
-    await witness.serve();
+    const inspector = await open(folder, { registry: other });
+    await inspector.serve();
     await eventually("look a second time", () => registry.times === 2);
     const { times } = other;
     await eventually("see another one look twice", () => other.times >= times + 2);
     assertEquals(registry.times, 2);
     gate.resolve();
-    for (const one of [prometheus, witness]) await one[Symbol.asyncDispose]();
+    for (const one of [prometheus, inspector]) await one[Symbol.asyncDispose]();
   });
 });
 

@@ -9,7 +9,7 @@ import { freePort } from "../support/servers/free_port.ts";
 import { until } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
 import { readExposition } from "./prometheus/exposition_text.ts";
-import { type MetricsPlace, MetricsProcess } from "./prometheus/metrics_process.ts";
+import { MetricsProcess, type MetricsSettings } from "./prometheus/metrics_process.ts";
 
 const TOTAL = 'dramatiq_messages_total{actor_name="quick",queue_name="default"}';
 const COUNT =
@@ -17,8 +17,8 @@ const COUNT =
 const IN_PROGRESS = 'dramatiq_messages_inprogress{actor_name="endless",queue_name="default"}';
 
 /** A folder of its own for metrics, and a port. */
-class Stage implements AsyncDisposable {
-  readonly place: MetricsPlace;
+class Fixture implements AsyncDisposable {
+  readonly place: MetricsSettings;
   readonly #folder: string;
 
   private constructor(folder: string, port: number) {
@@ -26,8 +26,8 @@ class Stage implements AsyncDisposable {
     this.place = { database: join(folder, "db"), lock: join(folder, "lock"), port };
   }
 
-  static async make(): Promise<Stage> {
-    return new Stage(await mkdtemp(join(tmpdir(), "dramatiq-")), await freePort());
+  static async make(): Promise<Fixture> {
+    return new Fixture(await mkdtemp(join(tmpdir(), "dramatiq-")), await freePort());
   }
 
   /** Starts a process and waits until it has run its messages. */
@@ -65,28 +65,28 @@ class Stage implements AsyncDisposable {
 }
 
 test("Prometheus serves the sum of all processes, and goes on when some are killed", async () => {
-  await using stage = await Stage.make();
-  await using one = MetricsProcess.worker(1, stage.place);
-  await using two = MetricsProcess.worker(10, stage.place);
-  await using three = MetricsProcess.worker(100, stage.place);
+  await using fixture = await Fixture.make();
+  await using one = MetricsProcess.worker(1, fixture.place);
+  await using two = MetricsProcess.worker(10, fixture.place);
+  await using three = MetricsProcess.worker(100, fixture.place);
   const processes = [one, two, three];
   await Promise.all(processes.map((each) => each.printed("ready")));
-  await stage.reaches(TOTAL, 111);
-  await stage.reaches(IN_PROGRESS, 3);
+  await fixture.reaches(TOTAL, 111);
+  await fixture.reaches(IN_PROGRESS, 3);
   assertEquals(processes.filter((each) => each.isServing).length, 1);
 
   const serving = processes.find((each) => each.isServing)!;
   await serving.end("SIGKILL");
   // Another one takes over. What the dead one did stays, what it was doing does not.
-  await stage.reaches(IN_PROGRESS, 2);
-  await stage.reaches(TOTAL, 111, 111);
-  assertEquals((await stage.samples()).get(COUNT), 111);
+  await fixture.reaches(IN_PROGRESS, 2);
+  await fixture.reaches(TOTAL, 111, 111);
+  assertEquals((await fixture.samples()).get(COUNT), 111);
   assertEquals(processes.filter((each) => each.isServing).length, 2);
 
-  await using four = await stage.start(1_000);
-  await stage.reaches(TOTAL, 1_111, 111);
-  await stage.reaches(IN_PROGRESS, 3);
-  assertEquals(await stage.files(), [
+  await using four = await fixture.start(1_000);
+  await fixture.reaches(TOTAL, 1_111, 111);
+  await fixture.reaches(IN_PROGRESS, 3);
+  assertEquals(await fixture.files(), [
     ...Array(3).fill("*.json"),
     ...Array(3).fill("*.lock"),
     "door.lock",
@@ -97,61 +97,61 @@ test("Prometheus serves the sum of all processes, and goes on when some are kill
   for (const each of [...processes.filter((each) => each !== serving), four]) {
     await each.end("SIGKILL");
   }
-  await using next = await stage.start(7);
-  await stage.reaches(TOTAL, 7);
-  assertEquals(await stage.files(), ["*.json", "*.lock", "door.lock", "serving.json"]);
+  await using next = await fixture.start(7);
+  await fixture.reaches(TOTAL, 7);
+  assertEquals(await fixture.files(), ["*.json", "*.lock", "door.lock", "serving.json"]);
   assert(next.isServing);
 });
 
 test("Prometheus serves the sum of the processes of a command line, one of them killed", async () => {
-  await using stage = await Stage.make();
-  await using started = MetricsProcess.commandLine(3, stage.place);
-  await stage.reaches(TOTAL, 15);
+  await using fixture = await Fixture.make();
+  await using started = MetricsProcess.commandLine(3, fixture.place);
+  await fixture.reaches(TOTAL, 15);
   const servers = () =>
     started.lines.filter((line) => line.includes("Serves metrics on"))
       .map((line) => JSON.parse(line) as { pid: number });
   await until(() => Promise.resolve(servers().length === 1), { what: "find who serves" });
   process.kill(servers()[0]!.pid, "SIGKILL");
-  await stage.reaches(TOTAL, 20, 15); // five more of the replacement
+  await fixture.reaches(TOTAL, 20, 15); // five more of the replacement
   assertEquals(servers().length, 2);
   await started.end("SIGTERM");
 });
 
 test("Prometheus keeps what a process did that has stopped, without its gauges", async () => {
-  await using stage = await Stage.make();
-  await using staying = await stage.start(1);
-  await using leaving = await stage.start(10);
-  await stage.reaches(IN_PROGRESS, 2);
+  await using fixture = await Fixture.make();
+  await using staying = await fixture.start(1);
+  await using leaving = await fixture.start(10);
+  await fixture.reaches(IN_PROGRESS, 2);
   await leaving.end("SIGTERM");
-  await stage.reaches(IN_PROGRESS, 1);
-  await stage.reaches(TOTAL, 11, 11);
+  await fixture.reaches(IN_PROGRESS, 1);
+  await fixture.reaches(TOTAL, 11, 11);
   assert(staying.isServing);
 });
 
 test("Prometheus says once that its port is taken, works on, and serves when it is free", async () => {
-  await using stage = await Stage.make();
-  const stranger = createServer().listen(stage.place.port, "127.0.0.1");
+  await using fixture = await Fixture.make();
+  const stranger = createServer().listen(fixture.place.port, "127.0.0.1");
   await once(stranger, "listening");
-  await using started = await stage.start(3);
-  const { port } = stage.place;
+  await using started = await fixture.start(3);
+  const { port } = fixture.place;
   const complaint = `error: Cannot serve metrics on 127.0.0.1:${port}, and keeps trying: ` +
     "another program listens there";
   await started.printed(complaint);
   stranger.close();
   await once(stranger, "close");
   await started.printed(`info: Serves metrics on http://127.0.0.1:${port}`);
-  await stage.reaches(TOTAL, 3);
+  await fixture.reaches(TOTAL, 3);
   assertEquals(started.lines.filter((line) => line.startsWith("error:")), [complaint]);
 });
 
 test("Prometheus leaves out files that it cannot read", async () => {
-  await using stage = await Stage.make();
-  await using started = await stage.start(3);
-  await writeFile(join(stage.place.database, "1-0123abcd.json"), "{");
-  await writeFile(join(stage.place.database, "2-0123abcd.json"), '[{"name": "c", "values": 1}]');
-  await writeFile(join(stage.place.database, "retired.json"), "null");
-  await writeFile(join(stage.place.database, "notes.txt"), "Not ours");
-  await stage.reaches(TOTAL, 3);
+  await using fixture = await Fixture.make();
+  await using started = await fixture.start(3);
+  await writeFile(join(fixture.place.database, "1-0123abcd.json"), "{");
+  await writeFile(join(fixture.place.database, "2-0123abcd.json"), '[{"name": "c", "values": 1}]');
+  await writeFile(join(fixture.place.database, "retired.json"), "null");
+  await writeFile(join(fixture.place.database, "notes.txt"), "Not ours");
+  await fixture.reaches(TOTAL, 3);
   const warnings = new Set(started.lines.filter((line) => line.startsWith("warning: Leaves out")));
   assertEquals(warnings.size, 3);
 });

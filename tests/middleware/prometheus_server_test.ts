@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
-import { toPlace } from "../../middleware/prometheus/place.ts";
+import { toMetricsSettings } from "../../middleware/prometheus/settings.ts";
 import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { startOwnRedis } from "../support/servers/redis.ts";
@@ -102,11 +102,11 @@ test("Prometheus.serve says why a folder cannot be used, and can be called again
 test("Prometheus reads its place from the environment, else it is Python's", () => {
   const { host, port } = exposition.defaults;
   const database = exposition.defaults.database.replace("<tmp>", tmpdir());
-  assertEquals(toPlace({}), { host, port, database, lock: `${database}.lock` });
+  assertEquals(toMetricsSettings({}), { host, port, database, lock: `${database}.lock` });
   withEnvironment({ dramatiq_prom_port: "9192", DRAMATIQ_PROM_DB: "/var/metrics" }, () => {
-    assertEquals(toPlace({}).port, 9192);
-    assertEquals(toPlace({}).database, "/var/metrics");
-    assertEquals(toPlace({ port: 1 }).port, 1);
+    assertEquals(toMetricsSettings({}).port, 9192);
+    assertEquals(toMetricsSettings({}).database, "/var/metrics");
+    assertEquals(toMetricsSettings({ port: 1 }).port, 1);
   });
   withEnvironment({ dramatiq_prom_port: "99999" }, () => {
     assertThrowsRange("Cannot serve metrics on port 99999: it must be a whole number from 0");
@@ -118,7 +118,7 @@ test("Prometheus reads its place from the environment, else it is Python's", () 
 
 function assertThrowsRange(text: string): void {
   try {
-    toPlace({});
+    toMetricsSettings({});
   } catch (error) {
     assert(error instanceof RangeError && error.message.startsWith(text), String(error));
     return;

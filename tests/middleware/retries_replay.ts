@@ -15,7 +15,7 @@ import {
   TimeLimit,
   Worker,
 } from "@dq/dramatiq";
-import { errorMessage, errorType } from "../../core/thrown.ts";
+import { errorMessage, errorType } from "../../platform/thrown.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { toCamelCase } from "../support/recorder.ts";
 import { type WireEvent, WireJournal } from "./wire_journal.ts";

@@ -5,7 +5,7 @@ import { Placeholders } from "./placeholders.ts";
 import { replay, type RetryCase } from "./retries_replay.ts";
 import { assertSameEvents, type WireEvent } from "./wire_journal.ts";
 
-const kept = "Python acknowledges, and so loses, a message whose successor cannot be stored";
+const kept = "Python acknowledges, and so loses, a message whose follow-up cannot be stored";
 
 const FAILED_OPTIONS = {
   retries: 1,

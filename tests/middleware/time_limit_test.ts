@@ -15,7 +15,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 import { WireJournal } from "./wire_journal.ts";
 
-interface Stage extends AsyncDisposable {
+interface Fixture extends AsyncDisposable {
   readonly clock: FakeClock;
   readonly broker: StubBroker;
   readonly journal: WireJournal;
@@ -23,10 +23,10 @@ interface Stage extends AsyncDisposable {
 }
 
 /** The worker is to be started once the actors are declared. */
-function setStage(
+function setFixture(
   options: TimeLimitOptions = { timeLimit: 1_000 },
   others: readonly Middleware[] = [],
-): Stage {
+): Fixture {
   const clock = new FakeClock();
   const journal = new WireJournal();
   const middleware = [journal, new TimeLimit(options), ...others];
@@ -44,18 +44,18 @@ function untilAborted(): Promise<never> {
 }
 
 /** How each delivery ended, in order. */
-function endings({ journal }: Stage): string[] {
+function endings({ journal }: Fixture): string[] {
   return journal.events.map(({ event }) => event).filter((event) => event !== "enqueue");
 }
 
 test("TimeLimit aborts the signal of the actor at the limit", async () => {
-  await using stage = setStage({ timeLimit: 1_000 });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000 });
+  const { broker, clock } = fixture;
   const reasons: unknown[] = [];
   const slow = actor(async function slow() {
     await untilAborted().catch((reason) => reasons.push(reason));
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await slow.send();
   await clock.advance(999);
   assertEquals(reasons, []);
@@ -66,13 +66,13 @@ test("TimeLimit aborts the signal of the actor at the limit", async () => {
 
 for (const jump of [3_600_000, -3_600_000]) {
   test(`TimeLimit counts the time that passes, though the clock is set by ${jump} ms`, async () => {
-    await using stage = setStage();
-    const { broker, clock } = stage;
+    await using fixture = setFixture();
+    const { broker, clock } = fixture;
     const stopped: string[] = [];
     const slow = actor(async function slow(name: string) {
       await untilAborted().catch(() => stopped.push(name));
     }, { broker });
-    await stage.worker.start();
+    await fixture.worker.start();
     await slow.send("first");
     await clock.advance(900);
     await slow.send("second");
@@ -86,46 +86,46 @@ for (const jump of [3_600_000, -3_600_000]) {
 }
 
 test("TimeLimit fails a message whose actor lets the interrupt through", async () => {
-  await using stage = setStage();
-  const { broker, clock } = stage;
+  await using fixture = setFixture();
+  const { broker, clock } = fixture;
   const retries = new Retries({ maxRetries: 0 });
   broker.addMiddleware(retries);
   const slow = actor(async function slow() {
     await untilAborted();
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await slow.send();
   await clock.advance(1_000);
-  assertEquals(endings(stage), ["nack"]);
+  assertEquals(endings(fixture), ["nack"]);
   assertInstanceOf(broker.allDeadLetters[0]!.exception, TimeLimitExceeded);
 });
 
 test("TimeLimit leaves the outcome to an actor that settles within the grace", async () => {
-  await using stage = setStage({ timeLimit: 1_000, grace: 500 }, [new Retries()]);
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000, grace: 500 }, [new Retries()]);
+  const { broker, clock } = fixture;
   const slow = actor(async function slow() {
     await untilAborted().catch(() => {});
     await new Promise<void>((resolve) => clock.setTimer(resolve, 499));
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await slow.send();
   await clock.advance(1_498);
-  assertEquals(endings(stage), []);
+  assertEquals(endings(fixture), []);
   await clock.advance(1);
-  assertEquals(endings(stage), ["ack"]);
-  assertEquals(stage.journal.events.length, 2, "it is not retried");
+  assertEquals(endings(fixture), ["ack"]);
+  assertEquals(fixture.journal.events.length, 2, "it is not retried");
 });
 
 test("TimeLimit gives an actor up after the grace, to be retried", async () => {
   const retries = new Retries({ minBackoff: 10_000, maxRetries: 1 });
-  await using stage = setStage({ timeLimit: 1_000, grace: 500 }, [retries]);
-  const { broker, clock, journal } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000, grace: 500 }, [retries]);
+  const { broker, clock, journal } = fixture;
   let runs = 0;
   const stuck = actor(function stuck() {
     runs += 1;
     return runs === 1 ? new Promise<void>(() => {}) : undefined;
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await stuck.send();
   await clock.advance(1_499);
   assertEquals(journal.events.length, 1);
@@ -141,55 +141,55 @@ test("TimeLimit gives an actor up after the grace, to be retried", async () => {
 });
 
 test("TimeLimit gives an actor up at once without grace", async () => {
-  await using stage = setStage({ timeLimit: 1_000, grace: 0 }, [
+  await using fixture = setFixture({ timeLimit: 1_000, grace: 0 }, [
     new Retries({ maxRetries: 0 }),
   ]);
   const stuck = actor(() => new Promise<void>(() => {}), {
-    broker: stage.broker,
+    broker: fixture.broker,
     actorName: "stuck",
   });
-  await stage.worker.start();
+  await fixture.worker.start();
   await stuck.send();
-  await stage.clock.advance(1_000);
-  assertEquals(endings(stage), ["nack"]);
+  await fixture.clock.advance(1_000);
+  assertEquals(endings(fixture), ["nack"]);
 });
 
 test("TimeLimit does not prolong a grace when another message reaches its limit", async () => {
-  await using stage = setStage({ grace: 500 }, [new Retries({ maxRetries: 0 })]);
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ grace: 500 }, [new Retries({ maxRetries: 0 })]);
+  const { broker, clock } = fixture;
   const stuck = actor(() => new Promise<void>(() => {}), { broker, actorName: "stuck" });
-  await stage.worker.start();
+  await fixture.worker.start();
   await stuck.sendWithOptions({ timeLimit: 1_000 });
   await stuck.sendWithOptions({ timeLimit: 1_400 });
   await clock.advance(1_500);
-  assertEquals(endings(stage), ["nack"]);
+  assertEquals(endings(fixture), ["nack"]);
   await clock.advance(400);
-  assertEquals(endings(stage), ["nack", "nack"]);
+  assertEquals(endings(fixture), ["nack", "nack"]);
 });
 
 test("TimeLimit needs one timer for many messages", async () => {
-  await using stage = setStage({ timeLimit: 1_000 });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000 });
+  const { broker, clock } = fixture;
   const gate = Promise.withResolvers<void>();
   let running = 0;
   const waiting = actor(async function waiting() {
     running += 1;
     await gate.promise;
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await waiting.sendMany(Array.from({ length: 16 }, () => []));
   await clock.settle();
   assertEquals(running, 16);
   assertEquals(clock.pendingTimers, 1);
   gate.resolve();
   await clock.settle();
-  assertEquals(endings(stage), Array(16).fill("ack"));
+  assertEquals(endings(fixture), Array(16).fill("ack"));
   assert(clock.pendingTimers <= 1);
 });
 
 test("TimeLimit interrupts each message at its own limit", async () => {
-  await using stage = setStage({ timeLimit: 3_000 });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 3_000 });
+  const { broker, clock } = fixture;
   const aborted: [string, number][] = [];
   const start = clock.now();
   const slow = actor(async function slow(name: string) {
@@ -198,7 +198,7 @@ test("TimeLimit interrupts each message at its own limit", async () => {
   const other = actor(async function other() {
     await untilAborted().catch(() => aborted.push(["middleware", clock.now() - start]));
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await slow.sendWithOptions({ args: ["actor"] });
   await slow.sendWithOptions({ args: ["message"], timeLimit: 1_000 });
   await slow.sendWithOptions({ args: ["unset"], timeLimit: null });
@@ -213,23 +213,23 @@ test("TimeLimit interrupts each message at its own limit", async () => {
 });
 
 test("TimeLimit lets an actor be that ends in time", async () => {
-  await using stage = setStage({ timeLimit: 1_000 });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000 });
+  const { broker, clock } = fixture;
   let signal: AbortSignal | undefined;
   const quick = actor(async function quick() {
     signal = currentSignal();
     await new Promise<void>((resolve) => clock.setTimer(resolve, 999));
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await quick.send();
   await clock.advance(60_000);
-  assertEquals(endings(stage), ["ack"]);
+  assertEquals(endings(fixture), ["ack"]);
   assertEquals(signal!.aborted, false);
   assertEquals(clock.pendingTimers, 0);
 });
 
 test("TimeLimit takes its timer back when the worker has stopped", async () => {
-  const { broker, clock, worker } = setStage({ timeLimit: 1_000 });
+  const { broker, clock, worker } = setFixture({ timeLimit: 1_000 });
   const quick = actor(function quick() {}, { broker });
   await worker.start();
   await quick.send();
@@ -240,7 +240,7 @@ test("TimeLimit takes its timer back when the worker has stopped", async () => {
 });
 
 test("TimeLimit sets a timer again for a second worker", async () => {
-  const { broker, clock, worker } = setStage({ timeLimit: 1_000 });
+  const { broker, clock, worker } = setFixture({ timeLimit: 1_000 });
   let aborted = false;
   const slow = actor(async function slow(wait: boolean) {
     if (wait) await untilAborted().catch(() => aborted = true);
@@ -257,13 +257,13 @@ test("TimeLimit sets a timer again for a second worker", async () => {
 });
 
 test("TimeLimit keeps its timer for one worker when another one stops", async () => {
-  await using stage = setStage({ timeLimit: 1_000 });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000 });
+  const { broker, clock } = fixture;
   let aborted = false;
   const slow = actor(async function slow() {
     await untilAborted().catch(() => aborted = true);
   }, { broker });
-  await stage.worker.start();
+  await fixture.worker.start();
   await slow.send();
   await clock.settle();
   const other = new Worker(broker);
@@ -274,8 +274,8 @@ test("TimeLimit keeps its timer for one worker when another one stops", async ()
 });
 
 test("TimeLimit counts anew for a message that begins anew in another realm", async () => {
-  await using stage = setStage({ timeLimit: 1_000, grace: Infinity });
-  const { broker, clock, worker } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000, grace: Infinity });
+  const { broker, clock, worker } = fixture;
   const gate = Promise.withResolvers<void>();
   const stuck = actor(() => gate.promise, { broker, actorName: "stuck" });
   await worker.start();
@@ -292,11 +292,11 @@ test("TimeLimit counts anew for a message that begins anew in another realm", as
 });
 
 test("TimeLimit of Infinity sets no timer", async () => {
-  await using stage = setStage({ timeLimit: Infinity });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: Infinity });
+  const { broker, clock } = fixture;
   const gate = Promise.withResolvers<void>();
   const waiting = actor(() => gate.promise, { broker, actorName: "waiting" });
-  await stage.worker.start();
+  await fixture.worker.start();
   await waiting.send();
   await clock.settle();
   assertEquals(clock.pendingTimers, 0);
@@ -305,15 +305,15 @@ test("TimeLimit of Infinity sets no timer", async () => {
 });
 
 test("TimeLimit of Infinity on an actor lifts the limit", async () => {
-  await using stage = setStage({ timeLimit: 1_000 });
-  const { broker, clock } = stage;
+  await using fixture = setFixture({ timeLimit: 1_000 });
+  const { broker, clock } = fixture;
   const gate = Promise.withResolvers<void>();
   const waiting = actor(() => gate.promise, {
     broker,
     actorName: "waiting",
     timeLimit: Infinity,
   });
-  await stage.worker.start();
+  await fixture.worker.start();
   await waiting.send();
   await clock.settle();
   assertEquals(clock.pendingTimers, 0);

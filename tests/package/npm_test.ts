@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
 import { type Cell, runCells } from "./cell.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { RedisConnection } from "../../brokers/redis/connection.ts";
+import type { RedisConnection } from "../../clients/redis/connection.ts";
 import { EventLists } from "../../rate_limits/backends/event_lists.ts";
 import { eventually } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
@@ -22,12 +22,12 @@ test("EventLists looks at a list once at a time, however long the answer takes",
   const answer = Promise.withResolvers<number>();
   answers.set("slow", answer.promise);
   const slow = lists.wait("slow", Infinity);
-  const witness = lists.wait("witness", Infinity);
-  await eventually("look again and again", () => looks.get("witness")! > 3);
+  const watcher = lists.wait("watched", Infinity);
+  await eventually("look again and again", () => looks.get("watched")! > 3);
   assertEquals(looks.get("slow"), 1);
   answer.resolve(1);
-  answers.set("witness", Promise.resolve(1));
-  assertEquals([await slow, await witness], [true, true]);
+  answers.set("watched", Promise.resolve(1));
+  assertEquals([await slow, await watcher], [true, true]);
 });
 
 test("EventLists looks at nothing any more when nobody waits", async () => {
@@ -39,9 +39,9 @@ test("EventLists looks at nothing any more when nobody waits", async () => {
   stop.abort();
   await left;
   const before = looks.get("left");
-  const witness = others.wait("witness", Infinity);
-  await eventually("see another one look twice", () => othersLooks.get("witness")! > 3);
+  const watcher = others.wait("watched", Infinity);
+  await eventually("see another one look twice", () => othersLooks.get("watched")! > 3);
   assertEquals(looks.get("left"), before);
-  answers.set("witness", Promise.resolve(1));
-  await witness;
+  answers.set("watched", Promise.resolve(1));
+  await watcher;
 });

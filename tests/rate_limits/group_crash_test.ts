@@ -13,8 +13,8 @@ import {
   RedisRateLimiterBackend,
   Worker,
 } from "@dq/dramatiq";
-import { runtime } from "../../core/runtime.ts";
-import { startForFile } from "../brokers/redis/stage.ts";
+import { runtime } from "../../platform/runtime.ts";
+import { startForFile } from "../brokers/redis/fixture.ts";
 import type { GroupWorkerArguments } from "./group_worker_process.ts";
 
 const PROGRAM = fileURLToPath(new URL("group_worker_process.ts", import.meta.url));

@@ -9,7 +9,7 @@ import {
   type RateLimiterBackend,
   RedisRateLimiterBackend,
 } from "@dq/dramatiq";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import type { BackendAddress } from "../conformance/rate_limiter_harness.ts";
 import { testOwn } from "../servers/own.ts";
 import { startOwnMemcached } from "../support/servers/memcached.ts";
@@ -36,7 +36,7 @@ async function killHolder(address: BackendAddress, backend: RateLimiterBackend):
       leases: true,
     });
     /** How many slots there are beside that of the process, which are used by that. */
-    const room = async () => {
+    const waiters = async () => {
       const slots = await Promise.all(
         Array.from({ length: LIMIT }, () => limiter.acquire({ raiseOnFailure: false })),
       );
@@ -45,11 +45,11 @@ async function killHolder(address: BackendAddress, backend: RateLimiterBackend):
     };
     // For longer than a lease lasts: the process renews its own.
     const end = performance.now() + 1.5 * TTL;
-    while (performance.now() < end) assert(await room() < LIMIT, "it has lost its lease");
+    while (performance.now() < end) assert(await waiters() < LIMIT, "it has lost its lease");
     child.kill("SIGKILL");
     await exit;
-    await eventually("have all slots back", async () => await room() === LIMIT);
-    assertEquals(await room(), LIMIT);
+    await eventually("have all slots back", async () => await waiters() === LIMIT);
+    assertEquals(await waiters(), LIMIT);
   } finally {
     child.kill("SIGKILL");
     await exit;

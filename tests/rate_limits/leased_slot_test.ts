@@ -5,7 +5,7 @@ import {
   StubRateLimiterBackend,
   WindowRateLimiter,
 } from "@dq/dramatiq";
-import { pause } from "../../core/clock.ts";
+import { pause } from "../../platform/clock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
@@ -16,7 +16,7 @@ const TTL = 9_000;
 class LeaseBackend extends StubRateLimiterBackend {
   readonly clock: FakeClock;
   readonly asked: [at: number, ttl: number][] = [];
-  isAway = false;
+  isUnavailable = false;
   /** What the answer waits for. */
   gate: Promise<void> | undefined;
   /** Milliseconds that each answer takes. */
@@ -29,7 +29,7 @@ class LeaseBackend extends StubRateLimiterBackend {
 
   override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
     this.asked.push([this.clock.monotonic() - START, ttl]);
-    if (this.isAway) throw new ConnectionClosed("The server is away");
+    if (this.isUnavailable) throw new ConnectionClosed("The server is away");
     const isHeld = await super.lease(key, holder, limit, ttl);
     await this.gate;
     if (this.latency > 0) await pause(this.clock, this.latency);
@@ -39,7 +39,7 @@ class LeaseBackend extends StubRateLimiterBackend {
 
 const START = new FakeClock().monotonic();
 
-function stage() {
+function fixture() {
   const clock = new FakeClock();
   const backend = new LeaseBackend(clock);
   const limiter = new ConcurrentRateLimiter(backend, "key", { leases: true, ttl: TTL, clock });
@@ -51,7 +51,7 @@ const rateLimitLines = (run: () => Promise<void>) =>
   linesOf({ category: ["dramatiq", "rate_limits"] }, run);
 
 test("LeasedSlot is renewed three times in its time to live, until it is released", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const slot = await acquire();
   await clock.advance(10_000);
   assertEquals((await acquire()).acquired, false);
@@ -72,11 +72,11 @@ test("LeasedSlot is renewed three times in its time to live, until it is release
 });
 
 test("LeasedSlot survives a server that is away for less than its time to live", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const slot = await acquire();
-  backend.isAway = true;
+  backend.isUnavailable = true;
   await clock.advance(8_000);
-  backend.isAway = false;
+  backend.isUnavailable = false;
   await clock.advance(20_000);
   assertEquals(slot.signal!.aborted, false);
   assertEquals((await acquire()).acquired, false);
@@ -84,9 +84,9 @@ test("LeasedSlot survives a server that is away for less than its time to live",
 });
 
 test("LeasedSlot that could not be renewed in time is lost: its signal aborts, and the log says why", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const slot = await acquire();
-  backend.isAway = true;
+  backend.isUnavailable = true;
   const lines = await rateLimitLines(async () => {
     await clock.advance(TTL - 1);
     assertEquals(slot.signal!.aborted, false);
@@ -105,7 +105,7 @@ test("LeasedSlot that could not be renewed in time is lost: its signal aborts, a
 });
 
 test("LeasedSlot whose renewal is refused is lost at once", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const slot = await acquire();
   clock.jump(TTL); // the storage goes by it, and gives the slot to somebody else
   assert(await backend.lease("key@leases", "other", 1, TTL));
@@ -119,7 +119,7 @@ test("LeasedSlot whose renewal is refused is lost at once", async () => {
 });
 
 test("LeasedSlot that is released while it is renewed does not come back", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const slot = await acquire();
   const gate = Promise.withResolvers<void>();
   backend.gate = gate.promise;
@@ -134,7 +134,7 @@ test("LeasedSlot that is released while it is renewed does not come back", async
 });
 
 test("LeasedSlot that has ended before its answer came is not granted", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const gate = Promise.withResolvers<void>();
   backend.gate = gate.promise;
   const acquiring = acquire();
@@ -145,14 +145,14 @@ test("LeasedSlot that has ended before its answer came is not granted", async ()
 });
 
 test("LeasedSlot that cannot be released is logged, and ends by itself", async () => {
-  const { clock, backend, acquire } = stage();
+  const { clock, backend, acquire } = fixture();
   const slot = await acquire();
-  backend.isAway = true;
+  backend.isUnavailable = true;
   const lines = await rateLimitLines(() => slot.release());
   assertEquals(lines.map(textOf), [
     'Cannot release a slot of "key", which ends after up to 9000 ms: The server is away',
   ]);
-  backend.isAway = false;
+  backend.isUnavailable = false;
   await clock.advance(TTL);
   assertEquals((await acquire()).acquired, true);
 });

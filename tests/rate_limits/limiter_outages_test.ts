@@ -9,7 +9,7 @@ import {
   type Slot,
   WindowRateLimiter,
 } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import { testOwn } from "../servers/own.ts";
 import type { ServerAddress } from "../support/servers/exchange.ts";
 import { startOwnMemcached } from "../support/servers/memcached.ts";

@@ -7,7 +7,7 @@ import {
   systemClock,
   WindowRateLimiter,
 } from "@dq/dramatiq";
-import { serverIndex } from "../../results/backends/memcached_servers.ts";
+import { serverIndex } from "../../clients/memcached/servers.ts";
 import { testOwn } from "../servers/own.ts";
 import { SERVER_FAULTS, withServers } from "../support/servers/memcached_servers.ts";
 import { startProxy } from "../support/servers/proxy.ts";

@@ -6,7 +6,7 @@ import {
   MemcachedRateLimiterBackend,
   WindowRateLimiter,
 } from "@dq/dramatiq";
-import { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import { MemcachedConnection } from "../../clients/memcached/connection.ts";
 import { testOwn } from "../servers/own.ts";
 import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
 import { startMemcached, startOwnMemcached } from "../support/servers/memcached.ts";

@@ -1,6 +1,6 @@
 import { RedisRateLimiterBackend } from "@dq/dramatiq";
 import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backend.ts";
-import { untilTracking } from "../brokers/redis/stage.ts";
+import { untilTracking } from "../brokers/redis/fixture.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after } from "../support/test.ts";

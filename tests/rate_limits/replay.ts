@@ -55,7 +55,7 @@ export const scenarios = vectors.scenarios as unknown as readonly Scenario[];
 const HASTE = 50;
 
 /** What the steps of one scenario work with. */
-export class Stage {
+export class Fixture {
   /** Frozen: each step says what it shows. */
   now = 0;
   readonly backend: RateLimiterBackend;
@@ -81,14 +81,14 @@ export class Stage {
   }
 }
 
-type Play = (step: string, stage: Stage) => Promise<unknown>;
+type RunStep = (step: string, fixture: Fixture) => Promise<unknown>;
 
-const concurrent = (key: string, options: { limit?: number; ttl?: number }): Play => {
-  return (step, stage) => {
-    const limiter = new ConcurrentRateLimiter(stage.backend, key, options);
-    if (step.startsWith("acquire")) return stage.acquire(limiter, step);
-    if (step.startsWith("leave")) return stage.leave(step);
-    return stage.backend.decr(key, 1, 0, limiter.ttl);
+const concurrent = (key: string, options: { limit?: number; ttl?: number }): RunStep => {
+  return (step, fixture) => {
+    const limiter = new ConcurrentRateLimiter(fixture.backend, key, options);
+    if (step.startsWith("acquire")) return fixture.acquire(limiter, step);
+    if (step.startsWith("leave")) return fixture.leave(step);
+    return fixture.backend.decr(key, 1, 0, limiter.ttl);
   };
 };
 
@@ -98,22 +98,25 @@ const FRACTIONS: Record<string, { bucket?: number }> = {
   "gold-b3": { bucket: 500 },
 };
 
-const bucket = (options: { limit: number; bucket: number } | undefined): Play => {
-  return (step, stage) => {
+const bucket = (options: { limit: number; bucket: number } | undefined): RunStep => {
+  return (step, fixture) => {
     const key = options === undefined ? /gold-b\d/.exec(step)![0] : "gold-bucket";
-    const wanted = { ...options ?? FRACTIONS[key]!, clock: stage.clock };
-    return stage.acquire(new BucketRateLimiter(stage.backend, key, wanted), step);
+    const wanted = { ...options ?? FRACTIONS[key]!, clock: fixture.clock };
+    return fixture.acquire(new BucketRateLimiter(fixture.backend, key, wanted), step);
   };
 };
 
-const window = (key: string, options: { limit?: number; window?: number }): Play => {
-  return (step, stage) => {
-    const limiter = new WindowRateLimiter(stage.backend, key, { ...options, clock: stage.clock });
-    return stage.acquire(limiter, step);
+const window = (key: string, options: { limit?: number; window?: number }): RunStep => {
+  return (step, fixture) => {
+    const limiter = new WindowRateLimiter(fixture.backend, key, {
+      ...options,
+      clock: fixture.clock,
+    });
+    return fixture.acquire(limiter, step);
   };
 };
 
-const barrier = (keys: readonly string[], options: { ttl?: number } = {}): Play => {
+const barrier = (keys: readonly string[], options: { ttl?: number } = {}): RunStep => {
   let current = -1;
   return async (step, { backend }) => {
     const [, call, number] = /^(create|wait)(?:\((?:\D*)(\d+)?\))?/.exec(step) ?? [];
@@ -142,12 +145,12 @@ const OPERATIONS: Record<string, (backend: RateLimiterBackend) => Promise<unknow
   "add with ttl 500": (backend) => backend.add("gold-op4", 1, 500),
 };
 
-const operation: Play = (step, { backend }) =>
+const operation: RunStep = (step, { backend }) =>
   OPERATIONS[step]?.(backend) ??
     backend.incrAndSum("gold-op5", ["gold-op5", "gold-op6"], 1, 2, 60_000);
 
 /** How to play each scenario, whatever the backend; `group-callbacks` has a test of its own. */
-export const plays: Readonly<Record<string, () => Play>> = {
+export const stepRunners: Readonly<Record<string, () => RunStep>> = {
   "concurrent": () => concurrent("gold-conc", { limit: 2, ttl: 60_000 }),
   "concurrent-release-after-expiry": () => concurrent("gold-conc2", { ttl: 1_000 }),
   "concurrent-default-ttl": () => concurrent("gold-conc3", {}),

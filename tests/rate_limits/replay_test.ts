@@ -19,11 +19,11 @@ import vectors from "../vectors/rate_limits.json" with { type: "json" };
 import {
   type CapturedKey,
   type CapturedKeys,
-  plays,
+  Fixture,
   type Scenario,
   scenarios,
-  Stage,
   type Step,
+  stepRunners,
 } from "./replay.ts";
 import { differences } from "./replay_differences.ts";
 
@@ -113,22 +113,22 @@ const RAISED: Record<string, string> = {
 };
 
 for (const { backend, scenario, steps } of scenarios) {
-  const play = plays[scenario]?.();
-  if (play === undefined) continue;
+  const runStep = stepRunners[scenario]?.();
+  if (runStep === undefined) continue;
   const known = differences[`${backend} ${scenario}`] ?? {};
 
   declare[backend](`replay: ${scenario} on ${backend} leaves what Python leaves`, async () => {
     const server = servers[backend];
     await server.clear();
     await using opened = server.open();
-    const stage = new Stage(opened);
+    const fixture = new Fixture(opened);
     const all = steps.flatMap(({ keys }) => Object.keys(keys));
     for (const [i, step] of steps.entries()) {
       const waited = (step.server_seconds_waited_before ?? 0) * 1_000;
       if (waited > 0) await server.age(steps[i - 1]!.keys, waited);
-      stage.now = step.clock_ms;
+      fixture.now = step.clock_ms;
       const start = performance.now();
-      const outcome = await play(step.step, stage).then(
+      const outcome = await runStep(step.step, fixture).then(
         (returned) => ({ returned: returned ?? nothingAt(step) }),
         (error) => ({ raised: error.constructor.name }),
       );
@@ -231,7 +231,7 @@ async function firstMessages(broker: StubBroker): Promise<readonly MessageProxy[
 
 test("replay: all scenarios and constructor checks of the capture are known here", () => {
   const strange = scenarios.filter(({ scenario }) =>
-    plays[scenario] === undefined && scenario !== "group-callbacks"
+    stepRunners[scenario] === undefined && scenario !== "group-callbacks"
   );
   assertEquals(strange, []);
   assertEquals(vectors.constructor_checks.map(({ call }) => call), [

@@ -3,7 +3,7 @@ import { takeInTime } from "../../rate_limits/take_in_time.ts";
 import { test } from "../support/test.ts";
 
 /** Takes slots of spans that end while the answer is on its way, so many times. */
-async function play(overtaken: number, isFull: (span: number) => boolean = () => false) {
+async function simulate(overtaken: number, isFull: (span: number) => boolean = () => false) {
   let now = 0;
   const events: string[] = [];
   const isTaken = await takeInTime(
@@ -20,21 +20,21 @@ async function play(overtaken: number, isFull: (span: number) => boolean = () =>
 }
 
 test("takeInTime takes a slot of the present span", async () => {
-  assertEquals(await play(0), { isTaken: true, events: ["take 0"] });
+  assertEquals(await simulate(0), { isTaken: true, events: ["take 0"] });
 });
 
 test("takeInTime takes another slot when its span ends meanwhile, and gives back the first", async () => {
   const events = ["take 0", "give back 0", "take 1"];
-  assertEquals(await play(1), { isTaken: true, events });
+  assertEquals(await simulate(1), { isTaken: true, events });
 });
 
 test("takeInTime refuses where the next span is full, and keeps no slot of the one before", async () => {
   const events = ["take 0", "give back 0", "take 1"];
-  assertEquals(await play(1, (span) => span === 1), { isTaken: false, events });
+  assertEquals(await simulate(1, (span) => span === 1), { isTaken: false, events });
 });
 
 test("takeInTime gives up after three spans that ended meanwhile, and keeps none", async () => {
-  const { isTaken, events } = await play(10);
+  const { isTaken, events } = await simulate(10);
   assertEquals(isTaken, false);
   assertEquals(events, [0, 1, 2].flatMap((span) => [`take ${span}`, `give back ${span}`]));
 });

@@ -22,7 +22,7 @@ export interface Scene {
   readonly far: Party;
   readonly load: Load;
   readonly id: string;
-  /** Stops something at the end, however the cell ends. */
+  /** GracePeriods something at the end, however the cell ends. */
   readonly stops: (() => Promise<unknown>)[];
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { LogRecord } from "@logtape/logtape";
-import { errorMessage } from "../../core/thrown.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { textOf } from "../support/log.ts";
 import { startProxy, type TcpProxy } from "../support/servers/proxy.ts";
 import type { Activity, Running, Scene } from "./activities.ts";

@@ -14,7 +14,7 @@ import type { TestServer } from "../support/servers/test_server.ts";
 
 const CROWD = 1_000;
 const TTL = 600_000;
-const patiently = { block: true, timeout: 300_000 };
+const forLong = { block: true, timeout: 300_000 };
 
 /** A server, and backends that reach it under an address. */
 interface System {
@@ -40,7 +40,7 @@ const SYSTEMS: readonly System[] = [
 ];
 
 /** What happens to those who wait, and when the results are stored: by somebody without a proxy. */
-type Fault = (place: {
+type Fault = (entry: {
   readonly server: TestServer;
   readonly proxy: TcpProxy;
   readonly store: (from: number, to: number) => Promise<unknown>;
@@ -84,7 +84,7 @@ for (const { name, program, start, open } of SYSTEMS) {
         await using here = open(`${proxy.host}:${proxy.port}`, {});
         await using there = open(`${server.host}:${server.port}`, {});
         const messages = Array.from({ length: CROWD }, () => newMessage());
-        const results = messages.map((message) => here.getResult(message, patiently));
+        const results = messages.map((message) => here.getResult(message, forLong));
         await here.getResult(newMessage()).catch(() => {}); // they are connected
         const store = (from: number, to: number) =>
           Promise.all(

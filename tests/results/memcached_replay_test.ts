@@ -7,7 +7,7 @@ import {
   type ResultBackendOptions,
   ResultMissing,
 } from "@dq/dramatiq";
-import { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import { MemcachedConnection } from "../../clients/memcached/connection.ts";
 import { exchange } from "../support/servers/exchange.ts";
 import { startMemcached } from "../support/servers/memcached.ts";
 import { after, test } from "../support/test.ts";

@@ -1,5 +1,5 @@
 import { MemcachedResultBackend } from "@dq/dramatiq";
-import { MemcachedConnection } from "../../results/backends/memcached_connection.ts";
+import { MemcachedConnection } from "../../clients/memcached/connection.ts";
 import { resultBackendConformance } from "../conformance/result_backend.ts";
 import { startMemcached } from "../support/servers/memcached.ts";
 import { after } from "../support/test.ts";

@@ -85,7 +85,7 @@ function fail(name: string, message: string): never {
 const DIFFERENCES: Readonly<Record<string, { reason: string; failure: string | undefined }>> = {
   "success-unstorable": {
     reason: "a result that cannot be stored sends its message to the dead letters",
-    failure: "actor raised SuccessorNotStored: Cannot store the result: Cannot encode",
+    failure: "actor raised FollowUpNotStored: Cannot store the result: Cannot encode",
   },
   "age-limit": {
     reason: "the text says which message, and how old it may be",
@@ -108,7 +108,7 @@ function optionsOf(vector: MiddlewareCase): ActorOptions {
     : { ...rest, throws: KeyError } as ActorOptions;
 }
 
-async function play(vector: MiddlewareCase, backend: WatchedBackend): Promise<Message> {
+async function runStep(vector: MiddlewareCase, backend: WatchedBackend): Promise<Message> {
   const broker = new StubBroker({ failFast: false });
   broker.addMiddleware(skipping);
   const options = fromWireOptions(vector.results_options ?? {}) as Partial<ResultsOptions>;
@@ -135,7 +135,7 @@ for (const vector of captures.middleware.cases) {
       namespace: `replay-${crypto.randomUUID()}`,
       useNamespacePrefixKeys: label === "prefixed-key",
     });
-    const message = await play(vector, backend);
+    const message = await runStep(vector, backend);
     const difference = DIFFERENCES[label];
     if (difference === undefined) {
       const wanted = vector.stores.map((store) => ({ ...store, value: untag(store.value) }));

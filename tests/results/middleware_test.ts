@@ -3,6 +3,7 @@ import {
   actor,
   ConnectionClosed,
   type Encoded,
+  FollowUpNotStored,
   Message,
   type Middleware,
   ResultFailure,
@@ -12,7 +13,6 @@ import {
   SkipMessage,
   StubBroker,
   StubResultBackend,
-  SuccessorNotStored,
   Worker,
 } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -40,7 +40,7 @@ class FailingBackend extends StubResultBackend {
   }
 }
 
-function setStage(options: Partial<ResultsOptions> = {}) {
+function setFixture(options: Partial<ResultsOptions> = {}) {
   const clock = new FakeClock();
   const events: string[] = [];
   const backend = new FailingBackend(clock, events);
@@ -64,7 +64,7 @@ const away = (times: number) =>
   Array.from({ length: times }, () => new ConnectionClosed("The server is away"));
 
 test("Results stores a result before its message is acknowledged", async () => {
-  const { broker, backend, events, run } = setStage();
+  const { broker, backend, events, run } = setFixture();
   const one = actor(() => 1, { broker, actorName: "one" });
   const message = await one.send();
   await run();
@@ -73,7 +73,7 @@ test("Results stores a result before its message is acknowledged", async () => {
 });
 
 test("Results stores a failure before its message goes to the dead letters", async () => {
-  const { broker, events, run } = setStage();
+  const { broker, events, run } = setFixture();
   await actor(() => {
     throw new Error("nope");
   }, { broker, actorName: "one", maxRetries: 1, minBackoff: 1, maxBackoff: 1 }).send();
@@ -85,7 +85,7 @@ test("Results stores a failure before its message goes to the dead letters", asy
 
 for (const [times, runs] of [[LONG - 1, 1], [LONG, 2]] as const) {
   test(`Results stores a result after ${times} failures, and runs the actor ${runs} times`, async () => {
-    const { broker, backend, events, run } = setStage();
+    const { broker, backend, events, run } = setFixture();
     let ran = 0;
     const message = await actor(() => ++ran, { broker, actorName: "one" }).send();
     backend.failures = away(times);
@@ -97,7 +97,7 @@ for (const [times, runs] of [[LONG - 1, 1], [LONG, 2]] as const) {
   });
 
   test(`Results stores a failure after ${times} failures, and runs the actor ${runs} times`, async () => {
-    const { broker, backend, events, run } = setStage();
+    const { broker, backend, events, run } = setFixture();
     let ran = 0;
     const message = await actor(() => {
       throw new Error(`nope ${++ran}`);
@@ -112,7 +112,7 @@ for (const [times, runs] of [[LONG - 1, 1], [LONG, 2]] as const) {
   });
 
   test(`Results stores that a message was skipped after ${times} failures`, async () => {
-    const { broker, backend, run } = setStage();
+    const { broker, backend, run } = setFixture();
     let ran = 0;
     const message = await actor(() => {
       ran += 1;
@@ -126,7 +126,7 @@ for (const [times, runs] of [[LONG - 1, 1], [LONG, 2]] as const) {
 }
 
 test("Results dead-letters what can never be stored, and tells whoever waits", async () => {
-  const { broker, backend, run } = setStage();
+  const { broker, backend, run } = setFixture();
   const odd = actor(() => new Map(), { broker, actorName: "odd" });
   const large = actor(() => "x", { broker, actorName: "large" });
   const messages = [await odd.send(), await large.send()];
@@ -134,7 +134,7 @@ test("Results dead-letters what can never be stored, and tells whoever waits", a
     assertRejects(
       () => message.getResult({ backend, block: true, timeout: 86_400_000 }),
       ResultFailure,
-      "actor raised SuccessorNotStored: Cannot store the result: ",
+      "actor raised FollowUpNotStored: Cannot store the result: ",
     )
   );
   backend.failures = [new RangeError("Too large")];
@@ -142,12 +142,12 @@ test("Results dead-letters what can never be stored, and tells whoever waits", a
   await Promise.all(waiting);
   assertEquals(broker.allDeadLetters.length, 2);
   for (const { exception } of broker.allDeadLetters) {
-    assert(exception instanceof SuccessorNotStored);
+    assert(exception instanceof FollowUpNotStored);
   }
 });
 
 test("Results stores less of a failure that is too large", async () => {
-  const { broker, backend, run } = setStage();
+  const { broker, backend, run } = setFixture();
   const message = await actor(() => {
     throw new Error("nope");
   }, { broker, actorName: "one", maxRetries: 0 }).send();
@@ -157,7 +157,7 @@ test("Results stores less of a failure that is too large", async () => {
 });
 
 test("Results lets a message go to the dead letters whose failure can never be stored", async () => {
-  const { broker, backend, run } = setStage();
+  const { broker, backend, run } = setFixture();
   const message = await actor(() => {
     throw new Error("nope");
   }, { broker, actorName: "one", maxRetries: 0 }).send();
@@ -168,7 +168,7 @@ test("Results lets a message go to the dead letters whose failure can never be s
 });
 
 test("Results takes that of the actor for a resultTtl that makes no sense on a message", async () => {
-  const { clock, broker, backend, run } = setStage();
+  const { clock, broker, backend, run } = setFixture();
   const options = { broker, resultTtl: 3_000 };
   const one = actor(() => 1, { ...options, actorName: "one" });
   const bad = actor(() => {
@@ -191,7 +191,7 @@ test("Results takes that of the actor for a resultTtl that makes no sense on a m
 });
 
 test("Results stores nothing for a message that is given back to its queue", async () => {
-  const { clock, broker, events } = setStage();
+  const { clock, broker, events } = setFixture();
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   const endless = actor(() => {
     begin();
@@ -207,7 +207,7 @@ test("Results stores nothing for a message that is given back to its queue", asy
 
 test("Results stores stacks only where it is told to", async () => {
   for (const storeTracebacks of [false, true]) {
-    const { broker, backend, run } = setStage({ storeTracebacks });
+    const { broker, backend, run } = setFixture({ storeTracebacks });
     const message = await actor(function failing() {
       throw new Error("nope");
     }, { broker, maxRetries: 0 }).send();
@@ -219,7 +219,7 @@ test("Results stores stacks only where it is told to", async () => {
 });
 
 test("Results keeps results for as long as message, actor and middleware say", async () => {
-  const { clock, broker, backend, run } = setStage({ resultTtl: { minutes: 1 } });
+  const { clock, broker, backend, run } = setFixture({ resultTtl: { minutes: 1 } });
   const one = actor(() => 1, { broker, actorName: "one" });
   const two = actor(() => 2, { broker, actorName: "two", resultTtl: 90_000 });
   const messages = [

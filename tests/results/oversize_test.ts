@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   actor,
+  FollowUpNotStored,
   MemcachedResultBackend,
   Message,
   RedisResultBackend,
@@ -13,7 +14,6 @@ import {
   ResultFailure,
   Results,
   StubBroker,
-  SuccessorNotStored,
   Worker,
 } from "@dq/dramatiq";
 import { testOwn } from "../servers/own.ts";
@@ -40,7 +40,7 @@ const withMemcached: WithBackend = async (run) => {
 };
 
 /** A broker that stores results, and what runs all that is on it. */
-function setStage(backend: ResultBackend) {
+function setFixture(backend: ResultBackend) {
   const broker = new StubBroker({ failFast: false });
   broker.addMiddleware(new Results({ backend, storeResults: true }));
   const run = async () => {
@@ -61,7 +61,7 @@ for (const [name, program, withBackend] of servers as [string, "memcached", With
 
   test(`Results on ${name}: only the message whose result is too large goes to the dead letters, and all run once`, () =>
     withBackend(async (backend, limit) => {
-      const { broker, run } = setStage(backend);
+      const { broker, run } = setFixture(backend);
       const runs = new Map<number, number>();
       const repeat = actor(async (n: number, length: number) => {
         runs.set(n, (runs.get(n) ?? 0) + 1);
@@ -76,11 +76,11 @@ for (const [name, program, withBackend] of servers as [string, "memcached", With
       for (const [n, message] of messages.entries()) {
         const result = message.getResult({ backend, ...LONG });
         if (n !== 10) assertEquals(await result, `${n} ${"x".repeat(10)}`);
-        else await assertRejects(() => result, ResultFailure, "SuccessorNotStored");
+        else await assertRejects(() => result, ResultFailure, "FollowUpNotStored");
       }
       const [dead, ...others] = broker.allDeadLetters;
       assertEquals([others.length, dead!.args[0]], [0, 10]);
-      assert(dead!.exception instanceof SuccessorNotStored, String(dead!.exception));
+      assert(dead!.exception instanceof FollowUpNotStored, String(dead!.exception));
     }));
 
   test(`Results on ${name}: a failure whose text is too large is stored with less of it`, () =>
@@ -97,7 +97,7 @@ for (const [name, program, withBackend] of servers as [string, "memcached", With
 
   test(`Results on ${name}: a time to live that no server takes is ignored, and harms nobody beside it`, () =>
     withBackend(async (backend) => {
-      const { broker, run } = setStage(backend);
+      const { broker, run } = setFixture(backend);
       let runs = 0;
       const work = actor(() => ++runs, { broker, actorName: "work" });
       const odd = ["Infinity", "9223372036854775808", "1e300", "-Infinity", "NaN", "-5", '"9"'];

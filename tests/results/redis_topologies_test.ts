@@ -33,7 +33,7 @@ function openOnCluster({ namespace, ...options }: ResultBackendOptions): RedisRe
 const newMessage = () => {
   return { queueName: "default", actorName: "add", messageId: crypto.randomUUID() };
 };
-const patiently = { block: true, timeout: 300_000 };
+const forLong = { block: true, timeout: 300_000 };
 
 /** Whether a connection of a server is told of changes. */
 async function isTracking(server: RedisServer): Promise<boolean> {
@@ -58,7 +58,7 @@ test("RedisResultBackend on a cluster is told of changes, also when its keys mov
   const source = await cluster!.nodeOf(`{${namespace}}`);
   const target = cluster!.nodes.find((node) => node !== source)!;
   const messages = Array.from({ length: 3 }, newMessage);
-  const results = messages.map((message) => backend.getResult(message, patiently));
+  const results = messages.map((message) => backend.getResult(message, forLong));
   const keys = messages.map((message) => backend.buildKey(message));
 
   await until(() => isTracking(source), { what: "see tracking begin" });
@@ -82,7 +82,7 @@ test("RedisResultBackend behind Sentinel goes on waiting at the new master", asy
     connection: { sentinels: [...system.addresses], name: system.name },
   });
   const messages = Array.from({ length: 10 }, newMessage);
-  const results = messages.map((message) => backend.getResult(message, patiently));
+  const results = messages.map((message) => backend.getResult(message, forLong));
   await until(() => isTracking(master), { what: "see tracking begin" });
 
   const newMaster = await system.failOver();

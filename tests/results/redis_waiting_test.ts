@@ -29,7 +29,7 @@ const newMessage = () => {
 type Owner = ReturnType<typeof newMessage>;
 
 /** Waits for longer than any test. */
-const patiently = { block: true, timeout: 300_000 };
+const forLong = { block: true, timeout: 300_000 };
 
 const open = (options: RedisResultBackendOptions = { url: server.url }) =>
   new RedisResultBackend(options);
@@ -62,7 +62,7 @@ async function settled(backend: RedisResultBackend): Promise<void> {
 test("RedisResultBackend has ten thousand waiters on two connections, told of Python's results", async () => {
   await using backend = open();
   const messages = Array.from({ length: 10_000 }, newMessage);
-  const results = messages.map((message) => backend.getResult(message, patiently));
+  const results = messages.map((message) => backend.getResult(message, forLong));
   await untilTracking();
   await settled(backend);
   assertEquals((await connections()).length, 2);
@@ -76,7 +76,7 @@ test("RedisResultBackend has ten thousand waiters on two connections, told of Py
 
 test("RedisResultBackend asks nothing while it waits and nothing changes", async () => {
   await using backend = open();
-  const results = Array.from({ length: 100 }, () => backend.getResult(newMessage(), patiently));
+  const results = Array.from({ length: 100 }, () => backend.getResult(newMessage(), forLong));
   const ended = Promise.allSettled(results);
   await untilTracking();
   await settled(backend);
@@ -100,7 +100,7 @@ test("RedisResultBackend wakes Python's readers, and is woken by what they put b
   const key = backend.buildKey(message);
   const python = redis.duplicate();
   const popped = python.brpoplpush(key, key, 30);
-  const result = backend.getResult(message, patiently);
+  const result = backend.getResult(message, forLong);
   await untilTracking();
   await backend.storeResult(message, [1], 60_000);
   assertEquals([await popped, await result], ["[1]", [1]]);
@@ -110,7 +110,7 @@ test("RedisResultBackend wakes Python's readers, and is woken by what they put b
 test("RedisResultBackend goes on waiting when all keys are dropped", async () => {
   await using backend = open();
   const message = newMessage();
-  const result = backend.getResult(message, patiently);
+  const result = backend.getResult(message, forLong);
   await untilTracking();
   await redis.flushall();
   await storeFromPython(backend, message, "later");
@@ -121,7 +121,7 @@ for (const type of ["pubsub", "normal"]) {
   test(`RedisResultBackend goes on when its ${type} connection is killed under waiters`, async () => {
     await using backend = open();
     const messages = Array.from({ length: 50 }, newMessage);
-    const results = messages.map((message) => backend.getResult(message, patiently));
+    const results = messages.map((message) => backend.getResult(message, forLong));
     await untilTracking();
     for (const half of [messages.slice(0, 25), messages.slice(25)]) {
       await redis.call("client", "KILL", "TYPE", type, "SKIPME", "yes");
@@ -137,7 +137,7 @@ test("RedisResultBackend notices connections that are half-open under waiters", 
   await using proxy = await startProxy(server);
   await using backend = open({ url: `redis://127.0.0.1:${proxy.port}` });
   const message = newMessage();
-  const result = backend.getResult(message, patiently);
+  const result = backend.getResult(message, forLong);
   await untilTracking();
   await settled(backend);
   proxy.freeze();
@@ -152,7 +152,7 @@ test("RedisResultBackend survives an outage, and says of it when the time is ove
   await using own = await startOwnRedis();
   await using backend = open({ url: own.url });
   const [brief, long] = [newMessage(), newMessage()];
-  const result = backend.getResult(long, patiently);
+  const result = backend.getResult(long, forLong);
   await settled(backend);
   await own.kill();
   const timeout = { block: true, timeout: 1_500 };
@@ -167,7 +167,7 @@ test("RedisResultBackend survives an outage, and says of it when the time is ove
 test("RedisResultBackend fails at once where Redis refuses", async () => {
   await using own = await startOwnRedis({ password: "secret" });
   await using backend = open({ url: `redis://:wrong@127.0.0.1:${own.port}` });
-  for (const options of [{}, patiently]) {
+  for (const options of [{}, forLong]) {
     await assertRejects(
       () => backend.getResult(newMessage(), options),
       ConnectionFailed,
@@ -191,7 +191,7 @@ for (const [what, rule] of DEAF_USERS) {
   test(`RedisResultBackend looks for results where the user may not use ${what}`, async () => {
     await using backend = open({ url: await addUser(server, rule) });
     const messages = Array.from({ length: 5 }, newMessage);
-    const results = messages.map((message) => backend.getResult(message, patiently));
+    const results = messages.map((message) => backend.getResult(message, forLong));
     await settled(backend);
     for (const [i, message] of messages.entries()) {
       await storeFromPython(backend, message, i);
@@ -205,7 +205,7 @@ test("RedisResultBackend reads other keys beside one that is no result", async (
   const [bad, good] = [newMessage(), newMessage()];
   await redis.set(backend.buildKey(bad), "text");
   await backend.storeResult(good, 1, 60_000);
-  for (const options of [{}, patiently]) {
+  for (const options of [{}, forLong]) {
     const [first, second] = await Promise.allSettled(
       [bad, good].map((message) => backend.getResult(message, options)),
     );

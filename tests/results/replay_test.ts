@@ -105,7 +105,7 @@ const ERRORS = {
   ResponseError: ResultError, // Redis's own error there
 };
 
-async function play(backend: RedisResultBackend, step: Step, key: string): Promise<unknown> {
+async function runStep(backend: RedisResultBackend, step: Step, key: string): Promise<unknown> {
   const name = step.step;
   if (name.startsWith("store_result")) {
     const value = name.endsWith("None") ? null : Number(name.split(" ")[1]);
@@ -133,10 +133,10 @@ test("RedisResultBackend does step by step what Python does", async () => {
   await redis.del(key);
   for (const step of steps) {
     if (step.raises === undefined) {
-      assertEquals(await play(backend, step, key), untag(step.value), step.step);
+      assertEquals(await runStep(backend, step, key), untag(step.value), step.step);
     } else {
       const ErrorClass = ERRORS[step.raises as keyof typeof ERRORS];
-      const error = await assertRejects(() => play(backend, step, key), ErrorClass);
+      const error = await assertRejects(() => runStep(backend, step, key), ErrorClass);
       if (error instanceof ResultFailure) assertEquals(error.message, step.message);
     }
     if (step.stored === undefined) continue; // it is no list then

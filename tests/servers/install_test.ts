@@ -6,7 +6,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { ensureInstalled, findProgram } from "../support/servers/install.ts";
 import { test } from "../support/test.ts";
 import { testOwn } from "./own.ts";

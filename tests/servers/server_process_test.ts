@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assertEquals } from "@std/assert";
-import { runtime } from "../../core/runtime.ts";
+import { runtime } from "../../platform/runtime.ts";
 import { sendCommands } from "../support/servers/resp.ts";
 import { until } from "../support/servers/until.ts";
 import { testOwn } from "./own.ts";

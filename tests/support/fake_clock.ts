@@ -1,5 +1,5 @@
-import type { Clock, Timer } from "../../core/clock.ts";
-import { nextTurn } from "../../core/runtime.ts";
+import type { Clock, Timer } from "../../platform/clock.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 
 interface PendingCall {
   readonly at: number;

@@ -9,7 +9,7 @@ import {
   type ProcessOutcome,
   Worker,
 } from "@dq/dramatiq";
-import { errorType } from "../../core/thrown.ts";
+import { errorType } from "../../platform/thrown.ts";
 import vectors from "../vectors/hooks.json" with { type: "json" };
 
 /** A hook call, or another mark in the same list, as `vectors/hooks.json` shows it. */

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { runtimeVersion } from "../../bench/measure.ts";
 import { formatReport } from "./report.ts";
 import { torture, type TortureOptions } from "./torture.ts";
-import type { Victim } from "./victim.ts";
+import type { Target } from "./target.ts";
 
 /** What a program does unless its command line says otherwise. */
 export interface CommandLineDefaults {
@@ -28,7 +28,7 @@ export interface CommandLine {
 /** Tortures as the command line says, prints what came of it, and sets the exit code. */
 export async function tortureByCommandLine(
   defaults: CommandLineDefaults,
-  open: (line: CommandLine) => Promise<Victim>,
+  open: (line: CommandLine) => Promise<Target>,
 ): Promise<void> {
   const line = readCommandLine(defaults);
   console.log(`${runtimeVersion()}, ${JSON.stringify(line.options)}\n`);

@@ -21,7 +21,7 @@ import {
   isReadable,
   mutatedPickle,
   randomProgram,
-} from "../core/pickle_arbitraries.ts";
+} from "../encoders/pickle_arbitraries.ts";
 import { bytesInUse } from "./garbage.ts";
 
 /** Megabytes by which the process may grow. */

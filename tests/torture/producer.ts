@@ -11,7 +11,7 @@ import { openBroker } from "./broker.ts";
 import { type Entry, Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
 import { Random } from "./random.ts";
-import type { BrokerArguments } from "./victim.ts";
+import type { BrokerArguments } from "./target.ts";
 
 /** What the program is told. */
 export interface ProducerArguments {
@@ -34,7 +34,7 @@ export interface ProducerArguments {
 }
 
 /** Arguments of a message, and its delay. */
-interface Parcel {
+interface Batch {
   readonly call: [number: number, failures: number, duration: number];
   readonly delay: number | undefined;
 }
@@ -63,18 +63,18 @@ let sent = 0;
 const start = performance.now();
 while (sent < told.messages) {
   const way = random.pick<Way>(["one by one", "at once", "together"]);
-  const parcels = packBatch(way, Math.min(told.messages - sent, random.between(1, LARGEST_BATCH)));
-  const entries = await sendBatch(way, parcels);
+  const batches = packBatch(way, Math.min(told.messages - sent, random.between(1, LARGEST_BATCH)));
+  const entries = await sendBatch(way, batches);
   const confirmed = entries.filter((entry) => entry.kind === "sent").length;
   sent += confirmed;
   const due = start + sent / told.messages * told.seconds * 1_000;
-  const isAway = confirmed < entries.length;
-  await delay(Math.max(due - performance.now(), isAway ? PAUSE : 0));
+  const isUnavailable = confirmed < entries.length;
+  await delay(Math.max(due - performance.now(), isUnavailable ? PAUSE : 0));
 }
 await broker.close();
 journal.write({ kind: "closed", at: Date.now() });
 
-function packBatch(way: Way, size: number): Parcel[] {
+function packBatch(way: Way, size: number): Batch[] {
   const randomDelay = () =>
     random.chance(0.2) ? random.between(SHORTEST_DELAY, told.longestDelay) : undefined;
   const common = randomDelay();
@@ -84,30 +84,30 @@ function packBatch(way: Way, size: number): Parcel[] {
   }));
 }
 
-async function sendBatch(way: Way, parcels: readonly Parcel[]): Promise<Entry[]> {
+async function sendBatch(way: Way, batches: readonly Batch[]): Promise<Entry[]> {
   if (way === "at once") {
-    return (await Promise.all(parcels.map((parcel) => noted([parcel], () => send(parcel))))).flat();
+    return (await Promise.all(batches.map((batch) => noted([batch], () => send(batch))))).flat();
   }
   if (way === "together") {
-    const [{ delay }] = parcels as [Parcel];
-    const calls = parcels.map(({ call }) => call);
+    const [{ delay }] = batches as [Batch];
+    const calls = batches.map(({ call }) => call);
     return await noted(
-      parcels,
+      batches,
       () => torture.sendMany(calls, delay === undefined ? {} : { delay }),
     );
   }
   const entries: Entry[] = [];
-  for (const parcel of parcels) entries.push(...await noted([parcel], () => send(parcel)));
+  for (const batch of batches) entries.push(...await noted([batch], () => send(batch)));
   return entries;
 }
 
-function send({ call, delay }: Parcel): Promise<unknown> {
+function send({ call, delay }: Batch): Promise<unknown> {
   if (delay === undefined) return torture.send(...call);
   return torture.sendWithOptions({ args: call, delay });
 }
 
 /** Sends, and notes at once how that ended. */
-async function noted(parcels: readonly Parcel[], send: () => Promise<unknown>): Promise<Entry[]> {
+async function noted(batches: readonly Batch[], send: () => Promise<unknown>): Promise<Entry[]> {
   const from = Date.now();
   let error: string | undefined;
   try {
@@ -116,7 +116,7 @@ async function noted(parcels: readonly Parcel[], send: () => Promise<unknown>): 
     error = (thrown as Error).name;
   }
   const at = Date.now();
-  const entries = parcels.map(({ call: [number] }): Entry =>
+  const entries = batches.map(({ call: [number] }): Entry =>
     error === undefined
       ? { kind: "sent", number, from, at }
       : { kind: "rejected", number, from, at, error }

@@ -17,7 +17,7 @@
  * @module
  */
 import { tortureByCommandLine } from "./command_line.ts";
-import { RabbitmqVictim } from "./rabbitmq_victim.ts";
+import { RabbitmqTarget } from "./rabbitmq_target.ts";
 
 await tortureByCommandLine(
   {
@@ -28,5 +28,5 @@ await tortureByCommandLine(
     longestDelay: 20_000,
     clockError: 2_000,
   },
-  ({ options: { heartbeatTimeout } }) => RabbitmqVictim.open(heartbeatTimeout),
+  ({ options: { heartbeatTimeout } }) => RabbitmqTarget.open(heartbeatTimeout),
 );

@@ -1,5 +1,5 @@
 import { testOwn } from "../servers/own.ts";
-import { RabbitmqVictim } from "./rabbitmq_victim.ts";
+import { RabbitmqTarget } from "./rabbitmq_target.ts";
 import { HEARTBEAT_TIMEOUT, tortureShortly } from "./short.ts";
 
 const test = testOwn("rabbitmq-server");
@@ -8,5 +8,5 @@ test("RabbitmqBroker loses nothing when workers and connections die, and the ser
   tortureShortly(
     // Up to the second rung of the ladder.
     { messages: 2_000, longestDelay: 5_000, clockError: 2_000 },
-    () => RabbitmqVictim.open(HEARTBEAT_TIMEOUT),
+    () => RabbitmqTarget.open(HEARTBEAT_TIMEOUT),
   ));

@@ -21,7 +21,7 @@
  * @module
  */
 import { tortureByCommandLine } from "./command_line.ts";
-import { RedisVictim } from "./redis_victim.ts";
+import { RedisTarget } from "./redis_target.ts";
 
 await tortureByCommandLine(
   {
@@ -33,5 +33,5 @@ await tortureByCommandLine(
     clockError: 120_000,
   },
   ({ options: { heartbeatTimeout }, isForgetful }) =>
-    RedisVictim.open({ appendonly: !isForgetful, heartbeatTimeout }),
+    RedisTarget.open({ appendonly: !isForgetful, heartbeatTimeout }),
 );

@@ -28,7 +28,7 @@ export function formatReport(report: TortureReport): string {
     ]],
     ["how long it took, in s", [
       ["all", seconds(report.duration)],
-      [`until ${report.victim.name} was empty at the end`, seconds(report.settling)],
+      [`until ${report.target.name} was empty at the end`, seconds(report.settling)],
       ["from a kill until what was cut short ran again: median", seconds(at(recoveries, 0.5))],
       ["  longest", seconds(at(recoveries, 1))],
     ]],
@@ -47,8 +47,8 @@ const KINDS: Record<Exclude<Incident["kind"], "restart">, string> = {
   pause: "workers paused",
 };
 
-function describeFaults({ victim, incidents, duration }: TortureReport): Row[] {
-  const kinds = { ...KINDS, restart: `${victim.name} ${victim.restart}` };
+function describeFaults({ target, incidents, duration }: TortureReport): Row[] {
+  const kinds = { ...KINDS, restart: `${target.name} ${target.restart}` };
   const rows = Object.entries(kinds).map(([kind, name]): Row => {
     return [name, incidents.filter((incident) => incident.kind === kind).length];
   });

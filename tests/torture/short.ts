@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { formatReport } from "./report.ts";
 import { torture, type TortureOptions } from "./torture.ts";
-import type { Victim } from "./victim.ts";
+import type { Target } from "./target.ts";
 
 /** Milliseconds after which a silent worker loses what it had. */
 export const HEARTBEAT_TIMEOUT = 2_000;
@@ -15,7 +15,7 @@ export const HEARTBEAT_TIMEOUT = 2_000;
  */
 export async function tortureShortly(
   options: Pick<TortureOptions, "messages" | "longestDelay" | "clockError">,
-  open: () => Promise<Victim>,
+  open: () => Promise<Target>,
 ): Promise<void> {
   const report = await torture({
     ...options,

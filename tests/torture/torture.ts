@@ -1,9 +1,9 @@
 import { performance } from "node:perf_hooks";
 import { type Incident, Incidents } from "./causes.ts";
 import { planFaults } from "./faults.ts";
-import { Stage } from "./stage.ts";
+import { Fixture } from "./fixture.ts";
 import { judge, type Verdict } from "./verdict.ts";
-import type { Victim } from "./victim.ts";
+import type { Target } from "./target.ts";
 
 /** How to torture. */
 export interface TortureOptions {
@@ -40,7 +40,7 @@ export interface TortureOptions {
 /** What came of it. */
 export interface TortureReport {
   /** What messages were to survive. */
-  readonly victim: Pick<Victim, "name" | "restart">;
+  readonly target: Pick<Target, "name" | "restart">;
   /** How it was done. */
   readonly options: TortureOptions;
   /** What became of the messages. */
@@ -75,81 +75,84 @@ const RANGE = 1_000_000_000;
  */
 export async function torture(
   options: TortureOptions,
-  open: () => Promise<Victim>,
+  open: () => Promise<Target>,
 ): Promise<TortureReport> {
   const start = performance.now();
   const deadline = Date.now() + options.deadline;
-  await using stage = new Stage(await open(), deadline);
+  await using fixture = new Fixture(await open(), deadline);
   const failures: string[] = [];
   let settling = NaN;
   try {
-    await play(stage, options);
+    await runWithFaults(fixture, options);
     const over = performance.now();
-    await settle(stage);
+    await settle(fixture);
     settling = performance.now() - over;
   } catch (error) {
     failures.push((error as Error).message);
   }
-  const leftovers = await stage.victim.findLeftovers().catch((error: Error) => [error.message]);
-  const verdict = judge(stage.ledger, new Incidents(stage.incidents, options.slack));
-  failures.push(...findFailures(verdict, stage.incidents, options));
+  const leftovers = await fixture.target.findLeftovers().catch((error: Error) => [error.message]);
+  const verdict = judge(fixture.ledger, new Incidents(fixture.incidents, options.slack));
+  failures.push(...findFailures(verdict, fixture.incidents, options));
   failures.push(...leftovers.map((leftover) => `left on the server: ${leftover}`));
   return {
-    ...{ options, verdict, incidents: stage.incidents, settling, failures },
-    victim: { name: stage.victim.name, restart: stage.victim.restart },
+    ...{ options, verdict, incidents: fixture.incidents, settling, failures },
+    target: { name: fixture.target.name, restart: fixture.target.restart },
     duration: performance.now() - start,
-    output: failures.length === 0 ? "" : await stage.lastOutput(),
+    output: failures.length === 0 ? "" : await fixture.lastOutput(),
   };
 }
 
 /** Starts everybody, and lets one fault happen after the other as the work goes on. */
-async function play(stage: Stage, options: TortureOptions): Promise<void> {
+async function runWithFaults(fixture: Fixture, options: TortureOptions): Promise<void> {
   const { messages, seconds, longestDelay, seed, workers, producers } = options;
   for (let i = 0; i <= workers; i++) {
     const clockError = i === 0 ? options.clockError : 0;
     const told = { queueName: QUEUE, concurrency: CONCURRENCY, clockError };
-    await stage.add({ program: i < workers ? "worker" : "python_worker", told });
+    await fixture.add({ program: i < workers ? "worker" : "python_worker", told });
   }
-  const { ledger } = stage;
-  await stage.wait("start the workers", () => ledger.ready.size === workers + 1);
+  const { ledger } = fixture;
+  await fixture.wait("start the workers", () => ledger.ready.size === workers + 1);
   const ofPython = Math.floor(messages * PYTHON_SHARE);
   for (let i = 0; i <= producers; i++) {
     const ofOurs = Math.floor((messages - ofPython + i) / producers);
     const content = { first: i * RANGE, seconds, longestDelay, seed: seed + i };
     const told = { queueName: QUEUE, ...content, messages: i < producers ? ofOurs : ofPython };
-    await stage.add({ program: i < producers ? "producer" : "python_producer", told });
+    await fixture.add({ program: i < producers ? "producer" : "python_producer", told });
   }
-  const isSent = () => stage.producers.every((name) => ledger.closed.has(name));
+  const isSent = () => fixture.producers.every((name) => ledger.closed.has(name));
 
   const faults = planFaults({ ...options, workers: workers + 1, producers: producers + 1 });
   const enacted: Promise<void>[] = [];
   try {
     for (const [i, fault] of faults.entries()) {
       const due = messages * (i + 1) / (faults.length + 1);
-      await stage.wait(`run ${Math.round(due)} messages`, async () => {
-        return ledger.done >= due || (isSent() && await isEmpty(stage));
+      await fixture.wait(`run ${Math.round(due)} messages`, async () => {
+        return ledger.done >= due || (isSent() && await isEmpty(fixture));
       });
-      enacted.push(stage.enact(fault));
+      enacted.push(fixture.enact(fault));
     }
   } finally {
     await Promise.allSettled(enacted);
   }
   await Promise.all(enacted);
-  await stage.wait("send everything", isSent);
+  await fixture.wait("send everything", isSent);
 }
 
 /** Waits until nothing is left to do, and ends the workers. */
-async function settle(stage: Stage): Promise<void> {
-  const { ledger } = stage;
-  await stage.wait("run everything", () => isEmpty(stage));
-  const { workers } = stage;
-  await stage.wait("start the last workers", () => workers.every((name) => ledger.ready.has(name)));
-  stage.endWorkers();
-  await stage.wait("end the workers", () => workers.every((name) => ledger.closed.has(name)));
+async function settle(fixture: Fixture): Promise<void> {
+  const { ledger } = fixture;
+  await fixture.wait("run everything", () => isEmpty(fixture));
+  const { workers } = fixture;
+  await fixture.wait(
+    "start the last workers",
+    () => workers.every((name) => ledger.ready.has(name)),
+  );
+  fixture.endWorkers();
+  await fixture.wait("end the workers", () => workers.every((name) => ledger.closed.has(name)));
 }
 
-async function isEmpty({ victim }: Stage): Promise<boolean> {
-  return (await victim.findLeftovers()).length === 0;
+async function isEmpty({ target }: Fixture): Promise<boolean> {
+  return (await target.findLeftovers()).length === 0;
 }
 
 /** Says what is wrong. */

@@ -6,11 +6,11 @@
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { actor, currentMessage, type MessageProxy, Retry, Worker } from "../../mod.ts";
-import { systemClock } from "../../core/clock.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { openBroker } from "./broker.ts";
 import { Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
-import type { BrokerArguments } from "./victim.ts";
+import type { BrokerArguments } from "./target.ts";
 
 /** What the program is told. */
 export interface WorkerArguments {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ConnectionClosed, ConnectionFailed } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
-import { end, loopOver } from "./consumer_loop_stage.ts";
+import { end, loopOver } from "./consumer_loop_fixture.ts";
 
 test("ConsumerLoop opens a new consumer some time after one that failed", async () => {
   const { clock, broker, loop, send, args } = loopOver(2);

@@ -10,7 +10,7 @@ import {
 } from "@dq/dramatiq";
 import { firstArgs, receiveCount, work } from "../conformance/broker_messages.ts";
 import { test } from "../support/test.ts";
-import { end, loopOver } from "./consumer_loop_stage.ts";
+import { end, loopOver } from "./consumer_loop_fixture.ts";
 
 test("ConsumerLoop delivers in order, and asks for no more than there is room for", async () => {
   const { clock, broker, loop, delivered, send, args } = loopOver(3);
@@ -56,22 +56,22 @@ test("ConsumerLoop.pause receives nothing until resume", async () => {
 });
 
 test("ConsumerLoop.stopReceiving ends every kind of wait", async () => {
-  const waits: Record<string, (play: ReturnType<typeof loopOver>) => unknown> = {
+  const waits: Record<string, (fixture: ReturnType<typeof loopOver>) => unknown> = {
     message: () => {},
     room: ({ send }) => send(0, 1, 2, 3),
     resume: ({ loop }) => loop.pause(),
     restart: ({ broker }) => broker.receiveErrors.push(new ConnectionClosed("cut")),
   };
   for (const [name, prepare] of Object.entries(waits)) {
-    const play = loopOver(2);
-    await prepare(play);
-    play.loop.start();
-    await play.clock.settle();
-    await deadline(play.loop.stopReceiving(), 10_000);
-    await play.loop.close();
-    assertEquals(play.clock.pendingTimers, 0, name);
+    const fixture = loopOver(2);
+    await prepare(fixture);
+    fixture.loop.start();
+    await fixture.clock.settle();
+    await deadline(fixture.loop.stopReceiving(), 10_000);
+    await fixture.loop.close();
+    assertEquals(fixture.clock.pendingTimers, 0, name);
     const counts = ["consume 2", "close"].map((event) =>
-      play.broker.events.filter((one) => one === event).length
+      fixture.broker.events.filter((one) => one === event).length
     );
     assertEquals(counts, [1, 1], name);
   }

@@ -9,7 +9,7 @@ import {
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import { moveDelayed } from "../../worker/delayed.ts";
 import { Settlement } from "../../worker/settlement.ts";
 import { receiveOne, work } from "../conformance/broker_messages.ts";

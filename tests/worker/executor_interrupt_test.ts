@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { currentSignal, Shutdown, WorkerLost } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
-import { endless, LATE, ready, wrapper } from "./executor_stage.ts";
+import { endless, LATE, ready, wrapper } from "./executor_fixture.ts";
 
 test("InlineExecutor is not asked to run a message that is to stop before it began", async () => {
   let ran = false;

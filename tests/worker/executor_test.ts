@@ -8,7 +8,7 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
-import { ready, wrapper } from "./executor_stage.ts";
+import { ready, wrapper } from "./executor_fixture.ts";
 
 test("InlineExecutor refuses a concurrency that is not a whole number above 0", () => {
   for (const concurrency of [0, -1, 1.5, NaN, Infinity]) {

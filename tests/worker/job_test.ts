@@ -1,15 +1,15 @@
 import { assertEquals } from "@std/assert";
 import {
   ConnectionClosed,
+  FollowUpNotStored,
   type Middleware,
   type Outcome,
-  SuccessorNotStored,
   WorkerLost,
 } from "@dq/dramatiq";
 import { Dispatcher } from "../../worker/dispatcher.ts";
 import { test } from "../support/test.ts";
-import { endless, LATE, ready } from "./executor_stage.ts";
-import { received } from "./settlement_stage.ts";
+import { endless, LATE, ready } from "./executor_fixture.ts";
+import { received } from "./settlement_fixture.ts";
 
 const LOST = new WorkerLost("The worker did not wait any longer");
 
@@ -50,7 +50,7 @@ test("Job that was given up while a hook waited ends once, when the hook ends, t
       assertEquals(outcomes, [], name);
       message.interrupt(LOST, { grace: 0 });
       assertEquals(outcomes, ["lost"], name);
-      gate[end](new SuccessorNotStored("late", { cause: new ConnectionClosed("cut") }) as never);
+      gate[end](new FollowUpNotStored("late", { cause: new ConnectionClosed("cut") }) as never);
       await clock.settle();
       assertEquals(outcomes, ["lost"], `${name} ${end}s`);
     }
@@ -66,7 +66,7 @@ test("Job whose message a hook failed does not run, and fails", async () => {
 });
 
 test("Job that is given back is not dead-lettered because a hook cannot store something", async () => {
-  const error = new SuccessorNotStored("Cannot store that", { cause: new TypeError("too large") });
+  const error = new FollowUpNotStored("Cannot store that", { cause: new TypeError("too large") });
   const hooks = [
     () => Promise.reject(error),
     () => {

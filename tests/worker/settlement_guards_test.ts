@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ConnectionClosed } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
-import { received } from "./settlement_stage.ts";
+import { received } from "./settlement_fixture.ts";
 
 const SECOND = 1_000;
 
@@ -24,7 +24,7 @@ test("Settlement.dropped makes room for what is delivered again", () => {
 
 test("Settlement gives back what cannot be finished after a second, and once", async () => {
   const { clock, settlement, consumer, messages } = received(1);
-  settlement.settle(messages[0]!, "successorNotStored");
+  settlement.settle(messages[0]!, "followUpNotStored");
   await clock.advance(SECOND - 1);
   assertEquals(consumer.calls, []);
   await clock.advance(1);
@@ -36,7 +36,7 @@ test("Settlement gives back what cannot be finished after a second, and once", a
 
 test("Settlement.flushed gives back at once what waits for its second, and once", async () => {
   const { clock, settlement, consumer, messages } = received(1);
-  settlement.settle(messages[0]!, "successorNotStored");
+  settlement.settle(messages[0]!, "followUpNotStored");
   await settlement.flushed();
   await settlement.flushed();
   await clock.advance(SECOND);
@@ -45,7 +45,7 @@ test("Settlement.flushed gives back at once what waits for its second, and once"
 
 test("Settlement gives nothing back once its consumer is abandoned: it is delivered again", async () => {
   const { clock, settlement, consumer, messages } = received(1);
-  settlement.settle(messages[0]!, "successorNotStored");
+  settlement.settle(messages[0]!, "followUpNotStored");
   settlement.abandon();
   await clock.advance(SECOND);
   await settlement.flushed();

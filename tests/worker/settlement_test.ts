@@ -10,7 +10,7 @@ import {
   UndecodableMessage,
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
-import { received } from "./settlement_stage.ts";
+import { received } from "./settlement_fixture.ts";
 
 /** Middleware that writes down the hooks of settling. */
 function hookRecorder(events: string[]): Middleware {
@@ -31,7 +31,7 @@ const OUTCOMES: Record<Outcome, { call: string; hooks: string[] }> = {
   failed: { call: "nack 0", hooks: ["beforeNack 0", "afterNack 0"] },
   unknownActor: { call: "nack 0", hooks: ["beforeNack 0 failed", "afterNack 0"] },
   undecodable: { call: "nack ", hooks: [] },
-  successorNotStored: { call: "requeue 0", hooks: [] },
+  followUpNotStored: { call: "requeue 0", hooks: [] },
   lost: { call: "requeue 0", hooks: [] },
 };
 

@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
 /** A broker that wants messages back which wait for a second, and counts what is asked of it. */
-class ImpatientBroker extends StubBroker {
+class WaitingBroker extends StubBroker {
   override readonly maxWait = 1_000;
   /** How many messages each queue gave. */
   readonly given: Map<string, number> = new Map();
@@ -31,7 +31,7 @@ class ImpatientBroker extends StubBroker {
 /** A worker on some queues whose actors end when the test says so. */
 async function startSlow(queueNames: readonly string[], concurrency: number) {
   const clock = new FakeClock();
-  const broker = new ImpatientBroker({ clock, middleware: [] });
+  const broker = new WaitingBroker({ clock, middleware: [] });
   const running: { readonly name: string; readonly end: () => void }[] = [];
   const ran: string[] = [];
   const actors = queueNames.map((queueName) =>

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Fifo } from "../../core/fifo.ts";
+import { Fifo } from "../../platform/fifo.ts";
 import { WorkQueue } from "../../worker/work_queue.ts";
 import { test } from "../support/test.ts";
 

@@ -10,7 +10,7 @@ import {
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import { receiveOne } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";

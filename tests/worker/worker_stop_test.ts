@@ -5,12 +5,12 @@ import {
   ConnectionClosed,
   type ConsumeOptions,
   type Consumer,
+  FollowUpNotStored,
   InlineExecutor,
   type Middleware,
   Retries,
   SkipMessage,
   StubBroker,
-  SuccessorNotStored,
   TimeLimitExceeded,
   Worker,
 } from "@dq/dramatiq";
@@ -194,9 +194,9 @@ test("TimeLimit ends a message whose hooks take too long before its actor", asyn
 
 for (const hook of ["afterSkipMessage", "afterNack", "afterEnqueue", "afterAck"] as const) {
   for (const kind of ["thrown", "rejected"] as const) {
-    test(`Worker goes on after a SuccessorNotStored ${kind} in ${hook}`, async () => {
+    test(`Worker goes on after a FollowUpNotStored ${kind} in ${hook}`, async () => {
       const broker = new StubBroker({ failFast: false });
-      const error = new SuccessorNotStored("not here");
+      const error = new FollowUpNotStored("not here");
       broker.addMiddleware({
         [hook]() {
           if (kind === "rejected") return Promise.reject(error);

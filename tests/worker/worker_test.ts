@@ -11,7 +11,7 @@ import {
   type StubBrokerOptions,
   Worker,
 } from "@dq/dramatiq";
-import { nextTurn } from "../../core/runtime.ts";
+import { nextTurn } from "../../platform/runtime.ts";
 import { toList } from "../../core/consumer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";

@@ -1,4 +1,4 @@
-import { builtinModule, mainModule } from "../../core/runtime.ts";
+import { builtinModule, mainModule } from "../../platform/runtime.ts";
 
 /**
  * The modules that threads and processes run. They are started by URL, which neither packers nor

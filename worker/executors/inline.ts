@@ -1,13 +1,13 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
-import { monotonicTime, type Timer } from "../../core/clock.ts";
+import { monotonicTime, type Timer } from "../../platform/clock.ts";
 import { leaveMessage, runWithMessage } from "../../core/context.ts";
 import { failureOf } from "../../core/failure.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { about, getLogger } from "../../core/logging.ts";
+import { about, getLogger } from "../../platform/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import type { Middleware } from "../../middleware/middleware.ts";
+import type { Middleware } from "../../core/middleware.ts";
 import type { Executor, Run } from "./executor.ts";
 
 const log = getLogger("worker", "inline");

@@ -3,14 +3,14 @@ import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { commandOf, commandOfThisProgram } from "../../core/command.ts";
-import { builtinModule, thisProcess } from "../../core/runtime.ts";
+import { builtinModule, thisProcess } from "../../platform/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
-import { ProcessChannel } from "./process_channel.ts";
+import { ProcessTransport } from "./process_transport.ts";
 import { RealmPool } from "./realm_pool.ts";
 import { REALM_VARIABLE } from "./role.ts";
-import type { Channel, ChannelListener, RealmSettings } from "./realm_protocol.ts";
+import type { RealmSettings, Transport, TransportListener } from "./realm_protocol.ts";
 
 /** Options for {@linkcode ProcessExecutor}. */
 export interface ProcessExecutorOptions extends RealmOptions {
@@ -113,8 +113,8 @@ export class ProcessExecutor implements Executor {
 function openProcess(
   execArgv: readonly string[],
   settings: RealmSettings,
-  listener: ChannelListener,
-): Channel {
+  listener: TransportListener,
+): Transport {
   const isProgram = settings.modules.length === 0;
   const { argv, env } = thisProcess();
   const [program, ...args] = isProgram
@@ -126,5 +126,5 @@ function openProcess(
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     ...(isProgram && { env: { ...env, [REALM_VARIABLE]: "process" } }),
   });
-  return new ProcessChannel(child, settings, listener);
+  return new ProcessTransport(child, settings, listener);
 }

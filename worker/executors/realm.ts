@@ -1,19 +1,19 @@
 import { Buffer } from "node:buffer";
 import type { ErrorClass } from "../../core/actor_options.ts";
-import { type Encoded, getEncoder, JSONEncoder } from "../../core/encoder.ts";
+import { type Encoded, getEncoder, JSONEncoder } from "../../encoders/encoder.ts";
 import { type Interrupt, WorkerLost } from "../../core/interrupt.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
-import { packageAdvice } from "../../core/missing_package.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { packageAdvice } from "../../platform/missing_package.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import type { Run } from "./executor.ts";
 import { writeLog } from "./realm_log.ts";
 import {
-  type Channel,
-  type ChannelListener,
   type Crash,
   Ending,
   type FromRealm,
+  type Transport,
+  type TransportListener,
 } from "./realm_protocol.ts";
 import { fromWire, type ThrownOnWire, toWire } from "./thrown_on_wire.ts";
 
@@ -51,11 +51,11 @@ const LEFT_ALONE = Symbol("left alone");
  */
 export class Realm {
   readonly #owner: RealmOwner;
-  readonly #channel: Channel;
+  readonly #channel: Transport;
   readonly #errorClasses: readonly ErrorClass[];
   readonly #slots: (Run | typeof LEFT_ALONE | undefined)[];
   readonly #free: number[];
-  #outbox: (number | Encoded | MessageDict)[] = [];
+  #batcher: (number | Encoded | MessageDict)[] = [];
   #state: "booting" | "ready" | "stopping" | "over" = "booting";
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
 
@@ -71,7 +71,7 @@ export class Realm {
     owner: RealmOwner,
     concurrency: number,
     errorClasses: readonly ErrorClass[],
-    open: (listener: ChannelListener) => Channel,
+    open: (listener: TransportListener) => Transport,
   ) {
     this.#owner = owner;
     this.#errorClasses = errorClasses;
@@ -103,14 +103,14 @@ export class Realm {
     const slot = this.#free.pop()!;
     this.#slots[slot] = run;
     this.#channel.slots?.handOver(slot);
-    this.#outbox.push(slot, forRealm(run.message.message));
+    this.#batcher.push(slot, forRealm(run.message.message));
   }
 
   /** Sends what was handed to it. */
   flush(): void {
-    if (this.#outbox.length === 0) return;
-    const runs = this.#outbox;
-    this.#outbox = [];
+    if (this.#batcher.length === 0) return;
+    const runs = this.#batcher;
+    this.#batcher = [];
     if (this.#state !== "ready") return;
     try {
       this.#channel.post({ runs });
@@ -161,7 +161,7 @@ export class Realm {
   }
 
   /**
-   * Stops it: asks first, and ends it when it has done what it had to, or does not answer.
+   * GracePeriods it: asks first, and ends it when it has done what it had to, or does not answer.
    *
    * @returns Whether it did, as far as it was asked.
    */

@@ -1,8 +1,8 @@
 import { Broker } from "../../core/broker.ts";
 import { DramatiqError } from "../../core/errors.ts";
 import { getBroker } from "../../core/global_broker.ts";
-import { builtinModule } from "../../core/runtime.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { builtinModule } from "../../platform/runtime.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import type { RealmSettings } from "./realm_protocol.ts";
 
 let isRealm = false;

@@ -1,17 +1,17 @@
 import type { Broker } from "../../core/broker.ts";
-import { monotonicTime } from "../../core/clock.ts";
+import { monotonicTime } from "../../platform/clock.ts";
 import { ActorCrashed } from "../../core/errors.ts";
-import { Fifo } from "../../core/fifo.ts";
+import { Fifo } from "../../platform/fifo.ts";
 import { type Interrupt, TimeLimitExceeded, WorkerLost } from "../../core/interrupt.ts";
-import { about, getLogger } from "../../core/logging.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { about, getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import type { Executor, Run } from "./executor.ts";
 import type { Realm } from "./realm.ts";
-import { RealmFleet, type RealmKind } from "./realm_fleet.ts";
+import { type RealmKind, RealmLifecycle } from "./realm_lifecycle.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import type { Crash } from "./realm_protocol.ts";
 import { isOfFirstWorker } from "./role.ts";
-import { type Stop, Stops } from "./stops.ts";
+import { type GracePeriod, GracePeriods } from "./grace_periods.ts";
 import { fromWire } from "./thrown_on_wire.ts";
 
 const log = getLogger("worker", "executor");
@@ -38,13 +38,13 @@ const log = getLogger("worker", "executor");
 export class RealmPool implements Executor {
   /** How many messages it runs at once, in all realms together. */
   readonly concurrency: number;
-  readonly #fleet: RealmFleet;
+  readonly #lifecycle: RealmLifecycle;
   #broker: Broker | undefined;
   /** The realm for suspects, while there are any. */
-  #cell: Realm | undefined;
+  #quarantine: Realm | undefined;
   readonly #waiting: Fifo<Run> = new Fifo();
   readonly #suspects: Fifo<Run> = new Fifo();
-  readonly #stops: Stops;
+  readonly #gracePeriods: GracePeriods;
   #willFlush = false;
 
   /**
@@ -57,20 +57,21 @@ export class RealmPool implements Executor {
    * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
    */
   constructor(kind: RealmKind, count: number, options: RealmOptions) {
-    this.#stops = new Stops(
+    this.#gracePeriods = new GracePeriods(
       () => this.#broker!.clock,
       (run, stop) => this.#graceOver(run, stop),
     );
-    this.#fleet = new RealmFleet(kind, count, options, {
-      heard: (run) => this.#stops.heard(run),
-      ended: (run) => this.#stops.end(run),
+    this.#lifecycle = new RealmLifecycle(kind, count, options, {
+      heard: (run) => this.#gracePeriods.heard(run),
+      ended: (run) => this.#gracePeriods.end(run),
       neverBegan: (run) => this.#neverBegan(run),
       roomMade: () => this.#roomMade(),
       crashed: (realm, crash) => this.#crashed(realm, crash),
-      refused: (realm) => this.#cell = this.#cell === realm ? undefined : this.#cell,
+      refused: (realm) =>
+        this.#quarantine = this.#quarantine === realm ? undefined : this.#quarantine,
       mayTryAgain: () => this.#tryNextSuspect(),
     });
-    this.concurrency = count * this.#fleet.concurrency;
+    this.concurrency = count * this.#lifecycle.concurrency;
   }
 
   /**
@@ -78,7 +79,7 @@ export class RealmPool implements Executor {
    * computing and cannot be ended, or realms do not start any more. Pending until then.
    */
   get retired(): Promise<string> {
-    return this.#fleet.retired;
+    return this.#lifecycle.retired;
   }
 
   /**
@@ -88,14 +89,14 @@ export class RealmPool implements Executor {
    * @throws {TypeError} If they do not declare an actor that is declared here.
    */
   async start(broker: Broker): Promise<void> {
-    if (this.#fleet.runsProgram && !isOfFirstWorker(broker)) {
+    if (this.#lifecycle.runsProgram && !isOfFirstWorker(broker)) {
       throw new TypeError(
-        `Cannot run this program in ${this.#fleet.kind.plural} for a second worker: each of them would ` +
+        `Cannot run this program in ${this.#lifecycle.kind.plural} for a second worker: each of them would ` +
           "serve the broker of the first one; name the modules that declare the actors (modules)",
       );
     }
     this.#broker = broker;
-    await this.#fleet.start(broker.actors.keys());
+    await this.#lifecycle.start(broker.actors.keys());
   }
 
   /** Hands a run to the realm with the least to do. */
@@ -108,21 +109,21 @@ export class RealmPool implements Executor {
     const realm = this.#realmOf(run);
     if (realm === undefined) return this.#interruptWaiting(run, reason);
     if (realm.takeBack(run)) return this.#neverBegan(run);
-    if (!this.#stops.has(run)) realm.interrupt(run, reason);
-    else if (!this.#stops.isSooner(run, grace)) return;
+    if (!this.#gracePeriods.has(run)) realm.interrupt(run, reason);
+    else if (!this.#gracePeriods.isSooner(run, grace)) return;
     if (reason instanceof WorkerLost && grace === 0) this.#leaveAlone(realm, run, reason);
-    else this.#stops.begin(run, reason, grace);
+    else this.#gracePeriods.begin(run, reason, grace);
   }
 
-  /** Stops all realms. Nothing runs in them any more but what was given up. */
+  /** GracePeriods all realms. Nothing runs in them any more but what was given up. */
   async stop(): Promise<void> {
-    await Promise.all([this.#fleet.stop(), this.#cell?.stop()]);
-    this.#cell = undefined;
-    this.#stops.endAll();
+    await Promise.all([this.#lifecycle.stop(), this.#quarantine?.stop()]);
+    this.#quarantine = undefined;
+    this.#gracePeriods.endAll();
   }
 
   #neverBegan(run: Run): void {
-    this.#stops.end(run);
+    this.#gracePeriods.end(run);
     this.#again(run);
   }
 
@@ -141,20 +142,20 @@ export class RealmPool implements Executor {
     // In a cell of its own there is nobody else.
     const offender = slot !== undefined
       ? realm.at(slot)
-      : realm === this.#cell
+      : realm === this.#quarantine
       ? realm.at(0)
       : undefined;
     const reason = error === undefined ? how : `${how}: ${errorMessage(error)}`;
     log.error("A {kind} is lost, and replaced: {reason}", {
       ...(offender !== undefined && about(offender.message)),
-      kind: this.#fleet.kind.name,
+      kind: this.#lifecycle.kind.name,
       reason,
       error,
     });
     const fail = (run: Run) =>
       run.fail(
         new ActorCrashed(
-          `Message ${run.message.messageId} of ${run.message.actorName} brought its ${this.#fleet.kind.name} ` +
+          `Message ${run.message.messageId} of ${run.message.actorName} brought its ${this.#lifecycle.kind.name} ` +
             `down: ${reason}`,
           error === undefined ? undefined : { cause: error },
         ),
@@ -163,7 +164,7 @@ export class RealmPool implements Executor {
   }
 
   #assign(run: Run): boolean {
-    const least = this.#fleet.leastLoaded;
+    const least = this.#lifecycle.leastLoaded;
     if (least === undefined) return false;
     least.hand(run);
     this.#flushSoon();
@@ -175,14 +176,14 @@ export class RealmPool implements Executor {
     this.#willFlush = true;
     queueMicrotask(() => {
       this.#willFlush = false;
-      for (const realm of this.#fleet.realms) realm.flush();
-      this.#cell?.flush();
+      for (const realm of this.#lifecycle.realms) realm.flush();
+      this.#quarantine?.flush();
     });
   }
 
   #realmOf(run: Run): Realm | undefined {
-    if (this.#cell?.has(run)) return this.#cell;
-    return this.#fleet.realms.find((realm) => realm.has(run));
+    if (this.#quarantine?.has(run)) return this.#quarantine;
+    return this.#lifecycle.realms.find((realm) => realm.has(run));
   }
 
   #interruptWaiting(run: Run, reason: Interrupt): void {
@@ -198,7 +199,7 @@ export class RealmPool implements Executor {
     );
   }
 
-  #graceOver(run: Run, stop: Stop): void {
+  #graceOver(run: Run, stop: GracePeriod): void {
     const realm = this.#realmOf(run);
     if (realm === undefined) return;
     if (stop.reason instanceof WorkerLost) return this.#leaveAlone(realm, run, stop.reason);
@@ -209,14 +210,14 @@ export class RealmPool implements Executor {
     log.error("Message {messageId} of {actor} does not stop and is killed: {reason}", {
       ...about(run.message, stop.reason),
     });
-    if (!stop.isHeard) this.#fleet.leftBusy();
+    if (!stop.isHeard) this.#lifecycle.leftBusy();
     const isAlone = realm.begun.length === 1;
     this.#lose(realm, isKnown || isAlone ? run : undefined, () => run.fail(stop.reason));
   }
 
   /** The worker does not wait for it any more. */
   #leaveAlone(realm: Realm, run: Run, reason: Interrupt): void {
-    this.#stops.end(run);
+    this.#gracePeriods.end(run);
     realm.leaveAlone(run);
     run.fail(reason);
   }
@@ -225,11 +226,11 @@ export class RealmPool implements Executor {
   #lose(realm: Realm, offender: Run | undefined, fail: (offender: Run) => void): void {
     const begun = new Set(realm.begun);
     const runs = realm.kill();
-    if (this.#cell === realm) this.#cell = undefined;
-    this.#fleet.remove(realm);
-    this.#fleet.replenish();
+    if (this.#quarantine === realm) this.#quarantine = undefined;
+    this.#lifecycle.remove(realm);
+    this.#lifecycle.replenish();
     for (const run of runs) {
-      this.#stops.end(run);
+      this.#gracePeriods.end(run);
       if (run === offender) fail(run);
       else if (offender === undefined && begun.has(run)) this.#suspect(run);
       else this.#again(run);
@@ -269,18 +270,18 @@ export class RealmPool implements Executor {
 
   #tryNextSuspect(): void {
     if (this.#suspects.size === 0) {
-      if (this.#cell?.load !== 0) return;
-      this.#cell.stop();
-      this.#cell = undefined;
+      if (this.#quarantine?.load !== 0) return;
+      this.#quarantine.stop();
+      this.#quarantine = undefined;
       return;
     }
-    if (this.#fleet.isStopping) return;
-    this.#cell ??= this.#fleet.open(1);
-    if (!this.#cell.hasRoom) return;
+    if (this.#lifecycle.isStopping) return;
+    this.#quarantine ??= this.#lifecycle.open(1);
+    if (!this.#quarantine.hasRoom) return;
     const run = this.#suspects.shift()!;
     if (!this.#mayStart(run)) return this.#tryNextSuspect();
     run.message.renew(monotonicTime(this.#broker!.clock));
-    this.#cell.hand(run);
+    this.#quarantine.hand(run);
     this.#flushSoon();
   }
 }

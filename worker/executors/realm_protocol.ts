@@ -1,4 +1,4 @@
-import type { Encoded } from "../../core/encoder.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
 import type { ThrownOnWire } from "./thrown_on_wire.ts";
 
@@ -107,7 +107,7 @@ export function isSealed(message: unknown, key: string): message is Sealed {
 }
 
 /** The way to a realm. */
-export interface Channel {
+export interface Transport {
   /** What both sides can see at any time, where memory can be shared. */
   readonly slots: SlotBoard | undefined;
   /** Sends a message. */
@@ -117,7 +117,7 @@ export interface Channel {
 }
 
 /** Who hears of a realm. */
-export interface ChannelListener {
+export interface TransportListener {
   /** It sent a message. */
   received(message: FromRealm): void;
   /** It is gone, maybe with an error that nobody caught. */

@@ -1,14 +1,14 @@
 import { currentMessage } from "../../core/context.ts";
 import type { Broker } from "../../core/broker.ts";
-import { type Encoded, getEncoder } from "../../core/encoder.ts";
+import { type Encoded, getEncoder } from "../../encoders/encoder.ts";
 import { ActorNotFound, MiddlewareError } from "../../core/errors.ts";
-import { Fifo } from "../../core/fifo.ts";
+import { Fifo } from "../../platform/fifo.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { Message } from "../../core/message.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
-import { nextTurn, onExit, onUncaught } from "../../core/runtime.ts";
-import { errorMessage } from "../../core/thrown.ts";
+import { nextTurn, onExit, onUncaught } from "../../platform/runtime.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import type { Actor } from "../../core/actor.ts";
 import type { Run } from "./executor.ts";
 import { InlineExecutor } from "./inline.ts";

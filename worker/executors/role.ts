@@ -1,6 +1,6 @@
 import { isMainThread, workerData } from "node:worker_threads";
 import type { Broker } from "../../core/broker.ts";
-import { readEnvironment, thisProcess } from "../../core/runtime.ts";
+import { readEnvironment, thisProcess } from "../../platform/runtime.ts";
 import { entries } from "./entry.ts";
 import { setServedBroker } from "./realm_modules.ts";
 

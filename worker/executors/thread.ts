@@ -6,7 +6,7 @@ import {
   isSingleExecutable,
   randomUuid,
   thisProcess,
-} from "../../core/runtime.ts";
+} from "../../platform/runtime.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
@@ -15,11 +15,11 @@ import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import { RealmPool } from "./realm_pool.ts";
 import {
-  type Channel,
-  type ChannelListener,
   isSealed,
   type RealmSettings,
   SlotBoard,
+  type Transport,
+  type TransportListener,
 } from "./realm_protocol.ts";
 
 /** Options for {@linkcode ThreadExecutor}. */
@@ -112,7 +112,7 @@ export class ThreadExecutor implements Executor {
   }
 }
 
-function openThread(settings: RealmSettings, listener: ChannelListener): Channel {
+function openThread(settings: RealmSettings, listener: TransportListener): Transport {
   const isProgram = settings.modules.length === 0;
   if (isProgram && isSingleExecutable()) {
     throw new TypeError(

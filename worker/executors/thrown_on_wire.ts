@@ -1,7 +1,7 @@
 import type { ErrorClass } from "../../core/actor_options.ts";
 import * as libraryErrors from "../../core/errors.ts";
 import * as interrupts from "../../core/interrupt.ts";
-import { errorMessage, errorType, shorten } from "../../core/thrown.ts";
+import { errorMessage, errorType, shorten } from "../../platform/thrown.ts";
 
 /** What was thrown in one realm, on its way to another. */
 export interface ThrownOnWire {

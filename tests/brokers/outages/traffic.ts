@@ -4,7 +4,7 @@ import { eventually } from "../../support/servers/until.ts";
 import { outcomeOf } from "./outage.ts";
 
 /** Messages that a worker of the default concurrency has in hand, at most. */
-const IN_HAND = 16;
+const IN_FLIGHT = 16;
 /** Messages that are sent at a time while something else goes on. */
 const FEW = 3;
 
@@ -76,7 +76,7 @@ export class Traffic {
     const most = Math.max(0, ...again.map(([, runs]) => runs));
     assert(most <= outages, `One message ran ${most + 1} times in ${outages} outages`);
     const total = again.reduce((sum, [, runs]) => sum + runs, 0);
-    const inDoubt = outages * (IN_HAND + FEW + this.#largest);
+    const inDoubt = outages * (IN_FLIGHT + FEW + this.#largest);
     assert(total <= inDoubt, `${total} runs too many, of ${again}, in ${outages} outages`);
   }
 }

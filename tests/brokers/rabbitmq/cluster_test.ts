@@ -6,7 +6,7 @@
 import { classic } from "./cluster/classic.ts";
 import { publishing } from "./cluster/publishing.ts";
 import { retrying } from "./cluster/retrying.ts";
-import { startClusterForFile } from "./cluster/stage.ts";
+import { startClusterForFile } from "./cluster/fixture.ts";
 
 const file = await startClusterForFile();
 

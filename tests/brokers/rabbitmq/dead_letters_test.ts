@@ -23,7 +23,7 @@ after(async () => {
 });
 
 /** A broker with a queue of its own, which is gone in the end. */
-class Stage implements AsyncDisposable {
+class Fixture implements AsyncDisposable {
   readonly queueName: string = `q_${crypto.randomUUID()}`;
   readonly broker: RabbitmqBroker;
 
@@ -63,83 +63,83 @@ class Stage implements AsyncDisposable {
 }
 
 test("RabbitmqBroker.deadLetters knows the second in which RabbitMQ moved a message", async () => {
-  await using stage = new Stage();
+  await using fixture = new Fixture();
   const before = Date.now();
-  await stage.bury(3);
+  await fixture.bury(3);
   const read: DeadLetter[] = [];
-  for await (const dead of stage.broker.deadLetters(stage.queueName)) read.push(dead);
+  for await (const dead of fixture.broker.deadLetters(fixture.queueName)) read.push(dead);
   assertEquals(firstArgs(read.map(({ message }) => message)), [0, 1, 2]);
   for (const { diedAt, traceback } of read) {
     assert(diedAt! > before - 2_000 && diedAt! < Date.now() + 2_000, `${diedAt}`);
     assertEquals(traceback, undefined); // Python leaves none at the end
   }
-  await stage.holds({ ready: 0, dead: 3 });
+  await fixture.holds({ ready: 0, dead: 3 });
 });
 
 test("RabbitmqBroker.deadLetters gives back those of a lost connection, and settles none of them", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
-  await stage.bury(5);
-  const inHand: DeadLetter[] = [];
+  await using fixture = new Fixture({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
+  await fixture.bury(5);
+  const inFlight: DeadLetter[] = [];
   await assertRejects(async () => {
-    for await (const dead of stage.broker.deadLetters(stage.queueName, { pageSize: 2 })) {
-      inHand.push(dead);
-      if (inHand.length === 3) await proxy.cut();
+    for await (const dead of fixture.broker.deadLetters(fixture.queueName, { pageSize: 2 })) {
+      inFlight.push(dead);
+      if (inFlight.length === 3) await proxy.cut();
     }
   }, ConnectionClosed);
-  for (const dead of inHand) {
+  for (const dead of inFlight) {
     await assertRejects(() => dead.requeue(), ConnectionClosed, "it is no longer in hand");
     await assertRejects(() => dead.drop(), ConnectionClosed, "Cannot drop a dead letter");
   }
-  await stage.holds({ ready: 0, dead: 5 });
+  await fixture.holds({ ready: 0, dead: 5 });
 });
 
 test("DeadLetter of RabbitMQ is in hand as long as the loop runs, and not after", async () => {
-  await using stage = new Stage();
-  await stage.bury(2);
+  await using fixture = new Fixture();
+  await fixture.bury(2);
   let last: DeadLetter | undefined;
-  for await (const dead of stage.broker.deadLetters(stage.queueName)) last = dead;
+  for await (const dead of fixture.broker.deadLetters(fixture.queueName)) last = dead;
   await assertRejects(() => last!.requeue(), ConnectionClosed, "it is no longer in hand");
-  await stage.holds({ ready: 0, dead: 2 });
+  await fixture.holds({ ready: 0, dead: 2 });
 });
 
 test("RabbitmqBroker.deadLetters shows nobody what somebody else has in hand", async () => {
-  await using stage = new Stage();
-  await stage.bury(4);
+  await using fixture = new Fixture();
+  await fixture.bury(4);
   let others = 0;
-  for await (const dead of stage.broker.deadLetters(stage.queueName, { pageSize: 3 })) {
+  for await (const dead of fixture.broker.deadLetters(fixture.queueName, { pageSize: 3 })) {
     if (dead.message.args[0] !== 0) continue;
-    for await (const other of stage.broker.deadLetters(stage.queueName)) {
+    for await (const other of fixture.broker.deadLetters(fixture.queueName)) {
       others += 1;
       assertEquals(other.message.args, [3]);
       await other.drop();
     }
   }
   assertEquals(others, 1);
-  await stage.holds({ ready: 0, dead: 3 });
+  await fixture.holds({ ready: 0, dead: 3 });
 });
 
 test("DeadLetter.requeue keeps the priority of a message of RabbitMQ", async () => {
-  await using stage = new Stage({ url: server.url, maxPriority: 10 });
-  await stage.bury(1, 7);
-  for await (const dead of stage.broker.deadLetters(stage.queueName)) await dead.requeue();
-  await stage.holds({ ready: 1, dead: 0 });
-  const got = await channel.get(stage.queueName, { noAck: true });
+  await using fixture = new Fixture({ url: server.url, maxPriority: 10 });
+  await fixture.bury(1, 7);
+  for await (const dead of fixture.broker.deadLetters(fixture.queueName)) await dead.requeue();
+  await fixture.holds({ ready: 1, dead: 0 });
+  const got = await channel.get(fixture.queueName, { noAck: true });
   assertEquals(got && got.properties.priority, 7);
 });
 
 for (const queueType of ["classic", "quorum"] as const) {
   test(`RabbitmqBroker.deadLetters reads and requeues those of ${queueType} queues`, async () => {
-    await using stage = new Stage({ url: server.url, queueType });
-    await stage.bury(10);
+    await using fixture = new Fixture({ url: server.url, queueType });
+    await fixture.bury(10);
     let count = 0;
-    for await (const dead of stage.broker.deadLetters(stage.queueName, { pageSize: 4 })) {
+    for await (const dead of fixture.broker.deadLetters(fixture.queueName, { pageSize: 4 })) {
       count += 1;
       if (dead.message.args[0] as number % 2 === 0) await dead.requeue();
     }
     assertEquals(count, 10);
-    await stage.holds({ ready: 5, dead: 5 });
-    await using consumer = stage.broker.consume(stage.queueName, { prefetch: 5 });
+    await fixture.holds({ ready: 5, dead: 5 });
+    await using consumer = fixture.broker.consume(fixture.queueName, { prefetch: 5 });
     assertEquals(firstArgs(await receiveCount(consumer, 5)), [0, 2, 4, 6, 8]);
   });
 }

@@ -11,8 +11,8 @@ import { textOf, withLog } from "../../support/log.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { until } from "../../support/servers/until.ts";
 import { testOwn } from "../../servers/own.ts";
-import { eventually, numbers, Stage, startForFile } from "./stage.ts";
-import { withChannel } from "./witness.ts";
+import { eventually, Fixture, numbers, startForFile } from "./fixture.ts";
+import { withChannel } from "./inspector.ts";
 
 const file = await startForFile();
 const { test, console, server } = file;
@@ -72,9 +72,9 @@ for (const channelMax of [100, 2_047]) {
     () =>
       withLog({ category: ["dramatiq"] }, (lines) =>
         withChannelMax(channelMax, async () => {
-          await using stage = new Stage(file);
+          await using fixture = new Fixture(file);
           await using proxy = await startProxy(server);
-          const broker = stage.open({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
+          const broker = fixture.open({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
           const ran: string[] = [];
           const actors = noteOn(broker, manyNames, ran);
           await using worker = new Worker(broker);
@@ -103,9 +103,9 @@ for (const channelMax of [100, 2_047]) {
 
 test("RabbitmqBroker settles what several consumers of one channel got, each exactly once", () =>
   withChannelMax(2, async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open({ deadMessageTtl: 60_000 });
-    const names = numbers(5).map((n) => `${stage.queueName}.${n}`);
+    await using fixture = new Fixture(file);
+    const broker = fixture.open({ deadMessageTtl: 60_000 });
+    const names = numbers(5).map((n) => `${fixture.queueName}.${n}`);
     const ran: string[] = [];
     for (const queueName of names) {
       const fickle = actor(async (n: number) => {
@@ -126,16 +126,16 @@ test("RabbitmqBroker settles what several consumers of one channel got, each exa
         delayed: 0,
         dead: 30,
       });
-      assertEquals((await stage.counts(`.${i}`)).unacknowledged, 0);
+      assertEquals((await fixture.counts(`.${i}`)).unacknowledged, 0);
     }
     await worker.stop();
   }));
 
 test("RabbitmqBroker's consumer gives back its own messages, not those of others on its channel", () =>
   withChannelMax(2, async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open();
-    const names = ["a", "b"].map((name) => `${stage.queueName}.${name}`);
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const names = ["a", "b"].map((name) => `${fixture.queueName}.${name}`);
     for (const name of names) {
       await broker.enqueueMany(numbers(4).map((n) => work(name, n)));
     }
@@ -146,8 +146,8 @@ test("RabbitmqBroker's consumer gives back its own messages, not those of others
     ];
     await consumers[0]!.ack([ofA[1]!]);
     await consumers[0]!.close();
-    assertEquals(await stage.counts(".a"), { ready: 3, unacknowledged: 0, consumers: 0 });
-    assertEquals((await stage.counts(".b")).unacknowledged, 3);
+    assertEquals(await fixture.counts(".a"), { ready: 3, unacknowledged: 0, consumers: 0 });
+    assertEquals((await fixture.counts(".b")).unacknowledged, 3);
     await consumers[1]!.ack(ofB);
     assertEquals((await receiveOne(consumers[1]!)).args, [3]);
     await using again = broker.consume(names[0]!, { prefetch: 3 });
@@ -156,14 +156,14 @@ test("RabbitmqBroker's consumer gives back its own messages, not those of others
 
 test("RabbitmqBroker's consumer whose queue is deleted leaves others on its channel alone", () =>
   withChannelMax(2, async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open();
-    const names = ["a", "b"].map((name) => `${stage.queueName}.${name}`);
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const names = ["a", "b"].map((name) => `${fixture.queueName}.${name}`);
     for (const name of names) await broker.enqueueMany([work(name, 1), work(name, 2)]);
     const [a, b] = names.map((name) => broker.consume(name, { prefetch: 1 }));
     const [ofA, ofB] = [await receiveOne(a!), await receiveOne(b!)];
     const failure = assertRejects(() => a!.receive(1), ConnectionClosed, names[0]);
-    await stage.witness.delete(names[0]!);
+    await fixture.inspector.delete(names[0]!);
     await failure;
     await assertRejects(() => a!.ack([ofA]), ConnectionClosed);
     assertEquals([a!.isLost, b!.isLost], [true, false]);
@@ -177,9 +177,9 @@ test("Worker goes on with all queues that it can, when one of those on a channel
     () =>
       withLog({ category: ["dramatiq"] }, (lines) =>
         withChannelMax(12, async () => {
-          await using stage = new Stage(file);
-          const broker = stage.open();
-          const names = numbers(40).map((n) => `${stage.queueName}.${n}`);
+          await using fixture = new Fixture(file);
+          const broker = fixture.open();
+          const names = numbers(40).map((n) => `${fixture.queueName}.${n}`);
           const taken = names[20]!;
           const ran: string[] = [];
           const release = Promise.withResolvers<void>();
@@ -215,9 +215,9 @@ test("Worker goes on with all queues that it can, when one of those on a channel
 
 test("RabbitmqBroker's consumer does not fail with another one that is refused on its channel", () =>
   withChannelMax(2, async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open();
-    const [taken, free] = ["taken", "free"].map((name) => `${stage.queueName}.${name}`);
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const [taken, free] = ["taken", "free"].map((name) => `${fixture.queueName}.${name}`);
     for (const name of [taken!, free!]) { // which declares them, so that both are asked for at once
       await broker.enqueue(work(name, 1));
       await using consumer = broker.consume(name);
@@ -239,11 +239,11 @@ test("RabbitmqBroker's consumer does not fail with another one that is refused o
 
 test("RabbitmqBroker's consumers that begin at the same time share the channels that there are", () =>
   withChannelMax(2, async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open();
-    const names = numbers(8).map((n) => `${stage.queueName}.${n}`);
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const names = numbers(8).map((n) => `${fixture.queueName}.${n}`);
     const receiveAll = async () => {
-      const consumers = names.map((name) => stage.use(broker.consume(name)));
+      const consumers = names.map((name) => fixture.use(broker.consume(name)));
       const messages = await Promise.all(consumers.map(receiveOne));
       for (const [i, consumer] of consumers.entries()) await consumer.ack([messages[i]!]);
       for (const consumer of consumers) await consumer.close();
@@ -257,9 +257,9 @@ test("RabbitmqBroker's consumers that begin at the same time share the channels 
 
 test("RabbitmqBroker has channels left to look at dead letters, however many queues it consumes", () =>
   withChannelMax(12, async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open();
-    const names = numbers(20).map((n) => `${stage.queueName}.${n}`);
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const names = numbers(20).map((n) => `${fixture.queueName}.${n}`);
     const ran: string[] = [];
     const actors = noteOn(broker, names, ran);
     await using worker = new Worker(broker);
@@ -274,10 +274,10 @@ test("RabbitmqBroker has channels left to look at dead letters, however many que
 test("RabbitmqBroker's consumers that share a channel come back together when it is cut", () =>
   withEnvironment({ dramatiq_restart_delay: "50" }, () =>
     withChannelMax(4, async () => {
-      await using stage = new Stage(file);
+      await using fixture = new Fixture(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
-      const names = numbers(12).map((n) => `${stage.queueName}.${n}`);
+      const broker = fixture.open({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
+      const names = numbers(12).map((n) => `${fixture.queueName}.${n}`);
       const ran: string[] = [];
       const actors = noteOn(broker, names, ran);
       await using worker = new Worker(broker);

@@ -10,7 +10,7 @@ import { failover } from "./outages/failover.ts";
 import { logging } from "./outages/logging.ts";
 import { refusals } from "./outages/refusals.ts";
 import { restarts } from "./outages/restarts.ts";
-import { startForFile } from "./stage.ts";
+import { startForFile } from "./fixture.ts";
 
 const file = await startForFile();
 

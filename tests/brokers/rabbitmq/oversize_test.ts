@@ -9,7 +9,7 @@ import { toSendAgain } from "../../../brokers/rabbitmq/closed_channel.ts";
 import { Publication } from "../../../brokers/rabbitmq/publication.ts";
 import { work } from "../../conformance/broker_messages.ts";
 import { oversize } from "../oversize.ts";
-import { numbers, Stage, startForFile } from "./stage.ts";
+import { Fixture, numbers, startForFile } from "./fixture.ts";
 
 /** The most bytes of a message: more than what is sent together with others at first. */
 const LIMIT = 100_000;
@@ -22,12 +22,12 @@ oversize({
   limit: LIMIT,
   overhead: 0,
   async with(check) {
-    await using stage = new Stage(file);
-    await check(stage.open(), stage.queueName);
+    await using fixture = new Fixture(file);
+    await check(fixture.open(), fixture.queueName);
   },
   async firstArgs(_broker, queueName) {
-    await using stage = new Stage(file);
-    return await stage.witness.firstArgs(queueName);
+    await using fixture = new Fixture(file);
+    return await fixture.inspector.firstArgs(queueName);
   },
 });
 
@@ -45,9 +45,9 @@ async function withLimit(limit: number, run: () => Promise<void>): Promise<void>
 
 file.test("RabbitmqBroker loses none of those that were under way beside a small message that the server rejects", () =>
   withLimit(1_000, async () => {
-    await using stage = new Stage(file);
-    const { queueName } = stage;
-    const broker = stage.open();
+    await using fixture = new Fixture(file);
+    const { queueName } = fixture;
+    const broker = fixture.open();
     const args = [...numbers(200), "x".repeat(1_000), ...numbers(200).map((n) => n + 200)];
     const outcomes = await Promise.allSettled(
       args.map((arg) => broker.enqueue(work(queueName, arg))),
@@ -55,43 +55,43 @@ file.test("RabbitmqBroker loses none of those that were under way beside a small
     assertEquals(outcomes.flatMap(({ status }, i) => status === "rejected" ? [i] : []), [200]);
     assertInstanceOf((outcomes[200] as PromiseRejectedResult).reason, RequestRejected);
     // Those before it were stored and not confirmed, and may be there twice.
-    assertEquals(new Set(await stage.witness.firstArgs(queueName)), new Set(numbers(400)));
+    assertEquals(new Set(await fixture.inspector.firstArgs(queueName)), new Set(numbers(400)));
   }));
 
 file.test("RabbitmqBroker without confirms loses nothing beside a message that the server rejects", async () => {
-  await using stage = new Stage(file);
-  const { queueName } = stage;
-  const broker = stage.open({ confirmDelivery: false });
+  await using fixture = new Fixture(file);
+  const { queueName } = fixture;
+  const broker = fixture.open({ confirmDelivery: false });
   const args = [...numbers(200), "x".repeat(2 * LIMIT), ...numbers(200).map((n) => n + 200)];
   const outcomes = await Promise.allSettled(
     args.map((arg) => broker.enqueue(work(queueName, arg))),
   );
   assertEquals(outcomes.flatMap(({ status }, i) => status === "rejected" ? [i] : []), [200]);
-  await stage.untilCounts("", 400);
-  assertEquals(await stage.witness.firstArgs(queueName), numbers(400));
+  await fixture.untilCounts("", 400);
+  assertEquals(await fixture.inspector.firstArgs(queueName), numbers(400));
 });
 
 file.test("RabbitmqBroker has RabbitMQ dead-letter what it delivers and does not take back", async () => {
-  await using stage = new Stage(file);
-  const { queueName } = stage;
-  const broker = stage.open();
+  await using fixture = new Fixture(file);
+  const { queueName } = fixture;
+  const broker = fixture.open();
   const [due, far] = ["due", "far"].map((text) => text + "x".repeat(2_000));
   await broker.enqueue(work(queueName, due));
   await broker.enqueue(work(queueName, far), { delay: 3_600_000 });
   await withLimit(1_000, async () => {
-    const other = stage.open();
-    const consumer = stage.use(other.consume(queueName));
+    const other = fixture.open();
+    const consumer = fixture.use(other.consume(queueName));
     const [message] = await consumer.receive(1);
     await consumer.nack([message!]);
-    const delayed = stage.use(other.consume(`${queueName}.DQ`));
+    const delayed = fixture.use(other.consume(`${queueName}.DQ`));
     const receiving = delayed.receive(1);
-    await stage.untilCounts(".XQ", 2);
-    assertEquals(await stage.witness.firstArgs(`${queueName}.XQ`), [due, far]);
+    await fixture.untilCounts(".XQ", 2);
+    assertEquals(await fixture.inspector.firstArgs(`${queueName}.XQ`), [due, far]);
     await delayed.close();
     assertEquals(await receiving, []);
   });
-  await stage.untilCounts("", 0);
-  await stage.untilCounts(".DQ", 0);
+  await fixture.untilCounts("", 0);
+  await fixture.untilCounts(".DQ", 0);
 });
 
 /** Messages under way, and what becomes of each. */

@@ -2,20 +2,20 @@ import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import { type Consumer, type MessageProxy, UndecodableMessage } from "@dq/dramatiq";
 import { until } from "../../support/servers/until.ts";
-import type { Theatre } from "./theatre.ts";
+import type { InspectedServer } from "./inspected_server.ts";
 
 /** What a message that is there takes at most. */
 const LONGEST_FETCH = 10_000;
 
 /** Reads a queue as a consumer in Python does: one message after the other. */
 export class Reader {
-  readonly #theatre: Theatre;
+  readonly #inspectedServer: InspectedServer;
   /** What it reads with. */
   readonly consumer: Consumer;
   readonly #prefetch: number;
 
-  constructor(theatre: Theatre, consumer: Consumer, prefetch: number) {
-    this.#theatre = theatre;
+  constructor(inspectedServer: InspectedServer, consumer: Consumer, prefetch: number) {
+    this.#inspectedServer = inspectedServer;
     this.consumer = consumer;
     this.#prefetch = prefetch;
   }
@@ -36,7 +36,7 @@ export class Reader {
     receiving.catch(() => {}); // told below
     const { queueName } = this.consumer;
     const isListening = async () => {
-      const queue = (await this.#theatre.counts()).get(queueName);
+      const queue = (await this.#inspectedServer.counts()).get(queueName);
       return queue !== undefined && queue.consumers > 0 &&
         (queue.ready === 0 || queue.unacknowledged === this.#prefetch);
     };

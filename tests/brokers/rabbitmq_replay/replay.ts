@@ -4,9 +4,9 @@ import { withEnvironment } from "../../support/environment.ts";
 import { comparedCalls } from "./calls.ts";
 import type { Observed, Scenario, Step } from "./capture.ts";
 import { DIFFERENCES } from "./differences.ts";
-import type { Play, Plays } from "./play.ts";
-import { Stage } from "./stage.ts";
-import type { Theatre } from "./theatre.ts";
+import type { ScenarioStep, ScenarioSteps } from "./scenario_step.ts";
+import { Fixture } from "./fixture.ts";
+import type { InspectedServer } from "./inspected_server.ts";
 
 /** What the environment was in a scenario. */
 const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -17,17 +17,21 @@ const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> =
  * Does all that a scenario did, and compares all that was observed.
  *
  * @param scenario The scenario.
- * @param plays How its steps are done here.
- * @param theatre A server that nobody else uses.
+ * @param scenarioSteps How its steps are done here.
+ * @param inspectedServer A server that nobody else uses.
  */
-export async function replay(scenario: Scenario, plays: Plays, theatre: Theatre): Promise<void> {
+export async function replay(
+  scenario: Scenario,
+  scenarioSteps: ScenarioSteps,
+  inspectedServer: InspectedServer,
+): Promise<void> {
   await withEnvironment(ENVIRONMENTS[scenario.scenario] ?? {}, async () => {
-    await using stage = await Stage.open(scenario, theatre);
-    const steps = await plays(stage);
+    await using fixture = await Fixture.open(scenario, inspectedServer);
+    const steps = await scenarioSteps(fixture);
     assertEquals(steps.map(({ step }) => step), scenario.steps.map(({ step }) => step));
     for (const [i, step] of scenario.steps.entries()) {
       const name = `step ${i + 1}, ${step.step}`;
-      await replayStep(stage, steps[i]!, expectedOf(scenario, i, name), name);
+      await replayStep(fixture, steps[i]!, expectedOf(scenario, i, name), name);
     }
   });
 }
@@ -53,48 +57,50 @@ function comparable({ step: _step, with: _with, ...observed }: Step): Observed {
 }
 
 async function replayStep(
-  stage: Stage,
-  one: Play,
+  fixture: Fixture,
+  one: ScenarioStep,
   { returned, raised, list_queues, message, order, ...rest }: Observed,
   name: string,
 ): Promise<void> {
-  await stage.rest();
-  stage.begin();
-  if (message !== undefined) return await assertGot(stage, one.step, message, name);
-  const outcome = await run(stage, one);
-  await assertObserved(stage, rest, name);
-  if (list_queues !== undefined) assertEquals(await stage.theatre.listQueues(), list_queues, name);
+  await fixture.rest();
+  fixture.begin();
+  if (message !== undefined) return await assertGot(fixture, one.step, message, name);
+  const outcome = await run(fixture, one);
+  await assertObserved(fixture, rest, name);
+  if (list_queues !== undefined) {
+    assertEquals(await fixture.inspectedServer.listQueues(), list_queues, name);
+  }
   const expected = raised === undefined ? order ?? returned : `raises ${raised.type}`;
   if (expected !== undefined) assertEquals(outcome, expected, `what ${name} returned`);
 }
 
-async function run(stage: Stage, one: Play): Promise<unknown> {
+async function run(fixture: Fixture, one: ScenarioStep): Promise<unknown> {
   try {
-    return stage.toPlaceholders(await one.run());
+    return fixture.toPlaceholders(await one.run());
   } catch (error) {
     return `raises ${(error as Error).name}`;
   }
 }
 
 async function assertGot(
-  stage: Stage,
+  fixture: Fixture,
   step: string,
   expected: Observed["message"],
   name: string,
 ): Promise<void> {
   const [, queueName] = /^basic_get from (\S+)$/.exec(step)!;
-  const isThere = async () => (await stage.theatre.counts()).get(queueName!)!.ready > 0;
+  const isThere = async () => (await fixture.inspectedServer.counts()).get(queueName!)!.ready > 0;
   await until(isThere, { what: `see a message on ${queueName}` });
-  assertEquals(await stage.get(queueName!), expected, name);
+  assertEquals(await fixture.get(queueName!), expected, name);
 }
 
-async function assertObserved(stage: Stage, expected: Observed, name: string): Promise<void> {
+async function assertObserved(fixture: Fixture, expected: Observed, name: string): Promise<void> {
   const isSo = async () => {
-    assertEquals(await stage.observe(expected), expected, name);
+    assertEquals(await fixture.observe(expected), expected, name);
     return true;
   };
   // What is not so in the end is told below, as a comparison.
   await until(isSo, { what: `see what ${name} leaves`, timeout: 5_000 }).catch(() => {});
-  await stage.rest();
+  await fixture.rest();
   await isSo();
 }

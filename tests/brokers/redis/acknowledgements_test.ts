@@ -3,7 +3,7 @@ import { deadline } from "@std/async";
 import { ConnectionClosed } from "@dq/dramatiq";
 import { Acknowledgements } from "../../../brokers/redis/acknowledgements.ts";
 import { RedisDelivery } from "../../../brokers/redis/delivery.ts";
-import { nextTurn } from "../../../core/runtime.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
 import { work } from "../../conformance/broker_messages.ts";
 import { test } from "../../support/test.ts";
 

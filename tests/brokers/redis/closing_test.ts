@@ -1,21 +1,21 @@
 import { assertEquals } from "@std/assert";
 import type { Consumer, MessageProxy, RedisBroker } from "@dq/dramatiq";
-import { nextTurn } from "../../../core/runtime.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sorted = (values: readonly unknown[]) => (values as number[]).toSorted((a, b) => a - b);
 
 for (const what of ["Consumer", "Broker"] as const) {
   test(`Redis${what}.close waits for the fetch under way, and gives back what it brings`, async () => {
     await using proxy = await startProxy(server);
-    await using stage = new Stage(server);
-    const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}`, ...NO_PULSE });
+    await using fixture = new Fixture(server);
+    const broker = fixture.open({ url: `redis://${proxy.host}:${proxy.port}`, ...NO_HEARTBEAT });
     await broker.enqueueMany(numbers(10).map((n) => work("q", n)));
     const consumer = broker.consume("q", { prefetch: 10 });
     const before = proxy.bytesToTarget;
@@ -31,53 +31,53 @@ for (const what of ["Consumer", "Broker"] as const) {
     }
     await closing;
     assertEquals(await receiving, []);
-    assertEquals(await stage.held(broker.brokerId, "q"), 0);
-    assertEquals(await stage.firstArgs("q"), numbers(10));
+    assertEquals(await fixture.held(broker.brokerId, "q"), 0);
+    assertEquals(await fixture.firstArgs("q"), numbers(10));
   });
 
   // Below 64 nothing is fetched ahead; above 1,000 a fetch brings less than the prefetch.
   for (const prefetch of [64, 128, 1_500]) {
     test(`Redis${what}.close gives back what was fetched ahead, with a prefetch of ${prefetch}`, async () => {
-      await using stage = new Stage(server);
-      const broker = stage.open(NO_PULSE);
+      await using fixture = new Fixture(server);
+      const broker = fixture.open(NO_HEARTBEAT);
       const consumer = broker.consume("q", { prefetch });
       const half = prefetch / 2;
       const given = await receiveHalf(broker, consumer, prefetch);
       // All of the prefetch is on its way or here, of which half was handed out.
-      assertEquals(await stage.held(broker.brokerId, "q"), prefetch);
+      assertEquals(await fixture.held(broker.brokerId, "q"), prefetch);
       await (what === "Consumer" ? consumer.close() : broker.close());
-      assertEquals(await stage.held(broker.brokerId, "q"), 0);
+      assertEquals(await fixture.held(broker.brokerId, "q"), 0);
       assertEquals(sorted(firstArgs(given)), numbers(half).map((n) => prefetch + n));
-      assertEquals(await stage.firstArgs("q"), numbers(prefetch).map((n) => prefetch + n));
+      assertEquals(await fixture.firstArgs("q"), numbers(prefetch).map((n) => prefetch + n));
     });
   }
 
   test(`Redis${what}.close waits for a fetch ahead under way, and gives back what it brings`, async () => {
-    await using stage = new Stage(server);
-    const broker = stage.open(NO_PULSE);
+    await using fixture = new Fixture(server);
+    const broker = fixture.open(NO_HEARTBEAT);
     const consumer = broker.consume("q", { prefetch: 128 });
     await receiveHalf(broker, consumer, 128);
     await (what === "Consumer" ? consumer.close() : broker.close());
-    assertEquals(await stage.held(broker.brokerId, "q"), 0);
-    assertEquals(sorted(await stage.firstArgs("q")), numbers(128).map((n) => 128 + n));
+    assertEquals(await fixture.held(broker.brokerId, "q"), 0);
+    assertEquals(sorted(await fixture.firstArgs("q")), numbers(128).map((n) => 128 + n));
   });
 }
 
 test("RedisBroker.close ends a receive that was about to fetch", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open(NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = fixture.open(NO_HEARTBEAT);
   await broker.enqueue(work("q", 0));
   const consumer = broker.consume("q", { prefetch: 100 });
   const receiving = consumer.receive(1); // less than a batch: it waits for the end of the turn
   await broker.close();
   assertEquals(await receiving, []);
-  assertEquals(await stage.firstArgs("q"), [0]);
+  assertEquals(await fixture.firstArgs("q"), [0]);
 });
 
 for (const verb of ["ack", "nack", "requeue"] as const) {
   test(`RedisConsumer.close waits until Redis has heard of each ${verb} before it`, async () => {
-    await using stage = new Stage(server);
-    const broker = stage.open(NO_PULSE);
+    await using fixture = new Fixture(server);
+    const broker = fixture.open(NO_HEARTBEAT);
     await broker.enqueueMany(numbers(2).map((n) => work("q", n)));
     const consumer = broker.consume("q", { prefetch: 2 });
     const messages = await receiveCount(consumer, 2);
@@ -91,8 +91,8 @@ for (const verb of ["ack", "nack", "requeue"] as const) {
 }
 
 test("RedisConsumer.close gives back what is still settled by nobody, and leaves the rest", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open(NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = fixture.open(NO_HEARTBEAT);
   await broker.enqueueMany(numbers(8).map((n) => work("q", n)));
   const consumer = broker.consume("q", { prefetch: 8 });
   const messages = await receiveCount(consumer, 8);
@@ -103,9 +103,9 @@ test("RedisConsumer.close gives back what is still settled by nobody, and leaves
   ];
   await consumer.close();
   // Without another round trip: closed means that Redis has heard of everything.
-  assertEquals(await stage.held(broker.brokerId, "q"), 0);
-  assertEquals(sorted(await stage.firstArgs("q")), [4, 5, 6, 7]);
-  assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 2);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 0);
+  assertEquals(sorted(await fixture.firstArgs("q")), [4, 5, 6, 7]);
+  assertEquals(await fixture.command("ZCARD", fixture.key("q.XQ")), 2);
   await Promise.all(settling);
 });
 
@@ -131,8 +131,8 @@ async function receiveHalf(
 }
 
 test("RedisBroker.close waits for what was sent before it and not awaited", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open(NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = fixture.open(NO_HEARTBEAT);
   await broker.connect();
   const sending = [
     broker.enqueue(work("q", 0)),
@@ -141,5 +141,5 @@ test("RedisBroker.close waits for what was sent before it and not awaited", asyn
   ];
   await broker.close();
   await Promise.all(sending);
-  assertEquals((await stage.ids("q")).length, 10_000);
+  assertEquals((await fixture.ids("q")).length, 10_000);
 });

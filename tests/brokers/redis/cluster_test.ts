@@ -9,7 +9,7 @@ import { type RedisCluster, startRedisCluster } from "../../support/servers/redi
 import { after, test as realTest } from "../../support/test.ts";
 import { outcomeOf } from "../outages/outage.ts";
 import { sendFromPython } from "./python.ts";
-import { beat, eventually, Stage } from "./stage.ts";
+import { beat, eventually, Fixture } from "./fixture.ts";
 
 const test = testOwn("redis-server");
 const cluster = test === realTest
@@ -18,30 +18,30 @@ const cluster = test === realTest
 after(() => cluster?.stop());
 
 const MINUTE = 60_000;
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** A stage on the node that has all keys of a namespace, and a client of the cluster. */
-interface ClusterStage extends AsyncDisposable {
-  readonly stage: Stage;
+/** A fixture on the node that has all keys of a namespace, and a client of the cluster. */
+interface ClusterFixture extends AsyncDisposable {
+  readonly fixture: Fixture;
   readonly node: RedisServer;
   readonly client: Cluster;
 }
 
 /** @param lazyConnect Whether the client is not to connect by itself. */
-async function openStage(lazyConnect = false): Promise<ClusterStage> {
+async function openFixture(lazyConnect = false): Promise<ClusterFixture> {
   const namespace = `{${crypto.randomUUID()}}`;
   const node = await cluster.nodeOf(namespace);
-  const stage = new Stage(node, namespace);
+  const fixture = new Fixture(node, namespace);
   const addresses = cluster.nodes.map(({ host, port }) => ({ host, port }));
   const client = new Cluster(addresses, { lazyConnect });
   client.on("error", () => {});
   return {
-    stage,
+    fixture,
     node,
     client,
     async [Symbol.asyncDispose](): Promise<void> {
-      await stage[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
       client.disconnect();
     },
   };
@@ -53,9 +53,9 @@ function declareNote(broker: RedisBroker, ran: unknown[]) {
 }
 
 test("RedisBroker on a cluster sends, delays, works, counts and flushes", async () => {
-  await using opened = await openStage();
-  const { stage, client } = opened;
-  const broker = stage.open({ client });
+  await using opened = await openFixture();
+  const { fixture, client } = opened;
+  const broker = fixture.open({ client });
   const ran: unknown[] = [];
   const note = declareNote(broker, ran);
   await note.sendMany(numbers(1_500).map((n) => [n]));
@@ -70,46 +70,46 @@ test("RedisBroker on a cluster sends, delays, works, counts and flushes", async 
   await worker.stop();
   await broker.flush("q");
   await broker.close();
-  assertEquals(await stage.keys(), []);
+  assertEquals(await fixture.keys(), []);
   assertEquals(await client.ping(), "PONG");
 });
 
 test("RedisBroker on a cluster is woken by Python producers", async () => {
-  await using opened = await openStage();
-  const { stage, client } = opened;
-  const broker = stage.open({ client, ...NO_PULSE });
+  await using opened = await openFixture();
+  const { fixture, client } = opened;
+  const broker = fixture.open({ client, ...NO_HEARTBEAT });
   const receiving = broker.consume("q").receive(1);
   await broker.getQueueMessageCounts("q");
-  await sendFromPython(stage, "q", ["text"]);
+  await sendFromPython(fixture, "q", ["text"]);
   assertEquals(firstArgs(await receiving), ["text"]);
 });
 
 test("RedisBroker on a cluster takes over from the dead, of queues that it does not know, too", async () => {
-  await using opened = await openStage();
-  const { stage, client } = opened;
+  await using opened = await openFixture();
+  const { fixture, client } = opened;
   const clock = new FakeClock();
-  const dead = stage.open({ client, clock, ...NO_PULSE });
+  const dead = fixture.open({ client, clock, ...NO_HEARTBEAT });
   const queues = numbers(20).map((n) => `q${n}`);
   for (const queueName of queues) {
     await dead.enqueue(work(queueName, "text"));
     await receiveCount(dead.consume(queueName), 1);
   }
   await clock.advance(MINUTE);
-  await stage.open({ client, clock, ...NO_PULSE }).maintain();
-  for (const queueName of queues) assertEquals(await stage.firstArgs(queueName), ["text"]);
-  assertEquals(await stage.heartbeat(dead.brokerId), undefined);
+  await fixture.open({ client, clock, ...NO_HEARTBEAT }).maintain();
+  for (const queueName of queues) assertEquals(await fixture.firstArgs(queueName), ["text"]);
+  assertEquals(await fixture.heartbeat(dead.brokerId), undefined);
 });
 
 test("RedisBroker on a cluster copies a client that never connects, and one that is closed", async () => {
-  await using opened = await openStage(true);
-  const { stage, client } = opened;
+  await using opened = await openFixture(true);
+  const { fixture, client } = opened;
   for (const close of [false, true]) {
     if (close) client.disconnect();
     const status = client.status;
-    const broker = stage.open({ client, ...NO_PULSE });
+    const broker = fixture.open({ client, ...NO_HEARTBEAT });
     const receiving = broker.consume("q").receive(1);
     await broker.getQueueMessageCounts("q");
-    await sendFromPython(stage, "q", ["text"]);
+    await sendFromPython(fixture, "q", ["text"]);
     assertEquals(firstArgs(await receiving), ["text"]);
     await broker.flush("q");
     await broker.close();
@@ -118,10 +118,10 @@ test("RedisBroker on a cluster copies a client that never connects, and one that
 });
 
 test("RedisBroker on a cluster goes on when its keys move to another node", async () => {
-  await using opened = await openStage();
-  const { stage, node, client } = opened;
+  await using opened = await openFixture();
+  const { fixture, node, client } = opened;
   const clock = new FakeClock();
-  const broker = stage.open({ client, clock });
+  const broker = fixture.open({ client, clock });
   await broker.enqueueMany(numbers(3).map((n) => work("q", n)));
   await using consumer = broker.consume("q", { prefetch: 10 });
   const messages = await receiveCount(consumer, 3);
@@ -129,8 +129,8 @@ test("RedisBroker on a cluster goes on when its keys move to another node", asyn
   await beat(broker, clock);
 
   const target = cluster.nodes.find((one) => one !== node)!;
-  await cluster.moveSlot(stage.namespace, node, target);
-  const there = new Stage(target, stage.namespace);
+  await cluster.moveSlot(fixture.namespace, node, target);
+  const there = new Fixture(target, fixture.namespace);
   await consumer.ack(messages.slice(0, 1));
   assertEquals(await there.held(broker.brokerId, "q"), 2);
   await broker.enqueue(work("q", "after"));
@@ -170,9 +170,9 @@ async function connectionsSoFar(): Promise<number> {
 }
 
 test("RedisBroker on a cluster goes on when its node was away", async () => {
-  await using opened = await openStage();
-  const { stage, node, client } = opened;
-  const broker = stage.open({ client });
+  await using opened = await openFixture();
+  const { fixture, node, client } = opened;
+  const broker = fixture.open({ client });
   const ran: unknown[] = [];
   const note = declareNote(broker, ran);
   await using worker = new Worker(broker);

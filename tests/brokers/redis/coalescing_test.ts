@@ -1,31 +1,31 @@
 import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
 import { actor, Message, Worker } from "@dq/dramatiq";
 import { ACK, CLAIM, ENQUEUE, FETCH, NACK, PROMOTE, SORT } from "../../../brokers/redis/scripts.ts";
-import { nextTurn } from "../../../core/runtime.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { Monitor, runsOf } from "./monitor.ts";
-import { Stage, startForFile } from "./stage.ts";
+import { Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 test("RedisBroker sends what is sent in one turn in one call, in order", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
-  const broker = stage.open();
+  const broker = fixture.open();
   const note = actor((_n: number) => {}, { broker, queueName: "q", actorName: "note" });
   await Promise.all(numbers(250).map((n) => note.send(n)));
   const commands = await monitor.take();
   assertEquals(runsOf(ENQUEUE, commands).length, 1);
-  assertEquals(await stage.firstArgs("q"), numbers(250));
+  assertEquals(await fixture.firstArgs("q"), numbers(250));
 });
 
 test("RedisBroker splits what is too much for one call, and keeps its order", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
-  const broker = stage.open();
+  const broker = fixture.open();
   const note = actor((_n: number) => {}, { broker, queueName: "q", actorName: "note" });
   await Promise.all([
     ...numbers(1_500).map((n) => note.send(n)),
@@ -34,12 +34,12 @@ test("RedisBroker splits what is too much for one call, and keeps its order", as
   ]);
   const runs = runsOf(ENQUEUE, await monitor.take());
   assertEquals(runs.length, 18); // of 250 at most
-  assertEquals(await stage.firstArgs("q"), numbers(4_500));
+  assertEquals(await fixture.firstArgs("q"), numbers(4_500));
 });
 
 test("RedisBroker splits what is too long for one call, and keeps its order", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await broker.enqueue(work("q", 0));
   await server.command("CONFIG", "RESETSTAT");
   const text = "x".repeat(300_000);
@@ -50,13 +50,13 @@ test("RedisBroker splits what is too long for one call, and keeps its order", as
   )!;
   assertEquals(calls, "3");
   const ids = sent.map((message) => message.option("redis_message_id"));
-  assertEquals((await stage.ids("q")).slice(1), ids);
+  assertEquals((await fixture.ids("q")).slice(1), ids);
 });
 
 test("RedisBroker sends to each of several queues in one call, and keeps the order of each", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
-  const broker = stage.open();
+  const broker = fixture.open();
   const [one, two] = ["one", "two"].map((queueName) =>
     actor((_n: number) => {}, { broker, queueName, actorName: queueName })
   );
@@ -67,20 +67,20 @@ test("RedisBroker sends to each of several queues in one call, and keeps the ord
   ]);
   assertEquals(runsOf(ENQUEUE, await monitor.take()).length, 3);
   const later = numbers(100).map((n) => 100 + n);
-  assertEquals(await stage.firstArgs("one"), [
+  assertEquals(await fixture.firstArgs("one"), [
     ...numbers(100),
     ...later.filter((n) => n % 2 === 0),
   ]);
-  assertEquals(await stage.firstArgs("two"), [
+  assertEquals(await fixture.firstArgs("two"), [
     ...numbers(100),
     ...later.filter((n) => n % 2 === 1),
   ]);
-  assertEquals(await stage.firstArgs("one.DQ"), [1]);
+  assertEquals(await fixture.firstArgs("one.DQ"), [1]);
 });
 
 test("RedisBroker sends nothing of what cannot be encoded, and all that is sent beside it", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const note = actor((_value: unknown) => {}, { broker, queueName: "q", actorName: "note" });
   const outcomes = await Promise.allSettled([
     note.send(1),
@@ -93,13 +93,13 @@ test("RedisBroker sends nothing of what cannot be encoded, and all that is sent 
     outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason instanceof TypeError),
     [false, true, true, true, false],
   );
-  assertEquals(await stage.firstArgs("q"), [1, 8]);
-  assertEquals(await stage.ids("other"), []);
+  assertEquals(await fixture.firstArgs("q"), [1, 8]);
+  assertEquals(await fixture.ids("other"), []);
 });
 
 test("RedisBroker acknowledges what is acknowledged in one turn in one call", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open({ maintenanceInterval: Infinity });
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ maintenanceInterval: Infinity });
   await broker.enqueueMany(numbers(1_250).map((n) => work("q", n)));
   await using consumer = broker.consume("q", { prefetch: 1_250 });
   const messages = await receiveCount(consumer, 1_250);
@@ -113,8 +113,8 @@ test("RedisBroker acknowledges what is acknowledged in one turn in one call", as
 });
 
 test("RedisBroker fills the prefetch in one call", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open({ maintenanceInterval: Infinity });
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ maintenanceInterval: Infinity });
   await broker.enqueueMany(numbers(1_200).map((n) => work("q", n)));
   await using monitor = await Monitor.open(server);
   await using consumer = broker.consume("q", { prefetch: 700 });
@@ -123,8 +123,8 @@ test("RedisBroker fills the prefetch in one call", async () => {
 });
 
 test("RedisBroker makes no call per message for a worker", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   let runs = 0;
   const done = Promise.withResolvers<void>();
   const note = actor(() => {
@@ -141,12 +141,12 @@ test("RedisBroker makes no call per message for a worker", async () => {
     assertLess(runsOf(FETCH, commands).length, 100);
     assertLess(runsOf(ACK, commands).length, 200);
   });
-  assertEquals(await stage.ids("q"), []);
+  assertEquals(await fixture.ids("q"), []);
 });
 
 test("RedisBroker sorts and promotes delayed messages many at a time", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   let runs = 0;
   const note = actor(() => void (runs += 1), { broker, queueName: "q", actorName: "note" });
   await broker.enqueueMany(numbers(2_000).map(() => note.message()), { delay: 1 });
@@ -164,8 +164,8 @@ test("RedisBroker sorts and promotes delayed messages many at a time", async () 
 });
 
 test("RedisBroker keeps the order of what is sent together and of what is sent one by one", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const sendings: Promise<unknown>[] = [];
   for (const n of numbers(300)) {
     const message = new Message({ queueName: "q", actorName: "work", args: [n] });
@@ -174,5 +174,5 @@ test("RedisBroker keeps the order of what is sent together and of what is sent o
     else if (n % 20 === 0) await nextTurn();
   }
   await Promise.all(sendings);
-  assertEquals(await stage.firstArgs("q"), numbers(300));
+  assertEquals(await fixture.firstArgs("q"), numbers(300));
 });

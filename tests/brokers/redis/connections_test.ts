@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { actor, type Broker, type RedisBroker, Worker } from "@dq/dramatiq";
 import { Redis } from "ioredis";
-import { nextTurn } from "../../../core/runtime.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -35,8 +35,8 @@ function declareNotes(broker: Broker, queues: number) {
 }
 
 test("RedisBroker has one connection to send, whatever it sends to how many queues", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   assertEquals(await connections(), []);
   const notes = declareNotes(broker, 20);
   await Promise.all(notes.flatMap((note) => [
@@ -52,8 +52,8 @@ test("RedisBroker has one connection to send, whatever it sends to how many queu
 
 for (const queues of [1, 20]) {
   test(`RedisBroker has three connections with a worker of ${queues} queues, none after its close`, async () => {
-    await using stage = new Stage(server);
-    const broker = stage.open();
+    await using fixture = new Fixture(server);
+    const broker = fixture.open();
     const notes = declareNotes(broker, queues);
     await using worker = new Worker(broker);
     await worker.start();
@@ -78,11 +78,11 @@ async function connectionIds(): Promise<string[]> {
 }
 
 test("RedisBroker has no connection after its close, however early that comes", async () => {
-  await using stage = new Stage(server);
-  await stage.open().close();
+  await using fixture = new Fixture(server);
+  await fixture.open().close();
   assertEquals(await connections(), []);
   for (let turns = 0; turns < 40; turns++) {
-    const broker = stage.open();
+    const broker = fixture.open();
     const receiving = ["q", "q.DQ"].map((name) => broker.consume(name).receive(1));
     for (let turn = 0; turn < turns; turn++) await nextTurn();
     await broker.close();
@@ -92,9 +92,9 @@ test("RedisBroker has no connection after its close, however early that comes", 
 });
 
 test("RedisBroker uses a copy of a client, and leaves the client as it was", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const client = new Redis({ port: server.port, host: server.host, db: 3, lazyConnect: true });
-  const broker = stage.open({ client });
+  const broker = fixture.open({ client });
   const [note] = declareNotes(broker, 1);
   await using worker = new Worker(broker);
   await worker.start();
@@ -112,10 +112,10 @@ test("RedisBroker uses a copy of a client, and leaves the client as it was", asy
 });
 
 test("RedisBroker goes on when the client that it copied is closed", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const client = new Redis(server.url);
   await client.ping();
-  const broker: RedisBroker = stage.open({ client });
+  const broker: RedisBroker = fixture.open({ client });
   client.disconnect();
   const [note] = declareNotes(broker, 1);
   await using worker = new Worker(broker);

@@ -5,12 +5,12 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { loseAnswer } from "./lose_answer.ts";
 import { Monitor, runsOf } from "./monitor.ts";
-import { beat, eventually, Stage, startForFile } from "./stage.ts";
-import { PULSE } from "../../../brokers/redis/scripts.ts";
+import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
+import { HEARTBEAT } from "../../../brokers/redis/scripts.ts";
 
 const { test, server } = await startForFile();
 
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sorted = (values: readonly unknown[]) => (values as number[]).toSorted((a, b) => a - b);
 
@@ -24,12 +24,12 @@ async function look(broker: RedisBroker, clock: FakeClock, times: number): Promi
 
 test("RedisBroker gives back what one consumer lost, and leaves the others what they hold", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
-  const broker = stage.open({ url, clock });
-  const other = stage.open(NO_PULSE);
+  const broker = fixture.open({ url, clock });
+  const other = fixture.open(NO_HEARTBEAT);
   await other.enqueueMany(numbers(15).map((n) => work("q", n)));
   await using first = broker.consume("q", { prefetch: 5 });
   const held = await receiveCount(first, 5);
@@ -45,7 +45,7 @@ test("RedisBroker gives back what one consumer lost, and leaves the others what 
     () => {
       receiveCount(losing, 5).then((messages) => received = firstArgs(messages), () => {});
     },
-    async () => await stage.held(broker.brokerId, "q") === 15,
+    async () => await fixture.held(broker.brokerId, "q") === 15,
   );
   await eventually("receive them after all", async () => {
     await beat(broker, clock);
@@ -58,44 +58,44 @@ test("RedisBroker gives back what one consumer lost, and leaves the others what 
   await look(broker, clock, 5);
   const looks = (await monitor.take()).filter(([name]) => name === "smembers");
   assertEquals(looks, []);
-  assertEquals(await stage.held(broker.brokerId, "q"), 15);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 15);
   await first.ack(held);
-  assertEquals(await stage.held(broker.brokerId, "q"), 10);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 10);
 });
 
 test("RedisBroker gives back what was lost though its last consumer has closed", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
   const clock = new FakeClock();
-  const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}`, clock });
-  await stage.open(NO_PULSE).enqueueMany(numbers(5).map((n) => work("q", n)));
+  const broker = fixture.open({ url: `redis://${proxy.host}:${proxy.port}`, clock });
+  await fixture.open(NO_HEARTBEAT).enqueueMany(numbers(5).map((n) => work("q", n)));
   await broker.getQueueMessageCounts("q"); // connects
   const consumer = broker.consume("q", { prefetch: 5 });
   await loseAnswer(
     server,
     proxy,
     () => void consumer.receive(5),
-    async () => await stage.held(broker.brokerId, "q") === 5,
+    async () => await fixture.held(broker.brokerId, "q") === 5,
   );
   await consumer.close();
   assertEquals(await consumer.receive(5), []);
   await eventually("give them back", async () => {
     await look(broker, clock, 1);
-    return (await stage.ids("q")).length === 5;
+    return (await fixture.ids("q")).length === 5;
   });
-  assertEquals(await stage.held(broker.brokerId, "q"), 0);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 0);
   // Then there is nothing left to look after.
   await look(broker, clock, 2);
   await monitor.take();
   await look(broker, clock, 5);
-  assertEquals(runsOf(PULSE, await monitor.take()), []);
+  assertEquals(runsOf(HEARTBEAT, await monitor.take()), []);
 });
 
 test("RedisBroker takes a message for lost only if it did not arrive between two looks", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   await using consumer = broker.consume("q", { prefetch: 64 });
   await broker.enqueueMany(numbers(128).map((n) => work("q", n)));
   const first = await receiveCount(consumer, 64);
@@ -115,8 +115,8 @@ test("RedisBroker takes a message for lost only if it did not arrive between two
   assertEquals(firstArgs(await receiving), numbers(32).map((n) => 128 + n));
   await settling;
   // The same 32, by another fetch.
-  assertEquals(await stage.ids("q"), []);
+  assertEquals(await fixture.ids("q"), []);
   await look(broker, clock, 2);
-  assertEquals(await stage.ids("q"), []);
+  assertEquals(await fixture.ids("q"), []);
   assertEquals(firstArgs(await consumer.receive(32)), numbers(32).map((n) => 96 + n));
 });

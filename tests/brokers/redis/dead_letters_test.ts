@@ -5,26 +5,26 @@ import { startProxy } from "../../support/servers/proxy.ts";
 import type { MessageVectors } from "../../support/vectors.ts";
 import messages from "../../vectors/messages.json" with { type: "json" };
 import { Monitor } from "./monitor.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 const { cases } = messages as unknown as MessageVectors;
 
 /** Puts dead letters where Python puts them: all at one time, unless told otherwise. */
 async function putDead(
-  stage: Stage,
+  fixture: Fixture,
   texts: readonly string[],
   diedAt: (i: number) => number = () => 1_700_000_000_000,
 ): Promise<void> {
   const letters = texts.map((text, i) => ({ id: `id-${String(i).padStart(6, "0")}`, text, i }));
-  await stage.command(
+  await fixture.command(
     "ZADD",
-    stage.key("q.XQ"),
+    fixture.key("q.XQ"),
     ...letters.flatMap(({ id, i }) => [diedAt(i), id]),
   );
-  await stage.command(
+  await fixture.command(
     "HSET",
-    stage.key("q.XQ.msgs"),
+    fixture.key("q.XQ.msgs"),
     ...letters.flatMap(({ id, text }) => [id, text]),
   );
 }
@@ -49,10 +49,10 @@ async function requeueAll(broker: RedisBroker, pageSize = 100): Promise<number> 
 }
 
 test("RedisBroker.deadLetters reads what Python left, and requeue keeps its arguments", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const vectors = cases.filter(({ label }) => ["floats", "kwargs", "retried"].includes(label));
-  await putDead(stage, vectors.map(({ utf8 }) => utf8), (i) => 1_700_000_000_000 + i);
+  await putDead(fixture, vectors.map(({ utf8 }) => utf8), (i) => 1_700_000_000_000 + i);
   const read: DeadLetter[] = [];
   for await (const dead of broker.deadLetters("q")) read.push(dead);
   assertEquals(read.map(({ diedAt }) => diedAt), [0, 1, 2].map((i) => 1_700_000_000_000 + i));
@@ -67,13 +67,13 @@ test("RedisBroker.deadLetters reads what Python left, and requeue keeps its argu
     vectors.map(({ utf8 }) => argsIn(utf8)),
   );
   assertEquals(back.map(({ queueName }) => queueName), ["q", "q", "q"]);
-  assertEquals(await stage.command("EXISTS", stage.key("q.XQ"), stage.key("q.XQ.msgs")), 0);
+  assertEquals(await fixture.command("EXISTS", fixture.key("q.XQ"), fixture.key("q.XQ.msgs")), 0);
 });
 
 test("RedisBroker.deadLetters gives those of one millisecond once each, however small the pages", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
-  await putDead(stage, textsOf(500), (i) => 1_700_000_000_000 + Math.floor(i / 200));
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
+  await putDead(fixture, textsOf(500), (i) => 1_700_000_000_000 + Math.floor(i / 200));
   const seen = new Set<unknown>();
   let count = 0;
   for await (const dead of broker.deadLetters("q", { pageSize: 7 })) {
@@ -83,24 +83,24 @@ test("RedisBroker.deadLetters gives those of one millisecond once each, however 
     if (count % 5 === 0) await dead.drop();
   }
   assertEquals([count, seen.size], [500, 500]);
-  assertEquals((await stage.ids("q")).length, 250);
-  assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 200);
-  assertEquals(await stage.command("HLEN", stage.key("q.XQ.msgs")), 200);
+  assertEquals((await fixture.ids("q")).length, 250);
+  assertEquals(await fixture.command("ZCARD", fixture.key("q.XQ")), 200);
+  assertEquals(await fixture.command("HLEN", fixture.key("q.XQ.msgs")), 200);
 });
 
 test("DeadLetter.requeue puts a message on its Redis queue once, whoever else does so", async () => {
-  await using stage = new Stage(server);
-  await putDead(stage, textsOf(100));
-  const counts = await Promise.all([3, 10, 100].map((size) => requeueAll(stage.open(), size)));
+  await using fixture = new Fixture(server);
+  await putDead(fixture, textsOf(100));
+  const counts = await Promise.all([3, 10, 100].map((size) => requeueAll(fixture.open(), size)));
   assertEquals(counts.reduce((sum, count) => sum + count), 100);
-  const args = await stage.firstArgs("q");
+  const args = await fixture.firstArgs("q");
   assertEquals([args.length, new Set(args).size], [100, 100]);
 });
 
 test("RedisBroker.deadLetters asks for a page at a time", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
-  await putDead(stage, textsOf(50), (i) => 1_700_000_000_000 + i);
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
+  await putDead(fixture, textsOf(50), (i) => 1_700_000_000_000 + i);
   await using monitor = await Monitor.open(server);
   assertEquals(await requeueAll(broker, 10), 50);
   const sizes = (await monitor.take()).filter(([name]) => name!.toLowerCase() === "hmget")
@@ -110,9 +110,9 @@ test("RedisBroker.deadLetters asks for a page at a time", async () => {
 
 test("DeadLetter.requeue puts a message on its queue once when the answer was cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}` });
-  await putDead(stage, textsOf(2));
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ url: `redis://${proxy.host}:${proxy.port}` });
+  await putDead(fixture, textsOf(2));
   for await (const dead of broker.deadLetters("q")) {
     const before = proxy.bytesToTarget;
     await server.pause();
@@ -120,13 +120,13 @@ test("DeadLetter.requeue puts a message on its queue once when the answer was cu
     await eventually("ask", () => Promise.resolve(proxy.bytesToTarget > before));
     proxy.freeze();
     server.continue();
-    await eventually("requeue", async () => (await stage.ids("q")).length === 1);
+    await eventually("requeue", async () => (await fixture.ids("q")).length === 1);
     await proxy.cut();
     proxy.thaw();
     assertEquals(await requeueing, true);
     break;
   }
-  assertEquals((await stage.ids("q")).length, 1);
-  assertEquals(await stage.command("HLEN", stage.key("q.msgs")), 1);
-  assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 1);
+  assertEquals((await fixture.ids("q")).length, 1);
+  assertEquals(await fixture.command("HLEN", fixture.key("q.msgs")), 1);
+  assertEquals(await fixture.command("ZCARD", fixture.key("q.XQ")), 1);
 });

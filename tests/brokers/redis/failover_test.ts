@@ -6,7 +6,7 @@ import { textOf, withLog } from "../../support/log.ts";
 import { type RedisSentinel, startRedisSentinel } from "../../support/servers/redis_sentinel.ts";
 import { after, test as realTest } from "../../support/test.ts";
 import { assertOneOutage, outcomeOf } from "../outages/outage.ts";
-import { eventually, Stage } from "./stage.ts";
+import { eventually, Fixture } from "./fixture.ts";
 
 const test = testOwn("redis-server");
 const system = test === realTest
@@ -24,8 +24,8 @@ function connection() {
 test("RedisBroker behind Sentinel leaves a master that hangs once another is named, unasked", async () => {
   await withLog(LOG, async (lines) => {
     const master = await system.master();
-    await using stage = new Stage(master);
-    const broker = stage.open({ connection: connection() });
+    await using fixture = new Fixture(master);
+    const broker = fixture.open({ connection: connection() });
     await broker.connect();
     await master.pause();
     await system.untilMasterIsNot(master);
@@ -34,7 +34,9 @@ test("RedisBroker behind Sentinel leaves a master that hangs once another is nam
     assertOneOutage(lines, "Redis");
     assert(textOf(lines[0]!).includes("Sentinel has named another master"), textOf(lines[0]!));
     await broker.enqueue(work("q", "text"));
-    assertEquals(await new Stage(await system.master(), stage.namespace).firstArgs("q"), ["text"]);
+    assertEquals(await new Fixture(await system.master(), fixture.namespace).firstArgs("q"), [
+      "text",
+    ]);
     master.continue();
     await system.untilOk();
   });
@@ -43,13 +45,13 @@ test("RedisBroker behind Sentinel leaves a master that hangs once another is nam
 test("RedisBroker behind Sentinel does not return to the old master in a graceful failover", async () => {
   await withLog(LOG, async (lines) => {
     const master = await system.master();
-    await using stage = new Stage(master);
-    const broker = stage.open({ connection: connection() });
+    await using fixture = new Fixture(master);
+    const broker = fixture.open({ connection: connection() });
     await broker.connect();
     const newMaster = await system.failOver();
     await eventually("find the other", () => lines.length >= 2);
     await broker.enqueue(work("q", "text"));
-    assertEquals(await new Stage(newMaster, stage.namespace).firstArgs("q"), ["text"]);
+    assertEquals(await new Fixture(newMaster, fixture.namespace).firstArgs("q"), ["text"]);
     assertEquals(lines.length % 2, 0, lines.map(textOf).join("\n"));
   });
 });
@@ -57,15 +59,15 @@ test("RedisBroker behind Sentinel does not return to the old master in a gracefu
 test("RedisBroker behind Sentinel takes NOREPLICAS for a failover, and logs it once", async () => {
   await withLog(LOG, async (lines, first) => {
     const master = await system.master();
-    await using stage = new Stage(master);
-    const broker = stage.open({ connection: connection() });
+    await using fixture = new Fixture(master);
+    const broker = fixture.open({ connection: connection() });
     await broker.connect();
     await master.command("CONFIG", "SET", "min-replicas-to-write", 9);
     const sending = broker.enqueue(work("q", "text"));
     await first;
     await master.command("CONFIG", "SET", "min-replicas-to-write", 0);
     await sending;
-    assertEquals(await stage.firstArgs("q"), ["text"]);
+    assertEquals(await fixture.firstArgs("q"), ["text"]);
     assertOneOutage(lines, "Redis");
     assert(textOf(lines[0]!).includes("NOREPLICAS"), textOf(lines[0]!));
   });
@@ -73,8 +75,8 @@ test("RedisBroker behind Sentinel takes NOREPLICAS for a failover, and logs it o
 
 test("RedisBroker of one server fails at once on NOREPLICAS", async () => {
   const master = await system.master();
-  await using stage = new Stage(master);
-  const broker = stage.open({ url: master.url });
+  await using fixture = new Fixture(master);
+  const broker = fixture.open({ url: master.url });
   await broker.connect();
   await master.command("CONFIG", "RESETSTAT");
   await master.command("CONFIG", "SET", "min-replicas-to-write", 9);
@@ -89,36 +91,36 @@ test("RedisBroker of one server fails at once on NOREPLICAS", async () => {
 test("RedisBroker waitReplicas resolves a send once so many replicas have it", async () => {
   const master = await system.master();
   const replica = system.servers.find((server) => server !== master)!;
-  await using stage = new Stage(master);
-  const broker = stage.open({ connection: connection(), waitReplicas: { count: 1 } });
+  await using fixture = new Fixture(master);
+  const broker = fixture.open({ connection: connection(), waitReplicas: { count: 1 } });
   await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
-  assertEquals(await new Stage(replica, stage.namespace).firstArgs("q"), [1, 2, 3]);
+  assertEquals(await new Fixture(replica, fixture.namespace).firstArgs("q"), [1, 2, 3]);
   await broker.enqueue(work("q", "late"), { delay: 60_000 });
-  assertEquals((await new Stage(replica, stage.namespace).ids("q.DQ")).length, 1);
+  assertEquals((await new Fixture(replica, fixture.namespace).ids("q.DQ")).length, 1);
 });
 
 test("RedisBroker waitReplicas fails a send that too few replicas have, of unknown delivery", async () => {
   const master = await system.master();
-  await using stage = new Stage(master);
+  await using fixture = new Fixture(master);
   const waitReplicas = { count: 9, timeout: 100 };
-  const broker = stage.open({ connection: connection(), waitReplicas });
+  const broker = fixture.open({ connection: connection(), waitReplicas });
   const failure = await broker.enqueue(work("q", "text")).then(() => undefined, (error) => error);
   assertInstanceOf(failure, ConnectionFailed);
   assertEquals(failure.name, "ConnectionFailed");
   assertEquals(failure.message, "Cannot enqueue: 1 of 9 replicas have it after 100 ms");
   assertEquals(failure.delivery, "unknown");
-  assertEquals(await stage.firstArgs("q"), ["text"]);
+  assertEquals(await fixture.firstArgs("q"), ["text"]);
 });
 
 test("RedisBroker waitReplicas keeps nothing else waiting", async () => {
   const master = await system.master();
-  await using stage = new Stage(master);
+  await using fixture = new Fixture(master);
   const waitReplicas = { count: 9, timeout: 2_000 };
-  const broker = stage.open({ connection: connection(), waitReplicas });
+  const broker = fixture.open({ connection: connection(), waitReplicas });
   await broker.connect();
   let isSettled = false;
   const sending = outcomeOfWait(broker.enqueue(work("q", "text")), () => isSettled = true);
-  await eventually("store it", async () => (await stage.ids("q")).length === 1);
+  await eventually("store it", async () => (await fixture.ids("q")).length === 1);
   assertEquals((await broker.getQueueMessageCounts("q")).ready, 1);
   assertEquals(isSettled, false);
   await sending;

@@ -4,17 +4,17 @@ import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { Monitor, runsOf } from "./monitor.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const HOUR = 3_600_000;
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 test("RedisConsumer fetches nothing for a receive that was aborted in its turn", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open(NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = fixture.open(NO_HEARTBEAT);
   await broker.enqueueMany(numbers(5).map((n) => work("q", n)));
   await using consumer = broker.consume("q", { prefetch: 100 });
   const aborter = new AbortController();
@@ -22,14 +22,14 @@ test("RedisConsumer fetches nothing for a receive that was aborted in its turn",
   aborter.abort();
   assertEquals(await receiving, []);
   await broker.getQueueMessageCounts("q"); // behind any fetch
-  assertEquals(await stage.held(broker.brokerId, "q"), 0);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 0);
 });
 
 for (const end of ["aborted", "closed"] as const) {
   test(`RedisConsumer fetches nothing ahead once it is ${end}`, async () => {
-    await using stage = new Stage(server);
+    await using fixture = new Fixture(server);
     await using monitor = await Monitor.open(server);
-    const broker = stage.open(NO_PULSE);
+    const broker = fixture.open(NO_HEARTBEAT);
     await broker.enqueueMany(numbers(200).map((n) => work("q", n)));
     await using consumer = broker.consume("q", { prefetch: 64 });
     const first = await receiveCount(consumer, 64);
@@ -49,9 +49,9 @@ for (const end of ["aborted", "closed"] as const) {
 }
 
 test("RedisConsumer.close takes back its timer for a delayed message", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock, ...NO_PULSE });
+  const broker = fixture.open({ clock, ...NO_HEARTBEAT });
   await broker.enqueue(work("q", "late"), { delay: HOUR });
   const consumer = broker.consume("q.DQ");
   const receiving = consumer.receive(1);
@@ -63,10 +63,10 @@ test("RedisConsumer.close takes back its timer for a delayed message", async () 
 
 test("RedisConsumer.close waits for nothing more once the fetch under way is answered", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
-  const broker = stage.open({ url, clock, ...NO_PULSE });
+  const broker = fixture.open({ url, clock, ...NO_HEARTBEAT });
   await broker.enqueue(work("q", "late"), { delay: HOUR });
   const consumer = broker.consume("q.DQ");
   const before = proxy.bytesToTarget;

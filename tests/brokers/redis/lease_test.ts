@@ -7,30 +7,30 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { actor, ConnectionClosed, type RedisBroker, Worker } from "@dq/dramatiq";
 import { Lease } from "../../../brokers/redis/lease.ts";
-import { runtime } from "../../../core/runtime.ts";
+import { runtime } from "../../../platform/runtime.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { ServerProcess } from "../../support/servers/server_process.ts";
 import { Monitor } from "./monitor.ts";
-import { beat, eventually, Stage, startForFile } from "./stage.ts";
+import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
 import type { WorkerProcessArguments } from "./worker_process.ts";
 
 const { test, server } = await startForFile();
 
 const MINUTE = 60_000;
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const FOLDER = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(dirname(FOLDER)));
 
 /** Has another broker, whose clock is ahead, find this one dead. */
-async function takeOverFrom(broker: RedisBroker, stage: Stage): Promise<void> {
+async function takeOverFrom(broker: RedisBroker, fixture: Fixture): Promise<void> {
   const clock = new FakeClock(broker.clock.now() + MINUTE);
-  const sweeper = stage.open({ clock, ...NO_PULSE });
-  await sweeper.maintain();
-  await sweeper.close();
-  assertEquals(await stage.heartbeat(broker.brokerId), undefined);
+  const recoverer = fixture.open({ clock, ...NO_HEARTBEAT });
+  await recoverer.maintain();
+  await recoverer.close();
+  assertEquals(await fixture.heartbeat(broker.brokerId), undefined);
 }
 
 function startWorkerProcess(
@@ -52,15 +52,15 @@ function startWorkerProcess(
 }
 
 test("RedisBroker gets back what a worker had that was killed", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open({ heartbeatTimeout: 1_000 });
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ heartbeatTimeout: 1_000 });
   const ran: number[] = [];
   actor((n: number) => void ran.push(n), { broker, queueName: "q", actorName: "work" });
   const numbers = Array.from({ length: 20 }, (_, i) => i);
   await broker.enqueueMany(numbers.map((n) => work("q", n)));
   const folder = await mkdtemp(join(tmpdir(), "dramatiq-test-"));
   const told: WorkerProcessArguments = {
-    broker: { url: server.url, namespace: stage.namespace, heartbeatTimeout: 1_000 },
+    broker: { url: server.url, namespace: fixture.namespace, heartbeatTimeout: 1_000 },
     queueName: "q",
   };
   const child = startWorkerProcess(told, join(folder, "log"));
@@ -82,20 +82,20 @@ test("RedisBroker gets back what a worker had that was killed", async () => {
 });
 
 test("RedisBroker fails its consumers when others have taken over, and goes on with new ones", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
   const lost = broker.consume("q", { prefetch: 3 });
   const messages = await receiveCount(lost, 3);
   const delayed = broker.consume("q.DQ");
   const waiting = [lost.receive(1), delayed.receive(1)];
   const outcomes = Promise.allSettled(waiting);
-  await monitor.untilWaiting(stage.key("q.DQ")); // Any command would renew its heartbeat.
+  await monitor.untilWaiting(fixture.key("q.DQ")); // Any command would renew its heartbeat.
   await beat(broker, clock);
   assert(!lost.isLost);
-  await takeOverFrom(broker, stage);
+  await takeOverFrom(broker, fixture);
 
   await beat(broker, clock);
 
@@ -120,14 +120,14 @@ test("RedisBroker fails its consumers when others have taken over, and goes on w
 /**
  * Has a worker run the first of three messages, the others at hand, while something happens.
  *
- * @param stage Where it plays.
+ * @param fixture Where it plays.
  * @param broker Of the worker.
- * @param play Gets what has run, which grows, and what ends the first run.
+ * @param run Gets what has run, which grows, and what ends the first run.
  */
 async function withThreeAtHand(
-  stage: Stage,
+  fixture: Fixture,
   broker: RedisBroker,
-  play: (ran: readonly number[], finish: () => void) => Promise<void>,
+  run: (ran: readonly number[], finish: () => void) => Promise<void>,
 ): Promise<void> {
   const ran: number[] = [];
   const gate = Promise.withResolvers<void>();
@@ -142,24 +142,24 @@ async function withThreeAtHand(
       await using worker = new Worker(broker, { concurrency: 1, timeout: 1_000 });
       await worker.start();
       await eventually("be at work", async () => {
-        return ran.length === 1 && await stage.held(broker.brokerId, "q") === 3;
+        return ran.length === 1 && await fixture.held(broker.brokerId, "q") === 3;
       });
-      await play(ran, gate.resolve);
+      await run(ran, gate.resolve);
       await worker.stop();
     },
   );
 }
 
 test("RedisBroker's worker starts nothing that others have taken over, and goes on", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
-  const other = stage.open(NO_PULSE);
-  await withThreeAtHand(stage, broker, async (ran, finish) => {
-    await monitor.untilWaiting(stage.key("q.DQ")); // Any command would renew its heartbeat.
+  const broker = fixture.open({ clock });
+  const other = fixture.open(NO_HEARTBEAT);
+  await withThreeAtHand(fixture, broker, async (ran, finish) => {
+    await monitor.untilWaiting(fixture.key("q.DQ")); // Any command would renew its heartbeat.
     await beat(broker, clock);
-    await takeOverFrom(broker, stage);
+    await takeOverFrom(broker, fixture);
     await using consumer = other.consume("q", { prefetch: 3 });
     const messages = await receiveCount(consumer, 3);
 
@@ -173,7 +173,7 @@ test("RedisBroker's worker starts nothing that others have taken over, and goes 
     });
 
     assertEquals(ran, [1, 4]);
-    assertEquals(await stage.held(other.brokerId, "q"), 3);
+    assertEquals(await fixture.held(other.brokerId, "q"), 3);
     await consumer.ack(messages);
   });
   assertEquals((await other.getQueueMessageCounts("q")).unacknowledged, 0);
@@ -187,11 +187,11 @@ for (const [when, beats] of [["not even the first", 0], ["after the first", 1]] 
 
 async function startNothingWhenCutOff(beats: number): Promise<void> {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
   const url = `redis://${proxy.host}:${proxy.port}`;
-  const broker = stage.open({ clock, url });
-  await withThreeAtHand(stage, broker, async (ran, finish) => {
+  const broker = fixture.open({ clock, url });
+  await withThreeAtHand(fixture, broker, async (ran, finish) => {
     for (let i = 0; i < beats; i++) await beat(broker, clock);
     proxy.refuse();
     await proxy.cut();
@@ -207,15 +207,15 @@ async function startNothingWhenCutOff(beats: number): Promise<void> {
       return new Set(ran).size === 3;
     });
   });
-  const other = stage.open(NO_PULSE);
+  const other = fixture.open(NO_HEARTBEAT);
   const { unacknowledged, ready } = await other.getQueueMessageCounts("q");
   assertEquals(unacknowledged + ready, 0);
 }
 
 test("RedisBroker's worker that is stopped before its first heartbeat starts nothing it had fetched", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const times = { heartbeatTimeout: 2_000 };
-  const peer = stage.open(times);
+  const peer = fixture.open(times);
   const ran: number[] = [];
   actor((n: number) => void ran.push(n), { broker: peer, queueName: "q", actorName: "work" });
   const numbers = Array.from({ length: 14 }, (_, i) => i);
@@ -227,7 +227,7 @@ test("RedisBroker's worker that is stopped before its first heartbeat starts not
     return Array.from(text.matchAll(/started (\d+)/g), ([, n]) => Number(n));
   };
   const told: WorkerProcessArguments = {
-    broker: { url: server.url, namespace: stage.namespace, ...times },
+    broker: { url: server.url, namespace: fixture.namespace, ...times },
     queueName: "q",
     concurrency: 1,
     actorTime: 300,
@@ -256,9 +256,9 @@ test("RedisBroker's worker that is stopped before its first heartbeat starts not
 
 test("RedisBroker's worker does not run what may be taken over while a hook was waiting", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
+  const broker = fixture.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
   const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const skipped = Promise.withResolvers<void>();
   broker.addMiddleware({
@@ -284,9 +284,9 @@ test("RedisBroker's worker does not run what may be taken over while a hook was 
 
 test("RedisBroker's consumer gives nothing of a fetch whose answer takes the heartbeat timeout", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
+  const broker = fixture.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
   await broker.enqueue(work("q", 1));
   const consumer = broker.consume("q");
   proxy.freeze();
@@ -296,7 +296,7 @@ test("RedisBroker's consumer gives nothing of a fetch whose answer takes the hea
   proxy.thaw();
   await assertRejects(() => deadline(receiving, 10_000), ConnectionClosed, "taken it over");
   await consumer.close();
-  assertEquals((await stage.ids("q")).length, 1);
+  assertEquals((await fixture.ids("q")).length, 1);
 });
 
 test("Lease begins with the first heartbeat, and is not healed by one that comes late", async () => {
@@ -326,9 +326,9 @@ test("Lease begins with the first heartbeat, and is not healed by one that comes
 
 test("RedisBroker fails its consumers when no heartbeat got through for too long", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
+  const broker = fixture.open({ clock, url: `redis://${proxy.host}:${proxy.port}` });
   const consumer = broker.consume("q");
   const receiving = consumer.receive(1);
   receiving.catch(() => {});
@@ -345,14 +345,14 @@ test("RedisBroker fails its consumers when no heartbeat got through for too long
 });
 
 test("RedisBroker keeps its lease as long as its heartbeat gets through", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   await broker.enqueue(work("q", 1));
   await using consumer = broker.consume("q");
   await receiveOne(consumer);
   for (let second = 0; second < 130; second++) await beat(broker, clock);
   assert(!consumer.isLost);
-  const heartbeat = await stage.heartbeat(broker.brokerId);
+  const heartbeat = await fixture.heartbeat(broker.brokerId);
   assert(heartbeat !== undefined && heartbeat >= clock.now() - 1_000);
 });

@@ -1,6 +1,6 @@
 import type { TcpProxy } from "../../support/servers/proxy.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
-import { eventually } from "./stage.ts";
+import { eventually } from "./fixture.ts";
 
 /**
  * Lets a question reach the server, and keeps its answer from coming back.

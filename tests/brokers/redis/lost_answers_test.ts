@@ -1,64 +1,64 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Consumer, MessageProxy, RedisBroker, RedisBrokerOptions } from "@dq/dramatiq";
 import { FETCH } from "../../../brokers/redis/scripts.ts";
-import { nextTurn } from "../../../core/runtime.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
 import { loseAnswer } from "./lose_answer.ts";
 import { Monitor, runsOf } from "./monitor.ts";
-import { beat, eventually, Stage, startForFile } from "./stage.ts";
+import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-function openThrough(proxy: TcpProxy, stage: Stage, options: RedisBrokerOptions): RedisBroker {
-  return stage.open({ url: `redis://${proxy.host}:${proxy.port}`, ...options });
+function openThrough(proxy: TcpProxy, fixture: Fixture, options: RedisBrokerOptions): RedisBroker {
+  return fixture.open({ url: `redis://${proxy.host}:${proxy.port}`, ...options });
 }
 
 test("RedisBroker puts a message on its queue once when the answer to a send was cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = openThrough(proxy, stage, NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueue(work("q", "first"));
   let sending: Promise<unknown> | undefined;
   await loseAnswer(
     server,
     proxy,
     () => sending = broker.enqueueMany(["second", "third"].map((text) => work("q", text))),
-    async () => (await stage.ids("q")).length === 3,
+    async () => (await fixture.ids("q")).length === 3,
   );
   await sending;
   await broker.enqueue(work("q", "fourth"));
-  assertEquals(await stage.firstArgs("q"), ["first", "second", "third", "fourth"]);
-  assertEquals(await stage.command("HLEN", stage.key("q.msgs")), 4);
+  assertEquals(await fixture.firstArgs("q"), ["first", "second", "third", "fourth"]);
+  assertEquals(await fixture.command("HLEN", fixture.key("q.msgs")), 4);
 });
 
 test("RedisBroker delays a message once when the answer to its send was cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = openThrough(proxy, stage, NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueue(work("q", "first"));
   let sending: Promise<unknown> | undefined;
   await loseAnswer(
     server,
     proxy,
     () => sending = broker.enqueue(work("q", "late"), { delay: 60_000 }),
-    async () => (await stage.ids("q.DQ")).length === 1,
+    async () => (await fixture.ids("q.DQ")).length === 1,
   );
   await sending;
-  assertEquals((await stage.ids("q.DQ")).length, 1);
+  assertEquals((await fixture.ids("q.DQ")).length, 1);
   assertEquals((await broker.getQueueMessageCounts("q")).delayed, 1);
 });
 
 test("RedisBroker gives back messages whose delivery was cut off, while it lives", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = openThrough(proxy, stage, { clock });
-  await stage.open(NO_PULSE).enqueueMany(numbers(10).map((n) => work("q", n)));
+  const broker = openThrough(proxy, fixture, { clock });
+  await fixture.open(NO_HEARTBEAT).enqueueMany(numbers(10).map((n) => work("q", n)));
   await using consumer = broker.consume("q", { prefetch: 10 });
   await broker.getQueueMessageCounts("q"); // connects
   let receiving: Promise<unknown> | undefined;
@@ -66,7 +66,7 @@ test("RedisBroker gives back messages whose delivery was cut off, while it lives
     server,
     proxy,
     () => receiving = receiveCount(consumer, 10).then(firstArgs),
-    async () => await stage.held(broker.brokerId, "q") === 10,
+    async () => await fixture.held(broker.brokerId, "q") === 10,
   );
   let received: unknown;
   receiving!.then((values) => received = values, () => {});
@@ -75,20 +75,20 @@ test("RedisBroker gives back messages whose delivery was cut off, while it lives
     return received !== undefined;
   });
   assertEquals((received as number[]).toSorted((a, b) => a - b), numbers(10));
-  assertEquals(await stage.held(broker.brokerId, "q"), 10);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 10);
   // What it has at hand is no orphan, however often it looks.
   for (let second = 0; second < 5; second++) await beat(broker, clock);
-  assertEquals(await stage.held(broker.brokerId, "q"), 10);
-  assertEquals(await stage.ids("q"), []);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 10);
+  assertEquals(await fixture.ids("q"), []);
 });
 
 test("RedisBroker loses no delayed messages when the answers to their sorting and their claim were cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using monitor = await Monitor.open(server);
   const clock = new FakeClock();
-  const broker = openThrough(proxy, stage, { ...NO_PULSE, clock });
-  const other = stage.open({ ...NO_PULSE, clock });
+  const broker = openThrough(proxy, fixture, { ...NO_HEARTBEAT, clock });
+  const other = fixture.open({ ...NO_HEARTBEAT, clock });
   await other.enqueueMany(numbers(10).map((n) => work("q", n)), { delay: 10_000 });
   await using consumer = broker.consume("q.DQ", { prefetch: 10 });
   await broker.getQueueMessageCounts("q"); // connects
@@ -100,10 +100,10 @@ test("RedisBroker loses no delayed messages when the answers to their sorting an
       receiving = receiveCount(consumer, 10).then(firstArgs);
       receiving.catch(() => {}); // It ends with the consumer when the test fails.
     },
-    async () => (await stage.ids("q.DQ")).length === 0,
+    async () => (await fixture.ids("q.DQ")).length === 0,
   );
   assertEquals((await broker.getQueueMessageCounts("q")).delayed, 10);
-  await monitor.untilWaiting(stage.key("q.DQ"));
+  await monitor.untilWaiting(fixture.key("q.DQ"));
 
   const due = clock.now() + 10_000;
   await loseAnswer(
@@ -111,8 +111,8 @@ test("RedisBroker loses no delayed messages when the answers to their sorting an
     proxy,
     () => void clock.advance(10_000),
     async () => {
-      const [, score] = await stage.command(
-        ...["ZRANGE", stage.key("q.DQ.etas"), 0, 0, "WITHSCORES"] as const,
+      const [, score] = await fixture.command(
+        ...["ZRANGE", fixture.key("q.DQ.etas"), 0, 0, "WITHSCORES"] as const,
       ) as string[];
       return Number(score) > due + 1_000; // on loan
     },
@@ -128,8 +128,8 @@ test("RedisBroker loses no delayed messages when the answers to their sorting an
 
 test("RedisBroker acknowledges again what it does not know to be acknowledged", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = openThrough(proxy, stage, NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueueMany(numbers(6).map((n) => work("q", n)));
   const consumer = broker.consume("q", { prefetch: 6 });
   const messages = await receiveCount(consumer, 6);
@@ -142,19 +142,19 @@ test("RedisBroker acknowledges again what it does not know to be acknowledged", 
         consumer.ack(messages.slice(0, 2)),
         consumer.nack(messages.slice(2, 4)),
       ]),
-    async () => await stage.held(broker.brokerId, "q") === 2,
+    async () => await fixture.held(broker.brokerId, "q") === 2,
   );
   await settling;
   const counts = { ready: 0, delayed: 0, unacknowledged: 2, dead: 2 };
   assertEquals(await broker.getQueueMessageCounts("q"), counts);
   await consumer.close();
-  assertEquals(await stage.firstArgs("q"), [4, 5]);
+  assertEquals(await fixture.firstArgs("q"), [4, 5]);
 });
 
 test("RedisBroker acknowledges again what travelled with a fetch that was cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = openThrough(proxy, stage, NO_PULSE);
+  await using fixture = new Fixture(server);
+  const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueueMany(numbers(6).map((n) => work("q", n)));
   await using consumer = broker.consume("q", { prefetch: 6 });
   const messages = await receiveCount(consumer, 6);
@@ -165,7 +165,7 @@ test("RedisBroker acknowledges again what travelled with a fetch that was cut of
   await proxy.cut();
   proxy.thaw();
   await acknowledging;
-  assertEquals(await stage.held(broker.brokerId, "q"), 0);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 0);
   await broker.enqueue(work("q", "next"));
   assertEquals(firstArgs(await receiving), ["next"]);
 });
@@ -177,10 +177,10 @@ test("RedisBroker acknowledges again what travelled with a fetch that was cut of
  */
 async function loseFetchesAhead(
   proxy: TcpProxy,
-  stage: Stage,
+  fixture: Fixture,
   asked: (consumer: Consumer) => void = () => {},
 ) {
-  const broker = openThrough(proxy, stage, NO_PULSE);
+  const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueueMany(numbers(10).map((n) => work("q", n)));
   const consumer = broker.consume("q", { prefetch: 2_000 });
   const held = await receiveCount(consumer, 10);
@@ -194,7 +194,7 @@ async function loseFetchesAhead(
       receiving = consumer.receive(1_990);
       asked(consumer);
     },
-    async () => await stage.held(broker.brokerId, "q") === 510,
+    async () => await fixture.held(broker.brokerId, "q") === 510,
   );
   assertEquals(runsOf(FETCH, await monitor.take()).length, 2);
   return { broker, consumer, held, receiving: receiving! };
@@ -202,32 +202,32 @@ async function loseFetchesAhead(
 
 test("RedisConsumer.close gives back what it holds though the fetches ahead were cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   let closing: Promise<void> | undefined;
-  const { receiving } = await loseFetchesAhead(proxy, stage, (consumer) => {
+  const { receiving } = await loseFetchesAhead(proxy, fixture, (consumer) => {
     closing = consumer.close();
   });
   await closing;
   assertEquals(await receiving, []);
-  assertEquals(await stage.firstArgs("q"), numbers(10));
+  assertEquals(await fixture.firstArgs("q"), numbers(10));
 });
 
 test("RedisConsumer goes on when the fetches ahead were cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const { broker, consumer, held, receiving } = await loseFetchesAhead(proxy, stage);
+  await using fixture = new Fixture(server);
+  const { broker, consumer, held, receiving } = await loseFetchesAhead(proxy, fixture);
   await broker.enqueue(work("q", "next"));
   assertEquals(firstArgs(await receiving), ["next"]);
   await consumer.ack(held);
-  assertEquals(await stage.held(broker.brokerId, "q"), 501);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 501);
   await consumer.close();
 });
 
 test("RedisBroker promotes once when the answer to a promotion was cut off", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = openThrough(proxy, stage, { ...NO_PULSE, clock });
+  const broker = openThrough(proxy, fixture, { ...NO_HEARTBEAT, clock });
   await broker.enqueue(work("q", "late"), { delay: 1 });
   await clock.advance(1);
   const consumer = broker.consume("q.DQ");
@@ -237,19 +237,19 @@ test("RedisBroker promotes once when the answer to a promotion was cut off", asy
     server,
     proxy,
     () => promoting = broker.enqueueDue(due!),
-    async () => (await stage.ids("q")).length === 1,
+    async () => (await fixture.ids("q")).length === 1,
   );
   await promoting;
   await consumer.ack([due!]);
-  assertEquals(await stage.firstArgs("q"), ["late"]);
+  assertEquals(await fixture.firstArgs("q"), ["late"]);
   const counts = { ready: 1, delayed: 0, unacknowledged: 0, dead: 0 };
   assertEquals(await broker.getQueueMessageCounts("q"), counts);
   assert(!consumer.isLost);
 });
 
 test("RedisBroker hears answers that came while the event loop stood still for long", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await broker.enqueue(work("q", 0));
   const sent = broker.enqueue(work("q", 1));
   await nextTurn();
@@ -257,5 +257,5 @@ test("RedisBroker hears answers that came while the event loop stood still for l
   const blockedUntil = performance.now() + 5_300; // after 5,000 a call is given up
   while (performance.now() < blockedUntil);
   await sent;
-  assertEquals(await stage.firstArgs("q"), [0, 1]);
+  assertEquals(await fixture.firstArgs("q"), [0, 1]);
 });

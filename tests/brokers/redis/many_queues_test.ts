@@ -7,11 +7,11 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
-import { PULSE } from "../../../brokers/redis/scripts.ts";
+import { HEARTBEAT } from "../../../brokers/redis/scripts.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { until } from "../../support/servers/until.ts";
 import { Monitor, runsOf } from "./monitor.ts";
-import { beat, Stage, startForFile } from "./stage.ts";
+import { beat, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -19,9 +19,9 @@ const { test, server } = await startForFile();
 const IDLE = 3_000;
 
 test("RedisBroker looks at 1,000 queues in one heartbeat, and at all of them in turn", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   const names = Array.from({ length: 2_500 }, (_, i) => `q${i}`);
   const ends = new AbortController();
   const waiting = names.map((name) => broker.consume(name).receive(1, { signal: ends.signal }));
@@ -29,20 +29,20 @@ test("RedisBroker looks at 1,000 queues in one heartbeat, and at all of them in 
   const seen = new Set<string>();
   for (let beats = 1; beats <= 3; beats++) {
     await beat(broker, clock);
-    const [run, ...others] = runsOf(PULSE, await monitor.take());
+    const [run, ...others] = runsOf(HEARTBEAT, await monitor.take());
     assertEquals(others, []);
     const keys = run!.slice(3, 3 + Number(run![2]));
     assertLessOrEqual(keys.length, 1 + 3 * 1_000);
     for (const key of keys) seen.add(key);
   }
-  for (const name of names) assert(seen.has(stage.key(name)), name);
+  for (const name of names) assert(seen.has(fixture.key(name)), name);
   ends.abort();
   await Promise.all(waiting);
 });
 
 test("Worker on 10,000 Redis queues gets to its first message, and rests afterwards", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const ran: string[] = [];
   const actors = Array.from({ length: 10_000 }, (_, i) => {
     const queueName = `q${i}`;

@@ -1,9 +1,9 @@
 import type { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { Script } from "../../../brokers/redis/script.ts";
+import type { Script } from "../../../clients/redis/script.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
-import { eventually } from "./stage.ts";
+import { eventually } from "./fixture.ts";
 
 /** A command that a client sent: its name in lower case, then its arguments. */
 export type MonitoredCommand = readonly string[];

@@ -4,19 +4,19 @@ import { firstArgs, receiveOne, work } from "../../conformance/broker_messages.t
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { after, test } from "../../support/test.ts";
-import { beat, Stage } from "./stage.ts";
+import { beat, Fixture } from "./fixture.ts";
 
 const server = await startRedis();
 after(() => server.stop());
 
 const MINUTE = 60_000;
-const NO_PULSE = { maintenanceInterval: Infinity };
+const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 const EMPTY = { ready: 0, delayed: 0, unacknowledged: 0, dead: 0 };
 
-/** Two stages of which one's namespace is the beginning of the other's. */
+/** Two fixtures of which one's namespace is the beginning of the other's. */
 function openTwo() {
-  const one = new Stage(server);
-  return { one, two: new Stage(server, `${one.namespace}:q`) };
+  const one = new Fixture(server);
+  return { one, two: new Fixture(server, `${one.namespace}:q`) };
 }
 
 test("RedisBroker uses the namespace dramatiq unless told otherwise, as Python does", () => {
@@ -24,9 +24,9 @@ test("RedisBroker uses the namespace dramatiq unless told otherwise, as Python d
 });
 
 test("RedisBroker finds nothing of other namespaces, whatever they hold", async () => {
-  const stages = openTwo();
-  await using one = stages.one;
-  await using two = stages.two;
+  const fixtures = openTwo();
+  await using one = fixtures.one;
+  await using two = fixtures.two;
   const ran: string[] = [];
   const declare = (broker: RedisBroker, name: string) =>
     actor((text: string) => void ran.push(`${name} ${text}`), {
@@ -51,28 +51,28 @@ test("RedisBroker finds nothing of other namespaces, whatever they hold", async 
 });
 
 test("RedisBroker takes nothing over from other namespaces", async () => {
-  const stages = openTwo();
-  await using one = stages.one;
-  await using two = stages.two;
+  const fixtures = openTwo();
+  await using one = fixtures.one;
+  await using two = fixtures.two;
   const clock = new FakeClock();
-  const dead = two.open({ clock, ...NO_PULSE });
+  const dead = two.open({ clock, ...NO_HEARTBEAT });
   await dead.enqueue(work("q", 1));
   const consumer = dead.consume("q");
   await receiveOne(consumer);
   await clock.advance(MINUTE);
-  const sweeper = one.open({ clock, ...NO_PULSE });
-  sweeper.declareQueue("q");
+  const recoverer = one.open({ clock, ...NO_HEARTBEAT });
+  recoverer.declareQueue("q");
   // It has somebody dead of its own to look for.
   await one.command("ZADD", one.key("__heartbeats__"), 1, "dead");
-  await sweeper.maintain();
+  await recoverer.maintain();
   assertEquals(await one.heartbeat("dead"), undefined);
   assertEquals(await two.held(dead.brokerId, "q"), 1);
 });
 
 test("RedisBroker flushes its own namespace only", async () => {
-  const stages = openTwo();
-  await using one = stages.one;
-  await using two = stages.two;
+  const fixtures = openTwo();
+  await using one = fixtures.one;
+  await using two = fixtures.two;
   const [first, second] = [one.open(), two.open()];
   for (const broker of [first, second]) {
     broker.declareQueue("q");
@@ -84,9 +84,9 @@ test("RedisBroker flushes its own namespace only", async () => {
 });
 
 test("RedisBroker is not woken by the queues of other namespaces", async () => {
-  const stages = openTwo();
-  await using one = stages.one;
-  await using two = stages.two;
+  const fixtures = openTwo();
+  await using one = fixtures.one;
+  await using two = fixtures.two;
   const clock = new FakeClock();
   const [first, second] = [one.open({ clock }), two.open({ clock })];
   const receiving = first.consume("q").receive(1);

@@ -1,10 +1,10 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { CLAIM, PULSE } from "../../../brokers/redis/scripts.ts";
+import { CLAIM, HEARTBEAT } from "../../../brokers/redis/scripts.ts";
 import { firstArgs, receiveCount } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Monitor, runsOf } from "./monitor.ts";
 import { put, type PythonMessage, pythonMessage, sendFromPython } from "./python.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -31,15 +31,15 @@ const DUE = [
 const FAR = ["Infinity", "1e300", "1e400", "123456789012345678901234567890", "1e17"];
 
 test("RedisBroker loses nothing beside a delayed message whose eta is odd, nor that", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   const etas = [...DUE, ...FAR];
   for (const eta of etas) {
-    await sendFromPython(stage, "q.DQ", [`before ${eta}`], clock.now());
-    await put(stage, "q.DQ", spelled(eta, eta));
+    await sendFromPython(fixture, "q.DQ", [`before ${eta}`], clock.now());
+    await put(fixture, "q.DQ", spelled(eta, eta));
   }
-  await sendFromPython(stage, "q.DQ", ["last"], clock.now());
+  await sendFromPython(fixture, "q.DQ", ["last"], clock.now());
   const due = [...etas.map((eta) => `before ${eta}`), ...DUE, "last"];
   await using consumer = broker.consume("q.DQ", { prefetch: 100 });
   const received = firstArgs(await receiveCount(consumer, due.length));
@@ -49,12 +49,12 @@ test("RedisBroker loses nothing beside a delayed message whose eta is odd, nor t
 });
 
 test("RedisBroker loses nothing beside a message with an odd eta on the queue itself, nor that", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   for (const eta of [...DUE, ...FAR]) {
-    await put(stage, "q", spelled(eta, eta));
-    await sendFromPython(stage, "q", [`after ${eta}`]);
+    await put(fixture, "q", spelled(eta, eta));
+    await sendFromPython(fixture, "q", [`after ${eta}`]);
   }
   await using consumer = broker.consume("q", { prefetch: 100 });
   const due = [...[...DUE, ...FAR].map((eta) => `after ${eta}`), ...DUE];
@@ -68,19 +68,19 @@ test("RedisBroker loses nothing beside a message with an odd eta on the queue it
 
 for (const eta of FAR) {
   test(`RedisBroker waits for an eta of ${eta} without looking again and again`, async () => {
-    await using stage = new Stage(server);
-    const broker = stage.open({ maintenanceInterval: 20 });
-    await put(stage, "q.DQ", spelled(1, eta));
+    await using fixture = new Fixture(server);
+    const broker = fixture.open({ maintenanceInterval: 20 });
+    await put(fixture, "q.DQ", spelled(1, eta));
     const consumer = broker.consume("q.DQ");
     const receiving = consumer.receive(1);
-    await eventually("sort it", async () => (await stage.ids("q.DQ")).length === 0);
+    await eventually("sort it", async () => (await fixture.ids("q.DQ")).length === 0);
     await using monitor = await Monitor.open(server);
-    let [pulses, claims] = [0, 0];
-    await eventually("pulse a few times", async () => {
+    let [heartbeats, claims] = [0, 0];
+    await eventually("heartbeat a few times", async () => {
       const commands = await monitor.take();
-      pulses += runsOf(PULSE, commands).length;
+      heartbeats += runsOf(HEARTBEAT, commands).length;
       claims += runsOf(CLAIM, commands).length;
-      return pulses >= 3;
+      return heartbeats >= 3;
     });
     assertLess(claims, 5);
     await broker.close();

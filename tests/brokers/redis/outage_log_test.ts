@@ -5,7 +5,7 @@ import { freePort } from "../../support/servers/free_port.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
 import { assertOneOutage, outcomeOf } from "../outages/outage.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 import { addUser } from "./users.ts";
 
 const { test, server } = await startForFile({ appendonly: true });
@@ -15,8 +15,8 @@ const REDIS = { category: ["dramatiq", "redis"] };
 test("RedisBroker logs an outage once when it starts and once when it ends, however long it takes", () =>
   withLog(REDIS, async (lines) => {
     await using proxy = await startProxy(server);
-    await using stage = new Stage(server);
-    const broker = stage.open({ url: `redis://${proxy.host}:${proxy.port}` });
+    await using fixture = new Fixture(server);
+    const broker = fixture.open({ url: `redis://${proxy.host}:${proxy.port}` });
     const consumer = broker.consume("q", { prefetch: 10 });
     const receiving = receiveCount(consumer, 2);
     receiving.catch(() => {}); // It ends with the broker when the test fails.
@@ -38,9 +38,9 @@ test("RedisBroker logs an outage once when it starts and once when it ends, howe
 
 test("RedisBroker logs a Redis that is not there from the start, and why", () =>
   withLog(REDIS, async (lines) => {
-    await using stage = new Stage(server);
+    await using fixture = new Fixture(server);
     const port = await freePort();
-    const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
+    const broker = fixture.open({ url: `redis://127.0.0.1:${port}` });
     const sending = broker.enqueue(work("q", 1));
     sending.catch(() => {});
     await eventually("log it", () => Promise.resolve(lines.length > 0));
@@ -53,8 +53,8 @@ test("RedisBroker logs a Redis that is not there from the start, and why", () =>
 
 test("RedisBroker logs nothing when all goes well, its close included", () =>
   withLog(REDIS, async (lines) => {
-    await using stage = new Stage(server);
-    const broker = stage.open();
+    await using fixture = new Fixture(server);
+    const broker = fixture.open();
     const consumer = broker.consume("q");
     await broker.enqueue(work("q", 1));
     await receiveCount(consumer, 1);
@@ -69,8 +69,8 @@ test("RedisBroker logs nothing when all goes well, its close included", () =>
 test("RedisBroker shows no password in its log, nor in its errors", () =>
   withLog(REDIS, async (lines) => {
     await using own = await startOwnRedis({ password: "right" });
-    await using stage = new Stage(own);
-    const broker = stage.open({ url: `redis://:s3cret@127.0.0.1:${own.port}` });
+    await using fixture = new Fixture(own);
+    const broker = fixture.open({ url: `redis://:s3cret@127.0.0.1:${own.port}` });
     const failure = await outcomeOf(broker.enqueue(work("q", 1)));
     await eventually("log it", () => Promise.resolve(lines.length > 0));
     await broker.close();
@@ -83,8 +83,8 @@ test("RedisBroker shows no password in its log, nor in its errors", () =>
 
 test("RedisBroker logs a database that Redis does not have as what it is, and nothing before", () =>
   withLog(REDIS, async (lines) => {
-    await using stage = new Stage(server);
-    const broker = stage.open({ url: `${server.url}/99` });
+    await using fixture = new Fixture(server);
+    const broker = fixture.open({ url: `${server.url}/99` });
     await outcomeOf(broker.enqueue(work("q", 1)));
     await eventually("log it", () => Promise.resolve(lines.length > 0));
     await broker.close();
@@ -96,8 +96,8 @@ test("RedisBroker prints nothing for a user who may not ask for INFO", async () 
   const printed: unknown[] = [];
   console.warn = (...args) => printed.push(args);
   try {
-    await using stage = new Stage(server);
-    const broker = stage.open({ url: await addUser(server, "-info") });
+    await using fixture = new Fixture(server);
+    const broker = fixture.open({ url: await addUser(server, "-info") });
     const receiving = broker.consume("q").receive(1);
     await broker.enqueue(work("q", 1));
     assertEquals((await receiving).length, 1);

@@ -6,15 +6,15 @@ import { startProxy, type TcpProxy } from "../../support/servers/proxy.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
 import { outcomeOf } from "../outages/outage.ts";
 import { Traffic } from "../outages/traffic.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile({ appendonly: true });
 
 const urlOf = ({ host, port }: TcpProxy) => `redis://${host}:${port}`;
 
 test("RedisBroker loses nothing over restarts of Redis, and goes on by itself", async () => {
-  await using stage = new Stage(server);
-  const [producer, consumer] = [stage.open(), stage.open()];
+  await using fixture = new Fixture(server);
+  const [producer, consumer] = [fixture.open(), fixture.open()];
   const traffic = new Traffic("q", producer, consumer);
   await using worker = new Worker(consumer);
   await worker.start();
@@ -29,8 +29,8 @@ test("RedisBroker loses nothing over restarts of Redis, and goes on by itself", 
 });
 
 test("RedisBroker loses nothing when all its connections are killed, and goes on by itself", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const traffic = new Traffic("q", broker);
   await using worker = new Worker(broker);
   await worker.start();
@@ -51,8 +51,8 @@ test("RedisBroker loses nothing when all its connections are killed, and goes on
 
 test("RedisBroker goes on by itself after its connections were half-open", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = stage.open({ url: urlOf(proxy) });
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ url: urlOf(proxy) });
   const traffic = new Traffic("q", broker);
   await using worker = new Worker(broker);
   await worker.start();
@@ -65,20 +65,20 @@ test("RedisBroker goes on by itself after its connections were half-open", async
 
   await traffic.send(20);
   await traffic.untilAllRan(1);
-  await stage.open().join("q");
+  await fixture.open().join("q");
   await worker.stop();
   traffic.assertRuns(1);
 });
 
 test("RedisBroker.enqueue fails with the reason when Redis stays away, and then never happens", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const port = await freePort();
-  const broker = stage.open({ url: `redis://127.0.0.1:${port}` });
+  const broker = fixture.open({ url: `redis://127.0.0.1:${port}` });
   const connection = { sentinels: [{ host: "127.0.0.1", port }], name: "main" };
-  const watched = outcomeOf(stage.open({ connection }).enqueue(work("q", "lost")));
+  const watched = outcomeOf(fixture.open({ connection }).enqueue(work("q", "lost")));
   await using proxy = await startProxy(server);
   proxy.freeze();
-  const silent = stage.open({ url: urlOf(proxy) });
+  const silent = fixture.open({ url: urlOf(proxy) });
   const unanswered = outcomeOf(silent.enqueue(work("q", "lost")));
   const failures = await Promise.all([
     outcomeOf(broker.enqueue(work("q", "lost"))),
@@ -98,18 +98,18 @@ test("RedisBroker.enqueue fails with the reason when Redis stays away, and then 
   // What is back finds nothing of it: it was never sent, and nobody waits for it.
   await using late = await startOwnRedis({ port });
   await broker.enqueue(work("q", "stored"));
-  assertEquals(await late.command("LLEN", stage.key("q")), 1);
+  assertEquals(await late.command("LLEN", fixture.key("q")), 1);
   proxy.thaw();
   await silent.enqueue(work("q", "stored"));
-  assertEquals(await stage.firstArgs("q"), ["stored"]);
+  assertEquals(await fixture.firstArgs("q"), ["stored"]);
   await broker.close();
 });
 
 test("RedisBroker's consumers wait for a Redis that is not there yet", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const port = await freePort();
   await using proxy = await startProxy({ host: "127.0.0.1", port });
-  const broker = stage.open({ url: urlOf(proxy) });
+  const broker = fixture.open({ url: urlOf(proxy) });
   const receiving = broker.consume("q").receive(1);
   const delayed = broker.consume("q.DQ").receive(1);
   await eventually("try a few times", () => Promise.resolve(proxy.totalConnections >= 4));
@@ -123,8 +123,8 @@ test("RedisBroker's consumers wait for a Redis that is not there yet", async () 
 
 test("RedisBroker.close and Worker.stop end while Redis is away, and leave what they had to others", async () => {
   await using proxy = await startProxy(server);
-  await using stage = new Stage(server);
-  const broker = stage.open({ url: urlOf(proxy) });
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ url: urlOf(proxy) });
   const gate = Promise.withResolvers<void>();
   let runs = 0;
   const wait = actor(() => {
@@ -135,13 +135,13 @@ test("RedisBroker.close and Worker.stop end while Redis is away, and leave what 
   await using worker = new Worker(broker, { concurrency: 1 });
   await worker.start();
   await eventually("be at work", async () => {
-    return runs === 1 && await stage.held(broker.brokerId, "q") === 2;
+    return runs === 1 && await fixture.held(broker.brokerId, "q") === 2;
   });
   proxy.refuse();
   await proxy.cut();
   gate.resolve();
   await worker.stop(100); // It would give acknowledgements as much time as actors.
   await broker.close();
-  assertEquals(await stage.held(broker.brokerId, "q"), 2);
-  assert(await stage.heartbeat(broker.brokerId) !== undefined);
+  assertEquals(await fixture.held(broker.brokerId, "q"), 2);
+  assert(await fixture.heartbeat(broker.brokerId) !== undefined);
 });

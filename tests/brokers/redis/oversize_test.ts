@@ -6,12 +6,12 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectionFailed, type RedisBroker, RequestRejected } from "@dq/dramatiq";
-import { ArgumentLimit } from "../../../brokers/redis/argument_limit.ts";
-import { explain, isAway, mayPass } from "../../../brokers/redis/trouble.ts";
+import { ArgumentLimit } from "../../../clients/redis/argument_limit.ts";
+import { explain, isTransient, isUnavailable } from "../../../clients/redis/errors.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
 import { oversize } from "../oversize.ts";
-import { Stage, startForFile } from "./stage.ts";
+import { Fixture, startForFile } from "./fixture.ts";
 
 /** The most bytes of an argument. */
 const LIMIT = 1_048_576;
@@ -24,22 +24,22 @@ oversize({
   limit: LIMIT,
   overhead: `"redis_message_id":"${crypto.randomUUID()}"`.length,
   async with(check) {
-    await using stage = new Stage(server);
-    await check(stage.open(), "q");
+    await using fixture = new Fixture(server);
+    await check(fixture.open(), "q");
   },
   async firstArgs(broker, queueName) {
-    const stage = new Stage(server, (broker as RedisBroker).namespace);
-    return await stage.firstArgs(queueName);
+    const fixture = new Fixture(server, (broker as RedisBroker).namespace);
+    return await fixture.firstArgs(queueName);
   },
 });
 
 test("RedisBroker stores many messages that are too large for one argument together only", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const args = Array.from({ length: 250 }, (_, i) => `${i} ${"x".repeat(10_000)}`);
   await broker.enqueueMany(args.map((arg) => work("q", arg)));
   await Promise.all(args.map((arg) => broker.enqueue(work("q", arg))));
-  const consumer = stage.use(broker.consume("q", { prefetch: 500 }));
+  const consumer = fixture.use(broker.consume("q", { prefetch: 500 }));
   assertEquals(firstArgs(await receiveCount(consumer, 500)), [...args, ...args]);
 });
 
@@ -69,20 +69,20 @@ test("ArgumentLimit counts bytes, and asks each connection once", async () => {
 
 test("RedisBroker rejects what does not fit into the buffer of a client", async () => {
   await using own = await startOwnRedis({ args: ["--client-query-buffer-limit", `${LIMIT}`] });
-  await using stage = new Stage(own);
-  const broker = stage.open();
+  await using fixture = new Fixture(own);
+  const broker = fixture.open();
   await assertRejects(() => broker.enqueue(work("q", "x".repeat(LIMIT))), RequestRejected);
   await broker.enqueue(work("q", "x".repeat(LIMIT - 64 * 1024)));
-  assertEquals((await stage.ids("q")).length, 1);
+  assertEquals((await fixture.ids("q")).length, 1);
 });
 
 test("RedisBroker sends large messages where it may not ask for limits", async () => {
   await using own = await startOwnRedis();
   await own.command("ACL", "SETUSER", "nosy", "on", ">pw", "~*", "&*", "+@all", "-config");
-  await using stage = new Stage(own);
-  const broker = stage.open({ url: `redis://nosy:pw@127.0.0.1:${own.port}` });
+  await using fixture = new Fixture(own);
+  const broker = fixture.open({ url: `redis://nosy:pw@127.0.0.1:${own.port}` });
   for (let n = 0; n < 3; n++) await broker.enqueue(work("q", "x".repeat(2 * LIMIT)));
-  assertEquals((await stage.ids("q")).length, 3);
+  assertEquals((await fixture.ids("q")).length, 3);
 });
 
 /** An answer of Redis that is an error, as ioredis gives it. */
@@ -122,12 +122,12 @@ test("explain tells what Redis rejects for good from what it refuses for now", (
   for (const text of [...forNow, ...passing].flatMap((one) => [one, inScript(one)])) {
     const error = explain(reply(text), undefined, "enqueue", "none");
     assertInstanceOf(error, ConnectionFailed, text);
-    assertEquals([error.delivery, isAway(error)], ["none", true], text);
-    assertEquals(mayPass(error), passing.some((one) => text.includes(one)), text);
+    assertEquals([error.delivery, isUnavailable(error)], ["none", true], text);
+    assertEquals(isTransient(error), passing.some((one) => text.includes(one)), text);
   }
   for (const text of forGood.flatMap((one) => [one, inScript(one)])) {
     const error = explain(reply(text), undefined, "enqueue", "none");
     assertInstanceOf(error, RequestRejected, text);
-    assert(!isAway(error) && !mayPass(error), text);
+    assert(!isUnavailable(error) && !isTransient(error), text);
   }
 });

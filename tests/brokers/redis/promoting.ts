@@ -1,24 +1,24 @@
 import type { Consumer, RedisBroker } from "@dq/dramatiq";
 import { FakeClock } from "../../support/fake_clock.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
-import { eventually, Stage } from "./stage.ts";
+import { eventually, Fixture } from "./fixture.ts";
 
 /** For brokers whose clock is made to leap: that is not to cost them their lease. */
 export const LONG_LEASE = { heartbeatTimeout: 86_400_000 };
 
-/** A stage with a broker whose clock stands still. */
+/** A fixture with a broker whose clock stands still. */
 export function openOne(
   server: RedisServer,
-): { readonly clock: FakeClock; readonly stage: Stage; readonly broker: RedisBroker } {
+): { readonly clock: FakeClock; readonly fixture: Fixture; readonly broker: RedisBroker } {
   const clock = new FakeClock();
-  const stage = new Stage(server);
-  return { clock, stage, broker: stage.open({ clock, ...LONG_LEASE }) };
+  const fixture = new Fixture(server);
+  return { clock, fixture, broker: fixture.open({ clock, ...LONG_LEASE }) };
 }
 
 /** Waits until so many messages of the delay queue of "q" are sorted. */
-export function untilSorted(stage: Stage, count: number): Promise<void> {
+export function untilSorted(fixture: Fixture, count: number): Promise<void> {
   return eventually("sort what is delayed", async () => {
-    return await stage.command("ZCARD", stage.key("q.DQ.etas")) === count;
+    return await fixture.command("ZCARD", fixture.key("q.DQ.etas")) === count;
   });
 }
 

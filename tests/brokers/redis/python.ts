@@ -1,4 +1,4 @@
-import type { Stage } from "./stage.ts";
+import type { Fixture } from "./fixture.ts";
 
 /** What a Python producer puts on a queue. */
 export interface PythonMessage {
@@ -31,35 +31,35 @@ export function pythonMessage(queueName: string, value: unknown, eta?: number): 
 
 /** Puts one message on a queue, by other commands than ours. */
 export async function put(
-  stage: Stage,
+  fixture: Fixture,
   queueName: string,
   { id, text }: PythonMessage,
 ): Promise<void> {
-  await stage.command("HSET", stage.key(`${queueName}.msgs`), id, text);
-  await stage.command("RPUSH", stage.key(queueName), id);
+  await fixture.command("HSET", fixture.key(`${queueName}.msgs`), id, text);
+  await fixture.command("RPUSH", fixture.key(queueName), id);
 }
 
 /** Puts messages on a queue as Python's dramatiq does, by other commands than ours. */
 export async function sendFromPython(
-  stage: Stage,
+  fixture: Fixture,
   queueName: string,
   values: readonly unknown[],
   eta?: number,
 ): Promise<void> {
-  for (const value of values) await put(stage, queueName, pythonMessage(queueName, value, eta));
+  for (const value of values) await put(fixture, queueName, pythonMessage(queueName, value, eta));
 }
 
 /**
  * Leaves behind what a Python worker had fetched when it died.
  *
- * @param stage Where.
+ * @param fixture Where.
  * @param queueName The queue.
  * @param values The only argument of each message.
  * @param heartbeat When it was last heard of.
  * @returns The id of its broker.
  */
 export async function leaveFromPython(
-  stage: Stage,
+  fixture: Fixture,
   queueName: string,
   values: readonly unknown[],
   heartbeat: number,
@@ -67,9 +67,9 @@ export async function leaveFromPython(
   const brokerId = crypto.randomUUID();
   for (const value of values) {
     const { id, text } = pythonMessage(queueName, value);
-    await stage.command("HSET", stage.key(`${queueName}.msgs`), id, text);
-    await stage.command("SADD", stage.unacknowledgedKey(brokerId, queueName), id);
+    await fixture.command("HSET", fixture.key(`${queueName}.msgs`), id, text);
+    await fixture.command("SADD", fixture.unacknowledgedKey(brokerId, queueName), id);
   }
-  await stage.command("ZADD", stage.key("__heartbeats__"), heartbeat, brokerId);
+  await fixture.command("ZADD", fixture.key("__heartbeats__"), heartbeat, brokerId);
   return brokerId;
 }

@@ -4,11 +4,11 @@ import { deadline } from "@std/async";
 import { ConnectionClosed } from "@dq/dramatiq";
 import { Keys } from "../../../brokers/redis/keys.ts";
 import { Lease } from "../../../brokers/redis/lease.ts";
-import { QueueConsumer } from "../../../brokers/redis/queue_consumer.ts";
-import type { Script } from "../../../brokers/redis/script.ts";
+import { RedisQueueConsumer } from "../../../brokers/redis/queue_consumer.ts";
+import type { Script } from "../../../clients/redis/script.ts";
 import { FETCH, REQUEUE } from "../../../brokers/redis/scripts.ts";
-import type { Session } from "../../../brokers/redis/session.ts";
-import { nextTurn } from "../../../core/runtime.ts";
+import type { RedisSession } from "../../../brokers/redis/session.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
 import { work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { test } from "../../support/test.ts";
@@ -35,13 +35,13 @@ function ready() {
     keys: new Keys("dramatiq", "broker"),
     connection: {
       run,
-      runPatiently: (script: Script, keys: string[], args: (again: boolean) => unknown[]) =>
+      runWithRetry: (script: Script, keys: string[], args: (again: boolean) => unknown[]) =>
         run(script, keys, args(false)),
     },
-    wakeups: { expect() {}, forget() {} },
+    notifier: { subscribe() {}, unsubscribe() {} },
     lease: new Lease(clock, 60_000),
     queues: new Map(),
-  } as unknown as Session;
+  } as unknown as RedisSession;
   return { session, fetches, requeued };
 }
 
@@ -54,9 +54,9 @@ function entries(count: number): unknown {
   ];
 }
 
-test("QueueConsumer.close bears a fetch ahead that fails, and gives back what it has", async () => {
+test("RedisQueueConsumer.close bears a fetch ahead that fails, and gives back what it has", async () => {
   const { session, fetches, requeued } = ready();
-  const consumer = new QueueConsumer("q", 128, session);
+  const consumer = new RedisQueueConsumer("q", 128, session);
   const receiving = consumer.receive(128);
   await nextTurn();
   fetches[0]!.resolve(entries(64)); // there is room for 64 more, which are fetched ahead

@@ -5,7 +5,7 @@ import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startOwnRedis } from "../../support/servers/redis.ts";
 import { outcomeOf } from "../outages/outage.ts";
-import { beat, eventually, Stage, startForFile, untilTracking } from "./stage.ts";
+import { beat, eventually, Fixture, startForFile, untilTracking } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -23,8 +23,8 @@ async function assertRefused(sending: Promise<unknown>, reason: RegExp): Promise
 
 test("RedisBroker refuses to send with a wrong password, and works when it has become right", async () => {
   await using own = await startOwnRedis({ password: "right" });
-  await using stage = new Stage(own);
-  const broker = stage.open({ url: `redis://:wrong@127.0.0.1:${own.port}` });
+  await using fixture = new Fixture(own);
+  const broker = fixture.open({ url: `redis://:wrong@127.0.0.1:${own.port}` });
   const receiving = broker.consume("q").receive(1);
   await assertRefused(broker.enqueue(work("q", "lost")), /^(Cannot .*)?(WRONGPASS|NOAUTH)/);
   await own.command("CONFIG", "SET", "requirepass", "wrong");
@@ -37,20 +37,20 @@ test("RedisBroker refuses to send with a wrong password, and works when it has b
 
 test("RedisBroker refuses to send without a password where one is needed", async () => {
   await using own = await startOwnRedis({ password: "right" });
-  await using stage = new Stage(own);
-  const broker = stage.open({ url: `redis://127.0.0.1:${own.port}` });
+  await using fixture = new Fixture(own);
+  const broker = fixture.open({ url: `redis://127.0.0.1:${own.port}` });
   await assertRefused(broker.enqueue(work("q", "lost")), /NOAUTH/);
   await broker.close();
 });
 
 for (const verb of ["enqueue", "consume"] as const) {
   test(`RedisBroker refuses to ${verb} in a database that Redis does not have`, async () => {
-    await using stage = new Stage(server);
-    const broker = stage.open({ url: `${server.url}/99` });
+    await using fixture = new Fixture(server);
+    const broker = fixture.open({ url: `${server.url}/99` });
     const reason = /DB index is out of range/;
     if (verb === "enqueue") await assertRefused(broker.enqueue(work("q", "lost")), reason);
     else await assertRefused(broker.consume("q").receive(1), reason);
-    assertEquals(await stage.ids("q"), []); // Database 0 would be the wrong one.
+    assertEquals(await fixture.ids("q"), []); // Database 0 would be the wrong one.
   });
 }
 
@@ -65,21 +65,21 @@ async function withoutMemory(run: () => Promise<void>): Promise<void> {
 }
 
 test("RedisBroker refuses to send when Redis is out of memory, and sends when it is not", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await broker.enqueue(work("q", 0));
   await withoutMemory(async () => {
     await assertRefused(broker.enqueue(work("q", 1)), /OOM/);
     await assertRefused(broker.enqueueMany([work("q", 2)], { delay: 1 }), /OOM/);
   });
   await broker.enqueue(work("q", 3));
-  assertEquals(await stage.firstArgs("q"), [0, 3]);
-  assertEquals(await stage.ids("q.DQ"), []);
+  assertEquals(await fixture.firstArgs("q"), [0, 3]);
+  assertEquals(await fixture.ids("q.DQ"), []);
 });
 
 test("RedisBroker works off a queue while Redis is out of memory", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   let runs = 0;
   actor((n: number) => {
     runs += 1;
@@ -90,30 +90,30 @@ test("RedisBroker works off a queue while Redis is out of memory", async () => {
     await using worker = new Worker(broker);
     await worker.start();
     await eventually("work it off", async () => {
-      return await stage.command("HLEN", stage.key("q.msgs")) === 0;
+      return await fixture.command("HLEN", fixture.key("q.msgs")) === 0;
     });
-    assertEquals(await stage.command("ZCARD", stage.key("q.XQ")), 20);
-    assertEquals(await stage.held(broker.brokerId, "q"), 0);
+    assertEquals(await fixture.command("ZCARD", fixture.key("q.XQ")), 20);
+    assertEquals(await fixture.held(broker.brokerId, "q"), 0);
     await worker.stop();
   });
   assertEquals(runs, 200);
 });
 
 test("RedisBroker gives back what it had while Redis is out of memory", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await broker.enqueueMany(numbers(20).map((n) => work("q", n)));
   const consumer = broker.consume("q", { prefetch: 20 });
   await receiveCount(consumer, 20);
   await withoutMemory(async () => {
     await broker.close();
-    assertEquals(await stage.firstArgs("q"), numbers(20));
+    assertEquals(await fixture.firstArgs("q"), numbers(20));
   });
 });
 
 test("RedisBroker counts and joins while Redis is out of memory", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await withoutMemory(async () => {
     const counts = { ready: 0, delayed: 0, unacknowledged: 0, dead: 0 };
     assertEquals(await broker.getQueueMessageCounts("q"), counts);
@@ -122,9 +122,9 @@ test("RedisBroker counts and joins while Redis is out of memory", async () => {
 });
 
 test("RedisBroker renews its heartbeat while Redis is out of memory", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const clock = new FakeClock();
-  const broker = stage.open({ clock });
+  const broker = fixture.open({ clock });
   const consumer = broker.consume("q");
   const waiting = consumer.receive(1);
   await untilTracking(server);
@@ -134,7 +134,7 @@ test("RedisBroker renews its heartbeat while Redis is out of memory", async () =
     const before = clock.now();
     await clock.advance(1_000);
     await eventually("renew it", async () => {
-      return (await stage.heartbeat(broker.brokerId) ?? 0) > before;
+      return (await fixture.heartbeat(broker.brokerId) ?? 0) > before;
     });
   });
   await consumer.close();
@@ -142,8 +142,8 @@ test("RedisBroker renews its heartbeat while Redis is out of memory", async () =
 });
 
 test("RedisBroker promotes delayed messages when Redis has been out of memory", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const ran: number[] = [];
   actor((n: number) => void ran.push(n), { broker, queueName: "q", actorName: "work" });
   await broker.enqueueMany(numbers(20).map((n) => work("q", n)), { delay: 1 });
@@ -151,7 +151,7 @@ test("RedisBroker promotes delayed messages when Redis has been out of memory", 
     await using worker = new Worker(broker);
     await withoutMemory(async () => {
       await worker.start();
-      await eventually("sort them", async () => (await stage.ids("q.DQ")).length === 0);
+      await eventually("sort them", async () => (await fixture.ids("q.DQ")).length === 0);
     });
     await eventually("run them", () => Promise.resolve(ran.length >= 20));
     await worker.stop();
@@ -160,8 +160,8 @@ test("RedisBroker promotes delayed messages when Redis has been out of memory", 
 });
 
 test("RedisBroker keeps acknowledgements until Redis takes writes again, and runs nothing twice", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   const gate = Promise.withResolvers<void>();
   const ran: number[] = [];
   actor(async (n: number) => {
@@ -183,7 +183,7 @@ test("RedisBroker keeps acknowledgements until Redis takes writes again, and run
     } finally {
       await server.command("CONFIG", "SET", "min-replicas-to-write", 0);
     }
-    await eventually("acknowledge", async () => await stage.held(broker.brokerId, "q") === 0);
+    await eventually("acknowledge", async () => await fixture.held(broker.brokerId, "q") === 0);
     await broker.enqueue(work("q", 5));
     await broker.join("q");
     await worker.stop();
@@ -203,18 +203,18 @@ async function asReplica(run: () => Promise<void>): Promise<void> {
 }
 
 test("RedisBroker refuses to send to a replica", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await broker.enqueue(work("q", "before"));
   await asReplica(() => assertRefused(broker.enqueue(work("q", "lost")), /READONLY/));
   await broker.enqueue(work("q", "after"));
-  assertEquals(await stage.firstArgs("q"), ["before", "after"]);
+  assertEquals(await fixture.firstArgs("q"), ["before", "after"]);
 });
 
 for (const [word, stale] of [["READONLY", "yes"], ["MASTERDOWN", "no"]] as const) {
   test(`RedisBroker sends, works and goes on when Redis has answered ${word} for a while`, async () => {
-    await using stage = new Stage(server);
-    const { note, ran, worker } = await startNoting(stage);
+    await using fixture = new Fixture(server);
+    const { note, ran, worker } = await startNoting(fixture);
     await server.command("CONFIG", "SET", "replica-serve-stale-data", stale);
     let sending: Promise<unknown> | undefined;
     await asReplica(async () => {
@@ -238,12 +238,12 @@ function declareNote(broker: RedisBroker, ran: number[]) {
 }
 
 /** Has a worker note what it runs, and run a first message, sent by another broker. */
-async function startNoting(stage: Stage) {
-  const [producer, consumer] = [stage.open(), stage.open()];
+async function startNoting(fixture: Fixture) {
+  const [producer, consumer] = [fixture.open(), fixture.open()];
   const ran: number[] = [];
   const note = declareNote(producer, ran);
   declareNote(consumer, ran);
-  const worker = stage.use(new Worker(consumer));
+  const worker = fixture.use(new Worker(consumer));
   await worker.start();
   await note.send(0);
   await producer.join("q");
@@ -264,8 +264,8 @@ test("RedisBroker sends, works and goes on when Redis has loaded its data", asyn
       ...["--rdbcompression", "no"],
     ],
   });
-  await using stage = new Stage(own);
-  const { note, ran, worker } = await startNoting(stage);
+  await using fixture = new Fixture(own);
+  const { note, ran, worker } = await startNoting(fixture);
   // It expects to need long when it has loaded the many, and sees the size of the large one.
   await own.command("EVAL", "for i = 1, 1000 do redis.call('SET', 'other:' .. i, i) end", 0);
   const large = "redis.call('SELECT', 1) redis.call('SET', 'large', string.rep('x', 2^23))";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionFailed } from "@dq/dramatiq";
 import { work } from "../../conformance/broker_messages.ts";
-import { eventually, Stage, startForFile } from "./stage.ts";
+import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -14,12 +14,12 @@ async function failureOf(sending: Promise<unknown>): Promise<ConnectionFailed> {
 }
 
 test("RedisBroker waitReplicas sends again when its master is demoted while it waits", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open({ waitReplicas: { count: 1, timeout: 2_000 } });
+  await using fixture = new Fixture(server);
+  const broker = fixture.open({ waitReplicas: { count: 1, timeout: 2_000 } });
   await broker.connect();
   await server.command("CONFIG", "RESETSTAT");
   const failing = failureOf(broker.enqueue(work("q", "text")));
-  await eventually("store it", async () => (await stage.ids("q")).length === 1);
+  await eventually("store it", async () => (await fixture.ids("q")).length === 1);
   await server.command("REPLICAOF", "127.0.0.1", 1); // of none that runs: it keeps its data
   await server.command("REPLICAOF", "NO", "ONE");
   const { message } = await failing;
@@ -27,15 +27,15 @@ test("RedisBroker waitReplicas sends again when its master is demoted while it w
   assertEquals(/errorstat_UNBLOCKED:count=(\d+)/.exec(answers)?.[1], "1");
   // It has no replicas, and the second attempt has waited for one to the end.
   assertEquals(message, "Cannot enqueue: 0 of 1 replicas have it after 2000 ms");
-  assertEquals(await stage.firstArgs("q"), ["text"]);
+  assertEquals(await fixture.firstArgs("q"), ["text"]);
 });
 
 test("RedisBroker waitReplicas fails at once where it may not wait, of unknown delivery", async () => {
   await server.command("ACL", "SETUSER", "hasty", "on", ">pw", "~*", "&*", "+@all", "-wait");
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   const url = `redis://hasty:pw@127.0.0.1:${server.port}`;
-  const broker = stage.open({ url, waitReplicas: { count: 1 } });
+  const broker = fixture.open({ url, waitReplicas: { count: 1 } });
   const { message } = await failureOf(broker.enqueue(work("q", "text")));
   assert(message.startsWith("Cannot enqueue: Redis answers to WAIT: NOPERM"), message);
-  assertEquals(await stage.firstArgs("q"), ["text"]);
+  assertEquals(await fixture.firstArgs("q"), ["text"]);
 });

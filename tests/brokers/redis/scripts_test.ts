@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { type MessageProxy, type RedisBroker, systemClock } from "@dq/dramatiq";
-import { Script } from "../../../brokers/redis/script.ts";
+import { Script } from "../../../clients/redis/script.ts";
 import * as scripts from "../../../brokers/redis/scripts.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Monitor, runsOf } from "./monitor.ts";
 import { leaveFromPython, sendFromPython } from "./python.ts";
-import { beat, eventually, Stage, startForFile } from "./stage.ts";
+import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -14,7 +14,7 @@ const MINUTE = 60_000;
 
 /** What a test of a script has. */
 interface Means {
-  readonly stage: Stage;
+  readonly fixture: Fixture;
   readonly broker: RedisBroker;
   readonly clock: FakeClock;
 }
@@ -34,7 +34,7 @@ async function settle(
 }
 
 /** Brokers that ask the server for the time: those with a clock that rules it need not. */
-const asking: WeakMap<Stage, RedisBroker> = new WeakMap();
+const asking: WeakMap<Fixture, RedisBroker> = new WeakMap();
 
 /** What makes a broker run a script, other ones perhaps too. */
 const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
@@ -44,9 +44,9 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   NACK: (means) => settle(means, "nack"),
   REQUEUE: (means) => settle(means, "requeue"),
   SORT: (means) => settle(means, "ack", 1),
-  async SCHEDULE({ stage, broker, clock }) {
+  async SCHEDULE({ fixture, broker, clock }) {
     // Half a character is JSON for us, and not for Redis.
-    await sendFromPython(stage, "odd.DQ", ["\ud800"], clock.now());
+    await sendFromPython(fixture, "odd.DQ", ["\ud800"], clock.now());
     await using consumer = broker.consume("odd.DQ");
     const message = await receiveOne(consumer);
     assertEquals(message.args, ["\ud800"]);
@@ -56,8 +56,8 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   DROP: (means) => settle(means, "ack", 1),
   RELEASE: (means) => settle(means, "requeue", 1),
   PROMOTE: (means) => settle(means, "promote", 1),
-  async POSTPONE({ stage, broker, clock }) {
-    await sendFromPython(stage, "early", ["text"], clock.now() + MINUTE);
+  async POSTPONE({ fixture, broker, clock }) {
+    await sendFromPython(fixture, "early", ["text"], clock.now() + MINUTE);
     const consumer = broker.consume("early");
     const receiving = consumer.receive(1);
     await eventually("postpone it", async () => {
@@ -68,7 +68,7 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
     assertEquals(await receiving, []);
   },
   RESTORE: ({ broker }) => broker.restoreDelayed("q"),
-  async PULSE({ broker, clock }) {
+  async HEARTBEAT({ broker, clock }) {
     const consumer = broker.consume("empty");
     const receiving = consumer.receive(1);
     await broker.getQueueMessageCounts("empty");
@@ -84,20 +84,20 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
     await consumer.close();
     assertEquals(await receiving, []);
   },
-  async TAKE_OVER({ stage, broker, clock }) {
-    await leaveFromPython(stage, "theirs", [1], clock.now() - MINUTE);
+  async TAKE_OVER({ fixture, broker, clock }) {
+    await leaveFromPython(fixture, "theirs", [1], clock.now() - MINUTE);
     const { ready } = await broker.getQueueMessageCounts("theirs");
     await broker.maintain();
     assertEquals((await broker.getQueueMessageCounts("theirs")).ready, ready + 1);
   },
-  async FORGET({ stage, broker, clock }) {
-    const dead = await leaveFromPython(stage, "theirs", [], clock.now() - MINUTE);
+  async FORGET({ fixture, broker, clock }) {
+    const dead = await leaveFromPython(fixture, "theirs", [], clock.now() - MINUTE);
     await broker.maintain();
-    assertEquals(await stage.heartbeat(dead), undefined);
+    assertEquals(await fixture.heartbeat(dead), undefined);
   },
-  async TIME({ stage }) {
-    let broker = asking.get(stage);
-    if (broker === undefined) asking.set(stage, broker = stage.open({ clock: systemClock }));
+  async TIME({ fixture }) {
+    let broker = asking.get(fixture);
+    if (broker === undefined) asking.set(fixture, broker = fixture.open({ clock: systemClock }));
     await broker.maintain();
   },
   EXPIRE: ({ broker }) => broker.maintain(),
@@ -117,16 +117,16 @@ for (const [name, act] of Object.entries(ACTS)) {
   test(`RedisBroker runs ${name} when Redis has forgotten it`, async () => {
     const script = (scripts as Record<string, unknown>)[name];
     assert(script instanceof Script);
-    await using stage = new Stage(server);
+    await using fixture = new Fixture(server);
     await using monitor = await Monitor.open(server);
     const clock = new FakeClock();
-    const broker = stage.open({ clock });
+    const broker = fixture.open({ clock });
     broker.declareQueue("q");
-    await act({ stage, broker, clock });
+    await act({ fixture, broker, clock });
     await server.command("SCRIPT", "FLUSH");
     await monitor.take();
 
-    await act({ stage, broker, clock });
+    await act({ fixture, broker, clock });
 
     const [first, second] = runsOf(script, await monitor.take());
     assertEquals([first?.[0], second?.[0]], ["evalsha", "eval"]);
@@ -141,13 +141,13 @@ test("RedisBroker's scripts are all tested", () => {
 });
 
 test("RedisBroker keeps the order of what is sent while Redis has forgotten its scripts", async () => {
-  await using stage = new Stage(server);
-  const broker = stage.open();
+  await using fixture = new Fixture(server);
+  const broker = fixture.open();
   await broker.enqueue(work("q", 0));
   await server.command("SCRIPT", "FLUSH");
   // Several calls under way: each of a turn, or of 250.
   const sendings: Promise<unknown>[] = [];
   for (let n = 1; n <= 5_000; n++) sendings.push(broker.enqueue(work("q", n)));
   await Promise.all(sendings);
-  assertEquals(await stage.firstArgs("q"), Array.from({ length: 5_001 }, (_, i) => i));
+  assertEquals(await fixture.firstArgs("q"), Array.from({ length: 5_001 }, (_, i) => i));
 });

@@ -8,7 +8,7 @@ import { type RedisSentinel, startRedisSentinel } from "../../support/servers/re
 import { after, test as realTest } from "../../support/test.ts";
 import { outcomeOf } from "../outages/outage.ts";
 import { sendFromPython } from "./python.ts";
-import { eventually, Stage, untilTracking } from "./stage.ts";
+import { eventually, Fixture, untilTracking } from "./fixture.ts";
 
 const test = testOwn("redis-server");
 const system = test === realTest
@@ -45,10 +45,10 @@ function declareNote(broker: RedisBroker, ran: Set<number>) {
 for (const how of ["fails over", "is killed"] as const) {
   test(`RedisBroker behind Sentinel loses nothing when the master ${how}, and goes on`, async () => {
     const master = await system.master();
-    await using stage = new Stage(master);
-    const producer = stage.open({ connection: connection() });
+    await using fixture = new Fixture(master);
+    const producer = fixture.open({ connection: connection() });
     const client = new Redis({ ...connection(), lazyConnect: true });
-    const consumer = stage.open({ client });
+    const consumer = fixture.open({ client });
     const ran = new Set<number>();
     const note = declareNote(producer, ran);
     declareNote(consumer, ran);
@@ -71,7 +71,7 @@ for (const how of ["fails over", "is killed"] as const) {
     await eventually("send", async () => await outcomeOf(note.send(102)) === undefined);
     await eventually("run all", () => Promise.resolve(ran.size === 103));
     await worker.stop();
-    const there = new Stage(newMaster, stage.namespace);
+    const there = new Fixture(newMaster, fixture.namespace);
     assertEquals(await there.ids("q"), []);
     assertEquals((await producer.getQueueMessageCounts("q")).delayed, 1);
     assertEquals(client.status, "wait");
@@ -84,9 +84,9 @@ for (const how of ["fails over", "is killed"] as const) {
 
 test("RedisBroker's worker behind Sentinel goes on at the new master, and is woken there", async () => {
   const master = await system.master();
-  await using stage = new Stage(master);
+  await using fixture = new Fixture(master);
   // Only Redis itself can wake it.
-  const broker = stage.open({ connection: connection(), maintenanceInterval: Infinity });
+  const broker = fixture.open({ connection: connection(), maintenanceInterval: Infinity });
   const ran = new Set<number>();
   const run = actor((n: number) => void ran.add(n), { broker, queueName: "q", actorName: "work" });
   await using worker = new Worker(broker);
@@ -98,7 +98,7 @@ test("RedisBroker's worker behind Sentinel goes on at the new master, and is wok
   const newMaster = await system.failOver();
 
   await untilTracking(newMaster);
-  await sendFromPython(new Stage(newMaster, stage.namespace), "q", [2]);
+  await sendFromPython(new Fixture(newMaster, fixture.namespace), "q", [2]);
   await eventually("run it", () => Promise.resolve(ran.has(2)));
   await eventually("send", async () => await outcomeOf(run.send(3)) === undefined);
   await eventually("run it", () => Promise.resolve(ran.has(3)));

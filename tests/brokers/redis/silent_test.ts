@@ -7,7 +7,7 @@ import type { ProxyFault } from "../../support/servers/proxy_fault.ts";
 import { startRedisCluster } from "../../support/servers/redis_cluster.ts";
 import { startRedisSentinel } from "../../support/servers/redis_sentinel.ts";
 import { outcomeOf } from "../outages/outage.ts";
-import { eventually, Stage, startForFile, untilTracking } from "./stage.ts";
+import { eventually, Fixture, startForFile, untilTracking } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
@@ -24,9 +24,9 @@ const STEPS: Record<string, ProxyFault> = {
 
 for (const [what, fault] of Object.entries(STEPS)) {
   test(`RedisBroker goes on when its first connection ${what}, and later ones are well`, async () => {
-    await using stage = new Stage(server);
+    await using fixture = new Fixture(server);
     await using proxy = await startProxy(server);
-    const broker = stage.open({ url: urlOf(proxy) });
+    const broker = fixture.open({ url: urlOf(proxy) });
     proxy.begin(fault);
     const sending = outcomeOf(broker.enqueue(work("q", "first")));
     await eventually("suffer from it", () => {
@@ -35,14 +35,14 @@ for (const [what, fault] of Object.entries(STEPS)) {
     proxy.heal();
     await sending; // It may have been given up by then.
     await broker.enqueue(work("q", "second"));
-    assert((await stage.firstArgs("q")).includes("second"));
+    assert((await fixture.firstArgs("q")).includes("second"));
   });
 }
 
 test("RedisBroker tries again and again while each connection is silent", async () => {
-  await using stage = new Stage(server);
+  await using fixture = new Fixture(server);
   await using proxy = await startProxy(server);
-  const broker = stage.open({ url: urlOf(proxy) });
+  const broker = fixture.open({ url: urlOf(proxy) });
   proxy.begin({ kind: "silent", answers: 0 });
   const failure = await outcomeOf(broker.enqueue(work("q", 1)));
   assert(failure!.message.includes("did not answer within"), failure!.message);
@@ -51,10 +51,10 @@ test("RedisBroker tries again and again while each connection is silent", async 
   await eventually("send", async () => await outcomeOf(broker.enqueue(work("q", 2))) === undefined);
 });
 
-test("An idle worker whose connections and their successors fall silent works again", async () => {
-  await using stage = new Stage(server);
+test("An idle worker whose connections and their follow-ups fall silent works again", async () => {
+  await using fixture = new Fixture(server);
   await using proxy = await startProxy(server);
-  const broker: RedisBroker = stage.open({ url: urlOf(proxy) });
+  const broker: RedisBroker = fixture.open({ url: urlOf(proxy) });
   const { promise: ran, resolve } = Promise.withResolvers<void>();
   actor(resolve, { broker, queueName: "q", actorName: "note" });
   await using worker = new Worker(broker);
@@ -64,7 +64,7 @@ test("An idle worker whose connections and their successors fall silent works ag
   proxy.begin({ kind: "silent", answers: 0 });
   await eventually("try to connect again", () => proxy.totalConnections >= before + 2);
   proxy.heal();
-  const producer = stage.open();
+  const producer = fixture.open();
   await actor(() => {}, { broker: producer, queueName: "q", actorName: "note" }).send();
   await ran;
   await worker.stop();
@@ -72,23 +72,23 @@ test("An idle worker whose connections and their successors fall silent works ag
 
 test("RedisBroker asks the next Sentinel when one is silent", async () => {
   await using system = await startRedisSentinel({ sentinels: 1 });
-  await using stage = new Stage(await system.master());
+  await using fixture = new Fixture(await system.master());
   const [sentinel] = system.addresses;
   await using silent = await startProxy(sentinel!);
   silent.begin({ kind: "silent", answers: 0 });
   const sentinels = [{ host: silent.host, port: silent.port }, sentinel];
-  const broker = stage.open({ connection: { sentinels, name: system.name } });
+  const broker = fixture.open({ connection: { sentinels, name: system.name } });
   await broker.enqueue(work("q", 1));
   assert(silent.totalConnections > 0);
 });
 
 test("RedisBroker asks again when all Sentinels were silent", async () => {
   await using system = await startRedisSentinel({ sentinels: 1 });
-  await using stage = new Stage(await system.master());
+  await using fixture = new Fixture(await system.master());
   await using silent = await startProxy(system.addresses[0]!);
   silent.begin({ kind: "silent", answers: 0 });
   const sentinels = [{ host: silent.host, port: silent.port }];
-  const broker = stage.open({ connection: { sentinels, name: system.name } });
+  const broker = fixture.open({ connection: { sentinels, name: system.name } });
   assert(await outcomeOf(broker.enqueue(work("q", 1))) !== undefined);
   silent.heal();
   await eventually("send", async () => await outcomeOf(broker.enqueue(work("q", 2))) === undefined);
@@ -100,9 +100,9 @@ test("RedisBroker asks the next node of a cluster when one is silent", async () 
   const [, node] = cluster.nodes;
   const nodes = [{ host: silent.host, port: silent.port }, { host: node!.host, port: node!.port }];
   const client = new Cluster(nodes, { lazyConnect: true });
-  await using stage = new Stage(node!, `{test-${crypto.randomUUID()}}`);
+  await using fixture = new Fixture(node!, `{test-${crypto.randomUUID()}}`);
   silent.begin({ kind: "silent", answers: 0 });
-  const broker = stage.open({ client });
+  const broker = fixture.open({ client });
   await eventually("send", async () => await outcomeOf(broker.enqueue(work("q", 1))) === undefined);
   assertEquals(await broker.getQueueMessageCounts("q").then(({ ready }) => ready), 1);
   await broker.close();

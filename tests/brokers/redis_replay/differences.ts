@@ -47,7 +47,7 @@ function withEta(eta: unknown): (returned: unknown) => unknown {
 
 const SORTED = "delayed messages wait in Redis, sorted by eta, and no worker holds them";
 const EXPLAINED = "a dead letter tells of its last failure";
-const SWEPT = "a sweep goes over all queues, not only over that of a command";
+const SWEPT = "a recovery goes over all queues, not only over that of a command";
 const NOT_ASKED = "a consumer does not ask the server about what it was not given";
 const DEAD_LETTERED = "what cannot be decoded goes to the dead letters, and the consumer goes on";
 

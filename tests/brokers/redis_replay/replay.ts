@@ -3,20 +3,20 @@ import { until } from "../../support/servers/until.ts";
 import { type Scenario, withTexts } from "./capture.ts";
 import { DIFFERENCES, type ScenarioDifferences } from "./differences.ts";
 import { assertSameDump, type Dump } from "./dump.ts";
-import type { Play, Plays } from "./play.ts";
-import { Stage } from "./stage.ts";
+import type { ScenarioStep, ScenarioSteps } from "./scenario_step.ts";
+import { Fixture } from "./fixture.ts";
 
 /**
  * Does all that a scenario did, and compares the whole database after each step.
  *
  * @param captured The scenario.
- * @param plays How its steps are done here.
+ * @param scenarioSteps How its steps are done here.
  */
-export async function replay(captured: Scenario, plays: Plays): Promise<void> {
+export async function replay(captured: Scenario, scenarioSteps: ScenarioSteps): Promise<void> {
   const differences = DIFFERENCES[captured.scenario] ?? { steps: {} };
   const scenario = withMessages(captured, differences);
-  await using stage = await Stage.open(scenario);
-  const steps = await plays(stage);
+  await using fixture = await Fixture.open(scenario);
+  const steps = await scenarioSteps(fixture);
   assertEquals(steps.map(({ step }) => step), scenario.steps.map(({ step }) => step));
 
   let expected: Dump = {};
@@ -32,25 +32,30 @@ export async function replay(captured: Scenario, plays: Plays): Promise<void> {
       : difference.returned(theirResult);
     if (difference !== undefined) assertNotEquals([expected, result], [theirs, theirResult], name);
 
-    if (step.clock !== undefined) await stage.moveClock(one.by, step.clock);
+    if (step.clock !== undefined) await fixture.moveClock(one.by, step.clock);
     const returned = await one.run(expected);
-    await assertState(stage, one, expected, name);
-    assertEquals(stage.notation.toReturned(returned), result, `what ${name} returned`);
+    await assertState(fixture, one, expected, name);
+    assertEquals(fixture.notation.toReturned(returned), result, `what ${name} returned`);
   }
 }
 
-async function assertState(stage: Stage, { isAwaited, by }: Play, keys: Dump, name: string) {
+async function assertState(
+  fixture: Fixture,
+  { isAwaited, by }: ScenarioStep,
+  keys: Dump,
+  name: string,
+) {
   if (isAwaited) {
     const isSo = async () => {
-      await stage.tick(by);
-      assertSameDump(await stage.read(), keys, name);
+      await fixture.tick(by);
+      assertSameDump(await fixture.read(), keys, name);
       return true;
     };
     // What is not so in the end is told below, as a comparison.
     await until(isSo, { what: `see what ${name} leaves`, timeout: 5_000 }).catch(() => {});
   }
-  await stage.rest();
-  assertSameDump(await stage.read(), keys, name);
+  await fixture.rest();
+  assertSameDump(await fixture.read(), keys, name);
 }
 
 function withMessages(scenario: Scenario, { messages = {} }: ScenarioDifferences): Scenario {

@@ -2,7 +2,7 @@ import process from "node:process";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { actor, Prometheus, SqliteBroker } from "@dq/dramatiq";
-import { eventually, Stage } from "../../cli/stage.ts";
+import { eventually, Fixture } from "../../cli/fixture.ts";
 import { test } from "../../support/test.ts";
 
 /** Actors that send, fail, and take long; the broker comes from `DRAMATIQ_BROKER_URL`. */
@@ -21,29 +21,31 @@ actor(async function holdOnce() {
 `;
 
 async function open(): Promise<
-  { stage: Stage; broker: SqliteBroker; env: Record<string, string> }
+  { fixture: Fixture; broker: SqliteBroker; env: Record<string, string> }
 > {
-  const stage = await Stage.open({ "actors.ts": `import process from "node:process";\n${ACTORS}` });
-  const broker = new SqliteBroker({ path: join(stage.folder, "tasks.db") });
+  const fixture = await Fixture.open({
+    "actors.ts": `import process from "node:process";\n${ACTORS}`,
+  });
+  const broker = new SqliteBroker({ path: join(fixture.folder, "tasks.db") });
   broker.declareQueue("default");
   for (const actorName of ["parent", "failing", "holdOnce"]) {
     actor((_text?: string) => {}, { broker, actorName });
   }
-  return { stage, broker, env: { DRAMATIQ_BROKER_URL: "sqlite:tasks.db" } };
+  return { fixture, broker, env: { DRAMATIQ_BROKER_URL: "sqlite:tasks.db" } };
 }
 
 const send = (broker: SqliteBroker, name: string, ...args: unknown[]) =>
   broker.getActor(name).sendWithOptions({ args });
 
 test("The command line works on one file with several processes, threads in them, and actors that send", async () => {
-  const { stage, broker, env } = await open();
-  await using _stage = stage;
+  const { fixture, broker, env } = await open();
+  await using _fixture = fixture;
   await using _broker = broker;
   const args = ["--processes", "2", "--threads", "1", "actors.ts"];
-  const program = stage.start(args, { env });
+  const program = fixture.start(args, { env });
   await program.working(2);
   await Promise.all(["a", "b", "c", "d"].map((text) => send(broker, "parent", text)));
-  for (const text of ["a", "b", "c", "d"]) await stage.noted(`child ${text}`);
+  for (const text of ["a", "b", "c", "d"]) await fixture.noted(`child ${text}`);
   await broker.join("default");
   assertEquals(await program.stop(), 0);
   const counts = await broker.getQueueMessageCounts("default");
@@ -51,35 +53,35 @@ test("The command line works on one file with several processes, threads in them
 });
 
 test("A message of a worker process that is killed runs in another one, at once", async () => {
-  const { stage, broker, env } = await open();
-  await using _stage = stage;
+  const { fixture, broker, env } = await open();
+  await using _fixture = fixture;
   await using _broker = broker;
   await send(broker, "parent", "first"); // there are notes to read
-  const program = stage.start(["--processes", "2", "--threads", "0", "actors.ts"], { env });
-  await stage.noted("child first");
+  const program = fixture.start(["--processes", "2", "--threads", "0", "actors.ts"], { env });
+  await fixture.noted("child first");
   await send(broker, "holdOnce");
   const holder = async () =>
-    (await stage.notes()).find((line) => line.startsWith("held by "))?.slice("held by ".length);
+    (await fixture.notes()).find((line) => line.startsWith("held by "))?.slice("held by ".length);
   await eventually("see it held", async () => await holder() !== undefined);
   process.kill(Number(await holder()), "SIGKILL");
-  await stage.noted("let go"); // the heartbeat timeout is a minute
+  await fixture.noted("let go"); // the heartbeat timeout is a minute
   await broker.join("default");
   assertEquals(await program.stop(), 0);
 });
 
 test("dead-letters lists and requeues those of a file", async () => {
-  const { stage, broker, env } = await open();
-  await using _stage = stage;
+  const { fixture, broker, env } = await open();
+  await using _fixture = fixture;
   await using _broker = broker;
-  const program = stage.start(["--processes", "1", "--threads", "0", "actors.ts"], { env });
+  const program = fixture.start(["--processes", "1", "--threads", "0", "actors.ts"], { env });
   await send(broker, "failing");
   await broker.join("default");
   assertEquals(await program.stop(), 0);
 
-  const listing = stage.start(["dead-letters", "list", "actors.ts"], { env });
+  const listing = fixture.start(["dead-letters", "list", "actors.ts"], { env });
   assertEquals(await listing.ended, 0, listing.output);
   assertMatch(listing.stdout, /failing .*RangeError: as told/);
-  const requeueing = stage.start(["dead-letters", "requeue", "--queue", "default", "actors.ts"], {
+  const requeueing = fixture.start(["dead-letters", "requeue", "--queue", "default", "actors.ts"], {
     env,
   });
   assertEquals(await requeueing.ended, 0, requeueing.output);

@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
-import { runtime } from "../../../core/runtime.ts";
+import { runtime } from "../../../platform/runtime.ts";
 
 const WORKER = pathOf("worker_process.ts");
 const COMMAND_LINE = pathOf("../../../worker.ts");
 const ACTORS = pathOf("actors.ts");
 
 /** Where processes keep and serve their metrics together. */
-export interface MetricsPlace {
+export interface MetricsSettings {
   readonly database: string;
   readonly lock: string;
   readonly port: number;
@@ -28,7 +28,7 @@ export class MetricsProcess implements AsyncDisposable {
    * @param args The program and its arguments.
    * @param place Where its metrics go.
    */
-  private constructor(args: readonly string[], { database, lock, port }: MetricsPlace) {
+  private constructor(args: readonly string[], { database, lock, port }: MetricsSettings) {
     const run = runtime === "deno" ? ["run", "-A"] : [];
     this.#child = spawn(process.execPath, [...run, ...args], {
       env: {
@@ -49,12 +49,12 @@ export class MetricsProcess implements AsyncDisposable {
   }
 
   /** Starts a worker process that runs so many messages. */
-  static worker(messages: number, place: MetricsPlace): MetricsProcess {
+  static worker(messages: number, place: MetricsSettings): MetricsProcess {
     return new MetricsProcess([WORKER, String(messages)], place);
   }
 
   /** Starts the command line with so many worker processes, each of which runs five messages. */
-  static commandLine(processes: number, place: MetricsPlace): MetricsProcess {
+  static commandLine(processes: number, place: MetricsSettings): MetricsProcess {
     const options = ["--processes", String(processes), "--executor", "inline"];
     return new MetricsProcess([COMMAND_LINE, ...options, `${ACTORS}:broker`], place);
   }

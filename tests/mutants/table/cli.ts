@@ -1,7 +1,7 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const SUPERVISION = "tests/cli/supervision_test.ts";
-const SLOT = "tests/cli/slot_test.ts";
+const SLOT = "tests/cli/child_slot_test.ts";
 const SIGNALS = "tests/cli/vectors_signals_test.ts";
 const DEAD_LETTERS = "tests/cli/dead_letters_test.ts";
 const PID_FILE = "tests/cli/pid_file_test.ts";
@@ -9,7 +9,7 @@ const IPC = "tests/cli/ipc_test.ts";
 
 /** Mistakes in the command line. */
 export const CLI: readonly Mutant[] = [
-  ...mutantsOf("cli/slot.ts", SLOT, [
+  ...mutantsOf("cli/child_slot.ts", SLOT, [
     [
       "the supervisor gives up after five instant deaths in a lifetime",
       "this.#instantDeaths = ending.workedFor < INSTANT ? this.#instantDeaths + 1 : 0;",

@@ -6,7 +6,7 @@ const STOP = "tests/worker/worker_stop_test.ts";
 
 /** Time-outs of connections, and what a stop waits for. */
 export const CONNECTIONS: readonly Mutant[] = [
-  ...mutantsOf("brokers/redis/link.ts", SILENT, [
+  ...mutantsOf("clients/redis/reconnecting_client.ts", SILENT, [
     [
       "an attempt to connect has no time-out",
       "if (isConnecting) this.#attemptWatchdog.asked();",
@@ -23,10 +23,10 @@ export const CONNECTIONS: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("brokers/redis/wakeups.ts", "tests/brokers/redis/wakeups_test.ts", [
+  ...mutantsOf("clients/redis/key_notifier.ts", "tests/clients/redis/key_notifier_test.ts", [
     [
       "nobody looks when the connection is up again",
-      "connection.onUp(() => this.#tellAll());",
+      "connection.onUp(() => this.#notifyAll());",
       "",
       { filter: "looks at all queues" },
     ],

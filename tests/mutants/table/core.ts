@@ -5,7 +5,7 @@ const PROXY = "tests/core/message_proxy_test.ts";
 const BROKER = "tests/core/broker_test.ts";
 const COMPOSITION = "tests/core/composition_results_test.ts";
 const GROUPS = "tests/middleware/groups_test.ts";
-const DEAD_LETTERS = "tests/brokers/stub_dead_letters_test.ts";
+const DEAD_LETTERS = "tests/brokers/stub/dead_letters_test.ts";
 const ORDER = "tests/core/sending_order_test.ts";
 
 /** Mistakes in the core: the base of brokers, messages, composition. */
@@ -88,7 +88,7 @@ export const CORE: readonly Mutant[] = [
       { tests: "tests/core/context_test.ts" },
     ],
     [
-      "a second interrupt takes the place of the first",
+      "a second interrupt takes the contextIndex of the first",
       "    if (this.#interrupt === undefined) {\n      this.#interrupt = reason;",
       "    {\n      this.#interrupt = reason;",
     ],
@@ -172,18 +172,18 @@ export const CORE: readonly Mutant[] = [
       filter: "though nobody waited for it",
     }],
     ["a dead letter that is sent keeps its retries", "  retries: undefined,\n", "", {
-      tests: "tests/brokers/stub_test.ts",
+      tests: "tests/brokers/stub/stub_broker_test.ts",
       filter: "sends the message afresh",
     }],
   ]),
-  ...mutantsOf("core/roster.ts", "tests/core/roster_test.ts", [
+  ...mutantsOf("platform/indexed_set.ts", "tests/platform/indexed_set_test.ts", [
     [
       "what is gone already is taken off in place of another",
       "if (this.#items[index] !== item) return false;",
       "if (index === undefined) return false;",
     ],
   ]),
-  ...mutantsOf("core/eta_heap.ts", "tests/core/eta_heap_test.ts", [
+  ...mutantsOf("platform/eta_heap.ts", "tests/platform/eta_heap_test.ts", [
     [
       "what is due right now is not due",
       "items[0]!.item.eta > now) return undefined;",

@@ -4,9 +4,9 @@ const CRASH = "tests/worker/executors/crash_test.ts";
 const LOST = "tests/worker/executors/lost_realm_test.ts";
 const REALMS = "tests/worker/executors/realms_test.ts";
 const INTERRUPT = "tests/worker/executor_interrupt_test.ts";
-const POOL = "tests/worker/executors/played_pool_test.ts";
-const STOPS = "tests/worker/executors/stops_test.ts";
-const FLEET = "tests/worker/executors/played_fleet_test.ts";
+const POOL = "tests/worker/executors/simulated_pool_test.ts";
+const GRACE_PERIODS = "tests/worker/executors/grace_periods_test.ts";
+const LIFECYCLE = "tests/worker/executors/simulated_lifecycle_test.ts";
 
 /** Mistakes in what runs actors. */
 export const EXECUTORS: readonly Mutant[] = [
@@ -40,14 +40,14 @@ export const EXECUTORS: readonly Mutant[] = [
       { tests: "tests/worker/executor_test.ts" },
     ],
   ]),
-  ...mutantsOf("worker/executors/realm_pool.ts", [POOL, FLEET], [
+  ...mutantsOf("worker/executors/realm_pool.ts", [POOL, LIFECYCLE], [
     [
       "a stale run is started again after its realm was lost",
       "    if (!this.#mayStart(run)) return false;\n    run.message.renew",
       "    run.message.renew",
     ],
     [
-      "a run is started again although the worker stops",
+      "a run is started again although the worker gracePeriods",
       "    if (isStopping) {\n      run.fail(",
       "    if (false) {\n      run.fail(",
     ],
@@ -66,7 +66,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "else if (offender === undefined && begun.has(run)) this.#suspect(run);",
       "",
     ],
-    ["a lost realm is not replaced", "this.#fleet.replenish();\n    for", "for"],
+    ["a lost realm is not replaced", "this.#lifecycle.replenish();\n    for", "for"],
     [
       "the one that was alone in its realm is not blamed",
       "const isAlone = realm.begun.length === 1;",
@@ -95,12 +95,12 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "a second interrupt with less grace is ignored",
-      "else if (!this.#stops.isSooner(run, grace)) return;",
+      "else if (!this.#gracePeriods.isSooner(run, grace)) return;",
       "else return;",
     ],
     [
       "a second interrupt with more grace counts",
-      "else if (!this.#stops.isSooner(run, grace)) return;",
+      "else if (!this.#gracePeriods.isSooner(run, grace)) return;",
       "",
     ],
     [
@@ -118,18 +118,18 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "stop leaves the realm for suspects behind",
-      "await Promise.all([this.#fleet.stop(), this.#cell?.stop()]);",
-      "await this.#fleet.stop();",
+      "await Promise.all([this.#lifecycle.stop(), this.#quarantine?.stop()]);",
+      "await this.#lifecycle.stop();",
     ],
-    ["timers of graces outlive a stop", "    this.#stops.endAll();\n", ""],
-    ["a suspect starts after the pool has stopped", "if (this.#fleet.isStopping) return;", ""],
+    ["timers of graces outlive a stop", "    this.#gracePeriods.endAll();\n", ""],
+    ["a suspect starts after the pool has stopped", "if (this.#lifecycle.isStopping) return;", ""],
     [
-      "the offender in the cell is not blamed",
-      ": realm === this.#cell\n      ? realm.at(0)\n      : undefined;",
+      "the offender in the quarantine is not blamed",
+      ": realm === this.#quarantine\n      ? realm.at(0)\n      : undefined;",
       ": undefined;",
     ],
   ]),
-  ...mutantsOf("worker/executors/realm_fleet.ts", FLEET, [
+  ...mutantsOf("worker/executors/realm_lifecycle.ts", LIFECYCLE, [
     [
       "realms that do not begin are tried in a tight circle",
       "Math.min(FIRST_BACKOFF * 2 ** (this.#refusals - 1), LONGEST_BACKOFF)",
@@ -142,7 +142,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "",
     ],
     [
-      "realms are started while the fleet stops",
+      "realms are started while the lifecycle gracePeriods",
       "if (this.#isStopping) return;\n    while",
       "while",
     ],
@@ -162,7 +162,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "    } catch (error) {\n      throw error;",
     ],
   ]),
-  ...mutantsOf("worker/executors/realm.ts", [POOL, FLEET], [
+  ...mutantsOf("worker/executors/realm.ts", [POOL, LIFECYCLE], [
     [
       "a crash is told twice",
       '  #crashed(crash: Crash): void {\n    if (this.#state === "over") return;',
@@ -200,7 +200,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "void runs;",
     ],
   ]),
-  ...mutantsOf("worker/executors/stops.ts", STOPS, [
+  ...mutantsOf("worker/executors/grace_periods.ts", GRACE_PERIODS, [
     [
       "what hears of its interrupt late gets no grace",
       "if (monotonicTime(clock) < stop.endsAt || stop.grace === Infinity) return;",
@@ -213,17 +213,17 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "the timer of an earlier interrupt goes on",
-      "this.#stops.delete(run);\n    this.#clock().clearTimer(stop.timer);",
-      "this.#stops.delete(run);",
+      "this.#gracePeriods.delete(run);\n    this.#clock().clearTimer(stop.timer);",
+      "this.#gracePeriods.delete(run);",
     ],
     ["a realm gets no time to answer", "Math.max(grace, HEARING)", "grace"],
     [
       "a second interrupt forgets that the first was heard",
-      "const isHeard = this.#stops.get(run)?.isHeard ?? false;",
+      "const isHeard = this.#gracePeriods.get(run)?.isHeard ?? false;",
       "const isHeard = false;",
     ],
   ]),
-  ...mutantsOf("worker/executors/process_channel.ts", LOST, [
+  ...mutantsOf("worker/executors/process_transport.ts", LOST, [
     [
       "a process that ends is told before its last messages have come",
       "if (this.#isDisconnected) this.#end(this.#how);\n    else this.#endOnceSilent(this.#how);",

@@ -1,13 +1,13 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const FAILOVER = "tests/brokers/redis/failover_test.ts";
-const CLUSTER = "tests/brokers/redis/cluster_trouble_test.ts";
+const CLUSTER = "tests/brokers/redis/cluster_errors_test.ts";
 const REPLICATION = "tests/brokers/redis/replication_test.ts";
-const TROUBLE = "tests/brokers/redis/trouble_test.ts";
+const ERRORS = "tests/clients/redis/errors_test.ts";
 
 /** Mistakes in what follows failovers of Redis. */
 export const FAILOVERS: readonly Mutant[] = [
-  ...mutantsOf("brokers/redis/sentinel_watch.ts", FAILOVER, [
+  ...mutantsOf("clients/redis/sentinel_watch.ts", FAILOVER, [
     [
       "a master that hangs is kept",
       "    this.#leave();\n",
@@ -21,7 +21,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { stays: "a test would need Sentinels of two masters" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/link.ts", FAILOVER, [
+  ...mutantsOf("clients/redis/reconnecting_client.ts", FAILOVER, [
     [
       "NOREPLICAS behind Sentinel is final",
       "return isReply(error.cause) && isShortOfReplicas(error.cause);",
@@ -35,7 +35,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "of one server" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/replication.ts", FAILOVER, [
+  ...mutantsOf("clients/redis/replication.ts", FAILOVER, [
     [
       "one replica too few is enough",
       "(wait.value as number) >= count",
@@ -43,7 +43,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "too few replicas" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/replication.ts", REPLICATION, [
+  ...mutantsOf("clients/redis/replication.ts", REPLICATION, [
     [
       "what WAIT is refused with counts as not run",
       "throw notWaited(purpose, wait.reason);",
@@ -51,7 +51,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "may not wait" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/trouble.ts", REPLICATION, [
+  ...mutantsOf("clients/redis/errors.ts", REPLICATION, [
     [
       "a wait that a failover ends is rejected",
       "|UNBLOCKED|",
@@ -67,7 +67,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "waitReplicas" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/patience.ts", CLUSTER, [
+  ...mutantsOf("clients/redis/retry.ts", CLUSTER, [
     [
       "what waits for its turn has five seconds from then",
       "Math.max(since, this.#watchdog.answeredAt)",
@@ -75,7 +75,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "all hang" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/client.ts", CLUSTER, [
+  ...mutantsOf("clients/redis/client.ts", CLUSTER, [
     [
       "nobody asks where the keys of a lost node are",
       "  await cluster.exists(key); // the answer tells the client where keys have gone\n",
@@ -83,7 +83,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "was restarted" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/command_outage.ts", CLUSTER, [
+  ...mutantsOf("clients/redis/command_outage.ts", CLUSTER, [
     [
       "the end of an outage that only commands notice is not logged",
       "    this.#outage.back(this);\n",
@@ -91,7 +91,7 @@ export const FAILOVERS: readonly Mutant[] = [
       { filter: "CLUSTERDOWN, and it is logged" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/trouble.ts", TROUBLE, [
+  ...mutantsOf("clients/redis/errors.ts", ERRORS, [
     [
       "redirections hide the kind of an error",
       "if (match === null) return error;",

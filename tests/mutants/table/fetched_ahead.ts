@@ -1,10 +1,10 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const WAIT = "tests/worker/wait_limit_test.ts";
-const STUB = "tests/brokers/stub_test.ts";
+const STUB = "tests/brokers/stub/stub_broker_test.ts";
 const RABBITMQ = "tests/brokers/rabbitmq_test.ts";
 const REDIS = "tests/brokers/redis_test.ts";
-const CALM = "tests/brokers/rabbitmq/calm_test.ts";
+const BASELINE = "tests/brokers/rabbitmq/baseline_test.ts";
 const OUTAGES = "tests/brokers/rabbitmq/outages_test.ts";
 const MANY = "tests/brokers/rabbitmq/many_queues_test.ts";
 
@@ -70,10 +70,10 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       "a worker that takes long to stop has messages delivered",
       "() => this.#pauseConsumer(consumer),",
       "() => {},",
-      { tests: CALM, filter: "stop leaves to others" },
+      { tests: BASELINE, filter: "stop leaves to others" },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/subscription.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/subscription.ts", BASELINE, [
     [
       "what was prefetched stays with a paused consumer",
       "if (this.#channel === channel && !this.#isClosed) this.#options.paused(channel);",
@@ -131,7 +131,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/queue_arguments.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/queue_arguments.ts", BASELINE, [
     [
       "a dead letter that was given back once is dropped",
       "const HIGHEST_DELIVERY_LIMIT = 1_000_000;",
@@ -139,7 +139,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       { filter: "however often" },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/delivery_limits.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/delivery_limits.ts", BASELINE, [
     [
       "a queue with another delivery limit cannot be used",
       "this.#found.set(queueName, limit);",
@@ -162,7 +162,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", BASELINE, [
     [
       "join overlooks what was just given back",
       "isQuiet && sumOfReturned(present) === returned",
@@ -186,7 +186,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       { filter: "Consumer.pause" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/pulse.ts", "tests/brokers/redis/many_queues_test.ts", [
+  ...mutantsOf("brokers/redis/heartbeat.ts", "tests/brokers/redis/many_queues_test.ts", [
     [
       "a heartbeat looks at all queues, however many there are",
       "if (watched.length <= MAX_QUEUES) return watched;",

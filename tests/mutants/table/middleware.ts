@@ -1,7 +1,7 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
-const NOT_STORED = "tests/middleware/successor_not_stored_test.ts";
-const SUCCESSOR = "tests/middleware/successor_test.ts";
+const NOT_STORED = "tests/middleware/follow_up_not_stored_test.ts";
+const FOLLOW_UP = "tests/middleware/follow_up_test.ts";
 const RETRIES = ["tests/middleware/retries_test.ts", "tests/middleware/retries_options_test.ts"];
 const OPTIONS = "tests/middleware/message_options_test.ts";
 const LIMITS = "tests/middleware/time_limit_test.ts";
@@ -138,8 +138,8 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "options that make no sense lose the message",
-      "throw new SuccessorNotStored(`Cannot decide on a retry:",
-      "return;\n      throw new SuccessorNotStored(`Cannot decide on a retry:",
+      "throw new FollowUpNotStored(`Cannot decide on a retry:",
+      "return;\n      throw new FollowUpNotStored(`Cannot decide on a retry:",
     ],
     [
       "the delay that an actor asks for is ignored",
@@ -155,7 +155,7 @@ export const MIDDLEWARE: readonly Mutant[] = [
       tests: OPTIONS,
     }],
   ]),
-  ...mutantsOf("middleware/successor.ts", [SUCCESSOR, NOT_STORED], [
+  ...mutantsOf("middleware/follow_up.ts", [FOLLOW_UP, NOT_STORED], [
     [
       "a server that is away gets no second chance",
       "|| attempt >= ATTEMPTS && !mustKeep(broker, delivery)) {",
@@ -169,16 +169,16 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ["what spends deliveries is given back", "&& !mustKeep(broker, delivery)", ""],
     ["a delivery that is lost is kept", "&& !isLost", ""],
     ["a worker that gives up keeps a delivery", " && !(interruptReason instanceof WorkerLost)", ""],
-    ["what can never be stored is tried again", "!isAway ||", ""],
+    ["what can never be stored is tried again", "!isUnavailable ||", ""],
     [
       "it is tried again at once",
       "await new Promise<void>((resolve) => broker.clock.setTimer(resolve, PAUSE));",
       "",
     ],
     [
-      "the successor is not waited for",
-      "await storeSuccessor(broker, what, delivery, () => {\n    const { message, delay }",
-      "storeSuccessor(broker, what, delivery, () => {\n    const { message, delay }",
+      "the follow-up is not waited for",
+      "await storeFollowUp(broker, what, delivery, () => {\n    const { message, delay }",
+      "storeFollowUp(broker, what, delivery, () => {\n    const { message, delay }",
     ],
   ]),
   ...mutantsOf("middleware/callbacks.ts", ["tests/middleware/callbacks_test.ts", NOT_STORED], [
@@ -267,8 +267,8 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "a group is concluded before its callbacks are sent",
-      "    await storeSuccessor(broker, `the callbacks of group ${uuid}`, message, () => {",
-      "    await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);\n    await storeSuccessor(broker, `the callbacks of group ${uuid}`, message, () => {",
+      "    await storeFollowUp(broker, `the callbacks of group ${uuid}`, message, () => {",
+      "    await this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl);\n    await storeFollowUp(broker, `the callbacks of group ${uuid}`, message, () => {",
       { tests: [...GROUPS, "tests/rate_limits/group_crash_test.ts"] },
     ],
     [
@@ -283,7 +283,7 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "a member is acknowledged that could not be counted",
-      "const progress = await storeSuccessor(\n        broker,\n        `that a member of group ${uuid} is done`,\n        message,\n        () => this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl),\n      );",
+      "const progress = await storeFollowUp(\n        broker,\n        `that a member of group ${uuid} is done`,\n        message,\n        () => this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl),\n      );",
       'const progress = await this.rateLimiterBackend.countMember(uuid, member, this.barrierTtl)\n        .catch(() => "waiting" as const);',
     ],
   ]),

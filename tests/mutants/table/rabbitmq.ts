@@ -1,10 +1,10 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const folder = "tests/brokers/rabbitmq";
-const MOVES = `${folder}/moves_test.ts`;
-const LINE = `${folder}/publish_line_test.ts`;
-const OPEN = `${folder}/open_deliveries_test.ts`;
-const CALM = `${folder}/calm_test.ts`;
+const REPUBLISHER = `${folder}/republisher_test.ts`;
+const LINE = `${folder}/confirm_channel_test.ts`;
+const OPEN = `${folder}/unacknowledged_deliveries_test.ts`;
+const BASELINE = `${folder}/baseline_test.ts`;
 const OUTAGES = `${folder}/outages_test.ts`;
 const OVERSIZE = `${folder}/oversize_test.ts`;
 const DEAD = `${folder}/dead_letters_test.ts`;
@@ -12,7 +12,7 @@ const CONFORMANCE = "tests/brokers/rabbitmq_test.ts";
 
 /** Mistakes in the RabbitMQ broker. */
 export const RABBITMQ: readonly Mutant[] = [
-  ...mutantsOf("brokers/rabbitmq/moves.ts", MOVES, [
+  ...mutantsOf("brokers/rabbitmq/republisher.ts", REPUBLISHER, [
     [
       "a move to a rung fails, and the message is acknowledged all the same",
       "else this.#returnLater(delivery);\n        this.ended();",
@@ -20,8 +20,8 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "a message is acknowledged before it is stored elsewhere",
-      "this.#session.mover.add(new Publication(queueName, content, sender, properties.priority));",
-      "this.#session.mover.add(new Publication(queueName, content, sender, properties.priority));\n    this.#arrived.push(delivery);\n    this.#acknowledge();",
+      "this.#session.confirmedPublisher.add(new Publication(queueName, content, sender, properties.priority));",
+      "this.#session.confirmedPublisher.add(new Publication(queueName, content, sender, properties.priority));\n    this.#arrived.push(delivery);\n    this.#acknowledge();",
     ],
     [
       "a message is moved whose delivery was lost",
@@ -49,7 +49,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "",
     ],
     [
-      "close does not wait for moves under way",
+      "close does not wait for republisher under way",
       "while (this.#underWay > 0) await this.#ended.next();",
       "",
     ],
@@ -59,7 +59,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "  }\n\n  /**",
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/publish_line.ts", LINE, [
+  ...mutantsOf("brokers/rabbitmq/confirm_channel.ts", LINE, [
     [
       "what was under way when the channel closed is lost",
       "this.#owner.lost(this, this.abandon(), error);",
@@ -91,12 +91,12 @@ export const RABBITMQ: readonly Mutant[] = [
       "return this.#isOpen && !this.#isCongested && this.#next - this.#lowest <= WINDOW;",
     ],
     [
-      "a line that is closed is written to",
+      "a channel that is closed is written to",
       "return this.#isOpen && !this.#isCongested",
       "return !this.#isCongested",
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/open_deliveries.ts", OPEN, [
+  ...mutantsOf("brokers/rabbitmq/unacknowledged_deliveries.ts", OPEN, [
     [
       "what is open is acknowledged with what is behind it",
       "if (delivery.tag > firstOpen) {",
@@ -157,7 +157,7 @@ export const RABBITMQ: readonly Mutant[] = [
       { tests: CONFORMANCE, filter: "clos" },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/refusals.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/refusals.ts", BASELINE, [
     [
       "what is refused is sent again for ever",
       "if (duration >= LONGEST_REFUSAL) return Math.round(duration);",
@@ -177,7 +177,7 @@ export const RABBITMQ: readonly Mutant[] = [
       { filter: "gives up in the end what RabbitMQ refuses" },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/publish_lines.ts", "tests/brokers/rabbitmq/cluster_test.ts", [
+  ...mutantsOf("brokers/rabbitmq/confirm_channels.ts", "tests/brokers/rabbitmq/cluster_test.ts", [
     [
       "a silent channel is kept",
       "if (isSilent) this.leave();",
@@ -191,15 +191,15 @@ export const RABBITMQ: readonly Mutant[] = [
       { filter: "sends on another channel" },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/dead_letter.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/dead_letter.ts", BASELINE, [
     [
       "a dead letter is given up after some seconds",
-      "if (!isAway || !delivery.isOpen || isClosed()) throw error;",
+      "if (!isUnavailable || !delivery.isOpen || isClosed()) throw error;",
       "throw error;",
       { filter: "Consumer.nack waits" },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/rabbitmq_consumer.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/rabbitmq_consumer.ts", BASELINE, [
     [
       "a message is acknowledged before its dead letter is stored",
       "      const outcomes = await Promise.allSettled(\n        open.map((one) => this.#deadLetters.store(one, headers)),\n      );",
@@ -218,7 +218,7 @@ export const RABBITMQ: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/subscription.ts", CALM, [
+  ...mutantsOf("brokers/rabbitmq/subscription.ts", BASELINE, [
     [
       "close does not wait for dead letters under way",
       "    await settled();\n    await channel.leave(this);",
@@ -233,7 +233,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "await this.#unsubscribe(this.#consumerTag); // it was paused meanwhile",
       "// it was paused meanwhile",
       {
-        tests: [CALM, CONFORMANCE],
+        tests: [BASELINE, CONFORMANCE],
         filter: "pause",
         stays:
           "no test yet: it takes a pause between the question and the answer of a subscription",
@@ -244,7 +244,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "if (this.#isWanted && !this.#isClosed) this.want();",
       "",
       {
-        tests: [CALM, CONFORMANCE],
+        tests: [BASELINE, CONFORMANCE],
         filter: "pause",
         stays:
           "no test yet: it takes a resume between the question and the answer of a subscription",
@@ -257,7 +257,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));",
       "",
       {
-        tests: CALM,
+        tests: BASELINE,
         filter: "join",
         stays: "no test yet: it takes a message that RabbitMQ has sent and that has not arrived",
       },
@@ -267,7 +267,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "return after.ready + after.delayed === 0 && isQuiet",
       "return isQuiet",
       {
-        tests: CALM,
+        tests: BASELINE,
         filter: "join",
         stays: "no test yet: it takes a message that is sent between the two counts",
       },
@@ -282,8 +282,8 @@ export const RABBITMQ: readonly Mutant[] = [
   ...mutantsOf("brokers/rabbitmq/dead_letters.ts", DEAD, [
     [
       "a dead letter is acknowledged before it is stored on its queue",
-      "        await mover.publish(message.queueName, message.encode(), properties.priority);\n        this.#acknowledge(purpose, raw);",
-      "        this.#acknowledge(purpose, raw);\n        await mover.publish(message.queueName, message.encode(), properties.priority);",
+      "        await confirmedPublisher.publish(message.queueName, message.encode(), properties.priority);\n        this.#acknowledge(purpose, raw);",
+      "        this.#acknowledge(purpose, raw);\n        await confirmedPublisher.publish(message.queueName, message.encode(), properties.priority);",
       {
         stays: "it takes a server that is gone between the two: else both orders store the message",
       },

@@ -7,9 +7,9 @@ const CONSUMED = `${folder}/consumed_queue_test.ts`;
 const DEAD = `${folder}/dead_letters_test.ts`;
 const LEASE = `${folder}/lease_test.ts`;
 const LOST = `${folder}/lost_answers_test.ts`;
-const PULSE = `${folder}/pulse_test.ts`;
+const HEARTBEAT = `${folder}/heartbeat_test.ts`;
 const OUTAGES = `${folder}/outages_test.ts`;
-const OUTBOX = `${folder}/outbox_test.ts`;
+const BATCHER = "tests/clients/redis/batcher_test.ts";
 const PROMOTION = `${folder}/promotion_test.ts`;
 const SCRIPTS = `${folder}/guards_in_scripts_test.ts`;
 const SILENT = `${folder}/silent_test.ts`;
@@ -18,7 +18,7 @@ const TAKEOVER = `${folder}/takeover_test.ts`;
 /** Mistakes in the Redis broker: leases, take-overs, sending, scripts. */
 export const REDIS: readonly Mutant[] = [
   ...mutantsOf("brokers/redis/redis_broker.ts", CLOSING, [
-    ["close cuts sends that were not awaited", "    await this.#outboxes.emptied();\n", ""],
+    ["close cuts sends that were not awaited", "    await this.#batchers.emptied();\n", ""],
     [
       "close does not wait for its consumers",
       "await Promise.allSettled(consumers.map((consumer) => consumer.close()));",
@@ -70,7 +70,7 @@ export const REDIS: readonly Mutant[] = [
       { tests: [LEASE, CONSUMED] },
     ],
   ]),
-  ...mutantsOf("brokers/redis/pulse.ts", PULSE, [
+  ...mutantsOf("brokers/redis/heartbeat.ts", HEARTBEAT, [
     [
       "a take-over by another worker is not noticed",
       "if (lease.isLost || (wasKnown === 0 && wasHeld)) {",
@@ -80,7 +80,7 @@ export const REDIS: readonly Mutant[] = [
       "a heartbeat that comes back late renews the lease",
       "if (lease.isLost || (wasKnown === 0 && wasHeld)) {",
       "if (wasKnown === 0 && wasHeld) {",
-      { stays: "renew refuses a lease that is lost, and the next pulse tells of it" },
+      { stays: "renew refuses a lease that is lost, and the next heartbeat tells of it" },
     ],
     [
       "a lease counts from the answer of a heartbeat",
@@ -93,14 +93,18 @@ export const REDIS: readonly Mutant[] = [
       "someAreDead",
     ],
     [
-      "the pulse goes on after the close",
+      "the heartbeat goes on after the close",
       "if (!this.#isRunning) return;\n    // Workers",
       "// Workers",
     ],
   ]),
-  ...mutantsOf("brokers/redis/sweep.ts", TAKEOVER, [
-    ["a second sweeper sweeps at the same time", "if (locked === null) return;", "void locked;"],
-    ["a sweeper takes over from itself", ".filter((id) => id !== brokerId);", ";"],
+  ...mutantsOf("brokers/redis/recovery.ts", TAKEOVER, [
+    [
+      "a second recoverer recoveries at the same time",
+      "if (locked === null) return;",
+      "void locked;",
+    ],
+    ["a recoverer takes over from itself", ".filter((id) => id !== brokerId);", ";"],
     [
       "messages of queues that are not known here stay with the dead",
       "for (const [id, queueName] of await this.#findUnacknowledged(new Set(dead))) {",
@@ -113,10 +117,10 @@ export const REDIS: readonly Mutant[] = [
     ],
     ["a scan ends with its first page", 'while (cursor !== "0");', "while (false);"],
   ]),
-  ...mutantsOf("brokers/redis/orphans.ts", [CONSUMED, LOST], [
+  ...mutantsOf("brokers/redis/lost_deliveries.ts", [CONSUMED, LOST], [
     [
       "a message that arrives between two looks counts as lost",
-      "for (const { id } of deliveries) this.#suspects.ids.delete(id);",
+      "for (const { id } of deliveries) this.#candidates.ids.delete(id);",
       "void deliveries;",
     ],
     [
@@ -131,20 +135,20 @@ export const REDIS: readonly Mutant[] = [
       "const lost = strange;",
     ],
   ]),
-  ...mutantsOf("brokers/redis/outbox.ts", OUTBOX, [
+  ...mutantsOf("clients/redis/batcher.ts", BATCHER, [
     [
       "emptied does not know of what is under way",
-      "this.#unsettled.add(parcel.sent.promise);",
+      "this.#unsettled.add(batch.sent.promise);",
       "",
-      { tests: [OUTBOX, CLOSING] },
+      { tests: [BATCHER, CLOSING] },
     ],
     [
       "a failed call stops all later ones",
-      "parcel.begunAt).then(() => sent.resolve(), sent.reject)\n",
-      "parcel.begunAt).then(() => sent.resolve())\n",
+      "batch.begunAt).then(() => sent.resolve(), sent.reject)\n",
+      "batch.begunAt).then(() => sent.resolve())\n",
     ],
   ]),
-  ...mutantsOf("brokers/redis/outboxes.ts", LOST, [
+  ...mutantsOf("brokers/redis/enqueue_batchers.ts", LOST, [
     [
       "a message is stored twice when the answer was cut off",
       "[again ? 1 : 0, ...entries]",
@@ -238,10 +242,10 @@ export const REDIS: readonly Mutant[] = [
       "due[#due + 1] = id",
     ],
   ]),
-  ...mutantsOf("brokers/redis/watchdog.ts", SILENT, [
+  ...mutantsOf("clients/redis/watchdog.ts", SILENT, [
     ["a server that does not answer is not noticed", "      this.#bark();\n", ""],
   ]),
-  ...mutantsOf("brokers/redis/patience.ts", OUTAGES, [
+  ...mutantsOf("clients/redis/retry.ts", OUTAGES, [
     ["a send that was given up happens later", "          call.isGivenUp = true;\n", "", {
       filter: "and then never happens",
     }],

@@ -5,11 +5,11 @@ const ACKS = `${folder}/acknowledgements_test.ts`;
 const CLOSING = `${folder}/closing_test.ts`;
 const COALESCING = `${folder}/coalescing_test.ts`;
 const DELAYED = `${folder}/delayed_test.ts`;
-const IN_HAND = `${folder}/in_hand_test.ts`;
+const IN_FLIGHT = `${folder}/in_flight_test.ts`;
 const LEASE = `${folder}/lease_test.ts`;
 const OUTAGES = `${folder}/outages_test.ts`;
 const PROMOTION = `${folder}/promotion_test.ts`;
-const WAKEUPS = `${folder}/wakeups_test.ts`;
+const KEY_NOTIFIER = "tests/clients/redis/key_notifier_test.ts";
 
 /** Mistakes in the consumers of the Redis broker. */
 export const REDIS_CONSUMING: readonly Mutant[] = [
@@ -22,12 +22,12 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "close does not give back what is in hand",
-      "await this.inHand.settle(left, this.giveBack(left));",
+      "await this.inFlight.settle(left, this.giveBack(left));",
       "",
     ],
     [
       "close does not wait for acknowledgements that travel",
-      "      await this.inHand.settled();\n",
+      "      await this.inFlight.settled();\n",
       "",
     ],
     [
@@ -47,7 +47,8 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "if (this.#error",
       {
         tests: LEASE,
-        stays: "the pulse tells of it within a second; until then isLost keeps all from starting",
+        stays:
+          "the heartbeat tells of it within a second; until then isLost keeps all from starting",
       },
     ],
     [
@@ -64,23 +65,23 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "more is fetched than there is room for",
-      "const free = this.#prefetch - this.inHand.unsettled;",
+      "const free = this.#prefetch - this.inFlight.unsettled;",
       "const free = this.#prefetch;",
       { tests: "tests/brokers/redis_test.ts", filter: "prefetch" },
     ],
     [
       "a fetch that fails because the server is away fails the consumer",
-      "if (!isAway(error)) this.fail(error);",
+      "if (!isUnavailable(error)) this.fail(error);",
       "if (true) this.fail(error);",
       { tests: OUTAGES, filter: "is not there yet" },
     ],
     [
       "what is given back is not counted as in hand",
-      "await this.inHand.settle(taken, this.giveBack(taken));",
+      "await this.inFlight.settle(taken, this.giveBack(taken));",
       "await this.giveBack(taken);",
     ],
   ]),
-  ...mutantsOf("brokers/redis/in_hand.ts", IN_HAND, [
+  ...mutantsOf("brokers/redis/in_flight.ts", IN_FLIGHT, [
     [
       "a message can be settled twice",
       "this.#unsettled.delete(message as RedisDelivery)",
@@ -167,7 +168,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "whoever holds delayed messages is not told of one more",
       "if (due.size < withEta.length) this.#wakeDelayConsumer();",
       "",
-      { stays: "its pulse finds the message within a second" },
+      { stays: "its heartbeat finds the message within a second" },
     ],
   ]),
   ...mutantsOf("brokers/redis/delay_consumer.ts", PROMOTION, [
@@ -186,7 +187,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "a nearer message behind a far one is not waited for",
       "return length > 0 || nextEta < this.#nextEta || nextEta < now + 1;",
       "return length > 0;",
-      { tests: WAKEUPS, filter: "another one sorted" },
+      { tests: KEY_NOTIFIER, filter: "another one sorted" },
     ],
     [
       "a message is due a moment late for ever",

@@ -1,14 +1,14 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const RESULTS_TEST = "tests/results/middleware_test.ts";
-const ROOM = "tests/results/waiting_room_test.ts";
-const READS = "tests/results/joined_reads_test.ts";
+const ROOM = "tests/results/result_waiters_test.ts";
+const READS = "tests/results/batched_reads_test.ts";
 const STUB_RESULTS = "tests/results/stub_test.ts";
 const REDIS_WAITING = "tests/results/redis_waiting_test.ts";
 const LIMITS = "tests/rate_limits/stub_test.ts";
 const REDIS_LIMITS = "tests/rate_limits/redis_test.ts";
 const MEMCACHED_LIMITS = "tests/rate_limits/memcached_test.ts";
-const ROOMS = "tests/rate_limits/waiting_room_test.ts";
+const ROOMS = "tests/platform/key_waiters_test.ts";
 
 /** Mistakes in results and rate limits. */
 export const RESULTS: readonly Mutant[] = [
@@ -36,28 +36,28 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "a failure is lost that could not be stored",
-      'return storeSuccessor(broker, "the failure", message, () => {\n      return',
+      'return storeFollowUp(broker, "the failure", message, () => {\n      return',
       "return Promise.resolve().then(() => {\n      return",
     ],
   ]),
-  ...mutantsOf("results/waiting_room.ts", ROOM, [
+  ...mutantsOf("results/result_waiters.ts", ROOM, [
     [
       "a result that comes during a look is missed",
-      "if (place.isStale) this.#look(place);\n      else if",
+      "if (entry.isStale) this.#look(entry);\n      else if",
       "if",
     ],
     [
       "nobody looks when telling ends",
-      "const hasBegun = isTold || this.#isTold;",
-      "const hasBegun = isTold;",
+      "const hasBegun = isNotified || this.#isNotified;",
+      "const hasBegun = isNotified;",
     ],
     [
       "nobody looks when telling begins: what came before is missed",
-      "const hasBegun = isTold || this.#isTold;",
-      "const hasBegun = this.#isTold && !isTold;",
+      "const hasBegun = isNotified || this.#isNotified;",
+      "const hasBegun = this.#isNotified && !isNotified;",
     ],
     ["a key for which nobody waits is scheduled on", "    this.#schedule.remove(key);\n", "", {
-      stays: "a key without a place is not read, and its timer ends by itself",
+      stays: "a key without a entry is not read, and its timer ends by itself",
     }],
     [
       "the timer of a wait outlives it",
@@ -65,18 +65,22 @@ export const RESULTS: readonly Mutant[] = [
       "        signal",
     ],
     [
-      "one waiter that leaves takes the others' place",
-      "!place.waiters.delete(waiter) || place.waiters.size > 0) return;",
-      "!place.waiters.delete(waiter)) return;",
+      "one waiter that leaves takes the others' entry",
+      "!entry.waiters.delete(waiter) || entry.waiters.size > 0) return;",
+      "!entry.waiters.delete(waiter)) return;",
     ],
-    ["an error that passes ends all waits", "if (!this.#options.mayPass(error)) {", "if (true) {"],
+    [
+      "an error that passes ends all waits",
+      "if (!this.#options.isTransient(error)) {",
+      "if (true) {",
+    ],
     [
       "a look that fails is the last one",
-      "this.#schedule.add(place.key, place.looks++);\n    }\n  }\n}",
+      "this.#schedule.add(entry.key, entry.looks++);\n    }\n  }\n}",
       "}\n  }\n}",
     ],
   ]),
-  ...mutantsOf("results/joined_reads.ts", READS, [
+  ...mutantsOf("results/batched_reads.ts", READS, [
     [
       "a failed read leaves the others of its batch waiting",
       "for (const { reject } of readings) reject(error);",
@@ -96,13 +100,13 @@ export const RESULTS: readonly Mutant[] = [
   ...mutantsOf("results/backend.ts", [STUB_RESULTS, READS], [
     [
       "a wait on this backend does not hear of what it stores",
-      "this.#room.tell([key]); // those who wait here need not hear of it from afar",
+      "this.#waiters.notify([key]); // those who wait here need not hear of it from afar",
       "",
     ],
     [
       "waiters are told before the result is stored",
-      "    await this.store(key, this.encoder.encode(value), ttl);\n    this.#room.tell([key]);",
-      "    this.#room.tell([key]);\n    await this.store(key, this.encoder.encode(value), ttl);",
+      "    await this.store(key, this.encoder.encode(value), ttl);\n    this.#waiters.notify([key]);",
+      "    this.#waiters.notify([key]);\n    await this.store(key, this.encoder.encode(value), ttl);",
     ],
     [
       "a backend that was closed goes on trying to read",
@@ -110,28 +114,33 @@ export const RESULTS: readonly Mutant[] = [
       "const isOver = signal?.aborted ||",
     ],
     ["a server that is away is asked for ever", "|| monotonicTime(this.clock) >= giveUpAt;", ";"],
-    ["close leaves whoever waits", "this.#room.close(closed());", ""],
+    ["close leaves whoever waits", "this.#waiters.close(closed());", ""],
   ]),
   ...mutantsOf("results/backends/redis.ts", REDIS_WAITING, [
     ["close drops results that are on their way", "    await this.#stores.emptied();\n", "", {
       filter: "is under way when it is closed",
     }],
   ]),
-  ...mutantsOf("results/backends/redis_tracking.ts", REDIS_WAITING, [
+  ...mutantsOf("clients/redis/key_tracking.ts", REDIS_WAITING, [
     [
       "a connection that is lost is not noticed by its end",
-      "if (this.#ears === client || this.#reader === client) this.#lost();",
+      "if (this.#subscriber === client || this.#reader === client) this.#lost();",
       "",
       { filter: "killed under waiters", stays: "the ping of each second finds it, too" },
     ],
-    ["a silent connection is not asked", 'ears.callBuffer("ping").catch(lost);', "void lost;", {
-      filter: "half-open under waiters",
-      stays:
-        "it takes one half-open connection beside a good one; an outage of both is noticed by the other",
-    }],
+    [
+      "a silent connection is not asked",
+      'subscriber.callBuffer("ping").catch(lost);',
+      "void lost;",
+      {
+        filter: "half-open under waiters",
+        stays:
+          "it takes one half-open connection beside a good one; an outage of both is noticed by the other",
+      },
+    ],
     [
       "nobody looks when it is no longer told of results",
-      "if (wasTracking && !this.#isClosed) this.#listener.setTold(false);",
+      "if (wasTracking && !this.#isClosed) this.#listener.setNotified(false);",
       "",
       {
         filter: "killed under waiters",
@@ -290,8 +299,8 @@ export const RESULTS: readonly Mutant[] = [
       "    if (this.#watches.size > 0) return;",
     ],
   ]),
-  ...mutantsOf("rate_limits/backends/waiting_room.ts", ROOMS, [
+  ...mutantsOf("platform/key_waiters.ts", ROOMS, [
     ["the timer of a wait outlives it", "        this.#clock.clearTimer(timer);\n", ""],
-    ["one guest that leaves takes the others along", "    if (guests.size > 0) return;\n", ""],
+    ["one waiter that leaves takes the others along", "    if (waiters.size > 0) return;\n", ""],
   ]),
 ];

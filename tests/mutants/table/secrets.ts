@@ -6,7 +6,7 @@ const ADVICE = "tests/hostile/advice_test.ts";
 
 /** Mistakes in what keeps credentials out of errors, and in errors of setup. */
 export const SECRETS: readonly Mutant[] = [
-  ...mutantsOf("core/redact.ts", URLS, [
+  ...mutantsOf("platform/redact.ts", URLS, [
     ["what follows a ? of a URL is shown", ".replace(/([?#])[^]*$/, `$1${HIDDEN}`)", ""],
     ["what stands in place of a port is shown", ".replace(NO_PORT, `$1:${HIDDEN}`)", ""],
     [
@@ -35,35 +35,35 @@ export const SECRETS: readonly Mutant[] = [
       "return hidden;",
     ],
   ]),
-  ...mutantsOf("brokers/redis/link.ts", LOGINS, [
+  ...mutantsOf("clients/redis/reconnecting_client.ts", LOGINS, [
     [
       "errors that the client reports are kept as they are",
       "const error = redactError(reported, this.#secrets());",
       "const error = reported as Error;",
     ],
   ]),
-  ...mutantsOf("brokers/redis/prepared_client.ts", "tests/brokers/redis/outage_log_test.ts", [
+  ...mutantsOf("clients/redis/prepared_client.ts", "tests/brokers/redis/outage_log_test.ts", [
     [
       "ioredis warns of a user who may not ask for INFO",
       'if (error?.message.includes("NOPERM")) hear(null, "");\n      else ',
       "",
     ],
   ]),
-  ...mutantsOf("brokers/redis/trouble.ts", "tests/hostile/access_test.ts", [
+  ...mutantsOf("clients/redis/errors.ts", "tests/hostile/access_test.ts", [
     [
       "what a script may not do is a request that is never taken",
       "    /^ERR The user executing the script can't|^ERR ACL failure in script/,\n",
       "",
     ],
   ]),
-  ...mutantsOf("core/missing_package.ts", ADVICE, [
+  ...mutantsOf("platform/missing_package.ts", ADVICE, [
     [
       "a file that is not there is taken for a package",
       'if (/^[./]|^[a-z]+:/.test(name)) return "";',
       "",
     ],
   ]),
-  ...mutantsOf("brokers/redis/link.ts", ADVICE, [
+  ...mutantsOf("clients/redis/reconnecting_client.ts", ADVICE, [
     [
       "nobody hears that no address was given",
       "return isUnnamed ? withAdvice(explained, NO_ADDRESS) : explained;",

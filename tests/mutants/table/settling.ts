@@ -45,7 +45,7 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "a hook that cannot store something because the server is away loses the message",
-      "if (error instanceof SuccessorNotStored && error.cause instanceof BrokerConnectionError) {",
+      "if (error instanceof FollowUpNotStored && error.cause instanceof BrokerConnectionError) {",
       "if (false) {",
       { tests: [...SETTLEMENT, "tests/middleware/group_outages_test.ts"] },
     ],
@@ -108,25 +108,25 @@ export const SETTLING: readonly Mutant[] = [
       "a delayed message is taken off its queue before it is stored on the other",
       "    await broker.enqueueDue(message);\n  } catch",
       '    settlement.settle(message, "done");\n    await broker.enqueueDue(message);\n    return;\n  } catch',
-      { tests: [DELAYED, "tests/middleware/successor_not_stored_test.ts"] },
+      { tests: [DELAYED, "tests/middleware/follow_up_not_stored_test.ts"] },
     ],
     [
       "a delayed message is dead-lettered because the server is away",
       "if (error instanceof BrokerConnectionError) {",
       "if (false) {",
-      { tests: "tests/middleware/successor_not_stored_test.ts" },
+      { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [
       "a delayed message that no queue takes is moved for ever",
       "if (error instanceof BrokerConnectionError) {",
       "if (true) {",
-      { tests: "tests/middleware/successor_not_stored_test.ts" },
+      { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [
       "a delayed message is dead-lettered without its error",
       "message.stuffException(error);\n",
       "",
-      { tests: "tests/middleware/successor_not_stored_test.ts" },
+      { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [
       "a hook that fails before a move leaves the message behind",

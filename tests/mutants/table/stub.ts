@@ -1,15 +1,15 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const STUB = [
-  "tests/brokers/stub_test.ts",
-  "tests/brokers/stub_join_test.ts",
-  "tests/brokers/stub_dead_letters_test.ts",
+  "tests/brokers/stub/stub_broker_test.ts",
+  "tests/brokers/stub/join_test.ts",
+  "tests/brokers/stub/dead_letters_test.ts",
 ];
-const QUEUE = "tests/brokers/stub_queue_test.ts";
+const QUEUE = "tests/brokers/stub/queue_test.ts";
 
 /** Mistakes in the broker in memory. */
 export const STUB_BROKER: readonly Mutant[] = [
-  ...mutantsOf("brokers/stub.ts", STUB, [
+  ...mutantsOf("brokers/stub/stub_broker.ts", STUB, [
     [
       "join returns while a delayed message waits",
       "const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];",
@@ -33,7 +33,7 @@ export const STUB_BROKER: readonly Mutant[] = [
     ],
     ["flush leaves dead letters behind", "      this.#deadLetters.delete(letter);\n    }", "    }"],
   ]),
-  ...mutantsOf("brokers/stub_consumer.ts", STUB, [
+  ...mutantsOf("brokers/stub/consumer.ts", STUB, [
     [
       "a message that was settled can be settled again",
       "this.#unsettled.delete(message as StubDelivery)",
@@ -65,7 +65,7 @@ export const STUB_BROKER: readonly Mutant[] = [
       "    this.#abort.follow(undefined);",
     ],
   ]),
-  ...mutantsOf("brokers/stub_queue.ts", QUEUE, [
+  ...mutantsOf("brokers/stub/queue.ts", QUEUE, [
     [
       "what is given back goes to the end",
       "this.#ready.unshift(messages);",

@@ -21,10 +21,10 @@ export interface Direction {
 }
 
 /** Bytes, the end of the stream, or the loss of the connection. */
-type Parcel = Buffer | "end" | "loss";
+type Batch = Buffer | "end" | "loss";
 
 interface Pending {
-  readonly parcel: Parcel;
+  readonly batch: Batch;
   due: number;
 }
 
@@ -66,7 +66,7 @@ export class ProxyLane {
 
   /** How many bytes are held back. */
   get held(): number {
-    return this.#pending.reduce((sum, { parcel }) => sum + (parcel as Buffer).length, 0);
+    return this.#pending.reduce((sum, { batch }) => sum + (batch as Buffer).length, 0);
   }
 
   /** Passes on what is due. To be called when the weather changes. */
@@ -75,9 +75,9 @@ export class ProxyLane {
     if (this.#weather.isFrozen) return;
     const now = performance.now();
     let passed = 0;
-    for (const { parcel, due } of this.#pending) {
+    for (const { batch, due } of this.#pending) {
       if (due > now) break;
-      this.#pass(parcel);
+      this.#pass(batch);
       passed++;
     }
     this.#pending.splice(0, passed);
@@ -103,27 +103,27 @@ export class ProxyLane {
     let due = Math.max(performance.now(), this.#pending.at(-1)?.due ?? 0);
     for (let i = 0; i < chunk.length; i++) {
       due += BYTE_INTERVAL;
-      this.#pending.push({ parcel: chunk.subarray(i, i + 1), due });
+      this.#pending.push({ batch: chunk.subarray(i, i + 1), due });
     }
     if (this.#pending.length === chunk.length) this.flush();
   }
 
-  #take(parcel: Parcel): void {
+  #take(batch: Batch): void {
     if (this.#wire.isSilent) return;
     const { latency, isFrozen } = this.#weather;
-    if (latency === 0 && !isFrozen && this.#pending.length === 0) return this.#pass(parcel);
-    this.#pending.push({ parcel, due: performance.now() + latency });
+    if (latency === 0 && !isFrozen && this.#pending.length === 0) return this.#pass(batch);
+    this.#pending.push({ batch, due: performance.now() + latency });
     if (this.#pending.length === 1) this.flush();
   }
 
-  #pass(parcel: Parcel): void {
-    if (parcel === "loss") {
+  #pass(batch: Batch): void {
+    if (batch === "loss") {
       this.#sink.destroy();
-    } else if (parcel === "end") {
+    } else if (batch === "end") {
       this.#sink.end();
     } else {
-      this.#count(parcel.length);
-      if (!this.#sink.write(parcel)) this.#source.pause();
+      this.#count(batch.length);
+      if (!this.#sink.write(batch)) this.#source.pause();
     }
   }
 

@@ -11,7 +11,7 @@ export interface UntilOptions {
 /** Short beside the start of any server, long beside one look at it. */
 const INTERVAL = 5;
 /** Milliseconds: long beside anything that tests wait for, even on a machine that is busy. */
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 
 /**
  * Waits for a server, which has no signal to give, by looking again and again.
@@ -37,7 +37,7 @@ export async function until(
 }
 
 /**
- * Waits for something that gives no signal, with the patience that a busy machine needs.
+ * Waits for something that gives no signal, with the timeout that a busy machine needs.
  *
  * @param what What is waited for, after "Cannot ".
  * @param condition Gives true once it has happened. An error counts as not yet.
@@ -47,5 +47,5 @@ export function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  return until(async () => await condition(), { what, timeout: PATIENCE });
+  return until(async () => await condition(), { what, timeout: TIMEOUT });
 }

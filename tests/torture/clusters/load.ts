@@ -128,7 +128,7 @@ export class Load {
     });
   }
 
-  /** Stops the worker. */
+  /** GracePeriods the worker. */
   async stop(): Promise<void> {
     this.#isEnding = true;
     await this.#worker.stop(5_000);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { MemcachedRateLimiterBackend, MemcachedResultBackend, StubBroker } from "@dq/dramatiq";
-import { serverIndex } from "../../../results/backends/memcached_servers.ts";
+import { serverIndex } from "../../../clients/memcached/servers.ts";
 import { type MemcachedServer, startOwnMemcached } from "../../support/servers/memcached.ts";
 import type { ClusterFault, Engine } from "./engine.ts";
 

@@ -1,6 +1,6 @@
 import { BrokerConnectionError } from "@dq/dramatiq";
 import { deadline } from "@std/async";
-import { errorMessage } from "../../../core/thrown.ts";
+import { errorMessage } from "../../../platform/thrown.ts";
 
 /** What is done with servers. */
 export type OperationName = "send" | "acquire" | "release" | "get a result";

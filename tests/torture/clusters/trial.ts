@@ -1,4 +1,4 @@
-import { errorMessage } from "../../../core/thrown.ts";
+import { errorMessage } from "../../../platform/thrown.ts";
 import type { ClusterFault, Engine, Servers } from "./engine.ts";
 import { Load } from "./load.ts";
 import type { OperationName } from "./operations.ts";

@@ -1,4 +1,4 @@
-import type { BrokerArguments } from "../victim.ts";
+import type { BrokerArguments } from "../target.ts";
 import type { PythonPeer } from "./peer.ts";
 import { PythonRabbitmqPeer } from "./rabbitmq_peer.ts";
 import { PythonRedisPeer } from "./redis_peer.ts";

@@ -12,7 +12,7 @@ import {
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
-import { nextTurn } from "../../../core/runtime.ts";
+import { nextTurn } from "../../../platform/runtime.ts";
 
 /** An error that this realm and that of the test both know by its name. */
 export class Expected extends Error {

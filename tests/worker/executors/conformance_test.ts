@@ -1,7 +1,7 @@
 import { InlineExecutor, ProcessExecutor, ThreadExecutor } from "@dq/dramatiq";
 import { testExecutor } from "../../conformance/executor.ts";
 import { Fatal } from "./actors.ts";
-import { ACTORS } from "./stage.ts";
+import { ACTORS } from "./fixture.ts";
 
 const realm = (module = ACTORS) => ({
   modules: [module],

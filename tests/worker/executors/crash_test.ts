@@ -1,13 +1,13 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
-import { canEndBusyThreads, runtime } from "../../../core/runtime.ts";
+import { canEndBusyThreads, runtime } from "../../../platform/runtime.ts";
 import { runProgram } from "../../support/servers/run_program.ts";
 import { until } from "../../support/servers/until.ts";
 import { skip, test } from "../../support/test.ts";
-import { play, type Report, retriesOf } from "./crash_play.ts";
+import { type Report, retriesOf, runScenario } from "./crash_scenario.ts";
 
-const PLAY = fileURLToPath(new URL("./crash_play.ts", import.meta.url));
+const SCENARIO = fileURLToPath(new URL("./crash_scenario.ts", import.meta.url));
 const HEAP = "--max-old-space-size=96";
 
 const CRASHES: Record<string, string> = {
@@ -45,9 +45,9 @@ async function playSomewhere(kind: string, how: string): Promise<Report> {
   const isEndless = how.startsWith("spin") && kind === "thread" && !canEndBusyThreads;
   // The test runner of Bun deals with them itself, and ends the thread without a word.
   const isUncaught = runtime === "bun" && kind === "thread" && CAUSES[how] !== undefined;
-  if (!isEndless && !isUncaught) return await play(kind, how, how === "eat" ? [HEAP] : []);
+  if (!isEndless && !isUncaught) return await runScenario(kind, how, how === "eat" ? [HEAP] : []);
   const run = runtime === "deno" ? ["run", "-A"] : [];
-  const output = await runProgram(process.execPath, [...run, PLAY, kind, how], {});
+  const output = await runProgram(process.execPath, [...run, SCENARIO, kind, how], {});
   return JSON.parse(output.trim().split("\n").at(-1)!);
 }
 

@@ -3,9 +3,9 @@ import process from "node:process";
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { ActorCrashed, ProcessExecutor, ThreadExecutor } from "@dq/dramatiq";
-import { ProcessChannel } from "../../../worker/executors/process_channel.ts";
+import { ProcessTransport } from "../../../worker/executors/process_transport.ts";
 import { test } from "../../support/test.ts";
-import { ACTORS, Stage } from "./stage.ts";
+import { ACTORS, Fixture } from "./fixture.ts";
 
 /** Milliseconds that tell what hangs from what takes its time on a busy machine. */
 const HANGS = 30_000;
@@ -18,25 +18,28 @@ const EXECUTORS = {
 
 for (const [name, make] of Object.entries(EXECUTORS)) {
   test(`${name} tells what has ended while another run of the same batch goes on`, async () => {
-    await using stage = await Stage.open(make());
-    const { broker, journal } = stage;
+    await using fixture = await Fixture.open(make());
+    const { broker, journal } = fixture;
     const endless = broker.getActor("endless").message(journal);
     const echo = broker.getActor("echo").message("back");
-    const [, fate] = [stage.sendMessage(endless), stage.sendMessage(echo)];
+    const [, fate] = [fixture.sendMessage(endless), fixture.sendMessage(echo)];
     assertEquals((await deadline(fate, HANGS)).result, ["back"]);
   });
 }
 
 test("ProcessExecutor goes on when a process is killed with messages on their way to it", async () => {
-  await using stage = await Stage.open(EXECUTORS.ProcessExecutor());
-  const { journal } = stage;
-  const busy = stage.send("computeForEver", [journal]);
-  await stage.written(1);
+  await using fixture = await Fixture.open(EXECUTORS.ProcessExecutor());
+  const { journal } = fixture;
+  const busy = fixture.send("computeForEver", [journal]);
+  await fixture.written(1);
   // More than the pipe holds: the process does not read.
-  const echoes = Array.from({ length: 7 }, (_, i) => stage.send("echo", [i, "x".repeat(500_000)]));
+  const echoes = Array.from(
+    { length: 7 },
+    (_, i) => fixture.send("echo", [i, "x".repeat(500_000)]),
+  );
   const killed = async (count: number) => {
-    await stage.written(count);
-    process.kill(Number((await stage.lines())[count - 1]), "SIGKILL");
+    await fixture.written(count);
+    process.kill(Number((await fixture.lines())[count - 1]), "SIGKILL");
   };
   await killed(1);
   await killed(2); // It may have been any of them: each runs alone once more.
@@ -48,19 +51,19 @@ test("ProcessExecutor goes on when a process is killed with messages on their wa
 });
 
 test("ProcessExecutor goes on when a process is killed whose program holds the pipe open", async () => {
-  await using stage = await Stage.open(EXECUTORS.ProcessExecutor());
-  const { verdict, exception } = await deadline(stage.send("heir", [stage.journal]), HANGS);
-  for (const pid of await stage.lines()) process.kill(Number(pid), "SIGKILL");
+  await using fixture = await Fixture.open(EXECUTORS.ProcessExecutor());
+  const { verdict, exception } = await deadline(fixture.send("heir", [fixture.journal]), HANGS);
+  for (const pid of await fixture.lines()) process.kill(Number(pid), "SIGKILL");
   assertEquals(verdict, "nack");
   assertInstanceOf(exception, ActorCrashed);
-  assertEquals((await deadline(stage.send("echo", [1]), HANGS)).result, [1]);
+  assertEquals((await deadline(fixture.send("echo", [1]), HANGS)).result, [1]);
 });
 
-test("ProcessChannel ends when its process cannot be started", async () => {
+test("ProcessTransport ends when its process cannot be started", async () => {
   const ended = Promise.withResolvers<string>();
   const child = fork("nothing.js", [], { execPath: "/no/such/program", stdio: "ignore" });
   const settings = { modules: [], brokerExport: undefined, concurrency: 1, logLevel: undefined };
-  const channel = new ProcessChannel(child, { ...settings, kind: "process" }, {
+  const channel = new ProcessTransport(child, { ...settings, kind: "process" }, {
     received() {},
     ended: ended.resolve,
   });
@@ -71,26 +74,26 @@ test("ProcessChannel ends when its process cannot be started", async () => {
 
 for (const [name, make] of Object.entries(EXECUTORS)) {
   test(`${name} runs what has just ended in a realm that crashes no second time`, async () => {
-    await using stage = await Stage.open(make());
-    const { broker, journal } = stage;
+    await using fixture = await Fixture.open(make());
+    const { broker, journal } = fixture;
     const messages = ["a", "b", "c"].map((id) => broker.getActor("marked").message(journal, id));
     messages.push(broker.getActor("ending").message(journal, "offender", "exit"));
     const fates = await deadline(
-      Promise.all(messages.map((message) => stage.sendMessage(message))),
+      Promise.all(messages.map((message) => fixture.sendMessage(message))),
       HANGS,
     );
     assertEquals(fates.map(({ verdict }) => verdict), ["ack", "ack", "ack", "nack"]);
-    assertEquals((await stage.lines()).toSorted(), ["a", "b", "c", "offender"]);
+    assertEquals((await fixture.lines()).toSorted(), ["a", "b", "c", "offender"]);
   });
 }
 
 test("ProcessExecutor hears what a process sent just before it was killed", async () => {
-  await using stage = await Stage.open(EXECUTORS.ProcessExecutor());
-  const { broker, journal } = stage;
+  await using fixture = await Fixture.open(EXECUTORS.ProcessExecutor());
+  const { broker, journal } = fixture;
   const ids = Array.from({ length: 6 }, (_, i) => `${i}`);
   const messages = ids.map((id) => broker.getActor("marked").message(journal, id));
   // It is killed a turn after the others have ended, and would do so once more when alone.
   messages.push(broker.getActor("ending").message(journal, "offender", "killLater"));
-  await deadline(Promise.all(messages.map((message) => stage.sendMessage(message))), HANGS);
-  assertEquals((await stage.lines()).toSorted(), [...ids, "offender", "offender"]);
+  await deadline(Promise.all(messages.map((message) => fixture.sendMessage(message))), HANGS);
+  assertEquals((await fixture.lines()).toSorted(), [...ids, "offender", "offender"]);
 });

@@ -11,17 +11,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runtime } from "../../../core/runtime.ts";
+import { runtime } from "../../../platform/runtime.ts";
 import { withFolder } from "../../support/folder.ts";
 import { test } from "../../support/test.ts";
 
-const PLAY = fileURLToPath(new URL("./program_play.ts", import.meta.url));
-const CONFIG = join(dirname(dirname(dirname(dirname(PLAY)))), "deno.json");
+const SCENARIO = fileURLToPath(new URL("./program_play.ts", import.meta.url));
+const CONFIG = join(dirname(dirname(dirname(dirname(SCENARIO)))), "deno.json");
 
 /** Runs the program with flags of the runtime, and gives the lines that it printed. */
-async function play(flags: readonly string[], ...args: string[]): Promise<string[]> {
+async function runScenario(flags: readonly string[], ...args: string[]): Promise<string[]> {
   const run = runtime === "deno" ? ["run", ...flags] : flags;
-  const { stdout } = await promisify(execFile)(process.execPath, [...run, PLAY, ...args], {
+  const { stdout } = await promisify(execFile)(process.execPath, [...run, SCENARIO, ...args], {
     env: { ...process.env, NO_COLOR: "1" },
   });
   return stdout.trim().split("\n");
@@ -31,7 +31,7 @@ const ALL = runtime === "deno" ? ["-A"] : [];
 
 for (const executor of ["thread", "process"] as const) {
   test(`Worker with modules "main" has each ${executor} run the program up to its start`, async () => {
-    const lines = await play(ALL, executor);
+    const lines = await runScenario(ALL, executor);
     const begun = lines.filter((line) => line.startsWith("begins"));
     assertEquals(begun.length, 3); // the program, and two realms
     const where = JSON.parse(lines.find((line) => line.startsWith(`{"pid"`))!);
@@ -42,7 +42,7 @@ for (const executor of ["thread", "process"] as const) {
   });
 
   test(`Worker with modules "main" refuses ${executor} realms to a second worker`, async () => {
-    const lines = await play(ALL, executor, "second");
+    const lines = await runScenario(ALL, executor, "second");
     assertMatch(lines.at(-1)!, /^TypeError: Cannot run this program in \w+ for a second worker/);
     assertEquals(lines.length, 2);
   });
@@ -63,7 +63,7 @@ for (const executor of ["thread", "process"] as const) {
         bun: ["--preload", preload],
         node: [`--require=${preload}`, "--stack-trace-limit=7"],
       }[runtime];
-      const lines = await play(flags, executor);
+      const lines = await runScenario(flags, executor);
       const seen = JSON.parse(lines.at(-1)!);
       assertEquals(seen.role, undefined);
       if (runtime === "deno") return assertEquals(seen.net, ["prompt", "granted"]);
@@ -75,7 +75,7 @@ for (const executor of ["thread", "process"] as const) {
 
 test("ProcessExecutor says at once why it cannot start a process", async () => {
   if (runtime === "deno") {
-    const lines = await play(["--allow-read", "--allow-env", "--allow-sys"], "process");
+    const lines = await runScenario(["--allow-read", "--allow-env", "--allow-sys"], "process");
     assertStringIncludes(lines.at(-1)!, "Cannot start a process: ");
     assertMatch(lines.at(-1)!, /NotCapable: Requires run access|--allow-run/);
     return;

@@ -3,11 +3,12 @@ import { ActorCrashed, TimeLimitExceeded, WorkerLost } from "@dq/dramatiq";
 import { toWire } from "../../../worker/executors/thrown_on_wire.ts";
 import { until } from "../../support/servers/until.ts";
 import { test } from "../../support/test.ts";
-import { type PlayedRealm, playPool } from "./pool_stage.ts";
+import { playPool, type SimulatedRealm } from "./pool_fixture.ts";
 
 const LATE = new TimeLimitExceeded("late");
 const REFUSED = { refused: toWire(new Error("no")) };
-const handedTo = (realm: PlayedRealm | undefined) => realm!.handed.map(([, argument]) => argument);
+const handedTo = (realm: SimulatedRealm | undefined) =>
+  realm!.handed.map(([, argument]) => argument);
 
 test("RealmPool starts no stale suspect, whenever it became stale", async () => {
   const { clock, realms, start, run } = playPool({ concurrency: 4 });
@@ -16,19 +17,19 @@ test("RealmPool starts no stale suspect, whenever it became stale", async () => 
   await clock.settle();
   early.isStale = true;
   realms[0]!.die();
-  const [replacement, cell] = realms.slice(1);
+  const [replacement, quarantine] = realms.slice(1);
   replacement!.ready();
   assertInstanceOf(early.told[0], WorkerLost);
   late.isStale = true;
-  cell!.ready();
+  quarantine!.ready();
   await clock.settle();
   assertInstanceOf(late.told[0], WorkerLost);
-  assertEquals(handedTo(cell), [3]);
+  assertEquals(handedTo(quarantine), [3]);
   last.isStale = true;
-  cell!.end(0);
+  quarantine!.end(0);
   await clock.settle();
   assertInstanceOf(last.told[0], WorkerLost);
-  assertEquals([first.told, handedTo(cell)], [["done"], [3]]);
+  assertEquals([first.told, handedTo(quarantine)], [["done"], [3]]);
 });
 
 test("RealmPool starts no run that became stale while it waited for a realm", async () => {
@@ -48,7 +49,7 @@ test("RealmPool takes nothing from a realm that is lost: each run ends once", as
   await start();
   const one = run(1);
   await clock.settle();
-  const [lost] = realms as [PlayedRealm];
+  const [lost] = realms as [SimulatedRealm];
   lost.say({ crashed: { slot: 0, how: "it called process.exit(1)" } });
   assertEquals([one.told.length, lost.isKilled], [1, true]);
   assertInstanceOf(one.told[0], ActorCrashed);
@@ -82,7 +83,7 @@ test("RealmPool leaves a run in peace that has begun and waits behind one that c
   await start();
   const [computing, behind] = [run(1), run(2)];
   await clock.settle();
-  const [realm] = realms as [PlayedRealm];
+  const [realm] = realms as [SimulatedRealm];
   realm.begin(1);
   realm.slots!.gaveTheThreadBack();
   realm.begin(0);
@@ -94,14 +95,14 @@ test("RealmPool leaves a run in peace that has begun and waits behind one that c
   assertEquals([computing.told, behind.told, realm.isKilled], [[LATE], [], true]);
 });
 
-test("RealmFleet asks to be replaced after five refusals in a row, not in a lifetime", async () => {
+test("RealmLifecycle asks to be replaced after five refusals in a row, not in a lifetime", async () => {
   const { pool, realms, start } = playPool();
   await start();
   let reason: string | undefined;
   pool.retired.then((given) => reason = given);
   realms[0]!.die();
   /** Has the last realm end before it is ready, and waits for another one. */
-  const refuse = async (realm: PlayedRealm, isKilled: boolean) => {
+  const refuse = async (realm: SimulatedRealm, isKilled: boolean) => {
     const count = realms.length;
     if (isKilled) realm.die("it was ended by SIGKILL");
     else realm.say(REFUSED);

@@ -20,12 +20,12 @@ import {
   ThreadExecutor,
   Worker,
 } from "@dq/dramatiq";
-import { runtime } from "../../../core/runtime.ts";
+import { runtime } from "../../../platform/runtime.ts";
 import { until } from "../../support/servers/until.ts";
 import { linesOf, textOf } from "../../support/log.ts";
 import { test } from "../../support/test.ts";
 import { declareActors } from "./actors.ts";
-import { ACTORS, Stage } from "./stage.ts";
+import { ACTORS, Fixture } from "./fixture.ts";
 
 const realm = { modules: [ACTORS], brokerExport: "broker" };
 const EXECUTORS = {
@@ -78,19 +78,19 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
   });
 
   test(`${name} keeps actors from what cannot work where they run`, async () => {
-    await using stage = await Stage.open(make());
-    const { exception: sent } = await stage.send("send", []);
+    await using fixture = await Fixture.open(make());
+    const { exception: sent } = await fixture.send("send", []);
     assertStringIncludes(String(sent), "Cannot send echo from a ");
-    const { exception: started } = await stage.send("startWorker", []);
+    const { exception: started } = await fixture.send("startWorker", []);
     assertStringIncludes(String(started), "Cannot start a worker in a thread or process of");
   });
 
   test(`${name} fails no message at its limit that waited behind one that computes`, async () => {
-    await using stage = await Stage.open(make({ concurrency: 4 }));
-    const computing = stage.send("compute", [stage.journal, 800]);
+    await using fixture = await Fixture.open(make({ concurrency: 4 }));
+    const computing = fixture.send("compute", [fixture.journal, 800]);
     const waiting = Array.from(
       { length: 3 },
-      (_, i) => stage.send("noted", [stage.journal, `${i}`], { timeLimit: 100 }),
+      (_, i) => fixture.send("noted", [fixture.journal, `${i}`], { timeLimit: 100 }),
     );
     const fates = await Promise.all([computing, ...waiting]);
     assertEquals(fates.map(({ verdict, result }) => [verdict, result]), [
@@ -101,25 +101,25 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
     ]);
     for (const { delivery } of fates) assertEquals(delivery.options.retries, undefined);
     if (name === "ProcessExecutor") return; // it cannot tell which one computes
-    assertEquals((await stage.lines()).toSorted(), ["0", "1", "2", "computing"]); // each once
+    assertEquals((await fixture.lines()).toSorted(), ["0", "1", "2", "computing"]); // each once
   });
 
   test(`${name} runs nothing again that had ended before its realm went down`, async () => {
-    await using stage = await Stage.open(make({ concurrency: 4 }));
-    const ended = [0, 0].map((ms) => stage.send("compute", [stage.journal, ms]));
-    const exits = stage.send("ending", [stage.journal, "exits", "exit"]);
+    await using fixture = await Fixture.open(make({ concurrency: 4 }));
+    const ended = [0, 0].map((ms) => fixture.send("compute", [fixture.journal, ms]));
+    const exits = fixture.send("ending", [fixture.journal, "exits", "exit"]);
     for (const { verdict, result } of await Promise.all(ended)) {
       assertEquals([verdict, result], ["ack", "computed"]);
     }
     assertEquals((await exits).verdict, "nack");
-    const lines = await stage.lines();
+    const lines = await fixture.lines();
     assertEquals(lines.filter((line) => line === "computing").length, 2);
   });
 
   test(`${name} has the worker write the log of its realms`, async () => {
     const records = await linesOf({ category: ["dramatiq"] }, async () => {
-      await using stage = await Stage.open(make());
-      await stage.send("log", []);
+      await using fixture = await Fixture.open(make());
+      await fixture.send("log", []);
     });
     const record = records.find(({ category }) => category.at(-1) === "log")!;
     assertEquals([record.level, textOf(record)], ["warning", "From a realm"]);
@@ -132,7 +132,7 @@ test("ProcessExecutor leaves no process behind when its own is killed, not even 
   const journal = join(folder, "journal");
   const parent = spawn(process.execPath, [
     ...(runtime === "deno" ? ["run", "-A"] : []),
-    fileURLToPath(new URL("./orphan_play.ts", import.meta.url)),
+    fileURLToPath(new URL("./orphan_scenario.ts", import.meta.url)),
     journal,
   ], { stdio: "ignore" });
   try {

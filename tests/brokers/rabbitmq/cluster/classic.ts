@@ -2,16 +2,16 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { ConnectionClosed, RabbitmqBroker } from "@dq/dramatiq";
 import { receiveOne } from "../../../conformance/broker_messages.ts";
 import { linesOf, textOf } from "../../../support/log.ts";
-import { type ClusterFile, openAtHome, work } from "./stage.ts";
+import { type ClusterFile, openAtHome, work } from "./fixture.ts";
 
 /** Classic queues, each of which is on one node. */
 export function classic(file: ClusterFile): void {
-  const { test, victim } = file;
+  const { test, target } = file;
 
   test("RabbitmqBroker sends to a queue whose delay queue and dead letters are away", async () => {
     const queueName = "classic";
     {
-      await using elsewhere = new RabbitmqBroker({ url: victim.server.url });
+      await using elsewhere = new RabbitmqBroker({ url: target.server.url });
       await elsewhere.getQueueMessageCounts(queueName);
       await file.home.server.ctl("delete_queue", queueName);
     }
@@ -19,7 +19,7 @@ export function classic(file: ClusterFile): void {
       await using broker = openAtHome(file, {});
       await broker.enqueue(work(queueName, 1)); // declared at home
     }
-    await victim.server.stopApp();
+    await target.server.stopApp();
     await using broker = openAtHome(file, {});
     const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
       await broker.enqueue(work(queueName, 2));

@@ -1,19 +1,19 @@
 import { assertEquals } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
 import { linesOf } from "../../../support/log.ts";
-import { eventually } from "../stage.ts";
-import { type ClusterFile, declareOnVictim, openAtHome } from "./stage.ts";
+import { eventually } from "../fixture.ts";
+import { type ClusterFile, declareOnTarget, openAtHome } from "./fixture.ts";
 
 const LIMITED = { queueType: "quorum", deliveryLimit: 5 } as const;
 const COUNT = 32;
 
 /** Retries while a node is away. */
 export function retrying(file: ClusterFile): void {
-  const { test, victim } = file;
+  const { test, target } = file;
 
   test("Retries of a quorum queue are stored, once each, while the node of its leader is away", async () => {
     const queueName = "retrying";
-    await declareOnVictim(file, LIMITED, queueName);
+    await declareOnTarget(file, LIMITED, queueName);
     await using broker = openAtHome(file, LIMITED);
     const runs = new Map<number, number>();
     const gone = Promise.withResolvers<void>();
@@ -28,11 +28,11 @@ export function retrying(file: ClusterFile): void {
       await using worker = new Worker(broker, { concurrency: COUNT });
       await worker.start();
       await eventually("run all", () => runs.size === COUNT);
-      await victim.server.kill();
+      await target.server.kill();
       gone.resolve(); // the first retries come before there is another leader
       await broker.join(queueName);
     });
-    assertEquals(victim.server.pid, undefined);
+    assertEquals(target.server.pid, undefined);
     assertEquals([...runs.values()], new Array(COUNT).fill(2));
     assertEquals((await broker.getQueueMessageCounts(queueName)).dead, 0);
     // One for each message that fails, as always.

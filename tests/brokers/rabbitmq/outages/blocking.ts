@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, BrokerConnectionError, Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { textOf, withLog } from "../../../support/log.ts";
-import { eventually, type FileServer, Stage } from "../stage.ts";
+import { eventually, type FileServer, Fixture } from "../fixture.ts";
 
 /** A RabbitMQ that takes nothing because its memory is short. */
 export function blocking(file: FileServer): void {
@@ -11,11 +11,11 @@ export function blocking(file: FileServer): void {
   const setMemory = (share: string) => server.ctl("set_vm_memory_high_watermark", share);
 
   test("RabbitmqBroker gives up to send when RabbitMQ blocks it too long, says so, and goes on later", async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open({ blockedTimeout: 300 });
+    await using fixture = new Fixture(file);
+    const broker = fixture.open({ blockedTimeout: 300 });
     const ran: string[] = [];
     const note = actor((text: string) => void ran.push(text), {
-      ...{ broker, queueName: stage.queueName, actorName: "note" },
+      ...{ broker, queueName: fixture.queueName, actorName: "note" },
     });
     await note.send("before");
     try {
@@ -60,9 +60,9 @@ export function blocking(file: FileServer): void {
 
   test("RabbitmqBroker writes nothing while RabbitMQ blocks it, and tells what may arrive from what does not", () =>
     withBlocking(async (untilBlocked) => {
-      await using stage = new Stage(file);
-      const { queueName } = stage;
-      const broker = stage.open({ blockedTimeout: 1_000 });
+      await using fixture = new Fixture(file);
+      const { queueName } = fixture;
+      const broker = fixture.open({ blockedTimeout: 1_000 });
       await broker.enqueue(work(queueName, "before"));
       await setMemory("0");
       try {
@@ -89,17 +89,17 @@ export function blocking(file: FileServer): void {
       }
       await broker.enqueue(work(queueName, "after"));
       assertEquals(
-        await stage.witness.firstArgs(queueName),
+        await fixture.inspector.firstArgs(queueName),
         ["before", "first", "second", "after"],
       );
-      assertEquals(await stage.suffixes(), ["", ".DQ", ".XQ"]);
+      assertEquals(await fixture.suffixes(), ["", ".DQ", ".XQ"]);
     }));
 
   test("RabbitmqBroker sends what had to wait for the end of a block, in order", () =>
     withBlocking(async (untilBlocked) => {
-      await using stage = new Stage(file);
-      const { queueName } = stage;
-      const broker = stage.open();
+      await using fixture = new Fixture(file);
+      const { queueName } = fixture;
+      const broker = fixture.open();
       await broker.enqueue(work(queueName, 0));
       await setMemory("0");
       const sending: Promise<unknown>[] = [broker.enqueue(work(queueName, 1))];
@@ -110,45 +110,45 @@ export function blocking(file: FileServer): void {
         await setMemory("0.4");
       }
       await Promise.all(sending);
-      assertEquals(await stage.witness.firstArgs(queueName), [0, 1, 2, 3, 4]);
+      assertEquals(await fixture.inspector.firstArgs(queueName), [0, 1, 2, 3, 4]);
     }));
 
   test("RabbitmqBroker acknowledges no far-off message that it cannot put on the ladder, and moves it once when it can", () =>
     withBlocking(async (untilBlocked) => {
-      await using stage = new Stage(file);
-      const { queueName } = stage;
-      const broker = stage.open({ blockedTimeout: 200 });
+      await using fixture = new Fixture(file);
+      const { queueName } = fixture;
+      const broker = fixture.open({ blockedTimeout: 200 });
       await broker.enqueue(work(queueName, 1), { delay: 3_600_000 });
       await broker.enqueue(work(`${queueName}_2`, 0));
       await setMemory("0");
       try {
         await assertRejects(() => broker.enqueue(work(`${queueName}_2`, 1)), BrokerConnectionError);
         await untilBlocked();
-        const consumer = stage.use(broker.consume(`${queueName}.DQ`));
+        const consumer = fixture.use(broker.consume(`${queueName}.DQ`));
         const receiving = consumer.receive(1);
-        await stage.untilCounts(".DQ", 0, 1);
+        await fixture.untilCounts(".DQ", 0, 1);
         // It waits for the end of the move, which fails.
         await consumer.close();
         assertEquals(await receiving, []);
-        await stage.untilCounts(".DQ", 1);
+        await fixture.untilCounts(".DQ", 1);
       } finally {
         await setMemory("0.4");
       }
       await using consumer = broker.consume(`${queueName}.DQ`);
       const receiving = consumer.receive(1);
-      await stage.untilCounts(".DQ.1024s", 1);
-      await stage.untilCounts(".DQ", 0);
+      await fixture.untilCounts(".DQ.1024s", 1);
+      await fixture.untilCounts(".DQ", 0);
       await consumer.close();
       assertEquals(await receiving, []);
-      await stage.witness.delete(`${queueName}_2`, `${queueName}_2.DQ`, `${queueName}_2.XQ`);
+      await fixture.inspector.delete(`${queueName}_2`, `${queueName}_2.DQ`, `${queueName}_2.XQ`);
     }));
 
   test("RabbitmqBroker.enqueue waits while RabbitMQ blocks it for a moment", () =>
     withBlocking(async (untilBlocked) => {
-      await using stage = new Stage(file);
-      const broker = stage.open();
+      await using fixture = new Fixture(file);
+      const broker = fixture.open();
       const note = actor((_n: number) => {}, {
-        ...{ broker, queueName: stage.queueName, actorName: "note" },
+        ...{ broker, queueName: fixture.queueName, actorName: "note" },
       });
       await note.send(0);
       await setMemory("0");
@@ -159,6 +159,6 @@ export function blocking(file: FileServer): void {
       assertEquals(isSent, false);
       await setMemory("0.4");
       await sending;
-      assertEquals((await stage.counts()).ready, 2);
+      assertEquals((await fixture.counts()).ready, 2);
     }));
 }

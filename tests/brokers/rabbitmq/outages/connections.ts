@@ -10,8 +10,8 @@ import { freePort } from "../../../support/servers/free_port.ts";
 import { startProxy, type TcpProxy } from "../../../support/servers/proxy.ts";
 import { outcomeOf } from "../../outages/outage.ts";
 import { Traffic } from "../../outages/traffic.ts";
-import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
-import { firstArgOf } from "../witness.ts";
+import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
+import { firstArgOf } from "../inspector.ts";
 
 /** Where a proxy listens, for clients. */
 export function urlOf({ host, port }: TcpProxy): string {
@@ -25,10 +25,10 @@ export function connections(file: FileServer): void {
   const { test, server } = file;
 
   test("RabbitmqBroker confirms nothing that a cut connection has lost, and sends it again", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     await using proxy = await startProxy(server);
-    const broker = stage.open({ url: urlOf(proxy) });
-    const { queueName } = stage;
+    const broker = fixture.open({ url: urlOf(proxy) });
+    const { queueName } = fixture;
     await broker.enqueue(work(queueName, -1));
     for (let round = 0; round < 5; round++) {
       const from = round * 200;
@@ -40,31 +40,31 @@ export function connections(file: FileServer): void {
       await proxy.cut();
       await sending; // Not one of them fails: the server is there.
     }
-    const stored = new Set((await stage.witness.takeAll(queueName)).map(firstArgOf));
+    const stored = new Set((await fixture.inspector.takeAll(queueName)).map(firstArgOf));
     assertEquals(stored, new Set([-1, ...numbers(1_000)]));
   });
 
   test("RabbitmqBroker.enqueueMany sends again what was not confirmed when the connection was cut", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     await using proxy = await startProxy(server);
-    const broker = stage.open({ url: urlOf(proxy) });
-    const { queueName } = stage;
+    const broker = fixture.open({ url: urlOf(proxy) });
+    const { queueName } = fixture;
     await broker.enqueue(work(queueName, -1));
     const sending = broker.enqueueMany(numbers(5_000).map((n) => work(queueName, n)));
     const bytes = proxy.bytesToTarget;
     await eventually("be sending", () => proxy.bytesToTarget > bytes);
     await proxy.cut();
     await sending;
-    const stored = new Set((await stage.witness.takeAll(queueName)).map(firstArgOf));
+    const stored = new Set((await fixture.inspector.takeAll(queueName)).map(firstArgOf));
     assertEquals(stored.size, 5_001);
   });
 
   test("RabbitmqBroker keeps one dead letter of a message when the connection was cut before it was sent", () =>
     withEnvironment(SOON, async () => {
-      await using stage = new Stage(file);
+      await using fixture = new Fixture(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: urlOf(proxy) });
-      const { queueName } = stage;
+      const broker = fixture.open({ url: urlOf(proxy) });
+      const { queueName } = fixture;
       const runs = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       let begun = 0;
       actor(async () => {
@@ -78,24 +78,24 @@ export function connections(file: FileServer): void {
       proxy.freeze();
       const bytes = proxy.bytesToTarget;
       runs[0]!.resolve();
-      await stage.open().enqueue(work(`${queueName}_2`, 0)); // a round trip
+      await fixture.open().enqueue(work(`${queueName}_2`, 0)); // a round trip
       assertEquals(proxy.bytesToTarget, bytes);
       await proxy.cut();
       proxy.thaw();
       await eventually("run it again", () => begun === 2);
       runs[1]!.resolve();
-      await stage.untilCounts("", 0);
+      await fixture.untilCounts("", 0);
       await worker.stop();
-      assertEquals(await stage.witness.firstArgs(`${queueName}.XQ`), [1]);
-      await stage.witness.delete(`${queueName}_2`, `${queueName}_2.DQ`, `${queueName}_2.XQ`);
+      assertEquals(await fixture.inspector.firstArgs(`${queueName}.XQ`), [1]);
+      await fixture.inspector.delete(`${queueName}_2`, `${queueName}_2.DQ`, `${queueName}_2.XQ`);
     }));
 
   test("Worker loses nothing when its connections are cut again and again", () =>
     withEnvironment(SOON, async () => {
-      await using stage = new Stage(file);
+      await using fixture = new Fixture(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: urlOf(proxy) });
-      const traffic = new Traffic(stage.queueName, broker);
+      const broker = fixture.open({ url: urlOf(proxy) });
+      const traffic = new Traffic(fixture.queueName, broker);
       await using worker = new Worker(broker);
       await worker.start();
       for (let round = 0; round < 5; round++) {
@@ -103,17 +103,17 @@ export function connections(file: FileServer): void {
         await traffic.send(20);
       }
       await traffic.untilAllRan(5);
-      await stage.open().join(stage.queueName);
+      await fixture.open().join(fixture.queueName);
       await worker.stop();
       traffic.assertRuns(5);
     }));
 
   test("RabbitmqBroker notices by heartbeats that a connection is half-open, and goes on over a new one", () =>
     withEnvironment(SOON, async () => {
-      await using stage = new Stage(file);
+      await using fixture = new Fixture(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: urlOf(proxy), heartbeat: 1_000, connectionTimeout: 500 });
-      const traffic = new Traffic(stage.queueName, broker);
+      const broker = fixture.open({ url: urlOf(proxy), heartbeat: 1_000, connectionTimeout: 500 });
+      const traffic = new Traffic(fixture.queueName, broker);
       await using worker = new Worker(broker);
       await worker.start();
       await traffic.send(20);
@@ -128,50 +128,50 @@ export function connections(file: FileServer): void {
 
       await traffic.send(20);
       await traffic.untilAllRan(1);
-      await stage.open().join(stage.queueName);
+      await fixture.open().join(fixture.queueName);
       await worker.stop();
       traffic.assertRuns(1);
     }));
 
   for (const kind of ["silent", "trickle"] as const) {
     test(`RabbitmqBroker connects again when a connection goes over to ${kind}`, async () => {
-      await using stage = new Stage(file);
+      await using fixture = new Fixture(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: urlOf(proxy), heartbeat: 2_000 });
-      await broker.enqueue(work(stage.queueName, 1));
+      const broker = fixture.open({ url: urlOf(proxy), heartbeat: 2_000 });
+      await broker.enqueue(work(fixture.queueName, 1));
       const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
         const again = proxy.nextConnection();
         proxy.begin(kind === "silent" ? { kind, answers: 0 } : { kind });
         await again;
         proxy.heal();
-        await broker.enqueue(work(stage.queueName, 2));
+        await broker.enqueue(work(fixture.queueName, 2));
       });
       // RabbitMQ would end it, too, but later.
       assertMatch(
         lines.map(textOf).join(),
         /^Lost connection to RabbitMQ: the server has been silent/,
       );
-      await stage.untilCounts("", 2);
+      await fixture.untilCounts("", 2);
     });
   }
 
   test("RabbitmqBroker keeps its connection when the event loop stood still", async () => {
-    await using stage = new Stage(file);
-    const broker = stage.open({ heartbeat: 2_000 });
-    await broker.enqueue(work(stage.queueName, 1));
+    await using fixture = new Fixture(file);
+    const broker = fixture.open({ heartbeat: 2_000 });
+    await broker.enqueue(work(fixture.queueName, 1));
     const lines = await linesOf({ category: ["dramatiq", "rabbitmq"] }, async () => {
       await delay(500); // until what was read is noted
       await immediate(); // from here timers fire before sockets are read
       const end = performance.now() + 2_700; // RabbitMQ takes that from a client, for once
       while (performance.now() < end);
       await delay(500);
-      await broker.enqueue(work(stage.queueName, 2));
+      await broker.enqueue(work(fixture.queueName, 2));
     });
     assertEquals(lines.map(textOf), []);
   });
 
   test("RabbitmqBroker leaves no connection behind that was never answered", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     const [host, port] = ["127.0.0.1", await freePort()];
     let accepted = 0;
     let ended = 0;
@@ -182,8 +182,8 @@ export function connections(file: FileServer): void {
     silent.listen(port, host);
     await once(silent, "listening");
     const url = `amqp://guest:guest@${host}:${port}`;
-    const broker = stage.open({ url, connectionTimeout: 100 });
-    const sending = outcomeOf(broker.enqueue(work(stage.queueName, 1)));
+    const broker = fixture.open({ url, connectionTimeout: 100 });
+    const sending = outcomeOf(broker.enqueue(work(fixture.queueName, 1)));
     await eventually("try again, and end what came before", () => accepted >= 4 && ended >= 3);
     await broker.close();
     await sending;
@@ -192,10 +192,10 @@ export function connections(file: FileServer): void {
   });
 
   test("RabbitmqBroker stays connected while nothing is said but heartbeats", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     await using proxy = await startProxy(server);
-    const broker = stage.open({ url: urlOf(proxy), heartbeat: 1_000 });
-    const traffic = new Traffic(stage.queueName, broker);
+    const broker = fixture.open({ url: urlOf(proxy), heartbeat: 1_000 });
+    const traffic = new Traffic(fixture.queueName, broker);
     await using worker = new Worker(broker);
     await worker.start();
     await traffic.send(5);
@@ -210,10 +210,10 @@ export function connections(file: FileServer): void {
   });
 
   test("RabbitmqBroker.close and Worker.stop end while RabbitMQ cannot be reached", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     await using proxy = await startProxy(server);
-    const broker = stage.open({ url: urlOf(proxy) });
-    const traffic = new Traffic(stage.queueName, broker);
+    const broker = fixture.open({ url: urlOf(proxy) });
+    const traffic = new Traffic(fixture.queueName, broker);
     await using worker = new Worker(broker);
     await worker.start();
     await traffic.send(5);
@@ -229,10 +229,10 @@ export function connections(file: FileServer): void {
 
   test("Worker runs a message once more whose acknowledgement was cut off, and no other one", () =>
     withEnvironment(SOON, async () => {
-      await using stage = new Stage(file);
+      await using fixture = new Fixture(file);
       await using proxy = await startProxy(server);
-      const broker = stage.open({ url: urlOf(proxy), heartbeat: 0 });
-      const { queueName } = stage;
+      const broker = fixture.open({ url: urlOf(proxy), heartbeat: 0 });
+      const { queueName } = fixture;
       const ran: number[] = [];
       const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const acknowledged: unknown[] = [];
@@ -247,7 +247,7 @@ export function connections(file: FileServer): void {
       await worker.start();
       await work.sendMany([[0], [1], [2]]);
       await eventually("run two", () => ran.length === 2);
-      await stage.untilCounts("", 0, 3);
+      await fixture.untilCounts("", 0, 3);
       proxy.freeze();
       ends[0]!.resolve();
       await eventually("acknowledge one, and run the next", () => acknowledged.includes(2));
@@ -255,9 +255,9 @@ export function connections(file: FileServer): void {
       proxy.thaw();
       ends[1]!.resolve(); // of a channel that is gone
       await eventually("run all once more", () => ran.length === 6);
-      await stage.open().join(queueName);
+      await fixture.open().join(queueName);
       assertEquals(ran.toSorted(), [0, 0, 1, 1, 2, 2]);
       await worker.stop();
-      await stage.untilCounts("", 0, 0);
+      await fixture.untilCounts("", 0, 0);
     }));
 }

@@ -3,8 +3,8 @@ import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
 import { receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { textOf, withLog } from "../../../support/log.ts";
-import { pause, systemClock } from "../../../../core/clock.ts";
-import { eventually, type FileServer, numbers, Stage } from "../stage.ts";
+import { pause, systemClock } from "../../../../platform/clock.ts";
+import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
 const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
 
@@ -33,17 +33,17 @@ export function consumerTimeout(file: FileServer): void {
 
   test("RabbitmqBroker's consumer fails when the server's consumer timeout is over, and says so", () =>
     inHaste(async () => {
-      await using stage = new Stage(file);
-      const broker = stage.open();
-      await broker.enqueue(work(stage.queueName, 1));
-      const consumer = broker.consume(stage.queueName, { prefetch: 2 });
+      await using fixture = new Fixture(file);
+      const broker = fixture.open();
+      await broker.enqueue(work(fixture.queueName, 1));
+      const consumer = broker.consume(fixture.queueName, { prefetch: 2 });
       const message = await receiveOne(consumer);
       const failure = await assertRejects(() => consumer.receive(1), ConnectionClosed);
       assert(/timed out.*500 ms/.test(failure.message), failure.message);
       assertEquals(consumer.isLost, true);
       await assertRejects(() => consumer.ack([message]), ConnectionClosed);
       await consumer.close();
-      const again = await receiveOne(broker.consume(stage.queueName));
+      const again = await receiveOne(broker.consume(fixture.queueName));
       assertEquals(again.args, [1]);
     }));
 
@@ -53,8 +53,8 @@ export function consumerTimeout(file: FileServer): void {
       () =>
         withLog(RABBITMQ, (lines) =>
           inHaste(async () => {
-            await using stage = new Stage(file);
-            const broker = stage.open();
+            await using fixture = new Fixture(file);
+            const broker = fixture.open();
             const ran: string[] = [];
             let isFirst = true;
             const slow = actor(async (text: string) => {
@@ -63,14 +63,14 @@ export function consumerTimeout(file: FileServer): void {
               isFirst = false;
               // Until the server has lost its patience.
               await eventually("run it again", () => ran.length > 1);
-            }, { broker, queueName: stage.queueName, actorName: "slow" });
+            }, { broker, queueName: fixture.queueName, actorName: "slow" });
             await using worker = new Worker(broker);
             await worker.start();
             await slow.send("slow");
             await eventually("run it twice", () => ran.length === 2);
             await slow.send("next");
             await eventually("run the next", () => ran.includes("next"));
-            await broker.join(stage.queueName);
+            await broker.join(fixture.queueName);
             const told = lines.map(textOf).filter((text) => text.includes("timed out"));
             assert(told.length <= 1, told.join("\n"));
             await worker.stop();
@@ -79,14 +79,14 @@ export function consumerTimeout(file: FileServer): void {
 
   test("Worker is not timed out because of delayed messages, however far away", () =>
     inHaste(async () => {
-      await using stage = new Stage(file);
-      const broker = stage.open();
-      const late = actor(() => {}, { broker, queueName: stage.queueName, actorName: "late" });
+      await using fixture = new Fixture(file);
+      const broker = fixture.open();
+      const late = actor(() => {}, { broker, queueName: fixture.queueName, actorName: "late" });
       await using worker = new Worker(broker);
       await worker.start();
       for (const delay of [20_000, 60_000, 86_400_000]) await late.sendWithOptions({ delay });
-      await stage.untilCounts(".DQ", 0, 0);
-      const { delayed } = await broker.getQueueMessageCounts(stage.queueName);
+      await fixture.untilCounts(".DQ", 0, 0);
+      const { delayed } = await broker.getQueueMessageCounts(fixture.queueName);
       // On a machine so busy that even moving takes too long, it is done again.
       assertGreaterOrEqual(delayed, 3);
       await worker.stop();
@@ -95,9 +95,9 @@ export function consumerTimeout(file: FileServer): void {
   test("Worker is not timed out because of messages that only wait for a slot, on many queues", () =>
     withLog({ category: ["dramatiq"] }, (lines) =>
       inHaste(async () => {
-        await using stage = new Stage(file);
-        const broker = stage.open({ consumerTimeout: 4_000 });
-        const names = numbers(6).map((n) => `${stage.queueName}.${n}`);
+        await using fixture = new Fixture(file);
+        const broker = fixture.open({ consumerTimeout: 4_000 });
+        const names = numbers(6).map((n) => `${fixture.queueName}.${n}`);
         const ran: string[] = [];
         for (const queueName of names) {
           const slow = actor(async (n: number) => {

@@ -5,7 +5,7 @@ import { textOf, withLog } from "../../../support/log.ts";
 import { startProxy } from "../../../support/servers/proxy.ts";
 import { assertOneOutage } from "../../outages/outage.ts";
 import { Traffic } from "../../outages/traffic.ts";
-import { eventually, type FileServer, Stage } from "../stage.ts";
+import { eventually, type FileServer, Fixture } from "../fixture.ts";
 import { urlOf } from "./connections.ts";
 
 const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
@@ -18,9 +18,9 @@ export function logging(file: FileServer): void {
     withEnvironment({ dramatiq_restart_delay: "50" }, () =>
       withLog(RABBITMQ, async (lines) => {
         await using proxy = await startProxy(server);
-        await using stage = new Stage(file);
-        const broker = stage.open({ url: urlOf(proxy) });
-        const traffic = new Traffic(stage.queueName, broker);
+        await using fixture = new Fixture(file);
+        const broker = fixture.open({ url: urlOf(proxy) });
+        const traffic = new Traffic(fixture.queueName, broker);
         await using worker = new Worker(broker);
         await worker.start();
         await traffic.send(5);
@@ -42,9 +42,9 @@ export function logging(file: FileServer): void {
 
   test("RabbitmqBroker logs nothing when all goes well, its close included", () =>
     withLog(RABBITMQ, async (lines) => {
-      await using stage = new Stage(file);
-      const broker = stage.open();
-      const traffic = new Traffic(stage.queueName, broker);
+      await using fixture = new Fixture(file);
+      const broker = fixture.open();
+      const traffic = new Traffic(fixture.queueName, broker);
       await using worker = new Worker(broker);
       await worker.start();
       await traffic.send(5);
@@ -56,9 +56,9 @@ export function logging(file: FileServer): void {
 
   test("RabbitmqBroker shows no password in its log", () =>
     withLog(RABBITMQ, async (lines) => {
-      await using stage = new Stage(file);
-      const broker = stage.open({ url: `amqp://guest:s3cret@127.0.0.1:${server.port}` });
-      await new Traffic(stage.queueName, broker).send(1);
+      await using fixture = new Fixture(file);
+      const broker = fixture.open({ url: `amqp://guest:s3cret@127.0.0.1:${server.port}` });
+      await new Traffic(fixture.queueName, broker).send(1);
       await broker.close();
       for (const text of lines.map(textOf)) assert(!text.includes("s3cret"), text);
     }));

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import { BrokerConnectionError, ConnectionFailed, type RabbitmqBroker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { freePort } from "../../../support/servers/free_port.ts";
-import { type FileServer, Stage } from "../stage.ts";
+import { type FileServer, Fixture } from "../fixture.ts";
 
 /** What does not get better by waiting, or takes too long to. */
 export function refusals(file: FileServer): void {
@@ -39,11 +39,11 @@ export function refusals(file: FileServer): void {
   ];
 
   test("RabbitmqBroker fails with the reason when it cannot connect, and shows no password", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     // At once: it takes some seconds until one that may come back is given up.
     await Promise.all(REFUSALS.map(async ([what, url, part]) => {
-      const broker = stage.open({ url: await url() });
-      for (const failure of await failuresOf(broker, stage.queueName)) {
+      const broker = fixture.open({ url: await url() });
+      for (const failure of await failuresOf(broker, fixture.queueName)) {
         assertInstanceOf(failure, ConnectionFailed, what);
         assertInstanceOf(failure.cause, Error, what);
         assert(part.test(failure.message), `${what}: ${failure.message}`);
@@ -53,22 +53,22 @@ export function refusals(file: FileServer): void {
   });
 
   test("RabbitmqBroker says which queue a user may not use", async () => {
-    await using stage = new Stage(file);
+    await using fixture = new Fixture(file);
     await server.ctl("add_user", "nobody", "right");
     await server.ctl("set_permissions", "nobody", "^$", "^$", "^$");
-    const broker = stage.open({ url: `amqp://nobody:right@127.0.0.1:${server.port}` });
-    const consumer = broker.consume(stage.queueName);
+    const broker = fixture.open({ url: `amqp://nobody:right@127.0.0.1:${server.port}` });
+    const consumer = broker.consume(fixture.queueName);
     const failures = [
-      await assertRejects(() => broker.enqueue(work(stage.queueName, 1)), BrokerConnectionError),
+      await assertRejects(() => broker.enqueue(work(fixture.queueName, 1)), BrokerConnectionError),
       await assertRejects(() => consumer.receive(1), BrokerConnectionError),
     ];
     for (const { message } of failures) {
       assert(/ACCESS.REFUSED|403/.test(message), message);
-      assert(message.includes(stage.queueName), message);
+      assert(message.includes(fixture.queueName), message);
     }
     // As soon as it may, all is well.
     await server.ctl("set_permissions", "nobody", ".*", ".*", ".*");
-    await broker.enqueue(work(stage.queueName, 1));
-    assertEquals((await stage.counts()).ready, 1);
+    await broker.enqueue(work(fixture.queueName, 1));
+    assertEquals((await fixture.counts()).ready, 1);
   });
 }

@@ -1,0 +1,177 @@
+import {
+  BrokerConnectionError,
+  ConnectionClosed,
+  ConnectionFailed,
+  RequestRejected,
+} from "../../core/errors.ts";
+import { redactError } from "../../platform/redact.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+
+/** What the server says while it opens a connection, and will say again. amqplib has only text. */
+const REFUSAL = /\b(403|530)\b.*(ACCESS[-_]REFUSED|NOT[-_]ALLOWED)|NOT_ALLOWED|ACCESS[-_]REFUSED/;
+/**
+ * How amqplib words that the server closed the connection as it was asked for a virtual host;
+ * it leaves out why. The host may also be about to start, so this is tried again.
+ */
+const NO_VHOST = /Expected ConnectionOpenOk; got <ConnectionClose/;
+/** How RabbitMQ words that a queue exists, but otherwise. */
+const INEQUIVALENT =
+  /inequivalent arg '([^']+)' for queue '([^']+)' in vhost '[^']*': received (.+?) but current is (.+?)["']?$/;
+
+/** How RabbitMQ words that there is no such queue. */
+const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
+/** How RabbitMQ words that the only node of a classic queue is away. */
+const NODE_AWAY = /home node '[^']*' of durable queue '([^']+)'.* is down or inaccessible/;
+
+/** The server refused a connection, and will again: wrong password, no such virtual host. */
+export class ConnectionRefused extends ConnectionFailed {
+  static {
+    this.prototype.name = "ConnectionFailed";
+  }
+}
+
+/**
+ * What it means that no connection could be made.
+ *
+ * @param server Its name.
+ * @param error What amqplib says.
+ * @param advice What follows the reason.
+ * @returns What to throw.
+ */
+export function explainFailure(server: string, error: unknown, advice = ""): Error {
+  if (error instanceof TypeError && error.cause !== undefined) return error; // amqplib is missing
+  const text = errorMessage(error) || "it cannot be reached";
+  const reason = NO_VHOST.test(text)
+    ? "it refuses the virtual host: there is none of that name, or this user may not use it"
+    : text;
+  if (!REFUSAL.test(reason)) {
+    return new ConnectionFailed(`Cannot connect to RabbitMQ at ${server}: ${reason}${advice}`, {
+      cause: error,
+    });
+  }
+  return new ConnectionRefused(
+    `Cannot connect to RabbitMQ at ${server}: it refuses: ${reason}${advice}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/**
+ * What it means that something on a connection failed.
+ *
+ * @param purpose What it was for: the end of "Cannot …".
+ * @param error What amqplib says.
+ * @returns What to throw.
+ */
+export function explain(purpose: string, error: unknown): Error {
+  if (error instanceof BrokerConnectionError || error instanceof TypeError) return error;
+  const cause = redactError(error);
+  const reason = errorMessage(cause);
+  const mismatch = mismatchOf(cause);
+  const text = mismatch === undefined ? `Cannot ${purpose}: ${reason}` : describeMismatch(mismatch);
+  return new ConnectionClosed(text, { cause });
+}
+
+/** A queue that exists with another value of an argument than it was declared with. */
+export interface Mismatch {
+  readonly queueName: string;
+  readonly argument: string;
+  /** What it was declared with, and what it has, as RabbitMQ puts it. */
+  readonly wanted: string;
+  readonly found: string;
+}
+
+/** Tells how a queue differs from its declaration, if that is why an operation failed. */
+export function mismatchOf(error: unknown): Mismatch | undefined {
+  const match = INEQUIVALENT.exec(errorMessage(causeOf(error)));
+  if (match === null) return undefined;
+  const [, argument, queueName, wanted, found] = match;
+  return {
+    queueName: queueName!,
+    argument: argument!,
+    wanted: plain(wanted!),
+    found: plain(found!),
+  };
+}
+
+/** The queue that does not exist, if that is why an operation failed. */
+export function missingQueueOf(error: unknown): string | undefined {
+  return NO_QUEUE.exec(errorMessage(causeOf(error)))?.[1];
+}
+
+/** The queue whose node is away, if that is why an operation failed. */
+export function unreachableQueueOf(error: unknown): string | undefined {
+  return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
+}
+
+/** What amqplib said. */
+function causeOf(error: unknown): unknown {
+  return error instanceof BrokerConnectionError ? error.cause : error;
+}
+
+function describeMismatch({ queueName, argument, wanted, found }: Mismatch): string {
+  return `Cannot declare queue "${queueName}": it exists with ${argument} ${found}, and this ` +
+    `broker wants ${wanted}; use the same settings as its other users, or delete it`;
+}
+
+/** `the value '10' of type 'signedint'` as `10`, and so `'10'`. */
+function plain(description: string): string {
+  return /'([^']*)/.exec(description)?.[1] ?? description;
+}
+
+/** The code of a channel that the server closed, if it did: 404, 403, 406. */
+export function replyCode(error: unknown): number | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "number" ? code : undefined;
+}
+
+/** With what RabbitMQ closes a channel because of a message that it cannot store. */
+export const PRECONDITION_FAILED = 406;
+
+/** How RabbitMQ words that a message is too large. */
+const TOO_LARGE = /message size \d+ (?:is )?larger than (?:configured )?max size (\d+)/;
+
+/**
+ * The most bytes that a message may have, as the error of a channel tells.
+ *
+ * @returns The limit; `undefined` if the channel was closed for another reason.
+ */
+export function sizeLimitOf(error: unknown): number | undefined {
+  const limit = TOO_LARGE.exec(errorMessage(error))?.[1];
+  return limit === undefined ? undefined : Number(limit);
+}
+
+/**
+ * What to throw for a message that RabbitMQ closes the channel for, whenever it is sent.
+ *
+ * @param queueName Where it was to go.
+ * @param length Its length in bytes.
+ * @param error The error of the channel.
+ */
+export function rejected(queueName: string, length: number, error: unknown): RequestRejected {
+  const limit = sizeLimitOf(error);
+  const reason = limit === undefined
+    ? `RabbitMQ closes the channel because of it: ${errorMessage(error)}`
+    : `it has ${length} bytes, and the server takes ${limit} at most (max_message_size)`;
+  return new RequestRejected(`Cannot send to queue "${queueName}": ${reason}`, { cause: error });
+}
+
+/** What to throw when something was closed for good. */
+export function closedFor(purpose: string): ConnectionClosed {
+  return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`, { delivery: "none" });
+}
+
+/**
+ * What to throw when the server has confirmed nothing for too long.
+ *
+ * @param ms For how long.
+ * @param reason Why it blocks publishing, if it does.
+ */
+export function silentFor(ms: number, reason: string | undefined): ConnectionClosed {
+  return new ConnectionClosed(
+    reason === undefined
+      ? `Cannot send: RabbitMQ confirmed nothing for ${ms} ms`
+      : `Cannot send: RabbitMQ has blocked all who publish for ${ms} ms: ${reason}`,
+  );
+}

@@ -1,0 +1,154 @@
+import type { Buffer } from "node:buffer";
+import type { Broker } from "../../core/broker.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import type { RedisReply } from "../../clients/redis/reply.ts";
+import { EXPIRE, FORGET, LOCK, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
+import type { RedisSession } from "./session.ts";
+
+const log = getLogger("redis");
+/** Milliseconds for which one worker has the recovery to itself. */
+const LOCK_TIME = 1_000;
+/** How many queues Redis looks at in one call for old dead letters. */
+const EXPIRE_QUEUES = 500;
+/** How many keys Redis looks at in one call. */
+const SCAN_COUNT = 1_000;
+
+/** Options of a {@linkcode Recovery}. */
+export interface RecoveryOptions {
+  /** Milliseconds for which a heartbeat counts. */
+  readonly heartbeatTimeout: number;
+  /** Milliseconds for which dead letters are kept. */
+  readonly deadMessageTtl: number;
+}
+
+/** Cleans up after others: gives back what the dead had, and drops old dead letters. */
+export class Recovery {
+  readonly #session: RedisSession;
+  readonly #broker: Pick<Broker, "queues">;
+  readonly #options: RecoveryOptions;
+
+  /**
+   * Stores what counts as dead, and as old.
+   *
+   * @param session The broker.
+   * @param broker Tells the queues.
+   * @param options What counts as dead, and as old.
+   */
+  constructor(session: RedisSession, broker: Pick<Broker, "queues">, options: RecoveryOptions) {
+    this.#session = session;
+    this.#broker = broker;
+    this.#options = options;
+  }
+
+  /** Sweeps unless somebody else is at it. */
+  async runAlone({ takesOver, expires }: { takesOver: boolean; expires: boolean }): Promise<void> {
+    const { connection, keys, brokerId } = this.#session;
+    const locked = await connection.run(
+      LOCK,
+      [keys.heartbeats, keys.recoveryLock],
+      [brokerId, LOCK_TIME],
+    );
+    if (locked === null) return;
+    if (takesOver) await this.takeOver();
+    if (expires) await this.expire();
+  }
+
+  /**
+   * Gives back all that dead brokers had not acknowledged, of whatever queue, and
+   * forgets them.
+   */
+  async takeOver(): Promise<void> {
+    const { connection, keys, serverClock, brokerId, delayRegistry } = this.#session;
+    const limit = await serverClock.read() - this.#options.heartbeatTimeout;
+    const reply = await connection.command(
+      ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
+    );
+    // Whoever asks is alive, however long it was silent.
+    const dead = (reply as Buffer[]).map(String).filter((id) => id !== brokerId);
+    if (dead.length === 0) return;
+    const known = [...this.#broker.queues].flatMap((name) => [name, delayQueueName(name)]);
+    for (const id of dead) {
+      for (const queueName of known) await this.takeOverQueue(id, queueName, limit);
+    }
+    for (const [id, queueName] of await this.#findUnacknowledged(new Set(dead))) {
+      await this.takeOverQueue(id, queueName, limit);
+    }
+    await delayRegistry.leaveDead(new Set(dead));
+    for (let i = 0; i < dead.length; i += MAX_BATCH) {
+      const ids = dead.slice(i, i + MAX_BATCH);
+      await connection.run(FORGET, [keys.heartbeats], [limit, ...ids]);
+    }
+  }
+
+  /**
+   * Gives back what one broker had not acknowledged of one queue, if it is dead.
+   *
+   * @param brokerId The broker.
+   * @param queueName The queue.
+   * @param limit The heartbeat of those that are dead.
+   */
+  async takeOverQueue(brokerId: string, queueName: string, limit: number): Promise<void> {
+    const { connection, keys } = this.#session;
+    const { queue, messages } = keys.of(queueName);
+    const unacknowledged = keys.unacknowledgedBy(brokerId, queueName);
+    const count = await connection.command("scard", unacknowledged) as number;
+    if (count === 0) return;
+    let left = count;
+    while (left > 0) {
+      left = await connection.run(
+        TAKE_OVER,
+        [keys.heartbeats, unacknowledged, queue, messages],
+        [brokerId, limit, MAX_BATCH],
+      ) as number;
+    }
+    log.warn("Took {count} messages of {queue} over from worker {brokerId}, which is dead", {
+      count,
+      queue: queueName,
+      brokerId,
+    });
+  }
+
+  /** Drops dead letters of the queues of this broker that are too old. */
+  async expire(): Promise<void> {
+    const { connection, keys, serverClock } = this.#session;
+    const limit = await serverClock.read() - this.#options.deadMessageTtl;
+    const queueNames = new Set(Array.from(this.#broker.queues, canonicalQueueName));
+    const all = Array.from(queueNames, (queueName) => keys.of(queueName));
+    for (let i = 0; i < all.length; i += EXPIRE_QUEUES) {
+      const stored = all.slice(i, i + EXPIRE_QUEUES)
+        .flatMap(({ deadLetters, deadMessages }) => [deadLetters, deadMessages]);
+      let dropped: RedisReply;
+      do {
+        dropped = await connection.run(EXPIRE, stored, [limit, MAX_BATCH]);
+      } while (dropped === MAX_BATCH);
+    }
+  }
+
+  /** Looks for what the dead had of queues that this broker does not know. */
+  async #findUnacknowledged(dead: ReadonlySet<string>): Promise<[string, string][]> {
+    const prefix = this.#session.keys.unacknowledgedBy("", "").slice(0, -1);
+    const found: [string, string][] = [];
+    for await (const key of this.#scan(`${escapePattern(prefix)}*`)) {
+      // Ids of brokers have no dot, names of queues may.
+      const [brokerId, ...queueName] = key.slice(prefix.length).split(".");
+      if (dead.has(brokerId!)) found.push([brokerId!, queueName.join(".")]);
+    }
+    return found;
+  }
+
+  async *#scan(pattern: string): AsyncGenerator<string> {
+    const { connection, keys } = this.#session;
+    let cursor = "0";
+    do {
+      const reply = await connection.scan(keys.heartbeats, cursor, pattern, SCAN_COUNT);
+      const [next, found] = reply as [Buffer, Buffer[]];
+      for (const key of found) yield key.toString();
+      cursor = next.toString();
+    } while (cursor !== "0");
+  }
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[*?[\]\\^]/g, "\\$&");
+}

@@ -1,0 +1,104 @@
+import { AbortListener } from "../../platform/abort_listener.ts";
+import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
+import { MessageProxy } from "../../core/message_proxy.ts";
+import { IndexedSet, type IndexedSetItem } from "../../platform/indexed_set.ts";
+import { decodeFromQueue } from "../../core/undecodable_message.ts";
+import { Notifier } from "../../platform/notifier.ts";
+import type { StoredMessage, StubQueue } from "./queue.ts";
+
+/** A message as the consumer handed it out. */
+class StubDelivery extends MessageProxy implements IndexedSetItem {
+  readonly stored: StoredMessage;
+  /** Grows from delivery to delivery. */
+  readonly order: number;
+  setIndex = -1;
+
+  constructor(queueName: string, stored: StoredMessage, order: number) {
+    super(decodeFromQueue(queueName, stored.data));
+    this.stored = stored;
+    this.order = order;
+  }
+}
+
+/** What a {@linkcode StubConsumer} takes from. */
+export interface StubConsumerOptions {
+  readonly queue: StubQueue;
+  readonly prefetch: number;
+  bury(message: MessageProxy): void;
+  onClose(): void;
+}
+
+/** The consumer of a `StubBroker`. */
+export class StubConsumer extends Consumer {
+  readonly #options: StubConsumerOptions;
+  readonly #unsettled: IndexedSet<StubDelivery> = new IndexedSet();
+  /** Tells of room, when as many as the prefetch are unsettled. */
+  readonly #room: Notifier = new Notifier();
+  #deliveries = 0;
+  #isClosed = false;
+  readonly #wake = (): void => {
+    this.#room.notify();
+    this.#options.queue.wake();
+  };
+  readonly #abort: AbortListener = new AbortListener(this.#wake);
+
+  constructor(queueName: string, options: StubConsumerOptions) {
+    super(queueName);
+    this.#options = options;
+  }
+
+  async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
+    const { queue, prefetch } = this.#options;
+    this.#abort.follow(signal);
+    while (!this.#isClosed && !signal?.aborted) {
+      const room = prefetch - this.#unsettled.size;
+      const stored = queue.take(Math.min(limit, room));
+      if (stored.length === 0) {
+        await (room > 0 ? queue.changed() : this.#room.next());
+        continue;
+      }
+      const messages = stored.map((one) =>
+        new StubDelivery(this.queueName, one, this.#deliveries++)
+      );
+      for (const message of messages) this.#unsettled.add(message);
+      return messages;
+    }
+    return [];
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async ack(messages: OneOrMany): Promise<void> {
+    this.#options.queue.settled(this.#take(messages).length);
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async nack(messages: OneOrMany): Promise<void> {
+    const taken = this.#take(messages);
+    for (const message of taken) this.#options.bury(message);
+    this.#options.queue.settled(taken.length);
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async requeue(messages: OneOrMany): Promise<void> {
+    const taken = this.#take(messages);
+    this.#options.queue.putBack(taken.map((message) => message.stored));
+    this.#options.queue.settled(taken.length);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#abort.follow(undefined);
+    this.#wake();
+    this.#options.onClose();
+    await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
+  }
+
+  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  #take(messages: OneOrMany): StubDelivery[] {
+    const taken = toList(messages).filter((message): message is StubDelivery =>
+      this.#unsettled.delete(message as StubDelivery)
+    );
+    this.#room.notify();
+    return taken;
+  }
+}

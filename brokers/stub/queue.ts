@@ -1,0 +1,109 @@
+import { type Clock, type Timer, timeUntil } from "../../platform/clock.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
+import { EtaHeap } from "../../platform/eta_heap.ts";
+import { Fifo } from "../../platform/fifo.ts";
+import { Notifier } from "../../platform/notifier.ts";
+
+/** A message in the memory of a `StubBroker`. */
+export interface StoredMessage {
+  /** The message as its encoder wrote it. */
+  readonly data: Encoded;
+  /** Milliseconds since the epoch before which it is not given out; 0 for at once. */
+  readonly eta: number;
+}
+
+/**
+ * One queue of a `StubBroker`: messages that are due, first in, first out, and
+ * messages that are not, by their eta.
+ *
+ * Who waits for something to take is told; nothing polls.
+ */
+export class StubQueue {
+  readonly #clock: Clock;
+  readonly #ready: Fifo<StoredMessage> = new Fifo();
+  readonly #delayed: EtaHeap<StoredMessage> = new EtaHeap();
+  #unsettled = 0;
+  readonly #changed: Notifier = new Notifier();
+  readonly #onSettled: () => void;
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param clock Tells what is due.
+   * @param onSettled Called when it may have become idle.
+   */
+  constructor(clock: Clock, onSettled: () => void) {
+    this.#clock = clock;
+    this.#onSettled = onSettled;
+  }
+
+  /** Whether it holds nothing and nothing that it gave out is unsettled. */
+  get isIdle(): boolean {
+    return this.#unsettled === 0 && this.#ready.size === 0 && this.#delayed.size === 0;
+  }
+
+  /** Adds a message at the end. */
+  push(message: StoredMessage): void {
+    if (message.eta > 0) this.#delayed.push(message);
+    else this.#ready.push(message);
+    this.#changed.notify();
+  }
+
+  /** Puts messages back where they were taken. */
+  putBack(messages: readonly StoredMessage[]): void {
+    this.#ready.unshift(messages);
+    if (messages.length > 0) this.#changed.notify();
+  }
+
+  /** Takes at most `limit` messages that are due. */
+  take(limit: number): StoredMessage[] {
+    const taken: StoredMessage[] = [];
+    while (taken.length < limit) {
+      const message = this.#ready.shift() ?? this.#delayed.shiftDue(this.#clock.now());
+      if (message === undefined) break;
+      taken.push(message);
+    }
+    this.#unsettled += taken.length;
+    return taken;
+  }
+
+  /** Resolves when there may be something to take, or somebody called `wake`. */
+  async changed(): Promise<void> {
+    this.#setTimer(this.#delayed.nextEta);
+    await this.#changed.next();
+    if (!this.#changed.isAwaited) this.#setTimer(Infinity);
+  }
+
+  /** Has those who wait look again. */
+  wake(): void {
+    this.#changed.notify();
+  }
+
+  /** Notes that messages were acknowledged, dead-lettered or put back. */
+  settled(count: number): void {
+    this.#unsettled -= count;
+    this.#onSettled();
+  }
+
+  /** Drops what has not been taken. */
+  clear(): void {
+    this.#ready.clear();
+    this.#delayed.clear();
+    this.#setTimer(Infinity);
+    this.#onSettled();
+  }
+
+  /** One timer, for the nearest eta, and only while somebody waits. */
+  #setTimer(eta: number): void {
+    if (eta === this.#timerAt) return;
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
+    this.#timerAt = eta;
+    this.#timer = eta === Infinity ? undefined : this.#clock.setTimer(() => {
+      this.#timer = undefined;
+      this.#timerAt = Infinity;
+      this.#changed.notify();
+    }, timeUntil(this.#clock, eta));
+  }
+}

@@ -1,0 +1,274 @@
+import { StubControlStore } from "../../control/backends/stub.ts";
+import { Broker } from "../../core/broker.ts";
+import type { BrokerOptions, JoinOptions } from "../../core/broker_options.ts";
+import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { StoredDeadLetter } from "../../core/dead_letters.ts";
+import { ConnectionClosed, QueueNotFound } from "../../core/errors.ts";
+import { joinTimeout, joinTooLate } from "../../core/join.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import type { Message } from "../../core/message.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import {
+  assertQueueOrDelayQueueName,
+  canonicalQueueName,
+  deadLetterQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../../core/queue_names.ts";
+import { StubConsumer } from "./consumer.ts";
+import { Notifier } from "../../platform/notifier.ts";
+import { StubQueue } from "./queue.ts";
+
+/** Options for {@linkcode StubBroker}. */
+export interface StubBrokerOptions extends BrokerOptions {
+  /**
+   * Whether `join` throws the error of the first dead letter, unless it is told
+   * otherwise.
+   *
+   * @default {true}
+   */
+  failFast?: boolean;
+}
+
+/** Options of {@linkcode StubBroker.join}. */
+export interface StubJoinOptions extends JoinOptions {
+  /** Throws the error of the first dead letter of the queue. @default {true} */
+  failFast?: boolean;
+}
+
+const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
+  middleware: true,
+  clock: true,
+  failFast: true,
+};
+
+/**
+ * A broker in the memory of this process: for tests, and for programs that are
+ * their own worker. It keeps encoded messages, as the others do; it loses them
+ * when the process ends.
+ *
+ * @example Test an actor
+ * ```ts
+ * import { actor, setBroker, StubBroker, Worker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * setBroker(broker);
+ * const greeted: string[] = [];
+ * const greet = actor(function greet(name: string) {
+ *   greeted.push(name);
+ * });
+ *
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ * await greet.send("Ada");
+ * await broker.join("default"); // throws what an actor threw
+ * await worker.join();
+ * ```
+ */
+export class StubBroker extends Broker {
+  /** What it keeps is gone with its realm. */
+  override readonly isInMemory: boolean = true;
+  readonly #stored: Map<string, StubQueue> = new Map();
+  readonly #consumers: Set<StubConsumer> = new Set();
+  readonly #deadLetters: Set<MessageProxy> = new Set();
+  readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
+  readonly #failFast: boolean;
+  #controlStore: StubControlStore | undefined;
+  /** Tells those who join that a queue may have become idle. */
+  readonly #settled: Notifier = new Notifier();
+  #closed = false;
+
+  /**
+   * Makes an empty broker.
+   *
+   * @param options The middleware, the clock and `failFast`.
+   */
+  constructor(options: StubBrokerOptions = {}) {
+    assertKnownOptions("StubBroker", options, KNOWN_OPTIONS);
+    super(options);
+    this.#failFast = options.failFast ?? true;
+  }
+
+  /** The control store, which is gone with the broker. */
+  override get controlStore(): StubControlStore {
+    this.#controlStore ??= new StubControlStore({ clock: this.clock });
+    return this.#controlStore;
+  }
+
+  /** All dead letters, the first one first. */
+  get allDeadLetters(): readonly MessageProxy[] {
+    return [...this.#deadLetters];
+  }
+
+  /** The dead letters by the queue that they came from. */
+  get deadLettersByQueue(): ReadonlyMap<string, readonly MessageProxy[]> {
+    return Map.groupBy(this.#deadLetters, (message) => canonicalQueueName(message.queueName));
+  }
+
+  /**
+   * Opens a consumer.
+   *
+   * @throws {QueueNotFound} If the queue is not declared.
+   * @throws {TypeError} If that is no name for a queue.
+   * @throws {RangeError} If the prefetch is not a whole number above 0.
+   * @throws {ConnectionClosed} If the broker is closed.
+   */
+  consume(queueName: string, options: ConsumeOptions = {}): Consumer {
+    this.#assertOpen(`consume "${queueName}"`);
+    assertQueueOrDelayQueueName(queueName, "consume queue");
+    const { prefetch = 1 } = options;
+    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
+      throw new RangeError(
+        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
+      );
+    }
+    const consumer: StubConsumer = new StubConsumer(queueName, {
+      queue: this.#queue(queueName),
+      prefetch,
+      bury: (message) => {
+        this.#deadLetters.add(message);
+        this.#deaths.set(message, this.clock.now());
+      },
+      onClose: () => this.#consumers.delete(consumer),
+    });
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Drops all messages and dead letters of a queue and its delay queue. */
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  async flush(queueName: string): Promise<void> {
+    toCanonicalQueueName(queueName, "flush queue");
+    this.#queue(queueName).clear();
+    this.#queue(delayQueueName(queueName)).clear();
+    for (const letter of this.deadLettersByQueue.get(queueName) ?? []) {
+      this.#deadLetters.delete(letter);
+    }
+  }
+
+  /** Drops all messages and dead letters. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.queues) await this.flush(queueName);
+  }
+
+  /**
+   * Waits until a queue and its delay queue are empty and nothing of them is being
+   * worked on.
+   *
+   * @param queueName The queue.
+   * @param options How long to wait, and whether to throw what actors threw.
+   * @throws {QueueNotFound} If the queue is not declared.
+   * @throws {QueueJoinTimeout} If the time is over before.
+   * @throws {ConnectionClosed} If the broker is, or gets, closed.
+   * @throws The reason of the signal, if that aborts before.
+   * @throws With `failFast`, the error of the first dead letter of the queue.
+   */
+  async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
+    const { failFast = this.#failFast, signal } = options;
+    toCanonicalQueueName(queueName, "join queue");
+    const timeout = joinTimeout(queueName, options);
+    const queues = [this.#queue(queueName), this.#queue(delayQueueName(queueName))];
+    let isLate = false;
+    const wake = () => this.#settled.notify();
+    const timer = timeout === Infinity ? undefined : this.clock.setTimer(() => {
+      isLate = true;
+      wake();
+    }, timeout);
+    signal?.addEventListener("abort", wake);
+    try {
+      while (true) {
+        signal?.throwIfAborted();
+        this.#assertOpen(`join queue "${queueName}"`);
+        if (failFast) this.#throwFirstFailure(queueName);
+        if (queues.every((queue) => queue.isIdle)) return;
+        if (isLate) throw joinTooLate(queueName, timeout);
+        await this.#settled.next();
+      }
+    } finally {
+      signal?.removeEventListener("abort", wake);
+      if (timer !== undefined) this.clock.clearTimer(timer);
+    }
+  }
+
+  /** Closes all consumers. What is in the queues is gone with the broker. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()));
+    for (const queue of this.#stored.values()) queue.clear();
+    await this.#controlStore?.close();
+    this.#settled.notify();
+  }
+
+  /** Stores encoded messages. */
+  protected store(messages: readonly Message[]): void {
+    this.#assertOpen("enqueue");
+    // All or none: what cannot be encoded throws before anything is stored.
+    const stored = messages.map((message) => ({
+      queue: this.#queue(message.queueName),
+      entry: { data: message.encode(), eta: etaOf(message) },
+    }));
+    for (const { queue, entry } of stored) queue.push(entry);
+  }
+
+  /** Refuses queues that are not declared before any hook hears of the message. */
+  protected override prepare(message: Message, delay: number | undefined): Message {
+    const prepared = super.prepare(message, delay);
+    this.#queue(message.queueName);
+    return prepared;
+  }
+
+  /** Reads the dead letters that there are. */
+  protected override async *readDeadLetters(queueName: string): AsyncGenerator<StoredDeadLetter> {
+    this.#queue(queueName); // refuses those that are not declared
+    const dead = this.deadLettersByQueue.get(queueName) ?? [];
+    for (const letter of dead) {
+      if (!this.#deadLetters.has(letter)) continue;
+      yield {
+        data: letter.deadLetter.encode(),
+        diedAt: this.#deaths.get(letter),
+        requeue: (message) => Promise.resolve(this.#disinter(letter, message)),
+        drop: () => Promise.resolve(this.#disinter(letter)),
+      };
+    }
+  }
+
+  /** Takes a dead letter away, if it is still there, once a message is stored in its place. */
+  #disinter(letter: MessageProxy, message?: Message): boolean {
+    if (!this.#deadLetters.has(letter)) return false;
+    if (message !== undefined) this.store([message]);
+    return this.#deadLetters.delete(letter);
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#closed) {
+      throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
+    }
+  }
+
+  /** The storage of a declared queue or its delay queue. */
+  #queue(queueName: string): StubQueue {
+    const stored = this.#stored.get(queueName);
+    if (stored !== undefined) return stored;
+    const canonical = canonicalQueueName(queueName);
+    if (!this.queues.has(canonical) || queueName === deadLetterQueueName(canonical)) {
+      throw new QueueNotFound(
+        `Cannot find queue "${queueName}": it is not declared on this broker`,
+      );
+    }
+    const queue = new StubQueue(this.clock, () => this.#settled.notify());
+    this.#stored.set(queueName, queue);
+    return queue;
+  }
+
+  #throwFirstFailure(queueName: string): void {
+    for (const message of this.#deadLetters) {
+      if (canonicalQueueName(message.queueName) !== queueName) continue;
+      if (message.exception !== undefined) throw message.exception;
+    }
+  }
+}
+
+function etaOf(message: Message): number {
+  const eta = message.option("eta");
+  return typeof eta === "number" && !Number.isNaN(eta) ? eta : 0;
+}

@@ -1,0 +1,65 @@
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Worker } from "../worker/worker.ts";
+import { tell } from "./ipc.ts";
+
+/** Milliseconds between two looks at what is running. */
+const INTERVAL = 250;
+
+/**
+ * Keeps count of what a worker does, for those who ask.
+ *
+ * How long a message has been running is known by looking now and then, rather than from a
+ * time noted with each one: that would cost every message something, for the few that hang.
+ */
+export class WorkerStats {
+  readonly #worker: Worker;
+  readonly #startedAt: number = performance.now();
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** What was running at the last look, and when it was first seen. */
+  #seen: Map<MessageProxy, number> = new Map();
+
+  /** @param worker The worker. */
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    this.#timer = setInterval(() => this.#look(), INTERVAL);
+  }
+
+  /** Looks no more. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Tells the supervisor. */
+  tell(): void {
+    this.#look();
+    const { running, outcomes } = this.#worker;
+    const now = performance.now();
+    let oldest: [MessageProxy, number] | undefined;
+    for (const entry of this.#seen) {
+      if (oldest === undefined || entry[1] < oldest[1]) oldest = entry;
+    }
+    tell({
+      type: "status",
+      uptime: Math.round(now - this.#startedAt),
+      inFlight: running.length,
+      done: outcomes.done + outcomes.skipped,
+      failed: outcomes.failed + outcomes.skippedAndFailed,
+      retried: outcomes.retried,
+      ...(oldest !== undefined && {
+        oldest: {
+          messageId: oldest[0].messageId,
+          actor: oldest[0].actorName,
+          queue: oldest[0].queueName,
+          runningFor: Math.round(now - oldest[1]),
+        },
+      }),
+    });
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const seen = new Map<MessageProxy, number>();
+    for (const message of this.#worker.running) seen.set(message, this.#seen.get(message) ?? now);
+    this.#seen = seen;
+  }
+}

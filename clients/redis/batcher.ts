@@ -1,0 +1,198 @@
+import { allStored } from "../../core/delivery_state.ts";
+import type { Encoded } from "../../encoders/encoder.ts";
+import { Fifo } from "../../platform/fifo.ts";
+import { nextTurn } from "../../platform/runtime.ts";
+import { Batch, type Pack } from "./batch.ts";
+
+/** How many calls may be under way, as a rule: enough that neither side waits for the other. */
+const WINDOW = 8;
+
+/** Milliseconds between the first and the last item of a batch that waits for its turn. */
+const LONGEST_GATHERING = 250;
+
+/** Whether a large item is sent at once, so that no later one overtakes it. */
+type IsReady = () => boolean;
+
+/** Makes one call, for what has waited since that time of `performance.now()`. */
+type Send = (args: readonly Encoded[], since: number) => Promise<unknown>;
+
+/**
+ * Collects what is to be sent in one turn of the event loop, to send it together:
+ * nothing waits for a timer, and a busy process makes few calls.
+ *
+ * While as many calls as the window allows are under way, what is added waits for the
+ * end of one of them: a server that is slow, or far, gets larger batches. Items that come
+ * one by one do not wait once they fill a batch. As long as the turn lasts no answer can be
+ * heard, and the server works while the caller makes the next ones.
+ */
+export class Batcher {
+  readonly #send: Send;
+  readonly #pack: Pack;
+  readonly #isReady: IsReady;
+  /** The one that is being filled. */
+  #batch: Batch | undefined;
+  /** Whether the turn in which it was begun is over. */
+  #isDue = false;
+  #isTurnAwaited = false;
+  /** Those that are closed. */
+  readonly #closed: Fifo<Batch> = new Fifo();
+  #underWay = 0;
+  /** Whether the next call waits for the end of one. */
+  #isHeld = false;
+  /** The promises of all batches that are not settled. */
+  readonly #unsettled: Set<Promise<void>> = new Set();
+
+  /**
+   * Makes an empty one.
+   *
+   * @param send Makes one call.
+   * @param pack Makes its arguments of those of many items. @default {as they are, in a row}
+   * @param isReady Asked before a large item is sent; if not, the next call waits for its end.
+   */
+  constructor(send: Send, pack: Pack = (args) => args, isReady: IsReady = () => true) {
+    this.#send = send;
+    this.#pack = pack;
+    this.#isReady = isReady;
+  }
+
+  /**
+   * Adds an item to what is sent next.
+   *
+   * @param args Its arguments.
+   * @returns Resolves when the server has it.
+   */
+  add(args: readonly Encoded[]): Promise<void> {
+    if (this.#batch !== undefined && !this.#mayTake(this.#batch, args)) this.#close(this.#batch);
+    const batch = this.#batch ?? this.#begin(new Batch());
+    batch.add(args);
+    if (batch.isFull) {
+      this.#close(batch);
+      this.#dispatch(Infinity);
+    }
+    return batch.sent.promise;
+  }
+
+  /** When a server is away the items of a batch fail together: each is to have its five seconds. */
+  #mayTake(batch: Batch, args: readonly Encoded[]): boolean {
+    if (!batch.hasRoomFor(args)) return false;
+    return !this.#isDue || performance.now() - batch.begunAt < LONGEST_GATHERING;
+  }
+
+  /** Begins to gather items of which all are to be sent, or none. */
+  prepareBatches(): PreparedBatches {
+    return new PreparedBatches(this.#pack, (batches) => this.#addAll(batches));
+  }
+
+  /** Resolves when all that was added has been sent, or given up. */
+  async emptied(): Promise<void> {
+    await Promise.allSettled(this.#unsettled);
+  }
+
+  #addAll(batches: readonly Batch[]): Promise<void> {
+    const sent = batches.map((batch) => this.#addBatch(batch).sent.promise);
+    this.#dispatch();
+    return allStored(sent);
+  }
+
+  /** @returns The batch that has the items now. */
+  #addBatch(batch: Batch): Batch {
+    const current = this.#batch;
+    if (current !== undefined) {
+      const isMerged = !batch.isFull && current.merge(batch);
+      if (!isMerged || current.isFull) this.#close(current);
+      if (isMerged) return current;
+    }
+    this.#begin(batch);
+    if (batch.isFull) this.#close(batch);
+    return batch;
+  }
+
+  #begin(batch: Batch): Batch {
+    this.#batch = batch;
+    this.#isDue = false;
+    this.#unsettled.add(batch.sent.promise);
+    if (!this.#isTurnAwaited) this.#awaitTurn();
+    return batch;
+  }
+
+  #close(batch: Batch): void {
+    this.#batch = undefined;
+    this.#closed.push(batch);
+  }
+
+  /** Knows no batch, since it would keep the items of those that have long been sent. */
+  #awaitTurn(): void {
+    this.#isTurnAwaited = true;
+    nextTurn().then(() => {
+      this.#isTurnAwaited = false;
+      this.#isDue = true;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(window = WINDOW): void {
+    while (this.#underWay < window && !this.#isHeld) {
+      if (this.#closed.size === 0 && this.#isDue && this.#batch !== undefined) {
+        this.#close(this.#batch);
+      }
+      const batch = this.#closed.shift();
+      if (batch === undefined) return;
+      if (batch.isAlone && !this.#isReady()) this.#isHeld = true;
+      this.#sendNow(batch);
+    }
+  }
+
+  #sendNow(batch: Batch): void {
+    const { sent } = batch;
+    this.#underWay += 1;
+    this.#send(batch.pack(this.#pack), batch.begunAt).then(() => sent.resolve(), sent.reject)
+      .then(() => {
+        this.#underWay -= 1;
+        if (batch.isAlone) this.#isHeld = false;
+        this.#unsettled.delete(sent.promise);
+        this.#dispatch();
+      });
+  }
+}
+
+/** Items that have been made, of which nothing is sent before all of them are. */
+export class PreparedBatches {
+  readonly #pack: Pack;
+  readonly #send: (batches: readonly Batch[]) => Promise<void>;
+  readonly #batches: Batch[] = [];
+
+  /**
+   * Has nothing yet.
+   *
+   * @param pack Packs what fills a batch.
+   * @param send Sends all batches.
+   */
+  constructor(pack: Pack, send: (batches: readonly Batch[]) => Promise<void>) {
+    this.#pack = pack;
+    this.#send = send;
+  }
+
+  /**
+   * Adds an item.
+   *
+   * @param args Its arguments.
+   */
+  add(args: readonly Encoded[]): void {
+    let batch = this.#batches.at(-1);
+    if (batch === undefined || !batch.hasRoomFor(args)) {
+      this.#batches.push(batch = new Batch());
+    }
+    batch.add(args);
+    // Now: a text takes less room among others.
+    if (batch.isFull) batch.pack(this.#pack);
+  }
+
+  /**
+   * Sends all items.
+   *
+   * @returns Resolves when the server has them.
+   */
+  send(): Promise<void> {
+    return this.#send(this.#batches);
+  }
+}

@@ -1,0 +1,27 @@
+import { hexDigest } from "../../platform/digest.ts";
+
+/** A Lua script, known to a server by the hash of its text. */
+export class Script {
+  /** What it does, for error texts: the end of "Cannot …". */
+  readonly purpose: string;
+  /** The script. */
+  readonly text: string;
+  #sha: string | undefined;
+
+  /**
+   * Names a script.
+   *
+   * @param purpose What it does, for error texts.
+   * @param text The script.
+   */
+  constructor(purpose: string, text: string) {
+    this.purpose = purpose;
+    this.text = text;
+  }
+
+  /** What `EVALSHA` calls it by. */
+  get sha(): string {
+    this.#sha ??= hexDigest("sha1", this.text);
+    return this.#sha;
+  }
+}

@@ -1,0 +1,211 @@
+import type { Actor } from "./actor.ts";
+import type { Broker } from "./broker.ts";
+import type { SkipMessage } from "./errors.ts";
+import type { WorkerLost } from "./interrupt.ts";
+import type { Message } from "./message.ts";
+import type { MessageProxy } from "./message_proxy.ts";
+import type { ResultSource } from "./result_source.ts";
+import type { Executor } from "../worker/executors/executor.ts";
+import type { ConsumerLoop } from "../worker/consumer_loop.ts";
+import type { Worker } from "../worker/worker.ts";
+
+export { FollowUpNotStored, MiddlewareError, SkipMessage } from "./errors.ts";
+
+/** What came of running an actor. */
+export interface ProcessOutcome {
+  /** What it returned; `undefined` when it threw. */
+  readonly result?: unknown;
+  /** What it threw; `undefined` when it returned. */
+  readonly exception?: unknown;
+}
+
+/**
+ * What can be hung onto a broker, a worker and the messages between them. Every
+ * hook is optional. It may be asynchronous: it is waited for then, and only then.
+ *
+ * Extend it or implement it: the class has no code. A hook that a middleware leaves out is never
+ * called and costs nothing.
+ *
+ * `prepareMessage` and `before…` hooks run in the order of the list: a `MiddlewareError`
+ * stops the rest and goes to the caller. `after…` hooks run in reverse. Any other error, and any
+ * error at all in `after…`, is logged and ignored; `FollowUpNotStored` alone is
+ * heard, in `afterProcessMessage`, `afterSkipMessage` and `beforeNack`.
+ *
+ * Source: `rules` in `tests/vectors/hooks.json`.
+ *
+ * @example Count what is processed
+ * ```ts
+ * import { type Broker, type MessageProxy, type Middleware, StubBroker } from "@dq/dramatiq";
+ *
+ * class Counter implements Middleware {
+ *   count = 0;
+ *   afterProcessMessage(_broker: Broker, _message: MessageProxy): void {
+ *     this.count += 1;
+ *   }
+ * }
+ *
+ * new StubBroker().addMiddleware(new Counter());
+ * ```
+ */
+export abstract class Middleware {
+  /** Actor options that this middleware reads; others are refused at declaration. */
+  declare readonly actorOptions?: readonly string[];
+  /**
+   * Functions that the command line runs in processes of their own. The signal aborts when
+   * they are to end. One that gives a promise is done when that settles; one that does not, a
+   * server for example, stays until then.
+   */
+  declare readonly forks?: readonly ((signal: AbortSignal) => unknown)[];
+  /** Where results are kept, for `getResult` of messages, groups and pipelines. */
+  declare readonly resultBackend?: ResultSource;
+
+  /**
+   * Runs around the actor, in the realm where the actor runs: the place for
+   * contexts, tracing, connections of a thread. The first of the list is outermost.
+   *
+   * @param message What is run.
+   * @param next Runs the rest and gives the actor's result.
+   * @returns The result, as the worker is to see it.
+   */
+  wrapActor?(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown>;
+
+  /**
+   * Makes ready to count the members of a group that has completion callbacks.
+   *
+   * @param broker The broker that the group runs on.
+   * @param completionUuid The group.
+   * @param memberCount How many messages have to succeed.
+   */
+  beginGroup?(broker: Broker, completionUuid: string, memberCount: number): Promise<void>;
+
+  /**
+   * Refuses options of an actor that make no sense, before anything is declared.
+   *
+   * @throws {TypeError} If one is of the wrong type.
+   * @throws {RangeError} If one is out of range.
+   */
+  checkActorOptions?(actor: Actor): void;
+
+  /** Before a message is acknowledged. An error cannot keep it from that. */
+  beforeAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** After a message was acknowledged. */
+  afterAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /**
+   * Before a message goes to the dead letters. No error can keep it from that but a
+   * `FollowUpNotStored` whose cause is a server that is away: it runs again then.
+   */
+  beforeNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** After a message went to the dead letters. */
+  afterNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /**
+   * After data that is no message went to the dead letters. `message.message` is an
+   * `UndecodableMessage` with the data and what is wrong with it. No other hook is called for it.
+   * Python has no such hook.
+   */
+  afterUndecodable?(broker: Broker, message: MessageProxy): void | Promise<void>;
+
+  /** Before an actor is declared. Synchronous, as declaring is. */
+  beforeDeclareActor?(broker: Broker, actor: Actor): void;
+  /** After an actor was declared. Synchronous. */
+  afterDeclareActor?(broker: Broker, actor: Actor): void;
+  /** Before a queue is declared. Synchronous. */
+  beforeDeclareQueue?(broker: Broker, queueName: string): void;
+  /** After a queue was declared. Synchronous. */
+  afterDeclareQueue?(broker: Broker, queueName: string): void;
+  /** After the delay queue of a queue was declared. Synchronous. */
+  afterDeclareDelayQueue?(broker: Broker, queueName: string): void;
+
+  /**
+   * Gives the message to send in place of one, mostly a changed copy. Synchronous, and called
+   * before `beforeEnqueue`: for each message of a batch, and for retries, pipeline steps and
+   * callbacks. Not called for a delayed message whose time has come, nor for a dead letter
+   * that is requeued: both keep what they carry.
+   *
+   * A retry, and a follow-up while its server is away, can come here more than once: make sure
+   * that to prepare a message twice does no harm. Python has no such hook: its
+   * `before_enqueue` changes the message itself.
+   *
+   * @param broker The broker.
+   * @param message What is to be sent, as the middleware before this one made it. It names its
+   *   queue, not its delay queue, and has no `eta` yet.
+   * @param cause The message that it follows from: the failed one for a retry, the one before
+   *   for a pipeline step, the one that it tells of for a callback, the last member for the
+   *   callback of a group. `undefined` for what a program or an actor sends.
+   * @returns The message to send; `undefined` to leave it as it is.
+   *
+   * @example Carry the tenant on
+   * ```ts
+   * import { type Broker, type Message, type Middleware, StubBroker } from "@dq/dramatiq";
+   *
+   * const currentTenant = () => "acme";
+   * class Tenancy implements Middleware {
+   *   prepareMessage(_broker: Broker, message: Message, cause: Message | undefined): Message {
+   *     const tenant = message.option("tenant") ?? cause?.option("tenant") ?? currentTenant();
+   *     return message.copy({ options: { tenant } });
+   *   }
+   * }
+   *
+   * new StubBroker().addMiddleware(new Tenancy());
+   * ```
+   */
+  prepareMessage?(
+    broker: Broker,
+    message: Message,
+    cause: Message | undefined,
+  ): Message | undefined;
+  /**
+   * Before a message is stored; a delayed one names its delay queue and `eta` already. It
+   * cannot change the message: `prepareMessage` can.
+   */
+  beforeEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
+  /** After a message was stored. */
+  afterEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
+  /** When a worker has received a delayed message, before it puts it on its queue. */
+  beforeDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /**
+   * After a delayed message was put on its queue, or given back because it could not
+   * be. Each `beforeDelayMessage` is followed by it. Python has no such hook.
+   */
+  afterDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** Before the actor runs. After `message.fail()` it does not run. */
+  beforeProcessMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
+  /** After the actor ran, or failed. */
+  afterProcessMessage?(
+    broker: Broker,
+    message: MessageProxy,
+    outcome: ProcessOutcome,
+  ): void | Promise<void>;
+  /**
+   * After a message was skipped, or given back to its queue unfinished. Each
+   * `beforeProcessMessage` is followed by either this or `afterProcessMessage`.
+   *
+   * @param broker The broker.
+   * @param message What was skipped.
+   * @param reason What a middleware or the actor threw to have it skipped; `WorkerLost`
+   *   for one that was given back and will run again.
+   */
+  afterSkipMessage?(
+    broker: Broker,
+    message: MessageProxy,
+    reason: SkipMessage | WorkerLost,
+  ): void | Promise<void>;
+
+  /** After the command line started a worker process. */
+  afterProcessBoot?(broker: Broker): void | Promise<void>;
+  /** Before a worker starts. */
+  beforeWorkerBoot?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** After a worker started. */
+  afterWorkerBoot?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** Before a worker stops. */
+  beforeWorkerShutdown?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** After a worker stopped. */
+  afterWorkerShutdown?(broker: Broker, worker: Worker): void | Promise<void>;
+  /** After the consumer of a queue started. */
+  afterConsumerThreadBoot?(broker: Broker, consumer: ConsumerLoop): void | Promise<void>;
+  /** Before the consumer of a queue stops. */
+  beforeConsumerThreadShutdown?(broker: Broker, consumer: ConsumerLoop): void | Promise<void>;
+  /** After a realm that runs actors started: the event loop, or each of the threads. */
+  afterWorkerThreadBoot?(broker: Broker, executor: Executor): void | Promise<void>;
+  /** Before a realm that runs actors stops. */
+  beforeWorkerThreadShutdown?(broker: Broker, executor: Executor): void | Promise<void>;
+}

@@ -1,0 +1,87 @@
+import { type Clock, systemClock, type Timer } from "./clock.ts";
+
+/** Somebody who waits for a key. */
+interface Waiter {
+  wake(): void;
+  fail(error: unknown): void;
+}
+
+/** Where those wait who are to be woken by key. */
+export class KeyWaiters {
+  readonly #clock: Clock;
+  readonly #onLastLeft: (key: string) => void;
+  readonly #waiters: Map<string, Set<Waiter>> = new Map();
+
+  /**
+   * Makes an empty one.
+   *
+   * @param clock What timeouts go by.
+   * @param onLastLeft Hears that nobody waits for a key any more.
+   */
+  constructor(clock: Clock = systemClock, onLastLeft: (key: string) => void = () => {}) {
+    this.#clock = clock;
+    this.#onLastLeft = onLastLeft;
+  }
+
+  /** What is waited for. */
+  get keys(): string[] {
+    return [...this.#waiters.keys()];
+  }
+
+  /**
+   * Waits to be woken.
+   *
+   * @param key What to wait for.
+   * @param timeout Milliseconds to wait at most.
+   * @param signal Ends the wait when it aborts.
+   * @returns Whether it was woken in time.
+   * @throws The reason of the signal, if that aborts before.
+   */
+  wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const waiter: Waiter = {
+        wake: () => (leave(), resolve(true)),
+        fail: (error) => (leave(), reject(error)),
+      };
+      const onAbort = () => waiter.fail(signal!.reason);
+      const timer: Timer = this.#clock.setTimer(() => (leave(), resolve(false)), timeout);
+      const leave = () => {
+        this.#clock.clearTimer(timer);
+        signal?.removeEventListener("abort", onAbort);
+        this.#remove(key, waiter);
+      };
+      signal?.addEventListener("abort", onAbort);
+      this.#add(key, waiter);
+    });
+  }
+
+  /** Wakes all who wait for a key. */
+  wake(key: string): void {
+    for (const waiter of [...this.#waiters.get(key) ?? []]) waiter.wake();
+  }
+
+  /** Fails all who wait for a key. */
+  fail(key: string, error: unknown): void {
+    for (const waiter of [...this.#waiters.get(key) ?? []]) waiter.fail(error);
+  }
+
+  /** Fails all who wait for anything. */
+  failAll(error: unknown): void {
+    for (const key of this.keys) this.fail(key, error);
+  }
+
+  #add(key: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(key);
+    if (waiters === undefined) this.#waiters.set(key, new Set([waiter]));
+    else waiters.add(waiter);
+  }
+
+  #remove(key: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(key)!;
+    waiters.delete(waiter);
+    if (waiters.size > 0) return;
+    this.#waiters.delete(key);
+    this.#onLastLeft(key);
+  }
+}

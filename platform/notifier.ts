@@ -1,0 +1,22 @@
+/** Something that may happen, again and again, and those who wait for it. */
+export class Notifier {
+  #waiting: (() => void)[] = [];
+
+  /** Whether anybody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Tells all who wait now. */
+  notify(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Resolves when it happens next. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}

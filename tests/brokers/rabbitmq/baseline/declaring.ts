@@ -1,0 +1,87 @@
+import { assertEquals } from "@std/assert";
+import { actor, Worker } from "@dq/dramatiq";
+import { work } from "../../../conformance/broker_messages.ts";
+import type { TappedMethod } from "../../../support/servers/amqp_tap.ts";
+import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
+
+const declaredBy = (methods: readonly TappedMethod[]) =>
+  methods.filter(({ method, args }) => method === "queue_declare" && !args["passive"])
+    .map(({ args }) => args["queue"]);
+
+/** When queues are declared. */
+export function declaring(file: FileServer): void {
+  const { test } = file;
+
+  test("RabbitmqBroker does not connect, and declares nothing, before something is sent, received or counted", async () => {
+    await using fixture = new Fixture(file);
+    const { broker, tap } = await fixture.openTapped();
+    const { queueName } = fixture;
+    actor(() => {}, { broker, queueName, actorName: "work" });
+    const consumers = [broker.consume(queueName), broker.consume(`${queueName}.DQ`)];
+    for (const consumer of consumers) await consumer.close();
+    await broker.close();
+    assertEquals(tap.methods, []);
+    assertEquals(await fixture.suffixes(), []);
+  });
+
+  test("RabbitmqBroker declares the three queues once for all that is sent at the same time", async () => {
+    await using fixture = new Fixture(file);
+    const { broker, tap } = await fixture.openTapped();
+    const { queueName } = fixture;
+    await Promise.all([
+      ...numbers(50).map((n) => broker.enqueue(work(queueName, n))),
+      broker.enqueueMany(numbers(50).map((n) => work(queueName, 50 + n))),
+      broker.enqueue(work(queueName, "late"), { delay: 60_000 }),
+    ]);
+    assertEquals(declaredBy(tap.methods), [queueName, `${queueName}.DQ`, `${queueName}.XQ`]);
+    assertEquals((await fixture.counts()).ready, 100);
+  });
+
+  test("RabbitmqBroker.enqueue declares a queue again that was deleted, and stores all, each once", async () => {
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const { queueName, inspector } = fixture;
+    await broker.enqueue(work(queueName, "before"));
+    for (const lost of [queueName, `${queueName}.DQ`]) {
+      await inspector.delete(lost);
+      await Promise.all(numbers(200).map((n) => broker.enqueue(work(queueName, n))));
+      await broker.enqueueMany(numbers(20).map((n) => work(queueName, n)), { delay: 600_000 });
+    }
+    const stored = (await inspector.firstArgs(queueName) as number[]).toSorted((a, b) => a - b);
+    assertEquals(stored, numbers(200).flatMap((n) => [n, n])); // two rounds
+    assertEquals((await fixture.counts(".DQ")).ready, 20); // what was there before is gone with it
+  });
+
+  test("RabbitmqBroker dead-letters although the queue of dead letters was deleted", async () => {
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const { queueName, inspector } = fixture;
+    await broker.enqueue(work(queueName, 1));
+    const consumer = broker.consume(queueName);
+    const messages = await consumer.receive(1);
+    await inspector.delete(`${queueName}.XQ`);
+    await consumer.nack(messages);
+    await fixture.untilCounts(".XQ", 1);
+    await fixture.untilCounts("", 0);
+  });
+
+  test("Worker goes on by itself when its queues are deleted", async () => {
+    await using fixture = new Fixture(file);
+    const broker = fixture.open();
+    const { queueName, inspector } = fixture;
+    const ran: unknown[] = [];
+    const note = actor((n: unknown) => void ran.push(n), {
+      ...{ broker, queueName, actorName: "note" },
+    });
+    await using worker = new Worker(broker);
+    await worker.start();
+    await note.send("first");
+    await eventually("run it", () => ran.length === 1);
+    await inspector.delete(queueName, `${queueName}.DQ`);
+    await note.send("second");
+    await note.sendWithOptions({ args: ["third"], delay: 10 });
+    await eventually("run those sent later", () => ran.length === 3);
+    assertEquals(ran, ["first", "second", "third"]);
+    await worker.stop();
+  });
+}

@@ -1,0 +1,101 @@
+import type { Buffer } from "node:buffer";
+import { type Channel, type ChannelModel, connect, type GetMessage } from "amqplib";
+import { type RabbitmqServer, startOwnRabbitmq } from "../../support/servers/rabbitmq.ts";
+import type { QueueCounts, RabbitmqConsole } from "../../support/servers/rabbitmq_console.ts";
+import type { GotMessage, ListedQueue } from "./capture.ts";
+
+const LISTED = ["name", "durable", "auto_delete", "exclusive", "type", "arguments", "policy"];
+
+/** A RabbitMQ, and ways to look at it that the broker under test has no part in. */
+export class InspectedServer implements AsyncDisposable {
+  readonly server: RabbitmqServer;
+  readonly console: RabbitmqConsole;
+  readonly #connection: ChannelModel;
+  /** Nothing that is done here may fail, for it would close. */
+  readonly channel: Channel;
+
+  private constructor(server: RabbitmqServer, connection: ChannelModel, channel: Channel) {
+    this.server = server;
+    this.console = server.openConsole();
+    this.#connection = connection;
+    this.channel = channel;
+  }
+
+  /** Starts a server. */
+  static async open(): Promise<InspectedServer> {
+    const server = await startOwnRabbitmq();
+    const connection = await connect(server.url);
+    return new InspectedServer(server, connection, await connection.createChannel());
+  }
+
+  /** Deletes all queues. */
+  async clear(): Promise<void> {
+    for (const name of (await this.counts()).keys()) await this.channel.deleteQueue(name);
+  }
+
+  /** What each queue holds. */
+  counts(): Promise<Map<string, QueueCounts>> {
+    return this.console.counts();
+  }
+
+  /** Opens a connection of its own to try something that may fail. */
+  connect(): Promise<ChannelModel> {
+    return connect(this.server.url);
+  }
+
+  /** All queues as the server's own tool shows them, by name. */
+  async listQueues(): Promise<ListedQueue[]> {
+    const text = await this.server.ctl("list_queues", "--formatter", "json", ...LISTED);
+    const queues = JSON.parse(text) as (Omit<ListedQueue, "arguments"> & {
+      arguments: readonly (readonly [name: string, type: string, value: unknown])[];
+    })[];
+    return queues.map((queue) => ({
+      ...queue,
+      arguments: Object.fromEntries(
+        queue.arguments.map(([name, type, value]) => [name, { type, value }]),
+      ),
+    })).toSorted((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** Takes the first message off a queue; there must be one. */
+  async get(queueName: string): Promise<GotMessage> {
+    const message = await this.channel.get(queueName, { noAck: true });
+    if (message === false) throw new Error(`There is no message on ${queueName}`);
+    return toGotMessage(message);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close();
+    await this.console[Symbol.asyncDispose]();
+    await this.server.stop();
+  }
+}
+
+function toGotMessage({ fields, properties, content }: GetMessage): GotMessage {
+  const { exchange, routingKey, redelivered } = fields;
+  const set = Object.entries(properties).filter(([, value]) => value !== undefined);
+  return {
+    method: { exchange, routing_key: routingKey, redelivered },
+    properties: Object.fromEntries(
+      set.map(([name, value]) => [toSnakeCase(name), name === "headers" ? plain(value) : value]),
+    ),
+    body: readText(content),
+  };
+}
+
+function toSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A header with its times as the capture shows them. */
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  if ((value as Record<string, unknown>)["!"] === "timestamp") return "<datetime>";
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, plain(one)]));
+}
+
+/** Text in which other bytes than those of UTF-8 are an error. */
+function readText(content: Buffer): string {
+  return new TextDecoder("utf-8", { fatal: true }).decode(content);
+}

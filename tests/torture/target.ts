@@ -1,0 +1,41 @@
+import type { RabbitmqBrokerOptions, RedisBrokerOptions } from "../../mod.ts";
+import type { ServerAddress } from "../support/servers/exchange.ts";
+
+/** What talks to the server: with this library, or as Python's dramatiq does. */
+export type Program = "worker" | "python_worker" | "producer" | "python_producer";
+
+/** Whether a program runs messages. */
+export function isWorker(program: Program): boolean {
+  return program === "worker" || program === "python_worker";
+}
+
+/** A broker as a process is told of it. */
+export type BrokerArguments =
+  | { readonly kind: "redis"; readonly options: RedisBrokerOptions }
+  | { readonly kind: "rabbitmq"; readonly options: RabbitmqBrokerOptions };
+
+/** A server that messages are to survive. */
+export interface Target extends AsyncDisposable, ServerAddress {
+  /** What people call it. */
+  readonly name: string;
+  /** What becomes of it in a restart, for a report. */
+  readonly restart: string;
+  /** A folder that is there as long as it is. */
+  readonly folder: string;
+
+  /** The broker of a process that reaches it over a proxy. */
+  brokerFor(program: Program, link: ServerAddress): BrokerArguments;
+
+  /** Takes it down. */
+  takeDown(): Promise<void>;
+
+  /** Brings it back; it serves when this resolves. */
+  bringBack(): Promise<void>;
+
+  /**
+   * Looks for messages, and for anything else that work leaves behind.
+   *
+   * @returns What should not be there, in words.
+   */
+  findLeftovers(): Promise<string[]>;
+}

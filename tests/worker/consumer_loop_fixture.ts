@@ -1,0 +1,86 @@
+import {
+  type ConsumeOptions,
+  type Consumer,
+  ConsumerLoop,
+  type MessageProxy,
+  StubBroker,
+  type StubBrokerOptions,
+} from "@dq/dramatiq";
+import type { Settlement } from "../../worker/settlement.ts";
+import { toList } from "../../core/consumer.ts";
+import { work } from "../conformance/broker_messages.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+/** A broker whose consumers fail on demand and are counted. */
+export class FlakyBroker extends StubBroker {
+  /** What the next calls of `consume` throw. */
+  readonly consumeErrors: Error[] = [];
+  /** What the next calls of `receive` reject with. */
+  readonly receiveErrors: Error[] = [];
+  /** What the next calls of `ack` reject with. */
+  readonly ackErrors: Error[] = [];
+  /** What the next calls of `close` reject with. */
+  readonly closeErrors: Error[] = [];
+  /** What acknowledgements wait for. */
+  ackGate: Promise<void> | undefined;
+  /** What messages wait for that were taken off the queue. */
+  arrivalGate: Promise<void> | undefined;
+  readonly events: string[] = [];
+
+  override consume(queueName: string, options?: ConsumeOptions): Consumer {
+    const error = this.consumeErrors.shift();
+    if (error !== undefined) throw error;
+    const consumer = super.consume(queueName, options);
+    const { receive, ack, close } = consumer;
+    this.events.push(`consume ${options?.prefetch}`);
+    consumer.receive = (limit, receiveOptions) => {
+      this.events.push(`receive ${limit}`);
+      // A loop that spins would never let the test fail.
+      if (this.events.length > 1_000) return new Promise(() => {});
+      const error = this.receiveErrors.shift();
+      if (error !== undefined) return Promise.reject(error);
+      const receiving = receive.call(consumer, limit, receiveOptions);
+      const { arrivalGate } = this;
+      return arrivalGate === undefined ? receiving : arrivalGate.then(() => receiving);
+    };
+    consumer.ack = (messages) => {
+      this.events.push(`ack ${toList(messages).length}`);
+      const error = this.ackErrors.shift();
+      if (error !== undefined) return Promise.reject(error);
+      const { ackGate } = this;
+      const acking = () => ack.call(consumer, messages);
+      return ackGate === undefined ? acking() : ackGate.then(acking);
+    };
+    consumer.close = async () => {
+      this.events.push("close");
+      await close.call(consumer);
+      const error = this.closeErrors.shift();
+      if (error !== undefined) throw error;
+    };
+    return consumer;
+  }
+}
+
+/** A loop over queue `q` that keeps what it is given until the test settles it. */
+export function loopOver(prefetch: number, options: StubBrokerOptions = {}) {
+  const clock = new FakeClock();
+  const broker = new FlakyBroker({ clock, middleware: [], ...options });
+  broker.declareQueue("q");
+  const delivered: { message: MessageProxy; settlement: Settlement }[] = [];
+  const loop = new ConsumerLoop(broker, "q", {
+    restartDelay: 3_000,
+    prefetch,
+    deliver(messages, settlement) {
+      for (const message of messages) delivered.push({ message, settlement });
+    },
+  });
+  const send = (...values: number[]) => broker.enqueueMany(values.map((n) => work("q", n)));
+  const args = () => delivered.map(({ message }) => message.args[0]);
+  return { clock, broker, loop, delivered, send, args };
+}
+
+/** GracePeriods a loop and closes its consumer. */
+export async function end(loop: ConsumerLoop): Promise<void> {
+  await loop.stopReceiving();
+  await loop.close();
+}

@@ -1,0 +1,233 @@
+import type { ErrorClass } from "../../core/actor_options.ts";
+import { DramatiqError } from "../../core/errors.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { Realm, type RealmOwner } from "./realm.ts";
+import { leastLogLevel } from "./realm_log.ts";
+import { toSpecifier } from "./realm_modules.ts";
+import type { RealmOptions } from "./realm_options.ts";
+import type { RealmSettings, Transport, TransportListener } from "./realm_protocol.ts";
+
+const log = getLogger("worker", "executor");
+
+/** Milliseconds before another realm is tried when one could not begin; doubles each time. */
+const FIRST_BACKOFF = 100;
+const LONGEST_BACKOFF = 10_000;
+/** Realms in a row that could not begin, after which the process had better be replaced. */
+const MAX_REFUSALS = 5;
+
+/** What makes realms of one kind. */
+export interface RealmKind {
+  /** What a realm is. */
+  readonly name: "thread" | "process";
+  /** Several of them. */
+  readonly plural: string;
+  /** Whether one can be ended that computes and hears nothing. */
+  readonly canEndBusy: boolean;
+  /** Opens one. */
+  open(settings: RealmSettings, listener: TransportListener): Transport;
+}
+
+/** What a fleet leaves to the pool that it serves. */
+export interface RealmLifecycleOwner extends Omit<RealmOwner, "ready" | "refused"> {
+  /** A realm could not begin, and is gone. */
+  refused(realm: Realm): void;
+  /** After a while, one may be tried again. */
+  mayTryAgain(): void;
+}
+
+/**
+ * Keeps a number of realms running: starts them, starts others for those that are lost,
+ * and waits longer and longer if they do not begin.
+ */
+export class RealmLifecycle {
+  /** What a realm is. */
+  readonly kind: RealmKind;
+  /** How many messages each takes at once. */
+  readonly concurrency: number;
+  /** As `Executor.retired`. */
+  readonly retired: Promise<string>;
+  readonly #count: number;
+  readonly #settings: Omit<RealmSettings, "logLevel">;
+  readonly #errorClasses: readonly ErrorClass[];
+  readonly #resolveRetired: (reason: string) => void;
+  readonly #owner: RealmLifecycleOwner;
+  #realms: Realm[] = [];
+  /** Those that `start` waits for. */
+  readonly #boots: Map<Realm, PromiseWithResolvers<readonly string[]>> = new Map();
+  #refusals = 0;
+  #backoff: ReturnType<typeof setTimeout> | undefined;
+  #isStopping = false;
+
+  /**
+   * Stores and checks the options.
+   *
+   * @param kind What a realm is.
+   * @param count How many there are.
+   * @param options What they run.
+   * @param owner Who hears of what happens in them.
+   * @throws {TypeError} If no module is named, or one by a relative path.
+   * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
+   */
+  constructor(kind: RealmKind, count: number, options: RealmOptions, owner: RealmLifecycleOwner) {
+    const { modules, brokerExport, concurrency = 8, errorClasses = [] } = options;
+    assertCount(count, kind.plural);
+    assertCount(concurrency, "messages at once");
+    const specifiers = modules === "main" ? [] : specifiersOf(modules, kind);
+    if (modules === "main" && brokerExport !== undefined) {
+      throw new TypeError(
+        `Cannot use brokerExport "${brokerExport}" of this program: name a module (modules)`,
+      );
+    }
+    this.#settings = { modules: specifiers, brokerExport, concurrency, kind: kind.name };
+    this.kind = kind;
+    this.concurrency = concurrency;
+    this.#count = count;
+    this.#errorClasses = errorClasses;
+    this.#owner = owner;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.retired = promise;
+    this.#resolveRetired = resolve;
+  }
+
+  /** Whether realms run the program of this process, and not modules. */
+  get runsProgram(): boolean {
+    return this.#settings.modules.length === 0;
+  }
+
+  /** The realms that take any run, those that are starting included. */
+  get realms(): readonly Realm[] {
+    return this.#realms;
+  }
+
+  /** Whether it is being stopped: nothing is to begin any more. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** The realm with room that has the least to do; `undefined` if none has room. */
+  get leastLoaded(): Realm | undefined {
+    let least: Realm | undefined;
+    for (const realm of this.#realms) {
+      if (realm.hasRoom && (least === undefined || realm.load < least.load)) least = realm;
+    }
+    return least;
+  }
+
+  /**
+   * Starts all realms.
+   *
+   * @param actorNames The actors that they have to declare.
+   * @throws {DramatiqError} If one cannot begin.
+   * @throws {TypeError} If they do not declare one of the actors.
+   */
+  async start(actorNames: Iterable<string>): Promise<void> {
+    this.replenish();
+    for (const realm of this.#realms) this.#boots.set(realm, Promise.withResolvers());
+    const boots = Array.from(this.#boots.values(), ({ promise }) => promise);
+    try {
+      const [names] = await Promise.all(boots);
+      const missing = [...actorNames].filter((name) => !names!.includes(name));
+      if (missing.length === 0) return;
+      const declared = this.runsProgram
+        ? "this program does not declare it before it starts its first worker"
+        : `${this.#settings.modules.join(", ")} declare no such actor`;
+      throw new TypeError(
+        `Cannot run ${missing.join(", ")} in a ${this.kind.name}: ${declared}`,
+      );
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Starts realms for those that are lost. */
+  replenish(): void {
+    if (this.#isStopping) return;
+    while (this.#realms.length < this.#count) this.#realms.push(this.open(this.concurrency));
+  }
+
+  /**
+   * Starts a realm besides.
+   *
+   * @param concurrency How many messages it takes at once.
+   */
+  open(concurrency: number): Realm {
+    const settings = { ...this.#settings, concurrency, logLevel: leastLogLevel() };
+    const owner: RealmOwner = {
+      ...this.#owner,
+      ready: (realm, actorNames) => this.#ready(realm, actorNames),
+      refused: (realm, error) => this.#refused(realm, error),
+    };
+    return new Realm(
+      owner,
+      concurrency,
+      this.#errorClasses,
+      (listener) => this.kind.open(settings, listener),
+    );
+  }
+
+  /** Forgets a realm that is lost. */
+  remove(realm: Realm): void {
+    this.#realms = this.#realms.filter((one) => one !== realm);
+  }
+
+  /** Notes that a realm was killed that heard nothing any more: where it cannot be, it goes on. */
+  leftBusy(): void {
+    if (this.kind.canEndBusy) return;
+    this.#retire(`a ${this.kind.name} computes for ever and cannot be ended on this runtime`);
+  }
+
+  #retire(reason: string): void {
+    log.error("This process should be replaced: {reason}", { reason });
+    this.#resolveRetired(reason);
+  }
+
+  /** GracePeriods all realms. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#backoff);
+    const answers = await Promise.all(this.#realms.map((realm) => realm.stop()));
+    this.#realms = [];
+    if (answers.includes(false)) this.leftBusy();
+  }
+
+  #ready(realm: Realm, actorNames: readonly string[]): void {
+    this.#refusals = 0;
+    this.#boots.get(realm)?.resolve(actorNames);
+    this.#boots.delete(realm);
+    this.#owner.roomMade();
+  }
+
+  #refused(realm: Realm, error: unknown): void {
+    const reason = `Cannot start a ${this.kind.name}: ${errorMessage(error)}`;
+    const failure = new DramatiqError(reason, { cause: error });
+    const boot = this.#boots.get(realm);
+    this.#boots.delete(realm);
+    this.remove(realm);
+    this.#owner.refused(realm);
+    if (boot !== undefined) return boot.reject(failure);
+    if (this.#isStopping) return;
+    this.#refusals += 1;
+    log.error("{reason}", { reason, error: failure });
+    if (this.#refusals === MAX_REFUSALS) this.#retire(reason);
+    clearTimeout(this.#backoff);
+    this.#backoff = setTimeout(() => {
+      this.replenish();
+      this.#owner.mayTryAgain();
+    }, Math.min(FIRST_BACKOFF * 2 ** (this.#refusals - 1), LONGEST_BACKOFF));
+  }
+}
+
+function specifiersOf(modules: unknown, kind: RealmKind): string[] {
+  if (Array.isArray(modules) && modules.length > 0) return modules.map(toSpecifier);
+  throw new TypeError(
+    `Cannot run actors in ${kind.plural}: name the modules that declare them (modules), or set ` +
+      'modules to "main" to have each of them run this program',
+  );
+}
+
+function assertCount(count: number, what: string): void {
+  if (Number.isSafeInteger(count) && count >= 1) return;
+  throw new RangeError(`Cannot run ${count} ${what}: it must be a whole number above 0`);
+}

@@ -4,7 +4,7 @@
  * Starts a RabbitMQ and, in a process of its own, a worker with the default settings. Then
  * sends 100,000 messages that are due in one to six hours, and evenly among them 500 that are
  * due in one to twenty seconds. Tells how long it took until RabbitMQ had all those far away on
- * the ladder and the worker none; how many the worker had at hand at the most; how late the
+ * the ladder and the worker none; how many the worker had in flight at the most; how late the
  * near ones began to run, from their eta; and by how much the worker's memory (RSS) grew at
  * the most, above that of the same worker after 2,000 messages. In the end all near ones must
  * have run exactly once and none of the others, which all must be there.
@@ -41,7 +41,7 @@ const { values } = parseArgs({
 const messages = Number(values.messages);
 const nearCount = Number(values.near);
 const etas = new Map<number, number>();
-let mostAtHand = 0;
+let mostInFlight = 0;
 
 await using rabbitmq = await startOwnRabbitmq();
 await using rabbit = rabbitmq.openConsole();
@@ -57,7 +57,7 @@ await untilOnLadder(WARM_UP);
 worker.peak = 0;
 await until(() => Promise.resolve(worker.peak > 0), { what: "hear of the worker's memory" });
 const before = worker.rss;
-mostAtHand = 0;
+mostInFlight = 0;
 
 const start = performance.now();
 for (let sent = 0; sent < messages; sent += BATCH) {
@@ -81,7 +81,7 @@ const at = (share: number) => lateness[Math.floor(lateness.length * share)]!;
 const growth = (worker.peak - before) / 2 ** 20;
 print("sent, in s", (sendingTime / SECOND).toFixed(1));
 print("all on the ladder after, in s", (ladderTime / SECOND).toFixed(1));
-print("at hand in the worker, at most", `${mostAtHand}`);
+print("in flight in the worker, at most", `${mostInFlight}`);
 print("late, in ms: p50, p99", `${at(0.5)}, ${at(0.99)}`);
 print("growth of the worker's memory, in MB", growth.toFixed(0));
 console.log(`\n  at most ${GROWTH} MB: ${growth <= GROWTH ? "holds" : "MISSED"}`);
@@ -122,7 +122,7 @@ async function countOnLadder(): Promise<number> {
   let onLadder = 0;
   for (const [name, { ready, unacknowledged }] of await rabbit.counts()) {
     if (/\.DQ\.\d+s$/.test(name)) onLadder += ready;
-    else if (name.endsWith(".DQ")) mostAtHand = Math.max(mostAtHand, unacknowledged);
+    else if (name.endsWith(".DQ")) mostInFlight = Math.max(mostInFlight, unacknowledged);
   }
   return onLadder;
 }

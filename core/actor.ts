@@ -41,7 +41,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   declare readonly actorName: string;
   /** The queue that its messages go to. */
   declare readonly queueName: string;
-  /** Among the messages that a worker has at hand, lower goes first. */
+  /** Among the messages that a worker has in flight, lower goes first. */
   declare readonly priority: number;
   /** Its other options, which middleware reads. */
   declare readonly options: Readonly<Record<string, unknown>>;

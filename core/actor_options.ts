@@ -25,7 +25,7 @@ export interface ActorOptions {
   actorName?: string;
   /** The queue that its messages go to. @default {"default"} */
   queueName?: string;
-  /** Among the messages that a worker has at hand, lower goes first. @default {0} */
+  /** Among the messages that a worker has in flight, lower goes first. @default {0} */
   priority?: number;
   /** The broker it is declared on. @default {getBroker()} */
   broker?: Broker;

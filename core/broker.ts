@@ -529,7 +529,7 @@ export abstract class Broker implements AsyncDisposable {
 
   /**
    * Reads dead letters as they are stored, those that are there when it begins. A broker that
-   * has them in hand meanwhile waits for `settled` before it gives the others back.
+   * has them in flight meanwhile waits for `settled` before it gives the others back.
    *
    * @param queueName The queue, not that of its delayed messages.
    * @param _options How to read.

@@ -1,5 +1,5 @@
 /**
- * Listens to the abort signal of the call at hand. Those of many calls after another are
+ * Listens to the abort signal of the current call. Those of many calls after another are
  * mostly the same one, and to listen is dear.
  */
 export class AbortListener {

@@ -1,6 +1,6 @@
-/** An item of a {@linkcode IndexedSet}. It remembers its place, so it can be on one roster only. */
+/** An item of a {@linkcode IndexedSet}. It remembers its place, so it can be in one set only. */
 export interface IndexedSetItem {
-  /** Where it stands; -1 when it does not. Only the roster sets it. */
+  /** Where it stands; -1 when it does not. Only the set sets it. */
   setIndex: number;
 }
 
@@ -19,13 +19,13 @@ export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
     return this.#items.length;
   }
 
-  /** Adds an item that is on no roster. */
+  /** Adds an item that is in no set. */
   add(item: T): void {
     item.setIndex = this.#items.length;
     this.#items.push(item);
   }
 
-  /** Whether an item is on this roster. */
+  /** Whether an item is in this set. */
   has(item: T): boolean {
     return this.#items[item.setIndex] === item;
   }

@@ -80,7 +80,7 @@ export class WindowRateLimiter extends RateLimiter {
   /** Whether the window slides with the time. */
   readonly sliding: boolean;
   readonly #clock: Clock;
-  /** Whose keys are at hand. */
+  /** Whose keys are current. */
   #second = NaN;
   #keys: readonly string[] = [];
 

@@ -19,7 +19,7 @@ const MAX_PREFETCH = 65_535;
 
 /** What a {@linkcode ConsumerLoop} is for. */
 export interface ConsumerLoopOptions {
-  /** How many messages it may have at hand. */
+  /** How many messages it may have in flight. */
   prefetch: number;
   /** Milliseconds before it opens a new consumer after a failure. */
   restartDelay: number;
@@ -33,7 +33,7 @@ export interface ConsumerLoopOptions {
  *
  * running ◀─▶ paused, or held back ─▶ stopping (receives no more, settles) ─▶ closed
  *
- * While it does not receive, its consumer is paused, and has nothing but what is at hand.
+ * While it does not receive, its consumer is paused, and has nothing but what is in flight.
  */
 export class ConsumerLoop {
   /** The queue. */
@@ -92,7 +92,7 @@ export class ConsumerLoop {
     this.#ended = this.#run();
   }
 
-  /** Receives no more until `resume`. What is at hand goes on. */
+  /** Receives no more until `resume`. What is in flight goes on. */
   pause(): void {
     this.#paused = true;
     this.#receiving.abort();
@@ -105,7 +105,7 @@ export class ConsumerLoop {
     this.#wake();
   }
 
-  /** Receives no more, for good. What is at hand can still be settled. */
+  /** Receives no more, for good. What is in flight can still be settled. */
   async stopReceiving(): Promise<void> {
     this.#stopping = true;
     this.#receiving.abort();
@@ -128,7 +128,7 @@ export class ConsumerLoop {
   }
 
   /**
-   * Gives back what is at hand. Call `stopReceiving` first.
+   * Gives back what is in flight. Call `stopReceiving` first.
    *
    * @param gaveUp Ends the wait for acknowledgements that do not get through.
    */

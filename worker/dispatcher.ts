@@ -18,7 +18,7 @@ const log = getLogger("worker");
 const SHORT_PAUSE = 1_000;
 
 /**
- * Sees to all that a worker has at hand:
+ * Sees to all that a worker has in flight:
  *
  * delivered ─▶ waiting, by the priority of the actors ─▶ running, as many as the executor has
  *                  │                                     room for ─▶ settled
@@ -56,7 +56,7 @@ export class Dispatcher implements JobOwner {
   #idleWaiters: (() => void)[] = [];
 
   /**
-   * Makes one that has nothing at hand.
+   * Makes one that has nothing in flight.
    *
    * @param broker Where messages come from.
    * @param executor What runs their actors.
@@ -140,7 +140,7 @@ export class Dispatcher implements JobOwner {
     this.#waitLimit.roomMade();
   }
 
-  /** Waits until nothing is at hand. */
+  /** Waits until nothing is in flight. */
   async idle(): Promise<void> {
     while (this.#running.size > 0 || this.#waiting.size > 0 || this.#moving > 0) {
       await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));

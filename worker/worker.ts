@@ -148,7 +148,7 @@ export class Worker implements AsyncDisposable {
     this.#dispatcher.open();
   }
 
-  /** Waits until nothing is running or at hand and the broker has heard of all of it. */
+  /** Waits until nothing is running or in flight and the broker has heard of all of it. */
   async join(): Promise<void> {
     await this.#dispatcher.idle();
     await Promise.all(Array.from(this.#loops.values(), (loop) => loop.flushed()));

@@ -106,9 +106,9 @@ function makeExecutor(options: WorkerOptions): Executor {
 
 /** What a worker reads from the environment when it starts. */
 export interface WorkerEnvironment {
-  /** Messages of a queue that it has at hand. */
+  /** Messages of a queue that it has in flight. */
   readonly prefetch: number;
-  /** Messages of a delay queue that it has at hand. */
+  /** Messages of a delay queue that it has in flight. */
   readonly delayPrefetch: number;
   /** Milliseconds before a failed consumer starts again. */
   readonly restartDelay: number;

@@ -52,9 +52,9 @@ export class Inspector {
       void this.#channel.consume(QUEUE, (message) => {
         indexes.push(JSON.parse(message!.content.toString()).args[0]);
         if (indexes.length === messageCount) resolve();
-      }, { noAck: true, consumerTag: "witness" });
+      }, { noAck: true, consumerTag: "inspector" });
     });
-    await this.#channel.cancel("witness");
+    await this.#channel.cancel("inspector");
     return indexes;
   }
 

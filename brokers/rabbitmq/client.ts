@@ -151,7 +151,7 @@ function abandon(model: Model): void {
   void closeModel(model);
 }
 
-/** Closes a connection in good order, or, if the server does not play along, without. */
+/** Closes a connection in good order, or, if the server does not cooperate, without. */
 export async function closeModel(model: Model): Promise<void> {
   await politely(model);
   model.connection.stream.destroy();

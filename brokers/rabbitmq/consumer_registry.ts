@@ -2,11 +2,11 @@ import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 
 /**
  * The consumers of this process by server and queue. RabbitMQ does not tell over AMQP what
- * consumers have in hand; those of this process can be asked.
+ * consumers have in flight; those of this process can be asked.
  */
 const consumers: Map<string, Set<RabbitmqConsumer>> = new Map();
 
-/** Notes that a consumer may have messages of a queue in hand. */
+/** Notes that a consumer may have messages of a queue in flight. */
 export function registerConsumer(
   server: string,
   queueName: string,
@@ -17,7 +17,7 @@ export function registerConsumer(
   consumers.set(key, ofQueue.add(consumer));
 }
 
-/** Notes that a consumer has nothing in hand any more. */
+/** Notes that a consumer has nothing in flight any more. */
 export function unregisterConsumer(
   server: string,
   queueName: string,

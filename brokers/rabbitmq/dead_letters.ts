@@ -56,7 +56,7 @@ async function open(purpose: string, model: { createChannel(): Promise<Channel> 
   }
 }
 
-/** A channel on which dead letters are in hand. */
+/** A channel on which dead letters are in flight. */
 class Reading {
   readonly #session: RabbitmqSession;
   readonly #queueName: string;
@@ -130,7 +130,7 @@ class Reading {
   #assertInFlight(purpose: string): void {
     if (!this.#hasEnded) return;
     throw new ConnectionClosed(
-      `Cannot ${purpose} a dead letter of "${this.#queueName}": it is no longer in hand, the ` +
+      `Cannot ${purpose} a dead letter of "${this.#queueName}": it is no longer in flight, the ` +
         "reading has ended or the connection was lost",
       { cause: this.#error },
     );

@@ -144,7 +144,7 @@ export class RabbitmqBroker extends Broker {
   }
 
   /**
-   * Counts the messages of a queue, and declares it if need be. What workers have in hand
+   * Counts the messages of a queue, and declares it if need be. What workers have in flight
    * RabbitMQ does not tell.
    *
    * @param queueName The queue.
@@ -185,7 +185,7 @@ export class RabbitmqBroker extends Broker {
 
   /**
    * Waits until a queue, its delay queue and its ladder are empty and no worker of this
-   * process has anything of them. What workers elsewhere have in hand RabbitMQ does not tell.
+   * process has anything of them. What workers elsewhere have in flight RabbitMQ does not tell.
    *
    * @throws {QueueJoinTimeout} If the time is over before.
    * @throws {BrokerConnectionError} If the server cannot be reached, or the broker gets closed.

@@ -202,7 +202,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
   }
 
   #channelLost(reason: Error | undefined, isShared: boolean): void {
-    // With nothing in hand nobody needs to know: it subscribes again.
+    // With nothing in flight nobody needs to know: it subscribes again.
     if (this.#handedOut === 0 && (reason === undefined || isShared)) return this.#drop();
     this.session.topology.forget(this.queueName);
     this.#fail(

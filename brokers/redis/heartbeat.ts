@@ -118,10 +118,10 @@ export class Heartbeat {
     }
     lease.renew(sentAt);
     for (const [i, queue] of queues.entries()) tell(queue, now, found.slice(i * 3));
-    await this.#recovery(dead > 0);
+    await this.#recover(dead > 0);
   }
 
-  async #recovery(someAreDead: boolean): Promise<void> {
+  async #recover(someAreDead: boolean): Promise<void> {
     const { connection, lease: { now } } = this.#session;
     const expires = now >= this.#nextExpiry;
     if (expires) this.#nextExpiry = now + EXPIRY_INTERVAL * (0.75 + Math.random() / 2);

@@ -41,7 +41,7 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** Sweeps unless somebody else is at it. */
+  /** Recovers lost deliveries unless another worker does. */
   async runAlone({ takesOver, expires }: { takesOver: boolean; expires: boolean }): Promise<void> {
     const { connection, keys, brokerId } = this.#session;
     const locked = await connection.run(

@@ -604,7 +604,7 @@ return {
 );
 
 /**
- * Takes the heartbeat of a broker away that has nothing at hand.
+ * Takes the heartbeat of a broker away that has nothing in flight.
  *
  * KEYS: heartbeats, then unacknowledged of this broker by queue.
  * ARGV: broker id.

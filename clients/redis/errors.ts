@@ -175,7 +175,7 @@ export function isTransient(error: unknown): boolean {
 
 /**
  * As {@linkcode isTransient}, or the server refuses for now: it is full, or wants another
- * password. Somebody will see to that; what a worker has at hand can wait.
+ * password. Somebody will see to that; what a worker has in flight can wait.
  */
 export function isUnavailable(error: unknown): boolean {
   if (isTransient(error)) return true;

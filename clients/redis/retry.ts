@@ -7,7 +7,7 @@ import { SECOND_CHECK, type Watchdog } from "./watchdog.ts";
 /** Milliseconds in which a server may come back before a command is given up. */
 const RETRY_TIMEOUT = 5_000;
 
-/** How patient to be. */
+/** How long to retry. */
 export interface RetryPolicyOptions {
   /** Whether it must not be done again once it may have been done. @default {false} */
   readonly isOnce?: boolean;

@@ -33,7 +33,7 @@ export class ExpositionServer implements AsyncDisposable {
     const server = createServer((request, response) => void reply(request, response, answer));
     server.listen(port, host);
     await once(server, "listening");
-    server.on("error", (error) => log.warn("The server of metrics had trouble", { error }));
+    server.on("error", (error) => log.warn("Metrics server failed", { error }));
     server.unref();
     return new ExpositionServer(server);
   }

@@ -16,7 +16,7 @@ const inspectedServer = test === testHere
   : undefined as unknown as InspectedServer;
 after(() => inspectedServer?.[Symbol.asyncDispose]());
 
-testHere("Every scenario of the capture is played, and nothing else", () => {
+testHere("Every scenario of the capture is run, and nothing else", () => {
   assertEquals(
     Object.keys(SCENARIO_STEPS).toSorted(),
     SCENARIOS.map(({ scenario }) => scenario).toSorted(),

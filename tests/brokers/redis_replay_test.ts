@@ -25,7 +25,7 @@ test("Dumps of the capture, written to Redis, read as they are there", async () 
   }
 });
 
-test("Every scenario of the capture is played, and nothing else", () => {
+test("Every scenario of the capture is run, and nothing else", () => {
   assertEquals(
     Object.keys(SCENARIO_STEPS).toSorted(),
     SCENARIOS.map(({ scenario }) => scenario).toSorted(),

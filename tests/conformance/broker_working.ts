@@ -66,7 +66,7 @@ export const working: Rules = {
   },
 
   workByPriority: {
-    rule: "Worker takes the messages at hand by the priority of their actors, lower first",
+    rule: "Worker takes the messages in flight by the priority of their actors, lower first",
     async check(fixture) {
       const broker = await fixture.open();
       const { queueName } = fixture;
@@ -85,7 +85,7 @@ export const working: Rules = {
         actorName: "sooner",
         priority: -10,
       });
-      // 8 slots are taken, and as many messages more are at hand: twice the concurrency.
+      // 8 slots are taken, and as many messages more are in flight: twice the concurrency.
       for (const each of [hold, later, sooner]) {
         await each.sendMany(Array.from({ length: each === hold ? 8 : 4 }, () => []));
       }

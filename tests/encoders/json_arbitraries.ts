@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 
-/** A key with an escape in it. V8's JSON.parse may take it for another one, and is no witness then. */
+/** A key with an escape in it. V8's JSON.parse may take it for another one, and is no reference then. */
 export const ESCAPED_KEY: RegExp = /"(?:[^"\\]|\\.)*\\(?:[^"\\]|\\.)*"\s*:/;
 
 /** Any UTF-16 text, halves of surrogate pairs included. */

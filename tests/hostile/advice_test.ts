@@ -98,7 +98,10 @@ if (runtime === "deno") {
 } else {
   test("A package that is not installed is named, with the command that adds it", () =>
     withFolder(async (folder) => {
-      const parts = ["brokers", "cli", "core", "middleware", "rate_limits", "results", "worker"];
+      const parts = [
+        ...["brokers", "cli", "clients", "core", "encoders", "middleware", "platform"],
+        ...["rate_limits", "results", "worker"],
+      ];
       for (const part of [...parts, "mod.ts", "worker.ts", "package.json"]) {
         await cp(join(ROOT, part), join(folder, part), { recursive: true });
       }

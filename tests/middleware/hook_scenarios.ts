@@ -17,7 +17,7 @@ import { type RecordedEvent, Recorder } from "../support/recorder.ts";
 
 class ValueError extends Error {}
 
-/** What a scenario has at hand. */
+/** What a scenario has in flight. */
 export interface Fixture {
   readonly clock: FakeClock;
   readonly events: RecordedEvent[];

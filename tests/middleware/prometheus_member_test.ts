@@ -119,7 +119,7 @@ test("Prometheus looks at its metrics every second, but never twice at a time", 
   });
 });
 
-test("Prometheus tells of the same trouble once, however long it lasts", async () => {
+test("Prometheus tells of the same error once, however long it lasts", async () => {
   await withFolder(async (folder) => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");

@@ -4,7 +4,7 @@ import { ResultWaiters } from "../../results/result_waiters.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** A waiting room, and what stands under its keys. */
+/** Waiters, and what stands under its keys. */
 function setFixture() {
   const clock = new FakeClock();
   const stored = new Map<string, Encoded | Error>();

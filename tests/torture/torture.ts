@@ -61,7 +61,7 @@ export interface TortureReport {
 const CONCURRENCY = 8;
 /** The share of the messages that is sent as Python's dramatiq does, one by one. */
 const PYTHON_SHARE = 0.1;
-/** Messages that a worker has at hand: the library's default. */
+/** Messages that a worker has in flight: the library's default. */
 const PREFETCH = 2 * CONCURRENCY;
 const QUEUE = "torture";
 /** The numbers of a producer's messages begin at a multiple of this. */
@@ -179,7 +179,7 @@ function findFailures(
   const byKill = [...duplicates].filter(([cause]) => cause.startsWith("killed"))
     .reduce((sum, [, count]) => sum + count, 0);
   if (byKill > kills * PREFETCH) {
-    failures.push(`${byKill} duplicates by ${kills} kills of workers with ${PREFETCH} at hand`);
+    failures.push(`${byKill} duplicates by ${kills} kills of workers with ${PREFETCH} in flight`);
   }
   return failures;
 }

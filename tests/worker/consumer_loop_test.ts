@@ -92,7 +92,7 @@ test("ConsumerLoop.stopReceiving takes nothing more off the queue", async () => 
   assertEquals(firstArgs(await receiveCount(consumer, 1)), [0]);
 });
 
-test("ConsumerLoop.close sends acknowledgements first, then gives back what is at hand", async () => {
+test("ConsumerLoop.close sends acknowledgements first, then gives back what is in flight", async () => {
   const { clock, broker, loop, delivered, send } = loopOver(3);
   await send(0, 1, 2);
   loop.start();

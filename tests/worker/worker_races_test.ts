@@ -96,7 +96,7 @@ test("Worker.stop starts nothing more, even while its hooks take their time", as
   await hold.sendMany([[0], [1]]);
   const worker = new Worker(broker, { concurrency: 1 });
   await worker.start();
-  await nextTurn(); // 0 runs, 1 is at hand
+  await nextTurn(); // 0 runs, 1 is in flight
   const stopping = worker.stop();
   gate.resolve(); // there is room for 1 now
   await nextTurn();
@@ -171,7 +171,7 @@ test("Worker that is paused takes nothing from a queue that is declared meanwhil
   assertEquals(runs, 1);
 });
 
-test("Worker.join of a paused worker waits for what is at hand, until it goes on", async () => {
+test("Worker.join of a paused worker waits for what is in flight, until it goes on", async () => {
   const clock = new FakeClock();
   const broker = new StubBroker({ clock });
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -179,7 +179,7 @@ test("Worker.join of a paused worker waits for what is at hand, until it goes on
   await hold.sendMany([[0], [1]]);
   await using worker = new Worker(broker, { concurrency: 1 });
   await worker.start();
-  await clock.settle(); // 0 runs, 1 is at hand
+  await clock.settle(); // 0 runs, 1 is in flight
   worker.pause();
   let hasJoined = false;
   const joining = worker.join().then(() => hasJoined = true);

@@ -185,14 +185,14 @@ test("Worker.join waits until nothing runs and the broker has heard of all of it
   await broker.join("default", { timeout: 0 });
 });
 
-test("Worker.join resolves when a paused worker stops and gives back what it had at hand", async () => {
+test("Worker.join resolves when a paused worker stops and gives back what it had in flight", async () => {
   const { broker } = withHooks();
   const gate = Promise.withResolvers<void>();
   const hold = actor(() => gate.promise, { broker, actorName: "hold" });
   await hold.sendMany([[], []]);
   const worker = new Worker(broker, { concurrency: 1 });
   await worker.start();
-  await nextTurn(); // one runs, one is at hand
+  await nextTurn(); // one runs, one is in flight
   worker.pause();
   gate.resolve();
   await nextTurn();
@@ -211,7 +211,7 @@ test("Worker never has more messages out than the prefetch: twice the concurrenc
   assertEquals(broker.peak, 8);
 });
 
-test("Worker does not start what it had at hand when its consumer failed: it comes again", async () => {
+test("Worker does not start what it had in flight when its consumer failed: it comes again", async () => {
   const clock = new FakeClock();
   const { broker } = withHooks({ clock });
   const gate = Promise.withResolvers<void>();
@@ -224,7 +224,7 @@ test("Worker does not start what it had at hand when its consumer failed: it com
   await using worker = new Worker(broker, { concurrency: 2 });
   await worker.start();
   await clock.settle();
-  assertEquals(runs, [0, 1]); // 2 is at hand; there is room for one more
+  assertEquals(runs, [0, 1]); // 2 is in flight; there is room for one more
   broker.receiveError = new ConnectionClosed("cut");
   await hold.send(3);
   await clock.settle();

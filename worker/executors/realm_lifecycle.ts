@@ -28,7 +28,7 @@ export interface RealmKind {
   open(settings: RealmSettings, listener: TransportListener): Transport;
 }
 
-/** What a fleet leaves to the pool that it serves. */
+/** What the lifecycle leaves to the pool that it serves. */
 export interface RealmLifecycleOwner extends Omit<RealmOwner, "ready" | "refused"> {
   /** A realm could not begin, and is gone. */
   refused(realm: Realm): void;

@@ -3,7 +3,7 @@ import { actor, type Broker } from "@dq/dramatiq";
 import { eventually } from "../../support/servers/until.ts";
 import { outcomeOf } from "./outage.ts";
 
-/** Messages that a worker of the default concurrency has in hand, at most. */
+/** Messages that a worker of the default concurrency has in flight, at most. */
 const IN_FLIGHT = 16;
 /** Messages that are sent at a time while something else goes on. */
 const FEW = 3;

@@ -88,22 +88,22 @@ test("RabbitmqBroker.deadLetters gives back those of a lost connection, and sett
     }
   }, ConnectionClosed);
   for (const dead of inFlight) {
-    await assertRejects(() => dead.requeue(), ConnectionClosed, "it is no longer in hand");
+    await assertRejects(() => dead.requeue(), ConnectionClosed, "it is no longer in flight");
     await assertRejects(() => dead.drop(), ConnectionClosed, "Cannot drop a dead letter");
   }
   await fixture.holds({ ready: 0, dead: 5 });
 });
 
-test("DeadLetter of RabbitMQ is in hand as long as the loop runs, and not after", async () => {
+test("DeadLetter of RabbitMQ is in flight as long as the loop runs, and not after", async () => {
   await using fixture = new Fixture();
   await fixture.bury(2);
   let last: DeadLetter | undefined;
   for await (const dead of fixture.broker.deadLetters(fixture.queueName)) last = dead;
-  await assertRejects(() => last!.requeue(), ConnectionClosed, "it is no longer in hand");
+  await assertRejects(() => last!.requeue(), ConnectionClosed, "it is no longer in flight");
   await fixture.holds({ ready: 0, dead: 2 });
 });
 
-test("RabbitmqBroker.deadLetters shows nobody what somebody else has in hand", async () => {
+test("RabbitmqBroker.deadLetters shows nobody what somebody else has in flight", async () => {
   await using fixture = new Fixture();
   await fixture.bury(4);
   let others = 0;

@@ -56,7 +56,7 @@ export class Fixture implements AsyncDisposable {
   readonly #file: FileServer;
   readonly #opened: AsyncDisposable[] = [];
 
-  /** @param file Where it plays. */
+  /** @param file Where it runs. */
   constructor(file: FileServer) {
     this.#file = file;
     this.inspector = new Inspector(file.server.url);

@@ -47,7 +47,7 @@ export class Fixture implements AsyncDisposable {
   readonly #opened: AsyncDisposable[] = [];
 
   /**
-   * @param server Where it plays.
+   * @param server Where it runs.
    * @param namespace What all keys begin with; new by default.
    */
   constructor(server: RedisServer, namespace = `test-${crypto.randomUUID()}`) {
@@ -109,11 +109,11 @@ export class Fixture implements AsyncDisposable {
     return score === null ? undefined : Number(score);
   }
 
-  /** What is left in the namespace, but for the lock of the one who recoveries, which goes by itself. */
+  /** What is left in the namespace, but for the lock of the worker that runs the recovery, which goes by itself. */
   async keys(): Promise<string[]> {
     const keys = await this.command("KEYS", "*") as string[];
-    const recovery = this.key("__sweep__");
-    return keys.filter((key) => key.startsWith(this.key("")) && key !== recovery);
+    const lock = this.key("__sweep__");
+    return keys.filter((key) => key.startsWith(this.key("")) && key !== lock);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -65,7 +65,7 @@ test("RedisBroker gets back what a worker had that was killed", async () => {
   };
   const child = startWorkerProcess(told, join(folder, "log"));
   try {
-    // 8 run, and 8 more are at hand.
+    // 8 run, and 8 more are in flight.
     await eventually("be at work", async () => {
       assert(child.isRunning);
       return (await broker.getQueueMessageCounts("q")).unacknowledged === 16;
@@ -118,9 +118,9 @@ test("RedisBroker fails its consumers when others have taken over, and goes on w
 });
 
 /**
- * Has a worker run the first of three messages, the others at hand, while something happens.
+ * Has a worker run the first of three messages, the others in flight, while something happens.
  *
- * @param fixture Where it plays.
+ * @param fixture Where it runs.
  * @param broker Of the worker.
  * @param run Gets what has run, which grows, and what ends the first run.
  */

@@ -76,7 +76,7 @@ test("RedisBroker gives back messages whose delivery was cut off, while it lives
   });
   assertEquals((received as number[]).toSorted((a, b) => a - b), numbers(10));
   assertEquals(await fixture.held(broker.brokerId, "q"), 10);
-  // What it has at hand is no orphan, however often it looks.
+  // What it has in flight is not lost, however often it looks.
   for (let second = 0; second < 5; second++) await beat(broker, clock);
   assertEquals(await fixture.held(broker.brokerId, "q"), 10);
   assertEquals(await fixture.ids("q"), []);

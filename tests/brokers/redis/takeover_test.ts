@@ -131,15 +131,15 @@ test("RedisBroker.maintain gives back any number of messages of any number of de
   assertEquals(await fixture.command("ZCARD", fixture.key("__heartbeats__")), 1);
 });
 
-test("RedisBroker recoveries by itself, together with other recoverers", async () => {
+test("RedisBroker recovers lost deliveries by itself, together with others", async () => {
   await using fixture = new Fixture(server);
   const clock = new FakeClock();
   const brokers = numbers(3).map(() => fixture.open({ clock }));
   const receiving = brokers.map((broker) => broker.consume("q", { prefetch: 10 }).receive(10));
   await Promise.all(brokers.map((broker) => broker.getQueueMessageCounts("q")));
   await leaveFromPython(fixture, "other", numbers(100), clock.now() - MINUTE);
-  // None of them recoveries until it has been connected for a while: by the machine's time.
-  await eventually("recovery", async () => {
+  // None of them recovers anything until it has been connected for a while: by the machine's time.
+  await eventually("recover", async () => {
     for (const broker of brokers) await beat(broker, clock);
     return (await fixture.ids("other")).length > 0;
   });
@@ -155,7 +155,7 @@ test("RedisBroker recoveries by itself, together with other recoverers", async (
   assertEquals(await Promise.all(receiving), [[], [], []]);
 });
 
-test("RedisBroker gives back each message once though two recovery at once", async () => {
+test("RedisBroker gives back each message once though two recover it at once", async () => {
   await using fixture = new Fixture(server);
   const clock = new FakeClock();
   const recoverers = numbers(2).map(() => fixture.open({ clock, ...NO_HEARTBEAT }));
@@ -170,7 +170,7 @@ test("RedisBroker gives back each message once though two recovery at once", asy
   assertEquals(await fixture.command("ZCARD", fixture.key("__heartbeats__")), 0);
 });
 
-test("RedisBroker takes nothing from a worker that lives again since the recoverer looked, nor forgets it", async () => {
+test("RedisBroker takes nothing from a worker that lives again since the recovery looked, nor forgets it", async () => {
   await using fixture = new Fixture(server);
   const clock = new FakeClock();
   const options = checkOptions({ url: server.url, namespace: fixture.namespace });
@@ -191,7 +191,7 @@ test("RedisBroker takes nothing from a worker that lives again since the recover
   }
 });
 
-test("RedisBroker's recoverer leaves the recovery to the one that is at it", async () => {
+test("RedisBroker leaves the recovery to the one that runs it", async () => {
   await using fixture = new Fixture(server);
   const clock = new FakeClock();
   const options = checkOptions({ url: server.url, namespace: fixture.namespace });
@@ -285,7 +285,7 @@ test("RedisBroker goes on past ids without a message, and drops them", async () 
   assertEquals(await fixture.keys(), []);
 });
 
-test("RedisBroker keeps its heartbeat over its close while holes are with it, for others to recovery", async () => {
+test("RedisBroker keeps its heartbeat over its close while holes are with it, for others to recover", async () => {
   const { clock, fixture, one, two } = openTwo();
   await using _fixture = fixture;
   await fixture.command("RPUSH", fixture.key("q"), "hole");

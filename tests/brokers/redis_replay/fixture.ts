@@ -47,7 +47,7 @@ export class Fixture implements AsyncDisposable {
         namespace: settings.namespace,
         heartbeatTimeout: settings.heartbeat_timeout,
         deadMessageTtl: settings.dead_message_ttl,
-        // Sweeps of the scenarios ride on commands; here they are asked for.
+        // Recovery of the scenarios rides on commands; here they are asked for.
         maintenanceInterval: Infinity,
         middleware: [this.worker.middleware, ...defaultMiddleware()],
         ...(scenario.kind === "stepped" ? { clock } : {}),
@@ -172,7 +172,7 @@ export class Fixture implements AsyncDisposable {
   }
 
   /** Has a broker clean up after the dead. */
-  async recovery(by: string): Promise<void> {
+  async recover(by: string): Promise<void> {
     const broker = this.brokerOf(by);
     broker.declareQueue("goldq");
     await broker.maintain();

@@ -23,7 +23,7 @@ export type ScenarioSteps = (
   fixture: Fixture,
 ) => readonly ScenarioStep[] | Promise<readonly ScenarioStep[]>;
 
-/** Options of {@linkcode play}. */
+/** Options of {@linkcode scenarioStep}. */
 export interface ScenarioStepOptions {
   /** The broker that does it. */
   by?: string;

@@ -74,7 +74,7 @@ export const CLI: readonly Mutant[] = [
       "this.endedBadly ||= child.isReady && ending.code !== OK && !child.wasKilled;",
     ],
     [
-      "a child that dies while its successor starts is replaced twice",
+      "a child that dies while its replacement starts is replaced twice",
       "if (this.#next === undefined) this.#replace(child, ending);",
       "this.#replace(child, ending);",
     ],

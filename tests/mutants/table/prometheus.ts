@@ -134,7 +134,7 @@ export const PROMETHEUS: readonly Mutant[] = [
       "if (!this.#isStepping && performance.now() >= this.#restsUntil) this.#step = this.#takeStep();",
       "this.#step = this.#takeStep();",
     ],
-    ["the same trouble is logged every second", "    if (this.#failure === reason) return;\n", ""],
+    ["the same error is logged every second", "    if (this.#failure === reason) return;\n", ""],
   ]),
   ...mutantsOf("middleware/prometheus/queue_gauges.ts", SERVER, [
     [

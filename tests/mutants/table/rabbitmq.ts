@@ -294,9 +294,14 @@ export const RABBITMQ: readonly Mutant[] = [
       "    if (true) return;\n    throw new ConnectionClosed(",
       { filter: "lost connection" },
     ],
-    ["dead letters that were looked at stay in hand", "      this.#channel.nackAll(true);\n", "", {
-      filter: "after",
-      stays: "the end of the channel gives them back, too",
-    }],
+    [
+      "dead letters that were looked at stay in flight",
+      "      this.#channel.nackAll(true);\n",
+      "",
+      {
+        filter: "after",
+        stays: "the end of the channel gives them back, too",
+      },
+    ],
   ]),
 ];

@@ -100,11 +100,11 @@ export const REDIS: readonly Mutant[] = [
   ]),
   ...mutantsOf("brokers/redis/recovery.ts", TAKEOVER, [
     [
-      "a second recoverer recoveries at the same time",
+      "a second recovery runs at the same time",
       "if (locked === null) return;",
       "void locked;",
     ],
-    ["a recoverer takes over from itself", ".filter((id) => id !== brokerId);", ";"],
+    ["a recovery takes over from itself", ".filter((id) => id !== brokerId);", ";"],
     [
       "messages of queues that are not known here stay with the dead",
       "for (const [id, queueName] of await this.#findUnacknowledged(new Set(dead))) {",

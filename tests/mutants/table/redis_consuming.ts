@@ -21,7 +21,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "",
     ],
     [
-      "close does not give back what is in hand",
+      "close does not give back what is in flight",
       "await this.inFlight.settle(left, this.giveBack(left));",
       "",
     ],
@@ -58,7 +58,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       { tests: LEASE },
     ],
     [
-      "a consumer that failed gives what it had at hand",
+      "a consumer that failed gives what it had in flight",
       "if (this.#error !== undefined) throw this.#error;",
       "",
       { tests: LEASE },
@@ -76,7 +76,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       { tests: OUTAGES, filter: "is not there yet" },
     ],
     [
-      "what is given back is not counted as in hand",
+      "what is given back is not counted as in flight",
       "await this.inFlight.settle(taken, this.giveBack(taken));",
       "await this.giveBack(taken);",
     ],
@@ -93,7 +93,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "",
     ],
     [
-      "what failed to be settled is in hand for ever",
+      "what failed to be settled is in flight for ever",
       "    } finally {\n      this.#settling.delete(batch);",
       "      this.#settling.delete(batch);\n    } finally {",
     ],

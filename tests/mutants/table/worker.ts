@@ -15,7 +15,7 @@ export const WORKER: readonly Mutant[] = [
       "if (false) {",
     ],
     [
-      "a dropped message keeps its place at hand",
+      "a dropped message keeps its place in flight",
       "if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker",
       "if (settlement.isStale) return;",
     ],

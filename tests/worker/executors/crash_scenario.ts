@@ -1,7 +1,7 @@
 /**
  * What a worker makes of an actor that brings its realm down, or does not stop, among
  * others that mean no harm. On Deno a thread that computes for ever burns a core until the
- * process ends: such plays run in a process of their own,
+ * process ends: such scenarios run in a process of their own,
  * `crash_play.ts thread spin`, and print their report.
  *
  * @module
@@ -36,7 +36,7 @@ export interface Report {
 }
 
 /**
- * Plays it.
+ * Runs it.
  *
  * @param kind Where actors run.
  * @param how How the offender ends, see `ENDS`.

@@ -1,5 +1,5 @@
 /**
- * A worker whose two child processes compute for ever: `orphan_play.ts journal`.
+ * A worker whose two child processes compute for ever: `orphan_scenario.ts journal`.
  *
  * @module
  */

@@ -85,7 +85,7 @@ function argumentOf(data: unknown): unknown {
   return dict.args[0];
 }
 
-/** How a pool is played with. */
+/** How a pool is driven. */
 export interface PoolOptions {
   /** Realms. @default {1} */
   count?: number;
@@ -101,7 +101,7 @@ export interface PlayedRun extends Run {
   readonly told: unknown[];
 }
 
-/** A pool whose realms are played by the test. */
+/** A pool whose realms are simulated by the test. */
 export function playPool({ count = 1, concurrency = 1, isShared = false }: PoolOptions = {}) {
   const clock = new FakeClock();
   const broker = new StubBroker({ clock, middleware: [] });

@@ -36,7 +36,7 @@ export function delaying(file: FileServer): void {
     });
   });
 
-  test("Worker runs what is due soon although more is far away than it may have at hand", async () => {
+  test("Worker runs what is due soon although more is far away than it may have in flight", async () => {
     await using fixture = new Fixture(file);
     const broker = fixture.open();
     await withEnvironment({ dramatiq_delay_queue_prefetch: "2" }, async () => {
@@ -50,7 +50,7 @@ export function delaying(file: FileServer): void {
       await eventually("run it", () => ran.length === 1);
       assertEquals(ran[0]!.n, "near");
       assertGreaterOrEqual(ran[0]!.at, eta);
-      await fixture.untilCounts(".DQ", 0, 0); // what is in hand on its way is counted nowhere
+      await fixture.untilCounts(".DQ", 0, 0); // what is in flight on its way is counted nowhere
       assertEquals((await broker.getQueueMessageCounts(fixture.queueName)).delayed, 40);
     });
   });

@@ -15,7 +15,7 @@ const HASTE = { channel_tick_interval: 200 };
 export function consumerTimeout(file: FileServer): void {
   const { test, console } = file;
 
-  /** Has channels that are opened meanwhile lose their patience soon. */
+  /** Has channels that are opened meanwhile time out soon. */
   async function inHaste(run: () => Promise<void>, consumer_timeout = 500): Promise<void> {
     const settings = Object.entries({ ...HASTE, consumer_timeout });
     for (const [name, value] of settings) {
@@ -61,7 +61,7 @@ export function consumerTimeout(file: FileServer): void {
               ran.push(text);
               if (!isFirst) return;
               isFirst = false;
-              // Until the server has lost its patience.
+              // Until the server has timed them out.
               await eventually("run it again", () => ran.length > 1);
             }, { broker, queueName: fixture.queueName, actorName: "slow" });
             await using worker = new Worker(broker);

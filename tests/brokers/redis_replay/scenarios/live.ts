@@ -61,7 +61,7 @@ export const LIVE: Readonly<Record<string, ScenarioSteps>> = {
       scenarioStep("maintenance by B", async () => {
         const isAlone = async () => {
           await fixture.count("goldq", "B");
-          await fixture.recovery("B");
+          await fixture.recover("B");
           return await fixture.server.command("ZCARD", "dramatiq:__heartbeats__") === 1;
         };
         await until(isAlone, { what: "see A forgotten" });

@@ -13,7 +13,7 @@ export const MAINTAINING: Readonly<Record<string, ScenarioSteps>> = {
     let ofA: MessageProxy;
     let ofB: MessageProxy;
     const recoverAndFetch = async () => {
-      await fixture.recovery("B");
+      await fixture.recover("B");
       return shown(ofB = await b.next());
     };
     return [
@@ -56,7 +56,7 @@ export const MAINTAINING: Readonly<Record<string, ScenarioSteps>> = {
     await reader.next();
     return [
       scenarioStep("A fetches after an hour of silence", async () => {
-        await fixture.recovery("A");
+        await fixture.recover("A");
         return await reader.findNone();
       }),
     ];
@@ -135,7 +135,7 @@ function recoverAndCount(
   by = "B",
 ): ScenarioStep {
   const run = async () => {
-    await fixture.recovery(by);
+    await fixture.recover(by);
     return await fixture.count(queueName, by);
   };
   return scenarioStep(step, run, { by });

@@ -120,6 +120,7 @@ export type {
 export type { SqliteBackendAddress } from "./clients/sqlite/handles.ts";
 export type { SqliteBrokerOptions } from "./brokers/sqlite/options.ts";
 export type { SqliteMessageCounts } from "./brokers/sqlite/queue_state.ts";
+export type { SqliteInsertStatement, SqliteTransaction } from "./brokers/sqlite/transactions.ts";
 export { SqliteBroker } from "./brokers/sqlite/sqlite_broker.ts";
 export {
   StubBroker,

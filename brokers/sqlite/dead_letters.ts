@@ -57,7 +57,7 @@ function storedDeadLetter(
       const entry = toEntry(message);
       const isDone = await connection.writer.transact(() => {
         if (!drop()) return false;
-        insert(connection, queues, entry);
+        insert(connection, queues.get(entry.queueName), entry);
         return true;
       }).catch((error) => {
         queues.forget();

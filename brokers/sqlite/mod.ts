@@ -12,4 +12,5 @@ export type {
 } from "../../clients/sqlite/database.ts";
 export type { SqliteBrokerOptions } from "./options.ts";
 export type { SqliteMessageCounts } from "./queue_state.ts";
+export type { SqliteInsertStatement, SqliteTransaction } from "./transactions.ts";
 export { SqliteBroker } from "./sqlite_broker.ts";

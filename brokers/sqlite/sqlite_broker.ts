@@ -1,4 +1,5 @@
 import { IN_MEMORY } from "../../clients/sqlite/address.ts";
+import { fileOf, type SqliteDatabase } from "../../clients/sqlite/database.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
 import {
   acquireConnection,
@@ -6,7 +7,7 @@ import {
   setConnectionOf,
 } from "../../clients/sqlite/handles.ts";
 import { Broker } from "../../core/broker.ts";
-import type { JoinOptions } from "../../core/broker_options.ts";
+import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import { monotonicTime } from "../../platform/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
@@ -30,6 +31,11 @@ import { countMessages, flushQueue, isIdle, type SqliteMessageCounts } from "./q
 import { QueueIds, type Session } from "./session.ts";
 import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE } from "./statements.ts";
 import { type Entry, StoreBatch, toEntry } from "./storing.ts";
+import {
+  type SqliteInsertStatement,
+  type SqliteTransaction,
+  Transactions,
+} from "./transactions.ts";
 import { WorkerLease } from "./worker_lease.ts";
 
 /**
@@ -63,6 +69,7 @@ export class SqliteBroker extends Broker {
   readonly #session: Session;
   readonly #maxPriority: number | undefined;
   readonly #purge: MaintenanceTask;
+  readonly #transactions: Transactions;
   #batch: StoreBatch | undefined;
   /** The time of the last message; it never goes back, so that messages stay in order. */
   #now = -Infinity;
@@ -82,7 +89,8 @@ export class SqliteBroker extends Broker {
     this.#handle = acquireConnection(checked.address);
     const { connection } = this.#handle;
     setConnectionOf(this, connection);
-    this.isInMemory = checked.address.path === IN_MEMORY;
+    const { database, path } = checked.address;
+    this.isInMemory = database === undefined ? path === IN_MEMORY : fileOf(database) === undefined;
     this.#maxPriority = checked.maxPriority;
     const consumers: Session["consumers"] = new Set();
     const { clock } = this;
@@ -93,6 +101,10 @@ export class SqliteBroker extends Broker {
       queues: new QueueIds(connection),
       lease: new WorkerLease(connection, clock, checked, consumers),
     };
+    this.#transactions = new Transactions(this, this.#session, {
+      prepare: (message, options) => this.prepareNow(message, options),
+      toEntry: (message) => this.#toEntry(message),
+    });
     const oldest = () => Math.trunc(clock.now() - checked.deadMessageTtl);
     this.#purge = {
       isDue: () => Boolean(connection.statement(HAS_OLD_DEAD).get(oldest())),
@@ -201,6 +213,72 @@ export class SqliteBroker extends Broker {
       options.signal?.removeEventListener("abort", wake);
       clock.clearTimer(timer);
     }
+  }
+
+  /**
+   * Runs a function in a transaction of its own, which stores messages together with whatever else
+   * the function writes: all of it or nothing. It waits for the lock without blocking; the function
+   * itself is synchronous, and all of this process waits for it.
+   *
+   * @param run Gets the database and sends messages. What it throws rolls everything back.
+   * @returns What it returned, once that is committed.
+   * @throws {TypeError} If it returns a promise, or is called inside another transaction.
+   * @throws {BrokerConnectionError} If the database cannot be used.
+   *
+   * @example An order, and the message that follows from it
+   * ```ts
+   * import { actor, SqliteBroker } from "@dq/dramatiq";
+   *
+   * await using broker = new SqliteBroker({ path: ":memory:" });
+   * const sendInvoice = actor((_order: number) => {}, { broker, actorName: "sendInvoice" });
+   * await broker.transaction(({ database }) => database.exec("create table orders(id integer)"));
+   * await broker.transaction((tx) => {
+   *   tx.database.prepare("insert into orders values(?)").run(7);
+   *   tx.enqueue(sendInvoice.message(7), { delay: { minutes: 5 } });
+   * });
+   * ```
+   */
+  transaction<T>(run: (transaction: SqliteTransaction) => T): Promise<T> {
+    this.#assertOpen("begin a transaction");
+    return this.#transactions.run(run);
+  }
+
+  /**
+   * Stores messages inside a transaction that the application has begun on a connection of its own
+   * to the same file. They are sent when it commits, and were never sent when it rolls back.
+   * `afterEnqueue` hooks run at once, before the commit.
+   *
+   * @param database The connection of the application.
+   * @param messages What to send.
+   * @param options One delay and one cause for all.
+   * @returns The messages as they were stored.
+   * @throws {TypeError} If no transaction is open there, it is another file, or a `beforeEnqueue` hook
+   *   is asynchronous.
+   */
+  enqueueIn<M extends Message>(
+    database: SqliteDatabase,
+    messages: readonly M[],
+    options: EnqueueOptions = {},
+  ): M[] {
+    this.#assertOpen("enqueue");
+    return this.#transactions.enqueueIn(database, messages, options);
+  }
+
+  /**
+   * Makes the statement that stores a message, for connections that this library cannot use: those
+   * of asynchronous clients, or of other programs. Run it inside a transaction of the application.
+   *
+   * @param message What to send.
+   * @param options The delay, and the message that this one follows from.
+   * @returns The text of the statement, with plain `?`, and its parameters.
+   * @throws The same as {@linkcode Broker.enqueue}.
+   */
+  async insertStatement(
+    message: Message,
+    options: EnqueueOptions = {},
+  ): Promise<SqliteInsertStatement> {
+    this.#assertOpen("enqueue");
+    return await this.#transactions.insertStatement(message, options);
   }
 
   /** Gives back what consumers have, stores what is to be stored, and closes the file. */

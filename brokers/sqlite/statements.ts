@@ -10,6 +10,10 @@
 export const INSERT =
   "insert into dramatiq_messages(queue,state,rank,due,message_id,actor,stamp,body) " +
   "values(?,?,?,?,?,?,?,?)";
+/** Queue name, state, rank, due, message id, actor, stamp, body: for other programs to run. */
+export const INSERT_BY_NAME =
+  "insert into dramatiq_messages(queue,state,rank,due,message_id,actor,stamp,body) " +
+  "values((select id from dramatiq_queues where name=?),?,?,?,?,?,?,?)";
 /** Id, body. */
 export const INSERT_BODY = "insert or replace into dramatiq_bodies values(?,?)";
 /** Id. */

@@ -1,4 +1,5 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import type { SqliteStatement } from "../../clients/sqlite/database.ts";
 import { DELAYED, LONGEST_ROW_BODY, READY } from "../../clients/sqlite/schema.ts";
 import type { WriteJob } from "../../clients/sqlite/writer.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
@@ -67,20 +68,25 @@ export function assertStorable({ messageId, actorName }: Message, body: Encoded)
   );
 }
 
+/** Where statements are prepared: a connection of this library, or one of the application. */
+export interface StatementSource {
+  /** Prepares a statement once. */
+  statement(sql: string): SqliteStatement;
+}
+
 /**
  * Inserts a message, inside a transaction.
  *
- * @param connection The connection.
- * @param queues The ids of its queues.
+ * @param source The connection.
+ * @param queue The id of its queue.
  * @param entry The message.
  */
-export function insert(connection: SqliteConnection, queues: QueueIds, entry: Entry): void {
-  const { queueName, state, rank, due, messageId, actorName, stamp, body } = entry;
-  const queue = queues.get(queueName);
+export function insert(source: StatementSource, queue: number, entry: Entry): void {
+  const { state, rank, due, messageId, actorName, stamp, body } = entry;
   const isLong = body.length > LONGEST_ROW_BODY;
-  const row = connection.statement(INSERT)
+  const row = source.statement(INSERT)
     .run(queue, state, rank, due, messageId, actorName, stamp, isLong ? null : body);
-  if (isLong) connection.statement(INSERT_BODY).run(row.lastInsertRowid, body);
+  if (isLong) source.statement(INSERT_BODY).run(row.lastInsertRowid, body);
 }
 
 /** Messages that are stored in one transaction: those of one turn of the event loop. */
@@ -122,7 +128,10 @@ export class StoreBatch implements WriteJob {
   /** Inserts the messages. */
   run(): void {
     this.#hasRun = true;
-    for (const entry of this.#entries) insert(this.#connection, this.#queues, entry);
+    const queues = this.#queues;
+    for (const entry of this.#entries) {
+      insert(this.#connection, queues.get(entry.queueName), entry);
+    }
   }
 
   /** Tells those who sent them, and those who wait for them. */

@@ -3,7 +3,7 @@ import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { type CheckedAddress, IN_MEMORY } from "./address.ts";
-import type { OwnDatabase, SqliteDatabase, SqliteStatement } from "./database.ts";
+import { fileOf, type OwnDatabase, type SqliteDatabase, type SqliteStatement } from "./database.ts";
 import { faultOf, toConnectionError } from "./errors.ts";
 import { Maintenance, type MaintenanceTask } from "./maintenance.ts";
 import { Notifier } from "./notifier.ts";
@@ -262,12 +262,6 @@ function asFailure(error: unknown, path: string): unknown {
     cause: error,
     delivery: "none",
   });
-}
-
-/** The file of a database that was handed in, if it has one. */
-function fileOf(database: SqliteDatabase): string | undefined {
-  const rows = database.prepare("pragma database_list").all() as { name: string; file?: string }[];
-  return rows.find(({ name }) => name === "main")?.file || undefined;
 }
 
 async function shortPause(attempt: number): Promise<void> {

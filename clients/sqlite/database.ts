@@ -77,3 +77,14 @@ interface BuiltinSqlite {
 export function isInTransaction(database: SqliteDatabase): boolean | undefined {
   return database.isTransaction ?? database.inTransaction;
 }
+
+/**
+ * The file of a database.
+ *
+ * @param database An open connection.
+ * @returns Its path; `undefined` if it is in memory.
+ */
+export function fileOf(database: SqliteDatabase): string | undefined {
+  const rows = database.prepare("pragma database_list").all() as { name: string; file?: string }[];
+  return rows.find(({ name }) => name === "main")?.file || undefined;
+}

@@ -15,6 +15,9 @@ const BUSY_TIME = 1_000;
 const TRIAL = 1_000;
 /** Milliseconds between two writes to the file, at least. */
 const NOTIFY_INTERVAL = 1;
+/** Milliseconds between two looks whether a transaction of the application is over, and how many. */
+const LOOK_INTERVAL = 5;
+const MAX_LOOKS = 200;
 /** Listeners take this part of the time at most: the next look waits so many times as long. */
 const REST_FACTOR = 10;
 
@@ -121,6 +124,22 @@ export class Notifier {
     const wait = this.#writtenAt + NOTIFY_INTERVAL - performance.now();
     if (wait <= 0) this.#write();
     else this.#writeTimer = setTimeout(() => this.#write(), wait);
+  }
+
+  /**
+   * Says so once a transaction of the application is over, if that can be known: else others find
+   * out by themselves.
+   *
+   * @param isOpen Whether the transaction is open.
+   */
+  notifyAfter(isOpen: () => boolean | undefined): void {
+    let looks = 0;
+    const look = () => {
+      const open = isOpen();
+      if (open === false) this.notify();
+      else if (open === true && looks++ < MAX_LOOKS) setTimeout(look, LOOK_INTERVAL);
+    };
+    setTimeout(look, 0);
   }
 
   #write(): void {

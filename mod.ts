@@ -194,6 +194,8 @@ export {
 } from "./rate_limits/mod.ts";
 
 // Control
+export { Control } from "./control/control.ts";
+export type { Cancellation, CancelOptions, CancelPredicate } from "./core/cancellation.ts";
 export {
   type ControlChange,
   type ControlEntry,
@@ -248,7 +250,14 @@ export {
   type RetryOptions,
   SkipMessage,
 } from "./core/errors.ts";
-export { Interrupt, Shutdown, TimeLimitExceeded, WorkerLost } from "./core/interrupt.ts";
+export {
+  Cancelled,
+  type CancelledOptions,
+  Interrupt,
+  Shutdown,
+  TimeLimitExceeded,
+  WorkerLost,
+} from "./core/interrupt.ts";
 
 // What the above lean on
 export { type Clock, systemClock, type Timer } from "./platform/clock.ts";

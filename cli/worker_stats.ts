@@ -42,7 +42,7 @@ export class WorkerStats {
       type: "status",
       uptime: Math.round(now - this.#startedAt),
       inFlight: running.length,
-      done: outcomes.done + outcomes.skipped,
+      done: outcomes.done + outcomes.skipped + outcomes.cancelled,
       failed: outcomes.failed + outcomes.skippedAndFailed,
       retried: outcomes.retried,
       ...(oldest !== undefined && {

@@ -1,4 +1,5 @@
 import type { Broker } from "./broker.ts";
+import { cancelMatching, type CancelOptions } from "./cancellation.ts";
 import type {
   ActorFunction,
   ActorOptions,
@@ -174,6 +175,19 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   ): Promise<Message<R>[]> {
     const messages = Array.from(calls, (args) => this.message(...args) as unknown as Message<R>);
     return this.broker.enqueueMany(messages, options);
+  }
+
+  /**
+   * Cancels all messages of this actor that were made so far, on whatever queue, see
+   * `Control.cancelAll`.
+   *
+   * @param options Why, and how.
+   * @returns The time before which they were made, in milliseconds since the epoch.
+   * @throws {TypeError} If the broker has no control store.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async cancelAll(options: CancelOptions = {}): Promise<number> {
+    return await cancelMatching(this.broker, { actor: this.actorName }, options);
   }
 
   /** For people to read: `Actor(add)`. */

@@ -7,6 +7,7 @@ import type {
   JoinOptions,
   MiddlewarePosition,
 } from "./broker_options.ts";
+import { undoCancellation } from "./cancellation.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlStore } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
@@ -522,8 +523,11 @@ export abstract class Broker implements AsyncDisposable {
     const canonical = toCanonicalQueueName(queueName, "read the dead letters of queue");
     return showDeadLetters(canonical, options, {
       read: (reading) => this.readDeadLetters(canonical, reading),
-      requeue: (stored, message) =>
-        this.#requeueDead(stored, revived(canonical, message, this.clock.now())),
+      requeue: async (stored, message) =>
+        await this.#requeueDead(
+          stored,
+          revived(canonical, await undoCancellation(this, message), this.clock.now()),
+        ),
     });
   }
 

@@ -1,4 +1,5 @@
 import type { Broker } from "./broker.ts";
+import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions } from "./known_options.ts";
@@ -194,6 +195,21 @@ export class Group<R = unknown> {
    */
   async wait(options: Omit<GetResultOptions, "block"> = {}): Promise<void> {
     for await (const _result of this.getResults({ ...options, block: true }));
+  }
+
+  /**
+   * Cancels all members, as `message.cancel` does with one. Callbacks for when all have settled
+   * are sent, those for when all have succeeded are not.
+   *
+   * @param options Why, and how.
+   * @throws The same as `message.cancel`.
+   */
+  async cancel(options: CancelOptions = {}): Promise<void> {
+    const messages = this.children.filter((child) => child instanceof Message);
+    await cancelMessages(this.broker, messages.map(cancelTargetOf), options);
+    for (const child of this.children) {
+      if (!(child instanceof Message)) await onBroker(child, this.options.broker).cancel(options);
+    }
   }
 
   /** For people to read: `group([add(1, 2), add(3, 4)])`. */

@@ -18,6 +18,36 @@ export class TimeLimitExceeded extends Interrupt {
   }
 }
 
+/** Options for {@linkcode Cancelled}. */
+export interface CancelledOptions extends ErrorOptions {
+  /** Whether the message goes to the dead letters instead of being dropped. @default {false} */
+  keep?: boolean;
+}
+
+/**
+ * The message was cancelled, see `Control.cancel`; or its actor throws this to cancel it. It is
+ * neither retried nor, unless it is to be kept, dead-lettered.
+ */
+export class Cancelled extends Interrupt {
+  static {
+    this.prototype.name = "Cancelled";
+  }
+
+  /** Whether the message goes to the dead letters instead of being dropped. */
+  readonly keep: boolean;
+
+  /**
+   * Cancels the message of the actor that throws it.
+   *
+   * @param message Why.
+   * @param options The cause, and whether the message is kept.
+   */
+  constructor(message = "", options: CancelledOptions = {}) {
+    super(message, options);
+    this.keep = options.keep ?? false;
+  }
+}
+
 /** The worker is shutting down, and the actor asked to be told (`notifyShutdown`). */
 export class Shutdown extends Interrupt {
   static {

@@ -1,4 +1,5 @@
 import type { Broker } from "./broker.ts";
+import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
 import { getBroker } from "./global_broker.ts";
 import { type Encoded, getEncoder } from "../encoders/encoder.ts";
 import { DecodeError } from "./errors.ts";
@@ -246,6 +247,19 @@ export class Message<R = unknown, I = unknown> {
   async getResult(options: GetResultOptions = {}): Promise<R> {
     const backend = options.backend ?? (this.#broker ?? getBroker()).getResultBackend();
     return await backend.getResult(this as Message, options) as R;
+  }
+
+  /**
+   * Cancels this message, wherever it is: it will not run, or is stopped if it does. What its actor
+   * has done by then stays done. Its result, if those are stored, is a `Cancelled` failure.
+   *
+   * @param options Why, and how.
+   * @throws {TypeError} If the broker has no control store.
+   * @throws {RangeError} If a time is below 0.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async cancel(options: CancelOptions = {}): Promise<void> {
+    await cancelMessages(this.#broker ?? getBroker(), [cancelTargetOf(this)], options);
   }
 
   /**

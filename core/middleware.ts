@@ -1,7 +1,7 @@
 import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { SkipMessage } from "./errors.ts";
-import type { WorkerLost } from "./interrupt.ts";
+import type { Cancelled, WorkerLost } from "./interrupt.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import type { ResultSource } from "./result_source.ts";
@@ -176,18 +176,18 @@ export abstract class Middleware {
     outcome: ProcessOutcome,
   ): void | Promise<void>;
   /**
-   * After a message was skipped, or given back to its queue unfinished. Each
+   * After a message was skipped or cancelled, or given back to its queue unfinished. Each
    * `beforeProcessMessage` is followed by either this or `afterProcessMessage`.
    *
    * @param broker The broker.
    * @param message What was skipped.
    * @param reason What a middleware or the actor threw to have it skipped; `WorkerLost`
-   *   for one that was given back and will run again.
+   *   for one that was given back and will run again; `Cancelled` for one that was cancelled.
    */
   afterSkipMessage?(
     broker: Broker,
     message: MessageProxy,
-    reason: SkipMessage | WorkerLost,
+    reason: SkipMessage | WorkerLost | Cancelled,
   ): void | Promise<void>;
 
   /** After the command line started a worker process. */

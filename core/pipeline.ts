@@ -1,4 +1,5 @@
 import type { Broker } from "./broker.ts";
+import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
 import { monotonicTime } from "../platform/clock.ts";
 import { ResultFailure, ResultMissing } from "./errors.ts";
 import { getBroker } from "./global_broker.ts";
@@ -155,6 +156,16 @@ export class Pipeline<R = unknown, I = unknown> {
    */
   getResults(options: GetResultOptions = {}): AsyncIterable<unknown> {
     return resultsOf(this.messages, this.broker, options);
+  }
+
+  /**
+   * Cancels all messages, as `message.cancel` does with one. The rest never runs.
+   *
+   * @param options Why, and how.
+   * @throws The same as `message.cancel`.
+   */
+  async cancel(options: CancelOptions = {}): Promise<void> {
+    await cancelMessages(this.broker, this.messages.map(cancelTargetOf), options);
   }
 
   /** The broker that it runs on. */

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import type { SkipMessage } from "../core/errors.ts";
-import { WorkerLost } from "../core/interrupt.ts";
+import { type Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import { Message } from "../core/message.ts";
@@ -140,7 +140,7 @@ export class GroupCallbacks implements Middleware {
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
-    reason: SkipMessage | WorkerLost,
+    reason: SkipMessage | WorkerLost | Cancelled,
   ): void | Promise<void> {
     if (message.failed || reason instanceof WorkerLost) return;
     return this.#memberEnded(broker, message);

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../platform/clock.ts";
-import { WorkerLost } from "../core/interrupt.ts";
+import { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware.ts";
@@ -196,14 +196,15 @@ export class Prometheus implements Middleware, AsyncDisposable {
     if (exception !== undefined) series.errors += 1;
   }
 
-  /** Counts a message that was skipped; one that was given back will be counted when it runs. */
+  /** Counts a message that was skipped or cancelled; one that was given back will be counted when it runs. */
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
-    reason: SkipMessage | WorkerLost,
+    reason: SkipMessage | WorkerLost | Cancelled,
   ): void {
-    if (reason instanceof WorkerLost) this.#leave(message);
-    else this.#end(broker, message);
+    if (reason instanceof WorkerLost) return void this.#leave(message);
+    const series = this.#end(broker, message);
+    if (reason instanceof Cancelled) series.cancelled += 1;
   }
 
   /** Counts a retry: by now it is known whether there was one. */

@@ -2,7 +2,7 @@ import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { SkipMessage } from "../core/errors.ts";
-import { WorkerLost } from "../core/interrupt.ts";
+import { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -58,7 +58,7 @@ const KNOWN_OPTIONS: KnownOptions<ResultsOptions> = {
  * the message goes back to its queue, and runs again; a result that can never be stored
  * (the encoder refuses it, it is too large) sends its message to the dead letters.
  *
- * - A skipped message has the result `null`.
+ * - A skipped message has the result `null`, a cancelled one fails with `Cancelled`.
  * - One that fails has no result before no attempt is left.
  *
  * Source: `middleware` in `tests/vectors/results.json`.
@@ -146,18 +146,23 @@ export class Results implements Middleware {
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
-    reason: SkipMessage | WorkerLost,
+    reason: SkipMessage | WorkerLost | Cancelled,
   ): void | Promise<void> {
     // What has failed as well is stored when it goes to the dead letters.
     if (reason instanceof WorkerLost || message.failed) return;
-    if (this.#isStored(broker, message)) return this.#storeResult(broker, message, null);
+    if (!this.#isStored(broker, message)) return;
+    if (reason instanceof Cancelled) return this.#storeFailure(broker, message, reason);
+    return this.#storeResult(broker, message, null);
   }
 
   /** Stores that a message has failed for good. */
   beforeNack(broker: Broker, message: MessageProxy): void | Promise<void> {
     // As in Python: some worker may yet know the actor.
     if (!broker.actors.has(message.actorName) || !this.#isStored(broker, message)) return;
-    const { exception } = message;
+    return this.#storeFailure(broker, message, message.exception);
+  }
+
+  #storeFailure(broker: Broker, message: MessageProxy, exception: unknown): Promise<void> {
     return storeFollowUp(broker, "the failure", message, () => {
       return this.resultBackend.storeException(message, exception, {
         ttl: this.#ttlOf(broker, message),

@@ -25,6 +25,8 @@ export interface ConsumerLoopOptions {
   restartDelay: number;
   /** Takes over what was received; each message is to be settled there later. */
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void;
+  /** It receives nothing before this has resolved. @default Nothing to wait for. */
+  readonly ready?: Promise<void> | undefined;
 }
 
 /**
@@ -42,6 +44,7 @@ export class ConsumerLoop {
   readonly #prefetch: number;
   readonly #restartDelay: number;
   readonly #deliver: ConsumerLoopOptions["deliver"];
+  readonly #ready: Promise<void> | undefined;
   #stopping = false;
   #paused = false;
   /** Whether what there was could not be begun. */
@@ -85,6 +88,7 @@ export class ConsumerLoop {
     this.#prefetch = Math.min(options.prefetch, MAX_PREFETCH);
     this.#restartDelay = options.restartDelay;
     this.#deliver = options.deliver;
+    this.#ready = options.ready;
   }
 
   /** Starts to receive. */
@@ -145,6 +149,7 @@ export class ConsumerLoop {
   async #run(): Promise<void> {
     const boot = this.#broker.emit("afterConsumerThreadBoot", this);
     if (boot !== undefined) await boot;
+    if (this.#ready !== undefined) await this.#ready;
     while (!this.#stopping) {
       try {
         await this.#receive();

@@ -1,4 +1,5 @@
 import type { Broker } from "../core/broker.ts";
+import { type Cancellation, type Cancellations, toInterrupt } from "../core/cancellation.ts";
 import type { Timer } from "../platform/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
@@ -33,6 +34,8 @@ export class Dispatcher implements JobOwner {
   readonly broker: Broker;
   /** What runs the actors. */
   readonly executor: Executor;
+  /** What was cancelled; `undefined` where nothing can be. */
+  readonly #cancellations: Cancellations | undefined;
   /** How many messages had which outcome so far. */
   readonly outcomes: Record<Outcome, number> = {
     done: 0,
@@ -40,6 +43,7 @@ export class Dispatcher implements JobOwner {
     failed: 0,
     skipped: 0,
     skippedAndFailed: 0,
+    cancelled: 0,
     unknownActor: 0,
     undecodable: 0,
     followUpNotStored: 0,
@@ -60,8 +64,10 @@ export class Dispatcher implements JobOwner {
    *
    * @param broker Where messages come from.
    * @param executor What runs their actors.
+   * @param cancellations What was cancelled, if anything can be.
    */
-  constructor(broker: Broker, executor: Executor) {
+  constructor(broker: Broker, executor: Executor, cancellations?: Cancellations) {
+    this.#cancellations = cancellations;
     this.broker = broker;
     this.executor = executor;
     this.#waitLimit = new WaitLimit({
@@ -99,6 +105,7 @@ export class Dispatcher implements JobOwner {
 
   /** Takes what the consumer of a queue gave. */
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
+    const cancellations = this.#activeCancellations;
     for (const message of messages) {
       if (message.message instanceof UndecodableMessage) {
         this.outcomes.undecodable += 1;
@@ -113,6 +120,13 @@ export class Dispatcher implements JobOwner {
         continue;
       }
       const job = new Job(this, message, actor, settlement);
+      if (cancellations !== undefined) {
+        const cancellation = cancellations.find(message);
+        if (cancellation !== undefined) {
+          this.#cancel(job, cancellation);
+          continue;
+        }
+      }
       job.waitsSince = this.#waitLimit.period;
       this.#waiting.push(job, actor.priority);
     }
@@ -122,12 +136,36 @@ export class Dispatcher implements JobOwner {
 
   /** Takes what the consumer of a delay queue gave: messages that are due. */
   deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
+    const cancellations = this.#activeCancellations;
     for (const message of messages) {
+      const cancellation = cancellations?.find(message);
+      const actor = this.broker.actors.get(message.actorName);
+      // An actor that is not declared here has hooks elsewhere, on the queue.
+      if (cancellation !== undefined && actor !== undefined) {
+        this.#cancel(new Job(this, message, actor, settlement), cancellation);
+        continue;
+      }
       this.#moving += 1;
       moveDelayed(this.broker, message, settlement).then(() => {
         this.#moving -= 1;
         if (this.#moving === 0) this.#wakeWaiters();
       });
+    }
+  }
+
+  /** Cancels what is at hand and was not cancelled before: there are new cancellations. */
+  cancelKnown(): void {
+    const cancellations = this.#activeCancellations;
+    if (cancellations === undefined) return;
+    for (
+      const job of this.#waiting.take(({ message }) => cancellations.find(message) !== undefined)
+    ) {
+      this.#cancel(job, cancellations.find(job.message)!);
+    }
+    for (const { message } of this.#running) {
+      const cancellation = cancellations.find(message);
+      if (cancellation === undefined) continue;
+      message.interrupt(toInterrupt(cancellation), { grace: cancellation.grace });
     }
   }
 
@@ -168,6 +206,18 @@ export class Dispatcher implements JobOwner {
     for (const { message } of this.#running) {
       message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
     }
+  }
+
+  get #activeCancellations(): Cancellations | undefined {
+    const cancellations = this.#cancellations;
+    return cancellations === undefined || cancellations.size === 0 ? undefined : cancellations;
+  }
+
+  /** Runs the hooks of a job, not its actor; that needs no room. */
+  #cancel(job: Job, cancellation: Cancellation): void {
+    if (job.settlement.isStale) return returnToQueue(job);
+    this.#running.add(job);
+    job.cancel(toInterrupt(cancellation));
   }
 
   /** Starts jobs while there are any and the executor has room. */

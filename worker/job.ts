@@ -1,5 +1,6 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
+import { markKept } from "../core/cancellation.ts";
 import {
   BrokerConnectionError,
   FollowUpNotStored,
@@ -8,7 +9,7 @@ import {
   SkipMessage,
 } from "../core/errors.ts";
 import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
-import { type Interrupt, WorkerLost } from "../core/interrupt.ts";
+import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { IndexedSetItem } from "../platform/indexed_set.ts";
@@ -25,6 +26,7 @@ export type Outcome =
   | "failed"
   | "skipped"
   | "skippedAndFailed"
+  | "cancelled"
   | "unknownActor"
   | "undecodable"
   | "followUpNotStored"
@@ -62,6 +64,8 @@ export class Job implements Run, IndexedSetItem {
   /** Since when it waits, as `WaitLimit` counts. */
   waitsSince = 0;
   readonly #owner: JobOwner;
+  /** Why it was cancelled, once it was. */
+  #cancelled: Cancelled | undefined;
   #phase: "before" | "running" | "after" | "ended" = "before";
 
   /**
@@ -98,8 +102,16 @@ export class Job implements Run, IndexedSetItem {
     before.then(() => this.#runLater(), (error) => this.fail(error));
   }
 
+  /** As `start`, but its actor does not run. */
+  cancel(reason: Cancelled): void {
+    this.#cancelled = reason;
+    this.message.interrupt(reason);
+    this.start();
+  }
+
   /** GracePeriods it, wherever it is: see `MessageProxy.interrupt`. */
   interrupted(reason: Interrupt, grace: number): void {
+    if (reason instanceof Cancelled && !this.#isOver) this.#cancelled ??= reason;
     if (this.#phase === "running") this.#owner.executor.interrupt(this, reason, grace);
     // A hook cannot be asked to hurry.
     else if (this.#phase === "before" && grace !== Infinity) this.fail(reason);
@@ -126,9 +138,12 @@ export class Job implements Run, IndexedSetItem {
     const { message } = this;
     // `throw undefined` is a failure like any other.
     const exception = toThrown(error, `Actor ${message.actorName}`);
-    if (exception instanceof SkipMessage || exception instanceof WorkerLost) {
-      return this.#skip(exception);
-    }
+    // Whatever a cancelled actor throws, and wherever it is lost, it is not to run again.
+    if (this.#cancelled !== undefined) return this.#skip(this.#cancelled);
+    if (
+      exception instanceof SkipMessage || exception instanceof WorkerLost ||
+      exception instanceof Cancelled
+    ) return this.#skip(exception);
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
     const isPlanned = exception instanceof Retry || exception instanceof RateLimitExceeded ||
@@ -155,7 +170,7 @@ export class Job implements Run, IndexedSetItem {
     if (this.#isOver) return; // given up while a hook was waiting
     const { message } = this;
     // A hook may have failed it without a word.
-    if (message.failed) return this.succeed(undefined);
+    if (message.failed && this.#cancelled === undefined) return this.succeed(undefined);
     if (message.interruptReason !== undefined) return this.fail(message.interruptReason);
     this.#phase = "running";
     this.#owner.executor.run(this);
@@ -191,11 +206,21 @@ export class Job implements Run, IndexedSetItem {
     this.#end("failed");
   }
 
-  #skip(reason: SkipMessage | WorkerLost): void {
+  #skip(reason: SkipMessage | WorkerLost | Cancelled): void {
     const { message } = this;
-    log.info("Message {messageId} of {actor} is skipped: {reason}", about(message, reason));
+    const isCancelled = reason instanceof Cancelled;
+    if (isCancelled) {
+      log.info("Cancelled message {messageId} of {actor}: {reason}", about(message, reason));
+    } else log.info("Message {messageId} of {actor} is skipped: {reason}", about(message, reason));
+    if (isCancelled && reason.keep) {
+      message.fail();
+      message.stuffException(reason);
+      markKept(message);
+    }
     const outcome = reason instanceof WorkerLost
       ? "lost"
+      : isCancelled
+      ? "cancelled"
       : message.failed
       ? "skippedAndFailed"
       : "skipped";

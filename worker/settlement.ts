@@ -119,6 +119,8 @@ export class Settlement {
         return this.#conclude("ack", message);
       case "skippedAndFailed": // A middleware wants it kept, but not run: past its age, for example.
         return this.#conclude("nack", message);
+      case "cancelled": // Nobody wants it any more, unless it is to be kept so that it can be undone.
+        return this.#conclude(message.failed ? "nack" : "ack", message);
       case "failed": // No attempt is left, or none would help.
         return this.#conclude("nack", message);
       case "unknownActor": // Somebody may declare the actor and requeue it.

@@ -51,6 +51,20 @@ export class WorkQueue<T> {
     return taken;
   }
 
+  /** Takes the items that match off, in order. */
+  take(matches: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    for (const queue of this.#queues.values()) {
+      for (let left = queue.size; left > 0; left--) {
+        const item = queue.shift()!;
+        if (matches(item)) taken.push(item);
+        else queue.push(item);
+      }
+    }
+    this.#size -= taken.length;
+    return taken;
+  }
+
   /** Takes everything off, in order. */
   drain(): T[] {
     return Array.from({ length: this.#size }, () => this.shift() as T);

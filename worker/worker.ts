@@ -5,6 +5,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { ConsumerLoop } from "./consumer_loop.ts";
+import { ControlLink } from "./control_link.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
 import { isInsideRealm } from "./executors/realm_modules.ts";
@@ -53,6 +54,8 @@ export class Worker implements AsyncDisposable {
   readonly #timeout: number;
   readonly #loops: Map<string, ConsumerLoop> = new Map();
   readonly #dispatcher: Dispatcher;
+  /** What the fleet is told, where there is a control store. */
+  readonly #control: ControlLink | undefined;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -83,7 +86,13 @@ export class Worker implements AsyncDisposable {
     this.executor = executor;
     this.#queues = queues;
     this.#timeout = timeout;
-    this.#dispatcher = new Dispatcher(broker, executor);
+    const { controlStore } = broker;
+    if (controlStore !== undefined) {
+      this.#control = new ControlLink(controlStore, broker.clock, {
+        cancelled: () => this.#dispatcher.cancelKnown(),
+      });
+    }
+    this.#dispatcher = new Dispatcher(broker, executor, this.#control?.cancellations);
     this.#deadline = new StopDeadline(broker.clock, () => this.#dispatcher.giveUp());
   }
 
@@ -187,6 +196,7 @@ export class Worker implements AsyncDisposable {
       throw error;
     }
     try {
+      this.#control?.start();
       this.broker.addMiddleware(this.#queueWatcher);
       await this.executor.start(this.broker);
     } catch (error) {
@@ -211,6 +221,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopping";
     this.#dispatcher.hold();
     this.broker.removeMiddleware(this.#queueWatcher);
+    this.#control?.stop();
     let objection: unknown;
     try {
       await this.broker.emit("beforeWorkerShutdown", this);
@@ -239,15 +250,18 @@ export class Worker implements AsyncDisposable {
     if (this.#queues !== undefined && !this.#queues.has(canonical)) return;
     if (this.#loops.has(queueName)) return;
     const { prefetch, delayPrefetch, restartDelay } = this.#environment!;
+    const ready = this.#control?.ready;
     const loop = queueName === delayQueueName(queueName)
       ? new ConsumerLoop(this.broker, queueName, {
         prefetch: delayPrefetch,
         restartDelay,
+        ready,
         deliver: (messages, settlement) => this.#dispatcher.deliverDelayed(messages, settlement),
       })
       : new ConsumerLoop(this.broker, queueName, {
         prefetch,
         restartDelay,
+        ready,
         deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
       });
     this.#loops.set(queueName, loop);

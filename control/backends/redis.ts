@@ -59,7 +59,7 @@ const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
 export class RedisControlStore extends ControlStore {
   readonly #clock: Clock;
   readonly #connection: RedisConnection;
-  readonly #ownWakeups: KeyNotifier | undefined;
+  readonly #ownNotifier: KeyNotifier | undefined;
   readonly #keys: readonly string[];
   readonly #watchers: Watchers;
   readonly #watch: RedisControlWatch;
@@ -85,8 +85,8 @@ export class RedisControlStore extends ControlStore {
     this.#keys = [key, `${key}.workers`, `${key}.expiries`, `${key}.log`, `${key}.version`];
     this.#clock = clock;
     this.#connection = shared?.connection ?? new RedisConnection(toSource(options, namespace));
-    if (shared === undefined) this.#ownWakeups = new KeyNotifier(this.#connection, key);
-    const notifier = shared?.notifier ?? this.#ownWakeups!;
+    if (shared === undefined) this.#ownNotifier = new KeyNotifier(this.#connection, key);
+    const notifier = shared?.notifier ?? this.#ownNotifier!;
     this.#watchers = new Watchers(() => {
       if (this.#watchers.size > 0) this.#watch.start();
       else this.#watch.stop();
@@ -135,8 +135,8 @@ export class RedisControlStore extends ControlStore {
     if (this.#isClosed) return Promise.resolve();
     this.#isClosed = true;
     this.#watchers.clear();
-    if (this.#ownWakeups !== undefined) {
-      this.#ownWakeups.close();
+    if (this.#ownNotifier !== undefined) {
+      this.#ownNotifier.close();
       this.#connection.close();
     }
     return Promise.resolve();

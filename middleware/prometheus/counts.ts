@@ -17,6 +17,7 @@ export type Row = readonly [
   retries: number,
   rejects: number,
   inProgress: number,
+  cancelled: number,
   duration: number,
   ...durations: number[],
 ];
@@ -34,7 +35,7 @@ export interface Counts {
 
 const IN_PROGRESS = 7;
 const FIRST_COUNT = 3;
-const ROW_LENGTH = 9 + DURATION_BOUNDS.length + 1;
+const ROW_LENGTH = 10 + DURATION_BOUNDS.length + 1;
 
 /**
  * Puts series into rows.
@@ -54,6 +55,7 @@ export function countsOf(all: readonly Series[], more: readonly Metric[]): Count
       one.retries,
       one.rejects,
       one.inProgress,
+      one.cancelled,
       one.duration,
       ...one.durations,
     ]),

@@ -11,7 +11,7 @@ interface Family {
   readonly index: number;
 }
 
-/** Names and types are those of `tests/vectors/metrics.json`. */
+/** Names and types are those of `tests/vectors/metrics.json`; `cancelled` is ours. */
 const FAMILIES: readonly Family[] = [
   {
     name: "dramatiq_messages_total",
@@ -43,11 +43,17 @@ const FAMILIES: readonly Family[] = [
     help: "Messages that are being worked on",
     index: 7,
   },
+  {
+    name: "dramatiq_cancelled_messages_total",
+    type: "counter",
+    help: "Messages that were cancelled before they ran, or while they did",
+    index: 8,
+  },
 ];
 
 const HAS_BEGUN = 2;
-const DURATION_INDEX = 8;
-const FIRST_BUCKET = 9;
+const DURATION_INDEX = 9;
+const FIRST_BUCKET = 10;
 
 const DURATION = "dramatiq_message_duration_milliseconds";
 const DELAYED = "dramatiq_delayed_messages_inprogress";

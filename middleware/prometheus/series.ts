@@ -54,6 +54,8 @@ export class Series {
   retries = 0;
   /** Messages that went to the dead letters. */
   rejects = 0;
+  /** Messages that were cancelled. */
+  cancelled = 0;
   /** Messages that are being worked on. */
   inProgress = 0;
   /** Delayed messages on their way to the queue. */

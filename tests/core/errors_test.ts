@@ -37,6 +37,7 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
   [library.FollowUpNotStored, library.DramatiqError],
   [library.Interrupt, Error],
   [library.TimeLimitExceeded, library.Interrupt],
+  [library.Cancelled, library.Interrupt],
   [library.Shutdown, library.Interrupt],
   [library.WorkerLost, library.Interrupt],
 ];
@@ -66,6 +67,7 @@ test("A catch for DramatiqError swallows no interrupt and no MiddlewareError", (
   const steering = [
     library.Interrupt,
     library.TimeLimitExceeded,
+    library.Cancelled,
     library.Shutdown,
     library.WorkerLost,
     library.MiddlewareError,

@@ -28,6 +28,7 @@ const OUTCOMES: Record<Outcome, { call: string; hooks: string[] }> = {
   retried: { call: "ack 0", hooks: ["beforeAck 0", "afterAck 0"] },
   skipped: { call: "ack 0", hooks: ["beforeAck 0", "afterAck 0"] },
   skippedAndFailed: { call: "nack 0", hooks: ["beforeNack 0", "afterNack 0"] },
+  cancelled: { call: "ack 0", hooks: ["beforeAck 0", "afterAck 0"] },
   failed: { call: "nack 0", hooks: ["beforeNack 0", "afterNack 0"] },
   unknownActor: { call: "nack 0", hooks: ["beforeNack 0 failed", "afterNack 0"] },
   undecodable: { call: "nack ", hooks: [] },

@@ -1,0 +1,91 @@
+import type { Broker } from "../core/broker.ts";
+import {
+  CANCEL_PREFIX,
+  type Cancellation,
+  cancelMatching,
+  cancelMessages,
+  type CancelOptions,
+  type CancelPredicate,
+  cancelTargetOf,
+  controlStoreOf,
+  toCancellation,
+} from "../core/cancellation.ts";
+import type { Message } from "../core/message.ts";
+
+/**
+ * Controls all workers of a broker, from any process.
+ *
+ * Needs a broker with a control store, see `Broker.controlStore`. What is said here is kept there:
+ * workers that start later follow it, too.
+ *
+ * @example Cancel what a user no longer waits for
+ * ```ts
+ * import { actor, Control, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * setBroker(broker);
+ * const render = actor(function render(_page: string) {});
+ * const message = await render.send("about");
+ *
+ * const control = new Control(broker);
+ * await control.cancel(message.messageId, { reason: "the user has left" });
+ * await control.cancelAll({ actor: render }); // all that were sent before now
+ * ```
+ */
+export class Control {
+  /** The broker whose workers it controls. */
+  readonly broker: Broker;
+
+  /**
+   * Stores the broker.
+   *
+   * @param broker The broker whose workers are to be controlled.
+   * @throws {TypeError} If it has no control store.
+   */
+  constructor(broker: Broker) {
+    controlStoreOf(broker, "control workers");
+    this.broker = broker;
+  }
+
+  /**
+   * Cancels a message, wherever it is: it will not run, or is stopped if it does.
+   *
+   * A message is told that it is cancelled by its signal (`currentSignal()`). One that does not
+   * stop within `grace` is killed, if its executor can do that.
+   *
+   * @param message The message, or its id. One that is unknown, or done, does no harm.
+   * @param options Why, and how.
+   * @throws {RangeError} If the id is empty, or a time below 0.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async cancel(message: Message | string, options: CancelOptions = {}): Promise<void> {
+    const target = typeof message === "string" ? { messageId: message } : cancelTargetOf(message);
+    await cancelMessages(this.broker, [target], options);
+  }
+
+  /**
+   * Cancels all messages that match, however many: none is looked for, each is dropped when a
+   * worker comes to it. Messages made later are not cancelled.
+   *
+   * @param predicate Which messages; an actor or a queue, or both.
+   * @param options Why, and how.
+   * @returns The time before which they were made, in milliseconds since the epoch.
+   * @throws {TypeError} If neither an actor nor a queue is given.
+   * @throws {RangeError} If a time is below 0, or `before` in the future.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async cancelAll(predicate: CancelPredicate, options: CancelOptions = {}): Promise<number> {
+    return await cancelMatching(this.broker, predicate, options);
+  }
+
+  /**
+   * Lists the cancellations that are remembered.
+   *
+   * @returns The cancellations, in no particular order.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async cancellations(): Promise<Cancellation[]> {
+    const { entries } = await this.broker.controlStore!.read(CANCEL_PREFIX);
+    return entries.map(toCancellation).filter((one) => one !== undefined);
+  }
+}

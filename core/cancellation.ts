@@ -1,0 +1,327 @@
+import type { Broker } from "./broker.ts";
+import type { ControlChange, ControlEntry, ControlStore } from "./control_store.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
+import { Cancelled } from "./interrupt.ts";
+import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+import type { Message } from "./message.ts";
+import type { MessageProxy } from "./message_proxy.ts";
+import { canonicalQueueName } from "./queue_names.ts";
+
+/** Options of `message.cancel()`, `Control.cancel` and their like. */
+export interface CancelOptions {
+  /** Why, for logs, results and dead letters. @default {"cancelled"} */
+  reason?: string;
+  /** How long an actor that runs gets to stop by itself. @default {1_000} */
+  grace?: Duration;
+  /**
+   * How long the cancellation is remembered: a message that is delivered later runs.
+   *
+   * @default {604_800_000} Seven days; for a message that is delayed further, a day after its eta.
+   */
+  ttl?: Duration;
+  /**
+   * Moves the message to the dead letters, from where it can be requeued, instead of dropping it.
+   *
+   * @default {false}
+   */
+  keep?: boolean;
+}
+
+/** Which messages to cancel: those that match all that is given. */
+export interface CancelPredicate {
+  /** An actor, or the name of one. */
+  actor?: { readonly actorName: string } | string;
+  /** A queue. */
+  queue?: string;
+  /**
+   * Cancels what was made before this time, by the clocks of those who made it.
+   *
+   * @default The present time of the control store.
+   */
+  before?: number | Date;
+}
+
+/** A cancellation that is remembered. */
+export interface Cancellation {
+  /** The message, if it is for one. */
+  readonly messageId?: string;
+  /** The actor that it is for, by name. */
+  readonly actor?: string;
+  /** The queue that it is for. */
+  readonly queue?: string;
+  /** It is for messages that were made before this time. */
+  readonly before?: number;
+  /** Why. */
+  readonly reason: string;
+  /** Milliseconds that an actor which runs gets to stop. */
+  readonly grace: number;
+  /** Whether messages go to the dead letters. */
+  readonly keep: boolean;
+  /** The version of its entry in the control store. */
+  readonly version: number;
+}
+
+/** What begins the keys of cancellations. */
+export const CANCEL_PREFIX = "cancel/";
+const ID_PREFIX = `${CANCEL_PREFIX}id/`;
+const PREDICATE_PREFIX = `${CANCEL_PREFIX}where/`;
+
+const CANCEL_OPTIONS: KnownOptions<CancelOptions> = {
+  reason: true,
+  grace: true,
+  ttl: true,
+  keep: true,
+};
+const PREDICATE_OPTIONS: KnownOptions<CancelPredicate> = { actor: true, queue: true, before: true };
+
+const DEFAULT_GRACE = 1_000;
+const DAY = 86_400_000;
+const DEFAULT_TTL = 7 * DAY;
+/** How many cancellations are stored in one step. */
+const BATCH = 500;
+/** Milliseconds by which the clock of a caller may be ahead of that of the store. */
+const CLOCK_TOLERANCE = 60_000;
+/** The option of a message that was requeued after it was cancelled: what no longer counts. */
+const UNDONE = "cancellationUndone";
+
+/** The control store of a broker. @throws {TypeError} If it has none. */
+export function controlStoreOf(broker: Broker, purpose: string): ControlStore {
+  const { controlStore } = broker;
+  if (controlStore !== undefined) return controlStore;
+  const { name } = broker.constructor;
+  const advice = name === "RabbitmqBroker"
+    ? "give it one: new RabbitmqBroker({ control: new RedisControlStore({ url }) })"
+    : "its broker class does not provide one";
+  throw new TypeError(`Cannot ${purpose}: the ${name} has no control store; ${advice}`);
+}
+
+/** A message to cancel: its id, and until when it may wait. */
+export interface CancelTarget {
+  readonly messageId: string;
+  /** Milliseconds since the epoch. */
+  readonly eta?: number;
+}
+
+/** @returns What {@linkcode cancelMessages} needs to know of a message. */
+export function cancelTargetOf(message: Message): CancelTarget {
+  const { messageId } = message;
+  const eta = message.option("eta");
+  return typeof eta === "number" ? { messageId, eta } : { messageId };
+}
+
+/**
+ * Remembers that messages are cancelled.
+ *
+ * @param broker What has the control store.
+ * @param targets The messages.
+ * @param options Why, and how.
+ * @throws {TypeError} If the broker has no control store, or an option is of the wrong type.
+ * @throws {RangeError} If an id is empty, or a time below 0.
+ * @throws {BrokerConnectionError} If the store cannot be reached.
+ */
+export async function cancelMessages(
+  broker: Broker,
+  targets: readonly CancelTarget[],
+  options: CancelOptions = {},
+): Promise<void> {
+  const store = controlStoreOf(broker, "cancel messages");
+  const { value, ttl } = readOptions(options);
+  const changes = targets.map(({ messageId, eta }): ControlChange => {
+    if (typeof messageId !== "string" || messageId === "") {
+      throw new RangeError(`Cannot cancel message ${JSON.stringify(messageId)}: it needs an id`);
+    }
+    const untilDue = eta === undefined ? 0 : eta - broker.clock.now() + DAY;
+    return { key: ID_PREFIX + messageId, value, ttl: ttl ?? Math.max(DEFAULT_TTL, untilDue) };
+  });
+  for (let i = 0; i < changes.length; i += BATCH) await store.change(changes.slice(i, i + BATCH));
+}
+
+/**
+ * Remembers that all messages which match are cancelled.
+ *
+ * @param broker What has the control store.
+ * @param predicate Which messages.
+ * @param options Why, and how.
+ * @returns The time before which they were made.
+ * @throws {TypeError} If neither an actor nor a queue is given, or the broker has no control store.
+ * @throws {RangeError} If a time is below 0, or `before` in the future.
+ * @throws {BrokerConnectionError} If the store cannot be reached.
+ */
+export async function cancelMatching(
+  broker: Broker,
+  predicate: CancelPredicate,
+  options: CancelOptions = {},
+): Promise<number> {
+  const store = controlStoreOf(broker, "cancel messages");
+  assertKnownOptions("cancelAll", predicate, PREDICATE_OPTIONS);
+  const { actor, queue } = predicate;
+  if (actor === undefined && queue === undefined) {
+    throw new TypeError("Cannot cancel all messages: name an actor or a queue");
+  }
+  if (
+    actor === null || (actor !== undefined && typeof actor !== "string" && !("actorName" in actor))
+  ) {
+    throw new TypeError(
+      `Cannot cancel messages of ${String(actor)}: it must be an actor or a name`,
+    );
+  }
+  const actorName = typeof actor === "string" ? actor : actor?.actorName;
+  for (const [what, name] of Object.entries({ actor: actorName, queue })) {
+    if (name === undefined || (typeof name === "string" && name !== "")) continue;
+    throw new TypeError(
+      `Cannot cancel messages of ${what} ${JSON.stringify(name)}: it needs a name`,
+    );
+  }
+  const { value, ttl = DEFAULT_TTL } = readOptions(options);
+  const { now } = await store.change([]);
+  const before = predicate.before === undefined ? now : Number(predicate.before);
+  if (!(before <= now + CLOCK_TOLERANCE)) {
+    throw new RangeError(`Cannot cancel messages made before ${before}: that is in the future`);
+  }
+  const record = {
+    ...value,
+    before,
+    ...(actorName !== undefined && { actor: actorName }),
+    ...(queue !== undefined && { queue: canonicalQueueName(queue) }),
+  };
+  const key = PREDICATE_PREFIX + crypto.randomUUID();
+  await store.change([{ key, value: record, ttl }]);
+  return before;
+}
+
+/** Cancellation as it is stored. */
+interface StoredCancellation {
+  readonly [name: string]: string | number | boolean;
+  readonly reason: string;
+  readonly grace: number;
+}
+
+function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?: number } {
+  assertKnownOptions("cancel", options, CANCEL_OPTIONS);
+  const { reason = "cancelled", keep = false } = options;
+  if (typeof reason !== "string") {
+    throw new TypeError(`Cannot cancel messages for ${String(reason)}: reason must be a text`);
+  }
+  const grace = toMilliseconds(options.grace ?? DEFAULT_GRACE, "grace");
+  if (!(grace >= 0)) throw new RangeError(`Cannot give ${grace} ms of grace: it must be 0 or more`);
+  const value = { reason, grace, ...(keep && { keep: true }) };
+  if (options.ttl === undefined) return { value };
+  const ttl = toMilliseconds(options.ttl, "ttl");
+  if (!(ttl > 0)) throw new RangeError(`Cannot remember for ${ttl} ms: it must be above 0`);
+  return { value, ttl };
+}
+
+/**
+ * Reads a cancellation as it is stored.
+ *
+ * @param entry An entry of the control store.
+ * @returns The cancellation; `undefined` if the entry is none.
+ */
+export function toCancellation({ key, value, version }: ControlEntry): Cancellation | undefined {
+  if (!key.startsWith(CANCEL_PREFIX)) return undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  const stored = value as Readonly<Record<string, unknown>>;
+  const { reason, grace, keep, before, actor, queue } = stored;
+  const common = {
+    reason: typeof reason === "string" ? reason : "cancelled",
+    grace: typeof grace === "number" && grace >= 0 ? grace : DEFAULT_GRACE,
+    keep: keep === true,
+    version,
+  };
+  if (key.startsWith(ID_PREFIX)) return { ...common, messageId: key.slice(ID_PREFIX.length) };
+  const names = {
+    ...(typeof actor === "string" && { actor }),
+    ...(typeof queue === "string" && { queue }),
+  };
+  // One that names nothing would cancel everything.
+  if (!key.startsWith(PREDICATE_PREFIX) || Object.keys(names).length === 0) return undefined;
+  return typeof before === "number" ? { ...common, ...names, before } : undefined;
+}
+
+/** The cancellations that a worker knows. */
+export class Cancellations {
+  readonly #ids: Map<string, Cancellation> = new Map();
+  readonly #predicates: Map<string, Cancellation> = new Map();
+
+  /** How many there are. */
+  get size(): number {
+    return this.#ids.size + this.#predicates.size;
+  }
+
+  /** How many there are of single messages. */
+  get idCount(): number {
+    return this.#ids.size;
+  }
+
+  /**
+   * Notes a change of the control store.
+   *
+   * @param entry An entry, of whatever kind.
+   * @returns Whether messages may be cancelled that were not before.
+   */
+  apply(entry: ControlEntry): boolean {
+    const cancellation = toCancellation(entry);
+    if (entry.key.startsWith(ID_PREFIX)) {
+      const messageId = entry.key.slice(ID_PREFIX.length);
+      if (cancellation === undefined) this.#ids.delete(messageId);
+      else this.#ids.set(messageId, cancellation);
+    } else if (cancellation === undefined) this.#predicates.delete(entry.key);
+    else this.#predicates.set(entry.key, cancellation);
+    return cancellation !== undefined;
+  }
+
+  /**
+   * Looks whether a message is cancelled.
+   *
+   * @param message The message.
+   * @returns Its cancellation, if there is one.
+   */
+  find(message: Message | MessageProxy): Cancellation | undefined {
+    const own = this.#ids.get(message.messageId);
+    if (own !== undefined && !isUndone(message, own)) return own;
+    for (const one of this.#predicates.values()) {
+      if (one.actor !== undefined && one.actor !== message.actorName) continue;
+      if (one.queue !== undefined && one.queue !== canonicalQueueName(message.queueName)) continue;
+      if (message.messageTimestamp < one.before!) return one;
+    }
+    return undefined;
+  }
+}
+
+/** What an actor is interrupted with. */
+export function toInterrupt({ reason, keep }: Cancellation): Cancelled {
+  return new Cancelled(reason, { keep });
+}
+
+/** Whether the message was requeued after this. */
+function isUndone(message: Message | MessageProxy, { version }: Cancellation): boolean {
+  const undone = message.option(UNDONE);
+  return typeof undone === "number" && version <= undone;
+}
+
+/**
+ * Forgets the cancellation of a message that is requeued. Workers that have not heard of that yet
+ * see it in the message.
+ *
+ * @param broker What has the control store.
+ * @param message The message that is to be requeued.
+ * @returns The message to store.
+ */
+export async function undoCancellation<M extends Message>(broker: Broker, message: M): Promise<M> {
+  const { controlStore } = broker;
+  if (controlStore === undefined || message.option(KEPT) !== true) return message;
+  const key = ID_PREFIX + message.messageId;
+  const { entries } = await controlStore.read(key);
+  const entry = entries.find((one) => one.key === key);
+  if (entry === undefined) return message.copy({ options: { [KEPT]: undefined } }) as M;
+  await controlStore.change([{ key, value: null }]);
+  return message.copy({ options: { [KEPT]: undefined, [UNDONE]: entry.version } }) as M;
+}
+
+/** The option of a dead letter that was cancelled. */
+const KEPT = "cancelled";
+
+/** Marks a message that is cancelled and kept, for {@linkcode undoCancellation}. */
+export function markKept(message: MessageProxy): void {
+  message.message = message.message.copy({ options: { [KEPT]: true } });
+}

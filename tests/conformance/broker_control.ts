@@ -1,0 +1,22 @@
+/**
+ * The rules of what `Control` does, on every broker that has a control store. To test one, call
+ * {@linkcode brokerControlConformance} in its test file. Each test has a namespace and queues of its own.
+ *
+ * @module
+ */
+import { cancelling } from "./broker_cancelling.ts";
+import { type BrokerControlHarness, Fixture, type Rules } from "./broker_control_harness.ts";
+import { declareTests } from "./rules.ts";
+
+export type { BrokerControlHarness } from "./broker_control_harness.ts";
+
+const rules: Rules = { ...cancelling };
+
+/**
+ * Declares the tests of all rules for one broker.
+ *
+ * @param harness The broker.
+ */
+export function brokerControlConformance(harness: BrokerControlHarness): void {
+  declareTests(harness, rules, () => new Fixture(harness));
+}

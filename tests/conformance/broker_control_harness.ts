@@ -1,0 +1,144 @@
+import {
+  type Actor,
+  actor,
+  type ActorFunction,
+  type ActorOptions,
+  type Broker,
+  Control,
+  defaultMiddleware,
+  GroupCallbacks,
+  type Message,
+  type MessageProxy,
+  type Middleware,
+  Results,
+  StubRateLimiterBackend,
+  StubResultBackend,
+  Worker,
+  type WorkerOptions,
+} from "@dq/dramatiq";
+import { eventually } from "../support/servers/until.ts";
+import type { Harness, RulesOf } from "./rules.ts";
+
+/** What the suite needs to know of a broker to test how it is controlled. */
+export interface BrokerControlHarness extends Harness {
+  /**
+   * Makes a broker, which the suite closes. Those of one namespace share their queues and their
+   * control store, as those of two processes do.
+   */
+  open(namespace: string, middleware: readonly Middleware[]): Broker;
+  /** Whether brokers of one namespace share anything at all. */
+  readonly sharesNothing?: boolean;
+}
+
+/** Rules by the key under which a harness can skip them. */
+export type Rules = RulesOf<Fixture, never>;
+
+/** What becomes of messages, as a middleware hears of it. */
+export class Fates implements Middleware {
+  /** By message id: the hooks that ended it. */
+  readonly ends: Map<string, string[]> = new Map();
+  /** The reasons for which messages were skipped. */
+  readonly skipped: Map<string, unknown> = new Map();
+
+  afterAck(_broker: Broker, message: MessageProxy): void {
+    this.#note(message, message.retried ? "retried" : "ack");
+  }
+
+  afterNack(_broker: Broker, message: MessageProxy): void {
+    this.#note(message, "nack");
+  }
+
+  afterSkipMessage(_broker: Broker, message: MessageProxy, reason: unknown): void {
+    this.skipped.set(message.messageId, reason);
+  }
+
+  /** Waits until a message has been settled as often as this, and tells how. */
+  async of(message: Message, count = 1): Promise<string[]> {
+    const ends = () => this.ends.get(message.messageId) ?? [];
+    await eventually(`settle ${message}`, () => ends().length >= count);
+    return ends();
+  }
+
+  #note({ messageId }: MessageProxy, end: string): void {
+    this.ends.set(messageId, [...this.ends.get(messageId) ?? [], end]);
+  }
+}
+
+/** A broker of the fixture, and what is known of it. */
+export interface Side {
+  readonly broker: Broker;
+  readonly control: Control;
+  readonly fates: Fates;
+}
+
+/** What one check works with. */
+export class Fixture implements AsyncDisposable {
+  readonly harness: BrokerControlHarness;
+  readonly namespace: string = `control_${crypto.randomUUID().replaceAll("-", "")}`;
+  readonly queueName: string = `q_${crypto.randomUUID()}`;
+  readonly #results: StubResultBackend = new StubResultBackend();
+  readonly #limits: StubRateLimiterBackend = new StubRateLimiterBackend();
+  readonly #sides: Side[] = [];
+  readonly #workers: Worker[] = [];
+
+  constructor(harness: BrokerControlHarness) {
+    this.harness = harness;
+  }
+
+  /** Makes a broker; a second one is another process, or the same broker where none can be. */
+  open(): Side {
+    if (this.harness.sharesNothing && this.#sides.length > 0) return this.#sides[0]!;
+    const fates = new Fates();
+    const middleware = [
+      ...defaultMiddleware(),
+      fates,
+      new GroupCallbacks(this.#limits),
+      new Results({ backend: this.#results, storeResults: true }),
+    ];
+    const broker = this.harness.open(this.namespace, middleware);
+    broker.declareQueue(this.queueName);
+    const side = { broker, control: new Control(broker), fates };
+    this.#sides.push(side);
+    return side;
+  }
+
+  /** Declares an actor on the queue of the fixture. */
+  actor<F extends ActorFunction>(
+    { broker }: Side,
+    fn: F,
+    options: ActorOptions & { actorName: string },
+  ): Actor<Parameters<F>, Awaited<ReturnType<F>>> {
+    const { queueName } = this;
+    return actor(fn, { broker, queueName, maxRetries: 0, ...options }) as Actor<
+      Parameters<F>,
+      Awaited<ReturnType<F>>
+    >;
+  }
+
+  /** Starts a worker, which is stopped at the end. */
+  async work({ broker }: Side, options: WorkerOptions = {}): Promise<Worker> {
+    const worker = new Worker(broker, options);
+    this.#workers.push(worker);
+    await worker.start();
+    return worker;
+  }
+
+  /** The actors' names of the dead letters of the queue. */
+  async dead({ broker }: Side): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { message } of broker.deadLetters(this.queueName)) {
+      names.push(message.actorName);
+    }
+    return names;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#workers) await worker.stop(0);
+    for (const { broker } of this.#sides) {
+      if (!this.harness.sharesNothing) await broker.flush(this.queueName).catch(() => {});
+      await broker.close();
+    }
+    await this.#results.close();
+    await this.#limits.close();
+  }
+}

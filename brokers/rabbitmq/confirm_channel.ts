@@ -41,7 +41,7 @@ export class ConfirmChannel {
   #next = 1;
   /** Where to look for the next message that the server returns: it returns them in order. */
   #returnsFrom = 1;
-  /** How often the server has confirmed something. */
+  /** How often the server has said that it has something. */
   #confirmations = 0;
   #isCongested = false;
   #isOpen = true;
@@ -91,7 +91,7 @@ export class ConfirmChannel {
     return Infinity;
   }
 
-  /** How often the server has confirmed something, in any order. */
+  /** How often the server has said that it has something; what it refuses does not count. */
   get confirmations(): number {
     return this.#confirmations;
   }
@@ -174,7 +174,7 @@ export class ConfirmChannel {
   }
 
   #confirmed({ deliveryTag, multiple }: Confirmed, isStored: boolean): void {
-    this.#confirmations += 1;
+    if (isStored) this.#confirmations += 1;
     if (multiple) {
       while (this.#lowest <= deliveryTag) this.#settle(this.#lowest++, isStored);
     } else {

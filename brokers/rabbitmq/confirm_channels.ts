@@ -1,12 +1,16 @@
 import { ConnectionFailed } from "../../core/errors.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import { closeChannel } from "./client.ts";
+import { closeChannel, type Model } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import type { Publication } from "./publication.ts";
 import { ConfirmChannel, type ConfirmChannelOwner } from "./confirm_channel.ts";
 
 /** Milliseconds without any confirmation after which a channel is left. */
 const LONGEST_SILENCE = 5_000;
+/** The same for a connection on which a channel is to be opened. */
+const LONGEST_OPENING = 3_000;
+/** How often that is looked at: a process that stood still hears of everything by the next look. */
+const LOOKS = 2;
 
 /** What {@linkcode ConfirmChannels} need to know of a publisher. */
 export interface ConfirmChannelsOwner {
@@ -23,7 +27,8 @@ export interface ConfirmChannelsOwner {
  * A channel on which nothing is confirmed is left, too: in RabbitMQ 3.10 one whose first message to
  * a quorum queue comes while the node of its leader hangs does nothing at all until the other
  * nodes take that node for dead, which is a minute by default. The next channel works as soon as
- * there is another leader.
+ * there is another leader. If much was sent on the first one, RabbitMQ does not even read that
+ * another one is to be opened; then the connection is dropped.
  */
 export class ConfirmChannels {
   readonly #owner: ConfirmChannelsOwner;
@@ -55,12 +60,31 @@ export class ConfirmChannels {
     owner: ConfirmChannelOwner,
   ): Promise<void> {
     const model = await connection.whenUp();
+    const watch = setInterval(this.#dropIfSilent(model), LONGEST_OPENING / LOOKS);
     try {
       const channel = await (isConfirmed ? model.createConfirmChannel() : model.createChannel());
       this.#current = new ConfirmChannel(model, channel, isConfirmed, owner);
     } catch (error) {
       throw new ConnectionFailed(`Cannot open a channel: ${errorMessage(error)}`, { cause: error });
+    } finally {
+      clearInterval(watch);
     }
+  }
+
+  /** Drops a connection on which nothing has been confirmed for as long as a channel may take. */
+  #dropIfSilent(model: Model): () => void {
+    const count = () => [...this.#left].reduce((sum, channel) => sum + channel.confirmations, 0);
+    let confirmations = count();
+    let silentLooks = 0;
+    return () => {
+      const last = confirmations;
+      confirmations = count();
+      const isSilent = confirmations === last && this.#owner.isReading;
+      silentLooks = isSilent ? silentLooks + 1 : 0;
+      if (silentLooks < LOOKS) return;
+      const reason = `no channel was opened, and nothing confirmed, for ${LONGEST_OPENING} ms`;
+      model.connection.stream.destroy(new Error(reason));
+    };
   }
 
   /** Sends nothing more on the current one; what is under way on it may still be confirmed. */

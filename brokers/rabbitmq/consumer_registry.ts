@@ -36,3 +36,8 @@ export function consumersOf(server: string, queueNames: readonly string[]): Rabb
 function keyOf(server: string, queueName: string): string {
   return `${server} ${queueName}`;
 }
+
+/** How many messages consumers have given back so far. */
+export function sumOfReturned(consumers: readonly RabbitmqConsumer[]): number {
+  return consumers.reduce((sum, { returned }) => sum + returned, 0);
+}

@@ -19,18 +19,17 @@ import { type BrokerParts, makeParts } from "./broker_parts.ts";
 import { longestWait, warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RabbitmqDelayConsumer } from "./delay_consumer.ts";
-import { consumersOf } from "./consumer_registry.ts";
+import { consumersOf, sumOfReturned } from "./consumer_registry.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
 import { RabbitmqQueueConsumer } from "./queue_consumer.ts";
-import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 import { closedFor, ConnectionRefused } from "./errors.ts";
 
 /** How many messages a queue has, as far as RabbitMQ tells over AMQP. */
 export interface RabbitmqMessageCounts {
   /** Waiting to be delivered. */
   readonly ready: number;
-  /** Waiting for their time. The few that workers hold for theirs are not among them. */
+  /** Waiting for their time; without those that workers hold, or that go from queue to queue. */
   readonly delayed: number;
   /** Dead letters. */
   readonly dead: number;
@@ -307,7 +306,3 @@ export class RabbitmqBroker extends Broker {
     if (this.#closing !== undefined) throw closedFor(what);
   }
 }
-
-/** How many messages consumers have given back so far. */
-const sumOfReturned = (consumers: readonly RabbitmqConsumer[]): number =>
-  consumers.reduce((sum, { returned }) => sum + returned, 0);

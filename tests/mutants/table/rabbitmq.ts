@@ -185,6 +185,12 @@ export const RABBITMQ: readonly Mutant[] = [
       { filter: "leaves a channel" },
     ],
     [
+      "a connection that opens no channel is kept",
+      "model.connection.stream.destroy(new Error(reason));",
+      "void reason;",
+      { filter: "drops a connection" },
+    ],
+    [
       "what is refused is sent again on the same channel",
       "    if (this.#current !== undefined) this.#left.add(this.#current);\n    this.#current = undefined;",
       "",

@@ -18,9 +18,10 @@ export interface RabbitmqClusterOptions {
    */
   config?: string;
   /**
-   * Seconds of silence after which a node counts as gone (`net_ticktime`). RabbitMQ has 60.
+   * Seconds of silence after which a node counts as gone (`net_ticktime`). On a machine that is
+   * busy nodes are silent for seconds.
    *
-   * @default {4}
+   * @default {60} As RabbitMQ has it.
    */
   tickTime?: number;
 }
@@ -90,13 +91,41 @@ export class RabbitmqCluster implements AsyncDisposable {
     }, { what: `make ${node.name} the leader of "${queueName}"`, timeout: START_TIMEOUT });
   }
 
-  /** Has all nodes run again, whatever was done to them; those that are not well are killed. */
+  /**
+   * Has all nodes run again, whatever was done to them. Those that the first one, which must be
+   * well, does not see are killed and restarted.
+   */
   async heal(): Promise<void> {
-    for (const { server } of this.nodes) server.continue();
-    for (const { server } of this.nodes) {
-      if (!await this.#isWhole(server).catch(() => false)) await server.restart();
+    const [home] = this.nodes;
+    await using console = home!.server.openConsole();
+    const running = await console.evaluate("rabbit_nodes:all_running().") as string[];
+    for (const { name, server } of this.nodes) {
+      server.continue();
+      if (!running.includes(name)) await server.restart();
     }
     await this.untilWhole();
+  }
+
+  /** Cuts a node off from all others, whose connections they refuse; clients reach it. */
+  async isolate(node: RabbitmqNode): Promise<void> {
+    await this.#onOthers(node, `erlang:set_cookie('${node.name}', 'ANOTHER')`);
+    await using console = node.server.openConsole();
+    // All at once: nodes that see different others stop, too.
+    await console.evaluate("[erlang:disconnect_node(Node) || Node <- nodes()].");
+  }
+
+  /** Ends {@linkcode isolate}. Resolves when each node sees all others. */
+  async rejoin(node: RabbitmqNode): Promise<void> {
+    await this.#onOthers(node, `erlang:set_cookie('${node.name}', erlang:get_cookie())`);
+    await this.untilWhole();
+  }
+
+  async #onOthers(node: RabbitmqNode, expression: string): Promise<void> {
+    const others = this.nodes.filter((one) => one !== node);
+    await Promise.all(others.map(async ({ server }) => {
+      await using console = server.openConsole();
+      await console.evaluate(`${expression}.`);
+    }));
   }
 
   /** Waits until each node sees all others, after a restart for example. */
@@ -145,7 +174,7 @@ const COOKIE = "DRAMATIQ-TESTS";
  * @param options How many nodes, and how to run them.
  */
 export async function startRabbitmqCluster(
-  { nodes: length = 3, config = PAUSE_MINORITY, tickTime = 4 }: RabbitmqClusterOptions = {},
+  { nodes: length = 3, config = PAUSE_MINORITY, tickTime = 60 }: RabbitmqClusterOptions = {},
 ): Promise<RabbitmqCluster> {
   const folder = await createServerFolder("rabbitmq-server");
   const epmdPort = await freePort();

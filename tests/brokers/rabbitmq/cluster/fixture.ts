@@ -12,6 +12,8 @@ import { after, test } from "../../../support/test.ts";
 
 /** Far above any honest run. */
 const LONGEST_TEST = 120_000;
+/** Seconds of silence after which a node counts as gone. Until then there is no new leader. */
+const TICK_TIME = 10;
 
 /** A cluster for the tests of a file, and what declares them. */
 export interface ClusterFile {
@@ -30,7 +32,7 @@ export interface ClusterFile {
 export async function startClusterForFile(): Promise<ClusterFile> {
   const declare = testOwn("rabbitmq-server");
   if (declare !== test) return { test: declare } as ClusterFile;
-  const cluster = await startRabbitmqCluster();
+  const cluster = await startRabbitmqCluster({ tickTime: TICK_TIME });
   const [home, , target] = cluster.nodes;
   const console = home!.server.openConsole();
   after(async () => {

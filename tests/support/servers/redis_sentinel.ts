@@ -17,6 +17,13 @@ export interface RedisSentinelOptions {
   replicas?: number;
   /** More arguments for each server. @default {[]} */
   args?: readonly string[];
+  /**
+   * What clients must give the servers. Then replicas and sentinels are another user of them, so
+   * that {@linkcode RedisSentinel.isolate} can shut out those only.
+   *
+   * @default {undefined} Nothing.
+   */
+  password?: string;
 }
 
 /** What a sentinel knows about a server, by the names that Redis gives it. */
@@ -71,6 +78,18 @@ export class RedisSentinel implements AsyncDisposable {
     const after = await this.untilMasterIsNot(before);
     await this.untilOk();
     return after;
+  }
+
+  /** Cuts a server off from all others, which it refuses; clients reach it. */
+  async isolate(server: RedisServer): Promise<void> {
+    await server.command("ACL", "SETUSER", PEER.name, "off");
+    await server.command("CLIENT", "KILL", "USER", PEER.name);
+  }
+
+  /** Ends {@linkcode isolate}. Resolves when the sentinels see all servers as they should be. */
+  async rejoin(server: RedisServer): Promise<void> {
+    await server.command("ACL", "SETUSER", PEER.name, "on");
+    await this.untilOk();
   }
 
   /**
@@ -141,19 +160,37 @@ const PERIODS = [
   ...["PUBLISH-PERIOD", 400],
 ];
 
+/** As whom replicas and sentinels come to servers that want a password. */
+const PEER = { name: "peer", password: "of-peers" };
+
+/** The same for a sentinel. */
+const PEER_AUTH = `sentinel auth-user main ${PEER.name}
+sentinel auth-pass main ${PEER.password}
+`;
+
+/** Has a server know the others as such, and follow a master as one of them. */
+const PEER_ARGS = [
+  ...["--user", PEER.name, "on", `>${PEER.password}`, "~*", "&*", "+@all"],
+  ...["--masteruser", PEER.name, "--masterauth", PEER.password],
+];
+
 /**
  * Starts a master, its replicas and sentinels that notice things quickly.
  *
  * @param options How many sentinels, and how quickly.
  */
 export async function startRedisSentinel(
-  { sentinels: length = 1, downAfter = 500, replicas = 1, args: more = [] }: RedisSentinelOptions =
-    {},
+  { sentinels: length = 1, downAfter = 500, replicas = 1, ...more }: RedisSentinelOptions = {},
 ): Promise<RedisSentinel> {
-  const args = ["--repl-diskless-sync-delay", "0", ...more];
-  const master = await startOwnRedis({ args });
+  const { args = [], password } = more;
+  const peers = password === undefined ? [] : PEER_ARGS;
+  const options = {
+    args: ["--repl-diskless-sync-delay", "0", ...peers, ...args],
+    ...(password !== undefined && { password }),
+  };
+  const master = await startOwnRedis(options);
   const followers = await Promise.all(
-    Array.from({ length: replicas }, () => startReplica(master, args)),
+    Array.from({ length: replicas }, () => startReplica(master, options)),
   );
   const sentinels = await Promise.all(
     Array.from({ length }, () => startSentinel(master, Math.floor(length / 2) + 1, downAfter)),
@@ -164,10 +201,12 @@ export async function startRedisSentinel(
 }
 
 /** Starts a server that follows another: a sentinel asks for them when it starts, and then rarely. */
-async function startReplica(master: RedisServer, args: readonly string[]): Promise<RedisServer> {
-  const replica = await startOwnRedis({
-    args: [...args, "--replicaof", master.host, `${master.port}`],
-  });
+async function startReplica(
+  { host, port }: RedisServer,
+  { args, ...options }: { readonly args: readonly string[]; readonly password?: string },
+): Promise<RedisServer> {
+  const following = ["--replicaof", host, `${port}`];
+  const replica = await startOwnRedis({ ...options, args: [...args, ...following] });
   await until(
     async () => String(await replica.command("INFO", "replication")).includes("link_status:up"),
     { what: "make a replica follow its master" },
@@ -176,7 +215,7 @@ async function startReplica(master: RedisServer, args: readonly string[]): Promi
 }
 
 async function startSentinel(
-  { host, port: masterPort }: RedisServer,
+  { host, port: masterPort, url }: RedisServer,
   quorum: number,
   downAfter: number,
 ): Promise<RedisServer> {
@@ -192,7 +231,7 @@ dir "${folder}"
 sentinel monitor main ${host} ${masterPort} ${quorum}
 sentinel down-after-milliseconds main ${downAfter}
 sentinel failover-timeout main 2000
-`,
+${new URL(url).password === "" ? "" : PEER_AUTH}`,
   );
   const sentinel = new RedisServer(`redis://127.0.0.1:${port}`, {
     program,

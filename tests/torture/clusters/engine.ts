@@ -53,6 +53,10 @@ export interface Clients {
   readonly results?: ResultBackend;
   /** Counts for limiters, unless the engine does not. */
   readonly limits?: RateLimiterBackend;
+  /** Milliseconds that a send may take, if that is longer than what operations usually may. */
+  readonly longestSend?: number;
+  /** Whether delayed messages need queues that are made for the first of them. @default {false} */
+  readonly hasDelayQueues?: boolean;
   /** What is limited. */
   readonly limitKey?: string;
   /** Closes all of them. */

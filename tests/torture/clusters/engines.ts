@@ -1,5 +1,6 @@
 import type { Engine } from "./engine.ts";
 import { MEMCACHED_SERVERS } from "./memcached_servers.ts";
+import { RABBITMQ_CLASSIC, RABBITMQ_QUORUM } from "./rabbitmq_nodes.ts";
 import { REDIS_CLUSTER, REDIS_CLUSTER_WAITING } from "./redis_cluster.ts";
 import { REDIS_SENTINEL, REDIS_SENTINEL_WAITING } from "./redis_sentinel.ts";
 
@@ -10,4 +11,6 @@ export const ENGINES: readonly Engine[] = [
   REDIS_CLUSTER,
   REDIS_CLUSTER_WAITING,
   MEMCACHED_SERVERS,
+  RABBITMQ_QUORUM,
+  RABBITMQ_CLASSIC,
 ];

@@ -17,6 +17,10 @@ import { Operations } from "./operations.ts";
 const INTERVAL = 10;
 /** How many messages there are for each whose result is waited for. */
 const MESSAGES_PER_RESULT = 10;
+/** How many messages there are for each that is delayed, and by how many milliseconds at least. */
+const MESSAGES_PER_DELAY = 25;
+const DELAY = 5_500;
+const DELAYED_FIRST = 2;
 /** How many messages there are for each that fails once. */
 const MESSAGES_PER_RETRY = 20;
 /** How many use a limiter, and how many of them may at the same time. */
@@ -94,7 +98,10 @@ export class Load {
     if (this.#clients.limits !== undefined) {
       for (let user = 0; user < USERS; user++) this.#loops.push(this.#useSlots());
     }
-    await eventually("run messages", () => this.#runs.size > 20);
+    await eventually("run messages", () => {
+      const isDelayedRun = !this.#clients.hasDelayQueues || this.#runs.has(DELAYED_FIRST);
+      return isDelayedRun && this.#runs.size > 20;
+    });
   }
 
   /** Resolves when a message has run that was sent after this was called. */
@@ -172,13 +179,18 @@ export class Load {
     while (!this.#isEnding) {
       const n = this.#next++;
       // Not awaited: others go on while this one waits for a server.
-      this.operations.run("send", this.#note.send(n)).then((message) => {
+      this.operations.run("send", this.#sendOne(n), this.#clients.longestSend).then((message) => {
         if (message === undefined) return;
         this.#confirmed.add(n);
         if (n % MESSAGES_PER_RESULT === 1) this.#awaitResult(message);
       });
       await delay(INTERVAL);
     }
+  }
+
+  #sendOne(n: number): Promise<Message> {
+    if (n % MESSAGES_PER_DELAY !== DELAYED_FIRST) return this.#note.send(n);
+    return this.#note.sendWithOptions({ args: [n], delay: DELAY + n % 1_000 });
   }
 
   #awaitResult(message: Message): void {

@@ -27,8 +27,11 @@ export const REDIS_SENTINEL_WAITING: Engine = {
 };
 
 async function start(options: TrialOptions): Promise<Servers> {
-  const system = await startRedisSentinel({ sentinels: 3, replicas: 2, downAfter: 5_000 });
-  const connection = { sentinels: system.addresses, name: system.name };
+  const password = "of-clients";
+  const system = await startRedisSentinel({
+    ...{ sentinels: 3, replicas: 2, downAfter: 5_000, password },
+  });
+  const connection = { sentinels: system.addresses, name: system.name, password };
   return {
     faults: faultsOf(system).map((fault) => withLosses(fault, options)),
     open: (id) => openRedisClients({ connection }, `trial-${id}`, options),
@@ -67,6 +70,16 @@ function faultsOf(system: RedisSentinel): ClusterFault[] {
       name: "graceful failover",
       begin: async () => void await system.failOver(),
       end: () => system.untilOk(),
+    },
+    {
+      name: "node cut off from the others (partition)",
+      isLong: true,
+      async begin() {
+        master = await system.master();
+        await system.isolate(master);
+        await system.untilMasterIsNot(master);
+      },
+      end: () => system.rejoin(master),
     },
     {
       name: "all nodes stopped for 8 s",

@@ -26,6 +26,11 @@ export class Batch {
   /** Whether it has an item that the server may reject: that is to fail without others. */
   #isAlone = false;
 
+  /** How much text it has, in UTF-16 code units or bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** Whether nothing more may be added. */
   get isFull(): boolean {
     return this.#items >= MAX_ITEMS || this.#length >= MAX_LENGTH || this.#isAlone;

@@ -7,6 +7,9 @@ import { Batch, type Pack } from "./batch.ts";
 /** How many calls may be under way, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
 
+/** Bytes that may be under way though nothing can be heard of them before the turn is over. */
+const MAX_LENGTH_UNDER_WAY = 16 * 1024 * 1024;
+
 /** Milliseconds between the first and the last item of a batch that waits for its turn. */
 const LONGEST_GATHERING = 250;
 
@@ -37,6 +40,7 @@ export class Batcher {
   /** Those that are closed. */
   readonly #closed: Fifo<Batch> = new Fifo();
   #underWay = 0;
+  #lengthUnderWay = 0;
   /** Whether the next call waits for the end of one. */
   #isHeld = false;
   /** The promises of all batches that are not settled. */
@@ -67,7 +71,7 @@ export class Batcher {
     batch.add(args);
     if (batch.isFull) {
       this.#close(batch);
-      this.#dispatch(Infinity);
+      this.#dispatch(MAX_LENGTH_UNDER_WAY);
     }
     return batch.sent.promise;
   }
@@ -130,8 +134,9 @@ export class Batcher {
     });
   }
 
-  #dispatch(window = WINDOW): void {
-    while (this.#underWay < window && !this.#isHeld) {
+  /** @param length Up to which length more calls are made than the window allows. */
+  #dispatch(length = 0): void {
+    while (!this.#isHeld && (this.#underWay < WINDOW || this.#lengthUnderWay < length)) {
       if (this.#closed.size === 0 && this.#isDue && this.#batch !== undefined) {
         this.#close(this.#batch);
       }
@@ -143,11 +148,13 @@ export class Batcher {
   }
 
   #sendNow(batch: Batch): void {
-    const { sent } = batch;
+    const { sent, length } = batch;
     this.#underWay += 1;
+    this.#lengthUnderWay += length;
     this.#send(batch.pack(this.#pack), batch.begunAt).then(() => sent.resolve(), sent.reject)
       .then(() => {
         this.#underWay -= 1;
+        this.#lengthUnderWay -= length;
         if (batch.isAlone) this.#isHeld = false;
         this.#unsettled.delete(sent.promise);
         this.#dispatch();

@@ -6,6 +6,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { actor, StubBroker, Worker } from "@dq/dramatiq";
 import { runtime } from "../../platform/runtime.ts";
 import { ROOT } from "../cli/fixture.ts";
+import { runsLongTests } from "../servers/own.ts";
 import { test } from "../support/test.ts";
 
 const POLLUTE = fileURLToPath(new URL("pollute.ts", import.meta.url));
@@ -17,12 +18,8 @@ const RUN: Readonly<Record<typeof runtime, readonly string[]>> = {
 };
 
 const SUITES = [
-  "brokers/stub",
-  "brokers/redis",
-  "results/stub",
-  "results/redis",
-  "rate_limits/stub",
-  "rate_limits/redis",
+  ...["brokers/stub/stub_broker", "results/stub", "rate_limits/stub"],
+  ...(runsLongTests ? ["brokers/redis", "results/redis", "rate_limits/redis"] : []),
 ];
 
 test("Every suite holds with enumerable properties on the prototypes of Object, Array and Function", async () => {

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { runtime } from "../../platform/runtime.ts";
 import { ADDRESS_VARIABLES, findProgram, type ServerName } from "../support/servers/install.ts";
 import { skip, test } from "../support/test.ts";
 
@@ -25,6 +26,21 @@ export function testOwn(name: ServerName): typeof test {
     return (title) => skip(title, `${name} is not installed, and this user may not install it`);
   }
   return test;
+}
+
+/** Whether tests that take long, and hardly depend on the runtime, run here. */
+export const runsLongTests: boolean = runtime === "deno" ||
+  process.env["TEST_EVERYWHERE"] === "1";
+
+/**
+ * Gives what declares a test of several servers that fail, which takes long.
+ *
+ * @param name What it starts.
+ * @returns As `testOwn`; on Bun and Node, what skips the test unless `TEST_EVERYWHERE` is 1.
+ */
+export function testLong(name: ServerName): typeof test {
+  if (runsLongTests) return testOwn(name);
+  return (title) => skip(title, "it takes long, runs on Deno, and here with TEST_EVERYWHERE=1");
 }
 
 /** @returns Whether a process has not ended. */

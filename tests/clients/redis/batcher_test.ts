@@ -52,6 +52,22 @@ test("Batcher sends what fills a call at once, whatever is under way", async () 
   await server.batcher.emptied();
 });
 
+test("Batcher has 16 MiB under way of what fills calls in one turn, and then eight calls", async () => {
+  const server = new SlowServer();
+  const text = "a".repeat(1_024);
+  const sent = Array.from({ length: 24_000 }, () => server.batcher.add([text]));
+  assertEquals(server.calls.length, Math.ceil(16 * 1_024 * 1_024 / (250 * text.length)));
+  await nextTurn();
+  assertEquals(server.calls.length, 66);
+  await server.answer(58);
+  assertEquals(server.calls.length, 66);
+  await server.answer(1);
+  assertEquals(server.calls.length, 67);
+  while (server.calls.length < 96) await server.answer(1);
+  await server.answer(8);
+  await Promise.all(sent);
+});
+
 test("Batcher has eight calls under way of what is added at once", async () => {
   const server = new SlowServer();
   const sent = server.addAll("a", 2_600);

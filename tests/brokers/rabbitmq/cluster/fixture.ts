@@ -1,7 +1,7 @@
 import { deadline } from "@std/async";
 import { RabbitmqBroker, type RabbitmqBrokerOptions } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
-import { testOwn } from "../../../servers/own.ts";
+import { testLong } from "../../../servers/own.ts";
 import {
   type RabbitmqCluster,
   type RabbitmqNode,
@@ -30,7 +30,7 @@ export interface ClusterFile {
 
 /** Starts a cluster of three that the tests of one file may do anything to, except to the home. */
 export async function startClusterForFile(): Promise<ClusterFile> {
-  const declare = testOwn("rabbitmq-server");
+  const declare = testLong("rabbitmq-server");
   if (declare !== test) return { test: declare } as ClusterFile;
   const cluster = await startRabbitmqCluster({ tickTime: TICK_TIME });
   const [home, , target] = cluster.nodes;

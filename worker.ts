@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import type { RunWorkerOptions } from "./cli/arguments.ts";
-import { isBundled } from "./core/bundle.ts";
+import { isBundled } from "./platform/bundle.ts";
 import { packageAdvice } from "./platform/missing_package.ts";
 import { isMain } from "./platform/runtime.ts";
 import { serveIfRealm } from "./worker/executors/role.ts";

@@ -4,7 +4,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { Broker } from "../core/broker.ts";
 import { getBroker, hasBroker } from "../core/global_broker.ts";
-import { isBundled } from "../core/bundle.ts";
+import { isBundled } from "../platform/bundle.ts";
 import { resolvePackage } from "../platform/runtime.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { whyNotImported } from "./import_errors.ts";

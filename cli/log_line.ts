@@ -1,4 +1,4 @@
-import { isBundled } from "../core/bundle.ts";
+import { isBundled } from "../platform/bundle.ts";
 import { escapeJson, escapeLines, escapeText } from "../platform/escape.ts";
 import { errorMessage, errorType, formatTraceback, shorten } from "../platform/thrown.ts";
 

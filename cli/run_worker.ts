@@ -1,5 +1,5 @@
 import process from "node:process";
-import { commandOfThisProgram } from "../core/command.ts";
+import { commandOfThisProgram } from "../platform/command.ts";
 import { flagsMissingToStartPrograms, readEnvironment } from "../platform/runtime.ts";
 import { escapeLines } from "../platform/escape.ts";
 import { errorMessage } from "../platform/thrown.ts";

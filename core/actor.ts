@@ -11,6 +11,7 @@ import type {
   SendWithOptions,
 } from "./actor_options.ts";
 import type { Duration } from "../platform/duration.ts";
+import { actorNameOf } from "./actor_name.ts";
 import type { GenericActor } from "./generic_actor.ts";
 import { isGenericActorClass, toFunction } from "./generic_actor.ts";
 import { getBroker } from "./global_broker.ts";
@@ -63,7 +64,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
           "it must be a function, or a class that extends GenericActor",
       );
     }
-    const { actorName = fn.name, queueName = "default", priority = 0, broker, ...others } =
+    const { actorName = actorNameOf(fn), queueName = "default", priority = 0, broker, ...others } =
       options ?? {};
     if (typeof actorName !== "string" || actorName === "") {
       throw new TypeError(

@@ -1,3 +1,4 @@
+import { actorNameOf } from "./actor_name.ts";
 import type { ActorFunction, ActorOptions } from "./actor_options.ts";
 
 /** Options of a class-based actor, and whether it is a base for others only. */
@@ -60,10 +61,11 @@ export function toFunction(
   if (abstract) {
     throw new TypeError(`Cannot make an actor of ${actorClass.name}: its meta is abstract`);
   }
+  const name = overrides.actorName ?? options.actorName ?? actorNameOf(actorClass);
   const instance = new actorClass();
   return [
     (...args) => instance.perform(...args),
-    { actorName: actorClass.name, ...options, ...overrides },
+    { actorName: name, ...options, ...overrides },
   ];
 }
 

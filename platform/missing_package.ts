@@ -21,6 +21,16 @@ export function missingPackage(purpose: string, packageName: string, cause: unkn
   return new TypeError(`Cannot ${purpose}: ${reason}: ${errorMessage(cause)}`, { cause });
 }
 
+/**
+ * The exports of a package of CommonJS. Bundles of several files have them on `default` only.
+ *
+ * @param module What importing it gave.
+ * @param name One of the exports.
+ */
+export function exportsOf<T extends object>(module: T, name: keyof T & string): T {
+  return name in module ? module : (module as { default?: T }).default ?? module;
+}
+
 /** Whether the runtime denies a program something that was not allowed on its command line. */
 function isForbidden(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };

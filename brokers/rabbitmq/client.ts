@@ -1,4 +1,4 @@
-import { missingPackage } from "../../platform/missing_package.ts";
+import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import { redactError, secretsOf } from "../../platform/redact.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 
@@ -203,7 +203,7 @@ export function isInstalled(): boolean {
 
 async function importClient(): Promise<typeof import("amqplib")> {
   try {
-    return await import("amqplib");
+    return exportsOf(await import("amqplib"), "connect");
   } catch (error) {
     throw missingPackage("use RabbitMQ", "amqplib", error);
   }

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { Watchdog } from "../redis/watchdog.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
-import { missingPackage } from "../../platform/missing_package.ts";
+import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import { Outage } from "../../platform/outage.ts";
 import { redactError, secretsOf } from "../../platform/redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
@@ -254,7 +254,7 @@ function loadMemjs(): Promise<Memjs> {
 
 async function importMemjs(): Promise<Memjs> {
   try {
-    return await import("memjs") as unknown as Memjs;
+    return exportsOf(await import("memjs") as unknown as Memjs, "Utils");
   } catch (error) {
     throw missingPackage("use memcached", "memjs", error);
   }

@@ -1,5 +1,5 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
-import { missingPackage } from "../../platform/missing_package.ts";
+import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import { prepare } from "./prepared_client.ts";
 import { isReadOnly, isShortOfReplicas } from "./errors.ts";
@@ -267,7 +267,7 @@ function knownNodeOf(cluster: Cluster, slot: number): Redis | undefined {
 export async function newClient(options: object): Promise<Client> {
   let ioredis: { Redis: unknown };
   try {
-    ioredis = await import("ioredis");
+    ioredis = exportsOf(await import("ioredis"), "Redis");
   } catch (error) {
     throw missingPackage("use Redis", "ioredis", error);
   }

@@ -1,4 +1,4 @@
-import { missingPackage } from "../../platform/missing_package.ts";
+import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import type { Metric } from "./metric.ts";
 
 /** The part of prom-client that is used here. */
@@ -39,7 +39,7 @@ export async function sum(all: readonly (readonly Metric[])[]): Promise<Sum> {
  */
 export async function loadPromClient(): Promise<PromClient> {
   try {
-    return await import("prom-client") as unknown as PromClient;
+    return exportsOf(await import("prom-client") as unknown as PromClient, "AggregatorRegistry");
   } catch (error) {
     throw missingPackage("serve metrics", "prom-client", error);
   }

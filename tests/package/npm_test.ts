@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
+import { declareBundleTests } from "./bundles.ts";
 import { type Cell, runCells } from "./cell.ts";
 import { Project } from "./project.ts";
 import { findRuntimes } from "./runtimes.ts";
@@ -46,4 +47,5 @@ async function declareTests(): Promise<void> {
       ], redis.url);
     });
   }
+  declareBundleTests(project, runtimes, redis.url);
 }

@@ -13,7 +13,9 @@ export interface Runtime {
  *
  * @param folder Where nothing has a package.json.
  */
-export async function findRuntimes(folder: string): Promise<readonly Runtime[]> {
+export async function findRuntimes(
+  folder: string,
+): Promise<[node22: Runtime, node24: Runtime, bun: Runtime]> {
   return await Promise.all([
     find("node", "22.18", folder),
     find("node", "24", folder),

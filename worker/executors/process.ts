@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Broker } from "../../core/broker.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
-import { commandOf, commandOfThisProgram } from "../../core/command.ts";
+import { commandOf, commandOfThisProgram } from "../../platform/command.ts";
 import { builtinModule, thisProcess } from "../../platform/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
 import type { Executor, Run } from "./executor.ts";

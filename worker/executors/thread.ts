@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker as Thread } from "node:worker_threads";
-import { preloadedModules } from "../../core/command.ts";
+import { preloadedModules } from "../../platform/command.ts";
 import {
   canEndBusyThreads,
   isSingleExecutable,

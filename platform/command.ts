@@ -10,7 +10,7 @@ import {
   mainModule,
   runtime,
   thisProcess,
-} from "../platform/runtime.ts";
+} from "./runtime.ts";
 
 /** Flags that make a runtime start a program anew, listen for a debugger, or run tests. */
 const FOR_ONE_PROCESS = /^--(?:watch|hot|inspect|test|reload|cwd|eval|print)(?:-[a-z-]+)?(?:=|$)/;

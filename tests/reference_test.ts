@@ -38,9 +38,13 @@ async function readText(file: string): Promise<string> {
   return await readFile(join(ROOT, file), "utf8");
 }
 
-/** Where `mod.ts` has its exports from, by the names under which it exports them. */
+/** Where an entry has its exports from, by the names under which it exports them. */
 async function readExports(entry: string): Promise<Map<string, string>> {
   const origins = new Map<string, string>();
+  for (const [, from] of (await readText(entry)).matchAll(/^export \* from "([^"]+)"/gm)) {
+    const inner = await readExports(join(dirname(entry), from!));
+    for (const [name, origin] of inner) origins.set(name, origin);
+  }
   const statements = /^export (?:type )?\{([^}]+)\} from "([^"]+)"/gm;
   for (const [, names, from] of (await readText(entry)).matchAll(statements)) {
     for (const name of names!.split(",")) {

@@ -1,0 +1,10 @@
+/**
+ * All brokers, and what makes one of a URL. Each has an entry of its own, too, for small bundles.
+ *
+ * @module
+ */
+export { brokerFromUrl } from "./from_url.ts";
+export * from "./rabbitmq/mod.ts";
+export * from "./redis/mod.ts";
+export * from "./sqlite/mod.ts";
+export * from "./stub/mod.ts";

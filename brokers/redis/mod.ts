@@ -1,0 +1,10 @@
+/**
+ * A broker on Redis, whose queues Python's dramatiq shares.
+ *
+ * @module
+ */
+export type { RedisClient, RedisConnectionOptions } from "../../clients/redis/client.ts";
+export type { RedisAddress, RedisBrokerOptions, WaitReplicas } from "./options.ts";
+export type { RestoredDelayed } from "./delay_registry.ts";
+export type { QueueMessageCounts } from "./queue_state.ts";
+export { RedisBroker } from "./redis_broker.ts";

@@ -1,0 +1,130 @@
+/**
+ * Actors, messages, composition, encoders and errors, without any broker. With the entry of one
+ * broker it makes the smallest bundle of a program that sends: `@dq/dramatiq` has all of it, and all
+ * brokers besides, since it makes the one that `DRAMATIQ_BROKER_URL` names. Here `setBroker()` comes first.
+ *
+ * @example Send, with nothing but Redis in the bundle
+ * ```ts ignore
+ * import { actor, setBroker } from "@dq/dramatiq/core";
+ * import { RedisBroker } from "@dq/dramatiq/brokers/redis";
+ *
+ * setBroker(new RedisBroker({ url: "redis://127.0.0.1:6379" }));
+ * const greet = actor((name: string) => `Hello, ${name}`, { actorName: "greet" });
+ * await greet.send("Ada");
+ * ```
+ *
+ * @module
+ */
+
+// Actors and messages
+export {
+  type ActorFunction,
+  type ActorOptions,
+  type AllButLast,
+  type AnyActor,
+  type AnyActorClass,
+  type ArgsOf,
+  type CallbackOption,
+  type ErrorClass,
+  type MessageArgs,
+  type MessageWithOptions,
+  type PipedInput,
+  type SendWithOptions,
+} from "./actor_options.ts";
+export { Actor, actor } from "./actor.ts";
+export { GenericActor, type GenericActorMeta } from "./generic_actor.ts";
+export { Message, type MessageChanges, type MessageFields } from "./message.ts";
+export type { Kwargs, MessageDict } from "./message_dict.ts";
+export type { KnownMessageOptions, MessageOptions, WireOptions } from "./message_options.ts";
+export type { Duration, DurationFields } from "../platform/duration.ts";
+export { currentMessage, currentSignal } from "./context.ts";
+
+// Composition
+export {
+  type CompletionCallbackOptions,
+  type FirstOf,
+  Group,
+  group,
+  type GroupOptions,
+  type GroupStep,
+  type InputOf,
+  type LastOf,
+  type MemberResult,
+  Pipeline,
+  pipeline,
+  type PipelineChain,
+  type PipelineOptions,
+  type PipelineStep,
+  type ResultOf,
+  type RunGroupOptions,
+  type RunOptions,
+} from "./composition.ts";
+
+// Encoders
+export { type Encoded, Encoder, getEncoder, JSONEncoder, setEncoder } from "../encoders/encoder.ts";
+export { PickleEncoder, type PickleEncoderOptions } from "../encoders/pickle/encoder.ts";
+
+// The base of brokers
+export { Broker } from "./broker.ts";
+export type {
+  BrokerOptions,
+  EnqueueOptions,
+  JoinOptions,
+  MiddlewareClass,
+  MiddlewarePosition,
+} from "./broker_options.ts";
+export { type ConsumeOptions, Consumer, type OneOrMany, type ReceiveOptions } from "./consumer.ts";
+export {
+  DeadLetter,
+  type DeadLetterOptions,
+  type DeadLetterOwner,
+  type ReadDeadLettersOptions,
+  type StoredDeadLetter,
+} from "./dead_letters.ts";
+export { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
+export { assertQueueOrDelayQueueName } from "./queue_names.ts";
+export { type InterruptListener, type InterruptOptions, MessageProxy } from "./message_proxy.ts";
+export type { HookArguments, HookName, HookOf, SignalOf } from "./emitter.ts";
+export { getBroker, setBroker } from "./global_broker.ts";
+
+// Errors and interrupts
+export {
+  ActorCrashed,
+  ActorNotFound,
+  BarrierNotFound,
+  BrokerConnectionError,
+  BrokerConnectionError as ConnectionError,
+  BrokerError,
+  ConnectionClosed,
+  type ConnectionErrorOptions,
+  ConnectionFailed,
+  DecodeError,
+  type DeliveryState,
+  DramatiqError,
+  FollowUpNotStored,
+  MiddlewareError,
+  QueueJoinTimeout,
+  QueueNotFound,
+  RateLimitExceeded,
+  RequestRejected,
+  ResultError,
+  ResultFailure,
+  type ResultFailureOptions,
+  ResultMissing,
+  ResultTimeout,
+  Retry,
+  type RetryOptions,
+  SkipMessage,
+} from "./errors.ts";
+export {
+  Cancelled,
+  type CancelledOptions,
+  Interrupt,
+  Shutdown,
+  TimeLimitExceeded,
+  WorkerLost,
+} from "./interrupt.ts";
+
+// What the above lean on
+export { type Clock, systemClock, type Timer } from "../platform/clock.ts";
+export type { Logger } from "../platform/logging.ts";

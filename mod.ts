@@ -77,6 +77,8 @@ export {
 
 // Control
 export { Control } from "./control/control.ts";
+export type { PausedQueue, PauseOptions, PauseTarget } from "./control/pauses.ts";
+export type { WorkerReport } from "./control/workers.ts";
 export type { Cancellation, CancelOptions, CancelPredicate } from "./core/cancellation.ts";
 export {
   type ControlChange,
@@ -89,6 +91,7 @@ export {
   type ControlValue,
 } from "./core/control_store.ts";
 export { StubControlStore, type StubControlStoreOptions } from "./control/backends/stub.ts";
+export { SqliteControlStore, type SqliteControlStoreOptions } from "./control/backends/sqlite.ts";
 export { RedisControlStore, type RedisControlStoreOptions } from "./control/backends/redis.ts";
 
 // Worker

@@ -11,6 +11,16 @@ import {
   toCancellation,
 } from "../core/cancellation.ts";
 import type { Message } from "../core/message.ts";
+import {
+  PAUSE_PREFIX,
+  type PausedQueue,
+  type PauseOptions,
+  pauseQueue,
+  type PauseTarget,
+  resumeQueue,
+  toPausedQueue,
+} from "./pauses.ts";
+import { readWorkers, type WorkerReport } from "./workers.ts";
 
 /**
  * Controls all workers of a broker, from any process.
@@ -76,6 +86,57 @@ export class Control {
    */
   async cancelAll(predicate: CancelPredicate, options: CancelOptions = {}): Promise<number> {
     return await cancelMatching(this.broker, predicate, options);
+  }
+
+  /**
+   * Pauses a queue on all workers: within a second they start nothing of it any more, and give
+   * back what they had fetched. What runs goes on, sending goes on, and delayed messages arrive on
+   * the queue. It holds through restarts until it is resumed.
+   *
+   * Workers in Python go on: they do not hear of it.
+   *
+   * @param target The queue.
+   * @param options Until when, and why.
+   * @throws {TypeError} If that is no name for a queue.
+   * @throws {RangeError} If `until` is not in the future.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async pause(target: PauseTarget, options: PauseOptions = {}): Promise<void> {
+    await pauseQueue(this.broker, target, options);
+  }
+
+  /**
+   * Resumes a queue.
+   *
+   * @param target The queue.
+   * @returns Whether it was paused.
+   * @throws {TypeError} If that is no name for a queue.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async resume(target: PauseTarget): Promise<boolean> {
+    return await resumeQueue(this.broker, target);
+  }
+
+  /**
+   * Lists the queues that are paused.
+   *
+   * @returns The queues, by name.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async paused(): Promise<PausedQueue[]> {
+    const { entries } = await this.broker.controlStore!.read(PAUSE_PREFIX);
+    return entries.map(toPausedQueue).filter((one) => one !== undefined);
+  }
+
+  /**
+   * Lists the workers of this library that are alive. One that was killed is listed for up to a
+   * minute.
+   *
+   * @returns The workers, the one that started first first.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async workers(): Promise<WorkerReport[]> {
+    return await readWorkers(this.broker);
   }
 
   /**

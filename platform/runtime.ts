@@ -143,13 +143,19 @@ export function hasProcessEnded(pid: number): boolean {
  * @returns The name; `undefined` when it may not be read.
  */
 export function processNamespace(): string | undefined {
-  if (!isPermitted("sys", { kind: "hostname" })) return undefined;
+  const host = hostname();
+  if (host === undefined) return undefined;
   try {
-    const host = builtinModule("node:os").hostname();
     return `${host} ${readNamespace()}`;
   } catch {
     return undefined;
   }
+}
+
+/** The name of the machine; `undefined` when it may not be read. */
+export function hostname(): string | undefined {
+  if (!isPermitted("sys", { kind: "hostname" })) return undefined;
+  return builtinModule("node:os").hostname();
 }
 
 function readNamespace(): string {

@@ -33,7 +33,7 @@ export interface ConsumerLoopOptions {
  * Keeps one queue flowing into the worker: receives while there is room, and
  * opens a new consumer after a failure.
  *
- * running ◀─▶ paused, or held back ─▶ stopping (receives no more, settles) ─▶ closed
+ * running ◀─▶ paused, or its queue is, or held back ─▶ stopping (receives no more, settles) ─▶ closed
  *
  * While it does not receive, its consumer is paused, and has nothing but what is in flight.
  */
@@ -47,6 +47,7 @@ export class ConsumerLoop {
   readonly #ready: Promise<void> | undefined;
   #stopping = false;
   #paused = false;
+  #isQueuePaused = false;
   /** Whether what there was could not be begun. */
   #isHeld = false;
   #ended: Promise<void> = Promise.resolve();
@@ -109,6 +110,13 @@ export class ConsumerLoop {
     this.#wake();
   }
 
+  /** Receives no more while its queue is paused, and gives back what arrives all the same. */
+  set isQueuePaused(isPaused: boolean) {
+    this.#isQueuePaused = isPaused;
+    if (isPaused) this.#receiving.abort();
+    this.#wake();
+  }
+
   /** Receives no more, for good. What is in flight can still be settled. */
   async stopReceiving(): Promise<void> {
     this.#stopping = true;
@@ -168,7 +176,7 @@ export class ConsumerLoop {
     let isPaused = false;
     while (!this.#stopping) {
       if (this.#failure !== undefined) throw this.#failure;
-      const rests = this.#paused || this.#isHeld;
+      const rests = this.#paused || this.#isHeld || this.#isQueuePaused;
       if (rests && !isPaused) this.#pauseConsumer(consumer);
       isPaused = rests;
       const room = this.#prefetch - settlement.atHand;
@@ -184,6 +192,10 @@ export class ConsumerLoop {
         throw new ConnectionClosed(`The consumer of "${this.queueName}" was closed`);
       }
       settlement.received(messages.length);
+      if (this.#isQueuePaused) {
+        for (const message of messages) settlement.settle(message, "lost");
+        continue;
+      }
       this.#deliver(messages, settlement);
       await this.#giveOthersTheirTurn();
     }

@@ -1,7 +1,13 @@
 import { CANCEL_PREFIX, Cancellations } from "../core/cancellation.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 import type { ControlEntry, ControlStore } from "../core/control_store.ts";
 import { getLogger } from "../platform/logging.ts";
+import {
+  PAUSE_PREFIX,
+  type PausedQueue,
+  pausedQueueName,
+  toPausedQueue,
+} from "../control/pauses.ts";
 import { ControlView } from "../control/view.ts";
 
 const log = getLogger("worker", "control");
@@ -13,6 +19,10 @@ const MANY_CANCELLATIONS = 10_000;
 export interface ControlledWorker {
   /** There are new cancellations. */
   cancelled(): void;
+  /** A queue was paused, or resumed. */
+  queuePaused(queueName: string, isPaused: boolean): void;
+  /** All was read, at this time of the store. */
+  read(now: number): void;
 }
 
 /**
@@ -21,7 +31,12 @@ export interface ControlledWorker {
 export class ControlLink {
   /** What was cancelled. */
   readonly cancellations: Cancellations = new Cancellations();
+  readonly #clock: Clock;
   readonly #worker: ControlledWorker;
+  readonly #paused: Map<string, PausedQueue> = new Map();
+  readonly #resumeTimers: Map<string, Timer> = new Map();
+  /** The time of the store less monotonic time. */
+  #offset: number;
   readonly #view: ControlView;
   #willCancel = false;
   #hasWarned = false;
@@ -34,12 +49,18 @@ export class ControlLink {
    * @param worker The worker.
    */
   constructor(store: ControlStore, clock: Clock, worker: ControlledWorker) {
+    this.#clock = clock;
     this.#worker = worker;
+    this.#offset = clock.now() - monotonicTime(clock);
     this.#view = new ControlView({
       store,
       clock,
-      prefixes: [CANCEL_PREFIX],
+      prefixes: [CANCEL_PREFIX, PAUSE_PREFIX],
       changed: (entry) => this.#changed(entry),
+      read: (now) => {
+        this.#offset = now - monotonicTime(clock);
+        worker.read(now);
+      },
     });
   }
 
@@ -56,9 +77,17 @@ export class ControlLink {
   /** Listens no more. What is known stays. */
   stop(): void {
     this.#view.stop();
+    for (const timer of this.#resumeTimers.values()) this.#clock.clearTimer(timer);
+  }
+
+  /** Whether a queue is paused. */
+  isPaused(queueName: string): boolean {
+    return this.#paused.has(queueName);
   }
 
   #changed(entry: ControlEntry): void {
+    const queueName = pausedQueueName(entry.key);
+    if (queueName !== undefined) return this.#queueChanged(queueName, toPausedQueue(entry));
     if (!this.cancellations.apply(entry)) return;
     this.#warnOfMany();
     if (this.#willCancel) return;
@@ -68,6 +97,28 @@ export class ControlLink {
       this.#willCancel = false;
       this.#worker.cancelled();
     });
+  }
+
+  #queueChanged(queueName: string, pause: PausedQueue | undefined): void {
+    this.#clock.clearTimer(this.#resumeTimers.get(queueName));
+    this.#resumeTimers.delete(queueName);
+    const { until } = pause ?? {};
+    const left = until === undefined ? Infinity : until - this.#offset - monotonicTime(this.#clock);
+    const wasPaused = this.#paused.has(queueName);
+    if (pause === undefined || left <= 0) this.#paused.delete(queueName);
+    else this.#paused.set(queueName, pause);
+    const isPaused = this.#paused.has(queueName);
+    if (isPaused && until !== undefined) {
+      // The entry expires then, which may not be told in time.
+      const resume = () => this.#queueChanged(queueName, undefined);
+      this.#resumeTimers.set(queueName, this.#clock.setTimer(resume, left));
+    }
+    if (isPaused === wasPaused) return;
+    log.info(isPaused ? "Paused queue {queue}: {reason}" : "Resumed queue {queue}", {
+      queue: queueName,
+      reason: pause?.reason ?? "no reason given",
+    });
+    this.#worker.queuePaused(queueName, isPaused);
   }
 
   #warnOfMany(): void {

@@ -84,6 +84,11 @@ export class Dispatcher implements JobOwner {
     return Array.from(this.#running, (job) => job.message);
   }
 
+  /** How many there are of them. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
   /** Starts jobs from here on, as there is room. */
   open(): void {
     this.#isOpen = true;
@@ -167,6 +172,14 @@ export class Dispatcher implements JobOwner {
       if (cancellation === undefined) continue;
       message.interrupt(toInterrupt(cancellation), { grace: cancellation.grace });
     }
+  }
+
+  /** Gives back what has not begun of a queue: it is paused. */
+  giveBackOf(queueName: string): void {
+    for (const job of this.#waiting.take(({ message }) => message.queueName === queueName)) {
+      returnToQueue(job);
+    }
+    this.#wakeWaiters();
   }
 
   /** A job is over: there is room for another. */

@@ -19,6 +19,7 @@ import {
   type WorkerEnvironment,
   type WorkerOptions,
 } from "./worker_options.ts";
+import { WorkerReporter } from "./worker_report.ts";
 
 const log = getLogger("worker");
 
@@ -56,6 +57,7 @@ export class Worker implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
   /** What the fleet is told, where there is a control store. */
   readonly #control: ControlLink | undefined;
+  readonly #reporter: WorkerReporter | undefined;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -90,6 +92,18 @@ export class Worker implements AsyncDisposable {
     if (controlStore !== undefined) {
       this.#control = new ControlLink(controlStore, broker.clock, {
         cancelled: () => this.#dispatcher.cancelKnown(),
+        queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
+        read: (now) => this.#reporter!.start(now),
+      });
+      this.#reporter = new WorkerReporter({
+        store: controlStore,
+        clock: broker.clock,
+        isInMemory: broker.isInMemory,
+        state: () => ({
+          queues: [...new Set(Array.from(this.#loops.keys(), canonicalQueueName))],
+          concurrency: executor.concurrency,
+          running: this.#dispatcher.runningCount,
+        }),
       });
     }
     this.#dispatcher = new Dispatcher(broker, executor, this.#control?.cancellations);
@@ -102,6 +116,16 @@ export class Worker implements AsyncDisposable {
    */
   get retired(): Promise<string> {
     return this.executor.retired ?? new Promise(() => {});
+  }
+
+  /** Tells it from all other workers, see `Control.workers`; `undefined` without a control store. */
+  get id(): string | undefined {
+    return this.#reporter?.id;
+  }
+
+  /** The queues that are paused for the whole fleet, as far as this worker has heard. */
+  get pausedQueues(): string[] {
+    return [...this.#loops.keys()].filter((queueName) => this.#control?.isPaused(queueName));
   }
 
   /** The messages whose actors, or hooks, are running. */
@@ -235,6 +259,7 @@ export class Worker implements AsyncDisposable {
     const gaveUp = this.#deadline.passed;
     await Promise.race([this.#dispatcher.idle(), gaveUp]);
     await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
+    await this.#reporter?.stop(gaveUp);
     await logged("executor", () => this.executor.stop());
     await Promise.all(
       loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),
@@ -243,6 +268,14 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopped";
     await this.broker.emit("afterWorkerShutdown", this);
     if (objection !== undefined) throw objection;
+  }
+
+  /** What runs goes on, delayed messages arrive: nothing of the queue is started. */
+  #queuePaused(queueName: string, isPaused: boolean): void {
+    const loop = this.#loops.get(queueName);
+    if (loop === undefined) return;
+    loop.isQueuePaused = isPaused;
+    if (isPaused) this.#dispatcher.giveBackOf(queueName);
   }
 
   #consume(queueName: string): void {
@@ -265,6 +298,7 @@ export class Worker implements AsyncDisposable {
         deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
       });
     this.#loops.set(queueName, loop);
+    if (this.#control?.isPaused(queueName)) loop.isQueuePaused = true;
     if (this.#state === "paused") loop.pause();
     loop.start();
   }

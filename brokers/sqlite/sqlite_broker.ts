@@ -6,6 +6,7 @@ import {
   type ConnectionHandle,
   setConnectionOf,
 } from "../../clients/sqlite/handles.ts";
+import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import { monotonicTime } from "../../platform/clock.ts";
@@ -71,6 +72,7 @@ export class SqliteBroker extends Broker {
   readonly #purge: MaintenanceTask;
   readonly #transactions: Transactions;
   #batch: StoreBatch | undefined;
+  #controlStore: SqliteControlStore | undefined;
   /** The time of the last message; it never goes back, so that messages stay in order. */
   #now = -Infinity;
   #closing: Promise<void> | undefined;
@@ -111,6 +113,12 @@ export class SqliteBroker extends Broker {
       run: () => void connection.statement(PURGE_DEAD).run(oldest()),
     };
     connection.maintain(this.#purge);
+  }
+
+  /** The control store, in the same file. */
+  override get controlStore(): SqliteControlStore {
+    this.#controlStore ??= new SqliteControlStore({ broker: this, clock: this.clock });
+    return this.#controlStore;
   }
 
   /**
@@ -352,6 +360,7 @@ export class SqliteBroker extends Broker {
     await Promise.allSettled([...consumers].map((consumer) => consumer.close()));
     await lease.stop().catch(() => {}); // its row ends by itself
     connection.unmaintain(this.#purge);
+    await this.#controlStore?.close();
     connection.notifier.notify(); // those who join it hear of its end
     await this.#handle.release();
   }

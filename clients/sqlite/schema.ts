@@ -44,12 +44,21 @@ create table dramatiq_signals(key text primary key, expires integer not null)
 create index dramatiq_signals_expiry on dramatiq_signals(expires);
 `;
 
+/** Entries of control stores; the value of a removed one is null, for those who watch. */
+const CREATE_CONTROL = `
+create table dramatiq_control(key text primary key, version integer not null, value text,
+  expires integer) strict, without rowid;
+create index dramatiq_control_version on dramatiq_control(version);
+create index dramatiq_control_expiry on dramatiq_control(expires) where expires is not null;
+`;
+
 /** Steps from one version of the schema to the next; new ones are added at the end. */
 export const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => {
     database.exec(CREATE);
     database.prepare("insert into dramatiq_meta values('file', ?)").run(crypto.randomUUID());
   },
+  (database) => database.exec(CREATE_CONTROL),
 ];
 
 /** The version that this library writes. */

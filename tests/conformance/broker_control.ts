@@ -6,11 +6,12 @@
  */
 import { cancelling } from "./broker_cancelling.ts";
 import { type BrokerControlHarness, Fixture, type Rules } from "./broker_control_harness.ts";
+import { pausing } from "./broker_pausing.ts";
 import { declareTests } from "./rules.ts";
 
 export type { BrokerControlHarness } from "./broker_control_harness.ts";
 
-const rules: Rules = { ...cancelling };
+const rules: Rules = { ...cancelling, ...pausing };
 
 /**
  * Declares the tests of all rules for one broker.

@@ -125,9 +125,12 @@ export class Fixture implements AsyncDisposable {
     await this.write(unfetched);
   }
 
-  /** The database, in the form of the capture; without who sorts, which Python does not know. */
+  /** The database, in the form of the capture; without our own keys, which Python does not know. */
   async read(): Promise<Dump> {
-    const { ["dramatiq:__delays__"]: _ours, ...shared } = await readDump(this.server);
+    const dump = Object.entries(await readDump(this.server));
+    const shared = Object.fromEntries(
+      dump.filter(([key]) => !/^dramatiq:__(delays|control)__/.test(key)),
+    );
     return this.notation.toPlaceholders(wholeEtas(shared));
   }
 

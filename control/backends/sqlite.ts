@@ -1,0 +1,256 @@
+import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import {
+  acquireBackendConnection,
+  type ConnectionHandle,
+  type SqliteBackendAddress,
+} from "../../clients/sqlite/handles.ts";
+import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
+import {
+  checkChanges,
+  type CheckedChange,
+  type ControlChange,
+  type ControlEntry,
+  type ControlJson,
+  type ControlListener,
+  type ControlOutcome,
+  type ControlSnapshot,
+  ControlStore,
+  UNWATCHED_PREFIX,
+} from "../../core/control_store.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
+import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { Watchers } from "../watchers.ts";
+
+const log = getLogger("control", "sqlite");
+
+/** Options for {@linkcode SqliteControlStore}. */
+export interface SqliteControlStoreOptions extends SqliteBackendAddress {
+  /** The time that entries expire by. @default {systemClock} */
+  clock?: Clock;
+}
+
+const KNOWN_OPTIONS: KnownOptions<SqliteControlStoreOptions> = {
+  clock: true,
+  broker: true,
+  path: true,
+  url: true,
+  database: true,
+  durability: true,
+  createFolder: true,
+  allowNetworkFileSystem: true,
+  lockTimeout: true,
+  share: true,
+};
+
+/** Milliseconds between two looks at the version: most of what is committed are messages. */
+const LOOK_INTERVAL = 50;
+/** How many versions ago a removal is forgotten. */
+const REMOVALS_KEPT = 10_000;
+
+const READ = "select key, version, value from dramatiq_control " +
+  "where value is not null and (expires is null or expires>?) and substr(key,1,length(?2))=?2";
+const READ_VERSION = "select value from dramatiq_meta where name='control'";
+const WRITE_VERSION = "insert or replace into dramatiq_meta values('control', ?)";
+const FIND = "select version from dramatiq_control where key=? and value is not null";
+const WRITE = "insert or replace into dramatiq_control values(?,?,?,?)";
+const FORGET_REMOVALS = "delete from dramatiq_control where value is null and version<=?";
+const HAS_EXPIRED = "select 1 from dramatiq_control where expires<=? limit 1";
+const EXPIRED = "select key from dramatiq_control where expires<=?";
+const CHANGED = "select key, version, value from dramatiq_control where version>? " +
+  `and substr(key,1,${UNWATCHED_PREFIX.length})<>'${UNWATCHED_PREFIX}' order by version`;
+
+/** An entry as it is kept; the value of a removed one is null. */
+interface Row {
+  readonly key: string;
+  readonly version: number;
+  readonly value: string | null;
+}
+
+/**
+ * A control store in an SQLite file: that of `SqliteBroker`, and one for a `RabbitmqBroker` whose
+ * processes are all on one machine.
+ *
+ * Watchers in other processes are told within a few hundred milliseconds.
+ *
+ * @example Control workers on RabbitMQ, on one machine
+ * ```ts ignore
+ * import { RabbitmqBroker, SqliteControlStore } from "@dq/dramatiq";
+ *
+ * const control = new SqliteControlStore({ path: "control.db" });
+ * const broker = new RabbitmqBroker({ url: "amqp://127.0.0.1", control });
+ * ```
+ */
+export class SqliteControlStore extends ControlStore {
+  readonly #clock: Clock;
+  readonly #handle: ConnectionHandle;
+  readonly #connection: SqliteConnection;
+  readonly #expiry: MaintenanceTask;
+  readonly #watchers: Watchers = new Watchers(() => this.#watchersChanged());
+  /** What watchers know: a version, of which opening of the file. */
+  #seen: { readonly version: number; readonly epoch: number } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+  readonly #lookSoon = (): void => {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#look();
+    }, LOOK_INTERVAL);
+  };
+
+  /**
+   * Stores the options; the first verb opens the file.
+   *
+   * @param options Where the database is.
+   * @throws {TypeError} If they cannot be used.
+   */
+  constructor(options: SqliteControlStoreOptions) {
+    super();
+    assertKnownOptions("SqliteControlStore", options, KNOWN_OPTIONS);
+    const { clock = systemClock, ...address } = options;
+    this.#clock = clock;
+    this.#handle = acquireBackendConnection(address);
+    this.#connection = this.#handle.connection;
+    this.#expiry = {
+      isDue: () => Boolean(this.#connection.statement(HAS_EXPIRED).get(this.#now)),
+      run: () => this.#expire(this.#now),
+    };
+    this.#connection.maintain(this.#expiry);
+  }
+
+  /** Reads the entries whose keys begin with the prefix. */
+  async read(prefix: string): Promise<ControlSnapshot> {
+    this.#assertOpen("read");
+    const now = this.#now;
+    const [rows, version] = await this.#connection.read(() => {
+      if (this.#expiry.isDue()) void this.#expireLater();
+      return [this.#connection.statement(READ).all(now, prefix) as unknown as Row[], this.#version];
+    });
+    if (this.#watchers.size > 0) this.#seen ??= { version, epoch: this.#connection.epoch };
+    const entries = rows.map(toEntry).toSorted((a, b) => a.key < b.key ? -1 : 1);
+    return { entries, now };
+  }
+
+  /** Changes entries, all or none. */
+  async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
+    const checked = checkChanges(changes);
+    this.#assertOpen("change");
+    const outcome = await this.#connection.writer.transact(() => this.#changeNow(checked));
+    if (outcome.applied && checked.length > 0) this.#connection.notifier.notify();
+    return outcome;
+  }
+
+  /** Calls back when entries change. */
+  watch(prefix: string, listener: ControlListener): Disposable {
+    return this.#watchers.add(prefix, listener);
+  }
+
+  /** Lets go of the file. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#watchers.clear();
+    this.#connection.unmaintain(this.#expiry);
+    await this.#handle.release();
+  }
+
+  get #now(): number {
+    return Math.trunc(this.#clock.now());
+  }
+
+  /** The version of the last change; inside a read or a transaction. */
+  get #version(): number {
+    const row = this.#connection.statement(READ_VERSION).get() as { value: number } | undefined;
+    return row?.value ?? 0;
+  }
+
+  #changeNow(changes: readonly CheckedChange[]): ControlOutcome {
+    const now = this.#now;
+    this.#expire(now);
+    const find = this.#connection.statement(FIND);
+    const applied = changes.every(({ key, ifVersion }) => {
+      if (ifVersion === undefined) return true;
+      const row = find.get(key) as { version: number } | undefined;
+      return (row?.version ?? 0) === ifVersion;
+    });
+    if (applied) {
+      for (const { key, text, ttl } of changes) {
+        const expires = ttl === Infinity ? null : Math.min(now + Math.ceil(ttl), 2 ** 53 - 1);
+        if (text !== undefined) this.#write(key, text, expires);
+        else if (find.get(key) !== undefined) this.#write(key, null, null);
+      }
+    }
+    return { applied, now };
+  }
+
+  #write(key: string, text: string | null, expires: number | null): void {
+    const version = this.#version + 1;
+    this.#connection.statement(WRITE_VERSION).run(version);
+    this.#connection.statement(WRITE).run(key, version, text, expires);
+    this.#connection.statement(FORGET_REMOVALS).run(version - REMOVALS_KEPT);
+  }
+
+  #expire(now: number): void {
+    if (!this.#connection.statement(HAS_EXPIRED).get(now)) return;
+    const expired = this.#connection.statement(EXPIRED).all(now) as unknown as { key: string }[];
+    for (const { key } of expired) this.#write(key, null, null);
+  }
+
+  async #expireLater(): Promise<void> {
+    await this.#connection.writer.transact(() => this.#expire(this.#now)).catch(() => {});
+    this.#connection.notifier.notify();
+  }
+
+  #watchersChanged(): void {
+    const { notifier } = this.#connection;
+    if (this.#watchers.size > 0) {
+      notifier.listen(this.#lookSoon);
+      return this.#lookSoon();
+    }
+    notifier.unlisten(this.#lookSoon);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#seen = undefined;
+  }
+
+  /** Tells watchers what has changed. Never rejects: the next change is looked for as well. */
+  async #look(): Promise<void> {
+    try {
+      await this.#connection.read(() => this.#tell());
+    } catch (error) {
+      if (this.#isClosed) return;
+      log.debug("Cannot look for control entries: {reason}", {
+        reason: errorMessage(error),
+        error,
+      });
+    }
+  }
+
+  #tell(): void {
+    if (this.#watchers.size === 0) return;
+    const { epoch } = this.#connection;
+    const version = this.#version;
+    const seen = this.#seen;
+    if (seen?.version === version && seen.epoch === epoch) return;
+    const isGap = seen === undefined || seen.epoch !== epoch || seen.version > version ||
+      seen.version < version - REMOVALS_KEPT;
+    // What is read from here on tells the version.
+    this.#seen = isGap ? undefined : { version, epoch };
+    if (isGap) return this.#watchers.reset();
+    const rows = this.#connection.statement(CHANGED).all(seen.version) as unknown as Row[];
+    for (const row of rows) this.#watchers.changed(toEntry(row));
+  }
+
+  #assertOpen(what: string): void {
+    if (!this.#isClosed) return;
+    throw new ConnectionClosed(`Cannot ${what} control entries: the store is closed`, {
+      delivery: "none",
+    });
+  }
+}
+
+function toEntry({ key, version, value }: Row): ControlEntry {
+  return { key, version, value: value === null ? null : JSON.parse(value) as ControlJson };
+}

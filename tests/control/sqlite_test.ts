@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assertEquals } from "@std/assert";
+import { SqliteBroker, SqliteControlStore } from "@dq/dramatiq";
+import { brokerControlConformance } from "../conformance/broker_control.ts";
+import { controlStoreConformance } from "../conformance/control_store.ts";
+import { Mirror } from "../conformance/control_store_harness.ts";
+import { after, test } from "../support/test.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "dramatiq-sqlite-"));
+after(() => rm(folder, { recursive: true }));
+const pathOf = (namespace: string) => join(folder, `${namespace}.db`);
+
+controlStoreConformance({
+  name: "SqliteControlStore",
+  open: (namespace, clock) =>
+    new SqliteControlStore({ path: pathOf(namespace), share: false, clock }),
+  skips: {
+    survivesOutages: "it has no server",
+    survivesFlushes: "nobody else can make it forget, but by replacing the file",
+  },
+});
+
+brokerControlConformance({
+  name: "SqliteBroker",
+  open: (namespace, middleware) =>
+    new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),
+});
+
+test("SqliteBroker has a control store in its file, in memory, too", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  assertEquals(broker.controlStore, broker.controlStore);
+  using mirror = new Mirror(broker.controlStore);
+  await mirror.read();
+  await broker.controlStore.change([{ key: "a", value: 1 }]);
+  await mirror.becomes({ a: 1 });
+});
+
+test("SqliteControlStore has watchers read again after the file was replaced", async () => {
+  const path = pathOf(crypto.randomUUID());
+  await using store = new SqliteControlStore({ path, share: false });
+  using mirror = new Mirror(store);
+  await mirror.read();
+  await store.change([{ key: "a", value: 1 }]);
+  await mirror.becomes({ a: 1 });
+  for (const suffix of ["", "-wal", "-shm"]) await rm(path + suffix, { force: true });
+  await using other = new SqliteControlStore({ path, share: false });
+  await other.change([{ key: "b", value: 1 }]);
+  await mirror.becomes({ b: 1 });
+});

@@ -1,0 +1,114 @@
+import { type Clock, monotonicTime, pause, type Timer } from "../platform/clock.ts";
+import type { ControlStore } from "../core/control_store.ts";
+import { fromReport, WORKER_PREFIX, type WorkerReport } from "../control/workers.ts";
+import { getLogger } from "../platform/logging.ts";
+import { hostname, processId, randomUuid } from "../platform/runtime.ts";
+import { errorMessage } from "../platform/thrown.ts";
+
+const log = getLogger("worker", "control");
+
+/** Milliseconds between two reports, and after which a worker that says nothing counts as dead. */
+const INTERVAL = 20_000;
+const TTL = 60_000;
+/** Milliseconds that a stop waits for the server to forget the worker. */
+const LONGEST_STOP = 1_000;
+
+/** What a worker says of itself. */
+export type WorkerState = Pick<WorkerReport, "queues" | "concurrency" | "running">;
+
+/** Options of a {@linkcode WorkerReporter}. */
+export interface WorkerReporterOptions {
+  readonly store: ControlStore;
+  readonly clock: Clock;
+  /** Whether the store ends with this process, so that no entry can outlive its worker. */
+  readonly isInMemory: boolean;
+  /** How it is now. */
+  state(): WorkerState;
+}
+
+/** Tells the control store that a worker is alive, until it stops. */
+export class WorkerReporter {
+  /** Tells the worker from all others. */
+  readonly id: string = randomUuid();
+  readonly #options: WorkerReporterOptions;
+  #bootedAt: number | undefined;
+  /** The time of the store less monotonic time. */
+  #offset = 0;
+  #timer: Timer | undefined;
+  #isStopped = false;
+  /** The report under way. */
+  #reporting: Promise<void> = Promise.resolve();
+
+  /**
+   * Stores the options; `start` begins.
+   *
+   * @param options Where to report what.
+   */
+  constructor(options: WorkerReporterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Begins to report.
+   *
+   * @param now The time of the store.
+   */
+  start(now: number): void {
+    if (this.#bootedAt !== undefined || this.#isStopped) return;
+    this.#bootedAt = now;
+    this.#offset = now - monotonicTime(this.#options.clock);
+    this.#report();
+  }
+
+  /**
+   * Takes the entry away: the worker is no more. Never rejects, and does not wait for a server that
+   * is away: the entry expires.
+   *
+   * @param gaveUp Ends the wait.
+   */
+  async stop(gaveUp: Promise<void>): Promise<void> {
+    this.#isStopped = true;
+    const { clock } = this.#options;
+    clock.clearTimer(this.#timer);
+    if (this.#bootedAt === undefined) return;
+    const removing = this.#reporting.then(() => this.#change([{ key: this.#key, value: null }]));
+    const isOver = new AbortController();
+    await Promise.race([removing, gaveUp, pause(clock, LONGEST_STOP, isOver.signal)]);
+    isOver.abort();
+  }
+
+  get #key(): string {
+    return WORKER_PREFIX + this.id;
+  }
+
+  #report(): void {
+    const { clock, isInMemory } = this.#options;
+    this.#reporting = this.#reportOnce();
+    if (!isInMemory) this.#timer = clock.setTimer(() => this.#report(), INTERVAL);
+  }
+
+  async #reportOnce(): Promise<void> {
+    const { clock, isInMemory, state } = this.#options;
+    const report = {
+      ...state(),
+      id: this.id,
+      host: hostname(),
+      pid: processId(),
+      bootedAt: this.#bootedAt!,
+      seenAt: Math.round(this.#offset + monotonicTime(clock)),
+    };
+    const value = fromReport(report);
+    await this.#change([{ key: this.#key, value, ...(!isInMemory && { ttl: TTL }) }]);
+  }
+
+  async #change(changes: Parameters<ControlStore["change"]>[0]): Promise<void> {
+    try {
+      await this.#options.store.change(changes);
+    } catch (error) {
+      log.debug("Cannot report to the control store: {reason}", {
+        reason: errorMessage(error),
+        error,
+      });
+    }
+  }
+}

@@ -205,6 +205,7 @@ testRedis(
     for (
       const file of [
         "brokers/redis/scripts.ts",
+        "control/backends/redis_scripts.ts",
         "results/backends/redis_scripts.ts",
         "rate_limits/backends/redis_scripts.ts",
       ]

@@ -13,7 +13,7 @@ import { StubBroker } from "./stub/stub_broker.ts";
 
 type Factory = (url: string | URL, options: BrokerOptions) => Broker;
 
-const FACTORIES: ReadonlyMap<string, Factory> = new Map([
+const FACTORIES: ReadonlyMap<string, Factory> = /* @__PURE__ */ new Map([
   ["amqp:", rabbitmqFromUrl],
   ["amqps:", rabbitmqFromUrl],
   ["redis:", redisFromUrl],

@@ -10,7 +10,7 @@ export function matches(path: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => toExpression(pattern).test(path));
 }
 
-const expressions = new Map<string, RegExp>();
+const expressions = /* @__PURE__ */ new Map<string, RegExp>();
 
 function toExpression(pattern: string): RegExp {
   let expression = expressions.get(pattern);
@@ -25,7 +25,7 @@ function toExpression(pattern: string): RegExp {
   return expression;
 }
 
-const WILDCARDS: ReadonlyMap<string, string> = new Map([
+const WILDCARDS: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["**/", "(?:.*/)?"],
   ["**", ".*"],
   ["*", "[^/]*"],

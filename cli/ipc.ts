@@ -123,7 +123,7 @@ const LEVELS: Readonly<Record<LogLevel, true>> = {
 
 const OLDEST: Shape = { messageId: isText, actor: isText, queue: isText, runningFor: isCount };
 
-const SHAPES: ReadonlyMap<unknown, Shape> = new Map<unknown, Shape>([
+const SHAPES: ReadonlyMap<unknown, Shape> = /* @__PURE__ */ new Map<unknown, Shape>([
   ["log", {
     time: isTime,
     level: (value) => isText(value) && Object.hasOwn(LEVELS, value as string),

@@ -29,7 +29,7 @@ export interface LogLine {
 /** What every line about a message names, in this order. */
 const ABOUT_A_MESSAGE: readonly string[] = ["messageId", "actor", "queue"];
 
-const GRAVE: ReadonlySet<LogLevel> = new Set(["error", "fatal"]);
+const GRAVE: ReadonlySet<LogLevel> = /* @__PURE__ */ new Set(["error", "fatal"]);
 
 const COLORS: Readonly<Record<LogLevel, string>> = {
   trace: "\x1b[2m",

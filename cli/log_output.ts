@@ -14,7 +14,7 @@ const FLUSH_TIMEOUT = 1_000;
  */
 const MAX_WRITE = 4_096;
 
-const encoder = new TextEncoder();
+const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
  * The file, pipe or terminal that the log goes to. Writing never blocks the process: a reader

@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 
-const encoder = new TextEncoder();
+const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
  * Writes a text as a whole, before it returns. What nobody reads any more is dropped.

@@ -17,7 +17,10 @@ export interface Subcommand {
 }
 
 /** The commands, by name; what they need is imported when they run. */
-export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>([
+export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new Map<
+  string,
+  Subcommand
+>([
   ["dead-letters", {
     summary: "lists, shows, requeues and purges what was given up",
     async run(args, program) {

@@ -4,7 +4,7 @@ import { getLogger } from "../platform/logging.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
-const log = getLogger("control");
+const log = /* @__PURE__ */ getLogger("control");
 
 /** Options of a {@linkcode ControlView}. */
 export interface ControlViewOptions {

@@ -44,7 +44,7 @@ import { shorten } from "../platform/thrown.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
-const NO_DELAY: EnqueueOptions = Object.freeze({});
+const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
  * Where messages are kept between those who send them and those who run them.

@@ -19,7 +19,7 @@ interface Context {
  * collection took a quarter of the time that a message takes. With no place free it is the
  * message after all.
  */
-const running = new AsyncLocalStorage<number | MessageProxy>();
+const running = /* @__PURE__ */ new AsyncLocalStorage<number | MessageProxy>();
 const contexts: Context[] = [];
 const freeIndexes: number[] = [];
 

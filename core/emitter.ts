@@ -81,7 +81,7 @@ interface Subscriber {
   call(broker: Broker, first?: unknown, second?: unknown): unknown;
 }
 
-const log = getLogger("middleware");
+const log = /* @__PURE__ */ getLogger("middleware");
 /** What V8 and JavaScriptCore say of a change to something frozen, or without a setter. */
 const CHANGE_REFUSED = /not extensible|read.?only|only a getter|delete property/i;
 

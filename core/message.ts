@@ -44,7 +44,7 @@ export interface MessageChanges extends Partial<Omit<MessageFields, "options">> 
   options?: { [Name in keyof MessageOptions]?: MessageOptions[Name] | undefined };
 }
 
-const NO_KWARGS: Kwargs = Object.freeze({});
+const NO_KWARGS: Kwargs = /* @__PURE__ */ Object.freeze({});
 /** What a log line shows of the arguments. */
 const MAX_ARGUMENT_TEXT = 200;
 

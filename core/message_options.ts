@@ -63,7 +63,7 @@ export interface MessageOptions extends KnownMessageOptions {
 }
 
 /** The built-in names that differ on the wire, as Python dramatiq spells them. */
-const WIRE_NAMES: ReadonlyMap<string, string> = new Map([
+const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["brokerPriority", "broker_priority"],
   ["groupCompletionCallbacks", "group_completion_callbacks"],
   ["groupCompletionUuid", "group_completion_uuid"],
@@ -87,7 +87,7 @@ const WIRE_NAMES: ReadonlyMap<string, string> = new Map([
   ["timeLimit", "time_limit"],
 ]);
 
-const LOCAL_NAMES: ReadonlyMap<string, string> = new Map(
+const LOCAL_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map(
   [...WIRE_NAMES].map(([local, wire]) => [wire, local]),
 );
 
@@ -97,7 +97,7 @@ export function toWireName(name: string): string {
 }
 
 /** Options of a message that has none. */
-export const NO_OPTIONS: WireOptions = Object.freeze({});
+export const NO_OPTIONS: WireOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
  * @param options Options by their names here; one that is `undefined` counts as not there.

@@ -5,7 +5,7 @@ import { type Emitter, HOOKS } from "./emitter.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { ResultSource } from "./result_source.ts";
 
-const log = getLogger("middleware");
+const log = /* @__PURE__ */ getLogger("middleware");
 
 /**
  * The middleware of a broker in their order, and what they know together: the options that

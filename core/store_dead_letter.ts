@@ -3,7 +3,7 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 
-const log = getLogger("broker");
+const log = /* @__PURE__ */ getLogger("broker");
 
 /** Characters of a traceback that are tried when the server has no room for all of it. */
 export const SHORT_TRACEBACKS: readonly number[] = [1_000, 100];

@@ -46,7 +46,7 @@ export abstract class Encoder {
   decodeExactly?(data: Encoded): unknown;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Finds texts that `JSON.parse` and back could change: numbers such as `1.0`, `-0`,
@@ -154,7 +154,7 @@ function assertShallow(value: unknown, depth: number): void {
   }
 }
 
-let globalEncoder: Encoder = new JSONEncoder();
+let globalEncoder: Encoder = /* @__PURE__ */ new JSONEncoder();
 
 /**
  * The encoder of this process.

@@ -18,7 +18,7 @@ export interface Spelling {
   keys?: string[];
 }
 
-const spellings = new WeakMap<object, Spelling>();
+const spellings = /* @__PURE__ */ new WeakMap<object, Spelling>();
 /** Most processes never note anything, and should not look things up for every value. */
 let isAnyNoted = false;
 

@@ -6,7 +6,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "../core/middleware.ts";
 
-const log = getLogger("middleware", "AsyncIO");
+const log = /* @__PURE__ */ getLogger("middleware", "AsyncIO");
 
 /** Options for {@linkcode AsyncIO}. */
 export interface AsyncIOOptions {

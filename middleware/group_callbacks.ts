@@ -34,7 +34,7 @@ interface Membership {
 /** Milliseconds between two looks whether somebody who was to send the callbacks has done so. */
 const CLAIM_INTERVAL = 1_000;
 
-const log = getLogger("middleware", "GroupCallbacks");
+const log = /* @__PURE__ */ getLogger("middleware", "GroupCallbacks");
 
 const KNOWN_OPTIONS: KnownOptions<GroupCallbacksOptions> = {
   barrierTtl: true,

@@ -3,11 +3,11 @@ import type { Broker } from "../core/broker.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 
-const log = getLogger("middleware");
+const log = /* @__PURE__ */ getLogger("middleware");
 /** How much of a value a log line or error shows. */
 const MAX_SHOWN = 100;
 /** Options of messages that were ignored, by the actor that the messages were for. */
-const warned: WeakMap<Actor, Set<string>> = new WeakMap();
+const warned: WeakMap<Actor, Set<string>> = /* @__PURE__ */ new WeakMap();
 
 /** What a number has to be. */
 export interface NumberRule {

@@ -49,7 +49,7 @@ interface Begun {
 }
 
 /** Where a message keeps that: as the key of a `Map` it would cost Bun a microsecond. */
-const BEGUN: unique symbol = Symbol("begun");
+const BEGUN: unique symbol = /* @__PURE__ */ Symbol("begun");
 
 /** A message that is being measured. */
 interface Measured extends MessageProxy {

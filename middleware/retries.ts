@@ -13,7 +13,7 @@ import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { asNumber, checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
 
-const log = getLogger("middleware", "Retries");
+const log = /* @__PURE__ */ getLogger("middleware", "Retries");
 
 /** Options for {@linkcode Retries}. */
 export interface RetriesOptions {

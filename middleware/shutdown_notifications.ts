@@ -5,7 +5,7 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "../core/middleware.ts";
 
-const log = getLogger("middleware", "ShutdownNotifications");
+const log = /* @__PURE__ */ getLogger("middleware", "ShutdownNotifications");
 
 /** Options for {@linkcode ShutdownNotifications}. */
 export interface ShutdownNotificationsOptions {

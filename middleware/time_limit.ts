@@ -9,7 +9,7 @@ import type { Worker } from "../worker/worker.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 
-const log = getLogger("middleware", "TimeLimit");
+const log = /* @__PURE__ */ getLogger("middleware", "TimeLimit");
 
 const RULE: NumberRule = { least: 0, isExclusive: true };
 

@@ -20,7 +20,7 @@ export interface DurationFields {
   readonly milliseconds?: number;
 }
 
-const MILLISECONDS: ReadonlyMap<string, number> = new Map([
+const MILLISECONDS: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
   ["weeks", 7 * 86_400_000],
   ["days", 86_400_000],
   ["hours", 3_600_000],

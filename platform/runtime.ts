@@ -58,7 +58,7 @@ export const runtime: "deno" | "bun" | "node" = globals.Deno !== undefined
   ? "bun"
   : "node";
 
-const uuids = new UuidStock();
+const uuids = /* @__PURE__ */ new UuidStock();
 
 /**
  * As `crypto.randomUUID`. That of Node takes three times as long, and makes a text of twenty

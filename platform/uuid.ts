@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 
 /** Lowercase hexadecimal digits. */
-const DIGITS = Buffer.from("0123456789abcdef");
+const DIGITS = /* @__PURE__ */ Buffer.from("0123456789abcdef");
 /** Bytes of a UUID. */
 const SIZE = 16;
 /** Characters of its text. */

@@ -8,7 +8,7 @@ import { RateLimiter } from "./rate_limiter.ts";
 import { HeldSlot, type Slot } from "./slot.ts";
 import { assertAboveZero } from "./whole_number.ts";
 
-const log = getLogger("rate_limits");
+const log = /* @__PURE__ */ getLogger("rate_limits");
 
 /** Options for {@linkcode ConcurrentRateLimiter}. */
 export interface ConcurrentRateLimiterOptions {

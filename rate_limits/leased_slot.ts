@@ -5,7 +5,7 @@ import { errorMessage } from "../platform/thrown.ts";
 import type { RateLimiterBackend } from "./backend.ts";
 import type { Slot } from "./slot.ts";
 
-const log = getLogger("rate_limits");
+const log = /* @__PURE__ */ getLogger("rate_limits");
 
 /** How often a lease is renewed while it lasts. */
 const RENEWALS = 3;

@@ -14,13 +14,13 @@ export interface Slot extends AsyncDisposable {
   release(): Promise<void>;
 }
 
-const DONE: Promise<void> = Promise.resolve();
+const DONE: Promise<void> = /* @__PURE__ */ Promise.resolve();
 const nothing = { release: () => DONE, [Symbol.asyncDispose]: () => DONE };
 
 /** A slot that is not given back. */
-export const USED_UP: Slot = Object.freeze({ acquired: true, ...nothing });
+export const USED_UP: Slot = /* @__PURE__ */ Object.freeze({ acquired: true, ...nothing });
 /** What whoever found no room gets. */
-export const REFUSED: Slot = Object.freeze({ acquired: false, ...nothing });
+export const REFUSED: Slot = /* @__PURE__ */ Object.freeze({ acquired: false, ...nothing });
 
 /** A slot that somebody holds until it is given back. */
 export class HeldSlot implements Slot {

@@ -11,7 +11,7 @@ import { checkNumberOption, numberOption, type NumberRule } from "../middleware/
 import { storeFollowUp } from "../middleware/follow_up.ts";
 import { assertTtl, LONGEST_TTL, ResultBackend } from "./backend.ts";
 
-const log = getLogger("middleware", "Results");
+const log = /* @__PURE__ */ getLogger("middleware", "Results");
 
 /** Options for {@linkcode Results}. */
 export interface ResultsOptions {

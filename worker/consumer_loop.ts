@@ -8,7 +8,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { nextTurn } from "../platform/runtime.ts";
 import { Settlement, type SettlementOwner } from "./settlement.ts";
 
-const log = getLogger("worker", "consumer");
+const log = /* @__PURE__ */ getLogger("worker", "consumer");
 
 /** Milliseconds of promise callbacks after which timers and sockets get their turn. */
 const LONGEST_TURN = 10;

@@ -10,7 +10,7 @@ import {
 } from "../control/pauses.ts";
 import { ControlView } from "../control/view.ts";
 
-const log = getLogger("worker", "control");
+const log = /* @__PURE__ */ getLogger("worker", "control");
 
 /** How many cancellations of single messages are too many to be kept in the memory of all workers. */
 const MANY_CANCELLATIONS = 10_000;

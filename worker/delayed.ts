@@ -5,7 +5,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { Settlement } from "./settlement.ts";
 
-const log = getLogger("worker", "delayed");
+const log = /* @__PURE__ */ getLogger("worker", "delayed");
 
 /**
  * Puts a message whose time has come on the queue that it was delayed for, then

@@ -13,7 +13,7 @@ import type { Settlement } from "./settlement.ts";
 import { WaitLimit } from "./wait_limit.ts";
 import { WorkQueue } from "./work_queue.ts";
 
-const log = getLogger("worker");
+const log = /* @__PURE__ */ getLogger("worker");
 
 /** Milliseconds of a pause after which what has not begun is given back. */
 const SHORT_PAUSE = 1_000;

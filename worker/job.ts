@@ -17,7 +17,7 @@ import type { Executor, Run } from "./executors/executor.ts";
 import type { Settlement } from "./settlement.ts";
 import { warnOfUnstoredResult } from "./unstored_result.ts";
 
-const log = getLogger("worker");
+const log = /* @__PURE__ */ getLogger("worker");
 
 /** What became of a message. `Settlement.settle` says what that means for its queue. */
 export type Outcome =

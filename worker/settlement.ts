@@ -13,7 +13,7 @@ import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "./job.ts";
 
-const log = getLogger("worker", "settlement");
+const log = /* @__PURE__ */ getLogger("worker", "settlement");
 
 type Verb = "ack" | "nack" | "requeue";
 

@@ -3,9 +3,9 @@ import type { Broker } from "../core/broker.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 
-const log = getLogger("worker");
+const log = /* @__PURE__ */ getLogger("worker");
 /** Actors whose results were looked at once. */
-const seen: WeakSet<Actor> = new WeakSet();
+const seen: WeakSet<Actor> = /* @__PURE__ */ new WeakSet();
 
 /**
  * Warns, once for each actor, of results that nothing keeps: the broker has no `Results`.

@@ -21,7 +21,7 @@ import {
 } from "./worker_options.ts";
 import { WorkerReporter } from "./worker_report.ts";
 
-const log = getLogger("worker");
+const log = /* @__PURE__ */ getLogger("worker");
 
 /**
  * Takes messages off the queues of a broker and runs their actors.

@@ -93,7 +93,7 @@ export function splitUrls(url: string | URL): readonly (string | URL)[] {
   return typeof url === "string" ? url.split(SEPARATOR) : [url];
 }
 
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
+const KNOWN_OPTIONS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "protocol",
   "hostname",
   "port",

@@ -8,7 +8,7 @@ import { type Channel, closeChannel, closeModel, type Model, openModel } from ".
 import { watchSilence } from "./silence.ts";
 import { closedFor, explain, explainFailure } from "./errors.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Notes the outages of all connections of one broker. */
 export function outagesOf(sources: readonly RabbitmqSource[]): Outage {

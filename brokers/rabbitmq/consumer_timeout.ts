@@ -4,7 +4,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { SHORTEST_WAY } from "./ladder.ts";
 import type { CheckedOptions } from "./options.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Milliseconds for which a delayed message is held for its eta. */
 const LONGEST_HOLD = 5_000;

@@ -8,7 +8,7 @@ import { fieldTable } from "./field_table.ts";
 import { Publication, Receipt } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Milliseconds between two attempts to store dead letters. */
 const PAUSE = 1_000;

@@ -3,7 +3,7 @@ import type { Channel } from "./client.ts";
 import { DELIVERY_LIMIT, type QueueArguments, withDeliveryLimit } from "./queue_arguments.ts";
 import { mismatchOf, missingQueueOf } from "./errors.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /**
  * The delivery limits of the quorum queues of a broker that exist with another one than it

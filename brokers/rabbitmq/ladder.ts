@@ -5,8 +5,10 @@ import type { QueueType } from "./options.ts";
 import { deadLettersTo, int, ofKind } from "./queue_arguments.ts";
 
 /** How long messages stay on each rung: from seconds to some hours, each four times the last. */
-const STAYS: readonly number[] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384].map((s) => s * 1_000);
-const LONGEST_STAY = STAYS.at(-1)!;
+const STAYS: readonly number[] = /* @__PURE__ */ [1, 4, 16, 64, 256, 1_024, 4_096, 16_384].map((
+  s,
+) => s * 1_000);
+const LONGEST_STAY = /* @__PURE__ */ STAYS.at(-1)!;
 /** Milliseconds for which a declaration is taken for new. */
 const RENEWAL = 60_000;
 /**

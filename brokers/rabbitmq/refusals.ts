@@ -2,7 +2,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import type { Publication } from "./publication.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Milliseconds for which a message that the server refuses is sent again. */
 const LONGEST_REFUSAL = 5_000;

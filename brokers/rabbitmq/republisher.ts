@@ -7,7 +7,7 @@ import type { RabbitmqDelivery } from "./delivery.ts";
 import { Publication, type Sender } from "./publication.ts";
 import type { RabbitmqSession } from "./session.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /** Milliseconds before a message that could not be moved goes back to its queue. */
 const PAUSE_BEFORE_RETURN = 3_000;

@@ -4,7 +4,7 @@ import { errorMessage } from "../../platform/thrown.ts";
 import { MAX_BATCH, RESTORE } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
 
-const log = getLogger("redis");
+const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
 const SERVES_FOR = 3_000;
 

@@ -8,7 +8,7 @@ import { HEARTBEAT } from "./scripts.ts";
 import { type RedisSession, runOnce } from "./session.ts";
 import type { Recovery } from "./recovery.ts";
 
-const log = getLogger("redis");
+const log = /* @__PURE__ */ getLogger("redis");
 /**
  * How many queues a heartbeat looks at: those of 500 names, with their delay queues. Redis does
  * nothing else meanwhile, and that many take it some milliseconds.

@@ -6,7 +6,7 @@ import type { QueueKeys } from "./keys.ts";
 import { MAX_BATCH, REQUEUE } from "./scripts.ts";
 import { type RedisSession, runOnce } from "./session.ts";
 
-const log = getLogger("redis");
+const log = /* @__PURE__ */ getLogger("redis");
 
 /** What the consumers of a queue know of its messages. */
 export interface Holders {

@@ -6,7 +6,7 @@ import type { RedisReply } from "../../clients/redis/reply.ts";
 import { EXPIRE, FORGET, LOCK, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
 
-const log = getLogger("redis");
+const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds for which one worker has the recovery to itself. */
 const LOCK_TIME = 1_000;
 /** How many queues Redis looks at in one call for old dead letters. */

@@ -21,7 +21,7 @@ import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
 import { type RedisSession, runAtMostOnce, runUntil } from "./session.ts";
 import { isUnavailable } from "../../clients/redis/errors.ts";
 
-const log = getLogger("redis", "consumer");
+const log = /* @__PURE__ */ getLogger("redis", "consumer");
 
 /** How many messages make two batches that are worth it. */
 const SMALL_PREFETCH = 64;

@@ -41,7 +41,7 @@ export const MAX_BATCH = 1_000;
  * each, or three pieces: all ids, of 36 bytes each, the lengths of all texts, and all
  * texts. Clients spend less on the latter.
  */
-export const ENQUEUE: Script = new Script(
+export const ENQUEUE: Script = /* @__PURE__ */ new Script(
   "enqueue",
   `${NOW}
 local ids, entries = {}, {}
@@ -102,7 +102,7 @@ end
  * Result: ids and texts, or nothing. Ids of 36 bytes, as all usually are, come in one
  * piece: clients spend less on that.
  */
-export const FETCH: Script = new Script(
+export const FETCH: Script = /* @__PURE__ */ new Script(
   "fetch messages",
   `${NOW}${ACKNOWLEDGE}
 acknowledge(KEYS[3], KEYS[4], 4)
@@ -128,7 +128,7 @@ return {table.concat(ids), texts}
  * ARGV: now or "", broker id, then ids.
  * Result: how many were still this broker's.
  */
-export const ACK: Script = new Script(
+export const ACK: Script = /* @__PURE__ */ new Script(
   "acknowledge messages",
   `${NOW}${ACKNOWLEDGE}
 local count = acknowledge(KEYS[2], KEYS[3], 3)
@@ -145,7 +145,7 @@ return count
  * messages.
  * ARGV: now or "", broker id, then id and text of each; an empty text leaves it as it is.
  */
-export const NACK: Script = new Script(
+export const NACK: Script = /* @__PURE__ */ new Script(
   "dead-letter messages",
   `${NOW}
 for i = 3, #ARGV, 2 do
@@ -170,7 +170,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
  * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
  * ARGV: now or "", broker id, then ids.
  */
-export const REQUEUE: Script = new Script(
+export const REQUEUE: Script = /* @__PURE__ */ new Script(
   "requeue messages",
   `${NOW}
 local ids = {}
@@ -211,7 +211,7 @@ end
  * entry of this worker among those that sort.
  * Result: how many are left to sort, then ids and texts of those that are no JSON.
  */
-export const SORT: Script = new Script(
+export const SORT: Script = /* @__PURE__ */ new Script(
   "sort delayed messages",
   `${NOW}${SCORE}
 local function place(id, text)
@@ -255,7 +255,7 @@ return {redis.call('LLEN', KEYS[2]), strange}
  * KEYS: heartbeats, unacknowledged of this broker, etas.
  * ARGV: now or "", broker id, then eta, or nothing, and id of each.
  */
-export const SCHEDULE: Script = new Script(
+export const SCHEDULE: Script = /* @__PURE__ */ new Script(
   "sort delayed messages",
   `${NOW}${SCORE}
 for i = 3, #ARGV, 2 do
@@ -274,7 +274,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
  * ARGV: now or "", broker id, then eta and id of each.
  * Result: the ids of those that are due, and still this broker's.
  */
-export const POSTPONE: Script = new Script(
+export const POSTPONE: Script = /* @__PURE__ */ new Script(
   "postpone messages",
   `${NOW}${SCORE}
 local due = {}
@@ -304,7 +304,7 @@ return due
  * ARGV: now or "", how many at most, milliseconds of the loan.
  * Result: ids, texts, the earliest eta or nothing, and the time.
  */
-export const CLAIM: Script = new Script(
+export const CLAIM: Script = /* @__PURE__ */ new Script(
   "claim delayed messages",
   `${NOW}
 local last = string.format('%.12f', now + 4095 / 4096)
@@ -329,7 +329,7 @@ return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or fals
  * KEYS: heartbeats, etas, delayed messages, queue, messages.
  * ARGV: now or "", broker id, then old id, new id and text of each.
  */
-export const PROMOTE: Script = new Script(
+export const PROMOTE: Script = /* @__PURE__ */ new Script(
   "promote delayed messages",
   `${NOW}
 local ids = {}
@@ -351,7 +351,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
  * KEYS: etas.
  * ARGV: now or "", then ids.
  */
-export const RELEASE: Script = new Script(
+export const RELEASE: Script = /* @__PURE__ */ new Script(
   "release delayed messages",
   `${NOW}
 for i = 2, #ARGV do
@@ -372,7 +372,7 @@ end
  * is young, how many at most.
  * Result: how many are on the delay queue again, how many are left, how many workers sort.
  */
-export const RESTORE: Script = new Script(
+export const RESTORE: Script = /* @__PURE__ */ new Script(
   "restore delayed messages",
   `${NOW}
 redis.call('ZREM', KEYS[1], ARGV[2] .. '/' .. ARGV[3])
@@ -404,7 +404,7 @@ return {#ids, redis.call('ZCARD', KEYS[3]), workers}
  * KEYS: etas, delayed messages.
  * ARGV: ids.
  */
-export const DROP: Script = new Script(
+export const DROP: Script = /* @__PURE__ */ new Script(
   "acknowledge delayed messages",
   `
 for i = 1, #ARGV do
@@ -420,7 +420,7 @@ end
  * ARGV: nothing, as an empty text.
  * Result: milliseconds since the epoch.
  */
-export const TIME: Script = new Script("read the time", `${NOW}return now`);
+export const TIME: Script = /* @__PURE__ */ new Script("read the time", `${NOW}return now`);
 
 /**
  * Renews the heartbeat of a worker and looks around. Heartbeats from the future, of a Python
@@ -433,7 +433,7 @@ export const TIME: Script = new Script("read the time", `${NOW}return now`);
  * queue how many messages are on its queue and unacknowledged, and the earliest eta
  * or nothing.
  */
-export const HEARTBEAT: Script = new Script(
+export const HEARTBEAT: Script = /* @__PURE__ */ new Script(
   "renew the heartbeat",
   `${NOW}
 local known = redis.call('ZREM', KEYS[1], ARGV[2])
@@ -458,7 +458,7 @@ return result
  * ARGV: broker id, milliseconds.
  * Result: nothing when somebody else has it.
  */
-export const LOCK: Script = new Script(
+export const LOCK: Script = /* @__PURE__ */ new Script(
   "reserve the recovery",
   `
 redis.call('ZREM', KEYS[1], '')
@@ -473,7 +473,7 @@ return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
  * ARGV: its id, the heartbeat of those that are dead, how many at most.
  * Result: how many are left, 0 also when it is alive after all.
  */
-export const TAKE_OVER: Script = new Script(
+export const TAKE_OVER: Script = /* @__PURE__ */ new Script(
   "take over messages",
   `
 local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -493,7 +493,7 @@ return redis.call('SCARD', KEYS[2])
  * KEYS: heartbeats.
  * ARGV: the heartbeat of those that are dead, then ids.
  */
-export const FORGET: Script = new Script(
+export const FORGET: Script = /* @__PURE__ */ new Script(
   "forget dead workers",
   `
 for i = 2, #ARGV do
@@ -512,7 +512,7 @@ end
  * ARGV: now or "", broker id, old id, new id and text.
  * Result: 1 if it was, now or at an earlier run whose answer was lost.
  */
-export const REVIVE: Script = new Script(
+export const REVIVE: Script = /* @__PURE__ */ new Script(
   "requeue a dead letter",
   `${NOW}
 local found = redis.call('ZREM', KEYS[2], ARGV[3])
@@ -535,7 +535,7 @@ return found
  * ARGV: now or "", broker id, id.
  * Result: 1 if it was there.
  */
-export const BURY: Script = new Script(
+export const BURY: Script = /* @__PURE__ */ new Script(
   "drop a dead letter",
   `${NOW}
 local found = redis.call('ZREM', KEYS[2], ARGV[3])
@@ -552,7 +552,7 @@ return found
  * ARGV: the time of the youngest that is too old, how many at most, of all queues.
  * Result: how many it dropped.
  */
-export const EXPIRE: Script = new Script(
+export const EXPIRE: Script = /* @__PURE__ */ new Script(
   "drop old dead letters",
   `
 local left = tonumber(ARGV[2])
@@ -574,7 +574,7 @@ return ARGV[2] - left
  * KEYS: heartbeats, then what to drop.
  * ARGV: now or "", broker id.
  */
-export const PURGE: Script = new Script(
+export const PURGE: Script = /* @__PURE__ */ new Script(
   "flush a queue",
   `${NOW}
 redis.call('UNLINK', unpack(KEYS, 2))
@@ -589,7 +589,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
  * ARGV: now or "", broker id.
  * Result: how many are on the queue, on it or unacknowledged, delayed, and dead.
  */
-export const COUNT: Script = new Script(
+export const COUNT: Script = /* @__PURE__ */ new Script(
   "count messages",
   `${NOW}
 redis.call('ZREM', KEYS[1], ARGV[2])
@@ -609,7 +609,7 @@ return {
  * KEYS: heartbeats, then unacknowledged of this broker by queue.
  * ARGV: broker id.
  */
-export const LEAVE: Script = new Script(
+export const LEAVE: Script = /* @__PURE__ */ new Script(
   "leave",
   `
 for i = 2, #KEYS do

@@ -19,7 +19,7 @@ import { MAX_SETTLEMENTS, SettlementBatch } from "./settlements.ts";
 import { SELECT_BODY } from "./statements.ts";
 import { assertStorable } from "./storing.ts";
 
-const log = getLogger("sqlite", "consumer");
+const log = /* @__PURE__ */ getLogger("sqlite", "consumer");
 
 /** Messages that one transaction claims at most. */
 const MAX_CLAIM = 500;

@@ -2,7 +2,7 @@ import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { DELETE_WORKER, RECOVER, SELECT_BEAT } from "./statements.ts";
 
-const log = getLogger("sqlite", "recovery");
+const log = /* @__PURE__ */ getLogger("sqlite", "recovery");
 
 /** How many messages {@linkcode RECOVER} gives back. */
 const BATCH = 500;

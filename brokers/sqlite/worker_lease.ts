@@ -9,7 +9,7 @@ import { recover } from "./recovery.ts";
 import type { LeasedConsumer } from "./session.ts";
 import { BEAT, DELETE_WORKER, INSERT_WORKER, RECOVER, SELECT_WORKERS } from "./statements.ts";
 
-const log = getLogger("sqlite", "lease");
+const log = /* @__PURE__ */ getLogger("sqlite", "lease");
 
 /** How many heartbeats there are in a timeout, at least. */
 const BEATS_PER_TIMEOUT = 4;

@@ -37,7 +37,7 @@ interface Given {
 
 const ACTIONS: readonly Action[] = ["list", "show", "requeue", "purge"];
 /** Those that change something do so only on queues that are named. */
-const CHANGING: ReadonlySet<Action> = new Set(["requeue", "purge"]);
+const CHANGING: ReadonlySet<Action> = /* @__PURE__ */ new Set(["requeue", "purge"]);
 
 const SPAN = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/;
 const SPAN_LENGTHS: Readonly<Record<string, number>> = {

@@ -57,7 +57,7 @@ export const INTEGER_FLAGS = 4;
 const MAX_KEY_LENGTH = 250;
 const DEFAULT_SERVER = "127.0.0.1:11211";
 /** What memcached says to requests that it will never carry out. */
-const REJECTIONS: ReadonlySet<number> = new Set([
+const REJECTIONS: ReadonlySet<number> = /* @__PURE__ */ new Set([
   STATUSES.tooLarge,
   STATUSES.invalid,
   STATUSES.unknownCommand,

@@ -9,7 +9,7 @@ import { redactError, secretsOf } from "../../platform/redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { type MemcachedReply, type MemcachedRequest, OPCODES, VERSION_OFFSET } from "./protocol.ts";
 
-const log = getLogger("memcached");
+const log = /* @__PURE__ */ getLogger("memcached");
 
 /** Where a memcached is, and who asks. */
 export interface MemcachedAddress {

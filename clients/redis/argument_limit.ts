@@ -6,7 +6,7 @@ import { ArgumentTooLarge, isReply } from "./errors.ts";
 /** No limit of Redis can be set below that. */
 const ALWAYS_FITS = 1_048_576;
 /** How many characters are never more bytes than that in UTF-8. */
-const ALWAYS_FITS_AS_TEXT = Math.floor(ALWAYS_FITS / 3);
+const ALWAYS_FITS_AS_TEXT = /* @__PURE__ */ Math.floor(ALWAYS_FITS / 3);
 /** What the server has read of the next command already, at most. */
 const READ_AHEAD = 32 * 1024;
 

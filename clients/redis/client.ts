@@ -238,7 +238,8 @@ function isCluster(client: Redis | Cluster): client is Cluster {
 }
 
 /** The key that was looked up last on each cluster: mostly the next one is the same. */
-const lookedUp: WeakMap<Cluster, { readonly key: string; readonly slot: number }> = new WeakMap();
+const lookedUp: WeakMap<Cluster, { readonly key: string; readonly slot: number }> =
+  /* @__PURE__ */ new WeakMap();
 
 async function slotOf(cluster: Cluster, key: string): Promise<number> {
   const last = lookedUp.get(cluster);

@@ -14,7 +14,7 @@ import { isReply, mayHaveRun, unwrapped } from "./errors.ts";
 import { WatchedClient } from "./watched_client.ts";
 import { Watchdog } from "./watchdog.ts";
 
-const log = getLogger("redis");
+const log = /* @__PURE__ */ getLogger("redis");
 
 /** What makes a connection different from others. */
 export interface RedisConnectionOptions {

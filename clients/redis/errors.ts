@@ -21,7 +21,7 @@ const DEMOTED = /^(READONLY|UNBLOCKED force unblock|ERR WAIT cannot be used with
  * What servers answer that refuse until somebody does something about it. The last two are how Redis
  * 7.0 and later word that the user may not do what a script does.
  */
-const REFUSING = new RegExp(
+const REFUSING = /* @__PURE__ */ new RegExp(
   [
     /^(OOM|MISCONF|NOREPLICAS|WRONGPASS|NOAUTH|NOPERM|DENIED)\b/,
     /max number of clients|unauthenticated/,

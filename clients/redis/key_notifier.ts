@@ -5,7 +5,7 @@ import { errorMessage } from "../../platform/thrown.ts";
 import type { Client } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
 
-const log = getLogger("redis");
+const log = /* @__PURE__ */ getLogger("redis");
 
 /** The channel on which Redis tells what changed. Source: "Client-side caching" in its manual. */
 const CHANNEL = "__redis__:invalidate";
@@ -196,4 +196,4 @@ export class KeyNotifier {
   }
 }
 
-const textDecoder = new TextDecoder();
+const textDecoder = /* @__PURE__ */ new TextDecoder();

@@ -8,7 +8,7 @@ import { retryDelay } from "../../platform/retry_delay.ts";
 import { redactError } from "../../platform/redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-const log = getLogger("results", "redis");
+const log = /* @__PURE__ */ getLogger("results", "redis");
 
 /** The channel on which Redis tells what changed. Source: "Client-side caching" in its manual. */
 const CHANNEL = "__redis__:invalidate";
@@ -218,7 +218,7 @@ export class KeyTracking {
   }
 }
 
-const textDecoder = new TextDecoder();
+const textDecoder = /* @__PURE__ */ new TextDecoder();
 
 /** What the server said: the connection wraps it in an error that says more. */
 function replyOf(error: unknown): string {

@@ -6,7 +6,7 @@ interface SentinelConnector {
 }
 
 /** Sockets with a listener of their own. */
-const heard: WeakSet<object> = new WeakSet();
+const heard: WeakSet<object> = /* @__PURE__ */ new WeakSet();
 
 /**
  * Makes a client of ioredis, and those that it opens itself, fit for a library: no socket can end

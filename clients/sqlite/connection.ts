@@ -11,7 +11,7 @@ import { identityOf, type OpenFile, openFile } from "./opening.ts";
 import { migrate } from "./schema.ts";
 import { Writer } from "./writer.ts";
 
-const log = getLogger("sqlite");
+const log = /* @__PURE__ */ getLogger("sqlite");
 
 /** Milliseconds between two looks whether the file is still the one that was opened. */
 const IDENTITY_INTERVAL = 1_000;

@@ -23,9 +23,9 @@ interface Shared {
 
 /** Connections of this realm by file and durability, and by the database that was handed in. */
 const byFile: Map<string, Shared> = new Map();
-const byDatabase: WeakMap<SqliteDatabase, Shared> = new WeakMap();
+const byDatabase: WeakMap<SqliteDatabase, Shared> = /* @__PURE__ */ new WeakMap();
 /** Those of brokers, for backends that are to use the same. */
-const byBroker: WeakMap<object, SqliteConnection> = new WeakMap();
+const byBroker: WeakMap<object, SqliteConnection> = /* @__PURE__ */ new WeakMap();
 
 /**
  * Uses the connection to a database, together with all others of this realm that do.

@@ -3,7 +3,7 @@ import { builtinModule, mayRead } from "../../platform/runtime.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import type { SqliteConnection } from "./connection.ts";
 
-const log = getLogger("sqlite", "maintenance");
+const log = /* @__PURE__ */ getLogger("sqlite", "maintenance");
 
 /** Milliseconds between two rounds. */
 const INTERVAL = 5_000;

@@ -2,7 +2,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { builtinModule, mayRead, mayWrite } from "../../platform/runtime.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-const log = getLogger("sqlite", "notifier");
+const log = /* @__PURE__ */ getLogger("sqlite", "notifier");
 
 /** Milliseconds between two looks at the database while file events are heard. */
 const SAFETY_INTERVAL = 100;

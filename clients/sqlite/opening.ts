@@ -5,16 +5,16 @@ import { type CheckedAddress, IN_MEMORY } from "./address.ts";
 import { openDatabase, type OwnDatabase } from "./database.ts";
 import { migrate } from "./schema.ts";
 
-const log = getLogger("sqlite");
+const log = /* @__PURE__ */ getLogger("sqlite");
 
 /** File systems by the number that `statfs` gives, see "statfs(2)" in the manual of Linux. */
-const NETWORK = new Map([
+const NETWORK = /* @__PURE__ */ new Map([
   [0x6969, "NFS"],
   [0x517b, "SMB"],
   [0xff534d42, "CIFS"],
   [0xfe534d42, "SMB2"],
 ]);
-const DOUBTFUL = new Map([[0x65735546, "FUSE"], [0x01021997, "9p"]]);
+const DOUBTFUL = /* @__PURE__ */ new Map([[0x65735546, "FUSE"], [0x01021997, "9p"]]);
 
 /** A file that is open. */
 export interface OpenFile {

@@ -58,7 +58,7 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now)) do remo
  * ARGV: now or "", the prefix of their keys.
  * Result: now, the version, then key and `version text` of each.
  */
-export const READ: Script = new Script(
+export const READ: Script = /* @__PURE__ */ new Script(
   "read control entries",
   `${SHARED}
 local prefix = ARGV[2]
@@ -83,7 +83,7 @@ return result
  * text (remove it), no end, any version.
  * Result: 1 if they were applied, now.
  */
-export const CHANGE: Script = new Script(
+export const CHANGE: Script = /* @__PURE__ */ new Script(
   "change control entries",
   `${SHARED}
 for i = 2, #ARGV, 4 do
@@ -125,7 +125,7 @@ return {1, now}
  * Result: the version, then key and `version text` of what has changed since, with "" for what is
  * gone; nothing if too much has changed, or the server has forgotten.
  */
-export const LOOK: Script = new Script(
+export const LOOK: Script = /* @__PURE__ */ new Script(
   "look for changes of control entries",
   `${SHARED}
 local version = redis.call('GET', counter) or ''

@@ -3,7 +3,7 @@ import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { getLogger } from "../../platform/logging.ts";
 
-const log = getLogger("control", "redis");
+const log = /* @__PURE__ */ getLogger("control", "redis");
 
 /** Milliseconds between two looks while Redis does not tell of changes. */
 const LOOK_INTERVAL = 1_000;

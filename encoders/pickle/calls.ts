@@ -36,7 +36,7 @@ export class PythonTimezone {
   }
 }
 
-const CALLS: ReadonlyMap<string, Make> = new Map<string, Make>([
+const CALLS: ReadonlyMap<string, Make> = /* @__PURE__ */ new Map<string, Make>([
   ["builtins.set", makeSet],
   ["builtins.frozenset", (args) => {
     const set = makeSet(args);
@@ -56,7 +56,7 @@ const CALLS: ReadonlyMap<string, Make> = new Map<string, Make>([
 ]);
 
 /** Values that go out as the call that they came as. Others have a form of their own. */
-const KEPT: ReadonlySet<string> = new Set([
+const KEPT: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "builtins.complex",
   "datetime.datetime",
   "datetime.date",

@@ -91,25 +91,25 @@ const CALLS: readonly Row[] = [
     m.pushCallable("STACK_GLOBAL", m.pop(), name);
   }],
   ["R", "REDUCE", (m) => m.reduce()],
-  ["b", "BUILD", refuse("BUILD")],
-  ["i", "INST", refuse("INST")],
-  ["o", "OBJ", refuse("OBJ")],
-  [0x81, "NEWOBJ", refuse("NEWOBJ")],
-  [0x92, "NEWOBJ_EX", refuse("NEWOBJ_EX")],
-  [0x82, "EXT1", refuse("EXT1")],
-  [0x83, "EXT2", refuse("EXT2")],
-  [0x84, "EXT4", refuse("EXT4")],
-  ["P", "PERSID", refuse("PERSID")],
-  ["Q", "BINPERSID", refuse("BINPERSID")],
-  [0x97, "NEXT_BUFFER", refuse("NEXT_BUFFER")],
-  [0x98, "READONLY_BUFFER", refuse("READONLY_BUFFER")],
+  ["b", "BUILD", /* @__PURE__ */ refuse("BUILD")],
+  ["i", "INST", /* @__PURE__ */ refuse("INST")],
+  ["o", "OBJ", /* @__PURE__ */ refuse("OBJ")],
+  [0x81, "NEWOBJ", /* @__PURE__ */ refuse("NEWOBJ")],
+  [0x92, "NEWOBJ_EX", /* @__PURE__ */ refuse("NEWOBJ_EX")],
+  [0x82, "EXT1", /* @__PURE__ */ refuse("EXT1")],
+  [0x83, "EXT2", /* @__PURE__ */ refuse("EXT2")],
+  [0x84, "EXT4", /* @__PURE__ */ refuse("EXT4")],
+  ["P", "PERSID", /* @__PURE__ */ refuse("PERSID")],
+  ["Q", "BINPERSID", /* @__PURE__ */ refuse("BINPERSID")],
+  [0x97, "NEXT_BUFFER", /* @__PURE__ */ refuse("NEXT_BUFFER")],
+  [0x98, "READONLY_BUFFER", /* @__PURE__ */ refuse("READONLY_BUFFER")],
 ];
 
 /** Ends a pickle; what comes after it is not looked at, as in Python. */
 export const STOP = 0x2e;
 
 /** The opcodes by their codes. */
-export const OPCODES: readonly (Opcode | undefined)[] = table();
+export const OPCODES: readonly (Opcode | undefined)[] = /* @__PURE__ */ table();
 
 function table(): (Opcode | undefined)[] {
   const opcodes = new Array<Opcode | undefined>(256).fill(undefined);

@@ -18,7 +18,7 @@ export interface PickledCall {
 /** What a value was. */
 export type Origin = "tuple" | "frozenset" | "bytearray" | PickledCall;
 
-const origins = new WeakMap<object, Origin>();
+const origins = /* @__PURE__ */ new WeakMap<object, Origin>();
 
 /** Notes what a value was. */
 export function noteOrigin<T extends object>(value: T, origin: Origin): T {

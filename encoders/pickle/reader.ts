@@ -13,7 +13,7 @@ const MAX_NUMBER_BYTES = 6;
 
 const INTEGER = /^[+-]?\d+$/;
 const FLOAT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const FLOAT_NAMES: ReadonlyMap<string, number> = new Map([
+const FLOAT_NAMES: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
   ["nan", NaN],
   ["-nan", NaN],
   ["inf", Infinity],

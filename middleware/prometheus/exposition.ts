@@ -9,7 +9,7 @@ import { sum } from "./prom_client.ts";
 import { QueueGauges } from "./queue_gauges.ts";
 import type { SeriesTable } from "./series.ts";
 
-const log = getLogger("middleware", "Prometheus");
+const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
 /** What there is to serve. */
 export interface ExpositionOptions {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { getLogger } from "../../platform/logging.ts";
 
-const log = getLogger("middleware", "Prometheus");
+const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
 /** Answers a request, by its method. */
 export type Answer = (method: string) => Promise<Response>;

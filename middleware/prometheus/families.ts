@@ -63,7 +63,7 @@ const DELAYED = "dramatiq_delayed_messages_inprogress";
  * to be the same text.
  */
 const BOUND_LABELS: readonly string[] = [
-  ...DURATION_BOUNDS.map((bound) => bound.toFixed(1)),
+  .../* @__PURE__ */ DURATION_BOUNDS.map((bound) => bound.toFixed(1)),
   "+Inf",
 ];
 

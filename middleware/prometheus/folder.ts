@@ -8,7 +8,7 @@ import { areCounts, type Counts, countsOfDead, sumOf } from "./counts.ts";
 import { openPrivateFolder, readPrivateFile, replacePrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
 
-const log = getLogger("middleware", "Prometheus");
+const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
 /** A file of a process: its pid, and what tells it from earlier ones with that pid. */
 const MEMBER_FILE = /^(\d+-[0-9a-f]{8})\.(?:json|lock|tmp)$/;

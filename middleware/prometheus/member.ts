@@ -9,7 +9,7 @@ import { openPrivateFile } from "./private_files.ts";
 import { ProcessLock } from "./process_lock.ts";
 import { loadPromClient } from "./prom_client.ts";
 
-const log = getLogger("middleware", "Prometheus");
+const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
 /** Milliseconds between looks at what is to be written, and whether somebody has to take over. */
 const INTERVAL = 1_000;

@@ -3,7 +3,7 @@ import { errorMessage } from "../../platform/thrown.ts";
 import { getLogger } from "../../platform/logging.ts";
 import type { Metric, Sample } from "./metric.ts";
 
-const log = getLogger("middleware", "Prometheus");
+const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
 /** Milliseconds for which counts are good: several who ask cost the server no more than one. */
 const MAX_AGE = 5_000;

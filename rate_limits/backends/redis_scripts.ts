@@ -22,7 +22,7 @@ import { Script } from "../../clients/redis/script.ts";
  * ARGV: value, ttl in ms.
  * Result: 1 if it was set, else 0.
  */
-export const ADD: Script = new Script(
+export const ADD: Script = /* @__PURE__ */ new Script(
   "set a counter",
   `
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
@@ -36,7 +36,7 @@ return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
  * ARGV: amount, maximum, ttl in ms.
  * Result: 1 if it was counted, else 0.
  */
-export const INCR: Script = new Script(
+export const INCR: Script = /* @__PURE__ */ new Script(
   "count up",
   `
 local value = (redis.call('GET', KEYS[1]) or 0) + ARGV[1]
@@ -53,7 +53,7 @@ return 1
  * ARGV: amount, minimum, ttl in ms.
  * Result: 1 if it was counted, else 0; nothing if there is nothing to count down from.
  */
-export const DECR: Script = new Script(
+export const DECR: Script = /* @__PURE__ */ new Script(
   "count down",
   `
 local current = redis.call('GET', KEYS[1])
@@ -71,7 +71,7 @@ return 1
  * ARGV: amount, maximum, ttl in ms.
  * Result: 1 if it was counted, else 0.
  */
-export const INCR_AND_SUM: Script = new Script(
+export const INCR_AND_SUM: Script = /* @__PURE__ */ new Script(
   "count up within a window",
   `
 local value = (redis.call('GET', KEYS[1]) or 0) + ARGV[1]
@@ -95,7 +95,7 @@ return 1
  * ARGV: holder, how many there may be, ttl in ms or 0.
  * Result: 1 if the holder has it now, else 0.
  */
-export const LEASE: Script = new Script(
+export const LEASE: Script = /* @__PURE__ */ new Script(
   "take a lease",
   `
 local time = redis.call('TIME')
@@ -121,7 +121,7 @@ return 1
  * KEYS: list.
  * ARGV: ttl in ms.
  */
-export const NOTIFY: Script = new Script(
+export const NOTIFY: Script = /* @__PURE__ */ new Script(
   "wake those who wait at a barrier",
   `
 redis.call('RPUSH', KEYS[1], 'x')
@@ -142,7 +142,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
  * Fields of the hash: "m:" and the id of each member that was counted; "complete" when all
  * were; "claim", until when, in ms by the server's clock, somebody sends the callbacks.
  */
-export const COUNT_MEMBER: Script = new Script(
+export const COUNT_MEMBER: Script = /* @__PURE__ */ new Script(
   "count a member of a group",
   `
 local left = tonumber(redis.call('GET', KEYS[1]))
@@ -172,7 +172,7 @@ return 'complete'
  * KEYS: counter, hash.
  * ARGV: what the counter is to be from now on, ttl in ms.
  */
-export const CONCLUDE: Script = new Script(
+export const CONCLUDE: Script = /* @__PURE__ */ new Script(
   "note that the callbacks of a group were sent",
   `
 redis.call('UNLINK', KEYS[2])

@@ -9,7 +9,7 @@ import { Script } from "../../clients/redis/script.ts";
  * - arguments: of each result its text, and after how many milliseconds it is gone (at once,
  *   if they are not above 0)
  */
-export const STORE: Script = new Script(
+export const STORE: Script = /* @__PURE__ */ new Script(
   "store results",
   `
   for i, key in ipairs(KEYS) do
@@ -26,7 +26,7 @@ export const STORE: Script = new Script(
  * - keys: those of the results
  * - result: of each its text, null, or the text of an error in an array
  */
-export const READ: Script = new Script(
+export const READ: Script = /* @__PURE__ */ new Script(
   "get results",
   `
   local found = {}

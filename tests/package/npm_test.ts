@@ -9,6 +9,7 @@ import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
 import { declareBundleTests } from "./bundles.ts";
 import { type Cell, runCells } from "./cell.ts";
+import { declareContentsTests } from "./contents.ts";
 import { Project } from "./project.ts";
 import { findRuntimes } from "./runtimes.ts";
 
@@ -47,5 +48,6 @@ async function declareTests(): Promise<void> {
       ], redis.url);
     });
   }
+  declareContentsTests(project, runtimes);
   declareBundleTests(project, runtimes, redis.url);
 }

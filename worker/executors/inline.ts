@@ -10,7 +10,7 @@ import type { MessageProxy } from "../../core/message_proxy.ts";
 import type { Middleware } from "../../core/middleware.ts";
 import type { Executor, Run } from "./executor.ts";
 
-const log = getLogger("worker", "inline");
+const log = /* @__PURE__ */ getLogger("worker", "inline");
 
 /** Options for {@linkcode InlineExecutor}. */
 export interface InlineExecutorOptions {

@@ -39,7 +39,7 @@ export interface RealmOwner {
 const STOPPING = 2_000;
 
 /** A slot whose run has been settled, though the actor has not. */
-const LEFT_ALONE = Symbol("left alone");
+const LEFT_ALONE = /* @__PURE__ */ Symbol("left alone");
 
 /**
  * One thread or process, as the worker sees it:

@@ -8,7 +8,7 @@ import { toSpecifier } from "./realm_modules.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import type { RealmSettings, Transport, TransportListener } from "./realm_protocol.ts";
 
-const log = getLogger("worker", "executor");
+const log = /* @__PURE__ */ getLogger("worker", "executor");
 
 /** Milliseconds before another realm is tried when one could not begin; doubles each time. */
 const FIRST_BACKOFF = 100;

@@ -14,7 +14,7 @@ import { isOfFirstWorker } from "./role.ts";
 import { type GracePeriod, GracePeriods } from "./grace_periods.ts";
 import { fromWire } from "./thrown_on_wire.ts";
 
-const log = getLogger("worker", "executor");
+const log = /* @__PURE__ */ getLogger("worker", "executor");
 
 /**
  * Runs actors in realms of their own, and replaces realms that they bring down.

@@ -29,7 +29,7 @@ const MAX_STACK_LENGTH = 2 ** 18;
 const OWN_FIELDS = ["name", "message", "stack", "cause", "errors"];
 
 /** The classes that are the same everywhere, by name. */
-const SHARED: ReadonlyMap<string, ErrorClass> = new Map(
+const SHARED: ReadonlyMap<string, ErrorClass> = /* @__PURE__ */ new Map(
   [
     ...Object.values(libraryErrors),
     ...Object.values(interrupts),

@@ -1,0 +1,201 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { assert, assertEquals } from "@std/assert";
+import { test } from "../support/test.ts";
+import { filesIn, type Project, ROOT } from "./project.ts";
+import type { Runtime } from "./runtimes.ts";
+
+/** Kilobytes of minified bundles that send, the clients of servers left out, at most. */
+const SIZES = {
+  core: `import { actor, setBroker } from "@dq/dramatiq/core";`,
+  limits: { stub: 84, redis: 149, rabbitmq: 128, sqlite: 122 },
+};
+
+/**
+ * Modules of which a bundle keeps something though nothing of them is used, besides constants. All
+ * others vanish.
+ */
+const KEPT = [
+  "brokers/from_url.js", // registers the default broker
+  "mod.js", // imports it
+  "brokers/mod.js",
+  "worker.js", // is a program
+  "worker/executors/process_entry.js",
+  "worker/executors/thread_entry.js",
+  "platform/runtime.js", // finds out where it is
+  // Errors have their names on their prototypes: two kilobytes.
+  "brokers/rabbitmq/errors.js",
+  "cli/pid_file.js",
+  "cli/usage_error.js",
+  "core/errors.js",
+  "core/interrupt.js",
+  // Lists and numbers that are calculated from others.
+  "brokers/rabbitmq/ladder.js",
+  "clients/redis/argument_limit.js",
+  // Texts that are put together of others, which bundlers take for calls.
+  "brokers/redis/scripts.js",
+  "clients/redis/errors.js",
+  "control/backends/redis_scripts.js",
+  "rate_limits/slot.js",
+  // `deno pack` gives classes with symbols as names of methods a variable each.
+  "core/actor.js",
+  "core/broker.js",
+  "middleware/prometheus.js",
+  "middleware/prometheus/exposition_server.js",
+  "middleware/prometheus/member.js",
+  "rate_limits/leased_slot.js",
+  "results/backend.js",
+  "worker/worker.js",
+];
+
+/** Bundles each module alone and says what is left: `module`, `text`. */
+const SIDE_EFFECTS = `import { join } from "node:path";
+import { build } from "esbuild";
+const [root, ...files] = process.argv.slice(2);
+const alone = {
+  name: "alone",
+  setup(build) {
+    build.onResolve({ filter: /.*/ }, ({ path, importer }) =>
+      importer === "<stdin>"
+        // Whatever package.json says of it: the package that JSR makes has no such field.
+        ? { path: join(root, path), sideEffects: true }
+        : { path, external: true, sideEffects: false });
+  },
+};
+for (const file of files) {
+  const { outputFiles: [{ text }] } = await build({
+    stdin: { contents: \`import "./\${file}"\`, resolveDir: root },
+    bundle: true, write: false, format: "esm", minifySyntax: true, minifyWhitespace: true,
+    platform: "node", plugins: [alone], logLevel: "error",
+  });
+  console.log(JSON.stringify({ file, text: text.replace(/\\bimport\\b[^;]*;/g, "").trim() }));
+}
+`;
+
+/** Bundles programs that send, and says how long they are. */
+const MEASURE = `import { build } from "esbuild";
+const clients = ["ioredis", "amqplib", "memjs", "prom-client", "better-sqlite3"];
+for (const [name, contents] of Object.entries(JSON.parse(process.argv[2]))) {
+  const { outputFiles: [{ contents: bytes }] } = await build({
+    stdin: { contents, resolveDir: "." },
+    bundle: true, write: false, format: "esm", minify: true, platform: "node", external: clients,
+    logLevel: "error",
+  });
+  console.log(JSON.stringify({ name, length: bytes.length }));
+}
+`;
+
+/** A class with a static block, a statement that calls, or a call that no annotation declares pure. */
+const DOING = new RegExp(
+  [
+    /static\{/,
+    /^[^=]*\(/,
+    /(?:^|[,;\n])(?:(?:var|let|const) )?[\w$]+=(?:new (?!Map\(\[|Set\(\[)|[\w$.]+\()/,
+  ].map(({ source }) => source).join("|"),
+);
+
+const STRICT = {
+  compilerOptions: {
+    strict: true,
+    module: "nodenext",
+    target: "es2023",
+    lib: ["es2024", "esnext.disposable", "esnext.iterator"],
+    types: ["node"],
+    skipLibCheck: false,
+    noEmit: true,
+    exactOptionalPropertyTypes: true,
+  },
+  files: ["typed.mts"],
+};
+
+const lines = <T>(text: string): T[] =>
+  text.trim().split("\n").map((line) => JSON.parse(line) as T);
+
+/**
+ * Declares the tests of what the package for npm holds.
+ *
+ * @param project A project with the package, esbuild and TypeScript.
+ * @param runtimes Node 22, Node 24 and Bun.
+ */
+export function declareContentsTests(project: Project, runtimes: readonly Runtime[]): void {
+  const folder = join(project.folder, "node_modules", "@dq", "dramatiq");
+  const node = runtimes[1]!.path;
+  const entries = async () =>
+    Object.keys(JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8")).exports)
+      .map((entry) => `@dq/dramatiq${entry.slice(1)}`);
+
+  test("the package for npm is compiled, and holds what users need and nothing else", async () => {
+    const files = await filesIn(folder);
+    const strange = files.filter((file) =>
+      !/\.js$|\.d\.ts$|^docs\/[\w-]+\.md$|^(?:README|CHANGELOG|CONTRIBUTING)\.md$|^LICENSE$|^package\.json$|^bench\/README\.md$/
+        .test(file)
+    );
+    assertEquals(strange, []);
+    const fields = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    assertEquals(fields.bin, { dramatiq: "./worker.js" });
+    assert(fields.engines.node === ">=22.18" && fields.description.length > 0);
+    const worker = await readFile(join(folder, "worker.js"), "utf8");
+    assert(worker.startsWith("#!/usr/bin/env node\n"), worker.slice(0, 80));
+  });
+
+  test("each entry of the package loads on Node and Bun, by import and by require", async () => {
+    const names = await entries();
+    await project.write({
+      "imports.mjs": names.map((name) => `await import("${name}");`).join("\n"),
+      "requires.cjs": names.map((name) => `require("${name}");`).join("\n"),
+    });
+    await Promise.all(runtimes.flatMap(({ path }) => [
+      project.run(path, "imports.mjs"),
+      project.run(path, "requires.cjs"),
+    ]));
+  });
+
+  test("the types of the package hold in a strict project without skipLibCheck", async () => {
+    const names = await entries();
+    await project.write({
+      "tsconfig.json": JSON.stringify(STRICT),
+      "typed.mts": `import { actor, StubBroker } from "@dq/dramatiq";
+${names.map((name, i) => `import * as entry${i} from "${name}";`).join("\n")}
+export const all = [${names.map((_, i) => `entry${i}`).join(", ")}];
+const add = actor(function add(a: number, b: number) { return a + b; }, { broker: new StubBroker() });
+await add.send(1, 2);
+// @ts-expect-error -- a text is no number
+await add.send("1", 2);
+`,
+    });
+    await project.run(node, join("node_modules", "typescript", "bin", "tsc"), "-p", ".");
+  });
+
+  test("modules of the package do nothing when they are imported, but for those on a list", async () => {
+    await project.write({ "side_effects.mjs": SIDE_EFFECTS });
+    const files = (await filesIn(folder)).filter((file) => file.endsWith(".js"));
+    const output = await project.run(node, "side_effects.mjs", folder, ...files);
+    const left = lines<{ file: string; text: string }>(output).filter(({ text }) => text !== "");
+    // Constants cost nothing: arithmetic, texts and lists; no call, no class, no assignment.
+    const doing = left.filter(({ text }) => DOING.test(text));
+    assert(left.length > KEPT.length, "it must see constants, too");
+    assertEquals(doing.map(({ file }) => file).filter((file) => !KEPT.includes(file)), []);
+  });
+
+  test("bundles that send with one broker are as small as they were", async () => {
+    await project.write({ "measure.mjs": MEASURE });
+    const CLASSES: Record<string, string> = {
+      stub: "StubBroker",
+      redis: "RedisBroker",
+      rabbitmq: "RabbitmqBroker",
+      sqlite: "SqliteBroker",
+    };
+    const programs = Object.fromEntries(
+      Object.entries(CLASSES).map(([name, broker]) => [
+        name,
+        `${SIZES.core} import { ${broker} } from "@dq/dramatiq/brokers/${name}";
+        console.log(actor, setBroker, ${broker});`,
+      ]),
+    );
+    const output = await project.run(node, "measure.mjs", JSON.stringify(programs));
+    for (const { name, length } of lines<{ name: string; length: number }>(output)) {
+      const limit = SIZES.limits[name as keyof typeof SIZES.limits];
+      assert(length <= limit * 1_000, `${name}: ${length} bytes, more than ${limit} KB`);
+    }
+  });
+}

@@ -79,7 +79,7 @@ export class AsyncIO implements Middleware {
     if (this.#timer === undefined) this.#watch(broker);
   }
 
-  /** GracePeriods to watch with the last worker. */
+  /** Stops to watch with the last worker. */
   afterWorkerShutdown(broker: Broker, worker: Worker): void {
     this.#workers.delete(worker);
     if (this.#workers.size > 0) return;

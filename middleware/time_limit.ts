@@ -36,7 +36,7 @@ const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
 };
 
 /**
- * GracePeriods actors that run too long: at the limit their `currentSignal()` aborts with
+ * Stops actors that run too long: at the limit their `currentSignal()` aborts with
  * `TimeLimitExceeded`, after the grace they are given up. Either way the message
  * fails with that error and is retried by the usual rules.
  *

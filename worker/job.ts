@@ -109,7 +109,7 @@ export class Job implements Run, IndexedSetItem {
     this.start();
   }
 
-  /** GracePeriods it, wherever it is: see `MessageProxy.interrupt`. */
+  /** Stops it, wherever it is: see `MessageProxy.interrupt`. */
   interrupted(reason: Interrupt, grace: number): void {
     if (reason instanceof Cancelled && !this.#isOver) this.#cancelled ??= reason;
     if (this.#phase === "running") this.#owner.executor.interrupt(this, reason, grace);

@@ -188,7 +188,7 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * GracePeriods: takes up nothing new, gives back what has not begun, and waits for what
+   * Stops: takes up nothing new, gives back what has not begun, and waits for what
    * is running. What is still running when the time is over is given back, too. What cannot
    * be acknowledged because the server is away is given up after some seconds, however long the
    * time: it is delivered again.
@@ -206,7 +206,7 @@ export class Worker implements AsyncDisposable {
     await this.#stopping;
   }
 
-  /** GracePeriods it. */
+  /** Stops it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

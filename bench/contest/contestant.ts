@@ -12,7 +12,7 @@ export interface Crew {
   start(): void | Promise<void>;
   /** Resolves when acknowledgements of all that ran are sent. Called after the last has run. */
   settled(): Promise<void>;
-  /** GracePeriods for good. */
+  /** Stops for good. */
   close(): Promise<void>;
 }
 

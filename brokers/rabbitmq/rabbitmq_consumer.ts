@@ -177,7 +177,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     this.#wake();
   }
 
-  /** GracePeriods to hold messages back, and gives them. */
+  /** Stops to hold messages back, and gives them. */
   protected letGo(): RabbitmqDelivery[] {
     return [];
   }

@@ -43,7 +43,7 @@ export class ExpositionServer implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** GracePeriods; whoever is being answered is cut off. */
+  /** Stops; whoever is being answered is cut off. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();

@@ -176,7 +176,7 @@ export class Program {
     process.kill(this.pid, name);
   }
 
-  /** GracePeriods it, and gives its exit code. */
+  /** Stops it, and gives its exit code. */
   async stop(): Promise<number | string> {
     this.signal("SIGTERM");
     return await this.ended;

@@ -21,7 +21,7 @@ interface Given {
   readonly message?: MessageOptions;
 }
 
-/** GracePeriods a worker while an actor runs; gives the reason that the actor was told, if any. */
+/** Stops a worker while an actor runs; gives the reason that the actor was told, if any. */
 async function reasonToldAtStop(given: Given): Promise<unknown> {
   const clock = new FakeClock();
   const notifications = new ShutdownNotifications(given.middleware);

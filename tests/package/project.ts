@@ -114,7 +114,7 @@ export class Project implements AsyncDisposable {
     return await run(command, this.folder, this.env);
   }
 
-  /** GracePeriods the registry, and removes all. */
+  /** Stops the registry, and removes all. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.registry?.[Symbol.asyncDispose]();
     await rm(dirname(this.folder), { recursive: true });

@@ -22,7 +22,7 @@ export interface Scene {
   readonly far: Party;
   readonly load: Load;
   readonly id: string;
-  /** GracePeriods something at the end, however the cell ends. */
+  /** Stops something at the end, however the cell ends. */
   readonly stops: (() => Promise<unknown>)[];
 }
 

@@ -20,7 +20,7 @@ import type { ActivityName } from "./activities.ts";
 
 /** A server that faults can happen to. */
 export interface MatrixServer extends AsyncDisposable, ServerAddress {
-  /** GracePeriods its process (SIGSTOP), or lets it go on. */
+  /** Stops its process (SIGSTOP), or lets it go on. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
   /** Ends it, keeping what is on disk, and starts it again. */

@@ -79,7 +79,7 @@ export function loopOver(prefetch: number, options: StubBrokerOptions = {}) {
   return { clock, broker, loop, delivered, send, args };
 }
 
-/** GracePeriods a loop and closes its consumer. */
+/** Stops a loop and closes its consumer. */
 export async function end(loop: ConsumerLoop): Promise<void> {
   await loop.stopReceiving();
   await loop.close();

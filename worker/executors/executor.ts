@@ -40,7 +40,7 @@ export interface Executor {
   run(run: Run): void;
 
   /**
-   * GracePeriods a run, whose signal has aborted: when the grace is over and it has not
+   * Stops a run, whose signal has aborted: when the grace is over and it has not
    * settled, it is given up. May be called again, with less grace.
    *
    * @param run What to stop.

@@ -161,7 +161,7 @@ export class Realm {
   }
 
   /**
-   * GracePeriods it: asks first, and ends it when it has done what it had to, or does not answer.
+   * Stops it: asks first, and ends it when it has done what it had to, or does not answer.
    *
    * @returns Whether it did, as far as it was asked.
    */

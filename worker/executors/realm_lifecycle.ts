@@ -183,7 +183,7 @@ export class RealmLifecycle {
     this.#resolveRetired(reason);
   }
 
-  /** GracePeriods all realms. */
+  /** Stops all realms. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearTimeout(this.#backoff);

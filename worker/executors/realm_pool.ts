@@ -115,7 +115,7 @@ export class RealmPool implements Executor {
     else this.#gracePeriods.begin(run, reason, grace);
   }
 
-  /** GracePeriods all realms. Nothing runs in them any more but what was given up. */
+  /** Stops all realms. Nothing runs in them any more but what was given up. */
   async stop(): Promise<void> {
     await Promise.all([this.#lifecycle.stop(), this.#quarantine?.stop()]);
     this.#quarantine = undefined;

@@ -14,7 +14,7 @@ import { test } from "../../support/test.ts";
 const AWAY = new ConnectionClosed("the server is away");
 const PAUSE = 3_000;
 
-/** Republisher of deliveries of a consumer, by a publisher that does what the test says. */
+/** A republisher of one consumer, by a publisher that does what the test says. */
 function ready(count: number) {
   const clock = new FakeClock();
   const published: Publication[] = [];
@@ -45,7 +45,7 @@ function ready(count: number) {
   return { clock, published, said, open, republisher, deliveries };
 }
 
-test("Republisher acknowledge a message when the server has it elsewhere, not before", async () => {
+test("Republisher acknowledges a message when the server has it elsewhere, not before", async () => {
   const { clock, published, said, republisher } = ready(2);
   const settling = republisher.settled();
   await clock.settle();
@@ -58,7 +58,7 @@ test("Republisher acknowledge a message when the server has it elsewhere, not be
   assertEquals(said, ["ack 1", "ack 2"]);
 });
 
-test("Republisher give back after a while a message that could not be stored elsewhere", async () => {
+test("Republisher gives back after a while a message that could not be stored elsewhere", async () => {
   const { clock, published, said, republisher, open } = ready(1);
   published[0]!.sender.failed(AWAY);
   await republisher.settled();
@@ -68,14 +68,14 @@ test("Republisher give back after a while a message that could not be stored els
   assertEquals([said, open.size], [["give back 1"], 0]);
 });
 
-test("Republisher dead-letter a message that the server will never take", async () => {
+test("Republisher dead-letters a message that the server will never take", async () => {
   const { clock, published, said, open } = ready(1);
   published[0]!.sender.failed(new RequestRejected("it is too large"));
   await clock.advance(PAUSE);
   assertEquals([said, open.size], [["reject 1"], 0]);
 });
 
-test("Republisher acknowledge nothing whose channel is gone: it is delivered again", async () => {
+test("Republisher acknowledges nothing whose channel is gone: it is delivered again", async () => {
   const { clock, published, said, open, republisher, deliveries } = ready(2);
   assertEquals(published.map(({ sender }) => sender.isNeeded!()), [true, true]);
   published[0]!.sender.stored(); // and before its acknowledgement is sent:
@@ -88,7 +88,7 @@ test("Republisher acknowledge nothing whose channel is gone: it is delivered aga
   assertEquals([said, deliveries.map(({ isOpen }) => isOpen)], [[], [false, false]]);
 });
 
-test("Republisher that are cleared leave no timer, and give back nothing later", async () => {
+test("Republisher that is cleared leaves no timer, and gives back nothing later", async () => {
   const { clock, published, said, open, republisher } = ready(1);
   published[0]!.sender.failed(AWAY);
   open.clear();
@@ -98,7 +98,7 @@ test("Republisher that are cleared leave no timer, and give back nothing later",
   assertEquals(said, []);
 });
 
-test("Republisher that stop give back nothing: that is left to the channel, which keeps the order", async () => {
+test("Republisher that stops gives back nothing: that is left to the channel, which keeps the order", async () => {
   const { clock, published, said, republisher } = ready(1);
   republisher.stop();
   published[0]!.sender.failed(AWAY);

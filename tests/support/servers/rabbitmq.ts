@@ -83,7 +83,7 @@ export class RabbitmqServer extends TestServer {
     return new RabbitmqConsole(erl, env);
   }
 
-  /** GracePeriods RabbitMQ in good order, but not the Erlang machine under it. */
+  /** Stops RabbitMQ in good order, but not the Erlang machine under it. */
   async stopApp(): Promise<void> {
     await this.ctl("stop_app");
   }

@@ -135,7 +135,7 @@ export class Load {
     });
   }
 
-  /** GracePeriods the worker. */
+  /** Stops the worker. */
   async stop(): Promise<void> {
     this.#isEnding = true;
     await this.#worker.stop(5_000);

@@ -113,7 +113,7 @@ export class Fixture implements AsyncDisposable {
     });
   }
 
-  /** GracePeriods the worker. */
+  /** Stops the worker. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.worker.stop(0);
     await rm(this.#folder, { recursive: true });

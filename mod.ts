@@ -45,7 +45,6 @@ export {
   type MemcachedBackendOptions as MemcachedResultBackendOptions,
 } from "./results/backends/memcached.ts";
 export type { MemcachedOptions } from "./clients/memcached/connection.ts";
-export type { ResultOwner } from "./results/result_key.ts";
 export type { FailureOptions } from "./results/stored_result.ts";
 export type { Stored } from "./results/batched_reads.ts";
 
@@ -99,7 +98,6 @@ export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker_options.ts";
 export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
 export type { Settlement, SettlementOwner } from "./worker/settlement.ts";
-export type { Outcome } from "./worker/job.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
 export { ProcessExecutor, type ProcessExecutorOptions } from "./worker/executors/process.ts";

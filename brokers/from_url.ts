@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import type { BrokerOptions } from "../core/broker_options.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
-import { redactUrl } from "../platform/redact.ts";
+import { redactUrl } from "../clients/redact.ts";
 import { mayReadEnvironment, readEnvironment } from "../platform/runtime.ts";
 import { splitUrls } from "./rabbitmq/address.ts";
 import { isInstalled } from "./rabbitmq/client.ts";

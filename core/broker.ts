@@ -1,4 +1,3 @@
-import { defaultMiddleware } from "../middleware/defaults.ts";
 import type { Middleware } from "./middleware.ts";
 import type { Actor } from "./actor.ts";
 import type {
@@ -77,11 +76,12 @@ export abstract class Broker implements AsyncDisposable {
    * Stores the options; connecting comes later.
    *
    * @param options The middleware and the clock.
+   * @param defaults Makes the middleware of a broker that is given none: `defaultMiddleware`.
    */
-  constructor(options: BrokerOptions = {}) {
+  constructor(options: BrokerOptions, defaults: () => Middleware[]) {
     this.clock = options.clock ?? systemClock;
     this.#emitter = new Emitter(this);
-    this.#middleware = new MiddlewareList(this.#emitter, options.middleware ?? defaultMiddleware());
+    this.#middleware = new MiddlewareList(this.#emitter, options.middleware ?? defaults());
   }
 
   /**

@@ -13,8 +13,7 @@ import {
   toWireOptions,
   type WireOptions,
 } from "./message_options.ts";
-import type { Pipeline } from "./composition.ts";
-import { pipeline } from "./composition.ts";
+import { type Pipeline, pipeline } from "./pipeline.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { randomUuid } from "../platform/runtime.ts";

@@ -5,9 +5,6 @@ import type { Cancelled, WorkerLost } from "./interrupt.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import type { ResultSource } from "./result_source.ts";
-import type { Executor } from "../worker/executors/executor.ts";
-import type { ConsumerLoop } from "../worker/consumer_loop.ts";
-import type { Worker } from "../worker/worker.ts";
 
 export { FollowUpNotStored, MiddlewareError, SkipMessage } from "./errors.ts";
 
@@ -17,6 +14,41 @@ export interface ProcessOutcome {
   readonly result?: unknown;
   /** What it threw; `undefined` when it returned. */
   readonly exception?: unknown;
+}
+
+/** End of a message in a worker. It decides whether the message is acknowledged, dead-lettered or requeued. */
+export type Outcome =
+  | "done"
+  | "retried"
+  | "failed"
+  | "skipped"
+  | "skippedAndFailed"
+  | "cancelled"
+  | "unknownActor"
+  | "undecodable"
+  | "followUpNotStored"
+  | "lost";
+
+/** A worker, as hooks see it. */
+export interface WorkerInfo {
+  /** The broker whose messages it processes. */
+  readonly broker: Broker;
+  /** Messages whose actors, or hooks, are running. */
+  readonly running: readonly MessageProxy[];
+  /** Number of messages by outcome, since the worker was made. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+}
+
+/** The consumer of one queue of a worker, as hooks see it. */
+export interface ConsumerInfo {
+  /** The queue or delay queue. */
+  readonly queueName: string;
+}
+
+/** A realm that runs actors, as hooks see it: the event loop, a thread or a child process. */
+export interface RealmInfo {
+  /** Highest number of messages that it runs at once. */
+  readonly concurrency: number;
 }
 
 /**
@@ -193,19 +225,19 @@ export abstract class Middleware {
   /** After the command line started a worker process. */
   afterProcessBoot?(broker: Broker): void | Promise<void>;
   /** Before a worker starts. */
-  beforeWorkerBoot?(broker: Broker, worker: Worker): void | Promise<void>;
+  beforeWorkerBoot?(broker: Broker, worker: WorkerInfo): void | Promise<void>;
   /** After a worker started. */
-  afterWorkerBoot?(broker: Broker, worker: Worker): void | Promise<void>;
+  afterWorkerBoot?(broker: Broker, worker: WorkerInfo): void | Promise<void>;
   /** Before a worker stops. */
-  beforeWorkerShutdown?(broker: Broker, worker: Worker): void | Promise<void>;
+  beforeWorkerShutdown?(broker: Broker, worker: WorkerInfo): void | Promise<void>;
   /** After a worker stopped. */
-  afterWorkerShutdown?(broker: Broker, worker: Worker): void | Promise<void>;
+  afterWorkerShutdown?(broker: Broker, worker: WorkerInfo): void | Promise<void>;
   /** After the consumer of a queue started. */
-  afterConsumerThreadBoot?(broker: Broker, consumer: ConsumerLoop): void | Promise<void>;
+  afterConsumerThreadBoot?(broker: Broker, consumer: ConsumerInfo): void | Promise<void>;
   /** Before the consumer of a queue stops. */
-  beforeConsumerThreadShutdown?(broker: Broker, consumer: ConsumerLoop): void | Promise<void>;
+  beforeConsumerThreadShutdown?(broker: Broker, consumer: ConsumerInfo): void | Promise<void>;
   /** After a realm that runs actors started: the event loop, or each of the threads. */
-  afterWorkerThreadBoot?(broker: Broker, executor: Executor): void | Promise<void>;
+  afterWorkerThreadBoot?(broker: Broker, realm: RealmInfo): void | Promise<void>;
   /** Before a realm that runs actors stops. */
-  beforeWorkerThreadShutdown?(broker: Broker, executor: Executor): void | Promise<void>;
+  beforeWorkerThreadShutdown?(broker: Broker, realm: RealmInfo): void | Promise<void>;
 }

@@ -42,23 +42,25 @@ export { currentMessage, currentSignal } from "./context.ts";
 // Composition
 export {
   type CompletionCallbackOptions,
-  type FirstOf,
   Group,
   group,
   type GroupOptions,
   type GroupStep,
+  type MemberResult,
+  type RunGroupOptions,
+} from "./group.ts";
+export {
+  type FirstOf,
   type InputOf,
   type LastOf,
-  type MemberResult,
   Pipeline,
   pipeline,
   type PipelineChain,
   type PipelineOptions,
   type PipelineStep,
   type ResultOf,
-  type RunGroupOptions,
   type RunOptions,
-} from "./composition.ts";
+} from "./pipeline.ts";
 
 // Encoders
 export { type Encoded, Encoder, getEncoder, JSONEncoder, setEncoder } from "../encoders/encoder.ts";

@@ -3,7 +3,7 @@ import type { Timer } from "../platform/clock.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Worker } from "../worker/worker.ts";
+import type { WorkerInfo } from "../core/middleware.ts";
 import type { Middleware } from "../core/middleware.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "AsyncIO");
@@ -36,7 +36,7 @@ const KNOWN_OPTIONS: KnownOptions<AsyncIOOptions> = {
 export class AsyncIO implements Middleware {
   readonly #threshold: number;
   readonly #running: Set<string> = new Set();
-  readonly #workers: Set<Worker> = new Set();
+  readonly #workers: Set<WorkerInfo> = new Set();
   #timer: Timer | undefined;
   #dueAt = 0;
 
@@ -74,13 +74,13 @@ export class AsyncIO implements Middleware {
   }
 
   /** Starts to watch. */
-  afterWorkerBoot(broker: Broker, worker: Worker): void {
+  afterWorkerBoot(broker: Broker, worker: WorkerInfo): void {
     this.#workers.add(worker);
     if (this.#timer === undefined) this.#watch(broker);
   }
 
   /** Stops to watch with the last worker. */
-  afterWorkerShutdown(broker: Broker, worker: Worker): void {
+  afterWorkerShutdown(broker: Broker, worker: WorkerInfo): void {
     this.#workers.delete(worker);
     if (this.#workers.size > 0) return;
     if (this.#timer !== undefined) broker.clock.clearTimer(this.#timer);

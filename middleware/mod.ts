@@ -12,7 +12,14 @@
  *
  * @module
  */
-export { Middleware, type ProcessOutcome } from "../core/middleware.ts";
+export {
+  type ConsumerInfo,
+  Middleware,
+  type Outcome,
+  type ProcessOutcome,
+  type RealmInfo,
+  type WorkerInfo,
+} from "../core/middleware.ts";
 export { defaultMiddleware } from "./defaults.ts";
 export { AgeLimit, type AgeLimitOptions } from "./age_limit.ts";
 export { AsyncIO, type AsyncIOOptions } from "./async_io.ts";

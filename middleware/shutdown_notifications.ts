@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { Shutdown } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../platform/logging.ts";
-import type { Worker } from "../worker/worker.ts";
+import type { WorkerInfo } from "../core/middleware.ts";
 import type { Middleware } from "../core/middleware.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "ShutdownNotifications");
@@ -42,7 +42,7 @@ export class ShutdownNotifications implements Middleware {
   }
 
   /** Tells all that run and want to be told. */
-  beforeWorkerShutdown(broker: Broker, worker: Worker): void {
+  beforeWorkerShutdown(broker: Broker, worker: WorkerInfo): void {
     for (const message of worker.running) {
       if (!broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) continue;
       log.info(

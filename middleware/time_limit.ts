@@ -5,7 +5,7 @@ import { TimeLimitExceeded } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Worker } from "../worker/worker.ts";
+import type { WorkerInfo } from "../core/middleware.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 
@@ -55,7 +55,7 @@ export class TimeLimit implements Middleware {
   /** Milliseconds for actors that set no limit of their own. */
   readonly timeLimit: number;
   readonly #grace: number;
-  readonly #workers: Set<Worker> = new Set();
+  readonly #workers: Set<WorkerInfo> = new Set();
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
@@ -84,7 +84,7 @@ export class TimeLimit implements Middleware {
   }
 
   /** Notes who runs messages. */
-  beforeWorkerBoot(_broker: Broker, worker: Worker): void {
+  beforeWorkerBoot(_broker: Broker, worker: WorkerInfo): void {
     this.#workers.add(worker);
   }
 
@@ -98,7 +98,7 @@ export class TimeLimit implements Middleware {
   }
 
   /** Takes the timer back, unless another worker of the broker needs it. */
-  afterWorkerShutdown(broker: Broker, worker: Worker): void {
+  afterWorkerShutdown(broker: Broker, worker: WorkerInfo): void {
     this.#workers.delete(worker);
     if (this.#workers.size === 0) this.#setTimer(broker, Infinity);
   }

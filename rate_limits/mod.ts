@@ -28,7 +28,7 @@ export { BarrierNotFound, DramatiqError, RateLimitExceeded } from "../core/error
 
 // What the above lean on
 export type { RedisClient, RedisConnectionOptions } from "../clients/redis/client.ts";
-export type { RedisAddress } from "../brokers/redis/options.ts";
+export type { RedisAddress } from "../clients/redis/address.ts";
 export type { Clock, Timer } from "../platform/clock.ts";
 export type { MemcachedOptions } from "../clients/memcached/connection.ts";
 export type { SqliteAddress, SqliteDurability } from "../clients/sqlite/address.ts";

@@ -46,7 +46,7 @@ export type { ResultOwner } from "./result_key.ts";
 export type { FailureOptions } from "./stored_result.ts";
 export type { Stored } from "./batched_reads.ts";
 export type { MemcachedOptions } from "../clients/memcached/connection.ts";
-export type { RedisAddress } from "../brokers/redis/options.ts";
+export type { RedisAddress } from "../clients/redis/address.ts";
 export type { RedisClient, RedisConnectionOptions } from "../clients/redis/client.ts";
 export type { Encoded, Encoder } from "../encoders/encoder.ts";
 export type { Clock, Timer } from "../platform/clock.ts";

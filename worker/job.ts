@@ -14,23 +14,11 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { IndexedSetItem } from "../platform/indexed_set.ts";
 import type { Executor, Run } from "./executors/executor.ts";
+import type { Outcome } from "../core/middleware.ts";
 import type { Settlement } from "./settlement.ts";
 import { warnOfUnstoredResult } from "./unstored_result.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
-
-/** What became of a message. `Settlement.settle` says what that means for its queue. */
-export type Outcome =
-  | "done"
-  | "retried"
-  | "failed"
-  | "skipped"
-  | "skippedAndFailed"
-  | "cancelled"
-  | "unknownActor"
-  | "undecodable"
-  | "followUpNotStored"
-  | "lost";
 
 /** Who has jobs done: a worker. */
 export interface JobOwner {

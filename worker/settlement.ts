@@ -11,7 +11,7 @@ import { errorMessage, shorten } from "../platform/thrown.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import type { Outcome } from "./job.ts";
+import type { Outcome } from "../core/middleware.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "settlement");
 

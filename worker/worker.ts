@@ -10,7 +10,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
 import { isInsideRealm } from "./executors/realm_modules.ts";
 import { serveIfRealm } from "./executors/role.ts";
-import type { Outcome } from "./job.ts";
+import type { Outcome } from "../core/middleware.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import {
   checkStopTimeout,

@@ -1,4 +1,4 @@
-import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../platform/redact.ts";
+import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../clients/redact.ts";
 
 /** Where a RabbitMQ is, in the words of amqplib. */
 export interface RabbitmqConnectionOptions {

@@ -1,5 +1,5 @@
 import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
-import { redactError, secretsOf } from "../../platform/redact.ts";
+import { redactError, secretsOf } from "../../clients/redact.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 
 /** What is known of a delivery. */

@@ -1,16 +1,24 @@
-import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
+/** A consumer that can say what it has in flight. */
+export interface RegisteredConsumer {
+  /** Number of messages that are delivered and not settled. */
+  readonly inFlight: number;
+  /** Number of messages that it has given back so far. */
+  readonly returned: number;
+  /** Resolves when all that RabbitMQ has sent before has arrived. */
+  caughtUp(): Promise<void>;
+}
 
 /**
  * The consumers of this process by server and queue. RabbitMQ does not tell over AMQP what
  * consumers have in flight; those of this process can be asked.
  */
-const consumers: Map<string, Set<RabbitmqConsumer>> = new Map();
+const consumers: Map<string, Set<RegisteredConsumer>> = new Map();
 
 /** Notes that a consumer may have messages of a queue in flight. */
 export function registerConsumer(
   server: string,
   queueName: string,
-  consumer: RabbitmqConsumer,
+  consumer: RegisteredConsumer,
 ): void {
   const key = keyOf(server, queueName);
   const ofQueue = consumers.get(key) ?? new Set();
@@ -21,7 +29,7 @@ export function registerConsumer(
 export function unregisterConsumer(
   server: string,
   queueName: string,
-  consumer: RabbitmqConsumer,
+  consumer: RegisteredConsumer,
 ): void {
   const key = keyOf(server, queueName);
   const ofQueue = consumers.get(key);
@@ -29,7 +37,7 @@ export function unregisterConsumer(
 }
 
 /** The consumers of some queues, whatever broker of this process they belong to. */
-export function consumersOf(server: string, queueNames: readonly string[]): RabbitmqConsumer[] {
+export function consumersOf(server: string, queueNames: readonly string[]): RegisteredConsumer[] {
   return queueNames.flatMap((queueName) => [...consumers.get(keyOf(server, queueName)) ?? []]);
 }
 
@@ -38,6 +46,6 @@ function keyOf(server: string, queueName: string): string {
 }
 
 /** How many messages consumers have given back so far. */
-export function sumOfReturned(consumers: readonly RabbitmqConsumer[]): number {
+export function sumOfReturned(consumers: readonly RegisteredConsumer[]): number {
   return consumers.reduce((sum, { returned }) => sum + returned, 0);
 }

@@ -4,7 +4,7 @@ import {
   ConnectionFailed,
   RequestRejected,
 } from "../../core/errors.ts";
-import { redactError } from "../../platform/redact.ts";
+import { redactError } from "../../clients/redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
 /** What the server says while it opens a connection, and will say again. amqplib has only text. */

@@ -1,3 +1,4 @@
+import { defaultMiddleware } from "../../middleware/defaults.ts";
 import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/broker_options.ts";
@@ -85,7 +86,7 @@ export class RabbitmqBroker extends Broker {
    */
   constructor(options: RabbitmqBrokerOptions = {}) {
     const checked = checkOptions(options);
-    super(options);
+    super(options, defaultMiddleware);
     this.countsDeliveries = checked.queueType === "quorum";
     this.#consumerTimeout = checked.consumerTimeout;
     this.maxWait = longestWait(checked);

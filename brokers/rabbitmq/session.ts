@@ -3,7 +3,6 @@ import type { RabbitmqConnection } from "./connection.ts";
 import type { ConsumerChannels } from "./consumer_channels.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Publisher } from "./publisher.ts";
-import type { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
 import type { Topology } from "./topology.ts";
 
 /** What the parts of one broker share. */
@@ -22,5 +21,5 @@ export interface RabbitmqSession {
   /** Milliseconds for which a delayed message is held at most. */
   readonly longestHold: number;
   /** Those that are open. */
-  readonly consumers: Set<RabbitmqConsumer>;
+  readonly consumers: Set<{ close(): Promise<void> }>;
 }

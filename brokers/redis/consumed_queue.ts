@@ -1,19 +1,6 @@
 import type { RedisDelivery } from "./delivery.ts";
 import { LostDeliveries } from "./lost_deliveries.ts";
-import type { RedisConsumer } from "./redis_consumer.ts";
-import type { RedisSession } from "./session.ts";
-
-/** What a heartbeat found out about a queue. */
-export interface QueueHeartbeat {
-  /** The time of the server, in milliseconds since the epoch. */
-  readonly now: number;
-  /** How many messages are on the queue. */
-  readonly length: number;
-  /** How many messages this broker has fetched from it and not settled, as Redis sees it. */
-  readonly unacknowledged: number;
-  /** When the next delayed message is due; `Infinity` when there is none. */
-  readonly nextEta: number;
-}
+import type { QueueHeartbeat, QueueMember, RedisSession, ServedQueue } from "./session.ts";
 
 /**
  * A queue or delay queue, and the consumers that a broker has open on it.
@@ -21,11 +8,11 @@ export interface QueueHeartbeat {
  * The set of unacknowledged messages in Redis belongs to the broker and the queue, as it does
  * in Python, so it is compared with what all of these consumers hold, never with what one does.
  */
-export class ConsumedQueue {
+export class ConsumedQueue implements ServedQueue {
   /** The queue. */
   readonly name: string;
   /** The consumers that are open. */
-  readonly consumers: Set<RedisConsumer> = new Set();
+  readonly consumers: Set<QueueMember> = new Set();
   readonly #lostDeliveries: LostDeliveries;
   /** Whether Redis may count unacknowledged messages, consumers or not. */
   #mayHaveUnacknowledged = false;
@@ -51,13 +38,13 @@ export class ConsumedQueue {
   }
 
   /** Adds a consumer that is about to fetch. */
-  add(consumer: RedisConsumer): void {
+  add(consumer: QueueMember): void {
     this.consumers.add(consumer);
     this.#mayHaveUnacknowledged = true;
   }
 
   /** Removes a consumer that holds nothing any more. */
-  delete(consumer: RedisConsumer): void {
+  delete(consumer: QueueMember): void {
     this.consumers.delete(consumer);
   }
 
@@ -99,7 +86,7 @@ export class ConsumedQueue {
 }
 
 /** The one that a broker has for a queue. */
-export function consumedQueue(session: RedisSession, name: string): ConsumedQueue {
+export function consumedQueue(session: RedisSession, name: string): ServedQueue {
   let queue = session.queues.get(name);
   if (queue === undefined) {
     queue = new ConsumedQueue(session, name);

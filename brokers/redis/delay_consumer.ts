@@ -3,10 +3,9 @@ import type { Timer } from "../../platform/clock.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
-import type { QueueHeartbeat } from "./consumed_queue.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
 import { CLAIM, DROP, MAX_BATCH, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
-import { runOnce } from "./session.ts";
+import { type QueueHeartbeat, runOnce } from "./session.ts";
 
 /** How many messages are sorted at once: Redis is busy with that for about a millisecond. */
 const SORT_BATCH = 200;

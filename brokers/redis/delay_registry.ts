@@ -2,7 +2,9 @@ import { delayQueueName } from "../../core/queue_names.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { MAX_BATCH, RESTORE } from "./scripts.ts";
-import type { RedisSession } from "./session.ts";
+import type { RedisConnection } from "../../clients/redis/connection.ts";
+import type { Keys } from "./keys.ts";
+import type { ServerClock } from "./server_clock.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
@@ -16,6 +18,14 @@ export interface RestoredDelayed {
   readonly workers: number;
 }
 
+/** The broker of a registry. */
+export interface RegistryOwner {
+  readonly brokerId: string;
+  readonly connection: RedisConnection;
+  readonly keys: Keys;
+  readonly serverClock: ServerClock;
+}
+
 /**
  * Notes which workers of this library serve which delay queues, and puts what they have sorted
  * by eta back on the delay queue when none is left: workers in Python know nothing of the sorted
@@ -24,7 +34,7 @@ export interface RestoredDelayed {
  * registered (with the first sorting) ─▶ signed off, or found dead ─(the last one)▶ restored
  */
 export class DelayRegistry {
-  readonly #session: Pick<RedisSession, "brokerId" | "connection" | "keys" | "serverClock">;
+  readonly #session: RegistryOwner;
   /** Queues that a consumer of this broker has sorted, and that it has not signed off from. */
   readonly #registered: Set<string> = new Set();
 
@@ -33,7 +43,7 @@ export class DelayRegistry {
    *
    * @param session The broker.
    */
-  constructor(session: Pick<RedisSession, "brokerId" | "connection" | "keys" | "serverClock">) {
+  constructor(session: RegistryOwner) {
     this.#session = session;
   }
 

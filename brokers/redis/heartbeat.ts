@@ -1,11 +1,10 @@
 import type { Timer } from "../../platform/clock.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import type { ConsumedQueue } from "./consumed_queue.ts";
 import { tellLoss } from "./lease.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import { HEARTBEAT } from "./scripts.ts";
-import { type RedisSession, runOnce } from "./session.ts";
+import { type RedisSession, runOnce, type ServedQueue } from "./session.ts";
 import type { Recovery } from "./recovery.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
@@ -93,7 +92,7 @@ export class Heartbeat {
   }
 
   /** The queues whose turn it is. */
-  #next(watched: readonly ConsumedQueue[]): readonly ConsumedQueue[] {
+  #next(watched: readonly ServedQueue[]): readonly ServedQueue[] {
     if (watched.length <= MAX_QUEUES) return watched;
     if (this.#position >= watched.length) this.#position = 0;
     const next = watched.slice(this.#position, this.#position + MAX_QUEUES);
@@ -101,7 +100,7 @@ export class Heartbeat {
     return next;
   }
 
-  async #beat(queues: readonly ConsumedQueue[]): Promise<void> {
+  async #beat(queues: readonly ServedQueue[]): Promise<void> {
     const { serverClock, notifier, lease } = this.#session;
     if (++this.#count % HEARTBEATS_PER_PING === 0) notifier.ping();
     const keys = queues.flatMap(({ name }) => {
@@ -131,7 +130,7 @@ export class Heartbeat {
 }
 
 function tell(
-  queue: ConsumedQueue,
+  queue: ServedQueue,
   now: number,
   [length, unacknowledged, eta]: RedisReply[],
 ): void {

@@ -1,8 +1,6 @@
 import { ConnectionClosed } from "../../core/errors.ts";
-import { Lease } from "../../core/lease.ts";
-import type { ConsumedQueue } from "./consumed_queue.ts";
-
-export { Lease };
+import type { Lease } from "../../core/lease.ts";
+import type { ServedQueue } from "./session.ts";
 
 /**
  * Fails all consumers of a broker whose lease was lost, and begins anew.
@@ -10,7 +8,7 @@ export { Lease };
  * @param lease The lease.
  * @param queues The queues with their consumers.
  */
-export function tellLoss(lease: Lease, queues: Iterable<ConsumedQueue>): void {
+export function tellLoss(lease: Lease, queues: Iterable<ServedQueue>): void {
   for (const queue of queues) queue.fail(leaseLost(queue.name, lease.duration));
   lease.reset();
 }

@@ -1,12 +1,11 @@
 import type { Clock } from "../../platform/clock.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
-import type { ConsumedQueue } from "./consumed_queue.ts";
 import { DelayRegistry } from "./delay_registry.ts";
 import { Keys } from "./keys.ts";
-import { Lease } from "./lease.ts";
+import { Lease } from "../../core/lease.ts";
 import type { CheckedOptions } from "./options.ts";
 import { ServerClock } from "./server_clock.ts";
-import type { RedisSession } from "./session.ts";
+import type { RedisSession, ServedQueue } from "./session.ts";
 import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 
 /**
@@ -40,6 +39,6 @@ export function openSession(
     notifier: new KeyNotifier(connection, keys.heartbeats),
     lease: new Lease(clock, leaseDuration),
     delayRegistry: new DelayRegistry({ brokerId, connection, keys, serverClock }),
-    queues: new Map<string, ConsumedQueue>(),
+    queues: new Map<string, ServedQueue>(),
   };
 }

@@ -3,10 +3,9 @@ import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { splitIds } from "./packing.ts";
-import type { QueueHeartbeat } from "./consumed_queue.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
-import { type RedisSession, runOnce } from "./session.ts";
+import { type QueueHeartbeat, type RedisSession, runOnce } from "./session.ts";
 
 /** A text with its id; nothing where the id has none. */
 type Entry = readonly [id: string, text: Buffer | null];

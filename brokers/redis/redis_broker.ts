@@ -1,3 +1,4 @@
+import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
@@ -81,7 +82,7 @@ export class RedisBroker extends Broker {
    */
   constructor(options: RedisBrokerOptions = {}) {
     const checked = checkOptions(options);
-    super(options);
+    super(options, defaultMiddleware);
     this.namespace = checked.namespace;
     this.#session = openSession(this.brokerId, this.clock, checked);
     this.#batchers = new EnqueueBatchers(this.#session);

@@ -9,7 +9,7 @@ import { nextTurn } from "../../platform/runtime.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
-import { type ConsumedQueue, consumedQueue, type QueueHeartbeat } from "./consumed_queue.ts";
+import { consumedQueue } from "./consumed_queue.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { InFlight } from "./in_flight.ts";
 import type { QueueKeys } from "./keys.ts";
@@ -18,7 +18,14 @@ import { Batcher } from "../../clients/redis/batcher.ts";
 import { type RedisReply, toArgument } from "../../clients/redis/reply.ts";
 import type { Script } from "../../clients/redis/script.ts";
 import { ACK, MAX_BATCH, NACK, REQUEUE } from "./scripts.ts";
-import { type RedisSession, runAtMostOnce, runUntil } from "./session.ts";
+import {
+  type QueueHeartbeat,
+  type QueueMember,
+  type RedisSession,
+  runAtMostOnce,
+  runUntil,
+  type ServedQueue,
+} from "./session.ts";
 import { isUnavailable } from "../../clients/redis/errors.ts";
 
 const log = /* @__PURE__ */ getLogger("redis", "consumer");
@@ -34,7 +41,7 @@ const SMALL_PREFETCH = 64;
  *
  * filling ─▶ (nothing there) waiting ─▶ woken by the server, a heartbeat or a timer ─▶ filling
  */
-export abstract class RedisConsumer extends Consumer {
+export abstract class RedisConsumer extends Consumer implements QueueMember {
   protected readonly session: RedisSession;
   protected readonly keys: QueueKeys;
   readonly #prefetch: number;
@@ -57,7 +64,7 @@ export abstract class RedisConsumer extends Consumer {
   readonly #acks: Acknowledgements;
   readonly #nacks: Batcher;
   /** Its queue, and the other consumers of that. */
-  readonly #queue: ConsumedQueue;
+  readonly #queue: ServedQueue;
   readonly #wake = (): void => this.#changed.notify();
   readonly #abort: AbortListener = new AbortListener(this.#wake);
 

@@ -1,15 +1,58 @@
 import type { Clock } from "../../platform/clock.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import type { RedisConnection } from "../../clients/redis/connection.ts";
-import type { ConsumedQueue } from "./consumed_queue.ts";
+import type { RedisDelivery } from "./delivery.ts";
+import type { InFlight } from "./in_flight.ts";
 import type { DelayRegistry } from "./delay_registry.ts";
 import type { RedisArgument, RedisReply } from "../../clients/redis/reply.ts";
 import type { Keys } from "./keys.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "../../core/lease.ts";
 import type { Script } from "../../clients/redis/script.ts";
 import type { ServerClock } from "./server_clock.ts";
 import { isUnavailable } from "../../clients/redis/errors.ts";
 import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
+
+/** What a heartbeat found out about a queue. */
+export interface QueueHeartbeat {
+  /** The time of the server, in milliseconds since the epoch. */
+  readonly now: number;
+  /** How many messages are on the queue. */
+  readonly length: number;
+  /** How many messages this broker has fetched from it and not settled, as Redis sees it. */
+  readonly unacknowledged: number;
+  /** When the next delayed message is due; `Infinity` when there is none. */
+  readonly nextEta: number;
+}
+
+/** A consumer, as its queue and the broker see it. */
+export interface QueueMember {
+  /** Fetched messages that Redis has not yet heard of again. */
+  readonly inFlight: InFlight;
+  /** Fetches under way. */
+  fetches(): unknown[];
+  /** Ends a wait: there may be messages. */
+  wakeUp(): void;
+  /** Takes the findings of a heartbeat. */
+  heartbeat(heartbeat: QueueHeartbeat): void;
+  /** Fails: another broker may have taken over its messages. */
+  fail(error: unknown): void;
+  close(): Promise<void>;
+}
+
+/** A queue or delay queue that this broker consumes. */
+export interface ServedQueue {
+  readonly name: string;
+  readonly consumers: ReadonlySet<QueueMember>;
+  /** Whether heartbeats include it. */
+  readonly isWatched: boolean;
+  add(consumer: QueueMember): void;
+  delete(consumer: QueueMember): void;
+  /** Notes fetched messages, before anything else becomes of them. */
+  arrived(deliveries: readonly RedisDelivery[]): void;
+  heartbeat(heartbeat: QueueHeartbeat): void;
+  /** Fails all consumers. */
+  fail(error: unknown): void;
+}
 
 /** What the parts of one broker share. */
 export interface RedisSession {
@@ -27,7 +70,7 @@ export interface RedisSession {
   readonly lease: Lease;
   readonly delayRegistry: DelayRegistry;
   /** The queues that have or had consumers, by name. */
-  readonly queues: Map<string, ConsumedQueue>;
+  readonly queues: Map<string, ServedQueue>;
 }
 
 /**

@@ -1,13 +1,7 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
-import type { WorkerLease } from "./worker_lease.ts";
-
-/** A consumer, as the lease sees it. */
-export interface LeasedConsumer {
-  /** What it has received may be with another worker by now. */
-  fail(error: unknown): void;
-}
+import type { LeasedConsumer, WorkerLease } from "./worker_lease.ts";
 
 /** What the parts of one broker share. */
 export interface Session {

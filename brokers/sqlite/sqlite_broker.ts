@@ -1,3 +1,4 @@
+import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { IN_MEMORY } from "../../clients/sqlite/address.ts";
 import { fileOf, type SqliteDatabase } from "../../clients/sqlite/database.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
@@ -87,7 +88,7 @@ export class SqliteBroker extends Broker {
    */
   constructor(options: SqliteBrokerOptions) {
     const checked = checkOptions(options);
-    super(options);
+    super(options, defaultMiddleware);
     this.#handle = acquireConnection(checked.address);
     const { connection } = this.#handle;
     setConnectionOf(this, connection);

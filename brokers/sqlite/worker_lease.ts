@@ -6,7 +6,6 @@ import { Lease } from "../../core/lease.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { hasProcessEnded, processId, processNamespace } from "../../platform/runtime.ts";
 import { recover } from "./recovery.ts";
-import type { LeasedConsumer } from "./session.ts";
 import { BEAT, DELETE_WORKER, INSERT_WORKER, RECOVER, SELECT_WORKERS } from "./statements.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "lease");
@@ -15,6 +14,12 @@ const log = /* @__PURE__ */ getLogger("sqlite", "lease");
 const BEATS_PER_TIMEOUT = 4;
 /** What part of the timeout a worker may rely on: others count from when they see a heartbeat. */
 const OWN_SHARE = 0.8;
+
+/** A consumer, as the lease sees it. */
+export interface LeasedConsumer {
+  /** What it has received may be with another worker by now. */
+  fail(error: unknown): void;
+}
 
 /** A worker as its row has it. */
 interface WorkerRow {

@@ -1,3 +1,4 @@
+import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { StubControlStore } from "../../control/backends/stub.ts";
 import { Broker } from "../../core/broker.ts";
 import type { BrokerOptions, JoinOptions } from "../../core/broker_options.ts";
@@ -85,7 +86,7 @@ export class StubBroker extends Broker {
    */
   constructor(options: StubBrokerOptions = {}) {
     assertKnownOptions("StubBroker", options, KNOWN_OPTIONS);
-    super(options);
+    super(options, defaultMiddleware);
     this.#failFast = options.failFast ?? true;
   }
 

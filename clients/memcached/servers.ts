@@ -1,4 +1,4 @@
-import { redactUrl } from "../../platform/redact.ts";
+import { redactUrl } from "../redact.ts";
 import type { MemcachedAddress } from "./socket.ts";
 
 /**

@@ -5,7 +5,7 @@ import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import { Outage } from "../../platform/outage.ts";
-import { redactError, secretsOf } from "../../platform/redact.ts";
+import { redactError, secretsOf } from "../redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { type MemcachedReply, type MemcachedRequest, OPCODES, VERSION_OFFSET } from "./protocol.ts";
 

@@ -7,7 +7,7 @@ import {
   type DeliveryState,
   RequestRejected,
 } from "../../core/errors.ts";
-import { redactError } from "../../platform/redact.ts";
+import { redactError } from "../redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
 /** What servers answer that cannot serve now, but will: mostly the first word of the error. */

@@ -1,6 +1,6 @@
 import { getLogger } from "../../platform/logging.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
-import { redactError } from "../../platform/redact.ts";
+import { redactError } from "../redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import type { Client } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";

@@ -5,7 +5,7 @@ import type { Script } from "./script.ts";
 import { explain } from "./errors.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
-import { redactError } from "../../platform/redact.ts";
+import { redactError } from "../redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("results", "redis");

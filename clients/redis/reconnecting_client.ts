@@ -2,7 +2,7 @@ import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionClosed, ConnectionFailed, type DeliveryState } from "../../core/errors.ts";
 import { NO_ADDRESS } from "../../core/global_broker.ts";
 import type { Outage } from "../../platform/outage.ts";
-import { redactError, secretsOf } from "../../platform/redact.ts";
+import { redactError, secretsOf } from "../redact.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import {
   attemptTimeout,

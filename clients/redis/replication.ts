@@ -1,7 +1,17 @@
 import { ConnectionFailed } from "../../core/errors.ts";
 import { type Client, serverOf } from "./client.ts";
-import type { WaitReplicas } from "../../brokers/redis/options.ts";
 import { isReply, NotReplicated } from "./errors.ts";
+
+/** How many replicas to wait for. */
+export interface WaitReplicas {
+  /**
+   * How many must have a message. With Sentinel all that there are: one that has been made the
+   * master does not hear of a message that the old master confirms, while others still do.
+   */
+  readonly count: number;
+  /** Milliseconds that this may take, up to 2,000. @default {1_000} */
+  readonly timeout?: number;
+}
 
 /** A script to run and its key, by which its server is found. */
 export interface ReplicatedScript {

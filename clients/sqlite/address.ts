@@ -1,4 +1,4 @@
-import { redactUrl } from "../../platform/redact.ts";
+import { redactUrl } from "../redact.ts";
 import { builtinModule } from "../../platform/runtime.ts";
 import type { DatabaseOpener, SqliteDatabase } from "./database.ts";
 

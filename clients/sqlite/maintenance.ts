@@ -1,7 +1,9 @@
 import { getLogger } from "../../platform/logging.ts";
 import { builtinModule, mayRead } from "../../platform/runtime.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import type { SqliteConnection } from "./connection.ts";
+import type { CheckedAddress } from "./address.ts";
+import type { SqliteDatabase, SqliteStatement } from "./database.ts";
+import type { WriteJob } from "./writer.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "maintenance");
 
@@ -24,15 +26,25 @@ export interface MaintenanceTask {
   run(): void;
 }
 
+/** The connection to a database that is maintained. */
+export interface MaintainedConnection {
+  /** `undefined` while it is not open. */
+  readonly database: SqliteDatabase | undefined;
+  readonly address: CheckedAddress;
+  readonly path: string;
+  readonly writer: { add(job: WriteJob): void };
+  statement(sql: string): SqliteStatement;
+}
+
 /** What is done for a database every few seconds, by each process that uses it. */
 export class Maintenance {
-  readonly #connection: SqliteConnection;
+  readonly #connection: MaintainedConnection;
   readonly #tasks: Set<MaintenanceTask> = new Set();
   #ranAt: number = performance.now();
   #hasWarned = false;
 
   /** @param connection The connection. */
-  constructor(connection: SqliteConnection) {
+  constructor(connection: MaintainedConnection) {
     this.#connection = connection;
     this.#tasks.add({ isDue: () => this.#hasFreePages(), run: () => this.#giveBackPages() });
   }

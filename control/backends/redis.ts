@@ -1,5 +1,5 @@
 import { RedisConnection } from "../../clients/redis/connection.ts";
-import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
+import { type RedisAddress, toSource } from "../../clients/redis/address.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import type { Script } from "../../clients/redis/script.ts";
 import { KeyNotifier } from "../../clients/redis/key_notifier.ts";

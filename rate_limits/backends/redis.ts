@@ -1,7 +1,7 @@
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { isClusterSource } from "../../clients/redis/client.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
-import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
+import { type RedisAddress, toSource } from "../../clients/redis/address.ts";
 import type { RedisArgument, RedisReply } from "../../clients/redis/reply.ts";
 import type { Script } from "../../clients/redis/script.ts";
 import { clusterSlotTag } from "../../clients/redis/slot_tag.ts";

@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { isClusterSource, type RedisSource } from "../../clients/redis/client.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
-import { type RedisAddress, toSource } from "../../brokers/redis/options.ts";
+import { type RedisAddress, toSource } from "../../clients/redis/address.ts";
 import { Batcher } from "../../clients/redis/batcher.ts";
 import { toArgument } from "../../clients/redis/reply.ts";
 import { isTransient } from "../../clients/redis/errors.ts";

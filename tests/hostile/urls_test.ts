@@ -13,8 +13,8 @@ import {
 } from "@dq/dramatiq";
 import { nameOf, toSources } from "../../brokers/rabbitmq/address.ts";
 import { describe } from "../../clients/redis/client.ts";
-import { toSource } from "../../brokers/redis/options.ts";
-import { redactError, redactUrl, secretsOf } from "../../platform/redact.ts";
+import { toSource } from "../../clients/redis/address.ts";
+import { redactError, redactUrl, secretsOf } from "../../clients/redact.ts";
 import { test } from "../support/test.ts";
 
 /** Two parts of a password: a character between them may end a part of a URL. */

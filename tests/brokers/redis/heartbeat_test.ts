@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { ConsumedQueue } from "../../../brokers/redis/consumed_queue.ts";
 import { Keys } from "../../../brokers/redis/keys.ts";
-import { Lease } from "../../../brokers/redis/lease.ts";
+import { Lease } from "../../../core/lease.ts";
 import { Heartbeat } from "../../../brokers/redis/heartbeat.ts";
 import type { RedisSession } from "../../../brokers/redis/session.ts";
 import type { Recovery } from "../../../brokers/redis/recovery.ts";

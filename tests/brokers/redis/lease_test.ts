@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { actor, ConnectionClosed, type RedisBroker, Worker } from "@dq/dramatiq";
-import { Lease } from "../../../brokers/redis/lease.ts";
+import { Lease } from "../../../core/lease.ts";
 import { runtime } from "../../../platform/runtime.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { RedisBroker, type RedisBrokerOptions } from "@dq/dramatiq";
 import { Cluster, Redis } from "ioredis";
-import { parseUrl } from "../../../brokers/redis/options.ts";
+import { parseUrl } from "../../../clients/redis/address.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { test } from "../../support/test.ts";
 

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import { ConnectionClosed } from "@dq/dramatiq";
 import { Keys } from "../../../brokers/redis/keys.ts";
-import { Lease } from "../../../brokers/redis/lease.ts";
+import { Lease } from "../../../core/lease.ts";
 import { RedisQueueConsumer } from "../../../brokers/redis/queue_consumer.ts";
 import type { Script } from "../../../clients/redis/script.ts";
 import { FETCH, REQUEUE } from "../../../brokers/redis/scripts.ts";

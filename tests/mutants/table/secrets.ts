@@ -6,7 +6,7 @@ const ADVICE = "tests/hostile/advice_test.ts";
 
 /** Mistakes in what keeps credentials out of errors, and in errors of setup. */
 export const SECRETS: readonly Mutant[] = [
-  ...mutantsOf("platform/redact.ts", URLS, [
+  ...mutantsOf("clients/redact.ts", URLS, [
     ["what follows a ? of a URL is shown", ".replace(/([?#])[^]*$/, `$1${HIDDEN}`)", ""],
     ["what stands in place of a port is shown", ".replace(NO_PORT, `$1:${HIDDEN}`)", ""],
     [

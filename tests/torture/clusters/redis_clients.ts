@@ -1,5 +1,6 @@
 import { RedisBroker, RedisRateLimiterBackend, RedisResultBackend } from "@dq/dramatiq";
-import type { RedisAddress, RedisBrokerOptions } from "../../../brokers/redis/options.ts";
+import type { RedisBrokerOptions } from "../../../brokers/redis/options.ts";
+import type { RedisAddress } from "../../../clients/redis/address.ts";
 import type { Clients, ClusterFault } from "./engine.ts";
 
 /** What trials on Redis may set. */

@@ -28,7 +28,7 @@ export * from "./middleware/mod.ts";
 export type { SqliteBackendAddress } from "./clients/sqlite/handles.ts";
 
 // Results
-export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
+export type { GetResultOptions, ResultOwner, ResultSource } from "./core/result_source.ts";
 export { ResultBackend, type ResultBackendOptions } from "./results/backend.ts";
 export { Results, type ResultsOptions } from "./results/middleware.ts";
 export { StubBackend as StubResultBackend } from "./results/backends/stub.ts";

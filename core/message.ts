@@ -245,7 +245,7 @@ export class Message<R = unknown, I = unknown> {
    */
   async getResult(options: GetResultOptions = {}): Promise<R> {
     const backend = options.backend ?? (this.#broker ?? getBroker()).getResultBackend();
-    return await backend.getResult(this as Message, options) as R;
+    return await backend.getResult(this, options) as R;
   }
 
   /**

@@ -1,4 +1,12 @@
-import type { Message } from "./message.ts";
+/** The parts of a message that its result is found by. */
+export interface ResultOwner {
+  /** The queue that it was sent to, or its delay or dead letter queue. */
+  readonly queueName: string;
+  /** The actor that it is for. */
+  readonly actorName: string;
+  /** Its id. */
+  readonly messageId: string;
+}
 
 /** Where results can be had; the `Results` middleware brings one (see `results/`). */
 export interface ResultSource {
@@ -9,7 +17,7 @@ export interface ResultSource {
    * @param options Whether and how long to wait.
    * @returns What its actor returned.
    */
-  getResult(message: Message, options: GetResultOptions): Promise<unknown>;
+  getResult(message: ResultOwner, options: GetResultOptions): Promise<unknown>;
 }
 
 /** Options of everything that gets results. */

@@ -10,7 +10,8 @@ import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 import { BatchedReads, type Stored } from "./batched_reads.ts";
-import { resultKey, type ResultOwner } from "./result_key.ts";
+import { resultKey } from "./result_key.ts";
+import type { ResultOwner } from "../core/result_source.ts";
 import {
   assertUnmarked,
   type FailureOptions,

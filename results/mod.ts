@@ -42,7 +42,7 @@ export {
 
 // What the above lean on
 export type { GetResultOptions, ResultSource } from "../core/result_source.ts";
-export type { ResultOwner } from "./result_key.ts";
+export type { ResultOwner } from "../core/result_source.ts";
 export type { FailureOptions } from "./stored_result.ts";
 export type { Stored } from "./batched_reads.ts";
 export type { MemcachedOptions } from "../clients/memcached/connection.ts";

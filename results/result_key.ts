@@ -1,15 +1,6 @@
 import { hexDigest } from "../platform/digest.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
-
-/** The parts of a message that its result is found by. */
-export interface ResultOwner {
-  /** The queue that it was sent to, or its delay or dead letter queue. */
-  readonly queueName: string;
-  /** The actor that it is for. */
-  readonly actorName: string;
-  /** Its id. */
-  readonly messageId: string;
-}
+import type { ResultOwner } from "../core/result_source.ts";
 
 /**
  * The key under which the result of a message is stored, by Python as well.

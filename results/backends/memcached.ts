@@ -6,7 +6,7 @@ import {
   MemcachedConnection,
   type MemcachedOptions,
 } from "../../clients/memcached/connection.ts";
-import type { ResultOwner } from "../result_key.ts";
+import type { ResultOwner } from "../../core/result_source.ts";
 
 /** Options for {@linkcode MemcachedBackend}. */
 export interface MemcachedBackendOptions extends ResultBackendOptions, MemcachedOptions {}

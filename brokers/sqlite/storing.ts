@@ -142,6 +142,7 @@ export class StoreBatch implements WriteJob {
 
   /** Tells those who sent them. */
   failed(error: unknown): void {
+    this.#hasRun = true; // also without having been run
     this.#queues.forget();
     this.#stored.reject(error);
   }

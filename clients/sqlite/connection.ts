@@ -6,7 +6,7 @@ import { type CheckedAddress, IN_MEMORY } from "./address.ts";
 import { fileOf, type OwnDatabase, type SqliteDatabase, type SqliteStatement } from "./database.ts";
 import { faultOf, toConnectionError } from "./errors.ts";
 import { Maintenance, type MaintenanceTask } from "./maintenance.ts";
-import { Notifier } from "./notifier.ts";
+import { ChangeNotifier } from "./change_notifier.ts";
 import { identityOf, type OpenFile, openFile } from "./opening.ts";
 import { migrate } from "./schema.ts";
 import { Writer } from "./writer.ts";
@@ -36,7 +36,7 @@ export class SqliteConnection {
   /** Runs what writes. */
   readonly writer: Writer;
   /** Says when something has changed. */
-  readonly notifier: Notifier;
+  readonly notifier: ChangeNotifier;
   /** Grows with each opening: what was learnt before counts no longer. */
   epoch = 0;
   /** Milliseconds to wait for the lock of another program. */
@@ -56,7 +56,7 @@ export class SqliteConnection {
     this.address = address;
     this.lockTimeout = address.lockTimeout;
     this.writer = new Writer(this);
-    this.notifier = new Notifier({
+    this.notifier = new ChangeNotifier({
       dataVersion: () => this.#dataVersion(),
       tick: () => this.#tick(),
     });

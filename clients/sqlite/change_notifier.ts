@@ -21,8 +21,8 @@ const MAX_LOOKS = 200;
 /** Listeners take this part of the time at most: the next look waits so many times as long. */
 const REST_FACTOR = 10;
 
-/** What a {@linkcode Notifier} needs of its connection. */
-export interface NotifierOwner {
+/** What a {@linkcode ChangeNotifier} needs of its connection. */
+export interface ChangeNotifierOwner {
   /** The counter of SQLite that changes with each commit of another connection. */
   dataVersion(): number | undefined;
   /** Called about ten times a second while somebody listens. */
@@ -42,8 +42,8 @@ interface Watcher {
  * written before the commit can be seen. Ten times a second the database itself is asked, for
  * commits of other programs, and for systems without file events.
  */
-export class Notifier {
-  readonly #owner: NotifierOwner;
+export class ChangeNotifier {
+  readonly #owner: ChangeNotifierOwner;
   readonly #listeners: Set<() => void> = new Set();
   #file: string | undefined;
   /** Whether the file may not be used. */
@@ -68,7 +68,7 @@ export class Notifier {
   };
 
   /** @param owner The connection. */
-  constructor(owner: NotifierOwner) {
+  constructor(owner: ChangeNotifierOwner) {
     this.#owner = owner;
   }
 

@@ -1,0 +1,217 @@
+import { DatabaseSync } from "node:sqlite";
+import { assert, assertEquals } from "@std/assert";
+import { type Encoded, Message, SqliteBroker, type SqliteDatabase } from "@dq/dramatiq";
+import { connectionOf } from "../../../clients/sqlite/handles.ts";
+import { processNamespace } from "../../../platform/runtime.ts";
+import { receiveCount, work } from "../../conformance/broker_messages.ts";
+import { eventually } from "../../support/servers/until.ts";
+
+/** What a file held after a crash: messages by their first argument, and data of an application. */
+export interface Left {
+  /** First arguments of the messages, with the names of their states, in order. */
+  readonly messages: readonly string[];
+  readonly orders: number;
+}
+
+/** Something that may be cut short at any statement. */
+export interface CrashScenario {
+  /** Fills a file. */
+  prepare?(broker: SqliteBroker): Promise<void>;
+  /** What is cut short; it notes what was confirmed. */
+  act(broker: SqliteBroker, confirm: (what: string) => void): Promise<void>;
+  /** Throws if what is left breaks a promise. */
+  check(left: Left, confirmed: ReadonlySet<string>): void;
+}
+
+const LONG = "x".repeat(2_000);
+const QUEUE = "default";
+/** Larger than any process id of Linux, macOS or Windows in practice. */
+const NO_PROCESS = 99_999_999;
+const STATES = ["ready", "taken", "delayed", "dead"];
+
+/** Messages that must be there, each once, in whatever state. */
+function assertAllThere({ messages }: Left, count: number): void {
+  const names = messages.map((one) => one.split(" ")[0]);
+  assertEquals(names, Array.from({ length: count }, (_, i) => `${i}`));
+}
+
+const sendAll = async (broker: SqliteBroker, count: number, text = "") => {
+  await broker.enqueueMany(
+    Array.from({ length: count }, (_, i) => work(QUEUE, i, i % 2 === 1 ? text : "")),
+  );
+};
+
+/** The scenarios by what is cut short. */
+export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
+  migrating: {
+    async act(broker) {
+      await broker.connect();
+    },
+    check: (left) => assertEquals(left.messages, []),
+  },
+
+  storing: {
+    async act(broker, confirm) {
+      await sendAll(broker, 3, LONG);
+      confirm("sent");
+    },
+    check(left, confirmed) {
+      if (confirmed.has("sent") || left.messages.length > 0) assertAllThere(left, 3);
+    },
+  },
+
+  settlingAndReceiving: {
+    prepare: (broker) => sendAll(broker, 4, LONG),
+    async act(broker, confirm) {
+      const consumer = broker.consume(QUEUE, { prefetch: 2 });
+      for (let i = 0; i < 2; i++) {
+        const received = await receiveCount(consumer, 2);
+        confirm(`begun ${received.map(({ args }) => args[0])}`);
+        await consumer.ack(received);
+        confirm(`acknowledged ${received.map(({ args }) => args[0])}`);
+      }
+      await consumer.close();
+    },
+    check({ messages }, confirmed) {
+      const names = messages.map((one) => Number(one.split(" ")[0]));
+      for (const [first, second] of [[0, 1], [2, 3]] as const) {
+        const count = names.filter((name) => name === first || name === second).length;
+        if (confirmed.has(`acknowledged ${first},${second}`)) assertEquals(count, 0);
+        else if (confirmed.has(`begun ${first},${second}`)) assert(count === 0 || count === 2);
+        else assertEquals(count, 2);
+      }
+    },
+  },
+
+  deadLettering: {
+    prepare: (broker) => sendAll(broker, 2, LONG),
+    async act(broker, confirm) {
+      const consumer = broker.consume(QUEUE, { prefetch: 2 });
+      const [short, long] = await receiveCount(consumer, 2);
+      short!.stuffException(new RangeError(LONG)); // becomes long
+      long!.message = (long!.message as Message).copy({ args: [1] }); // becomes short
+      await consumer.nack([short!, long!]);
+      confirm("dead");
+      await consumer.close();
+    },
+    check(left, confirmed) {
+      assertAllThere(left, 2);
+      if (confirmed.has("dead")) assertEquals(left.messages, ["0 dead", "1 dead"]);
+    },
+  },
+
+  promoting: {
+    async prepare(broker) {
+      for (let i = 0; i < 3; i++) {
+        await broker.enqueue(work(QUEUE, i, i === 1 ? LONG : ""), { delay: 0 });
+        await broker.enqueue(work(QUEUE, 3 + i), { delay: 3_600_000 });
+      }
+    },
+    async act(broker) {
+      const consumer = broker.consume(`${QUEUE}.DQ`, { prefetch: 10 });
+      const aborter = new AbortController();
+      const receiving = consumer.receive(10, { signal: aborter.signal });
+      const isPromoted = async () => (await broker.getQueueMessageCounts(QUEUE)).ready === 3;
+      await Promise.race([eventually("promote", isPromoted), receiving]);
+      aborter.abort();
+      await receiving;
+      await consumer.close();
+    },
+    check: (left) => assertAllThere(left, 6),
+  },
+
+  recovering: {
+    async prepare(broker) {
+      await sendAll(broker, 3, LONG);
+      const connection = connectionOf(broker);
+      await connection.writer.transact(() => {
+        const sql = "insert into dramatiq_workers(host,pid,label,started) values(?,?,'dead',0)";
+        const { lastInsertRowid } = connection.statement(sql)
+          .run(processNamespace()!, NO_PROCESS);
+        connection.statement("update dramatiq_messages set state=1, owner=?").run(lastInsertRowid);
+      });
+    },
+    async act(broker, confirm) {
+      const consumer = broker.consume(QUEUE, { prefetch: 3 });
+      await receiveCount(consumer, 3); // with the first heartbeat
+      confirm("received");
+      await consumer.close();
+    },
+    check: (left) => assertAllThere(left, 3),
+  },
+
+  requeuingDeadLetters: {
+    async prepare(broker) {
+      await sendAll(broker, 2, LONG);
+      await using consumer = broker.consume(QUEUE, { prefetch: 2 });
+      await consumer.nack(await receiveCount(consumer, 2));
+    },
+    async act(broker, confirm) {
+      for await (const dead of broker.deadLetters(QUEUE)) await dead.requeue();
+      confirm("requeued");
+    },
+    check(left, confirmed) {
+      assertAllThere(left, 2);
+      if (confirmed.has("requeued")) assertEquals(left.messages, ["0 ready", "1 ready"]);
+    },
+  },
+
+  transacting: {
+    async prepare(broker) {
+      await broker.transaction(({ database }) => database.exec("create table orders(id integer)"));
+    },
+    async act(broker, confirm) {
+      await broker.transaction((tx) => {
+        tx.database.prepare("insert into orders values(?)").run(1);
+        tx.enqueue(work(QUEUE, 0, LONG));
+      });
+      confirm("committed");
+    },
+    check(left, confirmed) {
+      assertEquals(left.messages.length, left.orders);
+      if (confirmed.has("committed")) assertAllThere(left, 1);
+    },
+  },
+};
+
+/** A broker of a scenario: dead workers are noticed soon. */
+export function openBroker(address: { path: string } | { database: SqliteDatabase }): SqliteBroker {
+  return new SqliteBroker({ ...address, heartbeatInterval: 5, share: false });
+}
+
+/**
+ * Reads what is left in a file, and asserts that it is whole.
+ *
+ * @param path The file.
+ */
+export function readLeft(path: string): Left {
+  const database = new DatabaseSync(path);
+  try {
+    assertEquals({ ...database.prepare("pragma integrity_check").get() }, {
+      integrity_check: "ok",
+    });
+    const tables = database.prepare("select name from sqlite_schema where type='table'").all()
+      .map((row) => row["name"]);
+    if (!tables.includes("dramatiq_messages")) return { messages: [], orders: 0 };
+    const strays = database.prepare(
+      "select id from dramatiq_bodies where id not in (select id from dramatiq_messages where " +
+        "body is null) union all select id from dramatiq_messages where body is null and id not in " +
+        "(select id from dramatiq_bodies)",
+    ).all();
+    assertEquals(strays, []);
+    const rows = database.prepare(
+      "select m.state, m.owner, coalesce(m.body, b.body) body from dramatiq_messages m " +
+        "left join dramatiq_bodies b on b.id=m.id",
+    ).all();
+    for (const { state, owner } of rows) assertEquals(owner !== null, state === 1);
+    const messages = rows.map(({ state, body }) =>
+      `${Message.decode(body as Encoded).args[0]} ${STATES[Number(state)]}`
+    );
+    const orders = tables.includes("orders")
+      ? Number(database.prepare("select count(*) count from orders").get()!["count"])
+      : 0;
+    return { messages: messages.toSorted(), orders };
+  } finally {
+    database.close();
+  }
+}

@@ -12,6 +12,7 @@ import type {
 } from "./actor_options.ts";
 import type { Duration } from "../platform/duration.ts";
 import { actorNameOf } from "./actor_name.ts";
+import { explainSending } from "./bare_function.ts";
 import type { GenericActor } from "./generic_actor.ts";
 import { isGenericActorClass, toFunction } from "./generic_actor.ts";
 import { getBroker } from "./global_broker.ts";
@@ -82,6 +83,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     }
     // An actor is a function of its own with the methods of this class, so that it can be called.
     const self = (...args: P) => fn(...args);
+    explainSending(fn);
     Object.setPrototypeOf(self, new.target.prototype);
     Object.defineProperty(self, "name", { value: actorName });
     return Object.assign(self as unknown as this, {

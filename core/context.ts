@@ -121,7 +121,8 @@ function addContext(): number | undefined {
   return contextIndex;
 }
 
-function currentProxy(): MessageProxy | undefined {
+/** @returns The delivery that the calling actor runs for, if one does. */
+export function currentProxy(): MessageProxy | undefined {
   const store = running.getStore();
   if (typeof store !== "number") return store;
   const context = contexts[store % MAX_CONTEXTS]!;

@@ -1,4 +1,5 @@
 import { formatTraceback } from "../platform/thrown.ts";
+import type { Actor } from "./actor.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
@@ -35,6 +36,8 @@ export class MessageProxy {
   timeLimit: number = Infinity;
   /** When it has to be done, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
   deadline: number = Infinity;
+  /** @internal The actor that runs for it. */
+  actor: Actor | undefined = undefined;
   /** @internal Its place among the messages whose actors run; -1 when it has none. */
   contextIndex = -1;
   #failed = false;

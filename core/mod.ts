@@ -38,6 +38,7 @@ export type { Kwargs, MessageDict } from "./message_dict.ts";
 export type { KnownMessageOptions, MessageOptions, WireOptions } from "./message_options.ts";
 export type { Duration, DurationFields } from "../platform/duration.ts";
 export { currentMessage, currentSignal } from "./context.ts";
+export { currentActor } from "./current_actor.ts";
 
 // Composition
 export {

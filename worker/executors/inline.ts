@@ -66,6 +66,7 @@ export class InlineExecutor implements Executor {
   /** Runs the actor on this event loop. */
   run(run: Run): void {
     const { message, actor } = run;
+    message.actor = actor;
     let result: unknown;
     try {
       const wrappers = this.#currentWrappers();

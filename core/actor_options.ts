@@ -39,6 +39,10 @@ export interface ActorOptions {
   notifyShutdown?: boolean;
   /** See `Retries`; `null` lifts the limit. */
   maxRetries?: number | null;
+  /** See `Retries`: how often a message may be snoozed; `null` for any number. @default {null} */
+  maxSnoozes?: number | null;
+  /** See `Retries`: snoozes a message when a rate limiter refuses. @default {false} */
+  snoozeWhenLimited?: boolean;
   /** See `Retries`. Milliseconds. */
   minBackoff?: number;
   /** See `Retries`. Milliseconds. */

@@ -186,6 +186,7 @@ const AFRESH = {
   eta: undefined,
   requeueTimestamp: undefined,
   retries: undefined,
+  snoozes: undefined,
   traceback: undefined,
 } as const;
 

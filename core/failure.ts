@@ -1,4 +1,4 @@
-import { MiddlewareError, Retry } from "./errors.ts";
+import { MiddlewareError, Retry, Snooze } from "./errors.ts";
 import { Interrupt, WorkerLost } from "./interrupt.ts";
 import { errorType } from "../platform/thrown.ts";
 
@@ -12,13 +12,14 @@ const MAX_DEPTH = 8;
  * @param thrown What the actor threw.
  * @param interrupt Why its signal has aborted, if it has.
  * @returns The interrupt, with what was thrown as its cause, where that is an `AbortError` or was
- *   caused by one, or by an interrupt; else what was thrown. `Retry` and `SkipMessage` are decisions of
+ *   caused by one, or by an interrupt; else what was thrown. `Retry`, `Snooze` and `SkipMessage` are decisions of
  *   the actor, and stay what they are.
  */
 export function failureOf(thrown: unknown, interrupt: Interrupt | undefined): unknown {
   if (interrupt === undefined || interrupt instanceof WorkerLost) return thrown;
   try {
     const isPlain = !(thrown instanceof Interrupt || thrown instanceof Retry ||
+      thrown instanceof Snooze ||
       thrown instanceof MiddlewareError);
     if (!isPlain || !isConsequence(thrown, 0)) return thrown;
     const InterruptClass = interrupt.constructor as new (

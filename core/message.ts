@@ -146,6 +146,12 @@ export class Message<R = unknown, I = unknown> {
     return new Date(this.messageTimestamp);
   }
 
+  /** How often it was snoozed, see `Snooze`. */
+  get snoozes(): number {
+    const snoozes = this.option("snoozes");
+    return typeof snoozes === "number" && snoozes > 0 ? snoozes : 0;
+  }
+
   /**
    * One option, without making {@linkcode Message.options}.
    *

@@ -15,6 +15,10 @@ export interface KnownMessageOptions {
   minBackoff?: number | null;
   /** See `Retries`. Milliseconds. */
   maxBackoff?: number | null;
+  /** See `Retries`: how often it may be snoozed; `null` for any number. */
+  maxSnoozes?: number | null;
+  /** See `Retries`: whether a rate limiter that refuses snoozes it. */
+  snoozeWhenLimited?: boolean | null;
   /** See `Retries`: the actor that is told when no attempt is left. */
   onRetryExhausted?: string | null;
   /** See `Callbacks`: the actor that is told of a success. */
@@ -45,6 +49,8 @@ export interface KnownMessageOptions {
   eta?: number;
   /** Failed attempts so far. */
   retries?: number;
+  /** How often it was snoozed. */
+  snoozes?: number;
   /** The last error, for people to read. */
   traceback?: string;
   /** Milliseconds since the epoch at which the last retry was decided. */
@@ -72,6 +78,7 @@ const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["maxAge", "max_age"],
   ["maxBackoff", "max_backoff"],
   ["maxRetries", "max_retries"],
+  ["maxSnoozes", "max_snoozes"],
   ["minBackoff", "min_backoff"],
   ["notifyShutdown", "notify_shutdown"],
   ["onFailure", "on_failure"],
@@ -83,6 +90,7 @@ const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["requeueTimestamp", "requeue_timestamp"],
   ["resultTtl", "result_ttl"],
   ["retryWhen", "retry_when"],
+  ["snoozeWhenLimited", "snooze_when_limited"],
   ["storeResults", "store_results"],
   ["timeLimit", "time_limit"],
 ]);

@@ -42,6 +42,7 @@ export class MessageProxy {
   contextIndex = -1;
   #failed = false;
   #retried = false;
+  #snoozed = false;
   #exception: unknown;
   #interrupt: Interrupt | undefined;
   #controller: AbortController | undefined;
@@ -113,6 +114,22 @@ export class MessageProxy {
 
   /** Notes that its retry is stored. */
   markRetried(): void {
+    this.#retried = true;
+  }
+
+  /** How often it was snoozed, see `Snooze`. */
+  get snoozes(): number {
+    return this.message.snoozes;
+  }
+
+  /** Whether it is snoozed, and stored to run again. */
+  get snoozed(): boolean {
+    return this.#snoozed;
+  }
+
+  /** Notes that it is snoozed, and stored to run again. */
+  markSnoozed(): void {
+    this.#snoozed = true;
     this.#retried = true;
   }
 

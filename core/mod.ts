@@ -118,6 +118,8 @@ export {
   Retry,
   type RetryOptions,
   SkipMessage,
+  Snooze,
+  type SnoozeOptions,
 } from "./errors.ts";
 export {
   Cancelled,

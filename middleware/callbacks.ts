@@ -38,7 +38,7 @@ export class Callbacks implements Middleware {
     if (exception === undefined) {
       const onSuccess = broker.getOption<string | undefined>(message, "onSuccess", undefined);
       if (onSuccess !== undefined) return this.#send(broker, onSuccess, message, result ?? null);
-    } else {
+    } else if (!message.snoozed) {
       const onFailure = broker.getOption<string | undefined>(message, "onFailure", undefined);
       if (onFailure !== undefined) {
         const error = { type: errorType(exception), message: errorMessage(exception) };

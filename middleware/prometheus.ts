@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../platform/clock.ts";
+import { Snooze } from "../core/errors.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -193,7 +194,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     { exception }: ProcessOutcome,
   ): void {
     const series = this.#end(broker, message);
-    if (exception !== undefined) series.errors += 1;
+    if (exception !== undefined && !(exception instanceof Snooze)) series.errors += 1;
   }
 
   /** Counts a message that was skipped or cancelled; one that was given back will be counted when it runs. */
@@ -207,9 +208,10 @@ export class Prometheus implements Middleware, AsyncDisposable {
     if (reason instanceof Cancelled) series.cancelled += 1;
   }
 
-  /** Counts a retry: by now it is known whether there was one. */
+  /** Counts a retry or a snooze: by now it is known whether there was one. */
   beforeAck(broker: Broker, message: MessageProxy): void {
-    if (message.retried) this.#series.of(broker, message).retries += 1;
+    if (message.snoozed) this.#series.of(broker, message).snoozed += 1;
+    else if (message.retried) this.#series.of(broker, message).retries += 1;
   }
 
   /** Counts a dead letter. */

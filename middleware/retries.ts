@@ -1,14 +1,20 @@
 import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
-import { FollowUpNotStored, RequestRejected, Retry } from "../core/errors.ts";
+import {
+  FollowUpNotStored,
+  RateLimitExceeded,
+  RequestRejected,
+  Retry,
+  Snooze,
+} from "../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { SHORT_TRACEBACKS } from "../core/store_dead_letter.ts";
-import { computeBackoff } from "./backoff.ts";
+import { type BackoffOptions, computeBackoff } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { asNumber, checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
@@ -56,6 +62,10 @@ const KNOWN_OPTIONS: KnownOptions<RetriesOptions> = {
  * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form,
  * and `{ retries, max_retries }` when it is given up.
  *
+ * An actor that throws `Snooze` has not failed, and is run again when it says. That counts neither
+ * against `maxRetries` nor for the backoff, and is told to no callback; `maxSnoozes` limits it. With
+ * `snoozeWhenLimited` a `RateLimitExceeded` is a snooze of about `minBackoff`, too.
+ *
  * Source: group `retries` in `tests/vectors/retries.json`.
  *
  * @example Try three times, from one second on
@@ -74,6 +84,8 @@ export class Retries implements Middleware {
     "minBackoff",
     "maxBackoff",
     "retryWhen",
+    "maxSnoozes",
+    "snoozeWhenLimited",
     "throws",
     "onRetryExhausted",
   ];
@@ -109,10 +121,16 @@ export class Retries implements Middleware {
 
   /** Refuses options that could never decide on a retry. */
   checkActorOptions(actor: Actor): void {
-    for (const name of ["maxRetries", "minBackoff", "maxBackoff"]) {
+    for (const name of ["maxRetries", "minBackoff", "maxBackoff", "maxSnoozes"]) {
       checkNumberOption(actor, name, RULE);
     }
-    const { throws = [], retryWhen } = actor.options;
+    const { throws = [], retryWhen, snoozeWhenLimited } = actor.options;
+    if (snoozeWhenLimited !== undefined && typeof snoozeWhenLimited !== "boolean") {
+      throw new TypeError(
+        `Cannot declare actor "${actor.actorName}": its snoozeWhenLimited must be true or false, ` +
+          `not ${JSON.stringify(snoozeWhenLimited)}`,
+      );
+    }
     try {
       errorClasses(throws);
       if (retryWhen !== undefined && retryWhen !== null) assertFunction(retryWhen);
@@ -128,6 +146,8 @@ export class Retries implements Middleware {
     { exception }: ProcessOutcome,
   ): void | Promise<void> {
     if (exception === undefined) return;
+    const delay = this.#snoozeDelay(broker, message, exception);
+    if (delay !== undefined) return this.#snooze(broker, message, exception, delay);
     return this.#afterFailure(broker, message, exception);
   }
 
@@ -162,6 +182,62 @@ export class Retries implements Middleware {
       const reason = `${errorMessage(error)} (${errorType(exception)}: ${errorMessage(exception)})`;
       throw new FollowUpNotStored(`Cannot decide on a retry: ${reason}`, { cause: error });
     }
+  }
+
+  /** For how long to snooze, if the exception asks for that and it is not the limit. */
+  #snoozeDelay(broker: Broker, message: MessageProxy, exception: unknown): number | undefined {
+    const isLimited = exception instanceof RateLimitExceeded &&
+      broker.getOption<unknown>(message, "snoozeWhenLimited", false) === true;
+    if (!(exception instanceof Snooze) && !isLimited) return undefined;
+    const ofActor = broker.actors.get(message.actorName)?.options["maxSnoozes"];
+    const own = message.option("maxSnoozes");
+    const asked = exception instanceof Snooze ? exception.max : undefined;
+    const max = asked !== undefined ? asked : own !== undefined ? own : ofActor;
+    if (typeof max === "number" && message.snoozes >= max) {
+      log.warn("Message {messageId} of {actor} fails: it was snoozed {snoozes} times", {
+        ...about(message, exception),
+        snoozes: message.snoozes,
+      });
+      return undefined;
+    }
+    // A limiter that refuses is no failure: the wait does not grow.
+    return exception instanceof Snooze
+      ? exception.delay
+      : computeBackoff(0, this.#backoffOf(broker, message));
+  }
+
+  async #snooze(
+    broker: Broker,
+    message: MessageProxy,
+    exception: unknown,
+    delay: number,
+  ): Promise<void> {
+    const snoozes = message.snoozes + 1;
+    const snoozed = message.message;
+    log.info("Message {messageId} of {actor} is snoozed for {delay} ms", {
+      ...about(message, exception),
+      delay,
+      snoozes,
+    });
+    message.message = snoozed.copy({ options: { snoozes } });
+    await sendFollowUp(
+      broker,
+      "the snoozed message",
+      message,
+      () => ({ message: message.message, delay }),
+      snoozed,
+    );
+    message.markSnoozed();
+  }
+
+  #backoffOf(broker: Broker, message: MessageProxy): BackoffOptions {
+    return {
+      minBackoff: numberOption(broker, message, "minBackoff", this.#minBackoff, RULE),
+      maxBackoff: Math.min(
+        numberOption(broker, message, "maxBackoff", this.#maxBackoff, RULE),
+        LONGEST_BACKOFF,
+      ),
+    };
   }
 
   #isExpected(broker: Broker, message: MessageProxy, exception: unknown): boolean {
@@ -200,13 +276,7 @@ export class Retries implements Middleware {
     retries: number,
   ): Promise<void> {
     const asked = exception instanceof Retry ? exception.delay : undefined;
-    const delay = asked ?? computeBackoff(retries, {
-      minBackoff: numberOption(broker, message, "minBackoff", this.#minBackoff, RULE),
-      maxBackoff: Math.min(
-        numberOption(broker, message, "maxBackoff", this.#maxBackoff, RULE),
-        LONGEST_BACKOFF,
-      ),
-    });
+    const delay = asked ?? computeBackoff(retries, this.#backoffOf(broker, message));
     log.info("Message {messageId} of {actor} will be retried in {delay} ms", {
       ...about(message, exception),
       delay,

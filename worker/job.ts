@@ -7,6 +7,7 @@ import {
   RateLimitExceeded,
   Retry,
   SkipMessage,
+  Snooze,
 } from "../core/errors.ts";
 import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
 import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
@@ -134,7 +135,8 @@ export class Job implements Run, IndexedSetItem {
     ) return this.#skip(exception);
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
-    const isPlanned = exception instanceof Retry || exception instanceof RateLimitExceeded ||
+    const isPlanned = exception instanceof Retry || exception instanceof Snooze ||
+      exception instanceof RateLimitExceeded ||
       isInstanceOfAny(exception, this.actor.options["throws"]);
     if (isPlanned) log.info(text, about(message, exception));
     else log.error(text, about(message, exception));

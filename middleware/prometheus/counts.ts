@@ -18,6 +18,7 @@ export type Row = readonly [
   rejects: number,
   inProgress: number,
   cancelled: number,
+  snoozed: number,
   duration: number,
   ...durations: number[],
 ];
@@ -35,7 +36,7 @@ export interface Counts {
 
 const IN_PROGRESS = 7;
 const FIRST_COUNT = 3;
-const ROW_LENGTH = 10 + DURATION_BOUNDS.length + 1;
+const ROW_LENGTH = 11 + DURATION_BOUNDS.length + 1;
 
 /**
  * Puts series into rows.
@@ -56,6 +57,7 @@ export function countsOf(all: readonly Series[], more: readonly Metric[]): Count
       one.rejects,
       one.inProgress,
       one.cancelled,
+      one.snoozed,
       one.duration,
       ...one.durations,
     ]),

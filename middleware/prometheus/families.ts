@@ -11,7 +11,7 @@ interface Family {
   readonly index: number;
 }
 
-/** Names and types are those of `tests/vectors/metrics.json`; `cancelled` is ours. */
+/** Names and types are those of `tests/vectors/metrics.json`; those of cancelled and snoozed ones are ours. */
 const FAMILIES: readonly Family[] = [
   {
     name: "dramatiq_messages_total",
@@ -49,11 +49,17 @@ const FAMILIES: readonly Family[] = [
     help: "Messages that were cancelled before they ran, or while they did",
     index: 8,
   },
+  {
+    name: "dramatiq_snoozed_messages_total",
+    type: "counter",
+    help: "Runs that have ended with a snooze",
+    index: 9,
+  },
 ];
 
 const HAS_BEGUN = 2;
-const DURATION_INDEX = 9;
-const FIRST_BUCKET = 10;
+const DURATION_INDEX = 10;
+const FIRST_BUCKET = 11;
 
 const DURATION = "dramatiq_message_duration_milliseconds";
 const DELAYED = "dramatiq_delayed_messages_inprogress";

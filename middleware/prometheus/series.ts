@@ -56,6 +56,8 @@ export class Series {
   rejects = 0;
   /** Messages that were cancelled. */
   cancelled = 0;
+  /** Messages that were snoozed. */
+  snoozed = 0;
   /** Messages that are being worked on. */
   inProgress = 0;
   /** Delayed messages on their way to the queue. */

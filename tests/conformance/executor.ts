@@ -67,6 +67,12 @@ export function testExecutor(subject: ExecutorSubject): void {
     }
   });
 
+  check("runs a message that snoozes again, with its count", async () => {
+    const stage = await sharedFixture();
+    const { verdict, result } = await stage.send("snoozing", []);
+    assertEquals([verdict, result], ["ack", 2]);
+  });
+
   check("hands over arguments as they were sent", async () => {
     const fixture = await sharedFixture();
     const args = VALUES.slice(1);

@@ -22,7 +22,20 @@ function counts(messages: number, inProgress = 0): Counts {
     values: [{ value, labels: {} }],
   });
   return {
-    series: [["actor", "queue", 1, messages, 0, 0, 0, inProgress, 0, messages * 2, ...durations]],
+    series: [[
+      "actor",
+      "queue",
+      1,
+      messages,
+      0,
+      0,
+      0,
+      inProgress,
+      0,
+      0,
+      messages * 2,
+      ...durations,
+    ]],
     delayed: [],
     more: [
       metric("c", "counter", messages),

@@ -9,6 +9,7 @@ import {
   currentSignal,
   Retry,
   SkipMessage,
+  Snooze,
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
@@ -191,6 +192,11 @@ export function declareActors(broker: Broker): Broker {
     await nextTurn();
     const after = currentMessage();
     return [before === after, after?.messageId, after?.options, after?.queueName, after?.args];
+  });
+  declare("snoozing", () => {
+    const { snoozes } = currentMessage()!;
+    if (snoozes < 2) throw new Snooze(1, { max: 2 });
+    return snoozes;
   });
   declare("raw", () => currentMessage()!.copy().encode());
   declare("polite", async (journal: string) => {

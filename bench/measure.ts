@@ -4,7 +4,7 @@ import process from "node:process";
 export interface Task {
   /** What it does, as the table says it. */
   readonly name: string;
-  /** How many messages one run is. */
+  /** Messages in one run. */
   readonly messages: number;
   /** Does it once. */
   run(): Promise<void> | void;

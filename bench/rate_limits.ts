@@ -1,5 +1,5 @@
 /**
- * How many limiter operations a second are there on Redis, beside a loop that sends the same
+ * Limiter operations a second on Redis, beside a loop that sends the same
  * scripts with the client alone? How soon do those who wait at a barrier go on?
  *
  * Starts a Redis of its own (nothing is written to disk). The rows that are compared run in turns
@@ -48,7 +48,7 @@ type Round = () => Promise<number>;
 /** A line of the table. */
 interface Comparison {
   readonly name: string;
-  /** How many rounds are under way at the same time. */
+  /** Number of rounds that are under way at the same time. */
   readonly concurrency: number;
   readonly bare: Round;
   readonly ours: Round;

@@ -18,9 +18,9 @@ import { measureRedis } from "./results/redis.ts";
 const { values } = parseArgs({
   args: process.argv.slice(2),
   options: {
-    /** How many wait at once. */
+    /** Number of waiters at once. */
     waiters: { type: "string", default: "10000" },
-    /** How often each row is measured. */
+    /** Number of times each row is measured. */
     samples: { type: "string", default: "1000" },
   },
 });

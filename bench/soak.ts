@@ -82,7 +82,7 @@ await broker.close();
 await redis.stop();
 process.exit(process.exitCode ?? 0);
 
-/** How many messages have run to their end. */
+/** Number of messages that have run to their end. */
 async function endedCount(): Promise<number> {
   // One member is the one that keeps the hashing from being optimized away.
   return Math.max(0, Number(await redis.command("SCARD", ENDED)) - 1);

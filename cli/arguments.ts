@@ -6,10 +6,10 @@ import { COMMAND_LINE, type Program } from "./program.ts";
 import { UsageError } from "./usage_error.ts";
 import { VERSION } from "./version.ts";
 
-/** Where actors run: on the event loop, in threads, or in processes of a worker process. */
+/** Kind of executor: actors run on the event loop, in threads, or in processes of a worker process. */
 export type ExecutorName = "inline" | "thread" | "process";
 
-/** What the command line asks for; {@linkcode RunWorkerOptions} says more of each. */
+/** Parsed command line; {@linkcode RunWorkerOptions} says more of each. */
 export interface Arguments {
   readonly modules: readonly string[];
   readonly processes: number;
@@ -41,13 +41,13 @@ export interface RunWorkerOptions {
    * calls `runWorker`, and its threads and processes run it anew.
    */
   modules?: readonly string[];
-  /** How many worker processes there are. @default {1} */
+  /** Number of worker processes there are. @default {1} */
   processes?: number;
   /** Threads of each process; with 0 actors run on its event loop. @default The number of CPUs. */
   threads?: number;
   /** Messages at once in each thread. @default {8} */
   concurrency?: number;
-  /** Where actors run. @default {"thread"} `"inline"` with 0 threads. */
+  /** Executor of the actors. @default {"thread"} `"inline"` with 0 threads. */
   executor?: ExecutorName;
   /** Works on these queues only. @default All that the modules declare. */
   queues?: readonly string[];
@@ -73,7 +73,7 @@ export interface RunWorkerOptions {
   verbose?: boolean;
 }
 
-/** What commander makes of the options; those that are not given are not there. */
+/** Options as commander parses them; options that are not given are absent. */
 interface Given extends Omit<RunWorkerOptions, "modules" | "queues" | "forkFunctions"> {
   /** `true` for an empty list. */
   queues?: string[] | true;
@@ -229,7 +229,7 @@ function checkNumber(name: string, value: unknown, least: number): number {
   );
 }
 
-/** What commander complains of, as part of a sentence. */
+/** Reason of a commander error, as part of a sentence. */
 function reasonOf(error: CommanderError): string {
   return error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ").replace(/\.$/, "");
 }

@@ -6,7 +6,7 @@ import type { LogWriter } from "./log_writer.ts";
 import { LineReader } from "./output.ts";
 import { type IpcRecord, RecordReader, type WorkerStatus } from "./ipc.ts";
 
-/** What a child process is to do. */
+/** Role of a child process. */
 export type Role =
   | { readonly kind: "worker"; readonly number: number }
   /** Runs a function that was named, or one that a middleware has. */
@@ -18,7 +18,7 @@ export const ROLE_VARIABLE = "DRAMATIQ_WORKER_ROLE";
 /** One of the pipes to a child; Deno and Bun make none to one that does not start. */
 type ChildStream = Readable | null | undefined;
 
-/** How a child ended. */
+/** End of a child process. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: string | null;
@@ -28,7 +28,7 @@ export interface Ending {
   readonly workedFor: number;
 }
 
-/** Who hears of a child. */
+/** Listener to a child process. */
 export interface ChildListener {
   ready(child: Child, record: IpcRecord & { type: "ready" }): void;
   /** Another one is to take its place, now. */
@@ -36,7 +36,7 @@ export interface ChildListener {
   ended(child: Child, ending: Ending): void;
 }
 
-/** What all children have in common. */
+/** Settings shared by all children. */
 export interface ChildSettings {
   /** The program and its arguments. */
   readonly command: readonly string[];
@@ -62,9 +62,9 @@ const SHOWN_RECORD = 200;
  */
 export class Child {
   readonly role: Role;
-  /** Whether it was told to stop. */
+  /** True if it was told to stop. */
   isStopping = false;
-  /** Whether it had to be killed. */
+  /** True if it had to be killed. */
   wasKilled = false;
   readonly #process: ChildProcess;
   readonly #listener: ChildListener;
@@ -95,12 +95,12 @@ export class Child {
     this.#watch();
   }
 
-  /** Whether it has begun to work. */
+  /** True if it has begun to work. */
   get isReady(): boolean {
     return this.#readyAt !== Infinity;
   }
 
-  /** How the log calls it. */
+  /** Name in the log. */
   get name(): string {
     return `${this.role.kind}-${this.role.number}`;
   }

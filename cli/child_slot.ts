@@ -3,13 +3,13 @@ import { NO_CONNECTION, OK, REPLACE_ME } from "./exit_codes.ts";
 import type { LogLevel } from "./log_line.ts";
 import type { IpcRecord } from "./ipc.ts";
 
-/** What a worker says when it begins to work. */
+/** Record of a worker that begins to work. */
 export type ReadyRecord = IpcRecord & { readonly type: "ready" };
 
-/** What became of a reload. */
+/** Outcome of a reload. */
 export type Reloaded = "ready" | "superseded" | Ending;
 
-/** Who has slots: the supervisor. */
+/** Owner of child slots: the supervisor. */
 export interface ChildSlotOwner {
   log(level: LogLevel, text: string, properties?: Record<string, unknown>): void;
   /** A child begins to work. */
@@ -51,7 +51,7 @@ export class ChildSlot implements ChildListener {
   #isStopping = false;
   #instantDeaths = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Those of children that have not begun to work. */
+  /** Timers of children that have not begun to work. */
   readonly #slowStarts: Map<Child, ReturnType<typeof setTimeout>> = new Map();
 
   /**
@@ -77,12 +77,12 @@ export class ChildSlot implements ChildListener {
     return this.#current;
   }
 
-  /** Whether any child of it is running. */
+  /** True if any child of it is running. */
   get isBusy(): boolean {
     return this.#children.size > 0;
   }
 
-  /** Whether any child had to be killed, or died while it was to stop. */
+  /** True if any child had to be killed, or died while it was to stop. */
   endedBadly = false;
 
   /** Starts a child. */

@@ -1,5 +1,5 @@
 /**
- * Whether a path fits one of some patterns: `*` stands for any letters but a slash, `**` for
+ * True if a path fits one of some patterns: `*` stands for any letters but a slash, `**` for
  * any folders, `?` for a letter, `{a,b}` for either. A pattern without a slash is for names of
  * files, in whichever folder.
  *

@@ -1,6 +1,6 @@
 import { SUBCOMMANDS } from "./subcommands.ts";
 
-/** What `--help` says after the options. */
+/** Text of `--help` after the options. */
 export function helpAfterOptions(): string {
   const subcommands = Array.from(
     SUBCOMMANDS,

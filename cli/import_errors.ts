@@ -3,7 +3,7 @@ import { packageAdvice } from "../platform/missing_package.ts";
 import { errorMessage, formatTraceback } from "../platform/thrown.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What Bun throws for each place where a source text is wrong. */
+/** Error of Bun for each place where a source text is wrong. */
 interface BuildMessage {
   readonly message: string;
   readonly position?: {
@@ -29,7 +29,7 @@ export function whyNotImported(specifier: string, error: unknown): Error {
   return new UsageError(`Cannot import ${specifier}: ${reason}`, { cause: error });
 }
 
-/** Whether the runtime refuses the module, rather than the module throwing something. */
+/** True if the runtime refuses the module, rather than the module throwing something. */
 function isOfRuntime(error: unknown): boolean {
   const { name, code } = error as { name?: string; code?: string };
   return error instanceof SyntaxError || name === "NotCapable" || name === "BuildMessage" ||
@@ -40,7 +40,7 @@ function isOfRuntime(error: unknown): boolean {
       .test(errorMessage(error));
 }
 
-/** Where a module throws, without the steps of the runtime that led there. */
+/** Stack of a module that throws, without the steps of the runtime that led there. */
 function traceback(error: unknown): string {
   const lines = formatTraceback(error).trimEnd().split("\n");
   return lines.filter((line) => !/^\s+at (?:.*\()?(?:node:internal|ext:)/.test(line)).join("\n");
@@ -64,7 +64,7 @@ function oneLine(error: unknown): string {
 const COLORS = /\x1b\[\d*m/g;
 const PLACE = /^(?:at )?((?:file:|https?:|\/)\S+:\d+)$/;
 
-/** Where it is wrong, unless the text says so. */
+/** Position of a syntax error, unless the text has it. */
 function placeOf(error: Error & Partial<BuildMessage>, text: string, more: string[]): string {
   const { position, stack = "" } = error;
   if (position) return ` at ${position.file}:${position.line}:${position.column}`;

@@ -24,7 +24,7 @@ export interface RunningMessage {
   readonly runningFor: number;
 }
 
-/** What a worker process is doing. */
+/** Status of a worker process. */
 export interface WorkerStatus {
   /** Milliseconds since it started to work. */
   readonly uptime: number;
@@ -62,7 +62,7 @@ export class RecordReader {
   readonly #onRecord: (record: IpcRecord) => void;
   readonly #onInvalid: (line: string) => void;
   #rest = "";
-  /** Whether the line that is arriving is too long, and skipped. */
+  /** True if the line that is arriving is too long, and skipped. */
   #isSkipping = false;
 
   /**
@@ -161,7 +161,7 @@ function hasShape(value: unknown, shape: Shape): boolean {
     );
 }
 
-/** Whether a number is a time that a `Date` can hold. */
+/** True if a number is a time that a `Date` can hold. */
 function isTime(value: unknown): boolean {
   return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }

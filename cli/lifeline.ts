@@ -3,7 +3,7 @@ import { errorMessage } from "../platform/thrown.ts";
 import { toJson } from "./log_line.ts";
 import { tell } from "./ipc.ts";
 
-/** What a {@linkcode Lifeline} hears. */
+/** Listener to a lifeline. */
 export interface LifelineListener {
   /** The supervisor wants this process to end, or is gone. */
   stop(reason: string): void;

@@ -11,7 +11,7 @@ import { whyNotImported } from "./import_errors.ts";
 import { similarFile } from "./similar_file.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** What came of importing the modules. */
+/** Result of importing the modules. */
 export interface Loaded {
   /** The broker of the actors. */
   readonly broker: Broker;

@@ -5,10 +5,10 @@ import { errorMessage, errorType, formatTraceback, shorten } from "../platform/t
 /** Readable lines, or one JSON object a line. */
 export type LogFormat = "text" | "json";
 
-/** How grave a line is. */
+/** Level of a line. */
 export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
-/** Who a line is from: `worker-1`, `supervisor`. */
+/** Source of a line: `worker-1`, `supervisor`. */
 export interface LogSource {
   readonly name: string;
   readonly pid: number;
@@ -22,11 +22,11 @@ export interface LogLine {
   /** Which part of the program it is from: `dramatiq.worker`. */
   readonly logger: string;
   readonly text: string;
-  /** What it is about. JSON can carry all of it. */
+  /** Properties of the line. JSON can carry all of it. */
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
-/** What every line about a message names, in this order. */
+/** Properties of every line about a message, in this order. */
 const ABOUT_A_MESSAGE: readonly string[] = ["messageId", "actor", "queue"];
 
 const GRAVE: ReadonlySet<LogLevel> = /* @__PURE__ */ new Set(["error", "fatal"]);

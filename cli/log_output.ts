@@ -28,7 +28,7 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 export class LogOutput {
   readonly #onDropped: (count: number) => string;
   #descriptor: number;
-  /** Whether writing to the descriptor may block, so that it takes a thread of the runtime. */
+  /** True if writing to the descriptor may block, so that it takes a thread of the runtime. */
   readonly #mayBlock: boolean;
   #buffer: Uint8Array[] = [];
   #buffered = 0;
@@ -73,7 +73,7 @@ export class LogOutput {
     clearTimeout(timer);
   }
 
-  /** Whether a write is under way that blocks a thread, which on Deno keeps the process from exiting. */
+  /** True if a write is under way that blocks a thread, which on Deno keeps the process from exiting. */
   get isBlocked(): boolean {
     return this.#isWriting;
   }

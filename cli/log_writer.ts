@@ -15,7 +15,7 @@ export interface LogWriterOptions {
   /** File to add to; the standard error when there is none. */
   file: string | undefined;
   format: LogFormat;
-  /** Whether a terminal shows it in colors. */
+  /** True if a terminal shows it in colors. */
   color: boolean;
   /** Keeps silent but for what is fatal. */
   isSilent: boolean;
@@ -37,7 +37,7 @@ export class LogWriter {
     this.#output = this.#open();
   }
 
-  /** Whether a write blocks a thread of the runtime: see {@linkcode LogOutput}. */
+  /** True if a write blocks a thread of the runtime: see {@linkcode LogOutput}. */
   get isBlocked(): boolean {
     return this.#output.isBlocked;
   }

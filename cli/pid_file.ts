@@ -78,7 +78,7 @@ export class PidFile implements Disposable {
     }
   }
 
-  /** Whether it was not there before. */
+  /** True if it was not there before. */
   #writeLock(): boolean {
     try {
       const file = openSync(this.#lock, "wx", 0o644);

@@ -4,7 +4,7 @@ import { currentBroker } from "../core/global_broker.ts";
 export interface Program {
   /** Modules that it names in its call of `runWorker`. */
   readonly modules: readonly string[];
-  /** Whether it has declared actors by itself, and needs to name no module. */
+  /** True if it has declared actors by itself, and needs to name no module. */
   readonly declaresActors: boolean;
 }
 

@@ -9,7 +9,7 @@ import { UsageError } from "./usage_error.ts";
 
 const STANDARD_OUTPUT = 1;
 
-/** What the command line asks for. */
+/** Parsed command line. */
 interface RestoreArguments {
   readonly modules: readonly string[];
   /** Empty: all that the modules declare. */

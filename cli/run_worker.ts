@@ -18,7 +18,7 @@ import { UsageError } from "./usage_error.ts";
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/** What `runWorker` of `worker.ts` does. */
+/** Runs `runWorker` of `worker.ts`. */
 export async function runWorker(options: RunWorkerOptions = {}): Promise<never> {
   const args = process.argv.slice(2);
   const role = takeRole();
@@ -35,7 +35,7 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<never> 
   }
 }
 
-/** What is printed is no arguments: that case the supervisor has dealt with. */
+/** Parses again; the supervisor has already handled `--help` and errors. */
 function parse(args: readonly string[], options: RunWorkerOptions): Arguments {
   return parseArguments(args, options, thisProgram(options.modules)) as Arguments;
 }
@@ -97,7 +97,7 @@ async function superviseWith(args: Arguments, log: LogWriter): Promise<number> {
   }
 }
 
-/** What is only needed by those who work is only imported by them. */
+/** Imports the worker only in worker processes. */
 async function runChild(args: Arguments, role: Role): Promise<number> {
   if (role.kind === "worker") {
     const { runWorkerProcess } = await import("./worker_process.ts");

@@ -1,10 +1,10 @@
 import type { WorkerStatus } from "./ipc.ts";
 
-/** How far a worker process is. */
+/** Progress of a worker process. */
 interface Progress {
-  /** Whether it has begun to work. */
+  /** True if it has begun to work. */
   readonly isReady: boolean;
-  /** Whether it was told to stop. */
+  /** True if it was told to stop. */
   readonly isStopping: boolean;
 }
 

@@ -2,7 +2,7 @@ import type { Program } from "./program.ts";
 
 /** A command besides that of running actors. */
 export interface Subcommand {
-  /** What it is for, as the help says it. */
+  /** Summary for the help. */
   readonly summary: string;
   /**
    * Does it.

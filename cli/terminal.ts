@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 
 /**
- * Whether the terminal that this program was started from, if any, is still there. When one is
+ * True if the terminal that this program was started from, if any, is still there. When one is
  * closed, its programs get a SIGHUP, the same signal that others send for a reload.
  *
  * @returns `undefined` if that cannot be told.

@@ -1,4 +1,4 @@
-/** What the user has to put right before a worker can start. Its text is for them: one line. */
+/** A mistake that the user has to correct before a worker can start; its text is one line. */
 export class UsageError extends Error {
   static {
     this.prototype.name = "UsageError";

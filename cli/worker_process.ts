@@ -16,7 +16,7 @@ import { WorkerStats } from "./worker_stats.ts";
 /** Milliseconds in which a broker lets go of its connections. */
 const CLOSE_TIMEOUT = 5_000;
 
-/** What ends a worker process, and with which code. */
+/** End of a worker process, with its exit code. */
 interface End {
   readonly code: number;
   /** Milliseconds that running actors get; the worker's own time if there is none. */

@@ -15,7 +15,7 @@ export class WorkerStats {
   readonly #worker: Worker;
   readonly #startedAt: number = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
-  /** What was running at the last look, and when it was first seen. */
+  /** Messages that ran at the last poll, and when each was first seen. */
   #seen: Map<MessageProxy, number> = new Map();
 
   /** @param worker The worker. */

@@ -6,7 +6,7 @@
  */
 import { DramatiqError } from "../core/errors.ts";
 
-/** What stands in place of a credential. */
+/** Replacement of a credential. */
 const HIDDEN = "***";
 
 /** A host, or what could be one, and what follows a colon behind it and is no port. */
@@ -71,7 +71,7 @@ export function decodeUrlPart(text: string, url: string | URL): string {
   }
 }
 
-/** How Redis repeats what it was sent, when it does not know a command, AUTH and HELLO among them. */
+/** Part of Redis errors that repeats the arguments, when it does not know a command, AUTH and HELLO among them. */
 const REPEATED_ARGUMENTS = /(, with args beginning with:)[^\n]*/g;
 /** Properties of the errors of sockets, TLS and AMQP that say what happened. */
 const KEPT: readonly string[] = [
@@ -100,7 +100,7 @@ function hide(text: string, secrets: readonly string[]): string {
   return hidden.replace(REPEATED_ARGUMENTS, `$1 ${HIDDEN}`);
 }
 
-/** What clients add to errors besides `cause`. */
+/** Properties that clients add to errors besides `cause`. */
 interface ClientError extends Error {
   readonly errors?: unknown;
   /** Why no node of a cluster did. */

@@ -4,7 +4,7 @@ import type { ControlEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 
-/** What to pause, or to resume. */
+/** Queue or actor to pause or resume. */
 export interface PauseTarget {
   /** A queue; it need not be declared. */
   queue: string;
@@ -30,7 +30,7 @@ export interface PausedQueue {
   readonly since: number;
 }
 
-/** What begins the keys of pauses. */
+/** Key prefix of pauses. */
 export const PAUSE_PREFIX = "pause/";
 const QUEUE_PREFIX = `${PAUSE_PREFIX}queue/`;
 const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true };

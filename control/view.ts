@@ -11,7 +11,7 @@ export interface ControlViewOptions {
   readonly store: ControlStore;
   /** The time that its retries wait by. */
   readonly clock: Clock;
-  /** What the keys of the entries begin with that it knows. */
+  /** Key prefixes of the entries that it knows. */
   readonly prefixes: readonly string[];
   /** Called for each entry that is, or becomes, another one; its value is `null` once it is gone. */
   changed(entry: ControlEntry): void;
@@ -30,9 +30,9 @@ export class ControlView {
   readonly #entries: Map<string, ControlEntry> = new Map();
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #stopped: AbortController = new AbortController();
-  /** What was told while entries are being read. */
+  /** Changes announced while entries are being read. */
   #told: ControlEntry[] | undefined;
-  /** Whether they are to be read once more. */
+  /** True if they are to be read once more. */
   #isOutdated = false;
   #watch: Disposable | undefined;
 

@@ -19,7 +19,7 @@ export class Watchers {
     this.#onChange = onChange;
   }
 
-  /** How many there are. */
+  /** Number of items. */
   get size(): number {
     return this.#watches.size;
   }

@@ -12,9 +12,9 @@ export interface WorkerReport {
   readonly pid: number;
   /** The queues that it works on, by name. */
   readonly queues: readonly string[];
-  /** How many messages it runs at once. */
+  /** Number of messages it runs at once. */
   readonly concurrency: number;
-  /** How many messages were running. */
+  /** Number of messages that were running. */
   readonly running: number;
   /** When it started, in milliseconds since the epoch, by the clock of the control store. */
   readonly bootedAt: number;
@@ -22,7 +22,7 @@ export interface WorkerReport {
   readonly seenAt: number;
 }
 
-/** What begins the keys of workers. */
+/** Key prefix of workers. */
 export const WORKER_PREFIX = "worker/";
 
 /**

@@ -65,7 +65,7 @@ export interface ActorOptions {
   resultTtl?: number;
   /** RabbitMQ's priority of its messages: higher goes first. */
   brokerPriority?: number;
-  /** What other middleware declares. */
+  /** Options that other middleware declares. */
   [name: string]: unknown;
 }
 
@@ -82,7 +82,7 @@ export type AllButLast<P extends readonly unknown[]> = number extends P["length"
   : P extends readonly [...infer Head, unknown?] ? Head | AllButLast<Head>
   : P;
 
-/** What a pipeline adds to the arguments `A` of a function of parameters `P`. */
+/** Arguments that a pipeline adds to the arguments `A` of a function of parameters `P`. */
 export type PipedInput<P extends readonly unknown[], A extends readonly unknown[]> =
   `${A["length"]}` extends keyof P ? P[A["length"]]
     : number extends P["length"] ? P[number]
@@ -119,7 +119,7 @@ export interface SendWithOptions<A extends readonly unknown[]>
   args?: A;
   /** Keyword arguments, for an actor in Python. */
   kwargs?: Kwargs;
-  /** How long the message is to wait. */
+  /** Delay of the message. */
   delay?: Duration;
   /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
   signal?: AbortSignal;

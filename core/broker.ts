@@ -46,7 +46,7 @@ import { unlessAborted } from "../platform/unless_aborted.ts";
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
- * Where messages are kept between those who send them and those who run them.
+ * Keeps messages between senders and workers.
  *
  * To write one: extend this class, implement the abstract methods, extend
  * {@linkcode Consumer}, and run `tests/conformance/broker.ts` on the pair.
@@ -55,7 +55,7 @@ const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 export abstract class Broker implements AsyncDisposable {
   /** The time that delays, limits and backoffs go by. */
   readonly clock: Clock;
-  /** Whether what it keeps is seen by this realm alone: no other process, no thread. */
+  /** True if what it keeps is seen by this realm alone: no other process, no thread. */
   readonly isInMemory: boolean = false;
   /**
    * Milliseconds for which a worker may keep a message that it has fetched and cannot begin.
@@ -63,7 +63,7 @@ export abstract class Broker implements AsyncDisposable {
    */
   readonly maxWait: number = Infinity;
   /**
-   * Whether a message that is given back comes closer to the dead letters. Workers then keep one
+   * True if a message that is given back comes closer to the dead letters. Workers then keep one
    * whose retry, result or callback cannot be stored, instead of giving it back after a while.
    */
   readonly countsDeliveries: boolean = false;
@@ -85,7 +85,7 @@ export abstract class Broker implements AsyncDisposable {
   }
 
   /**
-   * Where cancellations, pauses and the like are kept for the whole fleet; `undefined` where the
+   * Store of cancellations, pauses and the like for the whole fleet; `undefined` where the
    * broker has no such place.
    */
   get controlStore(): ControlStore | undefined {

@@ -15,7 +15,7 @@ export interface BrokerOptions {
   clock?: Clock;
 }
 
-/** Where {@linkcode Broker.addMiddleware} puts a middleware; at the end by default. */
+/** Position at which {@linkcode Broker.addMiddleware} inserts a middleware; at the end by default. */
 export interface MiddlewarePosition {
   /** Before the one of this class. */
   before?: MiddlewareClass;
@@ -29,7 +29,7 @@ export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
 
 /** Options of {@linkcode Broker.enqueue}. */
 export interface EnqueueOptions {
-  /** How long the message is to wait; 0 sends it through the delay queue, too. */
+  /** Delay of the message; 0 sends it through the delay queue, too. */
   delay?: Duration | undefined;
   /**
    * The message that this one follows from, as `prepareMessage` of the middleware gets it.

@@ -11,10 +11,10 @@ import { canonicalQueueName } from "./queue_names.ts";
 export interface CancelOptions {
   /** Why, for logs, results and dead letters. @default {"cancelled"} */
   reason?: string;
-  /** How long an actor that runs gets to stop by itself. @default {1_000} */
+  /** Time that a running actor gets to stop by itself. @default {1_000} */
   grace?: Duration;
   /**
-   * How long the cancellation is remembered: a message that is delivered later runs.
+   * Time that the cancellation is remembered: a message that is delivered later runs.
    *
    * @default {604_800_000} Seven days; for a message that is delayed further, a day after its eta.
    */
@@ -55,13 +55,13 @@ export interface Cancellation {
   readonly reason: string;
   /** Milliseconds that an actor which runs gets to stop. */
   readonly grace: number;
-  /** Whether messages go to the dead letters. */
+  /** True if messages go to the dead letters. */
   readonly keep: boolean;
   /** The version of its entry in the control store. */
   readonly version: number;
 }
 
-/** What begins the keys of cancellations. */
+/** Key prefix of cancellations. */
 export const CANCEL_PREFIX = "cancel/";
 const ID_PREFIX = `${CANCEL_PREFIX}id/`;
 const PREDICATE_PREFIX = `${CANCEL_PREFIX}where/`;
@@ -77,7 +77,7 @@ const PREDICATE_OPTIONS: KnownOptions<CancelPredicate> = { actor: true, queue: t
 const DEFAULT_GRACE = 1_000;
 const DAY = 86_400_000;
 const DEFAULT_TTL = 7 * DAY;
-/** How many cancellations are stored in one step. */
+/** Number of cancellations that are stored in one step. */
 const BATCH = 500;
 /** Milliseconds by which the clock of a caller may be ahead of that of the store. */
 const CLOCK_TOLERANCE = 60_000;
@@ -243,12 +243,12 @@ export class Cancellations {
   readonly #ids: Map<string, Cancellation> = new Map();
   readonly #predicates: Map<string, Cancellation> = new Map();
 
-  /** How many there are. */
+  /** Number of items. */
   get size(): number {
     return this.#ids.size + this.#predicates.size;
   }
 
-  /** How many there are of single messages. */
+  /** Number of items of single messages. */
   get idCount(): number {
     return this.#ids.size;
   }
@@ -288,12 +288,12 @@ export class Cancellations {
   }
 }
 
-/** What an actor is interrupted with. */
+/** Interrupt of a cancelled actor. */
 export function toInterrupt({ reason, keep }: Cancellation): Cancelled {
   return new Cancelled(reason, { keep });
 }
 
-/** Whether the message was requeued after this. */
+/** True if the message was requeued after this. */
 function isUndone(message: Message | MessageProxy, { version }: Cancellation): boolean {
   const undone = message.option(UNDONE);
   return typeof undone === "number" && version <= undone;

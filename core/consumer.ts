@@ -1,7 +1,7 @@
 import { MessageProxy } from "./message_proxy.ts";
 import { shorten } from "../platform/thrown.ts";
 
-/** What a consumer settles: a message that it gave, or a list of them. */
+/** Messages to settle: a message that it gave, or a list of them. */
 export type OneOrMany = MessageProxy | readonly MessageProxy[];
 
 function describe(value: unknown): string {
@@ -31,7 +31,7 @@ export function toList(messages: OneOrMany): readonly MessageProxy[] {
 /** Options of `Broker.consume`. */
 export interface ConsumeOptions {
   /**
-   * How many messages may be received and not yet settled.
+   * Number of messages that may be received and not yet settled.
    *
    * @default {1}
    */
@@ -69,7 +69,7 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
   }
 
   /**
-   * Whether what it gave may have been given to somebody else meanwhile. The worker starts
+   * True if what it gave may have been given to somebody else meanwhile. The worker starts
    * nothing of it then; `receive` rejects soon.
    */
   get isLost(): boolean {

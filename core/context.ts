@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 
-/** How many actors can run at once with a place of their own. */
+/** Number of actors that can run at once with a place of their own. */
 const MAX_CONTEXTS = 4_096;
 /** Numbers of visits that stay small integers, which need no memory. */
 const GENERATIONS = 2 ** 30 / MAX_CONTEXTS;
@@ -14,7 +14,7 @@ interface Context {
 }
 
 /**
- * What the context of an actor carries is the number of a visit rather than the message:
+ * Context of an actor: the number of a visit rather than the message:
  * Deno 2.9 keeps objects that contexts carried for a while, and to copy them at each garbage
  * collection took a quarter of the time that a message takes. With no place free it is the
  * message after all.

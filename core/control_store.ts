@@ -13,7 +13,7 @@ export type ControlJson = ControlValue | null;
 export interface ControlEntry {
   /** Parts separated by `/`, the kind of the entry first: `pause/queue/default`. */
   readonly key: string;
-  /** What stands there; `null` when the entry was removed or has expired. */
+  /** Value; `null` when the entry was removed or has expired. */
   readonly value: ControlJson;
   /** Grows with each change of the entry, also when it is removed and stored again. */
   readonly version: number;
@@ -23,7 +23,7 @@ export interface ControlEntry {
 export interface ControlChange {
   /** The entry. */
   readonly key: string;
-  /** What to store; `null` removes the entry. */
+  /** Value to store; `null` removes the entry. */
   readonly value: ControlJson;
   /** Milliseconds after which the entry expires, by the clock of the store. @default {Infinity} */
   readonly ttl?: number;
@@ -34,7 +34,7 @@ export interface ControlChange {
   readonly ifVersion?: number;
 }
 
-/** What {@linkcode ControlStore.read} returns. */
+/** Result of {@linkcode ControlStore.read}. */
 export interface ControlSnapshot {
   /** The entries whose keys begin with the prefix, by key. */
   readonly entries: readonly ControlEntry[];
@@ -42,9 +42,9 @@ export interface ControlSnapshot {
   readonly now: number;
 }
 
-/** What {@linkcode ControlStore.change} returns. */
+/** Result of {@linkcode ControlStore.change}. */
 export interface ControlOutcome {
-  /** Whether the changes were applied: all of them, or none. */
+  /** True if the changes were applied: all of them, or none. */
   readonly applied: boolean;
   /** The time of the store, in milliseconds since the epoch. */
   readonly now: number;

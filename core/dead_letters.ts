@@ -6,7 +6,7 @@ import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
 /** Options of `Broker.deadLetters`. */
 export interface DeadLetterOptions {
   /**
-   * How many dead letters are read from the server at once, and so are in memory.
+   * Number of dead letters that are read from the server at once, and so are in memory.
    *
    * @default {100}
    */
@@ -36,9 +36,9 @@ export interface StoredDeadLetter {
   drop(): Promise<boolean>;
 }
 
-/** How a broker is to read dead letters. */
+/** Options for reading dead letters. */
 export interface ReadDeadLettersOptions {
-  /** How many to have in memory at most. */
+  /** Number of dead letters to have in memory at most. */
   readonly pageSize: number;
 
   /** Resolves when none that was given is just being requeued or dropped. */
@@ -85,13 +85,13 @@ export class DeadLetter {
     return this.message instanceof UndecodableMessage ? this.message.error : undefined;
   }
 
-  /** How many attempts had failed when it was last sent, and it is not the first one. */
+  /** Number of attempts that had failed when it was last sent, and it is not the first one. */
   get retries(): number {
     const retries = this.message.option("retries");
     return typeof retries === "number" ? retries : 0;
   }
 
-  /** What it failed with, for people to read; `undefined` if it did not fail, or in Python. */
+  /** Traceback of its failure; `undefined` if it did not fail, or in Python. */
   get traceback(): string | undefined {
     const traceback = this.message.option("traceback");
     return typeof traceback === "string" ? traceback : undefined;
@@ -137,16 +137,16 @@ export class DeadLetter {
   }
 }
 
-/** What a {@linkcode DeadLetter} needs of who reads it. */
+/** Reader, as a {@linkcode DeadLetter} sees it. */
 export interface DeadLetterOwner {
-  /** What is under way. */
+  /** Settlements under way. */
   readonly settling: Set<Promise<boolean>>;
 
   /** Stores a message in the place of a dead letter, with all hooks. */
   requeue(stored: StoredDeadLetter, message: Message): Promise<boolean>;
 }
 
-/** Where dead letters come from, and how one gets back to its queue. */
+/** Source of dead letters, which can requeue them. */
 export interface DeadLetterSource {
   /** Reads them as they are stored. */
   read(options: ReadDeadLettersOptions): AsyncIterable<StoredDeadLetter>;
@@ -181,7 +181,7 @@ export async function* showDeadLetters(
   for await (const stored of reading) yield new DeadLetter(queueName, stored, owner);
 }
 
-/** What a message that failed before is to be without, to start afresh. */
+/** Options that a failed message loses to start afresh. */
 const AFRESH = {
   eta: undefined,
   requeueTimestamp: undefined,

@@ -49,7 +49,7 @@ export async function allStored(parts: readonly Promise<unknown>[]): Promise<voi
   if (errors.length > 0) throw errorOfAll(errors, errors.length < parts.length);
 }
 
-/** Whether nothing of a request can have arrived. A rejected one has arrived, and left nothing. */
+/** True if nothing of a request can have arrived. A rejected one has arrived, and left nothing. */
 function isUndelivered(error: unknown): boolean {
   return !(error instanceof BrokerConnectionError) || error.delivery === "none";
 }

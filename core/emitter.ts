@@ -47,11 +47,11 @@ export const HOOKS: Record<HookName, true> = {
   beforeWorkerThreadShutdown: true,
 };
 
-/** What a hook gets after the broker. */
+/** Arguments of a hook after the broker. */
 export type HookArguments<H extends HookName> = Parameters<NonNullable<Middleware[H]>> extends
   [Broker, ...infer Rest] ? Rest : never;
 
-/** What `emitBefore` and `emitAfter` call a hook: its name without `before` or `after`. */
+/** Signal of a hook for `emitBefore` and `emitAfter`: its name without `before` or `after`. */
 export type SignalOf<When extends "before" | "after"> = HookName extends infer H
   ? H extends `${When}${infer Signal}` ? Uncapitalize<Signal> : never
   : never;
@@ -82,7 +82,7 @@ interface Subscriber {
 }
 
 const log = /* @__PURE__ */ getLogger("middleware");
-/** What V8 and JavaScriptCore say of a change to something frozen, or without a setter. */
+/** Error texts of V8 and JavaScriptCore for a change to something frozen, or without a setter. */
 const CHANGE_REFUSED = /not extensible|read.?only|only a getter|delete property/i;
 
 /**

@@ -21,7 +21,7 @@ export class DecodeError extends DramatiqError {
     this.prototype.name = "DecodeError";
   }
 
-  /** What could not be decoded, untouched. */
+  /** Data that could not be decoded, untouched. */
   readonly data: string | Uint8Array;
 
   /**
@@ -66,14 +66,14 @@ export class QueueJoinTimeout extends DramatiqError {
 }
 
 /**
- * What is known of a request whose connection failed: `"none"`, the server did not get it and
+ * Knowledge of a request whose connection failed: `"none"`, the server did not get it and
  * repeating it is safe; `"unknown"`, it was written, or may have been, and may take effect.
  */
 export type DeliveryState = "none" | "unknown";
 
 /** Options for {@linkcode BrokerConnectionError}. */
 export interface ConnectionErrorOptions extends ErrorOptions {
-  /** Whether the server may have got the request. @default {"unknown"} */
+  /** Delivery state of the request. @default {"unknown"} */
   delivery?: DeliveryState;
 }
 
@@ -213,7 +213,7 @@ export class Retry extends DramatiqError {
 /** Options for {@linkcode Snooze}. */
 export interface SnoozeOptions extends ErrorOptions {
   /**
-   * How often the message may be snoozed at most; after that it fails. `null` lifts the limit.
+   * Number of times the message may be snoozed at most; after that it fails. `null` lifts the limit.
    *
    * @default The option `maxSnoozes` of the message or its actor.
    */
@@ -246,7 +246,7 @@ export class Snooze extends DramatiqError {
 
   /** Milliseconds until the message runs again. */
   readonly delay: number;
-  /** How often it may be snoozed at most; `undefined` if that is for the actor to say. */
+  /** Number of times it may be snoozed at most; `undefined` if that is for the actor to say. */
   readonly max: number | null | undefined;
 
   /**

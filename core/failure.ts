@@ -2,7 +2,7 @@ import { MiddlewareError, Retry, Snooze } from "./errors.ts";
 import { Interrupt, WorkerLost } from "./interrupt.ts";
 import { errorType } from "../platform/thrown.ts";
 
-/** How deep an interrupt is looked for: a longer chain of causes may be a circle. */
+/** Depth to which an interrupt is looked for: a longer chain of causes may be a circle. */
 const MAX_DEPTH = 8;
 
 /**

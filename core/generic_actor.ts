@@ -36,7 +36,7 @@ export abstract class GenericActor {
   /** The options of the actor. @default {{}} */
   static meta: GenericActorMeta = { abstract: true };
 
-  /** What the actor does. */
+  /** Body of the actor. */
   // deno-lint-ignore no-explicit-any -- subclasses say what they take
   abstract perform(...args: any[]): unknown;
 }

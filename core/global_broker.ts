@@ -45,7 +45,7 @@ export function currentBroker(): Broker | undefined {
   return globalBroker;
 }
 
-/** Whether there is a broker, or one can be made: a module of this library makes them. */
+/** True if there is a broker, or one can be made: a module of this library makes them. */
 export function hasBroker(): boolean {
   return globalBroker !== undefined || makeDefaultBroker !== undefined;
 }

@@ -18,13 +18,13 @@ import type { GetResultOptions } from "./result_source.ts";
 /** Options of {@linkcode group}. */
 export type GroupOptions = PipelineOptions;
 
-/** What a group is made of. */
+/** Step of a group. */
 // deno-lint-ignore no-explicit-any -- the results are inferred from the parts
 export type GroupStep = Message<any, any> | Pipeline<any, any> | Group<any>;
 
 /** Options of {@linkcode Group.run}. */
 export interface RunGroupOptions {
-  /** How long every member is to wait. */
+  /** Delay of every member. */
   delay?: Duration | undefined;
   /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
   signal?: AbortSignal | undefined;
@@ -56,7 +56,7 @@ export type MemberResult<S> = S extends Message<infer R, infer _> ? R
 export class Group<R = unknown> {
   /** The parts: messages, pipelines and groups. */
   readonly children: readonly GroupStep[];
-  /** What it was made with. */
+  /** Options that it was made with. */
   readonly options: GroupOptions;
   readonly #callbacks: Record<"succeeded" | "settled", Message[]> = { succeeded: [], settled: [] };
 
@@ -73,7 +73,7 @@ export class Group<R = unknown> {
     this.options = options;
   }
 
-  /** How many parts there are. */
+  /** Number of parts. */
   get length(): number {
     return this.children.length;
   }
@@ -141,14 +141,14 @@ export class Group<R = unknown> {
   }
 
   /**
-   * Whether all members have a result. Rejects with a `ResultFailure` once a member has failed, as
+   * True if all members have a result. Rejects with a `ResultFailure` once a member has failed, as
    * in the reference; {@linkcode Group.settled} does not.
    */
   get completed(): Promise<boolean> {
     return this.completedCount.then((count) => count === this.length);
   }
 
-  /** Whether every member has a result or has failed for good. */
+  /** True if every member has a result or has failed for good. */
   get settled(): Promise<boolean> {
     const settled = this.children.map((child) =>
       child instanceof Message
@@ -158,7 +158,7 @@ export class Group<R = unknown> {
     return Promise.all(settled).then((all) => all.every(Boolean));
   }
 
-  /** How many parts have a result; a group within counts as one, once it has all of its own. */
+  /** Number of parts that have a result; a group within counts as one, once it has all of its own. */
   get completedCount(): Promise<number> {
     const completed = this.children.map((child) =>
       child instanceof Message

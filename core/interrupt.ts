@@ -20,7 +20,7 @@ export class TimeLimitExceeded extends Interrupt {
 
 /** Options for {@linkcode Cancelled}. */
 export interface CancelledOptions extends ErrorOptions {
-  /** Whether the message goes to the dead letters instead of being dropped. @default {false} */
+  /** True if the message goes to the dead letters instead of being dropped. @default {false} */
   keep?: boolean;
 }
 
@@ -33,7 +33,7 @@ export class Cancelled extends Interrupt {
     this.prototype.name = "Cancelled";
   }
 
-  /** Whether the message goes to the dead letters instead of being dropped. */
+  /** True if the message goes to the dead letters instead of being dropped. */
   readonly keep: boolean;
 
   /**
@@ -56,7 +56,7 @@ export class Shutdown extends Interrupt {
 }
 
 /**
- * Where the message ran is gone: the worker stopped waiting for it, or its thread
+ * The realm of a message is gone: the worker stopped waiting for it, or its thread
  * or process died of another message. It is given back and runs again as if
  * nothing had happened.
  */

@@ -48,7 +48,7 @@ export function joinTimeout(queueName: string, { timeout = Infinity }: JoinOptio
   throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
 }
 
-/** What to throw when a queue was not done in time. */
+/** Error for a queue that was not done in time. */
 export function joinTooLate(queueName: string, timeout: number): QueueJoinTimeout {
   return new QueueJoinTimeout(
     `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,

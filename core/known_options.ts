@@ -3,7 +3,7 @@ import { shorten } from "../platform/thrown.ts";
 /** The names of the options of something; the compiler misses one that is forgotten. */
 export type KnownOptions<T> = Readonly<Record<keyof T, true>>;
 
-/** What other spellings of options are called here, besides snake_case. */
+/** Names here of other spellings of options, besides snake_case. */
 export type OtherSpellings = Readonly<Record<string, string>>;
 
 /**

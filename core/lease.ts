@@ -37,13 +37,13 @@ export class Lease {
     return monotonicTime(this.#clock);
   }
 
-  /** Whether a heartbeat has reached the server, and it was not lost since. */
+  /** True if a heartbeat has reached the server, and it was not lost since. */
   get isHeld(): boolean {
     return this.#endsAt !== Infinity && !this.isLost;
   }
 
   /**
-   * Whether it has ended, and that was not yet told. A heartbeat that gets through late
+   * True if it has ended, and that was not yet told. A heartbeat that gets through late
    * does not undo that: other workers may have taken over meanwhile.
    */
   get isLost(): boolean {

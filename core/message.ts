@@ -19,7 +19,7 @@ import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { randomUuid } from "../platform/runtime.ts";
 import { keepSpelling } from "../encoders/spelling.ts";
 
-/** What a {@linkcode Message} is made of. */
+/** Fields of a {@linkcode Message}. */
 export interface MessageFields {
   /** The queue it goes to. */
   queueName: string;
@@ -44,12 +44,12 @@ export interface MessageChanges extends Partial<Omit<MessageFields, "options">> 
 }
 
 const NO_KWARGS: Kwargs = /* @__PURE__ */ Object.freeze({});
-/** What a log line shows of the arguments. */
+/** Characters of the arguments that a log line shows. */
 const MAX_ARGUMENT_TEXT = 200;
 
 /** The part of a message that is there for types only. */
 export interface Message<R, I> {
-  /** What a pipeline may add to the arguments; a method, so that any message fits `Message`. */
+  /** Argument that a pipeline may add; a method, so that any message fits `Message`. */
   "~pipes"?(value: I): R;
 }
 
@@ -74,7 +74,7 @@ export class Message<R = unknown, I = unknown> {
   readonly messageTimestamp: number;
   #wireOptions: WireOptions;
   #options: MessageOptions | undefined;
-  /** What it was decoded from, until it is copied. */
+  /** Encoded form that it was decoded from, until it is copied. */
   #encoded: Encoded | undefined;
   /** The broker that sent it. */
   #broker: Broker | undefined;
@@ -146,7 +146,7 @@ export class Message<R = unknown, I = unknown> {
     return new Date(this.messageTimestamp);
   }
 
-  /** How often it was snoozed, see `Snooze`. */
+  /** Number of times it was snoozed, see `Snooze`. */
   get snoozes(): number {
     const snoozes = this.option("snoozes");
     return typeof snoozes === "number" && snoozes > 0 ? snoozes : 0;
@@ -289,7 +289,7 @@ export class Message<R = unknown, I = unknown> {
     return `${this.actorName}(${shown})`;
   }
 
-  /** What travels on: values with their original spelling, not those an actor may have changed. */
+  /** Arguments to pass on: values with their original spelling, not those an actor may have changed. */
   #asReceived(): { args: readonly unknown[]; kwargs: Kwargs; options: WireOptions } {
     if (this.#encoded !== undefined) {
       const encoder = getEncoder();

@@ -35,11 +35,11 @@ export interface KnownMessageOptions {
   resultTtl?: number | null;
   /** The group that this message is a member of. */
   groupCompletionUuid?: string;
-  /** What is sent when the group has completed, in wire form. */
+  /** Messages to send when the group has completed, in wire form. */
   groupCompletionCallbacks?: unknown;
   /** The group that this message is a member of, whose members need not succeed. */
   groupSettledUuid?: string;
-  /** What is sent when the members of that have settled, in wire form. */
+  /** Messages to send when its members have settled, in wire form. */
   groupSettledCallbacks?: unknown;
   /** RabbitMQ's priority of the message: higher goes first. */
   brokerPriority?: number | null;
@@ -49,7 +49,7 @@ export interface KnownMessageOptions {
   eta?: number;
   /** Failed attempts so far. */
   retries?: number;
-  /** How often it was snoozed. */
+  /** Number of times it was snoozed. */
   snoozes?: number;
   /** The last error, for people to read. */
   traceback?: string;

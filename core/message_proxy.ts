@@ -6,7 +6,7 @@ import type { Kwargs } from "./message_dict.ts";
 import type { MessageOptions } from "./message_options.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 
-/** How an interrupt is to be carried out. */
+/** Options of an interrupt. */
 export interface InterruptOptions {
   /**
    * Milliseconds the actor gets to settle by itself before it is given up.
@@ -97,7 +97,7 @@ export class MessageProxy {
     return this.message.messageTimestamp;
   }
 
-  /** Whether it is to go to the dead letters. */
+  /** True if it is to go to the dead letters. */
   get failed(): boolean {
     return this.#failed;
   }
@@ -107,7 +107,7 @@ export class MessageProxy {
     this.#failed = true;
   }
 
-  /** Whether its retry is stored. */
+  /** True if its retry is stored. */
   get retried(): boolean {
     return this.#retried;
   }
@@ -117,12 +117,12 @@ export class MessageProxy {
     this.#retried = true;
   }
 
-  /** How often it was snoozed, see `Snooze`. */
+  /** Number of times it was snoozed, see `Snooze`. */
   get snoozes(): number {
     return this.message.snoozes;
   }
 
-  /** Whether it is snoozed, and stored to run again. */
+  /** True if it is snoozed, and stored to run again. */
   get snoozed(): boolean {
     return this.#snoozed;
   }
@@ -177,7 +177,7 @@ export class MessageProxy {
   }
 
   /**
-   * Whether its consumer has lost it, and it is delivered again, if that is known. Brokers
+   * True if its consumer has lost it, and it is delivered again, if that is known. Brokers
    * override it.
    */
   get isLost(): boolean {
@@ -216,7 +216,7 @@ export class MessageProxy {
     this.deadline = now + this.timeLimit;
   }
 
-  /** Who stops the actor when it is interrupted, while it runs. */
+  /** Listener that stops the actor when it is interrupted, while it runs. */
   set onInterrupt(listener: InterruptListener | undefined) {
     this.#onInterrupt = listener;
   }

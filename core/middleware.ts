@@ -8,11 +8,11 @@ import type { ResultSource } from "./result_source.ts";
 
 export { FollowUpNotStored, MiddlewareError, SkipMessage } from "./errors.ts";
 
-/** What came of running an actor. */
+/** Result of running an actor. */
 export interface ProcessOutcome {
-  /** What it returned; `undefined` when it threw. */
+  /** Returned value; `undefined` when it threw. */
   readonly result?: unknown;
-  /** What it threw; `undefined` when it returned. */
+  /** Thrown value; `undefined` when it returned. */
   readonly exception?: unknown;
 }
 
@@ -52,7 +52,7 @@ export interface RealmInfo {
 }
 
 /**
- * What can be hung onto a broker, a worker and the messages between them. Every
+ * Extension of a broker, a worker and the messages between them. Every
  * hook is optional. It may be asynchronous: it is waited for then, and only then.
  *
  * Extend it or implement it: the class has no code. A hook that a middleware leaves out is never
@@ -88,7 +88,7 @@ export abstract class Middleware {
    * server for example, stays until then.
    */
   declare readonly forks?: readonly ((signal: AbortSignal) => unknown)[];
-  /** Where results are kept, for `getResult` of messages, groups and pipelines. */
+  /** Backend of results, for `getResult` of messages, groups and pipelines. */
   declare readonly resultBackend?: ResultSource;
 
   /**

@@ -39,7 +39,7 @@ export class MiddlewareList {
     return this.#all;
   }
 
-  /** Where the first of them that keeps results keeps them. */
+  /** Result backend of the first middleware that has one. */
   get resultBackend(): ResultSource | undefined {
     return this.#all.find((one) => one.resultBackend !== undefined)?.resultBackend;
   }

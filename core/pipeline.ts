@@ -20,7 +20,7 @@ export const PIPELINE_OPTIONS: KnownOptions<PipelineOptions> = { broker: true };
 
 /** Options of {@linkcode Pipeline.run}. */
 export interface RunOptions {
-  /** How long the first message is to wait; 0 means not at all. */
+  /** Delay of the first message; 0 means not at all. */
   delay?: Duration | undefined;
   /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
   signal?: AbortSignal | undefined;
@@ -30,11 +30,11 @@ export interface RunOptions {
 // deno-lint-ignore no-explicit-any -- what a step takes is checked by PipelineChain
 export type PipelineStep = Message<any, any> | Pipeline<any, any>;
 
-/** What the last message of a step returns. */
+/** Result of the last message of a step. */
 export type ResultOf<S> = S extends Message<infer R, infer _> ? R
   : S extends Pipeline<infer R, infer _> ? R
   : never;
-/** What may be piped into a step. */
+/** Input of a step. */
 export type InputOf<S> = S extends Message<infer _, infer I> ? I
   : S extends Pipeline<infer _, infer I> ? I
   : never;
@@ -54,7 +54,7 @@ export type PipelineChain<S extends readonly unknown[]> = S extends
 
 /** The part of a pipeline that is there for types only. */
 export interface Pipeline<R, I> {
-  /** What may be piped into its first message. */
+  /** Input of its first message. */
   "~pipes"?(value: I): R;
 }
 
@@ -69,7 +69,7 @@ export interface Pipeline<R, I> {
 export class Pipeline<R = unknown, I = unknown> {
   /** The messages in order; each holds the ones after it in its `pipeTarget`. */
   readonly messages: readonly Message[];
-  /** What it was made with. */
+  /** Options that it was made with. */
   readonly options: PipelineOptions;
 
   /** Use {@linkcode pipeline}, which checks that the types fit. */
@@ -88,7 +88,7 @@ export class Pipeline<R = unknown, I = unknown> {
     this.options = options;
   }
 
-  /** How many messages there are. */
+  /** Number of messages. */
   get length(): number {
     return this.messages.length;
   }
@@ -118,19 +118,19 @@ export class Pipeline<R = unknown, I = unknown> {
   }
 
   /**
-   * Whether the last message has a result. Rejects with a `ResultFailure` once that message has
+   * True if the last message has a result. Rejects with a `ResultFailure` once that message has
    * failed, as in the reference; {@linkcode Pipeline.settled} does not.
    */
   get completed(): Promise<boolean> {
     return hasResult(this.messages.at(-1)!, this.broker);
   }
 
-  /** Whether the last message has a result, or any message has failed for good. */
+  /** True if the last message has a result, or any message has failed for good. */
   get settled(): Promise<boolean> {
     return isSettled(this.messages, this.broker);
   }
 
-  /** How many of the messages have a result. */
+  /** Number of messages that have a result. */
   get completedCount(): Promise<number> {
     return countCompleted(this.messages, this.broker);
   }

@@ -12,7 +12,7 @@
  */
 
 const QUEUE_NAME = /^[A-Za-z_][\w.-]*$/;
-/** What may not be in a name, and whose it is. */
+/** Reserved parts of names, and their owners. */
 const RESERVED: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
     /\.[DX]Q$/,
@@ -30,7 +30,7 @@ const RESERVED: readonly (readonly [pattern: RegExp, reason: string])[] = [
  * the last rung of the ladder, `.DQ.16384s`.
  */
 export const MAX_QUEUE_NAME_LENGTH = 245;
-/** How much of a name that cannot be one an error shows. */
+/** Characters of an invalid name that an error shows. */
 const MAX_SHOWN = 100;
 
 /** The last queue that a message was sent to or came from: mostly it is that of the next one. */

@@ -8,7 +8,7 @@ export interface ResultOwner {
   readonly messageId: string;
 }
 
-/** Where results can be had; the `Results` middleware brings one (see `results/`). */
+/** Source of results; the `Results` middleware brings one (see `results/`). */
 export interface ResultSource {
   /**
    * Gets the result of a message.
@@ -22,7 +22,7 @@ export interface ResultSource {
 
 /** Options of everything that gets results. */
 export interface GetResultOptions {
-  /** Where to look. @default {undefined} The backend of the broker's `Results` middleware. */
+  /** Backend to ask. @default {undefined} The backend of the broker's `Results` middleware. */
   backend?: ResultSource;
   /** Waits for a result that is not there yet. @default {false} */
   block?: boolean;

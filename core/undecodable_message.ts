@@ -4,10 +4,10 @@ import { errorMessage } from "../platform/thrown.ts";
 import { Message } from "./message.ts";
 
 /**
- * What a queue held instead of a message. It goes to the dead letters as it is.
+ * Undecodable data of a queue. It goes to the dead letters as it is.
  */
 export class UndecodableMessage extends Message {
-  /** What is wrong with the data, and the data. */
+  /** Decoding error, with the data. */
   readonly error: DecodeError;
 
   /**

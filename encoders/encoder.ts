@@ -6,7 +6,7 @@ import { writeMessage } from "./json/message.ts";
 import { MAX_DEPTH, writeJson } from "./json/writer.ts";
 import type { MessageDict } from "../core/message_dict.ts";
 
-/** What an encoder makes: text where the format is text, else bytes. */
+/** Encoded data: text where the format is text, else bytes. */
 export type Encoded = string | Uint8Array;
 
 /**
@@ -143,7 +143,7 @@ function parseExactly(text: string, data: Encoded): unknown {
   }
 }
 
-/** What is accepted must be writable again: `JSON.parse` knows no limit, the writer does. */
+/** Refuses values nested too deeply to be written again: `JSON.parse` knows no limit, the writer does. */
 function assertShallow(value: unknown, depth: number): void {
   if (typeof value !== "object" || value === null) return;
   assertDepth(depth);

@@ -1,5 +1,5 @@
 /**
- * How the numbers and keys of a decoded value were written.
+ * Original spelling of the numbers and keys of a decoded value.
  *
  * JavaScript cannot tell `1.0` from `1`, hold every integer, or keep the order of
  * keys that look like integers. A message that only passes through us must go
@@ -10,7 +10,7 @@
  * @module
  */
 
-/** What one array or object would lose. */
+/** Spelling of one array or object. */
 export interface Spelling {
   /** Source text of numbers by index or key, with the value it stands for. */
   readonly numbers: Map<string | number, { readonly value: number; readonly text: string }>;

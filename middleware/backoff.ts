@@ -14,7 +14,7 @@ export interface BackoffOptions {
 const MAX_EXPONENT = 32;
 
 /**
- * How long to wait before the next attempt: the backoff doubles with every
+ * Time to wait before the next attempt: the backoff doubles with every
  * attempt, and jitter adds up to as much again. A draw past `maxBackoff` is
  * replaced by one between half of it and all of it. With `minBackoff` equal to `maxBackoff` it
  * is just that: a fixed backoff.

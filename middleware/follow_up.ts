@@ -71,7 +71,7 @@ export async function storeFollowUp<T>(
   }
 }
 
-/** Whether it would do harm to give a message back, and it can still be kept. */
+/** True if it would do harm to give a message back, and it can still be kept. */
 function mustKeep(broker: Broker, { isLost, interruptReason }: MessageProxy): boolean {
   return broker.countsDeliveries && !isLost && !(interruptReason instanceof WorkerLost);
 }

@@ -23,7 +23,7 @@ export interface GroupCallbacksOptions {
   barrierTtl?: number;
 }
 
-/** What a message says about one of its groups. */
+/** Membership of a message in one of its groups. */
 interface Membership {
   readonly uuid: string;
   readonly member: string;
@@ -93,7 +93,7 @@ const KNOWN_OPTIONS: KnownOptions<GroupCallbacksOptions> = {
  * ```
  */
 export class GroupCallbacks implements Middleware {
-  /** Where members are counted. */
+  /** Backend that counts members. */
   readonly rateLimiterBackend: RateLimiterBackend;
   /** Milliseconds that a group may take. */
   readonly barrierTtl: number;

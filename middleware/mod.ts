@@ -1,5 +1,5 @@
 /**
- * What runs around actors: the default middleware, and those to choose from.
+ * Middleware that runs around actors: the default middleware, and those to choose from.
  *
  * @example Another limit for all actors
  * ```ts

@@ -4,16 +4,16 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
-/** How much of a value a log line or error shows. */
+/** Characters of a value that a log line or error shows. */
 const MAX_SHOWN = 100;
 /** Options of messages that were ignored, by the actor that the messages were for. */
 const warned: WeakMap<Actor, Set<string>> = /* @__PURE__ */ new WeakMap();
 
-/** What a number has to be. */
+/** Range of a number. */
 export interface NumberRule {
   /** The least that it may be. */
   readonly least: number;
-  /** Whether it has to be above that. @default {false} */
+  /** True if it has to be above that. @default {false} */
   readonly isExclusive?: boolean;
   /** The most that it may be. @default {Infinity} */
   readonly most?: number;

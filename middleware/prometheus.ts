@@ -49,7 +49,7 @@ interface Begun {
   readonly at: number;
 }
 
-/** Where a message keeps that: as the key of a `Map` it would cost Bun a microsecond. */
+/** Property of a message with that; a `Map` would cost Bun a microsecond. */
 const BEGUN: unique symbol = /* @__PURE__ */ Symbol("begun");
 
 /** A message that is being measured. */

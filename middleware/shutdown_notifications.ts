@@ -10,7 +10,7 @@ const log = /* @__PURE__ */ getLogger("middleware", "ShutdownNotifications");
 /** Options for {@linkcode ShutdownNotifications}. */
 export interface ShutdownNotificationsOptions {
   /**
-   * Whether actors are told of a shutdown. A `notifyShutdown` on the actor or on
+   * True if actors are told of a shutdown. A `notifyShutdown` on the actor or on
    * the message itself wins over it.
    *
    * @default {false}

@@ -15,7 +15,7 @@ export class AbortListener {
     this.#aborted = aborted;
   }
 
-  /** Whether the signal has aborted. */
+  /** True if the signal has aborted. */
   get isAborted(): boolean {
     return this.#signal?.aborted ?? false;
   }

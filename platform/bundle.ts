@@ -1,7 +1,7 @@
 import { here } from "./here.ts";
 
 /**
- * Whether a bundler has put this library into another file: two files that lie side by side in the
+ * True if a bundler has put this library into another file: two files that lie side by side in the
  * package do so nowhere else. webpack writes the paths of the sources into its bundles, which are
  * not told from the package.
  */

@@ -1,4 +1,4 @@
-/** What a {@linkcode Clock} gives for a pending call. */
+/** Handle of a pending call of a {@linkcode Clock}. */
 export type Timer = unknown;
 
 /**
@@ -14,7 +14,7 @@ export interface Clock {
    */
   monotonic?(): number;
   /**
-   * Whether servers are to go by this clock, too, rather than by their own: that of tests, which
+   * True if servers are to go by this clock, too, rather than by their own: that of tests, which
    * turn the time of the whole system.
    *
    * @default {false}
@@ -33,7 +33,7 @@ export interface Clock {
 const CLOCK_CHECK = 10_000;
 
 /**
- * How long to wait for a time of the day before the clock is looked at again.
+ * Time to wait for a time of the day before the clock is looked at again.
  *
  * @param clock Tells the time.
  * @param time Milliseconds since the epoch.

@@ -97,7 +97,7 @@ function denoFlags(own: readonly string[]): string[] {
   ];
 }
 
-/** What `deno run` was given: its flags, and the program. */
+/** Command line of `deno run`: its flags, and the program. */
 interface CommandLine {
   readonly flags: readonly string[];
   readonly main: string;

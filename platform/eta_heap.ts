@@ -9,7 +9,7 @@ export class EtaHeap<T extends Timed> {
   #items: { readonly item: T; readonly order: number }[] = [];
   #count = 0;
 
-  /** How many there are. */
+  /** Number of items. */
   get size(): number {
     return this.#items.length;
   }

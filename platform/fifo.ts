@@ -3,7 +3,7 @@ export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
 
-  /** How many items there are. */
+  /** Number of items. */
   get size(): number {
     return this.#items.length - this.#head;
   }

@@ -1,6 +1,6 @@
 /** An item of a {@linkcode IndexedSet}. It remembers its place, so it can be in one set only. */
 export interface IndexedSetItem {
-  /** Where it stands; -1 when it does not. Only the set sets it. */
+  /** Index of the item; -1 when it is in no set. Only the set sets it. */
   setIndex: number;
 }
 
@@ -14,7 +14,7 @@ export interface IndexedSetItem {
 export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
   readonly #items: T[] = [];
 
-  /** How many items there are. */
+  /** Number of items. */
   get size(): number {
     return this.#items.length;
   }
@@ -25,7 +25,7 @@ export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
     this.#items.push(item);
   }
 
-  /** Whether an item is in this set. */
+  /** True if an item is in this set. */
   has(item: T): boolean {
     return this.#items[item.setIndex] === item;
   }

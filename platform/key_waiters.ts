@@ -6,7 +6,7 @@ interface Waiter {
   fail(error: unknown): void;
 }
 
-/** Where those wait who are to be woken by key. */
+/** Waiters by key. */
 export class KeyWaiters {
   readonly #clock: Clock;
   readonly #onLastLeft: (key: string) => void;
@@ -23,7 +23,7 @@ export class KeyWaiters {
     this.#onLastLeft = onLastLeft;
   }
 
-  /** What is waited for. */
+  /** Keys with waiters. */
   get keys(): string[] {
     return [...this.#waiters.keys()];
   }

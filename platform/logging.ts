@@ -2,7 +2,7 @@ import { getLogger as getLogTapeLogger } from "@logtape/logtape";
 import { errorMessage, shorten } from "./thrown.ts";
 
 /**
- * What this library writes its log lines to. Lines go to LogTape under the
+ * Logger of this library. Lines go to LogTape under the
  * category `["dramatiq", …]` and are silent until the application configures it.
  */
 export interface Logger {
@@ -40,7 +40,7 @@ interface Logged {
 const MAX_NAME = 200;
 
 /**
- * What every line about a message carries.
+ * Properties of every line about a message.
  *
  * @param message The message.
  * @param error What went wrong, if anything did.

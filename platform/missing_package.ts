@@ -1,11 +1,11 @@
 import { runtime } from "./runtime.ts";
 import { errorMessage } from "./thrown.ts";
 
-/** How to add a package to a project. */
+/** Command that adds a package to a project. */
 const ADD = { deno: "deno add npm:", bun: "bun add ", node: "npm install " }[runtime];
 
 /**
- * What to throw when a package cannot be loaded that only those need who use it.
+ * Error for an optional package that cannot be loaded.
  *
  * @param purpose What for: the end of "Cannot …".
  * @param packageName The package.
@@ -31,13 +31,13 @@ export function exportsOf<T extends object>(module: T, name: keyof T & string): 
   return name in module ? module : (module as { default?: T }).default ?? module;
 }
 
-/** Whether the runtime denies a program something that was not allowed on its command line. */
+/** True if the runtime denies a program something that was not allowed on its command line. */
 function isForbidden(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
   return name === "NotCapable" || code === "ERR_ACCESS_DENIED";
 }
 
-/** How Node, Bun and Deno word that there is no such package. */
+/** Error texts of Node, Bun and Deno for a missing package. */
 const MISSING = /^(?:Cannot find (?:package|module)|Could not find|Import) "?'?([^"' ]+)/;
 
 function isMissing(error: unknown, packageName: string): boolean {
@@ -45,7 +45,7 @@ function isMissing(error: unknown, packageName: string): boolean {
 }
 
 /**
- * What to do about a package of this library that is not there, if that is why something failed.
+ * Advice for a missing package, if that is why something failed.
  *
  * @param error Anything that a `catch` clause may get.
  * @returns What follows the reason, with a semicolon in front; empty if it is no package.

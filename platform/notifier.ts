@@ -2,7 +2,7 @@
 export class Notifier {
   #waiting: (() => void)[] = [];
 
-  /** Whether anybody waits. */
+  /** True if anybody waits. */
   get isAwaited(): boolean {
     return this.#waiting.length > 0;
   }

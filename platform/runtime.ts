@@ -90,7 +90,7 @@ function readOnDeno(deno: DenoNamespace, variable: string): string | undefined {
   return isPermitted("env", { variable }) ? deno.env.get(variable) : undefined;
 }
 
-/** Whether an environment variable, or its upper-case spelling, may be read. */
+/** True if an environment variable, or its upper-case spelling, may be read. */
 export function mayReadEnvironment(name: string): boolean {
   return [name, name.toUpperCase()].some((variable) => isPermitted("env", { variable }));
 }
@@ -121,7 +121,7 @@ export function processId(): number {
 }
 
 /**
- * Whether a process of this machine has ended.
+ * True if a process of this machine has ended.
  *
  * @param pid The number that the system knows it by.
  * @returns `false` as well when it cannot be found out: on Deno that needs `--allow-run`.
@@ -165,12 +165,12 @@ function readNamespace(): string {
   return fs.existsSync("/proc/self") ? fs.readlinkSync(link) : "";
 }
 
-/** Whether a file may be read; Deno would ask its user otherwise. */
+/** True if a file may be read; Deno would ask its user otherwise. */
 export function mayRead(path: string): boolean {
   return isPermitted("read", { path });
 }
 
-/** Whether a file may be written; Deno would ask its user otherwise. */
+/** True if a file may be written; Deno would ask its user otherwise. */
 export function mayWrite(path: string): boolean {
   return isPermitted("write", { path });
 }
@@ -233,7 +233,7 @@ export function flagsMissingToStartPrograms(): string[] {
     .map(([name]) => `--allow-${name}`);
 }
 
-/** What a permission of Deno may be limited to. */
+/** Scope of a permission of Deno. */
 interface PermissionScope {
   readonly path?: string;
   readonly command?: string;
@@ -242,7 +242,7 @@ interface PermissionScope {
 }
 
 /**
- * Whether Deno grants a permission; on other runtimes nothing is forbidden.
+ * True if Deno grants a permission; on other runtimes nothing is forbidden.
  *
  * @param name The permission.
  * @param scope What for. @default {{}} As a whole.
@@ -286,7 +286,7 @@ export function builtinModule<Name extends keyof BuiltinModules>(name: Name): Bu
 }
 
 /**
- * Whether a module is the program that was started.
+ * True if a module is the program that was started.
  *
  * @param meta Its `import.meta`.
  */
@@ -305,7 +305,7 @@ export function isMain(meta: ImportMeta): boolean {
 }
 
 /**
- * Whether a thread ends that is told to while it computes. On Deno (2.9) it goes on for
+ * True if a thread ends that is told to while it computes. On Deno (2.9) it goes on for
  * ever, and keeps a core busy until the process ends; `tests/worker/executors/` checks that.
  */
 export const canEndBusyThreads: boolean = runtime !== "deno";

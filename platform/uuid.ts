@@ -6,9 +6,9 @@ const DIGITS = /* @__PURE__ */ Buffer.from("0123456789abcdef");
 const SIZE = 16;
 /** Characters of its text. */
 const LENGTH = 36;
-/** Where in the text its bytes stand. */
+/** Positions of the bytes in the text. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-/** How many are made at a time. */
+/** Number of are made at a time. */
 const STOCK = 128;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * How far a group is after one of its members was counted:
+ * Progress of a group after one of its members was counted:
  *
  * - `waiting`: others have not been counted yet;
  * - `complete`: this was the last one, or the last one's worker died before it had sent the
@@ -14,13 +14,13 @@ export type GroupProgress = "waiting" | "complete" | "claimed" | "concluded" | "
 export const CLAIM_TIME = 10_000;
 
 /**
- * What stands in the counter of a group once its callbacks have been sent. A member that a
+ * Value of a group's counter once its callbacks have been sent. A member that a
  * Python worker runs again counts down from there, and so sends nothing.
  */
 export const CONCLUDED = 2_000_000_000;
 
 /**
- * Where rate limiters and barriers count, shared by all who use the same keys: Python
+ * Counters of rate limiters and barriers, shared by all users of the same keys: Python
  * programs, too.
  *
  * Seven verbs, each atomic, and two more for groups of messages. A counter is a whole number

@@ -52,7 +52,7 @@ const KNOWN_OPTIONS: KnownOptions<BarrierOptions> = {
  * ```
  */
 export class Barrier {
-  /** Where it counts. */
+  /** Backend that counts. */
   readonly backend: RateLimiterBackend;
   /** Its name, the same for all parties. */
   readonly key: string;

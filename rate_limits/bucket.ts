@@ -8,11 +8,11 @@ import { assertAboveZero } from "./whole_number.ts";
 
 /** Options for {@linkcode BucketRateLimiter}. */
 export interface BucketRateLimiterOptions {
-  /** How many slots a bucket has. @default {1} */
+  /** Number of slots a bucket has. @default {1} */
   limit?: number;
   /** Milliseconds that a bucket lasts. @default {1_000} */
   bucket?: number;
-  /** What tells the time. All machines should agree about it. @default {systemClock} */
+  /** Clock. All machines should agree about it. @default {systemClock} */
   clock?: Clock;
 }
 

@@ -12,7 +12,7 @@ const log = /* @__PURE__ */ getLogger("rate_limits");
 
 /** Options for {@linkcode ConcurrentRateLimiter}. */
 export interface ConcurrentRateLimiterOptions {
-  /** How many may hold a slot at the same time. @default {1} A mutex. */
+  /** Number of may hold a slot at the same time. @default {1} A mutex. */
   limit?: number;
   /**
    * Gives each holder a lease, which it renews while it holds the slot. The slot of a holder that
@@ -35,7 +35,7 @@ export interface ConcurrentRateLimiterOptions {
    * @default {900_000} With leases, 30,000.
    */
   ttl?: number;
-  /** What renewals go by. @default {systemClock} */
+  /** Clock of renewals. @default {systemClock} */
   clock?: Clock;
 }
 
@@ -71,7 +71,7 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
 export class ConcurrentRateLimiter extends RateLimiter {
   /** Milliseconds after which slots of holders that died come free. */
   readonly ttl: number;
-  /** Whether each holder has a lease. */
+  /** True if each holder has a lease. */
   readonly leases: boolean;
   readonly #clock: Clock;
 

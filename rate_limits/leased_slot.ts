@@ -7,12 +7,12 @@ import type { Slot } from "./slot.ts";
 
 const log = /* @__PURE__ */ getLogger("rate_limits");
 
-/** How often a lease is renewed while it lasts. */
+/** Number of times a lease is renewed while it lasts. */
 const RENEWALS = 3;
-/** How often an attempt to renew it is repeated while it lasts, when the server is away. */
+/** Number of times an attempt to renew it is repeated while it lasts, when the server is away. */
 const ATTEMPTS = 10;
 
-/** What a slot is a lease of. */
+/** Options of a lease. */
 export interface LeaseOptions {
   readonly backend: RateLimiterBackend;
   /** That of the limiter. */
@@ -20,7 +20,7 @@ export interface LeaseOptions {
   readonly limit: number;
   /** Milliseconds until it ends unless it is renewed. */
   readonly ttl: number;
-  /** What renewals go by. */
+  /** Clock of renewals. */
   readonly clock: Clock;
 }
 

@@ -15,11 +15,11 @@ export interface AcquireOptions {
 
 /** Keeps how often, or how many times at once, something is done below a limit. */
 export abstract class RateLimiter {
-  /** Where it counts. */
+  /** Backend that counts. */
   readonly backend: RateLimiterBackend;
-  /** What is limited: all limiters of the same class, key and limit count together. */
+  /** Key of the limit: all limiters of the same class, key and limit count together. */
   readonly key: string;
-  /** How many slots there are. */
+  /** Number of slots. */
   readonly limit: number;
 
   /**

@@ -1,6 +1,6 @@
-/** What `RateLimiter.acquire` gives. Leaving its scope, by `await using`, releases it. */
+/** Result of `RateLimiter.acquire`. Leaving its scope, by `await using`, releases it. */
 export interface Slot extends AsyncDisposable {
-  /** Whether there was room: go on only if so. */
+  /** True if there was room: go on only if so. */
   readonly acquired: boolean;
   /**
    * Aborts when a slot that is a lease has ended before it was released, because it could not be
@@ -19,7 +19,7 @@ const nothing = { release: () => DONE, [Symbol.asyncDispose]: () => DONE };
 
 /** A slot that is not given back. */
 export const USED_UP: Slot = /* @__PURE__ */ Object.freeze({ acquired: true, ...nothing });
-/** What whoever found no room gets. */
+/** Slot of a caller that found no room. */
 export const REFUSED: Slot = /* @__PURE__ */ Object.freeze({ acquired: false, ...nothing });
 
 /** A slot that somebody holds until it is given back. */

@@ -1,4 +1,4 @@
-/** How often it is tried again when a span has ended before the answer came. */
+/** Number of times it is tried again when a span has ended before the answer came. */
 export const ATTEMPTS = 3;
 
 /**

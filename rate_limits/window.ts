@@ -9,9 +9,9 @@ import { assertAboveZero } from "./whole_number.ts";
 
 /** Options for {@linkcode WindowRateLimiter}. */
 export interface WindowRateLimiterOptions {
-  /** How many slots there are in any window. @default {1} */
+  /** Number of slots in any window. @default {1} */
   limit?: number;
-  /** How long the window is, in whole seconds. @default {1} */
+  /** Length of the window, in whole seconds. @default {1} */
   window?: number;
   /**
    * Lets the window slide with the time, by the clock of the server: at no time have more than
@@ -25,7 +25,7 @@ export interface WindowRateLimiterOptions {
    */
   sliding?: boolean;
   /**
-   * What tells the time. All machines should agree about it; for a sliding window it only
+   * Clock. All machines should agree about it; for a sliding window it only
    * measures how long answers take.
    *
    * @default {systemClock}
@@ -75,9 +75,9 @@ const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
  * ```
  */
 export class WindowRateLimiter extends RateLimiter {
-  /** How long the window is, in whole seconds. */
+  /** Length of the window, in whole seconds. */
   readonly window: number;
-  /** Whether the window slides with the time. */
+  /** True if the window slides with the time. */
   readonly sliding: boolean;
   readonly #clock: Clock;
   /** Whose keys are current. */

@@ -23,7 +23,7 @@ import { ResultWaiters, type Waited } from "./result_waiters.ts";
 /** Options that all result backends have. */
 export interface ResultBackendOptions {
   /**
-   * What keys begin with, before they are hashed. Those who share results share it.
+   * Prefix of keys, before they are hashed. Programs that share results share it.
    *
    * @default {"dramatiq-results"}
    */
@@ -37,7 +37,7 @@ export interface ResultBackendOptions {
    * @default {false}
    */
   useNamespacePrefixKeys?: boolean;
-  /** What timeouts go by. @default {systemClock} */
+  /** Clock of time-outs. @default {systemClock} */
   clock?: Clock;
 }
 
@@ -53,7 +53,7 @@ const SHORT_TEXT = 1_000;
 const RETRY_PAUSE = 100;
 
 /**
- * Where results are kept. `Results` puts them there, `message.getResult` gets them.
+ * Keeps results. `Results` stores them, `message.getResult` gets them.
  *
  * To write one: extend this class and implement `fetch`, `store` and `close`, then run
  * `tests/conformance/result_backend.ts` on it. All who wait for results are looked after
@@ -63,11 +63,11 @@ const RETRY_PAUSE = 100;
  * Source of keys and values: `tests/vectors/results.json`.
  */
 export abstract class ResultBackend implements ResultSource, AsyncDisposable {
-  /** What keys begin with. */
+  /** Prefix of keys. */
   readonly namespace: string;
-  /** Whether keys are left as they are. */
+  /** True if keys are left as they are. */
   readonly useNamespacePrefixKeys: boolean;
-  /** What timeouts go by. */
+  /** Clock of time-outs. */
   protected readonly clock: Clock;
   readonly #encoder: Encoder | undefined;
   readonly #reads: BatchedReads = new BatchedReads(
@@ -227,7 +227,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /**
-   * Whether the backend says, by `tell`, when a key that was read has changed. While it
+   * True if the backend says, by `tell`, when a key that was read has changed. While it
    * does not, keys are looked at again and again. Setting it makes all who wait look.
    */
   protected set isNotified(isNotified: boolean) {
@@ -250,7 +250,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /** Called when nobody waits any more. */
   protected waitingEnded(): void {}
 
-  /** Whether an error of `fetch` may pass, so that those who wait go on waiting. */
+  /** True if an error of `fetch` may pass, so that those who wait go on waiting. */
   protected isTransient(error: unknown): boolean {
     return error instanceof BrokerConnectionError;
   }

@@ -1,9 +1,9 @@
 import type { Encoded } from "../encoders/encoder.ts";
 
-/** What stands under a key: nothing, or an error where it cannot be read. */
+/** Value of a key: nothing, or an error where it cannot be read. */
 export type Stored = Encoded | Error | undefined;
 
-/** How many keys are read in one go. A server does nothing else meanwhile. */
+/** Number of keys that are read in one go. A server does nothing else meanwhile. */
 const MAX_BATCH = 500;
 
 /** Keys of one server that are about to be read. */

@@ -1,5 +1,5 @@
 /**
- * What can go wrong with results. The core defines these errors: groups and pipelines
+ * Errors of results. The core defines these errors: groups and pipelines
  * handle them.
  *
  * @module

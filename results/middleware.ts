@@ -15,24 +15,24 @@ const log = /* @__PURE__ */ getLogger("middleware", "Results");
 
 /** Options for {@linkcode Results}. */
 export interface ResultsOptions {
-  /** Where results are kept. */
+  /** Backend of results. */
   backend: ResultBackend;
   /**
-   * Whether results are stored. A `storeResults` on the actor or on the message itself
+   * True if results are stored. A `storeResults` on the actor or on the message itself
    * wins over it.
    *
    * @default {false}
    */
   storeResults?: boolean;
   /**
-   * How long results are kept, 9007199254740991 ms at most. A `resultTtl` (milliseconds) on the
+   * Retention time of results, 9007199254740991 ms at most. A `resultTtl` (milliseconds) on the
    * actor or on the message itself wins over it; one on a message that is out of range does not.
    *
    * @default {600_000} Ten minutes.
    */
   resultTtl?: Duration;
   /**
-   * Whether the stack of an error is stored with its name and message, for whoever may read
+   * True if the stack of an error is stored with its name and message, for whoever may read
    * results: `ResultFailure.origTraceback`. Python leaves it alone.
    *
    * @default {false}
@@ -84,7 +84,7 @@ const KNOWN_OPTIONS: KnownOptions<ResultsOptions> = {
 export class Results implements Middleware {
   /** Names of the actor options that this middleware reads. */
   readonly actorOptions: readonly string[] = ["storeResults", "resultTtl"];
-  /** Where results are kept. */
+  /** Backend of results. */
   readonly resultBackend: ResultBackend;
   readonly #storeResults: boolean;
   readonly #resultTtl: number;

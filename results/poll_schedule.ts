@@ -13,7 +13,7 @@ interface Level {
   readonly pause: number;
   readonly keys: Set<string>;
   timer: Timer | undefined;
-  /** What it has paused so far. */
+  /** Milliseconds paused so far. */
   paused: number;
 }
 

@@ -2,13 +2,13 @@ import type { Clock, Timer } from "../platform/clock.ts";
 import type { Encoded } from "../encoders/encoder.ts";
 import { PollSchedule } from "./poll_schedule.ts";
 
-/** What a {@linkcode ResultWaiters} needs to know. */
+/** Options of {@linkcode ResultWaiters}. */
 export interface ResultWaitersOptions {
-  /** What timeouts and pauses go by. */
+  /** Clock of time-outs and pauses. */
   readonly clock: Clock;
   /** Looks whether something is there. */
   read(key: string): Promise<Encoded | undefined>;
-  /** Whether a look that failed may succeed later, so that it is worth waiting on. */
+  /** True if a look that failed may succeed later, so that it is worth waiting on. */
   isTransient(error: unknown): boolean;
   /** Called when somebody comes and nobody was there. */
   began(): void;
@@ -16,7 +16,7 @@ export interface ResultWaitersOptions {
   ended(): void;
 }
 
-/** How long to wait. */
+/** Time to wait. */
 export interface WaitOptions {
   /** Milliseconds. */
   readonly timeout: number;
@@ -35,24 +35,24 @@ interface WaitedKey {
   readonly key: string;
   readonly waiters: Set<Waiter>;
   isLooking: boolean;
-  /** Whether something has happened since the look that is under way began. */
+  /** True if something has happened since the look that is under way began. */
   isStale: boolean;
-  /** How often it was looked at in vain. */
+  /** Number of times it was looked at in vain. */
   looks: number;
   /** Why the last look at it failed; `undefined` if it did not. */
   failure: unknown;
 }
 
-/** What came of a wait. */
+/** Result of a wait. */
 export interface Waited {
-  /** What stands under the key; `undefined` when the time is over. */
+  /** Value of the key; `undefined` when the time is over. */
   readonly data: Encoded | undefined;
   /** Why the last look at this key failed, if it did. */
   readonly failure: unknown;
 }
 
 /**
- * Where all who wait for results of one backend wait, however many they are, without a
+ * Waiters for the results of one backend, however many they are, without a
  * connection or a loop of their own.
  *
  * Each key is looked at when the first one comes for it, and then
@@ -78,7 +78,7 @@ export class ResultWaiters {
   }
 
   /**
-   * Whether the backend will call {@linkcode ResultWaiters.tell} for each key that is changed
+   * True if the backend will call {@linkcode ResultWaiters.tell} for each key that is changed
    * after a look at it. Looks at all when that begins.
    */
   set isNotified(isNotified: boolean) {

@@ -2,7 +2,7 @@ import { DecodeError, ResultFailure } from "../core/errors.ts";
 import type { Encoded } from "../encoders/encoder.ts";
 import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 
-/** What marks a stored value as a failure. Source: `exceptions` in `tests/vectors/results.json`. */
+/** Mark of a stored failure. Source: `exceptions` in `tests/vectors/results.json`. */
 const MARK = "dramatiq.results.Result";
 
 /** A failure as it is stored. */
@@ -16,19 +16,19 @@ interface StoredFailure {
   };
 }
 
-/** How a failure is stored. */
+/** Options of a stored failure. */
 export interface FailureOptions {
   /** Milliseconds after which it is gone. */
   ttl: number;
-  /** Whether its stack is stored, for whoever may read results. @default {false} */
+  /** True if its stack is stored, for whoever may read results. @default {false} */
   withTraceback?: boolean;
 }
 
-/** What a message failed with where nobody knows: as Python has it. */
+/** Failure of a message when nothing is known: as Python has it. */
 const UNKNOWN = { type: "Exception", msg: "unknown" };
 
 /**
- * What is stored in place of a result.
+ * Makes the stored form of a failure.
  *
  * @param exception What the actor threw; `undefined` if that is not known.
  * @param withTraceback Whether its stack goes along.

@@ -65,7 +65,7 @@ async function declarationOf(name: string): Promise<string | undefined> {
   return await readText((inner.get(name) ?? inner.get(short))!);
 }
 
-/** Whether a class, or one that it extends, or an interface has a member. */
+/** True if a class, or one that it extends, or an interface has a member. */
 async function hasMember(owner: string, member: string): Promise<boolean> {
   const library = await import("@dq/dramatiq") as unknown as Record<string, unknown>;
   const value = library[owner];

@@ -14,12 +14,12 @@ const log = /* @__PURE__ */ getLogger("worker", "consumer");
 const LONGEST_TURN = 10;
 /** Milliseconds of a stop after which consumers take nothing more off their queues. */
 const SHORT_STOP = 1_000;
-/** What AMQP can count, and enough for anybody. */
+/** Largest prefetch of AMQP, and enough for anybody. */
 const MAX_PREFETCH = 65_535;
 
-/** What a {@linkcode ConsumerLoop} is for. */
+/** Options of a {@linkcode ConsumerLoop}. */
 export interface ConsumerLoopOptions {
-  /** How many messages it may have in flight. */
+  /** Number of messages it may have in flight. */
   prefetch: number;
   /** Milliseconds before it opens a new consumer after a failure. */
   restartDelay: number;
@@ -48,7 +48,7 @@ export class ConsumerLoop {
   #stopping = false;
   #paused = false;
   #isQueuePaused = false;
-  /** Whether what there was could not be begun. */
+  /** True if what there was could not be begun. */
   #isHeld = false;
   #ended: Promise<void> = Promise.resolve();
   #consumer: Consumer | undefined;
@@ -61,7 +61,7 @@ export class ConsumerLoop {
   #wake: () => void = () => {};
   #turnStarted = 0;
   #pauseTimer: Timer | undefined;
-  /** What the settlements see of this loop. */
+  /** This loop, as its settlements see it. */
   readonly #owner: SettlementOwner = {
     roomMade: () => this.#wake(),
     consumerFailed: (error) => {

@@ -12,7 +12,7 @@ import { ControlView } from "../control/view.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");
 
-/** How many cancellations of single messages are too many to be kept in the memory of all workers. */
+/** Number of cancellations of single messages beyond which they are too many to be kept in the memory of all workers. */
 const MANY_CANCELLATIONS = 10_000;
 
 /** A worker, as its {@linkcode ControlLink} sees it. */
@@ -26,10 +26,10 @@ export interface ControlledWorker {
 }
 
 /**
- * What the control store says to one worker. A worker receives nothing before it has been read.
+ * Link of one worker to the control store. A worker receives nothing before it has been read.
  */
 export class ControlLink {
-  /** What was cancelled. */
+  /** Cancellations. */
   readonly cancellations: Cancellations = new Cancellations();
   readonly #clock: Clock;
   readonly #worker: ControlledWorker;
@@ -80,7 +80,7 @@ export class ControlLink {
     for (const timer of this.#resumeTimers.values()) this.#clock.clearTimer(timer);
   }
 
-  /** Whether a queue is paused. */
+  /** True if a queue is paused. */
   isPaused(queueName: string): boolean {
     return this.#paused.has(queueName);
   }

@@ -33,11 +33,11 @@ const SHORT_PAUSE = 1_000;
 export class Dispatcher implements JobOwner {
   /** For its hooks. */
   readonly broker: Broker;
-  /** What runs the actors. */
+  /** Executor of the actors. */
   readonly executor: Executor;
-  /** What was cancelled; `undefined` where nothing can be. */
+  /** Cancellations; `undefined` where nothing can be. */
   readonly #cancellations: Cancellations | undefined;
-  /** How many messages had which outcome so far. */
+  /** Number of messages by outcome so far. */
   readonly outcomes: Record<Outcome, number> = {
     done: 0,
     retried: 0,
@@ -85,7 +85,7 @@ export class Dispatcher implements JobOwner {
     return Array.from(this.#running, (job) => job.message);
   }
 
-  /** How many there are of them. */
+  /** Number of items. */
   get runningCount(): number {
     return this.#running.size;
   }
@@ -268,7 +268,7 @@ export class Dispatcher implements JobOwner {
     return { sources, isDone: this.#waiting.size === 0 };
   }
 
-  /** Those who wait look again whether they have to. */
+  /** Wakes all waiters to check again. */
   #wakeWaiters(): void {
     if (this.#idleWaiters.length === 0) return;
     const waiters = this.#idleWaiters;

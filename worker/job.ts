@@ -21,11 +21,11 @@ import { warnOfUnstoredResult } from "./unstored_result.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
-/** Who has jobs done: a worker. */
+/** Owner of jobs: a worker. */
 export interface JobOwner {
   /** For its hooks. */
   readonly broker: Broker;
-  /** What runs actors. */
+  /** Executor of actors. */
   readonly executor: Executor;
   /** Hears that a job is over. */
   finished(job: Job, outcome: Outcome): void;
@@ -42,11 +42,11 @@ export interface JobOwner {
  * goes on without its actor.
  */
 export class Job implements Run, IndexedSetItem {
-  /** What to run. */
+  /** Message to run. */
   readonly message: MessageProxy;
   /** Its actor. */
   readonly actor: Actor;
-  /** Where it is settled. */
+  /** Settlement of the message. */
   readonly settlement: Settlement;
   /** Its place among the jobs that run. */
   setIndex = -1;
@@ -72,7 +72,7 @@ export class Job implements Run, IndexedSetItem {
     this.settlement = settlement;
   }
 
-  /** Whether it was delivered to somebody else meanwhile. */
+  /** True if it was delivered to somebody else meanwhile. */
   get isStale(): boolean {
     return this.settlement.isStale;
   }
@@ -143,7 +143,7 @@ export class Job implements Run, IndexedSetItem {
     this.#afterProcess(undefined, exception);
   }
 
-  /** Whether the actor has settled, or was given up. */
+  /** True if the actor has settled, or was given up. */
   get #isOver(): boolean {
     return this.#phase === "after" || this.#phase === "ended";
   }

@@ -23,7 +23,7 @@ const PAUSE_BEFORE_REQUEUE = 1_000;
 /** Milliseconds in which a broker takes what was settled before a stop no longer waits for it. */
 const LONGEST_SETTLING = 5_000;
 
-/** Who has messages settled: a consumer loop. */
+/** Owner of a settlement: a consumer loop. */
 export interface SettlementOwner {
   /** Something was settled. */
   roomMade(): void;
@@ -71,7 +71,7 @@ export class Settlement {
     this.#owner = owner;
   }
 
-  /** Whether the consumer is gone, and what it gave is the broker's to deliver again. */
+  /** True if the consumer is gone, and what it gave is the broker's to deliver again. */
   get isStale(): boolean {
     return this.#isStale || this.#consumer.isLost;
   }

@@ -4,14 +4,14 @@ import type { Settlement } from "./settlement.ts";
 /** Milliseconds after which queues that were given room have shown whether they need it. */
 const LOOK_AGAIN = 50;
 
-/** What a {@linkcode WaitLimit} needs to know of a worker, and does to it. */
+/** Worker, as a {@linkcode WaitLimit} sees it. */
 export interface WaitLimitOptions {
   readonly clock: Clock;
   /** Milliseconds for which a message may wait; `Infinity` for any time. */
   readonly limit: number;
-  /** How many messages run at once. */
+  /** Number of messages that run at once. */
   readonly concurrency: number;
-  /** Whether a message could start now, if there were one. */
+  /** True if a message could start now, if there were one. */
   hasFreeSlot(): boolean;
   /**
    * Gives back the messages that wait since a period up to this one.
@@ -38,10 +38,10 @@ export class WaitLimit {
   #timer: Timer | undefined;
   /** Queues from which nothing is fetched, the longest held first. */
   readonly #held: Set<Settlement> = new Set();
-  /** How many queues flow next. */
+  /** Number of queues that flow next. */
   #step: number;
   #lookAgain: Timer | undefined;
-  /** Whether a message has ended in this period. */
+  /** True if a message has ended in this period. */
   #hasProgress = false;
 
   /**

@@ -13,7 +13,7 @@ export class WorkQueue<T> {
   #priorities: number[] = [];
   #size = 0;
 
-  /** How many items there are. */
+  /** Number of items. */
   get size(): number {
     return this.#size;
   }

@@ -49,13 +49,13 @@ const log = /* @__PURE__ */ getLogger("worker");
 export class Worker implements AsyncDisposable {
   /** The broker that it works for. */
   readonly broker: Broker;
-  /** What runs the actors. */
+  /** Executor of the actors. */
   readonly executor: Executor;
   readonly #queues: ReadonlySet<string> | undefined;
   readonly #timeout: number;
   readonly #loops: Map<string, ConsumerLoop> = new Map();
   readonly #dispatcher: Dispatcher;
-  /** What the fleet is told, where there is a control store. */
+  /** Link to the control store, where there is a control store. */
   readonly #control: ControlLink | undefined;
   readonly #reporter: WorkerReporter | undefined;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
@@ -133,7 +133,7 @@ export class Worker implements AsyncDisposable {
     return this.#dispatcher.running;
   }
 
-  /** How many messages had which outcome so far. */
+  /** Number of messages by outcome so far. */
   get outcomes(): Readonly<Record<Outcome, number>> {
     return this.#dispatcher.outcomes;
   }
@@ -270,7 +270,7 @@ export class Worker implements AsyncDisposable {
     if (objection !== undefined) throw objection;
   }
 
-  /** What runs goes on, delayed messages arrive: nothing of the queue is started. */
+  /** Starts nothing of a paused queue; running messages go on, delayed messages arrive. */
   #queuePaused(queueName: string, isPaused: boolean): void {
     const loop = this.#loops.get(queueName);
     if (loop === undefined) return;

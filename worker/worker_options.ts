@@ -9,24 +9,24 @@ import { ThreadExecutor } from "./executors/thread.ts";
 export interface WorkerOptions {
   /** Works on these queues only. @default {undefined} All queues of the broker. */
   queues?: Iterable<string>;
-  /** How many messages run at once: of `thread` and `process`, in each of them. @default {8} */
+  /** Number of messages that run at once: of `thread` and `process`, in each of them. @default {8} */
   concurrency?: number;
   /**
-   * How many threads or processes there are, one a core unless it is set. With `inline` there
+   * Number of threads or processes there are, one a core unless it is set. With `inline` there
    * are none, and it is dramatiq's name for `concurrency`.
    */
   threads?: number;
   /** Milliseconds that `stop` waits for what is running. @default {600_000} */
   timeout?: number;
-  /** What runs the actors. @default {"inline"} The event loop of this worker. */
+  /** Executor of the actors. @default {"inline"} The event loop of this worker. */
   executor?: "inline" | "thread" | "process" | Executor;
-  /** What each thread or process imports, or `"main"`: see `RealmOptions`. */
+  /** Modules that each thread or process imports, or `"main"`: see `RealmOptions`. */
   modules?: readonly string[] | "main";
-  /** Where their broker is, see `RealmOptions`. */
+  /** Export of their broker, see `RealmOptions`. */
   brokerExport?: string;
 }
 
-/** What the options amount to. */
+/** Checked options. */
 export interface WorkerSettings {
   readonly queues: ReadonlySet<string> | undefined;
   readonly timeout: number;
@@ -104,7 +104,7 @@ function makeExecutor(options: WorkerOptions): Executor {
   throw new TypeError(`Cannot run actors on ${String(executor)}: it is no executor`);
 }
 
-/** What a worker reads from the environment when it starts. */
+/** Settings that a worker reads from the environment when it starts. */
 export interface WorkerEnvironment {
   /** Messages of a queue that it has in flight. */
   readonly prefetch: number;

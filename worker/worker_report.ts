@@ -13,16 +13,16 @@ const TTL = 60_000;
 /** Milliseconds that a stop waits for the server to forget the worker. */
 const LONGEST_STOP = 1_000;
 
-/** What a worker says of itself. */
+/** State of a worker for its report. */
 export type WorkerState = Pick<WorkerReport, "queues" | "concurrency" | "running">;
 
 /** Options of a {@linkcode WorkerReporter}. */
 export interface WorkerReporterOptions {
   readonly store: ControlStore;
   readonly clock: Clock;
-  /** Whether the store ends with this process, so that no entry can outlive its worker. */
+  /** True if the store ends with this process, so that no entry can outlive its worker. */
   readonly isInMemory: boolean;
-  /** How it is now. */
+  /** Current state. */
   state(): WorkerState;
 }
 

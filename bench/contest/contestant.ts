@@ -1,8 +1,8 @@
-/** How many messages a worker takes at once. */
+/** Number of messages a worker takes at once. */
 export interface CrewSize {
-  /** How many run at once. */
+  /** Number of messages that run at once. */
   readonly concurrency: number;
-  /** How many are fetched before there are acknowledgements, if that is given. */
+  /** Number of messages that are fetched before there are acknowledgements, if that is given. */
   readonly prefetch?: number | undefined;
 }
 

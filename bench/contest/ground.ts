@@ -2,7 +2,7 @@ import type { Crew } from "./contestant.ts";
 
 /** The server on which a contestant is measured, and what is known of it by other means. */
 export interface Ground {
-  /** How many messages the first warm-up is: few where a message takes long. */
+  /** Messages in the first warm-up: few where a message takes long. */
   readonly firstWarmUp: number;
   /** Drops all messages. */
   clear(): Promise<void>;

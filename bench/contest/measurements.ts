@@ -50,7 +50,7 @@ export async function measureSending<Mode extends string>(
 export interface Load extends CrewSize {
   /** Of each backlog. */
   readonly messages: number;
-  /** How many backlogs, one after the other. */
+  /** Number of backlogs, one after the other. */
   readonly rounds: number;
 }
 

@@ -35,9 +35,9 @@ export interface PublishAssignment extends Place {
 export interface ConsumeAssignment extends Place {
   readonly task: "consume";
   readonly messages: number;
-  /** How many run at once. */
+  /** Number of messages that run at once. */
   readonly concurrency: number;
-  /** How many the server gives before it waits for acknowledgements. */
+  /** Number of messages the server gives before it waits for acknowledgements. */
   readonly prefetch: number;
 }
 

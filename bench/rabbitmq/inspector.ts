@@ -37,7 +37,7 @@ export class Inspector {
     for (const name of QUEUES) await this.#channel.purgeQueue(name);
   }
 
-  /** How many messages nobody has taken; all of them, when nobody listens any more. */
+  /** Number of messages nobody has taken; all of them, when nobody listens any more. */
   async count(): Promise<number> {
     const counts = await Promise.all(QUEUES.map((name) => this.#channel.checkQueue(name)));
     return counts.reduce((sum, { messageCount }) => sum + messageCount, 0);

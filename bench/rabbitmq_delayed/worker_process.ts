@@ -11,7 +11,7 @@ const PROGRAM = fileURLToPath(new URL("worker.ts", import.meta.url));
 export class WorkerProcess implements AsyncDisposable {
   /** When each message that was due soon began to run, as often as it did, by its number. */
   readonly near: Map<number, number[]> = new Map();
-  /** How many have run that were due in hours. */
+  /** Number of messages that have run although due in hours. */
   far = 0;
   /** The bytes that it takes, as it last said. */
   rss = 0;

@@ -12,7 +12,7 @@ export type SendMode = "serial" | "concurrent" | "bulk" | "oneCall";
 interface Place {
   /** Redis, or the proxy before it. */
   readonly server: ServerAddress;
-  /** How many messages the bare loop puts into one script when it sends. */
+  /** Number of messages the bare loop puts into one script when it sends. */
   readonly sendBatch: number;
   /** The program that fills the queue when its assignment is added. */
   readonly filler: Command;
@@ -39,9 +39,9 @@ export interface ProcessAssignment extends Place {
   readonly task: "process";
   readonly messages: number;
   readonly concurrency: number;
-  /** How many messages the bare loop takes with one script; elsewhere the prefetch. */
+  /** Number of messages the bare loop takes with one script; elsewhere the prefetch. */
   readonly prefetch: number;
-  /** How many backlogs, one after the other. */
+  /** Number of backlogs, one after the other. */
   readonly rounds: number;
 }
 

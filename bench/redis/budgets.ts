@@ -6,7 +6,7 @@ interface Budget {
   readonly found: number;
   readonly limit: number;
   readonly unit: string;
-  /** Whether less is better. @default {false} */
+  /** True if less is better. @default {false} */
   readonly isCeiling?: boolean;
 }
 

@@ -5,6 +5,6 @@ import type { SendMode } from "./assignment.ts";
 export interface RedisContestant extends Contestant<SendMode> {
   /** The numbers of all messages on the server, read from there by other means. */
   stored(): Promise<number[]>;
-  /** How many messages the server still has, those at work included. */
+  /** Number of messages the server still has, those at work included. */
   left(): Promise<number>;
 }

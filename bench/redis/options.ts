@@ -12,13 +12,13 @@ export interface BenchOptions {
   readonly messages: number;
   /** Milliseconds that round trips take longer. */
   readonly latencies: readonly number[];
-  /** How often each row is measured; the median counts. */
+  /** Number of times each row is measured; the median counts. */
   readonly runs: number;
   /** What to measure. */
   readonly parts: ReadonlySet<string>;
   /** Whom to measure. */
   readonly contestants: ReadonlySet<ContestantName>;
-  /** Whether to compare a small backlog with a large one. */
+  /** True if to compare a small backlog with a large one. */
   readonly backlog: boolean;
   /** Messages of the small and of the large backlog. */
   readonly backlogs: readonly [number, number];

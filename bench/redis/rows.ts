@@ -14,7 +14,7 @@ export interface Row {
   /** What it does, as the table says it. */
   readonly name: string;
   readonly work: Work;
-  /** How many messages a run is. */
+  /** Messages in one run. */
   readonly messages: number;
   /** The bare row that does the same, as "of bare" takes it. */
   readonly bare?: string;
@@ -79,7 +79,7 @@ function together(messages: number): Section {
   };
 }
 
-/** How many at once, and by what the messages are divided when round trips take long. */
+/** Number of messages at once, and by what the messages are divided when round trips take long. */
 const CONCURRENCIES = [
   { concurrency: 1, ours: 10, bullmq: 50 },
   { concurrency: 8, ours: 1, bullmq: 5 },

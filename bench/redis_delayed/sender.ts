@@ -1,15 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { actor, type Message, type RedisBroker } from "../../mod.ts";
 
-/** How many of what to send. */
+/** Messages to send. */
 export interface Load {
-  /** How many messages that are due in one to six hours. */
+  /** Number of messages that are due in one to six hours. */
   readonly later: number;
-  /** How many messages that are due soon; they are spread evenly among the others. */
+  /** Number of messages that are due soon; they are spread evenly among the others. */
   readonly due: number;
   /** Milliseconds in which those are due at the latest. */
   readonly within: number;
-  /** How many to send in a second, at most. */
+  /** Number of messages to send in a second, at most. */
   readonly rate: number;
 }
 

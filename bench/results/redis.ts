@@ -9,7 +9,7 @@ import { measureLatencies } from "./latency.ts";
 const TTL = 600_000;
 /** Seconds in which a crowd is watched that waits for nothing. */
 const IDLE_SECONDS = 3;
-/** How many results are stored at once. */
+/** Number of results that are stored at once. */
 const BURST = 1_000;
 
 /** Connections of those who do not wait. */

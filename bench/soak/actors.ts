@@ -10,7 +10,7 @@ import { actor, type Broker, currentMessage, RedisBroker, setBroker } from "../.
 
 /** Who ended is a member of this set. */
 export const ENDED = "soak:ended";
-/** How often something went wrong on purpose, by kind. */
+/** Number of times something went wrong on purpose, by kind. */
 export const INCIDENTS = "soak:incidents";
 
 const url = process.env["SOAK_REDIS"]!;

@@ -1,14 +1,14 @@
 import { assertWholeUrl, decodeUrlPart, redactUrl } from "../../clients/redact.ts";
 
-/** Where a RabbitMQ is, in the words of amqplib. */
+/** Address of a RabbitMQ, in the words of amqplib. */
 export interface RabbitmqConnectionOptions {
   /** `amqps` is TLS. @default {"amqp"} */
   protocol?: "amqp" | "amqps";
   /** Name or address. @default {"127.0.0.1"} */
   hostname?: string;
-  /** Where it listens. @default {5672} 5671 with TLS. */
+  /** Port of the server. @default {5672} 5671 with TLS. */
   port?: number;
-  /** Who connects. @default {"guest"} */
+  /** User name. @default {"guest"} */
   username?: string;
   /** Their password. @default {"guest"} */
   password?: string;
@@ -18,7 +18,7 @@ export interface RabbitmqConnectionOptions {
   tls?: Readonly<Record<string, unknown>>;
 }
 
-/** Where RabbitMQ is: give one of the two, or none for 127.0.0.1:5672. */
+/** Address of RabbitMQ: give one of the two, or none for 127.0.0.1:5672. */
 export interface RabbitmqAddress {
   /**
    * `amqp://user:password@host:port/vhost`, or `amqps://…` for TLS; all but the scheme may be
@@ -43,11 +43,11 @@ export interface RabbitmqSource {
   readonly tls: Readonly<Record<string, unknown>>;
   readonly heartbeat: number;
   readonly connectionTimeout: number;
-  /** Whether nobody named it. @default {false} */
+  /** True if nobody named it. @default {false} */
   readonly isDefault?: boolean;
 }
 
-/** How to connect, to whatever server. */
+/** Connection times, the same for each server. */
 type Times = Pick<RabbitmqSource, "heartbeat" | "connectionTimeout">;
 
 /** Its name, for people to read; it also tells one server from another. */

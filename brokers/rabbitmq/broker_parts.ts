@@ -9,15 +9,15 @@ import { Publisher } from "./publisher.ts";
 import type { RabbitmqSession } from "./session.ts";
 import { Topology } from "./topology.ts";
 
-/** What a `RabbitmqBroker` consists of. */
+/** Parts of a `RabbitmqBroker`. */
 export interface BrokerParts {
-  /** Where messages go. */
+  /** Connection that publishes. */
   readonly publishing: RabbitmqConnection;
   /** Declares queues on that connection. */
   readonly topology: Topology;
   /** Sends what users send. */
   readonly publisher: Publisher;
-  /** What consumers share. */
+  /** Session shared by the consumers. */
   readonly session: RabbitmqSession;
 }
 

@@ -2,13 +2,13 @@ import { exportsOf, missingPackage } from "../../platform/missing_package.ts";
 import { redactError, secretsOf } from "../../clients/redact.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
 
-/** What is known of a delivery. */
+/** Fields of a delivery. */
 export interface Delivered {
   readonly fields: {
     readonly deliveryTag: number;
     readonly redelivered: boolean;
     readonly routingKey: string;
-    /** How many more there are: of what was asked for, not of what a consumer is given. */
+    /** Number of further messages: of what was asked for, not of what a consumer is given. */
     readonly messageCount?: number;
   };
   readonly properties: {
@@ -18,13 +18,13 @@ export interface Delivered {
   readonly content: Uint8Array;
 }
 
-/** What RabbitMQ confirms, or refuses. */
+/** Fields of `basic.ack` and `basic.nack`. */
 export interface Confirmed {
   readonly deliveryTag: number;
   readonly multiple: boolean;
 }
 
-/** What a queue is declared with. */
+/** Arguments of a queue declaration. */
 export interface QueueOptions {
   readonly durable: boolean;
   readonly arguments: Readonly<Record<string, unknown>>;
@@ -191,7 +191,7 @@ async function politely(
   }
 }
 
-/** Whether amqplib can be loaded, without loading it where it can be told otherwise. */
+/** True if amqplib can be loaded, without loading it where it can be told otherwise. */
 export function isInstalled(): boolean {
   try {
     import.meta.resolve("amqplib");

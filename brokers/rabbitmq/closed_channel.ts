@@ -1,7 +1,7 @@
 import type { Publication } from "./publication.ts";
 import { explain, PRECONDITION_FAILED, rejected, replyCode, sizeLimitOf } from "./errors.ts";
 
-/** How often a message is sent that the server refuses, or closes the channel at. */
+/** Number of times a message is sent that the server refuses, or closes the channel at. */
 export const MAX_REFUSALS = 3;
 
 /**
@@ -34,7 +34,7 @@ function tooLargeAmong(underWay: readonly Publication[], error: Error): Publicat
   return underWay.find(({ length }) => length > limit);
 }
 
-/** Those that are sent again although the server closed the channel: not for ever. */
+/** Publications to send again although the server closed the channel: not for ever. */
 function withoutRefused(underWay: readonly Publication[], error: Error): Publication[] {
   return underWay.filter((publication) => {
     if (++publication.refusals < MAX_REFUSALS) return true;

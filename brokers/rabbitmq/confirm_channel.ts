@@ -3,12 +3,12 @@ import type { Channel, Confirmed, Delivered, Model, Wire } from "./client.ts";
 import { PublishFrames } from "./frames.ts";
 import type { Publication } from "./publication.ts";
 
-/** How many messages may be under way; a power of two. */
+/** Number of messages that may be under way; a power of two. */
 const WINDOW = 16_384;
-/** How many bytes are written at once: enough that a write costs nothing beside them. */
+/** Number of bytes that are written at once: enough that a write costs nothing beside them. */
 const CHUNK = 64 * 1024;
 
-/** Who publishes on a line. */
+/** Publisher, as a confirm channel sees it. */
 export interface ConfirmChannelOwner {
   /** There may be room on it again. */
   roomMade(): void;
@@ -32,20 +32,20 @@ export class ConfirmChannel {
   readonly #wire: Wire;
   readonly #frames: PublishFrames;
   readonly #isConfirmed: boolean;
-  /** What is under way, each at its number modulo the window. */
+  /** Unconfirmed publications, each at its number modulo the window. */
   readonly #underWay: (Publication | undefined)[] = new Array(WINDOW).fill(undefined);
   #count = 0;
   /** The lowest number that the server has not spoken of. */
   #lowest = 1;
   /** The number of the next message. */
   #next = 1;
-  /** Where to look for the next message that the server returns: it returns them in order. */
+  /** First tag to search for the next returned message: it returns them in order. */
   #returnsFrom = 1;
-  /** How often the server has said that it has something. */
+  /** Number of times the server has said that it has something. */
   #confirmations = 0;
   #isCongested = false;
   #isOpen = true;
-  /** Whether what is under way has the channel to itself. */
+  /** True if what is under way has the channel to itself. */
   #isAlone = false;
   #reason: Error | undefined;
 
@@ -77,7 +77,7 @@ export class ConfirmChannel {
     channel.on("return", (message) => this.#returned(message));
   }
 
-  /** Whether messages are on their way. */
+  /** True if messages are on their way. */
   get isBusy(): boolean {
     return this.#count > 0;
   }
@@ -91,7 +91,7 @@ export class ConfirmChannel {
     return Infinity;
   }
 
-  /** How often the server has said that it has something; what it refuses does not count. */
+  /** Number of times the server has said that it has something; what it refuses does not count. */
   get confirmations(): number {
     return this.#confirmations;
   }
@@ -101,7 +101,7 @@ export class ConfirmChannel {
     return this.#lowest;
   }
 
-  /** Whether another message may be sent now. */
+  /** True if another message may be sent now. */
   get hasRoom(): boolean {
     return this.#isOpen && !this.#isCongested && this.#next - this.#lowest < WINDOW;
   }

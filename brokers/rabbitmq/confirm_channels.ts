@@ -9,12 +9,12 @@ import { ConfirmChannel, type ConfirmChannelOwner } from "./confirm_channel.ts";
 const LONGEST_SILENCE = 5_000;
 /** The same for a connection on which a channel is to be opened. */
 const LONGEST_OPENING = 3_000;
-/** How often that is looked at: a process that stood still hears of everything by the next look. */
+/** Number of checks: a process that stood still hears of everything by the next look. */
 const LOOKS = 2;
 
-/** What {@linkcode ConfirmChannels} need to know of a publisher. */
+/** Publisher, as {@linkcode ConfirmChannels} see it. */
 export interface ConfirmChannelsOwner {
-  /** Whether the server is there, and reads. */
+  /** True if the server is there, and reads. */
   readonly isReading: boolean;
   /** There may be room again: the current one was left. */
   roomMade(): void;
@@ -129,7 +129,7 @@ export class ConfirmChannels {
     }
   }
 
-  /** Whether messages are under way. */
+  /** True if messages are under way. */
   get isBusy(): boolean {
     return this.#current?.isBusy === true || this.#left.size > 0;
   }

@@ -15,7 +15,7 @@ export function outagesOf(sources: readonly RabbitmqSource[]): Outage {
   return new Outage(log, "RabbitMQ", sources.map(nameOf).join(", "));
 }
 
-/** What a connection is for. */
+/** Purpose of a connection. */
 export type Role = "publish" | "consume";
 
 /**
@@ -33,7 +33,7 @@ export class RabbitmqConnection {
   /** The outcome of the present round of attempts, if somebody waits for it. */
   #attempt: PromiseWithResolvers<Model> | undefined;
   #isConnecting = false;
-  /** Whether it was up once: from then on it is kept up. */
+  /** True if it was up once: from then on it is kept up. */
   #isKept = false;
   #isClosed = false;
   #endPause: () => void = () => {};
@@ -59,12 +59,12 @@ export class RabbitmqConnection {
     this.#outage = outage;
   }
 
-  /** Whether it is up. */
+  /** True if it is up. */
   get isUp(): boolean {
     return this.#model !== undefined;
   }
 
-  /** Whether it was closed for good. */
+  /** True if it was closed for good. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -86,7 +86,7 @@ export class RabbitmqConnection {
     return this.#block;
   }
 
-  /** Whether a connection that it gave is still the one. */
+  /** True if a connection that it gave is still the one. */
   isCurrent(model: Model): boolean {
     return this.#model === model;
   }

@@ -14,7 +14,7 @@ export interface ChannelUser {
  */
 export class ConsumerChannel {
   readonly #channel: Channel;
-  /** What was delivered on it, to any of its users, and is not settled. */
+  /** Unsettled deliveries of all its users. */
   readonly #open: UnacknowledgedDeliveries = new UnacknowledgedDeliveries();
   readonly #users: Set<ChannelUser> = new Set();
   #isClosed = false;
@@ -39,12 +39,12 @@ export class ConsumerChannel {
     });
   }
 
-  /** How many consumers use it. */
+  /** Number of consumers that use it. */
   get userCount(): number {
     return this.#users.size;
   }
 
-  /** Whether it can still be used. */
+  /** True if it can still be used. */
   get isClosed(): boolean {
     return this.#isClosed;
   }

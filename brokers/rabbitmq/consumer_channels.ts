@@ -2,9 +2,9 @@ import { type ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import type { Model } from "./client.ts";
 
-/** How many channels there are at most: beyond that, they cost more than they keep apart. */
+/** Number of channels at most: beyond that, they cost more than they keep apart. */
 const MOST_CHANNELS = 500;
-/** How many are left for other purposes: control, and those who look at dead letters. */
+/** Number of channels that are left for other purposes: control, and those who look at dead letters. */
 const RESERVE = 10;
 
 /**
@@ -16,7 +16,7 @@ const RESERVE = 10;
  * queues share one channel among themselves.
  */
 export class ConsumerChannels {
-  /** Those that are open, or about to be. */
+  /** Channels that are open or opening. */
   readonly #channels: Set<ConsumerChannel> = new Set();
   #opening = 0;
   /** Tells that one was opened, or not. */

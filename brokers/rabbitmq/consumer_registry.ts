@@ -45,7 +45,7 @@ function keyOf(server: string, queueName: string): string {
   return `${server} ${queueName}`;
 }
 
-/** How many messages consumers have given back so far. */
+/** Number of messages that consumers have given back so far. */
 export function sumOfReturned(consumers: readonly RegisteredConsumer[]): number {
   return consumers.reduce((sum, { returned }) => sum + returned, 0);
 }

@@ -12,7 +12,7 @@ const LONGEST_HOLD = 5_000;
 const LONGEST_WAIT = 5_000;
 
 /**
- * How long a worker may keep a message that it cannot begin: so that actors may run for most of
+ * Longest time a worker may keep a message that it cannot begin: so that actors may run for most of
  * the consumer timeout, and others get it that are less busy. Each return counts against the
  * delivery limit of a quorum queue; there, none is given back without need.
  */
@@ -20,7 +20,7 @@ export function longestWait({ queueType, consumerTimeout }: CheckedOptions): num
   return Math.min(queueType === "classic" ? LONGEST_WAIT : Infinity, consumerTimeout / 4);
 }
 
-/** How long a delayed message may be held; others go to the ladder. */
+/** Longest time a delayed message may be held; others go to the ladder. */
 export function longestHold(consumerTimeout: number): number {
   return Math.max(SHORTEST_WAY, Math.min(LONGEST_HOLD, consumerTimeout / 4));
 }

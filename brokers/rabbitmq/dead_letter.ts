@@ -37,7 +37,7 @@ export function deadLetterHeaders(queueName: string, now: number): Uint8Array {
   });
 }
 
-/** What {@linkcode DeadLetterStore} needs. */
+/** Dependencies of a {@linkcode DeadLetterStore}. */
 export interface DeadLetterStoreOptions {
   /** Tells when to try again. */
   readonly clock: Clock;
@@ -45,7 +45,7 @@ export interface DeadLetterStoreOptions {
   readonly confirmedPublisher: Publisher;
   /** The queue that messages are delivered from. */
   readonly queueName: string;
-  /** Whether it is not worth while to try again. */
+  /** True if it is not worth while to try again. */
   readonly isClosed: () => boolean;
 }
 
@@ -57,7 +57,7 @@ export interface DeadLetterStoreOptions {
  */
 export class DeadLetterStore {
   readonly #options: DeadLetterStoreOptions;
-  /** How many are tried again and again. */
+  /** Number of messages that are tried again and again. */
   #waiting = 0;
 
   /** @param options The queue, and how to send. */

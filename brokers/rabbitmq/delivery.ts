@@ -11,7 +11,7 @@ export class RabbitmqDelivery extends MessageProxy {
   /** Its neighbours among the open ones; only `UnacknowledgedDeliveries` sets them. */
   before: RabbitmqDelivery | undefined;
   after: RabbitmqDelivery | undefined;
-  /** Whether it is among the open ones. */
+  /** True if it is among the open ones. */
   isOpen = false;
   /** The consumer that it was delivered to; only `ConsumerChannel` sets it. */
   user: unknown;
@@ -28,17 +28,17 @@ export class RabbitmqDelivery extends MessageProxy {
     this.delivered = message;
   }
 
-  /** Whether it was settled, or its channel is gone. */
+  /** True if it was settled, or its channel is gone. */
   override get isLost(): boolean {
     return !this.isOpen;
   }
 
-  /** What its channel calls it. Grows from delivery to delivery. */
+  /** Delivery tag. Grows from delivery to delivery. */
   get tag(): number {
     return this.raw.fields.deliveryTag;
   }
 
-  /** Whether somebody may have had it before. */
+  /** True if somebody may have had it before. */
   get redelivered(): boolean {
     return this.raw.fields.redelivered;
   }

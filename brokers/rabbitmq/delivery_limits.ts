@@ -59,7 +59,7 @@ export class DeliveryLimits {
   }
 }
 
-/** What RabbitMQ calls the value of the argument; "none" where there is none. */
+/** Parses the value of the argument in RabbitMQ's error text; "none" where there is none. */
 function toLimit(text: string): number | undefined {
   return /^-?\d+$/.test(text) ? Number(text) : undefined;
 }

@@ -7,20 +7,20 @@ import {
 import { redactError } from "../../clients/redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** What the server says while it opens a connection, and will say again. amqplib has only text. */
+/** Permanent refusals while a connection is opened. amqplib has only text. */
 const REFUSAL = /\b(403|530)\b.*(ACCESS[-_]REFUSED|NOT[-_]ALLOWED)|NOT_ALLOWED|ACCESS[-_]REFUSED/;
 /**
- * How amqplib words that the server closed the connection as it was asked for a virtual host;
+ * Error text of amqplib when the server closed the connection as it was asked for a virtual host;
  * it leaves out why. The host may also be about to start, so this is tried again.
  */
 const NO_VHOST = /Expected ConnectionOpenOk; got <ConnectionClose/;
-/** How RabbitMQ words that a queue exists, but otherwise. */
+/** Error text of RabbitMQ: the queue exists with other arguments. */
 const INEQUIVALENT =
   /inequivalent arg '([^']+)' for queue '([^']+)' in vhost '[^']*': received (.+?) but current is (.+?)["']?$/;
 
-/** How RabbitMQ words that there is no such queue. */
+/** Error text of RabbitMQ: no such queue. */
 const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
-/** How RabbitMQ words that the only node of a classic queue is away. */
+/** Error text of RabbitMQ: the only node of a classic queue is down. */
 const NODE_AWAY = /home node '[^']*' of durable queue '([^']+)'.* is down or inaccessible/;
 
 /** The server refused a connection, and will again: wrong password, no such virtual host. */
@@ -31,7 +31,7 @@ export class ConnectionRefused extends ConnectionFailed {
 }
 
 /**
- * What it means that no connection could be made.
+ * Explains why no connection could be made.
  *
  * @param server Its name.
  * @param error What amqplib says.
@@ -58,7 +58,7 @@ export function explainFailure(server: string, error: unknown, advice = ""): Err
 }
 
 /**
- * What it means that something on a connection failed.
+ * Explains why an operation on a connection failed.
  *
  * @param purpose What it was for: the end of "Cannot …".
  * @param error What amqplib says.
@@ -77,7 +77,7 @@ export function explain(purpose: string, error: unknown): Error {
 export interface Mismatch {
   readonly queueName: string;
   readonly argument: string;
-  /** What it was declared with, and what it has, as RabbitMQ puts it. */
+  /** Declared and existing value, as RabbitMQ puts it. */
   readonly wanted: string;
   readonly found: string;
 }
@@ -105,7 +105,7 @@ export function unreachableQueueOf(error: unknown): string | undefined {
   return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
 }
 
-/** What amqplib said. */
+/** Error of amqplib itself. */
 function causeOf(error: unknown): unknown {
   return error instanceof BrokerConnectionError ? error.cause : error;
 }
@@ -129,7 +129,7 @@ export function replyCode(error: unknown): number | undefined {
 /** With what RabbitMQ closes a channel because of a message that it cannot store. */
 export const PRECONDITION_FAILED = 406;
 
-/** How RabbitMQ words that a message is too large. */
+/** Error text of RabbitMQ: the message is too large. */
 const TOO_LARGE = /message size \d+ (?:is )?larger than (?:configured )?max size (\d+)/;
 
 /**
@@ -143,7 +143,7 @@ export function sizeLimitOf(error: unknown): number | undefined {
 }
 
 /**
- * What to throw for a message that RabbitMQ closes the channel for, whenever it is sent.
+ * Error for a message that RabbitMQ closes the channel for, whenever it is sent.
  *
  * @param queueName Where it was to go.
  * @param length Its length in bytes.
@@ -157,13 +157,13 @@ export function rejected(queueName: string, length: number, error: unknown): Req
   return new RequestRejected(`Cannot send to queue "${queueName}": ${reason}`, { cause: error });
 }
 
-/** What to throw when something was closed for good. */
+/** Error for an operation on something that was closed for good. */
 export function closedFor(purpose: string): ConnectionClosed {
   return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`, { delivery: "none" });
 }
 
 /**
- * What to throw when the server has confirmed nothing for too long.
+ * Error for a server that has confirmed nothing for too long.
  *
  * @param ms For how long.
  * @param reason Why it blocks publishing, if it does.

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** What a field table may hold here. */
+/** Value of a field table. */
 export type Field = string | number | Date | readonly Field[] | { readonly [name: string]: Field };
 
 /**

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
 
-/** What is to be published. */
+/** Content to publish. */
 export interface Content {
   readonly body: Encoded;
   /** Its length in bytes. */
@@ -58,7 +58,7 @@ export class PublishFrames {
     this.#isMandatory = isMandatory;
   }
 
-  /** How many bytes `write` takes for a message. */
+  /** Number of bytes `write` takes for a message. */
   size({ queueName, length, priority, headers }: Content): number {
     const frames = length <= this.#frameMax ? +(length > 0) : Math.ceil(length / this.#frameMax);
     return this.#method(queueName).length + OVERHEAD + HEADER_LENGTH + 1 +

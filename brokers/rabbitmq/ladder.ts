@@ -4,7 +4,7 @@ import type { RabbitmqConnection } from "./connection.ts";
 import type { QueueType } from "./options.ts";
 import { deadLettersTo, int, ofKind } from "./queue_arguments.ts";
 
-/** How long messages stay on each rung: from seconds to some hours, each four times the last. */
+/** Time that messages stay on each rung: from seconds to some hours, each four times the last. */
 const STAYS: readonly number[] = /* @__PURE__ */ [1, 4, 16, 64, 256, 1_024, 4_096, 16_384].map((
   s,
 ) => s * 1_000);
@@ -18,7 +18,7 @@ const RENEWAL = 60_000;
  * a ladder is there as a whole or not at all.
  */
 const EXPIRY = 2 * LONGEST_STAY + 10 * RENEWAL;
-/** How much sooner than its eta a message is to be back: time enough to be held for it. */
+/** Time before its eta at which a message is back: time enough to be held for it. */
 const MARGIN = 500;
 /** A rung's name: `default.DQ.64s`; or that of the note. */
 const RUNG = /\.DQ\.(?:\d+s|ladder)$/;
@@ -59,7 +59,7 @@ export class Ladder {
     connection.onLost(() => this.#renewedAt.clear());
   }
 
-  /** Whether the ladder of a queue is there, and will outlast what is put on it now. */
+  /** True if the ladder of a queue is there, and will outlast what is put on it now. */
   isFresh(queueName: string): boolean {
     const renewedAt = this.#renewedAt.get(canonicalQueueName(queueName));
     return renewedAt !== undefined && performance.now() - renewedAt < RENEWAL;
@@ -157,7 +157,7 @@ export function noteName(queueName: string): string {
   return `${delayQueueName(queueName)}.ladder`;
 }
 
-/** Whether a queue is a rung, or the note. */
+/** True if a queue is a rung, or the note. */
 export function isRung(queueName: string): boolean {
   return RUNG.test(queueName);
 }

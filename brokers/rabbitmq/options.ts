@@ -12,7 +12,7 @@ import {
 /** Options for {@linkcode RabbitmqBroker}. Times are in milliseconds. */
 export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
   /**
-   * Whether `send` waits until RabbitMQ has the message safe. Without, it is fast and
+   * True if `send` waits until RabbitMQ has the message safe. Without, it is fast and
    * loose: what is under way when a connection is lost is lost with it, and so is what goes
    * to a queue that somebody deleted.
    *
@@ -28,14 +28,14 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   maxPriority?: number;
   /**
-   * What queues are made as. Quorum queues are replicated in a cluster, need RabbitMQ 3.10,
+   * Type of the queues. Quorum queues are replicated in a cluster, need RabbitMQ 3.10,
    * and cannot be shared with Python, which knows none.
    *
    * @default {"classic"}
    */
   queueType?: QueueType;
   /**
-   * How often a message of a quorum queue may be given to a worker that neither acknowledges
+   * Number of times a message of a quorum queue may be given to a worker that neither acknowledges
    * nor refuses it, before it becomes a dead letter. Each stop of a worker counts, too.
    *
    * @default {undefined} What RabbitMQ does by itself: any number before 4.0, 20 since.
@@ -51,21 +51,21 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   heartbeat?: number;
   /**
-   * How long one attempt to connect to one address may take, from the first packet until
+   * Time-out of one attempt to connect to one address, from the first packet until
    * RabbitMQ has let the user in.
    *
    * @default {3_000}
    */
   connectionTimeout?: number;
   /**
-   * How long a `send` waits for a server that confirms nothing: it blocks those who publish
+   * Time that a `send` waits for a server that confirms nothing: it blocks those who publish
    * when it runs out of memory or disk, and quorum queues need a majority.
    *
    * @default {30_000}
    */
   blockedTimeout?: number;
   /**
-   * What `consumer_timeout` is on the server: after this time RabbitMQ takes a message back that
+   * Value of `consumer_timeout` on the server: after this time RabbitMQ takes a message back that
    * was delivered and not settled, and closes the channel. Clients are not told. A worker gives
    * back what it has fetched and cannot begin within a quarter of it, and warns of actors that
    * may run for longer. `Infinity` where it is switched off.
@@ -74,13 +74,13 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   consumerTimeout?: number;
   /**
-   * How long dead letters are kept. Peers of a queue must agree on it.
+   * Retention time of dead letters. Peers of a queue must agree on it.
    *
    * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
    */
   deadMessageTtl?: number;
   /**
-   * Where cancellations and pauses are kept, which RabbitMQ has no place for: a
+   * Control store for cancellations and pauses, which RabbitMQ cannot keep: a
    * `RedisControlStore`, for example. It is closed with the broker.
    *
    * @default {undefined} Nothing can be cancelled or paused.
@@ -91,7 +91,7 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
 /** The kinds of queue that hold tasks. */
 export type QueueType = "classic" | "quorum";
 
-/** How queues are made. */
+/** Settings of queue declarations. */
 export interface QueueSettings {
   readonly queueType: QueueType;
   readonly maxPriority: number | undefined;
@@ -101,7 +101,7 @@ export interface QueueSettings {
 
 /** Options that are checked and complete. */
 export interface CheckedOptions extends QueueSettings {
-  /** Where the servers are, the first one first. */
+  /** Servers, in order of preference. */
   readonly sources: readonly RabbitmqSource[];
   readonly confirmDelivery: boolean;
   readonly blockedTimeout: number;
@@ -134,7 +134,7 @@ const OTHER_SPELLINGS = {
   blockedConnectionTimeout: "blockedTimeout",
 };
 
-/** What a 32-bit number of milliseconds holds: RabbitMQ takes no longer times. */
+/** Largest 32-bit number of milliseconds: RabbitMQ takes no longer times. */
 const LONGEST_TIME = 2 ** 32 - 1;
 
 /**

@@ -12,13 +12,13 @@ import type { Content } from "./frames.ts";
  */
 export const UNPROVEN_LENGTH: number = 64 * 1024;
 
-/** Who hears what became of a message. */
+/** Receiver of the outcome of a publication. */
 export interface Sender {
   /** It is stored. */
   stored(): void;
   /** It is not, or at least that is not known. */
   failed(error: Error): void;
-  /** Whether it is still to be sent; asked each time it is about to be. @default Yes. */
+  /** True if it is still to be sent; asked each time it is about to be. @default Yes. */
   isNeeded?(): boolean;
 }
 
@@ -79,13 +79,13 @@ export class Publication implements Content {
   readonly sender: Sender;
   /** When it was added, by `performance.now()`. */
   waitsSince = 0;
-  /** Whether it was written, and may have been stored although the server has not said so. */
+  /** True if it was written, and may have been stored although the server has not said so. */
   isWritten = false;
-  /** Whether the server closed a channel that it was under way on, perhaps because of it. */
+  /** True if the server closed a channel that it was under way on, perhaps because of it. */
   isSuspect = false;
-  /** Whether there was no queue for it. */
+  /** True if there was no queue for it. */
   isReturned = false;
-  /** How often there was no queue for it, or the server closed its channel. */
+  /** Number of times there was no queue for it, or the server closed its channel. */
   refusals = 0;
   /** When the server first refused it, by `performance.now()`. */
   refusedSince: number | undefined = undefined;

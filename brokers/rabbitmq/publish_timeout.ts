@@ -1,8 +1,8 @@
-/** What a {@linkcode PublishTimeout} needs to know of a publisher. */
+/** Publisher, as a {@linkcode PublishTimeout} sees it. */
 export interface TimedPublisher {
-  /** Whether messages wait or are under way. */
+  /** True if messages wait or are under way. */
   readonly isBusy: boolean;
-  /** Whether the server is there; one that is away is waited for elsewhere. */
+  /** True if the server is there; one that is away is waited for elsewhere. */
   readonly isUp: boolean;
   /** A number that changes with everything the server confirms. */
   readonly progress: number | undefined;

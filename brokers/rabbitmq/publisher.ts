@@ -15,11 +15,11 @@ import { closedFor, ConnectionRefused, replyCode, silentFor } from "./errors.ts"
 
 /** Milliseconds in which a server may come back before a message is given up. */
 const RETRY_TIMEOUT = 5_000;
-/** How many attempts to connect there are before that. */
+/** Number of attempts to connect before that. */
 const ATTEMPTS = 5;
-/** How a {@linkcode Publisher} works. */
+/** Options of a {@linkcode Publisher}. */
 export interface PublisherOptions {
-  /** Whether the server is to confirm what it has. */
+  /** True if the server is to confirm what it has. */
   readonly isConfirmed: boolean;
   /** Milliseconds without a confirmation after which a message is given up. */
   readonly blockedTimeout: number;
@@ -188,17 +188,17 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     return next;
   }
 
-  /** Whether messages wait or are under way. */
+  /** True if messages wait or are under way. */
   get isBusy(): boolean {
     return this.#waiting.size > 0 || this.#channels.isBusy || this.#refusals.size > 0;
   }
 
-  /** Whether the connection is up. */
+  /** True if the connection is up. */
   get isUp(): boolean {
     return this.#connection.isUp;
   }
 
-  /** Whether the connection is up, and the server does not block it. */
+  /** True if the connection is up, and the server does not block it. */
   get isReading(): boolean {
     return this.#connection.isUp && this.#connection.block === undefined;
   }

@@ -2,13 +2,13 @@ import { deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { QueueSettings, QueueType } from "./options.ts";
 
 /**
- * How often a delayed message or a dead letter may come back to its quorum queue. RabbitMQ 4
+ * Number of times a delayed message or a dead letter may come back to its quorum queue. RabbitMQ 4
  * allows 20 by default, which a few looks at the dead letters reach, and what has no dead letter
  * queue is dropped then. Not -1: that means "never" to RabbitMQ 3.10, and "any number" to 4.
  */
 const HIGHEST_DELIVERY_LIMIT = 1_000_000;
 
-/** What a queue is declared with. */
+/** Arguments of a queue declaration. */
 export type QueueArguments = Readonly<Record<string, unknown>>;
 
 /** The argument by which RabbitMQ knows how often it may deliver a message of a quorum queue. */
@@ -21,7 +21,7 @@ const SAFE_DEAD_LETTERS: QueueArguments = {
 };
 
 /**
- * What a queue, its delay queue and its dead letter queue are declared with.
+ * Arguments of a queue, its delay queue and its dead letter queue.
  *
  * Source: `tests/vectors/rabbitmq_broker.json`.
  *

@@ -26,7 +26,7 @@ import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./pub
 import { RabbitmqQueueConsumer } from "./queue_consumer.ts";
 import { closedFor, ConnectionRefused } from "./errors.ts";
 
-/** How many messages a queue has, as far as RabbitMQ tells over AMQP. */
+/** Number of messages a queue has, as far as RabbitMQ tells over AMQP. */
 export interface RabbitmqMessageCounts {
   /** Waiting to be delivered. */
   readonly ready: number;
@@ -234,7 +234,7 @@ export class RabbitmqBroker extends Broker {
     return ["brokerPriority"];
   }
 
-  /** What the server may reject is confirmed in any case: it takes with it what is not. */
+  /** Messages that the server may reject are confirmed in any case: it takes with it what is not. */
   #add(publication: Publication): void {
     const isRisky = publication.length > UNPROVEN_LENGTH;
     (isRisky ? this.#parts.session.confirmedPublisher : this.#parts.publisher).add(publication);
@@ -246,7 +246,7 @@ export class RabbitmqBroker extends Broker {
   }
 
   /**
-   * Whether nothing is on a queue, nor in the hands of this process.
+   * True if nothing is on a queue, nor in the hands of this process.
    *
    * @param queueName The queue.
    * @param last How many messages had been given back at the last look. RabbitMQ may count

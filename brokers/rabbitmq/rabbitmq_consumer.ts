@@ -25,15 +25,15 @@ import { closedFor, explain } from "./errors.ts";
 export abstract class RabbitmqConsumer extends Consumer implements RepublisherOwner {
   protected readonly session: RabbitmqSession;
   protected readonly prefetch: number;
-  /** What goes to other queues instead of being handed out. */
+  /** Moves messages to other queues instead of handing them out. */
   protected readonly republisher: Republisher;
   readonly #deadLetters: DeadLetterStore;
   readonly #subscription: Subscription;
   /** Delivered, and not yet handed out. */
   #ready: RabbitmqDelivery[] = [];
-  /** How many were delivered, and are not settled. */
+  /** Number of messages that were delivered, and are not settled. */
   #inFlight = 0;
-  /** How many were handed out, and are not settled. */
+  /** Number of messages that were handed out, and are not settled. */
   #handedOut = 0;
   #returned = 0;
   /** Tells `receive` to look again. */
@@ -71,22 +71,22 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
   /** Decides what becomes of a message that was delivered. */
   protected abstract arrived(delivery: RabbitmqDelivery): void;
 
-  /** Whether it is closed, or about to be. */
+  /** True if it is closed, or about to be. */
   protected get isClosed(): boolean {
     return this.#closing !== undefined;
   }
 
-  /** Whether what it gave may be somebody else's by now. */
+  /** True if what it gave may be somebody else's by now. */
   override get isLost(): boolean {
     return this.#error !== undefined;
   }
 
-  /** How many messages RabbitMQ has given it and not heard of again. */
+  /** Number of messages RabbitMQ has given it and not heard of again. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** How many messages it has given back so far. */
+  /** Number of messages it has given back so far. */
   get returned(): number {
     return this.#returned;
   }
@@ -264,7 +264,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     if (this.#error !== undefined) throw this.#error;
   }
 
-  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  /** Deliveries that are still this consumer's to settle: not given back, nor settled before. */
   #take(messages: OneOrMany): RabbitmqDelivery[] {
     if (!this.isClosed) this.#assertNotLost();
     const taken = (toList(messages) as readonly RabbitmqDelivery[]).filter((one) =>

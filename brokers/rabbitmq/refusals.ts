@@ -39,12 +39,12 @@ export class Refusals {
     this.#sendAgain = sendAgain;
   }
 
-  /** How many messages wait. */
+  /** Number of messages that wait. */
   get size(): number {
     return this.#waiting.length;
   }
 
-  /** Whether messages were refused, and none of their queue was stored since. */
+  /** True if messages were refused, and none of their queue was stored since. */
   get goOn(): boolean {
     return this.#queueName !== undefined;
   }

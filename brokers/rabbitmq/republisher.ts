@@ -35,7 +35,7 @@ export class Republisher {
   readonly #session: RabbitmqSession;
   readonly #owner: RepublisherOwner;
   #underWay = 0;
-  /** Those that have arrived, to be acknowledged at the end of the turn. */
+  /** Deliveries that have arrived, to be acknowledged at the end of the turn. */
   #arrived: RabbitmqDelivery[] = [];
   readonly #pauses: Map<RabbitmqDelivery, Timer> = new Map();
   /** Tells that none is under way any more. */

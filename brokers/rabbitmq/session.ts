@@ -5,10 +5,10 @@ import type { Ladder } from "./ladder.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Topology } from "./topology.ts";
 
-/** What the parts of one broker share. */
+/** Objects shared by the parts of one broker. */
 export interface RabbitmqSession {
   readonly clock: Clock;
-  /** Where messages come from. */
+  /** Connection that consumes. */
   readonly connection: RabbitmqConnection;
   /** Declares queues on that connection. */
   readonly topology: Topology;
@@ -20,6 +20,6 @@ export interface RabbitmqSession {
   readonly channels: ConsumerChannels;
   /** Milliseconds for which a delayed message is held at most. */
   readonly longestHold: number;
-  /** Those that are open. */
+  /** Open consumers. */
   readonly consumers: Set<{ close(): Promise<void> }>;
 }

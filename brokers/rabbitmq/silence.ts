@@ -2,7 +2,7 @@ import type { Model } from "./client.ts";
 
 /** Bytes of a frame that only is a sign of life ("AMQP 0-9-1 Specification", 4.2.7). */
 const HEARTBEAT_FRAME = 8;
-/** How many looks there are in the time of a heartbeat. */
+/** Number of looks in the time of a heartbeat. */
 const LOOKS = 10;
 /** Times of a heartbeat without a sign of life after which there will be none. */
 const LIMIT = 1.25;

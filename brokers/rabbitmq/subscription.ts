@@ -4,7 +4,7 @@ import type { ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
 import type { RabbitmqSession } from "./session.ts";
 import { ConnectionRefused, explain, replyCode } from "./errors.ts";
 
-/** What a {@linkcode Subscription} is for. */
+/** Options of a {@linkcode Subscription}. */
 export interface SubscriptionOptions {
   readonly queueName: string;
   readonly prefetch: number;
@@ -59,7 +59,7 @@ export class Subscription implements ChannelUser {
     return this.#channel;
   }
 
-  /** Whether messages are wanted. */
+  /** True if messages are wanted. */
   get isWanted(): boolean {
     return this.#isWanted;
   }
@@ -197,7 +197,7 @@ export class Subscription implements ChannelUser {
   }
 }
 
-/** Whether a consumer lost its channel for what another one did. */
+/** True if a consumer lost its channel for what another one did. */
 function isBystander(error: unknown): boolean {
   return error instanceof Error && /^Channel (ended|closed)/.test(error.message);
 }

@@ -45,7 +45,7 @@ export class Topology {
     connection.onLost(() => this.#declared.clear()); // the next server may be another one
   }
 
-  /** Whether a queue has been declared, as far as is known. */
+  /** True if a queue has been declared, as far as is known. */
   isDeclared(queueName: string): boolean {
     return this.#declared.has(queueName) ||
       isRung(queueName) && this.#ladder.isFresh(delayQueueOf(queueName));

@@ -2,7 +2,7 @@ import type { Channel } from "./client.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
 
 /**
- * What was delivered on a channel and is not settled, in order: a list in which each
+ * Unsettled deliveries of a channel, in order: a list in which each
  * delivery knows its neighbours.
  */
 export class UnacknowledgedDeliveries implements Iterable<RabbitmqDelivery> {
@@ -10,7 +10,7 @@ export class UnacknowledgedDeliveries implements Iterable<RabbitmqDelivery> {
   #last: RabbitmqDelivery | undefined;
   #size = 0;
 
-  /** How many there are. */
+  /** Number of items. */
   get size(): number {
     return this.#size;
   }

@@ -14,7 +14,7 @@ export class ConsumedQueue implements ServedQueue {
   /** The consumers that are open. */
   readonly consumers: Set<QueueMember> = new Set();
   readonly #lostDeliveries: LostDeliveries;
-  /** Whether Redis may count unacknowledged messages, consumers or not. */
+  /** True if Redis may count unacknowledged messages, consumers or not. */
   #mayHaveUnacknowledged = false;
 
   /**
@@ -29,7 +29,7 @@ export class ConsumedQueue implements ServedQueue {
   }
 
   /**
-   * Whether the broker has to look after it: while it has consumers, and afterwards until
+   * True if the broker has to look after it: while it has consumers, and afterwards until
    * nothing is unacknowledged. What a consumer could not give back as it closed, because Redis
    * was away, is still this broker's, and other brokers leave it alone as long as this one lives.
    */

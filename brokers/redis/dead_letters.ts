@@ -34,7 +34,7 @@ export async function* readDeadLetters(
   if (last === undefined) return;
 
   let from = "-inf";
-  /** Those that died at `from`, which come again at the beginning of the next page. */
+  /** Dead letters that died at `from`, which come again at the beginning of the next page. */
   let seen = new Set<string>();
   while (true) {
     const range = [deadLetters, from, last[1], "WITHSCORES"] as const;

@@ -7,9 +7,9 @@ import { RedisConsumer } from "./redis_consumer.ts";
 import { CLAIM, DROP, MAX_BATCH, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
 import { type QueueHeartbeat, runOnce } from "./session.ts";
 
-/** How many messages are sorted at once: Redis is busy with that for about a millisecond. */
+/** Number of messages that are sorted at once: Redis is busy with that for about a millisecond. */
 const SORT_BATCH = 200;
-/** How many messages are a backlog. */
+/** Number of messages that are a backlog. */
 const BACKLOG = 5_000;
 /** Milliseconds after which a message that is due and was not promoted is anybody's again. */
 const LOAN = 5_000;
@@ -23,18 +23,18 @@ const LOAN = 5_000;
  * time falls back to the others, and a promotion that comes late does nothing.
  */
 export class RedisDelayConsumer extends RedisConsumer {
-  /** Whether something may be on the delay queue that is not sorted. */
+  /** True if something may be on the delay queue that is not sorted. */
   #hasArrivals = true;
   /** When the next one is due, by the clock of the server. */
   #nextEta = Infinity;
   /** The same by monotonic time, but for the way of the answer. */
   #dueAt = Infinity;
   #timer: Timer | undefined;
-  /** How many messages to sort next: more while the backlog grows. */
+  /** Number of messages to sort next: more while the backlog grows. */
   #batch = SORT_BATCH;
   /** Messages on the delay queue, when it was last looked at. */
   #unsorted = 0;
-  /** Whether the next arrivals are taken from the end of the delay queue. */
+  /** True if the next arrivals are taken from the end of the delay queue. */
   #fromEnd = false;
   readonly #arrived = (): void => {
     this.#hasArrivals = true;

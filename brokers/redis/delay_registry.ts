@@ -10,11 +10,11 @@ const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
 const SERVES_FOR = 3_000;
 
-/** What {@linkcode RedisBroker.restoreDelayed} did. */
+/** Result of {@linkcode RedisBroker.restoreDelayed}. */
 export interface RestoredDelayed {
-  /** How many messages are on the delay queue again. */
+  /** Number of messages that are on the delay queue again. */
   readonly restored: number;
-  /** How many workers of this library serve the queue: they promote what is delayed. */
+  /** Number of workers of this library that serve the queue: they promote what is delayed. */
   readonly workers: number;
 }
 

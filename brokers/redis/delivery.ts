@@ -6,7 +6,7 @@ let deliveries = 0;
 
 /** A message as a Redis consumer handed it out. */
 export class RedisDelivery extends MessageProxy implements IndexedSetItem {
-  /** What the queue calls it. */
+  /** Id on the queue. */
   readonly id: string;
   /** As it was delivered. */
   readonly delivered: Message;
@@ -30,6 +30,6 @@ export class RedisDelivery extends MessageProxy implements IndexedSetItem {
 
 /** A delayed message on loan: it stays with the server until it is promoted. */
 export class DueDelivery extends RedisDelivery {
-  /** Whether it is on its queue now. */
+  /** True if it is on its queue now. */
   isPromoted = false;
 }

@@ -5,8 +5,8 @@ import { ENQUEUE, PROMOTE } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
 /**
- * What a broker sends, by queue: messages that are new there, and those that come from its
- * delay queue. Each queue has an batcher for either, made when it is first needed.
+ * Batchers of a broker by queue: for messages that are new there, and those that come from its
+ * delay queue. Each queue has a batcher for either, made when it is first needed.
  */
 export class EnqueueBatchers {
   readonly #session: RedisSession;

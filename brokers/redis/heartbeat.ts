@@ -9,11 +9,11 @@ import type { Recovery } from "./recovery.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 /**
- * How many queues a heartbeat looks at: those of 500 names, with their delay queues. Redis does
+ * Number of queues a heartbeat looks at: those of 500 names, with their delay queues. Redis does
  * nothing else meanwhile, and that many take it some milliseconds.
  */
 const MAX_QUEUES = 1_000;
-/** How many heartbeats there are to one question whether the other connections live. */
+/** Number of heartbeats to one question whether the other connections live. */
 const HEARTBEATS_PER_PING = 6;
 /** Milliseconds between two looks for dead letters that are too old, about. */
 const EXPIRY_INTERVAL = 60_000;
@@ -46,7 +46,7 @@ export class Heartbeat {
   #timer: Timer | undefined;
   #isRunning = false;
   #count = 0;
-  /** Where the queues begin that the next heartbeat looks at, when there are more than it can. */
+  /** Index of the first queue of the next heartbeat, when there are more than it can. */
   #position = 0;
   #nextExpiry: number;
 

@@ -3,7 +3,7 @@ import { IndexedSet } from "../../platform/indexed_set.ts";
 import type { RedisDelivery } from "./delivery.ts";
 
 /**
- * What a consumer has fetched, until Redis has heard what became of it:
+ * Unacknowledged deliveries of one consumer:
  *
  * fetched ─▶ unsettled ─(taken)▶ settling ─▶ gone
  */
@@ -12,12 +12,12 @@ export class InFlight {
   /** Batches on their way to the server, and what settles when it has answered. */
   readonly #settling: Map<readonly RedisDelivery[], Promise<void>> = new Map();
 
-  /** How many are not settled: they fill the prefetch. */
+  /** Number of deliveries that are not settled: they fill the prefetch. */
   get unsettled(): number {
     return this.#unsettled.size;
   }
 
-  /** How many there are, those that are being settled among them. */
+  /** Number of items, those that are being settled among them. */
   get size(): number {
     return this.#unsettled.size +
       this.#settling.keys().reduce((sum, batch) => sum + batch.length, 0);

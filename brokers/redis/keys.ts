@@ -4,7 +4,7 @@ import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../c
 export interface QueueKeys {
   /** The queue: a list of ids. */
   readonly queue: string;
-  /** What stands behind the ids: a hash of texts by id. */
+  /** Texts of the messages: a hash of texts by id. */
   readonly messages: string;
   /** The ids that this broker has fetched and not settled: a set. */
   readonly unacknowledged: string;
@@ -64,7 +64,7 @@ export class Keys {
     return keys;
   }
 
-  /** What this broker may hold of all queues that it has used. */
+  /** Keys of unacknowledged messages of all queues that this broker has used. */
   get allUnacknowledged(): string[] {
     return Array.from(this.#queues.values(), ({ unacknowledged }) => unacknowledged);
   }

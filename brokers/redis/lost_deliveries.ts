@@ -8,7 +8,7 @@ import { type RedisSession, runOnce } from "./session.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 
-/** What the consumers of a queue know of its messages. */
+/** Consumers of a queue, as the search for lost deliveries sees them. */
 export interface Holders {
   /** The fetches under way. */
   fetches(): unknown[];
@@ -29,7 +29,7 @@ export class LostDeliveries {
   readonly #session: RedisSession;
   readonly #keys: QueueKeys;
   readonly #holders: Holders;
-  /** What nobody had at the last look, and the fetches that may bring it. */
+  /** Messages that no consumer held at the last check, and the fetches that may bring it. */
   #candidates: { readonly ids: Set<string>; readonly fetches: readonly unknown[] } | undefined;
   #isLooking = false;
 

@@ -8,7 +8,7 @@ import { readEnvironmentNumber } from "../../platform/runtime.ts";
 /** Options for {@linkcode RedisBroker}. Times are in milliseconds. */
 export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
   /**
-   * What all keys begin with. Those who share queues share it. A Redis Cluster needs
+   * Prefix of all keys. Those who share queues share it. A Redis Cluster needs
    * it in braces, as in `{dramatiq}`, so that all keys lie on one node.
    *
    * @default {"dramatiq"}
@@ -23,13 +23,13 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
    */
   heartbeatTimeout?: number;
   /**
-   * How long dead letters are kept.
+   * Retention time of dead letters.
    *
    * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
    */
   deadMessageTtl?: number;
   /**
-   * How long a worker waits, about, before it renews its heartbeat and looks for dead ones
+   * Approximate time after which a worker renews its heartbeat and looks for dead ones
    * again. `Infinity` is for tests: nothing is renewed then.
    *
    * @default {800}
@@ -48,7 +48,7 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
 
 /** Options that are checked and complete. */
 export interface CheckedOptions {
-  /** Where the servers are. */
+  /** Address of the servers. */
   readonly source: RedisSource;
   readonly namespace: string;
   readonly heartbeatTimeout: number;
@@ -82,7 +82,7 @@ const OTHER_SPELLINGS = {
 
 /** Milliseconds: after a second more of silence a connection counts as lost. */
 const LONGEST_WAIT = 2_000;
-/** How many heartbeats a worker may miss before it counts as dead. */
+/** Number of heartbeats a worker may miss before it counts as dead. */
 const HEARTBEATS_PER_TIMEOUT = 3;
 
 /**

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
 
-/** How long a UUID is. */
+/** Length of a UUID. */
 export const ID_LENGTH = 36;
-/** How many messages are worth the effort. */
+/** Number of messages that are worth the effort. */
 const ENOUGH = 8;
 /** The most bytes of a piece: no server takes less (`proto-max-bulk-len`). */
 const MAX_PIECE = 1_048_576;

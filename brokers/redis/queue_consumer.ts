@@ -13,7 +13,7 @@ type Entry = readonly [id: string, text: Buffer | null];
 /** A fetch under way. */
 interface Fetch {
   readonly entries: Promise<Entry[]>;
-  /** How many it may bring. */
+  /** Most messages that it may bring. */
   readonly limit: number;
 }
 
@@ -23,7 +23,7 @@ interface Fetch {
  * is far away, one after the other.
  */
 export class RedisQueueConsumer extends RedisConsumer {
-  /** Those that nobody has asked for yet, in the order in which they are answered. */
+  /** Fetches that were not asked for yet, in the order in which they are answered. */
   readonly #ahead: Fetch[] = [];
   /** The one that is waited for. */
   #awaited: Fetch | undefined;

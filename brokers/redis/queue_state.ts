@@ -2,7 +2,7 @@ import { delayQueueName } from "../../core/queue_names.ts";
 import { COUNT, PURGE } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
-/** How many messages a queue has. */
+/** Number of messages a queue has. */
 export interface QueueMessageCounts {
   /** Waiting to be fetched. */
   readonly ready: number;

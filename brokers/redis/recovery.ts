@@ -9,9 +9,9 @@ import type { RedisSession } from "./session.ts";
 const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds for which one worker has the recovery to itself. */
 const LOCK_TIME = 1_000;
-/** How many queues Redis looks at in one call for old dead letters. */
+/** Number of queues Redis looks at in one call for old dead letters. */
 const EXPIRE_QUEUES = 500;
-/** How many keys Redis looks at in one call. */
+/** Number of keys Redis looks at in one call. */
 const SCAN_COUNT = 1_000;
 
 /** Options of a {@linkcode Recovery}. */

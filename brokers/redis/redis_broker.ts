@@ -63,7 +63,7 @@ const JOIN_INTERVAL = 50;
 export class RedisBroker extends Broker {
   /** Tells this broker from all others that share its queues. */
   readonly brokerId: string = crypto.randomUUID();
-  /** What all keys begin with. */
+  /** Prefix of all keys. */
   readonly namespace: string;
   readonly #session: RedisSession;
   readonly #recovery: Recovery;
@@ -309,7 +309,7 @@ export class RedisBroker extends Broker {
   }
 }
 
-/** What its queue calls a message, and its text. */
+/** Id of a message on its queue, and its text. */
 function toEntry(message: Message): [id: string, text: Encoded] {
   return [message.option("redis_message_id") as string, toArgument(message.encode())];
 }

@@ -30,7 +30,7 @@ import { isUnavailable } from "../../clients/redis/errors.ts";
 
 const log = /* @__PURE__ */ getLogger("redis", "consumer");
 
-/** How many messages make two batches that are worth it. */
+/** Number of messages that make two batches that are worth it. */
 const SMALL_PREFETCH = 64;
 
 /**
@@ -45,7 +45,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   protected readonly session: RedisSession;
   protected readonly keys: QueueKeys;
   readonly #prefetch: number;
-  /** What it has fetched, and Redis has not heard of again. */
+  /** Deliveries that are fetched and not acknowledged. */
   readonly inFlight: InFlight = new InFlight();
   /** Fetched, and not yet handed out. */
   #ready: RedisDelivery[] = [];
@@ -55,7 +55,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   #isWaiting = false;
   #isTurnEnding = false;
   #isPaused = false;
-  /** Whether who receives takes all there is room for. */
+  /** True if who receives takes all there is room for. */
   #takesAll = false;
   #failures = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -93,18 +93,18 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   /** Has `wakeUp` called when there may be something to get, or soon. */
   protected abstract expectMore(): void;
 
-  /** What it waits for, it waits for no longer. */
+  /** Ends the subscription to new messages. */
   protected abstract expectNothing(): void;
 
   /** Looks whether a heartbeat tells of something to get. */
   protected abstract hasMore(heartbeat: QueueHeartbeat): boolean;
 
-  /** Whether it is closed, or about to be. */
+  /** True if it is closed, or about to be. */
   protected get isClosed(): boolean {
     return this.#closing !== undefined;
   }
 
-  /** Whether what it gave may be somebody else's by now. */
+  /** True if what it gave may be somebody else's by now. */
   override get isLost(): boolean {
     return this.#error !== undefined || this.session.lease.isLost;
   }
@@ -187,17 +187,17 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
     this.#wake();
   }
 
-  /** What is left to do when it is closed, and all was given back. */
+  /** Cleans up once all messages were given back. */
   protected closed(): Promise<void> {
     return Promise.resolve();
   }
 
-  /** What fetches take along. */
+  /** Acknowledgements that fetches take along. */
   protected get acks(): Acknowledgements {
     return this.#acks;
   }
 
-  /** What was fetched, and nobody has asked for yet. */
+  /** Deliveries that were fetched ahead. */
   protected fetchedAhead(): Promise<RedisDelivery[]> {
     return Promise.resolve([]);
   }
@@ -220,7 +220,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   }
 
   /**
-   * Whether there is room for a batch: half of the prefetch, while the worker is busy with
+   * True if there is room for a batch: half of the prefetch, while the worker is busy with
    * the other half. A small prefetch is fetched as a whole: two small batches cost more
    * than is won by having both sides work at the same time.
    */

@@ -45,12 +45,12 @@ export class ServerClock {
     if (!clock.rulesServers) connection.onUp(() => void this.read().catch(() => {}));
   }
 
-  /** What a script takes for the time: nothing, for that of its server, or another time. */
+  /** Argument of scripts for the time: nothing, for that of its server, or another time. */
   get argument(): number | "" {
     return this.#clock.rulesServers ? this.#clock.now() : "";
   }
 
-  /** Whether {@linkcode ServerClock.lead} goes by a reading that is young enough. */
+  /** True if {@linkcode ServerClock.lead} goes by a reading that is young enough. */
   get isKnown(): boolean {
     if (this.#clock.rulesServers) return true;
     const { at } = this.#reading ?? { at: -Infinity };

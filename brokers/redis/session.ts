@@ -12,13 +12,13 @@ import type { ServerClock } from "./server_clock.ts";
 import { isUnavailable } from "../../clients/redis/errors.ts";
 import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 
-/** What a heartbeat found out about a queue. */
+/** State of a queue, as a heartbeat reports it. */
 export interface QueueHeartbeat {
   /** The time of the server, in milliseconds since the epoch. */
   readonly now: number;
-  /** How many messages are on the queue. */
+  /** Number of messages that are on the queue. */
   readonly length: number;
-  /** How many messages this broker has fetched from it and not settled, as Redis sees it. */
+  /** Number of messages this broker has fetched from it and not settled, as Redis sees it. */
   readonly unacknowledged: number;
   /** When the next delayed message is due; `Infinity` when there is none. */
   readonly nextEta: number;
@@ -43,7 +43,7 @@ export interface QueueMember {
 export interface ServedQueue {
   readonly name: string;
   readonly consumers: ReadonlySet<QueueMember>;
-  /** Whether heartbeats include it. */
+  /** True if heartbeats include it. */
   readonly isWatched: boolean;
   add(consumer: QueueMember): void;
   delete(consumer: QueueMember): void;
@@ -54,7 +54,7 @@ export interface ServedQueue {
   fail(error: unknown): void;
 }
 
-/** What the parts of one broker share. */
+/** Objects shared by the parts of one broker. */
 export interface RedisSession {
   /** Tells this broker from all others that share its queues. */
   readonly brokerId: string;
@@ -129,7 +129,7 @@ export async function runUntil(
   }
 }
 
-/** How to run a script forLong. */
+/** Options of a script run with retries. */
 export interface RetryRunOptions {
   /** Runs it. @default That of the broker. */
   readonly connection?: RedisConnection;

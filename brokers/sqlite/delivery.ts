@@ -8,7 +8,7 @@ export class SqliteDelivery extends MessageProxy implements IndexedSetItem {
   readonly id: number;
   /** As it was delivered. */
   readonly delivered: Message;
-  /** Whether it was delayed, and is on its queue now: there is nothing left to settle. */
+  /** True if it was delayed, and is on its queue now: there is nothing left to settle. */
   isPromoted = false;
   /** Its place among the unsettled ones. */
   setIndex = -1;

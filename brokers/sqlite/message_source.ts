@@ -17,7 +17,7 @@ export interface ClaimedRow {
   readonly body: Encoded | null;
 }
 
-/** Where a consumer has its messages from. */
+/** Source of a consumer's messages. */
 export interface MessageSource {
   /** The queue as the database calls it. */
   readonly storedName: string;
@@ -25,7 +25,7 @@ export interface MessageSource {
   hasMore(queue: number): boolean;
   /** Claims messages, inside a transaction. */
   claim(queue: number, owner: number, limit: number): ClaimedRow[];
-  /** Whether the last claim made messages ready for others. */
+  /** True if the last claim made messages ready for others. */
   readonly hasPromoted: boolean;
   /** Decodes a message. */
   decode(row: ClaimedRow, body: Encoded): SqliteDelivery;

@@ -17,13 +17,13 @@ export interface SqliteBrokerOptions extends BrokerOptions, SqliteAddress {
    */
   heartbeatTimeout?: number;
   /**
-   * How long a worker waits before its next heartbeat, at most.
+   * Longest time between two heartbeats of a worker.
    *
    * @default {800}
    */
   heartbeatInterval?: number;
   /**
-   * How long dead letters are kept.
+   * Retention time of dead letters.
    *
    * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
    */

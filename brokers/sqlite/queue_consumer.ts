@@ -46,7 +46,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   #unread: ClaimedRow[] = [];
   #state: "idle" | "claiming" | "empty" | "closed" = "idle";
   #isPaused = false;
-  /** How many messages `receive` asks for; `Infinity` if that is all there is room for. */
+  /** Number of messages `receive` asks for; `Infinity` if that is all there is room for. */
   #limit = 0;
   #isQueued = false;
   #isListening = false;
@@ -91,7 +91,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     session.consumers.add(this);
   }
 
-  /** Whether what it gave may be with another worker by now. */
+  /** True if what it gave may be with another worker by now. */
   override get isLost(): boolean {
     return this.#error !== undefined || this.#session.lease.isLost;
   }
@@ -235,7 +235,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#changed.notify();
   }
 
-  /** Who waits for what was given back, or for the end of the queue. */
+  /** Wakes consumers that wait for messages that were given back, or for the end of the queue. */
   #tellOthers(batch: SettlementBatch | undefined): void {
     if (batch === undefined) return;
     const isDone = this.#unsettled.size === 0 && this.#unread.length === 0;
@@ -383,7 +383,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   }
 }
 
-/** What a {@linkcode ConsumerJob} asks of its consumer. */
+/** Consumer, as a {@linkcode ConsumerJob} sees it. */
 interface ConsumerSteps {
   settle(): number;
   claim(): ClaimedRow[];

@@ -1,7 +1,7 @@
 import type { Session } from "./session.ts";
 import { COUNTS, FLUSH, IS_BUSY } from "./statements.ts";
 
-/** How many messages a queue has. */
+/** Number of messages a queue has. */
 export interface SqliteMessageCounts {
   /** Waiting to be received. */
   readonly ready: number;
@@ -31,7 +31,7 @@ export async function countMessages(
 }
 
 /**
- * Whether nothing of a queue is waiting, delayed or being worked on.
+ * True if nothing of a queue is waiting, delayed or being worked on.
  *
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.

@@ -4,7 +4,7 @@ import { DELETE_WORKER, RECOVER, SELECT_BEAT } from "./statements.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "recovery");
 
-/** How many messages {@linkcode RECOVER} gives back. */
+/** Number of messages {@linkcode RECOVER} gives back. */
 const BATCH = 500;
 
 /**

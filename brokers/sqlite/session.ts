@@ -3,7 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
 import type { LeasedConsumer, WorkerLease } from "./worker_lease.ts";
 
-/** What the parts of one broker share. */
+/** Objects shared by the parts of one broker. */
 export interface Session {
   readonly connection: SqliteConnection;
   readonly clock: Clock;

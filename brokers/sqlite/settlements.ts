@@ -28,7 +28,7 @@ export class SettlementBatch {
     this.done.promise.catch(() => {}); // several may wait for it, or nobody
   }
 
-  /** How many messages it has. */
+  /** Number of messages it has. */
   get size(): number {
     return this.acks.length + this.nacks.length + this.requeues.length;
   }

@@ -65,7 +65,7 @@ import { WorkerLease } from "./worker_lease.ts";
  * ```
  */
 export class SqliteBroker extends Broker {
-  /** Whether the database is in the memory of this process. */
+  /** True if the database is in the memory of this process. */
   override readonly isInMemory: boolean;
   readonly #handle: ConnectionHandle;
   readonly #session: Session;

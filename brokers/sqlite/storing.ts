@@ -68,7 +68,7 @@ export function assertStorable({ messageId, actorName }: Message, body: Encoded)
   );
 }
 
-/** Where statements are prepared: a connection of this library, or one of the application. */
+/** Source of prepared statements: a connection of this library, or one of the application. */
 export interface StatementSource {
   /** Prepares a statement once. */
   statement(sql: string): SqliteStatement;
@@ -109,7 +109,7 @@ export class StoreBatch implements WriteJob {
     this.#queues = queues;
   }
 
-  /** Whether another message may be added. */
+  /** True if another message may be added. */
   get isOpen(): boolean {
     return !this.#hasRun && this.#entries.length < MAX_ENTRIES && this.#length < MAX_LENGTH;
   }

@@ -33,11 +33,11 @@ export interface SqliteTransaction {
 export interface SqliteInsertStatement {
   /** Its text, with plain `?`. */
   readonly sql: string;
-  /** What stands for each `?`. */
+  /** Value of each `?`. */
   readonly parameters: readonly SqliteValue[];
 }
 
-/** What {@linkcode Transactions} needs of its broker. */
+/** Broker, as {@linkcode Transactions} sees it. */
 export interface TransactionSteps {
   /** Prepares a message, with its hooks. */
   prepare<M extends Message>(

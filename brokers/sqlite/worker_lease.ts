@@ -10,14 +10,14 @@ import { BEAT, DELETE_WORKER, INSERT_WORKER, RECOVER, SELECT_WORKERS } from "./s
 
 const log = /* @__PURE__ */ getLogger("sqlite", "lease");
 
-/** How many heartbeats there are in a timeout, at least. */
+/** Number of heartbeats in a timeout, at least. */
 const BEATS_PER_TIMEOUT = 4;
-/** What part of the timeout a worker may rely on: others count from when they see a heartbeat. */
+/** Share of the timeout that a worker relies on: others count from when they see a heartbeat. */
 const OWN_SHARE = 0.8;
 
 /** A consumer, as the lease sees it. */
 export interface LeasedConsumer {
-  /** What it has received may be with another worker by now. */
+  /** Fails: its messages may be with another worker by now. */
   fail(error: unknown): void;
 }
 
@@ -91,7 +91,7 @@ export class WorkerLease {
     return this.#owner;
   }
 
-  /** Whether what was received may be with another worker by now. */
+  /** True if what was received may be with another worker by now. */
   get isLost(): boolean {
     return this.#lease.isLost;
   }

@@ -20,7 +20,7 @@ class StubDelivery extends MessageProxy implements IndexedSetItem {
   }
 }
 
-/** What a {@linkcode StubConsumer} takes from. */
+/** Options of a {@linkcode StubConsumer}. */
 export interface StubConsumerOptions {
   readonly queue: StubQueue;
   readonly prefetch: number;
@@ -93,7 +93,7 @@ export class StubConsumer extends Consumer {
     await this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order));
   }
 
-  /** Those that are still this consumer's to settle: not given back, nor settled before. */
+  /** Deliveries that are still this consumer's to settle: not given back, nor settled before. */
   #take(messages: OneOrMany): StubDelivery[] {
     const taken = toList(messages).filter((message): message is StubDelivery =>
       this.#unsettled.delete(message as StubDelivery)

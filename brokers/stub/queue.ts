@@ -39,7 +39,7 @@ export class StubQueue {
     this.#onSettled = onSettled;
   }
 
-  /** Whether it holds nothing and nothing that it gave out is unsettled. */
+  /** True if it holds nothing and nothing that it gave out is unsettled. */
   get isIdle(): boolean {
     return this.#unsettled === 0 && this.#ready.size === 0 && this.#delayed.size === 0;
   }

@@ -23,7 +23,7 @@ import { StubQueue } from "./queue.ts";
 /** Options for {@linkcode StubBroker}. */
 export interface StubBrokerOptions extends BrokerOptions {
   /**
-   * Whether `join` throws the error of the first dead letter, unless it is told
+   * True if `join` throws the error of the first dead letter, unless it is told
    * otherwise.
    *
    * @default {true}
@@ -67,7 +67,7 @@ const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
  * ```
  */
 export class StubBroker extends Broker {
-  /** What it keeps is gone with its realm. */
+  /** Messages are lost with the realm. */
   override readonly isInMemory: boolean = true;
   readonly #stored: Map<string, StubQueue> = new Map();
   readonly #consumers: Set<StubConsumer> = new Set();

@@ -2,17 +2,17 @@ import { Command, CommanderError } from "commander";
 import { COMMAND_LINE, type Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** What can be done with dead letters. */
+/** Actions on dead letters. */
 export type Action = "list" | "show" | "requeue" | "purge";
 
-/** What the command line asks for. */
+/** Parsed command line. */
 export interface DeadLetterArguments {
   readonly action: Action;
   readonly modules: readonly string[];
   /** Empty: all that the modules declare. */
   readonly queues: readonly string[];
   readonly actors: readonly string[];
-  /** What the ids of messages begin with. */
+  /** Prefixes of message ids. */
   readonly ids: readonly string[];
   /** Died at this time or later, in milliseconds since the epoch. */
   readonly since: number | undefined;
@@ -23,7 +23,7 @@ export interface DeadLetterArguments {
   readonly isJson: boolean;
 }
 
-/** What commander makes of the options. */
+/** Options as commander parses them. */
 interface Given {
   queue?: string[];
   actor?: string[];
@@ -36,7 +36,7 @@ interface Given {
 }
 
 const ACTIONS: readonly Action[] = ["list", "show", "requeue", "purge"];
-/** Those that change something do so only on queues that are named. */
+/** Actions that change something, which they do only on queues that are named. */
 const CHANGING: ReadonlySet<Action> = /* @__PURE__ */ new Set(["requeue", "purge"]);
 
 const SPAN = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/;

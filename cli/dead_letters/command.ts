@@ -16,7 +16,7 @@ import { Progress } from "./progress.ts";
 
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
-/** How many are read, and requeued or dropped, at a time. */
+/** Number of dead letters that are read, and requeued or dropped, at a time. */
 const PAGE_SIZE = 100;
 const LONGEST_ACTOR_NAME = 32;
 
@@ -214,7 +214,7 @@ class Visit {
   }
 }
 
-/** How many there are, on brokers that can tell. */
+/** Number of items, on brokers that can tell. */
 async function countDead(broker: Broker, queueName: string): Promise<number | undefined> {
   const counting = broker as Broker & {
     getQueueMessageCounts?(queueName: string): Promise<{ dead: number }>;

@@ -4,7 +4,7 @@ import { escapeJson, escapeLines, escapeText } from "../../platform/escape.ts";
 import { shorten } from "../../platform/thrown.ts";
 import { toWireOptions } from "../../core/message_options.ts";
 
-/** How wide the columns are. */
+/** Widths of the columns. */
 export interface Columns {
   readonly queue: number;
   readonly actor: number;
@@ -17,7 +17,7 @@ const ID_WIDTH = 36;
 const MAX_NAME = 200;
 /** Characters of arguments and options that are shown to people; JSON has all of them. */
 const MAX_JSON = 10_000;
-/** How much is shown of data that is no message. */
+/** Characters shown of undecodable data. */
 const MAX_DATA = 1_000;
 
 /** The line above those of {@linkcode formatRow}. */
@@ -109,7 +109,7 @@ function otherOptions({ message }: DeadLetter): object {
   return others;
 }
 
-/** What it died of, on one line. */
+/** Reason of its death, on one line. */
 export function reasonOf({ decodeError, traceback }: DeadLetter): string {
   if (decodeError !== undefined) return decodeError.message;
   if (traceback === undefined) return "";

@@ -13,7 +13,7 @@ import {
 } from "./protocol.ts";
 import { parseServer, serverIndex } from "./servers.ts";
 
-/** Where a memcached is. */
+/** Address of memcached. */
 export interface MemcachedOptions {
   /**
    * `host:port`, or `host` for port 11211. With several, each key lives on one of them:
@@ -28,17 +28,17 @@ export interface MemcachedOptions {
   password?: string;
 }
 
-/** How something is stored. */
+/** Options of a store. */
 export interface StoringOptions {
   /** Milliseconds after which it is gone, rounded up to seconds. @default {Infinity} */
   ttl?: number;
-  /** What clients tell types by; see {@linkcode INTEGER_FLAGS}. @default {0} Bytes. */
+  /** Flags by which clients tell types; see {@linkcode INTEGER_FLAGS}. @default {0} Bytes. */
   flags?: number;
   /** Another key, on whose server this one lies. @default {the key itself} */
   near?: string;
 }
 
-/** What stands under a key. */
+/** Item of a key. */
 export interface MemcachedItem {
   readonly value: Buffer;
   readonly flags: number;
@@ -47,16 +47,16 @@ export interface MemcachedItem {
 }
 
 /**
- * What pylibmc marks integers with, which it stores as text.
+ * Flags by which pylibmc marks integers, which it stores as text.
  *
  * Source: `flags_read_by_pylibmc` in `tests/vectors/results.json`.
  */
 export const INTEGER_FLAGS = 4;
 
-/** What memcached takes, in bytes. */
+/** Length limit of memcached, in bytes. */
 const MAX_KEY_LENGTH = 250;
 const DEFAULT_SERVER = "127.0.0.1:11211";
-/** What memcached says to requests that it will never carry out. */
+/** Status codes of requests that memcached will never carry out. */
 const REJECTIONS: ReadonlySet<number> = /* @__PURE__ */ new Set([
   STATUSES.tooLarge,
   STATUSES.invalid,
@@ -241,7 +241,7 @@ export class MemcachedConnection {
     return this.#sockets[this.serverOf(key)]!;
   }
 
-  /** Who has which of the keys. */
+  /** Keys by server. */
   #share(keys: readonly string[]): Map<MemcachedSocket, readonly string[]> {
     if (this.#sockets.length === 1) return new Map([[this.#sockets[0]!, keys]]);
     return Map.groupBy(keys, (key) => this.#linkOf(key));

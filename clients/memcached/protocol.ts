@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
 
-/** What a request asks for. Source: "Binary Protocol Revamped" in the wiki of memcached. */
+/** Operation codes. Source: "Binary Protocol Revamped" in the wiki of memcached. */
 export const OPCODES = {
   set: 0x01,
   add: 0x02,
@@ -13,7 +13,7 @@ export const OPCODES = {
   getKeyQuietly: 0x0d,
 } as const;
 
-/** What an answer says, as far as it matters here. */
+/** Status codes that matter here. */
 export const STATUSES = {
   ok: 0x00,
   notFound: 0x01,
@@ -44,7 +44,7 @@ export interface MemcachedRequest {
   readonly version?: Buffer | undefined;
 }
 
-/** Where a request names the version of an item (its "CAS"), for which memjs leaves zeros. */
+/** Offset of the version in a request of an item (its "CAS"), for which memjs leaves zeros. */
 export const VERSION_OFFSET = 16;
 
 /** The longest date that the protocol can carry, in seconds: the year 2106. */

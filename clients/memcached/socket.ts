@@ -11,7 +11,7 @@ import { type MemcachedReply, type MemcachedRequest, OPCODES, VERSION_OFFSET } f
 
 const log = /* @__PURE__ */ getLogger("memcached");
 
-/** Where a memcached is, and who asks. */
+/** Address and credentials of a memcached. */
 export interface MemcachedAddress {
   readonly host: string;
   readonly port: number;
@@ -58,7 +58,7 @@ interface Listener {
   quiet?: boolean;
 }
 
-/** What waits for an answer. */
+/** Request that waits for its response. */
 interface PendingRequest {
   /** Hears each answer; true says that it was the last one. */
   hear(reply: MemcachedReply): boolean;
@@ -68,7 +68,7 @@ interface PendingRequest {
 
 /** Seconds: memjs is not to give up; the watchdog does, which knows a busy event loop. */
 const NO_TIMEOUT = { timeout: 86_400, conntimeout: 86_400 };
-/** How many requests go in one piece. */
+/** Number of requests that go in one piece. */
 const MAX_BATCH = 1_000;
 
 /**
@@ -83,7 +83,7 @@ export class MemcachedSocket {
   #server: MemjsServer | undefined;
   #isUp = false;
   #isClosed = false;
-  /** What memjs tells answers apart by. */
+  /** Id by which memjs matches responses. */
   #opaque = 0;
   readonly #outage: Outage;
   readonly #watchdog: Watchdog = new Watchdog(() => {

@@ -9,7 +9,7 @@ import { clusterSlotTag } from "./slot_tag.ts";
 
 const DEFAULT_URL = "redis://127.0.0.1:6379";
 
-/** Where a Redis is: give one of the three, or none for 127.0.0.1:6379. */
+/** Address of Redis: give one of the three, or none for 127.0.0.1:6379. */
 export interface RedisAddress {
   /**
    * `redis://user:password@host:port/database`, or `rediss://…` for TLS. All but the scheme

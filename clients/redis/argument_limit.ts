@@ -5,9 +5,9 @@ import { ArgumentTooLarge, isReply } from "./errors.ts";
 
 /** No limit of Redis can be set below that. */
 const ALWAYS_FITS = 1_048_576;
-/** How many characters are never more bytes than that in UTF-8. */
+/** Number of characters that are never more bytes than that in UTF-8. */
 const ALWAYS_FITS_AS_TEXT = /* @__PURE__ */ Math.floor(ALWAYS_FITS / 3);
-/** What the server has read of the next command already, at most. */
+/** Most bytes that the server has already read of the next command. */
 const READ_AHEAD = 32 * 1024;
 
 /** Sends a command. */
@@ -25,7 +25,7 @@ export class ArgumentLimit {
   #limit: number | undefined;
   #asking: Promise<number> | undefined;
 
-  /** Whether it is known. */
+  /** True if it is known. */
   get isKnown(): boolean {
     return this.#limit !== undefined;
   }
@@ -89,13 +89,13 @@ async function askFor(ask: Ask): Promise<number> {
   }
 }
 
-/** Whether an argument may be larger than what every server takes. */
+/** True if an argument may be larger than what every server takes. */
 function isLargeArgument(arg: RedisArgument): arg is string | Uint8Array {
   if (typeof arg === "string") return arg.length > ALWAYS_FITS_AS_TEXT;
   return typeof arg !== "number" && arg.length > ALWAYS_FITS;
 }
 
-/** Whether one of some arguments may be. */
+/** True if one of some arguments may be. */
 export function hasLargeArgument(args: readonly RedisArgument[]): boolean {
   for (const arg of args) {
     if (isLargeArgument(arg)) return true;

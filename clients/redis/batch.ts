@@ -23,26 +23,26 @@ export class Batch {
   #packed: readonly Encoded[] | undefined;
   #items = 0;
   #length = 0;
-  /** Whether it has an item that the server may reject: that is to fail without others. */
+  /** True if it has an item that the server may reject: that is to fail without others. */
   #isAlone = false;
 
-  /** How much text it has, in UTF-16 code units or bytes. */
+  /** Length of its text, in UTF-16 code units or bytes. */
   get length(): number {
     return this.#length;
   }
 
-  /** Whether nothing more may be added. */
+  /** True if nothing more may be added. */
   get isFull(): boolean {
     return this.#items >= MAX_ITEMS || this.#length >= MAX_LENGTH || this.#isAlone;
   }
 
-  /** Whether it is a single item that the server may reject. */
+  /** True if it is a single item that the server may reject. */
   get isAlone(): boolean {
     return this.#isAlone;
   }
 
   /**
-   * Whether an item may be added.
+   * True if an item may be added.
    *
    * @param args Its arguments.
    */

@@ -4,7 +4,7 @@ import { Fifo } from "../../platform/fifo.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { Batch, type Pack } from "./batch.ts";
 
-/** How many calls may be under way, as a rule: enough that neither side waits for the other. */
+/** Number of calls that may be under way, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
 
 /** Bytes that may be under way though nothing can be heard of them before the turn is over. */
@@ -13,7 +13,7 @@ const MAX_LENGTH_UNDER_WAY = 16 * 1024 * 1024;
 /** Milliseconds between the first and the last item of a batch that waits for its turn. */
 const LONGEST_GATHERING = 250;
 
-/** Whether a large item is sent at once, so that no later one overtakes it. */
+/** True if a large item is sent at once, so that no later one overtakes it. */
 type IsReady = () => boolean;
 
 /** Makes one call, for what has waited since that time of `performance.now()`. */
@@ -34,14 +34,14 @@ export class Batcher {
   readonly #isReady: IsReady;
   /** The one that is being filled. */
   #batch: Batch | undefined;
-  /** Whether the turn in which it was begun is over. */
+  /** True if the turn in which it was begun is over. */
   #isDue = false;
   #isTurnAwaited = false;
-  /** Those that are closed. */
+  /** Batches that are closed. */
   readonly #closed: Fifo<Batch> = new Fifo();
   #underWay = 0;
   #lengthUnderWay = 0;
-  /** Whether the next call waits for the end of one. */
+  /** True if the next call waits for the end of one. */
   #isHeld = false;
   /** The promises of all batches that are not settled. */
   readonly #unsettled: Set<Promise<void>> = new Set();

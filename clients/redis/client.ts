@@ -5,7 +5,7 @@ import { prepare } from "./prepared_client.ts";
 import { isReadOnly, isShortOfReplicas } from "./errors.ts";
 import { ANSWER_TIMEOUT } from "./watchdog.ts";
 
-/** What ioredis options name this, its own documentation says. */
+/** Options of ioredis, as its documentation names them. */
 export type RedisConnectionOptions = Readonly<Record<string, unknown>>;
 
 /** A client of ioredis: a `Redis`, for one server or Sentinel, or a `Cluster`. */
@@ -28,12 +28,12 @@ export interface Client {
   disconnect(reconnect?: boolean): void;
 }
 
-/** Where the servers are. */
+/** Address of the servers. */
 export type RedisSource =
   | { readonly client: RedisClient }
   | { readonly connection: RedisConnectionOptions; readonly isDefault?: boolean };
 
-/** What a `Cluster` was given. */
+/** Arguments of a `Cluster`. */
 interface Nodes {
   readonly startupNodes: readonly { host?: string; port?: number }[];
 }
@@ -120,7 +120,7 @@ function connect(client: Redis | Cluster): Client {
 }
 
 /**
- * Whether an answer may come from a master that has been replaced: its replicas follow another one
+ * True if an answer may come from a master that has been replaced: its replicas follow another one
  * by then, or it is a replica itself. If not, the master is looked for once a second.
  */
 function suspectsMaster(): (error: Error) => boolean {
@@ -191,19 +191,19 @@ export function onSevered(client: Client, severed: () => void): void {
   cluster.on("+node", watch);
 }
 
-/** Whether a source is a cluster. */
+/** True if a source is a cluster. */
 export function isClusterSource(source: RedisSource): boolean {
   return "client" in source && isCluster(source.client as Redis | Cluster);
 }
 
-/** What the client of a source is given; passwords are somewhere in it. */
+/** Options of a source's client, which contain passwords. */
 export function optionsOf(source: RedisSource): unknown {
   if ("connection" in source) return source.connection;
   const { options, startupNodes } = source.client as unknown as Redis & Nodes;
   return { options, startupNodes };
 }
 
-/** Whether the master of a source is found by Sentinels. */
+/** True if the master of a source is found by Sentinels. */
 export function isSentinelSource(source: RedisSource): boolean {
   const options = "connection" in source ? source.connection : (source.client as Redis).options;
   return (options as Partial<Redis["options"]> | undefined)?.sentinels !== undefined;

@@ -15,11 +15,11 @@ import { Watchdog } from "./watchdog.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 
-/** What makes a connection different from others. */
+/** Options of a connection. */
 export interface RedisConnectionOptions {
   /** Replicas that must have what a script has written, before it counts as run. */
   readonly waitReplicas?: Required<WaitReplicas>;
-  /** Where outages are noted, of another connection to the same servers. */
+  /** Outage log of another connection to the same servers. */
   readonly outage?: Outage;
 }
 
@@ -64,17 +64,17 @@ export class RedisConnection {
     return this.#client.upFor;
   }
 
-  /** Whether it is up: commands are answered now. */
+  /** True if it is up: commands are answered now. */
   get isUp(): boolean {
     return this.#client.current !== undefined;
   }
 
-  /** Whether it is known how large arguments may be: else a large one has to wait for that. */
+  /** True if it is known how large arguments may be: else a large one has to wait for that. */
   get isReadyForLarge(): boolean {
     return this.#argumentLimit.isKnown;
   }
 
-  /** Whether it was closed for good. */
+  /** True if it was closed for good. */
   get isClosed(): boolean {
     return this.#client.isClosed;
   }
@@ -253,7 +253,7 @@ export class RedisConnection {
     }
   }
 
-  /** What its client notices by itself it notes itself: that all of its connections are lost. */
+  /** Notes outages of single nodes; the client notes the other kind: that all of its connections are lost. */
   #noteFailure(key: string | undefined, error: Error): void {
     const { commandOutage, isCluster, isClosed } = this.#client;
     if (commandOutage === undefined || isClosed || !this.#client.isTransient(error)) return;

@@ -10,15 +10,15 @@ import {
 import { redactError } from "../redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** What servers answer that cannot serve now, but will: mostly the first word of the error. */
+/** Replies of servers that cannot serve now, but will: mostly the first word of the error. */
 const PASSING =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK|UNBLOCKED|ERR WAIT cannot)\b/;
 
-/** What a master answers that has become a replica; the last two to `WAIT`. */
+/** Replies of a master that has become a replica; the last two to `WAIT`. */
 const DEMOTED = /^(READONLY|UNBLOCKED force unblock|ERR WAIT cannot be used with replica)/;
 
 /**
- * What servers answer that refuse until somebody does something about it. The last two are how Redis
+ * Replies of servers that refuse until somebody does something about it. The last two are how Redis
  * 7.0 and later word that the user may not do what a script does.
  */
 const REFUSING = /* @__PURE__ */ new RegExp(
@@ -29,7 +29,7 @@ const REFUSING = /* @__PURE__ */ new RegExp(
   ].map(({ source }) => source).join("|"),
 );
 
-/** What Redis answers to a database that it does not have. */
+/** Reply of Redis to a database that it does not have. */
 export const NO_DATABASE: RegExp = /^ERR (DB index|invalid DB index|SELECT)/;
 
 /** Before Redis 7 the error of a command in a script is worded as one of the script. */
@@ -64,7 +64,7 @@ export class NotReplicated extends ConnectionFailed {
 }
 
 /**
- * What an error of the client means for whoever gave a command.
+ * Translates an error of the client for the caller that gave a command.
  *
  * @param thrown The error.
  * @param reported What the client reported last, if the connection is not up: commands that
@@ -111,7 +111,7 @@ export function withAdvice(error: Error, advice: string): Error {
   return new ConnectionFailed(`${message}; ${advice}`, { cause, delivery });
 }
 
-/** What to throw when the connection was closed for good. */
+/** Error for a command on a connection that was closed for good. */
 export function closedFor(purpose: string, cause?: unknown): ConnectionClosed {
   return new ConnectionClosed(`Cannot ${purpose}: the connection to Redis is closed`, {
     cause,
@@ -119,20 +119,20 @@ export function closedFor(purpose: string, cause?: unknown): ConnectionClosed {
   });
 }
 
-/** Whether the server said no, rather than nothing. */
+/** True if the server said no, rather than nothing. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
 }
 
 /**
- * Whether the server may have got a command that failed with this: it has not if it answered, or
+ * True if the server may have got a command that failed with this: it has not if it answered, or
  * if the client had no connection to write to.
  */
 export function mayHaveRun(error: unknown): boolean {
   return !isReply(error) && !/^Stream isn't writeable/.test(errorMessage(error));
 }
 
-/** How ioredis wraps the answer that it got after it had been sent from node to node too often. */
+/** Error text of ioredis around the reply that it got after it had been sent from node to node too often. */
 const REDIRECTED = /^Too many Cluster redirections\. Last error: (?:(\w+): )?/;
 
 /** An error of the client, or the answer of a server that it hides. */
@@ -144,28 +144,28 @@ export function unwrapped(error: unknown): unknown {
   return Object.assign(new Error(message.slice(prefix.length), { cause: error }), { name });
 }
 
-/** What the server says, as Redis 7 words it. */
+/** Reply of the server, in the words of Redis 7. */
 function answerOf(reply: Error): string {
   return reply.message.replace(IN_SCRIPT, "");
 }
 
-/** Whether the server says that it is a replica. */
+/** True if the server says that it is a replica. */
 export function isReadOnly(reply: Error): boolean {
   return DEMOTED.test(answerOf(reply));
 }
 
-/** Whether the server says that it has fewer replicas than it was told to have. */
+/** True if the server says that it has fewer replicas than it was told to have. */
 export function isShortOfReplicas(reply: Error): boolean {
   return answerOf(reply).startsWith("NOREPLICAS");
 }
 
-/** Whether the server may do later what it refuses now. */
+/** True if the server may do later what it refuses now. */
 function isForNow(reply: Error): boolean {
   const answer = answerOf(reply);
   return PASSING.test(answer) || REFUSING.test(answer);
 }
 
-/** Whether trying again may help: the server is away, or not ready yet. */
+/** True if trying again may help: the server is away, or not ready yet. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionClosed) return true;
   if (!(error instanceof ConnectionFailed) || error instanceof NotReplicated) return false;

@@ -10,7 +10,7 @@ const log = /* @__PURE__ */ getLogger("redis");
 /** The channel on which Redis tells what changed. Source: "Client-side caching" in its manual. */
 const CHANNEL = "__redis__:invalidate";
 
-/** What servers answer that cannot tell of changes, or may not. */
+/** Replies of servers that cannot track keys, or do not permit it. */
 const UNSUPPORTED = /^(ERR unknown|NOPERM)/;
 
 /**
@@ -52,7 +52,7 @@ export class KeyNotifier {
     connection.onUp(() => this.#notifyAll()); // of what came meanwhile nobody has told
   }
 
-  /** Whether Redis tells of changes at present. */
+  /** True if Redis tells of changes at present. */
   get isTracking(): boolean {
     return this.#isTracking;
   }

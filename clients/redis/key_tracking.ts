@@ -12,18 +12,18 @@ const log = /* @__PURE__ */ getLogger("results", "redis");
 
 /** The channel on which Redis tells what changed. Source: "Client-side caching" in its manual. */
 const CHANNEL = "__redis__:invalidate";
-/** What servers answer that cannot tell of changes, or may not. */
+/** Replies of servers that cannot track keys, or do not permit it. */
 const UNSUPPORTED = /^(ERR unknown|ERR Unknown|NOPERM)/;
 /** Milliseconds between two looks whether the connections still stand. */
 const PING_INTERVAL = 1_000;
 
-/** Who wants to know. */
+/** Receiver of notifications. */
 export interface TrackingListener {
   /** Some keys have changed. */
   notify(keys: readonly string[]): void;
   /** Any key may have changed. */
   notifyAll(): void;
-  /** Whether changes of keys that were read are told. */
+  /** True if changes of keys that were read are told. */
   setNotified(isNotified: boolean): void;
 }
 
@@ -41,14 +41,14 @@ export class KeyTracking {
   readonly #connection: RedisConnection;
   readonly #listener: TrackingListener;
   readonly #clusterKey: string | undefined;
-  /** What reads the keys of a cluster. */
+  /** Connection that reads the keys of a cluster. */
   #reader: Client | undefined;
   #isTracking = false;
-  /** Where Redis tells of changes. */
+  /** Connection on which Redis announces changes. */
   #subscriber: Client | undefined;
-  /** What Redis calls that connection. */
+  /** Id of that connection. */
   #subscriberId: number | undefined;
-  /** What we call it: tells that both connections lead to the same server. */
+  /** Name of that connection: shows that both connections lead to the same server. */
   #subscriberName = "";
   #isOpening = false;
   #isWanted = false;
@@ -220,7 +220,7 @@ export class KeyTracking {
 
 const textDecoder = /* @__PURE__ */ new TextDecoder();
 
-/** What the server said: the connection wraps it in an error that says more. */
+/** Reply of the server: the connection wraps it in an error that says more. */
 function replyOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return errorMessage(cause ?? error);

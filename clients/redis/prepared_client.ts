@@ -46,7 +46,7 @@ function prepareOne(client: Redis): Redis {
   return listen(client);
 }
 
-/** What the client asks for `INFO` with. */
+/** Callback of `INFO`. */
 type InfoListener = (error: Error | null | undefined, text?: string) => void;
 
 function listen(client: Redis): Redis {

@@ -32,10 +32,10 @@ import { Watchdog } from "./watchdog.ts";
 
 const REPLACED = "a Sentinel has named another master";
 
-/** Whether somebody still waits for a command. */
+/** True if somebody still waits for a command. */
 export interface CommandState {
   isGivenUp: boolean;
-  /** Whether this call, or one before it for the same purpose, may have run on the server. */
+  /** True if this call, or one before it for the same purpose, may have run on the server. */
   mayHaveRun: boolean;
 }
 
@@ -65,7 +65,7 @@ export class ReconnectingClient {
   /** The attempt to connect that is under way, if somebody waits for its outcome. */
   #attempt: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
-  /** What the client reported last: commands that fail only say that they were given up. */
+  /** Last error that the client reported: commands that fail only say that they were given up. */
   #lastError: Error | undefined;
   /** Why the server will never do, if it said so: a database that it does not have. */
   #refusal: Error | undefined;
@@ -77,7 +77,7 @@ export class ReconnectingClient {
   readonly #handshakeWatchdog: Watchdog;
   #isInHandshake = false;
   readonly #sentinelWatch: SentinelWatch | undefined;
-  /** How many clients were replaced since it was up. */
+  /** Number of clients that were replaced since it was up. */
   #replacements = 0;
   #replaceTimer: ReturnType<typeof setTimeout> | undefined;
   #upSince = Infinity;
@@ -122,12 +122,12 @@ export class ReconnectingClient {
     return isUp ? this.#client : undefined;
   }
 
-  /** Whether it was closed for good. */
+  /** True if it was closed for good. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** What the client reported last, since it was up. */
+  /** Last error that the client reported, since it was up. */
   get lastError(): Error | undefined {
     return this.#lastError;
   }
@@ -161,7 +161,7 @@ export class ReconnectingClient {
     if (this.#client !== undefined) breakOff(this.#client, reason);
   }
 
-  /** What an error of the client means for whoever gave the command. */
+  /** Translates an error of the client for the caller that gave the command. */
   explain(error: unknown, purpose: string, delivery: DeliveryState = "unknown"): Error {
     const secrets = this.#secrets();
     if (this.#isClosed) {
@@ -173,17 +173,17 @@ export class ReconnectingClient {
     return isUnnamed ? withAdvice(explained, NO_ADDRESS) : explained;
   }
 
-  /** What no error may show. The options of a client may change. */
+  /** Secrets that no error may show. The options of a client may change. */
   #secrets(): readonly string[] {
     return secretsOf(optionsOf(this.#source));
   }
 
-  /** Whether it is connected to several nodes. */
+  /** True if it is connected to several nodes. */
   get isCluster(): boolean {
     return isClusterSource(this.#source);
   }
 
-  /** Whether trying again may help: with Sentinels, other replicas or another master may come. */
+  /** True if trying again may help: with Sentinels, other replicas or another master may come. */
   isTransient(error: unknown): boolean {
     if (isTransient(error)) return true;
     if (this.#sentinelWatch === undefined || !(error instanceof ConnectionFailed)) return false;

@@ -2,10 +2,10 @@ import { ConnectionFailed } from "../../core/errors.ts";
 import { type Client, serverOf } from "./client.ts";
 import { isReply, NotReplicated } from "./errors.ts";
 
-/** How many replicas to wait for. */
+/** Number of replicas to wait for. */
 export interface WaitReplicas {
   /**
-   * How many must have a message. With Sentinel all that there are: one that has been made the
+   * Number of replicas that must have a message. With Sentinel all that there are: one that has been made the
    * master does not hear of a message that the old master confirms, while others still do.
    */
   readonly count: number;
@@ -15,7 +15,7 @@ export interface WaitReplicas {
 
 /** A script to run and its key, by which its server is found. */
 export interface ReplicatedScript {
-  /** What it does: the end of "Cannot …". */
+  /** Purpose: the end of "Cannot …". */
   readonly purpose: string;
   /** A key that lies where all its others do. */
   readonly key: string;

@@ -7,9 +7,9 @@ import { SECOND_CHECK, type Watchdog } from "./watchdog.ts";
 /** Milliseconds in which a server may come back before a command is given up. */
 const RETRY_TIMEOUT = 5_000;
 
-/** How long to retry. */
+/** Time to retry. */
 export interface RetryPolicyOptions {
-  /** Whether it must not be done again once it may have been done. @default {false} */
+  /** True if it must not be done again once it may have been done. @default {false} */
   readonly isOnce?: boolean;
   /** When it was first to be done, by `performance.now()`. @default Now. */
   readonly since?: number | undefined;

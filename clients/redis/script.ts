@@ -2,7 +2,7 @@ import { hexDigest } from "../../platform/digest.ts";
 
 /** A Lua script, known to a server by the hash of its text. */
 export class Script {
-  /** What it does, for error texts: the end of "Cannot …". */
+  /** Purpose, for error texts: the end of "Cannot …". */
   readonly purpose: string;
   /** The script. */
   readonly text: string;
@@ -19,7 +19,7 @@ export class Script {
     this.text = text;
   }
 
-  /** What `EVALSHA` calls it by. */
+  /** Digest for `EVALSHA`. */
   get sha(): string {
     this.#sha ??= hexDigest("sha1", this.text);
     return this.#sha;

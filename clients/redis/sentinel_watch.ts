@@ -9,7 +9,7 @@ const CHANNEL = "+switch-master";
  * the others hear of it within a second.
  */
 const REPLACED_FOR = 3_000;
-/** How many Sentinels are listened to at most, as in ioredis. */
+/** Number of Sentinels that are listened to at most, as in ioredis. */
 const MAX_CONNECTIONS = 10;
 
 type SentinelOptions = Pick<

@@ -1,14 +1,14 @@
 import { errorMessage } from "../../platform/thrown.ts";
 import { type Client, onSevered } from "./client.ts";
 
-/** What the client of a cluster says of a command that was cut off, and of one it never wrote. */
+/** Error text of a cluster client for a command that was cut off, and of one it never wrote. */
 const CLOSED = "Connection is closed.";
 
 /** Connections to nodes of a cluster that were lost after commands may have gone through them. */
 export class SeveredNodes {
   #count = 0;
 
-  /** How many there were so far. */
+  /** Number of losses so far. */
   get count(): number {
     return this.#count;
   }
@@ -19,7 +19,7 @@ export class SeveredNodes {
   }
 
   /**
-   * Whether a command was written to no node, though it failed as if it was cut off.
+   * True if a command was written to no node, though it failed as if it was cut off.
    *
    * @param error What it failed with.
    * @param before How many connections had been lost before.

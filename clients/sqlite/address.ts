@@ -5,7 +5,7 @@ import type { DatabaseOpener, SqliteDatabase } from "./database.ts";
 /** Which losses of the machine a confirmed message survives. */
 export type SqliteDurability = "process" | "power";
 
-/** Where a database is, and how it is used: give one of `path`, `url` and `database`. */
+/** Address of a database, and how it is used: give one of `path`, `url` and `database`. */
 export interface SqliteAddress {
   /** The file; `":memory:"` for a database in the memory of this process. */
   path?: string;

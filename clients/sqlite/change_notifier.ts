@@ -46,7 +46,7 @@ export class ChangeNotifier {
   readonly #owner: ChangeNotifierOwner;
   readonly #listeners: Set<() => void> = new Set();
   #file: string | undefined;
-  /** Whether the file may not be used. */
+  /** True if the file may not be used. */
   #isPolling = false;
   #descriptor: number | undefined;
   #watcher: Watcher | undefined;

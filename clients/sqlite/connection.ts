@@ -31,7 +31,7 @@ const abandoned: OwnDatabase[] = [];
  * any ─(close)▶ closed
  */
 export class SqliteConnection {
-  /** Where the database is. */
+  /** Address of the database. */
   readonly address: CheckedAddress;
   /** Runs what writes. */
   readonly writer: Writer;
@@ -62,7 +62,7 @@ export class SqliteConnection {
     });
   }
 
-  /** What the database is called in errors and logs. */
+  /** Name of the database in errors and logs. */
   get path(): string {
     return this.#file?.path ?? this.address.path;
   }
@@ -252,7 +252,7 @@ export class SqliteConnection {
   }
 }
 
-/** What a file system says of a file is an error of the connection, too. */
+/** Converts an error of the file system to a connection error. */
 function asFailure(error: unknown, path: string): unknown {
   const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
   const isSystemError = (typeof code === "string" && /^E[A-Z]+$/.test(code)) ||

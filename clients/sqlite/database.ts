@@ -4,9 +4,9 @@ import { builtinModule } from "../../platform/runtime.ts";
 /** A value that SQLite stores. */
 export type SqliteValue = string | number | bigint | Uint8Array | null;
 
-/** What a statement changed. */
+/** Changes of a statement. */
 export interface SqliteChanges {
-  /** How many rows. */
+  /** Number of rows. */
   readonly changes: number | bigint;
   /** The id of the row that was inserted last. */
   readonly lastInsertRowid: number | bigint;
@@ -32,9 +32,9 @@ export interface SqliteDatabase {
   exec(sql: string): unknown;
   /** Prepares a statement. */
   prepare(sql: string): SqliteStatement;
-  /** Whether a transaction is open, in `node:sqlite`. */
+  /** True if a transaction is open, in `node:sqlite`. */
   readonly isTransaction?: boolean;
-  /** Whether a transaction is open, in `bun:sqlite`, `better-sqlite3` and `libsql`. */
+  /** True if a transaction is open, in `bun:sqlite`, `better-sqlite3` and `libsql`. */
   readonly inTransaction?: boolean;
 }
 
@@ -73,7 +73,7 @@ interface BuiltinSqlite {
   DatabaseSync: new (path: string) => OwnDatabase;
 }
 
-/** Whether a connection has a transaction open; `undefined` if it does not tell. */
+/** True if a connection has a transaction open; `undefined` if it does not tell. */
 export function isInTransaction(database: SqliteDatabase): boolean | undefined {
   return database.isTransaction ?? database.inTransaction;
 }

@@ -44,14 +44,14 @@ export function faultOf(error: unknown): SqliteFault {
   return FAULTS.find(([, , ...codes]) => codes.includes(code & 255))?.[0] ?? "other";
 }
 
-/** Whether an error of SQLite may end by itself, or when somebody does something about it. */
+/** True if an error of SQLite may end by itself, or when somebody does something about it. */
 export function isTransient(error: unknown): boolean {
   const fault = faultOf(error instanceof ConnectionFailed ? error.cause ?? error : error);
   return fault === "busy" || fault === "full" || fault === "inputOutput" || fault === "readOnly" ||
     fault === "cannotOpen";
 }
 
-/** What an error of SQLite means to people. */
+/** Explains an error of SQLite. */
 function reasonOf(fault: SqliteFault, path: string, error: unknown): string {
   switch (fault) {
     case "busy":
@@ -95,7 +95,7 @@ export function toConnectionError(
   return new ConnectionFailed(text + detail, { cause: error, delivery });
 }
 
-/** Whether an error came from SQLite, whichever package it was called by. */
+/** True if an error came from SQLite, whichever package it was called by. */
 function isSqliteError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };

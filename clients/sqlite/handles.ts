@@ -24,7 +24,7 @@ interface Shared {
 /** Connections of this realm by file and durability, and by the database that was handed in. */
 const byFile: Map<string, Shared> = new Map();
 const byDatabase: WeakMap<SqliteDatabase, Shared> = /* @__PURE__ */ new WeakMap();
-/** Those of brokers, for backends that are to use the same. */
+/** Connections of brokers, for backends that are to use the same. */
 const byBroker: WeakMap<object, SqliteConnection> = /* @__PURE__ */ new WeakMap();
 
 /**
@@ -76,7 +76,7 @@ function acquire(
   };
 }
 
-/** Where a backend counts or keeps things: in the database of a broker, or in one of its own. */
+/** Address of a backend's database: in the database of a broker, or in one of its own. */
 export interface SqliteBackendAddress extends SqliteAddress {
   /** An `SqliteBroker`, whose connection is used: for a database in memory, or handed in. */
   broker?: object;

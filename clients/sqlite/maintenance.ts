@@ -36,7 +36,7 @@ export interface MaintainedConnection {
   statement(sql: string): SqliteStatement;
 }
 
-/** What is done for a database every few seconds, by each process that uses it. */
+/** Maintenance of a database every few seconds, by each process that uses it. */
 export class Maintenance {
   readonly #connection: MaintainedConnection;
   readonly #tasks: Set<MaintenanceTask> = new Set();

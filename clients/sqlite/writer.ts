@@ -5,7 +5,7 @@ import { rollBack } from "./schema.ts";
 
 /** Statements that are to run in a transaction. */
 export interface WriteJob {
-  /** Whether the transaction is its own. */
+  /** True if the transaction is its own. */
   readonly isAlone?: boolean;
   /** Runs the statements; what it throws rolls the transaction back. */
   run(): void;
@@ -15,7 +15,7 @@ export interface WriteJob {
   failed(error: unknown): void;
 }
 
-/** What a {@linkcode Writer} needs of its connection. */
+/** Connection, as a {@linkcode Writer} sees it. */
 export interface WriterOwner {
   /** The database, once it is open. */
   readonly database: SqliteDatabase | undefined;

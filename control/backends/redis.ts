@@ -21,7 +21,7 @@ import { CHANGE, LOOK, READ } from "./redis_scripts.ts";
 
 /** Options for {@linkcode RedisControlStore}. */
 export interface RedisControlStoreOptions extends RedisAddress {
-  /** What all keys begin with. @default {"dramatiq"} */
+  /** Prefix of all keys. @default {"dramatiq"} */
   namespace?: string;
   /** The time that timers go by. @default {systemClock} */
   clock?: Clock;
@@ -166,7 +166,7 @@ export class RedisControlStore extends ControlStore {
     }
   }
 
-  /** What scripts take for the time. */
+  /** Argument of scripts for the time. */
   get #now(): number | "" {
     return this.#clock.rulesServers ? this.#clock.now() : "";
   }

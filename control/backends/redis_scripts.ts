@@ -12,7 +12,7 @@
  */
 import { Script } from "../../clients/redis/script.ts";
 
-/** How many keys the log keeps. A watcher that is further behind reads everything again. */
+/** Number of keys the log keeps. A watcher that is further behind reads everything again. */
 export const LOG_LENGTH = 1_000;
 
 const SHARED = `

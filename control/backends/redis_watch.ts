@@ -7,16 +7,16 @@ const log = /* @__PURE__ */ getLogger("control", "redis");
 
 /** Milliseconds between two looks while Redis does not tell of changes. */
 const LOOK_INTERVAL = 1_000;
-/** How many intervals there are to one question whether the connections live. */
+/** Number of intervals to one question whether the connections live. */
 const INTERVALS_PER_PING = 5;
-/** How many intervals there are to one look that nothing has asked for: entries expire. */
+/** Number of intervals to one look that nothing has asked for: entries expire. */
 const INTERVALS_PER_LOOK = 60;
 
-/** What a {@linkcode RedisControlWatch} works with. */
+/** Options of a {@linkcode RedisControlWatch}. */
 export interface RedisControlWatchOptions {
   readonly clock: Clock;
   readonly notifier: KeyNotifier;
-  /** Whether nobody else finds out that a connection of `notifier` is half-open. */
+  /** True if nobody else finds out that a connection of `notifier` is half-open. */
   readonly pings: boolean;
   /** The key of the version of the store. */
   readonly versionKey: string;
@@ -44,9 +44,9 @@ export class RedisControlWatch {
   /** The version that watchers know, `undefined` before they have read. */
   #seen: string | undefined;
   #state: "stopped" | "waiting" | "looking" = "stopped";
-  /** Whether something has changed since the look began that is under way. */
+  /** True if something has changed since the look began that is under way. */
   #isLate = false;
-  /** Whether the last look failed. */
+  /** True if the last look failed. */
   #hasFailed = false;
   #timer: Timer | undefined;
   #intervals = 0;

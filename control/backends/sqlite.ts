@@ -47,7 +47,7 @@ const KNOWN_OPTIONS: KnownOptions<SqliteControlStoreOptions> = {
 
 /** Milliseconds between two looks at the version: most of what is committed are messages. */
 const LOOK_INTERVAL = 50;
-/** How many versions ago a removal is forgotten. */
+/** Number of versions after which a removal is forgotten. */
 const REMOVALS_KEPT = 10_000;
 
 const READ = "select key, version, value from dramatiq_control " +
@@ -89,7 +89,7 @@ export class SqliteControlStore extends ControlStore {
   readonly #connection: SqliteConnection;
   readonly #expiry: MaintenanceTask;
   readonly #watchers: Watchers = new Watchers(() => this.#watchersChanged());
-  /** What watchers know: a version, of which opening of the file. */
+  /** State that watchers know: a version, of which opening of the file. */
   #seen: { readonly version: number; readonly epoch: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;

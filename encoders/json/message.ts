@@ -1,7 +1,7 @@
 import { isSimple, writeJson, writeNumber, writeString } from "./writer.ts";
 import type { MessageDict } from "../../core/message_dict.ts";
 
-/** How the last message began, up to its arguments: the next one mostly begins alike. */
+/** Head of the last message, up to its arguments: the next one mostly begins alike. */
 let head = { queueName: "", actorName: "", text: "" };
 
 /**

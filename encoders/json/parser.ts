@@ -166,7 +166,7 @@ class Parser {
 }
 
 /**
- * Whether a key is written with an escape, and so must not be read by `JSON.parse`:
+ * True if a key is written with an escape, and so must not be read by `JSON.parse`:
  * V8 (nodejs/node#63785) takes such a key for another one that an object had before it,
  * if that is as long and is what the first one's text begins with. After `{"\\":0}`,
  * `{"\"":0}` is read as `{"\\":0}`.

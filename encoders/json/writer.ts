@@ -3,7 +3,7 @@ import { keysInOrder, originalText, spellingOf } from "../spelling.ts";
 /** Deeper values would overflow the stack of one peer or the other; Python stops near 1,000. */
 export const MAX_DEPTH = 900;
 
-/** What may stand between quotes as it is: printable ASCII. Python escapes DEL as well. */
+/** Characters that need no escape: printable ASCII. Python escapes DEL as well. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 // deno-lint-ignore no-control-regex -- everything up to there is meant
 const ASCII = /^[\x00-\x7e]*$/;
@@ -33,7 +33,7 @@ export function writeJson(value: unknown): string {
 }
 
 /**
- * Whether `JSON.stringify` writes the value as Python would. It is several times
+ * True if `JSON.stringify` writes the value as Python would. It is several times
  * faster than writing by hand.
  *
  * @param value What is to be written.
@@ -149,7 +149,7 @@ function writeObject(object: object, depth: number, problem: { found: boolean })
   return text + "}";
 }
 
-/** Whether an object has no class: made by `{}`, here or in another realm, or without prototype. */
+/** True if an object has no class: made by `{}`, here or in another realm, or without prototype. */
 export function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   // Another realm's Object.prototype is not ours, but has no prototype either.

@@ -1,5 +1,5 @@
 /**
- * What Python pickles as a call of something that it imports. Here nothing is looked up and
+ * Values that Python pickles as a call of an import. Here nothing is looked up and
  * nothing is called: these few calls, all of them of Python's own plain types, are known
  * as ways to write a value. Any other is refused.
  *
@@ -14,7 +14,7 @@ import { keepSpelling } from "../spelling.ts";
 /** Makes a value of the arguments of a call; `undefined` if they make no sense. */
 type Make = (args: readonly unknown[]) => unknown;
 
-/** What an import gave: the name of a known callable, which is no value. */
+/** Result of an import: the name of a known callable, which is no value. */
 export class Callable {
   /** Module and name. */
   readonly name: string;
@@ -64,7 +64,7 @@ const KEPT: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "datetime.timezone",
 ]);
 
-/** Whether something is a part of a call, and no value. */
+/** True if something is a part of a call, and no value. */
 export function isPart(value: unknown): boolean {
   return value instanceof Callable || value instanceof PythonTimezone;
 }

@@ -18,7 +18,7 @@ export interface PickleEncoderOptions {
 }
 
 const MAX_LENGTH = 64 * 1024 * 1024;
-/** What Python's pickler writes unless told otherwise; Python 3.4 and later read it. */
+/** Default protocol of Python's pickler; Python 3.4 and later read it. */
 const PROTOCOL = 4;
 
 const KNOWN_OPTIONS: KnownOptions<PickleEncoderOptions> = {

@@ -1,5 +1,5 @@
 /**
- * How Python's pickler adds items to a container: in batches.
+ * Batches in which Python's pickler adds items to a container.
  *
  * @module
  */
@@ -7,15 +7,15 @@
 /** So many items, or entries, go into a container at once. */
 export const BATCH_SIZE = 1_000;
 
-/** How the items of a container are added to it. */
+/** State of a container that is being filled. */
 export interface Filling {
-  /** How many items make an entry; the first of them is a key, or in a set. */
+  /** Number of items that make an entry; the first of them is a key, or in a set. */
   readonly width: number;
   readonly hasKeys: boolean;
   /** For one item, if there is an opcode for that. */
   readonly one?: number;
   readonly many: number;
-  /** Whether Python learns that there are no more items only from a batch that is not full. */
+  /** True if Python learns that there are no more items only from a batch that is not full. */
   readonly endsShort: boolean;
 }
 

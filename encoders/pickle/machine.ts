@@ -23,16 +23,16 @@ export class PickleMachine {
   readonly #isExact: boolean;
   readonly #stack: unknown[] = [];
   readonly #marks: number[] = [];
-  /** Where the last mark is: nothing below it can be taken. */
+  /** Position of the last mark: nothing below it can be taken. */
   #floor = 0;
   readonly #memo: unknown[] = [];
   /** Dicts that got a key which is no text, by the objects that they had begun as. */
   readonly #replaced: Map<object, Map<unknown, unknown>> = new Map();
   #containers = 0;
-  /** How many characters and bytes were fetched from the memo. */
+  /** Number of characters and bytes that were fetched from the memo. */
   #repeated = 0;
   #isShared = false;
-  /** Whether there is anything that may not be where it is: a part of a call, an odd key. */
+  /** True if there is anything that may not be where it is: a part of a call, an odd key. */
   #isOdd = false;
 
   /**

@@ -15,7 +15,7 @@ export interface PickledCall {
   readonly args: readonly unknown[];
 }
 
-/** What a value was. */
+/** Python type of a value. */
 export type Origin = "tuple" | "frozenset" | "bytearray" | PickledCall;
 
 const origins = /* @__PURE__ */ new WeakMap<object, Origin>();

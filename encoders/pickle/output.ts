@@ -25,7 +25,7 @@ interface LengthOpcodes {
 const TEXT: LengthOpcodes = { short: SHORT_BINUNICODE, medium: BINUNICODE, long: BINUNICODE8 };
 const BYTES: LengthOpcodes = { short: 0x43, medium: 0x42, long: 0x8e };
 
-/** What the last pickle was written into: the next one mostly fits, too. */
+/** Buffer of the last pickle: the next one mostly fits, too. */
 let spare: Buffer | undefined;
 /** A larger one is not kept. */
 const MAX_SPARE_SIZE = 65_536;
@@ -37,7 +37,7 @@ const MAX_SPARE_SIZE = 65_536;
 export class PickleOutput {
   #buffer: Buffer;
   #length = 0;
-  /** Where the header of the open frame is, -1 when there is none. */
+  /** Position of the open frame's header, -1 when there is none. */
   #frame = -1;
   #isFraming = false;
 

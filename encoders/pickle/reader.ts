@@ -37,12 +37,12 @@ export class PickleReader {
     this.#bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  /** How many bytes there are in all. */
+  /** Number of bytes in all. */
   get length(): number {
     return this.#bytes.length;
   }
 
-  /** How many bytes have been read. */
+  /** Number of bytes that have been read. */
   get position(): number {
     return this.#at;
   }

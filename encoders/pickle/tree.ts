@@ -4,28 +4,28 @@ import { originOf } from "./origin.ts";
 import { PickleError } from "./reader.ts";
 
 /**
- * How much a pickle may repeat by fetching it from its memo, in values, characters and
+ * Limit of what a pickle may repeat by fetching it from its memo, in values, characters and
  * bytes, besides eight times its own length. A few bytes could otherwise stand for more
  * than any log line, copy or other encoder could ever write out.
  */
 export const MAX_REPEATED = 4 * 1024 * 1024;
 
-/** What {@linkcode assertTree} goes by. */
+/** Limits of {@linkcode assertTree}. */
 export interface TreeLimits {
-  /** Whether anything may be in two places, or in itself. */
+  /** True if anything may be in two places, or in itself. */
   readonly isShared: boolean;
-  /** How large it may be, with what is shared counted each time. */
+  /** Largest size, with what is shared counted each time. */
   readonly maxSize: number;
   /** Dicts that went on as something else after they may have been put somewhere. */
   readonly stale: ReadonlyMap<object, unknown>;
 }
 
-/** What is known of a container that was gone through. */
+/** Measurements of a visited container. */
 interface Measure {
-  /** How many containers are in each other, itself included. */
+  /** Number of containers that are in each other, itself included. */
   height: number;
   size: number;
-  /** Whether Python can have it as a key, or in a set. */
+  /** True if Python can have it as a key, or in a set. */
   isHashable: boolean;
 }
 
@@ -33,9 +33,9 @@ interface Measure {
 interface Visit extends Measure {
   readonly container: object;
   readonly children: readonly unknown[];
-  /** How many of the children, the first ones, are keys. */
+  /** Number of children, counted from the first, that are keys. */
   readonly keys: number;
-  /** How many of them have been seen. */
+  /** Number of children that have been seen. */
   next: number;
 }
 

@@ -30,7 +30,7 @@ export class PickleWriter {
   readonly #ancestors: object[] = [];
   readonly #places: (string | number)[] = [];
   #depth = 0;
-  /** How many keys, or items of sets, are around the value: there arrays are written as tuples. */
+  /** Number of keys, or items of sets, that are around the value: there arrays are written as tuples. */
   #keys = 0;
 
   /**
@@ -268,7 +268,7 @@ export class PickleWriter {
     this.#memoized += 1;
   }
 
-  /** Whether something is written otherwise here than elsewhere, and so not to be fetched. */
+  /** True if something is written otherwise here than elsewhere, and so not to be fetched. */
   #isTupleOfKey(value: unknown): boolean {
     if (this.#keys === 0) return false;
     return (Array.isArray(value) && originOf(value) !== "tuple") ||

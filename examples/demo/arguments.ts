@@ -5,11 +5,11 @@ import { parseArgs } from "node:util";
 export interface Arguments {
   /** The folder to look through. */
   readonly folder: string;
-  /** How many files are worked on at once. */
+  /** Number of files that are worked on at once. */
   readonly concurrency: number;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
-  /** Whether a terminal shows a progress bar. */
+  /** True if a terminal shows a progress bar. */
   readonly progress: boolean;
 }
 

@@ -3,14 +3,14 @@ import { declareActors, FILES, TOTALS } from "./actors.ts";
 import { Counts } from "./counts.ts";
 import { Totals } from "./totals.ts";
 
-/** How many files are sent at once: enough to keep the worker busy, few enough to hold. */
+/** Number of files that are sent at once: enough to keep the worker busy, few enough to hold. */
 const BATCH_SIZE = 500;
 
 /** Options for {@linkcode countFiles}. */
 export interface CountFilesOptions {
   /** Where the paths of the files begin. */
   readonly folder: string;
-  /** How many files are worked on at once. */
+  /** Number of files that are worked on at once. */
   readonly concurrency: number;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
@@ -28,7 +28,7 @@ export interface CountFilesResult {
   readonly counts: Counts;
   /** Why files could not be counted, one sentence each. */
   readonly failures: readonly string[];
-  /** How many files are done: counted, found to be binary, or failed. */
+  /** Number of files that are done: counted, found to be binary, or failed. */
   readonly done: number;
 }
 

@@ -7,11 +7,11 @@ const FAILURES_SHOWN = 5;
 
 /** What the report is about. */
 export interface Report extends CountFilesResult {
-  /** How many files there are. */
+  /** Number of files. */
   readonly found: number;
   /** How long it took. */
   readonly seconds: number;
-  /** Whether Ctrl-C ended it early. */
+  /** True if Ctrl-C ended it early. */
   readonly isInterrupted: boolean;
 }
 

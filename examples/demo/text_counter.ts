@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { WordCounter } from "./word_counter.ts";
 
-/** How often a word occurs. */
+/** Number of times a word occurs. */
 export type Frequency = [word: string, count: number];
 
 /** The count of one file. It travels in a message: numbers, strings and arrays only. */
@@ -16,7 +16,7 @@ export interface FileCount {
   readonly sha256: string;
   /** Runs of letters, in lower case. */
   readonly frequencies: readonly Frequency[];
-  /** Whether it has more different words than `frequencies` holds. */
+  /** True if it has more different words than `frequencies` holds. */
   readonly isCut: boolean;
 }
 

@@ -14,7 +14,7 @@ export class Totals {
   readonly #hashes = new Map<string, string>();
   readonly #frequencies = new Map<string, number>();
 
-  /** How many files were added. */
+  /** Number of files that were added. */
   get files(): number {
     return this.#hashes.size;
   }

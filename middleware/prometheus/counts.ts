@@ -26,7 +26,7 @@ export type Row = readonly [
 /** Delayed messages in the memory of one process: actor, delay queue, process id, number. */
 export type DelayedRow = readonly [string, string, string, number];
 
-/** What a process, or several, have counted. */
+/** Counts of one process or several. */
 export interface Counts {
   readonly series: readonly Row[];
   readonly delayed: readonly DelayedRow[];
@@ -113,7 +113,7 @@ function add(total: (string | number)[], row: Row): void {
   }
 }
 
-/** Whether something that was read is what {@linkcode Counts} says. */
+/** True if something that was read is what {@linkcode Counts} says. */
 export function areCounts(value: unknown): value is Counts {
   const { series, delayed, more } = value as Partial<Counts>;
   return Array.isArray(series) && series.every(isRow) && Array.isArray(delayed) &&

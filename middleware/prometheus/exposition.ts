@@ -11,7 +11,7 @@ import type { SeriesTable } from "./series.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
-/** What there is to serve. */
+/** Options of an exposition. */
 export interface ExpositionOptions {
   /** The counts of this process. */
   readonly series: SeriesTable;

@@ -7,7 +7,7 @@ interface Family {
   readonly name: string;
   readonly type: "counter" | "gauge";
   readonly help: string;
-  /** Where it stands in a row. */
+  /** Index in a row. */
   readonly index: number;
 }
 

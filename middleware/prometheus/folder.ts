@@ -14,7 +14,7 @@ const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 const MEMBER_FILE = /^(\d+-[0-9a-f]{8})\.(?:json|lock|tmp)$/;
 /** A name on disk could be a path: only what has this form is ever part of one. */
 const MEMBER = /^\d+-[0-9a-f]{8}$/;
-/** What dead processes did, as one. */
+/** File with the sums of dead processes. */
 const RETIRED = "retired.json";
 /** Held by who joins or cleans up. */
 const DOOR = "door.lock";
@@ -24,7 +24,7 @@ const DOOR_INTERVAL = 10;
 
 const NOTHING: Counts = { series: [], delayed: [], more: [] };
 
-/** Who serves, and where. */
+/** File that names the serving process. */
 const SERVING = "serving.json";
 
 /** The contents of {@linkcode SERVING}. */
@@ -57,7 +57,7 @@ export class MetricsFolder {
   readonly #path: string;
   readonly #member: string;
   readonly #lock: ProcessLock;
-  /** What was written last. */
+  /** Last counts written. */
   #stored: Counts | undefined;
   /** Writes come one after the other, the newest last. */
   #writing: Promise<void> = Promise.resolve();
@@ -245,7 +245,7 @@ function isServing(value: unknown): value is Serving {
   return typeof pid === "number" && typeof host === "string" && typeof port === "number";
 }
 
-/** What a file holds; nothing when it is not there, or holds something else. */
+/** Reads a file; `undefined` when it is not there, or holds something else. */
 async function readJson<T>(
   file: string,
   isRight: (value: unknown) => value is T,

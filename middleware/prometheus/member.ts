@@ -26,7 +26,7 @@ const REST = 19;
  * elected one keeps trying.
  */
 export class Member implements AsyncDisposable {
-  /** Where the others are. */
+  /** Folder shared with the other processes. */
   readonly folder: MetricsFolder;
   readonly #settings: MetricsSettings;
   readonly #exposition: Exposition;

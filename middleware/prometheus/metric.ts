@@ -2,7 +2,7 @@
 export interface Sample {
   /** The number. */
   readonly value: number;
-  /** What it is the number of. */
+  /** Labels of the sample. */
   readonly labels: Readonly<Record<string, string | number>>;
   /** The name it is given under, where that is not the family's: `…_bucket`, for example. */
   readonly metricName?: string;
@@ -15,17 +15,17 @@ export interface Sample {
 export interface Metric {
   /** The family. */
   readonly name: string;
-  /** What it says, in words. */
+  /** Help text. */
   readonly help: string;
   /** `counter`, `gauge`, `histogram` or `summary`. */
   readonly type: string;
-  /** How samples of several processes become one: `sum`, mostly. */
+  /** Aggregation of samples of several processes: `sum`, mostly. */
   readonly aggregator: string;
   /** Its samples. */
   readonly values: readonly Sample[];
 }
 
-/** What gives metrics: a `Registry` of prom-client, for example. */
+/** Source of metrics: a `Registry` of prom-client, for example. */
 export interface MetricsSource {
   /**
    * Reads them.
@@ -35,7 +35,7 @@ export interface MetricsSource {
   getMetricsAsJSON(): Promise<readonly object[]>;
 }
 
-/** Whether something that was read is what {@linkcode Metric} says, as far as sums depend on it. */
+/** True if something that was read is what {@linkcode Metric} says, as far as sums depend on it. */
 export function areMetrics(value: unknown): value is readonly Metric[] {
   return Array.isArray(value) &&
     value.every((one) =>

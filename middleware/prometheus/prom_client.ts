@@ -3,7 +3,7 @@ import type { Metric } from "./metric.ts";
 
 /** The part of prom-client that is used here. */
 export interface PromClient {
-  /** What sums metrics up. */
+  /** Aggregates metrics. */
   readonly AggregatorRegistry: {
     aggregate(all: object[]): Sum;
   };
@@ -11,7 +11,7 @@ export interface PromClient {
 
 /** Metrics of several processes as one. */
 export interface Sum {
-  /** What it is served as. */
+  /** Content type. */
   readonly contentType: string;
   /** In the text format of Prometheus. */
   metrics(): Promise<string>;

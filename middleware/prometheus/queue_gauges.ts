@@ -19,7 +19,7 @@ interface CountingBroker {
 }
 
 /**
- * What the queues of a broker hold, read when somebody asks.
+ * Message counts of a broker's queues, read on demand.
  *
  * Those are numbers of the server, the same for all processes: they are read where they
  * are served, and are in nobody's file.

@@ -32,11 +32,11 @@ export const DURATION_BOUNDS: readonly number[] = [
  * outside: whoever can send could fill the memory of workers and of Prometheus with them.
  */
 const MAX_STRANGE = 100;
-/** What stands for the actor and the queue of all further ones. */
+/** Label of all further actors and queues. */
 const OTHERS = "(others)";
 
 /**
- * What is counted for one actor on one queue.
+ * Metrics of one actor on one queue.
  *
  * Plain numbers, which prom-client gets to see when somebody asks for them: its own
  * counters look labels up by a text that they join anew at each call.
@@ -62,13 +62,13 @@ export class Series {
   inProgress = 0;
   /** Delayed messages on their way to the queue. */
   delayed = 0;
-  /** Whether any message was begun: those that were not have no runs to speak of. */
+  /** True if any message was begun: those that were not have no runs to speak of. */
   hasBegun = false;
-  /** Whether any message was delayed. */
+  /** True if any message was delayed. */
   hasDelayed = false;
   /** Milliseconds that all runs took together. */
   duration = 0;
-  /** How many runs fell into each bucket, the last one for those above all bounds. */
+  /** Number of runs that fell into each bucket, the last one for those above all bounds. */
   readonly durations: number[] = new Array(DURATION_BOUNDS.length + 1).fill(0);
 
   /**

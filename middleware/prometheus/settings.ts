@@ -2,7 +2,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEnvironment, readEnvironmentNumber } from "../../platform/runtime.ts";
 
-/** Where metrics are kept and served. */
+/** Location and address of metrics. */
 export interface MetricsSettings {
   /** The folder with the metrics of all processes. */
   readonly database: string;
@@ -14,7 +14,7 @@ export interface MetricsSettings {
   readonly port: number;
 }
 
-/** What is the highest of them. */
+/** Highest port. */
 const LAST_PORT = 65_535;
 
 /**

@@ -6,7 +6,7 @@ import { storing } from "./memcached_storing.ts";
 /** Ids of members that are longer, or not plain, are replaced by their hash in a key. */
 const PLAIN_ID = /^[\w.-]{1,100}$/;
 
-/** What a counter says. */
+/** State of a counter. */
 interface GroupState {
   readonly left: number;
   /** The member that was counted last; `undefined` where a Python worker was the last to count. */

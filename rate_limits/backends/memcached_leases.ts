@@ -40,7 +40,7 @@ export class MemcachedLeases {
   }
 }
 
-/** Those who come at the same moment rarely try the same place first. */
+/** Starts at a random place, so that concurrent callers rarely try the same one first. */
 function fromAnywhere(places: readonly string[]): readonly string[] {
   const start = Math.floor(Math.random() * places.length);
   return [...places.slice(start), ...places.slice(0, start)];

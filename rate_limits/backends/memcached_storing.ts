@@ -4,7 +4,7 @@ import { assertAboveZero } from "../whole_number.ts";
 /** Something that ends in so many ms may be forgotten earlier by that: its clock ticks in seconds. */
 const CLOCK_TICK = 1_000;
 
-/** How Python's dramatiq stores a counter. */
+/** Form in which Python's dramatiq stores a counter. */
 export interface Storing {
   /** Milliseconds. */
   readonly ttl: number;

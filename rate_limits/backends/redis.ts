@@ -188,7 +188,7 @@ export class RedisBackend extends RateLimiterBackend {
 const isDone = (reply: RedisReply) => reply === 1;
 const isDoneIfAny = (reply: RedisReply) => reply === null ? undefined : reply === 1;
 
-/** Where Python's dramatiq notes that a barrier is cleared. */
+/** Key at which Python's dramatiq notes that a barrier is cleared. */
 function eventsKey(key: string): string {
   return `${key}@events`;
 }

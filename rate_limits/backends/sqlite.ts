@@ -16,7 +16,7 @@ import { KeyWaiters } from "../../platform/key_waiters.ts";
 
 /** Options for {@linkcode SqliteBackend}. */
 export interface SqliteRateLimiterBackendOptions extends SqliteBackendAddress {
-  /** What tells when something is forgotten. @default {systemClock} */
+  /** Clock of expiries. @default {systemClock} */
   clock?: Clock;
 }
 

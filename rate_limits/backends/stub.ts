@@ -8,7 +8,7 @@ import { KeyWaiters } from "../../platform/key_waiters.ts";
 
 /** Options for {@linkcode StubBackend}. */
 export interface StubRateLimiterBackendOptions {
-  /** What tells when something is forgotten. @default {systemClock} */
+  /** Clock of expiries. @default {systemClock} */
   clock?: Clock;
 }
 

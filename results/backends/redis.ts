@@ -16,7 +16,7 @@ import { KeyTracking } from "../../clients/redis/key_tracking.ts";
 /** Options for {@linkcode RedisBackend}. */
 export interface RedisBackendOptions extends ResultBackendOptions, RedisAddress {}
 
-/** How many arguments of {@linkcode STORE} a result is. */
+/** Number of arguments of {@linkcode STORE} a result is. */
 const STORE_WIDTH = 3;
 
 const KNOWN_OPTIONS: KnownOptions<RedisBackendOptions> = {
@@ -115,7 +115,7 @@ export class RedisBackend extends ResultBackend {
     this.#tracking.rest();
   }
 
-  /** Whether Redis is away, rather than that it refuses. */
+  /** True if Redis is away, rather than that it refuses. */
   protected override isTransient(error: unknown): boolean {
     return isTransient(error);
   }

@@ -48,7 +48,7 @@ const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
  */
 export class StubBackend extends ResultBackend {
   readonly #entries: Map<string, Entry> = new Map();
-  /** How many entries there may be before those that have expired are dropped. */
+  /** Number of entries there may be before those that have expired are dropped. */
   #purgeAt = MIN_PURGE_SIZE;
 
   /**

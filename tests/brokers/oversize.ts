@@ -23,7 +23,7 @@ export interface OversizeHarness {
   readonly test: typeof test;
   /** The most bytes that the server takes of one message. */
   readonly limit: number;
-  /** How many bytes a message has besides what it is made of: an id that the broker gives it. */
+  /** Number of bytes a message has besides what it is made of: an id that the broker gives it. */
   readonly overhead: number;
   /** Has a broker and a queue of its own to do something with. */
   with(check: (broker: Broker, queueName: string) => Promise<void>): Promise<void>;

@@ -136,7 +136,7 @@ export class Program {
     return this.#child.pid!;
   }
 
-  /** Whether it has not ended. */
+  /** True if it has not ended. */
   get isRunning(): boolean {
     return this.#ending === undefined;
   }
@@ -190,7 +190,7 @@ export class Program {
   }
 }
 
-/** Whether a process is there. */
+/** True if a process is there. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -26,7 +26,7 @@ export interface BrokerControlHarness extends Harness {
    * control store, as those of two processes do.
    */
   open(namespace: string, middleware: readonly Middleware[]): Broker;
-  /** Whether brokers of one namespace share anything at all. */
+  /** True if brokers of one namespace share anything at all. */
   readonly sharesNothing?: boolean;
 }
 

@@ -10,7 +10,7 @@ import { sendAll, work } from "./broker_messages.ts";
 const SENDS = 24_000;
 const MAX_HELD = 24 * 1024 * 1024;
 
-/** Whether a message that could not be sent may have arrived: callers repeat what cannot. */
+/** True if a message that could not be sent may have arrived: callers repeat what cannot. */
 export const delivery: Rules = {
   deliveryAfterClose: {
     rule: "Broker.enqueue on a closed broker fails as not delivered",

@@ -15,7 +15,7 @@ export interface CreateOptions {
 
 /** What the suite needs to know of a broker to test it. */
 export interface BrokerHarness extends Harness {
-  /** Whether `enqueue` refuses queues that are not declared, or declares them. */
+  /** True if `enqueue` refuses queues that are not declared, or declares them. */
   readonly undeclaredQueues: "refused" | "accepted";
 
   /** Makes a broker. The suite closes it. */

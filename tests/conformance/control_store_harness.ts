@@ -58,7 +58,7 @@ export class Fixture implements AsyncDisposable {
 /** What a watcher knows of the entries of a store. */
 export class Mirror implements Disposable {
   readonly entries: Map<string, ControlJson> = new Map();
-  /** How often it has read everything. */
+  /** Number of times it has read everything. */
   reads = 0;
   readonly #store: ControlStore;
   readonly #prefix: string;

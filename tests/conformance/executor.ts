@@ -34,7 +34,7 @@ export interface ExecutorSubject {
    * @param module What the realm imports. @default {ACTORS}
    */
   make(concurrency: number, module?: string): Executor;
-  /** Whether actors run in the realm of the worker. */
+  /** True if actors run in the realm of the worker. */
   readonly isInline?: boolean;
   /** What it cannot do: the rule, and why. */
   readonly skips?: Readonly<Record<string, string>>;

@@ -16,7 +16,7 @@ import type { ResultRules } from "./result_backend.ts";
 /** Waits for longer than any test. */
 const forLong = { block: true, timeout: 300_000 };
 
-/** How many wait at once where that matters. */
+/** Number of waiters at once where that matters. */
 const CROWD = 1_000;
 
 /** Who waits is told, and nobody else. */

@@ -109,7 +109,7 @@ test("RedisControlStore refuses options that make no sense", () => {
   assertThrows(make({ prefix: "a" }), TypeError, "prefix");
 });
 
-/** How many clients the server has, besides the one that asks. */
+/** Number of clients the server has, besides the one that asks. */
 async function countClients(): Promise<number> {
   return String(await server.command("CLIENT", "LIST")).trim().split("\n").length - 1;
 }

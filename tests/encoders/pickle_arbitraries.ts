@@ -146,7 +146,7 @@ function reread(value: unknown): unknown {
 }
 
 /**
- * Whether values are equal, and in the same order. `assertEquals` does not find maps equal
+ * True if values are equal, and in the same order. `assertEquals` does not find maps equal
  * whose keys are arrays, on some runtimes, and looks at what is shared as often as it comes.
  */
 function isSame(a: unknown, b: unknown, seen: Map<unknown, unknown>): boolean {

@@ -175,7 +175,7 @@ for (
   }
 }
 
-/** Whether nothing listens on a port of 127.0.0.1. */
+/** True if nothing listens on a port of 127.0.0.1. */
 async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return await new Promise((resolve) => {

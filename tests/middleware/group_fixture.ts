@@ -88,7 +88,7 @@ export class GroupFixture implements AsyncDisposable {
     await this.broker.enqueue(this.actors.one.message().copy(copy));
   }
 
-  /** How often an actor ran. */
+  /** Number of times an actor ran. */
   runsOf(name: string): number {
     return this.got.filter(([one]) => one === name).length;
   }

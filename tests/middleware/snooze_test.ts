@@ -23,7 +23,7 @@ import { test } from "../support/test.ts";
 interface Outcome {
   /** When each run began, in milliseconds since the message was sent. */
   readonly runs: number[];
-  /** How often it had been snoozed and retried, run by run. */
+  /** Number of times it had been snoozed and retried, run by run. */
   readonly counts: [snoozes: number, retries: unknown][];
   readonly dead: readonly MessageProxy[];
   readonly told: string[];

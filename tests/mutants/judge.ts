@@ -31,7 +31,7 @@ export interface Judged {
 export interface JudgeOptions {
   /** The repository. */
   readonly root: string;
-  /** How many at the same time, each in a copy of its own. */
+  /** Number of at the same time, each in a copy of its own. */
   readonly jobs: number;
   /** Runs tests. */
   readonly runTests: RunTests;

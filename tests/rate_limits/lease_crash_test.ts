@@ -35,7 +35,7 @@ async function killHolder(address: BackendAddress, backend: RateLimiterBackend):
       ttl: TTL,
       leases: true,
     });
-    /** How many slots there are beside that of the process, which are used by that. */
+    /** Number of slots beside that of the process, which are used by that. */
     const waiters = async () => {
       const slots = await Promise.all(
         Array.from({ length: LIMIT }, () => limiter.acquire({ raiseOnFailure: false })),

@@ -21,7 +21,7 @@ const TTL = 60_000;
 const newKey = () => `test-${crypto.randomUUID()}`;
 const open = () => new RedisRateLimiterBackend({ url: server.url });
 
-/** How many clients the server has, besides the one that asks. */
+/** Number of clients the server has, besides the one that asks. */
 async function countClients(): Promise<number> {
   return String(await server.command("CLIENT", "LIST")).trim().split("\n").length - 1;
 }

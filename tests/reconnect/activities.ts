@@ -41,7 +41,7 @@ export interface Activity {
   readonly name: ActivityName;
   /** How people call it. */
   readonly title: string;
-  /** Whether it has a connection by then that tells at once when it is closed. */
+  /** True if it has a connection by then that tells at once when it is closed. */
   readonly isConnected: boolean;
   /** Brings it to the point at which the fault begins. */
   prepare(scene: Scene): Promise<Running>;

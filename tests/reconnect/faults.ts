@@ -12,11 +12,11 @@ export interface Site {
 /** One row of the matrix: what happens to a server, or to the way there. */
 export interface Fault {
   readonly name: string;
-  /** Whether it happens to the server itself, and so to all who use it. */
+  /** True if it happens to the server itself, and so to all who use it. */
   readonly isOfServer: boolean;
-  /** Whether whoever has a connection notices, whatever it is doing. */
+  /** True if whoever has a connection notices, whatever it is doing. */
   readonly severs: boolean;
-  /** Whether connections come up under it, and are lost again. */
+  /** True if connections come up under it, and are lost again. */
   readonly flaps?: boolean;
   begin(site: Site): Promise<void>;
   /** Resolves when the server is well. */

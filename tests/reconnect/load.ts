@@ -90,7 +90,7 @@ export class Load {
     return note;
   }
 
-  /** How many messages were confirmed. */
+  /** Number of messages that were confirmed. */
   get confirmed(): number {
     return this.#confirmed.size;
   }

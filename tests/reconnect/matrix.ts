@@ -9,9 +9,9 @@ import type { System } from "./systems.ts";
 export interface MatrixOptions {
   /** Milliseconds for which each fault lasts. */
   readonly duration: number;
-  /** Whether a cell is to be run. Those that make no sense never are. */
+  /** True if a cell is to be run. Those that make no sense never are. */
   isChosen(fault: Fault, activity: Activity): boolean;
-  /** How many rows are run side by side; those that happen to the whole server are not. */
+  /** Number of rows that are run side by side; those that happen to the whole server are not. */
   readonly atOnce: number;
 }
 

@@ -43,7 +43,7 @@ export interface System {
   /** The program, and the category of what the library logs about it. */
   readonly program: ServerName;
   readonly category: string;
-  /** Whether messages count as done when their result is stored, rather than when they ran. */
+  /** True if messages count as done when their result is stored, rather than when they ran. */
   readonly isForResults: boolean;
   /** What makes no sense with it, and why. */
   readonly omitted: Readonly<Partial<Record<ActivityName, string>>>;

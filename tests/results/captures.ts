@@ -122,7 +122,7 @@ export const NOT_MADE_HERE: ReadonlyMap<string, string> = new Map([
   ["pickle tuple", "there are no tuples: arrays are lists"],
 ]);
 
-/** Whether a value has the mark of a failure: Python stores it, and reads it as one. */
+/** True if a value has the mark of a failure: Python stores it, and reads it as one. */
 export function isMarked(value: unknown): boolean {
   return (value as { __t?: unknown } | null)?.__t === "dramatiq.results.Result";
 }

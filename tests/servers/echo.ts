@@ -78,12 +78,12 @@ export class Client implements AsyncDisposable {
     return new Client(socket);
   }
 
-  /** Whether the connection is over. */
+  /** True if the connection is over. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** How many bytes have come. */
+  /** Number of bytes that have come. */
   get bytesReceived(): number {
     return this.#received.length;
   }

@@ -28,7 +28,7 @@ export function testOwn(name: ServerName): typeof test {
   return test;
 }
 
-/** Whether tests that take long, and hardly depend on the runtime, run here. */
+/** True if tests that take long, and hardly depend on the runtime, run here. */
 export const runsLongTests: boolean = runtime === "deno" ||
   process.env["TEST_EVERYWHERE"] === "1";
 

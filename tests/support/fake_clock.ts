@@ -15,7 +15,7 @@ const TURNS_TO_SETTLE = 3;
  * the second one fires.
  */
 export class FakeClock implements Clock {
-  /** Whether servers go by it, too. */
+  /** True if servers go by it, too. */
   readonly rulesServers: boolean;
   #now: number;
   /** By how much somebody has set it since. */
@@ -32,7 +32,7 @@ export class FakeClock implements Clock {
     this.rulesServers = rulesServers;
   }
 
-  /** How many calls are pending. */
+  /** Number of calls that are pending. */
   get pendingTimers(): number {
     return this.#timers.size;
   }

@@ -19,7 +19,7 @@ interface Runner {
 
 /** Milliseconds. No test may take longer; what waits for ever is to fail with its name. */
 const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
-/** How often a failed test is run again: on a busy machine, a fault of a real server can outlast it. */
+/** Number of times a failed test is run again: on a busy machine, a fault of a real server can outlast it. */
 const RETRIES = Number(process.env["TEST_RETRIES"] ?? 0);
 /** Milliseconds in which Node tells of the failures of a file. */
 const TIME_TO_REPORT = 1_000;

@@ -21,7 +21,7 @@ export interface CommandLineDefaults {
 /** What else the command line says. */
 export interface CommandLine {
   readonly options: TortureOptions;
-  /** Whether the server is to keep nothing on disk. */
+  /** True if the server is to keep nothing on disk. */
   readonly isForgetful: boolean;
 }
 

@@ -19,7 +19,7 @@ import { Random } from "./random.ts";
 
 /** Bytes of the smallest of the inputs that grow. */
 const SIZE = 2 ** 17;
-/** How many times as long four times the size may take; quadratic time would be 16. */
+/** Factor of the time that four times the size may take; quadratic time would be 16. */
 const MAX_RATIO = 9;
 /** Milliseconds below which a ratio says nothing. */
 const NOISE = 5;

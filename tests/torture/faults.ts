@@ -26,9 +26,9 @@ export type Fault =
 export interface FaultOptions {
   /** How many. */
   readonly faults: number;
-  /** How many workers there are; they hold the first places. */
+  /** Number of workers; they hold the first places. */
   readonly workers: number;
-  /** How many producers there are; they hold the places after the workers. */
+  /** Number of producers; they hold the places after the workers. */
   readonly producers: number;
   /** Milliseconds after which a silent worker loses what it had: some faults last longer. */
   readonly heartbeatTimeout: number;
@@ -36,7 +36,7 @@ export interface FaultOptions {
   readonly seed: number;
 }
 
-/** How often each kind comes, in eleven: kills are what happens most. */
+/** Number of times each kind comes, in eleven: kills are what happens most. */
 const KINDS: readonly Fault["kind"][] = [
   ...["kill", "cut", "restart", "freeze", "pause"] as const,
   ...["silence", "kill", "cut", "restart", "kill", "cut"] as const,

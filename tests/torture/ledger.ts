@@ -18,7 +18,7 @@ export interface Run {
   readonly process: string;
   /** When it began. */
   readonly begun: number;
-  /** How often the message had failed before. */
+  /** Number of times the message had failed before. */
   readonly attempt: number;
   /**
    * The broker's id of the message; another one stands for another stored message. Empty
@@ -27,7 +27,7 @@ export interface Run {
   readonly delivery: string;
   /** When it was over. */
   ended: number | undefined;
-  /** Whether it failed, on purpose. */
+  /** True if it failed, on purpose. */
   isFailed: boolean;
 }
 
@@ -37,7 +37,7 @@ export interface Move {
   readonly process: string;
   /** When. */
   readonly at: number;
-  /** How often the message had failed before. */
+  /** Number of times the message had failed before. */
   readonly attempt: number;
 }
 
@@ -45,11 +45,11 @@ export interface Move {
 export interface Story {
   /** How it was sent; `undefined` while `send` has not answered. */
   sending: Sending | undefined;
-  /** How often it has run, in the order in which it was read. */
+  /** Number of times it has run, in the order in which it was read. */
   readonly runs: Run[];
-  /** How often it was put on its queue after a delay. */
+  /** Number of times it was put on its queue after a delay. */
   readonly moves: Move[];
-  /** Whether a run has succeeded. */
+  /** True if a run has succeeded. */
   isDone: boolean;
 }
 
@@ -67,17 +67,17 @@ export class Ledger {
   #sent = 0;
   #sentAndDone = 0;
 
-  /** How many messages have succeeded, whatever became of their `send`. */
+  /** Number of messages that have succeeded, whatever became of their `send`. */
   get done(): number {
     return this.#done;
   }
 
-  /** How many `send`s have resolved. */
+  /** Number of `send`s that have resolved. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** How many messages whose `send` has resolved have not succeeded yet. */
+  /** Number of messages whose `send` has resolved that have not succeeded yet. */
   get missing(): number {
     return this.#sent - this.#sentAndDone;
   }

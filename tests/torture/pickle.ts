@@ -28,7 +28,7 @@ import { bytesInUse } from "./garbage.ts";
 const MAX_GROWTH = 64;
 /** Milliseconds for one pickle, read twice and written twice; far above any that is honest. */
 const MAX_TIME = 5_000;
-/** How many pickles are run before memory is looked at: compilers take theirs first. */
+/** Number of pickles that are run before memory is looked at: compilers take theirs first. */
 const WARM_UP = 5_000;
 
 const { values } = parseArgs({

@@ -21,7 +21,7 @@ export interface ProducerArguments {
   readonly queueName: string;
   /** The number of the first message; the others follow. */
   readonly first: number;
-  /** How many messages are to be confirmed. */
+  /** Number of messages that are to be confirmed. */
   readonly messages: number;
   /** Seconds over which to spread them. */
   readonly seconds: number;

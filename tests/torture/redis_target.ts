@@ -5,7 +5,7 @@ import { type BrokerArguments, isWorker, type Program, type Target } from "./tar
 
 /** How to start a {@linkcode RedisTarget}. */
 export interface RedisTargetOptions {
-  /** Whether Redis writes to disk before it answers. If not, messages are lost. */
+  /** True if Redis writes to disk before it answers. If not, messages are lost. */
   readonly appendonly: boolean;
   /** Milliseconds after which a silent worker loses what it had. */
   readonly heartbeatTimeout: number;

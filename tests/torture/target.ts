@@ -4,7 +4,7 @@ import type { ServerAddress } from "../support/servers/exchange.ts";
 /** What talks to the server: with this library, or as Python's dramatiq does. */
 export type Program = "worker" | "python_worker" | "producer" | "python_producer";
 
-/** Whether a program runs messages. */
+/** True if a program runs messages. */
 export function isWorker(program: Program): boolean {
   return program === "worker" || program === "python_worker";
 }

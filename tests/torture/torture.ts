@@ -7,7 +7,7 @@ import type { Target } from "./target.ts";
 
 /** How to torture. */
 export interface TortureOptions {
-  /** How many messages the server is to confirm, in all. */
+  /** Number of messages the server is to confirm, in all. */
   readonly messages: number;
   /** Seconds over which producers spread them. */
   readonly seconds: number;
@@ -15,11 +15,11 @@ export interface TortureOptions {
   readonly longestDelay: number;
   /** Decides on the messages and the faults. */
   readonly seed: number;
-  /** How many faults there are; each comes when so many messages have been run. */
+  /** Number of faults; each comes when so many messages have been run. */
   readonly faults: number;
-  /** How many processes work, besides one that does as Python's dramatiq. */
+  /** Number of processes that work, besides one that does as Python's dramatiq. */
   readonly workers: number;
-  /** How many processes send, besides one that does as Python's dramatiq. */
+  /** Number of processes that send, besides one that does as Python's dramatiq. */
   readonly producers: number;
   /** Milliseconds after which a silent worker loses what it had. */
   readonly heartbeatTimeout: number;

@@ -7,7 +7,7 @@ export interface Verdict {
   readonly sent: number;
   /** How many `send`s rejected, by the class of their error. */
   readonly rejected: ReadonlyMap<string, number>;
-  /** How many messages ran though their `send` rejected. */
+  /** Number of messages that ran though their `send` rejected. */
   readonly rejectedButDone: number;
   /** Milliseconds that the slowest `send` took to resolve or reject. */
   readonly slowestSending: number;
@@ -15,15 +15,15 @@ export interface Verdict {
   readonly lost: readonly number[];
   /** Messages that ran though nobody sent them. */
   readonly strange: readonly number[];
-  /** How often actors began. */
+  /** Number of times actors began. */
   readonly runs: number;
-  /** How many runs failed on purpose. */
+  /** Number of runs that failed on purpose. */
   readonly failedRuns: number;
-  /** How many runs were under way when their process was killed. */
+  /** Number of runs that were under way when their process was killed. */
   readonly cutShort: number;
   /** Milliseconds from the kill until such a message ran again, of each. */
   readonly recoveries: readonly number[];
-  /** How many runs were too many, by cause. */
+  /** Number of runs that were too many, by cause. */
   readonly duplicates: ReadonlyMap<string, number>;
   /** Messages with a run too many for which there is no cause. */
   readonly unexplained: readonly number[];

@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 /** Writes down how messages are settled. */
 export class RecordingConsumer extends Consumer {
   readonly calls: string[] = [];
-  /** Whether the broker has given its messages to somebody else. */
+  /** True if the broker has given its messages to somebody else. */
   hasLost = false;
   /** Called with the verb before it is done. */
   onCall: (verb: string) => void | Promise<void> = () => {};

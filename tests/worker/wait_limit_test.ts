@@ -8,7 +8,7 @@ import { test } from "../support/test.ts";
 /** A broker that wants messages back which wait for a second, and counts what is asked of it. */
 class WaitingBroker extends StubBroker {
   override readonly maxWait = 1_000;
-  /** How many messages each queue gave. */
+  /** Number of messages each queue gave. */
   readonly given: Map<string, number> = new Map();
   requeued = 0;
 

@@ -10,11 +10,11 @@ import type { MessageProxy } from "../../core/message_proxy.ts";
  * Callbacks, not a promise: this is the hot path, and threads answer by message.
  */
 export interface Run {
-  /** What to run. */
+  /** Message to run. */
   readonly message: MessageProxy;
   /** Its actor. */
   readonly actor: Actor;
-  /** Whether its message was delivered to somebody else meanwhile: it need not run again. */
+  /** True if its message was delivered to somebody else meanwhile: it need not run again. */
   readonly isStale?: boolean;
   /** The actor returned. */
   succeed(result: unknown): void;
@@ -27,7 +27,7 @@ export interface Run {
 
 /** Runs actors, and can be told to stop one. */
 export interface Executor {
-  /** How many messages it runs at once, at most. */
+  /** Number of messages it runs at once, at most. */
   readonly concurrency: number;
 
   /** Resolves, with the reason, when the process should be replaced. */

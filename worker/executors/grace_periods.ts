@@ -5,13 +5,13 @@ import type { Run } from "./executor.ts";
 /** Milliseconds that a realm gets to answer an interrupt, at least. */
 const HEARING = 250;
 
-/** What is to happen to a run that was interrupted. */
+/** Deadline of a run that was interrupted. */
 export interface GracePeriod {
   readonly reason: Interrupt;
   readonly grace: number;
   readonly endsAt: number;
   timer: Timer;
-  /** Whether its realm has said that the signal was aborted. */
+  /** True if its realm has said that the signal was aborted. */
   isHeard: boolean;
 }
 
@@ -36,12 +36,12 @@ export class GracePeriods {
     this.#graceOver = graceOver;
   }
 
-  /** Whether a run was interrupted before. */
+  /** True if a run was interrupted before. */
   has(run: Run): boolean {
     return this.#gracePeriods.has(run);
   }
 
-  /** Whether a grace that begins now is over before the one that a run has. */
+  /** True if a grace that begins now is over before the one that a run has. */
   isSooner(run: Run, grace: number): boolean {
     return monotonicTime(this.#clock()) + grace < this.#gracePeriods.get(run)!.endsAt;
   }

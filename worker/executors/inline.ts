@@ -14,7 +14,7 @@ const log = /* @__PURE__ */ getLogger("worker", "inline");
 
 /** Options for {@linkcode InlineExecutor}. */
 export interface InlineExecutorOptions {
-  /** How many messages it runs at once, at most. @default {8} */
+  /** Number of messages it runs at once, at most. @default {8} */
   concurrency?: number;
 }
 
@@ -31,7 +31,7 @@ const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
  * stops the whole worker.
  */
 export class InlineExecutor implements Executor {
-  /** How many messages it runs at once, at most. */
+  /** Number of messages it runs at once, at most. */
   readonly concurrency: number;
   #broker: Broker | undefined;
   /** The list of middleware that `#wrappers` was made from. */

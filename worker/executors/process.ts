@@ -14,7 +14,7 @@ import type { RealmSettings, Transport, TransportListener } from "./realm_protoc
 
 /** Options for {@linkcode ProcessExecutor}. */
 export interface ProcessExecutorOptions extends RealmOptions {
-  /** How many processes there are. @default {availableParallelism()} */
+  /** Number of processes. @default {availableParallelism()} */
   processes?: number;
   /**
    * Options of the runtime for each process besides those of this one, such as
@@ -51,7 +51,7 @@ const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
  * ```
  */
 export class ProcessExecutor implements Executor {
-  /** How many messages all processes run at once. */
+  /** Number of messages all processes run at once. */
   readonly concurrency: number;
   /**
    * Resolves, with the reason, when this process should be replaced: no child starts any

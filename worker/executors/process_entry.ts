@@ -1,5 +1,5 @@
 /**
- * What a process of the `ProcessExecutor` runs. Its first message has the settings.
+ * Entry of a process of the `ProcessExecutor`. Its first message has the settings.
  *
  * @module
  */

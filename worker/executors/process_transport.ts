@@ -29,7 +29,7 @@ export class ProcessTransport implements Transport {
   readonly #child: ChildProcess;
   readonly #listener: TransportListener;
   #received = 0;
-  /** How it ended, once it has exited. */
+  /** Description of its end, once it has exited. */
   #how: string | undefined;
   #isDisconnected = false;
   #hasEnded = false;

@@ -17,7 +17,7 @@ import {
 } from "./realm_protocol.ts";
 import { fromWire, type ThrownOnWire, toWire } from "./thrown_on_wire.ts";
 
-/** What a realm tells the executor that it belongs to. */
+/** Owner of a realm: its executor. */
 export interface RealmOwner {
   /** It is ready; these are its actors. */
   ready(realm: Realm, actorNames: readonly string[]): void;
@@ -88,12 +88,12 @@ export class Realm {
     });
   }
 
-  /** How many runs it has. */
+  /** Number of runs it has. */
   get load(): number {
     return this.#slots.length - this.#free.length;
   }
 
-  /** Whether it takes another run. */
+  /** True if it takes another run. */
   get hasRoom(): boolean {
     return this.#state === "ready" && this.#free.length > 0;
   }
@@ -119,7 +119,7 @@ export class Realm {
     }
   }
 
-  /** Whether a run is here. */
+  /** True if a run is here. */
   has(run: Run): boolean {
     return this.#slots.includes(run);
   }
@@ -292,7 +292,7 @@ export class Realm {
   }
 }
 
-/** What an actor returned that no encoder carries; to encode it is the error that it is inline. */
+/** A result that no encoder carries; encoding it throws the same error as inline. */
 class UnfitResult {
   readonly reason: string;
 

@@ -16,19 +16,19 @@ const LONGEST_BACKOFF = 10_000;
 /** Realms in a row that could not begin, after which the process had better be replaced. */
 const MAX_REFUSALS = 5;
 
-/** What makes realms of one kind. */
+/** Kind of realms. */
 export interface RealmKind {
-  /** What a realm is. */
+  /** Kind of the realms. */
   readonly name: "thread" | "process";
   /** Several of them. */
   readonly plural: string;
-  /** Whether one can be ended that computes and hears nothing. */
+  /** True if one can be ended that computes and hears nothing. */
   readonly canEndBusy: boolean;
   /** Opens one. */
   open(settings: RealmSettings, listener: TransportListener): Transport;
 }
 
-/** What the lifecycle leaves to the pool that it serves. */
+/** Owner of a lifecycle: the pool. */
 export interface RealmLifecycleOwner extends Omit<RealmOwner, "ready" | "refused"> {
   /** A realm could not begin, and is gone. */
   refused(realm: Realm): void;
@@ -41,9 +41,9 @@ export interface RealmLifecycleOwner extends Omit<RealmOwner, "ready" | "refused
  * and waits longer and longer if they do not begin.
  */
 export class RealmLifecycle {
-  /** What a realm is. */
+  /** Kind of the realms. */
   readonly kind: RealmKind;
-  /** How many messages each takes at once. */
+  /** Number of messages each takes at once. */
   readonly concurrency: number;
   /** As `Executor.retired`. */
   readonly retired: Promise<string>;
@@ -53,7 +53,7 @@ export class RealmLifecycle {
   readonly #resolveRetired: (reason: string) => void;
   readonly #owner: RealmLifecycleOwner;
   #realms: Realm[] = [];
-  /** Those that `start` waits for. */
+  /** Realms that `start` waits for. */
   readonly #boots: Map<Realm, PromiseWithResolvers<readonly string[]>> = new Map();
   #refusals = 0;
   #backoff: ReturnType<typeof setTimeout> | undefined;
@@ -90,7 +90,7 @@ export class RealmLifecycle {
     this.#resolveRetired = resolve;
   }
 
-  /** Whether realms run the program of this process, and not modules. */
+  /** True if realms run the program of this process, and not modules. */
   get runsProgram(): boolean {
     return this.#settings.modules.length === 0;
   }
@@ -100,7 +100,7 @@ export class RealmLifecycle {
     return this.#realms;
   }
 
-  /** Whether it is being stopped: nothing is to begin any more. */
+  /** True if it is being stopped: nothing is to begin any more. */
   get isStopping(): boolean {
     return this.#isStopping;
   }

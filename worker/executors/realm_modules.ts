@@ -7,7 +7,7 @@ import type { RealmSettings } from "./realm_protocol.ts";
 
 let isRealm = false;
 
-/** Whether this is a thread or process of an executor: no place for a worker of its own. */
+/** True if this is a thread or process of an executor: no place for a worker of its own. */
 export function isInsideRealm(): boolean {
   return isRealm;
 }

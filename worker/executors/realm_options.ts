@@ -18,7 +18,7 @@ export interface RealmOptions {
    * @default {undefined} The broker of `getBroker()`.
    */
   brokerExport?: string;
-  /** How many messages each realm runs at once. @default {8} */
+  /** Number of messages each realm runs at once. @default {8} */
   concurrency?: number;
   /**
    * Error classes that `retryWhen` tells by `instanceof`. Those of the library, those of

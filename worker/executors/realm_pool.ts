@@ -36,7 +36,7 @@ const log = /* @__PURE__ */ getLogger("worker", "executor");
  * Innocents and suspects keep their retry count, and get their time limit anew.
  */
 export class RealmPool implements Executor {
-  /** How many messages it runs at once, in all realms together. */
+  /** Number of messages it runs at once, in all realms together. */
   readonly concurrency: number;
   readonly #lifecycle: RealmLifecycle;
   #broker: Broker | undefined;

@@ -3,21 +3,21 @@ import type { MessageDict } from "../../core/message_dict.ts";
 import type { ThrownOnWire } from "./thrown_on_wire.ts";
 
 /**
- * What the realm of a worker and a realm that runs actors say to each other. Runs go by
+ * Protocol between the realm of a worker and a realm that runs actors. Runs go by
  * their slot: a small number, taken again when the run before has settled.
  *
  * @module
  */
 
-/** What a realm has to know to begin. It crosses as it is. */
+/** Settings of a realm. It crosses as it is. */
 export interface RealmSettings {
-  /** What to import, in order; URLs. */
+  /** URLs of the modules to import, in order. */
   readonly modules: readonly string[];
   /** The export of the first module that holds the broker. */
   readonly brokerExport: string | undefined;
   /** Messages at once. */
   readonly concurrency: number;
-  /** What it is, for people. */
+  /** Kind, for log lines. */
   readonly kind: "thread" | "process";
   /** The least level of what its log sends over; `undefined` for silence. */
   readonly logLevel: string | undefined;
@@ -30,7 +30,7 @@ export type ToRealm =
   | { readonly interrupt: number; readonly reason: ThrownOnWire }
   | { readonly stop: true };
 
-/** How a run in a realm ended. */
+/** End of a run in a realm. */
 export const Ending = {
   /** It returned something that crosses as it is. */
   returned: 0,
@@ -60,7 +60,7 @@ export type FromRealm =
 export interface Crash {
   /** Whose doing it was, if that is known. What a run left behind cannot be told. */
   readonly slot: number | undefined;
-  /** What happened. */
+  /** Description of what happened. */
   readonly how: string;
   /** The error that nobody caught. */
   readonly error?: ThrownOnWire;
@@ -68,13 +68,13 @@ export interface Crash {
 
 /** A line for the log of the worker. */
 export interface LogLine {
-  /** Where it comes from. */
+  /** Category of its logger. */
   readonly category: readonly string[];
-  /** How grave it is. */
+  /** Level. */
   readonly level: string;
   /** The text, with placeholders. */
   readonly text: string;
-  /** What they stand for, as far as it can cross. */
+  /** Properties, as far as they can be cloned. */
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
@@ -96,7 +96,7 @@ export function sealed(
 }
 
 /**
- * Whether a message is one of the library's own.
+ * True if a message is one of the library's own.
  *
  * @param message What was received.
  * @param key The key of the realm.
@@ -108,7 +108,7 @@ export function isSealed(message: unknown, key: string): message is Sealed {
 
 /** The way to a realm. */
 export interface Transport {
-  /** What both sides can see at any time, where memory can be shared. */
+  /** State that both sides see at any time, where memory can be shared. */
   readonly slots: SlotBoard | undefined;
   /** Sends a message. */
   post(message: ToRealm): void;
@@ -116,7 +116,7 @@ export interface Transport {
   kill(): void;
 }
 
-/** Who hears of a realm. */
+/** Listener to a realm. */
 export interface TransportListener {
   /** It sent a message. */
   received(message: FromRealm): void;
@@ -129,7 +129,7 @@ const BEGUN = 1;
 const TAKEN_BACK = 2;
 
 /**
- * What became of each slot, in memory that a worker shares with a thread: it can be read,
+ * State of each slot, in memory that a worker shares with a thread: it can be read,
  * and runs can be taken back, while the thread computes and hears nothing.
  *
  * The first cell holds the slot whose actor has the thread for itself, in the part
@@ -169,7 +169,7 @@ export class SlotBoard {
     return Atomics.compareExchange(this.cells, slot + 1, HANDED_OVER, TAKEN_BACK) !== BEGUN;
   }
 
-  /** Whether a run has begun. */
+  /** True if a run has begun. */
   hasBegun(slot: number): boolean {
     return Atomics.load(this.cells, slot + 1) === BEGUN;
   }

@@ -45,7 +45,7 @@ export class RealmServer {
   readonly #queue: Fifo<number | Encoded | MessageDict> = new Fifo();
   /** Slots that were interrupted before they began; or had ended, which does no harm. */
   readonly #unwanted: Set<number> = new Set();
-  /** What runs, by slot. */
+  /** Runs by slot. */
   readonly #runs: (RealmRun | undefined)[] = [];
   #running = 0;
   #isStarting = false;
@@ -235,7 +235,7 @@ class RealmRun implements Run {
   }
 }
 
-/** What is sent to the broker of this realm nobody would ever receive. */
+/** Refuses to send to the in-memory broker of a realm, where nothing receives. */
 function refuseToSend(kind: string) {
   return {
     beforeEnqueue(_broker: Broker, message: Message): never {

@@ -31,7 +31,7 @@ async function serve(role: keyof typeof entries): Promise<never> {
 }
 
 /**
- * Whether a broker is that of the first worker of this program: realms that run the program serve
+ * True if a broker is that of the first worker of this program: realms that run the program serve
  * that one, since they go no further.
  *
  * @param broker The broker of a worker.

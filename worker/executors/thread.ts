@@ -24,7 +24,7 @@ import {
 
 /** Options for {@linkcode ThreadExecutor}. */
 export interface ThreadExecutorOptions extends RealmOptions {
-  /** How many threads there are. @default {availableParallelism()} */
+  /** Number of threads. @default {availableParallelism()} */
   threads?: number;
 }
 
@@ -57,7 +57,7 @@ const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
  * ```
  */
 export class ThreadExecutor implements Executor {
-  /** How many messages all threads run at once. */
+  /** Number of messages all threads run at once. */
   readonly concurrency: number;
   /**
    * Resolves, with the reason, when this process should be replaced, mostly never: on Deno

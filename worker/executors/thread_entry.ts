@@ -1,5 +1,5 @@
 /**
- * What a thread of the `ThreadExecutor` runs.
+ * Entry of a thread of the `ThreadExecutor`.
  *
  * @module
  */

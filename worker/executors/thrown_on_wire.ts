@@ -3,7 +3,7 @@ import * as libraryErrors from "../../core/errors.ts";
 import * as interrupts from "../../core/interrupt.ts";
 import { errorMessage, errorType, shorten } from "../../platform/thrown.ts";
 
-/** What was thrown in one realm, on its way to another. */
+/** A thrown value on its way to another realm. */
 export interface ThrownOnWire {
   /** Its class names, from its own up to that of a class that every realm has. */
   readonly classes?: readonly string[];
@@ -14,9 +14,9 @@ export interface ThrownOnWire {
   /** Its other fields, those that can cross. */
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly cause?: ThrownOnWire;
-  /** Those of an `AggregateError`. */
+  /** Errors of an `AggregateError`. */
   readonly errors?: readonly ThrownOnWire[];
-  /** What was thrown instead of an error. */
+  /** Thrown value that is not an error. */
   readonly value?: unknown;
 }
 

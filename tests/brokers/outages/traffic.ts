@@ -10,7 +10,7 @@ const FEW = 3;
 
 /** Sends numbers to a worker, and knows which were confirmed and how often each ran. */
 export class Traffic {
-  /** How often each has run. */
+  /** Number of times each has run. */
   readonly ran: Map<number, number> = new Map();
   /** Those that were confirmed. */
   readonly confirmed: number[] = [];

@@ -154,13 +154,13 @@ test("RedisBroker on a cluster goes on when its keys move to another node", asyn
   await cluster.moveSlot(there.namespace, target, node);
 });
 
-/** How many connections of a node are told of changes. */
+/** Number of connections of a node are told of changes. */
 async function trackers(node: RedisServer): Promise<number> {
   const list = String(await node.command("CLIENT", "LIST"));
   return list.match(/ flags=\w*t\w* /g)?.length ?? 0;
 }
 
-/** How many connections all nodes have had. */
+/** Number of connections all nodes have had. */
 async function connectionsSoFar(): Promise<number> {
   const counts = await Promise.all(cluster.nodes.map(async (node) => {
     const info = String(await node.command("INFO", "stats"));

@@ -98,7 +98,7 @@ export class Fixture implements AsyncDisposable {
     return (texts as string[]).map((text) => JSON.parse(text).args[0]);
   }
 
-  /** How many messages a broker has fetched from a queue and not acknowledged. */
+  /** Number of messages a broker has fetched from a queue and not acknowledged. */
   async held(brokerId: string, queueName: string): Promise<number> {
     return await this.command("SCARD", this.unacknowledgedKey(brokerId, queueName)) as number;
   }

@@ -250,7 +250,7 @@ async function startNoting(fixture: Fixture) {
   return { note, ran, worker };
 }
 
-/** How often Redis has answered with an error. */
+/** Number of times Redis has answered with an error. */
 async function errorsOf(word: string): Promise<number> {
   const info = String(await server.command("INFO", "errorstats"));
   return Number(new RegExp(`errorstat_${word}:count=(\\d+)`).exec(info)?.[1] ?? 0);

@@ -13,7 +13,7 @@ export interface WorkerProcessArguments {
   readonly broker: Pick<RedisBrokerOptions, "url" | "namespace" | "heartbeatTimeout">;
   /** The queue. */
   readonly queueName: string;
-  /** How many messages it runs at once. @default {8} */
+  /** Number of messages it runs at once. @default {8} */
   readonly concurrency?: number;
   /** Milliseconds that an actor takes. @default {Infinity} It never ends. */
   readonly actorTime?: number;

@@ -181,7 +181,7 @@ export class Fixture implements AsyncDisposable {
     await broker.maintain();
   }
 
-  /** How many messages a queue has, in all. */
+  /** Number of messages a queue has, in all. */
   async count(queueName: string, by: string): Promise<number> {
     const counts = await this.brokerOf(by).getQueueMessageCounts(queueName);
     return counts.ready + counts.delayed + counts.unacknowledged;

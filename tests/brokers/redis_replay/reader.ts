@@ -78,7 +78,7 @@ export class Reader {
   }
 }
 
-/** How many scripts the server has run. */
+/** Number of scripts the server has run. */
 export async function countScripts(server: RedisServer): Promise<number> {
   const statistics = String(await server.command("INFO", "commandstats"));
   const calls = [...statistics.matchAll(/^cmdstat_(?:eval|evalsha|fcall):calls=(\d+)/gm)];

@@ -7,7 +7,7 @@ export interface ScenarioStep {
   readonly step: string;
   /** Whose clock moves to the time of the step; the first broker's if it does not say. */
   readonly by: string | undefined;
-  /** Whether its effect comes by itself after `run`, so that it is waited for. */
+  /** True if its effect comes by itself after `run`, so that it is waited for. */
   readonly isAwaited: boolean;
   /**
    * Does it.
@@ -27,7 +27,7 @@ export type ScenarioSteps = (
 export interface ScenarioStepOptions {
   /** The broker that does it. */
   by?: string;
-  /** Whether its effect comes by itself. */
+  /** True if its effect comes by itself. */
   isAwaited?: boolean;
 }
 

@@ -60,7 +60,7 @@ export class SteppedWorker {
     this.middleware = this.#hold;
   }
 
-  /** How many messages it has received and not run. */
+  /** Number of messages it has received and not run. */
   get held(): number {
     return this.#hold.held.size;
   }

@@ -37,7 +37,7 @@ export class CrashingDatabase implements SqliteDatabase {
     };
   }
 
-  /** Whether it has crashed. */
+  /** True if it has crashed. */
   get isDead(): boolean {
     return this.#isDead;
   }

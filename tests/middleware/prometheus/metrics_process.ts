@@ -64,7 +64,7 @@ export class MetricsProcess implements AsyncDisposable {
     return this.#output.split("\n").slice(0, -1);
   }
 
-  /** Whether it has said that it serves. */
+  /** True if it has said that it serves. */
   get isServing(): boolean {
     return this.lines.some((line) => line.startsWith("info: Serves metrics on http://"));
   }

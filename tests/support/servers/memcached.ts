@@ -11,7 +11,7 @@ import { createServerFolder, TestServer } from "./test_server.ts";
 export interface MemcachedOptions {
   /** Where it listens on 127.0.0.1. @default {freePort()} */
   port?: number;
-  /** Whether users must log in; there are none. @default {false} */
+  /** True if users must log in; there are none. @default {false} */
   sasl?: boolean;
   /** More arguments for `memcached`. @default {[]} */
   args?: readonly string[];
@@ -24,7 +24,7 @@ export class MemcachedServer extends TestServer {
     return `${this.host}:${this.port}`;
   }
 
-  /** Whether it answers. */
+  /** True if it answers. */
   protected override async isReady(): Promise<boolean> {
     const answer = await exchange(this, "version\r\n", (received) => {
       return received.includes("\r\n") ? received.toString() : undefined;
@@ -35,7 +35,7 @@ export class MemcachedServer extends TestServer {
 
 /** One that asks users to log in. It speaks only binary then. */
 class ClosedMemcached extends MemcachedServer {
-  /** Whether it answers. */
+  /** True if it answers. */
   protected override async isReady(): Promise<boolean> {
     const NOOP = `\x80\x0a${"\0".repeat(22)}`;
     const answer = await exchange(this, Buffer.from(NOOP, "latin1"), (received) => received[0]);

@@ -39,32 +39,32 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
     this.port = port;
   }
 
-  /** How many connections there are. */
+  /** Number of connections. */
   get connections(): number {
     return this.#connections.size;
   }
 
-  /** How many connections there have been. */
+  /** Number of connections there have been. */
   get totalConnections(): number {
     return this.#total;
   }
 
-  /** How many of the connections there are were made silent. */
+  /** Number of of the connections there are were made silent. */
   get silentConnections(): number {
     return [...this.#connections].filter(({ wire }) => wire.isSilent).length;
   }
 
-  /** How many bytes were passed on to the target. */
+  /** Number of bytes that were passed on to the target. */
   get bytesToTarget(): number {
     return this.#bytesToTarget;
   }
 
-  /** How many bytes of clients are held back. */
+  /** Number of bytes of clients are held back. */
   get heldForTarget(): number {
     return this.#connections.values().reduce((sum, { lanes }) => sum + lanes[0]!.held, 0);
   }
 
-  /** How many bytes were passed on to clients. */
+  /** Number of bytes that were passed on to clients. */
   get bytesToClients(): number {
     return this.#bytesToClients;
   }
@@ -79,7 +79,7 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
     this.#latency = ms;
   }
 
-  /** Whether connections are half-open. */
+  /** True if connections are half-open. */
   get isFrozen(): boolean {
     return this.#isFrozen;
   }

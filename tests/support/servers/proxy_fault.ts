@@ -23,7 +23,7 @@ export const BYTE_INTERVAL = 1_000;
 /** One proxied connection, as the lanes of both directions share it. */
 export class ProxyWire {
   readonly #sockets: readonly [client: Socket, target: Socket];
-  /** How many answers were passed on since the fault began. */
+  /** Number of answers that were passed on since the fault began. */
   #answers = 0;
   #isSilent = false;
 
@@ -32,7 +32,7 @@ export class ProxyWire {
     this.#sockets = sockets;
   }
 
-  /** Whether nothing is passed on any more. */
+  /** True if nothing is passed on any more. */
   get isSilent(): boolean {
     return this.#isSilent;
   }

@@ -6,7 +6,7 @@ import { BYTE_INTERVAL, type ProxyFault, type ProxyWire } from "./proxy_fault.ts
 export interface Weather {
   /** Milliseconds that each byte takes. */
   readonly latency: number;
-  /** Whether nothing gets through. */
+  /** True if nothing gets through. */
   readonly isFrozen: boolean;
   /** What is done to connections, if anything is. */
   readonly fault: ProxyFault | undefined;
@@ -16,7 +16,7 @@ export interface Weather {
 export interface Direction {
   readonly source: Socket;
   readonly sink: Socket;
-  /** Whether it carries what the target answers. */
+  /** True if it carries what the target answers. */
   readonly isAnswers: boolean;
 }
 
@@ -64,7 +64,7 @@ export class ProxyLane {
     sink.on("close", () => this.#discard());
   }
 
-  /** How many bytes are held back. */
+  /** Number of bytes that are held back. */
   get held(): number {
     return this.#pending.reduce((sum, { batch }) => sum + (batch as Buffer).length, 0);
   }

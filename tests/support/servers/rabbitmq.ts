@@ -99,7 +99,7 @@ export class RabbitmqServer extends TestServer {
     await this.#node?.epmd?.kill();
   }
 
-  /** Whether it greets a client. It does so at the very end of its start. */
+  /** True if it greets a client. It does so at the very end of its start. */
   protected override async isReady(): Promise<boolean> {
     const greeting = await exchange(this, "AMQP\0\0\x09\x01", (received) => received[0]);
     return greeting === METHOD_FRAME;

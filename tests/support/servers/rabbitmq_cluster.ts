@@ -9,7 +9,7 @@ import { until } from "./until.ts";
 
 /** Options for {@linkcode startRabbitmqCluster}. */
 export interface RabbitmqClusterOptions {
-  /** How many nodes. @default {3} */
+  /** Number of nodes. @default {3} */
   nodes?: number;
   /**
    * Settings of the application `rabbit` as for `startOwnRabbitmq`.
@@ -138,7 +138,7 @@ export class RabbitmqCluster implements AsyncDisposable {
     }
   }
 
-  /** Whether a node sees all others. */
+  /** True if a node sees all others. */
   async #isWhole(server: RabbitmqServer): Promise<boolean> {
     await using console = server.openConsole();
     return await console.evaluate(

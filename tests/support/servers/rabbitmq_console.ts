@@ -40,7 +40,7 @@ export interface QueueCounts {
   readonly ready: number;
   /** Messages that consumers have and have not settled. */
   readonly unacknowledged: number;
-  /** How many consumers there are. */
+  /** Number of consumers. */
   readonly consumers: number;
 }
 
@@ -128,7 +128,7 @@ export class RabbitmqConsole implements AsyncDisposable {
     return await this.evaluate(ALL_CONSUMERS) as ServerConsumer[];
   }
 
-  /** How many clients are connected. */
+  /** Number of clients that are connected. */
   async countConnections(): Promise<number> {
     return await this.evaluate(CONNECTIONS) as number;
   }

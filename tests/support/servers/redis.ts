@@ -51,7 +51,7 @@ export class RedisServer extends TestServer {
     return replies.at(-1)!;
   }
 
-  /** Whether it answers, and has read its files. */
+  /** True if it answers, and has read its files. */
   protected override async isReady(): Promise<boolean> {
     return await this.command("PING") === "PONG";
   }

@@ -4,9 +4,9 @@ import { until } from "./until.ts";
 
 /** Options for {@linkcode startRedisCluster}. */
 export interface RedisClusterOptions {
-  /** How many masters share the slots. @default {3} */
+  /** Number of masters that share the slots. @default {3} */
   nodes?: number;
-  /** How many replicas follow each master. @default {0} */
+  /** Number of replicas that follow each master. @default {0} */
   replicas?: number;
   /** More arguments for each `redis-server`. @default {[]} */
   args?: readonly string[];
@@ -90,7 +90,7 @@ export class RedisCluster implements AsyncDisposable {
     throw new Error(`Cannot find a replica of the master at port ${port}`);
   }
 
-  /** Whether a node is a master, or has all that its master has. */
+  /** True if a node is a master, or has all that its master has. */
   async #isInSync(node: RedisServer): Promise<boolean> {
     if (this.replicas.length === 0) return true;
     const info = String(await node.command("INFO", "replication"));

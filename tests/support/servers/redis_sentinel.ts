@@ -9,11 +9,11 @@ import { until } from "./until.ts";
 
 /** Options for {@linkcode startRedisSentinel}. */
 export interface RedisSentinelOptions {
-  /** How many sentinels watch. More than half must agree that a master is gone. @default {1} */
+  /** Number of sentinels that watch. More than half must agree that a master is gone. @default {1} */
   sentinels?: number;
   /** Milliseconds of silence after which a master counts as gone. @default {500} */
   downAfter?: number;
-  /** How many replicas follow the master. @default {1} */
+  /** Number of replicas that follow the master. @default {1} */
   replicas?: number;
   /** More arguments for each server. @default {[]} */
   args?: readonly string[];

@@ -79,7 +79,7 @@ export class ServerProcess {
     return this.#child.pid!;
   }
 
-  /** Whether it has not ended. */
+  /** True if it has not ended. */
   get isRunning(): boolean {
     return this.#ending === undefined;
   }
@@ -134,7 +134,7 @@ export class ServerProcess {
   }
 }
 
-/** Whether all threads of a process are stopped, or nobody can tell: not everybody has `/proc`. */
+/** True if all threads of a process are stopped, or nobody can tell: not everybody has `/proc`. */
 async function standsStill(pid: number): Promise<boolean> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const states = await Promise.all(threads.map((thread) => stateOf(pid, thread)));

@@ -15,7 +15,7 @@ export interface ServerPlan {
   readonly env?: Readonly<Record<string, string>>;
   /** Where it keeps its files. */
   readonly folder: string;
-  /** Whether the folder stays when the server stops. @default {false} */
+  /** True if the folder stays when the server stops. @default {false} */
   readonly keepsFolder?: boolean;
   /** Milliseconds that a start may take. @default {10_000} */
   readonly timeout?: number;
@@ -48,7 +48,7 @@ export abstract class TestServer implements AsyncDisposable, ServerAddress {
     this.#plan = plan;
   }
 
-  /** Whether it was started here. If not, it is shared with others and is only to be used. */
+  /** True if it was started here. If not, it is shared with others and is only to be used. */
   get isOwn(): boolean {
     return this.#plan !== undefined;
   }

@@ -9,7 +9,7 @@ export interface Engine {
   readonly program: ServerName;
   /** The settings of servers and clients that matter, for the docs. */
   readonly settings: string;
-  /** Whether nothing goes on before all servers are back: its clients want to hear of all. */
+  /** True if nothing goes on before all servers are back: its clients want to hear of all. */
   readonly needsAll?: boolean;
   /** Starts it. */
   start(): Promise<Servers>;
@@ -35,7 +35,7 @@ export interface ClusterFault {
   readonly mayLose?: string;
   /** Why the servers may forget results that they had confirmed, if they may. */
   readonly mayForget?: string;
-  /** Whether the short form of the gate leaves it out. @default {false} */
+  /** True if the short form of the gate leaves it out. @default {false} */
   readonly isLong?: boolean;
   /** Makes it happen. Resolves as soon as those servers that are left can serve again. */
   begin(): Promise<void>;
@@ -55,7 +55,7 @@ export interface Clients {
   readonly limits?: RateLimiterBackend;
   /** Milliseconds that a send may take, if that is longer than what operations usually may. */
   readonly longestSend?: number;
-  /** Whether delayed messages need queues that are made for the first of them. @default {false} */
+  /** True if delayed messages need queues that are made for the first of them. @default {false} */
   readonly hasDelayQueues?: boolean;
   /** What is limited. */
   readonly limitKey?: string;

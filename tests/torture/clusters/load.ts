@@ -15,15 +15,15 @@ import { Operations } from "./operations.ts";
 
 /** Milliseconds between two messages. */
 const INTERVAL = 10;
-/** How many messages there are for each whose result is waited for. */
+/** Messages per message whose result is waited for. */
 const MESSAGES_PER_RESULT = 10;
-/** How many messages there are for each that is delayed, and by how many milliseconds at least. */
+/** Messages per message that is delayed, and by how many milliseconds at least. */
 const MESSAGES_PER_DELAY = 25;
 const DELAY = 5_500;
 const DELAYED_FIRST = 2;
-/** How many messages there are for each that fails once. */
+/** Messages per message that fails once. */
 const MESSAGES_PER_RETRY = 20;
-/** How many use a limiter, and how many of them may at the same time. */
+/** Number of tasks that use a limiter, and how many of them may at the same time. */
 const USERS = 4;
 const LIMIT = 2;
 /** Milliseconds after which a slot that nobody releases or renews comes free. */
@@ -42,7 +42,7 @@ export class Load {
   readonly #id: string;
   readonly #worker: Worker;
   readonly #note: Actor<[number], number>;
-  /** How often each message ran to its end. */
+  /** Number of times each message ran to its end. */
   readonly #runs: Map<number, number> = new Map();
   readonly #confirmed: Set<number> = new Set();
   readonly #failedOnce: Set<number> = new Set();
@@ -71,7 +71,7 @@ export class Load {
     this.#worker = new Worker(worker, { concurrency: 8 });
   }
 
-  /** How many messages were confirmed. */
+  /** Number of messages that were confirmed. */
   get confirmed(): number {
     return this.#confirmed.size;
   }
@@ -81,12 +81,12 @@ export class Load {
     return Math.max(0, this.#mostHolders - LIMIT);
   }
 
-  /** How many messages that were confirmed never ran. */
+  /** Number of confirmed messages that never ran. */
   get lost(): number {
     return [...this.#confirmed].filter((n) => !this.#runs.has(n)).length;
   }
 
-  /** How many messages ran more than once. */
+  /** Number of messages that ran more than once. */
   get twice(): number {
     return [...this.#runs.values()].filter((count) => count > 1).length;
   }

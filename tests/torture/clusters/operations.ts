@@ -10,7 +10,7 @@ const LONGEST = 15_000;
 
 /** What was done with servers, and how it ended. */
 export class Operations {
-  /** How many failed since servers were away. */
+  /** Number of messages that failed since servers were away. */
   readonly failed: Map<OperationName, number> = new Map();
   /** What hung, or failed for another reason. */
   readonly problems: string[] = [];
@@ -18,12 +18,12 @@ export class Operations {
   #stuck = 0;
   #missingResults = 0;
 
-  /** How many took longer than anything may. */
+  /** Number of operations that took longer than anything may. */
   get stuck(): number {
     return this.#stuck;
   }
 
-  /** How many results never came. */
+  /** Number of results that never came. */
   get missingResults(): number {
     return this.#missingResults;
   }

@@ -10,17 +10,17 @@ const LONGEST_RECOVERY = 10_000;
 export interface Outcome {
   readonly engine: Engine;
   readonly fault: ClusterFault;
-  /** How many messages the engine had confirmed. */
+  /** Number of messages that the engine had confirmed. */
   readonly confirmed: number;
-  /** How many of them never ran. */
+  /** Number of those messages that never ran. */
   readonly lost: number;
-  /** How many messages ran more than once. */
+  /** Number of messages that ran more than once. */
   readonly twice: number;
-  /** How many operations hung. */
+  /** Number of operations that hung. */
   readonly stuck: number;
   /** Milliseconds from when the servers could serve until a message ran that was sent after that. */
   readonly recovery: number | undefined;
-  /** How many operations failed with the error of an outage. */
+  /** Number of operations that failed with the error of an outage. */
   readonly failed: ReadonlyMap<OperationName, number>;
   /** What must not be. */
   readonly problems: readonly string[];

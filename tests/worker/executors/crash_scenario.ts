@@ -16,7 +16,7 @@ const BYSTANDERS = 12;
 /** Those that only their time limit ends. */
 const STUCK = ["spin", "spinLater", "wait", "ignore"];
 
-/** How often the offender is retried: where that is the same code, not at all. */
+/** Number of times the offender is retried: where that is the same code, not at all. */
 export function retriesOf(how: string): number {
   return how === "exit" || how === "wait" ? 1 : 0;
 }
@@ -29,7 +29,7 @@ export interface Report {
   readonly unharmed: number;
   /** All bystanders, and those that came to their end at least once. */
   readonly bystanders: readonly [number, number];
-  /** Whether the realms work afterwards. */
+  /** True if the realms work afterwards. */
   readonly isAlive: boolean;
   /** Why the process should be replaced, if it should. */
   readonly retired: string | undefined;

@@ -18,7 +18,7 @@ export const ACTORS: string = new URL("./actors.ts", import.meta.url).href;
 
 /** What became of a message in the end. */
 export interface Fate {
-  /** Whether it was acknowledged, or dead-lettered. */
+  /** True if it was acknowledged, or dead-lettered. */
   readonly verdict: "ack" | "nack";
   /** What the actor returned. */
   readonly result: unknown;

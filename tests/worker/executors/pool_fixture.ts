@@ -91,7 +91,7 @@ export interface PoolOptions {
   count?: number;
   /** Messages each takes. @default {1} */
   concurrency?: number;
-  /** Whether memory is shared, as with threads. @default {false} */
+  /** True if memory is shared, as with threads. @default {false} */
   isShared?: boolean;
 }
 

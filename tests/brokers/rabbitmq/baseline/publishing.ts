@@ -145,7 +145,7 @@ export function publishing(file: FileServer): void {
   });
 }
 
-/** How many messages were published at the most and not confirmed. */
+/** Number of messages that were published at the most and not confirmed. */
 function mostUnderWay(
   methods: readonly { method: string; from: string; args: Readonly<Record<string, unknown>> }[],
 ): number {

@@ -8,7 +8,7 @@ import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
 const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
 
-/** How often RabbitMQ looks for consumers that take too long. */
+/** Number of times RabbitMQ looks for consumers that take too long. */
 const HASTE = { channel_tick_interval: 200 };
 
 /** Consumers that hold messages for longer than the server allows. */

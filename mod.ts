@@ -75,6 +75,7 @@ export {
 } from "./rate_limits/mod.ts";
 
 // Control
+export { AbortEvents, type AbortEventsOptions } from "./control/abort_events.ts";
 export { Control } from "./control/control.ts";
 export type { PausedQueue, PauseOptions, PauseTarget } from "./control/pauses.ts";
 export type { WorkerReport } from "./control/workers.ts";

@@ -57,6 +57,8 @@ export interface Cancellation {
   readonly grace: number;
   /** True if messages go to the dead letters. */
   readonly keep: boolean;
+  /** Whether one that runs may go on: only what comes from dramatiq-abort says so. */
+  readonly waitingOnly: boolean;
   /** The version of its entry in the control store. */
   readonly version: number;
 }
@@ -221,11 +223,12 @@ export function toCancellation({ key, value, version }: ControlEntry): Cancellat
   if (!key.startsWith(CANCEL_PREFIX)) return undefined;
   if (typeof value !== "object" || value === null) return undefined;
   const stored = value as Readonly<Record<string, unknown>>;
-  const { reason, grace, keep, before, actor, queue } = stored;
+  const { reason, grace, keep, waitingOnly, before, actor, queue } = stored;
   const common = {
     reason: typeof reason === "string" ? reason : "cancelled",
     grace: typeof grace === "number" && grace >= 0 ? grace : DEFAULT_GRACE,
     keep: keep === true,
+    waitingOnly: waitingOnly === true,
     version,
   };
   if (key.startsWith(ID_PREFIX)) return { ...common, messageId: key.slice(ID_PREFIX.length) };

@@ -170,7 +170,7 @@ export class Dispatcher implements JobOwner {
     }
     for (const { message } of this.#running) {
       const cancellation = cancellations.find(message);
-      if (cancellation === undefined) continue;
+      if (cancellation === undefined || cancellation.waitingOnly) continue;
       message.interrupt(toInterrupt(cancellation), { grace: cancellation.grace });
     }
   }

@@ -1,0 +1,206 @@
+import { isClusterSource } from "../clients/redis/client.ts";
+import { RedisConnection } from "../clients/redis/connection.ts";
+import { type RedisAddress, toSource } from "../clients/redis/address.ts";
+import { Script } from "../clients/redis/script.ts";
+import type { Broker } from "../core/broker.ts";
+import { CANCEL_PREFIX, controlStoreOf, toCancellation } from "../core/cancellation.ts";
+import type { ControlEntry, ControlStore } from "../core/control_store.ts";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { getLogger } from "../platform/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { PrefixWatch } from "./prefix_watch.ts";
+import { ControlView } from "./view.ts";
+
+const log = getLogger("control", "AbortEvents");
+
+/** Options for {@linkcode AbortEvents}. */
+export interface AbortEventsOptions extends RedisAddress {
+  /** What the keys of dramatiq-abort begin with. @default {"dramatiq:aborts:"} */
+  prefix?: string;
+  /** Milliseconds after which its workers forget an event. @default {604_800_000} Seven days. */
+  ttl?: number;
+}
+
+const KNOWN_OPTIONS: KnownOptions<AbortEventsOptions> = {
+  url: true,
+  client: true,
+  connection: true,
+  prefix: true,
+  ttl: true,
+};
+
+/** Marks cancellations that came from there: they need not be told there again. */
+const ORIGIN = "dramatiq-abort";
+/** Where single messages are cancelled. */
+const ID_PREFIX = `${CANCEL_PREFIX}id/`;
+/** How long cancellations that came from there are remembered here. */
+const TTL = 7 * 86_400_000;
+/** Milliseconds that an actor gets beyond the time that the event gives it. */
+const EXTRA_GRACE = 1_000;
+
+/**
+ * Writes the two events of a message, unless they are there.
+ *
+ * KEYS: its `cancel:` key, its `abort:` key. ARGV: the value of either, milliseconds to live.
+ */
+const WRITE = new Script(
+  "write abort events",
+  `
+for i = 1, 2 do
+  if redis.call('EXISTS', KEYS[i]) == 0 then
+    redis.call('RPUSH', KEYS[i], ARGV[i])
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  end
+end
+`,
+);
+
+/**
+ * Shares cancellations of single messages with workers in Python that use the package
+ * dramatiq-abort with its Redis backend, both ways:
+ *
+ * - What is cancelled here by message is skipped, or aborted, by those workers.
+ * - What is aborted there is cancelled here, also while it runs. With mode `cancel` it is cancelled
+ *   here unless it runs.
+ *
+ * Run one in a long-running process; several do no harm. `cancelAll` is not shared: there is
+ * nothing like it there.
+ *
+ * @example Beside a worker
+ * ```ts ignore
+ * const broker = new RedisBroker({ url });
+ * await using events = new AbortEvents(broker, { url });
+ * await events.start();
+ * ```
+ */
+export class AbortEvents implements AsyncDisposable {
+  readonly #store: ControlStore;
+  readonly #prefix: string;
+  readonly #ttl: number;
+  readonly #connection: RedisConnection;
+  readonly #watch: PrefixWatch;
+  readonly #view: ControlView;
+  #isClosed = false;
+
+  /**
+   * Stores the options; `start` connects.
+   *
+   * @param broker The broker whose messages are cancelled. It needs a control store.
+   * @param options Where the Redis of dramatiq-abort is.
+   * @throws {TypeError} If an option cannot be used, or the broker has no control store.
+   * @throws {RangeError} If `ttl` is not above 0.
+   */
+  constructor(broker: Broker, options: AbortEventsOptions = {}) {
+    assertKnownOptions("AbortEvents", options, KNOWN_OPTIONS);
+    this.#store = controlStoreOf(broker, "share abort events");
+    const { prefix = "dramatiq:aborts:", ttl = TTL } = options;
+    if (typeof prefix !== "string" || prefix === "") {
+      throw new TypeError(`Cannot use prefix ${JSON.stringify(prefix)}: it must be a text`);
+    }
+    if (!(ttl > 0)) {
+      throw new RangeError(`Cannot keep abort events for ${ttl} ms: it must be above 0`);
+    }
+    const source = toSource(options, prefix);
+    if (isClusterSource(source)) {
+      throw new TypeError("Cannot share abort events on a cluster: dramatiq-abort knows none");
+    }
+    this.#prefix = prefix;
+    this.#ttl = Math.ceil(ttl);
+    this.#connection = new RedisConnection(source);
+    this.#watch = new PrefixWatch(this.#connection, prefix, (key) => void this.#found(key));
+    this.#view = new ControlView({
+      store: this.#store,
+      clock: broker.clock,
+      prefixes: [ID_PREFIX],
+      changed: (entry) => void this.#cancelled(entry),
+    });
+  }
+
+  /** Begins to share. Resolves when both sides are listened to, which needs both servers. */
+  async start(): Promise<void> {
+    this.#view.start();
+    await Promise.all([this.#view.ready, this.#watch.start()]);
+  }
+
+  /** Shares no more, and lets go of its connections. */
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#view.stop();
+      this.#watch.close();
+      this.#connection.close();
+    }
+    return Promise.resolve();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Tells workers in Python. */
+  async #cancelled(entry: ControlEntry): Promise<void> {
+    const cancellation = toCancellation(entry);
+    if (cancellation?.messageId === undefined || originOf(entry) === ORIGIN) return;
+    const { messageId, grace } = cancellation;
+    const keys = [`${this.#prefix}cancel:${messageId}`, `${this.#prefix}abort:${messageId}`];
+    const abort = JSON.stringify({ abort_timeout: Math.max(0, grace - EXTRA_GRACE) });
+    try {
+      await this.#connection.runWithRetry(WRITE, keys, () => ["{}", abort, this.#ttl]);
+    } catch (error) {
+      this.#failed("tell workers in Python that {messageId} is cancelled", messageId, error);
+    }
+  }
+
+  /** Hears of an event: a key that was there, or has changed. */
+  async #found(key: string): Promise<void> {
+    const [, kind, messageId] = /^(cancel|abort):(.+)$/s.exec(key.slice(this.#prefix.length)) ?? [];
+    if (messageId === undefined) return;
+    try {
+      // It stays: workers in Python take it off.
+      const event = await this.#connection.command("lindex", key, 0);
+      if (event !== null) await this.#cancel(messageId, kind === "cancel", String(event));
+    } catch (error) {
+      this.#failed("cancel {messageId}, which was aborted in Python", messageId, error);
+    }
+  }
+
+  /** An abort wins over a cancellation that lets the message run on. */
+  async #cancel(messageId: string, waitingOnly: boolean, event: string): Promise<void> {
+    const key = ID_PREFIX + messageId;
+    const value = {
+      reason: "aborted by dramatiq-abort",
+      grace: timeoutOf(event) + EXTRA_GRACE,
+      origin: ORIGIN,
+      ...(waitingOnly && { waitingOnly }),
+    };
+    for (let isDone = false; !isDone;) {
+      const { entries } = await this.#store.read(key);
+      const known = entries.find((entry) => entry.key === key);
+      const isWeaker = (known && toCancellation(known))?.waitingOnly === true;
+      if (known !== undefined && (waitingOnly || !isWeaker)) return;
+      const change = { key, value, ttl: TTL, ifVersion: known?.version ?? 0 };
+      isDone = (await this.#store.change([change])).applied;
+    }
+  }
+
+  #failed(what: string, messageId: string, error: unknown): void {
+    if (this.#isClosed) return;
+    log.error(`Cannot ${what}: {reason}`, { messageId, reason: errorMessage(error), error });
+  }
+}
+
+function originOf({ value }: ControlEntry): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  return (value as Readonly<Record<string, unknown>>)["origin"];
+}
+
+/** The time that an event gives the actor; 0 where it says none. */
+function timeoutOf(event: string): number {
+  try {
+    const { abort_timeout: timeout } = JSON.parse(event) as { abort_timeout?: unknown };
+    return typeof timeout === "number" && timeout >= 0 ? timeout : 0;
+  } catch {
+    return 0; // no object: as {}
+  }
+}

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import process from "node:process";
 import { type Actor, actor, type Broker, currentMessage } from "../../mod.ts";
 import { type FileCount, TextCounter } from "./text_counter.ts";
-import { readPieces, UnreadableFile } from "./text_file.ts";
+import { BinaryFile, readPieces, UnreadableFile } from "./text_file.ts";
 import type { Totals } from "./totals.ts";
 
 /** The queue of the files that are to be counted. */
@@ -10,42 +11,49 @@ export const FILES = "files";
 /** The queue of the counts that are to be added up. */
 export const TOTALS = "totals";
 
+/** What became of one file. It travels in a message: numbers, strings and arrays only. */
+export interface CountedFile {
+  readonly path: string;
+  /** `null` for a file that is no text. */
+  readonly count: FileCount | null;
+  /** How many attempts had failed before. */
+  readonly retries: number;
+  /** The process that counted it. */
+  readonly pid: number;
+}
+
 /** What the actors need. */
 export interface ActorsOptions {
   /** Where all paths begin. */
   readonly folder: string;
-  /** Where the counts end up. */
-  readonly totals: Totals;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
+  /** Where the counts end up. Processes that only count files have none. */
+  readonly totals?: Totals;
 }
 
 /** The actors of this program. */
 export interface Actors {
   /** Reads and counts one file. */
-  readonly countFile: Actor<[path: string], FileCount>;
+  readonly countFile: Actor<[path: string], CountedFile>;
   /** Adds the count of one file to the totals. */
-  readonly addToTotals: Actor<[count: FileCount], void>;
+  readonly addToTotals: Actor<[counted: CountedFile], void>;
 }
 
 /**
- * Declares the two actors on a broker.
- *
- * A program whose workers are processes of their own would declare them at the top
- * level of a module, for all to import. Here the worker is in the same process, and
- * actors can share an object with the rest of the program.
+ * Declares the two actors on a broker: in the program that sends, which adds up as well, and in each
+ * worker process (`worker_actors.ts`), which counts.
  */
 export function declareActors(
   broker: Broker,
   { folder, totals, failEvery }: ActorsOptions,
 ): Actors {
-  const countFile = actor(async function countFile(path: string): Promise<FileCount> {
-    if (isFirstAttempt() && isUnlucky(path, failEvery)) {
+  const countFile = actor(async function countFile(path: string): Promise<CountedFile> {
+    const retries = Number(currentMessage()?.option("retries") ?? 0);
+    if (retries === 0 && isUnlucky(path, failEvery)) {
       throw new Error(`Cannot read ${path}: it is unlucky, as --fail-every asks`);
     }
-    const counter = new TextCounter();
-    for await (const piece of readPieces(join(folder, path))) counter.add(piece);
-    return { path, ...counter.finish() };
+    return { path, count: await countOf(path, folder), retries, pid: process.pid };
   }, {
     broker,
     queueName: FILES,
@@ -56,8 +64,8 @@ export function declareActors(
     throws: UnreadableFile,
   });
 
-  const addToTotals = actor(function addToTotals(count: FileCount): void {
-    totals.add(count);
+  const addToTotals = actor(function addToTotals(counted: CountedFile): void {
+    totals?.add(counted);
   }, {
     broker,
     queueName: TOTALS,
@@ -68,9 +76,15 @@ export function declareActors(
   return { countFile, addToTotals };
 }
 
-/** Retries carry their number; a message that never failed carries none. */
-function isFirstAttempt(): boolean {
-  return currentMessage()?.option("retries") === undefined;
+async function countOf(path: string, folder: string): Promise<FileCount | null> {
+  const counter = new TextCounter();
+  try {
+    for await (const piece of readPieces(join(folder, path))) counter.add(piece);
+  } catch (error) {
+    if (error instanceof BinaryFile) return null;
+    throw error;
+  }
+  return counter.finish();
 }
 
 /**

@@ -5,11 +5,13 @@ import { parseArgs } from "node:util";
 export interface Arguments {
   /** The folder to look through. */
   readonly folder: string;
-  /** Number of files that are worked on at once. */
+  /** How many files are worked on at once. */
   readonly concurrency: number;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
-  /** True if a terminal shows a progress bar. */
+  /** Where the messages are; a file in a temporary folder unless it is named. */
+  readonly broker: string | undefined;
+  /** Whether a terminal shows a progress bar. */
   readonly progress: boolean;
 }
 
@@ -33,8 +35,13 @@ Usage: deno task demo [folder] [flags]
   --concurrency N    work on N files at once, 1 to ${MAX_CONCURRENCY} (default 8)
   --fail-every N     let about one file in N fail at first, to be retried; 0 for none
                      (default 100)
+  --broker URL       where the messages are: sqlite:FILE, redis://…, amqp://…, or stub: for
+                     this process alone; without it, an SQLite file in a temporary folder
   --no-progress      show no progress bar
   -h, --help         show this
+
+Two worker processes count, and in the middle one of them is killed on purpose (not with
+stub:): every file is counted exactly once all the same.
 
 Example: deno task demo /usr/share/doc --concurrency 16 --fail-every 50
 
@@ -60,6 +67,7 @@ export function parseArguments(args: string[]): Arguments | "help" {
     folder: positionals[0] ?? DEFAULT_FOLDER,
     concurrency: toNumber("--concurrency", values.concurrency, 1, MAX_CONCURRENCY),
     failEvery: toNumber("--fail-every", values["fail-every"], 0, Number.MAX_SAFE_INTEGER),
+    broker: values.broker,
     progress: !values["no-progress"],
   };
 }
@@ -72,6 +80,7 @@ function parse(args: string[]) {
       options: {
         "concurrency": { type: "string", default: "8" },
         "fail-every": { type: "string", default: "100" },
+        "broker": { type: "string" },
         "no-progress": { type: "boolean", default: false },
         "help": { type: "boolean", short: "h", default: false },
       },

@@ -1,6 +1,7 @@
 /**
- * Counts the words of all text files below a folder, with one message per file. The
- * queue and the worker both live in this process: there is nothing to install or start.
+ * Counts the words of all text files below a folder, with one message per file. The queue is an
+ * SQLite file in a temporary folder, and two worker processes count: there is nothing to install or
+ * start. One of them is killed in the middle, to show that nothing comes of it.
  *
  *     deno task demo [folder] [flags]
  *     bun run examples/demo/main.ts [folder] [flags]
@@ -11,12 +12,17 @@
  * @module
  */
 
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
+import { type Broker, brokerFromUrl } from "../../mod.ts";
 import { type Arguments, HELP, parseArguments, UsageError } from "./arguments.ts";
 import { countFiles } from "./count_files.ts";
 import { assertFolder, findFiles } from "./find_files.ts";
 import { ProgressBar } from "./progress.ts";
 import { formatReport } from "./report.ts";
+import { WorkerProcesses } from "./worker_processes.ts";
 
 const WRONG_USAGE = 2;
 /** What a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT. */
@@ -40,7 +46,8 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-async function run({ folder, concurrency, failEvery, progress }: Arguments): Promise<number> {
+async function run(parsed: Arguments): Promise<number> {
+  const { folder, progress } = parsed;
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
   // Once: should stopping take too long, a second Ctrl-C ends the program the hard way.
@@ -49,13 +56,14 @@ async function run({ folder, concurrency, failEvery, progress }: Arguments): Pro
 
   const found = await findFiles(folder, interruption.signal);
   const bar = progress && process.stdout.isTTY ? new ProgressBar(process.stdout) : undefined;
-  const result = await countFiles(found.files, {
-    folder,
-    concurrency,
-    failEvery,
-    signal: interruption.signal,
-    onStart: (done) => bar?.start(found.files.length, done),
-  });
+  const result = await withBroker(parsed, (broker, workers) =>
+    countFiles(found.files, {
+      ...parsed,
+      broker,
+      workers,
+      signal: interruption.signal,
+      onStart: (done) => bar?.start(found.files.length, done),
+    }));
   bar?.stop();
 
   const isInterrupted = interruption.signal.aborted;
@@ -68,4 +76,30 @@ async function run({ folder, concurrency, failEvery, progress }: Arguments): Pro
   }));
   process.off("SIGINT", interrupt);
   return isInterrupted ? INTERRUPTED : 0;
+}
+
+/** Runs something with a broker and worker processes; without a URL with a file that goes afterwards. */
+async function withBroker<T>(
+  parsed: Arguments,
+  use: (broker: Broker, workers: WorkerProcesses | undefined) => Promise<T>,
+): Promise<T> {
+  const folder = parsed.broker === undefined
+    ? await mkdtemp(join(tmpdir(), "dramatiq-demo-"))
+    : undefined;
+  const url = parsed.broker ?? `sqlite:${encodeURI(join(folder!, "tasks.db"))}`;
+  try {
+    await using broker = openBroker(url);
+    const workers = broker.isInMemory ? undefined : new WorkerProcesses({ ...parsed, broker: url });
+    return await use(broker, workers);
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function openBroker(url: string): Broker {
+  try {
+    return brokerFromUrl(url);
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
 }

@@ -17,28 +17,44 @@ export interface Report extends CountFilesResult {
 
 /** Says in one line how far it came, then gives all figures. */
 export function formatReport(report: Report): string {
-  const { totals, counts, failures, done, found, seconds, isInterrupted } = report;
+  const { totals, failures, killed, done, found, seconds, isInterrupted } = report;
+  const messages = 2 * (totals.files + totals.binaryFiles) + totals.retries + failures.length;
   const frequent = totals.mostFrequent(MOST_FREQUENT);
   const figures: [string, string][] = [
     ["text files", format(totals.files)],
     ["lines", format(totals.lines)],
     ["words", format(totals.words)],
     ["bytes", format(totals.bytes)],
-    ["binary files", format(counts.skipped)],
+    ["binary files", format(totals.binaryFiles)],
     ["unreadable", format(failures.length)],
-    ["retries", format(counts.retries)],
+    ["retries", format(totals.retries)],
     ["digest", totals.digest()],
     ["seconds", seconds.toFixed(2)],
-    ["messages a second", format(Math.round(counts.messages / seconds))],
+    ["messages a second", format(Math.round(messages / seconds))],
   ];
   return [
     `${isInterrupted ? "Interrupted after" : "Done:"} ${format(done)} of ${format(found)} files.`,
     "",
     ...align(figures),
+    ...(killed === undefined ? [] : ["", ...formatKill(killed, report)]),
     ...(frequent.length > 0 ? ["", ...formatFrequent(frequent, totals.cutFiles)] : []),
     ...(failures.length > 0 ? ["", ...formatFailures(failures)] : []),
     "",
   ].join("\n");
+}
+
+/** What a process was killed for: to show that nothing comes of it. */
+function formatKill(pid: number, { totals, done, isInterrupted }: Report): string[] {
+  const lines = [
+    `Worker process ${pid} was killed (SIGKILL) in the middle; what it had ran again.`,
+  ];
+  if (!isInterrupted) {
+    lines.push(
+      `All ${format(done)} files were counted exactly once` +
+        (totals.repeated > 0 ? `, although ${format(totals.repeated)} came twice.` : "."),
+    );
+  }
+  return lines;
 }
 
 function formatFrequent(frequent: readonly Frequency[], cutFiles: number): string[] {

@@ -6,7 +6,6 @@ export type Frequency = [word: string, count: number];
 
 /** The count of one file. It travels in a message: numbers, strings and arrays only. */
 export interface FileCount {
-  readonly path: string;
   readonly bytes: number;
   /** As `wc -l` counts them. */
   readonly lines: number;

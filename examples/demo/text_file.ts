@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
-import { SkipMessage } from "../../mod.ts";
 
 /** How much is read at once: files may be larger than memory. */
 const CHUNK_SIZE = 64 * 1_024;
@@ -12,12 +11,17 @@ export class UnreadableFile extends Error {
   override readonly name = "UnreadableFile";
 }
 
+/** A file that is no text. */
+export class BinaryFile extends Error {
+  override readonly name = "BinaryFile";
+}
+
 /**
  * Reads a text file piece by piece. A piece never ends within a character. It ends with
  * white space, unless it is the last one or there is none in all of it.
  *
  * @param path The file.
- * @throws {SkipMessage} If it is binary.
+ * @throws {BinaryFile} If it is binary.
  * @throws {UnreadableFile} If it cannot be read.
  */
 export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
@@ -25,7 +29,7 @@ export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
   let rest: Uint8Array = new Uint8Array();
   for await (const chunk of readChunks(path)) {
     if (isHead && chunk.subarray(0, HEAD_SIZE).includes(0)) {
-      throw new SkipMessage(`File "${path}" is binary`);
+      throw new BinaryFile(`File "${path}" is binary`);
     }
     isHead = false;
     const read = Buffer.concat([rest, chunk]);

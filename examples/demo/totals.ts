@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { FileCount, Frequency } from "./text_counter.ts";
+import type { CountedFile } from "./actors.ts";
+import type { Frequency } from "./text_counter.ts";
 
 /** What all counts add up to. The order in which they come makes no difference. */
 export class Totals {
@@ -14,7 +15,17 @@ export class Totals {
   readonly #hashes = new Map<string, string>();
   readonly #frequencies = new Map<string, number>();
 
-  /** Number of files that were added. */
+  /** Files that are no text. */
+  binaryFiles = 0;
+  /** Attempts that failed before the one that counted. */
+  retries = 0;
+  /** Files that came once more, and were not added again. */
+  repeated = 0;
+  /** The process that counted the last file. */
+  lastPid: number | undefined;
+  readonly #seen = new Set<string>();
+
+  /** How many text files were added. */
   get files(): number {
     return this.#hashes.size;
   }
@@ -23,9 +34,13 @@ export class Totals {
    * Adds a file. Should it come again it is ignored: brokers deliver a message at least
    * once, and now and then twice, so what an actor does must bear being done again.
    */
-  add(count: FileCount): void {
-    if (this.#hashes.has(count.path)) return;
-    this.#hashes.set(count.path, count.sha256);
+  add({ path, count, retries, pid }: CountedFile): void {
+    if (this.#seen.has(path)) return void (this.repeated += 1);
+    this.#seen.add(path);
+    this.retries += retries;
+    this.lastPid = pid;
+    if (count === null) return void (this.binaryFiles += 1);
+    this.#hashes.set(path, count.sha256);
     this.bytes += count.bytes;
     this.lines += count.lines;
     this.words += count.words;

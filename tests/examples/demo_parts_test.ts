@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
+import { StubBroker } from "@dq/dramatiq";
 import { countFiles } from "../../examples/demo/count_files.ts";
 import { TextCounter } from "../../examples/demo/text_counter.ts";
 import { readPieces } from "../../examples/demo/text_file.ts";
@@ -20,7 +21,9 @@ import { FILES, makeFolder, TEXTS } from "./demo_folder.ts";
 test("countFiles finishes what is running when it is interrupted, and no more", async () => {
   await using folder = await makeFolder(FILES);
   const interruption = new AbortController();
+  await using broker = new StubBroker();
   const { done, failures } = await countFiles(TEXTS.map(([path]) => path), {
+    broker,
     folder: folder.path,
     concurrency: 1,
     failEvery: 0,
@@ -33,7 +36,9 @@ test("countFiles finishes what is running when it is interrupted, and no more", 
 
 test("countFiles reports a file that it cannot read, and counts the others", async () => {
   await using folder = await makeFolder(FILES);
+  await using broker = new StubBroker();
   const result = await countFiles(["ascii.txt", "gone.txt", "no_line_break.txt"], {
+    broker,
     folder: folder.path,
     concurrency: 2,
     failEvery: 0,
@@ -41,7 +46,7 @@ test("countFiles reports a file that it cannot read, and counts the others", asy
   });
   const gone = join(folder.path, "gone.txt");
   assertEquals(result.failures, [`Cannot read file "${gone}": it does not exist`]);
-  assertEquals([result.done, result.totals.words, result.counts.retries], [3, 6, 0]);
+  assertEquals([result.done, result.totals.words, result.totals.retries], [3, 6, 0]);
 });
 
 test("readPieces cuts neither words nor characters", async () => {
@@ -78,9 +83,10 @@ test("Totals adds a file once, however often it comes", () => {
   const totals = new Totals();
   const counter = new TextCounter();
   counter.add(new TextEncoder().encode("b a a\n"));
-  const count = { path: "one.txt", ...counter.finish() };
-  totals.add(count);
-  totals.add(count);
+  const counted = { path: "one.txt", count: counter.finish(), retries: 1, pid: 7 };
+  const binary = { path: "two.bin", count: null, retries: 0, pid: 7 };
+  for (const one of [counted, binary, counted, binary]) totals.add(one);
+  assertEquals([totals.binaryFiles, totals.retries, totals.repeated], [1, 1, 2]);
   assertEquals([totals.files, totals.lines, totals.words, totals.bytes], [1, 1, 3, 6]);
   assertEquals(totals.mostFrequent(10), [["a", 2], ["b", 1]]);
 });

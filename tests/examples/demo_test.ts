@@ -10,7 +10,9 @@ import { FILES, makeFolder, TEXTS } from "./demo_folder.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = "examples/demo/main.ts";
-const DENO = ["run", "--no-prompt", "--allow-read", "--allow-env"];
+const DENO = ["run", "--no-prompt", "-A"];
+/** The messages stay in the process: for what has nothing to do with where they are. */
+const IN_PROCESS = ["--broker", "stub:"];
 /** How this runtime runs the demo, and how it does so without leave to read a path. */
 const RUNTIME = "Deno" in globalThis
   ? { args: [...DENO, MAIN], deny: (path: string) => [...DENO, `--deny-read=${path}`, MAIN] }
@@ -34,7 +36,7 @@ test("demo counts text files as wc does, and nothing else", async () => {
 test("demo says the same of the same files, in whatever order they are done", async () => {
   await using folder = await makeFolder(FILES);
   const [first, second] = await Promise.all([
-    demo([folder.path, "--concurrency", "1", "--fail-every", "0"]),
+    demo([folder.path, "--concurrency", "1", "--fail-every", "0", ...IN_PROCESS]),
     demo([folder.path, "--concurrency=256", "--fail-every=1", "--no-progress"]),
   ]);
   const untilRetries = /^.*?(?=\n {2}retries)/s;
@@ -49,7 +51,7 @@ test("demo retries what fails at first, always the same files", async () => {
   await using folder = await makeFolder(FILES);
   const paths = [...TEXTS.map(([path]) => path), "binary.bin"];
   for (const failEvery of [0, 1, 3]) {
-    const { stdout } = await demo([folder.path, "--fail-every", String(failEvery)]);
+    const { stdout } = await demo([folder.path, "--fail-every", String(failEvery), ...IN_PROCESS]);
     const unlucky = paths.filter((path) => isUnlucky(path, failEvery));
     assertEquals(figures(stdout, "retries", "text files"), [unlucky.length, TEXTS.length]);
   }
@@ -57,16 +59,39 @@ test("demo retries what fails at first, always the same files", async () => {
 
 test("demo prints zeros for a folder without text files", async () => {
   await using folder = await makeFolder({});
-  const { code, stdout, stderr } = await demo([folder.path]);
+  const { code, stdout, stderr } = await demo([folder.path, ...IN_PROCESS]);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   const zeros = ["text files", "lines", "words", "bytes", "retries", "messages a second"];
   assertEquals(figures(stdout, ...zeros), [0, 0, 0, 0, 0, 0]);
 });
 
+test("demo kills a worker process, and counts every file exactly once, with a file or what --broker says", async () => {
+  const files = Array.from({ length: 60 }, (_, i) => [`${i}.txt`, { content: `word ${i}\n` }]);
+  await using folder = await makeFolder(Object.fromEntries(files));
+  await using brokerFolder = await makeFolder({});
+  const url = `sqlite:${join(brokerFolder.path, "tasks.db")}`;
+  for (const args of [[], ["--broker", url]]) {
+    const { code, stdout, stderr } = await demo([folder.path, ...args]);
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    assertEquals(figures(stdout, "text files", "lines", "words"), [60, 60, 120]);
+    assertMatch(stdout, /\nWorker process \d+ was killed \(SIGKILL\) in the middle/);
+    assertMatch(stdout, /\nAll 60 files were counted exactly once[.,]/);
+  }
+});
+
 test("demo explains itself with --help", async () => {
   const { code, stdout, stderr } = await demo(["--help"]);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  for (const text of ["Usage:", "Example:", "--concurrency", "--fail-every", "--no-progress"]) {
+  for (
+    const text of [
+      "Usage:",
+      "Example:",
+      "--concurrency",
+      "--fail-every",
+      "--broker",
+      "--no-progress",
+    ]
+  ) {
     assert(stdout.includes(text), stdout);
   }
 });
@@ -83,6 +108,7 @@ for (
     [["--fail-every", "1.5"], 'Cannot use "1.5" for --fail-every: it must be a whole number of 0'],
     [["--fail-every=-1"], 'Cannot use "-1" for --fail-every'],
     [["--fail-every", "-1"], "Cannot read the arguments: Option '--fail-every"],
+    [["--broker", "pigeon:coop"], 'Cannot make a broker from "pigeon:***": it must be a URL'],
     [["--colour"], "Cannot read the arguments: Unknown option '--colour'"],
   ] as const
 ) {
@@ -130,7 +156,7 @@ if (spawnSync("wc", ["--version"]).status !== 0) {
 } else {
   test("demo and wc agree on the library's sources", async () => {
     const folder = join(ROOT, "core");
-    const { stdout } = await demo([folder]);
+    const { stdout } = await demo([folder, ...IN_PROCESS]);
     const command = `find '${folder}' -type f | xargs cat | LC_ALL=C.UTF-8 wc`;
     const counted = spawnSync("sh", ["-c", command]);
     const total = String(counted.stdout).trim().split(/\s+/).map(Number);

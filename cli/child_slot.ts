@@ -151,7 +151,7 @@ export class ChildSlot implements ChildListener {
   /** A child that finishes because it must makes place for another one at once. */
   retiring(child: Child, reason: string): void {
     if (child !== this.#current || this.#isStopping) return;
-    this.#owner.log("warning", "{name} is replaced: {reason}", { name: child.name, reason });
+    this.#owner.log("warning", "Replacing {name}: {reason}", { name: child.name, reason });
     this.start();
     child.stop();
   }
@@ -176,7 +176,7 @@ export class ChildSlot implements ChildListener {
       // One that starts just now takes the place.
       if (this.#next === undefined) this.#replace(child, ending);
     } else if (child.wasKilled) {
-      this.#owner.log("warning", "{name} did not stop in time and was killed", {
+      this.#owner.log("warning", "Killed {name}: it did not stop in time", {
         name: child.name,
         childPid: child.pid,
       });
@@ -209,7 +209,7 @@ export class ChildSlot implements ChildListener {
     if (this.role.kind === "fork") {
       if (child.isStopping) return this.start(); // reloaded
       if (ending.code === OK) {
-        return this.#owner.log("info", "{name} is done", { name: child.name });
+        return this.#owner.log("info", "Finished {name}", { name: child.name });
       }
     }
     if (!this.#hasWorked) return this.#failed(child, ending);

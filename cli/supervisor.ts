@@ -83,7 +83,7 @@ export class Supervisor implements ChildSlotOwner {
   async reload(why: string): Promise<void> {
     if (this.#stoppingSince !== undefined) return;
     this.#reopenLog();
-    this.log("info", "Starting anew: {why}", { why });
+    this.log("info", "Reloading: {why}", { why });
     this.#isReloading = true;
     const [first, ...others] = this.#workers as [ChildSlot, ...ChildSlot[]];
     const outcome = await first.reload();
@@ -93,7 +93,7 @@ export class Supervisor implements ChildSlotOwner {
       const isOldThere = first.current !== undefined;
       if (isOldThere) {
         const { reason = `it ended with code ${outcome.code}` } = outcome;
-        this.log("error", "The old code goes on: {reason}", { reason });
+        this.log("error", "Failed to reload, and the old code goes on: {reason}", { reason });
       }
       return;
     }
@@ -212,12 +212,12 @@ export class Supervisor implements ChildSlotOwner {
     const state = this.#stoppingSince !== undefined
       ? "stopping"
       : this.#isReloading
-      ? "starting anew"
+      ? "reloading"
       : "working";
     this.log("info", "Status: {state}, up {uptime}", { state, uptime });
     for (const { current, role } of this.#workers) {
       if (current === undefined) {
-        this.log("warning", "{name} is down", { name: `worker-${role.number}` });
+        this.log("warning", "Restarting {name}", { name: `worker-${role.number}` });
       }
     }
     const children = this.#workers.flatMap((slot) => [...slot.children]);

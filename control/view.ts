@@ -88,7 +88,7 @@ export class ControlView {
       } catch (error) {
         if (signal.aborted) break;
         if (attempt === 0) {
-          log.warn("Cannot read the control store, and try again: {reason}", {
+          log.warn("Retrying to read the control store: {reason}", {
             reason: errorMessage(error),
             error,
           });

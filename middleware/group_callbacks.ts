@@ -185,7 +185,7 @@ export class GroupCallbacks implements Middleware {
           return await this.#send(broker, message, uuid, callbacks);
         case "missing":
           return log.error(
-            "The callbacks of group {group} are not sent: it took longer than {ttl} ms",
+            "Dropped the callbacks of group {group}: it took longer than {ttl} ms",
             { ...about(message), group: uuid, ttl: this.barrierTtl },
           );
         case "claimed": // Whoever sends them may have died. Then it is for this one to do.
@@ -218,7 +218,7 @@ export class GroupCallbacks implements Middleware {
     } catch (error) {
       // To run the member again would send them twice for sure.
       log.warn(
-        "It is not noted that the callbacks of group {group} were sent, which may happen again: " +
+        "Failed to note that the callbacks of group {group} were sent, which may happen again: " +
           "{reason}",
         { ...about(message, error), group: uuid },
       );

@@ -277,7 +277,7 @@ export class Retries implements Middleware {
   ): Promise<void> {
     const asked = exception instanceof Retry ? exception.delay : undefined;
     const delay = asked ?? computeBackoff(retries, this.#backoffOf(broker, message));
-    log.info("Message {messageId} of {actor} will be retried in {delay} ms", {
+    log.info("Retrying message {messageId} of {actor} in {delay} ms", {
       ...about(message, exception),
       delay,
     });
@@ -320,7 +320,7 @@ export class Retries implements Middleware {
     retries: number,
     limit: number | null,
   ): Promise<void> {
-    log.warn("Message {messageId} of {actor} is given up after {retries} retries: {reason}", {
+    log.warn("Gave up message {messageId} of {actor} after {retries} retries: {reason}", {
       ...about(message, exception),
       retries,
     });

@@ -128,7 +128,10 @@ export class TimeLimit implements Middleware {
 
   #stop(message: MessageProxy): void {
     message.deadline = Infinity;
-    log.warn("Message {messageId} of {actor} is past its time limit", about(message));
+    log.warn(
+      "Interrupting message {messageId} of {actor}: it is past its time limit",
+      about(message),
+    );
     message.interrupt(
       new TimeLimitExceeded(`Message ${message.messageId} of ${message.actorName} ran too long`),
       { grace: this.#grace },

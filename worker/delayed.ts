@@ -29,7 +29,7 @@ export async function moveDelayed(
   } catch (error) {
     // Python forgets the message here.
     log.error(
-      "Message {messageId} of {actor} goes on against a middleware: {reason}",
+      "Processing message {messageId} of {actor} against a middleware: {reason}",
       about(message, error),
     );
   }
@@ -44,7 +44,7 @@ async function move(broker: Broker, message: MessageProxy, settlement: Settlemen
     await broker.enqueueDue(message);
   } catch (error) {
     log.error(
-      "Message {messageId} of {actor} cannot be put on its queue: {reason}",
+      "Failed to promote message {messageId} of {actor}: {reason}",
       about(message, error),
     );
     if (error instanceof BrokerConnectionError) {

@@ -216,7 +216,7 @@ export class Dispatcher implements JobOwner {
   /** Gives up what is running: its time is over. */
   giveUp(): void {
     const { size } = this.#running;
-    if (size > 0) log.warn("Gives up on {count} messages that are still running", { count: size });
+    if (size > 0) log.warn("Gave up {count} messages that are still running", { count: size });
     for (const { message } of this.#running) {
       message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
     }

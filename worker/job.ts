@@ -187,7 +187,7 @@ export class Job implements Run, IndexedSetItem {
   #followUpNotStored(error: unknown): void {
     const { message } = this;
     const cause = error instanceof FollowUpNotStored ? error.cause : error;
-    log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
+    log.error("Failed to finish message {messageId} of {actor}: {reason}", about(message, error));
     // Its retry is safe. To run or keep it besides would make two of it, and four of those.
     if (message.retried) return this.#end("retried");
     if (cause instanceof BrokerConnectionError) return this.#end("followUpNotStored");
@@ -201,7 +201,7 @@ export class Job implements Run, IndexedSetItem {
     const isCancelled = reason instanceof Cancelled;
     if (isCancelled) {
       log.info("Cancelled message {messageId} of {actor}: {reason}", about(message, reason));
-    } else log.info("Message {messageId} of {actor} is skipped: {reason}", about(message, reason));
+    } else log.info("Skipped message {messageId} of {actor}: {reason}", about(message, reason));
     if (isCancelled && reason.keep) {
       message.fail();
       message.stuffException(reason);

@@ -189,10 +189,10 @@ export class Settlement {
   #concludeAgainst(error: unknown, verb: "ack" | "nack", message: MessageProxy): void {
     if (!(error instanceof MiddlewareError) && !(error instanceof FollowUpNotStored)) throw error;
     if (error instanceof FollowUpNotStored && error.cause instanceof BrokerConnectionError) {
-      log.error("Message {messageId} of {actor} is not done: {reason}", about(message, error));
+      log.error("Failed to finish message {messageId} of {actor}: {reason}", about(message, error));
       return this.#requeueLater(message);
     }
-    log.error("Message {messageId} of {actor} is settled ({verb}) against a middleware: {reason}", {
+    log.error("Settled message {messageId} of {actor} ({verb}) against a middleware: {reason}", {
       ...about(message, error),
       verb,
     });
@@ -244,7 +244,7 @@ export class Settlement {
     } catch (error) {
       // The broker delivers them again: they are with it as long as it has not heard of us.
       log.error(
-        "Cannot {verb} {count} messages of {queue}, which will be delivered again: {reason}",
+        "Failed to {verb} {count} messages of {queue}, which will be delivered again: {reason}",
         {
           verb,
           count: batch.length,
@@ -283,7 +283,7 @@ export class Settlement {
 
 function logUndecodable({ queueName, message }: MessageProxy): void {
   const { error } = message as UndecodableMessage;
-  log.error("What {queue} held is no message and goes to the dead letters: {reason}", {
+  log.error('Dead-lettered an undecodable message on "{queue}": {reason}', {
     queue: queueName,
     reason: error.message,
     error,

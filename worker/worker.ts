@@ -309,7 +309,7 @@ async function logged(what: string, stop: () => void | Promise<void>): Promise<v
   try {
     await stop();
   } catch (error) {
-    log.error("The {what} did not stop well: {reason}", {
+    log.error("Failed to stop the {what}: {reason}", {
       what,
       reason: errorMessage(error),
       error,

@@ -105,7 +105,7 @@ export class WorkerReporter {
     try {
       await this.#options.store.change(changes);
     } catch (error) {
-      log.debug("Cannot report to the control store: {reason}", {
+      log.debug("Failed to report to the control store: {reason}", {
         reason: errorMessage(error),
         error,
       });

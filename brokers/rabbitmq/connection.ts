@@ -246,14 +246,14 @@ export class RabbitmqConnection {
   }
 
   #blocked(reason: string): void {
-    if (this.#block === undefined) log.warn("RabbitMQ blocks publishing: {reason}", { reason });
+    if (this.#block === undefined) log.warn("Blocked by RabbitMQ: {reason}", { reason });
     this.#block ??= { since: performance.now(), reason };
   }
 
   #unblocked(): void {
     if (this.#block === undefined) return;
     const duration = Math.round(performance.now() - this.#block.since);
-    if (this.isUp) log.warn("RabbitMQ takes messages again after {duration} ms", { duration });
+    if (this.isUp) log.warn("Unblocked by RabbitMQ after {duration} ms", { duration });
     this.#block = undefined;
     for (const listener of this.#unblockedListeners) listener();
   }

@@ -89,7 +89,7 @@ export class DeadLetterStore {
   #noteWaiting(error: Error): void {
     this.#waiting += 1;
     if (this.#waiting > 1) return;
-    log.error("Cannot store dead letters of {queue}, trying again: {reason}", {
+    log.error("Retrying to store dead letters of {queue}: {reason}", {
       queue: this.#options.queueName,
       reason: error.message,
       error,

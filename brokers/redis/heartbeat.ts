@@ -86,7 +86,10 @@ export class Heartbeat {
       const watched = [...queues.values()].filter(({ isWatched }) => isWatched);
       if (watched.length === 0) return;
       this.#beat(this.#next(watched)).catch((error) => {
-        log.debug("Cannot renew the heartbeat: {reason}", { reason: errorMessage(error), error });
+        log.debug("Failed to renew the heartbeat: {reason}", {
+          reason: errorMessage(error),
+          error,
+        });
       });
     }, delay);
   }

@@ -56,7 +56,7 @@ export class LostDeliveries {
     else if (!this.#isLooking) {
       this.#isLooking = true;
       this.#look().catch((error) => {
-        log.debug("Cannot look for lost messages: {reason}", { reason: errorMessage(error) });
+        log.debug("Failed to check for lost messages: {reason}", { reason: errorMessage(error) });
       }).finally(() => this.#isLooking = false);
     }
   }
@@ -90,7 +90,7 @@ export class LostDeliveries {
       const ids = lost.slice(i, i + MAX_BATCH);
       await runOnce(this.#session, REQUEUE, [queue, messages, unacknowledged], ids);
     }
-    log.info("Gave back {count} messages of {queue} whose delivery was cut off", {
+    log.info("Requeued {count} messages of {queue} whose delivery was cut off", {
       count: lost.length,
       queue,
     });

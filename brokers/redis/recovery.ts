@@ -102,7 +102,7 @@ export class Recovery {
         [brokerId, limit, MAX_BATCH],
       ) as number;
     }
-    log.warn("Took {count} messages of {queue} over from worker {brokerId}, which is dead", {
+    log.warn("Requeued {count} messages of {queue} of dead worker {brokerId}", {
       count,
       queue: queueName,
       brokerId,

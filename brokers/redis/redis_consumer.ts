@@ -247,7 +247,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
         await runAtMostOnce(this.session, REQUEUE, [queue, messages, unacknowledged], ids);
       } catch (error) {
         if (!isUnavailable(error)) throw error;
-        log.debug("Cannot give back messages of {queue} now: {reason}", {
+        log.debug("Failed to requeue messages of {queue}, will retry: {reason}", {
           queue: this.queueName,
           reason: errorMessage(error),
         });

@@ -217,7 +217,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     batch?.done.resolve();
     if (foreign > 0) {
       log.warn(
-        "{count} messages of {queue} were settled late: another worker has taken them over",
+        "Ignored {count} late settlements of {queue}: another worker has taken the messages over",
         {
           count: foreign,
           queue: this.queueName,
@@ -372,7 +372,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
         await Promise.all(this.#batches.map(({ done }) => done.promise));
       }
     } catch (error) {
-      log.warn("Failed to give back messages of {queue}: {reason}", {
+      log.warn("Failed to requeue messages of {queue}: {reason}", {
         queue: this.queueName,
         reason: errorMessage(error),
         error,

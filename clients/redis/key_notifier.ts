@@ -164,7 +164,7 @@ export class KeyNotifier {
     this.#disconnect();
     if (error !== undefined && UNSUPPORTED.test(errorMessage(error))) {
       this.#isUnsupported = true;
-      log.warn("Redis does not tell of new messages, so that they are looked for: {reason}", {
+      log.warn("Polling Redis for new messages: {reason}", {
         reason: errorMessage(error),
         error: redactError(error),
       });

@@ -196,7 +196,7 @@ export class KeyTracking {
     this.#disconnect();
     if (error !== undefined && UNSUPPORTED.test(replyOf(error))) {
       this.#isUnsupported = true;
-      log.warn("Redis does not tell of new results, so that they are looked for: {reason}", {
+      log.warn("Polling Redis for new results: {reason}", {
         reason: errorMessage(error),
         error: redactError(error),
       });

@@ -229,7 +229,7 @@ export class SqliteConnection {
     try {
       this.check();
     } catch (error) {
-      log.debug("Cannot look after {path}: {reason}", {
+      log.debug("Failed to maintain {path}: {reason}", {
         path: this.path,
         reason: errorMessage(error),
       });

@@ -100,7 +100,7 @@ export class Maintenance {
   }
 
   #failed(error: unknown): void {
-    log.debug("Cannot look after {path}: {reason}", {
+    log.debug("Failed to maintain {path}: {reason}", {
       path: this.#connection.path,
       reason: errorMessage(error),
     });

@@ -120,7 +120,7 @@ export class RedisControlWatch {
       this.#hasFailed = false;
     } catch (error) {
       this.#hasFailed = true;
-      log.debug("Cannot look for control entries: {reason}", {
+      log.debug("Failed to poll for control entries: {reason}", {
         reason: errorMessage(error),
         error,
       });

@@ -221,7 +221,7 @@ export class SqliteControlStore extends ControlStore {
       await this.#connection.read(() => this.#tell());
     } catch (error) {
       if (this.#isClosed) return;
-      log.debug("Cannot look for control entries: {reason}", {
+      log.debug("Failed to poll for control entries: {reason}", {
         reason: errorMessage(error),
         error,
       });

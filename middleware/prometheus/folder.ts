@@ -256,7 +256,7 @@ async function readJson<T>(
     return value;
   } catch (error) {
     if ((error as { code?: string }).code === "ENOENT") return undefined;
-    log.warn("Leaves out the metrics in {file}: {reason}", {
+    log.warn("Skipping the metrics in {file}: {reason}", {
       file,
       reason: errorMessage(error),
       error,

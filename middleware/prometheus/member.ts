@@ -118,7 +118,7 @@ export class Member implements AsyncDisposable {
       port,
       (method) => this.#exposition.answer(method, this.folder),
     );
-    log.info("Serves metrics on http://{host}:{port}", { host, port: this.#server.port });
+    log.info("Serving metrics on http://{host}:{port}", { host, port: this.#server.port });
     await this.folder.serves(host, this.#server.port);
   }
 
@@ -141,14 +141,14 @@ export class Member implements AsyncDisposable {
     this.#failure = reason;
     const { database: folder, host, port } = this.#settings;
     if (action === "write") {
-      log.error("Cannot write metrics to {folder}, and keeps trying: {reason}", {
+      log.error("Retrying to write metrics to {folder}: {reason}", {
         folder,
         reason,
         error,
       });
       return;
     }
-    log.error("Cannot serve metrics on {host}:{port}, and keeps trying: {reason}", {
+    log.error("Retrying to serve metrics on {host}:{port}: {reason}", {
       host,
       port,
       reason,

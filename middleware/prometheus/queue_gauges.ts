@@ -62,7 +62,7 @@ export class QueueGauges {
     );
     try {
       const samples = await Promise.race([readAll(broker), late]);
-      if (this.#isOut) log.info("Reads the counts of queues again");
+      if (this.#isOut) log.info("Reading the counts of queues again");
       this.#isOut = false;
       return samples;
     } catch (error) {

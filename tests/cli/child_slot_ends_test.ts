@@ -100,7 +100,7 @@ test("Slot never gives up a fork, and starts none again that is done", () => {
     assert(!fixture.end(INSTANT)!.startsWith("failed"));
   }
   fixture.work();
-  assertEquals(fixture.end(ending({ code: OK })), "{name} is done");
+  assertEquals(fixture.end(ending({ code: OK })), "Finished {name}");
   assertEquals(fixture.slot.current, undefined);
 });
 

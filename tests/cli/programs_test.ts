@@ -39,7 +39,7 @@ test("examples/worker/mails.ts works in threads on what examples/worker/send.ts 
   assertEquals(await sender.ended, 0, sender.output);
   await program.printed("Sent a mail to ada@example.com");
   await program.printed("Sent a mail to grace@example.com");
-  await program.printed("will be retried in");
+  await program.printed("Retrying message ");
   const failed = program.lines.find(({ level }) => level === "error")!;
   assertEquals([failed["actor"], failed["queue"]], ["sendMail", "mails"]);
   assertEquals(await program.stop(), 0);

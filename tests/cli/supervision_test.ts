@@ -213,7 +213,7 @@ test("A thread that is stuck is killed, if need be with its process, and no mess
     // A thread that computes cannot be ended there: the process makes place for another one.
     await program.working(2);
     await gone(program.workers[0]!);
-    assertStringIncludes(program.output, "worker-1 is replaced: ");
+    assertStringIncludes(program.output, "Replacing worker-1: ");
   } else {
     assertEquals(program.workers.length, 1);
   }

@@ -178,7 +178,7 @@ test("worker.ts writes nothing with --skip-logging (skip-logging)", async () => 
 test("worker.ts runs fork functions in processes of their own (fork-function, fork-function-returns)", async () => {
   await using app = await App.open(redis.url);
   const program = app.startCase("fork-function", "-f", "app.ts:forked_returns");
-  await program.printed("fork-2 is done");
+  await program.printed("Finished fork-2");
   await eventually("see the fork run", async () => {
     return (await app.fixture.notes()).some((note) => /^forked \d+$/.test(note));
   });

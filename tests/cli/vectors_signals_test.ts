@@ -73,7 +73,7 @@ test("worker.ts takes two signals of the same moment for one, and starts nothing
   assertEquals(await program.ended, 0);
   assertEquals((await app.fixture.notes()).at(-1), "end a");
   assertEquals(program.workers.length, 1);
-  assertEquals(program.output.includes("Starting anew"), false);
+  assertEquals(program.output.includes("Reloading"), false);
 });
 
 test("worker.ts kills at a second SIGTERM, or a SIGINT after one, with 1", async () => {
@@ -146,7 +146,7 @@ test("worker.ts stops well at a SIGTERM after a SIGHUP, where dramatiq kills (si
   await program.working();
   await app.fixture.noted("start a");
   program.signal("SIGHUP");
-  await program.printed("Starting anew");
+  await program.printed("Reloading");
   program.signal("SIGTERM");
   await program.printed("Stopping after SIGTERM");
   await app.release();

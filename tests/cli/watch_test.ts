@@ -23,10 +23,10 @@ test("--watch reloads on a change, keeps the old worker when the new code does n
   await fixture.write("actors.ts", saying("two"));
   await fixture.noted("two");
   await program.working(2);
-  await program.printed("Starting anew: actors.ts has changed");
+  await program.printed("Reloading: actors.ts has changed");
 
   await fixture.write("actors.ts", "this is no code");
-  await program.printed("The old code goes on: Cannot import actors.ts");
+  await program.printed("Failed to reload, and the old code goes on: Cannot import actors.ts");
   assert(isRunning(program.workers[1]!));
 
   // As editors do it: another file takes its place.
@@ -40,9 +40,9 @@ test("--watch reloads on a change, keeps the old worker when the new code does n
   await writeFile(join(fixture.folder, "generated", "code.ts"), "");
   await writeFile(join(fixture.folder, "numbers.csv"), "");
   await writeFile(join(fixture.folder, "words.txt"), "");
-  await program.printed("Starting anew: words.txt has changed");
+  await program.printed("Reloading: words.txt has changed");
   await program.working(4);
-  assertEquals(program.output.match(/Starting anew/g)!.length, 4);
+  assertEquals(program.output.match(/Reloading/g)!.length, 4);
   assertEquals(await program.stop(), 0);
 });
 

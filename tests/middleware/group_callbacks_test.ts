@@ -64,7 +64,7 @@ test("GroupCallbacks log an expired barrier, and send nothing", async () => {
   const lines = await groupLinesOf(() => fixture.work());
   assertEquals(fixture.got.map(([name]) => name), ["one"]);
   assertEquals(lines.map(({ level }) => level), ["error"]);
-  assertMatch(lines[0]!.rawMessage as string, /^The callbacks of group \{group\} are not sent/);
+  assertMatch(lines[0]!.rawMessage as string, /^Dropped the callbacks of group \{group\}/);
 });
 
 test("GroupCallbacks dead-letter the member whose callbacks make no sense", async () => {

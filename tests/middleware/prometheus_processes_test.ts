@@ -108,7 +108,7 @@ test("Prometheus serves the sum of the processes of a command line, one of them 
   await using started = MetricsProcess.commandLine(3, fixture.place);
   await fixture.reaches(TOTAL, 15);
   const servers = () =>
-    started.lines.filter((line) => line.includes("Serves metrics on"))
+    started.lines.filter((line) => line.includes("Serving metrics on"))
       .map((line) => JSON.parse(line) as { pid: number });
   await until(() => Promise.resolve(servers().length === 1), { what: "find who serves" });
   process.kill(servers()[0]!.pid, "SIGKILL");
@@ -134,12 +134,12 @@ test("Prometheus says once that its port is taken, works on, and serves when it 
   await once(stranger, "listening");
   await using started = await fixture.start(3);
   const { port } = fixture.place;
-  const complaint = `error: Cannot serve metrics on 127.0.0.1:${port}, and keeps trying: ` +
+  const complaint = `error: Retrying to serve metrics on 127.0.0.1:${port}: ` +
     "another program listens there";
   await started.printed(complaint);
   stranger.close();
   await once(stranger, "close");
-  await started.printed(`info: Serves metrics on http://127.0.0.1:${port}`);
+  await started.printed(`info: Serving metrics on http://127.0.0.1:${port}`);
   await fixture.reaches(TOTAL, 3);
   assertEquals(started.lines.filter((line) => line.startsWith("error:")), [complaint]);
 });
@@ -152,6 +152,6 @@ test("Prometheus leaves out files that it cannot read", async () => {
   await writeFile(join(fixture.place.database, "retired.json"), "null");
   await writeFile(join(fixture.place.database, "notes.txt"), "Not ours");
   await fixture.reaches(TOTAL, 3);
-  const warnings = new Set(started.lines.filter((line) => line.startsWith("warning: Leaves out")));
+  const warnings = new Set(started.lines.filter((line) => line.startsWith("warning: Skipping")));
   assertEquals(warnings.size, 3);
 });

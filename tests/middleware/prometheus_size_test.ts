@@ -104,7 +104,7 @@ test("Prometheus says that it cannot write, and stops without an error", async (
     });
     const [line, ...others] = lines.map((one) => textOf(one).replaceAll('"', ""));
     assert(
-      line?.startsWith(`Cannot write metrics to ${join(folder, "db")}, and keeps trying: `),
+      line?.startsWith(`Retrying to write metrics to ${join(folder, "db")}: `),
       line,
     );
     assertEquals(others, []);

@@ -137,7 +137,7 @@ function fail(run: Run, error: unknown): void {
 
 function giveUp(run: Run, reason: Interrupt): void {
   log.error(
-    "Message {messageId} of {actor} does not stop and is left to itself: {reason}",
+    "Abandoned message {messageId} of {actor}, which does not stop: {reason}",
     about(run.message, reason),
   );
   run.fail(reason);

@@ -146,7 +146,7 @@ export class RealmPool implements Executor {
       ? realm.at(0)
       : undefined;
     const reason = error === undefined ? how : `${how}: ${errorMessage(error)}`;
-    log.error("A {kind} is lost, and replaced: {reason}", {
+    log.error("Replacing a lost {kind}: {reason}", {
       ...(offender !== undefined && about(offender.message)),
       kind: this.#lifecycle.kind.name,
       reason,
@@ -207,7 +207,7 @@ export class RealmPool implements Executor {
     // Another one computes, and has its own time limit: until then nothing can be told of this one.
     if (!stop.isHeard && busy !== undefined && busy !== run) return;
     const isKnown = stop.isHeard || busy === run;
-    log.error("Message {messageId} of {actor} does not stop and is killed: {reason}", {
+    log.error("Killed message {messageId} of {actor}, which does not stop: {reason}", {
       ...about(run.message, stop.reason),
     });
     if (!stop.isHeard) this.#lifecycle.leftBusy();

@@ -66,7 +66,7 @@ export class MetricsProcess implements AsyncDisposable {
 
   /** True if it has said that it serves. */
   get isServing(): boolean {
-    return this.lines.some((line) => line.startsWith("info: Serves metrics on http://"));
+    return this.lines.some((line) => line.startsWith("info: Serving metrics on http://"));
   }
 
   /** Resolves when it has printed a line; fails when it ends without. */

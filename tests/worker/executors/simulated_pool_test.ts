@@ -105,7 +105,7 @@ test("RealmPool tells of a realm that crashed and ended as one loss", async () =
     return Promise.resolve();
   });
   assertEquals(lines.map(textOf), [
-    "A thread is lost, and replaced: it called process.exit(1)",
+    "Replacing a lost thread: it called process.exit(1)",
   ]);
   assertEquals([one.told.length, realms.length], [1, 2]);
 });

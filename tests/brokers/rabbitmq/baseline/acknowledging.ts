@@ -70,7 +70,7 @@ export function acknowledging(file: FileServer): void {
     await withLog({ category: ["dramatiq", "rabbitmq"], lowestLevel: "error" }, async (lines) => {
       const nacked = consumer.nack(messages.slice(1));
       await eventually("try for some seconds", () => lines.length > 0);
-      assertStringIncludes(textOf(lines[0]!), `Cannot store dead letters of ${queueName}`);
+      assertStringIncludes(textOf(lines[0]!), `Retrying to store dead letters of ${queueName}`);
       await file.server.ctl("clear_policy", "dead");
       await nacked;
       assertEquals(lines.length, 1);

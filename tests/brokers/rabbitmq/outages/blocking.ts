@@ -45,7 +45,7 @@ export function blocking(file: FileServer): void {
     withLog({ category: ["dramatiq", "rabbitmq"] }, async (lines) => {
       await run(() =>
         eventually("be blocked", () => {
-          return lines.some((line) => textOf(line).includes("blocks publishing"));
+          return lines.some((line) => textOf(line).includes("Blocked by RabbitMQ"));
         })
       );
     });

@@ -5,7 +5,7 @@ import { longestHold } from "./consumer_timeout.ts";
 import { DeliveryLimits } from "./delivery_limits.ts";
 import { Ladder } from "./ladder.ts";
 import type { CheckedOptions } from "./options.ts";
-import { Publisher } from "./publisher.ts";
+import { PublisherPool } from "./publisher_pool.ts";
 import type { RabbitmqSession } from "./session.ts";
 import { Topology } from "./topology.ts";
 
@@ -16,7 +16,7 @@ export interface BrokerParts {
   /** Declares queues on that connection. */
   readonly topology: Topology;
   /** Sends what users send. */
-  readonly publisher: Publisher;
+  readonly publisher: PublisherPool;
   /** Session shared by the consumers. */
   readonly session: RabbitmqSession;
 }
@@ -35,7 +35,7 @@ export function makeParts(clock: Clock, options: CheckedOptions): BrokerParts {
   const ladder = new Ladder(publishing, settings.queueType);
   const deliveryLimits = new DeliveryLimits();
   const topology = new Topology(publishing, settings, ladder, deliveryLimits);
-  const confirmedPublisher = new Publisher(publishing, topology, {
+  const confirmedPublisher = new PublisherPool(publishing, topology, {
     isConfirmed: true,
     blockedTimeout,
   });
@@ -44,7 +44,7 @@ export function makeParts(clock: Clock, options: CheckedOptions): BrokerParts {
     topology,
     publisher: confirmDelivery
       ? confirmedPublisher
-      : new Publisher(publishing, topology, { isConfirmed: false, blockedTimeout }),
+      : new PublisherPool(publishing, topology, { isConfirmed: false, blockedTimeout }),
     session: {
       clock,
       connection: consuming,

@@ -32,8 +32,9 @@ export class ConfirmChannel {
   readonly #wire: Wire;
   readonly #frames: PublishFrames;
   readonly #isConfirmed: boolean;
+  readonly #window: number;
   /** Unconfirmed publications, each at its number modulo the window. */
-  readonly #underWay: (Publication | undefined)[] = new Array(WINDOW).fill(undefined);
+  readonly #underWay: (Publication | undefined)[];
   #count = 0;
   /** The lowest number that the server has not spoken of. */
   #lowest = 1;
@@ -56,9 +57,18 @@ export class ConfirmChannel {
    * @param channel The channel. Nothing else may publish on it.
    * @param isConfirmed Whether the server confirms what comes on it.
    * @param owner Who publishes.
+   * @param window Maximum of unconfirmed messages; a power of two.
    */
-  constructor(model: Model, channel: Channel, isConfirmed: boolean, owner: ConfirmChannelOwner) {
+  constructor(
+    model: Model,
+    channel: Channel,
+    isConfirmed: boolean,
+    owner: ConfirmChannelOwner,
+    window: number = WINDOW,
+  ) {
     this.#owner = owner;
+    this.#window = window;
+    this.#underWay = new Array(window).fill(undefined);
     this.#channel = channel;
     this.#isConfirmed = isConfirmed;
     const { stream, frameMax } = model.connection;
@@ -82,13 +92,18 @@ export class ConfirmChannel {
     return this.#count > 0;
   }
 
-  /** When the first of what is under way was added; `Infinity` when nothing is. */
-  get oldest(): number {
+  /** The first of what is under way. */
+  get oldest(): Publication | undefined {
     for (let tag = this.#lowest; tag < this.#next; tag++) {
-      const publication = this.#underWay[tag & (WINDOW - 1)];
-      if (publication !== undefined) return publication.waitsSince;
+      const publication = this.#underWay[tag & (this.#window - 1)];
+      if (publication !== undefined) return publication;
     }
-    return Infinity;
+    return undefined;
+  }
+
+  /** True if as many are unconfirmed, or were given up meanwhile, as the window allows. */
+  get isFull(): boolean {
+    return this.#next - this.#lowest >= this.#window;
   }
 
   /** Number of times the server has said that it has something; what it refuses does not count. */
@@ -103,7 +118,7 @@ export class ConfirmChannel {
 
   /** True if another message may be sent now. */
   get hasRoom(): boolean {
-    return this.#isOpen && !this.#isCongested && this.#next - this.#lowest < WINDOW;
+    return this.#isOpen && !this.#isCongested && !this.isFull;
   }
 
   /**
@@ -130,14 +145,14 @@ export class ConfirmChannel {
     while (this.hasRoom) {
       const batch: Publication[] = [];
       let size = 0;
-      while (size < CHUNK && this.#next - this.#lowest < WINDOW) {
+      while (size < CHUNK && !this.isFull) {
         const publication = take();
         if (publication === undefined) break;
         size += this.#frames.size(publication);
         publication.isWritten = true;
         batch.push(publication);
         if (this.#isConfirmed) {
-          this.#underWay[this.#next & (WINDOW - 1)] = publication;
+          this.#underWay[this.#next & (this.#window - 1)] = publication;
           this.#count += 1;
         }
         this.#next += 1;
@@ -155,7 +170,7 @@ export class ConfirmChannel {
   abandon(addedBefore = Infinity): Publication[] {
     const underWay: Publication[] = [];
     for (let tag = this.#lowest; tag < this.#next; tag++) {
-      const publication = this.#underWay[tag & (WINDOW - 1)];
+      const publication = this.#underWay[tag & (this.#window - 1)];
       if (publication === undefined || publication.waitsSince > addedBefore) continue;
       this.#take(tag);
       underWay.push(publication);
@@ -181,7 +196,9 @@ export class ConfirmChannel {
       this.#settle(deliveryTag, isStored);
     }
     // What comes next may have been confirmed before, by itself.
-    while (this.#lowest < this.#next && this.#underWay[this.#lowest & (WINDOW - 1)] === undefined) {
+    while (
+      this.#lowest < this.#next && this.#underWay[this.#lowest & (this.#window - 1)] === undefined
+    ) {
       this.#lowest += 1;
     }
     this.#owner.roomMade();
@@ -196,9 +213,9 @@ export class ConfirmChannel {
   }
 
   #take(tag: number): Publication | undefined {
-    const publication = this.#underWay[tag & (WINDOW - 1)];
+    const publication = this.#underWay[tag & (this.#window - 1)];
     if (publication === undefined) return undefined;
-    this.#underWay[tag & (WINDOW - 1)] = undefined;
+    this.#underWay[tag & (this.#window - 1)] = undefined;
     this.#count -= 1;
     return publication;
   }
@@ -206,7 +223,7 @@ export class ConfirmChannel {
   /** A return names no number. It comes before the confirmation, and in order. */
   #returned({ fields: { routingKey }, content }: Delivered): void {
     for (let tag = Math.max(this.#returnsFrom, this.#lowest); tag < this.#next; tag++) {
-      const publication = this.#underWay[tag & (WINDOW - 1)];
+      const publication = this.#underWay[tag & (this.#window - 1)];
       if (publication?.queueName !== routingKey || publication.length !== content.length) continue;
       if (!Buffer.from(publication.body as string).equals(content)) continue;
       publication.isReturned = true;

@@ -1,23 +1,20 @@
 import { ConnectionFailed } from "../../core/errors.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import { closeChannel, type Model } from "./client.ts";
+import { closeChannel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import type { Publication } from "./publication.ts";
 import { ConfirmChannel, type ConfirmChannelOwner } from "./confirm_channel.ts";
 
 /** Milliseconds without any confirmation after which a channel is left. */
 const LONGEST_SILENCE = 5_000;
-/** The same for a connection on which a channel is to be opened. */
-const LONGEST_OPENING = 3_000;
-/** Number of checks: a process that stood still hears of everything by the next look. */
-const LOOKS = 2;
-
 /** Publisher, as {@linkcode ConfirmChannels} see it. */
 export interface ConfirmChannelsOwner {
   /** True if the server is there, and reads. */
   readonly isReading: boolean;
   /** There may be room again: the current one was left. */
   roomMade(): void;
+  /** The current one was left since a queue held it up: that of the first message under way. */
+  stalled(queueName: string): void;
 }
 
 /**
@@ -52,39 +49,23 @@ export class ConfirmChannels {
    * @param connection Where.
    * @param isConfirmed Whether the server confirms what comes on it.
    * @param owner Who publishes.
+   * @param window Maximum of unconfirmed messages on it.
    * @throws {ConnectionFailed} If there is no connection, or that has no channel to give.
    */
   async open(
     connection: RabbitmqConnection,
     isConfirmed: boolean,
     owner: ConfirmChannelOwner,
+    window?: number,
   ): Promise<void> {
-    const model = await connection.whenUp();
-    const watch = setInterval(this.#dropIfSilent(model), LONGEST_OPENING / LOOKS);
+    await connection.whenUp(); // which fails for reasons of its own
+    const heard = () => this.#left.values().reduce((sum, one) => sum + one.confirmations, 0);
     try {
-      const channel = await (isConfirmed ? model.createConfirmChannel() : model.createChannel());
-      this.#current = new ConfirmChannel(model, channel, isConfirmed, owner);
+      const { model, channel } = await connection.openChannel({ isConfirmed, heard });
+      this.#current = new ConfirmChannel(model, channel, isConfirmed, owner, window);
     } catch (error) {
       throw new ConnectionFailed(`Cannot open a channel: ${errorMessage(error)}`, { cause: error });
-    } finally {
-      clearInterval(watch);
     }
-  }
-
-  /** Drops a connection on which nothing has been confirmed for as long as a channel may take. */
-  #dropIfSilent(model: Model): () => void {
-    const count = () => [...this.#left].reduce((sum, channel) => sum + channel.confirmations, 0);
-    let confirmations = count();
-    let silentLooks = 0;
-    return () => {
-      const last = confirmations;
-      confirmations = count();
-      const isSilent = confirmations === last && this.#owner.isReading;
-      silentLooks = isSilent ? silentLooks + 1 : 0;
-      if (silentLooks < LOOKS) return;
-      const reason = `no channel was opened, and nothing confirmed, for ${LONGEST_OPENING} ms`;
-      model.connection.stream.destroy(new Error(reason));
-    };
   }
 
   /** Sends nothing more on the current one; what is under way on it may still be confirmed. */
@@ -98,15 +79,22 @@ export class ConfirmChannels {
   watch(): void {
     if (this.#timer !== undefined) return;
     const channel = this.#current;
-    const confirmations = channel?.confirmations;
+    const { confirmations, progress } = channel ?? {};
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      const isSilent = channel?.isBusy === true && channel === this.#current &&
-        channel.confirmations === confirmations && this.#owner.isReading;
-      if (isSilent) this.leave();
-      if (isSilent) this.#owner.roomMade();
+      const isSame = channel !== undefined && channel === this.#current;
+      const isSilent = isSame && channel.isBusy && channel.confirmations === confirmations;
+      const isHeldUp = isSilent || (isSame && channel.isFull && channel.progress === progress);
+      if (isHeldUp && this.#owner.isReading) this.#leaveHeldUp(channel);
       else if (this.#current?.isBusy === true) this.watch();
     }, LONGEST_SILENCE);
+  }
+
+  #leaveHeldUp(channel: ConfirmChannel): void {
+    const queueName = channel.oldest?.queueName;
+    this.leave();
+    if (queueName !== undefined) this.#owner.stalled(queueName);
+    this.#owner.roomMade();
   }
 
   /**
@@ -142,8 +130,10 @@ export class ConfirmChannels {
 
   /** When the first message under way was added; `Infinity` when there is none. */
   get oldest(): number {
-    let oldest = this.#current?.oldest ?? Infinity;
-    for (const channel of this.#left) oldest = Math.min(oldest, channel.oldest);
+    let oldest = this.#current?.oldest?.waitsSince ?? Infinity;
+    for (const channel of this.#left) {
+      oldest = Math.min(oldest, channel.oldest?.waitsSince ?? Infinity);
+    }
     return oldest;
   }
 

@@ -4,7 +4,9 @@ import { Outage } from "../../platform/outage.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { nameOf, type RabbitmqSource } from "./address.ts";
-import { type Channel, closeChannel, closeModel, type Model, openModel } from "./client.ts";
+import { type Channel, closeModel, type Model, openModel } from "./client.ts";
+import { ControlChannel } from "./control_channel.ts";
+import { openChannel, type OpenChannelOptions } from "./open_channel.ts";
 import { watchSilence } from "./silence.ts";
 import { closedFor, explain, explainFailure } from "./errors.ts";
 
@@ -37,10 +39,9 @@ export class RabbitmqConnection {
   #isKept = false;
   #isClosed = false;
   #endPause: () => void = () => {};
-  /** The channel for what concerns queues, not messages: errors close it, and nothing else. */
-  #control: Promise<Channel> | undefined;
-  /** The end of what was last begun on that channel. */
-  #lastOperation: Promise<unknown> = Promise.resolve();
+  readonly #control: ControlChannel = new ControlChannel(async () =>
+    (await this.openChannel()).channel
+  );
   readonly #lostListeners: Set<(error: Error) => void> = new Set();
   /** Since when the server reads nothing of it, by `performance.now()`, and why. */
   #block: { readonly since: number; readonly reason: string } | undefined;
@@ -122,24 +123,28 @@ export class RabbitmqConnection {
   }
 
   /**
-   * Does something about queues, one after the other: what the server refuses closes the
-   * channel, and would take with it what others do.
+   * Opens a channel, or drops a connection that the server does not read: see `openChannel`.
+   *
+   * @param options Whether it is for publishing, and what else shows that the server reads.
+   * @throws {ConnectionFailed} As {@linkcode whenUp}.
+   */
+  async openChannel(
+    { isConfirmed = false, heard = () => 0 }: Partial<OpenChannelOptions> = {},
+  ): Promise<{ readonly model: Model; readonly channel: Channel }> {
+    const model = await this.whenUp();
+    const isReading = () => this.#model === model && this.#block === undefined;
+    return { model, channel: await openChannel(model, { isConfirmed, isReading, heard }) };
+  }
+
+  /**
+   * Does something about queues: see {@linkcode ControlChannel}.
    *
    * @param purpose What for: the end of "Cannot …".
    * @param operate Does it.
    * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
    */
   async control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
-    const operation = this.#lastOperation.then(async () => {
-      try {
-        this.#control ??= this.#openControl();
-        return await operate(await this.#control);
-      } catch (error) {
-        throw explain(purpose, error);
-      }
-    });
-    this.#lastOperation = operation.catch(() => {});
-    return await operation;
+    return await this.#control.run(purpose, operate);
   }
 
   /** Lets go of the connection. */
@@ -150,21 +155,8 @@ export class RabbitmqConnection {
     const model = this.#model;
     this.#model = undefined;
     if (model === undefined) return;
-    if (this.#control !== undefined) await this.#control.then(closeChannel, () => {});
+    await this.#control.close();
     await closeModel(model);
-  }
-
-  async #openControl(): Promise<Channel> {
-    try {
-      const model = await this.whenUp();
-      const channel = await model.createChannel();
-      channel.on("error", () => {}); // whoever caused it hears of it
-      channel.on("close", () => this.#control = undefined);
-      return channel;
-    } catch (error) {
-      this.#control = undefined;
-      throw error;
-    }
   }
 
   /** Tries, round after round, while somebody waits or it is to be kept up. */
@@ -233,7 +225,7 @@ export class RabbitmqConnection {
   #lost(model: Model, cause: Error | undefined): void {
     if (this.#model !== model) return; // closed by us
     this.#model = undefined;
-    this.#control = undefined;
+    this.#control.lost();
     this.#unblocked();
     model.connection.stream.destroy();
     const error = explain(

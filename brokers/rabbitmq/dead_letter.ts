@@ -6,7 +6,7 @@ import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import type { RabbitmqDelivery } from "./delivery.ts";
 import { fieldTable } from "./field_table.ts";
 import { Publication, Receipt } from "./publication.ts";
-import type { Publisher } from "./publisher.ts";
+import type { PublisherPool } from "./publisher_pool.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
@@ -42,7 +42,7 @@ export interface DeadLetterStoreOptions {
   /** Tells when to try again. */
   readonly clock: Clock;
   /** Sends dead letters. */
-  readonly confirmedPublisher: Publisher;
+  readonly confirmedPublisher: PublisherPool;
   /** The queue that messages are delivered from. */
   readonly queueName: string;
   /** True if it is not worth while to try again. */
@@ -109,7 +109,7 @@ export class DeadLetterStore {
  * @throws {BrokerConnectionError} If the server cannot be reached, or does not confirm it.
  */
 export async function publishDeadLetter(
-  confirmedPublisher: Publisher,
+  confirmedPublisher: PublisherPool,
   queueName: string,
   delivery: RabbitmqDelivery,
   headers: Uint8Array,

@@ -1,11 +1,10 @@
-import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { Fifo } from "../../platform/fifo.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { MAX_REFUSALS, toSendAgain } from "./closed_channel.ts";
 import type { RabbitmqConnection } from "./connection.ts";
-import { byDelivery, fail, Publication, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
+import { byDelivery, fail, type Publication, UNPROVEN_LENGTH } from "./publication.ts";
 import type { ConfirmChannel, ConfirmChannelOwner } from "./confirm_channel.ts";
 import { ConfirmChannels, type ConfirmChannelsOwner } from "./confirm_channels.ts";
 import { PublishTimeout, type TimedPublisher } from "./publish_timeout.ts";
@@ -23,6 +22,14 @@ export interface PublisherOptions {
   readonly isConfirmed: boolean;
   /** Milliseconds without a confirmation after which a message is given up. */
   readonly blockedTimeout: number;
+  /** Maximum of unconfirmed messages on a channel; a power of two. @default {16_384} */
+  readonly window?: number;
+  /** A message is stored. */
+  onStored?(queueName: string): void;
+  /** A queue holds up messages to others. */
+  onStalled?(queueName: string): void;
+  /** Takes a message over if it is not to be sent here any more. */
+  divert?(publication: Publication): boolean;
 }
 
 /**
@@ -85,28 +92,6 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     connection.onUnblocked(() => this.roomMade());
   }
 
-  /**
-   * Sends one message.
-   *
-   * @param queueName Where to.
-   * @param body What it says.
-   * @param priority Its priority, if it has one.
-   * @param headers Its headers as `fieldTable` writes them, if it has any.
-   * @returns Resolves when it is stored.
-   * @throws {BrokerConnectionError} If the server cannot be reached, or does not have it.
-   * @throws {RequestRejected} If the server never stores such a message.
-   */
-  publish(
-    queueName: string,
-    body: Encoded,
-    priority?: number,
-    headers?: Uint8Array,
-  ): Promise<void> {
-    const receipt = new Receipt(1);
-    this.add(new Publication(queueName, body, receipt, priority, headers));
-    return receipt.promise;
-  }
-
   /** Sends a message; its sender hears what becomes of it. */
   add(publication: Publication): void {
     this.#waiting.push(publication);
@@ -139,6 +124,13 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     if (publication.length > this.#provenLength) this.#provenLength = publication.length;
     if (this.#refusals.goOn) this.#refusals.stored(publication);
     publication.sender.stored();
+    this.#options.onStored?.(publication.queueName);
+  }
+
+  /** A queue held up the channel that was left just now. */
+  stalled(queueName: string): void {
+    this.#options.onStalled?.(queueName);
+    this.#waiting.unshift(this.#kept(this.#waiting.takeWhere(() => true)));
   }
 
   /** The server would not have a message. */
@@ -172,8 +164,13 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
 
   /** Sends messages before all others. */
   #sendAgain(publications: Publication[]): void {
-    this.#waiting.unshift(publications);
+    this.#waiting.unshift(this.#kept(publications));
     this.roomMade();
+  }
+
+  /** Those that are still to be sent here. */
+  #kept(publications: Publication[]): Publication[] {
+    return publications.filter((one) => this.#options.divert?.(one) !== true);
   }
 
   /** The first that waits, past those that are no longer to be sent. */
@@ -255,7 +252,12 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     for (let attempts = 1;; attempts++) {
       try {
         if (this.#channels.current === undefined) {
-          await this.#channels.open(this.#connection, this.#options.isConfirmed, this);
+          await this.#channels.open(
+            this.#connection,
+            this.#options.isConfirmed,
+            this,
+            this.#options.window,
+          );
           this.#timeout.heard();
         }
         await this.#topology.declare(next.queueName);

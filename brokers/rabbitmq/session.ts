@@ -2,7 +2,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import type { ConsumerChannels } from "./consumer_channels.ts";
 import type { Ladder } from "./ladder.ts";
-import type { Publisher } from "./publisher.ts";
+import type { PublisherPool } from "./publisher_pool.ts";
 import type { Topology } from "./topology.ts";
 
 /** Objects shared by the parts of one broker. */
@@ -15,7 +15,7 @@ export interface RabbitmqSession {
   /** Knows the ladders that the confirmedPublisher puts messages on. */
   readonly ladder: Ladder;
   /** Puts messages from one queue on another. It always asks for confirmation. */
-  readonly confirmedPublisher: Publisher;
+  readonly confirmedPublisher: PublisherPool;
   /** The channels that consumers use. */
   readonly channels: ConsumerChannels;
   /** Milliseconds for which a delayed message is held at most. */

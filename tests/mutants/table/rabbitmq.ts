@@ -180,15 +180,9 @@ export const RABBITMQ: readonly Mutant[] = [
   ...mutantsOf("brokers/rabbitmq/confirm_channels.ts", "tests/brokers/rabbitmq/cluster_test.ts", [
     [
       "a silent channel is kept",
-      "if (isSilent) this.leave();",
+      "if (isHeldUp && this.#owner.isReading) this.#leaveHeldUp(channel);",
       "",
       { filter: "leaves a channel" },
-    ],
-    [
-      "a connection that opens no channel is kept",
-      "model.connection.stream.destroy(new Error(reason));",
-      "void reason;",
-      { filter: "drops a connection" },
     ],
     [
       "what is refused is sent again on the same channel",
@@ -197,6 +191,56 @@ export const RABBITMQ: readonly Mutant[] = [
       { filter: "sends on another channel" },
     ],
   ]),
+  ...mutantsOf("brokers/rabbitmq/open_channel.ts", "tests/brokers/rabbitmq/stalled_queue_test.ts", [
+    [
+      "a connection that is not read is kept",
+      "model.connection.stream.destroy(new Error(reason));",
+      "void reason;",
+      { filter: "thousands wait" },
+    ],
+  ]),
+  ...mutantsOf(
+    "brokers/rabbitmq/control_channel.ts",
+    "tests/brokers/rabbitmq/stalled_queue_test.ts",
+    [
+      [
+        "an operation without an answer holds up all others",
+        "        endTurn();\n      }, LONGEST_TURN);",
+        "      }, LONGEST_TURN);",
+        { filter: "thousands wait" },
+      ],
+    ],
+  ),
+  ...mutantsOf(
+    "brokers/rabbitmq/publisher_pool.ts",
+    "tests/brokers/rabbitmq/stalled_queue_test.ts",
+    [
+      [
+        "a queue that stalls goes on holding up others",
+        "(isStalled ? this.#own.get(publication.queueName)! : this.#shared).add(publication);",
+        "this.#shared.add(publication);",
+        { filter: "confirms nothing for one" },
+      ],
+      [
+        "a queue that is well again keeps its channel",
+        "if (!publisher.isBusy) this.#recovered(queueName);",
+        "",
+        { filter: "confirms nothing for one" },
+      ],
+      [
+        "thousands go on a channel that hangs",
+        "window: STALLED_WINDOW,",
+        "",
+        { filter: "thousands wait" },
+      ],
+      [
+        "what is sent again holds up others",
+        "if (!this.#stalledAt.has(publication.queueName)) return false;",
+        "return false;",
+        { filter: "thousands wait" },
+      ],
+    ],
+  ),
   ...mutantsOf("brokers/rabbitmq/dead_letter.ts", BASELINE, [
     [
       "a dead letter is given up after some seconds",

@@ -1,0 +1,78 @@
+import { type Channel, closeChannel } from "./client.ts";
+import { explain } from "./errors.ts";
+
+/** Milliseconds after which an operation that has no answer does not hold up others any more. */
+const LONGEST_TURN = 5_000;
+
+/**
+ * The channel of a connection for what concerns queues, not messages: one operation after the
+ * other, since what the server refuses closes the channel, and would take with it what others do.
+ *
+ * An operation on a queue whose leader hangs has no answer for long. Then the next ones go on
+ * another channel, while it goes on waiting. That is opened at once, to see whether the server reads.
+ */
+export class ControlChannel {
+  readonly #open: () => Promise<Channel>;
+  #current: Promise<Channel> | undefined;
+  /** The end of the turn of what was last asked for. */
+  #lastTurn: Promise<void> = Promise.resolve();
+
+  /** @param open Opens a channel, when the connection is up. */
+  constructor(open: () => Promise<Channel>) {
+    this.#open = open;
+  }
+
+  /**
+   * Does something on it.
+   *
+   * @param purpose What for: the end of "Cannot …".
+   * @param operate Does it.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
+   */
+  async run<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
+    const lastTurn = this.#lastTurn;
+    const { promise, resolve: endTurn } = Promise.withResolvers<void>();
+    this.#lastTurn = promise;
+    await lastTurn;
+    const current = this.#current ??= this.#openNew();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const channel = await current;
+      timer = setTimeout(() => {
+        if (this.#current === current) this.#current = this.#openNew();
+        endTurn();
+      }, LONGEST_TURN);
+      return await operate(channel);
+    } catch (error) {
+      throw explain(purpose, error);
+    } finally {
+      clearTimeout(timer);
+      endTurn();
+      if (this.#current !== current) current.then(closeChannel, () => {});
+    }
+  }
+
+  /** Notes that the connection is lost. */
+  lost(): void {
+    this.#current = undefined;
+  }
+
+  /** Closes it. */
+  async close(): Promise<void> {
+    if (this.#current !== undefined) await this.#current.then(closeChannel, () => {});
+  }
+
+  #openNew(): Promise<Channel> {
+    const opening: Promise<Channel> = this.#open().then((channel) => {
+      channel.on("error", () => {}); // whoever caused it hears of it
+      channel.on("close", () => this.#leave(opening));
+      return channel;
+    });
+    opening.catch(() => this.#leave(opening));
+    return opening;
+  }
+
+  #leave(channel: Promise<Channel>): void {
+    if (this.#current === channel) this.#current = undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import type { Encoded } from "../../encoders/encoder.ts";
+import { getLogger } from "../../platform/logging.ts";
+import type { RabbitmqConnection } from "./connection.ts";
+import { Publication, Receipt } from "./publication.ts";
+import { Publisher, type PublisherOptions } from "./publisher.ts";
+import type { Topology } from "./topology.ts";
+
+const log = getLogger("rabbitmq");
+
+/**
+ * Maximum of unconfirmed messages on a channel of a stalled queue. RabbitMQ reads nothing more
+ * from a connection, for any channel, when one of them has some hundreds to process (credit flow).
+ */
+const STALLED_WINDOW = 128;
+
+/**
+ * A publisher for all queues, and another one for each queue that stalled: nothing is confirmed for
+ * it, since its leader hangs, or it has none.
+ *
+ * In RabbitMQ 3.10 the first message to such a queue holds up its channel with all that comes
+ * after it, so that one queue would hold up all others, again on each new channel.
+ *
+ * shared channel ─ nothing confirmed for five seconds ─▶ a channel of its own
+ *       ▲                                                    │
+ *       └───────────────── all that was sent is stored ──────┘
+ */
+export class PublisherPool {
+  readonly #connection: RabbitmqConnection;
+  readonly #topology: Topology;
+  readonly #options: PublisherOptions;
+  readonly #shared: Publisher;
+  /** Publishers of the queues that have ever stalled. */
+  readonly #own: Map<string, Publisher> = new Map();
+  /** Times at which the stalled queues did so, by `performance.now()`. */
+  readonly #stalledAt: Map<string, number> = new Map();
+
+  /**
+   * Stores where to publish.
+   *
+   * @param connection The connection.
+   * @param topology Declares queues on it.
+   * @param options How to work.
+   */
+  constructor(connection: RabbitmqConnection, topology: Topology, options: PublisherOptions) {
+    this.#connection = connection;
+    this.#topology = topology;
+    this.#options = options;
+    this.#shared = new Publisher(connection, topology, {
+      ...options,
+      onStalled: (queueName) => this.#stalled(queueName),
+      divert: (publication) => this.#divert(publication),
+    });
+  }
+
+  /**
+   * Sends one message.
+   *
+   * @param queueName Where to.
+   * @param body What it says.
+   * @param priority Its priority, if it has one.
+   * @param headers Its headers as `fieldTable` writes them, if it has any.
+   * @returns Resolves when it is stored.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or does not have it.
+   * @throws {RequestRejected} If the server never stores such a message.
+   */
+  publish(
+    queueName: string,
+    body: Encoded,
+    priority?: number,
+    headers?: Uint8Array,
+  ): Promise<void> {
+    const receipt = new Receipt(1);
+    this.add(new Publication(queueName, body, receipt, priority, headers));
+    return receipt.promise;
+  }
+
+  /** Sends a message; its sender hears what becomes of it. */
+  add(publication: Publication): void {
+    const isStalled = this.#stalledAt.size > 0 && this.#stalledAt.has(publication.queueName);
+    (isStalled ? this.#own.get(publication.queueName)! : this.#shared).add(publication);
+  }
+
+  /** Resolves when nothing is on its way. */
+  async emptied(): Promise<void> {
+    await this.#shared.emptied();
+    await Promise.all(Array.from(this.#own.values(), (publisher) => publisher.emptied()));
+  }
+
+  /** Sends nothing any more. What is on its way fails. */
+  async close(): Promise<void> {
+    await this.#shared.close();
+    await Promise.all(Array.from(this.#own.values(), (publisher) => publisher.close()));
+  }
+
+  #stalled(queueName: string): void {
+    if (this.#stalledAt.has(queueName)) return;
+    this.#stalledAt.set(queueName, performance.now());
+    if (!this.#own.has(queueName)) this.#own.set(queueName, this.#open(queueName));
+    log.info("Giving queue {queue} a channel of its own: RabbitMQ confirms nothing for it", {
+      queue: queueName,
+    });
+  }
+
+  #open(queueName: string): Publisher {
+    const publisher: Publisher = new Publisher(this.#connection, this.#topology, {
+      ...this.#options,
+      window: STALLED_WINDOW,
+      onStored: () => {
+        if (!publisher.isBusy) this.#recovered(queueName);
+      },
+    });
+    return publisher;
+  }
+
+  #recovered(queueName: string): void {
+    const stalledAt = this.#stalledAt.get(queueName);
+    if (stalledAt === undefined) return;
+    this.#stalledAt.delete(queueName);
+    log.info("Returned queue {queue} to the shared channel after {duration} ms", {
+      queue: queueName,
+      duration: Math.round(performance.now() - stalledAt),
+    });
+  }
+
+  /** Hands a message over that was on its way to a queue which has stalled meanwhile. */
+  #divert(publication: Publication): boolean {
+    if (!this.#stalledAt.has(publication.queueName)) return false;
+    const { waitsSince } = publication;
+    this.#own.get(publication.queueName)!.add(publication);
+    publication.waitsSince = waitsSince;
+    return true;
+  }
+}

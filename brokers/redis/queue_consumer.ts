@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { RedisDelivery } from "./delivery.ts";
-import { splitIds } from "./packing.ts";
+import { splitIds } from "./enqueue_batcher.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
 import { type QueueHeartbeat, type RedisSession, runOnce } from "./session.ts";

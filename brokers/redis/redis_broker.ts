@@ -24,7 +24,7 @@ import { DueDelivery } from "./delivery.ts";
 import { openSession } from "./open_session.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
 import type { PreparedBatches } from "../../clients/redis/batcher.ts";
-import { EnqueueBatchers } from "./enqueue_batchers.ts";
+import { EnqueueBatcher } from "./enqueue_batcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { RedisQueueConsumer } from "./queue_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
@@ -68,7 +68,7 @@ export class RedisBroker extends Broker {
   readonly #session: RedisSession;
   readonly #recovery: Recovery;
   readonly #heartbeat: Heartbeat;
-  readonly #batchers: EnqueueBatchers;
+  readonly #batchers: EnqueueBatcher;
   #controlStore: RedisControlStore | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
@@ -85,7 +85,7 @@ export class RedisBroker extends Broker {
     super(options, defaultMiddleware);
     this.namespace = checked.namespace;
     this.#session = openSession(this.brokerId, this.clock, checked);
-    this.#batchers = new EnqueueBatchers(this.#session);
+    this.#batchers = new EnqueueBatcher(this.#session);
     this.#recovery = new Recovery(this.#session, this, checked);
     this.#heartbeat = new Heartbeat(this.#session, {
       interval: checked.maintenanceInterval,

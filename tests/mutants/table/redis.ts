@@ -148,7 +148,7 @@ export const REDIS: readonly Mutant[] = [
       "batch.begunAt).then(() => sent.resolve())\n",
     ],
   ]),
-  ...mutantsOf("brokers/redis/enqueue_batchers.ts", LOST, [
+  ...mutantsOf("brokers/redis/enqueue_batcher.ts", LOST, [
     [
       "a message is stored twice when the answer was cut off",
       "[again ? 1 : 0, ...entries]",

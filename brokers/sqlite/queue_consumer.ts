@@ -48,6 +48,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   #isPaused = false;
   /** Number of messages `receive` asks for; `Infinity` if that is all there is room for. */
   #limit = 0;
+  #isTakenOver = false;
   #isQueued = false;
   #isListening = false;
   #batches: SettlementBatch[] = [];
@@ -201,7 +202,9 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     const limit = Math.min(this.#room, this.#limit, MAX_CLAIM);
     if (this.#state !== "claiming" || !this.#mayClaim || limit <= 0) return [];
     const queue = queues.find(this.#source.storedName);
-    return queue === undefined ? [] : this.#source.claim(queue, lease.owner!, limit);
+    if (queue === undefined) return [];
+    this.#isTakenOver = !lease.isRecorded;
+    return this.#isTakenOver ? [] : this.#source.claim(queue, lease.owner!, limit);
   }
 
   get #mayClaim(): boolean {
@@ -215,6 +218,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#failures = 0;
     const batch = this.#batches.shift();
     batch?.done.resolve();
+    if (this.#isTakenOver) this.#session.lease.tellTakeover();
     if (foreign > 0) {
       log.warn(
         "Ignored {count} late settlements of {queue}: another worker has taken the messages over",

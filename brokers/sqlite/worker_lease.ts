@@ -6,7 +6,14 @@ import { Lease } from "../../core/lease.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { hasProcessEnded, processId, processNamespace } from "../../platform/runtime.ts";
 import { recover } from "./recovery.ts";
-import { BEAT, DELETE_WORKER, INSERT_WORKER, RECOVER, SELECT_WORKERS } from "./statements.ts";
+import {
+  BEAT,
+  DELETE_WORKER,
+  INSERT_WORKER,
+  RECOVER,
+  SELECT_BEAT,
+  SELECT_WORKERS,
+} from "./statements.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "lease");
 
@@ -107,6 +114,21 @@ export class WorkerLease {
     return this.#beginning;
   }
 
+  /**
+   * Whether the row of the hold is there, asked inside the transaction of a claim: what is claimed
+   * without one nobody would ever give back.
+   */
+  get isRecorded(): boolean {
+    return Boolean(this.#connection.statement(SELECT_BEAT).get(this.#owner ?? null));
+  }
+
+  /** Fails all consumers: the row is gone. */
+  tellTakeover(): void {
+    this.#fail(
+      new ConnectionClosed("Cannot go on with what was received: another worker has taken it over"),
+    );
+  }
+
   /** Fails all consumers if the hold is lost. */
   tellLoss(): void {
     if (!this.isLost) return;
@@ -167,13 +189,7 @@ export class WorkerLease {
   /** Hears of a heartbeat that was committed. */
   heard(owner: number, sentAt: number, isThere: boolean, workers: readonly WorkerRow[]): void {
     if (owner !== this.#owner) return;
-    if (!isThere) {
-      return this.#fail(
-        new ConnectionClosed(
-          "Cannot go on with what was received: another worker has taken it over",
-        ),
-      );
-    }
+    if (!isThere) return this.tellTakeover();
     this.#lease.renew(sentAt);
     this.#watch(workers);
     this.#setTimer();

@@ -22,6 +22,9 @@ export type Fault =
     readonly killed: number | undefined;
   };
 
+/** Kinds of faults. */
+export type FaultKind = Fault["kind"];
+
 /** What {@linkcode planFaults} goes by. */
 export interface FaultOptions {
   /** How many. */
@@ -34,6 +37,8 @@ export interface FaultOptions {
   readonly heartbeatTimeout: number;
   /** Decides everything. */
   readonly seed: number;
+  /** The kinds that there can be. @default All. */
+  readonly kinds?: readonly FaultKind[] | undefined;
 }
 
 /** Number of times each kind comes, in eleven: kills are what happens most. */
@@ -62,6 +67,7 @@ export function planFaults(options: FaultOptions): Fault[] {
       killed: random.chance(0.3) ? worker() : undefined,
     }),
   };
-  const kinds = Array.from({ length: faults }, (_, i) => KINDS[i % KINDS.length]!);
+  const possible = KINDS.filter((kind) => options.kinds?.includes(kind) ?? true);
+  const kinds = Array.from({ length: faults }, (_, i) => possible[i % possible.length]!);
   return random.shuffle(kinds).map((kind) => plan[kind]());
 }

@@ -1,4 +1,5 @@
 import { assertEquals, assertGreater } from "@std/assert";
+import type { FaultKind } from "./faults.ts";
 import { formatReport } from "./report.ts";
 import { torture, type TortureOptions } from "./torture.ts";
 import type { Target } from "./target.ts";
@@ -12,13 +13,16 @@ export const HEARTBEAT_TIMEOUT = 2_000;
  *
  * @param options How many messages, and how late.
  * @param open Starts the server.
+ * @param kinds The faults that it can have.
  */
 export async function tortureShortly(
-  options: Pick<TortureOptions, "messages" | "longestDelay" | "clockError">,
+  options:
+    & Pick<TortureOptions, "messages" | "longestDelay" | "clockError">
+    & Partial<TortureOptions>,
   open: () => Promise<Target>,
+  kinds: readonly FaultKind[] = ["kill", "cut", "freeze", "silence", "pause", "restart"],
 ): Promise<void> {
   const report = await torture({
-    ...options,
     seconds: 5,
     seed: 7,
     faults: 11,
@@ -28,9 +32,10 @@ export async function tortureShortly(
     // The machine may be busy with all the other tests. The long form is strict.
     slack: 20_000,
     deadline: 240_000,
+    ...options,
   }, open);
   assertEquals(report.failures, [], formatReport(report));
-  for (const kind of ["kill", "cut", "freeze", "silence", "pause", "restart"]) {
+  for (const kind of kinds) {
     assertGreater(report.incidents.filter((incident) => incident.kind === kind).length, 0);
   }
 }

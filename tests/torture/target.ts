@@ -1,4 +1,5 @@
-import type { RabbitmqBrokerOptions, RedisBrokerOptions } from "../../mod.ts";
+import type { RabbitmqBrokerOptions, RedisBrokerOptions, SqliteBrokerOptions } from "../../mod.ts";
+import type { FaultKind } from "./faults.ts";
 import type { ServerAddress } from "../support/servers/exchange.ts";
 
 /** What talks to the server: with this library, or as Python's dramatiq does. */
@@ -12,7 +13,8 @@ export function isWorker(program: Program): boolean {
 /** A broker as a process is told of it. */
 export type BrokerArguments =
   | { readonly kind: "redis"; readonly options: RedisBrokerOptions }
-  | { readonly kind: "rabbitmq"; readonly options: RabbitmqBrokerOptions };
+  | { readonly kind: "rabbitmq"; readonly options: RabbitmqBrokerOptions }
+  | { readonly kind: "sqlite"; readonly options: SqliteBrokerOptions };
 
 /** A server that messages are to survive. */
 export interface Target extends AsyncDisposable, ServerAddress {
@@ -20,6 +22,10 @@ export interface Target extends AsyncDisposable, ServerAddress {
   readonly name: string;
   /** What becomes of it in a restart, for a report. */
   readonly restart: string;
+  /** The faults that it can have. @default All. */
+  readonly faults?: readonly FaultKind[];
+  /** False if programs in Python cannot use it. @default {true} */
+  readonly isShared?: boolean;
   /** A folder that is there as long as it is. */
   readonly folder: string;
 

@@ -105,15 +105,17 @@ export async function torture(
 /** Starts everybody, and lets one fault happen after the other as the work goes on. */
 async function runWithFaults(fixture: Fixture, options: TortureOptions): Promise<void> {
   const { messages, seconds, longestDelay, seed, workers, producers } = options;
-  for (let i = 0; i <= workers; i++) {
+  const { faults: kinds, isShared = true } = fixture.target;
+  const peers = isShared ? 1 : 0;
+  for (let i = 0; i < workers + peers; i++) {
     const clockError = i === 0 ? options.clockError : 0;
     const told = { queueName: QUEUE, concurrency: CONCURRENCY, clockError };
     await fixture.add({ program: i < workers ? "worker" : "python_worker", told });
   }
   const { ledger } = fixture;
-  await fixture.wait("start the workers", () => ledger.ready.size === workers + 1);
-  const ofPython = Math.floor(messages * PYTHON_SHARE);
-  for (let i = 0; i <= producers; i++) {
+  await fixture.wait("start the workers", () => ledger.ready.size === workers + peers);
+  const ofPython = Math.floor(messages * PYTHON_SHARE) * peers;
+  for (let i = 0; i < producers + peers; i++) {
     const ofOurs = Math.floor((messages - ofPython + i) / producers);
     const content = { first: i * RANGE, seconds, longestDelay, seed: seed + i };
     const told = { queueName: QUEUE, ...content, messages: i < producers ? ofOurs : ofPython };
@@ -121,7 +123,12 @@ async function runWithFaults(fixture: Fixture, options: TortureOptions): Promise
   }
   const isSent = () => fixture.producers.every((name) => ledger.closed.has(name));
 
-  const faults = planFaults({ ...options, workers: workers + 1, producers: producers + 1 });
+  const faults = planFaults({
+    ...options,
+    workers: workers + peers,
+    producers: producers + peers,
+    kinds,
+  });
   const enacted: Promise<void>[] = [];
   try {
     for (const [i, fault] of faults.entries()) {

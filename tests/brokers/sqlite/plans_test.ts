@@ -1,0 +1,36 @@
+import { assert, assertGreater } from "@std/assert";
+import { SqliteBroker } from "@dq/dramatiq";
+import * as statements from "../../../brokers/sqlite/statements.ts";
+import { type ExpiringTable, purgeStatements } from "../../../clients/sqlite/expiry.ts";
+import { connectionOf } from "../../../clients/sqlite/handles.ts";
+import { test } from "../../support/test.ts";
+
+const TABLES: readonly ExpiringTable[] = [
+  "dramatiq_results",
+  "dramatiq_counters",
+  "dramatiq_members",
+  "dramatiq_signals",
+];
+
+test("SqliteBroker's statements read no more rows than they need, and sort none", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  const connection = connectionOf(broker);
+  await connection.open();
+  const all = [...Object.values(statements).flat(), ...TABLES.flatMap(purgeStatements)];
+  assertGreater(all.length, 30);
+  for (const sql of all) {
+    const parameters = [...sql.matchAll(/\?/g)].map(() => 1);
+    const plan = connection.statement(`explain query plan ${sql}`).all(...parameters)
+      .map((row) => (row as { detail: string }).detail);
+    for (const detail of plan) {
+      // What is in flight is bounded by the prefetch of all workers.
+      const isInFlight = detail.includes("dramatiq_taken");
+      assert(!/SCAN (?:m\b|dramatiq_messages)/.test(detail) || isInFlight, `${sql}: ${detail}`);
+      assert(
+        !/SCAN dramatiq_(?:results|counters|members|signals)/.test(detail),
+        `${sql}: ${detail}`,
+      );
+      assert(!detail.includes("TEMP B-TREE"), `${sql}: ${detail}`);
+    }
+  }
+});

@@ -78,6 +78,7 @@ export {
 export { AbortEvents, type AbortEventsOptions } from "./control/abort_events.ts";
 export { Control } from "./control/control.ts";
 export type { PausedQueue, PauseOptions, PauseTarget } from "./control/pauses.ts";
+export type { SetConcurrencyOptions } from "./control/sizes.ts";
 export type { WorkerReport } from "./control/workers.ts";
 export type { Cancellation, CancelOptions, CancelPredicate } from "./core/cancellation.ts";
 export {

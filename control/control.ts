@@ -20,6 +20,7 @@ import {
   resumeQueue,
   toPausedQueue,
 } from "./pauses.ts";
+import { setConcurrency, type SetConcurrencyOptions } from "./sizes.ts";
 import { readWorkers, type WorkerReport } from "./workers.ts";
 
 /**
@@ -126,6 +127,25 @@ export class Control {
   async paused(): Promise<PausedQueue[]> {
     const { entries } = await this.broker.controlStore!.read(PAUSE_PREFIX);
     return entries.map(toPausedQueue).filter((one) => one !== undefined);
+  }
+
+  /**
+   * Sets how many messages workers run at once, in place of what they were started with. Nothing
+   * that runs is stopped: a worker that runs more starts none until it fits.
+   *
+   * Threads and processes are opened, and retire once they are idle, as whole ones.
+   *
+   * @param concurrency How many messages at once; `null` for what each was started with.
+   * @param options Which worker. What is said to one wins over what is said to all.
+   * @throws {TypeError} If the id is no text.
+   * @throws {RangeError} If it is no whole number above 0.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async setConcurrency(
+    concurrency: number | null,
+    options: SetConcurrencyOptions = {},
+  ): Promise<void> {
+    await setConcurrency(this.broker, concurrency, options);
   }
 
   /**

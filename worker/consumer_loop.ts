@@ -42,10 +42,13 @@ export class ConsumerLoop {
   readonly queueName: string;
   readonly #broker: Broker;
   readonly #prefetch: number;
+  /** As many as it may have in flight now, if that is less. */
+  #limit = Infinity;
   readonly #restartDelay: number;
   readonly #deliver: ConsumerLoopOptions["deliver"];
   readonly #ready: Promise<void> | undefined;
   #stopping = false;
+  #closing: Promise<void> | undefined;
   #paused = false;
   #isQueuePaused = false;
   /** True if what there was could not be begun. */
@@ -117,6 +120,21 @@ export class ConsumerLoop {
     this.#wake();
   }
 
+  /** How many messages it may have in flight; beyond its prefetch it does not go. */
+  set limit(limit: number) {
+    this.#limit = limit;
+    this.#wake();
+  }
+
+  /** Receives no more, and closes once what is in flight has ended. */
+  async drain(): Promise<void> {
+    await this.stopReceiving();
+    while (this.#closing === undefined && (this.#settlement?.atHand ?? 0) > 0) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    await this.close();
+  }
+
   /** Receives no more, for good. What is in flight can still be settled. */
   async stopReceiving(): Promise<void> {
     this.#stopping = true;
@@ -144,7 +162,13 @@ export class ConsumerLoop {
    *
    * @param gaveUp Ends the wait for acknowledgements that do not get through.
    */
-  async close(gaveUp: Promise<void> = new Promise(() => {})): Promise<void> {
+  close(gaveUp: Promise<void> = new Promise(() => {})): Promise<void> {
+    this.#closing ??= this.#close(gaveUp);
+    this.#wake();
+    return this.#closing;
+  }
+
+  async #close(gaveUp: Promise<void>): Promise<void> {
     try {
       await this.#broker.emit("beforeConsumerThreadShutdown", this);
     } catch (error) {
@@ -179,7 +203,7 @@ export class ConsumerLoop {
       const rests = this.#paused || this.#isHeld || this.#isQueuePaused;
       if (rests && !isPaused) this.#pauseConsumer(consumer);
       isPaused = rests;
-      const room = this.#prefetch - settlement.atHand;
+      const room = Math.min(this.#prefetch, this.#limit) - settlement.atHand;
       if (room <= 0 || rests) {
         await new Promise<void>((resolve) => this.#wake = resolve);
         continue;

@@ -8,6 +8,7 @@ import {
   pausedQueueName,
   toPausedQueue,
 } from "../control/pauses.ts";
+import { SIZE_PREFIX, Sizes } from "../control/sizes.ts";
 import { ControlView } from "../control/view.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");
@@ -21,6 +22,8 @@ export interface ControlledWorker {
   cancelled(): void;
   /** A queue was paused, or resumed. */
   queuePaused(queueName: string, isPaused: boolean): void;
+  /** It is to run another number of messages at once. */
+  resized(): void;
   /** All was read, at this time of the store. */
   read(now: number): void;
 }
@@ -33,6 +36,8 @@ export class ControlLink {
   readonly cancellations: Cancellations = new Cancellations();
   readonly #clock: Clock;
   readonly #worker: ControlledWorker;
+  readonly #sizes: Sizes;
+  #concurrency: number | undefined;
   readonly #paused: Map<string, PausedQueue> = new Map();
   readonly #resumeTimers: Map<string, Timer> = new Map();
   /** The time of the store less monotonic time. */
@@ -47,15 +52,17 @@ export class ControlLink {
    * @param store What the fleet is told.
    * @param clock The time that retries wait by.
    * @param worker The worker.
+   * @param id What tells the worker from all others.
    */
-  constructor(store: ControlStore, clock: Clock, worker: ControlledWorker) {
+  constructor(store: ControlStore, clock: Clock, worker: ControlledWorker, id: string) {
+    this.#sizes = new Sizes(id);
     this.#clock = clock;
     this.#worker = worker;
     this.#offset = clock.now() - monotonicTime(clock);
     this.#view = new ControlView({
       store,
       clock,
-      prefixes: [CANCEL_PREFIX, PAUSE_PREFIX],
+      prefixes: [CANCEL_PREFIX, PAUSE_PREFIX, SIZE_PREFIX],
       changed: (entry) => this.#changed(entry),
       read: (now) => {
         this.#offset = now - monotonicTime(clock);
@@ -85,7 +92,13 @@ export class ControlLink {
     return this.#paused.has(queueName);
   }
 
+  /** How many messages the worker is to run at once; `undefined` for as many as it was started with. */
+  get concurrency(): number | undefined {
+    return this.#concurrency;
+  }
+
   #changed(entry: ControlEntry): void {
+    if (entry.key.startsWith(SIZE_PREFIX)) return this.#sizeChanged(entry);
     const queueName = pausedQueueName(entry.key);
     if (queueName !== undefined) return this.#queueChanged(queueName, toPausedQueue(entry));
     if (!this.cancellations.apply(entry)) return;
@@ -97,6 +110,14 @@ export class ControlLink {
       this.#willCancel = false;
       this.#worker.cancelled();
     });
+  }
+
+  #sizeChanged(entry: ControlEntry): void {
+    this.#sizes.apply(entry);
+    const { concurrency } = this.#sizes;
+    if (concurrency === this.#concurrency) return;
+    this.#concurrency = concurrency;
+    this.#worker.resized();
   }
 
   #queueChanged(queueName: string, pause: PausedQueue | undefined): void {

@@ -74,7 +74,9 @@ export class Dispatcher implements JobOwner {
     this.#waitLimit = new WaitLimit({
       clock: broker.clock,
       limit: broker.maxWait,
-      concurrency: executor.concurrency,
+      get concurrency() {
+        return executor.concurrency;
+      },
       hasFreeSlot: () => this.#isOpen && this.#running.size < executor.concurrency,
       giveBack: (period) => this.#giveBackOld(period),
     });
@@ -94,6 +96,12 @@ export class Dispatcher implements JobOwner {
   open(): void {
     this.#isOpen = true;
     this.broker.clock.clearTimer(this.#pauseTimer);
+    this.#startJobs();
+    this.#waitLimit.roomMade();
+  }
+
+  /** Starts jobs, if the executor has more room than it had. */
+  resized(): void {
     this.#startJobs();
     this.#waitLimit.roomMade();
   }

@@ -2,9 +2,9 @@ import type { Broker } from "../core/broker.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { canonicalQueueName, delayQueueName } from "../core/queue_names.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
 import type { Middleware } from "../core/middleware.ts";
-import { ConsumerLoop } from "./consumer_loop.ts";
+import { ConsumerLoops } from "./consumer_loops.ts";
 import { ControlLink } from "./control_link.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
@@ -53,11 +53,13 @@ export class Worker implements AsyncDisposable {
   readonly executor: Executor;
   readonly #queues: ReadonlySet<string> | undefined;
   readonly #timeout: number;
-  readonly #loops: Map<string, ConsumerLoop> = new Map();
+  readonly #loops: ConsumerLoops;
   readonly #dispatcher: Dispatcher;
   /** Link to the control store, where there is a control store. */
   readonly #control: ControlLink | undefined;
   readonly #reporter: WorkerReporter | undefined;
+  /** What it was started with. */
+  readonly #ownConcurrency: number;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -90,23 +92,36 @@ export class Worker implements AsyncDisposable {
     this.#timeout = timeout;
     const { controlStore } = broker;
     if (controlStore !== undefined) {
-      this.#control = new ControlLink(controlStore, broker.clock, {
-        cancelled: () => this.#dispatcher.cancelKnown(),
-        queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
-        read: (now) => this.#reporter!.start(now),
-      });
       this.#reporter = new WorkerReporter({
         store: controlStore,
         clock: broker.clock,
         isInMemory: broker.isInMemory,
         state: () => ({
-          queues: [...new Set(Array.from(this.#loops.keys(), canonicalQueueName))],
+          queues: [...new Set(this.#loops.queueNames.map(canonicalQueueName))],
           concurrency: executor.concurrency,
           running: this.#dispatcher.runningCount,
         }),
       });
+      this.#control = new ControlLink(controlStore, broker.clock, {
+        cancelled: () => this.#dispatcher.cancelKnown(),
+        queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
+        resized: () => this.#resize(),
+        read: (now) => this.#reporter!.start(now),
+      }, this.#reporter.id);
     }
+    this.#ownConcurrency = executor.concurrency;
     this.#dispatcher = new Dispatcher(broker, executor, this.#control?.cancellations);
+    this.#loops = new ConsumerLoops(broker, {
+      environment: () => this.#environment!,
+      ready: this.#control?.ready,
+      isPaused: (queueName) => ({
+        worker: this.#state === "paused",
+        queue: this.#control?.isPaused(queueName) === true,
+      }),
+      deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
+      deliverDelayed: (messages, settlement) =>
+        this.#dispatcher.deliverDelayed(messages, settlement),
+    });
     this.#deadline = new StopDeadline(broker.clock, () => this.#dispatcher.giveUp());
   }
 
@@ -125,7 +140,7 @@ export class Worker implements AsyncDisposable {
 
   /** The queues that are paused for the whole fleet, as far as this worker has heard. */
   get pausedQueues(): string[] {
-    return [...this.#loops.keys()].filter((queueName) => this.#control?.isPaused(queueName));
+    return this.#loops.queueNames.filter((queueName) => this.#control?.isPaused(queueName));
   }
 
   /** The messages whose actors, or hooks, are running. */
@@ -170,21 +185,21 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== "running") return;
     this.#state = "paused";
     this.#dispatcher.pause();
-    for (const loop of this.#loops.values()) loop.pause();
+    for (const loop of this.#loops.all) loop.pause();
   }
 
   /** Goes on after a `pause`. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
-    for (const loop of this.#loops.values()) loop.resume();
+    for (const loop of this.#loops.all) loop.resume();
     this.#dispatcher.open();
   }
 
   /** Waits until nothing is running or in flight and the broker has heard of all of it. */
   async join(): Promise<void> {
     await this.#dispatcher.idle();
-    await Promise.all(Array.from(this.#loops.values(), (loop) => loop.flushed()));
+    await Promise.all(this.#loops.all.map((loop) => loop.flushed()));
   }
 
   /**
@@ -230,6 +245,7 @@ export class Worker implements AsyncDisposable {
     }
     await this.broker.emit("afterWorkerBoot", this);
     this.#state = "running";
+    this.#resize();
     this.#dispatcher.open();
   }
 
@@ -252,7 +268,7 @@ export class Worker implements AsyncDisposable {
     } catch (error) {
       objection = error;
     }
-    const loops = [...this.#loops.values()];
+    const loops = this.#loops.all;
     await Promise.all(loops.map((loop) => loop.stopReceiving()));
     this.#dispatcher.stop();
 
@@ -272,35 +288,34 @@ export class Worker implements AsyncDisposable {
 
   /** Starts nothing of a paused queue; running messages go on, delayed messages arrive. */
   #queuePaused(queueName: string, isPaused: boolean): void {
-    const loop = this.#loops.get(queueName);
-    if (loop === undefined) return;
-    loop.isQueuePaused = isPaused;
+    for (const loop of this.#loops.of(queueName)) loop.isQueuePaused = isPaused;
     if (isPaused) this.#dispatcher.giveBackOf(queueName);
   }
 
   #consume(queueName: string): void {
     const canonical = canonicalQueueName(queueName);
     if (this.#queues !== undefined && !this.#queues.has(canonical)) return;
-    if (this.#loops.has(queueName)) return;
-    const { prefetch, delayPrefetch, restartDelay } = this.#environment!;
-    const ready = this.#control?.ready;
-    const loop = queueName === delayQueueName(queueName)
-      ? new ConsumerLoop(this.broker, queueName, {
-        prefetch: delayPrefetch,
-        restartDelay,
-        ready,
-        deliver: (messages, settlement) => this.#dispatcher.deliverDelayed(messages, settlement),
-      })
-      : new ConsumerLoop(this.broker, queueName, {
-        prefetch,
-        restartDelay,
-        ready,
-        deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
+    this.#loops.add(queueName);
+  }
+
+  /** Runs as many messages at once as the fleet was told, once it has started. */
+  #resize(): void {
+    if (this.#state !== "running" && this.#state !== "paused") return;
+    const { executor } = this;
+    const concurrency = this.#control?.concurrency ?? this.#ownConcurrency;
+    if (concurrency === executor.concurrency) return;
+    if (executor.resize === undefined) {
+      log.warn("Cannot run {concurrency} messages at once: the executor has a fixed size", {
+        concurrency,
       });
-    this.#loops.set(queueName, loop);
-    if (this.#control?.isPaused(queueName)) loop.isQueuePaused = true;
-    if (this.#state === "paused") loop.pause();
-    loop.start();
+      return;
+    }
+    executor.resize(concurrency);
+    log.info("Resized to {concurrency} messages at once", { concurrency });
+    const { prefetch } = readWorkerEnvironment(concurrency);
+    this.#loops.resize(prefetch);
+    this.#dispatcher.resized();
+    this.#reporter?.report();
   }
 }
 

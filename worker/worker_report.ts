@@ -60,6 +60,13 @@ export class WorkerReporter {
     this.#report();
   }
 
+  /** Reports now, rather than when it is time: something has changed. */
+  report(): void {
+    if (this.#bootedAt === undefined || this.#isStopped) return;
+    this.#options.clock.clearTimer(this.#timer);
+    this.#report();
+  }
+
   /**
    * Takes the entry away: the worker is no more. Never rejects, and does not wait for a server that
    * is away: the entry expires.

@@ -7,11 +7,12 @@
 import { cancelling } from "./broker_cancelling.ts";
 import { type BrokerControlHarness, Fixture, type Rules } from "./broker_control_harness.ts";
 import { pausing } from "./broker_pausing.ts";
+import { resizing } from "./broker_resizing.ts";
 import { declareTests } from "./rules.ts";
 
 export type { BrokerControlHarness } from "./broker_control_harness.ts";
 
-const rules: Rules = { ...cancelling, ...pausing };
+const rules: Rules = { ...cancelling, ...pausing, ...resizing };
 
 /**
  * Declares the tests of all rules for one broker.

@@ -30,6 +30,14 @@ export interface Executor {
   /** Number of messages it runs at once, at most. */
   readonly concurrency: number;
 
+  /**
+   * Changes {@linkcode Executor.concurrency}. Nothing that runs is stopped. An executor without it
+   * stays as large as it is.
+   *
+   * @param concurrency A whole number above 0.
+   */
+  resize?(concurrency: number): void;
+
   /** Resolves, with the reason, when the process should be replaced. */
   readonly retired?: Promise<string>;
 

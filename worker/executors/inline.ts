@@ -31,8 +31,7 @@ const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
  * stops the whole worker.
  */
 export class InlineExecutor implements Executor {
-  /** Number of messages it runs at once, at most. */
-  readonly concurrency: number;
+  #concurrency: number;
   #broker: Broker | undefined;
   /** The list of middleware that `#wrappers` was made from. */
   #middleware: readonly Middleware[] = [];
@@ -54,7 +53,17 @@ export class InlineExecutor implements Executor {
         `Cannot run ${concurrency} messages at once: it must be a whole number above 0`,
       );
     }
-    this.concurrency = concurrency;
+    this.#concurrency = concurrency;
+  }
+
+  /** Number of messages it runs at once, at most. */
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  /** Changes how many messages it runs at once. */
+  resize(concurrency: number): void {
+    this.#concurrency = concurrency;
   }
 
   /** Tells the middleware that the realm is up. */

@@ -51,8 +51,6 @@ const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
  * ```
  */
 export class ProcessExecutor implements Executor {
-  /** Number of messages all processes run at once. */
-  readonly concurrency: number;
   /**
    * Resolves, with the reason, when this process should be replaced: no child starts any
    * more. Pending until then, mostly for ever.
@@ -80,8 +78,17 @@ export class ProcessExecutor implements Executor {
       processes,
       options,
     );
-    this.concurrency = this.#pool.concurrency;
     this.retired = this.#pool.retired;
+  }
+
+  /** Number of messages all processes run at once. */
+  get concurrency(): number {
+    return this.#pool.concurrency;
+  }
+
+  /** Changes how many messages they run at once: whole ones are opened, or retire once idle. */
+  resize(concurrency: number): void {
+    this.#pool.resize(concurrency);
   }
 
   /**

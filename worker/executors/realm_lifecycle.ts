@@ -47,12 +47,14 @@ export class RealmLifecycle {
   readonly concurrency: number;
   /** As `Executor.retired`. */
   readonly retired: Promise<string>;
-  readonly #count: number;
+  #count: number;
   readonly #settings: Omit<RealmSettings, "logLevel">;
   readonly #errorClasses: readonly ErrorClass[];
   readonly #resolveRetired: (reason: string) => void;
   readonly #owner: RealmLifecycleOwner;
   #realms: Realm[] = [];
+  /** Realms that take nothing more, and are stopped once nothing runs in them. */
+  readonly #retiring: Set<Realm> = new Set();
   /** Realms that `start` waits for. */
   readonly #boots: Map<Realm, PromiseWithResolvers<readonly string[]>> = new Map();
   #refusals = 0;
@@ -98,6 +100,11 @@ export class RealmLifecycle {
   /** The realms that take any run, those that are starting included. */
   get realms(): readonly Realm[] {
     return this.#realms;
+  }
+
+  /** Those, and the ones that take nothing more. */
+  get all(): readonly Realm[] {
+    return this.#retiring.size === 0 ? this.#realms : [...this.#realms, ...this.#retiring];
   }
 
   /** True if it is being stopped: nothing is to begin any more. */
@@ -167,8 +174,36 @@ export class RealmLifecycle {
     );
   }
 
+  /**
+   * Changes the number of realms. Those that are too many end what they have first.
+   *
+   * @param count How many there are to be.
+   */
+  resize(count: number): void {
+    this.#count = count;
+    if (this.#isStopping) return;
+    const byLoad = this.#realms.toSorted((a, b) => a.load - b.load);
+    for (const realm of byLoad.slice(0, Math.max(0, this.#realms.length - count))) {
+      this.remove(realm);
+      this.#retiring.add(realm);
+    }
+    this.stopIdle();
+    this.replenish();
+  }
+
+  /** Stops realms that take nothing more, and have nothing left. */
+  stopIdle(): void {
+    if (this.#retiring.size === 0) return;
+    for (const realm of this.#retiring) {
+      if (realm.load > 0) continue;
+      this.#retiring.delete(realm);
+      void realm.stop();
+    }
+  }
+
   /** Forgets a realm that is lost. */
   remove(realm: Realm): void {
+    this.#retiring.delete(realm);
     this.#realms = this.#realms.filter((one) => one !== realm);
   }
 
@@ -187,8 +222,9 @@ export class RealmLifecycle {
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearTimeout(this.#backoff);
-    const answers = await Promise.all(this.#realms.map((realm) => realm.stop()));
+    const answers = await Promise.all(this.all.map((realm) => realm.stop()));
     this.#realms = [];
+    this.#retiring.clear();
     if (answers.includes(false)) this.leftBusy();
   }
 

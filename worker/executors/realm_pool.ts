@@ -36,8 +36,7 @@ const log = /* @__PURE__ */ getLogger("worker", "executor");
  * Innocents and suspects keep their retry count, and get their time limit anew.
  */
 export class RealmPool implements Executor {
-  /** Number of messages it runs at once, in all realms together. */
-  readonly concurrency: number;
+  #concurrency: number;
   readonly #lifecycle: RealmLifecycle;
   #broker: Broker | undefined;
   /** The realm for suspects, while there are any. */
@@ -71,7 +70,18 @@ export class RealmPool implements Executor {
         this.#quarantine = this.#quarantine === realm ? undefined : this.#quarantine,
       mayTryAgain: () => this.#tryNextSuspect(),
     });
-    this.concurrency = count * this.#lifecycle.concurrency;
+    this.#concurrency = count * this.#lifecycle.concurrency;
+  }
+
+  /** Number of messages it runs at once, in all realms together. */
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  /** Changes how many messages it runs at once: opens realms, or lets some retire once idle. */
+  resize(concurrency: number): void {
+    this.#concurrency = concurrency;
+    this.#lifecycle.resize(Math.ceil(concurrency / this.#lifecycle.concurrency));
   }
 
   /**
@@ -128,6 +138,7 @@ export class RealmPool implements Executor {
   }
 
   #roomMade(): void {
+    this.#lifecycle.stopIdle();
     for (let run = this.#waiting.shift(); run !== undefined; run = this.#waiting.shift()) {
       if (!this.#mayStart(run) || this.#assign(run)) continue;
       this.#waiting.unshift([run]);
@@ -176,14 +187,14 @@ export class RealmPool implements Executor {
     this.#willFlush = true;
     queueMicrotask(() => {
       this.#willFlush = false;
-      for (const realm of this.#lifecycle.realms) realm.flush();
+      for (const realm of this.#lifecycle.all) realm.flush();
       this.#quarantine?.flush();
     });
   }
 
   #realmOf(run: Run): Realm | undefined {
     if (this.#quarantine?.has(run)) return this.#quarantine;
-    return this.#lifecycle.realms.find((realm) => realm.has(run));
+    return this.#lifecycle.all.find((realm) => realm.has(run));
   }
 
   #interruptWaiting(run: Run, reason: Interrupt): void {

@@ -57,8 +57,6 @@ const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
  * ```
  */
 export class ThreadExecutor implements Executor {
-  /** Number of messages all threads run at once. */
-  readonly concurrency: number;
   /**
    * Resolves, with the reason, when this process should be replaced, mostly never: on Deno
    * (2.9) a thread that computes for ever is not ended by `terminate()` and keeps a core
@@ -82,8 +80,17 @@ export class ThreadExecutor implements Executor {
       threads,
       options,
     );
-    this.concurrency = this.#pool.concurrency;
     this.retired = this.#pool.retired;
+  }
+
+  /** Number of messages all threads run at once. */
+  get concurrency(): number {
+    return this.#pool.concurrency;
+  }
+
+  /** Changes how many messages they run at once: whole ones are opened, or retire once idle. */
+  resize(concurrency: number): void {
+    this.#pool.resize(concurrency);
   }
 
   /**

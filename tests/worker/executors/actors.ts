@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -241,6 +241,11 @@ export function declareActors(broker: Broker): Broker {
   declare("ending", (journal: string, id: string, how: string) => {
     mark(journal, id);
     return ENDS[how]!();
+  });
+  declare("gated", async (journal: string, id: string, gate: string) => {
+    mark(journal, id);
+    while (!existsSync(gate)) await sleep(5);
+    return id;
   });
   declare("bystander", async (journal: string, id: string, ms: number) => {
     mark(journal, id);

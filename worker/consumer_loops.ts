@@ -1,0 +1,109 @@
+import type { Broker } from "../core/broker.ts";
+import { delayQueueName } from "../core/queue_names.ts";
+import { ConsumerLoop, type ConsumerLoopOptions } from "./consumer_loop.ts";
+import type { WorkerEnvironment } from "./worker_options.ts";
+
+/** Options of {@linkcode ConsumerLoops}. */
+export interface ConsumerLoopsOptions {
+  /** What the worker read when it started. */
+  environment(): WorkerEnvironment;
+  /** Consumers receive nothing before this has resolved. */
+  readonly ready: Promise<void> | undefined;
+  /** Tells whether a new consumer is paused, with its worker or with its queue. */
+  isPaused(queueName: string): { readonly worker: boolean; readonly queue: boolean };
+  /** Takes over what was received from a queue. */
+  readonly deliver: ConsumerLoopOptions["deliver"];
+  /** Takes over what was received from a delay queue. */
+  readonly deliverDelayed: ConsumerLoopOptions["deliver"];
+}
+
+/**
+ * The consumers of a worker: one for each queue and delay queue, and a second one for a queue whose
+ * prefetch has grown, since that of a consumer is fixed.
+ *
+ * extra ─(another size)▶ draining ─(its messages have ended)▶ closed
+ */
+export class ConsumerLoops {
+  readonly #broker: Broker;
+  readonly #options: ConsumerLoopsOptions;
+  readonly #first: Map<string, ConsumerLoop> = new Map();
+  readonly #extra: Map<string, ConsumerLoop> = new Map();
+  /** Those that are no longer needed, and whose messages have not ended. */
+  readonly #draining: Set<ConsumerLoop> = new Set();
+  /** The prefetch of queues, since it was changed. */
+  #prefetch: number | undefined;
+
+  /**
+   * Starts without any.
+   *
+   * @param broker What is consumed.
+   * @param options Where messages go.
+   */
+  constructor(broker: Broker, options: ConsumerLoopsOptions) {
+    this.#broker = broker;
+    this.#options = options;
+  }
+
+  /** The queues and delay queues that have one. */
+  get queueNames(): string[] {
+    return [...this.#first.keys()];
+  }
+
+  /** All of them, those that are draining included. */
+  get all(): ConsumerLoop[] {
+    return [...this.#first.values(), ...this.#extra.values(), ...this.#draining];
+  }
+
+  /** Those of one queue. */
+  of(queueName: string): ConsumerLoop[] {
+    return this.all.filter((loop) => loop.queueName === queueName);
+  }
+
+  /** Consumes a queue or delay queue, unless it is consumed. */
+  add(queueName: string): void {
+    if (this.#first.has(queueName)) return;
+    const { prefetch, delayPrefetch } = this.#options.environment();
+    const isDelayQueue = queueName === delayQueueName(queueName);
+    this.#first.set(queueName, this.#open(queueName, isDelayQueue ? delayPrefetch : prefetch));
+    if (this.#prefetch !== undefined) this.#resizeOne(queueName, this.#prefetch);
+  }
+
+  /**
+   * Changes how many messages of each queue may be in flight.
+   *
+   * @param prefetch The number.
+   */
+  resize(prefetch: number): void {
+    this.#prefetch = prefetch;
+    for (const queueName of this.#first.keys()) this.#resizeOne(queueName, prefetch);
+  }
+
+  #resizeOne(queueName: string, prefetch: number): void {
+    if (queueName === delayQueueName(queueName)) return;
+    this.#first.get(queueName)!.limit = prefetch;
+    const outgrown = this.#extra.get(queueName);
+    if (outgrown !== undefined) {
+      this.#extra.delete(queueName);
+      this.#draining.add(outgrown);
+      void outgrown.drain().finally(() => this.#draining.delete(outgrown));
+    }
+    const more = prefetch - this.#options.environment().prefetch;
+    if (more > 0) this.#extra.set(queueName, this.#open(queueName, more));
+  }
+
+  #open(queueName: string, prefetch: number): ConsumerLoop {
+    const { environment, ready, isPaused, deliver, deliverDelayed } = this.#options;
+    const isDelayQueue = queueName === delayQueueName(queueName);
+    const loop = new ConsumerLoop(this.#broker, queueName, {
+      prefetch,
+      restartDelay: environment().restartDelay,
+      ready,
+      deliver: isDelayQueue ? deliverDelayed : deliver,
+    });
+    const paused = isPaused(queueName);
+    if (paused.queue) loop.isQueuePaused = true;
+    if (paused.worker) loop.pause();
+    loop.start();
+    return loop;
+  }
+}

@@ -22,84 +22,155 @@
  * @module
  */
 
-export * from "./core/mod.ts";
-export * from "./brokers/mod.ts";
-export * from "./middleware/mod.ts";
-export type { SqliteBackendAddress } from "./clients/sqlite/handles.ts";
+// Types that few programs name are exported by the entries alone: "@dq/dramatiq/core" and so on.
+
+export {
+  Actor,
+  actor,
+  ActorCrashed,
+  type ActorFunction,
+  ActorNotFound,
+  type ActorOptions,
+  type AnyActor,
+  assertQueueOrDelayQueueName,
+  BarrierNotFound,
+  Broker,
+  BrokerConnectionError,
+  BrokerError,
+  type BrokerOptions,
+  Cancelled,
+  type Clock,
+  ConnectionClosed,
+  ConnectionError,
+  ConnectionFailed,
+  type ConsumeOptions,
+  Consumer,
+  currentActor,
+  currentMessage,
+  currentSignal,
+  DeadLetter,
+  DecodeError,
+  decodeFromQueue,
+  DramatiqError,
+  type Duration,
+  type Encoded,
+  Encoder,
+  type EnqueueOptions,
+  type ErrorClass,
+  FollowUpNotStored,
+  GenericActor,
+  type GenericActorMeta,
+  getBroker,
+  getEncoder,
+  Group,
+  group,
+  type HookName,
+  Interrupt,
+  type JoinOptions,
+  JSONEncoder,
+  type Kwargs,
+  Message,
+  type MessageDict,
+  type MessageFields,
+  type MessageOptions,
+  MessageProxy,
+  MiddlewareError,
+  PickleEncoder,
+  Pipeline,
+  pipeline,
+  QueueJoinTimeout,
+  QueueNotFound,
+  RateLimitExceeded,
+  type ReceiveOptions,
+  RequestRejected,
+  ResultError,
+  ResultFailure,
+  ResultMissing,
+  ResultTimeout,
+  Retry,
+  type SendWithOptions,
+  setBroker,
+  setEncoder,
+  Shutdown,
+  SkipMessage,
+  Snooze,
+  systemClock,
+  TimeLimitExceeded,
+  UndecodableMessage,
+  WorkerLost,
+} from "./core/mod.ts";
+export {
+  brokerFromUrl,
+  RabbitmqBroker,
+  type RabbitmqBrokerOptions,
+  RedisBroker,
+  type RedisBrokerOptions,
+  SqliteBroker,
+  type SqliteBrokerOptions,
+  StubBroker,
+  type StubBrokerOptions,
+} from "./brokers/mod.ts";
+export {
+  AgeLimit,
+  AsyncIO,
+  Callbacks,
+  type ConsumerInfo,
+  CurrentMessage,
+  defaultMiddleware,
+  GroupCallbacks,
+  Middleware,
+  type Outcome,
+  Pipelines,
+  type ProcessOutcome,
+  Prometheus,
+  type RealmInfo,
+  Retries,
+  type RetriesOptions,
+  ShutdownNotifications,
+  TimeLimit,
+  type TimeLimitOptions,
+  type WorkerInfo,
+} from "./middleware/mod.ts";
 
 // Results
-export type { GetResultOptions, ResultOwner, ResultSource } from "./core/result_source.ts";
+export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
 export { ResultBackend, type ResultBackendOptions } from "./results/backend.ts";
 export { Results, type ResultsOptions } from "./results/middleware.ts";
 export { StubBackend as StubResultBackend } from "./results/backends/stub.ts";
-export {
-  RedisBackend as RedisResultBackend,
-  type RedisBackendOptions as RedisResultBackendOptions,
-} from "./results/backends/redis.ts";
-export {
-  SqliteBackend as SqliteResultBackend,
-  type SqliteBackendOptions as SqliteResultBackendOptions,
-} from "./results/backends/sqlite.ts";
-export {
-  MemcachedBackend as MemcachedResultBackend,
-  type MemcachedBackendOptions as MemcachedResultBackendOptions,
-} from "./results/backends/memcached.ts";
-export type { MemcachedOptions } from "./clients/memcached/connection.ts";
-export type { FailureOptions } from "./results/stored_result.ts";
-export type { Stored } from "./results/batched_reads.ts";
+export { RedisBackend as RedisResultBackend } from "./results/backends/redis.ts";
+export { SqliteBackend as SqliteResultBackend } from "./results/backends/sqlite.ts";
+export { MemcachedBackend as MemcachedResultBackend } from "./results/backends/memcached.ts";
 
 // Rate limits and barriers; under shorter names in "@dq/dramatiq/rate_limits"
 export {
-  type AcquireOptions,
   Barrier,
-  type BarrierOptions,
-  type BarrierWaitOptions,
   BucketRateLimiter,
-  type BucketRateLimiterOptions,
   ConcurrentRateLimiter,
-  type ConcurrentRateLimiterOptions,
   type GroupProgress,
   MemcachedBackend as MemcachedRateLimiterBackend,
-  type MemcachedRateLimiterBackendOptions,
   RateLimiter,
   RateLimiterBackend,
   RedisBackend as RedisRateLimiterBackend,
-  type RedisRateLimiterBackendOptions,
   type Slot,
   SqliteBackend as SqliteRateLimiterBackend,
-  type SqliteRateLimiterBackendOptions,
   StubBackend as StubRateLimiterBackend,
-  type StubRateLimiterBackendOptions,
   WindowRateLimiter,
-  type WindowRateLimiterOptions,
 } from "./rate_limits/mod.ts";
 
-// Control
-export { AbortEvents, type AbortEventsOptions } from "./control/abort_events.ts";
-export { Control } from "./control/control.ts";
-export type { PausedQueue, PauseOptions, PauseTarget } from "./control/pauses.ts";
-export type { SetConcurrencyOptions } from "./control/sizes.ts";
-export type { WorkerReport } from "./control/workers.ts";
-export type { Cancellation, CancelOptions, CancelPredicate } from "./core/cancellation.ts";
+// Control; its types in "@dq/dramatiq/control"
 export {
-  type ControlChange,
-  type ControlEntry,
-  type ControlJson,
-  type ControlListener,
-  type ControlOutcome,
-  type ControlSnapshot,
+  AbortEvents,
+  type CancelOptions,
+  Control,
   ControlStore,
-  type ControlValue,
-} from "./core/control_store.ts";
-export { StubControlStore, type StubControlStoreOptions } from "./control/backends/stub.ts";
-export { SqliteControlStore, type SqliteControlStoreOptions } from "./control/backends/sqlite.ts";
-export { RedisControlStore, type RedisControlStoreOptions } from "./control/backends/redis.ts";
+  RedisControlStore,
+  SqliteControlStore,
+  StubControlStore,
+} from "./control/mod.ts";
 
 // Worker
 export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker_options.ts";
-export { ConsumerLoop, type ConsumerLoopOptions } from "./worker/consumer_loop.ts";
-export type { Settlement, SettlementOwner } from "./worker/settlement.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
 export { ProcessExecutor, type ProcessExecutorOptions } from "./worker/executors/process.ts";

@@ -2,7 +2,7 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { Duration } from "../platform/duration.ts";
 import type { Kwargs } from "./message_dict.ts";
-import type { KnownMessageOptions } from "./message_options.ts";
+import type { KnownMessageOptions, LibraryOption } from "./message_options.ts";
 
 /** Anything that can be an actor. */
 // deno-lint-ignore no-explicit-any -- the arguments are inferred from the function
@@ -93,7 +93,7 @@ export type CallbackOption = "onSuccess" | "onFailure" | "onRetryExhausted";
 
 /** Options of {@linkcode Actor.messageWithOptions}. */
 export interface MessageWithOptions<A extends readonly unknown[]>
-  extends Omit<KnownMessageOptions, CallbackOption> {
+  extends Omit<KnownMessageOptions, CallbackOption | LibraryOption> {
   /** Positional arguments. @default {[]} */
   args?: A;
   /** Keyword arguments, for an actor in Python. */
@@ -114,7 +114,7 @@ export type ArgsOf<P extends readonly unknown[]> = [] extends P ? unknown
 
 /** Options of {@linkcode Actor.sendWithOptions}. */
 export interface SendWithOptions<A extends readonly unknown[]>
-  extends Omit<KnownMessageOptions, CallbackOption | "delay"> {
+  extends Omit<KnownMessageOptions, CallbackOption | LibraryOption | "delay"> {
   /** Positional arguments. @default {[]} */
   args?: A;
   /** Keyword arguments, for an actor in Python. */

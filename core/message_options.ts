@@ -59,6 +59,18 @@ export interface KnownMessageOptions {
   redisMessageId?: string;
 }
 
+/** Options that the library sets, and callers do not: they are not offered when a message is sent. */
+export type LibraryOption =
+  | "groupCompletionUuid"
+  | "groupCompletionCallbacks"
+  | "groupSettledUuid"
+  | "groupSettledCallbacks"
+  | "redisMessageId"
+  | "requeueTimestamp"
+  | "retries"
+  | "snoozes"
+  | "traceback";
+
 /**
  * Options of a message, by their names here. Besides the known ones, any other
  * travels along under its own name.

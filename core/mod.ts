@@ -35,7 +35,12 @@ export { Actor, actor } from "./actor.ts";
 export { GenericActor, type GenericActorMeta } from "./generic_actor.ts";
 export { Message, type MessageChanges, type MessageFields } from "./message.ts";
 export type { Kwargs, MessageDict } from "./message_dict.ts";
-export type { KnownMessageOptions, MessageOptions, WireOptions } from "./message_options.ts";
+export type {
+  KnownMessageOptions,
+  LibraryOption,
+  MessageOptions,
+  WireOptions,
+} from "./message_options.ts";
 export type { Duration, DurationFields } from "../platform/duration.ts";
 export { currentMessage, currentSignal } from "./context.ts";
 export { currentActor } from "./current_actor.ts";

@@ -15,12 +15,17 @@ import {
   type Middleware,
   type Pipeline,
   pipeline,
+  type SendWithOptions,
   StubBroker,
 } from "@dq/dramatiq";
+import type { LibraryOption, MessageWithOptions } from "@dq/dramatiq/core";
 import { test } from "./support/test.ts";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true
   : false;
+
+/** Properties that completion offers: those with a name, but not any other text. */
+type Offered<T> = keyof { [K in keyof T as string extends K ? never : K]: T[K] };
 
 /** Fails to compile unless the types are the same. */
 function same<A, B>(value: Same<A, B>): void {
@@ -117,6 +122,12 @@ export async function typeChecks(): Promise<void> {
   for await (const result of group([group([length.message("a")])]).getResults()) {
     same<typeof result, number[]>(true);
   }
+
+  // What the library sets is not offered, and can still travel as any other option.
+  type Sending = Offered<SendWithOptions<[string]>>;
+  same<Extract<Sending, "maxRetries" | "delay" | "args">, "maxRetries" | "delay" | "args">(true);
+  same<Extract<Sending, LibraryOption>, never>(true);
+  same<Extract<Offered<MessageWithOptions<[string]>>, LibraryOption>, never>(true);
 
   broker.addMiddleware(new AgeLimit(), { before: AgeLimit });
   // @ts-expect-error a text is no class

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { ControlJson, ControlStore } from "@dq/dramatiq";
+import type { ControlStore } from "@dq/dramatiq";
+
+import type { ControlJson } from "@dq/dramatiq/control";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { TcpProxy } from "../support/servers/proxy.ts";
 import { eventually } from "../support/servers/until.ts";

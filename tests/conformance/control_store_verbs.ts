@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConnectionClosed, type ControlJson, type ControlStore } from "@dq/dramatiq";
+import { ConnectionClosed, type ControlStore } from "@dq/dramatiq";
+
+import type { ControlJson } from "@dq/dramatiq/control";
 import type { Rules } from "./control_store_harness.ts";
 
 /** Keys and values of the entries with a prefix. */

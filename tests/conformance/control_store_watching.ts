@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { ControlEntry, ControlJson } from "@dq/dramatiq";
+import type { ControlEntry, ControlJson } from "@dq/dramatiq/control";
 import { Mirror, type Rules } from "./control_store_harness.ts";
 
 /** What `watch` does. The clock stands still: who is told only when time passes, fails. */

@@ -3,13 +3,14 @@ import {
   actor,
   type ActorOptions,
   AgeLimit,
-  type AgeLimitOptions,
   type MessageOptions,
   Retries,
   SkipMessage,
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
+
+import type { AgeLimitOptions } from "@dq/dramatiq/middleware";
 import { FakeClock } from "../support/fake_clock.ts";
 import { Recorder } from "../support/recorder.ts";
 import { test } from "../support/test.ts";

@@ -1,4 +1,5 @@
-import { type Actor, type Broker, type Group, group, type GroupStep, pipeline } from "@dq/dramatiq";
+import { type Actor, type Broker, type Group, group, pipeline } from "@dq/dramatiq";
+import type { GroupStep } from "@dq/dramatiq/core";
 import vectors from "../vectors/retries.json" with { type: "json" };
 import type { WireEvent } from "./wire_journal.ts";
 

@@ -1,10 +1,8 @@
 import {
   actor,
-  type CompletionCallbackOptions,
   defaultMiddleware,
   group,
   GroupCallbacks,
-  type GroupStep,
   type MessageOptions,
   type Middleware,
   SkipMessage,
@@ -12,6 +10,7 @@ import {
   StubRateLimiterBackend,
   Worker,
 } from "@dq/dramatiq";
+import type { CompletionCallbackOptions, GroupStep } from "@dq/dramatiq/core";
 import type { LogRecord } from "@logtape/logtape";
 import { FakeClock } from "../support/fake_clock.ts";
 import { linesOf } from "../support/log.ts";

@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
   type Broker,
-  type CompletionCallbackOptions,
   group,
   type MessageProxy,
   type Middleware,
@@ -9,6 +8,8 @@ import {
   SkipMessage,
   Worker,
 } from "@dq/dramatiq";
+
+import type { CompletionCallbackOptions } from "@dq/dramatiq/core";
 import { test } from "../support/test.ts";
 import { fail, GroupFixture, skip } from "./group_fixture.ts";
 

@@ -10,11 +10,12 @@ import {
   type Middleware,
   pipeline,
   Pipelines,
-  type PipelineStep,
   Retries,
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
+
+import type { PipelineStep } from "@dq/dramatiq/core";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 import vectors from "../vectors/retries.json" with { type: "json" };

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { actor, Prometheus, type PrometheusOptions, StubBroker, Worker } from "@dq/dramatiq";
+import { actor, Prometheus, StubBroker, Worker } from "@dq/dramatiq";
+
+import type { PrometheusOptions } from "@dq/dramatiq/middleware";
 import { ProcessLock } from "../../middleware/prometheus/process_lock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { withFolder } from "../support/folder.ts";

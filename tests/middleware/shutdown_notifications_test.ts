@@ -7,10 +7,11 @@ import {
   Retries,
   Shutdown,
   ShutdownNotifications,
-  type ShutdownNotificationsOptions,
   StubBroker,
   Worker,
 } from "@dq/dramatiq";
+
+import type { ShutdownNotificationsOptions } from "@dq/dramatiq/middleware";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 import { WireJournal } from "./wire_journal.ts";

@@ -1,12 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Cluster, Redis } from "ioredis";
-import {
-  ConnectionFailed,
-  RedisResultBackend,
-  type RedisResultBackendOptions,
-  ResultError,
-  ResultTimeout,
-} from "@dq/dramatiq";
+import { ConnectionFailed, RedisResultBackend, ResultError, ResultTimeout } from "@dq/dramatiq";
+
+import type { RedisBackendOptions as RedisResultBackendOptions } from "@dq/dramatiq/results";
 import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
 import { testOwn } from "../servers/own.ts";
 import { freePort } from "../support/servers/free_port.ts";

@@ -1,7 +1,6 @@
 import {
   Actor,
   type Broker,
-  ConsumerLoop,
   type HookName,
   Message,
   MessageProxy,
@@ -9,6 +8,7 @@ import {
   type ProcessOutcome,
   Worker,
 } from "@dq/dramatiq";
+import { ConsumerLoop } from "../../worker/consumer_loop.ts";
 import { errorType } from "../../platform/thrown.ts";
 import vectors from "../vectors/hooks.json" with { type: "json" };
 

@@ -1,11 +1,11 @@
 import {
   type ConsumeOptions,
   type Consumer,
-  ConsumerLoop,
   type MessageProxy,
   StubBroker,
   type StubBrokerOptions,
 } from "@dq/dramatiq";
+import { ConsumerLoop } from "../../worker/consumer_loop.ts";
 import type { Settlement } from "../../worker/settlement.ts";
 import { toList } from "../../core/consumer.ts";
 import { work } from "../conformance/broker_messages.ts";

@@ -3,11 +3,11 @@ import { deadline } from "@std/async";
 import {
   ConnectionClosed,
   Consumer,
-  ConsumerLoop,
   MessageProxy,
   MiddlewareError,
   StubBroker,
 } from "@dq/dramatiq";
+import { ConsumerLoop } from "../../worker/consumer_loop.ts";
 import { firstArgs, receiveCount, work } from "../conformance/broker_messages.ts";
 import { test } from "../support/test.ts";
 import { end, loopOver } from "./consumer_loop_fixture.ts";

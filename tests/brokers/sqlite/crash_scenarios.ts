@@ -1,6 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals } from "@std/assert";
-import { type Encoded, Message, SqliteBroker, type SqliteDatabase } from "@dq/dramatiq";
+import { type Encoded, Message, SqliteBroker } from "@dq/dramatiq";
+
+import type { SqliteDatabase } from "@dq/dramatiq/brokers/sqlite";
 import { connectionOf } from "../../../clients/sqlite/handles.ts";
 import { processNamespace } from "../../../platform/runtime.ts";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import type { SqliteDatabase, SqliteStatement } from "@dq/dramatiq";
+import type { SqliteDatabase, SqliteStatement } from "@dq/dramatiq/brokers/sqlite";
 
 /**
  * A database whose process "dies" before or after one of its statements: nothing is written from

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { runtime } from "../../../platform/runtime.ts";
-import type { SqliteDatabase } from "@dq/dramatiq";
+import type { SqliteDatabase } from "@dq/dramatiq/brokers/sqlite";
 
 /** A connection of an application. */
 export interface AppDatabase extends SqliteDatabase {

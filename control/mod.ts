@@ -1,0 +1,32 @@
+/**
+ * Control of a fleet: cancelling messages, pausing queues and actors, the list of workers, and the stores
+ * that all workers agree in.
+ *
+ * @example Pause a queue
+ * ```ts ignore
+ * import { Control } from "@dq/dramatiq/control";
+ *
+ * await new Control(broker).pause({ queue: "mail" }, { reason: "the provider is down" });
+ * ```
+ *
+ * @module
+ */
+export { AbortEvents, type AbortEventsOptions } from "./abort_events.ts";
+export { Control } from "./control.ts";
+export type { PausedQueue, PauseOptions, PauseTarget } from "./pauses.ts";
+export type { SetConcurrencyOptions } from "./sizes.ts";
+export type { WorkerReport } from "./workers.ts";
+export type { Cancellation, CancelOptions, CancelPredicate } from "../core/cancellation.ts";
+export {
+  type ControlChange,
+  type ControlEntry,
+  type ControlJson,
+  type ControlListener,
+  type ControlOutcome,
+  type ControlSnapshot,
+  ControlStore,
+  type ControlValue,
+} from "../core/control_store.ts";
+export { StubControlStore, type StubControlStoreOptions } from "./backends/stub.ts";
+export { SqliteControlStore, type SqliteControlStoreOptions } from "./backends/sqlite.ts";
+export { RedisControlStore, type RedisControlStoreOptions } from "./backends/redis.ts";

@@ -11,7 +11,7 @@ import { errorMessage } from "../platform/thrown.ts";
 import { PrefixWatch } from "./prefix_watch.ts";
 import { ControlView } from "./view.ts";
 
-const log = getLogger("control", "AbortEvents");
+const log = /* @__PURE__ */ getLogger("control", "AbortEvents");
 
 /** Options for {@linkcode AbortEvents}. */
 export interface AbortEventsOptions extends RedisAddress {
@@ -43,7 +43,7 @@ const EXTRA_GRACE = 1_000;
  *
  * KEYS: its `cancel:` key, its `abort:` key. ARGV: the value of either, milliseconds to live.
  */
-const WRITE = new Script(
+const WRITE = /* @__PURE__ */ new Script(
   "write abort events",
   `
 for i = 1, 2 do

@@ -6,7 +6,7 @@ import { getLogger } from "../platform/logging.ts";
 import { redactError } from "../clients/redact.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
-const log = getLogger("control", "redis");
+const log = /* @__PURE__ */ getLogger("control", "redis");
 
 /** The channel of invalidations. Source: "Client-side caching" in the manual of Redis. */
 const CHANNEL = "__redis__:invalidate";

@@ -226,7 +226,7 @@ export function isSingleExecutable(): boolean {
  * @returns The flags that are missing; none on other runtimes.
  */
 export function flagsMissingToStartPrograms(): string[] {
-  const mayRun = isPermitted("run", { command: globals.process!.execPath });
+  const mayRun = isPermitted("run"); // as a whole: else it may start processes, and not end them
   const mayRead = isPermitted("read", { path: "." });
   const missing = { run: !mayRun, read: !mayRead, env: !isPermitted("env") };
   return Object.entries(missing).filter(([, isMissing]) => isMissing)
@@ -236,7 +236,6 @@ export function flagsMissingToStartPrograms(): string[] {
 /** Scope of a permission of Deno. */
 interface PermissionScope {
   readonly path?: string;
-  readonly command?: string;
   readonly variable?: string;
   readonly kind?: string;
 }

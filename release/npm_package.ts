@@ -20,6 +20,7 @@ const run = promisify(execFile);
 /** Modules that do something when they are imported; bundlers may leave out all others. */
 export const SIDE_EFFECTS: readonly string[] = [
   "./mod.js",
+  "./brokers/mod.js",
   "./brokers/from_url.js",
   "./worker.js",
   "./worker/executors/*_entry.js",
@@ -32,14 +33,17 @@ type Fields = Record<string, unknown>;
  *
  * @param packed The package.json of `deno pack`.
  * @param own The one of the repository.
+ * @param repository `owner/name`, by which npm proves where a package comes from.
  * @returns The package.json to publish.
  */
-export function completePackage(packed: Fields, own: Fields): Fields {
+export function completePackage(packed: Fields, own: Fields, repository?: string): Fields {
   const { description, engines } = own;
+  const url = `git+https://github.com/${repository}.git`;
   return {
     ...packed,
     description,
     engines,
+    ...(repository !== undefined && { repository: { type: "git", url } }),
     sideEffects: SIDE_EFFECTS,
     bin: { dramatiq: "./worker.js" },
   };
@@ -59,7 +63,11 @@ export async function packForNpm(output: string): Promise<void> {
     await run("tar", ["-xzf", packed, "-C", folder]);
     const file = join(folder, "package", "package.json");
     const own = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-    const fields = completePackage(JSON.parse(await readFile(file, "utf8")), own);
+    const fields = completePackage(
+      JSON.parse(await readFile(file, "utf8")),
+      own,
+      process.env["GITHUB_REPOSITORY"],
+    );
     await writeFile(file, JSON.stringify(fields, undefined, 2) + "\n");
     await run("tar", ["-czf", resolve(output), "-C", folder, "package"]);
   } finally {

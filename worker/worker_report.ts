@@ -5,7 +5,7 @@ import { getLogger } from "../platform/logging.ts";
 import { hostname, processId, randomUuid } from "../platform/runtime.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
-const log = getLogger("worker", "control");
+const log = /* @__PURE__ */ getLogger("worker", "control");
 
 /** Milliseconds between two reports, and after which a worker that says nothing counts as dead. */
 const INTERVAL = 20_000;

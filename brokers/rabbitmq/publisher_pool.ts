@@ -5,7 +5,7 @@ import { Publication, Receipt } from "./publication.ts";
 import { Publisher, type PublisherOptions } from "./publisher.ts";
 import type { Topology } from "./topology.ts";
 
-const log = getLogger("rabbitmq");
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
 /**
  * Maximum of unconfirmed messages on a channel of a stalled queue. RabbitMQ reads nothing more

@@ -24,7 +24,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { Watchers } from "../watchers.ts";
 
-const log = getLogger("control", "sqlite");
+const log = /* @__PURE__ */ getLogger("control", "sqlite");
 
 /** Options for {@linkcode SqliteControlStore}. */
 export interface SqliteControlStoreOptions extends SqliteBackendAddress {

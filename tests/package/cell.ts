@@ -58,7 +58,7 @@ async function runCell(cell: Cell, broker: RedisBroker, redis: string): Promise<
       await program.printed(`ran ${queueName} in ${cell.place}`);
       program.stop();
     }
-    const ending = await program.ended;
+    const ending = await program.ending();
     if (ending !== 0) throw new Error(`it ended with ${ending}: ${program.output}`);
     if (cell.prints !== undefined && !cell.prints.test(program.output)) {
       throw new Error(`it did not print ${cell.prints}: ${program.output}`);
@@ -100,6 +100,17 @@ class Program {
     if (!this.output.includes(text)) {
       throw new Error(`it ended with ${await this.ended} without "${text.trim()}": ${this.output}`);
     }
+  }
+
+  /** How it ended, once it has. */
+  async ending(): Promise<number | string> {
+    // deno-lint-ignore require-await -- asynchronous for `until`
+    await until(async () => this.#hasEnded, { what: "see it end", timeout: TIMEOUT }).catch(
+      (error) => {
+        throw new Error(`${error.message}: ${this.output}`);
+      },
+    );
+    return await this.ended;
   }
 
   /** Asks it to end: not by the child's own method, which on Deno counts as its end. */

@@ -5,10 +5,12 @@
  * @module
  */
 import process from "node:process";
+import { assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
 import { type Cell, runCells } from "./cell.ts";
+import { cellsOfImages } from "./images.ts";
 import { Project } from "./project.ts";
 
 if (runtime !== "deno") skip("The package on Deno", "Deno drives it");
@@ -27,6 +29,7 @@ async function declareTests(): Promise<void> {
     env: project.env,
     ...rest,
   });
+  const LEAST = ["--allow-net", "--allow-env", "--allow-read=.", "--allow-run"];
   const PERMISSIONS = ["--allow-net", "--allow-env", "--allow-read", "--allow-run"];
 
   test("deno runs the package from a registry: threads, processes, programs, the command line", async () => {
@@ -45,16 +48,22 @@ async function declareTests(): Promise<void> {
       cell("four permissions", [...PERMISSIONS, "own.js", "--executor", "process"], {
         place: "process",
       }),
+      cell("least permissions", [...LEAST, "own.js", "--executor", "process"], {
+        place: "process",
+      }),
       cell("dead-letters", ["-A", "own.js", "dead-letters", "list"], { prints: /no such/ }),
       cell("--help", ["-A", "jsr:@dq/dramatiq/worker", "--help"], { prints: /Exit codes/ }),
     ], redis.url);
   });
 
-  test("deno runs the package from its cache when the registry is away", async () => {
+  test("deno runs the package, and the image of docs/packages.md, when the registry is away", async () => {
     await project.run(process.execPath, "install", "--entrypoint", "app.js", "own.js");
+    const images = await cellsOfImages(project, "denoland/deno", { deno: process.execPath });
+    assertEquals(images.length, 1);
     await project.registry?.[Symbol.asyncDispose]();
     const cached = ["-A", "--cached-only"];
     await runCells([
+      ...images,
       cell("thread", [...cached, "app.js", "thread", "modules"], { place: "thread" }),
       cell("process", [...cached, "own.js", "--executor", "process"], { place: "process" }),
     ], redis.url);

@@ -4,12 +4,14 @@
  * @module
  */
 import { join } from "node:path";
+import { assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
 import { declareBundleTests } from "./bundles.ts";
 import { type Cell, runCells } from "./cell.ts";
 import { declareContentsTests } from "./contents.ts";
+import { cellsOfImages } from "./images.ts";
 import { Project } from "./project.ts";
 import { findRuntimes } from "./runtimes.ts";
 
@@ -48,6 +50,16 @@ async function declareTests(): Promise<void> {
       ], redis.url);
     });
   }
+  test("the Dockerfiles of docs/packages.md build and run a worker on Node and Bun", async () => {
+    const [, node24, bun] = runtimes;
+    const programs = { node: node24.path, bun: bun.path };
+    const cells = [
+      ...await cellsOfImages(project, "node", programs),
+      ...await cellsOfImages(project, "oven/bun", programs),
+    ];
+    assertEquals(cells.length, 3);
+    await runCells(cells, redis.url);
+  });
   declareContentsTests(project, runtimes);
   declareBundleTests(project, runtimes, redis.url);
 }

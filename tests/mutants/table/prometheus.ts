@@ -16,8 +16,8 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "a message that was given back counts as a run",
-      "if (reason instanceof WorkerLost) this.#leave(message);\n    else this.#end(broker, message);",
-      "this.#end(broker, message);",
+      "if (reason instanceof WorkerLost) return void this.#leave(message);",
+      "",
     ],
     [
       "a retry is counted though none was sent",

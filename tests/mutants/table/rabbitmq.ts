@@ -20,8 +20,8 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "a message is acknowledged before it is stored elsewhere",
-      "this.#session.confirmedPublisher.add(new Publication(queueName, content, sender, properties.priority));",
-      "this.#session.confirmedPublisher.add(new Publication(queueName, content, sender, properties.priority));\n    this.#arrived.push(delivery);\n    this.#acknowledge();",
+      "new Publication(queueName, content, sender, properties.priority),\n    );",
+      "new Publication(queueName, content, sender, properties.priority),\n    );\n    this.#arrived.push(delivery);\n    this.#acknowledge();",
     ],
     [
       "a message is moved whose delivery was lost",

@@ -36,7 +36,7 @@ export const REDIS: readonly Mutant[] = [
       stays: "the promotion has taken its id away: it costs a call, and changes nothing",
     }],
   ]),
-  ...mutantsOf("brokers/redis/lease.ts", LEASE, [
+  ...mutantsOf("core/lease.ts", LEASE, [
     [
       "a late heartbeat heals a lost lease",
       "if (sentAt < this.#resetAt || this.isLost) return;",
@@ -63,6 +63,8 @@ export const REDIS: readonly Mutant[] = [
       "this.#isLost = this.#endsAt",
       { stays: "renew looks before it moves the end, so that nothing can move it in between" },
     ],
+  ]),
+  ...mutantsOf("brokers/redis/lease.ts", LEASE, [
     [
       "a loss is told to one queue only",
       "for (const queue of queues) queue.fail(leaseLost(queue.name, lease.duration));",

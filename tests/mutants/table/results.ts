@@ -242,7 +242,7 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "whoever comes after the signal waits for it",
-      "return this.#get(eventsKey(key)) !== undefined || await",
+      "return this.#get(eventsKey(key)) !== undefined ||\n      await",
       "return await",
     ],
   ]),

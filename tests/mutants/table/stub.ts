@@ -46,7 +46,7 @@ export const STUB_BROKER: readonly Mutant[] = [
     ],
     [
       "room that was made is not told of",
-      "    this.#room.tell();\n    return taken;",
+      "    this.#room.notify();\n    return taken;",
       "    return taken;",
     ],
     [
@@ -72,7 +72,7 @@ export const STUB_BROKER: readonly Mutant[] = [
       "for (const one of messages) this.#ready.push(one);",
     ],
     ["a queue is idle while a message is out", "this.#unsettled === 0 && ", ""],
-    ["what is given back wakes nobody", "if (messages.length > 0) this.#changed.tell();", ""],
+    ["what is given back wakes nobody", "if (messages.length > 0) this.#changed.notify();", ""],
     [
       "an earlier eta does not set the timer anew",
       "if (eta === this.#timerAt) return;",

@@ -76,7 +76,7 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "a message that a hook failed without a word is run",
-      "if (message.failed) return this.succeed(undefined);",
+      "if (message.failed && this.#cancelled === undefined) return this.succeed(undefined);",
       "",
     ],
     [

@@ -154,21 +154,23 @@ test("Worker that has stopped takes nothing from a queue that is declared later"
 });
 
 test("Worker that is paused takes nothing from a queue that is declared meanwhile", async () => {
-  const broker = new StubBroker();
+  const clock = new FakeClock(); // it stands still: a worker gives back what it has after a second
+  const broker = new StubBroker({ clock });
   let runs = 0;
-  await using worker = new Worker(broker);
+  const worker = new Worker(broker);
   await worker.start();
   worker.pause();
   const work = actor(() => void runs++, { broker, actorName: "work", queueName: "new" });
   await work.send();
-  await nextTurn();
+  await clock.settle();
   {
     await using consumer = broker.consume("new");
-    assertEquals((await receiveOne(consumer)).actorName, "work");
+    assertEquals((await deadline(receiveOne(consumer), LONG)).actorName, "work");
   }
   worker.resume();
-  await broker.join("new");
+  await clock.waitFor(broker.join("new"));
   assertEquals(runs, 1);
+  await clock.waitFor(worker.stop());
 });
 
 test("Worker.join of a paused worker waits for what is in flight, until it goes on", async () => {

@@ -1,6 +1,7 @@
 import { type Mutant, mutantsOf } from "../mutant.ts";
 
 const SUPERVISION = "tests/cli/supervision_test.ts";
+const SUPERVISOR = "tests/cli/supervisor_test.ts";
 const SLOT = "tests/cli/child_slot_test.ts";
 const SIGNALS = "tests/cli/vectors_signals_test.ts";
 const DEAD_LETTERS = "tests/cli/dead_letters_test.ts";
@@ -149,7 +150,7 @@ export const CLI: readonly Mutant[] = [
       "a second signal of the same keystroke kills",
       "if (this.#isKilling || performance.now() - this.#stoppingSince < SAME_KEYSTROKE) return;",
       "",
-      { filter: "two signals of the same moment" },
+      { tests: SUPERVISOR, filter: "same keystroke" },
     ],
     [
       "a reload starts during a stop",
@@ -161,7 +162,7 @@ export const CLI: readonly Mutant[] = [
       "the other workers are reloaded though the first one did not start",
       "      return;\n    }\n    await Promise.all(others.map((slot) => slot.reload()));",
       "    }\n    await Promise.all(others.map((slot) => slot.reload()));",
-      { tests: "tests/cli/watch_test.ts" },
+      { tests: SUPERVISOR, filter: "leaves the other workers" },
     ],
   ]),
   ...mutantsOf("cli/pid_file.ts", PID_FILE, [
@@ -210,7 +211,7 @@ export const CLI: readonly Mutant[] = [
       "a dead letter too many",
       "if (this.#interruption.isAsked || this.#matched >= limit) break;",
       "if (this.#interruption.isAsked || this.#matched > limit) break;",
-      { filter: "works on thousands" },
+      { filter: "purges those of a RedisBroker" },
     ],
   ]),
 ];

@@ -76,7 +76,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "a realm is killed for one whose neighbour computes",
       "if (!stop.isHeard && busy !== undefined && busy !== run) return;",
       "",
-      { tests: REALMS, filter: "fails no message at its limit" },
+      { tests: POOL, filter: "cannot hear because another one computes" },
     ],
     [
       "a run that has not begun is failed at its limit",
@@ -279,7 +279,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "a slot stays busy after its actor's first await",
       "    this.#board?.gaveTheThreadBack();\n",
       "",
-      { tests: CRASH, filter: "ThreadExecutor fails an actor that computes for ever after a wait" },
+      { tests: LOST, filter: "that has come to its first await" },
     ],
     [
       "a run is unwanted because the one before it in its slot was",

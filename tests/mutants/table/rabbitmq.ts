@@ -182,7 +182,7 @@ export const RABBITMQ: readonly Mutant[] = [
       "a silent channel is kept",
       "if (isHeldUp && this.#owner.isReading) this.#leaveHeldUp(channel);",
       "",
-      { filter: "leaves a channel" },
+      { tests: "tests/brokers/rabbitmq/confirm_channels_test.ts" },
     ],
     [
       "what is refused is sent again on the same channel",

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -219,6 +219,11 @@ export function declareActors(broker: Broker): Broker {
     await aborted(currentSignal());
     return (currentSignal().reason as Error).name;
   }, { notifyShutdown: true });
+  declare("computeLater", async (journal: string, end: string) => {
+    mark(journal, "waits");
+    while (!readFileSync(journal, "utf8").includes("begun")) await sleep(5);
+    while (!existsSync(end));
+  }, { timeLimit: 100 });
   declare("endless", (journal: string) => {
     mark(journal, "begun");
     return never;

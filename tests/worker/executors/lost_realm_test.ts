@@ -1,8 +1,9 @@
 import { fork } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
-import { ActorCrashed, ProcessExecutor, ThreadExecutor } from "@dq/dramatiq";
+import { ActorCrashed, ProcessExecutor, ThreadExecutor, TimeLimitExceeded } from "@dq/dramatiq";
 import { ProcessTransport } from "../../../worker/executors/process_transport.ts";
 import { test } from "../../support/test.ts";
 import { ACTORS, Fixture } from "./fixture.ts";
@@ -26,6 +27,21 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
     assertEquals((await deadline(fate, HANGS)).result, ["back"]);
   });
 }
+
+test("ThreadExecutor takes no run for the one that computes that has come to its first await", async () => {
+  await using fixture = await Fixture.open(EXECUTORS.ThreadExecutor());
+  const { journal } = fixture;
+  const end = `${journal}.end`;
+  try {
+    const late = fixture.send("computeLater", [journal, end]); // once the other one has begun
+    fixture.send("endless", [journal]); // begins last, and waits
+    const { verdict, exception } = await deadline(late, HANGS);
+    assertEquals(verdict, "nack");
+    assertInstanceOf(exception, TimeLimitExceeded);
+  } finally {
+    await writeFile(end, ""); // on Deno nothing else ends such a thread
+  }
+});
 
 test("ProcessExecutor goes on when a process is killed with messages on their way to it", async () => {
   await using fixture = await Fixture.open(EXECUTORS.ProcessExecutor());

@@ -125,6 +125,26 @@ test("RealmPool takes a run back at its limit that waits behind one that compute
   assertEquals([waiting.told, realms[0]!.handed.at(-1)?.[1]], [[], 2]);
 });
 
+test("RealmPool kills no realm at the limit of a run that cannot hear because another one computes", async () => {
+  const { clock, realms, start, run } = playPool({ concurrency: 2, isShared: true });
+  await start();
+  const [waits, computes] = [run(1), run(2)];
+  await clock.settle();
+  const [realm] = realms;
+  realm!.begin(0);
+  realm!.slots!.gaveTheThreadBack();
+  realm!.begin(1);
+  waits.message.interrupt(LATE, { grace: 100 });
+  await clock.advance(10_000);
+  assertEquals([realm!.isKilled, waits.told], [false, []]);
+  realm!.end(1, "computed");
+  realm!.say({ heard: 0 }); // and has its grace from here on
+  await clock.advance(99);
+  assertEquals([realm!.isKilled, computes.told], [false, ["computed"]]);
+  await clock.advance(1);
+  assertEquals([realm!.isKilled, waits.told], [true, [LATE]]);
+});
+
 test("RealmPool runs again what a realm says that it never began", async () => {
   const { clock, realms, start, run } = playPool({ concurrency: 2 });
   await start();

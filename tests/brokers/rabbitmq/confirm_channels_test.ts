@@ -12,9 +12,13 @@ async function busyChannels({ isReading = true } = {}) {
   const server = Object.assign(new EventEmitter(), { ch: 1, close: () => Promise.resolve() });
   const stream = Object.assign(new EventEmitter(), { write: () => true, destroy: () => {} });
   const connection = { stream, frameMax: 4_096, serverProperties: {} };
-  const model = { connection, createConfirmChannel: () => Promise.resolve(server) };
-  let timesRoomWasMade = 0;
-  const channels = new ConfirmChannels({ isReading, roomMade: () => timesRoomWasMade++ });
+  const model = { connection };
+  const told: string[] = [];
+  const channels = new ConfirmChannels({
+    isReading,
+    roomMade: () => told.push("room made"),
+    stalled: (queueName) => told.push(`${queueName} stalled`),
+  });
   const owner: ConfirmChannelOwner = {
     roomMade() {},
     stored() {},
@@ -22,14 +26,17 @@ async function busyChannels({ isReading = true } = {}) {
     returned() {},
     lost() {},
   };
-  const whenUp = () => Promise.resolve(model);
-  await channels.open({ whenUp } as unknown as RabbitmqConnection, true, owner);
+  const up = {
+    whenUp: () => Promise.resolve(model),
+    openChannel: () => Promise.resolve({ model, channel: server }),
+  };
+  await channels.open(up as unknown as RabbitmqConnection, true, owner);
   const messages = ["message 1", "message 2"];
   channels.current!.send(() => {
     const body = messages.shift();
     return body === undefined ? undefined : new Publication("q", body, new Receipt(1));
   });
-  return { channels, server, timesRoomWasMade: () => timesRoomWasMade };
+  return { channels, server, told };
 }
 
 test("ConfirmChannels leaves a channel on which nothing is confirmed, and no other", async () => {
@@ -42,10 +49,10 @@ test("ConfirmChannels leaves a channel on which nothing is confirmed, and no oth
   const [slowChannel, blockedChannel] = [slow.channels.current, blocked.channels.current];
 
   await eventually("leave the silent channel", () => silent.channels.current === undefined);
-  assertEquals(silent.timesRoomWasMade(), 1);
+  assertEquals(silent.told, ["q stalled", "room made"]);
   assertEquals(silent.channels.isBusy, true); // what is under way may still be confirmed
   assertEquals(slow.channels.current, slowChannel);
   assertEquals(blocked.channels.current, blockedChannel);
-  assertEquals([slow.timesRoomWasMade(), blocked.timesRoomWasMade()], [0, 0]);
+  assertEquals([slow.told, blocked.told], [[], []]);
   for (const { channels } of [silent, slow, blocked]) await channels.close();
 });

@@ -87,8 +87,8 @@ export const RABBITMQ: readonly Mutant[] = [
     ],
     [
       "the window is one too large: a publication takes the place of another",
-      "return this.#isOpen && !this.#isCongested && this.#next - this.#lowest < WINDOW;",
-      "return this.#isOpen && !this.#isCongested && this.#next - this.#lowest <= WINDOW;",
+      "return this.#next - this.#lowest >= this.#window;",
+      "return this.#next - this.#lowest > this.#window;",
     ],
     [
       "a channel that is closed is written to",
@@ -180,8 +180,8 @@ export const RABBITMQ: readonly Mutant[] = [
   ...mutantsOf("brokers/rabbitmq/confirm_channels.ts", "tests/brokers/rabbitmq/cluster_test.ts", [
     [
       "a silent channel is kept",
-      "if (isHeldUp && this.#owner.isReading) this.#leaveHeldUp(channel);",
-      "",
+      "if (isHeldUp && this.#owner.isReading) this.#leaveHeldUp(channel);\n      else if",
+      "if",
       { tests: "tests/brokers/rabbitmq/confirm_channels_test.ts" },
     ],
     [

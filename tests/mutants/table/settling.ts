@@ -175,8 +175,8 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "one message too many is received",
-      "const room = this.#prefetch - settlement.atHand;",
-      "const room = this.#prefetch - settlement.atHand + 1;",
+      "const room = Math.min(this.#prefetch, this.#limit) - settlement.atHand;",
+      "const room = Math.min(this.#prefetch, this.#limit) - settlement.atHand + 1;",
     ],
     ["what is received is not counted", "settlement.received(messages.length);", ""],
     ["a pause receives one batch more", "if (room <= 0 || rests) {", "if (room <= 0) {"],

@@ -142,6 +142,9 @@ export const WORKER: readonly Mutant[] = [
       { tests: "tests/results/middleware_test.ts" },
     ],
   ]),
+  ...mutantsOf("worker/consumer_loops.ts", RACES, [
+    ["a queue declared during a pause is worked on", "if (paused.worker) loop.pause();", ""],
+  ]),
   ...mutantsOf("worker/worker.ts", [RACES, WORKER_TEST], [
     [
       "a stop while it starts does not wait for the start",
@@ -180,13 +183,8 @@ export const WORKER: readonly Mutant[] = [
       'this.#state = "stopping";',
     ],
     [
-      "a queue declared during a pause is worked on",
-      'if (this.#state === "paused") loop.pause();',
-      "",
-    ],
-    [
       "messages run before afterWorkerBoot has ended",
-      'await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";\n    this.#dispatcher.open();',
+      'await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";\n    this.#resize();\n    this.#dispatcher.open();',
       'this.#dispatcher.open();\n    await this.broker.emit("afterWorkerBoot", this);\n    this.#state = "running";',
     ],
     [

@@ -21,6 +21,13 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
   string,
   Subcommand
 >([
+  ["cancel", {
+    summary: "cancels messages wherever they are",
+    async run(args, program) {
+      const { runCancel } = await import("./control/cancel.ts");
+      return await runCancel(args, program);
+    },
+  }],
   ["dead-letters", {
     summary: "lists, shows, requeues and purges what was given up",
     async run(args, program) {
@@ -28,11 +35,32 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
       return await runDeadLetters(args, program);
     },
   }],
+  ["pause", {
+    summary: "pauses queues on all workers",
+    async run(args, program) {
+      const { runPause } = await import("./control/pause.ts");
+      return await runPause(args, program);
+    },
+  }],
+  ["resume", {
+    summary: "resumes queues on all workers",
+    async run(args, program) {
+      const { runResume } = await import("./control/pause.ts");
+      return await runResume(args, program);
+    },
+  }],
   ["restore-delayed", {
     summary: "gives delayed messages on Redis back to Python workers",
     async run(args, program) {
       const { runRestoreDelayed } = await import("./restore_delayed.ts");
       return await runRestoreDelayed(args, program);
+    },
+  }],
+  ["workers", {
+    summary: "lists the workers that are alive",
+    async run(args, program) {
+      const { runWorkers } = await import("./control/workers.ts");
+      return await runWorkers(args, program);
     },
   }],
 ]);

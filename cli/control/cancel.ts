@@ -1,0 +1,72 @@
+import type { Program } from "../program.ts";
+import { UsageError } from "../usage_error.ts";
+import { collect, makeControlCommand, timeOf } from "./arguments.ts";
+import { type ControlTask, runControl } from "./run.ts";
+
+/**
+ * Runs `worker.ts cancel`.
+ *
+ * @param args The arguments after `cancel`.
+ * @param program Modules that need not be named.
+ * @returns The exit code.
+ */
+export function runCancel(args: readonly string[], program: Program): Promise<number> {
+  const command = makeControlCommand(
+    "cancel",
+    "Cancels messages wherever they are: one by its id, or all of an actor or queue that were made " +
+      "so far. What waits goes to the dead letters, from where it can be requeued; what runs is " +
+      "stopped.",
+    "0 done, 2 wrong arguments or a module that does not import, 3 the control store\n" +
+      "cannot be reached.",
+  )
+    .option("--id <id>", "the message with this id; repeatable", collect)
+    .option("-A, --actor <name>", "all of this actor")
+    .option("-Q, --queue <name>", "all of this queue; repeatable", collect)
+    .option(
+      "--before <time>",
+      "that were made before: a date, or 2h, 7d ago (default: now)",
+      timeOf("before", Date.now(), -1),
+    )
+    .option("--reason <text>", "why, for logs and dead letters")
+    .option("--drop", "drop what waits instead of keeping it among the dead letters")
+    .option("--yes", "cancel all that match, however many")
+    .option("--dry-run", "say what would be cancelled, and do nothing");
+  return runControl(command, args, program, cancel);
+}
+
+async function cancel(task: ControlTask): Promise<void> {
+  const { control, print } = task;
+  const { id = [], actor, queue, before, reason, drop, yes, dryRun } = task.options;
+  const options = { keep: drop !== true, ...(reason !== undefined && { reason }) };
+  const isAll = actor !== undefined || queue !== undefined;
+  if (isAll === id.length > 0) {
+    throw new UsageError("Cannot cancel messages: give either --id, or --actor or --queue");
+  }
+  const verb = dryRun ? "Would cancel" : "Cancelled";
+  for (const messageId of id) {
+    if (!dryRun) await control.cancel(messageId, options);
+    print(`${verb} message ${messageId}`, { messageId, dryRun: dryRun === true });
+  }
+  if (!isAll) return;
+  if (!yes && !dryRun) {
+    throw new UsageError("Cannot cancel all messages that match without --yes");
+  }
+  const queues = queue === undefined ? [undefined] : task.queues("cancel the messages of");
+  for (const queueName of queues) {
+    const predicate = {
+      ...(actor !== undefined && { actor }),
+      ...(queueName !== undefined && { queue: queueName }),
+      ...(before !== undefined && { before }),
+    };
+    const until = dryRun ? before ?? Date.now() : await control.cancelAll(predicate, options);
+    const what = [
+      actor === undefined ? "all messages" : `all messages of actor ${actor}`,
+      ...queueName === undefined ? [] : [`on queue ${queueName}`],
+    ].join(" ");
+    print(`${verb} ${what} made before ${new Date(until).toISOString()}`, {
+      ...predicate,
+      before: until,
+      dryRun: dryRun === true,
+    });
+  }
+}

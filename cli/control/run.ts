@@ -1,0 +1,95 @@
+import type { Command } from "commander";
+import { Control } from "../../control/control.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+import { OK } from "../exit_codes.ts";
+import { loadModules } from "../load_modules.ts";
+import { writeAll } from "../output.ts";
+import type { Program } from "../program.ts";
+import { UsageError } from "../usage_error.ts";
+import { type ControlOptions, parseControlArguments } from "./arguments.ts";
+
+const STANDARD_OUTPUT = 1;
+
+/** What a command works with. */
+export interface ControlTask {
+  readonly control: Control;
+  readonly options: ControlOptions;
+  /**
+   * Prints a line.
+   *
+   * @param line For people.
+   * @param json The same for programs, printed instead with `--json`.
+   */
+  print(line: string, json: Readonly<Record<string, unknown>>): void;
+  /**
+   * The queues that are named.
+   *
+   * @param purpose What for, after "Cannot ".
+   * @throws {UsageError} If none is named, or one that the modules do not declare.
+   */
+  queues(purpose: string): string[];
+}
+
+/**
+ * Runs a command that controls workers.
+ *
+ * @param command What may be given.
+ * @param args The arguments after its name.
+ * @param program Modules that need not be named.
+ * @param work Does it.
+ * @returns The exit code.
+ * @throws {UsageError} If the arguments make no sense, or a module does not import.
+ * @throws {BrokerConnectionError} If the control store cannot be reached.
+ */
+export async function runControl(
+  command: Command,
+  args: readonly string[],
+  program: Program,
+  work: (task: ControlTask) => Promise<void>,
+): Promise<number> {
+  const parsed = parseControlArguments(command, args, program);
+  if (typeof parsed === "string") {
+    writeAll(STANDARD_OUTPUT, parsed);
+    return OK;
+  }
+  const { options } = parsed;
+  const { broker } = await loadModules(parsed.modules);
+  try {
+    await work({
+      control: controlOf(() => new Control(broker)),
+      options,
+      print: (line, json) =>
+        writeAll(STANDARD_OUTPUT, `${options.json ? JSON.stringify(json) : line}\n`),
+      queues: (purpose) => queuesOf(broker.queues, options, purpose),
+    });
+  } finally {
+    await broker.close();
+  }
+  return OK;
+}
+
+function controlOf(make: () => Control): Control {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
+}
+
+function queuesOf(
+  declared: ReadonlySet<string>,
+  { queue = [] }: ControlOptions,
+  purpose: string,
+): string[] {
+  if (queue.length === 0) throw new UsageError(`Cannot ${purpose}: name the queue, with --queue`);
+  const named = [...new Set(queue.map(canonicalQueueName))];
+  for (const queueName of named) {
+    if (declared.has(queueName)) continue;
+    throw new UsageError(
+      `Cannot ${purpose} "${queueName}": the modules declare no such queue, but ` +
+        `${[...declared].join(", ") || "none"}`,
+    );
+  }
+  return named;
+}

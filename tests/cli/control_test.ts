@@ -1,0 +1,126 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Control, Message, RedisBroker, Worker } from "@dq/dramatiq";
+import { startRedis } from "../support/servers/redis.ts";
+import { after, test } from "../support/test.ts";
+import { eventually, Fixture } from "./fixture.ts";
+
+const redis = await startRedis();
+after(() => redis.stop());
+
+/** A broker, and the command line on a module that declares it. */
+async function open() {
+  const namespace = `cli-${crypto.randomUUID()}`;
+  const broker = new RedisBroker({ url: redis.url, namespace });
+  const fixture = await Fixture.open({
+    "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
+setBroker(new RedisBroker(${JSON.stringify({ url: redis.url, namespace })}));
+actor(function mail() {});
+actor(function report() {}, { queueName: "reports" });
+`,
+    "rabbitmq.ts": `import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
+setBroker(new RabbitmqBroker());
+actor(function mail() {});
+`,
+  });
+  return {
+    broker,
+    control: new Control(broker),
+    async run(...args: string[]): Promise<{ code: number; stdout: string; output: string }> {
+      const program = fixture.start(args);
+      const code = await program.ended as number;
+      return { code, stdout: program.stdout, output: program.output };
+    },
+    async [Symbol.asyncDispose]() {
+      await broker.close();
+      await fixture[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("pause and resume change what all workers do, and list what is paused", async () => {
+  await using means = await open();
+  const { control, run } = means;
+  const dry = await run("pause", "--queue", "default", "--dry-run", "actors.ts");
+  assertEquals([dry.code, dry.stdout], [0, "Would pause queue default\n"]);
+  assertEquals(await control.paused(), []);
+  const paused = await run(
+    "pause",
+    "-Q",
+    "default",
+    "--until",
+    "2h",
+    "--reason",
+    "why",
+    "actors.ts",
+  );
+  assertEquals(paused.code, 0, paused.output);
+  assertMatch(paused.stdout, /^Paused queue default until 20\d\d-/);
+  const [known] = await control.paused();
+  assertEquals([known?.queue, known?.reason], ["default", "why"]);
+  const listed = await run("pause", "--json", "actors.ts");
+  assertEquals(JSON.parse(listed.stdout), { ...known });
+  const resumed = await run("resume", "-Q", "default", "-Q", "reports", "actors.ts");
+  assertEquals(resumed.stdout, "Resumed queue default\nQueue reports is not paused\n");
+  assertEquals(await control.paused(), []);
+});
+
+test("cancel keeps what waits among the dead letters unless it is told to drop it", async () => {
+  await using means = await open();
+  const { control, run } = means;
+  const dry = await run("cancel", "--actor", "mail", "--dry-run", "actors.ts");
+  assertMatch(dry.stdout, /^Would cancel all messages of actor mail made before 20/);
+  const one = await run("cancel", "--id", "m-1", "--reason", "why", "actors.ts");
+  assertEquals([one.code, one.stdout], [0, "Cancelled message m-1\n"]);
+  const all = await run(
+    ...["cancel", "-A", "mail", "-Q", "default", "--before", "1h", "--drop", "--yes", "--json"],
+    "actors.ts",
+  );
+  const said = JSON.parse(all.stdout);
+  assertEquals([said.actor, said.queue, said.dryRun], ["mail", "default", false]);
+  const known = await control.cancellations();
+  const own = known.find(({ messageId }) => messageId === "m-1");
+  assertEquals([own?.reason, own?.keep], ["why", true]);
+  const predicate = known.find(({ actor }) => actor === "mail");
+  assertEquals([predicate?.keep, predicate?.before], [false, said.before]);
+  assert(Date.now() - said.before >= 3_600_000);
+});
+
+test("workers lists the workers that are alive", async () => {
+  await using means = await open();
+  means.broker.declareQueue("default");
+  await using worker = new Worker(means.broker, { concurrency: 3 });
+  await worker.start();
+  await means.broker.enqueue(new Message({ queueName: "default", actorName: "none", args: [] }));
+  await eventually("be listed", async () => (await means.control.workers()).length === 1);
+  const people = await means.run("workers", "actors.ts");
+  assertEquals(people.code, 0, people.output);
+  assertStringIncludes(people.stdout, `${worker.id}  `);
+  assertStringIncludes(people.stdout, "of 3 running");
+  const { id, queues } = JSON.parse((await means.run("workers", "--json", "actors.ts")).stdout);
+  assertEquals([id, queues], [worker.id, ["default"]]);
+});
+
+test("cancel, pause and resume say in one line what is wrong, and exit with 2", async () => {
+  await using means = await open();
+  const cases: [args: string[], said: string][] = [
+    [["cancel", "actors.ts"], "give either --id, or --actor or --queue"],
+    [["cancel", "--id", "a", "--actor", "mail", "actors.ts"], "give either --id"],
+    [["cancel", "--actor", "mail", "actors.ts"], "without --yes"],
+    [
+      ["cancel", "--before", "soon", "--actor", "mail", "actors.ts"],
+      'Cannot use "soon" for --before',
+    ],
+    [["pause", "--queue", "nowhere", "actors.ts"], "declare no such queue, but default, reports"],
+    [["resume", "actors.ts"], "Cannot resume queue: name the queue"],
+    [["pause", "--queue", "default"], "name the module that declares the broker"],
+    [["pause", "--speed", "actors.ts"], "unknown option '--speed'"],
+    [["workers", "rabbitmq.ts"], "the RabbitmqBroker has no control store"],
+  ];
+  for (const [args, said] of cases) {
+    const { code, output } = await means.run(...args);
+    assertEquals(code, 2, output);
+    assertStringIncludes(output, said);
+  }
+  const help = await means.run("cancel", "--help");
+  assertStringIncludes(help.stdout, "worker.ts cancel [options] module[:broker]");
+});

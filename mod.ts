@@ -136,10 +136,10 @@ export {
 export type { GetResultOptions, ResultSource } from "./core/result_source.ts";
 export { ResultBackend, type ResultBackendOptions } from "./results/backend.ts";
 export { Results, type ResultsOptions } from "./results/middleware.ts";
-export { StubBackend as StubResultBackend } from "./results/backends/stub.ts";
-export { RedisBackend as RedisResultBackend } from "./results/backends/redis.ts";
-export { SqliteBackend as SqliteResultBackend } from "./results/backends/sqlite.ts";
-export { MemcachedBackend as MemcachedResultBackend } from "./results/backends/memcached.ts";
+export { StubResultBackend } from "./results/backends/stub.ts";
+export { RedisResultBackend } from "./results/backends/redis.ts";
+export { SqliteResultBackend } from "./results/backends/sqlite.ts";
+export { MemcachedResultBackend } from "./results/backends/memcached.ts";
 
 // Rate limits and barriers; under shorter names in "@dq/dramatiq/rate_limits"
 export {

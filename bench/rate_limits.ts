@@ -27,7 +27,7 @@ import { Redis } from "ioredis";
 import { Barrier } from "../rate_limits/barrier.ts";
 import { BucketRateLimiter } from "../rate_limits/bucket.ts";
 import { ConcurrentRateLimiter } from "../rate_limits/concurrent.ts";
-import { RedisBackend } from "../rate_limits/backends/redis.ts";
+import { RedisRateLimiterBackend as RedisBackend } from "../rate_limits/backends/redis.ts";
 import { DECR, INCR, INCR_AND_SUM } from "../rate_limits/backends/redis_scripts.ts";
 import { WindowRateLimiter } from "../rate_limits/window.ts";
 import { startOwnRedis } from "../tests/support/servers/redis.ts";

@@ -14,10 +14,22 @@
  * @module
  */
 export { type GroupProgress, RateLimiterBackend } from "./backend.ts";
-export { MemcachedBackend, type MemcachedRateLimiterBackendOptions } from "./backends/memcached.ts";
-export { RedisBackend, type RedisRateLimiterBackendOptions } from "./backends/redis.ts";
-export { SqliteBackend, type SqliteRateLimiterBackendOptions } from "./backends/sqlite.ts";
-export { StubBackend, type StubRateLimiterBackendOptions } from "./backends/stub.ts";
+export {
+  MemcachedRateLimiterBackend as MemcachedBackend,
+  type MemcachedRateLimiterBackendOptions,
+} from "./backends/memcached.ts";
+export {
+  RedisRateLimiterBackend as RedisBackend,
+  type RedisRateLimiterBackendOptions,
+} from "./backends/redis.ts";
+export {
+  SqliteRateLimiterBackend as SqliteBackend,
+  type SqliteRateLimiterBackendOptions,
+} from "./backends/sqlite.ts";
+export {
+  StubRateLimiterBackend as StubBackend,
+  type StubRateLimiterBackendOptions,
+} from "./backends/stub.ts";
 export { Barrier, type BarrierOptions, type BarrierWaitOptions } from "./barrier.ts";
 export { BucketRateLimiter, type BucketRateLimiterOptions } from "./bucket.ts";
 export { ConcurrentRateLimiter, type ConcurrentRateLimiterOptions } from "./concurrent.ts";

@@ -28,10 +28,19 @@
  */
 export { ResultBackend, type ResultBackendOptions } from "./backend.ts";
 export { Results, type ResultsOptions } from "./middleware.ts";
-export { StubBackend } from "./backends/stub.ts";
-export { RedisBackend, type RedisBackendOptions } from "./backends/redis.ts";
-export { SqliteBackend, type SqliteBackendOptions } from "./backends/sqlite.ts";
-export { MemcachedBackend, type MemcachedBackendOptions } from "./backends/memcached.ts";
+export { StubResultBackend as StubBackend } from "./backends/stub.ts";
+export {
+  RedisResultBackend as RedisBackend,
+  type RedisResultBackendOptions as RedisBackendOptions,
+} from "./backends/redis.ts";
+export {
+  SqliteResultBackend as SqliteBackend,
+  type SqliteResultBackendOptions as SqliteBackendOptions,
+} from "./backends/sqlite.ts";
+export {
+  MemcachedResultBackend as MemcachedBackend,
+  type MemcachedResultBackendOptions as MemcachedBackendOptions,
+} from "./backends/memcached.ts";
 export {
   ResultError,
   ResultFailure,

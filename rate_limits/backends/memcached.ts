@@ -8,7 +8,7 @@ import { MemcachedGroups } from "./memcached_groups.ts";
 import { MemcachedLeases } from "./memcached_leases.ts";
 import { type Storing, storing } from "./memcached_storing.ts";
 
-/** Options for {@linkcode MemcachedBackend}: where Memcached is. */
+/** Options for {@linkcode MemcachedRateLimiterBackend}: where Memcached is. */
 export type MemcachedRateLimiterBackendOptions = MemcachedOptions;
 
 const KNOWN_OPTIONS: KnownOptions<MemcachedRateLimiterBackendOptions> = {
@@ -51,7 +51,7 @@ const OTHER_SPELLINGS = {
  * const limiter = new ConcurrentRateLimiter(backend, "render", { limit: 5 });
  * ```
  */
-export class MemcachedBackend extends RateLimiterBackend {
+export class MemcachedRateLimiterBackend extends RateLimiterBackend {
   readonly #connection: MemcachedConnection;
   readonly #groups: MemcachedGroups;
   readonly #leases: MemcachedLeases;
@@ -128,7 +128,7 @@ export class MemcachedBackend extends RateLimiterBackend {
     return await this.#leases.lease(key, holder, limit, ttl);
   }
 
-  /** Waits until a counter is 0, or {@linkcode MemcachedBackend.waitNotify} makes it so. */
+  /** Waits until a counter is 0, or {@linkcode MemcachedRateLimiterBackend.waitNotify} makes it so. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     if (this.#isClosed) throw new ConnectionClosed("Cannot wait: the backend is closed");
     const server = this.#connection.serverOf(key);

@@ -21,7 +21,7 @@ import {
   NOTIFY,
 } from "./redis_scripts.ts";
 
-/** Options for {@linkcode RedisBackend}: where Redis is. */
+/** Options for {@linkcode RedisRateLimiterBackend}: where Redis is. */
 export type RedisRateLimiterBackendOptions = RedisAddress;
 
 /** Keys here have no namespace, and so any cluster will do. */
@@ -63,7 +63,7 @@ const OTHER_SPELLINGS = {
  * });
  * ```
  */
-export class RedisBackend extends RateLimiterBackend {
+export class RedisRateLimiterBackend extends RateLimiterBackend {
   readonly #connection: RedisConnection;
   readonly #notifier: KeyNotifier | undefined;
   readonly #eventLists: EventLists;
@@ -121,7 +121,7 @@ export class RedisBackend extends RateLimiterBackend {
     return isDone(await this.#connection.runWithRetry(LEASE, [key], () => [holder, limit, ttl]));
   }
 
-  /** Waits until {@linkcode RedisBackend.waitNotify} is called for a key, or finds that it was. */
+  /** Waits until {@linkcode RedisRateLimiterBackend.waitNotify} is called for a key, or finds that it was. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     if (this.#connection.isClosed) throw closedFor("wait");
     return await this.#eventLists.wait(eventsKey(key), timeout, signal);

@@ -14,7 +14,7 @@ import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { SqliteCounters } from "./sqlite_counters.ts";
 import { KeyWaiters } from "../../platform/key_waiters.ts";
 
-/** Options for {@linkcode SqliteBackend}. */
+/** Options for {@linkcode SqliteRateLimiterBackend}. */
 export interface SqliteRateLimiterBackendOptions extends SqliteBackendAddress {
   /** Clock of expiries. @default {systemClock} */
   clock?: Clock;
@@ -51,7 +51,7 @@ const KNOWN_OPTIONS: KnownOptions<SqliteRateLimiterBackendOptions> = {
  * await backend.close();
  * ```
  */
-export class SqliteBackend extends RateLimiterBackend {
+export class SqliteRateLimiterBackend extends RateLimiterBackend {
   readonly #handle: ConnectionHandle;
   readonly #connection: SqliteConnection;
   readonly #counters: SqliteCounters;
@@ -133,7 +133,7 @@ export class SqliteBackend extends RateLimiterBackend {
     return await this.#run(1, (counters) => counters.lease(key, holder, limit, ttl));
   }
 
-  /** Waits until {@linkcode SqliteBackend.waitNotify} is called for a key, or finds that it was. */
+  /** Waits until {@linkcode SqliteRateLimiterBackend.waitNotify} is called for a key, or finds that it was. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#assertOpen("wait");
     signal?.throwIfAborted();

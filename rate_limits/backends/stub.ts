@@ -6,7 +6,7 @@ import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { StubLeases } from "./stub_leases.ts";
 import { KeyWaiters } from "../../platform/key_waiters.ts";
 
-/** Options for {@linkcode StubBackend}. */
+/** Options for {@linkcode StubRateLimiterBackend}. */
 export interface StubRateLimiterBackendOptions {
   /** Clock of expiries. @default {systemClock} */
   clock?: Clock;
@@ -27,7 +27,7 @@ const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
 
 /**
  * Counts in the memory of this process: for tests, and for programs that are one process.
- * It behaves as {@linkcode RedisBackend} does.
+ * It behaves as {@linkcode RedisRateLimiterBackend} does.
  *
  * @example Count without a server
  * ```ts
@@ -37,7 +37,7 @@ const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
  * await limiter.acquire();
  * ```
  */
-export class StubBackend extends RateLimiterBackend {
+export class StubRateLimiterBackend extends RateLimiterBackend {
   readonly #clock: Clock;
   readonly #entries: Map<string, Entry> = new Map();
   readonly #leases: StubLeases;
@@ -117,7 +117,7 @@ export class StubBackend extends RateLimiterBackend {
     return this.#leases.lease(key, holder, limit, ttl);
   }
 
-  /** Waits until {@linkcode StubBackend.waitNotify} is called for a key, or finds that it was. */
+  /** Waits until {@linkcode StubRateLimiterBackend.waitNotify} is called for a key, or finds that it was. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#check(1);
     signal?.throwIfAborted();

@@ -8,10 +8,10 @@ import {
 } from "../../clients/memcached/connection.ts";
 import type { ResultOwner } from "../../core/result_source.ts";
 
-/** Options for {@linkcode MemcachedBackend}. */
-export interface MemcachedBackendOptions extends ResultBackendOptions, MemcachedOptions {}
+/** Options for {@linkcode MemcachedResultBackend}. */
+export interface MemcachedResultBackendOptions extends ResultBackendOptions, MemcachedOptions {}
 
-const KNOWN_OPTIONS: KnownOptions<MemcachedBackendOptions> = {
+const KNOWN_OPTIONS: KnownOptions<MemcachedResultBackendOptions> = {
   namespace: true,
   encoder: true,
   useNamespacePrefixKeys: true,
@@ -47,7 +47,7 @@ const OTHER_SPELLINGS = {
  * broker.addMiddleware(new Results({ backend }));
  * ```
  */
-export class MemcachedBackend extends ResultBackend {
+export class MemcachedResultBackend extends ResultBackend {
   readonly #connection: MemcachedConnection;
 
   /**
@@ -56,7 +56,7 @@ export class MemcachedBackend extends ResultBackend {
    * @param options Where the servers are; keys, encoder.
    * @throws {TypeError} If they cannot be used.
    */
-  constructor(options: MemcachedBackendOptions = {}) {
+  constructor(options: MemcachedResultBackendOptions = {}) {
     assertKnownOptions("MemcachedResultBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super(options);
     this.#connection = new MemcachedConnection(options);

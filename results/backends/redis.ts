@@ -13,13 +13,13 @@ import type { Stored } from "../batched_reads.ts";
 import { READ, STORE } from "./redis_scripts.ts";
 import { KeyTracking } from "../../clients/redis/key_tracking.ts";
 
-/** Options for {@linkcode RedisBackend}. */
-export interface RedisBackendOptions extends ResultBackendOptions, RedisAddress {}
+/** Options for {@linkcode RedisResultBackend}. */
+export interface RedisResultBackendOptions extends ResultBackendOptions, RedisAddress {}
 
 /** Number of arguments of {@linkcode STORE} a result is. */
 const STORE_WIDTH = 3;
 
-const KNOWN_OPTIONS: KnownOptions<RedisBackendOptions> = {
+const KNOWN_OPTIONS: KnownOptions<RedisResultBackendOptions> = {
   namespace: true,
   encoder: true,
   useNamespacePrefixKeys: true,
@@ -58,7 +58,7 @@ const OTHER_SPELLINGS = {
  * broker.addMiddleware(new Results({ backend }));
  * ```
  */
-export class RedisBackend extends ResultBackend {
+export class RedisResultBackend extends ResultBackend {
   readonly #connection: RedisConnection;
   readonly #tracking: KeyTracking;
   readonly #stores: Batcher = new Batcher((args) => this.#storeMany(args));
@@ -69,7 +69,7 @@ export class RedisBackend extends ResultBackend {
    * @param options Where the server is; keys, encoder.
    * @throws {TypeError} If they cannot be used.
    */
-  constructor(options: RedisBackendOptions = {}) {
+  constructor(options: RedisResultBackendOptions = {}) {
     assertKnownOptions("RedisResultBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super(options);
     const source = toSource(options, this.namespace);

@@ -12,10 +12,10 @@ import { assertKnownOptions, type KnownOptions } from "../../core/known_options.
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 import type { Stored } from "../batched_reads.ts";
 
-/** Options for {@linkcode SqliteBackend}. */
-export interface SqliteBackendOptions extends ResultBackendOptions, SqliteBackendAddress {}
+/** Options for {@linkcode SqliteResultBackend}. */
+export interface SqliteResultBackendOptions extends ResultBackendOptions, SqliteBackendAddress {}
 
-const KNOWN_OPTIONS: KnownOptions<SqliteBackendOptions> = {
+const KNOWN_OPTIONS: KnownOptions<SqliteResultBackendOptions> = {
   namespace: true,
   encoder: true,
   useNamespacePrefixKeys: true,
@@ -55,7 +55,7 @@ const REST_FACTOR = 10;
  * broker.addMiddleware(new Results({ backend }));
  * ```
  */
-export class SqliteBackend extends ResultBackend {
+export class SqliteResultBackend extends ResultBackend {
   readonly #handle: ConnectionHandle;
   readonly #connection: SqliteConnection;
   readonly #purge: MaintenanceTask;
@@ -75,7 +75,7 @@ export class SqliteBackend extends ResultBackend {
    * @param options Where the database is; keys, encoder.
    * @throws {TypeError} If they cannot be used.
    */
-  constructor(options: SqliteBackendOptions) {
+  constructor(options: SqliteResultBackendOptions) {
     assertKnownOptions("SqliteResultBackend", options, KNOWN_OPTIONS);
     super(options);
     const { namespace: _n, encoder: _e, useNamespacePrefixKeys: _u, clock: _c, ...address } =

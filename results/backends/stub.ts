@@ -2,7 +2,7 @@ import type { Encoded } from "../../encoders/encoder.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 
-/** A result in the memory of a {@linkcode StubBackend}. */
+/** A result in the memory of a {@linkcode StubResultBackend}. */
 interface Entry {
   readonly data: Encoded;
   /** Milliseconds since the epoch. */
@@ -46,7 +46,7 @@ const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
  * if (sum !== 3) throw new Error(`${sum}`);
  * ```
  */
-export class StubBackend extends ResultBackend {
+export class StubResultBackend extends ResultBackend {
   readonly #entries: Map<string, Entry> = new Map();
   /** Number of entries there may be before those that have expired are dropped. */
   #purgeAt = MIN_PURGE_SIZE;

@@ -1,5 +1,4 @@
 import { faultOf, isTransient } from "../../clients/sqlite/errors.ts";
-import type { WriteJob } from "../../clients/sqlite/writer.ts";
 import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
@@ -8,24 +7,22 @@ import { getLogger } from "../../platform/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import { IndexedSet } from "../../platform/indexed_set.ts";
-import { nextTurn } from "../../platform/runtime.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import { ConsumerJob } from "./consumer_job.ts";
 import type { SqliteDelivery } from "./delivery.ts";
+import { LongBodies } from "./long_bodies.ts";
 import type { ClaimedRow, MessageSource } from "./message_source.ts";
 import type { Session } from "./session.ts";
 import type { LeasedConsumer } from "./worker_lease.ts";
-import { MAX_SETTLEMENTS, SettlementBatch } from "./settlements.ts";
-import { SELECT_BODY } from "./statements.ts";
+import { SettlementBatch, Settlements } from "./settlements.ts";
 import { assertStorable } from "./storing.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "consumer");
 
 /** Messages that one transaction claims at most. */
 const MAX_CLAIM = 500;
-/** Milliseconds of reading long bodies after which the event loop gets its turn. */
-const LONGEST_READING = 4;
 
 /**
  * Takes messages off a queue. One transaction at the end of a turn writes what was settled in it,
@@ -42,8 +39,8 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   readonly #unsettled: IndexedSet<SqliteDelivery> = new IndexedSet();
   /** Claimed, and not yet handed out. */
   #ready: SqliteDelivery[] = [];
-  /** Claimed, and their bodies not yet read. */
-  #unread: ClaimedRow[] = [];
+  /** Claimed, and their long bodies not yet read. */
+  readonly #unread: LongBodies;
   #state: "idle" | "claiming" | "empty" | "closed" = "idle";
   #isPaused = false;
   /** Number of messages `receive` asks for; `Infinity` if that is all there is room for. */
@@ -51,14 +48,17 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   #isTakenOver = false;
   #isQueued = false;
   #isListening = false;
-  #batches: SettlementBatch[] = [];
+  readonly #settlements: Settlements = new Settlements(
+    () => new SettlementBatch(this.#ownerOrThrow()),
+    () => this.#enqueueJob(),
+  );
   #failures = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
   readonly #changed: Notifier = new Notifier();
   readonly #abort: AbortListener = new AbortListener(() => this.#changed.notify());
-  readonly #job: WriteJob;
+  readonly #job: ConsumerJob;
   readonly #onChange = (): void => {
     if (this.#state !== "empty") return;
     this.#state = "idle";
@@ -89,6 +89,12 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       committed: (rows, foreign) => this.#committed(rows, foreign),
       failed: (error) => this.#failed(error),
     });
+    this.#unread = new LongBodies(session.connection, {
+      accept: (row, body) => this.#accept(row, body),
+      // One that is closed or lost has given them back, or has nothing to give.
+      goOn: () => this.#closing === undefined && this.#error === undefined && this.#readOn(),
+      fail: (error) => this.fail(error),
+    });
     session.consumers.add(this);
   }
 
@@ -113,7 +119,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   }
 
   ack(messages: OneOrMany): Promise<void> {
-    return this.#settleAll(messages, (batch, { id }) => void batch.acks.push(id));
+    return this.#settleAll("acks", messages);
   }
 
   async nack(messages: OneOrMany): Promise<void> {
@@ -122,13 +128,13 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       storeDeadLetter(one, one.delivered, (deadLetter) => {
         const body = deadLetter === one.delivered ? undefined : deadLetter.encode();
         if (body !== undefined) assertStorable(one.delivered, body);
-        return this.#add((batch) => void batch.nacks.push({ id: one.id, body }));
+        return this.#settlements.addDead({ id: one.id, body });
       })
     ));
   }
 
   requeue(messages: OneOrMany): Promise<void> {
-    return this.#settleAll(messages, (batch, { id }) => void batch.requeues.push(id));
+    return this.#settleAll("requeues", messages);
   }
 
   override async pause(): Promise<void> {
@@ -144,12 +150,12 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   /** Fails it: what it gave is no longer its own. */
   fail(error: unknown): void {
     this.#error ??= error;
-    for (const batch of this.#batches.splice(0)) batch.done.reject(error);
+    this.#settlements.fail(error);
     this.#changed.notify();
   }
 
   get #room(): number {
-    return this.#prefetch - this.#unsettled.size - this.#unread.length;
+    return this.#prefetch - this.#unsettled.size - this.#unread.size;
   }
 
   #claimSoon(): void {
@@ -160,7 +166,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       this.#isListening = true;
       connection.notifier.listen(this.#onChange);
     }
-    if (this.#batches.length === 0 && !this.#mayHaveMore()) {
+    if (this.#settlements.isEmpty && !this.#mayHaveMore()) {
       this.#state = "empty";
       return;
     }
@@ -193,8 +199,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   }
 
   #settle(): number {
-    const [batch] = this.#batches;
-    return batch?.run(this.#session.connection, this.#session.clock.now()) ?? 0;
+    return this.#settlements.run(this.#session.connection, this.#session.clock.now());
   }
 
   #claim(): ClaimedRow[] {
@@ -216,8 +221,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   #committed(rows: ClaimedRow[], foreign: number): void {
     this.#isQueued = false;
     this.#failures = 0;
-    const batch = this.#batches.shift();
-    batch?.done.resolve();
+    const batch = this.#settlements.committed();
     if (this.#isTakenOver) this.#session.lease.tellTakeover();
     if (foreign > 0) {
       log.warn(
@@ -228,12 +232,12 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
         },
       );
     }
-    if (this.#batches.length > 0) this.#enqueueJob();
+    if (!this.#settlements.isEmpty) this.#enqueueJob();
     if (this.#state === "claiming") this.#state = "idle"; // whether it is empty is looked at next
     if (this.#source.hasPromoted) this.#session.connection.notifier.notify();
     if (rows.length > 0) {
       if (rows.length > 1) rows.sort((a, b) => a.rank - b.rank || a.due - b.due || a.id - b.id);
-      this.#accept(rows);
+      this.#unread.read(rows);
     }
     this.#tellOthers(batch);
     this.#changed.notify();
@@ -242,7 +246,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   /** Wakes consumers that wait for messages that were given back, or for the end of the queue. */
   #tellOthers(batch: SettlementBatch | undefined): void {
     if (batch === undefined) return;
-    const isDone = this.#unsettled.size === 0 && this.#unread.length === 0;
+    const isDone = this.#unsettled.size === 0 && this.#unread.size === 0;
     if (batch.requeues.length > 0 || isDone) this.#session.connection.notifier.notify();
   }
 
@@ -261,86 +265,38 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       this.#retryTimer = setTimeout(() => this.#enqueueJob(), retryDelay(this.#failures++));
       return;
     }
-    for (const batch of this.#batches.splice(0)) batch.done.reject(error);
+    this.#settlements.fail(error);
     if (this.#closing === undefined) this.fail(error);
   }
 
-  /** Decodes what was claimed; long bodies are read one after the other. */
-  #accept(rows: readonly ClaimedRow[]): void {
-    const begun = performance.now();
-    for (const [i, row] of rows.entries()) {
-      const isLong = row.body === null;
-      if (isLong && performance.now() - begun > LONGEST_READING) {
-        this.#unread.push(...rows.slice(i));
-        nextTurn().then(() => this.#readOn());
-        return;
-      }
-      const body = row.body ?? this.#readBody(row.id);
-      if (body === undefined) continue; // the queue was flushed meanwhile
-      const delivery = this.#source.decode(row, body);
-      this.#unsettled.add(delivery);
-      this.#ready.push(delivery);
-    }
+  #accept(row: ClaimedRow, body: Encoded): void {
+    const delivery = this.#source.decode(row, body);
+    this.#unsettled.add(delivery);
+    this.#ready.push(delivery);
   }
 
   #readOn(): void {
-    if (this.#closing !== undefined || this.#error !== undefined) return;
-    const rows = this.#unread.splice(0);
-    if (this.#isPaused) void this.#giveBackRows(rows);
-    else this.#accept(rows);
+    const rows = this.#unread.takeAll();
+    if (!this.#isPaused) this.#unread.read(rows);
+    else this.#settlements.add("requeues", rows).catch(() => {}); // the lease says so
     this.#changed.notify();
   }
 
-  #readBody(id: number): Encoded | undefined {
+  #settleAll(verb: "acks" | "requeues", messages: OneOrMany): Promise<void> {
     try {
-      const row = this.#session.connection.statement(SELECT_BODY).get(id) as { body: Encoded };
-      return row?.body;
-    } catch (error) {
-      this.fail(this.#session.connection.translate(error, false));
-      return undefined;
-    }
-  }
-
-  #settleAll(
-    messages: OneOrMany,
-    add: (batch: SettlementBatch, delivery: SqliteDelivery) => void,
-  ): Promise<void> {
-    try {
-      return this.#addAll(this.#take(messages), add);
+      return this.#settlements.add(verb, this.#take(messages));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #addAll(
-    taken: readonly SqliteDelivery[],
-    add: (batch: SettlementBatch, delivery: SqliteDelivery) => void,
-  ): Promise<void> {
-    let settled: Promise<void> = Promise.resolve();
-    let last: Promise<void> | undefined;
-    for (const delivery of taken) {
-      const added = this.#add((batch) => add(batch, delivery));
-      if (added === last) continue;
-      settled = last === undefined ? added : Promise.all([settled, added]).then(() => {});
-      last = added;
+  #ownerOrThrow(): number {
+    const { owner } = this.#session.lease;
+    if (this.#error !== undefined) throw this.#error;
+    if (owner === undefined) {
+      throw new ConnectionClosed("Cannot settle messages: the lease was lost");
     }
-    return settled;
-  }
-
-  #add(add: (batch: SettlementBatch) => void): Promise<void> {
-    const { lease } = this.#session;
-    if (this.#error !== undefined) return Promise.reject(this.#error);
-    // What was received without an owner is nobody's; `isLost` says so.
-    const owner = lease.owner;
-    if (owner === undefined) return Promise.reject(new ConnectionClosed("The lease was lost"));
-    let batch = this.#batches.at(-1);
-    if (batch === undefined || batch.size >= MAX_SETTLEMENTS) {
-      batch = new SettlementBatch(owner);
-      this.#batches.push(batch);
-    }
-    add(batch);
-    this.#enqueueJob();
-    return batch.done.promise;
+    return owner;
   }
 
   #take(messages: OneOrMany): SqliteDelivery[] {
@@ -353,11 +309,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
 
   async #giveBack(deliveries: readonly SqliteDelivery[]): Promise<void> {
     for (const one of deliveries) this.#unsettled.delete(one);
-    await this.#giveBackRows(deliveries);
-  }
-
-  async #giveBackRows(rows: readonly { readonly id: number }[]): Promise<void> {
-    await Promise.all(rows.map(({ id }) => this.#add((batch) => void batch.requeues.push(id))));
+    await this.#settlements.add("requeues", deliveries);
   }
 
   async #close(): Promise<void> {
@@ -371,9 +323,9 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     try {
       if (this.#error === undefined) {
         await this.#giveBack([...this.#unsettled].filter(({ isPromoted }) => !isPromoted));
-        await this.#giveBackRows(this.#unread.splice(0));
-        if (this.#batches.length > 0) this.#enqueueJob();
-        await Promise.all(this.#batches.map(({ done }) => done.promise));
+        await this.#settlements.add("requeues", this.#unread.takeAll());
+        if (!this.#settlements.isEmpty) this.#enqueueJob();
+        await this.#settlements.settled();
       }
     } catch (error) {
       log.warn("Failed to requeue messages of {queue}: {reason}", {
@@ -384,40 +336,5 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     } finally {
       consumers.delete(this);
     }
-  }
-}
-
-/** Consumer, as a {@linkcode ConsumerJob} sees it. */
-interface ConsumerSteps {
-  settle(): number;
-  claim(): ClaimedRow[];
-  committed(rows: ClaimedRow[], foreign: number): void;
-  failed(error: unknown): void;
-}
-
-/** The part of a transaction that is one consumer's. */
-class ConsumerJob implements WriteJob {
-  readonly #steps: ConsumerSteps;
-  #rows: ClaimedRow[] = [];
-  #foreign = 0;
-
-  constructor(steps: ConsumerSteps) {
-    this.#steps = steps;
-  }
-
-  run(): void {
-    this.#foreign = this.#steps.settle();
-    this.#rows = this.#steps.claim();
-  }
-
-  committed(): void {
-    const rows = this.#rows;
-    this.#rows = [];
-    this.#steps.committed(rows, this.#foreign);
-  }
-
-  failed(error: unknown): void {
-    this.#rows = [];
-    this.#steps.failed(error);
   }
 }

@@ -1,3 +1,7 @@
+import type { JoinOptions } from "../../core/broker_options.ts";
+import { joinTimeout, joinTooLate } from "../../core/join.ts";
+import { monotonicTime } from "../../platform/clock.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import type { Session } from "./session.ts";
 import { COUNTS, FLUSH, IS_BUSY } from "./statements.ts";
 
@@ -36,12 +40,51 @@ export async function countMessages(
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.
  */
-export async function isIdle({ connection, queues }: Session, queueName: string): Promise<boolean> {
+async function isIdle({ connection, queues }: Session, queueName: string): Promise<boolean> {
   return await connection.read(() => {
     const id = queues.find(queueName);
     if (id === undefined) return true;
     return (connection.statement(IS_BUSY).get(id, id, id) as { busy: number }).busy === 0;
   });
+}
+
+/**
+ * Waits until a queue is done: it looks at first, and after each change.
+ *
+ * @param session The broker.
+ * @param queueName The queue, not that of its delayed messages.
+ * @param options How long to wait.
+ * @param assertOpen Throws if the broker is closed.
+ */
+export async function joinQueue(
+  session: Session,
+  queueName: string,
+  options: JoinOptions,
+  assertOpen: () => void,
+): Promise<void> {
+  const { clock, connection: { notifier } } = session;
+  const { signal } = options;
+  const timeout = joinTimeout(queueName, options);
+  const endsAt = monotonicTime(clock) + timeout;
+  const changed = new Notifier();
+  const wake = () => changed.notify();
+  const timer = clock.setTimer(wake, timeout);
+  signal?.addEventListener("abort", wake);
+  notifier.listen(wake);
+  try {
+    while (true) {
+      signal?.throwIfAborted();
+      assertOpen();
+      const next = changed.next();
+      if (await isIdle(session, queueName)) return;
+      if (monotonicTime(clock) >= endsAt) throw joinTooLate(queueName, timeout);
+      await next;
+    }
+  } finally {
+    notifier.unlisten(wake);
+    signal?.removeEventListener("abort", wake);
+    clock.clearTimer(timer);
+  }
 }
 
 /**

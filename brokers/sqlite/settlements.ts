@@ -4,7 +4,7 @@ import type { Encoded } from "../../encoders/encoder.ts";
 import { ACK, DELETE_BODY, INSERT_BODY, NACK, NACK_CHANGED, REQUEUE } from "./statements.ts";
 
 /** Messages of one batch: what one transaction settles. */
-export const MAX_SETTLEMENTS = 500;
+const MAX_SETTLEMENTS = 500;
 
 /** A message that goes to the dead letters. */
 export interface DeadLetterEntry {
@@ -51,6 +51,91 @@ export class SettlementBatch {
     const requeue = connection.statement(REQUEUE);
     for (const id of this.requeues) changes += Number(requeue.run(id, owner).changes);
     return this.size - changes;
+  }
+}
+
+/** What one consumer settles, in the order of the calls, a batch in each transaction. */
+export class Settlements {
+  readonly #openBatch: () => SettlementBatch;
+  readonly #changed: () => void;
+  #batches: SettlementBatch[] = [];
+
+  /**
+   * Makes an empty collection.
+   *
+   * @param openBatch Makes a batch; it throws when nothing can be settled any more.
+   * @param changed Called when there is something to write.
+   */
+  constructor(openBatch: () => SettlementBatch, changed: () => void) {
+    this.#openBatch = openBatch;
+    this.#changed = changed;
+  }
+
+  /** Whether nothing is to be written. */
+  get isEmpty(): boolean {
+    return this.#batches.length === 0;
+  }
+
+  /**
+   * Adds messages by their ids.
+   *
+   * @returns Resolves when all of them are written.
+   */
+  add(verb: "acks" | "requeues", ids: Iterable<{ readonly id: number }>): Promise<void> {
+    const waited: Promise<void>[] = [];
+    try {
+      for (const { id } of ids) {
+        const batch = this.#batch();
+        batch[verb].push(id);
+        if (waited.at(-1) !== batch.done.promise) waited.push(batch.done.promise);
+      }
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return waited.length === 1 ? waited[0]! : Promise.all(waited).then(() => {});
+  }
+
+  /**
+   * Adds a message that goes to the dead letters.
+   *
+   * @returns Resolves when it is there.
+   */
+  addDead(entry: DeadLetterEntry): Promise<void> {
+    const batch = this.#batch();
+    batch.nacks.push(entry);
+    return batch.done.promise;
+  }
+
+  /** Writes the first batch, inside a transaction. @returns How many were taken over. */
+  run(connection: SqliteConnection, now: number): number {
+    return this.#batches[0]?.run(connection, now) ?? 0;
+  }
+
+  /** Resolves the batch that was written. */
+  committed(): SettlementBatch | undefined {
+    const batch = this.#batches.shift();
+    batch?.done.resolve();
+    return batch;
+  }
+
+  /** Rejects all that is not written. */
+  fail(error: unknown): void {
+    for (const batch of this.#batches.splice(0)) batch.done.reject(error);
+  }
+
+  /** Resolves when all is written. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#batches.map(({ done }) => done.promise));
+  }
+
+  #batch(): SettlementBatch {
+    let batch = this.#batches.at(-1);
+    if (batch === undefined || batch.size >= MAX_SETTLEMENTS) {
+      batch = this.#openBatch();
+      this.#batches.push(batch);
+      this.#changed();
+    }
+    return batch;
   }
 }
 

@@ -10,12 +10,10 @@ import {
 import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
-import { monotonicTime } from "../../platform/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import { joinTimeout, joinTooLate } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import {
@@ -23,16 +21,15 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { Notifier } from "../../platform/notifier.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { DueSource, ReadySource } from "./message_source.ts";
 import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
-import { countMessages, flushQueue, isIdle, type SqliteMessageCounts } from "./queue_state.ts";
+import { countMessages, flushQueue, joinQueue, type SqliteMessageCounts } from "./queue_state.ts";
 import { QueueIds, type Session } from "./session.ts";
 import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE } from "./statements.ts";
-import { type Entry, StoreBatch, toEntry } from "./storing.ts";
+import { MessageStore } from "./storing.ts";
 import {
   type SqliteInsertStatement,
   type SqliteTransaction,
@@ -72,7 +69,7 @@ export class SqliteBroker extends Broker {
   readonly #maxPriority: number | undefined;
   readonly #purge: MaintenanceTask;
   readonly #transactions: Transactions;
-  #batch: StoreBatch | undefined;
+  readonly #store: MessageStore;
   #controlStore: SqliteControlStore | undefined;
   /** The time of the last message; it never goes back, so that messages stay in order. */
   #now = -Infinity;
@@ -104,9 +101,12 @@ export class SqliteBroker extends Broker {
       queues: new QueueIds(connection),
       lease: new WorkerLease(connection, clock, checked, consumers),
     };
+    const { queues } = this.#session;
+    const rankOf = (message: Message) => this.#rankOf(message);
+    this.#store = new MessageStore({ connection, queues, clock, rankOf });
     this.#transactions = new Transactions(this, this.#session, {
       prepare: (message, options) => this.prepareNow(message, options),
-      toEntry: (message) => this.#toEntry(message),
+      toEntry: (message) => this.#store.toEntry(message),
     });
     const oldest = () => Math.trunc(clock.now() - checked.deadMessageTtl);
     this.#purge = {
@@ -199,29 +199,9 @@ export class SqliteBroker extends Broker {
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
     const canonical = toCanonicalQueueName(queueName, "join queue");
-    const { clock } = this;
-    const { notifier } = this.#session.connection;
-    const timeout = joinTimeout(queueName, options);
-    const endsAt = monotonicTime(clock) + timeout;
-    const changed = new Notifier();
-    const wake = () => changed.notify();
-    const timer = clock.setTimer(wake, timeout);
-    options.signal?.addEventListener("abort", wake);
-    notifier.listen(wake);
-    try {
-      while (true) {
-        options.signal?.throwIfAborted();
-        this.#assertOpen(`join queue "${queueName}"`);
-        const next = changed.next();
-        if (await isIdle(this.#session, canonical)) return;
-        if (monotonicTime(clock) >= endsAt) throw joinTooLate(queueName, timeout);
-        await next;
-      }
-    } finally {
-      notifier.unlisten(wake);
-      options.signal?.removeEventListener("abort", wake);
-      clock.clearTimer(timer);
-    }
+    await joinQueue(this.#session, canonical, options, () => {
+      this.#assertOpen(`join queue "${queueName}"`);
+    });
   }
 
   /**
@@ -299,10 +279,10 @@ export class SqliteBroker extends Broker {
   /** Stores messages, together with all that is sent in this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
-    if (messages.length === 1) return this.#add(this.#toEntry(messages[0]!));
+    if (messages.length === 1) return this.#store.add(this.#store.toEntry(messages[0]!));
     // All or none: what cannot be encoded throws before anything is stored.
-    const entries = messages.map((message) => this.#toEntry(message));
-    return allStored([...new Set(entries.map((entry) => this.#add(entry)))]);
+    const entries = messages.map((message) => this.#store.toEntry(message));
+    return allStored([...new Set(entries.map((entry) => this.#store.add(entry)))]);
   }
 
   /** Makes a delayed message ready where it is. */
@@ -331,20 +311,7 @@ export class SqliteBroker extends Broker {
     { pageSize }: ReadDeadLettersOptions,
   ): AsyncIterable<StoredDeadLetter> {
     this.#assertOpen(`read the dead letters of "${queueName}"`);
-    return readDeadLetters(this.#session, queueName, pageSize, (one) => this.#toEntry(one));
-  }
-
-  #add(entry: Entry): Promise<void> {
-    if (this.#batch?.isOpen !== true) {
-      this.#batch = new StoreBatch(this.#session.connection, this.#session.queues);
-      this.#session.connection.writer.add(this.#batch);
-    }
-    return this.#batch.add(entry);
-  }
-
-  #toEntry(message: Message): Entry {
-    this.#now = Math.max(this.#now, Math.trunc(this.clock.now()));
-    return toEntry(message, this.#now, this.#rankOf(message));
+    return readDeadLetters(this.#session, queueName, pageSize, (one) => this.#store.toEntry(one));
   }
 
   /** Smaller goes first. */

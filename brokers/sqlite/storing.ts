@@ -6,6 +6,7 @@ import type { Encoded } from "../../encoders/encoder.ts";
 import { RequestRejected } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { QueueIds } from "./session.ts";
 import { INSERT, INSERT_BODY } from "./statements.ts";
 
@@ -145,5 +146,48 @@ export class StoreBatch implements WriteJob {
     this.#hasRun = true; // also without having been run
     this.#queues.forget();
     this.#stored.reject(error);
+  }
+}
+
+/** What a {@linkcode MessageStore} needs of its broker. */
+export interface MessageStoreOptions {
+  readonly connection: SqliteConnection;
+  readonly queues: QueueIds;
+  readonly clock: Clock;
+  /** The priority of a message; smaller ranks go first. */
+  rankOf(message: Message): number;
+}
+
+/** The messages that a broker sends, those of one turn of the event loop together. */
+export class MessageStore {
+  readonly #options: MessageStoreOptions;
+  #batch: StoreBatch | undefined;
+  /** The time of the last message; it never goes back, so that messages stay in order. */
+  #now = -Infinity;
+
+  /** @param options What it needs of its broker. */
+  constructor(options: MessageStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the row of a message, see {@linkcode toEntry}. */
+  toEntry(message: Message): Entry {
+    const { clock, rankOf } = this.#options;
+    this.#now = Math.max(this.#now, Math.trunc(clock.now()));
+    return toEntry(message, this.#now, rankOf(message));
+  }
+
+  /**
+   * Stores a message.
+   *
+   * @returns Resolves when it is stored; those of one batch share it.
+   */
+  add(entry: Entry): Promise<void> {
+    if (this.#batch?.isOpen !== true) {
+      const { connection, queues } = this.#options;
+      this.#batch = new StoreBatch(connection, queues);
+      connection.writer.add(this.#batch);
+    }
+    return this.#batch.add(entry);
   }
 }

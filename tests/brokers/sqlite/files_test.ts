@@ -32,6 +32,7 @@ import {
 import { assertStorable } from "../../../brokers/sqlite/storing.ts";
 import type { SqliteConnection } from "../../../clients/sqlite/connection.ts";
 import { connectionOf } from "../../../clients/sqlite/handles.ts";
+import { SCHEMA } from "../../../clients/sqlite/schema.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withFolder } from "../../support/folder.ts";
 import { eventually } from "../../support/servers/until.ts";
@@ -123,7 +124,7 @@ test("SqliteBroker refuses a file that a newer library must write, and reads a c
     await using refused = new SqliteBroker({ path, share: false });
     assertStringIncludes(
       (await failure(refused.connect())).message,
-      "was written by a newer @dq/dramatiq (schema 99; this one knows 1); update the library",
+      `was written by a newer @dq/dramatiq (schema 99; this one knows ${SCHEMA}); update the library`,
     );
   });
 });

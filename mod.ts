@@ -174,5 +174,6 @@ export type { WorkerOptions } from "./worker/worker_options.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";
 export { InlineExecutor, type InlineExecutorOptions } from "./worker/executors/inline.ts";
 export { ProcessExecutor, type ProcessExecutorOptions } from "./worker/executors/process.ts";
+export { RealmExecutor } from "./worker/executors/realm_executor.ts";
 export type { RealmOptions } from "./worker/executors/realm_options.ts";
 export { ThreadExecutor, type ThreadExecutorOptions } from "./worker/executors/thread.ts";

@@ -13,6 +13,7 @@ const MAKE: Readonly<Record<string, (options: Options) => unknown>> = {
   StubBroker: (options) => new library.StubBroker(options),
   RedisBroker: (options) => new library.RedisBroker(options),
   RabbitmqBroker: (options) => new library.RabbitmqBroker(options),
+  SqliteBroker: (options) => new library.SqliteBroker({ path: ":memory:", ...options }),
   Worker: (options) => new library.Worker(new library.StubBroker(), options),
   InlineExecutor: (options) => new library.InlineExecutor(options),
   ThreadExecutor: (options) => new library.ThreadExecutor({ modules, ...options }),
@@ -32,6 +33,14 @@ const MAKE: Readonly<Record<string, (options: Options) => unknown>> = {
   StubRateLimiterBackend: (options) => new library.StubRateLimiterBackend(options),
   RedisRateLimiterBackend: (options) => new library.RedisRateLimiterBackend(options),
   MemcachedRateLimiterBackend: (options) => new library.MemcachedRateLimiterBackend(options),
+  SqliteResultBackend: (options) =>
+    new library.SqliteResultBackend({ path: ":memory:", ...options }),
+  SqliteRateLimiterBackend: (options) =>
+    new library.SqliteRateLimiterBackend({ path: ":memory:", ...options }),
+  StubControlStore: (options) => new library.StubControlStore(options),
+  RedisControlStore: (options) => new library.RedisControlStore(options),
+  SqliteControlStore: (options) => new library.SqliteControlStore({ path: ":memory:", ...options }),
+  AbortEvents: (options) => new library.AbortEvents(new library.StubBroker(), options),
   ConcurrentRateLimiter: (options) => new library.ConcurrentRateLimiter(limits, "k", options),
   BucketRateLimiter: (options) => new library.BucketRateLimiter(limits, "k", options),
   WindowRateLimiter: (options) => new library.WindowRateLimiter(limits, "k", options),
@@ -41,7 +50,15 @@ const MAKE: Readonly<Record<string, (options: Options) => unknown>> = {
   PickleEncoder: (options) => new library.PickleEncoder(options),
 };
 /** What has an option that it cannot do without: leaving all of them out is another error. */
-const NEEDY = ["ThreadExecutor", "ProcessExecutor", "Results"];
+const NEEDY = [
+  "ThreadExecutor",
+  "ProcessExecutor",
+  "Results",
+  "SqliteBroker",
+  "SqliteResultBackend",
+  "SqliteRateLimiterBackend",
+  "SqliteControlStore",
+];
 
 for (const [name, make] of Object.entries(MAKE)) {
   test(`${name} refuses options that it does not have, and lists its own`, () => {
@@ -69,7 +86,6 @@ test("Everything that the library exports and that takes options is in the table
     "Actor",
     "Message",
     "MessageProxy",
-    "ConsumerLoop", // the worker makes it
   ];
   const isConcrete = (value: unknown) =>
     typeof value === "function" && /^class /.test(Function.prototype.toString.call(value)) &&

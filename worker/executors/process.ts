@@ -1,13 +1,11 @@
 import { availableParallelism } from "node:os";
-import type { Broker } from "../../core/broker.ts";
-import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { commandOf, commandOfThisProgram } from "../../platform/command.ts";
 import { builtinModule, thisProcess } from "../../platform/runtime.ts";
 import { entryOfProcess } from "./entry.ts";
-import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
 import { ProcessTransport } from "./process_transport.ts";
+import { RealmExecutor } from "./realm_executor.ts";
 import { RealmPool } from "./realm_pool.ts";
 import { REALM_VARIABLE } from "./role.ts";
 import type { RealmSettings, Transport, TransportListener } from "./realm_protocol.ts";
@@ -50,14 +48,7 @@ const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
  * });
  * ```
  */
-export class ProcessExecutor implements Executor {
-  /**
-   * Resolves, with the reason, when this process should be replaced: no child starts any
-   * more. Pending until then, mostly for ever.
-   */
-  readonly retired: Promise<string>;
-  readonly #pool: RealmPool;
-
+export class ProcessExecutor extends RealmExecutor {
   /**
    * Stores and checks the options.
    *
@@ -68,52 +59,18 @@ export class ProcessExecutor implements Executor {
   constructor(options: ProcessExecutorOptions) {
     assertKnownOptions("ProcessExecutor", options, KNOWN_OPTIONS);
     const { processes = availableParallelism(), execArgv = [] } = options;
-    this.#pool = new RealmPool(
-      {
-        name: "process",
-        plural: "processes",
-        canEndBusy: true,
-        open: (settings, listener) => openProcess(execArgv, settings, listener),
-      },
-      processes,
-      options,
+    super(
+      new RealmPool(
+        {
+          name: "process",
+          plural: "processes",
+          canEndBusy: true,
+          open: (settings, listener) => openProcess(execArgv, settings, listener),
+        },
+        processes,
+        options,
+      ),
     );
-    this.retired = this.#pool.retired;
-  }
-
-  /** Number of messages all processes run at once. */
-  get concurrency(): number {
-    return this.#pool.concurrency;
-  }
-
-  /** Changes how many messages they run at once: whole ones are opened, or retire once idle. */
-  resize(concurrency: number): void {
-    this.#pool.resize(concurrency);
-  }
-
-  /**
-   * Starts the processes.
-   *
-   * @throws {DramatiqError} If one cannot begin, for example because a module does not import.
-   * @throws {TypeError} If they do not declare an actor that is declared here.
-   */
-  start(broker: Broker): Promise<void> {
-    return this.#pool.start(broker);
-  }
-
-  /** Runs the actor in the process with the least to do. */
-  run(run: Run): void {
-    this.#pool.run(run);
-  }
-
-  /** Has its signal abort; when the grace is over the process is killed, and replaced. */
-  interrupt(run: Run, reason: Interrupt, grace: number): void {
-    this.#pool.interrupt(run, reason, grace);
-  }
-
-  /** Ends the processes. */
-  stop(): Promise<void> {
-    return this.#pool.stop();
   }
 }
 

@@ -7,12 +7,10 @@ import {
   randomUuid,
   thisProcess,
 } from "../../platform/runtime.ts";
-import type { Broker } from "../../core/broker.ts";
-import type { Interrupt } from "../../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { entryOfThread } from "./entry.ts";
-import type { Executor, Run } from "./executor.ts";
 import type { RealmOptions } from "./realm_options.ts";
+import { RealmExecutor } from "./realm_executor.ts";
 import { RealmPool } from "./realm_pool.ts";
 import {
   isSealed,
@@ -44,7 +42,7 @@ const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
  * through a connection and the enqueue hooks of its thread; hooks other than `wrapActor`,
  * `afterWorkerThreadBoot` and `beforeWorkerThreadShutdown` run in the worker's realm.
  *
- * On Deno a thread that computes for ever cannot be ended, see {@linkcode retired}.
+ * On Deno a thread that computes for ever cannot be ended, see {@linkcode RealmExecutor.retired}.
  *
  * @example Two threads
  * ```ts ignore
@@ -56,15 +54,7 @@ const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
  * await worker.start();
  * ```
  */
-export class ThreadExecutor implements Executor {
-  /**
-   * Resolves, with the reason, when this process should be replaced, mostly never: on Deno
-   * (2.9) a thread that computes for ever is not ended by `terminate()` and keeps a core
-   * busy until the process ends; or no thread starts any more.
-   */
-  readonly retired: Promise<string>;
-  readonly #pool: RealmPool;
-
+export class ThreadExecutor extends RealmExecutor {
   /**
    * Stores and checks the options.
    *
@@ -75,47 +65,13 @@ export class ThreadExecutor implements Executor {
   constructor(options: ThreadExecutorOptions) {
     assertKnownOptions("ThreadExecutor", options, KNOWN_OPTIONS);
     const { threads = availableParallelism() } = options;
-    this.#pool = new RealmPool(
-      { name: "thread", plural: "threads", canEndBusy: canEndBusyThreads, open: openThread },
-      threads,
-      options,
+    super(
+      new RealmPool(
+        { name: "thread", plural: "threads", canEndBusy: canEndBusyThreads, open: openThread },
+        threads,
+        options,
+      ),
     );
-    this.retired = this.#pool.retired;
-  }
-
-  /** Number of messages all threads run at once. */
-  get concurrency(): number {
-    return this.#pool.concurrency;
-  }
-
-  /** Changes how many messages they run at once: whole ones are opened, or retire once idle. */
-  resize(concurrency: number): void {
-    this.#pool.resize(concurrency);
-  }
-
-  /**
-   * Starts the threads.
-   *
-   * @throws {DramatiqError} If one cannot begin, for example because a module does not import.
-   * @throws {TypeError} If they do not declare an actor that is declared here.
-   */
-  start(broker: Broker): Promise<void> {
-    return this.#pool.start(broker);
-  }
-
-  /** Runs the actor in the thread with the least to do. */
-  run(run: Run): void {
-    this.#pool.run(run);
-  }
-
-  /** Has its signal abort; when the grace is over the thread is killed, and replaced. */
-  interrupt(run: Run, reason: Interrupt, grace: number): void {
-    this.#pool.interrupt(run, reason, grace);
-  }
-
-  /** Ends the threads. */
-  stop(): Promise<void> {
-    return this.#pool.stop();
   }
 }
 

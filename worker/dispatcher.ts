@@ -153,8 +153,8 @@ export class Dispatcher implements JobOwner {
     const cancellations = this.#activeCancellations;
     for (const message of messages) {
       const cancellation = cancellations?.find(message);
-      const actor = this.broker.actors.get(message.actorName);
       // An actor that is not declared here has hooks elsewhere, on the queue.
+      const actor = cancellation && this.broker.actors.get(message.actorName);
       if (cancellation !== undefined && actor !== undefined) {
         this.#cancel(new Job(this, message, actor, settlement), cancellation);
         continue;

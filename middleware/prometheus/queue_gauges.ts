@@ -13,6 +13,18 @@ const TIMEOUT = 2_000;
 /** Messages by what they are waiting for: `ready`, `delayed`, `unacknowledged`, `dead`. */
 type Counts = Readonly<Record<string, number>>;
 
+/** What begins the keys of paused queues in a control store. */
+const PAUSED_PREFIX = "pause/queue/";
+
+/** What is told of the queues of a broker. */
+interface QueueSamples {
+  readonly messages: readonly Sample[];
+  /** 1 for a queue that is paused; none where the broker has no control store. */
+  readonly paused: readonly Sample[];
+}
+
+const NO_SAMPLES: QueueSamples = { messages: [], paused: [] };
+
 /** A broker that can tell what its queues hold. */
 interface CountingBroker {
   getQueueMessageCounts(queueName: string): Promise<object>;
@@ -27,7 +39,7 @@ interface CountingBroker {
 export class QueueGauges {
   readonly #queuesOf: () => Broker | undefined;
   #readAt = -Infinity;
-  #samples: Promise<readonly Sample[]> = Promise.resolve([]);
+  #samples: Promise<QueueSamples> = Promise.resolve(NO_SAMPLES);
   #isOut = false;
 
   /** @param queuesOf Gives the broker, if its queues are to be counted. */
@@ -44,17 +56,26 @@ export class QueueGauges {
       this.#readAt = now;
       this.#samples = this.#readInTime(broker);
     }
-    return [{
+    const { messages, paused } = await this.#samples;
+    const gauges: Metric[] = [{
       name: "dramatiq_queue_messages",
       help: "Messages of a queue by state, as the broker counts them",
       type: "gauge",
       aggregator: "sum",
-      values: await this.#samples,
+      values: messages,
+    }];
+    if (paused.length === 0) return gauges;
+    return [...gauges, {
+      name: "dramatiq_queue_paused",
+      help: "1 for a queue that is paused, 0 for the others",
+      type: "gauge",
+      aggregator: "sum",
+      values: paused,
     }];
   }
 
   /** Never rejects: what else there is to tell does not wait for the broker's server. */
-  async #readInTime(broker: Broker & CountingBroker): Promise<readonly Sample[]> {
+  async #readInTime(broker: Broker & CountingBroker): Promise<QueueSamples> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => reject(new Error(`The broker has not answered within ${TIMEOUT} ms`)),
@@ -73,14 +94,29 @@ export class QueueGauges {
         });
       }
       this.#isOut = true;
-      return [];
+      return NO_SAMPLES;
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-async function readAll(broker: Broker & CountingBroker): Promise<readonly Sample[]> {
+async function readAll(broker: Broker & CountingBroker): Promise<QueueSamples> {
+  const [messages, paused] = await Promise.all([readMessages(broker), readPaused(broker)]);
+  return { messages, paused };
+}
+
+async function readPaused({ controlStore, queues }: Broker): Promise<readonly Sample[]> {
+  if (controlStore === undefined) return [];
+  const { entries } = await controlStore.read(PAUSED_PREFIX);
+  const paused = new Set(entries.map(({ key }) => key.slice(PAUSED_PREFIX.length)));
+  return Array.from(queues, (queueName) => ({
+    value: paused.has(queueName) ? 1 : 0,
+    labels: { queue_name: queueName },
+  }));
+}
+
+async function readMessages(broker: Broker & CountingBroker): Promise<readonly Sample[]> {
   const queues = await Promise.all(
     Array.from(broker.queues, async (queueName) => {
       const counts = await broker.getQueueMessageCounts(queueName) as Counts;

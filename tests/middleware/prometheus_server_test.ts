@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { actor, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
+import { actor, Control, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
 import { toMetricsSettings } from "../../middleware/prometheus/settings.ts";
 import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
@@ -147,6 +147,14 @@ test("Prometheus counts what the queues of Redis hold, and serves the rest when 
     'dramatiq_queue_messages{queue_name="mails",state="unacknowledged"}': 0,
     'dramatiq_queue_messages{queue_name="mails",state="dead"}': 0,
   });
+
+  broker.declareQueue("reports");
+  await new Control(broker).pause({ queue: "reports" });
+  const pausing = new Prometheus({ queueGauges: true });
+  broker.addMiddleware(pausing);
+  const { samples } = readExposition(await (await pausing.metricsHandler(GET)).text());
+  assertEquals(samples.get('dramatiq_queue_paused{queue_name="mails"}'), 0);
+  assertEquals(samples.get('dramatiq_queue_paused{queue_name="reports"}'), 1);
 
   const without = new Prometheus();
   broker.addMiddleware(without);

@@ -213,3 +213,11 @@ test("no folder or file is called common, utils, helpers, types or interfaces", 
     }
   }
 });
+
+test("SQL has no numbered parameters, which the SQLite of Node 22 takes for names", async () => {
+  for (const folder of SOURCE_FOLDERS) {
+    for (const file of (await sources(folder)).filter((file) => /sqlite/.test(file))) {
+      assert(!/["'`].*[=(,<>]\?\d.*["'`]/.test(await codeOf(file)), file);
+    }
+  }
+});

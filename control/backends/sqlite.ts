@@ -50,8 +50,9 @@ const LOOK_INTERVAL = 50;
 /** Number of versions after which a removal is forgotten. */
 const REMOVALS_KEPT = 10_000;
 
+// No `?2`: the SQLite of Node 22 takes numbered parameters for names.
 const READ = "select key, version, value from dramatiq_control " +
-  "where value is not null and (expires is null or expires>?) and substr(key,1,length(?2))=?2";
+  "where value is not null and (expires is null or expires>?) and substr(key,1,length(?))=?";
 const READ_VERSION = "select value from dramatiq_meta where name='control'";
 const WRITE_VERSION = "insert or replace into dramatiq_meta values('control', ?)";
 const FIND = "select version from dramatiq_control where key=? and value is not null";
@@ -126,7 +127,10 @@ export class SqliteControlStore extends ControlStore {
     const now = this.#now;
     const [rows, version] = await this.#connection.read(() => {
       if (this.#expiry.isDue()) void this.#expireLater();
-      return [this.#connection.statement(READ).all(now, prefix) as unknown as Row[], this.#version];
+      return [
+        this.#connection.statement(READ).all(now, prefix, prefix) as unknown as Row[],
+        this.#version,
+      ];
     });
     if (this.#watchers.size > 0) this.#seen ??= { version, epoch: this.#connection.epoch };
     const entries = rows.map(toEntry).toSorted((a, b) => a.key < b.key ? -1 : 1);

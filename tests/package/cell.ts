@@ -5,6 +5,25 @@ import process from "node:process";
 import { Message, RedisBroker } from "@dq/dramatiq";
 import { until } from "../support/servers/until.ts";
 
+/**
+ * The program of README.md: it sends, and then works until Ctrl-C.
+ *
+ * @param command What runs it.
+ * @param project Where it is.
+ */
+export function cellsOfReadme(
+  command: readonly string[],
+  { folder, env }: { folder: string; env: Readonly<Record<string, string>> },
+): [sends: Cell, works: Cell] {
+  const sends = { name: `README on ${command.join(" ")}`, command, cwd: folder, env };
+  const works = {
+    until: "a second later: 0 words",
+    signal: "SIGINT",
+    prints: /at once: 3 words/,
+  } as const;
+  return [sends, { ...sends, ...works, command: [...command, "work"] }];
+}
+
 /** Milliseconds for a program to start on a machine that is busy with other things. */
 const TIMEOUT = 90_000;
 
@@ -18,6 +37,10 @@ export interface Cell {
   readonly env?: Readonly<Record<string, string>>;
   /** Where its actor is to run; `undefined` for a program that ends by itself. */
   readonly place?: "thread" | "process" | "program";
+  /** A text that it prints before it is stopped, if it runs no actor of these tests. */
+  readonly until?: string;
+  /** What stops it. @default {"SIGTERM"} */
+  readonly signal?: "SIGTERM" | "SIGINT";
   /** What it is to print, besides. */
   readonly prints?: RegExp;
 }
@@ -54,9 +77,10 @@ async function runCell(cell: Cell, broker: RedisBroker, redis: string): Promise<
   if (cell.place !== undefined) await send("where");
   const program = new Program(cell, { DRAMATIQ_BROKER_URL: redis, QUEUE: queueName });
   try {
-    if (cell.place !== undefined) {
-      await program.printed(`ran ${queueName} in ${cell.place}`);
-      program.stop();
+    const text = cell.place === undefined ? cell.until : `ran ${queueName} in ${cell.place}`;
+    if (text !== undefined) {
+      await program.printed(text);
+      program.stop(cell.signal ?? "SIGTERM");
     }
     const ending = await program.ending();
     if (ending !== 0) throw new Error(`it ended with ${ending}: ${program.output}`);
@@ -114,8 +138,8 @@ class Program {
   }
 
   /** Asks it to end: not by the child's own method, which on Deno counts as its end. */
-  stop(): void {
-    if (!this.#hasEnded) process.kill(this.#child.pid!, "SIGTERM");
+  stop(signal: "SIGTERM" | "SIGINT"): void {
+    if (!this.#hasEnded) process.kill(this.#child.pid!, signal);
   }
 
   /** Ends it, with all that it has started. */

@@ -9,9 +9,9 @@ import { assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
-import { type Cell, runCells } from "./cell.ts";
+import { type Cell, cellsOfReadme, runCells } from "./cell.ts";
 import { cellsOfImages } from "./images.ts";
-import { Project } from "./project.ts";
+import { Project, readmeProgram } from "./project.ts";
 
 if (runtime !== "deno") skip("The package on Deno", "Deno drives it");
 else await declareTests();
@@ -22,6 +22,7 @@ async function declareTests(): Promise<void> {
     await project[Symbol.asyncDispose]();
     await redis.stop();
   });
+  await project.write({ "tasks.ts": await readmeProgram() });
   const cell = (name: string, command: string[], rest: Partial<Cell>): Cell => ({
     name,
     command: [process.execPath, "run", ...command],
@@ -54,6 +55,12 @@ async function declareTests(): Promise<void> {
       cell("dead-letters", ["-A", "own.js", "dead-letters", "list"], { prints: /no such/ }),
       cell("--help", ["-A", "jsr:@dq/dramatiq/worker", "--help"], { prints: /Exit codes/ }),
     ], redis.url);
+  });
+
+  test("deno runs the program of README.md from the package", async () => {
+    const [sends, works] = cellsOfReadme([process.execPath, "run", "-A", "tasks.ts"], project);
+    await runCells([sends], redis.url);
+    await runCells([works], redis.url);
   });
 
   test("deno runs the package, and the image of docs/packages.md, when the registry is away", async () => {

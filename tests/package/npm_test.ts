@@ -4,15 +4,17 @@
  * @module
  */
 import { join } from "node:path";
+import process from "node:process";
 import { assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
 import { declareBundleTests } from "./bundles.ts";
-import { type Cell, runCells } from "./cell.ts";
+import { type Cell, cellsOfReadme, runCells } from "./cell.ts";
 import { declareContentsTests } from "./contents.ts";
 import { cellsOfImages } from "./images.ts";
-import { Project } from "./project.ts";
+import { declareOtherBundlerTests } from "./other_bundlers.ts";
+import { Project, readmeProgram } from "./project.ts";
 import { findRuntimes } from "./runtimes.ts";
 
 if (runtime !== "deno") skip("The package on Node and Bun", "Deno drives it");
@@ -24,6 +26,7 @@ async function declareTests(): Promise<void> {
     await project[Symbol.asyncDispose]();
     await redis.stop();
   });
+  const readme = await readmeProgram();
   const runtimes = await findRuntimes(join(project.folder, ".."));
   const WORKER = join("node_modules", "@dq", "dramatiq", "worker.js");
 
@@ -50,6 +53,16 @@ async function declareTests(): Promise<void> {
       ], redis.url);
     });
   }
+  test("Node and Bun run the program of README.md from the package", async () => {
+    const cells = await Promise.all(runtimes.map(async ({ path }, i) => {
+      await project.write({ [`readme${i}/tasks.ts`]: readme });
+      const folder = join(project.folder, `readme${i}`);
+      return cellsOfReadme([path, "tasks.ts"], { folder, env: {} });
+    }));
+    await runCells(cells.map(([sends]) => sends), redis.url);
+    await runCells(cells.map(([, works]) => works), redis.url);
+  });
+
   test("the Dockerfiles of docs/packages.md build and run a worker on Node and Bun", async () => {
     const [, node24, bun] = runtimes;
     const programs = { node: node24.path, bun: bun.path };
@@ -62,4 +75,8 @@ async function declareTests(): Promise<void> {
   });
   declareContentsTests(project, runtimes);
   declareBundleTests(project, runtimes, redis.url);
+  // 60 packages more: by hand, and before a release.
+  if (process.env["PACKAGE_TESTS"] === "all") {
+    declareOtherBundlerTests(project, runtimes[1], redis.url);
+  }
 }

@@ -121,6 +121,12 @@ export class Project implements AsyncDisposable {
   }
 }
 
+/** @returns The program of README.md that sends, and works. */
+export async function readmeProgram(): Promise<string> {
+  const text = await readFile(join(ROOT, "README.md"), "utf8");
+  return /^```ts ignore\n(import process .*?)^```/ms.exec(text)![1]!;
+}
+
 /** Publishes a copy of what belongs to the repository: other folders lie around in a checkout. */
 async function publish(copy: string, env: Readonly<Record<string, string>>): Promise<void> {
   const files = (await run(["git", "ls-files", "-co", "--exclude-standard"], ROOT)).trim();

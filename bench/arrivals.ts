@@ -22,7 +22,7 @@ export class Arrivals {
     if (this.#seen === this.#counts.length) this.#finish();
   }
 
-  /** What is wrong, or `undefined` if each message was seen exactly once. */
+  /** Problem, or `undefined` if each message was seen exactly once. */
   problem(): string | undefined {
     const missing = this.#counts.reduce((sum, count) => sum + (count === 0 ? 1 : 0), 0);
     const repeated = this.#counts.reduce((sum, count) => sum + (count > 1 ? 1 : 0), 0);

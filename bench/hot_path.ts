@@ -1,5 +1,5 @@
 /**
- * What does the library itself cost a message, with no server and no work?
+ * Answers: what does the library itself cost a message, with no server and no work?
  *
  * The last rows are everything between `send` and the acknowledgement, on the
  * in-memory broker, with the default middleware and an asynchronous actor that does
@@ -19,14 +19,14 @@ import { measure, type Measurement, print, runtimeVersion } from "./measure.ts";
 
 const MESSAGES = Number(process.argv[2] ?? 20_000);
 const SMALL_BACKLOG = 1_000;
-/** What the design allows the framework alone, in µs: encode, decode, process, settle. */
+/** Budget: what the design allows the framework alone, in µs: encode, decode, process, settle. */
 const BUDGET = 4;
 
 console.log(`${runtimeVersion()}, ${MESSAGES} messages a run, 9 runs\n`);
 console.log(`${"µs a message".padEnd(44)}   median  fastest`);
 
 const broker = new StubBroker();
-/** What an asynchronous actor that does nothing returns. */
+/** Result of an asynchronous actor that does nothing. */
 const DONE = Promise.resolve();
 let ran = 0;
 let sent = 0;

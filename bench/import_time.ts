@@ -1,5 +1,5 @@
 /**
- * How long does `import "@dq/dramatiq"` take in a new process?
+ * Answers: how long does `import "@dq/dramatiq"` take in a new process?
  *
  * Starts processes of this runtime, as users start programs: some that import an empty module,
  * as many that import the library, in turns, and compares the medians.

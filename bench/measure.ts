@@ -2,7 +2,7 @@ import process from "node:process";
 
 /** Work to measure. */
 export interface Task {
-  /** What it does, as the table says it. */
+  /** Name in the table. */
   readonly name: string;
   /** Messages in one run. */
   readonly messages: number;
@@ -10,9 +10,9 @@ export interface Task {
   run(): Promise<void> | void;
 }
 
-/** What was measured. */
+/** Measurement. */
 export interface Measurement {
-  /** What was done. */
+  /** Name of what was done. */
   readonly name: string;
   /** Microseconds a message, in the median run. */
   readonly microseconds: number;

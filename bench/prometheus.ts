@@ -1,5 +1,5 @@
 /**
- * What does `Prometheus` cost a message?
+ * Answers: what does `Prometheus` cost a message?
  *
  * Everything from `send` to the acknowledgement, on the in-memory broker, with the
  * default middleware, an asynchronous actor that does nothing and a backlog of 1,000;
@@ -32,10 +32,10 @@ const ROUNDS = Number(process.argv[3] ?? 31);
 /** Rounds before those that count: optimizing compilers have seen it then. */
 const WARM_UP = 6;
 const BACKLOG = 1_000;
-/** What the middleware may cost, as a share of the time that a message takes. */
+/** Budget of the middleware, as a share of the time that a message takes. */
 const BUDGET = 0.15;
 
-/** What an asynchronous actor that does nothing returns. */
+/** Result of an asynchronous actor that does nothing. */
 const DONE = Promise.resolve();
 const CALLS = Array.from({ length: BACKLOG }, (_, i): [number, string] => [i, "hello"]);
 
@@ -82,7 +82,7 @@ async function contestant(name: string, middleware: Middleware | undefined): Pro
   return { name, times: [], round };
 }
 
-/** What one would write with prom-client alone. */
+/** Equivalent code with prom-client alone. */
 function countingByPromClient(): Middleware {
   const base = { labelNames: ["actor_name", "queue_name"], registers: [new Registry()] };
   const total = new Counter({ ...base, name: "messages_total", help: "Runs" });

@@ -1,5 +1,5 @@
 /**
- * How fast is it with RabbitMQ, beside a loop that uses the client alone?
+ * Answers: how fast is it with RabbitMQ, beside a loop that uses the client alone?
  *
  * Starts a RabbitMQ of its own. Each row of a table runs in a process of its own, of this
  * runtime, one at a time: first without the clock, for a second or more, so that the

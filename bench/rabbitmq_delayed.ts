@@ -29,7 +29,7 @@ const LONGEST_NEAR = 20 * SECOND;
 const WARM_UP = 2_000;
 const BATCH = 500;
 const TIMEOUT = 10 * 60 * SECOND;
-/** What the design allows, in MB. */
+/** Budget: what the design allows, in MB. */
 const GROWTH = 50;
 
 const { values } = parseArgs({

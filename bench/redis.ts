@@ -1,5 +1,5 @@
 /**
- * How fast is it with Redis, beside BullMQ and beside a loop that uses the client alone?
+ * Answers: how fast is it with Redis, beside BullMQ and beside a loop that uses the client alone?
  *
  * Starts a Redis of its own (nothing is written to disk) and, where a latency is asked
  * for, a proxy that makes each round trip longer by so much. Each row of a table runs in a

@@ -37,8 +37,8 @@ type Arrangement = "steady" | "cold";
 /** When the actor of a message that was due began. */
 type Start = readonly [index: number, at: number];
 
-/** Who takes part. */
-interface Stage {
+/** Participants. */
+interface Setup {
   readonly worker: WorkerProcess;
   /** Does nothing but set a timer for each message that is due, to see how late those are. */
   readonly idler: WorkerProcess;
@@ -46,7 +46,7 @@ interface Stage {
   readonly sender: DelayedSender;
 }
 
-/** What the worker takes when it has worked a little. */
+/** Memory that the worker takes when it has worked a little. */
 interface Warm {
   readonly idle: Memory;
   readonly peak: Memory;
@@ -74,16 +74,16 @@ async function run(arrangement: Arrangement): Promise<void> {
   await using worker = new WorkerProcess(redis.url);
   await using idler = new WorkerProcess(redis.url);
   await using broker = new RedisBroker({ url: redis.url });
-  const stage: Stage = {
+  const setup: Setup = {
     worker,
     idler,
     queue: new DelayedQueue(redis, broker.namespace),
     sender: new DelayedSender(broker, (index, eta) => idler.expect(index, eta)),
   };
-  const { queue, sender } = stage;
+  const { queue, sender } = setup;
   const warm = await warmUp(redis, worker);
   const emptyRedis = await usedMemory(redis);
-  await (arrangement === "steady" ? sendToWorker(stage) : startWorkerOnBacklog(stage));
+  await (arrangement === "steady" ? sendToWorker(setup) : startWorkerOnBacklog(setup));
   row("Redis took, MB", megabytes(await usedMemory(redis) - emptyRedis));
 
   const ran = await worker.report();
@@ -98,8 +98,8 @@ async function run(arrangement: Arrangement): Promise<void> {
 }
 
 /** The worker works when the first message is sent. */
-async function sendToWorker(stage: Stage): Promise<void> {
-  const { worker, sender, queue } = stage;
+async function sendToWorker(setup: Setup): Promise<void> {
+  const { worker, sender, queue } = setup;
   console.log("\nthe worker works while all are sent");
   await worker.work("dramatiq");
   let isSent = false;
@@ -111,14 +111,14 @@ async function sendToWorker(stage: Stage): Promise<void> {
   row("sending took, s", seconds(duration));
   row("sent in a second", Math.round((later + due) / duration * 1_000));
   reportSorting(start, await sorting);
-  await reportLateness(stage, 0, "sent among the others");
+  await reportLateness(setup, 0, "sent among the others");
   await sender.send({ ...load, later: 0, rate: Infinity });
-  await reportLateness(stage, due, "sent when the others were sorted");
+  await reportLateness(setup, due, "sent when the others were sorted");
 }
 
 /** The worker starts when all but the due ones have been sent; these are sent at once. */
-async function startWorkerOnBacklog(stage: Stage): Promise<void> {
-  const { worker, sender, queue } = stage;
+async function startWorkerOnBacklog(setup: Setup): Promise<void> {
+  const { worker, sender, queue } = setup;
   console.log("\nthe worker starts when all but the due ones are there, unsorted");
   const start = Date.now();
   await sender.send({ ...load, due: 0, rate: Infinity });
@@ -129,7 +129,7 @@ async function startWorkerOnBacklog(stage: Stage): Promise<void> {
   await sender.send({ ...load, later: 0, rate: Infinity });
   const sorted = await sorting;
   reportSorting(startedAt, sorted);
-  await reportLateness(stage, 0, "sent after the start", sorted.sortedAt);
+  await reportLateness(setup, 0, "sent after the start", sorted.sortedAt);
 }
 
 /** Lets the worker sort and run, then nothing. */
@@ -155,7 +155,7 @@ function reportSorting(start: number, { sortedAt, mostUnsorted }: Sorting): void
 
 /** Waits until the due ones from `first` on have run, and says how late they were. */
 async function reportLateness(
-  { worker, idler, queue, sender: { etas } }: Stage,
+  { worker, idler, queue, sender: { etas } }: Setup,
   first: number,
   which: string,
   sortedAt?: number,
@@ -175,7 +175,7 @@ async function reportLateness(
   budget("late, p99, ms", quantile(all, 0.99), LATENESS_BUDGET);
 }
 
-/** How late each began, from the least to the most. */
+/** Lateness of each, from the least to the most. */
 function lateness(etas: readonly number[], starts: readonly Start[]): number[] {
   return starts.map(([index, at]) => at - etas[index]!).toSorted((a, b) => a - b);
 }

@@ -1,5 +1,5 @@
 /**
- * What does an idle worker cost, at which concurrency and with how many queues?
+ * Answers: what does an idle worker cost, at which concurrency and with how many queues?
  *
  * Each row is a worker in a process of its own, on a Redis of its own that it shares with
  * nobody. It runs one message on each queue, and then has nothing to do. When it has settled,

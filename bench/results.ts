@@ -1,5 +1,5 @@
 /**
- * How long does it take to store a result, to get one and to wait for one, beside a bare
+ * Answers: how long does it take to store a result, to get one and to wait for one, beside a bare
  * client, and does it matter how many wait?
  *
  * Starts a Redis and a memcached of its own. Milliseconds; each row is measured in turn with the

@@ -1,5 +1,5 @@
 /**
- * What the SQLite broker costs beside the same statements in a bare loop, in one run, the best of
+ * Cost of the SQLite broker beside the same statements in a bare loop, in one run, the best of
  * several rounds that take turns.
  *
  *     deno run -A bench/sqlite.ts [messages] [rounds]

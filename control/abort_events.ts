@@ -15,7 +15,7 @@ const log = /* @__PURE__ */ getLogger("control", "AbortEvents");
 
 /** Options for {@linkcode AbortEvents}. */
 export interface AbortEventsOptions extends RedisAddress {
-  /** What the keys of dramatiq-abort begin with. @default {"dramatiq:aborts:"} */
+  /** Key prefix of dramatiq-abort. @default {"dramatiq:aborts:"} */
   prefix?: string;
   /** Milliseconds after which its workers forget an event. @default {604_800_000} Seven days. */
   ttl?: number;
@@ -31,9 +31,9 @@ const KNOWN_OPTIONS: KnownOptions<AbortEventsOptions> = {
 
 /** Marks cancellations that came from there: they need not be told there again. */
 const ORIGIN = "dramatiq-abort";
-/** Where single messages are cancelled. */
+/** Cancellations of single messages. */
 const ID_PREFIX = `${CANCEL_PREFIX}id/`;
-/** How long cancellations that came from there are remembered here. */
+/** Time that cancellations that came from there are remembered here. */
 const TTL = 7 * 86_400_000;
 /** Milliseconds that an actor gets beyond the time that the event gives it. */
 const EXTRA_GRACE = 1_000;

@@ -96,7 +96,7 @@ export class PrefixWatch {
     return client;
   }
 
-  /** What was there before, or came while nobody listened. */
+  /** Entries that were there before, or came while nobody listened. */
   async #scan(client: Client): Promise<void> {
     const pattern = `${this.#prefix.replace(/[*?[\]\\^]/g, "\\$&")}*`;
     let cursor = "0";

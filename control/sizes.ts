@@ -9,7 +9,7 @@ export interface SetConcurrencyOptions {
   worker?: string;
 }
 
-/** What begins the keys of sizes. */
+/** Key prefix of sizes. */
 export const SIZE_PREFIX = "size/";
 const ALL = "*";
 const KNOWN_OPTIONS: KnownOptions<SetConcurrencyOptions> = { worker: true };

@@ -1,4 +1,4 @@
-/** What an actor sends with. */
+/** Broker that an actor sends with. */
 const SENDING: readonly string[] = [
   "message",
   "messageWithOptions",

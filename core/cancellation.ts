@@ -57,7 +57,7 @@ export interface Cancellation {
   readonly grace: number;
   /** True if messages go to the dead letters. */
   readonly keep: boolean;
-  /** Whether one that runs may go on: only what comes from dramatiq-abort says so. */
+  /** True if one that runs may go on: only what comes from dramatiq-abort says so. */
   readonly waitingOnly: boolean;
   /** The version of its entry in the control store. */
   readonly version: number;

@@ -5,11 +5,11 @@ import { type Clock, monotonicTime } from "../platform/clock.ts";
  * heartbeat timeout, nobody takes that over.
  *
  * A worker whose event loop stood still for longer, or that was cut off, must not start
- * what it has at hand: another one may be running it.
+ * what it has in flight: another one may be running it.
  *
  * none ─(first fetch or heartbeat)▶ held ─(time over)▶ lost ─(consumers told: reset)▶ none
  *
- * Each fetch renews the heartbeat as well, so that nothing is at hand without a lease.
+ * Each fetch renews the heartbeat as well, so that nothing is in flight without a lease.
  */
 export class Lease {
   /** Milliseconds for which a heartbeat counts. */

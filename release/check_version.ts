@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Where a version stands: the file, and what stands around it. */
+/** Position of a version: the file, and what stands around it. */
 const PLACES: readonly (readonly [file: string, pattern: RegExp])[] = [
   ["deno.json", /^ {2}"version": "([^"]+)"/m],
   ["package.json", /^ {2}"version": "([^"]+)"/m],

@@ -18,7 +18,7 @@ const SOURCE_FOLDERS = [
   "worker",
   "cli",
 ];
-/** What needs a server or a client library is loaded when it is first used, never by `mod.ts`. */
+/** Client libraries: each is loaded when it is first used, never by `mod.ts`. */
 const CLIENTS = ["ioredis", "amqplib", "memjs", "prom-client", "node:sqlite"];
 /** Of the platform, what takes longer to load than much of the library; few programs need it. */
 const SLOW = ["node:crypto", "node:child_process"];

@@ -38,7 +38,7 @@ async function readText(file: string): Promise<string> {
   return await readFile(join(ROOT, file), "utf8");
 }
 
-/** Where an entry has its exports from, by the names under which it exports them. */
+/** Exports of an entry and their origin, by the names under which it exports them. */
 async function readExports(entry: string): Promise<Map<string, string>> {
   const origins = new Map<string, string>();
   for (const [, from] of (await readText(entry)).matchAll(/^export \* from "([^"]+)"/gm)) {

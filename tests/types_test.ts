@@ -1,5 +1,5 @@
 /**
- * What must not compile. The test runner only has to load this file; the type
+ * Code that must not compile. The test runner only has to load this file; the type
  * checker of the gate fails if one of the expected errors is missing.
  *
  * @module

@@ -120,7 +120,7 @@ export class ConsumerLoop {
     this.#wake();
   }
 
-  /** How many messages it may have in flight; beyond its prefetch it does not go. */
+  /** Number of messages it may have in flight; beyond its prefetch it does not go. */
   set limit(limit: number) {
     this.#limit = limit;
     this.#wake();

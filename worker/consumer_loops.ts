@@ -5,7 +5,7 @@ import type { WorkerEnvironment } from "./worker_options.ts";
 
 /** Options of {@linkcode ConsumerLoops}. */
 export interface ConsumerLoopsOptions {
-  /** What the worker read when it started. */
+  /** Settings that the worker read when it started. */
   environment(): WorkerEnvironment;
   /** Consumers receive nothing before this has resolved. */
   readonly ready: Promise<void> | undefined;
@@ -28,7 +28,7 @@ export class ConsumerLoops {
   readonly #options: ConsumerLoopsOptions;
   readonly #first: Map<string, ConsumerLoop> = new Map();
   readonly #extra: Map<string, ConsumerLoop> = new Map();
-  /** Those that are no longer needed, and whose messages have not ended. */
+  /** Targets that are no longer needed, and whose messages have not ended. */
   readonly #draining: Set<ConsumerLoop> = new Set();
   /** The prefetch of queues, since it was changed. */
   #prefetch: number | undefined;
@@ -54,7 +54,7 @@ export class ConsumerLoops {
     return [...this.#first.values(), ...this.#extra.values(), ...this.#draining];
   }
 
-  /** Those of one queue. */
+  /** Entries of one queue. */
   of(queueName: string): ConsumerLoop[] {
     return this.all.filter((loop) => loop.queueName === queueName);
   }

@@ -92,7 +92,7 @@ export class ControlLink {
     return this.#paused.has(queueName);
   }
 
-  /** How many messages the worker is to run at once; `undefined` for as many as it was started with. */
+  /** Number of messages the worker is to run at once; `undefined` for as many as it was started with. */
   get concurrency(): number | undefined {
     return this.#concurrency;
   }

@@ -167,7 +167,7 @@ export class Dispatcher implements JobOwner {
     }
   }
 
-  /** Cancels what is at hand and was not cancelled before: there are new cancellations. */
+  /** Cancels what is in flight and was not cancelled before: there are new cancellations. */
   cancelKnown(): void {
     const cancellations = this.#activeCancellations;
     if (cancellations === undefined) return;

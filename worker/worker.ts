@@ -58,7 +58,7 @@ export class Worker implements AsyncDisposable {
   /** Link to the control store, where there is a control store. */
   readonly #control: ControlLink | undefined;
   readonly #reporter: WorkerReporter | undefined;
-  /** What it was started with. */
+  /** Options that it was started with. */
   readonly #ownConcurrency: number;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;

@@ -1,4 +1,4 @@
-/** What was found about a contestant. Travels as JSON. */
+/** Findings about a contestant. Travels as JSON. */
 export interface Findings {
   /** Milliseconds: of each round, or of each message picked up. */
   readonly times: readonly number[];
@@ -6,6 +6,6 @@ export interface Findings {
   readonly processorTimes?: readonly number[];
   /** Commands that clients sent, by name. */
   readonly commands?: Readonly<Record<string, number>>;
-  /** What went wrong with the messages, if anything. */
+  /** Problem with the messages, if anything. */
   readonly problem?: string | undefined;
 }

@@ -22,7 +22,7 @@ const PICK_UPS_TO_WARM_UP = 50;
 /** Of a worker that has little to do. The prefetch is what a worker has by default. */
 export const IDLE_CREW: CrewSize = { concurrency: 8, prefetch: 16 };
 
-/** How long it takes to send messages, until the server has confirmed the last. */
+/** Measures the time to send messages, until the server has confirmed the last. */
 export async function measureSending<Mode extends string>(
   contestant: Contestant<Mode>,
   ground: Ground,
@@ -46,7 +46,7 @@ export async function measureSending<Mode extends string>(
   };
 }
 
-/** What is to be worked off, and by how many. */
+/** Load to work off, and by how many. */
 export interface Load extends CrewSize {
   /** Of each backlog. */
   readonly messages: number;
@@ -54,7 +54,7 @@ export interface Load extends CrewSize {
   readonly rounds: number;
 }
 
-/** How long it takes to work off a backlog, until the last message has run and is settled. */
+/** Measures the time to work off a backlog, until the last message has run and is settled. */
 export async function measureProcessing(
   contestant: Pick<Contestant<string>, "hire">,
   ground: Ground,
@@ -98,7 +98,7 @@ async function workOffOnce(
   return { ...times, problem: problem && `After processing ${problem}` };
 }
 
-/** How long messages take from just before `send` to the start of the actor of an idle worker. */
+/** Measures the time of messages from just before `send` to the start of the actor of an idle worker. */
 export async function measurePickUp(
   contestant: Contestant<"serial">,
   ground: Ground,
@@ -131,7 +131,7 @@ export async function measurePickUp(
   return { times, problem };
 }
 
-/** How long something takes, and how long it keeps a processor busy in this process. */
+/** Measures how long something takes, and how long it keeps a processor busy in this process. */
 async function clock(work: () => Promise<void>): Promise<Times> {
   const processor = process.cpuUsage();
   const start = performance.now();

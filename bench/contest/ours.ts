@@ -2,7 +2,7 @@ import process from "node:process";
 import { type Actor, actor, type Broker, Worker } from "../../mod.ts";
 import type { Contestant, Crew, CrewSize } from "./contestant.ts";
 
-/** What an asynchronous actor that does nothing returns. */
+/** Result of an asynchronous actor that does nothing. */
 const DONE = Promise.resolve();
 
 /**

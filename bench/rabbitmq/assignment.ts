@@ -4,10 +4,10 @@ import type { Command } from "../contest/run_contestant.ts";
 /** The queue of all contestants. */
 export const QUEUE = "bench";
 
-/** How messages are sent: awaited one by one, all at once, or with one call for all. */
+/** Ways to send messages: awaited one by one, all at once, or with one call for all. */
 export type SendMode = "serial" | "concurrent" | "many";
 
-/** Where a contestant works. Everything travels as JSON. */
+/** Place where a contestant works. Everything travels as JSON. */
 interface Place {
   /** Of RabbitMQ. */
   readonly url: string;
@@ -47,7 +47,7 @@ export interface PickUpAssignment extends Place {
   readonly messages: number;
 }
 
-/** What a contestant is asked to do, in a process of its own. */
+/** Assignment of a contestant, in a process of its own. */
 export type Assignment =
   | FillAssignment
   | PublishAssignment

@@ -1,5 +1,5 @@
 /**
- * What a good hand-written client would do with amqplib and the same queue, as a contestant
+ * A good hand-written client with amqplib and the same queue, as a contestant
  * of bench/rabbitmq.ts: no actors, no middleware, no retries, no recovery.
  *
  * Arguments: `json` has it make and read the messages; without, they are made before the

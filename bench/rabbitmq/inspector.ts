@@ -1,7 +1,7 @@
 import { type Channel, type ChannelModel, connect } from "amqplib";
 import { QUEUE } from "./assignment.ts";
 
-/** What this library declares for the queue, in the order in which it can be deleted. */
+/** Declarations of this library for the queue, in the order in which it can be deleted. */
 const QUEUES = [QUEUE, `${QUEUE}.DQ`, `${QUEUE}.XQ`];
 
 /** Looks at the queue, by a connection that nobody else uses. */

@@ -1,12 +1,12 @@
 import type { Work } from "./assignment.ts";
 
-/** Who works: see bench/rabbitmq.ts. */
+/** Contestants: see bench/rabbitmq.ts. */
 export type ContestantName = "bare" | "bare json" | "bare together" | "ours";
 
 /** One line of a table. */
 export interface Row {
   readonly contestant: ContestantName;
-  /** What it does, as the table says it. */
+  /** Name in the table. */
   readonly name: string;
   readonly work: Work;
   /** The budget that this row has to keep, if any: its share of the quickest bare row. */

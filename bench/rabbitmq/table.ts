@@ -2,9 +2,9 @@ import type { Findings } from "../contest/findings.ts";
 import { line, printPickUp, printPickUpTitle, summarize } from "../contest/table.ts";
 import type { Row, Section } from "./rows.ts";
 
-/** What the design asks for: at least this share of the speed of a bare loop. */
+/** Budget: what the design asks for: at least this share of the speed of a bare loop. */
 const SHARE_OF_BARE = 0.9;
-/** What the design asks for: the median pick-up of an idle worker, in milliseconds. */
+/** Budget: what the design asks for: the median pick-up of an idle worker, in milliseconds. */
 const PICK_UP = 2;
 
 /** Something that the design asks for. */

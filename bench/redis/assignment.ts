@@ -3,12 +3,12 @@ import type { ServerAddress } from "../../tests/support/servers/exchange.ts";
 import type { Command } from "../contest/run_contestant.ts";
 
 /**
- * How messages are sent: awaited one by one, all at once, or with calls for many: as many
+ * Ways to send messages: awaited one by one, all at once, or with calls for many: as many
  * calls as are quickest, or one.
  */
 export type SendMode = "serial" | "concurrent" | "bulk" | "oneCall";
 
-/** Where a contestant works and how. Everything travels as JSON. */
+/** Place where a contestant works and how. Everything travels as JSON. */
 interface Place {
   /** Redis, or the proxy before it. */
   readonly server: ServerAddress;
@@ -57,7 +57,7 @@ export interface IdleAssignment extends Place {
   readonly seconds: number;
 }
 
-/** What a contestant is asked to do, in a process of its own. */
+/** Assignment of a contestant, in a process of its own. */
 export type Assignment =
   | FillAssignment
   | EnqueueAssignment

@@ -1,5 +1,5 @@
 /**
- * What a good hand-written client would do with ioredis and the same keys, as a
+ * A good hand-written client with ioredis and the same keys, as a
  * contestant of bench/redis.ts: no actors, no middleware, no retries, no recovery, no
  * waiting for messages.
  *

@@ -1,6 +1,6 @@
 import { best, type SectionResult, shareOfBare } from "./table.ts";
 
-/** What the design asks for, and whether it is so. */
+/** Budget: what the design asks for, and whether it is so. */
 interface Budget {
   readonly what: string;
   readonly found: number;

@@ -24,9 +24,9 @@ interface Batch {
  * process that has nothing else to do meanwhile.
  */
 export class LatencyProxy implements AsyncDisposable, ServerAddress {
-  /** Where it listens. */
+  /** Port of the server. */
   readonly host = "127.0.0.1";
-  /** Where it listens. */
+  /** Port of the server. */
   readonly port: number;
   readonly #target: ServerAddress;
   readonly #oneWay: number;

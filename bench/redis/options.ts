@@ -2,11 +2,11 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import type { ContestantName } from "./rows.ts";
 
-/** What can be measured. */
+/** Parts that can be measured. */
 const PARTS = ["serial", "enqueue", "process", "pickup", "idle"] as const;
 const CONTESTANTS = ["bare", "bare json", "ours", "bullmq"] as const;
 
-/** What the command line asks for. */
+/** Parsed command line. */
 export interface BenchOptions {
   /** A run's messages. */
   readonly messages: number;
@@ -14,7 +14,7 @@ export interface BenchOptions {
   readonly latencies: readonly number[];
   /** Number of times each row is measured; the median counts. */
   readonly runs: number;
-  /** What to measure. */
+  /** Parts to measure. */
   readonly parts: ReadonlySet<string>;
   /** Whom to measure. */
   readonly contestants: ReadonlySet<ContestantName>;

@@ -1,6 +1,6 @@
 import type { Assignment } from "./assignment.ts";
 
-/** Who works: see bench/redis.ts. */
+/** Contestants: see bench/redis.ts. */
 export type ContestantName = "bare" | "bare json" | "ours" | "bullmq";
 
 /** An assignment whose place is still open. */
@@ -11,7 +11,7 @@ export type Work = Assignment extends infer A
 /** One line of a table. */
 export interface Row {
   readonly contestant: ContestantName;
-  /** What it does, as the table says it. */
+  /** Name in the table. */
   readonly name: string;
   readonly work: Work;
   /** Messages in one run. */

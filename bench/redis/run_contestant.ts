@@ -3,7 +3,7 @@ import { commandOf, runContestant as run } from "../contest/run_contestant.ts";
 import type { Assignment } from "./assignment.ts";
 import type { ContestantName, Work } from "./rows.ts";
 
-/** What it is to do; who fills queues follows from who it is. */
+/** Work to do; who fills queues follows from who it is. */
 type OpenAssignment = Work & Pick<Assignment, "server" | "sendBatch">;
 
 const BARE = new URL("bare.ts", import.meta.url);

@@ -4,7 +4,7 @@ import type { RedisServer } from "../../tests/support/servers/redis.ts";
 /** Milliseconds between two looks. */
 const INTERVAL = 20;
 
-/** How sorting went. */
+/** Result of sorting. */
 export interface Sorting {
   /** When all was sorted, in milliseconds since the epoch. */
   readonly sortedAt: number;

@@ -16,7 +16,7 @@ export interface Load {
 const HOUR = 3_600_000;
 /** Milliseconds in which no message is due: sending it takes some. */
 const SOONEST = 1_000;
-/** What is sent in one turn of the event loop. */
+/** Messages sent in one turn of the event loop. */
 const BATCH = 1_000;
 
 /** Sends delayed messages to the queue `delayed`. */

@@ -14,9 +14,9 @@ import { actor, RedisBroker, Worker } from "../../mod.ts";
 
 /** A line of the worker's output. */
 export type WorkerLine =
-  /** What the process takes, in bytes, at that time in ms since the epoch. */
+  /** Memory that the process takes, in bytes, at that time in ms since the epoch. */
   | { readonly kind: "memory"; readonly at: number; readonly rss: number; readonly heap: number }
-  /** What has run: the due ones, with the time at which each began, and how many others. */
+  /** Report of runs: the due ones, with the time at which each began, and how many others. */
   | { readonly kind: "report"; readonly due: [index: number, at: number][]; readonly later: number }
   /** A command was carried out. */
   | { readonly kind: "done" };

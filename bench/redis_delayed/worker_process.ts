@@ -5,11 +5,11 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { WorkerLine } from "./worker.ts";
 
-/** What a process takes, in bytes. */
+/** Memory that a process takes, in bytes. */
 export interface Memory {
   /** By the system's count. */
   readonly rss: number;
-  /** What its objects take, by the runtime's count. */
+  /** Memory that its objects take, by the runtime's count. */
   readonly heap: number;
 }
 
@@ -39,7 +39,7 @@ export class WorkerProcess implements AsyncDisposable {
     createInterface({ input: this.#child.stdout! }).on("line", (text) => this.#take(text));
   }
 
-  /** What it takes, as it last said. */
+  /** Memory that it takes, as it last said. */
   get memory(): Memory {
     return this.#memory;
   }

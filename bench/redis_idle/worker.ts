@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RedisBroker, Worker, type WorkerOptions } from "../../mod.ts";
 import { declareActor } from "./actors.ts";
 
-/** What the worker is like. Travels as JSON. */
+/** Setup of the worker. Travels as JSON. */
 export interface IdleWork {
   readonly url: string;
   readonly concurrency: number;
@@ -18,7 +18,7 @@ export interface IdleWork {
   readonly threads?: number;
   /** Workers on the same broker object. @default {1} */
   readonly workers?: number;
-  /** How long it is measured. */
+  /** Time of the measurement. */
   readonly seconds: number;
 }
 

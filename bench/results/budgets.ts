@@ -1,8 +1,8 @@
-/** What is asked for, and what was found. */
+/** Budget, and what was found. */
 export interface Budget {
   readonly what: string;
   readonly found: number;
-  /** What it may be at most. */
+  /** Highest value. */
   readonly limit: number;
   readonly unit: string;
 }

@@ -1,12 +1,12 @@
 /** Something whose duration is measured. */
 export interface Timed {
-  /** What it does, as the table says it. */
+  /** Name in the table. */
   readonly name: string;
   /** Does it once; may give the milliseconds itself, if it took others to prepare. */
   run(sample: number): Promise<number | void>;
 }
 
-/** How long something took, in milliseconds. */
+/** Duration, in milliseconds. */
 export interface Latency {
   readonly name: string;
   readonly p50: number;

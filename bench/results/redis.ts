@@ -15,7 +15,7 @@ const BURST = 1_000;
 /** Connections of those who do not wait. */
 const OTHERS = 3;
 
-/** How much to measure. */
+/** Amount to measure. */
 export interface ResultsBenchOptions {
   readonly waiters: number;
   readonly samples: number;

@@ -8,7 +8,7 @@ import process from "node:process";
 import { Redis } from "ioredis";
 import { actor, type Broker, currentMessage, RedisBroker, setBroker } from "../../mod.ts";
 
-/** Who ended is a member of this set. */
+/** Set of messages that ended: each is a member of this set. */
 export const ENDED = "soak:ended";
 /** Number of times something went wrong on purpose, by kind. */
 export const INCIDENTS = "soak:incidents";

@@ -5,7 +5,7 @@
  */
 import { actor, type Broker, StubBroker } from "../../mod.ts";
 
-/** What an asynchronous actor that does nothing returns. */
+/** Result of an asynchronous actor that does nothing. */
 const DONE = Promise.resolve();
 
 /** Declares them. */

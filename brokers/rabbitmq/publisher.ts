@@ -168,7 +168,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     this.roomMade();
   }
 
-  /** Those that are still to be sent here. */
+  /** Cancellations that are still to be sent here. */
   #kept(publications: Publication[]): Publication[] {
     return publications.filter((one) => this.#options.divert?.(one) !== true);
   }

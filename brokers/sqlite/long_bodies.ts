@@ -7,7 +7,7 @@ import { SELECT_BODY } from "./statements.ts";
 /** Milliseconds of reading after which the event loop gets its turn. */
 const LONGEST_READING = 4;
 
-/** What {@linkcode LongBodies} needs of its consumer. */
+/** Consumer, as {@linkcode LongBodies} sees it. */
 export interface LongBodiesOwner {
   /** Takes a message whose body is known. */
   accept(row: ClaimedRow, body: Encoded): void;
@@ -37,7 +37,7 @@ export class LongBodies {
     this.#owner = owner;
   }
 
-  /** How many are not read yet. */
+  /** Number of are not read yet. */
   get size(): number {
     return this.#rows.length;
   }

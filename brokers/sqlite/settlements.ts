@@ -54,7 +54,7 @@ export class SettlementBatch {
   }
 }
 
-/** What one consumer settles, in the order of the calls, a batch in each transaction. */
+/** Settlements of one consumer, in the order of the calls, a batch in each transaction. */
 export class Settlements {
   readonly #openBatch: () => SettlementBatch;
   readonly #changed: () => void;
@@ -71,7 +71,7 @@ export class Settlements {
     this.#changed = changed;
   }
 
-  /** Whether nothing is to be written. */
+  /** True if nothing is to be written. */
   get isEmpty(): boolean {
     return this.#batches.length === 0;
   }

@@ -149,7 +149,7 @@ export class StoreBatch implements WriteJob {
   }
 }
 
-/** What a {@linkcode MessageStore} needs of its broker. */
+/** Broker, as a {@linkcode MessageStore} sees it. */
 export interface MessageStoreOptions {
   readonly connection: SqliteConnection;
   readonly queues: QueueIds;

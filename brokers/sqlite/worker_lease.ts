@@ -115,7 +115,7 @@ export class WorkerLease {
   }
 
   /**
-   * Whether the row of the hold is there, asked inside the transaction of a claim: what is claimed
+   * True if the row of the hold is there, asked inside the transaction of a claim: what is claimed
    * without one nobody would ever give back.
    */
   get isRecorded(): boolean {

@@ -10,7 +10,7 @@ import { type ControlOptions, parseControlArguments } from "./arguments.ts";
 
 const STANDARD_OUTPUT = 1;
 
-/** What a command works with. */
+/** Means of a command. */
 export interface ControlTask {
   readonly control: Control;
   readonly options: ControlOptions;

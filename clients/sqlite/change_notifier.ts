@@ -21,7 +21,7 @@ const MAX_LOOKS = 200;
 /** Listeners take this part of the time at most: the next look waits so many times as long. */
 const REST_FACTOR = 10;
 
-/** What a {@linkcode ChangeNotifier} needs of its connection. */
+/** Connection, as a {@linkcode ChangeNotifier} sees it. */
 export interface ChangeNotifierOwner {
   /** The counter of SQLite that changes with each commit of another connection. */
   dataVersion(): number | undefined;

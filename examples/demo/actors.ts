@@ -11,24 +11,24 @@ export const FILES = "files";
 /** The queue of the counts that are to be added up. */
 export const TOTALS = "totals";
 
-/** What became of one file. It travels in a message: numbers, strings and arrays only. */
+/** Outcome of one file. It travels in a message: numbers, strings and arrays only. */
 export interface CountedFile {
   readonly path: string;
   /** `null` for a file that is no text. */
   readonly count: FileCount | null;
-  /** How many attempts had failed before. */
+  /** Number of attempts that had failed before. */
   readonly retries: number;
   /** The process that counted it. */
   readonly pid: number;
 }
 
-/** What the actors need. */
+/** Needs of the actors. */
 export interface ActorsOptions {
-  /** Where all paths begin. */
+  /** Folder in which all paths begin. */
   readonly folder: string;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
-  /** Where the counts end up. Processes that only count files have none. */
+  /** Totals that receive the counts. Processes that only count files have none. */
   readonly totals?: Totals;
 }
 

@@ -1,17 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-/** What the command line asks for. */
+/** Parsed command line. */
 export interface Arguments {
   /** The folder to look through. */
   readonly folder: string;
-  /** How many files are worked on at once. */
+  /** Number of files that are worked on at once. */
   readonly concurrency: number;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
-  /** Where the messages are; a file in a temporary folder unless it is named. */
+  /** Path of the database; a file in a temporary folder unless it is named. */
   readonly broker: string | undefined;
-  /** Whether a terminal shows a progress bar. */
+  /** True if a terminal shows a progress bar. */
   readonly progress: boolean;
 }
 
@@ -26,7 +26,7 @@ const DEFAULT_FOLDER = fileURLToPath(new URL("../..", import.meta.url));
 /** Each message that runs holds a file open, and processes may hold some hundreds. */
 const MAX_CONCURRENCY = 256;
 
-/** What `--help` prints. */
+/** Text of `--help`. */
 export const HELP = `Counts the words of all text files below a folder, one message per file.
 
 Usage: deno task demo [folder] [flags]

@@ -3,20 +3,20 @@ import { declareActors, FILES, TOTALS } from "./actors.ts";
 import { Totals } from "./totals.ts";
 import type { WorkerProcesses } from "./worker_processes.ts";
 
-/** How many files are sent at once: enough to keep the workers busy, few enough to hold. */
+/** Number of files that are sent at once: enough to keep the workers busy, few enough to hold. */
 const BATCH_SIZE = 500;
 /** When a worker is killed: after one file in so many. */
 const KILL_AFTER = 3;
 
 /** Options for {@linkcode countFiles}. */
 export interface CountFilesOptions {
-  /** Where the messages are. */
+  /** Path of the database. */
   readonly broker: Broker;
-  /** Who counts; without them this process does. */
+  /** Counting processes; without them this process does. */
   readonly workers?: WorkerProcesses | undefined;
-  /** Where the paths of the files begin. */
+  /** Folder in which the paths of the files begin. */
   readonly folder: string;
-  /** How many files are worked on at once. */
+  /** Number of files that are worked on at once. */
   readonly concurrency: number;
   /** One file in so many fails at first; 0 for none. */
   readonly failEvery: number;
@@ -26,7 +26,7 @@ export interface CountFilesOptions {
   readonly onStart?: (done: () => number) => void;
 }
 
-/** What came of it. */
+/** Result. */
 export interface CountFilesResult {
   /** The counts of all files. */
   readonly totals: Totals;
@@ -34,7 +34,7 @@ export interface CountFilesResult {
   readonly failures: readonly string[];
   /** The worker process that was killed, if there are any. */
   readonly killed: number | undefined;
-  /** How many files are done: counted, found to be binary, or failed. */
+  /** Number of files that are done: counted, found to be binary, or failed. */
   readonly done: number;
 }
 

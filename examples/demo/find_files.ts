@@ -6,7 +6,7 @@ import { reasonOf } from "./text_file.ts";
 /** Folders that hold copies of what others wrote, by name. */
 const LEFT_OUT: ReadonlySet<string> = new Set([".git", "node_modules"]);
 
-/** What is below a folder. */
+/** Files below a folder. */
 export interface FoundFiles {
   /** The paths of all files, binary or not, from the folder on. */
   readonly files: readonly string[];

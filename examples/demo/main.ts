@@ -25,7 +25,7 @@ import { formatReport } from "./report.ts";
 import { WorkerProcesses } from "./worker_processes.ts";
 
 const WRONG_USAGE = 2;
-/** What a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT. */
+/** Exit code that a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;
 
 process.exitCode = await main(process.argv.slice(2));

@@ -5,11 +5,11 @@ const MOST_FREQUENT = 10;
 /** A folder full of unreadable files should not fill the screen. */
 const FAILURES_SHOWN = 5;
 
-/** What the report is about. */
+/** Data of the report. */
 export interface Report extends CountFilesResult {
   /** Number of files. */
   readonly found: number;
-  /** How long it took. */
+  /** Duration. */
   readonly seconds: number;
   /** True if Ctrl-C ended it early. */
   readonly isInterrupted: boolean;
@@ -43,7 +43,7 @@ export function formatReport(report: Report): string {
   ].join("\n");
 }
 
-/** What a process was killed for: to show that nothing comes of it. */
+/** Kills of a process and their purpose: to show that nothing comes of it. */
 function formatKill(pid: number, { totals, done, isInterrupted }: Report): string[] {
   const lines = [
     `Worker process ${pid} was killed (SIGKILL) in the middle; what it had ran again.`,

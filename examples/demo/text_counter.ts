@@ -24,7 +24,7 @@ export interface FileCount {
  * have more, and those that are frequent come early.
  */
 export const MAX_DIFFERENT_WORDS = 5_000;
-/** What is longer is data rather than language. */
+/** Longest word: longer ones are data rather than language. */
 const MAX_WORD_LENGTH = 64;
 
 /** Letters, with the accents that are characters of their own. */

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
 
-/** How much is read at once: files may be larger than memory. */
+/** Bytes read at once: files may be larger than memory. */
 const CHUNK_SIZE = 64 * 1_024;
-/** Where a NUL byte is looked for. Text has none, and other files rarely do without. */
+/** Bytes searched for a NUL byte. Text has none, and other files rarely do without. */
 const HEAD_SIZE = 8 * 1_024;
 
 /** A file that no further attempt can read: it is gone, or we may not. */
@@ -59,7 +59,7 @@ async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Where a piece may end; 0 to read on. */
+/** Position at which a piece may end; 0 to read on. */
 function endOfPiece(bytes: Uint8Array): number {
   const blank = bytes.findLastIndex(isBlank);
   if (blank !== -1 || bytes.length < CHUNK_SIZE) return blank + 1;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { CountedFile } from "./actors.ts";
 import type { Frequency } from "./text_counter.ts";
 
-/** What all counts add up to. The order in which they come makes no difference. */
+/** Sum of all counts. The order in which they come makes no difference. */
 export class Totals {
   /** Bytes of all files. */
   bytes = 0;
@@ -25,7 +25,7 @@ export class Totals {
   lastPid: number | undefined;
   readonly #seen = new Set<string>();
 
-  /** How many text files were added. */
+  /** Number of text files that were added. */
   get files(): number {
     return this.#hashes.size;
   }

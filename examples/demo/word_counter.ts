@@ -1,7 +1,7 @@
 const LINE_BREAK = 0x0a;
 const SPACE = 0x20;
 const DELETE = 0x7f;
-/** What stands for a byte that is no UTF-8. */
+/** Marker of a byte that is no UTF-8. */
 const INVALID = -1;
 
 /** White space beyond ASCII, as glibc has it, and the no-break spaces that `wc` adds. */

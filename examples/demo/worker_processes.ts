@@ -4,15 +4,15 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { FILES } from "./actors.ts";
 
-/** What the command line of this library is to be started with. */
+/** Options that the command line of this library is to be started with. */
 export interface WorkerProcessesOptions {
   /** The URL of the broker. */
   readonly broker: string;
-  /** Where the paths of the files begin. */
+  /** Folder in which the paths of the files begin. */
   readonly folder: string;
   /** One file in so many fails at first. */
   readonly failEvery: number;
-  /** How many files are worked on at once, by all processes. */
+  /** Number of files that are worked on at once, by all processes. */
   readonly concurrency: number;
 }
 

@@ -13,7 +13,7 @@ const TIMEOUT = 2_000;
 /** Messages by what they are waiting for: `ready`, `delayed`, `unacknowledged`, `dead`. */
 type Counts = Readonly<Record<string, number>>;
 
-/** What begins the keys of paused queues in a control store. */
+/** Key prefix of paused queues in a control store. */
 const PAUSED_PREFIX = "pause/queue/";
 
 /** What is told of the queues of a broker. */

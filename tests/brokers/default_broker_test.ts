@@ -8,7 +8,7 @@ import { test } from "../support/test.ts";
 
 const PROGRAM = fileURLToPath(new URL("print_default_broker.ts", import.meta.url));
 
-/** What a program of its own says of `getBroker()`, with the variable set to a text. */
+/** Output of a program of `getBroker()`, with the variable set to a text. */
 async function defaultBrokerWith(variable: string, url: string): Promise<string> {
   const run = runtime === "deno" ? ["run", "-A"] : [];
   const { stdout } = await promisify(execFile)(process.execPath, [...run, PROGRAM], {

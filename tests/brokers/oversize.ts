@@ -1,5 +1,5 @@
 /**
- * What brokers do with what their server can never store.
+ * Brokers handle what their server can never store.
  *
  * @module
  */

@@ -5,7 +5,7 @@ import { caseOf, translate } from "./cli_vectors.ts";
 import { MODULES } from "./modules.ts";
 import { eventually, Fixture, type Program } from "./fixture.ts";
 
-/** What a queue holds, as `tests/vectors/cli.json` counts it. */
+/** Contents of a queue, as `tests/vectors/cli.json` counts it. */
 export interface Counts {
   readonly queued: number;
   readonly unacked: number;
@@ -54,7 +54,7 @@ export class App implements AsyncDisposable {
     await writeFile(join(this.fixture.folder, "release"), "");
   }
 
-  /** What `goldq` holds. */
+  /** Contents of `goldq`. */
   async counts(): Promise<Counts> {
     const { ready, delayed, unacknowledged, dead } = await this.broker.getQueueMessageCounts(
       "goldq",

@@ -49,7 +49,7 @@ class ChildSlotFixture implements ChildSlotOwner, Disposable {
     this.said.push("emptied");
   }
 
-  /** Those that have not ended, oldest first. */
+  /** Children that have not ended, oldest first. */
   get children(): Child[] {
     const children = [...this.slot.children];
     for (const { pid } of children) this.pids.add(pid);

@@ -1,5 +1,5 @@
 /**
- * What `dead-letters` makes of its arguments and says of itself, for which it needs no server.
+ * The command `dead-letters`: what it makes of its arguments and says of itself, for which it needs no server.
  *
  * @module
  */

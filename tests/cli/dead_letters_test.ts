@@ -15,7 +15,7 @@ after(async () => {
   await redis.stop();
 });
 
-/** What a test has: a broker, and the command line on a module that declares the same one. */
+/** Means of a test: a broker, and the command line on a module that declares the same one. */
 interface Means extends AsyncDisposable {
   readonly fixture: Fixture;
   readonly broker: Broker;

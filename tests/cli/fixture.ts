@@ -12,7 +12,7 @@ import { after } from "../support/test.ts";
 /** The root of the repository. */
 export const ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** How this runtime runs a program, with all permissions. */
+/** Command by which this runtime runs a program, with all permissions. */
 export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A"] : [];
 
 /** Node starts in a third of the time when it keeps what it has compiled. */
@@ -24,14 +24,14 @@ if (runtime === "node") {
 }
 
 /** Milliseconds for a process to start on a machine that is busy with other things. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
 /** Waits until something has happened, for as long as a busy machine may take. */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  await until(async () => await condition(), { timeout: PATIENCE, what });
+  await until(async () => await condition(), { timeout: TIMEOUT, what });
 }
 
 /** Options for {@linkcode Fixture.start}. */
@@ -71,7 +71,7 @@ function note(text) { appendFileSync(${JSON.stringify(join(this.folder, "notes")
     await writeFile(join(this.folder, name), head + text.replaceAll("@dq/dramatiq", library));
   }
 
-  /** What the modules have noted. */
+  /** Notes of the modules. */
   async notes(): Promise<string[]> {
     const text = await readFile(join(this.folder, "notes"), "utf8").catch(() => "");
     return text.split("\n").slice(0, -1);
@@ -106,7 +106,7 @@ function note(text) { appendFileSync(${JSON.stringify(join(this.folder, "notes")
 export class Program {
   /** All that it printed. */
   output = "";
-  /** What it printed on the standard output. */
+  /** Output on the standard output. */
   stdout = "";
   /** Its exit code, or the signal that ended it, once it has ended. */
   readonly ended: Promise<number | string>;
@@ -141,7 +141,7 @@ export class Program {
     return this.#ending === undefined;
   }
 
-  /** What it logged: its output, as far as that is JSON. */
+  /** Log lines: its output, as far as that is JSON. */
   get lines(): Record<string, unknown>[] {
     return this.output.split("\n").filter((line) => line.startsWith("{")).map((line) =>
       JSON.parse(line)

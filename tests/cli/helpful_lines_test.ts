@@ -9,7 +9,7 @@ setBroker(new StubBroker());
 actor(function idle() {});
 `;
 
-/** What a module is, the arguments, and the one line that they come to. */
+/** Kind of a module, the arguments, and the one line that they come to. */
 const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp]>> = {
   "a file that is not there": [
     actors,

@@ -1,5 +1,5 @@
 /**
- * What a terminal shows and sends, on a real one: `script` of util-linux opens it, shows what
+ * Output of a terminal: what it shows and sends, on a real one: `script` of util-linux opens it, shows what
  * the program writes, and types what it is given.
  *
  * @module

@@ -21,7 +21,7 @@ const ON_PURPOSE: Readonly<Record<string, { exit_code: number; why: string }>> =
   "processes-0": { exit_code: 2, why: "a worker without processes is a mistake" },
 };
 
-/** What is not there, and why. */
+/** Entries that are missing, and why. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
   "worker-fork-timeout-9": "forks start when the first worker works: there is nothing to wait for",
   "worker-fork-timeout-9.99": "as above",

@@ -42,7 +42,7 @@ import { sending } from "./broker_sending.ts";
 import { settling } from "./broker_settling.ts";
 import { sharing } from "./broker_sharing.ts";
 import { stopping } from "./broker_stopping.ts";
-import { trouble } from "./broker_errors.ts";
+import { errors } from "./broker_errors.ts";
 import { working } from "./broker_working.ts";
 import { declareTests } from "./rules.ts";
 
@@ -59,7 +59,7 @@ const rules: Rules = {
   ...delaying,
   ...working,
   ...hooks,
-  ...trouble,
+  ...errors,
   ...delivery,
   ...stopping,
   ...composition,

@@ -29,7 +29,7 @@ function aborted(): Promise<unknown> {
   );
 }
 
-/** What becomes of cancelled messages. */
+/** Outcome of cancelled messages. */
 export const cancelling: Rules = {
   cancelsWaiting: {
     rule: "cancel drops a message that waits on its queue, and no other",

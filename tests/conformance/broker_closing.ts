@@ -6,7 +6,7 @@ import { firstArgs, receiveCount, sendAll, work } from "./broker_messages.ts";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** What becomes of messages and consumers when a broker is closed. */
+/** Outcome of messages and consumers when a broker is closed. */
 export const closing: Rules = {
   closed: {
     rule: "Broker.close refuses what is sent afterwards with ConnectionClosed; twice does no harm",

@@ -19,7 +19,7 @@ import {
 import { eventually } from "../support/servers/until.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
-/** What the suite needs to know of a broker to test how it is controlled. */
+/** Needs of the suite: what it has to know of a broker to test how it is controlled. */
 export interface BrokerControlHarness extends Harness {
   /**
    * Makes a broker, which the suite closes. Those of one namespace share their queues and their
@@ -33,7 +33,7 @@ export interface BrokerControlHarness extends Harness {
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Fixture, never>;
 
-/** What becomes of messages, as a middleware hears of it. */
+/** Outcome of messages, as a middleware hears of it. */
 export class Fates implements Middleware {
   /** By message id: the hooks that ended it. */
   readonly ends: Map<string, string[]> = new Map();
@@ -71,7 +71,7 @@ export interface Side {
   readonly fates: Fates;
 }
 
-/** What one check works with. */
+/** Fixture of one check. */
 export class Fixture implements AsyncDisposable {
   readonly harness: BrokerControlHarness;
   readonly namespace: string = `control_${crypto.randomUUID().replaceAll("-", "")}`;

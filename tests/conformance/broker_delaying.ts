@@ -106,7 +106,7 @@ export const delaying: Rules = {
       const far = Array.from({ length: 500 }, (_, i) => work(fixture.queueName, i));
       await broker.enqueueMany(far, { delay: HOUR });
       await broker.enqueueMany(far, { delay: 400 * 24 * HOUR });
-      // The confirmedPublisher has a prefetch of 10: a broker that hands out what is not due is stuck.
+      // What moves delayed messages has a prefetch of 10: a broker that hands out what is not due is stuck.
       await using _confirmedPublisher = moveDelayed(broker, fixture.queueName);
       await using consumer = broker.consume(fixture.queueName);
       const before = await broker.enqueue(work(fixture.queueName, "near"), { delay: 50 });

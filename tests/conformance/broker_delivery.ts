@@ -116,7 +116,7 @@ async function openProxied(fixture: Fixture): Promise<[Broker, TcpProxy]> {
   return [broker, proxy];
 }
 
-/** What a failed `enqueue` says of the message. */
+/** Delivery state that a failed `enqueue` gives of the message. */
 async function deliveryOf(sending: Promise<unknown>): Promise<string> {
   let error: unknown;
   await sending.catch((reason) => error = reason);

@@ -3,8 +3,8 @@ import { actor, type Broker, ConnectionClosed, type Message, pipeline, Worker } 
 import type { Rules } from "./broker_harness.ts";
 import { withEnvironment } from "../support/environment.ts";
 
-/** What must not be lost when connections fail. */
-export const trouble: Rules = {
+/** Rules of what must not be lost when connections fail. */
+export const errors: Rules = {
   consumerRestarts: {
     rule: "Worker receives again after its connections were cut, and loses nothing",
     needs: "breakConnections",

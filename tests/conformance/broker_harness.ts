@@ -2,7 +2,7 @@ import type { Broker, Encoded, Message, Middleware } from "@dq/dramatiq";
 import type { TcpProxy } from "../support/servers/proxy.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
-/** What {@linkcode BrokerHarness.create} gets. */
+/** Options of {@linkcode BrokerHarness.create}. */
 export interface CreateOptions {
   /**
    * Brokers of one namespace share their storage, as those of two processes do.
@@ -13,7 +13,7 @@ export interface CreateOptions {
   readonly middleware?: readonly Middleware[];
 }
 
-/** What the suite needs to know of a broker to test it. */
+/** Needs of the suite: what it has to know of a broker to test it. */
 export interface BrokerHarness extends Harness {
   /** True if `enqueue` refuses queues that are not declared, or declares them. */
   readonly undeclaredQueues: "refused" | "accepted";
@@ -69,7 +69,7 @@ export type Ability =
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Fixture, Ability>;
 
-/** What one check works with: brokers and queue names of its own. */
+/** Fixture of one check: brokers and queue names of its own. */
 export class Fixture implements AsyncDisposable {
   readonly harness: BrokerHarness;
   readonly namespace: string = `conformance_${crypto.randomUUID().replaceAll("-", "")}`;

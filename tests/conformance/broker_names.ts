@@ -13,7 +13,7 @@ import { firstArgs, receiveOne, work } from "./broker_messages.ts";
 /** The most characters that a name may have: with `.DQ.16384s` AMQP's 255. */
 const LONGEST = 245;
 
-/** What cannot be a queue, given the name of one that is there. */
+/** Names that cannot be a queue, given the name of one that is there. */
 function badNames(queueName: string): string[] {
   return [
     "",
@@ -48,7 +48,7 @@ const DOORS: Readonly<Record<string, (broker: Broker, name: string) => unknown>>
   consume: (broker, name) => broker.consume(name),
 };
 
-/** Those at which it may also be that of a queue which belongs to another one. */
+/** Entry points at which it may also be that of a queue which belongs to another one. */
 const WIDER_DOORS: Readonly<Record<string, (broker: Broker, name: string) => unknown>> = {
   delay: (broker, name) => broker.enqueue(work(name), { delay: 60_000 }),
   flush: (broker, name) => broker.flush(name),

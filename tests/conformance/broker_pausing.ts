@@ -13,7 +13,7 @@ async function heard(worker: Worker, ...queueNames: string[]): Promise<void> {
   );
 }
 
-/** What a pause does. */
+/** Rules of a pause. */
 export const pausing: Rules = {
   pausesQueue: {
     rule: "pause has a queue start nothing, while others go on, until resume",

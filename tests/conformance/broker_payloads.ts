@@ -7,7 +7,7 @@ import { receiveCount, receiveOne, textOf, work } from "./broker_messages.ts";
 /** Not UTF-8, hence not JSON: no copy of it through text is the same. */
 const GARBAGE = new Uint8Array([0xff, 0x00, 0x7b, 0xfe, 0x0a]);
 /**
- * What JavaScript values alone would lose: spellings of numbers, and the order of keys.
+ * Spellings that JavaScript values alone would lose: spellings of numbers, and the order of keys.
  * `NaN` is for a decoder of its own, so there is one with and one without.
  */
 const SPELLINGS = [
@@ -33,7 +33,7 @@ export function assertSpelled(messages: readonly Message[]): void {
   }
 }
 
-/** What messages can hold. */
+/** Rules of what messages can hold. */
 export const payloads: Rules = {
   goldenMessages: {
     rule: "Broker carries every message of messages.json without changing a byte",

@@ -5,7 +5,7 @@ import { firstArgs, receiveCount, receiveOne, sendAll, work } from "./broker_mes
 
 const RACES = 20;
 
-/** How messages come: order, limits, waiting, and the end of waiting. */
+/** Rules of receiving: order, limits, waiting, and the end of waiting. */
 export const receiving: Rules = {
   receiveInOrder: {
     rule: "Consumer.receive gives messages in the order in which they were sent",

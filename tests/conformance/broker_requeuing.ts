@@ -11,7 +11,7 @@ import {
   work,
 } from "./broker_messages.ts";
 
-/** What can be done with one dead letter. */
+/** Rules of what can be done with one dead letter. */
 export const requeuing: Rules = {
   deadLetterRequeueAfresh: {
     rule: "DeadLetter.requeue sends the message afresh: same id and arguments, no retries",

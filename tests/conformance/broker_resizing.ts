@@ -19,7 +19,7 @@ class Gate {
     }, { actorName: "hold" });
   }
 
-  /** How many runs can be let go. */
+  /** Number of runs that can be let go. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -39,7 +39,7 @@ class Gate {
   }
 }
 
-/** What `setConcurrency` does. */
+/** Rules of `setConcurrency`. */
 export const resizing: Rules = {
   grows: {
     rule: "setConcurrency has a worker run more at once, and fetch as many, until null",

@@ -10,7 +10,7 @@ const MAX_IDLE_CALLS = 25;
 /** The first looks may still see the end of the work. */
 const LOOKS = 10;
 
-/** What a worker does that has nothing to do: next to nothing, however many it could run. */
+/** Rules of an idle worker: next to nothing, however many it could run. */
 export const resting: Rules = {
   ...Object.fromEntries(CONCURRENCIES.map((concurrency) => [`restAt${concurrency}`, {
     rule: `Worker rests while it is idle, at a concurrency of ${concurrency}`,
@@ -64,7 +64,7 @@ export const resting: Rules = {
   },
 };
 
-/** What is to rest. */
+/** Plan of what is to rest. */
 interface Plan {
   concurrency: number;
   queues?: number;

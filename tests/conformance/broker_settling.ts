@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { Rules } from "./broker_harness.ts";
 import { firstArgs, receiveCount, receiveOne, sendAll, textOf, work } from "./broker_messages.ts";
 
-/** What becomes of messages that were received. */
+/** Outcome of messages that were received. */
 export const settling: Rules = {
   ack: {
     rule: "Consumer.ack takes messages off the queue for good",

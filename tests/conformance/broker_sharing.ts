@@ -6,7 +6,7 @@ import { firstArgs, receiveCount, sendAll, work } from "./broker_messages.ts";
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const sorted = (values: readonly unknown[]) => (values as number[]).toSorted((a, b) => a - b);
 
-/** What several consumers and workers of one broker object do to each other: nothing. */
+/** Rules of what several consumers and workers of one broker object do to each other: nothing. */
 export const sharing: Rules = {
   shareHeld: {
     rule: "Broker gives each message to one of its consumers, however long that holds it",

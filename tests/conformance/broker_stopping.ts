@@ -11,7 +11,7 @@ import {
   work,
 } from "./broker_messages.ts";
 
-/** What a worker works on, and when it stops. */
+/** Rules of what a worker works on, and when it stops. */
 export const stopping: Rules = {
   connect: {
     rule: "Broker.connect resolves while the server is there, and leaves the rest as it is",

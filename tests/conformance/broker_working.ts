@@ -15,7 +15,7 @@ import { assertSpelled, spelledMessages } from "./broker_payloads.ts";
 /** Retries at once: what is tested is that they come, not when. */
 const AT_ONCE = { minBackoff: 1, maxBackoff: 1 };
 
-/** What a worker makes of messages. */
+/** Rules of what a worker makes of messages. */
 export const working: Rules = {
   workExactlyOnce: {
     rule: "Worker runs each of 5,000 messages exactly once, 8 at a time",

@@ -7,7 +7,7 @@ import type { TcpProxy } from "../support/servers/proxy.ts";
 import { eventually } from "../support/servers/until.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
-/** What the suite needs to know of a control store to test it. */
+/** Needs of the suite: what it has to know of a control store to test it. */
 export interface ControlStoreHarness extends Harness {
   /**
    * Makes a store, which the suite closes. Those of one namespace share their entries, as those
@@ -26,7 +26,7 @@ export type Ability = "openProxied" | "flush";
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Fixture, Ability>;
 
-/** What one check works with: stores that share entries of their own. */
+/** Fixture of one check: stores that share entries of their own. */
 export class Fixture implements AsyncDisposable {
   readonly harness: ControlStoreHarness;
   readonly namespace: string = `control-${crypto.randomUUID()}`;
@@ -57,7 +57,7 @@ export class Fixture implements AsyncDisposable {
   }
 }
 
-/** What a watcher knows of the entries of a store. */
+/** Entries that a watcher knows of the entries of a store. */
 export class Mirror implements Disposable {
   readonly entries: Map<string, ControlJson> = new Map();
   /** Number of times it has read everything. */

@@ -15,7 +15,7 @@ async function versionOf(store: ControlStore, key: string): Promise<number> {
   return entries.find((entry) => entry.key === key)?.version ?? 0;
 }
 
-/** What `read` and `change` do. */
+/** Rules of `read` and `change` do. */
 export const verbs: Rules = {
   readsByPrefix: {
     rule: "read gives the entries with a prefix, by key, to all that share the storage",

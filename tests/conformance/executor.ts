@@ -36,12 +36,12 @@ export interface ExecutorSubject {
   make(concurrency: number, module?: string): Executor;
   /** True if actors run in the realm of the worker. */
   readonly isInline?: boolean;
-  /** What it cannot do: the rule, and why. */
+  /** Rules that it cannot keep: the rule, and why. */
   readonly skips?: Readonly<Record<string, string>>;
 }
 
 /**
- * What every executor does, as a user of the worker sees it.
+ * Rules of every executor, as a user of the worker sees it.
  *
  * @param subject The executor.
  */
@@ -68,8 +68,8 @@ export function testExecutor(subject: ExecutorSubject): void {
   });
 
   check("runs a message that snoozes again, with its count", async () => {
-    const stage = await sharedFixture();
-    const { verdict, result } = await stage.send("snoozing", []);
+    const fixture = await sharedFixture();
+    const { verdict, result } = await fixture.send("snoozing", []);
     assertEquals([verdict, result], ["ack", 2]);
   });
 

@@ -5,7 +5,7 @@ import type { Rules } from "./rate_limiter_harness.ts";
 const TTL = 60_000;
 const PARTIES = 1_000;
 
-/** How parties meet. */
+/** Meeting of parties. */
 export const barriers: Rules = {
   notifyThenWait: {
     rule: "wait returns at once when waitNotify was called before",

@@ -31,7 +31,7 @@ async function countUnderCut(
   return await counting ?? await count();
 }
 
-/** How members of groups are counted. */
+/** Rules of how members of groups are counted. */
 export const groups: Rules = {
   members: {
     rule: "countMember is complete with the last member",

@@ -17,11 +17,11 @@ import {
 } from "../../rate_limits/mod.ts";
 import type { BackendAddress } from "./rate_limiter_harness.ts";
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface HammerAssignment extends BackendAddress {
   /** The Redis for the notes. */
   readonly notes: string;
-  /** What all keys begin with. */
+  /** Prefix of all keys. */
   readonly key: string;
   readonly clients: number;
   /** Of each client, at each limiter. */

@@ -18,7 +18,7 @@ const WINDOW_SECONDS = 3;
 /** Milliseconds of a sliding window of one second, less those that an answer and a note may take. */
 const SLIDING = 800;
 
-/** What hundreds of clients in several processes can do to a limit. */
+/** Rules of what hundreds of clients in several processes can do to a limit. */
 export const hammering: Rules = {
   hammer: {
     rule: "no limiter ever exceeds its limit under hundreds of clients in several processes",

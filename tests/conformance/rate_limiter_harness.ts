@@ -2,7 +2,7 @@ import type { RateLimiterBackend } from "@dq/dramatiq";
 import type { TcpProxy } from "../support/servers/proxy.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
-/** Where another process finds the storage of a backend. */
+/** Address at which another process finds the storage of a backend. */
 export interface BackendAddress {
   readonly kind: "redis" | "memcached" | "sqlite";
   /** A URL, host and port, or a path. */
@@ -15,7 +15,7 @@ export interface ProxiedBackend {
   readonly proxy: TcpProxy;
 }
 
-/** What the suite needs to know of a backend to test it. */
+/** Needs of the suite: what it has to know of a backend to test it. */
 export interface RateLimiterBackendHarness extends Harness {
   /** Makes a backend, which the suite closes. All share one storage. */
   open(): RateLimiterBackend | Promise<RateLimiterBackend>;
@@ -26,7 +26,7 @@ export interface RateLimiterBackendHarness extends Harness {
   /** Makes the storage forget that somebody is about to send the callbacks of a group. */
   endClaim(group: string): Promise<void>;
 
-  /** Where other processes find the storage. */
+  /** Address at which other processes find the storage. */
   readonly address?: BackendAddress;
 
   /** Kills the server and starts it again. */
@@ -45,7 +45,7 @@ export type Ability = "address" | "openProxied" | "restart" | "untilWaiting";
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Fixture, Ability>;
 
-/** What one check works with: backends, and a key of its own. */
+/** Fixture of one check: backends, and a key of its own. */
 export class Fixture implements AsyncDisposable {
   readonly harness: RateLimiterBackendHarness;
   /** A key that no other test has; others can be made from it. */

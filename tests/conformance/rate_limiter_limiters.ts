@@ -22,7 +22,7 @@ async function acquire(limiter: RateLimiter, times: number): Promise<Slot[]> {
 
 const count = (slots: readonly Slot[]) => slots.filter(({ acquired }) => acquired).length;
 
-/** What limiters do with counters. */
+/** Rules of limiters: what they do with counters. */
 export const limiters: Rules = {
   concurrent: {
     rule: "ConcurrentRateLimiter lets as many in as its limit says, and others when they have left",

@@ -6,7 +6,7 @@ const TTL = 60_000;
 /** Beyond 30 days Memcached takes a number of seconds for a date. */
 const MONTHS = 90 * 86_400_000;
 
-/** What counters do. */
+/** Rules of counters. */
 export const verbs: Rules = {
   addOnce: {
     rule: "add sets a counter that is not there, and no other",

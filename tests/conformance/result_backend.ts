@@ -21,7 +21,7 @@ import { keeping } from "./result_backend_keeping.ts";
 import { waiting } from "./result_backend_waiting.ts";
 import { declareTests, type Harness, type RulesOf } from "./rules.ts";
 
-/** What the suite needs to know of a backend to test it. */
+/** Needs of the suite: what it has to know of a backend to test it. */
 export interface ResultBackendHarness extends Harness {
   /** Makes a backend. Two with the same options share what they store. The suite closes it. */
   create(options: ResultBackendOptions): ResultBackend;
@@ -36,7 +36,7 @@ export interface ResultBackendHarness extends Harness {
 /** Rules by the key under which a harness can skip them. */
 export type ResultRules = RulesOf<ResultFixture, "putRaw" | "restart">;
 
-/** What one check works with: backends and messages of its own. */
+/** Fixture of one check: backends and messages of its own. */
 export class ResultFixture implements AsyncDisposable {
   readonly harness: ResultBackendHarness;
   readonly namespace: string = `conformance-${crypto.randomUUID()}`;

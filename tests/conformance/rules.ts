@@ -6,7 +6,7 @@ import { skip, test } from "../support/test.ts";
 export interface Rule<Fixture, Ability extends string> {
   /** The symbol, then the rule: the name of the test. */
   readonly rule: string;
-  /** What the harness has to be able to do. Without it the rule must be skipped. */
+  /** Ability that the harness has to be able to do. Without it the rule must be skipped. */
   readonly needs?: Ability;
   /** Throws if the implementation breaks the rule. */
   check(fixture: Fixture): Promise<void>;
@@ -17,7 +17,7 @@ export type RulesOf<Fixture, Ability extends string> = Readonly<
   Record<string, Rule<Fixture, Ability>>
 >;
 
-/** What every harness tells of the implementation that it is for. */
+/** Facts that every harness tells of the implementation that it is for. */
 export interface Harness {
   /** The class under test; each test's name begins with it. */
   readonly name: string;
@@ -25,7 +25,7 @@ export interface Harness {
   readonly skips?: Readonly<Record<string, string>>;
 }
 
-/** What one check may take. Far above any honest run: it is there to name what hangs. */
+/** Longest time of a check. Far above any honest run: it is there to name what hangs. */
 const LONGEST_CHECK = Math.min(60_000, Number(process.env["TEST_TIMEOUT"] ?? Infinity));
 
 /**

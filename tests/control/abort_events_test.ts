@@ -16,7 +16,7 @@ import { startProxy } from "../support/servers/proxy.ts";
 
 const { test, server } = await startForFile();
 
-/** What one test works with: events under a prefix of its own, as dramatiq-abort writes them. */
+/** Fixture of one test: events under a prefix of its own, as dramatiq-abort writes them. */
 class Fixture implements AsyncDisposable {
   readonly prefix = `aborts-${crypto.randomUUID()}:`;
   readonly broker = new RedisBroker({ url: server.url, namespace: `test-${crypto.randomUUID()}` });

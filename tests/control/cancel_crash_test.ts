@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL("cancel_worker_process.ts", import.meta.ur
 const HEARTBEAT_TIMEOUT = 1_000;
 const { test, server } = await startForFile();
 
-/** What is left of a cancelled message whose worker was killed, once another one has taken over. */
+/** Remainder of a cancelled message whose worker was killed, once another one has taken over. */
 async function runAfterDeath(diesAt: CancelWorkerArguments["diesAt"]): Promise<unknown> {
   const namespace = `test-${crypto.randomUUID()}`;
   const { url } = server;

@@ -17,7 +17,7 @@ import {
 /** The moments, in their order. */
 export const MOMENTS = ["recorded", "heard", "skipped", "acking", "acked"] as const;
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface CancelWorkerArguments {
   readonly url: string;
   readonly namespace: string;

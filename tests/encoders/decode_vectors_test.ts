@@ -13,7 +13,7 @@ import messages from "../vectors/messages.json" with { type: "json" };
 
 const { decode_cases: cases } = messages as unknown as MessageVectors;
 
-/** What Python takes for a message and we do not (docs/from-python.md), and our error text. */
+/** Values that Python takes for a message and we do not (docs/from-python.md), and our error text. */
 const STRICTER_HERE: ReadonlyMap<string, RegExp> = new Map([
   ["args-string", /its args is a string, not an array$/],
   ["args-object", /its args is an object, not an array$/],

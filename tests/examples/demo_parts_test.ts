@@ -1,5 +1,5 @@
 /**
- * What the demo is made of, without its command line.
+ * Parts of the demo, without its command line.
  *
  * @module
  */

@@ -13,7 +13,7 @@ const MAIN = "examples/demo/main.ts";
 const DENO = ["run", "--no-prompt", "-A"];
 /** The messages stay in the process: for what has nothing to do with where they are. */
 const IN_PROCESS = ["--broker", "stub:"];
-/** How this runtime runs the demo, and how it does so without leave to read a path. */
+/** Command by which this runtime runs the demo, and how it does so without leave to read a path. */
 const RUNTIME = "Deno" in globalThis
   ? { args: [...DENO, MAIN], deny: (path: string) => [...DENO, `--deny-read=${path}`, MAIN] }
   : "Bun" in globalThis

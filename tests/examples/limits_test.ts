@@ -9,7 +9,7 @@ import { after, test } from "../support/test.ts";
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), "../../examples/limits");
 
-/** What each example prints, on whatever backend. */
+/** Output of each example, on whatever backend. */
 const OUTPUTS: Readonly<Record<string, readonly string[]>> = {
   mutex: [
     "grace: somebody else is writing the report",

@@ -56,7 +56,7 @@ function urlOf(user: string, { host, port }: RedisServer): string {
   return `redis://${user}:password@${host}:${port}`;
 }
 
-/** What users were denied, but for what the library asks for and does without. */
+/** Commands that users were denied, but for what the library asks for and does without. */
 async function denials(server: RedisServer): Promise<unknown[]> {
   const entries = await server.command("ACL", "LOG") as unknown[][];
   const objects = entries.map((entry) => String(entry[entry.indexOf("object") + 1]));
@@ -168,7 +168,7 @@ testRedis(
   },
 );
 
-/** How Redis says so, of commands, keys and what scripts do. */
+/** Error text of Redis, of commands, keys and what scripts do. */
 const DENIED = /no permissions|The user executing the script can't|ACL failure in script/;
 
 testRedis("A producer on Redis can neither take messages nor ask for passwords", async () => {

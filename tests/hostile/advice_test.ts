@@ -17,11 +17,11 @@ import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { skip, test } from "../support/test.ts";
 
-/** How a program is run that stands in no project, and imports this one. */
+/** Command by which a program is run that stands in no project, and imports this one. */
 const CONFIG = ["--config", join(ROOT, "deno.json")];
 const RUN_HERE = runtime === "deno" ? [...RUN, ...CONFIG] : RUN;
 
-/** What a program prints. */
+/** Output of a program. */
 async function outputOf(
   fixture: Fixture,
   name: string,

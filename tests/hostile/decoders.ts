@@ -155,7 +155,7 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
   },
 };
 
-/** What decoding came to. */
+/** Result of decoding. */
 export type Verdict = "decoded" | "refused";
 
 /**

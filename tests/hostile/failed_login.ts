@@ -21,7 +21,7 @@ import {
   RedisResultBackend,
 } from "@dq/dramatiq";
 
-/** What to use, and with which options. */
+/** Class to use, and its options. */
 export type Login = readonly [kind: keyof typeof KINDS, options: Readonly<Record<string, unknown>>];
 
 const message = new Message({ queueName: "default", actorName: "work", args: [], kwargs: {} });

@@ -49,7 +49,7 @@ const MAKE: Readonly<Record<string, (options: Options) => unknown>> = {
   Pipeline: (options) => library.pipeline([message], options),
   PickleEncoder: (options) => new library.PickleEncoder(options),
 };
-/** What has an option that it cannot do without: leaving all of them out is another error. */
+/** Classes that have an option that it cannot do without: leaving all of them out is another error. */
 const NEEDY = [
   "ThreadExecutor",
   "ProcessExecutor",

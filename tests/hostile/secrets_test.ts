@@ -21,7 +21,7 @@ const FORMS = [SECRET, btoa(SECRET), encodeURIComponent(SECRET)];
 /** One that asks for another password. */
 const { test, server: redis } = await startForFile({ password: "another" });
 
-/** What a program prints that fails to log in and does nothing about it. */
+/** Output of a program that fails to log in and does nothing about it. */
 async function outputOf(login: Login): Promise<string> {
   const run = runtime === "deno" ? ["run", "-A"] : [];
   return await new Promise((resolve) => {

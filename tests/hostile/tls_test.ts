@@ -108,10 +108,10 @@ test("Clients without TLS take a server with TLS for out of reach", async () => 
 });
 
 test("Servers that reset connections, at once or when they are spoken to, end no process", async () => {
-  await Promise.all([true, false].map(async (isPatient) => {
+  await Promise.all([true, false].map(async (isWaiting) => {
     const server = createServer((socket) => {
       socket.on("error", () => {});
-      if (isPatient) socket.once("data", () => socket.resetAndDestroy());
+      if (isWaiting) socket.once("data", () => socket.resetAndDestroy());
       else socket.resetAndDestroy();
     }).listen(0, host);
     await once(server, "listening");

@@ -45,7 +45,7 @@ function urlsWith(password: string, scheme: string): string[] {
   ];
 }
 
-/** Where such a text may be given. */
+/** Entry points for such a text. */
 const DOORS: Record<string, (text: string) => unknown> = {
   brokerFromUrl: (url) => brokerFromUrl(url),
   RedisBroker: (url) => new RedisBroker({ url }),

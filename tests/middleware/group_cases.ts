@@ -13,7 +13,7 @@ export interface GroupCase {
   readonly run_raised?: string;
 }
 
-/** What was captured of groups. */
+/** Captured cases of groups. */
 export const groupCases: readonly GroupCase[] = vectors.groups as unknown as GroupCase[];
 
 /** The actors of the members, and those of the callbacks. */

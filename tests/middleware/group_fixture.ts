@@ -25,9 +25,9 @@ export class GroupFixture implements AsyncDisposable {
   readonly clock: FakeClock = new FakeClock();
   readonly journal: WireJournal = new WireJournal();
   readonly got: [name: string, args: readonly unknown[]][] = [];
-  /** What an actor does when it runs, before it returns its arguments. */
+  /** Behaviour of an actor when it runs, before it returns its arguments. */
   readonly acts: Record<string, (runs: number) => void> = {};
-  /** What an actor waits for when it runs. */
+  /** Gate of an actor when it runs. */
   readonly waits: Record<string, (runs: number) => Promise<void> | undefined> = {};
   readonly backend: StubRateLimiterBackend;
   readonly broker: StubBroker;
@@ -98,17 +98,17 @@ export class GroupFixture implements AsyncDisposable {
   }
 }
 
-/** What an actor does that fails, and is retried. */
+/** Behaviour of an actor that fails, and is retried. */
 export function fail(): never {
   throw new Error("nope");
 }
 
-/** What an actor does that fails, and is not retried. */
+/** Behaviour of an actor that fails, and is not retried. */
 export function failForGood(): never {
   throw new Hopeless("nope");
 }
 
-/** What an actor does that skips its message. */
+/** Behaviour of an actor that skips its message. */
 export function skip(): never {
   throw new SkipMessage("nothing to do");
 }

@@ -94,7 +94,7 @@ test('Group.run needs no GroupCallbacks in case "no-callback"', async () => {
   assertEquals(got, captured.actors_got_args);
 });
 
-/** What stands here for the exceptions that Python raises. */
+/** Stand-ins for the exceptions that Python raises. */
 const RAISED: Record<string, new () => Error> = {
   "nested-group-with-callback": TypeError, // NotImplementedError
   "empty-group-with-callback": RangeError, // AssertionError

@@ -21,7 +21,7 @@ import { type RecordedEvent, Recorder, toCamelCase } from "../support/recorder.t
 import { skip, test } from "../support/test.ts";
 import vectors from "../vectors/hooks.json" with { type: "json" };
 
-/** What came of a hook that raised. */
+/** Outcome of a hook that raised. */
 interface Observed {
   raised_to_caller?: { of: string; type: string };
   hook_called_on: string[];
@@ -166,7 +166,7 @@ async function observe(hook: string, raises: string): Promise<Observed> {
   };
 }
 
-/** What the caller of the library sees. */
+/** Result for the caller of the library sees. */
 async function call(
   broker: StubBroker,
   run: () => unknown,

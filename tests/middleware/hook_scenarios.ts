@@ -17,7 +17,7 @@ import { type RecordedEvent, Recorder } from "../support/recorder.ts";
 
 class ValueError extends Error {}
 
-/** What a scenario has in flight. */
+/** Fixture: what a scenario has in flight. */
 export interface Fixture {
   readonly clock: FakeClock;
   readonly events: RecordedEvent[];
@@ -25,13 +25,13 @@ export interface Fixture {
   readonly worker: Worker;
 }
 
-/** How a fixture is set up. */
+/** Setup of a fixture. */
 export interface Setup {
   /** The whole list, `events` being where its recorders write. */
   middleware?: (events: RecordedEvent[]) => readonly Middleware[];
 }
 
-/** What is done in a scenario. */
+/** Steps in a scenario. */
 export type RunScenario = (fixture: Fixture) => Promise<void>;
 
 function declareActor(
@@ -107,7 +107,7 @@ function forNobody(fixture: Fixture): Message {
 
 const recorderAndRetries = (events: RecordedEvent[]) => [new Recorder({ events }), new Retries()];
 
-/** What is done in each scenario of `order` in `vectors/hooks.json`. */
+/** Steps in each scenario of `order` in `vectors/hooks.json`. */
 export const SCENARIO_RUNS: Record<string, [RunScenario, Setup?]> = {
   "declare": [(fixture) => {
     declareActor(fixture);

@@ -15,7 +15,7 @@ import { test } from "../support/test.ts";
 
 const START = 1_000_000;
 
-/** What became of a message. */
+/** Outcome of a message. */
 interface Fate {
   /** When each attempt began, in milliseconds from the start. */
   readonly attempts: readonly number[];

@@ -33,12 +33,12 @@ interface PipelineCase {
 /** One message of a pipeline: the actor, its arguments, and options of the message. */
 type Part = readonly ["one" | "two" | "three", readonly unknown[], MessageOptions?];
 
-/** What is set up for a case, which the capture leaves to its label. */
+/** Setup of a case, which the capture leaves to its label. */
 interface Setup {
   /** The messages; those in an array within are a pipeline within. */
   readonly parts: readonly (Part | readonly Part[])[];
   readonly actorOptions?: Readonly<Record<string, ActorOptions>>;
-  /** What the first actor does instead of giving back its arguments. */
+  /** Behaviour of the first actor instead of giving back its arguments. */
   readonly runs?: readonly (() => unknown)[];
   readonly kwargs?: Readonly<Record<string, unknown>>;
   readonly middleware?: readonly Middleware[];

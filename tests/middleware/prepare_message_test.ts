@@ -23,7 +23,7 @@ function letter(name: string): Middleware {
   };
 }
 
-/** What the actor's queue holds, from the first one on. */
+/** Contents of the actor's queue, from the first one on. */
 async function waiting(broker: Broker, count: number): Promise<Message[]> {
   await using consumer = broker.consume("default", { prefetch: count });
   const messages: Message[] = [];

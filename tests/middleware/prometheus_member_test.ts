@@ -92,7 +92,7 @@ test("Prometheus goes on serving when a worker of one's own program stops", asyn
 /** Metrics of one's own that tell how often they were asked for. */
 class Asked {
   times = 0;
-  /** What the next answers wait for. */
+  /** Gate of the next answers. */
   gate: Promise<void> = Promise.resolve();
 
   async getMetricsAsJSON(): Promise<never[]> {

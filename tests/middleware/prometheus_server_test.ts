@@ -126,7 +126,7 @@ function assertThrowsRange(text: string): void {
   throw new Error(`It does not throw ${text}`);
 }
 
-/** What queues hold, by queue and state. */
+/** Contents of queues, by queue and state. */
 async function queueGaugesOf(prometheus: Prometheus): Promise<Record<string, number>> {
   const { samples } = readExposition(await (await prometheus.metricsHandler(GET)).text());
   return Object.fromEntries(

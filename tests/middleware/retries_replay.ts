@@ -33,7 +33,7 @@ export interface RetryCase {
   readonly events: readonly WireEvent[];
 }
 
-/** What happened here. */
+/** Events here. */
 export interface Replay {
   readonly events: readonly WireEvent[];
   readonly actorRan: number;
@@ -41,11 +41,11 @@ export interface Replay {
   readonly retryWhenCalls: readonly unknown[];
 }
 
-/** What the actor of a case does, which the capture leaves to its label. */
+/** Behaviour of the actor of a case does, which the capture leaves to its label. */
 export interface Behaviour {
-  /** What it does in each run; the last one is repeated. */
+  /** Behaviour in each run; the last one is repeated. */
   readonly runs: readonly (() => unknown)[];
-  /** What `retryWhen` decides. */
+  /** Decision of `retryWhen`. */
   readonly retryWhen?: (retries: number) => boolean;
 }
 

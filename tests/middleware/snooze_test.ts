@@ -19,7 +19,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { withLog } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
-/** What came of a message. */
+/** Outcome of a message. */
 interface Outcome {
   /** When each run began, in milliseconds since the message was sent. */
   readonly runs: number[];

@@ -43,7 +43,7 @@ function untilAborted(): Promise<never> {
   });
 }
 
-/** How each delivery ended, in order. */
+/** End of each delivery, in order. */
 function endings({ journal }: Fixture): string[] {
   return journal.events.map(({ event }) => event).filter((event) => event !== "enqueue");
 }

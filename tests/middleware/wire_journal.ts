@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Broker, Message, MessageProxy, Middleware } from "@dq/dramatiq";
 import type { Placeholders } from "./placeholders.ts";
 
-/** What became of a message, as `vectors/retries.json` shows it. */
+/** Outcome of a message, as `vectors/retries.json` shows it. */
 export interface WireEvent {
   readonly event: string;
   readonly message: string;
@@ -11,7 +11,7 @@ export interface WireEvent {
 
 /** Notes what is put on queues, in wire form, and what becomes of each delivery. */
 export class WireJournal implements Middleware {
-  /** What was noted, in order. */
+  /** Events noted, in order. */
   readonly events: WireEvent[] = [];
 
   /** Notes a message on a queue. */

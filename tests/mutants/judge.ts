@@ -5,7 +5,7 @@ import type { RunTests, Selection, TestRun } from "./test_run.ts";
 import { TreeCopy } from "./tree.ts";
 
 /**
- * What became of a mutant:
+ * Outcome of a mutant:
  *
  * - `killed`: a test failed.
  * - `timed out`: a test hung until its time-out, and so failed.
@@ -27,7 +27,7 @@ export interface Judged {
   readonly reason?: string;
 }
 
-/** How mutants are judged. */
+/** Options of judging mutants. */
 export interface JudgeOptions {
   /** The repository. */
   readonly root: string;

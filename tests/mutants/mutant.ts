@@ -16,7 +16,7 @@ export interface Mutant {
   readonly stays?: string | undefined;
 }
 
-/** What an entry says besides: everything that differs from the rest of its file. */
+/** Options of an entry: everything that differs from the rest of its file. */
 export interface EntryOptions extends Partial<Pick<Mutant, "filter" | "stays">> {
   /** Test files that ought to notice this one. @default {undefined} Those of the list. */
   tests?: string | readonly string[];
@@ -56,7 +56,7 @@ export function mutantsOf(
   });
 }
 
-/** Where the text of a mutant is: the line, or why it cannot be replaced. */
+/** Position of the text of a mutant: the line, or why it cannot be replaced. */
 export function locate(source: string, { text }: Mutant): number | "gone" | "ambiguous" {
   const at = source.indexOf(text);
   if (at === -1) return "gone";

@@ -1,6 +1,6 @@
 import type { Judged } from "./judge.ts";
 
-/** How much of the table must be killed. */
+/** Share of the table that must be killed. */
 const LEAST_SCORE = 0.9;
 
 /** One line for a mutant. */
@@ -51,7 +51,7 @@ export function scoreOf(judged: readonly Judged[]): number {
 }
 
 /**
- * What is to be put right.
+ * Complaints: what is to be put right.
  *
  * @param judged All mutants that were looked at.
  * @returns One text each; none if all is well.

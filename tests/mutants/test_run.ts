@@ -9,16 +9,16 @@ export interface Selection {
   readonly filter?: string | undefined;
 }
 
-/** How a run of tests ended. */
+/** End of a run of tests. */
 export type RunEnd = "passed" | "failed" | "timed out" | "ran none" | "does not parse";
 
 /** A run of tests that is over. */
 export interface TestRun {
-  /** How it ended. */
+  /** End. */
   readonly end: RunEnd;
   /** Milliseconds. */
   readonly took: number;
-  /** What it printed. */
+  /** Output. */
   readonly output: string;
 }
 
@@ -33,9 +33,9 @@ export type RunTests = (
 const GRACE = 10_000;
 /** Milliseconds in which servers end whose test process was killed. */
 const SERVERS_END = 1_000;
-/** How `tests/support/test.ts` begins the error of a test that hangs. */
+/** Beginning of the error of a test that hangs. */
 const HUNG = "The test has not ended within";
-/** What is there once a test file could be loaded. */
+/** Output once a test file could be loaded. */
 const BEGUN = /^running [1-9]\d* test/m;
 
 /** Runs tests on Deno. Types are not checked: a mistake is to be found by a test. */
@@ -69,7 +69,7 @@ export function judge({ code, took, output, isLate }: Ended): TestRun {
   return { end, took, output };
 }
 
-/** Where a program runs, and how long it may. */
+/** Folder and limit of a program, and how long it may. */
 export interface RunOptions {
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;

@@ -29,19 +29,19 @@ const TIMEOUT = 90_000;
 
 /** A program that runs actors, and what it is to show. */
 export interface Cell {
-  /** What runs which program how. */
+  /** Cell: what runs which program how. */
   readonly name: string;
   /** The program and its arguments. */
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Where its actor is to run; `undefined` for a program that ends by itself. */
+  /** Realm of its actor; `undefined` for a program that ends by itself. */
   readonly place?: "thread" | "process" | "program";
   /** A text that it prints before it is stopped, if it runs no actor of these tests. */
   readonly until?: string;
   /** What stops it. @default {"SIGTERM"} */
   readonly signal?: "SIGTERM" | "SIGINT";
-  /** What it is to print, besides. */
+  /** Output to expect, besides. */
   readonly prints?: RegExp;
 }
 
@@ -126,7 +126,7 @@ class Program {
     }
   }
 
-  /** How it ended, once it has. */
+  /** End, once it has. */
   async ending(): Promise<number | string> {
     // deno-lint-ignore require-await -- asynchronous for `until`
     await until(async () => this.#hasEnded, { what: "see it end", timeout: TIMEOUT }).catch(

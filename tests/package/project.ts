@@ -43,11 +43,11 @@ export async function run(
 
 /** A project in a folder of its own that uses the package, not this checkout. */
 export class Project implements AsyncDisposable {
-  /** Where it is. */
+  /** Folder. */
   readonly folder: string;
   /** Variables for its programs. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where its package comes from, on Deno. */
+  /** Registry of its package, on Deno. */
   readonly registry: Registry | undefined;
 
   private constructor(

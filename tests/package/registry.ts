@@ -43,7 +43,7 @@ export class Registry implements AsyncDisposable {
     return registry;
   }
 
-  /** What `JSR_URL` is to be. */
+  /** Value of `JSR_URL`. */
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }

@@ -21,7 +21,7 @@ const PROGRAM = fileURLToPath(new URL("group_worker_process.ts", import.meta.url
 const { test, server } = await startForFile();
 
 /**
- * What the worker did that found what the dead one had left: which members ran to their end, when
+ * Runs of the worker that found what the dead one had left: which members ran to their end, when
  * the callback was sent, and when it ran. The second member ends when the first one, which a
  * worker that died early has counted, is through.
  */

@@ -7,7 +7,7 @@ import process from "node:process";
 import { actor, defaultMiddleware, GroupCallbacks, RedisBroker, Worker } from "../../mod.ts";
 import { type GroupProgress, RedisBackend } from "../../rate_limits/mod.ts";
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface GroupWorkerArguments {
   readonly url: string;
   readonly namespace: string;

@@ -7,7 +7,7 @@ import process from "node:process";
 import { ConcurrentRateLimiter, MemcachedBackend, RedisBackend } from "../../rate_limits/mod.ts";
 import type { BackendAddress } from "../conformance/rate_limiter_harness.ts";
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface HolderAssignment extends BackendAddress {
   readonly key: string;
   readonly limit: number;

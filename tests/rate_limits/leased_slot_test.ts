@@ -17,7 +17,7 @@ class LeaseBackend extends StubRateLimiterBackend {
   readonly clock: FakeClock;
   readonly asked: [at: number, ttl: number][] = [];
   isUnavailable = false;
-  /** What the answer waits for. */
+  /** Gate of the answer. */
   gate: Promise<void> | undefined;
   /** Milliseconds that each answer takes. */
   latency = 0;

@@ -26,7 +26,7 @@ export interface Step {
   readonly keys: CapturedKeys;
 }
 
-/** What the server holds: of Redis a type and `pttl_ms`, of Memcached flags and `ttl_s`. */
+/** Keys of the server: of Redis a type and `pttl_ms`, of Memcached flags and `ttl_s`. */
 export type CapturedKeys = Readonly<Record<string, CapturedKey>>;
 
 /** One key. */
@@ -54,7 +54,7 @@ export const scenarios = vectors.scenarios as unknown as readonly Scenario[];
  */
 const HASTE = 50;
 
-/** What the steps of one scenario work with. */
+/** Fixture of the steps of one scenario: what they work with. */
 export class Fixture {
   /** Frozen: each step says what it shows. */
   now = 0;
@@ -149,7 +149,7 @@ const operation: RunStep = (step, { backend }) =>
   OPERATIONS[step]?.(backend) ??
     backend.incrAndSum("gold-op5", ["gold-op5", "gold-op6"], 1, 2, 60_000);
 
-/** How to run each scenario, whatever the backend; `group-callbacks` has a test of its own. */
+/** Runners of each scenario, whatever the backend; `group-callbacks` has a test of its own. */
 export const stepRunners: Readonly<Record<string, () => RunStep>> = {
   "concurrent": () => concurrent("gold-conc", { limit: 2, ttl: 60_000 }),
   "concurrent-release-after-expiry": () => concurrent("gold-conc2", { ttl: 1_000 }),

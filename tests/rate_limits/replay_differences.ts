@@ -1,14 +1,14 @@
 import type { CapturedKeys } from "./replay.ts";
 
-/** What is otherwise here after one step, on purpose. */
+/** Difference, on purpose, of after one step, on purpose. */
 export interface Difference {
   /** Why. */
   readonly reason: string;
-  /** What the step returns instead; `undefined` means the same. */
+  /** Result of the step instead; `undefined` means the same. */
   readonly returned?: unknown;
   /** The class of what it throws instead. */
   readonly raised?: string;
-  /** What the server is to hold, given what Python left there. */
+  /** Expected keys of the server, given what Python left there. */
   readonly keys?: (keys: CapturedKeys) => CapturedKeys;
 }
 

@@ -37,7 +37,7 @@ after(async () => {
   await memcached?.stop();
 });
 
-/** How to look at a server, and make time pass there. */
+/** Ways to look at a server, and make time pass there. */
 interface Server {
   open(): RateLimiterBackend;
   clear(): Promise<unknown>;
@@ -106,7 +106,7 @@ const servers: Readonly<Record<Scenario["backend"], Server>> = {
   },
 };
 
-/** What stands here for the exceptions that Python raises. */
+/** Stand-ins for the exceptions that Python raises. */
 const RAISED: Record<string, string> = {
   AssertionError: "RangeError",
   RateLimitExceeded: "RateLimitExceeded",

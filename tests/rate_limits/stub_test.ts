@@ -10,11 +10,11 @@ import { rateLimiterBackendConformance } from "../conformance/rate_limiter_backe
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** What is said to have passed beside the time of the machine. */
+/** Time said to have passed beside the time of the machine. */
 let passed = 0;
 let open: StubRateLimiterBackend | undefined;
 
-/** What several open at the same time is one: it is the storage itself. */
+/** Backend shared by all that open it: it is the storage itself. */
 class SharedBackend extends StubRateLimiterBackend {
   override async close(): Promise<void> {
     open = undefined;

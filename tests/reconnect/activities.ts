@@ -14,9 +14,9 @@ export type ActivityName =
   | "holding"
   | "stopping";
 
-/** What an activity is done with. */
+/** Means of an activity. */
 export interface Scene {
-  /** What suffers from the fault, unless that happens to the whole server. */
+  /** Party that suffers from the fault, unless that happens to the whole server. */
   readonly near: Party;
   /** The others: they reach the server without the proxy. */
   readonly far: Party;
@@ -26,7 +26,7 @@ export interface Scene {
   readonly stops: (() => Promise<unknown>)[];
 }
 
-/** What goes on in one cell. Each step throws, with what was attempted, if something hangs. */
+/** Activity in one cell. Each step throws, with what was attempted, if something hangs. */
 export interface Running {
   /** Goes on during the fault. */
   during?(isOver: () => boolean): Promise<void>;
@@ -36,10 +36,10 @@ export interface Running {
   verify?(): Promise<void>;
 }
 
-/** What the library does while a fault happens. */
+/** Activity of the library while a fault happens. */
 export interface Activity {
   readonly name: ActivityName;
-  /** How people call it. */
+  /** Name for people. */
   readonly title: string;
   /** True if it has a connection by then that tells at once when it is closed. */
   readonly isConnected: boolean;

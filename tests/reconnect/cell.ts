@@ -15,14 +15,14 @@ const LONGEST_WAIT = 40_000;
 /** Milliseconds in which parties close. */
 const LONGEST_CLOSE = 20_000;
 
-/** What became of one cell. */
+/** Outcome of one cell. */
 export interface Outcome {
   readonly system: System;
   readonly fault: Fault;
   readonly activity: Activity;
   /** Milliseconds from the end of the fault until it worked again; `undefined` if it never did. */
   readonly recovery: number | undefined;
-  /** What was wrong; nothing in the best case. */
+  /** Problems; nothing in the best case. */
   readonly problems: readonly string[];
 }
 

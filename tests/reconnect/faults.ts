@@ -2,7 +2,7 @@ import type { TcpProxy } from "../support/servers/proxy.ts";
 import type { ProxyFault } from "../support/servers/proxy_fault.ts";
 import type { MatrixServer } from "./systems.ts";
 
-/** Where a fault happens. */
+/** Site of a fault. */
 export interface Site {
   readonly server: MatrixServer;
   /** One for each cell, in front of that server. */

@@ -41,7 +41,7 @@ export async function runMatrix(system: System, options: MatrixOptions): Promise
   return outcomes;
 }
 
-/** What an operator sees. */
+/** Log lines that an operator sees. */
 function outageLines(lines: readonly LogRecord[]): readonly LogRecord[] {
   return lines.filter(({ level }) => level === "error" || level === "warning");
 }

@@ -18,7 +18,7 @@ export function tableOf(system: System, outcomes: readonly Outcome[]): string {
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** What was wrong, one line each. */
+/** Problems, one line each. */
 export function problemsOf(outcomes: readonly Outcome[]): string[] {
   return outcomes.flatMap(({ system, fault, activity, problems }) =>
     problems.map((problem) => `${system.name}, ${fault.name}, ${activity.title}: ${problem}`)

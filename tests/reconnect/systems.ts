@@ -28,7 +28,7 @@ export interface MatrixServer extends AsyncDisposable, ServerAddress {
   up(): Promise<void>;
 }
 
-/** What one party of a cell uses. */
+/** Means of one party of a cell. */
 export interface Party {
   readonly broker: Broker;
   /** Made when first used, as each has a connection, and so outages, of its own. */
@@ -45,7 +45,7 @@ export interface System {
   readonly category: string;
   /** True if messages count as done when their result is stored, rather than when they ran. */
   readonly isForResults: boolean;
-  /** What makes no sense with it, and why. */
+  /** Faults and activities that make no sense with it, and why. */
   readonly omitted: Readonly<Partial<Record<ActivityName, string>>>;
   start(): Promise<MatrixServer>;
   /**

@@ -2,7 +2,7 @@
 import { type Tagged, untag } from "../support/vectors.ts";
 import vectors from "../vectors/results.json" with { type: "json" };
 
-/** What `get_result` did. */
+/** Result of `get_result`. */
 export interface Gotten {
   readonly value?: Tagged;
   readonly raises?: string;

@@ -39,7 +39,7 @@ const SYSTEMS: readonly System[] = [
   },
 ];
 
-/** What happens to those who wait, and when the results are stored: by somebody without a proxy. */
+/** Fault of those who wait, and when the results are stored: by somebody without a proxy. */
 type Fault = (entry: {
   readonly server: TestServer;
   readonly proxy: TcpProxy;

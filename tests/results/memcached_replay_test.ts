@@ -26,7 +26,7 @@ after(async () => {
 const open = (options: ResultBackendOptions = {}) =>
   new MemcachedResultBackend({ servers: server.address, namespace: "gold-mc", ...options });
 
-/** What memcached itself says of a key, in its text protocol: flags, seconds left, value. */
+/** Reply of memcached itself: what it says of a key, in its text protocol: flags, seconds left, value. */
 async function lookAt(key: string): Promise<{ flags: number; ttl: number; value: string } | null> {
   const answer = await exchange(server, `mg ${key} f t v\r\n`, (received) => {
     const text = received.toString("latin1");

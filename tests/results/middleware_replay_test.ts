@@ -38,7 +38,7 @@ class WatchedBackend extends RedisResultBackend {
   }
 }
 
-/** What the captures' own middleware does by options of the message. */
+/** Middleware of the captures: what its middleware does by options of the message. */
 const skipping: Middleware = {
   actorOptions: ["skip", "mark_failed"],
   beforeProcessMessage(_broker: Broker, message: MessageProxy): void {
@@ -55,7 +55,7 @@ function named(name: string, message: string): Error {
 
 class KeyError extends Error {}
 
-/** What the actors of the captures do that do not return 1. */
+/** Actors of the captures: those do that do not return 1. */
 const ACTORS: Readonly<Record<string, (attempt: number) => unknown>> = {
   "success": () => ({ x: 1 }),
   "success-none": () => undefined,
@@ -81,7 +81,7 @@ function fail(name: string, message: string): never {
   throw named(name, message);
 }
 
-/** What is otherwise here, on purpose. */
+/** Difference, on purpose, of, on purpose. */
 const DIFFERENCES: Readonly<Record<string, { reason: string; failure: string | undefined }>> = {
   "success-unstorable": {
     reason: "a result that cannot be stored sends its message to the dead letters",

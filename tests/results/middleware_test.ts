@@ -23,7 +23,7 @@ const LONG = 5;
 
 /** Fails to store, as a server does that is away or full. */
 class FailingBackend extends StubResultBackend {
-  /** What each of the next attempts fails with. */
+  /** Errors of the next attempts. */
   failures: Error[] = [];
   /** When something was stored. */
   readonly events: string[];

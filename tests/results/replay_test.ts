@@ -96,7 +96,7 @@ test("RedisResultBackend refuses what Python's encoder refuses, and stores nothi
   }
 });
 
-/** What Python raised, and what is thrown here. */
+/** Errors that Python raised, and what is thrown here. */
 const ERRORS = {
   ResultMissing,
   ResultTimeout,

@@ -1,5 +1,5 @@
 /**
- * What tests do in a process of its own: `apart.ts start` starts a Redis and says where,
+ * Entry of a process for tests: what they do in one of its own: `apart.ts start` starts a Redis and says where,
  * `apart.ts find` looks for Redis and says why there is none.
  *
  * @module

@@ -6,9 +6,9 @@ import { freePort } from "../support/servers/free_port.ts";
 
 /** A server that sends back what it is sent, and ends when its client has. */
 export class EchoServer implements AsyncDisposable, ServerAddress {
-  /** Where it listens. */
+  /** Port of the server. */
   readonly host = "127.0.0.1";
-  /** Where it listens. */
+  /** Port of the server. */
   readonly port: number;
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer({ allowHalfOpen: true }, (socket) => {

@@ -10,7 +10,7 @@ import { isAlive, testOwn } from "./own.ts";
 
 const test = testOwn("rabbitmq-server");
 
-/** What a server says to a client that speaks another protocol: the version that it speaks. */
+/** Greeting of a server: what it says to a client that speaks another protocol: the version that it speaks. */
 function greeting(server: RabbitmqServer): Promise<string> {
   return exchange(server, "HTTP\0\0\0\0", (received) => {
     return received.length < 8 ? undefined : received.toString("latin1", 0, 8);

@@ -39,7 +39,7 @@ export async function withLog(
   }
 }
 
-/** What the library logs while something runs. */
+/** Log lines of the library while something runs. */
 export async function linesOf(
   options: LogOptions,
   run: () => void | Promise<void>,

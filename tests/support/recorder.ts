@@ -17,9 +17,9 @@ export type RecordedEvent = Readonly<Record<string, unknown>>;
 
 /** Options for {@linkcode Recorder}. */
 export interface RecorderOptions {
-  /** Where to record, for several recorders in one list. @default {[]} */
+  /** List to record in, for several recorders in one list. @default {[]} */
   events?: RecordedEvent[];
-  /** What to call this one in what it records. @default {undefined} Nothing. */
+  /** Name of this one in what it records. @default {undefined} Nothing. */
   name?: string;
 }
 
@@ -32,7 +32,7 @@ export function toCamelCase(name: string): string {
 export class Recorder implements Middleware {
   /** Options that the actors of tests set and nothing reads. */
   readonly actorOptions: readonly string[] = [];
-  /** What was recorded, in order. */
+  /** Recorded events, in order. */
   readonly events: RecordedEvent[];
 
   constructor({ events = [], name }: RecorderOptions = {}) {

@@ -9,7 +9,7 @@
  */
 
 interface Runtime {
-  /** What to run; the version from npm when that is not installed, or too old. */
+  /** Program to run; the version from npm when that is not installed, or too old. */
   readonly program: string;
   readonly package?: string;
   readonly minimum?: string;

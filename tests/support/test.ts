@@ -11,7 +11,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 /** The body of a test. */
 type TestBody = () => void | Promise<void>;
 type Register = (name: string, body: TestBody) => void;
-/** What a runner is used for. */
+/** Use of a runner. */
 interface Runner {
   readonly register: Register;
   readonly afterAll: (body: TestBody) => void;

@@ -93,7 +93,7 @@ export interface MessageCase {
   readonly decoded: TaggedMessage | "same as input";
 }
 
-/** What became of bytes in Python: a value, or the class of an exception. */
+/** Outcome of bytes in Python: a value, or the class of an exception. */
 export interface Decoding {
   readonly value?: Tagged;
   readonly message?: TaggedMessage | "<decodes>";

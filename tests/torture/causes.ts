@@ -1,8 +1,8 @@
 import type { Run, Story } from "./ledger.ts";
 
-/** What was done to a process, to a connection, or to the server. */
+/** Incident: what was done to a process, to a connection, or to the server. */
 export interface Incident {
-  /** What was done. */
+  /** Name of what was done. */
   readonly kind: "kill" | "cut" | "freeze" | "silence" | "pause" | "restart";
   /** A process, or the place that several have held one after another; `undefined` for all. */
   readonly target: string | undefined;
@@ -15,7 +15,7 @@ export interface Incident {
 /** Milliseconds in which a client is back on a machine that does nothing else. */
 const NEAR = 1_000;
 
-/** What was done, as the search for causes looks at it. */
+/** Incidents, as the search for causes looks at it. */
 export class Incidents {
   readonly #list: readonly Incident[];
   readonly #slack: number;

@@ -5,7 +5,7 @@ import { formatReport } from "./report.ts";
 import { torture, type TortureOptions } from "./torture.ts";
 import type { Target } from "./target.ts";
 
-/** What a program does unless its command line says otherwise. */
+/** Defaults of a program: what it does unless its command line says otherwise. */
 export interface CommandLineDefaults {
   readonly messages: number;
   readonly seconds: number;
@@ -18,7 +18,7 @@ export interface CommandLineDefaults {
   readonly clockError: number;
 }
 
-/** What else the command line says. */
+/** Other options of the command line. */
 export interface CommandLine {
   readonly options: TortureOptions;
   /** True if the server is to keep nothing on disk. */

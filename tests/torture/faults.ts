@@ -25,9 +25,9 @@ export type Fault =
 /** Kinds of faults. */
 export type FaultKind = Fault["kind"];
 
-/** What {@linkcode planFaults} goes by. */
+/** Options of {@linkcode planFaults}. */
 export interface FaultOptions {
-  /** How many. */
+  /** Number. */
   readonly faults: number;
   /** Number of workers; they hold the first places. */
   readonly workers: number;

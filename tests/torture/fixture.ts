@@ -13,11 +13,11 @@ import { JournalReader } from "./journal.ts";
 import { Ledger } from "./ledger.ts";
 import { isWorker, type Program, type Target } from "./target.ts";
 
-/** What runs in a place: a program beside this file, and what it is told besides the obvious. */
+/** Role of a place: what runs there,: a program beside this file, and what it is told besides the obvious. */
 export interface Role {
   /** Its name. */
   readonly program: Program;
-  /** What it is told. */
+  /** Arguments. */
   readonly told: Readonly<Record<string, unknown>>;
 }
 
@@ -28,7 +28,7 @@ interface Member {
   readonly reader: JournalReader;
 }
 
-/** Where one process after another runs, behind a proxy of its own. */
+/** Place where one process after another runs, behind a proxy of its own. */
 interface Place {
   readonly name: string;
   readonly role: Role;
@@ -53,9 +53,9 @@ const LINES_TO_SHOW = 20;
 
 /** Everything that runs: a server, processes, a proxy for each, and what they note. */
 export class Fixture implements AsyncDisposable {
-  /** What the processes noted. */
+  /** Ledger of what the processes noted. */
   readonly ledger: Ledger = new Ledger();
-  /** What was done to them. */
+  /** Incidents: what was done to them. */
   readonly incidents: Incident[] = [];
   /** The server, to be asked without a proxy. */
   readonly target: Target;

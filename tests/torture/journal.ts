@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 
-/** What a process notes. Times are in milliseconds since the epoch. */
+/** Entry that a process notes. Times are in milliseconds since the epoch. */
 export type Entry =
   /** A `send` has resolved, or rejected with an error of that class. */
   | { kind: "sent" | "rejected"; number: number; from: number; at: number; error?: string }

@@ -1,6 +1,6 @@
 import type { Entry } from "./journal.ts";
 
-/** What a producer knows of a message. */
+/** Knowledge of a producer of a message. */
 export interface Sending {
   /** The process. */
   readonly process: string;
@@ -43,7 +43,7 @@ export interface Move {
 
 /** All that is known of one message. */
 export interface Story {
-  /** How it was sent; `undefined` while `send` has not answered. */
+  /** Outcome of its `send`; `undefined` while `send` has not answered. */
   sending: Sending | undefined;
   /** Number of times it has run, in the order in which it was read. */
   readonly runs: Run[];

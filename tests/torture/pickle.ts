@@ -1,5 +1,5 @@
 /**
- * What does a pickle do that somebody made to do harm?
+ * Answers: what does a pickle do that somebody made to do harm?
  *
  * Reads pickles of Python, and of random values, in which bytes and opcodes were changed,
  * and programs of random opcodes. Each must give a value, which can be written and read

@@ -13,7 +13,7 @@ import { logToOutput } from "./output.ts";
 import { Random } from "./random.ts";
 import type { BrokerArguments } from "./target.ts";
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface ProducerArguments {
   /** Its broker. */
   readonly broker: BrokerArguments;

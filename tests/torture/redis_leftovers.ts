@@ -1,6 +1,6 @@
 import type { RedisServer } from "../support/servers/redis.ts";
 
-/** What the broker keeps of its own: who is alive, who serves what, and a lock that expires. */
+/** Keys that the broker keeps of its own: who is alive, who serves what, and a lock that expires. */
 const KEPT = ["dramatiq:__heartbeats__", "dramatiq:__delays__", "dramatiq:__sweep__"];
 
 const SAMPLE = 3;
@@ -15,7 +15,7 @@ export async function findLeftovers(server: RedisServer): Promise<string[]> {
   return await Promise.all(keys.toSorted().map((key) => describe(server, key)));
 }
 
-/** How to see what is in a key: its size, and some of it. */
+/** Commands that show what is in a key: its size, and some of it. */
 const COMMANDS: Record<string, readonly [size: string, ...sample: (string | number)[]]> = {
   list: ["LLEN", "LRANGE", 0, SAMPLE - 1],
   hash: ["HLEN", "HRANDFIELD", SAMPLE, "WITHVALUES"],

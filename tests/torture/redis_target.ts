@@ -3,7 +3,7 @@ import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
 import { findLeftovers } from "./redis_leftovers.ts";
 import { type BrokerArguments, isWorker, type Program, type Target } from "./target.ts";
 
-/** How to start a {@linkcode RedisTarget}. */
+/** Options of a {@linkcode RedisTarget}. */
 export interface RedisTargetOptions {
   /** True if Redis writes to disk before it answers. If not, messages are lost. */
   readonly appendonly: boolean;

@@ -8,7 +8,7 @@ import { type BrokerArguments, isWorker, type Program, type Target } from "./tar
 /** What can happen to those who use a file: no connection can fail, and no server be restarted. */
 export const SQLITE_FAULTS: readonly FaultKind[] = ["kill", "pause"];
 
-/** How to make an {@linkcode SqliteTarget}. */
+/** Options of an {@linkcode SqliteTarget}. */
 export interface SqliteTargetOptions {
   /** Milliseconds after which a silent worker loses what it had. */
   readonly heartbeatTimeout: number;

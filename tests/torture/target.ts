@@ -2,7 +2,7 @@ import type { RabbitmqBrokerOptions, RedisBrokerOptions, SqliteBrokerOptions } f
 import type { FaultKind } from "./faults.ts";
 import type { ServerAddress } from "../support/servers/exchange.ts";
 
-/** What talks to the server: with this library, or as Python's dramatiq does. */
+/** Programs that talk to the server: with this library, or as Python's dramatiq does. */
 export type Program = "worker" | "python_worker" | "producer" | "python_producer";
 
 /** True if a program runs messages. */
@@ -18,9 +18,9 @@ export type BrokerArguments =
 
 /** A server that messages are to survive. */
 export interface Target extends AsyncDisposable, ServerAddress {
-  /** What people call it. */
+  /** Name for people. */
   readonly name: string;
-  /** What becomes of it in a restart, for a report. */
+  /** Fate in a restart, for a report. */
   readonly restart: string;
   /** The faults that it can have. @default All. */
   readonly faults?: readonly FaultKind[];

@@ -5,7 +5,7 @@ import { Fixture } from "./fixture.ts";
 import { judge, type Verdict } from "./verdict.ts";
 import type { Target } from "./target.ts";
 
-/** How to torture. */
+/** Options of the torture. */
 export interface TortureOptions {
   /** Number of messages the server is to confirm, in all. */
   readonly messages: number;
@@ -37,21 +37,21 @@ export interface TortureOptions {
   readonly deadline: number;
 }
 
-/** What came of it. */
+/** Result. */
 export interface TortureReport {
-  /** What messages were to survive. */
+  /** Target that messages were to survive. */
   readonly target: Pick<Target, "name" | "restart">;
-  /** How it was done. */
+  /** Options used. */
   readonly options: TortureOptions;
-  /** What became of the messages. */
+  /** Outcome of the messages. */
   readonly verdict: Verdict;
-  /** What was done. */
+  /** Name of what was done. */
   readonly incidents: readonly Incident[];
   /** Milliseconds from the first process to the end. */
   readonly duration: number;
   /** Milliseconds from the last message sent, and the last fault, until the server was empty. */
   readonly settling: number;
-  /** What is wrong. Nothing, it is to be hoped. */
+  /** Problems. Nothing, it is to be hoped. */
   readonly failures: readonly string[];
   /** If something is, what the processes printed last. */
   readonly output: string;

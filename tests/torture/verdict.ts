@@ -1,11 +1,11 @@
 import { explainRuns, type Incidents } from "./causes.ts";
 import type { Ledger, Run, Story } from "./ledger.ts";
 
-/** What became of all messages. */
+/** Outcome of all messages. */
 export interface Verdict {
-  /** How many `send`s resolved. */
+  /** Number of `send`s that resolved. */
   readonly sent: number;
-  /** How many `send`s rejected, by the class of their error. */
+  /** Number of `send`s that rejected, by the class of their error. */
   readonly rejected: ReadonlyMap<string, number>;
   /** Number of messages that ran though their `send` rejected. */
   readonly rejectedButDone: number;

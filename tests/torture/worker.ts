@@ -12,7 +12,7 @@ import { Journal } from "./journal.ts";
 import { logToOutput } from "./output.ts";
 import type { BrokerArguments } from "./target.ts";
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface WorkerArguments {
   /** Its broker. */
   readonly broker: BrokerArguments;

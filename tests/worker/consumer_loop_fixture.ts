@@ -13,17 +13,17 @@ import { FakeClock } from "../support/fake_clock.ts";
 
 /** A broker whose consumers fail on demand and are counted. */
 export class FlakyBroker extends StubBroker {
-  /** What the next calls of `consume` throw. */
+  /** Errors of the next calls of `consume`. */
   readonly consumeErrors: Error[] = [];
-  /** What the next calls of `receive` reject with. */
+  /** Errors of the next calls of `receive`. */
   readonly receiveErrors: Error[] = [];
-  /** What the next calls of `ack` reject with. */
+  /** Errors of the next calls of `ack`. */
   readonly ackErrors: Error[] = [];
-  /** What the next calls of `close` reject with. */
+  /** Errors of the next calls of `close`. */
   readonly closeErrors: Error[] = [];
-  /** What acknowledgements wait for. */
+  /** Gate of acknowledgements. */
   ackGate: Promise<void> | undefined;
-  /** What messages wait for that were taken off the queue. */
+  /** Gate of messages that were taken off the queue. */
   arrivalGate: Promise<void> | undefined;
   readonly events: string[] = [];
 

@@ -35,7 +35,7 @@ async function due(middleware: Middleware[] = []) {
   return { broker, consumer, message, settlement };
 }
 
-/** What a queue gives at once. */
+/** Messages that a queue gives at once. */
 async function held(broker: StubBroker, queueName: string): Promise<number> {
   await using consumer = broker.consume(queueName, { prefetch: 10 });
   const stop = new AbortController();

@@ -24,7 +24,7 @@ function textsOf(lines: readonly LogRecord[], level: LogRecord["level"]): string
   return lines.filter((line) => line.level === level).map(textOf);
 }
 
-/** What is logged while messages that were sent before are worked on. */
+/** Log lines while messages that were sent before are worked on. */
 async function linesOfWork(
   broker: StubBroker,
   send: () => Promise<unknown>,

@@ -52,7 +52,7 @@ for (const [hook, middleware] of Object.entries(HANGING)) {
 
 /** Hears of no acknowledgement, as a server does that is away. */
 class DeafBroker extends StubBroker {
-  /** What was acknowledged so far gets through. */
+  /** Lets through what was acknowledged so far gets through. */
   hear: () => void = () => {};
 
   override consume(queueName: string, options?: ConsumeOptions): Consumer {

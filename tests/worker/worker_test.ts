@@ -21,7 +21,7 @@ class CountingBroker extends StubBroker {
   openConsumers = 0;
   /** The most messages that any consumer had out at a time. */
   peak = 0;
-  /** What the next call of `receive` of the queue rejects with. */
+  /** Error of the next call of `receive`. */
   receiveError: Error | undefined;
 
   override consume(queueName: string, options?: ConsumeOptions): Consumer {

@@ -12,7 +12,7 @@ const FEW = 3;
 export class Traffic {
   /** Number of times each has run. */
   readonly ran: Map<number, number> = new Map();
-  /** Those that were confirmed. */
+  /** Messages that were confirmed. */
   readonly confirmed: number[] = [];
   readonly #send: (n: number) => Promise<unknown>;
   #next = 0;

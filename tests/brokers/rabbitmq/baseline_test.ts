@@ -1,5 +1,5 @@
 /**
- * What needs a RabbitMQ that nothing happens to: they share one.
+ * Tests that need a RabbitMQ that nothing happens to: they share one.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What needs a RabbitMQ of several nodes, one of which is away for a while: they share one.
+ * Tests that need a RabbitMQ of several nodes, one of which is away for a while: they share one.
  *
  * @module
  */

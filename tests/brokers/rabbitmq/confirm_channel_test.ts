@@ -9,7 +9,7 @@ import {
 } from "../../../brokers/rabbitmq/confirm_channel.ts";
 import { test } from "../../support/test.ts";
 
-/** What a line tells its owner, by the text of the messages. */
+/** Events that a channel tells its owner, by the text of the messages. */
 class Owner implements ConfirmChannelOwner {
   readonly outcomes: Record<"stored" | "refused" | "returned" | "lost", string[]> = {
     stored: [],

@@ -47,7 +47,7 @@ export async function startForFile(options: RabbitmqOptions = {}): Promise<FileS
   };
 }
 
-/** What one test does on a server: with a queue of its own, and brokers that get closed. */
+/** Fixture of one test on a server: with a queue of its own, and brokers that get closed. */
 export class Fixture implements AsyncDisposable {
   /** A queue that nobody else has. */
   readonly queueName: string = `q_${crypto.randomUUID()}`;
@@ -87,7 +87,7 @@ export class Fixture implements AsyncDisposable {
     return resource;
   }
 
-  /** What a queue holds; that of the test, or one whose name begins so. */
+  /** Contents of a queue; that of the test, or one whose name begins so. */
   async counts(suffix = ""): Promise<QueueCounts> {
     return (await this.#file.console.counts()).get(this.queueName + suffix) ?? NOTHING;
   }

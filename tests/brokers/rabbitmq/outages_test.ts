@@ -1,5 +1,5 @@
 /**
- * What is done to a RabbitMQ and to the way there; one after the other.
+ * Faults of a RabbitMQ and to the way there; one after the other.
  *
  * @module
  */

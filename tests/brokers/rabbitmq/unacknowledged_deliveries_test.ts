@@ -15,7 +15,7 @@ function delivery(deliveryTag: number): RabbitmqDelivery {
   return new RabbitmqDelivery(new Message({ queueName: "q", actorName: "a", args: [] }), raw);
 }
 
-/** What a server makes of acknowledgements: unknown ones close the channel. */
+/** Acknowledgements as a server sees them: unknown ones close the channel. */
 class Ledger {
   readonly unacknowledged: Set<number> = new Set();
   words = 0;

@@ -2,7 +2,7 @@ import type { TappedMethod } from "../../support/servers/amqp_tap.ts";
 import type { AmqpCall } from "./capture.ts";
 
 /**
- * What is compared of what was asked of the server: what is declared and how, and what is
+ * Fields that are compared of what was asked of the server: what is declared and how, and what is
  * published. How consumers fetch and acknowledge is compared by what it leaves behind.
  */
 const COMPARED = new Set(["queue_declare", "basic_publish"]);
@@ -12,7 +12,7 @@ export function comparedCalls(calls: readonly AmqpCall[]): AmqpCall[] {
   return calls.filter(({ method, args }) => args !== undefined && COMPARED.has(method));
 }
 
-/** What a client has sent, in the form of the capture. */
+/** Methods that a client has sent, in the form of the capture. */
 export function toCalls(methods: readonly TappedMethod[]): AmqpCall[] {
   return methods.flatMap((tapped): AmqpCall[] => {
     const { method, from, args, properties, body } = tapped;

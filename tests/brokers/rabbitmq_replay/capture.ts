@@ -5,13 +5,13 @@
  */
 import vectors from "../../vectors/rabbitmq_broker.json" with { type: "json" };
 
-/** How a broker of a scenario was set. */
+/** Settings of the broker of a scenario. */
 export interface BrokerSettings {
   readonly confirm_delivery: boolean;
   readonly max_priority: number | null;
 }
 
-/** What dramatiq asked of its client, or what became of that. */
+/** Call of dramatiq to its client, or what became of that. */
 export interface AmqpCall {
   readonly method: string;
   readonly args?: Readonly<Record<string, unknown>>;
@@ -40,7 +40,7 @@ export interface GotMessage {
   readonly body: string;
 }
 
-/** What was observed of one step; what is missing was not looked at. */
+/** Observations of one step; what is missing was not looked at. */
 export interface Observed {
   readonly returned?: unknown;
   readonly raised?: { readonly type: string; readonly message: string };
@@ -70,7 +70,7 @@ export interface Scenario {
   readonly steps: readonly Step[];
 }
 
-/** What became of a queue that was declared again with arguments of other types or values. */
+/** Outcome of a queue that was declared again with arguments of other types or values. */
 export interface Redeclaration {
   readonly queue: string;
   readonly arguments: Readonly<Record<string, string | number>>;
@@ -81,13 +81,13 @@ export interface Redeclaration {
 /** All scenarios, in the order of the file. */
 export const SCENARIOS: readonly Scenario[] = vectors.scenarios as unknown as Scenario[];
 
-/** What RabbitMQ takes for the same queue. */
+/** Redeclarations that RabbitMQ takes for the same queue. */
 export const REDECLARATIONS: readonly Redeclaration[] = vectors
   .argument_equivalence as unknown as Redeclaration[];
 
-/** What Python takes for `max_priority`. */
+/** Values that Python takes for `max_priority`. */
 export const MAX_PRIORITIES: readonly { max_priority: number; raised?: string }[] =
   vectors.max_priority_values;
 
-/** Where the frozen clock of the stepped scenarios began. */
+/** Time at which the frozen clock of the stepped scenarios began. */
 export const BASE: number = vectors.base_ms;

@@ -1,12 +1,12 @@
 import type { AmqpCall, GotMessage, Observed } from "./capture.ts";
 
-/** What is otherwise here in one step, on purpose. */
+/** Difference, on purpose, of in one step, on purpose. */
 export interface Difference {
   /** The name of the step. */
   readonly step: string;
   /** Why. */
   readonly reason: string;
-  /** What is observed here in place of what was; `undefined` for what is not there. */
+  /** Observation here in place of what was; `undefined` for what is not there. */
   readonly observed: { readonly [K in keyof Observed]?: Observed[K] | undefined };
 }
 
@@ -35,7 +35,7 @@ function declared(queue: string, args: Readonly<Record<string, unknown>>): AmqpC
   return { method: "queue_declare", args: { queue, durable: true, arguments: args } };
 }
 
-/** What is declared together, of a queue without priorities. */
+/** Declarations that go together, of a queue without priorities. */
 function declarations(name = "goldq"): AmqpCall[] {
   const toDeadLetters = { ...TO_DEAD_LETTERS, "x-dead-letter-routing-key": `${name}.XQ` };
   return [
@@ -49,7 +49,7 @@ function noteDeclared(name = "goldq"): AmqpCall {
   return declared(`${name}.DQ.ladder`, LADDER_NOTE);
 }
 
-/** What RabbitMQ writes on a message that was rejected. */
+/** Headers that RabbitMQ writes on a message that was rejected. */
 function deathOn(queue: string, time: unknown): Readonly<Record<string, unknown>> {
   const death = { count: 1, reason: "rejected", queue, time, exchange: "" };
   return {

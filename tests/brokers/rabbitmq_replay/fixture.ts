@@ -20,7 +20,7 @@ import type { InspectedServer } from "./inspected_server.ts";
 /** So many looks in a row see nothing new said when nothing is going on. */
 const LOOKS_AT_REST = 3;
 
-/** What to put on a queue. */
+/** Message to put on a queue. */
 export interface Sending {
   readonly actorName?: string;
   readonly args?: readonly unknown[];
@@ -39,7 +39,7 @@ export class Fixture implements AsyncDisposable {
   readonly #notation: Notation;
   readonly #tap: AmqpTap;
   readonly #brokers: Map<string, RabbitmqBroker> = new Map();
-  /** What was said in earlier steps. */
+  /** Methods of earlier steps. */
   readonly #before: TappedMethod[] = [];
   #hookCalls = { before_enqueue: 0, after_enqueue: 0 };
   #messages = 0;

@@ -33,7 +33,7 @@ export class InspectedServer implements AsyncDisposable {
     for (const name of (await this.counts()).keys()) await this.channel.deleteQueue(name);
   }
 
-  /** What each queue holds. */
+  /** Contents of each queue. */
   counts(): Promise<Map<string, QueueCounts>> {
     return this.console.counts();
   }

@@ -4,13 +4,13 @@ import { type Consumer, type MessageProxy, UndecodableMessage } from "@dq/dramat
 import { until } from "../../support/servers/until.ts";
 import type { InspectedServer } from "./inspected_server.ts";
 
-/** What a message that is there takes at most. */
+/** Longest time to fetch a message that is there. */
 const LONGEST_FETCH = 10_000;
 
 /** Reads a queue as a consumer in Python does: one message after the other. */
 export class Reader {
   readonly #inspectedServer: InspectedServer;
-  /** What it reads with. */
+  /** Consumer that it reads with. */
   readonly consumer: Consumer;
   readonly #prefetch: number;
 

@@ -8,7 +8,7 @@ import type { ScenarioStep, ScenarioSteps } from "./scenario_step.ts";
 import { Fixture } from "./fixture.ts";
 import type { InspectedServer } from "./inspected_server.ts";
 
-/** What the environment was in a scenario. */
+/** Environment in a scenario. */
 const ENVIRONMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "dead-message-ttl-env": { dramatiq_dead_message_ttl: "1500" },
 };
@@ -36,7 +36,7 @@ export async function replay(
   });
 }
 
-/** What is to be observed of a step: what was in Python, but for the differences. */
+/** Expected observations of a step: what was in Python, but for the differences. */
 function expectedOf({ scenario, steps }: Scenario, index: number, name: string): Observed {
   const theirs = comparable(steps[index]!);
   const difference = DIFFERENCES[scenario]?.[index + 1];

@@ -5,7 +5,7 @@ import { LIVE } from "./scenarios/live.ts";
 import { PUBLISHING } from "./scenarios/publishing.ts";
 import { WORKING } from "./scenarios/working.ts";
 
-/** How each scenario is run here. */
+/** Steps of each scenario, run here. */
 export const SCENARIO_STEPS: Readonly<Record<string, ScenarioSteps>> = {
   ...DECLARING,
   ...PUBLISHING,

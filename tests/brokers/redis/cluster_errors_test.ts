@@ -25,7 +25,7 @@ const LOG = { category: ["dramatiq", "redis"] };
 /** Milliseconds in which a send fails: the docs say five seconds, and the machine may be busy. */
 const LONGEST_SEND = 8_500;
 
-/** What a test uses: keys that lie on one node, and a client. */
+/** Fixture of a test: keys that lie on one node, and a client. */
 interface ClusterFixture extends AsyncDisposable {
   readonly fixture: Fixture;
   readonly node: RedisServer;

@@ -6,7 +6,7 @@ import { eventually, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
 
-/** What `CLIENT LIST` says about connections, that which asks left out. */
+/** Connections in `CLIENT LIST`: those of connections, that which asks left out. */
 async function connections(): Promise<string[]> {
   const list = String(await server.command("CLIENT", "LIST")).trimEnd().split("\n");
   return list.filter((line) => !line.includes("cmd=client|list"));

@@ -39,9 +39,9 @@ export async function startForFile(options: RedisOptions = {}): Promise<FileServ
   return { test, server };
 }
 
-/** What one test does on a server: in a namespace of its own, with brokers that get closed. */
+/** Fixture of one test on a server: in a namespace of its own, with brokers that get closed. */
 export class Fixture implements AsyncDisposable {
-  /** What all keys begin with. */
+  /** Prefix of all keys. */
   readonly namespace: string;
   readonly #server: RedisServer;
   readonly #opened: AsyncDisposable[] = [];
@@ -109,7 +109,7 @@ export class Fixture implements AsyncDisposable {
     return score === null ? undefined : Number(score);
   }
 
-  /** What is left in the namespace, but for the lock of the worker that runs the recovery, which goes by itself. */
+  /** Keys left in the namespace, but for the lock of the worker that runs the recovery, which goes by itself. */
   async keys(): Promise<string[]> {
     const keys = await this.command("KEYS", "*") as string[];
     const lock = this.key("__sweep__");

@@ -11,7 +11,7 @@ export type MonitoredCommand = readonly string[];
 /** `1700000000.123456 [0 127.0.0.1:50000] "evalsha" "…"`; scripts have `lua` for an address. */
 const LINE = /^\+\d+\.\d+ \[\d+ ([^\]]+)\] (.*)$/;
 const QUOTED = /"(?:[^"\\]|\\.)*"/g;
-/** What the monitor itself causes. */
+/** Commands that the monitor itself causes. */
 const OWN = new Set(["echo", "auth", "select"]);
 
 /** Hears of every command that clients send to a server. */
@@ -94,7 +94,7 @@ function unquote(text: string): string {
   return JSON.parse(text.replace(/\\x/g, "\\u00").replace(/\\a/g, "\\u0007"));
 }
 
-/** Those commands that run a script. */
+/** Commands that run a script. */
 export function runsOf(
   script: Script,
   commands: readonly MonitoredCommand[],

@@ -12,7 +12,7 @@ const redis = (options: object = {}) => new Redis({ lazyConnect: true, ...option
 const cluster = (options: object = {}) =>
   new Cluster([{ host: "127.0.0.1", port: 1 }], { lazyConnect: true, ...options });
 
-/** What `options` are refused with: each part is to be in the message. */
+/** Parts of the error that `options` are refused with: each part is to be in the message. */
 function refuses(
   rule: string,
   options: () => RedisBrokerOptions | Readonly<Record<string, unknown>>,

@@ -1,6 +1,6 @@
 import type { Fixture } from "./fixture.ts";
 
-/** What a Python producer puts on a queue. */
+/** Message that a Python producer puts on a queue. */
 export interface PythonMessage {
   /** By what its queue knows it. */
   readonly id: string;

@@ -45,7 +45,7 @@ function ready() {
   return { session, fetches, requeued };
 }
 
-/** What Redis answers to a fetch. */
+/** Reply of Redis to a fetch. */
 function entries(count: number): unknown {
   const numbers = Array.from({ length: count }, (_, i) => i);
   return [

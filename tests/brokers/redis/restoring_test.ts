@@ -28,7 +28,7 @@ async function delayFromPython(fixture: Fixture, now: number): Promise<PythonMes
   return messages;
 }
 
-/** What Python finds on the delay queue, in order. */
+/** Texts that Python finds on the delay queue, in order. */
 async function textsOnDelayQueue(fixture: Fixture): Promise<string[]> {
   const ids = await fixture.ids("q.DQ");
   if (ids.length === 0) return [];

@@ -12,7 +12,7 @@ const { test, server } = await startForFile();
 
 const MINUTE = 60_000;
 
-/** What a test of a script has. */
+/** Means of a test of a script. */
 interface Means {
   readonly fixture: Fixture;
   readonly broker: RedisBroker;
@@ -36,7 +36,7 @@ async function settle(
 /** Brokers that ask the server for the time: those with a clock that rules it need not. */
 const asking: WeakMap<Fixture, RedisBroker> = new WeakMap();
 
-/** What makes a broker run a script, other ones perhaps too. */
+/** Actions that make a broker run a script, other ones perhaps too. */
 const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   ENQUEUE: ({ broker }) => broker.enqueue(work("q", 1)),
   FETCH: (means) => settle(means, "ack"),

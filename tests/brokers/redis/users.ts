@@ -1,6 +1,6 @@
 import type { RedisServer } from "../../support/servers/redis.ts";
 
-/** What a user may lack without which Redis tells of no changes, and the rule that takes it away. */
+/** Permissions that a user may lack without which Redis tells of no changes, and the rule that takes it away. */
 export const DEAF_USERS: readonly (readonly [what: string, rule: string])[] = [
   ["CLIENT TRACKING", "-client|tracking"],
   ["CLIENT", "-client"],

@@ -7,7 +7,7 @@
 import process from "node:process";
 import { actor, RedisBroker, type RedisBrokerOptions, Worker } from "../../../mod.ts";
 
-/** What the program is told. */
+/** Arguments of the program. */
 export interface WorkerProcessArguments {
   /** Of its broker. */
   readonly broker: Pick<RedisBrokerOptions, "url" | "namespace" | "heartbeatTimeout">;

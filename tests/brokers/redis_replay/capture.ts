@@ -6,7 +6,7 @@
 import vectors from "../../vectors/redis_broker.json" with { type: "json" };
 import type { Dump } from "./dump.ts";
 
-/** How a broker of a scenario was set. */
+/** Settings of the broker of a scenario. */
 export interface BrokerSettings {
   readonly broker_id: string;
   readonly namespace: string;
@@ -37,7 +37,7 @@ export interface Scenario {
 /** All scenarios, in the order of the file. */
 export const SCENARIOS: readonly Scenario[] = vectors.scenarios as unknown as Scenario[];
 
-/** Where the frozen clock of the stepped scenarios began. */
+/** Time at which the frozen clock of the stepped scenarios began. */
 export const BASE: number = vectors.base_ms;
 
 /**

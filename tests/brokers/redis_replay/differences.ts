@@ -12,21 +12,21 @@ import {
   zset,
 } from "./transforms.ts";
 
-/** What is otherwise here after one step, on purpose. */
+/** Difference, on purpose, of after one step, on purpose. */
 export interface Difference {
   /** The name of the step. */
   readonly step: string;
   /** Why. */
   readonly reason: string;
-  /** What is to be in the database, given what Python left there. */
+  /** Expected keys, , given what Python left there. */
   readonly keys?: Transform;
-  /** What the step is to return, given what it returned in Python. */
+  /** Expected result,, given what it returned in Python. */
   readonly returned?: (returned: unknown) => unknown;
 }
 
 /** The differences of a scenario. */
 export interface ScenarioDifferences {
-  /** Those of its steps, by number, from 1. */
+  /** Differences of its steps, by number, from 1. */
   readonly steps: Readonly<Record<number, Difference>>;
   /**
    * Texts of messages that are stored here only, or otherwise, by placeholder of their
@@ -65,7 +65,7 @@ const NO_ETA = "an eta that is no number is none: the message runs at once, as i
 const NO_ETA_DELAYED = "what is on a delay queue goes to its queue first, under a new id";
 const WHOLE_ETA = "the score of an eta is the first whole millisecond in which it has come";
 
-/** What of "eta-odd" has to wait, and what is in the worker. */
+/** Messages of "eta-odd" that have to wait, and what is in the worker. */
 const waiting = {
   "dramatiq:__acks__.<broker:1>.goldq": set("<rid:2>", "<rid:3>"),
   "dramatiq:__acks__.<broker:1>.goldq.DQ": undefined,

@@ -49,7 +49,7 @@ end
 return dump
 `;
 
-/** What writes the value of a key of each type. */
+/** Commands that write the value of a key of each type. */
 const WRITES = { list: "RPUSH", set: "SADD", zset: "ZADD", hash: "HSET" };
 
 /**

@@ -19,7 +19,7 @@ import { countScripts, Reader } from "./reader.ts";
 /** So many looks in a row see no new script run when nothing is going on. */
 const LOOKS_AT_REST = 3;
 
-/** What to put on a queue. */
+/** Message to put on a queue. */
 export interface Sending {
   readonly queueName?: string;
   readonly actorName?: string;

@@ -16,7 +16,7 @@ const PLACEHOLDER = /(<(?:rid|msg|broker):\d+>|<ts[^>]*>|"<traceback>")/;
 /** Which values the placeholders of one scenario stand for, here and now. */
 export class Notation {
   readonly #messages: Scenario["messages"];
-  /** Where the clock of the scenario stood first; without one all times are alike. */
+  /** Time at which the clock of the scenario stood first; without one all times are alike. */
   readonly #base: number | undefined;
   readonly #values: Map<string, string> = new Map();
   readonly #names: Map<string, string> = new Map();
@@ -75,7 +75,7 @@ export class Notation {
     return mapDump(dump, (text) => this.#abstract(text), (score) => this.#nameTime(Number(score)));
   }
 
-  /** What a call returned in the form of the capture. */
+  /** Result of a call in the form of the capture. */
   toReturned(value: unknown): unknown {
     if (value === undefined) return null;
     if (typeof value === "string") return this.#abstract(value);

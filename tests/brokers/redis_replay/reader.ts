@@ -4,7 +4,7 @@ import type { Consumer, MessageProxy } from "@dq/dramatiq";
 import type { RedisServer } from "../../support/servers/redis.ts";
 import { until } from "../../support/servers/until.ts";
 
-/** What a message that is there takes at most. */
+/** Longest time to fetch a message that is there. */
 const LONGEST_FETCH = 10_000;
 
 /**
@@ -13,7 +13,7 @@ const LONGEST_FETCH = 10_000;
  */
 export class Reader {
   readonly #server: RedisServer;
-  /** What it reads with. */
+  /** Consumer that it reads with. */
   readonly consumer: Consumer;
   readonly #prefetch: number;
   #unsettled = 0;

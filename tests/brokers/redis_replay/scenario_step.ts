@@ -1,7 +1,7 @@
 import type { Dump } from "./dump.ts";
 import type { Fixture } from "./fixture.ts";
 
-/** How one step is done here. */
+/** Step of a scenario. */
 export interface ScenarioStep {
   /** Its name in the capture. */
   readonly step: string;
@@ -18,7 +18,7 @@ export interface ScenarioStep {
   run(keys: Dump): unknown;
 }
 
-/** How the steps of a scenario are done here, on a new fixture. */
+/** Steps of a scenario here, on a new fixture. */
 export type ScenarioSteps = (
   fixture: Fixture,
 ) => readonly ScenarioStep[] | Promise<readonly ScenarioStep[]>;

@@ -6,7 +6,7 @@ import { SENDING } from "./scenarios/sending.ts";
 import { SETTLING } from "./scenarios/settling.ts";
 import { WORKING } from "./scenarios/working.ts";
 
-/** How each scenario is run here. */
+/** Steps of each scenario, run here. */
 export const SCENARIO_STEPS: Readonly<Record<string, ScenarioSteps>> = {
   ...SENDING,
   ...DELAYING,

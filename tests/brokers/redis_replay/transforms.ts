@@ -1,5 +1,5 @@
 /**
- * What makes of a database as Python left it the one that is left here, for
+ * Transforms that make of a database as Python left it the one that is left here, for
  * `differences.ts`.
  *
  * @module
@@ -54,7 +54,7 @@ export function heartbeats(scores: Readonly<Record<string, string>>): Transform 
 }
 
 /**
- * What a worker holds of a delay queue in Python, or has given back to it, is sorted by
+ * Messages that a worker holds of a delay queue in Python, or has given back to it, is sorted by
  * eta.
  */
 export const sorted: Transform = (keys) => {

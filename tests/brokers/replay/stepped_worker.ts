@@ -2,7 +2,7 @@ import { deadline } from "@std/async";
 import { type Broker, type MessageProxy, type Middleware, Worker } from "@dq/dramatiq";
 import { Gate, GatedConsumer } from "./gate.ts";
 
-/** What takes longer will never come. */
+/** Longest wait: what takes longer will never come. */
 const LONGEST_WAIT = 10_000;
 
 /** Things that come, in their order, to one who waits for them. */
@@ -50,7 +50,7 @@ class Hold implements Middleware {
 
 /** A worker that receives, and runs what it has received, only when it is told to. */
 export class SteppedWorker {
-  /** What holds messages. It has to come before all middleware that looks at them. */
+  /** Middleware that holds messages. It has to come before all middleware that looks at them. */
   readonly middleware: Middleware;
   readonly #hold: Hold = new Hold();
   readonly #gates: Map<string, Gate> = new Map();
@@ -92,7 +92,7 @@ export class SteppedWorker {
     };
   }
 
-  /** What its consumer of a queue has to pass. */
+  /** Gate of its consumer of a queue. */
   gate(queueName: string): Gate | undefined {
     return this.#gates.get(queueName);
   }

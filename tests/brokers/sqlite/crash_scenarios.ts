@@ -8,7 +8,7 @@ import { processNamespace } from "../../../platform/runtime.ts";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import { eventually } from "../../support/servers/until.ts";
 
-/** What a file held after a crash: messages by their first argument, and data of an application. */
+/** Contents of a file after a crash: messages by their first argument, and data of an application. */
 export interface Left {
   /** First arguments of the messages, with the names of their states, in order. */
   readonly messages: readonly string[];
@@ -19,7 +19,7 @@ export interface Left {
 export interface CrashScenario {
   /** Fills a file. */
   prepare?(broker: SqliteBroker): Promise<void>;
-  /** What is cut short; it notes what was confirmed. */
+  /** Program that is cut short; it notes what was confirmed. */
   act(broker: SqliteBroker, confirm: (what: string) => void): Promise<void>;
   /** Throws if what is left breaks a promise. */
   check(left: Left, confirmed: ReadonlySet<string>): void;

@@ -17,14 +17,14 @@ const BUN_SQLITE = "bun:sqlite";
 /** `better-sqlite3`, which brings a copy of SQLite of its own. */
 export const BetterSqlite3: DatabaseClass = (await import(BETTER_SQLITE3)).default;
 
-/** How applications open a file, by the package that they use. */
+/** Ways in which applications open a file, by the package that they use. */
 export const OPENERS: Readonly<Record<string, (path: string) => AppDatabase>> = {
   "node:sqlite": (path) => new DatabaseSync(path),
   "better-sqlite3": (path) => new BetterSqlite3(path),
   ...(runtime === "bun" && await openerOfBun()),
 };
 
-/** Those that use the copy of SQLite that the broker uses, so that both may have a file open. */
+/** Programs that use the copy of SQLite that the broker uses, so that both may have a file open. */
 export const SAME_COPY: readonly string[] = Object.keys(OPENERS)
   .filter((name) => name !== "better-sqlite3");
 

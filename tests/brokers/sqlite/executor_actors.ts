@@ -2,7 +2,7 @@ import process from "node:process";
 import { actor, SqliteBroker, Worker } from "@dq/dramatiq";
 import { isInsideRealm } from "../../../worker/executors/realm_modules.ts";
 
-/** Where an actor ran that another one sent, in the order in which they ran. */
+/** Realm of an actor that another one sent, in the order in which they ran. */
 export const ran: unknown[] = [];
 
 /** A broker on the file that the environment names. */

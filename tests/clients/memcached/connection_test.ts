@@ -24,7 +24,7 @@ const open = (servers: string | readonly string[] = server.address) => {
 const newKey = () => crypto.randomUUID();
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** How memcached describes a key: `exp=-1` for never, else the second of its end. */
+/** Text by which memcached describes a key: `exp=-1` for never, else the second of its end. */
 async function expiryOf(key: string): Promise<number> {
   const answer = await exchange(server, `mg ${key} t\r\n`, (received) => {
     return received.includes("\r\n") ? received.toString() : undefined;

@@ -5,7 +5,7 @@ import { test } from "../../support/test.ts";
 
 /** A server that answers when it is told to. */
 class SlowServer {
-  /** What each call brought. */
+  /** Contents of each call. */
   readonly calls: string[] = [];
   readonly batcher: Batcher = new Batcher(
     ([text]) => this.#receive(`${text}`),

@@ -3,7 +3,7 @@ import { ConnectionFailed, RequestRejected } from "@dq/dramatiq";
 import { explain, isReply, isTransient, unwrapped } from "../../../clients/redis/errors.ts";
 import { test } from "../../support/test.ts";
 
-/** How ioredis 6 words it, after it was sent from node to node 16 times. */
+/** Error text of ioredis 6, after it was sent from node to node 16 times. */
 const redirected = (last: string) =>
   new Error(`Too many Cluster redirections. Last error: ${last}`);
 

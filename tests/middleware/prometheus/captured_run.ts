@@ -22,7 +22,7 @@ const skipping: Middleware = {
   },
 };
 
-/** What has happened on a queue, and goes on. */
+/** Events on a queue, and goes on. */
 export interface CapturedRun extends AsyncDisposable {
   readonly prometheus: Prometheus;
   /** Lets the message end that is being worked on. */

@@ -1,4 +1,4 @@
-/** What is said of a family before its samples. */
+/** Lines about a family before its samples. */
 export interface Family {
   readonly type: string;
   readonly help: string;

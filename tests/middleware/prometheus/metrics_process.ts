@@ -8,7 +8,7 @@ const WORKER = pathOf("worker_process.ts");
 const COMMAND_LINE = pathOf("../../../worker.ts");
 const ACTORS = pathOf("actors.ts");
 
-/** Where processes keep and serve their metrics together. */
+/** Settings of where processes keep and serve their metrics together. */
 export interface MetricsSettings {
   readonly database: string;
   readonly lock: string;

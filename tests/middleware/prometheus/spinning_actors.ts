@@ -9,7 +9,7 @@ import {
   TimeLimit,
 } from "@dq/dramatiq";
 
-/** What counts; that of each realm has nothing to count. */
+/** Middleware that counts; that of each realm has nothing to count. */
 export const prometheus: Prometheus = new Prometheus();
 
 /** The broker of the worker, and one of each realm. */

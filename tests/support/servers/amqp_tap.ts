@@ -8,15 +8,15 @@ import { freePort } from "./free_port.ts";
 export interface TappedMethod extends AmqpMethod {
   /** Connections are numbered from 0. */
   readonly connection: number;
-  /** Who sent it. */
+  /** Sender. */
   readonly from: "client" | "server";
 }
 
 /** Passes on what a client and a RabbitMQ say to each other, and reads along. */
 export class AmqpTap implements AsyncDisposable, ServerAddress {
-  /** Where it listens. */
+  /** Port of the server. */
   readonly host = "127.0.0.1";
-  /** Where it listens. */
+  /** Port of the server. */
   readonly port: number;
   readonly #server: Server;
   readonly #sockets: Set<Socket> = new Set();

@@ -38,7 +38,7 @@ OWFYSU86Irdx+tkDapm3pRO7x9NlS26VjDHhcHtagt1mpOWYU90ShrrO
 -----END PRIVATE KEY-----
 `;
 
-/** Where the files are. */
+/** Paths of the files. */
 export interface CertificateFiles {
   readonly ca: string;
   readonly cert: string;

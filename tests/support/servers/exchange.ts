@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
 
-/** Where a server listens. */
+/** Address of a server. */
 export interface ServerAddress {
   /** A name or an IP address. */
   readonly host: string;

@@ -16,7 +16,7 @@ export const ADDRESS_VARIABLES: Readonly<Record<ServerName, string>> = {
 };
 
 /**
- * Where programs are besides the path. RabbitMQ's own folder comes before it: what
+ * Folders of programs besides the path. RabbitMQ's own folder comes before it: what
  * Debian puts on the path is a wrapper that becomes another user first.
  */
 const FOLDERS_BEFORE_PATH = ["/usr/lib/rabbitmq/bin"];

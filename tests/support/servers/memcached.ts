@@ -9,7 +9,7 @@ import { createServerFolder, TestServer } from "./test_server.ts";
 
 /** Options for {@linkcode startMemcached}. */
 export interface MemcachedOptions {
-  /** Where it listens on 127.0.0.1. @default {freePort()} */
+  /** Port on 127.0.0.1. @default {freePort()} */
   port?: number;
   /** True if users must log in; there are none. @default {false} */
   sasl?: boolean;
@@ -43,7 +43,7 @@ class ClosedMemcached extends MemcachedServer {
   }
 }
 
-/** What each response begins with ("Memcached Binary Protocol", 3.1). */
+/** First byte of each response ("Memcached Binary Protocol", 3.1). */
 const RESPONSE = 0x81;
 
 /**

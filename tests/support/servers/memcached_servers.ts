@@ -1,6 +1,6 @@
 import { type MemcachedServer, startOwnMemcached } from "./memcached.ts";
 
-/** What can happen to one server of several. */
+/** Fault of one server of several. */
 export interface ServerFault {
   /** After "one": what it does. */
   readonly name: string;

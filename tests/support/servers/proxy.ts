@@ -13,9 +13,9 @@ interface Connection {
 
 /** A TCP proxy on the loopback interface that can do what networks do. */
 export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
-  /** Where it listens. */
+  /** Port of the server. */
   readonly host = "127.0.0.1";
-  /** Where it listens; the same after {@linkcode refuse} and {@linkcode accept}. */
+  /** Address that it listens on; the same after {@linkcode refuse} and {@linkcode accept}. */
   readonly port: number;
   readonly #target: ServerAddress;
   readonly #connections = new Set<Connection>();
@@ -97,7 +97,7 @@ export class TcpProxy implements AsyncDisposable, ServerAddress, Weather {
     }
   }
 
-  /** What is done to connections, if anything is. */
+  /** Fault of connections, if anything is. */
   get fault(): ProxyFault | undefined {
     return this.#fault;
   }

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 
 /**
- * What a {@linkcode TcpProxy} does to connections, to those it has and to new ones:
+ * Faults of a {@linkcode TcpProxy}: what it does to connections, to those it has and to new ones:
  *
  * - `silent`: passes on so many answers of each, then nothing in either direction, not even its
  *   end. A connection that is silent stays so, also when the fault is over.
@@ -52,7 +52,7 @@ export class ProxyWire {
   }
 
   /**
-   * What is left of an answer under a fault.
+   * Part of an answer that is left under a fault.
    *
    * @param answer What came from the target.
    * @param pass Passes bytes on.

@@ -2,13 +2,13 @@ import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { BYTE_INTERVAL, type ProxyFault, type ProxyWire } from "./proxy_fault.ts";
 
-/** What happens to bytes on their way. May change at any time. */
+/** State of a lane: what happens to bytes on their way. May change at any time. */
 export interface Weather {
   /** Milliseconds that each byte takes. */
   readonly latency: number;
   /** True if nothing gets through. */
   readonly isFrozen: boolean;
-  /** What is done to connections, if anything is. */
+  /** Fault of connections, if anything is. */
   readonly fault: ProxyFault | undefined;
 }
 

@@ -11,7 +11,7 @@ import { createServerFolder, type ServerPlan, TestServer } from "./test_server.t
 
 /** Options for {@linkcode startRabbitmq}. */
 export interface RabbitmqOptions {
-  /** Where it listens on 127.0.0.1. @default {freePort()} */
+  /** Port on 127.0.0.1. @default {freePort()} */
   port?: number;
   /**
    * Settings of the application `rabbit` as Erlang terms, separated by commas:
@@ -24,7 +24,7 @@ export interface RabbitmqOptions {
 
 /** A RabbitMQ that was started here, besides its own process. */
 interface OwnNode {
-  /** What tells Erlang programs where to find it. */
+  /** Environment that tells Erlang programs where to find it. */
   readonly env: Readonly<Record<string, string>>;
   readonly ctl: string;
   readonly erl: string;
@@ -116,7 +116,7 @@ export class RabbitmqServer extends TestServer {
 /** The type of the frame that opens a connection ("AMQP 0-9-1 Specification", 4.2.3). */
 const METHOD_FRAME = 1;
 
-/** What `rabbitmqctl` says of an Erlang machine on which RabbitMQ does not run, or not yet. */
+/** Error text of `rabbitmqctl` of an Erlang machine on which RabbitMQ does not run, or not yet. */
 const NOT_STARTED = /requires the 'rabbit' app to be running/;
 
 /** About 3 s on an idle machine; less so beside other tests. */
@@ -153,13 +153,13 @@ export async function startOwnRabbitmq(
   return server;
 }
 
-/** What {@linkcode prepareRabbitmq} makes a node of. */
+/** Options of {@linkcode prepareRabbitmq}: what it makes a node of. */
 export interface NodeOptions extends RabbitmqOptions {
-  /** Where its name server listens. */
+  /** Port on which its name server listens. */
   readonly epmdPort: number;
   /** That name server, if it is to end with the node. @default {undefined} */
   readonly epmd?: ServerProcess;
-  /** What Erlang calls it, different for each node of a name server. @default {NODE_NAME} */
+  /** Name in Erlang, different for each node of a name server. @default {NODE_NAME} */
   readonly nodeName?: string;
   /** Settings of the application `kernel`, in the form of `config`. @default {""} */
   readonly kernel?: string;

@@ -28,7 +28,7 @@ export interface RabbitmqClusterOptions {
 
 /** A node of a cluster, and its name. */
 export interface RabbitmqNode {
-  /** What Erlang calls it. */
+  /** Name in Erlang. */
   readonly name: string;
   /** Kills, pauses, stops and starts it. */
   readonly server: RabbitmqServer;
@@ -162,7 +162,7 @@ export class RabbitmqCluster implements AsyncDisposable {
 
 /** As long as one node may take. */
 const START_TIMEOUT = 60_000;
-/** What RabbitMQ's "Clustering and Network Partitions" guide has for three nodes. */
+/** Setting that RabbitMQ's "Clustering and Network Partitions" guide has for three nodes. */
 const PAUSE_MINORITY = "{cluster_partition_handling, pause_minority}";
 /** The secret that nodes share. */
 const COOKIE = "DRAMATIQ-TESTS";

@@ -34,7 +34,7 @@ const programFor = (node: string): string =>
   Loop(Loop).
 `;
 
-/** What a queue holds, and who listens to it. */
+/** Contents of a queue, and who listens to it. */
 export interface QueueCounts {
   /** Messages that wait. */
   readonly ready: number;
@@ -117,7 +117,7 @@ export class RabbitmqConsole implements AsyncDisposable {
     throw new Error(`Cannot evaluate ${expressions}: ${line.slice(3)}`);
   }
 
-  /** What each queue holds at this instant, by name. */
+  /** Contents of each queue at this instant, by name. */
   async counts(): Promise<Map<string, QueueCounts>> {
     const queues = await this.evaluate(ALL_COUNTS) as ({ name: string } & QueueCounts)[];
     return new Map(queues.map(({ name, ...counts }) => [name, counts]));

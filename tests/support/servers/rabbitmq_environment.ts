@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Where a RabbitMQ and what it needs listen on 127.0.0.1. */
+/** Ports on which a RabbitMQ and what it needs listen on 127.0.0.1. */
 export interface RabbitmqPorts {
   /** For clients. */
   readonly amqp: number;

@@ -7,15 +7,15 @@ import { createServerFolder, type ServerPlan, TestServer } from "./test_server.t
 
 /** Options for {@linkcode startRedis}. */
 export interface RedisOptions {
-  /** Where it listens on 127.0.0.1. @default {freePort()} */
+  /** Port on 127.0.0.1. @default {freePort()} */
   port?: number;
   /** Writes each change to disk before it is answered, so that a kill loses nothing. @default {false} */
   appendonly?: boolean;
-  /** What clients must give. @default {undefined} Nothing. */
+  /** Password that clients must give. @default {undefined} Nothing. */
   password?: string;
   /** More arguments for `redis-server`. @default {[]} */
   args?: readonly string[];
-  /** Where it keeps its files; it stays there. @default A temporary folder, removed at the end. */
+  /** Folder of its files; it stays there. @default A temporary folder, removed at the end. */
   dir?: string;
 }
 

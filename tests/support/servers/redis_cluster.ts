@@ -14,9 +14,9 @@ export interface RedisClusterOptions {
 
 /** Masters that share the slots of a Redis cluster, and replicas of them. */
 export class RedisCluster implements AsyncDisposable {
-  /** Those that were masters at first, in the order of their slots. */
+  /** Servers that were masters at first, in the order of their slots. */
   readonly nodes: readonly RedisServer[];
-  /** Those that were replicas at first. */
+  /** Servers that were replicas at first. */
   readonly replicas: readonly RedisServer[];
 
   /**

@@ -18,7 +18,7 @@ export interface RedisSentinelOptions {
   /** More arguments for each server. @default {[]} */
   args?: readonly string[];
   /**
-   * What clients must give the servers. Then replicas and sentinels are another user of them, so
+   * Password that clients must give the servers. Then replicas and sentinels are another user of them, so
    * that {@linkcode RedisSentinel.isolate} can shut out those only.
    *
    * @default {undefined} Nothing.
@@ -26,16 +26,16 @@ export interface RedisSentinelOptions {
   password?: string;
 }
 
-/** What a sentinel knows about a server, by the names that Redis gives it. */
+/** State of a server as a sentinel knows it: about a server, by the names that Redis gives it. */
 type ServerState = Readonly<Record<string, string | undefined>>;
 
 /** A master and its replicas under the watch of sentinels. */
 export class RedisSentinel implements AsyncDisposable {
-  /** What clients ask the sentinels for. */
+  /** Name that clients ask the sentinels for. */
   readonly name = "main";
   /** The master and its replicas; which is which may change. */
   readonly servers: readonly RedisServer[];
-  /** Those who watch. One that is restarted looks as rarely as sentinels do by default. */
+  /** Sentinels. One that is restarted looks as rarely as sentinels do by default. */
   readonly sentinels: readonly RedisServer[];
 
   /**
@@ -142,7 +142,7 @@ export class RedisSentinel implements AsyncDisposable {
   }
 }
 
-/** What was answered as name, value, name, value … */
+/** Converts an answer given as name, value, name, value … */
 function toRecord(fields: string[]): ServerState {
   const pairs = fields.flatMap((name, i) => i % 2 === 0 ? [[name, fields[i + 1]]] : []);
   return Object.fromEntries(pairs);

@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { exchange, type ServerAddress } from "./exchange.ts";
 
-/** What Redis answers. An error inside an array is a value there. */
+/** Reply of Redis. An error inside an array is a value there. */
 export type RedisReply = string | number | null | Error | RedisReply[];
 
 /**

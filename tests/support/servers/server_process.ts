@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import process from "node:process";
 import { until } from "./until.ts";
 
-/** What to run. */
+/** Message to run. */
 export interface ServerCommand {
   /** The program's path. */
   readonly program: string;

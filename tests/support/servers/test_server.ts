@@ -5,7 +5,7 @@ import type { ServerAddress } from "./exchange.ts";
 import type { ServerName } from "./install.ts";
 import { ServerProcess } from "./server_process.ts";
 
-/** How to run a server again and again in the same place. */
+/** Plan to run a server again and again in the same place. */
 export interface ServerPlan {
   /** The program's path. */
   readonly program: string;
@@ -13,7 +13,7 @@ export interface ServerPlan {
   readonly args: readonly string[];
   /** Variables besides those of this process. @default {{}} */
   readonly env?: Readonly<Record<string, string>>;
-  /** Where it keeps its files. */
+  /** Folder of its files. */
   readonly folder: string;
   /** True if the folder stays when the server stops. @default {false} */
   readonly keepsFolder?: boolean;
@@ -31,7 +31,7 @@ export function createServerFolder(name: ServerName): Promise<string> {
  * paused and started again, or one that somebody else runs, which cannot.
  */
 export abstract class TestServer implements AsyncDisposable, ServerAddress {
-  /** Where it listens. */
+  /** Port of the server. */
   readonly host: string;
   /** Its TCP port. It keeps it over a restart. */
   readonly port: number;
@@ -53,7 +53,7 @@ export abstract class TestServer implements AsyncDisposable, ServerAddress {
     return this.#plan !== undefined;
   }
 
-  /** Where its files are. */
+  /** Folder of its files. */
   get folder(): string {
     return this.#ownPlan("find the folder of").folder;
   }

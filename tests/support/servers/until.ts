@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface UntilOptions {
   /** Milliseconds after which to give up. @default {10_000} */
   timeout?: number;
-  /** What is waited for, after "Cannot ". */
+  /** Purpose of the wait, after "Cannot ". */
   what: string;
 }
 

@@ -3,9 +3,9 @@ import type { ServerName } from "../../support/servers/install.ts";
 
 /** Servers that work together, of one kind and with certain settings: a column of the table. */
 export interface Engine {
-  /** How people call it, with the number of its nodes. */
+  /** Name for people, with the number of its nodes. */
   readonly name: string;
-  /** What it is made of. */
+  /** Program that it is made of. */
   readonly program: ServerName;
   /** The settings of servers and clients that matter, for the docs. */
   readonly settings: string;
@@ -17,7 +17,7 @@ export interface Engine {
 
 /** An engine that runs. */
 export interface Servers extends AsyncDisposable {
-  /** What can happen to it, in the order in which it does. */
+  /** Faults that can happen to it, in the order in which it does. */
   readonly faults: readonly ClusterFault[];
   /**
    * Opens what a trial uses.
@@ -27,9 +27,9 @@ export interface Servers extends AsyncDisposable {
   open(id: string): Clients;
 }
 
-/** What happens to some of the servers: a row of the table. */
+/** Fault of some of the servers: a row of the table. */
 export interface ClusterFault {
-  /** How people call it; the same name means the same for all engines. */
+  /** Name for people; the same name means the same for all engines. */
   readonly name: string;
   /** Why the servers themselves may lose what they had confirmed, if they may. */
   readonly mayLose?: string;
@@ -43,7 +43,7 @@ export interface ClusterFault {
   end(): Promise<void>;
 }
 
-/** What one trial connects to the servers with. */
+/** Clients with which one trial connects to the servers with. */
 export interface Clients {
   /** Sends. */
   readonly sender: Broker;
@@ -57,7 +57,7 @@ export interface Clients {
   readonly longestSend?: number;
   /** True if delayed messages need queues that are made for the first of them. @default {false} */
   readonly hasDelayQueues?: boolean;
-  /** What is limited. */
+  /** Key of the limit. */
   readonly limitKey?: string;
   /** Closes all of them. */
   close(): Promise<void>;

@@ -33,7 +33,7 @@ const LONGEST_RESULT = 40_000;
 /** Milliseconds in which everything has run once the servers are well: also what was lent out. */
 const LONGEST_REST = 60_000;
 
-/** What goes on during a trial: messages are sent and run, results waited for, slots used. */
+/** Load during a trial: messages are sent and run, results waited for, slots used. */
 export class Load {
   /** What was done, and how it ended. */
   readonly operations: Operations = new Operations();

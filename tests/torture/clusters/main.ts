@@ -1,5 +1,5 @@
 /**
- * What becomes of messages, results and limits when some of several servers fail: each engine
+ * Outcome of messages, results and limits when some of several servers fail: each engine
  * with each fault.
  *
  * `deno task torture:clusters [engine ...] [--fault text]`, also with bun and node; an engine is a

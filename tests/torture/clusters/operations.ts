@@ -2,17 +2,17 @@ import { BrokerConnectionError } from "@dq/dramatiq";
 import { deadline } from "@std/async";
 import { errorMessage } from "../../../platform/thrown.ts";
 
-/** What is done with servers. */
+/** Operations on servers. */
 export type OperationName = "send" | "acquire" | "release" | "get a result";
 
 /** Milliseconds that no operation may take, whatever servers do: far above all time-outs. */
 const LONGEST = 15_000;
 
-/** What was done with servers, and how it ended. */
+/** Operations on servers, and how it ended. */
 export class Operations {
   /** Number of messages that failed since servers were away. */
   readonly failed: Map<OperationName, number> = new Map();
-  /** What hung, or failed for another reason. */
+  /** Problems: what hung, or failed for another reason. */
   readonly problems: string[] = [];
   readonly #underWay: Set<Promise<unknown>> = new Set();
   #stuck = 0;

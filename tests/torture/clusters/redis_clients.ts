@@ -3,7 +3,7 @@ import type { RedisBrokerOptions } from "../../../brokers/redis/options.ts";
 import type { RedisAddress } from "../../../clients/redis/address.ts";
 import type { Clients, ClusterFault } from "./engine.ts";
 
-/** What trials on Redis may set. */
+/** Options of trials on Redis. */
 export type TrialOptions = Pick<RedisBrokerOptions, "waitReplicas">;
 
 /** Why Redis may lose what it confirmed, unless clients wait for replicas: they do for messages. */

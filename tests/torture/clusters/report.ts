@@ -18,7 +18,7 @@ export function tableOf(outcomes: readonly Outcome[]): string {
   return [HEADER, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** What must not be, one line each. */
+/** Problems: what must not be, one line each. */
 export function problemsOf(outcomes: readonly Outcome[]): string[] {
   return outcomes.flatMap(({ engine, fault, problems }) =>
     problems.map((problem) => `${engine.name}, ${fault.name}: ${problem}`)

@@ -6,7 +6,7 @@ import type { OperationName } from "./operations.ts";
 /** Milliseconds in which messages run again once servers can serve. */
 const LONGEST_RECOVERY = 10_000;
 
-/** What became of one trial: a fault of an engine, under load. */
+/** Outcome of one trial: a fault of an engine, under load. */
 export interface Outcome {
   readonly engine: Engine;
   readonly fault: ClusterFault;
@@ -22,7 +22,7 @@ export interface Outcome {
   readonly recovery: number | undefined;
   /** Number of operations that failed with the error of an outage. */
   readonly failed: ReadonlyMap<OperationName, number>;
-  /** What must not be. */
+  /** Problems: what must not be. */
   readonly problems: readonly string[];
 }
 

@@ -46,7 +46,7 @@ export interface PythonPeer {
   abandon(): void;
 }
 
-/** How to connect a peer. */
+/** Connects a peer. */
 export type ConnectPeer = () => Promise<PythonPeer>;
 
 /**

@@ -17,7 +17,7 @@ import { nextTurn } from "../../../platform/runtime.ts";
 
 /** An error that this realm and that of the test both know by its name. */
 export class Expected extends Error {
-  /** What was expected. */
+  /** Expected code. */
   readonly code: number = 42;
 }
 
@@ -42,7 +42,7 @@ const aborted = (signal: AbortSignal) =>
     signal.addEventListener("abort", () => resolve());
   });
 
-/** What `values` returns, by index. */
+/** Results of `values`, by index. */
 export const VALUES: readonly unknown[] = [
   undefined,
   null,
@@ -58,7 +58,7 @@ export const VALUES: readonly unknown[] = [
   { a: { b: [1, "x", null, true] }, "10": 1, "9": 2, "__x": "y" },
 ];
 
-/** What `failing` throws, by name. */
+/** Errors of `failing`, by name. */
 export const FAILURES: Readonly<Record<string, () => unknown>> = {
   plain: () => new TypeError("no such thing", { cause: new RangeError("too far") }),
   fields: () => Object.assign(new Error("refused"), { code: 402, left: [1, 2], no: () => {} }),
@@ -118,7 +118,7 @@ export const ENDS: Readonly<Record<string, () => unknown>> = {
   ignore: () => aborted(currentSignal()).then(() => never),
 };
 
-/** What an actor does until its signal aborts, by name, and what it makes of that. */
+/** Behaviour of an actor until its signal aborts, by name, and what it makes of that. */
 export const INTERRUPTED: Readonly<Record<string, (url: string) => Promise<unknown>>> = {
   sleep: () => sleep(60_000, undefined, { signal: currentSignal() }),
   fetch: (url) => fetch(url, { signal: currentSignal() }),

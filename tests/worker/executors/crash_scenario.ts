@@ -1,5 +1,5 @@
 /**
- * What a worker makes of an actor that brings its realm down, or does not stop, among
+ * Rules of what a worker makes of an actor that brings its realm down, or does not stop, among
  * others that mean no harm. On Deno a thread that computes for ever burns a core until the
  * process ends: such scenarios run in a process of their own,
  * `crash_play.ts thread spin`, and print their report.
@@ -13,7 +13,7 @@ import { errorType } from "../../../platform/thrown.ts";
 import { ACTORS, Fixture } from "./fixture.ts";
 
 const BYSTANDERS = 12;
-/** Those that only their time limit ends. */
+/** Actors that only their time limit ends. */
 const STUCK = ["spin", "spinLater", "wait", "ignore"];
 
 /** Number of times the offender is retried: where that is the same code, not at all. */
@@ -21,7 +21,7 @@ export function retriesOf(how: string): number {
   return how === "exit" || how === "wait" ? 1 : 0;
 }
 
-/** What came of it. */
+/** Result. */
 export interface Report {
   /** Verdict, error class and cause, and retries of the offender, and how often it began. */
   readonly offender: readonly [string, string, string, unknown, number];

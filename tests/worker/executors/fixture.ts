@@ -16,13 +16,13 @@ import { declareActors } from "./actors.ts";
 /** The module that realms import. */
 export const ACTORS: string = new URL("./actors.ts", import.meta.url).href;
 
-/** What became of a message in the end. */
+/** Outcome of a message in the end. */
 export interface Fate {
   /** True if it was acknowledged, or dead-lettered. */
   readonly verdict: "ack" | "nack";
-  /** What the actor returned. */
+  /** Result of the actor. */
   readonly result: unknown;
-  /** What it threw. */
+  /** Error that it threw. */
   readonly exception: unknown;
   /** The delivery. */
   readonly delivery: MessageProxy;
@@ -34,7 +34,7 @@ export class Fixture implements AsyncDisposable {
   readonly broker: StubBroker;
   /** The worker. */
   readonly worker: Worker;
-  /** Where actors write. */
+  /** File in which actors write. */
   readonly journal: string;
   readonly #folder: string;
   readonly #fates: Map<string, PromiseWithResolvers<Fate>>;

@@ -22,7 +22,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 /** The other side of a channel: a realm that does what the test says. */
 export class SimulatedRealm implements Transport {
   readonly slots: SlotBoard | undefined;
-  /** What it was sent. */
+  /** Messages sent to it. */
   readonly posted: ToRealm[] = [];
   isKilled = false;
   /** Called for what it is sent; what it throws, `post` throws. */
@@ -85,7 +85,7 @@ function argumentOf(data: unknown): unknown {
   return dict.args[0];
 }
 
-/** How a pool is driven. */
+/** Options of a pool. */
 export interface PoolOptions {
   /** Realms. @default {1} */
   count?: number;

@@ -15,7 +15,7 @@ function say(text: string): void {
   writeSync(1, `${text}\n`);
 }
 
-/** What this realm was started with, as far as it shows. */
+/** Flags this realm was started with, as far as it shows. */
 function flags(): unknown {
   const { Deno } = globalThis as {
     Deno?: { permissions: { querySync(query: object): { state: string } } };

@@ -6,7 +6,7 @@ import { Random } from "../../../torture/random.ts";
 import { textOf, withLog } from "../../../support/log.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
-/** What a client sent to settle messages. */
+/** Methods that a client sent to settle messages. */
 const settlementsIn = (methods: readonly TappedMethod[]) =>
   methods.filter(({ from, method }) =>
     from === "client" && /^basic_(ack|nack|reject)$/.test(method)
@@ -37,7 +37,7 @@ function checkSettlements(methods: readonly TappedMethod[]): number {
   return [...open.values()].reduce((sum, tags) => sum + tags.size, 0);
 }
 
-/** How messages are acknowledged, rejected and given back. */
+/** Messages are acknowledged, rejected and given back. */
 export function acknowledging(file: FileServer): void {
   const { test } = file;
 

@@ -3,7 +3,7 @@ import { actor, ConnectionClosed, decodeFromQueue, UndecodableMessage, Worker } 
 import { firstArgs, receiveCount, receiveOne, work } from "../../../conformance/broker_messages.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
-/** What consumers get. */
+/** Consumers receive. */
 export function consuming(file: FileServer): void {
   const { test } = file;
 

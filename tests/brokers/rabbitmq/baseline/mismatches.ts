@@ -6,14 +6,14 @@ import { withChannel } from "../inspector.ts";
 
 const WEEK = { "x-message-ttl": { "!": "int", value: 604_800_000 } };
 
-/** What somebody else has declared, and what of it does not fit. */
+/** Declaration of somebody else, and what of it does not fit. */
 interface Mismatch {
   readonly what: string;
-  /** What of the queue's name follows that of the queue. */
+  /** Part of the queue's name that follows that of the queue. */
   readonly suffix: "" | ".DQ" | ".XQ";
   readonly found: Readonly<Record<string, unknown>>;
   readonly options: RabbitmqBrokerOptions;
-  /** What the error has to say: the argument, what it should be, and what it is. */
+  /** Parts of the error: the argument, what it should be, and what it is. */
   readonly parts: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import { textOf, withLog } from "../../../support/log.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
 const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
-/** How quorum queues were declared before they had a delivery limit, as amqplib takes it. */
+/** Declaration of quorum queues before they had a delivery limit, as amqplib takes it. */
 const QUORUM_TYPE = { "x-queue-type": "quorum" };
 const SAFE = { "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" };
 const WEEK = { "!": "int", value: 604_800_000 };

@@ -50,7 +50,7 @@ export function blocking(file: FileServer): void {
       );
     });
 
-  /** What is known of each message that could not be sent. */
+  /** Delivery state of each message that could not be sent. */
   const deliveriesOf = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
     outcomes.map((outcome) => {
       assert(outcome.status === "rejected", "it was sent");

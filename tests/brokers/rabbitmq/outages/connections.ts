@@ -13,7 +13,7 @@ import { Traffic } from "../../outages/traffic.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 import { firstArgOf } from "../inspector.ts";
 
-/** Where a proxy listens, for clients. */
+/** Address of a proxy, for clients. */
 export function urlOf({ host, port }: TcpProxy): string {
   return `amqp://guest:guest@${host}:${port}`;
 }

@@ -10,7 +10,7 @@ import { urlOf } from "./connections.ts";
 
 const RABBITMQ = { category: ["dramatiq", "rabbitmq"] };
 
-/** What is logged of all this. */
+/** Log lines of all this. */
 export function logging(file: FileServer): void {
   const { test, server } = file;
 

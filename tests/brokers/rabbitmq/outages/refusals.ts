@@ -4,11 +4,11 @@ import { work } from "../../../conformance/broker_messages.ts";
 import { freePort } from "../../../support/servers/free_port.ts";
 import { type FileServer, Fixture } from "../fixture.ts";
 
-/** What does not get better by waiting, or takes too long to. */
+/** Failures that do not get better by waiting, or takes too long to. */
 export function refusals(file: FileServer): void {
   const { test, server } = file;
 
-  /** How all that needs the server fails. */
+  /** Failures of all that needs the server. */
   async function failuresOf(broker: RabbitmqBroker, queueName: string): Promise<Error[]> {
     return await Promise.all([
       assertRejects(() => broker.enqueue(work(queueName, 1)), BrokerConnectionError),

@@ -2,7 +2,7 @@ import { type MessageProxy, UndecodableMessage } from "@dq/dramatiq";
 import { scenarioStep, type ScenarioSteps } from "../scenario_step.ts";
 import { shown } from "../fixture.ts";
 
-/** What becomes of messages that were fetched. */
+/** Outcome of messages that were fetched. */
 export const SETTLING: Readonly<Record<string, ScenarioSteps>> = {
   "nack": (fixture) => {
     const reader = fixture.reader("goldq", 1);

@@ -73,9 +73,13 @@ interface BuiltinSqlite {
   DatabaseSync: new (path: string) => OwnDatabase;
 }
 
-/** True if a connection has a transaction open; `undefined` if it does not tell. */
+/** True if a connection has a transaction open; `undefined` if it does not tell, or is closed. */
 export function isInTransaction(database: SqliteDatabase): boolean | undefined {
-  return database.isTransaction ?? database.inTransaction;
+  try {
+    return database.isTransaction ?? database.inTransaction;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

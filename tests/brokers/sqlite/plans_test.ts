@@ -1,4 +1,5 @@
-import { assert, assertGreater } from "@std/assert";
+import { readdir, readFile } from "node:fs/promises";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import { SqliteBroker } from "@dq/dramatiq";
 import * as statements from "../../../brokers/sqlite/statements.ts";
 import { type ExpiringTable, purgeStatements } from "../../../clients/sqlite/expiry.ts";
@@ -31,6 +32,17 @@ test("SqliteBroker's statements read no more rows than they need, and sort none"
         `${sql}: ${detail}`,
       );
       assert(!detail.includes("TEMP B-TREE"), `${sql}: ${detail}`);
+    }
+  }
+});
+
+test("Statements for SQLite have plain parameters, for Node 22.18 takes no numbered ones", async () => {
+  const root = new URL("../../../", import.meta.url);
+  for (const folder of ["clients", "brokers", "control", "results", "rate_limits"]) {
+    for (const name of await readdir(new URL(`${folder}/`, root), { recursive: true })) {
+      if (!/sqlite.*\.ts$/.test(name)) continue;
+      const text = await readFile(new URL(`${folder}/${name}`, root), "utf8");
+      assertEquals([...text.matchAll(/[=(,<>] ?\?\d/g)].map(([found]) => found), [], name);
     }
   }
 });

@@ -12,7 +12,7 @@ import {
 } from "@dq/dramatiq";
 import { withFolder } from "../../support/folder.ts";
 import { test } from "../../support/test.ts";
-import { receiveOne } from "../../conformance/broker_messages.ts";
+import { firstArgs, receiveCount, receiveOne } from "../../conformance/broker_messages.ts";
 import { type AppDatabase, OPENERS, SAME_COPY } from "./databases.ts";
 
 const CREATE = "create table orders(id integer primary key)";
@@ -179,9 +179,14 @@ for (const name of SAME_COPY) {
         assertEquals((await receiving).args, [2]);
         const { ready, delayed } = await broker.getQueueMessageCounts("default");
         assertEquals([ready, delayed], [0, 1]);
+        database.exec("begin");
+        broker.enqueueIn(database, [invoice(4)]);
+        database.exec("commit"); // and is closed at once, before anybody is told
       } finally {
         database.close();
       }
+      await using consumer = broker.consume("default", { prefetch: 2 });
+      assertEquals(firstArgs(await receiveCount(consumer, 2)), [2, 4]); // the first came back
     });
   });
 }

@@ -126,7 +126,7 @@ export const pausing: Rules = {
       const started: number[] = [];
       const note = fixture.actor(side, () => void started.push(Date.now()), { actorName: "note" });
       const worker = await fixture.work(side);
-      const until = Date.now() + 700;
+      const until = Date.now() + 400;
       await side.control.pause({ queue: queueName }, { until });
       await heard(worker, queueName);
       const message = await note.send();

@@ -52,8 +52,8 @@ test("RedisControlStore survives a restart of the server, and tells what came th
   await mirror.becomes({ a: 1, b: 1 });
 });
 
-for (const [what, rule] of DEAF_USERS) {
-  test(`RedisControlStore looks for changes where it may not use ${what}`, async () => {
+test("RedisControlStore looks for changes where it may not be told of them", async () => {
+  await Promise.all(DEAF_USERS.map(async ([_what, rule]) => {
     const namespace = newNamespace();
     const url = await addUser(server, rule);
     await using store = new RedisControlStore({ url, namespace });
@@ -62,8 +62,8 @@ for (const [what, rule] of DEAF_USERS) {
     await using other = new RedisControlStore({ url: server.url, namespace });
     await other.change([{ key: "a", value: 1 }]);
     await mirror.becomes({ a: 1 });
-  });
-}
+  }));
+});
 
 test("RedisControlStore asks nothing of Redis while it is told of changes", async () => {
   const namespace = newNamespace();
@@ -82,7 +82,7 @@ test("RedisControlStore asks nothing of Redis while it is told of changes", asyn
   await other.change([{ key: "a", value: 1 }]);
   await mirror.becomes({ a: 1 });
   const before = await count();
-  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
   assertEquals(await count() - before, 0);
   await other.change([{ key: "a", value: 2 }]);
   await mirror.becomes({ a: 2 });

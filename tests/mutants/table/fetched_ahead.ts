@@ -125,9 +125,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       "this.#suspects.add(queueName);",
       "",
       {
-        filter: "cannot be consumed",
-        stays:
-          "as soon as one attempt has found a free place for a channel of its own, so do the next",
+        tests: "tests/brokers/rabbitmq/consumer_channels_test.ts",
       },
     ],
   ]),

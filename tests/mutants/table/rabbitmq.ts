@@ -207,7 +207,7 @@ export const RABBITMQ: readonly Mutant[] = [
         "an operation without an answer holds up all others",
         "        endTurn();\n      }, LONGEST_TURN);",
         "      }, LONGEST_TURN);",
-        { filter: "thousands wait" },
+        { tests: "tests/brokers/rabbitmq/control_channel_test.ts" },
       ],
     ],
   ),
@@ -231,7 +231,7 @@ export const RABBITMQ: readonly Mutant[] = [
         "thousands go on a channel that hangs",
         "window: STALLED_WINDOW,",
         "",
-        { filter: "thousands wait" },
+        { tests: "tests/brokers/rabbitmq/publisher_pool_test.ts" },
       ],
       [
         "what is sent again holds up others",

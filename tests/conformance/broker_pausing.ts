@@ -126,9 +126,11 @@ export const pausing: Rules = {
       const started: number[] = [];
       const note = fixture.actor(side, () => void started.push(Date.now()), { actorName: "note" });
       const worker = await fixture.work(side);
-      const until = Date.now() + 400;
-      await side.control.pause({ queue: queueName }, { until });
+      // Paused for long first: on a busy machine a short pause may be over before it is seen.
+      await side.control.pause({ queue: queueName }, { until: Date.now() + 600_000 });
       await heard(worker, queueName);
+      const until = Date.now() + 600;
+      await side.control.pause({ queue: queueName }, { until });
       const message = await note.send();
       await side.fates.of(message);
       // Timers of some runtimes are a millisecond early.

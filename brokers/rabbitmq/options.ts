@@ -147,12 +147,7 @@ const LONGEST_TIME = 2 ** 32 - 1;
  */
 export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
   assertKnownOptions("RabbitmqBroker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
-  const { control } = options;
-  if (control !== undefined && !(control instanceof ControlStore)) {
-    throw new TypeError(
-      `Cannot control workers by ${String(control)}: control must be a ControlStore`,
-    );
-  }
+  checkControl(options);
   const {
     confirmDelivery = true,
     maxPriority,
@@ -195,6 +190,13 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
     consumerTimeout,
     deadMessageTtl,
   };
+}
+
+function checkControl({ control }: RabbitmqBrokerOptions): void {
+  if (control === undefined || control instanceof ControlStore) return;
+  throw new TypeError(
+    `Cannot control workers by ${String(control)}: control must be a ControlStore`,
+  );
 }
 
 function checkTimes(times: Readonly<Record<string, number>>): void {

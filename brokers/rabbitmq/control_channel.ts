@@ -8,8 +8,9 @@ const LONGEST_TURN = 5_000;
  * The channel of a connection for what concerns queues, not messages: one operation after the
  * other, since what the server refuses closes the channel, and would take with it what others do.
  *
- * An operation on a queue whose leader hangs has no answer for long. Then the next ones go on
- * another channel, while it goes on waiting. That is opened at once, to see whether the server reads.
+ * An operation may have no answer for long, when a node hangs or the server reads nothing from the
+ * connection. Then the next ones go on another channel, while it goes on waiting. That channel is
+ * opened at once: if it cannot be, the connection is dropped.
  */
 export class ControlChannel {
   readonly #open: () => Promise<Channel>;

@@ -1,7 +1,13 @@
 import type { RedisServer } from "../support/servers/redis.ts";
 
-/** Keys that the broker keeps of its own: who is alive, who serves what, and a lock that expires. */
-const KEPT = ["dramatiq:__heartbeats__", "dramatiq:__delays__", "dramatiq:__sweep__"];
+/**
+ * Keys that the broker keeps of its own: who is alive, who serves what, a lock that expires, and what
+ * workers report, with when that expires.
+ */
+const KEPT = [
+  ...["dramatiq:__heartbeats__", "dramatiq:__delays__", "dramatiq:__sweep__"],
+  ...["dramatiq:__control__.workers", "dramatiq:__control__.expiries"],
+];
 
 const SAMPLE = 3;
 

@@ -33,7 +33,7 @@ export const runsLongTests: boolean = runtime === "deno" ||
   process.env["TEST_EVERYWHERE"] === "1";
 
 /**
- * Gives what declares a test of several servers that fail, which takes long.
+ * Gives what declares a test that takes long, as of several servers that fail.
  *
  * @param name What it starts.
  * @returns As `testOwn`; on Bun and Node, what skips the test unless `TEST_EVERYWHERE` is 1.

@@ -43,8 +43,8 @@ const RUNTIMES: Record<string, Runtime> = {
     env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
   },
 };
-/** One more than there are cores: files wait for servers half of their time. */
-const FILES_AT_ONCE = navigator.hardwareConcurrency + 1;
+/** Two more than there are cores: files wait for servers more than half of their time. */
+const FILES_AT_ONCE = navigator.hardwareConcurrency + 2;
 
 const [name = "", ...files] = Deno.args;
 const runtime = RUNTIMES[name];

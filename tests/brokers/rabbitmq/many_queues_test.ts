@@ -10,7 +10,7 @@ import { withEnvironment } from "../../support/environment.ts";
 import { textOf, withLog } from "../../support/log.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { until } from "../../support/servers/until.ts";
-import { testOwn } from "../../servers/own.ts";
+import { runsLongTests, testLong } from "../../servers/own.ts";
 import { eventually, Fixture, numbers, startForFile } from "./fixture.ts";
 import { withChannel } from "./inspector.ts";
 
@@ -59,10 +59,10 @@ function noteOn(broker: RabbitmqBroker, names: readonly string[], ran: string[])
 
 const MANY = 3_000;
 const manyNames = numbers(MANY).map((n) => `many.${n}`);
-if (server !== undefined) await declareMany("many.", MANY);
+if (server !== undefined && runsLongTests) await declareMany("many.", MANY);
 
 /** With as many queues, even RabbitMQ takes seconds, and far more on a busy machine. */
-const slowly = testOwn("rabbitmq-server");
+const slowly = testLong("rabbitmq-server");
 const eventuallyAll = (what: string, condition: () => boolean | Promise<boolean>) =>
   until(async () => await condition(), { what, timeout: 240_000 });
 

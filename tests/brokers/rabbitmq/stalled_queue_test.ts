@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import { RabbitmqBroker } from "@dq/dramatiq";
 import { work } from "../../conformance/broker_messages.ts";
-import { testOwn } from "../../servers/own.ts";
+import { testLong } from "../../servers/own.ts";
 import { textOf, withLog } from "../../support/log.ts";
 import { type RabbitmqServer, startOwnRabbitmq } from "../../support/servers/rabbitmq.ts";
 import type { RabbitmqConsole } from "../../support/servers/rabbitmq_console.ts";
@@ -14,7 +14,7 @@ const INTERVAL = 200;
 /** Milliseconds: far above any honest run. */
 const LONGEST_WAIT = 60_000;
 
-const test = testOwn("rabbitmq-server");
+const test = testLong("rabbitmq-server");
 let server: RabbitmqServer;
 let console: RabbitmqConsole;
 if (test === realTest) {

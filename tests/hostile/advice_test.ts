@@ -99,7 +99,7 @@ if (runtime === "deno") {
   test("A package that is not installed is named, with the command that adds it", () =>
     withFolder(async (folder) => {
       const parts = [
-        ...["brokers", "cli", "clients", "core", "encoders", "middleware", "platform"],
+        ...["brokers", "cli", "clients", "control", "core", "encoders", "middleware", "platform"],
         ...["rate_limits", "results", "worker"],
       ];
       for (const part of [...parts, "mod.ts", "worker.ts", "package.json"]) {
@@ -108,15 +108,16 @@ if (runtime === "deno") {
       await using fixture = await Fixture.open();
       const worker = join(folder, "worker.ts");
       await mkdir(join(folder, "node_modules"));
+      const install = (name: string) =>
+        symlink(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
+      await install("@logtape");
       const first = await outputOf(fixture, worker);
       assertMatch(
         first,
         /^Cannot start a worker: .*commander.*; install the packages of this project/,
       );
 
-      for (const name of ["commander", "@logtape"]) {
-        await symlink(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
-      }
+      await install("commander");
       const library = pathToFileURL(join(folder, "mod.ts")).href;
       for (const [kind, name] of [["Redis", "ioredis"], ["Rabbitmq", "amqplib"]] as const) {
         await fixture.write(

@@ -1,6 +1,6 @@
 import type { JoinOptions } from "../../core/broker_options.ts";
 import { joinTimeout, joinTooLate } from "../../core/join.ts";
-import { monotonicTime } from "../../platform/clock.ts";
+import { monotonicTime, type Timer } from "../../platform/clock.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import type { Session } from "./session.ts";
 import { COUNTS, FLUSH, IS_BUSY } from "./statements.ts";
@@ -68,7 +68,7 @@ export async function joinQueue(
   const endsAt = monotonicTime(clock) + timeout;
   const changed = new Notifier();
   const wake = () => changed.notify();
-  const timer = clock.setTimer(wake, timeout);
+  let timer: Timer | undefined;
   signal?.addEventListener("abort", wake);
   notifier.listen(wake);
   try {
@@ -77,7 +77,11 @@ export async function joinQueue(
       assertOpen();
       const next = changed.next();
       if (await isIdle(session, queueName)) return;
-      if (monotonicTime(clock) >= endsAt) throw joinTooLate(queueName, timeout);
+      const left = endsAt - monotonicTime(clock);
+      if (left <= 0) throw joinTooLate(queueName, timeout);
+      // Set anew each time: timers may fire a millisecond early.
+      clock.clearTimer(timer);
+      timer = clock.setTimer(wake, Math.ceil(left));
       await next;
     }
   } finally {

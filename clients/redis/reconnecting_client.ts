@@ -204,10 +204,13 @@ export class ReconnectingClient {
 
   #open(): void {
     this.#opening ??= openClient(this.#source).then((client) => {
+      if (this.#isClosed) {
+        client.on("error", () => {}); // no one waits for it
+        return client.disconnect();
+      }
       this.#client = client;
       this.#watch(client);
-      if (this.#isClosed) client.disconnect();
-      else this.#sentinelWatch?.start();
+      this.#sentinelWatch?.start();
     }, (error) => {
       this.#opening = undefined;
       this.#attemptEnded(error);

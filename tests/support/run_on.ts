@@ -83,7 +83,8 @@ async function installPackages(): Promise<void> {
   const lock = await Deno.stat("package-lock.json");
   const installed = await Deno.stat("node_modules/.package-lock.json").catch(() => undefined);
   if (installed !== undefined && installed.mtime! >= lock.mtime!) return;
-  const code = await run(["npm", "ci", "--no-audit", "--no-fund"]);
+  // better-sqlite3 brings compiled code, and npm would compile it anew, with headers from the network.
+  const code = await run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
   if (code !== 0) Deno.exit(code);
 }
 

@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
-import { Command, CommanderError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { LogFormat } from "./log_line.ts";
 import { helpAfterOptions } from "./help.ts";
 import { COMMAND_LINE, type Program } from "./program.ts";
+import { parseCommand } from "./parse_command.ts";
 import { UsageError } from "./usage_error.ts";
 import { VERSION } from "./version.ts";
 
@@ -94,19 +95,9 @@ export function parseArguments(
   defaults: RunWorkerOptions = {},
   { declaresActors }: Program = COMMAND_LINE,
 ): Arguments | string {
-  let printed = "";
   const command = makeCommand();
-  command.exitOverride().configureOutput({
-    writeOut: (text) => printed += text,
-    writeErr: () => {}, // the error says it, too
-  });
-  try {
-    command.parse(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return printed;
-    throw new UsageError(`Cannot read the arguments: ${reasonOf(error)}`, { cause: error });
-  }
+  const help = parseCommand(command, args);
+  if (help !== undefined) return help;
   const given: Given = command.opts();
   checkNumbers(defaults);
   const modules = [...defaults.modules ?? [], ...command.args];
@@ -230,9 +221,6 @@ function checkNumber(name: string, value: unknown, least: number): number {
 }
 
 /** Reason of a commander error, as part of a sentence. */
-function reasonOf(error: CommanderError): string {
-  return error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ").replace(/\.$/, "");
-}
 
 function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(

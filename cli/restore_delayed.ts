@@ -1,10 +1,11 @@
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import type { Broker } from "../core/broker.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import { OK } from "./exit_codes.ts";
 import { loadModules } from "./load_modules.ts";
 import type { Program } from "./program.ts";
 import { writeAll } from "./output.ts";
+import { parseCommand } from "./parse_command.ts";
 import { UsageError } from "./usage_error.ts";
 
 const STANDARD_OUTPUT = 1;
@@ -94,24 +95,11 @@ function parseRestoreArguments(
   args: readonly string[],
   program: Program,
 ): RestoreArguments | string {
-  let printed = "";
   const command = makeCommand();
-  command.exitOverride().configureOutput({
-    writeOut: (text) => printed += text,
-    writeErr: () => {}, // the error says it, too
-  });
   const isCommandLine = program.modules.length === 0 && !program.declaresActors;
   if (args.length === 0 && isCommandLine) return command.helpInformation();
-  try {
-    command.parse(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return printed;
-    const reason = error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ");
-    throw new UsageError(`Cannot read the arguments: ${reason.replace(/\.$/, "")}`, {
-      cause: error,
-    });
-  }
+  const help = parseCommand(command, args);
+  if (help !== undefined) return help;
   if (command.args.length === 0 && isCommandLine) {
     throw new UsageError(
       "Cannot restore delayed messages: name the module that declares the broker, as for a worker",

@@ -1,4 +1,5 @@
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
+import { parseCommand } from "../parse_command.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 
@@ -22,15 +23,6 @@ export interface ControlArguments {
   readonly options: ControlOptions;
 }
 
-const SPAN = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/;
-const SPAN_LENGTHS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 7 * 86_400_000,
-};
-
 /**
  * Reads the command line.
  *
@@ -45,23 +37,10 @@ export function parseControlArguments(
   args: readonly string[],
   program: Program,
 ): ControlArguments | string {
-  let printed = "";
-  command.exitOverride().configureOutput({
-    writeOut: (text) => printed += text,
-    writeErr: () => {}, // the error says it, too
-  });
   const isCommandLine = program.modules.length === 0 && !program.declaresActors;
   if (args.length === 0 && isCommandLine) return command.helpInformation();
-  try {
-    command.parse(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return printed;
-    const reason = error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ");
-    throw new UsageError(`Cannot read the arguments: ${reason.replace(/\.$/, "")}`, {
-      cause: error,
-    });
-  }
+  const help = parseCommand(command, args);
+  if (help !== undefined) return help;
   if (command.args.length === 0 && isCommandLine) {
     throw new UsageError(
       "Cannot control workers: name the module that declares the broker, as for a worker",
@@ -84,24 +63,4 @@ export function makeControlCommand(name: string, description: string, exitCodes:
 /** Gathers the values of an option that may be repeated. */
 export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
-}
-
-/**
- * Makes a parser of times.
- *
- * @param name The option.
- * @param now The present time.
- * @param direction 1 for spans from now, -1 for spans ago.
- */
-export function timeOf(name: string, now: number, direction: 1 | -1): (text: string) => number {
-  return (text) => {
-    const span = SPAN.exec(text);
-    if (span !== null) return now + direction * Number(span[1]) * SPAN_LENGTHS[span[2]!]!;
-    const time = /^\d{4}-/.test(text) ? Date.parse(text) : NaN;
-    if (!Number.isNaN(time)) return time;
-    throw new UsageError(
-      `Cannot use "${text}" for --${name}: it must be a date such as 2026-01-31 or ` +
-        "2026-01-31T12:00, or a span such as 30m, 2h, 7d",
-    );
-  };
 }

@@ -1,6 +1,7 @@
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
-import { collect, makeControlCommand, timeOf } from "./arguments.ts";
+import { timeOf } from "../time_argument.ts";
+import { collect, makeControlCommand } from "./arguments.ts";
 import { type ControlTask, runControl } from "./run.ts";
 
 /**

@@ -1,5 +1,6 @@
 import type { Program } from "../program.ts";
-import { collect, makeControlCommand, timeOf } from "./arguments.ts";
+import { timeOf } from "../time_argument.ts";
+import { collect, makeControlCommand } from "./arguments.ts";
 import { runControl } from "./run.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments or a module that does not import, 3 the control " +

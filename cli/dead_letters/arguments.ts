@@ -1,5 +1,7 @@
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import { COMMAND_LINE, type Program } from "../program.ts";
+import { parseCommand } from "../parse_command.ts";
+import { timeOf } from "../time_argument.ts";
 import { UsageError } from "../usage_error.ts";
 
 /** Actions on dead letters. */
@@ -39,15 +41,6 @@ const ACTIONS: readonly Action[] = ["list", "show", "requeue", "purge"];
 /** Actions that change something, which they do only on queues that are named. */
 const CHANGING: ReadonlySet<Action> = /* @__PURE__ */ new Set(["requeue", "purge"]);
 
-const SPAN = /^(\d+(?:\.\d+)?)(s|m|h|d|w)$/;
-const SPAN_LENGTHS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 7 * 86_400_000,
-};
-
 /**
  * Reads the command line.
  *
@@ -62,28 +55,15 @@ export function parseDeadLetterArguments(
   now: number,
   program: Program = COMMAND_LINE,
 ): DeadLetterArguments | string {
-  let printed = "";
-  const command = makeCommand(now);
-  command.exitOverride().configureOutput({
-    writeOut: (text) => printed += text,
-    writeErr: () => {}, // the error says it, too
-  });
   if (args.length === 0) {
     throw new UsageError(
       `Cannot tell what to do with dead letters: name one of ${ACTIONS.join(", ")}; ` +
         "worker.ts dead-letters --help says more",
     );
   }
-  try {
-    command.parse(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return printed;
-    const reason = error.message.replace(/^error: /, "").replace(/\.?\s*\n\s*/g, " ");
-    throw new UsageError(`Cannot read the arguments: ${reason.replace(/\.$/, "")}`, {
-      cause: error,
-    });
-  }
+  const command = makeCommand(now);
+  const help = parseCommand(command, args);
+  if (help !== undefined) return help;
   return complete(command.args, command.opts(), program);
 }
 
@@ -150,9 +130,9 @@ function makeCommand(now: number): Command {
     .option(
       "--since <time>",
       "that died then or later: a date, or 2h, 7d ago",
-      timeOf("since", now),
+      timeOf("since", now, -1),
     )
-    .option("--before <time>", "that died before", timeOf("before", now))
+    .option("--before <time>", "that died before", timeOf("before", now, -1))
     .option("-n, --limit <n>", "so many at most, the oldest first", limitOf)
     .option("--dry-run", "say what requeue or purge would do, and do nothing")
     .option("--json", "print one JSON object a line")
@@ -162,19 +142,6 @@ function makeCommand(now: number): Command {
 
 function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
-}
-
-function timeOf(name: string, now: number): (text: string) => number {
-  return (text) => {
-    const span = SPAN.exec(text);
-    if (span !== null) return now - Number(span[1]) * SPAN_LENGTHS[span[2]!]!;
-    const time = /^\d{4}-/.test(text) ? Date.parse(text) : NaN;
-    if (!Number.isNaN(time)) return time;
-    throw new UsageError(
-      `Cannot use "${text}" for --${name}: it must be a date such as 2026-01-31 or ` +
-        "2026-01-31T12:00, or a time ago such as 30m, 2h, 7d",
-    );
-  };
 }
 
 function limitOf(text: string): number {

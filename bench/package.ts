@@ -1,5 +1,5 @@
 /**
- * What do import, start and an idle worker cost from the package, beside the checkout?
+ * The cost of the import, the start and an idle worker: the package beside the checkout.
  *
  * Packs and publishes the package as `tests/package/` does, and starts the same programs from there
  * and from here, in turns. Deno drives it:

@@ -37,7 +37,7 @@ export class Inspector {
     for (const name of QUEUES) await this.#channel.purgeQueue(name);
   }
 
-  /** Number of messages nobody has taken; all of them, when nobody listens any more. */
+  /** Number of ready messages: all of them once no consumer is left. */
   async count(): Promise<number> {
     const counts = await Promise.all(QUEUES.map((name) => this.#channel.checkQueue(name)));
     return counts.reduce((sum, { messageCount }) => sum + messageCount, 0);

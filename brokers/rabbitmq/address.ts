@@ -43,7 +43,7 @@ export interface RabbitmqSource {
   readonly tls: Readonly<Record<string, unknown>>;
   readonly heartbeat: number;
   readonly connectionTimeout: number;
-  /** True if nobody named it. @default {false} */
+  /** True for the default address. @default {false} */
   readonly isDefault?: boolean;
 }
 

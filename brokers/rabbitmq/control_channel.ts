@@ -65,7 +65,7 @@ export class ControlChannel {
 
   #openNew(): Promise<Channel> {
     const opening: Promise<Channel> = this.#open().then((channel) => {
-      channel.on("error", () => {}); // whoever caused it hears of it
+      channel.on("error", () => {}); // the operation that caused it fails with it
       channel.on("close", () => this.#leave(opening));
       return channel;
     });

@@ -38,7 +38,7 @@ export class RabbitmqDelivery extends MessageProxy {
     return this.raw.fields.deliveryTag;
   }
 
-  /** True if somebody may have had it before. */
+  /** True if a consumer may have received it before. */
   get redelivered(): boolean {
     return this.raw.fields.redelivered;
   }

@@ -76,7 +76,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     return this.#closing !== undefined;
   }
 
-  /** True if what it gave may be somebody else's by now. */
+  /** True if its messages may have been delivered to another consumer since. */
   override get isLost(): boolean {
     return this.#error !== undefined;
   }
@@ -202,7 +202,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
   }
 
   #channelLost(reason: Error | undefined, isShared: boolean): void {
-    // With nothing in flight nobody needs to know: it subscribes again.
+    // With nothing in flight the loss changes nothing: it subscribes again.
     if (this.#handedOut === 0 && (reason === undefined || isShared)) return this.#drop();
     this.session.topology.forget(this.queueName);
     this.#fail(

@@ -104,7 +104,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
     return this.#closing !== undefined;
   }
 
-  /** True if what it gave may be somebody else's by now. */
+  /** True if its messages may have been delivered to another consumer since. */
   override get isLost(): boolean {
     return this.#error !== undefined || this.session.lease.isLost;
   }

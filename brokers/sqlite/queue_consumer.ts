@@ -29,7 +29,7 @@ const MAX_CLAIM = 500;
  * and claims what there is room for then.
  *
  * idle ─(receive, room)▶ claiming ─(got some)▶ idle
- *                            └─(none there)▶ empty ─(somebody commits)▶ idle
+ *                            └─(none there)▶ empty ─(another commit)▶ idle
  * any ─(close, loss)▶ closed: only settles
  */
 export class QueueConsumer extends Consumer implements LeasedConsumer {

@@ -25,7 +25,7 @@ export class SettlementBatch {
   /** @param owner The hold under which they were received. */
   constructor(owner: number) {
     this.owner = owner;
-    this.done.promise.catch(() => {}); // several may wait for it, or nobody
+    this.done.promise.catch(() => {}); // it need not be awaited
   }
 
   /** Number of messages it has. */

@@ -32,6 +32,11 @@ export interface ControlChange {
    * change applies to whatever is there.
    */
   readonly ifVersion?: number;
+  /**
+   * Applies the changes only if it is at least this time by the clock of the store, in milliseconds
+   * since the epoch.
+   */
+  readonly notBefore?: number;
 }
 
 /** Result of {@linkcode ControlStore.read}. */
@@ -46,6 +51,11 @@ export interface ControlSnapshot {
 export interface ControlOutcome {
   /** True if the changes were applied: all of them, or none. */
   readonly applied: boolean;
+  /**
+   * If they were not: the entries of the changes with an `ifVersion`, as they are. One that is not
+   * there has the value `null`.
+   */
+  readonly found: readonly ControlEntry[];
   /** The time of the store, in milliseconds since the epoch. */
   readonly now: number;
 }
@@ -58,8 +68,16 @@ export interface ControlListener {
   reset(): void;
 }
 
-/** Keys that are not pushed to watchers: each worker renews its own all the time. */
-export const UNWATCHED_PREFIX = "worker/";
+/**
+ * Kinds of entries that are not pushed to watchers: each worker renews its own all the time, and
+ * what is known of schedules changes with each tick.
+ */
+export const UNWATCHED_KINDS: readonly string[] = ["worker", "specs", "tick", "run"];
+
+/** True if watchers are told of changes of an entry. */
+export function isWatched(key: string): boolean {
+  return !UNWATCHED_KINDS.includes(key.slice(0, key.indexOf("/")));
+}
 
 /**
  * A small shared memory of the fleet: some thousand entries that every process can read, change
@@ -68,7 +86,8 @@ export const UNWATCHED_PREFIX = "worker/";
  * To write one: implement the four verbs and run `tests/conformance/control_store.ts` on it.
  * Connect when first used. Memory that may forget, such as memcached's, is not fit.
  *
- * Entries under `worker/` are read and changed as all others, but are not pushed to watchers.
+ * Entries under `worker/`, `specs/`, `tick/` and `run/` are read and changed as all others, but are
+ * not pushed to watchers.
  */
 export abstract class ControlStore implements AsyncDisposable {
   /**
@@ -81,10 +100,11 @@ export abstract class ControlStore implements AsyncDisposable {
   abstract read(prefix: string): Promise<ControlSnapshot>;
 
   /**
-   * Changes entries in one step: all of them, or none if an `ifVersion` does not hold.
+   * Changes entries in one step: all of them, or none if an `ifVersion` or a `notBefore` does not
+   * hold.
    *
    * @param changes The changes, applied in order.
-   * @returns Whether they were applied, and the time of the store.
+   * @returns Whether they were applied, what was found otherwise, and the time of the store.
    * @throws {TypeError} If a key is empty, or a value cannot be written as JSON.
    * @throws {RangeError} If a `ttl` is not above 0.
    * @throws {BrokerConnectionError} If the server cannot be reached.
@@ -117,6 +137,7 @@ export interface CheckedChange {
   readonly text: string | undefined;
   readonly ttl: number;
   readonly ifVersion: number | undefined;
+  readonly notBefore: number;
 }
 
 /**
@@ -128,7 +149,7 @@ export interface CheckedChange {
  * @throws {RangeError} If a `ttl` is not above 0.
  */
 export function checkChanges(changes: readonly ControlChange[]): CheckedChange[] {
-  return changes.map(({ key, value, ttl = Infinity, ifVersion }) => {
+  return changes.map(({ key, value, ttl = Infinity, ifVersion, notBefore = -Infinity }) => {
     if (typeof key !== "string" || key === "") {
       throw new TypeError(`Cannot change control entry ${JSON.stringify(key)}: it needs a key`);
     }
@@ -141,6 +162,6 @@ export function checkChanges(changes: readonly ControlChange[]): CheckedChange[]
         `Cannot store ${String(value)} as control entry "${key}": it is no value of JSON`,
       );
     }
-    return { key, text, ttl, ifVersion };
+    return { key, text, ttl, ifVersion, notBefore };
   });
 }

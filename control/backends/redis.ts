@@ -6,6 +6,7 @@ import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import {
   checkChanges,
+  type CheckedChange,
   type ControlChange,
   type ControlEntry,
   type ControlJson,
@@ -60,7 +61,8 @@ export class RedisControlStore extends ControlStore {
   readonly #clock: Clock;
   readonly #connection: RedisConnection;
   readonly #ownNotifier: KeyNotifier | undefined;
-  readonly #keys: readonly string[];
+  /** @internal The keys of all scripts. */
+  readonly keys: readonly string[];
   readonly #watchers: Watchers;
   readonly #watch: RedisControlWatch;
   #isClosed = false;
@@ -82,7 +84,7 @@ export class RedisControlStore extends ControlStore {
       );
     }
     const key = `${namespace}:__control__`;
-    this.#keys = [key, `${key}.workers`, `${key}.expiries`, `${key}.log`, `${key}.version`];
+    this.keys = [key, `${key}.workers`, `${key}.expiries`, `${key}.log`, `${key}.version`];
     this.#clock = clock;
     this.#connection = shared?.connection ?? new RedisConnection(toSource(options, namespace));
     if (shared === undefined) this.#ownNotifier = new KeyNotifier(this.#connection, key);
@@ -95,7 +97,7 @@ export class RedisControlStore extends ControlStore {
       clock,
       notifier,
       pings: shared === undefined,
-      versionKey: this.#keys[4]!,
+      versionKey: this.keys[4]!,
       look: (seen) => this.#look(seen),
       reset: () => this.#watchers.reset(),
     });
@@ -115,14 +117,11 @@ export class RedisControlStore extends ControlStore {
   /** Changes entries, all or none. */
   async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
     const checked = checkChanges(changes);
-    const args = checked.flatMap(({ key, text = "", ttl, ifVersion = "" }) => {
-      return [key, text, ttl === Infinity ? "" : Math.ceil(ttl), ifVersion];
-    });
+    const args = toChangeArguments(checked);
     // What does not depend on what is there may be done twice.
     const isRepeatable = checked.every(({ ifVersion }) => ifVersion === undefined);
     const reply = isRepeatable ? await this.#runAgain(CHANGE, args) : await this.#runOnce(args);
-    const [applied, now] = reply as [number, number];
-    return { applied: applied === 1, now };
+    return toOutcome(reply);
   }
 
   /** Calls back when entries change. */
@@ -144,7 +143,7 @@ export class RedisControlStore extends ControlStore {
 
   /** @returns The version, or nothing if it cannot be told what has changed since the one seen. */
   async #look(seen: string): Promise<string | undefined> {
-    const reply = await this.#connection.run(LOOK, this.#keys, [this.#now, seen]);
+    const reply = await this.#connection.run(LOOK, this.keys, [this.#now, seen]);
     if (reply === null) return undefined;
     const [version, ...changed] = reply as RedisReply[];
     for (let i = 0; i < changed.length; i += 2) {
@@ -154,15 +153,15 @@ export class RedisControlStore extends ControlStore {
   }
 
   #runAgain(script: Script, args: readonly (string | number)[]): Promise<RedisReply> {
-    return this.#connection.runWithRetry(script, this.#keys, () => [this.#now, ...args]);
+    return this.#connection.runWithRetry(script, this.keys, () => [this.#now, ...args]);
   }
 
   async #runOnce(changes: readonly (string | number)[]): Promise<RedisReply> {
     const args = [this.#now, ...changes];
     try {
-      return await this.#connection.run(CHANGE, this.#keys, args);
+      return await this.#connection.run(CHANGE, this.keys, args);
     } catch (error) {
-      return await this.#connection.runUnlessRun(error, CHANGE, this.#keys, args);
+      return await this.#connection.runUnlessRun(error, CHANGE, this.keys, args);
     }
   }
 
@@ -170,6 +169,25 @@ export class RedisControlStore extends ControlStore {
   get #now(): number | "" {
     return this.#clock.rulesServers ? this.#clock.now() : "";
   }
+}
+
+/** Arguments of {@linkcode CHANGE_OR_RETURN}. */
+export function toChangeArguments(changes: readonly CheckedChange[]): (string | number)[] {
+  return changes.flatMap(({ key, text = "", ttl, ifVersion = "", notBefore }) => [
+    key,
+    text,
+    ttl === Infinity ? "" : Math.ceil(ttl),
+    ifVersion,
+    notBefore === -Infinity ? "" : notBefore,
+  ]);
+}
+
+/** @param reply That of {@linkcode CHANGE_OR_RETURN}, or of what goes on after it. */
+export function toOutcome(reply: RedisReply): ControlOutcome {
+  const [applied, now, ...entries] = reply as RedisReply[];
+  const found: ControlEntry[] = [];
+  for (let i = 0; i < entries.length; i += 2) found.push(toEntry(entries[i]!, entries[i + 1]!));
+  return { applied: applied === 1, now: now as number, found };
 }
 
 /** @param version That of an entry which is gone. */

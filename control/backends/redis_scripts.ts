@@ -5,17 +5,21 @@
  * sorted set of keys); log (a sorted set of the keys that changed last, by version); version.
  * ARGV of each begins with the time in milliseconds, or "" for that of the server.
  *
+ * Entries of some kinds are not for watchers, and are kept among those of workers.
+ *
  * Versions count from the time at which the first entry was stored, so that a server that was
  * flushed does not give a version twice. The log begins with an empty key of that version.
  *
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
+import { UNWATCHED_KINDS } from "../../core/control_store.ts";
 
 /** Number of keys the log keeps. A watcher that is further behind reads everything again. */
 export const LOG_LENGTH = 1_000;
 
-const SHARED = `
+/** Beginning of each script. */
+const SHARED: string = `
 local entries, workers, expiries, log, counter = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = ARGV[1]
 if now == '' then
@@ -24,8 +28,9 @@ if now == '' then
 end
 now = tonumber(now)
 
+local unwatched = {${UNWATCHED_KINDS.map((kind) => `${kind} = true`).join(", ")}}
 local function isWatched(key)
-  return string.sub(key, 1, 7) ~= 'worker/'
+  return not unwatched[string.match(key, '^[^/]*') or '']
 end
 
 local function next_version(key)
@@ -63,7 +68,9 @@ export const READ: Script = /* @__PURE__ */ new Script(
   `${SHARED}
 local prefix = ARGV[2]
 local result = {now, redis.call('GET', counter) or ''}
-for _, hash in ipairs({entries, workers}) do
+local hashes = {entries, workers}
+if string.find(prefix, '/') then hashes = {isWatched(prefix) and entries or workers} end
+for _, hash in ipairs(hashes) do
   local all = redis.call('HGETALL', hash)
   for i = 1, #all, 2 do
     if string.sub(all[i], 1, #prefix) == prefix then
@@ -77,23 +84,27 @@ return result
 );
 
 /**
- * Changes entries, all of them or none.
+ * Changes entries, all of them or none; for a script that goes on if it has done so.
  *
- * ARGV: now or "", then key, text, milliseconds to live and expected version of each; "" for no
- * text (remove it), no end, any version.
- * Result: 1 if they were applied, now.
+ * ARGV: from the place `first`: key, text, milliseconds to live, expected version and earliest time
+ * of each; "" for no text (remove it), no end, any version, any time.
+ * Returns from the script: 0, now, then key and `version text` of what was to have a version, with
+ * "" for what is not there.
  */
-export const CHANGE: Script = /* @__PURE__ */ new Script(
-  "change control entries",
-  `${SHARED}
-for i = 2, #ARGV, 4 do
+export const CHANGE_OR_RETURN: string = `${SHARED}
+local applies = true
+local found = {0, now}
+for i = first, #ARGV, 5 do
   if ARGV[i + 3] ~= '' then
-    local stored = redis.call('HGET', isWatched(ARGV[i]) and entries or workers, ARGV[i])
-    local version = stored and string.match(stored, '^%d+') or '0'
-    if version ~= ARGV[i + 3] then return {0, now} end
+    local stored = redis.call('HGET', isWatched(ARGV[i]) and entries or workers, ARGV[i]) or ''
+    found[#found + 1] = ARGV[i]
+    found[#found + 1] = stored
+    if (string.match(stored, '^%d+') or '0') ~= ARGV[i + 3] then applies = false end
   end
+  if ARGV[i + 4] ~= '' and tonumber(ARGV[i + 4]) > now then applies = false end
 end
-for i = 2, #ARGV, 4 do
+if not applies then return found end
+for i = first, #ARGV, 5 do
   local key, text, ttl = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if text == '' then
     remove(key)
@@ -114,8 +125,17 @@ for i = 2, #ARGV, 4 do
     end
   end
 end
-return {1, now}
-`,
+`;
+
+/**
+ * Changes entries, all of them or none.
+ *
+ * ARGV: now or "", then the changes.
+ * Result: 1 and now if they were applied.
+ */
+export const CHANGE: Script = /* @__PURE__ */ new Script(
+  "change control entries",
+  `local first = 2${CHANGE_OR_RETURN}return {1, now}`,
 );
 
 /**

@@ -15,7 +15,7 @@ import {
   type ControlOutcome,
   type ControlSnapshot,
   ControlStore,
-  UNWATCHED_PREFIX,
+  UNWATCHED_KINDS,
 } from "../../core/control_store.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
@@ -50,18 +50,19 @@ const LOOK_INTERVAL = 50;
 /** Number of versions after which a removal is forgotten. */
 const REMOVALS_KEPT = 10_000;
 
+const UNWATCHED = UNWATCHED_KINDS.map((kind) => `'${kind}/'`).join();
 // No `?2`: the SQLite of Node 22 takes numbered parameters for names.
 const READ = "select key, version, value from dramatiq_control " +
   "where value is not null and (expires is null or expires>?) and substr(key,1,length(?))=?";
 const READ_VERSION = "select value from dramatiq_meta where name='control'";
 const WRITE_VERSION = "insert or replace into dramatiq_meta values('control', ?)";
-const FIND = "select version from dramatiq_control where key=? and value is not null";
+const FIND = "select key, version, value from dramatiq_control where key=? and value is not null";
 const WRITE = "insert or replace into dramatiq_control values(?,?,?,?)";
 const FORGET_REMOVALS = "delete from dramatiq_control where value is null and version<=?";
 const HAS_EXPIRED = "select 1 from dramatiq_control where expires<=? limit 1";
 const EXPIRED = "select key from dramatiq_control where expires<=?";
 const CHANGED = "select key, version, value from dramatiq_control where version>? " +
-  `and substr(key,1,${UNWATCHED_PREFIX.length})<>'${UNWATCHED_PREFIX}' order by version`;
+  `and substr(key,1,instr(key,'/')) not in (${UNWATCHED}) order by version`;
 
 /** An entry as it is kept; the value of a removed one is null. */
 interface Row {
@@ -146,6 +147,19 @@ export class SqliteControlStore extends ControlStore {
     return outcome;
   }
 
+  /** @internal As `change`, and something else in the same transaction if they are applied. */
+  async changeAnd(changes: readonly ControlChange[], then: () => void): Promise<ControlOutcome> {
+    const checked = checkChanges(changes);
+    this.#assertOpen("change");
+    const outcome = await this.#connection.writer.transact(() => {
+      const changed = this.#changeNow(checked);
+      if (changed.applied) then();
+      return changed;
+    });
+    if (outcome.applied) this.#connection.notifier.notify();
+    return outcome;
+  }
+
   /** Calls back when entries change. */
   watch(prefix: string, listener: ControlListener): Disposable {
     return this.#watchers.add(prefix, listener);
@@ -173,20 +187,21 @@ export class SqliteControlStore extends ControlStore {
   #changeNow(changes: readonly CheckedChange[]): ControlOutcome {
     const now = this.#now;
     this.#expire(now);
-    const find = this.#connection.statement(FIND);
-    const applied = changes.every(({ key, ifVersion }) => {
-      if (ifVersion === undefined) return true;
-      const row = find.get(key) as { version: number } | undefined;
-      return (row?.version ?? 0) === ifVersion;
-    });
+    const find = (key: string) => this.#connection.statement(FIND).get(key) as Row | undefined;
+    const applied = changes.every(({ key, ifVersion, notBefore }) =>
+      now >= notBefore && (ifVersion === undefined || (find(key)?.version ?? 0) === ifVersion)
+    );
     if (applied) {
       for (const { key, text, ttl } of changes) {
         const expires = ttl === Infinity ? null : Math.min(now + Math.ceil(ttl), 2 ** 53 - 1);
         if (text !== undefined) this.#write(key, text, expires);
-        else if (find.get(key) !== undefined) this.#write(key, null, null);
+        else if (find(key) !== undefined) this.#write(key, null, null);
       }
+      return { applied, now, found: [] };
     }
-    return { applied, now };
+    const compared = changes.filter(({ ifVersion }) => ifVersion !== undefined);
+    const found = compared.map(({ key }) => toEntry(find(key) ?? { key, version: 0, value: null }));
+    return { applied, now, found };
   }
 
   #write(key: string, text: string | null, expires: number | null): void {

@@ -3,12 +3,13 @@ import {
   checkChanges,
   type CheckedChange,
   type ControlChange,
+  type ControlEntry,
   type ControlJson,
   type ControlListener,
   type ControlOutcome,
   type ControlSnapshot,
   ControlStore,
-  UNWATCHED_PREFIX,
+  isWatched,
 } from "../../core/control_store.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
@@ -74,11 +75,13 @@ export class StubControlStore extends ControlStore {
   async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
     const checked = checkChanges(changes);
     const now = this.#use("change");
-    const applied = checked.every(({ key, ifVersion }) =>
-      ifVersion === undefined || (this.#entries.get(key)?.version ?? 0) === ifVersion
+    const applied = checked.every(({ key, ifVersion, notBefore }) =>
+      now >= notBefore &&
+      (ifVersion === undefined || (this.#entries.get(key)?.version ?? 0) === ifVersion)
     );
-    if (applied) { for (const change of checked) this.#apply(change, now); }
-    return { applied, now };
+    if (!applied) return { applied, now, found: this.#find(checked) };
+    for (const change of checked) this.#apply(change, now);
+    return { applied, now, found: [] };
   }
 
   /** Calls back when entries change. */
@@ -94,20 +97,27 @@ export class StubControlStore extends ControlStore {
     return Promise.resolve();
   }
 
+  #find(changes: readonly CheckedChange[]): ControlEntry[] {
+    return changes.filter(({ ifVersion }) => ifVersion !== undefined).map(({ key }) => {
+      const { text = "null", version = 0 } = this.#entries.get(key) ?? {};
+      return { key, value: JSON.parse(text) as ControlJson, version };
+    });
+  }
+
   #apply({ key, text, ttl }: CheckedChange, now: number): void {
     if (text === undefined) return this.#remove(key);
     const version = ++this.#version;
     const expiresAt = now + ttl;
     this.#entries.set(key, { text, version, expiresAt });
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
-    if (key.startsWith(UNWATCHED_PREFIX)) return;
+    if (!isWatched(key)) return;
     this.#watchers.changed({ key, value: JSON.parse(text) as ControlJson, version });
   }
 
   #remove(key: string): void {
     if (!this.#entries.delete(key)) return;
     const version = ++this.#version;
-    if (!key.startsWith(UNWATCHED_PREFIX)) this.#watchers.changed({ key, value: null, version });
+    if (isWatched(key)) this.#watchers.changed({ key, value: null, version });
   }
 
   /** Removes what has expired. @returns The time. */

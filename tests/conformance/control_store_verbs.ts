@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionClosed, type ControlStore } from "@dq/dramatiq";
 
-import type { ControlJson } from "@dq/dramatiq/control";
+import type { ControlEntry, ControlJson } from "@dq/dramatiq/control";
 import type { Rules } from "./control_store_harness.ts";
 
 /** Keys and values of the entries with a prefix. */
@@ -99,6 +99,46 @@ export const verbs: Rules = {
       assertEquals((await store.change([{ key: "a", value: 4, ifVersion: grown }])).applied, false);
       await store.change([{ key: "a", value: 5, ifVersion: 0 }]);
       assert(await versionOf(store, "a") > grown, "a version was given twice");
+    },
+  },
+
+  tellsFound: {
+    rule: "change that is not applied tells what stands in the entries that it compares",
+    async check(fixture) {
+      const store = fixture.open();
+      await store.change([{ key: "tick/a", value: { tick: 1 } }, { key: "pause/b", value: 2 }]);
+      const refused = await fixture.open().change([
+        { key: "tick/a", value: 9, ifVersion: 0 },
+        { key: "pause/b", value: 9, ifVersion: 0 },
+        { key: "run/c", value: 9, ifVersion: 7 },
+        { key: "other", value: 9 },
+      ]);
+      assertEquals(refused.applied, false);
+      assertEquals(refused.found.map(({ key, value }) => [key, value]), [
+        ["tick/a", { tick: 1 }],
+        ["pause/b", 2],
+        ["run/c", null],
+      ]);
+      const [{ version }] = refused.found as [ControlEntry];
+      assertEquals(await versionOf(store, "tick/a"), version);
+      const applied = await store.change([{ key: "tick/a", value: 2, ifVersion: version }]);
+      assertEquals([applied.applied, applied.found], [true, []]);
+    },
+  },
+
+  waitsForTime: {
+    rule: "change applies nothing before its notBefore, by the clock of the store",
+    async check(fixture) {
+      const store = fixture.open();
+      const { now } = await store.change([]);
+      const late = { key: "tick/a", value: 1, notBefore: now + 60_000 };
+      const early = { key: "pause/b", value: 1, notBefore: now };
+      assertEquals((await store.change([early, late])).applied, false);
+      assertEquals(await read(store), {});
+      assertEquals((await store.change([early])).applied, true);
+      await fixture.clock.advance(60_000);
+      assertEquals((await store.change([late])).applied, true);
+      assertEquals(await read(store), { "pause/b": 1, "tick/a": 1 });
     },
   },
 

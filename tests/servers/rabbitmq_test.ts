@@ -6,9 +6,9 @@ import {
   type RabbitmqServer,
   startOwnRabbitmq,
 } from "../support/servers/rabbitmq.ts";
-import { isAlive, testOwn } from "./own.ts";
+import { isAlive, testLong } from "./own.ts";
 
-const test = testOwn("rabbitmq-server");
+const test = testLong("rabbitmq-server");
 
 /** Greeting of a server: what it says to a client that speaks another protocol: the version that it speaks. */
 function greeting(server: RabbitmqServer): Promise<string> {

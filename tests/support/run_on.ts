@@ -8,6 +8,9 @@
  * @module
  */
 
+import { ADDRESS_VARIABLES } from "./servers/install.ts";
+import { SHARED_VARIABLE, startOwnRabbitmq } from "./servers/rabbitmq.ts";
+
 interface Runtime {
   /** Program to run; the version from npm when that is not installed, or too old. */
   readonly program: string;
@@ -43,8 +46,8 @@ const RUNTIMES: Record<string, Runtime> = {
     env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
   },
 };
-/** Two more than there are cores: files wait for servers more than half of their time. */
-const FILES_AT_ONCE = navigator.hardwareConcurrency + 2;
+/** Three for each core: files wait for servers more than half of their time. */
+const FILES_AT_ONCE = navigator.hardwareConcurrency * 3;
 
 const [name = "", ...files] = Deno.args;
 const runtime = RUNTIMES[name];
@@ -55,7 +58,20 @@ if (runtime === undefined) {
 if (runtime.package !== undefined) await installPackages();
 const chosen = files.length > 0 ? files : runtime.files ?? [];
 const command = [...await find(runtime), ...runtime.test(FILES_AT_ONCE), ...chosen];
-Deno.exit(await run(command, runtime.env?.(FILES_AT_ONCE)));
+Deno.exit(await runWithServers());
+
+/** Runs the command while there is a RabbitMQ for the files that need none of their own. */
+async function runWithServers(): Promise<number> {
+  const isWanted = files.length === 0 && !Deno.env.get(ADDRESS_VARIABLES["rabbitmq-server"]);
+  // Where it cannot be started, the files that need it say so.
+  const server = isWanted ? await startOwnRabbitmq().catch(() => undefined) : undefined;
+  try {
+    const shared = server === undefined ? {} : { [SHARED_VARIABLE]: server.url };
+    return await run(command, { ...runtime!.env?.(FILES_AT_ONCE), ...shared });
+  } finally {
+    await server?.stop();
+  }
+}
 
 /** The installed runtime if it is new enough, else the one from npm. */
 async function find({ program, package: npm, minimum }: Runtime): Promise<string[]> {

@@ -9,7 +9,7 @@ import { runProgram } from "./run_program.ts";
 import { ServerProcess } from "./server_process.ts";
 import { createServerFolder, type ServerPlan, TestServer } from "./test_server.ts";
 
-/** Options for {@linkcode startRabbitmq}. */
+/** Options for {@linkcode startOwnRabbitmq}. */
 export interface RabbitmqOptions {
   /** Port on 127.0.0.1. @default {freePort()} */
   port?: number;
@@ -122,16 +122,16 @@ const NOT_STARTED = /requires the 'rabbit' app to be running/;
 /** About 3 s on an idle machine; less so beside other tests. */
 const START_TIMEOUT = 60_000;
 
+/** Variable that names the RabbitMQ which `run_on.ts` starts for all files of a run. */
+export const SHARED_VARIABLE = "TEST_SHARED_RABBITMQ_URL";
+
 /**
- * Starts a RabbitMQ, or gives the one that `TEST_RABBITMQ_URL` names, which other tests use
- * too and for which the options do not count. A start takes seconds: share one
- * among the tests of a file.
- *
- * @param options How to run it.
+ * Gives a RabbitMQ that other tests use too: the one that `TEST_RABBITMQ_URL` names, or that of
+ * the run, or starts one. Of 7 CPU seconds that a file takes with its own, 4 are the start.
  */
-export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
-  const url = process.env[ADDRESS_VARIABLES["rabbitmq-server"]];
-  return url ? attachRabbitmq(url) : await startOwnRabbitmq(options);
+export async function startRabbitmq(): Promise<RabbitmqServer> {
+  const url = process.env[ADDRESS_VARIABLES["rabbitmq-server"]] || process.env[SHARED_VARIABLE];
+  return url ? attachRabbitmq(url) : await startOwnRabbitmq();
 }
 
 /** Gives a RabbitMQ that somebody else runs. */

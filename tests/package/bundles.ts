@@ -21,24 +21,56 @@ try {
 `;
 
 /** A module of CommonJS, which bundles of ECMAScript modules call for. */
-const REQUIRE = "--banner:js=import { createRequire as _require } from 'node:module';" +
+const REQUIRE = "import { createRequire as _require } from 'node:module';" +
   "const require = _require(import.meta.url);";
-const ESBUILD = ["--bundle", "--platform=node", "--log-level=error"];
-/** Ways to bundle with esbuild, and the extension of what comes of it. */
-const BUNDLES: Readonly<Record<string, readonly [extension: string, ...string[]]>> = {
-  single: ["js", "--format=esm", REQUIRE],
-  splitting: ["js", "--format=esm", "--splitting", REQUIRE],
-  commonjs: [
-    "cjs",
-    "--format=cjs",
-    "--out-extension:.js=.cjs",
-    "--log-override:empty-import-meta=silent",
-  ],
-  minified: ["js", "--format=esm", "--minify", "--keep-names", REQUIRE],
+const ESM = { format: "esm", banner: { js: REQUIRE } };
+/** Ways to bundle with esbuild. */
+const BUNDLES: Readonly<Record<string, object>> = {
+  single: ESM,
+  splitting: { ...ESM, splitting: true },
+  commonjs: {
+    format: "cjs",
+    outExtension: { ".js": ".cjs" },
+    logOverride: { "empty-import-meta": "silent" },
+  },
+  minified: { ...ESM, minify: true, keepNames: true },
 };
 
+/** Does builds with esbuild in one process: its own command line costs half a second each time. */
+const ESBUILD = `import { build } from "esbuild";
+const common = { bundle: true, platform: "node", logLevel: "error" };
+await Promise.all(JSON.parse(process.argv[2]).map((own) => build({ ...common, ...own })));
+`;
+
 /**
- * Declares the tests of bundles.
+ * The programs of a bundle: `Worker` and `runWorker()`, each with threads and with processes.
+ *
+ * @param cwd The project.
+ * @param program What runs them.
+ * @param files Their paths, with a star for the name.
+ * @param which All four, or two of them in which each of the four words occurs.
+ */
+export function cellsOfBundle(
+  cwd: string,
+  program: readonly string[],
+  files: string,
+  which: "all" | "half" | "other half",
+): Cell[] {
+  const cell = (place: "thread" | "process", name: string, ...args: string[]): Cell => {
+    const command = [...program, files.replace("*", name), ...args];
+    return { name: command.join(" "), command, cwd, place };
+  };
+  const cells = [
+    cell("thread", "app", "thread"),
+    cell("process", "own", "--executor", "process"),
+    cell("process", "app", "process"),
+    cell("thread", "own"),
+  ];
+  return which === "all" ? cells : which === "half" ? cells.slice(0, 2) : cells.slice(2);
+}
+
+/**
+ * Declares the tests of bundles by programs that are not written in JavaScript.
  *
  * @param project A project with the package from npm, and esbuild.
  * @param runtimes Node 22, Node 24 and Bun.
@@ -49,60 +81,41 @@ export function declareBundleTests(
   [node22, node24, bun]: readonly [Runtime, Runtime, Runtime],
   redis: string,
 ): void {
-  const cell = (command: string[], place: Cell["place"] & string): Cell => ({
-    name: command.join(" "),
-    command,
-    cwd: project.folder,
-    place,
-  });
-  const allOf = (program: string[], folder: string, extension: string): Cell[] => [
-    cell([...program, `${folder}/app.${extension}`, "thread"], "thread"),
-    cell([...program, `${folder}/app.${extension}`, "process"], "process"),
-    cell([...program, `${folder}/own.${extension}`], "thread"),
-    cell([...program, `${folder}/own.${extension}`, "--executor", "process"], "process"),
-  ];
-  const esbuild = (...args: string[]) =>
-    project.run("node_modules/.bin/esbuild", ...args, ...ESBUILD);
+  const cells = (program: readonly string[], ...rest: [string, "all" | "half" | "other half"]) =>
+    cellsOfBundle(project.folder, program, ...rest);
+  const esbuild = async (builds: readonly object[]) => {
+    await project.write({ "esbuild.mjs": ESBUILD });
+    await project.run(node24.path, "esbuild.mjs", JSON.stringify(builds));
+  };
 
   test("bundles of esbuild run threads, processes and worker programs on Node and Bun", async () => {
-    await Promise.all(
-      Object.entries(BUNDLES).map(([name, [, ...flags]]) =>
-        esbuild("app.js", "own.js", ...flags, `--outdir=${name}`)
-      ),
+    const entryPoints = ["app.js", "own.js"];
+    await esbuild(
+      Object.entries(BUNDLES).map(([outdir, flags]) => ({ entryPoints, outdir, ...flags })),
     );
     await runCells([
-      ...Object.entries(BUNDLES).flatMap(([name, [extension]]) =>
-        allOf([node24.path], name, extension)
-      ),
-      ...["single", "commonjs"].flatMap((name) =>
-        allOf([node22.path], name, BUNDLES[name]![0]).slice(1, 3)
-      ),
-      ...allOf([bun.path], "single", "js").slice(0, 2),
+      ...cells([node24.path], "single/*.js", "all"),
+      ...cells([node24.path], "splitting/*.js", "half"),
+      ...cells([node24.path], "commonjs/*.cjs", "other half"),
+      ...cells([node24.path], "minified/*.js", "other half"),
+      ...cells([node22.path], "single/*.js", "half"),
+      ...cells([node22.path], "commonjs/*.cjs", "half"),
+      ...cells([bun.path], "single/*.js", "other half"),
     ], redis);
   });
 
   test("bundles of bun build, bun build --compile and deno bundle run threads and processes", async () => {
-    const build = [bun.path, "build", "app.js", "own.js", "--target=bun"];
-    await project.run(...build, "--outdir=bun");
-    for (const name of ["app", "own"]) {
-      await project.run(
-        bun.path,
-        "build",
-        "--compile",
-        `${name}.js`,
-        "--outfile",
-        `compiled-${name}`,
-      );
-    }
-    await project.run(process.execPath, "bundle", "app.js", "own.js", "--outdir=deno", "-q");
-    const deno = [process.execPath, "run", "-A"];
+    const bunBuild = [bun.path, "build"];
+    await Promise.all([
+      project.run(...bunBuild, "app.js", "own.js", "--target=bun", "--outdir=bun"),
+      project.run(...bunBuild, "--compile", "app.js", "--outfile", "compiled/app"),
+      project.run(...bunBuild, "--compile", "own.js", "--outfile", "compiled/own"),
+      project.run(process.execPath, "bundle", "app.js", "own.js", "--outdir=deno", "-q"),
+    ]);
     await runCells([
-      ...allOf([bun.path], "bun", "js"),
-      cell(["./compiled-app", "thread"], "thread"),
-      cell(["./compiled-app", "process"], "process"),
-      cell(["./compiled-own"], "thread"),
-      cell(["./compiled-own", "--executor", "process"], "process"),
-      ...allOf(deno, "deno", "js"),
+      ...cells([bun.path], "bun/*.js", "half"),
+      ...cells([], "./compiled/*", "all"),
+      ...cells([process.execPath, "run", "-A"], "deno/*.js", "other half"),
     ], redis);
   });
 
@@ -111,11 +124,16 @@ export function declareBundleTests(
     const said = async (file: string) => (await project.run(node24.path, file)).trim();
     assertEquals(await said("names.js"), "add Resize");
     const renamed = /^TypeError: Cannot name the actor by its function: this bundle renames/;
-    for (const flags of [[], ["--minify"], ["--keep-names"], ["--minify", "--keep-names"]]) {
-      const file = `names${flags.join("")}.mjs`;
-      await esbuild("names.js", "--format=esm", REQUIRE, ...flags, `--outfile=${file}`);
-      if (flags.includes("--keep-names")) assertEquals(await said(file), "add Resize");
-      else assertMatch(await said(file), renamed);
+    const builds = [
+      { minify: false, keepNames: false, outfile: "names.mjs" },
+      { minify: true, keepNames: false, outfile: "names-minified.mjs" },
+      { minify: false, keepNames: true, outfile: "names-kept.mjs" },
+      { minify: true, keepNames: true, outfile: "names-minified-kept.mjs" },
+    ];
+    await esbuild(builds.map((build) => ({ entryPoints: ["names.js"], ...ESM, ...build })));
+    for (const { keepNames, outfile } of builds) {
+      if (keepNames) assertEquals(await said(outfile), "add Resize");
+      else assertMatch(await said(outfile), renamed);
     }
     await project.run(bun.path, "build", "names.js", "--target=node", "--outfile=names.bun.mjs");
     assertMatch(await said("names.bun.mjs"), renamed);

@@ -16,27 +16,29 @@ export async function dockerfilesOf(image: string): Promise<string[]> {
  * Builds images of a project, in folders, and gives what they run.
  *
  * @param project Where the package comes from.
- * @param image The base of the Dockerfiles.
+ * @param images The bases of the Dockerfiles.
  * @param runtimes Programs by the names that Dockerfiles have for them.
  */
 export async function cellsOfImages(
   project: Project,
-  image: string,
+  images: readonly string[],
   runtimes: Readonly<Record<string, string>>,
 ): Promise<Cell[]> {
-  const context = join(project.folder, "..", `context-${image.replace("/", "-")}`);
+  const context = join(project.folder, "..", "context");
   const path = await pathWith(join(context, "bin"), runtimes);
   await project.write(typeScript(context));
   for (const file of ["deno.json", "package.json"]) {
     await cp(join(project.folder, file), join(context, file)).catch(() => {}); // either
   }
-  if (image !== "denoland/deno") await lock(context);
+  if (project.registry === undefined) await lock(context);
   const env = { ...project.env, PATH: path };
   const cells: Cell[] = [];
-  for (const [i, dockerfile] of (await dockerfilesOf(image)).entries()) {
-    const { folder, command } = await build(dockerfile, context, env);
-    const name = `image ${i + 1} of ${image}: ${command.join(" ")}`;
-    cells.push({ name, command, cwd: folder, env, place: "thread" });
+  for (const image of images) {
+    for (const dockerfile of await dockerfilesOf(image)) {
+      const { folder, command } = await build(dockerfile, context, env);
+      const name = `image of ${image}: ${command.join(" ")}`;
+      cells.push({ name, command, cwd: folder, env, place: "thread" });
+    }
   }
   return cells;
 }

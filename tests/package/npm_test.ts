@@ -4,7 +4,6 @@
  * @module
  */
 import { join } from "node:path";
-import process from "node:process";
 import { assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { startRedis } from "../support/servers/redis.ts";
@@ -35,21 +34,25 @@ async function declareTests(): Promise<void> {
       name: `${name} ${command.join(" ")}`,
       command: [path, ...command],
       cwd: project.folder,
-      env: {},
+      // Each thread and process would compile the library anew.
+      env: { NODE_COMPILE_CACHE: join(project.folder, ".compiled") },
       ...rest,
     });
+    // What Node 22 has not is in the supervisor; its bundles run the rest.
+    const others = name.startsWith("node 22") ? [] : [
+      cell(["app.js", "thread"], { place: "thread" }),
+      cell(["app.js", "process"], { place: "process" }),
+    ];
     test(`${name} runs the package: threads, processes, programs, the command line`, async () => {
       await runCells([
         cell(["app.js", "thread", "modules"], { place: "thread" }),
         cell(["app.js", "process", "modules"], { place: "process" }),
         cell(["app.js", "inline"], { place: "program" }),
-        cell(["app.js", "thread"], { place: "thread" }),
-        cell(["app.js", "process"], { place: "process" }),
         cell(["own.js"], { place: "thread" }),
         cell(["own.js", "--executor", "process"], { place: "process" }),
-        cell(["named.js"], { place: "thread" }),
         cell([WORKER, "actors.js", "-t", "1"], { place: "thread" }),
         cell(["own.js", "dead-letters", "list"], { prints: /no such/ }),
+        ...others,
       ], redis.url);
     });
   }
@@ -66,17 +69,11 @@ async function declareTests(): Promise<void> {
   test("the Dockerfiles of docs/packages.md build and run a worker on Node and Bun", async () => {
     const [, node24, bun] = runtimes;
     const programs = { node: node24.path, bun: bun.path };
-    const cells = [
-      ...await cellsOfImages(project, "node", programs),
-      ...await cellsOfImages(project, "oven/bun", programs),
-    ];
+    const cells = await cellsOfImages(project, ["node", "oven/bun"], programs);
     assertEquals(cells.length, 3);
     await runCells(cells, redis.url);
   });
   declareContentsTests(project, runtimes);
   declareBundleTests(project, runtimes, redis.url);
-  // 60 packages more: by hand, and before a release.
-  if (process.env["PACKAGE_TESTS"] === "all") {
-    declareOtherBundlerTests(project, runtimes[1], redis.url);
-  }
+  declareOtherBundlerTests(project, runtimes[1], redis.url);
 }

@@ -1,5 +1,17 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -12,8 +24,16 @@ import { Registry } from "./registry.ts";
 /** The root of the repository. */
 export const ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Packages from npm that the tests of the tarball need besides. */
-const TOOLS = ["esbuild@0.28.2", "typescript@5.9.3", "@types/node@24.10.1"];
+/** Tools from npm that the tests of the tarball need: one version each, for the same output. */
+const TOOLS = [
+  "@types/node@24.10.1",
+  "esbuild@0.28.2",
+  "typescript@5.9.3",
+  "vite@7.3.8",
+  "webpack@5.113.0",
+];
+/** Options of `npm install`: none of these packages needs its script. */
+const INSTALL = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--no-save"];
 
 /**
  * Runs a program to its end.
@@ -93,8 +113,11 @@ export class Project implements AsyncDisposable {
     await packForNpm(tarball);
     const fields = { type: "module", imports: { "#where": "./where.js" } };
     await writeFile(join(folder, "package.json"), JSON.stringify(fields));
-    const options = ["--prefer-offline", "--no-audit", "--no-fund", "--no-save"];
-    await run(["npm", "install", ...options, tarball, ...TOOLS], folder);
+    const [tools] = await Promise.all([
+      installTools(),
+      run(["npm", "install", ...INSTALL, tarball], folder),
+    ]);
+    await linkPackages(tools, join(folder, "node_modules"));
     const project = new Project(folder, {}, undefined);
     await project.write(PROGRAMS);
     return project;
@@ -125,6 +148,29 @@ export class Project implements AsyncDisposable {
 export async function readmeProgram(): Promise<string> {
   const text = await readFile(join(ROOT, "README.md"), "utf8");
   return /^```ts ignore\n(import process .*?)^```/ms.exec(text)![1]!;
+}
+
+/** Installs the tools, once for a checkout: there are 80 packages. Returns their folder. */
+async function installTools(): Promise<string> {
+  const name = createHash("sha256").update(TOOLS.join()).digest("hex").slice(0, 16);
+  const folder = join(ROOT, "node_modules", ".cache", `package-tools-${name}`);
+  if (!existsSync(folder)) {
+    const fresh = `${folder}.${process.pid}`;
+    await mkdir(fresh, { recursive: true });
+    await writeFile(join(fresh, "package.json"), "{}");
+    await run(["npm", "install", ...INSTALL, ...TOOLS], fresh);
+    await rename(fresh, folder); // at once: another run may look for it
+  }
+  return join(folder, "node_modules");
+}
+
+/** Links the tools into the packages of a project; they find their own packages where they are. */
+async function linkPackages(tools: string, packages: string): Promise<void> {
+  for (const tool of TOOLS) {
+    const name = tool.slice(0, tool.lastIndexOf("@"));
+    await mkdir(dirname(join(packages, name)), { recursive: true });
+    await symlink(join(tools, name), join(packages, name));
+  }
 }
 
 /** Publishes a copy of what belongs to the repository: other folders lie around in a checkout. */

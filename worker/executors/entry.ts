@@ -11,8 +11,8 @@ export const entries = {
 
 /** A module beside this one: TypeScript, or what a registry made of it; on disk or on a server. */
 function beside(name: string): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./${name}.${extension}`, import.meta.url);
+  const own: string = import.meta.url; // of its own: bundlers copy the folder of a URL they can read
+  return new URL(`./${name}.${own.endsWith(".ts") ? "ts" : "js"}`, own);
 }
 
 /**

@@ -164,6 +164,7 @@ export {
   Control,
   ControlStore,
   RedisControlStore,
+  schedule,
   SqliteControlStore,
   StubControlStore,
 } from "./control/mod.ts";

@@ -20,6 +20,14 @@ import {
   resumeQueue,
   toPausedQueue,
 } from "./pauses.ts";
+import {
+  pauseSchedule,
+  type PauseScheduleOptions,
+  readSchedules,
+  resumeSchedule,
+  type ScheduleReport,
+  triggerSchedule,
+} from "./schedules.ts";
 import { setConcurrency, type SetConcurrencyOptions } from "./sizes.ts";
 import { readWorkers, type WorkerReport } from "./workers.ts";
 
@@ -157,6 +165,54 @@ export class Control {
    */
   async workers(): Promise<WorkerReport[]> {
     return await readWorkers(this.broker);
+  }
+
+  /**
+   * Lists the schedules that workers which are alive fire, and those that this process declares.
+   *
+   * @returns The schedules, by name.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async schedules(): Promise<ScheduleReport[]> {
+    return await readSchedules(this.broker);
+  }
+
+  /**
+   * Pauses a schedule: no worker sends its messages until it is resumed. Its times are skipped
+   * meanwhile. Messages that were sent stay.
+   *
+   * @param name The schedule.
+   * @param options Why.
+   * @throws {RangeError} If no schedule has that name.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async pauseSchedule(name: string, options: PauseScheduleOptions = {}): Promise<void> {
+    await pauseSchedule(this.broker, name, options);
+  }
+
+  /**
+   * Resumes a schedule. What was due while it was paused is not made up.
+   *
+   * @param name The schedule.
+   * @returns Whether it was paused.
+   * @throws {RangeError} If no schedule has that name.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async resumeSchedule(name: string): Promise<boolean> {
+    return await resumeSchedule(this.broker, name);
+  }
+
+  /**
+   * Sends the message of a schedule now, besides those that are due, also while it is paused or its
+   * last message has not finished.
+   *
+   * @param name The schedule.
+   * @returns The message.
+   * @throws {RangeError} If no schedule has that name.
+   * @throws {BrokerConnectionError} If the control store, or the broker, cannot be reached.
+   */
+  async trigger(name: string): Promise<Message> {
+    return await triggerSchedule(this.broker, name);
   }
 
   /**

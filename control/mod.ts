@@ -1,5 +1,5 @@
 /**
- * Control of a fleet: cancelling messages, pausing queues and actors, the list of workers, and the stores
+ * Control of a fleet: cancelling messages, pausing queues, periodic actors, the list of workers, and the stores
  * that all workers agree in.
  *
  * @example Pause a queue
@@ -14,8 +14,16 @@
 export { AbortEvents, type AbortEventsOptions } from "./abort_events.ts";
 export { Control } from "./control.ts";
 export type { PausedQueue, PauseOptions, PauseTarget } from "./pauses.ts";
+export {
+  type PauseScheduleOptions,
+  schedule,
+  type ScheduleOptions,
+  type ScheduleReport,
+} from "./schedules.ts";
+export type { PeriodicMessage } from "./schedule_state.ts";
 export type { SetConcurrencyOptions } from "./sizes.ts";
 export type { WorkerReport } from "./workers.ts";
+export type { MissedPolicy, OverlapPolicy, PeriodicOptions } from "../core/schedules.ts";
 export type { Cancellation, CancelOptions, CancelPredicate } from "../core/cancellation.ts";
 export {
   type ControlChange,

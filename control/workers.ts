@@ -16,6 +16,8 @@ export interface WorkerReport {
   readonly concurrency: number;
   /** Number of messages that were running. */
   readonly running: number;
+  /** Digest of the schedules that it declares; `undefined` if there are none. */
+  readonly schedules: string | undefined;
   /** When it started, in milliseconds since the epoch, by the clock of the control store. */
   readonly bootedAt: number;
   /** When it said so, as `bootedAt`. */
@@ -40,9 +42,10 @@ export async function readWorkers(broker: Broker): Promise<WorkerReport[]> {
 
 function toReport(id: string, value: unknown): WorkerReport | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { host, pid, queues, concurrency, running, bootedAt, seenAt } = value as Readonly<
-    Record<string, unknown>
-  >;
+  const { host, pid, queues, concurrency, running, schedules, bootedAt, seenAt } =
+    value as Readonly<
+      Record<string, unknown>
+    >;
   const number = (one: unknown) => typeof one === "number" ? one : 0;
   return {
     id,
@@ -51,12 +54,17 @@ function toReport(id: string, value: unknown): WorkerReport | undefined {
     queues: Array.isArray(queues) ? queues.map(String) : [],
     concurrency: number(concurrency),
     running: number(running),
+    schedules: typeof schedules === "string" ? schedules : undefined,
     bootedAt: number(bootedAt),
     seenAt: number(seenAt),
   };
 }
 
 /** A report without the id, as it is stored. */
-export function fromReport({ id: _id, host, ...others }: WorkerReport): ControlValue {
-  return { ...others, ...(host !== undefined && { host }) };
+export function fromReport({ id: _id, host, schedules, ...others }: WorkerReport): ControlValue {
+  return {
+    ...others,
+    ...(host !== undefined && { host }),
+    ...(schedules !== undefined && { schedules }),
+  };
 }

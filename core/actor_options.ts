@@ -2,6 +2,7 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { Duration } from "../platform/duration.ts";
 import type { Kwargs } from "./message_dict.ts";
+import type { PeriodicOptions } from "./schedules.ts";
 import type { KnownMessageOptions, LibraryOption } from "./message_options.ts";
 
 /** Anything that can be an actor. */
@@ -65,6 +66,8 @@ export interface ActorOptions {
   resultTtl?: number;
   /** RabbitMQ's priority of its messages: higher goes first. */
   brokerPriority?: number;
+  /** When it is sent a message by itself: see docs/periodic.md. */
+  periodic?: PeriodicOptions | readonly PeriodicOptions[];
   /** Options that other middleware declares. */
   [name: string]: unknown;
 }

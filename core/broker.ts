@@ -6,9 +6,9 @@ import type {
   JoinOptions,
   MiddlewarePosition,
 } from "./broker_options.ts";
-import { undoCancellation } from "./cancellation.ts";
+import { controlStoreOf, undoCancellation } from "./cancellation.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
-import type { ControlStore } from "./control_store.ts";
+import type { ControlChange, ControlOutcome, ControlStore } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
 import {
   type DeadLetter,
@@ -39,6 +39,7 @@ import {
   toCanonicalQueueName,
 } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
+import { checkSchedules, ScheduleRegistry } from "./schedules.ts";
 import { shorten } from "../platform/thrown.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
@@ -67,6 +68,9 @@ export abstract class Broker implements AsyncDisposable {
    * whose retry, result or callback cannot be stored, instead of giving it back after a while.
    */
   readonly countsDeliveries: boolean = false;
+  /** @internal True if it stores a message and changes of the control store in one step. */
+  readonly storesWithChanges: boolean = false;
+  #schedules: ScheduleRegistry | undefined;
   readonly #actors: Map<string, Actor> = new Map();
   readonly #queues: Set<string> = new Set();
   readonly #emitter: Emitter;
@@ -90,6 +94,12 @@ export abstract class Broker implements AsyncDisposable {
    */
   get controlStore(): ControlStore | undefined {
     return undefined;
+  }
+
+  /** @internal Periodic actors that are declared on this broker. */
+  get schedules(): ScheduleRegistry {
+    this.#schedules ??= new ScheduleRegistry();
+    return this.#schedules;
   }
 
   /** The actors declared on this broker, by name. */
@@ -261,10 +271,19 @@ export abstract class Broker implements AsyncDisposable {
     if (this.#actors.has(actor.actorName)) {
       throw new TypeError(`Cannot declare actor "${actor.actorName}": the name is taken`);
     }
-    this.#middleware.checkOptionsOf(actor, this.ownActorOptions);
+    this.#middleware.checkOptionsOf(actor, [...this.ownActorOptions, "periodic"]);
+    const { actorName, queueName, options: { periodic } } = actor;
+    const schedules = periodic === undefined
+      ? []
+      : checkSchedules({ actorName, queueName }, periodic);
+    if (schedules.length > 0) {
+      controlStoreOf(this, `run actor "${actorName}" periodically`);
+      this.schedules.assertFree(schedules);
+    }
     this.#emitter.emitNow("beforeDeclareActor", actor);
     this.declareQueue(actor.queueName);
     this.#actors.set(actor.actorName, actor);
+    if (schedules.length > 0) this.schedules.add(schedules);
     this.#emitter.emitNow("afterDeclareActor", actor);
   }
 
@@ -380,6 +399,44 @@ export abstract class Broker implements AsyncDisposable {
       `Cannot send ${message.actorName} in a transaction: a beforeEnqueue hook is asynchronous, ` +
         "and a transaction does not wait",
     );
+  }
+
+  /**
+   * Stores a message together with changes of the control store: both, or neither.
+   *
+   * @internal
+   * @param message What to send.
+   * @param changes What to change.
+   * @param options The delay.
+   * @returns What came of the changes.
+   */
+  async enqueueWith(
+    message: Message,
+    changes: readonly ControlChange[],
+    options: EnqueueOptions,
+  ): Promise<ControlOutcome> {
+    const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
+    const queued = this.prepare(this.#emitter.prepare(message, options.cause), delay);
+    await this.emit("beforeEnqueue", queued, delay);
+    const outcome = await this.storeWith(queued, changes);
+    if (outcome.applied) await this.emit("afterEnqueue", queued, delay);
+    return outcome;
+  }
+
+  /**
+   * Stores a message if changes of the control store are applied, in the same step. Brokers whose
+   * control store is in the same place override this, and say so by `storesWithChanges`.
+   *
+   * @internal
+   * @param _message What to store.
+   * @param _changes What to change.
+   * @returns What came of the changes.
+   */
+  protected storeWith(
+    _message: Message,
+    _changes: readonly ControlChange[],
+  ): Promise<ControlOutcome> {
+    throw new TypeError(`Cannot store with changes: ${this.constructor.name} cannot do that`);
   }
 
   /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */

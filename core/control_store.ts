@@ -52,8 +52,8 @@ export interface ControlOutcome {
   /** True if the changes were applied: all of them, or none. */
   readonly applied: boolean;
   /**
-   * If they were not: the entries of the changes with an `ifVersion`, as they are. One that is not
-   * there has the value `null`.
+   * The entries of the changes with an `ifVersion`, as they are now, whether or not the changes were
+   * applied. One that is not there has the value `null`.
    */
   readonly found: readonly ControlEntry[];
   /** The time of the store, in milliseconds since the epoch. */
@@ -104,7 +104,7 @@ export abstract class ControlStore implements AsyncDisposable {
    * hold.
    *
    * @param changes The changes, applied in order.
-   * @returns Whether they were applied, what was found otherwise, and the time of the store.
+   * @returns Whether they were applied, what is there now, and the time of the store.
    * @throws {TypeError} If a key is empty, or a value cannot be written as JSON.
    * @throws {RangeError} If a `ttl` is not above 0.
    * @throws {BrokerConnectionError} If the server cannot be reached.

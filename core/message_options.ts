@@ -49,6 +49,8 @@ export interface KnownMessageOptions {
   eta?: number;
   /** Failed attempts so far. */
   retries?: number;
+  /** The schedule that has sent it, see `PeriodicMessage`. */
+  periodic?: unknown;
   /** Number of times it was snoozed. */
   snoozes?: number;
   /** The last error, for people to read. */
@@ -65,6 +67,7 @@ export type LibraryOption =
   | "groupCompletionCallbacks"
   | "groupSettledUuid"
   | "groupSettledCallbacks"
+  | "periodic"
   | "redisMessageId"
   | "requeueTimestamp"
   | "retries"

@@ -19,7 +19,7 @@ const SOURCE_FOLDERS = [
   "cli",
 ];
 /** Client libraries: each is loaded when it is first used, never by `mod.ts`. */
-const CLIENTS = ["ioredis", "amqplib", "memjs", "prom-client", "node:sqlite"];
+const CLIENTS = ["ioredis", "amqplib", "memjs", "prom-client", "croner", "node:sqlite"];
 /** Of the platform, what takes longer to load than much of the library; few programs need it. */
 const SLOW = ["node:crypto", "node:child_process"];
 const IMPORT = /^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"/gms;

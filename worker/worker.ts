@@ -20,6 +20,7 @@ import {
   type WorkerOptions,
 } from "./worker_options.ts";
 import { WorkerReporter } from "./worker_report.ts";
+import { WorkerSchedules } from "./worker_schedules.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
@@ -58,6 +59,7 @@ export class Worker implements AsyncDisposable {
   /** Link to the control store, where there is a control store. */
   readonly #control: ControlLink | undefined;
   readonly #reporter: WorkerReporter | undefined;
+  readonly #schedules: WorkerSchedules | undefined;
   /** Options that it was started with. */
   readonly #ownConcurrency: number;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
@@ -108,6 +110,7 @@ export class Worker implements AsyncDisposable {
         resized: () => this.#resize(),
         read: (now) => this.#reporter!.start(now),
       }, this.#reporter.id);
+      this.#schedules = new WorkerSchedules(broker, this.#reporter, this.#control.ready);
     }
     this.#ownConcurrency = executor.concurrency;
     this.#dispatcher = new Dispatcher(broker, executor, this.#control?.cancellations);
@@ -237,6 +240,7 @@ export class Worker implements AsyncDisposable {
     try {
       this.#control?.start();
       this.broker.addMiddleware(this.#queueWatcher);
+      await this.#schedules?.start();
       await this.executor.start(this.broker);
     } catch (error) {
       this.#state = "stopping"; // what has begun is stopped, and that must not wait for this
@@ -262,6 +266,7 @@ export class Worker implements AsyncDisposable {
     this.#dispatcher.hold();
     this.broker.removeMiddleware(this.#queueWatcher);
     this.#control?.stop();
+    await this.#schedules?.stop(this.#deadline.passed);
     let objection: unknown;
     try {
       await this.broker.emit("beforeWorkerShutdown", this);
@@ -275,6 +280,7 @@ export class Worker implements AsyncDisposable {
     const gaveUp = this.#deadline.passed;
     await Promise.race([this.#dispatcher.idle(), gaveUp]);
     await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
+    this.#schedules?.close();
     await this.#reporter?.stop(gaveUp);
     await logged("executor", () => this.executor.stop());
     await Promise.all(

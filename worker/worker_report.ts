@@ -32,6 +32,7 @@ export class WorkerReporter {
   readonly id: string = randomUuid();
   readonly #options: WorkerReporterOptions;
   #bootedAt: number | undefined;
+  #schedules: string | undefined;
   /** The time of the store less monotonic time. */
   #offset = 0;
   #timer: Timer | undefined;
@@ -58,6 +59,18 @@ export class WorkerReporter {
     this.#bootedAt = now;
     this.#offset = now - monotonicTime(this.#options.clock);
     this.#report();
+  }
+
+  /** When the worker started, by the time of the store; `undefined` before that is known. */
+  get bootedAt(): number | undefined {
+    return this.#bootedAt;
+  }
+
+  /** Reports the digest of the schedules that the worker declares. */
+  declare(schedules: string): void {
+    if (this.#schedules === schedules) return;
+    this.#schedules = schedules;
+    this.report();
   }
 
   /** Reports now, rather than when it is time: something has changed. */
@@ -99,6 +112,7 @@ export class WorkerReporter {
     const report = {
       ...state(),
       id: this.id,
+      schedules: this.#schedules,
       host: hostname(),
       pid: processId(),
       bootedAt: this.#bootedAt!,

@@ -3,6 +3,7 @@ import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
@@ -31,6 +32,7 @@ import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_stat
 import { LEAVE } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
+import { storeWithChanges } from "./store_with_changes.ts";
 
 /** Milliseconds between two looks whether a queue is empty. */
 const JOIN_INTERVAL = 50;
@@ -61,6 +63,8 @@ const JOIN_INTERVAL = 50;
  * ```
  */
 export class RedisBroker extends Broker {
+  /** @internal */
+  override readonly storesWithChanges: boolean = true;
   /** Tells this broker from all others that share its queues. */
   readonly brokerId: string = crypto.randomUUID();
   /** Prefix of all keys. */
@@ -250,6 +254,33 @@ export class RedisBroker extends Broker {
       batches.add(toEntry(message));
     }
     return allStored(Array.from(batchesByQueue.values(), (batches) => batches.send()));
+  }
+
+  /** @internal As {@linkcode Broker.enqueueWith}: a delay counts by the clock of the server. */
+  override async enqueueWith(
+    message: Message,
+    changes: readonly ControlChange[],
+    options: EnqueueOptions,
+  ): Promise<ControlOutcome> {
+    const { serverClock } = this.#session;
+    if (options.delay !== undefined && !serverClock.isKnown) await serverClock.learn();
+    return await super.enqueueWith(message, changes, options);
+  }
+
+  /** @internal Stores a message if changes are applied, in one script. */
+  protected override async storeWith(
+    message: Message,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome> {
+    this.#assertOpen("enqueue");
+    const [id, text] = toEntry(message);
+    const { queueName } = message;
+    return await storeWithChanges(this.#session, this.controlStore, {
+      queueName,
+      id,
+      text,
+      changes,
+    });
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */

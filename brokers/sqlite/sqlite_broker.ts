@@ -11,6 +11,7 @@ import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
@@ -29,7 +30,7 @@ import { QueueConsumer } from "./queue_consumer.ts";
 import { countMessages, flushQueue, joinQueue, type SqliteMessageCounts } from "./queue_state.ts";
 import { QueueIds, type Session } from "./session.ts";
 import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE } from "./statements.ts";
-import { MessageStore } from "./storing.ts";
+import { insert, MessageStore } from "./storing.ts";
 import {
   type SqliteInsertStatement,
   type SqliteTransaction,
@@ -64,6 +65,8 @@ import { WorkerLease } from "./worker_lease.ts";
 export class SqliteBroker extends Broker {
   /** True if the database is in the memory of this process. */
   override readonly isInMemory: boolean;
+  /** @internal */
+  override readonly storesWithChanges: boolean = true;
   readonly #handle: ConnectionHandle;
   readonly #session: Session;
   readonly #maxPriority: number | undefined;
@@ -283,6 +286,24 @@ export class SqliteBroker extends Broker {
     // All or none: what cannot be encoded throws before anything is stored.
     const entries = messages.map((message) => this.#store.toEntry(message));
     return allStored([...new Set(entries.map((entry) => this.#store.add(entry)))]);
+  }
+
+  /** @internal Stores a message if changes are applied, in one transaction. */
+  protected override async storeWith(
+    message: Message,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome> {
+    this.#assertOpen("enqueue");
+    const entry = this.#store.toEntry(message);
+    const { connection, queues } = this.#session;
+    try {
+      return await this.controlStore.changeAnd(changes, () => {
+        insert(connection, queues.get(entry.queueName), entry);
+      });
+    } catch (error) {
+      queues.forget(); // one that was new is not there
+      throw error;
+    }
   }
 
   /** Makes a delayed message ready where it is. */

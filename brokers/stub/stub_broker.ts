@@ -3,6 +3,7 @@ import { StubControlStore } from "../../control/backends/stub.ts";
 import { Broker } from "../../core/broker.ts";
 import type { BrokerOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import { ConnectionClosed, QueueNotFound } from "../../core/errors.ts";
 import { joinTimeout, joinTooLate } from "../../core/join.ts";
@@ -69,6 +70,8 @@ const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
 export class StubBroker extends Broker {
   /** Messages are lost with the realm. */
   override readonly isInMemory: boolean = true;
+  /** @internal */
+  override readonly storesWithChanges: boolean = true;
   readonly #stored: Map<string, StubQueue> = new Map();
   readonly #consumers: Set<StubConsumer> = new Set();
   readonly #deadLetters: Set<MessageProxy> = new Set();
@@ -209,6 +212,18 @@ export class StubBroker extends Broker {
       entry: { data: message.encode(), eta: etaOf(message) },
     }));
     for (const { queue, entry } of stored) queue.push(entry);
+  }
+
+  /** @internal Stores a message if changes are applied. */
+  protected override async storeWith(
+    message: Message,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome> {
+    this.#assertOpen("enqueue");
+    message.encode(); // what cannot be encoded throws before anything is changed
+    const outcome = await this.controlStore.change(changes);
+    if (outcome.applied) this.store([message]);
+    return outcome;
   }
 
   /** Refuses queues that are not declared before any hook hears of the message. */

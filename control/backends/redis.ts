@@ -171,7 +171,7 @@ export class RedisControlStore extends ControlStore {
   }
 }
 
-/** Arguments of {@linkcode CHANGE_OR_RETURN}. */
+/** Arguments of a script that changes entries. */
 export function toChangeArguments(changes: readonly CheckedChange[]): (string | number)[] {
   return changes.flatMap(({ key, text = "", ttl, ifVersion = "", notBefore }) => [
     key,
@@ -182,7 +182,7 @@ export function toChangeArguments(changes: readonly CheckedChange[]): (string | 
   ]);
 }
 
-/** @param reply That of {@linkcode CHANGE_OR_RETURN}, or of what goes on after it. */
+/** @param reply What `outcome` of a script that changes entries has made. */
 export function toOutcome(reply: RedisReply): ControlOutcome {
   const [applied, now, ...entries] = reply as RedisReply[];
   const found: ControlEntry[] = [];

@@ -13,13 +13,11 @@
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
-import { UNWATCHED_KINDS } from "../../core/control_store.ts";
 
 /** Number of keys the log keeps. A watcher that is further behind reads everything again. */
 export const LOG_LENGTH = 1_000;
 
-/** Beginning of each script. */
-const SHARED: string = `
+const SHARED = `
 local entries, workers, expiries, log, counter = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = ARGV[1]
 if now == '' then
@@ -28,7 +26,7 @@ if now == '' then
 end
 now = tonumber(now)
 
-local unwatched = {${UNWATCHED_KINDS.map((kind) => `${kind} = true`).join(", ")}}
+local unwatched = {worker = true, specs = true, tick = true, run = true}
 local function isWatched(key)
   return not unwatched[string.match(key, '^[^/]*') or '']
 end
@@ -88,22 +86,30 @@ return result
  *
  * ARGV: from the place `first`: key, text, milliseconds to live, expected version and earliest time
  * of each; "" for no text (remove it), no end, any version, any time.
- * Returns from the script: 0, now, then key and `version text` of what was to have a version, with
- * "" for what is not there.
+ * It makes the function `outcome`, whose result the script is to return: 1 or 0, now, then key and
+ * `version text` of what was to have a version, with "" for what is not there.
  */
-export const CHANGE_OR_RETURN: string = `${SHARED}
-local applies = true
-local found = {0, now}
-for i = first, #ARGV, 5 do
-  if ARGV[i + 3] ~= '' then
-    local stored = redis.call('HGET', isWatched(ARGV[i]) and entries or workers, ARGV[i]) or ''
-    found[#found + 1] = ARGV[i]
-    found[#found + 1] = stored
-    if (string.match(stored, '^%d+') or '0') ~= ARGV[i + 3] then applies = false end
-  end
-  if ARGV[i + 4] ~= '' and tonumber(ARGV[i + 4]) > now then applies = false end
+const CHANGE_OR_RETURN = `${SHARED}
+local function stored(key)
+  return redis.call('HGET', isWatched(key) and entries or workers, key) or ''
 end
-if not applies then return found end
+
+local function outcome(applied)
+  local result = {applied, now}
+  for i = first, #ARGV, 5 do
+    if ARGV[i + 3] ~= '' then
+      result[#result + 1] = ARGV[i]
+      result[#result + 1] = stored(ARGV[i])
+    end
+  end
+  return result
+end
+
+for i = first, #ARGV, 5 do
+  local isEarly = ARGV[i + 4] ~= '' and tonumber(ARGV[i + 4]) > now
+  local version = ARGV[i + 3] ~= '' and (string.match(stored(ARGV[i]), '^%d+') or '0')
+  if isEarly or version and version ~= ARGV[i + 3] then return outcome(0) end
+end
 for i = first, #ARGV, 5 do
   local key, text, ttl = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if text == '' then
@@ -114,8 +120,7 @@ for i = first, #ARGV, 5 do
       version = next_version(key)
       redis.call('HSET', entries, key, version .. ' ' .. text)
     else
-      local stored = redis.call('HGET', workers, key)
-      version = math.max(now, (tonumber(stored and string.match(stored, '^%d+')) or 0) + 1)
+      version = math.max(now, (tonumber(string.match(stored(key), '^%d+')) or 0) + 1)
       redis.call('HSET', workers, key, version .. ' ' .. text)
     end
     if ttl == '' then
@@ -131,11 +136,28 @@ end
  * Changes entries, all of them or none.
  *
  * ARGV: now or "", then the changes.
- * Result: 1 and now if they were applied.
+ * Result: the outcome.
  */
 export const CHANGE: Script = /* @__PURE__ */ new Script(
   "change control entries",
-  `local first = 2${CHANGE_OR_RETURN}return {1, now}`,
+  `local first = 2${CHANGE_OR_RETURN}return outcome(1)`,
+);
+
+/**
+ * Puts a message at the end of a queue, if changes of the control store are applied.
+ *
+ * KEYS: those of the control store (5), heartbeats, queue, messages.
+ * ARGV: now or "", broker id, id and text of the message, then the changes.
+ * Result: the outcome of the changes.
+ */
+export const STORE_WITH_CHANGES: Script = /* @__PURE__ */ new Script(
+  "store a message with control entries",
+  `local first = 5${CHANGE_OR_RETURN}
+redis.call('HSET', KEYS[8], ARGV[3], ARGV[4])
+redis.call('RPUSH', KEYS[7], ARGV[3])
+redis.call('ZADD', KEYS[6], now, ARGV[2])
+return outcome(1)
+`,
 );
 
 /**

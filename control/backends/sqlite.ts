@@ -15,7 +15,6 @@ import {
   type ControlOutcome,
   type ControlSnapshot,
   ControlStore,
-  UNWATCHED_KINDS,
 } from "../../core/control_store.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
@@ -50,7 +49,6 @@ const LOOK_INTERVAL = 50;
 /** Number of versions after which a removal is forgotten. */
 const REMOVALS_KEPT = 10_000;
 
-const UNWATCHED = UNWATCHED_KINDS.map((kind) => `'${kind}/'`).join();
 // No `?2`: the SQLite of Node 22 takes numbered parameters for names.
 const READ = "select key, version, value from dramatiq_control " +
   "where value is not null and (expires is null or expires>?) and substr(key,1,length(?))=?";
@@ -62,7 +60,7 @@ const FORGET_REMOVALS = "delete from dramatiq_control where value is null and ve
 const HAS_EXPIRED = "select 1 from dramatiq_control where expires<=? limit 1";
 const EXPIRED = "select key from dramatiq_control where expires<=?";
 const CHANGED = "select key, version, value from dramatiq_control where version>? " +
-  `and substr(key,1,instr(key,'/')) not in (${UNWATCHED}) order by version`;
+  "and substr(key,1,instr(key,'/')) not in ('worker/','specs/','tick/','run/') order by version";
 
 /** An entry as it is kept; the value of a removed one is null. */
 interface Row {
@@ -197,7 +195,6 @@ export class SqliteControlStore extends ControlStore {
         if (text !== undefined) this.#write(key, text, expires);
         else if (find(key) !== undefined) this.#write(key, null, null);
       }
-      return { applied, now, found: [] };
     }
     const compared = changes.filter(({ ifVersion }) => ifVersion !== undefined);
     const found = compared.map(({ key }) => toEntry(find(key) ?? { key, version: 0, value: null }));

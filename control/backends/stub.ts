@@ -79,9 +79,8 @@ export class StubControlStore extends ControlStore {
       now >= notBefore &&
       (ifVersion === undefined || (this.#entries.get(key)?.version ?? 0) === ifVersion)
     );
-    if (!applied) return { applied, now, found: this.#find(checked) };
-    for (const change of checked) this.#apply(change, now);
-    return { applied, now, found: [] };
+    if (applied) { for (const change of checked) this.#apply(change, now); }
+    return { applied, now, found: this.#find(checked) };
   }
 
   /** Calls back when entries change. */

@@ -8,11 +8,12 @@ import { cancelling } from "./broker_cancelling.ts";
 import { type BrokerControlHarness, Fixture, type Rules } from "./broker_control_harness.ts";
 import { pausing } from "./broker_pausing.ts";
 import { resizing } from "./broker_resizing.ts";
+import { periodic } from "./broker_periodic.ts";
 import { declareTests } from "./rules.ts";
 
 export type { BrokerControlHarness } from "./broker_control_harness.ts";
 
-const rules: Rules = { ...cancelling, ...pausing, ...resizing };
+const rules: Rules = { ...cancelling, ...pausing, ...resizing, ...periodic };
 
 /**
  * Declares the tests of all rules for one broker.

@@ -103,7 +103,7 @@ export const verbs: Rules = {
   },
 
   tellsFound: {
-    rule: "change that is not applied tells what stands in the entries that it compares",
+    rule: "change tells what stands in the entries that it compares",
     async check(fixture) {
       const store = fixture.open();
       await store.change([{ key: "tick/a", value: { tick: 1 } }, { key: "pause/b", value: 2 }]);
@@ -122,7 +122,9 @@ export const verbs: Rules = {
       const [{ version }] = refused.found as [ControlEntry];
       assertEquals(await versionOf(store, "tick/a"), version);
       const applied = await store.change([{ key: "tick/a", value: 2, ifVersion: version }]);
-      assertEquals([applied.applied, applied.found], [true, []]);
+      const [now] = applied.found as [ControlEntry];
+      assertEquals([applied.applied, now.value], [true, 2]);
+      assertEquals(await versionOf(store, "tick/a"), now.version);
     },
   },
 

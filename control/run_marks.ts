@@ -1,0 +1,149 @@
+import type { Broker } from "../core/broker.ts";
+import type { ControlChange, ControlStore } from "../core/control_store.ts";
+import { SkipMessage } from "../core/errors.ts";
+import type { Message } from "../core/message.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Middleware } from "../core/middleware.ts";
+import type { Timer } from "../platform/clock.ts";
+import { getLogger } from "../platform/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import {
+  DONE_PREFIX,
+  type PeriodicMessage,
+  periodicOf,
+  RUN_PREFIX,
+  RUN_TTL,
+} from "./schedule_state.ts";
+
+const log = /* @__PURE__ */ getLogger("worker", "schedules");
+
+/** Milliseconds for which it is known that a message is done, where it may be stored twice. */
+const DONE_TTL = 3_600_000;
+const RENEWAL_INTERVAL = RUN_TTL / 3;
+
+/**
+ * Keeps the entries `run/<message id>`, which tell that a message of a schedule has not finished:
+ * until it is settled for good, through retries. The scheduler has made the entry together with the
+ * message. It is a middleware of workers whose broker has schedules, and of no others.
+ *
+ * An entry is removed before the message is acknowledged: a worker that dies in between leaves a message
+ * that is delivered again, and then marked again, rather than a mark that stays.
+ */
+export class RunMarks implements Middleware {
+  readonly #broker: Broker;
+  readonly #store: ControlStore;
+  readonly #onFinished: (name: string) => void;
+  /** Messages that run here, with what has sent them. */
+  readonly #running: Map<string, PeriodicMessage> = new Map();
+  #timer: Timer | undefined;
+
+  /**
+   * Stands by a broker.
+   *
+   * @param broker The broker.
+   * @param store Its control store.
+   * @param onFinished Called with the name of a schedule whose message has finished.
+   */
+  constructor(broker: Broker, store: ControlStore, onFinished: (name: string) => void) {
+    this.#broker = broker;
+    this.#store = store;
+    this.#onFinished = onFinished;
+  }
+
+  /** Marks the message, and refuses one that was stored twice and has run. */
+  beforeProcessMessage(_broker: Broker, message: MessageProxy): void | Promise<void> {
+    const periodic = periodicOf(message);
+    if (periodic === undefined || !this.#isKept(periodic)) return;
+    return this.#started(message, periodic);
+  }
+
+  /** Keeps the mark until a retry of the message is due. */
+  beforeEnqueue(_broker: Broker, message: Message, delay?: number): void | Promise<void> {
+    if (delay === undefined || this.#running.size === 0) return;
+    const periodic = this.#running.get(message.messageId);
+    if (periodic?.overlap === undefined) return;
+    return this.#change([this.#mark(message.messageId, periodic, delay)]).then(() => {});
+  }
+
+  /** Takes the mark away, unless the message is retried. */
+  beforeAck(_broker: Broker, message: MessageProxy): void | Promise<void> {
+    return this.#settled(message);
+  }
+
+  /** Takes the mark away. */
+  beforeNack(_broker: Broker, message: MessageProxy): void | Promise<void> {
+    return this.#settled(message);
+  }
+
+  /** Renews no more. */
+  close(): void {
+    this.#broker.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#running.clear();
+  }
+
+  /** True if anything is kept of a message. */
+  #isKept({ overlap }: PeriodicMessage): boolean {
+    return overlap !== undefined || !this.#broker.storesWithChanges;
+  }
+
+  async #started(message: MessageProxy, periodic: PeriodicMessage): Promise<void> {
+    const { messageId } = message;
+    const changes: ControlChange[] = [];
+    if (!this.#broker.storesWithChanges) {
+      changes.push({ key: DONE_PREFIX + messageId, value: null, ifVersion: 0 });
+    }
+    if (periodic.overlap !== undefined) changes.push(this.#mark(messageId, periodic, 0));
+    if (await this.#change(changes) === false) {
+      throw new SkipMessage(
+        `Message ${messageId} of schedule ${periodic.name} was stored twice, and has run`,
+      );
+    }
+    if (periodic.overlap === undefined) return;
+    this.#running.set(messageId, periodic);
+    this.#timer ??= this.#broker.clock.setTimer(() => this.#renew(), RENEWAL_INTERVAL);
+  }
+
+  #settled(message: MessageProxy): void | Promise<void> {
+    const periodic = periodicOf(message);
+    if (periodic === undefined || !this.#isKept(periodic)) return;
+    this.#running.delete(message.messageId);
+    if (message.retried) return;
+    return this.#finished(message, periodic);
+  }
+
+  async #finished({ messageId, failed }: MessageProxy, { name }: PeriodicMessage): Promise<void> {
+    const changes: ControlChange[] = [{ key: RUN_PREFIX + messageId, value: null }];
+    // A dead letter may be requeued, and is to run then.
+    if (!failed && !this.#broker.storesWithChanges) {
+      changes.push({ key: DONE_PREFIX + messageId, value: { name }, ttl: DONE_TTL });
+    }
+    await this.#change(changes);
+    this.#onFinished(name);
+  }
+
+  #mark(messageId: string, { name }: PeriodicMessage, delay: number): ControlChange {
+    return { key: RUN_PREFIX + messageId, value: { name }, ttl: RUN_TTL + delay };
+  }
+
+  #renew(): void {
+    this.#timer = undefined;
+    if (this.#running.size === 0) return;
+    const marks = Array.from(this.#running, ([id, periodic]) => this.#mark(id, periodic, 0));
+    void this.#change(marks);
+    this.#timer = this.#broker.clock.setTimer(() => this.#renew(), RENEWAL_INTERVAL);
+  }
+
+  /** @returns Whether it was applied; nothing if the store cannot be reached: work goes on. */
+  async #change(changes: readonly ControlChange[]): Promise<boolean | undefined> {
+    try {
+      return (await this.#store.change(changes)).applied;
+    } catch (error) {
+      log.warn("Failed to note the state of a message of a schedule: {reason}", {
+        reason: errorMessage(error),
+        error,
+      });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,333 @@
+import type { Broker } from "../core/broker.ts";
+import type {
+  ControlChange,
+  ControlEntry,
+  ControlOutcome,
+  ControlStore,
+} from "../core/control_store.ts";
+import { BrokerConnectionError } from "../core/errors.ts";
+import { Message } from "../core/message.ts";
+import type { Schedule } from "../core/schedules.ts";
+import { getLogger } from "../platform/logging.ts";
+import { retryDelay } from "../platform/retry_delay.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import type { Ticks } from "./every.ts";
+import {
+  fromTickState,
+  RUN_PREFIX,
+  RUN_TTL,
+  SCHEDULE_PAUSE_PREFIX,
+  TICK_PREFIX,
+  TICK_TTL,
+  type TickState,
+  toTickState,
+  type VersionedState,
+} from "./schedule_state.ts";
+import type { StoreClock } from "./store_clock.ts";
+import { jitterOf, latestTick, tickMessageId, timingOf } from "./ticks.ts";
+
+const log = /* @__PURE__ */ getLogger("worker", "schedules");
+
+/** Number of missed ticks that `missed: "all"` makes up in a row. */
+const MOST_MADE_UP = 100;
+/** Milliseconds after which another worker publishes what one has begun to publish. */
+const SENDING_TIMEOUT = 10_000;
+
+/** A scheduler, as its runners see it. */
+export interface RunnerOwner {
+  readonly broker: Broker;
+  readonly store: ControlStore;
+  readonly time: StoreClock;
+  /** True if the definition of this worker is the one that counts. */
+  isInCharge(schedule: Schedule): boolean;
+  /** See `Roster.lastSeen`. */
+  lastSeen(name: string, timing: string): number | undefined;
+  /** True if a schedule is paused, as far as this worker has heard. */
+  isPaused(name: string): boolean;
+}
+
+/**
+ * Fires one schedule, together with the runners of all other workers. What they agree in is the entry
+ * `tick/<name>`: the last tick that was dealt with. Each change of it is by compare-and-set, in the
+ * step that stores the message, and not before the tick by the clock of the store.
+ */
+export class ScheduleRunner {
+  readonly schedule: Schedule;
+  readonly #owner: RunnerOwner;
+  readonly #ticks: Ticks;
+  readonly #timing: string;
+  #known: VersionedState = { state: undefined, version: 0 };
+  /** The message that the waiting tick was found to wait for. */
+  #blockedBy: string | undefined;
+  /** The message that this worker is publishing. */
+  #unsent: string | undefined;
+  #failures = 0;
+
+  /**
+   * Stands by a schedule.
+   *
+   * @param owner The scheduler.
+   * @param schedule The schedule.
+   * @param ticks Its times.
+   */
+  constructor(owner: RunnerOwner, schedule: Schedule, ticks: Ticks) {
+    this.#owner = owner;
+    this.schedule = schedule;
+    this.#ticks = ticks;
+    this.#timing = timingOf(schedule);
+  }
+
+  /** Learns the state from an entry of the store. */
+  learn(entry: ControlEntry): void {
+    if (entry.version < this.#known.version) return;
+    this.#known = toTickState(entry);
+    this.#blockedBy = undefined;
+  }
+
+  /**
+   * Does what is due. Never rejects.
+   *
+   * @returns When to be called again, by the clock of the store.
+   */
+  async run(): Promise<number> {
+    try {
+      while (this.#owner.isInCharge(this.schedule)) {
+        const wakeAt = await this.#step();
+        this.#failures = 0;
+        if (wakeAt !== undefined) return wakeAt;
+      }
+      return Infinity;
+    } catch (error) {
+      if (this.#failures === 0) {
+        log.warn("Retrying to fire schedule {schedule}: {reason}", {
+          schedule: this.schedule.name,
+          reason: errorMessage(error),
+          error,
+        });
+      }
+      return this.#owner.time.now + retryDelay(this.#failures++);
+    }
+  }
+
+  /** @returns When to go on; nothing for at once. */
+  async #step(): Promise<number | undefined> {
+    const { state } = this.#known;
+    const { now } = this.#owner.time;
+    if (state === undefined || state.timing !== this.#timing) return await this.#begin(state, now);
+    if (state.sending !== undefined) return await this.#publishAgain(state, state.sending, now);
+    const isBlocked = state.waiting === undefined || this.#blockedBy === state.messageId;
+    if (!isBlocked) return await this.#sendWaiting(state, state.waiting!);
+    const next = this.#ticks.next(state.tick);
+    if (next === undefined) return Infinity;
+    if (next > now) return next;
+    return await this.#due(state, next, now);
+  }
+
+  /** A schedule that is new, or has other times, begins now: it never fires the past. */
+  async #begin(state: TickState | undefined, now: number): Promise<undefined> {
+    const { name } = this.schedule;
+    const since = state && this.#owner.lastSeen(name, state.timing);
+    const { waiting: _waiting, madeUp: _madeUp, ...others } = state ?? { sent: 0, skipped: 0 };
+    const tick = Math.floor(Math.max(state?.tick ?? 0, since ?? now));
+    await this.#change({ ...others, tick, timing: this.#timing });
+  }
+
+  async #due(state: TickState, next: number, now: number): Promise<number | undefined> {
+    const { name, missed, grace } = this.schedule;
+    const latest = latestTick(this.#ticks, state.tick, now) ?? next;
+    const { madeUp = 0, ...settled } = state;
+    if (this.#owner.isPaused(name)) return await this.#skip(settled, latest, "it is paused");
+    if (missed === "skip" && now - latest > grace) {
+      return await this.#skip(settled, latest, `it is ${Math.round(now - latest)} ms late`);
+    }
+    if (missed !== "all" || next === latest) return await this.#fire(settled, latest);
+    if (madeUp < MOST_MADE_UP) return await this.#fire({ ...state, madeUp: madeUp + 1 }, next);
+    log.warn("Skipping missed ticks of schedule {schedule}: {count} of them were made up", {
+      schedule: name,
+      count: madeUp,
+    });
+    return await this.#skip(settled, latest, "too many were missed");
+  }
+
+  /** Sends the message of a tick, unless that of the tick before has not finished. */
+  async #fire(state: TickState, tick: number): Promise<number | undefined> {
+    const outcome = await this.#send({ ...state, tick }, tick);
+    if (outcome.applied) return undefined;
+    const { now } = outcome;
+    if (now < tick) return tick;
+    const found = new Map(outcome.found.map((entry) => [entry.key, entry]));
+    if (this.#hasMoved(found)) return undefined;
+    const { name, overlap } = this.schedule;
+    if ((found.get(SCHEDULE_PAUSE_PREFIX + name)?.value ?? null) !== null) {
+      return await this.#skip(state, tick, "it is paused");
+    }
+    const reason = `message ${state.messageId} has not finished`;
+    if (overlap !== "queue" || state.waiting !== undefined) {
+      return await this.#skip(state, tick, reason);
+    }
+    await this.#change({ ...state, tick, waiting: tick }, tick);
+    this.#blockedBy = state.messageId;
+    return undefined;
+  }
+
+  async #sendWaiting(state: TickState, tick: number): Promise<undefined> {
+    const { waiting: _waiting, ...others } = state;
+    const outcome = await this.#send(others, tick);
+    if (outcome.applied) return;
+    const found = new Map(outcome.found.map((entry) => [entry.key, entry]));
+    if (!this.#hasMoved(found)) this.#blockedBy = state.messageId;
+  }
+
+  /** Learns what another worker has done. @returns Whether one has. */
+  #hasMoved(found: ReadonlyMap<string, ControlEntry>): boolean {
+    const entry = found.get(TICK_PREFIX + this.schedule.name);
+    if (entry === undefined || entry.version === this.#known.version) return false;
+    this.#known = toTickState(entry);
+    this.#blockedBy = undefined;
+    return true;
+  }
+
+  async #skip(state: TickState, tick: number, reason: string): Promise<undefined> {
+    const isApplied = await this.#change({ ...state, tick, skipped: state.skipped + 1 }, tick);
+    if (!isApplied) return;
+    this.#owner.broker.schedules.skipped(this.schedule.name);
+    log.info("Skipped schedule {schedule} at {tick}: {reason}", {
+      schedule: this.schedule.name,
+      tick: new Date(tick).toISOString(),
+      reason,
+    });
+  }
+
+  /** Stores a state. @returns Whether it was; if not, another one is known now. */
+  async #change(state: TickState, notBefore = -Infinity): Promise<boolean> {
+    const { store, time } = this.#owner;
+    const outcome = await time.ask(() => store.change([this.#changeTo(state, notBefore)]));
+    this.#noteOutcome(outcome);
+    return outcome.applied;
+  }
+
+  #noteOutcome({ found }: ControlOutcome): void {
+    const entry = found.find(({ key }) => key === TICK_PREFIX + this.schedule.name);
+    if (entry !== undefined) this.learn(entry);
+  }
+
+  #changeTo(state: TickState, notBefore: number): ControlChange {
+    return {
+      key: TICK_PREFIX + this.schedule.name,
+      value: fromTickState(state),
+      ttl: TICK_TTL,
+      ifVersion: this.#known.version,
+      notBefore,
+    };
+  }
+
+  /** Claims a tick and stores its message: in one step, or as two where the store is elsewhere. */
+  async #send(state: TickState, tick: number): Promise<ControlOutcome> {
+    const { broker, store, time } = this.#owner;
+    const { name, overlap } = this.schedule;
+    const now = Math.round(time.now);
+    const messageId = tickMessageId(name, tick);
+    const delay = Math.max(0, tick + jitterOf(this.schedule, tick) - now);
+    const sent = { ...state, messageId, sentTick: tick, sentAt: now, sent: state.sent + 1 };
+    const next = broker.storesWithChanges ? sent : { ...sent, sending: now };
+    const changes: ControlChange[] = [
+      this.#changeTo(next, tick),
+      { key: SCHEDULE_PAUSE_PREFIX + name, value: null, ifVersion: 0 },
+    ];
+    if (overlap !== "allow") {
+      // First the old one is seen to be gone.
+      if (state.messageId !== undefined) {
+        changes.push({ key: RUN_PREFIX + state.messageId, value: null, ifVersion: 0 });
+      }
+      const value = { name, since: now };
+      changes.push({ key: RUN_PREFIX + messageId, value, ttl: RUN_TTL + delay });
+    }
+    const message = this.#messageOf(tick, messageId, now);
+    const outcome = await time.ask(() => {
+      return broker.storesWithChanges
+        ? this.#storeWith(message, changes, delay)
+        : store.change(changes);
+    });
+    if (!outcome.applied) return outcome;
+    this.#noteOutcome(outcome);
+    if (!broker.storesWithChanges) {
+      this.#unsent = messageId;
+      await this.#publish(next, message, delay);
+    }
+    broker.schedules.sent(name, Math.max(0, outcome.now - tick));
+    log.debug("Sent message {messageId} of schedule {schedule}", { messageId, schedule: name });
+    return outcome;
+  }
+
+  /** A message that can never be stored is skipped: its tick would be tried for ever. */
+  async #storeWith(
+    message: Message,
+    changes: readonly ControlChange[],
+    delay: number,
+  ): Promise<ControlOutcome> {
+    const { broker, store } = this.#owner;
+    try {
+      return await broker.enqueueWith(message, changes, delay > 0 ? { delay } : {});
+    } catch (error) {
+      if (error instanceof BrokerConnectionError) throw error;
+      this.#logRefused(error);
+      const { tick, sent, skipped, ...others } = this.#known.state!;
+      const next = message.option("periodic") as { tick: number };
+      const state = { ...others, tick: Math.max(tick, next.tick), sent, skipped: skipped + 1 };
+      return await store.change([this.#changeTo(state, next.tick)]);
+    }
+  }
+
+  async #publishAgain(
+    state: TickState,
+    since: number,
+    now: number,
+  ): Promise<number | undefined> {
+    const { messageId = "", sentTick = state.tick } = state;
+    if (this.#unsent !== messageId) {
+      // Its worker may have died on the way.
+      if (now < since + SENDING_TIMEOUT) return since + SENDING_TIMEOUT;
+      if (await this.#change({ ...state, sending: Math.round(now) })) this.#unsent = messageId;
+      return undefined;
+    }
+    const delay = Math.max(0, sentTick + jitterOf(this.schedule, sentTick) - now);
+    const message = this.#messageOf(sentTick, messageId, Math.round(now));
+    await this.#publish(this.#known.state!, message, delay);
+    return undefined;
+  }
+
+  async #publish(state: TickState, message: Message, delay: number): Promise<void> {
+    const { broker } = this.#owner;
+    try {
+      await broker.enqueue(message, delay > 0 ? { delay } : {});
+    } catch (error) {
+      if (error instanceof BrokerConnectionError) throw error;
+      this.#logRefused(error);
+    }
+    this.#unsent = undefined;
+    const { sending: _sending, ...others } = state;
+    await this.#change(others);
+  }
+
+  #logRefused(error: unknown): void {
+    log.error("Failed to send the message of schedule {schedule}: {reason}", {
+      schedule: this.schedule.name,
+      reason: errorMessage(error),
+      error,
+    });
+  }
+
+  #messageOf(tick: number, messageId: string, messageTimestamp: number): Message {
+    const { name, actorName, queueName, args, kwargs, overlap } = this.schedule;
+    const periodic = { name, tick, ...(overlap !== "allow" && { overlap }) };
+    return new Message({
+      queueName,
+      actorName,
+      args,
+      ...(kwargs !== undefined && { kwargs }),
+      messageId,
+      messageTimestamp,
+      options: { periodic },
+    });
+  }
+}

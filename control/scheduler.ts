@@ -1,0 +1,294 @@
+import type { Broker } from "../core/broker.ts";
+import { controlStoreOf } from "../core/cancellation.ts";
+import type { ControlEntry, ControlStore, ControlValue } from "../core/control_store.ts";
+import type { Schedule } from "../core/schedules.ts";
+import { pause, type Timer } from "../platform/clock.ts";
+import { hexDigest } from "../platform/digest.ts";
+import { getLogger } from "../platform/logging.ts";
+import { retryDelay } from "../platform/retry_delay.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { BOOT_PREFIX, Roster, SPECS_PREFIX } from "./roster.ts";
+import { RunMarks } from "./run_marks.ts";
+import { type RunnerOwner, ScheduleRunner } from "./schedule_runner.ts";
+import { SCHEDULE_PAUSE_PREFIX, TICK_PREFIX } from "./schedule_state.ts";
+import { StoreClock } from "./store_clock.ts";
+import { ticksOf } from "./ticks.ts";
+import { ControlView } from "./view.ts";
+import { WORKER_PREFIX } from "./workers.ts";
+
+const log = /* @__PURE__ */ getLogger("worker", "schedules");
+
+/** Milliseconds between two looks at who is alive. */
+const REFRESH_INTERVAL = 20_000;
+/** Milliseconds for which the schedules of a worker are kept, and after which they are stored anew. */
+const SPECS_TTL = 86_400_000;
+const SPECS_INTERVAL = SPECS_TTL / 2;
+/** Milliseconds that a stop waits for the others to hear of it. */
+const LONGEST_STOP = 1_000;
+
+/** Options of a {@linkcode Scheduler}. */
+export interface SchedulerOptions {
+  readonly broker: Broker;
+  /** Tells the worker from all others. */
+  readonly workerId: string;
+  /** Resolves when the worker has read the store. */
+  readonly ready: Promise<void>;
+  /** When the worker started, by the clock of the store. */
+  bootedAt(): number | undefined;
+  /** Reports the worker again, with the digest of its schedules. */
+  report(digest: string): void;
+}
+
+/**
+ * Fires the schedules of a broker while a worker is running: it sleeps until the next tick, with one
+ * timer for all of them. No worker is the leader; all that declare a schedule try to fire it.
+ */
+export class Scheduler implements RunnerOwner {
+  readonly broker: Broker;
+  readonly store: ControlStore;
+  readonly time: StoreClock;
+  readonly #options: SchedulerOptions;
+  readonly #roster: Roster = new Roster();
+  readonly #runners: Map<string, ScheduleRunner> = new Map();
+  /** JSON of the schedules of this worker, by name. */
+  readonly #texts: Map<string, string> = new Map();
+  /** When each runner is to be called, by the clock of the store. */
+  readonly #wakeTimes: Map<ScheduleRunner, number> = new Map();
+  readonly #running: Set<ScheduleRunner> = new Set();
+  readonly #again: Set<ScheduleRunner> = new Set();
+  readonly #paused: Set<string> = new Set();
+  readonly #view: ControlView;
+  readonly #marks: RunMarks;
+  #declared: Disposable | undefined;
+  #digest: string | undefined;
+  #bootedAt = 0;
+  #timer: Timer | undefined;
+  #nextRefresh = Infinity;
+  #nextSpecs = Infinity;
+  readonly #stopped: AbortController = new AbortController();
+  /** Set-up and refreshes, one after another. */
+  #work: Promise<void> = Promise.resolve();
+
+  /**
+   * Stores the options; `start` begins.
+   *
+   * @param options The broker and the worker.
+   */
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.broker = options.broker;
+    this.store = controlStoreOf(options.broker, "fire schedules");
+    const { clock } = options.broker;
+    this.time = new StoreClock(clock);
+    this.#marks = new RunMarks(this.broker, this.store, (name) => this.#finished(name));
+    this.#view = new ControlView({
+      store: this.store,
+      clock,
+      prefixes: [SCHEDULE_PAUSE_PREFIX, BOOT_PREFIX],
+      changed: (entry) => this.#changed(entry),
+    });
+  }
+
+  /** Begins to fire. */
+  start(): void {
+    this.broker.addMiddleware(this.#marks);
+    this.#declared = this.broker.schedules.listen(() => this.#register());
+    this.#view.start();
+    this.#register();
+  }
+
+  /**
+   * Fires no more, and tells the others. Never rejects.
+   *
+   * @param gaveUp Ends the wait for a server that is away.
+   */
+  async stop(gaveUp: Promise<void>): Promise<void> {
+    const { clock } = this.broker;
+    this.#stopped.abort();
+    this.#declared?.[Symbol.dispose]();
+    this.#view.stop();
+    clock.clearTimer(this.#timer);
+    if (this.#digest === undefined) return;
+    const telling = this.#work.then(() => this.#tell({ left: true })).catch(() => {});
+    const isOver = new AbortController();
+    await Promise.race([telling, gaveUp, pause(clock, LONGEST_STOP, isOver.signal)]);
+    isOver.abort();
+  }
+
+  /** Ends what is kept of messages that run: the worker has stopped. */
+  close(): void {
+    this.#marks.close();
+    this.broker.removeMiddleware(this.#marks);
+  }
+
+  /** True if the definition of this worker is the one that counts. */
+  isInCharge({ name }: Schedule): boolean {
+    return !this.#isStopped && this.#roster.find(name)?.text === this.#texts.get(name);
+  }
+
+  /** See `Roster.lastSeen`. */
+  lastSeen(name: string, timing: string): number | undefined {
+    return this.#roster.lastSeen(name, timing);
+  }
+
+  /** True if a schedule is paused, as far as this worker has heard. */
+  isPaused(name: string): boolean {
+    return this.#paused.has(name);
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  /** Registers what is declared now, and begins to fire it. */
+  #register(): void {
+    this.#enqueue("register schedules", async () => {
+      await Promise.all([this.#view.ready, this.#options.ready]);
+      if (this.#isStopped) return;
+      this.#bootedAt = this.#options.bootedAt()!;
+      const all = this.broker.schedules.all;
+      this.#digest = hexDigest("sha1", JSON.stringify(all)).slice(0, 24);
+      this.#roster.learn(this.#digest, all);
+      await this.#storeSpecs();
+      await this.#refresh();
+      for (const schedule of all) {
+        if (this.#runners.has(schedule.name)) continue;
+        this.#texts.set(schedule.name, JSON.stringify(schedule));
+        const runner = new ScheduleRunner(this, schedule, await ticksOf(schedule));
+        this.#runners.set(schedule.name, runner);
+      }
+      await this.#readStates();
+      this.#runAll();
+    });
+  }
+
+  /** Does something after all that was begun before, again until it succeeds. */
+  #enqueue(purpose: string, work: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      const { clock } = this.broker;
+      for (let attempt = 0; !this.#isStopped; attempt++) {
+        try {
+          return await work();
+        } catch (error) {
+          if (this.#isStopped) return;
+          if (attempt === 0) {
+            log.warn("Retrying to {purpose}: {reason}", {
+              purpose,
+              reason: errorMessage(error),
+              error,
+            });
+          }
+          await pause(clock, retryDelay(attempt), this.#stopped.signal);
+        }
+      }
+    });
+  }
+
+  /** Stores what this worker declares, and that it has come. */
+  async #storeSpecs(): Promise<void> {
+    const digest = this.#digest!;
+    const value = JSON.parse(JSON.stringify(this.broker.schedules.all)) as ControlValue;
+    await this.store.change([{ key: SPECS_PREFIX + digest, value, ttl: SPECS_TTL }]);
+    this.#nextSpecs = this.time.now + SPECS_INTERVAL;
+    const self = { digest, bootedAt: this.#bootedAt, seenAt: this.#bootedAt };
+    this.#roster.add(this.#options.workerId, self);
+    this.#options.report(digest);
+    await this.#tell({});
+  }
+
+  async #tell(more: { readonly left?: true }): Promise<void> {
+    const value = { worker: this.#options.workerId, bootedAt: this.#bootedAt, ...more };
+    await this.store.change([{ key: BOOT_PREFIX + this.#digest!, value, ttl: SPECS_TTL }]);
+  }
+
+  /** Reads who is alive. */
+  async #refresh(): Promise<void> {
+    const { entries } = await this.time.ask(() => this.store.read(WORKER_PREFIX));
+    this.#roster.refresh(entries, this.#options.workerId);
+    await this.#learnUnknown();
+    this.#nextRefresh = this.time.now + REFRESH_INTERVAL;
+  }
+
+  async #learnUnknown(): Promise<void> {
+    for (const digest of this.#roster.unknown) {
+      const { entries } = await this.store.read(SPECS_PREFIX + digest);
+      for (const entry of entries) this.#roster.learnEntry(entry);
+    }
+  }
+
+  async #readStates(name = ""): Promise<void> {
+    const { entries } = await this.time.ask(() => this.store.read(TICK_PREFIX + name));
+    for (const entry of entries) {
+      this.#runners.get(entry.key.slice(TICK_PREFIX.length))?.learn(entry);
+    }
+  }
+
+  #changed({ key, value }: ControlEntry): void {
+    if (key.startsWith(SCHEDULE_PAUSE_PREFIX)) {
+      const name = key.slice(SCHEDULE_PAUSE_PREFIX.length);
+      if (value === null) this.#paused.delete(name);
+      else this.#paused.add(name);
+      return;
+    }
+    if (typeof value !== "object" || value === null) return;
+    const { worker, bootedAt, left } = value as Readonly<Record<string, unknown>>;
+    if (typeof worker !== "string" || typeof bootedAt !== "number") return;
+    if (worker === this.#options.workerId) return;
+    const digest = key.slice(BOOT_PREFIX.length);
+    if (left === true) this.#roster.remove(worker);
+    else this.#roster.add(worker, { digest, bootedAt, seenAt: bootedAt });
+    this.#enqueue("learn schedules", async () => {
+      await this.#learnUnknown();
+      this.#runAll();
+    });
+  }
+
+  /** A message of a schedule has finished on this worker. */
+  #finished(name: string): void {
+    const runner = this.#runners.get(name);
+    if (runner === undefined || runner.schedule.overlap !== "queue") return;
+    this.#enqueue("read a schedule", async () => {
+      await this.#readStates(name);
+      this.#run(runner);
+    });
+  }
+
+  #runAll(): void {
+    for (const runner of this.#runners.values()) this.#run(runner);
+  }
+
+  #run(runner: ScheduleRunner): void {
+    if (this.#isStopped) return;
+    if (this.#running.has(runner)) return void this.#again.add(runner);
+    this.#running.add(runner);
+    this.#wakeTimes.delete(runner);
+    void runner.run().then((wakeAt) => {
+      this.#running.delete(runner);
+      if (this.#again.delete(runner)) return this.#run(runner);
+      this.#wakeTimes.set(runner, wakeAt);
+      this.#sleep();
+    });
+  }
+
+  #sleep(): void {
+    const { clock } = this.broker;
+    clock.clearTimer(this.#timer);
+    if (this.#isStopped) return;
+    const next = Math.min(this.#nextRefresh, ...this.#wakeTimes.values());
+    this.#timer = clock.setTimer(() => this.#wake(), Math.max(1, Math.ceil(next - this.time.now)));
+  }
+
+  #wake(): void {
+    const { now } = this.time;
+    if (now >= this.#nextRefresh) {
+      this.#nextRefresh = Infinity;
+      this.#enqueue("read who is alive", async () => {
+        if (this.time.now >= this.#nextSpecs) await this.#storeSpecs();
+        await this.#refresh();
+        this.#runAll();
+      });
+    }
+    for (const [runner, wakeAt] of this.#wakeTimes) if (wakeAt <= now) this.#run(runner);
+    this.#sleep();
+  }
+}

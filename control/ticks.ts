@@ -1,0 +1,76 @@
+import type { Schedule } from "../core/schedules.ts";
+import { hexDigest } from "../platform/digest.ts";
+import { everyTicks, type Ticks } from "./every.ts";
+
+/**
+ * Makes the times of a schedule.
+ *
+ * @param schedule An interval, or a pattern; the first pattern loads the library for patterns.
+ * @returns Its times.
+ */
+export async function ticksOf({ cron, timeZone = "UTC", every = 0 }: Schedule): Promise<Ticks> {
+  if (cron === undefined) return everyTicks(every);
+  const { cronTicks } = await import("./cron.ts");
+  return cronTicks(cron, timeZone);
+}
+
+/**
+ * The latest time in a span, without going through all of them.
+ *
+ * @param ticks The times.
+ * @param after Where the span begins; not included.
+ * @param until Where it ends; included.
+ * @returns The time; `undefined` if there is none.
+ */
+export function latestTick(ticks: Ticks, after: number, until: number): number | undefined {
+  let latest = ticks.next(after);
+  if (latest === undefined || latest > until) return undefined;
+  // No time lies after `end`, up to `until`.
+  for (let end = until; end - latest > 1;) {
+    const middle = latest + Math.floor((end - latest) / 2);
+    const next = ticks.next(middle);
+    if (next !== undefined && next <= end) latest = next;
+    else end = middle;
+  }
+  const last = ticks.next(latest);
+  return last !== undefined && last <= until ? last : latest;
+}
+
+/** Identifies what the times of a schedule depend on: with another pattern it begins anew. */
+export function timingOf({ cron, timeZone, every }: Schedule): string {
+  return cron === undefined ? `every ${every}` : `${cron} ${timeZone}`;
+}
+
+/** As a UUID: 6472616d-6174-6971-2e74-69636b732e31. */
+const NAMESPACE = "dramatiq.ticks.1";
+
+/**
+ * The id of the message of a tick: the same on all machines, a UUID of version 5.
+ *
+ * @param name The name of the schedule.
+ * @param tick The time.
+ * @returns The id.
+ */
+export function tickMessageId(name: string, tick: number): string {
+  const hex = hexDigest("sha1", `${NAMESPACE}${name}\0${tick}`);
+  const variant = (Number.parseInt(hex[16]!, 16) & 3 | 8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `5${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join("-");
+}
+
+/**
+ * The delay of the message of a tick: the same on all machines.
+ *
+ * @param schedule The schedule.
+ * @param tick The time.
+ * @returns Milliseconds, less than the jitter of the schedule.
+ */
+export function jitterOf({ name, jitter }: Schedule, tick: number): number {
+  if (jitter === 0) return 0;
+  return Number.parseInt(hexDigest("sha1", `${name}\0${tick}`).slice(0, 12), 16) % jitter;
+}

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
@@ -9,7 +9,7 @@ import hooks from "./vectors/hooks.json" with { type: "json" };
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const REFERENCE = "docs/reference.md";
-/** Variables that the reference of Python does not list either. */
+/** Variables that Python's reference does not list either. */
 const UNLISTED_VARIABLES = ["dramatiq_worker_timeout", "dramatiq_lua_max_stack"];
 
 /** A row of the tables. */
@@ -18,27 +18,17 @@ interface Row {
   readonly entry: string;
   /** The name here: of an export, of a member of one, or of an environment variable. */
   readonly name: string;
-  /** The file of the test, from the root. */
-  readonly file: string;
-  /** The name of the test; "…" stands for what differs between several. */
-  readonly test: string;
 }
 
 const text = await readText(REFERENCE);
-const rows = [...text.matchAll(
-  /^\| `([^`]+)` +\| `([^`]+)`[^|]*\| \[[^\]]+\]\(\.\.\/([^)]+)\): (.+?) *\|$/gm,
-)].map(([, entry, name, file, test]): Row => ({
-  entry: entry!,
-  name: name!,
-  file: file!,
-  test: test!,
-}));
+const rows = [...text.matchAll(/^\| `([^`]+)` +\| `([^`]+)`[^|]*\|$/gm)]
+  .map(([, entry, name]): Row => ({ entry: entry!, name: name! }));
 
 async function readText(file: string): Promise<string> {
   return await readFile(join(ROOT, file), "utf8");
 }
 
-/** Exports of an entry and their origin, by the names under which it exports them. */
+/** Origin files of the exports of an entry, by exported name. */
 async function readExports(entry: string): Promise<Map<string, string>> {
   const origins = new Map<string, string>();
   for (const [, from] of (await readText(entry)).matchAll(/^export \* from "([^"]+)"/gm)) {
@@ -55,7 +45,7 @@ async function readExports(entry: string): Promise<Map<string, string>> {
   return origins;
 }
 
-/** The text that declares an export, that of a further index followed. */
+/** Source of the file that declares an export, found through nested `mod.ts` files. */
 async function declarationOf(name: string): Promise<string | undefined> {
   const origin = (await readExports("mod.ts")).get(name);
   if (origin === undefined) return undefined;
@@ -65,7 +55,7 @@ async function declarationOf(name: string): Promise<string | undefined> {
   return await readText((inner.get(name) ?? inner.get(short))!);
 }
 
-/** True if a class, or one that it extends, or an interface has a member. */
+/** True if a class (own or inherited) or an interface has a member. */
 async function hasMember(owner: string, member: string): Promise<boolean> {
   const library = await import("@dq/dramatiq") as unknown as Record<string, unknown>;
   const value = library[owner];
@@ -83,7 +73,7 @@ test("docs/reference.md has each entry of Python's reference, in its section", (
     const listed = [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, entry]) => entry!);
     assertEquals(listed.toSorted(), entries.toSorted(), title);
   }
-  // Each row is one that the tests below look at.
+  // The pattern of `rows` matches every row, so the tests below check all of them.
   assertEquals(rows.length, Object.values(REFERENCE_ENTRIES).flat().length);
 });
 
@@ -103,7 +93,7 @@ test("docs/reference.md names exports and members that exist", async () => {
     const declaration = await declarationOf(owner);
     assert(declaration !== undefined, `${entry}: mod.ts exports no ${owner}`);
     const isType = new RegExp(`^export interface ${owner}\\b`, "m").test(declaration);
-    assert(isType || library[owner] !== undefined, `${entry}: ${owner} is no value`);
+    assert(isType || library[owner] !== undefined, `${entry}: mod.ts exports no value ${owner}`);
     if (member !== undefined) assert(await hasMember(owner, member), `${entry}: no ${name}`);
   }
 });
@@ -117,16 +107,33 @@ test("docs/reference.md names environment variables that are read", async () => 
     "brokers/rabbitmq/options.ts",
   ].map(readText));
   for (const { name } of rows.filter(({ name }) => name.startsWith("dramatiq_"))) {
-    assert(sources.some((source) => source.includes(`"${name}"`)), `nobody reads ${name}`);
+    assert(sources.some((source) => source.includes(`"${name}"`)), `no source file reads ${name}`);
   }
 });
 
-test("docs/reference.md names tests that exist", async () => {
-  const files = new Map<string, string>();
-  for (const { file } of rows) files.set(file, files.get(file) ?? await readText(file));
-  for (const { entry, file, test } of rows) {
-    const parts = test.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-    const name = new RegExp(`["\`]${parts.join("[^\\n]+")}["\`]`);
-    assert(name.test(files.get(file)!), `${entry}: ${file} has no test "${test}"`);
+/** Comments `// Reference: entry, entry` of the tests, with the line of code that each stands above. */
+async function readProofs(): Promise<{ place: string; entries: string[]; subject: string }[]> {
+  const files = (await readdir(join(ROOT, "tests"), { recursive: true }))
+    .filter((file) => file.endsWith(".ts"));
+  const found = await Promise.all(files.map(async (file) => {
+    const lines = (await readText(join("tests", file))).split("\n");
+    return lines.flatMap((line, i) => {
+      const entries = /^ *\/\/ Reference: (.+)$/.exec(line)?.[1]?.split(", ");
+      if (entries === undefined) return [];
+      const subject = lines.slice(i + 1).find((next) => !/^ *\/\//.test(next)) ?? "";
+      return [{ place: `${file}:${i + 1}`, entries, subject }];
+    });
+  }));
+  return found.flat();
+}
+
+test("Each entry of docs/reference.md is named by a comment above the test that proves it", async () => {
+  const proofs = await readProofs();
+  const proven = new Set(proofs.flatMap(({ entries }) => entries));
+  assertEquals(rows.map(({ entry }) => entry).filter((entry) => !proven.has(entry)), []);
+  const known = new Set(rows.map(({ entry }) => entry));
+  for (const { place, entries, subject } of proofs) {
+    assertEquals(entries.filter((entry) => !known.has(entry)), [], place);
+    assert(/^ *(test\w*\(|declare\[|rule: |name: )/.test(subject), `${place}: not above a test`);
   }
 });

@@ -17,6 +17,7 @@ async function defaultBrokerWith(variable: string, url: string): Promise<string>
   return stdout.trim();
 }
 
+// Reference: get_broker
 test("getBroker makes what DRAMATIQ_BROKER_URL says, else a RabbitmqBroker that does not connect yet", async () => {
   const cases: [string, string, string][] = [
     ["DRAMATIQ_BROKER_URL", "", "RabbitmqBroker"],

@@ -40,6 +40,7 @@ testHere("RabbitmqBroker takes the priorities that Python takes, if they are who
 });
 
 for (const scenario of SCENARIOS) {
+  // Reference: RabbitmqBroker
   test(`RabbitmqBroker does as Python does: ${scenario.scenario}: ${scenario.about}`, async () => {
     await replay(scenario, SCENARIO_STEPS[scenario.scenario]!, inspectedServer);
   });

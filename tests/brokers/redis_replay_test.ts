@@ -45,6 +45,7 @@ test("Every difference is one of a step or message of the capture", () => {
 });
 
 for (const scenario of SCENARIOS) {
+  // Reference: RedisBroker
   test(`RedisBroker leaves the keys of Python: ${scenario.scenario}: ${scenario.about}`, async () => {
     await replay(scenario, SCENARIO_STEPS[scenario.scenario]!);
   });

@@ -175,6 +175,7 @@ test("worker.ts writes nothing with --skip-logging (skip-logging)", async () => 
   assertEquals(program.output, "");
 });
 
+// Reference: Middleware.forks
 test("worker.ts runs fork functions in processes of their own (fork-function, fork-function-returns)", async () => {
   await using app = await App.open(redis.url);
   const program = app.startCase("fork-function", "-f", "app.ts:forked_returns");

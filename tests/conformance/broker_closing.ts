@@ -9,6 +9,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 /** Outcome of messages and consumers when a broker is closed. */
 export const closing: Rules = {
   closed: {
+    // Reference: ConnectionClosed
     rule: "Broker.close refuses what is sent afterwards with ConnectionClosed; twice does no harm",
     async check(fixture) {
       const broker = await fixture.open();
@@ -31,6 +32,7 @@ export const closing: Rules = {
   },
 
   closeEndsConsumers: {
+    // Reference: Broker.close
     rule: "Broker.close closes its consumers: those that wait get nothing",
     async check(fixture) {
       const broker = await fixture.open();

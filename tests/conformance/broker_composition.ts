@@ -6,6 +6,7 @@ import type { Rules } from "./broker_harness.ts";
 /** Messages that belong together, and the message that an actor runs for. */
 export const composition: Rules = {
   pipelineAcrossQueues: {
+    // Reference: pipeline
     rule: "Pipeline runs its messages one after the other, each on its own queue",
     async check(fixture) {
       const broker = await fixture.open();
@@ -32,6 +33,7 @@ export const composition: Rules = {
   },
 
   pipelineDelay: {
+    // Reference: pipeline.run
     rule: "Pipeline delays a message that has a delay of its own",
     async check(fixture) {
       const broker = await fixture.open();
@@ -72,6 +74,7 @@ export const composition: Rules = {
   },
 
   groupAcrossQueues: {
+    // Reference: group
     rule: "Group runs all its members, pipelines and groups included, whatever their queues",
     async check(fixture) {
       const broker = await fixture.open();

@@ -8,6 +8,7 @@ const HOUR = 3_600_000;
 /** Emptying queues, and waiting until they are empty. */
 export const emptying: Rules = {
   flush: {
+    // Reference: Broker.flush
     rule: "Broker.flush drops the messages of one queue: those that wait and those delayed",
     async check(fixture) {
       const broker = await fixture.open();
@@ -44,6 +45,7 @@ export const emptying: Rules = {
   },
 
   flushAll: {
+    // Reference: Broker.flush_all
     rule: "Broker.flushAll drops the messages of all queues declared on it",
     async check(fixture) {
       const broker = await fixture.open();
@@ -66,6 +68,7 @@ export const emptying: Rules = {
   },
 
   joinUnsettled: {
+    // Reference: Broker.join
     rule: "Broker.join waits for messages that were received and not settled",
     async check(fixture) {
       const broker = await fixture.open();

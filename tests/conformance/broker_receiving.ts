@@ -8,6 +8,7 @@ const RACES = 20;
 /** Rules of receiving: order, limits, waiting, and the end of waiting. */
 export const receiving: Rules = {
   receiveInOrder: {
+    // Reference: Broker.consume
     rule: "Consumer.receive gives messages in the order in which they were sent",
     async check(fixture) {
       const broker = await fixture.open();
@@ -19,6 +20,7 @@ export const receiving: Rules = {
   },
 
   receiveAtMostLimit: {
+    // Reference: Consumer.__next__
     rule: "Consumer.receive gives at most as many messages as it is asked for",
     async check(fixture) {
       const broker = await fixture.open();
@@ -190,6 +192,7 @@ export const receiving: Rules = {
   },
 
   closeGivesBack: {
+    // Reference: Consumer.close
     rule: "Consumer.close gives back what is not settled, before what was not received yet",
     async check(fixture) {
       const broker = await fixture.open();
@@ -236,6 +239,7 @@ export const receiving: Rules = {
   },
 
   iterate: {
+    // Reference: Consumer.__iter__
     rule: "Consumer is an iterable of messages that ends when it is closed",
     async check(fixture) {
       const broker = await fixture.open();
@@ -256,6 +260,7 @@ export const receiving: Rules = {
   },
 
   shareQueue: {
+    // Reference: Consumer
     rule: "Consumer shares a queue with another one, and no message comes to both",
     async check(fixture) {
       const broker = await fixture.open();

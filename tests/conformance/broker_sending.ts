@@ -14,6 +14,7 @@ import { firstArgs, receiveCount, receiveOne, work } from "./broker_messages.ts"
 /** Sending, one message or many. */
 export const sending: Rules = {
   enqueue: {
+    // Reference: Broker, Broker.enqueue
     rule: "Broker.enqueue gives the message as it was stored, and leaves the caller's alone",
     async check(fixture) {
       const broker = await fixture.open();
@@ -102,6 +103,7 @@ export const sending: Rules = {
   },
 
   declaredForHooks: {
+    // Reference: Broker.declare_queue
     rule: "Broker.declareQueue has the queues ready when it calls the after hooks",
     async check(fixture) {
       const outcomes: unknown[] = [];

@@ -5,6 +5,7 @@ import { firstArgs, receiveCount, receiveOne, sendAll, textOf, work } from "./br
 /** Outcome of messages that were received. */
 export const settling: Rules = {
   ack: {
+    // Reference: Consumer.ack
     rule: "Consumer.ack takes messages off the queue for good",
     async check(fixture) {
       const broker = await fixture.open();
@@ -62,6 +63,7 @@ export const settling: Rules = {
   },
 
   nack: {
+    // Reference: Consumer.nack
     rule: "Consumer.nack moves messages to the dead letters",
     async check(fixture) {
       const broker = await fixture.open();

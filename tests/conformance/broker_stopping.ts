@@ -73,6 +73,7 @@ export const stopping: Rules = {
   },
 
   pause: {
+    // Reference: Worker.pause, Worker.resume
     rule: "Worker runs nothing new while it is paused, and goes on when it resumes",
     async check(fixture) {
       const broker = await fixture.open();
@@ -191,6 +192,7 @@ export const stopping: Rules = {
   },
 
   gracefulStop: {
+    // Reference: Worker.stop
     rule: "Worker.stop lets what runs finish and gives the rest back for others to run once",
     async check(fixture) {
       const broker = await fixture.open();

@@ -18,6 +18,7 @@ const AT_ONCE = { minBackoff: 1, maxBackoff: 1 };
 /** Rules of what a worker makes of messages. */
 export const working: Rules = {
   workExactlyOnce: {
+    // Reference: Worker
     rule: "Worker runs each of 5,000 messages exactly once, 8 at a time",
     async check(fixture) {
       const broker = await fixture.open();
@@ -66,6 +67,7 @@ export const working: Rules = {
   },
 
   workByPriority: {
+    // Reference: Actor.priority
     rule: "Worker takes the messages in flight by the priority of their actors, lower first",
     async check(fixture) {
       const broker = await fixture.open();

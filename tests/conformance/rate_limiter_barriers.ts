@@ -8,6 +8,7 @@ const PARTIES = 1_000;
 /** Meeting of parties. */
 export const barriers: Rules = {
   notifyThenWait: {
+    // Reference: RateLimiterBackend.wait
     rule: "wait returns at once when waitNotify was called before",
     async check(fixture) {
       const { key } = fixture;
@@ -20,6 +21,7 @@ export const barriers: Rules = {
   },
 
   waitThenNotify: {
+    // Reference: RateLimiterBackend.wait_notify
     rule: "waitNotify wakes all who wait for its key, and nobody else",
     async check(fixture) {
       const { key } = fixture;
@@ -41,6 +43,7 @@ export const barriers: Rules = {
   },
 
   create: {
+    // Reference: Barrier.create
     rule: "Barrier.create makes a barrier once",
     async check(fixture) {
       const barrier = new Barrier(await fixture.open(), fixture.key);
@@ -68,6 +71,7 @@ export const barriers: Rules = {
   },
 
   blocking: {
+    // Reference: Barrier.wait
     rule: "Barrier.wait blocks until the last party has arrived",
     async check(fixture) {
       const barriers = [await fixture.open(), await fixture.open(), await fixture.open()].map((
@@ -131,6 +135,7 @@ export const barriers: Rules = {
   },
 
   thousand: {
+    // Reference: Barrier
     rule: "Barrier lets a thousand parties through, all of them and only together",
     async check(fixture) {
       const backends = [await fixture.open(), await fixture.open(), await fixture.open()];

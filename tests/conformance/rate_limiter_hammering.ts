@@ -21,6 +21,7 @@ const SLIDING = 800;
 /** Rules of what hundreds of clients in several processes can do to a limit. */
 export const hammering: Rules = {
   hammer: {
+    // Reference: RateLimiter
     rule: "no limiter ever exceeds its limit under hundreds of clients in several processes",
     needs: "address",
     async check(fixture) {

@@ -25,6 +25,7 @@ const count = (slots: readonly Slot[]) => slots.filter(({ acquired }) => acquire
 /** Rules of limiters: what they do with counters. */
 export const limiters: Rules = {
   concurrent: {
+    // Reference: ConcurrentRateLimiter
     rule: "ConcurrentRateLimiter lets as many in as its limit says, and others when they have left",
     async check(fixture) {
       const limiter = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { limit: 3 });
@@ -49,6 +50,7 @@ export const limiters: Rules = {
   },
 
   raises: {
+    // Reference: RateLimiter.acquire, RateLimitExceeded
     rule: "RateLimiter.acquire throws RateLimitExceeded that names the key, unless told otherwise",
     async check(fixture) {
       const limiter = new ConcurrentRateLimiter(await fixture.open(), fixture.key, { limit: 2 });
@@ -106,6 +108,7 @@ export const limiters: Rules = {
   },
 
   bucket: {
+    // Reference: BucketRateLimiter
     rule: "BucketRateLimiter lets as many in as its limit says in each bucket",
     async check(fixture) {
       let now = START + 3_000;
@@ -123,6 +126,7 @@ export const limiters: Rules = {
   },
 
   window: {
+    // Reference: WindowRateLimiter
     rule: "WindowRateLimiter lets as many in as its limit says in any window",
     async check(fixture) {
       let second = 0;

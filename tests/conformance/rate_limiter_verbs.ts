@@ -9,6 +9,7 @@ const MONTHS = 90 * 86_400_000;
 /** Rules of counters. */
 export const verbs: Rules = {
   addOnce: {
+    // Reference: RateLimiterBackend.add
     rule: "add sets a counter that is not there, and no other",
     async check(fixture) {
       const { key } = fixture;
@@ -48,6 +49,7 @@ export const verbs: Rules = {
   },
 
   incrToMaximum: {
+    // Reference: RateLimiterBackend.incr
     rule: "incr counts from 0 to its maximum, and what it refuses does not count",
     async check(fixture) {
       const { key } = fixture;
@@ -74,6 +76,7 @@ export const verbs: Rules = {
   },
 
   decrToMinimum: {
+    // Reference: RateLimiterBackend.decr
     rule: "decr counts down to its minimum and no further",
     async check(fixture) {
       const { key } = fixture;
@@ -111,6 +114,7 @@ export const verbs: Rules = {
   },
 
   sum: {
+    // Reference: RateLimiterBackend.incr_and_sum
     rule: "incrAndSum counts while the sum of all keys is within its maximum",
     async check(fixture) {
       const backend = await fixture.open();
@@ -169,6 +173,7 @@ export const verbs: Rules = {
   },
 
   badTimes: {
+    // Reference: RateLimiterBackend
     rule: "every verb refuses a time to live that is not a whole number above 0",
     async check(fixture) {
       const { key } = fixture;

@@ -34,6 +34,7 @@ const reversing: Encoder = {
 /** What is stored can be had. */
 export const keeping: ResultRules = {
   storedIsGot: {
+    // Reference: ResultBackend
     rule: "getResult gives what was stored, as often as it is asked",
     async check(fixture) {
       const backend = fixture.open();
@@ -71,6 +72,7 @@ export const keeping: ResultRules = {
   },
 
   laterWins: {
+    // Reference: ResultBackend.store_result
     rule: "a result that is stored again takes the place of the one before",
     async check(fixture) {
       const backend = fixture.open();
@@ -100,6 +102,7 @@ export const keeping: ResultRules = {
   },
 
   missing: {
+    // Reference: ResultMissing, ResultTimeout
     rule: "getResult throws ResultMissing for what is not there, ResultTimeout if it waits",
     async check(fixture) {
       const backend = fixture.open();
@@ -113,6 +116,7 @@ export const keeping: ResultRules = {
   },
 
   failures: {
+    // Reference: ResultFailure
     rule: "getResult throws ResultFailure with name and message, never with a stack",
     async check(fixture) {
       const backend = fixture.open();

@@ -34,6 +34,7 @@ export const waiting: ResultRules = {
   },
 
   wokenByOthers: {
+    // Reference: ResultBackend.get_result
     rule: "getResult waits for results and failures that another backend stores",
     async check(fixture) {
       const [here, there] = [fixture.open(), fixture.open()];

@@ -19,6 +19,7 @@ async function nextOf(broker: StubBroker, queueName = "default"): Promise<Messag
   return received!.message;
 }
 
+// Reference: Actor.__call__, Actor.fn
 test("Actor called runs its function here and now", async () => {
   const { broker, add } = ready();
   assertEquals(add(1, 2), 3);
@@ -32,6 +33,7 @@ test("Actor called runs its function here and now", async () => {
   await broker.join("default", { timeout: 0 }); // nothing was sent
 });
 
+// Reference: actor, Actor, Actor.broker, Actor.actor_name, Actor.queue_name, Actor.options
 test("Actor has the name, queue, priority and options it was given, else the defaults", () => {
   const { broker, add } = ready();
   assertInstanceOf(add, Actor);
@@ -56,6 +58,7 @@ test("Actor has the name, queue, priority and options it was given, else the def
   assertEquals([...broker.queues], ["default", "q"]);
 });
 
+// Reference: Actor.message
 test("Actor.message makes a message and sends nothing", async () => {
   const { broker, add } = ready();
   const message = add.message(1, 2);
@@ -64,6 +67,7 @@ test("Actor.message makes a message and sends nothing", async () => {
   await broker.join("default", { timeout: 0 });
 });
 
+// Reference: Actor.message_with_options
 test("Actor.messageWithOptions puts callbacks in as names, and unknown options as they are", () => {
   const { broker, add } = ready();
   const done = actor(function done() {}, { broker });
@@ -97,6 +101,7 @@ test("Actor.messageWithOptions refuses a callback that is neither an actor nor a
   }
 });
 
+// Reference: Actor.send
 test("Actor.send gives the message as it was stored", async () => {
   const { broker, add } = ready();
   const sent = await add.send(1, 2);
@@ -104,6 +109,7 @@ test("Actor.send gives the message as it was stored", async () => {
   assertEquals(received.asDict(), sent.asDict());
 });
 
+// Reference: Actor.send_with_options
 test("Actor.sendWithOptions delays by milliseconds or by a duration", async () => {
   const { add } = ready();
   for (const delay of [90_000, { seconds: 90 }, { minutes: 1, seconds: 30 }]) {
@@ -198,6 +204,7 @@ test("actor refuses what is no function, a priority that is no number, and a tak
   );
 });
 
+// Reference: Broker.actor_options
 test("actor refuses options that no middleware knows, and lists those that exist", () => {
   const broker = new StubBroker({ middleware: [new Retries()] });
   const { message } = assertThrows(
@@ -224,6 +231,7 @@ test("actor refuses a queue name that cannot be one", () => {
   assertEquals(broker.actors.has("x"), false);
 });
 
+// Reference: Actor.logger
 test("Actor.logger writes to a category of the actor's own", async () => {
   const lines = await linesOf({ category: ["dramatiq", "actor"] }, () => {
     const add = actor(function add() {}, { broker: new StubBroker() });

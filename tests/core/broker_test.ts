@@ -27,6 +27,7 @@ test("Broker has the default middleware in dramatiq's order", () => {
   ]);
 });
 
+// Reference: Broker.add_middleware
 test("Broker.addMiddleware puts one at the end, before or after another", () => {
   class One implements Middleware {}
   class Two implements Middleware {}
@@ -54,6 +55,7 @@ test("Broker.addMiddleware refuses a place that is not there, or two", () => {
   assertEquals(broker.middleware.length, 1);
 });
 
+// Reference: Middleware.actor_options
 test("Broker.addMiddleware makes its actor options known, removeMiddleware forgets them", () => {
   const broker = new StubBroker({ middleware: [] });
   const tenants: Middleware = { actorOptions: ["tenant"] };
@@ -82,6 +84,7 @@ test("Broker.getOption looks at the message, then the actor, then the fallback",
   assertEquals(broker.getOption(stranger, "maxRetries", 20), 20);
 });
 
+// Reference: Broker.get_actor, ActorNotFound
 test("Broker.getActor finds a declared actor, and names one that is not", () => {
   const broker = new StubBroker();
   const here = actor(function here() {}, { broker });
@@ -97,6 +100,7 @@ test("Broker.getResultBackend is that of the first middleware that has one", () 
   assertStrictEquals(broker.getResultBackend(), resultBackend);
 });
 
+// Reference: Broker.declare_actor
 test("Broker.declareActor leaves nothing behind that a middleware refuses", () => {
   const broker = new StubBroker({
     middleware: [{
@@ -140,6 +144,7 @@ test("Broker.enqueueMany sends none when a hook refuses one", async () => {
   await broker.join("default", { timeout: 0 });
 });
 
+// Reference: set_broker
 test("setBroker sets what getBroker gives, and what actors are declared on", () => {
   const broker = new StubBroker({ middleware: [new Callbacks()] });
   setBroker(broker);

@@ -54,6 +54,8 @@ function ready() {
   return { broker, results, add, fail };
 }
 
+// Reference: pipeline.completed, pipeline.completed_count, pipeline.get_result
+// Reference: pipeline.get_results
 test("pipeline gives the result of each message, and tells how far it is", async () => {
   const { broker, add } = ready();
   const sum = pipeline([add.message(1, 2), add.message(3), add.message(4)], { broker });
@@ -67,6 +69,7 @@ test("pipeline gives the result of each message, and tells how far it is", async
   assertEquals([await sum.completed, await sum.completedCount], [true, 3]);
 });
 
+// Reference: group.completed, group.completed_count, group.get_results
 test("group gives the results of its members in order, and tells how far it is", async () => {
   const { broker, add } = ready();
   const members = group([
@@ -97,6 +100,7 @@ test("group passes its broker on to parts that name none", async () => {
   assertEquals(await members.completedCount, 2);
 });
 
+// Reference: group.wait
 test("group and pipeline share one timeout among all results", async () => {
   const { broker, results, add } = ready();
   const members = group([add.message(1, 1), add.message(2, 2)], { broker });
@@ -120,6 +124,7 @@ test("group passes on that a member failed for good", async () => {
   await assertRejects(() => members.completed, ResultFailure);
 });
 
+// Reference: Message.get_result
 test("Message.getResult asks the backend it is given, else that of the broker", async () => {
   const { broker, results, add } = ready();
   const message = await add.send(1, 2);
@@ -140,6 +145,7 @@ test("pipeline and group show what they are made of", () => {
   assertThrows(() => group(strange), TypeError, "Cannot put Actor(add) into a group");
 });
 
+// Reference: Message.__or__, pipeline.__or__
 test("pipe flattens pipelines, and leaves the one it is called on as it was", () => {
   const { add } = ready();
   const two = add.message(1, 2).pipe(add.message(3));

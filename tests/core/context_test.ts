@@ -86,6 +86,7 @@ test("currentMessage knows each of more messages than there are places", async (
   for (const proxy of proxies) leaveMessage(proxy);
 });
 
+// Reference: Interrupt
 test("currentSignal aborts with the first interrupt, before or after it was asked for", () => {
   for (const isAskedFirst of [true, false]) {
     const proxy = proxyOf("a");

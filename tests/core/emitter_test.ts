@@ -45,6 +45,7 @@ test("Emitter calls asynchronous hooks one after the other, in the order of thei
   assertEquals(calls, ["before a", "before b", "after b", "after a"]);
 });
 
+// Reference: MiddlewareError
 test("Emitter passes on a MiddlewareError of before hooks, thrown or rejected, and stops", async () => {
   const calls: string[] = [];
   const last: Middleware = { beforeEnqueue: () => void calls.push("last") };

@@ -57,6 +57,7 @@ test("Errors of the library have the names of their classes, and their parents i
   }
 });
 
+// Reference: DramatiqError, BrokerError, ResultError
 test("Every error class of the library has its place in the tree of errors", () => {
   const known = new Set<unknown>(PARENTS.map(([ErrorClass]) => ErrorClass));
   for (const [name, value] of Object.entries(library)) {
@@ -80,6 +81,7 @@ test("A catch for DramatiqError swallows no interrupt and no MiddlewareError", (
   }
 });
 
+// Reference: ConnectionError
 test("ConnectionError is dramatiq's name of BrokerConnectionError", () => {
   assertEquals(library.ConnectionError, library.BrokerConnectionError);
 });
@@ -95,6 +97,7 @@ test("DramatiqError and those under it keep the cause", () => {
   for (const error of made) assertEquals(error.cause, cause);
 });
 
+// Reference: Retry
 test("DecodeError, Retry and ResultFailure carry what they are given", () => {
   const bytes = new Uint8Array([1]);
   assertEquals(new library.DecodeError("x", bytes).data, bytes);

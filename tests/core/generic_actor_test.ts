@@ -33,6 +33,7 @@ class Plain extends GenericActor {
 
 class WithoutOwnMeta extends Resize {}
 
+// Reference: GenericActor.Meta
 test("actor makes an actor of a class, named after it, with its meta over that of its bases", () => {
   const broker = new StubBroker();
   const resize = actor(Resize, { broker });
@@ -70,6 +71,7 @@ test("actor refuses a class whose meta is abstract", () => {
   assertThrows(() => actor(base, { broker }), TypeError);
 });
 
+// Reference: GenericActor, GenericActor.perform
 test("actor of a class runs perform on a worker, on one instance", async () => {
   const broker = new StubBroker();
   const resize = actor(Resize, { broker });

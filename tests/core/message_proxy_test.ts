@@ -6,6 +6,7 @@ function delivery(): MessageProxy {
   return new MessageProxy(new Message({ queueName: "q", actorName: "a", args: [1] }));
 }
 
+// Reference: MessageProxy
 test("MessageProxy gives the fields and options of its message, of a changed one too", () => {
   const proxy = delivery();
   const { messageId, messageTimestamp } = proxy.message;
@@ -18,6 +19,7 @@ test("MessageProxy gives the fields and options of its message, of a changed one
   assertEquals(proxy.option("maxRetries"), 3);
 });
 
+// Reference: MessageProxy.failed, MessageProxy.fail
 test("MessageProxy.fail marks a message for the dead letters", () => {
   const proxy = delivery();
   assertEquals(proxy.failed, false);
@@ -25,6 +27,7 @@ test("MessageProxy.fail marks a message for the dead letters", () => {
   assertEquals(proxy.failed, true);
 });
 
+// Reference: MessageProxy.clear_exception
 test("MessageProxy.clearException takes back what stuffException noted, in the dead letter too", () => {
   const proxy = delivery();
   const error = new Error("boom");

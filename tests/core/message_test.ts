@@ -30,6 +30,7 @@ test("Message fills in an id, a time, no keyword arguments and no options", () =
   assert(message.messageId !== messageOf().copy({ messageId: "other" }).messageId);
 });
 
+// Reference: Message
 test("Message is what actor.message makes, and what send returns", async () => {
   const broker = new StubBroker();
   const add = actor(function add(a: number, b: number) {
@@ -75,6 +76,8 @@ test("Message.copy leaves the original alone and keeps what is not named", () =>
   });
 });
 
+// Reference: Message.queue_name, Message.actor_name, Message.args, Message.kwargs
+// Reference: Message.options, Message.message_id, Message.message_timestamp
 test("Message.copy changes every field", () => {
   const fields: Required<MessageFields> = {
     queueName: "q",
@@ -90,6 +93,7 @@ test("Message.copy changes every field", () => {
   }
 });
 
+// Reference: Message.copy
 test("Message.copy merges options and takes out those that are undefined", () => {
   const options = { maxRetries: 3, tenant: "acme", traceback: "t", onFailure: null };
   for (const message of [messageOf({ options }), Message.decode(messageOf({ options }).encode())]) {
@@ -132,11 +136,13 @@ test("Message.option is undefined for a message without options", () => {
   assertStrictEquals(messageOf({ options: { maxRetries: null } }).option("maxRetries"), null);
 });
 
+// Reference: Message.message_datetime
 test("Message.messageDatetime is the timestamp as a Date", () => {
   const message = messageOf({ messageTimestamp: 1700000000123 });
   assertEquals(message.messageDatetime.toISOString(), "2023-11-14T22:13:20.123Z");
 });
 
+// Reference: Message.asdict
 test("Message.asDict names the fields and options as on the wire, in the order of the wire", () => {
   const message = messageOf({
     kwargs: { b: 1, a: 2 },

@@ -60,6 +60,7 @@ class Reversing extends Encoder {
   }
 }
 
+// Reference: Encoder
 test("Encoder can be extended", () => {
   const previous = getEncoder();
   setEncoder(new Reversing());
@@ -72,6 +73,8 @@ test("Encoder can be extended", () => {
   }
 });
 
+// Reference: Broker.get_declared_actors, Broker.get_declared_queues
+// Reference: Broker.get_declared_delay_queues
 test("Broker.getDeclaredActors, Queues and DelayQueues give copies of the names", () => {
   const broker = new StubBroker();
   actor(() => {}, { actorName: "greet", queueName: "mails", broker });
@@ -84,6 +87,7 @@ test("Broker.getDeclaredActors, Queues and DelayQueues give copies of the names"
   assertEquals([broker.actors.size, broker.queues.size], [1, 2]);
 });
 
+// Reference: Broker.emit_before, Broker.emit_after
 test("Broker.emitBefore and emitAfter call the hooks that emit calls", () => {
   const calls: unknown[][] = [];
   const note = (...args: unknown[]) => void calls.push(args.slice(1));

@@ -22,6 +22,7 @@ class Reversed implements Encoder {
   }
 }
 
+// Reference: get_encoder, set_encoder, Encoder.encode, Encoder.decode
 test("setEncoder sets what getEncoder gives, and what messages are written and read with", async () => {
   const before = getEncoder();
   assertEquals(before instanceof JSONEncoder, true);

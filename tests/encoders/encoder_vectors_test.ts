@@ -18,6 +18,7 @@ for (const vector of cases) {
   const { label, utf8 } = vector;
   const bytes = fromBase64(vector.base64);
 
+  // Reference: JSONEncoder
   test(`JSONEncoder decodes what Python meant: ${label}`, () => {
     const expected = untag(vector.decoded === "same as input" ? vector.input : vector.decoded);
     assertEquals(new JSONEncoder().decode(bytes), expected);
@@ -32,6 +33,7 @@ for (const vector of cases) {
     assertEquals(new TextEncoder().encode(utf8), bytes);
   });
 
+  // Reference: Message.decode
   test(`Message decode and encode give the same bytes: ${label}`, () => {
     const message = Message.decode(bytes);
     assertEquals(message.encode(), utf8);
@@ -62,6 +64,7 @@ for (const vector of cases) {
 
   const reason = NOT_MADE_HERE.get(label);
   if (reason === undefined) {
+    // Reference: Message.encode
     test(`Message made here has Python's bytes: ${label}`, () => {
       assertEquals(messageOf(vector).encode(), utf8);
     });

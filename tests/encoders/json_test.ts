@@ -167,6 +167,7 @@ test("JSONEncoder keeps __proto__ and constructor as data", () => {
   }
 });
 
+// Reference: DecodeError
 test("JSONEncoder puts the data into the DecodeError as it came", () => {
   for (const text of ["{", "[1.0", '{"a":-0', "\ufeff[]"]) {
     for (const data of [text, utf8(text)]) {

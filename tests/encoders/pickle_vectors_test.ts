@@ -36,6 +36,7 @@ for (const vector of all) {
   const bytes = fromBase64(vector.base64);
   const input = vector.input ?? inputs.get(label)!;
 
+  // Reference: PickleEncoder
   test(`PickleEncoder decodes what Python meant: ${label}`, () => {
     const expected = untagPickled(input);
     assertEquals(encoder.decode(bytes), expected);

@@ -50,6 +50,7 @@ async function assertBecomes(given: Given, expected: typeof RUNS): Promise<void>
   assertEquals({ ran, deadLetters }, expected);
 }
 
+// Reference: AgeLimit
 test("AgeLimit rejects a message older than maxAge", async () => {
   await assertBecomes({ age: 1_001, limit: { maxAge: 1_000 } }, DIES);
 });

@@ -22,6 +22,7 @@ function setFixture(
   return { broker, worker: new Worker(broker, { concurrency }) };
 }
 
+// Reference: AsyncIO
 test("AsyncIO logs an actor that blocks before its first await", () =>
   withLog(LOG, async (lines) => {
     const { broker, worker } = setFixture(20, new FakeClock());

@@ -30,6 +30,7 @@ function setFixture(middleware: readonly Middleware[] = []): Fixture {
   };
 }
 
+// Reference: CurrentMessage
 test("currentMessage is the message that the actor runs for", async () => {
   await using fixture = setFixture();
   const seen: unknown[] = [];
@@ -104,6 +105,7 @@ test("currentMessage is there for what wraps the actor", async () => {
   assertEquals(seen, [["before", true], ["after", true]]);
 });
 
+// Reference: CurrentMessage.get_current_message
 test("CurrentMessage.getCurrentMessage is the same as currentMessage", async () => {
   await using fixture = setFixture([new CurrentMessage()]);
   const seen: unknown[] = [];

@@ -10,6 +10,7 @@ import { assertSameEvents, toShown } from "./wire_journal.ts";
 for (const { label, run_arguments, events, actors_got_args } of groupCases) {
   if (events.length === 0) continue; // refused: see groups_test.ts
 
+  // Reference: GroupCallbacks
   test(`GroupCallbacks settle case "${label}" as in Python`, async () => {
     await using fixture = new GroupFixture();
     if (label === "member-retries") fixture.acts["two"] = (runs) => void (runs === 0 && fail());
@@ -77,6 +78,7 @@ test("GroupCallbacks dead-letter the member whose callbacks make no sense", asyn
   assertEquals(fixture.journal.events.map(({ event }) => event), ["enqueue", "nack"]);
 });
 
+// Reference: dramatiq_group_callback_barrier_ttl
 test("GroupCallbacks take the time that groups may take from the environment, or a day", () => {
   const backend = new StubRateLimiterBackend();
   const name = "dramatiq_group_callback_barrier_ttl";

@@ -57,6 +57,7 @@ const counted = groupCases.filter(({ run_raised, label }) =>
 for (const captured of counted) {
   const { label, run_arguments, events } = captured;
 
+  // Reference: group.add_completion_callback
   test(`Group.run writes the members of case "${label}" as Python does`, async () => {
     const fixture = setFixture({ counts: true });
     const made = makeGroup(label, fixture);
@@ -117,6 +118,7 @@ test("Group.run refuses callbacks without GroupCallbacks and sends nothing", asy
   assertEquals(fixture.journal.events, []);
 });
 
+// Reference: group.run
 test("Group.run gives every run a UUID of its own", async () => {
   const fixture = setFixture({ counts: true });
   const made = makeGroup("callback", fixture);

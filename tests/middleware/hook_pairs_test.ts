@@ -13,6 +13,7 @@ import {
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
+// Reference: SkipMessage
 test("Worker tells afterSkipMessage why a message was skipped, or that it was given back", async () => {
   const reasons: unknown[] = [];
   const broker = new StubBroker({

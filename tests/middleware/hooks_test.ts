@@ -55,6 +55,17 @@ for (const one of scenarios) {
   const difference = DIFFERENCES[one.scenario];
   const note = difference === undefined ? "as in Python" : `differently: ${difference.reason}`;
 
+  // Reference: Middleware, Middleware.before_ack, Middleware.after_ack, Middleware.before_nack
+  // Reference: Middleware.after_nack, Middleware.before_declare_actor
+  // Reference: Middleware.after_declare_actor, Middleware.before_declare_queue
+  // Reference: Middleware.after_declare_queue, Middleware.after_declare_delay_queue
+  // Reference: Middleware.before_enqueue, Middleware.after_enqueue
+  // Reference: Middleware.before_delay_message, Middleware.before_process_message
+  // Reference: Middleware.after_process_message, Middleware.after_skip_message
+  // Reference: Middleware.before_worker_boot, Middleware.after_worker_boot
+  // Reference: Middleware.before_worker_shutdown, Middleware.after_worker_shutdown
+  // Reference: Middleware.after_consumer_thread_boot, Middleware.before_consumer_thread_shutdown
+  // Reference: Middleware.after_worker_thread_boot, Middleware.before_worker_thread_shutdown
   test(`Worker and Broker call hooks in scenario "${one.scenario}" ${note}`, async () => {
     if (runScenario === undefined) throw new Error(`Scenario ${one.scenario} is not run`);
     const actual = await perform(runScenario, setup);

@@ -104,6 +104,7 @@ for (const captured of vectors.pipelines as unknown as readonly PipelineCase[]) 
   const difference = DIFFERENCES[captured.label];
   const note = difference === undefined ? "as in Python" : `differently: ${difference.reason}`;
 
+  // Reference: Pipelines
   test(`Pipelines runs case "${captured.label}" ${note}`, async () => {
     const setup = SETUPS[captured.label];
     assert(setup !== undefined, "the case is not set up");

@@ -103,6 +103,7 @@ test("Prometheus serves the sum of all processes, and goes on when some are kill
   assert(next.isServing);
 });
 
+// Reference: Middleware.after_process_boot
 test("Prometheus serves the sum of the processes of a command line, one of them killed", async () => {
   await using fixture = await Fixture.make();
   await using started = MetricsProcess.commandLine(3, fixture.place);

@@ -99,6 +99,7 @@ test("Prometheus.serve says why a folder cannot be used, and can be called again
   });
 });
 
+// Reference: dramatiq_prom_lock, dramatiq_prom_db, dramatiq_prom_host, dramatiq_prom_port
 test("Prometheus reads its place from the environment, else it is Python's", () => {
   const { host, port } = exposition.defaults;
   const database = exposition.defaults.database.replace("<tmp>", tmpdir());

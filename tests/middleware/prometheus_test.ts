@@ -39,6 +39,7 @@ async function samplesOf(prometheus: Prometheus): Promise<ReadonlyMap<string, nu
   return readExposition(await textOf(prometheus)).samples;
 }
 
+// Reference: Prometheus
 test("Prometheus serves what Python serves after the same run, each event counted once", async () => {
   await using run = await playCapturedRun();
   assertServedAsCaptured(await textOf(run.prometheus), CAPTURED.running, COUNTED_ONCE);

@@ -58,6 +58,7 @@ for (const captured of vectors.cases as unknown as readonly RetryCase[]) {
   const subject = captured.group === "callbacks" ? "Callbacks and Retries" : "Retries";
   const note = difference === undefined ? "as in Python" : `differently: ${difference.reason}`;
 
+  // Reference: Callbacks, Retries
   test(`${subject} settle case "${captured.label}" ${note}`, async () => {
     const expected = difference?.ours(captured) ?? captured;
     const actual = await replay(expected);

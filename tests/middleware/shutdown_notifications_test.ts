@@ -45,6 +45,7 @@ async function reasonToldAtStop(given: Given): Promise<unknown> {
   return reason;
 }
 
+// Reference: ShutdownNotifications
 test("ShutdownNotifications tells an actor that asked for it", async () => {
   assertInstanceOf(await reasonToldAtStop({ actor: { notifyShutdown: true } }), Shutdown);
 });
@@ -67,6 +68,7 @@ test("ShutdownNotifications prefers the option of the message", async () => {
   assertInstanceOf(await reasonToldAtStop(on), Shutdown);
 });
 
+// Reference: Shutdown
 test("ShutdownNotifications has a message retried whose actor lets Shutdown through", async () => {
   const clock = new FakeClock();
   const journal = new WireJournal();

@@ -48,6 +48,7 @@ function endings({ journal }: Fixture): string[] {
   return journal.events.map(({ event }) => event).filter((event) => event !== "enqueue");
 }
 
+// Reference: TimeLimitExceeded
 test("TimeLimit aborts the signal of the actor at the limit", async () => {
   await using fixture = setFixture({ timeLimit: 1_000 });
   const { broker, clock } = fixture;
@@ -85,6 +86,7 @@ for (const jump of [3_600_000, -3_600_000]) {
   });
 }
 
+// Reference: TimeLimit
 test("TimeLimit fails a message whose actor lets the interrupt through", async () => {
   await using fixture = setFixture();
   const { broker, clock } = fixture;

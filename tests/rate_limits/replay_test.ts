@@ -117,6 +117,7 @@ for (const { backend, scenario, steps } of scenarios) {
   if (runStep === undefined) continue;
   const known = differences[`${backend} ${scenario}`] ?? {};
 
+  // Reference: rate_limits.backends.MemcachedBackend, rate_limits.backends.RedisBackend
   declare[backend](`replay: ${scenario} on ${backend} leaves what Python leaves`, async () => {
     const server = servers[backend];
     await server.clear();

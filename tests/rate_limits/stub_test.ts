@@ -41,6 +41,7 @@ rateLimiterBackendConformance({
   },
 });
 
+// Reference: rate_limits.backends.StubBackend
 test("StubBackend goes by the clock that it is given", async () => {
   const clock = new FakeClock();
   await using backend = new StubRateLimiterBackend({ clock });

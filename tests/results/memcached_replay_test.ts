@@ -42,6 +42,7 @@ for (const [i, vector] of memcached.values.entries()) {
   const encoder = vector.encoder === "json" ? new JSONEncoder() : new PickleEncoder();
   const bytes = fromBase64(vector.base64!);
 
+  // Reference: results.backends.MemcachedBackend
   test(`MemcachedResultBackend stores what Python stores: ${name} (${i})`, async () => {
     await using backend = open({ encoder });
     const result = valueOf(vector.input, vector.encoder);

@@ -129,6 +129,7 @@ async function runStep(vector: MiddlewareCase, backend: WatchedBackend): Promise
 
 for (const vector of captures.middleware.cases) {
   const { label } = vector;
+  // Reference: Results
   test(`Results stores what Python stores: ${label}`, async () => {
     await using backend = new WatchedBackend({
       url: server.url,

@@ -260,6 +260,7 @@ test("Results refuses options that make no sense", () => {
   );
 });
 
+// Reference: Broker.get_results_backend
 test("Broker.getResultBackend gives that of Results, and says what is missing", async () => {
   const broker = new StubBroker();
   assertThrows(() => broker.getResultBackend(), TypeError, "no Results middleware");

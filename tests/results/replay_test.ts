@@ -38,6 +38,7 @@ after(async () => {
 const open = (options: ResultBackendOptions = {}) =>
   new RedisResultBackend({ url: server.url, ...options });
 
+// Reference: ResultBackend.build_message_key
 test("ResultBackend.buildKey gives Python's keys, hashed and not", () => {
   for (const { namespace, queue_name, actor_name, message_id, ...wanted } of captures.keys.cases) {
     const owner = { queueName: queue_name, actorName: actor_name, messageId: message_id };
@@ -55,6 +56,7 @@ for (const vector of captures.redis_values) {
   const encoder = vector.encoder === "json" ? new JSONEncoder() : new PickleEncoder();
   const bytes = fromBase64(elements![0]!.base64);
 
+  // Reference: results.backends.RedisBackend
   test(`RedisResultBackend stores what Python stores: ${name}`, async () => {
     await using backend = open({ encoder });
     await redis.del(key);
@@ -157,6 +159,7 @@ test("RedisResultBackend keeps results as long as Python does", async () => {
 });
 
 for (const { label, stored, get_result: gotten } of captures.exceptions.cases) {
+  // Reference: ResultBackend.store_exception
   test(`ResultBackend stores an exception as Python does: ${label}`, async () => {
     const written: Uint8Array[] = [];
     class Watched extends StubResultBackend {

@@ -20,6 +20,7 @@ resultBackendConformance({
 
 const message = { queueName: "default", actorName: "add", messageId: "1" };
 
+// Reference: results.backends.StubBackend
 test("StubResultBackend goes by its clock", async () => {
   const clock = new FakeClock();
   await using backend = new StubResultBackend({ clock });

@@ -83,6 +83,7 @@ async function startWorkers(environments: Record<string, string>[]): Promise<Sta
   return JSON.parse(stdout);
 }
 
+// Reference: dramatiq_restart_delay, dramatiq_queue_prefetch, dramatiq_delay_queue_prefetch
 test("Worker reads its prefetch and restart delay from the environment when it starts", async () => {
   const [unset, set, zero, upper] = await startWorkers([
     {},

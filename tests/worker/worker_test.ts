@@ -91,6 +91,7 @@ test("Worker takes threads for concurrency, which counts when both are given", (
   assertEquals(new Worker(broker, { executor }).executor, executor);
 });
 
+// Reference: Worker.start
 test("Worker.start refuses to start a second time", async () => {
   const { broker, events } = withHooks();
   const worker = new Worker(broker);
@@ -167,6 +168,7 @@ test("Worker stops when it is disposed of", async () => {
   assertEquals(broker.openConsumers, 0);
 });
 
+// Reference: Worker.join
 test("Worker.join waits until nothing runs and the broker has heard of all of it", async () => {
   const { broker } = withHooks();
   const gate = Promise.withResolvers<void>();

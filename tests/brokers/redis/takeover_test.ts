@@ -300,6 +300,7 @@ test("RedisBroker keeps its heartbeat over its close while holes are with it, fo
   assertEquals(await fixture.keys(), []);
 });
 
+// Reference: dramatiq_dead_message_ttl
 test("RedisBroker.maintain drops dead letters older than dramatiq_dead_message_ttl says", async () => {
   await using fixture = new Fixture(server);
   const clock = new FakeClock();

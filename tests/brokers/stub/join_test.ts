@@ -21,6 +21,7 @@ function failingBroker(options: StubBrokerOptions = {}) {
   return { broker, fail };
 }
 
+// Reference: MessageProxy.stuff_exception
 test("StubBroker.join throws the error of the first dead letter itself", async () => {
   const errors = [new Error("first"), new Error("second")];
   const broker = new StubBroker();
@@ -95,6 +96,7 @@ test("StubBroker.join throws nothing for a dead letter without an error", async 
   assertEquals(broker.allDeadLetters.length, 1);
 });
 
+// Reference: StubBroker.join
 test("StubBroker.join takes failFast from the call, else from the constructor", async () => {
   for (const ofBroker of [undefined, true, false]) {
     const { broker, fail } = failingBroker(ofBroker === undefined ? {} : { failFast: ofBroker });

@@ -35,6 +35,7 @@ class CountingSystemClock implements Clock {
 }
 
 const harness: BrokerHarness = {
+  // Reference: StubBroker
   name: "StubBroker",
   undeclaredQueues: "refused",
   create: ({ middleware }) =>
@@ -123,6 +124,7 @@ test("StubBroker refuses a prefetch or a time to wait that makes no sense", asyn
   }
 });
 
+// Reference: StubBroker.dead_letters, StubBroker.dead_letters_by_queue
 test("StubBroker.deadLettersByQueue groups by queue what allDeadLetters has in order", async () => {
   const broker = new StubBroker();
   for (const queueName of ["a", "b", "a"]) {
@@ -152,6 +154,7 @@ test("StubBroker keeps encoded messages: later changes to the arguments do not s
   assertEquals((await receiveOne(consumer)).args, [[1]]);
 });
 
+// Reference: QueueNotFound
 test("StubBroker refuses queues that are not declared before any hook hears of them", async () => {
   const heard: string[] = [];
   const broker = new StubBroker({
@@ -221,6 +224,7 @@ test("StubBroker sets one timer for the nearest eta, and only while a consumer w
   assertEquals(clock.timersSet, 2);
 });
 
+// Reference: QueueJoinTimeout
 test("StubBroker.join sets one timer for its timeout, and takes it back", async () => {
   const clock = new CountingClock();
   const broker = new StubBroker({ clock });

@@ -30,6 +30,7 @@ export function counting(file: FileServer): void {
     return broker;
   }
 
+  // Reference: RabbitmqBroker.get_queue_message_counts
   test("RabbitmqBroker.getQueueMessageCounts counts what is ready, delayed on the ladder or not, and dead", async () => {
     await using fixture = new Fixture(file);
     const broker = await fill(fixture);

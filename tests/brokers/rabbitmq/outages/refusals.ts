@@ -38,6 +38,7 @@ export function refusals(file: FileServer): void {
     ],
   ];
 
+  // Reference: ConnectionFailed
   test("RabbitmqBroker fails with the reason when it cannot connect, and shows no password", async () => {
     await using fixture = new Fixture(file);
     // At once: it takes some seconds until one that may come back is given up.

@@ -37,7 +37,7 @@ export class LongBodies {
     this.#owner = owner;
   }
 
-  /** Number of are not read yet. */
+  /** Number of messages that are not read yet. */
   get size(): number {
     return this.#rows.length;
   }
@@ -52,12 +52,13 @@ export class LongBodies {
     const begun = performance.now();
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
-      if (row.body === null && performance.now() - begun > LONGEST_READING) {
+      const [id, , , inRow] = row;
+      if (inRow === null && performance.now() - begun > LONGEST_READING) {
         this.#rows.push(...rows.slice(i));
         nextTurn().then(() => this.#owner.goOn());
         return;
       }
-      const body = row.body ?? this.#readBody(row.id);
+      const body = inRow ?? this.#readBody(id);
       if (body !== undefined) this.#owner.accept(row, body);
     }
   }

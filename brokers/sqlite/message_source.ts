@@ -8,14 +8,8 @@ import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_mess
 import { SqliteDelivery } from "./delivery.ts";
 import { CLAIM, CLAIM_DUE, NEXT_DUE, PROBE, PROMOTE } from "./statements.ts";
 
-/** A row that was claimed. */
-export interface ClaimedRow {
-  readonly id: number;
-  readonly rank: number;
-  readonly due: number;
-  /** `null` if it is long, and in a table of its own. */
-  readonly body: Encoded | null;
-}
+/** A row that was claimed. Its body is `null` if it is long, and in a table of its own. */
+export type ClaimedRow = readonly [id: number, rank: number, due: number, body: Encoded | null];
 
 /** Source of a consumer's messages. */
 export interface MessageSource {
@@ -57,11 +51,12 @@ export class ReadySource implements MessageSource {
 
   /** Claims the first ones. */
   claim(queue: number, owner: number, limit: number): ClaimedRow[] {
-    return this.#connection.statement(CLAIM).all(owner, queue, limit) as ClaimedRow[];
+    const rows: unknown[] = this.#connection.arrayStatement(CLAIM).all(owner, queue, limit);
+    return rows as ClaimedRow[];
   }
 
   /** Decodes a message as it is stored. */
-  decode({ id }: ClaimedRow, body: Encoded): SqliteDelivery {
+  decode([id]: ClaimedRow, body: Encoded): SqliteDelivery {
     return new SqliteDelivery(decodeFromQueue(this.storedName, body), id);
   }
 
@@ -127,14 +122,16 @@ export class DueSource implements MessageSource {
     const now = Math.trunc(this.#broker.clock.now());
     this.hasPromoted = !HOOKS.some((hook) => this.#broker.hasHook(hook));
     if (!this.hasPromoted) {
-      return this.#connection.statement(CLAIM_DUE).all(owner, queue, now, limit) as ClaimedRow[];
+      const rows: unknown[] = this.#connection.arrayStatement(CLAIM_DUE)
+        .all(owner, queue, now, limit);
+      return rows as ClaimedRow[];
     }
     this.#connection.statement(PROMOTE).run(queue, now);
     return [];
   }
 
   /** Decodes a message, and shows it as it was sent. */
-  decode({ id, due }: ClaimedRow, body: Encoded): SqliteDelivery {
+  decode([id, , due]: ClaimedRow, body: Encoded): SqliteDelivery {
     const message = decodeFromQueue(this.storedName, body);
     if (message instanceof UndecodableMessage) return new SqliteDelivery(message, id);
     return new SqliteDelivery(

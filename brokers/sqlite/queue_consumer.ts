@@ -236,7 +236,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     if (this.#state === "claiming") this.#state = "idle"; // whether it is empty is looked at next
     if (this.#source.hasPromoted) this.#session.connection.notifier.notify();
     if (rows.length > 0) {
-      if (rows.length > 1) rows.sort((a, b) => a.rank - b.rank || a.due - b.due || a.id - b.id);
+      if (rows.length > 1) rows.sort((a, b) => a[1] - b[1] || a[2] - b[2] || a[0] - b[0]);
       this.#unread.read(rows);
     }
     this.#tellOthers(batch);
@@ -276,9 +276,8 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   }
 
   #readOn(): void {
-    const rows = this.#unread.takeAll();
-    if (!this.#isPaused) this.#unread.read(rows);
-    else this.#settlements.add("requeues", rows).catch(() => {}); // the lease says so
+    if (this.#isPaused) this.#requeueUnread().catch(() => {}); // the lease says so
+    else this.#unread.read(this.#unread.takeAll());
     this.#changed.notify();
   }
 
@@ -312,6 +311,10 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     await this.#settlements.add("requeues", deliveries);
   }
 
+  #requeueUnread(): Promise<void> {
+    return this.#settlements.add("requeues", this.#unread.takeAll().map(([id]) => ({ id })));
+  }
+
   async #close(): Promise<void> {
     this.#abort.follow(undefined);
     clearTimeout(this.#retryTimer);
@@ -323,7 +326,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     try {
       if (this.#error === undefined) {
         await this.#giveBack([...this.#unsettled].filter(({ isPromoted }) => !isPromoted));
-        await this.#settlements.add("requeues", this.#unread.takeAll());
+        await this.#requeueUnread();
         if (!this.#settlements.isEmpty) this.#enqueueJob();
         await this.#settlements.settled();
       }

@@ -4,8 +4,11 @@ import { errorMessage } from "../../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "notifier");
 
-/** Milliseconds between two looks at the database while file events are heard. */
-const SAFETY_INTERVAL = 100;
+/**
+ * Milliseconds between two looks at the database while file events are heard. Each costs a
+ * process that is idle about 0.2 ms, mostly for waking up.
+ */
+const SAFETY_INTERVAL = 250;
 /** The same where there are none, shortly after something has changed. */
 const BUSY_POLL = 5;
 const IDLE_POLL = 25;
@@ -25,7 +28,7 @@ const REST_FACTOR = 10;
 export interface ChangeNotifierOwner {
   /** The counter of SQLite that changes with each commit of another connection. */
   dataVersion(): number | undefined;
-  /** Called about ten times a second while somebody listens. */
+  /** Called some times a second while somebody listens. */
   tick(): void;
 }
 
@@ -39,7 +42,7 @@ interface Watcher {
  *
  * Who commits what others may wait for writes one byte to a file beside the database, after the
  * commit, which all others watch. Watching the log of SQLite instead would say so too early: it is
- * written before the commit can be seen. Ten times a second the database itself is asked, for
+ * written before the commit can be seen. Four times a second the database itself is asked, for
  * commits of other programs, and for systems without file events.
  */
 export class ChangeNotifier {

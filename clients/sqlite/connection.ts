@@ -3,7 +3,14 @@ import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { type CheckedAddress, IN_MEMORY } from "./address.ts";
-import { fileOf, type OwnDatabase, type SqliteDatabase, type SqliteStatement } from "./database.ts";
+import {
+  type ArrayStatement,
+  fileOf,
+  type OwnDatabase,
+  prepareForArrays,
+  type SqliteDatabase,
+  type SqliteStatement,
+} from "./database.ts";
 import { faultOf, toConnectionError } from "./errors.ts";
 import { Maintenance, type MaintenanceTask } from "./maintenance.ts";
 import { ChangeNotifier } from "./change_notifier.ts";
@@ -43,6 +50,7 @@ export class SqliteConnection {
   readonly lockTimeout: number;
   readonly #maintenance: Maintenance = new Maintenance(this);
   readonly #statements: Map<string, SqliteStatement> = new Map();
+  readonly #arrayStatements: Map<string, ArrayStatement> = new Map();
   readonly #lossListeners: Set<(error: ConnectionClosed) => void> = new Set();
   #database: SqliteDatabase | undefined;
   #file: OpenFile | undefined;
@@ -94,6 +102,20 @@ export class SqliteConnection {
     if (known !== undefined) return known;
     const statement = this.#present.prepare(sql);
     this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  /**
+   * Prepares a statement whose rows are arrays, once.
+   *
+   * @param sql Its text, a constant.
+   * @throws {ConnectionFailed} If the database is not open.
+   */
+  arrayStatement(sql: string): ArrayStatement {
+    const known = this.#arrayStatements.get(sql);
+    if (known !== undefined) return known;
+    const statement = prepareForArrays(this.#present, sql);
+    this.#arrayStatements.set(sql, statement);
     return statement;
   }
 
@@ -166,9 +188,7 @@ export class SqliteConnection {
     await this.writer.drained();
     this.#isClosed = true;
     await this.#opening?.catch(() => {});
-    this.notifier.closed();
-    this.#statements.clear();
-    this.#database = undefined;
+    this.#forget();
     this.#file?.database.close();
     this.#file = undefined;
   }
@@ -243,12 +263,17 @@ export class SqliteConnection {
     );
     log.error("Lost {path}: the file was deleted, moved or replaced", { path: file.path });
     abandoned.push(file.database);
-    this.notifier.closed();
-    this.#statements.clear();
-    this.#database = undefined;
+    this.#forget();
     this.#file = undefined;
     for (const listener of [...this.#lossListeners]) listener(error);
     return error;
+  }
+
+  #forget(): void {
+    this.notifier.closed();
+    this.#statements.clear();
+    this.#arrayStatements.clear();
+    this.#database = undefined;
   }
 }
 

@@ -20,6 +20,8 @@ export interface SqliteStatement {
   get(...parameters: SqliteValue[]): unknown;
   /** Runs it for all of its rows. */
   all(...parameters: SqliteValue[]): unknown[];
+  /** Makes rows arrays, which cost less than objects: in `node:sqlite`, since Node 22.16. */
+  setReturnArrays?(enabled: boolean): void;
 }
 
 /**
@@ -80,6 +82,31 @@ export function isInTransaction(database: SqliteDatabase): boolean | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A prepared statement whose rows are arrays: the values of the columns, in order. */
+export interface ArrayStatement {
+  /** Runs it for all of its rows. */
+  all(...parameters: SqliteValue[]): unknown[][];
+}
+
+/**
+ * Prepares a statement whose rows are arrays.
+ *
+ * @param database An open connection; one that has no such rows makes objects first.
+ * @param sql Its text.
+ */
+export function prepareForArrays(database: SqliteDatabase, sql: string): ArrayStatement {
+  const statement = database.prepare(sql);
+  if (typeof statement.setReturnArrays !== "function") {
+    return { all: (...parameters) => statement.all(...parameters).map(toValues) };
+  }
+  statement.setReturnArrays(true);
+  return statement as ArrayStatement;
+}
+
+function toValues(row: unknown): unknown[] {
+  return Object.values(row as object);
 }
 
 /**

@@ -131,7 +131,10 @@ export class Maintenance {
     if (!mayRead(`${path}-wal`)) return;
     const fs = builtinModule("node:fs");
     const size = fs.statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-    if (size <= LONG_LOG) return;
+    if (size <= LONG_LOG) {
+      this.#hasWarned = false;
+      return;
+    }
     this.#connection.statement("pragma wal_checkpoint(passive)").get();
     if (size <= VERY_LONG_LOG || this.#hasWarned) return;
     this.#hasWarned = true;

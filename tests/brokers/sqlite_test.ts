@@ -80,14 +80,18 @@ brokerConformance({
 
   async countIdleCalls(broker) {
     const connection = await opened(broker);
-    const { statement } = connection;
+    const { statement, arrayStatement } = connection;
     let calls = 0;
     connection.statement = (sql) => {
       if (sql !== BEATS_SO_FAR) calls += 1;
       return statement.call(connection, sql);
     };
+    connection.arrayStatement = (sql) => {
+      calls += 1;
+      return arrayStatement.call(connection, sql);
+    };
     await untilMaintained(broker);
-    connection.statement = statement;
+    Object.assign(connection, { statement, arrayStatement });
     return calls;
   },
 

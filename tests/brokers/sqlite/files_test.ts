@@ -1,16 +1,5 @@
-import {
-  chmod,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   assert,
@@ -36,11 +25,10 @@ import { SCHEMA } from "../../../clients/sqlite/schema.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withFolder } from "../../support/folder.ts";
 import { eventually } from "../../support/servers/until.ts";
-import { skip, test } from "../../support/test.ts";
+import { test } from "../../support/test.ts";
 import { OPENERS } from "./databases.ts";
 
 const openOther = OPENERS["node:sqlite"]!;
-const isRoot = process.getuid?.() === 0;
 /** Milliseconds. A loop that stands still for longer is one that waits inside SQLite. */
 const LONGEST_STALL = 1_000;
 
@@ -263,20 +251,6 @@ test("SqliteBroker refuses a message that is larger than SQLite stores", () => {
   );
   assertStorable(message, { length: 1_000_000_000 } as Uint8Array);
 });
-
-if (isRoot) {
-  skip("SqliteBroker says that a folder may not be written", "root may write everywhere");
-} else {
-  test("SqliteBroker says that a folder may not be written", async () => {
-    await withFolder(async (folder) => {
-      const path = join(folder, "tasks.db");
-      await chmod(folder, 0o500);
-      await using broker = new SqliteBroker({ path });
-      assertStringIncludes((await failure(broker.connect())).message, folder);
-      await chmod(folder, 0o700);
-    });
-  });
-}
 
 test("SqliteBroker opens nothing but new files and its own notify file by the file system", async () => {
   // Closing a descriptor of the database, its log or its index drops the locks of this process.

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../support/test.ts";
-import { filesIn, type Project, ROOT } from "./project.ts";
+import { assertPublished, filesIn, type Project, ROOT } from "./project.ts";
 import type { Runtime } from "./runtimes.ts";
 
 /** Kilobytes of minified bundles that send, the clients of servers left out, at most. */
@@ -130,12 +130,7 @@ export function declareContentsTests(project: Project, runtimes: readonly Runtim
       .map((entry) => `@dq/dramatiq${entry.slice(1)}`);
 
   test("the package for npm is compiled, and holds what users need and nothing else", async () => {
-    const files = await filesIn(folder);
-    const strange = files.filter((file) =>
-      !/\.js$|\.d\.ts$|^docs\/[\w-]+\.md$|^(?:README|CHANGELOG|CONTRIBUTING)\.md$|^LICENSE$|^package\.json$|^bench\/README\.md$/
-        .test(file)
-    );
-    assertEquals(strange, []);
+    await assertPublished(await filesIn(folder), /\.js$|\.d\.ts$|^package\.json$/);
     const fields = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
     assertEquals(fields.bin, { dramatiq: "./worker.js" });
     assert(fields.engines.node === ">=22.18" && fields.description.length > 0);

@@ -11,7 +11,7 @@ import { startRedis } from "../support/servers/redis.ts";
 import { after, skip, test } from "../support/test.ts";
 import { type Cell, cellsOfReadme, runCells } from "./cell.ts";
 import { cellsOfImages } from "./images.ts";
-import { Project, readmeProgram } from "./project.ts";
+import { assertPublished, Project, readmeProgram } from "./project.ts";
 
 if (runtime !== "deno") skip("The package on Deno", "Deno drives it");
 else await declareTests();
@@ -51,6 +51,10 @@ async function declareTests(): Promise<void> {
       cell("dead-letters", ["-A", "own.js", "dead-letters", "list"], { prints: /no such/ }),
       cell("--help", ["-A", "jsr:@dq/dramatiq/worker", "--help"], { prints: /Exit codes/ }),
     ], redis.url);
+  });
+
+  test("the package for JSR holds what users need and nothing else", async () => {
+    await assertPublished(await project.registry!.files(), /\.ts$|^deno\.json$/);
   });
 
   test("deno runs the program of README.md from the package", async () => {

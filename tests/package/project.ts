@@ -17,6 +17,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { assert, assertEquals } from "@std/assert";
 import { packForNpm } from "../../release/npm_package.ts";
 import { PROGRAMS } from "./programs.ts";
 import { Registry } from "./registry.ts";
@@ -94,8 +95,9 @@ export class Project implements AsyncDisposable {
     await symlink(npmCache, join(cache, "npm"));
     const env = { JSR_URL: registry.url, DENO_DIR: cache, DENO_NO_UPDATE_CHECK: "1" };
     await publish(join(top, "copy"), env);
+    const { version } = JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8"));
     const config = {
-      imports: { "@dq/dramatiq": "jsr:@dq/dramatiq@^0.1.0", "#where": "./where.js" },
+      imports: { "@dq/dramatiq": `jsr:@dq/dramatiq@^${version}`, "#where": "./where.js" },
       nodeModulesDir: "none",
     };
     await writeFile(join(folder, "deno.json"), JSON.stringify(config));
@@ -177,17 +179,31 @@ async function linkPackages(tools: string, packages: string): Promise<void> {
 async function publish(copy: string, env: Readonly<Record<string, string>>): Promise<void> {
   const files = (await run(["git", "ls-files", "-co", "--exclude-standard"], ROOT)).trim();
   for (const file of files.split("\n")) {
-    const [top] = file.split("/") as [string];
-    if (["tests", "bench", "examples"].includes(top)) continue;
     await cp(join(ROOT, file), join(copy, file)).catch((error) => {
       if (error.code !== "ENOENT") throw error; // just removed
     });
   }
-  const config = JSON.parse(await readFile(join(copy, "deno.json"), "utf8"));
-  delete config.links; // they lead into the tests
-  await writeFile(join(copy, "deno.json"), JSON.stringify(config));
   const options = ["--token", "x", "--no-provenance", "--no-check", "--allow-dirty"];
   await run([process.execPath, "publish", ...options], copy, env);
+}
+
+/**
+ * Checks that a package holds what its users need and nothing else: modules, pages, and what the links
+ * of its README lead to, which registries take for paths in the package or its repository.
+ *
+ * @param files The names of its files.
+ * @param modules What its modules are called.
+ */
+export async function assertPublished(files: readonly string[], modules: RegExp): Promise<void> {
+  const PAGES = /^(?:docs\/[\w-]+|README|CHANGELOG|CONTRIBUTING|bench\/README)\.md$|^LICENSE$/;
+  const OTHERS = /^(?:tests|bench|examples|release|\.\w+|node_modules)\//;
+  const isWanted = (file: string) => !OTHERS.test(file) && modules.test(file) || PAGES.test(file);
+  assertEquals(files.filter((file) => !isWanted(file)), []);
+  const readme = await readFile(join(ROOT, "README.md"), "utf8");
+  const links = Array.from(readme.matchAll(/\]\(([^)\s#]+)[^)]*\)/g), ([, link]) => link!)
+    .filter((link) => !/^https?:/.test(link));
+  assert(links.length > 5, "it must see links");
+  assertEquals(links.filter((link) => !files.includes(link)), []);
 }
 
 /** @returns Names of the files in a folder, those in folders below included. */

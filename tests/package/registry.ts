@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const PACKAGE = "/@dq/dramatiq";
-const PUBLISH = /^\/api\/scopes\/dq\/packages\/dramatiq\/versions\/([\d.]+)$/;
+const PUBLISH = /^\/api\/scopes\/dq\/packages\/dramatiq\/versions\/([^/]+)$/;
 
 /**
  * A stand-in for JSR on this machine: takes one package from `deno publish`, and serves it to Deno.
@@ -48,11 +48,11 @@ export class Registry implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }
 
-  /** The files that were published. */
+  /** Names of the files that were published. */
   async files(): Promise<string[]> {
     const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true });
     return entries.filter((entry) => entry.isFile())
-      .map(({ parentPath, name }) => join(parentPath, name).slice(this.#folder.length))
+      .map(({ parentPath, name }) => join(parentPath, name).slice(this.#folder.length + 1))
       .toSorted();
   }
 
@@ -101,7 +101,7 @@ export class Registry implements AsyncDisposable {
     for (const path of await this.files()) {
       const bytes = await readFile(join(this.#folder, path));
       const hash = createHash("sha256").update(bytes).digest("hex");
-      manifest[path] = { size: bytes.length, checksum: `sha256-${hash}` };
+      manifest[`/${path}`] = { size: bytes.length, checksum: `sha256-${hash}` };
     }
     return JSON.stringify({ manifest, exports });
   }

@@ -42,3 +42,19 @@ test("release.yml runs programs and tasks that are there", async () => {
   }
   assertStringIncludes(workflow, "id-token: write");
 });
+
+test("release.yml names actions by commit, and publishes after both dry runs", async () => {
+  const workflow = await read(".github/workflows/release.yml");
+  const actions = Array.from(workflow.matchAll(/uses: (\S+)/g), ([, action]) => action!);
+  assertEquals(actions.filter((action) => !/@[\da-f]{40}$/.test(action)), []);
+  const commands = Array.from(
+    workflow.matchAll(/(?:deno|npm) publish( --dry-run)?/g),
+    ([all]) => all,
+  );
+  assertEquals(commands, [
+    "deno publish --dry-run",
+    "npm publish --dry-run",
+    "deno publish",
+    "npm publish",
+  ]);
+});

@@ -2,7 +2,8 @@ import { type Clock, monotonicTime, pause, type Timer } from "../platform/clock.
 import type { ControlStore } from "../core/control_store.ts";
 import { fromReport, WORKER_PREFIX, type WorkerReport } from "../control/workers.ts";
 import { getLogger } from "../platform/logging.ts";
-import { hostname, processId, randomUuid } from "../platform/runtime.ts";
+import { randomUuid } from "../platform/runtime.ts";
+import { hostname, processId } from "../platform/process.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");

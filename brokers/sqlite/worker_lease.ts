@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { Lease } from "../../core/lease.ts";
 import { getLogger } from "../../platform/logging.ts";
-import { hasProcessEnded, processId, processNamespace } from "../../platform/runtime.ts";
+import { hasProcessEnded, processId, processNamespace } from "../../platform/process.ts";
 import { recover } from "./recovery.ts";
 import {
   BEAT,

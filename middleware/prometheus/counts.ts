@@ -1,4 +1,4 @@
-import { processId } from "../../platform/runtime.ts";
+import { processId } from "../../platform/process.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { areMetrics, type Metric, withoutGauges } from "./metric.ts";
 import { sum } from "./prom_client.ts";

@@ -10,7 +10,7 @@
 import { constants, type Stats } from "node:fs";
 import { access, chmod, lstat, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { userId } from "../../platform/runtime.ts";
+import { userId } from "../../platform/process.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
 /** Access for anybody but the owner. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { dieWithParent, serveParentProcess } from "../../platform/runtime.ts";
+import { dieWithParent, serveParentProcess } from "../../platform/process.ts";
 import { type RealmSettings, sealed, type ToRealm } from "./realm_protocol.ts";
 import { RealmServer } from "./realm_server.ts";
 

@@ -4,7 +4,7 @@ import { type Encoded, Message, SqliteBroker } from "@dq/dramatiq";
 
 import type { SqliteDatabase } from "@dq/dramatiq/brokers/sqlite";
 import { connectionOf } from "../../../clients/sqlite/handles.ts";
-import { processNamespace } from "../../../platform/runtime.ts";
+import { processNamespace } from "../../../platform/process.ts";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import { eventually } from "../../support/servers/until.ts";
 

@@ -3,7 +3,8 @@ import { RedisConnection } from "../clients/redis/connection.ts";
 import { type RedisAddress, toSource } from "../clients/redis/address.ts";
 import { Script } from "../clients/redis/script.ts";
 import type { Broker } from "../core/broker.ts";
-import { CANCEL_PREFIX, controlStoreOf, toCancellation } from "../core/cancellation.ts";
+import { controlStoreOf } from "../core/cancellation.ts";
+import { ID_PREFIX, toCancellation } from "../core/stored_cancellation.ts";
 import type { ControlEntry, ControlStore } from "../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
@@ -32,7 +33,6 @@ const KNOWN_OPTIONS: KnownOptions<AbortEventsOptions> = {
 /** Marks cancellations that came from there: they need not be told there again. */
 const ORIGIN = "dramatiq-abort";
 /** Cancellations of single messages. */
-const ID_PREFIX = `${CANCEL_PREFIX}id/`;
 /** Time that cancellations that came from there are remembered here. */
 const TTL = 7 * 86_400_000;
 /** Milliseconds that an actor gets beyond the time that the event gives it. */

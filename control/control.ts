@@ -1,15 +1,13 @@
 import type { Broker } from "../core/broker.ts";
 import {
-  CANCEL_PREFIX,
-  type Cancellation,
   cancelMatching,
   cancelMessages,
   type CancelOptions,
   type CancelPredicate,
   cancelTargetOf,
   controlStoreOf,
-  toCancellation,
 } from "../core/cancellation.ts";
+import { CANCEL_PREFIX, type Cancellation, toCancellation } from "../core/stored_cancellation.ts";
 import type { Message } from "../core/message.ts";
 import {
   PAUSE_PREFIX,

@@ -24,7 +24,8 @@ export type { PeriodicMessage } from "./schedule_state.ts";
 export type { SetConcurrencyOptions } from "./sizes.ts";
 export type { WorkerReport } from "./workers.ts";
 export type { MissedPolicy, OverlapPolicy, PeriodicOptions } from "../core/schedules.ts";
-export type { Cancellation, CancelOptions, CancelPredicate } from "../core/cancellation.ts";
+export type { CancelOptions, CancelPredicate } from "../core/cancellation.ts";
+export type { Cancellation } from "../core/stored_cancellation.ts";
 export {
   type ControlChange,
   type ControlEntry,

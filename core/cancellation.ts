@@ -1,11 +1,17 @@
 import type { Broker } from "./broker.ts";
-import type { ControlChange, ControlEntry, ControlStore } from "./control_store.ts";
+import type { ControlChange, ControlStore } from "./control_store.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import { Cancelled } from "./interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { canonicalQueueName } from "./queue_names.ts";
+import {
+  DEFAULT_GRACE,
+  ID_PREFIX,
+  PREDICATE_PREFIX,
+  type StoredCancellation,
+  UNDONE,
+} from "./stored_cancellation.ts";
 
 /** Options of `message.cancel()`, `Control.cancel` and their like. */
 export interface CancelOptions {
@@ -41,33 +47,6 @@ export interface CancelPredicate {
   before?: number | Date;
 }
 
-/** A cancellation that is remembered. */
-export interface Cancellation {
-  /** The message, if it is for one. */
-  readonly messageId?: string;
-  /** The actor that it is for, by name. */
-  readonly actor?: string;
-  /** The queue that it is for. */
-  readonly queue?: string;
-  /** It is for messages that were made before this time. */
-  readonly before?: number;
-  /** Why. */
-  readonly reason: string;
-  /** Milliseconds that an actor which runs gets to stop. */
-  readonly grace: number;
-  /** True if messages go to the dead letters. */
-  readonly keep: boolean;
-  /** True if one that runs may go on: only what comes from dramatiq-abort says so. */
-  readonly waitingOnly: boolean;
-  /** The version of its entry in the control store. */
-  readonly version: number;
-}
-
-/** Key prefix of cancellations. */
-export const CANCEL_PREFIX = "cancel/";
-const ID_PREFIX = `${CANCEL_PREFIX}id/`;
-const PREDICATE_PREFIX = `${CANCEL_PREFIX}where/`;
-
 const CANCEL_OPTIONS: KnownOptions<CancelOptions> = {
   reason: true,
   grace: true,
@@ -76,15 +55,14 @@ const CANCEL_OPTIONS: KnownOptions<CancelOptions> = {
 };
 const PREDICATE_OPTIONS: KnownOptions<CancelPredicate> = { actor: true, queue: true, before: true };
 
-const DEFAULT_GRACE = 1_000;
+/** The option of a dead letter that was cancelled. */
+const KEPT = "cancelled";
 const DAY = 86_400_000;
 const DEFAULT_TTL = 7 * DAY;
 /** Number of cancellations that are stored in one step. */
 const BATCH = 500;
 /** Milliseconds by which the clock of a caller may be ahead of that of the store. */
 const CLOCK_TOLERANCE = 60_000;
-/** The option of a message that was requeued after it was cancelled: what no longer counts. */
-const UNDONE = "cancellationUndone";
 
 /** The control store of a broker. @throws {TypeError} If it has none. */
 export function controlStoreOf(broker: Broker, purpose: string): ControlStore {
@@ -191,13 +169,6 @@ export async function cancelMatching(
   return before;
 }
 
-/** Cancellation as it is stored. */
-interface StoredCancellation {
-  readonly [name: string]: string | number | boolean;
-  readonly reason: string;
-  readonly grace: number;
-}
-
 function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?: number } {
   assertKnownOptions("cancel", options, CANCEL_OPTIONS);
   const { reason = "cancelled", keep = false } = options;
@@ -211,95 +182,6 @@ function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?:
   const ttl = toMilliseconds(options.ttl, "ttl");
   if (!(ttl > 0)) throw new RangeError(`Cannot remember for ${ttl} ms: it must be above 0`);
   return { value, ttl };
-}
-
-/**
- * Reads a cancellation as it is stored.
- *
- * @param entry An entry of the control store.
- * @returns The cancellation; `undefined` if the entry is none.
- */
-export function toCancellation({ key, value, version }: ControlEntry): Cancellation | undefined {
-  if (!key.startsWith(CANCEL_PREFIX)) return undefined;
-  if (typeof value !== "object" || value === null) return undefined;
-  const stored = value as Readonly<Record<string, unknown>>;
-  const { reason, grace, keep, waitingOnly, before, actor, queue } = stored;
-  const common = {
-    reason: typeof reason === "string" ? reason : "cancelled",
-    grace: typeof grace === "number" && grace >= 0 ? grace : DEFAULT_GRACE,
-    keep: keep === true,
-    waitingOnly: waitingOnly === true,
-    version,
-  };
-  if (key.startsWith(ID_PREFIX)) return { ...common, messageId: key.slice(ID_PREFIX.length) };
-  const names = {
-    ...(typeof actor === "string" && { actor }),
-    ...(typeof queue === "string" && { queue }),
-  };
-  // One that names nothing would cancel everything.
-  if (!key.startsWith(PREDICATE_PREFIX) || Object.keys(names).length === 0) return undefined;
-  return typeof before === "number" ? { ...common, ...names, before } : undefined;
-}
-
-/** The cancellations that a worker knows. */
-export class Cancellations {
-  readonly #ids: Map<string, Cancellation> = new Map();
-  readonly #predicates: Map<string, Cancellation> = new Map();
-
-  /** Number of items. */
-  get size(): number {
-    return this.#ids.size + this.#predicates.size;
-  }
-
-  /** Number of items of single messages. */
-  get idCount(): number {
-    return this.#ids.size;
-  }
-
-  /**
-   * Notes a change of the control store.
-   *
-   * @param entry An entry, of whatever kind.
-   * @returns Whether messages may be cancelled that were not before.
-   */
-  apply(entry: ControlEntry): boolean {
-    const cancellation = toCancellation(entry);
-    if (entry.key.startsWith(ID_PREFIX)) {
-      const messageId = entry.key.slice(ID_PREFIX.length);
-      if (cancellation === undefined) this.#ids.delete(messageId);
-      else this.#ids.set(messageId, cancellation);
-    } else if (cancellation === undefined) this.#predicates.delete(entry.key);
-    else this.#predicates.set(entry.key, cancellation);
-    return cancellation !== undefined;
-  }
-
-  /**
-   * Looks whether a message is cancelled.
-   *
-   * @param message The message.
-   * @returns Its cancellation, if there is one.
-   */
-  find(message: Message | MessageProxy): Cancellation | undefined {
-    const own = this.#ids.get(message.messageId);
-    if (own !== undefined && !isUndone(message, own)) return own;
-    for (const one of this.#predicates.values()) {
-      if (one.actor !== undefined && one.actor !== message.actorName) continue;
-      if (one.queue !== undefined && one.queue !== canonicalQueueName(message.queueName)) continue;
-      if (message.messageTimestamp < one.before!) return one;
-    }
-    return undefined;
-  }
-}
-
-/** Interrupt of a cancelled actor. */
-export function toInterrupt({ reason, keep }: Cancellation): Cancelled {
-  return new Cancelled(reason, { keep });
-}
-
-/** True if the message was requeued after this. */
-function isUndone(message: Message | MessageProxy, { version }: Cancellation): boolean {
-  const undone = message.option(UNDONE);
-  return typeof undone === "number" && version <= undone;
 }
 
 /**
@@ -320,9 +202,6 @@ export async function undoCancellation<M extends Message>(broker: Broker, messag
   await controlStore.change([{ key, value: null }]);
   return message.copy({ options: { [KEPT]: undefined, [UNDONE]: entry.version } }) as M;
 }
-
-/** The option of a dead letter that was cancelled. */
-const KEPT = "cancelled";
 
 /** Marks a message that is cancelled and kept, for {@linkcode undoCancellation}. */
 export function markKept(message: MessageProxy): void {

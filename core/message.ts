@@ -5,6 +5,7 @@ import { type Encoded, getEncoder } from "../encoders/encoder.ts";
 import { DecodeError } from "./errors.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { isMessageDict, type Kwargs, type MessageDict, whatIsWrongWith } from "./message_dict.ts";
+import { mergeOptions, type MessageChanges, type MessageFields } from "./message_fields.ts";
 import {
   fromWireOptions,
   type MessageOptions,
@@ -17,35 +18,9 @@ import { type Pipeline, pipeline } from "./pipeline.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { randomUuid } from "../platform/runtime.ts";
-import { keepSpelling } from "../encoders/spelling.ts";
-
-/** Fields of a {@linkcode Message}. */
-export interface MessageFields {
-  /** The queue it goes to. */
-  queueName: string;
-  /** The actor that it is for. */
-  actorName: string;
-  /** Positional arguments. */
-  args: readonly unknown[];
-  /** Keyword arguments, for an actor in Python. @default {{}} */
-  kwargs?: Kwargs;
-  /** Options of this one message. @default {{}} */
-  options?: MessageOptions;
-  /** Tells it from all others. @default {a random UUID} */
-  messageId?: string;
-  /** Milliseconds since the epoch. @default {Date.now()} */
-  messageTimestamp?: number;
-}
-
-/** Changes that {@linkcode Message.copy} makes; what is not named stays. */
-export interface MessageChanges extends Partial<Omit<MessageFields, "options">> {
-  /** Options to set, or, where `undefined`, to take out. */
-  options?: { [Name in keyof MessageOptions]?: MessageOptions[Name] | undefined };
-}
+import { showCall } from "./show_call.ts";
 
 const NO_KWARGS: Kwargs = /* @__PURE__ */ Object.freeze({});
-/** Characters of the arguments that a log line shows. */
-const MAX_ARGUMENT_TEXT = 200;
 
 /** The part of a message that is there for types only. */
 export interface Message<R, I> {
@@ -282,11 +257,7 @@ export class Message<R = unknown, I = unknown> {
 
   /** The call, for people to read: `add(1, 2)`. */
   toString(): string {
-    const args = this.args.map(describe);
-    const kwargs = Object.keys(this.kwargs).map((name) => `${name}=${describe(this.kwargs[name])}`);
-    const text = [...args, ...kwargs].join(", ");
-    const shown = text.length > MAX_ARGUMENT_TEXT ? `${text.slice(0, MAX_ARGUMENT_TEXT)}…` : text;
-    return `${this.actorName}(${shown})`;
+    return showCall(this.actorName, this.args, this.kwargs);
   }
 
   /** Arguments to pass on: values with their original spelling, not those an actor may have changed. */
@@ -298,22 +269,6 @@ export class Message<R = unknown, I = unknown> {
     }
     return { args: this.args, kwargs: this.kwargs, options: this.#wireOptions };
   }
-}
-
-function mergeOptions(
-  original: WireOptions,
-  changes: NonNullable<MessageChanges["options"]>,
-): WireOptions {
-  const merged: Record<string, unknown> = {
-    ...original,
-    ...toWireOptions(changes as MessageOptions),
-  };
-  for (const name of Object.keys(changes)) {
-    if (changes[name] !== undefined) continue;
-    delete merged[toWireName(name)];
-    delete merged[name];
-  }
-  return keepSpelling(original, merged);
 }
 
 function fromWire(wire: unknown, data: Encoded): Message {
@@ -338,13 +293,4 @@ function fromWire(wire: unknown, data: Encoded): Message {
 function hasNone(options: WireOptions): boolean {
   for (const _name in options) return false;
   return true;
-}
-
-function describe(value: unknown): string {
-  if (typeof value === "number") return String(value); // NaN would be null
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return String(value); // a BigInt, a cycle
-  }
 }

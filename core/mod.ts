@@ -33,7 +33,8 @@ export {
 } from "./actor_options.ts";
 export { Actor, actor } from "./actor.ts";
 export { GenericActor, type GenericActorMeta } from "./generic_actor.ts";
-export { Message, type MessageChanges, type MessageFields } from "./message.ts";
+export { Message } from "./message.ts";
+export { type MessageChanges, type MessageFields } from "./message_fields.ts";
 export type { Kwargs, MessageDict } from "./message_dict.ts";
 export type {
   KnownMessageOptions,

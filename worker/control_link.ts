@@ -1,4 +1,5 @@
-import { CANCEL_PREFIX, Cancellations } from "../core/cancellation.ts";
+import { Cancellations } from "../core/cancellations.ts";
+import { CANCEL_PREFIX } from "../core/stored_cancellation.ts";
 import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 import type { ControlEntry, ControlStore } from "../core/control_store.ts";
 import { getLogger } from "../platform/logging.ts";

@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
-import { type Cancellation, type Cancellations, toInterrupt } from "../core/cancellation.ts";
+import { type Cancellations, toInterrupt } from "../core/cancellations.ts";
+import type { Cancellation } from "../core/stored_cancellation.ts";
 import type { Timer } from "../platform/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";

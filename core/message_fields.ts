@@ -1,0 +1,55 @@
+import type { Kwargs } from "./message_dict.ts";
+import {
+  type MessageOptions,
+  toWireName,
+  toWireOptions,
+  type WireOptions,
+} from "./message_options.ts";
+import { keepSpelling } from "../encoders/spelling.ts";
+
+/** Fields of a {@linkcode Message}. */
+export interface MessageFields {
+  /** The queue it goes to. */
+  queueName: string;
+  /** The actor that it is for. */
+  actorName: string;
+  /** Positional arguments. */
+  args: readonly unknown[];
+  /** Keyword arguments, for an actor in Python. @default {{}} */
+  kwargs?: Kwargs;
+  /** Options of this one message. @default {{}} */
+  options?: MessageOptions;
+  /** Tells it from all others. @default {a random UUID} */
+  messageId?: string;
+  /** Milliseconds since the epoch. @default {Date.now()} */
+  messageTimestamp?: number;
+}
+
+/** Changes that {@linkcode Message.copy} makes; what is not named stays. */
+export interface MessageChanges extends Partial<Omit<MessageFields, "options">> {
+  /** Options to set, or, where `undefined`, to take out. */
+  options?: { [Name in keyof MessageOptions]?: MessageOptions[Name] | undefined };
+}
+
+/**
+ * Merges options of a message.
+ *
+ * @param original The options as they travel.
+ * @param changes Options to set, or, where `undefined`, to take out.
+ * @returns The options as they travel.
+ */
+export function mergeOptions(
+  original: WireOptions,
+  changes: NonNullable<MessageChanges["options"]>,
+): WireOptions {
+  const merged: Record<string, unknown> = {
+    ...original,
+    ...toWireOptions(changes as MessageOptions),
+  };
+  for (const name of Object.keys(changes)) {
+    if (changes[name] !== undefined) continue;
+    delete merged[toWireName(name)];
+    delete merged[name];
+  }
+  return keepSpelling(original, merged);
+}

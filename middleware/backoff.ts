@@ -1,3 +1,7 @@
+import type { Broker } from "../core/broker.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { numberOption, type NumberRule } from "./options.ts";
+
 /** Options of {@linkcode computeBackoff}. */
 export interface BackoffOptions {
   /** Milliseconds of the first backoff. */
@@ -31,4 +35,31 @@ export function computeBackoff(attempt: number, options: BackoffOptions): number
   if (!jitter || minBackoff === maxBackoff) return Math.trunc(Math.min(base, maxBackoff));
   const drawn = base * (1 + random());
   return Math.trunc(drawn <= maxBackoff ? drawn : maxBackoff * (1 + random()) / 2);
+}
+
+/** Seven days: the default of `maxBackoff`, and all that it can be. */
+export const LONGEST_BACKOFF = 604_800_000;
+const RULE: NumberRule = { least: 0 };
+
+/**
+ * Range of the backoff of a message: its own, that of its actor, or the default.
+ *
+ * @param broker The broker.
+ * @param message The message.
+ * @param defaults The range where neither says.
+ * @returns The range.
+ */
+export function backoffOf(
+  broker: Broker,
+  message: MessageProxy,
+  defaults: BackoffOptions,
+): BackoffOptions {
+  const { minBackoff, maxBackoff } = defaults;
+  return {
+    minBackoff: numberOption(broker, message, "minBackoff", minBackoff, RULE),
+    maxBackoff: Math.min(
+      numberOption(broker, message, "maxBackoff", maxBackoff, RULE),
+      LONGEST_BACKOFF,
+    ),
+  };
 }

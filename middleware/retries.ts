@@ -1,23 +1,18 @@
 import type { Actor } from "../core/actor.ts";
 import type { ErrorClass } from "../core/actor_options.ts";
 import type { Broker } from "../core/broker.ts";
-import {
-  FollowUpNotStored,
-  RateLimitExceeded,
-  RequestRejected,
-  Retry,
-  Snooze,
-} from "../core/errors.ts";
+import { FollowUpNotStored, RequestRejected, Retry } from "../core/errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { SHORT_TRACEBACKS } from "../core/store_dead_letter.ts";
-import { type BackoffOptions, computeBackoff } from "./backoff.ts";
+import { backoffOf, type BackoffOptions, computeBackoff, LONGEST_BACKOFF } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
-import { asNumber, checkNumberOption, numberOption, type NumberRule } from "./options.ts";
+import { asNumber, checkNumberOption, type NumberRule } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
+import { snooze, snoozeDelay } from "./snoozing.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Retries");
 
@@ -40,8 +35,6 @@ export interface RetriesOptions {
 
 /** The default of `maxRetries`. */
 const MAX_RETRIES = 20;
-/** Seven days: the default of `maxBackoff`, and all that it can be. */
-const LONGEST_BACKOFF = 604_800_000;
 const RULE: NumberRule = { least: 0 };
 
 const KNOWN_OPTIONS: KnownOptions<RetriesOptions> = {
@@ -90,8 +83,7 @@ export class Retries implements Middleware {
     "onRetryExhausted",
   ];
   readonly #maxRetries: number | null;
-  readonly #minBackoff: number;
-  readonly #maxBackoff: number;
+  readonly #backoff: BackoffOptions;
   readonly #retryWhen: RetriesOptions["retryWhen"];
 
   /**
@@ -114,8 +106,7 @@ export class Retries implements Middleware {
       }
     }
     this.#maxRetries = maxRetries;
-    this.#minBackoff = minBackoff;
-    this.#maxBackoff = maxBackoff;
+    this.#backoff = { minBackoff, maxBackoff };
     this.#retryWhen = retryWhen;
   }
 
@@ -146,8 +137,8 @@ export class Retries implements Middleware {
     { exception }: ProcessOutcome,
   ): void | Promise<void> {
     if (exception === undefined) return;
-    const delay = this.#snoozeDelay(broker, message, exception);
-    if (delay !== undefined) return this.#snooze(broker, message, exception, delay);
+    const delay = snoozeDelay(broker, message, exception, this.#backoff);
+    if (delay !== undefined) return snooze(broker, message, exception, delay);
     return this.#afterFailure(broker, message, exception);
   }
 
@@ -182,62 +173,6 @@ export class Retries implements Middleware {
       const reason = `${errorMessage(error)} (${errorType(exception)}: ${errorMessage(exception)})`;
       throw new FollowUpNotStored(`Cannot decide on a retry: ${reason}`, { cause: error });
     }
-  }
-
-  /** For how long to snooze, if the exception asks for that and it is not the limit. */
-  #snoozeDelay(broker: Broker, message: MessageProxy, exception: unknown): number | undefined {
-    const isLimited = exception instanceof RateLimitExceeded &&
-      broker.getOption<unknown>(message, "snoozeWhenLimited", false) === true;
-    if (!(exception instanceof Snooze) && !isLimited) return undefined;
-    const ofActor = broker.actors.get(message.actorName)?.options["maxSnoozes"];
-    const own = message.option("maxSnoozes");
-    const asked = exception instanceof Snooze ? exception.max : undefined;
-    const max = asked !== undefined ? asked : own !== undefined ? own : ofActor;
-    if (typeof max === "number" && message.snoozes >= max) {
-      log.warn("Message {messageId} of {actor} fails: it was snoozed {snoozes} times", {
-        ...about(message, exception),
-        snoozes: message.snoozes,
-      });
-      return undefined;
-    }
-    // A limiter that refuses is no failure: the wait does not grow.
-    return exception instanceof Snooze
-      ? exception.delay
-      : computeBackoff(0, this.#backoffOf(broker, message));
-  }
-
-  async #snooze(
-    broker: Broker,
-    message: MessageProxy,
-    exception: unknown,
-    delay: number,
-  ): Promise<void> {
-    const snoozes = message.snoozes + 1;
-    const snoozed = message.message;
-    log.info("Message {messageId} of {actor} is snoozed for {delay} ms", {
-      ...about(message, exception),
-      delay,
-      snoozes,
-    });
-    message.message = snoozed.copy({ options: { snoozes } });
-    await sendFollowUp(
-      broker,
-      "the snoozed message",
-      message,
-      () => ({ message: message.message, delay }),
-      snoozed,
-    );
-    message.markSnoozed();
-  }
-
-  #backoffOf(broker: Broker, message: MessageProxy): BackoffOptions {
-    return {
-      minBackoff: numberOption(broker, message, "minBackoff", this.#minBackoff, RULE),
-      maxBackoff: Math.min(
-        numberOption(broker, message, "maxBackoff", this.#maxBackoff, RULE),
-        LONGEST_BACKOFF,
-      ),
-    };
   }
 
   #isExpected(broker: Broker, message: MessageProxy, exception: unknown): boolean {
@@ -276,7 +211,7 @@ export class Retries implements Middleware {
     retries: number,
   ): Promise<void> {
     const asked = exception instanceof Retry ? exception.delay : undefined;
-    const delay = asked ?? computeBackoff(retries, this.#backoffOf(broker, message));
+    const delay = asked ?? computeBackoff(retries, backoffOf(broker, message, this.#backoff));
     log.info("Retrying message {messageId} of {actor} in {delay} ms", {
       ...about(message, exception),
       delay,

@@ -1,0 +1,76 @@
+import type { Broker } from "../core/broker.ts";
+import { RateLimitExceeded, Snooze } from "../core/errors.ts";
+import { about, getLogger } from "../platform/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { backoffOf, type BackoffOptions, computeBackoff } from "./backoff.ts";
+import { sendFollowUp } from "./follow_up.ts";
+
+const log = /* @__PURE__ */ getLogger("middleware", "Retries");
+
+/**
+ * Decides whether what an actor threw snoozes its message: a `Snooze` does, and with
+ * `snoozeWhenLimited` a `RateLimitExceeded`, as long as `maxSnoozes` allows it.
+ *
+ * @param broker The broker.
+ * @param message The message.
+ * @param exception What the actor threw.
+ * @param backoff The range of backoffs where neither the message nor its actor says.
+ * @returns Milliseconds to snooze for; `undefined` if the message has failed.
+ */
+export function snoozeDelay(
+  broker: Broker,
+  message: MessageProxy,
+  exception: unknown,
+  backoff: BackoffOptions,
+): number | undefined {
+  const isLimited = exception instanceof RateLimitExceeded &&
+    broker.getOption<unknown>(message, "snoozeWhenLimited", false) === true;
+  if (!(exception instanceof Snooze) && !isLimited) return undefined;
+  const ofActor = broker.actors.get(message.actorName)?.options["maxSnoozes"];
+  const own = message.option("maxSnoozes");
+  const asked = exception instanceof Snooze ? exception.max : undefined;
+  const max = asked !== undefined ? asked : own !== undefined ? own : ofActor;
+  if (typeof max === "number" && message.snoozes >= max) {
+    log.warn("Message {messageId} of {actor} fails: it was snoozed {snoozes} times", {
+      ...about(message, exception),
+      snoozes: message.snoozes,
+    });
+    return undefined;
+  }
+  // A limiter that refuses is no failure: the wait does not grow.
+  return exception instanceof Snooze
+    ? exception.delay
+    : computeBackoff(0, backoffOf(broker, message, backoff));
+}
+
+/**
+ * Sends a message again that is snoozed.
+ *
+ * @param broker The broker.
+ * @param message The message.
+ * @param exception What the actor threw.
+ * @param delay Milliseconds to snooze for.
+ */
+export async function snooze(
+  broker: Broker,
+  message: MessageProxy,
+  exception: unknown,
+  delay: number,
+): Promise<void> {
+  const snoozes = message.snoozes + 1;
+  const snoozed = message.message;
+  log.info("Message {messageId} of {actor} is snoozed for {delay} ms", {
+    ...about(message, exception),
+    delay,
+    snoozes,
+  });
+  message.message = snoozed.copy({ options: { snoozes } });
+  await sendFollowUp(
+    broker,
+    "the snoozed message",
+    message,
+    () => ({ message: message.message, delay }),
+    snoozed,
+  );
+  message.markSnoozed();
+}

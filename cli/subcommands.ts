@@ -56,6 +56,13 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
       return await runRestoreDelayed(args, program);
     },
   }],
+  ["schedules", {
+    summary: "lists, pauses, resumes and triggers periodic actors",
+    async run(args, program) {
+      const { runSchedules } = await import("./control/schedules.ts");
+      return await runSchedules(args, program);
+    },
+  }],
   ["workers", {
     summary: "lists the workers that are alive",
     async run(args, program) {

@@ -6,6 +6,8 @@ import { UsageError } from "../usage_error.ts";
 /** Options as commander parses them. */
 export interface ControlOptions {
   readonly id?: readonly string[];
+  readonly name?: readonly string[];
+  readonly all?: true;
   readonly actor?: string;
   readonly queue?: readonly string[];
   readonly before?: number;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Control, Message, RedisBroker, Worker } from "@dq/dramatiq";
+import { Control, Message, RedisBroker, schedule, Worker } from "@dq/dramatiq";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { eventually, Fixture } from "./fixture.ts";
@@ -15,7 +15,7 @@ async function open() {
     "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
 setBroker(new RedisBroker(${JSON.stringify({ url: redis.url, namespace })}));
 actor(function mail() {});
-actor(function report() {}, { queueName: "reports" });
+actor(function report() {}, { queueName: "reports", periodic: { cron: "0 0 29 2 *" } });
 `,
     "rabbitmq.ts": `import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
 setBroker(new RabbitmqBroker());
@@ -100,6 +100,41 @@ test("workers lists the workers that are alive", async () => {
   assertEquals([id, queues], [worker.id, ["default"]]);
 });
 
+test("schedules lists, pauses, resumes and triggers periodic actors", async () => {
+  await using means = await open();
+  const { broker, control, run } = means;
+  const listed = await run("schedules", "list", "actors.ts");
+  assertEquals(listed.code, 0, listed.output);
+  assertEquals(
+    listed.stdout,
+    "report  report  0 0 29 2 * UTC  no worker fires it  never sent\n",
+  );
+  broker.declareQueue("reports");
+  schedule({ broker, actorName: "report", queueName: "reports", cron: "@hourly", name: "hourly" });
+  await using worker = new Worker(broker, { queues: [] });
+  await worker.start();
+  const names = async () => (await control.schedules()).filter(({ isAlive }) => isAlive);
+  await eventually("be alive", async () => (await names()).length === 1);
+  const json = await run("schedules", "list", "--json", "--name", "hourly", "actors.ts");
+  const [known] = await control.schedules();
+  const { name, cron, timeZone, nextAt } = JSON.parse(json.stdout);
+  assertEquals([name, cron, timeZone, nextAt], ["hourly", "0 * * * *", "UTC", known?.nextAt]);
+
+  const dry = await run("schedules", "pause", "--all", "--dry-run", "actors.ts");
+  assertEquals(dry.stdout, "Would pause schedule hourly\nWould pause schedule report\n");
+  await run("schedules", "pause", "-N", "hourly", "--reason", "why", "actors.ts");
+  const [paused] = await control.schedules();
+  assertEquals([paused?.paused, paused?.reason], [true, "why"]);
+  const people = await run("schedules", "list", "-N", "hourly", "actors.ts");
+  assertStringIncludes(people.stdout, "paused: why");
+  const resumed = await run("schedules", "resume", "--all", "actors.ts");
+  assertEquals(resumed.stdout, "Resumed schedule hourly\nSchedule report is not paused\n");
+  const sent = await run("schedules", "trigger", "--name", "hourly", "--json", "actors.ts");
+  const { messageId, actorName } = JSON.parse(sent.stdout);
+  assertEquals([typeof messageId, actorName], ["string", "report"]);
+  assertEquals((await broker.getQueueMessageCounts("reports")).ready, 1);
+});
+
 test("cancel, pause and resume say in one line what is wrong, and exit with 2", async () => {
   await using means = await open();
   const cases: [args: string[], said: string][] = [
@@ -114,6 +149,11 @@ test("cancel, pause and resume say in one line what is wrong, and exit with 2", 
     [["resume", "actors.ts"], "Cannot resume queue: name the queue"],
     [["pause", "--queue", "default"], "name the module that declares the broker"],
     [["pause", "--speed", "actors.ts"], "unknown option '--speed'"],
+    [["schedules"], "name one of list, pause, resume, trigger"],
+    [["schedules", "stop", "actors.ts"], 'Cannot do "stop" with schedules'],
+    [["schedules", "pause", "actors.ts"], "name them with --name, or give --all"],
+    [["schedules", "pause", "--all", "actors.ts"], "without --yes"],
+    [["schedules", "trigger", "--name", "nightly", "actors.ts"], "known are report"],
     [["workers", "rabbitmq.ts"], "the RabbitmqBroker has no control store"],
   ];
   for (const [args, said] of cases) {
@@ -123,4 +163,6 @@ test("cancel, pause and resume say in one line what is wrong, and exit with 2", 
   }
   const help = await means.run("cancel", "--help");
   assertStringIncludes(help.stdout, "worker.ts cancel [options] module[:broker]");
+  const schedules = await means.run("schedules", "--help");
+  assertStringIncludes(schedules.stdout, "worker.ts schedules <action>");
 });

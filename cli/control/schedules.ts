@@ -1,0 +1,180 @@
+import type { Control } from "../../control/control.ts";
+import type { ScheduleReport } from "../../control/schedules.ts";
+import { escapeText } from "../../platform/escape.ts";
+import { OK } from "../exit_codes.ts";
+import { writeAll } from "../output.ts";
+import type { Program } from "../program.ts";
+import { UsageError } from "../usage_error.ts";
+import { collect, makeControlCommand } from "./arguments.ts";
+import { type ControlTask, runControl } from "./run.ts";
+
+const STANDARD_OUTPUT = 1;
+const EXIT_CODES = "0 done, 2 wrong arguments, an unknown schedule or a module that does not\n" +
+  "import, 3 the control store, or the broker, cannot be reached.";
+
+/** An action on schedules. */
+interface Action {
+  readonly description: string;
+  /** True if it changes something. */
+  readonly changes: boolean;
+  readonly run: (task: ControlTask) => Promise<void>;
+}
+
+const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Action>([
+  ["list", {
+    description:
+      "Lists the schedules that workers which are alive fire, and those that the modules " +
+      "declare.",
+    changes: false,
+    run: list,
+  }],
+  ["pause", {
+    description: "Pauses schedules on all workers, until they are resumed.",
+    changes: true,
+    run: pause,
+  }],
+  ["resume", {
+    description: "Resumes schedules on all workers. What was due meanwhile is not made up.",
+    changes: true,
+    run: resume,
+  }],
+  ["trigger", {
+    description: "Sends the message of schedules now, besides those that are due.",
+    changes: true,
+    run: trigger,
+  }],
+]);
+
+/**
+ * Runs `worker.ts schedules`.
+ *
+ * @param args The arguments after `schedules`.
+ * @param program Modules that need not be named.
+ * @returns The exit code.
+ */
+export async function runSchedules(args: readonly string[], program: Program): Promise<number> {
+  const [name = "", ...others] = args;
+  const names = [...ACTIONS.keys()].join(", ");
+  if (name === "--help" || name === "-h") {
+    writeAll(STANDARD_OUTPUT, helpOf());
+    return OK;
+  }
+  const action = ACTIONS.get(name);
+  if (action === undefined) {
+    throw new UsageError(
+      name === ""
+        ? `Cannot tell what to do with schedules: name one of ${names}; worker.ts schedules --help ` +
+          "says more"
+        : `Cannot do "${name}" with schedules: it must be one of ${names}`,
+    );
+  }
+  const command = makeControlCommand(`schedules ${name}`, action.description, EXIT_CODES)
+    .option("-N, --name <name>", "this schedule; repeatable", collect);
+  if (action.changes) command.option("--dry-run", "say what would be done, and do nothing");
+  if (name === "pause" || name === "resume") command.option("--all", "all schedules");
+  if (name === "pause") {
+    command.option("--yes", "pause all of them").option(
+      "--reason <text>",
+      "why, for people to read",
+    );
+  }
+  return await runControl(command, others, program, async (task) => {
+    try {
+      await action.run(task);
+    } catch (error) {
+      // A name that no worker knows.
+      if (!(error instanceof RangeError)) throw error;
+      throw new UsageError(error.message, { cause: error });
+    }
+  });
+}
+
+function helpOf(): string {
+  const lines = Array.from(ACTIONS, ([name, { description }]) => {
+    return `  ${name.padEnd(8)} ${description}\n`;
+  });
+  return "Usage: worker.ts schedules <action> [options] module[:broker] [modules…]\n\n" +
+    `Looks after periodic actors.\n\nActions:\n${lines.join("")}\n` +
+    "worker.ts schedules <action> --help says more.\n";
+}
+
+async function list({ control, options, print }: ControlTask): Promise<void> {
+  for (const one of await named(control, options.name)) {
+    const times = one.cron === undefined ? `every ${one.every} ms` : `${one.cron} ${one.timeZone}`;
+    const state = one.paused
+      ? `paused${one.reason === undefined ? "" : `: ${one.reason}`}`
+      : one.isAlive
+      ? `next ${timeOf(one.nextAt)}`
+      : "no worker fires it";
+    const last = one.lastAt === undefined ? "never sent" : `last ${timeOf(one.lastAt)}`;
+    const line = `${one.name}  ${one.actorName}  ${times}  ${state}  ${last}`;
+    print(escapeText(line), { ...one });
+  }
+}
+
+async function pause({ control, options, print }: ControlTask): Promise<void> {
+  const { dryRun, reason, yes } = options;
+  const schedules = await chosen(control, options, "pause");
+  if (options.all && !yes && !dryRun) {
+    throw new UsageError("Cannot pause all schedules without --yes");
+  }
+  for (const { name } of schedules) {
+    if (!dryRun) await control.pauseSchedule(name, reason === undefined ? {} : { reason });
+    const verb = dryRun ? "Would pause" : "Paused";
+    print(escapeText(`${verb} schedule ${name}`), { name, dryRun: !!dryRun });
+  }
+}
+
+async function resume({ control, options, print }: ControlTask): Promise<void> {
+  const { dryRun } = options;
+  for (const { name, paused } of await chosen(control, options, "resume")) {
+    const wasPaused = dryRun ? paused : await control.resumeSchedule(name);
+    const verb = dryRun ? "Would resume" : "Resumed";
+    const line = wasPaused ? `${verb} schedule ${name}` : `Schedule ${name} is not paused`;
+    print(escapeText(line), { name, wasPaused, dryRun: !!dryRun });
+  }
+}
+
+async function trigger({ control, options, print }: ControlTask): Promise<void> {
+  const { dryRun } = options;
+  for (const { name, actorName } of await chosen(control, options, "trigger")) {
+    const messageId = dryRun ? undefined : (await control.trigger(name)).messageId;
+    const line = dryRun
+      ? `Would send a message to ${actorName} for schedule ${name}`
+      : `Sent message ${messageId} to ${actorName} for schedule ${name}`;
+    print(escapeText(line), { name, actorName, messageId, dryRun: !!dryRun });
+  }
+}
+
+/** The schedules of these names, or all. */
+async function named(
+  control: Control,
+  names: readonly string[] | undefined,
+): Promise<ScheduleReport[]> {
+  const all = await control.schedules();
+  if (names === undefined) return all;
+  return [...new Set(names)].map((name) => {
+    const found = all.find((one) => one.name === name);
+    if (found !== undefined) return found;
+    const known = all.map((one) => one.name).join(", ") || "none";
+    throw new UsageError(
+      `Cannot find schedule "${name}": no worker that is alive declares it; known are ${known}`,
+    );
+  });
+}
+
+async function chosen(
+  control: Control,
+  { name, all }: ControlTask["options"],
+  purpose: string,
+): Promise<ScheduleReport[]> {
+  if ((name === undefined) === (all === undefined)) {
+    const choice = purpose === "trigger" ? "with --name" : "with --name, or give --all";
+    throw new UsageError(`Cannot ${purpose} schedules: name them ${choice}`);
+  }
+  return await named(control, name);
+}
+
+function timeOf(time: number | undefined): string {
+  return time === undefined ? "never" : new Date(time).toISOString();
+}

@@ -102,6 +102,12 @@ export class Message<R = unknown, I = unknown> {
 
   /** @internal Notes by which broker a message is sent: its result is to be had there. */
   static sentBy(broker: Broker, message: Message): void {
+    if (!(#broker in message)) {
+      throw new TypeError(
+        `Cannot send message of actor "${(message as Message).actorName}": it is no Message of ` +
+          "this copy of @dq/dramatiq; more than one is installed",
+      );
+    }
     message.#broker = broker;
   }
 

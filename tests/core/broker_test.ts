@@ -154,3 +154,17 @@ test("setBroker sets what getBroker gives, and what actors are declared on", () 
   const own = brokerFromUrl("stub:");
   assertStrictEquals(actor(function declaredOnItsOwn() {}, { broker: own }).broker, own);
 });
+
+test("Broker.enqueue says that a message is of another copy of this library", async () => {
+  // The query makes it a module of its own, as a second installation has. The type checker would
+  // follow a literal.
+  const copy = new URL("../../core/message.ts", import.meta.url).pathname + "?copy";
+  const other: typeof import("../../core/message.ts") = await import(copy);
+  const fields = { queueName: "default", actorName: "add", args: [] };
+  const message = new other.Message(fields);
+  await using broker = new StubBroker();
+  broker.declareQueue("default");
+  for (const sending of [() => broker.enqueue(message), () => broker.enqueueMany([message])]) {
+    await assertRejects(sending, TypeError, 'Cannot send message of actor "add": it is no Message');
+  }
+});

@@ -78,6 +78,7 @@ export {
   PickleEncoder,
   Pipeline,
   pipeline,
+  PoisonMessage,
   QueueJoinTimeout,
   QueueNotFound,
   RateLimitExceeded,

@@ -44,6 +44,13 @@ export interface ActorOptions {
   maxSnoozes?: number | null;
   /** See `Retries`: snoozes a message when a rate limiter refuses. @default {false} */
   snoozeWhenLimited?: boolean;
+  /**
+   * Number of workers that may die while a message runs, before it is dead-lettered with a
+   * `PoisonMessage`; `null` for any number.
+   *
+   * @default {3}
+   */
+  maxDeaths?: number | null;
   /** See `Retries`. Milliseconds. */
   minBackoff?: number;
   /** See `Retries`. Milliseconds. */

@@ -41,9 +41,12 @@ import {
 import type { ResultSource } from "./result_source.ts";
 import { checkSchedules, ScheduleRegistry } from "./schedules.ts";
 import { shorten } from "../platform/thrown.ts";
+import { checkMaxDeaths } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
+/** Names of actor options that need no middleware. */
+const CORE_ACTOR_OPTIONS: readonly string[] = ["maxDeaths", "periodic"];
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
@@ -271,8 +274,9 @@ export abstract class Broker implements AsyncDisposable {
     if (this.#actors.has(actor.actorName)) {
       throw new TypeError(`Cannot declare actor "${actor.actorName}": the name is taken`);
     }
-    this.#middleware.checkOptionsOf(actor, [...this.ownActorOptions, "periodic"]);
-    const { actorName, queueName, options: { periodic } } = actor;
+    this.#middleware.checkOptionsOf(actor, [...CORE_ACTOR_OPTIONS, ...this.ownActorOptions]);
+    const { actorName, queueName, options: { periodic, maxDeaths } } = actor;
+    checkMaxDeaths(actorName, maxDeaths);
     const schedules = periodic === undefined
       ? []
       : checkSchedules({ actorName, queueName }, periodic);

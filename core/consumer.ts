@@ -94,6 +94,20 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
    */
   async pause(): Promise<void> {}
 
+  /**
+   * Marks messages that are about to start, as far as they are under suspicion: deaths of workers
+   * are counted by the marks, which end when the messages are settled.
+   *
+   * A consumer may learn here only that a message was marked when a worker died. Its `suspicion`
+   * then counts that death, and it is not marked: begin it again when it runs alone.
+   *
+   * @param messages Messages that it gave, and that are not settled.
+   * @returns Those that are still its own. The others are with another consumer, and must not start.
+   */
+  begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {
+    return Promise.resolve(messages instanceof MessageProxy ? [messages] : messages);
+  }
+
   /** Takes messages off the queue for good. */
   abstract ack(messages: OneOrMany): Promise<void>;
 

@@ -187,6 +187,7 @@ const AFRESH = {
   requeueTimestamp: undefined,
   retries: undefined,
   snoozes: undefined,
+  deaths: undefined,
   traceback: undefined,
 } as const;
 

@@ -282,6 +282,31 @@ export class ActorCrashed extends DramatiqError {
   }
 }
 
+/**
+ * Workers died while a message ran, each time with this message alone under suspicion: see the
+ * actor option `maxDeaths`. It is the error of its dead letter.
+ */
+export class PoisonMessage extends DramatiqError {
+  static {
+    this.prototype.name = "PoisonMessage";
+  }
+
+  /** Number of workers that died. */
+  readonly deaths: number;
+
+  /**
+   * Says why the message does not run any more.
+   *
+   * @param message The workers that died.
+   * @param options Their number, and the cause.
+   */
+  constructor(message = "", options: ErrorOptions & { deaths?: number } = {}) {
+    const { deaths = 0, ...others } = options;
+    super(message, others);
+    this.deaths = deaths;
+  }
+}
+
 /** Root of the errors about results. */
 export class ResultError extends DramatiqError {
   static {

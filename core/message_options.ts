@@ -15,6 +15,8 @@ export interface KnownMessageOptions {
   minBackoff?: number | null;
   /** See `Retries`. Milliseconds. */
   maxBackoff?: number | null;
+  /** Number of workers that may die while it runs; `null` for any number. */
+  maxDeaths?: number | null;
   /** See `Retries`: how often it may be snoozed; `null` for any number. */
   maxSnoozes?: number | null;
   /** See `Retries`: whether a rate limiter that refuses snoozes it. */
@@ -53,6 +55,8 @@ export interface KnownMessageOptions {
   periodic?: unknown;
   /** Number of times it was snoozed. */
   snoozes?: number;
+  /** Number of workers that died while it ran, in attempts before this one. */
+  deaths?: number;
   /** The last error, for people to read. */
   traceback?: string;
   /** Milliseconds since the epoch at which the last retry was decided. */
@@ -63,6 +67,7 @@ export interface KnownMessageOptions {
 
 /** Options that the library sets, and callers do not: they are not offered when a message is sent. */
 export type LibraryOption =
+  | "deaths"
   | "groupCompletionUuid"
   | "groupCompletionCallbacks"
   | "groupSettledUuid"
@@ -92,6 +97,7 @@ const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["groupSettledUuid", "group_settled_uuid"],
   ["maxAge", "max_age"],
   ["maxBackoff", "max_backoff"],
+  ["maxDeaths", "max_deaths"],
   ["maxRetries", "max_retries"],
   ["maxSnoozes", "max_snoozes"],
   ["minBackoff", "min_backoff"],

@@ -4,6 +4,7 @@ import type { Interrupt } from "./interrupt.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { MessageOptions } from "./message_options.ts";
+import type { Suspicion } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 
 /** Options of an interrupt. */
@@ -36,6 +37,8 @@ export class MessageProxy {
   timeLimit: number = Infinity;
   /** When it has to be done, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
   deadline: number = Infinity;
+  /** Set if a worker died that had it in hand: it runs under a mark then. */
+  suspicion: Suspicion | undefined = undefined;
   /** @internal The actor that runs for it. */
   actor: Actor | undefined = undefined;
   /** @internal Its place among the messages whose actors run; -1 when it has none. */

@@ -94,6 +94,7 @@ export {
 export { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
 export { assertQueueOrDelayQueueName } from "./queue_names.ts";
 export { type InterruptListener, type InterruptOptions, MessageProxy } from "./message_proxy.ts";
+export type { Suspicion } from "./suspicion.ts";
 export type { HookArguments, HookName, HookOf, SignalOf } from "./emitter.ts";
 export { getBroker, setBroker } from "./global_broker.ts";
 
@@ -113,6 +114,7 @@ export {
   DramatiqError,
   FollowUpNotStored,
   MiddlewareError,
+  PoisonMessage,
   QueueJoinTimeout,
   QueueNotFound,
   RateLimitExceeded,

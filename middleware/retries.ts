@@ -8,6 +8,7 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { SHORT_TRACEBACKS } from "../core/store_dead_letter.ts";
+import { carriedDeaths } from "../core/suspicion.ts";
 import { backoffOf, type BackoffOptions, computeBackoff, LONGEST_BACKOFF } from "./backoff.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { asNumber, checkNumberOption, type NumberRule } from "./options.ts";
@@ -159,6 +160,7 @@ export class Retries implements Middleware {
           retries: retries + 1,
           traceback: formatTraceback(exception),
           requeueTimestamp: broker.clock.now(),
+          ...carriedDeaths(message),
         },
       });
       const limit = this.#limit(broker, message);

@@ -2,6 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { RateLimitExceeded, Snooze } from "../core/errors.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import { carriedDeaths } from "../core/suspicion.ts";
 import { backoffOf, type BackoffOptions, computeBackoff } from "./backoff.ts";
 import { sendFollowUp } from "./follow_up.ts";
 
@@ -64,7 +65,7 @@ export async function snooze(
     delay,
     snoozes,
   });
-  message.message = snoozed.copy({ options: { snoozes } });
+  message.message = snoozed.copy({ options: { snoozes, ...carriedDeaths(message) } });
   await sendFollowUp(
     broker,
     "the snoozed message",

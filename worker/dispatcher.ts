@@ -7,11 +7,13 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { IndexedSet } from "../platform/indexed_set.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
+import { deathsOf, maxDeathsOf } from "../core/suspicion.ts";
 import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { Job, type JobOwner } from "./job.ts";
 import type { Settlement } from "./settlement.ts";
+import { Suspects } from "./suspects.ts";
 import { WaitLimit } from "./wait_limit.ts";
 import { WorkQueue } from "./work_queue.ts";
 
@@ -53,6 +55,8 @@ export class Dispatcher implements JobOwner {
   };
   readonly #waiting: WorkQueue<Job> = new WorkQueue();
   readonly #running: IndexedSet<Job> = new IndexedSet();
+  /** Made when the first of them is delivered. */
+  #suspects: Suspects | undefined;
   /** Delayed messages on their way to their queues. */
   #moving = 0;
   readonly #waitLimit: WaitLimit;
@@ -143,10 +147,11 @@ export class Dispatcher implements JobOwner {
         }
       }
       job.waitsSince = this.#waitLimit.period;
-      this.#waiting.push(job, actor.priority);
+      if (message.suspicion !== undefined && this.#isBlamed(message)) this.#suspect(job);
+      else this.#waiting.push(job, actor.priority);
     }
     this.#startJobs();
-    if (this.#waiting.size > 0) this.#waitLimit.watch();
+    if (this.#waitingCount > 0) this.#waitLimit.watch();
   }
 
   /** Takes what the consumer of a delay queue gave: messages that are due. */
@@ -172,9 +177,7 @@ export class Dispatcher implements JobOwner {
   cancelKnown(): void {
     const cancellations = this.#activeCancellations;
     if (cancellations === undefined) return;
-    for (
-      const job of this.#waiting.take(({ message }) => cancellations.find(message) !== undefined)
-    ) {
+    for (const job of this.#take(({ message }) => cancellations.find(message) !== undefined)) {
       this.#cancel(job, cancellations.find(job.message)!);
     }
     for (const { message } of this.#running) {
@@ -186,7 +189,7 @@ export class Dispatcher implements JobOwner {
 
   /** Gives back what has not begun of a queue: it is paused. */
   giveBackOf(queueName: string): void {
-    for (const job of this.#waiting.take(({ message }) => message.queueName === queueName)) {
+    for (const job of this.#take(({ message }) => message.queueName === queueName)) {
       returnToQueue(job);
     }
     this.#wakeWaiters();
@@ -195,15 +198,23 @@ export class Dispatcher implements JobOwner {
   /** A job is over: there is room for another. */
   finished(job: Job, outcome: Outcome): void {
     this.#running.delete(job);
+    this.#suspects?.ended(job);
     this.outcomes[outcome] += 1;
     job.settlement.settle(job.message, outcome);
     this.#startJobs();
     this.#waitLimit.roomMade();
   }
 
+  /** A job has turned out to be blamed before it has begun: it waits until it can run alone. */
+  blamed(job: Job): void {
+    this.#running.delete(job);
+    this.#suspect(job);
+    this.#startJobs();
+  }
+
   /** Waits until nothing is in flight. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0 || this.#waiting.size > 0 || this.#moving > 0) {
+    while (this.#running.size > 0 || this.#waitingCount > 0 || this.#moving > 0) {
       await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
     }
   }
@@ -211,6 +222,7 @@ export class Dispatcher implements JobOwner {
   /** Gives back what has not begun. */
   giveBack(): void {
     for (const job of this.#waiting.drain()) returnToQueue(job);
+    for (const job of this.#suspects?.waiting.drain() ?? []) returnToQueue(job);
     this.#wakeWaiters();
   }
 
@@ -236,6 +248,27 @@ export class Dispatcher implements JobOwner {
     return cancellations === undefined || cancellations.size === 0 ? undefined : cancellations;
   }
 
+  get #waitingCount(): number {
+    return this.#waiting.size + (this.#suspects?.waiting.size ?? 0);
+  }
+
+  /** Takes jobs off that wait and match. */
+  #take(matches: (job: Job) => boolean): Job[] {
+    const suspects = this.#suspects?.waiting.take(matches) ?? [];
+    return [...suspects, ...this.#waiting.take(matches)];
+  }
+
+  /** Looks whether a worker died while a message ran, if that is ever to count. */
+  #isBlamed(message: MessageProxy): boolean {
+    if (maxDeathsOf(this.broker, message) === Infinity) message.suspicion = undefined;
+    return message.suspicion !== undefined && deathsOf(message) > 0;
+  }
+
+  #suspect(job: Job): void {
+    this.#suspects ??= new Suspects();
+    this.#suspects.waiting.push(job, job.actor.priority);
+  }
+
   /** Runs the hooks of a job, not its actor; that needs no room. */
   #cancel(job: Job, cancellation: Cancellation): void {
     if (job.settlement.isStale) return returnToQueue(job);
@@ -251,9 +284,12 @@ export class Dispatcher implements JobOwner {
     try {
       const { concurrency } = this.executor;
       while (this.#isOpen && this.#running.size < concurrency) {
-        const job = this.#waiting.shift();
+        const job = this.#suspects === undefined
+          ? this.#waiting.shift()
+          : this.#suspects.shift(this.#waiting);
         if (job === undefined) break;
         if (job.settlement.isStale) {
+          this.#suspects?.ended(job);
           returnToQueue(job);
           continue;
         }
@@ -269,12 +305,14 @@ export class Dispatcher implements JobOwner {
   /** Gives back what waits since a period or longer: see {@linkcode WaitLimit}. */
   #giveBackOld(period: number): { sources: Set<Settlement>; isDone: boolean } {
     const sources = new Set<Settlement>();
-    for (const job of this.#waiting.shiftWhile(({ waitsSince }) => waitsSince <= period)) {
+    const isOld = ({ waitsSince }: Job) => waitsSince <= period;
+    const suspects = this.#suspects?.waiting.shiftWhile(isOld) ?? [];
+    for (const job of [...suspects, ...this.#waiting.shiftWhile(isOld)]) {
       if (!job.settlement.isStale) sources.add(job.settlement);
       returnToQueue(job);
     }
     this.#wakeWaiters();
-    return { sources, isDone: this.#waiting.size === 0 };
+    return { sources, isDone: this.#waitingCount === 0 };
   }
 
   /** Wakes all waiters to check again. */

@@ -4,6 +4,7 @@ import { markKept } from "../core/cancellation.ts";
 import {
   BrokerConnectionError,
   FollowUpNotStored,
+  PoisonMessage,
   RateLimitExceeded,
   Retry,
   SkipMessage,
@@ -13,6 +14,7 @@ import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
 import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
+import { deathsOf, maxDeathsOf } from "../core/suspicion.ts";
 import type { IndexedSetItem } from "../platform/indexed_set.ts";
 import type { Executor, Run } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
@@ -27,6 +29,8 @@ export interface JobOwner {
   readonly broker: Broker;
   /** Executor of actors. */
   readonly executor: Executor;
+  /** Hears that a job is to run alone, and has not begun: it is to be started again. */
+  blamed(job: Job): void;
   /** Hears that a job is over. */
   finished(job: Job, outcome: Outcome): void;
 }
@@ -35,7 +39,8 @@ export interface JobOwner {
  * A message on its way through a worker:
  *
  * start ─▶ before hooks ─▶ executor ─▶ succeed | fail ─▶ after hooks ─▶ outcome
- *                    └── skipped ────────────────────▶ skip hooks ──┘
+ *   │                └── skipped ────────────────────▶ skip hooks ──┘
+ *   └─ a suspect: marked first, then as above; or given up, and its actor does not run
  *
  * The steps are callbacks rather than one asynchronous function: with nothing to
  * wait for a message goes through without a promise, and one that is given up
@@ -55,6 +60,8 @@ export class Job implements Run, IndexedSetItem {
   readonly #owner: JobOwner;
   /** Why it was cancelled, once it was. */
   #cancelled: Cancelled | undefined;
+  /** Why it is given up without a run, if so. */
+  #refused: SkipMessage | undefined;
   #phase: "before" | "running" | "after" | "ended" = "before";
 
   /**
@@ -77,10 +84,52 @@ export class Job implements Run, IndexedSetItem {
     return this.settlement.isStale;
   }
 
-  /** Runs the hooks, then the actor. */
+  /** True if a worker died while its message ran under a mark: it is to run alone. */
+  get isSuspect(): boolean {
+    return this.message.suspicion !== undefined && deathsOf(this.message) > 0;
+  }
+
+  /** Marks it if a dead worker had it in hand, and runs the hooks, then the actor. */
   start(): void {
-    const { broker } = this.#owner;
     this.message.onInterrupt = this;
+    if (this.message.suspicion !== undefined && this.#cancelled === undefined) this.#begin();
+    else this.#beforeProcess();
+  }
+
+  #begin(): void {
+    const wasSuspect = this.isSuspect;
+    this.settlement.begin(this.message).then((isBegun) => {
+      if (this.#isOver) return;
+      if (!isBegun || this.isStale) return this.#end("lost"); // no hook has heard of it
+      if (this.isSuspect && !wasSuspect) return this.#owner.blamed(this);
+      this.#refusePoison();
+      this.#beforeProcess();
+    }, (error) => {
+      log.error(
+        "Failed to begin message {messageId} of {actor}: {reason}",
+        about(this.message, error),
+      );
+      if (!this.#isOver) this.#end("lost");
+    });
+  }
+
+  /** Has it given up without a run, if too many workers have died with it. */
+  #refusePoison(): void {
+    const { message } = this;
+    const deaths = deathsOf(message);
+    if (deaths < maxDeathsOf(this.#owner.broker, message)) return;
+    const notes = message.suspicion?.notes ?? "";
+    const reason = `${deaths} ${deaths === 1 ? "worker" : "workers"} died while it ran` +
+      (notes === "" ? "" : `: ${notes}`);
+    const error = new PoisonMessage(reason, { deaths });
+    log.error("Gave up message {messageId} of {actor}: {reason}", about(message, error));
+    message.fail();
+    message.stuffException(error);
+    this.#refused = new SkipMessage(reason, { cause: error });
+  }
+
+  #beforeProcess(): void {
+    const { broker } = this.#owner;
     let before: void | Promise<void> = undefined;
     try {
       before = broker.emit("beforeProcessMessage", this.message);
@@ -159,6 +208,9 @@ export class Job implements Run, IndexedSetItem {
   #run(): void {
     if (this.#isOver) return; // given up while a hook was waiting
     const { message } = this;
+    if (this.#refused !== undefined && this.#cancelled === undefined) {
+      return this.fail(this.#refused);
+    }
     // A hook may have failed it without a word.
     if (message.failed && this.#cancelled === undefined) return this.succeed(undefined);
     if (message.interruptReason !== undefined) return this.fail(message.interruptReason);

@@ -45,6 +45,8 @@ export class Settlement {
   readonly #owner: SettlementOwner;
   readonly #batches: Record<Verb, MessageProxy[]> = { ack: [], nack: [], requeue: [] };
   #flushScheduled = false;
+  /** Messages that are marked in the next call, and those of them that were. */
+  #beginning: { messages: MessageProxy[]; begun: Promise<readonly MessageProxy[]> } | undefined;
   #isStale = false;
   /** Messages that are given back in a while. */
   readonly #paused: Map<MessageProxy, Timer> = new Map();
@@ -106,6 +108,27 @@ export class Settlement {
   /** Has messages fetched again. */
   goOn(): void {
     this.#owner.heldBack?.(false);
+  }
+
+  /**
+   * Marks a message that is about to start, if it needs a mark.
+   *
+   * @param message What is about to start.
+   * @returns Whether it is still the consumer's.
+   */
+  async begin(message: MessageProxy): Promise<boolean> {
+    let batch = this.#beginning;
+    if (batch === undefined) {
+      const messages: MessageProxy[] = [];
+      // All that starts in this turn shares one call.
+      const begun = Promise.resolve().then(() => {
+        this.#beginning = undefined;
+        return this.isStale ? [] : this.#consumer.begin(messages);
+      });
+      this.#beginning = batch = { messages, begun };
+    }
+    batch.messages.push(message);
+    return (await batch.begun).includes(message);
   }
 
   /** Settles a message as its outcome demands. */

@@ -1,4 +1,6 @@
 import type { Clock } from "../../platform/clock.ts";
+import type { ControlStore } from "../../core/control_store.ts";
+import { randomUuid } from "../../platform/runtime.ts";
 import { outagesOf, RabbitmqConnection } from "./connection.ts";
 import { ConsumerChannels } from "./consumer_channels.ts";
 import { longestHold } from "./consumer_timeout.ts";
@@ -26,8 +28,13 @@ export interface BrokerParts {
  *
  * @param clock Tells consumers the time.
  * @param options What the user wants.
+ * @param control The control store, if there is one.
  */
-export function makeParts(clock: Clock, options: CheckedOptions): BrokerParts {
+export function makeParts(
+  clock: Clock,
+  options: CheckedOptions,
+  control: ControlStore | undefined,
+): BrokerParts {
   const { sources, confirmDelivery, blockedTimeout, consumerTimeout, ...settings } = options;
   const outage = outagesOf(sources);
   const publishing = new RabbitmqConnection("publish", sources, outage);
@@ -47,6 +54,8 @@ export function makeParts(clock: Clock, options: CheckedOptions): BrokerParts {
       : new PublisherPool(publishing, topology, { isConfirmed: false, blockedTimeout }),
     session: {
       clock,
+      brokerId: randomUuid(),
+      control,
       connection: consuming,
       topology: new Topology(consuming, settings, ladder, deliveryLimits),
       ladder,

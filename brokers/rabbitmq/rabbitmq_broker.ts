@@ -90,7 +90,7 @@ export class RabbitmqBroker extends Broker {
     this.countsDeliveries = checked.queueType === "quorum";
     this.#consumerTimeout = checked.consumerTimeout;
     this.maxWait = longestWait(checked);
-    this.#parts = makeParts(this.clock, checked);
+    this.#parts = makeParts(this.clock, checked, options.control);
     this.#controlStore = options.control;
   }
 

@@ -182,6 +182,9 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     return [];
   }
 
+  /** Hears that nothing of what it has is its own any more. */
+  protected async dropped(): Promise<void> {}
+
   /** Fails it: what it gave is no longer its own. */
   #fail(error: unknown): void {
     if (this.isClosed) return;
@@ -198,6 +201,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     this.#handedOut = 0;
     this.republisher.clear();
     this.letGo();
+    void this.dropped();
     this.#wake();
   }
 
@@ -286,6 +290,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     this.letGo();
     this.#wake();
     try {
+      await this.dropped(); // others may have it as soon as it is given back
       await this.#subscription.close(() => this.republisher.settled());
     } finally {
       this.#drop();

@@ -1,3 +1,4 @@
+import type { ControlStore } from "../../core/control_store.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import type { ConsumerChannels } from "./consumer_channels.ts";
@@ -8,6 +9,10 @@ import type { Topology } from "./topology.ts";
 /** Objects shared by the parts of one broker. */
 export interface RabbitmqSession {
   readonly clock: Clock;
+  /** Tells this broker from all others that share its queues. */
+  readonly brokerId: string;
+  /** Store of the marks of suspects, if there is one. */
+  readonly control: ControlStore | undefined;
   /** Connection that consumes. */
   readonly connection: RabbitmqConnection;
   /** Declares queues on that connection. */

@@ -16,6 +16,8 @@ export interface QueueKeys {
   readonly deadLetters: string;
   /** The dead letters: a hash of texts by id. */
   readonly deadMessages: string;
+  /** What is known of messages of the queue that a dead broker had: a hash by id. Ours. */
+  readonly suspects: string;
 }
 
 /** The keys of a namespace, as one broker uses them. */
@@ -58,6 +60,7 @@ export class Keys {
         delayed: named(`${delayQueueName(canonical)}.msgs`),
         deadLetters: named(deadLetterQueueName(canonical)),
         deadMessages: named(`${deadLetterQueueName(canonical)}.msgs`),
+        suspects: named(`${delayQueueName(canonical)}.suspects`),
       };
       this.#queues.set(queueName, keys);
     }

@@ -1,14 +1,22 @@
 import type { Buffer } from "node:buffer";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
+
+import { type OneOrMany, toList } from "../../core/consumer.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import type { Suspicion } from "../../core/suspicion.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { splitIds } from "./enqueue_batcher.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
 import { FETCH, POSTPONE } from "./scripts.ts";
+import { toSuspicion } from "./suspects.ts";
 import { type QueueHeartbeat, type RedisSession, runOnce } from "./session.ts";
 
-/** A text with its id; nothing where the id has none. */
-type Entry = readonly [id: string, text: Buffer | null];
+/** A text with its id; nothing where the id has none. And what it is suspected of, if it is. */
+type Entry = readonly [id: string, text: Buffer | null, suspicion?: Suspicion];
+
+/** Ids, texts, and what is known of each message if there are suspects. */
+type FetchReply = [Buffer | Buffer[], (Buffer | null)[], (Buffer | null)[]?];
 
 /** A fetch under way. */
 interface Fetch {
@@ -49,9 +57,11 @@ export class RedisQueueConsumer extends RedisConsumer {
       if (mayHaveMore) this.#fetchAhead(entries.length);
       let deliveries: RedisDelivery[] = [];
       let mayBeEarly = false;
-      for (const [id, text] of entries) {
+      for (const entry of entries) {
+        const [id, text] = entry;
         if (text === null) continue; // as in Python the id stays with this broker
         const delivery = new RedisDelivery(decodeFromQueue(this.queueName, text), id);
+        if (entry.length > 2) this.#suspect(delivery, entry[2]);
         mayBeEarly ||= hasEta(delivery);
         deliveries.push(delivery);
       }
@@ -59,6 +69,16 @@ export class RedisQueueConsumer extends RedisConsumer {
       const isEmpty = entries.length === 0 && this.#ahead.length === 0;
       if (deliveries.length > 0 || isEmpty) return deliveries;
     }
+  }
+
+  #suspect(delivery: RedisDelivery, suspicion: Suspicion | undefined): void {
+    delivery.suspicion = suspicion;
+    this.suspects.isUsed = true;
+  }
+
+  /** Marks suspects that are about to start. */
+  override async begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {
+    return await this.suspects.begin(toList(messages));
   }
 
   #fetchAhead(arriving: number): void {
@@ -137,15 +157,19 @@ export async function fetchEntries(
   limit: number,
   acknowledged: readonly string[] = [],
 ): Promise<Entry[]> {
-  const { queue, messages, unacknowledged } = session.keys.of(queueName);
-  const keys = [queue, messages, unacknowledged];
+  const { queue, messages, unacknowledged, suspects: noted } = session.keys.of(queueName);
+  const keys = [queue, messages, unacknowledged, noted];
   const sentAt = session.lease.now;
   const reply = await runOnce(session, FETCH, keys, [limit, ...acknowledged]);
   session.lease.renew(sentAt); // before anything of it can start
   if (reply === null) return [];
-  const [ids, texts] = reply as [Buffer | Buffer[], (Buffer | null)[]];
+  const [ids, texts, suspects] = reply as FetchReply;
   const split = ids instanceof Array ? ids.map(String) : splitIds(ids);
-  return texts.map((text, i) => [split[i]!, text]);
+  if (suspects === undefined) return texts.map((text, i) => [split[i]!, text]);
+  return texts.map((text, i) => {
+    const suspect = suspects[i];
+    return suspect ? [split[i]!, text, toSuspicion(suspect)] : [split[i]!, text];
+  });
 }
 
 function hasEta(message: RedisDelivery): boolean {

@@ -44,6 +44,6 @@ export async function purgeQueue(session: RedisSession, queueName: string): Prom
     messages,
     unacknowledged,
   ]);
-  const { etas, deadLetters, deadMessages } = all[0]!;
-  await runWithRetry(session, PURGE, [...dropped, etas, deadLetters, deadMessages]);
+  const { etas, deadLetters, deadMessages, suspects } = all[0]!;
+  await runWithRetry(session, PURGE, [...dropped, etas, deadLetters, deadMessages, suspects]);
 }

@@ -5,6 +5,7 @@ import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import { EXPIRE, FORGET, LOCK, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
+import { FORGET_SUSPECTS } from "./suspect_scripts.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds for which one worker has the recovery to itself. */
@@ -90,7 +91,9 @@ export class Recovery {
    */
   async takeOverQueue(brokerId: string, queueName: string, limit: number): Promise<void> {
     const { connection, keys } = this.#session;
-    const { queue, messages } = keys.of(queueName);
+    const { queue, messages, suspects } = keys.of(queueName);
+    // What is on a delay queue does not run.
+    const noted = queueName === canonicalQueueName(queueName) ? [suspects] : [];
     const unacknowledged = keys.unacknowledgedBy(brokerId, queueName);
     const count = await connection.command("scard", unacknowledged) as number;
     if (count === 0) return;
@@ -98,7 +101,7 @@ export class Recovery {
     while (left > 0) {
       left = await connection.run(
         TAKE_OVER,
-        [keys.heartbeats, unacknowledged, queue, messages],
+        [keys.heartbeats, unacknowledged, queue, messages, ...noted],
         [brokerId, limit, MAX_BATCH],
       ) as number;
     }
@@ -123,6 +126,16 @@ export class Recovery {
         dropped = await connection.run(EXPIRE, stored, [limit, MAX_BATCH]);
       } while (dropped === MAX_BATCH);
     }
+    for (const queueName of queueNames) await this.#forgetSuspects(queueName);
+  }
+
+  async #forgetSuspects(queueName: string): Promise<void> {
+    const { connection, keys } = this.#session;
+    const { suspects, messages } = keys.of(queueName);
+    let cursor = "0";
+    do {
+      cursor = String(await connection.run(FORGET_SUSPECTS, [suspects, messages], [cursor, 500]));
+    } while (cursor !== "0");
   }
 
   /** Looks for what the dead had of queues that this broker does not know. */

@@ -26,6 +26,7 @@ import {
   runUntil,
   type ServedQueue,
 } from "./session.ts";
+import { isSuspect, Suspects } from "./suspects.ts";
 import { isUnavailable } from "../../clients/redis/errors.ts";
 
 const log = /* @__PURE__ */ getLogger("redis", "consumer");
@@ -61,6 +62,8 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
+  /** Those among its messages that a dead worker had in hand. */
+  protected readonly suspects: Suspects;
   readonly #acks: Acknowledgements;
   readonly #nacks: Batcher;
   /** Its queue, and the other consumers of that. */
@@ -84,6 +87,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
     this.#acks = new Acknowledgements((ids) => this.persist(ACK, [messages, unacknowledged], ids));
     const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
     this.#nacks = new Batcher((args) => this.persist(NACK, buried, args));
+    this.suspects = new Suspects(session, this.keys, (...call) => this.persist(...call));
     this.#queue = consumedQueue(session, queueName);
   }
 
@@ -144,6 +148,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
       storeDeadLetter(message, message.delivered, (deadLetter) => {
         // An empty text leaves the message as it is.
         const text = deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
+        if (isSuspect(message)) return this.suspects.nack(message, text);
         return this.#nacks.add([message.id, text]);
       })
     );
@@ -231,7 +236,14 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
 
   /** Takes messages out for good. */
   protected acknowledge(deliveries: readonly RedisDelivery[]): Promise<void> {
-    return this.#acks.add(deliveries);
+    if (!this.suspects.isUsed) return this.#acks.add(deliveries);
+    const { true: suspects = [], false: others = [] } = Object.groupBy(
+      deliveries,
+      (one) => `${isSuspect(one)}`,
+    );
+    const acks = others.length > 0 ? [this.#acks.add(others)] : [];
+    if (suspects.length > 0) acks.push(this.suspects.ack(suspects));
+    return Promise.all(acks).then(() => {});
   }
 
   /**
@@ -240,11 +252,12 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
    * among what no consumer holds, see `LostDeliveries`.
    */
   protected async giveBack(deliveries: readonly RedisDelivery[]): Promise<void> {
-    const { queue, messages, unacknowledged } = this.keys;
+    const { queue, messages, unacknowledged, suspects } = this.keys;
+    const keys = [queue, messages, unacknowledged, ...(this.suspects.isUsed ? [suspects] : [])];
     for (let i = 0; i < deliveries.length; i += MAX_BATCH) {
       const ids = deliveries.slice(i, i + MAX_BATCH).map(({ id }) => id);
       try {
-        await runAtMostOnce(this.session, REQUEUE, [queue, messages, unacknowledged], ids);
+        await runAtMostOnce(this.session, REQUEUE, keys, ids);
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         log.debug("Failed to requeue messages of {queue}, will retry: {reason}", {

@@ -14,6 +14,7 @@
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
+import { PARSE, SUSPECT, UNMARK } from "./suspect_scripts.ts";
 
 /**
  * The time, in whole milliseconds as Python writes it: that of the server, unless the first
@@ -97,10 +98,10 @@ end
  * Acknowledges messages, then takes others off the front of the queue. An id without a
  * text stays with the broker that took it until that is gone, as in Python.
  *
- * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
+ * KEYS: heartbeats, queue, messages, unacknowledged of this broker, suspects.
  * ARGV: now or "", broker id, how many to fetch at most, then ids to acknowledge.
  * Result: ids and texts, or nothing. Ids of 36 bytes, as all usually are, come in one
- * piece: clients spend less on that.
+ * piece: clients spend less on that. If there are suspects, what is known of each message follows.
  */
 export const FETCH: Script = /* @__PURE__ */ new Script(
   "fetch messages",
@@ -114,17 +115,21 @@ if ids then
 end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 if not ids then return false end
-for i = 1, #ids do
-  if #ids[i] ~= 36 then return {ids, texts} end
+local suspects = nil
+if redis.call('EXISTS', KEYS[5]) == 1 then
+  suspects = redis.call('HMGET', KEYS[5], unpack(ids))
 end
-return {table.concat(ids), texts}
+for i = 1, #ids do
+  if #ids[i] ~= 36 then return {ids, texts, suspects} end
+end
+return {table.concat(ids), texts, suspects}
 `,
 );
 
 /**
  * Acknowledges messages.
  *
- * KEYS: heartbeats, messages, unacknowledged of this broker.
+ * KEYS: heartbeats, messages, unacknowledged of this broker; suspects, if they are some.
  * ARGV: now or "", broker id, then ids.
  * Result: how many were still this broker's.
  */
@@ -132,6 +137,7 @@ export const ACK: Script = /* @__PURE__ */ new Script(
   "acknowledge messages",
   `${NOW}${ACKNOWLEDGE}
 local count = acknowledge(KEYS[2], KEYS[3], 3)
+if KEYS[4] then redis.call('HDEL', KEYS[4], unpack(ARGV, 3)) end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 return count
 `,
@@ -142,7 +148,7 @@ return count
  * their eta.
  *
  * KEYS: heartbeats, messages, unacknowledged of this broker, etas, dead letters, their
- * messages.
+ * messages; suspects, if they are some.
  * ARGV: now or "", broker id, then id and text of each; an empty text leaves it as it is.
  */
 export const NACK: Script = /* @__PURE__ */ new Script(
@@ -158,6 +164,7 @@ for i = 3, #ARGV, 2 do
       redis.call('ZADD', KEYS[5], now, id)
       redis.call('HSET', KEYS[6], id, text)
     end
+    if KEYS[7] then redis.call('HDEL', KEYS[7], id) end
   end
 end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
@@ -167,12 +174,13 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
 /**
  * Puts messages back at the end of their queue. Ids without a text are dropped.
  *
- * KEYS: heartbeats, queue, messages, unacknowledged of this broker.
+ * KEYS: heartbeats, queue, messages, unacknowledged of this broker; suspects, if some are: their
+ * marks end.
  * ARGV: now or "", broker id, then ids.
  */
 export const REQUEUE: Script = /* @__PURE__ */ new Script(
   "requeue messages",
-  `${NOW}
+  `${NOW}${PARSE}${UNMARK}
 local ids = {}
 for i = 3, #ARGV do
   if redis.call('SREM', KEYS[4], ARGV[i]) == 1
@@ -181,6 +189,7 @@ for i = 3, #ARGV do
   end
 end
 if #ids > 0 then redis.call('RPUSH', KEYS[2], unpack(ids)) end
+if KEYS[5] then unmark(KEYS[5], ids) end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 `,
 );
@@ -469,13 +478,13 @@ return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 /**
  * Gives back what a dead broker had not acknowledged, in no order.
  *
- * KEYS: heartbeats, its unacknowledged, queue, messages.
+ * KEYS: heartbeats, its unacknowledged, queue, messages; suspects, unless it is a delay queue.
  * ARGV: its id, the heartbeat of those that are dead, how many at most.
  * Result: how many are left, 0 also when it is alive after all.
  */
 export const TAKE_OVER: Script = /* @__PURE__ */ new Script(
   "take over messages",
-  `
+  `${PARSE}${SUSPECT}
 local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if heartbeat and tonumber(heartbeat) > tonumber(ARGV[2]) then return 0 end
 local ids = {}
@@ -483,6 +492,7 @@ for _, id in ipairs(redis.call('SPOP', KEYS[2], ARGV[3])) do
   if redis.call('HEXISTS', KEYS[4], id) == 1 then ids[#ids + 1] = id end
 end
 if #ids > 0 then redis.call('RPUSH', KEYS[3], unpack(ids)) end
+if KEYS[5] then suspect(KEYS[5], ARGV[1], ids) end
 return redis.call('SCARD', KEYS[2])
 `,
 );

@@ -8,8 +8,17 @@ import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_mess
 import { SqliteDelivery } from "./delivery.ts";
 import { CLAIM, CLAIM_DUE, NEXT_DUE, PROBE, PROMOTE } from "./statements.ts";
 
-/** A row that was claimed. Its body is `null` if it is long, and in a table of its own. */
-export type ClaimedRow = readonly [id: number, rank: number, due: number, body: Encoded | null];
+/**
+ * A row that was claimed. Its body is `null` if it is long, and in a table of its own; its deaths
+ * are `null` if no dead worker ever had it.
+ */
+export type ClaimedRow = readonly [
+  id: number,
+  rank: number,
+  due: number,
+  body: Encoded | null,
+  deaths: number | null,
+];
 
 /** Source of a consumer's messages. */
 export interface MessageSource {
@@ -56,8 +65,10 @@ export class ReadySource implements MessageSource {
   }
 
   /** Decodes a message as it is stored. */
-  decode([id]: ClaimedRow, body: Encoded): SqliteDelivery {
-    return new SqliteDelivery(decodeFromQueue(this.storedName, body), id);
+  decode([id, , , , deaths]: ClaimedRow, body: Encoded): SqliteDelivery {
+    const delivery = new SqliteDelivery(decodeFromQueue(this.storedName, body), id);
+    if (deaths !== null) delivery.suspicion = { deaths, notes: "" };
+    return delivery;
   }
 
   /** It has none. */

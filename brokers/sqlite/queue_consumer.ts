@@ -16,6 +16,7 @@ import { LongBodies } from "./long_bodies.ts";
 import type { ClaimedRow, MessageSource } from "./message_source.ts";
 import type { Session } from "./session.ts";
 import type { LeasedConsumer } from "./worker_lease.ts";
+import { markSuspects } from "./suspects.ts";
 import { SettlementBatch, Settlements } from "./settlements.ts";
 import { assertStorable } from "./storing.ts";
 
@@ -116,6 +117,10 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       if (this.#error === undefined) await this.#changed.next();
     }
     return [];
+  }
+
+  override async begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {
+    return await markSuspects(this.#session, toList(messages));
   }
 
   ack(messages: OneOrMany): Promise<void> {

@@ -1,6 +1,6 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import { getLogger } from "../../platform/logging.ts";
-import { DELETE_WORKER, RECOVER, SELECT_BEAT } from "./statements.ts";
+import { DELETE_WORKER, RECOVER, RECOVER_DEAD, SELECT_BEAT } from "./statements.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "recovery");
 
@@ -14,11 +14,13 @@ const BATCH = 500;
  * @param connection The connection.
  * @param worker The id of its row.
  * @param beat Its last heartbeat.
+ * @param isDead False if it is a hold that its own worker has lost: what it had is not suspect.
  */
 export async function recover(
   connection: SqliteConnection,
   worker: number,
   beat: number,
+  isDead: boolean,
 ): Promise<void> {
   let count = 0;
   let isDone = false;
@@ -27,7 +29,7 @@ export async function recover(
       const row = connection.statement(SELECT_BEAT).get(worker) as { beat: number } | undefined;
       isDone = row?.beat !== beat;
       if (isDone) return 0;
-      const { changes } = connection.statement(RECOVER).run(worker);
+      const { changes } = connection.statement(isDead ? RECOVER_DEAD : RECOVER).run(worker);
       isDone = Number(changes) < BATCH;
       if (isDone) connection.statement(DELETE_WORKER).run(worker);
       return Number(changes);

@@ -36,12 +36,12 @@ export const NEXT_DUE =
 export const CLAIM =
   "update dramatiq_messages set state=1, owner=?, deliveries=deliveries+1 where id in " +
   "(select id from dramatiq_messages where queue=? and state=0 order by rank, due, id limit ?) " +
-  "returning id, rank, due, body";
+  "returning id, rank, due, body, deaths";
 /** Owner, queue, now, limit. Claims delayed messages whose time has come. */
 export const CLAIM_DUE =
   "update dramatiq_messages set state=1, owner=?, deliveries=deliveries+1 where id in " +
   "(select id from dramatiq_messages where queue=? and state=2 and due<=? order by due, id " +
-  "limit ?) returning id, rank, due, body";
+  "limit ?) returning id, rank, due, body, deaths";
 /** Queue. */
 export const PROBE = "select 1 from dramatiq_messages where queue=? and state=0 limit 1";
 
@@ -54,9 +54,9 @@ export const NACK =
 export const NACK_CHANGED =
   "update dramatiq_messages set state=3, owner=null, due=?, body=? where id=? and owner=? and " +
   "state=1";
-/** Id, owner. It keeps its place. */
+/** Id, owner. It keeps its place, and no mark. */
 export const REQUEUE =
-  "update dramatiq_messages set state=0, owner=null where id=? and owner=? and state=1";
+  "update dramatiq_messages set state=0, owner=null, marked_by=null where id=? and owner=? and state=1";
 
 /** Host, pid, label, time. */
 export const INSERT_WORKER = "insert into dramatiq_workers(host,pid,label,started) values(?,?,?,?)";
@@ -67,9 +67,22 @@ export const SELECT_WORKERS = "select id, beat, host, pid, label from dramatiq_w
 export const SELECT_BEAT = "select beat from dramatiq_workers where id=?";
 /** Id. */
 export const DELETE_WORKER = "delete from dramatiq_workers where id=?";
+/** Owner, note, id. Marks a suspect that is about to start. */
+export const MARK =
+  "update dramatiq_messages set marked_by=owner, note=? where id=? and owner=? and state=1";
+/** Id. */
+export const SELECT_NOTES = "select notes from dramatiq_messages where id=?";
+/**
+ * Owner. Gives back what a dead worker had: all of it is under suspicion, and a death counts for
+ * what it had marked.
+ */
+export const RECOVER_DEAD = "update dramatiq_messages set state=0, owner=null, marked_by=null, " +
+  "deaths=coalesce(deaths,0)+(marked_by is owner), notes=case when marked_by is not owner then " +
+  "notes when notes is null then note else substr(notes,1,1000)||'; '||note end where id in " +
+  "(select id from dramatiq_messages where owner=? and state=1 limit 500)";
 /** Owner. Gives back what a worker had. */
 export const RECOVER =
-  "update dramatiq_messages set state=0, owner=null where id in (select id from dramatiq_messages " +
+  "update dramatiq_messages set state=0, owner=null, marked_by=null where id in (select id from dramatiq_messages " +
   "where owner=? and state=1 limit 500)";
 
 const COUNT = "(select count(*) from dramatiq_messages";

@@ -168,7 +168,7 @@ export class WorkerLease {
     });
     this.#lease.renew(begunAt);
     this.#owner = owner;
-    for (const { id, beat } of former) this.#recover(id, beat);
+    for (const { id, beat } of former) this.#recover(id, beat, false);
     this.#setTimer();
   }
 
@@ -212,15 +212,17 @@ export class WorkerLease {
         this.#sightings.set(id, { beat, seenAt: now });
       }
       const isSilent = sighting?.beat === beat && now - sighting.seenAt >= this.#heartbeatTimeout;
-      if (isSilent || (host === this.#host && hasProcessEnded(pid))) this.#recover(id, beat);
+      if (isSilent || (host === this.#host && hasProcessEnded(pid))) {
+        this.#recover(id, beat, true);
+      }
     }
     for (const id of this.#sightings.keys()) if (!present.has(id)) this.#sightings.delete(id);
   }
 
-  #recover(id: number, beat: number): void {
+  #recover(id: number, beat: number, isDead: boolean): void {
     if (this.#recovering.has(id)) return;
     this.#recovering.add(id);
-    recover(this.#connection, id, beat).catch((error) => {
+    recover(this.#connection, id, beat, isDead).catch((error) => {
       log.warn("Failed to requeue the messages of worker {worker}: {error}", { worker: id, error });
     }).finally(() => this.#recovering.delete(id));
   }

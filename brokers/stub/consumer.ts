@@ -1,5 +1,6 @@
 import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
+import { ConnectionClosed } from "../../core/errors.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
 import { IndexedSet, type IndexedSetItem } from "../../platform/indexed_set.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
@@ -17,6 +18,7 @@ class StubDelivery extends MessageProxy implements IndexedSetItem {
     super(decodeFromQueue(queueName, stored.data));
     this.stored = stored;
     this.order = order;
+    if (stored.suspicion !== undefined) this.suspicion = stored.suspicion;
   }
 }
 
@@ -36,6 +38,7 @@ export class StubConsumer extends Consumer {
   readonly #room: Notifier = new Notifier();
   #deliveries = 0;
   #isClosed = false;
+  #isLost = false;
   readonly #wake = (): void => {
     this.#room.notify();
     this.#options.queue.wake();
@@ -45,6 +48,11 @@ export class StubConsumer extends Consumer {
   constructor(queueName: string, options: StubConsumerOptions) {
     super(queueName);
     this.#options = options;
+  }
+
+  /** True if its messages were put back as those of a dead worker. */
+  override get isLost(): boolean {
+    return this.#isLost;
   }
 
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
@@ -63,7 +71,33 @@ export class StubConsumer extends Consumer {
       for (const message of messages) this.#unsettled.add(message);
       return messages;
     }
+    if (this.#isLost) throw new ConnectionClosed("Cannot receive messages: the consumer is lost");
     return [];
+  }
+
+  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  override async begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {
+    const held = toList(messages).filter((one) => this.#unsettled.has(one as StubDelivery));
+    for (const { stored } of held as StubDelivery[]) {
+      stored.isMarked = stored.suspicion !== undefined;
+    }
+    return held;
+  }
+
+  /** Puts back what it has, as that of a worker that died. */
+  lose(): void {
+    this.#isClosed = true;
+    this.#isLost = true;
+    this.#options.onClose();
+    const taken = this.#take([...this.#unsettled].sort((a, b) => a.order - b.order));
+    for (const { stored } of taken) {
+      const { deaths = 0, notes = "" } = stored.suspicion ?? {};
+      stored.suspicion = stored.isMarked === true
+        ? { deaths: deaths + 1, notes: `${notes}${notes && "; "}a consumer that was lost` }
+        : { deaths, notes };
+    }
+    this.#putBack(taken);
+    this.#wake();
   }
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
@@ -80,7 +114,11 @@ export class StubConsumer extends Consumer {
 
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
   async requeue(messages: OneOrMany): Promise<void> {
-    const taken = this.#take(messages);
+    this.#putBack(this.#take(messages));
+  }
+
+  #putBack(taken: readonly StubDelivery[]): void {
+    for (const { stored } of taken) stored.isMarked = false;
     this.#options.queue.putBack(taken.map((message) => message.stored));
     this.#options.queue.settled(taken.length);
   }

@@ -2,6 +2,7 @@ import { type Clock, type Timer, timeUntil } from "../../platform/clock.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { EtaHeap } from "../../platform/eta_heap.ts";
 import { Fifo } from "../../platform/fifo.ts";
+import type { Suspicion } from "../../core/suspicion.ts";
 import { Notifier } from "../../platform/notifier.ts";
 
 /** A message in the memory of a `StubBroker`. */
@@ -10,6 +11,10 @@ export interface StoredMessage {
   readonly data: Encoded;
   /** Milliseconds since the epoch before which it is not given out; 0 for at once. */
   readonly eta: number;
+  /** Set if a consumer that had it was lost, as the worker of one may die: see `loseConsumers`. */
+  suspicion?: Suspicion;
+  /** True while it runs under a mark. */
+  isMarked?: boolean;
 }
 
 /**

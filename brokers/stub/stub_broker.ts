@@ -194,6 +194,18 @@ export class StubBroker extends Broker {
     }
   }
 
+  /**
+   * Puts back all that consumers of queues have, as if their workers had died. Delayed messages do
+   * not run: those of delay queues stay where they are.
+   *
+   * @internal For tests of what becomes of such messages.
+   */
+  loseConsumers(): void {
+    for (const consumer of [...this.#consumers]) {
+      if (consumer.queueName === canonicalQueueName(consumer.queueName)) consumer.lose();
+    }
+  }
+
   /** Closes all consumers. What is in the queues is gone with the broker. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -52,6 +52,18 @@ create index dramatiq_control_version on dramatiq_control(version);
 create index dramatiq_control_expiry on dramatiq_control(expires) where expires is not null;
 `;
 
+/**
+ * What is known of messages that a dead worker had: how many workers died while they ran under a
+ * mark (null: none ever had them), the worker whose mark they carry, what that one says of itself,
+ * and what those that died had said.
+ */
+const CREATE_SUSPECTS = `
+alter table dramatiq_messages add column deaths integer;
+alter table dramatiq_messages add column marked_by integer;
+alter table dramatiq_messages add column note text;
+alter table dramatiq_messages add column notes text;
+`;
+
 /** Steps from one version of the schema to the next; new ones are added at the end. */
 export const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => {
@@ -59,6 +71,7 @@ export const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
     database.prepare("insert into dramatiq_meta values('file', ?)").run(crypto.randomUUID());
   },
   (database) => database.exec(CREATE_CONTROL),
+  (database) => database.exec(CREATE_SUSPECTS),
 ];
 
 /** The version that this library writes. */

@@ -1,11 +1,16 @@
-import { RabbitmqBroker, RedisControlStore } from "@dq/dramatiq";
+import { type Broker, ControlStore, RabbitmqBroker, RedisControlStore } from "@dq/dramatiq";
+import type { ControlChange, ControlListener, ControlOutcome } from "../../core/control_store.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
+import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
+import { startProxy, type TcpProxy } from "../support/servers/proxy.ts";
 import { startRabbitmq } from "../support/servers/rabbitmq.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after } from "../support/test.ts";
 
 const [rabbitmq, redis] = await Promise.all([startRabbitmq(), startRedis()]);
+const proxies: TcpProxy[] = [];
 after(async () => {
+  for (const proxy of proxies) await proxy[Symbol.asyncDispose]();
   await rabbitmq.stop();
   await redis.stop();
 });
@@ -18,4 +23,57 @@ brokerControlConformance({
       middleware,
       control: new RedisControlStore({ url: redis.url, namespace }),
     }),
+});
+
+/** A control store whose process may die: then it changes nothing any more. */
+class MortalControlStore extends ControlStore {
+  isDead = false;
+  readonly #store: ControlStore;
+
+  constructor(store: ControlStore) {
+    super();
+    this.#store = store;
+  }
+
+  read(prefix: string) {
+    return this.#store.read(prefix);
+  }
+
+  async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
+    if (this.isDead) return { applied: true, now: 0, found: [] };
+    return await this.#store.change(changes);
+  }
+
+  watch(prefix: string, listener: ControlListener): Disposable {
+    return this.#store.watch(prefix, listener);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
+
+const links: WeakMap<Broker, TcpProxy> = new WeakMap();
+
+brokerSuspectsConformance({
+  name: "RabbitmqBroker with a RedisControlStore",
+  async open(namespace) {
+    const proxy = await startProxy(rabbitmq);
+    proxies.push(proxy);
+    const broker = new RabbitmqBroker({
+      url: `amqp://guest:guest@127.0.0.1:${proxy.port}`,
+      control: new MortalControlStore(new RedisControlStore({ url: redis.url, namespace })),
+    });
+    links.set(broker, proxy);
+    return broker;
+  },
+  async die(broker) {
+    (broker.controlStore as MortalControlStore).isDead = true;
+    await links.get(broker)!.cut();
+  },
+  async countLeft(broker, queueName) {
+    const { ready, delayed } = await (broker as RabbitmqBroker).getQueueMessageCounts(queueName);
+    const { entries } = await broker.controlStore!.read("begun/");
+    return ready + delayed + entries.length;
+  },
 });

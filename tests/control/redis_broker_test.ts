@@ -1,12 +1,33 @@
+import { Redis } from "ioredis";
 import { RedisBroker } from "@dq/dramatiq";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
+import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after } from "../support/test.ts";
 
 const server = await startRedis();
-after(() => server.stop());
+const redis = new Redis(server.url);
+after(async () => {
+  redis.disconnect();
+  await server.stop();
+});
 
 brokerControlConformance({
   name: "RedisBroker",
   open: (namespace, middleware) => new RedisBroker({ url: server.url, namespace, middleware }),
+});
+
+brokerSuspectsConformance({
+  name: "RedisBroker",
+  open: (namespace) => new RedisBroker({ url: server.url, namespace }),
+  async die(broker, other) {
+    const { namespace, brokerId } = broker as RedisBroker;
+    await redis.zadd(`${namespace}:__heartbeats__`, 1, brokerId);
+    await (other as RedisBroker).maintain();
+  },
+  async countLeft(broker, queueName) {
+    const { namespace } = broker as RedisBroker;
+    const texts = await redis.hlen(`${namespace}:${queueName}.msgs`);
+    return texts + await redis.hlen(`${namespace}:${queueName}.DQ.suspects`);
+  },
 });

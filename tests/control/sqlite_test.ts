@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assertEquals } from "@std/assert";
 import { SqliteBroker, SqliteControlStore } from "@dq/dramatiq";
+import { recover } from "../../brokers/sqlite/recovery.ts";
+import { connectionOf } from "../../clients/sqlite/handles.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
+import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { Mirror } from "../conformance/control_store_harness.ts";
 import { after, test } from "../support/test.ts";
@@ -26,6 +29,27 @@ brokerControlConformance({
   name: "SqliteBroker",
   open: (namespace, middleware) =>
     new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),
+});
+
+brokerSuspectsConformance({
+  name: "SqliteBroker",
+  open: (namespace) => new SqliteBroker({ path: pathOf(namespace), share: false }),
+  async die(_broker, other) {
+    await other.connect();
+    const connection = connectionOf(other);
+    const dead = await connection.read(() =>
+      connection.statement(
+        "select id, beat from dramatiq_workers where id in " +
+          "(select owner from dramatiq_messages where state=1)",
+      ).all()
+    ) as { id: number; beat: number }[];
+    for (const { id, beat } of dead) await recover(connection, id, beat, true);
+  },
+  async countLeft(broker, queueName) {
+    const { ready, delayed, unacknowledged } = await (broker as SqliteBroker)
+      .getQueueMessageCounts(queueName);
+    return ready + delayed + unacknowledged;
+  },
 });
 
 test("SqliteBroker has a control store in its file, in memory, too", async () => {

@@ -34,6 +34,7 @@ const KEPT = [
   "clients/redis/argument_limit.js",
   // Texts that are put together of others, which bundlers take for calls.
   "brokers/redis/scripts.js",
+  "brokers/redis/suspect_scripts.js",
   "clients/redis/errors.js",
   "control/backends/redis_scripts.js",
   "rate_limits/slot.js",

@@ -48,6 +48,7 @@ export async function ready(fn: ActorFunction, middleware: Middleware[] = []) {
     const owner = {
       broker,
       executor,
+      blamed() {},
       finished: (_job: Job, outcome: Outcome) => void outcomes.push(outcome),
     };
     const settlement = new Settlement(broker, broker.consume("default"), {

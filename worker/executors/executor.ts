@@ -16,6 +16,8 @@ export interface Run {
   readonly actor: Actor;
   /** True if its message was delivered to somebody else meanwhile: it need not run again. */
   readonly isStale?: boolean;
+  /** True if the worker may die of it: it is to run in a thread or process of its own. */
+  readonly isSuspect?: boolean;
   /** The actor returned. */
   succeed(result: unknown): void;
   /**

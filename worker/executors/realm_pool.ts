@@ -111,6 +111,10 @@ export class RealmPool implements Executor {
 
   /** Hands a run to the realm with the least to do. */
   run(run: Run): void {
+    if (run.isSuspect === true) {
+      this.#suspects.push(run);
+      return this.#tryNextSuspect();
+    }
     if (this.#waiting.size > 0 || !this.#assign(run)) this.#waiting.push(run);
   }
 

@@ -1,0 +1,139 @@
+import type { ControlJson, ControlStore } from "../../core/control_store.ts";
+import type { MessageProxy } from "../../core/message_proxy.ts";
+import { deathsOf, LONGEST_NOTES, noteOfWorker } from "../../core/suspicion.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { about, getLogger } from "../../platform/logging.ts";
+import type { RabbitmqDelivery } from "./delivery.ts";
+
+const log = /* @__PURE__ */ getLogger("rabbitmq");
+
+/** What the keys of marks begin with; the id of the message follows. */
+const MARK_PREFIX = "begun/";
+/** Milliseconds after which a mark is forgotten: a day. */
+const MARK_TTL = 86_400_000;
+
+/** A mark, as the control store keeps it. */
+interface Mark {
+  /** Number of workers that died while the message ran under a mark. */
+  readonly deaths: number;
+  readonly notes: string;
+  /** The broker that runs the message, and what it says of itself; none that it does not run. */
+  readonly by?: string;
+  readonly note?: string;
+}
+
+/** Means of a {@linkcode Marks}. */
+export interface MarksOptions {
+  readonly control: ControlStore;
+  readonly clock: Clock;
+  /** Tells this broker from all others. */
+  readonly brokerId: string;
+}
+
+/**
+ * Marks of the messages of one consumer that RabbitMQ had delivered before: to a worker that died,
+ * or that gave them back. RabbitMQ does not tell which; a mark that was left does.
+ *
+ * A death counts for each message whose mark a dead worker left. Whoever begins it next finds that.
+ */
+export class Marks {
+  readonly #options: MarksOptions;
+  readonly #marked: Map<RabbitmqDelivery, Mark> = new Map();
+
+  /** @param options The control store, and the name of this broker. */
+  constructor(options: MarksOptions) {
+    this.#options = options;
+  }
+
+  /** True if some message is marked. */
+  get isUsed(): boolean {
+    return this.#marked.size > 0;
+  }
+
+  /**
+   * Marks messages that are about to start. One that turns out to have had a worker die is noted
+   * as such, and not marked: it is to begin again, alone.
+   *
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async begin(deliveries: readonly RabbitmqDelivery[]): Promise<void> {
+    const { control, clock, brokerId } = this.#options;
+    const note = noteOfWorker(clock.now());
+    const found = await Promise.all(deliveries.map((one) => this.#read(one)));
+    const marks = deliveries.map((delivery, i): Mark => {
+      const { deaths, notes } = found[i]!;
+      const isMarked = deaths === 0 || deathsOf(delivery) > 0;
+      delivery.suspicion = { deaths, notes };
+      return isMarked ? { deaths, notes, by: brokerId, note } : { deaths, notes };
+    });
+    await control.change(deliveries.map(({ messageId }, i) => ({
+      key: MARK_PREFIX + messageId,
+      value: { ...marks[i]! },
+      ttl: MARK_TTL,
+    })));
+    for (const [i, delivery] of deliveries.entries()) this.#marked.set(delivery, marks[i]!);
+  }
+
+  /** Removes what is noted of messages that are settled. */
+  async settled(deliveries: readonly MessageProxy[]): Promise<void> {
+    await this.#change(deliveries, () => null);
+  }
+
+  /** Ends the marks of messages that are given back. */
+  async returned(deliveries: Iterable<MessageProxy>): Promise<void> {
+    await this.#change(
+      [...deliveries],
+      ({ deaths, notes }) => deaths === 0 ? null : { deaths, notes },
+    );
+  }
+
+  /** Ends all marks: what was delivered is lost, and this worker lives. */
+  async lost(): Promise<void> {
+    await this.returned(this.#marked.keys());
+  }
+
+  async #change(
+    deliveries: readonly MessageProxy[],
+    toValue: (mark: Mark) => ControlJson,
+  ): Promise<void> {
+    const changes = [];
+    for (const delivery of deliveries as readonly RabbitmqDelivery[]) {
+      const mark = this.#marked.get(delivery);
+      if (mark === undefined) continue;
+      this.#marked.delete(delivery);
+      const key = MARK_PREFIX + delivery.messageId;
+      changes.push({ key, value: toValue(mark), ttl: MARK_TTL });
+    }
+    if (changes.length === 0) return;
+    try {
+      await this.#options.control.change(changes);
+    } catch (error) {
+      // It expires. Until then a death may be counted that was none.
+      log.warn("Failed to end the marks of messages, {messageId} among them: {reason}", {
+        ...about(deliveries[0]!, error),
+        count: changes.length,
+      });
+    }
+  }
+
+  /** Reads a mark. One that another broker left is that of a worker that died. */
+  async #read({ messageId }: RabbitmqDelivery): Promise<{ deaths: number; notes: string }> {
+    const key = MARK_PREFIX + messageId;
+    const { entries } = await this.#options.control.read(key);
+    const mark = toMark(entries.find((entry) => entry.key === key)?.value);
+    const { deaths, notes, by, note = "" } = mark;
+    if (by === undefined || by === this.#options.brokerId) return { deaths, notes };
+    const isFull = notes.length >= LONGEST_NOTES;
+    return { deaths: deaths + 1, notes: isFull ? notes : `${notes}${notes && "; "}${note}` };
+  }
+}
+
+/** Reads an entry; what is none counts as no mark. */
+function toMark(value: ControlJson | undefined): Mark {
+  const mark = value as Partial<Mark> | null | undefined;
+  return {
+    deaths: typeof mark?.deaths === "number" ? mark.deaths : 0,
+    notes: typeof mark?.notes === "string" ? mark.notes : "",
+    ...(typeof mark?.by === "string" && { by: mark.by, note: String(mark.note ?? "") }),
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * What the broker does in Redis about messages that a dead worker had in hand.
+ *
+ * An entry of the suspects is `deaths|broker|note|notes`: how many workers died while the message
+ * ran under a mark, the broker that has marked it now and what it says of itself, and what those
+ * that died had said.
+ *
+ * @module
+ */
+import { Script } from "../../clients/redis/script.ts";
+
+/** Splits an entry; one that is not there is that of a message which nobody has blamed. */
+export const PARSE = `
+local function parse(entry)
+  local deaths, broker, note, notes = string.match(entry or '', '^(%d+)|([^|]*)|([^|]*)|(.*)$')
+  return tonumber(deaths) or 0, broker or '', note or '', notes or ''
+end
+`;
+
+/**
+ * Notes that a broker died that had messages: none of them is blamed, but for those that it had
+ * marked.
+ *
+ * Lua of `TAKE_OVER`, after `PARSE`; `suspects` is the key, `ids` what the dead broker had.
+ */
+export const SUSPECT = `
+local function suspect(suspects, dead, ids)
+  for _, id in ipairs(ids) do
+    local deaths, broker, note, notes = parse(redis.call('HGET', suspects, id))
+    if broker == dead then
+      deaths = deaths + 1
+      if #notes < 1000 then notes = notes .. (notes == '' and '' or '; ') .. note end
+    end
+    redis.call('HSET', suspects, id, deaths .. '|||' .. notes)
+  end
+end
+`;
+
+/** Takes marks off again. Lua, after `PARSE`. */
+export const UNMARK = `
+local function unmark(suspects, ids)
+  for _, id in ipairs(ids) do
+    local entry = redis.call('HGET', suspects, id)
+    if entry then
+      local deaths, _, _, notes = parse(entry)
+      redis.call('HSET', suspects, id, deaths .. '|||' .. notes)
+    end
+  end
+end
+`;
+
+/**
+ * Marks suspects that are about to start.
+ *
+ * KEYS: heartbeats, unacknowledged of this broker, suspects.
+ * ARGV: now or "", broker id, what it says of itself, then ids.
+ * Result: the ids that are still this broker's.
+ */
+export const BEGIN: Script = /* @__PURE__ */ new Script(
+  "begin messages",
+  `${PARSE}
+local begun = {}
+redis.call('ZREM', KEYS[1], '')
+for i = 4, #ARGV do
+  if redis.call('SISMEMBER', KEYS[2], ARGV[i]) == 1 then
+    local deaths, _, _, notes = parse(redis.call('HGET', KEYS[3], ARGV[i]))
+    redis.call('HSET', KEYS[3], ARGV[i],
+      deaths .. '|' .. ARGV[2] .. '|' .. ARGV[3] .. '|' .. notes)
+    begun[#begun + 1] = ARGV[i]
+  end
+end
+return begun
+`,
+);
+
+/**
+ * Forgets suspects that are gone: workers in Python settle messages and know nothing of this.
+ *
+ * KEYS: suspects, messages.
+ * ARGV: cursor, how many at most, about.
+ * Result: the next cursor.
+ */
+export const FORGET_SUSPECTS: Script = /* @__PURE__ */ new Script(
+  "forget suspects",
+  `
+local reply = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+for i = 1, #reply[2], 2 do
+  if redis.call('HEXISTS', KEYS[2], reply[2][i]) == 0 then
+    redis.call('HDEL', KEYS[1], reply[2][i])
+  end
+end
+return reply[1]
+`,
+);

@@ -1,0 +1,93 @@
+import { hostname, processId } from "../platform/process.ts";
+import type { Broker } from "./broker.ts";
+import type { Message } from "./message.ts";
+import type { MessageProxy } from "./message_proxy.ts";
+
+/** Number of workers that may die while a message runs before it is given up. */
+const MAX_DEATHS = 3;
+/** Characters of notes on deaths that are kept. */
+export const LONGEST_NOTES = 1_000;
+
+/**
+ * Suspicion against a message that a dead worker had in hand. It blames nobody: a death counts
+ * only if the message had been started under a mark, see `Consumer.begin`.
+ */
+export interface Suspicion {
+  /** Number of workers that died while it ran under a mark, since it was last sent. */
+  readonly deaths: number;
+  /** Workers that died, and when, for people to read. */
+  readonly notes: string;
+}
+
+/**
+ * Number of workers that died while a message ran, in the attempts before this one, too.
+ *
+ * @param message The message, as it was delivered.
+ * @returns The number; what makes no sense counts as 0.
+ */
+export function deathsOf(message: MessageProxy): number {
+  return deathsBefore(message.message) + (message.suspicion?.deaths ?? 0);
+}
+
+/**
+ * Options by which the next attempt of a message, its retry or after a snooze, knows of deaths.
+ *
+ * @param message The message, as it was delivered.
+ * @returns The options; `undefined` if no worker died.
+ */
+export function carriedDeaths(message: MessageProxy): { readonly deaths: number } | undefined {
+  return message.suspicion === undefined || message.suspicion.deaths === 0
+    ? undefined
+    : { deaths: deathsOf(message) };
+}
+
+/**
+ * Number of workers that may die while a message runs.
+ *
+ * @param broker The broker, which knows its actor.
+ * @param message The message.
+ * @returns The number; `Infinity` if it is never given up.
+ */
+export function maxDeathsOf(broker: Broker, message: MessageProxy): number {
+  const own = message.option("maxDeaths");
+  if (own === null) return Infinity;
+  if (isLimit(own)) return own;
+  const ofActor = broker.actors.get(message.actorName)?.options["maxDeaths"];
+  if (ofActor === null) return Infinity;
+  return isLimit(ofActor) ? ofActor : MAX_DEATHS;
+}
+
+/**
+ * Refuses an actor option `maxDeaths` that makes no sense.
+ *
+ * @param actorName The actor.
+ * @param value The option.
+ * @throws {RangeError} If it is neither a whole number above 0 nor `null`.
+ */
+export function checkMaxDeaths(actorName: string, value: unknown): void {
+  if (value === undefined || value === null || isLimit(value)) return;
+  throw new RangeError(
+    `Cannot declare actor "${actorName}": its maxDeaths must be a whole number above 0, or null, ` +
+      `not ${typeof value === "string" ? JSON.stringify(value) : String(value)}`,
+  );
+}
+
+function deathsBefore(message: Message): number {
+  const deaths = message.option("deaths");
+  return typeof deaths === "number" && deaths > 0 && Number.isSafeInteger(deaths) ? deaths : 0;
+}
+
+function isLimit(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
+}
+
+/**
+ * What a worker says of itself in a mark.
+ *
+ * @param now Milliseconds since the epoch.
+ * @returns The host, the process and the time.
+ */
+export function noteOfWorker(now: number): string {
+  const host = (hostname() ?? "unknown host").replaceAll("|", "");
+  return `${host}, pid ${processId()}, ${new Date(now).toISOString()}`;
+}

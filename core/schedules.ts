@@ -242,7 +242,12 @@ export interface ScheduleCounts {
   skipped: number;
   /** Seconds by which its messages were late, all of them together. */
   lateSeconds: number;
+  /** Number of messages by how late they were: up to each of {@linkcode LATE_BOUNDS}, and later. */
+  readonly late: number[];
 }
+
+/** Seconds, for {@linkcode ScheduleCounts.late}. */
+export const LATE_BOUNDS: readonly number[] = [0.01, 0.05, 0.25, 1, 5, 30, 300];
 
 /** The schedules that are declared on one broker, by name. */
 export class ScheduleRegistry {
@@ -260,6 +265,8 @@ export class ScheduleRegistry {
     const counts = this.#countsOf(name);
     counts.sent += 1;
     counts.lateSeconds += late / 1_000;
+    const bucket = LATE_BOUNDS.findIndex((bound) => late <= bound * 1_000);
+    counts.late[bucket === -1 ? LATE_BOUNDS.length : bucket]! += 1;
   }
 
   /** Counts a tick that was skipped. */
@@ -270,7 +277,8 @@ export class ScheduleRegistry {
   #countsOf(name: string): ScheduleCounts {
     let counts = this.#counts.get(name);
     if (counts === undefined) {
-      this.#counts.set(name, counts = { sent: 0, skipped: 0, lateSeconds: 0 });
+      const late = Array<number>(LATE_BOUNDS.length + 1).fill(0);
+      this.#counts.set(name, counts = { sent: 0, skipped: 0, lateSeconds: 0, late });
     }
     return counts;
   }

@@ -271,6 +271,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
       new Exposition({
         series: this.#series,
         registry: this.#options.registry,
+        broker: () => this.#broker,
         queuesOf: () => this.#options.queueGauges === true ? this.#broker : undefined,
       })
     );

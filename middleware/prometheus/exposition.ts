@@ -7,6 +7,7 @@ import type { MetricsFolder } from "./folder.ts";
 import type { Metric, MetricsSource } from "./metric.ts";
 import { sum } from "./prom_client.ts";
 import { QueueGauges } from "./queue_gauges.ts";
+import { scheduleMetrics } from "./schedule_metrics.ts";
 import type { SeriesTable } from "./series.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
@@ -19,6 +20,8 @@ export interface ExpositionOptions {
   readonly registry: MetricsSource | undefined;
   /** Gives the broker whose queues are to be counted, if any. */
   queuesOf(): Broker | undefined;
+  /** Gives the broker whose workers fire schedules. */
+  broker(): Broker | undefined;
 }
 
 /** Puts together what is served. */
@@ -26,12 +29,14 @@ export class Exposition {
   readonly #series: SeriesTable;
   readonly #registry: MetricsSource | undefined;
   readonly #queueGauges: QueueGauges;
+  readonly #broker: () => Broker | undefined;
   /** The counts of this process, made after so many changes. */
   #counts: Counts = { series: [], delayed: [], more: [] };
   #countedAt = -1;
 
   /** @param options What there is to serve. */
-  constructor({ series, registry, queuesOf }: ExpositionOptions) {
+  constructor({ series, registry, queuesOf, broker }: ExpositionOptions) {
+    this.#broker = broker;
     this.#series = series;
     this.#registry = registry;
     this.#queueGauges = new QueueGauges(queuesOf);
@@ -39,7 +44,9 @@ export class Exposition {
 
   /** @returns The counts of this process; the same object while nothing has changed. */
   async own(): Promise<Counts> {
-    const more = await this.#registry?.getMetricsAsJSON() as Metric[] | undefined;
+    const registered = await this.#registry?.getMetricsAsJSON() as Metric[] | undefined;
+    const fired = scheduleMetrics(this.#broker()?.schedules.counts ?? new Map());
+    const more = fired.length === 0 ? registered : [...registered ?? [], ...fired];
     const { all, changes } = this.#series;
     if (changes !== this.#countedAt) this.#counts = countsOf(all, []);
     this.#countedAt = changes;

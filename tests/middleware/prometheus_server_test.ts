@@ -167,6 +167,28 @@ test("Prometheus counts what the queues of Redis hold, and serves the rest when 
   assertEquals(await queueGaugesOf(away), {});
 });
 
+test("Prometheus serves what was done for schedules, and nothing without", async () => {
+  const prometheus = new Prometheus();
+  await using broker = new StubBroker({ middleware: [prometheus] });
+  broker.declareQueue("default");
+  const schedules = async () => {
+    const { samples } = readExposition(await (await prometheus.metricsHandler(GET)).text());
+    return Object.fromEntries([...samples].filter(([name]) => name.includes("schedule")));
+  };
+  assertEquals(await schedules(), {});
+  broker.schedules.sent("nightly", 20);
+  broker.schedules.sent("nightly", 400_000);
+  broker.schedules.skipped("nightly");
+  const bucket = (le: string) =>
+    `dramatiq_schedule_late_seconds_bucket{le="${le}",schedule="nightly"}`;
+  const served = await schedules();
+  const name = '{schedule="nightly"}';
+  assertEquals(served[`dramatiq_schedule_fired_total${name}`], 2);
+  assertEquals(served[`dramatiq_schedule_skipped_total${name}`], 1);
+  assertEquals(served[`dramatiq_schedule_late_seconds_sum${name}`], 400.02);
+  assertEquals(["0.01", "0.05", "300", "+Inf"].map((le) => served[bucket(le)]), [0, 1, 1, 2]);
+});
+
 test("Prometheus asks a broker for counts once for many who ask at a time", async () => {
   let asked = 0;
   class Counting extends StubBroker {

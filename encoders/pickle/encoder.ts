@@ -18,8 +18,6 @@ export interface PickleEncoderOptions {
 }
 
 const MAX_LENGTH = 64 * 1024 * 1024;
-/** Default protocol of Python's pickler; Python 3.4 and later read it. */
-const PROTOCOL = 4;
 
 const KNOWN_OPTIONS: KnownOptions<PickleEncoderOptions> = {
   maxLength: true,
@@ -73,7 +71,7 @@ export class PickleEncoder implements Encoder {
    * @throws {TypeError} If the value holds anything else, or itself; the text names the place.
    */
   encode(value: unknown): Uint8Array {
-    return new PickleWriter(PROTOCOL).write(value);
+    return new PickleWriter().write(value);
   }
 
   /**

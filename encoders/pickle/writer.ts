@@ -2,45 +2,53 @@ import { isPlainObject, joinPath, MAX_DEPTH } from "../json/writer.ts";
 import { isMessageDict } from "../../core/message_dict.ts";
 import { keysInOrder, originalText, type Spelling, spellingOf } from "../spelling.ts";
 import { callOfDate } from "./calls.ts";
-import { BATCH_SIZE, countBatches, DICT, type Filling, LIST, SET } from "./filling.ts";
 import { writeBigInt, writeFloat, writeNumber } from "./numbers.ts";
 import { originOf, type PickledCall } from "./origin.ts";
 import { PickleOutput } from "./output.ts";
 
 const MESSAGE_FIELDS = 7;
 
+/** Default protocol of Python's pickler; Python 3.4 and later read it. */
+const PROTOCOL = 4;
+
+const PROTO = 0x80;
+const STOP = 0x2e;
+const NONE = 0x4e;
+const NEWTRUE = 0x88;
+const NEWFALSE = 0x89;
 const MARK = 0x28;
 const MEMOIZE = 0x94;
-const REDUCE = 0x52;
+const BINGET = 0x68;
+const LONG_BINGET = 0x6a;
+const EMPTY_LIST = 0x5d;
+const APPENDS = 0x65;
+const TUPLE = 0x74;
+const EMPTY_DICT = 0x7d;
+const SETITEMS = 0x75;
+const EMPTY_SET = 0x8f;
+const ADDITEMS = 0x90;
+const FROZENSET = 0x91;
 const STACK_GLOBAL = 0x93;
-const STOP = 0x2e;
+const REDUCE = 0x52;
+
+/** Which of the items that fill a container are keys, or in a set: none, every one, every other. */
+type KeyPlaces = 0 | 1 | 2;
 
 /**
- * Writes a value as Python's pickler does: text that comes again, and the same object at
- * another place, is fetched from the memo.
+ * Writes a value as a pickle that Python reads as an equal value of the same types. The same
+ * object at another place is fetched from the memo, so that Python shares it, too. Frames, a memo
+ * of texts and the like, which make a pickle shorter, are left out.
  */
 export class PickleWriter {
-  readonly #output: PickleOutput;
-  /** Numbers of what can be fetched, by object or text. */
-  readonly #memo: Map<unknown, number> = new Map();
-  /** The same of what is called. */
-  readonly #callables: Map<string, number> = new Map();
-  #memoized = 0;
+  readonly #output: PickleOutput = new PickleOutput();
+  /** Numbers of what can be fetched. */
+  readonly #memo: Map<object, number> = new Map();
   /** The containers around the value that is being written, and where in them it is. */
   readonly #ancestors: object[] = [];
   readonly #places: (string | number)[] = [];
   #depth = 0;
   /** Number of keys, or items of sets, that are around the value: there arrays are written as tuples. */
   #keys = 0;
-
-  /**
-   * Begins a pickle.
-   *
-   * @param protocol 4 or 5.
-   */
-  constructor(protocol: number) {
-    this.#output = new PickleOutput(protocol);
-  }
 
   /**
    * Writes the value of the pickle.
@@ -50,24 +58,24 @@ export class PickleWriter {
    * @throws {TypeError} If it holds what Python has nothing like; the text names the place.
    */
   write(value: unknown): Uint8Array {
+    this.#output.bytes(PROTO, PROTOCOL);
     this.#value(value);
     this.#output.bytes(STOP);
     return this.#output.finish();
   }
 
   #value(value: unknown): void {
-    this.#output.beginValue();
     switch (typeof value) {
       case "string":
-        return this.#text(value);
+        return this.#output.text(value);
       case "number":
         return writeNumber(this.#output, value);
       case "boolean":
-        return this.#output.bytes(value ? 0x88 : 0x89);
+        return this.#output.bytes(value ? NEWTRUE : NEWFALSE);
       case "bigint":
         return writeBigInt(this.#output, value);
       case "object":
-        return value === null ? this.#output.bytes(0x4e) : this.#object(value);
+        return value === null ? this.#output.bytes(NONE) : this.#object(value);
       default:
         this.#fail(
           value === undefined
@@ -75,12 +83,6 @@ export class PickleWriter {
             : `a ${typeof value} is not Python`,
         );
     }
-  }
-
-  #text(text: string): void {
-    if (this.#fetch(text)) return;
-    this.#output.text(text);
-    this.#memoize(text);
   }
 
   #object(value: object): void {
@@ -95,7 +97,9 @@ export class PickleWriter {
     const origin = originOf(value);
     const isKey = this.#keys > 0;
     if (Array.isArray(value)) {
-      return isKey || origin === "tuple" ? this.#tuple(value, value) : this.#list(value);
+      if (!isKey && origin !== "tuple") return this.#list(value);
+      this.#tuple(value);
+      return this.#memoize(value);
     }
     if (value instanceof Set) return this.#set(value, isKey || origin === "frozenset");
     if (value instanceof Uint8Array) return this.#bytes(value, !isKey && origin === "bytearray");
@@ -112,61 +116,48 @@ export class PickleWriter {
   }
 
   #list(list: readonly unknown[]): void {
-    this.#output.bytes(0x5d);
+    this.#output.bytes(EMPTY_LIST);
     this.#memoize(list);
-    this.#fill(LIST, list, spellingOf(list));
+    this.#fill(list, spellingOf(list), 0, APPENDS);
   }
 
-  /**
-   * @param owner What is fetched when it comes again.
-   */
-  #tuple(items: readonly unknown[], owner: object): void {
-    const { length } = items;
-    if (length === 0) return this.#output.bytes(0x29);
-    if (length > 3) this.#output.bytes(MARK);
-    this.#items(undefined, items, 0, length, spellingOf(items));
-    this.#output.bytes(length > 3 ? 0x74 : 0x84 + length);
-    this.#memoize(owner);
+  #tuple(items: readonly unknown[]): void {
+    this.#output.bytes(MARK);
+    this.#items(items, spellingOf(items), 0);
+    this.#output.bytes(TUPLE);
   }
 
   #dict(dict: object): void {
-    this.#output.bytes(0x7d);
+    this.#output.bytes(EMPTY_DICT);
     this.#memoize(dict);
     const spelling = spellingOf(dict);
     const keys = keysInOrder(dict, spelling);
+    if (keys.length === 0) return;
     const isMessage = keys.length === MESSAGE_FIELDS && isMessageDict(dict);
-    const { length } = keys;
-    const batches = countBatches(DICT, length);
-    for (let batch = 0; batch < batches; batch++) {
-      if (length > 1) this.#output.bytes(MARK);
-      const end = Math.min((batch + 1) * BATCH_SIZE, length);
-      for (let i = batch * BATCH_SIZE; i < end; i++) {
-        const key = keys[i]!;
-        this.#places[this.#depth - 1] = key;
-        this.#output.beginValue();
-        this.#text(key);
-        const value = (dict as Record<string, unknown>)[key];
-        // Python has the arguments of a message as a tuple, here they are an array.
-        if (isMessage && key === "args") this.#argsOf(value as readonly unknown[]);
-        else this.#child(value, key, spelling);
-      }
-      this.#output.bytes(length > 1 ? DICT.many : DICT.one!);
+    this.#output.bytes(MARK);
+    for (const key of keys) {
+      this.#places[this.#depth - 1] = key;
+      this.#output.text(key);
+      const value = (dict as Record<string, unknown>)[key];
+      // Python has the arguments of a message as a tuple, here they are an array.
+      if (isMessage && key === "args") this.#argsOf(value as readonly unknown[]);
+      else this.#child(value, key, spelling);
     }
+    this.#output.bytes(SETITEMS);
   }
 
   #argsOf(args: readonly unknown[]): void {
-    this.#output.beginValue();
     this.#ancestors[this.#depth++] = args;
-    this.#tuple(args, args);
+    this.#tuple(args);
     this.#depth -= 1;
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): void {
-    this.#output.bytes(0x7d);
+    this.#output.bytes(EMPTY_DICT);
     this.#memoize(map);
     const items: unknown[] = [];
     for (const [key, value] of map) items.push(key, value);
-    this.#fill(DICT, items, spellingOf(map));
+    this.#fill(items, spellingOf(map), 2, SETITEMS);
   }
 
   #set(set: ReadonlySet<unknown>, isFrozen: boolean): void {
@@ -174,13 +165,13 @@ export class PickleWriter {
     const spelling = spellingOf(set);
     if (isFrozen) {
       this.#output.bytes(MARK);
-      this.#items(SET, items, 0, items.length, spelling);
-      this.#output.bytes(0x91);
+      this.#items(items, spelling, 1);
+      this.#output.bytes(FROZENSET);
       return this.#memoize(set);
     }
-    this.#output.bytes(0x8f);
+    this.#output.bytes(EMPTY_SET);
     this.#memoize(set);
-    this.#fill(SET, items, spelling);
+    this.#fill(items, spelling, 1, ADDITEMS);
   }
 
   #bytes(bytes: Uint8Array, isByteArray: boolean): void {
@@ -203,50 +194,32 @@ export class PickleWriter {
   }
 
   #call(value: object, { callable, args }: PickledCall): void {
-    this.#callable(callable);
-    this.#output.beginValue();
-    this.#tuple(args, args);
+    const dot = callable.lastIndexOf(".");
+    this.#output.text(callable.slice(0, dot));
+    this.#output.text(callable.slice(dot + 1));
+    this.#output.bytes(STACK_GLOBAL);
+    this.#tuple(args);
     this.#output.bytes(REDUCE);
     this.#memoize(value);
   }
 
-  #callable(callable: string): void {
-    const index = this.#callables.get(callable);
-    if (index !== undefined) return this.#get(index);
-    const dot = callable.lastIndexOf(".");
-    this.#value(callable.slice(0, dot));
-    this.#output.beginValue();
-    this.#output.text(callable.slice(dot + 1)); // Python makes a new text of a name each time
-    this.#output.bytes(MEMOIZE);
-    this.#output.bytes(STACK_GLOBAL);
-    this.#output.bytes(MEMOIZE);
-    this.#callables.set(callable, this.#memoized + 1);
-    this.#memoized += 2;
-  }
-
   /** Adds items to the container on the stack. */
-  #fill(filling: Filling, items: readonly unknown[], spelling: Spelling | undefined): void {
-    const { width, one, many } = filling;
-    const isOne = items.length === width && one !== undefined;
-    const batches = countBatches(filling, items.length / width);
-    for (let batch = 0; batch < batches; batch++) {
-      const end = Math.min((batch + 1) * BATCH_SIZE * width, items.length);
-      if (!isOne) this.#output.bytes(MARK);
-      this.#items(filling, items, batch * BATCH_SIZE * width, end, spelling);
-      this.#output.bytes(isOne ? one : many);
-    }
+  #fill(
+    items: readonly unknown[],
+    spelling: Spelling | undefined,
+    keys: KeyPlaces,
+    opcode: number,
+  ): void {
+    if (items.length === 0) return;
+    this.#output.bytes(MARK);
+    this.#items(items, spelling, keys);
+    this.#output.bytes(opcode);
   }
 
-  #items(
-    filling: Filling | undefined,
-    items: readonly unknown[],
-    start: number,
-    end: number,
-    spelling: Spelling | undefined,
-  ): void {
-    for (let i = start; i < end; i++) {
+  #items(items: readonly unknown[], spelling: Spelling | undefined, keys: KeyPlaces): void {
+    for (let i = 0; i < items.length; i++) {
       this.#places[this.#depth - 1] = i;
-      const isKey = filling !== undefined && filling.hasKeys && i % filling.width === 0;
+      const isKey = keys > 0 && i % keys === 0;
       if (isKey) this.#keys += 1;
       this.#child(items[i], i, spelling);
       if (isKey) this.#keys -= 1;
@@ -257,39 +230,32 @@ export class PickleWriter {
   #child(value: unknown, place: string | number, spelling: Spelling | undefined): void {
     const text = spelling && originalText(spelling, place, value);
     if (text === undefined) return this.#value(value);
-    this.#output.beginValue();
     if (/^-?\d+$/.test(text)) writeBigInt(this.#output, BigInt(text));
     else writeFloat(this.#output, value as number);
   }
 
-  #memoize(value: unknown): void {
+  #memoize(value: object): void {
+    if (this.#isTupleOfKey(value)) return;
     this.#output.bytes(MEMOIZE);
-    if (!this.#isTupleOfKey(value)) this.#memo.set(value, this.#memoized);
-    this.#memoized += 1;
+    this.#memo.set(value, this.#memo.size);
   }
 
   /** True if something is written otherwise here than elsewhere, and so not to be fetched. */
-  #isTupleOfKey(value: unknown): boolean {
+  #isTupleOfKey(value: object): boolean {
     if (this.#keys === 0) return false;
     return (Array.isArray(value) && originOf(value) !== "tuple") ||
       (value instanceof Set && originOf(value) !== "frozenset");
   }
 
-  #fetch(value: unknown): boolean {
+  #fetch(value: object): boolean {
     const index = this.#memo.get(value);
     if (index === undefined) return false;
-    if (
-      typeof value === "object" && this.#ancestors.slice(0, this.#depth).includes(value as object)
-    ) {
+    if (this.#ancestors.slice(0, this.#depth).includes(value)) {
       this.#fail("it refers back to itself");
     }
-    this.#get(index);
+    if (index <= 0xff) this.#output.bytes(BINGET, index);
+    else this.#output.uint32(LONG_BINGET, index);
     return true;
-  }
-
-  #get(index: number): void {
-    if (index <= 0xff) this.#output.bytes(0x68, index);
-    else this.#output.uint32(0x6a, index);
   }
 
   #fail(reason: string): never {

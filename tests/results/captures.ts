@@ -115,11 +115,10 @@ export function valueOf(tagged: Tagged, encoder: StoredValue["encoder"]): unknow
     : untag(tagged);
 }
 
-/** Values that JavaScript cannot make in the same bytes, by encoder and label, and why. */
+/** Values that JavaScript cannot make in the same JSON, by label, and why. */
 export const NOT_MADE_HERE: ReadonlyMap<string, string> = new Map([
-  ["json big-int", "numbers beyond 2 ** 53 lose digits"],
-  ["json float-integral", "a number has no type: 2.0 is 2"],
-  ["pickle tuple", "there are no tuples: arrays are lists"],
+  ["big-int", "numbers beyond 2 ** 53 lose digits"],
+  ["float-integral", "a number has no type: 2.0 is 2"],
 ]);
 
 /** True if a value has the mark of a failure: Python stores it, and reads it as one. */

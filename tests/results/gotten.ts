@@ -1,6 +1,7 @@
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { DecodeError, ResultFailure, ResultMissing } from "@dq/dramatiq";
-import { type Gotten, type StoredValue, valueOf } from "./captures.ts";
+import { DecodeError, PickleEncoder, ResultFailure, ResultMissing } from "@dq/dramatiq";
+import { type Gotten, NOT_MADE_HERE, type StoredValue, valueOf } from "./captures.ts";
 
 /** Makes sure that a result is what Python got, or that it fails as Python failed. */
 export async function assertGotten(
@@ -24,4 +25,18 @@ export async function assertGotten(
     default:
       assert(false, `nobody knows what ${gotten.raises} is here`);
   }
+}
+
+/** Makes sure that a value was stored as in Python: JSON in the same bytes, pickles with the same value. */
+export function assertStored(
+  { encoder, label }: StoredValue,
+  stored: Uint8Array,
+  inPython: Uint8Array,
+): void {
+  if (encoder === "pickle") {
+    const pickle = new PickleEncoder();
+    return assertEquals(pickle.decode(stored), pickle.decode(inPython));
+  }
+  const isSame = Buffer.compare(stored, inPython) === 0;
+  assertEquals(isSame, !NOT_MADE_HERE.has(label), String(stored));
 }

@@ -17,16 +17,8 @@ import {
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { fromBase64, untag } from "../support/vectors.ts";
-import {
-  captures,
-  isMarked,
-  NOT_MADE_HERE,
-  ownerOf,
-  type Step,
-  stepped,
-  valueOf,
-} from "./captures.ts";
-import { assertGotten } from "./gotten.ts";
+import { captures, isMarked, ownerOf, type Step, stepped, valueOf } from "./captures.ts";
+import { assertGotten, assertStored } from "./gotten.ts";
 
 const server = await startRedis();
 const redis = new Redis(server.url);
@@ -67,8 +59,7 @@ for (const vector of captures.redis_values) {
     assertEquals(await redis.type(key), vector.type);
     const stored = await redis.lrangeBuffer(key, 0, -1);
     assertEquals(stored.length, 1);
-    const isSame = Buffer.compare(stored[0]!, bytes) === 0;
-    assertEquals(isSame, !NOT_MADE_HERE.has(name), stored[0]!.toString("latin1"));
+    assertStored(vector, stored[0]!, bytes);
     const left = await redis.pttl(key);
     assert(left > 0 && left <= vector.ttl_ms_asked!, `${left}`);
   });

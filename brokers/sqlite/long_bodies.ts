@@ -47,8 +47,15 @@ export class LongBodies {
     return this.#rows.splice(0);
   }
 
-  /** Reads bodies, in order; what takes too long is left for a later turn. */
+  /**
+   * Reads bodies, in order; what takes too long is left for a later turn, and so is what was
+   * claimed after that.
+   */
   read(rows: readonly ClaimedRow[]): void {
+    if (this.#rows.length > 0) {
+      this.#rows.push(...rows);
+      return;
+    }
     const begun = performance.now();
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;

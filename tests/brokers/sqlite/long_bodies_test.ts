@@ -1,9 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { SqliteBroker } from "@dq/dramatiq";
+import { LongBodies } from "../../../brokers/sqlite/long_bodies.ts";
+import { connectionOf } from "../../../clients/sqlite/handles.ts";
 import { firstArgs, receiveCount, work } from "../../conformance/broker_messages.ts";
+import { eventually } from "../../support/servers/until.ts";
 import { test } from "../../support/test.ts";
 
 const COUNT = 12;
+/** Milliseconds after which reading goes on in a later turn. */
+const LONGEST_READING = 4;
 const LONG = "x".repeat(2_000_000);
 const NUMBERS = Array.from({ length: COUNT }, (_, n) => n);
 
@@ -22,4 +27,31 @@ test("Consumer.receive reads long bodies in several turns, in order, and close g
   assertEquals(firstArgs(received), NUMBERS.slice(1));
   await consumer.ack(received);
   await broker.join("default");
+});
+
+test("Consumer.receive gives messages in order though a claim overtakes the reading of long bodies", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  const connection = connectionOf(broker);
+  const accepted: number[] = [];
+  const bodies = new LongBodies(connection, {
+    accept: ([id]) => void accepted.push(id),
+    goOn: () => bodies.read(bodies.takeAll()),
+    fail: (error) => assertEquals(error, undefined),
+  });
+  await connection.open();
+  connection.statement = () => ({
+    run: () => ({ changes: 0, lastInsertRowid: 0 }),
+    all: () => [],
+    get: () => { // takes as long as a long one does
+      const endsAt = performance.now() + LONGEST_READING + 1;
+      while (performance.now() < endsAt);
+      return { body: "" };
+    },
+  });
+  const rows = [1, 2, 3, 4].map((id) => [id, 0, 0, id === 4 ? "short" : null] as const);
+  bodies.read(rows.slice(0, 2));
+  bodies.read(rows.slice(2)); // the next claim
+  assertEquals([accepted, bodies.size], [[1], 3]);
+  await eventually("read all", () => accepted.length === rows.length);
+  assertEquals(accepted, [1, 2, 3, 4]);
 });

@@ -13,6 +13,8 @@ export interface Left {
   /** First arguments of the messages, with the names of their states, in order. */
   readonly messages: readonly string[];
   readonly orders: number;
+  /** The rows of a table. */
+  rows(table: string): readonly Readonly<Record<string, unknown>>[];
 }
 
 /** Something that may be cut short at any statement. */
@@ -25,23 +27,33 @@ export interface CrashScenario {
   check(left: Left, confirmed: ReadonlySet<string>): void;
 }
 
-const LONG = "x".repeat(2_000);
-const QUEUE = "default";
+/** A body that is apart from its row. */
+export const LONG = "x".repeat(2_000);
+const HOUR = 3_600_000;
+export const QUEUE = "default";
 /** Larger than any process id of Linux, macOS or Windows in practice. */
 const NO_PROCESS = 99_999_999;
 const STATES = ["ready", "taken", "delayed", "dead"];
 
 /** Messages that must be there, each once, in whatever state. */
-function assertAllThere({ messages }: Left, count: number): void {
+export function assertAllThere({ messages }: Left, count: number): void {
   const names = messages.map((one) => one.split(" ")[0]);
   assertEquals(names, Array.from({ length: count }, (_, i) => `${i}`));
 }
 
-const sendAll = async (broker: SqliteBroker, count: number, text = "") => {
+/** Sends messages; every second one with a text. */
+export async function sendAll(broker: SqliteBroker, count: number, text = ""): Promise<void> {
   await broker.enqueueMany(
     Array.from({ length: count }, (_, i) => work(QUEUE, i, i % 2 === 1 ? text : "")),
   );
-};
+}
+
+/** Lets the time of all delayed messages come. */
+export async function makeDue(broker: SqliteBroker): Promise<void> {
+  await broker.transaction(({ database }) =>
+    database.exec("update dramatiq_messages set due=1 where state=2")
+  );
+}
 
 /** The scenarios by what is cut short. */
 export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
@@ -53,6 +65,7 @@ export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
   },
 
   storing: {
+    prepare: (broker) => broker.connect(),
     async act(broker, confirm) {
       await sendAll(broker, 3, LONG);
       confirm("sent");
@@ -105,21 +118,27 @@ export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
   promoting: {
     async prepare(broker) {
       for (let i = 0; i < 3; i++) {
-        await broker.enqueue(work(QUEUE, i, i === 1 ? LONG : ""), { delay: 0 });
-        await broker.enqueue(work(QUEUE, 3 + i), { delay: 3_600_000 });
+        await broker.enqueue(work(QUEUE, i, i === 1 ? LONG : ""), { delay: HOUR });
       }
+      await makeDue(broker);
+      for (let i = 0; i < 3; i++) await broker.enqueue(work(QUEUE, 3 + i), { delay: HOUR });
     },
-    async act(broker) {
+    async act(broker, confirm) {
       const consumer = broker.consume(`${QUEUE}.DQ`, { prefetch: 10 });
       const aborter = new AbortController();
       const receiving = consumer.receive(10, { signal: aborter.signal });
       const isPromoted = async () => (await broker.getQueueMessageCounts(QUEUE)).ready === 3;
       await Promise.race([eventually("promote", isPromoted), receiving]);
+      if (await isPromoted()) confirm("promoted");
       aborter.abort();
       await receiving;
       await consumer.close();
     },
-    check: (left) => assertAllThere(left, 6),
+    check(left, confirmed) {
+      assertAllThere(left, 6);
+      if (!confirmed.has("promoted")) return;
+      assertEquals(left.messages.slice(0, 3), ["0 ready", "1 ready", "2 ready"]);
+    },
   },
 
   recovering: {
@@ -167,11 +186,16 @@ export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
         tx.database.prepare("insert into orders values(?)").run(1);
         tx.enqueue(work(QUEUE, 0, LONG));
       });
+      const { sql, parameters } = await broker.insertStatement(work(QUEUE, 1));
+      await broker.transaction(({ database }) => {
+        database.prepare("insert into orders values(?)").run(2);
+        database.prepare(sql).run(...parameters);
+      });
       confirm("committed");
     },
     check(left, confirmed) {
       assertEquals(left.messages.length, left.orders);
-      if (confirmed.has("committed")) assertAllThere(left, 1);
+      if (confirmed.has("committed")) assertAllThere(left, 2);
     },
   },
 };
@@ -194,25 +218,28 @@ export function readLeft(path: string): Left {
     });
     const tables = database.prepare("select name from sqlite_schema where type='table'").all()
       .map((row) => row["name"]);
-    if (!tables.includes("dramatiq_messages")) return { messages: [], orders: 0 };
+    if (!tables.includes("dramatiq_messages")) return { messages: [], orders: 0, rows: () => [] };
     const strays = database.prepare(
       "select id from dramatiq_bodies where id not in (select id from dramatiq_messages where " +
         "body is null) union all select id from dramatiq_messages where body is null and id not in " +
         "(select id from dramatiq_bodies)",
     ).all();
     assertEquals(strays, []);
-    const rows = database.prepare(
+    const stored = database.prepare(
       "select m.state, m.owner, coalesce(m.body, b.body) body from dramatiq_messages m " +
         "left join dramatiq_bodies b on b.id=m.id",
     ).all();
-    for (const { state, owner } of rows) assertEquals(owner !== null, state === 1);
-    const messages = rows.map(({ state, body }) =>
+    for (const { state, owner } of stored) assertEquals(owner !== null, state === 1);
+    const messages = stored.map(({ state, body }) =>
       `${Message.decode(body as Encoded).args[0]} ${STATES[Number(state)]}`
     );
     const orders = tables.includes("orders")
       ? Number(database.prepare("select count(*) count from orders").get()!["count"])
       : 0;
-    return { messages: messages.toSorted(), orders };
+    const rows = new Map(
+      tables.map((table) => [String(table), database.prepare(`select * from ${table}`).all()]),
+    );
+    return { messages: messages.toSorted(), orders, rows: (table) => rows.get(table)! };
   } finally {
     database.close();
   }

@@ -11,6 +11,8 @@ export class CrashingDatabase implements SqliteDatabase {
   readonly #database: DatabaseSync;
   readonly #crashAt: number;
   readonly #crash: () => void;
+  /** Texts of the statements that ran. */
+  readonly ran: Set<string> = new Set();
   #points = 0;
   #isArmed = false;
   #isDead = false;
@@ -54,21 +56,22 @@ export class CrashingDatabase implements SqliteDatabase {
   }
 
   exec(sql: string): void {
-    this.#around(() => this.#database.exec(sql));
+    this.#around(sql, () => this.#database.exec(sql));
   }
 
   prepare(sql: string): SqliteStatement {
     if (this.#isDead) throw new Error("The process is dead");
     const statement = this.#database.prepare(sql);
     return {
-      run: (...parameters) => this.#around(() => statement.run(...parameters)),
-      get: (...parameters) => this.#around(() => statement.get(...parameters)),
-      all: (...parameters) => this.#around(() => statement.all(...parameters)),
+      run: (...parameters) => this.#around(sql, () => statement.run(...parameters)),
+      get: (...parameters) => this.#around(sql, () => statement.get(...parameters)),
+      all: (...parameters) => this.#around(sql, () => statement.all(...parameters)),
     };
   }
 
-  #around<T>(call: () => T): T {
+  #around<T>(sql: string, call: () => T): T {
     this.#point();
+    if (this.#isArmed) this.ran.add(sql);
     const result = call();
     this.#point();
     return result;

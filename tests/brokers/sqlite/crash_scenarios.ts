@@ -154,11 +154,17 @@ export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
     },
     async act(broker, confirm) {
       const consumer = broker.consume(QUEUE, { prefetch: 3 });
-      await receiveCount(consumer, 3); // with the first heartbeat
+      const received = await receiveCount(consumer, 3); // with the first heartbeat
       confirm("received");
+      await consumer.begin(received);
       await consumer.close();
+      await broker.close();
     },
-    check: (left) => assertAllThere(left, 3),
+    check(left, confirmed) {
+      assertAllThere(left, 3);
+      const deaths = left.rows("dramatiq_messages").map((row) => row["deaths"]);
+      if (confirmed.has("received")) assertEquals(deaths, [0, 0, 0]);
+    },
   },
 
   requeuingDeadLetters: {

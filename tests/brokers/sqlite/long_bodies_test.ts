@@ -48,7 +48,7 @@ test("Consumer.receive gives messages in order though a claim overtakes the read
       return { body: "" };
     },
   });
-  const rows = [1, 2, 3, 4].map((id) => [id, 0, 0, id === 4 ? "short" : null] as const);
+  const rows = [1, 2, 3, 4].map((id) => [id, 0, 0, id === 4 ? "short" : null, null] as const);
   bodies.read(rows.slice(0, 2));
   bodies.read(rows.slice(2)); // the next claim
   assertEquals([accepted, bodies.size], [[1], 3]);

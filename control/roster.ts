@@ -36,6 +36,8 @@ export class Roster {
   readonly #members: Map<string, Member> = new Map();
   readonly #specs: Map<string, ReadonlyMap<string, DeclaredSchedule>> = new Map();
   readonly #departed: Map<string, Departed> = new Map();
+  /** True once it is known who is alive. Before, entries may tell of workers that are long dead. */
+  #isComplete = false;
 
   /** Digests that are known by name only. */
   get unknown(): string[] {
@@ -76,6 +78,7 @@ export class Roster {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
+    if (!this.#isComplete) return;
     for (const [name, { schedule }] of this.#specs.get(member.digest) ?? []) {
       this.#departed.set(name, { timing: timingOf(schedule), seenAt: member.seenAt });
     }
@@ -100,6 +103,7 @@ export class Roster {
       const seen = typeof seenAt === "number" ? seenAt : bootedAt;
       this.add(id, { digest: schedules, bootedAt, seenAt: seen });
     }
+    this.#isComplete = true;
   }
 
   /** A schedule as it counts now; nothing if no living worker has it. */

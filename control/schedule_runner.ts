@@ -44,6 +44,10 @@ export interface RunnerOwner {
   lastSeen(name: string, timing: string): number | undefined;
   /** True if a schedule is paused, as far as this worker has heard. */
   isPaused(name: string): boolean;
+  /** The server could not be reached. */
+  failed(error: unknown): void;
+  /** The server has answered. */
+  succeeded(): void;
 }
 
 /**
@@ -93,18 +97,13 @@ export class ScheduleRunner {
     try {
       while (this.#owner.isInCharge(this.schedule)) {
         const wakeAt = await this.#step();
+        if (this.#failures > 0) this.#owner.succeeded();
         this.#failures = 0;
         if (wakeAt !== undefined) return wakeAt;
       }
       return Infinity;
     } catch (error) {
-      if (this.#failures === 0) {
-        log.warn("Retrying to fire schedule {schedule}: {reason}", {
-          schedule: this.schedule.name,
-          reason: errorMessage(error),
-          error,
-        });
-      }
+      this.#owner.failed(error);
       return this.#owner.time.now + retryDelay(this.#failures++);
     }
   }

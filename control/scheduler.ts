@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlEntry, ControlStore, ControlValue } from "../core/control_store.ts";
 import type { Schedule } from "../core/schedules.ts";
-import { pause, type Timer } from "../platform/clock.ts";
+import { monotonicTime, pause, type Timer } from "../platform/clock.ts";
 import { hexDigest } from "../platform/digest.ts";
 import { getLogger } from "../platform/logging.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
@@ -66,6 +66,8 @@ export class Scheduler implements RunnerOwner {
   #nextRefresh = Infinity;
   #nextSpecs = Infinity;
   readonly #stopped: AbortController = new AbortController();
+  /** Since when the server cannot be reached, by monotonic time. */
+  #failedAt: number | undefined;
   /** Set-up and refreshes, one after another. */
   #work: Promise<void> = Promise.resolve();
 
@@ -136,13 +138,28 @@ export class Scheduler implements RunnerOwner {
     return this.#paused.has(name);
   }
 
+  /** Logs an outage once. */
+  failed(error: unknown): void {
+    if (this.#failedAt !== undefined || this.#isStopped) return;
+    this.#failedAt = monotonicTime(this.broker.clock);
+    log.warn("Retrying to fire schedules: {reason}", { reason: errorMessage(error), error });
+  }
+
+  /** Logs the end of an outage. */
+  succeeded(): void {
+    if (this.#failedAt === undefined) return;
+    const seconds = (monotonicTime(this.broker.clock) - this.#failedAt) / 1_000;
+    this.#failedAt = undefined;
+    log.info("Firing schedules again after {seconds} s", { seconds: seconds.toFixed(1) });
+  }
+
   get #isStopped(): boolean {
     return this.#stopped.signal.aborted;
   }
 
   /** Registers what is declared now, and begins to fire it. */
   #register(): void {
-    this.#enqueue("register schedules", async () => {
+    this.#enqueue(async () => {
       await Promise.all([this.#view.ready, this.#options.ready]);
       if (this.#isStopped) return;
       this.#bootedAt = this.#options.bootedAt()!;
@@ -163,21 +180,16 @@ export class Scheduler implements RunnerOwner {
   }
 
   /** Does something after all that was begun before, again until it succeeds. */
-  #enqueue(purpose: string, work: () => Promise<void>): void {
+  #enqueue(work: () => Promise<void>): void {
     this.#work = this.#work.then(async () => {
       const { clock } = this.broker;
       for (let attempt = 0; !this.#isStopped; attempt++) {
         try {
-          return await work();
+          await work();
+          return this.succeeded();
         } catch (error) {
           if (this.#isStopped) return;
-          if (attempt === 0) {
-            log.warn("Retrying to {purpose}: {reason}", {
-              purpose,
-              reason: errorMessage(error),
-              error,
-            });
-          }
+          this.failed(error);
           await pause(clock, retryDelay(attempt), this.#stopped.signal);
         }
       }
@@ -237,7 +249,7 @@ export class Scheduler implements RunnerOwner {
     const digest = key.slice(BOOT_PREFIX.length);
     if (left === true) this.#roster.remove(worker);
     else this.#roster.add(worker, { digest, bootedAt, seenAt: bootedAt });
-    this.#enqueue("learn schedules", async () => {
+    this.#enqueue(async () => {
       await this.#learnUnknown();
       this.#runAll();
     });
@@ -247,7 +259,7 @@ export class Scheduler implements RunnerOwner {
   #finished(name: string): void {
     const runner = this.#runners.get(name);
     if (runner === undefined || runner.schedule.overlap !== "queue") return;
-    this.#enqueue("read a schedule", async () => {
+    this.#enqueue(async () => {
       await this.#readStates(name);
       this.#run(runner);
     });
@@ -282,7 +294,7 @@ export class Scheduler implements RunnerOwner {
     const { now } = this.time;
     if (now >= this.#nextRefresh) {
       this.#nextRefresh = Infinity;
-      this.#enqueue("read who is alive", async () => {
+      this.#enqueue(async () => {
         if (this.time.now >= this.#nextSpecs) await this.#storeSpecs();
         await this.#refresh();
         this.#runAll();

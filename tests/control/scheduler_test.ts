@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   actor,
   type Broker,
+  ConnectionFailed,
   Control,
   type ControlStore,
   currentMessage,
@@ -195,6 +196,40 @@ test("a pattern that was changed begins with now, and changed arguments lose not
   await fleet.work(fleet.declare({ cron: "30 3 * * *", args: ["later"] }));
   await fleet.advance(1);
   assertEquals(fleet.take(), []);
+});
+
+test("a pattern that was changed while all workers were dead begins with now", async () => {
+  await using fleet = new Fleet();
+  const value = { tick: START, timing: "0 3 * * * UTC", sent: 0, skipped: 0 };
+  const schedules = fleet.declare({ cron: "0 3 * * *" }).schedules.all;
+  await fleet.store.change([
+    { key: "specs/old", value: JSON.parse(JSON.stringify(schedules)) },
+    { key: "boot/old", value: { worker: "killed", bootedAt: START } },
+    { key: "tick/nightly", value },
+  ]);
+  await fleet.advance(5 * 3_600_000);
+  await fleet.work(fleet.declare({ cron: "0 4 * * *" }));
+  await fleet.advance(1);
+  assertEquals(fleet.take(), []);
+});
+
+test("an outage of the control store is logged once, and what was missed is sent", async () => {
+  await using fleet = new Fleet();
+  const broker = fleet.declare({ every: { minutes: 1 } });
+  schedule({ broker, actorName: "nightly", name: "second", every: { minutes: 1 } });
+  const { store } = fleet;
+  const [change, read] = [store.change, store.read];
+  const lines = await linesOf({ category: ["dramatiq", "worker", "schedules"] }, async () => {
+    await fleet.work(broker);
+    const isAway = () => Promise.reject(new ConnectionFailed("away"));
+    Object.assign(store, { change: isAway, read: isAway });
+    await fleet.advance(90_000);
+    Object.assign(store, { change, read });
+    await fleet.advance(20_000);
+  });
+  assertEquals(fleet.take(), ["2026-01-05T00:01:00.000Z", "2026-01-05T00:01:00.000Z"]);
+  const texts = lines.map(textOf).filter((text) => /away|again/.test(text));
+  assertEquals(texts.length, 2, texts.join("\n"));
 });
 
 test("of two definitions the younger one fires, and the other one again when it is gone", async () => {

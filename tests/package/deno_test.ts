@@ -71,7 +71,8 @@ async function declareTests(): Promise<void> {
     const cached = ["-A", "--cached-only"];
     await runCells([
       ...images,
-      cell("thread", [...cached, "app.js", "thread", "modules"], { place: "thread" }),
+      cell("thread, modules", [...cached, "app.js", "thread", "modules"], { place: "thread" }),
+      cell("thread, program", [...cached, "app.js", "thread"], { place: "thread" }),
       cell("process", [...cached, "own.js", "--executor", "process"], { place: "process" }),
     ], redis.url);
   });

@@ -1,8 +1,8 @@
 import type { Broker } from "../core/broker.ts";
-import { BrokerConnectionError } from "../core/errors.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
+import { outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "delayed");
@@ -21,7 +21,7 @@ export async function moveDelayed(
   settlement: Settlement,
 ): Promise<void> {
   if (message.message instanceof UndecodableMessage) {
-    return settlement.settle(message, "undecodable");
+    return settlement.settle(message, outcomeOf(message, "refused"));
   }
   try {
     const before = broker.emit("beforeDelayMessage", message);
@@ -47,12 +47,12 @@ async function move(broker: Broker, message: MessageProxy, settlement: Settlemen
       "Failed to promote message {messageId} of {actor}: {reason}",
       about(message, error),
     );
-    if (error instanceof BrokerConnectionError) {
-      return settlement.settle(message, "followUpNotStored");
+    const outcome = outcomeOf(message, "unfinished", error);
+    if (outcome === "failed") {
+      message.stuffException(error);
+      message.fail();
     }
-    message.stuffException(error);
-    message.fail();
-    return settlement.settle(message, "failed");
+    return settlement.settle(message, outcome);
   }
   settlement.settle(message, "done");
 }

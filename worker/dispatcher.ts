@@ -1,3 +1,4 @@
+import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { type Cancellations, toInterrupt } from "../core/cancellations.ts";
 import type { Cancellation } from "../core/stored_cancellation.ts";
@@ -12,6 +13,7 @@ import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { Job, type JobOwner } from "./job.ts";
+import { outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
 import { Suspects } from "./suspects.ts";
 import { WaitLimit } from "./wait_limit.ts";
@@ -126,16 +128,9 @@ export class Dispatcher implements JobOwner {
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
     const cancellations = this.#activeCancellations;
     for (const message of messages) {
-      if (message.message instanceof UndecodableMessage) {
-        this.outcomes.undecodable += 1;
-        settlement.settle(message, "undecodable");
-        continue;
-      }
-      const actor = this.broker.actors.get(message.actorName);
+      const actor = this.#actorOf(message);
       if (actor === undefined) {
-        log.error("Actor {actor} of message {messageId} is not declared", about(message));
-        this.outcomes.unknownActor += 1;
-        settlement.settle(message, "unknownActor");
+        this.#settle(message, settlement, outcomeOf(message, "refused"));
         continue;
       }
       const job = new Job(this, message, actor, settlement);
@@ -199,8 +194,7 @@ export class Dispatcher implements JobOwner {
   finished(job: Job, outcome: Outcome): void {
     this.#running.delete(job);
     this.#suspects?.ended(job);
-    this.outcomes[outcome] += 1;
-    job.settlement.settle(job.message, outcome);
+    this.#settle(job.message, job.settlement, outcome);
     this.#startJobs();
     this.#waitLimit.roomMade();
   }
@@ -241,6 +235,20 @@ export class Dispatcher implements JobOwner {
     for (const { message } of this.#running) {
       message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
     }
+  }
+
+  #actorOf(message: MessageProxy): Actor | undefined {
+    if (message.message instanceof UndecodableMessage) return undefined;
+    const actor = this.broker.actors.get(message.actorName);
+    if (actor === undefined) {
+      log.error("Actor {actor} of message {messageId} is not declared", about(message));
+    }
+    return actor;
+  }
+
+  #settle(message: MessageProxy, settlement: Settlement, outcome: Outcome): void {
+    this.outcomes[outcome] += 1;
+    settlement.settle(message, outcome);
   }
 
   get #activeCancellations(): Cancellations | undefined {

@@ -1,15 +1,7 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { markKept } from "../core/cancellation.ts";
-import {
-  BrokerConnectionError,
-  FollowUpNotStored,
-  PoisonMessage,
-  RateLimitExceeded,
-  Retry,
-  SkipMessage,
-  Snooze,
-} from "../core/errors.ts";
+import { PoisonMessage, RateLimitExceeded, Retry, SkipMessage, Snooze } from "../core/errors.ts";
 import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
 import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
@@ -18,6 +10,7 @@ import { deathsOf, maxDeathsOf } from "../core/suspicion.ts";
 import type { IndexedSetItem } from "../platform/indexed_set.ts";
 import type { Executor, Run } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
+import { outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
 import { warnOfUnstoredResult } from "./unstored_result.ts";
 
@@ -100,7 +93,7 @@ export class Job implements Run, IndexedSetItem {
     const wasSuspect = this.isSuspect;
     this.settlement.begin(this.message).then((isBegun) => {
       if (this.#isOver) return;
-      if (!isBegun || this.isStale) return this.#end("lost"); // no hook has heard of it
+      if (!isBegun || this.isStale) return this.#abandon(); // no hook has heard of it
       if (this.isSuspect && !wasSuspect) return this.#owner.blamed(this);
       this.#refusePoison();
       this.#beforeProcess();
@@ -109,7 +102,7 @@ export class Job implements Run, IndexedSetItem {
         "Failed to begin message {messageId} of {actor}: {reason}",
         about(this.message, error),
       );
-      if (!this.#isOver) this.#end("lost");
+      if (!this.#isOver) this.#abandon();
     });
   }
 
@@ -153,10 +146,8 @@ export class Job implements Run, IndexedSetItem {
     if (this.#phase === "running") this.#owner.executor.interrupt(this, reason, grace);
     // A hook cannot be asked to hurry.
     else if (this.#phase === "before" && grace !== Infinity) this.fail(reason);
-    // Nor can it be waited for. With its retry stored, the message itself is done.
-    else if (this.#phase === "after" && reason instanceof WorkerLost) {
-      this.#end(this.message.retried ? "retried" : "lost");
-    }
+    // Nor can it be waited for.
+    else if (this.#phase === "after" && reason instanceof WorkerLost) this.#abandon();
   }
 
   /** The actor returned. */
@@ -224,28 +215,29 @@ export class Job implements Run, IndexedSetItem {
     try {
       after = this.#owner.broker.emit("afterProcessMessage", message, { result, exception });
     } catch (error) {
-      return this.#followUpNotStored(error);
+      return this.#unfinished(error);
     }
-    if (after === undefined) return this.#conclude();
-    after.then(() => this.#conclude(), (error) => this.#followUpNotStored(error));
+    if (after === undefined) return this.#end(outcomeOf(message, "processed"));
+    after.then(
+      () => this.#end(outcomeOf(message, "processed")),
+      (error) => this.#unfinished(error),
+    );
   }
 
-  #conclude(): void {
+  /** What follows from it could not be stored. */
+  #unfinished(error: unknown): void {
     const { message } = this;
-    this.#end(message.failed ? "failed" : message.retried ? "retried" : "done");
-  }
-
-  /** Decides whether what could not be stored can be stored later. */
-  #followUpNotStored(error: unknown): void {
-    const { message } = this;
-    const cause = error instanceof FollowUpNotStored ? error.cause : error;
     log.error("Failed to finish message {messageId} of {actor}: {reason}", about(message, error));
-    // Its retry is safe. To run or keep it besides would make two of it, and four of those.
-    if (message.retried) return this.#end("retried");
-    if (cause instanceof BrokerConnectionError) return this.#end("followUpNotStored");
-    message.fail();
-    message.stuffException(error);
-    this.#end("failed");
+    const outcome = outcomeOf(message, "unfinished", error);
+    if (outcome === "failed") {
+      message.fail();
+      message.stuffException(error);
+    }
+    this.#end(outcome);
+  }
+
+  #abandon(): void {
+    this.#end(outcomeOf(this.message, "abandoned"));
   }
 
   #skip(reason: SkipMessage | WorkerLost | Cancelled): void {
@@ -259,19 +251,13 @@ export class Job implements Run, IndexedSetItem {
       message.stuffException(reason);
       markKept(message);
     }
-    const outcome = reason instanceof WorkerLost
-      ? "lost"
-      : isCancelled
-      ? "cancelled"
-      : message.failed
-      ? "skippedAndFailed"
-      : "skipped";
+    const outcome = outcomeOf(message, "skipped", reason);
     // Whoever looks at its dead letter, or joins a StubBroker, is to know why.
     if (outcome === "skippedAndFailed" && message.exception === undefined) {
       message.stuffException(reason);
     }
     const unstored = (error: unknown) =>
-      outcome === "lost" ? this.#end(outcome) : this.#followUpNotStored(error);
+      outcome === "lost" ? this.#end(outcome) : this.#unfinished(error);
     let after: void | Promise<void> = undefined;
     try {
       after = this.#owner.broker.emit("afterSkipMessage", message, reason);

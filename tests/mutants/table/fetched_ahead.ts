@@ -40,8 +40,8 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
   ...mutantsOf("worker/dispatcher.ts", WAIT, [
     [
       "a queue stays held when a message ends",
-      "    this.#startJobs();\n    this.#waitLimit.roomMade();\n  }\n\n  /** Waits",
-      "    this.#startJobs();\n  }\n\n  /** Waits",
+      "    this.#startJobs();\n    this.#waitLimit.roomMade();\n  }\n\n  /** A job has turned",
+      "    this.#startJobs();\n  }\n\n  /** A job has turned",
     ],
     [
       "a paused worker keeps what it has not begun",

@@ -117,7 +117,11 @@ export const REDIS: readonly Mutant[] = [
       "while (left > 0) {\n      left = await",
       "if (left > 0) {\n      left = await",
     ],
-    ["a scan ends with its first page", 'while (cursor !== "0");', "while (false);"],
+    [
+      "a scan ends with its first page",
+      'cursor = next.toString();\n    } while (cursor !== "0");',
+      "cursor = next.toString();\n    } while (false);",
+    ],
   ]),
   ...mutantsOf("brokers/redis/lost_deliveries.ts", [CONSUMED, LOST], [
     [

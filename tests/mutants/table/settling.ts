@@ -112,14 +112,14 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "a delayed message is dead-lettered because the server is away",
-      "if (error instanceof BrokerConnectionError) {",
-      "if (false) {",
+      'const outcome = outcomeOf(message, "unfinished", error);',
+      'const outcome = "failed";',
       { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [
       "a delayed message that no queue takes is moved for ever",
-      "if (error instanceof BrokerConnectionError) {",
-      "if (true) {",
+      'const outcome = outcomeOf(message, "unfinished", error);',
+      'const outcome = "followUpNotStored";',
       { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [

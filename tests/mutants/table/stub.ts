@@ -51,8 +51,8 @@ export const STUB_BROKER: readonly Mutant[] = [
     ],
     [
       "what is given back on closing loses its order",
-      ".sort((a, b) => a.order - b.order)",
-      ".sort((a, b) => b.order - a.order)",
+      "this.requeue([...this.#unsettled].sort((a, b) => a.order - b.order))",
+      "this.requeue([...this.#unsettled].sort((a, b) => b.order - a.order))",
     ],
     [
       "a receive that was aborted still takes messages",

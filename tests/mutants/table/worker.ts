@@ -30,7 +30,7 @@ export const WORKER: readonly Mutant[] = [
       "this.#running.size <= concurrency",
     ],
     ["idle forgets delayed messages on their way", " || this.#moving > 0", "", { tests: DELAYED }],
-    ["idle forgets messages that wait", " || this.#waiting.size > 0", ""],
+    ["idle forgets messages that wait", " || this.#waitingCount > 0", ""],
     [
       "join hangs after delayed messages were moved",
       "if (this.#moving === 0) this.#wakeWaiters();",
@@ -40,8 +40,8 @@ export const WORKER: readonly Mutant[] = [
     ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
     [
       "join hangs when a paused worker stops",
-      "for (const job of this.#waiting.drain()) returnToQueue(job);\n    this.#wakeWaiters();",
-      "for (const job of this.#waiting.drain()) returnToQueue(job);",
+      "waiting.drain() ?? []) returnToQueue(job);\n    this.#wakeWaiters();",
+      "waiting.drain() ?? []) returnToQueue(job);",
     ],
     [
       "what runs is not given up at the deadline",
@@ -104,42 +104,44 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "a message whose retry is stored is given back as well",
-      'this.#end(this.message.retried ? "retried" : "lost");',
-      'this.#end("lost");',
+      'else if (this.#phase === "after" && reason instanceof WorkerLost) this.#abandon();',
+      'else if (this.#phase === "after" && reason instanceof WorkerLost) this.#end("lost");',
     ],
     [
       "an after hook that never ends keeps the worker from stopping",
-      'else if (this.#phase === "after" && reason instanceof WorkerLost) {',
-      "else if (false) {",
-    ],
-    [
-      "a message whose retry is stored is run again because a callback is not",
-      'if (message.retried) return this.#end("retried");',
+      'else if (this.#phase === "after" && reason instanceof WorkerLost) this.#abandon();',
       "",
-      { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [
       "the outcome is not kept waiting for after hooks",
-      "after.then(() => this.#conclude(), (error) => this.#followUpNotStored(error));",
-      "after.catch((error) => this.#followUpNotStored(error));\n    this.#conclude();",
-      { tests: "tests/middleware/follow_up_not_stored_test.ts" },
-    ],
-    [
-      "a message is dead-lettered because the server was away",
-      'if (cause instanceof BrokerConnectionError) return this.#end("followUpNotStored");',
-      "",
+      'after.then(\n      () => this.#end(outcomeOf(message, "processed")),\n' +
+      "      (error) => this.#unfinished(error),\n    );",
+      "after.catch((error) => this.#unfinished(error));\n" +
+      '    this.#end(outcomeOf(message, "processed"));',
       { tests: "tests/middleware/follow_up_not_stored_test.ts" },
     ],
     [
       "a message that is given back is dead-lettered because a skip hook failed",
-      'outcome === "lost" ? this.#end(outcome) : this.#followUpNotStored(error)',
-      "this.#followUpNotStored(error)",
+      'outcome === "lost" ? this.#end(outcome) : this.#unfinished(error)',
+      "this.#unfinished(error)",
     ],
     [
       "a skipped message does not wait for its hooks",
       "after.then(() => this.#end(outcome), unstored);",
       "after.catch(unstored);\n    this.#end(outcome);",
       { tests: "tests/results/middleware_test.ts" },
+    ],
+  ]),
+  ...mutantsOf("worker/outcome.ts", "tests/middleware/follow_up_not_stored_test.ts", [
+    [
+      "a message whose retry is stored is run again because a callback is not",
+      'if (message.retried) return "retried";',
+      "",
+    ],
+    [
+      "a message is dead-lettered because the server was away",
+      'cause instanceof BrokerConnectionError ? "followUpNotStored" : "failed"',
+      '"failed"',
     ],
   ]),
   ...mutantsOf("worker/consumer_loops.ts", RACES, [

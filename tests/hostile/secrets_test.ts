@@ -36,7 +36,7 @@ async function outputOf(login: Login): Promise<string> {
 async function assertSilentAbout(login: Login, reason: string): Promise<void> {
   const output = await outputOf(login);
   assertStringIncludes(output, "It was not let in", login[0]);
-  assertStringIncludes(output, reason, login[0]);
+  assertStringIncludes(output, reason, `${login[0]}: ${output}`);
   for (const form of FORMS) {
     const line = output.split("\n").find((line) => line.includes(form));
     assertEquals(line, undefined, `${login[0]} shows its password`);
@@ -88,9 +88,12 @@ test("No error or log record shows a password that a server repeats", async () =
     socket.on("data", (bytes) => socket.write(`-ERR I hear ${JSON.stringify(String(bytes))}\r\n`));
   }).listen(0, "127.0.0.1");
   await once(parrot, "listening");
-  const { port } = parrot.address() as AddressInfo;
-  await assertSilentAbout(["redis", { url: url({ host: "127.0.0.1", port }) }], "I hear");
-  parrot.close();
+  try {
+    const { port } = parrot.address() as AddressInfo;
+    await assertSilentAbout(["redis", { url: url({ host: "127.0.0.1", port }) }], "I hear");
+  } finally {
+    parrot.close();
+  }
 });
 
 testOwn("rabbitmq-server")(

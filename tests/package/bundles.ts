@@ -114,7 +114,7 @@ export function declareBundleTests(
     ]);
     await runCells([
       ...cells([bun.path], "bun/*.js", "half"),
-      ...cells([], "./compiled/*", "all"),
+      ...cells([], "./compiled/*", "half"),
       ...cells([process.execPath, "run", "-A"], "deno/*.js", "other half"),
     ], redis);
   });

@@ -36,7 +36,7 @@ export interface Cell {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Realm of its actor; `undefined` for a program that ends by itself. */
-  readonly place?: "thread" | "process" | "program";
+  readonly place?: "thread" | "process";
   /** A text that it prints before it is stopped, if it runs no actor of these tests. */
   readonly until?: string;
   /** What stops it. @default {"SIGTERM"} */

@@ -32,14 +32,13 @@ async function declareTests(): Promise<void> {
   });
   const LEAST = ["--allow-net", "--allow-env", "--allow-read=.", "--allow-run"];
 
+  // README's program runs actors itself, and the image a worker program with threads.
   test("deno runs the package from a registry: threads, processes, programs, the command line", async () => {
     await runCells([
       cell("thread, modules", ["-A", "app.js", "thread", "modules"], { place: "thread" }),
       cell("process, modules", ["-A", "app.js", "process", "modules"], { place: "process" }),
-      cell("inline", ["-A", "app.js", "inline"], { place: "program" }),
       cell("thread, program", ["-A", "app.js", "thread"], { place: "thread" }),
       cell("process, program", ["-A", "app.js", "process"], { place: "process" }),
-      cell("runWorker, threads", ["-A", "own.js"], { place: "thread" }),
       cell("runWorker, processes", ["-A", "own.js", "--executor", "process"], { place: "process" }),
       cell("runWorker, modules", ["-A", "named.js"], { place: "thread" }),
       cell("command line", ["-A", "jsr:@dq/dramatiq/worker", "actors.js", "-t", "1"], {

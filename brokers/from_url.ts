@@ -47,7 +47,9 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
   if (parsed === null || factory === undefined) {
     const schemes = [...FACTORIES.keys()].join(", ");
     throw new TypeError(
-      `Cannot make a broker from "${redactUrl(url)}": it must be a URL that starts with ${schemes}`,
+      `Cannot create a broker from "${
+        redactUrl(url)
+      }": it must be a URL that starts with ${schemes}`,
     );
   }
   return factory(url, options);
@@ -61,7 +63,7 @@ function defaultBroker(): Broker {
 setDefaultBrokerFactory(() => {
   if (!mayReadEnvironment("dramatiq_broker_url")) {
     throw new TypeError(
-      "Cannot choose a broker: DRAMATIQ_BROKER_URL may not be read; run again with " +
+      "Cannot choose a broker: reading DRAMATIQ_BROKER_URL is not permitted; run again with " +
         "--allow-env=DRAMATIQ_BROKER_URL (or --allow-env, which ioredis needs), or call setBroker() before " +
         "actors are declared",
     );

@@ -66,7 +66,7 @@ export async function loadFunction(specifier: string): Promise<(signal: AbortSig
   }
   const value = exported(await load(path, toUrl(path)), name);
   if (typeof value === "function") return value as (signal: AbortSignal) => unknown;
-  throw new UsageError(`Cannot run ${name} of ${path}: ${whatItIs(value, "no function")}`);
+  throw new UsageError(`Cannot run ${name} of ${path}: ${whatItIs(value, "not a function")}`);
 }
 
 /** Parts a name behind a colon from a path; a URL has colons of its own. */
@@ -125,7 +125,7 @@ async function exportedBroker(
   const value = exported(module, name);
   if (value instanceof Broker) return value;
   if (typeof value !== "function" || "fn" in value) { // an actor is a function, too
-    throw new UsageError(`Cannot use ${name} of ${path}: ${whatItIs(value, "no broker")}`);
+    throw new UsageError(`Cannot use ${name} of ${path}: ${whatItIs(value, "not a broker")}`);
   }
   try {
     const broker = await value();

@@ -95,14 +95,16 @@ export class AbortEvents implements AsyncDisposable {
     this.#store = controlStoreOf(broker, "share abort events");
     const { prefix = "dramatiq:aborts:", ttl = TTL } = options;
     if (typeof prefix !== "string" || prefix === "") {
-      throw new TypeError(`Cannot use prefix ${JSON.stringify(prefix)}: it must be a text`);
+      throw new TypeError(`Cannot use prefix ${JSON.stringify(prefix)}: it must be a string`);
     }
     if (!(ttl > 0)) {
       throw new RangeError(`Cannot keep abort events for ${ttl} ms: it must be above 0`);
     }
     const source = toSource(options, prefix);
     if (isClusterSource(source)) {
-      throw new TypeError("Cannot share abort events on a cluster: dramatiq-abort knows none");
+      throw new TypeError(
+        "Cannot share abort events on a cluster: dramatiq-abort does not support them",
+      );
     }
     this.#prefix = prefix;
     this.#ttl = Math.ceil(ttl);

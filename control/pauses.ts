@@ -75,7 +75,7 @@ export async function pauseQueue(
   assertKnownOptions("pause", options, PAUSE_OPTIONS);
   const { reason } = options;
   if (reason !== undefined && typeof reason !== "string") {
-    throw new TypeError(`Cannot pause queue "${queue}" for ${String(reason)}: it must be a text`);
+    throw new TypeError(`Cannot pause queue "${queue}" for ${String(reason)}: it must be a string`);
   }
   const { now } = await store.change([]);
   const until = options.until === undefined ? undefined : Number(options.until);

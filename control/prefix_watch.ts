@@ -120,7 +120,7 @@ export class PrefixWatch {
     if (this.#isClosed) return;
     this.#disconnect();
     if (error !== undefined && this.#attempt === 0) {
-      log.warn("Cannot listen to keys {prefix}*, and try again: {reason}", {
+      log.warn("Retrying to listen to keys {prefix}*: {reason}", {
         prefix: this.#prefix,
         reason: errorMessage(error),
         error: redactError(error),

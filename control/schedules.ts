@@ -221,7 +221,9 @@ export async function pauseSchedule(
   assertKnownOptions("pauseSchedule", options, PAUSE_OPTIONS);
   const { reason } = options;
   if (reason !== undefined && typeof reason !== "string") {
-    throw new TypeError(`Cannot pause schedule "${name}" for ${String(reason)}: it must be a text`);
+    throw new TypeError(
+      `Cannot pause schedule "${name}" for ${String(reason)}: it must be a string`,
+    );
   }
   const fleet = await readFleet(broker, "pause a schedule");
   assertKnownSchedule(fleet, name, "pause");

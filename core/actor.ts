@@ -61,7 +61,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   constructor(fn: (...args: P) => R | Promise<R>, options: ActorOptions = {}) {
     if (typeof fn !== "function" || isClass(fn)) {
       throw new TypeError(
-        `Cannot make an actor of ${isClass(fn) ? `class ${fn.name}` : String(fn)}: ` +
+        `Cannot create an actor from ${isClass(fn) ? `class ${fn.name}` : String(fn)}: ` +
           "it must be a function, or a class that extends GenericActor",
       );
     }
@@ -69,17 +69,19 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
       options ?? {};
     if (typeof actorName !== "string" || actorName === "") {
       throw new TypeError(
-        "Cannot make an actor of an anonymous function: name it, or set actorName",
+        "Cannot create an actor from an anonymous function: name it, or set actorName",
       );
     }
     assertQueueName(queueName);
     if (typeof priority !== "number" || Number.isNaN(priority)) {
       throw new TypeError(
-        `Cannot make actor "${actorName}": its priority must be a number, not ${String(priority)}`,
+        `Cannot create actor "${actorName}": its priority must be a number, not ${
+          String(priority)
+        }`,
       );
     }
     if (broker !== undefined && typeof broker.declareActor !== "function") {
-      throw new TypeError(`Cannot make actor "${actorName}": its broker is ${String(broker)}`);
+      throw new TypeError(`Cannot create actor "${actorName}": its broker is ${String(broker)}`);
     }
     // An actor is a function of its own with the methods of this class, so that it can be called.
     const self = (...args: P) => fn(...args);
@@ -265,7 +267,7 @@ export function actor(
     : [fn as ActorFunction, options ?? {}];
   if (actorClass !== Actor && !(actorClass.prototype instanceof Actor)) {
     throw new TypeError(
-      `Cannot make an actor of class ${String(actorClass.name)}: it does not extend Actor`,
+      `Cannot create an actor from class ${String(actorClass.name)}: it does not extend Actor`,
     );
   }
   const made = new actorClass(called, others);

@@ -440,7 +440,9 @@ export abstract class Broker implements AsyncDisposable {
     _message: Message,
     _changes: readonly ControlChange[],
   ): Promise<ControlOutcome> {
-    throw new TypeError(`Cannot store with changes: ${this.constructor.name} cannot do that`);
+    throw new TypeError(
+      `Cannot store messages with changes: ${this.constructor.name} does not support it`,
+    );
   }
 
   /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */
@@ -547,7 +549,7 @@ export abstract class Broker implements AsyncDisposable {
     assertQueueOrDelayQueueName(delayQueue, "send to queue");
     const eta = this.clock.now() + Math.round(delay);
     if (!Number.isSafeInteger(eta)) {
-      throw new RangeError(`Cannot delay a message by ${delay} ms: that is beyond all calendars`);
+      throw new RangeError(`Cannot delay a message by ${delay} ms: the date is out of range`);
     }
     return message.copy({ queueName: delayQueue, options: { eta } });
   }

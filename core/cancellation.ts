@@ -108,7 +108,9 @@ export async function cancelMessages(
   const { value, ttl } = readOptions(options);
   const changes = targets.map(({ messageId, eta }): ControlChange => {
     if (typeof messageId !== "string" || messageId === "") {
-      throw new RangeError(`Cannot cancel message ${JSON.stringify(messageId)}: it needs an id`);
+      throw new RangeError(
+        `Cannot cancel message ${JSON.stringify(messageId)}: the id must not be empty`,
+      );
     }
     const untilDue = eta === undefined ? 0 : eta - broker.clock.now() + DAY;
     return { key: ID_PREFIX + messageId, value, ttl: ttl ?? Math.max(DEFAULT_TTL, untilDue) };
@@ -173,14 +175,16 @@ function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?:
   assertKnownOptions("cancel", options, CANCEL_OPTIONS);
   const { reason = "cancelled", keep = false } = options;
   if (typeof reason !== "string") {
-    throw new TypeError(`Cannot cancel messages for ${String(reason)}: reason must be a text`);
+    throw new TypeError(`Cannot cancel messages for ${String(reason)}: reason must be a string`);
   }
   const grace = toMilliseconds(options.grace ?? DEFAULT_GRACE, "grace");
-  if (!(grace >= 0)) throw new RangeError(`Cannot give ${grace} ms of grace: it must be 0 or more`);
+  if (!(grace >= 0)) throw new RangeError(`Cannot use grace ${grace}: it must be 0 or more`);
   const value = { reason, grace, ...(keep && { keep: true }) };
   if (options.ttl === undefined) return { value };
   const ttl = toMilliseconds(options.ttl, "ttl");
-  if (!(ttl > 0)) throw new RangeError(`Cannot remember for ${ttl} ms: it must be above 0`);
+  if (!(ttl > 0)) {
+    throw new RangeError(`Cannot keep a cancellation for ${ttl} ms: it must be above 0`);
+  }
   return { value, ttl };
 }
 

@@ -22,7 +22,7 @@ export function toList(messages: OneOrMany): readonly MessageProxy[] {
   for (const one of list) {
     if (one instanceof MessageProxy) continue;
     throw new TypeError(
-      `Cannot settle ${describe(one)}: it must be a message that the consumer gave, or a list`,
+      `Cannot settle ${describe(one)}: it must be a message of this consumer, or a list`,
     );
   }
   return list as readonly MessageProxy[];

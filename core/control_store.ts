@@ -159,7 +159,7 @@ export function checkChanges(changes: readonly ControlChange[]): CheckedChange[]
     const text = value === null ? undefined : JSON.stringify(value);
     if (value !== null && text === undefined) {
       throw new TypeError(
-        `Cannot store ${String(value)} as control entry "${key}": it is no value of JSON`,
+        `Cannot store ${String(value)} as control entry "${key}": it is not a JSON value`,
       );
     }
     return { key, text, ttl, ifVersion, notBefore };

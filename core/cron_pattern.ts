@@ -149,5 +149,5 @@ function assertComesTrue(fields: readonly Part[][], parts: readonly string[]): v
   const valuesOf = (i: number) => fields[i]!.flatMap(({ values }) => values);
   const days = valuesOf(2);
   if (valuesOf(3).some((month) => days.some((day) => day <= LENGTHS[month - 1]!))) return;
-  throw new RangeError(`it never comes true: no month ${parts[3]} has a day ${parts[2]}`);
+  throw new RangeError(`it never occurs: no month ${parts[3]} has a day ${parts[2]}`);
 }

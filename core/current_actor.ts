@@ -28,7 +28,7 @@ export function currentActor<P extends any[] = any[], R = unknown>(
 ): Actor<P, Awaited<R>> {
   const actor = currentProxy()?.actor;
   if (actor === undefined) {
-    throw new TypeError("Cannot tell the current actor: none is running here");
+    throw new TypeError("Cannot get the current actor: no actor is running here");
   }
   if (fn !== undefined && actor.fn !== fn) {
     throw new TypeError(

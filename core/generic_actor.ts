@@ -59,7 +59,7 @@ export function toFunction(
 ): [ActorFunction, ActorOptions] {
   const { abstract, ...options } = inheritedMeta(actorClass);
   if (abstract) {
-    throw new TypeError(`Cannot make an actor of ${actorClass.name}: its meta is abstract`);
+    throw new TypeError(`Cannot create an actor from ${actorClass.name}: its meta is abstract`);
   }
   const name = overrides.actorName ?? options.actorName ?? actorNameOf(actorClass);
   const instance = new actorClass();

@@ -99,7 +99,7 @@ export class Group<R = unknown> {
     const { when = "succeeded" } = options;
     if (!Object.hasOwn(this.#callbacks, when)) {
       throw new TypeError(
-        `Cannot add a callback for when all have ${when}: it is "succeeded" or "settled"`,
+        `Cannot add a completion callback for when "${when}": it must be "succeeded" or "settled"`,
       );
     }
     this.#callbacks[when].push(message);

@@ -25,14 +25,14 @@ export function assertKnownOptions<T>(
 ): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new TypeError(
-      `Cannot make ${owner}: its options must be an object, not ${describe(options)}`,
+      `Cannot create ${owner}: its options must be an object, not ${describe(options)}`,
     );
   }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).toSorted().join(", ");
     throw new TypeError(
-      `Cannot make ${owner}: it has no option ${shorten(name, 100)}${
+      `Cannot create ${owner}: it has no option ${shorten(name, 100)}${
         advice(name, known, others)
       }; ` +
         `its options are ${names}`,

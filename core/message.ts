@@ -104,7 +104,9 @@ export class Message<R = unknown, I = unknown> {
   static sentBy(broker: Broker, message: Message): void {
     if (!(#broker in message)) {
       throw new TypeError(
-        `Cannot send message of actor "${(message as Message).actorName}": it is no Message of ` +
+        `Cannot send message of actor "${
+          (message as Message).actorName
+        }": it is not a Message of ` +
           "this copy of @dq/dramatiq; more than one is installed",
       );
     }

@@ -119,7 +119,7 @@ function warnIfTwin(middleware: Middleware, others: readonly Middleware[]): void
     other === middleware || isOfClass && Object.getPrototypeOf(other) === prototype;
   if (!others.some(isTwin)) return;
   log.warn(
-    "Middleware {middleware} is there twice, and each of its hooks will run twice: remove one",
+    "Middleware {middleware} was added twice, and each of its hooks will run twice: remove one",
     {
       middleware: middleware.constructor.name,
     },
@@ -144,12 +144,12 @@ function assertMiddleware(middleware: unknown): asserts middleware is Middleware
   for (const hook of [...Object.keys(HOOKS), "prepareMessage", "wrapActor", "checkActorOptions"]) {
     const value = (middleware as Record<string, unknown>)[hook];
     if (value === undefined || typeof value === "function") continue;
-    throw new TypeError(`Cannot add middleware ${name}: its ${hook} is no function`);
+    throw new TypeError(`Cannot add middleware ${name}: its ${hook} is not a function`);
   }
   for (const list of ["actorOptions", "forks"]) {
     const value = (middleware as Record<string, unknown>)[list];
     if (value === undefined || Array.isArray(value)) continue;
-    throw new TypeError(`Cannot add middleware ${name}: its ${list} is no array`);
+    throw new TypeError(`Cannot add middleware ${name}: its ${list} is not an array`);
   }
   warnOfPythonNames(middleware);
 }

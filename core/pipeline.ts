@@ -75,7 +75,7 @@ export class Pipeline<R = unknown, I = unknown> {
   /** Use {@linkcode pipeline}, which checks that the types fit. */
   constructor(steps: readonly PipelineStep[], options: PipelineOptions = {}) {
     assertKnownOptions("Pipeline", options, PIPELINE_OPTIONS);
-    if (steps.length === 0) throw new RangeError("Cannot make a pipeline of no messages");
+    if (steps.length === 0) throw new RangeError("Cannot create a pipeline: it has no messages");
     for (const step of steps) {
       if (step instanceof Message || step instanceof Pipeline) continue;
       throw new TypeError(

@@ -50,7 +50,7 @@ export class AsyncIO implements Middleware {
     assertKnownOptions("AsyncIO", options, KNOWN_OPTIONS);
     const { threshold = 100 } = options;
     if (!(threshold > 0)) {
-      throw new RangeError(`Cannot watch for ${threshold} ms: the threshold must be above 0`);
+      throw new RangeError(`Cannot use threshold ${threshold}: it must be above 0`);
     }
     this.#threshold = threshold;
   }

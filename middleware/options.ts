@@ -81,7 +81,7 @@ function warnOfOption(actor: Actor, message: MessageProxy, name: string, rule: N
   if (names.has(name)) return;
   names.add(name);
   log.warn(
-    "Ignored {option} of message {messageId} of {actor}, and of those like it: it must be a number " +
+    "Ignored {option} of message {messageId} of {actor}, and of similar messages: it must be a number " +
       "{wanted}, not {value}",
     {
       ...about(message),

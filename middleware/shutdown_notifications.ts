@@ -46,7 +46,7 @@ export class ShutdownNotifications implements Middleware {
     for (const message of worker.running) {
       if (!broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) continue;
       log.info(
-        "Told message {messageId} of {actor} that the worker is shutting down",
+        "Interrupting message {messageId} of {actor}: the worker is shutting down",
         about(message),
       );
       message.interrupt(new Shutdown("The worker is shutting down"));

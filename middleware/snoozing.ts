@@ -32,7 +32,7 @@ export function snoozeDelay(
   const asked = exception instanceof Snooze ? exception.max : undefined;
   const max = asked !== undefined ? asked : own !== undefined ? own : ofActor;
   if (typeof max === "number" && message.snoozes >= max) {
-    log.warn("Message {messageId} of {actor} fails: it was snoozed {snoozes} times", {
+    log.warn("Failing message {messageId} of {actor}: it was snoozed {snoozes} times", {
       ...about(message, exception),
       snoozes: message.snoozes,
     });
@@ -60,7 +60,7 @@ export async function snooze(
 ): Promise<void> {
   const snoozes = message.snoozes + 1;
   const snoozed = message.message;
-  log.info("Message {messageId} of {actor} is snoozed for {delay} ms", {
+  log.info("Snoozing message {messageId} of {actor} for {delay} ms", {
     ...about(message, exception),
     delay,
     snoozes,

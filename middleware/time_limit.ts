@@ -72,7 +72,7 @@ export class TimeLimit implements Middleware {
       throw new RangeError(`Cannot limit time to ${timeLimit} ms: it must be above 0`);
     }
     if (!(grace >= 0)) {
-      throw new RangeError(`Cannot give ${grace} ms of grace: it must be 0 or more`);
+      throw new RangeError(`Cannot use grace ${grace}: it must be 0 or more`);
     }
     this.timeLimit = timeLimit;
     this.#grace = grace;

@@ -138,7 +138,7 @@ export function toThrown(thrown: unknown, origin: string): unknown {
   try {
     if (thrown instanceof Error || (thrown !== undefined && thrown !== null)) return thrown;
   } catch {
-    return new Error(`${origin} threw something that cannot be looked at`);
+    return new Error(`${origin} threw a value that cannot be inspected`);
   }
   return new Error(`${origin} threw ${thrown}`);
 }

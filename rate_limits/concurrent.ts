@@ -116,7 +116,7 @@ export class ConcurrentRateLimiter extends RateLimiter {
     try {
       await this.backend.decr(this.key, 1, 0, this.ttl);
     } catch (error) {
-      log.error('A slot of "{key}" is not released, and lost for up to {ttl} ms: {reason}', {
+      log.error('Failed to release a slot of "{key}", which is lost for up to {ttl} ms: {reason}', {
         key: this.key,
         ttl: this.ttl,
         reason: errorMessage(error),

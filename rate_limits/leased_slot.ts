@@ -91,7 +91,7 @@ export class LeasedSlot implements Slot {
       await backend.lease(leasesOf(key), this.#holder, limit, 0);
     } catch (error) {
       if (state === "lost") return;
-      log.error('Cannot release a slot of "{key}", which ends after up to {ttl} ms: {reason}', {
+      log.error('Failed to release a slot of "{key}", which ends after up to {ttl} ms: {reason}', {
         key,
         ttl,
         reason: errorMessage(error),

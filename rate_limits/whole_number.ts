@@ -29,5 +29,5 @@ export function assertLeaseTtl(ttl: number): void {
  */
 export function assertKey(key: string): void {
   if (typeof key === "string" && key !== "") return;
-  throw new TypeError(`Cannot use key ${JSON.stringify(key)}: it must be a text that is not empty`);
+  throw new TypeError(`Cannot use key ${JSON.stringify(key)}: it must be a non-empty string`);
 }

@@ -85,7 +85,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   constructor(options: ResultBackendOptions = {}) {
     const { namespace = "dramatiq-results", useNamespacePrefixKeys = false } = options;
     if (typeof namespace !== "string") {
-      throw new TypeError(`Cannot use namespace ${String(namespace)}: it must be a text`);
+      throw new TypeError(`Cannot use namespace ${String(namespace)}: it must be a string`);
     }
     this.namespace = namespace;
     this.useNamespacePrefixKeys = useNamespacePrefixKeys;
@@ -183,7 +183,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     const what = `Cannot get the result of message ${message.messageId} of ${message.actorName}`;
     if (!block) throw new ResultMissing(`${what}: there is none yet`);
     const reason = failure === undefined ? "" : `: ${errorMessage(failure)}`;
-    throw new ResultTimeout(`${what}: it has not come within ${timeout} ms${reason}`, {
+    throw new ResultTimeout(`${what}: it did not arrive within ${timeout} ms${reason}`, {
       cause: failure,
     });
   }

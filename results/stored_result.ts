@@ -57,7 +57,7 @@ export function assertUnmarked(result: unknown): void {
   if (typeof result !== "object" || result === null || !Object.hasOwn(result, "__t")) return;
   if ((result as Partial<StoredFailure>).__t !== MARK) return;
   throw new TypeError(
-    `Cannot store a result whose __t is "${MARK}": whoever reads it would take it for a failure`,
+    `Cannot store a result whose __t is "${MARK}": readers would take it for a failure`,
   );
 }
 
@@ -75,7 +75,10 @@ export function fromStored(stored: unknown, data: Encoded): unknown {
   if ((stored as Partial<StoredFailure>).__t !== MARK) return stored;
   const { type, msg, traceback } = (stored as Partial<StoredFailure>).exn ?? {};
   if (typeof type !== "string" || typeof msg !== "string") {
-    throw new DecodeError("Cannot decode result: it is marked as a failure and names none", data);
+    throw new DecodeError(
+      "Cannot decode result: it is marked as a failure but names no error",
+      data,
+    );
   }
   throw new ResultFailure(`actor raised ${type}: ${msg}`, {
     origExcType: type,

@@ -29,7 +29,7 @@ export async function moveDelayed(
   } catch (error) {
     // Python forgets the message here.
     log.error(
-      "Processing message {messageId} of {actor} against a middleware: {reason}",
+      "Processing message {messageId} of {actor} despite a failed middleware: {reason}",
       about(message, error),
     );
   }

@@ -233,7 +233,7 @@ export class Dispatcher implements JobOwner {
     const { size } = this.#running;
     if (size > 0) log.warn("Gave up {count} messages that are still running", { count: size });
     for (const { message } of this.#running) {
-      message.interrupt(new WorkerLost("The worker did not wait any longer"), { grace: 0 });
+      message.interrupt(new WorkerLost("The worker stopped waiting"), { grace: 0 });
     }
   }
 

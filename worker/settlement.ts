@@ -215,10 +215,13 @@ export class Settlement {
       log.error("Failed to finish message {messageId} of {actor}: {reason}", about(message, error));
       return this.#requeueLater(message);
     }
-    log.error("Settled message {messageId} of {actor} ({verb}) against a middleware: {reason}", {
-      ...about(message, error),
-      verb,
-    });
+    log.error(
+      "Settled message {messageId} of {actor} ({verb}) despite a failed middleware: {reason}",
+      {
+        ...about(message, error),
+        verb,
+      },
+    );
     this.#add(verb, message);
   }
 

@@ -85,7 +85,7 @@ export class Worker implements AsyncDisposable {
    */
   constructor(broker: Broker, options: WorkerOptions = {}) {
     if (typeof broker?.consume !== "function") {
-      throw new TypeError(`Cannot make Worker: ${String(broker)} is no broker`);
+      throw new TypeError(`Cannot create a Worker: ${String(broker)} is not a broker`);
     }
     const { queues, timeout, executor } = checkWorkerOptions(options);
     this.broker = broker;
@@ -165,7 +165,9 @@ export class Worker implements AsyncDisposable {
    */
   async start(): Promise<void> {
     if (this.#state !== "new") {
-      throw new TypeError("Cannot start a worker that was started or stopped before: make another");
+      throw new TypeError(
+        "Cannot start a worker that was started or stopped before: create another",
+      );
     }
     const served = serveIfRealm(this.broker);
     if (served !== undefined) await served;

@@ -101,7 +101,7 @@ function makeExecutor(options: WorkerOptions): Executor {
     return new ProcessExecutor({ ...realm, ...(threads !== undefined && { processes: threads }) });
   }
   if (typeof executor?.run === "function") return executor;
-  throw new TypeError(`Cannot run actors on ${String(executor)}: it is no executor`);
+  throw new TypeError(`Cannot run actors on ${String(executor)}: it is not an executor`);
 }
 
 /** Settings that a worker reads from the environment when it starts. */

@@ -66,7 +66,7 @@ export function nameOf({ hostname, port, vhost }: RabbitmqSource): string {
 export function toSources(address: RabbitmqAddress, times: Times): RabbitmqSource[] {
   const { url, connection } = address;
   if (url !== undefined && connection !== undefined) {
-    throw new TypeError("Cannot connect to RabbitMQ by url and connection: give one of them");
+    throw new TypeError("Cannot connect to RabbitMQ by url and connection: set only one of them");
   }
   const sources = connection === undefined
     ? listOf(url ?? "amqp://").flatMap(splitUrls).map((one) => ofUrl(one, times))

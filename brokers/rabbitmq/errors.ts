@@ -172,6 +172,6 @@ export function silentFor(ms: number, reason: string | undefined): ConnectionClo
   return new ConnectionClosed(
     reason === undefined
       ? `Cannot send: RabbitMQ confirmed nothing for ${ms} ms`
-      : `Cannot send: RabbitMQ has blocked all who publish for ${ms} ms: ${reason}`,
+      : `Cannot send: RabbitMQ has blocked publishers for ${ms} ms: ${reason}`,
   );
 }

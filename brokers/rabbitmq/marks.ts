@@ -109,7 +109,7 @@ export class Marks {
       await this.#options.control.change(changes);
     } catch (error) {
       // It expires. Until then a death may be counted that was none.
-      log.warn("Failed to end the marks of messages, {messageId} among them: {reason}", {
+      log.warn("Failed to record that messages have finished, {messageId} among them: {reason}", {
         ...about(deliveries[0]!, error),
         count: changes.length,
       });

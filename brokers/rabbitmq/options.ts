@@ -195,7 +195,7 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
 function checkControl({ control }: RabbitmqBrokerOptions): void {
   if (control === undefined || control instanceof ControlStore) return;
   throw new TypeError(
-    `Cannot control workers by ${String(control)}: control must be a ControlStore`,
+    `Cannot use control ${String(control)}: control must be a ControlStore`,
   );
 }
 

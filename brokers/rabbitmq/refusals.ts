@@ -103,7 +103,7 @@ export class Refusals {
     this.#isLogged = now > this.#quietUntil;
     if (!this.#isLogged) return;
     log.warn(
-      "RabbitMQ refuses messages to queue {queue}; sending them again, on other channels, for " +
+      "Retrying messages refused by RabbitMQ for queue {queue}, on other channels, for " +
         "{duration} ms",
       { queue: queueName, duration: LONGEST_REFUSAL },
     );
@@ -113,7 +113,7 @@ export class Refusals {
     const now = performance.now();
     const duration = Math.round(now - this.#since);
     if (this.#isLogged) {
-      log.warn("RabbitMQ accepts messages to queue {queue} again after {duration} ms", {
+      log.warn("Delivering messages to queue {queue} again after {duration} ms", {
         queue: this.#queueName,
         duration,
       });

@@ -191,7 +191,7 @@ export class Subscription implements ChannelUser {
     this.#isWanted = false;
     this.#options.failed(
       new ConnectionClosed(
-        `Cannot consume "${queueName}": RabbitMQ ended it, as it does when a queue is deleted or republisher`,
+        `Cannot consume "${queueName}": RabbitMQ cancelled it, as it does when a queue is deleted or moved`,
       ),
     );
   }

@@ -15,7 +15,7 @@ export function tellLoss(lease: Lease, queues: Iterable<ServedQueue>): void {
 
 function leaseLost(queueName: string, duration: number): ConnectionClosed {
   return new ConnectionClosed(
-    `Cannot go on with what was fetched from "${queueName}": no heartbeat got through for ` +
+    `Cannot run the messages fetched from "${queueName}": no heartbeat got through for ` +
       `${duration} ms, so that other workers may have taken it over`,
   );
 }

@@ -103,7 +103,7 @@ export function checkOptions(options: RedisBrokerOptions): CheckedOptions {
   } = options;
   if (typeof namespace !== "string" || namespace === "") {
     throw new TypeError(
-      `Cannot use namespace ${JSON.stringify(namespace)}: it must be a text that is not empty`,
+      `Cannot use namespace ${JSON.stringify(namespace)}: it must be a non-empty string`,
     );
   }
   for (

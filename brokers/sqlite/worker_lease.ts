@@ -125,7 +125,7 @@ export class WorkerLease {
   /** Fails all consumers: the row is gone. */
   tellTakeover(): void {
     this.#fail(
-      new ConnectionClosed("Cannot go on with what was received: another worker has taken it over"),
+      new ConnectionClosed("Cannot run the messages received: another worker has taken it over"),
     );
   }
 
@@ -134,7 +134,7 @@ export class WorkerLease {
     if (!this.isLost) return;
     this.#fail(
       new ConnectionClosed(
-        "Cannot go on with what was received: no heartbeat got through for " +
+        "Cannot run the messages received: no heartbeat got through for " +
           `${this.#lease.duration} ms, so that other workers may have taken it over`,
       ),
     );

@@ -63,9 +63,9 @@ export async function runSchedules(args: readonly string[], program: Program): P
   if (action === undefined) {
     throw new UsageError(
       name === ""
-        ? `Cannot tell what to do with schedules: name one of ${names}; worker.ts schedules --help ` +
+        ? `Cannot run schedules without an action: name one of ${names}; worker.ts schedules --help ` +
           "says more"
-        : `Cannot do "${name}" with schedules: it must be one of ${names}`,
+        : `Cannot run schedules with action "${name}": it must be one of ${names}`,
     );
   }
   const command = makeControlCommand(`schedules ${name}`, action.description, EXIT_CODES)

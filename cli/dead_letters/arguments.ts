@@ -57,7 +57,7 @@ export function parseDeadLetterArguments(
 ): DeadLetterArguments | string {
   if (args.length === 0) {
     throw new UsageError(
-      `Cannot tell what to do with dead letters: name one of ${ACTIONS.join(", ")}; ` +
+      `Cannot run dead-letters without an action: name one of ${ACTIONS.join(", ")}; ` +
         "worker.ts dead-letters --help says more",
     );
   }
@@ -75,7 +75,7 @@ function complete(
   const modules = [...program.modules, ...named];
   if (!ACTIONS.includes(action as Action)) {
     throw new UsageError(
-      `Cannot do "${action}" with dead letters: it must be one of ${ACTIONS.join(", ")}`,
+      `Cannot run dead-letters with action "${action}": it must be one of ${ACTIONS.join(", ")}`,
     );
   }
   if (modules.length === 0 && !program.declaresActors) {

@@ -226,7 +226,7 @@ export class MemcachedSocket {
         { cause },
       );
     }
-    const text = `Cannot ask memcached at ${this.#name}: it is away: ${errorMessage(cause)}`;
+    const text = `Cannot ask memcached at ${this.#name}: it is unavailable: ${errorMessage(cause)}`;
     return this.#isUp
       ? new ConnectionClosed(text, { cause })
       : new ConnectionFailed(text, { cause });

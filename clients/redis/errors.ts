@@ -98,7 +98,7 @@ export function explain(
   // Without an error of its own the client only says that it does not try again.
   const isVague = (cause as Error).name === "MaxRetriesPerRequestError";
   const reason = isVague ? "the connection was closed" : errorMessage(cause);
-  const text = `Cannot ${purpose}: Redis is away: ${reason}`;
+  const text = `Cannot ${purpose}: Redis is unavailable: ${reason}`;
   return reported === undefined
     ? new ConnectionClosed(text, { cause, delivery })
     : new ConnectionFailed(text, { cause, delivery });

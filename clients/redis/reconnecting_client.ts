@@ -152,7 +152,7 @@ export class ReconnectingClient {
     const { promise } = this.#attempt;
     this.#open();
     await promise;
-    if (call?.isGivenUp) throw new ConnectionClosed(`Cannot ${purpose}: it was given up`);
+    if (call?.isGivenUp) throw new ConnectionClosed(`Cannot ${purpose}: the call was abandoned`);
     return this.#client!;
   }
 

@@ -80,7 +80,7 @@ export class RedisControlStore extends ControlStore {
     const { namespace = "dramatiq", clock = systemClock } = options;
     if (typeof namespace !== "string" || namespace === "") {
       throw new TypeError(
-        `Cannot use namespace ${JSON.stringify(namespace)}: it must be a text that is not empty`,
+        `Cannot use namespace ${JSON.stringify(namespace)}: it must be a non-empty string`,
       );
     }
     const key = `${namespace}:__control__`;

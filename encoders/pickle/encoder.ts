@@ -125,7 +125,7 @@ function unpickle(reader: PickleReader, isExact: boolean): unknown {
     if (code === STOP) return machine.result();
     const opcode = OPCODES[code];
     if (opcode === undefined) {
-      throw new PickleError(`0x${code.toString(16).padStart(2, "0")} is no opcode`);
+      throw new PickleError(`0x${code.toString(16).padStart(2, "0")} is not an opcode`);
     }
     opcode.run(machine);
   }

@@ -172,7 +172,7 @@ export class PickleMachine {
   /** Adds items to the list on top. */
   append(items: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new PickleError("it appends to what is no list");
+    if (!Array.isArray(list)) throw new PickleError("it appends to a value that is not a list");
     for (const item of items) {
       if (item instanceof WholeFloat) noteFloat(list, list.length, item);
       list.push(plain(item));
@@ -182,7 +182,7 @@ export class PickleMachine {
   /** Adds items to the set on top. */
   addItems(items: readonly unknown[]): void {
     const set = this.top();
-    if (!(set instanceof Set)) throw new PickleError("it adds to what is no set");
+    if (!(set instanceof Set)) throw new PickleError("it adds to a value that is not a set");
     for (const item of items) {
       const value = plain(item);
       this.#isOdd ||= typeof value === "object";
@@ -195,7 +195,7 @@ export class PickleMachine {
   setItems(entries: readonly unknown[]): void {
     let dict = this.top();
     if (!(dict instanceof Map) && !isDictObject(dict)) {
-      throw new PickleError("it sets a key of what is no dict");
+      throw new PickleError("it sets a key of a value that is not a dict");
     }
     if (entries.length % 2 === 1) throw new PickleError("a key of a dict has no value");
     for (let i = 0; i < entries.length; i += 2) {
@@ -224,7 +224,7 @@ export class PickleMachine {
     const args = this.pop();
     const callable = this.pop();
     if (!(callable instanceof Callable) || !Array.isArray(args)) {
-      throw new PickleError("REDUCE would call what is not known");
+      throw new PickleError("REDUCE would call an unknown function");
     }
     // A copy: the program may go on with its own.
     const value = makeOfCall(callable.name, keepSpelling(args, [...args]));

@@ -121,7 +121,9 @@ function table(): (Opcode | undefined)[] {
 
 function refuse(name: string): Opcode["run"] {
   return () => {
-    throw new PickleError(`${name} would make an object of a class, or fetch one from elsewhere`);
+    throw new PickleError(
+      `${name} would create an instance of a class, or load an external object`,
+    );
   };
 }
 

@@ -138,7 +138,7 @@ export class PickleReader {
     const line = this.line();
     const named = FLOAT_NAMES.get(line);
     if (named === undefined && !FLOAT.test(line)) {
-      throw new PickleError(`${quote(line)} is no float`);
+      throw new PickleError(`${quote(line)} is not a float`);
     }
     return named ?? Number(line);
   }
@@ -212,7 +212,7 @@ function asAscii(text: string): string {
 
 function parseInteger(digits: string): number | bigint {
   if (digits.length > MAX_INTEGER_DIGITS || !INTEGER.test(digits)) {
-    throw new PickleError(`${quote(digits)} is no integer, or too long`);
+    throw new PickleError(`${quote(digits)} is not an integer, or is too long`);
   }
   return toNumber(BigInt(digits.replace(/^\+/, "")));
 }

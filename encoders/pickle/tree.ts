@@ -58,7 +58,7 @@ export function assertTree(root: unknown, limits: TreeLimits): void {
       if (isPart(value)) throw new PickleError("it has an import or a time zone as a value");
       return add(visits.at(-1), leaf(value));
     }
-    if (open.has(value)) throw new PickleError("a value of it is in itself");
+    if (open.has(value)) throw new PickleError("a value contains itself");
     if (limits.stale.has(value)) throw new PickleError("a dict in it changed after it was stored");
     const known = measured.get(value);
     if (visits.length + (known?.height ?? 1) > MAX_DEPTH) {

@@ -63,7 +63,7 @@ export class Exposition {
    * @returns The answer, which is an error too when there is nothing to serve.
    */
   async answer(method: string, folder: MetricsFolder | undefined): Promise<Response> {
-    if (method !== "GET") return text(501, `Cannot answer to ${method}: metrics are read with GET`);
+    if (method !== "GET") return text(501, `Cannot answer ${method}: metrics are read with GET`);
     try {
       const own = await this.own();
       // Before anybody sees it: if this process died, a counter that stood higher before

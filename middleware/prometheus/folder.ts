@@ -174,7 +174,7 @@ async function enter(path: string): Promise<ProcessLock> {
     const lock = ProcessLock.take(path);
     if (lock !== undefined) return lock;
     if (performance.now() >= end) {
-      throw new Error(`Cannot join those who keep metrics: ${path} is locked for too long`);
+      throw new Error(`Cannot share metrics: ${path} has been locked for too long`);
     }
     await delay(DOOR_INTERVAL);
   }
@@ -253,7 +253,7 @@ async function readJson<T>(
 ): Promise<T | undefined> {
   try {
     const value: unknown = JSON.parse(await readPrivateFile(file));
-    if (!isRight(value)) throw new TypeError("It does not hold metrics");
+    if (!isRight(value)) throw new TypeError("it does not hold metrics");
     return value;
   } catch (error) {
     if ((error as { code?: string }).code === "ENOENT") return undefined;

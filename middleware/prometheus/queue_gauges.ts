@@ -88,7 +88,7 @@ export class QueueGauges {
       return samples;
     } catch (error) {
       if (!this.#isOut) {
-        log.warn("Cannot read the counts of queues, and serves none: {reason}", {
+        log.warn("Stopped serving the counts of queues: {reason}", {
           reason: errorMessage(error),
           error,
         });

@@ -134,7 +134,7 @@ export class RedisResultBackend extends ResultBackend {
   #assertOneSlot(source: RedisSource): void {
     if (!isClusterSource(source) || this.useNamespacePrefixKeys) return;
     throw new TypeError(
-      "Cannot keep results on a cluster: hashed keys lie on any of its nodes; set " +
+      "Cannot keep results on a cluster: hashed keys are spread over its nodes; set " +
         "useNamespacePrefixKeys",
     );
   }

@@ -28,7 +28,7 @@ test("getBroker makes what DRAMATIQ_BROKER_URL says, else a RabbitmqBroker that 
     [
       "DRAMATIQ_BROKER_URL",
       "http://me:secret@localhost",
-      "TypeError: Cannot use DRAMATIQ_BROKER_URL. Cannot make a broker from " +
+      "TypeError: Cannot use DRAMATIQ_BROKER_URL. Cannot create a broker from " +
       '"http://***@localhost": it must be a URL that starts with',
     ],
   ];

@@ -51,7 +51,7 @@ test("dead-letters without an action is an error that names the actions", async 
   assertEquals(await program.ended, 2);
   assertEquals(
     program.output,
-    "Cannot tell what to do with dead letters: name one of list, show, requeue, purge; " +
+    "Cannot run dead-letters without an action: name one of list, show, requeue, purge; " +
       "worker.ts dead-letters --help says more\n",
   );
 });

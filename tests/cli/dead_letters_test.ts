@@ -273,7 +273,10 @@ setBroker(broker);`,
 test("dead-letters says in one line what is wrong with its arguments, and exits with 2", async () => {
   await using means = await open("RedisBroker");
   const cases: [string[], RegExp][] = [
-    [["lst", "actors.ts"], /^Cannot do "lst" with dead letters: it must be one of list, show/],
+    [
+      ["lst", "actors.ts"],
+      /^Cannot run dead-letters with action "lst": it must be one of list, show/,
+    ],
     [["list"], /^Cannot list dead letters: name the module that declares the broker/],
     [["purge", "actors.ts"], /^Cannot purge dead letters: name the queue, with --queue$/],
     [["list", "--since", "yesterday", "actors.ts"], /^Cannot use "yesterday" for --since: /],

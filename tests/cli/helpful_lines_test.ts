@@ -59,12 +59,12 @@ const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp
   "a broker that is none": [
     `${actors}export const number = 42;`,
     ["actors.ts:number"],
-    /^Cannot use number of actors\.ts: it is no broker$/,
+    /^Cannot use number of actors\.ts: it is not a broker$/,
   ],
   "an actor instead of a broker": [
     `${actors}export const add = actor(function add() {});`,
     ["actors.ts:add"],
-    /^Cannot use add of actors\.ts: it is no broker$/,
+    /^Cannot use add of actors\.ts: it is not a broker$/,
   ],
   "a queue that is not there": [
     actors,
@@ -105,7 +105,7 @@ test("A module that throws is shown where it does, without the steps of the runt
 test("A broker that cannot be reached is said in one line, with exit code 3", async () => {
   const port = await freePort();
   const brokers = {
-    "RedisBroker": ["redis", /Redis is away: connect ECONNREFUSED 127\.0\.0\.1/],
+    "RedisBroker": ["redis", /Redis is unavailable: connect ECONNREFUSED 127\.0\.0\.1/],
     "RabbitmqBroker": [
       "amqp",
       /Cannot connect to RabbitMQ at 127\.0\.0\.1:\d+: connect ECONNREFUSED/,

@@ -210,8 +210,8 @@ export const verbs: Rules = {
         void await assertRejects(() => store.change([good, change as typeof good]), error, text);
       await refuse({ key: "", value: 1 }, TypeError, 'Cannot change control entry ""');
       await refuse({ value: 1 }, TypeError, "Cannot change control entry");
-      await refuse({ key: "a", value: () => {} }, TypeError, "it is no value of JSON");
-      await refuse({ key: "a" }, TypeError, "it is no value of JSON");
+      await refuse({ key: "a", value: () => {} }, TypeError, "it is not a JSON value");
+      await refuse({ key: "a" }, TypeError, "it is not a JSON value");
       await refuse({ key: "a", value: 1, ttl: 0 }, RangeError, "for 0 ms: it must be above 0");
       await refuse({ key: "a", value: 1, ttl: NaN }, RangeError, "for NaN ms");
       assertEquals(await read(store), {});

@@ -40,6 +40,6 @@ test("actor refuses an actorClass that does not extend Actor", () => {
     () => actor(() => {}, { actorName: "x", actorClass: Other, broker }),
     TypeError,
   );
-  assertEquals(error.message, "Cannot make an actor of class Other: it does not extend Actor");
+  assertEquals(error.message, "Cannot create an actor from class Other: it does not extend Actor");
   assertEquals(broker.actors.size, 0);
 });

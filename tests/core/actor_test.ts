@@ -157,8 +157,11 @@ test("actor says what it takes when it is given something else", () => {
   const { broker } = ready();
   class Plain {}
   const cases: [unknown, string][] = [
-    [undefined, "Cannot make an actor of undefined: it must be a function, or a class that"],
-    [Plain, "Cannot make an actor of class Plain: it must be a function, or a class that extends"],
+    [undefined, "Cannot create an actor from undefined: it must be a function, or a class that"],
+    [
+      Plain,
+      "Cannot create an actor from class Plain: it must be a function, or a class that extends",
+    ],
   ];
   for (const [fn, text] of cases) {
     assertThrows(() => actor(fn as never, { broker }), TypeError, text);
@@ -166,7 +169,7 @@ test("actor says what it takes when it is given something else", () => {
   assertThrows(
     () => actor(function x() {}, { broker: {} as never }),
     TypeError,
-    'Cannot make actor "x": its broker is [object Object]',
+    'Cannot create actor "x": its broker is [object Object]',
   );
 });
 
@@ -189,12 +192,12 @@ test("Actor.sendWithOptions refuses arguments that a worker could not decode", a
 
 test("actor refuses what is no function, a priority that is no number, and a taken name", () => {
   const { broker, add } = ready();
-  assertThrows(() => actor(7 as never, { broker, actorName: "x" }), TypeError, "actor of 7");
+  assertThrows(() => actor(7 as never, { broker, actorName: "x" }), TypeError, "actor from 7");
   for (const priority of ["1", NaN, null]) {
     assertThrows(
       () => actor(function low() {}, { broker, priority: priority as number }),
       TypeError,
-      `Cannot make actor "low": its priority must be a number, not ${priority}`,
+      `Cannot create actor "low": its priority must be a number, not ${priority}`,
     );
   }
   assertThrows(

@@ -165,6 +165,10 @@ test("Broker.enqueue says that a message is of another copy of this library", as
   await using broker = new StubBroker();
   broker.declareQueue("default");
   for (const sending of [() => broker.enqueue(message), () => broker.enqueueMany([message])]) {
-    await assertRejects(sending, TypeError, 'Cannot send message of actor "add": it is no Message');
+    await assertRejects(
+      sending,
+      TypeError,
+      'Cannot send message of actor "add": it is not a Message',
+    );
   }
 });

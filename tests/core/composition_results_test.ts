@@ -139,7 +139,7 @@ test("pipeline and group show what they are made of", () => {
   const sum = add.message(1, 2).pipe(add.message(3));
   assertEquals(`${sum}`, "pipeline([add(1, 2), add(3)])");
   assertEquals(`${group([sum, add.message(4, 5)], { broker })}`, `group([${sum}, add(4, 5)])`);
-  assertThrows(() => pipeline([]), RangeError, "Cannot make a pipeline of no messages");
+  assertThrows(() => pipeline([]), RangeError, "Cannot create a pipeline: it has no messages");
   const strange = [add, undefined] as unknown as never[];
   assertThrows(() => pipeline(strange), TypeError, "Cannot put Actor(add) into a pipeline");
   assertThrows(() => group(strange), TypeError, "Cannot put Actor(add) into a group");

@@ -50,7 +50,7 @@ test("currentActor throws where no actor runs, and for the function of another o
   assertThrows(
     () => currentActor(),
     TypeError,
-    "Cannot tell the current actor: none is running here",
+    "Cannot get the current actor: no actor is running here",
   );
   const other = () => {};
   const one = actor(() => void currentActor(other), { actorName: "one", broker, maxRetries: 0 });

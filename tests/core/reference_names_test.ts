@@ -125,9 +125,9 @@ test("Broker.addMiddleware refuses what is no middleware, and stays as it was", 
     ["AgeLimit", "Cannot add middleware AgeLimit: it must be an object with hooks"],
     [AgeLimit, "Cannot add middleware AgeLimit: it is a class; add new AgeLimit()"],
     [[], "Cannot add middleware: it is an array; add one at a time"],
-    [{ beforeAck: 1 }, "Cannot add middleware Object: its beforeAck is no function"],
-    [{ actorOptions: 5 }, "Cannot add middleware Object: its actorOptions is no array"],
-    [{ forks: 5 }, "Cannot add middleware Object: its forks is no array"],
+    [{ beforeAck: 1 }, "Cannot add middleware Object: its beforeAck is not a function"],
+    [{ actorOptions: 5 }, "Cannot add middleware Object: its actorOptions is not an array"],
+    [{ forks: 5 }, "Cannot add middleware Object: its forks is not an array"],
   ];
   for (const [given, message] of cases) {
     const add = () => broker.addMiddleware(given as Middleware);

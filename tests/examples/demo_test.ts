@@ -108,7 +108,7 @@ for (
     [["--fail-every", "1.5"], 'Cannot use "1.5" for --fail-every: it must be a whole number of 0'],
     [["--fail-every=-1"], 'Cannot use "-1" for --fail-every'],
     [["--fail-every", "-1"], "Cannot read the arguments: Option '--fail-every"],
-    [["--broker", "pigeon:coop"], 'Cannot make a broker from "pigeon:***": it must be a URL'],
+    [["--broker", "pigeon:coop"], 'Cannot create a broker from "pigeon:***": it must be a URL'],
     [["--colour"], "Cannot read the arguments: Unknown option '--colour'"],
   ] as const
 ) {

@@ -65,14 +65,14 @@ for (const [name, make] of Object.entries(MAKE)) {
     for (const strange of ["frobnicate", "constructor", "__proto__", "toString"]) {
       const options = JSON.parse(`{${JSON.stringify(strange)}: 1}`);
       const { message } = assertThrows(() => make(options), TypeError);
-      const start = `Cannot make ${name}: it has no option ${strange}; its options are `;
+      const start = `Cannot create ${name}: it has no option ${strange}; its options are `;
       assert(message.startsWith(start), message);
     }
     make({});
     if (NEEDY.includes(name)) return;
     for (const none of [null, "url", 7, [] as unknown]) {
       const { message } = assertThrows(() => make(none as Options), TypeError);
-      assert(message.startsWith(`Cannot make ${name}: its options must be an object`), message);
+      assert(message.startsWith(`Cannot create ${name}: its options must be an object`), message);
     }
   });
 }
@@ -112,7 +112,7 @@ test("Options in another spelling name their counterpart", () => {
     const { message } = assertThrows(() => MAKE[name]!({ [option]: 1 }), TypeError);
     assert(
       message.startsWith(
-        `Cannot make ${name}: it has no option ${option} (here: ${counterpart}); `,
+        `Cannot create ${name}: it has no option ${option} (here: ${counterpart}); `,
       ),
       message,
     );
@@ -123,7 +123,7 @@ test("What is no broker, or no encoder, is refused where it is given", () => {
   for (const none of [undefined, null, {}, "redis://127.0.0.1"]) {
     assertThrows(() => library.setBroker(none as never), TypeError, "Cannot set broker");
     assertThrows(() => library.setEncoder(none as never), TypeError, "Cannot set encoder");
-    assertThrows(() => new library.Worker(none as never), TypeError, "Cannot make Worker");
+    assertThrows(() => new library.Worker(none as never), TypeError, "Cannot create a Worker");
   }
   assertThrows(
     () => library.setEncoder(library.JSONEncoder as never),

@@ -101,7 +101,7 @@ test("Group.addCompletionCallback refuses any other time than the two there are"
   assertThrows(
     () => made.addCompletionCallback({} as never, { when }),
     TypeError,
-    'Cannot add a callback for when all have sometimes: it is "succeeded" or "settled"',
+    'Cannot add a completion callback for when "sometimes": it must be "succeeded" or "settled"',
   );
   assert(made.length === 0);
 });

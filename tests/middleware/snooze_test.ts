@@ -109,7 +109,7 @@ test("Snooze is logged at level info", async () => {
     await run(snoozeTimes(1));
     const failures = lines.filter(({ level }) => level !== "info");
     assertEquals(failures, []);
-    const text = "Message {messageId} of {actor} is snoozed for {delay} ms";
+    const text = "Snoozing message {messageId} of {actor} for {delay} ms";
     assertEquals(lines.filter(({ rawMessage }) => rawMessage === text).length, 1);
   });
 });

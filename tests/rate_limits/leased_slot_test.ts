@@ -150,7 +150,7 @@ test("LeasedSlot that cannot be released is logged, and ends by itself", async (
   backend.isUnavailable = true;
   const lines = await rateLimitLines(() => slot.release());
   assertEquals(lines.map(textOf), [
-    'Cannot release a slot of "key", which ends after up to 9000 ms: The server is away',
+    'Failed to release a slot of "key", which ends after up to 9000 ms: The server is away',
   ]);
   backend.isUnavailable = false;
   await clock.advance(TTL);

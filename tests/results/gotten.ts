@@ -21,7 +21,7 @@ export async function assertGotten(
     case "ResultMissing":
       return void await assertRejects(() => result, ResultMissing);
     case "KeyError": // a failure that names none
-      return void await assertRejects(() => result, DecodeError, "names none");
+      return void await assertRejects(() => result, DecodeError, "names no error");
     default:
       assert(false, `nobody knows what ${gotten.raises} is here`);
   }

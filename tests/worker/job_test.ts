@@ -11,7 +11,7 @@ import { test } from "../support/test.ts";
 import { endless, LATE, ready } from "./executor_fixture.ts";
 import { received } from "./settlement_fixture.ts";
 
-const LOST = new WorkerLost("The worker did not wait any longer");
+const LOST = new WorkerLost("The worker stopped waiting");
 
 test("Job that was given up while a hook waited does not start when the hook ends", async () => {
   for (const [reason, outcome] of [[LOST, "lost"], [LATE, "done"]] as const) {

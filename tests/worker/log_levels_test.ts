@@ -113,7 +113,7 @@ test("Broker warns of a middleware that is there twice", async () => {
   const category = ["dramatiq", "middleware"];
   class Mine implements Middleware {}
   const twice = (name: string) =>
-    `Middleware ${name} is there twice, and each of its hooks will run twice: remove one`;
+    `Middleware ${name} was added twice, and each of its hooks will run twice: remove one`;
   const inConstructor = await linesOf({ category }, () => {
     new StubBroker({ middleware: [new Mine(), new Retries(), new Mine(), {}, {}] });
   });
@@ -161,6 +161,6 @@ test("ShutdownNotifications logs a line for each message that it tells", async (
   });
   assertEquals(
     textsOf(lines, "info"),
-    sent.map((id) => `Told message ${id} of patient that the worker is shutting down`),
+    sent.map((id) => `Interrupting message ${id} of patient: the worker is shutting down`),
   );
 });

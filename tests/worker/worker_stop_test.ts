@@ -315,5 +315,9 @@ test("Worker refuses queues that are no list, and an executor that is none", () 
     assertThrows(() => new Worker(broker, bad), TypeError, "queues must be a list of names");
   }
   const executor = "fiber" as "inline";
-  assertThrows(() => new Worker(broker, { executor }), TypeError, "on fiber: it is no executor");
+  assertThrows(
+    () => new Worker(broker, { executor }),
+    TypeError,
+    "on fiber: it is not an executor",
+  );
 });

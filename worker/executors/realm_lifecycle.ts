@@ -214,7 +214,7 @@ export class RealmLifecycle {
   }
 
   #retire(reason: string): void {
-    log.error("This process should be replaced: {reason}", { reason });
+    log.error("Restart this process: {reason}", { reason });
     this.#resolveRetired(reason);
   }
 

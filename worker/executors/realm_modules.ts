@@ -71,7 +71,7 @@ export async function importBroker({ modules, brokerExport }: RealmSettings): Pr
   if (found instanceof Broker) return found;
   throw new DramatiqError(
     `Cannot use ${brokerExport} of ${modules[0]}: it is ${
-      found === undefined ? "not exported" : "no broker"
+      found === undefined ? "not exported" : "not a broker"
     }`,
   );
 }

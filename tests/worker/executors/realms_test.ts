@@ -61,7 +61,7 @@ for (const [name, make] of Object.entries(EXECUTORS)) {
       [{ modules: ["/no/such/module.ts"] }, "Cannot import file:///no/such/module.ts: "],
       [{ modules: [ACTORS, broken] }, "boom"],
       [{ brokerExport: "nothing" }, `Cannot use nothing of ${ACTORS}: it is not exported`],
-      [{ brokerExport: "VALUES" }, `Cannot use VALUES of ${ACTORS}: it is no broker`],
+      [{ brokerExport: "VALUES" }, `Cannot use VALUES of ${ACTORS}: it is not a broker`],
     ];
     for (const [options, text] of cases) {
       const worker = new Worker(declareActors(new StubBroker()), { executor: make(options) });

@@ -6,7 +6,7 @@ import { test } from "../../support/test.ts";
 import { playPool } from "./pool_fixture.ts";
 
 const LATE = new TimeLimitExceeded("late");
-const LOST = new WorkerLost("The worker did not wait any longer");
+const LOST = new WorkerLost("The worker stopped waiting");
 
 test("RealmPool starts what a lost realm had begun again, with all of its time", async () => {
   const { clock, realms, start, run } = playPool();

@@ -58,7 +58,7 @@ export function publishing(file: FileServer): void {
       assertEquals((await fixture.counts("_other")).ready, sent);
       assertGreater(sent, 10);
       assertEquals(lines.map(textOf), [
-        `RabbitMQ refuses messages to queue ${queueName}; sending them again, on other channels, ` +
+        `Retrying messages refused by RabbitMQ for queue ${queueName}, on other channels, ` +
         "for 5000 ms",
       ]);
       await file.server.ctl("clear_policy", "full");

@@ -159,15 +159,15 @@ class TorturedFleet {
     if (this.#random.chance(0.5)) {
       this.kills += 1;
       this.#children.delete(child);
-      child.kill("SIGKILL");
+      signal(child, "SIGKILL");
       void this.#spawn();
     } else {
       this.stops += 1;
       this.#stopped.add(child);
-      child.kill("SIGSTOP");
+      signal(child, "SIGSTOP");
       void delay(this.#random.between(100, LONGEST_STOP)).then(() => {
         this.#stopped.delete(child);
-        child.kill("SIGCONT");
+        signal(child, "SIGCONT");
       });
     }
   }
@@ -181,7 +181,7 @@ class TorturedFleet {
   }
 
   killAll(): void {
-    for (const child of this.#children) child.kill("SIGKILL");
+    for (const child of this.#children) signal(child, "SIGKILL");
     this.#children.clear();
   }
 
@@ -202,5 +202,14 @@ class TorturedFleet {
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     this.#children.add(child);
     await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
+  }
+}
+
+/** As `child.kill`, which on Deno sends the first signal only. */
+function signal({ pid }: ChildProcess, name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+  try {
+    process.kill(pid!, name);
+  } catch {
+    // It has ended.
   }
 }

@@ -12,18 +12,9 @@ import { getLogger } from "../platform/logging.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import type { Ticks } from "./every.ts";
-import {
-  fromTickState,
-  RUN_PREFIX,
-  RUN_TTL,
-  SCHEDULE_PAUSE_PREFIX,
-  TICK_PREFIX,
-  TICK_TTL,
-  type TickState,
-  toTickState,
-  type VersionedState,
-} from "./schedule_state.ts";
+import { RUN_PREFIX, RUN_TTL, SCHEDULE_PAUSE_PREFIX, type TickState } from "./schedule_state.ts";
 import type { StoreClock } from "./store_clock.ts";
+import { TickEntry } from "./tick_entry.ts";
 import { jitterOf, latestTick, tickMessageId, timingOf } from "./ticks.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
@@ -60,12 +51,14 @@ export class ScheduleRunner {
   readonly #owner: RunnerOwner;
   readonly #ticks: Ticks;
   readonly #timing: string;
-  #known: VersionedState = { state: undefined, version: 0 };
+  readonly #entry: TickEntry;
   /** The message that the waiting tick was found to wait for. */
   #blockedBy: string | undefined;
   /** The message that this worker is publishing. */
   #unsent: string | undefined;
   #failures = 0;
+  /** The time after the one that was asked for last. */
+  #next: { readonly after: number; readonly at: number | undefined } | undefined;
 
   /**
    * Stands by a schedule.
@@ -79,13 +72,12 @@ export class ScheduleRunner {
     this.schedule = schedule;
     this.#ticks = ticks;
     this.#timing = timingOf(schedule);
+    this.#entry = new TickEntry(schedule.name);
   }
 
   /** Learns the state from an entry of the store. */
   learn(entry: ControlEntry): void {
-    if (entry.version < this.#known.version) return;
-    this.#known = toTickState(entry);
-    this.#blockedBy = undefined;
+    if (this.#entry.learn(entry)) this.#blockedBy = undefined;
   }
 
   /**
@@ -110,16 +102,22 @@ export class ScheduleRunner {
 
   /** @returns When to go on; nothing for at once. */
   async #step(): Promise<number | undefined> {
-    const { state } = this.#known;
+    const { state } = this.#entry;
     const { now } = this.#owner.time;
     if (state === undefined || state.timing !== this.#timing) return await this.#begin(state, now);
     if (state.sending !== undefined) return await this.#publishAgain(state, state.sending, now);
     const isBlocked = state.waiting === undefined || this.#blockedBy === state.messageId;
     if (!isBlocked) return await this.#sendWaiting(state, state.waiting!);
-    const next = this.#ticks.next(state.tick);
+    const next = this.#nextAfter(state.tick);
     if (next === undefined) return Infinity;
     if (next > now) return next;
     return await this.#due(state, next, now);
+  }
+
+  /** To compute the time of a pattern is dear, and the same one is asked for again and again. */
+  #nextAfter(tick: number): number | undefined {
+    if (this.#next?.after !== tick) this.#next = { after: tick, at: this.#ticks.next(tick) };
+    return this.#next.at;
   }
 
   /** A schedule that is new, or has other times, begins now: it never fires the past. */
@@ -154,10 +152,10 @@ export class ScheduleRunner {
     if (outcome.applied) return undefined;
     const { now } = outcome;
     if (now < tick) return tick;
-    const found = new Map(outcome.found.map((entry) => [entry.key, entry]));
-    if (this.#hasMoved(found)) return undefined;
+    if (this.#hasMoved(outcome.found)) return undefined;
     const { name, overlap } = this.schedule;
-    if ((found.get(SCHEDULE_PAUSE_PREFIX + name)?.value ?? null) !== null) {
+    const pauseKey = SCHEDULE_PAUSE_PREFIX + name;
+    if (outcome.found.some(({ key, value }) => key === pauseKey && value !== null)) {
       return await this.#skip(state, tick, "it is paused");
     }
     const reason = `message ${state.messageId} has not finished`;
@@ -173,17 +171,14 @@ export class ScheduleRunner {
     const { waiting: _waiting, ...others } = state;
     const outcome = await this.#send(others, tick);
     if (outcome.applied) return;
-    const found = new Map(outcome.found.map((entry) => [entry.key, entry]));
-    if (!this.#hasMoved(found)) this.#blockedBy = state.messageId;
+    if (!this.#hasMoved(outcome.found)) this.#blockedBy = state.messageId;
   }
 
   /** Learns what another worker has done. @returns Whether one has. */
-  #hasMoved(found: ReadonlyMap<string, ControlEntry>): boolean {
-    const entry = found.get(TICK_PREFIX + this.schedule.name);
-    if (entry === undefined || entry.version === this.#known.version) return false;
-    this.#known = toTickState(entry);
-    this.#blockedBy = undefined;
-    return true;
+  #hasMoved(found: readonly ControlEntry[]): boolean {
+    const { version } = this.#entry;
+    this.#noteFound(found);
+    return this.#entry.version !== version;
   }
 
   async #skip(state: TickState, tick: number, reason: string): Promise<undefined> {
@@ -200,24 +195,16 @@ export class ScheduleRunner {
   /** Stores a state. @returns Whether it was; if not, another one is known now. */
   async #change(state: TickState, notBefore = -Infinity): Promise<boolean> {
     const { store, time } = this.#owner;
-    const outcome = await time.ask(() => store.change([this.#changeTo(state, notBefore)]));
-    this.#noteOutcome(outcome);
+    const outcome = await time.ask(() => store.change([this.#entry.changeTo(state, notBefore)]));
+    this.#noteFound(outcome.found);
     return outcome.applied;
   }
 
-  #noteOutcome({ found }: ControlOutcome): void {
-    const entry = found.find(({ key }) => key === TICK_PREFIX + this.schedule.name);
-    if (entry !== undefined) this.learn(entry);
-  }
-
-  #changeTo(state: TickState, notBefore: number): ControlChange {
-    return {
-      key: TICK_PREFIX + this.schedule.name,
-      value: fromTickState(state),
-      ttl: TICK_TTL,
-      ifVersion: this.#known.version,
-      notBefore,
-    };
+  #noteFound(found: readonly ControlEntry[]): void {
+    const entry = found.find(({ key }) => key === this.#entry.key);
+    if (entry === undefined) return;
+    this.#entry.replace(entry);
+    this.#blockedBy = undefined;
   }
 
   /** Claims a tick and stores its message: in one step, or as two where the store is elsewhere. */
@@ -230,7 +217,7 @@ export class ScheduleRunner {
     const sent = { ...state, messageId, sentTick: tick, sentAt: now, sent: state.sent + 1 };
     const next = broker.storesWithChanges ? sent : { ...sent, sending: now };
     const changes: ControlChange[] = [
-      this.#changeTo(next, tick),
+      this.#entry.changeTo(next, tick),
       { key: SCHEDULE_PAUSE_PREFIX + name, value: null, ifVersion: 0 },
     ];
     if (overlap !== "allow") {
@@ -248,7 +235,7 @@ export class ScheduleRunner {
         : store.change(changes);
     });
     if (!outcome.applied) return outcome;
-    this.#noteOutcome(outcome);
+    this.#noteFound(outcome.found);
     if (!broker.storesWithChanges) {
       this.#unsent = messageId;
       await this.#publish(next, message, delay);
@@ -270,10 +257,10 @@ export class ScheduleRunner {
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
       this.#logRefused(error);
-      const { tick, sent, skipped, ...others } = this.#known.state!;
+      const { tick, sent, skipped, ...others } = this.#entry.state!;
       const next = message.option("periodic") as { tick: number };
       const state = { ...others, tick: Math.max(tick, next.tick), sent, skipped: skipped + 1 };
-      return await store.change([this.#changeTo(state, next.tick)]);
+      return await store.change([this.#entry.changeTo(state, next.tick)]);
     }
   }
 
@@ -291,7 +278,7 @@ export class ScheduleRunner {
     }
     const delay = Math.max(0, sentTick + jitterOf(this.schedule, sentTick) - now);
     const message = this.#messageOf(sentTick, messageId, Math.round(now));
-    await this.#publish(this.#known.state!, message, delay);
+    await this.#publish(this.#entry.state!, message, delay);
     return undefined;
   }
 

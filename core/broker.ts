@@ -39,7 +39,8 @@ import {
   toCanonicalQueueName,
 } from "./queue_names.ts";
 import type { ResultSource } from "./result_source.ts";
-import { checkSchedules, ScheduleRegistry } from "./schedules.ts";
+import { ScheduleRegistry } from "./schedule_registry.ts";
+import { checkSchedules } from "./schedules.ts";
 import { shorten } from "../platform/thrown.ts";
 import { checkMaxDeaths } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";

@@ -1,4 +1,4 @@
-import { LATE_BOUNDS, type ScheduleCounts } from "../../core/schedules.ts";
+import { LATE_BOUNDS, type ScheduleCounts } from "../../core/schedule_registry.ts";
 import type { Metric, Sample } from "./metric.ts";
 
 /**

@@ -16,6 +16,7 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import type { PeriodicMessage, PeriodicOptions } from "@dq/dramatiq/control";
+import { TickEntry } from "../../control/tick_entry.ts";
 import { StoreClock } from "../../control/store_clock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { linesOf, textOf } from "../support/log.ts";
@@ -230,6 +231,26 @@ test("an outage of the control store is logged once, and what was missed is sent
   assertEquals(fleet.take(), ["2026-01-05T00:01:00.000Z", "2026-01-05T00:01:00.000Z"]);
   const texts = lines.map(textOf).filter((text) => /away|again/.test(text));
   assertEquals(texts.length, 2, texts.join("\n"));
+});
+
+test("a schedule whose entry is lost begins with now, whatever the version of the next one", async () => {
+  await using fleet = new Fleet();
+  await fleet.work(fleet.declare({ every: { minutes: 1 } }));
+  await fleet.advance(60_000);
+  await fleet.store.change([{ key: "tick/nightly", value: null }]);
+  await fleet.advance(90_000);
+  assertEquals(fleet.take(), ["2026-01-05T00:01:00.000Z"]);
+  await fleet.advance(30_000);
+  assertEquals(fleet.take(), ["2026-01-05T00:03:00.000Z"]);
+
+  // A file that was replaced counts versions anew.
+  const entry = new TickEntry("nightly");
+  const value = { tick: START, timing: "every 60000" };
+  assertEquals(entry.learn({ key: entry.key, value, version: 900 }), true);
+  assertEquals(entry.learn({ key: entry.key, value, version: 5 }), false);
+  entry.replace({ key: entry.key, value, version: 5 });
+  assertEquals([entry.version, entry.state?.tick], [5, START]);
+  assertEquals(entry.changeTo(entry.state!, 0).ifVersion, 5);
 });
 
 test("of two definitions the younger one fires, and the other one again when it is gone", async () => {

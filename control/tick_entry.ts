@@ -1,0 +1,54 @@
+import type { ControlChange, ControlEntry } from "../core/control_store.ts";
+import {
+  fromTickState,
+  TICK_PREFIX,
+  TICK_TTL,
+  type TickState,
+  toTickState,
+  type VersionedState,
+} from "./schedule_state.ts";
+
+/** The entry `tick/<name>` of a schedule, as far as a worker knows it. */
+export class TickEntry {
+  /** Key of the entry. */
+  readonly key: string;
+  #known: VersionedState = { state: undefined, version: 0 };
+
+  /** @param name The schedule. */
+  constructor(name: string) {
+    this.key = TICK_PREFIX + name;
+  }
+
+  /** The state; nothing if there is none. */
+  get state(): TickState | undefined {
+    return this.#known.state;
+  }
+
+  /** The version of the entry; 0 if there is none. */
+  get version(): number {
+    return this.#known.version;
+  }
+
+  /** Learns what a read has found. @returns False if a later one is known. */
+  learn(entry: ControlEntry): boolean {
+    if (entry.version < this.#known.version) return false;
+    this.replace(entry);
+    return true;
+  }
+
+  /** Takes over what a change has found: after a loss of data its version may be any. */
+  replace(entry: ControlEntry): void {
+    this.#known = toTickState(entry);
+  }
+
+  /**
+   * Makes a change that applies only to the state that is known.
+   *
+   * @param state The next state.
+   * @param notBefore The earliest time, by the clock of the store.
+   */
+  changeTo(state: TickState, notBefore: number): ControlChange {
+    const { key, version: ifVersion } = this;
+    return { key, value: fromTickState(state), ttl: TICK_TTL, ifVersion, notBefore };
+  }
+}

@@ -19,7 +19,7 @@ import { jitterOf, latestTick, tickMessageId, timingOf } from "./ticks.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
 
-/** Number of missed ticks that `missed: "all"` makes up in a row. */
+/** Number of missed ticks that `missed: "all"` makes up after an outage. */
 const MOST_MADE_UP = 100;
 /** Milliseconds after which another worker publishes what one has begun to publish. */
 const SENDING_TIMEOUT = 10_000;
@@ -132,18 +132,25 @@ export class ScheduleRunner {
   async #due(state: TickState, next: number, now: number): Promise<number | undefined> {
     const { name, missed, grace } = this.schedule;
     const latest = latestTick(this.#ticks, state.tick, now) ?? next;
-    const { madeUp = 0, ...settled } = state;
+    const { madeUp: before, ...settled } = state;
     if (this.#owner.isPaused(name)) return await this.#skip(settled, latest, "it is paused");
     if (missed === "skip" && now - latest > grace) {
       return await this.#skip(settled, latest, `it is ${Math.round(now - latest)} ms late`);
     }
     if (missed !== "all" || next === latest) return await this.#fire(settled, latest);
-    if (madeUp < MOST_MADE_UP) return await this.#fire({ ...state, madeUp: madeUp + 1 }, next);
+    // What becomes due while others are made up is not among those that were missed.
+    const madeUp = before === undefined || before.until < next
+      ? { count: 0, until: latest }
+      : before;
+    const { count, until } = madeUp;
+    if (count < MOST_MADE_UP) {
+      return await this.#fire({ ...settled, madeUp: { count: count + 1, until } }, next);
+    }
     log.warn("Skipping missed ticks of schedule {schedule}: {count} of them were made up", {
       schedule: name,
-      count: madeUp,
+      count,
     });
-    return await this.#skip(settled, latest, "too many were missed");
+    return await this.#skip(settled, until, "too many were missed");
   }
 
   /** Sends the message of a tick, unless that of the tick before has not finished. */

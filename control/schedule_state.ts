@@ -39,8 +39,8 @@ export interface TickState {
   readonly sent: number;
   /** Number of ticks that were skipped. */
   readonly skipped: number;
-  /** Number of missed ticks that were made up in a row. */
-  readonly madeUp?: number;
+  /** Missed ticks that are being made up: how many were, and the last of those that were missed. */
+  readonly madeUp?: { readonly count: number; readonly until: number };
 }
 
 /** A state, and the version of its entry; 0 when there is none. */

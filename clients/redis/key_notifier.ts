@@ -1,17 +1,8 @@
 import { getLogger } from "../../platform/logging.ts";
-import { retryDelay } from "../../platform/retry_delay.ts";
-import { redactError } from "../redact.ts";
-import { errorMessage } from "../../platform/thrown.ts";
-import type { Client } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
+import { Invalidations } from "./invalidations.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
-
-/** The channel on which Redis tells what changed. Source: "Client-side caching" in its manual. */
-const CHANNEL = "__redis__:invalidate";
-
-/** Replies of servers that cannot track keys, or do not permit it. */
-const UNSUPPORTED = /^(ERR unknown|NOPERM)/;
 
 /**
  * Tells when queues have something to fetch, without asking again and again and
@@ -21,24 +12,12 @@ const UNSUPPORTED = /^(ERR unknown|NOPERM)/;
  * length of a queue, Redis tells another one, once, when that queue changes, whoever
  * changes it. So two connections serve all queues.
  *
- * closed ─▶ opening ─▶ tracking ─▶ lost ─▶ opening …
- *
  * While it is not tracking nobody is told; whoever waits looks for himself at every
  * heartbeat. When tracking begins everybody is told once.
  */
 export class KeyNotifier {
-  readonly #connection: RedisConnection;
-  /** A key that lies where all others do. */
-  readonly #key: string;
+  readonly #invalidations: Invalidations;
   readonly #waiting: Map<string, Set<() => void>> = new Map();
-  #reader: Client | undefined;
-  #listener: Client | undefined;
-  #isTracking = false;
-  #isClosed = false;
-  #isUnsupported = false;
-  #attempt = 0;
-  #opening: Promise<void> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Stores where the servers are; the first wait connects.
@@ -47,14 +26,27 @@ export class KeyNotifier {
    * @param key A key that lies where all others do.
    */
   constructor(connection: RedisConnection, key: string) {
-    this.#connection = connection;
-    this.#key = key;
+    this.#invalidations = new Invalidations(connection, {
+      key,
+      hasReader: true,
+      log,
+      polled: "messages",
+      track: async (subscriberId) => {
+        const reader = this.#invalidations.reader!;
+        await reader.callBuffer("client", "TRACKING", "ON", "REDIRECT", subscriberId);
+      },
+      changed: (keys) => {
+        if (keys === undefined) return this.#notifyAll();
+        for (const key of keys) this.#notify(key);
+      },
+      up: () => this.#notifyAll(),
+    });
     connection.onUp(() => this.#notifyAll()); // of what came meanwhile nobody has told
   }
 
   /** True if Redis tells of changes at present. */
   get isTracking(): boolean {
-    return this.#isTracking;
+    return this.#invalidations.isTracking;
   }
 
   /**
@@ -90,11 +82,12 @@ export class KeyNotifier {
       this.#waiting.set(key, waiting);
     }
     waiting.add(wake);
-    if (!this.#isTracking) return this.#open();
-    this.#reader!.callBuffer(command, key).then((reply) => {
-      this.#attempt = 0;
+    const { reader } = this.#invalidations;
+    if (reader === undefined || !this.isTracking) return this.#invalidations.open();
+    reader.callBuffer(command, key).then((reply) => {
+      this.#invalidations.confirm();
       if (hasChanged(reply)) this.#notify(key);
-    }, (error) => this.#lost(error));
+    }, (error) => this.#invalidations.lost(error, reader));
   }
 
   /** Takes back what was expected. */
@@ -106,81 +99,13 @@ export class KeyNotifier {
 
   /** Asks both connections for an answer, so that a half-open one is found. */
   ping(): void {
-    if (!this.#isTracking) return;
-    for (const client of [this.#reader!, this.#listener!]) {
-      client.callBuffer("ping").catch((error) => this.#lost(error));
-    }
+    this.#invalidations.ping("ping");
   }
 
   /** Lets go of the connections. Nobody is told any more. */
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
-    this.#disconnect();
+    this.#invalidations.close();
     this.#waiting.clear();
-  }
-
-  #open(): void {
-    if (this.#opening !== undefined || this.#timer !== undefined) return;
-    if (this.#isClosed || this.#isUnsupported) return;
-    this.#opening = this.#connect().then(
-      () => this.#opening = undefined,
-      (error) => {
-        this.#opening = undefined;
-        this.#lost(error);
-      },
-    );
-  }
-
-  async #connect(): Promise<void> {
-    const listener = await this.#openOne();
-    this.#listener = listener;
-    const reader = await this.#openOne();
-    this.#reader = reader;
-    const id = await listener.callBuffer("client", "ID") as number;
-    await listener.callBuffer("subscribe", CHANNEL);
-    await reader.callBuffer("client", "TRACKING", "ON", "REDIRECT", id);
-    if (this.#isClosed) return this.#disconnect();
-    listener.on("messageBuffer", (_channel, keys) => {
-      // No keys: all have changed, as after FLUSHALL.
-      if (keys === null) return this.#notifyAll();
-      for (const key of keys) this.#notify(textDecoder.decode(key));
-    });
-    this.#isTracking = true;
-    this.#notifyAll();
-  }
-
-  async #openOne(): Promise<Client> {
-    const client = await this.#connection.openListener(this.#key);
-    client.on("error", () => {}); // what fails with it says so
-    client.on("end", () => this.#lost(undefined, client));
-    return client;
-  }
-
-  /** @param client Whose connection was lost; one that is gone already does not count. */
-  #lost(error: unknown, client?: Client): void {
-    if (this.#isClosed) return;
-    if (client !== undefined && client !== this.#reader && client !== this.#listener) return;
-    this.#disconnect();
-    if (error !== undefined && UNSUPPORTED.test(errorMessage(error))) {
-      this.#isUnsupported = true;
-      log.warn("Polling Redis for new messages: {reason}", {
-        reason: errorMessage(error),
-        error: redactError(error),
-      });
-      return;
-    }
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#open();
-    }, retryDelay(this.#attempt++));
-  }
-
-  #disconnect(): void {
-    this.#isTracking = false;
-    const clients = [this.#reader, this.#listener];
-    this.#reader = this.#listener = undefined;
-    for (const client of clients) client?.disconnect();
   }
 
   #notify(queue: string): void {
@@ -195,5 +120,3 @@ export class KeyNotifier {
     for (const queue of [...this.#waiting.keys()]) this.#notify(queue);
   }
 }
-
-const textDecoder = /* @__PURE__ */ new TextDecoder();

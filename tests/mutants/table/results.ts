@@ -121,17 +121,17 @@ export const RESULTS: readonly Mutant[] = [
       filter: "is under way when it is closed",
     }],
   ]),
-  ...mutantsOf("clients/redis/key_tracking.ts", REDIS_WAITING, [
+  ...mutantsOf("clients/redis/invalidations.ts", REDIS_WAITING, [
     [
       "a connection that is lost is not noticed by its end",
-      "if (this.#subscriber === client || this.#reader === client) this.#lost();",
+      'client.on("end", () => this.lost(undefined, client));',
       "",
       { filter: "killed under waiters", stays: "the ping of each second finds it, too" },
     ],
     [
       "a silent connection is not asked",
-      'subscriber.callBuffer("ping").catch(lost);',
-      "void lost;",
+      "client.callBuffer(...command).catch((error) => this.lost(error, client));",
+      "void command;",
       {
         filter: "half-open under waiters",
         stays:
@@ -140,7 +140,7 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "nobody looks when it is no longer told of results",
-      "if (wasTracking && !this.#isClosed) this.#listener.setNotified(false);",
+      "if (wasTracking) this.#options.down?.();",
       "",
       {
         filter: "killed under waiters",

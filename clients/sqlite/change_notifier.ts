@@ -21,6 +21,8 @@ const NOTIFY_INTERVAL = 1;
 /** Milliseconds between two looks whether a transaction of the application is over, and how many. */
 const LOOK_INTERVAL = 5;
 const MAX_LOOKS = 200;
+/** Content of the file. */
+const BYTE = /* @__PURE__ */ Uint8Array.of(0x21);
 /** Listeners take this part of the time at most: the next look waits so many times as long. */
 const REST_FACTOR = 10;
 
@@ -52,6 +54,8 @@ export class ChangeNotifier {
   /** True if the file may not be used. */
   #isPolling = false;
   #descriptor: number | undefined;
+  /** Number of the open file, which another one may have replaced by its name. */
+  #inode: number | undefined;
   #watcher: Watcher | undefined;
   #hasEvents = false;
   #trialEndsAt = 0;
@@ -120,6 +124,13 @@ export class ChangeNotifier {
     this.#lookTimer = undefined;
   }
 
+  /** Looks whether the file is still there: some systems say nothing of an open one that is removed. */
+  check(): void {
+    if (this.#descriptor === undefined) return;
+    const stat = builtinModule("node:fs").statSync(this.#file!, { throwIfNoEntry: false });
+    if (stat?.ino !== this.#inode) this.#reopen();
+  }
+
   /** Says that this connection has committed something that others may wait for. */
   notify(): void {
     this.#tell();
@@ -150,7 +161,8 @@ export class ChangeNotifier {
     this.#writeTimer = undefined;
     this.#writtenAt = performance.now();
     try {
-      builtinModule("node:fs").writeSync(this.#open(), "!", 0);
+      // Bytes: Deno writes a text behind the one before, whatever place it is given.
+      builtinModule("node:fs").writeSync(this.#open(), BYTE, 0, 1, 0);
     } catch (error) {
       this.#hasFailed(error); // others look by themselves
     }
@@ -159,7 +171,11 @@ export class ChangeNotifier {
   #open(): number {
     const fs = builtinModule("node:fs");
     const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
-    return this.#descriptor ??= fs.openSync(this.#file!, flags, 0o600);
+    if (this.#descriptor === undefined) {
+      this.#descriptor = fs.openSync(this.#file!, flags, 0o600);
+      this.#inode = fs.fstatSync(this.#descriptor).ino;
+    }
+    return this.#descriptor;
   }
 
   #watch(): void {
@@ -169,7 +185,7 @@ export class ChangeNotifier {
       this.#open();
       const watcher = builtinModule("node:fs").watch(this.#file, (event) => {
         this.#hasEvents = true;
-        if (event === "rename") this.#rewatch();
+        if (event === "rename") this.#reopen();
         this.#lookSoon();
       });
       watcher.unref?.();
@@ -192,12 +208,12 @@ export class ChangeNotifier {
   }
 
   /** The file was removed or replaced: another one is made. */
-  #rewatch(): void {
+  #reopen(): void {
     const fs = builtinModule("node:fs");
     this.#unwatch();
     if (this.#descriptor !== undefined) fs.closeSync(this.#descriptor);
     this.#descriptor = undefined;
-    this.#watch();
+    if (this.#listeners.size > 0) this.#watch();
   }
 
   #hasFailed(error: unknown): void {

@@ -155,6 +155,7 @@ export class SqliteConnection {
     if (file?.identity !== undefined && identityOf(file.path) !== file.identity) {
       throw this.#lose(file);
     }
+    this.notifier.check();
     this.#maintenance.runIfDue(now);
   }
 

@@ -13,6 +13,7 @@ import { REDIS_CONSUMING } from "./table/redis_consuming.ts";
 import { RESULTS } from "./table/results.ts";
 import { SECRETS } from "./table/secrets.ts";
 import { SETTLING } from "./table/settling.ts";
+import { SQLITE } from "./table/sqlite.ts";
 import { STUB_BROKER } from "./table/stub.ts";
 import { WORKER } from "./table/worker.ts";
 
@@ -20,6 +21,7 @@ import { WORKER } from "./table/worker.ts";
 export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   redis: [...REDIS, ...REDIS_CONSUMING],
   rabbitmq: RABBITMQ,
+  sqlite: SQLITE,
   core: CORE,
   stub: STUB_BROKER,
   worker: [...WORKER, ...SETTLING],

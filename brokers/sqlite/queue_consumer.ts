@@ -165,7 +165,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
 
   #claimSoon(): void {
     const { lease, connection } = this.#session;
-    if (this.#state !== "idle") return;
+    if (this.#state !== "idle" || this.#isPaused) return;
     if (lease.owner === undefined) return this.#begin();
     if (!this.#isListening) {
       this.#isListening = true;

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assertEquals } from "@std/assert";
-import { SqliteBroker, SqliteResultBackend } from "@dq/dramatiq";
+import { assertEquals, assertRejects } from "@std/assert";
+import { ResultMissing, SqliteBroker, SqliteResultBackend } from "@dq/dramatiq";
 import { connectionOf } from "../../clients/sqlite/handles.ts";
 import { resultBackendConformance } from "../conformance/result_backend.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -52,4 +52,29 @@ test("SqliteResultBackend purges what has expired, by its clock", async () => {
   await connection.writer.drained();
   const rows = connection.statement("select key from dramatiq_results").all();
   assertEquals(rows.length, 1);
+});
+
+test("SqliteResultBackend gives no result that has expired, by its clock", async () => {
+  const clock = new FakeClock();
+  await using backend = new SqliteResultBackend({ path: ":memory:", clock });
+  const message = { queueName: "q", actorName: "a", messageId: "1" };
+  await backend.storeResult(message, 7, 1_000);
+  clock.jump(999);
+  assertEquals(await backend.getResult(message), 7);
+  clock.jump(1);
+  await assertRejects(() => backend.getResult(message), ResultMissing);
+});
+
+test("SqliteResultBackend tells those who wait in the same process", async () => {
+  await using broker = new SqliteBroker({ path: ":memory:" });
+  await using backend = new SqliteResultBackend({ broker });
+  const { notifier } = connectionOf(broker);
+  let told = 0;
+  const listener = () => told += 1;
+  notifier.listen(listener);
+  const message = { queueName: "q", actorName: "a", messageId: "1" };
+  const getting = backend.getResult(message, { block: true, timeout: 60_000 });
+  await backend.storeResult(message, 7, 1_000);
+  assertEquals([await getting, told], [7, 1]);
+  notifier.unlisten(listener);
 });

@@ -224,3 +224,26 @@ test("SqliteBroker.insertStatement makes a statement that others run in their tr
     assertEquals((await broker.getQueueMessageCounts("default")).delayed, 1);
   });
 });
+
+test("SqliteBroker.enqueueIn stores all messages or none, and leaves the transaction as it was", async () => {
+  const database = OPENERS["node:sqlite"]!(":memory:");
+  const broker = new SqliteBroker({ database });
+  const invoice = declareInvoice(broker);
+  await broker.connect();
+  database.exec(
+    "create table orders(id integer); create trigger refuse before insert on dramatiq_messages " +
+      "when new.body like '%[13]%' begin select raise(abort, 'unlucky'); end",
+  );
+  database.exec("begin immediate");
+  database.exec("insert into orders values(1)");
+  assertThrows(() => broker.enqueueIn(database, [invoice(1), invoice(13)]), Error, "unlucky");
+  broker.enqueueIn(database, [invoice(2)]);
+  database.exec("commit");
+  await using consumer = broker.consume("default", { prefetch: 3 });
+  assertEquals(firstArgs(await receiveCount(consumer, 1)), [2]);
+  assertEquals((await broker.getQueueMessageCounts("default")).ready, 0);
+  assertEquals(database.prepare("select id from orders").all().length, 1);
+  await consumer.close();
+  await broker.close();
+  database.close();
+});

@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync, truncateSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
@@ -10,7 +10,7 @@ import { test } from "../../support/test.ts";
 
 /** Runs something with a connection that is open. */
 async function withConnection(
-  run: (connection: SqliteConnection, path: string) => Promise<void>,
+  run: (connection: SqliteConnection, path: string) => Promise<void> | void,
 ): Promise<void> {
   await withFolder(async (folder) => {
     const path = join(folder, "tasks.db");
@@ -35,19 +35,23 @@ test("ChangeNotifier.notify writes to the file at once, and again for what comes
 });
 
 test("ChangeNotifier.closed writes what it has put off", async () => {
-  await withConnection(async (connection, path) => {
+  await withConnection((connection, path) => {
     const file = `${path}-notify`;
     const { notifier } = connection;
     notifier.notify();
-    truncateSync(file);
-    notifier.notify();
-    await connection.close();
-    assertEquals(sizeOf(file), 1);
+    for (let i = 0; i < 10; i++) {
+      truncateSync(file);
+      notifier.notify(); // within a millisecond of the one before, mostly
+      notifier.closed();
+      assertEquals(sizeOf(file), 1);
+      notifier.opened(path);
+    }
   });
 });
 
-test("ChangeNotifier hears of commits of other programs, which write to no file of its own", async () => {
+test("ChangeNotifier hears of commits of other programs, without a file of its own, too", async () => {
   await withConnection(async ({ notifier }, path) => {
+    mkdirSync(`${path}-notify`); // it cannot be opened
     let heard = 0;
     const listener = () => heard += 1;
     notifier.listen(listener);

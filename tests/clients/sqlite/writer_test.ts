@@ -135,9 +135,8 @@ test("Writer.drained waits for jobs that are added while it waits", async () => 
   const fixture = new Fixture();
   let added: Promise<void> | undefined;
   void fixture.insert(1).then(() => added = fixture.insert(2));
-  void fixture.insert(0, true).then(() => added = fixture.insert(3));
   await fixture.writer.drained();
   assert(added !== undefined);
-  assertEquals(fixture.numbers, [0, 1, 2, 3]);
+  assertEquals(fixture.numbers, [1, 2]);
   fixture.database.close();
 });

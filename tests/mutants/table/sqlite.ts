@@ -3,6 +3,7 @@ import { type Mutant, mutantsOf } from "../mutant.ts";
 const folder = "tests/brokers/sqlite";
 const CONFORMANCE = "tests/brokers/sqlite_test.ts";
 const COMMAND_LINE = `${folder}/command_line_test.ts`;
+const CONSUMER = `${folder}/consumer_test.ts`;
 const CRASHES = `${folder}/crashes_test.ts`;
 const DEAD = `${folder}/dead_letters_test.ts`;
 const FILES = `${folder}/files_test.ts`;
@@ -49,13 +50,13 @@ export const SQLITE: readonly Mutant[] = [
       "a consumer that is paused goes on claiming",
       "return !this.#isPaused && !this.#abort.isAborted &&",
       "return !this.#abort.isAborted &&",
-      { tests: CONFORMANCE, filter: "pause" },
+      { tests: CONSUMER, filter: "pause" },
     ],
     [
       "a consumer claims after its signal has aborted",
       "return !this.#isPaused && !this.#abort.isAborted &&",
       "return !this.#isPaused &&",
-      { tests: CONFORMANCE, filter: "receive" },
+      { tests: CONSUMER, filter: "aborts" },
     ],
     [
       "it claims without a row of its worker",
@@ -72,7 +73,7 @@ export const SQLITE: readonly Mutant[] = [
       "requeued messages wait until something else is sent",
       "if (batch.requeues.length > 0 || isDone)",
       "if (isDone)",
-      { tests: CONFORMANCE, filter: "requeue" },
+      { tests: CONSUMER, filter: "requeue" },
     ],
     [
       "nobody hears that a queue is done",
@@ -102,7 +103,7 @@ export const SQLITE: readonly Mutant[] = [
       "a full disk ends the consumer",
       "if (isTransient(error) && this.#closing === undefined && this.#error === undefined) {",
       "if (this.#error === error) {",
-      { tests: FILE_SYSTEMS, filter: "full" },
+      { tests: CONSUMER, filter: "no room" },
     ],
   ]),
   ...mutantsOf("brokers/sqlite/long_bodies.ts", LONG, [
@@ -136,7 +137,7 @@ export const SQLITE: readonly Mutant[] = [
       "a worker whose row is gone goes on",
       "if (!isThere) return this.tellTakeover();",
       "",
-      { tests: [LEASES, CONFORMANCE], filter: "A worker" },
+      { tests: CONSUMER, filter: "row of its worker" },
     ],
     [
       "others count a heartbeat as new each time they look",
@@ -147,6 +148,7 @@ export const SQLITE: readonly Mutant[] = [
       "the first look at another worker finds it silent",
       "const isSilent = sighting?.beat === beat && now - sighting.seenAt >= this.#heartbeatTimeout;",
       "const isSilent = sighting?.beat === beat;",
+      { tests: CONSUMER, filter: "several times" },
     ],
     [
       "a process that has ended is waited for",
@@ -164,7 +166,7 @@ export const SQLITE: readonly Mutant[] = [
       "a heartbeat that did not get through is the last one",
       "if (this.#owner !== undefined) this.#setTimer();",
       "",
-      { filter: "cannot write" },
+      { tests: CONSUMER, filter: "followed by others" },
     ],
   ]),
   ...mutantsOf("brokers/sqlite/recovery.ts", [LEASES, CRASHES], [
@@ -172,6 +174,7 @@ export const SQLITE: readonly Mutant[] = [
       "a worker that lives again is recovered to the end",
       "isDone = row?.beat !== beat;",
       "isDone = row === undefined;",
+      { tests: CONSUMER, filter: "recover gives back" },
     ],
     [
       "the row of a dead worker stays",
@@ -194,7 +197,7 @@ export const SQLITE: readonly Mutant[] = [
       "a queue that a transaction made is remembered after its rollback",
       "    this.#queues.forget();\n",
       "",
-      { tests: FILES, filter: "full" },
+      { tests: CONSUMER, filter: "rolled back" },
     ],
     [
       "a message that is stored wakes nobody",
@@ -245,7 +248,7 @@ export const SQLITE: readonly Mutant[] = [
       "close does not wait for consumers",
       "await Promise.allSettled([...consumers].map((consumer) => consumer.close()));",
       "void Promise.allSettled([...consumers].map((consumer) => consumer.close()));",
-      { tests: LEASES, filter: "close" },
+      { tests: LEASES, filter: "close", stays: "the end of the lease gives back what they have" },
     ],
   ]),
   ...mutantsOf("clients/sqlite/writer.ts", WRITER, [
@@ -339,7 +342,7 @@ export const SQLITE: readonly Mutant[] = [
       "consumers do not hear that the file was replaced",
       "    for (const listener of [...this.#lossListeners]) listener(error);\n",
       "",
-      { filter: "file" },
+      { tests: CONSUMER, filter: "moved away" },
     ],
     [
       "close cuts what is to be written",
@@ -378,7 +381,7 @@ export const SQLITE: readonly Mutant[] = [
       "two processes that make a file both make its tables",
       "const version = versionOf(database, path); // another process may have been faster",
       "const version = 0;",
-      { filter: "at once" },
+      { tests: "tests/clients/sqlite/schema_test.ts" },
     ],
   ]),
   ...mutantsOf("clients/sqlite/maintenance.ts", FILE_SYSTEMS, [

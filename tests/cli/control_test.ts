@@ -1,39 +1,36 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Control, Message, RedisBroker, schedule, Worker } from "@dq/dramatiq";
+import { Control, Message, schedule, Worker } from "@dq/dramatiq";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
-import { eventually, Fixture } from "./fixture.ts";
+import { eventually } from "./fixture.ts";
+import { RedisFixture } from "./redis_fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
 
 /** A broker, and the command line on a module that declares it. */
 async function open() {
-  const namespace = `cli-${crypto.randomUUID()}`;
-  const broker = new RedisBroker({ url: redis.url, namespace });
-  const fixture = await Fixture.open({
-    "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
-setBroker(new RedisBroker(${JSON.stringify({ url: redis.url, namespace })}));
-actor(function mail() {});
+  const fixture = await RedisFixture.open(
+    redis.url,
+    `actor(function mail() {});
 actor(function report() {}, { queueName: "reports", periodic: { cron: "0 0 29 2 *" } });
 `,
-    "rabbitmq.ts": `import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
+    {
+      "rabbitmq.ts": `import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
 setBroker(new RabbitmqBroker());
 actor(function mail() {});
 `,
-  });
+    },
+  );
   return {
-    broker,
-    control: new Control(broker),
+    broker: fixture.broker,
+    control: new Control(fixture.broker),
     async run(...args: string[]): Promise<{ code: number; stdout: string; output: string }> {
-      const program = fixture.start(args);
+      const program = fixture.modules.start(args);
       const code = await program.ended as number;
       return { code, stdout: program.stdout, output: program.output };
     },
-    async [Symbol.asyncDispose]() {
-      await broker.close();
-      await fixture[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
   };
 }
 

@@ -1,8 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Message, RedisBroker } from "@dq/dramatiq";
+import { Message } from "@dq/dramatiq";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
-import { eventually, Fixture } from "./fixture.ts";
+import { eventually } from "./fixture.ts";
+import { RedisFixture } from "./redis_fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -11,19 +12,19 @@ const MINUTE = 60_000;
 
 /** A queue with three sorted messages, and the command line on a module that declares it. */
 async function open() {
-  const namespace = `cli-${crypto.randomUUID()}`;
-  const broker = new RedisBroker({ url: redis.url, namespace });
-  const fixture = await Fixture.open({
-    "actors.ts": `import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
-setBroker(new RedisBroker(${JSON.stringify({ url: redis.url, namespace })}));
-actor(function mail() {});
+  const fixture = await RedisFixture.open(
+    redis.url,
+    `actor(function mail() {});
 actor(function report() {}, { queueName: "reports" });
 `,
-    "stub.ts": `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+    {
+      "stub.ts": `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
 setBroker(new StubBroker());
 actor(function mail() {});
 `,
-  });
+    },
+  );
+  const { broker, namespace } = fixture;
   for (const minutes of [3, 1, 2]) {
     const message = new Message({ queueName: "default", actorName: "mail", args: [minutes] });
     await broker.enqueue(message, { delay: minutes * MINUTE });
@@ -35,14 +36,10 @@ actor(function mail() {});
     return await redis.command("ZCARD", key("default.DQ.etas")) === 3;
   });
   return {
-    fixture,
     broker,
     key,
-    run: (...args: string[]) => fixture.start(["restore-delayed", ...args]),
-    async [Symbol.asyncDispose]() {
-      await broker.close();
-      await fixture[Symbol.asyncDispose]();
-    },
+    run: (...args: string[]) => fixture.modules.start(["restore-delayed", ...args]),
+    [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
   };
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
+  type ActorOptions,
   Cancelled,
   currentSignal,
   group,
@@ -9,7 +10,7 @@ import {
   ResultFailure,
 } from "@dq/dramatiq";
 import { eventually } from "../support/servers/until.ts";
-import type { Rules } from "./broker_control_harness.ts";
+import type { Fixture, Rules, Side } from "./broker_control_harness.ts";
 
 /** Asserts that a message has a result that says so. */
 async function assertCancelledResult(message: Message, reason: string): Promise<void> {
@@ -29,15 +30,40 @@ function aborted(): Promise<unknown> {
   );
 }
 
+/** An actor that notes its runs: the number that it got, or its name. */
+function noting(fixture: Fixture, side: Side, actorName: string) {
+  const ran: unknown[] = [];
+  const note = fixture.actor(side, (n?: number) => void ran.push(n ?? actorName), { actorName });
+  return { note, ran };
+}
+
+/** A message whose actor runs, and does this. */
+async function running(
+  fixture: Fixture,
+  side: Side,
+  act: () => Promise<unknown>,
+  options: ActorOptions = {},
+  messageTimestamp: number = Date.now(),
+) {
+  const started = Promise.withResolvers<void>();
+  const run = fixture.actor(side, () => {
+    started.resolve();
+    return act();
+  }, { actorName: "run", ...options });
+  const message = await side.broker.enqueue(run.message().copy({ messageTimestamp }));
+  const worker = await fixture.work(side);
+  await started.promise;
+  return { message, worker };
+}
+
 /** Outcome of cancelled messages. */
 export const cancelling: Rules = {
   cancelsWaiting: {
     rule: "cancel drops a message that waits on its queue, and no other",
     async check(fixture) {
       const side = fixture.open();
-      const ran: number[] = [];
-      const count = fixture.actor(side, (n: number) => void ran.push(n), { actorName: "count" });
-      const messages = await count.sendMany([[1], [2], [3]]);
+      const { note, ran } = noting(fixture, side, "count");
+      const messages = await note.sendMany([[1], [2], [3]]);
       await side.control.cancel(messages[1]!.messageId, { reason: "not wanted" });
       const worker = await fixture.work(side);
       for (const message of messages) assertEquals(await side.fates.of(message), ["ack"]);
@@ -53,9 +79,8 @@ export const cancelling: Rules = {
     rule: "cancel holds for each delivery of the message, on workers that start later as well",
     async check(fixture) {
       const side = fixture.open();
-      const ran: number[] = [];
-      const count = fixture.actor(side, (n: number) => void ran.push(n), { actorName: "count" });
-      const message = count.message(1);
+      const { note, ran } = noting(fixture, side, "count");
+      const message = note.message(1);
       await side.control.cancel(message);
       for (let i = 1; i <= 3; i++) {
         const worker = await fixture.work(side);
@@ -73,14 +98,13 @@ export const cancelling: Rules = {
       const side = fixture.open();
       const gate = Promise.withResolvers<void>();
       const started = Promise.withResolvers<void>();
-      const ran: string[] = [];
+      const { note, ran } = noting(fixture, side, "later");
       const hold = fixture.actor(side, async () => {
         started.resolve();
         await gate.promise;
       }, { actorName: "hold" });
-      const later = fixture.actor(side, () => void ran.push("later"), { actorName: "later" });
       await hold.send();
-      const message = await later.send();
+      const message = await note.send();
       await fixture.work(side, { concurrency: 1 });
       await started.promise;
       await message.cancel();
@@ -94,9 +118,8 @@ export const cancelling: Rules = {
     rule: "cancel drops a delayed message when its time comes",
     async check(fixture) {
       const side = fixture.open();
-      const ran: string[] = [];
-      const later = fixture.actor(side, () => void ran.push("later"), { actorName: "later" });
-      const message = await later.sendWithOptions({ delay: 20 });
+      const { note, ran } = noting(fixture, side, "later");
+      const message = await note.sendWithOptions({ delay: 20 });
       await message.cancel({ reason: "too late" });
       await fixture.work(side);
       await side.fates.of(message);
@@ -110,16 +133,11 @@ export const cancelling: Rules = {
     rule: "cancel has the signal of a running message abort, and whatever it throws then is final",
     async check(fixture) {
       const [side, other] = [fixture.open(), fixture.open()];
-      const started = Promise.withResolvers<void>();
       const reasons: unknown[] = [];
-      const wait = fixture.actor(side, async () => {
-        started.resolve();
+      const { message, worker } = await running(fixture, side, async () => {
         reasons.push(await aborted());
         throw new TypeError("an error of its own");
-      }, { actorName: "wait", maxRetries: 5, minBackoff: 1 });
-      const message = await wait.send();
-      const worker = await fixture.work(side);
-      await started.promise;
+      }, { maxRetries: 5, minBackoff: 1 });
       await other.control.cancel(message.messageId, { reason: "stop", grace: 30_000 });
       assertEquals(await side.fates.of(message), ["ack"]);
       assertInstanceOf(reasons[0], Cancelled);
@@ -133,14 +151,12 @@ export const cancelling: Rules = {
     rule: "cancel counts the AbortError of a function that was given the signal as its own",
     async check(fixture) {
       const side = fixture.open();
-      const started = Promise.withResolvers<void>();
-      const wait = fixture.actor(side, async () => {
-        started.resolve();
-        await delay(600_000, undefined, { signal: currentSignal() });
-      }, { actorName: "wait", maxRetries: 5, minBackoff: 1 });
-      const message = await wait.send();
-      const worker = await fixture.work(side);
-      await started.promise;
+      const { message, worker } = await running(
+        fixture,
+        side,
+        () => delay(600_000, undefined, { signal: currentSignal() }),
+        { maxRetries: 5, minBackoff: 1 },
+      );
       await message.cancel();
       assertEquals(await side.fates.of(message), ["ack"]);
       assertEquals(worker.outcomes.cancelled, 1);
@@ -152,14 +168,7 @@ export const cancelling: Rules = {
     async check(fixture) {
       const side = fixture.open();
       const gate = Promise.withResolvers<void>();
-      const started = Promise.withResolvers<void>();
-      const wait = fixture.actor(side, async () => {
-        started.resolve();
-        await gate.promise;
-      }, { actorName: "wait" });
-      const message = await wait.send();
-      const worker = await fixture.work(side);
-      await started.promise;
+      const { message, worker } = await running(fixture, side, () => gate.promise);
       await message.cancel({ grace: 0 });
       assertEquals(await side.fates.of(message), ["ack"]);
       assertEquals(worker.outcomes.cancelled, 1);
@@ -171,15 +180,10 @@ export const cancelling: Rules = {
     rule: "cancel lets an actor that returns all the same count as done",
     async check(fixture) {
       const side = fixture.open();
-      const started = Promise.withResolvers<void>();
-      const wait = fixture.actor(side, async () => {
-        started.resolve();
+      const { message, worker } = await running(fixture, side, async () => {
         await aborted();
         return 7;
-      }, { actorName: "wait" });
-      const message = await wait.send();
-      const worker = await fixture.work(side);
-      await started.promise;
+      });
       await message.cancel({ grace: 30_000 });
       assertEquals(await message.getResult({ block: true, timeout: 30_000 }), 7);
       await side.fates.of(message);
@@ -308,16 +312,16 @@ export const cancelling: Rules = {
     rule: "cancelAll stops what runs",
     async check(fixture) {
       const side = fixture.open();
-      const started = Promise.withResolvers<void>();
-      const wait = fixture.actor(side, async () => {
-        started.resolve();
-        await aborted();
-        currentSignal().throwIfAborted();
-      }, { actorName: "wait" });
-      const old = { messageTimestamp: Date.now() - 60_000 };
-      const message = await side.broker.enqueue(wait.message().copy(old));
-      await fixture.work(side);
-      await started.promise;
+      const { message } = await running(
+        fixture,
+        side,
+        async () => {
+          await aborted();
+          currentSignal().throwIfAborted();
+        },
+        {},
+        Date.now() - 60_000,
+      );
       await side.control.cancelAll({ queue: fixture.queueName }, { grace: 30_000 });
       assertEquals(await side.fates.of(message), ["ack"]);
     },
@@ -327,9 +331,8 @@ export const cancelling: Rules = {
     rule: "cancel with keep moves the message to the dead letters, and requeueing it undoes that",
     async check(fixture) {
       const side = fixture.open();
-      const ran: number[] = [];
-      const count = fixture.actor(side, (n: number) => void ran.push(n), { actorName: "count" });
-      const message = await count.send(1);
+      const { note, ran } = noting(fixture, side, "count");
+      const message = await note.send(1);
       await message.cancel({ keep: true, reason: "by mistake" });
       await fixture.work(side);
       assertEquals(await side.fates.of(message), ["nack"]);

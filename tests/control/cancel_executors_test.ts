@@ -1,14 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { Control, ProcessExecutor, ThreadExecutor } from "@dq/dramatiq";
+import { Control } from "@dq/dramatiq";
 import { canEndBusyThreads } from "../../platform/runtime.ts";
-import { ACTORS, Fixture } from "../worker/executors/fixture.ts";
+import { Fixture, oneRealm } from "../worker/executors/fixture.ts";
 import { skip, test } from "../support/test.ts";
 
-const realm = { modules: [ACTORS], brokerExport: "broker", concurrency: 4 };
-const EXECUTORS = {
-  ThreadExecutor: () => new ThreadExecutor({ ...realm, threads: 1 }),
-  ProcessExecutor: () => new ProcessExecutor({ ...realm, processes: 1 }),
-};
+const EXECUTORS = oneRealm(4);
 
 for (const [name, make] of Object.entries(EXECUTORS)) {
   test(`${name} has the signal of a cancelled actor abort where it runs`, async () => {

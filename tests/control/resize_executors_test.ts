@@ -1,15 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { assertEquals } from "@std/assert";
-import { Control, ProcessExecutor, ThreadExecutor } from "@dq/dramatiq";
+import { Control } from "@dq/dramatiq";
 import { eventually } from "../support/servers/until.ts";
-import { ACTORS, Fixture } from "../worker/executors/fixture.ts";
+import { Fixture, oneRealm } from "../worker/executors/fixture.ts";
 import { test } from "../support/test.ts";
 
-const realm = { modules: [ACTORS], brokerExport: "broker", concurrency: 1 };
-const EXECUTORS = {
-  ThreadExecutor: () => new ThreadExecutor({ ...realm, threads: 1 }),
-  ProcessExecutor: () => new ProcessExecutor({ ...realm, processes: 1 }),
-};
+const EXECUTORS = oneRealm(1);
 
 for (const [name, make] of Object.entries(EXECUTORS)) {
   test(`${name} opens as many as it is resized to, and lets those retire that are too many`, async () => {

@@ -6,7 +6,9 @@ import {
   type Message,
   type MessageProxy,
   type Middleware,
+  ProcessExecutor,
   StubBroker,
+  ThreadExecutor,
   TimeLimit,
   Worker,
 } from "@dq/dramatiq";
@@ -15,6 +17,17 @@ import { declareActors } from "./actors.ts";
 
 /** The module that realms import. */
 export const ACTORS: string = new URL("./actors.ts", import.meta.url).href;
+
+/** An executor of one thread or process, which runs so many of these actors at once. */
+export function oneRealm(concurrency: number): Record<OneRealm, () => Executor> {
+  const realm = { modules: [ACTORS], brokerExport: "broker", concurrency };
+  return {
+    ThreadExecutor: () => new ThreadExecutor({ ...realm, threads: 1 }),
+    ProcessExecutor: () => new ProcessExecutor({ ...realm, processes: 1 }),
+  };
+}
+
+type OneRealm = "ThreadExecutor" | "ProcessExecutor";
 
 /** Outcome of a message in the end. */
 export interface Fate {

@@ -3,19 +3,15 @@ import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
-import { ActorCrashed, ProcessExecutor, ThreadExecutor, TimeLimitExceeded } from "@dq/dramatiq";
+import { ActorCrashed, TimeLimitExceeded } from "@dq/dramatiq";
 import { ProcessTransport } from "../../../worker/executors/process_transport.ts";
 import { test } from "../../support/test.ts";
-import { ACTORS, Fixture } from "./fixture.ts";
+import { Fixture, oneRealm } from "./fixture.ts";
 
 /** Milliseconds that tell what hangs from what takes its time on a busy machine. */
 const HANGS = 30_000;
 
-const realm = { modules: [ACTORS], brokerExport: "broker", concurrency: 8 };
-const EXECUTORS = {
-  ThreadExecutor: () => new ThreadExecutor({ ...realm, threads: 1 }),
-  ProcessExecutor: () => new ProcessExecutor({ ...realm, processes: 1 }),
-};
+const EXECUTORS = oneRealm(8);
 
 for (const [name, make] of Object.entries(EXECUTORS)) {
   test(`${name} tells what has ended while another run of the same batch goes on`, async () => {

@@ -52,6 +52,7 @@ export {
   DecodeError,
   decodeFromQueue,
   DramatiqError,
+  DuplicateMessage,
   type Duration,
   type Encoded,
   Encoder,

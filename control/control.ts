@@ -9,6 +9,7 @@ import {
 } from "../core/cancellation.ts";
 import { CANCEL_PREFIX, type Cancellation, toCancellation } from "../core/stored_cancellation.ts";
 import type { Message } from "../core/message.ts";
+import { type ClaimsOptions, readClaims, releaseClaim, type UniqueClaim } from "./claims.ts";
 import {
   PAUSE_PREFIX,
   type PausedQueue,
@@ -211,6 +212,29 @@ export class Control {
    */
   async trigger(name: string): Promise<Message> {
     return await triggerSchedule(this.broker, name);
+  }
+
+  /**
+   * Lists the claims of unique messages. Some may be stale: their messages have ended where nobody
+   * knew of claims, and the next message of the key takes them over.
+   *
+   * @param options Those of which actor.
+   * @returns The claims, by key.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async claims(options: ClaimsOptions = {}): Promise<UniqueClaim[]> {
+    return await readClaims(this.broker, options);
+  }
+
+  /**
+   * Ends a claim: the next message of its key is sent, whatever became of the one before.
+   *
+   * @param key The key of a claim that {@linkcode Control.claims} gave.
+   * @returns Whether it was there.
+   * @throws {BrokerConnectionError} If the control store cannot be reached.
+   */
+  async release(key: string): Promise<boolean> {
+    return await releaseClaim(this.broker, key);
   }
 
   /**

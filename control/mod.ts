@@ -21,7 +21,9 @@ export {
   type ScheduleReport,
 } from "./schedules.ts";
 export type { PeriodicMessage } from "./schedule_state.ts";
+export type { ClaimsOptions, UniqueClaim } from "./claims.ts";
 export type { SetConcurrencyOptions } from "./sizes.ts";
+export type { UniqueOptions } from "../core/unique.ts";
 export type { WorkerReport } from "./workers.ts";
 export type { MissedPolicy, OverlapPolicy, PeriodicOptions } from "../core/schedules.ts";
 export type { CancelOptions, CancelPredicate } from "../core/cancellation.ts";

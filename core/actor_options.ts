@@ -3,6 +3,7 @@ import type { Broker } from "./broker.ts";
 import type { Duration } from "../platform/duration.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicOptions } from "./schedules.ts";
+import type { UniqueOptions } from "./unique.ts";
 import type { KnownMessageOptions, LibraryOption } from "./message_options.ts";
 
 /** Anything that can be an actor. */
@@ -44,6 +45,8 @@ export interface ActorOptions {
   maxSnoozes?: number | null;
   /** See `Retries`: snoozes a message when a rate limiter refuses. @default {false} */
   snoozeWhenLimited?: boolean;
+  /** Lets one of its messages with the same arguments, or key, live at a time. @default {false} */
+  unique?: boolean | UniqueOptions;
   /**
    * Number of workers that may die while a message runs, before it is dead-lettered with a
    * `PoisonMessage`; `null` for any number.

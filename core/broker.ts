@@ -7,6 +7,7 @@ import type {
   MiddlewarePosition,
 } from "./broker_options.ts";
 import { controlStoreOf, undoCancellation } from "./cancellation.ts";
+import { ClaimRelease, Claims, type ClaimValue } from "./claims.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlChange, ControlOutcome, ControlStore } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
@@ -43,11 +44,12 @@ import { ScheduleRegistry } from "./schedule_registry.ts";
 import { checkSchedules } from "./schedules.ts";
 import { shorten } from "../platform/thrown.ts";
 import { checkMaxDeaths } from "./suspicion.ts";
+import { checkUnique, type Unique } from "./unique.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
 /** Names of actor options that need no middleware. */
-const CORE_ACTOR_OPTIONS: readonly string[] = ["maxDeaths", "periodic"];
+const CORE_ACTOR_OPTIONS: readonly string[] = ["maxDeaths", "periodic", "unique"];
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
@@ -79,6 +81,8 @@ export abstract class Broker implements AsyncDisposable {
   readonly #queues: Set<string> = new Set();
   readonly #emitter: Emitter;
   readonly #middleware: MiddlewareList;
+  /** Made when the first actor is declared whose messages are unique. */
+  #claims: Claims | undefined;
 
   /**
    * Stores the options; connecting comes later.
@@ -276,8 +280,11 @@ export abstract class Broker implements AsyncDisposable {
       throw new TypeError(`Cannot declare actor "${actor.actorName}": the name is taken`);
     }
     this.#middleware.checkOptionsOf(actor, [...CORE_ACTOR_OPTIONS, ...this.ownActorOptions]);
-    const { actorName, queueName, options: { periodic, maxDeaths } } = actor;
-    checkMaxDeaths(actorName, maxDeaths);
+    const { actorName, queueName, options } = actor;
+    const { periodic } = options;
+    checkMaxDeaths(actorName, options["maxDeaths"]);
+    const unique = checkUnique(actorName, options["unique"]);
+    if (unique !== undefined) controlStoreOf(this, `keep messages of actor "${actorName}" unique`);
     const schedules = periodic === undefined
       ? []
       : checkSchedules({ actorName, queueName }, periodic);
@@ -289,7 +296,45 @@ export abstract class Broker implements AsyncDisposable {
     this.declareQueue(actor.queueName);
     this.#actors.set(actor.actorName, actor);
     if (schedules.length > 0) this.schedules.add(schedules);
+    if (unique !== undefined) this.#keepUnique(actorName, unique);
     this.#emitter.emitNow("afterDeclareActor", actor);
+  }
+
+  #keepUnique(actorName: string, unique: Unique): void {
+    if (this.#claims === undefined) {
+      this.#claims = this.#makeClaims();
+      this.addMiddleware(new ClaimRelease(this.#claims));
+    }
+    this.#claims.add(actorName, unique);
+  }
+
+  #makeClaims(): Claims {
+    return new Claims(this, {
+      store: async (message) => await this.store([message]),
+      storeWith: (message, changes) => this.storeWith(message, changes),
+      isStored: (claim) => this.isStored(claim),
+      stayOf: (message) => this.stayOf(message),
+    });
+  }
+
+  /** @internal Claims of unique messages; `undefined` if no actor has any. */
+  get claims(): Claims | undefined {
+    return this.#claims;
+  }
+
+  /**
+   * Tells whether the message of a claim is on its queue, delayed, or in the hands of a worker.
+   * Brokers that cannot tell say that it is.
+   *
+   * @internal
+   */
+  protected isStored(_claim: ClaimValue): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  /** @internal What its queue calls a message as it is stored now. */
+  protected stayOf(message: Message): string {
+    return message.messageId;
   }
 
   /**
@@ -372,8 +417,8 @@ export abstract class Broker implements AsyncDisposable {
       Message.sentBy(this, queued);
       const before = this.emit("beforeEnqueue", queued, delay);
       const sending = before === undefined
-        ? this.#storeOne(queued, delay)
-        : before.then(() => this.#storeOne(queued, delay));
+        ? this.#storeOne(queued, delay, options)
+        : before.then(() => this.#storeOne(queued, delay, options));
       return options.signal === undefined ? sending : unlessAborted(sending, options.signal);
     } catch (error) {
       return Promise.reject(error);
@@ -447,10 +492,23 @@ export abstract class Broker implements AsyncDisposable {
   }
 
   /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */
-  #storeOne<M extends Message>(queued: M, delay: number | undefined): Promise<M> {
+  #storeOne<M extends Message>(
+    queued: M,
+    delay: number | undefined,
+    options: EnqueueOptions,
+  ): Promise<M> {
+    const claimed = this.#claims?.store(queued, options);
+    if (claimed !== undefined) return this.#afterClaim(claimed, delay);
     const stored = this.store([queued]) ?? Promise.resolve();
     if (!this.hasHook("afterEnqueue")) return stored.then(() => queued);
     return stored.then(() => this.emit("afterEnqueue", queued, delay)).then(() => queued);
+  }
+
+  /** A duplicate was not sent. */
+  async #afterClaim<M extends Message>(storing: Promise<M>, delay: number | undefined): Promise<M> {
+    const stored = await storing;
+    if (!stored.isDuplicate) await this.emit("afterEnqueue", stored, delay);
+    return stored;
   }
 
   /**
@@ -478,18 +536,36 @@ export abstract class Broker implements AsyncDisposable {
       const before = this.emit("beforeEnqueue", queued[i]!, delay);
       if (before !== undefined) await before;
     }
-    const sending = this.#storeMany(queued, delay);
-    if (signal === undefined) await sending;
-    else await unlessAborted(sending, signal);
-    return queued;
+    const sending = this.#claims === undefined
+      ? this.#storeMany(queued, delay)
+      : this.#claimMany(queued, delay, options);
+    return signal === undefined ? await sending : await unlessAborted(sending, signal);
   }
 
-  async #storeMany(queued: readonly Message[], delay: number | undefined): Promise<void> {
+  /** Stores those that ask for a claim one after the other, and the others at once. */
+  async #claimMany<M extends Message>(
+    queued: readonly M[],
+    delay: number | undefined,
+    options: EnqueueOptions,
+  ): Promise<M[]> {
+    const stored = [...queued];
+    const others: M[] = [];
+    for (const [i, message] of queued.entries()) {
+      const claimed = this.#claims!.store(message, options);
+      if (claimed === undefined) others.push(message);
+      else stored[i] = await this.#afterClaim(claimed, delay);
+    }
+    await this.#storeMany(others, delay);
+    return stored;
+  }
+
+  async #storeMany<M extends Message>(queued: M[], delay: number | undefined): Promise<M[]> {
     if (queued.length > 0) await this.store(queued);
     for (let i = 0; i < queued.length; i++) {
       const after = this.emit("afterEnqueue", queued[i]!, delay);
       if (after !== undefined) await after;
     }
+    return queued;
   }
 
   /**
@@ -509,6 +585,9 @@ export abstract class Broker implements AsyncDisposable {
     );
     const before = this.emit("beforeEnqueue", due, undefined);
     if (before !== undefined) await before;
+    if (due.option("uniqueKey") !== undefined && this.controlStore !== undefined) {
+      await (this.#claims ?? this.#makeClaims()).carry(due, delivery);
+    }
     const stored = this.storeDue(due, delivery);
     if (stored !== undefined) await stored;
     const after = this.emit("afterEnqueue", due, undefined);
@@ -617,6 +696,7 @@ export abstract class Broker implements AsyncDisposable {
     if (message instanceof UndecodableMessage) return await stored.requeue(message);
     const queued = this.prepare(message, undefined);
     await this.emit("beforeEnqueue", queued, undefined);
+    await this.#claims?.claimAgain(queued);
     if (!await stored.requeue(queued)) return false;
     await this.emit("afterEnqueue", queued, undefined);
     return true;

@@ -36,6 +36,8 @@ export interface EnqueueOptions {
    * Retries, pipelines and callbacks set it.
    */
   cause?: Message | undefined;
+  /** @internal True if it is a part of a group or pipeline: it asks for no claim. */
+  isPart?: boolean;
   /**
    * Ends the wait when it aborts. The message is not withdrawn: it may arrive all the same, also
    * later, when the server is back.

@@ -70,9 +70,17 @@ export interface ControlListener {
 
 /**
  * Kinds of entries that are not pushed to watchers: each worker renews its own all the time, what is
- * known of schedules changes with each tick, and marks of messages concern those who run them.
+ * known of schedules changes with each tick, and marks and claims of messages concern those who run and send
+ * them.
  */
-export const UNWATCHED_KINDS: readonly string[] = ["worker", "specs", "tick", "run", "begun"];
+export const UNWATCHED_KINDS: readonly string[] = [
+  "worker",
+  "specs",
+  "tick",
+  "run",
+  "begun",
+  "claim",
+];
 
 /** True if watchers are told of changes of an entry. */
 export function isWatched(key: string): boolean {
@@ -86,7 +94,7 @@ export function isWatched(key: string): boolean {
  * To write one: implement the four verbs and run `tests/conformance/control_store.ts` on it.
  * Connect when first used. Memory that may forget, such as memcached's, is not fit.
  *
- * Entries under `worker/`, `specs/`, `tick/`, `run/` and `begun/` are read and changed as all others, but are
+ * Entries under `worker/`, `specs/`, `tick/`, `run/`, `begun/` and `claim/` are read and changed as all others, but are
  * not pushed to watchers.
  */
 export abstract class ControlStore implements AsyncDisposable {

@@ -307,6 +307,31 @@ export class PoisonMessage extends DramatiqError {
   }
 }
 
+/**
+ * Another message with the same unique key is there, and its actor says that this is an error: see
+ * the actor option `unique`.
+ */
+export class DuplicateMessage extends DramatiqError {
+  static {
+    this.prototype.name = "DuplicateMessage";
+  }
+
+  /** Id of the message that is there. */
+  readonly holder: string;
+
+  /**
+   * Says which message is there.
+   *
+   * @param message Why nothing was sent.
+   * @param options The id of the message that is there, and the cause.
+   */
+  constructor(message = "", options: ErrorOptions & { holder?: string } = {}) {
+    const { holder = "", ...others } = options;
+    super(message, others);
+    this.holder = holder;
+  }
+}
+
 /** Root of the errors about results. */
 export class ResultError extends DramatiqError {
   static {

@@ -121,8 +121,8 @@ export class Group<R = unknown> {
     const children = hasCallbacks ? await this.#withCallbacks() : this.children;
     const { signal } = options;
     const sending = options.delay === undefined
-      ? { signal }
-      : { delay: toMilliseconds(options.delay, "delay"), signal };
+      ? { signal, isPart: true }
+      : { delay: toMilliseconds(options.delay, "delay"), signal, isPart: true };
     let batch: Message[] = [];
     const sendBatch = async () => {
       await this.broker.enqueueMany(batch, sending);

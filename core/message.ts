@@ -20,6 +20,8 @@ import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { randomUuid } from "../platform/runtime.ts";
 import { showCall } from "./show_call.ts";
 
+/** Messages that were not sent: few, so that no message has a field for it. */
+const duplicates: WeakSet<Message> = /* @__PURE__ */ new WeakSet();
 const NO_KWARGS: Kwargs = /* @__PURE__ */ Object.freeze({});
 
 /** The part of a message that is there for types only. */
@@ -111,6 +113,19 @@ export class Message<R = unknown, I = unknown> {
       );
     }
     message.#broker = broker;
+  }
+
+  /** @internal Notes that a message was not sent, since another one is there. */
+  static noteDuplicate(message: Message): void {
+    duplicates.add(message);
+  }
+
+  /**
+   * True if it is what `send` gave in place of a duplicate: it has the id of the message that is
+   * there, so that `getResult()` waits for that one. See the actor option `unique`.
+   */
+  get isDuplicate(): boolean {
+    return duplicates.has(this);
   }
 
   /** @internal The data that it was decoded from, as long as it says the same. */

@@ -53,6 +53,8 @@ export interface KnownMessageOptions {
   retries?: number;
   /** The schedule that has sent it, see `PeriodicMessage`. */
   periodic?: unknown;
+  /** See the actor option `unique`: the key, in place of what its `by` makes of the arguments. */
+  uniqueKey?: string | number;
   /** Number of times it was snoozed. */
   snoozes?: number;
   /** Number of workers that died while it ran, in attempts before this one. */
@@ -114,6 +116,7 @@ const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["snoozeWhenLimited", "snooze_when_limited"],
   ["storeResults", "store_results"],
   ["timeLimit", "time_limit"],
+  ["uniqueKey", "unique_key"],
 ]);
 
 const LOCAL_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map(

@@ -112,6 +112,7 @@ export {
   DecodeError,
   type DeliveryState,
   DramatiqError,
+  DuplicateMessage,
   FollowUpNotStored,
   MiddlewareError,
   PoisonMessage,

@@ -113,7 +113,11 @@ export class Pipeline<R = unknown, I = unknown> {
     const own = first.option("delay");
     const delay = Math.max(asked, typeof own === "number" ? own : 0);
     const { signal } = options;
-    await this.broker.enqueue(first, delay > 0 ? { delay, signal } : { signal });
+    await this.broker.enqueue(first, {
+      ...(delay > 0 && { delay }),
+      signal,
+      isPart: true,
+    });
     return this;
   }
 

@@ -1,7 +1,4 @@
 import { hostname, processId } from "../platform/process.ts";
-import type { Broker } from "./broker.ts";
-import type { Message } from "./message.ts";
-import type { MessageProxy } from "./message_proxy.ts";
 
 /** Number of workers that may die while a message runs before it is given up. */
 const MAX_DEATHS = 3;
@@ -19,14 +16,27 @@ export interface Suspicion {
   readonly notes: string;
 }
 
+/** A delivery of a message, as far as it matters here. */
+interface Suspect {
+  readonly actorName: string;
+  readonly suspicion: Suspicion | undefined;
+  /** One option of the message. */
+  option(name: string): unknown;
+}
+
+/** A broker, as far as it matters here. */
+interface ActorSource {
+  readonly actors: ReadonlyMap<string, { readonly options: Readonly<Record<string, unknown>> }>;
+}
+
 /**
  * Number of workers that died while a message ran, in the attempts before this one, too.
  *
  * @param message The message, as it was delivered.
  * @returns The number; what makes no sense counts as 0.
  */
-export function deathsOf(message: MessageProxy): number {
-  return deathsBefore(message.message) + (message.suspicion?.deaths ?? 0);
+export function deathsOf(message: Suspect): number {
+  return deathsBefore(message) + (message.suspicion?.deaths ?? 0);
 }
 
 /**
@@ -35,7 +45,7 @@ export function deathsOf(message: MessageProxy): number {
  * @param message The message, as it was delivered.
  * @returns The options; `undefined` if no worker died.
  */
-export function carriedDeaths(message: MessageProxy): { readonly deaths: number } | undefined {
+export function carriedDeaths(message: Suspect): { readonly deaths: number } | undefined {
   return message.suspicion === undefined || message.suspicion.deaths === 0
     ? undefined
     : { deaths: deathsOf(message) };
@@ -48,7 +58,7 @@ export function carriedDeaths(message: MessageProxy): { readonly deaths: number 
  * @param message The message.
  * @returns The number; `Infinity` if it is never given up.
  */
-export function maxDeathsOf(broker: Broker, message: MessageProxy): number {
+export function maxDeathsOf(broker: ActorSource, message: Suspect): number {
   const own = message.option("maxDeaths");
   if (own === null) return Infinity;
   if (isLimit(own)) return own;
@@ -72,7 +82,7 @@ export function checkMaxDeaths(actorName: string, value: unknown): void {
   );
 }
 
-function deathsBefore(message: Message): number {
+function deathsBefore(message: Suspect): number {
   const deaths = message.option("deaths");
   return typeof deaths === "number" && deaths > 0 && Number.isSafeInteger(deaths) ? deaths : 0;
 }

@@ -3,6 +3,7 @@ import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ClaimValue } from "../../core/claims.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
@@ -281,6 +282,23 @@ export class RedisBroker extends Broker {
       text,
       changes,
     });
+  }
+
+  /** @internal Looks for the texts of a message that has a claim. */
+  protected override async isStored({ queueName, stays }: ClaimValue): Promise<boolean> {
+    const { connection, keys } = this.#session;
+    const { messages, delayed } = keys.of(queueName);
+    const found = await Promise.all(
+      [messages, delayed].flatMap((key) =>
+        stays.map((stay) => connection.command("hexists", key, stay))
+      ),
+    );
+    return found.includes(1);
+  }
+
+  /** @internal Each stay has an id of its own. */
+  protected override stayOf(message: Message): string {
+    return String(message.option("redisMessageId"));
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */

@@ -11,6 +11,7 @@ import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
 import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import type { ClaimValue } from "../../core/claims.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored } from "../../core/delivery_state.ts";
@@ -29,7 +30,7 @@ import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import { countMessages, flushQueue, joinQueue, type SqliteMessageCounts } from "./queue_state.ts";
 import { QueueIds, type Session } from "./session.ts";
-import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE } from "./statements.ts";
+import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE, SELECT_UNIQUE } from "./statements.ts";
 import { insert, MessageStore } from "./storing.ts";
 import {
   type SqliteInsertStatement,
@@ -304,6 +305,13 @@ export class SqliteBroker extends Broker {
       queues.forget(); // one that was new is not there
       throw error;
     }
+  }
+
+  /** @internal Looks for the row of a message that has a claim. */
+  protected override async isStored({ messageId }: ClaimValue): Promise<boolean> {
+    const { connection } = this.#session;
+    await connection.open();
+    return await connection.read(() => Boolean(connection.statement(SELECT_UNIQUE).get(messageId)));
   }
 
   /** Makes a delayed message ready where it is. */

@@ -14,6 +14,11 @@ export const INSERT =
 export const INSERT_BY_NAME =
   "insert into dramatiq_messages(queue,state,rank,due,message_id,actor,stamp,body) " +
   "values((select id from dramatiq_queues where name=?),?,?,?,?,?,?,?)";
+/** Unique key, id. */
+export const SET_UNIQUE_KEY = "update dramatiq_messages set unique_key=? where id=?";
+/** Message id. */
+export const SELECT_UNIQUE = "select 1 from dramatiq_messages where message_id=? and " +
+  "unique_key is not null and state<>3 limit 1";
 /** Id, body. */
 export const INSERT_BODY = "insert or replace into dramatiq_bodies values(?,?)";
 /** Id. */

@@ -8,7 +8,7 @@ import type { Message } from "../../core/message.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { QueueIds } from "./session.ts";
-import { INSERT, INSERT_BODY } from "./statements.ts";
+import { INSERT, INSERT_BODY, SET_UNIQUE_KEY } from "./statements.ts";
 
 /** A message as its row has it. */
 export interface Entry {
@@ -20,6 +20,8 @@ export interface Entry {
   readonly actorName: string | null;
   readonly stamp: number;
   readonly body: Encoded;
+  /** Set if the message may have a claim. */
+  readonly uniqueKey: unknown;
 }
 
 /** Bytes that SQLite stores in one value. */
@@ -55,6 +57,7 @@ export function toEntry(message: Message, now: number, rank: number): Entry {
     actorName: message.actorName || null,
     stamp: Number.isSafeInteger(message.messageTimestamp) ? message.messageTimestamp : 0,
     body,
+    uniqueKey: message.option("uniqueKey"),
   };
 }
 
@@ -83,11 +86,14 @@ export interface StatementSource {
  * @param entry The message.
  */
 export function insert(source: StatementSource, queue: number, entry: Entry): void {
-  const { state, rank, due, messageId, actorName, stamp, body } = entry;
+  const { state, rank, due, messageId, actorName, stamp, body, uniqueKey } = entry;
   const isLong = body.length > LONGEST_ROW_BODY;
   const row = source.statement(INSERT)
     .run(queue, state, rank, due, messageId, actorName, stamp, isLong ? null : body);
   if (isLong) source.statement(INSERT_BODY).run(row.lastInsertRowid, body);
+  if (uniqueKey !== undefined) {
+    source.statement(SET_UNIQUE_KEY).run(String(uniqueKey), row.lastInsertRowid);
+  }
 }
 
 /** Messages that are stored in one transaction: those of one turn of the event loop. */

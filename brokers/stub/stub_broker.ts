@@ -1,6 +1,7 @@
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { StubControlStore } from "../../control/backends/stub.ts";
 import { Broker } from "../../core/broker.ts";
+import { CLAIM_PREFIX, toClaim } from "../../core/claims.ts";
 import type { BrokerOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
@@ -140,7 +141,6 @@ export class StubBroker extends Broker {
   }
 
   /** Drops all messages and dead letters of a queue and its delay queue. */
-  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
   async flush(queueName: string): Promise<void> {
     toCanonicalQueueName(queueName, "flush queue");
     this.#queue(queueName).clear();
@@ -148,6 +148,15 @@ export class StubBroker extends Broker {
     for (const letter of this.deadLettersByQueue.get(queueName) ?? []) {
       this.#deadLetters.delete(letter);
     }
+    await this.#dropClaims(queueName);
+  }
+
+  /** Ends the claims of a queue: nothing is there any more that could have one. */
+  async #dropClaims(queueName: string): Promise<void> {
+    if (this.claims === undefined) return;
+    const { entries } = await this.controlStore.read(CLAIM_PREFIX);
+    const dropped = entries.filter((entry) => toClaim(entry)?.queueName === queueName);
+    await this.controlStore.change(dropped.map(({ key }) => ({ key, value: null })));
   }
 
   /** Drops all messages and dead letters. */

@@ -64,6 +64,10 @@ alter table dramatiq_messages add column note text;
 alter table dramatiq_messages add column notes text;
 `;
 
+/** Finds messages that may have a claim. */
+const CREATE_UNIQUE =
+  "create index dramatiq_unique on dramatiq_messages(message_id) where unique_key is not null";
+
 /** Steps from one version of the schema to the next; new ones are added at the end. */
 export const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => {
@@ -72,6 +76,7 @@ export const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   },
   (database) => database.exec(CREATE_CONTROL),
   (database) => database.exec(CREATE_SUSPECTS),
+  (database) => database.exec(CREATE_UNIQUE),
 ];
 
 /** The version that this library writes. */

@@ -26,7 +26,7 @@ if now == '' then
 end
 now = tonumber(now)
 
-local unwatched = {worker = true, specs = true, tick = true, run = true, begun = true}
+local unwatched = {worker = true, specs = true, tick = true, run = true, begun = true, claim = true}
 local function isWatched(key)
   return not unwatched[string.match(key, '^[^/]*') or '']
 end

@@ -60,7 +60,7 @@ const FORGET_REMOVALS = "delete from dramatiq_control where value is null and ve
 const HAS_EXPIRED = "select 1 from dramatiq_control where expires<=? limit 1";
 const EXPIRED = "select key from dramatiq_control where expires<=?";
 const CHANGED = "select key, version, value from dramatiq_control where version>? " +
-  "and substr(key,1,instr(key,'/')) not in ('worker/','specs/','tick/','run/','begun/') order by version";
+  "and substr(key,1,instr(key,'/')) not in ('worker/','specs/','tick/','run/','begun/','claim/') order by version";
 
 /** An entry as it is kept; the value of a removed one is null. */
 interface Row {

@@ -7,6 +7,7 @@ import type { MetricsFolder } from "./folder.ts";
 import type { Metric, MetricsSource } from "./metric.ts";
 import { sum } from "./prom_client.ts";
 import { QueueGauges } from "./queue_gauges.ts";
+import { duplicateMetrics } from "./duplicate_metrics.ts";
 import { scheduleMetrics } from "./schedule_metrics.ts";
 import type { SeriesTable } from "./series.ts";
 
@@ -45,7 +46,11 @@ export class Exposition {
   /** @returns The counts of this process; the same object while nothing has changed. */
   async own(): Promise<Counts> {
     const registered = await this.#registry?.getMetricsAsJSON() as Metric[] | undefined;
-    const fired = scheduleMetrics(this.#broker()?.schedules.counts ?? new Map());
+    const broker = this.#broker();
+    const fired = [
+      ...scheduleMetrics(broker?.schedules.counts ?? new Map()),
+      ...duplicateMetrics(broker?.claims?.duplicates),
+    ];
     const more = fired.length === 0 ? registered : [...registered ?? [], ...fired];
     const { all, changes } = this.#series;
     if (changes !== this.#countedAt) this.#counts = countsOf(all, []);

@@ -1,5 +1,6 @@
 import { type Broker, ControlStore, RabbitmqBroker, RedisControlStore } from "@dq/dramatiq";
 import type { ControlChange, ControlListener, ControlOutcome } from "../../core/control_store.ts";
+import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 import { startProxy, type TcpProxy } from "../support/servers/proxy.ts";
@@ -23,6 +24,17 @@ brokerControlConformance({
       middleware,
       control: new RedisControlStore({ url: redis.url, namespace }),
     }),
+});
+
+brokerClaimsConformance({
+  name: "RabbitmqBroker with a RedisControlStore",
+  open: (namespace, middleware) =>
+    new RabbitmqBroker({
+      url: rabbitmq.url,
+      middleware,
+      control: new RedisControlStore({ url: redis.url, namespace }),
+    }),
+  skips: { uniqueFlushed: "RabbitMQ does not tell whether a message is still there" },
 });
 
 /** A control store whose process may die: then it changes nothing any more. */

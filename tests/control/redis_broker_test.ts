@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { RedisBroker } from "@dq/dramatiq";
+import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 import { startRedis } from "../support/servers/redis.ts";
@@ -13,6 +14,11 @@ after(async () => {
 });
 
 brokerControlConformance({
+  name: "RedisBroker",
+  open: (namespace, middleware) => new RedisBroker({ url: server.url, namespace, middleware }),
+});
+
+brokerClaimsConformance({
   name: "RedisBroker",
   open: (namespace, middleware) => new RedisBroker({ url: server.url, namespace, middleware }),
 });

@@ -5,6 +5,7 @@ import { assertEquals } from "@std/assert";
 import { SqliteBroker, SqliteControlStore } from "@dq/dramatiq";
 import { recover } from "../../brokers/sqlite/recovery.ts";
 import { connectionOf } from "../../clients/sqlite/handles.ts";
+import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
@@ -26,6 +27,12 @@ controlStoreConformance({
 });
 
 brokerControlConformance({
+  name: "SqliteBroker",
+  open: (namespace, middleware) =>
+    new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),
+});
+
+brokerClaimsConformance({
   name: "SqliteBroker",
   open: (namespace, middleware) =>
     new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),

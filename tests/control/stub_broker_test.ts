@@ -1,5 +1,6 @@
 import process from "node:process";
 import { StubBroker } from "@dq/dramatiq";
+import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 
@@ -7,6 +8,12 @@ import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 process.env["DRAMATIQ_RESTART_DELAY"] = "1";
 
 brokerControlConformance({
+  name: "StubBroker",
+  open: (_namespace, middleware) => new StubBroker({ middleware, failFast: false }),
+  sharesNothing: true,
+});
+
+brokerClaimsConformance({
   name: "StubBroker",
   open: (_namespace, middleware) => new StubBroker({ middleware, failFast: false }),
   sharesNothing: true,

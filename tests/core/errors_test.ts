@@ -28,6 +28,8 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
   [library.RateLimitExceeded, library.DramatiqError],
   [library.BarrierNotFound, library.DramatiqError],
   [library.Retry, library.DramatiqError],
+  [library.DuplicateMessage, library.DramatiqError],
+  [library.PoisonMessage, library.DramatiqError],
   [library.Snooze, library.DramatiqError],
   [library.ResultError, library.DramatiqError],
   [library.ResultMissing, library.ResultError],

@@ -131,7 +131,7 @@ export class Fixture implements AsyncDisposable {
     const shared = Object.fromEntries(
       dump.filter(([key]) => !/^dramatiq:__(delays|control)__/.test(key)),
     );
-    return this.notation.toPlaceholders(wholeEtas(shared));
+    return this.notation.toPlaceholders(asPython(shared));
   }
 
   /** Makes a message of now. */
@@ -202,12 +202,13 @@ export function shown(message: Message | MessageProxy): unknown {
 }
 
 /**
- * The scores of delayed messages are etas, and less than a millisecond by which those of the
- * same eta go in the order they came.
+ * A dump without what Python knows nothing of. The scores of delayed messages are etas, and less than
+ * a millisecond by which those of the same eta go in the order they came. What a dead worker had is
+ * noted in a key of its own.
  */
-function wholeEtas(dump: Dump): Dump {
+function asPython(dump: Dump): Dump {
   return Object.fromEntries(
-    Object.entries(dump).map(([name, key]) => {
+    Object.entries(dump).filter(([name]) => !name.endsWith(".suspects")).map(([name, key]) => {
       if (key.type !== "zset" || !name.endsWith(".etas")) return [name, key];
       const value = key.value.map((one) => ({ ...one, score: Math.floor(Number(one.score)) }));
       return [name, { ...key, value }];

@@ -1,0 +1,49 @@
+import type { Broker } from "../core/broker.ts";
+import { CLAIM_PREFIX, toClaim } from "../core/claims.ts";
+
+/** A claim of a unique message, see `Control.claims`. */
+export interface UniqueClaim {
+  /** Name of the claim, for `Control.release`. */
+  readonly key: string;
+  /** Actor of the message. */
+  readonly actorName: string;
+  /** Queue of the message. */
+  readonly queueName: string;
+  /** Message that has the claim. */
+  readonly messageId: string;
+}
+
+/** Options of `Control.claims`. */
+export interface ClaimsOptions {
+  /** Only those of an actor, or of the actor of that name. */
+  actor?: { readonly actorName: string } | string;
+}
+
+/** Lists claims. */
+export async function readClaims(
+  { controlStore }: Broker,
+  { actor }: ClaimsOptions,
+): Promise<UniqueClaim[]> {
+  const name = typeof actor === "string" ? actor : actor?.actorName;
+  const prefix = name === undefined ? CLAIM_PREFIX : `${CLAIM_PREFIX}${name}/`;
+  const { entries } = await controlStore!.read(prefix);
+  return entries.flatMap((entry) => {
+    const claim = toClaim(entry);
+    if (claim === undefined) return [];
+    const key = entry.key.slice(CLAIM_PREFIX.length);
+    const { queueName, messageId } = claim;
+    return [{ key, actorName: key.slice(0, key.indexOf("/")), queueName, messageId }];
+  });
+}
+
+/** Ends a claim. @returns Whether it was there. */
+export async function releaseClaim({ controlStore }: Broker, key: string): Promise<boolean> {
+  const name = CLAIM_PREFIX + key;
+  for (;;) {
+    const { entries } = await controlStore!.read(name);
+    const entry = entries.find((one) => one.key === name);
+    if (entry === undefined) return false;
+    const change = { key: name, value: null, ifVersion: entry.version };
+    if ((await controlStore!.change([change])).applied) return true;
+  }
+}

@@ -1,0 +1,134 @@
+import { hexDigest } from "../platform/digest.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+
+/** Option `unique` of an actor: of messages with the same key one lives at a time. */
+export interface UniqueOptions {
+  /**
+   * Makes the key of the arguments of a message. Without it, all arguments are the key.
+   *
+   * @default All arguments
+   */
+  // deno-lint-ignore no-explicit-any -- whatever the actor takes
+  by?: (...args: any[]) => string | number;
+  /**
+   * When another message of the key may be sent: once this one has `finished` for good, its retries
+   * included; once it has `started`; or after a time, whatever becomes of it.
+   *
+   * @default {"finished"}
+   */
+  until?: "started" | "finished" | Duration;
+  /**
+   * What becomes of another message: it is dropped and `send` gives the one that is there (`keep`),
+   * or `send` throws a `DuplicateMessage`.
+   *
+   * @default {"keep"}
+   */
+  onDuplicate?: "keep" | "throw";
+}
+
+/** A message, as far as it matters here. */
+interface Keyed {
+  readonly actorName: string;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  /** One option. */
+  option(name: string): unknown;
+}
+
+const KNOWN_OPTIONS: KnownOptions<UniqueOptions> = { by: true, until: true, onDuplicate: true };
+/** Bytes of a key as it is; a longer one is hashed. */
+const LONGEST_KEY = 100;
+
+/** Checked options of an actor whose messages are unique. */
+export interface Unique {
+  readonly by: UniqueOptions["by"];
+  /** Milliseconds, if it is for a time. */
+  readonly until: "started" | "finished" | number;
+  readonly onDuplicate: "keep" | "throw";
+}
+
+/**
+ * Checks the option `unique` of an actor.
+ *
+ * @param actorName The actor.
+ * @param value The option.
+ * @returns The options; `undefined` if its messages are not unique.
+ * @throws {TypeError} If it is neither a boolean nor an object of known options.
+ * @throws {RangeError} If a time is not above 0.
+ */
+export function checkUnique(actorName: string, value: unknown): Unique | undefined {
+  if (value === undefined || value === null || value === false) return undefined;
+  const options: unknown = value === true ? {} : value;
+  const refuse = (reason: string) =>
+    new TypeError(`Cannot declare actor "${actorName}": its option unique ${reason}`);
+  if (typeof options !== "object" || Array.isArray(options)) {
+    throw refuse(`must be true or an object, not ${JSON.stringify(value)}`);
+  }
+  assertKnownOptions(
+    `option unique of actor "${actorName}"`,
+    options as UniqueOptions,
+    KNOWN_OPTIONS,
+  );
+  const { by, until = "finished", onDuplicate = "keep" } = options as UniqueOptions;
+  if (by !== undefined && typeof by !== "function") throw refuse("has a `by` that is no function");
+  if (onDuplicate !== "keep" && onDuplicate !== "throw") {
+    throw refuse(`has onDuplicate ${JSON.stringify(onDuplicate)}: it must be "keep" or "throw"`);
+  }
+  if (until === "started" || until === "finished") return { by, until, onDuplicate };
+  if (typeof until === "string") {
+    throw refuse(`has until ${JSON.stringify(until)}: it must be "started", "finished" or a time`);
+  }
+  const milliseconds = toMilliseconds(until, "until");
+  if (milliseconds > 0) return { by, until: milliseconds, onDuplicate };
+  throw new RangeError(
+    `Cannot declare actor "${actorName}": its option unique has until ${milliseconds} ms, which must ` +
+      "be above 0",
+  );
+}
+
+/**
+ * Makes the key of a message, as it travels in the option `uniqueKey`.
+ *
+ * @param unique The options of its actor.
+ * @param message The message.
+ * @returns The key that it has, or that its arguments give.
+ * @throws {TypeError} If `by` throws, or gives neither a text nor a number.
+ */
+export function uniqueKeyOf({ by }: Unique, message: Keyed): string {
+  const own = message.option("uniqueKey");
+  if (own !== undefined && own !== null) return asKey(message, own);
+  if (by === undefined) return shortened(canonicalJson([message.args, message.kwargs]));
+  let key: unknown;
+  try {
+    key = by(...message.args);
+  } catch (error) {
+    throw new TypeError(
+      `Cannot send ${message.actorName}: its unique.by threw ${errorMessage(error)}`,
+      { cause: error },
+    );
+  }
+  return asKey(message, key);
+}
+
+function asKey({ actorName }: Keyed, key: unknown): string {
+  const isKey = typeof key === "string" || typeof key === "number" && Number.isFinite(key);
+  if (isKey) return shortened(String(key));
+  throw new TypeError(
+    `Cannot send ${actorName}: a unique key must be a text or a number, not ${String(key)}`,
+  );
+}
+
+function shortened(key: string): string {
+  return key.length <= LONGEST_KEY ? key : hexDigest("sha256", key);
+}
+
+/** JSON with the keys of objects in order: equal values give equal texts. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, one) => {
+    if (typeof one === "bigint") return String(one);
+    if (typeof one !== "object" || one === null || Array.isArray(one)) return one;
+    return Object.fromEntries(Object.entries(one).toSorted(([a], [b]) => a < b ? -1 : 1));
+  });
+}

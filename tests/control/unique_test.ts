@@ -1,0 +1,86 @@
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import {
+  actor,
+  type ActorOptions,
+  Control,
+  Prometheus,
+  RabbitmqBroker,
+  RedisBroker,
+  StubBroker,
+} from "@dq/dramatiq";
+import { test } from "../support/test.ts";
+
+const unused = () => {};
+
+for (
+  const [unique, error, text] of [
+    [1, TypeError, "its option unique must be true or an object, not 1"],
+    [{ key: 1 }, TypeError, "key"],
+    [{ by: "x" }, TypeError, "has a `by` that is no function"],
+    [{ until: "ended" }, TypeError, 'until "ended": it must be "started", "finished" or a time'],
+    [{ until: 0 }, RangeError, "until 0 ms, which must be above 0"],
+    [{ onDuplicate: "replace" }, TypeError, 'onDuplicate "replace": it must be "keep" or "throw"'],
+  ] as const
+) {
+  test(`unique of ${JSON.stringify(unique)} is refused`, () => {
+    const options = { broker: new StubBroker(), actorName: "bad", unique } as ActorOptions;
+    assertThrows(() => actor(unused, options), error, text);
+  });
+}
+
+test("unique needs a control store, and says how to get one", () => {
+  const broker = new RabbitmqBroker();
+  assertThrows(
+    () => actor(unused, { broker, actorName: "once", unique: true }),
+    TypeError,
+    'Cannot keep messages of actor "once" unique: the RabbitmqBroker has no control store; give it one',
+  );
+});
+
+test("A unique key that is no text or number, or a `by` that throws, fails send", async () => {
+  const broker = new StubBroker();
+  const by = (key: unknown) => {
+    if (key === "bad") throw new Error("no key");
+    return key as string;
+  };
+  const keyed = actor((_key: unknown) => {}, { broker, actorName: "keyed", unique: { by } });
+  await assertRejects(() => keyed.send({}), TypeError, "must be a text or a number");
+  await assertRejects(() => keyed.send(NaN), TypeError, "must be a text or a number");
+  await assertRejects(() => keyed.send("bad"), TypeError, "its unique.by threw no key");
+  assertEquals(await new Control(broker).claims(), []);
+});
+
+test("A duplicate calls no afterEnqueue, and is counted", async () => {
+  const prometheus = new Prometheus();
+  const sent: string[] = [];
+  const broker = new StubBroker({
+    middleware: [prometheus, { afterEnqueue: (_broker, { args }) => void sent.push(`${args}`) }],
+  });
+  const long = "x".repeat(200); // hashed
+  const once = actor((_key: string) => {}, { broker, actorName: "once", unique: true });
+  const [first, second] = [await once.send(long), await once.send(long)];
+  assertEquals([second.isDuplicate, second.messageId], [true, first.messageId]);
+  assertEquals(sent, [long]);
+  const answer = await prometheus.metricsHandler(new Request("http://localhost/metrics"));
+  const text = await answer.text();
+  assertMatch(text, /dramatiq_duplicate_messages_total\{actor="once",action="keep"\} 1/);
+});
+
+test("A claim costs messages of other actors nothing, and no option on the wire", async () => {
+  const broker = new StubBroker();
+  actor(unused, { broker, actorName: "once", unique: true });
+  const plain = actor((_n: number) => {}, { broker, actorName: "plain" });
+  const message = await plain.send(1);
+  assertEquals([message.isDuplicate, message.options], [false, {}]);
+  assertEquals(await broker.controlStore.read(""), {
+    entries: [],
+    now: (await broker.controlStore.read("")).now,
+  });
+});
+
+test("RedisBroker: uniqueKey travels as unique_key", () => {
+  const broker = new RedisBroker({ url: "redis://127.0.0.1:1" });
+  const once = actor(unused, { broker, actorName: "once" });
+  const message = once.messageWithOptions({ args: [], uniqueKey: "k" });
+  assertEquals(message.asDict().options, { unique_key: "k" });
+});

@@ -16,6 +16,9 @@ const NETWORK = /* @__PURE__ */ new Map([
 ]);
 const DOUBTFUL = /* @__PURE__ */ new Map([[0x65735546, "FUSE"], [0x01021997, "9p"]]);
 
+/** Symbolic links that are followed one after the other, as on Linux. */
+const MOST_LINKS = 40;
+
 /** A file that is open. */
 export interface OpenFile {
   readonly database: OwnDatabase;
@@ -68,7 +71,7 @@ function setPragmas(database: OwnDatabase, { durability }: CheckedAddress, path:
 /** Checks the folder, and makes an empty file that only its owner may read. */
 function prepareFile(address: CheckedAddress, isReopened: boolean): string {
   const fs = builtinModule("node:fs");
-  const { dirname, basename, join } = builtinModule("node:path");
+  const { dirname } = builtinModule("node:path");
   const given = address.path;
   const folder = dirname(given);
   // Deno may allow the file alone; whatever is wrong SQLite says then.
@@ -84,7 +87,7 @@ function prepareFile(address: CheckedAddress, isReopened: boolean): string {
   }
   const exists = fs.existsSync(given);
   if (!exists && isReopened) throw failed(given, "the file was deleted or moved");
-  const path = exists ? fs.realpathSync(given) : join(fs.realpathSync(folder), basename(given));
+  const path = exists ? fs.realpathSync(given) : targetOf(given);
   if (exists && fs.statSync(path).isDirectory()) throw failed(given, "it is a folder");
   checkFileSystem(address, dirname(path));
   if (exists) return path;
@@ -97,6 +100,20 @@ function prepareFile(address: CheckedAddress, isReopened: boolean): string {
     }
   }
   return path;
+}
+
+/** The path of a file that is not there yet; symbolic links are followed. */
+function targetOf(path: string): string {
+  const fs = builtinModule("node:fs");
+  const { basename, dirname, join, resolve } = builtinModule("node:path");
+  let target = path;
+  for (let links = 0; links < MOST_LINKS; links++) {
+    if (!fs.lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink()) {
+      return join(fs.realpathSync(dirname(target)), basename(target));
+    }
+    target = resolve(dirname(target), fs.readlinkSync(target));
+  }
+  return path; // links that name each other: SQLite says that it cannot open them
 }
 
 function checkFileSystem(address: CheckedAddress, folder: string): void {

@@ -83,6 +83,31 @@ test("SqliteBroker follows a symbolic link, so that all names of a file are one 
   });
 });
 
+test("SqliteBroker makes the file that a symbolic link names, and all else beside it", async () => {
+  await withFolder(async (folder) => {
+    await mkdir(join(folder, "data"));
+    const file = join(folder, "data", "tasks.db");
+    await symlink("data/other.db", join(folder, "link.db"));
+    await symlink("tasks.db", join(folder, "data", "other.db"));
+    await using broker = new SqliteBroker({ path: join(folder, "link.db") });
+    await broker.enqueue(work("default", 1));
+    assertEquals(await modeOf(file), 0o600);
+    assertEquals((await readdir(folder)).toSorted(), ["data", "link.db"]);
+    await using same = new SqliteBroker({ path: file, share: false });
+    assertEquals((await same.getQueueMessageCounts("default")).ready, 1);
+    assertEquals(connectionOf(same).path, connectionOf(broker).path);
+  });
+});
+
+test("SqliteBroker says that a symbolic link names itself", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "loop.db");
+    await symlink("loop.db", path);
+    await using broker = new SqliteBroker({ path });
+    assertStringIncludes((await failure(broker.connect())).message, path);
+  });
+});
+
 test("SqliteBroker refuses what is no database, and leaves it as it is", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "notes.txt");

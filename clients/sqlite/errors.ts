@@ -97,7 +97,7 @@ export function toConnectionError(
 
 /** True if an error came from SQLite, whichever package it was called by. */
 function isSqliteError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || error instanceof ConnectionFailed) return false;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   return error.name.startsWith("Sqlite") || typeof errcode === "number" ||
     (typeof code === "string" && /SQLITE/.test(code)) || faultOf(error) !== "other";

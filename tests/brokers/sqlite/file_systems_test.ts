@@ -1,21 +1,33 @@
 import fs from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
-import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { actor, ConnectionFailed, SqliteBroker, Worker } from "@dq/dramatiq";
 import { connectionOf } from "../../../clients/sqlite/handles.ts";
+import { runtime } from "../../../platform/runtime.ts";
+import { ROOT, RUN } from "../../cli/fixture.ts";
 import { work } from "../../conformance/broker_messages.ts";
 import { withFolder } from "../../support/folder.ts";
 import { linesOf, textOf } from "../../support/log.ts";
+import { runProgram } from "../../support/servers/run_program.ts";
 import { skip, test } from "../../support/test.ts";
+import type { Outcome } from "./unprivileged.ts";
 import { OPENERS } from "./databases.ts";
 
 const openOther = OPENERS["node:sqlite"]!;
 const isRoot = process.getuid?.() === 0;
-/** The user that owns nothing; root may write everywhere. */
-const NOBODY = 65_534;
+const PROGRAM = fileURLToPath(new URL("unprivileged.ts", import.meta.url));
+const NARROW = fileURLToPath(new URL("narrow_permissions.ts", import.meta.url));
+const CONFIG = join(ROOT, "deno.json");
 const MEGABYTE = 1024 * 1024;
 
 /** Runs something while all folders seem to be on this file system. */
@@ -28,16 +40,6 @@ async function withFileSystem(type: number, run: () => Promise<void>): Promise<v
     await run();
   } finally {
     fs.statfsSync = statfsSync;
-  }
-}
-
-/** Runs something as a user who has no rights. */
-async function asNobody(run: () => Promise<void>): Promise<void> {
-  if (isRoot) process.seteuid!(NOBODY);
-  try {
-    await run();
-  } finally {
-    if (isRoot) process.seteuid!(0);
   }
 }
 
@@ -82,64 +84,64 @@ for (const [name, type] of [["FUSE", 0x65735546], ["9p", 0x01021997]] as const) 
   });
 }
 
-test("SqliteBroker says that a folder may not be written", async () => {
+test("SqliteBroker says which file or folder may not be read or written", async () => {
   await withFolder(async (folder) => {
     await chmod(folder, 0o755);
-    const closed = join(folder, "closed");
-    await mkdir(closed);
-    await chmod(closed, 0o555);
-    await asNobody(async () => {
-      await using broker = new SqliteBroker({ path: join(closed, "tasks.db") });
-      const error = await assertRejects(() => broker.connect(), ConnectionFailed);
-      assertStringIncludes(error.message, `a file cannot be made in ${closed}`);
-      assertEquals(error.delivery, "none");
-    });
-    await chmod(closed, 0o700);
+    const paths = await Promise.all([
+      prepare(join(folder, "fresh"), 0o555),
+      prepare(join(folder, "readable"), 0o777, 0o444),
+      prepare(join(folder, "closed"), 0o555, 0o666),
+      prepare(join(folder, "hidden"), 0o700, 0o666),
+      prepare(join(folder, "open"), 0o777, 0o666),
+    ]);
+    const printed = await runProgram(process.execPath, [...RUN, PROGRAM, ...paths], {});
+    const outcomes: Outcome[] = JSON.parse(printed);
+    for (const path of paths) await chmod(dirname(path), 0o700);
+    const [fresh, readable, closed, hidden, open] = outcomes;
+    assertEquals(open, { message: "sent" });
+    for (const [i, { delivery }] of outcomes.slice(0, 4).entries()) {
+      assertEquals(delivery, "none", paths[i]);
+    }
+    assert(fresh!.message.startsWith(`Cannot open ${paths[0]}: a file cannot be made in`));
+    assertStringIncludes(
+      readable!.message,
+      `${paths[1]} cannot be written; the file and its folder`,
+    );
+    assertStringIncludes(closed!.message, `${paths[2]} cannot be written; the file and its folder`);
+    assertStringIncludes(hidden!.message, `${paths[3]}`);
   });
 });
 
-test("SqliteBroker says that a folder may not be read", async () => {
-  await withFolder(async (folder) => {
-    await chmod(folder, 0o755);
-    const path = join(folder, "closed", "tasks.db");
-    await mkdir(join(folder, "closed"));
-    await using owner = new SqliteBroker({ path, share: false });
-    await owner.connect();
-    await chmod(join(folder, "closed"), 0o000);
-    await asNobody(async () => {
-      await using broker = new SqliteBroker({ path, share: false });
-      const error = await assertRejects(() => broker.connect(), ConnectionFailed);
-      assertStringIncludes(error.message, path);
-    });
-    await chmod(join(folder, "closed"), 0o700);
-  });
-});
+/** Makes a folder, and a file in it if that has a mode. */
+async function prepare(folder: string, folderMode: number, fileMode?: number): Promise<string> {
+  await mkdir(folder);
+  const path = join(folder, "tasks.db");
+  if (fileMode !== undefined) {
+    const broker = new SqliteBroker({ path });
+    await broker.enqueue(work("default", 1));
+    await broker.close();
+    await rm(`${path}-notify`, { force: true });
+    await chmod(path, fileMode);
+  }
+  await chmod(folder, folderMode);
+  return path;
+}
 
-for (
-  const [what, fileMode, folderMode] of [["file", 0o444, 0o777], ["folder", 0o666, 0o555]] as const
-) {
-  test(`SqliteBroker says that a ${what} that exists may not be written`, async () => {
-    await withFolder(async (parent) => {
-      await chmod(parent, 0o755);
-      const folder = join(parent, "shared");
-      await mkdir(folder);
+if (runtime !== "deno") {
+  skip("SqliteBroker needs no permission of Deno but those of its file", "it is not Deno");
+} else {
+  test("SqliteBroker needs no permission of Deno but those of its file", async () => {
+    await withFolder(async (folder) => {
       const path = join(folder, "tasks.db");
-      const owner = new SqliteBroker({ path });
-      await owner.enqueue(work("default", 1));
-      await owner.close();
-      fs.rmSync(`${path}-notify`, { force: true });
-      await chmod(path, fileMode);
-      await chmod(folder, folderMode);
-      await asNobody(async () => {
-        await using broker = new SqliteBroker({ path });
-        const error = await assertRejects(
-          () => broker.enqueue(work("default", 2)),
-          ConnectionFailed,
-        );
-        assertStringIncludes(error.message, "the file and its folder must be");
-        assertEquals(error.delivery, "none");
-      });
-      await chmod(folder, 0o700);
+      const run = (...permissions: string[]) => {
+        const given = permissions.map((name) => `--allow-${name}=${path}`);
+        const program = ["run", "--no-prompt", "--config", CONFIG, ...given, NARROW, path];
+        return runProgram(process.execPath, program, {});
+      };
+      assertEquals(await run("read", "write"), "1,2,3\n");
+      assertEquals((await readdir(folder)).filter((name) => name.endsWith("-notify")), []);
+      const refused = await run("read");
+      assert(refused.startsWith(`Cannot open ${path}: Requires write access to`), refused);
     });
   });
 }

@@ -4,8 +4,9 @@ import { everyTicks, type Ticks } from "../../control/every.ts";
 import { jitterOf, latestTick, tickMessageId } from "../../control/ticks.ts";
 import { checkSchedules } from "../../core/schedules.ts";
 import { test } from "../support/test.ts";
+import { dailyTimes, localMinutes, timesOf } from "./local_times.ts";
 
-const MINUTE = 60_000;
+const DAY = 86_400_000;
 
 function listed(ticks: Ticks, from: string, until: string): string[] {
   const all: string[] = [];
@@ -14,22 +15,6 @@ function listed(ticks: Ticks, from: string, until: string): string[] {
     all.push(`${new Date(tick).toISOString().slice(0, 16)}Z`);
   }
   return all;
-}
-
-/** Local hour and minute of each minute, by `Intl` alone. */
-function* localMinutes(timeZone: string, from: number, until: number) {
-  const format = new Intl.DateTimeFormat("en-GB", {
-    timeZone,
-    hourCycle: "h23",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-  });
-  for (let at = from; at < until; at += MINUTE) {
-    const [day = 0, hour = 0, minute = 0] = format.formatToParts(at)
-      .filter(({ type }) => type !== "literal").map(({ value }) => Number(value));
-    yield { at, day, hour, minute };
-  }
 }
 
 /** The two days on which clocks change, in 2025 or 2026. */
@@ -46,33 +31,15 @@ const CHANGES: readonly [timeZone: string, day: string, hours: readonly number[]
 
 test("cron with one fixed hour fires once a day when clocks change, after a gap, first in a fold", () => {
   for (const [timeZone, day, hours] of CHANGES) {
-    const from = Date.parse(`${day}T00:00Z`) - 24 * 60 * MINUTE;
-    const until = from + 3 * 24 * 60 * MINUTE;
-    const minutes = [...localMinutes(timeZone, from, until)];
+    const from = Date.parse(`${day}T00:00Z`) - DAY;
+    const until = from + 3 * DAY;
+    const minutes = localMinutes(timeZone, from, until);
     for (const hour of hours) {
       for (const minute of [0, 15, 45]) {
-        const expected: number[] = [];
-        let previous = minutes[0]!;
-        const seen = new Set<number>();
-        for (const one of minutes.slice(1)) {
-          const [before, now, wanted] = [previous, one, { hour, minute }]
-            .map((time) => time.hour * 60 + time.minute) as [number, number, number];
-          const isThere = now === wanted;
-          // The hands passed it without standing on it; those that are set back pass the most.
-          const passed = (now - before + 1_440) % 1_440;
-          const isLeftOut = passed < 720 && (wanted - before + 1_440) % 1_440 < passed &&
-            before !== wanted;
-          if ((isThere || isLeftOut) && !seen.has(one.day)) {
-            seen.add(one.day);
-            expected.push(one.at);
-          }
-          previous = one;
-        }
-        const ticks = cronTicks(`${minute} ${hour} * * *`, timeZone);
-        const found: number[] = [];
-        for (let at = ticks.next(from)!; at < until; at = ticks.next(at)!) found.push(at);
-        const show = (times: readonly number[]) => times.map((at) => new Date(at).toISOString());
-        assertEquals(show(found), show(expected), `${timeZone} ${hour}:${minute} ${day}`);
+        const expected = dailyTimes(minutes, hour, minute);
+        const found = timesOf(cronTicks(`${minute} ${hour} * * *`, timeZone), from, until);
+        const texts = expected.map((at) => new Date(at).toISOString());
+        assertEquals(found, texts, `${timeZone} ${hour}:${minute} ${day}`);
       }
     }
   }
@@ -80,25 +47,19 @@ test("cron with one fixed hour fires once a day when clocks change, after a gap,
 
 test("cron with wildcards, ranges or lists of hours follows real time when clocks change", () => {
   for (const [timeZone, day] of CHANGES) {
-    const from = Date.parse(`${day}T00:00Z`) - 24 * 60 * MINUTE;
-    const until = from + 3 * 24 * 60 * MINUTE;
-    const minutes = [...localMinutes(timeZone, from, until)].slice(1);
+    const from = Date.parse(`${day}T00:00Z`) - DAY;
+    const until = from + 3 * DAY;
+    const minutes = localMinutes(timeZone, from, until).slice(1);
     const patterns: [string, (hour: number, minute: number) => boolean][] = [
       ["*/15 * * * *", (_hour, minute) => minute % 15 === 0],
       ["30 1-3 * * *", (hour, minute) => minute === 30 && hour >= 1 && hour <= 3],
       ["0,45 0,1,2 * * *", (hour, minute) => (minute === 0 || minute === 45) && hour <= 2],
     ];
     for (const [pattern, isNamed] of patterns) {
-      const ticks = cronTicks(pattern, timeZone);
-      const found: number[] = [];
-      for (let at = ticks.next(from)!; at < until; at = ticks.next(at)!) found.push(at);
+      const found = timesOf(cronTicks(pattern, timeZone), from, until);
       const expected = minutes.filter(({ hour, minute }) => isNamed(hour, minute));
-      const show = (times: readonly number[]) => times.map((at) => new Date(at).toISOString());
-      assertEquals(
-        show(found),
-        show(expected.map(({ at }) => at)),
-        `${timeZone} ${pattern} ${day}`,
-      );
+      const texts = expected.map(({ at }) => new Date(at).toISOString());
+      assertEquals(found, texts, `${timeZone} ${pattern} ${day}`);
     }
   }
 });

@@ -5,11 +5,11 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { ConsumerLoops } from "./consumer_loops.ts";
-import { ControlLink } from "./control_link.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
 import { isInsideRealm } from "./executors/realm_modules.ts";
 import { serveIfRealm } from "./executors/role.ts";
+import { FleetMember } from "./fleet_member.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import {
@@ -19,8 +19,6 @@ import {
   type WorkerEnvironment,
   type WorkerOptions,
 } from "./worker_options.ts";
-import { WorkerReporter } from "./worker_report.ts";
-import { WorkerSchedules } from "./worker_schedules.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
@@ -56,10 +54,8 @@ export class Worker implements AsyncDisposable {
   readonly #timeout: number;
   readonly #loops: ConsumerLoops;
   readonly #dispatcher: Dispatcher;
-  /** Link to the control store, where there is a control store. */
-  readonly #control: ControlLink | undefined;
-  readonly #reporter: WorkerReporter | undefined;
-  readonly #schedules: WorkerSchedules | undefined;
+  /** Its part in the fleet, where there is a control store. */
+  readonly #fleet: FleetMember | undefined;
   /** Options that it was started with. */
   readonly #ownConcurrency: number;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
@@ -94,32 +90,25 @@ export class Worker implements AsyncDisposable {
     this.#timeout = timeout;
     const { controlStore } = broker;
     if (controlStore !== undefined) {
-      this.#reporter = new WorkerReporter({
-        store: controlStore,
-        clock: broker.clock,
-        isInMemory: broker.isInMemory,
+      this.#fleet = new FleetMember(broker, controlStore, {
         state: () => ({
           queues: [...new Set(this.#loops.queueNames.map(canonicalQueueName))],
           concurrency: executor.concurrency,
           running: this.#dispatcher.runningCount,
         }),
-      });
-      this.#control = new ControlLink(controlStore, broker.clock, {
         cancelled: () => this.#dispatcher.cancelKnown(),
         queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
         resized: () => this.#resize(),
-        read: (now) => this.#reporter!.start(now),
-      }, this.#reporter.id);
-      this.#schedules = new WorkerSchedules(broker, this.#reporter, this.#control.ready);
+      });
     }
     this.#ownConcurrency = executor.concurrency;
-    this.#dispatcher = new Dispatcher(broker, executor, this.#control?.cancellations);
+    this.#dispatcher = new Dispatcher(broker, executor, this.#fleet?.cancellations);
     this.#loops = new ConsumerLoops(broker, {
       environment: () => this.#environment!,
-      ready: this.#control?.ready,
+      ready: this.#fleet?.ready,
       isPaused: (queueName) => ({
         worker: this.#state === "paused",
-        queue: this.#control?.isPaused(queueName) === true,
+        queue: this.#fleet?.isPaused(queueName) === true,
       }),
       deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
       deliverDelayed: (messages, settlement) =>
@@ -138,12 +127,12 @@ export class Worker implements AsyncDisposable {
 
   /** Tells it from all other workers, see `Control.workers`; `undefined` without a control store. */
   get id(): string | undefined {
-    return this.#reporter?.id;
+    return this.#fleet?.id;
   }
 
   /** The queues that are paused for the whole fleet, as far as this worker has heard. */
   get pausedQueues(): string[] {
-    return this.#loops.queueNames.filter((queueName) => this.#control?.isPaused(queueName));
+    return this.#loops.queueNames.filter((queueName) => this.#fleet?.isPaused(queueName));
   }
 
   /** The messages whose actors, or hooks, are running. */
@@ -240,9 +229,9 @@ export class Worker implements AsyncDisposable {
       throw error;
     }
     try {
-      this.#control?.start();
+      this.#fleet?.start();
       this.broker.addMiddleware(this.#queueWatcher);
-      await this.#schedules?.start();
+      await this.#fleet?.startSchedules();
       await this.executor.start(this.broker);
     } catch (error) {
       this.#state = "stopping"; // what has begun is stopped, and that must not wait for this
@@ -267,8 +256,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopping";
     this.#dispatcher.hold();
     this.broker.removeMiddleware(this.#queueWatcher);
-    this.#control?.stop();
-    await this.#schedules?.stop(this.#deadline.passed);
+    await this.#fleet?.stop(this.#deadline.passed);
     let objection: unknown;
     try {
       await this.broker.emit("beforeWorkerShutdown", this);
@@ -282,8 +270,7 @@ export class Worker implements AsyncDisposable {
     const gaveUp = this.#deadline.passed;
     await Promise.race([this.#dispatcher.idle(), gaveUp]);
     await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
-    this.#schedules?.close();
-    await this.#reporter?.stop(gaveUp);
+    await this.#fleet?.leave(gaveUp);
     await logged("executor", () => this.executor.stop());
     await Promise.all(
       loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),
@@ -310,7 +297,7 @@ export class Worker implements AsyncDisposable {
   #resize(): void {
     if (this.#state !== "running" && this.#state !== "paused") return;
     const { executor } = this;
-    const concurrency = this.#control?.concurrency ?? this.#ownConcurrency;
+    const concurrency = this.#fleet?.concurrency ?? this.#ownConcurrency;
     if (concurrency === executor.concurrency) return;
     if (executor.resize === undefined) {
       log.warn("Cannot run {concurrency} messages at once: the executor has a fixed size", {
@@ -323,7 +310,7 @@ export class Worker implements AsyncDisposable {
     const { prefetch } = readWorkerEnvironment(concurrency);
     this.#loops.resize(prefetch);
     this.#dispatcher.resized();
-    this.#reporter?.report();
+    this.#fleet?.report();
   }
 }
 

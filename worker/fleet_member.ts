@@ -1,0 +1,106 @@
+import type { Broker } from "../core/broker.ts";
+import type { Cancellations } from "../core/cancellations.ts";
+import type { ControlStore } from "../core/control_store.ts";
+import { type ControlledWorker, ControlLink } from "./control_link.ts";
+import { WorkerReporter, type WorkerState } from "./worker_report.ts";
+import { WorkerSchedules } from "./worker_schedules.ts";
+
+/** A worker, as its {@linkcode FleetMember} sees it. */
+export interface FleetWorker extends Omit<ControlledWorker, "read"> {
+  /** Current state. */
+  state(): WorkerState;
+}
+
+/**
+ * The part of a worker that belongs to its fleet, where there is a control store: it hears what
+ * the fleet is told, reports that the worker is alive, and fires schedules.
+ */
+export class FleetMember {
+  readonly #control: ControlLink;
+  readonly #reporter: WorkerReporter;
+  readonly #schedules: WorkerSchedules;
+
+  /**
+   * Stands between a store and a worker; `start` begins.
+   *
+   * @param broker The broker of the worker.
+   * @param store The control store.
+   * @param worker The worker.
+   */
+  constructor(broker: Broker, store: ControlStore, worker: FleetWorker) {
+    const { clock, isInMemory } = broker;
+    const reporter = this.#reporter = new WorkerReporter({
+      store,
+      clock,
+      isInMemory,
+      state: () => worker.state(),
+    });
+    this.#control = new ControlLink(store, clock, {
+      cancelled: () => worker.cancelled(),
+      queuePaused: (queueName, isPaused) => worker.queuePaused(queueName, isPaused),
+      resized: () => worker.resized(),
+      read: (now) => reporter.start(now),
+    }, reporter.id);
+    this.#schedules = new WorkerSchedules(broker, reporter, this.#control.ready);
+  }
+
+  /** Tells the worker from all others. */
+  get id(): string {
+    return this.#reporter.id;
+  }
+
+  /** Resolves when all is known that the fleet was told, or it has stopped. */
+  get ready(): Promise<void> {
+    return this.#control.ready;
+  }
+
+  /** What was cancelled. */
+  get cancellations(): Cancellations {
+    return this.#control.cancellations;
+  }
+
+  /** Number of messages to run at once; `undefined` for as many as the worker was started with. */
+  get concurrency(): number | undefined {
+    return this.#control.concurrency;
+  }
+
+  /** True if a queue is paused. */
+  isPaused(queueName: string): boolean {
+    return this.#control.isPaused(queueName);
+  }
+
+  /** Begins to listen, and to report once all is known. */
+  start(): void {
+    this.#control.start();
+  }
+
+  /** Begins to fire schedules. */
+  async startSchedules(): Promise<void> {
+    await this.#schedules.start();
+  }
+
+  /** Reports the state at once. */
+  report(): void {
+    this.#reporter.report();
+  }
+
+  /**
+   * Listens no more, and fires no more schedules.
+   *
+   * @param gaveUp Ends the wait for a server that is away.
+   */
+  async stop(gaveUp: Promise<void>): Promise<void> {
+    this.#control.stop();
+    await this.#schedules.stop(gaveUp);
+  }
+
+  /**
+   * Has the fleet forget the worker: nothing of it runs any more.
+   *
+   * @param gaveUp Ends the wait for a server that is away.
+   */
+  async leave(gaveUp: Promise<void>): Promise<void> {
+    this.#schedules.close();
+    await this.#reporter.stop(gaveUp);
+  }
+}

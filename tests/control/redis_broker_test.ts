@@ -2,7 +2,8 @@ import { Redis } from "ioredis";
 import { RedisBroker } from "@dq/dramatiq";
 import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
-import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
+import { claimsModel } from "../conformance/claims_model.ts";
+import { brokerSuspectsConformance, type SuspectsHarness } from "../conformance/broker_suspects.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after } from "../support/test.ts";
 
@@ -23,7 +24,7 @@ brokerClaimsConformance({
   open: (namespace, middleware) => new RedisBroker({ url: server.url, namespace, middleware }),
 });
 
-brokerSuspectsConformance({
+const suspects: SuspectsHarness = {
   name: "RedisBroker",
   open: (namespace) => new RedisBroker({ url: server.url, namespace }),
   async die(broker, other) {
@@ -36,4 +37,6 @@ brokerSuspectsConformance({
     const texts = await redis.hlen(`${namespace}:${queueName}.msgs`);
     return texts + await redis.hlen(`${namespace}:${queueName}.DQ.suspects`);
   },
-});
+};
+brokerSuspectsConformance(suspects);
+claimsModel(suspects, 40);

@@ -7,7 +7,8 @@ import { recover } from "../../brokers/sqlite/recovery.ts";
 import { connectionOf } from "../../clients/sqlite/handles.ts";
 import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
-import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
+import { claimsModel } from "../conformance/claims_model.ts";
+import { brokerSuspectsConformance, type SuspectsHarness } from "../conformance/broker_suspects.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { Mirror } from "../conformance/control_store_harness.ts";
 import { after, test } from "../support/test.ts";
@@ -38,7 +39,7 @@ brokerClaimsConformance({
     new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),
 });
 
-brokerSuspectsConformance({
+const suspects: SuspectsHarness = {
   name: "SqliteBroker",
   open: (namespace) => new SqliteBroker({ path: pathOf(namespace), share: false }),
   async die(_broker, other) {
@@ -57,7 +58,9 @@ brokerSuspectsConformance({
       .getQueueMessageCounts(queueName);
     return ready + delayed + unacknowledged;
   },
-});
+};
+brokerSuspectsConformance(suspects);
+claimsModel(suspects, 15);
 
 test("SqliteBroker has a control store in its file, in memory, too", async () => {
   await using broker = new SqliteBroker({ path: ":memory:" });

@@ -110,7 +110,11 @@ export const keeping: ResultRules = {
       await assertRejects(() => backend.getResult(message), ResultMissing, message.messageId);
       for (const timeout of [0, -1, 1, 50]) {
         const options = { block: true, timeout };
-        await assertRejects(() => backend.getResult(message, options), ResultTimeout, "not come");
+        await assertRejects(
+          () => backend.getResult(message, options),
+          ResultTimeout,
+          "did not arrive",
+        );
       }
     },
   },

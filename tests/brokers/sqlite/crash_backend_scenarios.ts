@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { SqliteRateLimiterBackend, SqliteResultBackend } from "@dq/dramatiq";
+import { actor, SqliteRateLimiterBackend, SqliteResultBackend } from "@dq/dramatiq";
 import { connectionOf } from "../../../clients/sqlite/handles.ts";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import {
@@ -110,6 +110,24 @@ export const CRASH_BACKEND_SCENARIOS: Readonly<Record<string, CrashScenario>> = 
       assert(left.every((count) => count === 1 || count === 2), `${left}`);
       if (!confirmed.has("purged")) return;
       assertEquals([messages, left], [["2 ready"], left.map(() => 1)]);
+    },
+  },
+
+  claiming: {
+    prepare: (broker) => broker.connect(),
+    async act(broker, confirm) {
+      const once = actor((_n: number, _text: string) => {}, {
+        broker,
+        actorName: "once",
+        unique: true,
+      });
+      await once.send(0, LONG);
+      confirm("sent");
+    },
+    check(left, confirmed) {
+      if (confirmed.has("sent") || left.messages.length > 0) assertAllThere(left, 1);
+      const claims = left.rows("dramatiq_control").filter(({ value }) => value !== null);
+      assertEquals(claims.length, left.messages.length);
     },
   },
 

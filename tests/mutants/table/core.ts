@@ -33,8 +33,8 @@ export const CORE: readonly Mutant[] = [
     ],
     [
       "a due message goes out before its hook has ended",
-      "    if (before !== undefined) await before;\n    const stored = this.storeDue",
-      "    const stored = this.storeDue",
+      "    if (before !== undefined) await before;\n    if (due.option(",
+      "    if (due.option(",
     ],
     [
       "a due message counts as moved before it is stored",
@@ -142,8 +142,8 @@ export const CORE: readonly Mutant[] = [
   ...mutantsOf("core/pipeline.ts", [ORDER, COMPOSITION], [
     [
       "run resolves before the first message is sent",
-      "await this.broker.enqueue(first, delay > 0 ? { delay, signal } : { signal });",
-      "void this.broker.enqueue(first, delay > 0 ? { delay, signal } : { signal });",
+      "await this.broker.enqueue(first, {",
+      "void this.broker.enqueue(first, {",
     ],
     [
       "what lies behind a message without result is counted",

@@ -51,8 +51,8 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "a message that a hook objected to hangs for ever",
-      "      verb,\n    });\n    this.#add(verb, message);",
-      "      verb,\n    });",
+      "        verb,\n      },\n    );\n    this.#add(verb, message);",
+      "        verb,\n      },\n    );",
     ],
     [
       "what cannot be finished is given back at once, in a tight circle",

@@ -6,7 +6,7 @@
 
 /** It stopped as asked. */
 export const OK = 0;
-/** It was killed, or something died that nobody had asked to. */
+/** It was killed, or a process died unexpectedly. */
 export const KILLED = 1;
 /** Wrong arguments, or a module that does not import. */
 export const WRONG_USAGE = 2;

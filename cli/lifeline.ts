@@ -7,7 +7,7 @@ import { tell } from "./ipc.ts";
 export interface LifelineListener {
   /** The supervisor wants this process to end, or is gone. */
   stop(reason: string): void;
-  /** Something was thrown where nobody catches. */
+  /** An error was not caught. */
   crash(error: unknown): void;
   /** The supervisor asks what is going on. */
   status?(): void;

@@ -28,7 +28,7 @@ export interface Loaded {
  *   first one may name the export that holds the broker, `actors.ts:broker`, or a function
  *   that sets one up, `actors.ts:setup`. None for a program that declares its actors itself.
  * @returns The broker that is named, or that the function returns, else the global one.
- * @throws {UsageError} If a module does not import, or the export is no broker.
+ * @throws {UsageError} If a module does not import, or the export is not a broker.
  * @throws {BrokerConnectionError} If a module, or the function, throws that.
  */
 export async function loadModules(specifiers: readonly string[]): Promise<Loaded> {

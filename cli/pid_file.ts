@@ -23,9 +23,9 @@ export class PidFileError extends Error {
 }
 
 /**
- * The file that holds the process id of the supervisor while that runs: digits without
- * a line break, mode 644. One that a dead process has left is replaced; one that holds
- * anything else is left alone, since it may be somebody's configuration.
+ * The file that holds the process id of the supervisor while that runs: digits without a line
+ * break, mode 644. One that a dead process has left is replaced; one that holds anything else is
+ * left alone, since it may be a configuration file.
  *
  * Processes that start at the same moment take turns by `<path>.lock`. It is made exclusively,
  * holds what the file is to hold, and becomes the file by a rename: the check of a file and its
@@ -41,7 +41,7 @@ export class PidFile implements Disposable {
    * Writes the file.
    *
    * @param path Where.
-   * @throws {PidFileError} If it names a process that runs, holds anything else, is no regular
+   * @throws {PidFileError} If it names a process that runs, holds anything else, is not a regular
    *   file, or cannot be written.
    */
   constructor(path: string) {

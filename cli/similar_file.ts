@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 /**
- * Finds the file that somebody may have meant.
+ * Finds the file that the user may have meant.
  *
  * @param path A file that is not there.
  * @returns The file of its folder whose name is most like it, if any is.

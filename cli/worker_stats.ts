@@ -2,11 +2,11 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Worker } from "../worker/worker.ts";
 import { tell } from "./ipc.ts";
 
-/** Milliseconds between two looks at what is running. */
+/** Milliseconds between two polls of what is running. */
 const INTERVAL = 250;
 
 /**
- * Keeps count of what a worker does, for those who ask.
+ * Counts of a worker's messages, for status reports.
  *
  * How long a message has been running is known by looking now and then, rather than from a
  * time noted with each one: that would cost every message something, for the few that hang.

@@ -9,7 +9,7 @@ import { DramatiqError } from "../core/errors.ts";
 /** Replacement of a credential. */
 const HIDDEN = "***";
 
-/** A host, or what could be one, and what follows a colon behind it and is no port. */
+/** A host, or what could be one, and what follows a colon behind it and is not a port. */
 const NO_PORT =
   /^((?:\*{3}@)?(?:\[[\da-f:.]*\]|(?!\[[\da-f:.]*\])[^:/]*)):(?!\d{1,5}(?:\/|$))[^]+$/i;
 
@@ -18,7 +18,7 @@ const NO_PORT =
  *
  * @param url Any text.
  * @returns It without what may be a secret: all that stands before the last @, what follows a ?
- *   or a #, and what follows a colon and is no port; of one with an @ behind those, the scheme.
+ *   or a #, and what follows a colon and is not a port; of one with an @ behind those, the scheme.
  */
 export function redactUrl(url: unknown): string {
   const given = String(url);

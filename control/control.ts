@@ -33,8 +33,8 @@ import { readWorkers, type WorkerReport } from "./workers.ts";
 /**
  * Controls all workers of a broker, from any process.
  *
- * Needs a broker with a control store, see `Broker.controlStore`. What is said here is kept there:
- * workers that start later follow it, too.
+ * Needs a broker with a control store, see `Broker.controlStore`. Commands are stored there and
+ * also apply to workers that start later.
  *
  * @example Cancel what a user no longer waits for
  * ```ts
@@ -105,7 +105,7 @@ export class Control {
    *
    * @param target The queue.
    * @param options Until when, and why.
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    * @throws {RangeError} If `until` is not in the future.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
@@ -118,7 +118,7 @@ export class Control {
    *
    * @param target The queue.
    * @returns Whether it was paused.
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async resume(target: PauseTarget): Promise<boolean> {
@@ -144,8 +144,8 @@ export class Control {
    *
    * @param concurrency How many messages at once; `null` for what each was started with.
    * @param options Which worker. What is said to one wins over what is said to all.
-   * @throws {TypeError} If the id is no text.
-   * @throws {RangeError} If it is no whole number above 0.
+   * @throws {TypeError} If the id is not a string.
+   * @throws {RangeError} If it is not a whole number above 0.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async setConcurrency(

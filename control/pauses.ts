@@ -40,7 +40,7 @@ const PAUSE_OPTIONS: KnownOptions<PauseOptions> = { until: true, reason: true };
  * Reads a pause as it is stored.
  *
  * @param entry An entry of the control store.
- * @returns The queue, and how it is paused; `undefined` if the entry is no pause.
+ * @returns The queue, and how it is paused; `undefined` if the entry is not a pause.
  */
 export function toPausedQueue({ key, value }: ControlEntry): PausedQueue | undefined {
   if (!key.startsWith(QUEUE_PREFIX)) return undefined;
@@ -62,7 +62,7 @@ export function pausedQueueName(key: string): string | undefined {
 /**
  * Stores that a queue is paused.
  *
- * @throws {TypeError} If that is no name for a queue, or an option is of the wrong type.
+ * @throws {TypeError} If that is not a valid queue name, or an option is of the wrong type.
  * @throws {RangeError} If `until` is not in the future.
  */
 export async function pauseQueue(

@@ -18,7 +18,7 @@ import { WORKER_PREFIX } from "./workers.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
 
-/** Milliseconds between two looks at who is alive. */
+/** Milliseconds between two polls of who is alive. */
 const REFRESH_INTERVAL = 20_000;
 /** Milliseconds for which the schedules of a worker are kept, and after which they are stored anew. */
 const SPECS_TTL = 86_400_000;
@@ -102,7 +102,7 @@ export class Scheduler implements RunnerOwner {
   /**
    * Fires no more, and tells the others. Never rejects.
    *
-   * @param gaveUp Ends the wait for a server that is away.
+   * @param gaveUp Ends the wait for an unavailable server.
    */
   async stop(gaveUp: Promise<void>): Promise<void> {
     const { clock } = this.broker;

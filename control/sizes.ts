@@ -20,7 +20,7 @@ const WORKER_TTL = 30 * 86_400_000;
  * Stores how many messages workers run at once.
  *
  * @throws {TypeError} If the broker has no control store, or an option is of the wrong type.
- * @throws {RangeError} If it is no whole number above 0.
+ * @throws {RangeError} If it is not a whole number above 0.
  */
 export async function setConcurrency(
   broker: Broker,

@@ -62,11 +62,11 @@ export interface ActorOptions {
   retryWhen?: (retries: number, error: unknown) => boolean | Promise<boolean>;
   /** See `Retries`: errors that are expected, and not retried. */
   throws?: ErrorClass | readonly ErrorClass[];
-  /** See `Retries`: the actor that is told when no attempt is left. */
+  /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of a success. */
+  /** See `Callbacks`: the actor to call with the result. */
   onSuccess?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  /** See `Callbacks`: the actor to call after each failed attempt. */
   onFailure?: AnyActor | string | null;
   /** Keeps the result to itself when it is in a pipeline. */
   pipeIgnore?: boolean;
@@ -111,11 +111,11 @@ export interface MessageWithOptions<A extends readonly unknown[]>
   args?: A;
   /** Keyword arguments, for an actor in Python. */
   kwargs?: Kwargs;
-  /** See `Callbacks`: the actor that is told of a success. */
+  /** See `Callbacks`: the actor to call with the result. */
   onSuccess?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  /** See `Callbacks`: the actor to call after each failed attempt. */
   onFailure?: AnyActor | string | null;
-  /** See `Retries`: the actor that is told when no attempt is left. */
+  /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
   /** Anything else travels along under its own name. */
   [name: string]: unknown;
@@ -136,11 +136,11 @@ export interface SendWithOptions<A extends readonly unknown[]>
   delay?: Duration;
   /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
   signal?: AbortSignal;
-  /** See `Callbacks`: the actor that is told of a success. */
+  /** See `Callbacks`: the actor to call with the result. */
   onSuccess?: AnyActor | string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  /** See `Callbacks`: the actor to call after each failed attempt. */
   onFailure?: AnyActor | string | null;
-  /** See `Retries`: the actor that is told when no attempt is left. */
+  /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
   /** Anything else travels along under its own name. */
   [name: string]: unknown;

@@ -190,7 +190,7 @@ export abstract class Broker implements AsyncDisposable {
    */
   async connect(): Promise<void> {}
 
-  /** Lets go of all connections. Nothing can be sent afterwards. */
+  /** Closes all connections. Nothing can be sent afterwards. */
   abstract close(): Promise<void>;
 
   /** Closes the broker. */
@@ -199,11 +199,11 @@ export abstract class Broker implements AsyncDisposable {
   }
 
   /**
-   * Adds a middleware. It is told of the actors and queues that are there.
+   * Adds a middleware, and calls its hooks for the actors and queues declared so far.
    *
    * @param middleware What to add.
    * @param position Where; at most one of `before` and `after`.
-   * @throws {TypeError} If it is no middleware, there is none of the class named, or both are
+   * @throws {TypeError} If it is not a middleware, there is none of the class named, or both are
    *   named. Nothing has changed then.
    */
   addMiddleware(middleware: Middleware, position: MiddlewarePosition = {}): void {
@@ -340,7 +340,7 @@ export abstract class Broker implements AsyncDisposable {
   /**
    * Declares a queue and its delay queue; one that is declared stays as it is.
    *
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    */
   declareQueue(queueName: string): void {
     assertQueueName(queueName);
@@ -646,7 +646,7 @@ export abstract class Broker implements AsyncDisposable {
    * @returns The dead letters. They stay where they are unless they are requeued or dropped.
    * @throws {QueueNotFound} If the broker keeps queues that are declared only, and it is not.
    * @throws {BrokerConnectionError} If the server cannot be reached.
-   * @throws {TypeError} If this broker cannot read them, or that is no name for a queue.
+   * @throws {TypeError} If this broker cannot read them, or that is not a valid queue name.
    *
    * @example Give everything another chance that failed today
    * ```ts

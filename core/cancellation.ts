@@ -40,7 +40,7 @@ export interface CancelPredicate {
   /** A queue. */
   queue?: string;
   /**
-   * Cancels what was made before this time, by the clocks of those who made it.
+   * Cancels messages made before this time, by the clocks of their producers.
    *
    * @default The present time of the control store.
    */

@@ -69,7 +69,7 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
   }
 
   /**
-   * True if what it gave may have been given to somebody else meanwhile. The worker starts
+   * True if its messages may have been delivered to another consumer meanwhile. The worker starts
    * nothing of it then; `receive` rejects soon.
    */
   get isLost(): boolean {

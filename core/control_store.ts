@@ -82,7 +82,7 @@ export const UNWATCHED_KINDS: readonly string[] = [
   "claim",
 ];
 
-/** True if watchers are told of changes of an entry. */
+/** True if watchers are notified of changes of an entry. */
 export function isWatched(key: string): boolean {
   return !UNWATCHED_KINDS.includes(key.slice(0, key.indexOf("/")));
 }

@@ -46,13 +46,13 @@ export interface ReadDeadLettersOptions {
 }
 
 /**
- * A message that was given up: it failed for good, was too old, was for no known actor, or
- * is no message at all. It stays until somebody requeues or drops it, or it gets too old.
+ * A message that failed for good, exceeded its maximum age, names an unknown actor or cannot be
+ * decoded. It stays until it is requeued, dropped or expires.
  */
 export class DeadLetter {
   /** The queue that it belongs to. */
   readonly queueName: string;
-  /** The message; an `UndecodableMessage` where the data is none. */
+  /** The message; an `UndecodableMessage` if the data cannot be decoded. */
   readonly message: Message;
   /** Milliseconds since the epoch at which it died, if the broker knows. */
   readonly diedAt: number | undefined;
@@ -80,7 +80,7 @@ export class DeadLetter {
     return this.#stored.data;
   }
 
-  /** Why the data is no message, if so. */
+  /** Why the data is not a message, if so. */
   get decodeError(): DecodeError | undefined {
     return this.message instanceof UndecodableMessage ? this.message.error : undefined;
   }
@@ -98,12 +98,12 @@ export class DeadLetter {
   }
 
   /**
-   * Puts the message on its queue again, to start afresh: as sent now, with its arguments as
-   * they were, without its retries and traceback. Its id stays. Data that is no message
-   * goes back as it is. The dead letter goes only when the message is stored.
+   * Puts the message back on its queue as if it were sent now: with the same id and arguments,
+   * without its retries and traceback. Undecodable data is put back unchanged. The dead letter is
+   * removed only after the message is stored.
    *
-   * @returns Whether it did; `false` if the dead letter is gone, for example because
-   *   somebody else was faster.
+   * @returns True if requeued; `false` if the dead letter is gone, for example because another
+   *   process was faster.
    * @throws {BrokerConnectionError} If the server cannot be reached; the dead letter stays.
    * @throws {MiddlewareError} If a middleware refuses the message; the dead letter stays.
    */

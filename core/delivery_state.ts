@@ -20,7 +20,7 @@ export function errorOfAll(errors: readonly unknown[], isPartStored: boolean): u
 }
 
 /**
- * The same error with another state of delivery: whoever raised it could not know what was
+ * The same error with another state of delivery: the code that raised it could not know what was
  * written before.
  *
  * @param error Any error; only those of connections have a state of delivery.

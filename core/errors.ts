@@ -254,7 +254,7 @@ export class Snooze extends DramatiqError {
    *
    * @param delay How long to wait.
    * @param options How often at most, and why.
-   * @throws {TypeError} If the delay is no duration.
+   * @throws {TypeError} If the delay is not a duration.
    * @throws {RangeError} If the delay is below 0, or `max` no whole number of 0 or more.
    */
   constructor(delay: Duration, options: SnoozeOptions = {}) {
@@ -272,9 +272,8 @@ export class Snooze extends DramatiqError {
 }
 
 /**
- * The actor brought down the thread or process that it ran in: it called
- * `process.exit()`, left an error that nobody caught, ran out of memory. The message is
- * retried by the usual rules.
+ * The actor ended the thread or process that it ran in: it called `process.exit()`, left an error
+ * uncaught, or ran out of memory. The message is retried by the usual rules.
  */
 export class ActorCrashed extends DramatiqError {
   static {

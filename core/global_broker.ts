@@ -1,6 +1,6 @@
 import type { Broker } from "./broker.ts";
 
-/** Ends the errors of a server that nobody named and that was never reached. */
+/** Advice appended to errors about a default server that was never reached. */
 export const NO_ADDRESS =
   "no address was given: give one as url, or, where setBroker() is not called, as DRAMATIQ_BROKER_URL; " +
   "sqlite:tasks.db needs no server";

@@ -84,12 +84,11 @@ export class Group<R = unknown> {
   }
 
   /**
-   * Has a message sent once all members have succeeded, or settled. Needs the
-   * `GroupCallbacks` middleware, here and on the workers.
+   * Adds a message to send once all members have succeeded, or settled. Needs the `GroupCallbacks`
+   * middleware, here and on the workers.
    *
-   * With `when: "succeeded"` it is never sent if a member fails for good or is skipped.
-   * Somebody may requeue the dead letter: should it succeed then, before the barrier
-   * expires, that counts.
+   * With `when: "succeeded"` it is never sent if a member fails for good or is skipped. If the dead
+   * letter of a member is requeued and succeeds before the barrier expires, it counts.
    *
    * @param message What to send; it gets its own arguments only.
    * @param options When.

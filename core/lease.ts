@@ -65,7 +65,7 @@ export class Lease {
     if (this.#endsAt === Infinity || endsAt > this.#endsAt) this.#endsAt = endsAt;
   }
 
-  /** Begins anew: whoever relied on it knows that it was lost. */
+  /** Begins anew, after its users know that it was lost. */
   reset(): void {
     this.#resetAt = this.now;
     this.#endsAt = Infinity;

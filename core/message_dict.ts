@@ -58,7 +58,7 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && isPlainObject(value);
 }
 
-/** @returns Why something is no message, for people to read. */
+/** @returns Why something is not a message, for people to read. */
 export function whatIsWrongWith(wire: unknown): string {
   if (!isObject(wire)) return `it is ${kindOf(wire)}, not an object`;
   const kinds: Record<keyof MessageDict, string> = {

@@ -21,11 +21,11 @@ export interface KnownMessageOptions {
   maxSnoozes?: number | null;
   /** See `Retries`: whether a rate limiter that refuses snoozes it. */
   snoozeWhenLimited?: boolean | null;
-  /** See `Retries`: the actor that is told when no attempt is left. */
+  /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: string | null;
-  /** See `Callbacks`: the actor that is told of a success. */
+  /** See `Callbacks`: the actor to call with the result. */
   onSuccess?: string | null;
-  /** See `Callbacks`: the actor that is told of each failed attempt. */
+  /** See `Callbacks`: the actor to call after each failed attempt. */
   onFailure?: string | null;
   /** Makes a pipeline run this message with its own arguments only. */
   pipeIgnore?: boolean;

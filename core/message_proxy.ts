@@ -10,7 +10,7 @@ import { UndecodableMessage } from "./undecodable_message.ts";
 /** Options of an interrupt. */
 export interface InterruptOptions {
   /**
-   * Milliseconds the actor gets to settle by itself before it is given up.
+   * Milliseconds that the actor gets to settle by itself before it is abandoned.
    *
    * @default {Infinity}
    */
@@ -170,7 +170,7 @@ export class MessageProxy {
     return message.copy({ options: { traceback: formatTraceback(this.#exception, maxTraceback) } });
   }
 
-  /** Aborts when the actor is to stop. Made when somebody asks for it. */
+  /** Aborts when the actor should stop. Created at first access. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();

@@ -52,8 +52,8 @@ export interface RealmInfo {
 }
 
 /**
- * Extension of a broker, a worker and the messages between them. Every
- * hook is optional. It may be asynchronous: it is waited for then, and only then.
+ * Extension of a broker, a worker and the messages between them. Every hook is optional. A hook may
+ * be asynchronous; only then is it awaited.
  *
  * Extend it or implement it: the class has no code. A hook that a middleware leaves out is never
  * called and costs nothing.
@@ -124,13 +124,13 @@ export abstract class Middleware {
   afterAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /**
    * Before a message goes to the dead letters. No error can keep it from that but a
-   * `FollowUpNotStored` whose cause is a server that is away: it runs again then.
+   * `FollowUpNotStored` whose cause is an unavailable server: it runs again then.
    */
   beforeNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** After a message went to the dead letters. */
   afterNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /**
-   * After data that is no message went to the dead letters. `message.message` is an
+   * After data that is not a message went to the dead letters. `message.message` is an
    * `UndecodableMessage` with the data and what is wrong with it. No other hook is called for it.
    * Python has no such hook.
    */
@@ -153,8 +153,8 @@ export abstract class Middleware {
    * callbacks. Not called for a delayed message whose time has come, nor for a dead letter
    * that is requeued: both keep what they carry.
    *
-   * A retry, and a follow-up while its server is away, can come here more than once: make sure
-   * that to prepare a message twice does no harm. Python has no such hook: its
+   * Retries, and follow-ups while their server is unavailable, can be passed here more than once:
+   * make sure that to prepare a message twice does no harm. Python has no such hook: its
    * `before_enqueue` changes the message itself.
    *
    * @param broker The broker.

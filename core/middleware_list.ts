@@ -49,7 +49,7 @@ export class MiddlewareList {
    *
    * @param middleware What to add.
    * @param position Where; at most one of `before` and `after`.
-   * @throws {TypeError} If it is no middleware, there is none of the class named, or both are
+   * @throws {TypeError} If it is not a middleware, there is none of the class named, or both are
    *   named.
    */
   add(middleware: Middleware, position: MiddlewarePosition): void {
@@ -126,7 +126,7 @@ function warnIfTwin(middleware: Middleware, others: readonly Middleware[]): void
   );
 }
 
-/** @throws {TypeError} If something is no object that may have hooks. */
+/** @throws {TypeError} If something is not an object that may have hooks. */
 function assertMiddleware(middleware: unknown): asserts middleware is Middleware {
   if (typeof middleware === "function") {
     const name = middleware.name || "a function";

@@ -4,19 +4,19 @@ import { checkCronPattern } from "./cron_pattern.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import type { Kwargs } from "./message_dict.ts";
 
-/** What becomes of times at which no worker was alive, or able to send. */
+/** Handling of ticks at which no worker was alive or able to send. */
 export type MissedPolicy = "one" | "skip" | "all";
 
-/** What becomes of a time at which the message of the time before has not finished. */
+/** Handling of a tick at which the last message has not finished. */
 export type OverlapPolicy = "skip" | "queue" | "allow";
 
 /**
- * When messages are sent by themselves: option `periodic` of `actor()`, and `schedule()`. Either
+ * A schedule on which messages are sent: option `periodic` of `actor()`, and `schedule()`. Either
  * `cron` or `every`.
  */
 export interface PeriodicOptions {
   /**
-   * Tells it from all others of the fleet. Several of one actor need names.
+   * Name that identifies the schedule in the fleet. Required for several schedules of one actor.
    *
    * @default The name of the actor.
    */
@@ -26,23 +26,23 @@ export interface PeriodicOptions {
    * `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
    */
   cron?: string;
-  /** An interval of 100 ms or more. Its times are multiples of it since the epoch. */
+  /** An interval of 100 ms or more. Ticks are its multiples since the epoch. */
   every?: Duration;
-  /** The zone that the pattern goes by, such as `Europe/Berlin`. @default {"UTC"} */
+  /** Time zone of the pattern, such as `Europe/Berlin`. @default {"UTC"} */
   timeZone?: string;
   /** Arguments of each message. @default {[]} */
   args?: readonly unknown[];
   /**
-   * What becomes of missed times: `one` late message for the latest of them; `skip` sends none that is
-   * more than `grace` late; `all` sends one each, the oldest first, 100 at most.
+   * Handling of missed ticks: `one` sends one late message, for the latest of them; `skip` sends
+   * none that is more than `grace` late; `all` sends one for each, the oldest first, 100 at most.
    *
    * @default {"one"}
    */
   missed?: MissedPolicy;
-  /** How late `missed: "skip"` still sends. @default {60_000} */
+  /** Delay up to which `missed: "skip"` still sends. @default {60_000} */
   grace?: Duration;
   /**
-   * What becomes of a time at which the last message has not finished, its retries included: `skip`
+   * Handling of a tick at which the last message, including its retries, has not finished: `skip`
    * sends none; `queue` sends one when that has finished; `allow` sends it.
    *
    * @default {"skip"}

@@ -6,8 +6,8 @@ const MAX_DEATHS = 3;
 export const LONGEST_NOTES = 1_000;
 
 /**
- * Suspicion against a message that a dead worker had in hand. It blames nobody: a death counts
- * only if the message had been started under a mark, see `Consumer.begin`.
+ * Suspicion against a message that a dead worker had in flight. A death counts only if the message
+ * had been started under a mark, see `Consumer.begin`.
  */
 export interface Suspicion {
   /** Number of workers that died while it ran under a mark, since it was last sent. */

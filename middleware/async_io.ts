@@ -24,12 +24,12 @@ const KNOWN_OPTIONS: KnownOptions<AsyncIOOptions> = {
 };
 
 /**
- * Watches the event loop. Actors are asynchronous by nature here, so there is
- * nothing to switch on; but one that computes for long, or waits in a synchronous
- * call, stops all others with it. This warns which one it was, and for how long.
+ * Watches the event loop. Actors are always asynchronous, so nothing needs to be enabled; but an
+ * actor that computes for long, or waits in a synchronous call, blocks all others. This middleware
+ * logs which one it was and for how long.
  *
- * What an actor does before its first `await` is measured exactly. What it does
- * later is seen as a late timer, and blamed on the actors that were running.
+ * The time until an actor's first `await` is measured exactly. Later blocking is detected by a late
+ * timer, and all running actors are named.
  *
  * Add it before the worker starts.
  */

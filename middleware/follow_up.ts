@@ -5,7 +5,7 @@ import { errorMessage } from "../platform/thrown.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 
-/** Attempts to store a follow-up while the server is away, where it can be given up. */
+/** Attempts to store a follow-up while the server is unavailable, where it can be given up. */
 const ATTEMPTS = 5;
 /** Milliseconds between two of them. */
 const PAUSE = 1_000;
@@ -36,7 +36,7 @@ export async function sendFollowUp(
 }
 
 /**
- * Stores what must outlive the message that is being processed. A server that is away
+ * Stores what must outlive the message that is being processed. An unavailable server
  * gets some seconds to come back: what was stored before this cannot be taken back, and
  * to run the message again would store it twice. Where the server counts how often it delivers
  * a message it gets as long as it takes: each time that the message is given back it comes

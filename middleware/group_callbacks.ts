@@ -41,13 +41,13 @@ const KNOWN_OPTIONS: KnownOptions<GroupCallbacksOptions> = {
 };
 
 /**
- * Sends the completion callbacks of groups: see `group.addCompletionCallback`. It must be
- * on the brokers of those who run groups and of the workers of their members, with the same
- * backend. Put it before `Results`, so that a callback finds the results of all members.
+ * Sends the completion callbacks of groups: see `group.addCompletionCallback`. It must be on the
+ * brokers that run groups and on those of the workers that run members, with the same backend. Put
+ * it before `Results`, so that a callback finds the results of all members.
  *
  * Callbacks are sent once, when the last member has succeeded, and before that member is
- * acknowledged. A member that runs again, because its worker died, is not counted again.
- * What can go wrong:
+ * acknowledged. A member that runs again, because its worker died, is not counted again. Possible
+ * faults:
  *
  * - A worker that dies after it has counted the last member and before it has sent the
  *   callbacks leaves that member unacknowledged: it runs again, and sends them.

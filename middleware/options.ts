@@ -22,7 +22,7 @@ export interface NumberRule {
 /**
  * Refuses a number option of an actor that makes no sense. One that is not set is fine.
  *
- * @throws {TypeError} If it is no number.
+ * @throws {TypeError} If it is not a number.
  * @throws {RangeError} If it is out of range.
  */
 export function checkNumberOption(actor: Actor, name: string, rule: NumberRule): void {

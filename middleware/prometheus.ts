@@ -31,14 +31,14 @@ export interface PrometheusOptions {
    */
   lock?: string;
   /**
-   * Serves what each queue holds as well: messages that are ready, delayed,
-   * unacknowledged and dead, if the broker can tell. They are read when somebody asks, every
-   * five seconds at most.
+   * Serves what each queue holds as well: messages that are ready, delayed, unacknowledged and
+   * dead, if the broker can count them. They are read when metrics are requested, at most every
+   * five seconds.
    *
    * @default {false}
    */
   queueGauges?: boolean;
-  /** Metrics of your own that are to be served beside: a `Registry` of prom-client. */
+  /** Your own metrics to serve as well: a `Registry` of prom-client. */
   registry?: MetricsSource;
 }
 
@@ -100,7 +100,7 @@ const OTHER_SPELLINGS = {
  */
 export class Prometheus implements Middleware, AsyncDisposable {
   /**
-   * Answers a request for metrics; to be mounted in a server of one's own. It serves what
+   * Answers a request for metrics; to be mounted in your own server. It serves what
    * this process counted, and, where {@linkcode Prometheus.serve} is at work, the sum of
    * all processes.
    *
@@ -133,7 +133,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
    * Shares metrics with the other processes of this machine, and serves them over HTTP if
    * none of those does. The command line does so in each worker process.
    *
-   * @throws {RangeError} If an environment variable that it reads is no port.
+   * @throws {RangeError} If an environment variable that it reads is not a port.
    * @throws {TypeError} If prom-client is not installed.
    * @throws If the folder for the metrics cannot be written.
    */

@@ -46,19 +46,18 @@ const KNOWN_OPTIONS: KnownOptions<RetriesOptions> = {
 };
 
 /**
- * Sends failed messages again, later and later, and dead-letters them when no
- * attempt is left.
+ * Retries failed messages with increasing delays, and dead-letters them when no attempt is left.
  *
- * Every option of the constructor can be set on an actor, and all but `retryWhen` on
- * a message. Where a message has one that makes no sense, the backoffs are those of the actor;
- * without a `retries` or `maxRetries` that can be read it is not known whether it may run again,
- * and it is dead-lettered when it fails. Actors know two more: `throws`, error classes that are expected and not
- * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form,
- * and `{ retries, max_retries }` when it is given up.
+ * Every option of the constructor can be set on an actor, and all but `retryWhen` on a message.
+ * Invalid backoffs of a message are ignored in favour of the actor's. If its `retries` or
+ * `maxRetries` are invalid, the message is dead-lettered when it fails, because it is unknown
+ * whether it may run again. Actors know two more: `throws`, error classes that are expected and not
+ * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form, and `{ retries,
+ * max_retries }` when no attempt is left.
  *
- * An actor that throws `Snooze` has not failed, and is run again when it says. That counts neither
- * against `maxRetries` nor for the backoff, and is told to no callback; `maxSnoozes` limits it. With
- * `snoozeWhenLimited` a `RateLimitExceeded` is a snooze of about `minBackoff`, too.
+ * An actor that throws `Snooze` has not failed, and runs again after the given delay. A snooze does
+ * not count for `maxRetries` or the backoff and calls no callback; `maxSnoozes` limits it. With
+ * `snoozeWhenLimited`, a `RateLimitExceeded` is also a snooze of about `minBackoff`.
  *
  * Source: group `retries` in `tests/vectors/retries.json`.
  *

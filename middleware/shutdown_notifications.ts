@@ -10,8 +10,8 @@ const log = /* @__PURE__ */ getLogger("middleware", "ShutdownNotifications");
 /** Options for {@linkcode ShutdownNotifications}. */
 export interface ShutdownNotificationsOptions {
   /**
-   * True if actors are told of a shutdown. A `notifyShutdown` on the actor or on
-   * the message itself wins over it.
+   * True if the signal of actors aborts on shutdown. A `notifyShutdown` on the actor or on the
+   * message itself wins over it.
    *
    * @default {false}
    */

@@ -38,7 +38,7 @@ export function snoozeDelay(
     });
     return undefined;
   }
-  // A limiter that refuses is no failure: the wait does not grow.
+  // A limiter that refuses is not a failure: the wait does not grow.
   return exception instanceof Snooze
     ? exception.delay
     : computeBackoff(0, backoffOf(broker, message, backoff));

@@ -37,15 +37,16 @@ const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
 
 /**
  * Stops actors that run too long: at the limit their `currentSignal()` aborts with
- * `TimeLimitExceeded`, after the grace they are given up. Either way the message
- * fails with that error and is retried by the usual rules.
+ * `TimeLimitExceeded`, and after the grace period they are abandoned. Either way the message fails
+ * with that error and is retried by the usual rules.
  *
- * In a thread or process what is given up is killed, and what ran beside it runs again.
- * On the event loop (`executor: inline`) it cannot be: it is left to itself and logged.
+ * In a thread or process an abandoned actor is killed, and other messages that ran there run again.
+ * On the event loop (`executor: inline`) it cannot be killed: it continues in the background, which
+ * is logged.
  *
- * One timer serves all messages that run. It is set for the nearest deadline, and
- * left alone when that message ends in time: when it fires it looks at what is
- * running, which is never much, and is set for the next.
+ * One timer serves all running messages. It is set for the nearest deadline and stays set when that
+ * message ends in time: when it fires, it checks the running messages, which are few, and is set
+ * for the next deadline.
  *
  * Add it before the worker starts.
  */

@@ -6,7 +6,7 @@ export type Timer = unknown;
  * broker's clock, so that tests can turn its hands.
  */
 export interface Clock {
-  /** Milliseconds since the epoch. They jump when somebody sets the clock of the machine. */
+  /** Milliseconds since the epoch. They jump when the clock of the machine is set. */
   now(): number;
   /**
    * Milliseconds since any moment, which never jump: for spans of time within a process. A clock

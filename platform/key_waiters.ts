@@ -1,6 +1,6 @@
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 
-/** Somebody who waits for a key. */
+/** A waiter of a key. */
 interface Waiter {
   wake(): void;
   fail(error: unknown): void;
@@ -16,7 +16,7 @@ export class KeyWaiters {
    * Makes an empty one.
    *
    * @param clock What timeouts go by.
-   * @param onLastLeft Hears that nobody waits for a key any more.
+   * @param onLastLeft Called when a key has no waiters any more.
    */
   constructor(clock: Clock = systemClock, onLastLeft: (key: string) => void = () => {}) {
     this.#clock = clock;
@@ -56,17 +56,17 @@ export class KeyWaiters {
     });
   }
 
-  /** Wakes all who wait for a key. */
+  /** Wakes all waiters of a key. */
   wake(key: string): void {
     for (const waiter of [...this.#waiters.get(key) ?? []]) waiter.wake();
   }
 
-  /** Fails all who wait for a key. */
+  /** Fails all waiters of a key. */
   fail(key: string, error: unknown): void {
     for (const waiter of [...this.#waiters.get(key) ?? []]) waiter.fail(error);
   }
 
-  /** Fails all who wait for anything. */
+  /** Fails all waiters. */
   failAll(error: unknown): void {
     for (const key of this.keys) this.fail(key, error);
   }

@@ -10,9 +10,9 @@ export interface Logger {
   debug(message: string, properties?: Record<string, unknown>): void;
   /** For what happens in normal operation. */
   info(message: string, properties?: Record<string, unknown>): void;
-  /** For what somebody should look at tomorrow. */
+  /** For records that need attention tomorrow. */
   warn(message: string, properties?: Record<string, unknown>): void;
-  /** For what somebody should look at now. */
+  /** For records that need attention now. */
   error(message: string, properties?: Record<string, unknown>): void;
 }
 

@@ -1,4 +1,4 @@
-/** Something that may happen, again and again, and those who wait for it. */
+/** An event that may occur repeatedly, and its waiters. */
 export class Notifier {
   #waiting: (() => void)[] = [];
 
@@ -7,7 +7,7 @@ export class Notifier {
     return this.#waiting.length > 0;
   }
 
-  /** Tells all who wait now. */
+  /** Wakes all current waiters. */
   notify(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;

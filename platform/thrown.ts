@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Characters of a class name; more is no name. */
+/** Characters of a class name; more is not a name. */
 const MAX_TYPE_LENGTH = 200;
 /** Characters of an error's message; more is data that somebody put there. */
 const MAX_MESSAGE_LENGTH = 16_384;
@@ -49,7 +49,7 @@ function typeOf(thrown: unknown): string {
  * The message of whatever was thrown, as callbacks, results and logs give it.
  *
  * @param thrown Anything that a `catch` clause may get.
- * @returns Its message, or its text when it is no error; at most 16 Ki characters of it.
+ * @returns Its message, or its text when it is not an error; at most 16 Ki characters of it.
  */
 export function errorMessage(thrown: unknown): string {
   return shorten(messageOf(thrown), MAX_MESSAGE_LENGTH);

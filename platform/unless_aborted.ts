@@ -1,5 +1,5 @@
 /**
- * Waits for some work, but not when a signal aborts: a server that is away takes its time.
+ * Waits for some work, but not when a signal aborts: an unavailable server takes its time.
  *
  * @param work What is under way. It goes on, and nobody hears of its end.
  * @param signal Ends the wait.

@@ -20,7 +20,7 @@ export class UuidStock {
   readonly #texts = Buffer.alloc(LENGTH * STOCK, "-");
   #next = STOCK;
 
-  /** @returns The next one, which nobody was given before. */
+  /** @returns The next one, never returned before. */
   take(): string {
     if (this.#next === STOCK) this.#fill();
     const start = LENGTH * this.#next;

@@ -3,14 +3,14 @@
  *
  * - `waiting`: others have not been counted yet;
  * - `complete`: this was the last one, or the last one's worker died before it had sent the
- *   callbacks. The caller is to send them, and for {@linkcode CLAIM_TIME} nobody else is;
- * - `claimed`: somebody else is sending them;
+ *   callbacks. The caller must send them; for {@linkcode CLAIM_TIME} no other worker does;
+ * - `claimed`: another worker is sending them;
  * - `concluded`: they have been sent;
  * - `missing`: the group was never begun, or it took longer than its barrier lives.
  */
 export type GroupProgress = "waiting" | "complete" | "claimed" | "concluded" | "missing";
 
-/** Milliseconds for which whoever completes a group has the sending of its callbacks to himself. */
+/** Milliseconds for which only the worker that completed a group may send its callbacks. */
 export const CLAIM_TIME = 10_000;
 
 /**
@@ -121,7 +121,7 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
   abstract wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean>;
 
   /**
-   * Wakes all who wait for a key, and keeps others from waiting.
+   * Wakes all waiters of a key, and keeps others from waiting.
    *
    * @param key The barrier.
    * @param ttl Milliseconds after which it is forgotten.
@@ -152,7 +152,7 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
    */
   abstract concludeGroup(group: string, ttl: number): Promise<void>;
 
-  /** Lets go of all connections. Whoever waits is told so. */
+  /** Closes all connections. Waiters get an error. */
   abstract close(): Promise<void>;
 
   /** Closes the backend. */

@@ -30,12 +30,12 @@ const KNOWN_OPTIONS: KnownOptions<BarrierOptions> = {
 };
 
 /**
- * A meeting point: so many parties arrive, on whatever machines, and all go on when the last
- * one is there.
+ * Synchronisation point of a number of parties on any machines: all continue when the last one has
+ * arrived.
  *
  * Each call of {@linkcode Barrier.wait} is an arrival; a party that calls it twice, for example
- * because its message ran twice, counts twice. Once the barrier is cleared it stays so for
- * whoever comes later, until its time to live is over.
+ * because its message ran twice, counts twice. Once cleared, the barrier stays cleared for later
+ * arrivals until its time to live is over.
  *
  * Source: scenario `barrier` in `tests/vectors/rate_limits.json`.
  *
@@ -65,7 +65,7 @@ export class Barrier {
    * @param backend Where to count.
    * @param key Its name, the same for all parties.
    * @param options How long it lasts.
-   * @throws {TypeError} If the key is no text.
+   * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If the ttl is not a whole number above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: BarrierOptions = {}) {

@@ -61,7 +61,7 @@ export class BucketRateLimiter extends RateLimiter {
    * @param backend Where to count.
    * @param key What is limited.
    * @param options The limit.
-   * @throws {TypeError} If the key is no text.
+   * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If a number is not a whole one above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: BucketRateLimiterOptions = {}) {

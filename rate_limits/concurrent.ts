@@ -12,13 +12,13 @@ const log = /* @__PURE__ */ getLogger("rate_limits");
 
 /** Options for {@linkcode ConcurrentRateLimiter}. */
 export interface ConcurrentRateLimiterOptions {
-  /** Number of may hold a slot at the same time. @default {1} A mutex. */
+  /** Number of slots that may be held at the same time. @default {1} A mutex. */
   limit?: number;
   /**
    * Gives each holder a lease, which it renews while it holds the slot. The slot of a holder that
-   * dies comes free after `ttl`, whatever others do. Without, all holders share one time to live,
-   * as in Python, which each acquire renews: a slot whose holder dies comes free only once nobody
-   * has used the limiter for as long as that.
+   * dies is free again after `ttl`, whatever others do. Without leases, all holders share one time
+   * to live, as in Python, which each acquire renews: the slot of a dead holder is free again only
+   * when the limiter has not been used for that long.
    *
    * Python knows no leases. All users of a key must agree about it.
    *
@@ -26,11 +26,11 @@ export interface ConcurrentRateLimiterOptions {
    */
   leases?: boolean;
   /**
-   * Milliseconds after which slots of holders that died come free. With leases, they should be
-   * several times as long as a server may be away, or the event loop blocked: a lease that is not
-   * renewed for that long is given to somebody else. Without, Redis counts them from the last
-   * acquire or release of anybody, Memcached from the first acquire, and they must be longer than
-   * any slot is held: a slot held for longer is given to somebody else.
+   * Milliseconds after which slots of dead holders are free again. With leases, this should be
+   * several times as long as the server may be unavailable or the event loop blocked: a lease that
+   * is not renewed for that long is granted to another holder. Without leases, Redis counts from
+   * the last acquire or release, memcached from the first acquire, and it must be longer than any
+   * slot is held: a slot held for longer is granted to another holder.
    *
    * @default {900_000} With leases, 30,000.
    */
@@ -52,7 +52,7 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
  *
  * Source: scenario `concurrent` in `tests/vectors/rate_limits.json`.
  *
- * @example One at a time, whoever comes meanwhile is sent away
+ * @example One holder at a time; others are refused
  * ```ts
  * import { ConcurrentRateLimiter, StubRateLimiterBackend } from "@dq/dramatiq";
  *
@@ -62,7 +62,7 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
  * async function rebuildIndex() {
  *   await using slot = await mutex.acquire({ raiseOnFailure: false });
  *   if (!slot.acquired) return;
- *   // nobody else is here
+ *   // no other holder is here
  * }
  *
  * await rebuildIndex();
@@ -81,7 +81,7 @@ export class ConcurrentRateLimiter extends RateLimiter {
    * @param backend Where to count.
    * @param key What is limited.
    * @param options The limit.
-   * @throws {TypeError} If the key is no text.
+   * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If a number is not a whole one above 0.
    */
   constructor(

@@ -9,7 +9,7 @@ const log = /* @__PURE__ */ getLogger("rate_limits");
 
 /** Number of times a lease is renewed while it lasts. */
 const RENEWALS = 3;
-/** Number of times an attempt to renew it is repeated while it lasts, when the server is away. */
+/** Number of times a renewal is repeated while the lease lasts, if the server is unavailable. */
 const ATTEMPTS = 10;
 
 /** Options of a lease. */

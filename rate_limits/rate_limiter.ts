@@ -28,7 +28,7 @@ export abstract class RateLimiter {
    * @param backend Where to count.
    * @param key What is limited.
    * @param limit How many slots there are.
-   * @throws {TypeError} If the key is no text.
+   * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If the limit is not a whole number above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, limit: number) {

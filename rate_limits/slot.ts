@@ -22,7 +22,7 @@ export const USED_UP: Slot = /* @__PURE__ */ Object.freeze({ acquired: true, ...
 /** Slot of a caller that found no room. */
 export const REFUSED: Slot = /* @__PURE__ */ Object.freeze({ acquired: false, ...nothing });
 
-/** A slot that somebody holds until it is given back. */
+/** A slot that is held until it is released. */
 export class HeldSlot implements Slot {
   /** It was. */
   readonly acquired = true;

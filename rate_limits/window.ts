@@ -14,10 +14,10 @@ export interface WindowRateLimiterOptions {
   /** Length of the window, in whole seconds. @default {1} */
   window?: number;
   /**
-   * Lets the window slide with the time, by the clock of the server: at no time have more than
-   * `limit` come in within the last `window` seconds. Without, as in Python, windows are made of
-   * whole seconds by the clocks of those who ask: twice the limit can pass within little more
-   * than `window - 1` seconds, and with a window of one second at once, at the turn of a second.
+   * Lets the window slide with the clock of the server: at no time have more than `limit` slots
+   * been granted within the last `window` seconds. Otherwise, as in Python, windows consist of
+   * whole seconds by the clocks of the callers: twice the limit can pass within little more than
+   * `window - 1` seconds, and with a window of one second at once, at the turn of a second.
    *
    * Python knows no such windows. All users of a key must agree about it.
    *
@@ -90,7 +90,7 @@ export class WindowRateLimiter extends RateLimiter {
    * @param backend Where to count.
    * @param key What is limited.
    * @param options The limit.
-   * @throws {TypeError} If the key is no text.
+   * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If a number is not a whole one above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: WindowRateLimiterOptions = {}) {

@@ -43,9 +43,9 @@ export interface ResultBackendOptions {
 
 /** Milliseconds that `getResult` waits unless it is told otherwise, as in Python. */
 const DEFAULT_TIMEOUT = 10_000;
-/** Milliseconds in which a server may come back before a read is given up. */
+/** Milliseconds in which a server may come back before a read is abandoned. */
 const RETRY_TIMEOUT = 5_000;
-/** The longest time to live: what is longer is no exact number of milliseconds. */
+/** The longest time to live: what is longer is not an exact number of milliseconds. */
 export const LONGEST_TTL: number = Number.MAX_SAFE_INTEGER;
 /** Characters of an error text that are stored when the server does not take all of it. */
 const SHORT_TEXT = 1_000;
@@ -53,12 +53,12 @@ const SHORT_TEXT = 1_000;
 const RETRY_PAUSE = 100;
 
 /**
- * Keeps results. `Results` stores them, `message.getResult` gets them.
+ * Storage of results: `Results` writes them, `message.getResult` reads them.
  *
  * To write one: extend this class and implement `fetch`, `store` and `close`, then run
- * `tests/conformance/result_backend.ts` on it. All who wait for results are looked after
- * here: by looking again and again at all keys together, at growing intervals. A
- * backend that hears of changes itself says so: see `isNotified`.
+ * `tests/conformance/result_backend.ts` on it. Waiting is implemented here: the keys of all waiters
+ * are polled together, at growing intervals. A backend that is notified of changes sets
+ * `isNotified`.
  *
  * Source of keys and values: `tests/vectors/results.json`.
  */
@@ -127,13 +127,13 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
 
   /**
    * Which of several servers keeps a key, as a number. Keys of different servers are read apart,
-   * so that one that is away fails, and delays, only what it keeps itself.
+   * so that one that is unavailable fails, and delays, only what it keeps itself.
    */
   protected serverOf(_key: string): number {
     return 0;
   }
 
-  /** Lets go of all connections. Whoever waits is told so. */
+  /** Closes all connections. Waiters get an error. */
   // deno-lint-ignore require-await -- asynchronous for those that extend it
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -164,7 +164,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @throws {ResultMissing} If there is none (yet) and `block` is not set.
    * @throws {ResultTimeout} If there is none when the time is over.
    * @throws {ResultFailure} If the actor failed for good.
-   * @throws {DecodeError} If what is stored is no result of this encoder.
+   * @throws {DecodeError} If what is stored is not a result of this encoder.
    * @throws {BrokerConnectionError} If the server cannot be reached and `block` is not set.
    * @throws The reason of the signal, if that aborts before.
    */
@@ -195,7 +195,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @param result What to store; `undefined` counts as `null`.
    * @param ttl Milliseconds after which it is gone.
    * @throws {TypeError} If the encoder cannot carry it, or it is marked as a failure is.
-   * @throws {RangeError} If `ttl` is no number, or longer than a server can count.
+   * @throws {RangeError} If `ttl` is not a number, or longer than a server can count.
    * @throws {RequestRejected} If the server never takes it: it is too large.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -227,30 +227,30 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /**
-   * True if the backend says, by `tell`, when a key that was read has changed. While it
-   * does not, keys are looked at again and again. Setting it makes all who wait look.
+   * True if the backend calls `notify` when a key that was read has changed. While it is false,
+   * keys are polled. Setting it makes all waiters read their keys once.
    */
   protected set isNotified(isNotified: boolean) {
     this.#waiters.isNotified = isNotified;
   }
 
-  /** Says that something may stand under some keys now. */
+  /** Notifies the waiters of some keys that they may hold a result now. */
   protected notify(keys: Iterable<string>): void {
     this.#waiters.notify(keys);
   }
 
-  /** Says that something may stand under any key now. */
+  /** Notifies all waiters that their keys may hold a result now. */
   protected notifyAll(): void {
     this.#waiters.notifyAll();
   }
 
-  /** Called when somebody begins to wait and nobody did. */
+  /** Called when the first waiter arrives. */
   protected waitingBegan(): void {}
 
-  /** Called when nobody waits any more. */
+  /** Called when the last waiter has left. */
   protected waitingEnded(): void {}
 
-  /** True if an error of `fetch` may pass, so that those who wait go on waiting. */
+  /** True if an error of `fetch` is transient, so that waiters continue to wait. */
   protected isTransient(error: unknown): boolean {
     return error instanceof BrokerConnectionError;
   }
@@ -260,7 +260,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     return { data, failure: undefined };
   }
 
-  /** Reads a key, and again while the server is away, for a while. */
+  /** Reads a key, and again while the server is unavailable, for a while. */
   async #readWithRetry(
     key: string,
     signal: AbortSignal | undefined,
@@ -289,7 +289,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
 /**
  * Refuses a time to live that a server would refuse, and with it whatever it is stored with.
  *
- * @throws {RangeError} If it is no number, or too long.
+ * @throws {RangeError} If it is not a number, or too long.
  */
 export function assertTtl(ttl: number): void {
   if (typeof ttl === "number" && ttl <= LONGEST_TTL) return;

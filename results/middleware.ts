@@ -52,14 +52,14 @@ const KNOWN_OPTIONS: KnownOptions<ResultsOptions> = {
 };
 
 /**
- * Stores what actors return, and that they failed for good, for `message.getResult`.
+ * Stores the results of actors, and their final failures, for `message.getResult`.
  *
- * A message is not acknowledged before its result is stored. While the backend is away
- * the message goes back to its queue, and runs again; a result that can never be stored
- * (the encoder refuses it, it is too large) sends its message to the dead letters.
+ * A message is not acknowledged before its result is stored. While the backend is unavailable the
+ * message goes back to its queue and runs again. If a result can never be stored (the encoder
+ * refuses it, or it is too large), its message is dead-lettered.
  *
  * - A skipped message has the result `null`, a cancelled one fails with `Cancelled`.
- * - One that fails has no result before no attempt is left.
+ * - A message that fails has no result until no attempt is left.
  *
  * Source: `middleware` in `tests/vectors/results.json`.
  *

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../platform/clock.ts";
 
-/** Milliseconds between two looks at a key: often at first, more and more seldom then. */
+/** Milliseconds between two polls of a key: often at first, more and more seldom then. */
 const PAUSES: readonly number[] = [10, 20, 40, 80, 160, 250];
 /**
  * Milliseconds of pause for each key that is looked at: ten times of what a look costs, so

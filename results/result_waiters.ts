@@ -59,7 +59,7 @@ export interface Waited {
  * - where the backend is told of changes: whenever it is;
  * - where it is not: again and again, by {@linkcode PollSchedule}.
  *
- * A look that fails because the server is away is repeated like one in vain.
+ * A look that fails because the server is unavailable is repeated like one in vain.
  */
 export class ResultWaiters {
   readonly #options: ResultWaitersOptions;

@@ -230,7 +230,7 @@ export class ConsumerLoop {
     );
   }
 
-  /** Not waited for: a server that is away may not answer. */
+  /** Not waited for: an unavailable server may not answer. */
   #pauseConsumer(consumer: Consumer): void {
     consumer.pause().catch((error) => {
       this.#log(log.warn, "The consumer of {queue} did not pause well: {reason}", error);

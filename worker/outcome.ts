@@ -7,7 +7,7 @@ import { UndecodableMessage } from "../core/undecodable_message.ts";
 /**
  * How the way of a message through a worker ends:
  *
- * - `refused`: it is no message, or its actor is not declared.
+ * - `refused`: it is not a message, or its actor is not declared.
  * - `processed`: its actor, and all hooks after it, have ended.
  * - `skipped`: its actor does not count, for a reason: `SkipMessage`, `Cancelled`, `WorkerLost`.
  * - `unfinished`: what follows from it could not be stored, by the error that is the reason.

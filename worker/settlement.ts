@@ -176,7 +176,7 @@ export class Settlement {
 
   /**
    * As {@linkcode flushed}, for the last time: once the broker has taken nothing for some seconds,
-   * its server is away, and it delivers the rest again.
+   * its server is unavailable, and it delivers the rest again.
    *
    * @param gaveUp Ends the wait, whatever it is for.
    */

@@ -1,6 +1,6 @@
 import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 
-/** Milliseconds in which hooks and acknowledgements may end after the actors were given up. */
+/** Milliseconds in which hooks and acknowledgements may end after the actors were abandoned. */
 const LAST_GRACE = 1_000;
 
 /**

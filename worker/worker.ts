@@ -150,7 +150,7 @@ export class Worker implements AsyncDisposable {
    *
    * @throws {MiddlewareError} If a middleware refuses it.
    * @throws {TypeError} If it was started or stopped before.
-   * @throws {RangeError} If an environment variable that it reads is no whole number.
+   * @throws {RangeError} If an environment variable that it reads is not a whole number.
    */
   async start(): Promise<void> {
     if (this.#state !== "new") {
@@ -197,10 +197,10 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Stops: takes up nothing new, gives back what has not begun, and waits for what
-   * is running. What is still running when the time is over is given back, too. What cannot
-   * be acknowledged because the server is away is given up after some seconds, however long the
-   * time: it is delivered again.
+   * Stops: takes up nothing new, gives back what has not begun, and waits for what is running. What
+   * is still running when the time is over is given back, too. What cannot be acknowledged because
+   * the server is unavailable is abandoned after some seconds, however long the time: it is
+   * delivered again.
    *
    * @param timeout Milliseconds to wait. The default is the worker's `timeout`. Called
    *   again with less, less counts.

@@ -41,7 +41,7 @@ export class WorkerSchedules {
   /**
    * Fires no more.
    *
-   * @param gaveUp Ends the wait for a server that is away.
+   * @param gaveUp Ends the wait for an unavailable server.
    */
   async stop(gaveUp: Promise<void>): Promise<void> {
     this.#isStopped = true;

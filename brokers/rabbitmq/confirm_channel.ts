@@ -101,7 +101,7 @@ export class ConfirmChannel {
     return undefined;
   }
 
-  /** True if as many are unconfirmed, or were given up meanwhile, as the window allows. */
+  /** True if as many are unconfirmed, or were abandoned meanwhile, as the window allows. */
   get isFull(): boolean {
     return this.#next - this.#lowest >= this.#window;
   }

@@ -147,7 +147,7 @@ export class RabbitmqConnection {
     return await this.#control.run(purpose, operate);
   }
 
-  /** Lets go of the connection. */
+  /** Closes the connection. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#outage.forget(this);

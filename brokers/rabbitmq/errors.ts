@@ -100,7 +100,7 @@ export function missingQueueOf(error: unknown): string | undefined {
   return NO_QUEUE.exec(errorMessage(causeOf(error)))?.[1];
 }
 
-/** The queue whose node is away, if that is why an operation failed. */
+/** The queue whose node is unavailable, if that is why an operation failed. */
 export function unreachableQueueOf(error: unknown): string | undefined {
   return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
 }

@@ -2,7 +2,7 @@
 export interface TimedPublisher {
   /** True if messages wait or are under way. */
   readonly isBusy: boolean;
-  /** True if the server is there; one that is away is waited for elsewhere. */
+  /** True if the server is there; one that is unavailable is waited for elsewhere. */
   readonly isUp: boolean;
   /** A number that changes with everything the server confirms. */
   readonly progress: number | undefined;

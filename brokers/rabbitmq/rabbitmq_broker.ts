@@ -46,11 +46,11 @@ const MAX_PREFETCH = 65_535; // what AMQP can count
  * A broker on RabbitMQ 3.8 or later that shares its queues with Python's dramatiq: the same
  * queues, arguments, properties and bodies.
  *
- * What is sent within one turn of the event loop travels together, thousands may be under way,
+ * Messages sent in one turn of the event loop are written together, thousands may be unconfirmed,
  * and each `send` resolves when RabbitMQ has confirmed it. Delayed messages wait in RabbitMQ.
  *
- * A process has one connection to publish and one to consume, each made when it is first
- * needed; each consumer has a channel of its own, up to some hundreds, which more of them share.
+ * A process has one connection for publishing and one for consuming, each opened when first needed.
+ * Each consumer has its own channel, up to some hundreds; further consumers share these.
  *
  * Source: `tests/vectors/rabbitmq_broker.json`.
  *
@@ -111,7 +111,7 @@ export class RabbitmqBroker extends Broker {
   /**
    * Opens a consumer. That of a delay queue gives what is due, and has RabbitMQ keep the rest.
    *
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    * @throws {RangeError} If the prefetch is not a whole number from 1 to 65535.
    * @throws {ConnectionClosed} If the broker is closed.
    */
@@ -199,7 +199,7 @@ export class RabbitmqBroker extends Broker {
     await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
-  /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
+  /** Gives back what consumers have, sends what is to be sent, and closes all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -273,7 +273,7 @@ export class RabbitmqBroker extends Broker {
       present.every((one) => one.inFlight === 0 && consumers.includes(one));
   }
 
-  /** Does something about queues, and again while the server is away, for a while. */
+  /** Does something about queues, and again while the server is unavailable, for a while. */
   async #control<T>(purpose: string, operate: (channel: Channel) => Promise<T>): Promise<T> {
     this.#assertOpen(purpose);
     const giveUpAt = performance.now() + RETRY_TIMEOUT;

@@ -142,7 +142,7 @@ export class Subscription implements ChannelUser {
     if (this.#isWanted && !this.#isClosed) this.want();
   }
 
-  /** A server that is away comes back; the connection logs that, and tries. */
+  /** An unavailable server comes back; the connection logs that, and tries. */
   async #whenUp(): Promise<Model> {
     while (true) {
       try {

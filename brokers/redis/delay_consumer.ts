@@ -95,7 +95,7 @@ export class RedisDelayConsumer extends RedisConsumer {
     await delayRegistry.leave(canonicalQueueName(this.queueName));
   }
 
-  /** Sorts arrivals. @returns What cannot be sorted: data that is no message. */
+  /** Sorts arrivals. @returns What cannot be sorted: data that is not a message. */
   async #sort(): Promise<RedisDelivery[]> {
     const { queue, messages, etas, unacknowledged } = this.keys;
     const { keys: { delays }, delayRegistry } = this.session;

@@ -42,13 +42,12 @@ const JOIN_INTERVAL = 50;
  * A broker on Redis 6.2 or later, or Valkey, that shares its queues with Python's dramatiq:
  * the same keys, values and scores.
  *
- * What is sent within one turn of the event loop travels together, and so do
- * acknowledgements. Idle consumers are told by Redis when there is something to fetch.
- * Delayed messages wait in Redis. What a dead worker had is back in its queue within
- * `heartbeatTimeout` and a second.
+ * Messages sent in one turn of the event loop are sent in one batch, and so are acknowledgements.
+ * Redis notifies idle consumers of new messages. Delayed messages wait in Redis. Messages of a dead
+ * worker are back on their queue within `heartbeatTimeout` and a second.
  *
  * A process that sends has one connection, one that consumes has three, whatever the number of
- * queues: for commands, and two to be told of new messages. More servers need more, see the docs.
+ * queues: one for commands, and two for notifications. Several servers need more, see the docs.
  *
  * Source: `tests/vectors/redis_broker.json`.
  *
@@ -120,7 +119,7 @@ export class RedisBroker extends Broker {
    * Opens a consumer. That of a delay queue sorts what is on it by eta, in Redis, and
    * gives what is due.
    *
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */
@@ -228,7 +227,7 @@ export class RedisBroker extends Broker {
     return await this.#session.delayRegistry.restore(canonical);
   }
 
-  /** Gives back what consumers have, sends what is to be sent, and lets go of all connections. */
+  /** Gives back what consumers have, sends what is to be sent, and closes all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

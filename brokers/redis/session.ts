@@ -93,8 +93,8 @@ export function runOnce(
 }
 
 /**
- * As {@linkcode runOnce}, and again while the server is away, for a while, but only as long as it
- * cannot have run.
+ * As {@linkcode runOnce}, retried for some seconds while the server is unavailable, but only as
+ * long as it cannot have run.
  */
 export async function runAtMostOnce(
   session: RedisSession,
@@ -111,7 +111,7 @@ export async function runAtMostOnce(
   }
 }
 
-/** As {@linkcode runOnce}, and again while the server is away, until it is given up. */
+/** As {@linkcode runOnce}, and again while the server is unavailable, until it is given up. */
 export async function runUntil(
   isGivenUp: () => boolean,
   session: RedisSession,
@@ -137,7 +137,7 @@ export interface RetryRunOptions {
   readonly since?: number;
 }
 
-/** As {@linkcode runOnce}, and again while the server is away, for a while. */
+/** As {@linkcode runOnce}, and again while the server is unavailable, for a while. */
 export function runWithRetry(
   session: RedisSession,
   script: Script,

@@ -30,7 +30,7 @@ export interface SqliteBrokerOptions extends BrokerOptions, SqliteAddress {
   deadMessageTtl?: number;
   /**
    * The highest `brokerPriority` of a message: higher ones go first, over the whole queue. What is
-   * above counts as this, and what is no whole number as 0.
+   * above counts as this, and what is not a whole number as 0.
    *
    * @default None: messages have no priorities.
    */

@@ -43,10 +43,10 @@ import { WorkerLease } from "./worker_lease.ts";
  * A durable broker in one file, without a server: for programs on one machine, with any number of
  * processes. It uses the SQLite of the runtime.
  *
- * What is sent within one turn of the event loop is stored in one transaction, and so is what is
- * acknowledged together with what is received next. A worker that waits hears of new messages
- * within milliseconds, from other processes, too. What a dead worker had is back in its queue
- * within `heartbeatTimeout` and a second, or a second, if its process is known to have ended.
+ * Messages sent in one turn of the event loop are stored in one transaction; acknowledgements share
+ * one with the next receive. A waiting worker is notified of new messages within milliseconds, also
+ * from other processes. Messages of a dead worker are back on their queue within `heartbeatTimeout`
+ * and a second, or within a second if its process is known to have ended.
  *
  * Delivery is at least once, as with all brokers.
  *
@@ -140,7 +140,7 @@ export class SqliteBroker extends Broker {
    * Opens a consumer. That of a delay queue makes messages ready that are due, and gives only those
    * of which middleware wants to hear.
    *
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */

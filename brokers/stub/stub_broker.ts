@@ -114,7 +114,7 @@ export class StubBroker extends Broker {
    * Opens a consumer.
    *
    * @throws {QueueNotFound} If the queue is not declared.
-   * @throws {TypeError} If that is no name for a queue.
+   * @throws {TypeError} If that is not a valid queue name.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */

@@ -63,7 +63,7 @@ function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly str
   return queues.length === 0 ? declared : [...new Set(queues.map(canonicalQueueName))];
 }
 
-/** Notes that somebody pressed Ctrl-C: what has begun is ended properly first. */
+/** Records that Ctrl-C was pressed: the current step is finished first. */
 class Interruption {
   isAsked = false;
   readonly #listener = (): void => {
@@ -185,7 +185,7 @@ class Visit {
     this.#print(cut(formatRow(dead, columns)), dead);
   }
 
-  /** One that fails does not keep the others from their turn, unless the server is away. */
+  /** One that fails does not keep the others from their turn, unless the server is unavailable. */
   async #change(
     dead: DeadLetter,
     outcome: "requeued" | "dropped",

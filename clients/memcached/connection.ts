@@ -79,7 +79,7 @@ export class MemcachedConnection {
    * Stores where the servers are; the first request connects.
    *
    * @param options Where the servers are.
-   * @throws {TypeError} If that is no address.
+   * @throws {TypeError} If that is not an address.
    */
   constructor(options: MemcachedOptions = {}) {
     const { servers = DEFAULT_SERVER, username, password } = options;
@@ -209,7 +209,7 @@ export class MemcachedConnection {
     return serverIndex(key, this.#sockets.length);
   }
 
-  /** Lets go of all connections. What is under way fails; nothing can be asked afterwards. */
+  /** Closes all connections. What is under way fails; nothing can be asked afterwards. */
   close(): void {
     for (const socket of this.#sockets) socket.close();
   }

@@ -139,7 +139,7 @@ export class MemcachedSocket {
     return (await Promise.all(batches)).flat();
   }
 
-  /** Lets go of the connection. What is under way fails. */
+  /** Closes the connection. What is under way fails. */
   close(): void {
     this.#isClosed = true;
     this.#watchdog.stop();

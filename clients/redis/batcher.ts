@@ -171,7 +171,9 @@ export class Batcher {
     return batch.sent.promise;
   }
 
-  /** When a server is away the items of a batch fail together: each is to have its five seconds. */
+  /**
+   * Items of a batch fail together when a server is unavailable; each should get its five seconds.
+   */
   #mayTake(batch: Batch, args: readonly Encoded[]): boolean {
     if (!batch.hasRoomFor(args)) return false;
     return !this.#isDue || performance.now() - batch.begunAt < LONGEST_GATHERING;

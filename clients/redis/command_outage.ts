@@ -1,7 +1,7 @@
 import type { Outage } from "../../platform/outage.ts";
 
 /**
- * An outage that only commands notice: their node of a cluster is away, while the client is
+ * An outage that only commands notice: their node of a cluster is unavailable, while the client is
  * connected to others. It is over when a command for the same key is done, since other keys may
  * lie on nodes that are well.
  */

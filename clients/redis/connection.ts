@@ -80,7 +80,7 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script once. While the connection is away it waits for the next attempt to
+   * Runs a script once. While the connection is down it waits for the next attempt to
    * connect, and fails with that.
    *
    * @param script The script.
@@ -139,7 +139,7 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script, and again while the server is away, for at most five seconds.
+   * Runs a script, and again while the server is unavailable, for at most five seconds.
    *
    * @param script The script.
    * @param keys Its keys.
@@ -185,7 +185,7 @@ export class RedisConnection {
   }
 
   /**
-   * Runs one command that changes nothing, and again while the server is away, for at most
+   * Runs one command that changes nothing, and again while the server is unavailable, for at most
    * five seconds.
    *
    * @returns What the server answered.
@@ -232,7 +232,7 @@ export class RedisConnection {
     this.#client.onUp(listener);
   }
 
-  /** Lets go of the connection. Commands under way fail. */
+  /** Closes the connection. Commands under way fail. */
   close(): void {
     this.#watchdog.stop();
     this.#client.close();

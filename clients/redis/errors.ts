@@ -68,7 +68,7 @@ export class NotReplicated extends ConnectionFailed {
  *
  * @param thrown The error.
  * @param reported What the client reported last, if the connection is not up: commands that
- *   fail with it only say that they were given up.
+ *   fail with it only say that they were abandoned.
  * @param purpose What the command was for: the end of "Cannot …".
  * @param delivery Whether the command may have run all the same.
  * @param secrets What the server was given, and must not be shown.
@@ -165,7 +165,7 @@ function isForNow(reply: Error): boolean {
   return PASSING.test(answer) || REFUSING.test(answer);
 }
 
-/** True if trying again may help: the server is away, or not ready yet. */
+/** True if trying again may help: the server is unavailable, or not ready yet. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionClosed) return true;
   if (!(error instanceof ConnectionFailed) || error instanceof NotReplicated) return false;

@@ -142,7 +142,7 @@ export class Invalidations {
     }, retryDelay(this.#attempt++));
   }
 
-  /** Lets go of the connections for good. */
+  /** Closes the connections for good. */
   close(): void {
     this.#state = "over";
     clearTimeout(this.#timer);

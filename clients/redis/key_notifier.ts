@@ -12,8 +12,8 @@ const log = /* @__PURE__ */ getLogger("redis");
  * length of a queue, Redis tells another one, once, when that queue changes, whoever
  * changes it. So two connections serve all queues.
  *
- * While it is not tracking nobody is told; whoever waits looks for himself at every
- * heartbeat. When tracking begins everybody is told once.
+ * While it is not tracking, waiters poll at every heartbeat. When tracking begins, all waiters are
+ * notified once.
  */
 export class KeyNotifier {
   readonly #invalidations: Invalidations;
@@ -102,7 +102,7 @@ export class KeyNotifier {
     this.#invalidations.ping("ping");
   }
 
-  /** Lets go of the connections. Nobody is told any more. */
+  /** Closes the connections. No waiter is notified any more. */
   close(): void {
     this.#invalidations.close();
     this.#waiting.clear();

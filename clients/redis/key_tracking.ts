@@ -21,11 +21,11 @@ export interface TrackingListener {
 }
 
 /**
- * Hears of changes of all keys that a connection has read, whoever changes them, on one
- * connection more: Redis remembers for its clients what they have read, for their caches.
- * On a cluster, where a client has many connections, one of our own reads the keys.
+ * Notifies of changes, by any client, of all keys that a connection has read, on one connection
+ * more: Redis remembers for its clients what they have read, for their caches. On a cluster, where
+ * a client has many connections, one of our own reads the keys.
  *
- * After a loss whoever waits looks at everything once more.
+ * After a loss all waiters read their keys once more.
  */
 export class KeyTracking {
   readonly #connection: RedisConnection;
@@ -100,14 +100,16 @@ export class KeyTracking {
     this.#invalidations.open();
   }
 
-  /** Nobody waits at the moment: the connection stays, yet is not looked after. */
+  /**
+   * There are no waiters at the moment: the connection stays open, but is not restored when lost.
+   */
   rest(): void {
     this.#isWanted = false;
     clearInterval(this.#pingTimer);
     this.#pingTimer = undefined;
   }
 
-  /** Lets go of the connection. Nobody is told any more. */
+  /** Closes the connection. No waiter is notified any more. */
   close(): void {
     this.rest();
     this.#invalidations.close();

@@ -65,7 +65,7 @@ export class ReconnectingClient {
   /** The attempt to connect that is under way, if somebody waits for its outcome. */
   #attempt: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
-  /** Last error that the client reported: commands that fail only say that they were given up. */
+  /** Last error that the client reported: commands that fail only say that they were abandoned. */
   #lastError: Error | undefined;
   /** Why the server will never do, if it said so: a database that it does not have. */
   #refusal: Error | undefined;

@@ -4,7 +4,7 @@ import { retryDelay } from "../../platform/retry_delay.ts";
 import type { CommandState, ReconnectingClient } from "./reconnecting_client.ts";
 import { SECOND_CHECK, type Watchdog } from "./watchdog.ts";
 
-/** Milliseconds in which a server may come back before a command is given up. */
+/** Milliseconds in which a server may come back before a command is abandoned. */
 const RETRY_TIMEOUT = 5_000;
 
 /** Time to retry. */
@@ -15,7 +15,7 @@ export interface RetryPolicyOptions {
   readonly since?: number | undefined;
 }
 
-/** Does things again while the server is away, for at most five seconds. */
+/** Does things again while the server is unavailable, for at most five seconds. */
 export class RetryPolicy {
   readonly #client: ReconnectingClient;
   readonly #watchdog: Watchdog;
@@ -32,7 +32,7 @@ export class RetryPolicy {
   }
 
   /**
-   * Does something, and again if it fails while the server is away.
+   * Does something, and again if it fails while the server is unavailable.
    *
    * @param purpose What for: the end of "Cannot …".
    * @param attempt Does it; `again` says that it is not the first time, `call` whether

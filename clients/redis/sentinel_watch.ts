@@ -30,8 +30,8 @@ export function sentinelOptionsOf(source: RedisSource): SentinelOptions | undefi
 }
 
 /**
- * Hears from Sentinels that they have named another master: in a failover that somebody asked for
- * the old one goes on confirming writes for seconds, and forgets them when it becomes a replica.
+ * Notifies when Sentinels have named another master: in a failover that was requested the old one
+ * goes on confirming writes for seconds, and forgets them when it becomes a replica.
  *
  * ioredis has the same (`failoverDetector`), but lets what is under way end on the old master, and
  * connects to that again when the next Sentinel does not know yet.
@@ -83,7 +83,7 @@ export class SentinelWatch {
     }
   }
 
-  /** Lets go of the connections. */
+  /** Closes the connections. */
   stop(): void {
     this.#state = "stopped";
     for (const client of this.#clients.splice(0)) client.disconnect();

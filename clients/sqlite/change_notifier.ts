@@ -5,7 +5,7 @@ import { errorMessage } from "../../platform/thrown.ts";
 const log = /* @__PURE__ */ getLogger("sqlite", "notifier");
 
 /**
- * Milliseconds between two looks at the database while file events are heard. Each costs a
+ * Milliseconds between two polls of the database while file events are heard. Each costs a
  * process that is idle about 0.2 ms, mostly for waking up.
  */
 const SAFETY_INTERVAL = 250;

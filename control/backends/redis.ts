@@ -129,7 +129,7 @@ export class RedisControlStore extends ControlStore {
     return this.#watchers.add(prefix, listener);
   }
 
-  /** Lets go of the connections, unless they are those of a broker. */
+  /** Closes the connections, unless they are those of a broker. */
   close(): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     this.#isClosed = true;

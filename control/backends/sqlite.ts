@@ -44,7 +44,7 @@ const KNOWN_OPTIONS: KnownOptions<SqliteControlStoreOptions> = {
   share: true,
 };
 
-/** Milliseconds between two looks at the version: most of what is committed are messages. */
+/** Milliseconds between two polls of the version: most of what is committed are messages. */
 const LOOK_INTERVAL = 50;
 /** Number of versions after which a removal is forgotten. */
 const REMOVALS_KEPT = 10_000;

@@ -14,7 +14,7 @@ import { keepSpelling } from "../spelling.ts";
 /** Makes a value of the arguments of a call; `undefined` if they make no sense. */
 type Make = (args: readonly unknown[]) => unknown;
 
-/** Result of an import: the name of a known callable, which is no value. */
+/** Result of an import: the name of a known callable, which is not a value. */
 export class Callable {
   /** Module and name. */
   readonly name: string;

@@ -79,7 +79,7 @@ export class PickleEncoder implements Encoder {
    *
    * @param data A pickle.
    * @returns The value.
-   * @throws {DecodeError} If it is no pickle, or one of more than plain data, or too deep, too
+   * @throws {DecodeError} If it is not a pickle, or one of more than plain data, or too deep, too
    *   long, or in itself.
    */
   decode(data: Encoded): unknown {

@@ -26,7 +26,7 @@ export class PickleMachine {
   /** Position of the last mark: nothing below it can be taken. */
   #floor = 0;
   readonly #memo: unknown[] = [];
-  /** Dicts that got a key which is no text, by the objects that they had begun as. */
+  /** Dicts that got a key which is not a string, by the objects that they had begun as. */
   readonly #replaced: Map<object, Map<unknown, unknown>> = new Map();
   #containers = 0;
   /** Number of characters and bytes that were fetched from the memo. */
@@ -258,7 +258,7 @@ export class PickleMachine {
     define(object, key, plain(value));
   }
 
-  /** A dict that gets its first key which is no text goes on as a `Map`. */
+  /** A dict that gets its first key which is not a string goes on as a `Map`. */
   #toMap(object: object): Map<unknown, unknown> {
     const map = new Map<unknown, unknown>();
     const spelling = spellingOf(object);

@@ -11,7 +11,7 @@ import { loadPromClient } from "./prom_client.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Prometheus");
 
-/** Milliseconds between looks at what is to be written, and whether somebody has to take over. */
+/** Milliseconds between checks of what is to be written, and whether somebody has to take over. */
 const INTERVAL = 1_000;
 /** So many times as long as a step took passes before the next one: it takes 5 % of the time. */
 const REST = 19;
@@ -157,7 +157,7 @@ export class Member implements AsyncDisposable {
   }
 }
 
-/** @throws If the file is no lock: the text names it, and the variable. */
+/** @throws If the file is not a lock: the text names it, and the variable. */
 function takeLock(path: string): ProcessLock | undefined {
   try {
     return ProcessLock.take(path);

@@ -21,7 +21,7 @@ const ACCESS_OF_OTHERS = 0o077;
  *
  * @param path The folder.
  * @param setting The option and variable that name it, for errors.
- * @throws If it is no folder, a symbolic link, another user's, or cannot be written to.
+ * @throws If it is not a folder, a symbolic link, another user's, or cannot be written to.
  */
 export async function openPrivateFolder(path: string, setting: string): Promise<void> {
   const fail = (reason: string, cause?: unknown) =>

@@ -1,12 +1,12 @@
 import type { MemcachedConnection } from "../../clients/memcached/connection.ts";
 import { KeyWaiters } from "../../platform/key_waiters.ts";
 
-/** Milliseconds between two looks at barriers: Memcached tells nobody of changes. */
+/** Milliseconds between two polls of barriers: Memcached tells nobody of changes. */
 const POLL_INTERVAL = 50;
 
 /**
  * Waits until barriers of one Memcached server are cleared, by looking at all of them together.
- * Each server has its own, so that one that is away does not delay the barriers of others.
+ * Each server has its own, so that one that is unavailable does not delay the barriers of others.
  */
 export class BarrierPoll {
   readonly #connection: MemcachedConnection;
@@ -38,13 +38,13 @@ export class BarrierPoll {
     return await waiting;
   }
 
-  /** Fails all who wait. */
+  /** Fails all waiters. */
   close(error: Error): void {
     this.#waiters.failAll(error);
     this.#endPause();
   }
 
-  /** Looks for all who wait, until nobody does. While the server is away they go on waiting. */
+  /** Polls while there are waiters. They continue to wait while the server is unavailable. */
   async #poll(): Promise<void> {
     this.#isPolling = true;
     for (let keys = this.#waiters.keys; keys.length > 0; keys = this.#waiters.keys) {

@@ -10,7 +10,7 @@ interface Watch {
   isLooking: boolean;
 }
 
-/** Milliseconds between two looks at lists of which Redis tells when they change. */
+/** Milliseconds between two polls of lists of which Redis tells when they change. */
 const POLL_INTERVAL = 1_000;
 /** And at those of which nobody tells: on a cluster. */
 const FAST_POLL_INTERVAL = 100;
@@ -58,7 +58,7 @@ export class EventLists {
     return waiting;
   }
 
-  /** Fails all who wait. */
+  /** Fails all waiters. */
   close(error: Error): void {
     this.#waiters.failAll(error);
   }
@@ -86,7 +86,7 @@ export class EventLists {
       const length = await this.#connection.command("llen", list);
       if (length !== 0) this.#waiters.wake(list);
     } catch (error) {
-      // While the server is away they go on waiting; the timer looks again.
+      // While the server is unavailable they go on waiting; the timer looks again.
       if (!isTransient(error)) this.#waiters.fail(list, error);
     } finally {
       watch.isLooking = false;

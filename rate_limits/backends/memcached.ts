@@ -26,20 +26,20 @@ const OTHER_SPELLINGS = {
  * Counts in Memcached, with the keys and values of Python's dramatiq: both languages share
  * limits and barriers.
  *
- * Memcached can count, but not compare before it counts. So a verb looks first; then it counts,
- * and takes that back if others were faster. A limit is never exceeded. When several come at
- * the same moment it can happen that more of them are refused than would have to be: those who
- * count beyond the limit stand in the way of others until they have taken that back.
+ * Memcached can count, but not compare before it counts. So an operation reads first, then counts,
+ * and undoes that if others were faster. A limit is never exceeded. When several callers compete,
+ * more of them may be refused than necessary, because a count beyond the limit blocks others until
+ * it is undone.
  *
- * What else is special:
+ * Other differences:
  *
- * - Counters live for their time from when they were made, not from the last change on. A
- *   {@linkcode ConcurrentRateLimiter} without leases forgets its holders then, and lets others
- *   in beside them: its `ttl` must be far longer than any slot is held.
- * - Each lease has a key of its own, and whoever wants one reads the keys of all.
- * - Memcached forgets things when it is full or restarted. Limits begin anew then.
+ * - The time to live of a counter starts when it is created, not at the last change. A {@linkcode
+ *   ConcurrentRateLimiter} without leases forgets its holders then, and lets others in beside them:
+ *   its `ttl` must be far longer than any slot is held.
+ * - Each lease has its own key; acquiring one reads all of these keys.
+ * - Memcached loses data when it is full or restarted. Limits then start afresh.
  * - It counts down to 0 and no further.
- * - Those who wait at barriers look twenty times a second, all of one process together.
+ * - Barriers with waiters are polled twenty times a second, once per process.
  *
  * Source: `tests/vectors/rate_limits.json`.
  *
@@ -63,7 +63,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
    * Stores where Memcached is; the first verb connects.
    *
    * @param options Where Memcached is.
-   * @throws {TypeError} If that is no address.
+   * @throws {TypeError} If that is not an address.
    */
   constructor(options: MemcachedRateLimiterBackendOptions = {}) {
     assertKnownOptions("MemcachedRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
@@ -136,7 +136,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     return await barriers.wait(key, timeout, signal);
   }
 
-  /** Wakes all who wait for a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, and keeps others from waiting. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     await this.#connection.set(key, "0", storing(ttl));
     return true;
@@ -152,7 +152,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     await this.#groups.concludeGroup(group, ttl);
   }
 
-  /** Lets go of all connections. Whoever waits is told so. */
+  /** Closes all connections. Waiters get an error. */
   // deno-lint-ignore require-await -- other backends have something to wait for
   override async close(): Promise<void> {
     this.#isClosed = true;

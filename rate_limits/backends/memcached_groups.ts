@@ -46,7 +46,7 @@ export class MemcachedGroups {
     storing(ttl); // refuses what is wrong for this member alone
     const id = PLAIN_ID.test(member) ? member : hexDigest("sha256", member);
     const before = this.#turns.get(group) ?? Promise.resolve();
-    // When the server is away, all who have their turn after this one fail with it.
+    // When the server is unavailable, all who have their turn after this one fail with it.
     const turn = before.then(() => this.#count(group, id, ttl));
     this.#turns.set(group, turn);
     try {

@@ -42,10 +42,10 @@ const OTHER_SPELLINGS = {
  * Counts in Redis 6.2 or later, or Valkey, with the keys and values of Python's dramatiq: both
  * languages share limits and barriers.
  *
- * Each verb is one script and one round trip. It has one connection, and two more once
- * somebody waits at a barrier, however many wait. While Redis is away verbs wait for it, for
- * up to five seconds; a verb whose answer is lost with the connection is not repeated, because
- * it may have counted.
+ * Each verb is one script and one round trip. It has one connection, and two more once there are
+ * waiters at a barrier, however many. While Redis is unavailable, operations wait for up to five
+ * seconds; an operation whose reply is lost with the connection is not repeated, because it may
+ * have counted.
  *
  * On a cluster, write the key of a window limiter in braces, as in `{some-api}`: its
  * counters must lie on one node.
@@ -59,7 +59,7 @@ const OTHER_SPELLINGS = {
  * const backend = new RedisRateLimiterBackend({ url: "redis://127.0.0.1:6379/0" });
  * const mutex = new ConcurrentRateLimiter(backend, "rebuild-index");
  * await mutex.run(async () => {
- *   // nobody else is here
+ *   // no other holder is here
  * });
  * ```
  */
@@ -127,7 +127,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     return await this.#eventLists.wait(eventsKey(key), timeout, signal);
   }
 
-  /** Wakes all who wait for a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, and keeps others from waiting. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     assertAboveZero(ttl, "use ttl");
     await this.#connection.runWithRetry(NOTIFY, [eventsKey(key)], () => [ttl]);
@@ -151,7 +151,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     await this.#connection.runWithRetry(CONCLUDE, keys, () => [CONCLUDED, ttl]);
   }
 
-  /** Lets go of all connections. Whoever waits is told so. */
+  /** Closes all connections. Waiters get an error. */
   // deno-lint-ignore require-await -- other backends have something to wait for
   override async close(): Promise<void> {
     this.#connection.close();

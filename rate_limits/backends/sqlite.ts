@@ -46,7 +46,7 @@ const KNOWN_OPTIONS: KnownOptions<SqliteRateLimiterBackendOptions> = {
  * const backend = new SqliteRateLimiterBackend({ path: ":memory:" }); // "tasks.db" for a file
  * const mutex = new ConcurrentRateLimiter(backend, "rebuild-index");
  * await mutex.run(async () => {
- *   // nobody else is here
+ *   // no other holder is here
  * });
  * await backend.close();
  * ```
@@ -146,7 +146,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     return await waiting;
   }
 
-  /** Wakes all who wait for a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, and keeps others from waiting. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     await this.#run(ttl, (counters) => counters.signal(key, ttl));
     this.#connection.notifier.notify();
@@ -163,7 +163,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     return this.#run(ttl, (counters) => counters.set(group, CONCLUDED, ttl));
   }
 
-  /** Closes the file. Whoever waits is told so. */
+  /** Closes the file. Waiters get an error. */
   override async close(): Promise<void> {
     this.#isClosed = true;
     this.#waiters.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));

@@ -125,7 +125,7 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
       await this.#waiters.wait(key, timeout, signal);
   }
 
-  /** Wakes all who wait for a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, and keeps others from waiting. */
   // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     this.#check(ttl);

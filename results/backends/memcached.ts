@@ -27,12 +27,11 @@ const OTHER_SPELLINGS = {
 };
 
 /**
- * Keeps results in memcached, where Python's dramatiq finds them and puts its own. Needs
- * the package `memjs`.
+ * Stores results in memcached, shared with Python's dramatiq. Requires the package `memjs`.
  *
- * memcached tells nobody of changes: whoever waits looks again, at first every 10 ms, later
- * every 250 ms, all keys of a process together. What this process itself stores is seen
- * at once. A result is gone when memcached needs the room, whatever its time to live.
+ * memcached has no notifications: keys with waiters are polled, at first every 10 ms, later every
+ * 250 ms, all keys of a process together. Results that this process stores are seen at once.
+ * memcached may evict a result before its time to live is over.
  *
  * The root entry exports it as `MemcachedResultBackend`.
  *
@@ -62,7 +61,7 @@ export class MemcachedResultBackend extends ResultBackend {
     this.#connection = new MemcachedConnection(options);
   }
 
-  /** Lets go of all connections. Whoever waits is told so. */
+  /** Closes all connections. Waiters get an error. */
   override async close(): Promise<void> {
     await super.close();
     this.#connection.close();

@@ -35,15 +35,14 @@ const OTHER_SPELLINGS = {
 };
 
 /**
- * Keeps results in Redis, where Python's dramatiq finds them and puts its own. Needs Redis
- * 6.2 or later and the package `ioredis`.
+ * Stores results in Redis, shared with Python's dramatiq. Requires Redis 6.2 or later and the
+ * package `ioredis`.
  *
- * A process that stores or gets results has one connection. One that waits for some has a
- * second one, on which Redis tells it what has changed (by `CLIENT TRACKING`), however
- * many wait and whoever stores; on a Cluster it has a third one, which reads. Where Redis
- * may not do that, keys are looked at again and again instead.
+ * A process that stores or gets results has one connection. A process that waits for results has a
+ * second one, on which Redis notifies it of changes (`CLIENT TRACKING`), however many waiters there
+ * are; on a Cluster it has a third one for reading. If Redis does not allow that, keys are polled.
  *
- * Results that are stored or asked for in one turn of the event loop travel together.
+ * Results that are stored or requested in one turn of the event loop are sent in one batch.
  *
  * The root entry exports it as `RedisResultBackend`.
  *
@@ -82,7 +81,7 @@ export class RedisResultBackend extends ResultBackend {
     }, isClusterSource(source) ? `${this.namespace}:` : undefined);
   }
 
-  /** Stores what is under way, and lets go of all connections. Whoever waits is told so. */
+  /** Stores what is under way, and closes all connections. Waiters get an error. */
   override async close(): Promise<void> {
     await super.close();
     await this.#stores.emptied();
@@ -115,7 +114,7 @@ export class RedisResultBackend extends ResultBackend {
     this.#tracking.rest();
   }
 
-  /** True if Redis is away, rather than that it refuses. */
+  /** True if Redis is unavailable, rather than that it refuses. */
   protected override isTransient(error: unknown): boolean {
     return isTransient(error);
   }

@@ -21,7 +21,7 @@ export const STORE: Script = /* @__PURE__ */ new Script(
 );
 
 /**
- * Reads results. One that cannot be read, for it is no list, does not keep the others.
+ * Reads results. One that cannot be read, for it is not a list, does not keep the others.
  *
  * - keys: those of the results
  * - result: of each its text, null, or the text of an error in an array

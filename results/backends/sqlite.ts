@@ -41,8 +41,8 @@ const LONGEST_VALUE = 1_000_000_000;
 const REST_FACTOR = 10;
 
 /**
- * Keeps results in an SQLite file: that of the broker, or another one. Those who wait are told when
- * something is stored, also by other processes.
+ * Stores results in an SQLite file: that of the broker, or another one. Those who wait are told
+ * when something is stored, also by other processes.
  *
  * The root entry exports it as `SqliteResultBackend`.
  *
@@ -86,7 +86,7 @@ export class SqliteResultBackend extends ResultBackend {
     this.#connection.maintain(this.#purge);
   }
 
-  /** Stores what is under way, and closes the file. Whoever waits is told so. */
+  /** Stores what is under way, and closes the file. Waiters get an error. */
   override async close(): Promise<void> {
     await super.close();
     this.waitingEnded();

@@ -53,7 +53,7 @@ function pack(thrown: unknown, depth: number, budget: { left: number }): ThrownO
   try {
     isError = thrown instanceof Error;
   } catch {
-    // A revoked proxy, which is no error either.
+    // A revoked proxy, which is not an error either.
   }
   if (!isError) return { value: cloneable(thrown) ?? describe(thrown) };
   const error = thrown as Error;

@@ -11,14 +11,12 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import { type AmqpTap, startTap, type TappedMethod } from "../../support/servers/amqp_tap.ts";
 import { until } from "../../support/servers/until.ts";
 import { Notation } from "../redis_replay/notation.ts";
+import { untilAtRest } from "../replay/rest.ts";
 import { SteppedWorker } from "../replay/stepped_worker.ts";
 import { toCalls } from "./calls.ts";
 import { BASE, type GotMessage, type Observed, type Scenario } from "./capture.ts";
 import { Reader } from "./reader.ts";
 import type { InspectedServer } from "./inspected_server.ts";
-
-/** So many looks in a row see nothing new said when nothing is going on. */
-const LOOKS_AT_REST = 3;
 
 /** Message to put on a queue. */
 export interface Sending {
@@ -121,15 +119,10 @@ export class Fixture implements AsyncDisposable {
 
   /** Waits until nothing is said any more, so that what comes late does not come unseen. */
   async rest(): Promise<void> {
-    let [count, looks] = [NaN, 0];
-    const isAtRest = async () => {
-      await this.inspectedServer.counts();
-      const last = count;
-      count = this.#tap.methods.length;
-      looks = count === last ? looks + 1 : 0;
-      return looks === LOOKS_AT_REST;
-    };
-    await until(isAtRest, { what: "see the brokers at rest" });
+    await untilAtRest(async () => {
+      await this.inspectedServer.counts(); // what was said before this has arrived
+      return this.#tap.methods.length;
+    });
   }
 
   /** Makes a message of now, which has the next number. */

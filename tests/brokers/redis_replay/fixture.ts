@@ -10,14 +10,12 @@ import {
 import { FakeClock } from "../../support/fake_clock.ts";
 import { type RedisServer, startOwnRedis } from "../../support/servers/redis.ts";
 import { until } from "../../support/servers/until.ts";
+import { untilAtRest } from "../replay/rest.ts";
 import { SteppedWorker } from "../replay/stepped_worker.ts";
 import { BASE, type Scenario, timeOf } from "./capture.ts";
 import { type Dump, readDump, writeDump } from "./dump.ts";
 import { Notation } from "./notation.ts";
 import { countScripts, Reader } from "./reader.ts";
-
-/** So many looks in a row see no new script run when nothing is going on. */
-const LOOKS_AT_REST = 3;
 
 /** Message to put on a queue. */
 export interface Sending {
@@ -93,14 +91,7 @@ export class Fixture implements AsyncDisposable {
 
   /** Waits until nothing is going on, so that what comes late does not come unseen. */
   async rest(): Promise<void> {
-    let [count, looks] = [NaN, 0];
-    const isAtRest = async () => {
-      const last = count;
-      count = await countScripts(this.server);
-      looks = count === last ? looks + 1 : 0;
-      return looks === LOOKS_AT_REST;
-    };
-    await until(isAtRest, { what: "see the brokers at rest" });
+    await untilAtRest(() => countScripts(this.server));
   }
 
   /** Makes the database what a step shows. */

@@ -132,7 +132,7 @@ export function schedule(options: ScheduleOptions): void {
 /** Schedules of the fleet, and what is known of them. */
 interface Fleet {
   readonly now: number;
-  /** Those that a living worker fires, and those that this process declares. */
+  /** Schedules that a live worker fires, and those that this process declares. */
   readonly schedules: ReadonlyMap<string, Schedule>;
   readonly alive: ReadonlySet<string>;
   readonly states: ReadonlyMap<string, VersionedState>;

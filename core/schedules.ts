@@ -70,11 +70,11 @@ export interface Schedule {
   readonly args: readonly unknown[];
   /** Keyword arguments. */
   readonly kwargs?: Kwargs;
-  /** What becomes of missed times. */
+  /** Handling of missed ticks. */
   readonly missed: MissedPolicy;
   /** Milliseconds. */
   readonly grace: number;
-  /** What becomes of a time while the last message has not finished. */
+  /** Handling of a tick while the last message has not finished. */
   readonly overlap: OverlapPolicy;
   /** Milliseconds. */
   readonly jitter: number;

@@ -20,8 +20,8 @@ export interface UniqueOptions {
    */
   until?: "started" | "finished" | Duration;
   /**
-   * What becomes of another message: it is dropped and `send` gives the one that is there (`keep`),
-   * or `send` throws a `DuplicateMessage`.
+   * Handling of another message: it is dropped and `send` returns the existing one (`keep`), or
+   * `send` throws a `DuplicateMessage`.
    *
    * @default {"keep"}
    */

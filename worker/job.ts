@@ -224,7 +224,7 @@ export class Job implements Run, IndexedSetItem {
     );
   }
 
-  /** What follows from it could not be stored. */
+  /** Its follow-up could not be stored. */
   #unfinished(error: unknown): void {
     const { message } = this;
     log.error("Failed to finish message {messageId} of {actor}: {reason}", about(message, error));

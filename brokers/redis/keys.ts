@@ -16,7 +16,9 @@ export interface QueueKeys {
   readonly deadLetters: string;
   /** The dead letters: a hash of texts by id. */
   readonly deadMessages: string;
-  /** What is known of messages of the queue that a dead broker had: a hash by id. Ours. */
+  /**
+   * Hash by id of notes on messages of the queue that a dead broker had in flight. Not in Python.
+   */
   readonly suspects: string;
 }
 

@@ -62,7 +62,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
-  /** Those among its messages that a dead worker had in hand. */
+  /** Messages of this consumer that a dead worker had in flight. */
   protected readonly suspects: Suspects;
   readonly #acks: Acknowledgements;
   readonly #nacks: Batcher;

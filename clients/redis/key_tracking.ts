@@ -101,7 +101,7 @@ export class KeyTracking {
   }
 
   /**
-   * There are no waiters at the moment: the connection stays open, but is not restored when lost.
+   * There are no waiters at the moment: the connection stays open, but is no longer pinged.
    */
   rest(): void {
     this.#isWanted = false;

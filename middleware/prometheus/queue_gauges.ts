@@ -16,7 +16,7 @@ type Counts = Readonly<Record<string, number>>;
 /** Key prefix of paused queues in a control store. */
 const PAUSED_PREFIX = "pause/queue/";
 
-/** What is told of the queues of a broker. */
+/** Gauges of the queues of a broker. */
 interface QueueSamples {
   readonly messages: readonly Sample[];
   /** 1 for a queue that is paused; none where the broker has no control store. */

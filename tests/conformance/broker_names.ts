@@ -171,7 +171,7 @@ export const names: Rules = {
   },
 
   namesAlike: {
-    rule: "Broker keeps queues apart whose names are nearly those of others",
+    rule: "Broker separates queues with similar names",
     async check(fixture) {
       const broker = await fixture.open();
       const { queueName } = fixture;

@@ -76,7 +76,7 @@ export const pausing: Rules = {
   },
 
   pausesAtBoot: {
-    rule: "pause is heard by a worker that starts later before it receives anything",
+    rule: "pause applies to a worker that starts later before it receives anything",
     async check(fixture) {
       const side = fixture.open();
       const { queueName } = fixture;

@@ -89,7 +89,7 @@ export const payloads: Rules = {
   },
 
   unknownOptions: {
-    rule: "Broker carries keyword arguments, and options that nobody here knows",
+    rule: "Broker carries keyword arguments, and options unknown to this library",
     async check(fixture) {
       const broker = await fixture.open();
       const message = new Message({

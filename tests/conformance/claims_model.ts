@@ -123,7 +123,7 @@ class History implements AsyncDisposable {
     }
   }
 
-  /** What it has in hand is there again. */
+  /** Its unacknowledged messages are available again. */
   async #die(): Promise<void> {
     const other = await this.#openBroker();
     if (this.#held.some(({ isGone }) => !isGone)) await this.#harness.die(this.#broker, other);

@@ -52,7 +52,7 @@ export const watching: Rules = {
   },
 
   tellsExpiry: {
-    rule: "watch tells of an entry that has expired, once somebody uses the store",
+    rule: "watch reports an expired entry, once any process uses the store",
     async check(fixture) {
       const [store, other] = [fixture.open(), fixture.open()];
       using mirror = new Mirror(store);

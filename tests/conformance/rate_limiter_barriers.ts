@@ -22,7 +22,7 @@ export const barriers: Rules = {
 
   waitThenNotify: {
     // Reference: RateLimiterBackend.wait_notify
-    rule: "waitNotify wakes all who wait for its key, and nobody else",
+    rule: "waitNotify wakes all waiters of its key, and no others",
     async check(fixture) {
       const { key } = fixture;
       const [backend, other] = [await fixture.open(), await fixture.open()];

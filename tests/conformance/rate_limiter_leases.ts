@@ -13,7 +13,7 @@ const TTL = 60_000;
 const SHORT = 100;
 /** More answers than it takes to take a lease on any backend. */
 const MOST_ANSWERS = 5;
-/** What the clocks of the process and of the server may differ by within a second. */
+/** Tolerated difference between the clocks of the process and of the server. */
 const CLOCK_RATE = 5;
 
 const room = async (backend: RateLimiterBackend, key: string, limit: number) => {
@@ -43,7 +43,7 @@ export const leases: Rules = {
   },
 
   leaseExactly: {
-    rule: "lease gives exactly as many as there are to many who come at once",
+    rule: "lease grants exactly its limit to many concurrent callers",
     async check(fixture) {
       const backends = [await fixture.open(), await fixture.open(), await fixture.open()];
       const taken = await Promise.all(

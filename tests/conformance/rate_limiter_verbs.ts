@@ -64,7 +64,7 @@ export const verbs: Rules = {
   },
 
   incrExactly: {
-    rule: "incr lets exactly as many in as there is room for, of many who come at once",
+    rule: "incr admits exactly its maximum of many concurrent callers",
     async check(fixture) {
       const { key } = fixture;
       const backends = [await fixture.open(), await fixture.open(), await fixture.open()];

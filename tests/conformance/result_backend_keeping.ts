@@ -31,7 +31,7 @@ const reversing: Encoder = {
     JSON.parse(new TextDecoder().decode((data as Uint8Array).map((byte) => 255 - byte))),
 };
 
-/** What is stored can be had. */
+/** Rules for storing and reading results. */
 export const keeping: ResultRules = {
   storedIsGot: {
     // Reference: ResultBackend
@@ -54,7 +54,7 @@ export const keeping: ResultRules = {
   },
 
   markedIsRefused: {
-    rule: "storeResult refuses a result that everybody would read as a failure",
+    rule: "storeResult refuses a result that readers would take for a failure",
     async check(fixture) {
       const backend = fixture.open();
       const message = newMessage();

@@ -19,7 +19,7 @@ const forLong = { block: true, timeout: 300_000 };
 /** Number of waiters at once where that matters. */
 const CROWD = 1_000;
 
-/** Who waits is told, and nobody else. */
+/** Rules for waiting for results. */
 export const waiting: ResultRules = {
   wakes: {
     rule: "getResult waits for a result that this backend stores",
@@ -138,7 +138,7 @@ export const waiting: ResultRules = {
   },
 
   closes: {
-    rule: "close sends away whoever waits",
+    rule: "close fails all waiters",
     async check(fixture) {
       const backend = fixture.open();
       const results = Array.from({ length: 10 }, () => backend.getResult(newMessage(), forLong));
@@ -158,7 +158,7 @@ export const waiting: ResultRules = {
   },
 
   outage: {
-    rule: "who waits survives a restart of the server",
+    rule: "waiters survive a restart of the server",
     needs: "restart",
     async check(fixture) {
       const [here, there] = [fixture.open(), fixture.open()];

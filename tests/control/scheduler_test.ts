@@ -44,7 +44,7 @@ class SharingBroker extends StubBroker {
 /** A broker whose control store is elsewhere, as that of RabbitMQ. */
 class TwoStepBroker extends SharingBroker {
   override readonly storesWithChanges: boolean = false;
-  /** How often each message is stored; never, to die on the way. */
+  /** Number of times that each message is stored; 0 for a failure on the way. */
   copies = 1;
 
   protected override store(messages: readonly Message[]): void {
@@ -370,7 +370,7 @@ test("a message of a tick that is stored twice runs once", async () => {
   }
 });
 
-test("a message that nobody hears of for an hour counts as finished", async () => {
+test("a message without updates for an hour counts as finished", async () => {
   await using fleet = new Fleet();
   const broker = fleet.declare({ cron: "*/30 * * * *" });
   await fleet.work(broker);

@@ -110,7 +110,7 @@ test("Group.run has its members counted before it sends any", async () => {
   assertEquals(await broker.run(grouped.run()), ["begin group", "before", "store 1", "after"]);
 });
 
-/** What is asked for results takes some of the time that is left. */
+/** Each request for results takes some of the remaining time. */
 function resultsThatTake(ms: number, broker: Broker & { clock: FakeClock }) {
   const timeouts: (number | undefined)[] = [];
   const backend = {

@@ -30,7 +30,7 @@ const STRICTER_HERE: ReadonlyMap<string, RegExp> = new Map([
   ["timestamp-null", /its message_timestamp is null, not a number$/],
 ]);
 
-/** What we read and Python does not, and the arguments it gives. */
+/** Messages that this library reads and Python does not, and their arguments. */
 const READABLE_HERE: ReadonlyMap<string, readonly unknown[]> = new Map([
   // Beyond Python's limit of digits. It is infinite inside an actor, and travels on as it is.
   ["huge-integer-5000-digits", [Infinity]],
@@ -42,7 +42,7 @@ const READ_DIFFERENTLY: ReadonlyMap<string, readonly unknown[]> = new Map([
   ["number-forms", [1000, 1000, 1, -0, -0, Infinity, 123456789012345678901234567890]],
 ]);
 
-/** How the text of a message that is described by a template is made. */
+/** Construction of a message's text from a template. */
 const TEMPLATES: readonly (readonly [RegExp, (count: number) => string])[] = [
   [/^args is one integer of (\d+) nines$/, (count) => `[${"9".repeat(count)}]`],
   [/^args is (\d+) nested arrays$/, (count) => "[".repeat(count) + "]".repeat(count)],

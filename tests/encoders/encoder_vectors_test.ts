@@ -109,7 +109,7 @@ function carrierOf(message: Message): Message {
   });
 }
 
-/** What actors and middleware see, by the names on the wire. */
+/** Fields that actors and middleware see, by their names on the wire. */
 function wireFields(message: Message): Record<string, unknown> {
   const options = Object.entries(message.options);
   return {

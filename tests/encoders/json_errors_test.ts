@@ -29,7 +29,7 @@ const COUNTERPARTS: ReadonlyMap<string, readonly [() => unknown, RegExp]> = new 
   ] as const,
 );
 
-/** What Python cannot encode and JavaScript does not have. */
+/** Values that Python cannot encode and JavaScript does not have. */
 const NOT_IN_JAVASCRIPT: ReadonlyMap<string, string> = new Map([
   ["decimal", "there is no decimal type"],
   ["complex", "there are no complex numbers"],

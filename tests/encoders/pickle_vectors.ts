@@ -23,9 +23,9 @@ interface PickleCase {
 /** A pickle of Python. */
 export interface PickleVector {
   readonly label: string;
-  /** What Python wrote. */
+  /** Bytes written by Python. */
   readonly bytes: Uint8Array;
-  /** What it stands for, as it is made here. */
+  /** Its value in JavaScript. */
   value(): unknown;
 }
 
@@ -56,7 +56,7 @@ export const NOT_MADE_HERE: ReadonlyMap<string, string> = new Map([
   ["only-pickle-complex", "it is an object like any other"],
 ]);
 
-/** What the captures write down, as `PickleEncoder` reads it from a pickle. */
+/** Values of the captures, as `PickleEncoder` reads them from a pickle. */
 function untagPickled(tagged: Tagged): unknown {
   if (typeof tagged !== "object" || tagged === null) return tagged;
   if (Array.isArray(tagged)) return tagged.map(untagPickled);

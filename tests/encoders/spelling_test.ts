@@ -11,7 +11,7 @@ import {
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** What JavaScript would write as `[1,1234567890123456800,0.00001,{"1":1,"b":1,"a":1}]`. */
+/** A text that JavaScript would write as `[1,1234567890123456800,0.00001,{"1":1,"b":1,"a":1}]`. */
 const ARGS = '[1.0,12345678901234567890,1e-05,{"b":1,"1":1.0,"a":1}]';
 
 /** Keeps the encoded form of every message that is enqueued. */

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** What is in the folder, and what `wc -lwc` has to say about it. */
+/** Content of the folder, and the output of `wc -lwc` for it. */
 export const FILES: Record<
   string,
   { content: string | Uint8Array; counts?: [number, number, number] }

@@ -50,7 +50,7 @@ test("Callbacks tells of a result that is undefined as null", async () => {
   assertEquals(told.map(({ what }) => what), [null]);
 });
 
-test("Callbacks tells nobody of what they did not ask for", async () => {
+test("Callbacks sends no callback that was not requested", async () => {
   assertEquals(await toldOf(() => 7, onFailure), []);
   assertEquals(await toldOf(failWith(new Error("nope")), onSuccess), []);
 });

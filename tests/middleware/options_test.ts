@@ -50,7 +50,7 @@ test("Worker runs a message whose own limits make no sense as if it had none", a
   assertEquals(ran, 3);
 });
 
-test("Retries buries a message whose own maxRetries makes no sense, and says so", async () => {
+test("Retries dead-letters a message whose own maxRetries is invalid, with the reason", async () => {
   const broker = new StubBroker({ failFast: false });
   const work = actor(function work() {
     throw new Error("nope");

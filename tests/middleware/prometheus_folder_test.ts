@@ -101,7 +101,7 @@ test("MetricsFolder writes again after it could not, the same metrics too", asyn
   });
 });
 
-test("MetricsFolder lets whoever reads see a file as it was, or as it is", async () => {
+test("MetricsFolder replaces files atomically for readers", async () => {
   await withFolder(async (path) => {
     const folder = await MetricsFolder.join(path);
     await folder.write(counts(1));

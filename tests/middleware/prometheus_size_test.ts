@@ -80,7 +80,7 @@ async function serving(folder: string, port: number): Promise<Prometheus> {
   return prometheus;
 }
 
-test("Prometheus tells an application whose metrics another process serves who that is", async () => {
+test("Prometheus logs which process serves the metrics of an application", async () => {
   await withFolder(async (folder) => {
     await withLog({ category: ["dramatiq"] }, async (lines) => {
       await using _first = await serving(folder, await freePort());

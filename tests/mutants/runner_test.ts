@@ -65,7 +65,7 @@ test("judgeAll calls an entry unfit whose tests fail without the mistake, or are
   assertEquals(await verdictsOf(mutants), ["unfit", "unfit"]);
 });
 
-test("complaints names survivors that nobody explains, and explanations that are out of date", () => {
+test("complaints names survivors without an explanation, and outdated explanations", () => {
   const stays = { stays: "it makes no difference" };
   const judged = [
     { mutant: mutant("a", "b"), verdict: "survived" },

@@ -39,7 +39,7 @@ export interface Cell {
   readonly place?: "thread" | "process";
   /** A text that it prints before it is stopped, if it runs no actor of these tests. */
   readonly until?: string;
-  /** What stops it. @default {"SIGTERM"} */
+  /** Signal that stops it. @default {"SIGTERM"} */
   readonly signal?: "SIGTERM" | "SIGINT";
   /** Output to expect, besides. */
   readonly prints?: RegExp;

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { run } from "./project.ts";
 
-/** What an image would run, and where. */
+/** Command and working directory of an image. */
 export interface Built {
   readonly folder: string;
   readonly command: readonly string[];

@@ -9,7 +9,7 @@ function ready() {
   return { clock, left, waiters: new KeyWaiters(clock, (key) => left.push(key)) };
 }
 
-test("KeyWaiters wakes all who wait for a key, and nobody else", async () => {
+test("KeyWaiters wakes all waiters of a key, and no others", async () => {
   const { clock, left, waiters } = ready();
   const waits = ["a", "a", "b"].map((key) => waiters.wait(key, 1_000));
   waiters.wake("a");

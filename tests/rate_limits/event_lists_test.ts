@@ -30,7 +30,7 @@ test("EventLists looks at a list once at a time, however long the answer takes",
   assertEquals([await slow, await watcher], [true, true]);
 });
 
-test("EventLists looks at nothing any more when nobody waits", async () => {
+test("EventLists reads nothing when there are no waiters", async () => {
   const { looks, lists } = ready();
   const { lists: others, looks: othersLooks, answers } = ready();
   const stop = new AbortController();

@@ -63,7 +63,7 @@ testOwn("memcached")("MemcachedBackend counts on several servers as on one", asy
   }
 });
 
-test("MemcachedBackend lets somebody in when those who were refused have left no trace", async () => {
+test("MemcachedBackend grants a slot after refusals, which leave no trace", async () => {
   await using backend = new MemcachedRateLimiterBackend({ servers: server.address });
   const mutex = new ConcurrentRateLimiter(backend, `trace-${crypto.randomUUID()}`);
   const slot = await mutex.acquire();

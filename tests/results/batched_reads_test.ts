@@ -128,7 +128,7 @@ test("ResultBackend asks a server that is away for five seconds, and no more onc
   assertEquals(clock.pendingTimers, 0);
 });
 
-test("ResultBackend.close sends away whoever waits", async () => {
+test("ResultBackend.close fails all waiters", async () => {
   const clock = new FakeClock();
   const backend = new SlowBackend({ clock });
   const waiting = assertRejects(

@@ -125,7 +125,7 @@ for (const [times, runs] of [[LONG - 1, 1], [LONG, 2]] as const) {
   });
 }
 
-test("Results dead-letters what can never be stored, and tells whoever waits", async () => {
+test("Results dead-letters a message whose result can never be stored, and fails waiters", async () => {
   const { broker, backend, run } = setFixture();
   const odd = actor(() => new Map(), { broker, actorName: "odd" });
   const large = actor(() => "x", { broker, actorName: "large" });

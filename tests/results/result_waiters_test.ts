@@ -56,7 +56,7 @@ test("ResultWaiters looks at thousands of keys together, for a tenth of the time
   assertEquals(clock.pendingTimers, 0);
 });
 
-test("ResultWaiters does not look at a key for which nobody waits any more", async () => {
+test("ResultWaiters does not read a key that has no waiters any more", async () => {
   const { clock, looks, wait, calls } = setFixture();
   const controller = new AbortController();
   const aborted = assertRejects(() => wait("a", 60_000, controller.signal), Error, "enough");
@@ -71,7 +71,7 @@ test("ResultWaiters does not look at a key for which nobody waits any more", asy
   assertEquals(calls, ["began", "ended"]);
 });
 
-test("ResultWaiters looks once where it is told, and again when it is told of something", async () => {
+test("ResultWaiters with notifications reads once, and again when notified", async () => {
   const { clock, stored, looks, waiters, wait } = setFixture();
   waiters.isNotified = true;
   const results = [wait("a"), wait("a"), wait("b")];
@@ -97,7 +97,7 @@ test("ResultWaiters looks at everything when it begins to be told, and when that
   await clock.waitFor(result);
 });
 
-test("ResultWaiters looks again when it is told of something during a look", async () => {
+test("ResultWaiters reads again when notified during a read", async () => {
   const fixture = setFixture();
   const { clock, stored, held, waiters, wait } = fixture;
   waiters.isNotified = true;

@@ -26,7 +26,7 @@ export interface PeriodicTortureOptions {
   readonly seed: number;
 }
 
-/** What came of it. */
+/** The outcome. */
 export interface PeriodicTortureReport {
   readonly ticks: number;
   readonly kills: number;

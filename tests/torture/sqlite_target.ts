@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { FaultKind } from "./faults.ts";
 import { type BrokerArguments, isWorker, type Program, type Target } from "./target.ts";
 
-/** What can happen to those who use a file: no connection can fail, and no server be restarted. */
+/** Faults of processes that use a file: no connection can fail, and no server be restarted. */
 export const SQLITE_FAULTS: readonly FaultKind[] = ["kill", "pause"];
 
 /** Options of an {@linkcode SqliteTarget}. */

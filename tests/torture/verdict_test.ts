@@ -58,7 +58,7 @@ test("judge does not miss a message whose send rejected, and counts it", () => {
   assertEquals(verdict.rejectedButDone, 1);
 });
 
-test("judge finds a message that nobody sent", () => {
+test("judge finds a message that was never sent", () => {
   const ledger = new Ledger();
   ledger.add("worker 0.0", begun(20));
   assertEquals(judge(ledger, new Incidents([], SLACK)).strange, [1]);

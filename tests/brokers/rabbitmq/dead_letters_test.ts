@@ -103,7 +103,7 @@ test("DeadLetter of RabbitMQ is in flight as long as the loop runs, and not afte
   await fixture.holds({ ready: 0, dead: 2 });
 });
 
-test("RabbitmqBroker.deadLetters shows nobody what somebody else has in flight", async () => {
+test("RabbitmqBroker.deadLetters hides dead letters that another reader has in flight", async () => {
   await using fixture = new Fixture();
   await fixture.bury(4);
   let others = 0;

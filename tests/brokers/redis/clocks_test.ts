@@ -62,7 +62,7 @@ for (const [where, ms] of CLOCKS) {
     assertNear(await heartbeat(), now);
   });
 
-  test(`RedisBroker whose clock is ${where} takes over from the dead, and from nobody else`, async () => {
+  test(`RedisBroker whose clock is ${where} takes over from dead workers, and from no others`, async () => {
     await using fixture = new Fixture(server);
     const living = fixture.open(NO_HEARTBEAT);
     await living.enqueue(work("q", "running"));
@@ -139,7 +139,7 @@ test("RedisBroker writes deaths by the clock of the server, and drops what is ol
   assertEquals((await broker.getQueueMessageCounts("q")).dead, 1);
 });
 
-test("RedisBroker keeps what it has while its clock jumps, and nobody takes it over", async () => {
+test("RedisBroker keeps its messages while its clock jumps, and no worker takes them over", async () => {
   await using fixture = new Fixture(server);
   const clock = new WrongClock(0);
   const broker = fixture.open({ clock, maintenanceInterval: 20 });

@@ -90,7 +90,7 @@ for (const verb of ["ack", "nack", "requeue"] as const) {
   });
 }
 
-test("RedisConsumer.close gives back what is still settled by nobody, and leaves the rest", async () => {
+test("RedisConsumer.close requeues unsettled messages, and leaves the others", async () => {
   await using fixture = new Fixture(server);
   const broker = fixture.open(NO_HEARTBEAT);
   await broker.enqueueMany(numbers(8).map((n) => work("q", n)));

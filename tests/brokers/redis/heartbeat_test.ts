@@ -104,7 +104,7 @@ test("Heartbeat tells of a take-over, and of nothing when it is the first heartb
   heartbeat.stop();
 });
 
-test("Heartbeat that is stopped by what it tells of beats no more", async () => {
+test("Heartbeat that its own listener stops does not beat again", async () => {
   const { clock, lease, queue, heartbeat, beat, beats } = ready();
   lease.renew(lease.now);
   queue.fail = () => heartbeat.stop();

@@ -87,7 +87,7 @@ test("RedisBroker leaves a delayed message for others at once when its consumer 
   assertEquals((await deadline(next, 10_000)).args, ["text"]);
 });
 
-test("RedisBroker keeps a delayed message that nobody promotes", async () => {
+test("RedisBroker keeps a delayed message that no worker promotes", async () => {
   const { clock, fixture, broker } = openOne(server);
   await using _fixture = fixture;
   await broker.enqueue(work("q", "text"), { delay: MINUTE });

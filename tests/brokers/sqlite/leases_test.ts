@@ -85,7 +85,7 @@ test("A worker that cannot write its heartbeat starts nothing of what it has", a
   });
 });
 
-test("Workers go on when their clocks are set by hours, and nobody is taken for dead", async () => {
+test("Workers continue when their clocks are set by hours, and none is considered dead", async () => {
   let offset = 0;
   const clock = { ...systemClock, now: () => Date.now() + offset };
   await withTwo({ first: clock, second: clock }, async ({ first, holding, second }) => {

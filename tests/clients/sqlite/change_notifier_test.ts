@@ -63,7 +63,7 @@ test("ChangeNotifier hears of commits of other programs, without a file of its o
   });
 });
 
-test("ChangeNotifier makes its file again when somebody has removed it", async () => {
+test("ChangeNotifier creates its file again when it was removed", async () => {
   await withConnection(async (connection, path) => {
     const file = `${path}-notify`;
     const listener = () => {};

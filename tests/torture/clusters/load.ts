@@ -35,7 +35,7 @@ const LONGEST_REST = 60_000;
 
 /** Load during a trial: messages are sent and run, results waited for, slots used. */
 export class Load {
-  /** What was done, and how it ended. */
+  /** The operation and its outcome. */
   readonly operations: Operations = new Operations();
   readonly #clients: Clients;
   readonly #queueName: string;

@@ -69,7 +69,7 @@ function makeKiller(broker: Broker) {
 }
 
 const variable = process.env[VARIABLE];
-/** What this process was told, if it is a worker. */
+/** Settings passed to this process, if it is a worker. */
 export const told: PoisonWorkerArguments | undefined = variable === undefined
   ? undefined
   : JSON.parse(variable);

@@ -23,7 +23,7 @@ test("RealmPool starts what a lost realm had begun again, with all of its time",
   assertEquals(realms[2]!.handed, [[0, 1]]);
 });
 
-test("RealmPool starts no run again that was delivered to somebody else meanwhile", async () => {
+test("RealmPool does not restart a run whose message was delivered to another consumer", async () => {
   const { clock, realms, start, run } = playPool({ count: 2 });
   await start();
   const one = run(1);

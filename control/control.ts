@@ -68,8 +68,8 @@ export class Control {
   /**
    * Cancels a message, wherever it is: it will not run, or is stopped if it does.
    *
-   * A message is told that it is cancelled by its signal (`currentSignal()`). One that does not
-   * stop within `grace` is killed, if its executor can do that.
+   * A running message is cancelled through its signal (`currentSignal()`). One that does not stop
+   * within `grace` is killed, if its executor can do that.
    *
    * @param message The message, or its id. One that is unknown, or done, does no harm.
    * @param options Why, and how.

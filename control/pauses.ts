@@ -24,7 +24,7 @@ export interface PausedQueue {
   readonly queue: string;
   /** When it resumes by itself, in milliseconds since the epoch; `undefined` for never. */
   readonly until: number | undefined;
-  /** Why, if somebody said so. */
+  /** The reason, if one was given. */
   readonly reason: string | undefined;
   /** When it was paused, in milliseconds since the epoch. */
   readonly since: number;

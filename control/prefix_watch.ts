@@ -77,7 +77,7 @@ export class PrefixWatch {
     await this.#scan(client);
   }
 
-  /** Entries that were there before, or came while nobody listened. */
+  /** Entries from before, or from while there was no listener. */
   async #scan(client: Client): Promise<void> {
     const pattern = `${this.#prefix.replace(/[*?[\]\\^]/g, "\\$&")}*`;
     let cursor = "0";

@@ -55,7 +55,7 @@ export interface ScheduleReport {
   readonly isAlive: boolean;
   /** True if it is paused. */
   readonly paused: boolean;
-  /** Why it is paused, if somebody said so. */
+  /** The reason of the pause, if one was given. */
   readonly reason: string | undefined;
   /** The next time, in milliseconds since the epoch. It is skipped while the schedule is paused. */
   readonly nextAt: number | undefined;
@@ -198,7 +198,7 @@ async function report(schedule: Schedule, fleet: Fleet): Promise<ScheduleReport>
   };
 }
 
-/** Refuses a name that nobody knows; one of which a state is left is known. */
+/** Refuses an unknown name; a schedule with a stored state is known. */
 function assertKnownSchedule(fleet: Fleet, name: string, purpose: string): void {
   if (!fleet.states.has(name)) findSchedule(fleet, name, purpose);
 }

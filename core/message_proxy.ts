@@ -37,7 +37,7 @@ export class MessageProxy {
   timeLimit: number = Infinity;
   /** When it has to be done, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
   deadline: number = Infinity;
-  /** Set if a worker died that had it in hand: it runs under a mark then. */
+  /** Set if a worker died that had it in flight: it runs under a mark then. */
   suspicion: Suspicion | undefined = undefined;
   /** @internal The actor that runs for it. */
   actor: Actor | undefined = undefined;

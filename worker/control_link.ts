@@ -50,7 +50,7 @@ export class ControlLink {
   /**
    * Stands between a store and a worker; `start` begins.
    *
-   * @param store What the fleet is told.
+   * @param store The control store of the fleet.
    * @param clock The time that retries wait by.
    * @param worker The worker.
    * @param id What tells the worker from all others.

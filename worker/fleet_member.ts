@@ -12,8 +12,8 @@ export interface FleetWorker extends Omit<ControlledWorker, "read"> {
 }
 
 /**
- * The part of a worker that belongs to its fleet, where there is a control store: it hears what
- * the fleet is told, reports that the worker is alive, and fires schedules.
+ * The part of a worker that belongs to its fleet, where there is a control store: it hears what the
+ * fleet is told to do, reports that the worker is alive, and fires schedules.
  */
 export class FleetMember {
   readonly #control: ControlLink;

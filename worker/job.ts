@@ -72,7 +72,7 @@ export class Job implements Run, IndexedSetItem {
     this.settlement = settlement;
   }
 
-  /** True if it was delivered to somebody else meanwhile. */
+  /** True if it was delivered to another consumer meanwhile. */
   get isStale(): boolean {
     return this.settlement.isStale;
   }
@@ -82,7 +82,7 @@ export class Job implements Run, IndexedSetItem {
     return this.message.suspicion !== undefined && deathsOf(this.message) > 0;
   }
 
-  /** Marks it if a dead worker had it in hand, and runs the hooks, then the actor. */
+  /** Marks it if a dead worker had it in flight, and runs the hooks, then the actor. */
   start(): void {
     this.message.onInterrupt = this;
     if (this.message.suspicion !== undefined && this.#cancelled === undefined) this.#begin();
@@ -252,7 +252,7 @@ export class Job implements Run, IndexedSetItem {
       markKept(message);
     }
     const outcome = outcomeOf(message, "skipped", reason);
-    // Whoever looks at its dead letter, or joins a StubBroker, is to know why.
+    // The reason is visible in the dead letter, and to `join` of a StubBroker.
     if (outcome === "skippedAndFailed" && message.exception === undefined) {
       message.stuffException(reason);
     }

@@ -6,7 +6,7 @@ import { WorkQueue } from "./work_queue.ts";
  * runs at a time, and no other job is started beside it, so that it is known which one it was if
  * the worker dies again.
  *
- * Messages that a dead worker just had in hand are no such jobs: a deploy that kills workers would
+ * Messages that a dead worker just had in flight are no such jobs: a deploy that kills workers would
  * have what they had run one after the other.
  */
 export class Suspects {

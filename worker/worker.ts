@@ -245,7 +245,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    // Whoever called `start` hears of its failure; what did start is stopped all the same.
+    // The caller of `start` gets the error; parts that did start are stopped anyway.
     if (this.#state === "starting") {
       await Promise.race([this.#started, this.#deadline.passed]).catch(() => {});
     }

@@ -145,7 +145,7 @@ async function withinTime(
   }
 }
 
-/** Lets go of a connection that nobody needs. */
+/** Closes a connection that is no longer needed. */
 function abandon(model: Model): void {
   model.on("error", () => {});
   void closeModel(model);

@@ -32,7 +32,7 @@ export class RabbitmqConnection {
   readonly #outage: Outage;
   #model: Model | undefined;
   #server = "";
-  /** The outcome of the present round of attempts, if somebody waits for it. */
+  /** Outcome of the current round of attempts, if there are waiters. */
   #attempt: PromiseWithResolvers<Model> | undefined;
   #isConnecting = false;
   /** True if it was up once: from then on it is kept up. */
@@ -159,7 +159,7 @@ export class RabbitmqConnection {
     await closeModel(model);
   }
 
-  /** Tries, round after round, while somebody waits or it is to be kept up. */
+  /** Tries, round after round, while there are waiters or the connection should be kept up. */
   async #connect(): Promise<void> {
     this.#isConnecting = true;
     for (let failures = 0; this.#isNeeded; failures++) {

@@ -4,7 +4,7 @@ import type { Model } from "./client.ts";
 
 /** Number of channels at most: beyond that, they cost more than they keep apart. */
 const MOST_CHANNELS = 500;
-/** Number of channels that are left for other purposes: control, and those who look at dead letters. */
+/** Number of channels reserved for other purposes: control, and reading dead letters. */
 const RESERVE = 10;
 
 /**

@@ -9,8 +9,8 @@ import { explain } from "./errors.ts";
 /**
  * Reads the dead letters of a queue in their order: as many as are there at the beginning.
  *
- * They are fetched without being acknowledged, and so are in nobody else's hands. When the
- * reading ends, or the connection is lost, those that are left go back to where they were.
+ * They are fetched without being acknowledged, so no other consumer gets them. When the reading
+ * ends, or the connection is lost, those that are left go back to where they were.
  *
  * @param session The broker.
  * @param queueName The queue.

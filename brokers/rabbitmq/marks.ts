@@ -7,7 +7,7 @@ import type { RabbitmqDelivery } from "./delivery.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 
-/** What the keys of marks begin with; the id of the message follows. */
+/** Prefix of the keys of marks; the id of the message follows. */
 const MARK_PREFIX = "begun/";
 /** Milliseconds after which a mark is forgotten: a day. */
 const MARK_TTL = 86_400_000;
@@ -34,7 +34,8 @@ export interface MarksOptions {
  * Marks of the messages of one consumer that RabbitMQ had delivered before: to a worker that died,
  * or that gave them back. RabbitMQ does not tell which; a mark that was left does.
  *
- * A death counts for each message whose mark a dead worker left. Whoever begins it next finds that.
+ * A death counts for each message whose mark a dead worker left. The next worker that begins the
+ * message finds it.
  */
 export class Marks {
   readonly #options: MarksOptions;

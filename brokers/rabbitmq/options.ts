@@ -12,9 +12,9 @@ import {
 /** Options for {@linkcode RabbitmqBroker}. Times are in milliseconds. */
 export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
   /**
-   * True if `send` waits until RabbitMQ has the message safe. Without, it is fast and
-   * loose: what is under way when a connection is lost is lost with it, and so is what goes
-   * to a queue that somebody deleted.
+   * True if `send` waits until RabbitMQ has the message safe. Without, it is fast and loose: what
+   * is under way when a connection is lost is lost with it, and so is what goes to a queue that was
+   * deleted.
    *
    * @default {true}
    */
@@ -58,8 +58,8 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    */
   connectionTimeout?: number;
   /**
-   * Time that a `send` waits for a server that confirms nothing: it blocks those who publish
-   * when it runs out of memory or disk, and quorum queues need a majority.
+   * Time that a `send` waits for a server that confirms nothing: it blocks publishers when it runs
+   * out of memory or disk, and quorum queues need a majority.
    *
    * @default {30_000}
    */

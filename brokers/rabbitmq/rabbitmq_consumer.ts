@@ -254,7 +254,7 @@ export abstract class RabbitmqConsumer extends Consumer implements RepublisherOw
     }
   }
 
-  /** For what nobody was given: without its channel it goes back by itself. */
+  /** For messages that were not passed to the worker: without its channel they are redelivered. */
   #settleIfPossible(settle: (channel: ConsumerChannel) => void): void {
     const { channel } = this.#subscription;
     try {

@@ -29,7 +29,7 @@ export interface RepublisherOwner {
  *       ├─▶ not stored ─▶ a pause ─▶ given back here
  *       └─▶ rejected ─▶ dead-lettered by RabbitMQ
  *
- * Nobody waits for them: without its channel, a message is delivered again.
+ * Their outcome is not awaited: without its channel, a message is delivered again.
  */
 export class Republisher {
   readonly #session: RabbitmqSession;
@@ -56,7 +56,7 @@ export class Republisher {
   /**
    * Puts a message on another queue as it is, and takes it off this one then.
    *
-   * @param delivery What nobody was given.
+   * @param delivery A message that was not passed to the worker.
    * @param queueName Where it goes.
    */
   add(delivery: RabbitmqDelivery, queueName: string): void {

@@ -11,8 +11,8 @@ import { unreachableQueueOf } from "./errors.ts";
  * Declares queues as Python does: `queue`, `queue.DQ` for delayed messages and `queue.XQ`
  * for dead letters, each time a connection is first used for them.
  *
- * A queue that exists with other arguments is an error, since those who share it do not agree
- * on what it is; only its delivery limit may be another one, see {@linkcode DeliveryLimits}.
+ * A queue that exists with other arguments is an error, because the programs that share it do not
+ * agree on what it is; only its delivery limit may be another one, see {@linkcode DeliveryLimits}.
  *
  * Source: `tests/vectors/rabbitmq_broker.json`.
  */

@@ -47,7 +47,7 @@ export async function* readDeadLetters(
     const texts = await connection.command("hmget", deadMessages, ...ids) as (Buffer | null)[];
     for (const [i, [id, score]] of entries.entries()) {
       const data = texts[i];
-      // Without a text somebody has just taken it away.
+      // Without a text, it has just been removed by another process.
       if (data) yield storedDeadLetter(session, queueKeys, id, { data, diedAt: Number(score) });
     }
     const next = entries.at(-1)![1];

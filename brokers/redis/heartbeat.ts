@@ -34,8 +34,8 @@ export interface HeartbeatOptions {
 }
 
 /**
- * The heartbeat of a broker that has consumers: one call every now and then that
- * renews it, and brings what consumers want to know, and whether somebody is dead.
+ * The heartbeat of a broker that has consumers: one call every now and then that renews it, and
+ * returns queue states for the consumers and whether a worker is dead.
  *
  * Consumers are told of new messages otherwise, too, and at once; this is what finds
  * those that slipped through. With very many queues, each heartbeat looks at the next ones of them.

@@ -17,8 +17,8 @@ export interface Holders {
 }
 
 /**
- * Gives back messages that Redis handed to this broker and that never arrived, because
- * the connection was cut before the answer. Nobody else would: this broker is alive.
+ * Gives back messages that Redis handed to this broker and that never arrived, because the
+ * connection was cut before the answer. No other worker would: this broker is alive.
  *
  * Such a message is one that no consumer holds in two looks and that did not arrive between
  * them, with no fetch under way at the second that was under way at the first: its answer may

@@ -36,10 +36,11 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
    */
   maintenanceInterval?: number;
   /**
-   * Replicas that must have a message before its `send` counts as done, for those who may lose
+   * Replicas that must have a message before its `send` resolves, for programs that must lose
    * nothing in a failover: after each batch Redis is asked to `WAIT` for them, on a connection of
    * its own. If they do not have it in time the `send` fails with `ConnectionFailed`, and its
-   * `delivery` is `"unknown"`. It counts for delayed messages and retries, too, but not for results.
+   * `delivery` is `"unknown"`. It counts for delayed messages and retries, too, but not for
+   * results.
    *
    * @default None: a message is stored once the master has it.
    */

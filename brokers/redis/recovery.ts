@@ -65,7 +65,7 @@ export class Recovery {
     const reply = await connection.command(
       ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
     );
-    // Whoever asks is alive, however long it was silent.
+    // The caller is alive, however long it was silent.
     const dead = (reply as Buffer[]).map(String).filter((id) => id !== brokerId);
     if (dead.length === 0) return;
     const known = [...this.#broker.queues].flatMap((name) => [name, delayQueueName(name)]);

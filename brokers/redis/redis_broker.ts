@@ -186,8 +186,8 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Takes over what dead workers had, and drops dead letters that are too old. Workers do
-   * so all the time; this is for those who do not want to wait.
+   * Takes over what dead workers had, and drops dead letters that are too old. Workers do so all
+   * the time; this is for programs that do not want to wait.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */

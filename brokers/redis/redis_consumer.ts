@@ -179,7 +179,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
     if (this.#isWaiting && this.hasMore(heartbeat)) this.wakeUp();
   }
 
-  /** The fetches under way: they may bring messages which nobody holds yet. */
+  /** Pending fetches: they may bring messages that no consumer holds yet. */
   fetches(): unknown[] {
     return this.#filling === undefined
       ? [...this.fetchesAhead]
@@ -207,7 +207,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
     return Promise.resolve([]);
   }
 
-  /** The fetches whose answers nobody has read yet. */
+  /** Fetches whose replies have not been read yet. */
   protected get fetchesAhead(): readonly unknown[] {
     return [];
   }

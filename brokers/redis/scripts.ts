@@ -306,8 +306,8 @@ return due
 );
 
 /**
- * Lends out delayed messages that are due. They stay where they are, with an eta at
- * which the loan ends: whoever dies meanwhile leaves them to the others.
+ * Lends out delayed messages that are due. They stay where they are, with an eta at which the loan
+ * ends: a worker that dies meanwhile leaves them to the others.
  *
  * KEYS: etas, delayed messages.
  * ARGV: now or "", how many at most, milliseconds of the loan.
@@ -463,9 +463,8 @@ return result
 /**
  * Reserves the recovery for one worker.
  *
- * KEYS: heartbeats, the lock.
- * ARGV: broker id, milliseconds.
- * Result: nothing when somebody else has it.
+ * KEYS: heartbeats, the lock. ARGV: broker id, milliseconds. Result: nothing if another worker
+ * holds it.
  */
 export const LOCK: Script = /* @__PURE__ */ new Script(
   "reserve the recovery",

@@ -109,7 +109,7 @@ export class ServerClock {
     const error = (at - sentAt) / 2;
     const offset = time - sentAt - error;
     const last = this.#reading;
-    // A quick answer says more than a slow one, unless somebody has set the server's clock.
+    // A quick answer says more than a slow one, unless the server's clock was set.
     const isBetter = last === undefined || error <= last.error || !this.isKnown ||
       Math.abs(offset - last.offset) > error + last.error + 1;
     if (isBetter) this.#reading = { offset, error, at };

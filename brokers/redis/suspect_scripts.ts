@@ -1,5 +1,5 @@
 /**
- * What the broker does in Redis about messages that a dead worker had in hand.
+ * What the broker does in Redis about messages that a dead worker had in flight.
  *
  * An entry of the suspects is `deaths|broker|note|notes`: how many workers died while the message
  * ran under a mark, the broker that has marked it now and what it says of itself, and what those

@@ -18,7 +18,7 @@ type Run = (
   args: readonly Encoded[],
 ) => Promise<RedisReply>;
 
-/** Suspects among the messages of one consumer: those that a dead worker had in hand. */
+/** Suspects among the messages of one consumer: those that a dead worker had in flight. */
 export class Suspects {
   /** True if the consumer has had any. */
   isUsed = false;
@@ -69,7 +69,7 @@ export class Suspects {
   }
 }
 
-/** True if a dead worker had a message in hand. */
+/** True if a dead worker had a message in flight. */
 export function isSuspect({ suspicion }: MessageProxy): boolean {
   return suspicion !== undefined;
 }

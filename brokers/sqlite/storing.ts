@@ -141,7 +141,7 @@ export class StoreBatch implements WriteJob {
     }
   }
 
-  /** Tells those who sent them, and those who wait for them. */
+  /** Resolves their sends and notifies waiting consumers. */
   committed(): void {
     this.#stored.resolve();
     this.#connection.notifier.notify();

@@ -5,7 +5,7 @@ import type { Session } from "./session.ts";
 import { MARK, SELECT_NOTES } from "./statements.ts";
 
 /**
- * Marks those among messages that a dead worker had in hand.
+ * Marks those among messages that a dead worker had in flight.
  *
  * @param session The broker.
  * @param messages Messages that are about to start.

@@ -21,7 +21,7 @@ export interface StoredMessage {
  * One queue of a `StubBroker`: messages that are due, first in, first out, and
  * messages that are not, by their eta.
  *
- * Who waits for something to take is told; nothing polls.
+ * Waiting consumers are notified; nothing polls.
  */
 export class StubQueue {
   readonly #clock: Clock;
@@ -74,14 +74,14 @@ export class StubQueue {
     return taken;
   }
 
-  /** Resolves when there may be something to take, or somebody called `wake`. */
+  /** Resolves when there may be a message, or `wake` was called. */
   async changed(): Promise<void> {
     this.#setTimer(this.#delayed.nextEta);
     await this.#changed.next();
     if (!this.#changed.isAwaited) this.#setTimer(Infinity);
   }
 
-  /** Has those who wait look again. */
+  /** Wakes all waiting consumers. */
   wake(): void {
     this.#changed.notify();
   }
@@ -100,7 +100,7 @@ export class StubQueue {
     this.#onSettled();
   }
 
-  /** One timer, for the nearest eta, and only while somebody waits. */
+  /** One timer, for the nearest eta, and only while a consumer waits. */
   #setTimer(eta: number): void {
     if (eta === this.#timerAt) return;
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);

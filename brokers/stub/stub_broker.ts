@@ -79,7 +79,7 @@ export class StubBroker extends Broker {
   readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
   readonly #failFast: boolean;
   #controlStore: StubControlStore | undefined;
-  /** Tells those who join that a queue may have become idle. */
+  /** Notifies pending `join` calls that a queue may have become idle. */
   readonly #settled: Notifier = new Notifier();
   #closed = false;
 

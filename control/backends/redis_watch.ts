@@ -16,7 +16,7 @@ const INTERVALS_PER_LOOK = 60;
 export interface RedisControlWatchOptions {
   readonly clock: Clock;
   readonly notifier: KeyNotifier;
-  /** True if nobody else finds out that a connection of `notifier` is half-open. */
+  /** True if no other code detects that a connection of `notifier` is half-open. */
   readonly pings: boolean;
   /** The key of the version of the store. */
   readonly versionKey: string;

@@ -23,7 +23,7 @@ export interface StubControlStoreOptions {
 
 const KNOWN_OPTIONS: KnownOptions<StubControlStoreOptions> = { clock: true };
 
-/** An entry as it is kept: JSON, so that nobody shares an object with it. */
+/** A stored entry: JSON, so that callers share no object with it. */
 interface Kept {
   readonly text: string;
   readonly version: number;

@@ -1,5 +1,5 @@
 /**
- * The rules of messages that a dead worker had in hand, for brokers of every kind.
+ * The rules of messages that a dead worker had in flight, for brokers of every kind.
  *
  * @module
  */

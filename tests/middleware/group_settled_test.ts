@@ -77,7 +77,7 @@ for (const [ending, { middleware, act }] of Object.entries(endings)) {
   });
 }
 
-test("GroupCallbacks count members that nobody knows as settled", async () => {
+test("GroupCallbacks count members for unknown actors as settled", async () => {
   await using fixture = new GroupFixture();
   const { one } = fixture.actors;
   const unknown = one.message().copy({ actorName: "nobody" });

@@ -145,7 +145,7 @@ test("Prometheus does not count a message that was given back as a run", async (
   await broker.close();
 });
 
-test("Prometheus is not left with a message that is given up before it is told of it", async () => {
+test("Prometheus counts no message in progress that is given up before its hook is called", async () => {
   const clock = new FakeClock();
   const prometheus = new Prometheus();
   const { promise: open, resolve: unlock } = Promise.withResolvers<void>();

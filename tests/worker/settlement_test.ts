@@ -120,7 +120,7 @@ test("Settlement waits for a beforeAck that is asynchronous, and for that messag
   assertEquals(consumer.calls, ["ack 1", "ack 0"]);
 });
 
-test("Settlement settles against the will of a middleware, which hears of it", async () => {
+test("Settlement settles a message though a before hook fails, and calls the after hook", async () => {
   for (const error of [new MiddlewareError("no"), new Error("broken")]) {
     const throws = () => {
       throw error;

@@ -14,7 +14,7 @@ export interface Run {
   readonly message: MessageProxy;
   /** Its actor. */
   readonly actor: Actor;
-  /** True if its message was delivered to somebody else meanwhile: it need not run again. */
+  /** True if its message was delivered to another consumer meanwhile: it need not run again. */
   readonly isStale?: boolean;
   /** True if the worker may die of it: it is to run in a thread or process of its own. */
   readonly isSuspect?: boolean;

@@ -154,7 +154,7 @@ export class RealmPool implements Executor {
   #crashed(realm: Realm, crash: Crash): void {
     const { slot, how } = crash;
     const error = crash.error === undefined ? undefined : fromWire(crash.error);
-    // In a cell of its own there is nobody else.
+    // In quarantine no other run shares the realm.
     const offender = slot !== undefined
       ? realm.at(slot)
       : realm === this.#quarantine

@@ -62,7 +62,7 @@ export interface Crash {
   readonly slot: number | undefined;
   /** Description of what happened. */
   readonly how: string;
-  /** The error that nobody caught. */
+  /** The uncaught error. */
   readonly error?: ThrownOnWire;
 }
 
@@ -120,7 +120,7 @@ export interface Transport {
 export interface TransportListener {
   /** It sent a message. */
   received(message: FromRealm): void;
-  /** It is gone, maybe with an error that nobody caught. */
+  /** It has ended, maybe with an uncaught error. */
   ended(how: string, error?: unknown): void;
 }
 

@@ -20,7 +20,7 @@ export interface ThrownOnWire {
   readonly value?: unknown;
 }
 
-/** A longer chain of causes helps nobody, and may be a circle. */
+/** A longer chain of causes is useless, and may be circular. */
 const MAX_DEPTH = 8;
 /** Errors that all `AggregateError`s of one error may hold together. */
 const MAX_ERRORS = 100;

@@ -1,20 +1,15 @@
-import type { Broker } from "../core/broker.ts";
-import type {
-  ControlChange,
-  ControlEntry,
-  ControlOutcome,
-  ControlStore,
-} from "../core/control_store.ts";
+import type { ControlChange, ControlEntry, ControlOutcome } from "../core/control_store.ts";
 import { BrokerConnectionError } from "../core/errors.ts";
-import { Message } from "../core/message.ts";
+import type { Message } from "../core/message.ts";
 import type { Schedule } from "../core/schedules.ts";
 import { getLogger } from "../platform/logging.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import type { Ticks } from "./every.ts";
 import { RUN_PREFIX, RUN_TTL, SCHEDULE_PAUSE_PREFIX, type TickState } from "./schedule_state.ts";
-import type { StoreClock } from "./store_clock.ts";
+import type { RunnerOwner } from "./runner_owner.ts";
 import { TickEntry } from "./tick_entry.ts";
+import { tickMessage } from "./tick_message.ts";
 import { jitterOf, latestTick, tickMessageId, timingOf } from "./ticks.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
@@ -23,23 +18,6 @@ const log = /* @__PURE__ */ getLogger("worker", "schedules");
 const MOST_MADE_UP = 100;
 /** Milliseconds after which another worker publishes what one has begun to publish. */
 const SENDING_TIMEOUT = 10_000;
-
-/** A scheduler, as its runners see it. */
-export interface RunnerOwner {
-  readonly broker: Broker;
-  readonly store: ControlStore;
-  readonly time: StoreClock;
-  /** True if the definition of this worker is the one that counts. */
-  isInCharge(schedule: Schedule): boolean;
-  /** See `Roster.lastSeen`. */
-  lastSeen(name: string, timing: string): number | undefined;
-  /** True if a schedule is paused, as far as this worker has heard. */
-  isPaused(name: string): boolean;
-  /** The server could not be reached. */
-  failed(error: unknown): void;
-  /** The server has answered. */
-  succeeded(): void;
-}
 
 /**
  * Fires one schedule, together with the runners of all other workers. What they agree in is the entry
@@ -89,13 +67,13 @@ export class ScheduleRunner {
     try {
       while (this.#owner.isInCharge(this.schedule)) {
         const wakeAt = await this.#step();
-        if (this.#failures > 0) this.#owner.succeeded();
+        if (this.#failures > 0) this.#owner.outage.ended();
         this.#failures = 0;
         if (wakeAt !== undefined) return wakeAt;
       }
       return Infinity;
     } catch (error) {
-      this.#owner.failed(error);
+      this.#owner.outage.began(error);
       return this.#owner.time.now + retryDelay(this.#failures++);
     }
   }
@@ -156,7 +134,7 @@ export class ScheduleRunner {
   /** Sends the message of a tick, unless that of the tick before has not finished. */
   async #fire(state: TickState, tick: number): Promise<number | undefined> {
     const outcome = await this.#send({ ...state, tick }, tick);
-    if (outcome.applied) return undefined;
+    if (outcome === undefined || outcome.applied) return undefined;
     const { now } = outcome;
     if (now < tick) return tick;
     if (this.#hasMoved(outcome.found)) return undefined;
@@ -177,7 +155,7 @@ export class ScheduleRunner {
   async #sendWaiting(state: TickState, tick: number): Promise<undefined> {
     const { waiting: _waiting, ...others } = state;
     const outcome = await this.#send(others, tick);
-    if (outcome.applied) return;
+    if (outcome === undefined || outcome.applied) return;
     if (!this.#hasMoved(outcome.found)) this.#blockedBy = state.messageId;
   }
 
@@ -188,11 +166,16 @@ export class ScheduleRunner {
     return this.#entry.version !== version;
   }
 
-  async #skip(state: TickState, tick: number, reason: string): Promise<undefined> {
+  async #skip(
+    state: TickState,
+    tick: number,
+    reason: string,
+    level: "info" | "error" = "info",
+  ): Promise<undefined> {
     const isApplied = await this.#change({ ...state, tick, skipped: state.skipped + 1 }, tick);
     if (!isApplied) return;
     this.#owner.broker.schedules.skipped(this.schedule.name);
-    log.info("Skipped schedule {schedule} at {tick}: {reason}", {
+    log[level]("Skipped schedule {schedule} at {tick}: {reason}", {
       schedule: this.schedule.name,
       tick: new Date(tick).toISOString(),
       reason,
@@ -214,8 +197,12 @@ export class ScheduleRunner {
     this.#blockedBy = undefined;
   }
 
-  /** Claims a tick and stores its message: in one step, or as two where the store is elsewhere. */
-  async #send(state: TickState, tick: number): Promise<ControlOutcome> {
+  /**
+   * Claims a tick and stores its message: in one step, or as two where the store is elsewhere.
+   *
+   * @returns What came of it; nothing if the message was refused, and the tick skipped.
+   */
+  async #send(state: TickState, tick: number): Promise<ControlOutcome | undefined> {
     const { broker, store, time } = this.#owner;
     const { name, overlap } = this.schedule;
     const now = Math.round(time.now);
@@ -235,17 +222,15 @@ export class ScheduleRunner {
       const value = { name, since: now };
       changes.push({ key: RUN_PREFIX + messageId, value, ttl: RUN_TTL + delay });
     }
-    const message = this.#messageOf(tick, messageId, now);
-    const outcome = await time.ask(() => {
-      return broker.storesWithChanges
-        ? this.#storeWith(message, changes, delay)
-        : store.change(changes);
-    });
-    if (!outcome.applied) return outcome;
+    const message = tickMessage(this.schedule, tick, messageId, now);
+    const outcome = broker.storesWithChanges
+      ? await this.#storeWith(state, message, changes, delay)
+      : await time.ask(() => store.change(changes));
+    if (outcome?.applied !== true) return outcome;
     this.#noteFound(outcome.found);
     if (!broker.storesWithChanges) {
       this.#unsent = messageId;
-      await this.#publish(next, message, delay);
+      if (!await this.#publish(next, message, delay)) return undefined;
     }
     broker.schedules.sent(name, Math.max(0, outcome.now - tick));
     log.debug("Sent message {messageId} of schedule {schedule}", { messageId, schedule: name });
@@ -254,20 +239,19 @@ export class ScheduleRunner {
 
   /** A message that can never be stored is skipped: its tick would be tried for ever. */
   async #storeWith(
+    state: TickState,
     message: Message,
     changes: readonly ControlChange[],
     delay: number,
-  ): Promise<ControlOutcome> {
-    const { broker, store } = this.#owner;
+  ): Promise<ControlOutcome | undefined> {
+    const { broker, time } = this.#owner;
     try {
-      return await broker.enqueueWith(message, changes, delay > 0 ? { delay } : {});
+      const options = delay > 0 ? { delay } : {};
+      return await time.ask(() => broker.enqueueWith(message, changes, options));
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
-      this.#logRefused(error);
-      const { tick, sent, skipped, ...others } = this.#entry.state!;
-      const next = message.option("periodic") as { tick: number };
-      const state = { ...others, tick: Math.max(tick, next.tick), sent, skipped: skipped + 1 };
-      return await store.change([this.#entry.changeTo(state, next.tick)]);
+      await this.#skip(state, state.tick, refusalOf(error), "error");
+      return undefined;
     }
   }
 
@@ -284,43 +268,31 @@ export class ScheduleRunner {
       return undefined;
     }
     const delay = Math.max(0, sentTick + jitterOf(this.schedule, sentTick) - now);
-    const message = this.#messageOf(sentTick, messageId, Math.round(now));
+    const message = tickMessage(this.schedule, sentTick, messageId, Math.round(now));
     await this.#publish(this.#entry.state!, message, delay);
     return undefined;
   }
 
-  async #publish(state: TickState, message: Message, delay: number): Promise<void> {
-    const { broker } = this.#owner;
+  /** @returns Whether it was published; if not, its tick was skipped. */
+  async #publish(state: TickState, message: Message, delay: number): Promise<boolean> {
+    const { broker, store } = this.#owner;
+    const { sending: _sending, ...others } = state;
     try {
       await broker.enqueue(message, delay > 0 ? { delay } : {});
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
-      this.#logRefused(error);
+      this.#unsent = undefined;
+      await store.change([{ key: RUN_PREFIX + message.messageId, value: null }]);
+      const refused = { ...others, sent: others.sent - 1 };
+      await this.#skip(refused, others.tick, refusalOf(error), "error");
+      return false;
     }
     this.#unsent = undefined;
-    const { sending: _sending, ...others } = state;
     await this.#change(others);
+    return true;
   }
+}
 
-  #logRefused(error: unknown): void {
-    log.error("Failed to send the message of schedule {schedule}: {reason}", {
-      schedule: this.schedule.name,
-      reason: errorMessage(error),
-      error,
-    });
-  }
-
-  #messageOf(tick: number, messageId: string, messageTimestamp: number): Message {
-    const { name, actorName, queueName, args, kwargs, overlap } = this.schedule;
-    const periodic = { name, tick, ...(overlap !== "allow" && { overlap }) };
-    return new Message({
-      queueName,
-      actorName,
-      args,
-      ...(kwargs !== undefined && { kwargs }),
-      messageId,
-      messageTimestamp,
-      options: { periodic },
-    });
-  }
+function refusalOf(error: unknown): string {
+  return `its message was refused: ${errorMessage(error)}`;
 }

@@ -2,21 +2,19 @@ import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlEntry, ControlStore, ControlValue } from "../core/control_store.ts";
 import type { Schedule } from "../core/schedules.ts";
-import { monotonicTime, pause, type Timer } from "../platform/clock.ts";
+import { pause, type Timer } from "../platform/clock.ts";
 import { hexDigest } from "../platform/digest.ts";
-import { getLogger } from "../platform/logging.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
-import { errorMessage } from "../platform/thrown.ts";
+import { FiringOutage } from "./firing_outage.ts";
 import { BOOT_PREFIX, Roster, SPECS_PREFIX } from "./roster.ts";
 import { RunMarks } from "./run_marks.ts";
-import { type RunnerOwner, ScheduleRunner } from "./schedule_runner.ts";
+import type { RunnerOwner } from "./runner_owner.ts";
+import { ScheduleRunner } from "./schedule_runner.ts";
 import { SCHEDULE_PAUSE_PREFIX, TICK_PREFIX } from "./schedule_state.ts";
 import { StoreClock } from "./store_clock.ts";
 import { ticksOf } from "./ticks.ts";
 import { ControlView } from "./view.ts";
 import { WORKER_PREFIX } from "./workers.ts";
-
-const log = /* @__PURE__ */ getLogger("worker", "schedules");
 
 /** Milliseconds between two polls of who is alive. */
 const REFRESH_INTERVAL = 20_000;
@@ -47,6 +45,7 @@ export class Scheduler implements RunnerOwner {
   readonly broker: Broker;
   readonly store: ControlStore;
   readonly time: StoreClock;
+  readonly outage: FiringOutage;
   readonly #options: SchedulerOptions;
   readonly #roster: Roster = new Roster();
   readonly #runners: Map<string, ScheduleRunner> = new Map();
@@ -66,8 +65,6 @@ export class Scheduler implements RunnerOwner {
   #nextRefresh = Infinity;
   #nextSpecs = Infinity;
   readonly #stopped: AbortController = new AbortController();
-  /** Since when the server cannot be reached, by monotonic time. */
-  #failedAt: number | undefined;
   /** Set-up and refreshes, one after another. */
   #work: Promise<void> = Promise.resolve();
 
@@ -82,6 +79,7 @@ export class Scheduler implements RunnerOwner {
     this.store = controlStoreOf(options.broker, "fire schedules");
     const { clock } = options.broker;
     this.time = new StoreClock(clock);
+    this.outage = new FiringOutage(clock);
     this.#marks = new RunMarks(this.broker, this.store, (name) => this.#finished(name));
     this.#view = new ControlView({
       store: this.store,
@@ -138,21 +136,6 @@ export class Scheduler implements RunnerOwner {
     return this.#paused.has(name);
   }
 
-  /** Logs an outage once. */
-  failed(error: unknown): void {
-    if (this.#failedAt !== undefined || this.#isStopped) return;
-    this.#failedAt = monotonicTime(this.broker.clock);
-    log.warn("Retrying to fire schedules: {reason}", { reason: errorMessage(error), error });
-  }
-
-  /** Logs the end of an outage. */
-  succeeded(): void {
-    if (this.#failedAt === undefined) return;
-    const seconds = (monotonicTime(this.broker.clock) - this.#failedAt) / 1_000;
-    this.#failedAt = undefined;
-    log.info("Firing schedules again after {seconds} s", { seconds: seconds.toFixed(1) });
-  }
-
   get #isStopped(): boolean {
     return this.#stopped.signal.aborted;
   }
@@ -186,10 +169,10 @@ export class Scheduler implements RunnerOwner {
       for (let attempt = 0; !this.#isStopped; attempt++) {
         try {
           await work();
-          return this.succeeded();
+          return this.outage.ended();
         } catch (error) {
           if (this.#isStopped) return;
-          this.failed(error);
+          this.outage.began(error);
           await pause(clock, retryDelay(attempt), this.#stopped.signal);
         }
       }

@@ -322,9 +322,63 @@ test("a message that a middleware refuses is skipped, and the next tick is fired
   });
   assert(lines.some((line) => line.level === "error" && /not now/.test(textOf(line))));
   assertEquals(fleet.take(), []);
+  const [report] = await new Control(broker).schedules();
+  assertEquals([report?.sent, report?.skipped], [0, 1]);
+  const { sent, skipped } = broker.schedules.counts.get("nightly")!;
+  assertEquals([sent, skipped], [0, 1]);
   refuses = false;
   await fleet.advance(60_000);
   assertEquals(fleet.take(), ["2026-01-05T00:02:00.000Z"]);
+});
+
+test("a message that is refused after its tick was claimed holds up nothing", async () => {
+  await using fleet = new Fleet();
+  const broker = fleet.declare(
+    { every: { minutes: 1 } },
+    (clock, store) => new TwoStepBroker(clock, store),
+  );
+  let refuses = true;
+  broker.addMiddleware({
+    beforeEnqueue: () => {
+      if (refuses) throw new MiddlewareError("not now");
+    },
+  });
+  await fleet.work(broker);
+  await fleet.advance(60_000);
+  refuses = false;
+  await fleet.advance(60_000);
+  assertEquals(fleet.take(), ["2026-01-05T00:02:00.000Z"]);
+  const [report] = await new Control(broker).schedules();
+  assertEquals([report?.sent, report?.skipped], [1, 1]);
+});
+
+test('a message that is refused while overlap: "queue" keeps its tick is skipped', async () => {
+  await using fleet = new Fleet();
+  const gate = Promise.withResolvers<void>();
+  const broker = new SharingBroker(fleet.clock, fleet.store);
+  let runs = 0;
+  actor(async () => {
+    runs += 1;
+    await gate.promise;
+  }, {
+    broker,
+    actorName: "slow",
+    maxRetries: 0,
+    periodic: { every: { minutes: 1 }, overlap: "queue" },
+  });
+  const worker = await fleet.work(broker);
+  await fleet.advance(120_000);
+  broker.addMiddleware({
+    beforeEnqueue: () => {
+      throw new MiddlewareError("not now");
+    },
+  });
+  gate.resolve();
+  await fleet.advance(1_000);
+  const [report] = await new Control(broker).schedules();
+  assertEquals([runs, report?.sent, report?.skipped], [1, 1, 1]);
+  await worker.stop();
+  await broker.close();
 });
 
 test("a tick whose worker dies before it publishes is published by another one", async () => {

@@ -3,7 +3,7 @@
  * messages, on workers that are replaced when they die; then the same without a killer, on workers that
  * are all killed from outside again and again, as by deploys without patience.
  *
- *     deno run -A tests/torture/poison.ts [--kind redis|sqlite] [--executor inline|thread]
+ *     deno run -A tests/torture/poison.ts [--kind redis|sqlite|rabbitmq] [--executor inline|thread]
  *       [--innocents 10000] [--workers 8] [--concurrency 8] [--killers 1] [--deploys 25]
  *
  * @module
@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { startRabbitmq } from "../support/servers/rabbitmq.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { type PoisonOptions, runPoison } from "./poison/fleet.ts";
 
@@ -28,6 +29,10 @@ const { values } = parseArgs({
   },
 });
 const killers = Number(values.killers);
+const { kind } = values;
+if (kind !== "redis" && kind !== "sqlite" && kind !== "rabbitmq") {
+  throw new TypeError(`Cannot torture a broker of kind ${kind}`);
+}
 const executor = values.executor === "thread" ? "thread" : "inline";
 
 const failures: string[] = [];
@@ -38,11 +43,11 @@ for (
     "deploys": { killers: 0, deploys: Number(values.deploys), longest: 400, innocents: 4_000 },
   })
 ) {
-  const report = await inPlace((url) =>
+  const report = await inPlace((addresses) =>
     runPoison(
       {
-        kind: values.kind === "sqlite" ? "sqlite" : "redis",
-        url,
+        kind,
+        ...addresses,
         heartbeatTimeout: 2_000,
         executor,
         concurrency: Number(values.concurrency),
@@ -62,20 +67,26 @@ for (
 for (const failure of failures) console.error(`FAILED ${failure}`);
 process.exitCode = failures.length === 0 ? 0 : 1;
 
-/** Runs on a server, or file, that is new. */
-async function inPlace<T>(run: (url: string) => Promise<T>): Promise<T> {
+/** Addresses of servers, or a path. */
+type Addresses = Pick<PoisonOptions, "url" | "controlUrl">;
+
+/** Runs on servers, or a file, that are new. */
+async function inPlace<T>(run: (addresses: Addresses) => Promise<T>): Promise<T> {
   if (values.kind === "sqlite") {
     const folder = await mkdtemp(join(tmpdir(), "dramatiq-poison-"));
     try {
-      return await run(join(folder, "tasks.db"));
+      return await run({ url: join(folder, "tasks.db") });
     } finally {
       await rm(folder, { recursive: true });
     }
   }
-  const server = await startRedis();
+  const redis = await startRedis();
+  const rabbitmq = values.kind === "rabbitmq" ? await startRabbitmq() : undefined;
   try {
-    return await run(server.url);
+    if (rabbitmq === undefined) return await run({ url: redis.url });
+    return await run({ url: rabbitmq.url, controlUrl: redis.url });
   } finally {
-    await server.stop();
+    await rabbitmq?.stop();
+    await redis.stop();
   }
 }

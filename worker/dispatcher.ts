@@ -7,6 +7,7 @@ import { WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { IndexedSet } from "../platform/indexed_set.ts";
+import { Notifier } from "../platform/notifier.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import { deathsOf, maxDeathsOf } from "../core/suspicion.ts";
 import { moveDelayed } from "./delayed.ts";
@@ -65,7 +66,8 @@ export class Dispatcher implements JobOwner {
   #isOpen = false;
   #pauseTimer: Timer | undefined;
   #isFilling = false;
-  #idleWaiters: (() => void)[] = [];
+  /** Something has ended: waiters for idleness check again. */
+  readonly #ended: Notifier = new Notifier();
 
   /**
    * Makes one that has nothing in flight.
@@ -163,7 +165,7 @@ export class Dispatcher implements JobOwner {
       this.#moving += 1;
       moveDelayed(this.broker, message, settlement).then(() => {
         this.#moving -= 1;
-        if (this.#moving === 0) this.#wakeWaiters();
+        if (this.#moving === 0) this.#ended.notify();
       });
     }
   }
@@ -187,7 +189,7 @@ export class Dispatcher implements JobOwner {
     for (const job of this.#take(({ message }) => message.queueName === queueName)) {
       returnToQueue(job);
     }
-    this.#wakeWaiters();
+    this.#ended.notify();
   }
 
   /** A job is over: there is room for another. */
@@ -209,7 +211,7 @@ export class Dispatcher implements JobOwner {
   /** Waits until nothing is in flight. */
   async idle(): Promise<void> {
     while (this.#running.size > 0 || this.#waitingCount > 0 || this.#moving > 0) {
-      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+      await this.#ended.next();
     }
   }
 
@@ -217,7 +219,7 @@ export class Dispatcher implements JobOwner {
   giveBack(): void {
     for (const job of this.#waiting.drain()) returnToQueue(job);
     for (const job of this.#suspects?.waiting.drain() ?? []) returnToQueue(job);
-    this.#wakeWaiters();
+    this.#ended.notify();
   }
 
   /** Starts nothing any more, and gives back what has not begun. */
@@ -307,7 +309,7 @@ export class Dispatcher implements JobOwner {
     } finally {
       this.#isFilling = false;
     }
-    if (this.#running.size === 0) this.#wakeWaiters();
+    if (this.#running.size === 0) this.#ended.notify();
   }
 
   /** Gives back what waits since a period or longer: see {@linkcode WaitLimit}. */
@@ -319,16 +321,8 @@ export class Dispatcher implements JobOwner {
       if (!job.settlement.isStale) sources.add(job.settlement);
       returnToQueue(job);
     }
-    this.#wakeWaiters();
+    this.#ended.notify();
     return { sources, isDone: this.#waitingCount === 0 };
-  }
-
-  /** Wakes all waiters to check again. */
-  #wakeWaiters(): void {
-    if (this.#idleWaiters.length === 0) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const wake of waiters) wake();
   }
 }
 

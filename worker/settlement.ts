@@ -9,6 +9,7 @@ import {
 } from "../core/errors.ts";
 import { errorMessage, shorten } from "../platform/thrown.ts";
 import { about, getLogger } from "../platform/logging.ts";
+import { Notifier } from "../platform/notifier.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "../core/middleware.ts";
@@ -54,7 +55,7 @@ export class Settlement {
   #atHand = 0;
   /** Flushes and hooks under way. */
   #pending = 0;
-  #flushedWaiters: (() => void)[] = [];
+  readonly #flushes: Notifier = new Notifier();
   /** Calls of the consumer under way, and how many have ended. */
   #calls = 0;
   #endedCalls = 0;
@@ -169,9 +170,7 @@ export class Settlement {
   async flushed(): Promise<void> {
     for (const message of this.#endPauses()) this.#add("requeue", message);
     if (this.#flushScheduled) this.#flush();
-    while (this.#pending > 0) {
-      await new Promise<void>((resolve) => this.#flushedWaiters.push(resolve));
-    }
+    while (this.#pending > 0) await this.#flushes.next();
   }
 
   /**
@@ -299,10 +298,7 @@ export class Settlement {
     this.#pending += 1;
     work.finally(() => {
       this.#pending -= 1;
-      if (this.#pending > 0) return;
-      const waiters = this.#flushedWaiters;
-      this.#flushedWaiters = [];
-      for (const wake of waiters) wake();
+      if (this.#pending === 0) this.#flushes.notify();
     });
   }
 }

@@ -1,4 +1,5 @@
 import { nextTurn } from "../../platform/runtime.ts";
+import { Notifier } from "../../platform/notifier.ts";
 import type { SqliteDatabase, SqliteStatement } from "./database.ts";
 import { faultOf } from "./errors.ts";
 import { rollBack } from "./schema.ts";
@@ -57,7 +58,7 @@ export class Writer {
   /** When the lock was first not had, by `performance.now()`. */
   #busySince: number | undefined;
   #attempts = 0;
-  #idle: (() => void)[] = [];
+  readonly #idle: Notifier = new Notifier();
   readonly #flush = (): void => {
     this.#isScheduled = false;
     this.#run();
@@ -101,7 +102,7 @@ export class Writer {
 
   /** Resolves when no job is left. */
   async drained(): Promise<void> {
-    while (this.#size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#size > 0) await this.#idle.next();
   }
 
   get #size(): number {
@@ -209,8 +210,6 @@ export class Writer {
       this.#schedule();
       return;
     }
-    const idle = this.#idle;
-    this.#idle = [];
-    for (const resolve of idle) resolve();
+    this.#idle.notify();
   }
 }

@@ -39,8 +39,8 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "flushed waits for one batch only",
-      "while (this.#pending > 0) {\n      await new Promise<void>",
-      "if (this.#pending > 0) {\n      await new Promise<void>",
+      "while (this.#pending > 0) await this.#flushes",
+      "if (this.#pending > 0) await this.#flushes",
       { stays: "waiters are only woken when nothing is pending, and wait again within one turn" },
     ],
     [

@@ -294,8 +294,8 @@ export const SQLITE: readonly Mutant[] = [
     ],
     [
       "drained does not wait for jobs that are added meanwhile",
-      "while (this.#size > 0) await new",
-      "if (this.#size > 0) await new",
+      "while (this.#size > 0) await this.#idle",
+      "if (this.#size > 0) await this.#idle",
     ],
   ]),
   ...mutantsOf("clients/sqlite/change_notifier.ts", NOTIFIER, [

@@ -33,14 +33,14 @@ export const WORKER: readonly Mutant[] = [
     ["idle forgets messages that wait", " || this.#waitingCount > 0", ""],
     [
       "join hangs after delayed messages were moved",
-      "if (this.#moving === 0) this.#wakeWaiters();",
+      "if (this.#moving === 0) this.#ended.notify();",
       "",
       { tests: DELAYED },
     ],
     ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
     [
       "join hangs when a paused worker stops",
-      "waiting.drain() ?? []) returnToQueue(job);\n    this.#wakeWaiters();",
+      "waiting.drain() ?? []) returnToQueue(job);\n    this.#ended.notify();",
       "waiting.drain() ?? []) returnToQueue(job);",
     ],
     [

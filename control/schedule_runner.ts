@@ -278,7 +278,8 @@ export class ScheduleRunner {
     const { broker, store } = this.#owner;
     const { sending: _sending, ...others } = state;
     try {
-      await broker.enqueue(message, delay > 0 ? { delay } : {});
+      // As in one step, it asks for no claim of a unique message: overlap is for that.
+      await broker.enqueue(message, { isPart: true, ...(delay > 0 && { delay }) });
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
       this.#unsent = undefined;

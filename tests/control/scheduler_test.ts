@@ -352,6 +352,29 @@ test("a message that is refused after its tick was claimed holds up nothing", as
   assertEquals([report?.sent, report?.skipped], [1, 1]);
 });
 
+test("messages of schedules are sent beside unique ones of the same actor", async () => {
+  for (const Class of [SharingBroker, TwoStepBroker]) {
+    await using fleet = new Fleet();
+    const broker = new Class(fleet.clock, fleet.store);
+    const runs: unknown[] = [];
+    const sync = actor(() => void runs.push(currentMessage()!.options["periodic"] !== undefined), {
+      broker,
+      actorName: "sync",
+      unique: true,
+      periodic: { every: { minutes: 1 } },
+    });
+    await fleet.work(broker);
+    await new Control(broker).pause({ queue: "default" });
+    await fleet.clock.settle();
+    assertEquals((await sync.send()).isDuplicate, false);
+    await fleet.advance(60_000);
+    await new Control(broker).resume({ queue: "default" });
+    await fleet.advance(1_000);
+    assertEquals(runs.toSorted(), [false, true], Class.name);
+    await broker.close();
+  }
+});
+
 test('a message that is refused while overlap: "queue" keeps its tick is skipped', async () => {
   await using fleet = new Fleet();
   const gate = Promise.withResolvers<void>();

@@ -168,8 +168,8 @@ test("Worker warns once of an option that it ignores, for each actor and option"
   );
   assertEquals(
     textOf(lines[2]!),
-    `Ignored timeLimit of message ${lines[2]!.properties["messageId"]} of two, and of those like ` +
-      "it: it must be a number above 0, not -5",
+    `Ignored timeLimit of message ${lines[2]!.properties["messageId"]} of two, and of similar ` +
+      "messages: it must be a number above 0, not -5",
   );
   assertEquals(textOf(lines[1]!).length < 400, true);
 });

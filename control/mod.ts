@@ -25,7 +25,14 @@ export type { ClaimsOptions, UniqueClaim } from "./claims.ts";
 export type { SetConcurrencyOptions } from "./sizes.ts";
 export type { UniqueOptions } from "../core/unique.ts";
 export type { WorkerReport } from "./workers.ts";
-export type { MissedPolicy, OverlapPolicy, PeriodicOptions } from "../core/schedules.ts";
+export type {
+  CronSchedule,
+  EverySchedule,
+  MissedPolicy,
+  OverlapPolicy,
+  PeriodicOptions,
+  PeriodicTimes,
+} from "../core/schedules.ts";
 export type { CancelOptions, CancelPredicate } from "../core/cancellation.ts";
 export type { Cancellation } from "../core/stored_cancellation.ts";
 export {

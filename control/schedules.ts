@@ -6,7 +6,7 @@ import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts"
 import { Message } from "../core/message.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { assertQueueName } from "../core/queue_names.ts";
-import { checkSchedules, type PeriodicOptions, type Schedule } from "../core/schedules.ts";
+import { checkSchedules, type PeriodicTimes, type Schedule } from "../core/schedules.ts";
 import { Roster, SPECS_PREFIX } from "./roster.ts";
 import {
   fromTickState,
@@ -20,7 +20,7 @@ import { ticksOf } from "./ticks.ts";
 import { WORKER_PREFIX } from "./workers.ts";
 
 /** Options of {@linkcode schedule}: when to send what to which actor. */
-export interface ScheduleOptions extends Omit<PeriodicOptions, "overlap"> {
+export interface ScheduleOptions extends PeriodicTimes {
   /** The actor, as its workers know it. */
   actorName: string;
   /** The queue that its workers serve. @default {"default"} */
@@ -69,20 +69,13 @@ export interface ScheduleReport {
   readonly skipped: number;
 }
 
-const SCHEDULE_OPTIONS: KnownOptions<ScheduleOptions & { overlap: never }> = {
+const SCHEDULE_OPTIONS: KnownOptions<ScheduleOptions> = {
   actorName: true,
   queueName: true,
   kwargs: true,
   broker: true,
-  name: true,
   cron: true,
   every: true,
-  timeZone: true,
-  args: true,
-  missed: true,
-  grace: true,
-  overlap: true,
-  jitter: true,
 };
 const PAUSE_OPTIONS: KnownOptions<PauseScheduleOptions> = { reason: true };
 /** Number of attempts to change a state that workers change, too. */
@@ -109,22 +102,23 @@ const ATTEMPTS = 20;
  */
 export function schedule(options: ScheduleOptions): void {
   assertKnownOptions("schedule", options, SCHEDULE_OPTIONS);
-  const { actorName, queueName = "default", kwargs, broker = getBroker(), ...periodic } = options;
+  const { actorName, queueName = "default", kwargs, broker = getBroker(), ...times } = options;
   if (typeof actorName !== "string" || actorName === "") {
     throw new TypeError(`Cannot schedule actor ${JSON.stringify(actorName)}: it needs a name`);
   }
   assertQueueName(queueName);
-  const { overlap = "allow" } = periodic as PeriodicOptions;
-  if (overlap !== "allow") {
-    throw new TypeError(
-      `Cannot run actor "${actorName}" periodically: its overlap is ${
-        JSON.stringify(overlap)
-      }, and ` +
-        'of an actor elsewhere only "allow" can be kept',
-    );
+  if (times.cron === undefined && times.every === undefined) {
+    throw new TypeError(`Cannot run actor "${actorName}" periodically: it needs cron or every`);
   }
   const target = { actorName, queueName, ...(kwargs !== undefined && { kwargs }) };
-  const schedules = checkSchedules(target, { ...periodic, overlap });
+  const schedules = checkSchedules(target, times, "allow");
+  for (const { overlap } of schedules) {
+    if (overlap === "allow") continue;
+    throw new TypeError(
+      `Cannot run actor "${actorName}" periodically: its overlap is ${JSON.stringify(overlap)}, ` +
+        'and of an actor elsewhere only "allow" can be kept',
+    );
+  }
   controlStoreOf(broker, `run actor "${actorName}" periodically`);
   broker.schedules.add(schedules);
 }

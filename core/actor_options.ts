@@ -2,7 +2,7 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { Duration } from "../platform/duration.ts";
 import type { Kwargs } from "./message_dict.ts";
-import type { PeriodicOptions } from "./schedules.ts";
+import type { PeriodicTimes } from "./schedules.ts";
 import type { UniqueOptions } from "./unique.ts";
 import type { KnownMessageOptions, LibraryOption } from "./message_options.ts";
 
@@ -76,8 +76,10 @@ export interface ActorOptions {
   resultTtl?: number;
   /** RabbitMQ's priority of its messages: higher goes first. */
   brokerPriority?: number;
-  /** When it is sent a message by itself: see docs/periodic.md. */
-  periodic?: PeriodicOptions | readonly PeriodicOptions[];
+  /** The times at which it is sent a message by itself, as a pattern: see docs/periodic.md. */
+  cron?: PeriodicTimes["cron"];
+  /** The interval at which it is sent a message by itself: see docs/periodic.md. */
+  every?: PeriodicTimes["every"];
   /** Options that other middleware declares. */
   [name: string]: unknown;
 }

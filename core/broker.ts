@@ -49,7 +49,7 @@ import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
 /** Names of actor options that need no middleware. */
-const CORE_ACTOR_OPTIONS: readonly string[] = ["maxDeaths", "periodic", "unique"];
+const CORE_ACTOR_OPTIONS: readonly string[] = ["cron", "every", "maxDeaths", "unique"];
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
@@ -281,13 +281,10 @@ export abstract class Broker implements AsyncDisposable {
     }
     this.#middleware.checkOptionsOf(actor, [...CORE_ACTOR_OPTIONS, ...this.ownActorOptions]);
     const { actorName, queueName, options } = actor;
-    const { periodic } = options;
     checkMaxDeaths(actorName, options["maxDeaths"]);
     const unique = checkUnique(actorName, options["unique"]);
     if (unique !== undefined) controlStoreOf(this, `keep messages of actor "${actorName}" unique`);
-    const schedules = periodic === undefined
-      ? []
-      : checkSchedules({ actorName, queueName }, periodic);
+    const schedules = checkSchedules({ actorName, queueName }, options);
     if (schedules.length > 0) {
       controlStoreOf(this, `run actor "${actorName}" periodically`);
       this.schedules.assertFree(schedules);

@@ -42,7 +42,14 @@ export type {
   MessageOptions,
   WireOptions,
 } from "./message_options.ts";
-export type { MissedPolicy, OverlapPolicy, PeriodicOptions } from "./schedules.ts";
+export type {
+  CronSchedule,
+  EverySchedule,
+  MissedPolicy,
+  OverlapPolicy,
+  PeriodicOptions,
+  PeriodicTimes,
+} from "./schedules.ts";
 export type { Duration, DurationFields } from "../platform/duration.ts";
 export { currentMessage, currentSignal } from "./context.ts";
 export { currentActor } from "./current_actor.ts";

@@ -10,10 +10,7 @@ export type MissedPolicy = "one" | "skip" | "all";
 /** Handling of a tick at which the last message has not finished. */
 export type OverlapPolicy = "skip" | "queue" | "allow";
 
-/**
- * A schedule on which messages are sent: option `periodic` of `actor()`, and `schedule()`. Either
- * `cron` or `every`.
- */
+/** What patterns and intervals have in common. */
 export interface PeriodicOptions {
   /**
    * Name that identifies the schedule in the fleet. Required for several schedules of one actor.
@@ -21,15 +18,6 @@ export interface PeriodicOptions {
    * @default The name of the actor.
    */
   name?: string;
-  /**
-   * A cron pattern of five fields: minute, hour, day of the month, month, day of the week; or
-   * `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
-   */
-  cron?: string;
-  /** An interval of 100 ms or more. Ticks are its multiples since the epoch. */
-  every?: Duration;
-  /** Time zone of the pattern, such as `Europe/Berlin`. @default {"UTC"} */
-  timeZone?: string;
   /** Arguments of each message. @default {[]} */
   args?: readonly unknown[];
   /**
@@ -50,6 +38,31 @@ export interface PeriodicOptions {
   overlap?: OverlapPolicy;
   /** Delays each message by up to this, by a hash of name and time. @default {0} */
   jitter?: Duration;
+}
+
+/** Times by a cron pattern: option `cron` of `actor()`. */
+export interface CronSchedule extends PeriodicOptions {
+  /**
+   * A cron pattern of five fields: minute, hour, day of the month, month, day of the week; or
+   * `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
+   */
+  pattern: string;
+  /** The zone that the pattern goes by, such as `Europe/Berlin`. @default {"UTC"} */
+  timeZone?: string;
+}
+
+/** Times at an interval: option `every` of `actor()`. */
+export interface EverySchedule extends PeriodicOptions {
+  /** 100 ms or more. Its times are multiples of it since the epoch. */
+  interval: Duration;
+}
+
+/** When an actor is sent messages by itself: options of `actor()` and `schedule()`. */
+export interface PeriodicTimes {
+  /** A pattern in UTC, or what tells more of one, or of several. */
+  cron?: string | CronSchedule | readonly CronSchedule[];
+  /** An interval, or what tells more of one, or of several. */
+  every?: Duration | EverySchedule | readonly EverySchedule[];
 }
 
 /** A checked schedule. All of it can be written as JSON. */
@@ -87,10 +100,10 @@ export interface ScheduleTarget {
   readonly kwargs?: Kwargs;
 }
 
-const KNOWN: KnownOptions<PeriodicOptions> = {
+// No spread: bundlers would keep it in programs without schedules.
+const CRON: KnownOptions<CronSchedule> = {
   name: true,
-  cron: true,
-  every: true,
+  pattern: true,
   timeZone: true,
   args: true,
   missed: true,
@@ -98,9 +111,18 @@ const KNOWN: KnownOptions<PeriodicOptions> = {
   overlap: true,
   jitter: true,
 };
+const EVERY: KnownOptions<EverySchedule> = {
+  name: true,
+  interval: true,
+  args: true,
+  missed: true,
+  grace: true,
+  overlap: true,
+  jitter: true,
+};
 const OTHER_SPELLINGS = {
-  pattern: "cron",
-  interval: "every",
+  cron: "pattern",
+  every: "interval",
   timezone: "timeZone",
   tz: "timeZone",
 };
@@ -111,29 +133,73 @@ const SHORTEST = 100;
  * Checks the schedules of an actor.
  *
  * @param target The actor.
- * @param periodic What was given: options, or a list of them.
- * @returns The schedules.
+ * @param times Its options `cron` and `every`.
+ * @param overlap Their overlap, unless they say another. @default {"skip"}
+ * @returns The schedules; none if it has neither option.
  * @throws {TypeError} If something is of the wrong type. The text names the actor and the value.
  * @throws {RangeError} If a value is out of range.
  */
-export function checkSchedules(target: ScheduleTarget, periodic: unknown): Schedule[] {
-  const all = Array.isArray(periodic) ? periodic : [periodic];
-  if (all.length === 0) throw fault(TypeError, target, "its list of schedules is empty");
-  return all.map((options: PeriodicOptions) => {
-    assertKnownOptions(
-      `the schedule of actor "${target.actorName}"`,
-      options,
-      KNOWN,
-      OTHER_SPELLINGS,
-    );
-    if (all.length > 1 && options.name === undefined) {
+export function checkSchedules(
+  target: ScheduleTarget,
+  { cron, every }: PeriodicTimes,
+  overlap: OverlapPolicy = "skip",
+): Schedule[] {
+  const patterns = listOf<CronSchedule>(target, "cron", cron, (value) => {
+    const isShort = typeof value !== "object" || value === null;
+    return isShort ? { pattern: value as string } : undefined;
+  });
+  const intervals = listOf<EverySchedule>(target, "every", every, (value) => {
+    const isDuration = typeof value !== "object" || value === null || !("interval" in value);
+    return isDuration ? { interval: value as Duration } : undefined;
+  });
+  const isOne = patterns.length + intervals.length === 1;
+  const check = (options: PeriodicOptions, times: ScheduleTimes): Schedule => {
+    if (!isOne && options.name === undefined) {
       throw fault(TypeError, target, "each of several schedules needs a name of its own");
     }
-    return checkSchedule(target, options);
-  });
+    return checkSchedule(target, { overlap, ...options }, times);
+  };
+  return [
+    ...patterns.map((one) => check(one, checkPattern(target, one))),
+    ...intervals.map((one) => check(one, checkInterval(target, one))),
+  ];
 }
 
-function checkSchedule(target: ScheduleTarget, options: PeriodicOptions): Schedule {
+/** Gives the schedules of an option: itself, what its short form stands for, or those in its list. */
+function listOf<S extends object>(
+  target: ScheduleTarget,
+  name: "cron" | "every",
+  value: unknown,
+  expand: (short: unknown) => S | undefined,
+): S[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return [expand(value) ?? value as S];
+  if (value.length === 0) throw fault(TypeError, target, `its ${name} is an empty list`);
+  return value.map((one) => expand(one) ?? one);
+}
+
+/** Times of a schedule. */
+type ScheduleTimes = Pick<Schedule, "cron" | "timeZone" | "every">;
+
+function checkPattern(target: ScheduleTarget, schedule: CronSchedule): ScheduleTimes {
+  assertKnownOptions(`the cron of actor "${target.actorName}"`, schedule, CRON, OTHER_SPELLINGS);
+  const { pattern, timeZone = "UTC" } = schedule;
+  if (typeof pattern !== "string") {
+    throw fault(TypeError, target, `its pattern is ${show(pattern)}, which is no text`);
+  }
+  return { cron: checkCron(target, pattern), timeZone: checkZone(target, timeZone) };
+}
+
+function checkInterval(target: ScheduleTarget, schedule: EverySchedule): ScheduleTimes {
+  assertKnownOptions(`the every of actor "${target.actorName}"`, schedule, EVERY, OTHER_SPELLINGS);
+  return { every: checkTime(target, "every", schedule.interval, SHORTEST) };
+}
+
+function checkSchedule(
+  target: ScheduleTarget,
+  options: PeriodicOptions,
+  times: ScheduleTimes,
+): Schedule {
   const { name = target.actorName, args = [], missed = "one", overlap = "skip" } = options;
   if (typeof name !== "string" || name === "") {
     throw fault(TypeError, target, `its schedule has the name ${JSON.stringify(name)}`);
@@ -151,32 +217,13 @@ function checkSchedule(target: ScheduleTarget, options: PeriodicOptions): Schedu
   return {
     name,
     ...target,
-    ...checkTimes(target, options),
+    ...times,
     args,
     missed,
     grace: checkTime(target, "grace", options.grace ?? 60_000, 0),
     overlap,
     jitter: checkTime(target, "jitter", options.jitter ?? 0, 0),
   };
-}
-
-function checkTimes(
-  target: ScheduleTarget,
-  { cron, every, timeZone }: PeriodicOptions,
-): Pick<Schedule, "cron" | "timeZone" | "every"> {
-  if ((cron === undefined) === (every === undefined)) {
-    throw fault(TypeError, target, "it must have either cron or every");
-  }
-  if (every !== undefined) {
-    if (timeZone !== undefined) {
-      throw fault(TypeError, target, `every goes by no zone, and timeZone is ${show(timeZone)}`);
-    }
-    return { every: checkTime(target, "every", every, SHORTEST) };
-  }
-  if (typeof cron !== "string") {
-    throw fault(TypeError, target, `its cron is ${show(cron)}, which is no text`);
-  }
-  return { cron: checkCron(target, cron), timeZone: checkZone(target, timeZone ?? "UTC") };
 }
 
 function checkCron(target: ScheduleTarget, cron: string): string {

@@ -13,7 +13,7 @@ async function open() {
   const fixture = await RedisFixture.open(
     redis.url,
     `actor(function mail() {});
-actor(function report() {}, { queueName: "reports", periodic: { cron: "0 0 29 2 *" } });
+actor(function report() {}, { queueName: "reports", cron: "0 0 29 2 *" });
 `,
     {
       "rabbitmq.ts": `import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
@@ -107,7 +107,10 @@ test("schedules lists, pauses, resumes and triggers periodic actors", async () =
     "report  report  0 0 29 2 * UTC  no worker fires it  never sent\n",
   );
   broker.declareQueue("reports");
-  schedule({ broker, actorName: "report", queueName: "reports", cron: "@hourly", name: "hourly" });
+  schedule({
+    ...{ broker, actorName: "report", queueName: "reports" },
+    cron: { pattern: "@hourly", name: "hourly" },
+  });
   await using worker = new Worker(broker, { queues: [] });
   await worker.start();
   const names = async () => (await control.schedules()).filter(({ isAlive }) => isAlive);

@@ -53,7 +53,7 @@ export const periodic: Rules = {
       for (const side of new Set(sides)) {
         fixture.actor(side, () => void runs.push(runNow()), {
           actorName: "every",
-          periodic: { name: nameOf(fixture), every: EVERY, missed: "all", overlap: "allow" },
+          every: { interval: EVERY, name: nameOf(fixture), missed: "all", overlap: "allow" },
         });
       }
       for (const side of sides) await fixture.work(side);
@@ -69,7 +69,7 @@ export const periodic: Rules = {
       const side = fixture.open();
       fixture.actor(side, () => void runs.push(runNow()), {
         actorName: "every",
-        periodic: { name: nameOf(fixture), every: EVERY, missed: "all", overlap: "allow" },
+        every: { interval: EVERY, name: nameOf(fixture), missed: "all", overlap: "allow" },
       });
       const worker = await fixture.work(side);
       await eventually("fire", () => runs.length > 0);
@@ -94,9 +94,9 @@ export const periodic: Rules = {
         (_text: string, _list: number[]) => void started.push({ ...runNow(), at: Date.now() }),
         {
           actorName: "every",
-          periodic: {
+          every: {
+            interval: EVERY,
             name: nameOf(fixture),
-            every: EVERY,
             args: ["ä", [1]],
             jitter: 50,
             overlap: "allow",
@@ -121,7 +121,7 @@ export const periodic: Rules = {
       fixture.actor(side, async () => {
         runs.push(runNow());
         await gate.promise;
-      }, { actorName: "every", periodic: { name: nameOf(fixture), every: EVERY } });
+      }, { actorName: "every", every: { interval: EVERY, name: nameOf(fixture) } });
       await fixture.work(side);
       const skipped = async () => (await reportOf(fixture, other))?.skipped ?? 0;
       await eventually("skip some", async () => await skipped() >= 3);
@@ -148,7 +148,7 @@ export const periodic: Rules = {
         running -= 1;
       }, {
         actorName: "every",
-        periodic: { name: nameOf(fixture), every: EVERY, overlap: "queue" },
+        every: { interval: EVERY, name: nameOf(fixture), overlap: "queue" },
       });
       await fixture.work(side);
       const skipped = async () => (await reportOf(fixture, other))?.skipped ?? 0;
@@ -173,7 +173,7 @@ export const periodic: Rules = {
         await gate.promise;
       }, {
         actorName: "every",
-        periodic: { name: nameOf(fixture), every: EVERY, overlap: "allow" },
+        every: { interval: EVERY, name: nameOf(fixture), overlap: "allow" },
       });
       await fixture.work(side);
       await eventually("run three at once", () => runs.length >= 3);
@@ -193,7 +193,7 @@ export const periodic: Rules = {
       }, {
         actorName: "every",
         maxRetries: 1,
-        periodic: { name: nameOf(fixture), every: EVERY },
+        every: { interval: EVERY, name: nameOf(fixture) },
       });
       await fixture.work(side);
       await eventually("run four times", () => runs.length >= 4);
@@ -211,7 +211,7 @@ export const periodic: Rules = {
       const name = nameOf(fixture);
       fixture.actor(side, () => void runs.push(runNow()), {
         actorName: "every",
-        periodic: { name, every: EVERY, missed: "all", overlap: "allow" },
+        every: { interval: EVERY, name, missed: "all", overlap: "allow" },
       });
       await fixture.work(side);
       await eventually("fire", () => runs.length > 0);
@@ -242,7 +242,7 @@ export const periodic: Rules = {
       const name = nameOf(fixture);
       fixture.actor(side, (_text: string) => void runs.push(runNow()), {
         actorName: "every",
-        periodic: { name, cron: "0 0 29 2 *", args: ["now"] },
+        cron: { pattern: "0 0 29 2 *", name, args: ["now"] },
       });
       await fixture.work(side);
       await eventually("be listed", async () => (await reportOf(fixture, other))?.isAlive === true);
@@ -277,8 +277,7 @@ export const periodic: Rules = {
         actorName: "peer",
         queueName: fixture.queueName,
         kwargs: { days: 30 },
-        name: nameOf(fixture),
-        every: EVERY,
+        every: { interval: EVERY, name: nameOf(fixture) },
       });
       await fixture.work(side, { queues: [] });
       await fixture.work(peer);
@@ -297,7 +296,7 @@ export const periodic: Rules = {
         const side = fixture.open();
         fixture.actor(side, (_args: unknown) => void runs.push(runNow()), {
           actorName: "every",
-          periodic: { name, every, args, overlap: "allow" },
+          every: { interval: every, name, args, overlap: "allow" },
         });
         return side;
       };

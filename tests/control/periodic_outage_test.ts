@@ -21,7 +21,7 @@ testLong("redis-server")(
       }, {
         broker,
         actorName: "tick",
-        periodic: { every: EVERY, missed: "all", overlap: "allow" },
+        every: { interval: EVERY, missed: "all", overlap: "allow" },
       });
       return new Worker(broker);
     });

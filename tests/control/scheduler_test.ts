@@ -15,7 +15,7 @@ import {
   StubControlStore,
   Worker,
 } from "@dq/dramatiq";
-import type { PeriodicMessage, PeriodicOptions } from "@dq/dramatiq/control";
+import type { PeriodicMessage, PeriodicTimes } from "@dq/dramatiq/control";
 import { TickEntry } from "../../control/tick_entry.ts";
 import { StoreClock } from "../../control/store_clock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -67,7 +67,7 @@ class Fleet implements AsyncDisposable {
 
   /** Declares an actor on a broker of its own. */
   declare<B extends SharingBroker = SharingBroker>(
-    periodic: PeriodicOptions,
+    times: PeriodicTimes,
     make: (clock: FakeClock, store: StubControlStore) => B = (clock, store) =>
       new SharingBroker(clock, store) as B,
   ): B {
@@ -76,7 +76,7 @@ class Fleet implements AsyncDisposable {
     actor((..._args: unknown[]) => {
       const { tick } = currentMessage()!.options["periodic"] as PeriodicMessage;
       this.runs.push([...currentMessage()!.args, new Date(tick).toISOString()].join(" "));
-    }, { broker, actorName: "nightly", maxRetries: 0, periodic });
+    }, { broker, actorName: "nightly", maxRetries: 0, ...times });
     return broker;
   }
 
@@ -116,7 +116,7 @@ class Fleet implements AsyncDisposable {
 
 test("Worker fires a pattern at its time in its zone, and not before", async () => {
   await using fleet = new Fleet(Date.parse("2026-03-29T00:59:00Z"));
-  const broker = fleet.declare({ cron: "30 2,3 * * *", timeZone: "Europe/Berlin" });
+  const broker = fleet.declare({ cron: { pattern: "30 2,3 * * *", timeZone: "Europe/Berlin" } });
   await fleet.work(broker);
   await fleet.advance(30 * 60_000 + 59_999); // half past two is left out that night
   assertEquals(fleet.take(), []);
@@ -126,7 +126,7 @@ test("Worker fires a pattern at its time in its zone, and not before", async () 
 
 test("Worker begins with now: a new schedule never fires the past", async () => {
   await using fleet = new Fleet();
-  await fleet.work(fleet.declare({ cron: "0 0 * * *", missed: "all" }));
+  await fleet.work(fleet.declare({ cron: { pattern: "0 0 * * *", missed: "all" } }));
   await fleet.advance(60_000);
   assertEquals(fleet.take(), []);
 });
@@ -143,7 +143,9 @@ test('missed: "one" sends one late message, for the latest time', async () => {
 
 test('missed: "skip" sends none that is more than grace late', async () => {
   await using fleet = new Fleet();
-  const broker = fleet.declare({ cron: "0 3 * * *", missed: "skip", grace: { minutes: 5 } });
+  const broker = fleet.declare({
+    cron: { pattern: "0 3 * * *", missed: "skip", grace: { minutes: 5 } },
+  });
   await (await fleet.work(broker)).stop();
   await fleet.advance(3 * 3_600_000 + 300_000);
   const worker = await fleet.work(broker);
@@ -160,7 +162,7 @@ test('missed: "skip" sends none that is more than grace late', async () => {
 
 test('missed: "all" sends each, the oldest first, and after 100 goes on from now', async () => {
   await using fleet = new Fleet();
-  const broker = fleet.declare({ cron: "0 3 * * *", missed: "all", overlap: "allow" });
+  const broker = fleet.declare({ cron: { pattern: "0 3 * * *", missed: "all", overlap: "allow" } });
   await (await fleet.work(broker)).stop();
   await fleet.advance(5 * DAY);
   const worker = await fleet.work(broker);
@@ -188,13 +190,15 @@ test('missed: "all" sends each, the oldest first, and after 100 goes on from now
 
 test("a pattern that was changed begins with now, and changed arguments lose nothing", async () => {
   await using fleet = new Fleet();
-  await (await fleet.work(fleet.declare({ cron: "0 3 * * *", args: ["old"] }))).stop();
+  await (await fleet.work(fleet.declare({ cron: { pattern: "0 3 * * *", args: ["old"] } }))).stop();
   await fleet.advance(4 * 3_600_000);
-  const changed = await fleet.work(fleet.declare({ cron: "0 3 * * *", args: ["new"] }));
+  const changed = await fleet.work(
+    fleet.declare({ cron: { pattern: "0 3 * * *", args: ["new"] } }),
+  );
   await fleet.advance(1);
   assertEquals(fleet.take(), ["new 2026-01-05T03:00:00.000Z"]);
   await changed.stop();
-  await fleet.work(fleet.declare({ cron: "30 3 * * *", args: ["later"] }));
+  await fleet.work(fleet.declare({ cron: { pattern: "30 3 * * *", args: ["later"] } }));
   await fleet.advance(1);
   assertEquals(fleet.take(), []);
 });
@@ -217,7 +221,7 @@ test("a pattern that was changed while all workers were dead begins with now", a
 test("an outage of the control store is logged once, and what was missed is sent", async () => {
   await using fleet = new Fleet();
   const broker = fleet.declare({ every: { minutes: 1 } });
-  schedule({ broker, actorName: "nightly", name: "second", every: { minutes: 1 } });
+  schedule({ broker, actorName: "nightly", every: { interval: { minutes: 1 }, name: "second" } });
   const { store } = fleet;
   const [change, read] = [store.change, store.read];
   const lines = await linesOf({ category: ["dramatiq", "worker", "schedules"] }, async () => {
@@ -255,11 +259,13 @@ test("a schedule whose entry is lost begins with now, whatever the version of th
 
 test("of two definitions the younger one fires, and the other one again when it is gone", async () => {
   await using fleet = new Fleet();
-  const old = fleet.declare({ every: { minutes: 1 }, args: ["old"] });
+  const old = fleet.declare({ every: { interval: { minutes: 1 }, args: ["old"] } });
   await fleet.work(old);
   await fleet.advance(60_000);
   assertEquals(fleet.take(), ["old 2026-01-05T00:01:00.000Z"]);
-  const young = await fleet.work(fleet.declare({ every: { seconds: 90 }, args: ["new"] }));
+  const young = await fleet.work(
+    fleet.declare({ every: { interval: { seconds: 90 }, args: ["new"] } }),
+  );
   await fleet.advance(120_000);
   assertEquals(fleet.take(), ["new 2026-01-05T00:01:30.000Z", "new 2026-01-05T00:03:00.000Z"]);
   await young.stop();
@@ -269,7 +275,7 @@ test("of two definitions the younger one fires, and the other one again when it 
 
 test("what was due after a killed worker was last seen is fired by the old definition", async () => {
   await using fleet = new Fleet();
-  const old = fleet.declare({ cron: "1 * * * *", args: ["old"] });
+  const old = fleet.declare({ cron: { pattern: "1 * * * *", args: ["old"] } });
   await fleet.work(old);
   await fleet.advance(5_000);
   // As a worker of a new release leaves it that is killed at once.
@@ -433,7 +439,7 @@ test("a message of a tick that is stored twice runs once", async () => {
   await using fleet = new Fleet();
   for (const overlap of ["skip", "allow"] as const) {
     const broker = fleet.declare(
-      { name: overlap, every: { minutes: 1 }, overlap },
+      { every: { interval: { minutes: 1 }, name: overlap, overlap } },
       (clock, store) => new TwoStepBroker(clock, store),
     );
     broker.copies = 2;
@@ -467,9 +473,9 @@ test("a schedule that is declared while a worker is running is fired, too", asyn
   const worker = new Worker(broker);
   await worker.start();
   const ran: unknown[] = [];
-  actor(() => void ran.push(1), { broker, actorName: "late", periodic: { every: 60_000 } });
+  actor(() => void ran.push(1), { broker, actorName: "late", every: 60_000 });
   await eventually("begin", async () => (await fleet.store.read("tick/late")).entries.length > 0);
-  actor(() => void ran.push(2), { broker, actorName: "later", periodic: { every: 60_000 } });
+  actor(() => void ran.push(2), { broker, actorName: "later", every: 60_000 });
   await eventually("begin", async () => (await fleet.store.read("tick/later")).entries.length > 0);
   await fleet.advance(60_000);
   assertEquals(ran.toSorted(), [1, 2]);
@@ -529,37 +535,52 @@ test("StoreClock keeps what it knew when an answer was read late", async () => {
 
 test("actor refuses schedules that make no sense, and names itself, the reason and the value", () => {
   const broker = new StubBroker();
-  const faults: [periodic: unknown, type: typeof TypeError | typeof RangeError, part: string][] = [
-    [{}, TypeError, "either cron or every"],
-    [{ cron: "* * * * *", every: 1_000 }, TypeError, "either cron or every"],
-    [{ cron: 5 }, TypeError, "its cron is 5"],
+  const every = (options: object) => ({ every: { interval: 1_000, ...options } });
+  const faults: [times: unknown, type: typeof TypeError | typeof RangeError, part: string][] = [
+    [{ cron: "* * * * *", every: 1_000 }, TypeError, "needs a name of its own"],
+    [{ cron: 5 }, TypeError, "is 5"],
+    [{ cron: { pattern: 5 } }, TypeError, "its pattern is 5"],
     [{ cron: "61 * * * *" }, RangeError, '"61 * * * *": its minute 61'],
     [{ cron: "0 0 30 2 *" }, RangeError, "never occurs"],
-    [{ cron: "* * * * *", timeZone: "Mars/Olympus" }, RangeError, '"Mars/Olympus"'],
-    [{ cron: "* * * * *", timeZone: 1 }, TypeError, "its timeZone is 1"],
+    [{ cron: "a text" }, TypeError, "a text"],
+    [
+      { cron: { pattern: "* * * * *", timeZone: "Mars/Olympus" } },
+      RangeError,
+      '"Mars/Olympus"',
+    ],
+    [{ cron: { pattern: "* * * * *", timeZone: 1 } }, TypeError, "its timeZone is 1"],
+    [{ cron: { cron: "* * * * *" } }, TypeError, "cron (here: pattern)"],
     [{ every: -5 }, RangeError, "its every is -5 ms"],
     [{ every: 99 }, RangeError, "99 ms, and must be a whole number of milliseconds, 100 or more"],
     [{ every: 100.5 }, RangeError, "100.5"],
     [{ every: NaN }, RangeError, "NaN"],
     [{ every: "10s" }, TypeError, "10s"],
-    [{ every: { seconds: 10 }, timeZone: "UTC" }, TypeError, "goes by no zone"],
-    [{ every: 1_000, missed: "twice" }, TypeError, 'its missed is "twice", not one of one'],
-    [{ every: 1_000, overlap: true }, TypeError, "its overlap is true"],
-    [{ every: 1_000, jitter: -1 }, RangeError, "its jitter is -1"],
-    [{ every: 1_000, grace: -1 }, RangeError, "its grace is -1"],
-    [{ every: 1_000, args: "eu" }, TypeError, 'its args are "eu"'],
-    [{ every: 1_000, args: [1n] }, TypeError, "cannot be written as JSON"],
-    [{ every: 1_000, name: "" }, TypeError, 'has the name ""'],
-    [{ pattern: "* * * * *" }, TypeError, "pattern (here: cron)"],
-    [[], TypeError, "list of schedules is empty"],
-    [[{ every: 1_000 }, { every: 2_000 }], TypeError, "needs a name of its own"],
-    [[{ name: "a", every: 1_000 }, { name: "a", every: 2_000 }], TypeError, '"a"'],
-    [null, TypeError, "null"],
-    ["0 3 * * *", TypeError, "a text"],
+    [{ every: { interval: "10s" } }, TypeError, "10s"],
+    [every({ timeZone: "UTC" }), TypeError, "timeZone"],
+    [every({ missed: "twice" }), TypeError, 'its missed is "twice", not one of one'],
+    [every({ overlap: true }), TypeError, "its overlap is true"],
+    [every({ jitter: -1 }), RangeError, "its jitter is -1"],
+    [every({ grace: -1 }), RangeError, "its grace is -1"],
+    [every({ args: "eu" }), TypeError, 'its args are "eu"'],
+    [every({ args: [1n] }), TypeError, "cannot be written as JSON"],
+    [every({ name: "" }), TypeError, 'has the name ""'],
+    [{ every: [] }, TypeError, "its every is an empty list"],
+    [{ cron: [] }, TypeError, "its cron is an empty list"],
+    [{ every: [1_000, 2_000] }, TypeError, "needs a name of its own"],
+    [
+      {
+        every: [{ name: "a", interval: 1_000 }, { name: "a", interval: 2_000 }],
+      },
+      TypeError,
+      '"a"',
+    ],
+    [{ cron: null }, TypeError, "null"],
+    [{ every: null }, TypeError, "null"],
+    [{ every: [null] }, TypeError, "null"],
+    [{ cron: [5] }, TypeError, "5"],
   ];
-  for (const [periodic, type, part] of faults) {
-    const declare = () =>
-      actor(() => {}, { broker, actorName: "bad", periodic: periodic as PeriodicOptions });
+  for (const [times, type, part] of faults) {
+    const declare = () => actor(() => {}, { broker, actorName: "bad", ...times as PeriodicTimes });
     assertThrows(declare, type, part);
     assertThrows(declare, type, '"bad"');
   }
@@ -568,14 +589,14 @@ test("actor refuses schedules that make no sense, and names itself, the reason a
 
 test("schedules of one name are refused, of actors and of peers", () => {
   const broker = new StubBroker();
-  actor(() => {}, { broker, actorName: "first", periodic: { every: 1_000 } });
+  actor(() => {}, { broker, actorName: "first", every: 1_000 });
   const second = () =>
-    actor(() => {}, { broker, actorName: "second", periodic: { name: "first", every: 1_000 } });
+    actor(() => {}, { broker, actorName: "second", every: { interval: 1_000, name: "first" } });
   assertThrows(second, TypeError, 'taken by one of actor "first"');
   const peer = () => schedule({ broker, actorName: "first", every: 1_000 });
   assertThrows(peer, TypeError, 'taken by one of actor "first"');
   assertThrows(
-    () => schedule({ broker, actorName: "peer", every: 1_000, overlap: "skip" } as never),
+    () => schedule({ broker, actorName: "peer", every: { interval: 1_000, overlap: "skip" } }),
     TypeError,
     'only "allow"',
   );
@@ -584,8 +605,7 @@ test("schedules of one name are refused, of actors and of peers", () => {
 
 test("RabbitmqBroker without a control store refuses periodic actors, and says what to add", () => {
   const broker = new RabbitmqBroker();
-  const declare = () =>
-    actor(() => {}, { broker, actorName: "nightly", periodic: { every: 1_000 } });
+  const declare = () => actor(() => {}, { broker, actorName: "nightly", every: 1_000 });
   assertThrows(declare, TypeError, 'Cannot run actor "nightly" periodically');
   assertThrows(
     declare,
@@ -598,7 +618,7 @@ test("RabbitmqBroker without a control store refuses periodic actors, and says w
 
 test('missed: "all" loses nothing while it is behind for long, a little each time', async () => {
   await using fleet = new Fleet();
-  const broker = fleet.declare({ every: 100, missed: "all", overlap: "allow" });
+  const broker = fleet.declare({ every: { interval: 100, missed: "all", overlap: "allow" } });
   // Each command takes an interval: what was behind stays so.
   const { store } = fleet;
   const change = store.change.bind(store);

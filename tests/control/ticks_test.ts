@@ -124,7 +124,9 @@ test("tickMessageId is a UUID of version 5, one for each name and tick", () => {
 
 test("jitterOf is the same for the same tick, below the jitter, and spread over it", () => {
   const target = { actorName: "a", queueName: "q" };
-  const [schedule] = checkSchedules(target, { every: 1_000, jitter: { seconds: 10 } });
+  const [schedule] = checkSchedules(target, {
+    every: { interval: 1_000, jitter: { seconds: 10 } },
+  });
   const delays = Array.from({ length: 200 }, (_, i) => jitterOf(schedule!, i * 1_000));
   assertEquals(delays, delays.map((_, i) => jitterOf(schedule!, i * 1_000)));
   assert(delays.every((delay) => delay >= 0 && delay < 10_000));

@@ -217,8 +217,8 @@ test("actor refuses options that no middleware knows, and lists those that exist
   assertEquals(
     message,
     'Cannot declare actor "x": no middleware of this broker knows its options maxRetires, ' +
-      "timeLimit; known are maxBackoff, maxDeaths, maxRetries, maxSnoozes, minBackoff, onRetryExhausted, " +
-      "periodic, retryWhen, snoozeWhenLimited, throws, unique",
+      "timeLimit; known are cron, every, maxBackoff, maxDeaths, maxRetries, maxSnoozes, minBackoff, " +
+      "onRetryExhausted, retryWhen, snoozeWhenLimited, throws, unique",
   );
   assertEquals(broker.actors.size, 0);
   assertEquals(broker.queues.size, 0);

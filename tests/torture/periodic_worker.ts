@@ -30,7 +30,7 @@ actor(() => {}, {
   broker,
   actorName: "tick",
   queueName,
-  periodic: { every, missed: "all", overlap: "allow" },
+  every: { interval: every, missed: "all", overlap: "allow" },
 });
 process.stdin.on("end", () => process.exit(0)).resume();
 await new Worker(broker, { queues: [] }).start();

@@ -1,11 +1,13 @@
+import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { RedisBroker } from "@dq/dramatiq";
 import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { claimsModel } from "../conformance/claims_model.ts";
+import { receiveCount, work } from "../conformance/broker_messages.ts";
 import { brokerSuspectsConformance, type SuspectsHarness } from "../conformance/broker_suspects.ts";
 import { startRedis } from "../support/servers/redis.ts";
-import { after } from "../support/test.ts";
+import { after, test } from "../support/test.ts";
 
 const server = await startRedis();
 const redis = new Redis(server.url);
@@ -24,7 +26,7 @@ brokerClaimsConformance({
   open: (namespace, middleware) => new RedisBroker({ url: server.url, namespace, middleware }),
 });
 
-const suspects: SuspectsHarness = {
+const suspectsHarness: SuspectsHarness = {
   name: "RedisBroker",
   open: (namespace) => new RedisBroker({ url: server.url, namespace }),
   async die(broker, other) {
@@ -38,5 +40,29 @@ const suspects: SuspectsHarness = {
     return texts + await redis.hlen(`${namespace}:${queueName}.DQ.suspects`);
   },
 };
-brokerSuspectsConformance(suspects);
-claimsModel(suspects, 40);
+brokerSuspectsConformance(suspectsHarness);
+claimsModel(suspectsHarness, 40);
+
+test("RedisBroker forgets what a dead worker had once Python has acknowledged it", async () => {
+  const namespace = `suspects_${crypto.randomUUID()}`;
+  await using dead = new RedisBroker({ url: server.url, namespace });
+  await using broker = new RedisBroker({ url: server.url, namespace });
+  for (const one of [dead, broker]) one.declareQueue("q");
+  const suspects = `${namespace}:q.DQ.suspects`;
+  const ids: string[] = [];
+  for (const n of [0, 1]) {
+    const sent = await broker.enqueue(work("q", n));
+    ids.push(String(sent.option("redisMessageId")));
+  }
+  const consumer = dead.consume("q", { prefetch: 2 });
+  await receiveCount(consumer, 2);
+  await suspectsHarness.die(dead, broker);
+  assertEquals((await redis.hkeys(suspects)).toSorted(), ids.toSorted());
+  await redis.lrem(`${namespace}:q`, 1, ids[0]!);
+  await redis.hdel(`${namespace}:q.msgs`, ids[0]!);
+  await broker.maintain();
+  assertEquals(await redis.hkeys(suspects), [ids[1]]);
+  await broker.flush("q");
+  assertEquals(await redis.exists(suspects), 0);
+  await consumer.close();
+});

@@ -1,4 +1,5 @@
 import {
+  ADDRESS_OPTIONS,
   checkAddress,
   type CheckedAddress,
   type SqliteAddress,
@@ -46,17 +47,9 @@ export interface CheckedOptions {
   readonly maxPriority: number | undefined;
 }
 
-const KNOWN_OPTIONS: KnownOptions<SqliteBrokerOptions> = {
+const OWN_OPTIONS: KnownOptions<Omit<SqliteBrokerOptions, keyof SqliteAddress>> = {
   middleware: true,
   clock: true,
-  path: true,
-  url: true,
-  database: true,
-  durability: true,
-  createFolder: true,
-  allowNetworkFileSystem: true,
-  lockTimeout: true,
-  share: true,
   heartbeatTimeout: true,
   heartbeatInterval: true,
   deadMessageTtl: true,
@@ -74,7 +67,8 @@ const OTHER_SPELLINGS = { file: "path", filename: "path", db: "database" };
  * @throws {RangeError} If a number is out of range.
  */
 export function checkOptions(options: SqliteBrokerOptions): CheckedOptions {
-  assertKnownOptions("SqliteBroker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
+  const known: KnownOptions<SqliteBrokerOptions> = { ...OWN_OPTIONS, ...ADDRESS_OPTIONS };
+  assertKnownOptions("SqliteBroker", options, known, OTHER_SPELLINGS);
   const {
     heartbeatTimeout = 60_000,
     heartbeatInterval = 800,

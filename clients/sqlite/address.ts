@@ -1,3 +1,4 @@
+import type { KnownOptions } from "../../core/known_options.ts";
 import { redactUrl } from "../redact.ts";
 import { builtinModule } from "../../platform/runtime.ts";
 import type { DatabaseOpener, SqliteDatabase } from "./database.ts";
@@ -61,16 +62,16 @@ export interface CheckedAddress {
 }
 
 /** The names of the options of an address. */
-export const ADDRESS_OPTIONS: readonly (keyof SqliteAddress)[] = [
-  "path",
-  "url",
-  "database",
-  "durability",
-  "createFolder",
-  "allowNetworkFileSystem",
-  "lockTimeout",
-  "share",
-];
+export const ADDRESS_OPTIONS: KnownOptions<SqliteAddress> = {
+  path: true,
+  url: true,
+  database: true,
+  durability: true,
+  createFolder: true,
+  allowNetworkFileSystem: true,
+  lockTimeout: true,
+  share: true,
+};
 
 /** The path of a database in memory. */
 export const IN_MEMORY = ":memory:";

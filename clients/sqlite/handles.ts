@@ -1,3 +1,4 @@
+import type { KnownOptions } from "../../core/known_options.ts";
 import { builtinModule, mayRead } from "../../platform/runtime.ts";
 import {
   ADDRESS_OPTIONS,
@@ -76,6 +77,11 @@ function acquire(
   };
 }
 
+/** The names of the options of a backend, with those of its address. */
+export function withAddressOptions<T>(own: T): T & KnownOptions<SqliteBackendAddress> {
+  return { ...own, broker: true, ...ADDRESS_OPTIONS };
+}
+
 /** Address of a backend's database: in the database of a broker, or in one of its own. */
 export interface SqliteBackendAddress extends SqliteAddress {
   /** An `SqliteBroker`, whose connection is used: for a database in memory, or handed in. */
@@ -93,7 +99,8 @@ export function acquireBackendConnection(
   { broker, ...address }: SqliteBackendAddress,
 ): ConnectionHandle {
   if (broker === undefined) return acquireConnection(checkAddress(address));
-  const [other] = ADDRESS_OPTIONS.filter((name) => address[name] !== undefined);
+  const other = Object.keys(ADDRESS_OPTIONS)
+    .find((name) => address[name as keyof SqliteAddress] !== undefined);
   if (other !== undefined) {
     throw new TypeError(`Cannot open SQLite by broker and ${other}: the broker has opened it`);
   }

@@ -3,6 +3,7 @@ import {
   acquireBackendConnection,
   type ConnectionHandle,
   type SqliteBackendAddress,
+  withAddressOptions,
 } from "../../clients/sqlite/handles.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
 import {
@@ -31,17 +32,8 @@ export interface SqliteControlStoreOptions extends SqliteBackendAddress {
   clock?: Clock;
 }
 
-const KNOWN_OPTIONS: KnownOptions<SqliteControlStoreOptions> = {
+const OWN_OPTIONS: KnownOptions<Omit<SqliteControlStoreOptions, keyof SqliteBackendAddress>> = {
   clock: true,
-  broker: true,
-  path: true,
-  url: true,
-  database: true,
-  durability: true,
-  createFolder: true,
-  allowNetworkFileSystem: true,
-  lockTimeout: true,
-  share: true,
 };
 
 /** Milliseconds between two polls of the version: most of what is committed are messages. */
@@ -108,7 +100,7 @@ export class SqliteControlStore extends ControlStore {
    */
   constructor(options: SqliteControlStoreOptions) {
     super();
-    assertKnownOptions("SqliteControlStore", options, KNOWN_OPTIONS);
+    assertKnownOptions("SqliteControlStore", options, withAddressOptions(OWN_OPTIONS));
     const { clock = systemClock, ...address } = options;
     this.#clock = clock;
     this.#handle = acquireBackendConnection(address);

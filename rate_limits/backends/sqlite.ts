@@ -4,6 +4,7 @@ import {
   acquireBackendConnection,
   type ConnectionHandle,
   type SqliteBackendAddress,
+  withAddressOptions,
 } from "../../clients/sqlite/handles.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
@@ -20,18 +21,10 @@ export interface SqliteRateLimiterBackendOptions extends SqliteBackendAddress {
   clock?: Clock;
 }
 
-const KNOWN_OPTIONS: KnownOptions<SqliteRateLimiterBackendOptions> = {
-  clock: true,
-  broker: true,
-  path: true,
-  url: true,
-  database: true,
-  durability: true,
-  createFolder: true,
-  allowNetworkFileSystem: true,
-  lockTimeout: true,
-  share: true,
-};
+const OWN_OPTIONS: KnownOptions<Omit<SqliteRateLimiterBackendOptions, keyof SqliteBackendAddress>> =
+  {
+    clock: true,
+  };
 
 /**
  * Counts in an SQLite file: that of the broker, or another one. All processes of a machine share
@@ -68,7 +61,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
    * @throws {TypeError} If they cannot be used.
    */
   constructor(options: SqliteRateLimiterBackendOptions) {
-    assertKnownOptions("SqliteRateLimiterBackend", options, KNOWN_OPTIONS);
+    assertKnownOptions("SqliteRateLimiterBackend", options, withAddressOptions(OWN_OPTIONS));
     super();
     const { clock = systemClock, ...address } = options;
     this.#handle = acquireBackendConnection(address);

@@ -4,6 +4,7 @@ import {
   acquireBackendConnection,
   type ConnectionHandle,
   type SqliteBackendAddress,
+  withAddressOptions,
 } from "../../clients/sqlite/handles.ts";
 import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
@@ -15,20 +16,11 @@ import type { Stored } from "../batched_reads.ts";
 /** Options for {@linkcode SqliteResultBackend}. */
 export interface SqliteResultBackendOptions extends ResultBackendOptions, SqliteBackendAddress {}
 
-const KNOWN_OPTIONS: KnownOptions<SqliteResultBackendOptions> = {
+const OWN_OPTIONS: KnownOptions<Omit<SqliteResultBackendOptions, keyof SqliteBackendAddress>> = {
   namespace: true,
   encoder: true,
   useNamespacePrefixKeys: true,
   clock: true,
-  broker: true,
-  path: true,
-  url: true,
-  database: true,
-  durability: true,
-  createFolder: true,
-  allowNetworkFileSystem: true,
-  lockTimeout: true,
-  share: true,
 };
 
 const STORE = "insert or replace into dramatiq_results values(?,?,?)";
@@ -76,7 +68,7 @@ export class SqliteResultBackend extends ResultBackend {
    * @throws {TypeError} If they cannot be used.
    */
   constructor(options: SqliteResultBackendOptions) {
-    assertKnownOptions("SqliteResultBackend", options, KNOWN_OPTIONS);
+    assertKnownOptions("SqliteResultBackend", options, withAddressOptions(OWN_OPTIONS));
     super(options);
     const { namespace: _n, encoder: _e, useNamespacePrefixKeys: _u, clock: _c, ...address } =
       options;

@@ -367,7 +367,7 @@ test("messages of schedules are sent beside unique ones of the same actor", asyn
       broker,
       actorName: "sync",
       unique: true,
-      periodic: { every: { minutes: 1 } },
+      every: { minutes: 1 },
     });
     await fleet.work(broker);
     await new Control(broker).pause({ queue: "default" });
@@ -393,7 +393,7 @@ test('a message that is refused while overlap: "queue" keeps its tick is skipped
     broker,
     actorName: "slow",
     maxRetries: 0,
-    periodic: { every: { minutes: 1 }, overlap: "queue" },
+    every: { interval: { minutes: 1 }, overlap: "queue" },
   });
   const worker = await fleet.work(broker);
   await fleet.advance(120_000);

@@ -55,6 +55,9 @@ export interface Channel {
 /** The stream to the server, below all channels. */
 export interface Wire {
   readonly bytesRead: number;
+  /** True once nothing more will be written: amqplib ends it when the connection is closed. */
+  readonly writableEnded: boolean;
+  readonly destroyed: boolean;
   write(chunk: Uint8Array): boolean;
   on(event: "drain", listener: () => void): unknown;
   destroy(error?: Error): unknown;
@@ -113,7 +116,9 @@ export async function openModel(source: RabbitmqSource, name: string): Promise<M
     } as Parameters<typeof connect>[1],
   ) as unknown as Promise<Model>;
   try {
-    return await withinTime(opening, source, abort);
+    const model = await withinTime(opening, source, abort);
+    if (hasEnded(model)) throw new Error("it closed the connection as soon as that was open");
+    return model;
   } catch (error) {
     throw redactError(error, secretsOf(source));
   }
@@ -143,6 +148,30 @@ async function withinTime(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * True if a connection is closed. What closes it may come together with the answer that opened it,
+ * and then it was closed before anybody could listen.
+ */
+export function hasEnded({ connection: { stream } }: Model): boolean {
+  return stream.writableEnded || stream.destroyed;
+}
+
+/**
+ * Opens a channel.
+ *
+ * @param model The connection.
+ * @param isConfirmed Whether the server is to confirm what is published on it.
+ * @throws {Error} If the server opens none, or closes the connection together with its answer.
+ */
+export async function createChannel(
+  model: Model,
+  isConfirmed = false,
+): Promise<Channel> {
+  const channel = await (isConfirmed ? model.createConfirmChannel() : model.createChannel());
+  if (hasEnded(model)) throw new Error("the connection was closed");
+  return channel;
 }
 
 /** Closes a connection that is no longer needed. */

@@ -1,6 +1,6 @@
 import { type ChannelUser, ConsumerChannel } from "./consumer_channel.ts";
 import { Notifier } from "../../platform/notifier.ts";
-import type { Model } from "./client.ts";
+import { createChannel, type Model } from "./client.ts";
 
 /** Number of channels at most: beyond that, they cost more than they keep apart. */
 const MOST_CHANNELS = 500;
@@ -61,7 +61,7 @@ export class ConsumerChannels {
   async #joinSuspects(model: Model): Promise<ConsumerChannel> {
     const present = this.#ofSuspects;
     if (present !== undefined && !present.isClosed) return present;
-    const channel = new ConsumerChannel(await model.createChannel(), () => {});
+    const channel = new ConsumerChannel(await createChannel(model), () => {});
     this.#ofSuspects = channel;
     return channel;
   }
@@ -83,7 +83,7 @@ export class ConsumerChannels {
   async #open(model: Model): Promise<ConsumerChannel> {
     this.#opening += 1;
     try {
-      const opened = await model.createChannel();
+      const opened = await createChannel(model);
       const channel = new ConsumerChannel(opened, (closed) => this.#channels.delete(closed));
       this.#channels.add(channel);
       return channel;

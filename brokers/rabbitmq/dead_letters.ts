@@ -2,7 +2,7 @@ import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_l
 import { ConnectionClosed } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { deadLetterQueueName } from "../../core/queue_names.ts";
-import { type Channel, closeChannel, type Delivered } from "./client.ts";
+import { type Channel, closeChannel, createChannel, type Delivered, type Model } from "./client.ts";
 import type { RabbitmqSession } from "./session.ts";
 import { explain } from "./errors.ts";
 
@@ -48,9 +48,9 @@ export async function* readDeadLetters(
   }
 }
 
-async function open(purpose: string, model: { createChannel(): Promise<Channel> }) {
+async function open(purpose: string, model: Model) {
   try {
-    return await model.createChannel();
+    return await createChannel(model);
   } catch (error) {
     throw explain(purpose, error);
   }

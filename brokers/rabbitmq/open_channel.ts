@@ -1,4 +1,4 @@
-import type { Channel, Model } from "./client.ts";
+import { type Channel, createChannel, type Model } from "./client.ts";
 
 /** Milliseconds that it may take to open a channel while the server says nothing else. */
 const LONGEST_OPENING = 3_000;
@@ -38,7 +38,7 @@ export async function openChannel(
   };
   const timer = setInterval(look, LONGEST_OPENING / LOOKS);
   try {
-    return await (isConfirmed ? model.createConfirmChannel() : model.createChannel());
+    return await createChannel(model, isConfirmed);
   } finally {
     clearInterval(timer);
   }

@@ -1,5 +1,6 @@
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { Fifo } from "../../platform/fifo.ts";
+import { retryDelay } from "../../platform/retry_delay.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { MAX_REFUSALS, toSendAgain } from "./closed_channel.ts";
@@ -277,6 +278,10 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
           this.#failWaiting((one) => one.waitsSince <= soonest, error as Error);
         }
         if (this.#waiting.size === 0) return;
+        // Nothing was waited for if there is no channel left, for example: the others need turns.
+        if (this.#connection.isUp) {
+          await new Promise((resolve) => setTimeout(resolve, retryDelay(attempts)));
+        }
       }
     }
   }

@@ -85,7 +85,10 @@ test("No error or log record shows a password that a server repeats", async () =
 
   const parrot = createServer((socket) => {
     socket.on("error", () => {});
-    socket.on("data", (bytes) => socket.write(`-ERR I hear ${JSON.stringify(String(bytes))}\r\n`));
+    socket.on("data", (bytes) => {
+      const commands = String(bytes).match(/^\*\d/gm) ?? [];
+      socket.write(`-ERR I hear ${JSON.stringify(String(bytes))}\r\n`.repeat(commands.length));
+    });
   }).listen(0, "127.0.0.1");
   await once(parrot, "listening");
   try {

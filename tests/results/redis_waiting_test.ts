@@ -153,7 +153,7 @@ test("RedisResultBackend survives an outage, and says of it when the time is ove
   await own.kill();
   const timeout = { block: true, timeout: 1_500 };
   const error = await assertRejects(() => backend.getResult(brief, timeout), ResultTimeout);
-  assert(error.message.includes("Redis is away"), error.message);
+  assert(error.message.includes("Redis is unavailable"), error.message);
   assert(error.cause instanceof Error);
   await own.restart();
   await backend.storeResult(long, "after all", 60_000);

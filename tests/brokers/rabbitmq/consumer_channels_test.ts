@@ -7,7 +7,7 @@ import { test } from "../../support/test.ts";
 test("ConsumerChannels keeps queues that cannot be consumed off the channels of others", async () => {
   let opened = 0;
   const model = {
-    connection: { channelMax: 2 }, // one for consumers, as one is left for other purposes
+    connection: { channelMax: 2, stream: {} }, // one for consumers, as one is left for other purposes
     createChannel: () => Promise.resolve(Object.assign(new EventEmitter(), { ch: ++opened })),
   } as unknown as Model;
   const user = () => ({ channelLost() {} });

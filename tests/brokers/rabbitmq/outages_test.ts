@@ -6,6 +6,7 @@
 import { blocking } from "./outages/blocking.ts";
 import { connections } from "./outages/connections.ts";
 import { consumerTimeout } from "./outages/consumer_timeout.ts";
+import { earlyCloses } from "./outages/early_closes.ts";
 import { failover } from "./outages/failover.ts";
 import { logging } from "./outages/logging.ts";
 import { refusals } from "./outages/refusals.ts";
@@ -15,6 +16,7 @@ import { startForFile } from "./fixture.ts";
 const file = await startForFile();
 
 connections(file);
+earlyCloses(file);
 failover(file);
 refusals(file);
 blocking(file);

@@ -7,6 +7,7 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
+import { runtime } from "../../../platform/runtime.ts";
 import { HEARTBEAT } from "../../../brokers/redis/scripts.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { until } from "../../support/servers/until.ts";
@@ -14,6 +15,18 @@ import { Monitor, runsOf } from "./monitor.ts";
 import { beat, Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();
+
+/** Waits until this process computes hardly anything. The first looks may see the end of the start. */
+async function rests(): Promise<void> {
+  const shares: number[] = [];
+  while (shares.length < 8 && !(shares.at(-1)! < 0.25)) {
+    const before = process.cpuUsage();
+    await delay(IDLE);
+    const { user, system } = process.cpuUsage(before);
+    shares.push((user + system) / 1_000 / IDLE);
+  }
+  assert(shares.at(-1)! < 0.25, `It uses ${shares.join(", ")} of a core while it is idle`);
+}
 
 /** Milliseconds in which a worker is looked at, which has nothing to do. */
 const IDLE = 3_000;
@@ -54,15 +67,8 @@ test("Worker on 10,000 Redis queues gets to its first message, and rests afterwa
   await using worker = new Worker(broker);
   await worker.start();
   await untilRun(1);
-  const shares: number[] = [];
-  // The first looks may still see the end of the start.
-  while (shares.length < 8 && !(shares.at(-1)! < 0.25)) {
-    const before = process.cpuUsage();
-    await delay(IDLE);
-    const { user, system } = process.cpuUsage(before);
-    shares.push((user + system) / 1_000 / IDLE);
-  }
-  assert(shares.at(-1)! < 0.25, `It uses ${shares.join(", ")} of a core while it is idle`);
+  // On Deno files share a process, and what the others compute would count.
+  if (runtime !== "deno") await rests();
   await actors[5_000]!.send();
   await untilRun(2);
   assertEquals(ran, ["q9999", "q5000"]);

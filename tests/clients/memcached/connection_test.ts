@@ -123,7 +123,11 @@ test("MemcachedConnection spreads keys over several servers", async () => {
 
 test("MemcachedConnection fails at once where nobody listens", async () => {
   using connection = open(`127.0.0.1:${await freePort()}`);
-  const error = await assertRejects(() => connection.get("key"), ConnectionFailed, "is away");
+  const error = await assertRejects(
+    () => connection.get("key"),
+    ConnectionFailed,
+    "is unavailable",
+  );
   assert(error.cause instanceof Error);
 });
 

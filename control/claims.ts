@@ -1,5 +1,5 @@
 import type { Broker } from "../core/broker.ts";
-import { CLAIM_PREFIX, toClaim } from "../core/claims.ts";
+import { CLAIM_PREFIX, toClaim } from "../core/claim_entry.ts";
 
 /** A claim of a unique message, see `Control.claims`. */
 export interface UniqueClaim {

@@ -7,7 +7,9 @@ import type {
   MiddlewarePosition,
 } from "./broker_options.ts";
 import { controlStoreOf, undoCancellation } from "./cancellation.ts";
-import { ClaimRelease, Claims, type ClaimValue } from "./claims.ts";
+import type { ClaimValue } from "./claim_entry.ts";
+import { ClaimRelease } from "./claim_release.ts";
+import { Claims } from "./claims.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlChange, ControlOutcome, ControlStore } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
@@ -300,7 +302,8 @@ export abstract class Broker implements AsyncDisposable {
   #keepUnique(actorName: string, unique: Unique): void {
     if (this.#claims === undefined) {
       this.#claims = this.#makeClaims();
-      this.addMiddleware(new ClaimRelease(this.#claims));
+      // First: all others see the message as it runs.
+      this.#middleware.addFirst(new ClaimRelease(this.#claims));
     }
     this.#claims.add(actorName, unique);
   }

@@ -1,36 +1,30 @@
 import type { Broker } from "./broker.ts";
 import type { EnqueueOptions } from "./broker_options.ts";
-import type { ControlChange, ControlEntry, ControlOutcome } from "./control_store.ts";
-import { DuplicateMessage } from "./errors.ts";
+import { ClaimEntries } from "./claim_entries.ts";
+import {
+  claimKeyOf,
+  type ClaimValue,
+  replaced,
+  textKeyOf,
+  toClaim,
+  toText,
+} from "./claim_entry.ts";
+import type { ControlChange, ControlOutcome } from "./control_store.ts";
+import { DuplicateMessage, MiddlewareError } from "./errors.ts";
 import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
-import type { Middleware } from "./middleware.ts";
 import { canonicalQueueName } from "./queue_names.ts";
 import { about, getLogger } from "../platform/logging.ts";
-import { type Unique, uniqueKeyOf } from "./unique.ts";
+import { type OnDuplicate, type Unique, uniqueKeyOf } from "./unique.ts";
 
 const log = /* @__PURE__ */ getLogger("broker", "claims");
 
-/** Beginning of the keys of claims; the actor and the key of the message follow. */
-export const CLAIM_PREFIX = "claim/";
 /** Number of times a claim is tried while others change it. */
 const ATTEMPTS = 5;
 /** Number of stays of a message that a claim remembers: the last one, and those that it came from. */
 const STAYS = 3;
 /** Milliseconds of a claim whose message is on its way, where both are not stored in one step. */
 const SENDING_TTL = 30_000;
-/** Milliseconds of a claim that cannot be verified: a day. */
-const UNVERIFIED_TTL = 86_400_000;
-
-/** A claim, as the control store keeps it. */
-export interface ClaimValue {
-  /** Message that has the claim. */
-  readonly messageId: string;
-  /** Its queue. */
-  readonly queueName: string;
-  /** What its queue may call it, the latest stay last. */
-  readonly stays: readonly string[];
-}
 
 /** Broker, as its {@linkcode Claims} see it. */
 export interface ClaimSteps {
@@ -53,11 +47,16 @@ export interface ClaimSteps {
 export class Claims {
   readonly #broker: Broker;
   readonly #steps: ClaimSteps;
+  readonly #entries: ClaimEntries;
   readonly #actors: Map<string, Unique> = new Map();
   /** Delayed messages that are on their queue by now. */
   readonly #moved: WeakSet<MessageProxy> = new WeakSet();
-  /** Number of duplicates by actor, for each of `keep` and `throw`. */
-  readonly duplicates: Map<string, { keep: number; throw: number }> = new Map();
+  /** Deliveries that run with a later text than they came with. */
+  readonly #replaced: WeakSet<MessageProxy> = new WeakSet();
+  /** Sends that replace, by key, each after the one before: the last one sent is to win. */
+  readonly #turns: Map<string, Promise<unknown>> = new Map();
+  /** Number of duplicates by actor, for each way to handle them. */
+  readonly duplicates: Map<string, Record<OnDuplicate, number>> = new Map();
 
   /**
    * Makes a collection that knows no actor.
@@ -68,6 +67,7 @@ export class Claims {
   constructor(broker: Broker, steps: ClaimSteps) {
     this.#broker = broker;
     this.#steps = steps;
+    this.#entries = new ClaimEntries(broker);
   }
 
   /** Notes an actor whose messages are unique. */
@@ -90,7 +90,11 @@ export class Claims {
     const unique = this.#actors.get(message.actorName);
     // A group or pipeline would wait for ever for a message that is dropped.
     if (unique === undefined || isPart === true) return undefined;
-    if (cause === undefined) return this.#storeNew(message, unique);
+    if (cause === undefined) {
+      const keyed = this.#keyed(message, unique);
+      const isReplacing = unique.onDuplicate === "replace";
+      return isReplacing ? this.#inTurn(keyed, unique) : this.#storeNew(keyed, unique);
+    }
     // What follows from another message, as the next one of a pipeline, must not be lost.
     if (cause.messageId !== message.messageId || unique.until === "started") return undefined;
     return this.carry(message).then(() => this.#steps.store(message)).then(() => message);
@@ -106,12 +110,13 @@ export class Claims {
     if (delivery !== undefined) this.#moved.add(delivery);
     const key = claimKeyOf(message);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const entry = await this.#read(key);
+      const [entry] = await this.#entries.find(key);
       const claim = toClaim(entry);
       if (claim?.messageId !== message.messageId) return;
       const stays = [...claim.stays, this.#steps.stayOf(message)].slice(-STAYS);
-      const change = { key, value: { ...claim, stays }, ifVersion: entry!.version, ...this.#ttl };
-      if ((await this.#broker.controlStore!.change([change])).applied) return;
+      const ttl = this.#entries.ttlOf(message);
+      const change = { key, value: { ...claim, stays }, ifVersion: entry!.version, ttl };
+      if ((await this.#entries.change(change)).applied) return;
     }
   }
 
@@ -123,12 +128,50 @@ export class Claims {
   async release(delivery: MessageProxy): Promise<void> {
     if (this.#moved.has(delivery)) return;
     const key = claimKeyOf(delivery.message);
-    const entry = await this.#read(key);
+    const [entry] = await this.#entries.find(key);
     const claim = toClaim(entry);
     if (claim?.messageId !== delivery.messageId) return;
     // Delivered again, a message whose retry is stored must not end the claim of that.
     if (claim.stays.at(-1) !== this.#steps.stayOf(delivery.message)) return;
-    await this.#broker.controlStore!.change([{ key, value: null, ifVersion: entry!.version }]);
+    await this.#entries.change({ key, value: null, ifVersion: entry!.version });
+  }
+
+  /**
+   * Ends the claim of a message that may be replaced until it starts, and gives it the text that was
+   * sent last. From here on what is sent is another message.
+   *
+   * @param delivery The message, as it was delivered.
+   * @throws {MiddlewareError} If others change the claim time and again.
+   */
+  async begin(delivery: MessageProxy): Promise<void> {
+    const { message, messageId } = delivery;
+    const key = claimKeyOf(message);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const [entry, text] = await this.#entries.find(key, textKeyOf(messageId));
+      if (toClaim(entry)?.messageId === messageId) {
+        const ended = { key, value: null, ifVersion: entry!.version };
+        if (!(await this.#entries.change(ended)).applied) continue;
+      }
+      // One that is delivered again has no claim any more, but the text it began with.
+      const data = toText(text);
+      if (data === undefined) return;
+      const latest = replaced(message, Message.decode(data));
+      Message.sentBy(this.#broker, latest);
+      delivery.message = latest;
+      this.#replaced.add(delivery);
+      return;
+    }
+    throw new MiddlewareError(`Cannot begin message ${messageId}: others keep replacing it`);
+  }
+
+  /** True if a delivery runs with a later text than it came with. */
+  isReplaced(delivery: MessageProxy): boolean {
+    return this.#replaced.has(delivery);
+  }
+
+  /** Forgets the latest text of a message that is settled. */
+  async forgetText({ messageId }: MessageProxy): Promise<void> {
+    await this.#entries.change({ key: textKeyOf(messageId), value: null });
   }
 
   /** The options of an actor; `undefined` if its messages are not unique. */
@@ -146,30 +189,44 @@ export class Claims {
     if (unique === undefined) return;
     const holder = await this.#claim(
       message.option("uniqueKey") === undefined ? this.#keyed(message, unique) : message,
-      unique,
-      (change) => this.#broker.controlStore!.change([change]),
+      { ...unique, onDuplicate: "throw" },
+      (change) => this.#entries.change(change),
     );
     if (holder !== undefined) throw duplicateOf(message, holder);
   }
 
+  /** @throws {TypeError} If its key cannot be made. */
   #keyed<M extends Message>(message: M, unique: Unique): M {
     const keyed = message.copy({ options: { uniqueKey: uniqueKeyOf(unique, message) } }) as M;
     Message.sentBy(this.#broker, keyed);
     return keyed;
   }
 
-  async #storeNew<M extends Message>(message: M, unique: Unique): Promise<M> {
-    const keyed = this.#keyed(message, unique);
+  /** Messages of one key that are sent in a row by this process replace each other in that order. */
+  async #inTurn<M extends Message>(keyed: M, unique: Unique): Promise<M> {
+    const key = claimKeyOf(keyed);
+    const send = () => this.#storeNew(keyed, unique);
+    const before = this.#turns.get(key);
+    const sending = before === undefined ? send() : before.then(send, send);
+    this.#turns.set(key, sending);
+    try {
+      return await sending;
+    } finally {
+      if (this.#turns.get(key) === sending) this.#turns.delete(key);
+    }
+  }
+
+  async #storeNew<M extends Message>(keyed: M, unique: Unique): Promise<M> {
     const holder = this.#broker.storesWithChanges
       ? await this.#claim(keyed, unique, (change) => this.#steps.storeWith(keyed, [change]))
       : await this.#claimFirst(keyed, unique);
     if (holder === undefined) return keyed;
-    this.#count(message.actorName, unique.onDuplicate);
+    this.#count(keyed.actorName, unique.onDuplicate);
     log.debug("Message of {actor} is a duplicate of {messageId}", {
       ...about(keyed),
       messageId: holder,
     });
-    if (unique.onDuplicate === "throw") throw duplicateOf(message, holder);
+    if (unique.onDuplicate === "throw") throw duplicateOf(keyed, holder);
     const duplicate = keyed.copy({ messageId: holder }) as M;
     Message.sentBy(this.#broker, duplicate);
     Message.noteDuplicate(duplicate);
@@ -178,22 +235,28 @@ export class Claims {
 
   /** Claims, then stores; a process that dies in between leaves a claim that soon ends. */
   async #claimFirst(message: Message, unique: Unique): Promise<string | undefined> {
-    const store = this.#broker.controlStore!;
     let claimed: ControlChange | undefined;
-    const holder = await this.#claim(message, unique, (change) => {
+    let ifVersion: number | undefined;
+    const holder = await this.#claim(message, unique, async (change) => {
       claimed = change;
+      const value = { ...change.value as unknown as ClaimValue, isSending: true };
       const ttl = Math.min(change.ttl ?? Infinity, SENDING_TTL);
-      return store.change([{ ...change, ttl }]);
+      const outcome = await this.#entries.change({ ...change, value, ttl });
+      ifVersion = outcome.found[0]?.version;
+      return outcome;
     });
     if (holder !== undefined) return holder;
     const { key, value, ttl = Infinity } = claimed!;
+    const compared = ifVersion === undefined ? {} : { ifVersion };
     try {
       await this.#steps.store(message);
     } catch (error) {
-      await store.change([{ key, value: null }]).catch(() => {}); // it ends by itself
+      // If this fails, it ends by itself.
+      await this.#entries.change({ key, value: null, ...compared }).catch(() => {});
       throw error;
     }
-    await store.change([{ key, value, ttl }]);
+    // If it has run by now its claim is gone, or that of another message.
+    await this.#entries.change({ key, value, ttl, ...compared });
     return undefined;
   }
 
@@ -207,11 +270,11 @@ export class Claims {
     const { messageId } = message;
     const queueName = canonicalQueueName(message.queueName);
     const value = { messageId, queueName, stays: [this.#steps.stayOf(message)] };
-    const ttl = typeof unique.until === "number" ? { ttl: unique.until } : this.#ttl;
+    const ttl = typeof unique.until === "number" ? unique.until : this.#entries.ttlOf(message);
     let ifVersion = 0;
     let holder = "";
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const outcome = await apply({ key, value, ifVersion, ...ttl });
+      const outcome = await apply({ key, value, ifVersion, ttl });
       if (outcome.applied) return undefined;
       const [entry] = outcome.found;
       const claim = toClaim(entry);
@@ -219,84 +282,22 @@ export class Claims {
       if (claim === undefined || claim.messageId === messageId) continue;
       holder = claim.messageId;
       const isAlive = typeof unique.until === "number" || await this.#steps.isStored(claim);
-      if (isAlive) return holder;
+      if (!isAlive) continue;
+      if (unique.onDuplicate !== "replace") return holder;
+      if (claim.isSending) continue; // it may never arrive, so nothing may depend on it
+      if (await this.#entries.replace(message, claim, ifVersion)) return holder;
+      ifVersion = 0; // it has begun, or another one has replaced it
     }
     return holder; // others take it again and again: it is somebody's
   }
 
-  /** Where claims cannot be verified they end by themselves. */
-  get #ttl(): { ttl?: number } {
-    return this.#broker.storesWithChanges ? {} : { ttl: UNVERIFIED_TTL };
-  }
-
-  async #read(key: string): Promise<ControlEntry | undefined> {
-    const { entries } = await this.#broker.controlStore!.read(key);
-    return entries.find((entry) => entry.key === key);
-  }
-
-  #count(actorName: string, action: "keep" | "throw"): void {
+  #count(actorName: string, action: OnDuplicate): void {
     let counts = this.duplicates.get(actorName);
-    if (counts === undefined) this.duplicates.set(actorName, counts = { keep: 0, throw: 0 });
+    if (counts === undefined) {
+      this.duplicates.set(actorName, counts = { keep: 0, replace: 0, throw: 0 });
+    }
     counts[action] += 1;
   }
-}
-
-/** Ends claims: it is a middleware of brokers that have actors with unique messages, and of no others. */
-export class ClaimRelease implements Middleware {
-  readonly #claims: Claims;
-
-  /** @param claims The claims of the broker. */
-  constructor(claims: Claims) {
-    this.#claims = claims;
-  }
-
-  /** Ends a claim that lasts until its message starts, before it does. */
-  beforeProcessMessage(_broker: Broker, message: MessageProxy): void | Promise<void> {
-    if (this.#isUntil(message, "started")) return this.#release(message);
-  }
-
-  /** Ends the claim of a message that is done. */
-  afterAck(_broker: Broker, message: MessageProxy): void | Promise<void> {
-    if (!message.retried && this.#isUntil(message, "finished")) return this.#release(message);
-  }
-
-  /** Ends the claim of a message that failed for good. */
-  afterNack(_broker: Broker, message: MessageProxy): void | Promise<void> {
-    if (this.#isUntil(message, "finished")) return this.#release(message);
-  }
-
-  #isUntil(message: MessageProxy, until: "started" | "finished"): boolean {
-    return this.#claims.of(message.actorName)?.until === until &&
-      typeof message.option("uniqueKey") === "string";
-  }
-
-  /** A claim that stays is found to be stale by whoever is refused by it. */
-  async #release(message: MessageProxy): Promise<void> {
-    try {
-      await this.#claims.release(message);
-    } catch (error) {
-      log.warn("Failed to end the claim of message {messageId} of {actor}: {reason}", {
-        ...about(message, error),
-      });
-    }
-  }
-}
-
-/**
- * Reads a claim.
- *
- * @param entry An entry of the control store.
- * @returns The claim; `undefined` if the entry is gone, or none.
- */
-export function toClaim(entry: ControlEntry | undefined): ClaimValue | undefined {
-  const value = entry?.value as Partial<ClaimValue> | null | undefined;
-  const { messageId, queueName, stays } = value ?? {};
-  if (typeof messageId !== "string" || typeof queueName !== "string") return undefined;
-  return { messageId, queueName, stays: Array.isArray(stays) ? stays.map(String) : [] };
-}
-
-function claimKeyOf(message: Message): string {
-  return `${CLAIM_PREFIX}${message.actorName}/${message.option("uniqueKey")}`;
 }
 
 function duplicateOf({ actorName }: Message, holder: string): DuplicateMessage {

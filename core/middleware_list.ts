@@ -59,6 +59,11 @@ export class MiddlewareList {
     this.#set(this.#all.toSpliced(index, 0, middleware));
   }
 
+  /** Adds one of the core in front of all others. It has no hooks of declaring. */
+  addFirst(middleware: Middleware): void {
+    this.#set([middleware, ...this.#all]);
+  }
+
   /** Takes one off; does nothing when it is not there. */
   remove(middleware: Middleware): void {
     this.#set(this.#all.filter((one) => one !== middleware));

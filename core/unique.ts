@@ -14,19 +14,24 @@ export interface UniqueOptions {
   by?: (...args: any[]) => string | number;
   /**
    * When another message of the key may be sent: once this one has `finished` for good, its retries
-   * included; once it has `started`; or after a time, whatever becomes of it.
+   * included; once it has `started`; or after a time, whatever becomes of it. With `replace`:
+   * `started`.
    *
    * @default {"finished"}
    */
   until?: "started" | "finished" | Duration;
   /**
-   * Handling of another message: it is dropped and `send` returns the existing one (`keep`), or
-   * `send` throws a `DuplicateMessage`.
+   * Handling of another message: it is dropped and `send` returns the existing one (`keep`); the
+   * existing one runs with its arguments and options, and `send` returns that (`replace`); or `send`
+   * throws a `DuplicateMessage`.
    *
    * @default {"keep"}
    */
-  onDuplicate?: "keep" | "throw";
+  onDuplicate?: "keep" | "replace" | "throw";
 }
+
+/** Handling of a message while another one of its key is there. */
+export type OnDuplicate = "keep" | "replace" | "throw";
 
 /** A message, as far as it matters here. */
 interface Keyed {
@@ -46,7 +51,7 @@ export interface Unique {
   readonly by: UniqueOptions["by"];
   /** Milliseconds, if it is for a time. */
   readonly until: "started" | "finished" | number;
-  readonly onDuplicate: "keep" | "throw";
+  readonly onDuplicate: OnDuplicate;
 }
 
 /**
@@ -71,10 +76,22 @@ export function checkUnique(actorName: string, value: unknown): Unique | undefin
     options as UniqueOptions,
     KNOWN_OPTIONS,
   );
-  const { by, until = "finished", onDuplicate = "keep" } = options as UniqueOptions;
+  const { by, onDuplicate = "keep" } = options as UniqueOptions;
+  const isReplaced = onDuplicate === "replace";
+  const { until = isReplaced ? "started" : "finished" } = options as UniqueOptions;
   if (by !== undefined && typeof by !== "function") throw refuse("has a `by` that is no function");
-  if (onDuplicate !== "keep" && onDuplicate !== "throw") {
-    throw refuse(`has onDuplicate ${JSON.stringify(onDuplicate)}: it must be "keep" or "throw"`);
+  if (!isReplaced && onDuplicate !== "keep" && onDuplicate !== "throw") {
+    throw refuse(
+      `has onDuplicate ${JSON.stringify(onDuplicate)}: it must be "keep", "replace" or "throw"`,
+    );
+  }
+  if (isReplaced && until !== "started") {
+    throw refuse(
+      `has onDuplicate "replace" with until ${
+        JSON.stringify(until)
+      }: a message is replaced until it ` +
+        'has started, so until must be "started"',
+    );
   }
   if (until === "started" || until === "finished") return { by, until, onDuplicate };
   if (typeof until === "string") {

@@ -1,7 +1,7 @@
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { StubControlStore } from "../../control/backends/stub.ts";
 import { Broker } from "../../core/broker.ts";
-import { CLAIM_PREFIX, toClaim } from "../../core/claims.ts";
+import { CLAIM_PREFIX, toClaim } from "../../core/claim_entry.ts";
 import type { BrokerOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";

@@ -1,3 +1,4 @@
+import type { OnDuplicate } from "../../core/unique.ts";
 import type { Metric } from "./metric.ts";
 
 /**
@@ -7,7 +8,7 @@ import type { Metric } from "./metric.ts";
  * @returns The family; none if there was no duplicate.
  */
 export function duplicateMetrics(
-  duplicates: ReadonlyMap<string, { readonly keep: number; readonly throw: number }> | undefined,
+  duplicates: ReadonlyMap<string, Readonly<Record<OnDuplicate, number>>> | undefined,
 ): Metric[] {
   if (duplicates === undefined || duplicates.size === 0) return [];
   return [{

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
 import {
   type ActorOptions,
   currentMessage,
@@ -20,6 +20,7 @@ import {
   type Rules,
   type Side,
 } from "./broker_control_harness.ts";
+import { receiveOne } from "./broker_messages.ts";
 import { declareTests } from "./rules.ts";
 
 const isDuplicate = ({ isDuplicate }: Message) => isDuplicate;
@@ -32,6 +33,27 @@ function holding(fixture: Fixture, side: Side, options: ActorOptions) {
     runs.push(key);
     await new Promise<void>((resolve) => ends.push(resolve));
   }, { actorName: "held", ...options });
+  return {
+    held,
+    runs,
+    started: (count: number) => eventually("start", () => runs.length >= count),
+    end: () => ends.shift()!(),
+  };
+}
+
+/** An actor whose messages are replaced until they start, and whose runs end when a test lets them. */
+function replaced(fixture: Fixture, side: Side) {
+  const runs: unknown[][] = [];
+  const ends: (() => void)[] = [];
+  const held = fixture.actor(side, async (key: string, n: number) => {
+    const message = currentMessage()!;
+    runs.push([key, n, message.option("maxAge"), message.messageId]);
+    await new Promise<void>((resolve) => ends.push(resolve));
+  }, {
+    actorName: "held",
+    unique: { by: (key: string) => key, onDuplicate: "replace" },
+    timeLimit: Infinity, // no timer for what a test begins by itself
+  });
   return {
     held,
     runs,
@@ -197,6 +219,110 @@ const rules: Rules = {
       const first = await strict.send();
       const error = await assertRejects(() => strict.send(), DuplicateMessage, first.messageId);
       assertEquals(error.holder, first.messageId);
+    },
+  },
+
+  uniqueReplaced: {
+    rule: "A unique message with onDuplicate: replace runs once, with what was sent last",
+    async check(fixture) {
+      const [side, other] = [fixture.open(), fixture.open()];
+      const { held, runs, started, end } = replaced(fixture, side);
+      const also = other === side ? held : replaced(fixture, other).held;
+      const first = await held.send("a", 1);
+      const second = await also.send("a", 2);
+      assertEquals([isDuplicate(second), second.messageId], [true, first.messageId]);
+      const third = await held.sendWithOptions({ args: ["a", 3], maxAge: 1_000_000 });
+      assertEquals([isDuplicate(third), third.messageId], [true, first.messageId]);
+      assertEquals(isDuplicate(await also.send("b", 1)), false);
+      await fixture.work(side, { concurrency: 1 });
+      await started(1);
+      assertEquals(runs, [["a", 3, 1_000_000, first.messageId]]);
+      const next = await also.send("a", 4);
+      assertEquals(isDuplicate(next), false); // that one has started
+      end();
+      await started(2);
+      end();
+      await started(3);
+      assertEquals(runs.slice(1).map((run) => run.slice(0, 3)), [
+        ["b", 1, undefined],
+        ["a", 4, undefined],
+      ]);
+      end();
+      await side.fates.of(next);
+      assertEquals(await side.control.claims(), []);
+      await eventually("forget the texts", async () => {
+        const { entries } = await side.broker.controlStore!.read("claim/");
+        return entries.length === 0;
+      });
+    },
+  },
+
+  uniqueReplacedInOrder: {
+    rule: "Unique messages that a process sends in a row replace each other in that order",
+    async check(fixture) {
+      const side = fixture.open();
+      const { held, runs, started, end } = replaced(fixture, side);
+      const sent = await Promise.all(Array.from({ length: 20 }, (_, n) => held.send("a", n)));
+      assertEquals(new Set(sent.map(({ messageId }) => messageId)).size, 1);
+      assertEquals(sent.map(isDuplicate), [false, ...Array(19).fill(true)]);
+      await fixture.work(side);
+      await started(1);
+      assertEquals(runs.map((run) => run[1]), [19]);
+      end();
+    },
+  },
+
+  uniqueReplacedPrefetched: {
+    rule:
+      "A unique message that a worker has prefetched, or gets again, runs with what was sent last",
+    async check(fixture) {
+      const side = fixture.open();
+      const { broker } = side;
+      const { held } = replaced(fixture, side);
+      const first = await held.send("a", 1);
+      const consumer = broker.consume(fixture.queueName, { prefetch: 10 });
+      let delivery = await receiveOne(consumer);
+      assertEquals((await held.send("a", 2)).messageId, first.messageId);
+      await consumer.requeue(delivery);
+      delivery = await receiveOne(consumer);
+      assertEquals((await held.send("a", 3)).messageId, first.messageId);
+      await broker.emit("beforeProcessMessage", delivery);
+      assertEquals([delivery.messageId, ...delivery.args], [first.messageId, "a", 3]);
+      const next = await held.send("a", 4);
+      assertEquals(isDuplicate(next), false);
+      await consumer.requeue(delivery); // its worker dies
+      const both = [await receiveOne(consumer), await receiveOne(consumer)];
+      for (const one of both) await broker.emit("beforeProcessMessage", one);
+      const args = new Map(both.map((one) => [one.messageId, one.args[1]]));
+      assertEquals([args.get(first.messageId), args.get(next.messageId)], [3, 4]);
+      await consumer.ack(both);
+      await consumer.close();
+    },
+  },
+
+  uniqueReplacedRetried: {
+    rule:
+      "A unique message that was replaced keeps its eta, and its latest arguments through retries",
+    async check(fixture) {
+      const side = fixture.open();
+      const runs: unknown[] = [];
+      let startedAt = Infinity;
+      const failing = fixture.actor(side, (_key: string, n: number) => {
+        startedAt = Math.min(startedAt, Date.now());
+        runs.push([n, currentMessage()!.option("retries") ?? 0]);
+        if (runs.length < 3) throw new Retry("", { delay: 1 });
+      }, {
+        actorName: "failing",
+        unique: { by: (key: string) => key, onDuplicate: "replace" },
+        maxRetries: 5,
+      });
+      const first = await failing.sendWithOptions({ args: ["a", 1], delay: 300 });
+      assertEquals((await failing.send("a", 2)).messageId, first.messageId);
+      await fixture.work(side);
+      await eventually("run three times", () => runs.length === 3);
+      assertEquals(runs, [[2, 0], [2, 1], [2, 2]]);
+      assertGreater(startedAt, Number(first.option("eta")) - 100);
+      await side.fates.of(first, 3);
     },
   },
 

@@ -15,7 +15,7 @@ import type { SuspectsHarness } from "./broker_suspects.ts";
 const STEP = fc.record({
   what: fc.constantFrom(
     ...["send", "send", "send", "take", "take", "ack", "nack", "retry", "requeue"] as const,
-    ...["die", "flush"] as const,
+    ...["replace", "replace", "replace", "start", "start", "die", "flush"] as const,
   ),
   pick: fc.nat(99),
   /** False if the worker dies before it can end the claim, or knows of none, as in Python. */
@@ -27,6 +27,8 @@ type Step = typeof STEP extends fc.Arbitrary<infer T> ? T : never;
 /** A message in the hands of a worker. */
 interface Held {
   readonly delivery: MessageProxy;
+  /** True if its actor has started. */
+  isStarted: boolean;
   /** True if its queue was flushed since. */
   readonly isGone: boolean;
 }
@@ -37,8 +39,12 @@ class History implements AsyncDisposable {
   readonly #namespace: string = `claims_${crypto.randomUUID().replaceAll("-", "")}`;
   readonly #brokers: Broker[] = [];
   readonly #queueName = "held";
-  /** The living message of each key. */
+  /** The living message of each key; of one that may be replaced, until it starts. */
   readonly #living: Map<string, string> = new Map();
+  /** All living messages. */
+  readonly #all: Set<string> = new Set();
+  /** What was sent last of each message that may be replaced. */
+  readonly #latest: Map<string, number> = new Map();
   #waiting = 0;
   #held: Held[] = [];
   #broker!: Broker;
@@ -55,12 +61,14 @@ class History implements AsyncDisposable {
 
   async take({ what, pick, releases }: Step): Promise<void> {
     if (what === "send") return await this.#send(`key ${pick % 3}`);
+    if (what === "replace") return await this.#replace(`latest ${pick % 3}`, pick);
     if (what === "requeue") return await this.#requeue();
     if (what === "die") return await this.#die();
     if (what === "flush") return await this.#flush();
     if (what === "take") {
       return await this.#take();
     }
+    if (what === "start") return await this.#start(this.#held.find((held) => !held.isStarted));
     const [held] = this.#held.splice(pick % Math.max(1, this.#held.length), 1);
     if (held !== undefined) await this.#settle(what, held, releases);
   }
@@ -72,32 +80,71 @@ class History implements AsyncDisposable {
       holder !== undefined,
       holder ?? sent.messageId,
     ]);
-    if (holder !== undefined) return;
-    this.#living.set(key, sent.messageId);
+    if (holder === undefined) this.#stored(key, sent.messageId);
+  }
+
+  async #replace(key: string, value: number): Promise<void> {
+    const sent = await this.#broker.getActor("replaced").send(key, value);
+    const holder = this.#living.get(key);
+    assertEquals([sent.isDuplicate, sent.messageId], [
+      holder !== undefined,
+      holder ?? sent.messageId,
+    ]);
+    this.#latest.set(sent.messageId, value);
+    if (holder === undefined) this.#stored(key, sent.messageId);
+  }
+
+  #stored(key: string, messageId: string): void {
+    this.#living.set(key, messageId);
+    this.#all.add(messageId);
     this.#waiting += 1;
+  }
+
+  /** It runs with what was sent last, also when it is delivered again. */
+  async #start(held: Held | undefined): Promise<void> {
+    if (held === undefined) return;
+    held.isStarted = true;
+    if (held.isGone) return;
+    const { delivery } = held;
+    const { messageId } = delivery;
+    await this.#broker.emit("beforeProcessMessage", delivery);
+    assertEquals(delivery.messageId, messageId);
+    if (delivery.actorName !== "replaced") return;
+    assertEquals(delivery.args[1], this.#latest.get(messageId));
+    this.#ended(delivery);
+  }
+
+  #ended({ args, messageId }: MessageProxy): void {
+    const key = String(args[0]);
+    if (this.#living.get(key) === messageId) this.#living.delete(key);
   }
 
   /** The consumer may have fetched what was flushed since. */
   async #take(): Promise<void> {
     for (let isGone = true; isGone && this.#waiting > 0;) {
       const delivery = await receiveOne(this.#consumer);
-      isGone = this.#living.get(String(delivery.args[0])) !== delivery.messageId;
-      this.#held.push({ delivery, isGone });
+      isGone = !this.#all.has(delivery.messageId);
+      this.#held.push({ delivery, isStarted: false, isGone });
       if (!isGone) this.#waiting -= 1;
     }
   }
 
   async #settle(
     verb: "ack" | "nack" | "retry",
-    { delivery, isGone }: Held,
+    { delivery, isStarted, isGone }: Held,
     releases: boolean,
   ): Promise<void> {
-    const key = String(delivery.args[0]);
-    if (verb === "retry" && !isGone) {
+    // One that has not started is not retried.
+    const isRetried = verb === "retry" && !isGone &&
+      (isStarted || delivery.actorName !== "replaced");
+    if (isRetried) {
       await this.#broker.enqueue(delivery.message, { cause: delivery.message });
       delivery.markRetried();
       this.#waiting += 1;
-    } else if (this.#living.get(key) === delivery.messageId) this.#living.delete(key);
+    } else if (!isGone) {
+      this.#ended(delivery);
+      this.#all.delete(delivery.messageId);
+    }
     if (verb === "nack") {
       delivery.fail();
       await this.#consumer.nack(delivery);
@@ -117,9 +164,7 @@ class History implements AsyncDisposable {
         throw error;
       });
       assertEquals(requeued, holder ?? true);
-      if (holder !== undefined) continue;
-      this.#living.set(key, dead.message.messageId);
-      this.#waiting += 1;
+      if (holder === undefined) this.#stored(key, dead.message.messageId);
     }
   }
 
@@ -137,8 +182,9 @@ class History implements AsyncDisposable {
   async #flush(): Promise<void> {
     await this.#broker.flush(this.#queueName);
     this.#living.clear();
+    this.#all.clear();
     this.#waiting = 0;
-    this.#held = this.#held.map(({ delivery }) => ({ delivery, isGone: true }));
+    this.#held = this.#held.map((held) => ({ ...held, isGone: true }));
   }
 
   async #openBroker(): Promise<Broker> {
@@ -149,6 +195,14 @@ class History implements AsyncDisposable {
       actorName: "held",
       queueName: this.#queueName,
       unique: { by: (key: string) => key },
+      timeLimit: Infinity,
+    });
+    actor((_key: string, _value: number) => {}, {
+      broker,
+      actorName: "replaced",
+      queueName: this.#queueName,
+      unique: { by: (key: string) => key, onDuplicate: "replace" },
+      timeLimit: Infinity,
     });
     return broker;
   }

@@ -19,7 +19,9 @@ for (
     [{ by: "x" }, TypeError, "has a `by` that is no function"],
     [{ until: "ended" }, TypeError, 'until "ended": it must be "started", "finished" or a time'],
     [{ until: 0 }, RangeError, "until 0 ms, which must be above 0"],
-    [{ onDuplicate: "replace" }, TypeError, 'onDuplicate "replace": it must be "keep" or "throw"'],
+    [{ onDuplicate: "drop" }, TypeError, '"drop": it must be "keep", "replace" or "throw"'],
+    [{ onDuplicate: "replace", until: "finished" }, TypeError, 'until must be "started"'],
+    [{ onDuplicate: "replace", until: 1_000 }, TypeError, 'until must be "started"'],
   ] as const
 ) {
   test(`unique of ${JSON.stringify(unique)} is refused`, () => {

@@ -1,0 +1,70 @@
+import {
+  type ClaimedMessage,
+  claimKeyOf,
+  type ClaimValue,
+  textKeyOf,
+  toTextEntry,
+} from "./claim_entry.ts";
+import type { ControlChange, ControlEntry, ControlOutcome, ControlStore } from "./control_store.ts";
+import type { Clock } from "../platform/clock.ts";
+
+/** Milliseconds of a claim that cannot be verified: a day. */
+const UNVERIFIED_TTL = 86_400_000;
+/** Milliseconds for which the latest text of a message is kept: it may be far back in its queue. */
+const TEXT_TTL = 30 * UNVERIFIED_TTL;
+
+/** Broker, as its {@linkcode ClaimEntries} see it. */
+export interface ClaimPlace {
+  readonly clock: Clock;
+  readonly controlStore: ControlStore | undefined;
+  /** True if it stores a message and changes in one step. */
+  readonly storesWithChanges: boolean;
+}
+
+/** Entries of claims, and of the latest texts of messages, in the control store of a broker. */
+export class ClaimEntries {
+  readonly #broker: ClaimPlace;
+
+  /** @param broker The broker. */
+  constructor(broker: ClaimPlace) {
+    this.#broker = broker;
+  }
+
+  /** Changes entries, all or none. */
+  change(...changes: ControlChange[]): Promise<ControlOutcome> {
+    return this.#broker.controlStore!.change(changes);
+  }
+
+  /** Reads entries by their keys: of a change that no version allows the store tells what is there. */
+  async find(...keys: string[]): Promise<readonly (ControlEntry | undefined)[]> {
+    return (await this.change(...keys.map((key) => ({ key, value: null, ifVersion: -1 })))).found;
+  }
+
+  /**
+   * Stores the text of a message as the latest one of another message, which keeps its claim.
+   *
+   * @param message What was sent.
+   * @param claim The claim of the other.
+   * @param ifVersion The version of that.
+   * @returns False if the claim has changed; then nothing is stored.
+   */
+  async replace(message: ClaimedMessage, claim: ClaimValue, ifVersion: number): Promise<boolean> {
+    const value = toTextEntry(message);
+    const ttl = TEXT_TTL + this.#delayOf(message);
+    const outcome = await this.change(
+      { key: claimKeyOf(message), value: { ...claim }, ifVersion, ttl: this.ttlOf(message) },
+      { key: textKeyOf(claim.messageId), value, ttl },
+    );
+    return outcome.applied;
+  }
+
+  /** Milliseconds after which the claim of a message ends by itself, where it cannot be verified. */
+  ttlOf(message: ClaimedMessage): number {
+    return this.#broker.storesWithChanges ? Infinity : UNVERIFIED_TTL + this.#delayOf(message);
+  }
+
+  #delayOf(message: ClaimedMessage): number {
+    const eta = message.option("eta");
+    return typeof eta === "number" ? Math.max(0, eta - this.#broker.clock.now()) : 0;
+  }
+}

@@ -1,0 +1,110 @@
+import { Buffer } from "node:buffer";
+import type { ControlEntry, ControlValue } from "./control_store.ts";
+import type { Encoded } from "../encoders/encoder.ts";
+
+/** Beginning of the keys of claims; the actor and the key of the message follow. */
+export const CLAIM_PREFIX = "claim/";
+
+/** A claim, as the control store keeps it. */
+export interface ClaimValue {
+  /** Message that has the claim. */
+  readonly messageId: string;
+  /** Its queue. */
+  readonly queueName: string;
+  /** What its queue may call it, the latest stay last. */
+  readonly stays: readonly string[];
+  /** True while its message is on its way, where both are not stored in one step. */
+  readonly isSending?: boolean;
+}
+
+/**
+ * Reads a claim.
+ *
+ * @param entry An entry of the control store.
+ * @returns The claim; `undefined` if the entry is gone, or none.
+ */
+export function toClaim(entry: ControlEntry | undefined): ClaimValue | undefined {
+  const value = entry?.value as Partial<ClaimValue> | null | undefined;
+  const { messageId, queueName, stays } = value ?? {};
+  if (typeof messageId !== "string" || typeof queueName !== "string") return undefined;
+  return {
+    messageId,
+    queueName,
+    stays: Array.isArray(stays) ? stays.map(String) : [],
+    ...(value!.isSending === true ? { isSending: true } : {}),
+  };
+}
+
+/** A message, as far as it matters here. */
+export interface ClaimedMessage {
+  readonly actorName: string;
+  /** One option. */
+  option(name: string): unknown;
+  /** Writes it. */
+  encode(): Encoded;
+}
+
+/** Key of the claim of a message. */
+export function claimKeyOf(message: Omit<ClaimedMessage, "encode">): string {
+  return `${CLAIM_PREFIX}${message.actorName}/${message.option("uniqueKey")}`;
+}
+
+/** Key of the latest text of a message that was replaced. No actor has an empty name. */
+export function textKeyOf(messageId: string): string {
+  return `${CLAIM_PREFIX}/${messageId}`;
+}
+
+/** Writes the message that replaces another one, as an entry. */
+export function toTextEntry(message: ClaimedMessage): ControlValue {
+  const data = message.encode();
+  return typeof data === "string"
+    ? { text: data }
+    : { base64: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64") };
+}
+
+/**
+ * Reads the latest text of a message.
+ *
+ * @param entry An entry of the control store.
+ * @returns The text; `undefined` if the entry is gone, or none.
+ */
+export function toText(entry: ControlEntry | undefined): Encoded | undefined {
+  const value = entry?.value as { text?: unknown; base64?: unknown } | null | undefined;
+  const { text, base64 } = value ?? {};
+  if (typeof base64 === "string") return Buffer.from(base64, "base64");
+  return typeof text === "string" ? text : undefined;
+}
+
+/** Options that tell what has become of a message so far: they stay when it is replaced. */
+const KEPT_OPTIONS: readonly string[] = [
+  "eta",
+  "redisMessageId",
+  "retries",
+  "snoozes",
+  "deaths",
+  "traceback",
+  "requeueTimestamp",
+];
+
+/** A message that can replace another one. */
+interface Replacement {
+  readonly messageId: string;
+  readonly queueName: string;
+  option(name: string): unknown;
+  copy(
+    changes: { messageId: string; queueName: string; options: Record<string, unknown> },
+  ): Replacement;
+}
+
+/**
+ * Replaces a message by one that was sent later under its key.
+ *
+ * @param message The message, as it was delivered.
+ * @param by The later one.
+ * @returns The later one in the place of the message: its id, and what has become of it so far.
+ */
+export function replaced<M extends Replacement>(message: M, by: M): M {
+  const { messageId, queueName } = message;
+  const options = Object.fromEntries(KEPT_OPTIONS.map((name) => [name, message.option(name)]));
+  return by.copy({ messageId, queueName, options }) as M;
+}

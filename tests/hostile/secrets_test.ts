@@ -9,7 +9,7 @@ import { startForFile } from "../brokers/redis/fixture.ts";
 import { Fixture } from "../cli/fixture.ts";
 import { testOwn } from "../servers/own.ts";
 import { startOwnMemcached } from "../support/servers/memcached.ts";
-import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
+import { startRabbitmq } from "../support/servers/rabbitmq.ts";
 import { type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
 import type { Login } from "./failed_login.ts";
 
@@ -102,7 +102,7 @@ test("No error or log record shows a password that a server repeats", async () =
 testOwn("rabbitmq-server")(
   "No error or log record shows the password of a user of RabbitMQ",
   async () => {
-    await using server = await startOwnRabbitmq();
+    await using server = await startRabbitmq();
     const { host, port } = server;
     for (const kind of ["rabbitmq", "rabbitmqConsumer"] as const) {
       const url = `amqp://app:${SECRET}@${host}:${port}`;

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exchange } from "../support/servers/exchange.ts";
 import {
   attachRabbitmq,
@@ -17,22 +17,7 @@ function greeting(server: RabbitmqServer): Promise<string> {
   });
 }
 
-test("startOwnRabbitmq starts several at once, which are gone after their dispose", async () => {
-  const servers = await Promise.all([startOwnRabbitmq(), startOwnRabbitmq()]);
-  const [one, two] = servers;
-  const pids = servers.flatMap((server) => server.pids);
-
-  await one!.ctl("add_vhost", "only-here");
-  assertStringIncludes(await one!.ctl("list_vhosts"), "only-here");
-  assert(!(await two!.ctl("list_vhosts")).includes("only-here"));
-  assertEquals(pids.map(isAlive), [true, true, true, true]);
-
-  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
-  assertEquals(pids.map(isAlive), [false, false, false, false]);
-  await assertRejects(() => stat(one!.folder));
-});
-
-test("RabbitmqServer can be stopped, started, killed and restarted with what it holds", async () => {
+test("RabbitmqServer can be stopped, started, killed and restarted, and is gone after its dispose", async () => {
   await using rabbitmq = await startOwnRabbitmq({ config: "{consumer_timeout, 2000}" });
   assertEquals(rabbitmq.url, `amqp://guest:guest@127.0.0.1:${rabbitmq.port}`);
   assertEquals(await greeting(rabbitmq), "AMQP\0\0\x09\x01");
@@ -59,6 +44,12 @@ test("RabbitmqServer can be stopped, started, killed and restarted with what it 
   assertEquals((await console.counts()).size, 0);
   assertStringIncludes(await rabbitmq.ctl("list_vhosts"), "kept");
   await assertRejects(() => rabbitmq.ctl("no_such_command"), Error, "Cannot run ");
+
+  const { pids, folder } = rabbitmq;
+  assertEquals(pids.map(isAlive), [true, true]);
+  await rabbitmq.stop();
+  assertEquals(pids.map(isAlive), [false, false]);
+  await assertRejects(() => stat(folder));
 });
 
 test("attachRabbitmq gives a server that cannot be controlled", async () => {

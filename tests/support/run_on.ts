@@ -16,6 +16,8 @@ interface Runtime {
   readonly program: string;
   readonly package?: string;
   readonly minimum?: string;
+  /** Files to run at the same time for each core: they wait for servers most of their time. */
+  readonly filesPerCore: number;
   /** Its arguments before the names of files, given how many it is to run at the same time. */
   test(atOnce: number): string[];
   /** The files of the whole suite. @default {[]} It finds them by itself. */
@@ -25,11 +27,13 @@ interface Runtime {
 
 const RUNTIMES: Record<string, Runtime> = {
   deno: {
+    filesPerCore: 3,
     program: Deno.execPath(),
     test: () => ["test", "-A", "--doc", "--parallel"],
     env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
   },
   bun: {
+    filesPerCore: 4,
     program: "bun",
     package: "bun@1.4",
     minimum: "1.4.0",
@@ -37,6 +41,7 @@ const RUNTIMES: Record<string, Runtime> = {
     files: ["./tests"],
   },
   node: {
+    filesPerCore: 4,
     program: "node",
     package: "node@24",
     minimum: "22.18.0",
@@ -46,8 +51,6 @@ const RUNTIMES: Record<string, Runtime> = {
     env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
   },
 };
-/** Three for each core: files wait for servers more than half of their time. */
-const FILES_AT_ONCE = navigator.hardwareConcurrency * 3;
 
 const [name = "", ...files] = Deno.args;
 const runtime = RUNTIMES[name];
@@ -57,7 +60,8 @@ if (runtime === undefined) {
 }
 if (runtime.package !== undefined) await installPackages();
 const chosen = files.length > 0 ? files : runtime.files ?? [];
-const command = [...await find(runtime), ...runtime.test(FILES_AT_ONCE), ...chosen];
+const filesAtOnce = runtime.filesPerCore * navigator.hardwareConcurrency;
+const command = [...await find(runtime), ...runtime.test(filesAtOnce), ...chosen];
 Deno.exit(await runWithServers());
 
 /** Runs the command while there is a RabbitMQ for the files that need none of their own. */
@@ -67,7 +71,7 @@ async function runWithServers(): Promise<number> {
   const server = isWanted ? await startOwnRabbitmq().catch(() => undefined) : undefined;
   try {
     const shared = server === undefined ? {} : { [SHARED_VARIABLE]: server.url };
-    return await run(command, { ...runtime!.env?.(FILES_AT_ONCE), ...shared });
+    return await run(command, { ...runtime!.env?.(filesAtOnce), ...shared });
   } finally {
     await server?.stop();
   }

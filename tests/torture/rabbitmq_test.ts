@@ -1,8 +1,8 @@
-import { testOwn } from "../servers/own.ts";
+import { testLong } from "../servers/own.ts";
 import { RabbitmqTarget } from "./rabbitmq_target.ts";
 import { HEARTBEAT_TIMEOUT, tortureShortly } from "./short.ts";
 
-const test = testOwn("rabbitmq-server");
+const test = testLong("rabbitmq-server");
 
 test("RabbitmqBroker loses nothing when workers and connections die, and the server stops", () =>
   tortureShortly(

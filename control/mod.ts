@@ -23,6 +23,7 @@ export {
 export type { PeriodicMessage } from "./schedule_state.ts";
 export type { ClaimsOptions, UniqueClaim } from "./claims.ts";
 export type { SetConcurrencyOptions } from "./sizes.ts";
+export type { DebounceOptions } from "../core/debounce.ts";
 export type { UniqueOptions } from "../core/unique.ts";
 export type { WorkerReport } from "./workers.ts";
 export type {

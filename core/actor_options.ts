@@ -1,5 +1,6 @@
 import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
+import type { DebounceOptions } from "./debounce.ts";
 import type { Duration } from "../platform/duration.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicTimes } from "./schedules.ts";
@@ -47,6 +48,8 @@ export interface ActorOptions {
   snoozeWhenLimited?: boolean;
   /** Lets one of its messages with the same arguments, or key, live at a time. @default {false} */
   unique?: boolean | UniqueOptions;
+  /** Runs the last one of its messages of a key that are sent in a row, once no more come. */
+  debounce?: DebounceOptions;
   /**
    * Number of workers that may die while a message runs, before it is dead-lettered with a
    * `PoisonMessage`; `null` for any number.

@@ -46,12 +46,13 @@ import { ScheduleRegistry } from "./schedule_registry.ts";
 import { checkSchedules } from "./schedules.ts";
 import { shorten } from "../platform/thrown.ts";
 import { checkMaxDeaths } from "./suspicion.ts";
+import { checkDebounce } from "./debounce.ts";
 import { checkUnique, type Unique } from "./unique.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
 /** Names of actor options that need no middleware. */
-const CORE_ACTOR_OPTIONS: readonly string[] = ["cron", "every", "maxDeaths", "unique"];
+const CORE_ACTOR_OPTIONS: readonly string[] = ["cron", "debounce", "every", "maxDeaths", "unique"];
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
@@ -284,7 +285,8 @@ export abstract class Broker implements AsyncDisposable {
     this.#middleware.checkOptionsOf(actor, [...CORE_ACTOR_OPTIONS, ...this.ownActorOptions]);
     const { actorName, queueName, options } = actor;
     checkMaxDeaths(actorName, options["maxDeaths"]);
-    const unique = checkUnique(actorName, options["unique"]);
+    const unique = checkDebounce(actorName, options["debounce"], options["unique"]) ??
+      checkUnique(actorName, options["unique"]);
     if (unique !== undefined) controlStoreOf(this, `keep messages of actor "${actorName}" unique`);
     const schedules = checkSchedules({ actorName, queueName }, options);
     if (schedules.length > 0) {
@@ -314,6 +316,7 @@ export abstract class Broker implements AsyncDisposable {
       storeWith: (message, changes) => this.storeWith(message, changes),
       isStored: (claim) => this.isStored(claim),
       stayOf: (message) => this.stayOf(message),
+      changeDelayed: (claim, eta, changes) => this.changeDelayed(claim, eta, changes),
     });
   }
 
@@ -330,6 +333,20 @@ export abstract class Broker implements AsyncDisposable {
    */
   protected isStored(_claim: ClaimValue): Promise<boolean> {
     return Promise.resolve(true);
+  }
+
+  /**
+   * Changes the control store, and by that delays the message of a claim until another time. Brokers
+   * that promote messages without `enqueueDue` override this.
+   *
+   * @internal
+   */
+  protected changeDelayed(
+    _claim: ClaimValue,
+    _eta: number,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome> {
+    return this.controlStore!.change(changes);
   }
 
   /** @internal What its queue calls a message as it is stored now. */
@@ -409,9 +426,12 @@ export abstract class Broker implements AsyncDisposable {
   enqueue<M extends Message>(message: M, options: EnqueueOptions = NO_DELAY): Promise<M> {
     try {
       options.signal?.throwIfAborted();
-      const delay = options.delay === undefined
+      const wanted = options.delay === undefined
         ? undefined
         : toMilliseconds(options.delay, "delay");
+      const delay = this.#claims === undefined
+        ? wanted
+        : this.#claims.delayOf(message, options, wanted);
       const queued = this.prepare(this.#emitter.prepare(message, options.cause), delay) as M;
       Message.sentBy(this, message);
       Message.sentBy(this, queued);
@@ -527,13 +547,15 @@ export abstract class Broker implements AsyncDisposable {
     const { signal, cause } = options;
     signal?.throwIfAborted();
     const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
+    const claims = this.#claims;
+    const delayOf = (message: M) => claims?.delayOf(message, options, delay) ?? delay;
     const queued = messages.map((message) =>
-      this.prepare(this.#emitter.prepare(message, cause), delay) as M
+      this.prepare(this.#emitter.prepare(message, cause), delayOf(message)) as M
     );
     for (let i = 0; i < queued.length; i++) {
       Message.sentBy(this, messages[i]!);
       Message.sentBy(this, queued[i]!);
-      const before = this.emit("beforeEnqueue", queued[i]!, delay);
+      const before = this.emit("beforeEnqueue", queued[i]!, delayOf(messages[i]!));
       if (before !== undefined) await before;
     }
     const sending = this.#claims === undefined
@@ -553,7 +575,10 @@ export abstract class Broker implements AsyncDisposable {
     for (const [i, message] of queued.entries()) {
       const claimed = this.#claims!.store(message, options);
       if (claimed === undefined) others.push(message);
-      else stored[i] = await this.#afterClaim(claimed, delay);
+      else {
+        const waited = this.#claims!.delayOf(message, options, delay);
+        stored[i] = await this.#afterClaim(claimed, waited);
+      }
     }
     await this.#storeMany(others, delay);
     return stored;
@@ -583,15 +608,25 @@ export abstract class Broker implements AsyncDisposable {
       }),
       undefined,
     );
+    if (due.option("uniqueKey") !== undefined && this.controlStore !== undefined) {
+      const claims = this.#claims ?? this.#makeClaims();
+      const eta = await claims.carry(due, delivery);
+      if (eta !== undefined) return await this.#delayUntil(eta, delivery, claims);
+    }
     const before = this.emit("beforeEnqueue", due, undefined);
     if (before !== undefined) await before;
-    if (due.option("uniqueKey") !== undefined && this.controlStore !== undefined) {
-      await (this.#claims ?? this.#makeClaims()).carry(due, delivery);
-    }
     const stored = this.storeDue(due, delivery);
     if (stored !== undefined) await stored;
     const after = this.emit("afterEnqueue", due, undefined);
     if (after !== undefined) await after;
+  }
+
+  /** Stores a delayed message anew that is to run later than it says. No hook hears of it. */
+  async #delayUntil(eta: number, { message }: MessageProxy, claims: Claims): Promise<void> {
+    const queueName = delayQueueName(canonicalQueueName(message.queueName));
+    const later = this.prepare(message.copy({ queueName, options: { eta } }), undefined);
+    await claims.carry(later);
+    await this.store([later]);
   }
 
   /**

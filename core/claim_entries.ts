@@ -21,13 +21,30 @@ export interface ClaimPlace {
   readonly storesWithChanges: boolean;
 }
 
+/** How a broker delays a message until another time. */
+export interface DelaySteps {
+  /** Applies changes, and by that delays the message of a claim. */
+  changeDelayed(
+    claim: ClaimValue,
+    eta: number,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome>;
+}
+
 /** Entries of claims, and of the latest texts of messages, in the control store of a broker. */
 export class ClaimEntries {
   readonly #broker: ClaimPlace;
+  readonly #steps: DelaySteps;
 
-  /** @param broker The broker. */
-  constructor(broker: ClaimPlace) {
+  /**
+   * Stores where the entries are.
+   *
+   * @param broker The broker.
+   * @param steps How it delays.
+   */
+  constructor(broker: ClaimPlace, steps: DelaySteps) {
     this.#broker = broker;
+    this.#steps = steps;
   }
 
   /** Changes entries, all or none. */
@@ -51,10 +68,15 @@ export class ClaimEntries {
   async replace(message: ClaimedMessage, claim: ClaimValue, ifVersion: number): Promise<boolean> {
     const value = toTextEntry(message);
     const ttl = TEXT_TTL + this.#delayOf(message);
-    const outcome = await this.change(
-      { key: claimKeyOf(message), value: { ...claim }, ifVersion, ttl: this.ttlOf(message) },
+    const moved = movedEta(claim, message);
+    const renewed = { ...claim, ...moved };
+    const changes = [
+      { key: claimKeyOf(message), value: renewed, ifVersion, ttl: this.ttlOf(message) },
       { key: textKeyOf(claim.messageId), value, ttl },
-    );
+    ];
+    const outcome = moved.eta === undefined
+      ? await this.change(...changes)
+      : await this.#steps.changeDelayed(claim, moved.eta, changes);
     return outcome.applied;
   }
 
@@ -67,4 +89,14 @@ export class ClaimEntries {
     const eta = message.option("eta");
     return typeof eta === "number" ? Math.max(0, eta - this.#broker.clock.now()) : 0;
   }
+}
+
+/** A debounced message is delayed anew by each that replaces it, up to a bound. */
+function movedEta(
+  { eta, lastEta = Infinity }: ClaimValue,
+  message: ClaimedMessage,
+): { eta?: number } {
+  const wanted = message.option("eta");
+  if (eta === undefined || typeof wanted !== "number") return {};
+  return { eta: Math.max(eta, Math.min(wanted, lastEta)) };
 }

@@ -15,6 +15,10 @@ export interface ClaimValue {
   readonly stays: readonly string[];
   /** True while its message is on its way, where both are not stored in one step. */
   readonly isSending?: boolean;
+  /** Time to which the messages that replaced it have delayed it. */
+  readonly eta?: number;
+  /** Time beyond which they cannot delay it. */
+  readonly lastEta?: number;
 }
 
 /**
@@ -25,13 +29,15 @@ export interface ClaimValue {
  */
 export function toClaim(entry: ControlEntry | undefined): ClaimValue | undefined {
   const value = entry?.value as Partial<ClaimValue> | null | undefined;
-  const { messageId, queueName, stays } = value ?? {};
+  const { messageId, queueName, stays, eta, lastEta } = value ?? {};
   if (typeof messageId !== "string" || typeof queueName !== "string") return undefined;
   return {
     messageId,
     queueName,
     stays: Array.isArray(stays) ? stays.map(String) : [],
     ...(value!.isSending === true ? { isSending: true } : {}),
+    ...(typeof eta === "number" ? { eta } : {}),
+    ...(typeof lastEta === "number" ? { lastEta } : {}),
   };
 }
 

@@ -36,6 +36,12 @@ export interface ClaimSteps {
   isStored(claim: ClaimValue): Promise<boolean>;
   /** What its queue calls a message as it is stored now. */
   stayOf(message: Message): string;
+  /** Applies changes, and by that delays the message of a claim until another time. */
+  changeDelayed(
+    claim: ClaimValue,
+    eta: number,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome>;
 }
 
 /**
@@ -67,12 +73,39 @@ export class Claims {
   constructor(broker: Broker, steps: ClaimSteps) {
     this.#broker = broker;
     this.#steps = steps;
-    this.#entries = new ClaimEntries(broker);
+    this.#entries = new ClaimEntries(broker, steps);
   }
 
   /** Notes an actor whose messages are unique. */
   add(actorName: string, unique: Unique): void {
     this.#actors.set(actorName, unique);
+  }
+
+  /** True if the messages of an actor are debounced. */
+  delays(actorName: string): boolean {
+    return this.#actors.get(actorName)?.debounce !== undefined;
+  }
+
+  /**
+   * Tells by how much a message is to be delayed.
+   *
+   * @param message What is to be sent.
+   * @param options The message that it follows from, and whether it is a part of something.
+   * @param delay Milliseconds that the sender wants.
+   * @returns Milliseconds; `undefined` for no delay.
+   * @throws {TypeError} If the sender wants a delay, and the actor is debounced.
+   */
+  delayOf(
+    { actorName }: Message,
+    { cause, isPart }: Pick<EnqueueOptions, "cause" | "isPart">,
+    delay: number | undefined,
+  ): number | undefined {
+    const debounce = this.#actors.get(actorName)?.debounce;
+    if (debounce === undefined || cause !== undefined || isPart === true) return delay;
+    if (delay === undefined) return debounce.wait;
+    throw new TypeError(
+      `Cannot send ${actorName} with a delay of ${delay} ms: its option debounce delays its messages`,
+    );
   }
 
   /**
@@ -105,14 +138,17 @@ export class Claims {
    *
    * @param message The message as it is about to be stored.
    * @param delivery The delayed message whose place it takes; the end of that is not its own.
+   * @returns The time to which it is delayed by now, if that is later than the delivered one had it:
+   *   then it is not to run yet, and its claim is as it was.
    */
-  async carry(message: Message, delivery?: MessageProxy): Promise<void> {
+  async carry(message: Message, delivery?: MessageProxy): Promise<number | undefined> {
     if (delivery !== undefined) this.#moved.add(delivery);
     const key = claimKeyOf(message);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const [entry] = await this.#entries.find(key);
       const claim = toClaim(entry);
       if (claim?.messageId !== message.messageId) return;
+      if (delivery !== undefined && claim.eta! > Number(delivery.option("eta"))) return claim.eta;
       const stays = [...claim.stays, this.#steps.stayOf(message)].slice(-STAYS);
       const ttl = this.#entries.ttlOf(message);
       const change = { key, value: { ...claim, stays }, ifVersion: entry!.version, ttl };
@@ -269,7 +305,8 @@ export class Claims {
     const key = claimKeyOf(message);
     const { messageId } = message;
     const queueName = canonicalQueueName(message.queueName);
-    const value = { messageId, queueName, stays: [this.#steps.stayOf(message)] };
+    const stays = [this.#steps.stayOf(message)];
+    const value = { messageId, queueName, stays, ...etasOf(message, unique) };
     const ttl = typeof unique.until === "number" ? unique.until : this.#entries.ttlOf(message);
     let ifVersion = 0;
     let holder = "";
@@ -305,4 +342,11 @@ function duplicateOf({ actorName }: Message, holder: string): DuplicateMessage {
     `Cannot send ${actorName}: message ${holder} has the same unique key`,
     { holder },
   );
+}
+
+function etasOf(message: Message, { debounce }: Unique): { eta?: number; lastEta?: number } {
+  const eta = message.option("eta");
+  if (debounce === undefined || typeof eta !== "number") return {};
+  const { wait, maxWait } = debounce;
+  return maxWait === Infinity ? { eta } : { eta, lastEta: eta - wait + maxWait };
 }

@@ -52,6 +52,8 @@ export interface Unique {
   /** Milliseconds, if it is for a time. */
   readonly until: "started" | "finished" | number;
   readonly onDuplicate: OnDuplicate;
+  /** Milliseconds that a message is delayed, and may be delayed, if each one delays it anew. */
+  readonly debounce?: { readonly wait: number; readonly maxWait: number };
 }
 
 /**

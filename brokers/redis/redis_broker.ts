@@ -199,7 +199,8 @@ export class RedisBroker extends Broker {
   /** Stores a message on its queue, or delays it: by the clock of the server. */
   override enqueue<M extends Message>(message: M, options?: EnqueueOptions): Promise<M> {
     const { serverClock } = this.#session;
-    if (options?.delay === undefined || serverClock.isKnown) return super.enqueue(message, options);
+    const isDelayed = options?.delay !== undefined || this.claims?.delays(message.actorName);
+    if (!isDelayed || serverClock.isKnown) return super.enqueue(message, options);
     return serverClock.learn().then(() => super.enqueue(message, options));
   }
 
@@ -209,7 +210,9 @@ export class RedisBroker extends Broker {
     options?: EnqueueOptions,
   ): Promise<M[]> {
     const { serverClock } = this.#session;
-    if (options?.delay !== undefined && !serverClock.isKnown) await serverClock.learn();
+    const isDelayed = options?.delay !== undefined || this.claims !== undefined &&
+        messages.some(({ actorName }) => this.claims!.delays(actorName));
+    if (isDelayed && !serverClock.isKnown) await serverClock.learn();
     return await super.enqueueMany(messages, options);
   }
 

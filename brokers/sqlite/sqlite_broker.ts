@@ -30,7 +30,7 @@ import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import { countMessages, flushQueue, joinQueue, type SqliteMessageCounts } from "./queue_state.ts";
 import { QueueIds, type Session } from "./session.ts";
-import { HAS_OLD_DEAD, PURGE_DEAD, REQUEUE, SELECT_UNIQUE } from "./statements.ts";
+import { DELAY_UNIQUE, HAS_OLD_DEAD, PURGE_DEAD, REQUEUE, SELECT_UNIQUE } from "./statements.ts";
 import { insert, MessageStore } from "./storing.ts";
 import {
   type SqliteInsertStatement,
@@ -312,6 +312,18 @@ export class SqliteBroker extends Broker {
     const { connection } = this.#session;
     await connection.open();
     return await connection.read(() => Boolean(connection.statement(SELECT_UNIQUE).get(messageId)));
+  }
+
+  /** @internal Delays a message where it is: it is promoted there, too. */
+  protected override async changeDelayed(
+    { messageId }: ClaimValue,
+    eta: number,
+    changes: readonly ControlChange[],
+  ): Promise<ControlOutcome> {
+    this.#assertOpen("enqueue");
+    return await this.controlStore.changeAnd(changes, () => {
+      this.#session.connection.statement(DELAY_UNIQUE).run(Math.ceil(eta), messageId);
+    });
   }
 
   /** Makes a delayed message ready where it is. */

@@ -19,6 +19,9 @@ export const SET_UNIQUE_KEY = "update dramatiq_messages set unique_key=? where i
 /** Message id. */
 export const SELECT_UNIQUE = "select 1 from dramatiq_messages where message_id=? and " +
   "unique_key is not null and state<>3 limit 1";
+/** Due, message id. Delays a message that is delayed until another time. */
+export const DELAY_UNIQUE = "update dramatiq_messages set due=? where message_id=? and " +
+  "unique_key is not null and state=2";
 /** Id, body. */
 export const INSERT_BODY = "insert or replace into dramatiq_bodies values(?,?)";
 /** Id. */

@@ -62,6 +62,15 @@ function replaced(fixture: Fixture, side: Side) {
   };
 }
 
+/** A debounced actor, and its runs. */
+function debounced(fixture: Fixture, side: Side, times: { wait: number; maxWait?: number }) {
+  const runs: { n: number; at: number }[] = [];
+  const typed = fixture.actor(side, (_key: string, n: number) => {
+    runs.push({ n, at: Date.now() });
+  }, { actorName: "typed", debounce: { by: (key: string) => key, ...times } });
+  return { typed, runs };
+}
+
 const noClaims = (side: Side) =>
   eventually("end the claims", async () => (await side.control.claims()).length === 0);
 
@@ -323,6 +332,49 @@ const rules: Rules = {
       assertEquals(runs, [[2, 0], [2, 1], [2, 2]]);
       assertGreater(startedAt, Number(first.option("eta")) - 100);
       await side.fates.of(first, 3);
+    },
+  },
+
+  debounced: {
+    rule: "A debounced message runs once, with what was sent last, and only wait after that",
+    async check(fixture) {
+      const [side, other] = [fixture.open(), fixture.open()];
+      const { typed, runs } = debounced(fixture, side, { wait: 400 });
+      const also = other === side ? typed : debounced(fixture, other, { wait: 400 }).typed;
+      const first = await typed.send("a", 1);
+      await fixture.work(side);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      const [second, third] = await also.sendMany([["a", 2], ["a", 3]]);
+      assertEquals([first, second!, third!].map(isDuplicate), [false, true, true]);
+      assertEquals(new Set([first, second!, third!].map((one) => one.messageId)).size, 1);
+      assertGreater(Number(third!.option("eta")), Number(first.option("eta")));
+      const last = await side.control.claims();
+      assertEquals(last.map(({ messageId }) => messageId), [first.messageId]);
+      await eventually("run", () => runs.length > 0);
+      assertEquals(runs.map(({ n }) => n), [3]);
+      assertGreater(runs[0]!.at, Number(third!.option("eta")) - 20);
+      await noClaims(side);
+      assertEquals(isDuplicate(await also.send("a", 4)), false);
+    },
+  },
+
+  debouncedBounded: {
+    rule: "A debounced message runs maxWait after the first one, though more come all the time",
+    async check(fixture) {
+      const side = fixture.open();
+      const { typed, runs } = debounced(fixture, side, { wait: 200, maxWait: 350 });
+      side.broker.addMiddleware({ beforeDelayMessage() {} }); // SQLite has another way without hooks
+      await fixture.work(side);
+      const first = await typed.send("a", 0);
+      const eta = Number(first.option("eta"));
+      let n = 0;
+      while (runs.length === 0) {
+        n += 1;
+        await typed.send("a", n);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      assertGreater(runs[0]!.at, eta + 150 - 20);
+      assertGreater(runs[0]!.n, 0);
     },
   },
 

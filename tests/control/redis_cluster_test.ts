@@ -1,6 +1,7 @@
 import { Cluster } from "ioredis";
 import { AbortEvents, RedisBroker, RedisControlStore } from "@dq/dramatiq";
 import { assertEquals, assertThrows } from "@std/assert";
+import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { testOwn } from "../servers/own.ts";
@@ -30,6 +31,12 @@ if (cluster !== undefined) {
   });
 
   brokerControlConformance({
+    name: "RedisBroker on a cluster",
+    open: (namespace, middleware) =>
+      new RedisBroker({ client, namespace: `{${namespace}}`, middleware }),
+  });
+
+  brokerClaimsConformance({
     name: "RedisBroker on a cluster",
     open: (namespace, middleware) =>
       new RedisBroker({ client, namespace: `{${namespace}}`, middleware }),

@@ -3,6 +3,7 @@ import {
   actor,
   type ActorOptions,
   Control,
+  group,
   Prometheus,
   RabbitmqBroker,
   RedisBroker,
@@ -29,6 +30,45 @@ for (
     assertThrows(() => actor(unused, options), error, text);
   });
 }
+
+for (
+  const [options, error, text] of [
+    [{ debounce: 5 }, TypeError, "its option debounce must be an object, not 5"],
+    [{ debounce: {} }, TypeError, "its option debounce needs a wait"],
+    [{ debounce: { wait: 0 } }, RangeError, "has wait 0 ms, which must be above 0"],
+    [
+      { debounce: { wait: 5, maxWait: 4 } },
+      RangeError,
+      "has maxWait 4 ms, which is below its wait",
+    ],
+    [{ debounce: { wait: 5, by: "x" } }, TypeError, "has a `by` that is no function"],
+    [{ debounce: { wait: 5, until: 1 } }, TypeError, "until"],
+    [{ debounce: { wait: 5 }, unique: true }, TypeError, "take out its option unique"],
+  ] as const
+) {
+  test(`options ${JSON.stringify(options)} are refused`, () => {
+    const all = {
+      broker: new StubBroker(),
+      actorName: "bad",
+      ...options,
+    } as unknown as ActorOptions;
+    assertThrows(() => actor(unused, all), error, text);
+  });
+}
+
+test("A debounced message cannot be sent with a delay; one of a group is not debounced", async () => {
+  const broker = new StubBroker();
+  const options = { broker, actorName: "typed", debounce: { wait: { hours: 1 } } };
+  const typed = actor((_key: string) => {}, options);
+  await assertRejects(
+    () => typed.sendWithOptions({ args: ["a"], delay: 5 }),
+    TypeError,
+    "Cannot send typed with a delay of 5 ms: its option debounce delays its messages",
+  );
+  await group([typed.message("a"), typed.message("a")], { broker }).run();
+  assertEquals(await new Control(broker).claims(), []);
+  assertEquals((await typed.send("a")).queueName, "default.DQ");
+});
 
 test("unique needs a control store, and says how to get one", () => {
   const broker = new RabbitmqBroker();

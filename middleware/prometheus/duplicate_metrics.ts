@@ -18,6 +18,7 @@ export function duplicateMetrics(
     aggregator: "sum",
     values: Array.from(duplicates, ([actor, counts]) => [
       { value: counts.keep, labels: { actor, action: "keep" } },
+      { value: counts.replace, labels: { actor, action: "replace" } },
       { value: counts.throw, labels: { actor, action: "throw" } },
     ]).flat().filter(({ value }) => value > 0),
   }];

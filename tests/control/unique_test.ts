@@ -4,6 +4,7 @@ import {
   type ActorOptions,
   Control,
   group,
+  MiddlewareError,
   Prometheus,
   RabbitmqBroker,
   RedisBroker,
@@ -106,6 +107,31 @@ test("A duplicate calls no afterEnqueue, and is counted", async () => {
   const answer = await prometheus.metricsHandler(new Request("http://localhost/metrics"));
   const text = await answer.text();
   assertMatch(text, /dramatiq_duplicate_messages_total\{actor="once",action="keep"\} 1/);
+});
+
+test("A message that may have been replaced does not run with an old text, and is counted", async () => {
+  const prometheus = new Prometheus();
+  const broker = new StubBroker({ middleware: [prometheus] });
+  const unique = { by: () => "k", onDuplicate: "replace" } as const;
+  const latest = actor((_n: number) => {}, { broker, actorName: "latest", unique });
+  const [first, second] = [await latest.send(1), await latest.send(2)];
+  assertEquals(second.messageId, first.messageId);
+  const answer = await prometheus.metricsHandler(new Request("http://localhost/metrics"));
+  assertMatch(await answer.text(), /_messages_total\{actor="latest",action="replace"\} 1/);
+
+  await using consumer = broker.consume("default");
+  const [delivery] = await consumer.receive(1);
+  const { controlStore } = broker;
+  const change = controlStore.change.bind(controlStore);
+  controlStore.change = () => Promise.reject(new Error("it is away"));
+  await assertRejects(
+    () => Promise.resolve(broker.emit("beforeProcessMessage", delivery!)),
+    MiddlewareError,
+    `Cannot read the latest arguments of message ${first.messageId}: it is away`,
+  );
+  controlStore.change = change;
+  await broker.emit("beforeProcessMessage", delivery!);
+  assertEquals(delivery!.args, [2]);
 });
 
 test("A claim costs messages of other actors nothing, and no option on the wire", async () => {

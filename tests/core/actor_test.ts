@@ -217,7 +217,7 @@ test("actor refuses options that no middleware knows, and lists those that exist
   assertEquals(
     message,
     'Cannot declare actor "x": no middleware of this broker knows its options maxRetires, ' +
-      "timeLimit; known are cron, every, maxBackoff, maxDeaths, maxRetries, maxSnoozes, minBackoff, " +
+      "timeLimit; known are cron, debounce, every, maxBackoff, maxDeaths, maxRetries, maxSnoozes, minBackoff, " +
       "onRetryExhausted, retryWhen, snoozeWhenLimited, throws, unique",
   );
   assertEquals(broker.actors.size, 0);

@@ -33,11 +33,11 @@ interface ClusterFixture extends AsyncDisposable {
   readonly limits: RedisRateLimiterBackend;
 }
 
-async function openFixture(): Promise<ClusterFixture> {
+async function openFixture(home: RedisCluster = cluster): Promise<ClusterFixture> {
   const namespace = `{${crypto.randomUUID()}}`;
-  const node = await cluster.masterOf(namespace);
+  const node = await home.masterOf(namespace);
   const fixture = new Fixture(node, namespace);
-  const client = new Cluster(cluster.nodes.map(({ host, port }) => ({ host, port })), {
+  const client = new Cluster(home.nodes.map(({ host, port }) => ({ host, port })), {
     lazyConnect: true,
   });
   const limits = fixture.use(new RedisRateLimiterBackend({ client }));
@@ -204,15 +204,17 @@ test("RedisBroker waitReplicas on a cluster asks the node that has the queue", a
 });
 
 test("RedisBroker waitReplicas on a cluster finds a new master when the old one was restarted", async () => {
-  await using opened = await openFixture();
+  // Of its own: that of the other tests has gone through much, and may settle for minutes.
+  await using home = await startRedisCluster({ replicas: 1 });
+  await using opened = await openFixture(home);
   const { fixture, node, client } = opened;
   const broker = fixture.open({ client, waitReplicas: { count: 1 } });
   await broker.enqueue(work("q", "before"));
-  const newMaster = await cluster.failOver(node, fixture.namespace);
+  const newMaster = await home.failOver(node, fixture.namespace);
   // The client has no connection to where it thinks that the queue is.
   await node.kill();
   await node.restart();
-  await cluster.untilOk();
+  await home.untilOk();
   await eventually("send to the new master", async () => {
     return await outcomeOfAny(broker.enqueue(work("q", "after"))) === undefined;
   });

@@ -131,6 +131,25 @@ export const CRASH_BACKEND_SCENARIOS: Readonly<Record<string, CrashScenario>> = 
     },
   },
 
+  debouncing: {
+    prepare: (broker) => broker.connect(),
+    async act(broker, confirm) {
+      const late = actor((_n: number) => {}, {
+        broker,
+        actorName: "late",
+        debounce: { by: () => "", wait: 60_000 },
+      });
+      await late.send(0);
+      confirm("sent");
+      await late.send(1); // moves the first one
+    },
+    check(left, confirmed) {
+      if (confirmed.has("sent") || left.messages.length > 0) assertAllThere(left, 1);
+      const entries = left.rows("dramatiq_control").filter(({ value }) => value !== null);
+      assertEquals(entries.length > 0, left.messages.length > 0);
+    },
+  },
+
   storingResults: {
     prepare: (broker) => broker.connect(),
     async act(broker, confirm) {

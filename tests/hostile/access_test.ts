@@ -138,6 +138,7 @@ testRedis(
     assertEquals(await message.getResult({ backend, block: true, timeout: 30_000 }), "heard");
     const letters = await Array.fromAsync(survivor.deadLetters("default"));
     assertEquals(letters.length, 1);
+    await survivor.maintain(); // It would be some time before it did by itself.
     await running.stop();
     for (const one of [survivor, dead, backend]) await one.close();
     assertEquals(await denials(server), []);

@@ -40,6 +40,15 @@ export function deathsOf(message: Suspect): number {
 }
 
 /**
+ * True if a worker died while a message ran under a mark: it is to run alone.
+ *
+ * @param message The message, as it was delivered.
+ */
+export function isBlamed(message: Suspect): boolean {
+  return message.suspicion !== undefined && deathsOf(message) > 0;
+}
+
+/**
  * Options by which the next attempt of a message, its retry or after a snooze, knows of deaths.
  *
  * @param message The message, as it was delivered.
@@ -92,7 +101,7 @@ function isLimit(value: unknown): value is number {
 }
 
 /**
- * What a worker says of itself in a mark.
+ * Describes this worker in a mark.
  *
  * @param now Milliseconds since the epoch.
  * @returns The host, the process and the time.

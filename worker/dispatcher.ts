@@ -9,7 +9,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { IndexedSet } from "../platform/indexed_set.ts";
 import { Notifier } from "../platform/notifier.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
-import { deathsOf, maxDeathsOf } from "../core/suspicion.ts";
+import { isBlamed, maxDeathsOf } from "../core/suspicion.ts";
 import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
@@ -271,7 +271,7 @@ export class Dispatcher implements JobOwner {
   /** Looks whether a worker died while a message ran, if that is ever to count. */
   #isBlamed(message: MessageProxy): boolean {
     if (maxDeathsOf(this.broker, message) === Infinity) message.suspicion = undefined;
-    return message.suspicion !== undefined && deathsOf(message) > 0;
+    return isBlamed(message);
   }
 
   #suspect(job: Job): void {

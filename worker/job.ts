@@ -6,7 +6,7 @@ import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
 import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
-import { deathsOf, maxDeathsOf } from "../core/suspicion.ts";
+import { deathsOf, isBlamed, maxDeathsOf } from "../core/suspicion.ts";
 import type { IndexedSetItem } from "../platform/indexed_set.ts";
 import type { Executor, Run } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
@@ -77,11 +77,6 @@ export class Job implements Run, IndexedSetItem {
     return this.settlement.isStale;
   }
 
-  /** True if a worker died while its message ran under a mark: it is to run alone. */
-  get isSuspect(): boolean {
-    return this.message.suspicion !== undefined && deathsOf(this.message) > 0;
-  }
-
   /** Marks it if a dead worker had it in flight, and runs the hooks, then the actor. */
   start(): void {
     this.message.onInterrupt = this;
@@ -90,11 +85,11 @@ export class Job implements Run, IndexedSetItem {
   }
 
   #begin(): void {
-    const wasSuspect = this.isSuspect;
+    const wasBlamed = isBlamed(this.message);
     this.settlement.begin(this.message).then((isBegun) => {
       if (this.#isOver) return;
       if (!isBegun || this.isStale) return this.#abandon(); // no hook has heard of it
-      if (this.isSuspect && !wasSuspect) return this.#owner.blamed(this);
+      if (isBlamed(this.message) && !wasBlamed) return this.#owner.blamed(this);
       this.#refusePoison();
       this.#beforeProcess();
     }, (error) => {

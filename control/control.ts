@@ -215,8 +215,8 @@ export class Control {
   }
 
   /**
-   * Lists the claims of unique messages. Some may be stale: their messages have ended where nobody
-   * knew of claims, and the next message of the key takes them over.
+   * Lists the claims of unique messages. Some may be stale: their messages were settled by a worker
+   * that knows nothing of claims. The next message of the key takes over such a claim.
    *
    * @param options Those of which actor.
    * @returns The claims, by key.

@@ -11,7 +11,7 @@ export interface RunnerOwner {
   readonly time: StoreClock;
   /** True if the definition of this worker is the one that counts. */
   isInCharge(schedule: Schedule): boolean;
-  /** See `Roster.lastSeen`. */
+  /** See `FleetSchedules.lastSeen`. */
   lastSeen(name: string, timing: string): number | undefined;
   /** True if a schedule is paused, as far as this worker has heard. */
   isPaused(name: string): boolean;

@@ -70,7 +70,7 @@ export interface PeriodicMessage {
   readonly name: string;
   /** The time that it was due, in milliseconds since the epoch. */
   readonly tick: number;
-  /** What the schedule does while the message runs, unless that is nothing. */
+  /** Overlap policy of the schedule, unless it is `allow`. */
   readonly overlap?: Exclude<OverlapPolicy, "allow">;
 }
 

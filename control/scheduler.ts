@@ -6,7 +6,7 @@ import { pause, type Timer } from "../platform/clock.ts";
 import { hexDigest } from "../platform/digest.ts";
 import { retryDelay } from "../platform/retry_delay.ts";
 import { FiringOutage } from "./firing_outage.ts";
-import { BOOT_PREFIX, Roster, SPECS_PREFIX } from "./roster.ts";
+import { BOOT_PREFIX, FleetSchedules, SPECS_PREFIX } from "./fleet_schedules.ts";
 import { RunMarks } from "./run_marks.ts";
 import type { RunnerOwner } from "./runner_owner.ts";
 import { ScheduleRunner } from "./schedule_runner.ts";
@@ -47,7 +47,7 @@ export class Scheduler implements RunnerOwner {
   readonly time: StoreClock;
   readonly outage: FiringOutage;
   readonly #options: SchedulerOptions;
-  readonly #roster: Roster = new Roster();
+  readonly #fleet: FleetSchedules = new FleetSchedules();
   readonly #runners: Map<string, ScheduleRunner> = new Map();
   /** JSON of the schedules of this worker, by name. */
   readonly #texts: Map<string, string> = new Map();
@@ -123,12 +123,12 @@ export class Scheduler implements RunnerOwner {
 
   /** True if the definition of this worker is the one that counts. */
   isInCharge({ name }: Schedule): boolean {
-    return !this.#isStopped && this.#roster.find(name)?.text === this.#texts.get(name);
+    return !this.#isStopped && this.#fleet.find(name)?.text === this.#texts.get(name);
   }
 
-  /** See `Roster.lastSeen`. */
+  /** See `FleetSchedules.lastSeen`. */
   lastSeen(name: string, timing: string): number | undefined {
-    return this.#roster.lastSeen(name, timing);
+    return this.#fleet.lastSeen(name, timing);
   }
 
   /** True if a schedule is paused, as far as this worker has heard. */
@@ -148,7 +148,7 @@ export class Scheduler implements RunnerOwner {
       this.#bootedAt = this.#options.bootedAt()!;
       const all = this.broker.schedules.all;
       this.#digest = hexDigest("sha1", JSON.stringify(all)).slice(0, 24);
-      this.#roster.learn(this.#digest, all);
+      this.#fleet.learn(this.#digest, all);
       await this.#storeSpecs();
       await this.#refresh();
       for (const schedule of all) {
@@ -186,7 +186,7 @@ export class Scheduler implements RunnerOwner {
     await this.store.change([{ key: SPECS_PREFIX + digest, value, ttl: SPECS_TTL }]);
     this.#nextSpecs = this.time.now + SPECS_INTERVAL;
     const self = { digest, bootedAt: this.#bootedAt, seenAt: this.#bootedAt };
-    this.#roster.add(this.#options.workerId, self);
+    this.#fleet.add(this.#options.workerId, self);
     this.#options.report(digest);
     await this.#tell({});
   }
@@ -199,15 +199,15 @@ export class Scheduler implements RunnerOwner {
   /** Reads who is alive. */
   async #refresh(): Promise<void> {
     const { entries } = await this.time.ask(() => this.store.read(WORKER_PREFIX));
-    this.#roster.refresh(entries, this.#options.workerId);
+    this.#fleet.refresh(entries, this.#options.workerId);
     await this.#learnUnknown();
     this.#nextRefresh = this.time.now + REFRESH_INTERVAL;
   }
 
   async #learnUnknown(): Promise<void> {
-    for (const digest of this.#roster.unknown) {
+    for (const digest of this.#fleet.unknown) {
       const { entries } = await this.store.read(SPECS_PREFIX + digest);
-      for (const entry of entries) this.#roster.learnEntry(entry);
+      for (const entry of entries) this.#fleet.learnEntry(entry);
     }
   }
 
@@ -230,8 +230,8 @@ export class Scheduler implements RunnerOwner {
     if (typeof worker !== "string" || typeof bootedAt !== "number") return;
     if (worker === this.#options.workerId) return;
     const digest = key.slice(BOOT_PREFIX.length);
-    if (left === true) this.#roster.remove(worker);
-    else this.#roster.add(worker, { digest, bootedAt, seenAt: bootedAt });
+    if (left === true) this.#fleet.remove(worker);
+    else this.#fleet.add(worker, { digest, bootedAt, seenAt: bootedAt });
     this.#enqueue(async () => {
       await this.#learnUnknown();
       this.#runAll();

@@ -7,7 +7,7 @@ import { Message } from "../core/message.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { assertQueueName } from "../core/queue_names.ts";
 import { checkSchedules, type PeriodicTimes, type Schedule } from "../core/schedules.ts";
-import { Roster, SPECS_PREFIX } from "./roster.ts";
+import { FleetSchedules, SPECS_PREFIX } from "./fleet_schedules.ts";
 import {
   fromTickState,
   SCHEDULE_PAUSE_PREFIX,
@@ -85,7 +85,7 @@ const ATTEMPTS = 20;
  * Sends messages to an actor that is declared elsewhere, in Python for example, whenever they are due.
  * Workers of the broker do so, whatever their queues; they run nothing of that actor.
  *
- * Whether the last message has finished is not known here: each time sends one.
+ * Each tick sends a message, whether or not the last one has finished: that is not known here.
  *
  * @param options When to send what to which actor.
  * @throws {TypeError} If an option is of the wrong type, the name is taken, or the broker has no
@@ -141,12 +141,12 @@ async function readFleet(broker: Broker, purpose: string): Promise<Fleet> {
       store.read(prefix)
     ),
   );
-  const roster = new Roster();
-  for (const entry of specs!.entries) roster.learnEntry(entry);
-  roster.refresh(workers!.entries);
-  const alive = new Set(roster.names);
+  const fleet = new FleetSchedules();
+  for (const entry of specs!.entries) fleet.learnEntry(entry);
+  fleet.refresh(workers!.entries);
+  const alive = new Set(fleet.names);
   const schedules = new Map(broker.schedules.all.map((one) => [one.name, one]));
-  for (const name of alive) schedules.set(name, roster.find(name)!.schedule);
+  for (const name of alive) schedules.set(name, fleet.find(name)!.schedule);
   const nameOf = (key: string, prefix: string) => key.slice(prefix.length);
   return {
     now: workers!.now,

@@ -1,5 +1,5 @@
 /**
- * What the broker does in Redis about messages that a dead worker had in flight.
+ * Scripts for messages that a dead worker had in flight.
  *
  * An entry of the suspects is `deaths|broker|note|notes`: how many workers died while the message
  * ran under a mark, the broker that has marked it now and what it says of itself, and what those
@@ -9,7 +9,7 @@
  */
 import { Script } from "../../clients/redis/script.ts";
 
-/** Splits an entry; one that is not there is that of a message which nobody has blamed. */
+/** Splits an entry. A missing one counts as zero deaths. */
 export const PARSE = `
 local function parse(entry)
   local deaths, broker, note, notes = string.match(entry or '', '^(%d+)|([^|]*)|([^|]*)|(.*)$')

@@ -16,11 +16,11 @@ export interface InvalidationsOptions {
   readonly key: string;
   /** True if the keys are read on a connection of its own, `reader`. */
   readonly hasReader: boolean;
-  /** Where outages are logged. */
+  /** Logger for outages. */
   readonly log: Logger;
   /**
-   * What is polled where Redis cannot tell of changes: the end of "Polling Redis for new …".
-   * Without it, what Redis refuses is tried again.
+   * Thing to poll for if Redis cannot track keys: the end of "Polling Redis for new …". Without it,
+   * a refusal is retried.
    */
   readonly polled?: string;
   /** Names the connection on which Redis tells, each time that it is opened. */
@@ -46,7 +46,7 @@ export interface InvalidationsOptions {
  * idle ─(open)▶ opening ─▶ tracking ─▶ waiting, after a loss ─▶ opening …
  *                  └─▶ over, if Redis cannot do it or the owner closes it
  *
- * What Redis remembers ends with either connection. Then both are opened anew.
+ * Redis forgets the tracked keys when either connection closes. Then both are opened again.
  */
 export class Invalidations {
   readonly #connection: RedisConnection;

@@ -30,7 +30,7 @@ const REST_FACTOR = 10;
 export interface ChangeNotifierOwner {
   /** The counter of SQLite that changes with each commit of another connection. */
   dataVersion(): number | undefined;
-  /** Called some times a second while somebody listens. */
+  /** Called several times a second while there are listeners. */
   tick(): void;
 }
 

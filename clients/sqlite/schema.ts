@@ -53,9 +53,9 @@ create index dramatiq_control_expiry on dramatiq_control(expires) where expires 
 `;
 
 /**
- * What is known of messages that a dead worker had: how many workers died while they ran under a
- * mark (null: none ever had them), the worker whose mark they carry, what that one says of itself,
- * and what those that died had said.
+ * Columns for messages that a dead worker had in flight: the number of workers that died while the
+ * message ran under a mark (null: no worker died with it), the worker that marked it, its note, and
+ * the notes of those that died.
  */
 const CREATE_SUSPECTS = `
 alter table dramatiq_messages add column deaths integer;

@@ -32,7 +32,7 @@ interface Departed {
  * Knows which workers are alive and what they declare. Of each schedule the definition of the youngest
  * worker counts: in a rolling deploy that of the new code, after a rollback that of the old one.
  */
-export class Roster {
+export class FleetSchedules {
   readonly #members: Map<string, Member> = new Map();
   readonly #specs: Map<string, ReadonlyMap<string, DeclaredSchedule>> = new Map();
   readonly #departed: Map<string, Departed> = new Map();

@@ -548,7 +548,9 @@ export abstract class Broker implements AsyncDisposable {
     signal?.throwIfAborted();
     const delay = options.delay === undefined ? undefined : toMilliseconds(options.delay, "delay");
     const claims = this.#claims;
-    const delayOf = (message: M) => claims?.delayOf(message, options, delay) ?? delay;
+    const delayOf = claims === undefined
+      ? () => delay
+      : (message: M) => claims.delayOf(message, options, delay);
     const queued = messages.map((message) =>
       this.prepare(this.#emitter.prepare(message, cause), delayOf(message)) as M
     );
@@ -558,13 +560,13 @@ export abstract class Broker implements AsyncDisposable {
       const before = this.emit("beforeEnqueue", queued[i]!, delayOf(messages[i]!));
       if (before !== undefined) await before;
     }
-    const sending = this.#claims === undefined
+    const sending = claims === undefined
       ? this.#storeMany(queued, delay)
       : this.#claimMany(queued, delay, options);
     return signal === undefined ? await sending : await unlessAborted(sending, signal);
   }
 
-  /** Stores those that ask for a claim one after the other, and the others at once. */
+  /** Stores messages in order: those that ask for a claim one by one, the others in between at once. */
   async #claimMany<M extends Message>(
     queued: readonly M[],
     delay: number | undefined,
@@ -572,13 +574,17 @@ export abstract class Broker implements AsyncDisposable {
   ): Promise<M[]> {
     const stored = [...queued];
     const others: M[] = [];
+    const claims = this.#claims!;
     for (const [i, message] of queued.entries()) {
-      const claimed = this.#claims!.store(message, options);
-      if (claimed === undefined) others.push(message);
-      else {
-        const waited = this.#claims!.delayOf(message, options, delay);
-        stored[i] = await this.#afterClaim(claimed, waited);
+      if (claims.of(message.actorName) !== undefined) {
+        await this.#storeMany(others.splice(0), delay);
+        const claimed = claims.store(message, options);
+        if (claimed !== undefined) {
+          stored[i] = await this.#afterClaim(claimed, claims.delayOf(message, options, delay));
+          continue;
+        }
       }
+      others.push(message);
     }
     await this.#storeMany(others, delay);
     return stored;

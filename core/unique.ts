@@ -146,7 +146,7 @@ function shortened(key: string): string {
 /** JSON with the keys of objects in order: equal values give equal texts. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, one) => {
-    if (typeof one === "bigint") return String(one);
+    if (typeof one === "bigint") return String(one); // the encoder refuses it, with a reason
     if (typeof one !== "object" || one === null || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).toSorted(([a], [b]) => a < b ? -1 : 1));
   });

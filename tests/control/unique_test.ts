@@ -4,12 +4,14 @@ import {
   type ActorOptions,
   Control,
   group,
+  Message,
   MiddlewareError,
   Prometheus,
   RabbitmqBroker,
   RedisBroker,
   StubBroker,
 } from "@dq/dramatiq";
+import { receiveCount } from "../conformance/broker_messages.ts";
 import { test } from "../support/test.ts";
 
 const unused = () => {};
@@ -132,6 +134,26 @@ test("A message that may have been replaced does not run with an old text, and i
   controlStore.change = change;
   await broker.emit("beforeProcessMessage", delivery!);
   assertEquals(delivery!.args, [2]);
+});
+
+test("Broker.enqueueMany keeps the order of unique messages and others on one queue", async () => {
+  const broker = new StubBroker();
+  actor(unused, { broker, actorName: "once", unique: true });
+  actor(unused, { broker, actorName: "plain" });
+  const names = ["plain", "once", "plain", "plain", "once"];
+  await broker.enqueueMany(names.map((actorName, i) => {
+    return new Message({ queueName: "default", actorName, args: [i] });
+  }));
+  const consumer = broker.consume("default", { prefetch: names.length });
+  const received = await receiveCount(consumer, names.length);
+  assertEquals(received.map(({ args: [i] }) => i), [0, 1, 2, 3, 4]);
+  await consumer.close();
+});
+
+test("An argument that no message can carry is refused for that, not for its unique key", async () => {
+  const broker = new StubBroker();
+  const once = actor((_n: bigint) => {}, { broker, actorName: "once", unique: true });
+  await assertRejects(() => once.send(5n), TypeError, "a BigInt is not JSON; send it as text");
 });
 
 test("A claim costs messages of other actors nothing, and no option on the wire", async () => {

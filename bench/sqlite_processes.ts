@@ -89,6 +89,17 @@ async function measureIdle(): Promise<void> {
   console.log(`idle: ${(Number(await worker.result) * 100).toFixed(2)} % of a core`);
 }
 
+/** What one of several workers did; times in milliseconds. */
+interface ShareResult {
+  ran: number;
+  first: number | null;
+  last: number;
+  cpu: number;
+  /** For how long its event loop was held up at most, and not counting waits for a core. */
+  longest: number;
+  own: number;
+}
+
 async function measureShares(count: number): Promise<void> {
   const path = join(folder, `${files++}.db`);
   await using broker = new SqliteBroker({ path });
@@ -99,15 +110,20 @@ async function measureShares(count: number): Promise<void> {
   const workers = Array.from({ length: count }, () => new WorkerProcess(path, "share", 0));
   await Promise.all(workers.map(({ ready }) => ready));
   for (const worker of workers) worker.go();
-  const results: { ran: number; first: number | null; last: number; cpu: number }[] = await Promise
-    .all(workers.map(async ({ result }) => JSON.parse(await result)));
+  const results: ShareResult[] = await Promise.all(
+    workers.map(async ({ result }) => JSON.parse(await result)),
+  );
   const firsts = results.map(({ first }) => first ?? Infinity);
   const time = Math.max(...results.map(({ last }) => last)) - Math.min(...firsts);
+  const longest = Math.max(...results.map(({ longest }) => longest));
+  const own = Math.max(...results.map(({ own }) => own));
   const cpu = results.reduce((sum, one) => sum + one.cpu, 0);
   console.log(
     `${count} workers: ${(messages / time).toFixed(0)}k a second, ` +
       `${(cpu * 1_000 / messages).toFixed(1)} µs of processor time each, shares ` +
-      results.map(({ ran }) => `${Math.round(ran / messages * 100)} %`).join(", "),
+      results.map(({ ran }) => `${Math.round(ran / messages * 100)} %`).join(", ") +
+      `; event loop held up for ${longest.toFixed(1)} ms at most, ` +
+      `without waits for a core ${own.toFixed(1)} ms`,
   );
 }
 

@@ -1,5 +1,4 @@
-import type { Broker } from "../core/broker.ts";
-import type { BrokerOptions } from "../core/broker_options.ts";
+import type { Broker, BrokerOptions } from "../core/broker.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { redactUrl } from "../clients/redact.ts";

@@ -1,9 +1,8 @@
-import type { Broker } from "./broker.ts";
 import type { ControlChange, ControlStore } from "./control_store.ts";
+import type { Clock } from "../platform/clock.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
-import type { Message } from "./message.ts";
-import type { MessageProxy } from "./message_proxy.ts";
+import type { MessageChanges } from "./message_fields.ts";
 import { canonicalQueueName } from "./queue_names.ts";
 import {
   DEFAULT_GRACE,
@@ -64,8 +63,26 @@ const BATCH = 500;
 /** Milliseconds by which the clock of a caller may be ahead of that of the store. */
 const CLOCK_TOLERANCE = 60_000;
 
+/** Broker, as far as its control store goes. */
+export interface ControlledBroker {
+  readonly clock: Clock;
+  readonly controlStore: ControlStore | undefined;
+}
+
+/** Message, as far as its cancellation goes. */
+export interface CancellableMessage {
+  readonly messageId: string;
+  /** One option. */
+  option(name: string): unknown;
+  /** A changed copy. */
+  copy(changes: MessageChanges): unknown;
+}
+
 /** The control store of a broker. @throws {TypeError} If it has none. */
-export function controlStoreOf(broker: Broker, purpose: string): ControlStore {
+export function controlStoreOf(
+  broker: Pick<ControlledBroker, "controlStore">,
+  purpose: string,
+): ControlStore {
   const { controlStore } = broker;
   if (controlStore !== undefined) return controlStore;
   const { name } = broker.constructor;
@@ -83,7 +100,7 @@ export interface CancelTarget {
 }
 
 /** @returns What {@linkcode cancelMessages} needs to know of a message. */
-export function cancelTargetOf(message: Message): CancelTarget {
+export function cancelTargetOf(message: CancellableMessage): CancelTarget {
   const { messageId } = message;
   const eta = message.option("eta");
   return typeof eta === "number" ? { messageId, eta } : { messageId };
@@ -100,7 +117,7 @@ export function cancelTargetOf(message: Message): CancelTarget {
  * @throws {BrokerConnectionError} If the store cannot be reached.
  */
 export async function cancelMessages(
-  broker: Broker,
+  broker: ControlledBroker,
   targets: readonly CancelTarget[],
   options: CancelOptions = {},
 ): Promise<void> {
@@ -130,7 +147,7 @@ export async function cancelMessages(
  * @throws {BrokerConnectionError} If the store cannot be reached.
  */
 export async function cancelMatching(
-  broker: Broker,
+  broker: ControlledBroker,
   predicate: CancelPredicate,
   options: CancelOptions = {},
 ): Promise<number> {
@@ -196,7 +213,10 @@ function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?:
  * @param message The message that is to be requeued.
  * @returns The message to store.
  */
-export async function undoCancellation<M extends Message>(broker: Broker, message: M): Promise<M> {
+export async function undoCancellation<M extends CancellableMessage>(
+  broker: ControlledBroker,
+  message: M,
+): Promise<M> {
   const { controlStore } = broker;
   if (controlStore === undefined || message.option(KEPT) !== true) return message;
   const key = ID_PREFIX + message.messageId;
@@ -208,6 +228,6 @@ export async function undoCancellation<M extends Message>(broker: Broker, messag
 }
 
 /** Marks a message that is cancelled and kept, for {@linkcode undoCancellation}. */
-export function markKept(message: MessageProxy): void {
-  message.message = message.message.copy({ options: { [KEPT]: true } });
+export function markKept<M extends CancellableMessage>(delivery: { message: M }): void {
+  delivery.message = delivery.message.copy({ options: { [KEPT]: true } }) as M;
 }

@@ -1,5 +1,5 @@
 import type { Broker } from "./broker.ts";
-import type { EnqueueOptions } from "./broker_options.ts";
+import type { EnqueueOptions } from "./sender.ts";
 import { ClaimEntries } from "./claim_entries.ts";
 import {
   claimKeyOf,

@@ -1,6 +1,13 @@
-import type { JoinOptions } from "./broker_options.ts";
 import { type Clock, monotonicTime, pause } from "../platform/clock.ts";
 import { QueueJoinTimeout } from "./errors.ts";
+
+/** Options of {@linkcode Broker.join}. */
+export interface JoinOptions {
+  /** Milliseconds to wait at most. @default {Infinity} */
+  timeout?: number;
+  /** Ends the wait when it aborts: `join` rejects with its reason. */
+  signal?: AbortSignal;
+}
 
 /** A queue whose end can only be seen by looking: nobody says that it is done. */
 export interface Joinable {

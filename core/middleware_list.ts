@@ -1,11 +1,22 @@
 import type { Middleware } from "./middleware.ts";
 import type { Actor } from "./actor.ts";
-import type { MiddlewarePosition } from "./broker_options.ts";
 import { type Emitter, HOOKS } from "./emitter.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { ResultSource } from "./result_source.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
+
+/** Position at which {@linkcode Broker.addMiddleware} inserts a middleware; at the end by default. */
+export interface MiddlewarePosition {
+  /** Before the one of this class. */
+  before?: MiddlewareClass;
+  /** After the one of this class. */
+  after?: MiddlewareClass;
+}
+
+/** The class of a middleware. */
+// deno-lint-ignore no-explicit-any -- whatever its constructor takes
+export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
 
 /**
  * The middleware of a broker in their order, and what they know together: the options that

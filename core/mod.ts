@@ -82,14 +82,10 @@ export { type Encoded, Encoder, getEncoder, JSONEncoder, setEncoder } from "../e
 export { PickleEncoder, type PickleEncoderOptions } from "../encoders/pickle/encoder.ts";
 
 // The base of brokers
-export { Broker } from "./broker.ts";
-export type {
-  BrokerOptions,
-  EnqueueOptions,
-  JoinOptions,
-  MiddlewareClass,
-  MiddlewarePosition,
-} from "./broker_options.ts";
+export { Broker, type BrokerOptions } from "./broker.ts";
+export type { EnqueueOptions } from "./sender.ts";
+export type { JoinOptions } from "./join.ts";
+export type { MiddlewareClass, MiddlewarePosition } from "./middleware_list.ts";
 export { type ConsumeOptions, Consumer, type OneOrMany, type ReceiveOptions } from "./consumer.ts";
 export {
   DeadLetter,

@@ -1,4 +1,4 @@
-import type { BrokerOptions } from "../../core/broker_options.ts";
+import type { BrokerOptions } from "../../core/broker.ts";
 import { ControlStore } from "../../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../platform/runtime.ts";

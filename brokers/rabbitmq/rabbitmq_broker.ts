@@ -1,12 +1,11 @@
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
-import type { JoinOptions } from "../../core/broker_options.ts";
 import { pause } from "../../platform/clock.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ControlStore } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { joinByPolling } from "../../core/join.ts";
+import { joinByPolling, type JoinOptions } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import {
   assertQueueOrDelayQueueName,

@@ -1,7 +1,7 @@
 import { type RedisAddress, toSource } from "../../clients/redis/address.ts";
 import type { RedisSource } from "../../clients/redis/client.ts";
 import type { WaitReplicas } from "../../clients/redis/replication.ts";
-import type { BrokerOptions } from "../../core/broker_options.ts";
+import type { BrokerOptions } from "../../core/broker.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../platform/runtime.ts";
 

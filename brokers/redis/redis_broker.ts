@@ -1,7 +1,6 @@
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
-import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ClaimValue } from "../../core/claim_entry.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
@@ -9,7 +8,7 @@ import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_l
 import { allStored } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
-import { joinByPolling } from "../../core/join.ts";
+import { joinByPolling, type JoinOptions } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import {
@@ -18,6 +17,7 @@ import {
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
 import { randomUuid } from "../../platform/runtime.ts";
+import type { EnqueueOptions } from "../../core/sender.ts";
 import { toArgument } from "../../clients/redis/reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RedisDelayConsumer } from "./delay_consumer.ts";

@@ -4,7 +4,7 @@ import {
   type CheckedAddress,
   type SqliteAddress,
 } from "../../clients/sqlite/address.ts";
-import type { BrokerOptions } from "../../core/broker_options.ts";
+import type { BrokerOptions } from "../../core/broker.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { readEnvironmentNumber } from "../../platform/runtime.ts";
 

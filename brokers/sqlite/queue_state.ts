@@ -1,5 +1,4 @@
-import type { JoinOptions } from "../../core/broker_options.ts";
-import { joinTimeout, joinTooLate } from "../../core/join.ts";
+import { type JoinOptions, joinTimeout, joinTooLate } from "../../core/join.ts";
 import { monotonicTime, type Timer } from "../../platform/clock.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import type { Session } from "./session.ts";

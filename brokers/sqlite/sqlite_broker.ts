@@ -9,7 +9,8 @@ import {
 } from "../../clients/sqlite/handles.ts";
 import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
-import type { EnqueueOptions, JoinOptions } from "../../core/broker_options.ts";
+import type { JoinOptions } from "../../core/join.ts";
+import type { EnqueueOptions } from "../../core/sender.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ClaimValue } from "../../core/claim_entry.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";

@@ -1,13 +1,12 @@
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { StubControlStore } from "../../control/backends/stub.ts";
-import { Broker } from "../../core/broker.ts";
+import { Broker, type BrokerOptions } from "../../core/broker.ts";
 import { CLAIM_PREFIX, toClaim } from "../../core/claim_entry.ts";
-import type { BrokerOptions, JoinOptions } from "../../core/broker_options.ts";
 import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import { ConnectionClosed, QueueNotFound } from "../../core/errors.ts";
-import { joinTimeout, joinTooLate } from "../../core/join.ts";
+import { type JoinOptions, joinTimeout, joinTooLate } from "../../core/join.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";

@@ -10,7 +10,7 @@ const ORDER = "tests/core/sending_order_test.ts";
 
 /** Mistakes in the core: the base of brokers, messages, composition. */
 export const CORE: readonly Mutant[] = [
-  ...mutantsOf("core/broker.ts", [ORDER, BROKER], [
+  ...mutantsOf("core/sender.ts", [ORDER, BROKER], [
     [
       "an asynchronous hook before a send is not waited for",
       "const sending = before === undefined\n        ? this.#storeOne",
@@ -18,23 +18,23 @@ export const CORE: readonly Mutant[] = [
     ],
     [
       "afterEnqueue runs before the message is stored",
-      'return stored.then(() => this.emit("afterEnqueue", queued, delay)).then(() => queued);',
-      'this.emit("afterEnqueue", queued, delay);\n    return stored.then(() => queued);',
+      'return stored.then(() => broker.emit("afterEnqueue", queued, delay)).then(() => queued);',
+      'broker.emit("afterEnqueue", queued, delay);\n    return stored.then(() => queued);',
     ],
     [
       "a batch is stored before its hooks have ended",
-      '      const before = this.emit("beforeEnqueue", queued[i]!, delay);\n      if (before !== undefined) await before;',
-      '      this.emit("beforeEnqueue", queued[i]!, delay);',
+      '      const before = this.#broker.emit("beforeEnqueue", queued[i]!, delayOfOne(messages[i]!));\n      if (before !== undefined) await before;',
+      '      this.#broker.emit("beforeEnqueue", queued[i]!, delayOfOne(messages[i]!));',
     ],
     [
       "a batch tells of messages that are not stored yet",
-      "if (queued.length > 0) await this.store(queued);",
-      "if (queued.length > 0) void this.store(queued);",
+      "if (queued.length > 0) await this.#steps.store(queued);",
+      "if (queued.length > 0) void this.#steps.store(queued);",
     ],
     [
       "a due message goes out before its hook has ended",
-      "    if (before !== undefined) await before;\n    if (due.option(",
-      "    if (due.option(",
+      "    if (before !== undefined) await before;\n    const stored = this.#steps.storeDue",
+      "    const stored = this.#steps.storeDue",
     ],
     [
       "a due message counts as moved before it is stored",
@@ -54,9 +54,11 @@ export const CORE: readonly Mutant[] = [
     ],
     [
       "a delay is given back in fractions of a millisecond",
-      "this.clock.now() + Math.round(delay)",
-      "this.clock.now() + delay",
+      "clock.now() + Math.round(delay)",
+      "clock.now() + delay",
     ],
+  ]),
+  ...mutantsOf("core/actor_registry.ts", [ORDER, BROKER], [
     [
       "a message option of null hides that of the actor",
       "const value = message.option(name) ?? this.#actors.get(message.actorName)?.options[name];",

@@ -1,0 +1,292 @@
+import type { Broker } from "./broker.ts";
+import { undoCancellation } from "./cancellation.ts";
+import type { Claims } from "./claims.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { ControlChange, ControlOutcome } from "./control_store.ts";
+import { revived, type StoredDeadLetter } from "./dead_letters.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
+import type { Emitter } from "./emitter.ts";
+import { Message } from "./message.ts";
+import type { MessageProxy } from "./message_proxy.ts";
+import { assertQueueOrDelayQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
+import { UndecodableMessage } from "./undecodable_message.ts";
+import { unlessAborted } from "../platform/unless_aborted.ts";
+
+/** Options of {@linkcode Broker.enqueue}. */
+export interface EnqueueOptions {
+  /** Delay of the message; 0 sends it through the delay queue, too. */
+  delay?: Duration | undefined;
+  /**
+   * The message that this one follows from, as `prepareMessage` of the middleware gets it.
+   * Retries, pipelines and callbacks set it.
+   */
+  cause?: Message | undefined;
+  /** @internal True if it is a part of a group or pipeline: it asks for no claim. */
+  isPart?: boolean;
+  /**
+   * Ends the wait when it aborts. The message is not withdrawn: it may arrive all the same, also
+   * later, when the server is back.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Steps of sending that differ between brokers. */
+export interface SendSteps {
+  /** Gives a message the form in which it is stored. */
+  prepare(message: Message, delay: number | undefined): Message;
+  /** Stores messages on the queues that they name. */
+  store(messages: readonly Message[]): void | Promise<void>;
+  /** Stores a message if changes of the control store are applied, in one step. */
+  storeWith(message: Message, changes: readonly ControlChange[]): Promise<ControlOutcome>;
+  /** Stores a message that takes the place of a delayed one. */
+  storeDue(message: Message, delivery: MessageProxy): void | Promise<void>;
+  /** Makes claims for messages that other processes have claimed. */
+  makeClaims(): Claims;
+}
+
+/** Sends the messages of a broker: prepares them, calls the hooks around it, and has them stored. */
+export class Sender {
+  readonly #broker: Broker;
+  readonly #emitter: Emitter;
+  readonly #steps: SendSteps;
+
+  /**
+   * Stores its parts.
+   *
+   * @param broker The broker, as hooks get it.
+   * @param emitter Calls `prepareMessage` of the middleware.
+   * @param steps The steps that the class of the broker has.
+   */
+  constructor(broker: Broker, emitter: Emitter, steps: SendSteps) {
+    this.#broker = broker;
+    this.#emitter = emitter;
+    this.#steps = steps;
+  }
+
+  /** Stores a message, or delays it: see {@linkcode Broker.enqueue}. */
+  enqueue<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
+    try {
+      options.signal?.throwIfAborted();
+      const { claims } = this.#broker;
+      const wanted = delayOf(options);
+      const delay = claims === undefined ? wanted : claims.delayOf(message, options, wanted);
+      const queued = this.#prepareSent(message, options.cause, delay);
+      const before = this.#broker.emit("beforeEnqueue", queued, delay);
+      const sending = before === undefined
+        ? this.#storeOne(queued, delay, options)
+        : before.then(() => this.#storeOne(queued, delay, options));
+      return options.signal === undefined ? sending : unlessAborted(sending, options.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Begins to send a message that is stored synchronously: see `Broker.prepareNow`. */
+  prepareNow<M extends Message>(
+    message: M,
+    options: EnqueueOptions,
+  ): [queued: M, delay: number | undefined] {
+    const delay = delayOf(options);
+    const queued = this.#prepareSent(message, options.cause, delay);
+    const before = this.#broker.emit("beforeEnqueue", queued, delay);
+    if (before === undefined) return [queued, delay];
+    before.catch(() => {}); // it is too late for what it would say
+    throw new TypeError(
+      `Cannot send ${message.actorName} in a transaction: a beforeEnqueue hook is asynchronous, ` +
+        "and a transaction does not wait",
+    );
+  }
+
+  /** Stores a message and changes of the control store: see {@linkcode Broker.enqueueWith}. */
+  async enqueueWith(
+    message: Message,
+    changes: readonly ControlChange[],
+    options: EnqueueOptions,
+  ): Promise<ControlOutcome> {
+    const delay = delayOf(options);
+    const queued = this.#prepare(message, options.cause, delay);
+    await this.#broker.emit("beforeEnqueue", queued, delay);
+    const outcome = await this.#steps.storeWith(queued, changes);
+    if (outcome.applied) await this.#broker.emit("afterEnqueue", queued, delay);
+    return outcome;
+  }
+
+  /** Stores many messages in order: see {@linkcode Broker.enqueueMany}. */
+  async enqueueMany<M extends Message>(
+    messages: readonly M[],
+    options: EnqueueOptions,
+  ): Promise<M[]> {
+    const { signal, cause } = options;
+    signal?.throwIfAborted();
+    const delay = delayOf(options);
+    const { claims } = this.#broker;
+    const delayOfOne = claims === undefined
+      ? () => delay
+      : (message: M) => claims.delayOf(message, options, delay);
+    const queued = messages.map((message) => this.#prepare(message, cause, delayOfOne(message)));
+    for (let i = 0; i < queued.length; i++) {
+      Message.sentBy(this.#broker, messages[i]!);
+      Message.sentBy(this.#broker, queued[i]!);
+      const before = this.#broker.emit("beforeEnqueue", queued[i]!, delayOfOne(messages[i]!));
+      if (before !== undefined) await before;
+    }
+    const sending = claims === undefined
+      ? this.#storeMany(queued, delay)
+      : this.#claimMany(queued, delay, options, claims);
+    return signal === undefined ? await sending : await unlessAborted(sending, signal);
+  }
+
+  /** Puts a delayed message on its queue: see {@linkcode Broker.enqueueDue}. */
+  async enqueueDue(delivery: MessageProxy): Promise<void> {
+    const broker = this.#broker;
+    const changes = {
+      queueName: canonicalQueueName(delivery.queueName),
+      options: { eta: undefined },
+    };
+    const due = this.#steps.prepare(delivery.message.copy(changes), undefined);
+    if (due.option("uniqueKey") !== undefined && broker.controlStore !== undefined) {
+      const claims = broker.claims ?? this.#steps.makeClaims();
+      const eta = await claims.carry(due, delivery);
+      if (eta !== undefined) return await this.#delayUntil(eta, delivery, claims);
+    }
+    const before = broker.emit("beforeEnqueue", due, undefined);
+    if (before !== undefined) await before;
+    const stored = this.#steps.storeDue(due, delivery);
+    if (stored !== undefined) await stored;
+    const after = broker.emit("afterEnqueue", due, undefined);
+    if (after !== undefined) await after;
+  }
+
+  /**
+   * Puts a dead letter on its queue as a new message.
+   *
+   * @param queueName The queue, not that of delayed messages.
+   * @param stored What the broker keeps.
+   * @param dead The dead letter.
+   * @returns Whether the dead letter was still there.
+   */
+  async requeueDead(queueName: string, stored: StoredDeadLetter, dead: Message): Promise<boolean> {
+    const broker = this.#broker;
+    const message = revived(queueName, await undoCancellation(broker, dead), broker.clock.now());
+    // Hooks are for messages; data that is none has no actor.
+    if (message instanceof UndecodableMessage) return await stored.requeue(message);
+    const queued = this.#steps.prepare(message, undefined);
+    await broker.emit("beforeEnqueue", queued, undefined);
+    await broker.claims?.claimAgain(queued);
+    if (!await stored.requeue(queued)) return false;
+    await broker.emit("afterEnqueue", queued, undefined);
+    return true;
+  }
+
+  #prepare<M extends Message>(
+    message: M,
+    cause: Message | undefined,
+    delay: number | undefined,
+  ): M {
+    return this.#steps.prepare(this.#emitter.prepare(message, cause), delay) as M;
+  }
+
+  /** Prepares a message, which is sent by this broker from then on. */
+  #prepareSent<M extends Message>(
+    message: M,
+    cause: Message | undefined,
+    delay: number | undefined,
+  ): M {
+    const queued = this.#prepare(message, cause, delay);
+    Message.sentBy(this.#broker, message);
+    Message.sentBy(this.#broker, queued);
+    return queued;
+  }
+
+  /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */
+  #storeOne<M extends Message>(
+    queued: M,
+    delay: number | undefined,
+    options: EnqueueOptions,
+  ): Promise<M> {
+    const broker = this.#broker;
+    const claimed = broker.claims?.store(queued, options);
+    if (claimed !== undefined) return this.#afterClaim(claimed, delay);
+    const stored = this.#steps.store([queued]) ?? Promise.resolve();
+    if (!broker.hasHook("afterEnqueue")) return stored.then(() => queued);
+    return stored.then(() => broker.emit("afterEnqueue", queued, delay)).then(() => queued);
+  }
+
+  /** A duplicate was not sent. */
+  async #afterClaim<M extends Message>(storing: Promise<M>, delay: number | undefined): Promise<M> {
+    const stored = await storing;
+    if (!stored.isDuplicate) await this.#broker.emit("afterEnqueue", stored, delay);
+    return stored;
+  }
+
+  /** Stores messages in order: those that ask for a claim one by one, the others in between at once. */
+  async #claimMany<M extends Message>(
+    queued: readonly M[],
+    delay: number | undefined,
+    options: EnqueueOptions,
+    claims: Claims,
+  ): Promise<M[]> {
+    const stored = [...queued];
+    const others: M[] = [];
+    for (const [i, message] of queued.entries()) {
+      if (claims.of(message.actorName) !== undefined) {
+        await this.#storeMany(others.splice(0), delay);
+        const claimed = claims.store(message, options);
+        if (claimed !== undefined) {
+          stored[i] = await this.#afterClaim(claimed, claims.delayOf(message, options, delay));
+          continue;
+        }
+      }
+      others.push(message);
+    }
+    await this.#storeMany(others, delay);
+    return stored;
+  }
+
+  async #storeMany<M extends Message>(queued: M[], delay: number | undefined): Promise<M[]> {
+    if (queued.length > 0) await this.#steps.store(queued);
+    for (let i = 0; i < queued.length; i++) {
+      const after = this.#broker.emit("afterEnqueue", queued[i]!, delay);
+      if (after !== undefined) await after;
+    }
+    return queued;
+  }
+
+  /** Stores a delayed message anew that is to run later than it says. No hook hears of it. */
+  async #delayUntil(eta: number, { message }: MessageProxy, claims: Claims): Promise<void> {
+    const queueName = delayQueueName(canonicalQueueName(message.queueName));
+    const later = this.#steps.prepare(message.copy({ queueName, options: { eta } }), undefined);
+    await claims.carry(later);
+    await this.#steps.store([later]);
+  }
+}
+
+/** @returns The delay of a message in milliseconds, if it has one. */
+function delayOf({ delay }: EnqueueOptions): number | undefined {
+  return delay === undefined ? undefined : toMilliseconds(delay, "delay");
+}
+
+/**
+ * Checks the queue of a message, and names the delay queue of one that is to be delayed.
+ *
+ * @param message What to send.
+ * @param delay Milliseconds, if it is to be delayed.
+ * @param clock The clock that the delay goes by.
+ * @returns The message, or a changed copy.
+ * @throws {TypeError} If what it names is neither a queue nor a delay queue.
+ * @throws {RangeError} If the eta is out of range.
+ */
+export function toQueued(message: Message, delay: number | undefined, clock: Clock): Message {
+  const { queueName } = message;
+  if (delay === undefined) {
+    assertQueueOrDelayQueueName(queueName, "send to queue");
+    return message;
+  }
+  const delayQueue = delayQueueName(queueName); // of q.XQ it is q.DQ, as in Python
+  assertQueueOrDelayQueueName(delayQueue, "send to queue");
+  const eta = clock.now() + Math.round(delay);
+  if (!Number.isSafeInteger(eta)) {
+    throw new RangeError(`Cannot delay a message by ${delay} ms: the date is out of range`);
+  }
+  return message.copy({ queueName: delayQueue, options: { eta } });
+}

@@ -3,7 +3,7 @@ import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Message } from "../../core/message.ts";
 import type { QueueKeys } from "./keys.ts";
 import { toArgument } from "../../clients/redis/reply.ts";
-import { BURY, REVIVE } from "./scripts.ts";
+import { BURY, REVIVE } from "./dead_letter_scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
 /** The id of a dead letter, and when it died, as Redis writes that. */

@@ -4,7 +4,8 @@ import { canonicalQueueName } from "../../core/queue_names.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { DueDelivery, RedisDelivery } from "./delivery.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
-import { CLAIM, DROP, MAX_BATCH, RELEASE, SCHEDULE, SORT } from "./scripts.ts";
+import { CLAIM, DROP, RELEASE, SCHEDULE, SORT } from "./delayed_scripts.ts";
+import { MAX_BATCH } from "./scripts.ts";
 import { type QueueHeartbeat, runOnce } from "./session.ts";
 
 /** Number of messages that are sorted at once: Redis is busy with that for about a millisecond. */

@@ -1,7 +1,8 @@
 import { delayQueueName } from "../../core/queue_names.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import { MAX_BATCH, RESTORE } from "./scripts.ts";
+import { RESTORE } from "./delayed_scripts.ts";
+import { MAX_BATCH } from "./scripts.ts";
 import type { RedisConnection } from "../../clients/redis/connection.ts";
 import type { Keys } from "./keys.ts";
 import type { ServerClock } from "./server_clock.ts";

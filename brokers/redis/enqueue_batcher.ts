@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { Batcher } from "../../clients/redis/batcher.ts";
-import { ENQUEUE, PROMOTE } from "./scripts.ts";
+import { PROMOTE } from "./delayed_scripts.ts";
+import { ENQUEUE } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
 /** Length of a UUID. */

@@ -3,7 +3,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { tellLoss } from "./lease.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
-import { HEARTBEAT } from "./scripts.ts";
+import { HEARTBEAT } from "./recovery_scripts.ts";
 import { type RedisSession, runOnce, type ServedQueue } from "./session.ts";
 import type { Recovery } from "./recovery.ts";
 

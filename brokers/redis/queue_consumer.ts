@@ -8,7 +8,8 @@ import type { Suspicion } from "../../core/suspicion.ts";
 import { RedisDelivery } from "./delivery.ts";
 import { splitIds } from "./enqueue_batcher.ts";
 import { RedisConsumer } from "./redis_consumer.ts";
-import { FETCH, POSTPONE } from "./scripts.ts";
+import { POSTPONE } from "./delayed_scripts.ts";
+import { FETCH } from "./scripts.ts";
 import { toSuspicion } from "./suspects.ts";
 import { type QueueHeartbeat, type RedisSession, runOnce } from "./session.ts";
 

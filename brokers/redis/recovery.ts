@@ -3,7 +3,9 @@ import type { Broker } from "../../core/broker.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
-import { EXPIRE, FORGET, LOCK, MAX_BATCH, TAKE_OVER } from "./scripts.ts";
+import { EXPIRE } from "./dead_letter_scripts.ts";
+import { FORGET, LOCK, TAKE_OVER } from "./recovery_scripts.ts";
+import { MAX_BATCH } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
 import { FORGET_SUSPECTS } from "./suspect_scripts.ts";
 

@@ -30,7 +30,7 @@ import { EnqueueBatcher } from "./enqueue_batcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { RedisQueueConsumer } from "./queue_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
-import { LEAVE } from "./scripts.ts";
+import { LEAVE } from "./recovery_scripts.ts";
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
 import { storeWithChanges } from "./store_with_changes.ts";

@@ -206,6 +206,10 @@ testRedis(
     for (
       const file of [
         "brokers/redis/scripts.ts",
+        "brokers/redis/dead_letter_scripts.ts",
+        "brokers/redis/delayed_scripts.ts",
+        "brokers/redis/recovery_scripts.ts",
+        "brokers/redis/suspect_scripts.ts",
         "control/backends/redis_scripts.ts",
         "results/backends/redis_scripts.ts",
         "rate_limits/backends/redis_scripts.ts",

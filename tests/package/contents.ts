@@ -33,6 +33,9 @@ const KEPT = [
   "brokers/rabbitmq/ladder.js",
   "clients/redis/argument_limit.js",
   // Texts that are put together of others, which bundlers take for calls.
+  "brokers/redis/dead_letter_scripts.js",
+  "brokers/redis/delayed_scripts.js",
+  "brokers/redis/recovery_scripts.js",
   "brokers/redis/scripts.js",
   "brokers/redis/suspect_scripts.js",
   "clients/redis/errors.js",

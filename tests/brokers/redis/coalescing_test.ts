@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
 import { actor, Message, Worker } from "@dq/dramatiq";
-import { ACK, CLAIM, ENQUEUE, FETCH, NACK, PROMOTE, SORT } from "../../../brokers/redis/scripts.ts";
+import { CLAIM, PROMOTE, SORT } from "../../../brokers/redis/delayed_scripts.ts";
+import { ACK, ENQUEUE, FETCH, NACK } from "../../../brokers/redis/scripts.ts";
 import { nextTurn } from "../../../platform/runtime.ts";
 import { receiveCount, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";

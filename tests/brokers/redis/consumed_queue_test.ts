@@ -6,7 +6,7 @@ import { startProxy } from "../../support/servers/proxy.ts";
 import { loseAnswer } from "./lose_answer.ts";
 import { Monitor, runsOf } from "./monitor.ts";
 import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
-import { HEARTBEAT } from "../../../brokers/redis/scripts.ts";
+import { HEARTBEAT } from "../../../brokers/redis/recovery_scripts.ts";
 
 const { test, server } = await startForFile();
 

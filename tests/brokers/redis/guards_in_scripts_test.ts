@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Script } from "../../../clients/redis/script.ts";
-import { FORGET, POSTPONE, RELEASE, TAKE_OVER } from "../../../brokers/redis/scripts.ts";
+import { POSTPONE, RELEASE } from "../../../brokers/redis/delayed_scripts.ts";
+import { FORGET, TAKE_OVER } from "../../../brokers/redis/recovery_scripts.ts";
 import { Fixture, startForFile } from "./fixture.ts";
 
 const { test, server } = await startForFile();

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
 import { runtime } from "../../../platform/runtime.ts";
-import { HEARTBEAT } from "../../../brokers/redis/scripts.ts";
+import { HEARTBEAT } from "../../../brokers/redis/recovery_scripts.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { until } from "../../support/servers/until.ts";
 import { Monitor, runsOf } from "./monitor.ts";

@@ -1,5 +1,6 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { CLAIM, HEARTBEAT } from "../../../brokers/redis/scripts.ts";
+import { CLAIM } from "../../../brokers/redis/delayed_scripts.ts";
+import { HEARTBEAT } from "../../../brokers/redis/recovery_scripts.ts";
 import { firstArgs, receiveCount } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Monitor, runsOf } from "./monitor.ts";

@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { type MessageProxy, type RedisBroker, systemClock } from "@dq/dramatiq";
 import { Script } from "../../../clients/redis/script.ts";
-import * as scripts from "../../../brokers/redis/scripts.ts";
+import * as deadLetterScripts from "../../../brokers/redis/dead_letter_scripts.ts";
+import * as delayedScripts from "../../../brokers/redis/delayed_scripts.ts";
+import * as recoveryScripts from "../../../brokers/redis/recovery_scripts.ts";
+import * as messageScripts from "../../../brokers/redis/scripts.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Monitor, runsOf } from "./monitor.ts";
@@ -11,6 +14,12 @@ import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
 const { test, server } = await startForFile();
 
 const MINUTE = 60_000;
+const scripts: Readonly<Record<string, unknown>> = {
+  ...messageScripts,
+  ...delayedScripts,
+  ...deadLetterScripts,
+  ...recoveryScripts,
+};
 
 /** Means of a test of a script. */
 interface Means {
@@ -115,7 +124,7 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
 
 for (const [name, act] of Object.entries(ACTS)) {
   test(`RedisBroker runs ${name} when Redis has forgotten it`, async () => {
-    const script = (scripts as Record<string, unknown>)[name];
+    const script = scripts[name];
     assert(script instanceof Script);
     await using fixture = new Fixture(server);
     await using monitor = await Monitor.open(server);

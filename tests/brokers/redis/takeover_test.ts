@@ -1,7 +1,8 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { openSession } from "../../../brokers/redis/open_session.ts";
 import { checkOptions } from "../../../brokers/redis/options.ts";
-import { EXPIRE, FORGET } from "../../../brokers/redis/scripts.ts";
+import { EXPIRE } from "../../../brokers/redis/dead_letter_scripts.ts";
+import { FORGET } from "../../../brokers/redis/recovery_scripts.ts";
 import { Recovery } from "../../../brokers/redis/recovery.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../support/environment.ts";

@@ -1,6 +1,7 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { actor, type RedisBroker, Worker } from "@dq/dramatiq";
-import { FETCH, HEARTBEAT } from "../../../brokers/redis/scripts.ts";
+import { HEARTBEAT } from "../../../brokers/redis/recovery_scripts.ts";
+import { FETCH } from "../../../brokers/redis/scripts.ts";
 import { firstArgs, receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";

@@ -187,44 +187,18 @@ export const REDIS: readonly Mutant[] = [
       { tests: TAKEOVER, filter: "without a message" },
     ],
     [
-      "two promotions double a message",
-      "if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then\n    redis.call('HDEL', KEYS[3]",
-      "redis.call('ZREM', KEYS[2], ARGV[i])\n  if true then\n    redis.call('HDEL', KEYS[3]",
-      { tests: PROMOTION },
-    ],
-    [
-      "a worker that is alive after all is taken over from",
-      "if heartbeat and tonumber(heartbeat) > tonumber(ARGV[2]) then return 0 end",
-      "",
-    ],
-    [
-      "a worker that is alive after all is forgotten",
-      "if heartbeat and tonumber(heartbeat) <= tonumber(ARGV[1]) then",
-      "if heartbeat then",
-    ],
-    [
-      "a broker that leaves takes its heartbeat from what it holds",
-      "if redis.call('EXISTS', KEYS[i]) == 1 then return end",
-      "",
-      { tests: TAKEOVER, filter: "keeps its heartbeat" },
-    ],
-    [
       "a message that is there already is queued again",
       "if redis.call('HSETNX', KEYS[3], entries[i], entries[i + 1]) == 1 then",
       "if redis.call('HSETNX', KEYS[3], entries[i], entries[i + 1]) then",
       { tests: LOST },
     ],
+  ]),
+  ...mutantsOf("brokers/redis/delayed_scripts.ts", SCRIPTS, [
     [
-      "a dead letter is sent twice by two who requeue it",
-      "local found = redis.call('ZREM', KEYS[2], ARGV[3])\nif found == 1 then",
-      "local found = redis.call('ZREM', KEYS[2], ARGV[3])\nif true then",
-      { tests: DEAD },
-    ],
-    [
-      "a requeued dead letter whose answer was cut off counts as gone",
-      "found = redis.call('HEXISTS', KEYS[5], ARGV[4])",
-      "found = 0",
-      { tests: DEAD },
+      "two promotions double a message",
+      "if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then\n    redis.call('HDEL', KEYS[3]",
+      "redis.call('ZREM', KEYS[2], ARGV[i])\n  if true then\n    redis.call('HDEL', KEYS[3]",
+      { tests: PROMOTION },
     ],
     [
       "a delayed message that was claimed is not lent but taken",
@@ -246,6 +220,38 @@ export const REDIS: readonly Mutant[] = [
       "a due message is run that another has taken over",
       "if redis.call('SISMEMBER', KEYS[2], id) == 1 then due[#due + 1] = id end",
       "due[#due + 1] = id",
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/recovery_scripts.ts", SCRIPTS, [
+    [
+      "a worker that is alive after all is taken over from",
+      "if heartbeat and tonumber(heartbeat) > tonumber(ARGV[2]) then return 0 end",
+      "",
+    ],
+    [
+      "a worker that is alive after all is forgotten",
+      "if heartbeat and tonumber(heartbeat) <= tonumber(ARGV[1]) then",
+      "if heartbeat then",
+    ],
+    [
+      "a broker that leaves takes its heartbeat from what it holds",
+      "if redis.call('EXISTS', KEYS[i]) == 1 then return end",
+      "",
+      { tests: TAKEOVER, filter: "keeps its heartbeat" },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/dead_letter_scripts.ts", SCRIPTS, [
+    [
+      "a dead letter is sent twice by two who requeue it",
+      "local found = redis.call('ZREM', KEYS[2], ARGV[3])\nif found == 1 then",
+      "local found = redis.call('ZREM', KEYS[2], ARGV[3])\nif true then",
+      { tests: DEAD },
+    ],
+    [
+      "a requeued dead letter whose answer was cut off counts as gone",
+      "found = redis.call('HEXISTS', KEYS[5], ARGV[4])",
+      "found = 0",
+      { tests: DEAD },
     ],
   ]),
   ...mutantsOf("clients/redis/watchdog.ts", SILENT, [

@@ -1,0 +1,70 @@
+/**
+ * Scripts for dead letters. The rules of `scripts.ts` apply.
+ *
+ * @module
+ */
+import { Script } from "../../clients/redis/script.ts";
+import { NOW } from "./scripts.ts";
+
+/**
+ * Puts the message of a dead letter on its queue, if that is still there.
+ *
+ * KEYS: heartbeats, dead letters, their messages, queue, messages.
+ * ARGV: now or "", broker id, old id, new id and text.
+ * Result: 1 if it was, now or at an earlier run whose answer was lost.
+ */
+export const REVIVE: Script = /* @__PURE__ */ new Script(
+  "requeue a dead letter",
+  `${NOW}
+local found = redis.call('ZREM', KEYS[2], ARGV[3])
+if found == 1 then
+  redis.call('HDEL', KEYS[3], ARGV[3])
+  redis.call('HSET', KEYS[5], ARGV[4], ARGV[5])
+  redis.call('RPUSH', KEYS[4], ARGV[4])
+else
+  found = redis.call('HEXISTS', KEYS[5], ARGV[4])
+end
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+return found
+`,
+);
+
+/**
+ * Drops a dead letter.
+ *
+ * KEYS: heartbeats, dead letters, their messages.
+ * ARGV: now or "", broker id, id.
+ * Result: 1 if it was there.
+ */
+export const BURY: Script = /* @__PURE__ */ new Script(
+  "drop a dead letter",
+  `${NOW}
+local found = redis.call('ZREM', KEYS[2], ARGV[3])
+redis.call('HDEL', KEYS[3], ARGV[3])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+return found
+`,
+);
+
+/**
+ * Drops dead letters that are too old.
+ *
+ * KEYS: for each queue its dead letters and their messages.
+ * ARGV: the time of the youngest that is too old, how many at most, of all queues.
+ * Result: how many it dropped.
+ */
+export const EXPIRE: Script = /* @__PURE__ */ new Script(
+  "drop old dead letters",
+  `
+local left = tonumber(ARGV[2])
+for i = 1, #KEYS, 2 do
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', ARGV[1], 'LIMIT', 0, left)
+  if #ids > 0 then
+    redis.call('ZREM', KEYS[i], unpack(ids))
+    redis.call('HDEL', KEYS[i + 1], unpack(ids))
+    left = left - #ids
+  end
+end
+return ARGV[2] - left
+`,
+);

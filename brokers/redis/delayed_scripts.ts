@@ -1,0 +1,236 @@
+/**
+ * Scripts for delayed messages: sorted by eta, lent to workers when they are due, and put on their
+ * queue. The rules of `scripts.ts` apply.
+ *
+ * @module
+ */
+import { Script } from "../../clients/redis/script.ts";
+import { NOW } from "./scripts.ts";
+
+/**
+ * Gives a score to a message with an eta, in whole milliseconds up to the end of the
+ * calendar. Messages of the same millisecond keep their order: a score has twelve bits
+ * left to tell them apart.
+ */
+const SCORE = `
+local function score(etas, eta)
+  eta = math.max(0, math.min(math.ceil(eta), 8.64e15))
+  local last = redis.call('ZREVRANGEBYSCORE', etas, string.format('(%.0f', eta + 1),
+    string.format('%.0f', eta), 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  local place = last and (tonumber(last) - eta) * 4096 + 1 or 0
+  return string.format('%.12f', eta + math.min(place, 4095) / 4096)
+end
+`;
+
+/**
+ * Sorts what is on a delay queue by eta, up to about a megabyte. A message without one is
+ * due. Reading it is all that is done with a text; one that is no JSON is for the worker
+ * to look at. What was taken off the queue must get somewhere: nothing here may fail.
+ *
+ * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker, the
+ * workers that sort.
+ * ARGV: now or "", broker id, how many at most, "LPOP" or "RPOP" for which end to begin with, the
+ * entry of this worker among those that sort.
+ * Result: how many are left to sort, then ids and texts of those that are no JSON.
+ */
+export const SORT: Script = /* @__PURE__ */ new Script(
+  "sort delayed messages",
+  `${NOW}${SCORE}
+local function place(id, text)
+  local message = cjson.decode(text)
+  local options = type(message) == 'table' and message.options
+  local eta = type(options) == 'table' and options.eta
+  if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(now) end -- NaN is not itself
+  redis.call('ZADD', KEYS[4], score(KEYS[4], eta), id)
+end
+local strange = {}
+local length = 0
+local left = tonumber(ARGV[3])
+while left > 0 and length < 1000000 do
+  local ids = redis.call(ARGV[4], KEYS[2], math.min(left, 50))
+  if not ids then break end
+  left = left - #ids
+  local texts = redis.call('HMGET', KEYS[3], unpack(ids))
+  local first, last, step = 1, #ids, 1
+  if ARGV[4] == 'RPOP' then first, last, step = #ids, 1, -1 end
+  for i = first, last, step do
+    local text = texts[i]
+    if text then
+      length = length + #text
+      if not pcall(place, ids[i], text) then
+        redis.call('SADD', KEYS[5], ids[i])
+        strange[#strange + 1] = ids[i]
+        strange[#strange + 1] = text
+      end
+    end
+  end
+end
+redis.call('ZADD', KEYS[6], 0, ARGV[5])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+return {redis.call('LLEN', KEYS[2]), strange}
+`,
+);
+
+/**
+ * Sorts messages that the worker has looked at. Without an eta they are due.
+ *
+ * KEYS: heartbeats, unacknowledged of this broker, etas.
+ * ARGV: now or "", broker id, then eta, or nothing, and id of each.
+ */
+export const SCHEDULE: Script = /* @__PURE__ */ new Script(
+  "sort delayed messages",
+  `${NOW}${SCORE}
+for i = 3, #ARGV, 2 do
+  if redis.call('SREM', KEYS[2], ARGV[i + 1]) == 1 then
+    redis.call('ZADD', KEYS[3], score(KEYS[3], tonumber(ARGV[i]) or tonumber(now)), ARGV[i + 1])
+  end
+end
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+`,
+);
+
+/**
+ * Moves messages that were on the queue itself to the delayed ones, if their eta has not come.
+ *
+ * KEYS: heartbeats, unacknowledged of this broker, messages, etas, delayed messages.
+ * ARGV: now or "", broker id, then eta and id of each.
+ * Result: the ids of those that are due, and still this broker's.
+ */
+export const POSTPONE: Script = /* @__PURE__ */ new Script(
+  "postpone messages",
+  `${NOW}${SCORE}
+local due = {}
+for i = 3, #ARGV, 2 do
+  local id = ARGV[i + 1]
+  if tonumber(ARGV[i]) <= tonumber(now) then
+    if redis.call('SISMEMBER', KEYS[2], id) == 1 then due[#due + 1] = id end
+  elseif redis.call('SREM', KEYS[2], id) == 1 then
+    local text = redis.call('HGET', KEYS[3], id)
+    if text then
+      redis.call('HDEL', KEYS[3], id)
+      redis.call('HSET', KEYS[5], id, text)
+      redis.call('ZADD', KEYS[4], score(KEYS[4], tonumber(ARGV[i])), id)
+    end
+  end
+end
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+return due
+`,
+);
+
+/**
+ * Lends out delayed messages that are due. They stay where they are, with an eta at which the loan
+ * ends: a worker that dies meanwhile leaves them to the others.
+ *
+ * KEYS: etas, delayed messages.
+ * ARGV: now or "", how many at most, milliseconds of the loan.
+ * Result: ids, texts, the earliest eta or nothing, and the time.
+ */
+export const CLAIM: Script = /* @__PURE__ */ new Script(
+  "claim delayed messages",
+  `${NOW}
+local last = string.format('%.12f', now + 4095 / 4096)
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', last, 'LIMIT', 0, ARGV[2])
+local texts = {}
+if #ids > 0 then
+  texts = redis.call('HMGET', KEYS[2], unpack(ids))
+  redis.call('ZREM', KEYS[1], unpack(ids))
+  for i = 1, #ids do
+    local score = string.format('%.12f', now + ARGV[3] + (i - 1) / 4096)
+    if texts[i] then redis.call('ZADD', KEYS[1], score, ids[i]) end
+  end
+end
+return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or false, tonumber(now)}
+`,
+);
+
+/**
+ * Puts delayed messages on their queue, each under a new id and once only, whoever
+ * else tries.
+ *
+ * KEYS: heartbeats, etas, delayed messages, queue, messages.
+ * ARGV: now or "", broker id, then old id, new id and text of each.
+ */
+export const PROMOTE: Script = /* @__PURE__ */ new Script(
+  "promote delayed messages",
+  `${NOW}
+local ids = {}
+for i = 3, #ARGV, 3 do
+  if redis.call('ZREM', KEYS[2], ARGV[i]) == 1 then
+    redis.call('HDEL', KEYS[3], ARGV[i])
+    redis.call('HSET', KEYS[5], ARGV[i + 1], ARGV[i + 2])
+    ids[#ids + 1] = ARGV[i + 1]
+  end
+end
+if #ids > 0 then redis.call('RPUSH', KEYS[4], unpack(ids)) end
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+`,
+);
+
+/**
+ * Ends the loan of delayed messages: they are due again at once.
+ *
+ * KEYS: etas.
+ * ARGV: now or "", then ids.
+ */
+export const RELEASE: Script = /* @__PURE__ */ new Script(
+  "release delayed messages",
+  `${NOW}
+for i = 2, #ARGV do
+  if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
+    redis.call('ZADD', KEYS[1], string.format('%.12f', now + (i - 2) / 4096), ARGV[i])
+  end
+end
+`,
+);
+
+/**
+ * Puts sorted messages back on the delay queue, the first ones by eta, for workers in Python. It
+ * does so only if no worker serves the queue that sorts; such a one has a young heartbeat.
+ * Entries of workers without a heartbeat, which are dead, are dropped.
+ *
+ * KEYS: the workers that sort, heartbeats, etas, delay queue, delayed messages.
+ * ARGV: now or "", queue, id of the broker that sorts no longer, milliseconds for which a heartbeat
+ * is young, how many at most.
+ * Result: how many are on the delay queue again, how many are left, how many workers sort.
+ */
+export const RESTORE: Script = /* @__PURE__ */ new Script(
+  "restore delayed messages",
+  `${NOW}
+redis.call('ZREM', KEYS[1], ARGV[2] .. '/' .. ARGV[3])
+local workers = 0
+local entries = redis.call('ZRANGEBYLEX', KEYS[1], '[' .. ARGV[2] .. '/', '(' .. ARGV[2] .. '0')
+for _, entry in ipairs(entries) do
+  local heartbeat = redis.call('ZSCORE', KEYS[2], string.sub(entry, #ARGV[2] + 2))
+  if not heartbeat then
+    redis.call('ZREM', KEYS[1], entry)
+  elseif tonumber(heartbeat) > now - ARGV[4] then
+    workers = workers + 1
+  end
+end
+local ids = {}
+if workers == 0 then
+  local first = redis.call('ZPOPMIN', KEYS[3], ARGV[5])
+  for i = 1, #first, 2 do
+    if redis.call('HEXISTS', KEYS[5], first[i]) == 1 then ids[#ids + 1] = first[i] end
+  end
+  if #ids > 0 then redis.call('RPUSH', KEYS[4], unpack(ids)) end
+end
+return {#ids, redis.call('ZCARD', KEYS[3]), workers}
+`,
+);
+
+/**
+ * Takes delayed messages out for good.
+ *
+ * KEYS: etas, delayed messages.
+ * ARGV: ids.
+ */
+export const DROP: Script = /* @__PURE__ */ new Script(
+  "acknowledge delayed messages",
+  `
+for i = 1, #ARGV do
+  if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then redis.call('HDEL', KEYS[2], ARGV[i]) end
+end
+`,
+);

@@ -1,0 +1,108 @@
+/**
+ * Scripts for heartbeats of workers, and for the recovery of messages that dead workers had in
+ * flight. The rules of `scripts.ts` apply.
+ *
+ * @module
+ */
+import { Script } from "../../clients/redis/script.ts";
+import { NOW } from "./scripts.ts";
+import { PARSE, SUSPECT } from "./suspect_scripts.ts";
+
+/**
+ * Renews the heartbeat of a worker and looks around. Heartbeats from the future, of a Python
+ * worker whose clock is ahead or from before the server's was set back, count as of now: else
+ * nobody would find their worker dead for as long.
+ *
+ * KEYS: heartbeats, then for each queue with consumers that, unacknowledged and etas.
+ * ARGV: now or "", broker id, milliseconds for which a heartbeat counts.
+ * Result: whether there was a heartbeat, how many brokers are dead, the time, then for each
+ * queue how many messages are on its queue and unacknowledged, and the earliest eta
+ * or nothing.
+ */
+export const HEARTBEAT: Script = /* @__PURE__ */ new Script(
+  "renew the heartbeat",
+  `${NOW}
+local known = redis.call('ZREM', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')) do
+  redis.call('ZADD', KEYS[1], now, id)
+end
+local result = {known, redis.call('ZCOUNT', KEYS[1], '-inf', now - ARGV[3]), tonumber(now)}
+for i = 2, #KEYS, 3 do
+  result[#result + 1] = redis.call('LLEN', KEYS[i])
+  result[#result + 1] = redis.call('SCARD', KEYS[i + 1])
+  result[#result + 1] = redis.call('ZRANGE', KEYS[i + 2], 0, 0, 'WITHSCORES')[2] or false
+end
+return result
+`,
+);
+
+/**
+ * Reserves the recovery for one worker.
+ *
+ * KEYS: heartbeats, the lock. ARGV: broker id, milliseconds. Result: nothing if another worker
+ * holds it.
+ */
+export const LOCK: Script = /* @__PURE__ */ new Script(
+  "reserve the recovery",
+  `
+redis.call('ZREM', KEYS[1], '')
+return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+`,
+);
+
+/**
+ * Gives back what a dead broker had not acknowledged, in no order.
+ *
+ * KEYS: heartbeats, its unacknowledged, queue, messages; suspects, unless it is a delay queue.
+ * ARGV: its id, the heartbeat of those that are dead, how many at most.
+ * Result: how many are left, 0 also when it is alive after all.
+ */
+export const TAKE_OVER: Script = /* @__PURE__ */ new Script(
+  "take over messages",
+  `${PARSE}${SUSPECT}
+local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if heartbeat and tonumber(heartbeat) > tonumber(ARGV[2]) then return 0 end
+local ids = {}
+for _, id in ipairs(redis.call('SPOP', KEYS[2], ARGV[3])) do
+  if redis.call('HEXISTS', KEYS[4], id) == 1 then ids[#ids + 1] = id end
+end
+if #ids > 0 then redis.call('RPUSH', KEYS[3], unpack(ids)) end
+if KEYS[5] then suspect(KEYS[5], ARGV[1], ids) end
+return redis.call('SCARD', KEYS[2])
+`,
+);
+
+/**
+ * Forgets brokers that are dead.
+ *
+ * KEYS: heartbeats.
+ * ARGV: the heartbeat of those that are dead, then ids.
+ */
+export const FORGET: Script = /* @__PURE__ */ new Script(
+  "forget dead workers",
+  `
+for i = 2, #ARGV do
+  local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if heartbeat and tonumber(heartbeat) <= tonumber(ARGV[1]) then
+    redis.call('ZREM', KEYS[1], ARGV[i])
+  end
+end
+`,
+);
+
+/**
+ * Takes the heartbeat of a broker away that has nothing in flight.
+ *
+ * KEYS: heartbeats, then unacknowledged of this broker by queue.
+ * ARGV: broker id.
+ */
+export const LEAVE: Script = /* @__PURE__ */ new Script(
+  "leave",
+  `
+for i = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then return end
+end
+redis.call('ZREM', KEYS[1], ARGV[1])
+`,
+);

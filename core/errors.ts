@@ -1,5 +1,3 @@
-import { type Duration, toMilliseconds } from "../platform/duration.ts";
-
 /**
  * Root of the errors of this library that an application handles, so that one `catch` can tell
  * them from its own.
@@ -210,67 +208,6 @@ export class Retry extends DramatiqError {
   }
 }
 
-/** Options for {@linkcode Snooze}. */
-export interface SnoozeOptions extends ErrorOptions {
-  /**
-   * Number of times the message may be snoozed at most; after that it fails. `null` lifts the limit.
-   *
-   * @default The option `maxSnoozes` of the message or its actor.
-   */
-  max?: number | null;
-  /** Why, for logs. @default {""} */
-  reason?: string;
-}
-
-/**
- * Thrown by an actor to be run again later, because it cannot do its work yet: it has not failed.
- * The worker logs it at level info. Retries, backoff and callbacks know nothing of it; snoozes are
- * counted apart, see `currentMessage().snoozes`.
- *
- * @example Wait until a payment has arrived
- * ```ts
- * import { actor, setBroker, Snooze, StubBroker } from "@dq/dramatiq";
- *
- * setBroker(new StubBroker());
- * const hasPaid = (_order: number) => false;
- *
- * export const ship = actor(function ship(order: number) {
- *   if (!hasPaid(order)) throw new Snooze({ minutes: 5 }, { max: 100 });
- * });
- * ```
- */
-export class Snooze extends DramatiqError {
-  static {
-    this.prototype.name = "Snooze";
-  }
-
-  /** Milliseconds until the message runs again. */
-  readonly delay: number;
-  /** Number of times it may be snoozed at most; `undefined` if that is for the actor to say. */
-  readonly max: number | null | undefined;
-
-  /**
-   * Asks to be run again later.
-   *
-   * @param delay How long to wait.
-   * @param options How often at most, and why.
-   * @throws {TypeError} If the delay is not a duration.
-   * @throws {RangeError} If the delay is below 0, or `max` no whole number of 0 or more.
-   */
-  constructor(delay: Duration, options: SnoozeOptions = {}) {
-    const { max, reason = "", ...others } = options;
-    super(reason, others);
-    this.delay = toMilliseconds(delay, "delay");
-    if (!(this.delay >= 0)) {
-      throw new RangeError(`Cannot snooze for ${this.delay} ms: it must be 0 or more`);
-    }
-    if (max !== undefined && max !== null && !(Number.isSafeInteger(max) && max >= 0)) {
-      throw new RangeError(`Cannot snooze ${max} times at most: it must be a whole number`);
-    }
-    this.max = max;
-  }
-}
-
 /**
  * The actor ended the thread or process that it ran in: it called `process.exit()`, left an error
  * uncaught, or ran out of memory. The message is retried by the usual rules.
@@ -328,64 +265,6 @@ export class DuplicateMessage extends DramatiqError {
     const { holder = "", ...others } = options;
     super(message, others);
     this.holder = holder;
-  }
-}
-
-/** Root of the errors about results. */
-export class ResultError extends DramatiqError {
-  static {
-    this.prototype.name = "ResultError";
-  }
-}
-
-/** There is no result for that message, or not yet. */
-export class ResultMissing extends ResultError {
-  static {
-    this.prototype.name = "ResultMissing";
-  }
-}
-
-/** A result did not come within the time given. */
-export class ResultTimeout extends ResultError {
-  static {
-    this.prototype.name = "ResultTimeout";
-  }
-}
-
-/** Options for {@linkcode ResultFailure}. */
-export interface ResultFailureOptions extends ErrorOptions {
-  /** Class name of the error that the actor threw, in the language of the worker. */
-  origExcType?: string;
-  /** Its message. */
-  origExcMsg?: string;
-  /** Its stack, if the worker was told to store that. */
-  origTraceback?: string;
-}
-
-/** The actor of the message failed for good; there will be no result. */
-export class ResultFailure extends ResultError {
-  static {
-    this.prototype.name = "ResultFailure";
-  }
-
-  /** Class name of the error that the actor threw, in the language of the worker. */
-  readonly origExcType: string;
-  /** Its message. */
-  readonly origExcMsg: string;
-  /** Its stack in the worker; `undefined` unless `Results` was told to store that. */
-  readonly origTraceback: string | undefined;
-
-  /**
-   * Says that there will be no result.
-   *
-   * @param message What failed.
-   * @param options The actor's own error.
-   */
-  constructor(message = "", options: ResultFailureOptions = {}) {
-    super(message, options);
-    this.origExcType = options.origExcType ?? "";
-    this.origExcMsg = options.origExcMsg ?? "";
-    this.origTraceback = options.origTraceback;
   }
 }
 

@@ -1,4 +1,5 @@
-import { MiddlewareError, Retry, Snooze } from "./errors.ts";
+import { MiddlewareError, Retry } from "./errors.ts";
+import { Snooze } from "./snooze.ts";
 import { Interrupt, WorkerLost } from "./interrupt.ts";
 import { errorType } from "../platform/thrown.ts";
 

@@ -123,17 +123,18 @@ export {
   QueueNotFound,
   RateLimitExceeded,
   RequestRejected,
+  Retry,
+  type RetryOptions,
+  SkipMessage,
+} from "./errors.ts";
+export {
   ResultError,
   ResultFailure,
   type ResultFailureOptions,
   ResultMissing,
   ResultTimeout,
-  Retry,
-  type RetryOptions,
-  SkipMessage,
-  Snooze,
-  type SnoozeOptions,
-} from "./errors.ts";
+} from "./result_errors.ts";
+export { Snooze, type SnoozeOptions } from "./snooze.ts";
 export {
   Cancelled,
   type CancelledOptions,

@@ -1,7 +1,7 @@
 import type { Broker } from "./broker.ts";
 import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
 import { monotonicTime } from "../platform/clock.ts";
-import { ResultFailure, ResultMissing } from "./errors.ts";
+import { ResultFailure, ResultMissing } from "./result_errors.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";

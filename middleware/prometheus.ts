@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../platform/clock.ts";
-import { Snooze } from "../core/errors.ts";
+import { Snooze } from "../core/snooze.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";

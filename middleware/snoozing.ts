@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
-import { RateLimitExceeded, Snooze } from "../core/errors.ts";
+import { RateLimitExceeded } from "../core/errors.ts";
+import { Snooze } from "../core/snooze.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { carriedDeaths } from "../core/suspicion.ts";

@@ -1,11 +1,7 @@
 import { type Clock, monotonicTime, systemClock } from "../platform/clock.ts";
 import { type Encoded, type Encoder, getEncoder } from "../encoders/encoder.ts";
-import {
-  BrokerConnectionError,
-  ConnectionClosed,
-  ResultMissing,
-  ResultTimeout,
-} from "../core/errors.ts";
+import { BrokerConnectionError, ConnectionClosed } from "../core/errors.ts";
+import { ResultMissing, ResultTimeout } from "../core/result_errors.ts";
 import type { GetResultOptions, ResultSource } from "../core/result_source.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";

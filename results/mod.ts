@@ -47,7 +47,7 @@ export {
   type ResultFailureOptions,
   ResultMissing,
   ResultTimeout,
-} from "./errors.ts";
+} from "../core/result_errors.ts";
 
 // What the above lean on
 export type { GetResultOptions, ResultSource } from "../core/result_source.ts";

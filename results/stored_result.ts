@@ -1,4 +1,5 @@
-import { DecodeError, ResultFailure } from "../core/errors.ts";
+import { DecodeError } from "../core/errors.ts";
+import { ResultFailure } from "../core/result_errors.ts";
 import type { Encoded } from "../encoders/encoder.ts";
 import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts";
 

@@ -1,7 +1,8 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { markKept } from "../core/cancellation.ts";
-import { PoisonMessage, RateLimitExceeded, Retry, SkipMessage, Snooze } from "../core/errors.ts";
+import { PoisonMessage, RateLimitExceeded, Retry, SkipMessage } from "../core/errors.ts";
+import { Snooze } from "../core/snooze.ts";
 import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
 import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";

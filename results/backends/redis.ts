@@ -6,7 +6,7 @@ import { Batcher } from "../../clients/redis/batcher.ts";
 import { toArgument } from "../../clients/redis/reply.ts";
 import { isTransient } from "../../clients/redis/errors.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
-import { ResultError } from "../../core/errors.ts";
+import { ResultError } from "../../core/result_errors.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { ResultBackend, type ResultBackendOptions } from "../backend.ts";
 import type { Stored } from "../batched_reads.ts";

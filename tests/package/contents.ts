@@ -29,6 +29,8 @@ const KEPT = [
   "cli/usage_error.js",
   "core/errors.js",
   "core/interrupt.js",
+  "core/result_errors.js",
+  "core/snooze.js",
   // Lists and numbers that are calculated from others.
   "brokers/rabbitmq/ladder.js",
   "clients/redis/argument_limit.js",

@@ -92,12 +92,13 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   /** Drops all messages of a queue and its delay queue. */
   abstract flush(queueName: string): Promise<void>;
 
-  /** Drops all messages of all queues. */
-  abstract flushAll(): Promise<void>;
+  /** Drops all messages of all declared queues. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.queues) await this.flush(queueName);
+  }
 
   /**
-   * Waits until a queue and its delay queue are empty and nothing of them is being
-   * worked on.
+   * Waits until a queue and its delay queue are empty and nothing of them is being worked on.
    *
    * @param queueName The queue.
    * @param options How long to wait.
@@ -140,8 +141,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Stores many messages at once, in order. Either all hooks let them pass or none
-   * is sent.
+   * Stores many messages at once, in order. Either all hooks let them pass or none is sent.
    *
    * @param messages What to send.
    * @param options One delay and one cause for all.

@@ -38,6 +38,27 @@ export interface ConsumeOptions {
   prefetch?: number;
 }
 
+/**
+ * Reads the prefetch of a consumer.
+ *
+ * @param queueName Its queue or delay queue.
+ * @param options Its options.
+ * @param maximum The largest prefetch that the server takes.
+ * @returns The prefetch.
+ * @throws {RangeError} If it is not a whole number above 0, or too large.
+ */
+export function checkPrefetch(
+  queueName: string,
+  { prefetch = 1 }: ConsumeOptions,
+  maximum: number = Infinity,
+): number {
+  if (Number.isSafeInteger(prefetch) && prefetch >= 1 && prefetch <= maximum) return prefetch;
+  const range = maximum === Infinity ? "above 0" : `from 1 to ${maximum}`;
+  throw new RangeError(
+    `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number ${range}`,
+  );
+}
+
 /** Options of {@linkcode Consumer.receive}. */
 export interface ReceiveOptions {
   /** Ends the wait; the call then gives what it has, maybe nothing. */

@@ -1,8 +1,14 @@
 import {
   BrokerConnectionError,
+  ConnectionClosed,
   type ConnectionErrorOptions,
   type DeliveryState,
 } from "./errors.ts";
+
+/** Error for an operation on a broker that is closed: nothing of it was delivered. */
+export function closedFor(purpose: string): ConnectionClosed {
+  return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`, { delivery: "none" });
+}
 
 /**
  * The error of a call whose parts have ended one by one. That no part of it was delivered can

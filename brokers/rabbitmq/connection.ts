@@ -1,3 +1,4 @@
+import { closedFor } from "../../core/delivery_state.ts";
 import { NO_ADDRESS } from "../../core/global_broker.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { Outage } from "../../platform/outage.ts";
@@ -8,7 +9,7 @@ import { type Channel, closeModel, type Model, openModel } from "./client.ts";
 import { ControlChannel } from "./control_channel.ts";
 import { openChannel, type OpenChannelOptions } from "./open_channel.ts";
 import { watchSilence } from "./silence.ts";
-import { closedFor, explain, explainFailure } from "./errors.ts";
+import { explain, explainFailure } from "./errors.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 

@@ -157,11 +157,6 @@ export function rejected(queueName: string, length: number, error: unknown): Req
   return new RequestRejected(`Cannot send to queue "${queueName}": ${reason}`, { cause: error });
 }
 
-/** Error for an operation on something that was closed for good. */
-export function closedFor(purpose: string): ConnectionClosed {
-  return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`, { delivery: "none" });
-}
-
 /**
  * Error for a server that has confirmed nothing for too long.
  *

@@ -1,3 +1,4 @@
+import { closedFor } from "../../core/delivery_state.ts";
 import { ConnectionClosed, ConnectionFailed } from "../../core/errors.ts";
 import { Fifo } from "../../platform/fifo.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
@@ -11,7 +12,7 @@ import { ConfirmChannels, type ConfirmChannelsOwner } from "./confirm_channels.t
 import { PublishTimeout, type TimedPublisher } from "./publish_timeout.ts";
 import { Refusals } from "./refusals.ts";
 import type { Topology } from "./topology.ts";
-import { closedFor, ConnectionRefused, replyCode, silentFor } from "./errors.ts";
+import { ConnectionRefused, replyCode, silentFor } from "./errors.ts";
 
 /** Milliseconds in which a server may come back before a message is given up. */
 const RETRY_TIMEOUT = 5_000;

@@ -1,8 +1,9 @@
+import { closedFor } from "../../core/delivery_state.ts";
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import type { Actor } from "../../core/actor.ts";
 import { Broker } from "../../core/broker.ts";
 import { pause } from "../../platform/clock.ts";
-import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
 import type { ControlStore } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { joinByPolling, type JoinOptions } from "../../core/join.ts";
@@ -23,7 +24,7 @@ import { consumersOf, sumOfReturned } from "./consumer_registry.ts";
 import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
 import { RabbitmqQueueConsumer } from "./queue_consumer.ts";
-import { closedFor, ConnectionRefused } from "./errors.ts";
+import { ConnectionRefused } from "./errors.ts";
 
 /** Number of messages a queue has, as far as RabbitMQ tells over AMQP. */
 export interface RabbitmqMessageCounts {
@@ -115,15 +116,9 @@ export class RabbitmqBroker extends Broker {
    * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
-    const { prefetch = 1 } = options;
     this.#assertOpen(`consume "${queueName}"`);
     assertQueueOrDelayQueueName(queueName, "consume queue");
-    if (!Number.isSafeInteger(prefetch) || prefetch < 1 || prefetch > MAX_PREFETCH) {
-      throw new RangeError(
-        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number from 1 ` +
-          `to ${MAX_PREFETCH}`,
-      );
-    }
+    const prefetch = checkPrefetch(queueName, options, MAX_PREFETCH);
     if (queueName === delayQueueName(queueName)) {
       return new RabbitmqDelayConsumer(queueName, prefetch, this.#parts.session);
     }
@@ -175,11 +170,6 @@ export class RabbitmqBroker extends Broker {
       }
       await this.#parts.session.ladder.purge(channel, canonical);
     });
-  }
-
-  /** Drops all messages of all declared queues. */
-  async flushAll(): Promise<void> {
-    for (const queueName of this.queues) await this.flush(queueName);
   }
 
   /**

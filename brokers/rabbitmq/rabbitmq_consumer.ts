@@ -1,3 +1,4 @@
+import { closedFor } from "../../core/delivery_state.ts";
 import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
@@ -11,7 +12,7 @@ import { registerConsumer, unregisterConsumer } from "./consumer_registry.ts";
 import { Republisher, type RepublisherOwner } from "./republisher.ts";
 import type { RabbitmqSession } from "./session.ts";
 import { Subscription } from "./subscription.ts";
-import { closedFor, explain } from "./errors.ts";
+import { explain } from "./errors.ts";
 
 /**
  * Takes messages off a queue: what its subscription brings it hands out, or moves elsewhere.

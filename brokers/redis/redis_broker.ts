@@ -1,13 +1,12 @@
 import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
-import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
 import type { ClaimValue } from "../../core/claim_entry.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { allStored } from "../../core/delivery_state.ts";
+import { allStored, closedFor } from "../../core/delivery_state.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
-import { ConnectionClosed } from "../../core/errors.ts";
 import { joinByPolling, type JoinOptions } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
@@ -124,14 +123,9 @@ export class RedisBroker extends Broker {
    * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
-    const { prefetch = 1 } = options;
     this.#assertOpen(`consume "${queueName}"`);
     assertQueueOrDelayQueueName(queueName, "consume queue");
-    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
-      throw new RangeError(
-        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
-      );
-    }
+    const prefetch = checkPrefetch(queueName, options);
     this.#heartbeat.start();
     return queueName === delayQueueName(queueName)
       ? new RedisDelayConsumer(queueName, prefetch, this.#session)
@@ -160,11 +154,6 @@ export class RedisBroker extends Broker {
   async flush(queueName: string): Promise<void> {
     // The keys of another name may be what a queue keeps beside it, such as its texts.
     await purgeQueue(this.#session, toCanonicalQueueName(queueName, "flush queue"));
-  }
-
-  /** Drops all messages of all declared queues. */
-  async flushAll(): Promise<void> {
-    for (const queueName of this.queues) await this.flush(queueName);
   }
 
   /**
@@ -355,8 +344,7 @@ export class RedisBroker extends Broker {
   }
 
   #assertOpen(what: string): void {
-    if (!this.#isClosed) return;
-    throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
+    if (this.#isClosed) throw closedFor(what);
   }
 }
 

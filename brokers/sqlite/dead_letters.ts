@@ -1,8 +1,11 @@
+import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import type { MaintenanceTask } from "../../clients/sqlite/maintenance.ts";
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import type { Message } from "../../core/message.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Session } from "./session.ts";
-import { DEAD_PAGE, DROP_DEAD, LAST_DEAD } from "./statements.ts";
+import { DEAD_PAGE, DROP_DEAD, HAS_OLD_DEAD, LAST_DEAD, PURGE_DEAD } from "./statements.ts";
 import { type Entry, insert } from "./storing.ts";
 
 interface DeadRow {
@@ -42,6 +45,19 @@ export async function* readDeadLetters(
     if (rows.length < pageSize) return;
     after = rows.at(-1)!.id;
   }
+}
+
+/** Task that drops dead letters which are older than `ttl` milliseconds. */
+export function purgeOfDeadLetters(
+  connection: SqliteConnection,
+  clock: Clock,
+  ttl: number,
+): MaintenanceTask {
+  const oldest = () => Math.trunc(clock.now() - ttl);
+  return {
+    isDue: () => Boolean(connection.statement(HAS_OLD_DEAD).get(oldest())),
+    run: () => void connection.statement(PURGE_DEAD).run(oldest()),
+  };
 }
 
 function storedDeadLetter(

@@ -1,7 +1,8 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { CheckedOptions } from "./options.ts";
 import { INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
-import type { LeasedConsumer, WorkerLease } from "./worker_lease.ts";
+import { type LeasedConsumer, WorkerLease } from "./worker_lease.ts";
 
 /** Objects shared by the parts of one broker. */
 export interface Session {
@@ -10,6 +11,17 @@ export interface Session {
   readonly queues: QueueIds;
   readonly lease: WorkerLease;
   readonly consumers: Set<LeasedConsumer & { close(): Promise<void> }>;
+}
+
+/** Makes the parts of a broker, none of which uses the connection yet. */
+export function openSession(
+  connection: SqliteConnection,
+  clock: Clock,
+  options: CheckedOptions,
+): Session {
+  const consumers: Session["consumers"] = new Set();
+  const lease = new WorkerLease(connection, clock, options, consumers);
+  return { connection, clock, consumers, lease, queues: new QueueIds(connection) };
 }
 
 /** The ids of queues by their names. */

@@ -11,12 +11,11 @@ import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/join.ts";
 import type { EnqueueOptions } from "../../core/sender.ts";
-import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
 import type { ClaimValue } from "../../core/claim_entry.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { allStored } from "../../core/delivery_state.ts";
-import { ConnectionClosed } from "../../core/errors.ts";
+import { allStored, closedFor } from "../../core/delivery_state.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import {
@@ -24,21 +23,20 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { readDeadLetters } from "./dead_letters.ts";
+import { purgeOfDeadLetters, readDeadLetters } from "./dead_letters.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { DueSource, ReadySource } from "./message_source.ts";
 import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import { countMessages, flushQueue, joinQueue, type SqliteMessageCounts } from "./queue_state.ts";
-import { QueueIds, type Session } from "./session.ts";
-import { DELAY_UNIQUE, HAS_OLD_DEAD, PURGE_DEAD, REQUEUE, SELECT_UNIQUE } from "./statements.ts";
-import { insert, MessageStore } from "./storing.ts";
+import { openSession, type Session } from "./session.ts";
+import { MessageStore, promote, rankOf } from "./storing.ts";
 import {
   type SqliteInsertStatement,
   type SqliteTransaction,
   Transactions,
 } from "./transactions.ts";
-import { WorkerLease } from "./worker_lease.ts";
+import { delayWithChanges, isUniqueStored, storeWithChanges } from "./unique_messages.ts";
 
 /**
  * A durable broker in one file, without a server: for programs on one machine, with any number of
@@ -71,13 +69,10 @@ export class SqliteBroker extends Broker {
   override readonly storesWithChanges: boolean = true;
   readonly #handle: ConnectionHandle;
   readonly #session: Session;
-  readonly #maxPriority: number | undefined;
   readonly #purge: MaintenanceTask;
   readonly #transactions: Transactions;
   readonly #store: MessageStore;
   #controlStore: SqliteControlStore | undefined;
-  /** The time of the last message; it never goes back, so that messages stay in order. */
-  #now = -Infinity;
   #closing: Promise<void> | undefined;
   #isClosed = false;
 
@@ -96,28 +91,14 @@ export class SqliteBroker extends Broker {
     setConnectionOf(this, connection);
     const { database, path } = checked.address;
     this.isInMemory = database === undefined ? path === IN_MEMORY : fileOf(database) === undefined;
-    this.#maxPriority = checked.maxPriority;
-    const consumers: Session["consumers"] = new Set();
-    const { clock } = this;
-    this.#session = {
-      connection,
-      clock,
-      consumers,
-      queues: new QueueIds(connection),
-      lease: new WorkerLease(connection, clock, checked, consumers),
-    };
-    const { queues } = this.#session;
-    const rankOf = (message: Message) => this.#rankOf(message);
-    this.#store = new MessageStore({ connection, queues, clock, rankOf });
+    this.#session = openSession(connection, this.clock, checked);
+    const priority = (message: Message) => rankOf(this, message, checked.maxPriority);
+    this.#store = new MessageStore(this.#session, priority);
     this.#transactions = new Transactions(this, this.#session, {
       prepare: (message, options) => this.prepareNow(message, options),
       toEntry: (message) => this.#store.toEntry(message),
     });
-    const oldest = () => Math.trunc(clock.now() - checked.deadMessageTtl);
-    this.#purge = {
-      isDue: () => Boolean(connection.statement(HAS_OLD_DEAD).get(oldest())),
-      run: () => void connection.statement(PURGE_DEAD).run(oldest()),
-    };
+    this.#purge = purgeOfDeadLetters(connection, this.clock, checked.deadMessageTtl);
     connection.maintain(this.#purge);
   }
 
@@ -146,31 +127,21 @@ export class SqliteBroker extends Broker {
    * @throws {ConnectionClosed} If the broker is closed.
    */
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
-    const { prefetch = 1 } = options;
     this.#assertOpen(`consume "${queueName}"`);
     assertQueueOrDelayQueueName(queueName, "consume queue");
-    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
-      throw new RangeError(
-        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
-      );
-    }
+    const prefetch = checkPrefetch(queueName, options);
     const { connection } = this.#session;
     const isDelayQueue = queueName === delayQueueName(queueName);
-    return new QueueConsumer(
-      queueName,
-      prefetch,
-      this.#session,
-      (wake) =>
-        isDelayQueue
-          ? new DueSource(connection, this, queueName, wake)
-          : new ReadySource(connection, queueName),
-    );
+    const openSource = (wake: () => void) =>
+      isDelayQueue
+        ? new DueSource(connection, this, queueName, wake)
+        : new ReadySource(connection, queueName);
+    return new QueueConsumer(queueName, prefetch, this.#session, openSource);
   }
 
   /**
    * Counts the messages of a queue.
    *
-   * @param queueName The queue.
    * @returns How many there are, in each state.
    * @throws {BrokerConnectionError} If the database cannot be used.
    */
@@ -189,11 +160,6 @@ export class SqliteBroker extends Broker {
     await flushQueue(this.#session, toCanonicalQueueName(queueName, "flush queue"));
   }
 
-  /** Drops all messages of all declared queues. */
-  async flushAll(): Promise<void> {
-    for (const queueName of this.queues) await this.flush(queueName);
-  }
-
   /**
    * Waits until a queue and its delay queue are empty and no worker, in whichever process, has
    * anything of them.
@@ -204,9 +170,8 @@ export class SqliteBroker extends Broker {
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
     const canonical = toCanonicalQueueName(queueName, "join queue");
-    await joinQueue(this.#session, canonical, options, () => {
-      this.#assertOpen(`join queue "${queueName}"`);
-    });
+    const assertOpen = () => this.#assertOpen(`join queue "${queueName}"`);
+    await joinQueue(this.#session, canonical, options, assertOpen);
   }
 
   /**
@@ -297,22 +262,12 @@ export class SqliteBroker extends Broker {
   ): Promise<ControlOutcome> {
     this.#assertOpen("enqueue");
     const entry = this.#store.toEntry(message);
-    const { connection, queues } = this.#session;
-    try {
-      return await this.controlStore.changeAnd(changes, () => {
-        insert(connection, queues.get(entry.queueName), entry);
-      });
-    } catch (error) {
-      queues.forget(); // one that was new is not there
-      throw error;
-    }
+    return await storeWithChanges(this.#session, this.controlStore, entry, changes);
   }
 
   /** @internal Looks for the row of a message that has a claim. */
   protected override async isStored({ messageId }: ClaimValue): Promise<boolean> {
-    const { connection } = this.#session;
-    await connection.open();
-    return await connection.read(() => Boolean(connection.statement(SELECT_UNIQUE).get(messageId)));
+    return await isUniqueStored(this.#session, messageId);
   }
 
   /** @internal Delays a message where it is: it is promoted there, too. */
@@ -322,24 +277,16 @@ export class SqliteBroker extends Broker {
     changes: readonly ControlChange[],
   ): Promise<ControlOutcome> {
     this.#assertOpen("enqueue");
-    return await this.controlStore.changeAnd(changes, () => {
-      this.#session.connection.statement(DELAY_UNIQUE).run(Math.ceil(eta), messageId);
-    });
+    return await delayWithChanges(this.#session, this.controlStore, { messageId, eta }, changes);
   }
 
   /** Makes a delayed message ready where it is. */
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
-    const { connection, lease } = this.#session;
     if (!(delivery instanceof SqliteDelivery) || delivery.message !== delivery.delivered) {
       return await this.store([message]);
     }
     this.#assertOpen("enqueue");
-    const { owner } = lease;
-    await connection.writer.transact(() => {
-      connection.statement(REQUEUE).run(delivery.id, owner ?? null);
-    });
-    delivery.isPromoted = true;
-    connection.notifier.notify();
+    await promote(this.#session, delivery);
   }
 
   /** Actors may say the priority of their messages. */
@@ -356,14 +303,6 @@ export class SqliteBroker extends Broker {
     return readDeadLetters(this.#session, queueName, pageSize, (one) => this.#store.toEntry(one));
   }
 
-  /** Smaller goes first. */
-  #rankOf(message: Message): number {
-    if (this.#maxPriority === undefined) return 0;
-    const priority = this.getOption<unknown>(message, "brokerPriority", 0);
-    if (!Number.isSafeInteger(priority) || (priority as number) <= 0) return 0;
-    return -Math.min(priority as number, this.#maxPriority);
-  }
-
   async #close(): Promise<void> {
     this.#isClosed = true;
     const { connection, consumers, lease } = this.#session;
@@ -376,7 +315,6 @@ export class SqliteBroker extends Broker {
   }
 
   #assertOpen(what: string): void {
-    if (!this.#isClosed) return;
-    throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
+    if (this.#isClosed) throw closedFor(what);
   }
 }

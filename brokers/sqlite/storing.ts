@@ -2,13 +2,14 @@ import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import type { SqliteStatement } from "../../clients/sqlite/database.ts";
 import { DELAYED, LONGEST_ROW_BODY, READY } from "../../clients/sqlite/schema.ts";
 import type { WriteJob } from "../../clients/sqlite/writer.ts";
+import type { Broker } from "../../core/broker.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { RequestRejected } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { QueueIds } from "./session.ts";
-import { INSERT, INSERT_BODY, SET_UNIQUE_KEY } from "./statements.ts";
+import type { SqliteDelivery } from "./delivery.ts";
+import type { QueueIds, Session } from "./session.ts";
+import { INSERT, INSERT_BODY, REQUEUE, SET_UNIQUE_KEY } from "./statements.ts";
 
 /** A message as its row has it. */
 export interface Entry {
@@ -61,6 +62,14 @@ export function toEntry(message: Message, now: number, rank: number): Entry {
   };
 }
 
+/** Rank of a message by its priority: smaller ones go first. */
+export function rankOf(broker: Broker, message: Message, maxPriority: number | undefined): number {
+  if (maxPriority === undefined) return 0;
+  const priority = broker.getOption<unknown>(message, "brokerPriority", 0);
+  if (!Number.isSafeInteger(priority) || (priority as number) <= 0) return 0;
+  return -Math.min(priority as number, maxPriority);
+}
+
 /** Refuses a body that is too long, before any transaction begins. */
 export function assertStorable({ messageId, actorName }: Message, body: Encoded): void {
   if (body.length * 3 <= LONGEST_BODY) return;
@@ -94,6 +103,19 @@ export function insert(source: StatementSource, queue: number, entry: Entry): vo
   if (uniqueKey !== undefined) {
     source.statement(SET_UNIQUE_KEY).run(String(uniqueKey), row.lastInsertRowid);
   }
+}
+
+/** Makes a delayed message ready where it is. */
+export async function promote(
+  { connection, lease }: Session,
+  delivery: SqliteDelivery,
+): Promise<void> {
+  const { owner } = lease;
+  await connection.writer.transact(() => {
+    connection.statement(REQUEUE).run(delivery.id, owner ?? null);
+  });
+  delivery.isPromoted = true;
+  connection.notifier.notify();
 }
 
 /** Messages that are stored in one transaction: those of one turn of the event loop. */
@@ -155,32 +177,29 @@ export class StoreBatch implements WriteJob {
   }
 }
 
-/** Broker, as a {@linkcode MessageStore} sees it. */
-export interface MessageStoreOptions {
-  readonly connection: SqliteConnection;
-  readonly queues: QueueIds;
-  readonly clock: Clock;
-  /** The priority of a message; smaller ranks go first. */
-  rankOf(message: Message): number;
-}
-
 /** The messages that a broker sends, those of one turn of the event loop together. */
 export class MessageStore {
-  readonly #options: MessageStoreOptions;
+  readonly #session: Session;
+  readonly #rankOf: (message: Message) => number;
   #batch: StoreBatch | undefined;
   /** The time of the last message; it never goes back, so that messages stay in order. */
   #now = -Infinity;
 
-  /** @param options What it needs of its broker. */
-  constructor(options: MessageStoreOptions) {
-    this.#options = options;
+  /**
+   * Makes an empty store.
+   *
+   * @param session The broker.
+   * @param rankOf Gives the rank of a message; smaller ones go first.
+   */
+  constructor(session: Session, rankOf: (message: Message) => number) {
+    this.#session = session;
+    this.#rankOf = rankOf;
   }
 
   /** Makes the row of a message, see {@linkcode toEntry}. */
   toEntry(message: Message): Entry {
-    const { clock, rankOf } = this.#options;
-    this.#now = Math.max(this.#now, Math.trunc(clock.now()));
-    return toEntry(message, this.#now, rankOf(message));
+    this.#now = Math.max(this.#now, Math.trunc(this.#session.clock.now()));
+    return toEntry(message, this.#now, this.#rankOf(message));
   }
 
   /**
@@ -190,7 +209,7 @@ export class MessageStore {
    */
   add(entry: Entry): Promise<void> {
     if (this.#batch?.isOpen !== true) {
-      const { connection, queues } = this.#options;
+      const { connection, queues } = this.#session;
       this.#batch = new StoreBatch(connection, queues);
       connection.writer.add(this.#batch);
     }

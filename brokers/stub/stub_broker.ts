@@ -2,10 +2,11 @@ import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { StubControlStore } from "../../control/backends/stub.ts";
 import { Broker, type BrokerOptions } from "../../core/broker.ts";
 import { CLAIM_PREFIX, toClaim } from "../../core/claim_entry.ts";
-import type { ConsumeOptions, Consumer } from "../../core/consumer.ts";
+import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
-import { ConnectionClosed, QueueNotFound } from "../../core/errors.ts";
+import { closedFor } from "../../core/delivery_state.ts";
+import { QueueNotFound } from "../../core/errors.ts";
 import { type JoinOptions, joinTimeout, joinTooLate } from "../../core/join.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import type { Message } from "../../core/message.ts";
@@ -120,12 +121,7 @@ export class StubBroker extends Broker {
   consume(queueName: string, options: ConsumeOptions = {}): Consumer {
     this.#assertOpen(`consume "${queueName}"`);
     assertQueueOrDelayQueueName(queueName, "consume queue");
-    const { prefetch = 1 } = options;
-    if (!Number.isSafeInteger(prefetch) || prefetch < 1) {
-      throw new RangeError(
-        `Cannot prefetch ${prefetch} messages of "${queueName}": it must be a whole number above 0`,
-      );
-    }
+    const prefetch = checkPrefetch(queueName, options);
     const consumer: StubConsumer = new StubConsumer(queueName, {
       queue: this.#queue(queueName),
       prefetch,
@@ -156,11 +152,6 @@ export class StubBroker extends Broker {
     const { entries } = await this.controlStore.read(CLAIM_PREFIX);
     const dropped = entries.filter((entry) => toClaim(entry)?.queueName === queueName);
     await this.controlStore.change(dropped.map(({ key }) => ({ key, value: null })));
-  }
-
-  /** Drops all messages and dead letters. */
-  async flushAll(): Promise<void> {
-    for (const queueName of this.queues) await this.flush(queueName);
   }
 
   /**
@@ -276,9 +267,7 @@ export class StubBroker extends Broker {
   }
 
   #assertOpen(what: string): void {
-    if (this.#closed) {
-      throw new ConnectionClosed(`Cannot ${what}: the broker is closed`, { delivery: "none" });
-    }
+    if (this.#closed) throw closedFor(what);
   }
 
   /** The storage of a declared queue or its delay queue. */

@@ -14,7 +14,7 @@ import { moveDelayed } from "./delayed.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { Job, type JobOwner } from "./job.ts";
-import { outcomeOf } from "./outcome.ts";
+import { noOutcomes, outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
 import { Suspects } from "./suspects.ts";
 import { WaitLimit } from "./wait_limit.ts";
@@ -44,18 +44,7 @@ export class Dispatcher implements JobOwner {
   /** Cancellations; `undefined` where nothing can be. */
   readonly #cancellations: Cancellations | undefined;
   /** Number of messages by outcome so far. */
-  readonly outcomes: Record<Outcome, number> = {
-    done: 0,
-    retried: 0,
-    failed: 0,
-    skipped: 0,
-    skippedAndFailed: 0,
-    cancelled: 0,
-    unknownActor: 0,
-    undecodable: 0,
-    followUpNotStored: 0,
-    lost: 0,
-  };
+  readonly outcomes: Record<Outcome, number> = noOutcomes();
   readonly #waiting: WorkQueue<Job> = new WorkQueue();
   readonly #running: IndexedSet<Job> = new IndexedSet();
   /** Made when the first of them is delivered. */
@@ -96,7 +85,7 @@ export class Dispatcher implements JobOwner {
     return Array.from(this.#running, (job) => job.message);
   }
 
-  /** Number of items. */
+  /** Their number. */
   get runningCount(): number {
     return this.#running.size;
   }
@@ -186,9 +175,7 @@ export class Dispatcher implements JobOwner {
 
   /** Gives back what has not begun of a queue: it is paused. */
   giveBackOf(queueName: string): void {
-    for (const job of this.#take(({ message }) => message.queueName === queueName)) {
-      returnToQueue(job);
-    }
+    this.#take(({ message }) => message.queueName === queueName).forEach(returnToQueue);
     this.#ended.notify();
   }
 
@@ -254,8 +241,7 @@ export class Dispatcher implements JobOwner {
   }
 
   get #activeCancellations(): Cancellations | undefined {
-    const cancellations = this.#cancellations;
-    return cancellations === undefined || cancellations.size === 0 ? undefined : cancellations;
+    return this.#cancellations?.size === 0 ? undefined : this.#cancellations;
   }
 
   get #waitingCount(): number {

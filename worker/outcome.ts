@@ -4,6 +4,22 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 
+/** @returns A count of messages by outcome, before the first one. */
+export function noOutcomes(): Record<Outcome, number> {
+  return {
+    done: 0,
+    retried: 0,
+    failed: 0,
+    skipped: 0,
+    skippedAndFailed: 0,
+    cancelled: 0,
+    unknownActor: 0,
+    undecodable: 0,
+    followUpNotStored: 0,
+    lost: 0,
+  };
+}
+
 /**
  * How the way of a message through a worker ends:
  *

@@ -111,8 +111,7 @@ export class Worker implements AsyncDisposable {
         queue: this.#fleet?.isPaused(queueName) === true,
       }),
       deliver: (messages, settlement) => this.#dispatcher.deliver(messages, settlement),
-      deliverDelayed: (messages, settlement) =>
-        this.#dispatcher.deliverDelayed(messages, settlement),
+      deliverDelayed: (due, settlement) => this.#dispatcher.deliverDelayed(due, settlement),
     });
     this.#deadline = new StopDeadline(broker.clock, () => this.#dispatcher.giveUp());
   }
@@ -249,10 +248,7 @@ export class Worker implements AsyncDisposable {
     if (this.#state === "starting") {
       await Promise.race([this.#started, this.#deadline.passed]).catch(() => {});
     }
-    if (this.#state === "stopped" || this.#state === "new") {
-      this.#state = "stopped";
-      return;
-    }
+    if (this.#state === "stopped" || this.#state === "new") return void (this.#state = "stopped");
     this.#state = "stopping";
     this.#dispatcher.hold();
     this.broker.removeMiddleware(this.#queueWatcher);
@@ -307,8 +303,7 @@ export class Worker implements AsyncDisposable {
     }
     executor.resize(concurrency);
     log.info("Resized to {concurrency} messages at once", { concurrency });
-    const { prefetch } = readWorkerEnvironment(concurrency);
-    this.#loops.resize(prefetch);
+    this.#loops.resize(readWorkerEnvironment(concurrency).prefetch);
     this.#dispatcher.resized();
     this.#fleet?.report();
   }
@@ -319,10 +314,6 @@ async function logged(what: string, stop: () => void | Promise<void>): Promise<v
   try {
     await stop();
   } catch (error) {
-    log.error("Failed to stop the {what}: {reason}", {
-      what,
-      reason: errorMessage(error),
-      error,
-    });
+    log.error("Failed to stop the {what}: {reason}", { what, reason: errorMessage(error), error });
   }
 }

@@ -1,16 +1,14 @@
-import { faultOf, isTransient } from "../../clients/sqlite/errors.ts";
 import { AbortListener } from "../../platform/abort_listener.ts";
 import { Consumer, type OneOrMany, type ReceiveOptions, toList } from "../../core/consumer.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import { retryDelay } from "../../platform/retry_delay.ts";
 import { IndexedSet } from "../../platform/indexed_set.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { storeDeadLetter } from "../../core/store_dead_letter.ts";
 import { errorMessage } from "../../platform/thrown.ts";
-import { ConsumerJob } from "./consumer_job.ts";
+import { ConsumerJob, type ConsumerSteps } from "./consumer_job.ts";
 import type { SqliteDelivery } from "./delivery.ts";
 import { LongBodies } from "./long_bodies.ts";
 import type { ClaimedRow, MessageSource } from "./message_source.ts";
@@ -47,14 +45,11 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   /** Number of messages `receive` asks for; `Infinity` if that is all there is room for. */
   #limit = 0;
   #isTakenOver = false;
-  #isQueued = false;
   #isListening = false;
   readonly #settlements: Settlements = new Settlements(
     () => new SettlementBatch(this.#ownerOrThrow()),
-    () => this.#enqueueJob(),
+    () => this.#job.enqueue(),
   );
-  #failures = 0;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
   readonly #changed: Notifier = new Notifier();
@@ -84,12 +79,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#session = session;
     this.#source = openSource(this.#onChange);
     this.#prefetch = prefetch;
-    this.#job = new ConsumerJob({
-      settle: () => this.#settle(),
-      claim: () => this.#claim(),
-      committed: (rows, foreign) => this.#committed(rows, foreign),
-      failed: (error) => this.#failed(error),
-    });
+    this.#job = new ConsumerJob(session.connection.writer, this.#steps());
     this.#unread = new LongBodies(session.connection, {
       accept: (row, body) => this.#accept(row, body),
       // One that is closed or lost has given them back, or has nothing to give.
@@ -159,6 +149,18 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#changed.notify();
   }
 
+  #steps(): ConsumerSteps {
+    return {
+      queueName: this.queueName,
+      isOpen: () => this.#closing === undefined && this.#error === undefined,
+      settle: () => this.#settlements.run(this.#session.connection, this.#session.clock.now()),
+      claim: () => this.#claim(),
+      committed: (rows) => this.#committed(rows),
+      retrying: () => void (this.#state = "claiming"),
+      failed: (error) => this.#failed(error),
+    };
+  }
+
   get #room(): number {
     return this.#prefetch - this.#unsettled.size - this.#unread.size;
   }
@@ -176,7 +178,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       return;
     }
     this.#state = "claiming";
-    this.#enqueueJob();
+    this.#job.enqueue();
   }
 
   #begin(): void {
@@ -197,16 +199,6 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     }
   }
 
-  #enqueueJob(): void {
-    if (this.#isQueued) return;
-    this.#isQueued = true;
-    this.#session.connection.writer.add(this.#job);
-  }
-
-  #settle(): number {
-    return this.#settlements.run(this.#session.connection, this.#session.clock.now());
-  }
-
   #claim(): ClaimedRow[] {
     const { queues, lease } = this.#session;
     const limit = Math.min(this.#room, this.#limit, MAX_CLAIM);
@@ -223,21 +215,10 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       lease.owner !== undefined && !lease.isLost;
   }
 
-  #committed(rows: ClaimedRow[], foreign: number): void {
-    this.#isQueued = false;
-    this.#failures = 0;
+  #committed(rows: ClaimedRow[]): void {
     const batch = this.#settlements.committed();
     if (this.#isTakenOver) this.#session.lease.tellTakeover();
-    if (foreign > 0) {
-      log.warn(
-        "Ignored {count} late settlements of {queue}: another worker has taken the messages over",
-        {
-          count: foreign,
-          queue: this.queueName,
-        },
-      );
-    }
-    if (!this.#settlements.isEmpty) this.#enqueueJob();
+    if (!this.#settlements.isEmpty) this.#job.enqueue();
     if (this.#state === "claiming") this.#state = "idle"; // whether it is empty is looked at next
     if (this.#source.hasPromoted) this.#session.connection.notifier.notify();
     if (rows.length > 0) {
@@ -256,20 +237,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   }
 
   #failed(error: unknown): void {
-    this.#isQueued = false;
     if (this.#state === "claiming") this.#state = "idle";
-    if (isTransient(error) && this.#closing === undefined && this.#error === undefined) {
-      if (this.#failures === 0 && faultOf(error) !== "busy") {
-        log.error("Failed to settle messages of {queue}, will retry: {reason}", {
-          queue: this.queueName,
-          reason: errorMessage(error),
-          error,
-        });
-      }
-      this.#state = "claiming";
-      this.#retryTimer = setTimeout(() => this.#enqueueJob(), retryDelay(this.#failures++));
-      return;
-    }
     this.#settlements.fail(error);
     if (this.#closing === undefined) this.fail(error);
   }
@@ -322,7 +290,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
 
   async #close(): Promise<void> {
     this.#abort.follow(undefined);
-    clearTimeout(this.#retryTimer);
+    this.#job.stopRetrying();
     this.#source.close();
     const { connection, consumers } = this.#session;
     if (this.#isListening) connection.notifier.unlisten(this.#onChange);
@@ -332,7 +300,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
       if (this.#error === undefined) {
         await this.#giveBack([...this.#unsettled].filter(({ isPromoted }) => !isPromoted));
         await this.#requeueUnread();
-        if (!this.#settlements.isEmpty) this.#enqueueJob();
+        if (!this.#settlements.isEmpty) this.#job.enqueue();
         await this.#settlements.settled();
       }
     } catch (error) {

@@ -99,11 +99,13 @@ export const SQLITE: readonly Mutant[] = [
       "Math.min(this.#limit, MAX_CLAIM)",
       { tests: CONFORMANCE, filter: "prefetch" },
     ],
+  ]),
+  ...mutantsOf("brokers/sqlite/consumer_job.ts", CONSUMER, [
     [
       "a full disk ends the consumer",
-      "if (isTransient(error) && this.#closing === undefined && this.#error === undefined) {",
-      "if (this.#error === error) {",
-      { tests: CONSUMER, filter: "no room" },
+      "if (!isTransient(error) || !this.#steps.isOpen())",
+      "if (error !== undefined)",
+      { filter: "no room" },
     ],
   ]),
   ...mutantsOf("brokers/sqlite/long_bodies.ts", LONG, [
@@ -233,16 +235,14 @@ export const SQLITE: readonly Mutant[] = [
       "",
     ],
   ]),
+  ...mutantsOf("brokers/sqlite/dead_letters.ts", DEAD, [
+    ["dead letters die at once", "Math.trunc(clock.now() - ttl)", "Math.trunc(clock.now())"],
+  ]),
   ...mutantsOf("brokers/sqlite/sqlite_broker.ts", DEAD, [
     [
       "dead letters are kept for ever",
       "    connection.maintain(this.#purge);\n",
       "",
-    ],
-    [
-      "dead letters die at once",
-      "Math.trunc(clock.now() - checked.deadMessageTtl)",
-      "Math.trunc(clock.now())",
     ],
     [
       "close does not wait for consumers",

@@ -1,6 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
-import { Batcher } from "../../clients/redis/batcher.ts";
+import { Batcher, type PreparedBatches } from "../../clients/redis/batcher.ts";
+import { toArgument } from "../../clients/redis/reply.ts";
+import { allStored } from "../../core/delivery_state.ts";
+import type { Message } from "../../core/message.ts";
 import { PROMOTE } from "./delayed_scripts.ts";
 import { ENQUEUE } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
@@ -58,6 +61,11 @@ function inAscii(text: string): Buffer | undefined {
   return bytes.length === text.length ? bytes : undefined;
 }
 
+/** @returns Id of a message on its queue, and its text. */
+export function toEntry(message: Message): [id: string, text: Encoded] {
+  return [message.option("redis_message_id") as string, toArgument(message.encode())];
+}
+
 /**
  * Batchers of a broker by queue: for messages that are new there, and those that come from its
  * delay queue. Each queue has a batcher for either, made when it is first needed.
@@ -74,6 +82,25 @@ export class EnqueueBatcher {
    */
   constructor(session: RedisSession) {
     this.#session = session;
+  }
+
+  /** Stores new messages on their queues, all or none. */
+  store(messages: readonly Message[]): Promise<void> {
+    if (messages.length === 1) {
+      const [message] = messages as [Message];
+      return this.enqueued(message.queueName).add(toEntry(message));
+    }
+    // What cannot be encoded throws before anything is sent.
+    const batchesByQueue = new Map<string, PreparedBatches>();
+    for (const message of messages) {
+      const { queueName } = message;
+      let batches = batchesByQueue.get(queueName);
+      if (batches === undefined) {
+        batchesByQueue.set(queueName, batches = this.enqueued(queueName).prepareBatches());
+      }
+      batches.add(toEntry(message));
+    }
+    return allStored(Array.from(batchesByQueue.values(), (batches) => batches.send()));
   }
 
   /**

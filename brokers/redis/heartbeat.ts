@@ -3,7 +3,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { tellLoss } from "./lease.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
-import { HEARTBEAT } from "./recovery_scripts.ts";
+import { HEARTBEAT, LEAVE } from "./recovery_scripts.ts";
 import { type RedisSession, runOnce, type ServedQueue } from "./session.ts";
 import type { Recovery } from "./recovery.ts";
 
@@ -73,6 +73,12 @@ export class Heartbeat {
   stop(): void {
     this.#isRunning = false;
     this.#session.clock.clearTimer(this.#timer);
+  }
+
+  /** Takes the heartbeat away, unless messages of this broker are unacknowledged. */
+  async leave(): Promise<void> {
+    const { brokerId, connection, keys } = this.#session;
+    await connection.run(LEAVE, [keys.heartbeats, ...keys.allUnacknowledged], [brokerId]);
   }
 
   #schedule(): void {

@@ -5,8 +5,7 @@ import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/co
 import type { ClaimValue } from "../../core/claim_entry.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { allStored, closedFor } from "../../core/delivery_state.ts";
-import type { Encoded } from "../../encoders/encoder.ts";
+import { closedFor } from "../../core/delivery_state.ts";
 import { joinByPolling, type JoinOptions } from "../../core/join.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
@@ -17,22 +16,19 @@ import {
 } from "../../core/queue_names.ts";
 import { randomUuid } from "../../platform/runtime.ts";
 import type { EnqueueOptions } from "../../core/sender.ts";
-import { toArgument } from "../../clients/redis/reply.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RedisDelayConsumer } from "./delay_consumer.ts";
 import type { RestoredDelayed } from "./delay_registry.ts";
 import { DueDelivery } from "./delivery.ts";
 import { openSession } from "./open_session.ts";
 import { checkOptions, type RedisBrokerOptions } from "./options.ts";
-import type { PreparedBatches } from "../../clients/redis/batcher.ts";
-import { EnqueueBatcher } from "./enqueue_batcher.ts";
+import { EnqueueBatcher, toEntry } from "./enqueue_batcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { RedisQueueConsumer } from "./queue_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
-import { LEAVE } from "./recovery_scripts.ts";
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
-import { storeWithChanges } from "./store_with_changes.ts";
+import { isStored, storeWithChanges } from "./unique_messages.ts";
 
 /** Milliseconds between two looks whether a queue is empty. */
 const JOIN_INTERVAL = 50;
@@ -135,7 +131,6 @@ export class RedisBroker extends Broker {
   /**
    * Counts the messages of a queue.
    *
-   * @param queueName The queue.
    * @returns How many there are, in each state. What is unacknowledged is that of all
    *   workers.
    * @throws {BrokerConnectionError} If the server cannot be reached.
@@ -228,24 +223,7 @@ export class RedisBroker extends Broker {
   /** Stores messages, together with all that is sent in this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
-    if (messages.length === 1) {
-      const [message] = messages as [Message];
-      return this.#batchers.enqueued(message.queueName).add(toEntry(message));
-    }
-    // All or none: what cannot be encoded throws before anything is sent.
-    const batchesByQueue = new Map<string, PreparedBatches>();
-    for (const message of messages) {
-      const { queueName } = message;
-      let batches = batchesByQueue.get(queueName);
-      if (batches === undefined) {
-        batchesByQueue.set(
-          queueName,
-          batches = this.#batchers.enqueued(queueName).prepareBatches(),
-        );
-      }
-      batches.add(toEntry(message));
-    }
-    return allStored(Array.from(batchesByQueue.values(), (batches) => batches.send()));
+    return this.#batchers.store(messages);
   }
 
   /** @internal As {@linkcode Broker.enqueueWith}: a delay counts by the clock of the server. */
@@ -276,15 +254,8 @@ export class RedisBroker extends Broker {
   }
 
   /** @internal Looks for the texts of a message that has a claim. */
-  protected override async isStored({ queueName, stays }: ClaimValue): Promise<boolean> {
-    const { connection, keys } = this.#session;
-    const { messages, delayed } = keys.of(queueName);
-    const found = await Promise.all(
-      [messages, delayed].flatMap((key) =>
-        stays.map((stay) => connection.command("hexists", key, stay))
-      ),
-    );
-    return found.includes(1);
+  protected override async isStored(claim: ClaimValue): Promise<boolean> {
+    return await isStored(this.#session, claim);
   }
 
   /** @internal Each stay has an id of its own. */
@@ -332,23 +303,12 @@ export class RedisBroker extends Broker {
     await this.#batchers.emptied();
     await this.#controlStore?.close();
     notifier.close();
-    if (connection.isUp) await this.#leave().catch(() => {});
+    if (connection.isUp) await this.#heartbeat.leave().catch(() => {});
     connection.close();
     storing.close();
-  }
-
-  async #leave(): Promise<void> {
-    const { connection, keys } = this.#session;
-    const held = keys.allUnacknowledged;
-    await connection.run(LEAVE, [keys.heartbeats, ...held], [this.brokerId]);
   }
 
   #assertOpen(what: string): void {
     if (this.#isClosed) throw closedFor(what);
   }
-}
-
-/** Id of a message on its queue, and its text. */
-function toEntry(message: Message): [id: string, text: Encoded] {
-  return [message.option("redis_message_id") as string, toArgument(message.encode())];
 }

@@ -26,7 +26,7 @@ export const REDIS: readonly Mutant[] = [
     ],
     [
       "a broker that was closed leaves its heartbeat",
-      "if (connection.isUp) await this.#leave().catch(() => {});",
+      "if (connection.isUp) await this.#heartbeat.leave().catch(() => {});",
       "",
       { tests: TAKEOVER, filter: "drops them" },
     ],

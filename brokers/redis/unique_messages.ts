@@ -4,6 +4,7 @@ import {
   toOutcome,
 } from "../../control/backends/redis.ts";
 import { STORE_WITH_CHANGES } from "../../control/backends/redis_scripts.ts";
+import type { ClaimValue } from "../../core/claim_entry.ts";
 import { checkChanges, type ControlChange, type ControlOutcome } from "../../core/control_store.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import type { RedisSession } from "./session.ts";
@@ -31,4 +32,18 @@ export async function storeWithChanges(
   } catch (error) {
     return toOutcome(await storing.runUnlessRun(error, STORE_WITH_CHANGES, all, args));
   }
+}
+
+/** Looks for the texts of a message that has a claim. */
+export async function isStored(
+  { connection, keys }: RedisSession,
+  { queueName, stays }: ClaimValue,
+): Promise<boolean> {
+  const { messages, delayed } = keys.of(queueName);
+  const found = await Promise.all(
+    [messages, delayed].flatMap((key) =>
+      stays.map((stay) => connection.command("hexists", key, stay))
+    ),
+  );
+  return found.includes(1);
 }

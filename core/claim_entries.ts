@@ -21,7 +21,7 @@ export interface ClaimPlace {
   readonly storesWithChanges: boolean;
 }
 
-/** How a broker delays a message until another time. */
+/** Step by which a broker delays a message until another time. */
 export interface DelaySteps {
   /** Applies changes, and by that delays the message of a claim. */
   changeDelayed(

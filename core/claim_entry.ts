@@ -11,7 +11,7 @@ export interface ClaimValue {
   readonly messageId: string;
   /** Its queue. */
   readonly queueName: string;
-  /** What its queue may call it, the latest stay last. */
+  /** Names that its queue may have for it, the latest last. */
   readonly stays: readonly string[];
   /** True while its message is on its way, where both are not stored in one step. */
   readonly isSending?: boolean;

@@ -1,6 +1,6 @@
 import { fault, type Schedule, show } from "./schedules.ts";
 
-/** What this process has done for a schedule. */
+/** Counters of one schedule in this process. */
 export interface ScheduleCounts {
   /** Messages that it has sent. */
   sent: number;
@@ -21,7 +21,7 @@ export class ScheduleRegistry {
   readonly #listeners: Set<() => void> = new Set();
   readonly #counts: Map<string, ScheduleCounts> = new Map();
 
-  /** What this process has done, by the names of schedules. */
+  /** Counters of this process, by the names of schedules. */
   get counts(): ReadonlyMap<string, Readonly<ScheduleCounts>> {
     return this.#counts;
   }

@@ -10,7 +10,7 @@ export type MissedPolicy = "one" | "skip" | "all";
 /** Handling of a tick at which the last message has not finished. */
 export type OverlapPolicy = "skip" | "queue" | "allow";
 
-/** What patterns and intervals have in common. */
+/** Options that patterns and intervals have in common. */
 export interface PeriodicOptions {
   /**
    * Name that identifies the schedule in the fleet. Required for several schedules of one actor.

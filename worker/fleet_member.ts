@@ -54,7 +54,7 @@ export class FleetMember {
     return this.#control.ready;
   }
 
-  /** What was cancelled. */
+  /** Cancellations that this worker knows. */
   get cancellations(): Cancellations {
     return this.#control.cancellations;
   }

@@ -21,7 +21,7 @@ export function noOutcomes(): Record<Outcome, number> {
 }
 
 /**
- * How the way of a message through a worker ends:
+ * End of the way of a message through a worker:
  *
  * - `refused`: it is not a message, or its actor is not declared.
  * - `processed`: its actor, and all hooks after it, have ended.

@@ -226,8 +226,8 @@ test("an outage of the control store is logged once, and what was missed is sent
   const [change, read] = [store.change, store.read];
   const lines = await linesOf({ category: ["dramatiq", "worker", "schedules"] }, async () => {
     await fleet.work(broker);
-    const isAway = () => Promise.reject(new ConnectionFailed("away"));
-    Object.assign(store, { change: isAway, read: isAway });
+    const isUnavailable = () => Promise.reject(new ConnectionFailed("away"));
+    Object.assign(store, { change: isUnavailable, read: isUnavailable });
     await fleet.advance(90_000);
     Object.assign(store, { change, read });
     await fleet.advance(20_000);

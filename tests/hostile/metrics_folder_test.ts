@@ -27,22 +27,22 @@ const SECRET = "a file of somebody else";
 const NOBODY = 65_534;
 
 /** A folder for metrics beside a file that must stay as it is. */
-async function withVictim(body: (metrics: string, victim: string) => Promise<void>): Promise<void> {
+async function withTarget(body: (metrics: string, target: string) => Promise<void>): Promise<void> {
   await withFolder(async (root) => {
-    await mkdir(join(root, "victim"));
-    const victim = join(root, "victim", "package.json");
-    await writeFile(victim, SECRET);
+    await mkdir(join(root, "target"));
+    const target = join(root, "target", "package.json");
+    await writeFile(target, SECRET);
     await mkdir(join(root, "metrics"), { mode: 0o700 });
-    await body(join(root, "metrics"), victim);
-    assertEquals(await readFile(victim, "utf8"), SECRET);
+    await body(join(root, "metrics"), target);
+    assertEquals(await readFile(target, "utf8"), SECRET);
   });
 }
 
 test("MetricsFolder takes no path from a file for the name of a member", async () => {
-  await withVictim(async (path) => {
+  await withTarget(async (path) => {
     const first = await MetricsFolder.join(path);
     for (
-      const name of ["../victim/package", "/../victim/package", "1-aaaaaaaa/../../victim/package"]
+      const name of ["../target/package", "/../target/package", "1-aaaaaaaa/../../target/package"]
     ) {
       await writeFile(
         join(path, "retired.json"),
@@ -57,15 +57,15 @@ test("MetricsFolder takes no path from a file for the name of a member", async (
 });
 
 test("MetricsFolder writes through no symbolic link, and reads through none", async () => {
-  await withVictim(async (path, victim) => {
+  await withTarget(async (path, target) => {
     const staying = await MetricsFolder.join(path);
     const passing = await MetricsFolder.join(path);
     await passing.write(COUNTS);
     const member = (await readdir(path)).find((name) => name.endsWith(".json"))!.slice(0, -5);
-    await symlink(victim, join(path, `${member}.tmp`));
+    await symlink(target, join(path, `${member}.tmp`));
     await passing.write({ ...COUNTS });
     passing.leave();
-    await symlink(victim, join(path, "retired.tmp"));
+    await symlink(target, join(path, "retired.tmp"));
     const last = await MetricsFolder.join(path); // it puts the files of the dead together
     assertEquals((await last.readOthers())[0]!.more.length, 1);
     const planted = `1-${"a".repeat(8)}.json`;
@@ -78,7 +78,7 @@ test("MetricsFolder writes through no symbolic link, and reads through none", as
 });
 
 test("MetricsFolder is not held up by a named pipe in it", async () => {
-  await withVictim(async (path) => {
+  await withTarget(async (path) => {
     const member = await MetricsFolder.join(path);
     await once(spawn("mkfifo", [join(path, "retired.json")]), "exit");
     assertEquals(await member.readOthers(), [NONE]);
@@ -87,7 +87,7 @@ test("MetricsFolder is not held up by a named pipe in it", async () => {
 });
 
 test("MetricsFolder closes a folder of its own to others, and its files", async () => {
-  await withVictim(async (path) => {
+  await withTarget(async (path) => {
     await chmod(path, 0o777);
     const member = await MetricsFolder.join(path);
     await member.write(COUNTS);
@@ -99,19 +99,19 @@ test("MetricsFolder closes a folder of its own to others, and its files", async 
 });
 
 test("MetricsFolder refuses what is no folder of its own, and names the variable", async () => {
-  await withVictim(async (path, victim) => {
+  await withTarget(async (path, target) => {
     await symlink(path, `${path}-link`);
     const cases: [path: string, reason: string][] = [
-      [victim, "it is not a folder"],
+      [target, "it is not a folder"],
       [`${path}-link`, "it is a symbolic link"],
-      [join(victim, "below"), ""],
+      [join(target, "below"), ""],
     ];
     for (const [one, reason] of cases) {
       const error = await assertRejects(() => MetricsFolder.join(one), Error);
       assert(error.message.startsWith(`Cannot keep metrics in ${one}: ${reason}`), error.message);
       assert(error.message.includes("dramatiq_prom_db"), error.message);
     }
-    await symlink(victim, `${path}-lock`);
+    await symlink(target, `${path}-lock`);
     const lock = await assertRejects(
       () => openPrivateFile(`${path}-lock`, "dramatiq_prom_lock"),
       Error,
@@ -127,7 +127,7 @@ test("MetricsFolder refuses what is no folder of its own, and names the variable
 const isRoot = await mayChangeOwners();
 if (isRoot) {
   test("MetricsFolder refuses a folder of another user", async () => {
-    await withVictim(async (path) => {
+    await withTarget(async (path) => {
       await chmod(path, 0o777);
       await chown(path, NOBODY, NOBODY);
       const error = await assertRejects(() => MetricsFolder.join(path), Error);

@@ -1,7 +1,7 @@
 /**
  * Is it found which message kills its workers, and is no other blamed? A killer among 10,000 innocent
  * messages, on workers that are replaced when they die; then the same without a killer, on workers that
- * are all killed from outside again and again, as by deploys without patience.
+ * are all killed from outside again and again, as by deploys without a grace period.
  *
  *     deno run -A tests/torture/poison.ts [--kind redis|sqlite|rabbitmq] [--executor inline|thread]
  *       [--innocents 10000] [--workers 8] [--concurrency 8] [--killers 1] [--deploys 25]

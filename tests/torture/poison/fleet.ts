@@ -51,7 +51,7 @@ class Fleet {
     for (let i = 0; i < options.workers; i++) this.#spawn();
   }
 
-  /** Kills all workers, as a deploy without patience. */
+  /** Kills all workers, as a deploy without a grace period. */
   deploy(): void {
     for (const child of this.#children) {
       this.#killed.add(child);

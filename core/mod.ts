@@ -83,6 +83,7 @@ export { PickleEncoder, type PickleEncoderOptions } from "../encoders/pickle/enc
 
 // The base of brokers
 export { Broker, type BrokerOptions } from "./broker.ts";
+export type { ActorRegistry } from "./actor_registry.ts";
 export type { EnqueueOptions } from "./sender.ts";
 export type { JoinOptions } from "./join.ts";
 export type { MiddlewareClass, MiddlewarePosition } from "./middleware_list.ts";

@@ -5,7 +5,7 @@ import { Script } from "../clients/redis/script.ts";
 import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import { ID_PREFIX, toCancellation } from "../core/stored_cancellation.ts";
-import type { ControlEntry, ControlStore } from "../core/control_store.ts";
+import { type ControlEntry, type ControlStore, readEntry } from "../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage } from "../platform/thrown.ts";
@@ -177,8 +177,7 @@ export class AbortEvents implements AsyncDisposable {
       ...(waitingOnly && { waitingOnly }),
     };
     for (let isDone = false; !isDone;) {
-      const { entries } = await this.#store.read(key);
-      const known = entries.find((entry) => entry.key === key);
+      const known = await readEntry(this.#store, key);
       const isWeaker = (known && toCancellation(known))?.waitingOnly === true;
       if (known !== undefined && (waitingOnly || !isWeaker)) return;
       const change = { key, value, ttl: TTL, ifVersion: known?.version ?? 0 };

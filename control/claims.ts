@@ -1,5 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { CLAIM_PREFIX, toClaim } from "../core/claim_entry.ts";
+import { readEntry } from "../core/control_store.ts";
 
 /** A claim of a unique message, see `Control.claims`. */
 export interface UniqueClaim {
@@ -40,8 +41,7 @@ export async function readClaims(
 export async function releaseClaim({ controlStore }: Broker, key: string): Promise<boolean> {
   const name = CLAIM_PREFIX + key;
   for (;;) {
-    const { entries } = await controlStore!.read(name);
-    const entry = entries.find((one) => one.key === name);
+    const entry = await readEntry(controlStore!, name);
     if (entry === undefined) return false;
     const change = { key: name, value: null, ifVersion: entry.version };
     if ((await controlStore!.change([change])).applied) return true;

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
-import type { ControlEntry } from "../core/control_store.ts";
+import { type ControlEntry, readEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 
@@ -95,8 +95,7 @@ export async function pauseQueue(
 export async function resumeQueue(broker: Broker, target: PauseTarget): Promise<boolean> {
   const store = controlStoreOf(broker, "resume a queue");
   const key = QUEUE_PREFIX + readTarget(target, "resume queue");
-  const { entries } = await store.read(key);
-  const wasPaused = entries.some((entry) => entry.key === key);
+  const wasPaused = await readEntry(store, key) !== undefined;
   await store.change([{ key, value: null }]);
   return wasPaused;
 }

@@ -206,13 +206,14 @@ export class Scheduler implements RunnerOwner {
 
   async #learnUnknown(): Promise<void> {
     for (const digest of this.#fleet.unknown) {
-      const { entries } = await this.store.read(SPECS_PREFIX + digest);
+      const { entries } = await this.store.read([SPECS_PREFIX + digest]);
       for (const entry of entries) this.#fleet.learnEntry(entry);
     }
   }
 
-  async #readStates(name = ""): Promise<void> {
-    const { entries } = await this.time.ask(() => this.store.read(TICK_PREFIX + name));
+  async #readStates(name?: string): Promise<void> {
+    const selection = name === undefined ? TICK_PREFIX : [TICK_PREFIX + name];
+    const { entries } = await this.time.ask(() => this.store.read(selection));
     for (const entry of entries) {
       this.#runners.get(entry.key.slice(TICK_PREFIX.length))?.learn(entry);
     }

@@ -1,4 +1,4 @@
-import type { ControlChange, ControlStore } from "./control_store.ts";
+import { type ControlChange, type ControlStore, readEntry } from "./control_store.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
@@ -220,8 +220,7 @@ export async function undoCancellation<M extends CancellableMessage>(
   const { controlStore } = broker;
   if (controlStore === undefined || message.option(KEPT) !== true) return message;
   const key = ID_PREFIX + message.messageId;
-  const { entries } = await controlStore.read(key);
-  const entry = entries.find((one) => one.key === key);
+  const entry = await readEntry(controlStore, key);
   if (entry === undefined) return message.copy({ options: { [KEPT]: undefined } }) as M;
   await controlStore.change([{ key, value: null }]);
   return message.copy({ options: { [KEPT]: undefined, [UNDONE]: entry.version } }) as M;

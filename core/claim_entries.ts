@@ -52,9 +52,10 @@ export class ClaimEntries {
     return this.#broker.controlStore!.change(changes);
   }
 
-  /** Reads entries by their keys: of a change that no version allows the store tells what is there. */
+  /** Reads single entries; `undefined` stands for one that does not exist. */
   async find(...keys: string[]): Promise<readonly (ControlEntry | undefined)[]> {
-    return (await this.change(...keys.map((key) => ({ key, value: null, ifVersion: -1 })))).found;
+    const { entries } = await this.#broker.controlStore!.read(keys);
+    return keys.map((key) => entries.find((entry) => entry.key === key));
   }
 
   /**

@@ -41,7 +41,7 @@ export interface ControlChange {
 
 /** Result of {@linkcode ControlStore.read}. */
 export interface ControlSnapshot {
-  /** The entries whose keys begin with the prefix, by key. */
+  /** The entries that were asked for and exist, by key. */
   readonly entries: readonly ControlEntry[];
   /** The time of the store, in milliseconds since the epoch. */
   readonly now: number;
@@ -101,11 +101,12 @@ export abstract class ControlStore implements AsyncDisposable {
   /**
    * Reads entries.
    *
-   * @param prefix What their keys begin with; empty for all.
-   * @returns The entries that have not expired, and the time of the store.
+   * @param selection What their keys begin with, empty for all; or the keys of single entries, in an
+   *   array. Single ones cost the same however many entries there are.
+   * @returns The entries that exist and have not expired, and the time of the store.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
-  abstract read(prefix: string): Promise<ControlSnapshot>;
+  abstract read(selection: string | readonly string[]): Promise<ControlSnapshot>;
 
   /**
    * Changes entries in one step: all of them, or none if an `ifVersion` or a `notBefore` does not
@@ -136,6 +137,21 @@ export abstract class ControlStore implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/**
+ * Reads one entry.
+ *
+ * @param store The control store.
+ * @param key Its key.
+ * @returns The entry; `undefined` if it does not exist.
+ * @throws {BrokerConnectionError} If the server cannot be reached.
+ */
+export async function readEntry(
+  store: ControlStore,
+  key: string,
+): Promise<ControlEntry | undefined> {
+  return (await store.read([key])).entries[0];
 }
 
 /** A change as stores write it. */

@@ -1,4 +1,4 @@
-import type { ControlJson, ControlStore } from "../../core/control_store.ts";
+import { type ControlJson, type ControlStore, readEntry } from "../../core/control_store.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { deathsOf, LONGEST_NOTES, noteOfWorker } from "../../core/suspicion.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -120,8 +120,7 @@ export class Marks {
   /** Reads a mark. One that another broker left is that of a worker that died. */
   async #read({ messageId }: RabbitmqDelivery): Promise<{ deaths: number; notes: string }> {
     const key = MARK_PREFIX + messageId;
-    const { entries } = await this.#options.control.read(key);
-    const mark = toMark(entries.find((entry) => entry.key === key)?.value);
+    const mark = toMark((await readEntry(this.#options.control, key))?.value);
     const { deaths, notes, by, note = "" } = mark;
     if (by === undefined || by === this.#options.brokerId) return { deaths, notes };
     const isFull = notes.length >= LONGEST_NOTES;

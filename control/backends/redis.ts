@@ -18,7 +18,7 @@ import {
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { Watchers } from "../watchers.ts";
 import { RedisControlWatch } from "./redis_watch.ts";
-import { CHANGE, LOOK, READ } from "./redis_scripts.ts";
+import { CHANGE, LOOK, READ, READ_KEYS } from "./redis_scripts.ts";
 
 /** Options for {@linkcode RedisControlStore}. */
 export interface RedisControlStoreOptions extends RedisAddress {
@@ -34,6 +34,8 @@ export interface SharedConnections {
   readonly notifier: KeyNotifier;
 }
 
+/** Keys beside that of the entries, in the order in which scripts take them. */
+const PARTS: readonly string[] = ["workers", "claims", "expiries", "log", "version"];
 const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
   url: true,
   client: true,
@@ -84,7 +86,7 @@ export class RedisControlStore extends ControlStore {
       );
     }
     const key = `${namespace}:__control__`;
-    this.keys = [key, `${key}.workers`, `${key}.expiries`, `${key}.log`, `${key}.version`];
+    this.keys = [key, ...PARTS.map((part) => `${key}.${part}`)];
     this.#clock = clock;
     this.#connection = shared?.connection ?? new RedisConnection(toSource(options, namespace));
     if (shared === undefined) this.#ownNotifier = new KeyNotifier(this.#connection, key);
@@ -97,16 +99,19 @@ export class RedisControlStore extends ControlStore {
       clock,
       notifier,
       pings: shared === undefined,
-      versionKey: this.keys[4]!,
+      versionKey: `${key}.version`,
       look: (seen) => this.#look(seen),
       reset: () => this.#watchers.reset(),
     });
   }
 
-  /** Reads the entries whose keys begin with the prefix. */
-  async read(prefix: string): Promise<ControlSnapshot> {
-    const reply = await this.#runAgain(READ, [prefix]) as RedisReply[];
-    const [now, version, ...found] = reply;
+  /** Reads the entries whose keys begin with a prefix, or single ones. */
+  async read(selection: string | readonly string[]): Promise<ControlSnapshot> {
+    const isPrefix = typeof selection === "string";
+    const reply = isPrefix
+      ? await this.#runAgain(READ, [selection])
+      : await this.#runAgain(READ_KEYS, [...new Set(selection)]);
+    const [now, version, ...found] = reply as RedisReply[];
     this.#watch.note(String(version));
     const entries: ControlEntry[] = [];
     for (let i = 0; i < found.length; i += 2) entries.push(toEntry(found[i]!, found[i + 1]!));

@@ -1,11 +1,12 @@
 /**
- * All that a control store does in Redis: one script a verb, each atomic.
+ * All that a control store does in Redis: one script a verb, two for reading, each atomic.
  *
- * KEYS of each: entries, and those of workers (hashes of `version text` by key); expiry times (a
- * sorted set of keys); log (a sorted set of the keys that changed last, by version); version.
+ * KEYS of each: entries, those of workers, and claims (hashes of `version text` by key); expiry times
+ * (a sorted set of keys); log (a sorted set of the keys that changed last, by version); version.
  * ARGV of each begins with the time in milliseconds, or "" for that of the server.
  *
- * Entries of some kinds are not for watchers, and are kept among those of workers.
+ * Entries of some kinds are not for watchers, and are kept among those of workers. Claims, of which
+ * there may be as many as messages, are apart: each worker reads all of those of workers.
  *
  * Versions count from the time at which the first entry was stored, so that a server that was
  * flushed does not give a version twice. The log begins with an empty key of that version.
@@ -18,7 +19,7 @@ import { Script } from "../../clients/redis/script.ts";
 export const LOG_LENGTH = 1_000;
 
 const SHARED = `
-local entries, workers, expiries, log, counter = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local entries, workers, claims, expiries, log, counter = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local now = ARGV[1]
 if now == '' then
   local time = redis.call('TIME')
@@ -29,6 +30,11 @@ now = tonumber(now)
 local unwatched = {worker = true, specs = true, tick = true, run = true, begun = true, claim = true}
 local function isWatched(key)
   return not unwatched[string.match(key, '^[^/]*') or '']
+end
+
+local function hash_of(key)
+  if string.sub(key, 1, 6) == 'claim/' then return claims end
+  return isWatched(key) and entries or workers
 end
 
 local function next_version(key)
@@ -46,7 +52,7 @@ end
 local function remove(key)
   redis.call('ZREM', expiries, key)
   if not isWatched(key) then
-    redis.call('HDEL', workers, key)
+    redis.call('HDEL', hash_of(key), key)
   elseif redis.call('HDEL', entries, key) == 1 then
     next_version(key)
   end
@@ -66,8 +72,8 @@ export const READ: Script = /* @__PURE__ */ new Script(
   `${SHARED}
 local prefix = ARGV[2]
 local result = {now, redis.call('GET', counter) or ''}
-local hashes = {entries, workers}
-if string.find(prefix, '/') then hashes = {isWatched(prefix) and entries or workers} end
+local hashes = {entries, workers, claims}
+if string.find(prefix, '/') then hashes = {hash_of(prefix)} end
 for _, hash in ipairs(hashes) do
   local all = redis.call('HGETALL', hash)
   for i = 1, #all, 2 do
@@ -75,6 +81,27 @@ for _, hash in ipairs(hashes) do
       result[#result + 1] = all[i]
       result[#result + 1] = all[i + 1]
     end
+  end
+end
+return result
+`,
+);
+
+/**
+ * Reads single entries.
+ *
+ * ARGV: now or "", their keys, each once.
+ * Result: as that of {@linkcode READ}.
+ */
+export const READ_KEYS: Script = /* @__PURE__ */ new Script(
+  "read single control entries",
+  `${SHARED}
+local result = {now, redis.call('GET', counter) or ''}
+for i = 2, #ARGV do
+  local stored = redis.call('HGET', hash_of(ARGV[i]), ARGV[i])
+  if stored then
+    result[#result + 1] = ARGV[i]
+    result[#result + 1] = stored
   end
 end
 return result
@@ -91,7 +118,7 @@ return result
  */
 const CHANGE_OR_RETURN = `${SHARED}
 local function stored(key)
-  return redis.call('HGET', isWatched(key) and entries or workers, key) or ''
+  return redis.call('HGET', hash_of(key), key) or ''
 end
 
 local function outcome(applied)
@@ -121,7 +148,7 @@ for i = first, #ARGV, 5 do
       redis.call('HSET', entries, key, version .. ' ' .. text)
     else
       version = math.max(now, (tonumber(string.match(stored(key), '^%d+')) or 0) + 1)
-      redis.call('HSET', workers, key, version .. ' ' .. text)
+      redis.call('HSET', hash_of(key), key, version .. ' ' .. text)
     end
     if ttl == '' then
       redis.call('ZREM', expiries, key)
@@ -146,16 +173,16 @@ export const CHANGE: Script = /* @__PURE__ */ new Script(
 /**
  * Puts a message at the end of a queue, if changes of the control store are applied.
  *
- * KEYS: those of the control store (5), heartbeats, queue, messages.
+ * KEYS: those of the control store (6), heartbeats, queue, messages.
  * ARGV: now or "", broker id, id and text of the message, then the changes.
  * Result: the outcome of the changes.
  */
 export const STORE_WITH_CHANGES: Script = /* @__PURE__ */ new Script(
   "store a message with control entries",
   `local first = 5${CHANGE_OR_RETURN}
-redis.call('HSET', KEYS[8], ARGV[3], ARGV[4])
-redis.call('RPUSH', KEYS[7], ARGV[3])
-redis.call('ZADD', KEYS[6], now, ARGV[2])
+redis.call('HSET', KEYS[9], ARGV[3], ARGV[4])
+redis.call('RPUSH', KEYS[8], ARGV[3])
+redis.call('ZADD', KEYS[7], now, ARGV[2])
 return outcome(1)
 `,
 );

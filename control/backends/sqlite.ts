@@ -44,6 +44,8 @@ const REMOVALS_KEPT = 10_000;
 // No `?2`: the SQLite of Node 22 takes numbered parameters for names.
 const READ = "select key, version, value from dramatiq_control " +
   "where value is not null and (expires is null or expires>?) and substr(key,1,length(?))=?";
+const READ_KEY = "select key, version, value from dramatiq_control " +
+  "where value is not null and (expires is null or expires>?) and key=?";
 const READ_VERSION = "select value from dramatiq_meta where name='control'";
 const WRITE_VERSION = "insert or replace into dramatiq_meta values('control', ?)";
 const FIND = "select key, version, value from dramatiq_control where key=? and value is not null";
@@ -112,16 +114,13 @@ export class SqliteControlStore extends ControlStore {
     this.#connection.maintain(this.#expiry);
   }
 
-  /** Reads the entries whose keys begin with the prefix. */
-  async read(prefix: string): Promise<ControlSnapshot> {
+  /** Reads the entries whose keys begin with a prefix, or single ones. */
+  async read(selection: string | readonly string[]): Promise<ControlSnapshot> {
     this.#assertOpen("read");
     const now = this.#now;
     const [rows, version] = await this.#connection.read(() => {
       if (this.#expiry.isDue()) void this.#expireLater();
-      return [
-        this.#connection.statement(READ).all(now, prefix, prefix) as unknown as Row[],
-        this.#version,
-      ];
+      return [this.#select(selection, now), this.#version];
     });
     if (this.#watchers.size > 0) this.#seen ??= { version, epoch: this.#connection.epoch };
     const entries = rows.map(toEntry).toSorted((a, b) => a.key < b.key ? -1 : 1);
@@ -172,6 +171,16 @@ export class SqliteControlStore extends ControlStore {
   get #version(): number {
     const row = this.#connection.statement(READ_VERSION).get() as { value: number } | undefined;
     return row?.value ?? 0;
+  }
+
+  /** The rows that have not expired; inside a read. */
+  #select(selection: string | readonly string[], now: number): Row[] {
+    if (typeof selection === "string") {
+      return this.#connection.statement(READ).all(now, selection, selection) as unknown as Row[];
+    }
+    return [...new Set(selection)].flatMap((key) =>
+      this.#connection.statement(READ_KEY).all(now, key) as unknown as Row[]
+    );
   }
 
   #changeNow(changes: readonly CheckedChange[]): ControlOutcome {

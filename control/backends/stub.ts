@@ -55,19 +55,14 @@ export class StubControlStore extends ControlStore {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Reads the entries whose keys begin with the prefix. */
+  /** Reads the entries whose keys begin with a prefix, or single ones. */
   // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
-  async read(prefix: string): Promise<ControlSnapshot> {
+  async read(selection: string | readonly string[]): Promise<ControlSnapshot> {
     const now = this.#use("read");
-    const entries = [...this.#entries]
-      .filter(([key]) => key.startsWith(prefix))
-      .toSorted(([a], [b]) => a < b ? -1 : 1)
-      .map(([key, { text, version }]) => ({
-        key,
-        value: JSON.parse(text) as ControlJson,
-        version,
-      }));
-    return { entries, now };
+    const keys = typeof selection === "string"
+      ? [...this.#entries.keys()].filter((key) => key.startsWith(selection))
+      : [...new Set(selection)].filter((key) => this.#entries.has(key));
+    return { entries: keys.toSorted().map((key) => this.#entry(key)), now };
   }
 
   /** Changes entries, all or none. */
@@ -97,10 +92,13 @@ export class StubControlStore extends ControlStore {
   }
 
   #find(changes: readonly CheckedChange[]): ControlEntry[] {
-    return changes.filter(({ ifVersion }) => ifVersion !== undefined).map(({ key }) => {
-      const { text = "null", version = 0 } = this.#entries.get(key) ?? {};
-      return { key, value: JSON.parse(text) as ControlJson, version };
-    });
+    return changes.filter(({ ifVersion }) => ifVersion !== undefined)
+      .map(({ key }) => this.#entry(key));
+  }
+
+  #entry(key: string): ControlEntry {
+    const { text = "null", version = 0 } = this.#entries.get(key) ?? {};
+    return { key, value: JSON.parse(text) as ControlJson, version };
   }
 
   #apply({ key, text, ttl }: CheckedChange, now: number): void {

@@ -11,8 +11,7 @@ async function read(store: ControlStore, prefix = ""): Promise<Record<string, Co
 }
 
 async function versionOf(store: ControlStore, key: string): Promise<number> {
-  const { entries } = await store.read(key);
-  return entries.find((entry) => entry.key === key)?.version ?? 0;
+  return (await store.read([key])).entries[0]?.version ?? 0;
 }
 
 /** Rules of `read` and `change` do. */
@@ -34,6 +33,36 @@ export const verbs: Rules = {
       assertEquals(await read(other, "worker/"), { "worker/1": { pid: 7 } });
       assertEquals(Object.keys(await read(other)).length, 4);
       assertEquals(await read(other, "pause/queue/c"), {});
+    },
+  },
+
+  readsKeys: {
+    rule: "read gives single entries by their keys, each once, and leaves out what is not there",
+    async check(fixture) {
+      const store = fixture.open();
+      await store.change([
+        { key: "pause/b", value: 1 },
+        { key: "pause/bc", value: 2 },
+        { key: "claim/a/1", value: { messageId: "1" } },
+        { key: "worker/1", value: 3, ttl: 1_000 },
+        { key: "gone", value: 4 },
+        { key: "other", value: 5 },
+      ]);
+      await store.change([{ key: "gone", value: null }]);
+      const other = fixture.open();
+      const found = async (...keys: string[]) =>
+        (await other.read(keys)).entries.map(({ key, value }) => [key, value]);
+      assertEquals(await found("worker/1", "pause/b", "claim/a/1", "gone", "none", "pause/b"), [
+        ["claim/a/1", { messageId: "1" }],
+        ["pause/b", 1],
+        ["worker/1", 3],
+      ]);
+      const [entry] = (await other.read(["claim/a/1"])).entries;
+      assertEquals(entry?.version, await versionOf(store, "claim/a/1"));
+      assertEquals([await found(), await found("pause/")], [[], []]);
+      assertEquals((await other.read([])).now, fixture.clock.now());
+      await fixture.clock.advance(1_000);
+      assertEquals(await found("worker/1"), []);
     },
   },
 

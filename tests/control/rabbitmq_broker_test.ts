@@ -47,8 +47,8 @@ class MortalControlStore extends ControlStore {
     this.#store = store;
   }
 
-  read(prefix: string) {
-    return this.#store.read(prefix);
+  read(selection: string | readonly string[]) {
+    return this.#store.read(selection);
   }
 
   async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {

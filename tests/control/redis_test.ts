@@ -39,6 +39,16 @@ test("RedisControlStore leaves no key behind when all entries are gone but those
   assertEquals(left, [`${namespace}:__control__.log`, `${namespace}:__control__.version`]);
 });
 
+test("RedisControlStore keeps claims apart from what each worker reads", async () => {
+  const namespace = newNamespace();
+  await using store = new RedisControlStore({ url: server.url, namespace });
+  await store.change([{ key: "claim/a/1", value: 1 }, { key: "worker/1", value: 1 }]);
+  const countOf = (part: string) => server.command("HLEN", `${namespace}:__control__.${part}`);
+  assertEquals([await countOf("claims"), await countOf("workers")], [1, 1]);
+  await store.change([{ key: "claim/a/1", value: null }]);
+  assertEquals([await countOf("claims"), await countOf("workers")], [0, 1]);
+});
+
 test("RedisControlStore survives a restart of the server, and tells what came then", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });

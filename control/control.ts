@@ -11,13 +11,13 @@ import { CANCEL_PREFIX, type Cancellation, toCancellation } from "../core/stored
 import type { Message } from "../core/message.ts";
 import { type ClaimsOptions, readClaims, releaseClaim, type UniqueClaim } from "./claims.ts";
 import {
+  type Pause,
   PAUSE_PREFIX,
-  type PausedQueue,
   type PauseOptions,
-  pauseQueue,
   type PauseTarget,
-  resumeQueue,
-  toPausedQueue,
+  removePause,
+  storePause,
+  toPause,
 } from "./pauses.ts";
 import {
   pauseSchedule,
@@ -97,43 +97,46 @@ export class Control {
   }
 
   /**
-   * Pauses a queue on all workers: within a second they start nothing of it any more, and give
-   * back what they had fetched. What runs goes on, sending goes on, and delayed messages arrive on
-   * the queue. It holds through restarts until it is resumed.
+   * Pauses a queue or an actor on all workers: within a second they start nothing of it any more.
+   * What runs goes on, and sending goes on. It holds through restarts until it is resumed.
+   *
+   * Of a queue workers give back what they had fetched, and delayed messages arrive on it. Messages of
+   * an actor are delayed whenever a worker gets to them, by as long as the pause has lasted, a second
+   * to a minute, and others of the queue run. After a resume they come back when that delay is over.
    *
    * Workers in Python go on: they do not hear of it.
    *
-   * @param target The queue.
+   * @param target The queue, or the actor.
    * @param options Until when, and why.
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If that is neither a valid queue name nor an actor.
    * @throws {RangeError} If `until` is not in the future.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async pause(target: PauseTarget, options: PauseOptions = {}): Promise<void> {
-    await pauseQueue(this.broker, target, options);
+    await storePause(this.broker, target, options);
   }
 
   /**
-   * Resumes a queue.
+   * Resumes a queue or an actor.
    *
-   * @param target The queue.
+   * @param target The queue, or the actor.
    * @returns Whether it was paused.
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If that is neither a valid queue name nor an actor.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async resume(target: PauseTarget): Promise<boolean> {
-    return await resumeQueue(this.broker, target);
+    return await removePause(this.broker, target);
   }
 
   /**
-   * Lists the queues that are paused.
+   * Lists the queues and actors that are paused.
    *
-   * @returns The queues, by name.
+   * @returns The actors, then the queues, by name.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
-  async paused(): Promise<PausedQueue[]> {
+  async paused(): Promise<Pause[]> {
     const { entries } = await this.broker.controlStore!.read(PAUSE_PREFIX);
-    return entries.map(toPausedQueue).filter((one) => one !== undefined);
+    return entries.map(toPause).filter((one) => one !== undefined);
   }
 
   /**

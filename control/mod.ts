@@ -13,7 +13,7 @@
  */
 export { AbortEvents, type AbortEventsOptions } from "./abort_events.ts";
 export { Control } from "./control.ts";
-export type { PausedQueue, PauseOptions, PauseTarget } from "./pauses.ts";
+export type { Pause, PauseOptions, PauseTarget } from "./pauses.ts";
 export {
   type PauseScheduleOptions,
   schedule,

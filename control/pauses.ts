@@ -4,10 +4,12 @@ import { type ControlEntry, readEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 
-/** Queue or actor to pause or resume. */
+/** Queue or actor to pause or resume: one of the two. */
 export interface PauseTarget {
   /** A queue; it need not be declared. */
-  queue: string;
+  queue?: string;
+  /** An actor, or its name; it need not be declared. */
+  actor?: { readonly actorName: string } | string;
 }
 
 /** Options of `Control.pause`. */
@@ -18,10 +20,12 @@ export interface PauseOptions {
   reason?: string;
 }
 
-/** A queue that is paused. */
-export interface PausedQueue {
-  /** The queue. */
-  readonly queue: string;
+/** A queue or an actor that is paused. */
+export interface Pause {
+  /** The queue, if one is paused. */
+  readonly queue?: string;
+  /** The name of the actor, if one is paused. */
+  readonly actor?: string;
   /** When it resumes by itself, in milliseconds since the epoch; `undefined` for never. */
   readonly until: number | undefined;
   /** The reason, if one was given. */
@@ -33,74 +37,92 @@ export interface PausedQueue {
 /** Key prefix of pauses. */
 export const PAUSE_PREFIX = "pause/";
 const QUEUE_PREFIX = `${PAUSE_PREFIX}queue/`;
-const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true };
+const ACTOR_PREFIX = `${PAUSE_PREFIX}actor/`;
+const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true, actor: true };
 const PAUSE_OPTIONS: KnownOptions<PauseOptions> = { until: true, reason: true };
 
 /**
  * Reads a pause as it is stored.
  *
  * @param entry An entry of the control store.
- * @returns The queue, and how it is paused; `undefined` if the entry is not a pause.
+ * @returns What is paused, and how; `undefined` if the entry is not a pause.
  */
-export function toPausedQueue({ key, value }: ControlEntry): PausedQueue | undefined {
-  if (!key.startsWith(QUEUE_PREFIX)) return undefined;
-  if (typeof value !== "object" || value === null) return undefined;
+export function toPause({ key, value }: ControlEntry): Pause | undefined {
+  const target = pauseTargetOf(key);
+  if (target === undefined || typeof value !== "object" || value === null) return undefined;
   const { until, reason, since } = value as Readonly<Record<string, unknown>>;
   return {
-    queue: key.slice(QUEUE_PREFIX.length),
+    ...target,
     until: typeof until === "number" ? until : undefined,
     reason: typeof reason === "string" ? reason : undefined,
     since: typeof since === "number" ? since : 0,
   };
 }
 
-/** The queue that the key of an entry names; `undefined` if it names none. */
-export function pausedQueueName(key: string): string | undefined {
-  return key.startsWith(QUEUE_PREFIX) ? key.slice(QUEUE_PREFIX.length) : undefined;
+/** The queue, or the actor, that the key of an entry names; `undefined` if it names neither. */
+export function pauseTargetOf(key: string): Pick<Pause, "queue" | "actor"> | undefined {
+  if (key.startsWith(QUEUE_PREFIX)) return { queue: key.slice(QUEUE_PREFIX.length) };
+  if (key.startsWith(ACTOR_PREFIX)) return { actor: key.slice(ACTOR_PREFIX.length) };
+  return undefined;
 }
 
 /**
- * Stores that a queue is paused.
+ * Stores that a queue or an actor is paused.
  *
- * @throws {TypeError} If that is not a valid queue name, or an option is of the wrong type.
+ * @throws {TypeError} If that is neither a queue nor an actor, or an option is of the wrong type.
  * @throws {RangeError} If `until` is not in the future.
  */
-export async function pauseQueue(
+export async function storePause(
   broker: Broker,
   target: PauseTarget,
   options: PauseOptions,
 ): Promise<void> {
-  const store = controlStoreOf(broker, "pause a queue");
-  const queue = readTarget(target, "pause queue");
+  const store = controlStoreOf(broker, "pause a queue or an actor");
+  const { key, text } = readTarget(target, "pause");
   assertKnownOptions("pause", options, PAUSE_OPTIONS);
   const { reason } = options;
   if (reason !== undefined && typeof reason !== "string") {
-    throw new TypeError(`Cannot pause queue "${queue}" for ${String(reason)}: it must be a string`);
+    throw new TypeError(`Cannot pause ${text} for ${String(reason)}: it must be a string`);
   }
   const { now } = await store.change([]);
   const until = options.until === undefined ? undefined : Number(options.until);
   if (until !== undefined && !(until > now && Number.isFinite(until))) {
-    throw new RangeError(`Cannot pause queue "${queue}" until ${until}: it must be in the future`);
+    throw new RangeError(`Cannot pause ${text} until ${until}: it must be in the future`);
   }
   const value = {
     since: now,
     ...(until !== undefined && { until }),
     ...(reason !== undefined && { reason }),
   };
-  const key = QUEUE_PREFIX + queue;
   await store.change([{ key, value, ...(until !== undefined && { ttl: until - now }) }]);
 }
 
-/** Stores that a queue is not paused any more. @returns Whether it was. */
-export async function resumeQueue(broker: Broker, target: PauseTarget): Promise<boolean> {
-  const store = controlStoreOf(broker, "resume a queue");
-  const key = QUEUE_PREFIX + readTarget(target, "resume queue");
+/** Stores that a queue or an actor is not paused any more. @returns Whether it was. */
+export async function removePause(broker: Broker, target: PauseTarget): Promise<boolean> {
+  const store = controlStoreOf(broker, "resume a queue or an actor");
+  const { key } = readTarget(target, "resume");
   const wasPaused = await readEntry(store, key) !== undefined;
   await store.change([{ key, value: null }]);
   return wasPaused;
 }
 
-function readTarget(target: PauseTarget, purpose: string): string {
-  assertKnownOptions(purpose, target, TARGET_OPTIONS);
-  return canonicalQueueName(toCanonicalQueueName(target.queue, purpose));
+/** The key of a target, and what to call it in errors. */
+function readTarget(
+  target: PauseTarget,
+  verb: "pause" | "resume",
+): { readonly key: string; readonly text: string } {
+  assertKnownOptions(`${verb} target`, target, TARGET_OPTIONS);
+  const { queue, actor } = target;
+  if ((queue === undefined) === (actor === undefined)) {
+    throw new TypeError(`Cannot ${verb}: name either a queue or an actor`);
+  }
+  if (actor === undefined) {
+    const queueName = canonicalQueueName(toCanonicalQueueName(queue!, `${verb} queue`));
+    return { key: QUEUE_PREFIX + queueName, text: `queue "${queueName}"` };
+  }
+  const name: unknown = typeof actor === "string" ? actor : actor?.actorName;
+  if (typeof name === "string" && name !== "") {
+    return { key: ACTOR_PREFIX + name, text: `actor "${name}"` };
+  }
+  throw new TypeError(`Cannot ${verb} actor ${JSON.stringify(name)}: it needs a name`);
 }

@@ -206,6 +206,11 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     return toQueued(message, delay, this.clock);
   }
 
+  /** @internal Delays a message that was delivered and has not begun; it is acknowledged then. */
+  postpone(delivery: MessageProxy, delay: number): Promise<void> {
+    return this.#sender.postpone(delivery, delay);
+  }
+
   /** @internal Stores a message together with changes of the control store: both, or neither. */
   enqueueWith(
     message: Message,

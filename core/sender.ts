@@ -9,6 +9,7 @@ import type { Emitter } from "./emitter.ts";
 import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { assertQueueOrDelayQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
+import { carriedDeaths } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
@@ -155,6 +156,23 @@ export class Sender {
     if (stored !== undefined) await stored;
     const after = broker.emit("afterEnqueue", due, undefined);
     if (after !== undefined) await after;
+  }
+
+  /**
+   * Stores a delivered message anew, to be delivered again later, as workers do while its actor is
+   * paused. No hook hears of it.
+   *
+   * @param delivery The message; it has not begun, and is to be acknowledged then.
+   * @param delay Milliseconds.
+   */
+  async postpone(delivery: MessageProxy, delay: number): Promise<void> {
+    const queueName = canonicalQueueName(delivery.queueName);
+    const changes = { queueName, options: carriedDeaths(delivery) ?? {} };
+    const later = this.#steps.prepare(delivery.message.copy(changes), delay);
+    if (later.option("uniqueKey") !== undefined && this.#broker.controlStore !== undefined) {
+      await (this.#broker.claims ?? this.#steps.makeClaims()).carry(later);
+    }
+    await this.#steps.store([later]);
   }
 
   /**

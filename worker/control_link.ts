@@ -3,19 +3,17 @@ import { CANCEL_PREFIX } from "../core/stored_cancellation.ts";
 import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 import type { ControlEntry, ControlStore } from "../core/control_store.ts";
 import { getLogger } from "../platform/logging.ts";
-import {
-  PAUSE_PREFIX,
-  type PausedQueue,
-  pausedQueueName,
-  toPausedQueue,
-} from "../control/pauses.ts";
+import { type Pause, PAUSE_PREFIX, pauseTargetOf, toPause } from "../control/pauses.ts";
 import { SIZE_PREFIX, Sizes } from "../control/sizes.ts";
 import { ControlView } from "../control/view.ts";
+import { PausedActors } from "./paused_actors.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");
 
 /** Number of cancellations of single messages beyond which they are too many to be kept in the memory of all workers. */
 const MANY_CANCELLATIONS = 10_000;
+
+const NO_REASON = "no reason given";
 
 /** A worker, as its {@linkcode ControlLink} sees it. */
 export interface ControlledWorker {
@@ -23,6 +21,8 @@ export interface ControlledWorker {
   cancelled(): void;
   /** A queue was paused, or resumed. */
   queuePaused(queueName: string, isPaused: boolean): void;
+  /** An actor was paused. */
+  actorPaused(): void;
   /** It is to run another number of messages at once. */
   resized(): void;
   /** All was read, at this time of the store. */
@@ -35,11 +35,15 @@ export interface ControlledWorker {
 export class ControlLink {
   /** Cancellations. */
   readonly cancellations: Cancellations = new Cancellations();
+  /** Actors that are paused. */
+  readonly pausedActors: PausedActors = new PausedActors(() => this.#now);
   readonly #clock: Clock;
   readonly #worker: ControlledWorker;
   readonly #sizes: Sizes;
   #concurrency: number | undefined;
-  readonly #paused: Map<string, PausedQueue> = new Map();
+  /** Names of paused queues. */
+  readonly #paused: Set<string> = new Set();
+  /** By key of the entry. */
   readonly #resumeTimers: Map<string, Timer> = new Map();
   /** The time of the store less monotonic time. */
   #offset: number;
@@ -100,8 +104,9 @@ export class ControlLink {
 
   #changed(entry: ControlEntry): void {
     if (entry.key.startsWith(SIZE_PREFIX)) return this.#sizeChanged(entry);
-    const queueName = pausedQueueName(entry.key);
-    if (queueName !== undefined) return this.#queueChanged(queueName, toPausedQueue(entry));
+    if (pauseTargetOf(entry.key) !== undefined) {
+      return this.#pauseChanged(entry.key, toPause(entry));
+    }
     if (!this.cancellations.apply(entry)) return;
     this.#warnOfMany();
     if (this.#willCancel) return;
@@ -121,26 +126,48 @@ export class ControlLink {
     this.#worker.resized();
   }
 
-  #queueChanged(queueName: string, pause: PausedQueue | undefined): void {
-    this.#clock.clearTimer(this.#resumeTimers.get(queueName));
-    this.#resumeTimers.delete(queueName);
-    const { until } = pause ?? {};
-    const left = until === undefined ? Infinity : until - this.#offset - monotonicTime(this.#clock);
-    const wasPaused = this.#paused.has(queueName);
-    if (pause === undefined || left <= 0) this.#paused.delete(queueName);
-    else this.#paused.set(queueName, pause);
-    const isPaused = this.#paused.has(queueName);
-    if (isPaused && until !== undefined) {
+  /** The time of the store. */
+  get #now(): number {
+    return this.#offset + monotonicTime(this.#clock);
+  }
+
+  #pauseChanged(key: string, stored: Pause | undefined): void {
+    this.#clock.clearTimer(this.#resumeTimers.get(key));
+    this.#resumeTimers.delete(key);
+    const left = stored?.until === undefined ? Infinity : stored.until - this.#now;
+    const pause = left > 0 ? stored : undefined;
+    if (pause !== undefined && left !== Infinity) {
       // The entry expires then, which may not be told in time.
-      const resume = () => this.#queueChanged(queueName, undefined);
-      this.#resumeTimers.set(queueName, this.#clock.setTimer(resume, left));
+      const resume = () => this.#pauseChanged(key, undefined);
+      this.#resumeTimers.set(key, this.#clock.setTimer(resume, left));
     }
-    if (isPaused === wasPaused) return;
+    const { queue, actor } = pauseTargetOf(key)!;
+    if (queue !== undefined) this.#queueChanged(queue, pause);
+    else this.#actorChanged(actor!, pause);
+  }
+
+  #queueChanged(queueName: string, pause: Pause | undefined): void {
+    const isPaused = pause !== undefined;
+    if (isPaused === this.#paused.has(queueName)) return;
+    if (isPaused) this.#paused.add(queueName);
+    else this.#paused.delete(queueName);
     log.info(isPaused ? "Paused queue {queue}: {reason}" : "Resumed queue {queue}", {
       queue: queueName,
-      reason: pause?.reason ?? "no reason given",
+      reason: pause?.reason ?? NO_REASON,
     });
     this.#worker.queuePaused(queueName, isPaused);
+  }
+
+  #actorChanged(actorName: string, pause: Pause | undefined): void {
+    const isPaused = pause !== undefined;
+    const wasPaused = this.pausedActors.delayOf(actorName) !== undefined;
+    this.pausedActors.set(actorName, pause); // its end may be another one
+    if (isPaused === wasPaused) return;
+    log.info(isPaused ? "Paused actor {actor}: {reason}" : "Resumed actor {actor}", {
+      actor: actorName,
+      reason: pause?.reason ?? NO_REASON,
+    });
+    if (isPaused) this.#worker.actorPaused();
   }
 
   #warnOfMany(): void {

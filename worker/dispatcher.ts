@@ -1,6 +1,6 @@
 import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
-import { type Cancellations, toInterrupt } from "../core/cancellations.ts";
+import { toInterrupt } from "../core/cancellations.ts";
 import type { Cancellation } from "../core/stored_cancellation.ts";
 import type { Timer } from "../platform/clock.ts";
 import { WorkerLost } from "../core/interrupt.ts";
@@ -10,10 +10,11 @@ import { IndexedSet } from "../platform/indexed_set.ts";
 import { Notifier } from "../platform/notifier.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import { isBlamed, maxDeathsOf } from "../core/suspicion.ts";
-import { moveDelayed } from "./delayed.ts";
+import { type FleetControl, unlessEmpty } from "./fleet_control.ts";
+import { Moves } from "./moves.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
-import { Job, type JobOwner } from "./job.ts";
+import { Job, type JobOwner, returnToQueue } from "./job.ts";
 import { noOutcomes, outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
 import { Suspects } from "./suspects.ts";
@@ -33,6 +34,7 @@ const SHORT_PAUSE = 1_000;
  *                  └─▶ given back, when the worker stops or pauses, or it waits for too long
  *
  * delivered by a delay queue ─▶ moving to its queue
+ * delivered while its actor is paused ─▶ moving to the delay queue
  *
  * It starts nothing until it is opened, and nothing while it is held.
  */
@@ -41,16 +43,15 @@ export class Dispatcher implements JobOwner {
   readonly broker: Broker;
   /** Executor of the actors. */
   readonly executor: Executor;
-  /** Cancellations; `undefined` where nothing can be. */
-  readonly #cancellations: Cancellations | undefined;
+  readonly #control: FleetControl | undefined;
   /** Number of messages by outcome so far. */
   readonly outcomes: Record<Outcome, number> = noOutcomes();
   readonly #waiting: WorkQueue<Job> = new WorkQueue();
   readonly #running: IndexedSet<Job> = new IndexedSet();
   /** Made when the first of them is delivered. */
   #suspects: Suspects | undefined;
-  /** Delayed messages on their way to their queues. */
-  #moving = 0;
+  /** Delayed messages on their way to their queues, and those that are being delayed. */
+  readonly #moves: Moves;
   readonly #waitLimit: WaitLimit;
   #isOpen = false;
   #pauseTimer: Timer | undefined;
@@ -63,12 +64,13 @@ export class Dispatcher implements JobOwner {
    *
    * @param broker Where messages come from.
    * @param executor What runs their actors.
-   * @param cancellations What was cancelled, if anything can be.
+   * @param control What was cancelled and paused, if anything can be.
    */
-  constructor(broker: Broker, executor: Executor, cancellations?: Cancellations) {
-    this.#cancellations = cancellations;
+  constructor(broker: Broker, executor: Executor, control?: FleetControl) {
+    this.#control = control;
     this.broker = broker;
     this.executor = executor;
+    this.#moves = new Moves(broker, () => this.#ended.notify());
     this.#waitLimit = new WaitLimit({
       clock: broker.clock,
       limit: broker.maxWait,
@@ -117,7 +119,8 @@ export class Dispatcher implements JobOwner {
 
   /** Takes what the consumer of a queue gave. */
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
-    const cancellations = this.#activeCancellations;
+    const cancellations = unlessEmpty(this.#control?.cancellations);
+    const paused = unlessEmpty(this.#control?.pausedActors);
     for (const message of messages) {
       const actor = this.#actorOf(message);
       if (actor === undefined) {
@@ -132,6 +135,11 @@ export class Dispatcher implements JobOwner {
           continue;
         }
       }
+      const delay = paused?.delayOf(message.actorName);
+      if (delay !== undefined) {
+        this.#moves.postpone(message, settlement, delay);
+        continue;
+      }
       job.waitsSince = this.#waitLimit.period;
       if (message.suspicion !== undefined && this.#isBlamed(message)) this.#suspect(job);
       else this.#waiting.push(job, actor.priority);
@@ -142,7 +150,7 @@ export class Dispatcher implements JobOwner {
 
   /** Takes what the consumer of a delay queue gave: messages that are due. */
   deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
-    const cancellations = this.#activeCancellations;
+    const cancellations = unlessEmpty(this.#control?.cancellations);
     for (const message of messages) {
       const cancellation = cancellations?.find(message);
       // An actor that is not declared here has hooks elsewhere, on the queue.
@@ -151,17 +159,13 @@ export class Dispatcher implements JobOwner {
         this.#cancel(new Job(this, message, actor, settlement), cancellation);
         continue;
       }
-      this.#moving += 1;
-      moveDelayed(this.broker, message, settlement).then(() => {
-        this.#moving -= 1;
-        if (this.#moving === 0) this.#ended.notify();
-      });
+      this.#moves.promote(message, settlement);
     }
   }
 
   /** Cancels what is in flight and was not cancelled before: there are new cancellations. */
   cancelKnown(): void {
-    const cancellations = this.#activeCancellations;
+    const cancellations = unlessEmpty(this.#control?.cancellations);
     if (cancellations === undefined) return;
     for (const job of this.#take(({ message }) => cancellations.find(message) !== undefined)) {
       this.#cancel(job, cancellations.find(job.message)!);
@@ -176,6 +180,17 @@ export class Dispatcher implements JobOwner {
   /** Gives back what has not begun of a queue: it is paused. */
   giveBackOf(queueName: string): void {
     this.#take(({ message }) => message.queueName === queueName).forEach(returnToQueue);
+    this.#ended.notify();
+  }
+
+  /** Delays what has not begun of actors that are paused. */
+  postponePaused(): void {
+    const paused = unlessEmpty(this.#control?.pausedActors);
+    if (paused === undefined) return;
+    const delayOf = ({ message }: Job) => paused.delayOf(message.actorName);
+    for (const job of this.#take((job) => delayOf(job) !== undefined)) {
+      this.#moves.postpone(job.message, job.settlement, delayOf(job) ?? 0);
+    }
     this.#ended.notify();
   }
 
@@ -197,7 +212,7 @@ export class Dispatcher implements JobOwner {
 
   /** Waits until nothing is in flight. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0 || this.#waitingCount > 0 || this.#moving > 0) {
+    while (this.#running.size > 0 || this.#waitingCount > 0 || this.#moves.count > 0) {
       await this.#ended.next();
     }
   }
@@ -238,10 +253,6 @@ export class Dispatcher implements JobOwner {
   #settle(message: MessageProxy, settlement: Settlement, outcome: Outcome): void {
     this.outcomes[outcome] += 1;
     settlement.settle(message, outcome);
-  }
-
-  get #activeCancellations(): Cancellations | undefined {
-    return this.#cancellations?.size === 0 ? undefined : this.#cancellations;
   }
 
   get #waitingCount(): number {
@@ -310,10 +321,4 @@ export class Dispatcher implements JobOwner {
     this.#ended.notify();
     return { sources, isDone: this.#waitingCount === 0 };
   }
-}
-
-/** Gives back a message that has not begun. */
-function returnToQueue({ message, settlement }: Job): void {
-  if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker
-  else settlement.settle(message, "lost");
 }

@@ -2,6 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import type { Cancellations } from "../core/cancellations.ts";
 import type { ControlStore } from "../core/control_store.ts";
 import { type ControlledWorker, ControlLink } from "./control_link.ts";
+import type { PausedActors } from "./paused_actors.ts";
 import { WorkerReporter, type WorkerState } from "./worker_report.ts";
 import { WorkerSchedules } from "./worker_schedules.ts";
 
@@ -38,6 +39,7 @@ export class FleetMember {
     this.#control = new ControlLink(store, clock, {
       cancelled: () => worker.cancelled(),
       queuePaused: (queueName, isPaused) => worker.queuePaused(queueName, isPaused),
+      actorPaused: () => worker.actorPaused(),
       resized: () => worker.resized(),
       read: (now) => reporter.start(now),
     }, reporter.id);
@@ -57,6 +59,11 @@ export class FleetMember {
   /** Cancellations that this worker knows. */
   get cancellations(): Cancellations {
     return this.#control.cancellations;
+  }
+
+  /** Actors that are paused. */
+  get pausedActors(): PausedActors {
+    return this.#control.pausedActors;
   }
 
   /** Number of messages to run at once; `undefined` for as many as the worker was started with. */

@@ -271,3 +271,9 @@ export class Job implements Run, IndexedSetItem {
     this.#owner.finished(this, outcome);
   }
 }
+
+/** Gives back a message that has not begun. */
+export function returnToQueue({ message, settlement }: Job): void {
+  if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker
+  else settlement.settle(message, "lost");
+}

@@ -1,5 +1,4 @@
 import type { Broker } from "../core/broker.ts";
-import { errorMessage } from "../platform/thrown.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
@@ -12,6 +11,7 @@ import { serveIfRealm } from "./executors/role.ts";
 import { FleetMember } from "./fleet_member.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { StopDeadline } from "./stop_deadline.ts";
+import { stopPart } from "./stop_part.ts";
 import {
   checkStopTimeout,
   checkWorkerOptions,
@@ -98,11 +98,12 @@ export class Worker implements AsyncDisposable {
         }),
         cancelled: () => this.#dispatcher.cancelKnown(),
         queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
+        actorPaused: () => this.#dispatcher.postponePaused(),
         resized: () => this.#resize(),
       });
     }
     this.#ownConcurrency = executor.concurrency;
-    this.#dispatcher = new Dispatcher(broker, executor, this.#fleet?.cancellations);
+    this.#dispatcher = new Dispatcher(broker, executor, this.#fleet);
     this.#loops = new ConsumerLoops(broker, {
       environment: () => this.#environment!,
       ready: this.#fleet?.ready,
@@ -132,6 +133,11 @@ export class Worker implements AsyncDisposable {
   /** The queues that are paused for the whole fleet, as far as this worker has heard. */
   get pausedQueues(): string[] {
     return this.#loops.queueNames.filter((queueName) => this.#fleet?.isPaused(queueName));
+  }
+
+  /** The actors that are paused for the whole fleet, as far as this worker has heard. */
+  get pausedActors(): string[] {
+    return this.#fleet?.pausedActors.names ?? [];
   }
 
   /** The messages whose actors, or hooks, are running. */
@@ -267,9 +273,9 @@ export class Worker implements AsyncDisposable {
     await Promise.race([this.#dispatcher.idle(), gaveUp]);
     await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
     await this.#fleet?.leave(gaveUp);
-    await logged("executor", () => this.executor.stop());
+    await stopPart("executor", () => this.executor.stop());
     await Promise.all(
-      loops.map((loop) => logged(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),
+      loops.map((loop) => stopPart(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),
     );
     this.#deadline.clear();
     this.#state = "stopped";
@@ -306,14 +312,5 @@ export class Worker implements AsyncDisposable {
     this.#loops.resize(readWorkerEnvironment(concurrency).prefetch);
     this.#dispatcher.resized();
     this.#fleet?.report();
-  }
-}
-
-/** Stopping goes on whatever fails. */
-async function logged(what: string, stop: () => void | Promise<void>): Promise<void> {
-  try {
-    await stop();
-  } catch (error) {
-    log.error("Failed to stop the {what}: {reason}", { what, reason: errorMessage(error), error });
   }
 }

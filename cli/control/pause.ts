@@ -1,6 +1,6 @@
 import type { Program } from "../program.ts";
 import { timeOf } from "../time_argument.ts";
-import { collect, makeControlCommand } from "./arguments.ts";
+import { collect, type ControlOptions, makeControlCommand } from "./arguments.ts";
 import { runControl } from "./run.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments or a module that does not import, 3 the control " +
@@ -16,11 +16,12 @@ const EXIT_CODES = "0 done, 2 wrong arguments or a module that does not import, 
 export function runPause(args: readonly string[], program: Program): Promise<number> {
   const command = makeControlCommand(
     "pause",
-    "Pauses queues on all workers, until they are resumed. Without --queue it lists the queues that " +
-      "are paused.",
+    "Pauses queues or an actor on all workers, until they are resumed. Without --queue and --actor " +
+      "it lists what is paused.",
     EXIT_CODES,
   )
     .option("-Q, --queue <name>", "this queue; repeatable", collect)
+    .option("-A, --actor <name>", "this actor, and no others of its queue")
     .option(
       "--until <time>",
       "resume by itself then: a date, or 30m, 2h from now",
@@ -32,18 +33,19 @@ export function runPause(args: readonly string[], program: Program): Promise<num
     const { until, reason, dryRun } = options;
     const ending = (time: number | undefined) =>
       time === undefined ? "" : ` until ${new Date(time).toISOString()}`;
-    if (options.queue === undefined) {
+    if (options.queue === undefined && options.actor === undefined) {
       for (const one of await control.paused()) {
         const why = one.reason === undefined ? "" : `: ${one.reason}`;
-        print(`Queue ${one.queue} is paused${ending(one.until)}${why}`, { ...one });
+        const what = one.actor === undefined ? `Queue ${one.queue}` : `Actor ${one.actor}`;
+        print(`${what} is paused${ending(one.until)}${why}`, { ...one });
       }
       return;
     }
-    for (const queue of queues("pause queue")) {
+    for (const target of targetsOf(options, queues, "pause")) {
       const given = { ...(until !== undefined && { until }), ...(reason && { reason }) };
-      if (!dryRun) await control.pause({ queue }, given);
+      if (!dryRun) await control.pause(target, given);
       const verb = dryRun ? "Would pause" : "Paused";
-      print(`${verb} queue ${queue}${ending(until)}`, { queue, ...given, dryRun: !!dryRun });
+      print(`${verb} ${textOf(target)}${ending(until)}`, { ...target, ...given, dryRun: !!dryRun });
     }
   });
 }
@@ -56,18 +58,42 @@ export function runPause(args: readonly string[], program: Program): Promise<num
  * @returns The exit code.
  */
 export function runResume(args: readonly string[], program: Program): Promise<number> {
-  const command = makeControlCommand("resume", "Resumes queues on all workers.", EXIT_CODES)
+  const description = "Resumes queues or an actor on all workers.";
+  const command = makeControlCommand("resume", description, EXIT_CODES)
     .option("-Q, --queue <name>", "this queue; repeatable", collect)
+    .option("-A, --actor <name>", "this actor")
     .option("--dry-run", "say what would be resumed, and do nothing");
   return runControl(command, args, program, async ({ control, options, print, queues }) => {
     const { dryRun } = options;
-    for (const queue of queues("resume queue")) {
+    for (const target of targetsOf(options, queues, "resume")) {
+      const { queue, actor } = target;
       const wasPaused = dryRun
-        ? (await control.paused()).some((one) => one.queue === queue)
-        : await control.resume({ queue });
+        ? (await control.paused()).some((one) => one.queue === queue && one.actor === actor)
+        : await control.resume(target);
+      const text = textOf(target);
       const verb = dryRun ? "Would resume" : "Resumed";
-      const line = wasPaused ? `${verb} queue ${queue}` : `Queue ${queue} is not paused`;
-      print(line, { queue, wasPaused, dryRun: !!dryRun });
+      const line = wasPaused
+        ? `${verb} ${text}`
+        : `${text[0]!.toUpperCase()}${text.slice(1)} is not paused`;
+      print(line, { ...target, wasPaused, dryRun: !!dryRun });
     }
   });
+}
+
+/** A queue or an actor that is named. */
+type Target = { readonly queue?: string; readonly actor?: string };
+
+/** The queues and the actor that are named. @throws {UsageError} If none is. */
+function targetsOf(
+  { queue, actor }: ControlOptions,
+  queues: (purpose: string) => string[],
+  verb: "pause" | "resume",
+): Target[] {
+  const named = actor === undefined || queue !== undefined ? queues(`${verb} queue`) : [];
+  const targets: Target[] = named.map((queueName) => ({ queue: queueName }));
+  return actor === undefined ? targets : [...targets, { actor }];
+}
+
+function textOf({ queue, actor }: Target): string {
+  return actor === undefined ? `queue ${queue}` : `actor ${actor}`;
 }

@@ -41,23 +41,26 @@ test("pause and resume change what all workers do, and list what is paused", asy
   assertEquals([dry.code, dry.stdout], [0, "Would pause queue default\n"]);
   assertEquals(await control.paused(), []);
   const paused = await run(
-    "pause",
-    "-Q",
-    "default",
-    "--until",
-    "2h",
-    "--reason",
-    "why",
+    ...["pause", "-Q", "default", "-A", "mail", "--until", "2h", "--reason", "why"],
     "actors.ts",
   );
   assertEquals(paused.code, 0, paused.output);
-  assertMatch(paused.stdout, /^Paused queue default until 20\d\d-/);
-  const [known] = await control.paused();
-  assertEquals([known?.queue, known?.reason], ["default", "why"]);
+  assertMatch(paused.stdout, /^Paused queue default until 20\d\d-.*\nPaused actor mail until 20/);
+  const known = await control.paused();
+  assertEquals(known.map(({ queue, actor, reason }) => [queue, actor, reason]), [
+    [undefined, "mail", "why"],
+    ["default", undefined, "why"],
+  ]);
   const listed = await run("pause", "--json", "actors.ts");
-  assertEquals(JSON.parse(listed.stdout), { ...known });
-  const resumed = await run("resume", "-Q", "default", "-Q", "reports", "actors.ts");
-  assertEquals(resumed.stdout, "Resumed queue default\nQueue reports is not paused\n");
+  assertEquals(listed.stdout.trim().split("\n").map((line) => JSON.parse(line)), known);
+  const resumed = await run(
+    ...["resume", "-Q", "default", "-Q", "reports", "--actor", "mail"],
+    "actors.ts",
+  );
+  assertEquals(
+    resumed.stdout,
+    "Resumed queue default\nQueue reports is not paused\nResumed actor mail\n",
+  );
   assertEquals(await control.paused(), []);
 });
 

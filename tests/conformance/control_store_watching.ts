@@ -74,7 +74,9 @@ export const watching: Rules = {
       using mirror = new Mirror(store, "a");
       await mirror.read();
       await other.change([{ key: "worker/1", value: 1, ttl: 1_000 }]);
-      await other.change(["specs/1", "tick/1", "run/1", "begun/1", "claim/a/1"].map((key) => ({ key, value: 1 })));
+      await other.change(
+        ["specs/1", "tick/1", "run/1", "begun/1", "claim/a/1"].map((key) => ({ key, value: 1 })),
+      );
       await other.change([{ key: "worker/2", value: 1 }, { key: "a", value: 1 }]);
       await mirror.becomes({ a: 1 });
       await fixture.clock.advance(1_000);

@@ -1,0 +1,46 @@
+import type { Broker } from "../core/broker.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { moveDelayed } from "./delayed.ts";
+import { postpone } from "./paused_actors.ts";
+import type { Settlement } from "./settlement.ts";
+
+/** Messages of one worker that are on their way to another queue. */
+export class Moves {
+  readonly #broker: Broker;
+  readonly #onEnd: () => void;
+  #count = 0;
+
+  /**
+   * Starts without any.
+   *
+   * @param broker The broker of all queues.
+   * @param onEnd Called when the last one has come to its end.
+   */
+  constructor(broker: Broker, onEnd: () => void) {
+    this.#broker = broker;
+    this.#onEnd = onEnd;
+  }
+
+  /** Number of messages that are under way. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Moves a delayed message that is due to its queue. */
+  promote(message: MessageProxy, settlement: Settlement): void {
+    this.#track(moveDelayed(this.#broker, message, settlement));
+  }
+
+  /** Moves a message that has not begun to the delay queue. */
+  postpone(message: MessageProxy, settlement: Settlement, delay: number): void {
+    this.#track(postpone(this.#broker, message, settlement, delay));
+  }
+
+  #track(move: Promise<void>): void {
+    this.#count += 1;
+    move.then(() => {
+      this.#count -= 1;
+      if (this.#count === 0) this.#onEnd();
+    });
+  }
+}

@@ -1,0 +1,80 @@
+import type { Broker } from "../core/broker.ts";
+import type { Pause } from "../control/pauses.ts";
+import { about, getLogger } from "../platform/logging.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import type { Settlement } from "./settlement.ts";
+
+const log = /* @__PURE__ */ getLogger("worker", "control");
+
+/** Milliseconds by which a message of a paused actor is delayed: as long as the pause has lasted. */
+const DELAYS = { least: 1_000, most: 60_000 };
+
+/** The actors that are paused for the whole fleet, as far as a worker has heard. */
+export class PausedActors {
+  readonly #pauses: Map<string, Pause> = new Map();
+  readonly #now: () => number;
+
+  /** @param now Tells the time by the clock of the control store. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Number of paused actors. */
+  get size(): number {
+    return this.#pauses.size;
+  }
+
+  /** Their names. */
+  get names(): string[] {
+    return [...this.#pauses.keys()];
+  }
+
+  /** Notes that an actor is paused, or is not any more. */
+  set(actorName: string, pause: Pause | undefined): void {
+    if (pause === undefined) this.#pauses.delete(actorName);
+    else this.#pauses.set(actorName, pause);
+  }
+
+  /**
+   * Time by which to delay a message of an actor. It grows with the pause, so that a long one costs
+   * each waiting message little, and a short one is over soon.
+   *
+   * @param actorName The actor.
+   * @returns Milliseconds; `undefined` if the actor is not paused.
+   */
+  delayOf(actorName: string): number | undefined {
+    const pause = this.#pauses.get(actorName);
+    if (pause === undefined) return undefined;
+    const now = this.#now();
+    const delay = Math.min(Math.max(now - pause.since, DELAYS.least), DELAYS.most);
+    return pause.until === undefined ? delay : Math.max(0, Math.min(delay, pause.until - now));
+  }
+}
+
+/**
+ * Delays a message that has not begun, and takes it off its queue. Never rejects.
+ *
+ * @param broker The broker.
+ * @param message The message.
+ * @param settlement Where it is settled.
+ * @param delay Milliseconds.
+ */
+export async function postpone(
+  broker: Broker,
+  message: MessageProxy,
+  settlement: Settlement,
+  delay: number,
+): Promise<void> {
+  if (settlement.isStale) return settlement.dropped(); // it is delivered again
+  try {
+    await broker.postpone(message, delay);
+  } catch (error) {
+    log.warn(
+      "Failed to delay message {messageId} of paused actor {actor}: {reason}",
+      about(message, error),
+    );
+    return settlement.settle(message, "followUpNotStored");
+  }
+  message.markRetried();
+  settlement.settle(message, "retried");
+}

@@ -37,7 +37,8 @@ const JOIN_INTERVAL = 50;
  * A broker on Redis 6.2 or later, or Valkey, that shares its queues with Python's dramatiq:
  * the same keys, values and scores.
  *
- * Messages sent in one turn of the event loop are sent in one batch, and so are acknowledgements.
+ * A message that is sent while nothing is under way leaves at once. All others that are sent in one
+ * turn of the event loop are sent in one batch, and so are acknowledgements.
  * Redis notifies idle consumers of new messages. Delayed messages wait in Redis. Messages of a dead
  * worker are back on their queue within `heartbeatTimeout` and a second.
  *

@@ -150,7 +150,7 @@ export class RedisConnection {
    * @throws {ConnectionClosed} If the connection was lost, or is closed.
    * @throws {ConnectionFailed} If the server cannot be reached or refuses.
    */
-  async runWithRetry(
+  runWithRetry(
     script: Script,
     keys: readonly string[],
     args: (again: boolean) => readonly RedisArgument[],
@@ -158,7 +158,7 @@ export class RedisConnection {
   ): Promise<RedisReply> {
     const attempt = (again: boolean, call: CommandState) =>
       this.run(script, keys, args(again), call);
-    return await this.#retry.run(script.purpose, attempt, { since });
+    return this.#retry.run(script.purpose, attempt, { since });
   }
 
   /**
@@ -235,6 +235,7 @@ export class RedisConnection {
   /** Closes the connection. Commands under way fail. */
   close(): void {
     this.#watchdog.stop();
+    this.#retry.stop();
     this.#client.close();
   }
 

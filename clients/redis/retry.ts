@@ -1,5 +1,6 @@
 import { withDelivery } from "../../core/delivery_state.ts";
 import { ConnectionFailed } from "../../core/errors.ts";
+import { IndexedSet, type IndexedSetItem } from "../../platform/indexed_set.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import type { CommandState, ReconnectingClient } from "./reconnecting_client.ts";
 import { SECOND_CHECK, type Watchdog } from "./watchdog.ts";
@@ -15,10 +16,135 @@ export interface RetryPolicyOptions {
   readonly since?: number | undefined;
 }
 
+/** A call that is waited for. */
+class PendingCall implements IndexedSetItem {
+  /** Its place among the pending calls. */
+  setIndex = -1;
+  /** When to look at it, by `performance.now()`. */
+  checkAt: number;
+  /** True if it was past its time once, and answers may have lain there unread. */
+  isSecondCheck = false;
+  /** Milliseconds without any answer after which it is given up. */
+  readonly timeout: number;
+  readonly #call: CommandState;
+  readonly #reject: () => void;
+
+  constructor(timeout: number, call: CommandState, reject: () => void) {
+    this.timeout = timeout;
+    this.checkAt = performance.now() + timeout;
+    this.#call = call;
+    this.#reject = reject;
+  }
+
+  /** Tells the caller that it is given up. */
+  giveUp(): void {
+    this.#call.isGivenUp = true;
+    this.#reject();
+  }
+}
+
+/**
+ * Gives up calls that take too long. One timer serves all of them: it is set for the call that is
+ * to be looked at first, and stays set when that one ends in time.
+ *
+ * (With a timer and a race of promises for each call, a `send` that is awaited before the next one
+ * took 60 µs of the processor instead of 42 on Deno, 37 instead of 32 on Node.)
+ */
+class CallDeadlines {
+  readonly #client: ReconnectingClient;
+  readonly #watchdog: Watchdog;
+  readonly #pending: IndexedSet<PendingCall> = new IndexedSet();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Infinity;
+  #isStopped = false;
+
+  /**
+   * Watches no call yet.
+   *
+   * @param client Whether the server is there.
+   * @param watchdog How long it has been silent.
+   */
+  constructor(client: ReconnectingClient, watchdog: Watchdog) {
+    this.#client = client;
+    this.#watchdog = watchdog;
+  }
+
+  /**
+   * Watches a call until it is deleted.
+   *
+   * @param timeout Milliseconds that it may take, and more while the server answers others.
+   * @param call Is told that nobody waits for it any more.
+   * @param reject Tells the caller.
+   * @returns The entry to delete when the call has ended.
+   */
+  add(timeout: number, call: CommandState, reject: () => void): PendingCall {
+    const pending = new PendingCall(timeout, call, reject);
+    this.#pending.add(pending);
+    if (pending.checkAt < this.#timerAt) this.#setTimer(pending.checkAt);
+    return pending;
+  }
+
+  /** Ends the watch over a call; does nothing if it was given up. */
+  delete(pending: PendingCall): void {
+    this.#pending.delete(pending);
+    if (this.#isStopped) this.#clearTimer();
+  }
+
+  /** Takes the timer back, at once or when the last call has ended: no more are to come. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#clearTimer();
+  }
+
+  #clearTimer(): void {
+    if (this.#pending.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = Infinity;
+  }
+
+  #setTimer(checkAt: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = checkAt;
+    this.#timer = setTimeout(() => this.#check(), checkAt - performance.now());
+  }
+
+  #check(): void {
+    this.#timerAt = Infinity;
+    const now = performance.now();
+    let next = Infinity;
+    for (const pending of this.#pending) {
+      if (pending.checkAt <= now) this.#checkOne(pending, now);
+      if (this.#pending.has(pending)) next = Math.min(next, pending.checkAt);
+    }
+    if (next < Infinity) this.#setTimer(next);
+  }
+
+  #checkOne(pending: PendingCall, now: number): void {
+    // Failures do not count, or else each attempt would give the next one more time.
+    const sinceAnswer = now - this.#watchdog.answeredAt;
+    if (this.#client.current !== undefined) {
+      const { timeout } = pending;
+      if (sinceAnswer < timeout) {
+        pending.isSecondCheck = false;
+        pending.checkAt = now + timeout - sinceAnswer;
+        return;
+      }
+      if (!pending.isSecondCheck) {
+        pending.isSecondCheck = true;
+        pending.checkAt = now + SECOND_CHECK;
+        return;
+      }
+    }
+    this.#pending.delete(pending);
+    pending.giveUp();
+  }
+}
+
 /** Does things again while the server is unavailable, for at most five seconds. */
 export class RetryPolicy {
   readonly #client: ReconnectingClient;
   readonly #watchdog: Watchdog;
+  readonly #deadlines: CallDeadlines;
 
   /**
    * Stands by a connection.
@@ -29,6 +155,7 @@ export class RetryPolicy {
   constructor(client: ReconnectingClient, watchdog: Watchdog) {
     this.#client = client;
     this.#watchdog = watchdog;
+    this.#deadlines = new CallDeadlines(client, watchdog);
   }
 
   /**
@@ -71,38 +198,31 @@ export class RetryPolicy {
     }
   }
 
+  /** Leaves no timer behind: the connection is closed. */
+  stop(): void {
+    this.#deadlines.stop();
+  }
+
   /**
    * Gives up what takes too long: the server is silent, or the connection not ready. One
    * that has many answers to give is waited for as long as they come.
    */
-  async #withinTime<T>(
+  #withinTime<T>(
     work: Promise<T>,
     call: CommandState,
     ms: number,
     reason: () => unknown,
   ): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const wait = (left: number, isSecondLook = false) => {
-        timer = setTimeout(() => {
-          // Failures do not count, or else each attempt would give the next one more time.
-          const sinceAnswer = performance.now() - this.#watchdog.answeredAt;
-          if (this.#client.current !== undefined) {
-            if (sinceAnswer < ms) return wait(ms - sinceAnswer);
-            if (!isSecondLook) return wait(SECOND_CHECK, true);
-          }
-          call.isGivenUp = true;
-          reject(reason());
-        }, left);
-      };
-      wait(ms);
+    return new Promise((resolve, reject) => {
+      const pending = this.#deadlines.add(ms, call, () => reject(reason()));
+      work.then((value) => {
+        this.#deadlines.delete(pending);
+        resolve(value);
+      }, (error) => {
+        this.#deadlines.delete(pending);
+        reject(error);
+      });
     });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
-      work.catch(() => {}); // nobody listens any more to one that is late
-    }
   }
 
   #silence(purpose: string): ConnectionFailed {

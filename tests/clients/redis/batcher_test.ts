@@ -39,14 +39,57 @@ class SlowServer {
 
 const sizes = ({ calls }: SlowServer) => calls.map((call) => call.length);
 
+test("Batcher sends an item at once while nothing is under way, and gathers those behind it", async () => {
+  const server = new SlowServer();
+  const sent = [server.batcher.add(["a"])];
+  assertEquals(server.calls, ["a"]);
+  for (const letter of "bcd") sent.push(server.batcher.add([letter]));
+  assertEquals(server.calls, ["a"]);
+  await nextTurn();
+  assertEquals(server.calls, ["a", "bcd"]);
+  await server.answer(2);
+  await Promise.all(sent);
+  // Whoever sends the next one when the one before is stored does not wait either.
+  const next = server.batcher.add(["e"]).then(() => {
+    void server.batcher.add(["f"]);
+    assertEquals(server.calls, ["a", "bcd", "e", "f"]);
+  });
+  await server.answer(1);
+  await next;
+  await server.answer(1);
+});
+
+test("Batcher goes on when an item that was sent at once fails", async () => {
+  const server = new SlowServer();
+  const failed = assertRejects(() => server.batcher.add(["a"]), Error, "broken");
+  const others = [server.batcher.add(["b"]), server.batcher.add(["c"])];
+  await server.answer(1, new Error("broken"));
+  await failed;
+  assertEquals(server.calls, ["a", "bc"]);
+  await server.answer(1);
+  await Promise.all(others);
+  await server.batcher.emptied();
+});
+
+test("Batcher.emptied waits for an item that was sent at once", async () => {
+  const server = new SlowServer();
+  const sent = server.batcher.add(["a"]);
+  let isEmptied = false;
+  const emptying = server.batcher.emptied().then(() => isEmptied = true);
+  await nextTurn();
+  assertEquals(isEmptied, false);
+  await server.answer(1);
+  await Promise.all([sent, emptying]);
+});
+
 test("Batcher sends what fills a call at once, whatever is under way", async () => {
   const server = new SlowServer();
-  const sent = Array.from({ length: 5_100 }, () => server.batcher.add(["a"]));
-  assertEquals(sizes(server), Array(20).fill(250));
+  const sent = Array.from({ length: 5_101 }, () => server.batcher.add(["a"]));
+  assertEquals(sizes(server), [1, ...Array(20).fill(250)]);
   await nextTurn();
-  assertEquals(server.calls.length, 20); // the rest waits until few are under way
-  await server.answer(13);
-  assertEquals(sizes(server).slice(20), [100]);
+  assertEquals(server.calls.length, 21); // the rest waits until few are under way
+  await server.answer(14);
+  assertEquals(sizes(server).slice(21), [100]);
   await server.answer(8);
   await Promise.all(sent);
   await server.batcher.emptied();
@@ -55,15 +98,16 @@ test("Batcher sends what fills a call at once, whatever is under way", async () 
 test("Batcher has 16 MiB under way of what fills calls in one turn, and then eight calls", async () => {
   const server = new SlowServer();
   const text = "a".repeat(1_024);
-  const sent = Array.from({ length: 24_000 }, () => server.batcher.add([text]));
-  assertEquals(server.calls.length, Math.ceil(16 * 1_024 * 1_024 / (250 * text.length)));
+  const sent = Array.from({ length: 24_001 }, () => server.batcher.add([text]));
+  // The first one left at once.
+  assertEquals(server.calls.length, 1 + Math.ceil(16 * 1_024 * 1_024 / (250 * text.length)));
   await nextTurn();
-  assertEquals(server.calls.length, 66);
-  await server.answer(58);
-  assertEquals(server.calls.length, 66);
-  await server.answer(1);
   assertEquals(server.calls.length, 67);
-  while (server.calls.length < 96) await server.answer(1);
+  await server.answer(59);
+  assertEquals(server.calls.length, 67);
+  await server.answer(1);
+  assertEquals(server.calls.length, 68);
+  while (server.calls.length < 97) await server.answer(1);
   await server.answer(8);
   await Promise.all(sent);
 });

@@ -143,6 +143,16 @@ export const REDIS: readonly Mutant[] = [
   ]),
   ...mutantsOf("clients/redis/batcher.ts", BATCHER, [
     [
+      "an item overtakes those that wait",
+      "if (this.#unsettled.size === 0 && !hasLargeArgument(args)) return",
+      "if (!hasLargeArgument(args)) return",
+    ],
+    [
+      "emptied does not know of an item that was sent at once",
+      "    this.#unsettled.add(sent);\n",
+      "",
+    ],
+    [
       "emptied does not know of what is under way",
       "this.#unsettled.add(batch.sent.promise);",
       "",
@@ -258,7 +268,7 @@ export const REDIS: readonly Mutant[] = [
     ["a server that does not answer is not noticed", "      this.#bark();\n", ""],
   ]),
   ...mutantsOf("clients/redis/retry.ts", OUTAGES, [
-    ["a send that was given up happens later", "          call.isGivenUp = true;\n", "", {
+    ["a send that was given up happens later", "    this.#call.isGivenUp = true;\n", "", {
       filter: "and then never happens",
     }],
   ]),

@@ -54,13 +54,6 @@ export class ChildSlot implements ChildListener {
   /** Timers of children that have not begun to work. */
   readonly #slowStarts: Map<Child, ReturnType<typeof setTimeout>> = new Map();
 
-  /**
-   * Stores what to start; `start` begins.
-   *
-   * @param role What its children do.
-   * @param settings How to start them.
-   * @param owner Who hears of it.
-   */
   constructor(role: Role, settings: ChildSettings, owner: ChildSlotOwner) {
     this.role = role;
     this.#settings = settings;

@@ -18,7 +18,6 @@ export class WorkerStats {
   /** Messages that ran at the last poll, and when each was first seen. */
   #seen: Map<MessageProxy, number> = new Map();
 
-  /** @param worker The worker. */
   constructor(worker: Worker) {
     this.#worker = worker;
     this.#timer = setInterval(() => this.#look(), INTERVAL);

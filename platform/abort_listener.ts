@@ -6,11 +6,6 @@ export class AbortListener {
   readonly #aborted: () => void;
   #signal: AbortSignal | undefined;
 
-  /**
-   * Listens to nothing yet.
-   *
-   * @param aborted Called when the signal aborts.
-   */
   constructor(aborted: () => void) {
     this.#aborted = aborted;
   }

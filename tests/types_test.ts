@@ -56,7 +56,7 @@ class Resize extends GenericActor {
 }
 
 /** Never called: what is in here has to compile, or not to. */
-export async function typeChecks(): Promise<void> {
+async function typeChecks(): Promise<void> {
   same<typeof double, Actor<[n: number], number>>(true);
   same<Awaited<ReturnType<typeof length.send>>, Message<number>>(true);
   same<Awaited<ReturnType<Message<string>["getResult"]>>, string>(true);

@@ -79,13 +79,6 @@ export class ConsumerLoop {
     },
   };
 
-  /**
-   * Stores the options; `start` begins.
-   *
-   * @param broker The broker.
-   * @param queueName The queue, or delay queue.
-   * @param options Where messages go.
-   */
   constructor(broker: Broker, queueName: string, options: ConsumerLoopOptions) {
     this.#broker = broker;
     this.queueName = queueName;

@@ -33,12 +33,6 @@ export class ConsumerLoops {
   /** The prefetch of queues, since it was changed. */
   #prefetch: number | undefined;
 
-  /**
-   * Starts without any.
-   *
-   * @param broker What is consumed.
-   * @param options Where messages go.
-   */
   constructor(broker: Broker, options: ConsumerLoopsOptions) {
     this.#broker = broker;
     this.#options = options;

@@ -58,14 +58,6 @@ export class Job implements Run, IndexedSetItem {
   #refused: SkipMessage | undefined;
   #phase: "before" | "running" | "after" | "ended" = "before";
 
-  /**
-   * Prepares a job; `start` begins.
-   *
-   * @param owner Who hears of the outcome.
-   * @param message What to run.
-   * @param actor Its actor.
-   * @param settlement Where it is settled.
-   */
   constructor(owner: JobOwner, message: MessageProxy, actor: Actor, settlement: Settlement) {
     this.#owner = owner;
     this.message = message;

@@ -15,12 +15,6 @@ export class StopDeadline {
   #at = Infinity;
   #timer: Timer | undefined;
 
-  /**
-   * Sets nothing yet.
-   *
-   * @param clock The time it goes by.
-   * @param giveUp Called at the deadline.
-   */
   constructor(clock: Clock, giveUp: () => void) {
     this.#clock = clock;
     this.#giveUp = giveUp;

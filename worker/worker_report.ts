@@ -41,11 +41,6 @@ export class WorkerReporter {
   /** The report under way. */
   #reporting: Promise<void> = Promise.resolve();
 
-  /**
-   * Stores the options; `start` begins.
-   *
-   * @param options Where to report what.
-   */
   constructor(options: WorkerReporterOptions) {
     this.#options = options;
   }

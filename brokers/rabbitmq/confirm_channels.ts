@@ -33,7 +33,6 @@ export class ConfirmChannels {
   #current: ConfirmChannel | undefined;
   readonly #left: Set<ConfirmChannel> = new Set();
 
-  /** @param owner The publisher. */
   constructor(owner: ConfirmChannelsOwner) {
     this.#owner = owner;
   }

@@ -108,7 +108,7 @@ export class DeadLetterStore {
  * @returns Whether it is there; if not, RabbitMQ takes it in no form, not even as it was delivered.
  * @throws {BrokerConnectionError} If the server cannot be reached, or does not confirm it.
  */
-export async function publishDeadLetter(
+async function publishDeadLetter(
   confirmedPublisher: PublisherPool,
   queueName: string,
   delivery: RabbitmqDelivery,

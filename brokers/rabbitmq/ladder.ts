@@ -47,12 +47,6 @@ export class Ladder {
   readonly #renewedAt: Map<string, number> = new Map();
   readonly #renewals: Map<string, Promise<void>> = new Map();
 
-  /**
-   * Stores how queues are made.
-   *
-   * @param connection Where they are declared.
-   * @param queueType What kind of queues.
-   */
   constructor(connection: RabbitmqConnection, queueType: QueueType) {
     this.#connection = connection;
     this.#queueType = queueType;

@@ -79,13 +79,6 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     return this.#channels.current!.admit(isAlone) ? this.#waiting.shift() : undefined;
   };
 
-  /**
-   * Stores where to publish.
-   *
-   * @param connection The connection.
-   * @param topology Declares queues on it.
-   * @param options How to work.
-   */
   constructor(connection: RabbitmqConnection, topology: Topology, options: PublisherOptions) {
     this.#connection = connection;
     this.#topology = topology;

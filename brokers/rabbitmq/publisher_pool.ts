@@ -34,13 +34,6 @@ export class PublisherPool {
   /** Times at which the stalled queues did so, by `performance.now()`. */
   readonly #stalledAt: Map<string, number> = new Map();
 
-  /**
-   * Stores where to publish.
-   *
-   * @param connection The connection.
-   * @param topology Declares queues on it.
-   * @param options How to work.
-   */
   constructor(connection: RabbitmqConnection, topology: Topology, options: PublisherOptions) {
     this.#connection = connection;
     this.#topology = topology;

@@ -42,12 +42,6 @@ export class Republisher {
   readonly #ended: Notifier = new Notifier();
   #isStopping = false;
 
-  /**
-   * Stands by a consumer.
-   *
-   * @param session The broker.
-   * @param owner The consumer.
-   */
   constructor(session: RabbitmqSession, owner: RepublisherOwner) {
     this.#session = session;
     this.#owner = owner;

@@ -13,12 +13,6 @@ export class SqliteDelivery extends MessageProxy implements IndexedSetItem {
   /** Its place among the unsettled ones. */
   setIndex = -1;
 
-  /**
-   * Wraps a message.
-   *
-   * @param message What was delivered.
-   * @param id The id of its row.
-   */
   constructor(message: Message, id: number) {
     super(message);
     this.id = id;

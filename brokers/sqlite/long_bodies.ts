@@ -26,12 +26,6 @@ export class LongBodies {
   readonly #owner: LongBodiesOwner;
   #rows: ClaimedRow[] = [];
 
-  /**
-   * Makes an empty collection.
-   *
-   * @param connection The connection.
-   * @param owner The consumer.
-   */
   constructor(connection: SqliteConnection, owner: LongBodiesOwner) {
     this.#connection = connection;
     this.#owner = owner;

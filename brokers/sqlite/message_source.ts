@@ -42,12 +42,6 @@ export class ReadySource implements MessageSource {
   readonly hasPromoted = false;
   readonly #connection: SqliteConnection;
 
-  /**
-   * Stores where to look.
-   *
-   * @param connection The connection.
-   * @param queueName The queue.
-   */
   constructor(connection: SqliteConnection, queueName: string) {
     this.#connection = connection;
     this.storedName = queueName;

@@ -30,7 +30,6 @@ export class QueueIds {
   readonly #ids: Map<string, number> = new Map();
   #epoch = 0;
 
-  /** @param connection The connection. */
   constructor(connection: SqliteConnection) {
     this.#connection = connection;
   }

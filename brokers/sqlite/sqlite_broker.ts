@@ -131,9 +131,8 @@ export class SqliteBroker extends Broker {
     assertQueueOrDelayQueueName(queueName, "consume queue");
     const prefetch = checkPrefetch(queueName, options);
     const { connection } = this.#session;
-    const isDelayQueue = queueName === delayQueueName(queueName);
     const openSource = (wake: () => void) =>
-      isDelayQueue
+      queueName === delayQueueName(queueName)
         ? new DueSource(connection, this, queueName, wake)
         : new ReadySource(connection, queueName);
     return new QueueConsumer(queueName, prefetch, this.#session, openSource);

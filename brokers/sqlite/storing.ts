@@ -119,7 +119,7 @@ export async function promote(
 }
 
 /** Messages that are stored in one transaction: those of one turn of the event loop. */
-export class StoreBatch implements WriteJob {
+class StoreBatch implements WriteJob {
   readonly #connection: SqliteConnection;
   readonly #queues: QueueIds;
   readonly #entries: Entry[] = [];
@@ -127,12 +127,6 @@ export class StoreBatch implements WriteJob {
   #length = 0;
   #hasRun = false;
 
-  /**
-   * Makes an empty batch.
-   *
-   * @param connection The connection.
-   * @param queues The ids of its queues.
-   */
   constructor(connection: SqliteConnection, queues: QueueIds) {
     this.#connection = connection;
     this.#queues = queues;

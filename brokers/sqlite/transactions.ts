@@ -63,13 +63,6 @@ export class Transactions {
   readonly #known: WeakMap<SqliteDatabase, StatementSource> = new WeakMap();
   #isRunning = false;
 
-  /**
-   * Stores what it needs.
-   *
-   * @param broker The broker, for its hooks.
-   * @param session The broker's parts.
-   * @param steps How it prepares a message.
-   */
   constructor(broker: Broker, session: Session, steps: TransactionSteps) {
     this.#broker = broker;
     this.#session = session;

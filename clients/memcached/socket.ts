@@ -90,11 +90,6 @@ export class MemcachedSocket {
     this.#server?.error(new Error("the server does not answer"));
   });
 
-  /**
-   * Stores where the server is.
-   *
-   * @param address Where the server is.
-   */
   constructor(address: MemcachedAddress) {
     this.#address = address;
     this.#outage = new Outage(log, `memcached at ${this.#name}`, this.#name);

@@ -144,7 +144,7 @@ function absolute(path: unknown): string {
  * @returns The path, as it was given, and the durability.
  * @throws {TypeError} If it is no such URL.
  */
-export function parseSqliteUrl(
+function parseSqliteUrl(
   url: string | URL,
 ): { path?: string; durability?: SqliteDurability } {
   const parsed = URL.parse(url);

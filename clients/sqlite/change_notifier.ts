@@ -74,7 +74,6 @@ export class ChangeNotifier {
     this.#setTimer();
   };
 
-  /** @param owner The connection. */
   constructor(owner: ChangeNotifierOwner) {
     this.#owner = owner;
   }

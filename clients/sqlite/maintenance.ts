@@ -43,7 +43,6 @@ export class Maintenance {
   #ranAt: number = performance.now();
   #hasWarned = false;
 
-  /** @param connection The connection. */
   constructor(connection: MaintainedConnection) {
     this.#connection = connection;
     this.#tasks.add({ isDue: () => this.#hasFreePages(), run: () => this.#giveBackPages() });

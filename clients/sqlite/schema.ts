@@ -69,7 +69,7 @@ const CREATE_UNIQUE =
   "create index dramatiq_unique on dramatiq_messages(message_id) where unique_key is not null";
 
 /** Steps from one version of the schema to the next; new ones are added at the end. */
-export const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
+const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => {
     database.exec(CREATE);
     database.prepare("insert into dramatiq_meta values('file', ?)").run(crypto.randomUUID());

@@ -64,7 +64,6 @@ export class Writer {
     this.#run();
   };
 
-  /** @param owner The connection. */
   constructor(owner: WriterOwner) {
     this.#owner = owner;
   }

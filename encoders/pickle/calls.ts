@@ -19,14 +19,13 @@ export class Callable {
   /** Module and name. */
   readonly name: string;
 
-  /** @param name Module and name. */
   constructor(name: string) {
     this.name = name;
   }
 }
 
 /** The offset of a `datetime.timezone`: a part of a datetime, and no value by itself. */
-export class PythonTimezone {
+class PythonTimezone {
   /** Milliseconds east of UTC. */
   readonly offset: number;
 

@@ -28,11 +28,6 @@ export class PickleReader {
   readonly #bytes: Buffer;
   #at = 0;
 
-  /**
-   * Begins with the first byte.
-   *
-   * @param data A pickle.
-   */
   constructor(data: Uint8Array) {
     this.#bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   }

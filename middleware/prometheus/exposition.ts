@@ -35,7 +35,6 @@ export class Exposition {
   #counts: Counts = { series: [], delayed: [], more: [] };
   #countedAt = -1;
 
-  /** @param options What there is to serve. */
   constructor({ series, registry, queuesOf, broker }: ExpositionOptions) {
     this.#broker = broker;
     this.#series = series;

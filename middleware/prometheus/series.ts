@@ -71,12 +71,6 @@ export class Series {
   /** Number of runs that fell into each bucket, the last one for those above all bounds. */
   readonly durations: number[] = new Array(DURATION_BOUNDS.length + 1).fill(0);
 
-  /**
-   * Starts at zero.
-   *
-   * @param actorName The actor.
-   * @param queueName The queue.
-   */
   constructor(actorName: string, queueName: string) {
     this.actorName = actorName;
     this.queueName = queueName;

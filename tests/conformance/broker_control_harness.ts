@@ -34,7 +34,7 @@ export interface BrokerControlHarness extends Harness {
 export type Rules = RulesOf<Fixture, never>;
 
 /** Outcome of messages, as a middleware hears of it. */
-export class Fates implements Middleware {
+class Fates implements Middleware {
   /** By message id: the hooks that ended it. */
   readonly ends: Map<string, string[]> = new Map();
   /** The reasons for which messages were skipped. */

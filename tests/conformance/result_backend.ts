@@ -37,7 +37,7 @@ export interface ResultBackendHarness extends Harness {
 export type ResultRules = RulesOf<ResultFixture, "putRaw" | "restart">;
 
 /** Fixture of one check: backends and messages of its own. */
-export class ResultFixture implements AsyncDisposable {
+class ResultFixture implements AsyncDisposable {
   readonly harness: ResultBackendHarness;
   readonly namespace: string = `conformance-${crypto.randomUUID()}`;
   readonly #backends: ResultBackend[] = [];

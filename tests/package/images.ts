@@ -6,7 +6,7 @@ import { type Project, ROOT, run } from "./project.ts";
 import { PROGRAMS } from "./programs.ts";
 
 /** The Dockerfiles of `docs/packages.md` that begin with an image. */
-export async function dockerfilesOf(image: string): Promise<string[]> {
+async function dockerfilesOf(image: string): Promise<string[]> {
   const text = await readFile(join(ROOT, "docs", "packages.md"), "utf8");
   return Array.from(text.matchAll(/^```dockerfile\n(.*?)^```/gms), ([, file]) => file!)
     .filter((file) => file.startsWith(`FROM ${image}:`));

@@ -12,7 +12,7 @@ import { work } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A broker whose consumers fail on demand and are counted. */
-export class FlakyBroker extends StubBroker {
+class FlakyBroker extends StubBroker {
   /** Errors of the next calls of `consume`. */
   readonly consumeErrors: Error[] = [];
   /** Errors of the next calls of `receive`. */

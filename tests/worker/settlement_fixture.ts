@@ -4,7 +4,7 @@ import { work } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** Writes down how messages are settled. */
-export class RecordingConsumer extends Consumer {
+class RecordingConsumer extends Consumer {
   readonly calls: string[] = [];
   /** True if the broker has given its messages to somebody else. */
   hasLost = false;

@@ -4,7 +4,7 @@ import { ConnectionClosed, ConnectionFailed } from "@dq/dramatiq";
 import { textOf } from "../../support/log.ts";
 
 /** Makes sure that an error is what brokers throw when a server is away, and says why. */
-export function assertOutage(error: unknown): asserts error is Error & { readonly cause: Error } {
+function assertOutage(error: unknown): asserts error is Error & { readonly cause: Error } {
   assert(
     error instanceof ConnectionClosed || error instanceof ConnectionFailed,
     `Expected the error of an outage, got ${error}`,

@@ -42,11 +42,6 @@ export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): 
   assertStrict.notEqual(actual, expected, msg!);
 }
 
-/** Makes sure that a value is neither null nor undefined. */
-export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
-  assert(actual !== null && actual !== undefined, msg ?? `Expected a value, got ${actual}`);
-}
-
 /** Makes sure that a value is an instance of a class. */
 export function assertInstanceOf<T>(
   actual: unknown,

@@ -46,9 +46,6 @@ export interface PythonPeer {
   abandon(): void;
 }
 
-/** Connects a peer. */
-export type ConnectPeer = () => Promise<PythonPeer>;
-
 /**
  * Makes the message that is sent when this one failed, or when it is due.
  *

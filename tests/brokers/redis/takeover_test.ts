@@ -18,7 +18,7 @@ after(() => server.stop());
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-/** Nothing is renewed, and nobody swept, unless a test asks for it. */
+/** Nothing is renewed, and nothing recovered, unless a test asks for it. */
 const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);

@@ -91,7 +91,7 @@ async function beginAll(consumer: Consumer, messages: readonly MessageProxy[]): 
 
 const rules: Rules = {
   suspectHeld: {
-    rule: "Consumer gives what a dead worker had in hand as suspects, and blames none",
+    rule: "Consumer gives what a dead worker had in flight as suspects, and blames none",
     async check(fixture) {
       const sender = await fixture.open();
       await sendAll(sender, fixture.queueName, [0, 1]);

@@ -152,10 +152,10 @@ class TorturedFleet {
   /** Kills a worker, or stops one for a while; each that was killed is replaced. */
   async harm(): Promise<void> {
     await delay(this.#random.between(1, this.#options.pause));
-    const victims = [...this.#children].filter((child) => !this.#stopped.has(child));
+    const targets = [...this.#children].filter((child) => !this.#stopped.has(child));
     // One that works is left, or no tick would be fired.
-    if (victims.length < 2) return;
-    const child = this.#random.pick(victims);
+    if (targets.length < 2) return;
+    const child = this.#random.pick(targets);
     if (this.#random.chance(0.5)) {
       this.kills += 1;
       this.#children.delete(child);

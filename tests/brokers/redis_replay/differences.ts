@@ -47,7 +47,7 @@ function withEta(eta: unknown): (returned: unknown) => unknown {
 
 const SORTED = "delayed messages wait in Redis, sorted by eta, and no worker holds them";
 const EXPLAINED = "a dead letter tells of its last failure";
-const SWEPT = "a recovery goes over all queues, not only over that of a command";
+const ALL_QUEUES = "a recovery goes over all queues, not only over that of a command";
 const NOT_ASKED = "a consumer does not ask the server about what it was not given";
 const DEAD_LETTERED = "what cannot be decoded goes to the dead letters, and the consumer goes on";
 
@@ -197,8 +197,8 @@ export const DIFFERENCES: Readonly<Record<string, ScenarioDifferences>> = {
   },
   "maintenance-two-queues": {
     steps: {
-      2: { step: "B qsize goldother", reason: SWEPT, keys: takenOver("<broker:1>") },
-      3: { step: "B qsize goldq", reason: SWEPT, keys: takenOver("<broker:1>") },
+      2: { step: "B qsize goldother", reason: ALL_QUEUES, keys: takenOver("<broker:1>") },
+      3: { step: "B qsize goldq", reason: ALL_QUEUES, keys: takenOver("<broker:1>") },
     },
   },
   "heartbeats": {

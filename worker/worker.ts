@@ -99,6 +99,7 @@ export class Worker implements AsyncDisposable {
         cancelled: () => this.#dispatcher.cancelKnown(),
         queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
         actorPaused: () => this.#dispatcher.postponePaused(),
+        quieted: (isQuiet) => isQuiet ? this.pause() : this.resume(),
         resized: () => this.#resize(),
       });
     }
@@ -128,6 +129,11 @@ export class Worker implements AsyncDisposable {
   /** Tells it from all other workers, see `Control.workers`; `undefined` without a control store. */
   get id(): string | undefined {
     return this.#fleet?.id;
+  }
+
+  /** What it does; `"paused"` by its own `pause`, not by a queue that is paused. */
+  get state(): "new" | "starting" | "running" | "paused" | "stopping" | "stopped" {
+    return this.#state;
   }
 
   /** The queues that are paused for the whole fleet, as far as this worker has heard. */
@@ -247,6 +253,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "running";
     this.#resize();
     this.#dispatcher.open();
+    if (this.#fleet?.isQuiet) this.pause();
   }
 
   async #stop(): Promise<void> {

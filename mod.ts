@@ -66,6 +66,7 @@ export {
   Group,
   group,
   type HookName,
+  type Inspector,
   Interrupt,
   type JoinOptions,
   JSONEncoder,
@@ -76,6 +77,7 @@ export {
   type MessageOptions,
   MessageProxy,
   MiddlewareError,
+  NotSupported,
   PickleEncoder,
   Pipeline,
   pipeline,
@@ -172,7 +174,6 @@ export {
 } from "./control/mod.ts";
 
 // Worker
-export { healthHandler } from "./worker/health.ts";
 export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker_options.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";

@@ -1,67 +1,67 @@
 import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
-import type { ControlValue } from "../core/control_store.ts";
+import type { ControlStore, ControlValue } from "../core/control_store.ts";
+import type { Inspector, WorkerReport } from "../core/inspection.ts";
+import { decodeReports } from "../core/report_format.ts";
 
-/** A worker that is alive, as it said last. */
-export interface WorkerReport {
-  /** Tells it from all others. */
-  readonly id: string;
-  /** The machine; `undefined` where that may not be known. */
-  readonly host: string | undefined;
-  /** The process. */
-  readonly pid: number;
-  /** The queues that it works on, by name. */
-  readonly queues: readonly string[];
-  /** Number of messages it runs at once. */
-  readonly concurrency: number;
-  /** Number of messages that were running. */
-  readonly running: number;
-  /** Digest of the schedules that it declares; `undefined` if there are none. */
-  readonly schedules: string | undefined;
-  /** When it started, in milliseconds since the epoch, by the clock of the control store. */
-  readonly bootedAt: number;
-  /** When it said so, as `bootedAt`. */
-  readonly seenAt: number;
-}
+export type { WorkerReport } from "../core/inspection.ts";
+
+/** Facts of a worker that its entry in the control store has: schedules go by it. */
+export type WorkerEntry = Pick<
+  WorkerReport,
+  | "id"
+  | "host"
+  | "pid"
+  | "queues"
+  | "concurrency"
+  | "running"
+  | "schedules"
+  | "bootedAt"
+  | "seenAt"
+>;
 
 /** Key prefix of workers. */
 export const WORKER_PREFIX = "worker/";
 
 /**
- * Reads who is alive.
+ * Lists workers by their reports: as an inspector of the broker reads them, or by their entries in the
+ * control store if it has none.
  *
- * @returns The workers, the one that started first first.
+ * @returns The workers of this library that are alive, the one that started first first.
  */
 export async function readWorkers(broker: Broker): Promise<WorkerReport[]> {
   const store = controlStoreOf(broker, "list workers");
+  const inspector = inspectorOf(broker);
+  if (inspector === undefined) return await readEntries(store);
+  try {
+    return (await inspector.workers()).filter(({ hasReport }) => hasReport);
+  } finally {
+    await inspector[Symbol.asyncDispose]();
+  }
+}
+
+function inspectorOf(broker: Broker): Inspector | undefined {
+  try {
+    return broker.inspect();
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** Reads the entries of workers in a control store, as reports. */
+export async function readEntries(store: ControlStore): Promise<WorkerReport[]> {
   const { entries } = await store.read(WORKER_PREFIX);
-  return entries.map(({ key, value }) => toReport(key.slice(WORKER_PREFIX.length), value))
-    .filter((report) => report !== undefined)
-    .toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
+  const lists = entries.map(({ key, value }) => {
+    const fields = { ...value as object, id: key.slice(WORKER_PREFIX.length) };
+    const { seenAt } = fields as { seenAt?: unknown };
+    return decodeReports(JSON.stringify([fields]), typeof seenAt === "number" ? seenAt : 0);
+  });
+  return lists.flat().toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
 }
 
-function toReport(id: string, value: unknown): WorkerReport | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { host, pid, queues, concurrency, running, schedules, bootedAt, seenAt } =
-    value as Readonly<
-      Record<string, unknown>
-    >;
-  const number = (one: unknown) => typeof one === "number" ? one : 0;
-  return {
-    id,
-    host: typeof host === "string" ? host : undefined,
-    pid: number(pid),
-    queues: Array.isArray(queues) ? queues.map(String) : [],
-    concurrency: number(concurrency),
-    running: number(running),
-    schedules: typeof schedules === "string" ? schedules : undefined,
-    bootedAt: number(bootedAt),
-    seenAt: number(seenAt),
-  };
-}
-
-/** A report without the id, as it is stored. */
-export function fromReport({ id: _id, host, schedules, ...others }: WorkerReport): ControlValue {
+/** An entry without the id, as it is stored. */
+export function fromEntry({ id: _id, host, schedules, ...others }: WorkerEntry): ControlValue {
   return {
     ...others,
     ...(host !== undefined && { host }),

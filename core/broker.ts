@@ -8,14 +8,17 @@ import type { ConsumeOptions, Consumer } from "./consumer.ts";
 import {
   type DeadLetter,
   type DeadLetterOptions,
+  type InspectionHost,
   type ReadDeadLettersOptions,
   showDeadLetters,
   type StoredDeadLetter,
 } from "./dead_letters.ts";
+import type { Inspector } from "./inspection.ts";
 import type { JoinOptions } from "./join.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { toCanonicalQueueName } from "./queue_names.ts";
+import type { ReportSource } from "./report_source.ts";
 import { type EnqueueOptions, Sender, toQueued } from "./sender.ts";
 
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
@@ -56,6 +59,8 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   readonly countsDeliveries: boolean = false;
   /** @internal True if it stores a message and changes of the control store in one step. */
   readonly storesWithChanges: boolean = false;
+  /** @internal Workers of this process that report. */
+  readonly reportSources: Set<ReportSource> = new Set();
   readonly #sender: Sender;
 
   /**
@@ -74,14 +79,6 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
       storeDue: (message, delivery) => this.storeDue(message, delivery),
       makeClaims: () => this.makeClaims(),
     });
-  }
-
-  /**
-   * Milliseconds for which consumers have been waiting for the server to answer; 0 while it answers,
-   * and where there is none. For health checks.
-   */
-  get silentFor(): number {
-    return 0;
   }
 
   /** Stores messages on the queues that they name; a promise, if any, tells that they are safe. */
@@ -311,6 +308,32 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
       read: (reading) => this.readDeadLetters(canonical, reading),
       requeue: (stored, message) => this.#sender.requeueDead(canonical, stored, message),
     });
+  }
+
+  /**
+   * Opens an inspector: it lists queues, messages and workers, and changes single messages.
+   *
+   * @returns The inspector. It connects with its first call; close it when it is no longer needed.
+   * @throws {TypeError} If this broker has none.
+   */
+  inspect(): Inspector {
+    throw new TypeError(`Cannot inspect the broker: ${this.constructor.name} does not support it`);
+  }
+
+  /** @internal Parts of the broker for its inspector. */
+  protected get inspectionHost(): InspectionHost {
+    const { queues, reportSources } = this;
+    return {
+      queues,
+      reportSources,
+      requeue: (queueName, stored, message) => this.#sender.requeueDead(queueName, stored, message),
+      runNow: (queueName, message, store) => this.#sender.runNow(queueName, message, store),
+    };
+  }
+
+  /** @internal A worker that reports is gone. Brokers that store its report remove that. */
+  withdrawReport(source: ReportSource): void | Promise<void> {
+    this.reportSources.delete(source);
   }
 
   /**

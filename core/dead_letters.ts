@@ -1,6 +1,7 @@
 import type { Encoded } from "../encoders/encoder.ts";
 import type { DecodeError } from "./errors.ts";
 import type { Message } from "./message.ts";
+import type { ReportSource } from "./report_source.ts";
 import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
 
 /** Options of `Broker.deadLetters`. */
@@ -212,4 +213,30 @@ function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
   throw new RangeError(
     `Cannot read ${pageSize} dead letters at once: it must be a whole number above 0`,
   );
+}
+
+/** A broker, as its inspector sees it. */
+export interface InspectionHost {
+  /** The queues that are declared. */
+  readonly queues: ReadonlySet<string>;
+
+  /** Workers of this process that report. */
+  readonly reportSources: ReadonlySet<ReportSource>;
+
+  /** Stores a message in the place of a dead letter, with all hooks. */
+  requeue(queueName: string, stored: StoredDeadLetter, message: Message): Promise<boolean>;
+
+  /**
+   * Stores a delayed message on its queue, with all hooks.
+   *
+   * @param queueName The queue, not that of delayed messages.
+   * @param message The delayed message.
+   * @param store Puts a message on the queue and takes the delayed one away, in one step.
+   * @returns Whether the delayed message was still there.
+   */
+  runNow(
+    queueName: string,
+    message: Message,
+    store: (message: Message) => Promise<boolean>,
+  ): Promise<boolean>;
 }

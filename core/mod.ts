@@ -92,9 +92,32 @@ export {
   DeadLetter,
   type DeadLetterOptions,
   type DeadLetterOwner,
+  type InspectionHost,
   type ReadDeadLettersOptions,
   type StoredDeadLetter,
 } from "./dead_letters.ts";
+export type {
+  Ability,
+  ActorCounts,
+  ChangeOutcome,
+  FoundMessages,
+  HistoryMinute,
+  InspectedMessage,
+  InspectOptions,
+  Inspector,
+  MessageChange,
+  MessagePage,
+  MessageQuery,
+  MessageRef,
+  MessageState,
+  Overview,
+  OverviewOptions,
+  QueueOverview,
+  RunningMessage,
+  WorkerReport,
+} from "./inspection.ts";
+export { NotSupported } from "./inspection_error.ts";
+export type { CountsByActor, ReportSource } from "./report_source.ts";
 export { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
 export { assertQueueOrDelayQueueName } from "./queue_names.ts";
 export { type InterruptListener, type InterruptOptions, MessageProxy } from "./message_proxy.ts";

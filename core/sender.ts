@@ -196,6 +196,32 @@ export class Sender {
     return true;
   }
 
+  /**
+   * Puts a delayed message on its queue before its time.
+   *
+   * @param queueName The queue, not that of delayed messages.
+   * @param message The delayed message.
+   * @param store Puts a message on the queue and takes the delayed one away, in one step.
+   * @returns Whether the delayed message was still there.
+   */
+  async runNow(
+    queueName: string,
+    message: Message,
+    store: (message: Message) => Promise<boolean>,
+  ): Promise<boolean> {
+    if (message instanceof UndecodableMessage) return await store(message);
+    const broker = this.#broker;
+    const changes = { queueName, options: { eta: undefined } };
+    const due = this.#steps.prepare(message.copy(changes), undefined);
+    if (due.option("uniqueKey") !== undefined && broker.controlStore !== undefined) {
+      await (broker.claims ?? this.#steps.makeClaims()).carry(due);
+    }
+    await broker.emit("beforeEnqueue", due, undefined);
+    if (!await store(due)) return false;
+    await broker.emit("afterEnqueue", due, undefined);
+    return true;
+  }
+
   #prepare<M extends Message>(
     message: M,
     cause: Message | undefined,

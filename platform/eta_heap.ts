@@ -50,6 +50,19 @@ export class EtaHeap<T extends Timed> {
     }
   }
 
+  /** A copy of at most so many items, in no order. */
+  peek(limit: number): T[] {
+    return this.#items.slice(0, limit).map(({ item }) => item);
+  }
+
+  /** Takes out one item, wherever it is. */
+  delete(item: T): boolean {
+    const all = this.drain();
+    const left = all.filter((one) => one !== item);
+    for (const one of left) this.push(one);
+    return left.length < all.length;
+  }
+
   /** Takes everything off, the earliest first. */
   drain(): T[] {
     const items = this.#items;

@@ -57,6 +57,11 @@ export class Fifo<T> {
     return item;
   }
 
+  /** A copy of the first items. */
+  peek(limit: number): T[] {
+    return this.#items.slice(this.#head, this.#head + limit) as T[];
+  }
+
   /** Drops everything. */
   clear(): void {
     this.#items = [];

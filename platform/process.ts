@@ -10,6 +10,15 @@ export function processId(): number {
   return thisProcess().pid; // Deno has one, too
 }
 
+/** @returns Bytes of memory that this process has; `undefined` where the runtime does not tell. */
+export function residentMemory(): number | undefined {
+  try {
+    return thisProcess().memoryUsage?.().rss;
+  } catch {
+    return undefined; // Deno may not tell
+  }
+}
+
 /**
  * True if a process of this machine has ended.
  *

@@ -28,6 +28,12 @@ interface BuiltinModules {
   "node:worker_threads": typeof import("node:worker_threads");
 }
 
+/** @returns Name and version of the runtime, as `deno 2.9.6`. */
+export function runtimeVersion(): string {
+  const version = thisProcess().versions?.[runtime];
+  return version === undefined ? runtime : `${runtime} ${version}`;
+}
+
 /** The parts of `process` that are used here. */
 export interface NodeProcess {
   pid: number;
@@ -41,6 +47,8 @@ export interface NodeProcess {
   send?(message: unknown): void;
   kill(pid: number, signal: number): void;
   getuid?(): number;
+  memoryUsage?(): { rss: number };
+  versions?: Record<string, string | undefined>;
 }
 
 const globals = globalThis as unknown as {

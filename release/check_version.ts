@@ -15,7 +15,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const PLACES: readonly (readonly [file: string, pattern: RegExp])[] = [
   ["deno.json", /^ {2}"version": "([^"]+)"/m],
   ["package.json", /^ {2}"version": "([^"]+)"/m],
-  ["cli/version.ts", /VERSION = "([^"]+)"/],
+  ["platform/version.ts", /VERSION = "([^"]+)"/],
   ["CHANGELOG.md", /^## \[([^\]]+)\]/m],
 ];
 

@@ -14,6 +14,7 @@ import { type FleetControl, unlessEmpty } from "./fleet_control.ts";
 import { Moves } from "./moves.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
+import { ActorTotals } from "./actor_totals.ts";
 import { Job, type JobOwner, returnToQueue } from "./job.ts";
 import { noOutcomes, outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
@@ -46,6 +47,8 @@ export class Dispatcher implements JobOwner {
   readonly #control: FleetControl | undefined;
   /** Number of messages by outcome so far. */
   readonly outcomes: Record<Outcome, number> = noOutcomes();
+  /** The same by actor. */
+  readonly totals: ActorTotals = new ActorTotals();
   readonly #waiting: WorkQueue<Job> = new WorkQueue();
   readonly #running: IndexedSet<Job> = new IndexedSet();
   /** Made when the first of them is delivered. */
@@ -252,6 +255,7 @@ export class Dispatcher implements JobOwner {
 
   #settle(message: MessageProxy, settlement: Settlement, outcome: Outcome): void {
     this.outcomes[outcome] += 1;
+    this.totals.add(message, outcome);
     settlement.settle(message, outcome);
   }
 

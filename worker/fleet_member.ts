@@ -40,7 +40,6 @@ export class FleetMember {
       cancelled: () => worker.cancelled(),
       queuePaused: (queueName, isPaused) => worker.queuePaused(queueName, isPaused),
       actorPaused: () => worker.actorPaused(),
-      quieted: (isQuiet) => worker.quieted(isQuiet),
       resized: () => worker.resized(),
       read: (now) => reporter.start(now),
     }, reporter.id);
@@ -50,6 +49,16 @@ export class FleetMember {
   /** Tells the worker from all others. */
   get id(): string {
     return this.#reporter.id;
+  }
+
+  /** When the worker started, by the time of the store; `undefined` before that is known. */
+  get bootedAt(): number | undefined {
+    return this.#reporter.bootedAt;
+  }
+
+  /** Digest of the schedules that the worker declares; `undefined` if there are none. */
+  get schedules(): string | undefined {
+    return this.#reporter.schedules;
   }
 
   /** Resolves when all is known that the fleet was told, or it has stopped. */
@@ -65,11 +74,6 @@ export class FleetMember {
   /** Actors that are paused. */
   get pausedActors(): PausedActors {
     return this.#control.pausedActors;
-  }
-
-  /** True if the worker itself is paused. */
-  get isQuiet(): boolean {
-    return this.#control.isQuiet;
   }
 
   /** Number of messages to run at once; `undefined` for as many as the worker was started with. */

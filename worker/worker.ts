@@ -10,7 +10,9 @@ import { isInsideRealm } from "./executors/realm_modules.ts";
 import { serveIfRealm } from "./executors/role.ts";
 import { FleetMember } from "./fleet_member.ts";
 import type { Outcome } from "../core/middleware.ts";
+import { randomUuid } from "../platform/runtime.ts";
 import { StopDeadline } from "./stop_deadline.ts";
+import { WorkerMonitor } from "./worker_monitor.ts";
 import { stopPart } from "./stop_part.ts";
 import {
   checkStopTimeout,
@@ -56,6 +58,8 @@ export class Worker implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
   /** Its part in the fleet, where there is a control store. */
   readonly #fleet: FleetMember | undefined;
+  readonly #ownId: string = randomUuid();
+  readonly #monitor: WorkerMonitor | undefined;
   /** Options that it was started with. */
   readonly #ownConcurrency: number;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
@@ -83,7 +87,7 @@ export class Worker implements AsyncDisposable {
     if (typeof broker?.consume !== "function") {
       throw new TypeError(`Cannot create a Worker: ${String(broker)} is not a broker`);
     }
-    const { queues, timeout, executor } = checkWorkerOptions(options);
+    const { queues, timeout, executor, report } = checkWorkerOptions(options);
     this.broker = broker;
     this.executor = executor;
     this.#queues = queues;
@@ -99,7 +103,6 @@ export class Worker implements AsyncDisposable {
         cancelled: () => this.#dispatcher.cancelKnown(),
         queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
         actorPaused: () => this.#dispatcher.postponePaused(),
-        quieted: (isQuiet) => isQuiet ? this.pause() : this.resume(),
         resized: () => this.#resize(),
       });
     }
@@ -116,6 +119,11 @@ export class Worker implements AsyncDisposable {
       deliverDelayed: (due, settlement) => this.#dispatcher.deliverDelayed(due, settlement),
     });
     this.#deadline = new StopDeadline(broker.clock, () => this.#dispatcher.giveUp());
+    if (!report) return;
+    const { id } = this;
+    const [dispatcher, loops, fleet] = [this.#dispatcher, this.#loops, this.#fleet];
+    const state = () => this.#state;
+    this.#monitor = new WorkerMonitor({ id, broker, dispatcher, loops, fleet, state });
   }
 
   /**
@@ -126,14 +134,9 @@ export class Worker implements AsyncDisposable {
     return this.executor.retired ?? new Promise(() => {});
   }
 
-  /** Tells it from all other workers, see `Control.workers`; `undefined` without a control store. */
-  get id(): string | undefined {
-    return this.#fleet?.id;
-  }
-
-  /** What it does; `"paused"` by its own `pause`, not by a queue that is paused. */
-  get state(): "new" | "starting" | "running" | "paused" | "stopping" | "stopped" {
-    return this.#state;
+  /** Tells it from all other workers, see `Inspector.workers`. */
+  get id(): string {
+    return this.#fleet?.id ?? this.#ownId;
   }
 
   /** The queues that are paused for the whole fleet, as far as this worker has heard. */
@@ -240,6 +243,7 @@ export class Worker implements AsyncDisposable {
       throw error;
     }
     try {
+      this.#monitor?.start();
       this.#fleet?.start();
       this.broker.addMiddleware(this.#queueWatcher);
       await this.#fleet?.startSchedules();
@@ -253,7 +257,6 @@ export class Worker implements AsyncDisposable {
     this.#state = "running";
     this.#resize();
     this.#dispatcher.open();
-    if (this.#fleet?.isQuiet) this.pause();
   }
 
   async #stop(): Promise<void> {
@@ -280,6 +283,7 @@ export class Worker implements AsyncDisposable {
     await Promise.race([this.#dispatcher.idle(), gaveUp]);
     await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
     await this.#fleet?.leave(gaveUp);
+    await this.#monitor?.stop(gaveUp);
     await stopPart("executor", () => this.executor.stop());
     await Promise.all(
       loops.map((loop) => stopPart(`consumer of ${loop.queueName}`, () => loop.close(gaveUp))),

@@ -24,6 +24,13 @@ export interface WorkerOptions {
   modules?: readonly string[] | "main";
   /** Export of their broker, see `RealmOptions`. */
   brokerExport?: string;
+  /**
+   * True to report to other processes what the worker runs, and what it has done: see
+   * `Broker.inspect`.
+   *
+   * @default {true}
+   */
+  report?: boolean;
 }
 
 /** Checked options. */
@@ -31,6 +38,7 @@ export interface WorkerSettings {
   readonly queues: ReadonlySet<string> | undefined;
   readonly timeout: number;
   readonly executor: Executor;
+  readonly report: boolean;
 }
 
 const KNOWN_OPTIONS: KnownOptions<WorkerOptions> = {
@@ -41,6 +49,7 @@ const KNOWN_OPTIONS: KnownOptions<WorkerOptions> = {
   executor: true,
   modules: true,
   brokerExport: true,
+  report: true,
 };
 /** Names of peers for what is an option, or a part of one, here. */
 const OTHER_SPELLINGS = {
@@ -56,8 +65,11 @@ const OTHER_SPELLINGS = {
  */
 export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   assertKnownOptions("Worker", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
-  const { queues, timeout = 600_000 } = options;
+  const { queues, timeout = 600_000, report = true } = options;
   checkStopTimeout(timeout);
+  if (typeof report !== "boolean") {
+    throw new TypeError(`Cannot use report ${String(report)}: it must be true or false`);
+  }
   // A string is an iterable of its letters.
   const isList = typeof queues === "object" && queues !== null && Symbol.iterator in queues;
   if (queues !== undefined && !isList) {
@@ -66,6 +78,7 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   return {
     queues: queues && new Set(queues),
     timeout,
+    report,
     executor: makeExecutor(options),
   };
 }

@@ -1,6 +1,6 @@
 import { type Clock, monotonicTime, pause, type Timer } from "../platform/clock.ts";
 import type { ControlStore } from "../core/control_store.ts";
-import { fromReport, WORKER_PREFIX, type WorkerReport } from "../control/workers.ts";
+import { fromEntry, WORKER_PREFIX, type WorkerEntry } from "../control/workers.ts";
 import { getLogger } from "../platform/logging.ts";
 import { randomUuid } from "../platform/runtime.ts";
 import { hostname, processId } from "../platform/process.ts";
@@ -15,7 +15,7 @@ const TTL = 60_000;
 const LONGEST_STOP = 1_000;
 
 /** State of a worker for its report. */
-export type WorkerState = Pick<WorkerReport, "queues" | "concurrency" | "running">;
+export type WorkerState = Pick<WorkerEntry, "queues" | "concurrency" | "running">;
 
 /** Options of a {@linkcode WorkerReporter}. */
 export interface WorkerReporterOptions {
@@ -60,6 +60,11 @@ export class WorkerReporter {
   /** When the worker started, by the time of the store; `undefined` before that is known. */
   get bootedAt(): number | undefined {
     return this.#bootedAt;
+  }
+
+  /** Digest of the schedules that the worker declares; `undefined` if there are none. */
+  get schedules(): string | undefined {
+    return this.#schedules;
   }
 
   /** Reports the digest of the schedules that the worker declares. */
@@ -114,7 +119,7 @@ export class WorkerReporter {
       bootedAt: this.#bootedAt!,
       seenAt: Math.round(this.#offset + monotonicTime(clock)),
     };
-    const value = fromReport(report);
+    const value = fromEntry(report);
     await this.#change([{ key: this.#key, value, ...(!isInMemory && { ttl: TTL }) }]);
   }
 

@@ -16,11 +16,10 @@ const LIMIT = 1.25;
  * amqplib waits for two heartbeats and more, and for any byte.
  *
  * @param model The connection.
- * @returns Tells when the server was last heard, by `performance.now()`.
  */
-export function watchSilence(model: Model): () => number {
+export function watchSilence(model: Model): void {
   const { stream, heartbeat } = model.connection;
-  if (heartbeat === 0) return () => performance.now();
+  if (heartbeat === 0) return;
   const limit = heartbeat * 1_000 * LIMIT;
   const interval = heartbeat * 1_000 / LOOKS;
   let heardAt = performance.now();
@@ -39,5 +38,4 @@ export function watchSilence(model: Model): () => number {
     }
   }, interval);
   model.on("close", () => clearInterval(timer));
-  return () => heardAt;
 }

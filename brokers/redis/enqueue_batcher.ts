@@ -114,10 +114,18 @@ export class EnqueueBatcher {
     if (batcher === undefined) {
       const { keys, storing } = this.#session;
       const { queue, messages } = keys.of(queueName);
+      const always = [queue, messages];
+      /** The name of the queue goes along until it has arrived. */
+      let announced: readonly string[] | undefined = [...always, keys.queueNames];
       const send = (entries: readonly Encoded[], since: number) => {
         const args = (again: boolean) => [again ? 1 : 0, ...entries];
         const how = { connection: storing, since };
-        return runWithRetry(this.#session, ENQUEUE, [queue, messages], args, how);
+        const sending = runWithRetry(this.#session, ENQUEUE, announced ?? always, args, how);
+        if (announced === undefined) return sending;
+        return sending.then((reply) => {
+          announced = undefined;
+          return reply;
+        });
       };
       const isReady = () => storing.isReadyForLarge;
       batcher = new Batcher(send, packEntries, isReady);

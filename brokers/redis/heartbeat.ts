@@ -5,6 +5,7 @@ import { tellLoss } from "./lease.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import { HEARTBEAT, LEAVE } from "./recovery_scripts.ts";
 import { type RedisSession, runOnce, type ServedQueue } from "./session.ts";
+import type { ReportWriter } from "./report_writer.ts";
 import type { Recovery } from "./recovery.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
@@ -31,6 +32,8 @@ export interface HeartbeatOptions {
   readonly heartbeatTimeout: number;
   /** Takes over from the dead. */
   readonly recovery: Recovery;
+  /** Collects what heartbeats say of workers. */
+  readonly reports: ReportWriter;
 }
 
 /**
@@ -78,7 +81,8 @@ export class Heartbeat {
   /** Takes the heartbeat away, unless messages of this broker are unacknowledged. */
   async leave(): Promise<void> {
     const { brokerId, connection, keys } = this.#session;
-    await connection.run(LEAVE, [keys.heartbeats, ...keys.allUnacknowledged], [brokerId]);
+    const { heartbeats, reports, allUnacknowledged } = keys;
+    await connection.run(LEAVE, [heartbeats, reports, ...allUnacknowledged], [brokerId]);
   }
 
   #schedule(): void {
@@ -117,7 +121,15 @@ export class Heartbeat {
       return [queue, unacknowledged, etas];
     });
     const [sentAt, wasHeld] = [lease.now, lease.isHeld];
-    const reply = await runOnce(this.#session, HEARTBEAT, keys, [this.#options.heartbeatTimeout]);
+    const { clock } = this.#session;
+    const { heartbeatTimeout, reports } = this.#options;
+    const report = reports.take(sentAt, clock.now() + serverClock.lead);
+    const args = [heartbeatTimeout, ...report.args];
+    const reply = await runOnce(this.#session, HEARTBEAT, [...report.keys, ...keys], args)
+      .catch((error) => {
+        report.lost();
+        throw error;
+      });
     const [wasKnown, dead, now, ...found] = reply as [number, number, number, ...RedisReply[]];
     serverClock.note(now, sentAt);
     // Another worker has found this one dead and taken over.

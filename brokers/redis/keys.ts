@@ -30,6 +30,10 @@ export class Keys {
   readonly recoveryLock: string;
   /** Which workers of this library sort the delayed messages of which queue: a sorted set. */
   readonly delays: string;
+  /** Reports of workers by broker id: a hash. */
+  readonly reports: string;
+  /** Names of queues and delay queues: a set. */
+  readonly queueNames: string;
   readonly #namespace: string;
   readonly #brokerId: string;
   readonly #queues: Map<string, QueueKeys> = new Map();
@@ -46,6 +50,8 @@ export class Keys {
     this.heartbeats = `${namespace}:__heartbeats__`;
     this.recoveryLock = `${namespace}:__sweep__`;
     this.delays = `${namespace}:__delays__`;
+    this.reports = `${namespace}:__workers__`;
+    this.queueNames = `${namespace}:__queues__`;
   }
 
   /** The keys of a queue or delay queue. */
@@ -72,6 +78,21 @@ export class Keys {
   /** Keys of unacknowledged messages of all queues that this broker has used. */
   get allUnacknowledged(): string[] {
     return Array.from(this.#queues.values(), ({ unacknowledged }) => unacknowledged);
+  }
+
+  /** Counts of what workers did in one minute: a hash, for two hours. */
+  minute(at: number): string {
+    return `${this.#namespace}:__minutes__:${at / 60_000}`;
+  }
+
+  /** Texts of messages of any queue, as a pattern. */
+  get anyMessages(): string {
+    return `${this.#namespace.replace(/[*?[\]\\^]/g, "\\$&")}:*.msgs`;
+  }
+
+  /** The name of the queue or delay queue whose texts a key has. */
+  queueOfMessages(key: string): string {
+    return key.slice(this.#namespace.length + 1, -".msgs".length);
   }
 
   /** The key of what any broker has not acknowledged of a queue. */

@@ -80,7 +80,7 @@ export class Recovery {
     await delayRegistry.leaveDead(new Set(dead));
     for (let i = 0; i < dead.length; i += MAX_BATCH) {
       const ids = dead.slice(i, i + MAX_BATCH);
-      await connection.run(FORGET, [keys.heartbeats], [limit, ...ids]);
+      await connection.run(FORGET, [keys.heartbeats, keys.reports], [limit, ...ids]);
     }
   }
 

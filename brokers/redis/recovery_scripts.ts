@@ -5,7 +5,7 @@
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
-import { NOW } from "./scripts.ts";
+import { ANNOUNCE, NOW } from "./scripts.ts";
 import { PARSE, SUSPECT } from "./suspect_scripts.ts";
 
 /**
@@ -13,22 +13,30 @@ import { PARSE, SUSPECT } from "./suspect_scripts.ts";
  * worker whose clock is ahead or from before the server's was set back, count as of now: else
  * nobody would find their worker dead for as long.
  *
- * KEYS: heartbeats, then for each queue with consumers that, unacknowledged and etas.
- * ARGV: now or "", broker id, milliseconds for which a heartbeat counts.
+ * KEYS: heartbeats, reports, names of queues, counts of the minute, then for each queue with consumers
+ * that, unacknowledged and etas.
+ * ARGV: now or "", broker id, milliseconds for which a heartbeat counts, the report of the worker or
+ * "", then names and counts of what it has done.
  * Result: whether there was a heartbeat, how many brokers are dead, the time, then for each
  * queue how many messages are on its queue and unacknowledged, and the earliest eta
  * or nothing.
  */
 export const HEARTBEAT: Script = /* @__PURE__ */ new Script(
   "renew the heartbeat",
-  `${NOW}
+  `${NOW}${ANNOUNCE}
 local known = redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')) do
   redis.call('ZADD', KEYS[1], now, id)
 end
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
+  for i = 5, #KEYS, 3 do announce(KEYS[3], KEYS[i]) end
+end
+for i = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[4], ARGV[i], ARGV[i + 1]) end
+if #ARGV > 4 then redis.call('EXPIRE', KEYS[4], 7200) end
 local result = {known, redis.call('ZCOUNT', KEYS[1], '-inf', now - ARGV[3]), tonumber(now)}
-for i = 2, #KEYS, 3 do
+for i = 5, #KEYS, 3 do
   result[#result + 1] = redis.call('LLEN', KEYS[i])
   result[#result + 1] = redis.call('SCARD', KEYS[i + 1])
   result[#result + 1] = redis.call('ZRANGE', KEYS[i + 2], 0, 0, 'WITHSCORES')[2] or false
@@ -76,7 +84,7 @@ return redis.call('SCARD', KEYS[2])
 /**
  * Forgets brokers that are dead.
  *
- * KEYS: heartbeats.
+ * KEYS: heartbeats, reports.
  * ARGV: the heartbeat of those that are dead, then ids.
  */
 export const FORGET: Script = /* @__PURE__ */ new Script(
@@ -86,21 +94,23 @@ for i = 2, #ARGV do
   local heartbeat = redis.call('ZSCORE', KEYS[1], ARGV[i])
   if heartbeat and tonumber(heartbeat) <= tonumber(ARGV[1]) then
     redis.call('ZREM', KEYS[1], ARGV[i])
+    redis.call('HDEL', KEYS[2], ARGV[i])
   end
 end
 `,
 );
 
 /**
- * Takes the heartbeat of a broker away that has nothing in flight.
+ * Takes the report of a broker away, and its heartbeat if it has nothing in flight.
  *
- * KEYS: heartbeats, then unacknowledged of this broker by queue.
+ * KEYS: heartbeats, reports, then unacknowledged of this broker by queue.
  * ARGV: broker id.
  */
 export const LEAVE: Script = /* @__PURE__ */ new Script(
   "leave",
   `
-for i = 2, #KEYS do
+redis.call('HDEL', KEYS[2], ARGV[1])
+for i = 3, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then return end
 end
 redis.call('ZREM', KEYS[1], ARGV[1])

@@ -7,6 +7,8 @@ import type { ControlChange, ControlOutcome } from "../../core/control_store.ts"
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { closedFor } from "../../core/delivery_state.ts";
 import { joinByPolling, type JoinOptions } from "../../core/join.ts";
+import type { Inspector } from "../../core/inspection.ts";
+import type { ReportSource } from "../../core/report_source.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import {
@@ -21,13 +23,15 @@ import { RedisDelayConsumer } from "./delay_consumer.ts";
 import type { RestoredDelayed } from "./delay_registry.ts";
 import { DueDelivery } from "./delivery.ts";
 import { openSession } from "./open_session.ts";
-import { checkOptions, type RedisBrokerOptions } from "./options.ts";
+import { type CheckedOptions, checkOptions, type RedisBrokerOptions } from "./options.ts";
 import { EnqueueBatcher, toEntry } from "./enqueue_batcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { RedisQueueConsumer } from "./queue_consumer.ts";
 import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
+import { RedisInspector } from "./inspector.ts";
+import { ReportWriter, withdrawReport } from "./report_writer.ts";
 import { isStored, storeWithChanges } from "./unique_messages.ts";
 
 /** Milliseconds between two looks whether a queue is empty. */
@@ -68,6 +72,8 @@ export class RedisBroker extends Broker {
   readonly #session: RedisSession;
   readonly #recovery: Recovery;
   readonly #heartbeat: Heartbeat;
+  readonly #reports: ReportWriter;
+  readonly #options: CheckedOptions;
   readonly #batchers: EnqueueBatcher;
   #controlStore: RedisControlStore | undefined;
   #closing: Promise<void> | undefined;
@@ -87,7 +93,14 @@ export class RedisBroker extends Broker {
     this.#session = openSession(this.brokerId, this.clock, checked);
     this.#batchers = new EnqueueBatcher(this.#session);
     this.#recovery = new Recovery(this.#session, this, checked);
+    this.#options = checked;
+    this.#reports = new ReportWriter(
+      this.reportSources,
+      this.#session.keys,
+      checked.maintenanceInterval,
+    );
     this.#heartbeat = new Heartbeat(this.#session, {
+      reports: this.#reports,
       interval: checked.maintenanceInterval,
       heartbeatTimeout: checked.heartbeatTimeout,
       recovery: this.#recovery,
@@ -99,11 +112,6 @@ export class RedisBroker extends Broker {
     const { clock, namespace } = this;
     this.#controlStore ??= new RedisControlStore({ clock, namespace }, this.#session);
     return this.#controlStore;
-  }
-
-  /** Milliseconds for which Redis has not answered; 0 while it does. */
-  override get silentFor(): number {
-    return this.#session.connection.silentFor;
   }
 
   /**
@@ -218,6 +226,17 @@ export class RedisBroker extends Broker {
   async restoreDelayed(queueName: string): Promise<RestoredDelayed> {
     const canonical = toCanonicalQueueName(queueName, "restore the delayed messages of queue");
     return await this.#session.delayRegistry.restore(canonical);
+  }
+
+  /** Opens an inspector, with a connection of its own. */
+  override inspect(): Inspector {
+    return new RedisInspector(this.inspectionHost, this.#options, this.clock);
+  }
+
+  /** @internal Removes the report of a worker from the server. */
+  override async withdrawReport(source: ReportSource): Promise<void> {
+    super.withdrawReport(source);
+    await withdrawReport(this.#session, this.#reports, source);
   }
 
   /** Gives back what consumers have, sends what is to be sent, and closes all connections. */

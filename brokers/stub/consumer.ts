@@ -50,6 +50,11 @@ export class StubConsumer extends Consumer {
     this.#options = options;
   }
 
+  /** Messages that it has given out and that are not settled. */
+  get unsettled(): StoredMessage[] {
+    return Array.from(this.#unsettled, ({ stored }) => stored);
+  }
+
   /** True if its messages were put back as those of a dead worker. */
   override get isLost(): boolean {
     return this.#isLost;

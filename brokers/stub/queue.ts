@@ -49,6 +49,33 @@ export class StubQueue {
     return this.#unsettled === 0 && this.#ready.size === 0 && this.#delayed.size === 0;
   }
 
+  /** Number of messages that are due, that are not, and that were given out and not settled. */
+  get counts(): { ready: number; delayed: number; unacknowledged: number } {
+    return {
+      ready: this.#ready.size,
+      delayed: this.#delayed.size,
+      unacknowledged: this.#unsettled,
+    };
+  }
+
+  /** The first messages that are due, in order. */
+  peekReady(limit: number): StoredMessage[] {
+    return this.#ready.peek(limit);
+  }
+
+  /** Messages that are not due, in no order. */
+  peekDelayed(limit: number): StoredMessage[] {
+    return this.#delayed.peek(limit);
+  }
+
+  /** Takes out one message that has not been given out; false if it is not there. */
+  remove(message: StoredMessage): boolean {
+    const isRemoved = this.#ready.takeWhere((one) => one === message).length > 0 ||
+      this.#delayed.delete(message);
+    if (isRemoved) this.#onSettled();
+    return isRemoved;
+  }
+
   /** Adds a message at the end. */
   push(message: StoredMessage): void {
     if (message.eta > 0) this.#delayed.push(message);

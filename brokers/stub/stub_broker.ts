@@ -18,7 +18,10 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
+import type { HistoryMinute, Inspector } from "../../core/inspection.ts";
+import type { ReportSource } from "../../core/report_source.ts";
 import { StubConsumer } from "./consumer.ts";
+import { StubInspector, StubKeys } from "./inspector.ts";
 import { Notifier } from "../../platform/notifier.ts";
 import { StubQueue } from "./queue.ts";
 
@@ -38,6 +41,9 @@ export interface StubJoinOptions extends JoinOptions {
   /** Throws the error of the first dead letter of the queue. @default {true} */
   failFast?: boolean;
 }
+
+/** Milliseconds of history that are kept. */
+const HISTORY = 3_600_000;
 
 const KNOWN_OPTIONS: KnownOptions<StubBrokerOptions> = {
   middleware: true,
@@ -77,6 +83,9 @@ export class StubBroker extends Broker {
   readonly #consumers: Set<StubConsumer> = new Set();
   readonly #deadLetters: Set<MessageProxy> = new Set();
   readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
+  readonly #keys: StubKeys = new StubKeys();
+  /** What workers did that are gone. */
+  #history: HistoryMinute[] = [];
   readonly #failFast: boolean;
   #controlStore: StubControlStore | undefined;
   /** Notifies pending `join` calls that a queue may have become idle. */
@@ -212,6 +221,30 @@ export class StubBroker extends Broker {
     for (const queue of this.#stored.values()) queue.clear();
     await this.#controlStore?.close();
     this.#settled.notify();
+  }
+
+  /** Opens an inspector. It has nothing to close. */
+  override inspect(): Inspector {
+    return new StubInspector(this.inspectionHost, this.#keys, {
+      clock: this.clock,
+      history: () => this.#history,
+      queue: (queueName) => this.#queue(queueName),
+      consumers: (queueName) =>
+        [...this.#consumers].filter((consumer) => consumer.queueName === queueName),
+      deadLetters: (queueName) => {
+        const letters = this.deadLettersByQueue.get(queueName) ?? [];
+        return letters.map((letter) => ({ letter, diedAt: this.#deaths.get(letter) }));
+      },
+      store: (message) => this.store([message]),
+      disinter: (letter, message) => this.#disinter(letter, message),
+    });
+  }
+
+  /** @internal Keeps the history of a worker that is gone. */
+  override withdrawReport(source: ReportSource): void {
+    const since = this.clock.now() - HISTORY;
+    this.#history = [...this.#history, ...source.minutes].filter(({ at }) => at > since);
+    super.withdrawReport(source);
   }
 
   /** Stores encoded messages. */

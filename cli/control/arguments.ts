@@ -1,6 +1,7 @@
 import { Command } from "commander";
-import { addBrokerOption, type BrokerSource, parseBrokerSource } from "../broker_source.ts";
+import { parseCommand } from "../parse_command.ts";
 import type { Program } from "../program.ts";
+import { UsageError } from "../usage_error.ts";
 
 /** Options as commander parses them. */
 export interface ControlOptions {
@@ -20,7 +21,7 @@ export interface ControlOptions {
 
 /** Parsed command line. */
 export interface ControlArguments {
-  readonly source: BrokerSource;
+  readonly modules: readonly string[];
   readonly options: ControlOptions;
 }
 
@@ -38,14 +39,22 @@ export function parseControlArguments(
   args: readonly string[],
   program: Program,
 ): ControlArguments | string {
-  const source = parseBrokerSource(command, args, program, "control workers");
-  return typeof source === "string" ? source : { source, options: command.opts() };
+  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
+  if (args.length === 0 && isCommandLine) return command.helpInformation();
+  const help = parseCommand(command, args);
+  if (help !== undefined) return help;
+  if (command.args.length === 0 && isCommandLine) {
+    throw new UsageError(
+      "Cannot control workers: name the module that declares the broker, as for a worker",
+    );
+  }
+  return { modules: [...program.modules, ...command.args], options: command.opts() };
 }
 
 /** A command with what all of them have. */
 export function makeControlCommand(name: string, description: string, exitCodes: string): Command {
-  return addBrokerOption(new Command(`worker.ts ${name}`))
-    .usage("[options] --broker URL | module[:broker] [modules…]")
+  return new Command(`worker.ts ${name}`)
+    .usage("[options] module[:broker] [modules…]")
     .description(description)
     .argument("[modules...]")
     .option("--json", "print one JSON object a line")

@@ -7,7 +7,7 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { VERSION } from "../../cli/version.ts";
+import { VERSION } from "../../platform/version.ts";
 import { test } from "../support/test.ts";
 import { MODULES } from "./modules.ts";
 import { cases, type CliCase, translate } from "./cli_vectors.ts";

@@ -4,6 +4,7 @@ import { Keys } from "../../../brokers/redis/keys.ts";
 import { Lease } from "../../../core/lease.ts";
 import { Heartbeat } from "../../../brokers/redis/heartbeat.ts";
 import type { RedisSession } from "../../../brokers/redis/session.ts";
+import { ReportWriter } from "../../../brokers/redis/report_writer.ts";
 import type { Recovery } from "../../../brokers/redis/recovery.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { test } from "../../support/test.ts";
@@ -32,13 +33,14 @@ function ready() {
     heartbeat() {},
     fail: (error: unknown): void => void failed.push(error),
   };
+  const keys = new Keys("dramatiq", "broker");
   const session = {
     brokerId: "broker",
     clock,
     lease,
     connection,
-    serverClock: { argument: "", note() {} },
-    keys: new Keys("dramatiq", "broker"),
+    serverClock: { argument: "", lead: 0, note() {} },
+    keys,
     notifier: { ping() {} },
     queues: new Map([["q", queue as unknown as ConsumedQueue]]),
   } as unknown as RedisSession;
@@ -51,6 +53,7 @@ function ready() {
     interval: INTERVAL,
     heartbeatTimeout: TIMEOUT,
     recovery,
+    reports: new ReportWriter(new Set(), keys, INTERVAL),
   });
   /** Has the next heartbeat get its answer. */
   const answer = async ({ wasKnown = 1, dead = 0 } = {}) => {

@@ -195,11 +195,13 @@ export function shown(message: Message | MessageProxy): unknown {
 /**
  * A dump without what Python knows nothing of. The scores of delayed messages are etas, and less than
  * a millisecond by which those of the same eta go in the order they came. What a dead worker had is
- * noted in a key of its own.
+ * noted in a key of its own, and so are the names of queues, and what workers report.
  */
 function asPython(dump: Dump): Dump {
+  const isOurs = (name: string) =>
+    name.endsWith(".suspects") || /:__(queues|workers|minutes)__/.test(name);
   return Object.fromEntries(
-    Object.entries(dump).filter(([name]) => !name.endsWith(".suspects")).map(([name, key]) => {
+    Object.entries(dump).filter(([name]) => !isOurs(name)).map(([name, key]) => {
       if (key.type !== "zset" || !name.endsWith(".etas")) return [name, key];
       const value = key.value.map((one) => ({ ...one, score: Math.floor(Number(one.score)) }));
       return [name, { ...key, value }];

@@ -1,0 +1,324 @@
+/**
+ * Scripts of inspectors. None touches a heartbeat: whoever looks is no worker. Each reads a bounded
+ * number of messages and bytes, and those that change something begin with a command that frees memory.
+ *
+ * @module
+ */
+import { Script } from "../../clients/redis/script.ts";
+import { NOW } from "./scripts.ts";
+
+/** Most queues, ids and messages of one call. */
+export const MAX_QUEUES = 100;
+/** Positions around its last one at which a message is looked for. */
+export const WINDOW = 500;
+/** Messages of one call of {@linkcode PURGE_STATE}. */
+export const PURGE_BATCH = 1_000;
+
+const TIME = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/**
+ * Reads texts, of long ones both ends: `{id, score, length}`, and of texts that are there the text, or
+ * beginning and end. After 4 MiB long ones come without either.
+ */
+const CONTENTS = `
+local total = 0
+local function content(messages, id, score)
+  local length = redis.call('HSTRLEN', messages, id)
+  local entry = {id, score, length}
+  if length == 0 and redis.call('HEXISTS', messages, id) == 0 then return nil end
+  if length <= 16384 then
+    entry[4] = redis.call('HGET', messages, id)
+  elseif total < 4194304 then
+    local text = redis.call('HGET', messages, id)
+    total = total + length
+    entry[4], entry[5] = string.sub(text, 1, 2048), string.sub(text, -2048)
+  else
+    entry[4], entry[5] = '', ''
+  end
+  return entry
+end
+`;
+
+/**
+ * Counts the messages of queues.
+ *
+ * KEYS: of each queue its list, messages, delayed messages and dead letters.
+ * Result: the time, then of each queue four counts, and the first message: its text, the end of a long
+ * one, or nothing.
+ */
+export const OVERVIEW: Script = /* @__PURE__ */ new Script(
+  "count the messages of all queues",
+  `${TIME}
+local result = {now}
+for i = 1, #KEYS, 4 do
+  local id = redis.call('LINDEX', KEYS[i], 0)
+  local head = id and redis.call('HGET', KEYS[i + 1], id)
+  if head and #head > 16384 then head = string.sub(head, -2048) end
+  result[#result + 1] = {
+    redis.call('LLEN', KEYS[i]),
+    redis.call('HLEN', KEYS[i + 1]),
+    redis.call('HLEN', KEYS[i + 2]),
+    redis.call('ZCARD', KEYS[i + 3]),
+    head
+  }
+end
+return result
+`,
+);
+
+/**
+ * Reads messages of a list, in order or in reverse.
+ *
+ * KEYS: list, messages.
+ * ARGV: position at which to begin, id that is expected before it or "", how many, "1" for reverse.
+ * Result: the time, the length of the list, the number of messages, the position of the first entry,
+ * whether the id was not found, and entries with their positions.
+ */
+export const LIST: Script = /* @__PURE__ */ new Script(
+  "list messages",
+  `${TIME}${CONTENTS}
+local length = redis.call('LLEN', KEYS[1])
+local start, count, reverse = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[4] == '1'
+local moved = 0
+if reverse and start < 0 then start = length - 1 end
+if ARGV[2] ~= '' then
+  -- Messages are taken off the front, so that it is mostly nearer to that than it was.
+  local from = math.max(0, start - ${WINDOW})
+  local found = nil
+  for i, id in ipairs(redis.call('LRANGE', KEYS[1], from, start + ${WINDOW})) do
+    if id == ARGV[2] then found = from + i - 1 end
+  end
+  if found then
+    start = reverse and found - 1 or found + 1
+  else
+    moved = 1
+    -- One that was taken leaves all others before its place.
+    if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 and not reverse then start = 0 end
+    if start >= length then start = reverse and length - 1 or 0 end
+  end
+end
+local ids
+if reverse then
+  ids = start < 0 and {} or redis.call('LRANGE', KEYS[1], math.max(0, start - count + 1), start)
+else
+  ids = redis.call('LRANGE', KEYS[1], start, start + count - 1)
+end
+local entries = {}
+for i = 1, #ids do
+  local position = reverse and start - i + 1 or start + i - 1
+  entries[i] = content(KEYS[2], reverse and ids[#ids - i + 1] or ids[i], position) or
+    {reverse and ids[#ids - i + 1] or ids[i], position}
+end
+return {now, length, redis.call('HLEN', KEYS[2]), start, moved, entries}
+`,
+);
+
+/**
+ * Reads messages of a sorted set, by score, those of one score by id.
+ *
+ * KEYS: sorted set, messages.
+ * ARGV: id and score after which to begin, or "" twice, how many, "1" for reverse, the least score, and
+ * the score that is too high.
+ * Result: the time, the number of ids, the number of messages, whether there are more, and entries with
+ * their scores.
+ */
+export const RANGE: Script = /* @__PURE__ */ new Script(
+  "list messages",
+  `${TIME}${CONTENTS}
+local reverse = ARGV[4] == '1'
+local low = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[5])
+local high = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[6]) - 1
+local function after()
+  local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
+  if rank then
+    local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+    if tonumber(score) == tonumber(ARGV[2]) then return rank, true end
+  end
+  -- It is gone: its place is between those of the same score with lower and with higher ids.
+  local first = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[2])
+  local last = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2])
+  while first < last do
+    local middle = math.floor((first + last) / 2)
+    if redis.call('ZRANGE', KEYS[1], middle, middle)[1] < ARGV[1] then
+      first = middle + 1
+    else
+      last = middle
+    end
+  end
+  return first, false
+end
+if ARGV[1] ~= '' then
+  local rank, found = after()
+  if reverse then high = math.min(high, rank - 1)
+  else low = math.max(low, found and rank + 1 or rank) end
+end
+local count = tonumber(ARGV[3])
+local found = {}
+if high >= low then
+  if reverse then
+    found = redis.call('ZRANGE', KEYS[1], math.max(low, high - count + 1), high, 'WITHSCORES')
+  else
+    found = redis.call('ZRANGE', KEYS[1], low, math.min(high, low + count - 1), 'WITHSCORES')
+  end
+end
+local entries = {}
+for i = 1, #found, 2 do
+  local at = reverse and #found - i or i
+  entries[#entries + 1] = content(KEYS[2], found[at], found[at + 1]) or {found[at], found[at + 1]}
+end
+local more = high - low + 1 > count and 1 or 0
+return {now, redis.call('ZCARD', KEYS[1]), redis.call('HLEN', KEYS[2]), more, entries}
+`,
+);
+
+/**
+ * Puts another message on a queue in the place of a dead letter or delayed message.
+ *
+ * KEYS: sorted set and hash that it is in, queue, messages, then the delay queue if it is delayed.
+ * ARGV: old id, new id and text.
+ * Result: 1 if it was there, now or at an earlier run whose answer was lost.
+ */
+export const REPLACE: Script = /* @__PURE__ */ new Script(
+  "requeue a message",
+  `
+local found = redis.call('ZREM', KEYS[1], ARGV[1])
+if found == 0 and KEYS[5] then found = redis.call('LREM', KEYS[5], 1, ARGV[1]) end
+if found == 0 then return redis.call('HEXISTS', KEYS[4], ARGV[2]) end
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('HSET', KEYS[4], ARGV[2], ARGV[3])
+redis.call('RPUSH', KEYS[3], ARGV[2])
+return 1
+`,
+);
+
+/**
+ * Drops dead letters or delayed messages.
+ *
+ * KEYS: sorted set and hash that they are in, then the delay queue if they are delayed.
+ * ARGV: ids.
+ * Result: 1 or 0 for each id: whether it was there.
+ */
+export const DROP_SORTED: Script = /* @__PURE__ */ new Script(
+  "drop messages",
+  `
+local result = {}
+for i, id in ipairs(ARGV) do
+  local found = redis.call('ZREM', KEYS[1], id)
+  if found == 0 and KEYS[3] then found = redis.call('LREM', KEYS[3], 1, id) end
+  if found == 1 then redis.call('HDEL', KEYS[2], id) end
+  result[i] = found
+end
+return result
+`,
+);
+
+/**
+ * Drops messages of a list that are near to each other: all of them in one pass.
+ *
+ * KEYS: list, messages.
+ * ARGV: position of the first one, and of the last one, text that is no id, ids.
+ * Result: 1 or 0 for each id: whether it was there. 2: it is not there, but its text is.
+ */
+export const DROP_LISTED: Script = /* @__PURE__ */ new Script(
+  "drop messages",
+  `
+redis.call('HDEL', KEYS[2], '')
+local wanted, removed = {}, 0
+for i = 4, #ARGV do wanted[ARGV[i]] = true end
+local from = math.max(0, tonumber(ARGV[1]) - ${WINDOW})
+local to = tonumber(ARGV[2])
+local ids = redis.call('LRANGE', KEYS[1], from, to)
+for i, id in ipairs(ids) do
+  if wanted[id] then
+    redis.call('LSET', KEYS[1], from + i - 1, ARGV[3])
+    wanted[id] = false
+    removed = removed + 1
+  end
+end
+if removed > 0 then
+  local sign = from > redis.call('LLEN', KEYS[1]) / 2 and -1 or 1
+  redis.call('LREM', KEYS[1], sign * removed, ARGV[3])
+end
+local result = {}
+for i = 4, #ARGV do
+  if wanted[ARGV[i]] == false then
+    result[#result + 1] = redis.call('HDEL', KEYS[2], ARGV[i])
+    wanted[ARGV[i]] = nil
+  else
+    result[#result + 1] = redis.call('HEXISTS', KEYS[2], ARGV[i]) * 2
+  end
+end
+return result
+`,
+);
+
+/**
+ * Drops one message of a list, wherever it is there: Redis looks at all of them.
+ *
+ * KEYS: list, messages.
+ * ARGV: id.
+ * Result: 1 if it was there.
+ */
+export const DROP_ANYWHERE: Script = /* @__PURE__ */ new Script(
+  "drop a message",
+  `
+local found = redis.call('LREM', KEYS[1], 1, ARGV[1])
+if found == 1 then redis.call('HDEL', KEYS[2], ARGV[1]) end
+return found
+`,
+);
+
+/**
+ * Drops the first messages of a list or sorted set.
+ *
+ * KEYS: list or sorted set, messages.
+ * ARGV: "LPOP" or "ZPOPMIN", how many.
+ * Result: how many it has taken off, and how many of these had a text.
+ */
+export const PURGE_STATE: Script = /* @__PURE__ */ new Script(
+  "purge a queue",
+  `
+local taken = redis.call(ARGV[1], KEYS[1], ARGV[2]) or {}
+local ids = {}
+for i = 1, #taken, ARGV[1] == 'ZPOPMIN' and 2 or 1 do ids[#ids + 1] = taken[i] end
+if #ids == 0 then return {0, 0} end
+return {#ids, redis.call('HDEL', KEYS[2], unpack(ids))}
+`,
+);
+
+/**
+ * Reads the reports of workers.
+ *
+ * KEYS: heartbeats, reports.
+ * ARGV: now or "", milliseconds for which a heartbeat counts.
+ * Result: the time, ids and reports, then ids and heartbeats of those that are alive, at most 1,000.
+ */
+export const WORKERS: Script = /* @__PURE__ */ new Script(
+  "list workers",
+  `${NOW}
+return {
+  tonumber(now),
+  redis.call('HGETALL', KEYS[2]),
+  redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now - ARGV[2], 'WITHSCORES', 'LIMIT', 0, 1000)
+}
+`,
+);
+
+/**
+ * Takes a report away, and adds what its worker has counted last.
+ *
+ * KEYS: reports, counts of the minute.
+ * ARGV: broker id, report of the other workers of that broker or "", then names and counts.
+ */
+export const WITHDRAW: Script = /* @__PURE__ */ new Script(
+  "withdraw a report",
+  `
+redis.call('HDEL', KEYS[1], ARGV[1])
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+for i = 3, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
+if #ARGV > 2 then redis.call('EXPIRE', KEYS[2], 7200) end
+`,
+);

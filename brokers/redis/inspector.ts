@@ -1,0 +1,349 @@
+import type { Buffer } from "node:buffer";
+import { BaseInspector } from "../../core/base_inspector.ts";
+import type {
+  HistoryMinute,
+  MessageRef,
+  MessageState,
+  Overview,
+  OverviewOptions,
+  QueueOverview,
+  WorkerReport,
+} from "../../core/inspection.ts";
+import type { InspectionHost } from "../../core/dead_letters.ts";
+import type { Message } from "../../core/message.ts";
+import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
+import {
+  canonicalQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../../core/queue_names.ts";
+import { decodeReports, silentWorker } from "../../core/report_format.ts";
+import { minuteOf } from "../../core/report_source.ts";
+import type { StoredEntry } from "../../core/stored_entry.ts";
+import { type Clock, pause } from "../../platform/clock.ts";
+import { RedisConnection } from "../../clients/redis/connection.ts";
+import { type RedisReply, toArgument } from "../../clients/redis/reply.ts";
+import {
+  DROP_ANYWHERE,
+  DROP_LISTED,
+  DROP_SORTED,
+  MAX_QUEUES,
+  OVERVIEW,
+  PURGE_BATCH,
+  PURGE_STATE,
+  REPLACE,
+  WINDOW,
+  WORKERS,
+} from "./inspection_scripts.ts";
+import { Keys } from "./keys.ts";
+import { readDelayed, readListed, readSorted, sentAtOf } from "./message_pages.ts";
+import type { CheckedOptions } from "./options.ts";
+import { toMinute } from "./report_writer.ts";
+
+/** Most queues of an overview. */
+const MOST_QUEUES = 1_000;
+/** Most steps of a search for queues. */
+const SCAN_STEPS = 200;
+const SCAN_COUNT = 1_000;
+/** Milliseconds within which a worker without a report was heard of. */
+const HEARD_LATELY = 5_000;
+/** Milliseconds between two removals for which Redis goes through a whole list. */
+const REMOVAL_INTERVAL = 200;
+const MINUTE = 60_000;
+
+/**
+ * Inspector of a `RedisBroker`. Every call runs scripts that read a bounded number of messages, on a
+ * connection of its own, and none renews a heartbeat.
+ */
+export class RedisInspector extends BaseInspector {
+  readonly #connection: RedisConnection;
+  readonly #keys: Keys;
+  readonly #clock: Clock;
+  readonly #heartbeatTimeout: number;
+  /** Minutes of the history that do not change any more. */
+  readonly #minutes: Map<number, HistoryMinute> = new Map();
+  #removal: Promise<void> = Promise.resolve();
+
+  /**
+   * Stores where the server is; the first call connects.
+   *
+   * @param host The broker.
+   * @param options Where Redis is.
+   * @param clock The time of the broker.
+   */
+  constructor(
+    host: InspectionHost,
+    { source, namespace, heartbeatTimeout }: CheckedOptions,
+    clock: Clock,
+  ) {
+    super(host, { "browse:unacknowledged": "Redis keeps no order of them; workers report them" });
+    this.#connection = new RedisConnection(source);
+    this.#keys = new Keys(namespace, "");
+    this.#clock = clock;
+    this.#heartbeatTimeout = heartbeatTimeout;
+  }
+
+  /** Counts the messages of all queues. */
+  override async overview(
+    { signal, queueNames = [], discover = false }: OverviewOptions = {},
+  ): Promise<Overview> {
+    signal?.throwIfAborted();
+    const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
+    const names = new Set([...this.host.queues, ...named]);
+    for (const name of await this.#discover(discover)) {
+      if (names.size > MOST_QUEUES) break;
+      names.add(canonicalQueueName(name));
+    }
+    const all = [...names].toSorted();
+    const queues: QueueOverview[] = [];
+    let now = 0;
+    for (let i = 0; i < all.length && i < MOST_QUEUES; i += MAX_QUEUES) {
+      signal?.throwIfAborted();
+      const some = all.slice(i, i + MAX_QUEUES);
+      const keys = some.flatMap((name) => {
+        const { queue, messages, delayed, deadLetters } = this.#keys.of(name);
+        return [queue, messages, delayed, deadLetters];
+      });
+      const [time, ...counts] = await this.#connection.runWithRetry(OVERVIEW, keys, () => []) as [
+        number,
+        ...RedisReply[][],
+      ];
+      now = time;
+      queues.push(...some.map((name, j) => toOverview(name, counts[j]!)));
+    }
+    if (all.length === 0) now = await this.#now();
+    return { now, queues, isPartial: all.length > MOST_QUEUES };
+  }
+
+  /** Closes the connection. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    this.#connection.close();
+    await this.#removal;
+  }
+
+  protected override async read(
+    query: CheckedQuery,
+    after: string | undefined,
+    count: number,
+  ): Promise<StoredPage> {
+    const source = { connection: this.#connection, keys: this.#keys.of(query.queueName) };
+    switch (query.state) {
+      case "ready":
+        return await readListed(source, query, after, count);
+      case "dead":
+        return await readSorted(source, query, after, count);
+      default: {
+        const list = this.#keys.of(delayQueueName(query.queueName)).queue;
+        return await readDelayed(source, list, query, after, count);
+      }
+    }
+  }
+
+  protected override async readOne(ref: MessageRef): Promise<StoredEntry | undefined> {
+    const { messages, delayed, etas, deadLetters, deadMessages } = this.#keys.of(ref.queueName);
+    const [texts, scores] = ref.state === "dead"
+      ? [deadMessages, deadLetters]
+      : ref.state === "delayed"
+      ? [delayed, etas]
+      : [messages, undefined];
+    const [data, score] = await Promise.all([
+      this.#connection.command("hget", texts, ref.key),
+      scores === undefined ? null : this.#connection.command("zscore", scores, ref.key),
+    ]) as (Buffer | null)[];
+    if (!data) return undefined;
+    const at = score ? Math.floor(Number(score.toString())) : undefined;
+    return {
+      ref,
+      data,
+      size: data.length,
+      cursor: "",
+      ...(at !== undefined && (ref.state === "dead" ? { diedAt: at } : { eta: at })),
+    };
+  }
+
+  protected override async replace(ref: MessageRef, message: Message): Promise<boolean> {
+    const { queue, messages } = this.#keys.of(ref.queueName);
+    const [sorted, texts, ...list] = this.#sortedKeys(ref);
+    const newId = message.option("redis_message_id") as string | undefined ?? ref.key;
+    const reply = await this.#connection.runWithRetry(
+      REPLACE,
+      [sorted!, texts!, queue, messages, ...list],
+      () => [ref.key, newId, toArgument(message.encode())],
+    );
+    return reply === 1;
+  }
+
+  protected override async removeMany(refs: readonly MessageRef[]): Promise<boolean[]> {
+    const removed = new Map<MessageRef, boolean>();
+    const ready = refs.filter(({ state }) => state === "ready");
+    for (const group of nearEachOther(ready)) await this.#removeListed(group, removed);
+    const others = Map.groupBy(
+      refs.filter(({ state }) => state !== "ready"),
+      ({ queueName, state }) => `${state} ${queueName}`,
+    );
+    for (const group of others.values()) {
+      const reply = await this.#connection.run(
+        DROP_SORTED,
+        this.#sortedKeys(group[0]!),
+        group.map(({ key }) => key),
+      ) as number[];
+      for (const [i, ref] of group.entries()) removed.set(ref, reply[i] === 1);
+    }
+    return refs.map((ref) => removed.get(ref) === true);
+  }
+
+  protected override async removeAll(
+    queueName: string,
+    state: MessageState,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { queue, messages, etas, delayed, deadLetters, deadMessages } = this.#keys.of(queueName);
+    const sources: readonly (readonly [command: string, from: string, texts: string])[] =
+      state === "ready"
+        ? [["LPOP", queue, messages]]
+        : state === "dead"
+        ? [["ZPOPMIN", deadLetters, deadMessages]]
+        : [
+          ["ZPOPMIN", etas, delayed],
+          ["LPOP", this.#keys.of(delayQueueName(queueName)).queue, delayed],
+        ];
+    let count = 0;
+    for (const [command, from, texts] of sources) {
+      let taken = PURGE_BATCH;
+      while (taken === PURGE_BATCH) {
+        signal?.throwIfAborted();
+        const reply = await this.#connection.run(PURGE_STATE, [from, texts], [
+          command,
+          PURGE_BATCH,
+        ]);
+        const [ids, dropped] = reply as [number, number];
+        taken = ids;
+        count += dropped;
+      }
+    }
+    return count;
+  }
+
+  protected override async readWorkers(): Promise<WorkerReport[]> {
+    const { heartbeats, reports } = this.#keys;
+    const now = this.#clock.rulesServers ? this.#clock.now() : "";
+    const args = [now, this.#heartbeatTimeout];
+    const reply = await this.#connection.runWithRetry(WORKERS, [heartbeats, reports], () => args);
+    const [time, stored, alive] = reply as [number, Buffer[], Buffer[]];
+    const reportOf = new Map(pairs(stored));
+    return pairs(alive).flatMap(([id, score]) => {
+      const seenAt = Math.floor(Number(score));
+      const report = reportOf.get(id);
+      if (report !== undefined) return decodeReports(report, seenAt);
+      return time - seenAt <= HEARD_LATELY ? [silentWorker(id, seenAt)] : [];
+    });
+  }
+
+  protected override async readHistory(minutes: number): Promise<HistoryMinute[]> {
+    const last = minuteOf(await this.#now());
+    const starts = Array.from({ length: minutes }, (_, i) => last - (minutes - 1 - i) * MINUTE);
+    for (const at of this.#minutes.keys()) if (at < last - 60 * MINUTE) this.#minutes.delete(at);
+    return await Promise.all(starts.map(async (at) => {
+      const known = this.#minutes.get(at);
+      if (known !== undefined) return known;
+      const fields = await this.#connection.command("hgetall", this.#keys.minute(at));
+      // The client makes an object of the answer.
+      const minute = toMinute(at, Object.entries(fields as unknown as Record<string, Buffer>));
+      // The clock of a worker may be a little behind.
+      if (at < last - MINUTE) this.#minutes.set(at, minute);
+      return minute;
+    }));
+  }
+
+  async #now(): Promise<number> {
+    if (this.#clock.rulesServers) return this.#clock.now();
+    const [seconds, microseconds] = await this.#connection.command("time") as [Buffer, Buffer];
+    return Number(String(seconds)) * 1_000 + Math.floor(Number(String(microseconds)) / 1_000);
+  }
+
+  async #discover(everywhere: boolean): Promise<string[]> {
+    const reply = await this.#connection.command("smembers", this.#keys.queueNames);
+    const names = (reply as Buffer[]).map(String);
+    if (!everywhere) return names;
+    let cursor = "0";
+    for (let step = 0; step < SCAN_STEPS; step++) {
+      const { heartbeats, anyMessages } = this.#keys;
+      const found = await this.#connection.scan(heartbeats, cursor, anyMessages, SCAN_COUNT);
+      const [next, keys] = found as [Buffer, Buffer[]];
+      for (const key of keys) names.push(this.#keys.queueOfMessages(key.toString()));
+      cursor = next.toString();
+      if (cursor === "0") break;
+    }
+    return names;
+  }
+
+  /** Keys of a sorted set and its texts, and of the delay queue if it is that of delayed messages. */
+  #sortedKeys({ queueName, state }: MessageRef): string[] {
+    const { etas, delayed, deadLetters, deadMessages } = this.#keys.of(queueName);
+    if (state === "dead") return [deadLetters, deadMessages];
+    return [etas, delayed, this.#keys.of(delayQueueName(queueName)).queue];
+  }
+
+  async #removeListed(
+    group: readonly MessageRef[],
+    removed: Map<MessageRef, boolean>,
+  ): Promise<void> {
+    const { queue, messages } = this.#keys.of(group[0]!.queueName);
+    const [first, last] = [group[0]!.position ?? 0, group.at(-1)!.position ?? WINDOW];
+    const ids = group.map(({ key }) => key);
+    const tombstone = `removed ${crypto.randomUUID()}`;
+    const args = [first, last, tombstone, ...ids];
+    const reply = await this.#connection.run(DROP_LISTED, [queue, messages], args) as number[];
+    for (const [i, ref] of group.entries()) {
+      removed.set(ref, reply[i] === 2 ? await this.#removeAnywhere(ref) : reply[i] === 1);
+    }
+  }
+
+  /** Removes a message from a list that Redis has to go through: one after the other, at a slow pace. */
+  async #removeAnywhere({ queueName, key }: MessageRef): Promise<boolean> {
+    const { queue, messages } = this.#keys.of(queueName);
+    const removing = this.#removal.then(() =>
+      this.#connection.run(DROP_ANYWHERE, [queue, messages], [key])
+    );
+    const isOver = new AbortController().signal;
+    this.#removal = removing.then(() => {}, () => {})
+      .then(() => pause(this.#clock, REMOVAL_INTERVAL, isOver));
+    return await removing === 1;
+  }
+}
+
+/** Groups messages of a queue whose positions differ by little. */
+function* nearEachOther(refs: readonly MessageRef[]): Generator<MessageRef[]> {
+  const byQueue = Map.groupBy(refs, ({ queueName }) => queueName);
+  for (const all of byQueue.values()) {
+    // From the end: what is removed moves only what follows it.
+    const sorted = all.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0));
+    while (sorted.length > 0) {
+      const last = sorted.at(-1)!.position ?? 0;
+      const start = sorted.findIndex(({ position = 0 }) => position > last - WINDOW);
+      yield sorted.splice(start);
+    }
+  }
+}
+
+function toOverview(
+  queueName: string,
+  [ready, stored, delayed, dead, head]: readonly RedisReply[],
+): QueueOverview {
+  return {
+    queueName,
+    ready: ready as number,
+    delayed: delayed as number,
+    unacknowledged: Math.max(0, (stored as number) - (ready as number)),
+    dead: dead as number,
+    headSince: head ? sentAtOf(head as Buffer) : undefined,
+    consumers: undefined,
+  };
+}
+
+function pairs(parts: readonly Buffer[]): [string, string][] {
+  return Array.from(
+    { length: parts.length / 2 },
+    (_, i) => [String(parts[2 * i]), String(parts[2 * i + 1])],
+  );
+}

@@ -1,0 +1,183 @@
+import type { Buffer } from "node:buffer";
+import type { RedisConnection } from "../../clients/redis/connection.ts";
+import type { MessageState } from "../../core/inspection.ts";
+import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
+import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
+import { LIST, RANGE } from "./inspection_scripts.ts";
+import type { QueueKeys } from "./keys.ts";
+
+/** Place from which messages of a queue are read. */
+export interface PageSource {
+  readonly connection: RedisConnection;
+  readonly keys: QueueKeys;
+}
+
+/** An entry as scripts give it: id, score or position, length, text or both of its ends. */
+type Entry = readonly [
+  id: Buffer,
+  at: Buffer | number,
+  length?: number,
+  text?: Buffer,
+  end?: Buffer,
+];
+
+/** Cursor of messages that are not sorted yet. */
+const UNSORTED = "list:";
+
+/**
+ * Reads ready messages.
+ *
+ * @param source The queue.
+ * @param query What is asked for.
+ * @param after Cursor: position and id of the message before.
+ * @param count How many.
+ */
+export async function readListed(
+  { connection, keys: { queue, messages } }: PageSource,
+  query: CheckedQuery,
+  after: string | undefined,
+  count: number,
+): Promise<StoredPage> {
+  return await readList(connection, [queue, messages], query, after, count);
+}
+
+async function readList(
+  connection: RedisConnection,
+  keys: readonly [list: string, texts: string],
+  { queueName, state, order }: CheckedQuery,
+  after: string | undefined,
+  count: number,
+): Promise<StoredPage> {
+  const isReverse = order === "newest";
+  const [position, id] = splitCursor(after, isReverse ? "-1" : "0");
+  const args = [Math.trunc(Number(position)) || 0, id, count, isReverse ? 1 : 0];
+  const reply = await connection.runWithRetry(LIST, keys, () => args);
+  const [now, length, total, start, moved, entries] = reply as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    Entry[],
+  ];
+  const isLast = isReverse ? start - count < 0 : start + count >= length;
+  return {
+    now,
+    total: state === "ready" ? length : total,
+    isLast,
+    movedTo: moved === 1 ? start : undefined,
+    entries: entries.map((entry) => toEntry(queueName, state, entry)),
+  };
+}
+
+/**
+ * Reads dead letters by death.
+ *
+ * @param source The queue.
+ * @param query What is asked for.
+ * @param after Cursor: score and id of the message before.
+ * @param count How many.
+ */
+export async function readSorted(
+  { connection, keys: { deadLetters, deadMessages } }: PageSource,
+  query: CheckedQuery,
+  after: string | undefined,
+  count: number,
+): Promise<StoredPage> {
+  return await readRange(connection, [deadLetters, deadMessages], query, after, count);
+}
+
+/**
+ * Reads delayed messages: those that workers have sorted by eta, and then those that none has.
+ *
+ * @param source The queue.
+ * @param list Key of the delay queue.
+ * @param query What is asked for.
+ * @param after Cursor.
+ * @param count How many.
+ */
+export async function readDelayed(
+  { connection, keys: { etas, delayed } }: PageSource,
+  list: string,
+  query: CheckedQuery,
+  after: string | undefined,
+  count: number,
+): Promise<StoredPage> {
+  let rest = after?.startsWith(UNSORTED) ? after.slice(UNSORTED.length) : undefined;
+  const entries: StoredEntry[] = [];
+  if (rest === undefined) {
+    const page = await readRange(connection, [etas, delayed], query, after, count);
+    if (!page.isLast) return page;
+    entries.push(...page.entries);
+    rest = "";
+  }
+  const left = count - entries.length;
+  const cursor = rest === "" ? undefined : rest;
+  const page = await readList(connection, [list, delayed], query, cursor, Math.max(1, left));
+  // A message that has lost its text meanwhile is not there.
+  const more = page.entries.slice(0, left).map((one) => ({
+    ...one,
+    cursor: UNSORTED + one.cursor,
+  }));
+  const isLast = page.isLast && page.entries.length <= left;
+  return { ...page, isLast, movedTo: undefined, entries: [...entries, ...more] };
+}
+
+async function readRange(
+  connection: RedisConnection,
+  keys: readonly [sorted: string, texts: string],
+  { queueName, state, order, since, before }: CheckedQuery,
+  after: string | undefined,
+  count: number,
+): Promise<StoredPage> {
+  const [score, id] = splitCursor(after, "");
+  const isReverse = order === "newest";
+  const args = [id, score, count, isReverse ? 1 : 0, since ?? "-inf", before ?? "+inf"];
+  const reply = await connection.runWithRetry(RANGE, keys, () => args);
+  const [now, _ids, total, more, entries] = reply as [number, number, number, number, Entry[]];
+  return {
+    now,
+    total,
+    isLast: more === 0,
+    entries: entries.map((entry) => toEntry(queueName, state, entry)),
+  };
+}
+
+/** Cursors come from outside: a score is a number, and an id may hold anything. */
+function splitCursor(cursor: string | undefined, first: string): [at: string, id: string] {
+  if (cursor === undefined) return [first, ""];
+  const at = cursor.slice(0, cursor.indexOf(","));
+  const id = cursor.slice(cursor.indexOf(",") + 1);
+  if (Number.isNaN(Number(at)) || at === "" || id === "") {
+    throw new RangeError(`Cannot go on after ${JSON.stringify(cursor)}: it is no end of a page`);
+  }
+  return [at, id];
+}
+
+function toEntry(
+  queueName: string,
+  state: MessageState,
+  [id, place, size, text, end]: Entry,
+): StoredEntry {
+  const [key, at] = [id.toString(), Number(String(place))];
+  const time = Math.floor(at);
+  const isListed = state === "ready";
+  return {
+    ref: { queueName, state, key, ...(isListed && { position: at }) },
+    data: text ?? "",
+    ...(end !== undefined && { tail: end }),
+    size: size ?? 0,
+    isGone: size === undefined,
+    ...(state === "dead" && { diedAt: time }),
+    ...(state === "delayed" && typeof place !== "number" && { eta: time }),
+    cursor: `${place},${key}`,
+  };
+}
+
+/** When a message was sent, of which there may be only the end. */
+export function sentAtOf(text: Uint8Array): number | undefined {
+  const ref = { queueName: "", state: "ready", key: "" } as const;
+  const whole = toInspected({ ref, ...cut(text), cursor: "" }).sentAt;
+  return whole ??
+    toInspected({ ref, data: text, tail: text, size: text.length, cursor: "" }).sentAt;
+}

@@ -1,0 +1,117 @@
+import type { InspectedMessage, MessagePage, MessageQuery } from "./inspection.ts";
+import { type StoredEntry, toInspected } from "./stored_entry.ts";
+
+/** Number of messages that a filter reads at once. */
+const STEP = 250;
+/** Limits after which a page with a filter ends, whatever it has found. */
+const MAX_SCANNED = 2_000;
+const MAX_BYTES = 4 * 2 ** 20;
+const MAX_MS = 300;
+/** Number of messages on a page. */
+const PAGE = 50;
+const LONGEST_PAGE = 200;
+
+/** A query that is checked and complete. */
+export interface CheckedQuery extends MessageQuery {
+  readonly order: "oldest" | "newest";
+  readonly limit: number;
+}
+
+/** Messages in the order of a query, as a broker stores them. */
+export interface StoredPage {
+  /** The messages, as many as were asked for unless there are no more. */
+  readonly entries: readonly StoredEntry[];
+  /** True if there are no more. */
+  readonly isLast: boolean;
+  /** Number of messages in this state. */
+  readonly total?: number | undefined;
+  /** Position at which it begins, if the message that it was to follow is gone. */
+  readonly movedTo?: number | undefined;
+  /** The time of the server. */
+  readonly now: number;
+}
+
+/**
+ * Checks a query.
+ *
+ * @throws {RangeError} If a number is out of range.
+ */
+export function checkQuery(query: MessageQuery): CheckedQuery {
+  const { limit = PAGE, state } = query;
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > LONGEST_PAGE) {
+    throw new RangeError(
+      `Cannot list ${limit} messages: it must be a whole number from 1 to ${LONGEST_PAGE}`,
+    );
+  }
+  return { ...query, limit, order: query.order ?? (state === "dead" ? "newest" : "oldest") };
+}
+
+/**
+ * Reads a page of messages that match a query, within limits.
+ *
+ * @param query The query.
+ * @param read Reads what follows a cursor.
+ * @param signal Ends it.
+ * @returns The page.
+ */
+export async function listMessages(
+  query: CheckedQuery,
+  read: (after: string | undefined, count: number) => Promise<StoredPage>,
+  signal: AbortSignal | undefined,
+): Promise<MessagePage> {
+  const isFiltered = hasFilter(query);
+  const endsAt = performance.now() + MAX_MS;
+  const messages: InspectedMessage[] = [];
+  let first: StoredPage | undefined;
+  let [scanned, bytes] = [0, 0];
+  let next = query.after;
+  while (true) {
+    signal?.throwIfAborted();
+    const count = isFiltered ? Math.min(STEP, MAX_SCANNED - scanned) : query.limit;
+    const page = await read(next, count);
+    first ??= page;
+    let isOver = page.isLast;
+    for (const [i, entry] of page.entries.entries()) {
+      scanned += 1;
+      bytes += entry.data.length;
+      next = entry.cursor;
+      if (entry.isGone) continue;
+      const message = toInspected(entry);
+      if (!isFiltered || matches(query, message)) messages.push(message);
+      if (messages.length < query.limit) continue;
+      if (i < page.entries.length - 1) isOver = false;
+      bytes = Infinity;
+      break;
+    }
+    const isSpent = scanned >= MAX_SCANNED || bytes >= MAX_BYTES || performance.now() >= endsAt;
+    if (!isOver && !isSpent) continue;
+    const { total, movedTo, now } = first;
+    return { messages, total, movedTo, now, scanned, next: isOver ? undefined : next };
+  }
+}
+
+function hasFilter(
+  { actorName, messageId, error, since, before }: MessageQuery,
+): boolean {
+  return [actorName, messageId, error, since, before].some((one) => one !== undefined);
+}
+
+function matches(query: MessageQuery, message: InspectedMessage): boolean {
+  const { actorName, messageId, error, since, before } = query;
+  if (actorName !== undefined && message.actorName !== actorName) return false;
+  if (messageId !== undefined && message.messageId !== messageId) return false;
+  if (error !== undefined && !contains(message.error, error)) return false;
+  if (since === undefined && before === undefined) return true;
+  const at = timeOf(message);
+  return at !== undefined && at >= (since ?? -Infinity) && at < (before ?? Infinity);
+}
+
+/** The time that a list goes by. */
+function timeOf({ ref: { state }, diedAt, eta, sentAt }: InspectedMessage): number | undefined {
+  if (state === "dead") return diedAt;
+  return state === "delayed" ? eta : sentAt;
+}
+
+function contains(text: string | undefined, part: string): boolean {
+  return text !== undefined && text.toLowerCase().includes(part.toLowerCase());
+}

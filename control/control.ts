@@ -104,9 +104,12 @@ export class Control {
    * an actor are delayed whenever a worker gets to them, by as long as the pause has lasted, a second
    * to a minute, and others of the queue run. After a resume they come back when that delay is over.
    *
+   * Or pauses one worker: it becomes quiet, starts nothing more, and finishes what runs. It stays
+   * until it is resumed or stopped.
+   *
    * Workers in Python go on: they do not hear of it.
    *
-   * @param target The queue, or the actor.
+   * @param target The queue, the actor, or the worker.
    * @param options Until when, and why.
    * @throws {TypeError} If that is neither a valid queue name nor an actor.
    * @throws {RangeError} If `until` is not in the future.
@@ -117,9 +120,9 @@ export class Control {
   }
 
   /**
-   * Resumes a queue or an actor.
+   * Resumes a queue, an actor or a worker.
    *
-   * @param target The queue, or the actor.
+   * @param target The queue, the actor, or the worker.
    * @returns Whether it was paused.
    * @throws {TypeError} If that is neither a valid queue name nor an actor.
    * @throws {BrokerConnectionError} If the control store cannot be reached.

@@ -4,17 +4,19 @@ import { type ControlEntry, readEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 
-/** Queue or actor to pause or resume: one of the two. */
+/** Queue, actor or worker to pause or resume: one of them. */
 export interface PauseTarget {
   /** A queue; it need not be declared. */
   queue?: string;
   /** An actor, or its name; it need not be declared. */
   actor?: { readonly actorName: string } | string;
+  /** A worker, by its id as `Control.workers` lists it: it becomes quiet. */
+  worker?: string;
 }
 
 /** Options of `Control.pause`. */
 export interface PauseOptions {
-  /** When it resumes by itself, by the clock of the control store. @default Never. */
+  /** When it resumes by itself, by the clock of the control store; of queues only. @default Never. */
   until?: number | Date;
   /** Why, for people to read. */
   reason?: string;
@@ -38,7 +40,10 @@ export interface Pause {
 export const PAUSE_PREFIX = "pause/";
 const QUEUE_PREFIX = `${PAUSE_PREFIX}queue/`;
 const ACTOR_PREFIX = `${PAUSE_PREFIX}actor/`;
-const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true, actor: true };
+const WORKER_PREFIX = `${PAUSE_PREFIX}worker/`;
+/** Milliseconds for which the pause of one worker is kept: it ends with the worker. */
+const WORKER_TTL = 30 * 86_400_000;
+const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true, actor: true, worker: true };
 const PAUSE_OPTIONS: KnownOptions<PauseOptions> = { until: true, reason: true };
 
 /**
@@ -66,8 +71,13 @@ export function pauseTargetOf(key: string): Pick<Pause, "queue" | "actor"> | und
   return undefined;
 }
 
+/** The key under which the pause of a worker is stored. */
+export function pauseKeyOf(worker: string): string {
+  return WORKER_PREFIX + worker;
+}
+
 /**
- * Stores that a queue or an actor is paused.
+ * Stores that a queue, an actor or a worker is paused.
  *
  * @throws {TypeError} If that is neither a queue nor an actor, or an option is of the wrong type.
  * @throws {RangeError} If `until` is not in the future.
@@ -77,12 +87,16 @@ export async function storePause(
   target: PauseTarget,
   options: PauseOptions,
 ): Promise<void> {
-  const store = controlStoreOf(broker, "pause a queue or an actor");
+  const store = controlStoreOf(broker, "pause a queue, an actor or a worker");
   const { key, text } = readTarget(target, "pause");
   assertKnownOptions("pause", options, PAUSE_OPTIONS);
   const { reason } = options;
   if (reason !== undefined && typeof reason !== "string") {
     throw new TypeError(`Cannot pause ${text} for ${String(reason)}: it must be a string`);
+  }
+  const isWorker = key.startsWith(WORKER_PREFIX);
+  if (isWorker && options.until !== undefined) {
+    throw new TypeError(`Cannot pause ${text} until a time: workers do not resume by themselves`);
   }
   const { now } = await store.change([]);
   const until = options.until === undefined ? undefined : Number(options.until);
@@ -94,12 +108,13 @@ export async function storePause(
     ...(until !== undefined && { until }),
     ...(reason !== undefined && { reason }),
   };
-  await store.change([{ key, value, ...(until !== undefined && { ttl: until - now }) }]);
+  const ttl = isWorker ? WORKER_TTL : until === undefined ? undefined : until - now;
+  await store.change([{ key, value, ...(ttl !== undefined && { ttl }) }]);
 }
 
-/** Stores that a queue or an actor is not paused any more. @returns Whether it was. */
+/** Stores that a queue, an actor or a worker is not paused any more. @returns Whether it was. */
 export async function removePause(broker: Broker, target: PauseTarget): Promise<boolean> {
-  const store = controlStoreOf(broker, "resume a queue or an actor");
+  const store = controlStoreOf(broker, "resume a queue, an actor or a worker");
   const { key } = readTarget(target, "resume");
   const wasPaused = await readEntry(store, key) !== undefined;
   await store.change([{ key, value: null }]);
@@ -112,13 +127,19 @@ function readTarget(
   verb: "pause" | "resume",
 ): { readonly key: string; readonly text: string } {
   assertKnownOptions(`${verb} target`, target, TARGET_OPTIONS);
-  const { queue, actor } = target;
-  if ((queue === undefined) === (actor === undefined)) {
-    throw new TypeError(`Cannot ${verb}: name either a queue or an actor`);
+  const { queue, actor, worker } = target;
+  if ([queue, actor, worker].filter((one) => one !== undefined).length !== 1) {
+    throw new TypeError(`Cannot ${verb}: name either a queue, an actor or a worker`);
   }
-  if (actor === undefined) {
-    const queueName = canonicalQueueName(toCanonicalQueueName(queue!, `${verb} queue`));
+  if (queue !== undefined) {
+    const queueName = canonicalQueueName(toCanonicalQueueName(queue, `${verb} queue`));
     return { key: QUEUE_PREFIX + queueName, text: `queue "${queueName}"` };
+  }
+  if (worker !== undefined) {
+    if (typeof worker === "string" && worker !== "") {
+      return { key: pauseKeyOf(worker), text: `worker "${worker}"` };
+    }
+    throw new TypeError(`Cannot ${verb} worker ${JSON.stringify(worker)}: it needs an id`);
   }
   const name: unknown = typeof actor === "string" ? actor : actor?.actorName;
   if (typeof name === "string" && name !== "") {

@@ -3,7 +3,7 @@ import { CANCEL_PREFIX } from "../core/stored_cancellation.ts";
 import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 import type { ControlEntry, ControlStore } from "../core/control_store.ts";
 import { getLogger } from "../platform/logging.ts";
-import { type Pause, PAUSE_PREFIX, pauseTargetOf, toPause } from "../control/pauses.ts";
+import { type Pause, PAUSE_PREFIX, pauseKeyOf, pauseTargetOf, toPause } from "../control/pauses.ts";
 import { SIZE_PREFIX, Sizes } from "../control/sizes.ts";
 import { ControlView } from "../control/view.ts";
 import { PausedActors } from "./paused_actors.ts";
@@ -23,6 +23,8 @@ export interface ControlledWorker {
   queuePaused(queueName: string, isPaused: boolean): void;
   /** An actor was paused. */
   actorPaused(): void;
+  /** It was paused itself, or resumed. */
+  quieted(isQuiet: boolean): void;
   /** It is to run another number of messages at once. */
   resized(): void;
   /** All was read, at this time of the store. */
@@ -48,6 +50,9 @@ export class ControlLink {
   /** The time of the store less monotonic time. */
   #offset: number;
   readonly #view: ControlView;
+  /** The key of its own pause. */
+  readonly #pauseKey: string;
+  #isQuiet = false;
   #willCancel = false;
   #hasWarned = false;
 
@@ -61,6 +66,7 @@ export class ControlLink {
    */
   constructor(store: ControlStore, clock: Clock, worker: ControlledWorker, id: string) {
     this.#sizes = new Sizes(id);
+    this.#pauseKey = pauseKeyOf(id);
     this.#clock = clock;
     this.#worker = worker;
     this.#offset = clock.now() - monotonicTime(clock);
@@ -97,6 +103,11 @@ export class ControlLink {
     return this.#paused.has(queueName);
   }
 
+  /** True if the worker itself is paused. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
   /** Number of messages the worker is to run at once; `undefined` for as many as it was started with. */
   get concurrency(): number | undefined {
     return this.#concurrency;
@@ -104,6 +115,7 @@ export class ControlLink {
 
   #changed(entry: ControlEntry): void {
     if (entry.key.startsWith(SIZE_PREFIX)) return this.#sizeChanged(entry);
+    if (entry.key === this.#pauseKey) return this.#quietChanged(entry);
     if (pauseTargetOf(entry.key) !== undefined) {
       return this.#pauseChanged(entry.key, toPause(entry));
     }
@@ -116,6 +128,15 @@ export class ControlLink {
       this.#willCancel = false;
       this.#worker.cancelled();
     });
+  }
+
+  #quietChanged({ value }: ControlEntry): void {
+    const isQuiet = value !== null;
+    if (isQuiet === this.#isQuiet) return;
+    this.#isQuiet = isQuiet;
+    const { reason = "no reason given" } = (value ?? {}) as { reason?: unknown };
+    log.info(isQuiet ? "Quieted this worker: {reason}" : "Resumed this worker", { reason });
+    this.#worker.quieted(isQuiet);
   }
 
   #sizeChanged(entry: ControlEntry): void {

@@ -40,6 +40,7 @@ export class FleetMember {
       cancelled: () => worker.cancelled(),
       queuePaused: (queueName, isPaused) => worker.queuePaused(queueName, isPaused),
       actorPaused: () => worker.actorPaused(),
+      quieted: (isQuiet) => worker.quieted(isQuiet),
       resized: () => worker.resized(),
       read: (now) => reporter.start(now),
     }, reporter.id);
@@ -74,6 +75,11 @@ export class FleetMember {
   /** Actors that are paused. */
   get pausedActors(): PausedActors {
     return this.#control.pausedActors;
+  }
+
+  /** True if the worker itself is paused. */
+  get isQuiet(): boolean {
+    return this.#control.isQuiet;
   }
 
   /** Number of messages to run at once; `undefined` for as many as the worker was started with. */

@@ -103,6 +103,7 @@ export class Worker implements AsyncDisposable {
         cancelled: () => this.#dispatcher.cancelKnown(),
         queuePaused: (queueName, isPaused) => this.#queuePaused(queueName, isPaused),
         actorPaused: () => this.#dispatcher.postponePaused(),
+        quieted: (isQuiet) => isQuiet ? this.pause() : this.resume(),
         resized: () => this.#resize(),
       });
     }
@@ -137,6 +138,11 @@ export class Worker implements AsyncDisposable {
   /** Tells it from all other workers, see `Inspector.workers`. */
   get id(): string {
     return this.#fleet?.id ?? this.#ownId;
+  }
+
+  /** What it does; `"paused"` by its own `pause`, not by a queue that is paused. */
+  get state(): "new" | "starting" | "running" | "paused" | "stopping" | "stopped" {
+    return this.#state;
   }
 
   /** The queues that are paused for the whole fleet, as far as this worker has heard. */
@@ -257,6 +263,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "running";
     this.#resize();
     this.#dispatcher.open();
+    if (this.#fleet?.isQuiet) this.pause();
   }
 
   async #stop(): Promise<void> {

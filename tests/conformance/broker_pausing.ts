@@ -249,13 +249,37 @@ export const pausing: Rules = {
     },
   },
 
+  pausesWorker: {
+    rule:
+      "pause of a worker has it start nothing, while what runs ends and others go on, until resume",
+    async check(fixture) {
+      const side = fixture.open();
+      const ran: number[] = [];
+      const count = fixture.actor(side, (n: number) => void ran.push(n), { actorName: "count" });
+      const worker = await fixture.work(side);
+      await side.fates.of(await count.send(0));
+      const target = { worker: worker.id! };
+      await side.control.pause(target, { reason: "to be replaced" });
+      await eventually("be quiet", () => worker.state === "paused");
+      assertEquals(await side.control.paused(), [], "no queue is paused");
+      const message = await count.send(1);
+      await side.control.pause({ worker: "another" });
+      assertEquals(await side.control.resume({ worker: "another" }), true);
+      assertEquals([worker.state, ran], ["paused", [0]]);
+      assertEquals(await side.control.resume(target), true);
+      assertEquals(await side.fates.of(message), ["ack"]);
+      assertEquals([worker.state, ran], ["running", [0, 1]]);
+      assertEquals(await side.control.resume(target), false);
+    },
+  },
+
   refusesPausing: {
     rule: "pause and resume refuse what makes no sense",
     async check(fixture) {
       const { control } = fixture.open();
       const queue = fixture.queueName;
       await assertRejects(() => control.pause({ queue: "a b" }), TypeError, "a b");
-      await assertRejects(() => control.pause({}), TypeError, "name either a queue or an actor");
+      await assertRejects(() => control.pause({}), TypeError, "name either a queue, an actor or");
       await assertRejects(() => control.pause({ queue, actor: "a" }), TypeError, "name either");
       await assertRejects(() => control.pause({ actor: "" }), TypeError, 'actor ""');
       await assertRejects(() => control.resume({ actor: {} as { actorName: string } }), TypeError);
@@ -267,6 +291,15 @@ export const pausing: Rules = {
       );
       await assertRejects(() => control.pause({ queue }, { until: NaN }), RangeError, "NaN");
       await assertRejects(() => control.pause({ queue }, { untl: 1 } as object), TypeError, "untl");
+      const both = { queue, worker: "w" };
+      await assertRejects(() => control.pause(both), TypeError, "name either");
+      await assertRejects(() => control.pause({ worker: "" }), TypeError, "it needs an id");
+      const until = Date.now() + 60_000;
+      await assertRejects(
+        () => control.pause({ worker: "w" }, { until }),
+        TypeError,
+        "only queues",
+      );
       assertEquals(await control.paused(), []);
     },
   },

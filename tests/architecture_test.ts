@@ -76,7 +76,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   results: ["clients", "core", "encoders", "middleware", "platform"],
   brokers: ["clients", "control", "core", "encoders", "middleware", "platform"],
   worker: ["control", "core", "encoders", "platform"],
-  cli: ["control", "core", "platform", "worker"],
+  cli: ["brokers", "control", "core", "platform", "worker"],
 };
 
 /** Files of the one circle that may stand: an actor sends messages by a broker that has actors. */

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { parseCommand } from "../parse_command.ts";
+import { addBrokerOption, type BrokerSource, parseBrokerSource } from "../broker_source.ts";
 import type { Program } from "../program.ts";
-import { UsageError } from "../usage_error.ts";
 
 /** Options as commander parses them. */
 export interface ControlOptions {
@@ -21,7 +20,7 @@ export interface ControlOptions {
 
 /** Parsed command line. */
 export interface ControlArguments {
-  readonly modules: readonly string[];
+  readonly source: BrokerSource;
   readonly options: ControlOptions;
 }
 
@@ -39,22 +38,14 @@ export function parseControlArguments(
   args: readonly string[],
   program: Program,
 ): ControlArguments | string {
-  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
-  if (args.length === 0 && isCommandLine) return command.helpInformation();
-  const help = parseCommand(command, args);
-  if (help !== undefined) return help;
-  if (command.args.length === 0 && isCommandLine) {
-    throw new UsageError(
-      "Cannot control workers: name the module that declares the broker, as for a worker",
-    );
-  }
-  return { modules: [...program.modules, ...command.args], options: command.opts() };
+  const source = parseBrokerSource(command, args, program, "control workers");
+  return typeof source === "string" ? source : { source, options: command.opts() };
 }
 
 /** A command with what all of them have. */
 export function makeControlCommand(name: string, description: string, exitCodes: string): Command {
-  return new Command(`worker.ts ${name}`)
-    .usage("[options] module[:broker] [modules…]")
+  return addBrokerOption(new Command(`worker.ts ${name}`))
+    .usage("[options] --broker URL | module[:broker] [modules…]")
     .description(description)
     .argument("[modules...]")
     .option("--json", "print one JSON object a line")

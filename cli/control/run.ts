@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { Control } from "../../control/control.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
+import { openBroker } from "../broker_source.ts";
 import { OK } from "../exit_codes.ts";
-import { loadModules } from "../load_modules.ts";
 import { writeAll } from "../output.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
@@ -52,15 +52,15 @@ export async function runControl(
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;
   }
-  const { options } = parsed;
-  const { broker } = await loadModules(parsed.modules);
+  const { options, source } = parsed;
+  const broker = await openBroker(source);
   try {
     await work({
       control: controlOf(() => new Control(broker)),
       options,
       print: (line, json) =>
         writeAll(STANDARD_OUTPUT, `${options.json ? JSON.stringify(json) : line}\n`),
-      queues: (purpose) => queuesOf(broker.queues, options, purpose),
+      queues: (purpose) => queuesOf("url" in source ? undefined : broker.queues, options, purpose),
     });
   } finally {
     await broker.close();
@@ -78,14 +78,14 @@ function controlOf(make: () => Control): Control {
 }
 
 function queuesOf(
-  declared: ReadonlySet<string>,
+  declared: ReadonlySet<string> | undefined,
   { queue = [] }: ControlOptions,
   purpose: string,
 ): string[] {
   if (queue.length === 0) throw new UsageError(`Cannot ${purpose}: name the queue, with --queue`);
   const named = [...new Set(queue.map(canonicalQueueName))];
   for (const queueName of named) {
-    if (declared.has(queueName)) continue;
+    if (declared === undefined || declared.has(queueName)) continue;
     throw new UsageError(
       `Cannot ${purpose} "${queueName}": the modules declare no such queue, but ` +
         `${[...declared].join(", ") || "none"}`,

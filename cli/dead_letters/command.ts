@@ -6,6 +6,7 @@ import { BrokerConnectionError } from "../../core/errors.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { KILLED, OK } from "../exit_codes.ts";
+import { Interruption } from "../interruption.ts";
 import { loadModules } from "../load_modules.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
@@ -61,25 +62,6 @@ function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly str
     );
   }
   return queues.length === 0 ? declared : [...new Set(queues.map(canonicalQueueName))];
-}
-
-/** Records that Ctrl-C was pressed: the current step is finished first. */
-class Interruption {
-  isAsked = false;
-  readonly #listener = (): void => {
-    this.isAsked = true;
-  };
-
-  constructor() {
-    process.on("SIGINT", this.#listener);
-    process.on("SIGTERM", this.#listener);
-  }
-
-  /** Listens no more. */
-  forget(): void {
-    process.off("SIGINT", this.#listener);
-    process.off("SIGTERM", this.#listener);
-  }
 }
 
 /** Goes through the dead letters of queues, and does what was asked for with those that match. */

@@ -119,7 +119,7 @@ export function reasonOf({ decodeError, traceback }: DeadLetter): string {
 }
 
 /** JSON that also has what only pickles hold. */
-function toJson(value: unknown): string {
+export function toJson(value: unknown): string {
   return escapeJson(JSON.stringify(value, (_key, part) => {
     if (typeof part === "bigint") return String(part);
     if (part instanceof Map) return [...part];

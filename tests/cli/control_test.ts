@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Control, Message, schedule, Worker } from "@dq/dramatiq";
+import { Control, Message, RedisBroker, schedule, Worker } from "@dq/dramatiq";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
 import { eventually } from "./fixture.ts";
@@ -62,6 +62,14 @@ test("pause and resume change what all workers do, and list what is paused", asy
     "Resumed queue default\nQueue reports is not paused\nResumed actor mail\n",
   );
   assertEquals(await control.paused(), []);
+});
+
+test("--broker controls workers without the modules of the application", async () => {
+  await using means = await open();
+  const paused = await means.run("pause", "-Q", "anything", "--broker", redis.url);
+  assertEquals([paused.code, paused.output], [0, "Paused queue anything\n"]);
+  await using broker = new RedisBroker({ url: redis.url });
+  assertEquals(await new Control(broker).resume({ queue: "anything" }), true);
 });
 
 test("cancel keeps what waits among the dead letters unless it is told to drop it", async () => {
@@ -151,6 +159,8 @@ test("cancel, pause and resume say in one line what is wrong, and exit with 2", 
     [["pause", "--queue", "nowhere", "actors.ts"], "declare no such queue, but default, reports"],
     [["resume", "actors.ts"], "Cannot resume queue: name the queue"],
     [["pause", "--queue", "default"], "name the module that declares the broker"],
+    [["pause", "--broker", "stub:", "actors.ts"], "give either modules or --broker, not both"],
+    [["pause", "--broker", "http://a"], "it must be a URL that starts with amqp:"],
     [["pause", "--speed", "actors.ts"], "unknown option '--speed'"],
     [["schedules"], "name one of list, pause, resume, trigger"],
     [["schedules", "stop", "actors.ts"], 'Cannot run schedules with action "stop"'],
@@ -165,7 +175,7 @@ test("cancel, pause and resume say in one line what is wrong, and exit with 2", 
     assertStringIncludes(output, said);
   }
   const help = await means.run("cancel", "--help");
-  assertStringIncludes(help.stdout, "worker.ts cancel [options] module[:broker]");
+  assertStringIncludes(help.stdout, "worker.ts cancel [options] --broker URL | module[:broker]");
   const schedules = await means.run("schedules", "--help");
   assertStringIncludes(schedules.stdout, "worker.ts schedules <action>");
 });

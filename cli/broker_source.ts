@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import type { Broker } from "../core/broker.ts";
+import { readEnvironment } from "../platform/runtime.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import { loadModules } from "./load_modules.ts";
+import { parseCommand } from "./parse_command.ts";
+import type { Program } from "./program.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Source of the broker of a command: modules of the application, or its address alone. */
+export type BrokerSource =
+  | { readonly modules: readonly string[] }
+  | { readonly url: string };
+
+const VARIABLE = "DRAMATIQ_BROKER_URL";
+
+/** Lets a command do without the modules of the application. */
+export function addBrokerOption(command: Command): Command {
+  return command.option(
+    "--broker <url>",
+    `work on this broker (or on that of ${VARIABLE}) without the modules of the application; hooks ` +
+      "of its middleware do not run then",
+  );
+}
+
+/**
+ * Reads the arguments of a command on a broker.
+ *
+ * @param command The options, with {@linkcode addBrokerOption}, and `[modules...]` last.
+ * @param args The arguments after its name.
+ * @param program Modules that need not be named.
+ * @param purpose What for, after "Cannot ".
+ * @returns The broker, or the help to print.
+ * @throws {UsageError} If they make no sense.
+ */
+export function parseBrokerSource(
+  command: Command,
+  args: readonly string[],
+  program: Program,
+  purpose: string,
+): BrokerSource | string {
+  const isCommandLine = program.modules.length === 0 && !program.declaresActors;
+  const fromEnvironment = isCommandLine ? readEnvironment(VARIABLE.toLowerCase()) : undefined;
+  if (args.length === 0 && isCommandLine && fromEnvironment === undefined) {
+    return command.helpInformation();
+  }
+  const help = parseCommand(command, args);
+  if (help !== undefined) return help;
+  const { broker } = command.opts<{ broker?: string }>();
+  if (broker !== undefined) {
+    if (command.args.length === 0) return { url: broker };
+    throw new UsageError(`Cannot ${purpose}: give either modules or --broker, not both`);
+  }
+  if (command.args.length > 0 || !isCommandLine) {
+    return { modules: [...program.modules, ...command.args] };
+  }
+  if (fromEnvironment !== undefined) return { url: fromEnvironment };
+  throw new UsageError(
+    `Cannot ${purpose}: name the module that declares the broker, as for a worker, or give its ` +
+      `address by --broker or ${VARIABLE}`,
+  );
+}
+
+/**
+ * Opens the broker of a command.
+ *
+ * @param source Where it is.
+ * @returns The broker, which connects when it is first used.
+ * @throws {UsageError} If a module does not import, or that is not the address of a broker.
+ */
+export async function openBroker(source: BrokerSource): Promise<Broker> {
+  if ("modules" in source) return (await loadModules(source.modules)).broker;
+  const { brokerFromUrl } = await import("../brokers/from_url.ts");
+  try {
+    return brokerFromUrl(source.url);
+  } catch (error) {
+    throw new UsageError(errorMessage(error), { cause: error });
+  }
+}

@@ -174,6 +174,7 @@ export {
 } from "./control/mod.ts";
 
 // Worker
+export { healthHandler } from "./worker/health.ts";
 export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker_options.ts";
 export type { Executor, Run } from "./worker/executors/executor.ts";

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
+import { type ListenAddress, parseListenAddress } from "./health/address.ts";
 import type { LogFormat } from "./log_line.ts";
 import { helpAfterOptions } from "./help.ts";
 import { COMMAND_LINE, type Program } from "./program.ts";
@@ -28,6 +29,9 @@ export interface Arguments {
   readonly watchExclude: readonly string[];
   readonly workerShutdownTimeout: number;
   readonly forkFunctions: readonly string[];
+  /** Address of the health checks; `undefined` for none. */
+  readonly http: ListenAddress | undefined;
+  readonly liveTimeout: number;
   readonly verbose: boolean;
 }
 
@@ -70,6 +74,10 @@ export interface RunWorkerOptions {
   workerShutdownTimeout?: number;
   /** Functions that run in processes of their own, as `module:function`. @default {[]} */
   forkFunctions?: readonly string[];
+  /** `HOST:PORT` on which the supervisor serves `/livez`, `/readyz` and `/metrics`. @default None. */
+  http?: string;
+  /** Milliseconds without an answer of any process after which `/livez` fails. @default {120_000} */
+  liveTimeout?: number;
   /** Logs every message on its way. @default {false} */
   verbose?: boolean;
 }
@@ -137,6 +145,8 @@ function complete(
     watchExclude: wanted.watchExclude ?? [],
     workerShutdownTimeout: wanted.workerShutdownTimeout ?? 600_000,
     forkFunctions: forkFunction ?? defaults.forkFunctions ?? [],
+    http: wanted.http === undefined ? undefined : parseListenAddress("--http", wanted.http),
+    liveTimeout: wanted.liveTimeout ?? 120_000,
     verbose: wanted.verbose ?? false,
   };
 }
@@ -147,6 +157,7 @@ const NUMBERS = {
   threads: 0,
   concurrency: 1,
   workerShutdownTimeout: 0,
+  liveTimeout: 1,
 } as const;
 
 function makeCommand(): Command {
@@ -190,6 +201,12 @@ function makeCommand(): Command {
       number("workerShutdownTimeout"),
     )
     .option("-f, --fork-function <module:function>", "run it in a process; repeatable", collect)
+    .option("--http <host:port>", "serve /livez, /readyz and /metrics there")
+    .option(
+      "--live-timeout <ms>",
+      "silence of all processes after which /livez fails (default: 120000)",
+      number("liveTimeout"),
+    )
     .option("-v, --verbose", "log every message on its way")
     .version(VERSION, "--version", "print the version")
     .helpOption("-h, --help", "print this")

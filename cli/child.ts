@@ -74,6 +74,8 @@ export class Child {
   #hasEnded = false;
   #killTimer: ReturnType<typeof setTimeout> | undefined;
   #statusWaiters: ((status: WorkerStatus) => void)[] = [];
+  #lastStatus: { readonly status: WorkerStatus; readonly at: number } | undefined;
+  #heardAt: number = performance.now();
 
   /**
    * Starts it.
@@ -98,6 +100,16 @@ export class Child {
   /** True if it has begun to work. */
   get isReady(): boolean {
     return this.#readyAt !== Infinity;
+  }
+
+  /** When it last sent a record, or was started, by `performance.now()`. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Its last status, and when that arrived, by `performance.now()`. */
+  get lastStatus(): { readonly status: WorkerStatus; readonly at: number } | undefined {
+    return this.#lastStatus;
   }
 
   /** Name in the log. */
@@ -209,6 +221,7 @@ export class Child {
   }
 
   #take(record: IpcRecord): void {
+    this.#heardAt = performance.now();
     switch (record.type) {
       case "log":
         return this.#settings.log.write(record, this);
@@ -223,6 +236,7 @@ export class Child {
       case "status": {
         const waiters = this.#statusWaiters;
         this.#statusWaiters = [];
+        this.#lastStatus = { status: record, at: this.#heardAt };
         for (const resolve of waiters) resolve(record);
       }
     }

@@ -9,20 +9,12 @@
  * @module
  */
 
+import type { RunningFor } from "../worker/health_report.ts";
 import type { LogLevel, LogLine } from "./log_line.ts";
 import { writeAll } from "./output.ts";
 
 /** The descriptor, in a worker process, of the pipe for control records. */
 export const CONTROL_FD = 3;
-
-/** A message that is being worked on. */
-export interface RunningMessage {
-  readonly messageId: string;
-  readonly actor: string;
-  readonly queue: string;
-  /** Milliseconds for which it has been running, to a quarter of a second. */
-  readonly runningFor: number;
-}
 
 /** Status of a worker process. */
 export interface WorkerStatus {
@@ -32,8 +24,13 @@ export interface WorkerStatus {
   readonly done: number;
   readonly failed: number;
   readonly retried: number;
-  /** The message that has been running longest. */
-  readonly oldest?: RunningMessage;
+  /** The message that has been running longest, to a quarter of a second. */
+  readonly oldest?: RunningFor;
+  readonly state: "starting" | "working" | "quiet" | "stopping";
+  /** Number of messages that it runs at once. */
+  readonly slots: number;
+  /** Milliseconds since its broker last answered; 0 while it does. */
+  readonly brokerSilentFor: number;
 }
 
 /** A control record. */
@@ -121,6 +118,8 @@ const LEVELS: Readonly<Record<LogLevel, true>> = {
   fatal: true,
 };
 
+const STATES: readonly unknown[] = ["starting", "working", "quiet", "stopping"];
+
 const OLDEST: Shape = { messageId: isText, actor: isText, queue: isText, runningFor: isCount };
 
 const SHAPES: ReadonlyMap<unknown, Shape> = /* @__PURE__ */ new Map<unknown, Shape>([
@@ -145,6 +144,9 @@ const SHAPES: ReadonlyMap<unknown, Shape> = /* @__PURE__ */ new Map<unknown, Sha
     failed: isCount,
     retried: isCount,
     oldest: (value) => value === undefined || hasShape(value, OLDEST),
+    state: (value) => STATES.includes(value),
+    slots: isCount,
+    brokerSilentFor: isCount,
   }],
 ]);
 

@@ -5,6 +5,7 @@ import { escapeLines } from "../platform/escape.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
 import { type Role, ROLE_VARIABLE } from "./child.ts";
+import type { HealthService } from "./health/service.ts";
 import { NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";
 import { tell } from "./ipc.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -82,6 +83,8 @@ function openLog({ logFile, logFormat, skipLogging }: Arguments): LogWriter {
 async function superviseWith(args: Arguments, log: LogWriter): Promise<number> {
   const command = [...commandOfThisProgram(), ...process.argv.slice(2)];
   const supervisor = new Supervisor(args, command, log);
+  const health = await openHealth(args, supervisor);
+  supervisor.observer = health;
   const watch = args.watch === undefined ? undefined : (await import("./watch.ts")).watchSources(
     args.watch,
     args,
@@ -91,10 +94,22 @@ async function superviseWith(args: Arguments, log: LogWriter): Promise<number> {
     return await supervisor.run();
   } finally {
     watch?.[Symbol.dispose]();
+    await health?.close();
     await log.flushed();
     // A write that blocks a thread of Deno would keep the process from exiting.
     if (log.isBlocked) process.on("exit", () => process.kill(process.pid, "SIGKILL"));
   }
+}
+
+/** Health checks for those who ask for them, or systemd; for others they are not even imported. */
+async function openHealth(
+  args: Arguments,
+  supervisor: Supervisor,
+): Promise<HealthService | undefined> {
+  if (args.http === undefined && process.env["NOTIFY_SOCKET"] === undefined) return undefined;
+  const { takeSystemdEnvironment } = await import("./health/systemd.ts");
+  const { HealthService } = await import("./health/service.ts");
+  return await HealthService.open(args, supervisor, takeSystemdEnvironment());
 }
 
 /** Imports the worker only in worker processes. */

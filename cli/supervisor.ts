@@ -8,6 +8,18 @@ import { ChildSlot, type ChildSlotOwner, type ReadyRecord } from "./child_slot.t
 import { formatDuration, formatStatus } from "./status.ts";
 import { hasTerminal } from "./terminal.ts";
 
+/** Hears how a supervisor gets on, to report it. */
+export interface SupervisorObserver {
+  /** A worker process has begun to work. */
+  workerReady(): void;
+  /** The supervisor has begun to work, or has reloaded. */
+  working(): void;
+  /** A reload begins; `working` ends it, however it went. */
+  reloading(): void;
+  /** It was told to stop. */
+  stopping(): void;
+}
+
 /** Milliseconds that a child gets, beyond the time for its actors, to give back and disconnect. */
 const LAST_GRACE = 8_000;
 /** Milliseconds: a terminal and the program that started this one may both send on one Ctrl-C. */
@@ -36,6 +48,8 @@ export class Supervisor implements ChildSlotOwner {
   #isReloading = false;
   #isKilling = false;
   #exitCode: number | undefined;
+  /** Reports its health, if anything does. */
+  observer: SupervisorObserver | undefined;
 
   /**
    * Stores what to do; `run` begins.
@@ -52,6 +66,16 @@ export class Supervisor implements ChildSlotOwner {
       { length: args.processes },
       (_, i) => new ChildSlot({ kind: "worker", number: i + 1 }, this.#settings, this),
     );
+  }
+
+  /** The worker processes that there are now: also those that are to take over, and those that finish. */
+  get children(): readonly Child[] {
+    return this.#workers.flatMap((slot) => [...slot.children]);
+  }
+
+  /** True if it was told to stop. */
+  get isStopping(): boolean {
+    return this.#stoppingSince !== undefined;
   }
 
   /**
@@ -84,6 +108,12 @@ export class Supervisor implements ChildSlotOwner {
     if (this.#stoppingSince !== undefined) return;
     this.#reopenLog();
     this.log("info", "Reloading: {why}", { why });
+    this.observer?.reloading();
+    await this.#reload();
+    if (this.#stoppingSince === undefined) this.observer?.working();
+  }
+
+  async #reload(): Promise<void> {
     this.#isReloading = true;
     const [first, ...others] = this.#workers as [ChildSlot, ...ChildSlot[]];
     const outcome = await first.reload();
@@ -125,10 +155,13 @@ export class Supervisor implements ChildSlotOwner {
       { time: Date.now(), level: "info", logger: "dramatiq.worker", text, properties: {} },
       child,
     );
-    if (slot.role.kind === "fork" || slot !== this.#workers[0]) return;
+    if (slot.role.kind === "fork") return;
+    this.observer?.workerReady();
+    if (slot !== this.#workers[0]) return;
     const isFirstTime = !this.#hasWorked;
     this.#hasWorked = true;
     if (this.#stoppingSince !== undefined) return;
+    if (isFirstTime) this.observer?.working();
     if (isFirstTime || this.#isReloading) this.#startForks(forks);
   }
 
@@ -173,6 +206,7 @@ export class Supervisor implements ChildSlotOwner {
 
   #stopAll(): void {
     this.#stoppingSince = performance.now();
+    this.observer?.stopping();
     for (const slot of [...this.#workers, ...this.#forks]) slot.stop();
   }
 
@@ -220,8 +254,7 @@ export class Supervisor implements ChildSlotOwner {
         this.log("warning", "Restarting {name}", { name: `worker-${role.number}` });
       }
     }
-    const children = this.#workers.flatMap((slot) => [...slot.children]);
-    await Promise.all(children.map((child) => this.#logStatusOf(child)));
+    await Promise.all(this.children.map((child) => this.#logStatusOf(child)));
   }
 
   async #logStatusOf(child: Child): Promise<void> {

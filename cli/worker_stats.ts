@@ -1,9 +1,13 @@
 import type { MessageProxy } from "../core/message_proxy.ts";
+import { healthOf } from "../worker/health.ts";
+import type { WorkerHealth } from "../worker/health_report.ts";
 import type { Worker } from "../worker/worker.ts";
 import { tell } from "./ipc.ts";
 
 /** Milliseconds between two polls of what is running. */
 const INTERVAL = 250;
+/** Milliseconds that stand for any longer time: JSON has no infinity. */
+const LONGEST = 1e12;
 
 /**
  * Counts of a worker's messages, for status reports.
@@ -31,7 +35,8 @@ export class WorkerStats {
   /** Tells the supervisor. */
   tell(): void {
     this.#look();
-    const { running, outcomes } = this.#worker;
+    const [health] = healthOf(this.#worker).workers as [WorkerHealth];
+    const { state, slots, inFlight, done, failed, retried, brokerSilentFor } = health;
     const now = performance.now();
     let oldest: [MessageProxy, number] | undefined;
     for (const entry of this.#seen) {
@@ -40,10 +45,8 @@ export class WorkerStats {
     tell({
       type: "status",
       uptime: Math.round(now - this.#startedAt),
-      inFlight: running.length,
-      done: outcomes.done + outcomes.skipped + outcomes.cancelled,
-      failed: outcomes.failed + outcomes.skippedAndFailed,
-      retried: outcomes.retried,
+      ...{ state, slots, inFlight, done, failed, retried },
+      brokerSilentFor: Math.round(Math.min(brokerSilentFor, LONGEST)),
       ...(oldest !== undefined && {
         oldest: {
           messageId: oldest[0].messageId,

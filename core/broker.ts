@@ -81,6 +81,14 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     });
   }
 
+  /**
+   * Milliseconds for which consumers have been waiting for the server to answer; 0 while it answers,
+   * and where there is none. For health checks.
+   */
+  get silentFor(): number {
+    return 0;
+  }
+
   /** Stores messages on the queues that they name; a promise, if any, tells that they are safe. */
   protected abstract store(messages: readonly Message[]): void | Promise<void>;
 

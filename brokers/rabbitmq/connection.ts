@@ -47,6 +47,10 @@ export class RabbitmqConnection {
   /** Since when the server reads nothing of it, by `performance.now()`, and why. */
   #block: { readonly since: number; readonly reason: string } | undefined;
   readonly #unblockedListeners: (() => void)[] = [];
+  /** Tells when the server was last heard, while the connection is up. */
+  #hear: () => number = () => performance.now();
+  /** When a server was last heard before the connection was lost, by `performance.now()`. */
+  #heardAt: number | undefined;
 
   /**
    * Stores where the servers are; the first use connects.
@@ -64,6 +68,11 @@ export class RabbitmqConnection {
   /** True if it is up. */
   get isUp(): boolean {
     return this.#model !== undefined;
+  }
+
+  /** Milliseconds since a server was last heard; 0 while the connection is up, and before the first. */
+  get silentFor(): number {
+    return this.isUp || this.#heardAt === undefined ? 0 : performance.now() - this.#heardAt;
   }
 
   /** True if it was closed for good. */
@@ -214,7 +223,7 @@ export class RabbitmqConnection {
     model.on("blocked", (reason) => this.#blocked(reason));
     model.on("unblocked", () => this.#unblocked());
     if (this.#isClosed) return void closeModel(model);
-    watchSilence(model);
+    this.#hear = watchSilence(model);
     this.#model = model;
     this.#isKept = true;
     this.#outage.back(this);
@@ -226,6 +235,7 @@ export class RabbitmqConnection {
   #lost(model: Model, cause: Error | undefined): void {
     if (this.#model !== model) return; // closed by us
     this.#model = undefined;
+    this.#heardAt = this.#hear();
     this.#control.lost();
     this.#unblocked();
     model.connection.stream.destroy();

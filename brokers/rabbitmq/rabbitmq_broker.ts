@@ -99,6 +99,11 @@ export class RabbitmqBroker extends Broker {
     return this.#controlStore;
   }
 
+  /** Milliseconds for which RabbitMQ has sent nothing to consumers, since it was lost; 0 while it is there. */
+  override get silentFor(): number {
+    return this.#parts.session.connection.silentFor;
+  }
+
   /**
    * Connects now, to publish, rather than with the first message.
    *

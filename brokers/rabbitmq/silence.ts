@@ -16,10 +16,11 @@ const LIMIT = 1.25;
  * amqplib waits for two heartbeats and more, and for any byte.
  *
  * @param model The connection.
+ * @returns Tells when the server was last heard, by `performance.now()`.
  */
-export function watchSilence(model: Model): void {
+export function watchSilence(model: Model): () => number {
   const { stream, heartbeat } = model.connection;
-  if (heartbeat === 0) return;
+  if (heartbeat === 0) return () => performance.now();
   const limit = heartbeat * 1_000 * LIMIT;
   const interval = heartbeat * 1_000 / LOOKS;
   let heardAt = performance.now();
@@ -38,4 +39,5 @@ export function watchSilence(model: Model): void {
     }
   }, interval);
   model.on("close", () => clearInterval(timer));
+  return () => heardAt;
 }

@@ -114,6 +114,11 @@ export class RedisBroker extends Broker {
     return this.#controlStore;
   }
 
+  /** Milliseconds for which Redis has not answered; 0 while it does. */
+  override get silentFor(): number {
+    return this.#session.connection.silentFor;
+  }
+
   /**
    * Connects now, rather than with the first command.
    *

@@ -108,6 +108,11 @@ export class SqliteBroker extends Broker {
     return this.#controlStore;
   }
 
+  /** Milliseconds for which the database could not be written for consumers. */
+  override get silentFor(): number {
+    return this.#session.lease.silentFor;
+  }
+
   /**
    * Opens the file now, rather than with the first use.
    *

@@ -68,6 +68,8 @@ export class WorkerLease {
   #beginning: Promise<void> | undefined;
   #timer: Timer;
   #isStopped = false;
+  /** Since when a heartbeat has been on its way, by `performance.now()`. */
+  #waitsSince: number | undefined;
 
   /**
    * Makes a lease that has not begun.
@@ -101,6 +103,11 @@ export class WorkerLease {
   /** True if what was received may be with another worker by now. */
   get isLost(): boolean {
     return this.#lease.isLost;
+  }
+
+  /** Milliseconds for which no heartbeat has got through that was to be written. */
+  get silentFor(): number {
+    return this.#waitsSince === undefined ? 0 : performance.now() - this.#waitsSince;
   }
 
   /**
@@ -158,6 +165,7 @@ export class WorkerLease {
 
   async #begin(): Promise<void> {
     this.#lease.reset();
+    this.#waitsSince ??= performance.now();
     const begunAt = this.#lease.now;
     await this.#connection.open();
     const [owner, former] = await this.#connection.writer.transact(() => {
@@ -167,6 +175,7 @@ export class WorkerLease {
       return [Number(lastInsertRowid), rows.filter(({ label }) => label === this.#label)];
     });
     this.#lease.renew(begunAt);
+    this.#waitsSince = undefined;
     this.#owner = owner;
     for (const { id, beat } of former) this.#recover(id, beat, false);
     this.#setTimer();
@@ -183,12 +192,14 @@ export class WorkerLease {
     this.tellLoss();
     const owner = this.#owner;
     if (owner === undefined || this.#isStopped) return;
+    this.#waitsSince ??= performance.now();
     this.#connection.writer.addFirst(new Heartbeat(this.#connection, this.#lease.now, owner, this));
   }
 
   /** Hears of a heartbeat that was committed. */
   heard(owner: number, sentAt: number, isThere: boolean, workers: readonly WorkerRow[]): void {
     if (owner !== this.#owner) return;
+    this.#waitsSince = undefined;
     if (!isThere) return this.tellTakeover();
     this.#lease.renew(sentAt);
     this.#watch(workers);

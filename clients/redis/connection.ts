@@ -69,6 +69,16 @@ export class RedisConnection {
     return this.#client.current !== undefined;
   }
 
+  /**
+   * Milliseconds for which the server has not answered: since a question that is open, or since its
+   * last answer when the connection is down. 0 before the first use.
+   */
+  get silentFor(): number {
+    const { answeredAt, waitsSince } = this.#watchdog;
+    const since = this.isUp ? waitsSince : answeredAt;
+    return since === undefined || since === -Infinity ? 0 : performance.now() - since;
+  }
+
   /** True if it is known how large arguments may be: else a large one has to wait for that. */
   get isReadyForLarge(): boolean {
     return this.#argumentLimit.isKnown;

@@ -31,6 +31,11 @@ export class Watchdog {
     return this.#answeredAt;
   }
 
+  /** Since when an answer is expected, by `performance.now()`; `undefined` if none is. */
+  get waitsSince(): number | undefined {
+    return this.#open > 0 ? this.#heardAt : undefined;
+  }
+
   /** Something was asked. */
   asked(): void {
     this.#open += 1;

@@ -24,6 +24,8 @@ const DEFAULTS: Arguments = {
   watchExclude: [],
   workerShutdownTimeout: 600_000,
   forkFunctions: [],
+  http: undefined,
+  liveTimeout: 120_000,
   verbose: false,
 };
 
@@ -34,7 +36,7 @@ test("parseArguments has a default for everything but the modules", () => {
 test("parseArguments reads options wherever they stand", () => {
   const args = "a.ts:broker -p 2 -t 3 b.ts --concurrency 4 --pid-file p --log-file l " +
     "--log-format json --skip-logging --watch . -i *.sql -i *.html -x gen/** -v " +
-    "--worker-shutdown-timeout 0 -f a.ts:f --fork-function b.ts:g -Q mails reports";
+    "--worker-shutdown-timeout 0 --http [::1]:80 --live-timeout 1 -f a.ts:f --fork-function b.ts:g -Q mails reports";
   assertEquals(parseArguments(args.split(" ")), {
     modules: ["a.ts:broker", "b.ts"],
     processes: 2,
@@ -51,6 +53,8 @@ test("parseArguments reads options wherever they stand", () => {
     watchExclude: ["gen/**"],
     workerShutdownTimeout: 0,
     forkFunctions: ["a.ts:f", "b.ts:g"],
+    http: { host: "::1", port: 80 },
+    liveTimeout: 1,
     verbose: true,
   });
 });

@@ -62,11 +62,15 @@ test("An idle worker whose connections and their follow-ups fall silent works ag
   await untilTracking(server);
   const before = proxy.totalConnections;
   proxy.begin({ kind: "silent", answers: 0 });
+  const begun = performance.now();
   await eventually("try to connect again", () => proxy.totalConnections >= before + 2);
+  // Health checks count from the last answer, not from when the connection was given up.
+  assert(broker.silentFor >= performance.now() - begun - 1_000, `${broker.silentFor}`);
   proxy.heal();
   const producer = fixture.open();
   await actor(() => {}, { broker: producer, queueName: "q", actorName: "note" }).send();
   await ran;
+  await eventually("answer", () => broker.silentFor < 3_000);
   await worker.stop();
 });
 

@@ -78,10 +78,12 @@ test("A worker that cannot write its heartbeat starts nothing of what it has", a
     });
     const error = await assertRejects(() => holding.receive(1), ConnectionClosed);
     assertStringIncludes(error.message, "no heartbeat got through for 48000 ms");
+    assert(first.silentFor > 0); // for health checks
     other.exec("rollback");
     other.close();
     await using again = first.consume("default");
     assertEquals((await receiveOne(again)).args, ["held"]);
+    assertEquals(first.silentFor, 0);
   });
 });
 

@@ -123,9 +123,11 @@ export function connections(file: FileServer): void {
       const before = proxy.totalConnections;
       const sending = traffic.send(20);
       await eventually("try to connect again", () => proxy.totalConnections >= before + 2);
+      await eventually("be known to be silent", () => broker.silentFor > 1_000);
       proxy.thaw();
       await sending;
 
+      await eventually("be heard again", () => broker.silentFor === 0);
       await traffic.send(20);
       await traffic.untilAllRan(1);
       await fixture.open().join(fixture.queueName);

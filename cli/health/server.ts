@@ -1,0 +1,84 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { errorMessage } from "../../platform/thrown.ts";
+import { answerHealth } from "../../worker/health.ts";
+import type { Health } from "../../worker/health_report.ts";
+import { UsageError } from "../usage_error.ts";
+import { formatListenAddress, type ListenAddress } from "./address.ts";
+
+/** Milliseconds in which a client sends its request. */
+const REQUEST_TIMEOUT = 5_000;
+/** Bytes of the headers of a request. */
+const MAX_HEADERS = 8_192;
+/** Number of open connections; a probe needs one for a moment. */
+const MAX_CONNECTIONS = 100;
+
+/** Serves health checks of worker processes over HTTP. */
+export class HealthServer {
+  readonly #server: Server;
+  /** Address that it listens on. */
+  readonly address: ListenAddress;
+
+  private constructor(server: Server, address: ListenAddress) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  /**
+   * Begins to listen.
+   *
+   * @param wanted Where.
+   * @param read Gives the present health.
+   * @throws {UsageError} If the address cannot be used.
+   */
+  static async open(wanted: ListenAddress, read: () => Health): Promise<HealthServer> {
+    const options = {
+      maxHeaderSize: MAX_HEADERS,
+      requestTimeout: REQUEST_TIMEOUT,
+      headersTimeout: REQUEST_TIMEOUT,
+      connectionsCheckingInterval: REQUEST_TIMEOUT,
+    };
+    const server = createServer(options, (request, response) => {
+      const { status, headers, body } = answerHealth(
+        request.method ?? "",
+        pathOf(request.url),
+        read,
+      );
+      request.resume(); // a body is of no interest
+      response.writeHead(status, { ...headers, connection: "close" });
+      response.end(request.method === "HEAD" ? undefined : body);
+    });
+    server.maxConnections = MAX_CONNECTIONS;
+    await listen(server, wanted);
+    const { port } = server.address() as AddressInfo;
+    return new HealthServer(server, { host: wanted.host, port });
+  }
+
+  /** Listens no more, and ends all connections. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** The path of a request; what is not a path is one that does not exist. */
+function pathOf(url = "/"): string {
+  return url.startsWith("/") && !url.startsWith("//") ? url : "/";
+}
+
+async function listen(server: Server, address: ListenAddress): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(address.port, address.host, resolve);
+    });
+  } catch (error) {
+    const { code } = error as { code?: string };
+    const reason = code === "EADDRINUSE"
+      ? "another program listens there (EADDRINUSE)"
+      : errorMessage(error);
+    const where = formatListenAddress(address);
+    throw new UsageError(`Cannot serve health checks on ${where}: ${reason}`, { cause: error });
+  }
+  server.removeAllListeners("error").on("error", () => {}); // of single connections
+}

@@ -1,0 +1,115 @@
+import type { Arguments } from "../arguments.ts";
+import type { LogLevel } from "../log_line.ts";
+import type { SupervisorObserver } from "../supervisor.ts";
+import { formatListenAddress } from "./address.ts";
+import { HealthMonitor, type MonitoredChild } from "./monitor.ts";
+import type { HealthServer } from "./server.ts";
+import { type SystemdEnvironment, SystemdNotifier } from "./systemd.ts";
+
+/** The part of a supervisor whose health is reported. */
+export interface HealthOwner {
+  /** The worker processes that there are now. */
+  readonly children: readonly MonitoredChild[];
+  /** True if it was told to stop. */
+  readonly isStopping: boolean;
+  log(level: LogLevel, template: string, properties?: Record<string, unknown>): void;
+}
+
+/** Reports the health of a supervisor and its workers: over HTTP, to systemd, or both. */
+export class HealthService implements SupervisorObserver {
+  readonly #owner: HealthOwner;
+  readonly #monitor: HealthMonitor;
+  readonly #systemd: SystemdNotifier | undefined;
+  #server: HealthServer | undefined;
+  #watchdog: ReturnType<typeof setInterval> | undefined;
+  #status = "";
+
+  private constructor(
+    owner: HealthOwner,
+    liveTimeout: number,
+    systemd: SystemdEnvironment | undefined,
+  ) {
+    this.#owner = owner;
+    this.#monitor = new HealthMonitor({
+      children: () => owner.children,
+      isStopping: () => owner.isStopping,
+      liveTimeout,
+      polled: () => this.#notifyStatus(),
+    });
+    if (systemd === undefined) return;
+    this.#systemd = new SystemdNotifier(systemd.socket, owner.log.bind(owner));
+    const { watchdog } = systemd;
+    if (watchdog === undefined) return;
+    this.#watchdog = setInterval(() => {
+      if (this.#monitor.health.dead.length === 0) this.#systemd!.notify("WATCHDOG=1");
+    }, watchdog / 2);
+  }
+
+  /**
+   * Begins to report.
+   *
+   * @param args Where to serve, and after how long silent workers are dead.
+   * @param owner The supervisor.
+   * @param systemd Where to notify systemd.
+   * @throws {UsageError} If the address cannot be used.
+   */
+  static async open(
+    { http, liveTimeout }: Pick<Arguments, "http" | "liveTimeout">,
+    owner: HealthOwner,
+    systemd: SystemdEnvironment | undefined,
+  ): Promise<HealthService> {
+    const service = new HealthService(owner, liveTimeout, systemd);
+    try {
+      if (http !== undefined) {
+        const { HealthServer } = await import("./server.ts");
+        service.#server = await HealthServer.open(http, () => service.#monitor.health);
+        const address = `http://${formatListenAddress(service.#server.address)}`;
+        owner.log("info", "Serving health checks on {address}", { address });
+      }
+    } catch (error) {
+      clearInterval(service.#watchdog);
+      throw error;
+    }
+    service.#monitor.start();
+    return service;
+  }
+
+  /** Asks the workers at once: one has begun to work. */
+  workerReady(): void {
+    this.#monitor.poll();
+  }
+
+  /** Notifies systemd that the service works. */
+  working(): void {
+    this.#systemd?.notify("READY=1");
+  }
+
+  /** Notifies systemd of a reload; `working` ends it. */
+  reloading(): void {
+    this.#systemd?.notify("RELOADING=1");
+  }
+
+  /** Notifies systemd of the stop. */
+  stopping(): void {
+    this.#systemd?.notify("STOPPING=1");
+  }
+
+  /** Ends the reports, once systemd has all of them. */
+  async close(): Promise<void> {
+    this.#monitor.stop();
+    clearInterval(this.#watchdog);
+    this.#server?.close();
+    await this.#systemd?.flushed();
+  }
+
+  #notifyStatus(): void {
+    if (this.#systemd === undefined || this.#owner.isStopping) return;
+    const { workers } = this.#monitor.health;
+    const inFlight = workers.reduce((sum, worker) => sum + worker.inFlight, 0);
+    const done = workers.reduce((sum, worker) => sum + worker.done, 0);
+    const status = `STATUS=${inFlight} in flight, ${done.toLocaleString("en-US")} done`;
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#systemd.notify(status);
+  }
+}

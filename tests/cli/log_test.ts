@@ -84,7 +84,10 @@ test("formatDuration and formatStatus say what people ask", () => {
     [0, 1_234, 59_999, 60_000, 187_000, 3_600_000, 190_000_000].map(formatDuration),
     ["0.0 s", "1.2 s", "60.0 s", "1 min 0 s", "3 min 7 s", "1 h 0 min", "2 d 4 h"],
   );
-  const status = { uptime: 60_000, inFlight: 0, done: 5, failed: 1, retried: 2 };
+  const status = {
+    ...{ uptime: 60_000, inFlight: 0, done: 5, failed: 1, retried: 2 },
+    ...{ state: "working", slots: 8, brokerSilentFor: 0 } as const,
+  };
   const working = { isReady: true, isStopping: false };
   assertEquals(
     formatStatus(status, working)[0],

@@ -298,7 +298,7 @@ export const pausing: Rules = {
       await assertRejects(
         () => control.pause({ worker: "w" }, { until }),
         TypeError,
-        "only queues",
+        "do not resume",
       );
       assertEquals(await control.paused(), []);
     },

@@ -103,7 +103,10 @@ test("RecordReader takes well-formed records only, however they are cut", () => 
     { type: "fatal", text: "" },
     { type: "ready", text: "Working", forks: 2 },
     { type: "log", time: 5, level: "info", logger: "", text: "é\n", properties: { a: [1] } },
-    { type: "status", uptime: 1, inFlight: 0, done: 0, failed: 0, retried: 0 },
+    {
+      ...{ type: "status", uptime: 1, inFlight: 0, done: 0, failed: 0, retried: 0 },
+      ...{ state: "quiet", slots: 8, brokerSilentFor: 0 },
+    },
   ];
   const wrong = [
     "null",
@@ -121,6 +124,7 @@ test("RecordReader takes well-formed records only, however they are cut", () => 
     `{"type":"log","time":0,"level":"toString","logger":"","text":"","properties":{}}`,
     `{"type":"log","time":0,"level":"info","logger":"","text":"","properties":null}`,
     `{"type":"status","uptime":1,"inFlight":0,"done":0,"failed":0,"retried":0,"oldest":7}`,
+    `{"type":"status","uptime":1,"inFlight":0,"done":0,"failed":0,"retried":0,"state":"x"}`,
   ];
   const wire = [...wrong, ...right.map((record) => JSON.stringify(record)), ...wrong, ""].join(
     "\n",

@@ -19,6 +19,7 @@ test("ControlLink knows no pause that was over before it began, and ends others 
     cancelled: () => {},
     queuePaused: (queueName, isPaused) => told.push([queueName, isPaused]),
     actorPaused: () => told.push("actor"),
+    quieted: () => {},
     resized: () => {},
     read: () => {},
   }, "worker");

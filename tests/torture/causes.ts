@@ -15,6 +15,9 @@ export interface Incident {
 /** Milliseconds in which a client is back on a machine that does nothing else. */
 const NEAR = 1_000;
 
+/** Cause: the worker died between the two steps that end a delay. */
+export const KILLED_WHILE_MOVING = "killed while it was put on its queue";
+
 /** Incidents, as the search for causes looks at it. */
 export class Incidents {
   readonly #list: readonly Incident[];
@@ -135,7 +138,7 @@ function explainMoves(
     .toSorted((a, b) => a.at - b.at);
   if (first === undefined || second === undefined) return;
   const { process, at } = first;
-  if (incidents.hasKilledSoonAfter(process, at)) return "killed while it was put on its queue";
+  if (incidents.hasKilledSoonAfter(process, at)) return KILLED_WHILE_MOVING;
   const outage = incidents.findOutage(process, at, at);
   if (outage !== undefined) return `${outage.kind} while it was put on its queue`;
   // There may have been two before: workers pass on what is far, and are not asked about it.

@@ -117,7 +117,7 @@ export function blocking(file: FileServer): void {
     withBlocking(async (untilBlocked) => {
       await using fixture = new Fixture(file);
       const { queueName } = fixture;
-      const broker = fixture.open({ blockedTimeout: 200 });
+      const broker = fixture.open({ blockedTimeout: 1_000 });
       await broker.enqueue(work(queueName, 1), { delay: 3_600_000 });
       await broker.enqueue(work(`${queueName}_2`, 0));
       await setMemory("0");

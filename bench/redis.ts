@@ -1,11 +1,12 @@
 /**
- * Answers: how fast is it with Redis, beside BullMQ and beside a loop that uses the client alone?
+ * Answers: how fast is it with Redis, beside other libraries and a loop that uses the client alone?
  *
  * Starts a Redis of its own (nothing is written to disk) and, where a latency is asked
  * for, a proxy that makes each round trip longer by so much. Each row of a table runs in a
  * process of its own, of this runtime, one at a time: first without the clock, for a second
  * or more, so that the compilers have seen it. All rows are run in turns, some times; the
- * median counts. The column "CPU" is the processor time of that process, Redis not included.
+ * median counts. The column "CPU" is the processor time of that process, "server" that of Redis or
+ * PostgreSQL (on Linux).
  *
  * - **bare** is ioredis and what a careful hand-written client would send: scripts for whole
  *   batches, one of HSET and RPUSH; one of LPOP, SADD and HMGET; one of SREM and HDEL, sent
@@ -18,6 +19,10 @@
  * - **BullMQ** has an asynchronous processor that does nothing, and deletes what is done as
  *   the others do (`removeOnComplete`; to keep it, the default, takes as long). `addBulk`
  *   takes all messages in one call, or 1,000 each in calls at the same time.
+ * - **bee-queue** has no events, and deletes what is done.
+ * - **pg-boss** and **graphile-worker** use a PostgreSQL that writes nothing to disk in time either
+ *   (`fsync=off`). pg-boss by `fetch` and `complete`, two at a time; graphile-worker with a local
+ *   queue of 500 jobs that completes them in batches.
  *
  * Enqueue: until Redis has confirmed the last message; then all are read back and counted.
  * Process: from the start of a worker that is connected until Redis has confirmed that the
@@ -29,7 +34,7 @@
  *
  *     npm install --omit=optional --prefix bench/peers
  *     deno run -A bench/redis.ts [--messages 100000] [--latencies 0,1,2] [--runs 3]
- *       [--rows serial,enqueue,process,pickup,idle] [--contestants bare,ours,bullmq]
+ *       [--rows serial,enqueue,process,pickup,idle] [--contestants bare,ours,bullmq,…]
  *       [--backlog] [--backlogs 10000,1000000] [--batch 1000]
  *     bun run bench/redis.ts
  *     node bench/redis.ts
@@ -48,7 +53,8 @@ import { measureIdle, measurePickUp } from "./redis/idle.ts";
 import { startLatencyProxy } from "./redis/latency_proxy.ts";
 import { readOptions } from "./redis/options.ts";
 import { measureRoundTrip } from "./redis/round_trip.ts";
-import { listSections, type Row } from "./redis/rows.ts";
+import { startPostgres } from "./redis/postgres.ts";
+import { listSections, ON_POSTGRES, type Row } from "./redis/rows.ts";
 import { runContestant } from "./redis/run_contestant.ts";
 import { printSection, type SectionResult } from "./redis/table.ts";
 
@@ -57,6 +63,9 @@ const { messages, latencies, runs, parts, contestants, sendBatch } = options;
 let isWell = true;
 
 await using redis = await startOwnRedis();
+const wantsPostgres = [...contestants].some((contestant) => ON_POSTGRES.has(contestant));
+await using postgres = wantsPostgres ? await startPostgres() : undefined;
+if (wantsPostgres && postgres === undefined) console.log("PostgreSQL is not installed: left out");
 const version = /redis_version:(\S+)/.exec(`${await redis.command("INFO", "server")}`)?.[1];
 console.log(`${runtimeVersion()}, Redis ${version}, ${runs} runs, µs a message\n`);
 for (const latency of latencies) {
@@ -94,8 +103,10 @@ async function measureSections(server: ServerAddress, isFar: boolean): Promise<S
   const found = new Map<Row, Findings[]>();
   for (let run = 0; run < runs; run++) {
     for (const row of sections.flatMap(({ rows }) => rows)) {
-      if (!contestants.has(row.contestant)) continue;
-      const assignment = { ...row.work, server: addressOf(server), sendBatch };
+      const ground = ON_POSTGRES.has(row.contestant) ? nearPostgres(isFar) : server;
+      if (!contestants.has(row.contestant) || ground === undefined) continue;
+      const serverPid = ground === postgres ? postgres?.pid : redis.pid;
+      const assignment = { ...row.work, server: addressOf(ground), serverPid, sendBatch };
       const findings = await runContestant(row.contestant, assignment);
       if (findings.problem !== undefined) {
         isWell = false;
@@ -109,6 +120,11 @@ async function measureSections(server: ServerAddress, isFar: boolean): Promise<S
     results: section.rows.filter((row) => found.has(row))
       .map((row) => summarize(row, row.messages, found.get(row)!)),
   }));
+}
+
+/** No proxy stands before PostgreSQL. */
+function nearPostgres(isFar: boolean): ServerAddress | undefined {
+  return isFar ? undefined : postgres;
 }
 
 function addressOf({ host, port }: ServerAddress): ServerAddress {

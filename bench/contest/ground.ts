@@ -8,6 +8,8 @@ export interface Ground {
   clear(): Promise<void>;
   /** Has another process fill the queue, so that nothing of making them is left in memory. */
   fill(messages: number): Promise<void>;
+  /** Milliseconds of processor time that the server has taken; not a number where it is not known. */
+  serverTime?(): number;
   /** The numbers of all messages on the queue. */
   stored(): Promise<number[]>;
   /** Closes a crew that is through, and counts what the server still has. */

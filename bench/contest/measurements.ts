@@ -14,6 +14,8 @@ import type { Ground } from "./ground.ts";
 interface Times {
   readonly time: number;
   readonly processorTime: number;
+  /** That of the server. */
+  readonly serverTime: number;
 }
 
 /** Milliseconds of work for the optimizing compilers, which are not measured. */
@@ -32,16 +34,17 @@ export async function measureSending<Mode extends string>(
   const sendAll = async (count: number) => {
     await ground.clear();
     contestant.prepare?.(count);
-    return await clock(() => contestant.send(mode, count));
+    return await clock(ground, () => contestant.send(mode, count));
   };
   await warmUp(ground.firstWarmUp, messages, sendAll);
-  const { time, processorTime } = await sendAll(messages);
+  const { time, processorTime, serverTime } = await sendAll(messages);
   const arrivals = new Arrivals(messages);
   for (const index of await ground.stored()) arrivals.add(index);
   const problem = arrivals.problem();
   return {
     times: [time],
     processorTimes: [processorTime],
+    serverTimes: [serverTime],
     problem: problem && `After sending (${mode}) ${problem}`,
   };
 }
@@ -62,6 +65,7 @@ export async function measureProcessing(
 ): Promise<Findings> {
   const times: number[] = [];
   const processorTimes: number[] = [];
+  const serverTimes: number[] = [];
   let problem: string | undefined;
   const workOff = async (count: number) => {
     const round = await workOffOnce(contestant, ground, size, count);
@@ -70,11 +74,12 @@ export async function measureProcessing(
   };
   await warmUp(ground.firstWarmUp, messages, workOff);
   for (let i = 0; i < rounds; i++) {
-    const { time, processorTime } = await workOff(messages);
+    const { time, processorTime, serverTime } = await workOff(messages);
     times.push(time);
     processorTimes.push(processorTime);
+    serverTimes.push(serverTime);
   }
-  return { times, processorTimes, problem };
+  return { times, processorTimes, serverTimes, problem };
 }
 
 async function workOffOnce(
@@ -87,7 +92,7 @@ async function workOffOnce(
   const arrivals = new Arrivals(messages);
   const crew = await contestant.hire(size, (index) => arrivals.add(index));
   await ground.fill(messages);
-  const times = await clock(async () => {
+  const times = await clock(ground, async () => {
     await crew.start();
     await arrivals.complete;
     await crew.settled();
@@ -132,13 +137,15 @@ export async function measurePickUp(
 }
 
 /** Measures how long something takes, and how long it keeps a processor busy in this process. */
-async function clock(work: () => Promise<void>): Promise<Times> {
+async function clock(ground: Ground, work: () => Promise<void>): Promise<Times> {
+  const server = ground.serverTime?.() ?? NaN;
   const processor = process.cpuUsage();
   const start = performance.now();
   await work();
   const time = performance.now() - start;
   const { user, system } = process.cpuUsage(processor);
-  return { time, processorTime: (user + system) / 1_000 };
+  const serverTime = (ground.serverTime?.() ?? NaN) - server;
+  return { time, processorTime: (user + system) / 1_000, serverTime };
 }
 
 /** Does something with more and more messages until it has taken long enough. */

@@ -7,6 +7,8 @@ export interface Result<Row> {
   readonly fastest: number;
   /** Processor time of the process under test, without the server; the median. */
   readonly processor: number;
+  /** That of the server; the median. */
+  readonly server: number;
 }
 
 /**
@@ -25,8 +27,12 @@ export function summarize<Row>(
     times.map((time) => time * 1_000 / messages).toSorted((a, b) => a - b);
   const times = perMessage(runs.flatMap(({ times }) => times));
   const processor = perMessage(runs.flatMap(({ processorTimes = [] }) => processorTimes));
+  const server = perMessage(runs.flatMap(({ serverTimes = [] }) => serverTimes));
   const middle = times.length >> 1;
-  return { row, median: times[middle]!, fastest: times[0]!, processor: processor[middle]! };
+  return {
+    ...{ row, median: times[middle]!, fastest: times[0]! },
+    ...{ processor: processor[middle]!, server: server[middle] ?? NaN },
+  };
 }
 
 /** One line of a table. */

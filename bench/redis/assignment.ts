@@ -12,6 +12,8 @@ export type SendMode = "serial" | "concurrent" | "bulk" | "oneCall";
 interface Place {
   /** Redis, or the proxy before it. */
   readonly server: ServerAddress;
+  /** Its process, to read its processor time. */
+  readonly serverPid?: number | undefined;
   /** Number of messages the bare loop puts into one script when it sends. */
   readonly sendBatch: number;
   /** The program that fills the queue when its assignment is added. */

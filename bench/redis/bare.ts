@@ -4,7 +4,8 @@
  * waiting for messages.
  *
  * With the argument `json` it also makes and reads the messages; without, their texts
- * are made before the clock starts and never looked at.
+ * are made before the clock starts and never looked at. With the argument `two` it has two fetches
+ * in flight: the limit of what a client can do.
  *
  * @module
  */
@@ -43,18 +44,23 @@ const ACK = `
 
 type Fetched = [ids: string[], texts: string[]];
 
+/** How it works: `json` makes and reads the messages, `two` keeps two fetches in flight. */
+type Mode = "json" | "two" | undefined;
+
 class BareContestant implements RedisContestant {
   readonly #redis: Redis;
   readonly #sendBatch: number;
   readonly #withJson: boolean;
+  readonly #fetches: number;
   #scripts = { enqueue: "", fetch: "", ack: "" };
   /** Ids and texts in turn, when they are made beforehand. */
   #prepared: string[] = [];
 
-  constructor({ server, sendBatch }: Assignment, withJson: boolean) {
+  constructor({ server, sendBatch }: Assignment, mode: Mode) {
     this.#redis = new Redis(server);
     this.#sendBatch = sendBatch;
-    this.#withJson = withJson;
+    this.#withJson = mode === "json";
+    this.#fetches = mode === "two" ? 2 : 1;
   }
 
   async open(): Promise<this> {
@@ -95,7 +101,9 @@ class BareContestant implements RedisContestant {
     let work = Promise.resolve();
     return Promise.resolve({
       start: () => {
-        work = this.#work(prefetch, ran);
+        work = Promise.all(
+          Array.from({ length: this.#fetches }, () => this.#work(prefetch, ran)),
+        ).then(() => {});
       },
       settled: () => work,
       close: () => Promise.resolve(),
@@ -152,5 +160,5 @@ function indexOf(id: string): number {
   return Number(id.slice(24));
 }
 
-const withJson = process.argv.includes("json");
-await measureContestant((assignment) => new BareContestant(assignment, withJson).open());
+const mode = (["json", "two"] as const).find((mode) => process.argv.includes(mode));
+await measureContestant((assignment) => new BareContestant(assignment, mode).open());

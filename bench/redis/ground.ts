@@ -1,6 +1,7 @@
 import { sendCommands } from "../../tests/support/servers/resp.ts";
 import type { Crew } from "../contest/contestant.ts";
 import type { Ground } from "../contest/ground.ts";
+import { processorTime } from "../processor_time.ts";
 import { runToEnd } from "../run_to_end.ts";
 import type { Assignment, FillAssignment } from "./assignment.ts";
 import type { RedisContestant } from "./contestant.ts";
@@ -17,6 +18,7 @@ export class RedisGround implements Ground {
   }
 
   async clear(): Promise<void> {
+    if (this.#contestant.clear !== undefined) return await this.#contestant.clear();
     await sendCommands(this.#assignment.server, [["FLUSHALL"]]);
   }
 
@@ -24,6 +26,11 @@ export class RedisGround implements Ground {
     const { server, sendBatch, filler } = this.#assignment;
     const backlog: FillAssignment = { task: "fill", server, sendBatch, filler, messages };
     await runToEnd([...filler, JSON.stringify(backlog)]);
+  }
+
+  serverTime(): number {
+    const { serverPid } = this.#assignment;
+    return serverPid === undefined ? NaN : processorTime(serverPid);
   }
 
   stored(): Promise<number[]> {

@@ -1,10 +1,9 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { ContestantName } from "./rows.ts";
+import { type ContestantName, CONTESTANTS } from "./rows.ts";
 
 /** Parts that can be measured. */
 const PARTS = ["serial", "enqueue", "process", "pickup", "idle"] as const;
-const CONTESTANTS = ["bare", "bare json", "ours", "bullmq"] as const;
 
 /** Parsed command line. */
 export interface BenchOptions {

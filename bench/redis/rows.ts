@@ -1,7 +1,14 @@
 import type { Assignment } from "./assignment.ts";
 
 /** Contestants: see bench/redis.ts. */
-export type ContestantName = "bare" | "bare json" | "ours" | "bullmq";
+export const CONTESTANTS = [
+  ...["bare", "bare json", "bare two", "ours"],
+  ...["bullmq", "bee-queue", "pg-boss", "graphile-worker"],
+] as const;
+export type ContestantName = typeof CONTESTANTS[number];
+
+/** Those that keep their messages in PostgreSQL. */
+export const ON_POSTGRES: ReadonlySet<ContestantName> = new Set(["pg-boss", "graphile-worker"]);
 
 /** An assignment whose place is still open. */
 export type Work = Assignment extends infer A
@@ -40,8 +47,13 @@ export function listSections(messages: number, isFar: boolean): Section[] {
   return [serial(few(50)), together(messages), processing(few)];
 }
 
+/** Messages by which those on PostgreSQL are divided where each is awaited: they take a millisecond. */
+const SLOW_SHARE = 20;
+
 function serial(messages: number): Section {
   const work: Work = { task: "enqueue", mode: "serial", messages };
+  const few = Math.ceil(messages / SLOW_SHARE);
+  const fewWork: Work = { ...work, messages: few };
   return {
     key: "serial",
     title: "enqueue, each awaited before the next",
@@ -55,6 +67,14 @@ function serial(messages: number): Section {
         bare: "bare: a script a message",
       },
       { contestant: "bullmq", name: "BullMQ: add", work, messages },
+      { contestant: "bee-queue", name: "bee-queue: save", work, messages },
+      { contestant: "pg-boss", name: "pg-boss: send", work: fewWork, messages: few },
+      {
+        contestant: "graphile-worker",
+        name: "graphile-worker: addJob",
+        work: fewWork,
+        messages: few,
+      },
     ],
   };
 }
@@ -75,6 +95,20 @@ function together(messages: number): Section {
       { contestant: "bullmq", name: "BullMQ: concurrent add", work: concurrent, messages },
       { contestant: "bullmq", name: "BullMQ: addBulk, one call", work: oneCall, messages },
       { contestant: "bullmq", name: "BullMQ: addBulk, concurrent calls", work: bulk, messages },
+      { contestant: "bee-queue", name: "bee-queue: concurrent save", work: concurrent, messages },
+      {
+        contestant: "bee-queue",
+        name: "bee-queue: saveAll, concurrent calls",
+        work: bulk,
+        messages,
+      },
+      { contestant: "pg-boss", name: "pg-boss: insert, concurrent calls", work: bulk, messages },
+      {
+        contestant: "graphile-worker",
+        name: "graphile-worker: addJobs, concurrent calls",
+        work: bulk,
+        messages,
+      },
     ],
   };
 }
@@ -86,6 +120,14 @@ const CONCURRENCIES = [
   { concurrency: 100, ours: 1, bullmq: 1 },
 ];
 
+/** With the names in the table; what fetches batches takes as many at once as the others. */
+const PEERS: readonly (readonly [ContestantName, string])[] = [
+  ["bullmq", "BullMQ"],
+  ["bee-queue", "bee-queue"],
+  ["pg-boss", "pg-boss"],
+  ["graphile-worker", "graphile-worker"],
+];
+
 function processing(few: (share: number) => number): Section {
   const work = (count: number, concurrency: number, prefetch: number): Work => ({
     ...{ task: "process", messages: count, concurrency, prefetch, rounds: 1 },
@@ -95,20 +137,21 @@ function processing(few: (share: number) => number): Section {
     const bare = `bare: batches of ${batch}`;
     const json = `bare: batches of ${batch}, reads the texts`;
     const our = `ours: concurrency ${concurrency}, prefetch ${batch}`;
-    const bull = `BullMQ: concurrency ${concurrency}`;
+    const two = `bare: the same, two fetches in flight`;
     const most = few(ours);
     const fewest = few(bullmq);
     const ourWork = work(most, concurrency, batch);
     return [
       { contestant: "bare", name: bare, work: ourWork, messages: most },
       { contestant: "bare json", name: json, work: ourWork, messages: most },
+      { contestant: "bare two", name: two, work: ourWork, messages: most },
       { contestant: "ours", name: our, work: ourWork, messages: most, bare },
-      {
-        contestant: "bullmq",
-        name: bull,
-        work: work(fewest, concurrency, batch),
-        messages: fewest,
-      },
+      ...PEERS.map(([contestant, title]): Row => {
+        const isSlow = ON_POSTGRES.has(contestant) && concurrency < 100;
+        const count = isSlow ? Math.ceil(fewest / SLOW_SHARE) : fewest;
+        const name = `${title}: concurrency ${concurrency}`;
+        return { contestant, name, work: work(count, concurrency, batch), messages: count };
+      }),
     ];
   });
   return { key: "process", title: "process a backlog of no-ops", rows };

@@ -23,16 +23,19 @@ export function shareOfBare({ results }: SectionResult, { row, median }: Result<
 export function printSection(result: SectionResult): void {
   const { section, results } = result;
   if (results.length === 0) return;
-  console.log(line(section.title, ["median", "fastest", "CPU", "of bare", "× BullMQ", "messages"]));
+  console.log(
+    line(section.title, ["median", "fastest", "CPU", "server", "of bare", "× BullMQ", "messages"]),
+  );
   const bull = best(result, "bullmq");
   for (const one of results) {
-    const { row, median, fastest, processor } = one;
+    const { row, median, fastest, processor, server } = one;
     const share = shareOfBare(result, one);
     const times = bull === undefined || row.contestant === "bullmq" ? NaN : bull.median / median;
     console.log(line(`  ${row.name}`, [
       median.toFixed(2),
       fastest.toFixed(2),
       processor.toFixed(2),
+      Number.isNaN(server) ? "" : server.toFixed(2),
       Number.isNaN(share) ? "" : `${(share * 100).toFixed(0)} %`,
       Number.isNaN(times) ? "" : times.toFixed(1),
       `${row.messages}`,

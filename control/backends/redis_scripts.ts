@@ -18,7 +18,7 @@ import { Script } from "../../clients/redis/script.ts";
 /** Number of keys the log keeps. A watcher that is further behind reads everything again. */
 export const LOG_LENGTH = 1_000;
 
-const SHARED = `
+const KEYS_AND_TIME = `
 local entries, workers, claims, expiries, log, counter = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local now = ARGV[1]
 if now == '' then
@@ -26,7 +26,9 @@ if now == '' then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 now = tonumber(now)
+`;
 
+const FUNCTIONS = `
 local unwatched = {worker = true, specs = true, tick = true, run = true, begun = true, claim = true}
 local function isWatched(key)
   return not unwatched[string.match(key, '^[^/]*') or '']
@@ -60,6 +62,8 @@ end
 
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now)) do remove(key) end
 `;
+
+const SHARED = KEYS_AND_TIME + FUNCTIONS;
 
 /**
  * Reads entries.
@@ -116,9 +120,12 @@ return result
  * It makes the function `outcome`, whose result the script is to return: 1 or 0, now, then key and
  * `version text` of what was to have a version, with "" for what is not there.
  */
-const CHANGE_OR_RETURN = `${SHARED}
+const CHANGE_OR_RETURN = `
+local known = {}
 local function stored(key)
-  return redis.call('HGET', hash_of(key), key) or ''
+  local text = known[key] or redis.call('HGET', hash_of(key), key) or ''
+  known[key] = text
+  return text
 end
 
 local function outcome(applied)
@@ -141,19 +148,20 @@ for i = first, #ARGV, 5 do
   local key, text, ttl = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if text == '' then
     remove(key)
+    known[key] = ''
   else
-    local version
+    local before, version = stored(key)
     if isWatched(key) then
       version = next_version(key)
-      redis.call('HSET', entries, key, version .. ' ' .. text)
     else
-      version = math.max(now, (tonumber(string.match(stored(key), '^%d+')) or 0) + 1)
-      redis.call('HSET', hash_of(key), key, version .. ' ' .. text)
+      version = math.max(now, (tonumber(string.match(before, '^%d+')) or 0) + 1)
     end
-    if ttl == '' then
-      redis.call('ZREM', expiries, key)
-    else
+    known[key] = version .. ' ' .. text
+    redis.call('HSET', hash_of(key), key, known[key])
+    if ttl ~= '' then
       redis.call('ZADD', expiries, now + ttl, key)
+    elseif before ~= '' then
+      redis.call('ZREM', expiries, key)
     end
   end
 end
@@ -167,7 +175,7 @@ end
  */
 export const CHANGE: Script = /* @__PURE__ */ new Script(
   "change control entries",
-  `local first = 2${CHANGE_OR_RETURN}return outcome(1)`,
+  `local first = 2${SHARED}${CHANGE_OR_RETURN}return outcome(1)`,
 );
 
 /**
@@ -176,13 +184,30 @@ export const CHANGE: Script = /* @__PURE__ */ new Script(
  * KEYS: those of the control store (6), heartbeats, queue, messages.
  * ARGV: now or "", broker id, id and text of the message, then the changes.
  * Result: the outcome of the changes.
+ *
+ * A claim without an end that nobody has is the most frequent change. It takes one command: there is no
+ * version to compare, and nothing that could have expired.
  */
 export const STORE_WITH_CHANGES: Script = /* @__PURE__ */ new Script(
   "store a message with control entries",
-  `local first = 5${CHANGE_OR_RETURN}
-redis.call('HSET', KEYS[9], ARGV[3], ARGV[4])
-redis.call('RPUSH', KEYS[8], ARGV[3])
-redis.call('ZADD', KEYS[7], now, ARGV[2])
+  `local first = 5${KEYS_AND_TIME}
+local function store()
+  redis.call('HSET', KEYS[9], ARGV[3], ARGV[4])
+  redis.call('RPUSH', KEYS[8], ARGV[3])
+  redis.call('ZADD', KEYS[7], now, ARGV[2])
+end
+
+if #ARGV == 9 and ARGV[6] ~= '' and ARGV[7] == '' and ARGV[8] == '0' and ARGV[9] == '' and
+  string.sub(ARGV[5], 1, 6) == 'claim/'
+then
+  local text = now .. ' ' .. ARGV[6]
+  if redis.call('HSETNX', claims, ARGV[5], text) == 1 then
+    store()
+    return {1, now, ARGV[5], text}
+  end
+end
+${FUNCTIONS}${CHANGE_OR_RETURN}
+store()
 return outcome(1)
 `,
 );

@@ -1,52 +1,78 @@
 /**
- * A worker whose actor cancels its own message, and that is killed at one moment of what follows.
+ * A worker that cancels all messages of a matrix, and that is killed at one moment of what follows.
  *
  * @module
  */
 import process from "node:process";
+import { Control, currentSignal, type MessageProxy, Worker } from "@dq/dramatiq";
 import {
-  actor,
-  Control,
-  currentMessage,
-  currentSignal,
-  defaultMiddleware,
-  RedisBroker,
-  Worker,
-} from "../../mod.ts";
+  declareActors,
+  type MatrixAddress,
+  openBroker,
+  PLACES,
+  queuesOf,
+} from "./cancel_matrix.ts";
 
-/** The moments, in their order. */
-export const MOMENTS = ["recorded", "heard", "skipped", "acking", "acked"] as const;
+/** The moments, in their order. At those after `heard`, all messages have come to them. */
+export const MOMENTS = ["recording", "recorded", "heard", "skipped", "acking", "acked"] as const;
+
+/** One of them. */
+export type Moment = typeof MOMENTS[number];
 
 /** Arguments of the program. */
 export interface CancelWorkerArguments {
-  readonly url: string;
-  readonly namespace: string;
-  readonly heartbeatTimeout: number;
-  readonly diesAt: typeof MOMENTS[number];
+  readonly address: MatrixAddress;
+  readonly diesAt: Moment;
+  /** Ids of the messages that are to be cancelled, by their places. */
+  readonly messages: Readonly<Record<string, string>>;
 }
 
 const told: CancelWorkerArguments = JSON.parse(process.argv[2] ?? "null");
 if (told !== null) await work(told);
 
-async function work({ url, namespace, heartbeatTimeout, diesAt }: CancelWorkerArguments) {
-  const die = (moment: typeof MOMENTS[number]) => {
-    if (moment === diesAt) process.kill(process.pid, "SIGKILL");
+async function work({ address, diesAt, messages }: CancelWorkerArguments): Promise<void> {
+  const die = () => process.kill(process.pid, "SIGKILL");
+  const arrived = new Set<string>();
+  /** Keeps each message at a moment until all have come to it. */
+  const meet = (moment: Moment, { messageId, actorName, retried }: MessageProxy) => {
+    if (moment !== diesAt || retried || messages[actorName] !== messageId) return;
+    arrived.add(actorName);
+    if (arrived.size === PLACES.length) die();
+    if (moment !== "acked") return new Promise<void>(() => {});
   };
-  const middleware = [{
-    afterSkipMessage: () => die("skipped"),
-    beforeAck: () => die("acking"),
-    afterAck: () => die("acked"),
-  }, ...defaultMiddleware()];
-  const broker = new RedisBroker({ url, namespace, heartbeatTimeout, middleware });
+  const cancels = diesAt !== "recording";
+  const retryStored = Promise.withResolvers<void>();
+  const { broker } = openBroker(address, [{
+    afterSkipMessage: (_broker, message) => meet("skipped", message),
+    beforeAck: (_broker, message) => meet("acking", message),
+    afterAck: (_broker, message) => void meet("acked", message),
+    async afterEnqueue(_broker, message) {
+      if (message.actorName !== "flaky") return;
+      // Stored, and the attempt before it is not acknowledged.
+      if (cancels) await control.cancel(message.messageId);
+      retryStored.resolve();
+    },
+  }]);
   const control = new Control(broker);
-  actor(async () => {
+  const started = new Map(
+    ["running", "first", "blocker"].map((name) => [name, Promise.withResolvers<void>()]),
+  );
+  declareActors(broker, address, async (name) => {
+    started.get(name)?.resolve();
     const signal = currentSignal();
-    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
-    await control.cancel(currentMessage()!.messageId, { grace: 60_000 });
-    die("recorded");
-    await aborted;
-    die("heard");
+    if (name === "flaky") throw new Error("again");
+    if (name === "hold") {
+      await Promise.all([retryStored, ...started.values()].map(({ promise }) => promise));
+      if (!cancels) die();
+      const ids = Object.values(messages);
+      await Promise.all(ids.map((id) => control.cancel(id, { grace: 60_000 })));
+      if (diesAt === "recorded") die();
+    }
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    if (diesAt === "heard") die();
     signal.throwIfAborted();
-  }, { broker, actorName: "target" });
-  await new Worker(broker).start();
+  });
+  // What was cancelled before takes a place of its own while its hook waits.
+  const concurrency = diesAt === "skipped" ? 6 : 4;
+  await new Worker(broker, { queues: [queuesOf(address).own], concurrency }).start();
 }

@@ -6,7 +6,9 @@ import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
 import { startProxy, type TcpProxy } from "../support/servers/proxy.ts";
 import { startRabbitmq } from "../support/servers/rabbitmq.ts";
 import { startRedis } from "../support/servers/redis.ts";
+import { testLong } from "../servers/own.ts";
 import { after } from "../support/test.ts";
+import { checkMatrix, newAddress } from "./cancel_matrix_check.ts";
 
 const [rabbitmq, redis] = await Promise.all([startRabbitmq(), startRedis()]);
 const proxies: TcpProxy[] = [];
@@ -36,6 +38,16 @@ brokerClaimsConformance({
     }),
   skips: { uniqueFlushed: "RabbitMQ does not tell whether a message is still there" },
 });
+
+testLong("rabbitmq-server")(
+  "A cancelled message does not run, wherever it is and whenever its worker is killed: RabbitMQ",
+  async () => {
+    await checkMatrix(
+      () => ({ ...newAddress(), redis: redis.url, amqp: rabbitmq.url }),
+      ["skipped", "acking", "acked"], // those before concern the control store only
+    );
+  },
+);
 
 /** A control store whose process may die: then it changes nothing any more. */
 class MortalControlStore extends ControlStore {

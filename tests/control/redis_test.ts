@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { RedisBroker, RedisControlStore } from "@dq/dramatiq";
+import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
+import { actor, RedisBroker, RedisControlStore, Worker } from "@dq/dramatiq";
 import { Mirror } from "../conformance/control_store_harness.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { eventually, startForFile, untilTracking } from "../brokers/redis/fixture.ts";
+import { Monitor } from "../brokers/redis/monitor.ts";
 import { addUser, DEAF_USERS } from "../brokers/redis/users.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 
@@ -97,6 +98,27 @@ test("RedisControlStore asks nothing of Redis while it is told of changes", asyn
   await other.change([{ key: "a", value: 2 }]);
   await mirror.becomes({ a: 2 });
   assertEquals(await count() - before, 2); // the change, and one look
+});
+
+test("A control store costs messages no command while nothing is controlled", async () => {
+  const countControlCommands = async (messages: number) => {
+    const namespace = newNamespace();
+    await using monitor = await Monitor.open(server);
+    await using broker = new RedisBroker({ url: server.url, namespace });
+    const note = actor((_n: number) => {}, { broker, actorName: "note" });
+    await using worker = new Worker(broker, { concurrency: 2 });
+    await worker.start();
+    await note.sendMany(Array.from({ length: messages }, (_, i) => [i]));
+    await broker.join("default");
+    await worker.stop();
+    assertEquals(worker.outcomes.done, messages);
+    const isOfControl = (part: string) => part.startsWith(`${namespace}:__control__`);
+    return (await monitor.take()).filter((command) => command.some(isOfControl)).length;
+  };
+  // Reads at the start, the report of the worker, and the request to be told of changes.
+  const [few, many] = [await countControlCommands(1), await countControlCommands(2_000)];
+  assertLessOrEqual(few, 8);
+  assertLessOrEqual(many, few + 2); // more if a busy machine lets a second pass
 });
 
 test("RedisBroker has a control store in its namespace, over its own connections", async () => {

@@ -1,7 +1,7 @@
 import { ActorRegistry } from "./actor_registry.ts";
 import type { Middleware } from "./middleware.ts";
 import type { ClaimValue } from "./claim_entry.ts";
-import { Claims } from "./claims.ts";
+import type { Claims } from "./claims.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
@@ -77,7 +77,9 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
       store: (messages) => this.store(messages),
       storeWith: (message, changes) => this.storeWith(message, changes),
       storeDue: (message, delivery) => this.storeDue(message, delivery),
-      makeClaims: () => this.makeClaims(),
+      isStored: (claim) => this.isStored(claim),
+      stayOf: (message) => this.stayOf(message),
+      changeDelayed: (claim, eta, changes) => this.changeDelayed(claim, eta, changes),
     });
   }
 
@@ -182,23 +184,12 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   /**
    * Stores a message that takes the place of a delayed one. Brokers that can take that
    * off its delay queue in the same step override this.
-   *
-   * @param message What to store.
-   * @param _delivery The delayed one.
    */
   protected storeDue(message: Message, _delivery: MessageProxy): void | Promise<void> {
     return this.store([message]);
   }
 
-  /**
-   * Begins to send a message that is stored synchronously: in a transaction of the application.
-   *
-   * @param message What to send.
-   * @param options The delay, and the message that this one follows from.
-   * @returns The message to store, and its delay in milliseconds.
-   * @throws {TypeError} If a `beforeEnqueue` hook is asynchronous, or as {@linkcode Broker.enqueue}.
-   * @throws {MiddlewareError} If a middleware refuses it.
-   */
+  /** @internal Begins to send a message that is stored in a transaction of the application. */
   protected prepareNow<M extends Message>(
     message: M,
     options: EnqueueOptions,
@@ -248,13 +239,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
 
   /** @internal */
   protected makeClaims(): Claims {
-    return new Claims(this, {
-      store: async (message) => await this.store([message]),
-      storeWith: (message, changes) => this.storeWith(message, changes),
-      isStored: (claim) => this.isStored(claim),
-      stayOf: (message) => this.stayOf(message),
-      changeDelayed: (claim, eta, changes) => this.changeDelayed(claim, eta, changes),
-    });
+    return this.#sender.makeClaims();
   }
 
   /**

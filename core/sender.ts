@@ -1,6 +1,6 @@
 import type { Broker } from "./broker.ts";
 import { undoCancellation } from "./cancellation.ts";
-import type { Claims } from "./claims.ts";
+import { Claims, type ClaimSteps } from "./claims.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import { revived, type StoredDeadLetter } from "./dead_letters.ts";
@@ -32,17 +32,13 @@ export interface EnqueueOptions {
 }
 
 /** Steps of sending that differ between brokers. */
-export interface SendSteps {
+export interface SendSteps extends Omit<ClaimSteps, "store"> {
   /** Gives a message the form in which it is stored. */
   prepare(message: Message, delay: number | undefined): Message;
   /** Stores messages on the queues that they name. */
   store(messages: readonly Message[]): void | Promise<void>;
-  /** Stores a message if changes of the control store are applied, in one step. */
-  storeWith(message: Message, changes: readonly ControlChange[]): Promise<ControlOutcome>;
   /** Stores a message that takes the place of a delayed one. */
   storeDue(message: Message, delivery: MessageProxy): void | Promise<void>;
-  /** Makes claims for messages that other processes have claimed. */
-  makeClaims(): Claims;
 }
 
 /** Sends the messages of a broker: prepares them, calls the hooks around it, and has them stored. */
@@ -51,17 +47,19 @@ export class Sender {
   readonly #emitter: Emitter;
   readonly #steps: SendSteps;
 
-  /**
-   * Stores its parts.
-   *
-   * @param broker The broker, as hooks get it.
-   * @param emitter Calls `prepareMessage` of the middleware.
-   * @param steps The steps that the class of the broker has.
-   */
   constructor(broker: Broker, emitter: Emitter, steps: SendSteps) {
     this.#broker = broker;
     this.#emitter = emitter;
     this.#steps = steps;
+  }
+
+  /** Makes an empty collection of claims. */
+  makeClaims(): Claims {
+    const steps = this.#steps;
+    return new Claims(this.#broker, {
+      ...steps,
+      store: async (message) => await steps.store([message]),
+    });
   }
 
   /** Stores a message, or delays it: see {@linkcode Broker.enqueue}. */
@@ -82,7 +80,12 @@ export class Sender {
     }
   }
 
-  /** Begins to send a message that is stored synchronously: see `Broker.prepareNow`. */
+  /**
+   * Begins to send a message that is stored synchronously.
+   *
+   * @returns The message to store, and its delay in milliseconds.
+   * @throws {TypeError} If a `beforeEnqueue` hook is asynchronous.
+   */
   prepareNow<M extends Message>(
     message: M,
     options: EnqueueOptions,
@@ -146,7 +149,7 @@ export class Sender {
     };
     const due = this.#steps.prepare(delivery.message.copy(changes), undefined);
     if (due.option("uniqueKey") !== undefined && broker.controlStore !== undefined) {
-      const claims = broker.claims ?? this.#steps.makeClaims();
+      const claims = broker.claims ?? this.makeClaims();
       const eta = await claims.carry(due, delivery);
       if (eta !== undefined) return await this.#delayUntil(eta, delivery, claims);
     }
@@ -170,7 +173,7 @@ export class Sender {
     const changes = { queueName, options: carriedDeaths(delivery) ?? {} };
     const later = this.#steps.prepare(delivery.message.copy(changes), delay);
     if (later.option("uniqueKey") !== undefined && this.#broker.controlStore !== undefined) {
-      await (this.#broker.claims ?? this.#steps.makeClaims()).carry(later);
+      await (this.#broker.claims ?? this.makeClaims()).carry(later);
     }
     await this.#steps.store([later]);
   }

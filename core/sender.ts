@@ -217,7 +217,7 @@ export class Sender {
     const changes = { queueName, options: { eta: undefined } };
     const due = this.#steps.prepare(message.copy(changes), undefined);
     if (due.option("uniqueKey") !== undefined && broker.controlStore !== undefined) {
-      await (broker.claims ?? this.#steps.makeClaims()).carry(due);
+      await (broker.claims ?? this.makeClaims()).carry(due);
     }
     await broker.emit("beforeEnqueue", due, undefined);
     if (!await store(due)) return false;

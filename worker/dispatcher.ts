@@ -11,16 +11,15 @@ import { Notifier } from "../platform/notifier.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import { isBlamed, maxDeathsOf } from "../core/suspicion.ts";
 import { type FleetControl, unlessEmpty } from "./fleet_control.ts";
-import { Moves } from "./moves.ts";
+import { Republisher } from "./republisher.ts";
 import type { Executor } from "./executors/executor.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { ActorTotals } from "./actor_totals.ts";
 import { Job, type JobOwner, returnToQueue } from "./job.ts";
 import { noOutcomes, outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
-import { Suspects } from "./suspects.ts";
+import { WaitingJobs } from "./waiting_jobs.ts";
 import { WaitLimit } from "./wait_limit.ts";
-import { WorkQueue } from "./work_queue.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
@@ -49,12 +48,10 @@ export class Dispatcher implements JobOwner {
   readonly outcomes: Record<Outcome, number> = noOutcomes();
   /** The same by actor. */
   readonly totals: ActorTotals = new ActorTotals();
-  readonly #waiting: WorkQueue<Job> = new WorkQueue();
+  readonly #waiting: WaitingJobs = new WaitingJobs();
   readonly #running: IndexedSet<Job> = new IndexedSet();
-  /** Made when the first of them is delivered. */
-  #suspects: Suspects | undefined;
   /** Delayed messages on their way to their queues, and those that are being delayed. */
-  readonly #moves: Moves;
+  readonly #republisher: Republisher;
   readonly #waitLimit: WaitLimit;
   #isOpen = false;
   #pauseTimer: Timer | undefined;
@@ -73,7 +70,7 @@ export class Dispatcher implements JobOwner {
     this.#control = control;
     this.broker = broker;
     this.executor = executor;
-    this.#moves = new Moves(broker, () => this.#ended.notify());
+    this.#republisher = new Republisher(broker, () => this.#ended.notify());
     this.#waitLimit = new WaitLimit({
       clock: broker.clock,
       limit: broker.maxWait,
@@ -140,15 +137,16 @@ export class Dispatcher implements JobOwner {
       }
       const delay = paused?.delayOf(message.actorName);
       if (delay !== undefined) {
-        this.#moves.postpone(message, settlement, delay);
+        this.#republisher.postpone(message, settlement, delay);
         continue;
       }
       job.waitsSince = this.#waitLimit.period;
-      if (message.suspicion !== undefined && this.#isBlamed(message)) this.#suspect(job);
-      else this.#waiting.push(job, actor.priority);
+      if (message.suspicion !== undefined && this.#isBlamed(message)) {
+        this.#waiting.pushSuspect(job);
+      } else this.#waiting.push(job);
     }
     this.#startJobs();
-    if (this.#waitingCount > 0) this.#waitLimit.watch();
+    if (this.#waiting.size > 0) this.#waitLimit.watch();
   }
 
   /** Takes what the consumer of a delay queue gave: messages that are due. */
@@ -162,7 +160,7 @@ export class Dispatcher implements JobOwner {
         this.#cancel(new Job(this, message, actor, settlement), cancellation);
         continue;
       }
-      this.#moves.promote(message, settlement);
+      this.#republisher.promote(message, settlement);
     }
   }
 
@@ -170,7 +168,9 @@ export class Dispatcher implements JobOwner {
   cancelKnown(): void {
     const cancellations = unlessEmpty(this.#control?.cancellations);
     if (cancellations === undefined) return;
-    for (const job of this.#take(({ message }) => cancellations.find(message) !== undefined)) {
+    for (
+      const job of this.#waiting.take(({ message }) => cancellations.find(message) !== undefined)
+    ) {
       this.#cancel(job, cancellations.find(job.message)!);
     }
     for (const { message } of this.#running) {
@@ -182,7 +182,7 @@ export class Dispatcher implements JobOwner {
 
   /** Gives back what has not begun of a queue: it is paused. */
   giveBackOf(queueName: string): void {
-    this.#take(({ message }) => message.queueName === queueName).forEach(returnToQueue);
+    this.#waiting.take(({ message }) => message.queueName === queueName).forEach(returnToQueue);
     this.#ended.notify();
   }
 
@@ -191,8 +191,8 @@ export class Dispatcher implements JobOwner {
     const paused = unlessEmpty(this.#control?.pausedActors);
     if (paused === undefined) return;
     const delayOf = ({ message }: Job) => paused.delayOf(message.actorName);
-    for (const job of this.#take((job) => delayOf(job) !== undefined)) {
-      this.#moves.postpone(job.message, job.settlement, delayOf(job) ?? 0);
+    for (const job of this.#waiting.take((job) => delayOf(job) !== undefined)) {
+      this.#republisher.postpone(job.message, job.settlement, delayOf(job) ?? 0);
     }
     this.#ended.notify();
   }
@@ -200,7 +200,7 @@ export class Dispatcher implements JobOwner {
   /** A job is over: there is room for another. */
   finished(job: Job, outcome: Outcome): void {
     this.#running.delete(job);
-    this.#suspects?.ended(job);
+    this.#waiting.ended(job);
     this.#settle(job.message, job.settlement, outcome);
     this.#startJobs();
     this.#waitLimit.roomMade();
@@ -209,13 +209,13 @@ export class Dispatcher implements JobOwner {
   /** A job has turned out to be blamed before it has begun: it waits until it can run alone. */
   blamed(job: Job): void {
     this.#running.delete(job);
-    this.#suspect(job);
+    this.#waiting.pushSuspect(job);
     this.#startJobs();
   }
 
   /** Waits until nothing is in flight. */
   async idle(): Promise<void> {
-    while (this.#running.size > 0 || this.#waitingCount > 0 || this.#moves.count > 0) {
+    while (this.#running.size > 0 || this.#waiting.size > 0 || this.#republisher.count > 0) {
       await this.#ended.next();
     }
   }
@@ -223,7 +223,6 @@ export class Dispatcher implements JobOwner {
   /** Gives back what has not begun. */
   giveBack(): void {
     for (const job of this.#waiting.drain()) returnToQueue(job);
-    for (const job of this.#suspects?.waiting.drain() ?? []) returnToQueue(job);
     this.#ended.notify();
   }
 
@@ -259,25 +258,10 @@ export class Dispatcher implements JobOwner {
     settlement.settle(message, outcome);
   }
 
-  get #waitingCount(): number {
-    return this.#waiting.size + (this.#suspects?.waiting.size ?? 0);
-  }
-
-  /** Takes jobs off that wait and match. */
-  #take(matches: (job: Job) => boolean): Job[] {
-    const suspects = this.#suspects?.waiting.take(matches) ?? [];
-    return [...suspects, ...this.#waiting.take(matches)];
-  }
-
   /** Looks whether a worker died while a message ran, if that is ever to count. */
   #isBlamed(message: MessageProxy): boolean {
     if (maxDeathsOf(this.broker, message) === Infinity) message.suspicion = undefined;
     return isBlamed(message);
-  }
-
-  #suspect(job: Job): void {
-    this.#suspects ??= new Suspects();
-    this.#suspects.waiting.push(job, job.actor.priority);
   }
 
   /** Runs the hooks of a job, not its actor; that needs no room. */
@@ -295,12 +279,10 @@ export class Dispatcher implements JobOwner {
     try {
       const { concurrency } = this.executor;
       while (this.#isOpen && this.#running.size < concurrency) {
-        const job = this.#suspects === undefined
-          ? this.#waiting.shift()
-          : this.#suspects.shift(this.#waiting);
+        const job = this.#waiting.shift();
         if (job === undefined) break;
         if (job.settlement.isStale) {
-          this.#suspects?.ended(job);
+          this.#waiting.ended(job);
           returnToQueue(job);
           continue;
         }
@@ -317,12 +299,11 @@ export class Dispatcher implements JobOwner {
   #giveBackOld(period: number): { sources: Set<Settlement>; isDone: boolean } {
     const sources = new Set<Settlement>();
     const isOld = ({ waitsSince }: Job) => waitsSince <= period;
-    const suspects = this.#suspects?.waiting.shiftWhile(isOld) ?? [];
-    for (const job of [...suspects, ...this.#waiting.shiftWhile(isOld)]) {
+    for (const job of this.#waiting.shiftWhile(isOld)) {
       if (!job.settlement.isStale) sources.add(job.settlement);
       returnToQueue(job);
     }
     this.#ended.notify();
-    return { sources, isDone: this.#waitingCount === 0 };
+    return { sources, isDone: this.#waiting.size === 0 };
   }
 }

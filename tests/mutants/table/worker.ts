@@ -30,7 +30,7 @@ export const WORKER: readonly Mutant[] = [
       "this.#running.size <= concurrency",
     ],
     ["idle forgets delayed messages on their way", " || this.#moving > 0", "", { tests: DELAYED }],
-    ["idle forgets messages that wait", " || this.#waitingCount > 0", ""],
+    ["idle forgets messages that wait", " || this.#waiting.size > 0", ""],
     [
       "join hangs after delayed messages were moved",
       "if (this.#moving === 0) this.#ended.notify();",
@@ -40,8 +40,8 @@ export const WORKER: readonly Mutant[] = [
     ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
     [
       "join hangs when a paused worker stops",
-      "waiting.drain() ?? []) returnToQueue(job);\n    this.#ended.notify();",
-      "waiting.drain() ?? []) returnToQueue(job);",
+      "this.#waiting.drain()) returnToQueue(job);\n    this.#ended.notify();",
+      "this.#waiting.drain()) returnToQueue(job);",
     ],
     [
       "what runs is not given up at the deadline",
@@ -49,11 +49,13 @@ export const WORKER: readonly Mutant[] = [
       "void (new WorkerLost",
       { tests: STOP },
     ],
+  ]),
+  ...mutantsOf("worker/waiting_jobs.ts", "tests/brokers/stub/stub_broker_test.ts", [
     [
       "the priority of actors is ignored",
-      "this.#waiting.push(job, actor.priority);",
-      "this.#waiting.push(job, 0);",
-      { tests: "tests/brokers/stub/stub_broker_test.ts", filter: "priorit" },
+      "this.#jobs.push(job, job.actor.priority);",
+      "this.#jobs.push(job, 0);",
+      { filter: "priorit" },
     ],
   ]),
   ...mutantsOf("worker/job.ts", [JOB, STOP], [

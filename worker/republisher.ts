@@ -5,7 +5,7 @@ import { postpone } from "./paused_actors.ts";
 import type { Settlement } from "./settlement.ts";
 
 /** Messages of one worker that are on their way to another queue. */
-export class Moves {
+export class Republisher {
   readonly #broker: Broker;
   readonly #onEnd: () => void;
   #count = 0;

@@ -1,7 +1,6 @@
 import { ActorRegistry } from "./actor_registry.ts";
 import type { Middleware } from "./middleware.ts";
-import type { ClaimValue } from "./claim_entry.ts";
-import type { Claims } from "./claims.ts";
+import type { Claims, UniqueSteps } from "./claims.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";
@@ -17,9 +16,9 @@ import type { Inspector } from "./inspection.ts";
 import type { JoinOptions } from "./join.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
-import { toCanonicalQueueName } from "./queue_names.ts";
+import { toCanonicalQueueName, toQueued } from "./queue_names.ts";
 import type { ReportSource } from "./report_source.ts";
-import { type EnqueueOptions, Sender, toQueued } from "./sender.ts";
+import { type EnqueueOptions, Sender } from "./sender.ts";
 
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
@@ -77,9 +76,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
       store: (messages) => this.store(messages),
       storeWith: (message, changes) => this.storeWith(message, changes),
       storeDue: (message, delivery) => this.storeDue(message, delivery),
-      isStored: (claim) => this.isStored(claim),
-      stayOf: (message) => this.stayOf(message),
-      changeDelayed: (claim, eta, changes) => this.changeDelayed(claim, eta, changes),
+      uniqueSteps: () => this.uniqueSteps,
     });
   }
 
@@ -242,29 +239,13 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     return this.#sender.makeClaims();
   }
 
-  /**
-   * @internal Tells whether the message of a claim is on its queue, delayed, or in the hands of a
-   * worker. Brokers that cannot tell say that it is.
-   */
-  protected isStored(_claim: ClaimValue): Promise<boolean> {
-    return Promise.resolve(true);
-  }
-
-  /**
-   * @internal Changes the control store, and by that delays the message of a claim until another
-   * time. Brokers that promote messages without `enqueueDue` override this.
-   */
-  protected changeDelayed(
-    _claim: ClaimValue,
-    _eta: number,
-    changes: readonly ControlChange[],
-  ): Promise<ControlOutcome> {
-    return this.controlStore!.change(changes);
-  }
-
-  /** @internal What its queue calls a message as it is stored now. */
-  protected stayOf(message: Message): string {
-    return message.messageId;
+  /** @internal Steps of unique messages. These know neither stays nor whether a message is gone. */
+  protected get uniqueSteps(): UniqueSteps {
+    return {
+      isStored: () => Promise.resolve(true),
+      stayOf: ({ messageId }) => messageId,
+      changeDelayed: (_claim, _eta, changes) => this.controlStore!.change(changes),
+    };
   }
 
   /**
@@ -280,17 +261,6 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    * @throws {QueueNotFound} If the broker keeps queues that are declared only, and it is not.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws {TypeError} If this broker cannot read them, or that is not a valid queue name.
-   *
-   * @example Give everything another chance that failed today
-   * ```ts
-   * import { StubBroker } from "@dq/dramatiq";
-   *
-   * const broker = new StubBroker();
-   * broker.declareQueue("default");
-   * for await (const dead of broker.deadLetters("default")) {
-   *   if (dead.diedAt! > Date.now() - 86_400_000) await dead.requeue();
-   * }
-   * ```
    */
   deadLetters(
     queueName: string,

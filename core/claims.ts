@@ -26,12 +26,8 @@ const STAYS = 3;
 /** Milliseconds of a claim whose message is on its way, where both are not stored in one step. */
 const SENDING_TTL = 30_000;
 
-/** Broker, as its {@linkcode Claims} see it. */
-export interface ClaimSteps {
-  /** Stores a message. */
-  store(message: Message): Promise<void>;
-  /** Stores a message if changes are applied, in one step. */
-  storeWith(message: Message, changes: readonly ControlChange[]): Promise<ControlOutcome>;
+/** Steps of unique messages that differ between brokers. */
+export interface UniqueSteps {
   /** Tells whether the message of a claim is on its queue, delayed, or in the hands of a worker. */
   isStored(claim: ClaimValue): Promise<boolean>;
   /** What its queue calls a message as it is stored now. */
@@ -42,6 +38,14 @@ export interface ClaimSteps {
     eta: number,
     changes: readonly ControlChange[],
   ): Promise<ControlOutcome>;
+}
+
+/** Broker, as its {@linkcode Claims} see it. */
+export interface ClaimSteps extends UniqueSteps {
+  /** Stores a message. */
+  store(message: Message): Promise<void>;
+  /** Stores a message if changes are applied, in one step. */
+  storeWith(message: Message, changes: readonly ControlChange[]): Promise<ControlOutcome>;
 }
 
 /**

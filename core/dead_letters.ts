@@ -49,6 +49,17 @@ export interface ReadDeadLettersOptions {
 /**
  * A message that failed for good, exceeded its maximum age, names an unknown actor or cannot be
  * decoded. It stays until it is requeued, dropped or expires.
+ *
+ * @example Give everything another chance that failed today
+ * ```ts
+ * import { StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * broker.declareQueue("default");
+ * for await (const dead of broker.deadLetters("default")) {
+ *   if (dead.diedAt! > Date.now() - 86_400_000) await dead.requeue();
+ * }
+ * ```
  */
 export class DeadLetter {
   /** The queue that it belongs to. */

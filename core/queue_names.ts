@@ -10,6 +10,7 @@
  *
  * @module
  */
+import type { Clock } from "../platform/clock.ts";
 
 const QUEUE_NAME = /^[A-Za-z_][\w.-]*$/;
 /** Reserved parts of names, and their owners. */
@@ -137,4 +138,40 @@ function invalidity(queueName: unknown): string | undefined {
 
 function refusal(purpose: string, queueName: unknown, reason: string): TypeError {
   return new TypeError(`Cannot ${purpose} ${showQueueName(queueName)}: ${reason}`);
+}
+
+/** Message, as far as its queue goes. */
+interface Routed {
+  readonly queueName: string;
+  /** A changed copy. */
+  copy(changes: { queueName: string; options: { eta: number } }): unknown;
+}
+
+/**
+ * Checks the queue of a message, and names the delay queue of one that is to be delayed.
+ *
+ * @param message What to send.
+ * @param delay Milliseconds, if it is to be delayed.
+ * @param clock The clock that the delay goes by.
+ * @returns The message, or a changed copy.
+ * @throws {TypeError} If what it names is neither a queue nor a delay queue.
+ * @throws {RangeError} If the eta is out of range.
+ */
+export function toQueued<M extends Routed>(
+  message: M,
+  delay: number | undefined,
+  clock: Clock,
+): M {
+  const { queueName } = message;
+  if (delay === undefined) {
+    assertQueueOrDelayQueueName(queueName, "send to queue");
+    return message;
+  }
+  const delayQueue = delayQueueName(queueName); // of q.XQ it is q.DQ, as in Python
+  assertQueueOrDelayQueueName(delayQueue, "send to queue");
+  const eta = clock.now() + Math.round(delay);
+  if (!Number.isSafeInteger(eta)) {
+    throw new RangeError(`Cannot delay a message by ${delay} ms: the date is out of range`);
+  }
+  return message.copy({ queueName: delayQueue, options: { eta } }) as M;
 }

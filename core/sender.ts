@@ -1,14 +1,13 @@
 import type { Broker } from "./broker.ts";
 import { undoCancellation } from "./cancellation.ts";
-import { Claims, type ClaimSteps } from "./claims.ts";
-import type { Clock } from "../platform/clock.ts";
+import { Claims, type UniqueSteps } from "./claims.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import { revived, type StoredDeadLetter } from "./dead_letters.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { Emitter } from "./emitter.ts";
 import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
-import { assertQueueOrDelayQueueName, canonicalQueueName, delayQueueName } from "./queue_names.ts";
+import { canonicalQueueName, delayQueueName } from "./queue_names.ts";
 import { carriedDeaths } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
@@ -32,11 +31,15 @@ export interface EnqueueOptions {
 }
 
 /** Steps of sending that differ between brokers. */
-export interface SendSteps extends Omit<ClaimSteps, "store"> {
+export interface SendSteps {
   /** Gives a message the form in which it is stored. */
   prepare(message: Message, delay: number | undefined): Message;
   /** Stores messages on the queues that they name. */
   store(messages: readonly Message[]): void | Promise<void>;
+  /** Stores a message if changes of the control store are applied, in one step. */
+  storeWith(message: Message, changes: readonly ControlChange[]): Promise<ControlOutcome>;
+  /** The steps of unique messages. */
+  uniqueSteps(): UniqueSteps;
   /** Stores a message that takes the place of a delayed one. */
   storeDue(message: Message, delivery: MessageProxy): void | Promise<void>;
 }
@@ -57,8 +60,9 @@ export class Sender {
   makeClaims(): Claims {
     const steps = this.#steps;
     return new Claims(this.#broker, {
-      ...steps,
+      ...steps.uniqueSteps(),
       store: async (message) => await steps.store([message]),
+      storeWith: (message, changes) => steps.storeWith(message, changes),
     });
   }
 
@@ -311,29 +315,4 @@ export class Sender {
 /** @returns The delay of a message in milliseconds, if it has one. */
 function delayOf({ delay }: EnqueueOptions): number | undefined {
   return delay === undefined ? undefined : toMilliseconds(delay, "delay");
-}
-
-/**
- * Checks the queue of a message, and names the delay queue of one that is to be delayed.
- *
- * @param message What to send.
- * @param delay Milliseconds, if it is to be delayed.
- * @param clock The clock that the delay goes by.
- * @returns The message, or a changed copy.
- * @throws {TypeError} If what it names is neither a queue nor a delay queue.
- * @throws {RangeError} If the eta is out of range.
- */
-export function toQueued(message: Message, delay: number | undefined, clock: Clock): Message {
-  const { queueName } = message;
-  if (delay === undefined) {
-    assertQueueOrDelayQueueName(queueName, "send to queue");
-    return message;
-  }
-  const delayQueue = delayQueueName(queueName); // of q.XQ it is q.DQ, as in Python
-  assertQueueOrDelayQueueName(delayQueue, "send to queue");
-  const eta = clock.now() + Math.round(delay);
-  if (!Number.isSafeInteger(eta)) {
-    throw new RangeError(`Cannot delay a message by ${delay} ms: the date is out of range`);
-  }
-  return message.copy({ queueName: delayQueue, options: { eta } });
 }

@@ -2,7 +2,7 @@ import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
-import type { ClaimValue } from "../../core/claim_entry.ts";
+import type { UniqueSteps } from "../../core/claims.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { closedFor } from "../../core/delivery_state.ts";
@@ -283,14 +283,13 @@ export class RedisBroker extends Broker {
     });
   }
 
-  /** @internal Looks for the texts of a message that has a claim. */
-  protected override async isStored(claim: ClaimValue): Promise<boolean> {
-    return await isStored(this.#session, claim);
-  }
-
-  /** @internal Each stay has an id of its own. */
-  protected override stayOf(message: Message): string {
-    return String(message.option("redisMessageId"));
+  /** @internal Each stay of a message has an id of its own. */
+  protected override get uniqueSteps(): UniqueSteps {
+    return {
+      ...super.uniqueSteps,
+      isStored: (claim) => isStored(this.#session, claim),
+      stayOf: (message) => String(message.option("redisMessageId")),
+    };
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */

@@ -12,7 +12,7 @@ import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/join.ts";
 import type { EnqueueOptions } from "../../core/sender.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
-import type { ClaimValue } from "../../core/claim_entry.ts";
+import type { UniqueSteps } from "../../core/claims.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored, closedFor } from "../../core/delivery_state.ts";
@@ -269,19 +269,21 @@ export class SqliteBroker extends Broker {
     return await storeWithChanges(this.#session, this.controlStore, entry, changes);
   }
 
-  /** @internal Looks for the row of a message that has a claim. */
-  protected override async isStored({ messageId }: ClaimValue): Promise<boolean> {
-    return await isUniqueStored(this.#session, messageId);
-  }
-
-  /** @internal Delays a message where it is: it is promoted there, too. */
-  protected override async changeDelayed(
-    { messageId }: ClaimValue,
-    eta: number,
-    changes: readonly ControlChange[],
-  ): Promise<ControlOutcome> {
-    this.#assertOpen("enqueue");
-    return await delayWithChanges(this.#session, this.controlStore, { messageId, eta }, changes);
+  /** @internal Messages are delayed where they are: they are promoted there, too. */
+  protected override get uniqueSteps(): UniqueSteps {
+    return {
+      ...super.uniqueSteps,
+      isStored: ({ messageId }) => isUniqueStored(this.#session, messageId),
+      changeDelayed: async ({ messageId }, eta, changes) => {
+        this.#assertOpen("enqueue");
+        return await delayWithChanges(
+          this.#session,
+          this.controlStore,
+          { messageId, eta },
+          changes,
+        );
+      },
+    };
   }
 
   /** Makes a delayed message ready where it is. */

@@ -52,6 +52,8 @@ export const CORE: readonly Mutant[] = [
       "await stored.requeue(queued);",
       { tests: DEAD_LETTERS },
     ],
+  ]),
+  ...mutantsOf("core/queue_names.ts", [ORDER, BROKER], [
     [
       "a delay is given back in fractions of a millisecond",
       "clock.now() + Math.round(delay)",

@@ -30,6 +30,13 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
       return await runCancel(args, program);
     },
   }],
+  ["dashboard", {
+    summary: "serves pages that show queues, messages and workers",
+    async run(args, program) {
+      const { runDashboard } = await import("./dashboard/command.ts");
+      return await runDashboard(args, program);
+    },
+  }],
   ["dead-letters", {
     summary: "lists, shows, requeues and purges what was given up",
     async run(args, program) {

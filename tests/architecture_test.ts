@@ -12,6 +12,7 @@ const SOURCE_FOLDERS = [
   "clients",
   "brokers",
   "control",
+  "dashboard",
   "middleware",
   "results",
   "rate_limits",
@@ -19,7 +20,15 @@ const SOURCE_FOLDERS = [
   "cli",
 ];
 /** Client libraries: each is loaded when it is first used, never by `mod.ts`. */
-const CLIENTS = ["ioredis", "amqplib", "memjs", "prom-client", "croner", "node:sqlite"];
+const CLIENTS = [
+  "ioredis",
+  "amqplib",
+  "memjs",
+  "prom-client",
+  "croner",
+  "node:sqlite",
+  "hono/tiny",
+];
 /** Of the platform, what takes longer to load than much of the library; few programs need it. */
 const SLOW = ["node:crypto", "node:child_process"];
 const IMPORT = /^(?:import|export)\s(?!type\b)[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"/gms;
@@ -71,12 +80,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   core: ["encoders", "platform"],
   clients: ["core", "encoders", "platform"],
   control: ["clients", "core", "platform"],
+  dashboard: ["control", "core", "encoders", "platform"],
   rate_limits: ["clients", "core", "platform"],
   middleware: ["core", "encoders", "platform", "rate_limits"],
   results: ["clients", "core", "encoders", "middleware", "platform"],
   brokers: ["clients", "control", "core", "encoders", "middleware", "platform"],
   worker: ["control", "core", "encoders", "platform"],
-  cli: ["brokers", "control", "core", "platform", "worker"],
+  cli: ["brokers", "control", "core", "dashboard", "platform", "worker"],
 };
 
 /** Files of the one circle that may stand: an actor sends messages by a broker that has actors. */
@@ -153,9 +163,15 @@ test("circlesIn finds circles through several files, and none in a tree", () => 
   assertEquals(circlesIn(ring), [["d", "e"], ["a", "b", "c"]]);
 });
 
-test("mod.ts loads no client library, and nothing that takes long", async () => {
+test("mod.ts and worker.ts load no client library, and mod.ts nothing that takes long", async () => {
   const loaded = await reachableFrom("mod.ts");
   assertEquals([...CLIENTS, ...SLOW].filter((name) => loaded.has(name)), []);
+  const byWorker = await reachableFrom("worker.ts");
+  assertEquals(CLIENTS.filter((name) => byWorker.has(name)), []);
+  assert(
+    (await reachableFrom("dashboard/mod.ts")).has("hono/tiny"),
+    "the walk does not reach Hono",
+  );
   assert(loaded.has("core/broker.ts"), "the walk does not reach the core");
 });
 
@@ -220,5 +236,12 @@ test("SQL has no numbered parameters, which the SQLite of Node 22 takes for name
     for (const file of (await sources(folder)).filter((file) => /sqlite/.test(file))) {
       assert(!/["'`].*[=(,<>]\?\d.*["'`]/.test(await codeOf(file)), file);
     }
+  }
+});
+
+test("the dashboard puts text into pages by templates alone, which escape it", async () => {
+  for (const file of await sources("dashboard")) {
+    const code = await codeOf(file);
+    assert(!/\braw\b/.test(code) && !/\bHtmlEscaped/.test(code), `${file} inserts raw HTML`);
   }
 });

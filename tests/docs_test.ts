@@ -7,9 +7,9 @@ import { test } from "./support/test.ts";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function pages(): Promise<string[]> {
-  const folders = [".", "docs", "bench", "tests", "tests/vectors"].map((folder) =>
-    join(ROOT, folder)
-  );
+  const folders = [".", "docs", "docs/operations", "bench", "tests", "tests/vectors"].map((
+    folder,
+  ) => join(ROOT, folder));
   const names = await Promise.all(folders.map((folder) => readdir(folder)));
   return folders.flatMap((folder, i) => names[i]!.map((name) => join(folder, name)))
     .filter((file) => file.endsWith(".md"));
@@ -47,7 +47,8 @@ test("Links between pages lead somewhere", async () => {
 
 test("README.md leads to every page of docs", async () => {
   const text = await readFile(join(ROOT, "README.md"), "utf8");
-  const names = await readdir(join(ROOT, "docs"));
+  const names = (await readdir(join(ROOT, "docs"), { recursive: true }))
+    .filter((name) => name.endsWith(".md"));
   assertEquals(names.filter((name) => !text.includes(`](docs/${name})`)), []);
 });
 

@@ -195,7 +195,8 @@ async function publish(copy: string, env: Readonly<Record<string, string>>): Pro
  * @param modules What its modules are called.
  */
 export async function assertPublished(files: readonly string[], modules: RegExp): Promise<void> {
-  const PAGES = /^(?:docs\/[\w-]+|README|CHANGELOG|CONTRIBUTING|bench\/README)\.md$|^LICENSE$/;
+  const PAGES =
+    /^(?:docs\/(?:operations\/)?[\w-]+|README|CHANGELOG|CONTRIBUTING|bench\/README)\.md$|^LICENSE$/;
   const OTHERS = /^(?:tests|bench|examples|release|\.\w+|node_modules)\//;
   const isWanted = (file: string) => !OTHERS.test(file) && modules.test(file) || PAGES.test(file);
   assertEquals(files.filter((file) => !isWanted(file)), []);

@@ -8,6 +8,9 @@ import { runProgram } from "./run_program.ts";
 /** A server that tests and benchmarks start, by the name of its program and Debian package. */
 export type ServerName = "redis-server" | "memcached" | "rabbitmq-server";
 
+/** A program that tests use. */
+export type ProgramName = ServerName | "chromium";
+
 /** Variables that name a server which somebody else started. */
 export const ADDRESS_VARIABLES: Readonly<Record<ServerName, string>> = {
   "redis-server": "TEST_REDIS_URL",
@@ -41,17 +44,17 @@ const INSTALL = `
   install "$1" || { apt-get update -q && install "$1"; }
 `;
 
-const installations = new Map<ServerName, Promise<string>>();
+const installations = new Map<ProgramName, Promise<string>>();
 
 /**
- * Makes sure that a server's program is there: finds it, or installs Debian's package,
+ * Makes sure that a program is there: finds it, or installs Debian's package,
  * whose services stay off. May be called from several processes at once.
  *
  * @param name The program.
  * @returns Where it is.
  * @throws {Error} If it is not there and cannot be installed; the message says what to do.
  */
-export async function ensureInstalled(name: ServerName): Promise<string> {
+export async function ensureInstalled(name: ProgramName): Promise<string> {
   const found = await findProgram(name);
   if (found !== undefined) return found;
 
@@ -80,7 +83,7 @@ export async function findProgram(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function install(name: ServerName): Promise<string> {
+async function install(name: ProgramName): Promise<string> {
   if (process.getuid?.() !== 0) throw cannotInstall(name, "this user may not install it");
   // Part of every Debian, beside apt-get. The kernel frees the lock of a process that dies.
   const [apt, flock] = await Promise.all([findProgram("apt-get"), findProgram("flock")]);
@@ -100,10 +103,12 @@ async function install(name: ServerName): Promise<string> {
   return program;
 }
 
-function cannotInstall(name: ServerName, reason: string, cause?: unknown): Error {
+function cannotInstall(name: ProgramName, reason: string, cause?: unknown): Error {
+  const elsewhere = name === "chromium"
+    ? ""
+    : `, or run "docker compose up -d" and set ${ADDRESS_VARIABLES[name]}`;
   return new Error(
-    `Cannot start ${name}: it is not installed, and ${reason}. Install the package ${name}, ` +
-      `or run "docker compose up -d" and set ${ADDRESS_VARIABLES[name]}`,
+    `Cannot start ${name}: it is not installed, and ${reason}. Install the package ${name}${elsewhere}`,
     { cause },
   );
 }

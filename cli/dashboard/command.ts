@@ -1,0 +1,121 @@
+import { Command } from "commander";
+import { dashboard, type DashboardOptions } from "../../dashboard/mod.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { addBrokerOption, openBroker, parseBrokerSource } from "../broker_source.ts";
+import { OK } from "../exit_codes.ts";
+import { Interruption } from "../interruption.ts";
+import { writeAll } from "../output.ts";
+import type { Program } from "../program.ts";
+import { UsageError } from "../usage_error.ts";
+import { HttpServer } from "./http_server.ts";
+import { passwordAccess, readPassword } from "./password.ts";
+
+const STANDARD_OUTPUT = 1;
+const PORT = 9192;
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1)$/;
+
+/** Options as commander parses them. */
+interface Options {
+  readonly host: string;
+  readonly port: string;
+  readonly passwordFile?: string;
+  readonly basePath?: string;
+  readonly origin?: string;
+  readonly readOnly?: true;
+}
+
+/**
+ * Runs `worker.ts dashboard` until it is told to stop.
+ *
+ * @param args The arguments after `dashboard`.
+ * @param program Modules that need not be named.
+ * @returns The exit code.
+ */
+export async function runDashboard(args: readonly string[], program: Program): Promise<number> {
+  const command = makeCommand();
+  const source = parseBrokerSource(command, args, program, "show a dashboard");
+  if (typeof source === "string") {
+    writeAll(STANDARD_OUTPUT, source);
+    return OK;
+  }
+  const options = command.opts<Options>();
+  const settings = settingsOf(options);
+  const port = portOf(options.port);
+  const broker = await openBroker(source);
+  const handler = dashboard({ broker, ...settings });
+  const interruption = new Interruption();
+  try {
+    const server = await listen(options.host, port, handler);
+    const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+    const path = `${settings.basePath ?? ""}/`;
+    writeAll(STANDARD_OUTPUT, `Dashboard on http://${host}:${server.port}${path}\n`);
+    await interruption.asked;
+    await server.close();
+  } finally {
+    interruption.forget();
+    await handler.close();
+    await broker.close();
+  }
+  return OK;
+}
+
+function makeCommand(): Command {
+  return addBrokerOption(new Command("worker.ts dashboard"))
+    .usage("[options] [module[:broker] [modules…]]")
+    .description(
+      "Serves pages in the browser: queues, messages, dead letters, workers, and what can be done " +
+        "about them.",
+    )
+    .argument("[modules...]")
+    .option(
+      "--host <address>",
+      "listen here; beyond this machine only with a password",
+      "127.0.0.1",
+    )
+    .option("--port <number>", "the port; 0 for any", `${PORT}`)
+    .option("--password-file <path>", "ask for the password in this file (HTTP Basic; use TLS)")
+    .option("--base-path <path>", "the path at which a proxy shows it, such as /ops")
+    .option("--origin <origin>", "the origin that browsers see, if a proxy changes the host")
+    .option("--read-only", "show, and change nothing")
+    .helpOption("-h, --help", "print this")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 stopped as asked, 2 wrong arguments or a module that does not import.\n",
+    );
+}
+
+function settingsOf(options: Options): Omit<DashboardOptions, "broker"> {
+  const { host, passwordFile, basePath, origin, readOnly } = options;
+  if (passwordFile === undefined && !LOOPBACK.test(host)) {
+    throw new UsageError(
+      `Cannot serve the dashboard on ${host} without a password: whoever reaches it could drop ` +
+        "messages; give --password-file",
+    );
+  }
+  return {
+    access: passwordFile === undefined ? "loopback" : passwordAccess(readPassword(passwordFile)),
+    ...(basePath !== undefined && { basePath }),
+    ...(origin !== undefined && { origin }),
+    ...(readOnly && { readOnly }),
+  };
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isSafeInteger(port) && port >= 0 && port <= 65_535 && text.trim() !== "") return port;
+  throw new UsageError(`Cannot listen on port "${text}": it must be a number from 0 to 65535`);
+}
+
+async function listen(
+  host: string,
+  port: number,
+  handler: (request: Request) => Promise<Response>,
+): Promise<HttpServer> {
+  try {
+    return await HttpServer.listen(host, port, handler);
+  } catch (error) {
+    throw new UsageError(`Cannot listen on ${host}:${port}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,72 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Access } from "../../dashboard/mod.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { UsageError } from "../usage_error.ts";
+
+/** Characters of a password at least. */
+const MIN_LENGTH = 12;
+
+/**
+ * Reads a password from a file.
+ *
+ * @param path The file; line breaks at its end do not count.
+ * @returns The password.
+ * @throws {UsageError} If it cannot be read, or the password is too short.
+ */
+export function readPassword(path: string): string {
+  let password: string;
+  try {
+    password = readFileSync(path, "utf8").replace(/[\r\n]+$/, "");
+  } catch (error) {
+    throw new UsageError(`Cannot read the password file ${path}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+  if (password.length >= MIN_LENGTH) return password;
+  throw new UsageError(
+    `Cannot use the password of ${path}: it has ${password.length} characters, and ${MIN_LENGTH} are the least`,
+  );
+}
+
+/**
+ * Makes the access check of a password: HTTP's Basic, with any name, which log lines carry.
+ *
+ * @param password The password.
+ * @returns What tells who a request is from.
+ */
+export function passwordAccess(password: string): (request: Request) => Access | Response {
+  const wanted = digest(password);
+  return (request) => {
+    const given = credentialsOf(request.headers.get("authorization"));
+    // Digests have one length, and comparing them takes the same time for each password.
+    if (given !== undefined && timingSafeEqual(digest(given.password), wanted)) {
+      return { name: given.name || "operator", can: "operate" };
+    }
+    return new Response("A name and the password are needed\n", {
+      status: 401,
+      headers: {
+        "www-authenticate": 'Basic realm="dramatiq", charset="UTF-8"',
+        "content-type": "text/plain; charset=utf-8",
+      },
+    });
+  };
+}
+
+function digest(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}
+
+function credentialsOf(header: string | null): { name: string; password: string } | undefined {
+  const [, encoded] = /^Basic\s+([A-Za-z0-9+/=]+)$/i.exec(header ?? "") ?? [];
+  if (encoded === undefined) return undefined;
+  let text: string;
+  try {
+    const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+    text = new TextDecoder().decode(bytes);
+  } catch {
+    return undefined;
+  }
+  const colon = text.indexOf(":");
+  return colon < 0 ? undefined : { name: text.slice(0, colon), password: text.slice(colon + 1) };
+}

@@ -1,0 +1,92 @@
+import { navigation } from "./html/layout.ts";
+import { status } from "./html/status.ts";
+import { onPageAt } from "./address.ts";
+import type { Context, Place } from "./context.ts";
+import { renderLive } from "./pages/live.ts";
+import type { Reading } from "./reader.ts";
+import { toText } from "./respond.ts";
+import { serverTime } from "./server_time.ts";
+
+/** Streams that are open at the same time at most. */
+export const MAX_STREAMS = 20;
+/** Milliseconds between lines that keep a silent stream open: Bun.serve ends one after ten seconds. */
+const KEEP_ALIVE = 5_000;
+/** Milliseconds after which a stream ends: access is then checked again. */
+const MAX_AGE = 300_000;
+
+/**
+ * Sends the live parts of a page each time that the figures are read.
+ *
+ * @param context The request.
+ * @param ended Called once, when the stream has ended.
+ */
+export function eventStream(context: Context, ended: () => void): Response {
+  const { board, request } = context;
+  const encoder = new TextEncoder();
+  let end = (): void => {};
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      const send = (text: string) => {
+        try {
+          controller.enqueue(encoder.encode(text));
+        } catch {
+          end(); // the reader is gone
+        }
+      };
+      let sent = "";
+      let isBusy = false;
+      const update = async (reading: Reading) => {
+        if (isBusy) return; // a slow reader misses some
+        isBusy = true;
+        const data = await partsOf(context, reading).finally(() => isBusy = false);
+        if (data !== sent) send(`event: update\ndata: ${data}\n\n`);
+        sent = data;
+      };
+      send("retry: 2000\n\n");
+      const listen = (reading: Reading) => void update(reading).catch(() => end());
+      const stop = board.reader.listen(listen);
+      void board.reader.read().then(listen); // others may be listening for a while
+      const beat = setInterval(() => send(":\n\n"), KEEP_ALIVE);
+      const timer = setTimeout(() => {
+        send("event: bye\ndata:\n\n");
+        end();
+      }, MAX_AGE);
+      end = () => {
+        end = () => {};
+        stop();
+        clearInterval(beat);
+        clearTimeout(timer);
+        try {
+          controller.close();
+        } catch {
+          // it is closed
+        }
+        ended();
+      };
+      request.signal.addEventListener("abort", () => end());
+    },
+    cancel: () => end(),
+  });
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    },
+  });
+}
+
+/** The live parts as one line of JSON. */
+async function partsOf(context: Context, reading: Reading): Promise<string> {
+  const { url, options } = context;
+  const values = Object.fromEntries(url.searchParams);
+  const { view = "", place, depth } = values;
+  const address = onPageAt(context.address, Number(depth), options.basePath);
+  const now: Context = { ...context, address, reading, now: serverTime(reading) };
+  const [nav, words, live] = await Promise.all([
+    toText(navigation(now, place as Place)),
+    toText(status(now, place as Place)),
+    view === "" ? undefined : toText(renderLive(now, { name: view, values })),
+  ]);
+  return JSON.stringify({ nav, status: words, live, stale: reading.outage !== undefined });
+}

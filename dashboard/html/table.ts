@@ -1,0 +1,43 @@
+import { html } from "hono/html";
+import type { Content, Html } from "./text.ts";
+
+/** A column of a table. */
+export interface Column {
+  readonly label: Content;
+  /** `num` for numbers. */
+  readonly kind?: "num" | "act";
+}
+
+/**
+ * A table that scrolls in itself where it is too wide.
+ *
+ * @param label What it holds.
+ * @param columns Its columns.
+ * @param rows Its rows.
+ */
+export function table(
+  label: string,
+  columns: readonly Column[],
+  rows: readonly Content[],
+  id?: string,
+): Html {
+  return html`
+    <div class="scroll" ${id === undefined ? "" : html`
+      id="${id}"
+    `} role="region" aria-label="${label}" tabindex="0">
+      <table>
+        <thead>
+          <tr>${columns.map(({ label, kind = "" }) =>
+            html`<th scope="col" class="${kind}">${label}</th>`
+          )}</tr>
+        </thead>
+        <tbody>${rows}</tbody>
+      </table>
+    </div>
+  `;
+}
+
+/** What stands in place of an empty table. */
+export function empty(...content: Content[]): Html {
+  return html`<div class="scroll empty">${content.map((one) => html`<p>${one}</p>`)}</div>`;
+}

@@ -1,0 +1,177 @@
+import type { Control } from "../control/control.ts";
+import type { Inspector } from "../core/inspection.ts";
+import { getLogger } from "../platform/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+import type { Outage, Snapshot } from "./snapshot.ts";
+
+const log = /* @__PURE__ */ getLogger("dashboard");
+
+/** Milliseconds for which a snapshot is new enough for another page. */
+const FRESH = 1_000;
+/** Milliseconds after which a reading is given up. */
+const TIMEOUT = 2_500;
+/** Milliseconds between two readings, and the most that this becomes. */
+const INTERVAL = 2_000;
+const MAX_INTERVAL = 30_000;
+/** Milliseconds of a reading that is slow: the server has other things to do. */
+const SLOW = 250;
+/** Minutes of history. */
+const MINUTES = 60;
+
+/** The latest snapshot, and why there is no later one. */
+export interface Reading {
+  /** `undefined` if the broker has never answered. */
+  readonly snapshot: Snapshot | undefined;
+  readonly outage: Outage | undefined;
+}
+
+/**
+ * Reads a broker for all viewers of a dashboard: at most once a second, and by itself only while
+ * somebody listens.
+ */
+export class Reader {
+  readonly #inspector: Inspector;
+  readonly #control: Control | undefined;
+  readonly #listeners: Set<(reading: Reading) => void> = new Set();
+  readonly #closed: AbortController = new AbortController();
+  #reading: Reading = { snapshot: undefined, outage: undefined };
+  #current: Promise<Reading> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #interval = INTERVAL;
+  #listed: readonly string[] = [];
+
+  /** Stores what it reads. */
+  constructor(inspector: Inspector, control: Control | undefined) {
+    this.#inspector = inspector;
+    this.#control = control;
+  }
+
+  /** Number of listeners. */
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  /** The latest snapshot, read anew if it is old. Never rejects. */
+  async read(): Promise<Reading> {
+    const { snapshot, outage } = this.#reading;
+    const now = Date.now();
+    const isFresh = outage === undefined
+      ? snapshot !== undefined && now - snapshot.readAt < FRESH
+      : now < outage.retryAt;
+    return isFresh ? this.#reading : await this.#readNow();
+  }
+
+  /** Reads anew, as after an action. */
+  async refresh(): Promise<void> {
+    await this.#current;
+    await this.#readNow();
+  }
+
+  /** Also counts queues that neither a worker nor a sender has announced. */
+  async discover(): Promise<number> {
+    const { queues } = await this.#inspector.overview({ discover: true });
+    const found = queues.map(({ queueName }) => queueName);
+    const known = new Set(this.#reading.snapshot?.queues.map(({ queueName }) => queueName));
+    this.#listed = found;
+    await this.refresh();
+    return found.filter((name) => !known.has(name)).length;
+  }
+
+  /** Calls a listener after each reading, until the result is called. */
+  listen(listener: (reading: Reading) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#readLater(0);
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      clearTimeout(this.#timer);
+      this.#interval = INTERVAL;
+    };
+  }
+
+  /** Stops reading. */
+  close(): void {
+    this.#closed.abort();
+    this.#listeners.clear();
+    clearTimeout(this.#timer);
+  }
+
+  #readLater(delay: number): void {
+    clearTimeout(this.#timer);
+    if (this.#listeners.size === 0 || this.#closed.signal.aborted) return;
+    this.#timer = setTimeout(async () => {
+      await this.#readNow();
+      this.#readLater(this.#interval);
+    }, delay);
+  }
+
+  #readNow(): Promise<Reading> {
+    this.#current ??= this.#readOnce().finally(() => this.#current = undefined);
+    return this.#current;
+  }
+
+  async #readOnce(): Promise<Reading> {
+    const start = performance.now();
+    const timeout = new AbortController();
+    const late = new Error(`no answer within ${TIMEOUT} ms`);
+    const timer = setTimeout(() => timeout.abort(late), TIMEOUT);
+    const { promise: over, reject } = Promise.withResolvers<never>();
+    timeout.signal.addEventListener("abort", () => reject(late));
+    over.catch(() => {}); // nobody waits any more
+    try {
+      const snapshot = await Promise.race([this.#readAll(timeout.signal), over]);
+      this.#note({ snapshot, outage: undefined });
+      this.#setInterval(performance.now() - start > SLOW);
+    } catch (error) {
+      this.#setInterval(this.#reading.outage !== undefined);
+      const now = Date.now();
+      const since = this.#reading.outage?.since ?? now;
+      const outage = { since, reason: errorMessage(error), retryAt: now + this.#interval };
+      this.#note({ snapshot: this.#reading.snapshot, outage });
+    } finally {
+      clearTimeout(timer);
+    }
+    return this.#reading;
+  }
+
+  #setInterval(isSlow: boolean): void {
+    this.#interval = isSlow ? Math.min(2 * this.#interval, MAX_INTERVAL) : INTERVAL;
+  }
+
+  #note(reading: Reading): void {
+    const before = this.#reading.outage;
+    this.#reading = reading;
+    const { outage } = reading;
+    if (before === undefined && outage !== undefined) {
+      log.warn("Lost the broker of the dashboard: {reason}", { reason: outage.reason });
+    } else if (before !== undefined && outage === undefined) {
+      log.info("The broker of the dashboard answers again after {seconds} s", {
+        seconds: (Date.now() - before.since) / 1_000,
+      });
+    }
+    for (const listener of this.#listeners) listener(reading);
+  }
+
+  async #readAll(signal: AbortSignal): Promise<Snapshot> {
+    const inspector = this.#inspector;
+    const can = inspector.abilities;
+    const [overview, workers, history, paused] = await Promise.all([
+      inspector.overview({ signal, queueNames: this.#listed }),
+      can.has("workers") ? inspector.workers({ signal }) : undefined,
+      can.has("history") ? inspector.history(MINUTES, { signal }) : undefined,
+      this.#control?.paused(),
+    ]);
+    return {
+      now: overview.now,
+      readAt: Date.now(),
+      queues: overview.queues,
+      isPartial: overview.isPartial,
+      paused: paused &&
+        new Map(paused.flatMap((one) => one.queue === undefined ? [] : [[one.queue, one]])),
+      pausedActors: paused &&
+        new Map(paused.flatMap((one) => one.actor === undefined ? [] : [[one.actor, one]])),
+      workers,
+      history,
+    };
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Responses: a page as HTML or JSON, the way on after an action, errors.
+ *
+ * @module
+ */
+import { html } from "hono/html";
+import { Forbidden } from "./actions/perform.ts";
+import type { Result } from "./actions/results.ts";
+import { query } from "./address.ts";
+import type { Context, Page } from "./context.ts";
+import { layout } from "./html/layout.ts";
+import { empty } from "./html/table.ts";
+import { type Content, text } from "./html/text.ts";
+import { BrokerConnectionError } from "../core/errors.ts";
+import { NotSupported } from "../core/inspection_error.ts";
+import { getLogger } from "../platform/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+
+const log = /* @__PURE__ */ getLogger("dashboard");
+
+/** Milliseconds after which a page that waits for the broker is given up. */
+const TIMEOUT = 10_000;
+/** Version of the JSON. */
+const SCHEMA = 1;
+
+/** Renders content to text. */
+export async function toText(content: Content): Promise<string> {
+  return `${await html`${content}`}`.trim();
+}
+
+/** True if a program asks, not a browser. */
+export function wantsJson({ headers }: Request): boolean {
+  return (headers.get("accept") ?? "").includes("application/json");
+}
+
+/**
+ * Responds with a page.
+ *
+ * @param context The request.
+ * @param page Makes it; `undefined` if there is none.
+ * @param readsBroker True if it cannot be made while the broker does not answer.
+ */
+export async function renderPage(
+  context: Context,
+  page: () => Promise<Page | undefined>,
+  readsBroker: boolean,
+): Promise<Response> {
+  const { outage } = context.reading;
+  if (outage !== undefined && (readsBroker || wantsJson(context.request))) {
+    return await unavailable(context, outage.reason);
+  }
+  try {
+    const made = await inTime(page());
+    if (made === undefined) return await renderError(context, 404, "There is no such page");
+    return await respond(context, made);
+  } catch (error) {
+    if (error instanceof NotSupported) return await respond(context, refused(error.message));
+    if (error instanceof BrokerConnectionError || error instanceof Late) {
+      return await unavailable(context, errorMessage(error));
+    }
+    if (error instanceof RangeError || error instanceof TypeError) {
+      log.warn("Failed to show a page: {reason}", { reason: errorMessage(error), error });
+      return await renderError(context, 400, errorMessage(error));
+    }
+    return await renderError(context, 500, error);
+  }
+}
+
+class Late extends Error {}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Late(`no answer within ${TIMEOUT} ms`)), TIMEOUT);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refused(reason: string): Page {
+  return {
+    title: "Not supported",
+    place: undefined,
+    body: empty(html`${text(reason, 1_000)}.`),
+    json: { unsupported: reason },
+  };
+}
+
+async function unavailable(context: Context, reason: string): Promise<Response> {
+  if (wantsJson(context.request)) {
+    return json({ error: `The broker does not answer: ${reason}` }, 503);
+  }
+  return await respond(context, {
+    title: "The broker does not answer",
+    place: undefined,
+    body: empty(
+      html`This page is read from the broker, which does not answer: ${text(reason, 400)}.`,
+      html`<a class="button" href="">Try again</a>`,
+    ),
+    json: {},
+  });
+}
+
+async function respond(context: Context, page: Page): Promise<Response> {
+  const { status = 200 } = page;
+  if (wantsJson(context.request)) {
+    const given = page.json ?? null;
+    return json(Array.isArray(given) ? { items: given } : given as object, status);
+  }
+  return new Response(await toText(layout(context, page)), {
+    status,
+    headers: { "content-type": "text/html; charset=utf-8" },
+  });
+}
+
+function json(value: object | null, status: number): Response {
+  const text = JSON.stringify(
+    { schema: SCHEMA, ...value },
+    (_, one) => typeof one === "bigint" ? `${one}` : one,
+  );
+  return new Response(text, { status, headers: { "content-type": "application/json" } });
+}
+
+/** Goes on after an action, and tells there what came of it. */
+export async function renderResult(
+  context: Context,
+  action: () => Promise<Result | undefined>,
+): Promise<Response> {
+  try {
+    const result = await action();
+    if (result === undefined) return await renderError(context, 404, "There is no such action");
+    const notice = result.notice && context.notices.add(result.notice);
+    const location = `${context.address.root}${result.to}${query({ notice })}`;
+    return new Response(null, { status: 303, headers: { location } });
+  } catch (error) {
+    if (error instanceof Forbidden) return await renderError(context, 403, error.message);
+    throw error;
+  }
+}
+
+/** Responds with an error. An unexpected one is logged, and not shown. */
+export async function renderError(
+  context: Context,
+  status: 400 | 403 | 404 | 409 | 413 | 415 | 500,
+  problem: unknown,
+): Promise<Response> {
+  const isKnown = typeof problem === "string";
+  if (!isKnown) {
+    log.error("Failed to show a page: {reason}", { reason: errorMessage(problem), error: problem });
+  }
+  const reason = isKnown ? problem : "Something went wrong. The log of the dashboard says what.";
+  if (wantsJson(context.request)) return json({ error: reason }, status);
+  const page: Page = { title: reason, place: undefined, json: {}, heading: text(reason, 1_000) };
+  return new Response(await toText(layout(context, page)), {
+    status,
+    headers: { "content-type": "text/html; charset=utf-8" },
+  });
+}

@@ -1,0 +1,192 @@
+import type { Context as HonoContext } from "hono";
+import { Hono } from "hono/tiny";
+import { cancel, changeMessage } from "./actions/messages.ts";
+import { startOperation, stopOperation } from "./actions/operations.ts";
+import { pauseOrResume } from "./actions/pauses.ts";
+import { cancelActor, changeSelected, purge } from "./actions/queues.ts";
+import type { Result } from "./actions/results.ts";
+import { changeSchedule } from "./actions/schedules.ts";
+import { fromSegment } from "./address.ts";
+import type { Context, Page } from "./context.ts";
+import { SentForm } from "./form.ts";
+import type { MessageRef } from "../core/inspection.ts";
+import { cancelPage } from "./pages/cancel.ts";
+import { deadPage } from "./pages/dead.ts";
+import { queuesPage, runningPage, workersPage } from "./pages/figures.ts";
+import { findPage } from "./pages/find.ts";
+import { messageDownload, messagePage } from "./pages/message.ts";
+import { messagesPage } from "./pages/messages.ts";
+import { newOperationPage, operationPage, operationsPage } from "./pages/operations.ts";
+import { schedulesPage } from "./pages/schedules.ts";
+import { choose, cookieOf } from "./preferences.ts";
+import { renderError, renderPage, renderResult } from "./respond.ts";
+import { stateOfName } from "./states.ts";
+
+/** What Hono passes on: the context of a request. */
+export interface Bindings {
+  readonly Bindings: { readonly context: Context };
+}
+type Http = HonoContext<Bindings>;
+
+/** Gives a page; `undefined` if there is none at that address. */
+type PageOf = (context: Context, param: (name: string) => string) =>
+  | Page
+  | undefined
+  | Promise<Page | undefined>;
+type ActionOf = (
+  context: Context,
+  param: (name: string) => string,
+  form: SentForm,
+) => Result | undefined | Promise<Result | undefined>;
+
+/** Parameters of an address. */
+function paramsOf(http: Http): (name: string) => string {
+  return (name) => fromSegment(http.req.param(name) ?? "");
+}
+
+function get(page: PageOf, readsBroker: boolean): (http: Http) => Promise<Response> {
+  return (http) => {
+    const { context } = http.env;
+    return renderPage(context, async () => await page(context, paramsOf(http)), readsBroker);
+  };
+}
+
+function post(action: ActionOf): (http: Http) => Promise<Response> {
+  return async (http) => {
+    const { context } = http.env;
+    const form = await SentForm.read(context.request);
+    if (form === undefined) return await renderError(context, 413, "The form is too long");
+    return await renderResult(context, async () => await action(context, paramsOf(http), form));
+  };
+}
+
+function refOf(param: (name: string) => string): MessageRef | undefined {
+  const state = stateOfName(param("state")) ?? stateOfName(NAMES[param("state")] ?? "");
+  if (state === undefined) return undefined;
+  return { queueName: param("queue"), state, key: param("key") };
+}
+
+/** States as references name them. */
+const NAMES: Readonly<Record<string, string>> = { ready: "waiting", unacknowledged: "running" };
+
+/** Routes of all pages and actions, below the root of one broker. */
+export function routes(pathOf: (request: Request) => string): Hono<Bindings> {
+  const app = new Hono<Bindings>({ getPath: pathOf });
+  addPages(app);
+  addActions(app);
+  app.notFound((http) => renderError(http.env.context, 404, "There is no such page"));
+  app.onError((error, http) => renderError(http.env.context, 500, error));
+  return app;
+}
+
+function addPages(app: Hono<Bindings>): void {
+  app.get("/", get(queuesPage, false));
+  app.get("/queues", get(queuesPage, false));
+  app.get("/running", get((context) => runningPage(context), false));
+  app.get("/workers", get(workersPage, false));
+  app.get("/dead", get(deadPage, true));
+  app.get("/schedules", get(schedulesPage, true));
+  app.get("/operations", get(operationsPage, false));
+  app.get("/operations/new", get(newOperationPage, true));
+  app.get(
+    "/operations/:id",
+    get((context, param) => operationPage(context, Number(param("id"))), false),
+  );
+  app.get("/find", get(findPage, true));
+  app.get(
+    "/queues/:queue/cancel",
+    get((context, param) => cancelPage(context, param("queue")), false),
+  );
+  app.get(
+    "/queues/:queue/running",
+    get((context, param) => runningPage(context, param("queue")), false),
+  );
+  app.get(
+    "/queues/:queue/:state",
+    get((context, param) => {
+      const state = stateOfName(param("state"));
+      return state && messagesPage(context, param("queue"), state);
+    }, true),
+  );
+  app.get(
+    "/messages/:queue/:state/:key",
+    get((context, param) => {
+      const ref = refOf(param);
+      return ref && messagePage(context, ref);
+    }, true),
+  );
+  app.get("/messages/:queue/:state/:key/json", async (http) => {
+    const ref = refOf(paramsOf(http));
+    return ref === undefined
+      ? await renderError(http.env.context, 404, "There is no such message")
+      : await messageDownload(http.env.context, ref);
+  });
+}
+
+function addActions(app: Hono<Bindings>): void {
+  app.post("/preferences", (http) => preferences(http.env.context));
+  for (const kind of ["queue", "actor", "worker"] as const) {
+    for (const verb of ["pause", "quiet", "resume"]) {
+      app.post(
+        `/${kind}s/:name/${verb}`,
+        post((context, param, form) => pauseOrResume(context, kind, param("name"), verb, form)),
+      );
+    }
+  }
+  app.post(
+    "/queues/:queue/cancel",
+    post((context, param, form) => cancelActor(context, param("queue"), form)),
+  );
+  app.post(
+    "/queues/:queue/:state/:verb",
+    post((context, param, form) => {
+      const state = stateOfName(param("state"));
+      if (state === undefined) return undefined;
+      if (param("verb") === "purge") return purge(context, param("queue"), state, form);
+      return param("verb") === "change"
+        ? changeSelected(context, param("queue"), state, form)
+        : undefined;
+    }),
+  );
+  app.post(
+    "/messages/:queue/:state/:key/:verb",
+    post((context, param, form) => {
+      const ref = refOf(param);
+      return ref && changeMessage(context, ref, param("verb"), form);
+    }),
+  );
+  app.post("/running/cancel", post((context, _param, form) => cancel(context, form, "running")));
+  app.post("/operations", post((context, _param, form) => startOperation(context, form)));
+  app.post(
+    "/operations/:id/stop",
+    post((context, param) => stopOperation(context, Number(param("id")))),
+  );
+  app.post(
+    "/schedules/:name/:verb",
+    post((context, param, form) => changeSchedule(context, param("name"), param("verb"), form)),
+  );
+  app.post("/discover", post(discover));
+}
+
+async function discover({ board: { reader } }: Context): Promise<Result> {
+  const found = await reader.discover();
+  return { to: "", notice: { kind: "good", text: `Found ${found} more queues` } };
+}
+
+/** Keeps what a browser wants, and goes back to the page. */
+async function preferences({ request, address }: Context): Promise<Response> {
+  const form = await SentForm.read(request);
+  if (form === undefined) return new Response("The form is too long", { status: 413 });
+  const chosen = choose({
+    theme: form.typed("theme"),
+    zone: form.typed("zone"),
+    keys: form.typed("keys"),
+  });
+  // A path below the dashboard, as it was in an address: it holds no other characters.
+  const back = (form.hidden("back") ?? "").replace(/^[/\\]+/, "");
+  const isPath = /^[\w.~%!$&'()*+,;=:@/?-]*$/.test(back);
+  return new Response(null, {
+    status: 303,
+    headers: { "location": address.top + (isPath ? back : ""), "set-cookie": cookieOf(chosen) },
+  });
+}

@@ -1,0 +1,139 @@
+import type { Pause } from "../control/pauses.ts";
+import type {
+  ActorCounts,
+  HistoryMinute,
+  QueueOverview,
+  WorkerReport,
+} from "../core/inspection.ts";
+
+/** Time during which the broker has not answered. */
+export interface Outage {
+  /** When it began, in milliseconds since the epoch. */
+  readonly since: number;
+  /** Why it does not answer. */
+  readonly reason: string;
+  /** When it is asked again. */
+  readonly retryAt: number;
+}
+
+/** All that the pages show of a broker without reading messages, as read at one time. */
+export interface Snapshot {
+  /** When it was read, by the clock of the server. */
+  readonly now: number;
+  /** The same by the clock of this process. */
+  readonly readAt: number;
+  /** The queues, by name. */
+  readonly queues: readonly QueueOverview[];
+  /** True if there are more queues than one reading tells. */
+  readonly isPartial: boolean;
+  /** Paused queues, by name; `undefined` without a control store. */
+  readonly paused: ReadonlyMap<string, Pause> | undefined;
+  /** Paused actors, by name; as `paused`. */
+  readonly pausedActors: ReadonlyMap<string, Pause> | undefined;
+  /** The workers; `undefined` if the broker does not tell. */
+  readonly workers: readonly WorkerReport[] | undefined;
+  /** The last hour; `undefined` if the broker does not tell. */
+  readonly history: readonly HistoryMinute[] | undefined;
+}
+
+/** Figures of the whole broker. */
+export interface Figures {
+  readonly ready: number | undefined;
+  /** Age of the message that waits longest on a queue that is not paused. */
+  readonly oldest: number | undefined;
+  /** The queue of that message. */
+  readonly oldestQueue: string | undefined;
+  readonly dead: number | undefined;
+  readonly running: number | undefined;
+  readonly slots: number | undefined;
+  readonly donePerSecond: number | undefined;
+  readonly failedPerMinute: number | undefined;
+  /** Messages that became dead letters in the last ten minutes. */
+  readonly died: number | undefined;
+}
+
+/** Rates of an actor or of all of them, a value for each minute. */
+export interface Rates {
+  readonly done: readonly number[];
+  readonly failed: readonly number[];
+  readonly dead: readonly number[];
+}
+
+/** Minutes that count as recent. */
+const RECENT = 10;
+
+/** Calculates the figures on top of the first page. */
+export function figuresOf(snapshot: Snapshot): Figures {
+  const { queues, workers, history } = snapshot;
+  const reporting = workers?.filter((one) => one.hasReport);
+  const oldest = oldestOf(snapshot);
+  const minute = history?.at(-2); // the last one that is over
+  return {
+    ready: queues.length === 0 ? 0 : sum(queues.map((one) => one.ready)),
+    oldest: oldest?.age,
+    oldestQueue: oldest?.queueName,
+    dead: sum(queues.map((one) => one.dead)),
+    running: reporting && (sum(reporting.map((one) => one.running)) ?? 0),
+    slots: reporting && (sum(reporting.map((one) => one.concurrency)) ?? 0),
+    donePerSecond: minute && totalOf(minute, "done") / 60,
+    failedPerMinute: minute && totalOf(minute, "failed"),
+    died: history?.slice(-RECENT).reduce((total, one) => total + totalOf(one, "dead"), 0),
+  };
+}
+
+function oldestOf(snapshot: Snapshot): { age: number; queueName: string } | undefined {
+  const waiting = snapshot.queues
+    .filter(({ queueName, headSince }) =>
+      headSince !== undefined && !snapshot.paused?.has(queueName)
+    )
+    .toSorted((a, b) => a.headSince! - b.headSince!);
+  const [first] = waiting;
+  if (first === undefined) return undefined;
+  return { age: ageOf(snapshot, first)!, queueName: first.queueName };
+}
+
+/** Age of the message that waits longest on a queue. */
+export function ageOf({ now }: Snapshot, { headSince }: QueueOverview): number | undefined {
+  return headSince === undefined ? undefined : Math.max(0, now - headSince);
+}
+
+/** Adds up what is known; `undefined` if nothing is. */
+export function sum(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : known.reduce((total, value) => total + value, 0);
+}
+
+function totalOf(minute: HistoryMinute, name: keyof ActorCounts): number {
+  return Object.values(minute.actors).reduce((total, counts) => total + counts[name], 0);
+}
+
+/**
+ * Actors with their last hour, the busiest first.
+ *
+ * @param others Names of actors that may have done nothing.
+ */
+export function ratesByActor(
+  history: readonly HistoryMinute[],
+  others: Iterable<string> = [],
+): [string, Rates][] {
+  const names = new Set(others);
+  for (const { actors } of history) for (const name of Object.keys(actors)) names.add(name);
+  const rates = Array.from(names, (name): [string, Rates] => [name, ratesOf(history, name)]);
+  const total = ({ done, failed }: Rates) => (sum(done) ?? 0) + (sum(failed) ?? 0);
+  return rates.toSorted(([, a], [, b]) => total(b) - total(a));
+}
+
+/** The last hour of all actors together. */
+export function allRates(history: readonly HistoryMinute[]): Rates {
+  return {
+    done: history.map((one) => totalOf(one, "done")),
+    failed: history.map((one) => totalOf(one, "failed")),
+    dead: history.map((one) => totalOf(one, "dead")),
+  };
+}
+
+function ratesOf(history: readonly HistoryMinute[], name: string): Rates {
+  const values = (count: keyof ActorCounts) =>
+    history.map(({ actors }) => Object.hasOwn(actors, name) ? actors[name]![count] : 0);
+  return { done: values("done"), failed: values("failed"), dead: values("dead") };
+}

@@ -5,7 +5,7 @@ import { toArgument } from "../../clients/redis/reply.ts";
 import { allStored } from "../../core/delivery_state.ts";
 import type { Message } from "../../core/message.ts";
 import { PROMOTE } from "./delayed_scripts.ts";
-import { ENQUEUE } from "./scripts.ts";
+import { ENQUEUE, MAX_JOINED } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
 /** Length of a UUID. */
@@ -37,7 +37,7 @@ function packEntries(entries: readonly Encoded[]): readonly Encoded[] {
     lengths.push(text.length);
     total += text.length;
   }
-  if (total > MAX_PIECE) return entries;
+  if (total > MAX_PIECE || total > ids.length * MAX_JOINED) return entries;
   const [allIds, allTexts] = [inAscii(ids.join("")), inAscii(texts.join(""))];
   if (allIds === undefined || allTexts === undefined) return entries;
   return [allIds, lengths.join(), allTexts];

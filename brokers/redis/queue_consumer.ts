@@ -16,8 +16,25 @@ import { type QueueHeartbeat, type RedisSession, runOnce } from "./session.ts";
 /** A text with its id; nothing where the id has none. And what it is suspected of, if it is. */
 type Entry = readonly [id: string, text: Buffer | null, suspicion?: Suspicion];
 
-/** Ids, texts, and what is known of each message if there are suspects. */
-type FetchReply = [Buffer | Buffer[], (Buffer | null)[], (Buffer | null)[]?];
+/** Options of a fetch. */
+interface FetchOptions {
+  /** How many messages at most. */
+  readonly limit: number;
+  /** Ids of messages of the queue to acknowledge along the way. */
+  readonly acknowledged: readonly string[];
+  /** True if large texts are expected: they are read by a command of their own. */
+  readonly isLarge: boolean;
+}
+
+/** Ids, texts if they were asked for, and what is known of each message if there are suspects. */
+type FetchReply = [Buffer | Buffer[], (Buffer | null)[] | null, ((Buffer | null)[] | null)?];
+
+/**
+ * The most bytes of a text, on average, that the script reads. It copies each text twice: by
+ * `HMGET` outside of it Redis needs 11 µs instead of 23 for one of 10 KB, 48 instead of 195 at
+ * 100 KB and 450 instead of 3,900 at 1 MB. Of small ones a second command costs more than it saves.
+ */
+const MAX_BY_SCRIPT = 8_192;
 
 /** A fetch under way. */
 interface Fetch {
@@ -36,6 +53,10 @@ export class RedisQueueConsumer extends RedisConsumer {
   readonly #ahead: Fetch[] = [];
   /** The one that is waited for. */
   #awaited: Fetch | undefined;
+  /** True if the last messages were large. */
+  #isLarge = false;
+  /** True if the last fetch brought all that it asked for: there is a backlog. */
+  #hasBacklog = false;
 
   protected async fill(limit: number): Promise<RedisDelivery[]> {
     try {
@@ -55,6 +76,8 @@ export class RedisQueueConsumer extends RedisConsumer {
       if (mayHaveMore) this.#fetchAhead(fetch.limit);
       const entries = await fetch.entries;
       mayHaveMore = entries.length > 0;
+      this.#hasBacklog = entries.length === fetch.limit;
+      if (mayHaveMore) this.#isLarge = areLarge(entries);
       if (mayHaveMore) this.#fetchAhead(entries.length);
       let deliveries: RedisDelivery[] = [];
       let mayBeEarly = false;
@@ -82,6 +105,11 @@ export class RedisQueueConsumer extends RedisConsumer {
     return await this.suspects.begin(toList(messages));
   }
 
+  /** With a backlog two fetches are under way: Redis works on one while the other is read. */
+  protected override roomMade(): void {
+    if (this.#hasBacklog && this.#awaited !== undefined) this.#fetchAhead(this.#awaited.limit);
+  }
+
   #fetchAhead(arriving: number): void {
     const room = this.roomBeside(this.#ahead.reduce((sum, { limit }) => sum + limit, arriving));
     if (room === 0) return;
@@ -92,7 +120,11 @@ export class RedisQueueConsumer extends RedisConsumer {
 
   #fetch(limit: number): Fetch {
     const entries = this.acks.along((ids) =>
-      fetchEntries(this.session, this.queueName, limit, ids)
+      fetchEntries(this.session, this.queueName, {
+        limit,
+        acknowledged: ids,
+        isLarge: this.#isLarge,
+      })
     );
     return { entries, limit };
   }
@@ -148,29 +180,37 @@ export class RedisQueueConsumer extends RedisConsumer {
  *
  * @param session The broker.
  * @param queueName The queue.
- * @param limit How many at most.
- * @param acknowledged The ids of messages of that queue to acknowledge along the way.
+ * @param options How much, and how.
  * @returns What it got, maybe nothing.
  */
-export async function fetchEntries(
+async function fetchEntries(
   session: RedisSession,
   queueName: string,
-  limit: number,
-  acknowledged: readonly string[] = [],
+  { limit, acknowledged, isLarge }: FetchOptions,
 ): Promise<Entry[]> {
   const { queue, messages, unacknowledged, suspects: noted } = session.keys.of(queueName);
   const keys = [queue, messages, unacknowledged, noted];
   const sentAt = session.lease.now;
-  const reply = await runOnce(session, FETCH, keys, [limit, ...acknowledged]);
+  const args = [limit, isLarge ? 1 : 0, ...acknowledged];
+  const reply = await runOnce(session, FETCH, keys, args);
   session.lease.renew(sentAt); // before anything of it can start
   if (reply === null) return [];
-  const [ids, texts, suspects] = reply as FetchReply;
-  const split = ids instanceof Array ? ids.map(String) : splitIds(ids);
-  if (suspects === undefined) return texts.map((text, i) => [split[i]!, text]);
-  return texts.map((text, i) => {
+  const [packed, found, suspects] = reply as FetchReply;
+  const ids = packed instanceof Array ? packed.map(String) : splitIds(packed);
+  const texts = found ??
+    await session.connection.command("hmget", messages, ...ids) as (Buffer | null)[];
+  if (!suspects) return ids.map((id, i) => [id, texts[i]!]);
+  return ids.map((id, i) => {
     const suspect = suspects[i];
-    return suspect ? [split[i]!, text, toSuspicion(suspect)] : [split[i]!, text];
+    return suspect ? [id, texts[i]!, toSuspicion(suspect)] : [id, texts[i]!];
   });
+}
+
+/** Tells whether texts are so large that the next ones are better read outside of the script. */
+function areLarge(entries: readonly Entry[]): boolean {
+  let total = 0;
+  for (const [, text] of entries) total += text?.length ?? 0;
+  return total > entries.length * MAX_BY_SCRIPT;
 }
 
 function hasEta(message: RedisDelivery): boolean {

@@ -139,7 +139,10 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
 
   async ack(messages: OneOrMany): Promise<void> {
     const taken = this.#take(messages);
-    if (taken.length > 0) await this.inFlight.settle(taken, this.acknowledge(taken));
+    if (taken.length === 0) return;
+    const acknowledged = this.acknowledge(taken);
+    this.roomMade();
+    await this.inFlight.settle(taken, acknowledged);
   }
 
   async nack(messages: OneOrMany): Promise<void> {
@@ -201,6 +204,9 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
   protected get acks(): Acknowledgements {
     return this.#acks;
   }
+
+  /** Called when messages were acknowledged: a fetch can take that along. */
+  protected roomMade(): void {}
 
   /** Deliveries that were fetched ahead. */
   protected fetchedAhead(): Promise<RedisDelivery[]> {

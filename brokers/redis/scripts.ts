@@ -43,6 +43,13 @@ end
 export const MAX_BATCH = 1_000;
 
 /**
+ * The most bytes of a text, on average, of those that are joined with others. To cut texts apart
+ * costs Redis a third of what it needs to store them, at any length; the client gains 5 to 30 % of
+ * its part at 200 bytes, and nothing at 1,500.
+ */
+export const MAX_JOINED = 1_024;
+
+/**
  * Tells the time of the server.
  *
  * KEYS: any that is on that server.
@@ -117,23 +124,24 @@ end
  * text stays with the broker that took it until that is gone, as in Python.
  *
  * KEYS: heartbeats, queue, messages, unacknowledged of this broker, suspects.
- * ARGV: now or "", broker id, how many to fetch at most, then ids to acknowledge.
- * Result: ids and texts, or nothing. Ids of 36 bytes, as all usually are, come in one
- * piece: clients spend less on that. If there are suspects, what is known of each message follows.
+ * ARGV: now or "", broker id, how many to fetch at most, "1" for ids without their texts, then ids
+ * to acknowledge.
+ * Result: nothing, or ids, texts if they were asked for, and what is known of each message if there
+ * are suspects. Ids of 36 bytes come in one piece: clients spend less on that.
  */
 export const FETCH: Script = /* @__PURE__ */ new Script(
   "fetch messages",
   `${NOW}${ACKNOWLEDGE}
-acknowledge(KEYS[3], KEYS[4], 4)
+acknowledge(KEYS[3], KEYS[4], 5)
 local ids = redis.call('LPOP', KEYS[2], ARGV[3])
 local texts = false
 if ids then
   redis.call('SADD', KEYS[4], unpack(ids))
-  texts = redis.call('HMGET', KEYS[3], unpack(ids))
+  if ARGV[4] ~= '1' then texts = redis.call('HMGET', KEYS[3], unpack(ids)) end
 end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 if not ids then return false end
-local suspects = nil
+local suspects = false
 if redis.call('EXISTS', KEYS[5]) == 1 then
   suspects = redis.call('HMGET', KEYS[5], unpack(ids))
 end

@@ -6,7 +6,7 @@ import { Keys } from "../../../brokers/redis/keys.ts";
 import { Lease } from "../../../core/lease.ts";
 import { RedisQueueConsumer } from "../../../brokers/redis/queue_consumer.ts";
 import type { Script } from "../../../clients/redis/script.ts";
-import { FETCH, REQUEUE } from "../../../brokers/redis/scripts.ts";
+import { ACK, FETCH, REQUEUE } from "../../../brokers/redis/scripts.ts";
 import type { RedisSession } from "../../../brokers/redis/session.ts";
 import { nextTurn } from "../../../platform/runtime.ts";
 import { work } from "../../conformance/broker_messages.ts";
@@ -21,8 +21,11 @@ function ready() {
   const clock = new FakeClock();
   const fetches: PromiseWithResolvers<unknown>[] = [];
   const requeued: unknown[] = [];
+  const acknowledged: unknown[] = [];
+  const reads: PromiseWithResolvers<unknown>[] = [];
   const run = (script: Script, _keys: readonly string[], args: readonly unknown[]) => {
     if (script === REQUEUE) requeued.push(...args.slice(2));
+    if (script === ACK) acknowledged.push(...args.slice(2));
     if (script !== FETCH) return Promise.resolve(null);
     const fetch = Promise.withResolvers<unknown>();
     fetches.push(fetch);
@@ -35,6 +38,11 @@ function ready() {
     keys: new Keys("dramatiq", "broker"),
     connection: {
       run,
+      command: () => {
+        const read = Promise.withResolvers<unknown>();
+        reads.push(read);
+        return read.promise;
+      },
       runWithRetry: (script: Script, keys: string[], args: (again: boolean) => unknown[]) =>
         run(script, keys, args(false)),
     },
@@ -42,15 +50,15 @@ function ready() {
     lease: new Lease(clock, 60_000),
     queues: new Map(),
   } as unknown as RedisSession;
-  return { session, fetches, requeued };
+  return { session, fetches, reads, requeued, acknowledged };
 }
 
 /** Reply of Redis to a fetch. */
-function entries(count: number): unknown {
+function entries(count: number, padding = ""): [ids: Buffer[], texts: Buffer[]] {
   const numbers = Array.from({ length: count }, (_, i) => i);
   return [
     numbers.map((n) => Buffer.from(`id-${n}`)),
-    numbers.map((n) => Buffer.from(work("q", n).encode() as string)),
+    numbers.map((n) => Buffer.from(work("q", n, padding).encode() as string)),
   ];
 }
 
@@ -67,4 +75,50 @@ test("RedisQueueConsumer.close bears a fetch ahead that fails, and gives back wh
   fetches[1]!.reject(new ConnectionClosed("cut"));
   await deadline(closing, HANGS);
   assertEquals(requeued.length, 64);
+});
+
+test("RedisQueueConsumer holds nothing of a fetch whose texts it cannot read, and acknowledges all the same", async () => {
+  const { session, fetches, reads, acknowledged } = ready();
+  const consumer = new RedisQueueConsumer("q", 1, session);
+  const receiving = consumer.receive(1);
+  await nextTurn();
+  fetches[0]!.resolve(entries(1, "x".repeat(20_000)));
+  const [first] = await receiving;
+  const acknowledging = consumer.ack([first!]);
+  const next = consumer.receive(1);
+  await nextTurn();
+  const [ids, texts] = entries(1);
+  fetches[1]!.resolve([ids, null, null]); // large ones are read by another command
+  await nextTurn();
+  assertEquals([consumer.inFlight.size, consumer.fetches().length > 0], [1, true]);
+  reads[0]!.reject(new ConnectionClosed("cut"));
+  await acknowledging;
+  assertEquals(acknowledged, ["id-0"]);
+  // Redis counts it as this broker's, nobody holds it, and so it is put back.
+  assertEquals([consumer.inFlight.size, consumer.fetches()], [0, []]);
+  consumer.wakeUp();
+  await nextTurn();
+  fetches[2]!.resolve([ids, null, null]);
+  await nextTurn();
+  reads[1]!.resolve(texts);
+  assertEquals((await next).length, 1);
+  await consumer.close();
+});
+
+test("RedisQueueConsumer has two fetches under way while there is a backlog", async () => {
+  const { session, fetches } = ready();
+  const consumer = new RedisQueueConsumer("q", 128, session);
+  const receiving = consumer.receive(128);
+  await nextTurn();
+  fetches[0]!.resolve(entries(128));
+  const received = await receiving;
+  void consumer.receive(128);
+  void consumer.ack(received.slice(0, 64));
+  await nextTurn();
+  assertEquals(fetches.length, 2);
+  void consumer.ack(received.slice(64));
+  await nextTurn();
+  assertEquals(fetches.length, 3);
+  for (const fetch of fetches) fetch.resolve(null);
+  await consumer.close();
 });

@@ -9,6 +9,7 @@ const IN_FLIGHT = `${folder}/in_flight_test.ts`;
 const LEASE = `${folder}/lease_test.ts`;
 const OUTAGES = `${folder}/outages_test.ts`;
 const PROMOTION = `${folder}/promotion_test.ts`;
+const TEXTS = `${folder}/texts_test.ts`;
 const KEY_NOTIFIER = "tests/clients/redis/key_notifier_test.ts";
 
 /** Mistakes in the consumers of the Redis broker. */
@@ -121,19 +122,25 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "batch.sent.resolve(), () => batch.sent.resolve());",
     ],
   ]),
-  ...mutantsOf("brokers/redis/queue_consumer.ts", CLOSING, [
+  ...mutantsOf("brokers/redis/queue_consumer.ts", LEASE, [
     [
       "a fetch does not begin the lease",
       "  session.lease.renew(sentAt); // before anything of it can start\n",
       "",
-      { tests: LEASE },
     ],
     [
       "a lease counts from the answer of a fetch, not from its question",
       "session.lease.renew(sentAt); // before",
       "session.lease.renew(session.lease.now); // before",
-      { tests: LEASE },
     ],
+    [
+      "large texts are read by the script",
+      "return total > entries.length * MAX_BY_SCRIPT;",
+      "return false;",
+      { tests: TEXTS },
+    ],
+  ]),
+  ...mutantsOf("brokers/redis/queue_consumer.ts", CLOSING, [
     [
       "fetches ahead do not count as room that is taken",
       "this.#ahead.reduce((sum, { limit }) => sum + limit, arriving)",

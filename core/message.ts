@@ -50,6 +50,8 @@ export class Message<R = unknown, I = unknown> {
   /** Milliseconds since the epoch at which the message was made. */
   readonly messageTimestamp: number;
   #wireOptions: WireOptions;
+  /** Name on the wire of its only option, if it is known to have one. */
+  #soleOption: string | undefined;
   #options: MessageOptions | undefined;
   /** Encoded form that it was decoded from, until it is copied. */
   #encoded: Encoded | undefined;
@@ -99,6 +101,7 @@ export class Message<R = unknown, I = unknown> {
   static ofWire(fields: MessageFields, options: WireOptions): Message {
     const message = new Message(fields);
     message.#wireOptions = options;
+    message.#soleOption = soleNameOf(options);
     return message;
   }
 
@@ -160,6 +163,9 @@ export class Message<R = unknown, I = unknown> {
     const options = this.#wireOptions;
     if (options === NO_OPTIONS) return undefined;
     const wireName = toWireName(name);
+    // Ten options of a message are looked up, and on Redis it has mostly one, its id there.
+    const sole = this.#soleOption;
+    if (sole !== undefined && sole !== wireName && sole !== name) return undefined;
     if (Object.hasOwn(options, wireName)) return options[wireName];
     return Object.hasOwn(options, name) ? options[name] : undefined;
   }
@@ -311,6 +317,16 @@ function fromWire(wire: unknown, data: Encoded): Message {
     messageId: wire.message_id,
     messageTimestamp: wire.message_timestamp,
   }, hasNone(wire.options) ? NO_OPTIONS : wire.options);
+}
+
+/** @returns The name of the only option, if there is one. */
+function soleNameOf(options: WireOptions): string | undefined {
+  let sole: string | undefined;
+  for (const name in options) {
+    if (sole !== undefined) return undefined;
+    sole = name;
+  }
+  return sole;
 }
 
 function hasNone(options: WireOptions): boolean {

@@ -43,14 +43,7 @@ export function isMessageDict(wire: unknown): wire is MessageDict {
     Array.isArray(args) && isObject(kwargs) && isObject(options) &&
     (typeof message_id === "string" || message_id === undefined) &&
     (typeof message_timestamp === "number" || message_timestamp === undefined) &&
-    countFields(wire) === known;
-}
-
-/** As the length of `Object.keys`, without making an array for each message. */
-function countFields(object: object): number {
-  let count = 0;
-  for (const name in object) if (Object.hasOwn(object, name)) count += 1;
-  return count;
+    Object.keys(wire).length === known;
 }
 
 /** Pickles hold more kinds of objects than JSON: what has a class is none of those meant here. */

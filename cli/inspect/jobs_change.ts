@@ -1,15 +1,22 @@
-import type { InspectedMessage, MessageChange, MessageState } from "../../core/inspection.ts";
+import type {
+  ChangeOutcome,
+  InspectedMessage,
+  MessageChange,
+  MessageRef,
+  MessageState,
+} from "../../core/inspection.ts";
 import { BrokerConnectionError } from "../../core/errors.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import type { Console } from "../console.ts";
+import { Progress } from "../dead_letters/progress.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import { Interruption } from "../interruption.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 import { confirm, whoAmI } from "./confirm.ts";
 import { addFilters, countOf, filtersOf, type JobsOptions, queuesOf } from "./jobs_options.ts";
-import { messageToJson } from "./messages.ts";
+import { actorOf } from "./messages.ts";
 import { type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
 import { formatCount } from "./table.ts";
 
@@ -21,6 +28,8 @@ const PAGE_SIZE = 200;
 const BATCH_SIZE = 500;
 /** Number of messages that one command changes, unless told otherwise. */
 const LIMIT = 100_000;
+/** Number of failures that are told one by one. */
+const MAX_FAILURES = 20;
 
 /** A change, in words. */
 interface Verb {
@@ -46,6 +55,17 @@ const DROP: Verb = {
   past: "dropped",
   change: () => "drop",
 };
+
+/** A message that is to be changed, without its text: there may be many. */
+interface Chosen {
+  readonly ref: MessageRef;
+  readonly messageId: string | undefined;
+  readonly actor: string;
+}
+
+function toChosen(message: InspectedMessage): Chosen {
+  return { ref: message.ref, messageId: message.messageId, actor: actorOf(message) };
+}
 
 /** Runs `jobs retry`. */
 export function runJobsRetry(
@@ -101,6 +121,7 @@ class BulkChange {
   readonly #task: InspectTask<JobsOptions>;
   readonly #interruption: Interruption;
   readonly #state: MessageState;
+  readonly #progress: Progress;
   #done = 0;
   #gone = 0;
   #failed = 0;
@@ -110,6 +131,7 @@ class BulkChange {
     this.#task = task;
     this.#interruption = interruption;
     this.#state = task.options.state ?? "dead";
+    this.#progress = new Progress(task.console.isInteractive);
   }
 
   async run(): Promise<number> {
@@ -125,6 +147,7 @@ class BulkChange {
     }
     const queueNames = await queuesOf(this.#task);
     const { messages, hasMore } = await this.#gather(queueNames);
+    this.#progress.clear();
     const what = `${formatCount(messages.length)} ${
       messages.length === 1 ? "message" : "messages"
     } of ${queueNames.join(", ")}`;
@@ -148,10 +171,10 @@ class BulkChange {
 
   async #gather(
     queueNames: readonly string[],
-  ): Promise<{ messages: InspectedMessage[]; hasMore: boolean }> {
+  ): Promise<{ messages: Chosen[]; hasMore: boolean }> {
     const { inspector, options } = this.#task;
     const { limit = LIMIT } = options;
-    const messages: InspectedMessage[] = [];
+    const messages: Chosen[] = [];
     let before = options.before;
     for (const queueName of queueNames) {
       let after: string | undefined;
@@ -166,14 +189,15 @@ class BulkChange {
         });
         // Delayed messages are due later than now.
         if (this.#state !== "delayed") before ??= page.now + 1;
-        messages.push(...page.messages);
+        for (const message of page.messages) messages.push(toChosen(message));
+        this.#progress.show(`looking through ${escapeText(queueName)}`, messages.length, undefined);
         after = page.next;
       } while (after !== undefined && !this.#interruption.isAsked);
     }
     return { messages, hasMore: false };
   }
 
-  async #changeAll(messages: readonly InspectedMessage[], what: string): Promise<number> {
+  async #changeAll(messages: readonly Chosen[], what: string): Promise<number> {
     const { inspector, console } = this.#task;
     const change = this.#verb.change(this.#state);
     try {
@@ -181,6 +205,7 @@ class BulkChange {
         const batch = messages.slice(i, i + BATCH_SIZE);
         const outcomes = await inspector.change(batch.map(({ ref }) => ref), change);
         for (const [j, outcome] of outcomes.entries()) this.#changed(batch[j]!, outcome);
+        this.#progress.show(this.#verb.name, i + batch.length, messages.length);
       }
     } catch (error) {
       if (!(error instanceof BrokerConnectionError)) throw error;
@@ -192,32 +217,34 @@ class BulkChange {
     return this.#interruption.isAsked || this.#failed > 0 ? KILLED : OK;
   }
 
-  #changed(
-    message: InspectedMessage,
-    outcome: { readonly outcome: string; readonly error?: Error },
-  ): void {
-    if (outcome.outcome === "done") this.#done += 1;
-    else if (outcome.outcome === "gone") this.#gone += 1;
-    else {
-      this.#failed += 1;
-      const reason = errorMessage(outcome.error);
-      const text = `Message ${message.messageId ?? message.ref.key} stays: ${reason}`;
-      this.#task.console.note(`${escapeText(text)}\n`);
-    }
-    this.#print([message], outcome.outcome === "done" ? this.#verb.past : outcome.outcome);
+  #changed(message: Chosen, result: ChangeOutcome): void {
+    const { outcome } = result;
+    if (outcome === "failed") this.#tellFailure(message, result.error);
+    else if (outcome === "done") this.#done += 1;
+    else this.#gone += 1;
+    this.#print([message], outcome === "done" ? this.#verb.past : outcome);
+  }
+
+  /** One that fails does not keep the others from their turn. */
+  #tellFailure({ messageId, ref }: Chosen, error: Error): void {
+    this.#failed += 1;
+    if (this.#failed > MAX_FAILURES) return;
+    this.#progress.clear();
+    const text = `Message ${messageId ?? ref.key} stays: ${errorMessage(error)}`;
+    this.#task.console.note(`${escapeText(text)}\n`);
   }
 
   /** One object for each message, for programs. */
-  #print(messages: readonly InspectedMessage[], outcome: string): void {
+  #print(messages: readonly Chosen[], outcome: string): void {
     if (!this.#task.options.json) return;
-    for (const one of messages) {
-      const { queue, state, key, messageId, actor } = messageToJson(one);
-      this.#task.printJson({ outcome, queue, state, key, messageId, actor });
+    for (const { ref: { queueName, state, key }, messageId = null, actor } of messages) {
+      this.#task.printJson({ outcome, queue: queueName, state, key, messageId, actor });
     }
   }
 
   /** Says what was done, to whoever ran it, and for the record. */
   #tell(what: string): void {
+    this.#progress.clear();
     const { options, console } = this.#task;
     const { past } = this.#verb;
     const others = [

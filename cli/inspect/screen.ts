@@ -4,7 +4,8 @@ import type { Console } from "../console.ts";
 const OPEN = "\x1b[?1049h\x1b[?25l"; // the alternate screen, without a cursor
 const CLOSE = "\x1b[?25h\x1b[?1049l";
 /** Terminals that know it show a frame as a whole. */
-const [BEGIN, END] = ["\x1b[?2026h", "\x1b[?2026l"];
+const BEGIN = "\x1b[?2026h";
+const END = "\x1b[?2026l";
 const CTRL_C = "\x03";
 
 /** A terminal that shows one frame after the other, and is as it was in the end. */
@@ -18,14 +19,15 @@ export class Screen {
    * Clears the screen.
    *
    * @param console The terminal.
-   * @param quit Called when q or Ctrl-C is pressed.
+   * @param keys Called when q or Ctrl-C, and when p is pressed.
    */
-  constructor(console: Console, quit: () => void) {
+  constructor(console: Console, { quit, hold }: { quit(): void; hold(): void }) {
     this.#console = console;
     this.#restore = () => this.close();
     this.#keys = (data) => {
       const keys = new TextDecoder().decode(data);
       if (keys.includes("q") || keys.includes(CTRL_C)) quit();
+      if (keys.includes("p")) hold();
     };
     if (process.stdin.isTTY === true) {
       process.stdin.setRawMode(true);

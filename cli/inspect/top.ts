@@ -60,7 +60,9 @@ async function top(
   const ended = new AbortController();
   void interruption.asked.then(() => ended.abort());
   const isScreen = console.columns !== undefined && options.json === undefined;
-  const screen = isScreen ? new Screen(console, () => ended.abort()) : undefined;
+  let isHeld = false;
+  const keys = { quit: () => ended.abort(), hold: () => isHeld = !isHeld };
+  const screen = isScreen ? new Screen(console, keys) : undefined;
   let last: TopFrame | undefined;
   try {
     for (let looks = 0; looks < limit && !ended.signal.aborted; looks++) {
@@ -68,6 +70,7 @@ async function top(
         await pause(interval * 1_000, undefined, { signal: ended.signal }).catch(() => {});
       }
       if (ended.signal.aborted) break;
+      if (isHeld) continue;
       try {
         last = await readFrame(inspector);
       } catch (error) {

@@ -50,7 +50,7 @@ export function formatTop(frame: TopFrame, options: TopOptions): string[] {
     ? `every ${interval} s`
     : `the broker does not answer: ${outage}`;
   const lines = [
-    `${formatTime(now, isUtc)}${isUtc ? " UTC" : ""}   ${escapeText(state)}   q quits`,
+    `${formatTime(now, isUtc)}${isUtc ? " UTC" : ""}   ${escapeText(state)}   q quits, p holds`,
     summaryOf(frame),
     "",
     ...tableOf(

@@ -2,7 +2,7 @@ import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
-import type { UniqueSteps } from "../../core/claims.ts";
+import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { closedFor } from "../../core/delivery_state.ts";

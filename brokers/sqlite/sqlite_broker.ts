@@ -12,7 +12,7 @@ import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/join.ts";
 import type { EnqueueOptions } from "../../core/sender.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
-import type { UniqueSteps } from "../../core/claims.ts";
+import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored, closedFor } from "../../core/delivery_state.ts";

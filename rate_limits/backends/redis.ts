@@ -10,6 +10,7 @@ import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 import { CLAIM_TIME, CONCLUDED, type GroupProgress, RateLimiterBackend } from "../backend.ts";
 import { assertAboveZero, assertLeaseTtl } from "../whole_number.ts";
 import { EventLists } from "./event_lists.ts";
+import { CounterBatcher } from "./redis_counters.ts";
 import {
   ADD,
   CONCLUDE,
@@ -42,7 +43,8 @@ const OTHER_SPELLINGS = {
  * Counts in Redis 6.2 or later, or Valkey, with the keys and values of Python's dramatiq: both
  * languages share limits and barriers.
  *
- * Each verb is one script and one round trip. It has one connection, and two more once there are
+ * Each verb is one script and one round trip; what is counted up or down in one turn of the event
+ * loop shares one, unless Redis is a cluster. It has one connection, and two more once there are
  * waiters at a barrier, however many. While Redis is unavailable, operations wait for up to five
  * seconds; an operation whose reply is lost with the connection is not repeated, because it may
  * have counted.
@@ -67,6 +69,8 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
   readonly #connection: RedisConnection;
   readonly #notifier: KeyNotifier | undefined;
   readonly #eventLists: EventLists;
+  /** Of one server: keys of a cluster lie on several. */
+  readonly #counters: CounterBatcher | undefined;
 
   /**
    * Stores where Redis is; the first verb connects.
@@ -81,6 +85,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     this.#connection = new RedisConnection(source);
     // Keys lie on all nodes of a cluster, and each node tells of its own only.
     this.#notifier = isClusterSource(source) ? undefined : new KeyNotifier(this.#connection, "");
+    if (!isClusterSource(source)) this.#counters = new CounterBatcher(this.#connection);
     this.#eventLists = new EventLists(this.#connection, this.#notifier);
   }
 
@@ -91,7 +96,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
 
   /** Counts up, unless that would go beyond a maximum. */
   override incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
-    return this.#run(INCR, [key], [amount, maximum, ttl], ttl, isDone);
+    return this.#count(INCR, key, [amount, maximum, ttl], ttl, isDone);
   }
 
   /** Counts down, unless that would go below a minimum. */
@@ -101,7 +106,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     minimum: number,
     ttl: number,
   ): Promise<boolean | undefined> {
-    return this.#run(DECR, [key], [amount, minimum, ttl], ttl, isDoneIfAny);
+    return this.#count(DECR, key, [amount, minimum, ttl], ttl, isDoneIfAny);
   }
 
   /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
@@ -157,6 +162,26 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     this.#connection.close();
     this.#notifier?.close();
     this.#eventLists.close(closedFor("wait"));
+  }
+
+  /** As `#run`, together with what else is counted in this turn. */
+  #count<T>(
+    script: Script,
+    key: string,
+    args: readonly RedisArgument[],
+    ttl: number,
+    parse: (reply: RedisReply) => T,
+  ): Promise<T> {
+    const connection = this.#connection;
+    if (
+      this.#counters === undefined || !connection.isUp || !Number.isSafeInteger(ttl) || ttl <= 0
+    ) {
+      return this.#run(script, [key], args, ttl, parse);
+    }
+    return this.#counters.count(script, key, args).then(
+      parse,
+      (error) => connection.runUnlessRun(error, script, [key], args).then(parse),
+    );
   }
 
   /**

@@ -65,6 +65,38 @@ return 1
 );
 
 /**
+ * Does what {@linkcode INCR} and {@linkcode DECR} do, many times, in order.
+ *
+ * KEYS: counter of each operation.
+ * ARGV: of each operation "+" or "-", amount, maximum or minimum, ttl in ms.
+ * Result: that of each, or -1 for one that failed and has changed nothing.
+ */
+export const COUNT_MANY: Script = /* @__PURE__ */ new Script(
+  "count",
+  `
+local function count(key, kind, amount, bound, ttl)
+  local current = redis.call('GET', key)
+  local value = current or 0
+  if kind == '+' then
+    value = value + amount
+    if value > tonumber(bound) then return 0 end
+  else
+    value = value - amount
+    if value < tonumber(bound) then return current and 0 or false end
+  end
+  redis.call('SET', key, string.format('%.0f', value), 'PX', ttl)
+  return 1
+end
+local results = {}
+for i, key in ipairs(KEYS) do
+  local isDone, result = pcall(count, key, unpack(ARGV, 4 * i - 3, 4 * i))
+  if isDone then results[i] = result else results[i] = -1 end
+end
+return results
+`,
+);
+
+/**
  * Counts up, if the sum of some counters stays within a maximum.
  *
  * KEYS: counter, then the counters to sum up.

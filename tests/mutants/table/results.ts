@@ -287,6 +287,23 @@ export const RESULTS: readonly Mutant[] = [
       "if redis.call('HGET', KEYS[2], 'claim') then",
     ],
   ]),
+  ...mutantsOf(
+    "rate_limits/backends/redis_counters.ts",
+    "tests/rate_limits/redis_counters_test.ts",
+    [
+      [
+        "a count that Redis refuses counts as refused by the limit",
+        "one === FAILED ? this.#runAlone(script, key, args) : one",
+        "one",
+      ],
+      [
+        "a count overtakes those that wait",
+        "if (this.#underWay === 0 && this.#batch.length === 0) return",
+        "if (this.#underWay === 0) return",
+        { stays: "while a batch waits for its turn, the call before it is mostly under way" },
+      ],
+    ],
+  ),
   ...mutantsOf("rate_limits/backends/event_lists.ts", "tests/rate_limits/event_lists_test.ts", [
     [
       "looks pile up while the server is away",

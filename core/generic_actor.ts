@@ -28,7 +28,7 @@ export interface GenericActorMeta extends ActorOptions {
  *   }
  * }
  *
- * const resize = actor(Resize); // "Resize" on the queue "images"
+ * export const resize = actor(Resize); // "Resize" on the queue "images"
  * await resize.send("a.png", 640);
  * ```
  */

@@ -22,8 +22,7 @@ import { sendFollowUp } from "./follow_up.ts";
  * const report = actor(function report(_message: unknown, error: { type: string }) {
  *   console.log(error.type);
  * });
- * const work = actor(function work() {}, { onFailure: report });
- * await work.send();
+ * export const work = actor(function work() {}, { onFailure: report });
  * ```
  */
 export class Callbacks implements Middleware {

@@ -177,8 +177,8 @@ export class Results implements Middleware {
   }
 
   #storeResult(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
-    return storeFollowUp(broker, "the result", message, async () => {
-      await this.resultBackend.storeResult(message, result, this.#ttlOf(broker, message));
+    return storeFollowUp(broker, "the result", message, () => {
+      return this.resultBackend.storeResult(message, result, this.#ttlOf(broker, message));
     });
   }
 

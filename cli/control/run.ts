@@ -68,12 +68,7 @@ export async function runControl(
   return OK;
 }
 
-/**
- * Makes a `Control`.
- *
- * @throws {UsageError} If the broker has no control store.
- */
-export function controlOf(make: () => Control): Control {
+function controlOf(make: () => Control): Control {
   try {
     return make();
   } catch (error) {

@@ -100,8 +100,8 @@ export class RedisResultBackend extends ResultBackend {
   }
 
   /** Stores something under a key. */
-  protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
-    await this.#stores.add([key, data, String(Math.max(0, Math.ceil(ttl)))]);
+  protected override store(key: string, data: Encoded, ttl: number): Promise<void> {
+    return this.#stores.add([key, data, String(Math.max(0, Math.ceil(ttl)))]);
   }
 
   /** Has Redis tell of changes from now on. */

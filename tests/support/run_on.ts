@@ -29,8 +29,7 @@ const RUNTIMES: Record<string, Runtime> = {
   deno: {
     filesPerCore: 3,
     program: Deno.execPath(),
-    // Types are checked by `deno task check`, beside other things and for the whole tree at once.
-    test: () => ["test", "-A", "--doc", "--no-check", "--parallel"],
+    test: () => ["test", "-A", "--doc", "--parallel"],
     env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
   },
   bun: {

@@ -1,3 +1,4 @@
+import type { Console } from "./console.ts";
 import type { Program } from "./program.ts";
 
 /** A command besides that of running actors. */
@@ -9,11 +10,12 @@ export interface Subcommand {
    *
    * @param args The arguments after its name.
    * @param program Modules that need not be named.
+   * @param console Where commands that inspect a broker print. @default The standard streams.
    * @returns The exit code.
    * @throws {UsageError} If they make no sense: exit code 2.
    * @throws {BrokerConnectionError} If the broker cannot be reached: exit code 3.
    */
-  run(args: readonly string[], program: Program): Promise<number>;
+  run(args: readonly string[], program: Program, console?: Console): Promise<number>;
 }
 
 /** The commands, by name; what they need is imported when they run. */
@@ -42,11 +44,25 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
       return await runDeadLetters(args, program);
     },
   }],
+  ["jobs", {
+    summary: "lists, shows, finds, requeues and drops messages of any state",
+    async run(args, program, console) {
+      const { runJobs } = await import("./inspect/jobs.ts");
+      return await runJobs(args, program, console);
+    },
+  }],
   ["pause", {
     summary: "pauses queues on all workers",
     async run(args, program) {
       const { runPause } = await import("./control/pause.ts");
       return await runPause(args, program);
+    },
+  }],
+  ["queues", {
+    summary: "lists, pauses, resumes and purges queues",
+    async run(args, program, console) {
+      const { runQueues } = await import("./inspect/queues.ts");
+      return await runQueues(args, program, console);
     },
   }],
   ["resume", {
@@ -70,11 +86,18 @@ export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new 
       return await runSchedules(args, program);
     },
   }],
+  ["top", {
+    summary: "shows what all workers do, again and again",
+    async run(args, program, console) {
+      const { runTop } = await import("./inspect/top.ts");
+      return await runTop(args, program, console);
+    },
+  }],
   ["workers", {
-    summary: "lists the workers that are alive",
-    async run(args, program) {
-      const { runWorkers } = await import("./control/workers.ts");
-      return await runWorkers(args, program);
+    summary: "lists the workers that are alive, quiets and resumes them",
+    async run(args, program, console) {
+      const { runWorkers } = await import("./inspect/workers.ts");
+      return await runWorkers(args, program, console);
     },
   }],
 ]);

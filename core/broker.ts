@@ -1,6 +1,7 @@
 import { ActorRegistry } from "./actor_registry.ts";
 import type { Middleware } from "./middleware.ts";
-import type { Claims, UniqueSteps } from "./claims.ts";
+import type { UniqueSteps } from "./claim_entries.ts";
+import type { Claims } from "./claims.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import type { ConsumeOptions, Consumer } from "./consumer.ts";

@@ -3,15 +3,21 @@ import {
   claimKeyOf,
   type ClaimValue,
   textKeyOf,
+  toClaim,
   toTextEntry,
 } from "./claim_entry.ts";
 import type { ControlChange, ControlEntry, ControlOutcome, ControlStore } from "./control_store.ts";
 import type { Clock } from "../platform/clock.ts";
+import { canonicalQueueName } from "./queue_names.ts";
+import type { Unique } from "./unique.ts";
 
 /** Milliseconds of a claim that cannot be verified: a day. */
 const UNVERIFIED_TTL = 86_400_000;
 /** Milliseconds for which the latest text of a message is kept: it may be far back in its queue. */
 const TEXT_TTL = 30 * UNVERIFIED_TTL;
+
+/** Number of times a claim is tried while others change it. */
+export const ATTEMPTS = 5;
 
 /** Broker, as its {@linkcode ClaimEntries} see it. */
 export interface ClaimPlace {
@@ -21,9 +27,13 @@ export interface ClaimPlace {
   readonly storesWithChanges: boolean;
 }
 
-/** Step by which a broker delays a message until another time. */
-export interface DelaySteps {
-  /** Applies changes, and by that delays the message of a claim. */
+/** Steps of unique messages that differ between brokers. */
+export interface UniqueSteps {
+  /** Tells whether the message of a claim is on its queue, delayed, or in the hands of a worker. */
+  isStored(claim: ClaimValue): Promise<boolean>;
+  /** What its queue calls a message as it is stored now. */
+  stayOf(message: ClaimedMessage): string;
+  /** Applies changes, and by that delays the message of a claim until another time. */
   changeDelayed(
     claim: ClaimValue,
     eta: number,
@@ -34,7 +44,7 @@ export interface DelaySteps {
 /** Entries of claims, and of the latest texts of messages, in the control store of a broker. */
 export class ClaimEntries {
   readonly #broker: ClaimPlace;
-  readonly #steps: DelaySteps;
+  readonly #steps: UniqueSteps;
 
   /**
    * Stores where the entries are.
@@ -42,7 +52,7 @@ export class ClaimEntries {
    * @param broker The broker.
    * @param steps How it delays.
    */
-  constructor(broker: ClaimPlace, steps: DelaySteps) {
+  constructor(broker: ClaimPlace, steps: UniqueSteps) {
     this.#broker = broker;
     this.#steps = steps;
   }
@@ -56,6 +66,45 @@ export class ClaimEntries {
   async find(...keys: string[]): Promise<readonly (ControlEntry | undefined)[]> {
     const { entries } = await this.#broker.controlStore!.read(keys);
     return keys.map((key) => entries.find((entry) => entry.key === key));
+  }
+
+  /**
+   * Claims for a message, or has it replace the one that has the claim.
+   *
+   * @param message The message.
+   * @param unique The options of its actor.
+   * @param apply Applies the change that makes the claim.
+   * @returns The id of the message that has the claim, if it is another one.
+   */
+  async claim(
+    message: ClaimedMessage,
+    unique: Unique,
+    apply: (change: ControlChange) => Promise<ControlOutcome>,
+  ): Promise<string | undefined> {
+    const key = claimKeyOf(message);
+    const { messageId } = message;
+    const queueName = canonicalQueueName(message.queueName);
+    const stays = [this.#steps.stayOf(message)];
+    const value = { messageId, queueName, stays, ...etasOf(message, unique) };
+    const ttl = typeof unique.until === "number" ? unique.until : this.ttlOf(message);
+    let ifVersion = 0;
+    let holder = "";
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const outcome = await apply({ key, value, ifVersion, ttl });
+      if (outcome.applied) return undefined;
+      const [entry] = outcome.found;
+      const claim = toClaim(entry);
+      ifVersion = entry === undefined || entry.value === null ? 0 : entry.version;
+      if (claim === undefined || claim.messageId === messageId) continue;
+      holder = claim.messageId;
+      const isAlive = typeof unique.until === "number" || await this.#steps.isStored(claim);
+      if (!isAlive) continue;
+      if (unique.onDuplicate !== "replace") return holder;
+      if (claim.isSending) continue; // it may never arrive, so nothing may depend on it
+      if (await this.replace(message, claim, ifVersion)) return holder;
+      ifVersion = 0; // it has begun, or another one has replaced it
+    }
+    return holder; // others take it again and again: it is somebody's
   }
 
   /**
@@ -100,4 +149,11 @@ function movedEta(
   const wanted = message.option("eta");
   if (eta === undefined || typeof wanted !== "number") return {};
   return { eta: Math.max(eta, Math.min(wanted, lastEta)) };
+}
+
+function etasOf(message: ClaimedMessage, { debounce }: Unique): { eta?: number; lastEta?: number } {
+  const eta = message.option("eta");
+  if (debounce === undefined || typeof eta !== "number") return {};
+  const { wait, maxWait } = debounce;
+  return maxWait === Infinity ? { eta } : { eta, lastEta: eta - wait + maxWait };
 }

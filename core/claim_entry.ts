@@ -44,6 +44,8 @@ export function toClaim(entry: ControlEntry | undefined): ClaimValue | undefined
 /** A message, as far as it matters here. */
 export interface ClaimedMessage {
   readonly actorName: string;
+  readonly messageId: string;
+  readonly queueName: string;
   /** One option. */
   option(name: string): unknown;
   /** Writes it. */
@@ -51,7 +53,7 @@ export interface ClaimedMessage {
 }
 
 /** Key of the claim of a message. */
-export function claimKeyOf(message: Omit<ClaimedMessage, "encode">): string {
+export function claimKeyOf(message: Pick<ClaimedMessage, "actorName" | "option">): string {
   return `${CLAIM_PREFIX}${message.actorName}/${message.option("uniqueKey")}`;
 }
 

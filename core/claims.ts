@@ -1,6 +1,6 @@
 import type { Broker } from "./broker.ts";
 import type { EnqueueOptions } from "./sender.ts";
-import { ClaimEntries } from "./claim_entries.ts";
+import { ATTEMPTS, ClaimEntries, type UniqueSteps } from "./claim_entries.ts";
 import {
   claimKeyOf,
   type ClaimValue,
@@ -13,32 +13,16 @@ import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import { DuplicateMessage, MiddlewareError } from "./errors.ts";
 import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
-import { canonicalQueueName } from "./queue_names.ts";
 import { about, getLogger } from "../platform/logging.ts";
+import { Turns } from "../platform/turns.ts";
 import { type OnDuplicate, type Unique, uniqueKeyOf } from "./unique.ts";
 
 const log = /* @__PURE__ */ getLogger("broker", "claims");
 
-/** Number of times a claim is tried while others change it. */
-const ATTEMPTS = 5;
 /** Number of stays of a message that a claim remembers: the last one, and those that it came from. */
 const STAYS = 3;
 /** Milliseconds of a claim whose message is on its way, where both are not stored in one step. */
 const SENDING_TTL = 30_000;
-
-/** Steps of unique messages that differ between brokers. */
-export interface UniqueSteps {
-  /** Tells whether the message of a claim is on its queue, delayed, or in the hands of a worker. */
-  isStored(claim: ClaimValue): Promise<boolean>;
-  /** What its queue calls a message as it is stored now. */
-  stayOf(message: Message): string;
-  /** Applies changes, and by that delays the message of a claim until another time. */
-  changeDelayed(
-    claim: ClaimValue,
-    eta: number,
-    changes: readonly ControlChange[],
-  ): Promise<ControlOutcome>;
-}
 
 /** Broker, as its {@linkcode Claims} see it. */
 export interface ClaimSteps extends UniqueSteps {
@@ -63,8 +47,8 @@ export class Claims {
   readonly #moved: WeakSet<MessageProxy> = new WeakSet();
   /** Deliveries that run with a later text than they came with. */
   readonly #replaced: WeakSet<MessageProxy> = new WeakSet();
-  /** Sends that replace, by key, each after the one before: the last one sent is to win. */
-  readonly #turns: Map<string, Promise<unknown>> = new Map();
+  /** Sends that replace, by key. */
+  readonly #turns: Turns = new Turns();
   /** Number of duplicates by actor, for each way to handle them. */
   readonly duplicates: Map<string, Record<OnDuplicate, number>> = new Map();
 
@@ -129,8 +113,9 @@ export class Claims {
     if (unique === undefined || isPart === true) return undefined;
     if (cause === undefined) {
       const keyed = this.#keyed(message, unique);
-      const isReplacing = unique.onDuplicate === "replace";
-      return isReplacing ? this.#inTurn(keyed, unique) : this.#storeNew(keyed, unique);
+      const send = () => this.#storeNew(keyed, unique);
+      // Those that this process sends in a row replace each other in that order.
+      return unique.onDuplicate === "replace" ? this.#turns.take(claimKeyOf(keyed), send) : send();
     }
     // What follows from another message, as the next one of a pipeline, must not be lost.
     if (cause.messageId !== message.messageId || unique.until === "started") return undefined;
@@ -227,7 +212,7 @@ export class Claims {
   async claimAgain(message: Message): Promise<void> {
     const unique = this.#actors.get(message.actorName);
     if (unique === undefined) return;
-    const holder = await this.#claim(
+    const holder = await this.#entries.claim(
       message.option("uniqueKey") === undefined ? this.#keyed(message, unique) : message,
       { ...unique, onDuplicate: "throw" },
       (change) => this.#entries.change(change),
@@ -242,23 +227,9 @@ export class Claims {
     return keyed;
   }
 
-  /** Messages of one key that are sent in a row by this process replace each other in that order. */
-  async #inTurn<M extends Message>(keyed: M, unique: Unique): Promise<M> {
-    const key = claimKeyOf(keyed);
-    const send = () => this.#storeNew(keyed, unique);
-    const before = this.#turns.get(key);
-    const sending = before === undefined ? send() : before.then(send, send);
-    this.#turns.set(key, sending);
-    try {
-      return await sending;
-    } finally {
-      if (this.#turns.get(key) === sending) this.#turns.delete(key);
-    }
-  }
-
   async #storeNew<M extends Message>(keyed: M, unique: Unique): Promise<M> {
     const holder = this.#broker.storesWithChanges
-      ? await this.#claim(keyed, unique, (change) => this.#steps.storeWith(keyed, [change]))
+      ? await this.#entries.claim(keyed, unique, (change) => this.#steps.storeWith(keyed, [change]))
       : await this.#claimFirst(keyed, unique);
     if (holder === undefined) return keyed;
     this.#count(keyed.actorName, unique.onDuplicate);
@@ -277,7 +248,7 @@ export class Claims {
   async #claimFirst(message: Message, unique: Unique): Promise<string | undefined> {
     let claimed: ControlChange | undefined;
     let ifVersion: number | undefined;
-    const holder = await this.#claim(message, unique, async (change) => {
+    const holder = await this.#entries.claim(message, unique, async (change) => {
       claimed = change;
       const value = { ...change.value as unknown as ClaimValue, isSending: true };
       const ttl = Math.min(change.ttl ?? Infinity, SENDING_TTL);
@@ -300,38 +271,6 @@ export class Claims {
     return undefined;
   }
 
-  /** @returns The id of the message that has the claim, if it is another one. */
-  async #claim(
-    message: Message,
-    unique: Unique,
-    apply: (change: ControlChange) => Promise<ControlOutcome>,
-  ): Promise<string | undefined> {
-    const key = claimKeyOf(message);
-    const { messageId } = message;
-    const queueName = canonicalQueueName(message.queueName);
-    const stays = [this.#steps.stayOf(message)];
-    const value = { messageId, queueName, stays, ...etasOf(message, unique) };
-    const ttl = typeof unique.until === "number" ? unique.until : this.#entries.ttlOf(message);
-    let ifVersion = 0;
-    let holder = "";
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const outcome = await apply({ key, value, ifVersion, ttl });
-      if (outcome.applied) return undefined;
-      const [entry] = outcome.found;
-      const claim = toClaim(entry);
-      ifVersion = entry === undefined || entry.value === null ? 0 : entry.version;
-      if (claim === undefined || claim.messageId === messageId) continue;
-      holder = claim.messageId;
-      const isAlive = typeof unique.until === "number" || await this.#steps.isStored(claim);
-      if (!isAlive) continue;
-      if (unique.onDuplicate !== "replace") return holder;
-      if (claim.isSending) continue; // it may never arrive, so nothing may depend on it
-      if (await this.#entries.replace(message, claim, ifVersion)) return holder;
-      ifVersion = 0; // it has begun, or another one has replaced it
-    }
-    return holder; // others take it again and again: it is somebody's
-  }
-
   #count(actorName: string, action: OnDuplicate): void {
     let counts = this.duplicates.get(actorName);
     if (counts === undefined) {
@@ -346,11 +285,4 @@ function duplicateOf({ actorName }: Message, holder: string): DuplicateMessage {
     `Cannot send ${actorName}: message ${holder} has the same unique key`,
     { holder },
   );
-}
-
-function etasOf(message: Message, { debounce }: Unique): { eta?: number; lastEta?: number } {
-  const eta = message.option("eta");
-  if (debounce === undefined || typeof eta !== "number") return {};
-  const { wait, maxWait } = debounce;
-  return maxWait === Infinity ? { eta } : { eta, lastEta: eta - wait + maxWait };
 }

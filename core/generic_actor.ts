@@ -28,7 +28,7 @@ export interface GenericActorMeta extends ActorOptions {
  *   }
  * }
  *
- * export const resize = actor(Resize); // "Resize" on the queue "images"
+ * const resize = actor(Resize); // "Resize" on the queue "images"
  * await resize.send("a.png", 640);
  * ```
  */

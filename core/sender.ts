@@ -1,6 +1,7 @@
 import type { Broker } from "./broker.ts";
 import { undoCancellation } from "./cancellation.ts";
-import { Claims, type UniqueSteps } from "./claims.ts";
+import type { UniqueSteps } from "./claim_entries.ts";
+import { Claims } from "./claims.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import { revived, type StoredDeadLetter } from "./dead_letters.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";

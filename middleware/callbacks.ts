@@ -22,7 +22,8 @@ import { sendFollowUp } from "./follow_up.ts";
  * const report = actor(function report(_message: unknown, error: { type: string }) {
  *   console.log(error.type);
  * });
- * export const work = actor(function work() {}, { onFailure: report });
+ * const work = actor(function work() {}, { onFailure: report });
+ * await work.send();
  * ```
  */
 export class Callbacks implements Middleware {

@@ -1,11 +1,12 @@
 import type { Timer } from "../../platform/clock.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
+import type { ReportCollector } from "../../core/report_collector.ts";
 import { tellLoss } from "./lease.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import { HEARTBEAT, LEAVE } from "./recovery_scripts.ts";
 import { type RedisSession, runOnce, type ServedQueue } from "./session.ts";
-import type { ReportWriter } from "./report_writer.ts";
+import { currentMinute, toFields } from "./report_writer.ts";
 import type { Recovery } from "./recovery.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
@@ -33,7 +34,7 @@ export interface HeartbeatOptions {
   /** Takes over from the dead. */
   readonly recovery: Recovery;
   /** Collects what heartbeats say of workers. */
-  readonly reports: ReportWriter;
+  readonly reports: ReportCollector;
 }
 
 /**
@@ -116,20 +117,20 @@ export class Heartbeat {
   async #beat(queues: readonly ServedQueue[]): Promise<void> {
     const { serverClock, notifier, lease } = this.#session;
     if (++this.#count % HEARTBEATS_PER_PING === 0) notifier.ping();
-    const keys = queues.flatMap(({ name }) => {
+    const { reports: stored, queueNames } = this.#session.keys;
+    const ofQueues = queues.flatMap(({ name }) => {
       const { queue, unacknowledged, etas } = this.#session.keys.of(name);
       return [queue, unacknowledged, etas];
     });
+    const keys = [stored, queueNames, currentMinute(this.#session), ...ofQueues];
     const [sentAt, wasHeld] = [lease.now, lease.isHeld];
-    const { clock } = this.#session;
     const { heartbeatTimeout, reports } = this.#options;
-    const report = reports.take(sentAt, clock.now() + serverClock.lead);
-    const args = [heartbeatTimeout, ...report.args];
-    const reply = await runOnce(this.#session, HEARTBEAT, [...report.keys, ...keys], args)
-      .catch((error) => {
-        report.lost();
-        throw error;
-      });
+    const collected = reports.take(sentAt);
+    const args = [heartbeatTimeout, collected.report, ...toFields(collected.counts)];
+    const reply = await runOnce(this.#session, HEARTBEAT, keys, args).catch((error) => {
+      reports.lost(collected);
+      throw error;
+    });
     const [wasKnown, dead, now, ...found] = reply as [number, number, number, ...RedisReply[]];
     serverClock.note(now, sentAt);
     // Another worker has found this one dead and taken over.

@@ -2,12 +2,13 @@ import { defaultMiddleware } from "../../middleware/defaults.ts";
 import { RedisControlStore } from "../../control/backends/redis.ts";
 import { Broker } from "../../core/broker.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
-import type { UniqueSteps } from "../../core/claims.ts";
+import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { closedFor } from "../../core/delivery_state.ts";
 import { joinByPolling, type JoinOptions } from "../../core/join.ts";
 import type { Inspector } from "../../core/inspection.ts";
+import { ReportCollector } from "../../core/report_collector.ts";
 import type { ReportSource } from "../../core/report_source.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
@@ -31,7 +32,7 @@ import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_stat
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
 import { RedisInspector } from "./inspector.ts";
-import { ReportWriter, withdrawReport } from "./report_writer.ts";
+import { withdrawReport } from "./report_writer.ts";
 import { isStored, storeWithChanges } from "./unique_messages.ts";
 
 /** Milliseconds between two looks whether a queue is empty. */
@@ -72,7 +73,7 @@ export class RedisBroker extends Broker {
   readonly #session: RedisSession;
   readonly #recovery: Recovery;
   readonly #heartbeat: Heartbeat;
-  readonly #reports: ReportWriter;
+  readonly #reports: ReportCollector;
   readonly #options: CheckedOptions;
   readonly #batchers: EnqueueBatcher;
   #controlStore: RedisControlStore | undefined;
@@ -94,11 +95,7 @@ export class RedisBroker extends Broker {
     this.#batchers = new EnqueueBatcher(this.#session);
     this.#recovery = new Recovery(this.#session, this, checked);
     this.#options = checked;
-    this.#reports = new ReportWriter(
-      this.reportSources,
-      this.#session.keys,
-      checked.maintenanceInterval,
-    );
+    this.#reports = new ReportCollector(this.reportSources, checked.maintenanceInterval);
     this.#heartbeat = new Heartbeat(this.#session, {
       reports: this.#reports,
       interval: checked.maintenanceInterval,

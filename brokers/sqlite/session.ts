@@ -1,4 +1,5 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
+import type { ReportSource } from "../../core/report_source.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { CheckedOptions } from "./options.ts";
 import { INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
@@ -13,14 +14,22 @@ export interface Session {
   readonly consumers: Set<LeasedConsumer & { close(): Promise<void> }>;
 }
 
-/** Makes the parts of a broker, none of which uses the connection yet. */
+/**
+ * Makes the parts of a broker, none of which uses the connection yet.
+ *
+ * @param connection The connection.
+ * @param clock The time of the broker.
+ * @param options When a worker counts as dead.
+ * @param sources Workers that report.
+ */
 export function openSession(
   connection: SqliteConnection,
   clock: Clock,
   options: CheckedOptions,
+  sources: ReadonlySet<ReportSource>,
 ): Session {
   const consumers: Session["consumers"] = new Set();
-  const lease = new WorkerLease(connection, clock, options, consumers);
+  const lease = new WorkerLease(connection, clock, options, consumers, sources);
   return { connection, clock, consumers, lease, queues: new QueueIds(connection) };
 }
 

@@ -12,10 +12,12 @@ import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/join.ts";
 import type { EnqueueOptions } from "../../core/sender.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
-import type { UniqueSteps } from "../../core/claims.ts";
+import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { allStored, closedFor } from "../../core/delivery_state.ts";
+import type { Inspector } from "../../core/inspection.ts";
+import type { ReportSource } from "../../core/report_source.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import {
@@ -26,6 +28,7 @@ import {
 import { purgeOfDeadLetters, readDeadLetters } from "./dead_letters.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { DueSource, ReadySource } from "./message_source.ts";
+import { SqliteInspector } from "./inspector.ts";
 import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 import { countMessages, flushQueue, joinQueue, type SqliteMessageCounts } from "./queue_state.ts";
@@ -72,6 +75,7 @@ export class SqliteBroker extends Broker {
   readonly #purge: MaintenanceTask;
   readonly #transactions: Transactions;
   readonly #store: MessageStore;
+  readonly #heartbeatTimeout: number;
   #controlStore: SqliteControlStore | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
@@ -91,7 +95,8 @@ export class SqliteBroker extends Broker {
     setConnectionOf(this, connection);
     const { database, path } = checked.address;
     this.isInMemory = database === undefined ? path === IN_MEMORY : fileOf(database) === undefined;
-    this.#session = openSession(connection, this.clock, checked);
+    this.#session = openSession(connection, this.clock, checked, this.reportSources);
+    this.#heartbeatTimeout = checked.heartbeatTimeout;
     const priority = (message: Message) => rankOf(this, message, checked.maxPriority);
     this.#store = new MessageStore(this.#session, priority);
     this.#transactions = new Transactions(this, this.#session, {
@@ -242,6 +247,20 @@ export class SqliteBroker extends Broker {
   ): Promise<SqliteInsertStatement> {
     this.#assertOpen("enqueue");
     return await this.#transactions.insertStatement(message, options);
+  }
+
+  /** Opens an inspector, over the connection of the broker. */
+  override inspect(): Inspector {
+    return new SqliteInspector(this.inspectionHost, this.#session, {
+      heartbeatTimeout: this.#heartbeatTimeout,
+      toEntry: (message) => this.#store.toEntry(message),
+    });
+  }
+
+  /** @internal Removes the report of a worker from its row. */
+  override async withdrawReport(source: ReportSource): Promise<void> {
+    super.withdrawReport(source);
+    await this.#session.lease.withdraw(source);
   }
 
   /** Gives back what consumers have, stores what is to be stored, and closes the file. */

@@ -3,9 +3,12 @@ import type { WriteJob } from "../../clients/sqlite/writer.ts";
 import type { Clock, Timer } from "../../platform/clock.ts";
 import { ConnectionClosed } from "../../core/errors.ts";
 import { Lease } from "../../core/lease.ts";
+import { type CollectedReport, ReportCollector } from "../../core/report_collector.ts";
+import type { ReportSource } from "../../core/report_source.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { hasProcessEnded, processId, processNamespace } from "../../platform/process.ts";
 import { recover } from "./recovery.ts";
+import { storeReport } from "./reports.ts";
 import {
   BEAT,
   DELETE_WORKER,
@@ -55,7 +58,9 @@ interface Sighting {
  */
 export class WorkerLease {
   readonly #connection: SqliteConnection;
-  readonly #clock: Clock;
+  /** The time of the broker. */
+  readonly clock: Clock;
+  readonly #reports: ReportCollector;
   readonly #consumers: Iterable<LeasedConsumer>;
   readonly #lease: Lease;
   readonly #heartbeatTimeout: number;
@@ -78,20 +83,23 @@ export class WorkerLease {
    * @param clock The time of the broker.
    * @param times After how long a silent worker counts as dead, and how often it is heard.
    * @param consumers Those who hear of the loss.
+   * @param sources Workers that report with each heartbeat.
    */
   constructor(
     connection: SqliteConnection,
     clock: Clock,
     times: { readonly heartbeatTimeout: number; readonly heartbeatInterval: number },
     consumers: Iterable<LeasedConsumer>,
+    sources: ReadonlySet<ReportSource>,
   ) {
     this.#connection = connection;
-    this.#clock = clock;
+    this.clock = clock;
     const { heartbeatTimeout, heartbeatInterval } = times;
     this.#heartbeatTimeout = heartbeatTimeout;
     this.#consumers = consumers;
     this.#lease = new Lease(clock, OWN_SHARE * heartbeatTimeout);
     this.#interval = Math.min(heartbeatInterval, heartbeatTimeout / BEATS_PER_TIMEOUT);
+    this.#reports = new ReportCollector(sources, this.#interval);
     connection.onLoss(this.#onLoss);
   }
 
@@ -150,7 +158,7 @@ export class WorkerLease {
   /** Ends the hold; its row goes, and with it all that is still unacknowledged goes back. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#clock.clearTimer(this.#timer);
+    this.clock.clearTimer(this.#timer);
     this.#connection.offLoss(this.#onLoss);
     await this.#beginning?.catch(() => {});
     const owner = this.#owner;
@@ -159,6 +167,16 @@ export class WorkerLease {
       while (Number(this.#connection.statement(RECOVER).run(owner).changes) > 0);
       this.#connection.statement(DELETE_WORKER).run(owner);
     });
+  }
+
+  /** Removes the report of a worker that is gone, and stores what it has counted last. */
+  async withdraw(source: ReportSource): Promise<void> {
+    const collected = this.#reports.withdraw(source);
+    const owner = this.#owner;
+    if (owner === undefined || this.#connection.database === undefined) return;
+    await this.#connection.writer.transact(() =>
+      storeReport(this.#connection, owner, this.clock.now(), collected, true)
+    );
   }
 
   readonly #onLoss = (error: ConnectionClosed): void => this.#fail(error);
@@ -171,7 +189,7 @@ export class WorkerLease {
     const [owner, former] = await this.#connection.writer.transact(() => {
       const rows = this.#connection.statement(SELECT_WORKERS).all() as WorkerRow[];
       const { lastInsertRowid } = this.#connection.statement(INSERT_WORKER)
-        .run(this.#host, processId(), this.#label, Math.trunc(this.#clock.now()));
+        .run(this.#host, processId(), this.#label, Math.trunc(this.clock.now()));
       return [Number(lastInsertRowid), rows.filter(({ label }) => label === this.#label)];
     });
     this.#lease.renew(begunAt);
@@ -184,8 +202,8 @@ export class WorkerLease {
   /** A heartbeat is only written when it comes; others are watched with it. */
   #setTimer(): void {
     if (this.#isStopped) return;
-    this.#clock.clearTimer(this.#timer);
-    this.#timer = this.#clock.setTimer(() => this.#beat(), this.#interval);
+    this.clock.clearTimer(this.#timer);
+    this.#timer = this.clock.setTimer(() => this.#beat(), this.#interval);
   }
 
   #beat(): void {
@@ -193,7 +211,10 @@ export class WorkerLease {
     const owner = this.#owner;
     if (owner === undefined || this.#isStopped) return;
     this.#waitsSince ??= performance.now();
-    this.#connection.writer.addFirst(new Heartbeat(this.#connection, this.#lease.now, owner, this));
+    const { now } = this.#lease;
+    this.#connection.writer.addFirst(
+      new Heartbeat(this.#connection, now, owner, this, this.#reports.take(now)),
+    );
   }
 
   /** Hears of a heartbeat that was committed. */
@@ -207,7 +228,8 @@ export class WorkerLease {
   }
 
   /** Hears of a heartbeat that did not get through. */
-  unheard(): void {
+  unheard(collected: CollectedReport): void {
+    this.#reports.lost(collected);
     this.tellLoss();
     if (this.#owner !== undefined) this.#setTimer();
   }
@@ -239,7 +261,7 @@ export class WorkerLease {
   }
 
   #fail(error: ConnectionClosed): void {
-    this.#clock.clearTimer(this.#timer);
+    this.clock.clearTimer(this.#timer);
     this.#owner = undefined;
     this.#lease.reset();
     for (const consumer of [...this.#consumers]) consumer.fail(error);
@@ -252,10 +274,18 @@ class Heartbeat implements WriteJob {
   readonly #sentAt: number;
   readonly #owner: number;
   readonly #lease: WorkerLease;
+  readonly #collected: CollectedReport;
   #isThere = false;
   #workers: WorkerRow[] = [];
 
-  constructor(connection: SqliteConnection, sentAt: number, owner: number, lease: WorkerLease) {
+  constructor(
+    connection: SqliteConnection,
+    sentAt: number,
+    owner: number,
+    lease: WorkerLease,
+    collected: CollectedReport,
+  ) {
+    this.#collected = collected;
     this.#connection = connection;
     this.#sentAt = sentAt;
     this.#owner = owner;
@@ -264,6 +294,7 @@ class Heartbeat implements WriteJob {
 
   run(): void {
     this.#isThere = Number(this.#connection.statement(BEAT).run(this.#owner).changes) > 0;
+    storeReport(this.#connection, this.#owner, this.#lease.clock.now(), this.#collected);
     this.#workers = this.#connection.statement(SELECT_WORKERS).all() as WorkerRow[];
   }
 
@@ -272,6 +303,6 @@ class Heartbeat implements WriteJob {
   }
 
   failed(): void {
-    this.#lease.unheard();
+    this.#lease.unheard(this.#collected);
   }
 }

@@ -68,7 +68,12 @@ export async function runControl(
   return OK;
 }
 
-function controlOf(make: () => Control): Control {
+/**
+ * Makes a `Control`.
+ *
+ * @throws {UsageError} If the broker has no control store.
+ */
+export function controlOf(make: () => Control): Control {
   try {
     return make();
   } catch (error) {

@@ -68,6 +68,19 @@ alter table dramatiq_messages add column notes text;
 const CREATE_UNIQUE =
   "create index dramatiq_unique on dramatiq_messages(message_id) where unique_key is not null";
 
+/**
+ * Reports of workers with the times at which they were written, counts of what workers did by minute
+ * and actor, and dead letters of a queue by death, for inspectors.
+ */
+const CREATE_REPORTS = `
+alter table dramatiq_workers add column report text;
+alter table dramatiq_workers add column reported integer;
+create table dramatiq_minutes(minute integer not null, actor text not null, done integer not null,
+  failed integer not null, retried integer not null, dead integer not null,
+  primary key(minute, actor)) strict, without rowid;
+create index dramatiq_dead_due on dramatiq_messages(queue, due, id) where state=3;
+`;
+
 /** Steps from one version of the schema to the next; new ones are added at the end. */
 const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => {
@@ -77,6 +90,7 @@ const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => database.exec(CREATE_CONTROL),
   (database) => database.exec(CREATE_SUSPECTS),
   (database) => database.exec(CREATE_UNIQUE),
+  (database) => database.exec(CREATE_REPORTS),
 ];
 
 /** The version that this library writes. */

@@ -350,6 +350,30 @@ export const cancelling: Rules = {
     },
   },
 
+  sparesDeadLetters: {
+    rule: "cancelAll leaves dead letters, and one that is requeued afterwards runs",
+    async check(fixture) {
+      const side = fixture.open();
+      let runs = 0;
+      const fail = fixture.actor(side, () => {
+        runs += 1;
+        if (runs === 1) throw new Error("once");
+      }, { actorName: "fail" });
+      const message = await side.broker.enqueue(
+        fail.message().copy({ messageTimestamp: Date.now() - 60_000 }),
+      );
+      const worker = await fixture.work(side);
+      assertEquals(await side.fates.of(message), ["nack"]);
+      await side.control.cancelAll({ actor: fail });
+      assertEquals(await fixture.dead(side), ["fail"]);
+      for await (const dead of side.broker.deadLetters(fixture.queueName)) {
+        assert(await dead.requeue());
+      }
+      await side.fates.of(message, 2);
+      assertEquals([runs, worker.outcomes.cancelled], [2, 0]);
+    },
+  },
+
   refusesCancelling: {
     rule: "cancel and cancelAll refuse what makes no sense, and an unknown message does no harm",
     async check(fixture) {

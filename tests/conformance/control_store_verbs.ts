@@ -128,6 +128,12 @@ export const verbs: Rules = {
       assertEquals((await store.change([{ key: "a", value: 4, ifVersion: grown }])).applied, false);
       await store.change([{ key: "a", value: 5, ifVersion: 0 }]);
       assert(await versionOf(store, "a") > grown, "a version was given twice");
+      const versions: number[] = [];
+      for (let value = 1; value <= 3; value++) {
+        await store.change([{ key: "tick/a", value }]); // watchers do not hear of it
+        versions.push(await versionOf(store, "tick/a"));
+      }
+      assert(versions[0]! < versions[1]! && versions[1]! < versions[2]!, versions.join());
     },
   },
 

@@ -4,11 +4,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
-import { testOwn } from "../servers/own.ts";
+import { testLong } from "../servers/own.ts";
 import { startRedisCluster } from "../support/servers/redis_cluster.ts";
 import { after, test as realTest } from "../support/test.ts";
 
-const test = testOwn("redis-server");
+const test = testLong("redis-server");
 const cluster = test === realTest ? await startRedisCluster() : undefined;
 
 if (cluster !== undefined) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
-import { actor, RedisBroker, RedisControlStore, Worker } from "@dq/dramatiq";
+import { actor, Control, RedisBroker, RedisControlStore, Worker } from "@dq/dramatiq";
 import { Mirror } from "../conformance/control_store_harness.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { eventually, startForFile, untilTracking } from "../brokers/redis/fixture.ts";
@@ -50,6 +50,17 @@ test("RedisControlStore keeps claims apart from what each worker reads", async (
   assertEquals([await countOf("claims"), await countOf("workers")], [0, 1]);
 });
 
+test("RedisControlStore gives no version twice, though the server was flushed", async () => {
+  await using store = new RedisControlStore({ url: server.url, namespace: newNamespace() });
+  const version = async () => {
+    await store.change([{ key: "a", value: 1, ifVersion: 0 }]);
+    return (await store.read(["a"])).entries[0]!.version;
+  };
+  const before = await version();
+  await server.command("FLUSHALL");
+  assert(await version() > before);
+});
+
 test("RedisControlStore survives a restart of the server, and tells what came then", async () => {
   const namespace = newNamespace();
   await using store = new RedisControlStore({ url: server.url, namespace });
@@ -61,6 +72,27 @@ test("RedisControlStore survives a restart of the server, and tells what came th
   await using other = new RedisControlStore({ url: server.url, namespace });
   await other.change([{ key: "b", value: 1, ifVersion: 0 }]);
   await mirror.becomes({ a: 1, b: 1 });
+});
+
+test("Worker keeps a pause while Redis restarts, and hears of its end afterwards", async () => {
+  const namespace = newNamespace();
+  await using broker = new RedisBroker({ url: server.url, namespace });
+  let runs = 0;
+  const note = actor(() => void (runs += 1), { broker, actorName: "note" });
+  const control = new Control(broker);
+  await control.pause({ queue: "default" });
+  await using worker = new Worker(broker);
+  await worker.start();
+  await eventually("hear of the pause", () => worker.pausedQueues.length === 1);
+  await server.restart();
+  await note.send();
+  await using other = new Worker(broker); // it reads the pause from what Redis has kept
+  await other.start();
+  await eventually("hear of the pause", () => other.pausedQueues.length === 1);
+  assertEquals([runs, worker.pausedQueues], [0, ["default"]]);
+  await control.resume({ queue: "default" });
+  await broker.join("default");
+  assertEquals(runs, 1);
 });
 
 test("RedisControlStore looks for changes where it may not be told of them", async () => {

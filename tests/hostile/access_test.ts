@@ -22,14 +22,14 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { ROOT } from "../cli/fixture.ts";
-import { testOwn } from "../servers/own.ts";
+import { testLong } from "../servers/own.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
 import { attachRedis, type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
 import { until } from "../support/servers/until.ts";
 
 const PAGE = await readFile(join(ROOT, "docs", "security.md"), "utf8");
-const testRedis = testOwn("redis-server");
-const testRabbitmq = testOwn("rabbitmq-server");
+const testRedis = testLong("redis-server");
+const testRabbitmq = testLong("rabbitmq-server");
 
 /** Arguments of the commands of the page that begin with some words, as a shell reads them. */
 function commandsOf(start: string): string[][] {

@@ -28,9 +28,16 @@ export interface FileServer {
   readonly console: RabbitmqConsole;
 }
 
-/** Starts a RabbitMQ that the tests of one file may do anything to. */
-export async function startForFile(options: RabbitmqOptions = {}): Promise<FileServer> {
-  const declare = testOwn("rabbitmq-server");
+/**
+ * Starts a RabbitMQ that the tests of one file may do anything to.
+ *
+ * @param options How to run it.
+ * @param declare What declares them: `testLong` where they run on one runtime only.
+ */
+export async function startForFile(
+  options: RabbitmqOptions = {},
+  declare: typeof test = testOwn("rabbitmq-server"),
+): Promise<FileServer> {
   if (declare !== test) {
     return { test: declare, server: undefined as never, console: undefined as never };
   }

@@ -10,11 +10,11 @@ import { withEnvironment } from "../../support/environment.ts";
 import { textOf, withLog } from "../../support/log.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
 import { until } from "../../support/servers/until.ts";
-import { runsLongTests, testLong } from "../../servers/own.ts";
+import { testLong } from "../../servers/own.ts";
 import { eventually, Fixture, numbers, startForFile } from "./fixture.ts";
 import { withChannel } from "./inspector.ts";
 
-const file = await startForFile();
+const file = await startForFile({}, testLong("rabbitmq-server"));
 const { test, console, server } = file;
 
 /** Runs something while new connections get so many channels. */
@@ -59,15 +59,14 @@ function noteOn(broker: RabbitmqBroker, names: readonly string[], ran: string[])
 
 const MANY = 3_000;
 const manyNames = numbers(MANY).map((n) => `many.${n}`);
-if (server !== undefined && runsLongTests) await declareMany("many.", MANY);
+if (server !== undefined) await declareMany("many.", MANY);
 
 /** With as many queues, even RabbitMQ takes seconds, and far more on a busy machine. */
-const slowly = testLong("rabbitmq-server");
 const eventuallyAll = (what: string, condition: () => boolean | Promise<boolean>) =>
   until(async () => await condition(), { what, timeout: 240_000 });
 
 for (const channelMax of [100, 2_047]) {
-  slowly(
+  test(
     `Worker serves 3,000 queues with a channel_max of ${channelMax}, and then rests`,
     () =>
       withLog({ category: ["dramatiq"] }, (lines) =>

@@ -8,13 +8,17 @@ import { ConnectionClosed, RequestRejected } from "@dq/dramatiq";
 import { toSendAgain } from "../../../brokers/rabbitmq/closed_channel.ts";
 import { Publication } from "../../../brokers/rabbitmq/publication.ts";
 import { work } from "../../conformance/broker_messages.ts";
+import { testLong } from "../../servers/own.ts";
 import { oversize } from "../oversize.ts";
 import { Fixture, numbers, startForFile } from "./fixture.ts";
 
 /** The most bytes of a message: more than what is sent together with others at first. */
 const LIMIT = 100_000;
 
-const file = await startForFile({ config: `{max_message_size, ${LIMIT}}` });
+const file = await startForFile(
+  { config: `{max_message_size, ${LIMIT}}` },
+  testLong("rabbitmq-server"),
+);
 
 oversize({
   name: "RabbitmqBroker",

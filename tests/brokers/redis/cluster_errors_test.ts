@@ -7,7 +7,7 @@ import {
 } from "@dq/dramatiq";
 import { Cluster } from "ioredis";
 import { work } from "../../conformance/broker_messages.ts";
-import { testOwn } from "../../servers/own.ts";
+import { testLong } from "../../servers/own.ts";
 import { textOf, withLog } from "../../support/log.ts";
 import type { RedisServer } from "../../support/servers/redis.ts";
 import { type RedisCluster, startRedisCluster } from "../../support/servers/redis_cluster.ts";
@@ -15,7 +15,7 @@ import { after, test as realTest } from "../../support/test.ts";
 import { assertOneOutage, outcomeOf } from "../outages/outage.ts";
 import { eventually, Fixture } from "./fixture.ts";
 
-const test = testOwn("redis-server");
+const test = testLong("redis-server");
 const cluster = test === realTest
   ? await startRedisCluster({ replicas: 1 })
   : undefined as unknown as RedisCluster;

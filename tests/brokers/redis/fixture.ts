@@ -30,9 +30,16 @@ export interface FileServer {
   readonly server: RedisServer;
 }
 
-/** Starts a Redis that the tests of one file may do anything to. */
-export async function startForFile(options: RedisOptions = {}): Promise<FileServer> {
-  const declare = testOwn("redis-server");
+/**
+ * Starts a Redis that the tests of one file may do anything to.
+ *
+ * @param options How to run it.
+ * @param declare What declares them: `testLong` where they run on one runtime only.
+ */
+export async function startForFile(
+  options: RedisOptions = {},
+  declare: typeof test = testOwn("redis-server"),
+): Promise<FileServer> {
   if (declare !== test) return { test: declare, server: undefined as unknown as RedisServer };
   const server = await startOwnRedis(options);
   after(() => server.stop());

@@ -4,7 +4,7 @@ import { Keys } from "../../../brokers/redis/keys.ts";
 import { Lease } from "../../../core/lease.ts";
 import { Heartbeat } from "../../../brokers/redis/heartbeat.ts";
 import type { RedisSession } from "../../../brokers/redis/session.ts";
-import { ReportWriter } from "../../../brokers/redis/report_writer.ts";
+import { ReportCollector } from "../../../core/report_collector.ts";
 import type { Recovery } from "../../../brokers/redis/recovery.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { test } from "../../support/test.ts";
@@ -53,7 +53,7 @@ function ready() {
     interval: INTERVAL,
     heartbeatTimeout: TIMEOUT,
     recovery,
-    reports: new ReportWriter(new Set(), keys, INTERVAL),
+    reports: new ReportCollector(new Set(), INTERVAL),
   });
   /** Has the next heartbeat get its answer. */
   const answer = async ({ wasKnown = 1, dead = 0 } = {}) => {

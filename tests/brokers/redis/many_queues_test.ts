@@ -9,12 +9,13 @@ import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { actor, Worker } from "@dq/dramatiq";
 import { runtime } from "../../../platform/runtime.ts";
 import { HEARTBEAT } from "../../../brokers/redis/recovery_scripts.ts";
+import { testLong } from "../../servers/own.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { until } from "../../support/servers/until.ts";
 import { Monitor, runsOf } from "./monitor.ts";
 import { beat, Fixture, startForFile } from "./fixture.ts";
 
-const { test, server } = await startForFile();
+const { test, server } = await startForFile({}, testLong("redis-server"));
 
 /** Waits until this process computes hardly anything. The first looks may see the end of the start. */
 async function rests(): Promise<void> {

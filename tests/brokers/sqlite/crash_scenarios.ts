@@ -183,6 +183,43 @@ export const CRASH_SCENARIOS: Readonly<Record<string, CrashScenario>> = {
     },
   },
 
+  inspecting: {
+    async prepare(broker) {
+      await sendAll(broker, 2, LONG);
+      await using consumer = broker.consume(QUEUE, { prefetch: 2 });
+      await consumer.nack(await receiveCount(consumer, 2));
+      await broker.enqueue(work(QUEUE, 2, LONG), { delay: HOUR });
+    },
+    async act(broker, confirm) {
+      await using inspector = broker.inspect();
+      const refs = async (state: "dead" | "delayed") =>
+        (await inspector.list({ queueName: QUEUE, state })).messages.map(({ ref }) => ref);
+      const [newest, oldest] = await refs("dead");
+      await inspector.change([oldest!], "requeue");
+      await inspector.change(await refs("delayed"), "runNow");
+      confirm("moved");
+      await inspector.change([newest!], "drop");
+      confirm("dropped");
+      const consumer = broker.consume(QUEUE, { prefetch: 1 });
+      await receiveCount(consumer, 1);
+      const counts = { done: 1, failed: 0, retried: 0, dead: 0 };
+      await broker.withdrawReport({
+        report: () => undefined,
+        takeCounts: () => ({ work: counts }),
+        returnCounts: () => {},
+        minutes: [],
+      });
+      confirm("counted");
+      await consumer.close();
+    },
+    check(left, confirmed) {
+      if (!confirmed.has("moved")) return assertAllThere(left, 3);
+      assertEquals(left.messages.filter((one) => !one.startsWith("1 ")).length, 2);
+      if (confirmed.has("dropped")) assertEquals(left.messages.length, 2);
+      if (confirmed.has("counted")) assertEquals(left.rows("dramatiq_minutes")[0]!["done"], 1);
+    },
+  },
+
   transacting: {
     async prepare(broker) {
       await broker.transaction(({ database }) => database.exec("create table orders(id integer)"));

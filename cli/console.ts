@@ -1,0 +1,42 @@
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { writeAll } from "./output.ts";
+
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+
+/** Where a command prints, and whom it may ask. */
+export interface Console {
+  /** True if a person can be asked. */
+  readonly isInteractive: boolean;
+  /** Columns of the terminal that shows the output; `undefined` if none does. */
+  readonly columns: number | undefined;
+  /** Writes results. */
+  print(text: string): void;
+  /** Writes what is no result: notes, and what was done. */
+  note(text: string): void;
+  /** Asks a person for a line. */
+  ask(question: string): Promise<string>;
+}
+
+/** The standard streams of this process. */
+export const STANDARD_CONSOLE: Console = {
+  get isInteractive() {
+    return process.stdin.isTTY === true && process.stderr.isTTY === true;
+  },
+  get columns() {
+    const { isTTY, columns } = process.stdout;
+    return isTTY === true && columns > 0 ? columns : undefined;
+  },
+  print: (text) => writeAll(STANDARD_OUTPUT, text),
+  note: (text) => writeAll(STANDARD_ERROR, text),
+  async ask(question) {
+    const reader = createInterface({ input: process.stdin, output: process.stderr });
+    const over = new Promise<string>((resolve) => reader.once("close", () => resolve("")));
+    try {
+      return await Promise.race([reader.question(question), over]);
+    } finally {
+      reader.close();
+    }
+  },
+};

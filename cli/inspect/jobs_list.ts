@@ -1,0 +1,175 @@
+import { Option } from "commander";
+import type { InspectedMessage, MessageQuery } from "../../core/inspection.ts";
+import type { Console } from "../console.ts";
+import { OK } from "../exit_codes.ts";
+import type { Program } from "../program.ts";
+import {
+  addFilters,
+  countOf,
+  filtersOf,
+  type JobsOptions,
+  queuesOf,
+  STATES,
+} from "./jobs_options.ts";
+import { actorOf, errorOf, formatMessages, messageToJson, timeOf } from "./messages.ts";
+import { type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
+import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
+
+const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
+  "the broker cannot tell, 3 the broker cannot be reached.";
+/** Number of messages of a page. */
+const PAGE_SIZE = 200;
+/** Number of messages that are listed, and that are read to find them, unless told otherwise. */
+const LIMIT = 50;
+const SCAN = 2_000;
+const MAX_NAME = 40;
+
+/** What was read of one queue. */
+interface Found {
+  readonly queueName: string;
+  readonly messages: readonly InspectedMessage[];
+  readonly scanned: number;
+  readonly total: number | undefined;
+  /** True if there is more that could match. */
+  readonly hasMore: boolean;
+}
+
+/** Runs `jobs list`. */
+export function runJobsList(
+  args: readonly string[],
+  program: Program,
+  console: Console,
+): Promise<number> {
+  const command = addFilters(
+    makeInspectCommand(
+      "jobs list",
+      "Lists messages of queues, or counts them by error or actor.",
+      EXIT_CODES,
+    ),
+    STATES,
+  )
+    .addOption(
+      new Option("--group <by>", "count the messages that are alike").choices(["error", "actor"]),
+    )
+    .addOption(
+      new Option("--order <order>", "default: newest first for dead letters, else oldest")
+        .choices(["oldest", "newest"]),
+    )
+    .option("-n, --limit <n>", `list so many at most (default: ${LIMIT})`, countOf("--limit"))
+    .option("--scan <n>", `read so many of a queue at most (default: ${SCAN})`, countOf("--scan"));
+  return runInspect<JobsOptions>(command, args, program, console, list);
+}
+
+async function list(task: InspectTask<JobsOptions>): Promise<number> {
+  const { group, limit = LIMIT, state = "dead" } = task.options;
+  const found: Found[] = [];
+  let left = group === undefined ? limit : Infinity;
+  for (const queueName of await queuesOf(task)) {
+    if (left <= 0) break;
+    const one = await read(task, queueName, left);
+    found.push(one);
+    left -= one.messages.length;
+  }
+  const messages = found.flatMap((one) => one.messages);
+  if (group !== undefined) printGroups(task, messages, group, limit);
+  else if (task.options.json) { for (const one of messages) task.printJson(messageToJson(one)); }
+  else if (messages.length > 0) {
+    const { columns: width } = task.console;
+    const isUtc = task.options.utc === true;
+    task.console.print(formatMessages(messages, state, { isUtc, width }));
+  }
+  if (messages.length === 0) task.console.note("There are no such messages\n");
+  for (const one of found) if (one.hasMore) task.console.note(noteOf(one, task.options));
+  return OK;
+}
+
+async function read(
+  { inspector, options }: InspectTask<JobsOptions>,
+  queueName: string,
+  limit: number,
+): Promise<Found> {
+  const { state = "dead", order, scan = SCAN } = options;
+  const messages: InspectedMessage[] = [];
+  let [scanned, total, after]: [number, number | undefined, string | undefined] = [
+    0,
+    undefined,
+    undefined,
+  ];
+  do {
+    const wanted = Math.min(PAGE_SIZE, limit - messages.length, scan - scanned);
+    const query: MessageQuery = {
+      ...{ queueName, state, ...filtersOf(options), limit: wanted },
+      ...(order !== undefined && { order }),
+      ...(after !== undefined && { after }),
+    };
+    const page = await inspector.list(query);
+    messages.push(...page.messages);
+    scanned += page.scanned;
+    ({ total, next: after } = page);
+  } while (after !== undefined && messages.length < limit && scanned < scan);
+  return { queueName, messages, scanned, total, hasMore: after !== undefined };
+}
+
+function noteOf({ queueName, messages, scanned, total }: Found, options: JobsOptions): string {
+  const { state = "dead", order = state === "dead" ? "newest" : "oldest" } = options;
+  const end = state === "ready" ? "first" : order;
+  const all = total === undefined ? "" : ` of ${formatCount(total)}`;
+  const more = options.group === undefined ? "-n and --scan read more" : "--scan reads more";
+  return `${queueName}: ${formatCount(messages.length)} in the ${end} ${
+    formatCount(scanned)
+  }${all}; ${more}\n`;
+}
+
+/** Messages that are alike. */
+interface Group {
+  readonly actor: string;
+  readonly error: string;
+  count: number;
+  first: number | undefined;
+  last: number | undefined;
+}
+
+function printGroups(
+  { options, console, printJson }: InspectTask<JobsOptions>,
+  messages: readonly InspectedMessage[],
+  by: "error" | "actor",
+  limit: number,
+): void {
+  const groups = new Map<string, Group>();
+  for (const one of messages) {
+    const [actor, error] = [actorOf(one), by === "error" ? errorOf(one) : ""];
+    const key = JSON.stringify([actor, error]);
+    const time = timeOf(one);
+    const group = groups.get(key) ?? { actor, error, count: 0, first: time, last: time };
+    group.count += 1;
+    if (time !== undefined) {
+      group.first = Math.min(group.first ?? time, time);
+      group.last = Math.max(group.last ?? time, time);
+    }
+    groups.set(key, group);
+  }
+  const shown = [...groups.values()].toSorted((a, b) => b.count - a.count).slice(0, limit);
+  if (options.json) {
+    for (const { actor, error, count, first, last } of shown) {
+      printJson({ actor, error, count, first: isoTime(first), last: isoTime(last) });
+    }
+    return;
+  }
+  if (shown.length === 0) return;
+  const columns: Column[] = [
+    { title: "COUNT", isNumber: true },
+    { title: "ACTOR", width: MAX_NAME },
+    { title: "FIRST" },
+    { title: "LAST" },
+    { title: "ERROR" },
+  ];
+  const isUtc = options.utc === true;
+  const rows = shown.map(({ actor, error, count, first, last }) => [
+    formatCount(count),
+    actor,
+    formatTime(first, isUtc),
+    formatTime(last, isUtc),
+    error,
+  ]);
+  console.print(formatTable(columns, rows, console.columns));
+}

@@ -1,0 +1,76 @@
+import { type Command, Option } from "commander";
+import type { MessageQuery, MessageState } from "../../core/inspection.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+import { timeOf } from "../time_argument.ts";
+import { UsageError } from "../usage_error.ts";
+import { collect } from "../control/arguments.ts";
+import type { CommonOptions, InspectTask } from "./run.ts";
+
+/** Options of `jobs`. */
+export interface JobsOptions extends CommonOptions {
+  readonly queue?: readonly string[];
+  readonly state?: MessageState;
+  readonly actor?: string;
+  readonly id?: readonly string[];
+  readonly error?: string;
+  readonly since?: number;
+  readonly before?: number;
+  readonly order?: "oldest" | "newest";
+  readonly limit?: number;
+  readonly scan?: number;
+  readonly group?: "error" | "actor";
+  readonly yes?: true;
+  readonly dryRun?: true;
+}
+
+/** States by which messages are listed. */
+export const STATES: readonly MessageState[] = ["ready", "delayed", "unacknowledged", "dead"];
+
+/** Adds the options that choose messages. */
+export function addFilters(command: Command, states: readonly MessageState[]): Command {
+  const now = Date.now();
+  return command
+    .option("-Q, --queue <name>", "of this queue; repeatable", collect)
+    .addOption(
+      new Option("--state <state>", "in this state (default: dead)").choices([...states]),
+    )
+    .option("-A, --actor <name>", "for this actor")
+    .option("--error <text>", "whose error contains this, in any case")
+    .option(
+      "--since <time>",
+      "that died (are due, were sent) then or later: a date, or 2h, 7d ago",
+      timeOf("since", now, -1),
+    )
+    .option("--before <time>", "that died (are due, were sent) before", timeOf("before", now, -1));
+}
+
+/** Reads a whole number of 1 or more. */
+export function countOf(flag: string): (text: string) => number {
+  return (text) => {
+    const count = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
+    throw new UsageError(
+      `Cannot use "${text}" for ${flag}: it must be a whole number of 1 or more`,
+    );
+  };
+}
+
+/** The filters of a query. */
+export function filtersOf(
+  { actor, error, since, before }: JobsOptions,
+): Pick<MessageQuery, "actorName" | "error" | "since" | "before"> {
+  return {
+    ...(actor !== undefined && { actorName: actor }),
+    ...(error !== undefined && { error }),
+    ...(since !== undefined && { since }),
+    ...(before !== undefined && { before }),
+  };
+}
+
+/** The queues that are named, or all. */
+export async function queuesOf(task: InspectTask<JobsOptions>): Promise<string[]> {
+  const { queue } = task.options;
+  if (queue !== undefined) return [...new Set(queue.map(canonicalQueueName))];
+  const { queues } = await task.inspector.overview();
+  return queues.map(({ queueName }) => queueName);
+}

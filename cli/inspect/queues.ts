@@ -1,0 +1,235 @@
+import { Option } from "commander";
+import type { Pause } from "../../control/pauses.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+import type { MessageState, QueueOverview, WorkerReport } from "../../core/inspection.ts";
+import { escapeText } from "../../platform/escape.ts";
+import type { Console } from "../console.ts";
+import { collect } from "../control/arguments.ts";
+import { KILLED, OK } from "../exit_codes.ts";
+import type { Program } from "../program.ts";
+import { formatDuration } from "../status.ts";
+import { UsageError } from "../usage_error.ts";
+import { confirm, whoAmI } from "./confirm.ts";
+import {
+  type Action,
+  type CommonOptions,
+  type InspectTask,
+  makeInspectCommand,
+  runAction,
+  runInspect,
+} from "./run.ts";
+import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
+
+const EXIT_CODES =
+  "0 done, 1 not confirmed, 2 wrong arguments, a module that does not import, or\n" +
+  "something that the broker cannot do, 3 the broker cannot be reached.";
+
+/** Options of `queues`. */
+interface QueuesOptions extends CommonOptions {
+  readonly queue?: readonly string[];
+  readonly state?: Exclude<MessageState, "unacknowledged">;
+  readonly discover?: true;
+  readonly dryRun?: true;
+  readonly yes?: true;
+}
+
+type Task = InspectTask<QueuesOptions>;
+
+const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Action>([
+  ["list", { summary: "lists queues with their numbers of messages", run: runList }],
+  ["pause", {
+    summary: "pauses queues on all workers, as worker.ts pause",
+    async run(args, program) {
+      const { runPause } = await import("../control/pause.ts");
+      return await runPause(args, program);
+    },
+  }],
+  ["resume", {
+    summary: "resumes queues on all workers, as worker.ts resume",
+    async run(args, program) {
+      const { runResume } = await import("../control/pause.ts");
+      return await runResume(args, program);
+    },
+  }],
+  ["purge", { summary: "drops all messages of a queue in one state", run: runPurge }],
+]);
+
+/**
+ * Runs `worker.ts queues`.
+ *
+ * @param args The arguments after `queues`.
+ * @param program Modules that need not be named.
+ * @param console Where to print.
+ * @returns The exit code.
+ */
+export function runQueues(
+  args: readonly string[],
+  program: Program,
+  console?: Console,
+): Promise<number> {
+  return runAction("queues", ACTIONS, args, program, console);
+}
+
+function runList(args: readonly string[], program: Program, console: Console): Promise<number> {
+  const command = makeInspectCommand(
+    "queues list",
+    "Lists queues with their numbers of messages, and how long the first one has been waiting.",
+    EXIT_CODES,
+  )
+    .option("-Q, --queue <name>", "this queue; repeatable (default: all)", collect)
+    .option("--discover", "look for queues that nobody has announced, which takes longer");
+  return runInspect<QueuesOptions>(command, args, program, console, list);
+}
+
+async function list(task: Task): Promise<number> {
+  const { inspector, control, options, console, printJson } = task;
+  const named = options.queue?.map(canonicalQueueName);
+  const [{ queues, now, isPartial }, paused, workers] = await Promise.all([
+    inspector.overview({ queueNames: named ?? [], discover: options.discover === true }),
+    control?.paused() ?? [],
+    inspector.abilities.has("workers") ? inspector.workers() : undefined,
+  ]);
+  const shown = queues.filter(({ queueName }) => named?.includes(queueName) ?? true)
+    .map((one) => ({ ...one, consumers: one.consumers ?? consumersOf(one.queueName, workers) }));
+  const pauseOf = (queueName: string) => paused.find(({ queue }) => queue === queueName);
+  if (options.json) {
+    for (const one of shown) printJson(toJson(one, pauseOf(one.queueName)));
+    return OK;
+  }
+  const columns: Column[] = [
+    { title: "QUEUE" },
+    ...["READY", "OLDEST", "DELAYED", "IN FLIGHT", "DEAD", "CONSUMERS"].map((title) => ({
+      title,
+      isNumber: true,
+    })),
+    { title: "STATE" },
+  ];
+  const rows = shown.map((one) => [
+    one.queueName,
+    formatCount(one.ready),
+    one.headSince === undefined ? "-" : formatDuration(Math.max(0, now - one.headSince)),
+    formatCount(one.delayed),
+    formatCount(one.unacknowledged),
+    formatCount(one.dead),
+    formatCount(one.consumers),
+    stateOf(one, pauseOf(one.queueName), options.utc === true),
+  ]);
+  if (rows.length > 0) console.print(formatTable(columns, rows, console.columns));
+  else console.note("There are no queues yet: one is there once a message was sent\n");
+  if (isPartial) console.note("There are more queues than one look shows; --queue names others\n");
+  if (workers !== undefined) console.note(`${sumOf(workers)}\n`);
+  return OK;
+}
+
+function stateOf(
+  { consumers }: QueueOverview,
+  pause: Pause | undefined,
+  isUtc: boolean,
+): string {
+  if (pause === undefined) return consumers === 0 ? "no workers" : "";
+  const reason = pause.reason === undefined ? "" : `: ${pause.reason}`;
+  return `paused since ${formatTime(pause.since, isUtc)}${reason}`;
+}
+
+/** Number of workers that report to work on a queue; those that do not report may do so as well. */
+function consumersOf(
+  queueName: string,
+  workers: readonly WorkerReport[] | undefined,
+): number | undefined {
+  if (workers === undefined) return undefined;
+  const count = workers.filter(({ queues }) => queues.includes(queueName)).length;
+  return count === 0 && workers.some(({ hasReport }) => !hasReport) ? undefined : count;
+}
+
+/** What all workers have in flight, and whom that counts. */
+function sumOf(workers: readonly WorkerReport[]): string {
+  const reporting = workers.filter(({ hasReport }) => hasReport);
+  const [slots, inUse] = [sum(reporting, "concurrency"), sum(reporting, "running")];
+  const others = workers.length - reporting.length;
+  const text = `${count(reporting.length, "worker reports", "workers report")} ` +
+    `${formatCount(slots)} slots, ${formatCount(inUse)} in use`;
+  if (others === 0) return text;
+  return `${text}; ${count(others, "worker has", "workers have")} a heartbeat and no report: ` +
+    "in Python, or an older version";
+}
+
+function sum(workers: readonly WorkerReport[], field: "concurrency" | "running"): number {
+  return workers.reduce((total, worker) => total + worker[field], 0);
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${formatCount(number)} ${number === 1 ? one : many}`;
+}
+
+function toJson(one: QueueOverview, pause: Pause | undefined): Record<string, unknown> {
+  return {
+    queue: one.queueName,
+    ready: one.ready ?? null,
+    delayed: one.delayed ?? null,
+    unacknowledged: one.unacknowledged ?? null,
+    dead: one.dead ?? null,
+    headSince: isoTime(one.headSince),
+    consumers: one.consumers ?? null,
+    paused: pause === undefined ? null : {
+      since: isoTime(pause.since),
+      until: isoTime(pause.until),
+      reason: pause.reason ?? null,
+    },
+  };
+}
+
+function runPurge(args: readonly string[], program: Program, console: Console): Promise<number> {
+  const command = makeInspectCommand(
+    "queues purge",
+    "Drops all messages of queues that are in one state. What workers have fetched they finish.",
+    EXIT_CODES,
+  )
+    .option("-Q, --queue <name>", "this queue; repeatable", collect)
+    .addOption(
+      new Option("--state <state>", "messages in this state").choices(["ready", "delayed", "dead"]),
+    )
+    .option("--dry-run", "say what would be dropped, and do nothing")
+    .option("--yes", "do not ask");
+  return runInspect<QueuesOptions>(command, args, program, console, purge);
+}
+
+async function purge(task: Task): Promise<number> {
+  const { inspector, options, console, printJson } = task;
+  const { queue, state } = options;
+  if (queue === undefined) {
+    throw new UsageError("Cannot purge queue: name the queue, with --queue");
+  }
+  if (state === undefined) {
+    throw new UsageError(
+      "Cannot purge queue: name the state, with --state: ready, delayed or dead",
+    );
+  }
+  const queueNames = [...new Set(queue.map(canonicalQueueName))];
+  const { queues } = await inspector.overview({ queueNames });
+  for (const queueName of queueNames) {
+    const present = queues.find((one) => one.queueName === queueName)?.[state];
+    const what = `${formatCount(present)} ${state} ${
+      present === 1 ? "message" : "messages"
+    } of ${queueName}`;
+    const change = { what: `drop ${what}`, queueNames: [queueName], isFinal: true, count: present };
+    if (!options.dryRun && !await confirm(console, options.yes === true, change)) return KILLED;
+    const dropped = options.dryRun ? 0 : await inspector.purge(queueName, state);
+    if (!options.dryRun) {
+      const record = `${whoAmI()} purged ${queueName}: ${dropped} ${state} messages dropped`;
+      console.note(`${escapeText(record)}\n`);
+    }
+    if (options.json) {
+      printJson({
+        queue: queueName,
+        state,
+        present: present ?? null,
+        dropped,
+        dryRun: !!options.dryRun,
+      });
+    } else {
+      const done = `Dropped ${formatCount(dropped)} ${state} messages of ${queueName}`;
+      console.print(`${escapeText(options.dryRun ? `Would drop ${what}` : done)}\n`);
+    }
+  }
+  return OK;
+}

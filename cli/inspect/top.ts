@@ -1,0 +1,111 @@
+import { setTimeout as pause } from "node:timers/promises";
+import process from "node:process";
+import { BrokerConnectionError } from "../../core/errors.ts";
+import type { Inspector } from "../../core/inspection.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import { type Console, STANDARD_CONSOLE } from "../console.ts";
+import { OK } from "../exit_codes.ts";
+import { Interruption } from "../interruption.ts";
+import type { Program } from "../program.ts";
+import { countOf } from "./jobs_options.ts";
+import { type CommonOptions, type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
+import { Screen } from "./screen.ts";
+import { formatTop, type TopFrame, topToJson } from "./top_frame.ts";
+
+const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
+  "the broker cannot tell, 3 the broker cannot be reached at the start.";
+/** Seconds between two frames. */
+const INTERVAL = 2;
+const MINUTES = 10;
+
+/** Options of `top`. */
+interface TopOptions extends CommonOptions {
+  readonly interval?: number;
+  readonly limit?: number;
+}
+
+/**
+ * Runs `worker.ts top`.
+ *
+ * @param args The arguments after `top`.
+ * @param program Modules that need not be named.
+ * @param console Where to print.
+ * @returns The exit code.
+ */
+export function runTop(
+  args: readonly string[],
+  program: Program,
+  console: Console = STANDARD_CONSOLE,
+): Promise<number> {
+  const command = makeInspectCommand(
+    "top",
+    "Shows what all workers do, again and again. Without a terminal it prints one JSON object for " +
+      "each look.",
+    EXIT_CODES,
+  )
+    .option(
+      "--interval <s>",
+      `seconds between two looks (default: ${INTERVAL})`,
+      countOf("--interval"),
+    )
+    .option("-n, --limit <n>", "end after so many looks", countOf("--limit"));
+  return runInspect<TopOptions>(command, args, program, console, top);
+}
+
+async function top(
+  { inspector, options, console, printJson }: InspectTask<TopOptions>,
+): Promise<number> {
+  const { interval = INTERVAL, limit = Infinity } = options;
+  const interruption = new Interruption();
+  const ended = new AbortController();
+  void interruption.asked.then(() => ended.abort());
+  const isScreen = console.columns !== undefined && options.json === undefined;
+  let isHeld = false;
+  const keys = { quit: () => ended.abort(), hold: () => isHeld = !isHeld };
+  const screen = isScreen ? new Screen(console, keys) : undefined;
+  let last: TopFrame | undefined;
+  try {
+    for (let looks = 0; looks < limit && !ended.signal.aborted; looks++) {
+      if (looks > 0) {
+        await pause(interval * 1_000, undefined, { signal: ended.signal }).catch(() => {});
+      }
+      if (ended.signal.aborted) break;
+      if (isHeld) continue;
+      try {
+        last = await readFrame(inspector);
+      } catch (error) {
+        // The last numbers stay, with the reason.
+        if (!(error instanceof BrokerConnectionError) || last === undefined) throw error;
+        last = { ...last, outage: errorMessage(error) };
+      }
+      if (screen === undefined) printJson(topToJson(last));
+      else {
+        const { rows = 24 } = process.stdout;
+        screen.draw(
+          formatTop(last, {
+            width: console.columns!,
+            height: rows,
+            interval,
+            isUtc: !!options.utc,
+          }),
+        );
+      }
+    }
+    return OK;
+  } finally {
+    screen?.close();
+    interruption.forget();
+  }
+}
+
+async function readFrame(inspector: Inspector): Promise<TopFrame> {
+  const started = performance.now();
+  const has = (ability: "workers" | "history") => inspector.abilities.has(ability);
+  const { queues, now } = await inspector.overview();
+  const took = performance.now() - started;
+  const [workers, history] = await Promise.all([
+    has("workers") ? inspector.workers() : [],
+    has("history") ? inspector.history(MINUTES) : undefined,
+  ]);
+  return { now, took, queues, workers, history };
+}

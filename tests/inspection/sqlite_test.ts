@@ -1,0 +1,38 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SqliteBroker } from "@dq/dramatiq";
+import { connectionOf } from "../../clients/sqlite/handles.ts";
+import { READY } from "../../clients/sqlite/schema.ts";
+import { inspectorConformance } from "../conformance/inspector.ts";
+import { after } from "../support/test.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "dramatiq-inspect-"));
+after(() => rm(folder, { recursive: true }));
+
+/** Milliseconds: short, so that reports come soon. */
+const HEARTBEAT_INTERVAL = 100;
+
+inspectorConformance({
+  name: "SqliteInspector",
+  shares: true,
+  open: (namespace, middleware) =>
+    new SqliteBroker({
+      path: join(folder, `${namespace}.db`),
+      share: false, // brokers of one namespace are those of several processes
+      heartbeatInterval: HEARTBEAT_INTERVAL,
+      middleware,
+    }),
+  skips: { tellsOfMovedQueue: "its cursors are keys, and hold whatever becomes of their rows" },
+  async putRaw(broker, queueName, data) {
+    await broker.connect!();
+    const connection = connectionOf(broker as SqliteBroker);
+    await connection.writer.transact(() => {
+      connection.statement("insert or ignore into dramatiq_queues(name) values(?)").run(queueName);
+      connection.statement(
+        "insert into dramatiq_messages(queue,state,due,stamp,body) values(" +
+          "(select id from dramatiq_queues where name=?),?,0,0,?)",
+      ).run(queueName, READY, data);
+    });
+  },
+});

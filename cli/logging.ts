@@ -1,5 +1,5 @@
 import { configure, getConfig, type LogRecord } from "@logtape/logtape";
-import { toJson } from "./log_line.ts";
+import { type LogLine, toJson } from "./log_line.ts";
 import { tell } from "./ipc.ts";
 
 /**
@@ -19,15 +19,20 @@ export async function configureLogging(verbose: boolean): Promise<void> {
   });
 }
 
-function send({ timestamp, level, category, message, properties }: LogRecord): void {
-  tell({
-    type: "log",
+function send(record: LogRecord): void {
+  tell({ type: "log", ...toLogLine(record) });
+}
+
+/** A line of the log, from a record of LogTape. */
+export function toLogLine(record: LogRecord): LogLine {
+  const { timestamp, level, category, message, properties } = record;
+  return {
     time: timestamp,
     level,
     logger: category.join("."),
     text: message.map(toText).join(""),
     properties: toJson(properties) as Record<string, unknown>,
-  });
+  };
 }
 
 /** Values inside a text: text as it is, all else as JSON. */

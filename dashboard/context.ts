@@ -11,6 +11,8 @@ import type { Notices } from "./notices.ts";
 export interface Context {
   readonly request: Request;
   readonly url: URL;
+  /** Ends what takes too long. That of the request is not used: on Deno it aborts whenever a response was sent. */
+  readonly signal: AbortSignal;
   readonly address: Address;
   readonly viewer: Viewer;
   readonly board: Board;

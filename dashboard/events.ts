@@ -21,7 +21,7 @@ const MAX_AGE = 300_000;
  * @param ended Called once, when the stream has ended.
  */
 export function eventStream(context: Context, ended: () => void): Response {
-  const { board, request } = context;
+  const { board, signal } = context;
   const encoder = new TextEncoder();
   let end = (): void => {};
   const body = new ReadableStream<Uint8Array>({
@@ -51,8 +51,11 @@ export function eventStream(context: Context, ended: () => void): Response {
         send("event: bye\ndata:\n\n");
         end();
       }, MAX_AGE);
+      const close = () => end(); // the dashboard is closed
+      signal.addEventListener("abort", close);
       end = () => {
         end = () => {};
+        signal.removeEventListener("abort", close);
         stop();
         clearInterval(beat);
         clearTimeout(timer);
@@ -63,7 +66,6 @@ export function eventStream(context: Context, ended: () => void): Response {
         }
         ended();
       };
-      request.signal.addEventListener("abort", () => end());
     },
     cancel: () => end(),
   });

@@ -15,6 +15,7 @@ import { BrokerConnectionError } from "../core/errors.ts";
 import { NotSupported } from "../core/inspection_error.ts";
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage } from "../platform/thrown.ts";
+import { wantsJson } from "./wants_json.ts";
 
 const log = /* @__PURE__ */ getLogger("dashboard");
 
@@ -28,11 +29,6 @@ export async function toText(content: Content): Promise<string> {
   return `${await html`${content}`}`.trim();
 }
 
-/** True if a program asks, not a browser. */
-export function wantsJson({ headers }: Request): boolean {
-  return (headers.get("accept") ?? "").includes("application/json");
-}
-
 /**
  * Responds with a page.
  *
@@ -42,7 +38,7 @@ export function wantsJson({ headers }: Request): boolean {
  */
 export async function renderPage(
   context: Context,
-  page: () => Promise<Page | undefined>,
+  page: (context: Context) => Promise<Page | undefined>,
   readsBroker: boolean,
 ): Promise<Response> {
   const { outage } = context.reading;
@@ -50,7 +46,7 @@ export async function renderPage(
     return await unavailable(context, outage.reason);
   }
   try {
-    const made = await inTime(page());
+    const made = await inTime((signal) => page({ ...context, signal }));
     if (made === undefined) return await renderError(context, 404, "There is no such page");
     return await respond(context, made);
   } catch (error) {
@@ -68,13 +64,18 @@ export async function renderPage(
 
 class Late extends Error {}
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
+async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const aborter = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Late(`no answer within ${TIMEOUT} ms`)), TIMEOUT);
+    timer = setTimeout(() => {
+      const error = new Late(`no answer within ${TIMEOUT} ms`);
+      reject(error);
+      aborter.abort(error);
+    }, TIMEOUT);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work(aborter.signal), late]);
   } finally {
     clearTimeout(timer);
   }

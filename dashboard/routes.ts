@@ -47,7 +47,7 @@ function paramsOf(http: Http): (name: string) => string {
 function get(page: PageOf, readsBroker: boolean): (http: Http) => Promise<Response> {
   return (http) => {
     const { context } = http.env;
-    return renderPage(context, async () => await page(context, paramsOf(http)), readsBroker);
+    return renderPage(context, async (context) => await page(context, paramsOf(http)), readsBroker);
   };
 }
 

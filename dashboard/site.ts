@@ -32,6 +32,7 @@ export class Site {
   readonly #origins: readonly string[];
   readonly #notices: Notices = new Notices();
   readonly #app: Hono<Bindings>;
+  readonly #closed: AbortController = new AbortController();
   #streams = 0;
 
   /**
@@ -64,6 +65,7 @@ export class Site {
 
   /** Ends operations and event streams, and closes the connections that it opened. */
   async close(): Promise<void> {
+    this.#closed.abort();
     await Promise.all(Array.from(this.#boards.values(), (board) => board.close()));
   }
 
@@ -102,6 +104,7 @@ export class Site {
     const context: Context = {
       ...known,
       url: new URL(request.url),
+      signal: this.#closed.signal,
       options: this.#options,
       notices: this.#notices,
       preferences: preferencesOf(request),

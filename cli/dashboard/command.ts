@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { dashboard, type DashboardOptions } from "../../dashboard/mod.ts";
+import { type Dashboard, dashboard, type DashboardOptions } from "../../dashboard/mod.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { addBrokerOption, openBroker, parseBrokerSource } from "../broker_source.ts";
 import { OK } from "../exit_codes.ts";
@@ -8,6 +8,7 @@ import { writeAll } from "../output.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 import { HttpServer } from "./http_server.ts";
+import { logToStandardError } from "./log.ts";
 import { passwordAccess, readPassword } from "./password.ts";
 
 const STANDARD_OUTPUT = 1;
@@ -42,7 +43,8 @@ export async function runDashboard(args: readonly string[], program: Program): P
   const settings = settingsOf(options);
   const port = portOf(options.port);
   const broker = await openBroker(source);
-  const handler = dashboard({ broker, ...settings });
+  const handler = makeHandler({ broker, ...settings });
+  await logToStandardError();
   const interruption = new Interruption();
   try {
     const server = await listen(options.host, port, handler);
@@ -57,6 +59,16 @@ export async function runDashboard(args: readonly string[], program: Program): P
     await broker.close();
   }
   return OK;
+}
+
+/** @throws {UsageError} If the broker cannot be inspected, or an option is out of range. */
+function makeHandler(options: DashboardOptions): Dashboard {
+  try {
+    return dashboard(options);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
 }
 
 function makeCommand(): Command {

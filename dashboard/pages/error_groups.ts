@@ -42,7 +42,7 @@ export interface Grouped {
  * @param pages Number of pages that are read at most.
  */
 export async function readGroups(
-  { board: { inspector }, options, request }: Context,
+  { board: { inspector }, options, signal }: Context,
   queueName: string,
   actorName: string | undefined,
   pages: number = MAX_PAGES,
@@ -59,7 +59,7 @@ export async function readGroups(
       limit: PAGE,
       ...(actorName !== undefined && { actorName }),
       ...(after !== undefined && { after }),
-    }, { signal: request.signal });
+    }, { signal });
     total = page.total;
     read += page.scanned;
     for (const one of page.messages) add(groups, one, redactor);

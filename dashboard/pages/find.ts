@@ -12,14 +12,14 @@ import { workerName } from "./running_live.ts";
 
 /** Looks for a message by its id. */
 export async function findPage(context: Context): Promise<Page> {
-  const { url, board: { inspector }, request, now } = context;
+  const { url, board: { inspector }, signal, now } = context;
   const id = url.searchParams.get("id")?.trim() ?? "";
   const title = id === "" ? "Find a message" : `Find ${id}`;
   const place = undefined;
   if (id === "") return { title, place, body: empty("Give the id of a message."), json: {} };
   const refused = refusedAbility(context, "find");
   if (refused !== undefined) return { title, place, ...refused };
-  const found = await inspector.find(id, { signal: request.signal });
+  const found = await inspector.find(id, { signal });
   const redactor = new Redactor(context.options);
   const places: Content[] = [
     ...found.running.map(({ worker, message }) =>

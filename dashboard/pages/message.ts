@@ -16,10 +16,10 @@ const MAX_PART = 1_048_576;
 
 /** One message, whole. */
 export async function messagePage(context: Context, ref: MessageRef): Promise<Page> {
-  const { board: { inspector }, request } = context;
+  const { board: { inspector }, signal } = context;
   const refused = refusedAbility(context, `browse:${ref.state}`);
   if (refused !== undefined) return { title: "Message", place: "queues", ...refused };
-  const found = await inspector.get(ref, { signal: request.signal });
+  const found = await inspector.get(ref, { signal });
   if (found === undefined) return gone(context, ref);
   const redactor = new Redactor(context.options);
   const message = messageOf(found);
@@ -44,7 +44,7 @@ export async function messagePage(context: Context, ref: MessageRef): Promise<Pa
 
 /** The message for a download. */
 export async function messageDownload(context: Context, ref: MessageRef): Promise<Response> {
-  const found = await context.board.inspector.get(ref, { signal: context.request.signal });
+  const found = await context.board.inspector.get(ref, { signal: context.signal });
   if (found === undefined) {
     return new Response("The message is not there any more", { status: 404 });
   }

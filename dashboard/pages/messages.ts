@@ -7,6 +7,7 @@ import { empty } from "../html/table.ts";
 import { type Content, type Html, text } from "../html/text.ts";
 import type { MessagePage, MessageState } from "../../core/inspection.ts";
 import { Redactor } from "../redact.ts";
+import { wantsJson } from "../wants_json.ts";
 import { stateName, TITLES } from "../states.ts";
 import { groupTable, readGroups } from "./error_groups.ts";
 import { messageJson } from "./message_json.ts";
@@ -22,7 +23,7 @@ export async function messagesPage(
   queueName: string,
   state: MessageState,
 ): Promise<Page> {
-  const { board: { inspector }, url, request, now } = context;
+  const { board: { inspector }, url, signal, now } = context;
   const refused = refusedAbility(context, `browse:${state}`);
   const filter = filterOf((name) => url.searchParams.get(name));
   const after = url.searchParams.get("after") ?? undefined;
@@ -49,7 +50,7 @@ export async function messagesPage(
     limit: LIMIT,
     ...toQuery(filter, now),
     ...(after !== undefined && { after }),
-  }, { signal: request.signal });
+  }, { signal });
   const redactor = new Redactor(context.options);
   return {
     title,
@@ -78,17 +79,13 @@ async function groupsOf(
   after: string | undefined,
 ): Promise<Content> {
   if (state !== "dead" || after !== undefined || isFiltered(filter)) return "";
-  if (wantsJson(context)) return "";
+  if (wantsJson(context.request)) return "";
   const { groups, read, total } = await readGroups(context, queueName, undefined);
   if (groups.length === 0) return "";
   const isAll = total === undefined || read >= total;
   return html`<h2>By error</h2><p class="soft">${
     isAll ? `All ${count(read)}.` : `The newest ${count(read)} of ${count(total)}.`
   }</p>${groupTable(context, groups, false)}<h2>Messages</h2>`;
-}
-
-function wantsJson({ request }: Context): boolean {
-  return (request.headers.get("accept") ?? "").includes("application/json");
 }
 
 function list(

@@ -87,7 +87,7 @@ function operationJson(one: Operation): Record<string, unknown> {
 
 /** The form that begins an operation: how many messages, three of them, and the fixed end. */
 export async function newOperationPage(context: Context): Promise<Page> {
-  const { url, now, board: { inspector }, address: { root }, request } = context;
+  const { url, now, board: { inspector }, address: { root }, signal } = context;
   const queueName = url.searchParams.get("queue") ?? "";
   const state = stateOfName(url.searchParams.get("state") ?? "");
   const change = bulkChangeOf(url.searchParams.get("change"), state);
@@ -115,7 +115,7 @@ export async function newOperationPage(context: Context): Promise<Page> {
     ...others,
     ...(since !== undefined && { since }),
     ...(before !== undefined && { before }),
-  }, { signal: request.signal });
+  }, { signal });
   const expected = expectedOf(page, isFiltered(filter));
   const isLarge = (change === "drop" || change === "purge") && (expected.count ?? MANY + 1) > MANY;
   const action = change === "purge"

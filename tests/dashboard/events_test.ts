@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { actor, ConnectionClosed, StubBroker } from "@dq/dramatiq";
 import type { Inspector } from "../../core/inspection.ts";
+import { eventually } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
 import { Site } from "./fixture.ts";
+import { serveScenes } from "./serve.ts";
 
 /** The parts of a page, as an event has them. */
 interface Parts {
@@ -141,4 +143,31 @@ test("No more than 20 pages are open at the same time", async () => {
   const again = await site.get("/events");
   assertEquals(again.status, 200);
   for (const { body } of [...streams, again]) await body!.cancel();
+});
+
+test("A stream that its browser closes is free for others", async () => {
+  await using server = await serveScenes();
+  for (let i = 0; i < 25; i++) {
+    const aborter = new AbortController();
+    const open = async () => await fetch(`${server.url}/empty/events?view=queues`, aborter);
+    // The server hears a moment later that a connection is closed.
+    await eventually("open another page", async () => {
+      const response = await open();
+      if (response.status === 200) {
+        await response.body!.getReader().read();
+        return true;
+      }
+      await response.body!.cancel();
+      return false;
+    });
+    aborter.abort();
+  }
+});
+
+test("Closing a dashboard ends its streams", async () => {
+  const site = new Site();
+  const events = eventsOf(await site.get("/events?view=queues"));
+  await events.next();
+  await site[Symbol.asyncDispose]();
+  for await (const _ of events);
 });

@@ -103,8 +103,8 @@ function control(path: string, scenes: ReadonlyMap<string, { scene: Scene }>): R
 function stripped(request: Request, path: string): Request {
   const url = new URL(request.url);
   url.pathname = path;
-  const { method, headers, body, signal } = request;
-  const init: RequestInit & { duplex?: "half" } = { method, headers, signal };
+  const { method, headers, body } = request;
+  const init: RequestInit & { duplex?: "half" } = { method, headers };
   if (body !== null) Object.assign(init, { body, duplex: "half" });
   const made = new Request(url, init);
   if (!made.headers.has("host")) made.headers.set("host", url.host);

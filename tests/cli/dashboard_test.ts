@@ -1,0 +1,100 @@
+import process from "node:process";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { passwordAccess } from "../../cli/dashboard/password.ts";
+import { runDashboard } from "../../cli/dashboard/command.ts";
+import { COMMAND_LINE } from "../../cli/program.ts";
+import { UsageError } from "../../cli/usage_error.ts";
+import { test } from "../support/test.ts";
+import { eventually, Fixture } from "./fixture.ts";
+
+const APP = `import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+setBroker(new StubBroker());
+export const work = actor(function work() {}, { queueName: "mails" });
+`;
+const PASSWORD = "correct horse battery";
+
+/** What a command says that its arguments make no sense. */
+async function refusal(...args: string[]): Promise<string> {
+  try {
+    await runDashboard(args, COMMAND_LINE);
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+test("worker.ts dashboard serves pages for those with the password until it is told to stop", async () => {
+  await using fixture = await Fixture.open({ "app.ts": APP });
+  await fixture.write("password", `${PASSWORD}\n`);
+  const program = fixture.start([
+    "dashboard",
+    "--port",
+    "0",
+    "--password-file",
+    "password",
+    "app.ts",
+  ]);
+  const address = () => /http:\/\/127\.0\.0\.1:\d+\//.exec(program.stdout)?.[0];
+  await eventually("see its address", () => address() !== undefined);
+  const get = async (password: string) =>
+    await fetch(address()!, { headers: { authorization: `Basic ${btoa(`ada:${password}`)}` } });
+  assertEquals((await get("wrong")).status, 401);
+  const response = await get(PASSWORD);
+  assertEquals(response.status, 200);
+  const page = await response.text();
+  assertMatch(page, /mails/);
+  assertMatch(page, /<bdi>ada<\/bdi>/);
+  const paused = await fetch(`${address()!}queues/mails/pause`, {
+    method: "POST",
+    body: new URLSearchParams({ reason: "down" }),
+    headers: { authorization: `Basic ${btoa(`ada:${PASSWORD}`)}`, origin: address()!.slice(0, -1) },
+    redirect: "manual",
+  });
+  assertEquals(paused.status, 303);
+  await eventually("see the action in the log", () => /ada paused mails/.test(program.output));
+  process.kill(program.pid, "SIGTERM");
+  assertEquals(await program.ended, 0, program.output);
+});
+
+test("worker.ts dashboard refuses other machines without a password, and what makes no sense", async () => {
+  await using fixture = await Fixture.open();
+  await fixture.write("short", "too short\n");
+  const short = `${fixture.folder}/short`;
+  const stub = ["--broker", "stub:"];
+  assertMatch(await refusal(...stub, "--host", "0.0.0.0"), /on 0\.0\.0\.0 without a password/);
+  assertMatch(await refusal(...stub, "--password-file", short), /12 are the least/);
+  assertMatch(
+    await refusal(...stub, "--password-file", `${short}er`),
+    /Cannot read the password file/,
+  );
+  assertMatch(await refusal(...stub, "--port", "http"), /Cannot listen on port "http"/);
+  assertMatch(await refusal("--broker", "ftp://x"), /Cannot create a broker/);
+  assertMatch(await refusal(...stub, "--base-path", "ops/"), /it must start with a "\/"/);
+});
+
+test("passwordAccess compares whole passwords, and takes the name for the log", async () => {
+  const access = passwordAccess("päss:wörd 1234");
+  const ask = async (header?: string) =>
+    await access(
+      new Request("http://x/", header === undefined ? {} : { headers: { authorization: header } }),
+    );
+  const basic = (text: string) =>
+    `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(text)))}`;
+  assertEquals(await ask(basic("ada:päss:wörd 1234")), { name: "ada", can: "operate" });
+  assertEquals(await ask(basic(":päss:wörd 1234")), { name: "operator", can: "operate" });
+  for (
+    const header of [
+      undefined,
+      "Basic",
+      "Basic !",
+      basic("ada"),
+      basic("ada:päss:wörd 123"),
+      "Bearer x",
+    ]
+  ) {
+    const response = await ask(header);
+    assert(response instanceof Response && response.status === 401, header);
+    assertMatch(response.headers.get("www-authenticate")!, /^Basic/);
+  }
+});

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { Broker } from "../core/broker.ts";
 import { readEnvironment } from "../platform/runtime.ts";
@@ -70,10 +71,18 @@ export function parseBrokerSource(
  */
 export async function openBroker(source: BrokerSource): Promise<Broker> {
   if ("modules" in source) return (await loadModules(source.modules)).broker;
+  assertFileExists(source.url);
   const { brokerFromUrl } = await import("../brokers/from_url.ts");
   try {
     return brokerFromUrl(source.url);
   } catch (error) {
     throw new UsageError(errorMessage(error), { cause: error });
   }
+}
+
+/** A mistyped path would make a new file, with nothing in it. */
+function assertFileExists(url: string): void {
+  const [, path] = /^sqlite:(?:\/\/(?=\/))?([^?#:]+)/i.exec(url) ?? [];
+  if (path === undefined || existsSync(decodeURIComponent(path))) return;
+  throw new UsageError(`Cannot open broker "${url}": there is no such file`);
 }

@@ -2,9 +2,10 @@ import { SUBCOMMANDS } from "./subcommands.ts";
 
 /** Text of `--help` after the options. */
 export function helpAfterOptions(): string {
+  const width = Math.max(...Array.from(SUBCOMMANDS.keys(), ({ length }) => length));
   const subcommands = Array.from(
     SUBCOMMANDS,
-    ([name, { summary }]) => `  worker.ts ${name} --help   ${summary}\n`,
+    ([name, { summary }]) => `  worker.ts ${`${name} --help`.padEnd(width + 9)}${summary}\n`,
   );
   return `
 ${subcommands.length === 0 ? "" : `Other commands:\n${subcommands.join("")}\n`}Examples:

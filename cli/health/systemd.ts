@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import type { LogLevel } from "../log_line.ts";
 
+/** Command of systemd that sends notifications. */
 const COMMAND = "systemd-notify";
 /** Milliseconds in which `systemd-notify` ends. */
 const TIMEOUT = 5_000;
@@ -35,6 +36,7 @@ export function takeSystemdEnvironment(): SystemdEnvironment | undefined {
  */
 export class SystemdNotifier {
   readonly #socket: string;
+  readonly #command: string;
   readonly #log: (level: LogLevel, template: string, properties: Record<string, unknown>) => void;
   #last: Promise<void> = Promise.resolve();
   #hasFailed = false;
@@ -42,12 +44,15 @@ export class SystemdNotifier {
   /**
    * @param socket The socket of systemd.
    * @param log Writes a line to the log.
+   * @param command What sends notifications.
    */
   constructor(
     socket: string,
     log: (level: LogLevel, template: string, properties: Record<string, unknown>) => void,
+    command: string = COMMAND,
   ) {
     this.#socket = socket;
+    this.#command = command;
     this.#log = log;
   }
 
@@ -67,7 +72,7 @@ export class SystemdNotifier {
 
   async #send(variables: readonly string[]): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    const child = spawn(COMMAND, [`--pid=${process.pid}`, ...variables], {
+    const child = spawn(this.#command, [`--pid=${process.pid}`, ...variables], {
       env: { ...process.env, NOTIFY_SOCKET: this.#socket },
       stdio: "ignore",
     });
@@ -84,6 +89,9 @@ export class SystemdNotifier {
     clearTimeout(timer);
     if (reason === undefined || this.#hasFailed) return;
     this.#hasFailed = true;
-    this.#log("warning", `Failed to notify systemd by ${COMMAND}: {reason}`, { reason });
+    this.#log("warning", "Failed to notify systemd by {command}: {reason}", {
+      command: this.#command,
+      reason,
+    });
   }
 }

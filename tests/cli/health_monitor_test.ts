@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { type Arguments, parseArguments } from "../../cli/arguments.ts";
 import { HealthMonitor, type MonitoredChild } from "../../cli/health/monitor.ts";
+import { HealthServer } from "../../cli/health/server.ts";
+import { SystemdNotifier } from "../../cli/health/systemd.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { answerHealth, whyNotReady } from "../../worker/health.ts";
 import type { Health } from "../../worker/health_report.ts";
@@ -145,6 +147,37 @@ test("--http takes HOST:PORT, and says so of anything else", () => {
     assertThrows(() => parse(text), UsageError, `Cannot use "${text}" for --http: it must be HOST`);
   }
   assertThrows(() => parseArguments(["a.ts", "--live-timeout", "0"]), UsageError, "1 or more");
+});
+
+test("HealthServer says why it cannot listen", async () => {
+  const read = () => healthOf([]);
+  const first = await HealthServer.open({ host: "127.0.0.1", port: 0 }, read);
+  const used = `127.0.0.1:${first.address.port}`;
+  const refused = await assertRejects(() => HealthServer.open(first.address, read), UsageError);
+  const reason = "another program listens there (EADDRINUSE)";
+  assertEquals(refused.message, `Cannot serve health checks on ${used}: ${reason}`);
+  first.close();
+  const again = await HealthServer.open(first.address, read);
+  again.close();
+  const elsewhere = { host: "203.0.113.7", port: 9_192 }; // RFC 5737: no machine has it
+  const other = await assertRejects(() => HealthServer.open(elsewhere, read), UsageError);
+  assertMatch(other.message, /^Cannot serve health checks on 203.0.113.7:9192: ./);
+});
+
+test("SystemdNotifier says once that its command is missing, or fails", async () => {
+  for (const [command, reason] of [["no-such-command", /no such command/], ["false", /code 1$/]]) {
+    const told: unknown[] = [];
+    const log = (level: string, _text: string, { reason }: Record<string, unknown>) =>
+      void told.push([level, reason]);
+    const notifier = new SystemdNotifier("/run/of/a/test", log, command as string);
+    notifier.notify("READY=1");
+    notifier.notify("STOPPING=1");
+    await notifier.flushed();
+    assertEquals(told.length, 1, String(told));
+    const [[level, said]] = told as [[string, string]];
+    assertEquals(level, "warning");
+    assertMatch(said, reason as RegExp);
+  }
 });
 
 /** A part of a manifest, as far as it is looked at. */

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   assert,
   assertEquals,
@@ -5,7 +8,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { actor, type Broker, Control, RedisBroker, Worker } from "@dq/dramatiq";
+import { actor, type Broker, Control, RedisBroker, SqliteBroker, Worker } from "@dq/dramatiq";
 import { UsageError } from "../../cli/usage_error.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { eventually } from "../support/servers/until.ts";
@@ -21,6 +24,8 @@ interface Kind {
 }
 
 let database = 0;
+let folder = "";
+after(() => rm(folder, { recursive: true, force: true }));
 
 const KINDS: Readonly<Record<string, Kind>> = {
   RedisBroker: {
@@ -28,6 +33,15 @@ const KINDS: Readonly<Record<string, Kind>> = {
       const url = `redis://${redis.host}:${redis.port}/${database++ % 16}`;
       const broker = new RedisBroker({ url });
       return Promise.resolve({ broker, url, [Symbol.asyncDispose]: () => broker.close() });
+    },
+  },
+  SqliteBroker: {
+    async open() {
+      folder ||= await mkdtemp(join(tmpdir(), "dramatiq-inspect-"));
+      const path = join(folder, `${database++}.db`);
+      const broker = new SqliteBroker({ path });
+      await broker.connect();
+      return { broker, url: `sqlite://${path}`, [Symbol.asyncDispose]: () => broker.close() };
     },
   },
 };
@@ -276,6 +290,8 @@ test("Commands that inspect a broker say in one line what is wrong", async () =>
     [["workers", "quiet", "--broker", url], "name them with --worker, or give --all"],
     [["queues", "list", "--broker", url, "actors.ts"], "give either modules or --broker, not both"],
     [["queues", "list", "--broker", "nonsense"], "it must be a URL that starts with"],
+    [["queues", "list", "--broker", "sqlite:/no/such.db"], "there is no such file"],
+    [["queues", "list", "--broker", "sqlite:no%20such.db"], "there is no such file"],
   ];
   for (const [args, said] of cases) {
     const error = await assertRejects(() => runCommand(args), UsageError);

@@ -96,6 +96,13 @@ test("Supervisor kills at a signal that comes later", async () => {
 
 test("Supervisor.reload leaves the other workers as they are when the first one does not start", async () => {
   await using fixture = await SupervisorFixture.open(2);
+  const observed: string[] = [];
+  fixture.supervisor.observer = {
+    workerReady: () => observed.push("ready"),
+    working: () => observed.push("working"),
+    reloading: () => observed.push("reloading"),
+    stopping: () => observed.push("stopping"),
+  };
   const reloading = fixture.supervisor.reload("a test");
   await fixture.started(3);
   kill((await fixture.pids())[2]!);
@@ -103,4 +110,5 @@ test("Supervisor.reload leaves the other workers as they are when the first one 
   assertEquals((await fixture.pids()).length, 3);
   fixture.signal("SIGTERM");
   await deadline(fixture.ended, HANGS);
+  assertEquals(observed, ["reloading", "working", "stopping"]);
 });

@@ -192,8 +192,8 @@ export const SQLITE: readonly Mutant[] = [
   ...mutantsOf("brokers/sqlite/storing.ts", PRIORITIES, [
     [
       "messages change places when the clock is set back",
-      "this.#now = Math.max(this.#now, Math.trunc(clock.now()));",
-      "this.#now = Math.trunc(clock.now());",
+      "this.#now = Math.max(this.#now, Math.trunc(this.#session.clock.now()));",
+      "this.#now = Math.trunc(this.#session.clock.now());",
     ],
     [
       "a queue that a transaction made is remembered after its rollback",

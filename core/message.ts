@@ -2,21 +2,21 @@ import type { Broker } from "./broker.ts";
 import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
 import { getBroker } from "./global_broker.ts";
 import { type Encoded, getEncoder } from "../encoders/encoder.ts";
-import { DecodeError } from "./errors.ts";
 import { errorMessage } from "../platform/thrown.ts";
-import { isMessageDict, type Kwargs, type MessageDict, whatIsWrongWith } from "./message_dict.ts";
+import { type Kwargs, type MessageDict, toMessageDict } from "./message_dict.ts";
 import { mergeOptions, type MessageChanges, type MessageFields } from "./message_fields.ts";
 import {
   fromWireOptions,
+  hasNone,
   type MessageOptions,
   NO_OPTIONS,
+  soleNameOf,
   toWireName,
   toWireOptions,
   type WireOptions,
 } from "./message_options.ts";
 import { type Pipeline, pipeline } from "./pipeline.ts";
 import type { GetResultOptions } from "./result_source.ts";
-import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { randomUuid } from "../platform/runtime.ts";
 import { showCall } from "./show_call.ts";
 
@@ -301,35 +301,13 @@ export class Message<R = unknown, I = unknown> {
 }
 
 function fromWire(wire: unknown, data: Encoded): Message {
-  if (!isMessageDict(wire)) {
-    throw new DecodeError(`Cannot decode message: ${whatIsWrongWith(wire)}`, data);
-  }
-  const fault = whatIsWrongWithQueueName(wire.queue_name);
-  if (fault !== undefined) {
-    const name = showQueueName(wire.queue_name);
-    throw new DecodeError(`Cannot decode message: its queue_name is ${name}, but ${fault}`, data);
-  }
+  const dict = toMessageDict(wire, data);
   return Message.ofWire({
-    queueName: wire.queue_name,
-    actorName: wire.actor_name,
-    args: wire.args,
-    kwargs: wire.kwargs,
-    messageId: wire.message_id,
-    messageTimestamp: wire.message_timestamp,
-  }, hasNone(wire.options) ? NO_OPTIONS : wire.options);
-}
-
-/** @returns The name of the only option, if there is one. */
-function soleNameOf(options: WireOptions): string | undefined {
-  let sole: string | undefined;
-  for (const name in options) {
-    if (sole !== undefined) return undefined;
-    sole = name;
-  }
-  return sole;
-}
-
-function hasNone(options: WireOptions): boolean {
-  for (const _name in options) return false;
-  return true;
+    queueName: dict.queue_name,
+    actorName: dict.actor_name,
+    args: dict.args,
+    kwargs: dict.kwargs,
+    messageId: dict.message_id,
+    messageTimestamp: dict.message_timestamp,
+  }, hasNone(dict.options) ? NO_OPTIONS : dict.options);
 }

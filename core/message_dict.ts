@@ -1,5 +1,7 @@
 import { isPlainObject } from "../encoders/json/writer.ts";
+import { DecodeError } from "./errors.ts";
 import type { WireOptions } from "./message_options.ts";
+import { showQueueName, whatIsWrongWithQueueName } from "./queue_names.ts";
 import { shorten } from "../platform/thrown.ts";
 
 /** Keyword arguments, which only Python callers have: name to value. */
@@ -51,8 +53,25 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && isPlainObject(value);
 }
 
+/**
+ * Checks a decoded message.
+ *
+ * @param wire What the data contained.
+ * @param data The data, for the error.
+ * @throws {DecodeError} If it is not a message.
+ */
+export function toMessageDict(wire: unknown, data: string | Uint8Array): MessageDict {
+  if (!isMessageDict(wire)) {
+    throw new DecodeError(`Cannot decode message: ${whatIsWrongWith(wire)}`, data);
+  }
+  const fault = whatIsWrongWithQueueName(wire.queue_name);
+  if (fault === undefined) return wire;
+  const name = showQueueName(wire.queue_name);
+  throw new DecodeError(`Cannot decode message: its queue_name is ${name}, but ${fault}`, data);
+}
+
 /** @returns Why something is not a message, for people to read. */
-export function whatIsWrongWith(wire: unknown): string {
+function whatIsWrongWith(wire: unknown): string {
   if (!isObject(wire)) return `it is ${kindOf(wire)}, not an object`;
   const kinds: Record<keyof MessageDict, string> = {
     queue_name: "a string",

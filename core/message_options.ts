@@ -174,3 +174,19 @@ export function define(object: object, name: string, value: unknown): void {
     (object as Record<string, unknown>)[name] = value;
   }
 }
+
+/** @returns The name of the only option, if there is one. */
+export function soleNameOf(options: WireOptions): string | undefined {
+  let sole: string | undefined;
+  for (const name in options) {
+    if (sole !== undefined) return undefined;
+    sole = name;
+  }
+  return sole;
+}
+
+/** True if there are no options. */
+export function hasNone(options: WireOptions): boolean {
+  for (const _name in options) return false;
+  return true;
+}

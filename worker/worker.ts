@@ -1,16 +1,15 @@
 import type { Broker } from "../core/broker.ts";
-import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
-import type { Middleware } from "../core/middleware.ts";
 import { ConsumerLoops } from "./consumer_loops.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Executor } from "./executors/executor.ts";
 import { isInsideRealm } from "./executors/realm_modules.ts";
 import { serveIfRealm } from "./executors/role.ts";
 import { FleetMember } from "./fleet_member.ts";
-import type { Outcome } from "../core/middleware.ts";
+import type { Middleware, Outcome } from "../core/middleware.ts";
 import { randomUuid } from "../platform/runtime.ts";
+import { resizeExecutor } from "./resize.ts";
 import { StopDeadline } from "./stop_deadline.ts";
 import { WorkerMonitor } from "./worker_monitor.ts";
 import { stopPart } from "./stop_part.ts";
@@ -22,14 +21,11 @@ import {
   type WorkerOptions,
 } from "./worker_options.ts";
 
-const log = /* @__PURE__ */ getLogger("worker");
-
 /**
  * Takes messages off the queues of a broker and runs their actors.
  *
- * Each queue, and each delay queue, has a {@linkcode ConsumerLoop}. What they
- * receive waits in one work queue, ordered by the priority of the actors; as many
- * slots as the executor has room for take from it.
+ * Each queue, and each delay queue, has a {@linkcode ConsumerLoop}. What they receive waits in one
+ * work queue, ordered by the priority of the actors; the executor takes as much as it has room for.
  *
  * @example Work until told to stop
  * ```ts
@@ -60,7 +56,6 @@ export class Worker implements AsyncDisposable {
   readonly #fleet: FleetMember | undefined;
   readonly #ownId: string = randomUuid();
   readonly #monitor: WorkerMonitor | undefined;
-  /** Options that it was started with. */
   readonly #ownConcurrency: number;
   #state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
@@ -80,8 +75,7 @@ export class Worker implements AsyncDisposable {
    * @param broker The broker to work for.
    * @param options What to work on, and how.
    * @throws {TypeError} If an option is of the wrong type.
-   * @throws {RangeError} If the concurrency is not a whole number above 0, or the
-   *   timeout is below 0.
+   * @throws {RangeError} If the concurrency is not a whole number above 0, or a time below 0.
    */
   constructor(broker: Broker, options: WorkerOptions = {}) {
     if (typeof broker?.consume !== "function") {
@@ -222,8 +216,7 @@ export class Worker implements AsyncDisposable {
    * the server is unavailable is abandoned after some seconds, however long the time: it is
    * delivered again.
    *
-   * @param timeout Milliseconds to wait. The default is the worker's `timeout`. Called
-   *   again with less, less counts.
+   * @param timeout Milliseconds, by default the worker's `timeout`. A later call may shorten it.
    * @throws {TypeError} If the timeout is not a number. The worker goes on then.
    * @throws {RangeError} If it is below 0.
    * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
@@ -285,7 +278,6 @@ export class Worker implements AsyncDisposable {
     const loops = this.#loops.all;
     await Promise.all(loops.map((loop) => loop.stopReceiving()));
     this.#dispatcher.stop();
-
     const gaveUp = this.#deadline.passed;
     await Promise.race([this.#dispatcher.idle(), gaveUp]);
     await Promise.all(loops.map((loop) => loop.flushedAtLast(gaveUp)));
@@ -319,14 +311,7 @@ export class Worker implements AsyncDisposable {
     const { executor } = this;
     const concurrency = this.#fleet?.concurrency ?? this.#ownConcurrency;
     if (concurrency === executor.concurrency) return;
-    if (executor.resize === undefined) {
-      log.warn("Cannot run {concurrency} messages at once: the executor has a fixed size", {
-        concurrency,
-      });
-      return;
-    }
-    executor.resize(concurrency);
-    log.info("Resized to {concurrency} messages at once", { concurrency });
+    if (!resizeExecutor(executor, concurrency)) return;
     this.#loops.resize(readWorkerEnvironment(concurrency).prefetch);
     this.#dispatcher.resized();
     this.#fleet?.report();

@@ -1,4 +1,5 @@
-import { delayQueueName } from "../../core/queue_names.ts";
+import { joinByPolling, type JoinOptions } from "../../core/join.ts";
+import { delayQueueName, toCanonicalQueueName } from "../../core/queue_names.ts";
 import { COUNT, PURGE } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
@@ -29,6 +30,30 @@ export async function countMessages(
   const [ready, stored, waiting, dead] = reply as [number, number, number, number];
   const unacknowledged = Math.max(0, stored - ready);
   return { ready, delayed: waiting, unacknowledged, dead };
+}
+
+/** Milliseconds between two checks whether a queue is empty. */
+const JOIN_INTERVAL = 50;
+
+/**
+ * Waits until a queue and its delay queue are empty and no worker has anything of them.
+ *
+ * @param session The broker.
+ * @param queueName The queue.
+ * @param options How long to wait.
+ */
+export async function joinQueue(
+  session: RedisSession,
+  queueName: string,
+  options: JoinOptions,
+): Promise<void> {
+  const canonical = toCanonicalQueueName(queueName, "join queue");
+  const isIdle = async () => {
+    const { ready, delayed, unacknowledged } = await countMessages(session, canonical);
+    return ready + delayed + unacknowledged === 0;
+  };
+  const { clock } = session;
+  await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { closedFor } from "../../core/delivery_state.ts";
-import { joinByPolling, type JoinOptions } from "../../core/join.ts";
+import type { JoinOptions } from "../../core/join.ts";
 import type { Inspector } from "../../core/inspection.ts";
 import { ReportCollector } from "../../core/report_collector.ts";
 import type { ReportSource } from "../../core/report_source.ts";
@@ -28,15 +28,12 @@ import { type CheckedOptions, checkOptions, type RedisBrokerOptions } from "./op
 import { EnqueueBatcher, toEntry } from "./enqueue_batcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { RedisQueueConsumer } from "./queue_consumer.ts";
-import { countMessages, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
+import { countMessages, joinQueue, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
 import { RedisInspector } from "./inspector.ts";
 import { withdrawReport } from "./report_writer.ts";
-import { isStored, storeWithChanges } from "./unique_messages.ts";
-
-/** Milliseconds between two looks whether a queue is empty. */
-const JOIN_INTERVAL = 50;
+import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
 
 /**
  * A broker on Redis 6.2 or later, or Valkey, that shares its queues with Python's dramatiq:
@@ -147,8 +144,7 @@ export class RedisBroker extends Broker {
   /**
    * Counts the messages of a queue.
    *
-   * @returns How many there are, in each state. What is unacknowledged is that of all
-   *   workers.
+   * @returns How many there are, in each state. Unacknowledged ones are those of all workers.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async getQueueMessageCounts(queueName: string): Promise<QueueMessageCounts> {
@@ -176,13 +172,7 @@ export class RedisBroker extends Broker {
    * @throws The reason of the signal, if that aborts before.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
-    toCanonicalQueueName(queueName, "join queue");
-    const isIdle = async () => {
-      const { ready, delayed, unacknowledged } = await this.getQueueMessageCounts(queueName);
-      return ready + delayed + unacknowledged === 0;
-    };
-    const { clock } = this;
-    await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
+    await joinQueue(this.#session, queueName, options);
   }
 
   /**
@@ -221,7 +211,6 @@ export class RedisBroker extends Broker {
    * Python. Workers of this library sort them into a set that Python does not know, and restore
    * them when the last one stops. While one serves the queue this does nothing.
    *
-   * @param queueName The queue.
    * @returns How many messages were restored, and how many workers serve the queue.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -270,23 +259,12 @@ export class RedisBroker extends Broker {
     changes: readonly ControlChange[],
   ): Promise<ControlOutcome> {
     this.#assertOpen("enqueue");
-    const [id, text] = toEntry(message);
-    const { queueName } = message;
-    return await storeWithChanges(this.#session, this.controlStore, {
-      queueName,
-      id,
-      text,
-      changes,
-    });
+    return await storeWithChanges(this.#session, this.controlStore, message, changes);
   }
 
   /** @internal Each stay of a message has an id of its own. */
   protected override get uniqueSteps(): UniqueSteps {
-    return {
-      ...super.uniqueSteps,
-      isStored: (claim) => isStored(this.#session, claim),
-      stayOf: (message) => String(message.option("redisMessageId")),
-    };
+    return { ...super.uniqueSteps, ...uniqueStepsOf(this.#session) };
   }
 
   /** Puts a delayed message on its queue and takes it off the delay queue in one step. */

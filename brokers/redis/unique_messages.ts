@@ -4,26 +4,22 @@ import {
   toOutcome,
 } from "../../control/backends/redis.ts";
 import { STORE_WITH_CHANGES } from "../../control/backends/redis_scripts.ts";
+import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ClaimValue } from "../../core/claim_entry.ts";
 import { checkChanges, type ControlChange, type ControlOutcome } from "../../core/control_store.ts";
-import type { Encoded } from "../../encoders/encoder.ts";
+import type { Message } from "../../core/message.ts";
+import { toEntry } from "./enqueue_batcher.ts";
 import type { RedisSession } from "./session.ts";
-
-/** A message to store, and what to change. */
-export interface MessageWithChanges {
-  readonly queueName: string;
-  readonly id: string;
-  readonly text: Encoded;
-  readonly changes: readonly ControlChange[];
-}
 
 /** Stores a message if changes are applied. */
 export async function storeWithChanges(
   { brokerId, keys, serverClock, storing }: RedisSession,
   store: RedisControlStore,
-  { queueName, id, text, changes }: MessageWithChanges,
+  message: Message,
+  changes: readonly ControlChange[],
 ): Promise<ControlOutcome> {
-  const { queue, messages } = keys.of(queueName);
+  const [id, text] = toEntry(message);
+  const { queue, messages } = keys.of(message.queueName);
   const all = [...store.keys, keys.heartbeats, queue, messages];
   const changed = toChangeArguments(checkChanges(changes));
   const args = [serverClock.argument, brokerId, id, text, ...changed];
@@ -34,8 +30,18 @@ export async function storeWithChanges(
   }
 }
 
+/** Steps of unique messages: each stay of a message has an id of its own. */
+export function uniqueStepsOf(
+  session: RedisSession,
+): Pick<UniqueSteps, "isStored" | "stayOf"> {
+  return {
+    isStored: (claim) => isStored(session, claim),
+    stayOf: (message) => String(message.option("redisMessageId")),
+  };
+}
+
 /** Looks for the texts of a message that has a claim. */
-export async function isStored(
+async function isStored(
   { connection, keys }: RedisSession,
   { queueName, stays }: ClaimValue,
 ): Promise<boolean> {

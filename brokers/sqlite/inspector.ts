@@ -56,20 +56,13 @@ interface Row {
   readonly tail: Uint8Array | null;
 }
 
-/** Options of a {@linkcode SqliteInspector}. */
-export interface SqliteInspectorOptions {
-  readonly heartbeatTimeout: number;
-  /** Makes the row of a message. */
-  toEntry(message: Message): Entry;
-}
-
 /**
  * Inspector of a `SqliteBroker`. It reads over the connection of the broker, in statements that each
  * pass a bounded number of rows.
  */
 export class SqliteInspector extends BaseInspector {
   readonly #session: Session;
-  readonly #options: SqliteInspectorOptions;
+  readonly #toEntry: (message: Message) => Entry;
   readonly #counts: RowCounts;
   readonly #workers: WorkerRows;
 
@@ -78,14 +71,14 @@ export class SqliteInspector extends BaseInspector {
    *
    * @param host The broker.
    * @param session Its parts.
-   * @param options When a worker counts as dead, and how messages are stored.
+   * @param toEntry Makes the row of a message.
    */
-  constructor(host: InspectionHost, session: Session, options: SqliteInspectorOptions) {
+  constructor(host: InspectionHost, session: Session, toEntry: (message: Message) => Entry) {
     super(host);
     this.#session = session;
-    this.#options = options;
+    this.#toEntry = toEntry;
     this.#counts = new RowCounts(session.connection);
-    this.#workers = new WorkerRows(session.connection, options.heartbeatTimeout);
+    this.#workers = new WorkerRows(session.connection, session.heartbeatTimeout);
   }
 
   /** Counts the messages of all queues. */
@@ -148,7 +141,7 @@ export class SqliteInspector extends BaseInspector {
 
   protected override async replace(ref: MessageRef, message: Message): Promise<boolean> {
     const { connection, queues } = this.#session;
-    const entry = this.#options.toEntry(message);
+    const entry = this.#toEntry(message);
     const isDone = await connection.writer.transact(() => {
       if (!this.#drop(ref)) return false;
       insert(connection, queues.get(entry.queueName), entry);

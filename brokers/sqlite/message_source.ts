@@ -3,7 +3,7 @@ import type { Broker } from "../../core/broker.ts";
 import { type Timer, timeUntil } from "../../platform/clock.ts";
 import type { HookName } from "../../core/emitter.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
-import { canonicalQueueName } from "../../core/queue_names.ts";
+import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import { decodeFromQueue, UndecodableMessage } from "../../core/undecodable_message.ts";
 import { SqliteDelivery } from "./delivery.ts";
 import { CLAIM, CLAIM_DUE, NEXT_DUE, PROBE, PROMOTE } from "./statements.ts";
@@ -37,7 +37,7 @@ export interface MessageSource {
 }
 
 /** Messages that are ready. */
-export class ReadySource implements MessageSource {
+class ReadySource implements MessageSource {
   readonly storedName: string;
   readonly hasPromoted = false;
   readonly #connection: SqliteConnection;
@@ -81,7 +81,7 @@ const HOOKS: readonly HookName[] = [
  * Delayed messages whose time has come. Mostly they are made ready where they are, which reads no
  * body. Where middleware wants to hear of them, the worker gets each, and puts it on its queue.
  */
-export class DueSource implements MessageSource {
+class DueSource implements MessageSource {
   readonly storedName: string;
   hasPromoted = false;
   readonly #connection: SqliteConnection;
@@ -149,4 +149,16 @@ export class DueSource implements MessageSource {
   close(): void {
     this.#broker.clock.clearTimer(this.#timer);
   }
+}
+
+/** @returns What makes the source of a queue, or of a delay queue, for its consumer. */
+export function sourceOf(
+  connection: SqliteConnection,
+  broker: Broker,
+  queueName: string,
+): (wake: () => void) => MessageSource {
+  return (wake) =>
+    queueName === delayQueueName(queueName)
+      ? new DueSource(connection, broker, queueName, wake)
+      : new ReadySource(connection, queueName);
 }

@@ -12,6 +12,8 @@ export interface Session {
   readonly queues: QueueIds;
   readonly lease: WorkerLease;
   readonly consumers: Set<LeasedConsumer & { close(): Promise<void> }>;
+  /** Milliseconds without a heartbeat after which a worker counts as dead. */
+  readonly heartbeatTimeout: number;
 }
 
 /**
@@ -30,7 +32,9 @@ export function openSession(
 ): Session {
   const consumers: Session["consumers"] = new Set();
   const lease = new WorkerLease(connection, clock, options, consumers, sources);
-  return { connection, clock, consumers, lease, queues: new QueueIds(connection) };
+  const { heartbeatTimeout } = options;
+  const queues = new QueueIds(connection);
+  return { connection, clock, consumers, lease, queues, heartbeatTimeout };
 }
 
 /** The ids of queues by their names. */

@@ -15,19 +15,15 @@ import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/co
 import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
-import { allStored, closedFor } from "../../core/delivery_state.ts";
+import { closedFor } from "../../core/delivery_state.ts";
 import type { Inspector } from "../../core/inspection.ts";
 import type { ReportSource } from "../../core/report_source.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import {
-  assertQueueOrDelayQueueName,
-  delayQueueName,
-  toCanonicalQueueName,
-} from "../../core/queue_names.ts";
+import { assertQueueOrDelayQueueName, toCanonicalQueueName } from "../../core/queue_names.ts";
 import { purgeOfDeadLetters, readDeadLetters } from "./dead_letters.ts";
 import { SqliteDelivery } from "./delivery.ts";
-import { DueSource, ReadySource } from "./message_source.ts";
+import { sourceOf } from "./message_source.ts";
 import { SqliteInspector } from "./inspector.ts";
 import { checkOptions, type SqliteBrokerOptions } from "./options.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
@@ -39,7 +35,7 @@ import {
   type SqliteTransaction,
   Transactions,
 } from "./transactions.ts";
-import { delayWithChanges, isUniqueStored, storeWithChanges } from "./unique_messages.ts";
+import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
 
 /**
  * A durable broker in one file, without a server: for programs on one machine, with any number of
@@ -75,7 +71,6 @@ export class SqliteBroker extends Broker {
   readonly #purge: MaintenanceTask;
   readonly #transactions: Transactions;
   readonly #store: MessageStore;
-  readonly #heartbeatTimeout: number;
   #controlStore: SqliteControlStore | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
@@ -96,7 +91,6 @@ export class SqliteBroker extends Broker {
     const { database, path } = checked.address;
     this.isInMemory = database === undefined ? path === IN_MEMORY : fileOf(database) === undefined;
     this.#session = openSession(connection, this.clock, checked, this.reportSources);
-    this.#heartbeatTimeout = checked.heartbeatTimeout;
     const priority = (message: Message) => rankOf(this, message, checked.maxPriority);
     this.#store = new MessageStore(this.#session, priority);
     this.#transactions = new Transactions(this, this.#session, {
@@ -140,11 +134,7 @@ export class SqliteBroker extends Broker {
     this.#assertOpen(`consume "${queueName}"`);
     assertQueueOrDelayQueueName(queueName, "consume queue");
     const prefetch = checkPrefetch(queueName, options);
-    const { connection } = this.#session;
-    const openSource = (wake: () => void) =>
-      queueName === delayQueueName(queueName)
-        ? new DueSource(connection, this, queueName, wake)
-        : new ReadySource(connection, queueName);
+    const openSource = sourceOf(this.#session.connection, this, queueName);
     return new QueueConsumer(queueName, prefetch, this.#session, openSource);
   }
 
@@ -251,10 +241,8 @@ export class SqliteBroker extends Broker {
 
   /** Opens an inspector, over the connection of the broker. */
   override inspect(): Inspector {
-    return new SqliteInspector(this.inspectionHost, this.#session, {
-      heartbeatTimeout: this.#heartbeatTimeout,
-      toEntry: (message) => this.#store.toEntry(message),
-    });
+    const toEntry = (message: Message) => this.#store.toEntry(message);
+    return new SqliteInspector(this.inspectionHost, this.#session, toEntry);
   }
 
   /** @internal Removes the report of a worker from its row. */
@@ -272,10 +260,7 @@ export class SqliteBroker extends Broker {
   /** Stores messages, together with all that is sent in this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
-    if (messages.length === 1) return this.#store.add(this.#store.toEntry(messages[0]!));
-    // All or none: what cannot be encoded throws before anything is stored.
-    const entries = messages.map((message) => this.#store.toEntry(message));
-    return allStored([...new Set(entries.map((entry) => this.#store.add(entry)))]);
+    return this.#store.store(messages);
   }
 
   /** @internal Stores a message if changes are applied, in one transaction. */
@@ -290,19 +275,8 @@ export class SqliteBroker extends Broker {
 
   /** @internal Messages are delayed where they are: they are promoted there, too. */
   protected override get uniqueSteps(): UniqueSteps {
-    return {
-      ...super.uniqueSteps,
-      isStored: ({ messageId }) => isUniqueStored(this.#session, messageId),
-      changeDelayed: async ({ messageId }, eta, changes) => {
-        this.#assertOpen("enqueue");
-        return await delayWithChanges(
-          this.#session,
-          this.controlStore,
-          { messageId, eta },
-          changes,
-        );
-      },
-    };
+    const assertOpen = () => this.#assertOpen("enqueue");
+    return { ...super.uniqueSteps, ...uniqueStepsOf(this.#session, this.controlStore, assertOpen) };
   }
 
   /** Makes a delayed message ready where it is. */

@@ -4,6 +4,7 @@ import { DELAYED, LONGEST_ROW_BODY, READY } from "../../clients/sqlite/schema.ts
 import type { WriteJob } from "../../clients/sqlite/writer.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
+import { allStored } from "../../core/delivery_state.ts";
 import { RequestRejected } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
@@ -196,12 +197,15 @@ export class MessageStore {
     return toEntry(message, this.#now, this.#rankOf(message));
   }
 
-  /**
-   * Stores a message.
-   *
-   * @returns Resolves when it is stored; those of one batch share it.
-   */
-  add(entry: Entry): Promise<void> {
+  /** Stores messages, all or none: what cannot be encoded throws before anything is stored. */
+  store(messages: readonly Message[]): Promise<void> {
+    if (messages.length === 1) return this.#add(this.toEntry(messages[0]!));
+    const entries = messages.map((message) => this.toEntry(message));
+    return allStored([...new Set(entries.map((entry) => this.#add(entry)))]);
+  }
+
+  /** Adds a message to a batch, whose promise it shares. */
+  #add(entry: Entry): Promise<void> {
     if (this.#batch?.isOpen !== true) {
       const { connection, queues } = this.#session;
       this.#batch = new StoreBatch(connection, queues);

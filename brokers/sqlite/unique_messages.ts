@@ -1,4 +1,5 @@
 import type { SqliteControlStore } from "../../control/backends/sqlite.ts";
+import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";
 import type { Session } from "./session.ts";
 import { DELAY_UNIQUE, SELECT_UNIQUE } from "./statements.ts";
@@ -21,23 +22,24 @@ export async function storeWithChanges(
   }
 }
 
-/** Delays a message where it is if changes of the control store are applied. */
-export async function delayWithChanges(
+/** Steps of unique messages: they are delayed where they are, since they are promoted there, too. */
+export function uniqueStepsOf(
   { connection }: Session,
   store: SqliteControlStore,
-  { messageId, eta }: { readonly messageId: string; readonly eta: number },
-  changes: readonly ControlChange[],
-): Promise<ControlOutcome> {
-  return await store.changeAnd(changes, () => {
-    connection.statement(DELAY_UNIQUE).run(Math.ceil(eta), messageId);
-  });
-}
-
-/** Looks for the row of a message that has a unique key. */
-export async function isUniqueStored(
-  { connection }: Session,
-  messageId: string,
-): Promise<boolean> {
-  await connection.open();
-  return await connection.read(() => Boolean(connection.statement(SELECT_UNIQUE).get(messageId)));
+  assertOpen: () => void,
+): Pick<UniqueSteps, "isStored" | "changeDelayed"> {
+  return {
+    async isStored({ messageId }) {
+      await connection.open();
+      return await connection.read(() =>
+        Boolean(connection.statement(SELECT_UNIQUE).get(messageId))
+      );
+    },
+    async changeDelayed({ messageId }, eta, changes) {
+      assertOpen();
+      return await store.changeAnd(changes, () => {
+        connection.statement(DELAY_UNIQUE).run(Math.ceil(eta), messageId);
+      });
+    },
+  };
 }

@@ -16,6 +16,7 @@ import { sumMinutes } from "../../core/report_source.ts";
 import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { StubDeadLetter } from "./dead_letters.ts";
 import type { StoredMessage, StubQueue } from "./queue.ts";
 
 /** Number of messages of a queue and state that are looked at. */
@@ -32,12 +33,6 @@ export class StubKeys {
     if (key === undefined) this.#keys.set(stored, key = ++this.#last);
     return key;
   }
-}
-
-/** A dead letter of a `StubBroker`. */
-interface StubDeadLetter {
-  readonly letter: MessageProxy;
-  readonly diedAt: number | undefined;
 }
 
 /** A `StubBroker`, as its inspector sees it. */

@@ -23,6 +23,7 @@ import type { ReportSource } from "../../core/report_source.ts";
 import { StubConsumer } from "./consumer.ts";
 import { StubInspector, StubKeys } from "./inspector.ts";
 import { Notifier } from "../../platform/notifier.ts";
+import { StubDeadLetters } from "./dead_letters.ts";
 import { StubQueue } from "./queue.ts";
 
 /** Options for {@linkcode StubBroker}. */
@@ -81,8 +82,7 @@ export class StubBroker extends Broker {
   override readonly storesWithChanges: boolean = true;
   readonly #stored: Map<string, StubQueue> = new Map();
   readonly #consumers: Set<StubConsumer> = new Set();
-  readonly #deadLetters: Set<MessageProxy> = new Set();
-  readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
+  readonly #deadLetters: StubDeadLetters = new StubDeadLetters((message) => this.store([message]));
   readonly #keys: StubKeys = new StubKeys();
   /** What workers did that are gone. */
   #history: HistoryMinute[] = [];
@@ -111,12 +111,12 @@ export class StubBroker extends Broker {
 
   /** All dead letters, the first one first. */
   get allDeadLetters(): readonly MessageProxy[] {
-    return [...this.#deadLetters];
+    return this.#deadLetters.all;
   }
 
   /** The dead letters by the queue that they came from. */
   get deadLettersByQueue(): ReadonlyMap<string, readonly MessageProxy[]> {
-    return Map.groupBy(this.#deadLetters, (message) => canonicalQueueName(message.queueName));
+    return this.#deadLetters.byQueue;
   }
 
   /**
@@ -134,10 +134,7 @@ export class StubBroker extends Broker {
     const consumer: StubConsumer = new StubConsumer(queueName, {
       queue: this.#queue(queueName),
       prefetch,
-      bury: (message) => {
-        this.#deadLetters.add(message);
-        this.#deaths.set(message, this.clock.now());
-      },
+      bury: (message) => this.#deadLetters.add(message, this.clock.now()),
       onClose: () => this.#consumers.delete(consumer),
     });
     this.#consumers.add(consumer);
@@ -149,9 +146,7 @@ export class StubBroker extends Broker {
     toCanonicalQueueName(queueName, "flush queue");
     this.#queue(queueName).clear();
     this.#queue(delayQueueName(queueName)).clear();
-    for (const letter of this.deadLettersByQueue.get(queueName) ?? []) {
-      this.#deadLetters.delete(letter);
-    }
+    this.#deadLetters.drop(queueName);
     await this.#dropClaims(queueName);
   }
 
@@ -191,7 +186,7 @@ export class StubBroker extends Broker {
       while (true) {
         signal?.throwIfAborted();
         this.#assertOpen(`join queue "${queueName}"`);
-        if (failFast) this.#throwFirstFailure(queueName);
+        if (failFast) this.#deadLetters.throwFirstFailure(queueName);
         if (queues.every((queue) => queue.isIdle)) return;
         if (isLate) throw joinTooLate(queueName, timeout);
         await this.#settled.next();
@@ -231,12 +226,9 @@ export class StubBroker extends Broker {
       queue: (queueName) => this.#queue(queueName),
       consumers: (queueName) =>
         [...this.#consumers].filter((consumer) => consumer.queueName === queueName),
-      deadLetters: (queueName) => {
-        const letters = this.deadLettersByQueue.get(queueName) ?? [];
-        return letters.map((letter) => ({ letter, diedAt: this.#deaths.get(letter) }));
-      },
+      deadLetters: (queueName) => this.#deadLetters.of(queueName),
       store: (message) => this.store([message]),
-      disinter: (letter, message) => this.#disinter(letter, message),
+      disinter: (letter, message) => this.#deadLetters.disinter(letter, message),
     });
   }
 
@@ -280,23 +272,7 @@ export class StubBroker extends Broker {
   /** Reads the dead letters that there are. */
   protected override async *readDeadLetters(queueName: string): AsyncGenerator<StoredDeadLetter> {
     this.#queue(queueName); // refuses those that are not declared
-    const dead = this.deadLettersByQueue.get(queueName) ?? [];
-    for (const letter of dead) {
-      if (!this.#deadLetters.has(letter)) continue;
-      yield {
-        data: letter.deadLetter.encode(),
-        diedAt: this.#deaths.get(letter),
-        requeue: (message) => Promise.resolve(this.#disinter(letter, message)),
-        drop: () => Promise.resolve(this.#disinter(letter)),
-      };
-    }
-  }
-
-  /** Takes a dead letter away, if it is still there, once a message is stored in its place. */
-  #disinter(letter: MessageProxy, message?: Message): boolean {
-    if (!this.#deadLetters.has(letter)) return false;
-    if (message !== undefined) this.store([message]);
-    return this.#deadLetters.delete(letter);
+    yield* this.#deadLetters.read(queueName);
   }
 
   #assertOpen(what: string): void {
@@ -316,13 +292,6 @@ export class StubBroker extends Broker {
     const queue = new StubQueue(this.clock, () => this.#settled.notify());
     this.#stored.set(queueName, queue);
     return queue;
-  }
-
-  #throwFirstFailure(queueName: string): void {
-    for (const message of this.#deadLetters) {
-      if (canonicalQueueName(message.queueName) !== queueName) continue;
-      if (message.exception !== undefined) throw message.exception;
-    }
   }
 }
 

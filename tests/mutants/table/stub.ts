@@ -21,17 +21,23 @@ export const STUB_BROKER: readonly Mutant[] = [
       "const stored = messages.map((message) => ({\n      queue: this.#queue(message.queueName),\n      entry: { data: message.encode(), eta: etaOf(message) },\n    }));\n    for (const { queue, entry } of stored) queue.push(entry);",
       "for (const message of messages) {\n      this.#queue(message.queueName).push({ data: message.encode(), eta: etaOf(message) });\n    }",
     ],
+  ]),
+  ...mutantsOf("brokers/stub/dead_letters.ts", STUB, [
     [
       "a dead letter is sent again that another has taken",
-      "    if (!this.#deadLetters.has(letter)) return false;\n",
+      "    if (!this.#letters.has(letter)) return false;\n",
       "",
     ],
     [
       "a dead letter is gone that could not be sent again",
-      "    if (message !== undefined) this.store([message]);\n    return this.#deadLetters.delete(letter);",
-      "    const isThere = this.#deadLetters.delete(letter);\n    if (message !== undefined) this.store([message]);\n    return isThere;",
+      "    if (message !== undefined) this.#store(message);\n    return this.#letters.delete(letter);",
+      "    const isThere = this.#letters.delete(letter);\n    if (message !== undefined) this.#store(message);\n    return isThere;",
     ],
-    ["flush leaves dead letters behind", "      this.#deadLetters.delete(letter);\n    }", "    }"],
+    [
+      "flush leaves dead letters behind",
+      "of this.byQueue.get(queueName) ?? []) this.#letters.delete(letter);",
+      "of this.byQueue.get(queueName) ?? []) void letter;",
+    ],
   ]),
   ...mutantsOf("brokers/stub/consumer.ts", STUB, [
     [

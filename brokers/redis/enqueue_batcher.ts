@@ -4,9 +4,13 @@ import { Batcher, type PreparedBatches } from "../../clients/redis/batcher.ts";
 import { toArgument } from "../../clients/redis/reply.ts";
 import { allStored } from "../../core/delivery_state.ts";
 import type { Message } from "../../core/message.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
 import { PROMOTE } from "./delayed_scripts.ts";
 import { ENQUEUE, MAX_JOINED } from "./scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
+
+const log = /* @__PURE__ */ getLogger("redis");
 
 /** Length of a UUID. */
 const ID_LENGTH = 36;
@@ -114,24 +118,36 @@ export class EnqueueBatcher {
     if (batcher === undefined) {
       const { keys, storing } = this.#session;
       const { queue, messages } = keys.of(queueName);
-      const always = [queue, messages];
-      /** The name of the queue goes along until it has arrived. */
-      let announced: readonly string[] | undefined = [...always, keys.queueNames];
+      let isAnnounced = false;
       const send = (entries: readonly Encoded[], since: number) => {
+        if (!isAnnounced) {
+          isAnnounced = true;
+          this.#announce(queueName);
+        }
         const args = (again: boolean) => [again ? 1 : 0, ...entries];
         const how = { connection: storing, since };
-        const sending = runWithRetry(this.#session, ENQUEUE, announced ?? always, args, how);
-        if (announced === undefined) return sending;
-        return sending.then((reply) => {
-          announced = undefined;
-          return reply;
-        });
+        return runWithRetry(this.#session, ENQUEUE, [queue, messages], args, how);
       };
       const isReady = () => storing.isReadyForLarge;
       batcher = new Batcher(send, packEntries, isReady);
       this.#enqueued.set(queueName, batcher);
     }
     return batcher;
+  }
+
+  /**
+   * Notes the name of a queue for inspectors. Apart from the messages: a producer without the
+   * permission for that sends all the same, and workers do it, too.
+   */
+  #announce(queueName: string): void {
+    const { keys, storing } = this.#session;
+    storing.command("sadd", keys.queueNames, queueName).catch((error) => {
+      log.debug("Failed to note the queue {queue}: {reason}", {
+        queue: queueName,
+        reason: errorMessage(error),
+        error,
+      });
+    });
   }
 
   /**

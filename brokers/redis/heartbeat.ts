@@ -83,7 +83,10 @@ export class Heartbeat {
   async leave(): Promise<void> {
     const { brokerId, connection, keys } = this.#session;
     const { heartbeats, reports, allUnacknowledged } = keys;
-    await connection.run(LEAVE, [heartbeats, reports, ...allUnacknowledged], [brokerId]);
+    await connection.run(LEAVE, [heartbeats, reports, ...allUnacknowledged], [
+      brokerId,
+      this.#count > 0 ? 1 : 0,
+    ]);
   }
 
   #schedule(): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
-import { ANNOUNCE, NOW } from "./scripts.ts";
+import { NOW } from "./scripts.ts";
 import { PARSE, SUSPECT } from "./suspect_scripts.ts";
 
 /**
@@ -23,18 +23,18 @@ import { PARSE, SUSPECT } from "./suspect_scripts.ts";
  */
 export const HEARTBEAT: Script = /* @__PURE__ */ new Script(
   "renew the heartbeat",
-  `${NOW}${ANNOUNCE}
+  `${NOW}
 local known = redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[1], now, ARGV[2])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf')) do
   redis.call('ZADD', KEYS[1], now, id)
 end
 if ARGV[4] ~= '' then
-  redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
-  for i = 5, #KEYS, 3 do announce(KEYS[3], KEYS[i]) end
+  redis.pcall('HSET', KEYS[2], ARGV[2], ARGV[4])
+  for i = 5, #KEYS, 3 do redis.pcall('SADD', KEYS[3], string.sub(KEYS[i], #KEYS[3] - 9)) end
 end
-for i = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[4], ARGV[i], ARGV[i + 1]) end
-if #ARGV > 4 then redis.call('EXPIRE', KEYS[4], 7200) end
+for i = 5, #ARGV, 2 do redis.pcall('HINCRBY', KEYS[4], ARGV[i], ARGV[i + 1]) end
+if #ARGV > 4 then redis.pcall('EXPIRE', KEYS[4], 7200) end
 local result = {known, redis.call('ZCOUNT', KEYS[1], '-inf', now - ARGV[3]), tonumber(now)}
 for i = 5, #KEYS, 3 do
   result[#result + 1] = redis.call('LLEN', KEYS[i])
@@ -104,12 +104,12 @@ end
  * Takes the report of a broker away, and its heartbeat if it has nothing in flight.
  *
  * KEYS: heartbeats, reports, then unacknowledged of this broker by queue.
- * ARGV: broker id.
+ * ARGV: broker id, "1" if it may have reported: producers need no permission for that.
  */
 export const LEAVE: Script = /* @__PURE__ */ new Script(
   "leave",
   `
-redis.call('HDEL', KEYS[2], ARGV[1])
+if ARGV[2] == '1' then redis.call('HDEL', KEYS[2], ARGV[1]) end
 for i = 3, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then return end
 end

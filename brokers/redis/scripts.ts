@@ -29,13 +29,6 @@ if now == '' then
 end
 `;
 
-/** Notes the name of a queue, for inspectors: that of its key, without the namespace. */
-export const ANNOUNCE = `
-local function announce(names, key)
-  redis.call('SADD', names, string.sub(key, #names - 9))
-end
-`;
-
 /**
  * The most ids in one call. Python's limit, by what Lua can unpack, is 3,996; a
  * thousand keeps Redis busy for some milliseconds, and larger batches gain nothing.
@@ -61,14 +54,14 @@ export const TIME: Script = /* @__PURE__ */ new Script("read the time", `${NOW}r
 /**
  * Puts messages at the end of a queue.
  *
- * KEYS: heartbeats, queue, messages, and the first time the names of queues.
+ * KEYS: heartbeats, queue, messages.
  * ARGV: now or "", broker id, "1" when they may be there already, then either id and text of
  * each, or three pieces: all ids, of 36 bytes each, the lengths of all texts, and all
  * texts. Clients spend less on the latter.
  */
 export const ENQUEUE: Script = /* @__PURE__ */ new Script(
   "enqueue",
-  `${NOW}${ANNOUNCE}
+  `${NOW}
 local ids, entries = {}, {}
 if #ARGV == 6 then
   local start = 1
@@ -95,7 +88,6 @@ else
 end
 if #ids > 0 then redis.call('RPUSH', KEYS[2], unpack(ids)) end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
-if KEYS[4] then announce(KEYS[4], KEYS[2]) end
 `,
 );
 

@@ -116,17 +116,23 @@ export class Fixture implements AsyncDisposable {
     return score === null ? undefined : Number(score);
   }
 
-  /** Keys left in the namespace, but for the lock of the worker that runs the recovery, which goes by itself. */
+  /**
+   * Keys left in the namespace, but for the lock of the worker that runs the recovery, which goes by
+   * itself, and what is kept for inspection.
+   */
   async keys(): Promise<string[]> {
     const keys = await this.command("KEYS", "*") as string[];
-    const lock = this.key("__sweep__");
-    return keys.filter((key) => key.startsWith(this.key("")) && key !== lock);
+    const kept = ["__sweep__", "__queues__"].map((name) => this.key(name));
+    const minutes = this.key("__minutes__:");
+    return keys.filter((key) =>
+      key.startsWith(this.key("")) && !kept.includes(key) && !key.startsWith(minutes)
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const resource of this.#opened.reverse()) await resource[Symbol.asyncDispose]();
     if (this.#server.isOwn) return;
-    const keys = await this.keys();
-    if (keys.length > 0) await this.command("DEL", ...keys);
+    const keys = [...await this.keys(), this.key("__queues__")];
+    await this.command("DEL", ...keys);
   }
 }

@@ -1,7 +1,12 @@
 import { Option } from "commander";
 import type { Pause } from "../../control/pauses.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
-import type { MessageState, QueueOverview, WorkerReport } from "../../core/inspection.ts";
+import type {
+  HistoryMinute,
+  MessageState,
+  QueueOverview,
+  WorkerReport,
+} from "../../core/inspection.ts";
 import { escapeText } from "../../platform/escape.ts";
 import type { Console } from "../console.ts";
 import { collect } from "../control/arguments.ts";
@@ -23,6 +28,9 @@ import { type Column, formatCount, formatTable, formatTime, isoTime } from "./ta
 const EXIT_CODES =
   "0 done, 1 not confirmed, 2 wrong arguments, a module that does not import, or\n" +
   "something that the broker cannot do, 3 the broker cannot be reached.";
+
+/** The last whole minute, and the present one. */
+const MINUTES = 2;
 
 /** Options of `queues`. */
 interface QueuesOptions extends CommonOptions {
@@ -84,10 +92,11 @@ function runList(args: readonly string[], program: Program, console: Console): P
 async function list(task: Task): Promise<number> {
   const { inspector, control, options, console, printJson } = task;
   const named = options.queue?.map(canonicalQueueName);
-  const [{ queues, now, isPartial }, paused, workers] = await Promise.all([
+  const [{ queues, now, isPartial }, paused, workers, history] = await Promise.all([
     inspector.overview({ queueNames: named ?? [], discover: options.discover === true }),
     control?.paused() ?? [],
     inspector.abilities.has("workers") ? inspector.workers() : undefined,
+    inspector.abilities.has("history") ? inspector.history(MINUTES) : undefined,
   ]);
   const shown = queues.filter(({ queueName }) => named?.includes(queueName) ?? true)
     .map((one) => ({ ...one, consumers: one.consumers ?? consumersOf(one.queueName, workers) }));
@@ -117,7 +126,7 @@ async function list(task: Task): Promise<number> {
   if (rows.length > 0) console.print(formatTable(columns, rows, console.columns));
   else console.note("There are no queues yet: one is there once a message was sent\n");
   if (isPartial) console.note("There are more queues than one look shows; --queue names others\n");
-  if (workers !== undefined) console.note(`${sumOf(workers)}\n`);
+  if (workers !== undefined) console.note(`${sumOf(workers)}${lastMinuteOf(history)}\n`);
   return OK;
 }
 
@@ -151,6 +160,17 @@ function sumOf(workers: readonly WorkerReport[]): string {
   if (others === 0) return text;
   return `${text}; ${count(others, "worker has", "workers have")} a heartbeat and no report: ` +
     "in Python, or an older version";
+}
+
+/** What they did in the last whole minute; the present one has only begun. */
+function lastMinuteOf(history: readonly HistoryMinute[] | undefined): string {
+  if (history === undefined) return "";
+  const counts = Object.values(history[0]?.actors ?? {});
+  const total = (name: "done" | "failed" | "dead") =>
+    formatCount(counts.reduce((sum, one) => sum + one[name], 0));
+  return `; in the last minute ${total("done")} done, ${total("failed")} failed, ${
+    total("dead")
+  } dead`;
 }
 
 function sum(workers: readonly WorkerReport[], field: "concurrency" | "running"): number {

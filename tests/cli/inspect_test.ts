@@ -9,11 +9,12 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { actor, type Broker, Control, RedisBroker, SqliteBroker, Worker } from "@dq/dramatiq";
+import { confirm } from "../../cli/inspect/confirm.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { eventually } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
-import { bury, runCommand, send } from "./inspect_fixture.ts";
+import { bury, RecordedConsole, runCommand, send } from "./inspect_fixture.ts";
 
 const redis = await startRedis();
 after(() => redis.stop());
@@ -59,6 +60,10 @@ for (const [kind, { open }] of Object.entries(KINDS)) {
     assertMatch(
       people.console.output,
       /^QUEUE +READY +OLDEST +DELAYED +IN FLIGHT +DEAD +CONSUMERS +STATE\n/,
+    );
+    assertMatch(
+      people.console.notes,
+      /, 0 in use;.* in the last minute 0 done, 0 failed, 0 dead\n$/,
     );
     const [first, second] = people.console.rows;
     assertMatch(first!, /^default +2 +\d+\.\d s +1 +0 +0 .*paused since 20\S+ \S+: bad deploy$/);
@@ -274,6 +279,27 @@ for (const [kind, { open }] of Object.entries(KINDS)) {
     }
   });
 }
+
+test("To drop many messages for good, the name of their queue is to be typed", async () => {
+  const change = { what: "drop 2,000 messages of mails", queueNames: ["mails"], count: 2_000 };
+  const answers: [answer: string, isFinal: boolean, isYes: boolean][] = [
+    ["mails", true, true],
+    ["y", true, false],
+    ["", true, false],
+    ["y", false, true],
+    ["Yes", false, true],
+    ["no", false, false],
+  ];
+  for (const [answer, isFinal, isYes] of answers) {
+    const console = new RecordedConsole([answer]);
+    assertEquals(await confirm(console, false, { ...change, isFinal }), isYes, answer);
+    const how = isFinal ? "Type mails to go on:" : "[y/N]";
+    assertEquals(console.questions, [`Drop 2,000 messages of mails? ${how} `]);
+    assertEquals(console.notes, isYes ? "" : "Nothing was changed\n");
+  }
+  const unasked = new RecordedConsole();
+  assertEquals(await confirm(unasked, true, { ...change, isFinal: true }), true);
+});
 
 test("Commands that inspect a broker say in one line what is wrong", async () => {
   const url = `redis://${redis.host}:${redis.port}/0`;

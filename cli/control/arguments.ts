@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addBrokerOption, type BrokerSource, parseBrokerSource } from "../broker_source.ts";
+import { SCHEMA } from "../json_line.ts";
 import type { Program } from "../program.ts";
 
 /** Options as commander parses them. */
@@ -48,7 +49,7 @@ export function makeControlCommand(name: string, description: string, exitCodes:
     .usage("[options] --broker URL | module[:broker] [modules…]")
     .description(description)
     .argument("[modules...]")
-    .option("--json", "print one JSON object a line")
+    .option("--json", `print one JSON object a line, with "schema": ${SCHEMA}`)
     .helpOption("-h, --help", "print this")
     .addHelpText("after", `\nExit codes: ${exitCodes}\n`);
 }

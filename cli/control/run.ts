@@ -3,6 +3,7 @@ import { Control } from "../../control/control.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import { openBroker } from "../broker_source.ts";
 import { OK } from "../exit_codes.ts";
+import { jsonLine, withIsoTimes } from "../json_line.ts";
 import { writeAll } from "../output.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
@@ -18,7 +19,7 @@ export interface ControlTask {
    * Prints a line.
    *
    * @param line For people.
-   * @param json The same for programs, printed instead with `--json`.
+   * @param json The same for programs, printed instead with `--json`; times in milliseconds since the epoch.
    */
   print(line: string, json: Readonly<Record<string, unknown>>): void;
   /**
@@ -59,7 +60,7 @@ export async function runControl(
       control: controlOf(() => new Control(broker)),
       options,
       print: (line, json) =>
-        writeAll(STANDARD_OUTPUT, `${options.json ? JSON.stringify(json) : line}\n`),
+        writeAll(STANDARD_OUTPUT, options.json ? jsonLine(withIsoTimes(json)) : `${line}\n`),
       queues: (purpose) => queuesOf("url" in source ? undefined : broker.queues, options, purpose),
     });
   } finally {

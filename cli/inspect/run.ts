@@ -6,13 +6,10 @@ import { NotSupported } from "../../core/inspection_error.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { addBrokerOption, openBroker, parseBrokerSource } from "../broker_source.ts";
 import { type Console, STANDARD_CONSOLE } from "../console.ts";
-import { toJson } from "../dead_letters/format.ts";
 import { OK } from "../exit_codes.ts";
+import { jsonLine, SCHEMA } from "../json_line.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
-
-/** Number of the form of JSON output. It grows when a field changes its meaning, or goes. */
-const SCHEMA = 1;
 
 /** Options that all commands have. */
 export interface CommonOptions {
@@ -156,7 +153,7 @@ export async function runOnBroker<Options extends CommonOptions>(
     try {
       return await work({
         ...{ broker, inspector, control, options, console },
-        printJson: (value) => console.print(`${toJson({ schema: SCHEMA, ...value })}\n`),
+        printJson: (value) => console.print(jsonLine(value)),
       });
     } finally {
       await inspector?.[Symbol.asyncDispose]();

@@ -52,7 +52,14 @@ test("pause and resume change what all workers do, and list what is paused", asy
     ["default", undefined, "why"],
   ]);
   const listed = await run("pause", "--json", "actors.ts");
-  assertEquals(listed.stdout.trim().split("\n").map((line) => JSON.parse(line)), known);
+  const iso = (time: number | undefined) => time && new Date(time).toISOString();
+  assertEquals(
+    listed.stdout.trim().split("\n").map((line) => JSON.parse(line)),
+    known.map(({ since, until, ...one }) => {
+      const times = { since: iso(since), until: iso(until) };
+      return JSON.parse(JSON.stringify({ schema: 1, ...one, ...times }));
+    }),
+  );
   const resumed = await run(
     ...["resume", "-Q", "default", "-Q", "reports", "--actor", "mail"],
     "actors.ts",
@@ -89,8 +96,8 @@ test("cancel keeps what waits among the dead letters unless it is told to drop i
   const own = known.find(({ messageId }) => messageId === "m-1");
   assertEquals([own?.reason, own?.keep], ["why", true]);
   const predicate = known.find(({ actor }) => actor === "mail");
-  assertEquals([predicate?.keep, predicate?.before], [false, said.before]);
-  assert(Date.now() - said.before >= 3_600_000);
+  assertEquals([predicate?.keep, predicate?.before], [false, Date.parse(said.before)]);
+  assert(Date.now() - Date.parse(said.before) >= 3_600_000);
 });
 
 test("workers lists the workers that are alive", async () => {
@@ -129,7 +136,12 @@ test("schedules lists, pauses, resumes and triggers periodic actors", async () =
   const json = await run("schedules", "list", "--json", "--name", "hourly", "actors.ts");
   const [known] = await control.schedules();
   const { name, cron, timeZone, nextAt } = JSON.parse(json.stdout);
-  assertEquals([name, cron, timeZone, nextAt], ["hourly", "0 * * * *", "UTC", known?.nextAt]);
+  assertEquals([name, cron, timeZone, nextAt], [
+    "hourly",
+    "0 * * * *",
+    "UTC",
+    new Date(known!.nextAt!).toISOString(),
+  ]);
 
   const dry = await run("schedules", "pause", "--all", "--dry-run", "actors.ts");
   assertEquals(dry.stdout, "Would pause schedule hourly\nWould pause schedule report\n");

@@ -147,14 +147,7 @@ export abstract class BaseInspector implements Inspector {
     checkChanges(refs, change);
     const checked = refs.map(checkRef);
     this.assertAble("remove");
-    if (change === "drop") return await this.#drop(checked);
-    const outcomes: ChangeOutcome[] = [];
-    for (let i = 0; i < refs.length; i += CHANGES_AT_ONCE) {
-      signal?.throwIfAborted();
-      const some = checked.slice(i, i + CHANGES_AT_ONCE);
-      outcomes.push(...await Promise.all(some.map((ref) => this.#moveOne(ref))));
-    }
-    return outcomes;
+    return change === "drop" ? await this.#drop(checked) : await this.moveMany(checked, signal);
   }
 
   /** Drops all messages of a queue that are in one state. */
@@ -197,6 +190,20 @@ export abstract class BaseInspector implements Inspector {
     const reason = this.#reasons[ability];
     if (reason === undefined) return;
     throw new NotSupported(ability, `Cannot ${PURPOSES[ability]}: ${reason}`);
+  }
+
+  /** Requeues dead letters, or puts delayed messages on their queue. */
+  protected async moveMany(
+    refs: readonly MessageRef[],
+    signal: AbortSignal | undefined,
+  ): Promise<ChangeOutcome[]> {
+    const outcomes: ChangeOutcome[] = [];
+    for (let i = 0; i < refs.length; i += CHANGES_AT_ONCE) {
+      signal?.throwIfAborted();
+      const some = refs.slice(i, i + CHANGES_AT_ONCE);
+      outcomes.push(...await Promise.all(some.map((ref) => this.#moveOne(ref))));
+    }
+    return outcomes;
   }
 
   async #drop(refs: readonly MessageRef[]): Promise<ChangeOutcome[]> {

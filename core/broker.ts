@@ -295,6 +295,11 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     };
   }
 
+  /** @internal A worker of this process begins to report. */
+  offerReport(source: ReportSource): void {
+    this.reportSources.add(source);
+  }
+
   /** @internal A worker that reports is gone. Brokers that store its report remove that. */
   withdrawReport(source: ReportSource): void | Promise<void> {
     this.reportSources.delete(source);

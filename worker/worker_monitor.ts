@@ -100,7 +100,7 @@ export class WorkerMonitor implements ReportSource {
     this.#lookedAt = performance.now();
     this.#timer = setInterval(() => this.#look(), INTERVAL);
     (this.#timer as { unref?(): void }).unref?.();
-    broker.reportSources.add(this);
+    broker.offerReport(this);
   }
 
   /**

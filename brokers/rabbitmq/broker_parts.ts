@@ -35,7 +35,14 @@ export function makeParts(
   options: CheckedOptions,
   control: ControlStore | undefined,
 ): BrokerParts {
-  const { sources, confirmDelivery, blockedTimeout, consumerTimeout, ...settings } = options;
+  const {
+    sources,
+    confirmDelivery,
+    blockedTimeout,
+    consumerTimeout,
+    managementUrl: _managementUrl,
+    ...settings
+  } = options;
   const outage = outagesOf(sources);
   const publishing = new RabbitmqConnection("publish", sources, outage);
   const consuming = new RabbitmqConnection("consume", sources, outage);

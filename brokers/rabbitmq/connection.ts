@@ -19,7 +19,7 @@ export function outagesOf(sources: readonly RabbitmqSource[]): Outage {
 }
 
 /** Purpose of a connection. */
-export type Role = "publish" | "consume";
+export type Role = "publish" | "consume" | "inspect";
 
 /**
  * A connection to the first server that can be reached, made when it is first needed, and

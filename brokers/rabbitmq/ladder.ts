@@ -161,6 +161,11 @@ export function delayQueueOf(rung: string): string {
   return rung.slice(0, rung.lastIndexOf("."));
 }
 
+/** The rungs of the ladder of a queue. */
+export function rungNames(queueName: string): string[] {
+  return STAYS.map((stay) => rungName(queueName, stay));
+}
+
 function rungName(queueName: string, stay: number): string {
   return `${delayQueueName(queueName)}.${stay / 1_000}s`;
 }

@@ -1,6 +1,7 @@
 import type { BrokerOptions } from "../../core/broker.ts";
 import { ControlStore } from "../../core/control_store.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
+import { redactUrl } from "../../clients/redact.ts";
 import { readEnvironmentNumber } from "../../platform/runtime.ts";
 import {
   type RabbitmqAddress,
@@ -86,6 +87,13 @@ export interface RabbitmqBrokerOptions extends BrokerOptions, RabbitmqAddress {
    * @default {undefined} Nothing can be cancelled or paused.
    */
   control?: ControlStore;
+  /**
+   * Address of the HTTP API of RabbitMQ's management plugin, for inspectors: `http://host:15672`.
+   * User and password are those for AMQP unless it names others.
+   *
+   * @default {undefined} Inspectors tell what AMQP tells.
+   */
+  managementUrl?: string | URL;
 }
 
 /** The kinds of queue that hold tasks. */
@@ -106,6 +114,7 @@ export interface CheckedOptions extends QueueSettings {
   readonly confirmDelivery: boolean;
   readonly blockedTimeout: number;
   readonly consumerTimeout: number;
+  readonly managementUrl: URL | undefined;
 }
 
 const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
@@ -123,6 +132,7 @@ const KNOWN_OPTIONS: KnownOptions<RabbitmqBrokerOptions> = {
   blockedTimeout: true,
   consumerTimeout: true,
   deadMessageTtl: true,
+  managementUrl: true,
 };
 /** Names of peers for what is an option, or a part of one, here. */
 const OTHER_SPELLINGS = {
@@ -189,7 +199,17 @@ export function checkOptions(options: RabbitmqBrokerOptions): CheckedOptions {
     blockedTimeout,
     consumerTimeout,
     deadMessageTtl,
+    managementUrl: toManagementUrl(options.managementUrl),
   };
+}
+
+function toManagementUrl(url: string | URL | undefined): URL | undefined {
+  if (url === undefined) return undefined;
+  const parsed = URL.parse(url);
+  if (parsed?.protocol === "http:" || parsed?.protocol === "https:") return parsed;
+  throw new TypeError(
+    `Cannot use managementUrl ${redactUrl(url)}: it must be a URL like http://host:15672`,
+  );
 }
 
 function checkControl({ control }: RabbitmqBrokerOptions): void {

@@ -7,6 +7,8 @@ import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/co
 import type { ControlStore } from "../../core/control_store.ts";
 import type { ReadDeadLettersOptions, StoredDeadLetter } from "../../core/dead_letters.ts";
 import { joinByPolling, type JoinOptions } from "../../core/join.ts";
+import type { ReportSource } from "../../core/report_source.ts";
+import type { Inspector } from "../../core/inspection.ts";
 import type { Message } from "../../core/message.ts";
 import {
   assertQueueOrDelayQueueName,
@@ -21,10 +23,14 @@ import { longestWait, warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RabbitmqDelayConsumer } from "./delay_consumer.ts";
 import { consumersOf, sumOfReturned } from "./consumer_registry.ts";
-import { checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
+import { RabbitmqInspector } from "./inspector.ts";
+import { ManagementApi } from "./management_api.ts";
+import { outagesOf, RabbitmqConnection } from "./connection.ts";
+import { type CheckedOptions, checkOptions, type RabbitmqBrokerOptions } from "./options.ts";
 import { type Publication, publicationOf, Receipt, UNPROVEN_LENGTH } from "./publication.ts";
 import { RabbitmqQueueConsumer } from "./queue_consumer.ts";
 import { ConnectionRefused } from "./errors.ts";
+import { ReportResponder } from "./reports.ts";
 
 /** Number of messages a queue has, as far as RabbitMQ tells over AMQP. */
 export interface RabbitmqMessageCounts {
@@ -72,6 +78,8 @@ export class RabbitmqBroker extends Broker {
   override readonly countsDeliveries: boolean;
   readonly #controlStore: ControlStore | undefined;
   readonly #consumerTimeout: number;
+  readonly #options: CheckedOptions;
+  #reports: ReportResponder | undefined;
   readonly #parts: BrokerParts;
   /** The queues that were consumed here. */
   readonly #consumed: Set<string> = new Set();
@@ -92,6 +100,7 @@ export class RabbitmqBroker extends Broker {
     this.maxWait = longestWait(checked);
     this.#parts = makeParts(this.clock, checked, options.control);
     this.#controlStore = options.control;
+    this.#options = checked;
   }
 
   /** The one that it was made with, if any. */
@@ -193,6 +202,38 @@ export class RabbitmqBroker extends Broker {
     await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
   }
 
+  /** Opens an inspector, with a connection of its own; dead letters come over that of consumers. */
+  override inspect(): Inspector {
+    const { sources, queueType, managementUrl } = this.#options;
+    const { session } = this.#parts;
+    return new RabbitmqInspector(this.inspectionHost, {
+      clock: this.clock,
+      isQuorum: queueType === "quorum",
+      connection: new RabbitmqConnection("inspect", sources, outagesOf(sources)),
+      api: managementUrl && new ManagementApi(managementUrl, sources[0]!),
+      readDeadLetters: (queueName, options) => this.readDeadLetters(queueName, options),
+      purgeLadder: (channel, queueName) => session.ladder.purge(channel, queueName),
+      control: this.#controlStore,
+    });
+  }
+
+  /** @internal Answers questions for reports from here on. */
+  override offerReport(source: ReportSource): void {
+    super.offerReport(source);
+    this.#reports ??= new ReportResponder(
+      this.#parts.session.connection,
+      this.clock,
+      this.reportSources,
+    );
+    this.#reports.start();
+  }
+
+  /** @internal Answers no more without workers. */
+  override withdrawReport(source: ReportSource): void {
+    super.withdrawReport(source);
+    if (this.reportSources.size === 0) this.#reports?.stop();
+  }
+
   /** Gives back what consumers have, sends what is to be sent, and closes all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -287,6 +328,7 @@ export class RabbitmqBroker extends Broker {
   }
 
   async #close(): Promise<void> {
+    this.#reports?.stop();
     const { consumers, confirmedPublisher } = this.#parts.session;
     await Promise.allSettled(Array.from(consumers, (consumer) => consumer.close()));
     for (const publisher of new Set([confirmedPublisher, this.#parts.publisher])) {

@@ -1,0 +1,373 @@
+import { BaseInspector } from "../../core/base_inspector.ts";
+import type {
+  InspectionHost,
+  ReadDeadLettersOptions,
+  StoredDeadLetter,
+} from "../../core/dead_letters.ts";
+import type {
+  Ability,
+  ChangeOutcome,
+  HistoryMinute,
+  MessageRef,
+  MessageState,
+  Overview,
+  OverviewOptions,
+  QueueOverview,
+  WorkerReport,
+} from "../../core/inspection.ts";
+import { NotSupported } from "../../core/inspection_error.ts";
+import { decodeFromQueue } from "../../core/undecodable_message.ts";
+import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
+import {
+  canonicalQueueName,
+  deadLetterQueueName,
+  delayQueueName,
+  toCanonicalQueueName,
+} from "../../core/queue_names.ts";
+import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
+import type { ControlStore } from "../../core/control_store.ts";
+import { readEntries } from "../../control/workers.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { askForReports } from "./reports.ts";
+import type { Channel } from "./client.ts";
+import type { RabbitmqConnection } from "./connection.ts";
+import { missingQueueOf } from "./errors.ts";
+import { delayQueueOf, isRung, noteName, rungNames } from "./ladder.ts";
+import type { ManagementApi, QueueTotals } from "./management_api.ts";
+
+/** Most queues of an overview. */
+const MOST_QUEUES = 1_000;
+/** Dead letters that are read, from the oldest on, and their bytes. */
+const MOST_DEAD = 2_000;
+const MOST_BYTES = 16 * 2 ** 20;
+const PAGE_SIZE = 100;
+
+const HIDDEN = "RabbitMQ shows no message without taking it off its queue";
+const NEEDS_API = "RabbitMQ tells that by its HTTP API alone; set managementUrl";
+
+/** Looks at a dead letter, and tells whether to go on. */
+type LookAtDead = (stored: StoredDeadLetter, key: string) => boolean | Promise<boolean>;
+
+/** Options of a {@linkcode RabbitmqInspector}. */
+export interface RabbitmqInspectorOptions {
+  readonly clock: Clock;
+  readonly isQuorum: boolean;
+  /** A connection of its own. */
+  readonly connection: RabbitmqConnection;
+  /** The HTTP API, if its address is known. */
+  readonly api: ManagementApi | undefined;
+  /** Reads dead letters from the oldest on. */
+  readDeadLetters(
+    queueName: string,
+    options: ReadDeadLettersOptions,
+  ): AsyncIterable<StoredDeadLetter>;
+  /** Drops what is on the ladder of a queue, and tells how much. */
+  purgeLadder(channel: Channel, queueName: string): Promise<void>;
+  /** Store that has entries of workers, also of those that do not answer. */
+  readonly control: ControlStore | undefined;
+}
+
+/** Inspector of a `RabbitmqBroker`, which shows what AMQP and, if it may be asked, the HTTP API tell. */
+export class RabbitmqInspector extends BaseInspector {
+  readonly #options: RabbitmqInspectorOptions;
+  /** The last reading of dead letters: what one has in flight another does not see. */
+  #reading: Promise<void> = Promise.resolve();
+  /** The question to workers that is under way. */
+  #asking: Promise<WorkerReport[]> | undefined;
+
+  /**
+   * Stores the broker.
+   *
+   * @param host The broker.
+   * @param options Its parts.
+   */
+  constructor(host: InspectionHost, options: RabbitmqInspectorOptions) {
+    super(host, reasonsOf(options));
+    this.#options = options;
+  }
+
+  /** Counts the messages of the queues: of the declared ones alone without the HTTP API. */
+  override async overview(
+    { signal, queueNames = [] }: OverviewOptions = {},
+  ): Promise<Overview> {
+    const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
+    const all = [...new Set([...this.host.queues, ...named])].toSorted();
+    const now = this.#options.clock.now();
+    const { api } = this.#options;
+    if (api !== undefined) {
+      const { queues, isPartial } = await api.listQueues(signal);
+      const looked = toOverviews(queues, all);
+      for (const [i, queue] of looked.entries()) {
+        if (!queue.ready) continue;
+        looked[i] = { ...queue, headSince: await api.headSince(queue.queueName, signal) };
+      }
+      return { now, queues: looked, isPartial };
+    }
+    const queues: QueueOverview[] = [];
+    for (const name of all.slice(0, MOST_QUEUES)) {
+      signal?.throwIfAborted();
+      queues.push(await this.#count(name));
+    }
+    return { now, queues, isPartial: all.length > MOST_QUEUES };
+  }
+
+  /** Closes the connection. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.connection.close();
+  }
+
+  /**
+   * Reads dead letters. Those are numbered from the oldest on, at most 2,000; more are listed from
+   * the oldest on alone.
+   */
+  protected override async read(
+    query: CheckedQuery,
+    after: string | undefined,
+    count: number,
+  ): Promise<StoredPage> {
+    const { queueName, order } = query;
+    const { entries, total } = await this.#readDead(queueName);
+    if (order === "newest" && entries.length === total) entries.reverse();
+    const place = after === undefined ? -1 : entries.findIndex(({ cursor }) => cursor === after);
+    const start = place + 1;
+    return {
+      entries: entries.slice(start, start + count),
+      isLast: start + count >= entries.length,
+      total,
+      now: this.#options.clock.now(),
+    };
+  }
+
+  protected override async readOne(ref: MessageRef): Promise<StoredEntry | undefined> {
+    if (ref.state !== "dead") throw new NotSupported(`browse:${ref.state}`, `${HIDDEN}`);
+    let found: StoredEntry | undefined;
+    await this.#eachDead(ref.queueName, (stored, key) => {
+      if (key === ref.key) found = { ...toEntry(ref.queueName, key, stored), ...wholeOf(stored) };
+      return found === undefined;
+    });
+    return found;
+  }
+
+  protected override async moveMany(refs: readonly MessageRef[]): Promise<ChangeOutcome[]> {
+    const other = refs.find(({ state }) => state !== "dead");
+    if (other !== undefined) {
+      throw new NotSupported("remove", `Cannot move ${other.state} messages: ${HIDDEN}`);
+    }
+    const failed = new Map<MessageRef, Error>();
+    const done = await this.#settle(refs, async (stored, ref) => {
+      const message = decodeFromQueue(ref.queueName, stored.data);
+      try {
+        return await this.host.requeue(ref.queueName, stored, message);
+      } catch (error) {
+        failed.set(ref, error as Error);
+        return false;
+      }
+    });
+    return refs.map((ref, i) => {
+      const error = failed.get(ref);
+      if (error !== undefined) return { ref, outcome: "failed", error };
+      return { ref, outcome: done[i] ? "done" : "gone" };
+    });
+  }
+
+  protected override replace(): Promise<boolean> {
+    throw new NotSupported("remove", `Cannot move a message: ${HIDDEN}`); // moveMany does it
+  }
+
+  protected override async removeMany(refs: readonly MessageRef[]): Promise<boolean[]> {
+    const other = refs.find(({ state }) => state !== "dead");
+    if (other !== undefined) {
+      throw new NotSupported("remove", `Cannot drop ${other.state} messages: ${HIDDEN}`);
+    }
+    return await this.#settle(refs, (stored) => stored.drop());
+  }
+
+  protected override async removeAll(queueName: string, state: MessageState): Promise<number> {
+    const { connection, purgeLadder } = this.#options;
+    const name = state === "ready"
+      ? queueName
+      : state === "dead"
+      ? deadLetterQueueName(queueName)
+      : delayQueueName(queueName);
+    const onLadder = state === "delayed" ? await this.#countLadder(queueName) : 0;
+    try {
+      const { messageCount } = await connection.control(`purge "${name}"`, async (channel) => {
+        if (onLadder > 0) await purgeLadder(channel, queueName);
+        return await channel.purgeQueue(name) as { messageCount: number };
+      });
+      return messageCount + onLadder;
+    } catch (error) {
+      if (missingQueueOf(error) !== undefined) return 0;
+      throw error;
+    }
+  }
+
+  /** Asks workers; those that do not answer in time may have an entry in the control store. */
+  protected override async readWorkers(): Promise<WorkerReport[]> {
+    const { connection, clock, control } = this.#options;
+    this.#asking ??= askForReports(connection, clock).finally(() => this.#asking = undefined);
+    const entries = control === undefined ? [] : await readEntries(control);
+    const reports = await this.#asking;
+    const known = new Set(reports.map(({ id }) => id));
+    return [...reports, ...entries.filter(({ id }) => !known.has(id))];
+  }
+
+  protected override readHistory(): Promise<HistoryMinute[]> {
+    this.assertAble("history");
+    return Promise.resolve([]);
+  }
+
+  async #count(queueName: string): Promise<QueueOverview> {
+    const onLadder = await this.#countLadder(queueName);
+    const delayed = await this.#countOn(delayQueueName(queueName));
+    return {
+      ...UNKNOWN,
+      queueName,
+      ready: await this.#countOn(queueName),
+      delayed: delayed + onLadder,
+      dead: await this.#countOn(deadLetterQueueName(queueName)),
+    };
+  }
+
+  async #countLadder(queueName: string): Promise<number> {
+    if (await this.#countOn(noteName(queueName)) === 0) return 0;
+    let sum = 0;
+    for (const rung of rungNames(queueName)) sum += await this.#countOn(rung);
+    return sum;
+  }
+
+  /** Counts the messages of a queue, which is not declared for that. */
+  async #countOn(name: string): Promise<number> {
+    try {
+      return await this.#options.connection.control(
+        `count the messages of "${name}"`,
+        async (channel) => (await channel.checkQueue(name)).messageCount,
+      );
+    } catch (error) {
+      if (missingQueueOf(error) !== undefined) return 0;
+      throw error;
+    }
+  }
+
+  async #readDead(queueName: string): Promise<{ entries: StoredEntry[]; total: number }> {
+    const total = await this.#countOn(deadLetterQueueName(queueName));
+    const entries: StoredEntry[] = [];
+    let bytes = 0;
+    if (total === 0) return { entries, total };
+    await this.#eachDead(queueName, (stored, key) => {
+      entries.push(toEntry(queueName, key, stored));
+      bytes += stored.data.length;
+      return entries.length < MOST_DEAD && bytes < MOST_BYTES;
+    });
+    return { entries, total: Math.max(total, entries.length) };
+  }
+
+  /** Goes through dead letters until told to stop, one reading after the other. */
+  async #eachDead(queueName: string, look: LookAtDead): Promise<void> {
+    const reading = this.#reading.then(() => this.#goThroughDead(queueName, look));
+    this.#reading = reading.catch(() => {});
+    await reading;
+  }
+
+  async #goThroughDead(queueName: string, look: LookAtDead): Promise<void> {
+    const seen = new Map<string, number>();
+    let count = 0;
+    const settled = () => Promise.resolve();
+    for await (
+      const stored of this.#options.readDeadLetters(queueName, { pageSize: PAGE_SIZE, settled })
+    ) {
+      const key = keyOf(queueName, stored, seen);
+      if (!await look(stored, key) || ++count >= MOST_DEAD) return;
+    }
+  }
+
+  async #settle(
+    refs: readonly MessageRef[],
+    settle: (stored: StoredDeadLetter, ref: MessageRef) => Promise<boolean>,
+  ): Promise<boolean[]> {
+    const done = new Set<MessageRef>();
+    for (const [queueName, group] of Map.groupBy(refs, (ref) => ref.queueName)) {
+      const left = new Map(group.map((ref) => [ref.key, ref]));
+      await this.#eachDead(queueName, async (stored, key) => {
+        const ref = left.get(key);
+        if (ref !== undefined && await settle(stored, ref)) done.add(ref);
+        left.delete(key);
+        return left.size > 0;
+      });
+    }
+    return refs.map((ref) => done.has(ref));
+  }
+}
+
+const UNKNOWN = {
+  unacknowledged: undefined,
+  headSince: undefined,
+  consumers: undefined,
+} as const;
+
+function reasonsOf({ isQuorum, api }: RabbitmqInspectorOptions) {
+  return {
+    "browse:ready": HIDDEN,
+    "browse:delayed": HIDDEN,
+    "browse:unacknowledged": HIDDEN,
+    ...(isQuorum && {
+      "browse:dead": "quorum queues count each look as a delivery",
+      remove: "quorum queues count each look as a delivery",
+      find: "quorum queues count each look as a delivery",
+    }),
+    ...(api === undefined && { unacknowledged: NEEDS_API, headAge: NEEDS_API }),
+    history: "RabbitMQ stores none; use the metrics of Prometheus",
+  } satisfies Partial<Record<Ability, string>>;
+}
+
+/** Key of a dead letter: its message id, and its number among those of the same id. */
+function keyOf(queueName: string, stored: StoredDeadLetter, seen: Map<string, number>): string {
+  const ref = { queueName, state: "dead", key: "" } as const;
+  const { messageId = "" } = toInspected({ ref, ...wholeOf(stored), cursor: "" });
+  const number = seen.get(messageId) ?? 0;
+  seen.set(messageId, number + 1);
+  return `${number}:${messageId}`;
+}
+
+function wholeOf({ data }: StoredDeadLetter): Pick<StoredEntry, "data" | "size"> {
+  return { data, size: cut(data).size };
+}
+
+function toEntry(queueName: string, key: string, stored: StoredDeadLetter): StoredEntry {
+  const { diedAt, data } = stored;
+  return {
+    ref: { queueName, state: "dead", key },
+    ...cut(data),
+    ...(diedAt !== undefined && { diedAt }),
+    cursor: key,
+  };
+}
+
+/** Puts the queues that belong together into one entry; those of other programs are left out. */
+function toOverviews(found: readonly QueueTotals[], declared: readonly string[]): QueueOverview[] {
+  const totals = new Map(found.map((one) => [one.name, one]));
+  const names = new Set(declared);
+  for (const { name } of found) {
+    // A queue of this library has a delay queue.
+    if (totals.has(delayQueueName(name)) && canonicalQueueName(name) === name) names.add(name);
+  }
+  const ready = (name: string) => totals.get(name)?.messages_ready ?? 0;
+  const onLadders = new Map<string, number>();
+  for (const { name } of found) {
+    if (!isRung(name) || name.endsWith(".ladder")) continue;
+    const delayQueue = delayQueueOf(name);
+    onLadders.set(delayQueue, (onLadders.get(delayQueue) ?? 0) + ready(name));
+  }
+  return [...names].toSorted().map((queueName) => {
+    const delayQueue = delayQueueName(queueName);
+    const later = totals.get(delayQueue)?.messages_unacknowledged ?? 0;
+    return {
+      ...UNKNOWN,
+      queueName,
+      ready: ready(queueName),
+      delayed: ready(delayQueue) + later + (onLadders.get(delayQueue) ?? 0),
+      unacknowledged: totals.get(queueName)?.messages_unacknowledged ?? 0,
+      dead: ready(deadLetterQueueName(queueName)),
+    };
+  });
+}

@@ -67,7 +67,7 @@ export function figuresOf(snapshot: Snapshot): Figures {
   const { queues, workers, history } = snapshot;
   const reporting = workers?.filter((one) => one.hasReport);
   const oldest = oldestOf(snapshot);
-  const minute = history?.at(-2); // the last one that is over
+  const done = history && lastMinute(history, "done", snapshot.now);
   return {
     ready: queues.length === 0 ? 0 : sum(queues.map((one) => one.ready)),
     oldest: oldest?.age,
@@ -75,8 +75,8 @@ export function figuresOf(snapshot: Snapshot): Figures {
     dead: sum(queues.map((one) => one.dead)),
     running: reporting && (sum(reporting.map((one) => one.running)) ?? 0),
     slots: reporting && (sum(reporting.map((one) => one.concurrency)) ?? 0),
-    donePerSecond: minute && totalOf(minute, "done") / 60,
-    failedPerMinute: minute && totalOf(minute, "failed"),
+    donePerSecond: done === undefined ? undefined : done / 60,
+    failedPerMinute: history && lastMinute(history, "failed", snapshot.now),
     died: history?.slice(-RECENT).reduce((total, one) => total + totalOf(one, "dead"), 0),
   };
 }
@@ -101,6 +101,18 @@ export function ageOf({ now }: Snapshot, { headSince }: QueueOverview): number |
 export function sum(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : known.reduce((total, value) => total + value, 0);
+}
+
+/** The number of the last sixty seconds: of the present minute, and of the rest of the one before. */
+function lastMinute(
+  history: readonly HistoryMinute[],
+  name: keyof ActorCounts,
+  now: number,
+): number | undefined {
+  const [before, present] = [history.at(-2), history.at(-1)];
+  if (before === undefined || present === undefined) return undefined;
+  const rest = 1 - Math.min(1, Math.max(0, (now - present.at) / 60_000));
+  return totalOf(before, name) * rest + totalOf(present, name);
 }
 
 function totalOf(minute: HistoryMinute, name: keyof ActorCounts): number {

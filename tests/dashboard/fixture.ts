@@ -1,4 +1,5 @@
-import { type Actor, actor, StubBroker, Worker } from "@dq/dramatiq";
+import { type Actor, actor, type Broker, StubBroker, Worker } from "@dq/dramatiq";
+import type { StubJoinOptions } from "../../brokers/stub/mod.ts";
 import { type Dashboard, dashboard, type DashboardOptions } from "@dq/dramatiq/dashboard";
 
 /** Names that would do harm on a page that does not escape them. */
@@ -15,14 +16,14 @@ export const HOSTILE: readonly string[] = [
 export const HOSTILE_ERROR = `</pre><script>alert("error")</script>\u202e`;
 
 /** A broker in memory with a dashboard, and requests to it. */
-export class Site implements AsyncDisposable {
-  readonly broker: StubBroker;
+export class Site<B extends Broker = StubBroker> implements AsyncDisposable {
+  readonly broker: B;
   readonly handler: Dashboard;
   readonly base: string;
 
-  constructor(options: Partial<DashboardOptions> = {}, broker: StubBroker = new StubBroker()) {
-    this.broker = broker;
-    this.handler = dashboard({ broker, access: "loopback", ...options });
+  constructor(options: Partial<DashboardOptions> = {}, broker?: B) {
+    this.broker = broker ?? new StubBroker() as Broker as B;
+    this.handler = dashboard({ broker: this.broker, access: "loopback", ...options });
     this.base = `http://localhost:9192${options.basePath ?? ""}`;
   }
 
@@ -69,7 +70,7 @@ export function request(url: string, init: RequestInit = {}): Request {
 }
 
 /** An actor that always fails for good. */
-export function failing(broker: StubBroker, actorName: string, queueName = "default"): Actor {
+export function failing(broker: Broker, actorName: string, queueName = "default"): Actor {
   return actor(
     (error: string) => {
       throw new RangeError(error);
@@ -79,11 +80,12 @@ export function failing(broker: StubBroker, actorName: string, queueName = "defa
 }
 
 /** Runs everything that waits. */
-export async function runAll(broker: StubBroker): Promise<void> {
+export async function runAll(broker: Broker): Promise<void> {
   const worker = new Worker(broker);
   await worker.start();
   try {
-    for (const queue of broker.queues) await broker.join(queue, { failFast: false });
+    const options: StubJoinOptions = { failFast: false };
+    for (const queue of broker.queues) await broker.join(queue, options);
     await worker.join();
   } finally {
     await worker.stop();
@@ -92,7 +94,7 @@ export async function runAll(broker: StubBroker): Promise<void> {
 
 /** Dead letters of an actor, which it is to get. */
 export async function dieOf(
-  broker: StubBroker,
+  broker: Broker,
   actorName: string,
   errors: readonly string[],
   queueName = "default",

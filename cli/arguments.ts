@@ -161,7 +161,7 @@ const NUMBERS = {
 } as const;
 
 function makeCommand(): Command {
-  return new Command("worker.ts")
+  const command = new Command("worker.ts")
     .usage("[options] module[:broker] [modules…]")
     .description("Runs actors: takes messages off the queues of a broker until told to stop.")
     .argument(
@@ -200,17 +200,22 @@ function makeCommand(): Command {
       "time for running actors at the end (default: 600000)",
       number("workerShutdownTimeout"),
     )
-    .option("-f, --fork-function <module:function>", "run it in a process; repeatable", collect)
+    .option("-f, --fork-function <module:function>", "run it in a process; repeatable", collect);
+  return addHealthOptions(command)
+    .option("-v, --verbose", "log every message on its way")
+    .version(VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "print this")
+    .addHelpText("after", helpAfterOptions);
+}
+
+function addHealthOptions(command: Command): Command {
+  return command
     .option("--http <host:port>", "serve /livez, /readyz and /metrics there")
     .option(
       "--live-timeout <ms>",
       "silence of all processes after which /livez fails (default: 120000)",
       number("liveTimeout"),
-    )
-    .option("-v, --verbose", "log every message on its way")
-    .version(VERSION, "--version", "print the version")
-    .helpOption("-h, --help", "print this")
-    .addHelpText("after", helpAfterOptions);
+    );
 }
 
 function collect(value: string, previous: string[] = []): string[] {

@@ -53,49 +53,55 @@ export function formatTop(frame: TopFrame, options: TopOptions): string[] {
     `${formatTime(now, isUtc)}${isUtc ? " UTC" : ""}   ${escapeText(state)}   q quits, p holds`,
     summaryOf(frame),
     "",
-    ...tableOf(
-      [
-        { title: "ACTOR", width: MAX_NAME },
-        ...numbers("RUN", "DONE/MIN", "FAIL%", "DEAD/MIN", "OLDEST"),
-      ],
-      rowsOf(frame).map(({ actor, running, oldest, counts }) => [
-        actor,
-        String(running),
-        frame.history === undefined ? "?" : formatCount(counts.done),
-        frame.history === undefined ? "?" : percent(counts),
-        frame.history === undefined ? "?" : formatCount(counts.dead),
-        oldest === undefined ? "-" : formatDuration(Math.max(0, now - oldest)),
-      ]),
-    ),
+    ...actorsOf(frame),
     "",
-    ...tableOf(
-      [
-        { title: "QUEUE", width: MAX_NAME },
-        ...numbers("READY", "OLDEST", "DELAYED", "IN FLIGHT", "DEAD"),
-      ],
-      frame.queues.map((queue) => [
-        queue.queueName,
-        formatCount(queue.ready),
-        queue.headSince === undefined ? "-" : formatDuration(Math.max(0, now - queue.headSince)),
-        formatCount(queue.delayed),
-        formatCount(queue.unacknowledged),
-        formatCount(queue.dead),
-      ]),
-    ),
+    ...queuesOf(frame),
     "",
-    ...tableOf(
-      [{ title: "SINCE" }, { title: "ACTOR", width: MAX_NAME }, { title: "WORKER" }, {
-        title: "RUNNING",
-      }],
-      runningOf(frame).map(({ worker, message }) => [
-        formatDuration(Math.max(0, now - message.since)),
-        message.actorName,
-        `${worker.host ?? "?"}:${worker.pid}`,
-        message.messageId,
-      ]),
-    ),
+    ...messagesOf(frame),
   ];
   return lines.slice(0, height - 1).map((line) => line.slice(0, width));
+}
+
+function actorsOf(frame: TopFrame): string[] {
+  const titles = ["RUN", "DONE/MIN", "FAIL%", "DEAD/MIN", "OLDEST"];
+  const rows = rowsOf(frame).map(({ actor, running, oldest, counts }) => [
+    actor,
+    String(running),
+    frame.history === undefined ? "?" : formatCount(counts.done),
+    frame.history === undefined ? "?" : percent(counts),
+    frame.history === undefined ? "?" : formatCount(counts.dead),
+    oldest === undefined ? "-" : formatDuration(Math.max(0, frame.now - oldest)),
+  ]);
+  return tableOf([{ title: "ACTOR", width: MAX_NAME }, ...numbers(...titles)], rows);
+}
+
+function queuesOf({ now, queues }: TopFrame): string[] {
+  const titles = ["READY", "OLDEST", "DELAYED", "IN FLIGHT", "DEAD"];
+  const rows = queues.map((queue) => [
+    queue.queueName,
+    formatCount(queue.ready),
+    queue.headSince === undefined ? "-" : formatDuration(Math.max(0, now - queue.headSince)),
+    formatCount(queue.delayed),
+    formatCount(queue.unacknowledged),
+    formatCount(queue.dead),
+  ]);
+  return tableOf([{ title: "QUEUE", width: MAX_NAME }, ...numbers(...titles)], rows);
+}
+
+function messagesOf(frame: TopFrame): string[] {
+  const columns = [
+    { title: "SINCE" },
+    { title: "ACTOR", width: MAX_NAME },
+    { title: "WORKER" },
+    { title: "RUNNING" },
+  ];
+  const rows = runningOf(frame).map(({ worker, message }) => [
+    formatDuration(Math.max(0, frame.now - message.since)),
+    message.actorName,
+    `${worker.host ?? "?"}:${worker.pid}`,
+    message.messageId,
+  ]);
+  return tableOf(columns, rows);
 }
 
 function numbers(...titles: readonly string[]): Column[] {

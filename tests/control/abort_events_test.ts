@@ -73,6 +73,19 @@ test("AbortEvents tells workers in Python, once, of what is cancelled here", asy
   assert(left > 600_000_000, `${left} ms left`);
 });
 
+test("AbortEvents does not tell workers in Python of what came from there", async () => {
+  await using fixture = new Fixture();
+  const value = { reason: "aborted", grace: 1_000, origin: "dramatiq-abort" };
+  await fixture.broker.controlStore.change([{ key: "cancel/id/m-1", value }]);
+  await fixture.share();
+  await fixture.control.cancel("m-2");
+  await eventually(
+    "write the events of the other",
+    async () => (await fixture.values("abort", "m-2") as unknown[]).length > 0,
+  );
+  assertEquals(await fixture.values("abort", "m-1"), []);
+});
+
 test("AbortEvents cancels here what is aborted in Python, while it runs, too", async () => {
   await using fixture = new Fixture();
   const started = Promise.withResolvers<void>();

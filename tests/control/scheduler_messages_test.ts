@@ -166,3 +166,17 @@ test("a message without updates for an hour counts as finished", async () => {
   await fleet.advance(30 * 60_000);
   assertEquals(fleet.take(), ["2026-01-05T01:30:00.000Z"]);
 });
+
+test("a message that runs for hours has not finished until it does", async () => {
+  const end = Promise.withResolvers<void>();
+  await using fleet = new Fleet();
+  const broker = fleet.declare({ cron: "*/30 * * * *" });
+  broker.addMiddleware({ afterProcessMessage: () => end.promise });
+  await fleet.work(broker);
+  for (let i = 0; i < 6; i++) await fleet.advance(30 * 60_000);
+  assertEquals(fleet.take(), ["2026-01-05T00:30:00.000Z"]);
+  end.resolve();
+  await fleet.clock.settle();
+  await fleet.advance(30 * 60_000);
+  assertEquals(fleet.take(), ["2026-01-05T03:30:00.000Z"]);
+});

@@ -95,6 +95,18 @@ test("A unique key that is no text or number, or a `by` that throws, fails send"
   assertEquals(await new Control(broker).claims(), []);
 });
 
+test("Equal keyword arguments make the same unique key, in whatever order", async () => {
+  const broker = new StubBroker();
+  const once = actor(unused, { broker, actorName: "once", unique: true });
+  const send = async (kwargs: Record<string, unknown>) =>
+    (await broker.enqueue(once.message().copy({ kwargs, messageId: crypto.randomUUID() })))
+      .isDuplicate;
+  assertEquals([await send({ a: 1, b: { c: 2, d: 3 } }), await send({ b: { d: 3, c: 2 }, a: 1 })], [
+    ...[false, true],
+  ]);
+  assertEquals([await send({ a: 1, b: { c: 3, d: 2 } }), await send({ a: 1 })], [false, false]);
+});
+
 test("A duplicate calls no afterEnqueue, and is counted", async () => {
   const prometheus = new Prometheus();
   const sent: string[] = [];

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 import { CLI } from "./table/cli.ts";
 import { CONNECTIONS } from "./table/connections.ts";
+import { CONTROL } from "./table/control.ts";
 import { CORE } from "./table/core.ts";
 import { EXECUTORS } from "./table/executors.ts";
 import { FAILOVERS } from "./table/failovers.ts";
@@ -23,6 +24,7 @@ export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   rabbitmq: RABBITMQ,
   sqlite: SQLITE,
   core: CORE,
+  control: CONTROL,
   stub: STUB_BROKER,
   worker: [...WORKER, ...SETTLING],
   executors: EXECUTORS,

@@ -49,6 +49,8 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       "",
       { tests: STUB, filter: "Worker.pause leaves" },
     ],
+  ]),
+  ...mutantsOf("worker/job.ts", "tests/worker/worker_races_test.ts", [
     [
       "what a stale consumer gave is given back by another one",
       "if (settlement.isStale) settlement.dropped();",

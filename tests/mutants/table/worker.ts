@@ -15,11 +15,6 @@ export const WORKER: readonly Mutant[] = [
       "if (false) {",
     ],
     [
-      "a dropped message keeps its place in flight",
-      "if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker",
-      "if (settlement.isStale) return;",
-    ],
-    [
       "jobs start while the worker is paused",
       "while (this.#isOpen && this.#running.size",
       "while (this.#running.size",
@@ -29,15 +24,10 @@ export const WORKER: readonly Mutant[] = [
       "this.#running.size < concurrency",
       "this.#running.size <= concurrency",
     ],
-    ["idle forgets delayed messages on their way", " || this.#moving > 0", "", { tests: DELAYED }],
+    ["idle forgets delayed messages on their way", " || this.#republisher.count > 0", "", {
+      tests: DELAYED,
+    }],
     ["idle forgets messages that wait", " || this.#waiting.size > 0", ""],
-    [
-      "join hangs after delayed messages were moved",
-      "if (this.#moving === 0) this.#ended.notify();",
-      "",
-      { tests: DELAYED },
-    ],
-    ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
     [
       "join hangs when a paused worker stops",
       "this.#waiting.drain()) returnToQueue(job);\n    this.#ended.notify();",
@@ -57,6 +47,21 @@ export const WORKER: readonly Mutant[] = [
       "this.#jobs.push(job, 0);",
       { filter: "priorit" },
     ],
+  ]),
+  ...mutantsOf("worker/republisher.ts", DELAYED, [
+    [
+      "join hangs after delayed messages were moved",
+      "if (this.#count === 0) this.#onEnd();",
+      "",
+    ],
+  ]),
+  ...mutantsOf("worker/job.ts", [JOB, RACES, WORKER_TEST], [
+    [
+      "a dropped message keeps its place in flight",
+      "if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker",
+      "if (settlement.isStale) return;",
+    ],
+    ["a stop drops what has not begun", 'settlement.settle(message, "lost");', "void settlement;"],
   ]),
   ...mutantsOf("worker/job.ts", [JOB, STOP], [
     [

@@ -148,6 +148,7 @@ pre { position: relative; background: var(--panel); border: 1px solid var(--line
 progress { width: 100%; height: 12px; accent-color: var(--accent); }
 .stale #live { opacity: .62; }
 dialog { border: 1px solid var(--line); border-radius: 10px; background: var(--panel); color: var(--ink); max-width: 460px; padding: 18px 22px; }
+dialog h2 { margin-top: 0; }
 dialog::backdrop { background: rgb(0 0 0 / .4); }
 kbd { font: 12px var(--mono); border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 4px; padding: 1px 6px; background: var(--raised); }
 [hidden] { display: none !important; }

@@ -10,6 +10,8 @@ import { pauseTag, pausing } from "./pausing.ts";
 
 /** Name under which reports count the actors that are too many. */
 const OTHERS = "(others)";
+/** Minutes of the share that failed: that of an hour would hide what began just now. */
+const RECENT = 10;
 /** Actors in the table. */
 const MAX_ACTORS = 30;
 
@@ -45,7 +47,7 @@ function actorTable(context: Context, actors: readonly [string, Rates][]): Html 
         { label: "Done", kind: "num" },
         { label: "Per second", kind: "num" },
         { label: "Failed", kind: "num" },
-        { label: "Failed %", kind: "num" },
+        { label: "Failed %, 10 min", kind: "num" },
         { label: "Dead", kind: "num" },
         { label: "60 minutes" },
         { label: html`<span class="sr">Actions</span>`, kind: "act" },
@@ -63,7 +65,10 @@ function actorRow(context: Context, [name, rates]: [string, Rates]): Html {
   const done = sum(rates.done) ?? 0;
   const failed = sum(rates.failed) ?? 0;
   const dead = sum(rates.dead) ?? 0;
-  const share = done + failed === 0 ? 0 : 100 * failed / (done + failed);
+  const [lately, failedLately] = [rates.done, rates.failed].map((values) =>
+    sum(values.slice(-RECENT)) ?? 0
+  ) as [number, number];
+  const share = failedLately === 0 ? 0 : 100 * failedLately / (lately + failedLately);
   return html`
     <tr id="a-${encodeURIComponent(name.toWellFormed())}">
       <th scope="row">${text(name)} ${pause && pauseTag(pause, now)}</th>

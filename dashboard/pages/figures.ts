@@ -13,7 +13,9 @@ export function queuesPage({ reading: { snapshot, outage }, address: { root } }:
     place: "queues",
     live: { name: "queues" },
     body: outage === undefined
-      ? html`<p class="soft">Is a queue missing? ${button(`${root}discover`, "Look for more")}</p>`
+      ? html`<div class="row soft">Is a queue missing? ${
+        button(`${root}discover`, "Look for more")
+      }</div>`
       : "",
     json: snapshot && {
       now: isoTime(snapshot.now),

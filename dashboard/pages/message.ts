@@ -178,5 +178,5 @@ function actions(context: Context, { ref, messageId }: InspectedMessage): Conten
       isDangerous: true,
     }));
   }
-  return all.length === 0 ? "" : html`<p class="row">${all}</p>`;
+  return all.length === 0 ? "" : html`<div class="row">${all}</div>`;
 }

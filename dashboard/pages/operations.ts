@@ -160,9 +160,7 @@ export async function newOperationPage(context: Context): Promise<Page> {
 
 function described(filter: ReturnType<typeof filterOf>): Content {
   const words = filterText(filter);
-  return words === undefined ? "" : html`
-    where ${text(words, 1_000)}
-  `;
+  return words === undefined ? "" : [" where ", text(words, 1_000)];
 }
 
 /** How many messages match, as far as a page tells. */

@@ -64,16 +64,23 @@ test("RedisBroker gets back what a worker had that was killed", async () => {
     queueName: "q",
   };
   const child = startWorkerProcess(told, join(folder, "log"));
+  await using inspector = broker.inspect();
+  const { pid } = child;
+  /** Number of messages that the child runs, by its report. */
+  const reported = async () => (await inspector.workers()).find((one) => one.pid === pid)?.running;
   try {
     // 8 run, and 8 more are in flight.
     await eventually("be at work", async () => {
       assert(child.isRunning);
       return (await broker.getQueueMessageCounts("q")).unacknowledged === 16;
     });
+    await eventually("report what runs", async () => await reported() === 8);
   } finally {
     await child.kill();
     await rm(folder, { recursive: true });
   }
+  // Whether or not others have noticed: its last heartbeat is too old.
+  await eventually("be gone", async () => await reported() === undefined);
   await using worker = new Worker(broker);
   await worker.start();
   await eventually("run all", () => Promise.resolve(ran.length >= 20));

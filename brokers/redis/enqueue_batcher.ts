@@ -120,13 +120,15 @@ export class EnqueueBatcher {
       const { queue, messages } = keys.of(queueName);
       let isAnnounced = false;
       const send = (entries: readonly Encoded[], since: number) => {
-        if (!isAnnounced) {
-          isAnnounced = true;
-          this.#announce(queueName);
-        }
         const args = (again: boolean) => [again ? 1 : 0, ...entries];
         const how = { connection: storing, since };
-        return runWithRetry(this.#session, ENQUEUE, [queue, messages], args, how);
+        const sending = runWithRetry(this.#session, ENQUEUE, [queue, messages], args, how);
+        if (isAnnounced) return sending;
+        return sending.then((reply) => {
+          if (!isAnnounced) this.#announce(queueName);
+          isAnnounced = true;
+          return reply;
+        });
       };
       const isReady = () => storing.isReadyForLarge;
       batcher = new Batcher(send, packEntries, isReady);

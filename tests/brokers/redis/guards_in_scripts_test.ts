@@ -46,7 +46,7 @@ test("TAKE_OVER leaves what a worker has that was heard of since it was found de
 test("FORGET keeps the heartbeat of a worker that was heard of since it was found dead", async () => {
   await using fixture = new ScriptFixture(server);
   await fixture.set("ZADD", "heartbeats", LIMIT, "dead", LIMIT + 1, "alive");
-  await fixture.run(FORGET, ["heartbeats"], LIMIT, "dead", "alive", "unknown");
+  await fixture.run(FORGET, ["heartbeats", "reports"], LIMIT, "dead", "alive", "unknown");
   assertEquals(await fixture.sorted("heartbeats"), ["alive", `${LIMIT + 1}`]);
 });
 

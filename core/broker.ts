@@ -81,10 +81,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     });
   }
 
-  /**
-   * Milliseconds for which consumers have been waiting for the server to answer; 0 while it answers,
-   * and where there is none. For health checks.
-   */
+  /** Milliseconds for which the server has not answered consumers; 0 if it does, or there is none. */
   get silentFor(): number {
     return 0;
   }
@@ -121,8 +118,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   abstract join(queueName: string, options?: JoinOptions): Promise<void>;
 
   /**
-   * Connects now, rather than when it is first used, so that a server that cannot be reached
-   * shows at the start. Brokers without a server have nothing to do.
+   * Connects now instead of at the first use. Brokers without a server have nothing to do.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -310,7 +306,6 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    * has them in flight meanwhile waits for `settled` before it gives the others back.
    *
    * @param queueName The queue, not that of its delayed messages.
-   * @param _options How to read.
    * @throws {TypeError} Always, unless a broker overrides it.
    */
   protected readDeadLetters(

@@ -12,7 +12,6 @@ import type { Inspector } from "../../core/inspection.ts";
 import type { Message } from "../../core/message.ts";
 import {
   assertQueueOrDelayQueueName,
-  canonicalQueueName,
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
@@ -22,7 +21,7 @@ import { type BrokerParts, makeParts } from "./broker_parts.ts";
 import { longestWait, warnOfTimeLimit } from "./consumer_timeout.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RabbitmqDelayConsumer } from "./delay_consumer.ts";
-import { consumersOf, sumOfReturned } from "./consumer_registry.ts";
+import { isIdle } from "./idle_queue.ts";
 import { RabbitmqInspector } from "./inspector.ts";
 import { ManagementApi } from "./management_api.ts";
 import { outagesOf, RabbitmqConnection } from "./connection.ts";
@@ -198,8 +197,13 @@ export class RabbitmqBroker extends Broker {
     toCanonicalQueueName(queueName, "join queue");
     const { clock } = this;
     const last = { returned: 0 };
-    const isIdle = () => this.#isIdle(queueName, last);
-    await joinByPolling({ queueName, clock, interval: JOIN_INTERVAL, isIdle }, options);
+    const count = () => this.getQueueMessageCounts(queueName);
+    const check = async () => {
+      await this.connect(); // to know the server
+      return await isIdle({ server: () => this.#parts.publishing.server, queueName, count }, last);
+    };
+    const polled = { queueName, clock, interval: JOIN_INTERVAL, isIdle: check };
+    await joinByPolling(polled, options);
   }
 
   /** Opens an inspector, with a connection of its own; dead letters come over that of consumers. */
@@ -220,11 +224,8 @@ export class RabbitmqBroker extends Broker {
   /** @internal Answers questions for reports from here on. */
   override offerReport(source: ReportSource): void {
     super.offerReport(source);
-    this.#reports ??= new ReportResponder(
-      this.#parts.session.connection,
-      this.clock,
-      this.reportSources,
-    );
+    const { connection } = this.#parts.session;
+    this.#reports ??= new ReportResponder(connection, this.clock, this.reportSources);
     this.#reports.start();
   }
 
@@ -278,34 +279,6 @@ export class RabbitmqBroker extends Broker {
   #publication(message: Message, receipt: Receipt): Publication {
     const priority = this.getOption<number | undefined>(message, "brokerPriority", undefined);
     return publicationOf(message, priority, receipt);
-  }
-
-  /**
-   * True if nothing is on a queue, nor in the hands of this process.
-   *
-   * @param queueName The queue.
-   * @param last How many messages had been given back at the last look. RabbitMQ may count
-   *   before it takes those back, so there must be none between two looks.
-   */
-  async #isIdle(queueName: string, last: { returned: number }): Promise<boolean> {
-    await this.connect(); // to know the server
-    const { publishing } = this.#parts;
-    const names = [canonicalQueueName(queueName), delayQueueName(queueName)];
-    const consumers = consumersOf(publishing.server, names);
-    const returned = sumOfReturned(consumers);
-    const before = await this.getQueueMessageCounts(queueName);
-    const isQuiet = returned === last.returned;
-    last.returned = returned;
-    if (before.ready + before.delayed > 0) return false;
-    // What RabbitMQ has sent may be on its way to them.
-    await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));
-    if (consumers.some(({ inFlight }) => inFlight > 0)) return false;
-    // What one of them had may have led to another message, stored before the first was settled.
-    const after = await this.getQueueMessageCounts(queueName);
-    const present = consumersOf(publishing.server, names);
-    return after.ready + after.delayed === 0 && isQuiet && sumOfReturned(present) === returned &&
-      present.length === consumers.length &&
-      present.every((one) => one.inFlight === 0 && consumers.includes(one));
   }
 
   /** Does something about queues, and again while the server is unavailable, for a while. */

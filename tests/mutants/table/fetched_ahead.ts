@@ -162,7 +162,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", BASELINE, [
+  ...mutantsOf("brokers/rabbitmq/idle_queue.ts", BASELINE, [
     [
       "join overlooks what was just given back",
       "isQuiet && sumOfReturned(present) === returned",

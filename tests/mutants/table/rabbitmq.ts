@@ -301,7 +301,7 @@ export const RABBITMQ: readonly Mutant[] = [
       },
     ],
   ]),
-  ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", CONFORMANCE, [
+  ...mutantsOf("brokers/rabbitmq/idle_queue.ts", CONFORMANCE, [
     [
       "join does not see what is on its way to a consumer",
       "await Promise.all(consumers.map((consumer) => consumer.caughtUp().catch(() => {})));",
@@ -322,6 +322,8 @@ export const RABBITMQ: readonly Mutant[] = [
         stays: "no test yet: it takes a message that is sent between the two counts",
       },
     ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/rabbitmq_broker.ts", CONFORMANCE, [
     [
       "close does not wait for sends that were not awaited",
       "      await publisher.emptied();\n",

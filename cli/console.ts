@@ -9,7 +9,7 @@ const STANDARD_ERROR = 2;
 export interface Console {
   /** True if a person can be asked. */
   readonly isInteractive: boolean;
-  /** Columns of the terminal that shows the output; `undefined` if none does. */
+  /** Columns of the terminal that shows the output, `Infinity` if it has no size; `undefined` without one. */
   readonly columns: number | undefined;
   /** Writes results. */
   print(text: string): void;
@@ -26,7 +26,7 @@ export const STANDARD_CONSOLE: Console = {
   },
   get columns() {
     const { isTTY, columns } = process.stdout;
-    return isTTY === true && columns > 0 ? columns : undefined;
+    return isTTY === true ? columns || Infinity : undefined; // one without a size says 0
   },
   print: (text) => writeAll(STANDARD_OUTPUT, text),
   note: (text) => writeAll(STANDARD_ERROR, text),

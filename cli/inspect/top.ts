@@ -17,6 +17,9 @@ const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or
 /** Seconds between two frames. */
 const INTERVAL = 2;
 const MINUTES = 10;
+/** Size of a terminal that does not tell its own. */
+const USUAL_ROWS = 24;
+const USUAL_COLUMNS = 80;
 
 /** Options of `top`. */
 interface TopOptions extends CommonOptions {
@@ -80,10 +83,11 @@ async function top(
       }
       if (screen === undefined) printJson(topToJson(last));
       else {
-        const { rows = 24 } = process.stdout;
+        const width = Number.isFinite(console.columns) ? console.columns! : USUAL_COLUMNS;
+        const rows = process.stdout.rows || USUAL_ROWS;
         screen.draw(
           formatTop(last, {
-            width: console.columns!,
+            width,
             height: rows,
             interval,
             isUtc: !!options.utc,

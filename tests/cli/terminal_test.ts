@@ -7,8 +7,10 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
+import { SqliteBroker } from "@dq/dramatiq";
 import { skip, test } from "../support/test.ts";
 import { eventually, Fixture, gone, isRunning, ROOT, RUN } from "./fixture.ts";
 
@@ -91,3 +93,24 @@ onTerminals("Workers end when their terminal is closed", async () => {
   await terminal.ended;
   await gone(Number(worker));
 });
+
+for (const [how, keys] of [["q", "q"], ["Ctrl-C", "\x03"]]) {
+  onTerminals(`top gives the terminal back as it was after ${how}`, async () => {
+    await using fixture = await Fixture.open();
+    const path = join(fixture.folder, "tasks.db");
+    await using broker = new SqliteBroker({ path });
+    await broker.connect();
+    const terminal = new Terminal(fixture, [
+      "top",
+      "--interval",
+      "600",
+      "--broker",
+      `sqlite:${path}`,
+    ]);
+    await terminal.shows("q quits");
+    await terminal.shows("\x1b[?2026l");
+    terminal.type(keys!);
+    assertEquals(await terminal.ended, 0);
+    assert(terminal.output.endsWith("\x1b[?25h\x1b[?1049l"), JSON.stringify(terminal.output));
+  });
+}

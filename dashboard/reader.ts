@@ -106,6 +106,7 @@ export class Reader {
   }
 
   #readNow(): Promise<Reading> {
+    if (this.#closed.signal.aborted) return Promise.resolve(this.#reading);
     this.#current ??= this.#readOnce().finally(() => this.#current = undefined);
     return this.#current;
   }
@@ -139,6 +140,7 @@ export class Reader {
   }
 
   #note(reading: Reading): void {
+    if (this.#closed.signal.aborted) return; // it failed because it was cut off
     const before = this.#reading.outage;
     this.#reading = reading;
     const { outage } = reading;

@@ -21,6 +21,7 @@ import { schedulesPage } from "./pages/schedules.ts";
 import { choose, cookieOf } from "./preferences.ts";
 import { renderError, renderPage, renderResult } from "./respond.ts";
 import { stateOfName } from "./states.ts";
+import { errorMessage } from "../platform/thrown.ts";
 
 /** What Hono passes on: the context of a request. */
 export interface Bindings {
@@ -169,8 +170,13 @@ function addActions(app: Hono<Bindings>): void {
 }
 
 async function discover({ board: { reader } }: Context): Promise<Result> {
-  const found = await reader.discover();
-  return { to: "", notice: { kind: "good", text: `Found ${found} more queues` } };
+  try {
+    const found = await reader.discover();
+    const text = found === 1 ? "Found 1 more queue" : `Found ${found} more queues`;
+    return { to: "", notice: { kind: "good", text } };
+  } catch (error) {
+    return { to: "", notice: { kind: "bad", text: errorMessage(error) } };
+  }
 }
 
 /** Keeps what a browser wants, and goes back to the page. */

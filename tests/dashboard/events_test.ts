@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { actor, ConnectionClosed, StubBroker } from "@dq/dramatiq";
 import type { Inspector } from "../../core/inspection.ts";
 import { eventually } from "../support/servers/until.ts";
+import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 import { Site } from "./fixture.ts";
 import { serveScenes } from "./serve.ts";
@@ -168,6 +169,10 @@ test("Closing a dashboard ends its streams", async () => {
   const site = new Site();
   const events = eventsOf(await site.get("/events?view=queues"));
   await events.next();
-  await site[Symbol.asyncDispose]();
-  for await (const _ of events);
+  const lines = await linesOf({ category: ["dramatiq", "dashboard"] }, async () => {
+    await site.post("/discover");
+    await site[Symbol.asyncDispose]();
+    for await (const _ of events);
+  });
+  assertEquals(lines.map(textOf), []);
 });

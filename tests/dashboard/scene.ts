@@ -206,11 +206,12 @@ class SceneInspector implements Inspector {
 
 function minuteAt(at: number, i: number, { isHostile }: SceneOptions): HistoryMinute {
   const isBad = i >= 48; // the deploy
+  const part = Math.min(1, (clock.now() - at) / MINUTE); // of the present minute
   const counts = (done: number, failed: number, dead = 0): ActorCounts => ({
-    done: Math.round(done * (0.8 + 0.4 * wave(i + done))),
-    failed: Math.round(failed * (0.7 + 0.6 * wave(i + failed + 7))),
-    retried: Math.round(failed / 2),
-    dead: Math.round(dead * (0.5 + wave(i))),
+    done: Math.round(part * done * (0.8 + 0.4 * wave(i + done))),
+    failed: Math.round(part * failed * (0.7 + 0.6 * wave(i + failed + 7))),
+    retried: Math.round(part * failed / 2),
+    dead: Math.round(part * dead * (0.5 + wave(i))),
   });
   return {
     at,

@@ -108,8 +108,13 @@ export abstract class BaseInspector implements Inspector {
     signal: AbortSignal | undefined,
   ): Promise<HistoryMinute[]>;
 
-  /** Closes the connection. */
-  abstract [Symbol.asyncDispose](): Promise<void>;
+  /** Closes the connection, if it has one of its own. */
+  protected abstract close(): Promise<void>;
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 
   /** Lists messages. */
   async list(query: MessageQuery, { signal }: InspectOptions = {}): Promise<MessagePage> {

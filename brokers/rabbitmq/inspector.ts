@@ -112,7 +112,7 @@ export class RabbitmqInspector extends BaseInspector {
   }
 
   /** Closes the connection. */
-  override async [Symbol.asyncDispose](): Promise<void> {
+  protected override async close(): Promise<void> {
     await this.#options.connection.close();
   }
 

@@ -88,7 +88,7 @@ export class StubInspector extends BaseInspector {
   }
 
   /** Has nothing to close. */
-  override async [Symbol.asyncDispose](): Promise<void> {}
+  protected override async close(): Promise<void> {}
 
   protected override read(
     query: CheckedQuery,

@@ -100,13 +100,13 @@ export const RESULTS: readonly Mutant[] = [
   ...mutantsOf("results/backend.ts", [STUB_RESULTS, READS], [
     [
       "a wait on this backend does not hear of what it stores",
-      "this.#waiters.notify([key]); // those who wait here need not hear of it from afar",
-      "",
+      "return stored.then(() => this.#waiters.notify([key]));",
+      "return stored;",
     ],
     [
       "waiters are told before the result is stored",
-      "    await this.store(key, this.encoder.encode(value), ttl);\n    this.#waiters.notify([key]);",
-      "    this.#waiters.notify([key]);\n    await this.store(key, this.encoder.encode(value), ttl);",
+      "    return stored.then(() => this.#waiters.notify([key]));",
+      "    this.#waiters.notify([key]);\n    return stored;",
     ],
     [
       "a backend that was closed goes on trying to read",

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { type Broker, Message, RabbitmqBroker, RedisBroker } from "@dq/dramatiq";
 import { receiveCount, receiveOne } from "../conformance/broker_messages.ts";
 import { startProxy } from "../support/servers/proxy.ts";
@@ -7,6 +13,7 @@ import { startRedis } from "../support/servers/redis.ts";
 import { until } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
 import { Fixture, type Program } from "./fixture.ts";
+import { runCommand } from "./inspect_fixture.ts";
 
 const redis = await startRedis();
 const rabbitmq = await startRabbitmq();
@@ -291,4 +298,23 @@ test("dead-letters says in one line what is wrong with its arguments, and exits 
     assertMatch(program.output.trimEnd(), cases[i]![1]);
     assertEquals(program.output.trimEnd().split("\n").length, 1);
   }
+});
+
+test("jobs and queues do on RabbitMQ what it can do, and say what it cannot", async () => {
+  await using means = await open("RabbitmqBroker");
+  const { queueName } = means;
+  await bury(means, [["charge", 1], ["mail", 2], ["charge", 3]]);
+  const of = ["-Q", queueName, "--broker", rabbitmq.url];
+  const listed = await runCommand(["queues", "list", "--json", ...of]);
+  const { ready, dead, unacknowledged } = listed.console.objects[0]!;
+  assertEquals([ready, dead, unacknowledged], [0, 3, null]);
+  const groups = await runCommand(["jobs", "list", "--group", "actor", "--json", ...of]);
+  const counts = groups.console.objects.map(({ actor, count }) => [actor, count]);
+  assertEquals(counts, [["charge", 2], ["mail", 1]]);
+  const retried = await runCommand(["jobs", "retry", "-A", "charge", "--yes", ...of]);
+  assertEquals(retried.console.output, `Requeued 2 of 2 messages of ${queueName}\n`);
+  assertEquals([await argsOfDead(means), await argsOnQueue(means)], [[2], [1, 3]]);
+  const hidden = await assertRejects(() => runCommand(["jobs", "list", "--state", "ready", ...of]));
+  assertMatch((hidden as Error).message, /^Cannot list ready messages: /);
+  assertEquals((hidden as Error).name, "UsageError");
 });

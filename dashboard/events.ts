@@ -21,51 +21,10 @@ const MAX_AGE = 300_000;
  * @param ended Called once, when the stream has ended.
  */
 export function eventStream(context: Context, ended: () => void): Response {
-  const { board, signal } = context;
-  const encoder = new TextEncoder();
   let end = (): void => {};
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      const send = (text: string) => {
-        try {
-          controller.enqueue(encoder.encode(text));
-        } catch {
-          end(); // the reader is gone
-        }
-      };
-      let sent = "";
-      let isBusy = false;
-      const update = async (reading: Reading) => {
-        if (isBusy) return; // a slow reader misses some
-        isBusy = true;
-        const data = await partsOf(context, reading).finally(() => isBusy = false);
-        if (data !== sent) send(`event: update\ndata: ${data}\n\n`);
-        sent = data;
-      };
-      send("retry: 2000\n\n");
-      const listen = (reading: Reading) => void update(reading).catch(() => end());
-      const stop = board.reader.listen(listen);
-      void board.reader.read().then(listen); // others may be listening for a while
-      const beat = setInterval(() => send(":\n\n"), KEEP_ALIVE);
-      const timer = setTimeout(() => {
-        send("event: bye\ndata:\n\n");
-        end();
-      }, MAX_AGE);
-      const close = () => end(); // the dashboard is closed
-      signal.addEventListener("abort", close);
-      end = () => {
-        end = () => {};
-        signal.removeEventListener("abort", close);
-        stop();
-        clearInterval(beat);
-        clearTimeout(timer);
-        try {
-          controller.close();
-        } catch {
-          // it is closed
-        }
-        ended();
-      };
+      end = openStream(context, controller, ended);
     },
     cancel: () => end(),
   });
@@ -76,6 +35,66 @@ export function eventStream(context: Context, ended: () => void): Response {
       "x-accel-buffering": "no",
     },
   });
+}
+
+/** @returns What ends the stream. */
+function openStream(
+  context: Context,
+  controller: ReadableStreamDefaultController<Uint8Array>,
+  ended: () => void,
+): () => void {
+  const { board, signal } = context;
+  const encoder = new TextEncoder();
+  let end = (): void => {};
+  const send = (text: string) => {
+    try {
+      controller.enqueue(encoder.encode(text));
+    } catch {
+      end(); // the reader is gone
+    }
+  };
+  send("retry: 2000\n\n");
+  const update = updater(context, send);
+  const listen = (reading: Reading) => void update(reading).catch(() => end());
+  const stop = board.reader.listen(listen);
+  void board.reader.read().then(listen); // others may be listening for a while
+  const beat = setInterval(() => send(":\n\n"), KEEP_ALIVE);
+  const timer = setTimeout(() => {
+    send("event: bye\ndata:\n\n");
+    end();
+  }, MAX_AGE);
+  const close = () => end(); // the dashboard is closed
+  signal.addEventListener("abort", close);
+  end = () => {
+    end = () => {};
+    signal.removeEventListener("abort", close);
+    stop();
+    clearInterval(beat);
+    clearTimeout(timer);
+    try {
+      controller.close();
+    } catch {
+      // it is closed
+    }
+    ended();
+  };
+  return () => end();
+}
+
+/** Makes a function that sends the live parts if they have changed. */
+function updater(
+  context: Context,
+  send: (text: string) => void,
+): (reading: Reading) => Promise<void> {
+  let sent = "";
+  let isBusy = false;
+  return async (reading) => {
+    if (isBusy) return; // a slow reader misses some
+    isBusy = true;
+    const data = await partsOf(context, reading).finally(() => isBusy = false);
+    if (data !== sent) send(`event: update\ndata: ${data}\n\n`);
+    sent = data;
+  };
 }
 
 /** The live parts as one line of JSON. */

@@ -20,12 +20,7 @@ export async function startOperation(context: Context, form: SentForm): Promise<
   const [actor, error, since, before] = ["actor", "error", "since", "before"]
     .map((name) => form.hidden(name));
   const expected = Number(form.hidden("expected") ?? NaN);
-  const words = filterText({
-    ...(actor !== undefined && { actor }),
-    ...(error !== undefined && { error }),
-    ...(since !== undefined && { since }),
-    ...(before !== undefined && { before }),
-  });
+  const words = wordsOf({ actor, error, since, before });
   const deed: Deed = {
     ...verb,
     past: `began to ${verb.action}`,
@@ -59,6 +54,13 @@ export async function startOperation(context: Context, form: SentForm): Promise<
     return Promise.resolve({ text: `Started operation ${operation.id}` });
   });
   return { to: operation === undefined ? "operations" : `operations/${operation.id}`, notice };
+}
+
+/** The filter in words, if there is one. */
+function wordsOf(filter: Readonly<Record<string, string | undefined>>): string | undefined {
+  return filterText(
+    Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)),
+  );
 }
 
 function noteEnd(context: Context, deed: Deed, { done, state, error }: Operation): void {

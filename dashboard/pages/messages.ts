@@ -27,17 +27,7 @@ export async function messagesPage(
   const refused = refusedAbility(context, `browse:${state}`);
   const filter = filterOf((name) => url.searchParams.get(name));
   const after = url.searchParams.get("after") ?? undefined;
-  const seen = context.reading.snapshot?.queues.find((one) => one.queueName === queueName)?.[state];
-  const live = {
-    name: "messages",
-    values: {
-      queue: queueName,
-      state: stateName(state),
-      actor: filter.actor,
-      error: filter.error,
-      ...(after === undefined && seen !== undefined && { seen: `${seen}` }),
-    },
-  };
+  const live = liveOf(context, queueName, state, filter, after);
   const title = `${TITLES[state]} of ${queueName}`;
   const heading = html`${TITLES[state]} of ${text(queueName)}`;
   const place = state === "dead" ? "dead" : "queues";
@@ -67,6 +57,27 @@ export async function messagesPage(
       scanned: page.scanned,
       next: page.next,
       messages: page.messages.map((one) => messageJson(one, redactor)),
+    },
+  };
+}
+
+/** The live part: it is read with the figures of the other pages. */
+function liveOf(
+  { reading }: Context,
+  queueName: string,
+  state: MessageState,
+  { actor, error }: Filter,
+  after: string | undefined,
+) {
+  const seen = reading.snapshot?.queues.find((one) => one.queueName === queueName)?.[state];
+  return {
+    name: "messages",
+    values: {
+      queue: queueName,
+      state: stateName(state),
+      actor,
+      error,
+      ...(after === undefined && seen !== undefined && { seen: `${seen}` }),
     },
   };
 }

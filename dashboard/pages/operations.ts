@@ -87,7 +87,7 @@ function operationJson(one: Operation): Record<string, unknown> {
 
 /** The form that begins an operation: how many messages, three of them, and the fixed end. */
 export async function newOperationPage(context: Context): Promise<Page> {
-  const { url, now, board: { inspector }, address: { root }, signal } = context;
+  const { url, now, board: { inspector }, signal } = context;
   const queueName = url.searchParams.get("queue") ?? "";
   const state = stateOfName(url.searchParams.get("state") ?? "");
   const change = bulkChangeOf(url.searchParams.get("change"), state);
@@ -117,45 +117,67 @@ export async function newOperationPage(context: Context): Promise<Page> {
     ...(before !== undefined && { before }),
   }, { signal });
   const expected = expectedOf(page, isFiltered(filter));
-  const isLarge = (change === "drop" || change === "purge") && (expected.count ?? MANY + 1) > MANY;
-  const action = change === "purge"
-    ? `${root}queues/${segment(queueName)}/${stateName(state)}/purge`
-    : `${root}operations`;
+  const planned = { queueName, state, change, fixed, since, expected, messages: page.messages };
   return {
     title,
     place,
-    body: html`
-      <p>${TITLES[change]} <strong>${expected.isExact ? "" : "about "}${count(
-        expected.count,
-      )}</strong> ${stateName(state)} messages of ${text(queueName)}${described(
-        fixed,
-      )}.${change === "drop" || change === "purge"
-        ? " They are gone for good."
-        : ""}</p>${page.messages.length === 0
-        ? empty("Nothing matches.")
-        : html`<h2>The first of them</h2>${
-          messageTable(context, page.messages.slice(0, SAMPLES), state, false)
-        }`}<form
-        class="row" method="post"
-        action="${action}">${hidden({
-          queue: queueName,
-          state: stateName(state),
-          change,
-          actor: fixed.actor,
-          error: fixed.error,
-          since: since === undefined ? undefined : `${since}`,
-          before: fixed.before,
-          expected: expected.count === undefined ? undefined : `${expected.count}`,
-        })}${isLarge
-          ? html`${field("typed", `Type the name of the queue, ${queueName}`)}`
-          : ""}<button class="${change === "requeue" || change === "runNow"
-          ? "main"
-          : "danger"}">${TITLES[change]}</button> <a class="button" href="${root}queues/${segment(
-            queueName,
-          )}/${stateName(state)}">Back</a></form>
-    `,
+    body: planBody(context, planned),
     json: { queue: queueName, state: stateName(state), change, filter: fixed, expected },
   };
+}
+
+/** An operation that has not begun. */
+interface PlannedOperation {
+  readonly queueName: string;
+  readonly state: MessageState;
+  readonly change: BulkChange;
+  /** Filter with a fixed end. */
+  readonly fixed: Filter;
+  readonly since: number | undefined;
+  readonly expected: ReturnType<typeof expectedOf>;
+  /** Some of the messages. */
+  readonly messages: MessagePage["messages"];
+}
+
+function planBody(context: Context, planned: PlannedOperation): Content {
+  const { queueName, state, change, fixed, expected, messages } = planned;
+  return html`
+    <p>${TITLES[change]} <strong>${expected.isExact ? "" : "about "}${count(
+      expected.count,
+    )}</strong> ${stateName(state)} messages of ${text(queueName)}${described(
+      fixed,
+    )}.${change === "drop" || change === "purge"
+      ? " They are gone for good."
+      : ""}</p>${messages.length === 0
+      ? empty("Nothing matches.")
+      : html`<h2>The first of them</h2>${
+        messageTable(context, messages.slice(0, SAMPLES), state, false)
+      }`}${planForm(context.address.root, planned)}
+  `;
+}
+
+function planForm(root: string, planned: PlannedOperation): Content {
+  const { queueName, state, change, fixed, since, expected } = planned;
+  const back = `${root}queues/${segment(queueName)}/${stateName(state)}`;
+  const isLarge = (change === "drop" || change === "purge") && (expected.count ?? MANY + 1) > MANY;
+  return html`
+    <form
+      class="row" method="post"
+      action="${change === "purge" ? `${back}/purge` : `${root}operations`}">${hidden({
+        queue: queueName,
+        state: stateName(state),
+        change,
+        actor: fixed.actor,
+        error: fixed.error,
+        since: since === undefined ? undefined : `${since}`,
+        before: fixed.before,
+        expected: expected.count === undefined ? undefined : `${expected.count}`,
+      })}${isLarge
+        ? html`${field("typed", `Type the name of the queue, ${queueName}`)}`
+        : ""}<button class="${change === "requeue" || change === "runNow"
+        ? "main"
+        : "danger"}">${TITLES[change]}</button> <a class="button" href="${back}">Back</a></form>
+  `;
 }
 
 function described(filter: ReturnType<typeof filterOf>): Content {

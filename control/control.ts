@@ -9,6 +9,8 @@ import {
 } from "../core/cancellation.ts";
 import { CANCEL_PREFIX, type Cancellation, toCancellation } from "../core/stored_cancellation.ts";
 import type { Message } from "../core/message.ts";
+import { assertCanPurge, purgeCancelled } from "./purge.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
 import { type ClaimsOptions, readClaims, releaseClaim, type UniqueClaim } from "./claims.ts";
 import {
   type Pause,
@@ -29,6 +31,17 @@ import {
 } from "./schedules.ts";
 import { setConcurrency, type SetConcurrencyOptions } from "./sizes.ts";
 import { readWorkers, type WorkerReport } from "./workers.ts";
+
+/** Options of {@linkcode Control.cancelAll}. */
+export interface CancelAllOptions extends CancelOptions {
+  /**
+   * Drops messages that wait or are delayed at once, rather than when a worker gets to them. That reads
+   * all messages of the queue; RabbitMQ cannot.
+   *
+   * @default {false}
+   */
+  purge?: boolean;
+}
 
 /**
  * Controls all workers of a broker, from any process.
@@ -86,14 +99,29 @@ export class Control {
    * worker comes to it. Messages made later are not cancelled.
    *
    * @param predicate Which messages; an actor or a queue, or both.
-   * @param options Why, and how.
+   * @param options Why, and how; with `purge`, those that wait are dropped before this returns.
    * @returns The time before which they were made, in milliseconds since the epoch.
-   * @throws {TypeError} If neither an actor nor a queue is given.
+   * @throws {TypeError} If neither an actor nor a queue is given, or the broker cannot purge.
    * @throws {RangeError} If a time is below 0, or `before` in the future.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
-  async cancelAll(predicate: CancelPredicate, options: CancelOptions = {}): Promise<number> {
-    return await cancelMatching(this.broker, predicate, options);
+  async cancelAll(predicate: CancelPredicate, options: CancelAllOptions = {}): Promise<number> {
+    const { purge = false, ...others } = options;
+    if (purge) {
+      if (others.keep) throw new TypeError("Cannot purge messages that are to be kept");
+      await assertCanPurge(this.broker);
+    }
+    const before = await cancelMatching(this.broker, predicate, others);
+    if (purge) {
+      const { actor, queue } = predicate;
+      await purgeCancelled(this.broker, {
+        actorName: typeof actor === "string" ? actor : actor?.actorName,
+        queueName: queue === undefined ? undefined : canonicalQueueName(queue),
+        before,
+        reason: others.reason ?? "cancelled",
+      });
+    }
+    return before;
   }
 
   /**

@@ -12,7 +12,7 @@
  * @module
  */
 export { AbortEvents, type AbortEventsOptions } from "./abort_events.ts";
-export { Control } from "./control.ts";
+export { type CancelAllOptions, Control } from "./control.ts";
 export type { Pause, PauseOptions, PauseTarget } from "./pauses.ts";
 export {
   type PauseScheduleOptions,

@@ -14,6 +14,7 @@ export interface ControlOptions {
   readonly until?: number;
   readonly reason?: string;
   readonly drop?: true;
+  readonly purge?: true;
   readonly yes?: true;
   readonly dryRun?: true;
   readonly json?: true;

@@ -30,6 +30,7 @@ export function runCancel(args: readonly string[], program: Program): Promise<nu
     )
     .option("--reason <text>", "why, for logs and dead letters")
     .option("--drop", "drop what waits instead of keeping it among the dead letters")
+    .option("--purge", "with --drop: at once, rather than when a worker gets to it")
     .option("--yes", "cancel all that match, however many")
     .option("--dry-run", "say what would be cancelled, and do nothing");
   return runControl(command, args, program, cancel);
@@ -37,11 +38,16 @@ export function runCancel(args: readonly string[], program: Program): Promise<nu
 
 async function cancel(task: ControlTask): Promise<void> {
   const { control, print } = task;
-  const { id = [], actor, queue, before, reason, drop, yes, dryRun } = task.options;
+  const { id = [], actor, queue, before, reason, drop, purge, yes, dryRun } = task.options;
   const options = { keep: drop !== true, ...(reason !== undefined && { reason }) };
   const isAll = actor !== undefined || queue !== undefined;
   if (isAll === id.length > 0) {
     throw new UsageError("Cannot cancel messages: give either --id, or --actor or --queue");
+  }
+  if (purge && (!drop || !isAll)) {
+    throw new UsageError(
+      "Cannot purge messages: give --drop, and --actor or --queue, with --purge",
+    );
   }
   const verb = dryRun ? "Would cancel" : "Cancelled";
   for (const messageId of id) {
@@ -59,7 +65,9 @@ async function cancel(task: ControlTask): Promise<void> {
       ...(queueName !== undefined && { queue: queueName }),
       ...(before !== undefined && { before }),
     };
-    const until = dryRun ? before ?? Date.now() : await control.cancelAll(predicate, options);
+    const until = dryRun
+      ? before ?? Date.now()
+      : await control.cancelAll(predicate, { ...options, ...(purge && { purge }) });
     const what = [
       actor === undefined ? "all messages" : `all messages of actor ${actor}`,
       ...queueName === undefined ? [] : [`on queue ${queueName}`],

@@ -81,15 +81,19 @@ test("--broker controls workers without the modules of the application", async (
 
 test("cancel keeps what waits among the dead letters unless it is told to drop it", async () => {
   await using means = await open();
-  const { control, run } = means;
+  const { broker, control, run } = means;
   const dry = await run("cancel", "--actor", "mail", "--dry-run", "actors.ts");
   assertMatch(dry.stdout, /^Would cancel all messages of actor mail made before 20/);
   const one = await run("cancel", "--id", "m-1", "--reason", "why", "actors.ts");
   assertEquals([one.code, one.stdout], [0, "Cancelled message m-1\n"]);
+  const mail = new Message({ queueName: "default", actorName: "mail", args: [] });
+  await broker.enqueue(mail.copy({ messageTimestamp: Date.now() - 7_200_000 }));
+  await broker.enqueue(mail.copy({ messageId: "m-2" }));
   const all = await run(
-    ...["cancel", "-A", "mail", "-Q", "default", "--before", "1h", "--drop", "--yes", "--json"],
-    "actors.ts",
+    ...["cancel", "-A", "mail", "-Q", "default", "--before", "1h", "--drop", "--purge", "--yes"],
+    ...["--json", "actors.ts"],
   );
+  assertEquals((await broker.getQueueMessageCounts("default")).ready, 1);
   const said = JSON.parse(all.stdout);
   assertEquals([said.actor, said.queue, said.dryRun], ["mail", "default", false]);
   const known = await control.cancellations();
@@ -164,6 +168,7 @@ test("cancel, pause and resume say in one line what is wrong, and exit with 2", 
     [["cancel", "actors.ts"], "give either --id, or --actor or --queue"],
     [["cancel", "--id", "a", "--actor", "mail", "actors.ts"], "give either --id"],
     [["cancel", "--actor", "mail", "actors.ts"], "without --yes"],
+    [["cancel", "--actor", "mail", "--purge", "actors.ts"], "give --drop"],
     [
       ["cancel", "--before", "soon", "--actor", "mail", "actors.ts"],
       'Cannot use "soon" for --before',
@@ -179,7 +184,7 @@ test("cancel, pause and resume say in one line what is wrong, and exit with 2", 
     [["schedules", "pause", "actors.ts"], "name them with --name, or give --all"],
     [["schedules", "pause", "--all", "actors.ts"], "without --yes"],
     [["schedules", "trigger", "--name", "nightly", "actors.ts"], "known are report"],
-    [["workers", "rabbitmq.ts"], "the RabbitmqBroker has no control store"],
+    [["pause", "rabbitmq.ts"], "the RabbitmqBroker has no control store"],
   ];
   for (const [args, said] of cases) {
     const { code, output } = await means.run(...args);

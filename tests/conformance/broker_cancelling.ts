@@ -350,6 +350,55 @@ export const cancelling: Rules = {
     },
   },
 
+  purges: {
+    rule: "cancelAll with purge drops what waits or is delayed at once, and nothing else",
+    async check(fixture) {
+      const side = fixture.open();
+      const { broker, control } = side;
+      const ran: number[] = [];
+      const old = { messageTimestamp: Date.now() - 60_000 };
+      const unwanted = fixture.actor(side, (n: number) => void ran.push(n), {
+        actorName: "unwanted",
+      });
+      const wanted = fixture.actor(side, (n: number) => void ran.push(n), { actorName: "wanted" });
+      const once = fixture.actor(side, () => {}, { actorName: "once", unique: true });
+      await using inspector = broker.inspect();
+      if (inspector.whyNot("browse:ready") !== undefined) {
+        const purging = () => control.cancelAll({ actor: unwanted }, { purge: true });
+        await assertRejects(purging, TypeError, "Cannot purge cancelled messages");
+        assertEquals(await control.cancellations(), []);
+        return;
+      }
+      const messages = Array.from(
+        { length: 450 },
+        (_, n) => (n % 9 === 0 ? wanted : unwanted).message(n).copy(old),
+      );
+      await broker.enqueueMany(messages);
+      const delayed = await broker.enqueue(unwanted.message(-1).copy(old), { delay: 60_000 });
+      const held = await broker.enqueue(once.message().copy(old));
+      const young = { messageTimestamp: Date.now() + 60_000 };
+      await broker.enqueue(unwanted.message(1_000).copy(young));
+      await control.cancelAll({ actor: unwanted }, { purge: true, reason: "not wanted" });
+      await control.cancelAll({ actor: "once", queue: fixture.queueName }, { purge: true });
+      const totals = ["ready", "delayed", "dead"] as const;
+      const counts = totals.map(async (state) => {
+        return (await inspector.list({ queueName: fixture.queueName, state })).total;
+      });
+      assertEquals(await Promise.all(counts), [51, 0, 0]);
+      for (const message of [messages[1]!, delayed]) {
+        await assertCancelledResult(message, "not wanted");
+      }
+      assertEquals([(await once.send()).isDuplicate, held.isDuplicate], [false, false]);
+      const worker = await fixture.work(side);
+      await broker.join(fixture.queueName, { timeout: 30_000 });
+      await worker.join();
+      assertEquals(ran.length, 51);
+      assert(ran.every((n) => n % 9 === 0 || n === 1_000), ran.join());
+      const keep = () => control.cancelAll({ actor: "a" }, { purge: true, keep: true });
+      await assertRejects(keep, TypeError, "that are to be kept");
+    },
+  },
+
   sparesDeadLetters: {
     rule: "cancelAll leaves dead letters, and one that is requeued afterwards runs",
     async check(fixture) {

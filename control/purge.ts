@@ -1,0 +1,129 @@
+import type { Broker } from "../core/broker.ts";
+import { Cancelled } from "../core/interrupt.ts";
+import type { InspectedMessage, Inspector, MessageQuery, MessageRef } from "../core/inspection.ts";
+import { Message } from "../core/message.ts";
+import { MessageProxy } from "../core/message_proxy.ts";
+import { about, getLogger } from "../platform/logging.ts";
+
+const log = /* @__PURE__ */ getLogger("control");
+
+/** Number of messages of a page. */
+const PAGE = 200;
+/** States of messages that no worker has fetched. */
+const STATES = ["ready", "delayed"] as const;
+
+/** Messages to drop. */
+export interface PurgeTarget {
+  readonly actorName: string | undefined;
+  /** A queue; all queues of the broker without it. */
+  readonly queueName: string | undefined;
+  /** They were made before this time. */
+  readonly before: number;
+  readonly reason: string;
+}
+
+/**
+ * Asserts that the messages of a broker can be read and dropped one by one.
+ *
+ * @throws {TypeError} If they cannot.
+ */
+export async function assertCanPurge(broker: Broker): Promise<void> {
+  const inspector = broker.inspect();
+  try {
+    for (const ability of ["browse:ready", "browse:delayed", "remove"] as const) {
+      const reason = inspector.whyNot(ability);
+      if (reason !== undefined) throw new TypeError(`Cannot purge cancelled messages: ${reason}`);
+    }
+  } finally {
+    await inspector[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Drops cancelled messages that wait or are delayed, with all hooks, as a worker would when it gets to
+ * them. One that a worker fetches meanwhile is left to that worker.
+ *
+ * @param broker The broker.
+ * @param target The messages. Their cancellation is stored.
+ */
+export async function purgeCancelled(broker: Broker, target: PurgeTarget): Promise<void> {
+  const inspector = broker.inspect();
+  try {
+    const queues = target.queueName === undefined ? broker.queues : [target.queueName];
+    for (const queueName of queues) {
+      for (const state of STATES) await purgeState(broker, inspector, target, queueName, state);
+    }
+  } finally {
+    await inspector[Symbol.asyncDispose]();
+  }
+}
+
+async function purgeState(
+  broker: Broker,
+  inspector: Inspector,
+  target: PurgeTarget,
+  queueName: string,
+  state: typeof STATES[number],
+): Promise<void> {
+  const { actorName } = target;
+  const query: MessageQuery = {
+    queueName,
+    state,
+    limit: PAGE,
+    ...(actorName !== undefined && { actorName }),
+  };
+  let after: string | undefined = undefined;
+  for (let isLast = false; !isLast;) {
+    const page = await inspector.list(after === undefined ? query : { ...query, after });
+    const dropped = await dropCancelled(broker, inspector, target, page.messages);
+    if (dropped > 0) continue; // others have taken the places of those that were dropped
+    after = page.next;
+    isLast = after === undefined;
+  }
+}
+
+/** @returns Number of messages that were dropped. */
+async function dropCancelled(
+  broker: Broker,
+  inspector: Inspector,
+  target: PurgeTarget,
+  messages: readonly InspectedMessage[],
+): Promise<number> {
+  const refs: MessageRef[] = [];
+  const deliveries: MessageProxy[] = [];
+  for (const found of messages) {
+    const delivery = await cancelledOf(broker, inspector, found, target);
+    if (delivery === undefined) continue;
+    refs.push(found.ref);
+    deliveries.push(delivery);
+  }
+  if (refs.length === 0) return 0;
+  const outcomes = await inspector.change(refs, "drop");
+  const dropped = deliveries.filter((_, i) => outcomes[i]!.outcome === "done");
+  for (const delivery of dropped) await broker.emit("afterAck", delivery);
+  return dropped.length;
+}
+
+/** A message, once its hooks have heard that it is cancelled; `undefined` if it is to stay. */
+async function cancelledOf(
+  broker: Broker,
+  inspector: Inspector,
+  found: InspectedMessage,
+  { before, reason }: PurgeTarget,
+): Promise<MessageProxy | undefined> {
+  const whole = found.isCut ? await inspector.get(found.ref) : found;
+  const { message } = whole ?? {};
+  if (!(message instanceof Message) || message.messageTimestamp >= before) return undefined;
+  const delivery = new MessageProxy(message);
+  try {
+    await broker.emit("beforeProcessMessage", delivery);
+    await broker.emit("afterSkipMessage", delivery, new Cancelled(reason));
+    await broker.emit("beforeAck", delivery);
+    return delivery;
+  } catch (error) {
+    log.warn("Left cancelled message {messageId} of {actor} to a worker: {reason}", {
+      ...about(delivery, error),
+    });
+    return undefined;
+  }
+}

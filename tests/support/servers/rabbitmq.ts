@@ -21,6 +21,8 @@ export interface RabbitmqOptions {
    * @default {""}
    */
   config?: string;
+  /** Port of the HTTP API on 127.0.0.1; it takes longer to start. @default None. */
+  managementPort?: number;
 }
 
 /** A RabbitMQ that was started here, besides its own process. */
@@ -142,13 +144,14 @@ export function attachRabbitmq(url: string): RabbitmqServer {
 
 /** Starts a RabbitMQ, whatever the environment says. */
 export async function startOwnRabbitmq(
-  { port, config = "" }: RabbitmqOptions = {},
+  { port, config = "", managementPort }: RabbitmqOptions = {},
 ): Promise<RabbitmqServer> {
   const epmdPort = await freePort();
   const folder = await createServerFolder("rabbitmq-server");
   const server = await prepareRabbitmq(folder, {
     ...{ config, epmdPort, epmd: await startNameServer(folder, epmdPort) },
     ...(port !== undefined && { port }),
+    ...(managementPort !== undefined && { managementPort }),
   });
   await server.restart();
   return server;
@@ -174,7 +177,7 @@ export interface NodeOptions extends RabbitmqOptions {
  */
 export async function prepareRabbitmq(
   folder: string,
-  { port, config = "", epmdPort, epmd, nodeName, kernel }: NodeOptions,
+  { port, config = "", managementPort, epmdPort, epmd, nodeName, kernel }: NodeOptions,
 ): Promise<RabbitmqServer> {
   const program = await ensureInstalled("rabbitmq-server");
   const erl = await findErlang("erl");
@@ -185,9 +188,9 @@ export async function prepareRabbitmq(
   };
   const env = {
     ...serverEnvironment(folder, ports, nodeName),
-    ...await makeHome(program, folder),
+    ...(managementPort === undefined && await makeHome(program, folder)),
   };
-  await writeConfig(folder, config, kernel);
+  await writeConfig(folder, config, kernel, managementPort);
   return new RabbitmqServer(`amqp://guest:guest@127.0.0.1:${ports.amqp}`, {
     plan: { program, args: [], env, folder, timeout: START_TIMEOUT },
     node: { env, ctl: join(dirname(program), "rabbitmqctl"), erl, epmd },

@@ -67,11 +67,23 @@ const START_QUICKLY = {
  * @param folder Where RabbitMQ keeps its files.
  * @param rabbit Settings of the application `rabbit` as Erlang terms, separated by commas.
  * @param kernel The same for the application `kernel`.
+ * @param managementPort Port of the HTTP API; none without it.
  */
-export async function writeConfig(folder: string, rabbit: string, kernel = ""): Promise<void> {
+export async function writeConfig(
+  folder: string,
+  rabbit: string,
+  kernel = "",
+  managementPort?: number,
+): Promise<void> {
+  const management = managementPort === undefined
+    ? ""
+    : `, {rabbitmq_management, [{listener, [{port, ${managementPort}}, {ip, "127.0.0.1"}]}]}`;
   // In Erlang's own form: translating the other one takes a second more.
-  await writeFile(configFile(folder), `[{kernel, [${kernel}]}, {rabbit, [${rabbit}]}].\n`);
-  await writeFile(pluginsFile(folder), "[].\n");
+  await writeFile(
+    configFile(folder),
+    `[{kernel, [${kernel}]}, {rabbit, [${rabbit}]}${management}].\n`,
+  );
+  await writeFile(pluginsFile(folder), `[${management && "rabbitmq_management"}].\n`);
 }
 
 function configFile(folder: string): string {

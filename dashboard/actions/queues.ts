@@ -31,7 +31,7 @@ export async function purge(
       throw new RangeError("Nothing was dropped: the name of the queue was not typed");
     }
     const count = await context.board.inspector.purge(queue, state);
-    return { text: `Dropped ${count} messages of ${queue}`, count };
+    return { text: `Dropped ${count} ${count === 1 ? "message" : "messages"} of ${queue}`, count };
   });
   return { to, notice };
 }

@@ -9,7 +9,6 @@ import { HIDDEN, jsonText, messageOf, Redactor } from "../redact.ts";
 import { stateName } from "../states.ts";
 import { messageJson } from "./message_json.ts";
 import { messageUrl } from "./message_table.ts";
-import { refusedAbility } from "./refused_ability.ts";
 
 /** Characters of a part that a page shows; the rest is to be downloaded. */
 const MAX_PART = 1_048_576;
@@ -17,8 +16,6 @@ const MAX_PART = 1_048_576;
 /** One message, whole. */
 export async function messagePage(context: Context, ref: MessageRef): Promise<Page> {
   const { board: { inspector }, signal } = context;
-  const refused = refusedAbility(context, `browse:${ref.state}`);
-  if (refused !== undefined) return { title: "Message", place: "queues", ...refused };
   const found = await inspector.get(ref, { signal });
   if (found === undefined) return gone(context, ref);
   const redactor = new Redactor(context.options);

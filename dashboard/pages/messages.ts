@@ -32,7 +32,8 @@ export async function messagesPage(
   const heading = html`${TITLES[state]} of ${text(queueName)}`;
   const place = state === "dead" ? "dead" : "queues";
   if (refused !== undefined) {
-    return { title, heading, place, live, body: refused.body, json: refused.json };
+    const body = html`${refused.body}${bulk(context, queueName, state, {})}`;
+    return { title, heading, place, live, body, json: refused.json };
   }
   const page = await inspector.list({
     queueName,
@@ -205,11 +206,14 @@ function bulk(context: Context, queueName: string, state: MessageState, filter: 
     }">${label}</a>`;
   const what = isFiltered(filter) ? "all that match" : "all";
   const links: Html[] = [];
-  if (may(context, "requeue") && state === "dead") links.push(link("requeue", `Requeue ${what}…`));
-  if (may(context, "requeue") && state === "delayed") {
+  const canList = inspector.abilities.has(`browse:${state}`);
+  if (may(context, "requeue") && canList && state === "dead") {
+    links.push(link("requeue", `Requeue ${what}…`));
+  }
+  if (may(context, "requeue") && canList && state === "delayed") {
     links.push(link("runNow", `Run ${what} now…`));
   }
-  if (may(context, "drop") && inspector.abilities.has("remove")) {
+  if (may(context, "drop") && canList && inspector.abilities.has("remove")) {
     links.push(link("drop", `Drop ${what}…`));
   }
   if (may(context, "purge") && !isFiltered(filter)) links.push(link("purge", "Purge…"));

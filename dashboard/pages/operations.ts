@@ -108,14 +108,17 @@ export async function newOperationPage(context: Context): Promise<Page> {
     ? {}
     : { ...filter, before: filter.before ?? `${Math.ceil(now) + 1}` };
   const { since, before, ...others } = toQuery(fixed, now);
-  const page = await inspector.list({
-    queueName,
-    state,
-    limit: LOOKED_AT,
-    ...others,
-    ...(since !== undefined && { since }),
-    ...(before !== undefined && { before }),
-  }, { signal });
+  const canList = inspector.abilities.has(`browse:${state}`);
+  const page = change === "purge" && !canList
+    ? countedPage(context, queueName, state)
+    : await inspector.list({
+      queueName,
+      state,
+      limit: LOOKED_AT,
+      ...others,
+      ...(since !== undefined && { since }),
+      ...(before !== undefined && { before }),
+    }, { signal });
   const expected = expectedOf(page, isFiltered(filter));
   const planned = { queueName, state, change, fixed, since, expected, messages: page.messages };
   return {
@@ -149,7 +152,7 @@ function planBody(context: Context, planned: PlannedOperation): Content {
     )}.${change === "drop" || change === "purge"
       ? " They are gone for good."
       : ""}</p>${messages.length === 0
-      ? empty("Nothing matches.")
+      ? empty(expected.isExact ? "Nothing matches." : "None of them can be shown.")
       : html`<h2>The first of them</h2>${
         messageTable(context, messages.slice(0, SAMPLES), state, false)
       }`}${planForm(context.address.root, planned)}
@@ -185,13 +188,24 @@ function described(filter: ReturnType<typeof filterOf>): Content {
   return words === undefined ? "" : [" where ", text(words, 1_000)];
 }
 
+/** A page without messages, of a broker that shows none but counts them. */
+function countedPage(
+  { reading: { snapshot }, now }: Context,
+  queueName: string,
+  state: MessageState,
+): MessagePage {
+  const total = snapshot?.queues.find((one) => one.queueName === queueName)?.[state];
+  return { messages: [], total, scanned: 0, next: "", movedTo: undefined, now };
+}
+
 /** How many messages match, as far as a page tells. */
 function expectedOf(
   { messages, scanned, total, next }: MessagePage,
   isFiltered: boolean,
 ): { readonly count: number | undefined; readonly isExact: boolean } {
   if (next === undefined) return { count: messages.length, isExact: true };
-  if (total === undefined || scanned === 0) return { count: undefined, isExact: false };
+  if (total === undefined) return { count: undefined, isExact: false };
+  if (isFiltered && scanned === 0) return { count: undefined, isExact: false };
   const count = isFiltered ? Math.round(total * messages.length / scanned) : total;
   return { count: Math.max(count, messages.length), isExact: false };
 }

@@ -74,8 +74,7 @@ function row(context: Context, { worker, message }: RunningRow): Html {
   const time = now - since;
   const ref = { queueName, state: "unacknowledged", key: key ?? "" } as const;
   const id = text(short(messageId));
-  const canShow = key !== undefined &&
-    context.board.inspector.abilities.has("browse:unacknowledged");
+  const canShow = key !== undefined;
   return html`
     <tr id="m-${encodeURIComponent(messageId.toWellFormed())}" class="${time > LONG ? "late" : ""}">
       <td class="${time > LONG ? "bad" : ""}">${span(time)}${time > LONG ? " ▲" : ""}</td>

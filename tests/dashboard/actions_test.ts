@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { actor, Control, currentSignal, Message, StubBroker, Worker } from "@dq/dramatiq";
+import {
+  actor,
+  Control,
+  currentSignal,
+  Message,
+  NotSupported,
+  StubBroker,
+  Worker,
+} from "@dq/dramatiq";
 import { eventually } from "../support/servers/until.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
@@ -187,6 +195,36 @@ test("What a broker lacks is told in place of it", async () => {
   assert(!/Pause…/.test(await site.text("/")));
   const path = "/queues/mails/pause";
   assertMatch(await said(site, path, await site.post(path)), /has no control store/);
+});
+
+test("Messages that a broker does not show can be purged by their number", async () => {
+  const broker = new StubBroker();
+  const inspect = broker.inspect.bind(broker);
+  broker.inspect = () => {
+    const inspector = inspect();
+    const abilities = new Set([...inspector.abilities].filter((one) => one !== "browse:ready"));
+    const whyNot = () => "This broker shows no message";
+    const list = () => Promise.reject(new NotSupported("browse:ready", whyNot()));
+    return Object.defineProperties(inspector, {
+      abilities: { value: abilities },
+      whyNot: { value: whyNot },
+      list: { value: list },
+    });
+  };
+  await using site = new Site({}, broker);
+  await actor(function work() {}, { broker }).send();
+  const list = await site.text("/queues/default/waiting");
+  assertMatch(list, /This broker shows no message/);
+  assertMatch(list, /change=purge/);
+  assert(!/change=drop/.test(list), "what needs a list is not shown");
+  const form = "/operations/new?queue=default&state=waiting&change=purge";
+  assertMatch(await site.text(form), /about[^]*None of them can be shown/);
+  assertEquals((await site.json(form)).expected, { count: 1, isExact: false });
+  const path = "/queues/default/waiting/purge";
+  assertEquals(
+    await said(site, path, await site.post(path, { expected: "1" })),
+    "Dropped 1 message of default",
+  );
 });
 
 test("A message that no longer is where it was is looked for everywhere", async () => {

@@ -19,21 +19,22 @@ import { NotSupported } from "../../core/inspection_error.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
 import {
-  canonicalQueueName,
   deadLetterQueueName,
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
+import type { StoredEntry } from "../../core/stored_entry.ts";
 import type { ControlStore } from "../../core/control_store.ts";
 import { readEntries } from "../../control/workers.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { askForReports } from "./reports.ts";
 import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
+import { keyOf, toEntry, wholeOf } from "./dead_entries.ts";
 import { missingQueueOf } from "./errors.ts";
-import { delayQueueOf, isRung, noteName, rungNames } from "./ladder.ts";
-import type { ManagementApi, QueueTotals } from "./management_api.ts";
+import { noteName, rungNames } from "./ladder.ts";
+import type { ManagementApi } from "./management_api.ts";
+import { toOverviews, UNKNOWN } from "./queue_overviews.ts";
 
 /** Most queues of an overview. */
 const MOST_QUEUES = 1_000;
@@ -299,12 +300,6 @@ export class RabbitmqInspector extends BaseInspector {
   }
 }
 
-const UNKNOWN = {
-  unacknowledged: undefined,
-  headSince: undefined,
-  consumers: undefined,
-} as const;
-
 function reasonsOf({ isQuorum, api }: RabbitmqInspectorOptions) {
   return {
     "browse:ready": HIDDEN,
@@ -318,56 +313,4 @@ function reasonsOf({ isQuorum, api }: RabbitmqInspectorOptions) {
     ...(api === undefined && { unacknowledged: NEEDS_API, headAge: NEEDS_API }),
     history: "RabbitMQ stores none; use the metrics of Prometheus",
   } satisfies Partial<Record<Ability, string>>;
-}
-
-/** Key of a dead letter: its message id, and its number among those of the same id. */
-function keyOf(queueName: string, stored: StoredDeadLetter, seen: Map<string, number>): string {
-  const ref = { queueName, state: "dead", key: "" } as const;
-  const { messageId = "" } = toInspected({ ref, ...wholeOf(stored), cursor: "" });
-  const number = seen.get(messageId) ?? 0;
-  seen.set(messageId, number + 1);
-  return `${number}:${messageId}`;
-}
-
-function wholeOf({ data }: StoredDeadLetter): Pick<StoredEntry, "data" | "size"> {
-  return { data, size: cut(data).size };
-}
-
-function toEntry(queueName: string, key: string, stored: StoredDeadLetter): StoredEntry {
-  const { diedAt, data } = stored;
-  return {
-    ref: { queueName, state: "dead", key },
-    ...cut(data),
-    ...(diedAt !== undefined && { diedAt }),
-    cursor: key,
-  };
-}
-
-/** Puts the queues that belong together into one entry; those of other programs are left out. */
-function toOverviews(found: readonly QueueTotals[], declared: readonly string[]): QueueOverview[] {
-  const totals = new Map(found.map((one) => [one.name, one]));
-  const names = new Set(declared);
-  for (const { name } of found) {
-    // A queue of this library has a delay queue.
-    if (totals.has(delayQueueName(name)) && canonicalQueueName(name) === name) names.add(name);
-  }
-  const ready = (name: string) => totals.get(name)?.messages_ready ?? 0;
-  const onLadders = new Map<string, number>();
-  for (const { name } of found) {
-    if (!isRung(name) || name.endsWith(".ladder")) continue;
-    const delayQueue = delayQueueOf(name);
-    onLadders.set(delayQueue, (onLadders.get(delayQueue) ?? 0) + ready(name));
-  }
-  return [...names].toSorted().map((queueName) => {
-    const delayQueue = delayQueueName(queueName);
-    const later = totals.get(delayQueue)?.messages_unacknowledged ?? 0;
-    return {
-      ...UNKNOWN,
-      queueName,
-      ready: ready(queueName),
-      delayed: ready(delayQueue) + later + (onLadders.get(delayQueue) ?? 0),
-      unacknowledged: totals.get(queueName)?.messages_unacknowledged ?? 0,
-      dead: ready(deadLetterQueueName(queueName)),
-    };
-  });
 }

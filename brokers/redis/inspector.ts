@@ -22,7 +22,7 @@ import { minuteOf } from "../../core/report_source.ts";
 import type { StoredEntry } from "../../core/stored_entry.ts";
 import { type Clock, pause } from "../../platform/clock.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
-import { type RedisReply, toArgument } from "../../clients/redis/reply.ts";
+import { pairs, type RedisReply, toArgument } from "../../clients/redis/reply.ts";
 import {
   DROP_ANYWHERE,
   DROP_LISTED,
@@ -36,7 +36,7 @@ import {
   WORKERS,
 } from "./inspection_scripts.ts";
 import { Keys } from "./keys.ts";
-import { readDelayed, readListed, readSorted, sentAtOf } from "./message_pages.ts";
+import { nearEachOther, readDelayed, readListed, readSorted, toOverview } from "./message_pages.ts";
 import type { CheckedOptions } from "./options.ts";
 import { toMinute } from "./report_writer.ts";
 
@@ -310,40 +310,4 @@ export class RedisInspector extends BaseInspector {
       .then(() => pause(this.#clock, REMOVAL_INTERVAL, isOver));
     return await removing === 1;
   }
-}
-
-/** Groups messages of a queue whose positions differ by little. */
-function* nearEachOther(refs: readonly MessageRef[]): Generator<MessageRef[]> {
-  const byQueue = Map.groupBy(refs, ({ queueName }) => queueName);
-  for (const all of byQueue.values()) {
-    // From the end: what is removed moves only what follows it.
-    const sorted = all.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0));
-    while (sorted.length > 0) {
-      const last = sorted.at(-1)!.position ?? 0;
-      const start = sorted.findIndex(({ position = 0 }) => position > last - WINDOW);
-      yield sorted.splice(start);
-    }
-  }
-}
-
-function toOverview(
-  queueName: string,
-  [ready, stored, delayed, dead, head]: readonly RedisReply[],
-): QueueOverview {
-  return {
-    queueName,
-    ready: ready as number,
-    delayed: delayed as number,
-    unacknowledged: Math.max(0, (stored as number) - (ready as number)),
-    dead: dead as number,
-    headSince: head ? sentAtOf(head as Buffer) : undefined,
-    consumers: undefined,
-  };
-}
-
-function pairs(parts: readonly Buffer[]): [string, string][] {
-  return Array.from(
-    { length: parts.length / 2 },
-    (_, i) => [String(parts[2 * i]), String(parts[2 * i + 1])],
-  );
 }

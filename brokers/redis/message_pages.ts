@@ -1,9 +1,10 @@
 import type { Buffer } from "node:buffer";
 import type { RedisConnection } from "../../clients/redis/connection.ts";
-import type { MessageState } from "../../core/inspection.ts";
+import type { RedisReply } from "../../clients/redis/reply.ts";
+import type { MessageRef, MessageState, QueueOverview } from "../../core/inspection.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
 import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
-import { LIST, RANGE } from "./inspection_scripts.ts";
+import { LIST, RANGE, WINDOW } from "./inspection_scripts.ts";
 import type { QueueKeys } from "./keys.ts";
 
 /** Place from which messages of a queue are read. */
@@ -175,9 +176,39 @@ function toEntry(
 }
 
 /** When a message was sent, of which there may be only the end. */
-export function sentAtOf(text: Uint8Array): number | undefined {
+function sentAtOf(text: Uint8Array): number | undefined {
   const ref = { queueName: "", state: "ready", key: "" } as const;
   const whole = toInspected({ ref, ...cut(text), cursor: "" }).sentAt;
   return whole ??
     toInspected({ ref, data: text, tail: text, size: text.length, cursor: "" }).sentAt;
+}
+
+/** Groups messages of a queue whose positions differ by little. */
+export function* nearEachOther(refs: readonly MessageRef[]): Generator<MessageRef[]> {
+  const byQueue = Map.groupBy(refs, ({ queueName }) => queueName);
+  for (const all of byQueue.values()) {
+    // From the end: what is removed moves only what follows it.
+    const sorted = all.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0));
+    while (sorted.length > 0) {
+      const last = sorted.at(-1)!.position ?? 0;
+      const start = sorted.findIndex(({ position = 0 }) => position > last - WINDOW);
+      yield sorted.splice(start);
+    }
+  }
+}
+
+/** Counts of a queue, and the time of its first message. */
+export function toOverview(
+  queueName: string,
+  [ready, stored, delayed, dead, head]: readonly RedisReply[],
+): QueueOverview {
+  return {
+    queueName,
+    ready: ready as number,
+    delayed: delayed as number,
+    unacknowledged: Math.max(0, (stored as number) - (ready as number)),
+    dead: dead as number,
+    headSince: head ? sentAtOf(head as Buffer) : undefined,
+    consumers: undefined,
+  };
 }

@@ -139,13 +139,9 @@ export class Batcher {
   #lengthUnderWay = 0;
   /** True if the next call waits for the end of one. */
   #isHeld = false;
-  /** The promises of all batches that are not settled. */
   readonly #unsettled: Set<Promise<void>> = new Set();
 
   /**
-   * Makes an empty one.
-   *
-   * @param send Makes one call.
    * @param pack Makes its arguments of those of many items. @default {as they are, in a row}
    * @param isReady Asked before a large item is sent; if not, the next call waits for its end.
    */

@@ -11,3 +11,11 @@ export function toArgument(encoded: Encoded): string | Buffer {
   if (typeof encoded === "string") return encoded;
   return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }
+
+/** Pairs of a flat list, as texts. */
+export function pairs(parts: readonly Buffer[]): [string, string][] {
+  return Array.from(
+    { length: parts.length / 2 },
+    (_, i) => [String(parts[2 * i]), String(parts[2 * i + 1])],
+  );
+}

@@ -1,0 +1,43 @@
+import type { QueueOverview } from "../../core/inspection.ts";
+import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
+import { delayQueueOf, isRung } from "./ladder.ts";
+import type { QueueTotals } from "./management_api.ts";
+
+/** Numbers that AMQP does not tell. */
+export const UNKNOWN = {
+  unacknowledged: undefined,
+  headSince: undefined,
+  consumers: undefined,
+} as const;
+
+/** Puts the queues that belong together into one entry; those of other programs are left out. */
+export function toOverviews(
+  found: readonly QueueTotals[],
+  declared: readonly string[],
+): QueueOverview[] {
+  const totals = new Map(found.map((one) => [one.name, one]));
+  const names = new Set(declared);
+  for (const { name } of found) {
+    // A queue of this library has a delay queue.
+    if (totals.has(delayQueueName(name)) && canonicalQueueName(name) === name) names.add(name);
+  }
+  const ready = (name: string) => totals.get(name)?.messages_ready ?? 0;
+  const onLadders = new Map<string, number>();
+  for (const { name } of found) {
+    if (!isRung(name) || name.endsWith(".ladder")) continue;
+    const delayQueue = delayQueueOf(name);
+    onLadders.set(delayQueue, (onLadders.get(delayQueue) ?? 0) + ready(name));
+  }
+  return [...names].toSorted().map((queueName) => {
+    const delayQueue = delayQueueName(queueName);
+    const later = totals.get(delayQueue)?.messages_unacknowledged ?? 0;
+    return {
+      ...UNKNOWN,
+      queueName,
+      ready: ready(queueName),
+      delayed: ready(delayQueue) + later + (onLadders.get(delayQueue) ?? 0),
+      unacknowledged: totals.get(queueName)?.messages_unacknowledged ?? 0,
+      dead: ready(deadLetterQueueName(queueName)),
+    };
+  });
+}

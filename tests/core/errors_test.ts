@@ -30,6 +30,7 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
   [library.Retry, library.DramatiqError],
   [library.DuplicateMessage, library.DramatiqError],
   [library.PoisonMessage, library.DramatiqError],
+  [library.NotSupported, library.DramatiqError],
   [library.Snooze, library.DramatiqError],
   [library.ResultError, library.DramatiqError],
   [library.ResultMissing, library.ResultError],
@@ -48,7 +49,8 @@ const PARENTS: readonly (readonly [AnyErrorClass, AnyErrorClass])[] = [
 test("Errors of the library have the names of their classes, and their parents in the reference", () => {
   for (const [ErrorClass, parent] of PARENTS) {
     assertEquals(Object.getPrototypeOf(ErrorClass), parent);
-    if (ErrorClass === library.Snooze) continue; // takes a delay, see middleware/snooze_test.ts
+    // They take a delay and an ability first, see middleware/snooze_test.ts.
+    if (ErrorClass === library.Snooze || ErrorClass === library.NotSupported) continue;
     const error = Reflect.construct(ErrorClass, ["why"]) as Error;
     assert(error instanceof parent);
     assertEquals(error.name, ErrorClass.name);

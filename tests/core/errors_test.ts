@@ -8,6 +8,7 @@ import {
 import * as library from "@dq/dramatiq";
 import fc from "fast-check";
 import { errorMessage, errorType, formatTraceback } from "../../platform/thrown.ts";
+import { fromWire, toWire } from "../../worker/executors/thrown_on_wire.ts";
 import { test } from "../support/test.ts";
 
 type AnyErrorClass = abstract new (...args: never[]) => Error;
@@ -67,6 +68,14 @@ test("Every error class of the library has its place in the tree of errors", () 
   for (const [name, value] of Object.entries(library)) {
     if (typeof value !== "function" || !(value.prototype instanceof Error)) continue;
     assert(known.has(value), `${name} is not in the table of this test`);
+  }
+});
+
+test("Every error class of the library is the same class in threads and processes", () => {
+  for (const [ErrorClass] of PARENTS) {
+    const error = Object.setPrototypeOf(new Error("why"), ErrorClass.prototype);
+    const arrived = fromWire(structuredClone(toWire(error)));
+    assert(arrived instanceof ErrorClass, ErrorClass.name);
   }
 });
 

@@ -1,6 +1,9 @@
 import type { ErrorClass } from "../../core/actor_options.ts";
 import * as libraryErrors from "../../core/errors.ts";
+import { NotSupported } from "../../core/inspection_error.ts";
 import * as interrupts from "../../core/interrupt.ts";
+import * as resultErrors from "../../core/result_errors.ts";
+import { Snooze } from "../../core/snooze.ts";
 import { errorMessage, errorType, shorten } from "../../platform/thrown.ts";
 
 /** A thrown value on its way to another realm. */
@@ -33,6 +36,8 @@ const SHARED: ReadonlyMap<string, ErrorClass> = /* @__PURE__ */ new Map(
   [
     ...Object.values(libraryErrors),
     ...Object.values(interrupts),
+    ...Object.values(resultErrors),
+    ...[NotSupported, Snooze],
     ...[AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError],
     Error,
   ].map((one): [string, ErrorClass] => [one.name, one]),

@@ -58,7 +58,7 @@ export abstract class BaseInspector implements Inspector {
     this.#reasons = reasons;
   }
 
-  /** What it can do. */
+  /** Abilities of this inspector. */
   get abilities(): ReadonlySet<Ability> {
     return new Set(ABILITIES.filter((ability) => this.#reasons[ability] === undefined));
   }

@@ -31,7 +31,7 @@ export interface ClaimPlace {
 export interface UniqueSteps {
   /** Tells whether the message of a claim is on its queue, delayed, or in the hands of a worker. */
   isStored(claim: ClaimValue): Promise<boolean>;
-  /** What its queue calls a message as it is stored now. */
+  /** Gives the name that its queue has for a message as it is stored now. */
   stayOf(message: ClaimedMessage): string;
   /** Applies changes, and by that delays the message of a claim until another time. */
   changeDelayed(

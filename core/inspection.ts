@@ -121,7 +121,7 @@ export interface MessagePage {
    * 2,000 messages, 4 MiB or 300 ms, whatever it has found by then.
    */
   readonly scanned: number;
-  /** Where the next page begins; `undefined` if this one is the last. */
+  /** Start of the next page; `undefined` if this one is the last. */
   readonly next: string | undefined;
   /** Position at which the page begins, if the queue has moved past the message at which it should. */
   readonly movedTo: number | undefined;
@@ -153,13 +153,13 @@ export interface InspectedMessage {
   readonly message: Readonly<Required<MessageFields>> | undefined;
   /** Why it cannot be decoded, if so. */
   readonly decodeError: DecodeError | undefined;
-  /** What is stored; of a cut one its beginning. */
+  /** Stored data; of a cut one its beginning. */
   readonly data: Encoded;
   /** True if a list has only the beginning and the end of a long message. `get` has all of it. */
   readonly isCut: boolean;
 }
 
-/** What a search for a message by its id has found. */
+/** Result of a search for a message by its id. */
 export interface FoundMessages {
   /** The places of the message. */
   readonly messages: readonly InspectedMessage[];
@@ -238,7 +238,7 @@ export interface WorkerReport {
    * heartbeat.
    */
   readonly hasReport: boolean;
-  /** What it does: a quiet worker fetches nothing more, and runs. */
+  /** State: a quiet worker fetches nothing more, and runs. */
   readonly state: "working" | "quiet" | "stopping";
   /** Runtime and its version, as `deno 2.9.6`. */
   readonly runtime: string | undefined;

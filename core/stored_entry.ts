@@ -12,7 +12,7 @@ export const CUT_LENGTH = 2_048;
 export interface StoredEntry {
   /** Where it is. */
   readonly ref: MessageRef;
-  /** What is stored; of a cut one its beginning. */
+  /** Stored data; of a cut one its beginning. */
   readonly data: Encoded;
   /** The end of a cut one. */
   readonly tail?: Encoded;
@@ -24,7 +24,7 @@ export interface StoredEntry {
   readonly diedAt?: number;
   /** True if it was removed while the page was read. */
   readonly isGone?: boolean;
-  /** Where a page begins that goes on after it. */
+  /** Start of a page that goes on after it. */
   readonly cursor: string;
 }
 

@@ -17,7 +17,7 @@ export const RIGHTS: readonly Right[] = [
 export interface Viewer {
   /** The name for logs and pages. */
   readonly name: string;
-  /** What it may change. */
+  /** Changes that it may make. */
   readonly rights: ReadonlySet<Right>;
   /** The brokers that it may see; `undefined` for all. */
   readonly brokers: ReadonlySet<string> | undefined;

@@ -31,7 +31,7 @@ export interface Context {
 export interface LiveView {
   /** One of `LIVE_VIEWS`. */
   readonly name: string;
-  /** What it shows. */
+  /** Content of the page. */
   readonly values?: Readonly<Record<string, string | undefined>>;
 }
 

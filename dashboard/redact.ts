@@ -4,7 +4,7 @@ import type { Message } from "../core/message.ts";
 import { indentJson } from "./html/json_text.ts";
 import type { DashboardOptions, RedactedPart } from "./options.ts";
 
-/** What stands in place of something that must not be shown. */
+/** Text in place of something that must not be shown. */
 export const HIDDEN = "(hidden)";
 
 /** The decoded message. It is a `Message`, which the types of the core cannot say in a circle. */

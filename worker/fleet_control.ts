@@ -1,7 +1,7 @@
 import type { Cancellations } from "../core/cancellations.ts";
 import type { PausedActors } from "./paused_actors.ts";
 
-/** What the fleet was told, as far as it matters to messages of a worker. */
+/** Commands to the fleet, as far as they concern messages of a worker. */
 export interface FleetControl {
   readonly cancellations: Cancellations;
   readonly pausedActors: PausedActors;

@@ -134,7 +134,7 @@ export class Worker implements AsyncDisposable {
     return this.#fleet?.id ?? this.#ownId;
   }
 
-  /** What it does; `"paused"` by its own `pause`, not by a queue that is paused. */
+  /** State; `"paused"` by its own `pause`, not by a queue that is paused. */
   get state(): "new" | "starting" | "running" | "paused" | "stopping" | "stopped" {
     return this.#state;
   }

@@ -18,7 +18,7 @@ type Entry = readonly [id: string, text: Buffer | null, suspicion?: Suspicion];
 
 /** Options of a fetch. */
 interface FetchOptions {
-  /** How many messages at most. */
+  /** Most messages. */
   readonly limit: number;
   /** Ids of messages of the queue to acknowledge along the way. */
   readonly acknowledged: readonly string[];

@@ -38,7 +38,7 @@ export class StubKeys {
 /** A `StubBroker`, as its inspector sees it. */
 export interface StubStorage {
   readonly clock: Clock;
-  /** What workers did that are gone. */
+  /** Minutes of workers that are gone. */
   history(): readonly HistoryMinute[];
   /** A declared queue or its delay queue. */
   queue(queueName: string): StubQueue;
@@ -55,7 +55,7 @@ export interface StubStorage {
 /** A message in its place. */
 interface Found {
   readonly key: number;
-  /** What a list is ordered by; the position of ready messages. */
+  /** Order of a list; the position of ready messages. */
   readonly at: number;
   readonly data: Encoded;
   readonly diedAt?: number;
@@ -217,7 +217,7 @@ export class StubInspector extends BaseInspector {
   }
 }
 
-/** Where a page begins that follows another one. Messages may have gone meanwhile. */
+/** Start of a page that follows another one. Messages may have gone meanwhile. */
 function startAfter(
   all: readonly Found[],
   after: string,

@@ -84,7 +84,7 @@ export class StubBroker extends Broker {
   readonly #consumers: Set<StubConsumer> = new Set();
   readonly #deadLetters: StubDeadLetters = new StubDeadLetters((message) => this.store([message]));
   readonly #keys: StubKeys = new StubKeys();
-  /** What workers did that are gone. */
+  /** Minutes of workers that are gone. */
   #history: HistoryMinute[] = [];
   readonly #failFast: boolean;
   #controlStore: StubControlStore | undefined;

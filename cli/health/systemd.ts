@@ -7,7 +7,7 @@ const COMMAND = "systemd-notify";
 /** Milliseconds in which `systemd-notify` ends. */
 const TIMEOUT = 5_000;
 
-/** What systemd has told a service. */
+/** Settings that systemd passes to a service. */
 export interface SystemdEnvironment {
   readonly socket: string;
   /** Milliseconds in which it wants to hear from the service; `undefined` if it does not. */

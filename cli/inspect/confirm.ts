@@ -8,7 +8,7 @@ const MANY = 1_000;
 
 /** A change that a person is to confirm. */
 export interface Confirmation {
-  /** What is done: `drop 812 messages of default`. */
+  /** The change: `drop 812 messages of default`. */
   readonly what: string;
   /** Names to type, of a change that cannot be undone and concerns many messages. */
   readonly queueNames: readonly string[];
@@ -46,7 +46,7 @@ export async function confirm(
   return isYes;
 }
 
-/** Who gives the command, for the record: `ada@web-1`. */
+/** Giver of the command, for the record: `ada@web-1`. */
 export function whoAmI(): string {
   return `${userName()}@${hostname()}`;
 }

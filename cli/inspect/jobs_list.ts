@@ -24,7 +24,7 @@ const LIMIT = 50;
 const SCAN = 2_000;
 const MAX_NAME = 40;
 
-/** What was read of one queue. */
+/** Messages that were read from one queue. */
 interface Found {
   readonly queueName: string;
   readonly messages: readonly InspectedMessage[];

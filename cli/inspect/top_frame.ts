@@ -9,7 +9,7 @@ import { escapeText } from "../../platform/escape.ts";
 import { formatDuration } from "../status.ts";
 import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
 
-/** What `top` shows at one time. */
+/** Content of `top` at one time. */
 export interface TopFrame {
   /** The time of the server. */
   readonly now: number;

@@ -26,7 +26,7 @@ export interface Deed {
   readonly count?: number;
 }
 
-/** What came of work on many messages. */
+/** Result of work on many messages. */
 export interface Done {
   /** For the page. */
   readonly text: string;

@@ -12,7 +12,7 @@ export interface Result {
   readonly notice?: Notice;
 }
 
-/** What came of changes, in words. */
+/** Result of changes, in words. */
 export function outcomeOf(outcomes: readonly ChangeOutcome[], past: string): Done {
   const number = (outcome: ChangeOutcome["outcome"]) =>
     outcomes.filter((one) => one.outcome === outcome).length;

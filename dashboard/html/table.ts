@@ -37,7 +37,7 @@ export function table(
   `;
 }
 
-/** What stands in place of an empty table. */
+/** Text in place of an empty table. */
 export function empty(...content: Content[]): Html {
   return html`<div class="scroll empty">${content.map((one) => html`<p>${one}</p>`)}</div>`;
 }

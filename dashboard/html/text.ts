@@ -9,7 +9,7 @@ import { shorten } from "../../platform/thrown.ts";
 /** HTML that a template made; text of others becomes a part of it only escaped. */
 export type Html = ReturnType<typeof html>;
 
-/** What a template takes. */
+/** Values that a template takes. */
 export type Content = Html | string | number | undefined | readonly Content[];
 
 /** Control characters, halves of characters, and those that are invisible or change the direction. */

@@ -36,7 +36,7 @@ export function operationLive(context: Context, { id }: NonNullable<LiveView["va
   return operation === undefined ? "" : show(context, operation);
 }
 
-/** What an operation does, in words. */
+/** Description of an operation, in words. */
 export function operationText({ request: { change, selection } }: Operation): string {
   const { queueName, state, actorName, error, since, before } = selection;
   const filter = filterText({

@@ -23,6 +23,7 @@ test("RedisBroker puts a message on its queue once when the answer to a send was
   await using fixture = new Fixture(server);
   const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueue(work("q", "first"));
+  await broker.getQueueMessageCounts("q"); // behind the note of the queue's name
   let sending: Promise<unknown> | undefined;
   await loseAnswer(
     server,
@@ -41,6 +42,7 @@ test("RedisBroker delays a message once when the answer to its send was cut off"
   await using fixture = new Fixture(server);
   const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
   await broker.enqueue(work("q", "first"));
+  await broker.getQueueMessageCounts("q"); // behind the note of the queue's name
   let sending: Promise<unknown> | undefined;
   await loseAnswer(
     server,

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { DeadLetter } from "../../core/dead_letters.ts";
 import { escapeJson, escapeLines, escapeText } from "../../platform/escape.ts";
 import { shorten } from "../../platform/thrown.ts";
+import { reasonOf as reasonOfTraceback } from "../../core/stored_entry.ts";
 import { toWireOptions } from "../../core/message_options.ts";
 
 /** Widths of the columns. */
@@ -111,11 +112,7 @@ function otherOptions({ message }: DeadLetter): object {
 
 /** Reason of its death, on one line. */
 export function reasonOf({ decodeError, traceback }: DeadLetter): string {
-  if (decodeError !== undefined) return decodeError.message;
-  if (traceback === undefined) return "";
-  const lines = traceback.trimEnd().split("\n");
-  // Python says it in the last line, JavaScript in the first.
-  return (/^Traceback \(/.test(lines[0]!) ? lines.at(-1) : lines[0])!.trim();
+  return decodeError?.message ?? reasonOfTraceback(traceback) ?? "";
 }
 
 /** JSON that also has what only pickles hold. */

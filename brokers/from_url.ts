@@ -1,10 +1,6 @@
 import type { Broker, BrokerOptions } from "../core/broker.ts";
-import { errorMessage } from "../platform/thrown.ts";
-import { setDefaultBrokerFactory } from "../core/global_broker.ts";
 import { redactUrl } from "../clients/redact.ts";
-import { mayReadEnvironment, readEnvironment } from "../platform/runtime.ts";
 import { splitUrls } from "./rabbitmq/address.ts";
-import { isInstalled } from "./rabbitmq/client.ts";
 import { RabbitmqBroker } from "./rabbitmq/rabbitmq_broker.ts";
 import { RedisBroker } from "./redis/redis_broker.ts";
 import { SqliteBroker } from "./sqlite/sqlite_broker.ts";
@@ -53,25 +49,3 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
   }
   return factory(url, options);
 }
-
-/** As Python's dramatiq does; who has no client for RabbitMQ has another server. */
-function defaultBroker(): Broker {
-  return isInstalled() ? new RabbitmqBroker() : new RedisBroker();
-}
-
-setDefaultBrokerFactory(() => {
-  if (!mayReadEnvironment("dramatiq_broker_url")) {
-    throw new TypeError(
-      "Cannot choose a broker: reading DRAMATIQ_BROKER_URL is not permitted; run again with " +
-        "--allow-env=DRAMATIQ_BROKER_URL (or --allow-env, which ioredis needs), or call setBroker() before " +
-        "actors are declared",
-    );
-  }
-  const url = readEnvironment("dramatiq_broker_url");
-  if (url === undefined) return defaultBroker();
-  try {
-    return brokerFromUrl(url);
-  } catch (error) {
-    throw new TypeError(`Cannot use DRAMATIQ_BROKER_URL. ${errorMessage(error)}`, { cause: error });
-  }
-});

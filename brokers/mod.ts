@@ -3,6 +3,7 @@
  *
  * @module
  */
+import "./default_broker.ts";
 export { brokerFromUrl } from "./from_url.ts";
 export * from "./rabbitmq/mod.ts";
 export * from "./redis/mod.ts";

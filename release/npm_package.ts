@@ -21,7 +21,7 @@ const run = promisify(execFile);
 export const SIDE_EFFECTS: readonly string[] = [
   "./mod.js",
   "./brokers/mod.js",
-  "./brokers/from_url.js",
+  "./brokers/default_broker.js",
   "./worker.js",
   "./worker/executors/*_entry.js",
 ];

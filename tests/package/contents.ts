@@ -16,7 +16,7 @@ const SIZES = {
  * others vanish.
  */
 const KEPT = [
-  "brokers/from_url.js", // registers the default broker
+  "brokers/default_broker.js", // registers the default broker
   "mod.js", // imports it
   "brokers/mod.js",
   "worker.js", // is a program

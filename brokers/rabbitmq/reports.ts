@@ -19,6 +19,8 @@ const REPLIES = "amq.rabbitmq.reply-to";
 /** Milliseconds for which workers may answer, and after which a question or an answer is dropped. */
 const ANSWER_TIME = 500;
 const EXPIRY = 5_000;
+/** A connection of fewer channels than this has none to spare: consumers share them. */
+const FEWEST_CHANNELS = 40;
 const ACCESS_REFUSED = 403;
 const OTHER_EXCHANGE = 406;
 
@@ -94,7 +96,7 @@ export class ReportResponder {
         await this.#answer(signal);
         failures = 0;
       } catch (error) {
-        if (isRefusal(error)) {
+        if (error instanceof TooFewChannels || isRefusal(error)) {
           log.warn("Failed to offer reports of workers: {reason}", {
             reason: errorMessage(error),
             error,
@@ -108,6 +110,8 @@ export class ReportResponder {
 
   /** Answers until the channel is closed. */
   async #answer(signal: AbortSignal): Promise<void> {
+    const { connection: { channelMax } } = await this.#connection.whenUp();
+    if (channelMax < FEWEST_CHANNELS) throw new TooFewChannels(channelMax);
     const channel = await openChannel(this.#connection);
     const closed = new Promise<void>((resolve) => {
       channel.on("close", resolve);
@@ -134,6 +138,13 @@ export class ReportResponder {
     } catch {
       // The channel has just been closed.
     }
+  }
+}
+
+/** The server allows so few channels that consumers need them all. */
+class TooFewChannels extends Error {
+  constructor(channelMax: number) {
+    super(`a connection has ${channelMax} channels at most, and consumers may need them all`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { startOwnRedis } from "../support/servers/redis.ts";
-import { testOwn } from "../servers/own.ts";
+import { testLong, testOwn } from "../servers/own.ts";
 import { SCENARIOS, withTexts } from "./redis_replay/capture.ts";
 import { DIFFERENCES } from "./redis_replay/differences.ts";
 import { assertSameDump, readDump, writeDump } from "./redis_replay/dump.ts";
@@ -49,4 +49,8 @@ for (const scenario of SCENARIOS) {
   test(`RedisBroker leaves the keys of Python: ${scenario.scenario}: ${scenario.about}`, async () => {
     await replay(scenario, SCENARIO_STEPS[scenario.scenario]!);
   });
+  testLong("redis-server")(
+    `RedisBroker leaves the keys of Python while other work is controlled: ${scenario.scenario}`,
+    async () => await replay(scenario, SCENARIO_STEPS[scenario.scenario]!, true),
+  );
 }

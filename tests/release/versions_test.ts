@@ -29,7 +29,7 @@ test("completePackage keeps what is packed, and adds what npm and bundlers need"
   assertEquals(fields["engines"], own.engines);
   assertEquals(fields["description"], own.description);
   assertEquals(fields["repository"], { type: "git", url: "git+https://github.com/a/b.git" });
-  assert((fields["sideEffects"] as string[]).includes("./brokers/from_url.js"));
+  assert((fields["sideEffects"] as string[]).includes("./brokers/default_broker.js"));
   assertEquals("repository" in completePackage({}, own), false);
 });
 

@@ -55,7 +55,7 @@ const RUNTIMES: Record<string, Runtime> = {
 };
 
 /** Files for each core when two runtimes share the machine. */
-const SHARED_FILES_PER_CORE = 2;
+const SHARED_FILES_PER_CORE = 1.5;
 
 const count = Deno.args.findIndex((name) => !Object.hasOwn(RUNTIMES, name));
 const names = count < 0 ? Deno.args : Deno.args.slice(0, count);
@@ -82,7 +82,7 @@ async function runSuite(runtime: Runtime, isLive: boolean): Promise<number> {
   if (runtime.package !== undefined) await installPackages();
   const chosen = files.length > 0 ? files : runtime.files ?? [];
   const perCore = names.length > 1 ? SHARED_FILES_PER_CORE : runtime.filesPerCore;
-  const atOnce = perCore * navigator.hardwareConcurrency;
+  const atOnce = Math.ceil(perCore * navigator.hardwareConcurrency);
   const command = [...await find(runtime), ...runtime.test(atOnce), ...chosen];
   const isWanted = files.length === 0 && !Deno.env.get(ADDRESS_VARIABLES["rabbitmq-server"]);
   // Where it cannot be started, the files that need it say so.

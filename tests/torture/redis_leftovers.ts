@@ -6,8 +6,10 @@ import type { RedisServer } from "../support/servers/redis.ts";
  */
 const KEPT = [
   ...["dramatiq:__heartbeats__", "dramatiq:__delays__", "dramatiq:__sweep__"],
-  ...["dramatiq:__control__.workers", "dramatiq:__control__.expiries"],
+  ...["dramatiq:__control__.workers", "dramatiq:__control__.expiries", "dramatiq:__queues__"],
 ];
+/** Counts of each minute, which expire. */
+const COUNTS = /^dramatiq:__minutes__:/;
 
 const SAMPLE = 3;
 
@@ -17,7 +19,9 @@ const SAMPLE = 3;
  * @returns The keys that should not be there, each with its size and some of it.
  */
 export async function findLeftovers(server: RedisServer): Promise<string[]> {
-  const keys = (await server.command("KEYS", "*") as string[]).filter((key) => !KEPT.includes(key));
+  const keys = (await server.command("KEYS", "*") as string[]).filter((key) =>
+    !KEPT.includes(key) && !COUNTS.test(key)
+  );
   return await Promise.all(keys.toSorted().map((key) => describe(server, key)));
 }
 

@@ -176,7 +176,10 @@ export class Fixture implements AsyncDisposable {
 
   async #consumers(): Promise<unknown[]> {
     const consumers = await this.inspectedServer.console.consumers();
-    return consumers.map(({ queue, isAckRequired, prefetch }) => ({
+    // Python has no queue by which workers are asked for reports.
+    return consumers.filter(({ queue }) => !queue.startsWith("amq.gen-")).map((
+      { queue, isAckRequired, prefetch },
+    ) => ({
       ...{ queue_name: queue, ack_required: isAckRequired, prefetch_count: prefetch },
       ...{ active: true, arguments: [] },
     })).toSorted((a, b) => a.queue_name < b.queue_name ? -1 : 1);

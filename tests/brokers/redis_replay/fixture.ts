@@ -1,6 +1,7 @@
 import {
   actor,
   type ActorOptions,
+  Control,
   defaultMiddleware,
   Message,
   type MessageOptions,
@@ -33,9 +34,11 @@ export class Fixture implements AsyncDisposable {
   /** A worker of the first broker, for scenarios with one. */
   readonly worker: SteppedWorker;
   readonly #brokers: Map<string, RedisBroker> = new Map();
+  readonly #isControlled: boolean;
 
-  constructor(scenario: Scenario, server: RedisServer) {
+  constructor(scenario: Scenario, server: RedisServer, isControlled: boolean) {
     this.server = server;
+    this.#isControlled = isControlled;
     this.notation = new Notation(scenario);
     this.worker = new SteppedWorker();
     for (const [name, settings] of Object.entries(scenario.brokers)) {
@@ -56,9 +59,16 @@ export class Fixture implements AsyncDisposable {
     }
   }
 
-  /** Starts a server for a scenario. */
-  static async open(scenario: Scenario): Promise<Fixture> {
-    return new Fixture(scenario, await startOwnRedis());
+  /**
+   * Starts a server for a scenario.
+   *
+   * @param scenario The scenario.
+   * @param isControlled Whether other queues, actors and messages are controlled meanwhile.
+   */
+  static async open(scenario: Scenario, isControlled: boolean): Promise<Fixture> {
+    const fixture = new Fixture(scenario, await startOwnRedis(), isControlled);
+    await fixture.#controlOthers();
+    return fixture;
   }
 
   /** The broker of a scenario that has one, or its first. */
@@ -97,6 +107,7 @@ export class Fixture implements AsyncDisposable {
   /** Makes the database what a step shows. */
   async write(keys: Dump): Promise<void> {
     await writeDump(this.server, this.notation.toValues(keys));
+    await this.#controlOthers();
   }
 
   /**
@@ -120,7 +131,7 @@ export class Fixture implements AsyncDisposable {
   async read(): Promise<Dump> {
     const dump = Object.entries(await readDump(this.server));
     const shared = Object.fromEntries(
-      dump.filter(([key]) => !/^dramatiq:__(delays|control)__/.test(key)),
+      dump.filter(([key]) => !/:__(delays|control)__/.test(key)),
     );
     return this.notation.toPlaceholders(asPython(shared));
   }
@@ -176,6 +187,20 @@ export class Fixture implements AsyncDisposable {
   async count(queueName: string, by: string): Promise<number> {
     const counts = await this.brokerOf(by).getQueueMessageCounts(queueName);
     return counts.ready + counts.delayed + counts.unacknowledged;
+  }
+
+  /** Pauses, resizes, cancels and claims what the scenario knows nothing of. */
+  async #controlOthers(): Promise<void> {
+    if (!this.#isControlled) return;
+    for (const broker of this.#brokers.values()) {
+      const control = new Control(broker);
+      await control.pause({ queue: "elsewhere" });
+      await control.pause({ actor: "elsewhere" });
+      await control.pause({ worker: "elsewhere" });
+      await control.cancel(crypto.randomUUID());
+      await control.cancelAll({ actor: "elsewhere", queue: "elsewhere" });
+      await control.setConcurrency(3, { worker: "elsewhere" });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

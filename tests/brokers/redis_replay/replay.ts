@@ -11,11 +11,16 @@ import { Fixture } from "./fixture.ts";
  *
  * @param captured The scenario.
  * @param scenarioSteps How its steps are done here.
+ * @param isControlled Whether other queues, actors and messages are controlled meanwhile.
  */
-export async function replay(captured: Scenario, scenarioSteps: ScenarioSteps): Promise<void> {
+export async function replay(
+  captured: Scenario,
+  scenarioSteps: ScenarioSteps,
+  isControlled = false,
+): Promise<void> {
   const differences = DIFFERENCES[captured.scenario] ?? { steps: {} };
   const scenario = withMessages(captured, differences);
-  await using fixture = await Fixture.open(scenario);
+  await using fixture = await Fixture.open(scenario, isControlled);
   const steps = await scenarioSteps(fixture);
   assertEquals(steps.map(({ step }) => step), scenario.steps.map(({ step }) => step));
 

@@ -7,6 +7,7 @@ import type { RedisServer } from "../support/servers/redis.ts";
 const KEPT = [
   ...["dramatiq:__heartbeats__", "dramatiq:__delays__", "dramatiq:__sweep__"],
   ...["dramatiq:__control__.workers", "dramatiq:__control__.expiries", "dramatiq:__queues__"],
+  "dramatiq:__workers__",
 ];
 /** Counts of each minute, which expire. */
 const COUNTS = /^dramatiq:__minutes__:/;

@@ -56,12 +56,14 @@ const WRITES = { list: "RPUSH", set: "SADD", zset: "ZADD", hash: "HSET" };
  * Reads all keys of the server's database.
  *
  * @param server A server that nobody else uses.
+ * @param ignored The names of keys that are left out.
  * @returns The keys, with values as they are.
  */
-export async function readDump(server: RedisServer): Promise<Dump> {
+export async function readDump(server: RedisServer, ignored?: RegExp): Promise<Dump> {
   const keys = await server.command("EVAL", DUMP, 0) as [string, string, number, RedisReply[]][];
   return Object.fromEntries(
-    keys.map(([key, type, ttl, values]) => [key, toKey(type, ttl, values as string[])]),
+    keys.filter(([key]) => !ignored?.test(key))
+      .map(([key, type, ttl, values]) => [key, toKey(type, ttl, values as string[])]),
   );
 }
 

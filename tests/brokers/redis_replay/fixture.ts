@@ -129,10 +129,7 @@ export class Fixture implements AsyncDisposable {
 
   /** The database, in the form of the capture; without our own keys, which Python does not know. */
   async read(): Promise<Dump> {
-    const dump = Object.entries(await readDump(this.server));
-    const shared = Object.fromEntries(
-      dump.filter(([key]) => !/:__(delays|control)__/.test(key)),
-    );
+    const shared = await readDump(this.server, /:__(delays|control)__/);
     return this.notation.toPlaceholders(asPython(shared));
   }
 

@@ -140,11 +140,20 @@ class CallDeadlines {
   }
 }
 
+/** Pause before another attempt. */
+interface Pause {
+  /** By `performance.now()`. */
+  readonly endsAt: number;
+  readonly ended: Promise<void>;
+}
+
 /** Does things again while the server is unavailable, for at most five seconds. */
 export class RetryPolicy {
   readonly #client: ReconnectingClient;
   readonly #watchdog: Watchdog;
   readonly #deadlines: CallDeadlines;
+  /** The pause before the next attempts, while there is one. */
+  #pause: Pause | undefined;
 
   /**
    * Stands by a connection.
@@ -187,13 +196,13 @@ export class RetryPolicy {
         const left = Math.max(giveUpAt - performance.now(), 0);
         return await this.#withinTime(work, call, left, late);
       } catch (error) {
-        const delay = retryDelay(attempts);
-        const left = giveUpAt - performance.now();
-        if (!this.#client.isTransient(error) || this.#client.isClosed || left <= delay) throw error;
+        if (!this.#client.isTransient(error) || this.#client.isClosed) throw error;
         if (isOnce && call.mayHaveRun) throw error;
+        const pauseEndsAt = this.#pause?.endsAt ?? performance.now() + retryDelay(attempts);
+        if (giveUpAt <= pauseEndsAt) throw error;
         reason = error;
         mayHaveRun = call.mayHaveRun;
-        await new Promise((resolve) => setTimeout(resolve, delay));
+        await (this.#pause ?? this.#beginPause(pauseEndsAt)).ended;
       }
     }
   }
@@ -201,6 +210,21 @@ export class RetryPolicy {
   /** Leaves no timer behind: the connection is closed. */
   stop(): void {
     this.#deadlines.stop();
+  }
+
+  /**
+   * All calls that fail before it ends wait for the same one, and so go on in the order in which
+   * they were made: after pauses of their own, messages that were sent one after the other would
+   * be stored in any order.
+   */
+  #beginPause(endsAt: number): Pause {
+    const ended = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        this.#pause = undefined;
+        resolve();
+      }, endsAt - performance.now());
+    });
+    return this.#pause = { endsAt, ended };
   }
 
   /**

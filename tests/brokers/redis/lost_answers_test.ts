@@ -37,6 +37,22 @@ test("RedisBroker puts a message on its queue once when the answer to a send was
   assertEquals(await fixture.command("HLEN", fixture.key("q.msgs")), 4);
 });
 
+test("RedisBroker keeps the order of messages of one turn though they were cut off in two calls", async () => {
+  await using proxy = await startProxy(server);
+  await using fixture = new Fixture(server);
+  const broker = openThrough(proxy, fixture, NO_HEARTBEAT);
+  const queues = numbers(10).map((n) => `q${n}`);
+  await Promise.all(queues.map((queue) => broker.enqueue(work(queue, 0))));
+  await broker.getQueueMessageCounts("q"); // behind the notes of the queues' names
+  proxy.freeze();
+  const sent = queues.flatMap((queue) => [1, 2, 3].map((n) => broker.enqueue(work(queue, n))));
+  for (let turn = 0; turn < 3; turn++) await nextTurn();
+  await proxy.cut();
+  proxy.thaw();
+  await Promise.all(sent);
+  for (const queue of queues) assertEquals(await fixture.firstArgs(queue), [0, 1, 2, 3]);
+});
+
 test("RedisBroker delays a message once when the answer to its send was cut off", async () => {
   await using proxy = await startProxy(server);
   await using fixture = new Fixture(server);
@@ -82,6 +98,39 @@ test("RedisBroker gives back messages whose delivery was cut off, while it lives
   for (let second = 0; second < 5; second++) await beat(broker, clock);
   assertEquals(await fixture.held(broker.brokerId, "q"), 10);
   assertEquals(await fixture.ids("q"), []);
+});
+
+test("RedisBroker delivers large messages once though it was cut off between their ids and their texts", async () => {
+  await using proxy = await startProxy(server);
+  await using fixture = new Fixture(server);
+  await using monitor = await Monitor.open(server);
+  const clock = new FakeClock();
+  const broker = openThrough(proxy, fixture, { clock });
+  const texts = ["a", "b", "c", "d"].map((letter) => letter.repeat(30_000));
+  await fixture.open(NO_HEARTBEAT).enqueueMany(texts.map((text) => work("q", text)));
+  await using consumer = broker.consume("q", { prefetch: 2 });
+  const first = await receiveCount(consumer, 2);
+  await broker.getQueueMessageCounts("q"); // Nothing else is under way.
+  await monitor.take();
+  const before = proxy.totalConnections;
+  proxy.begin({ kind: "cut", answers: 1 });
+  const acknowledged = consumer.ack(first); // travels with the fetch of the others
+  let second: MessageProxy[] | undefined;
+  receiveCount(consumer, 2).then((received) => second = received, () => {});
+  await eventually("connect again", () => Promise.resolve(proxy.totalConnections > before));
+  proxy.heal();
+  await acknowledged;
+  await eventually("receive them after all", async () => {
+    await beat(broker, clock);
+    return second !== undefined;
+  });
+  const reads = (await monitor.take()).filter(([name]) => name === "hmget");
+  assertEquals(reads.length, 2); // that which was cut off, and another
+  assertEquals([...firstArgs(first), ...firstArgs(second!)].toSorted(), texts);
+  await consumer.ack(second!);
+  for (let beats = 0; beats < 3; beats++) await beat(broker, clock);
+  const counts = { ready: 0, delayed: 0, unacknowledged: 0, dead: 0 };
+  assertEquals(await broker.getQueueMessageCounts("q"), counts);
 });
 
 test("RedisBroker loses no delayed messages when the answers to their sorting and their claim were cut off", async () => {

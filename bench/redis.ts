@@ -32,10 +32,13 @@
  * message before. Commands: those that an idle worker sends, as MONITOR shows them, without
  * those that scripts call on the server.
  *
+ * `--size` adds a text of so many bytes to the arguments of each message. Give fewer messages with it:
+ * what fits into the memory of Redis and of a contestant. Calls for many take at most 8 MB.
+ *
  *     npm install --omit=optional --prefix bench/peers
  *     deno run -A bench/redis.ts [--messages 100000] [--latencies 0,1,2] [--runs 3]
  *       [--rows serial,enqueue,process,pickup,idle] [--contestants bare,ours,bullmq,…]
- *       [--backlog] [--backlogs 10000,1000000] [--batch 1000]
+ *       [--backlog] [--backlogs 10000,1000000] [--batch 1000] [--size 10000]
  *     bun run bench/redis.ts
  *     node bench/redis.ts
  *
@@ -59,15 +62,16 @@ import { runContestant } from "./redis/run_contestant.ts";
 import { printSection, type SectionResult } from "./redis/table.ts";
 
 const options = readOptions();
-const { messages, latencies, runs, parts, contestants, sendBatch } = options;
+const { messages, latencies, runs, parts, contestants, sendBatch, size } = options;
 let isWell = true;
 
 await using redis = await startOwnRedis();
 const wantsPostgres = [...contestants].some((contestant) => ON_POSTGRES.has(contestant));
 await using postgres = wantsPostgres ? await startPostgres() : undefined;
 if (wantsPostgres && postgres === undefined) console.log("PostgreSQL is not installed: left out");
+const ofSize = size === undefined ? "" : ` of ${size} bytes`;
 const version = /redis_version:(\S+)/.exec(`${await redis.command("INFO", "server")}`)?.[1];
-console.log(`${runtimeVersion()}, Redis ${version}, ${runs} runs, µs a message\n`);
+console.log(`${runtimeVersion()}, Redis ${version}, ${runs} runs, µs a message${ofSize}\n`);
 for (const latency of latencies) {
   if (latency === 0) {
     await compare(redis, "Straight to Redis", 0);
@@ -106,7 +110,7 @@ async function measureSections(server: ServerAddress, isFar: boolean): Promise<S
       const ground = ON_POSTGRES.has(row.contestant) ? nearPostgres(isFar) : server;
       if (!contestants.has(row.contestant) || ground === undefined) continue;
       const serverPid = ground === postgres ? postgres?.pid : redis.pid;
-      const assignment = { ...row.work, server: addressOf(ground), serverPid, sendBatch };
+      const assignment = { ...row.work, server: addressOf(ground), serverPid, sendBatch, size };
       const findings = await runContestant(row.contestant, assignment);
       if (findings.problem !== undefined) {
         isWell = false;

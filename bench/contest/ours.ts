@@ -1,5 +1,6 @@
 import process from "node:process";
 import { type Actor, actor, type Broker, Worker } from "../../mod.ts";
+import { argumentMaker, type MessageArguments } from "./arguments.ts";
 import type { Contestant, Crew, CrewSize } from "./contestant.ts";
 
 /** Result of an asynchronous actor that does nothing. */
@@ -14,16 +15,24 @@ export class OurContestant<Mode extends string> implements Contestant<Mode> {
   readonly #sender: Broker;
   #ran: (index: number) => void = () => {};
   #greeted: () => void = () => {};
-  readonly #noop: Actor<[index: number], void>;
+  readonly #noop: Actor<MessageArguments, void>;
+  readonly #arguments: (index: number) => MessageArguments;
   readonly #greet: Actor<[], void>;
 
   /**
    * @param queueName The queue of all contestants.
    * @param broker That of the worker.
    * @param sender Who sends: another broker, with a connection of its own, where a worker waits.
+   * @param argumentsOf Makes the arguments of the message with a number.
    */
-  constructor(queueName: string, broker: Broker, sender: Broker = broker) {
+  constructor(
+    queueName: string,
+    broker: Broker,
+    sender: Broker = broker,
+    argumentsOf: (index: number) => MessageArguments = argumentMaker(),
+  ) {
     this.#broker = broker;
+    this.#arguments = argumentsOf;
     this.#sender = sender;
     const noop = this.#declareNoop(broker, queueName);
     this.#noop = sender === broker ? noop : this.#declareNoop(sender, queueName);
@@ -35,13 +44,13 @@ export class OurContestant<Mode extends string> implements Contestant<Mode> {
 
   /** With one call for all, unless the mode is `serial` or `concurrent`. */
   async send(mode: Mode, messages: number): Promise<void> {
-    const noop = this.#noop;
+    const [noop, argumentsOf] = [this.#noop, this.#arguments];
     if (mode === "serial") {
-      for (let i = 0; i < messages; i++) await noop.send(i);
+      for (let i = 0; i < messages; i++) await noop.send(...argumentsOf(i));
     } else if (mode === "concurrent") {
-      await Promise.all(Array.from({ length: messages }, (_, i) => noop.send(i)));
+      await Promise.all(Array.from({ length: messages }, (_, i) => noop.send(...argumentsOf(i))));
     } else {
-      await noop.sendMany(Array.from({ length: messages }, (_, i): [number] => [i]));
+      await noop.sendMany(Array.from({ length: messages }, (_, i) => argumentsOf(i)));
     }
   }
 
@@ -70,8 +79,8 @@ export class OurContestant<Mode extends string> implements Contestant<Mode> {
     await this.#broker.close();
   }
 
-  #declareNoop(broker: Broker, queueName: string): Actor<[index: number], void> {
-    return actor((index: number): Promise<void> => {
+  #declareNoop(broker: Broker, queueName: string): Actor<MessageArguments, void> {
+    return actor((index: number, _padding?: string): Promise<void> => {
       this.#ran(index);
       return DONE;
     }, { broker, queueName, actorName: "noop" });

@@ -2,6 +2,7 @@
 import process from "node:process";
 import { Redis } from "ioredis";
 import Queue from "bee-queue";
+import { argumentMaker } from "../contest/arguments.ts";
 import { measureContestant } from "../redis/measure_contestant.ts";
 
 const QUEUE = "bench";
@@ -21,30 +22,50 @@ class BeeContestant {
   #queue;
   #server;
   #batch;
+  #arguments;
 
-  constructor({ server, sendBatch }) {
+  constructor({ server, sendBatch, size }) {
+    this.#arguments = argumentMaker(size);
     this.#server = server;
     this.#batch = sendBatch;
     this.#redis = new Redis(server);
-    this.#queue = new Queue(QUEUE, { ...SETTINGS, redis: { ...server }, isWorker: false });
+    this.#queue = new Queue(QUEUE, {
+      ...SETTINGS,
+      redis: { ...server },
+      isWorker: false,
+    });
   }
 
   async send(mode, messages) {
-    const queue = this.#queue;
+    const [queue, argumentsOf] = [this.#queue, this.#arguments];
     if (mode === "bulk" || mode === "oneCall") {
       const size = mode === "bulk" ? this.#batch : messages;
       const calls = [];
       for (let from = 0; from < messages; from += size) {
         const length = Math.min(size, messages - from);
-        calls.push(queue.saveAll(Array.from({ length }, (_, i) => queue.createJob([from + i]))));
+        calls.push(
+          queue.saveAll(
+            Array.from(
+              { length },
+              (_, i) => queue.createJob(argumentsOf(from + i)),
+            ),
+          ),
+        );
       }
       for (const errors of await Promise.all(calls)) {
         if (errors.size > 0) giveUp([...errors.values()][0]);
       }
     } else if (mode === "concurrent") {
-      await Promise.all(Array.from({ length: messages }, (_, i) => queue.createJob([i]).save()));
+      await Promise.all(
+        Array.from(
+          { length: messages },
+          (_, i) => queue.createJob(argumentsOf(i)).save(),
+        ),
+      );
     } else {
-      for (let i = 0; i < messages; i++) await queue.createJob([i]).save();
+      for (let i = 0; i < messages; i++) {
+        await queue.createJob(argumentsOf(i)).save();
+      }
     }
   }
 
@@ -52,7 +73,10 @@ class BeeContestant {
     const indexes = [];
     const ids = await this.#redis.lrange(`${PREFIX}:${QUEUE}:waiting`, 0, -1);
     for (let i = 0; i < ids.length; i += 1_000) {
-      const texts = await this.#redis.hmget(`${PREFIX}:${QUEUE}:jobs`, ids.slice(i, i + 1_000));
+      const texts = await this.#redis.hmget(
+        `${PREFIX}:${QUEUE}:jobs`,
+        ids.slice(i, i + 1_000),
+      );
       for (const text of texts) indexes.push(JSON.parse(text).data[0]);
     }
     return indexes;
@@ -82,7 +106,9 @@ class BeeContestant {
         });
       },
       settled: async () => {
-        while (completed < called) await new Promise((resolve) => wake = resolve);
+        while (completed < called) {
+          await new Promise((resolve) => wake = resolve);
+        }
       },
       close: () => queue.close(1_000),
     };

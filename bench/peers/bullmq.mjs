@@ -2,6 +2,7 @@
 import process from "node:process";
 import { Redis } from "ioredis";
 import { Queue, Worker } from "bullmq";
+import { argumentMaker } from "../contest/arguments.ts";
 import { measureContestant } from "../redis/measure_contestant.ts";
 
 const QUEUE = "bench";
@@ -14,8 +15,10 @@ class BullContestant {
   #queue;
   #server;
   #batch;
+  #arguments;
 
-  constructor({ server, sendBatch }) {
+  constructor({ server, sendBatch, size }) {
+    this.#arguments = argumentMaker(size);
     this.#server = server;
     this.#batch = sendBatch;
     this.#redis = new Redis(server);
@@ -23,20 +26,30 @@ class BullContestant {
   }
 
   async send(mode, messages) {
-    const queue = this.#queue;
+    const [queue, argumentsOf] = [this.#queue, this.#arguments];
     if (mode === "bulk" || mode === "oneCall") {
       const size = mode === "bulk" ? this.#batch : messages;
       const calls = [];
       for (let from = 0; from < messages; from += size) {
         const length = Math.min(size, messages - from);
-        const jobs = Array.from({ length }, (_, i) => ({ name: "noop", data: [from + i] }));
+        const jobs = Array.from(
+          { length },
+          (_, i) => ({ name: "noop", data: argumentsOf(from + i) }),
+        );
         calls.push(queue.addBulk(jobs));
       }
       await Promise.all(calls);
     } else if (mode === "concurrent") {
-      await Promise.all(Array.from({ length: messages }, (_, i) => queue.add("noop", [i])));
+      await Promise.all(
+        Array.from(
+          { length: messages },
+          (_, i) => queue.add("noop", argumentsOf(i)),
+        ),
+      );
     } else {
-      for (let i = 0; i < messages; i++) await queue.add("noop", [i]);
+      for (let i = 0; i < messages; i++) {
+        await queue.add("noop", argumentsOf(i));
+      }
     }
   }
 
@@ -45,7 +58,9 @@ class BullContestant {
     const ids = await this.#redis.lrange(`bull:${QUEUE}:wait`, 0, -1);
     for (let i = 0; i < ids.length; i += 1_000) {
       const pipeline = this.#redis.pipeline();
-      for (const id of ids.slice(i, i + 1_000)) pipeline.hget(`bull:${QUEUE}:${id}`, "data");
+      for (const id of ids.slice(i, i + 1_000)) {
+        pipeline.hget(`bull:${QUEUE}:${id}`, "data");
+      }
       for (const [error, text] of await pipeline.exec()) {
         if (error) throw error;
         indexes.push(JSON.parse(text)[0]);
@@ -86,7 +101,9 @@ class BullContestant {
     return {
       start: () => void worker.run(),
       settled: async () => {
-        while (completed < called) await new Promise((resolve) => wake = resolve);
+        while (completed < called) {
+          await new Promise((resolve) => wake = resolve);
+        }
       },
       close: () => worker.close(),
     };

@@ -1,6 +1,7 @@
 // graphile-worker as a contestant of bench/redis.ts; see there for what is compared.
 import process from "node:process";
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
+import { argumentMaker } from "../contest/arguments.ts";
 import { measureContestant } from "../redis/measure_contestant.ts";
 import { openPool } from "./postgres.mjs";
 
@@ -11,8 +12,10 @@ class GraphileContestant {
   #pool;
   #utils;
   #batch;
+  #arguments;
 
-  constructor({ server, sendBatch }) {
+  constructor({ server, sendBatch, size }) {
+    this.#arguments = argumentMaker(size);
     this.#pool = openPool(server);
     this.#batch = sendBatch;
   }
@@ -28,21 +31,31 @@ class GraphileContestant {
   }
 
   async send(mode, messages) {
-    const utils = this.#utils;
-    const job = (i) => ({ identifier: TASK, payload: { args: [i] } });
+    const [utils, argumentsOf] = [this.#utils, this.#arguments];
+    const job = (i) => ({
+      identifier: TASK,
+      payload: { args: argumentsOf(i) },
+    });
     if (mode === "bulk" || mode === "oneCall") {
       const size = mode === "bulk" ? this.#batch : messages;
       const calls = [];
       for (let from = 0; from < messages; from += size) {
         const length = Math.min(size, messages - from);
-        calls.push(utils.addJobs(Array.from({ length }, (_, i) => job(from + i))));
+        calls.push(
+          utils.addJobs(Array.from({ length }, (_, i) => job(from + i))),
+        );
       }
       await Promise.all(calls);
     } else if (mode === "concurrent") {
-      const all = Array.from({ length: messages }, (_, i) => utils.addJob(TASK, { args: [i] }));
+      const all = Array.from(
+        { length: messages },
+        (_, i) => utils.addJob(TASK, { args: argumentsOf(i) }),
+      );
       await Promise.all(all);
     } else {
-      for (let i = 0; i < messages; i++) await utils.addJob(TASK, { args: [i] });
+      for (let i = 0; i < messages; i++) {
+        await utils.addJob(TASK, { args: argumentsOf(i) });
+      }
     }
   }
 
@@ -88,7 +101,9 @@ class GraphileContestant {
       },
       // It tells when jobs are done, and not when they are deleted.
       settled: async () => {
-        while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        while (await left() > 0) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
       },
       close: () => runner?.stop(),
     });
@@ -106,4 +121,6 @@ function giveUp(error) {
   process.exit(1);
 }
 
-await measureContestant((assignment) => new GraphileContestant(assignment).open());
+await measureContestant((assignment) =>
+  new GraphileContestant(assignment).open()
+);

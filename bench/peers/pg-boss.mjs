@@ -1,6 +1,7 @@
 // pg-boss as a contestant of bench/redis.ts; see there for what is compared.
 import process from "node:process";
 import { PgBoss } from "pg-boss";
+import { argumentMaker } from "../contest/arguments.ts";
 import { measureContestant } from "../redis/measure_contestant.ts";
 import { openPool, settingsOf } from "./postgres.mjs";
 
@@ -10,12 +11,18 @@ class BossContestant {
   #pool;
   #boss;
   #batch;
+  #arguments;
 
-  constructor({ server, sendBatch }) {
+  constructor({ server, sendBatch, size }) {
+    this.#arguments = argumentMaker(size);
     this.#pool = openPool(server);
     this.#batch = sendBatch;
     // No maintenance while the clock runs.
-    this.#boss = new PgBoss({ ...settingsOf(server), supervise: false, schedule: false });
+    this.#boss = new PgBoss({
+      ...settingsOf(server),
+      supervise: false,
+      schedule: false,
+    });
     this.#boss.on("error", giveUp);
   }
 
@@ -30,21 +37,29 @@ class BossContestant {
   }
 
   async send(mode, messages) {
-    const boss = this.#boss;
+    const [boss, argumentsOf] = [this.#boss, this.#arguments];
     if (mode === "bulk" || mode === "oneCall") {
       const size = mode === "bulk" ? this.#batch : messages;
       const calls = [];
       for (let from = 0; from < messages; from += size) {
         const length = Math.min(size, messages - from);
-        const jobs = Array.from({ length }, (_, i) => ({ data: { args: [from + i] } }));
+        const jobs = Array.from(
+          { length },
+          (_, i) => ({ data: { args: argumentsOf(from + i) } }),
+        );
         calls.push(boss.insert(QUEUE, jobs));
       }
       await Promise.all(calls);
     } else if (mode === "concurrent") {
-      const sends = Array.from({ length: messages }, (_, i) => boss.send(QUEUE, { args: [i] }));
+      const sends = Array.from(
+        { length: messages },
+        (_, i) => boss.send(QUEUE, { args: argumentsOf(i) }),
+      );
       await Promise.all(sends);
     } else {
-      for (let i = 0; i < messages; i++) await boss.send(QUEUE, { args: [i] });
+      for (let i = 0; i < messages; i++) {
+        await boss.send(QUEUE, { args: argumentsOf(i) });
+      }
     }
   }
 

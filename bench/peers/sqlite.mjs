@@ -21,13 +21,22 @@ async function rate(name, run) {
   const { user, system } = process.cpuUsage(begun);
   const perSecond = messages / (user + system) * 1e6;
   const byClock = messages / (performance.now() - start) * 1e3;
-  console.log(`${name.padEnd(26)}${Math.round(perSecond)} (by the clock ${Math.round(byClock)})`);
+  console.log(
+    `${name.padEnd(26)}${Math.round(perSecond)} (by the clock ${
+      Math.round(byClock)
+    })`,
+  );
 }
 
 {
-  const connection = bun(new Database(join(folder, "plainjob.db"), { strict: true }));
+  const connection = bun(
+    new Database(join(folder, "plainjob.db"), { strict: true }),
+  );
   const queue = defineQueue({ connection, logger: quiet });
-  await rate("plainjob addMany", () => queue.addMany("noop", Array(messages).fill([1, "two"])));
+  await rate(
+    "plainjob addMany",
+    () => queue.addMany("noop", Array(messages).fill([1, "two"])),
+  );
   const done = Promise.withResolvers();
   let ran = 0;
   const worker = defineWorker("noop", async () => {
@@ -43,7 +52,10 @@ async function rate(name, run) {
 {
   const dataPath = join(folder, "bunqueue.db");
   const queue = new Queue("noop", { embedded: true, dataPath });
-  const jobs = Array.from({ length: messages }, () => ({ name: "noop", data: [1, "two"] }));
+  const jobs = Array.from(
+    { length: messages },
+    () => ({ name: "noop", data: [1, "two"] }),
+  );
   await rate("bunqueue addBulk", () => queue.addBulk(jobs));
   const done = Promise.withResolvers();
   let ran = 0;

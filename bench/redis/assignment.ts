@@ -16,6 +16,8 @@ interface Place {
   readonly serverPid?: number | undefined;
   /** Number of messages the bare loop puts into one script when it sends. */
   readonly sendBatch: number;
+  /** Bytes of text in the arguments of each message, if there are any. */
+  readonly size?: number | undefined;
   /** The program that fills the queue when its assignment is added. */
   readonly filler: Command;
 }

@@ -15,7 +15,7 @@ const SMALL_ROUNDS = 20;
  */
 export async function compareBacklogs(
   { host, port }: ServerAddress,
-  { backlogs: [small, large], contestants, sendBatch, runs }: BenchOptions,
+  { backlogs: [small, large], contestants, sendBatch, size, runs }: BenchOptions,
 ): Promise<boolean> {
   console.log(`messages a second, concurrency ${CONCURRENCY}`.padEnd(44) + columns(small, large));
   let isWell = true;
@@ -25,7 +25,7 @@ export async function compareBacklogs(
     for (const messages of [small, large]) {
       const rounds = messages === small ? SMALL_ROUNDS : runs;
       const { times, problem } = await runContestant(contestant, {
-        ...{ server: { host, port }, sendBatch, prefetch: 2 * CONCURRENCY },
+        ...{ server: { host, port }, sendBatch, size, prefetch: 2 * CONCURRENCY },
         ...{ task: "process", concurrency: CONCURRENCY, messages, rounds },
       });
       if (problem !== undefined) throw new Error(`Cannot work off a backlog: ${problem}`);

@@ -12,6 +12,7 @@
 import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { Redis } from "ioredis";
+import { argumentMaker, type MessageArguments } from "../contest/arguments.ts";
 import type { Crew, CrewSize } from "../contest/contestant.ts";
 import type { Assignment, SendMode } from "./assignment.ts";
 import type { RedisContestant } from "./contestant.ts";
@@ -52,15 +53,17 @@ class BareContestant implements RedisContestant {
   readonly #sendBatch: number;
   readonly #withJson: boolean;
   readonly #fetches: number;
+  readonly #arguments: (index: number) => MessageArguments;
   #scripts = { enqueue: "", fetch: "", ack: "" };
   /** Ids and texts in turn, when they are made beforehand. */
   #prepared: string[] = [];
 
-  constructor({ server, sendBatch }: Assignment, mode: Mode) {
+  constructor({ server, sendBatch, size }: Assignment, mode: Mode) {
     this.#redis = new Redis(server);
     this.#sendBatch = sendBatch;
     this.#withJson = mode === "json";
     this.#fetches = mode === "two" ? 2 : 1;
+    this.#arguments = argumentMaker(size);
   }
 
   async open(): Promise<this> {
@@ -73,7 +76,7 @@ class BareContestant implements RedisContestant {
 
   prepare(messages: number): void {
     if (this.#withJson) return;
-    this.#prepared = Array.from({ length: messages }, (_, i) => write(i)).flat();
+    this.#prepared = Array.from({ length: messages }, (_, i) => this.#write(i)).flat();
   }
 
   async send(mode: SendMode, messages: number): Promise<void> {
@@ -117,7 +120,7 @@ class BareContestant implements RedisContestant {
 
   #enqueue(from: number, to: number): Promise<unknown> {
     const texts = this.#withJson
-      ? Array.from({ length: to - from }, (_, i) => write(from + i)).flat()
+      ? Array.from({ length: to - from }, (_, i) => this.#write(from + i)).flat()
       : this.#prepared.slice(2 * from, 2 * to);
     return this.#redis.evalsha(this.#scripts.enqueue, 2, LIST, HASH, ...texts);
   }
@@ -139,21 +142,21 @@ class BareContestant implements RedisContestant {
     const { fetch } = this.#scripts;
     return this.#redis.evalsha(fetch, 3, LIST, HASH, ACKS, batch) as Promise<Fetched>;
   }
-}
 
-/** The id of a message, as long as a UUID, and its text, as long as ours. */
-function write(index: number): [id: string, text: string] {
-  const id = `00000000-0000-4000-8000-${`${index}`.padStart(12, "0")}`;
-  const text = JSON.stringify({
-    queue_name: "bench",
-    actor_name: "noop",
-    args: [index],
-    kwargs: {},
-    options: { redis_message_id: id },
-    message_id: randomUUID(),
-    message_timestamp: Date.now(),
-  });
-  return [id, text];
+  /** The id of a message, as long as a UUID, and its text, as long as ours. */
+  #write(index: number): [id: string, text: string] {
+    const id = `00000000-0000-4000-8000-${`${index}`.padStart(12, "0")}`;
+    const text = JSON.stringify({
+      queue_name: "bench",
+      actor_name: "noop",
+      args: this.#arguments(index),
+      kwargs: {},
+      options: { redis_message_id: id },
+      message_id: randomUUID(),
+      message_timestamp: Date.now(),
+    });
+    return [id, text];
+  }
 }
 
 function indexOf(id: string): number {

@@ -23,8 +23,8 @@ export class RedisGround implements Ground {
   }
 
   async fill(messages: number): Promise<void> {
-    const { server, sendBatch, filler } = this.#assignment;
-    const backlog: FillAssignment = { task: "fill", server, sendBatch, filler, messages };
+    const { server, sendBatch, size, filler } = this.#assignment;
+    const backlog: FillAssignment = { task: "fill", server, sendBatch, size, filler, messages };
     await runToEnd([...filler, JSON.stringify(backlog)]);
   }
 

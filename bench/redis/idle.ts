@@ -54,6 +54,6 @@ export async function measureIdle(
   return result;
 }
 
-function place({ host, port }: ServerAddress, { sendBatch }: BenchOptions) {
-  return { server: { host, port }, sendBatch } satisfies Partial<Assignment>;
+function place({ host, port }: ServerAddress, { sendBatch, size }: BenchOptions) {
+  return { server: { host, port }, sendBatch, size } satisfies Partial<Assignment>;
 }

@@ -5,6 +5,9 @@ import { type ContestantName, CONTESTANTS } from "./rows.ts";
 /** Parts that can be measured. */
 const PARTS = ["serial", "enqueue", "process", "pickup", "idle"] as const;
 
+/** The most bytes of the arguments in one call for many messages. */
+const MAX_CALL = 8_000_000;
+
 /** Parsed command line. */
 export interface BenchOptions {
   /** A run's messages. */
@@ -23,6 +26,8 @@ export interface BenchOptions {
   readonly backlogs: readonly [number, number];
   /** Messages in a script of the bare loop, and in a call of BullMQ's. */
   readonly sendBatch: number;
+  /** Bytes of text in the arguments of each message, if there are any. */
+  readonly size: number | undefined;
 }
 
 /**
@@ -43,8 +48,10 @@ export function readOptions(): BenchOptions {
       backlog: { type: "boolean", default: false },
       backlogs: { type: "string", default: "10000,1000000" },
       batch: { type: "string", default: "1000" },
+      size: { type: "string" },
     },
   });
+  const size = values.size === undefined ? undefined : count("size", values.size);
   const [small, large] = values.backlogs.split(",").map((text) => count("backlogs", text));
   return {
     messages: count("messages", values.messages),
@@ -54,7 +61,8 @@ export function readOptions(): BenchOptions {
     contestants: new Set(chosen("contestants", values.contestants, CONTESTANTS)),
     backlog: values.backlog,
     backlogs: [small!, large ?? small!],
-    sendBatch: count("batch", values.batch),
+    sendBatch: Math.min(count("batch", values.batch), Math.ceil(MAX_CALL / (size ?? 1))),
+    size,
   };
 }
 

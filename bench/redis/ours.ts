@@ -5,6 +5,7 @@
  */
 import { Redis } from "ioredis";
 import { RedisBroker } from "../../mod.ts";
+import { argumentMaker } from "../contest/arguments.ts";
 import { OurContestant } from "../contest/ours.ts";
 import type { Assignment, SendMode } from "./assignment.ts";
 import type { RedisContestant } from "./contestant.ts";
@@ -17,10 +18,10 @@ class OurRedisContestant extends OurContestant<SendMode> implements RedisContest
   readonly #broker: RedisBroker;
   readonly #redis: Redis;
 
-  constructor({ task, server }: Assignment) {
+  constructor({ task, server, size }: Assignment) {
     const open = () => new RedisBroker({ connection: { ...server } });
     const broker = open();
-    super(QUEUE, broker, task === "pickUp" ? open() : broker);
+    super(QUEUE, broker, task === "pickUp" ? open() : broker, argumentMaker(size));
     this.#broker = broker;
     this.#redis = new Redis(server);
   }

@@ -12,7 +12,7 @@ export const ON_POSTGRES: ReadonlySet<ContestantName> = new Set(["pg-boss", "gra
 
 /** An assignment whose place is still open. */
 export type Work = Assignment extends infer A
-  ? A extends Assignment ? Omit<A, "server" | "sendBatch" | "filler"> : never
+  ? A extends Assignment ? Omit<A, "server" | "sendBatch" | "size" | "filler"> : never
   : never;
 
 /** One line of a table. */

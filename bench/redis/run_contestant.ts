@@ -4,7 +4,7 @@ import type { Assignment } from "./assignment.ts";
 import type { ContestantName, Work } from "./rows.ts";
 
 /** Work to do; who fills queues follows from who it is. */
-type OpenAssignment = Work & Pick<Assignment, "server" | "serverPid" | "sendBatch">;
+type OpenAssignment = Work & Pick<Assignment, "server" | "serverPid" | "sendBatch" | "size">;
 
 const BARE = new URL("bare.ts", import.meta.url);
 // The peers are a package of their own, which the library's configuration does not know.

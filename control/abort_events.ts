@@ -160,7 +160,7 @@ export class AbortEvents implements AsyncDisposable {
     if (messageId === undefined) return;
     try {
       // It stays: workers in Python take it off.
-      const event = await this.#connection.command("lindex", key, 0);
+      const event = await this.#connection.command("read an abort", "lindex", key, 0);
       if (event !== null) await this.#cancel(messageId, kind === "cancel", String(event));
     } catch (error) {
       this.#failed("cancel {messageId}, which was aborted in Python", messageId, error);

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Message } from "../../core/message.ts";
 import type { QueueKeys } from "./keys.ts";
-import { toArgument } from "../../clients/redis/reply.ts";
+import { type RedisArgument, toArgument } from "../../clients/redis/reply.ts";
 import { BURY, REVIVE } from "./dead_letter_scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
@@ -30,7 +30,9 @@ export async function* readDeadLetters(
   const { connection, keys } = session;
   const queueKeys = keys.of(queueName);
   const { deadLetters, deadMessages } = queueKeys;
-  const [last] = toEntries(await connection.command("zrevrange", deadLetters, 0, 0, "WITHSCORES"));
+  const read = (...command: [name: string, ...RedisArgument[]]) =>
+    connection.command("read dead letters", ...command);
+  const [last] = toEntries(await read("zrevrange", deadLetters, 0, 0, "WITHSCORES"));
   if (last === undefined) return;
 
   let from = "-inf";
@@ -39,12 +41,12 @@ export async function* readDeadLetters(
   while (true) {
     const range = [deadLetters, from, last[1], "WITHSCORES"] as const;
     const limit = ["LIMIT", 0, pageSize + seen.size] as const;
-    const entries = toEntries(await connection.command("zrangebyscore", ...range, ...limit))
+    const entries = toEntries(await read("zrangebyscore", ...range, ...limit))
       .filter(([id]) => !seen.has(id)).slice(0, pageSize);
     if (entries.length === 0) return;
 
     const ids = entries.map(([id]) => id);
-    const texts = await connection.command("hmget", deadMessages, ...ids) as (Buffer | null)[];
+    const texts = await read("hmget", deadMessages, ...ids) as (Buffer | null)[];
     for (const [i, [id, score]] of entries.entries()) {
       const data = texts[i];
       // Without a text, it has just been removed by another process.

@@ -91,7 +91,8 @@ export class DelayRegistry {
    */
   async leaveDead(dead: ReadonlySet<string>): Promise<void> {
     const { connection, keys } = this.#session;
-    const entries = await connection.command("zrange", keys.delays, 0, -1) as readonly unknown[];
+    const reply = await connection.command("list delay queues", "zrange", keys.delays, 0, -1);
+    const entries = reply as readonly unknown[];
     for (const entry of entries) {
       const [queueName, brokerId] = String(entry).split("/") as [string, string];
       if (dead.has(brokerId)) await this.restore(queueName, brokerId);

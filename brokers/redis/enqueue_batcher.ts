@@ -143,7 +143,7 @@ export class EnqueueBatcher {
    */
   #announce(queueName: string): void {
     const { keys, storing } = this.#session;
-    storing.command("sadd", keys.queueNames, queueName).catch((error) => {
+    storing.command("note a queue", "sadd", keys.queueNames, queueName).catch((error) => {
       log.debug("Failed to note the queue {queue}: {reason}", {
         queue: queueName,
         reason: errorMessage(error),

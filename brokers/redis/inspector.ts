@@ -147,9 +147,9 @@ export class RedisInspector extends BaseInspector {
       ? [delayed, etas]
       : [messages, undefined];
     const [data, score] = await Promise.all([
-      this.#connection.command("hget", texts, ref.key),
-      scores === undefined ? null : this.#connection.command("zscore", scores, ref.key),
-    ]) as (Buffer | null)[];
+      this.#connection.command("read a message", "hget", texts, ref.key),
+      scores && this.#connection.command("read a message", "zscore", scores, ref.key),
+    ]) as (Buffer | null | undefined)[];
     if (!data) return undefined;
     const at = score ? Math.floor(Number(score.toString())) : undefined;
     return {
@@ -246,7 +246,8 @@ export class RedisInspector extends BaseInspector {
     return await Promise.all(starts.map(async (at) => {
       const known = this.#minutes.get(at);
       if (known !== undefined) return known;
-      const fields = await this.#connection.command("hgetall", this.#keys.minute(at));
+      const key = this.#keys.minute(at);
+      const fields = await this.#connection.command("read the history", "hgetall", key);
       // The client makes an object of the answer.
       const minute = toMinute(at, Object.entries(fields as unknown as Record<string, Buffer>));
       // The clock of a worker may be a little behind.
@@ -257,12 +258,14 @@ export class RedisInspector extends BaseInspector {
 
   async #now(): Promise<number> {
     if (this.#clock.rulesServers) return this.#clock.now();
-    const [seconds, microseconds] = await this.#connection.command("time") as [Buffer, Buffer];
+    const reply = await this.#connection.command("read the time", "time");
+    const [seconds, microseconds] = reply as [Buffer, Buffer];
     return Number(String(seconds)) * 1_000 + Math.floor(Number(String(microseconds)) / 1_000);
   }
 
   async #discover(everywhere: boolean): Promise<string[]> {
-    const reply = await this.#connection.command("smembers", this.#keys.queueNames);
+    const { queueNames } = this.#keys;
+    const reply = await this.#connection.command("list queues", "smembers", queueNames);
     const names = (reply as Buffer[]).map(String);
     if (!everywhere) return names;
     let cursor = "0";

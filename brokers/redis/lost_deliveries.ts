@@ -74,7 +74,8 @@ export class LostDeliveries {
 
   async #look(): Promise<void> {
     const { queue, messages, unacknowledged } = this.#keys;
-    const reply = await this.#session.connection.command("smembers", unacknowledged);
+    const { connection } = this.#session;
+    const reply = await connection.command("list deliveries", "smembers", unacknowledged);
     const before = this.#candidates;
     const held = this.#holders.heldIds();
     const fetches = this.#holders.fetches();

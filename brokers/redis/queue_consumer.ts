@@ -198,7 +198,12 @@ async function fetchEntries(
   const [packed, found, suspects] = reply as FetchReply;
   const ids = packed instanceof Array ? packed.map(String) : splitIds(packed);
   const texts = found ??
-    await session.connection.command("hmget", messages, ...ids) as (Buffer | null)[];
+    await session.connection.command(
+      "read messages",
+      "hmget",
+      messages,
+      ...ids,
+    ) as (Buffer | null)[];
   if (!suspects) return ids.map((id, i) => [id, texts[i]!]);
   return ids.map((id, i) => {
     const suspect = suspects[i];

@@ -65,7 +65,7 @@ export class Recovery {
     const { connection, keys, serverClock, brokerId, delayRegistry } = this.#session;
     const limit = await serverClock.read() - this.#options.heartbeatTimeout;
     const reply = await connection.command(
-      ...["zrangebyscore", keys.heartbeats, "-inf", limit] as const,
+      ...["look for dead workers", "zrangebyscore", keys.heartbeats, "-inf", limit] as const,
     );
     // The caller is alive, however long it was silent.
     const dead = (reply as Buffer[]).map(String).filter((id) => id !== brokerId);
@@ -97,7 +97,8 @@ export class Recovery {
     // What is on a delay queue does not run.
     const noted = queueName === canonicalQueueName(queueName) ? [suspects] : [];
     const unacknowledged = keys.unacknowledgedBy(brokerId, queueName);
-    const count = await connection.command("scard", unacknowledged) as number;
+    const reply = await connection.command("count deliveries", "scard", unacknowledged);
+    const count = reply as number;
     if (count === 0) return;
     let left = count;
     while (left > 0) {

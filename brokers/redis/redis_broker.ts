@@ -120,7 +120,7 @@ export class RedisBroker extends Broker {
    */
   override async connect(): Promise<void> {
     this.#assertOpen("connect");
-    await this.#session.connection.command("ping");
+    await this.#session.connection.command("connect", "ping");
   }
 
   /**

@@ -48,7 +48,7 @@ async function isStored(
   const { messages, delayed } = keys.of(queueName);
   const found = await Promise.all(
     [messages, delayed].flatMap((key) =>
-      stays.map((stay) => connection.command("hexists", key, stay))
+      stays.map((stay) => connection.command("look for a message", "hexists", key, stay))
     ),
   );
   return found.includes(1);

@@ -3,17 +3,20 @@ import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 
-/** A dead letter, and the milliseconds since the epoch at which it died. */
+/** A dead letter, its key, and the milliseconds since the epoch at which it died. */
 export interface StubDeadLetter {
+  readonly key: number;
   readonly letter: MessageProxy;
-  readonly diedAt: number | undefined;
+  readonly diedAt: number;
 }
 
 /** Dead letters of a stub broker, the first one first. */
 export class StubDeadLetters {
   readonly #store: (message: Message) => void;
-  readonly #letters: Set<MessageProxy> = new Set();
-  readonly #deaths: WeakMap<MessageProxy, number> = new WeakMap();
+  /** By key; keys count in the order of deaths. */
+  readonly #letters: Map<number, StubDeadLetter> = new Map();
+  readonly #keys: WeakMap<MessageProxy, number> = new WeakMap();
+  #lastKey = 0;
 
   /** @param store Stores a message in the place of a dead letter. */
   constructor(store: (message: Message) => void) {
@@ -22,42 +25,50 @@ export class StubDeadLetters {
 
   /** All of them. */
   get all(): readonly MessageProxy[] {
-    return [...this.#letters];
+    return Array.from(this.#letters.values(), ({ letter }) => letter);
   }
 
   /** All of them, by the queue that they came from. */
   get byQueue(): ReadonlyMap<string, readonly MessageProxy[]> {
-    return Map.groupBy(this.#letters, (message) => canonicalQueueName(message.queueName));
+    return Map.groupBy(this.all, (message) => canonicalQueueName(message.queueName));
   }
 
   /** Adds a message that died now. */
   add(message: MessageProxy, now: number): void {
-    this.#letters.add(message);
-    this.#deaths.set(message, now);
+    const known = this.#keys.get(message);
+    const key = known !== undefined && this.#letters.has(known) ? known : ++this.#lastKey;
+    this.#letters.set(key, { key, letter: message, diedAt: now });
+    this.#keys.set(message, key);
   }
 
   /** Lists those of a queue. */
   of(queueName: string): StubDeadLetter[] {
-    const letters = this.byQueue.get(queueName) ?? [];
-    return letters.map((letter) => ({ letter, diedAt: this.#deaths.get(letter) }));
+    return [...this.#letters.values()].filter(({ letter }) => isOf(letter, queueName));
+  }
+
+  /** Finds one of a queue. */
+  get(queueName: string, key: number): StubDeadLetter | undefined {
+    const found = this.#letters.get(key);
+    return found && isOf(found.letter, queueName) ? found : undefined;
   }
 
   /** Drops those of a queue. */
   drop(queueName: string): void {
-    for (const letter of this.byQueue.get(queueName) ?? []) this.#letters.delete(letter);
+    for (const { key } of this.of(queueName)) this.#letters.delete(key);
   }
 
   /** Takes one away, if it is still there, once a message is stored in its place. */
   disinter(letter: MessageProxy, message?: Message): boolean {
-    if (!this.#letters.has(letter)) return false;
+    const key = this.#keys.get(letter);
+    if (key === undefined || !this.#letters.has(key)) return false;
     if (message !== undefined) this.#store(message);
-    return this.#letters.delete(letter);
+    return this.#letters.delete(key);
   }
 
   /** Reads those of a queue that there are. */
   async *read(queueName: string): AsyncGenerator<StoredDeadLetter> {
-    for (const { letter, diedAt } of this.of(queueName)) {
-      if (!this.#letters.has(letter)) continue;
+    for (const { key, letter, diedAt } of this.of(queueName)) {
+      if (!this.#letters.has(key)) continue;
       yield {
         data: letter.deadLetter.encode(),
         diedAt,
@@ -69,9 +80,12 @@ export class StubDeadLetters {
 
   /** @throws The error of the first one of a queue that has any. */
   throwFirstFailure(queueName: string): void {
-    for (const message of this.#letters) {
-      if (canonicalQueueName(message.queueName) !== queueName) continue;
-      if (message.exception !== undefined) throw message.exception;
+    for (const { letter: { exception } } of this.of(queueName)) {
+      if (exception !== undefined) throw exception;
     }
   }
+}
+
+function isOf(letter: MessageProxy, queueName: string): boolean {
+  return canonicalQueueName(letter.queueName) === queueName;
 }

@@ -46,6 +46,8 @@ export interface StubStorage {
   consumers(queueName: string): readonly { readonly unsettled: readonly StoredMessage[] }[];
   /** Dead letters of a queue, the first one first. */
   deadLetters(queueName: string): readonly StubDeadLetter[];
+  /** A dead letter by its key. */
+  deadLetter(queueName: string, key: number): StubDeadLetter | undefined;
   /** Stores a message on its queue. */
   store(message: Message): void;
   /** Takes a dead letter away, if it is still there, once a message is stored in its place. */
@@ -57,6 +59,7 @@ interface Found {
   readonly key: number;
   /** Order of a list; the position of ready messages. */
   readonly at: number;
+  /** Stored data; of a dead letter it is made when it is read. */
   readonly data: Encoded;
   readonly diedAt?: number;
   readonly eta?: number;
@@ -111,10 +114,9 @@ export class StubInspector extends BaseInspector {
 
   protected override readOne(ref: MessageRef): Promise<StoredEntry | undefined> {
     const found = this.#findOne(ref);
-    const size = (data: Encoded) => cut(data).size;
-    return Promise.resolve(
-      found && toEntry(ref, found, { data: found.data, size: size(found.data) }),
-    );
+    if (found === undefined) return Promise.resolve(undefined);
+    const { data } = found;
+    return Promise.resolve(toEntry(ref, found, { data, size: cut(data).size }));
   }
 
   protected override replace(ref: MessageRef, message: Message): Promise<boolean> {
@@ -166,7 +168,11 @@ export class StubInspector extends BaseInspector {
   }
 
   #findOne({ queueName, state, key }: MessageRef): Found | undefined {
-    return this.#find(queueName, state).find((one) => String(one.key) === key);
+    if (state !== "dead") {
+      return this.#find(queueName, state).find((one) => String(one.key) === key);
+    }
+    const found = this.#storage.deadLetter(queueName, Number(key));
+    return found && this.#toFoundLetter(found);
   }
 
   /** Messages of a queue in one state, the oldest first. */
@@ -188,14 +194,21 @@ export class StubInspector extends BaseInspector {
           unsettled.map((one) => this.#toFound(one, () => false))
         ).toSorted((a, b) => a.key - b.key).map((one, i) => ({ ...one, at: i }));
       case "dead":
-        return this.#storage.deadLetters(queueName).map(({ letter, diedAt = 0 }) => ({
-          key: this.#keys.of(letter),
-          at: diedAt,
-          data: letter.deadLetter.encode(),
-          diedAt,
-          remove: (message?: Message) => this.#storage.disinter(letter, message),
-        }));
+        return this.#storage.deadLetters(queueName).map((one) => this.#toFoundLetter(one));
     }
+  }
+
+  /** Lists go through all letters, and read few. */
+  #toFoundLetter({ key, letter, diedAt }: StubDeadLetter): Found {
+    return {
+      key,
+      at: diedAt,
+      get data() {
+        return letter.deadLetter.encode();
+      },
+      diedAt,
+      remove: (message) => this.#storage.disinter(letter, message),
+    };
   }
 
   #stored(queueName: string, peek: (queue: StubQueue) => readonly StoredMessage[]): Found[] {

@@ -227,6 +227,7 @@ export class StubBroker extends Broker {
       consumers: (queueName) =>
         [...this.#consumers].filter((consumer) => consumer.queueName === queueName),
       deadLetters: (queueName) => this.#deadLetters.of(queueName),
+      deadLetter: (queueName, key) => this.#deadLetters.get(queueName, key),
       store: (message) => this.store([message]),
       disinter: (letter, message) => this.#deadLetters.disinter(letter, message),
     });

@@ -198,16 +198,19 @@ export class RedisConnection {
    * Runs one command that changes nothing, and again while the server is unavailable, for at most
    * five seconds.
    *
+   * @param purpose What it does, for error texts: the end of "Cannot …".
+   * @param name The command.
+   * @param args Its arguments.
    * @returns What the server answered.
    * @throws The same as {@linkcode RedisConnection.run}.
    */
-  async command(name: string, ...args: RedisArgument[]): Promise<RedisReply> {
-    return await this.#retry.run(name, async (_again, call) => {
+  async command(purpose: string, name: string, ...args: RedisArgument[]): Promise<RedisReply> {
+    return await this.#retry.run(purpose, async (_again, call) => {
       try {
-        const client = this.#client.current ?? await this.#client.whenUp(name, call);
+        const client = this.#client.current ?? await this.#client.whenUp(purpose, call);
         return await this.#ask(client, name, ...args);
       } catch (error) {
-        throw this.#client.explain(error, name);
+        throw this.#client.explain(error, purpose);
       }
     });
   }
@@ -223,12 +226,14 @@ export class RedisConnection {
    * @throws The same as {@linkcode RedisConnection.run}.
    */
   async scan(key: string, cursor: string, pattern: string, count: number): Promise<RedisReply> {
+    const purpose = "look through keys";
     try {
-      const client = await serverOf(this.#client.current ?? await this.#client.whenUp("scan"), key);
+      const server = this.#client.current ?? await this.#client.whenUp(purpose);
+      const client = await serverOf(server, key);
       const args = [cursor, "MATCH", pattern, "COUNT", count];
       return await this.#ask(client, "scan", ...args);
     } catch (error) {
-      throw this.#client.explain(error, "scan");
+      throw this.#client.explain(error, purpose);
     }
   }
 

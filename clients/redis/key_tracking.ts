@@ -131,7 +131,8 @@ export class KeyTracking {
   /** Asks on the connection that reads the keys. */
   #ask(name: string, ...args: (string | number)[]): Promise<unknown> {
     const { reader } = this.#invalidations;
-    return reader?.callBuffer(name, ...args) ?? this.#connection.command(name, ...args);
+    return reader?.callBuffer(name, ...args) ??
+      this.#connection.command("track keys", name, ...args);
   }
 
   /** Asks both connections for an answer, so that a half-open one is found. */
@@ -141,7 +142,7 @@ export class KeyTracking {
     // A node of a cluster may have given its keys to another one.
     this.#invalidations.ping("exists", this.#clusterKey ?? "");
     if (this.#clusterKey === undefined) {
-      this.#connection.command("ping").catch(() => {}); // it finds out by itself
+      this.#connection.command("ping Redis", "ping").catch(() => {}); // it finds out by itself
     }
   }
 }

@@ -83,7 +83,7 @@ export class EventLists {
     if (watch.isLooking) return; // the server is away, and one look lasts until it is back
     watch.isLooking = true;
     try {
-      const length = await this.#connection.command("llen", list);
+      const length = await this.#connection.command("look at a barrier", "llen", list);
       if (length !== 0) this.#waiters.wake(list);
     } catch (error) {
       // While the server is unavailable they go on waiting; the timer looks again.

@@ -204,7 +204,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     const again = (error: unknown) =>
       connection.runUnlessRun(error, script, keys, args).then(parse);
     if (connection.isUp) return connection.run(script, keys, args).then(parse, again);
-    return connection.command("ping").then(() => {
+    return connection.command(script.purpose, "ping").then(() => {
       return connection.run(script, keys, args).then(parse, again);
     });
   }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Message, RedisBroker } from "@dq/dramatiq";
 import { inspectorConformance } from "../conformance/inspector.ts";
 import { startRedis } from "../support/servers/redis.ts";
@@ -88,4 +88,15 @@ test("RedisInspector drops ready messages that have moved far from where they we
   assertEquals(outcomes.map(({ outcome }) => outcome), ["done", "done", "done", "gone"]);
   assertEquals(await server.command("LLEN", `${namespace}:q`), 2_997);
   assertEquals(await server.command("HLEN", `${namespace}:q.msgs`), 2_997);
+});
+
+test("RedisInspector says in words what it could not do", async () => {
+  const namespace = `inspect-${crypto.randomUUID()}`;
+  await using broker = new RedisBroker({ url: server.url, namespace });
+  await using inspector = broker.inspect();
+  await server.command("SET", `${namespace}:__queues__`, "another type");
+  await assertRejects(() => inspector.overview(), Error, "Cannot list queues: ");
+  await server.command("SET", `${namespace}:q.msgs`, "another type");
+  const ref = { queueName: "q", state: "ready", key: "1" } as const;
+  await assertRejects(() => inspector.get(ref), Error, "Cannot read a message: ");
 });

@@ -2,7 +2,7 @@
 import { RedisConnection } from "../../../clients/redis/connection.ts";
 
 const connection = new RedisConnection({ connection: { host: "127.0.0.1", port: 1 } });
-const pinging = connection.command("ping").catch(() => {});
+const pinging = connection.command("connect", "ping").catch(() => {});
 connection.close();
 await pinging;
 console.log("closed");

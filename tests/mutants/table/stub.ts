@@ -25,18 +25,18 @@ export const STUB_BROKER: readonly Mutant[] = [
   ...mutantsOf("brokers/stub/dead_letters.ts", STUB, [
     [
       "a dead letter is sent again that another has taken",
-      "    if (!this.#letters.has(letter)) return false;\n",
+      "    if (key === undefined || !this.#letters.has(key)) return false;\n",
       "",
     ],
     [
       "a dead letter is gone that could not be sent again",
-      "    if (message !== undefined) this.#store(message);\n    return this.#letters.delete(letter);",
-      "    const isThere = this.#letters.delete(letter);\n    if (message !== undefined) this.#store(message);\n    return isThere;",
+      "    if (message !== undefined) this.#store(message);\n    return this.#letters.delete(key);",
+      "    const isThere = this.#letters.delete(key);\n    if (message !== undefined) this.#store(message);\n    return isThere;",
     ],
     [
       "flush leaves dead letters behind",
-      "of this.byQueue.get(queueName) ?? []) this.#letters.delete(letter);",
-      "of this.byQueue.get(queueName) ?? []) void letter;",
+      "{ key } of this.of(queueName)) this.#letters.delete(key);",
+      "{ key } of this.of(queueName)) void key;",
     ],
   ]),
   ...mutantsOf("brokers/stub/consumer.ts", STUB, [

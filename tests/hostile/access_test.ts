@@ -24,44 +24,12 @@ import {
 import { ROOT } from "../cli/fixture.ts";
 import { testLong } from "../servers/own.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
-import { attachRedis, type RedisServer, startOwnRedis } from "../support/servers/redis.ts";
+import { attachRedis } from "../support/servers/redis.ts";
 import { until } from "../support/servers/until.ts";
+import { commandsOf, denials, DENIED, PAGE, startWithUsers, urlOf } from "./permissions.ts";
 
-const PAGE = await readFile(join(ROOT, "docs", "security.md"), "utf8");
 const testRedis = testLong("redis-server");
 const testRabbitmq = testLong("rabbitmq-server");
-
-/** Arguments of the commands of the page that begin with some words, as a shell reads them. */
-function commandsOf(start: string): string[][] {
-  const text = PAGE.replaceAll("\\\n", " ");
-  const lines = text.split("\n").filter((line) => line.startsWith(`${start} `));
-  return lines.map((line) =>
-    Array.from(
-      line.slice(start.length).matchAll(/'([^']*)'|((?:\\.|\S)+)/g),
-      ([, quoted, plain]) => quoted ?? plain!.replaceAll("\\", ""),
-    )
-  );
-}
-
-/** A Redis with the users of the page, which lets nobody else do anything unnoticed. */
-async function startWithUsers(): Promise<RedisServer> {
-  const server = await startOwnRedis();
-  for (const rules of commandsOf("redis-cli ACL SETUSER")) {
-    await server.command("ACL", "SETUSER", ...rules);
-  }
-  return server;
-}
-
-function urlOf(user: string, { host, port }: RedisServer): string {
-  return `redis://${user}:password@${host}:${port}`;
-}
-
-/** Commands that users were denied, but for what the library asks for and does without. */
-async function denials(server: RedisServer): Promise<unknown[]> {
-  const entries = await server.command("ACL", "LOG") as unknown[][];
-  const objects = entries.map((entry) => String(entry[entry.indexOf("object") + 1]));
-  return objects.filter((name) => !/^(?:config\|get|client\|setinfo|info)$/.test(name));
-}
 
 /** Runs a program of a producer, then one of a worker. */
 async function sendAndWork(
@@ -168,9 +136,6 @@ testRedis(
     assertEquals(await denials(server), []);
   },
 );
-
-/** Error text of Redis, of commands, keys and what scripts do. */
-const DENIED = /no permissions|The user executing the script can't|ACL failure in script/;
 
 testRedis("A producer on Redis can neither take messages nor ask for passwords", async () => {
   await using server = await startWithUsers();

@@ -23,7 +23,7 @@ export function parseListenAddress(flag: string, text: string): ListenAddress {
   const port = Number(digits);
   if (host !== undefined && port <= HIGHEST_PORT) return { host, port };
   throw new UsageError(
-    `Cannot use "${text}" for ${flag}: it must be HOST:PORT, such as 127.0.0.1:9192 or [::]:9192`,
+    `Cannot use "${text}" for ${flag}: it must be HOST:PORT, such as 127.0.0.1:9193 or [::]:9193`,
   );
 }
 

@@ -92,13 +92,17 @@ async function runCell(cell: Cell, broker: RedisBroker, redis: string): Promise<
   }
 }
 
-class Program {
+/** A program that is under way. */
+export class Program {
+  /** All that it printed. */
   output = "";
+  /** Its exit code, or the signal that ended it, once it has ended. */
   readonly ended: Promise<number | string>;
   readonly #child: ChildProcess;
   #hasEnded = false;
 
-  constructor({ command, cwd, env }: Cell, own: Readonly<Record<string, string>>) {
+  /** Starts it, with variables besides those of its cell. */
+  constructor({ command, cwd, env }: Cell, own: Readonly<Record<string, string>> = {}) {
     const [program, ...args] = command;
     this.#child = spawn(program!, args, {
       cwd,
@@ -115,6 +119,7 @@ class Program {
     });
   }
 
+  /** Waits until it has printed something. */
   async printed(text: string): Promise<void> {
     // deno-lint-ignore require-await -- asynchronous for `until`
     const isOver = async () => this.#hasEnded || this.output.includes(text);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import process from "node:process";
 import { assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
@@ -12,6 +13,7 @@ import { after, skip, test } from "../support/test.ts";
 import { type Cell, cellsOfReadme, runCells } from "./cell.ts";
 import { cellsOfImages } from "./images.ts";
 import { assertPublished, Project, readmeProgram } from "./project.ts";
+import { watchReadme } from "./watch_readme.ts";
 
 if (runtime !== "deno") skip("The package on Deno", "Deno drives it");
 else await declareTests();
@@ -60,6 +62,16 @@ async function declareTests(): Promise<void> {
     const [sends, works] = cellsOfReadme([process.execPath, "run", "-A", "tasks.ts"], project);
     await runCells([sends], redis.url);
     await runCells([works], redis.url);
+  });
+
+  test("two commands of README.md lead to a dashboard with live numbers on Deno", async () => {
+    await project.write({ "watched/tasks.ts": await readmeProgram() });
+    await watchReadme({
+      folder: join(project.folder, "watched"),
+      env: project.env,
+      tasks: [process.execPath, "run", "-A", "tasks.ts"],
+      dramatiq: [process.execPath, "run", "-A", "jsr:@dq/dramatiq/worker"],
+    });
   });
 
   test("deno runs the package, and the image of docs/packages.md, when the registry is away", async () => {

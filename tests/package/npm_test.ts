@@ -11,6 +11,7 @@ import { after, skip, test } from "../support/test.ts";
 import { declareBundleTests } from "./bundles.ts";
 import { type Cell, cellsOfReadme, runCells } from "./cell.ts";
 import { declareContentsTests } from "./contents.ts";
+import { watchReadme } from "./watch_readme.ts";
 import { cellsOfImages } from "./images.ts";
 import { declareOtherBundlerTests } from "./other_bundlers.ts";
 import { Project, readmeProgram } from "./project.ts";
@@ -63,6 +64,17 @@ async function declareTests(): Promise<void> {
     }));
     await runCells(cells.map(([sends]) => sends), redis.url);
     await runCells(cells.map(([, works]) => works), redis.url);
+  });
+
+  test("two commands of README.md lead to a dashboard with live numbers on Node", async () => {
+    const [, { path: node }] = runtimes;
+    await project.write({ "watched/tasks.ts": readme });
+    await watchReadme({
+      folder: join(project.folder, "watched"),
+      env: {},
+      tasks: [node, "tasks.ts"],
+      dramatiq: [node, join(project.folder, "node_modules", ".bin", "dramatiq")],
+    });
   });
 
   test("the Dockerfiles of docs/packages.md build and run a worker on Node and Bun", async () => {

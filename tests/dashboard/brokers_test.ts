@@ -1,14 +1,15 @@
 import { join } from "node:path";
-import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Broker, Message, RedisBroker, SqliteBroker, Worker } from "@dq/dramatiq";
 import { Fixture } from "../cli/fixture.ts";
 import { testLong } from "../servers/own.ts";
 import { withFolder } from "../support/folder.ts";
-import { startRedis } from "../support/servers/redis.ts";
+import { startOwnRedis, startRedis } from "../support/servers/redis.ts";
 import { sendCommands } from "../support/servers/resp.ts";
 import { eventually } from "../support/servers/until.ts";
 import { test } from "../support/test.ts";
+import { faultOf, requeueKilled } from "../torture/bulk/killed_requeue.ts";
+import { fillRedis } from "../torture/inspecting/redis_caps.ts";
 import { dieOf, Site } from "./fixture.ts";
 
 /** Commands of one page: those of 2,000 messages that a search reads at most, and of the figures. */
@@ -93,56 +94,19 @@ testLong("redis-server")("Pages read a bounded part of a Redis with many message
   }
 });
 
-testLong("redis-server")("A killed operation loses no message, and doubles none", async () => {
-  const redis = await startRedis();
-  const COUNT = 4_000;
-  const fixture = await Fixture.open();
-  try {
-    await using broker = new RedisBroker({ url: redis.url, middleware: [] });
-    await bury(broker, "bulk", COUNT);
-    const start = async () => {
-      const program = fixture.start(["dashboard", "--port", "0", "--broker", redis.url]);
-      await eventually("see its address", () => /http:\S+/.test(program.stdout));
-      const url = /http:\S+/.exec(program.stdout)![0];
-      const operation = async () => {
-        const response = await fetch(`${url}operations/1`, {
-          headers: { accept: "application/json" },
-        });
-        return await response.json();
-      };
-      await fetch(`${url}operations`, {
-        method: "POST",
-        body: new URLSearchParams({ queue: "bulk", state: "dead", change: "requeue" }),
-        headers: { "sec-fetch-site": "same-origin" },
-        redirect: "manual",
-      });
-      return { program, operation };
-    };
-    const first = await start();
-    await eventually("see it work", async () => (await first.operation()).done > 0);
-    process.kill(first.program.pid, "SIGKILL");
-    await first.program.ended;
-    const second = await start();
-    await eventually("see it end", async () => (await second.operation()).state === "done");
-    const inspector = broker.inspect();
-    const ids = new Set<string>();
-    let count = 0;
-    let after: string | undefined;
-    do {
-      const page = await inspector.list({
-        queueName: "bulk",
-        state: "ready",
-        limit: 200,
-        ...(after !== undefined && { after }),
-      });
-      for (const { messageId } of page.messages) ids.add(messageId!);
-      count += page.messages.length;
-      after = page.next;
-    } while (after !== undefined);
-    await inspector[Symbol.asyncDispose]();
-    assertEquals([count, ids.size], [COUNT, COUNT]);
-  } finally {
-    await fixture[Symbol.asyncDispose]();
-    await redis.stop();
-  }
-});
+for (const means of ["dashboard", "jobs retry"] as const) {
+  testLong("redis-server")(`A killed ${means} loses no message, and doubles none`, async () => {
+    const COUNT = 4_000;
+    await using fixture = await Fixture.open();
+    const redis = await startOwnRedis();
+    try {
+      await fillRedis(redis, COUNT, ["dead"]);
+      await using broker = new RedisBroker({ url: redis.url, middleware: [] });
+      broker.declareQueue("default");
+      const requeued = await requeueKilled(fixture, means, redis.url, broker);
+      assertEquals(faultOf(requeued, COUNT), undefined);
+    } finally {
+      await redis.stop();
+    }
+  });
+}

@@ -18,8 +18,9 @@ export interface Measured extends Cap {
 /** Queue of all messages. */
 const QUEUE = "default";
 const FILL_BATCH = 10_000;
-const KIB = 1_024;
-const MIB = 1_024 * KIB;
+/** Bytes. */
+export const KIB = 1_024;
+export const MIB: number = 1_024 * KIB;
 
 /** Writes waiting messages and dead letters, each of about 350 bytes. */
 const FILL = `
@@ -35,8 +36,15 @@ end
 const TRACEBACK = '"retries":3,"traceback":"TimeoutError: upstream took too long\\n    at call (' +
   `file:///app/${"x".repeat(120)}.ts:1:1)\\n"`;
 
-/** Fills a queue with as many waiting messages and dead letters. */
-export async function fillRedis(server: RedisServer, count: number): Promise<void> {
+/** Kind of messages that a server is filled with. */
+export type FilledState = "ready" | "dead";
+
+/** Fills a queue with as many messages of each kind. */
+export async function fillRedis(
+  server: RedisServer,
+  count: number,
+  states: readonly FilledState[] = ["ready", "dead"],
+): Promise<void> {
   for (let i = 1; i <= count; i += FILL_BATCH) {
     const last = Math.min(count, i + FILL_BATCH - 1);
     const fill = (list: string, texts: string, kind: string, options: string) =>
@@ -51,8 +59,8 @@ export async function fillRedis(server: RedisServer, count: number): Promise<voi
         kind,
         options,
       );
-    await fill(QUEUE, `${QUEUE}.msgs`, "ready", "");
-    await fill(`${QUEUE}.XQ`, `${QUEUE}.XQ.msgs`, "dead", TRACEBACK);
+    if (states.includes("ready")) await fill(QUEUE, `${QUEUE}.msgs`, "ready", "");
+    if (states.includes("dead")) await fill(`${QUEUE}.XQ`, `${QUEUE}.XQ.msgs`, "dead", TRACEBACK);
   }
 }
 
@@ -124,12 +132,14 @@ export async function measureRedis(server: RedisServer, count: number): Promise<
   return measured;
 }
 
-interface Statistics extends Cap {
+/** Statistics of a server, since it was started. */
+export interface Statistics extends Cap {
   /** Bytes of the answers that told this. */
   readonly own: number;
 }
 
-async function readStatistics(server: RedisServer): Promise<Statistics> {
+/** Reads the statistics of a server. */
+export async function readStatistics(server: RedisServer): Promise<Statistics> {
   // The first answer counts the bytes before it, and is itself counted by the next reading.
   const statistics = String(await server.command("INFO", "stats"));
   const commandStatistics = String(await server.command("INFO", "commandstats"));

@@ -1,14 +1,18 @@
 import { SqliteBroker } from "../../../mod.ts";
 import { connectionOf } from "../../../clients/sqlite/handles.ts";
+import type { FilledState } from "./redis_caps.ts";
 
+/** When the first message was sent, and died: brokers purge old dead letters. */
+const START = Date.now() - 86_400_000;
 /** Rows of one transaction. */
 const BATCH = 100_000;
 const FILL =
   "with recursive n(i) as (select ? union all select i+1 from n where i<?) insert into " +
-  "dramatiq_messages(queue,state,due,message_id,actor,stamp,body) select 1, ?, 1700000000000+i, " +
-  '\'m\'||i, \'work\', 1700000000000+i, \'{"queue_name":"default","actor_name":"work",' +
+  `dramatiq_messages(queue,state,due,message_id,actor,stamp,body) select 1, ?, ${START}+i, ` +
+  `'m'||i, 'work', ${START}+i, ` +
+  '\'{"queue_name":"default","actor_name":"work",' +
   '"args":[\'||i||\'],"kwargs":{},"options":{},"message_id":"m\'||i||\'",' +
-  "\"message_timestamp\":'||(1700000000000+i)||'}' from n";
+  `"message_timestamp":'||(${START}+i)||'}' from n`;
 
 /** A call that was measured. */
 export interface MeasuredStatements {
@@ -20,8 +24,15 @@ export interface MeasuredStatements {
   readonly longest: number;
 }
 
-/** Fills the queue `default` of a file with as many waiting messages and dead letters. */
-export async function fillSqlite(path: string, count: number): Promise<void> {
+/** Numbers of the states. */
+const STATES: Readonly<Record<FilledState, number>> = { ready: 0, dead: 3 };
+
+/** Fills the queue `default` of a file with as many messages of each kind. */
+export async function fillSqlite(
+  path: string,
+  count: number,
+  states: readonly FilledState[] = ["ready", "dead"],
+): Promise<void> {
   await using broker = new SqliteBroker({ path });
   await broker.connect();
   const connection = connectionOf(broker);
@@ -30,8 +41,10 @@ export async function fillSqlite(path: string, count: number): Promise<void> {
   );
   for (let i = 1; i <= count; i += BATCH) {
     const last = Math.min(count, i + BATCH - 1);
-    for (const state of [0, 3]) {
-      await connection.writer.transact(() => connection.statement(FILL).run(i, last, state));
+    for (const state of states) {
+      await connection.writer.transact(() =>
+        connection.statement(FILL).run(i, last, STATES[state])
+      );
     }
   }
 }

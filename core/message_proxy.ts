@@ -47,6 +47,7 @@ export class MessageProxy {
   #retried = false;
   #snoozed = false;
   #exception: unknown;
+  #traceback: string | undefined;
   #interrupt: Interrupt | undefined;
   #controller: AbortController | undefined;
   #onInterrupt: InterruptListener | undefined;
@@ -144,11 +145,18 @@ export class MessageProxy {
   /** Notes the error that it failed with; `StubBroker.join` throws it again. */
   stuffException(exception: unknown): void {
     this.#exception = exception;
+    this.#traceback = undefined;
   }
 
   /** Forgets the error. */
   clearException(): void {
-    this.#exception = undefined;
+    this.stuffException(undefined);
+  }
+
+  /** @internal The traceback of `exception`, formatted when it is first read. */
+  get traceback(): string {
+    this.#traceback ??= formatTraceback(this.#exception);
+    return this.#traceback;
   }
 
   /**
@@ -167,7 +175,11 @@ export class MessageProxy {
   deadLetterWithin(maxTraceback: number): Message {
     const { message } = this;
     if (message instanceof UndecodableMessage || this.#exception === undefined) return message;
-    return message.copy({ options: { traceback: formatTraceback(this.#exception, maxTraceback) } });
+    const traceback = maxTraceback === Infinity
+      ? this.traceback
+      : formatTraceback(this.#exception, maxTraceback);
+    if (message.option("traceback") === traceback) return message; // that of `Retries`
+    return message.copy({ options: { traceback } });
   }
 
   /** Aborts when the actor should stop. Created at first access. */

@@ -157,7 +157,9 @@ export class Retries implements Middleware {
       message.message = message.message.copy({
         options: {
           retries: retries + 1,
-          traceback: formatTraceback(exception),
+          traceback: exception === message.exception
+            ? message.traceback
+            : formatTraceback(exception),
           requeueTimestamp: broker.clock.now(),
           ...carriedDeaths(message),
         },

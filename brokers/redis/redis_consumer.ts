@@ -152,7 +152,7 @@ export abstract class RedisConsumer extends Consumer implements QueueMember {
         // An empty text leaves the message as it is.
         const text = deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
         if (isSuspect(message)) return this.suspects.nack(message, text);
-        return this.#nacks.add([message.id, text]);
+        return this.#nacks.gather([message.id, text]);
       })
     );
     await this.inFlight.settle(taken, Promise.all(sent).then(() => {}));

@@ -159,6 +159,17 @@ export class Batcher {
    */
   add(args: readonly Encoded[]): Promise<void> {
     if (this.#unsettled.size === 0 && !hasLargeArgument(args)) return this.#sendAtOnce(args);
+    return this.gather(args);
+  }
+
+  /**
+   * As `add`, and waits for the end of the turn though nothing is under way: for items that mostly
+   * come several at a time.
+   *
+   * @param args Its arguments.
+   * @returns Resolves when the server has it.
+   */
+  gather(args: readonly Encoded[]): Promise<void> {
     if (this.#batch !== undefined && !this.#mayTake(this.#batch, args)) this.#close(this.#batch);
     const batch = this.#batch ?? this.#begin(new Batch());
     batch.add(args);

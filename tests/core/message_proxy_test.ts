@@ -39,6 +39,25 @@ test("MessageProxy.clearException takes back what stuffException noted, in the d
   assertEquals(proxy.deadLetter, proxy.message);
 });
 
+test("MessageProxy formats the traceback of an exception once, for its retry and its dead letter", () => {
+  const proxy = delivery();
+  let reads = 0;
+  const failing = (text: string) =>
+    Object.defineProperty(new Error(text), "stack", {
+      get: () => {
+        reads += 1;
+        return `Error: ${text}`;
+      },
+    });
+  proxy.stuffException(failing("first"));
+  proxy.message = proxy.message.copy({ options: { traceback: proxy.traceback } });
+  assertStrictEquals(proxy.deadLetter, proxy.message);
+  assertEquals(reads, 1);
+  proxy.stuffException(failing("second"));
+  assertEquals(proxy.deadLetter.option("traceback"), "Error: second\n");
+  assertEquals(proxy.deadLetterWithin(5).option("traceback"), "Error…\n");
+});
+
 test("MessageProxy.interrupt keeps the first reason, and tells of each", () => {
   const proxy = delivery();
   const told: unknown[] = [];

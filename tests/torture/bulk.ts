@@ -38,12 +38,13 @@ for (const means of ["dashboard", "jobs retry"] as const) {
     await fillRedis(server, count, ["dead"]);
     await using broker = new RedisBroker({ url: server.url, middleware: [] });
     broker.declareQueue("default");
-    print(`Redis, ${means}`, await requeueKilled(fixture, means, server.url, broker));
+    print(`Redis, ${means}`, await requeueKilled(fixture, means, server.url, broker, count / 2));
   } finally {
     await server.stop();
   }
   const path = join(fixture.folder, "tasks.db");
   await fillSqlite(path, count, ["dead"]);
   await using broker = new SqliteBroker({ path, middleware: [] });
-  print(`SQLite, ${means}`, await requeueKilled(fixture, means, `sqlite:${path}`, broker));
+  const url = `sqlite:${path}`;
+  print(`SQLite, ${means}`, await requeueKilled(fixture, means, url, broker, count / 2));
 }

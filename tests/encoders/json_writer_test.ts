@@ -20,6 +20,15 @@ test("writeJson writes printable ASCII only", () => {
   );
 });
 
+test("writeJson escapes the same in long strings as in short ones", () => {
+  const long = "a".repeat(1_000);
+  for (const text of ["\x7f", "\x80", "ü", "\u2028", "\ud800", "😀", '"', "~"]) {
+    const escaped = writeJson(text).slice(1, -1);
+    assertEquals(writeJson(long + text), `"${long}${escaped}"`);
+    assertEquals(writeJson([text + long]), `["${escaped}${long}"]`);
+  }
+});
+
 test("writeJson escapes DEL, as Python does", () => {
   assertEquals(writeJson("a\x7fb"), '"a\\u007fb"');
   assertEquals(writeJson("ü\x7f"), '"\\u00fc\\u007f"');

@@ -105,7 +105,7 @@ class CallDeadlines {
   #setTimer(checkAt: number): void {
     clearTimeout(this.#timer);
     this.#timerAt = checkAt;
-    this.#timer = setTimeout(() => this.#check(), checkAt - performance.now());
+    this.#timer = setTimeout(() => this.#check(), Math.max(checkAt - performance.now(), 0));
   }
 
   #check(): void {
@@ -222,7 +222,7 @@ export class RetryPolicy {
       setTimeout(() => {
         this.#pause = undefined;
         resolve();
-      }, endsAt - performance.now());
+      }, Math.max(endsAt - performance.now(), 0));
     });
     return this.#pause = { endsAt, ended };
   }

@@ -9,7 +9,7 @@ function ready() {
   const looks = new Map<string, number>();
   const answers = new Map<string, Promise<number>>();
   const connection = {
-    command(_name: string, list: string): Promise<number> {
+    command(_purpose: string, _name: string, list: string): Promise<number> {
       looks.set(list, (looks.get(list) ?? 0) + 1);
       return answers.get(list) ?? Promise.resolve(0);
     },

@@ -18,6 +18,9 @@ const PROGRAM = fileURLToPath(new URL("cancel_worker_process.ts", import.meta.ur
 /** Milliseconds after which a worker counts as dead. */
 const HEARTBEAT_TIMEOUT = 1_000;
 
+/** Milliseconds after which a worker says what it waits for, and ends. */
+const LONGEST_LIFE = 60_000;
+
 /** Number of runs after the death, by actor; those without any are not there. */
 type Runs = Readonly<Record<string, number>>;
 
@@ -28,7 +31,10 @@ async function runUntil(told: CancelWorkerArguments): Promise<void> {
     stdio: ["ignore", "inherit", "inherit"],
     env: { ...process.env, dramatiq_queue_prefetch: "100" },
   });
-  assertEquals(await once(child, "exit"), [null, "SIGKILL"]);
+  const timer = setTimeout(() => child.kill("SIGTERM"), LONGEST_LIFE);
+  const [code, signal] = await once(child, "exit");
+  clearTimeout(timer);
+  assertEquals([told.diesAt, code, signal], [told.diesAt, null, "SIGKILL"]);
 }
 
 /** Runs of the messages of a matrix whose worker died, once another one has done the rest. */

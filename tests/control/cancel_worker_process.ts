@@ -40,6 +40,10 @@ async function work({ address, diesAt, messages }: CancelWorkerArguments): Promi
     if (arrived.size === PLACES.length) die();
     if (moment !== "acked") return new Promise<void>(() => {});
   };
+  process.once("SIGTERM", () => {
+    console.error(`Only ${[...arrived].join(", ")} came to "${diesAt}"`);
+    process.exit(1);
+  });
   const cancels = diesAt !== "recording";
   const retryStored = Promise.withResolvers<void>();
   const { broker } = openBroker(address, [{

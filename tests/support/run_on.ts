@@ -1,7 +1,6 @@
 /**
  * Runs the test suite on a runtime: `deno run -A tests/support/run_on.ts bun`, or some files of
- * it, when they are named behind. With the names of several runtimes, the suite runs on the first
- * while it runs on the others, one after the other, whose output is printed when they end.
+ * it, when they are named behind.
  *
  * Uses the runtime that is installed if it is new enough, else the one from npm.
  * Installs the packages of `package-lock.json` first if they are not there.
@@ -54,42 +53,26 @@ const RUNTIMES: Record<string, Runtime> = {
   },
 };
 
-/** Files for each core when two runtimes share the machine. */
-const SHARED_FILES_PER_CORE = 1.5;
-
-const count = Deno.args.findIndex((name) => !Object.hasOwn(RUNTIMES, name));
-const names = count < 0 ? Deno.args : Deno.args.slice(0, count);
-const files = Deno.args.slice(names.length);
-if (names.length === 0) {
-  console.error(`Cannot run the tests on "${Deno.args[0] ?? ""}": it must be deno, bun or node`);
+const [name = "", ...files] = Deno.args;
+const runtime = RUNTIMES[name];
+if (runtime === undefined) {
+  console.error(`Cannot run the tests on "${name}": it must be deno, bun or node`);
   Deno.exit(2);
 }
-const codes = await Promise.all([names.slice(0, 1), names.slice(1)].map(runInTurn));
-Deno.exit(codes.find((code) => code !== 0) ?? 0);
+if (runtime.package !== undefined) await installPackages();
+const chosen = files.length > 0 ? files : runtime.files ?? [];
+const filesAtOnce = runtime.filesPerCore * navigator.hardwareConcurrency;
+const command = [...await find(runtime), ...runtime.test(filesAtOnce), ...chosen];
+Deno.exit(await runWithServers());
 
-/** Runs the suite on one runtime after the other. @returns The exit code of the first that failed. */
-async function runInTurn(runtimes: readonly string[], lane: number): Promise<number> {
-  let failure = 0;
-  for (const name of runtimes) {
-    const code = await runSuite(RUNTIMES[name]!, lane === 0);
-    failure ||= code;
-  }
-  return failure;
-}
-
-/** Runs the suite on a runtime while there is a RabbitMQ for the files that need none of their own. */
-async function runSuite(runtime: Runtime, isLive: boolean): Promise<number> {
-  if (runtime.package !== undefined) await installPackages();
-  const chosen = files.length > 0 ? files : runtime.files ?? [];
-  const perCore = names.length > 1 ? SHARED_FILES_PER_CORE : runtime.filesPerCore;
-  const atOnce = Math.ceil(perCore * navigator.hardwareConcurrency);
-  const command = [...await find(runtime), ...runtime.test(atOnce), ...chosen];
+/** Runs the command while there is a RabbitMQ for the files that need none of their own. */
+async function runWithServers(): Promise<number> {
   const isWanted = files.length === 0 && !Deno.env.get(ADDRESS_VARIABLES["rabbitmq-server"]);
   // Where it cannot be started, the files that need it say so.
   const server = isWanted ? await startOwnRabbitmq().catch(() => undefined) : undefined;
   try {
     const shared = server === undefined ? {} : { [SHARED_VARIABLE]: server.url };
-    return await run(command, { ...runtime.env?.(atOnce), ...shared }, isLive);
+    return await run(command, { ...runtime!.env?.(filesAtOnce), ...shared });
   } finally {
     await server?.stop();
   }
@@ -126,32 +109,11 @@ async function installPackages(): Promise<void> {
   if (code !== 0) Deno.exit(code);
 }
 
-/** Runs a command. Its output is printed as it comes, or when it ends. */
 async function run(
   [program, ...args]: string[],
   env: Record<string, string> = {},
-  isLive = true,
 ): Promise<number> {
-  const title = `$ ${program} ${args.join(" ")}`;
-  if (isLive) {
-    console.log(title);
-    const { code } = await new Deno.Command(program!, { args, env }).spawn().status;
-    return code;
-  }
-  const child = new Deno.Command(program!, { args, env, stdout: "piped", stderr: "piped" }).spawn();
-  const output: Uint8Array[] = [];
-  const collect = async (stream: ReadableStream<Uint8Array>) => {
-    for await (const chunk of stream) output.push(chunk);
-  };
-  await Promise.all([collect(child.stdout), collect(child.stderr)]);
-  const { code } = await child.status;
-  console.log(`\n${title}`);
-  for (const chunk of output) await print(chunk);
+  console.log(`$ ${program} ${args.join(" ")}`);
+  const { code } = await new Deno.Command(program!, { args, env }).spawn().status;
   return code;
-}
-
-/** Writes all of some bytes to standard output. */
-async function print(bytes: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) written += await Deno.stdout.write(bytes.subarray(written));
 }

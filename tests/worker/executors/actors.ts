@@ -222,7 +222,8 @@ export function declareActors(broker: Broker): Broker {
   declare("computeLater", async (journal: string, end: string) => {
     mark(journal, "waits");
     while (!readFileSync(journal, "utf8").includes("begun")) await sleep(5);
-    while (!existsSync(end));
+    // The folder is removed soon after, and a thread that has no core may miss the file.
+    while (!existsSync(end) && existsSync(journal));
   }, { timeLimit: 100 });
   declare("endless", (journal: string) => {
     mark(journal, "begun");

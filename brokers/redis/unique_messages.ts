@@ -3,6 +3,7 @@ import {
   toChangeArguments,
   toOutcome,
 } from "../../control/backends/redis.ts";
+import { Script } from "../../clients/redis/script.ts";
 import { STORE_WITH_CHANGES } from "../../control/backends/redis_scripts.ts";
 import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ClaimValue } from "../../core/claim_entry.ts";
@@ -10,6 +11,25 @@ import { checkChanges, type ControlChange, type ControlOutcome } from "../../cor
 import type { Message } from "../../core/message.ts";
 import { toEntry } from "./enqueue_batcher.ts";
 import type { RedisSession } from "./session.ts";
+
+/**
+ * Looks for messages.
+ *
+ * KEYS: texts of messages on the queue, and on its delay queue.
+ * ARGV: ids.
+ * Result: 1 if any of them is there.
+ */
+const FIND_STAY: Script = /* @__PURE__ */ new Script(
+  "look for a message",
+  `
+for _, id in ipairs(ARGV) do
+  for _, key in ipairs(KEYS) do
+    if redis.call('HEXISTS', key, id) == 1 then return 1 end
+  end
+end
+return 0
+`,
+);
 
 /** Stores a message if changes are applied. */
 export async function storeWithChanges(
@@ -40,16 +60,14 @@ export function uniqueStepsOf(
   };
 }
 
-/** Looks for the texts of a message that has a claim. */
+/**
+ * Looks for the texts of a message that has a claim. In one step: it may be promoted, or delayed, just
+ * then, and would be missed on both queues.
+ */
 async function isStored(
   { connection, keys }: RedisSession,
   { queueName, stays }: ClaimValue,
 ): Promise<boolean> {
   const { messages, delayed } = keys.of(queueName);
-  const found = await Promise.all(
-    [messages, delayed].flatMap((key) =>
-      stays.map((stay) => connection.command("look for a message", "hexists", key, stay))
-    ),
-  );
-  return found.includes(1);
+  return await connection.run(FIND_STAY, [messages, delayed], stays) === 1;
 }

@@ -89,7 +89,7 @@ async function measureIdle(): Promise<void> {
   console.log(`idle: ${(Number(await worker.result) * 100).toFixed(2)} % of a core`);
 }
 
-/** What one of several workers did; times in milliseconds. */
+/** Result of one of several workers; times in milliseconds. */
 interface ShareResult {
   ran: number;
   first: number | null;

@@ -1,6 +1,6 @@
 /**
- * Whether a large SQLite file slows a worker down: 10,000 messages of a file that holds only them
- * against 10,000 of one with a million ready and a million delayed ones, each worked in a process
+ * Compares a worker on a large SQLite file with one on a small file: 10,000 messages of a file that
+ * holds only them, and 10,000 of one with a million ready and a million delayed ones, each worked in a process
  * of its own.
  *
  *     deno run -A bench/sqlite_size.ts [ready and delayed messages]
@@ -28,7 +28,7 @@ const WORKER = fileURLToPath(new URL("sqlite/size_worker.ts", import.meta.url));
 const RUN = "Deno" in globalThis ? ["run", "-A"] : [];
 const folder = await mkdtemp(join(tmpdir(), "dramatiq-bench-"));
 
-/** What `sqlite/size_worker.ts` prints. */
+/** Output of `sqlite/size_worker.ts`. */
 interface Result {
   opening: number;
   rate: number;

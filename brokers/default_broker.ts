@@ -1,7 +1,7 @@
 /**
- * Registers what `getBroker()` makes where nobody has called `setBroker()`. Apart from
- * `brokerFromUrl`, which the command line imports when it needs it: bundlers that split code would
- * put the two into a chunk of their own, which runs after the actors.
+ * Registers the broker that `getBroker()` creates unless `setBroker()` was called. It is a module of
+ * its own because the command line imports `brokerFromUrl` lazily: bundlers that split code would put
+ * both into one chunk, which runs after the actors are declared.
  *
  * @module
  */

@@ -45,7 +45,7 @@ const ACK = `
 
 type Fetched = [ids: string[], texts: string[]];
 
-/** How it works: `json` makes and reads the messages, `two` keeps two fetches in flight. */
+/** Way of working: `json` makes and reads the messages, `two` keeps two fetches in flight. */
 type Mode = "json" | "two" | undefined;
 
 class BareContestant implements RedisContestant {

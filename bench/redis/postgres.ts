@@ -7,7 +7,7 @@ import { freePort } from "../../tests/support/servers/free_port.ts";
 import { runProgram } from "../../tests/support/servers/run_program.ts";
 import { type ServerPlan, TestServer } from "../../tests/support/servers/test_server.ts";
 
-/** Where Debian puts the versions of PostgreSQL that are installed. */
+/** Folder of the versions of PostgreSQL on Debian. */
 const VERSIONS = "/usr/lib/postgresql";
 /** It refuses to run as root. */
 const USER = "postgres";

@@ -7,7 +7,7 @@ export const CONTESTANTS = [
 ] as const;
 export type ContestantName = typeof CONTESTANTS[number];
 
-/** Those that keep their messages in PostgreSQL. */
+/** Contestants that keep their messages in PostgreSQL. */
 export const ON_POSTGRES: ReadonlySet<ContestantName> = new Set(["pg-boss", "graphile-worker"]);
 
 /** An assignment whose place is still open. */

@@ -51,8 +51,8 @@ async function openChannel(connection: RabbitmqConnection): Promise<ReportChanne
 }
 
 /**
- * Answers questions for the reports of the workers of a process. Nothing is stored, and nothing sent
- * while nobody asks: each process has a queue of its own, which ends with its connection.
+ * Answers requests for the reports of the workers of a process. Nothing is stored, and nothing is sent
+ * without a request. Each process has its own queue, which is deleted with its connection.
  */
 export class ReportResponder {
   readonly #connection: RabbitmqConnection;

@@ -1,6 +1,7 @@
 /**
- * Scripts of inspectors. None touches a heartbeat: whoever looks is no worker. Each reads a bounded
- * number of messages and bytes, and those that change something begin with a command that frees memory.
+ * Scripts of inspectors. None of them writes a heartbeat, since an inspector is not a worker. Each
+ * reads a bounded number of messages and bytes, and those that change something begin with a command
+ * that frees memory.
  *
  * @module
  */

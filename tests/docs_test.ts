@@ -1,15 +1,13 @@
 import { access, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
+import { readPages, ROOT } from "./docs/pages.ts";
 import { test } from "./support/test.ts";
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-
 async function pages(): Promise<string[]> {
-  const folders = [".", "docs", "docs/operations", "bench", "tests", "tests/vectors"].map((
-    folder,
-  ) => join(ROOT, folder));
+  const own = [".", ".github", "docs", "docs/operations", "bench"];
+  const ofTests = ["tests", "tests/torture", "tests/vectors"];
+  const folders = [...own, ...ofTests].map((folder) => join(ROOT, folder));
   const names = await Promise.all(folders.map((folder) => readdir(folder)));
   return folders.flatMap((folder, i) => names[i]!.map((name) => join(folder, name)))
     .filter((file) => file.endsWith(".md"));
@@ -45,11 +43,49 @@ test("Links between pages lead somewhere", async () => {
   assertEquals(broken, []);
 });
 
-test("README.md leads to every page of docs", async () => {
-  const text = await readFile(join(ROOT, "README.md"), "utf8");
+test("README.md and docs/README.md lead to every page of docs", async () => {
   const names = (await readdir(join(ROOT, "docs"), { recursive: true }))
-    .filter((name) => name.endsWith(".md"));
-  assertEquals(names.filter((name) => !text.includes(`](docs/${name})`)), []);
+    .filter((name) => name.endsWith(".md") && name !== "README.md");
+  const readme = await readFile(join(ROOT, "README.md"), "utf8");
+  const contents = await readFile(join(ROOT, "docs/README.md"), "utf8");
+  const isLinked = (name: string) =>
+    readme.includes(`](docs/${name})`) || contents.includes(`](${name})`);
+  assertEquals(names.filter((name) => !isLinked(name)), []);
+  assert(readme.includes("](docs/README.md)"));
+});
+
+test("Each page on the path of docs/README.md ends with a link to the next one", async () => {
+  const contents = await readFile(join(ROOT, "docs/README.md"), "utf8");
+  const path = Array.from(
+    contents.matchAll(/^\d+\. \[([^\]]+)\]\(([^)]+)\)/gm),
+    ([, title, page]) => ({ title: title!, page: page! }),
+  );
+  assert(path.length > 8, "it must see the path");
+  for (const [i, { page }] of path.entries()) {
+    const text = await readFile(join(ROOT, "docs", page), "utf8");
+    const next = path[i + 1];
+    const expected = next === undefined ? [] : [`Next: [${next.title}](${next.page})`];
+    assertEquals(text.match(/^Next: .*$/gm) ?? [], expected, page);
+    if (next !== undefined) assertEquals(text.trimEnd().split("\n").at(-1), expected[0], page);
+  }
+});
+
+test("No row of a table is longer than 200 characters", async () => {
+  const long: string[] = [];
+  for (const { name, text } of await readPages()) {
+    for (const [i, line] of text.split("\n").entries()) {
+      if (line.startsWith("|") && line.length > 200) long.push(`${name}:${i + 1}: ${line.length}`);
+    }
+  }
+  assertEquals(long, []);
+});
+
+test("README.md begins with the two commands, and has at most 200 lines", async () => {
+  const text = await readFile(join(ROOT, "README.md"), "utf8");
+  const [, block = ""] = /^```sh\n(.*?)^```/ms.exec(text) ?? [];
+  const commands = block.trim().split("\n").map((line) => line.replace(/\s*#.*/, ""));
+  assertEquals(commands, ["npx -y deno@2.9 task demo", "npx -y deno@2.9 task test"]);
+  assert(text.split("\n").length <= 201, `${text.split("\n").length - 1} lines`);
 });
 
 test("docs/architecture.md and tests/README.md name files that exist", async () => {

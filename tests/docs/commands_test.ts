@@ -35,7 +35,8 @@ const { tasks }: { tasks: Record<string, unknown> } = JSON.parse(
 
 /** Arguments of the command line of this library, in a command that runs it. */
 function argumentsOf({ words: [program = "", ...words] }: DocumentedCommand): string[] | undefined {
-  const isFile = (word: string) => /^(?:jsr:@dq\/dramatiq\/worker|(?:\w+\/)*worker\.ts)$/.test(word);
+  const isFile = (word: string) =>
+    /^(?:jsr:@dq\/dramatiq\/worker|(?:\w+\/)*worker\.ts)$/.test(word);
   if (program === "npx" && words[0] === "-y") words = words.slice(2);
   if (program === "bunx" || program === "npx") {
     return words[0] === "dramatiq" ? words.slice(1) : undefined;
@@ -66,9 +67,14 @@ function assertRuns({ words, fence: { page } }: DocumentedCommand): void {
     assert(rest[1]! in tasks, `deno.json has no task ${rest[1]}`);
     return;
   }
-  assert(/^(?:deno(?:@[\d.]+)?|bun|node|npx|bunx)$/.test(program!), `nothing is known of ${program}`);
+  assert(
+    /^(?:deno(?:@[\d.]+)?|bun|node|npx|bunx)$/.test(program!),
+    `nothing is known of ${program}`,
+  );
   // Other tools, and files of tests, which the pages do not name.
-  if (/^npx|^bunx/.test(program!) || /^(?:--)?(?:test|bench|check|bundle|build)$/.test(rest[0]!)) return;
+  if (/^npx|^bunx/.test(program!) || /^(?:--)?(?:test|bench|check|bundle|build)$/.test(rest[0]!)) {
+    return;
+  }
   const file = rest.find((word) => !word.startsWith("-") && word !== "run") ?? "";
   const isKnown = existsSync(join(ROOT, file)) || page.text.includes(`\`${file}\``) ||
     /^(?:main|actors|worker|tasks)\.ts$/.test(file);

@@ -13,7 +13,8 @@ import { type Fence, fencesOf, readPages, ROOT } from "./pages.ts";
 /** Names of what needs a server to be created, or used. */
 const SERVERS = /\b(?:redis|rediss|amqp|amqps|http):\/\/|\b(?:Redis|Rabbitmq|Memcached)\w*\(/;
 /** A program: it works until a signal, or is run with files that the page names. */
-const PROGRAMS = /\brunWorker\(|process\.argv|Deno\.serve|Bun\.serve|createServer|SqliteBroker\(\{ path: "/;
+const PROGRAMS =
+  /\brunWorker\(|process\.argv|Deno\.serve|Bun\.serve|createServer|SqliteBroker\(\{ path: "/;
 const IMPORT = /^import (?:type )?\{([^}]*)\} from "([^"]+)";$/gm;
 
 const snippets = (await readPages()).flatMap(fencesOf).filter(({ language }) => language === "ts");
@@ -107,30 +108,9 @@ console.log("All ran"); process.exit();
   return await runProgram(join(folder, "main.mjs"));
 }
 
-/** Checks the types of snippets that are whole modules, though they are not run. */
-async function checkIgnored(folder: string): Promise<{ code: number; output: string }> {
-  const whole = snippets.filter(({ isIgnored, text }) => isIgnored && /^import /.test(text))
-    .filter(({ text }) => text.includes(`from "@dq/dramatiq`));
-  const names = await Promise.all(whole.map(async ({ page, line, text }) => {
-    const name = `${page.name.replaceAll("/", "_")}_${line}.ts`;
-    await writeFile(join(folder, name), text.replaceAll(`"./actors.ts"`, `"./docs_first-steps.ts"`));
-    return join(folder, name);
-  }));
-  assert(names.length > 5, "it must see programs");
-  // The module of actors that pages refer to is that of the first steps.
-  const actors = whole.find(({ text }) => text.includes("export const brew"))!;
-  await writeFile(join(folder, "docs_first-steps.ts"), actors.text);
-  return await runProgram("check", "--quiet", "--config", join(ROOT, "deno.json"), ...names);
-}
-
 const RULE = "Snippets of README.md and docs/ run on this runtime";
 if (runtime === "deno") {
-  skip(RULE, "`deno test --doc` checks their types, and runs them");
-  test("Snippets that are whole programs have the right types", () =>
-    withFolder(async (folder) => {
-      const { code, output } = await checkIgnored(folder);
-      assertEquals(code, 0, output);
-    }));
+  skip(RULE, "`deno test --doc` runs them, and `deno task check` checks the types of all");
 } else {
   test(RULE, () =>
     withFolder(async (folder) => {

@@ -107,7 +107,8 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    * @returns The message.
    */
   message<const A extends MessageArgs<P>>(...args: A): Message<R, PipedInput<P, A>> {
-    return new Message({ queueName: this.queueName, actorName: this.actorName, args });
+    const { queueName, actorName } = this;
+    return new Message({ queueName, actorName, args, messageTimestamp: this.broker.clock.now() });
   }
 
   /**
@@ -137,7 +138,9 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
       );
     }
     const named = namesOfActors(options, `a message for actor "${actorName}"`) as MessageOptions;
-    return new Message({ queueName, actorName, args, options: named, ...(kwargs && { kwargs }) });
+    const messageTimestamp = this.broker.clock.now();
+    const fields = { queueName, actorName, args, options: named, messageTimestamp };
+    return new Message(kwargs ? { ...fields, kwargs } : fields);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { Actor, actor, type Message, Retries, StubBroker } from "@dq/dramatiq";
+import { FakeClock } from "../support/fake_clock.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
@@ -242,4 +243,11 @@ test("Actor.logger writes to a category of the actor's own", async () => {
   });
   assertEquals(lines.map(({ category }) => category), [["dramatiq", "actor", "add"]]);
   assertEquals(textOf(lines[0]!), "Added 2");
+});
+
+test("Actor.message takes its timestamp from the clock of the broker", () => {
+  const broker = new StubBroker({ clock: new FakeClock(1_700_000_000_000) });
+  const add = actor((a: number, b: number) => a + b, { broker, actorName: "add" });
+  assertEquals(add.message(1, 2).messageTimestamp, 1_700_000_000_000);
+  assertEquals(add.messageWithOptions({ args: [1, 2] }).messageTimestamp, 1_700_000_000_000);
 });

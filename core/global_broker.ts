@@ -40,6 +40,17 @@ export function setBroker(broker: Broker): void {
   globalBroker = broker;
 }
 
+/**
+ * @internal Puts another broker in the place of the present one, for the length of a test.
+ *
+ * @returns The one before.
+ */
+export function exchangeBroker(broker: Broker | undefined): Broker | undefined {
+  const before = globalBroker;
+  globalBroker = broker;
+  return before;
+}
+
 /** @returns The broker of this process, if there is one by now. */
 export function currentBroker(): Broker | undefined {
   return globalBroker;

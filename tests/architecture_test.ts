@@ -15,6 +15,7 @@ const SOURCE_FOLDERS = [
   "dashboard",
   "middleware",
   "results",
+  "testing",
   "rate_limits",
   "worker",
   "cli",
@@ -86,6 +87,16 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   results: ["clients", "core", "encoders", "middleware", "platform"],
   brokers: ["clients", "control", "core", "encoders", "middleware", "platform"],
   worker: ["control", "core", "encoders", "platform"],
+  testing: [
+    "brokers",
+    "control",
+    "core",
+    "middleware",
+    "platform",
+    "rate_limits",
+    "results",
+    "worker",
+  ],
   cli: ["brokers", "control", "core", "dashboard", "platform", "worker"],
 };
 

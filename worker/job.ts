@@ -163,10 +163,7 @@ export class Job implements Run, IndexedSetItem {
     ) return this.#skip(exception);
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
-    const isPlanned = exception instanceof Retry || exception instanceof Snooze ||
-      exception instanceof RateLimitExceeded ||
-      isInstanceOfAny(exception, this.actor.options["throws"]);
-    if (isPlanned) log.info(text, about(message, exception));
+    if (isExpected(this.actor, exception)) log.info(text, about(message, exception));
     else log.error(text, about(message, exception));
     this.#afterProcess(undefined, exception);
   }
@@ -262,6 +259,12 @@ export class Job implements Run, IndexedSetItem {
     this.message.onInterrupt = undefined;
     this.#owner.finished(this, outcome);
   }
+}
+
+/** True if an actor throws an error as a matter of course: it is no fault of the program. */
+export function isExpected({ options }: Actor, error: unknown): boolean {
+  return error instanceof Retry || error instanceof Snooze || error instanceof RateLimitExceeded ||
+    isInstanceOfAny(error, options["throws"]);
 }
 
 /** Gives back a message that has not begun. */

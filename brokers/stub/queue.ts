@@ -49,6 +49,11 @@ export class StubQueue {
     return this.#unsettled === 0 && this.#ready.size === 0 && this.#delayed.size === 0;
   }
 
+  /** When the next message can be taken, in milliseconds since the epoch; `Infinity` if there is none. */
+  get nextDue(): number {
+    return this.#ready.size > 0 ? 0 : this.#delayed.nextEta;
+  }
+
   /** Number of messages that are due, that are not, and that were given out and not settled. */
   get counts(): { ready: number; delayed: number; unacknowledged: number } {
     return {

@@ -280,7 +280,11 @@ export class StubBroker extends Broker {
     if (this.#closed) throw closedFor(what);
   }
 
-  /** The storage of a declared queue or its delay queue. */
+  /** @internal The storage of a declared queue or its delay queue. */
+  protected storageOf(queueName: string): StubQueue {
+    return this.#queue(queueName);
+  }
+
   #queue(queueName: string): StubQueue {
     const stored = this.#stored.get(queueName);
     if (stored !== undefined) return stored;

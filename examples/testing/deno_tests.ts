@@ -1,0 +1,43 @@
+// deno test examples/testing/deno_tests.ts
+import { assertEquals } from "@std/assert";
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { TestBroker } from "@dq/dramatiq/testing";
+import { broker, mailServer, remind, sendMail, signUp } from "./app.ts";
+
+describe("sign-up", () => {
+  let kit: TestBroker;
+  beforeEach(() => {
+    kit = new TestBroker({ replaces: broker });
+    Object.assign(mailServer, { isDown: false, mails: [] });
+  });
+  afterEach(() => kit.close());
+
+  it("sends a welcome, and a reminder in three days", async () => {
+    await signUp("ada");
+    kit.assertEnqueued(sendMail, { args: ["ada", "Welcome"] });
+    kit.assertEnqueued(remind, { args: ["ada"], delay: { days: 3 } });
+    kit.assertNotEnqueued(sendMail, { args: ["ada", "Still there?"] });
+  });
+
+  it("delivers both", async () => {
+    await signUp("ada");
+    await kit.drain({ until: kit.now + 3_600_000 });
+    assertEquals(mailServer.mails, ["ada: Welcome"]);
+    await kit.drain();
+    assertEquals(mailServer.mails.at(-1), "ada: Still there?");
+  });
+
+  it("sends a mail again while the server is down", async () => {
+    mailServer.isDown = true;
+    const run = await kit.runActor(sendMail, "ada", "Welcome");
+    assertEquals(run.outcome, "retried");
+    mailServer.isDown = false;
+    await kit.drain();
+    assertEquals(mailServer.mails, ["ada: Welcome"]);
+  });
+
+  it("reports every night", async () => {
+    await kit.advance({ days: 2 });
+    assertEquals(mailServer.mails, ["boss: 0 mails", "boss: 1 mails"]);
+  });
+});

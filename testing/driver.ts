@@ -1,0 +1,255 @@
+import { AssertionError } from "node:assert";
+import { TICK_PREFIX } from "../control/schedule_state.ts";
+import type { Broker } from "../core/broker.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { delayQueueName } from "../core/queue_names.ts";
+import type { StubQueue } from "../brokers/stub/queue.ts";
+import { nextTurn } from "../platform/runtime.ts";
+import { Worker } from "../worker/worker.ts";
+import type { Gate, MessageRef } from "./gate.ts";
+import { type Operation, type OperationOptions, startOperation } from "./operation.ts";
+import type { ActorRun, RunLog } from "./runs.ts";
+import type { VirtualClock } from "./virtual_clock.ts";
+
+/** Turns of the event loop without anything to do, after which all has happened that can. */
+const IDLE_TURNS = 3;
+/** Turns in which a queue may have a message and a waiting consumer without giving it. */
+const MAX_TURNS = 10_000;
+/** Milliseconds that the first load of the library for patterns may take. */
+const LONGEST_START = 10_000;
+/** Times that time is skipped without any run. */
+const MAX_SKIPS = 10_000;
+
+/** A `TestBroker`, as its driver sees it. */
+export interface DriverOptions {
+  readonly broker: Broker;
+  readonly clock: VirtualClock;
+  readonly gate: Gate;
+  readonly runs: RunLog;
+  readonly concurrency: number;
+  /** The storage of a queue or delay queue. */
+  storageOf(queueName: string): StubQueue;
+  /** Number of calls of `send` that have not ended. */
+  sending(): number;
+}
+
+/** A call that runs what is due. */
+export interface WorkOptions extends OperationOptions {
+  /** Milliseconds since the epoch beyond which no time is skipped. */
+  readonly until: number;
+  /** True to end once no message is left; else it ends at `until`. */
+  readonly endsWhenDone: boolean;
+}
+
+/**
+ * Runs the worker of a `TestBroker`, and moves its time. The worker is a real one: all that is special
+ * is the clock, which stands still while anything can run, and the gate, which lets the worker receive
+ * messages only while a call is waiting for that.
+ */
+export class Driver {
+  readonly #options: DriverOptions;
+  /** Number of calls that are running. */
+  active = 0;
+  #starting: Promise<Worker> | undefined;
+  /** Ids of messages that `runOne` waits for. */
+  readonly #single: Set<string> = new Set();
+
+  /**
+   * Stores the parts; the worker starts with the first call.
+   *
+   * @param options The broker and its parts.
+   */
+  constructor(options: DriverOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs what is due, and moves the time to what is due next.
+   *
+   * @param options How far.
+   * @returns The runs, in the order in which they ended.
+   */
+  async work(options: WorkOptions): Promise<ActorRun[]> {
+    const { gate, clock, runs } = this.#options;
+    const worker = await this.#start();
+    const before = new Set(worker.running);
+    // What was lost runs again.
+    const isOwn = ({ outcome, message }: ActorRun) =>
+      outcome !== "lost" && !this.#single.has(message.messageId);
+    const operation = startOperation(options, runs, gate, isOwn);
+    const awaited = () =>
+      worker.running.filter((one) => !before.has(one) && !this.#single.has(one.messageId));
+    this.active += 1;
+    gate.open();
+    try {
+      for (let skips = 0, count = 0;; skips++) {
+        await this.#settle(operation, awaited);
+        if (operation.runs.length > count) skips = 0;
+        count = operation.runs.length;
+        if (options.endsWhenDone && this.#left(worker, awaited()) === 0) break;
+        if (skips > MAX_SKIPS) throw this.#stuck(options.verb, `no actor has run meanwhile`);
+        if (this.#skip(options.until)) operation.timePassed();
+        else if (options.endsWhenDone && awaited().length > 0) await operation.progress(awaited);
+        else break;
+      }
+    } finally {
+      gate.close();
+      this.active -= 1;
+      operation.end();
+    }
+    if (!options.endsWhenDone) clock.step(options.until);
+    return operation.runs;
+  }
+
+  /**
+   * Runs one message that is the first of its queue, and waits for its end.
+   *
+   * @param message The message.
+   * @param options How long to wait, and whether time is skipped meanwhile.
+   * @returns Its run.
+   */
+  async runOne(
+    message: MessageRef,
+    options: OperationOptions,
+  ): Promise<ActorRun> {
+    const { runs, gate } = this.#options;
+    const worker = await this.#start();
+    const isOwn = (one: MessageRef) => one.messageId === message.messageId;
+    const operation = startOperation(options, runs, gate, (run) => isOwn(run.message));
+    const awaited = () => worker.running.filter(isOwn);
+    this.active += 1;
+    this.#single.add(message.messageId);
+    gate.admit(message);
+    try {
+      for (let skips = 0; operation.runs.length === 0; skips++) {
+        if (!options.skipWhileRunning) await operation.progress(awaited);
+        else {
+          await this.#settle(operation, awaited);
+          if (operation.runs.length > 0) break;
+          if (skips > MAX_SKIPS) throw this.#stuck(options.verb, "its actor has not ended");
+          if (!this.#skip(Infinity)) await operation.progress(awaited);
+        }
+      }
+      await nextTurn(); // hooks that follow the acknowledgement
+      return operation.runs[0]!;
+    } finally {
+      this.active -= 1;
+      gate.refuse(message);
+      this.#single.delete(message.messageId);
+      operation.end();
+    }
+  }
+
+  /** Stops the worker; what still runs is given up. */
+  async stop(): Promise<void> {
+    const worker = await this.#starting?.catch(() => undefined);
+    if (worker === undefined) return;
+    let isStopped = false;
+    const stopping = worker.stop(0).finally(() => isStopped = true);
+    stopping.catch(() => {}); // it is awaited below
+    while (!isStopped) {
+      for (let turn = 0; turn < IDLE_TURNS; turn++) await nextTurn();
+      if (!isStopped) this.#options.clock.step(this.#options.clock.nextTimerAt);
+    }
+    await stopping;
+  }
+
+  /** Starts the worker, and waits until the schedules declared by now have begun. */
+  async #start(): Promise<Worker> {
+    const { broker, concurrency } = this.#options;
+    this.#starting ??= (async () => {
+      const worker = new Worker(broker, { concurrency, report: false });
+      await worker.start();
+      return worker;
+    })();
+    const worker = await this.#starting;
+    const names = broker.schedules.all.map(({ name }) => TICK_PREFIX + name);
+    if (names.length === 0) return worker;
+    const areStarted = async () => {
+      const { entries } = await broker.controlStore!.read(names);
+      return entries.every(({ value }) => value !== null) && entries.length === names.length;
+    };
+    for (const giveUpAt = performance.now() + LONGEST_START; !await areStarted();) {
+      if (performance.now() > giveUpAt) throw new Error("Cannot start the schedules of the broker");
+      await nextTurn();
+    }
+    for (let turn = 0; turn < IDLE_TURNS; turn++) await nextTurn();
+    return worker;
+  }
+
+  /** Waits until nothing more happens at this time. */
+  async #settle(operation: Operation, awaited: () => MessageProxy[]): Promise<void> {
+    const { gate, sending } = this.#options;
+    for (let idle = 0, turns = 0; idle < IDLE_TURNS; turns++) {
+      const { activity } = gate;
+      await nextTurn();
+      operation.throwIfEnded();
+      const isRunning = !operation.skipsWhileRunning && awaited().length > 0;
+      const isBusy = isRunning || sending() > 0 || this.#isPromoting();
+      if (isBusy) await operation.progress(awaited);
+      if (isBusy || gate.activity !== activity) idle = turns = 0;
+      else idle = this.#isReady() ? 0 : idle + 1;
+      if (turns > MAX_TURNS) throw this.#stuck(operation.verb, "the worker does not take them");
+    }
+  }
+
+  /** True if a consumer is about to receive something. */
+  #isReady(): boolean {
+    const { broker, gate } = this.#options;
+    for (const name of broker.queues) {
+      if (gate.isAwaited(name) || gate.isAwaited(delayQueueName(name))) return true;
+    }
+    return false;
+  }
+
+  /** True if a message is on its way from a delay queue to its queue. */
+  #isPromoting(): boolean {
+    const { broker, storageOf } = this.#options;
+    return [...broker.queues].some((name) =>
+      storageOf(delayQueueName(name)).counts.unacknowledged > 0
+    );
+  }
+
+  /** Number of messages that will run by themselves. */
+  #left(worker: Worker, awaited: readonly MessageProxy[]): number {
+    if (worker.state === "paused") return 0;
+    const { broker, gate, storageOf } = this.#options;
+    const paused = worker.pausedQueues;
+    let count = 0;
+    for (const name of broker.queues) {
+      if (paused.includes(name)) continue;
+      const [own, later] = [storageOf(name).counts, storageOf(delayQueueName(name)).counts];
+      count += own.ready + own.delayed + later.ready + later.delayed + later.unacknowledged;
+    }
+    // Some wait to be given back, as their follow-up could not be stored.
+    const running = new Set(worker.running);
+    return count + awaited.length + gate.inFlight.filter((one) => !running.has(one)).length;
+  }
+
+  /** Moves to the next time at which something is due. @returns False if that is later. */
+  #skip(until: number): boolean {
+    const { broker, clock, gate, storageOf } = this.#options;
+    let next = clock.nextTimerAt;
+    for (const name of broker.queues) {
+      for (const queue of [storageOf(name), storageOf(delayQueueName(name))]) {
+        if (queue.nextDue > clock.now()) next = Math.min(next, queue.nextDue);
+      }
+    }
+    if (next > until || next === Infinity) return false;
+    clock.step(next);
+    gate.changed.notify();
+    return true;
+  }
+
+  #stuck(verb: string, reason: string): AssertionError {
+    const { broker, storageOf } = this.#options;
+    const counts = [...broker.queues].map((name) => {
+      const { ready, delayed } = storageOf(name).counts;
+      const later = storageOf(delayQueueName(name)).counts;
+      return `${name} has ${ready} ready and ${delayed + later.ready + later.delayed} delayed`;
+    });
+    return new AssertionError({
+      message: `Cannot ${verb}: messages wait, and ${reason}; queue ${counts.join(", ")}`,
+    });
+  }
+}

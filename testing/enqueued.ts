@@ -1,0 +1,54 @@
+import { Message } from "../core/message.ts";
+import type { Kwargs } from "../core/message_dict.ts";
+import type { MessageOptions } from "../core/message_options.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
+
+/** A message that was sent in a test. `P` are its arguments. */
+export interface EnqueuedMessage<P extends readonly unknown[] = readonly unknown[]> {
+  /** Name of the actor that it is for. */
+  readonly actorName: string;
+  /** Positional arguments, as the actor gets them: once they were encoded and decoded. */
+  readonly args: P;
+  /** Keyword arguments. */
+  readonly kwargs: Kwargs;
+  /** The queue, also of a delayed message. */
+  readonly queueName: string;
+  /** Delay in milliseconds; `undefined` for none. */
+  readonly delay: number | undefined;
+  /** Options of the message by their names here. */
+  readonly options: MessageOptions;
+  /** The message as it was stored. */
+  readonly message: Message;
+}
+
+/** Messages in the order in which they were sent. */
+export class EnqueuedMessages {
+  #all: EnqueuedMessage[] = [];
+
+  /** All of them; a copy. */
+  get all(): EnqueuedMessage[] {
+    return [...this.#all];
+  }
+
+  /** Those for an actor. */
+  of(actorName: string): EnqueuedMessage[] {
+    return this.#all.filter((one) => one.actorName === actorName);
+  }
+
+  /**
+   * Adds a message.
+   *
+   * @param message The message as it was stored.
+   * @param delay Its delay in milliseconds.
+   */
+  add(message: Message, delay: number | undefined): void {
+    const { actorName, args, kwargs, options } = Message.decode(message.encode());
+    const queueName = canonicalQueueName(message.queueName);
+    this.#all.push({ actorName, args, kwargs, queueName, delay, options, message });
+  }
+
+  /** Forgets them. */
+  clear(): void {
+    this.#all = [];
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * A broker for tests: time is virtual, a real worker runs when the test says so, and messages can be
+ * asserted. It works with every test framework.
+ *
+ * @example Test that an actor is retried
+ * ```ts
+ * import { actor } from "@dq/dramatiq";
+ * import { TestBroker } from "@dq/dramatiq/testing";
+ *
+ * const kit = new TestBroker();
+ * let calls = 0;
+ * const flaky = actor(function flaky() {
+ *   if (++calls < 3) throw new Error("not yet");
+ * }, { broker: kit, maxRetries: 5 });
+ *
+ * await flaky.send();
+ * const runs = await kit.drain({ raise: false });
+ * const outcomes = runs.map(({ outcome }) => outcome).join();
+ * if (outcomes !== "retried,retried,done") throw new Error(outcomes);
+ * await kit.close();
+ * ```
+ *
+ * @module
+ */
+export { TestBroker } from "./test_broker.ts";
+export type { AdvanceOptions, DrainOptions, RunOptions, TestBrokerOptions } from "./options.ts";
+export { VirtualClock } from "./virtual_clock.ts";
+export { ActorRun } from "./runs.ts";
+export type { Expected, ExpectedMessage } from "./assertions.ts";
+export type { EnqueuedMessage } from "./enqueued.ts";

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Fence } from "./pages.ts";
+import type { Fence, Page } from "./pages.ts";
 
 /** A command of a page. */
 export interface DocumentedCommand {
-  /** Page and line of its block. */
+  /** Page, and the line of its block. */
   readonly place: string;
+  readonly page: Page;
   readonly words: readonly string[];
-  readonly fence: Fence;
 }
 
 /** Settings of variables before a command. */
@@ -47,8 +47,24 @@ export function commandsOf(fence: Fence): DocumentedCommand[] {
     for (const text of [...typed.split(" && "), ...others]) {
       const words = wordsOf(text.replace(/[&;]\s*$/, ""));
       while (ASSIGNMENT.test(words[0] ?? "")) words.shift();
-      if (words.length > 0) commands.push({ place, words, fence });
+      if (words.length > 0) commands.push({ place, page: fence.page, words });
     }
   }
   return commands;
+}
+
+/**
+ * Finds commands within sentences and tables, as far as they are not abbreviated: `deno task demo`,
+ * or `worker.ts pause`, which stands for that file on any runtime.
+ *
+ * @param page The page.
+ * @returns The commands in their order.
+ */
+export function inlineCommandsOf(page: Page): DocumentedCommand[] {
+  const prose = page.text.replaceAll(/^( *)```.*?^\1```$/gms, "");
+  const spans = prose.matchAll(/`((?:deno (?:task|run)|worker\.ts|npx|bunx|bun|node) [^`…|<]+)`/g);
+  return Array.from(spans, ([, text]) => {
+    const words = wordsOf(text!.startsWith("worker.ts") ? `bun ${text}` : text!);
+    return { place: page.name, page, words };
+  });
 }

@@ -10,7 +10,7 @@ import { UsageError } from "../../cli/usage_error.ts";
 import { bury, runCommand } from "../cli/inspect_fixture.ts";
 import { withFolder } from "../support/folder.ts";
 import { test } from "../support/test.ts";
-import { commandsOf, type DocumentedCommand } from "./commands.ts";
+import { commandsOf, type DocumentedCommand, inlineCommandsOf } from "./commands.ts";
 import { fencesOf, readPages, ROOT } from "./pages.ts";
 
 /** An option that no command has. The parser names the first option that it does not know. */
@@ -61,7 +61,7 @@ async function assertParses(args: readonly string[]): Promise<void> {
 }
 
 /** Fails for a command of a runtime whose task or file does not exist. */
-function assertRuns({ words, fence: { page } }: DocumentedCommand): void {
+function assertRuns({ words, page }: DocumentedCommand): void {
   const [program, ...rest] = words[0] === "npx" && words[1] === "-y" ? words.slice(2) : words;
   if (rest[0] === "task") {
     assert(rest[1]! in tasks, `deno.json has no task ${rest[1]}`);
@@ -84,7 +84,7 @@ function assertRuns({ words, fence: { page } }: DocumentedCommand): void {
 test("Each command of README.md and docs/ exists, with all of its options", async () => {
   assert(documented.length > 60, "it must see commands");
   const wrong: string[] = [];
-  for (const command of documented) {
+  for (const command of [...documented, ...pages.flatMap(inlineCommandsOf)]) {
     const text = command.words.join(" ");
     if (OTHER_PROGRAMS.includes(command.words[0]!) || INSTALLS.test(`${text} `)) continue;
     const args = argumentsOf(command);

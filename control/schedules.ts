@@ -124,7 +124,7 @@ export function schedule(options: ScheduleOptions): void {
 }
 
 /** Schedules of the fleet, and what is known of them. */
-interface Fleet {
+export interface Fleet {
   readonly now: number;
   /** Schedules that a live worker fires, and those that this process declares. */
   readonly schedules: ReadonlyMap<string, Schedule>;
@@ -134,7 +134,13 @@ interface Fleet {
   readonly paused: ReadonlyMap<string, string | undefined>;
 }
 
-async function readFleet(broker: Broker, purpose: string): Promise<Fleet> {
+/**
+ * Reads what the control store knows of schedules.
+ *
+ * @param purpose What for: the end of "Cannot …".
+ * @throws {TypeError} If the broker has no control store.
+ */
+export async function readFleet(broker: Broker, purpose: string): Promise<Fleet> {
   const store = controlStoreOf(broker, purpose);
   const [workers, specs, ticks, pauses] = await Promise.all(
     [WORKER_PREFIX, SPECS_PREFIX, TICK_PREFIX, SCHEDULE_PAUSE_PREFIX].map((prefix) =>

@@ -1,4 +1,5 @@
 import { Control } from "../control/control.ts";
+import { GaugeReader } from "../control/gauge_reader.ts";
 import type { Broker } from "../core/broker.ts";
 import type { Inspector } from "../core/inspection.ts";
 import { Operations } from "./operations/operations.ts";
@@ -22,6 +23,8 @@ export class Board {
   /** `undefined` if the broker has no control store. */
   readonly control: Control | undefined;
   readonly reader: Reader;
+  /** Gauges for Prometheus. */
+  readonly gauges: GaugeReader;
   readonly operations: Operations;
   /** Cancellations by message id, the latest last. */
   readonly asked: Map<string, AskedCancellation> = new Map();
@@ -40,6 +43,7 @@ export class Board {
     this.inspector = broker.inspect();
     this.control = broker.controlStore === undefined ? undefined : new Control(broker);
     this.reader = new Reader(this.inspector, this.control);
+    this.gauges = new GaugeReader(broker, { inspector: this.inspector });
     this.operations = new Operations(this.inspector, bulkLimit);
   }
 

@@ -15,6 +15,7 @@ import { refusalOf } from "./same_origin.ts";
 import { serverTime } from "./server_time.ts";
 import { Broker } from "../core/broker.ts";
 import { escapeText } from "../platform/escape.ts";
+import { type Gauge, GAUGES_TYPE, gaugesText } from "../platform/gauges.ts";
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage, shorten } from "../platform/thrown.ts";
 
@@ -99,6 +100,7 @@ export class Site {
     isRead: boolean,
   ): Promise<Response> {
     const { request, board, address: { path } } = known;
+    if (isRead && path === "/metrics") return metrics(await board.gauges.read());
     const isStream = isRead && path === "/events";
     const reading = isRead && !isStream ? await board.reader.read() : NO_READING;
     const context: Context = {
@@ -156,4 +158,8 @@ function health({ outage }: Reading): Response {
   return outage === undefined
     ? new Response("ok\n")
     : new Response(`The broker does not answer: ${outage.reason}\n`, { status: 503 });
+}
+
+function metrics(gauges: readonly Gauge[]): Response {
+  return new Response(gaugesText(gauges), { headers: { "content-type": GAUGES_TYPE } });
 }

@@ -31,9 +31,9 @@ export interface PrometheusOptions {
    */
   lock?: string;
   /**
-   * Serves what each queue holds as well: messages that are ready, delayed, unacknowledged and
-   * dead, if the broker can count them. They are read when metrics are requested, at most every
-   * five seconds.
+   * Serves gauges of the broker as well: messages of each queue by state, the age of the first one,
+   * pauses, workers, what has been running longest, and how late schedules are, as far as the broker
+   * tells. They are read when metrics are requested, at most every five seconds.
    *
    * @default {false}
    */
@@ -174,7 +174,9 @@ export class Prometheus implements Middleware, AsyncDisposable {
   /** Ends what was begun for the process when its last worker stops. */
   async afterWorkerShutdown(): Promise<void> {
     this.#workers -= 1;
-    if (this.#workers === 0 && this.#isBooted) await this[Symbol.asyncDispose]();
+    if (this.#workers > 0) return;
+    if (this.#isBooted) await this[Symbol.asyncDispose]();
+    await (await this.#exposition)?.close();
   }
 
   /** Counts a message that begins. */
@@ -272,7 +274,8 @@ export class Prometheus implements Middleware, AsyncDisposable {
         series: this.#series,
         registry: this.#options.registry,
         broker: () => this.#broker,
-        queuesOf: () => this.#options.queueGauges === true ? this.#broker : undefined,
+        hasGauges: this.#options.queueGauges === true,
+        hasWorker: () => this.#workers > 0,
       })
     );
   }

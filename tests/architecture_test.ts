@@ -83,7 +83,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ["clients", "core", "platform"],
   dashboard: ["control", "core", "encoders", "platform"],
   rate_limits: ["clients", "core", "platform"],
-  middleware: ["core", "encoders", "platform", "rate_limits"],
+  middleware: ["control", "core", "encoders", "platform", "rate_limits"],
   results: ["clients", "core", "encoders", "middleware", "platform"],
   brokers: ["clients", "control", "core", "encoders", "middleware", "platform"],
   worker: ["control", "core", "encoders", "platform"],

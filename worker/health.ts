@@ -1,3 +1,4 @@
+import { GAUGES_TYPE } from "../platform/gauges.ts";
 import { metricsOf } from "./health_metrics.ts";
 import type { Health, WorkerHealth } from "./health_report.ts";
 import type { Worker } from "./worker.ts";
@@ -5,7 +6,6 @@ import type { Worker } from "./worker.ts";
 /** Milliseconds without an answer from the broker, or from a worker process, until it is not ready. */
 const READY_TIMEOUT = 10_000;
 const TEXT = "text/plain; charset=utf-8";
-const METRICS = "text/plain; version=0.0.4; charset=utf-8";
 
 /** Answer to a request. */
 export interface HealthAnswer {
@@ -93,7 +93,7 @@ export function answerHealth(method: string, url: string, read: () => Health): H
     return answer(405, TEXT, "Only GET and HEAD are answered\n", { allow: "GET, HEAD" });
   }
   const health = read();
-  if (check === "metrics") return answer(200, METRICS, metricsOf(health, isBrokerUp));
+  if (check === "metrics") return answer(200, GAUGES_TYPE, metricsOf(health, isBrokerUp));
   const reasons = check === "livez" ? health.dead : whyNotReady(health);
   const status = reasons.length === 0 ? 200 : 503;
   if (!searchParams.has("verbose")) {

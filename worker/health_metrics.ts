@@ -1,9 +1,7 @@
+import { type Gauge, type GaugeSample, gaugesText } from "../platform/gauges.ts";
 import type { Health, WorkerHealth } from "./health_report.ts";
 
 const STATES = ["starting", "working", "quiet", "stopping"] as const;
-
-/** A series of a gauge. */
-type Sample = readonly [labels: string, value: number];
 
 /**
  * Gauges of workers, in the text format of Prometheus. What actors do, the middleware `Prometheus`
@@ -18,55 +16,53 @@ export function metricsOf(
 ): string {
   const working = workers.filter(({ state }) => state === "working" || state === "quiet");
   const isUp = working.some((worker) => isBrokerUp(worker));
-  return [
-    // Without a worker nobody has asked the broker.
-    ...gauge(
-      "dramatiq_broker_up",
-      "1 if the broker answers.",
-      working.length === 0 ? [] : [["", isUp ? 1 : 0]],
-    ),
-    ...gauge(
-      "dramatiq_workers",
-      "Workers by state.",
-      STATES.map((state) => [
-        `{state="${state}"}`,
-        workers.filter((worker) => worker.state === state).length,
-      ]),
-    ),
-    ...gauge("dramatiq_worker_slots", "Messages that can run at once.", [
-      ["", sum(working, ({ slots }) => slots)],
-    ]),
-    ...gauge("dramatiq_worker_slots_in_use", "Messages that are running.", [
-      ["", sum(workers, ({ inFlight }) => inFlight)],
-    ]),
-    ...gauge(
-      "dramatiq_running_oldest_seconds",
-      "Longest time for which a message has been running.",
-      oldestByActor(workers),
-    ),
-  ].join("");
+  const gauges: readonly Gauge[] = [
+    {
+      name: "dramatiq_broker_up",
+      help: "1 if the broker answers.",
+      // Without a worker nobody has asked the broker.
+      samples: working.length === 0 ? [] : [sample(isUp ? 1 : 0)],
+    },
+    {
+      name: "dramatiq_workers",
+      help: "Workers by state.",
+      samples: STATES.map((state) =>
+        sample(workers.filter((worker) => worker.state === state).length, { state })
+      ),
+    },
+    {
+      name: "dramatiq_worker_slots",
+      help: "Messages that can run at once.",
+      samples: [sample(sum(working, ({ slots }) => slots))],
+    },
+    {
+      name: "dramatiq_worker_slots_in_use",
+      help: "Messages that are running.",
+      samples: [sample(sum(workers, ({ inFlight }) => inFlight))],
+    },
+    {
+      name: "dramatiq_running_oldest_seconds",
+      help: "Longest time for which a message has been running.",
+      samples: oldestByActor(workers),
+    },
+  ];
+  return gaugesText(gauges);
 }
 
-function gauge(name: string, help: string, samples: readonly Sample[]): string[] {
-  if (samples.length === 0) return [];
-  const lines = samples.map(([labels, value]) => `${name}${labels} ${value}\n`);
-  return [`# HELP ${name} ${help}\n# TYPE ${name} gauge\n`, ...lines];
+function sample(value: number, labels: GaugeSample["labels"] = {}): GaugeSample {
+  return { value, labels };
 }
 
 function sum(workers: readonly WorkerHealth[], valueOf: (worker: WorkerHealth) => number): number {
   return workers.reduce((total, worker) => total + valueOf(worker), 0);
 }
 
-function oldestByActor(workers: readonly WorkerHealth[]): Sample[] {
+function oldestByActor(workers: readonly WorkerHealth[]): GaugeSample[] {
   const longest = new Map<string, number>();
   for (const { oldest } of workers) {
     if (oldest === undefined) continue;
     const { actor, runningFor } = oldest;
     longest.set(actor, Math.max(longest.get(actor) ?? 0, runningFor));
   }
-  return Array.from(longest, ([actor, ms]) => [`{actor_name="${escapeLabel(actor)}"}`, ms / 1_000]);
-}
-
-function escapeLabel(text: string): string {
-  return text.replace(/[\\"\n]/g, (one) => one === "\n" ? "\\n" : `\\${one}`);
+  return Array.from(longest, ([actor, ms]) => sample(ms / 1_000, { actor_name: actor }));
 }

@@ -1,4 +1,6 @@
 import type { Broker } from "../../core/broker.ts";
+import { GaugeReader } from "../../control/gauge_reader.ts";
+import { gaugesText } from "../../platform/gauges.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { type Counts, countsOf, sumOf } from "./counts.ts";
@@ -6,7 +8,6 @@ import { expositionOf } from "./families.ts";
 import type { MetricsFolder } from "./folder.ts";
 import type { Metric, MetricsSource } from "./metric.ts";
 import { sum } from "./prom_client.ts";
-import { QueueGauges } from "./queue_gauges.ts";
 import { duplicateMetrics } from "./duplicate_metrics.ts";
 import { scheduleMetrics } from "./schedule_metrics.ts";
 import type { SeriesTable } from "./series.ts";
@@ -19,27 +20,38 @@ export interface ExpositionOptions {
   readonly series: SeriesTable;
   /** More metrics of this process. */
   readonly registry: MetricsSource | undefined;
-  /** Gives the broker whose queues are to be counted, if any. */
-  queuesOf(): Broker | undefined;
   /** Gives the broker whose workers fire schedules. */
   broker(): Broker | undefined;
+  /** True to serve the gauges of the broker, too. */
+  readonly hasGauges: boolean;
+  /** True if this process has a worker: it will be asked for gauges again. */
+  hasWorker(): boolean;
 }
 
 /** Puts together what is served. */
 export class Exposition {
   readonly #series: SeriesTable;
   readonly #registry: MetricsSource | undefined;
-  readonly #queueGauges: QueueGauges;
   readonly #broker: () => Broker | undefined;
+  readonly #hasGauges: boolean;
+  readonly #hasWorker: () => boolean;
+  /** Made for the first request: before, there may be no broker. */
+  #gauges: GaugeReader | undefined;
   /** The counts of this process, made after so many changes. */
   #counts: Counts = { series: [], delayed: [], more: [] };
   #countedAt = -1;
 
-  constructor({ series, registry, queuesOf, broker }: ExpositionOptions) {
+  constructor({ series, registry, broker, hasGauges, hasWorker }: ExpositionOptions) {
     this.#broker = broker;
     this.#series = series;
     this.#registry = registry;
-    this.#queueGauges = new QueueGauges(queuesOf);
+    this.#hasGauges = hasGauges;
+    this.#hasWorker = hasWorker;
+  }
+
+  /** Closes the connection over which gauges are read, until they are read again. */
+  async close(): Promise<void> {
+    await this.#gauges?.close();
   }
 
   /** @returns The counts of this process; the same object while nothing has changed. */
@@ -74,8 +86,8 @@ export class Exposition {
       // would look like one that had started anew. If it cannot be written, `Member` tells.
       await folder?.write(own).catch(() => {});
       const total = await sumOf([own, ...await folder?.readOthers() ?? []]);
-      const others = await sum([total.more, await this.#queueGauges.read()]);
-      const tail = await others.metrics();
+      const others = await sum([total.more]);
+      const tail = await others.metrics() + await this.#gaugesText();
       const pieces = expositionOf(total.series, total.delayed);
       return new Response(streamOf(pieces, tail), {
         status: 200,
@@ -85,6 +97,13 @@ export class Exposition {
       log.error("Cannot serve metrics: {reason}", { reason: errorMessage(error), error });
       return text(500, errorMessage(error));
     }
+  }
+
+  async #gaugesText(): Promise<string> {
+    const broker = this.#broker();
+    if (!this.#hasGauges || broker === undefined) return "";
+    this.#gauges ??= new GaugeReader(broker, { keepsOpen: this.#hasWorker });
+    return gaugesText(await this.#gauges.read());
   }
 }
 

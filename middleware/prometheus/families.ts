@@ -1,3 +1,4 @@
+import { escapeLabel } from "../../platform/gauges.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import type { DelayedRow, Row } from "./counts.ts";
 import { DURATION_BOUNDS } from "./series.ts";
@@ -138,10 +139,4 @@ function durationsOf(row: Row): string {
 
 function labelsOf([actorName, queueName]: readonly [string, string, ...unknown[]]): string {
   return `actor_name="${escapeLabel(actorName)}",queue_name="${escapeLabel(queueName)}"`;
-}
-
-/** Source: the page "Exposition formats" of Prometheus. */
-function escapeLabel(value: string): string {
-  if (!/["\\\n]/.test(value)) return value;
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

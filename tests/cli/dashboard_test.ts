@@ -45,6 +45,10 @@ test("worker.ts dashboard serves pages for those with the password until it is t
   const page = await response.text();
   assertMatch(page, /mails/);
   assertMatch(page, /<bdi>ada<\/bdi>/);
+  const gauges = await fetch(`${address()!}metrics`, {
+    headers: { authorization: `Basic ${btoa(`prometheus:${PASSWORD}`)}` },
+  });
+  assertMatch(await gauges.text(), /^dramatiq_queue_paused\{queue_name="mails"\} 0$/m);
   const paused = await fetch(`${address()!}queues/mails/pause`, {
     method: "POST",
     body: new URLSearchParams({ reason: "down" }),

@@ -1,6 +1,9 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, type Inspector } from "@dq/dramatiq";
+import { readGauges } from "../../control/broker_gauges.ts";
+import { gaugesText } from "../../platform/gauges.ts";
+import { readExposition } from "../middleware/prometheus/exposition_text.ts";
 import { eventually } from "../support/servers/until.ts";
 import type { Rules } from "./inspector_harness.ts";
 
@@ -94,6 +97,43 @@ export const reporting: Rules = {
       );
       const reports = (await inspector.workers()).filter(({ hasReport }) => hasReport);
       assertEquals(reports.filter(({ id }) => id === worker.id), []);
+    },
+  },
+
+  gauges: {
+    rule: "gauges of the broker tell what its queues hold, who works, and what runs",
+    async check(fixture) {
+      const { broker, inspector } = fixture.open();
+      const { queueName } = fixture;
+      const release = Promise.withResolvers<void>();
+      const actorName = `hang_${queueName}`;
+      const hang = actor(() => release.promise, { broker, queueName, actorName });
+      const worker = await fixture.work(broker, { concurrency: 3 });
+      const read = async () => {
+        const gauges = await readGauges(broker, inspector, {
+          signal: new AbortController().signal,
+          leftOut: (error) => {
+            throw error;
+          },
+        });
+        return readExposition(gaugesText(gauges)).samples;
+      };
+      await hang.send();
+      await hang.sendWithOptions({ delay: 600_000 });
+      const running = `dramatiq_running_oldest_seconds{actor_name="${actorName}"}`;
+      const delayed = `dramatiq_queue_messages{queue_name="${queueName}",state="delayed"}`;
+      let samples = await read();
+      await eventually("tell what runs", async () => {
+        samples = await read();
+        return samples.has(running) && samples.get(delayed) === 1;
+      });
+      assert(samples.get('dramatiq_workers{state="working"}')! >= 1);
+      assert(samples.get("dramatiq_worker_slots{}")! >= 3);
+      assert(samples.get("dramatiq_worker_slots_in_use{}")! >= 1);
+      const oldest = samples.get(`dramatiq_queue_oldest_seconds{queue_name="${queueName}"}`);
+      assertEquals(oldest, fixture.can(inspector, "headAge") ? 0 : undefined);
+      release.resolve();
+      await worker.stop();
     },
   },
 

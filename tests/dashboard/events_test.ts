@@ -114,6 +114,9 @@ test("An outage greys the last figures, and they are read again when it is over"
   assertMatch(await site.text("/queues/mails/dead"), /which does not answer/);
   assertEquals((await site.get("/", { accept: "application/json" })).status, 503);
   assertEquals((await site.get("/healthz")).status, 503);
+  const gauges = await site.get("/metrics");
+  assertEquals(gauges.status, 200);
+  assertMatch(await gauges.text(), /^[^]*TYPE dramatiq_broker_up gauge\ndramatiq_broker_up 0\n$/);
   fails(false);
   const found = (await events.next()).value as Parts;
   assertEquals([found.stale, found.status], [false, ""]);

@@ -73,11 +73,31 @@ test("dashboard changes something only by a form that one of its pages sent", as
   assertEquals(put.status, 405);
 });
 
+test("dashboard serves gauges to whoever may see the broker, and to nobody else", async () => {
+  const [live, staging] = [new StubBroker(), new StubBroker()];
+  live.declareQueue("mails");
+  staging.declareQueue("drafts");
+  const may = { name: "prometheus", can: "read" as const, brokers: ["live"] };
+  await using site = new Site({
+    broker: { live, staging },
+    access: ({ headers }) => headers.has("authorization") ? may : undefined,
+  });
+  const headers = { authorization: "Basic x" };
+  const gauges = await site.get("/@live/metrics", headers);
+  assertEquals(gauges.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  assertMatch(await gauges.text(), /dramatiq_queue_messages\{queue_name="mails",state="ready"\} 0/);
+  assertEquals((await site.get("/@live/metrics")).status, 403);
+  assertEquals((await site.get("/@staging/metrics", headers)).status, 404);
+  const first = await site.get("/metrics", headers);
+  assertEquals([first.status, first.headers.get("location")], [303, "./@live/metrics"]);
+  await Promise.all([live.close(), staging.close()]);
+});
+
 test("Each response forbids scripts of others, framing and guessing of types", async () => {
   await using site = new Site();
   const style = /static\/style\.[0-9a-f]+\.css/.exec(await site.text("/"))![0];
   const script = /static\/script\.[0-9a-f]+\.js/.exec(await site.text("/"))![0];
-  for (const path of ["/", "/nothing", `/${style}`, `/${script}`, "/healthz"]) {
+  for (const path of ["/", "/nothing", `/${style}`, `/${script}`, "/healthz", "/metrics"]) {
     const { headers } = await site.get(path);
     const policy = headers.get("content-security-policy")!;
     assertMatch(policy, /^default-src 'none'; script-src 'self'; style-src 'self'/, path);

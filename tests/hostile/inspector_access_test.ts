@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { actor, Control, Message, RedisBroker, Worker } from "@dq/dramatiq";
+import { GaugeReader } from "../../control/gauge_reader.ts";
 import { ROOT } from "../cli/fixture.ts";
 import { Site } from "../dashboard/fixture.ts";
 import { testLong } from "../servers/own.ts";
@@ -52,6 +53,12 @@ testRedis(
       const response = await site.get(`/messages/default/${state}/${encodeURIComponent(key)}`);
       assertEquals(response.status, 200, state);
     }
+    const gauges = await site.text("/metrics");
+    assertMatch(gauges, /^dramatiq_broker_up 1$[^]*^dramatiq_queue_oldest_seconds/m);
+    assertMatch(gauges, /^dramatiq_queue_paused/m);
+    await using worker = new RedisBroker({ url: urlOf("worker", server), middleware: [] });
+    const [, ...ofWorker] = await new GaugeReader(worker).read();
+    assertEquals(ofWorker.length > 5, true);
     await site.post("/discover");
     assertEquals((await site.json("/")).queues[0].paused, undefined);
     assertEquals(await denials(server), []);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { actor, Control, Prometheus, RedisBroker, StubBroker, Worker } from "@dq/dramatiq";
+import type { Inspector } from "@dq/dramatiq/core";
 import { toMetricsSettings } from "../../middleware/prometheus/settings.ts";
 import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
@@ -156,6 +157,9 @@ test("Prometheus counts what the queues of Redis hold, and serves the rest when 
   const { samples } = readExposition(await (await pausing.metricsHandler(GET)).text());
   assertEquals(samples.get('dramatiq_queue_paused{queue_name="mails"}'), 0);
   assertEquals(samples.get('dramatiq_queue_paused{queue_name="reports"}'), 1);
+  assertEquals(samples.get("dramatiq_broker_up{}"), 1);
+  assertEquals(samples.get('dramatiq_workers{state="working"}'), 0, "it only sends");
+  assertEquals(samples.get('dramatiq_workers{state="silent"}'), 1);
 
   const without = new Prometheus();
   broker.addMiddleware(without);
@@ -164,7 +168,29 @@ test("Prometheus counts what the queues of Redis hold, and serves the rest when 
   await server.kill();
   const away = new Prometheus({ queueGauges: true });
   broker.addMiddleware(away);
-  assertEquals(await queueGaugesOf(away), {});
+  const { samples: left } = readExposition(await (await away.metricsHandler(GET)).text());
+  const gauges = [...left].filter(([key]) => /_(?:queue|worker|broker)/.test(key));
+  assertEquals(gauges, [["dramatiq_broker_up{}", 0]]);
+});
+
+test("Prometheus leaves the connection for gauges open while a worker runs, and no longer", async () => {
+  const prometheus = new Prometheus({ queueGauges: true });
+  let open = 0;
+  class Counted extends StubBroker {
+    override inspect(): Inspector {
+      open += 1;
+      const close = () => Promise.resolve(void (open -= 1));
+      return Object.assign(super.inspect(), { [Symbol.asyncDispose]: close });
+    }
+  }
+  await using broker = new Counted({ middleware: [prometheus] });
+  broker.declareQueue("mails");
+  const worker = new Worker(broker);
+  await worker.start();
+  assertEquals(Object.keys(await queueGaugesOf(prometheus)).length, 4);
+  assertEquals(open, 1);
+  await worker.stop();
+  assertEquals(open, 0);
 });
 
 test("Prometheus serves what was done for schedules, and nothing without", async () => {
@@ -187,38 +213,4 @@ test("Prometheus serves what was done for schedules, and nothing without", async
   assertEquals(served[`dramatiq_schedule_skipped_total${name}`], 1);
   assertEquals(served[`dramatiq_schedule_late_seconds_sum${name}`], 400.02);
   assertEquals(["0.01", "0.05", "300", "+Inf"].map((le) => served[bucket(le)]), [0, 1, 1, 2]);
-});
-
-test("Prometheus asks a broker for counts once for many who ask at a time", async () => {
-  let asked = 0;
-  class Counting extends StubBroker {
-    getQueueMessageCounts(_queueName: string): Promise<object> {
-      asked += 1;
-      return Promise.resolve({ ready: asked });
-    }
-  }
-  const prometheus = new Prometheus({ queueGauges: true });
-  const broker = new Counting({ middleware: [prometheus] });
-  for (const name of ["a", "b"]) broker.declareQueue(name);
-  for (let i = 0; i < 10; i++) {
-    assertEquals(await queueGaugesOf(prometheus), {
-      'dramatiq_queue_messages{queue_name="a",state="ready"}': 1,
-      'dramatiq_queue_messages{queue_name="b",state="ready"}': 2,
-    });
-  }
-  assertEquals(asked, 2);
-  await broker.close();
-});
-
-test("Prometheus does not wait for a broker that does not answer", async () => {
-  class Silent extends StubBroker {
-    getQueueMessageCounts(_queueName: string): Promise<object> {
-      return new Promise(() => {});
-    }
-  }
-  const prometheus = new Prometheus({ queueGauges: true });
-  const broker = new Silent({ middleware: [prometheus] });
-  broker.declareQueue("a");
-  assertEquals(await queueGaugesOf(prometheus), {});
-  await broker.close();
 });

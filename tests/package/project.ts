@@ -197,8 +197,10 @@ async function publish(copy: string, env: Readonly<Record<string, string>>): Pro
 export async function assertPublished(files: readonly string[], modules: RegExp): Promise<void> {
   const PAGES =
     /^(?:docs\/(?:operations\/)?[\w-]+|README|CHANGELOG|CONTRIBUTING|bench\/README)\.md$|^LICENSE$/;
+  const DATA = /^docs\/operations\/(?:alerts\.yaml|dashboard\.json)$/;
   const OTHERS = /^(?:tests|bench|examples|release|\.\w+|node_modules)\//;
-  const isWanted = (file: string) => !OTHERS.test(file) && modules.test(file) || PAGES.test(file);
+  const isWanted = (file: string) =>
+    PAGES.test(file) || DATA.test(file) || !OTHERS.test(file) && modules.test(file);
   assertEquals(files.filter((file) => !isWanted(file)), []);
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
   const links = Array.from(

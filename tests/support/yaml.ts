@@ -7,8 +7,8 @@ interface Line {
 }
 
 /**
- * Parses block mappings and sequences of plain and quoted scalars, as manifests have them. Anything
- * else throws: this is no YAML library.
+ * Parses block mappings and sequences of plain, quoted and literal scalars, as manifests have them.
+ * Anything else throws: this is no YAML library.
  *
  * @param text The document.
  */
@@ -51,9 +51,20 @@ function parseMapping(lines: Line[], indent: number): Yaml {
     if (key === undefined) throw new SyntaxError(`Cannot parse "${lines[0].text}"`);
     if (key in mapping) throw new SyntaxError(`"${key}" is there twice`);
     lines.shift();
-    mapping[key] = value === undefined ? parseBlock(lines, indent + 1) : parseScalar(value);
+    mapping[key] = value === undefined
+      ? parseBlock(lines, indent + 1)
+      : value === "|"
+      ? takeLiteral(lines, indent + 1)
+      : parseScalar(value);
   }
   return mapping;
+}
+
+/** Takes the lines of a literal scalar; those that look like comments, and indentation, are lost. */
+function takeLiteral(lines: Line[], least: number): string {
+  let text = "";
+  while (lines[0] !== undefined && lines[0].indent >= least) text += `${lines.shift()!.text}\n`;
+  return text;
 }
 
 function parseScalar(text: string): string | number {

@@ -14,12 +14,12 @@ import { canonicalQueueName } from "../core/queue_names.ts";
 import { type ClaimsOptions, readClaims, releaseClaim, type UniqueClaim } from "./claims.ts";
 import {
   type Pause,
-  PAUSE_PREFIX,
   type PauseOptions,
+  type PauseOutcome,
   type PauseTarget,
+  readPauses,
   removePause,
   storePause,
-  toPause,
 } from "./pauses.ts";
 import {
   pauseSchedule,
@@ -135,16 +135,17 @@ export class Control {
    * Or pauses one worker: it becomes quiet, starts nothing more, and finishes what runs. It stays
    * until it is resumed or stopped.
    *
-   * Workers in Python go on: they do not hear of it.
+   * Workers in Python go on: they do not hear of it. If there are some, that is logged as a warning.
    *
    * @param target The queue, the actor, or the worker.
    * @param options Until when, and why.
+   * @returns Workers in Python that were heard of.
    * @throws {TypeError} If that is neither a valid queue name nor an actor.
    * @throws {RangeError} If `until` is not in the future.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
-  async pause(target: PauseTarget, options: PauseOptions = {}): Promise<void> {
-    await storePause(this.broker, target, options);
+  async pause(target: PauseTarget, options: PauseOptions = {}): Promise<PauseOutcome> {
+    return await storePause(this.broker, target, options);
   }
 
   /**
@@ -160,14 +161,13 @@ export class Control {
   }
 
   /**
-   * Lists the queues and actors that are paused.
+   * Lists the queues and actors that are paused, and workers in Python that go on all the same.
    *
    * @returns The actors, then the queues, by name.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async paused(): Promise<Pause[]> {
-    const { entries } = await this.broker.controlStore!.read(PAUSE_PREFIX);
-    return entries.map(toPause).filter((one) => one !== undefined);
+    return await readPauses(this.broker);
   }
 
   /**

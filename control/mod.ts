@@ -3,9 +3,11 @@
  * that all workers agree in.
  *
  * @example Pause a queue
- * ```ts ignore
+ * ```ts
+ * import { StubBroker } from "@dq/dramatiq/brokers/stub";
  * import { Control } from "@dq/dramatiq/control";
  *
+ * const broker = new StubBroker();
  * await new Control(broker).pause({ queue: "mail" }, { reason: "the provider is down" });
  * ```
  *
@@ -13,7 +15,7 @@
  */
 export { AbortEvents, type AbortEventsOptions } from "./abort_events.ts";
 export { type CancelAllOptions, Control } from "./control.ts";
-export type { Pause, PauseOptions, PauseTarget } from "./pauses.ts";
+export type { Pause, PauseOptions, PauseOutcome, PauseTarget } from "./pauses.ts";
 export {
   type PauseScheduleOptions,
   schedule,

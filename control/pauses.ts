@@ -3,6 +3,9 @@ import { controlStoreOf } from "../core/cancellation.ts";
 import { type ControlEntry, readEntry } from "../core/control_store.ts";
 import { canonicalQueueName, toCanonicalQueueName } from "../core/queue_names.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { getLogger } from "../platform/logging.ts";
+
+const log = /* @__PURE__ */ getLogger("control");
 
 /** Queue, actor or worker to pause or resume: one of them. */
 export interface PauseTarget {
@@ -22,8 +25,17 @@ export interface PauseOptions {
   reason?: string;
 }
 
+/** Outcome of `Control.pause`. */
+export interface PauseOutcome {
+  /**
+   * Ids of workers in Python on the same Redis, and of programs in Python that have just sent messages.
+   * Workers among them go on: they know no pauses. Empty on other brokers.
+   */
+  readonly ignoredBy: readonly string[];
+}
+
 /** A queue or an actor that is paused. */
-export interface Pause {
+export interface Pause extends PauseOutcome {
   /** The queue, if one is paused. */
   readonly queue?: string;
   /** The name of the actor, if one is paused. */
@@ -46,13 +58,16 @@ const WORKER_TTL = 30 * 86_400_000;
 const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true, actor: true, worker: true };
 const PAUSE_OPTIONS: KnownOptions<PauseOptions> = { until: true, reason: true };
 
+/** A pause as workers know it. */
+export type StoredPause = Omit<Pause, "ignoredBy">;
+
 /**
  * Reads a pause as it is stored.
  *
  * @param entry An entry of the control store.
  * @returns What is paused, and how; `undefined` if the entry is not a pause.
  */
-export function toPause({ key, value }: ControlEntry): Pause | undefined {
+export function toPause({ key, value }: ControlEntry): StoredPause | undefined {
   const target = pauseTargetOf(key);
   if (target === undefined || typeof value !== "object" || value === null) return undefined;
   const { until, reason, since } = value as Readonly<Record<string, unknown>>;
@@ -77,8 +92,22 @@ export function pauseKeyOf(worker: string): string {
 }
 
 /**
+ * Lists what is paused.
+ *
+ * @param broker The broker, which has a control store.
+ */
+export async function readPauses(broker: Broker): Promise<Pause[]> {
+  const { entries } = await broker.controlStore!.read(PAUSE_PREFIX);
+  const pauses = entries.map(toPause).filter((one) => one !== undefined);
+  if (pauses.length === 0) return [];
+  const ignoredBy = await broker.findForeignBrokers();
+  return pauses.map((one) => ({ ...one, ignoredBy }));
+}
+
+/**
  * Stores that a queue, an actor or a worker is paused.
  *
+ * @returns Who goes on all the same.
  * @throws {TypeError} If that is neither a queue nor an actor, or an option is of the wrong type.
  * @throws {RangeError} If `until` is not in the future.
  */
@@ -86,7 +115,7 @@ export async function storePause(
   broker: Broker,
   target: PauseTarget,
   options: PauseOptions,
-): Promise<void> {
+): Promise<PauseOutcome> {
   const store = controlStoreOf(broker, "pause a queue, an actor or a worker");
   const { key, text } = readTarget(target, "pause");
   assertKnownOptions("pause", options, PAUSE_OPTIONS);
@@ -109,7 +138,15 @@ export async function storePause(
     ...(reason !== undefined && { reason }),
   };
   const ttl = isWorker ? WORKER_TTL : until === undefined ? undefined : until - now;
+  const ignoredBy = isWorker ? [] : await broker.findForeignBrokers();
   await store.change([{ key, value, ...(ttl !== undefined && { ttl }) }]);
+  if (ignoredBy.length > 0) {
+    log.warn("Paused {target}, but workers in Python go on; alive are: {ids}", {
+      target: text,
+      ids: ignoredBy.join(", "),
+    });
+  }
+  return { ignoredBy };
 }
 
 /** Stores that a queue, an actor or a worker is not paused any more. @returns Whether it was. */

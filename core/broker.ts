@@ -86,6 +86,11 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     return 0;
   }
 
+  /** @internal Ids of brokers of other libraries that share the queues: they ignore pauses. */
+  findForeignBrokers(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   /** Stores messages on the queues that they name; a promise, if any, tells that they are safe. */
   protected abstract store(messages: readonly Message[]): void | Promise<void>;
 
@@ -117,11 +122,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    */
   abstract join(queueName: string, options?: JoinOptions): Promise<void>;
 
-  /**
-   * Connects now instead of at the first use. Brokers without a server have nothing to do.
-   *
-   * @throws {BrokerConnectionError} If the server cannot be reached.
-   */
+  /** Connects now, if there is a server. @throws {BrokerConnectionError} If it cannot be reached. */
   async connect(): Promise<void> {}
 
   /** Closes all connections. Nothing can be sent afterwards. */

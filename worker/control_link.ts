@@ -3,7 +3,13 @@ import { CANCEL_PREFIX } from "../core/stored_cancellation.ts";
 import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 import type { ControlEntry, ControlStore } from "../core/control_store.ts";
 import { getLogger } from "../platform/logging.ts";
-import { type Pause, PAUSE_PREFIX, pauseKeyOf, pauseTargetOf, toPause } from "../control/pauses.ts";
+import {
+  PAUSE_PREFIX,
+  pauseKeyOf,
+  pauseTargetOf,
+  type StoredPause,
+  toPause,
+} from "../control/pauses.ts";
 import { SIZE_PREFIX, Sizes } from "../control/sizes.ts";
 import { ControlView } from "../control/view.ts";
 import { PausedActors } from "./paused_actors.ts";
@@ -152,7 +158,7 @@ export class ControlLink {
     return this.#offset + monotonicTime(this.#clock);
   }
 
-  #pauseChanged(key: string, stored: Pause | undefined): void {
+  #pauseChanged(key: string, stored: StoredPause | undefined): void {
     this.#clock.clearTimer(this.#resumeTimers.get(key));
     this.#resumeTimers.delete(key);
     const left = stored?.until === undefined ? Infinity : stored.until - this.#now;
@@ -167,7 +173,7 @@ export class ControlLink {
     else this.#actorChanged(actor!, pause);
   }
 
-  #queueChanged(queueName: string, pause: Pause | undefined): void {
+  #queueChanged(queueName: string, pause: StoredPause | undefined): void {
     const isPaused = pause !== undefined;
     if (isPaused === this.#paused.has(queueName)) return;
     if (isPaused) this.#paused.add(queueName);
@@ -179,7 +185,7 @@ export class ControlLink {
     this.#worker.queuePaused(queueName, isPaused);
   }
 
-  #actorChanged(actorName: string, pause: Pause | undefined): void {
+  #actorChanged(actorName: string, pause: StoredPause | undefined): void {
     const isPaused = pause !== undefined;
     const wasPaused = this.pausedActors.delayOf(actorName) !== undefined;
     this.pausedActors.set(actorName, pause); // its end may be another one

@@ -1,5 +1,5 @@
 import type { Broker } from "../core/broker.ts";
-import type { Pause } from "../control/pauses.ts";
+import type { StoredPause } from "../control/pauses.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Settlement } from "./settlement.ts";
@@ -11,7 +11,7 @@ const DELAYS = { least: 1_000, most: 60_000 };
 
 /** The actors that are paused for the whole fleet, as far as a worker has heard. */
 export class PausedActors {
-  readonly #pauses: Map<string, Pause> = new Map();
+  readonly #pauses: Map<string, StoredPause> = new Map();
   readonly #now: () => number;
 
   /** @param now Tells the time by the clock of the control store. */
@@ -30,7 +30,7 @@ export class PausedActors {
   }
 
   /** Notes that an actor is paused, or is not any more. */
-  set(actorName: string, pause: Pause | undefined): void {
+  set(actorName: string, pause: StoredPause | undefined): void {
     if (pause === undefined) this.#pauses.delete(actorName);
     else this.#pauses.set(actorName, pause);
   }

@@ -47,6 +47,18 @@ return result
 );
 
 /**
+ * Lists brokers that were heard of lately.
+ *
+ * KEYS: heartbeats. ARGV: now or "", broker id, milliseconds. Result: their ids, at most 1,000.
+ */
+export const LIST_BROKERS: Script = /* @__PURE__ */ new Script(
+  "list brokers",
+  `${NOW}
+return redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now - ARGV[3], 'LIMIT', 0, 1000)
+`,
+);
+
+/**
  * Reserves the recovery for one worker.
  *
  * KEYS: heartbeats, the lock. ARGV: broker id, milliseconds. Result: nothing if another worker

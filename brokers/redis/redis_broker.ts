@@ -19,6 +19,7 @@ import {
 } from "../../core/queue_names.ts";
 import { randomUuid } from "../../platform/runtime.ts";
 import type { EnqueueOptions } from "../../core/sender.ts";
+import { findForeignBrokers, newBrokerId } from "./broker_id.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RedisDelayConsumer } from "./delay_consumer.ts";
 import type { RestoredDelayed } from "./delay_registry.ts";
@@ -50,21 +51,21 @@ import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
  * Source: `tests/vectors/redis_broker.json`.
  *
  * @example Send to a Redis
- * ```ts ignore
+ * ```ts
  * import { actor, RedisBroker, setBroker } from "@dq/dramatiq";
  *
  * setBroker(new RedisBroker({ url: "redis://127.0.0.1:6379/0" }));
  * const add = actor(function add(a: number, b: number) {
  *   return a + b;
  * });
- * await add.send(1, 2);
+ * export const send = () => add.send(1, 2); // connects
  * ```
  */
 export class RedisBroker extends Broker {
   /** @internal */
   override readonly storesWithChanges: boolean = true;
   /** Tells this broker from all others that share its queues. */
-  readonly brokerId: string = crypto.randomUUID();
+  readonly brokerId: string = newBrokerId();
   /** Prefix of all keys. */
   readonly namespace: string;
   readonly #session: RedisSession;
@@ -113,11 +114,12 @@ export class RedisBroker extends Broker {
     return this.#session.connection.silentFor;
   }
 
-  /**
-   * Connects now, rather than with the first command.
-   *
-   * @throws {BrokerConnectionError} If the server cannot be reached.
-   */
+  /** @internal Looks for brokers in Python by their heartbeats. */
+  override findForeignBrokers(): Promise<string[]> {
+    return findForeignBrokers(this.#session);
+  }
+
+  /** Connects now. @throws {BrokerConnectionError} If the server cannot be reached. */
   override async connect(): Promise<void> {
     this.#assertOpen("connect");
     await this.#session.connection.command("connect", "ping");

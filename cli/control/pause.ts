@@ -1,7 +1,9 @@
+import type { PauseOutcome } from "../../control/pauses.ts";
+import { escapeText } from "../../platform/escape.ts";
 import type { Program } from "../program.ts";
 import { timeOf } from "../time_argument.ts";
 import { collect, type ControlOptions, makeControlCommand } from "./arguments.ts";
-import { runControl } from "./run.ts";
+import { type ControlTask, runControl } from "./run.ts";
 
 const EXIT_CODES = "0 done, 2 wrong arguments or a module that does not import, 3 the control " +
   "store\ncannot be reached.";
@@ -29,25 +31,42 @@ export function runPause(args: readonly string[], program: Program): Promise<num
     )
     .option("--reason <text>", "why, for people to read")
     .option("--dry-run", "say what would be paused, and do nothing");
-  return runControl(command, args, program, async ({ control, options, print, queues }) => {
+  return runControl(command, args, program, async (task) => {
+    const { control, options, print, queues } = task;
     const { until, reason, dryRun } = options;
     const ending = (time: number | undefined) =>
       time === undefined ? "" : ` until ${new Date(time).toISOString()}`;
     if (options.queue === undefined && options.actor === undefined) {
-      for (const one of await control.paused()) {
+      const paused = await control.paused();
+      for (const one of paused) {
         const why = one.reason === undefined ? "" : `: ${one.reason}`;
         const what = one.actor === undefined ? `Queue ${one.queue}` : `Actor ${one.actor}`;
         print(`${what} is paused${ending(one.until)}${why}`, { ...one });
       }
-      return;
+      return warnOf(paused, task);
     }
+    const outcomes: PauseOutcome[] = [];
     for (const target of targetsOf(options, queues, "pause")) {
       const given = { ...(until !== undefined && { until }), ...(reason && { reason }) };
-      if (!dryRun) await control.pause(target, given);
+      const outcome = dryRun ? { ignoredBy: [] } : await control.pause(target, given);
+      outcomes.push(outcome);
       const verb = dryRun ? "Would pause" : "Paused";
-      print(`${verb} ${textOf(target)}${ending(until)}`, { ...target, ...given, dryRun: !!dryRun });
+      const json = { ...target, ...given, ...outcome, dryRun: !!dryRun };
+      print(`${verb} ${textOf(target)}${ending(until)}`, json);
     }
+    warnOf(outcomes, task);
   });
+}
+
+/** Warns of workers that go on all the same. */
+function warnOf(outcomes: readonly PauseOutcome[], { warn }: ControlTask): void {
+  const ids = new Set(outcomes.flatMap(({ ignoredBy }) => ignoredBy));
+  if (ids.size === 0) return;
+  warn(
+    `Workers in Python know no pauses, and go on. Heard of lately, if only to send: ${
+      [...ids].map(escapeText).join(", ")
+    }`,
+  );
 }
 
 /**

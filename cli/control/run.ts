@@ -10,6 +10,7 @@ import { UsageError } from "../usage_error.ts";
 import { type ControlOptions, parseControlArguments } from "./arguments.ts";
 
 const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
 
 /** Means of a command. */
 export interface ControlTask {
@@ -22,6 +23,8 @@ export interface ControlTask {
    * @param json The same for programs, printed instead with `--json`; times in milliseconds since the epoch.
    */
   print(line: string, json: Readonly<Record<string, unknown>>): void;
+  /** Prints a warning, which is no result. */
+  warn(line: string): void;
   /**
    * The queues that are named.
    *
@@ -61,6 +64,7 @@ export async function runControl(
       options,
       print: (line, json) =>
         writeAll(STANDARD_OUTPUT, options.json ? jsonLine(withIsoTimes(json)) : `${line}\n`),
+      warn: (line) => writeAll(STANDARD_ERROR, `Warning: ${line}\n`),
       queues: (purpose) => queuesOf("url" in source ? undefined : broker.queues, options, purpose),
     });
   } finally {

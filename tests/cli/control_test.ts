@@ -26,6 +26,7 @@ actor(function mail() {});
   return {
     broker: fixture.broker,
     control: new Control(fixture.broker),
+    namespace: fixture.namespace,
     async run(...args: string[]): Promise<{ code: number; stdout: string; output: string }> {
       const program = fixture.modules.start(args);
       const code = await program.ended as number;
@@ -61,6 +62,13 @@ test("pause and resume change what all workers do, and list what is paused", asy
       return JSON.parse(JSON.stringify({ schema: 1, ...one, ...times }));
     }),
   );
+  const python = crypto.randomUUID();
+  const heartbeats = `${means.namespace}:__heartbeats__`;
+  await redis.command("ZADD", heartbeats, Date.now(), python);
+  const again = await run("pause", "-Q", "default", "actors.ts");
+  assertEquals([again.code, again.stdout], [0, "Paused queue default\n"]);
+  assertMatch(again.output, new RegExp(`^Warning: Workers in Python .* go on.* ${python}$`, "m"));
+  await redis.command("DEL", heartbeats);
   const resumed = await run(
     ...["resume", "-Q", "default", "-Q", "reports", "--actor", "mail"],
     "actors.ts",

@@ -12,8 +12,8 @@ test("Control.paused lists queues and actors until the times at which they resum
   await control.pause({ actor: "a" }, { until: new Date(until + 1_000) });
   const since = clock.now();
   assertEquals(await control.paused(), [
-    { actor: "a", until: until + 1_000, reason: undefined, since },
-    { queue: "q", until, reason: "why", since },
+    { actor: "a", until: until + 1_000, reason: undefined, since, ignoredBy: [] },
+    { queue: "q", until, reason: "why", since, ignoredBy: [] },
   ]);
   await clock.advance(1_000);
   assertEquals((await control.paused()).map(({ actor }) => actor), ["a"]);

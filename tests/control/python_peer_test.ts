@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { actor, Control, type Message, RedisBroker, schedule, Worker } from "@dq/dramatiq";
 import { startForFile } from "../brokers/redis/fixture.ts";
+import { linesOf } from "../support/log.ts";
 import { eventually } from "../support/servers/until.ts";
 import type { PythonDelivery, PythonMessage } from "../torture/python/peer.ts";
 import { PythonRedisPeer } from "../torture/python/redis_peer.ts";
@@ -67,6 +68,33 @@ test("A Python worker ignores pauses, cancellations and claims, and ends claims 
   const both = await python.run(2);
   assertEquals(both.map(({ options }) => typeof options["unique_key"]), ["string", "string"]);
   assertEquals([worker.outcomes.done, worker.outcomes.cancelled], [0, 0]);
+});
+
+test("Control.pause and paused tell which workers in Python go on, and none of ours", async () => {
+  await server.command("FLUSHALL");
+  await using broker = new RedisBroker({ url: server.url });
+  const control = new Control(broker);
+  const plain = actor(() => {}, { broker, actorName: "plain", queueName: QUEUE });
+  await using worker = new Worker(broker, { report: false });
+  await worker.start();
+  await using sender = new RedisBroker({ url: server.url });
+  await sender.enqueue(plain.message());
+  await broker.join(QUEUE);
+  assertEquals(await control.pause({ queue: QUEUE }), { ignoredBy: [] });
+  await using _python = await openPeer(QUEUE);
+  const ids = async () => String(await server.command("ZRANGE", "dramatiq:__heartbeats__", 0, -1));
+  await eventually("be heard of", async () => (await ids()).split(",").length === 3);
+  const lines = await linesOf({ category: ["dramatiq", "control"] }, async () => {
+    const { ignoredBy } = await control.pause({ actor: plain });
+    const ours = [broker.brokerId, sender.brokerId];
+    const all = (await ids()).split(",");
+    assertEquals(ignoredBy, all.filter((id) => !ours.includes(id)));
+    assertEquals((await control.paused()).map((one) => one.ignoredBy), [ignoredBy, ignoredBy]);
+    assertEquals(await control.pause({ worker: worker.id! }), { ignoredBy: [] });
+  });
+  assertEquals(lines.map(({ level, message }) => [level, message.slice(0, 3).join("")]), [
+    ["warning", 'Paused actor "plain", but workers in Python go on; alive are: '],
+  ]);
 });
 
 test("What Python sends runs here: a duplicate beside the one that has the claim, nothing while paused", async () => {

@@ -9,6 +9,7 @@ import { startRedis } from "../support/servers/redis.ts";
 import { testLong } from "../servers/own.ts";
 import { after } from "../support/test.ts";
 import { checkMatrix, newAddress } from "./cancel_matrix_check.ts";
+import { checkPauseCrash } from "./pause_crash_check.ts";
 
 const [rabbitmq, redis] = await Promise.all([startRabbitmq(), startRedis()]);
 const proxies: TcpProxy[] = [];
@@ -47,6 +48,11 @@ testLong("rabbitmq-server")(
       ["skipped", "acking", "acked"], // those before concern the control store only
     );
   },
+);
+
+testLong("rabbitmq-server")(
+  "A pause outlives the worker that paused, which is killed, and workers that replace it: RabbitMQ",
+  () => checkPauseCrash(() => ({ ...newAddress(), redis: redis.url, amqp: rabbitmq.url })),
 );
 
 /** A control store whose process may die: then it changes nothing any more. */

@@ -11,6 +11,7 @@ import {
   group,
   pipeline,
   Retry,
+  Snooze,
 } from "@dq/dramatiq";
 import { eventually } from "../support/servers/until.ts";
 import {
@@ -137,15 +138,16 @@ const rules: Rules = {
   },
 
   uniqueRetried: {
-    rule: "A unique message keeps its claim through retries and delays, and is not refused by it",
+    rule: "A unique message keeps its claim through retries, snoozes and delays, which it passes",
     async check(fixture) {
       const side = fixture.open();
       const seen: unknown[] = [];
       const attempts = fixture.actor(side, async (key: string) => {
         const again = await attempts.send(key);
         seen.push([again.isDuplicate, again.messageId === currentMessage()!.messageId]);
-        if (seen.length < 3) throw new Retry("", { delay: 1 });
-      }, { actorName: "attempts", unique: true, maxRetries: 5 });
+        if (seen.length === 1) throw new Snooze(1);
+        if (seen.length === 2) throw new Retry("", { delay: 1 });
+      }, { actorName: "attempts", unique: true, maxRetries: 1 });
       await attempts.sendWithOptions({ args: ["a"], delay: 1 });
       assertEquals(isDuplicate(await attempts.send("a")), true);
       await fixture.work(side);

@@ -6,6 +6,7 @@ import {
   type Middleware,
   pipeline,
   SkipMessage,
+  Snooze,
   Worker,
 } from "@dq/dramatiq";
 
@@ -76,6 +77,17 @@ for (const [ending, { middleware, act }] of Object.entries(endings)) {
     ]);
   });
 }
+
+test("GroupCallbacks count a member that is snoozed once it has ended, and not before", async () => {
+  await using fixture = new GroupFixture();
+  const { one, two } = fixture.actors;
+  fixture.acts["two"] = (run) => {
+    assertEquals(fixture.runsOf("done"), 0);
+    if (run < 2) throw new Snooze(1_000);
+  };
+  await fixture.run([two.message(), one.message()], { when: "settled" });
+  assertEquals([fixture.runsOf("two"), fixture.runsOf("done")], [3, 1]);
+});
 
 test("GroupCallbacks count members for unknown actors as settled", async () => {
   await using fixture = new GroupFixture();

@@ -2,17 +2,22 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   actor,
   type ActorOptions,
+  AgeLimit,
   Callbacks,
   currentMessage,
   type DeadLetter,
   type MessageOptions,
   type MessageProxy,
+  type Middleware,
   Prometheus,
   RateLimitExceeded,
+  ResultMissing,
+  Results,
   Retries,
   Retry,
   Snooze,
   StubBroker,
+  StubResultBackend,
   Worker,
 } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -36,10 +41,11 @@ async function run(
   fn: (run: number) => unknown,
   options: ActorOptions = {},
   ofMessage: MessageOptions = {},
+  others: readonly Middleware[] = [],
 ): Promise<Outcome> {
   const clock = new FakeClock();
   const prometheus = new Prometheus();
-  const middleware = [prometheus, new Callbacks(), new Retries()];
+  const middleware = [prometheus, new AgeLimit(), new Callbacks(), new Retries(), ...others];
   const broker = new StubBroker({ clock, failFast: false, middleware });
   const [runs, counts, told] = [[], [], []] as [number[], [number, unknown][], string[]];
   const start = clock.now();
@@ -62,7 +68,8 @@ async function run(
   });
   await using worker = new Worker(broker);
   await worker.start();
-  await broker.enqueue(work.messageWithOptions({ ...ofMessage }));
+  const message = work.messageWithOptions({ ...ofMessage });
+  await broker.enqueue(message.copy({ messageTimestamp: start }));
   await clock.waitFor(broker.join("default"));
   const response = await prometheus.metricsHandler(new Request("http://localhost/metrics"));
   const metrics = await response.text();
@@ -82,6 +89,54 @@ test("Snooze runs a message again after its delay, and counts apart from retries
   assertEquals(runs, [0, 300_000, 300_100, 301_100]);
   assertEquals(counts, [[0, 0], [1, 0], [1, 1], [2, 1]]);
   assertEquals(dead, []);
+});
+
+test("Snooze leaves the traceback of an earlier failure alone", async () => {
+  const tracebacks: unknown[] = [];
+  await run((n) => {
+    tracebacks.push(currentMessage()!.option("traceback"));
+    if (n === 1) throw new Error("the failure");
+    if (n === 2) throw new Snooze(1_000);
+  });
+  assertEquals(tracebacks.length, 3);
+  assertMatch(String(tracebacks[1]), /the failure/);
+  assertEquals(tracebacks[2], tracebacks[1]);
+});
+
+test("Snooze makes no message younger: maxAge counts from the first send", async () => {
+  const { runs, dead } = await run(snoozeTimes(99), { maxAge: 2_500 });
+  assertEquals([runs, dead.length], [[0, 1_000, 2_000], 1]);
+});
+
+test("Snooze stores no result: waiters get that of the run which ends the message", async () => {
+  const backend = new StubResultBackend();
+  const missing: unknown[] = [];
+  await run(
+    async (n) => {
+      const error = await currentMessage()!.getResult({ backend }).catch((error) => error);
+      missing.push(error instanceof ResultMissing);
+      if (n < 3) throw new Snooze(1_000);
+      return n;
+    },
+    { storeResults: true },
+    {},
+    [
+      new Results({ backend }),
+      {
+        afterAck: async (_broker, { message, retried }) => {
+          if (!retried) missing.push(await message.getResult({ backend }));
+        },
+      },
+    ],
+  );
+  assertEquals(missing, [true, true, true, 3]);
+});
+
+test("Snooze counts in an option that any peer carries along, snoozes", async () => {
+  const { broker } = await run(snoozeTimes(99), { maxRetries: 0, maxSnoozes: 2 });
+  const [letter] = broker.allDeadLetters;
+  const { options } = JSON.parse(String(letter!.message.encode()));
+  assertEquals(options.snoozes, 2);
 });
 
 test("Snooze leaves retries alone: any number of snoozes uses up none", async () => {

@@ -6,10 +6,10 @@
  */
 import assertStrict, { AssertionError } from "node:assert/strict";
 
-export { AssertionError };
-
 // deno-lint-ignore no-explicit-any -- whatever the constructor takes
-type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
+type ErrorClass<E extends Error> = new (...args: any[]) => E;
+// deno-lint-ignore no-explicit-any -- any class
+type AnyClass = new (...args: any[]) => any;
 
 /** Makes sure that `expr` is truthy. */
 export function assert(expr: unknown, msg = ""): asserts expr {
@@ -43,12 +43,11 @@ export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): 
 }
 
 /** Makes sure that a value is an instance of a class. */
-export function assertInstanceOf<T>(
+export function assertInstanceOf<T extends AnyClass>(
   actual: unknown,
-  // deno-lint-ignore no-explicit-any -- whatever the constructor takes
-  expectedType: abstract new (...args: any[]) => T,
+  expectedType: T,
   msg?: string,
-): asserts actual is T {
+): asserts actual is InstanceType<T> {
   assert(actual instanceof expectedType, msg ?? `Expected a ${expectedType.name}, got ${actual}`);
 }
 
@@ -86,31 +85,47 @@ export function assertLessOrEqual<T>(actual: T, expected: T, msg?: string): void
 }
 
 /** Makes sure that a function throws, and gives what it threw. */
+export function assertThrows(fn: () => unknown, msg?: string): unknown;
+/** Makes sure that a function throws an error of a class, and gives it. */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
-  errorClass?: ErrorClass<E>,
+  errorClass: ErrorClass<E>,
   msgIncludes?: string,
-): E {
+  msg?: string,
+): E;
+export function assertThrows(
+  fn: () => unknown,
+  classOrMsg?: ErrorClass<Error> | string,
+  ...texts: (string | undefined)[]
+): unknown {
   try {
     fn();
   } catch (error) {
-    return checkError(error, errorClass, msgIncludes);
+    return checkError(error, classOrMsg, texts[0]);
   }
-  throw new AssertionError({ message: "Expected function to throw" });
+  throw new AssertionError({ message: failure("Expected function to throw", classOrMsg, texts) });
 }
 
 /** Makes sure that a promise rejects, and gives what it rejected with. */
-export async function assertRejects<E extends Error = Error>(
+export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
+/** Makes sure that a promise rejects with an error of a class, and gives it. */
+export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
-  errorClass?: ErrorClass<E>,
+  errorClass: ErrorClass<E>,
   msgIncludes?: string,
-): Promise<E> {
+  msg?: string,
+): Promise<E>;
+export async function assertRejects(
+  fn: () => PromiseLike<unknown>,
+  classOrMsg?: ErrorClass<Error> | string,
+  ...texts: (string | undefined)[]
+): Promise<unknown> {
   try {
     await fn();
   } catch (error) {
-    return checkError(error, errorClass, msgIncludes);
+    return checkError(error, classOrMsg, texts[0]);
   }
-  throw new AssertionError({ message: "Expected function to reject" });
+  throw new AssertionError({ message: failure("Expected function to reject", classOrMsg, texts) });
 }
 
 /** Fails. */
@@ -118,18 +133,29 @@ export function fail(msg?: string): never {
   throw new AssertionError({ message: msg ?? "Failed assertion" });
 }
 
-function checkError<E extends Error>(
+function checkError(
   error: unknown,
-  errorClass: ErrorClass<E> | undefined,
-  msgIncludes: string | undefined,
-): E {
+  classOrMsg: ErrorClass<Error> | string | undefined,
+  msgIncludes?: string,
+): unknown {
+  if (classOrMsg === undefined || typeof classOrMsg === "string") return error;
   assert(error instanceof Error, `Expected an Error, got ${error}`);
-  if (errorClass !== undefined && !(error instanceof errorClass)) {
+  const { name, message } = error;
+  if (!(error instanceof classOrMsg)) {
     throw new AssertionError({
-      message: `Expected a ${errorClass.name}, got ${error.name}: ${error.message}`,
+      message: `Expected a ${classOrMsg.name}, got ${name}: ${message}`,
       actual: error,
     });
   }
-  if (msgIncludes !== undefined) assertStringIncludes(error.message, msgIncludes);
-  return error as E;
+  if (msgIncludes !== undefined) assertStringIncludes(message, msgIncludes);
+  return error;
+}
+
+function failure(
+  what: string,
+  classOrMsg: ErrorClass<Error> | string | undefined,
+  [, msg]: readonly (string | undefined)[],
+): string {
+  const text = typeof classOrMsg === "string" ? classOrMsg : msg;
+  return text === undefined ? what : `${what}: ${text}`;
 }

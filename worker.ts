@@ -3,6 +3,13 @@
  * The command line of workers, `deno run -A jsr:@dq/dramatiq/worker actors.ts`, and `runWorker`, which
  * makes a worker program of one's own.
  *
+ * @example A worker program of your own
+ * ```ts ignore
+ * import { runWorker } from "@dq/dramatiq/worker";
+ *
+ * await runWorker({ modules: ["./actors.ts"], processes: 2, threads: 0, concurrency: 16 });
+ * ```
+ *
  * @module
  */
 import process from "node:process";

@@ -35,6 +35,13 @@ function redisFromUrl(url: string | URL, options: BrokerOptions): Broker {
  * @param options The middleware.
  * @returns The broker; it connects when it is first used.
  * @throws {TypeError} If it is no URL, or of a scheme that no broker has.
+ *
+ * @example The broker that a deployment names
+ * ```ts
+ * import { brokerFromUrl, setBroker } from "@dq/dramatiq";
+ *
+ * setBroker(brokerFromUrl("redis://127.0.0.1:6379")); // connects when it is first used
+ * ```
  */
 export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): Broker {
   const parsed = URL.parse(splitUrls(url)[0]!);

@@ -67,10 +67,12 @@ end
  * nothing like it there.
  *
  * @example Beside a worker
- * ```ts ignore
- * const broker = new RedisBroker({ url });
- * await using events = new AbortEvents(broker, { url });
- * await events.start();
+ * ```ts
+ * import { AbortEvents, RedisBroker } from "@dq/dramatiq";
+ *
+ * const url = "redis://127.0.0.1:6379";
+ * const events = new AbortEvents(new RedisBroker({ url }), { url });
+ * export const start = () => events.start(); // and events[Symbol.asyncDispose]() at the end
  * ```
  */
 export class AbortEvents implements AsyncDisposable {

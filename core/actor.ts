@@ -33,6 +33,16 @@ export interface Actor<P extends unknown[], R> {
  * A function that can be run by sending a message. Made by {@linkcode actor}.
  *
  * `P` are its parameters and `R` is what it returns, awaited.
+ *
+ * @example Send a message, or call the function
+ * ```ts
+ * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ * const add = actor((a: number, b: number) => a + b, { actorName: "add" });
+ * await add.send(1, 2);
+ * console.log(await add(1, 2)); // 3
+ * ```
  */
 // deno-lint-ignore no-explicit-any -- the default stands for "any actor"
 export class Actor<P extends unknown[] = any[], R = unknown> {

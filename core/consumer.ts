@@ -75,6 +75,20 @@ export interface ReceiveOptions {
  * All methods reject with a `BrokerConnectionError` when the server cannot be
  * reached. The worker then closes the consumer and opens another one; messages of
  * the old one are the broker's to deliver again.
+ *
+ * @example Take a message off a queue by hand
+ * ```ts
+ * import { actor, StubBroker } from "@dq/dramatiq";
+ *
+ * await using broker = new StubBroker();
+ * const greet = actor(function greet(_name: string) {}, { broker });
+ * await greet.send("Ada");
+ *
+ * await using consumer = broker.consume("default");
+ * const [message] = await consumer.receive(1);
+ * console.log(message?.args); // [ "Ada" ]
+ * await consumer.ack([message!]);
+ * ```
  */
 export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisposable {
   /** The queue it takes from. */

@@ -32,6 +32,17 @@ export function getBroker(): Broker {
  *
  * @param broker The broker that actors use unless they name another.
  * @throws {TypeError} If it is none.
+ *
+ * @example A broker for all actors of a program
+ * ```ts
+ * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ * const greet = actor(function greet(name: string) {
+ *   console.log(`Hello, ${name}`);
+ * });
+ * await greet.send("Ada");
+ * ```
  */
 export function setBroker(broker: Broker): void {
   if (typeof broker?.declareActor !== "function") {

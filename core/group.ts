@@ -52,6 +52,20 @@ export type MemberResult<S> = S extends Message<infer R, infer _> ? R
  * Messages that run side by side. Made by {@linkcode group}.
  *
  * `R` is what its members return.
+ *
+ * @example Wait for the results of all members
+ * ```ts
+ * import { actor, group, Results, StubBroker, StubResultBackend, Worker } from "@dq/dramatiq";
+ *
+ * await using broker = new StubBroker();
+ * broker.addMiddleware(new Results({ backend: new StubResultBackend(), storeResults: true }));
+ * const square = actor((n: number) => n * n, { broker, actorName: "square" });
+ * await using worker = new Worker(broker);
+ * await worker.start();
+ *
+ * const squares = await group([2, 3, 4].map((n) => square.message(n)), { broker }).run();
+ * console.log(await Array.fromAsync(squares.getResults({ block: true }))); // [ 4, 9, 16 ]
+ * ```
  */
 export class Group<R = unknown> {
   /** The parts: messages, pipelines and groups. */

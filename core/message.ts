@@ -33,8 +33,14 @@ export interface Message<R, I> {
 /**
  * One call of an actor, on its way to a worker. Immutable.
  *
- * `R` is what the actor returns; `I` is what a pipeline may add to the
- * arguments (`unknown`: anything).
+ * `R` is what the actor returns; `I` is what a pipeline may add to the arguments.
+ *
+ * @example A message as Python reads it
+ * ```ts
+ * import { Message } from "@dq/dramatiq";
+ *
+ * console.log(new Message({ queueName: "default", actorName: "add", args: [1, 2] }).asDict());
+ * ```
  */
 export class Message<R = unknown, I = unknown> {
   /** The queue it is on; a delayed message's ends in `.DQ`. */

@@ -26,6 +26,18 @@ export interface InterruptListener {
 /**
  * One delivery of a message to a worker: the message, and what becomes of it.
  * Brokers extend it with what they need to settle it.
+ *
+ * @example What hooks of a middleware get
+ * ```ts
+ * import { type MessageProxy, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * broker.addMiddleware({
+ *   beforeProcessMessage(_broker, message: MessageProxy) {
+ *     console.log(message.actorName, message.args, message.option("retries") ?? 0);
+ *   },
+ * });
+ * ```
  */
 export class MessageProxy {
   /**

@@ -4,13 +4,13 @@
  * brokers besides, since it makes the one that `DRAMATIQ_BROKER_URL` names. Here `setBroker()` comes first.
  *
  * @example Send, with nothing but Redis in the bundle
- * ```ts ignore
+ * ```ts
  * import { actor, setBroker } from "@dq/dramatiq/core";
  * import { RedisBroker } from "@dq/dramatiq/brokers/redis";
  *
  * setBroker(new RedisBroker({ url: "redis://127.0.0.1:6379" }));
  * const greet = actor((name: string) => `Hello, ${name}`, { actorName: "greet" });
- * await greet.send("Ada");
+ * export const welcome = () => greet.send("Ada");
  * ```
  *
  * @module

@@ -65,6 +65,16 @@ export interface Pipeline<R, I> {
  * If one fails for good, those after it never run.
  *
  * `R` is what the last one returns; `I` is what may be piped into the first.
+ *
+ * @example Count the words of a page
+ * ```ts
+ * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
+ *
+ * setBroker(new StubBroker());
+ * const fetchPage = actor((url: string) => `text of ${url}`, { actorName: "fetchPage" });
+ * const count = actor((text: string) => text.split(" ").length, { actorName: "count" });
+ * await fetchPage.message("https://example.com").pipe(count.message()).run();
+ * ```
  */
 export class Pipeline<R = unknown, I = unknown> {
   /** The messages in order; each holds the ones after it in its `pipeTarget`. */

@@ -3,12 +3,13 @@
  * them.
  *
  * @example Serve it on this machine
- * ```ts ignore
+ * ```ts
  * import { RedisBroker } from "@dq/dramatiq";
  * import { dashboard } from "@dq/dramatiq/dashboard";
  *
  * const broker = new RedisBroker({ url: "redis://127.0.0.1:6379" });
- * Deno.serve({ hostname: "127.0.0.1", port: 9192 }, dashboard({ broker, access: "loopback" }));
+ * export const serve = () =>
+ *   Deno.serve({ hostname: "127.0.0.1", port: 9192 }, dashboard({ broker, access: "loopback" }));
  * ```
  *
  * @module

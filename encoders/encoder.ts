@@ -12,6 +12,17 @@ export type Encoded = string | Uint8Array;
 /**
  * Turns messages and results into what brokers and backends store, and back.
  * Producers and workers of a queue must use the same one. Extend it or implement it.
+ *
+ * @example Text that a program can search
+ * ```ts
+ * import { type Encoder, setEncoder } from "@dq/dramatiq";
+ *
+ * const indented: Encoder = {
+ *   encode: (value) => JSON.stringify(value, null, 2),
+ *   decode: (data) => JSON.parse(typeof data === "string" ? data : new TextDecoder().decode(data)),
+ * };
+ * setEncoder(indented);
+ * ```
  */
 export abstract class Encoder {
   /**
@@ -66,6 +77,14 @@ const SHALLOW_LENGTH = 2 * MAX_DEPTH;
  * pipeline, an argument of a callback) keeps them.
  *
  * Source: `tests/vectors/messages.json`.
+ *
+ * @example Bytes as Python writes them
+ * ```ts
+ * import { JSONEncoder } from "@dq/dramatiq";
+ *
+ * const encoder = new JSONEncoder();
+ * console.log(encoder.encode({ name: "café", sizes: [1, 2.5] })); // {"name":"caf\u00e9","sizes":[1,2.5]}
+ * ```
  */
 export class JSONEncoder implements Encoder {
   /**

@@ -32,6 +32,14 @@ const KNOWN_OPTIONS: KnownOptions<AsyncIOOptions> = {
  * timer, and all running actors are named.
  *
  * Add it before the worker starts.
+ *
+ * @example Find actors that block the event loop
+ * ```ts
+ * import { AsyncIO, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * broker.addMiddleware(new AsyncIO({ threshold: 100 }));
+ * ```
  */
 export class AsyncIO implements Middleware {
   readonly #threshold: number;

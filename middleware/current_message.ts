@@ -7,6 +7,17 @@ import type { Middleware } from "../core/middleware.ts";
  *
  * The message is always there, with or without this in the list of middleware:
  * see {@linkcode currentMessage}. The class is for code that comes from Python.
+ *
+ * @example The message that an actor runs for
+ * ```ts
+ * import { actor, CurrentMessage, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker();
+ * broker.addMiddleware(new CurrentMessage());
+ * actor(function note() {
+ *   console.log(CurrentMessage.getCurrentMessage()?.messageId);
+ * }, { broker });
+ * ```
  */
 export class CurrentMessage implements Middleware {
   /**

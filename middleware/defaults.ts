@@ -12,6 +12,13 @@ import { TimeLimit } from "./time_limit.ts";
  * Source: `default_middleware` in `tests/vectors/hooks.json`.
  *
  * @returns A new list of new instances.
+ *
+ * @example The defaults, and one more
+ * ```ts
+ * import { AsyncIO, defaultMiddleware, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker({ middleware: [...defaultMiddleware(), new AsyncIO()] });
+ * ```
  */
 export function defaultMiddleware(): Middleware[] {
   return [

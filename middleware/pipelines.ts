@@ -14,6 +14,20 @@ import { sendFollowUp } from "./follow_up.ts";
  * message; on an actor, from being given by that actor.
  *
  * Source: `pipelines` in `tests/vectors/retries.json`.
+ *
+ * @example Each message gets the result of the one before
+ * ```ts
+ * import { actor, pipeline, StubBroker } from "@dq/dramatiq";
+ *
+ * await using broker = new StubBroker(); // `Pipelines` is in its default middleware
+ * const fetchPage = actor(function fetchPage(url: string) {
+ *   return `text of ${url}`;
+ * }, { broker });
+ * const count = actor(function count(text: string) {
+ *   return text.length;
+ * }, { broker });
+ * await pipeline([fetchPage.message("https://example.com"), count.message()], { broker }).run();
+ * ```
  */
 export class Pipelines implements Middleware {
   /** Names of the actor options that this middleware reads. */

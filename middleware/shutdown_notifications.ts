@@ -25,6 +25,16 @@ const KNOWN_OPTIONS: KnownOptions<ShutdownNotificationsOptions> = {
 /**
  * Tells running actors that the worker is shutting down: their `currentSignal()`
  * aborts with `Shutdown`. An actor that lets it through is retried elsewhere.
+ *
+ * @example Stop early when the worker does
+ * ```ts
+ * import { actor, currentSignal, StubBroker } from "@dq/dramatiq";
+ *
+ * const broker = new StubBroker(); // `ShutdownNotifications` is in its default middleware
+ * actor(async function crawl(url: string) {
+ *   await fetch(url, { signal: currentSignal() });
+ * }, { broker, notifyShutdown: true });
+ * ```
  */
 export class ShutdownNotifications implements Middleware {
   /** Names of the actor options that this middleware reads. */

@@ -49,6 +49,17 @@ const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
  * for the next deadline.
  *
  * Add it before the worker starts.
+ *
+ * @example A minute for all actors, and ten for one
+ * ```ts
+ * import { actor, defaultMiddleware, StubBroker, TimeLimit } from "@dq/dramatiq";
+ *
+ * const middleware = defaultMiddleware().map((one) =>
+ *   one instanceof TimeLimit ? new TimeLimit({ timeLimit: 60_000 }) : one
+ * );
+ * const broker = new StubBroker({ middleware });
+ * actor(function report() {}, { broker, timeLimit: 600_000 });
+ * ```
  */
 export class TimeLimit implements Middleware {
   /** Names of the actor options that this middleware reads. */

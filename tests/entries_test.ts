@@ -1,10 +1,31 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { test } from "./support/test.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Folders of the source that is published. */
+const SOURCES = [
+  ...[
+    "brokers",
+    "control",
+    "core",
+    "dashboard",
+    "encoders",
+    "middleware",
+    "rate_limits",
+    "results",
+  ],
+  "worker",
+];
+/** Functions that need no example: they read or write what another one shows. */
+const WITHOUT_EXAMPLE = [
+  ...["getBroker", "getEncoder", "setEncoder"],
+  ...["assertQueueOrDelayQueueName", "decodeFromQueue"],
+];
+/** Classes that only brokers make. */
+const MADE_BY_BROKERS = ["UndecodableMessage"];
 
 async function exportsOf(file: string): Promise<Record<string, string>> {
   return JSON.parse(await readFile(join(ROOT, file), "utf8")).exports;
@@ -22,4 +43,49 @@ test("each entry loads by its name, with the same classes as the others", async 
     if (!/^\.\/(?:core|brokers|middleware)/.test(entry)) continue; // others have shorter names
     for (const [name, value] of Object.entries(names)) assertEquals(all[name], value, name);
   }
+});
+
+test("each entry says in its module doc what it is for, with an example", async () => {
+  for (const file of Object.values(await exportsOf("deno.json"))) {
+    const source = await readFile(join(ROOT, file), "utf8");
+    const [, doc = ""] = /^(?:#!.*\n)?\/\*\*([^]*?)\*\//.exec(source) ?? [];
+    assert(/^ \* @module$/m.test(doc), `${file} has no module doc`);
+    assert(/^ \* @example .+\n \* ```ts\b/m.test(doc), `the module doc of ${file} has no example`);
+  }
+});
+
+/** Doc comments of what the source exports under a name, by kind and name. */
+async function docsOf(): Promise<Map<string, string>> {
+  const docs = new Map<string, string>();
+  const declaration =
+    /\/\*\*((?:[^*]|\*(?!\/))*)\*\/\s+(?:\/\/ deno-lint-ignore.*\s+)?export (abstract class|class|(?:async )?function) (\w+)/g;
+  const files = await Promise.all(SOURCES.map(async (folder) => {
+    const names = await readdir(join(ROOT, folder), { recursive: true });
+    return names.filter((name) => name.endsWith(".ts")).map((name) => join(folder, name));
+  }));
+  for (const file of [...files.flat(), "worker.ts"]) {
+    for (
+      const [, doc, kind, name] of (await readFile(join(ROOT, file), "utf8")).matchAll(declaration)
+    ) {
+      const key = kind === "abstract class" ? `abstract ${name}` : name!;
+      docs.set(key, `${docs.get(key) ?? ""}${doc}`);
+    }
+  }
+  return docs;
+}
+
+test("each class that programs make, and each function that they call, has an example", async () => {
+  const docs = await docsOf();
+  const lacking: string[] = [];
+  for (const entry of Object.keys(await exportsOf("deno.json"))) {
+    const names = await import(`@dq/dramatiq${entry.slice(1)}`) as Record<string, unknown>;
+    for (const value of Object.values(names)) {
+      if (typeof value !== "function" || value.prototype instanceof Error) continue;
+      const { name } = value;
+      if (docs.has(`abstract ${name}`)) continue;
+      if ([...WITHOUT_EXAMPLE, ...MADE_BY_BROKERS].includes(name)) continue;
+      if (!docs.get(name)?.includes("@example")) lacking.push(`${entry}: ${name}`);
+    }
+  }
+  assertEquals(lacking, []);
 });

@@ -60,14 +60,14 @@ const MAX_PREFETCH = 65_535; // what AMQP can count
  * Source: `tests/vectors/rabbitmq_broker.json`.
  *
  * @example Send to a RabbitMQ
- * ```ts ignore
+ * ```ts
  * import { actor, RabbitmqBroker, setBroker } from "@dq/dramatiq";
  *
  * setBroker(new RabbitmqBroker({ url: "amqp://guest:guest@127.0.0.1:5672/" }));
  * const add = actor(function add(a: number, b: number) {
  *   return a + b;
  * });
- * await add.send(1, 2);
+ * export const send = () => add.send(1, 2); // connects
  * ```
  */
 export class RabbitmqBroker extends Broker {

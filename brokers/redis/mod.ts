@@ -1,6 +1,17 @@
 /**
  * A broker on Redis, whose queues Python's dramatiq shares.
  *
+ * One server, Sentinel or Cluster. Delayed messages wait in Redis, and messages of a dead worker are
+ * back on their queue a second after its heartbeat timeout.
+ *
+ * @example A server, and a prefix of all keys
+ * ```ts
+ * import { RedisBroker } from "@dq/dramatiq/brokers/redis";
+ *
+ * const broker = new RedisBroker({ url: "redis://127.0.0.1:6379", namespace: "shop" });
+ * // connects when it is first used
+ * ```
+ *
  * @module
  */
 export type { RedisClient, RedisConnectionOptions } from "../../clients/redis/client.ts";

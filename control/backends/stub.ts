@@ -34,6 +34,16 @@ interface Kept {
  * A control store in the memory of this process: that of `StubBroker`.
  *
  * Expired entries are removed when the store is used next; watchers are told of them then.
+ *
+ * @example Change an entry unless another process has
+ * ```ts
+ * import { StubControlStore } from "@dq/dramatiq";
+ *
+ * await using store = new StubControlStore();
+ * const first = await store.change([{ key: "leader", value: "a", ifVersion: 0 }]);
+ * const second = await store.change([{ key: "leader", value: "b", ifVersion: 0 }]);
+ * console.log(first.applied, second.applied, second.found[0]?.value); // true false a
+ * ```
  */
 export class StubControlStore extends ControlStore {
   readonly #clock: Clock;

@@ -44,7 +44,7 @@ const OTHER_SPELLINGS = {
  * Source: `tests/vectors/rate_limits.json`.
  *
  * @example Five at a time on all machines
- * ```ts ignore
+ * ```ts
  * import { ConcurrentRateLimiter, MemcachedRateLimiterBackend } from "@dq/dramatiq";
  *
  * const backend = new MemcachedRateLimiterBackend({ servers: "127.0.0.1:11211" });

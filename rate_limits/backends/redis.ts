@@ -55,14 +55,15 @@ const OTHER_SPELLINGS = {
  * Source: `tests/vectors/rate_limits.json`.
  *
  * @example A mutex that all machines share
- * ```ts ignore
+ * ```ts
  * import { ConcurrentRateLimiter, RedisRateLimiterBackend } from "@dq/dramatiq";
  *
  * const backend = new RedisRateLimiterBackend({ url: "redis://127.0.0.1:6379/0" });
  * const mutex = new ConcurrentRateLimiter(backend, "rebuild-index");
- * await mutex.run(async () => {
- *   // no other holder is here
- * });
+ * export const rebuild = () =>
+ *   mutex.run(async () => {
+ *     // no other holder is here
+ *   });
  * ```
  */
 export class RedisRateLimiterBackend extends RateLimiterBackend {

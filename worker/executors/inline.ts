@@ -29,6 +29,14 @@ const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
  * What does not stop by itself cannot be stopped here. An actor that outlasts its
  * grace is left to itself and logged; one that never gives the event loop back
  * stops the whole worker.
+ *
+ * @example What a worker uses unless told otherwise
+ * ```ts
+ * import { InlineExecutor, StubBroker, Worker } from "@dq/dramatiq";
+ *
+ * const executor = new InlineExecutor({ concurrency: 16 });
+ * const worker = new Worker(new StubBroker(), { executor }); // the same as { concurrency: 16 }
+ * ```
  */
 export class InlineExecutor implements Executor {
   #concurrency: number;

@@ -40,7 +40,9 @@ const KNOWN_OPTIONS: KnownOptions<ProcessExecutorOptions> = {
  * Deno needs `--allow-run` and `--allow-read` for them.
  *
  * @example Two processes with half a gigabyte each
- * ```ts ignore
+ * ```ts
+ * import { ProcessExecutor } from "@dq/dramatiq";
+ *
  * const executor = new ProcessExecutor({
  *   modules: [new URL("./actors.ts", import.meta.url).href],
  *   processes: 2,

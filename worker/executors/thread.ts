@@ -45,13 +45,15 @@ const KNOWN_OPTIONS: KnownOptions<ThreadExecutorOptions> = {
  * On Deno a thread that computes for ever cannot be ended, see {@linkcode RealmExecutor.retired}.
  *
  * @example Two threads
- * ```ts ignore
+ * ```ts
+ * import { StubBroker, ThreadExecutor, Worker } from "@dq/dramatiq";
+ *
  * const executor = new ThreadExecutor({
  *   modules: [new URL("./actors.ts", import.meta.url).href],
  *   threads: 2,
  * });
- * await using worker = new Worker(broker, { executor });
- * await worker.start();
+ * const worker = new Worker(new StubBroker(), { executor });
+ * export const start = () => worker.start();
  * ```
  */
 export class ThreadExecutor extends RealmExecutor {

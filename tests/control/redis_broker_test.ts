@@ -1,10 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
-import { RedisBroker } from "@dq/dramatiq";
+import { actor, RedisBroker } from "@dq/dramatiq";
 import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { claimsModel } from "../conformance/claims_model.ts";
-import { receiveCount, work } from "../conformance/broker_messages.ts";
+import { receiveCount, receiveOne, work } from "../conformance/broker_messages.ts";
 import { brokerSuspectsConformance, type SuspectsHarness } from "../conformance/broker_suspects.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { after, test } from "../support/test.ts";
@@ -45,6 +45,36 @@ const suspectsHarness: SuspectsHarness = {
 };
 brokerSuspectsConformance(suspectsHarness);
 claimsModel(suspectsHarness, 40);
+
+test("RedisBroker has the claim of a unique message follow its retries, whoever else changes it", async () => {
+  const namespace = `claims_${crypto.randomUUID()}`;
+  await using broker = new RedisBroker({ url: server.url, namespace });
+  const once = actor((_key: string) => {}, { broker, actorName: "once", unique: true });
+  const { controlStore } = broker;
+  const claim = async () => (await controlStore.read("claim/once/")).entries[0]!;
+  await once.send("a");
+  await using consumer = broker.consume("default", { prefetch: 1 });
+  for (let retry = 0; retry < 4; retry++) {
+    const delivery = await receiveOne(consumer);
+    const change = controlStore.change.bind(controlStore);
+    controlStore.change = async (changes) => {
+      controlStore.change = change;
+      const { key, value } = await claim();
+      await change([{ key, value }]); // its version is another one now
+      return await change(changes);
+    };
+    const retried = await broker.enqueue(delivery.message, { cause: delivery.message });
+    await broker.emit("afterAck", delivery); // as if it had been delivered again
+    const { stays } = (await claim()).value as { stays: string[] };
+    assertEquals(stays.at(-1), retried.option("redisMessageId"));
+    assert(stays.length <= 3, `${stays.length} stays`);
+    delivery.markRetried();
+    await consumer.ack(delivery);
+  }
+  assertEquals((await once.send("a")).isDuplicate, true);
+  await broker.flush("default");
+  assertEquals((await once.send("a")).isDuplicate, false);
+});
 
 test("RedisBroker forgets what a dead worker had once Python has acknowledged it", async () => {
   const namespace = `suspects_${crypto.randomUUID()}`;

@@ -1,4 +1,5 @@
 import type { Mutant } from "./mutant.ts";
+import { CLAIMS } from "./table/claims.ts";
 import { CLI } from "./table/cli.ts";
 import { CONNECTIONS } from "./table/connections.ts";
 import { CONTROL } from "./table/control.ts";
@@ -24,7 +25,7 @@ export const TABLE: Readonly<Record<string, readonly Mutant[]>> = {
   rabbitmq: RABBITMQ,
   sqlite: SQLITE,
   core: CORE,
-  control: CONTROL,
+  control: [...CONTROL, ...CLAIMS],
   stub: STUB_BROKER,
   worker: [...WORKER, ...SETTLING],
   executors: EXECUTORS,

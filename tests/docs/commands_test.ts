@@ -2,13 +2,16 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Message, SqliteBroker } from "@dq/dramatiq";
+import { brokerFromUrl, Message } from "@dq/dramatiq";
 import { parseArguments } from "../../cli/arguments.ts";
 import { COMMAND_LINE } from "../../cli/program.ts";
 import { SUBCOMMANDS } from "../../cli/subcommands.ts";
 import { UsageError } from "../../cli/usage_error.ts";
+import { Fixture } from "../cli/fixture.ts";
 import { bury, runCommand } from "../cli/inspect_fixture.ts";
+import { testLong } from "../servers/own.ts";
 import { withFolder } from "../support/folder.ts";
+import { startOwnRedis } from "../support/servers/redis.ts";
 import { test } from "../support/test.ts";
 import { commandsOf, type DocumentedCommand, inlineCommandsOf } from "./commands.ts";
 import { fencesOf, readPages, ROOT } from "./pages.ts";
@@ -113,22 +116,51 @@ function valuesOf(option: string, args: readonly string[]): string[] {
   return args.filter((_, i) => args[i - 1] === option);
 }
 
+/** Runs the short commands of the pages on a broker, which has what they look for. */
+async function assertWorkOn(url: string): Promise<void> {
+  const commands = shortCommands();
+  assert(commands.length > 15, "it must see commands");
+  await using broker = brokerFromUrl(url);
+  broker.declareQueue("default");
+  for (const messageId of new Set(commands.flatMap((args) => valuesOf("--id", args)))) {
+    const fields = { queueName: "default", actorName: "resize", args: [], options: {} };
+    await broker.enqueue(new Message({ ...fields, messageId }));
+  }
+  for (const args of commands) {
+    const [queueName = "default"] = valuesOf("--queue", args);
+    const [actor = "resize"] = valuesOf("--actor", args);
+    await bury(broker, queueName, [[actor, "timeout"]]);
+    const { code } = await runCommand([...args, "--broker", url], ["y"]);
+    assertEquals(code, 0, args.join(" "));
+  }
+}
+
 test("Commands of docs/ that inspect and control a broker do so on a file", () =>
-  withFolder(async (folder) => {
-    const url = `sqlite:${join(folder, "tasks.db")}`;
-    const commands = shortCommands();
-    assert(commands.length > 15, "it must see commands");
-    await using broker = new SqliteBroker({ url });
-    broker.declareQueue("default");
-    for (const messageId of new Set(commands.flatMap((args) => valuesOf("--id", args)))) {
-      const fields = { queueName: "default", actorName: "resize", args: [], options: {} };
-      await broker.enqueue(new Message({ ...fields, messageId }));
-    }
-    for (const args of commands) {
-      const [queueName = "default"] = valuesOf("--queue", args);
-      const [actor = "resize"] = valuesOf("--actor", args);
-      await bury(broker, queueName, [[actor, "timeout"]]);
-      const { code } = await runCommand([...args, "--broker", url], ["y"]);
-      assertEquals(code, 0, args.join(" "));
-    }
-  }));
+  withFolder((folder) => assertWorkOn(`sqlite:${join(folder, "tasks.db")}`)));
+
+testLong("redis-server")("Commands of docs/, and the tour of a worker, run on Redis", async () => {
+  const redis = await startOwnRedis();
+  try {
+    await using fixture = await Fixture.open();
+    const commands = documented.filter(({ page }) => page.name === "docs/command-line.md")
+      .map(({ words }) =>
+        words.map((word) => word.startsWith("examples/") ? join(ROOT, word) : word)
+      );
+    const [mistyped, working] = commands.filter((words) =>
+      words[2] === "worker" && words[3]!.startsWith(ROOT)
+    );
+    const [, , , entry, ...addresses] = commands.find((words) => /send\.ts$/.test(words[3] ?? ""))!;
+    const env = { DRAMATIQ_BROKER_URL: redis.url };
+    const failing = fixture.start(mistyped!.slice(3), { env });
+    assertEquals(await failing.ended, 2, failing.output);
+    const worker = fixture.start(working!.slice(3), { env });
+    await worker.working();
+    assertEquals(await fixture.start(addresses, { entry: entry!, env }).ended, 0);
+    await worker.printed("Sent a mail to grace@example.com");
+    await worker.printed(/Retrying message .* of sendMail/);
+    assertEquals(await worker.stop(), 0, worker.output);
+    await assertWorkOn(redis.url);
+  } finally {
+    await redis.stop();
+  }
+});

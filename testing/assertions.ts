@@ -1,4 +1,4 @@
-import { AssertionError } from "node:assert";
+import { AssertionError } from "./assertion_error.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
@@ -56,7 +56,7 @@ export function assertEnqueued(
   sent: EnqueuedMessages,
   actorName: string,
   expected: ExpectedMessage,
-  // deno-lint-ignore ban-types -- as node:assert has it
+  // deno-lint-ignore ban-types -- as captureStackTrace has it
   caller: Function,
 ): EnqueuedMessage[] {
   checkExpected(expected);
@@ -69,7 +69,7 @@ export function assertEnqueued(
     `Expected ${describe(actorName, expected)} to be enqueued${wanted}, but it ${was}`,
     ...listOthers(sent.all.filter((one) => !found.includes(one)), actorName, expected),
   ];
-  throw failure(lines, caller);
+  throw new AssertionError(lines.join("\n"), caller);
 }
 
 /**
@@ -85,7 +85,7 @@ export function assertNotEnqueued(
   sent: EnqueuedMessages,
   actorName: string,
   expected: ExpectedMessage,
-  // deno-lint-ignore ban-types -- as node:assert has it
+  // deno-lint-ignore ban-types -- as captureStackTrace has it
   caller: Function,
 ): void {
   checkExpected(expected);
@@ -97,14 +97,7 @@ export function assertNotEnqueued(
     }:`,
     ...list(found.map((one) => showCall(one))),
   ];
-  throw failure(lines, caller);
-}
-
-// deno-lint-ignore ban-types -- as node:assert has it
-function failure(lines: readonly string[], caller: Function): AssertionError {
-  const error = new AssertionError({ message: lines.join("\n") });
-  Error.captureStackTrace(error, caller); // option stackStartFn does nothing on Bun
-  return error;
+  throw new AssertionError(lines.join("\n"), caller);
 }
 
 function checkExpected(expected: ExpectedMessage): void {

@@ -1,4 +1,3 @@
-import { AssertionError } from "node:assert";
 import { TICK_PREFIX } from "../control/schedule_state.ts";
 import type { Broker } from "../core/broker.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -6,6 +5,7 @@ import { delayQueueName } from "../core/queue_names.ts";
 import type { StubQueue } from "../brokers/stub/queue.ts";
 import { nextTurn } from "../platform/runtime.ts";
 import { Worker } from "../worker/worker.ts";
+import { AssertionError } from "./assertion_error.ts";
 import type { Gate, MessageRef } from "./gate.ts";
 import { type Operation, type OperationOptions, startOperation } from "./operation.ts";
 import type { ActorRun, RunLog } from "./runs.ts";
@@ -248,8 +248,8 @@ export class Driver {
       const later = storageOf(delayQueueName(name)).counts;
       return `${name} has ${ready} ready and ${delayed + later.ready + later.delayed} delayed`;
     });
-    return new AssertionError({
-      message: `Cannot ${verb}: messages wait, and ${reason}; queue ${counts.join(", ")}`,
-    });
+    return new AssertionError(
+      `Cannot ${verb}: messages wait, and ${reason}; queue ${counts.join(", ")}`,
+    );
   }
 }

@@ -26,5 +26,6 @@ export { TestBroker } from "./test_broker.ts";
 export type { AdvanceOptions, DrainOptions, RunOptions, TestBrokerOptions } from "./options.ts";
 export { VirtualClock } from "./virtual_clock.ts";
 export { ActorRun } from "./runs.ts";
+export { AssertionError } from "./assertion_error.ts";
 export type { Expected, ExpectedMessage } from "./assertions.ts";
 export type { EnqueuedMessage } from "./enqueued.ts";

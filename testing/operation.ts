@@ -1,6 +1,6 @@
-import { AssertionError } from "node:assert";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { shorten } from "../platform/thrown.ts";
+import { AssertionError } from "./assertion_error.ts";
 import type { Gate } from "./gate.ts";
 import type { ActorRun, RunLog } from "./runs.ts";
 
@@ -97,11 +97,11 @@ function endless(verb: string, maxRuns: number, runs: readonly ActorRun[]): Asse
   for (const { actorName } of runs) counts.set(actorName, (counts.get(actorName) ?? 0) + 1);
   const names = [...counts].toSorted(([, a], [, b]) => b - a).slice(0, 5)
     .map(([name, times]) => `${name} ${times} times`);
-  return new AssertionError({
-    message: `Cannot ${verb}: more than ${maxRuns} messages have run, and there are more: ${
+  return new AssertionError(
+    `Cannot ${verb}: more than ${maxRuns} messages have run, and there are more: ${
       names.join(", ")
     }. If no actor sends to itself for ever, raise maxRuns`,
-  });
+  );
 }
 
 function stalled(
@@ -110,9 +110,8 @@ function stalled(
   running: readonly MessageProxy[],
 ): AssertionError {
   const calls = running.map((one) => shorten(String(one), MAX_CALL)).join(", ") || "a send";
-  return new AssertionError({
-    message:
-      `Cannot ${verb}: ${calls} has not ended within ${timeout} ms, and time stands still while ` +
+  return new AssertionError(
+    `Cannot ${verb}: ${calls} has not ended within ${timeout} ms, and time stands still while ` +
       "actors run. Raise timeout if it needs longer; set skipWhileRunning if it waits for its time limit",
-  });
+  );
 }

@@ -1,4 +1,4 @@
-// npx vitest run --include examples/testing/vitest_tests.ts
+// Vitest takes names such as sign_up.test.ts: npx vitest run
 // @ts-ignore -- no package of this repository
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TestBroker } from "@dq/dramatiq/testing";

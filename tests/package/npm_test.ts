@@ -16,6 +16,7 @@ import { cellsOfImages } from "./images.ts";
 import { declareOtherBundlerTests } from "./other_bundlers.ts";
 import { Project, readmeProgram } from "./project.ts";
 import { findRuntimes } from "./runtimes.ts";
+import { declareTestingTests } from "./testing.ts";
 
 if (runtime !== "deno") skip("The package on Node and Bun", "Deno drives it");
 else await declareTests();
@@ -86,5 +87,6 @@ async function declareTests(): Promise<void> {
   });
   declareContentsTests(project, runtimes);
   declareBundleTests(project, runtimes, redis.url);
+  declareTestingTests(project, runtimes[1]!.path);
   declareOtherBundlerTests(project, runtimes[1], redis.url);
 }

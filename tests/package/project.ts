@@ -31,6 +31,7 @@ const TOOLS = [
   "esbuild@0.28.2",
   "typescript@5.9.3",
   "vite@7.3.8",
+  "vitest@4.1.12",
   "webpack@5.113.0",
 ];
 /** Options of `npm install`: none of these packages needs its script. */

@@ -16,8 +16,7 @@ import {
   TimeLimitExceeded,
 } from "@dq/dramatiq";
 import { Control } from "@dq/dramatiq/control";
-import { TestBroker, type TestBrokerOptions } from "@dq/dramatiq/testing";
-import { AssertionError } from "node:assert";
+import { AssertionError, TestBroker, type TestBrokerOptions } from "@dq/dramatiq/testing";
 import { test } from "../support/test.ts";
 
 const MINUTE = 60_000;

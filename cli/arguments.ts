@@ -15,6 +15,8 @@ export type ExecutorName = "inline" | "thread" | "process";
 export interface Arguments {
   readonly modules: readonly string[];
   readonly processes: number;
+  /** `undefined` for any number. */
+  readonly maxTasksPerChild: number | undefined;
   readonly threads: number;
   readonly concurrency: number;
   readonly executor: ExecutorName;
@@ -48,6 +50,11 @@ export interface RunWorkerOptions {
   modules?: readonly string[];
   /** Number of worker processes there are. @default {1} */
   processes?: number;
+  /**
+   * Number of messages after which a worker process is replaced: another one starts while it
+   * finishes what it runs. For actors that leak memory. @default None: it runs until it is stopped.
+   */
+  maxTasksPerChild?: number;
   /** Threads of each process; with 0 actors run on its event loop. @default The number of CPUs. */
   threads?: number;
   /** Messages at once in each thread. @default {8} */
@@ -132,6 +139,7 @@ function complete(
   return {
     modules,
     processes: wanted.processes ?? 1,
+    maxTasksPerChild: wanted.maxTasksPerChild,
     threads: executor === "inline" ? 0 : wanted.threads || availableParallelism(),
     concurrency: wanted.concurrency ?? 8,
     executor,
@@ -154,6 +162,7 @@ function complete(
 /** Numbers and their least values, by the name of their option. */
 const NUMBERS = {
   processes: 1,
+  maxTasksPerChild: 1,
   threads: 0,
   concurrency: 1,
   workerShutdownTimeout: 0,
@@ -201,15 +210,20 @@ function makeCommand(): Command {
       number("workerShutdownTimeout"),
     )
     .option("-f, --fork-function <module:function>", "run it in a process; repeatable", collect);
-  return addHealthOptions(command)
+  return addProcessOptions(command)
     .option("-v, --verbose", "log every message on its way")
     .version(VERSION, "--version", "print the version")
     .helpOption("-h, --help", "print this")
     .addHelpText("after", helpAfterOptions);
 }
 
-function addHealthOptions(command: Command): Command {
+function addProcessOptions(command: Command): Command {
   return command
+    .option(
+      "--max-tasks-per-child <n>",
+      "replace a worker process after so many messages",
+      number("maxTasksPerChild"),
+    )
     .option("--http <host:port>", "serve /livez, /readyz and /metrics there")
     .option(
       "--live-timeout <ms>",

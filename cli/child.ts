@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import type { Readable } from "node:stream";
+import type { LogLevel } from "./log_line.ts";
 import type { LogWriter } from "./log_writer.ts";
 import { LineReader } from "./output.ts";
 import { type IpcRecord, RecordReader, type WorkerStatus } from "./ipc.ts";
@@ -31,8 +32,8 @@ export interface Ending {
 /** Listener to a child process. */
 export interface ChildListener {
   ready(child: Child, record: IpcRecord & { type: "ready" }): void;
-  /** Another one is to take its place, now. */
-  retiring(child: Child, reason: string): void;
+  /** Another one is to take its place, now. `level` is that of the log line. */
+  retiring(child: Child, reason: string, level?: LogLevel): void;
   ended(child: Child, ending: Ending): void;
 }
 
@@ -232,7 +233,7 @@ export class Child {
         this.#reason = record.text;
         return;
       case "retiring":
-        return this.#listener.retiring(this, record.reason);
+        return this.#listener.retiring(this, record.reason, record.level);
       case "status": {
         const waiters = this.#statusWaiters;
         this.#statusWaiters = [];

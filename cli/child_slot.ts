@@ -142,9 +142,9 @@ export class ChildSlot implements ChildListener {
   }
 
   /** A child that finishes because it must makes place for another one at once. */
-  retiring(child: Child, reason: string): void {
+  retiring(child: Child, reason: string, level: LogLevel = "warning"): void {
     if (child !== this.#current || this.#isStopping) return;
-    this.#owner.log("warning", "Replacing {name}: {reason}", { name: child.name, reason });
+    this.#owner.log(level, "Replacing {name}: {reason}", { name: child.name, reason });
     this.start();
     child.stop();
   }
@@ -155,7 +155,8 @@ export class ChildSlot implements ChildListener {
     this.#forgetStart(child);
     if (this.#isStopping) {
       // One that has not begun may not have heard the signal, and have died of it.
-      this.endedBadly ||= child.wasKilled || (child.isReady && ending.code !== OK);
+      const isWell = ending.code === OK || ending.code === REPLACE_ME;
+      this.endedBadly ||= child.wasKilled || (child.isReady && !isWell);
       if (this.#children.size === 0) this.#owner.slotEmptied(this);
       return;
     }

@@ -41,7 +41,7 @@ export type IpcRecord =
   /** It cannot work, and ends. */
   | { readonly type: "fatal"; readonly text: string }
   /** Another one is to take its place; it finishes what it has and ends. */
-  | { readonly type: "retiring"; readonly reason: string }
+  | { readonly type: "retiring"; readonly reason: string; readonly level?: LogLevel }
   | ({ readonly type: "status" } & WorkerStatus);
 
 /** Longest record in characters; the rest of a longer one is skipped. */
@@ -118,6 +118,8 @@ const LEVELS: Readonly<Record<LogLevel, true>> = {
   fatal: true,
 };
 
+const isLevel = (value: unknown) => isText(value) && Object.hasOwn(LEVELS, value as string);
+
 const STATES: readonly unknown[] = ["starting", "working", "quiet", "stopping"];
 
 const OLDEST: Shape = { messageId: isText, actor: isText, queue: isText, runningFor: isCount };
@@ -125,7 +127,7 @@ const OLDEST: Shape = { messageId: isText, actor: isText, queue: isText, running
 const SHAPES: ReadonlyMap<unknown, Shape> = /* @__PURE__ */ new Map<unknown, Shape>([
   ["log", {
     time: isTime,
-    level: (value) => isText(value) && Object.hasOwn(LEVELS, value as string),
+    level: isLevel,
     logger: isText,
     text: isText,
     properties: isObject,
@@ -136,7 +138,7 @@ const SHAPES: ReadonlyMap<unknown, Shape> = /* @__PURE__ */ new Map<unknown, Sha
       Number.isSafeInteger(value) && isCount(value) && (value as number) < MAX_FORKS,
   }],
   ["fatal", { text: isText }],
-  ["retiring", { reason: isText }],
+  ["retiring", { reason: isText, level: (value) => value === undefined || isLevel(value) }],
   ["status", {
     uptime: isCount,
     inFlight: isCount,

@@ -8,6 +8,7 @@ import { errorMessage } from "../platform/thrown.ts";
 import { KILLED, OK, REPLACE_ME } from "./exit_codes.ts";
 import { holdLifeline } from "./lifeline.ts";
 import { type Loaded, loadModules } from "./load_modules.ts";
+import type { LogLevel } from "./log_line.ts";
 import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
 import { tell } from "./ipc.ts";
@@ -45,26 +46,44 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
     },
     status: () => stats?.tell(),
   });
+  const retire = (reason: string, level: LogLevel = "warning") => {
+    tell({ type: "retiring", reason, level });
+    ended.resolve({ code: REPLACE_ME });
+  };
   const loaded = await loadModules(args.modules);
   const { broker } = loaded;
   if (!args.skipLogging) await configureLogging(args.verbose);
   checkQueues(broker, args.queues);
   await broker.connect();
   await broker.emit("afterProcessBoot");
+  if (args.maxTasksPerChild !== undefined) {
+    broker.addMiddleware(limitTasks(args.maxTasksPerChild, retire));
+  }
   const worker = makeWorker(loaded, args);
   stats = new WorkerStats(worker);
   await start(worker);
   tell({ type: "ready", text: describeWork(broker, args), forks: forksOf(broker).length });
-  worker.retired.then((reason) => {
-    tell({ type: "retiring", reason });
-    ended.resolve({ code: REPLACE_ME });
-  });
+  worker.retired.then((reason) => retire(reason));
 
   const { code, timeout } = await ended.promise;
   stats.stop();
   await worker.stop(timeout);
   await Promise.race([broker.close(), new Promise((done) => setTimeout(done, CLOSE_TIMEOUT))]);
   return code;
+}
+
+/** Retires the process when it has processed so many messages; attempts count, skipped ones do not. */
+function limitTasks(
+  limit: number,
+  retire: (reason: string, level: LogLevel) => void,
+): Middleware {
+  let count = 0;
+  return {
+    afterProcessMessage(): void {
+      count += 1;
+      if (count === limit) retire(`it has processed ${limit} messages`, "info");
+    },
+  };
 }
 
 /** Functions of middleware that run in processes of their own. */

@@ -11,6 +11,7 @@ import { ROOT } from "./fixture.ts";
 const DEFAULTS: Arguments = {
   modules: ["a.ts"],
   processes: 1,
+  maxTasksPerChild: undefined,
   threads: availableParallelism(),
   concurrency: 8,
   executor: "thread",
@@ -36,10 +37,12 @@ test("parseArguments has a default for everything but the modules", () => {
 test("parseArguments reads options wherever they stand", () => {
   const args = "a.ts:broker -p 2 -t 3 b.ts --concurrency 4 --pid-file p --log-file l " +
     "--log-format json --skip-logging --watch . -i *.sql -i *.html -x gen/** -v " +
-    "--worker-shutdown-timeout 0 --http [::1]:80 --live-timeout 1 -f a.ts:f --fork-function b.ts:g -Q mails reports";
+    "--worker-shutdown-timeout 0 --http [::1]:80 --live-timeout 1 --max-tasks-per-child 9 " +
+    "-f a.ts:f --fork-function b.ts:g -Q mails reports";
   assertEquals(parseArguments(args.split(" ")), {
     modules: ["a.ts:broker", "b.ts"],
     processes: 2,
+    maxTasksPerChild: 9,
     threads: 3,
     concurrency: 4,
     executor: "thread",

@@ -22,9 +22,9 @@ class ChildSlotFixture implements Disposable {
   readonly slot: ChildSlot;
   readonly #seen: Set<Child> = new Set();
 
-  constructor(role: Role = WORKER) {
+  constructor(role: Role = WORKER, command: readonly string[] = ["/bin/sleep", "600"]) {
     const settings: ChildSettings = {
-      command: ["/bin/sleep", "600"],
+      command,
       stopTimeout: 60_000,
       log: silent,
     };
@@ -174,6 +174,19 @@ test("Slot replaces a child that retires, once", () => {
   fixture.slot.retiring(old, "and another one");
   assertEquals([fixture.slot.children.size, old.isStopping], [2, true]);
   assert(fixture.current !== old);
+});
+
+test("Slot.stop ends well while a child retires, which ends with a code of its own", async () => {
+  const script = `echo '${JSON.stringify(READY)}' >&3; exec sleep 600`;
+  using fixture = new ChildSlotFixture(WORKER, ["/bin/sh", "-c", script]);
+  const old = fixture.current;
+  await eventually("see the child ready", () => old.isReady);
+  fixture.slot.retiring(old, "it has processed 3 messages", "info");
+  const { current } = fixture;
+  fixture.slot.stop();
+  fixture.slot.ended(old, death(10_000, 75));
+  fixture.slot.ended(current, death(10_000, 0));
+  assertEquals([fixture.events.at(-1), fixture.slot.endedBadly], ["emptied", false]);
 });
 
 test("Slot.stop is done when the last child has ended, and says whether all ended well", () => {

@@ -99,6 +99,25 @@ test("A reload loses no message and runs none twice, however often", async () =>
   for (const pid of workers) await gone(pid);
 });
 
+test("A worker process is replaced after --max-tasks-per-child messages, which all run once", async () => {
+  await using app = await App.open(redis.url);
+  for (let i = 0; i < 7; i++) await app.send("pid");
+  const args = ["--max-tasks-per-child", "3", "-t", "0", "--concurrency", "1"];
+  const program = app.start("app.ts", ...args);
+  await eventually("see seven notes", async () => (await app.fixture.notes()).length === 7);
+  await app.holds({ queued: 0, unacked: 0, stored: 0, dead: 0 });
+  const replaced = program.lines.filter(({ message }) =>
+    message === "Replacing worker-1: it has processed 3 messages"
+  );
+  assert(replaced.length >= 1, program.output);
+  assertEquals(new Set(replaced.map(({ level }) => level)), new Set(["info"]));
+  assertEquals(await program.stop(), 0, program.output);
+  const counts = Map.groupBy(await app.fixture.notes(), (pid) => pid);
+  assert(counts.size >= 2, program.output);
+  // One more may have begun when the third had been counted.
+  for (const [pid, notes] of counts) assert(notes.length <= 4, `${notes.length} in ${pid}`);
+});
+
 test("The supervisor gives up after instant deaths in a row, with the exit code of the last", async () => {
   await using fixture = await Fixture.open({
     "dies.ts": module(`actor(function idle() {}); setTimeout(() => process.exit(9), 50);`),

@@ -51,12 +51,17 @@ export function isGenericActorClass(value: unknown): value is new () => GenericA
  * @param actorClass A subclass of {@linkcode GenericActor}.
  * @param overrides Options that win over its `meta`.
  * @returns What the class amounts to: a function, and its options.
- * @throws {TypeError} If it is abstract.
+ * @throws {TypeError} If it is abstract, or its options are in `Meta`, as in Python.
  */
 export function toFunction(
   actorClass: new () => GenericActor,
   overrides: ActorOptions,
 ): [ActorFunction, ActorOptions] {
+  if ("Meta" in actorClass) {
+    throw new TypeError(
+      `Cannot create an actor from ${actorClass.name}: its options are in Meta; name it meta`,
+    );
+  }
   const { abstract, ...options } = inheritedMeta(actorClass);
   if (abstract) {
     throw new TypeError(`Cannot create an actor from ${actorClass.name}: its meta is abstract`);

@@ -40,7 +40,15 @@ export function assertKnownOptions<T>(
   }
 }
 
-function advice(name: string, known: object, others: OtherSpellings): string {
+/**
+ * Names the counterpart of an unknown option.
+ *
+ * @param name The unknown option.
+ * @param known The known ones, as the keys of an object.
+ * @param others Options of peers that have another name here.
+ * @returns Text to append to the name; empty if there is no counterpart.
+ */
+export function advice(name: string, known: object, others: OtherSpellings = {}): string {
   const camelCase = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   const counterpart = Object.hasOwn(others, camelCase)
     ? others[camelCase]

@@ -1,10 +1,13 @@
 import type { Middleware } from "./middleware.ts";
 import type { Actor } from "./actor.ts";
 import { type Emitter, HOOKS } from "./emitter.ts";
+import { advice } from "./known_options.ts";
 import { getLogger } from "../platform/logging.ts";
 import type { ResultSource } from "./result_source.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
+/** Options of actors that are not among `Actor.options`. */
+const FIELDS_OF_ACTORS: readonly string[] = ["actorClass", "actorName", "queueName"];
 
 /** Position at which {@linkcode Broker.addMiddleware} inserts a middleware; at the end by default. */
 export interface MiddlewarePosition {
@@ -91,9 +94,13 @@ export class MiddlewareList {
     const known = new Set([...this.#actorOptions, ...others]);
     const strange = Object.keys(actor.options).filter((name) => !known.has(name));
     if (strange.length > 0) {
+      const spelled = Object.fromEntries(
+        [...known, ...FIELDS_OF_ACTORS].map((name) => [name, true]),
+      );
       throw new TypeError(
         `Cannot declare actor "${actor.actorName}": no middleware of this broker knows its ` +
-          `options ${strange.join(", ")}; known are ${[...known].toSorted().join(", ")}`,
+          `options ${strange.map((name) => name + advice(name, spelled)).join(", ")}; ` +
+          `known are ${[...known].toSorted().join(", ")}`,
       );
     }
     for (const middleware of this.#all) middleware.checkActorOptions?.(actor);

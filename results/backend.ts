@@ -147,7 +147,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * @param message Whose result it is.
    * @returns The key.
    */
-  buildKey(message: ResultOwner): string {
+  buildMessageKey(message: ResultOwner): string {
     return resultKey(this.namespace, message, this.useNamespacePrefixKeys);
   }
 
@@ -171,7 +171,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     }
     signal?.throwIfAborted();
     if (this.#isClosed) throw closed();
-    const key = this.buildKey(message);
+    const key = this.buildMessageKey(message);
     const { data, failure } = block && timeout > 0
       ? await this.#waiters.wait(key, { timeout, signal })
       : await this.#readNow(key, signal);
@@ -281,7 +281,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   #store(message: ResultOwner, value: unknown, ttl: number): Promise<void> {
     if (this.#isClosed) throw closed();
     assertTtl(ttl);
-    const key = this.buildKey(message);
+    const key = this.buildMessageKey(message);
     const stored = this.store(key, this.encoder.encode(value), ttl);
     // Those who wait here need not hear of it from afar.
     return stored.then(() => this.#waiters.notify([key]));

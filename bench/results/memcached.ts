@@ -28,7 +28,7 @@ export async function measureMemcached(
 
   const there = newOwner();
   await storeOurs(there);
-  const thereKey = storing.buildKey(there);
+  const thereKey = storing.buildMessageKey(there);
   await measureLatencies("memcached, one after the other, ms", [
     { name: "store", run: () => storeOurs(newOwner()) },
     {

@@ -36,13 +36,13 @@ export async function measureRedis({ waiters, samples }: ResultsBenchOptions): P
   /** As Python's dramatiq does it. */
   const storeBare = (key: string) =>
     bare.multi().del(key).lpush(key, "42").pexpire(key, TTL).exec();
-  const storePython = (owner: Owner) => storeBare(storing.buildKey(owner));
+  const storePython = (owner: Owner) => storeBare(storing.buildMessageKey(owner));
   const storeOurs = (owner: Owner) => storing.storeResult(owner, 42, TTL);
   const burst = () => Array.from({ length: BURST }, newOwner);
 
   const there = newOwner();
   await storeOurs(there);
-  const thereKey = storing.buildKey(there);
+  const thereKey = storing.buildMessageKey(there);
 
   await measureLatencies("Redis, one after the other, ms", [
     { name: "store", run: () => storeOurs(newOwner()) },

@@ -74,8 +74,8 @@ export class MemcachedResultBackend extends ResultBackend {
    * @returns The key.
    * @throws {RangeError} If it is not hashed, and longer than the 250 bytes that memcached takes.
    */
-  override buildKey(message: ResultOwner): string {
-    const key = super.buildKey(message);
+  override buildMessageKey(message: ResultOwner): string {
+    const key = super.buildMessageKey(message);
     assertKey(key);
     return key;
   }

@@ -209,12 +209,12 @@ export const keeping: ResultRules = {
       const message = newMessage("queue.DQ");
       const backend = fixture.open({ useNamespacePrefixKeys: true });
       const { namespace } = fixture;
-      assertEquals(backend.buildKey(message), `${namespace}:queue:add:${message.messageId}`);
+      assertEquals(backend.buildMessageKey(message), `${namespace}:queue:add:${message.messageId}`);
       await backend.storeResult(message, 1, LONG);
       assertEquals(await backend.getResult(message), 1);
       const other = fixture.open({ namespace: `${namespace}-2` });
       await assertRejects(() => other.getResult(message), ResultMissing);
-      assert(/^[0-9a-f]{32}$/.test(other.buildKey(message)));
+      assert(/^[0-9a-f]{32}$/.test(other.buildMessageKey(message)));
     },
   },
 
@@ -235,7 +235,7 @@ export const keeping: ResultRules = {
       const backend = fixture.open();
       for (const data of ["not json", '{"__t":"dramatiq.results.Result"}', new Uint8Array([255])]) {
         const [bad, good] = [newMessage(), newMessage()];
-        await fixture.harness.putRaw!(backend.buildKey(bad), data);
+        await fixture.harness.putRaw!(backend.buildMessageKey(bad), data);
         await backend.storeResult(good, 1, LONG);
         const gotten = [bad, good].map((message) => backend.getResult(message, { block: true }));
         const [first, second] = await Promise.allSettled(gotten);

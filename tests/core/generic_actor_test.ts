@@ -71,6 +71,18 @@ test("actor refuses a class whose meta is abstract", () => {
   assertThrows(() => actor(base, { broker }), TypeError);
 });
 
+test("actor refuses a class with its options in Meta, as in Python, instead of ignoring them", () => {
+  class Shout extends GenericActor {
+    static Meta: GenericActorMeta = { queueName: "loud" };
+    perform() {}
+  }
+  const { message } = assertThrows(() => actor(Shout, { broker: new StubBroker() }), TypeError);
+  assertEquals(
+    message,
+    "Cannot create an actor from Shout: its options are in Meta; name it meta",
+  );
+});
+
 // Reference: GenericActor, GenericActor.perform
 test("actor of a class runs perform on a worker, on one instance", async () => {
   const broker = new StubBroker();

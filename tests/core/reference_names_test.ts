@@ -117,6 +117,15 @@ test("Broker warns of hooks in Python's spelling, and names the one that is call
   ]);
 });
 
+test("actor names the counterpart of an option in Python's spelling", () => {
+  const broker = new StubBroker();
+  const options = { broker, actorName: "greet", queue_name: "mails", max_retries: 3, frob: 1 };
+  const { message } = assertThrows(() => actor(() => {}, options as never), TypeError);
+  const start = 'Cannot declare actor "greet": no middleware of this broker knows its options ' +
+    "queue_name (here: queueName), max_retries (here: maxRetries), frob; known are ";
+  assertEquals(message.slice(0, start.length), start);
+});
+
 test("Broker.addMiddleware refuses what is no middleware, and stays as it was", async () => {
   const broker = new StubBroker({ middleware: [] });
   const cases: [given: unknown, message: string][] = [

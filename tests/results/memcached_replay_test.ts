@@ -67,7 +67,7 @@ test("MemcachedResultBackend keeps results as long as they are asked to be, unli
   for (const { result_ttl_ms: ttl, ttl_s: inPython } of memcached.ttl) {
     const owner = ownerOf(`ttl-${ttl}`);
     await backend.storeResult(owner, 1, ttl);
-    const found = await lookAt(backend.buildKey(owner));
+    const found = await lookAt(backend.buildMessageKey(owner));
     if (ttl === 0) {
       assertEquals(found, null); // Python: for ever
       continue;
@@ -84,7 +84,7 @@ test("MemcachedResultBackend leaves keys as they are where it is asked to", asyn
   const { key, flags, base64 } = memcached.prefixed_key;
   await using backend = open({ useNamespacePrefixKeys: true });
   const owner = { ...ownerOf(""), actorName: "prefixed" };
-  assertEquals(backend.buildKey(owner), key);
+  assertEquals(backend.buildMessageKey(owner), key);
   await backend.storeResult(owner, 1, 600_000);
   const found = await lookAt(key);
   assertEquals([found?.flags, found?.value], [flags, Buffer.from(base64, "base64").toString()]);
@@ -119,6 +119,6 @@ test("MemcachedResultBackend stores a failure as Python does", async () => {
   await assertRejects(() => backend.getResult(owner), ResultMissing);
   const error = Object.assign(new Error("nope"), { name: "ValueError" });
   await backend.storeException(owner, error, { ttl: 600_000 });
-  assertEquals((await lookAt(backend.buildKey(owner)))?.value, memcached.exception.stored);
+  assertEquals((await lookAt(backend.buildMessageKey(owner)))?.value, memcached.exception.stored);
   await assertGotten(backend.getResult(owner), memcached.exception.get_result);
 });

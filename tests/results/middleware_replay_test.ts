@@ -144,7 +144,7 @@ for (const vector of captures.middleware.cases) {
     } else {
       assertEquals(backend.stores.length, 1, difference.reason);
     }
-    const key = backend.buildKey(message);
+    const key = backend.buildMessageKey(message);
     assertEquals(key.includes("default:one:"), label === "prefixed-key");
     const stored = await server.command("LRANGE", key, 0, -1) as string[];
     if (difference?.failure === undefined) {
@@ -178,7 +178,7 @@ test("Results keeps what pipelines and groups give under the key of each message
   assertEquals(await Array.fromAsync(sums.getResults({ block: true })), ofGroup["get_results"]);
   assertEquals(await sums.completedCount, ofGroup["completed_count"]);
   for (const [i, message] of chain.messages.entries()) {
-    const [text] = await server.command("LRANGE", backend.buildKey(message), 0, -1) as string[];
+    const [text] = await server.command("LRANGE", backend.buildMessageKey(message), 0, -1) as string[];
     assertEquals(Number(text), (ofChain["get_results"] as number[])[i]);
   }
 });

@@ -59,7 +59,7 @@ test("RedisResultBackend on a cluster is told of changes, also when its keys mov
   const target = cluster!.nodes.find((node) => node !== source)!;
   const messages = Array.from({ length: 3 }, newMessage);
   const results = messages.map((message) => backend.getResult(message, forLong));
-  const keys = messages.map((message) => backend.buildKey(message));
+  const keys = messages.map((message) => backend.buildMessageKey(message));
 
   await until(() => isTracking(source), { what: "see tracking begin" });
   await source.command("LPUSH", keys[0]!, "0");
@@ -91,7 +91,7 @@ test("RedisResultBackend behind Sentinel goes on waiting at the new master", asy
   await until(() => isTracking(newMaster), { what: "see tracking begin at the new master" });
   const redis = new Redis(newMaster.url);
   for (const [i, message] of messages.entries()) {
-    await redis.lpush(backend.buildKey(message), `${i}`);
+    await redis.lpush(backend.buildMessageKey(message), `${i}`);
   }
   redis.disconnect();
   assertEquals(await Promise.all(results), [...messages.keys()]);

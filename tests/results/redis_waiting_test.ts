@@ -32,7 +32,7 @@ const open = (options: RedisResultBackendOptions = { url: server.url }) =>
 
 /** Stores a result as Python does: none of our clients is told by us. */
 async function storeFromPython(backend: RedisResultBackend, owner: Owner, value: unknown) {
-  const key = backend.buildKey(owner);
+  const key = backend.buildMessageKey(owner);
   await redis.multi().del(key).lpush(key, JSON.stringify(value)).pexpire(key, 60_000).exec();
 }
 
@@ -93,7 +93,7 @@ test("RedisResultBackend asks nothing while it waits and nothing changes", async
 test("RedisResultBackend wakes Python's readers, and is woken by what they put back", async () => {
   await using backend = open();
   const message = newMessage();
-  const key = backend.buildKey(message);
+  const key = backend.buildMessageKey(message);
   const python = redis.duplicate();
   const popped = python.brpoplpush(key, key, 30);
   const result = backend.getResult(message, forLong);
@@ -199,7 +199,7 @@ for (const [what, rule] of DEAF_USERS) {
 test("RedisResultBackend reads other keys beside one that is no result", async () => {
   await using backend = open();
   const [bad, good] = [newMessage(), newMessage()];
-  await redis.set(backend.buildKey(bad), "text");
+  await redis.set(backend.buildMessageKey(bad), "text");
   await backend.storeResult(good, 1, 60_000);
   for (const options of [{}, forLong]) {
     const [first, second] = await Promise.allSettled(

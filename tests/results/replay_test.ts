@@ -31,11 +31,11 @@ const open = (options: ResultBackendOptions = {}) =>
   new RedisResultBackend({ url: server.url, ...options });
 
 // Reference: ResultBackend.build_message_key
-test("ResultBackend.buildKey gives Python's keys, hashed and not", () => {
+test("ResultBackend.buildMessageKey gives Python's keys, hashed and not", () => {
   for (const { namespace, queue_name, actor_name, message_id, ...wanted } of captures.keys.cases) {
     const owner = { queueName: queue_name, actorName: actor_name, messageId: message_id };
     const keys = [false, true].map((useNamespacePrefixKeys) =>
-      new StubResultBackend({ namespace, useNamespacePrefixKeys }).buildKey(owner)
+      new StubResultBackend({ namespace, useNamespacePrefixKeys }).buildMessageKey(owner)
     );
     assertEquals(keys, [wanted.key, wanted.key_prefixed]);
   }
@@ -85,7 +85,7 @@ test("RedisResultBackend refuses what Python's encoder refuses, and stores nothi
   for (const { label } of captures.redis_unencodable) {
     assert(label in values, label);
     await assertRejects(() => backend.storeResult(ownerOf(label), values[label], 1_000), TypeError);
-    assertEquals(await redis.exists(backend.buildKey(ownerOf(label))), 0);
+    assertEquals(await redis.exists(backend.buildMessageKey(ownerOf(label))), 0);
   }
 });
 
@@ -143,7 +143,7 @@ test("RedisResultBackend keeps results as long as Python does", async () => {
   for (const { result_ttl_ms: ttl, pttl_just_after_at_most: most = -2 } of captures.redis_ttl) {
     const owner = ownerOf(`ttl-${ttl}`);
     await backend.storeResult(owner, 1, ttl);
-    const left = await redis.pttl(backend.buildKey(owner));
+    const left = await redis.pttl(backend.buildMessageKey(owner));
     assert(left <= most, `${ttl}: ${left}`);
     if (ttl > 60_000) assert(left > most - 60_000, `${ttl}: ${left}`);
   }

@@ -17,7 +17,7 @@ for (const { name, begin, end } of SERVER_FAULTS) {
       await using here = new MemcachedResultBackend({ servers: addresses });
       const messages = Array.from({ length: RESULTS }, () => newMessage());
       const isUnavailable = (message: (typeof messages)[number]) =>
-        serverIndex(here.buildKey(message), addresses.length) === 1;
+        serverIndex(here.buildMessageKey(message), addresses.length) === 1;
       const [away, healthy] = [
         messages.filter(isUnavailable),
         messages.filter((one) => !isUnavailable(one)),

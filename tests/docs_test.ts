@@ -5,7 +5,7 @@ import { readPages, ROOT } from "./docs/pages.ts";
 import { test } from "./support/test.ts";
 
 async function pages(): Promise<string[]> {
-  const own = [".", ".github", "docs", "docs/operations", "bench"];
+  const own = [".", ".github", "docs", "docs/operations", "bench", "examples"];
   const ofTests = ["tests", "tests/torture", "tests/vectors"];
   const folders = [...own, ...ofTests].map((folder) => join(ROOT, folder));
   const names = await Promise.all(folders.map((folder) => readdir(folder)));

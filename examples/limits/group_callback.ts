@@ -1,11 +1,6 @@
-/**
- * Publishes an album when all its pictures are ready, once, whatever becomes of workers
- * meanwhile; and says how many there are when all have been tried, broken ones included.
- *
- *     deno run -A examples/limits/group_callback.ts [redis://127.0.0.1:6379]
- *
- * @module
- */
+// Group callbacks: an album is published when all its pictures are ready, and counted when all were tried.
+// Run: deno run -A examples/limits/group_callback.ts [redis://127.0.0.1:6379]
+// Prints: holidays: published | holidays: all tried | 3 pictures | garden: all tried | 4 pictures
 import process from "node:process";
 import {
   actor,
@@ -17,7 +12,7 @@ import {
   StubBroker,
   StubRateLimiterBackend,
   Worker,
-} from "../../mod.ts";
+} from "@dq/dramatiq";
 
 const url = process.argv[2];
 // In tests `join` throws what an actor threw; here pictures may be broken.

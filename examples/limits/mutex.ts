@@ -1,19 +1,12 @@
-/**
- * Three machines want to write the same report. Whoever comes first does; the others see
- * that somebody is at it, and leave.
- *
- *     deno run -A examples/limits/mutex.ts [redis://127.0.0.1:6379]
- *
- * Without a URL the "machines" are three calls in this process.
- *
- * @module
- */
+// A mutex: three machines want to write the same report; one does, and the others leave.
+// Run: deno run -A examples/limits/mutex.ts [redis://127.0.0.1:6379]
+// Prints: grace: busy | edsger: busy | ada: wrote the report | barbara: wrote the report
 import process from "node:process";
 import {
   ConcurrentRateLimiter,
   RedisRateLimiterBackend,
   StubRateLimiterBackend,
-} from "../../mod.ts";
+} from "@dq/dramatiq";
 
 const url = process.argv[2];
 await using backend = url === undefined
@@ -26,7 +19,7 @@ const mutex = new ConcurrentRateLimiter(backend, "nightly-report", { limit: 1, l
 async function writeReport(machine: string): Promise<void> {
   await using slot = await mutex.acquire({ raiseOnFailure: false });
   if (!slot.acquired) {
-    console.log(`${machine}: somebody else is writing the report`);
+    console.log(`${machine}: busy`);
     return;
   }
   await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,11 +1,6 @@
-/**
- * An API takes three calls a customer in each fifth of a second. The actor that calls it
- * counts, on all workers together; what is over the limit comes back later.
- *
- *     deno run -A examples/limits/per_customer.ts [redis://127.0.0.1:6379]
- *
- * @module
- */
+// A limit of three calls per customer in each fifth of a second; calls over the limit run later.
+// Run: deno run -A examples/limits/per_customer.ts [redis://127.0.0.1:6379]
+// Prints: ada: 7 calls | grace: 4 calls
 import process from "node:process";
 import {
   actor,
@@ -17,7 +12,7 @@ import {
   StubBroker,
   StubRateLimiterBackend,
   Worker,
-} from "../../mod.ts";
+} from "@dq/dramatiq";
 
 const url = process.argv[2];
 await using broker = url === undefined ? new StubBroker() : new RedisBroker({ url });

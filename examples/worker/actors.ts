@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { actor, setBroker, StubBroker } from "../../mod.ts";
+import { actor, setBroker, StubBroker } from "@dq/dramatiq";
 
 export const broker = new StubBroker();
 setBroker(broker);

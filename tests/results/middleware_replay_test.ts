@@ -178,7 +178,12 @@ test("Results keeps what pipelines and groups give under the key of each message
   assertEquals(await Array.fromAsync(sums.getResults({ block: true })), ofGroup["get_results"]);
   assertEquals(await sums.completedCount, ofGroup["completed_count"]);
   for (const [i, message] of chain.messages.entries()) {
-    const [text] = await server.command("LRANGE", backend.buildMessageKey(message), 0, -1) as string[];
+    const [text] = await server.command(
+      "LRANGE",
+      backend.buildMessageKey(message),
+      0,
+      -1,
+    ) as string[];
     assertEquals(Number(text), (ofChain["get_results"] as number[])[i]);
   }
 });

@@ -5,6 +5,7 @@ const MEMBER = "tests/middleware/prometheus_member_test.ts";
 const FOLDER = "tests/middleware/prometheus_folder_test.ts";
 const PROCESSES = "tests/middleware/prometheus_processes_test.ts";
 const SERVER = "tests/middleware/prometheus_server_test.ts";
+const GAUGES = "tests/control/gauges_test.ts";
 
 /** Mistakes in what counts for Prometheus, and in how processes add up. */
 export const PROMETHEUS: readonly Mutant[] = [
@@ -31,14 +32,14 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "the first worker that stops ends the metrics of all",
-      "if (this.#workers === 0 && this.#isBooted)",
-      "if (this.#isBooted)",
+      "    if (this.#workers > 0) return;\n",
+      "",
       { tests: [SERVER, MEMBER] },
     ],
     [
       "a worker of a program of one's own ends what it serves",
-      "if (this.#workers === 0 && this.#isBooted)",
-      "if (this.#workers === 0)",
+      "if (this.#isBooted) await this[Symbol.asyncDispose]()",
+      "await this[Symbol.asyncDispose]()",
       { tests: [SERVER, MEMBER] },
     ],
     [
@@ -136,12 +137,54 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     ["the same error is logged every second", "    if (this.#failure === reason) return;\n", ""],
   ]),
-  ...mutantsOf("middleware/prometheus/queue_gauges.ts", SERVER, [
+  ...mutantsOf("control/gauge_reader.ts", GAUGES, [
     [
       "a broker that does not answer keeps the answer waiting",
-      "await Promise.race([readAll(broker), late])",
-      "await readAll(broker)",
+      "await Promise.race([reading, late])",
+      "await reading",
     ],
     ["a broker is asked for each request", "if (now - this.#readAt >= MAX_AGE) {", "if (true) {"],
+    [
+      "a refusal counts as an outage",
+      "const isDown = error instanceof Late ||",
+      "const isDown = true ||",
+    ],
+    ["an outage is no outage", "return [upGauge(isDown ? 0 : 1)]", "return [upGauge(1)]"],
+    [
+      "the connection for gauges stays open",
+      "if (this.#options.keepsOpen?.() !== true) await this.#closeSoon();",
+      "",
+    ],
+    [
+      "the connection for gauges is closed under a worker",
+      "if (this.#options.keepsOpen?.() !== true) await",
+      "await",
+    ],
+  ]),
+  ...mutantsOf("control/broker_gauges.ts", GAUGES, [
+    [
+      "schedules are read where there are none",
+      "(broker.schedules.size > 0 || workers?.some((one) => one.schedules !== undefined))",
+      "true",
+    ],
+    [
+      "a sender counts as a worker",
+      "reporting.filter((one) => one.state === state)",
+      "workers.filter((one) => one.state === state)",
+      { tests: [SERVER] },
+    ],
+    [
+      "an empty queue has no age",
+      "if (headSince === undefined && ready !== 0) return [];",
+      "if (headSince === undefined) return [];",
+    ],
+  ]),
+  ...mutantsOf("control/schedule_delays.ts", GAUGES, [
+    ["a paused schedule is late", "if (paused.has(name) || state", "if (state"],
+    [
+      "a message that is being published is not late",
+      "return sending === undefined ?",
+      "return true ?",
+    ],
   ]),
 ];

@@ -5,13 +5,25 @@
  * @module
  */
 import { join } from "node:path";
-import { fencesOf, readPages, ROOT } from "./pages.ts";
+import { type Fence, fencesOf, readPages, ROOT } from "./pages.ts";
+
+const { imports }: { imports: Record<string, string> } = JSON.parse(
+  await Deno.readTextFile(join(ROOT, "deno.json")),
+);
+
+/** True for a snippet whose imports are this package, its dependencies, and `actors.ts`. */
+function canBeChecked({ text }: Fence): boolean {
+  const modules = Array.from(text.matchAll(/^import .*"([^"]+)";$/gm), ([, module]) => module!);
+  const isHere = (module: string) =>
+    /^(?:@dq\/dramatiq|node:)/.test(module) || module in imports || module === "./actors.ts";
+  return modules.some((module) => module.startsWith("@dq/dramatiq")) && modules.every(isHere);
+}
 
 const folder = await Deno.makeTempDir({ prefix: "dramatiq-snippets-" });
 try {
-  const snippets = (await readPages()).flatMap(fencesOf).filter((fence) =>
-    fence.language === "ts" && fence.isIgnored && /^import .* from "@dq\/dramatiq/m.test(fence.text)
-  );
+  const ignored = (await readPages()).flatMap(fencesOf)
+    .filter(({ language, isIgnored }) => language === "ts" && isIgnored);
+  const snippets = ignored.filter(canBeChecked);
   // Types of Bun are not installed, and the actors of a page are those of the first steps.
   await Deno.writeTextFile(
     join(folder, "bun.d.ts"),

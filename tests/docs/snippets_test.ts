@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
@@ -15,6 +15,8 @@ const SERVERS = /\b(?:redis|rediss|amqp|amqps|http):\/\/|\b(?:Redis|Rabbitmq|Mem
 /** A program: it works until a signal, or is run with files that the page names. */
 const PROGRAMS =
   /\brunWorker\(|process\.argv|Deno\.serve|Bun\.serve|createServer|SqliteBroker\(\{ path: "/;
+/** Modules that are there on each runtime. */
+const OWN_MODULES = /^(?:@dq\/dramatiq(?:\/|$)|@std\/assert$|@logtape\/logtape$|node:(?!test))/;
 const IMPORT = /^import (?:type )?\{([^}]*)\} from "([^"]+)";$/gm;
 
 const snippets = (await readPages()).flatMap(fencesOf).filter(({ language }) => language === "ts");
@@ -29,6 +31,7 @@ function reasonToIgnore({ text }: Fence): string | undefined {
   if (PROGRAMS.test(text)) return "a program";
   if (SERVERS.test(text)) return "needs a server";
   if (modules.some((module) => module.startsWith("./"))) return "needs another file";
+  if (modules.some((module) => !OWN_MODULES.test(module))) return "needs another package";
   if (/\w\.options\["|currentMessage\(\)!/.test(text)) return "the body of an actor";
   return undefined;
 }
@@ -93,7 +96,11 @@ async function runProgram(...args: string[]): Promise<{ code: number; output: st
 /** Runs all snippets one after the other, in one process: each is a module. */
 async function runSnippets(folder: string): Promise<{ code: number; output: string }> {
   const urlOf = (module: string) => pathToFileURL(join(ROOT, fileOf(module)!)).href;
-  const run = snippets.filter(({ isIgnored }) => !isIgnored);
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  const run = snippets.filter(({ isIgnored, text }) =>
+    !isIgnored &&
+    Array.from(text.matchAll(IMPORT)).every(([, , module]) => OWN_MODULES.test(module!))
+  );
   const lines = await Promise.all(run.map(async ({ page, line, text }, i) => {
     const module = text.replaceAll(/(?<=from ")@dq\/dramatiq[^"]*(?=")/g, urlOf);
     await writeFile(join(folder, `snippet${i}.ts`), module);

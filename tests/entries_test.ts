@@ -5,27 +5,15 @@ import { assert, assertEquals } from "@std/assert";
 import { test } from "./support/test.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-/** Folders of the source that is published. */
-const SOURCES = [
-  ...[
-    "brokers",
-    "control",
-    "core",
-    "dashboard",
-    "encoders",
-    "middleware",
-    "rate_limits",
-    "results",
-  ],
-  "worker",
-];
+/** Folders of the source that is published and has no entry. */
+const WITHOUT_ENTRY = ["encoders", "worker"];
 /** Functions that need no example: they read or write what another one shows. */
 const WITHOUT_EXAMPLE = [
   ...["getBroker", "getEncoder", "setEncoder"],
   ...["assertQueueOrDelayQueueName", "decodeFromQueue"],
 ];
-/** Classes that only brokers make. */
-const MADE_BY_BROKERS = ["UndecodableMessage"];
+/** Classes that only the library makes instances of. */
+const MADE_HERE = ["ActorRun", "UndecodableMessage"];
 
 async function exportsOf(file: string): Promise<Record<string, string>> {
   return JSON.parse(await readFile(join(ROOT, file), "utf8")).exports;
@@ -59,7 +47,9 @@ async function docsOf(): Promise<Map<string, string>> {
   const docs = new Map<string, string>();
   const declaration =
     /\/\*\*((?:[^*]|\*(?!\/))*)\*\/\s+(?:\/\/ deno-lint-ignore.*\s+)?export (abstract class|class|(?:async )?function) (\w+)/g;
-  const files = await Promise.all(SOURCES.map(async (folder) => {
+  const entries = Object.values(await exportsOf("deno.json"));
+  const folders = entries.flatMap((file) => /^\.\/(\w+)\//.exec(file)?.[1] ?? []);
+  const files = await Promise.all([...new Set(folders), ...WITHOUT_ENTRY].map(async (folder) => {
     const names = await readdir(join(ROOT, folder), { recursive: true });
     return names.filter((name) => name.endsWith(".ts")).map((name) => join(folder, name));
   }));
@@ -83,7 +73,7 @@ test("each class that programs make, and each function that they call, has an ex
       if (typeof value !== "function" || value.prototype instanceof Error) continue;
       const { name } = value;
       if (docs.has(`abstract ${name}`)) continue;
-      if ([...WITHOUT_EXAMPLE, ...MADE_BY_BROKERS].includes(name)) continue;
+      if ([...WITHOUT_EXAMPLE, ...MADE_HERE].includes(name)) continue;
       if (!docs.get(name)?.includes("@example")) lacking.push(`${entry}: ${name}`);
     }
   }

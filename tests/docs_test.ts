@@ -88,6 +88,19 @@ test("README.md begins with the two commands, and has at most 200 lines", async 
   assert(text.split("\n").length <= 201, `${text.split("\n").length - 1} lines`);
 });
 
+test("Pages that README.md links to are in the package, which JSR and npm show", async () => {
+  const { publish } = JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8"));
+  const isExcluded = (link: string) =>
+    publish.exclude.some((path: string) => link === path || link.startsWith(`${path}/`)) &&
+    !publish.exclude.includes(`!${link}`);
+  const readme = await readFile(join(ROOT, "README.md"), "utf8");
+  // Pictures are those of the linked repository.
+  const links = Array.from(readme.matchAll(/(?<!!)\[[^\]]*\]\(([^)#]+)/g), ([, link]) => link!)
+    .filter((link) => !link.startsWith("https:"));
+  assert(links.length > 10, "it must see links");
+  assertEquals(links.filter(isExcluded), []);
+});
+
 test("docs/architecture.md and tests/README.md name files that exist", async () => {
   const pages: [string, string, RegExp][] = [
     ["docs/architecture.md", "", /\b[a-z_]+\/[a-z_/]+\.ts\b/g],

@@ -197,7 +197,7 @@ async function publish(copy: string, env: Readonly<Record<string, string>>): Pro
  */
 export async function assertPublished(files: readonly string[], modules: RegExp): Promise<void> {
   const PAGES =
-    /^(?:docs\/(?:operations\/)?[\w-]+|README|CHANGELOG|CONTRIBUTING|bench\/README)\.md$|^LICENSE$/;
+    /^(?:docs\/(?:operations\/)?[\w-]+|README|CHANGELOG|CONTRIBUTING|(?:bench|examples)\/README)\.md$|^LICENSE$/;
   const DATA = /^docs\/operations\/(?:alerts\.yaml|dashboard\.json)$/;
   const OTHERS = /^(?:tests|bench|examples|release|\.\w+|node_modules)\//;
   const isWanted = (file: string) =>

@@ -10,6 +10,7 @@
 
 import { ADDRESS_VARIABLES } from "./servers/install.ts";
 import { SHARED_VARIABLE, startOwnRabbitmq } from "./servers/rabbitmq.ts";
+import { makeTestGroups, type TestGroups } from "./test_groups.ts";
 
 interface Runtime {
   /** Program to run; the version from npm when that is not installed, or too old. */
@@ -20,8 +21,8 @@ interface Runtime {
   readonly filesPerCore: number;
   /** Its arguments before the names of files, given how many it is to run at the same time. */
   test(atOnce: number): string[];
-  /** The files of the whole suite. @default {[]} It finds them by itself. */
-  readonly files?: readonly string[];
+  /** The arguments that name the files of the whole suite. */
+  all(groups: TestGroups): string[];
   env?(atOnce: number): Record<string, string>;
 }
 
@@ -31,6 +32,8 @@ const RUNTIMES: Record<string, Runtime> = {
     program: Deno.execPath(),
     // Types are checked by `deno task check`, beside other things and for the whole tree at once.
     test: () => ["test", "-A", "--doc", "--no-check", "--parallel"],
+    // It finds the examples in docs and comments by itself, and the test files with them.
+    all: ({ groups, grouped }) => [`--ignore=${grouped.join(",")}`, ".", ...groups],
     env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
   },
   bun: {
@@ -39,7 +42,7 @@ const RUNTIMES: Record<string, Runtime> = {
     package: "bun@1.4",
     minimum: "1.4.0",
     test: (atOnce) => ["test", "--timeout", "300000", `--parallel=${atOnce}`],
-    files: ["./tests"],
+    all: ({ groups, alone }) => [...alone.map((file) => `./${file}`), ...groups],
   },
   node: {
     filesPerCore: 4,
@@ -47,11 +50,14 @@ const RUNTIMES: Record<string, Runtime> = {
     package: "node@24",
     minimum: "22.18.0",
     test: (atOnce) => ["--test", `--test-concurrency=${atOnce}`],
-    files: ["tests/**/*_test.ts"],
-    // Each file is a process of its own, which would compile the library anew.
+    all: ({ groups, alone }) => [...alone, ...groups],
+    // Each file or group is a process of its own, which would compile the library anew.
     env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
   },
 };
+
+/** Characters of a command that are printed: that of the suite names all of its files. */
+const LONGEST_LINE = 200;
 
 const [name = "", ...files] = Deno.args;
 const runtime = RUNTIMES[name];
@@ -60,19 +66,25 @@ if (runtime === undefined) {
   Deno.exit(2);
 }
 if (runtime.package !== undefined) await installPackages();
-const chosen = files.length > 0 ? files : runtime.files ?? [];
+const isWhole = files.length === 0;
 const filesAtOnce = runtime.filesPerCore * navigator.hardwareConcurrency;
-const command = [...await find(runtime), ...runtime.test(filesAtOnce), ...chosen];
-Deno.exit(await runWithServers());
+const command = [...await find(runtime), ...runtime.test(filesAtOnce)];
+const env = runtime.env?.(filesAtOnce);
+Deno.exit(isWhole ? await runSuite(runtime) : await run([...command, ...files], env));
+
+async function runSuite({ all }: Runtime): Promise<number> {
+  using groups = makeTestGroups();
+  return await runWithServers([...command, ...all(groups)]);
+}
 
 /** Runs the command while there is a RabbitMQ for the files that need none of their own. */
-async function runWithServers(): Promise<number> {
-  const isWanted = files.length === 0 && !Deno.env.get(ADDRESS_VARIABLES["rabbitmq-server"]);
+async function runWithServers(command: string[]): Promise<number> {
+  const isWanted = !Deno.env.get(ADDRESS_VARIABLES["rabbitmq-server"]);
   // Where it cannot be started, the files that need it say so.
   const server = isWanted ? await startOwnRabbitmq().catch(() => undefined) : undefined;
   try {
     const shared = server === undefined ? {} : { [SHARED_VARIABLE]: server.url };
-    return await run(command, { ...runtime!.env?.(filesAtOnce), ...shared });
+    return await run(command, { ...env, ...shared });
   } finally {
     await server?.stop();
   }
@@ -113,7 +125,8 @@ async function run(
   [program, ...args]: string[],
   env: Record<string, string> = {},
 ): Promise<number> {
-  console.log(`$ ${program} ${args.join(" ")}`);
+  const line = `$ ${program} ${args.join(" ")}`;
+  console.log(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)} …` : line);
   const { code } = await new Deno.Command(program!, { args, env }).spawn().status;
   return code;
 }

@@ -88,7 +88,7 @@ export class GaugeReader {
       const leftOut = (error: unknown): undefined => {
         if (signal.aborted) return; // the whole reading has failed
         isWhole = false;
-        this.#noteFailure(error);
+        this.#noteFailure("some gauges", error);
       };
       const reading = readGauges(this.#broker, inspector, { signal, leftOut });
       const gauges = await Promise.race([reading, late]);
@@ -97,7 +97,7 @@ export class GaugeReader {
     } catch (error) {
       const isOwn = inspector !== undefined && this.#options.inspector === undefined;
       if (isOwn && this.#own !== inspector) return []; // it was closed meanwhile
-      this.#noteFailure(error);
+      this.#noteFailure("the gauges", error);
       // An error of another kind, such as a missing permission, is an answer.
       const isDown = error instanceof Late || error instanceof BrokerConnectionError;
       return [upGauge(isDown ? 0 : 1)];
@@ -131,10 +131,11 @@ export class GaugeReader {
     log.info("Reading the gauges of the broker again after {seconds} s", { seconds });
   }
 
-  #noteFailure(error: unknown): void {
+  #noteFailure(what: string, error: unknown): void {
     if (this.#lostAt !== undefined) return;
     this.#lostAt = performance.now();
-    log.warn("Failed to read the gauges of the broker: {reason}", {
+    log.warn("Failed to read {what} of the broker: {reason}", {
+      what,
       reason: errorMessage(error),
       error,
     });

@@ -21,6 +21,7 @@ import {
   WindowRateLimiter,
   Worker,
 } from "@dq/dramatiq";
+import { GaugeReader } from "../../control/gauge_reader.ts";
 import { ROOT } from "../cli/fixture.ts";
 import { testLong } from "../servers/own.ts";
 import { startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
@@ -205,6 +206,21 @@ testRabbitmq(
     const open = (user: string) =>
       new RabbitmqBroker({ url: `amqp://${user}:password@${server.host}:${server.port}` });
     await sendAndWork(open("producer"), open("worker"));
+
+    for (const [user, reporting] of [["worker", undefined], ["reporter", 1]] as const) {
+      await using broker = open(user);
+      broker.declareQueue("default");
+      await using running = new Worker(broker);
+      await running.start();
+      const gauges = async (name: string) =>
+        (await new GaugeReader(broker).read()).find((gauge) => gauge.name === name)?.samples ?? [];
+      assertEquals((await gauges("dramatiq_broker_up"))[0]!.value, 1);
+      assertEquals((await gauges("dramatiq_queue_messages")).length, 3);
+      await until(async () => (await gauges("dramatiq_workers"))[0]?.value === reporting, {
+        what: `see the worker of ${user}`,
+        timeout: 30_000,
+      });
+    }
 
     const stranger = open("producer");
     await assertRejects(

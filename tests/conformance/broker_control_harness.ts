@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type Actor,
   actor,
@@ -16,7 +17,8 @@ import {
   Worker,
   type WorkerOptions,
 } from "@dq/dramatiq";
-import { eventually } from "../support/servers/until.ts";
+import type { FakeClock } from "../support/fake_clock.ts";
+import { eventually, passWhileWaiting } from "../support/servers/until.ts";
 import type { Harness, RulesOf } from "./rules.ts";
 
 /** Needs of the suite: what it has to know of a broker to test how it is controlled. */
@@ -25,7 +27,9 @@ export interface BrokerControlHarness extends Harness {
    * Makes a broker, which the suite closes. Those of one namespace share their queues and their
    * control store, as those of two processes do.
    */
-  open(namespace: string, middleware: readonly Middleware[]): Broker;
+  open(namespace: string, middleware: readonly Middleware[], clock?: FakeClock): Broker;
+  /** Makes the time of a fixture, where the broker needs no other. @default The real time */
+  readonly makeClock?: () => FakeClock;
   /** True if brokers of one namespace share anything at all. */
   readonly sharesNothing?: boolean;
 }
@@ -76,13 +80,30 @@ export class Fixture implements AsyncDisposable {
   readonly harness: BrokerControlHarness;
   readonly namespace: string = `control_${crypto.randomUUID().replaceAll("-", "")}`;
   readonly queueName: string = `q_${crypto.randomUUID()}`;
-  readonly #results: StubResultBackend = new StubResultBackend();
-  readonly #limits: StubRateLimiterBackend = new StubRateLimiterBackend();
+  readonly #clock: FakeClock | undefined;
+  readonly #passing: Disposable | undefined;
+  readonly #results: StubResultBackend;
+  readonly #limits: StubRateLimiterBackend;
   readonly #sides: Side[] = [];
   readonly #workers: Worker[] = [];
 
   constructor(harness: BrokerControlHarness) {
     this.harness = harness;
+    this.#clock = harness.makeClock?.();
+    if (this.#clock !== undefined) this.#passing = passWhileWaiting(this.#clock);
+    const options = this.#clock === undefined ? {} : { clock: this.#clock };
+    this.#results = new StubResultBackend(options);
+    this.#limits = new StubRateLimiterBackend(options);
+  }
+
+  /** The time that the broker goes by. */
+  get now(): number {
+    return this.#clock?.now() ?? Date.now();
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    await (this.#clock?.advance(ms) ?? delay(ms));
   }
 
   /** Makes a broker; a second one is another process, or the same broker where none can be. */
@@ -95,7 +116,7 @@ export class Fixture implements AsyncDisposable {
       new GroupCallbacks(this.#limits),
       new Results({ backend: this.#results, storeResults: true }),
     ];
-    const broker = this.harness.open(this.namespace, middleware);
+    const broker = this.harness.open(this.namespace, middleware, this.#clock);
     broker.declareQueue(this.queueName);
     const side = { broker, control: new Control(broker), fates };
     this.#sides.push(side);
@@ -133,7 +154,11 @@ export class Fixture implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const worker of this.#workers) await worker.stop(0);
+    for (const worker of this.#workers) {
+      const stopping = worker.stop(0);
+      await (this.#clock?.waitFor(stopping) ?? stopping);
+    }
+    this.#passing?.[Symbol.dispose]();
     for (const { broker } of this.#sides) {
       if (!this.harness.sharesNothing) await broker.flush(this.queueName).catch(() => {});
       await broker.close();

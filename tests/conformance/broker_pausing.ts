@@ -104,13 +104,13 @@ export const pausing: Rules = {
       const { queueName } = fixture;
       const ran: number[] = [];
       const count = fixture.actor(side, (n: number) => void ran.push(n), { actorName: "count" });
-      const moved = Promise.withResolvers<void>();
-      side.broker.addMiddleware({ afterDelayMessage: () => moved.resolve() });
+      let isMoved = false;
+      side.broker.addMiddleware({ afterDelayMessage: () => void (isMoved = true) });
       await side.control.pause({ queue: queueName });
       const worker = await fixture.work(side);
       await heard(worker, queueName);
       const message = await count.sendWithOptions({ args: [1], delay: 10 });
-      await moved.promise;
+      await eventually("move it", () => isMoved);
       assertEquals(ran, []);
       await side.control.resume({ queue: queueName });
       await eventually("run it", () => ran.length === 1);
@@ -166,18 +166,18 @@ export const pausing: Rules = {
     async check(fixture) {
       const side = fixture.open();
       const started: number[] = [];
-      const note = fixture.actor(side, () => void started.push(Date.now()), {
+      const note = fixture.actor(side, () => void started.push(fixture.now), {
         actorName: "note",
         unique: { until: "started" },
       });
       // Paused for long first: on a busy machine a short pause may be over before it is seen.
-      await side.control.pause({ actor: note }, { until: new Date(Date.now() + 600_000) });
+      await side.control.pause({ actor: note }, { until: new Date(fixture.now + 600_000) });
       const message = await note.send();
       await fixture.work(side);
       assertEquals((await side.fates.of(message))[0], "retried");
       const again = await note.send();
       assertEquals([again.isDuplicate, again.messageId], [true, message.messageId]);
-      const until = Date.now() + 600;
+      const until = fixture.now + 600;
       await side.control.pause({ actor: note }, { until });
       await eventually("run it", () => started.length > 0);
       await side.broker.join(fixture.queueName, { timeout: 30_000 });
@@ -193,12 +193,12 @@ export const pausing: Rules = {
       const side = fixture.open();
       const { queueName } = fixture;
       const started: number[] = [];
-      const note = fixture.actor(side, () => void started.push(Date.now()), { actorName: "note" });
+      const note = fixture.actor(side, () => void started.push(fixture.now), { actorName: "note" });
       const worker = await fixture.work(side);
       // Paused for long first: on a busy machine a short pause may be over before it is seen.
-      await side.control.pause({ queue: queueName }, { until: Date.now() + 600_000 });
+      await side.control.pause({ queue: queueName }, { until: fixture.now + 600_000 });
       await heard(worker, queueName);
-      const until = Date.now() + 600;
+      const until = fixture.now + 600;
       await side.control.pause({ queue: queueName }, { until });
       const message = await note.send();
       await side.fates.of(message);
@@ -243,7 +243,7 @@ export const pausing: Rules = {
       await eventually("be listed", async () => await report() !== undefined);
       const { queues, concurrency, pid, bootedAt, seenAt } = (await report())!;
       assertEquals([queues, concurrency, pid], [[fixture.queueName], 3, process.pid]);
-      assert(Math.abs(bootedAt - Date.now()) < 60_000 && seenAt >= bootedAt);
+      assert(Math.abs(bootedAt - fixture.now) < 60_000 && seenAt >= bootedAt);
       await worker.stop();
       assertEquals(await report(), undefined);
     },
@@ -294,7 +294,7 @@ export const pausing: Rules = {
       const both = { queue, worker: "w" };
       await assertRejects(() => control.pause(both), TypeError, "name either");
       await assertRejects(() => control.pause({ worker: "" }), TypeError, "it needs an id");
-      const until = Date.now() + 60_000;
+      const until = fixture.now + 60_000;
       await assertRejects(
         () => control.pause({ worker: "w" }, { until }),
         TypeError,

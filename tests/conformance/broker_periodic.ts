@@ -75,8 +75,8 @@ export const periodic: Rules = {
       await eventually("fire", () => runs.length > 0);
       await worker.stop();
       const count = runs.length;
-      const stoppedAt = Date.now();
-      await eventually("miss some", () => Date.now() > stoppedAt + 4 * EVERY);
+      const stoppedAt = fixture.now;
+      await eventually("miss some", () => fixture.now > stoppedAt + 4 * EVERY);
       assertEquals(runs.length, count);
       await fixture.work(side);
       await eventually("fire again", () => runs.length > count + 5);
@@ -91,7 +91,7 @@ export const periodic: Rules = {
       const side = fixture.open();
       fixture.actor(
         side,
-        (_text: string, _list: number[]) => void started.push({ ...runNow(), at: Date.now() }),
+        (_text: string, _list: number[]) => void started.push({ ...runNow(), at: fixture.now }),
         {
           actorName: "every",
           every: {
@@ -154,7 +154,7 @@ export const periodic: Rules = {
       const skipped = async () => (await reportOf(fixture, other))?.skipped ?? 0;
       await eventually("skip some", async () => await skipped() >= 2);
       assertEquals(runs.length, 1);
-      const finishedAt = Date.now();
+      const finishedAt = fixture.now;
       gates[0]!.resolve();
       await eventually("run what waits", () => runs.length >= 2);
       // Ticks that came after the one that waited were skipped.

@@ -35,7 +35,7 @@ function replaced(fixture: Fixture, side: Side) {
 function debounced(fixture: Fixture, side: Side, times: { wait: number; maxWait?: number }) {
   const runs: { n: number; at: number }[] = [];
   const typed = fixture.actor(side, (_key: string, n: number) => {
-    runs.push({ n, at: Date.now() });
+    runs.push({ n, at: fixture.now });
   }, { actorName: "typed", debounce: { by: (key: string) => key, ...times } });
   return { typed, runs };
 }
@@ -128,7 +128,7 @@ export const replacing: Rules = {
       const runs: unknown[] = [];
       let startedAt = Infinity;
       const failing = fixture.actor(side, (_key: string, n: number) => {
-        startedAt = Math.min(startedAt, Date.now());
+        startedAt = Math.min(startedAt, fixture.now);
         runs.push([n, currentMessage()!.option("retries") ?? 0]);
         if (runs.length < 3) throw new Retry("", { delay: 1 });
       }, {
@@ -154,7 +154,7 @@ export const replacing: Rules = {
       const also = other === side ? typed : debounced(fixture, other, { wait: 2_000 }).typed;
       const first = await typed.send("a", 1);
       await fixture.work(side);
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await fixture.pass(60);
       const [second, third] = await also.sendMany([["a", 2], ["a", 3]]);
       assertEquals([first, second!, third!].map(isDuplicate), [false, true, true]);
       assertEquals(new Set([first, second!, third!].map((one) => one.messageId)).size, 1);
@@ -182,7 +182,7 @@ export const replacing: Rules = {
       while (runs.length === 0) {
         n += 1;
         await typed.send("a", n);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await fixture.pass(20);
       }
       assertGreater(runs[0]!.at, eta + 500 - 20);
       assertGreater(runs[0]!.n, 0);

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { StubBroker } from "@dq/dramatiq";
+import { FakeClock } from "../support/fake_clock.ts";
 import { brokerClaimsConformance } from "../conformance/broker_claims.ts";
 import { brokerControlConformance } from "../conformance/broker_control.ts";
 import { brokerSuspectsConformance } from "../conformance/broker_suspects.ts";
@@ -9,13 +10,17 @@ process.env["DRAMATIQ_RESTART_DELAY"] = "1";
 
 brokerControlConformance({
   name: "StubBroker",
-  open: (_namespace, middleware) => new StubBroker({ middleware, failFast: false }),
+  open: (_namespace, middleware, clock) =>
+    new StubBroker({ middleware, failFast: false, ...(clock && { clock }) }),
+  makeClock: () => new FakeClock(Date.now()),
   sharesNothing: true,
 });
 
 brokerClaimsConformance({
   name: "StubBroker",
-  open: (_namespace, middleware) => new StubBroker({ middleware, failFast: false }),
+  open: (_namespace, middleware, clock) =>
+    new StubBroker({ middleware, failFast: false, ...(clock && { clock }) }),
+  makeClock: () => new FakeClock(Date.now()),
   sharesNothing: true,
 });
 

@@ -11,28 +11,16 @@ import {
   UndecodableMessage,
   Worker,
 } from "@dq/dramatiq";
-import { type Clock, systemClock } from "../../../platform/clock.ts";
 import { nextTurn } from "../../../platform/runtime.ts";
 import { brokerConformance, type BrokerHarness } from "../../conformance/broker.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { SkippingClock } from "../../support/skipping_clock.ts";
 import { test } from "../../support/test.ts";
 
 const HOUR = 3_600_000;
 const NO_CONNECTION = "it has no connection to a server";
 const LOST_ON_CLOSE = "its messages live and die with the broker object";
-
-/** The time of the machine, with a count of the timers that were set. */
-class CountingSystemClock implements Clock {
-  timersSet = 0;
-  readonly now = systemClock.now;
-  readonly clearTimer = systemClock.clearTimer;
-
-  setTimer(callback: () => void, ms: number): unknown {
-    this.timersSet += 1;
-    return systemClock.setTimer(callback, ms);
-  }
-}
 
 const harness: BrokerHarness = {
   // Reference: StubBroker
@@ -40,7 +28,7 @@ const harness: BrokerHarness = {
   undeclaredQueues: "refused",
   create: ({ middleware }) =>
     new StubBroker({
-      clock: new CountingSystemClock(),
+      clock: new SkippingClock(),
       failFast: false,
       ...(middleware && { middleware }),
     }),
@@ -52,7 +40,7 @@ const harness: BrokerHarness = {
     await broker.enqueue(new UndecodableMessage(queueName, new DecodeError("", data)));
   },
   async countIdleCalls(broker) {
-    const clock = broker.clock as CountingSystemClock;
+    const clock = broker.clock as SkippingClock;
     const before = clock.timersSet;
     for (let turn = 0; turn < 20; turn++) await nextTurn();
     return clock.timersSet - before;

@@ -2,6 +2,7 @@ import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { DebounceOptions } from "./debounce.ts";
 import type { Duration } from "../platform/duration.ts";
+import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicTimes } from "./schedules.ts";
 import type { UniqueOptions } from "./unique.ts";
@@ -149,4 +150,22 @@ export interface SendWithOptions<A extends readonly unknown[]>
   onRetryExhausted?: AnyActor | string | null;
   /** Anything else travels along under its own name. */
   [name: string]: unknown;
+}
+
+/** Options of {@linkcode Broker.enqueue}. */
+export interface EnqueueOptions {
+  /** Delay of the message; 0 sends it through the delay queue, too. */
+  delay?: Duration | undefined;
+  /**
+   * The message that this one follows from, as `prepareMessage` of the middleware gets it.
+   * Retries, pipelines and callbacks set it.
+   */
+  cause?: Message | undefined;
+  /** @internal True if it is a part of a group or pipeline: it asks for no claim. */
+  isPart?: boolean;
+  /**
+   * Ends the wait when it aborts. The message is not withdrawn: it may arrive all the same, also
+   * later, when the server is back.
+   */
+  signal?: AbortSignal | undefined;
 }

@@ -1,3 +1,4 @@
+import type { EnqueueOptions } from "./actor_options.ts";
 import { ActorRegistry } from "./actor_registry.ts";
 import type { Middleware } from "./middleware.ts";
 import type { UniqueSteps } from "./claim_entries.ts";
@@ -19,7 +20,7 @@ import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 import { toCanonicalQueueName, toQueued } from "./queue_names.ts";
 import type { ReportSource } from "./report_source.ts";
-import { type EnqueueOptions, Sender } from "./sender.ts";
+import { Sender } from "./sender.ts";
 
 const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 

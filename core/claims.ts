@@ -1,5 +1,5 @@
 import type { Broker } from "./broker.ts";
-import type { EnqueueOptions } from "./sender.ts";
+import type { EnqueueOptions } from "./actor_options.ts";
 import { ATTEMPTS, ClaimEntries, type UniqueSteps } from "./claim_entries.ts";
 import {
   claimKeyOf,

@@ -12,6 +12,7 @@ export type HookName = Exclude<
   | "forks"
   | "resultBackend"
   | "wrapActor"
+  | "wrapEnqueue"
   | "beginGroup"
   | "checkActorOptions"
   | "prepareMessage"
@@ -94,6 +95,8 @@ export class Emitter {
   readonly #broker: Broker;
   readonly #subscribers: Map<HookName, readonly Subscriber[]> = new Map();
   #preparers: readonly Subscriber[] = [];
+  /** Those with `wrapEnqueue`, the innermost first; `undefined` if there are none. */
+  #wrappers: readonly Middleware[] | undefined;
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -107,6 +110,8 @@ export class Emitter {
       this.#subscribers.set(hook, subscribers);
     }
     this.#preparers = subscribersOf(middleware, "prepareMessage");
+    const wrappers = middleware.filter((one) => one.wrapEnqueue !== undefined).toReversed();
+    this.#wrappers = wrappers.length > 0 ? wrappers : undefined;
   }
 
   /** @returns Whether anybody has this hook. */
@@ -138,6 +143,39 @@ export class Emitter {
       prepared = given as M;
     }
     return prepared;
+  }
+
+  /** True if any middleware has `wrapEnqueue`: call it only then. */
+  get wrapsEnqueue(): boolean {
+    return this.#wrappers !== undefined;
+  }
+
+  /**
+   * Sends messages within `wrapEnqueue` of all middleware that has it, the first of the list
+   * outermost.
+   *
+   * @param messages What is to be sent.
+   * @param cause What they follow from.
+   * @param send Sends them.
+   * @returns What `send` resolves to, unless a middleware resolves to something else.
+   */
+  wrapEnqueue<T extends Message | readonly Message[]>(
+    messages: readonly Message[],
+    cause: Message | undefined,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const wrappers = this.#wrappers!;
+    const outermost = wrappers.length - 1;
+    let next = send;
+    for (let i = 0; i < outermost; i++) {
+      const inner = next;
+      next = () => wrappers[i]!.wrapEnqueue!(this.#broker, messages, cause, inner);
+    }
+    try {
+      return wrappers[outermost]!.wrapEnqueue!(this.#broker, messages, cause, next);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**

@@ -7,6 +7,8 @@ export interface KnownMessageOptions {
   maxAge?: number | null;
   /** See `TimeLimit`. Milliseconds. */
   timeLimit?: number | null;
+  /** The trace that it belongs to: `traceparent`, `tracestate`, `baggage`. See `OpenTelemetry`. */
+  traceCtx?: unknown;
   /** See `ShutdownNotifications`. */
   notifyShutdown?: boolean | null;
   /** See `Retries`; `null` lifts the limit. */
@@ -79,7 +81,8 @@ export type LibraryOption =
   | "requeueTimestamp"
   | "retries"
   | "snoozes"
-  | "traceback";
+  | "traceback"
+  | "traceCtx";
 
 /**
  * Options of a message, by their names here. Besides the known ones, any other
@@ -116,6 +119,7 @@ const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["snoozeWhenLimited", "snooze_when_limited"],
   ["storeResults", "store_results"],
   ["timeLimit", "time_limit"],
+  ["traceCtx", "trace_ctx"],
   ["uniqueKey", "unique_key"],
 ]);
 

@@ -58,6 +58,7 @@ export class MessageProxy {
   #failed = false;
   #retried = false;
   #snoozed = false;
+  #killed = false;
   #exception: unknown;
   #traceback: string | undefined;
   #interrupt: Interrupt | undefined;
@@ -147,6 +148,16 @@ export class MessageProxy {
   markSnoozed(): void {
     this.#snoozed = true;
     this.#retried = true;
+  }
+
+  /** True if the thread or process that ran it was killed, or crashed, because of it. */
+  get killed(): boolean {
+    return this.#killed;
+  }
+
+  /** Notes that the thread or process that ran it is gone because of it. */
+  markKilled(): void {
+    this.#killed = true;
   }
 
   /** The error that it failed with, as far as there is one. */

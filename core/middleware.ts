@@ -186,6 +186,26 @@ export abstract class Middleware {
     cause: Message | undefined,
   ): Message | undefined;
   /**
+   * Runs around sending a message, or many by one call: `prepareMessage`, `beforeEnqueue`, storing,
+   * `afterEnqueue`. The place for tracing and measuring, since it also sees what fails. The first of
+   * the list is outermost. Python has no such hook.
+   *
+   * Not called for what a schedule sends, for what is sent in a transaction of SQLite, nor for what
+   * `prepareMessage` is not called for.
+   *
+   * @param broker The broker.
+   * @param messages What is to be sent, before `prepareMessage`; one, unless a batch is sent.
+   * @param cause The message that they follow from, as for `prepareMessage`.
+   * @param next Sends them, and calls `prepareMessage` before it returns.
+   * @returns What `next` resolves to: what was stored, a list of it for a batch.
+   */
+  wrapEnqueue?<T extends Message | readonly Message[]>(
+    broker: Broker,
+    messages: readonly Message[],
+    cause: Message | undefined,
+    next: () => Promise<T>,
+  ): Promise<T>;
+  /**
    * Before a message is stored; a delayed one names its delay queue and `eta` already. It
    * cannot change the message: `prepareMessage` can.
    */

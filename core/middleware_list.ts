@@ -164,7 +164,8 @@ function assertMiddleware(middleware: unknown): asserts middleware is Middleware
     throw new TypeError("Cannot add middleware: it is an array; add one at a time");
   }
   const name = middleware.constructor?.name ?? "an object";
-  for (const hook of [...Object.keys(HOOKS), "prepareMessage", "wrapActor", "checkActorOptions"]) {
+  const others = ["prepareMessage", "wrapActor", "wrapEnqueue", "checkActorOptions"];
+  for (const hook of [...Object.keys(HOOKS), ...others]) {
     const value = (middleware as Record<string, unknown>)[hook];
     if (value === undefined || typeof value === "function") continue;
     throw new TypeError(`Cannot add middleware ${name}: its ${hook} is not a function`);

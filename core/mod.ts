@@ -25,6 +25,7 @@ export {
   type AnyActorClass,
   type ArgsOf,
   type CallbackOption,
+  type EnqueueOptions,
   type ErrorClass,
   type MessageArgs,
   type MessageWithOptions,
@@ -84,7 +85,6 @@ export { PickleEncoder, type PickleEncoderOptions } from "../encoders/pickle/enc
 // The base of brokers
 export { Broker, type BrokerOptions } from "./broker.ts";
 export type { ActorRegistry } from "./actor_registry.ts";
-export type { EnqueueOptions } from "./sender.ts";
 export type { JoinOptions } from "./join.ts";
 export type { MiddlewareClass, MiddlewarePosition } from "./middleware_list.ts";
 export { type ConsumeOptions, Consumer, type OneOrMany, type ReceiveOptions } from "./consumer.ts";

@@ -1,10 +1,11 @@
+import type { EnqueueOptions } from "./actor_options.ts";
 import type { Broker } from "./broker.ts";
 import { undoCancellation } from "./cancellation.ts";
 import type { UniqueSteps } from "./claim_entries.ts";
 import { Claims } from "./claims.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import { revived, type StoredDeadLetter } from "./dead_letters.ts";
-import { type Duration, toMilliseconds } from "../platform/duration.ts";
+import { toMilliseconds } from "../platform/duration.ts";
 import type { Emitter } from "./emitter.ts";
 import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
@@ -12,24 +13,6 @@ import { canonicalQueueName, delayQueueName } from "./queue_names.ts";
 import { carriedDeaths } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
-
-/** Options of {@linkcode Broker.enqueue}. */
-export interface EnqueueOptions {
-  /** Delay of the message; 0 sends it through the delay queue, too. */
-  delay?: Duration | undefined;
-  /**
-   * The message that this one follows from, as `prepareMessage` of the middleware gets it.
-   * Retries, pipelines and callbacks set it.
-   */
-  cause?: Message | undefined;
-  /** @internal True if it is a part of a group or pipeline: it asks for no claim. */
-  isPart?: boolean;
-  /**
-   * Ends the wait when it aborts. The message is not withdrawn: it may arrive all the same, also
-   * later, when the server is back.
-   */
-  signal?: AbortSignal | undefined;
-}
 
 /** Steps of sending that differ between brokers. */
 export interface SendSteps {
@@ -69,6 +52,12 @@ export class Sender {
 
   /** Stores a message, or delays it: see {@linkcode Broker.enqueue}. */
   enqueue<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
+    if (!this.#emitter.wrapsEnqueue) return this.#enqueue(message, options);
+    const send = () => this.#enqueue(message, options);
+    return this.#emitter.wrapEnqueue([message], options.cause, send);
+  }
+
+  #enqueue<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
     try {
       options.signal?.throwIfAborted();
       const { claims } = this.#broker;
@@ -121,7 +110,13 @@ export class Sender {
   }
 
   /** Stores many messages in order: see {@linkcode Broker.enqueueMany}. */
-  async enqueueMany<M extends Message>(
+  enqueueMany<M extends Message>(messages: readonly M[], options: EnqueueOptions): Promise<M[]> {
+    const send = () => this.#enqueueMany(messages, options);
+    if (!this.#emitter.wrapsEnqueue) return send();
+    return this.#emitter.wrapEnqueue(messages, options.cause, send);
+  }
+
+  async #enqueueMany<M extends Message>(
     messages: readonly M[],
     options: EnqueueOptions,
   ): Promise<M[]> {

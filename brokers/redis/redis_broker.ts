@@ -18,7 +18,7 @@ import {
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
 import { randomUuid } from "../../platform/runtime.ts";
-import type { EnqueueOptions } from "../../core/sender.ts";
+import type { EnqueueOptions } from "../../core/actor_options.ts";
 import { findForeignBrokers, newBrokerId } from "./broker_id.ts";
 import { readDeadLetters } from "./dead_letters.ts";
 import { RedisDelayConsumer } from "./delay_consumer.ts";

@@ -10,7 +10,7 @@ import {
 import { SqliteControlStore } from "../../control/backends/sqlite.ts";
 import { Broker } from "../../core/broker.ts";
 import type { JoinOptions } from "../../core/join.ts";
-import type { EnqueueOptions } from "../../core/sender.ts";
+import type { EnqueueOptions } from "../../core/actor_options.ts";
 import { checkPrefetch, type ConsumeOptions, type Consumer } from "../../core/consumer.ts";
 import type { UniqueSteps } from "../../core/claim_entries.ts";
 import type { ControlChange, ControlOutcome } from "../../core/control_store.ts";

@@ -6,7 +6,7 @@ import {
   type SqliteValue,
 } from "../../clients/sqlite/database.ts";
 import type { Broker } from "../../core/broker.ts";
-import type { EnqueueOptions } from "../../core/sender.ts";
+import type { EnqueueOptions } from "../../core/actor_options.ts";
 import type { Message } from "../../core/message.ts";
 import type { Session } from "./session.ts";
 import { INSERT_BY_NAME, INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";

@@ -22,6 +22,10 @@ const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
   concurrency: true,
 };
 
+/** Calls an actor, within what is around it. */
+type Call = (message: MessageProxy, actor: Actor) => unknown;
+type AsyncCall = (message: MessageProxy, actor: Actor) => Promise<unknown>;
+
 /**
  * Runs actors on the event loop of the worker itself: the least overhead, and all
  * that actors need which wait rather than compute.
@@ -41,9 +45,9 @@ const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
 export class InlineExecutor implements Executor {
   #concurrency: number;
   #broker: Broker | undefined;
-  /** The list of middleware that `#wrappers` was made from. */
+  /** The list of middleware that `#call` was made from. */
   #middleware: readonly Middleware[] = [];
-  #wrappers: readonly Middleware[] = [];
+  #call: Call = callActor;
   /** Runs that have been told to stop, and when their grace ends. */
   readonly #graces: Map<Run, { readonly timer: Timer; readonly endsAt: number }> = new Map();
 
@@ -86,10 +90,7 @@ export class InlineExecutor implements Executor {
     message.actor = actor;
     let result: unknown;
     try {
-      const wrappers = this.#currentWrappers();
-      result = wrappers.length === 0
-        ? runWithMessage(message, callActor, actor)
-        : runWithMessage(message, wrap(wrappers, 0, actor), undefined);
+      result = runWithMessage(message, this.#currentCall(), actor);
       if (isPromise(result)) return this.#await(run, result);
     } catch (error) {
       return fail(run, error);
@@ -137,13 +138,13 @@ export class InlineExecutor implements Executor {
     this.#broker!.clock.clearTimer(grace.timer);
   }
 
-  #currentWrappers(): readonly Middleware[] {
+  #currentCall(): Call {
     const { middleware } = this.#broker!;
     if (this.#middleware !== middleware) {
       this.#middleware = middleware;
-      this.#wrappers = middleware.filter((one) => one.wrapActor !== undefined);
+      this.#call = wrap(middleware.filter((one) => one.wrapActor !== undefined));
     }
-    return this.#wrappers;
+    return this.#call;
   }
 }
 
@@ -168,16 +169,22 @@ function callActor(message: MessageProxy, actor: Actor): unknown {
   return actor.fn(...args);
 }
 
-/** The actor with the middleware from `index` on around it. */
-function wrap(
-  wrappers: readonly Middleware[],
-  index: number,
-  actor: Actor,
-): (message: MessageProxy) => Promise<unknown> {
-  const wrapper = wrappers[index];
-  if (wrapper === undefined) return async (message) => await callActor(message, actor);
-  const inner = wrap(wrappers, index + 1, actor);
-  return (message) => wrapper.wrapActor!(message, () => inner(message));
+/** Puts middleware around actors, once for all messages: to do it for each is dear. */
+function wrap(wrappers: readonly Middleware[]): Call {
+  if (wrappers.length === 0) return callActor;
+  return wrappers.reduceRight<AsyncCall>(
+    (inner, one) => (message, actor) => one.wrapActor!(message, () => inner(message, actor)),
+    callActorAsync,
+  );
+}
+
+/** As `callActor`, and whatever becomes of it becomes of the promise. */
+function callActorAsync(message: MessageProxy, actor: Actor): Promise<unknown> {
+  try {
+    return Promise.resolve(callActor(message, actor));
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -246,8 +246,10 @@ export class RealmPool implements Executor {
     this.#lifecycle.replenish();
     for (const run of runs) {
       this.#gracePeriods.end(run);
-      if (run === offender) fail(run);
-      else if (offender === undefined && begun.has(run)) this.#suspect(run);
+      if (run === offender) {
+        run.message.markKilled();
+        fail(run);
+      } else if (offender === undefined && begun.has(run)) this.#suspect(run);
       else this.#again(run);
     }
     this.#tryNextSuspect();

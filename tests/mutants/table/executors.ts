@@ -35,8 +35,8 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "the outermost wrapper is the last of the list",
-      "const inner = wrap(wrappers, index + 1, actor);\n  return (message) => wrapper.wrapActor!(message, () => inner(message));",
-      "const inner = wrap(wrappers, index + 1, actor);\n  return (message) => inner(message).then(() => wrapper.wrapActor!(message, () => inner(message)));",
+      "one.wrapActor!(message, () => inner(message, actor)),",
+      "inner(message, actor).then(() => one.wrapActor!(message, () => inner(message, actor))),",
       { tests: "tests/worker/executor_test.ts" },
     ],
   ]),

@@ -1,0 +1,72 @@
+import type { Attributes } from "@opentelemetry/api";
+import { Buffer } from "node:buffer";
+import type { Broker } from "../core/broker.ts";
+import type { Message } from "../core/message.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
+import { getLogger } from "../platform/logging.ts";
+import { errorMessage } from "../platform/thrown.ts";
+
+const log = /* @__PURE__ */ getLogger("opentelemetry");
+
+/** Attributes that the application adds to spans of a message. */
+export type MoreAttributes = ((message: Message) => Attributes | undefined) | undefined;
+
+/** What is done with messages: names of the semantic conventions. */
+export type Operation = "send" | "process";
+
+/** Attributes of every span and measurement. `messaging.system` is the former `messaging.system.name`. */
+export function commonAttributes(operation: Operation, queueName: string | undefined): Attributes {
+  return {
+    "messaging.system": "dramatiq",
+    "messaging.system.name": "dramatiq",
+    "messaging.operation.name": operation,
+    "messaging.operation.type": operation,
+    ...(queueName !== undefined && { "messaging.destination.name": queueName }),
+  };
+}
+
+/**
+ * Makes the attributes of a span of one message. Its arguments are not among them.
+ *
+ * @param operation What is done with it.
+ * @param message The message.
+ * @param broker Its broker, if that is known.
+ * @param more Gives those of the application, which win.
+ */
+export function messageAttributes(
+  operation: Operation,
+  message: Message,
+  broker: Broker | undefined,
+  more: MoreAttributes,
+): Attributes {
+  const { encoded } = message;
+  return {
+    ...commonAttributes(operation, canonicalQueueName(message.queueName)),
+    "messaging.message.id": message.messageId,
+    ...(encoded !== undefined && { "messaging.message.body.size": Buffer.byteLength(encoded) }),
+    "dramatiq.actor": message.actorName,
+    ...(broker !== undefined && { "dramatiq.broker": broker.constructor.name }),
+    ...moreAttributes(more, message),
+  };
+}
+
+/** Number of the attempt: 1 for the first. A snooze is not a failed attempt. */
+export function attemptOf(message: Message): number {
+  const retries = message.option("retries");
+  return typeof retries === "number" && retries > 0 ? retries + 1 : 1;
+}
+
+function moreAttributes(more: MoreAttributes, message: Message): Attributes | undefined {
+  if (more === undefined) return undefined;
+  try {
+    return more(message);
+  } catch (error) {
+    log.error("Failed to get more attributes of message {messageId} of {actor}: {reason}", {
+      messageId: message.messageId,
+      actor: message.actorName,
+      reason: errorMessage(error),
+      error,
+    });
+    return undefined;
+  }
+}

@@ -1,0 +1,70 @@
+import { type Span, SpanStatusCode } from "@opentelemetry/api";
+import { RateLimitExceeded, Retry, SkipMessage } from "../core/errors.ts";
+import { Cancelled, WorkerLost } from "../core/interrupt.ts";
+import { Snooze } from "../core/snooze.ts";
+import { errorMessage, errorType } from "../platform/thrown.ts";
+
+/** End of an attempt, as far as it is known where the actor runs. */
+export type AttemptOutcome =
+  | "done"
+  | "failed"
+  | "retried"
+  | "snoozed"
+  | "limited"
+  | "skipped"
+  | "cancelled"
+  | "lost";
+
+/**
+ * Names the end of an attempt by what its actor threw. What actors throw on purpose is not an error.
+ *
+ * @param thrown What it threw.
+ * @returns The outcome.
+ */
+export function outcomeOfThrown(thrown: unknown): AttemptOutcome {
+  if (thrown instanceof Retry) return "retried";
+  if (thrown instanceof Snooze) return "snoozed";
+  if (thrown instanceof RateLimitExceeded) return "limited";
+  if (thrown instanceof SkipMessage) return "skipped";
+  if (thrown instanceof Cancelled) return "cancelled";
+  if (thrown instanceof WorkerLost) return "lost";
+  return "failed";
+}
+
+/**
+ * Ends the span of an attempt whose actor threw, or was given up.
+ *
+ * @param span The span.
+ * @param thrown What the actor threw, or why it was given up.
+ */
+export function endFailed(span: Span, thrown: unknown): void {
+  const outcome = outcomeOfThrown(thrown);
+  span.setAttribute("dramatiq.outcome", outcome);
+  if (outcome === "failed") noteError(span, thrown);
+  span.end();
+}
+
+/**
+ * Notes an error on a span: type, message and traceback.
+ *
+ * @param span The span.
+ * @param thrown Anything that was thrown.
+ */
+export function noteError(span: Span, thrown: unknown): void {
+  if (!span.isRecording()) return;
+  const type = errorType(thrown);
+  const message = errorMessage(thrown);
+  span.setAttribute("error.type", type);
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+  const stack = stackOf(thrown);
+  span.recordException({ name: type, message, ...(stack !== undefined && { stack }) });
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  try {
+    const stack = thrown instanceof Error ? thrown.stack : undefined;
+    return typeof stack === "string" ? stack : undefined;
+  } catch {
+    return undefined; // it cannot be looked at
+  }
+}

@@ -1,0 +1,103 @@
+import type { Attributes } from "@opentelemetry/api";
+import type { Broker } from "../core/broker.ts";
+import { Cancelled, WorkerLost } from "../core/interrupt.ts";
+import type { Message } from "../core/message.ts";
+import type { MessageProxy } from "../core/message_proxy.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
+import { UndecodableMessage } from "../core/undecodable_message.ts";
+import { errorType } from "../platform/thrown.ts";
+import { commonAttributes, type Operation } from "./attributes.ts";
+import { outcomeOfThrown } from "./ending.ts";
+import type { Instruments } from "./measuring.ts";
+
+/** What can have attributes. */
+type Subject = Pick<Message, "actorName" | "queueName">;
+
+/** Ends the measurement of a send, with the error if it has failed. */
+export type Measured = (...error: [] | [unknown]) => void;
+
+/** Records what happens to messages of a broker. */
+export class Measurements {
+  readonly #instruments: Instruments;
+  readonly #broker: Broker;
+
+  constructor(instruments: Instruments, broker: Broker) {
+    this.#instruments = instruments;
+    this.#broker = broker;
+  }
+
+  /**
+   * Messages are about to be sent.
+   *
+   * @returns What is to be called when they are, or with the error when they are not.
+   */
+  sending(messages: readonly Message[]): Measured {
+    const startedAt = performance.now();
+    return (...error) => {
+      const seconds = (performance.now() - startedAt) / 1_000;
+      const { sent, operations } = this.#instruments;
+      const more = error.length === 0 ? undefined : { "error.type": errorType(error[0]) };
+      for (const [first, count] of countByActor(messages)) {
+        sent.add(count, { ...this.#attributesOf("send", first), ...more });
+      }
+      const first = messages[0]!;
+      operations.record(seconds, { ...this.#attributesOf("send", first), ...more });
+    };
+  }
+
+  /** A message is given to its actor. */
+  consumed(message: MessageProxy): void {
+    this.#instruments.consumed.add(1, this.#attributesOf("process", message));
+  }
+
+  /** An attempt is over. One that was given back runs again, and is timed then. */
+  processed(message: MessageProxy, seconds: number, reason: unknown): void {
+    if (reason instanceof WorkerLost || reason instanceof Cancelled) return;
+    const isError = reason !== undefined && outcomeOfThrown(reason) === "failed";
+    const attributes = this.#attributesOf("process", message);
+    this.#instruments.processing.record(
+      seconds,
+      isError ? { ...attributes, "error.type": errorType(reason) } : attributes,
+    );
+  }
+
+  /** A retry is stored. */
+  retried(message: MessageProxy): void {
+    this.#instruments.retried.add(1, this.#attributesOf("process", message));
+  }
+
+  /** A message went to the dead letters. */
+  dead(message: MessageProxy): void {
+    const { exception } = message;
+    this.#instruments.dead.add(1, {
+      ...this.#attributesOf("process", message),
+      ...(exception !== undefined && { "error.type": errorType(exception) }),
+    });
+  }
+
+  /** Anyone can send the name of an actor: of those that are not declared there is no end. */
+  #attributesOf(operation: Operation, subject: Subject | MessageProxy): Attributes {
+    const attributes = commonAttributes(operation, canonicalQueueName(subject.queueName));
+    const isUndecodable = "message" in subject && subject.message instanceof UndecodableMessage;
+    const isKnown = operation === "send" || this.#broker.actors.has(subject.actorName);
+    attributes["dramatiq.actor"] = isUndecodable
+      ? "(undecodable)"
+      : isKnown
+      ? subject.actorName
+      : "(unknown)";
+    return attributes;
+  }
+}
+
+/** The first message of each queue and actor, and how many there are. */
+function countByActor(messages: readonly Message[]): Iterable<[Message, number]> {
+  if (messages.length === 1) return [[messages[0]!, 1]];
+  const counts = new Map<string, [Message, number]>();
+  for (const message of messages) {
+    const key = `${message.queueName} ${message.actorName}`;
+    const found = counts.get(key);
+    if (found === undefined) counts.set(key, [message, 1]);
+    else found[1] += 1;
+  }
+  return counts.values();
+}

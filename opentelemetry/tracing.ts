@@ -1,0 +1,135 @@
+import {
+  type Context,
+  ProxyTracerProvider,
+  type Span,
+  SpanKind,
+  trace,
+  type Tracer,
+  type TracerProvider,
+} from "@opentelemetry/api";
+import type { Broker } from "../core/broker.ts";
+import type { Message } from "../core/message.ts";
+import { canonicalQueueName } from "../core/queue_names.ts";
+import { VERSION } from "../platform/version.ts";
+import {
+  attemptOf,
+  commonAttributes,
+  messageAttributes,
+  type MoreAttributes,
+} from "./attributes.ts";
+import { readContext } from "./carrier.ts";
+import { endFailed } from "./ending.ts";
+
+/** Name of the tracer and the meter. */
+export const SCOPE = "@dq/dramatiq";
+
+/** How the span of an attempt is related to the one that sent the message. */
+export type Relation = "parent" | "link";
+
+/** Makes the spans of messages. */
+export class Tracing {
+  readonly #given: TracerProvider | undefined;
+  readonly #relation: Relation;
+  readonly #more: MoreAttributes;
+  /** The provider that `#tracer` is of. */
+  #provider: TracerProvider | undefined;
+  #tracer: Tracer | undefined;
+
+  constructor(
+    given: TracerProvider | undefined,
+    relation: Relation,
+    more: MoreAttributes,
+  ) {
+    this.#given = given;
+    this.#relation = relation;
+    this.#more = more;
+  }
+
+  /** The provider, which may not be there yet. */
+  get provider(): TracerProvider {
+    const provider = this.#given ?? trace.getTracerProvider();
+    return provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider;
+  }
+
+  /** The tracer; `undefined` while no SDK is registered, when each message comes by here all the same. */
+  get tracer(): Tracer | undefined {
+    const provider = this.#given ?? trace.getTracerProvider();
+    if (this.#tracer !== undefined && provider === this.#provider) return this.#tracer;
+    this.#provider = provider;
+    return this.#tracer = provider instanceof ProxyTracerProvider
+      ? provider.getDelegateTracer(SCOPE, VERSION)
+      : provider.getTracer(SCOPE, VERSION);
+  }
+
+  /** Begins the span of sending one message, or a batch. */
+  startSend(
+    tracer: Tracer,
+    broker: Broker,
+    messages: readonly Message[],
+    parent: Context,
+  ): Span {
+    const first = messages[0]!;
+    if (messages.length === 1) {
+      const attributes = messageAttributes("send", first, broker, this.#more);
+      const name = `send ${canonicalQueueName(first.queueName)}`;
+      return tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, parent);
+    }
+    const isOneQueue = messages.every(({ queueName }) => queueName === first.queueName);
+    const isOneActor = messages.every(({ actorName }) => actorName === first.actorName);
+    const queueName = isOneQueue ? canonicalQueueName(first.queueName) : undefined;
+    const attributes = {
+      ...commonAttributes("send", queueName),
+      "messaging.batch.message_count": messages.length,
+      ...(isOneActor && { "dramatiq.actor": first.actorName }),
+      "dramatiq.broker": broker.constructor.name,
+    };
+    const name = queueName === undefined ? "send" : `send ${queueName}`;
+    return tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, parent);
+  }
+
+  /**
+   * Begins the span of an attempt.
+   *
+   * @param tracer The tracer.
+   * @param message The message.
+   * @param broker Its broker.
+   * @param creation The context in which it was made, with the span that sent it, if any.
+   * @param startTime Milliseconds since the epoch. @default Now.
+   */
+  startProcess(
+    tracer: Tracer,
+    message: Message,
+    broker: Broker | undefined,
+    creation: Context,
+    startTime?: number,
+  ): Span {
+    const sender = trace.getSpanContext(creation);
+    return tracer.startSpan(`process ${canonicalQueueName(message.queueName)}`, {
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        ...messageAttributes("process", message, broker, this.#more),
+        "dramatiq.attempt": attemptOf(message),
+      },
+      links: sender === undefined ? [] : [{ context: sender }],
+      root: sender === undefined || this.#relation === "link",
+      ...(startTime !== undefined && { startTime }),
+    }, creation);
+  }
+
+  /**
+   * Writes the span of an attempt whose thread or process is gone, which could not.
+   *
+   * @param broker The broker.
+   * @param message The message.
+   * @param reason Why it was killed, or what brought its thread or process down.
+   * @param startTime When it began, in milliseconds since the epoch.
+   */
+  writeKilled(broker: Broker, message: Message, reason: unknown, startTime: number): void {
+    const { tracer } = this;
+    if (tracer === undefined) return;
+    const creation = readContext(message);
+    const span = this.startProcess(tracer, message, broker, creation, startTime);
+    span.setAttribute("dramatiq.killed", true);
+    endFailed(span, reason);
+  }
+}

@@ -1,0 +1,121 @@
+import {
+  type Attributes,
+  context,
+  metrics,
+  propagation,
+  SpanKind,
+  trace,
+} from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import {
+  CompositePropagator,
+  W3CBaggagePropagator,
+  W3CTraceContextPropagator,
+} from "@opentelemetry/core";
+import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
+import {
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+  TracerProvider,
+  type TracerProviderOptions,
+} from "@opentelemetry/sdk-trace";
+
+/** Does what an SDK does at its start, but for the providers. */
+export function startPropagation(): void {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(
+    new CompositePropagator({
+      propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
+    }),
+  );
+}
+
+/** Undoes all that a test has set up. */
+export function stopAll(): void {
+  for (const api of [context, propagation, trace, metrics]) api.disable();
+}
+
+/** A tracer provider whose spans can be read. */
+export class Traces {
+  readonly exporter: InMemorySpanExporter = new InMemorySpanExporter();
+  readonly provider: TracerProvider;
+
+  constructor(options: TracerProviderOptions = {}) {
+    const spanProcessors = [new SimpleSpanProcessor({ exporter: this.exporter })];
+    this.provider = new TracerProvider({ spanProcessors, ...options });
+  }
+
+  /** Spans that have ended, in that order; those of a name. */
+  spans(name?: string): ReadableSpan[] {
+    const all = this.exporter.getFinishedSpans();
+    return name === undefined ? all : all.filter((span) => span.name === name);
+  }
+
+  /** The only span of a name. */
+  span(name: string): ReadableSpan {
+    const found = this.spans(name);
+    if (found.length !== 1) throw new Error(`${found.length} spans are named ${name}`);
+    return found[0]!;
+  }
+
+  /** The spans as a tree: a line each, indented below their parents; links behind it. */
+  tree(): string[] {
+    const all = this.spans();
+    const nameOf = (id: string) => all.find((one) => one.spanContext().spanId === id)?.name ?? id;
+    const below = (parent: string | undefined, indent: string): string[] =>
+      all.filter(({ parentSpanContext }) => parentSpanContext?.spanId === parent)
+        .flatMap((span) => {
+          const links = span.links.map(({ context: { spanId } }) => nameOf(spanId));
+          const kind = SpanKind[span.kind].toLowerCase();
+          const line = `${indent}${span.name} (${[kind, ...links].join(", ")})`;
+          return [line, ...below(span.spanContext().spanId, `${indent}  `)];
+        });
+    return below(undefined, "");
+  }
+}
+
+class Reader extends MetricReader {
+  protected override onForceFlush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override onShutdown(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A meter provider whose metrics can be read. */
+export class Meters {
+  readonly #reader: Reader = new Reader();
+  readonly provider: MeterProvider = new MeterProvider({ readers: [this.#reader] });
+
+  /** The points of a metric: the sum or count, and attributes. */
+  async points(name: string): Promise<[number, Attributes][]> {
+    const { resourceMetrics } = await this.#reader.collect();
+    return resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics)
+      .filter(({ descriptor }) => descriptor.name === name)
+      .flatMap(({ dataPoints }) => dataPoints as { value: unknown; attributes: Attributes }[])
+      .map(({ value, attributes }) => [
+        typeof value === "number" ? value : (value as { count: number }).count,
+        attributes,
+      ]);
+  }
+
+  /** Bounds of the buckets of a histogram. */
+  async buckets(name: string): Promise<number[]> {
+    const { resourceMetrics } = await this.#reader.collect();
+    const [metric] = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics)
+      .filter(({ descriptor }) => descriptor.name === name);
+    const { buckets } = metric!.dataPoints[0]!.value as { buckets: { boundaries: number[] } };
+    return buckets.boundaries;
+  }
+
+  /** All metrics with their units. */
+  async descriptions(): Promise<string[]> {
+    const { resourceMetrics } = await this.#reader.collect();
+    return resourceMetrics.scopeMetrics.flatMap(({ scope, metrics }) =>
+      metrics.map(({ descriptor }) => `${scope.name} ${descriptor.name} ${descriptor.unit}`)
+    ).toSorted();
+  }
+}

@@ -70,6 +70,15 @@ export interface DashboardOptions {
    * @returns What to show instead.
    */
   redact?: (message: Message, part: RedactedPart, value: unknown) => unknown;
+  /**
+   * Makes the link to the trace of a message, shown on its page if the message carries one (see
+   * `OpenTelemetry`). Only `http:` and `https:` are shown; nothing if it throws.
+   *
+   * @param traceId 32 hexadecimal digits.
+   * @param message The message.
+   * @returns The URL; `undefined` for no link.
+   */
+  traceUrl?: (traceId: string, message: Message) => string | undefined;
   /** Called before each action, besides the log line. If it throws, nothing is done. */
   onAction?: (action: Action) => void | Promise<void>;
   /** Number of messages that one operation changes at most. @default {100_000} */
@@ -83,6 +92,7 @@ const KNOWN_OPTIONS: KnownOptions<DashboardOptions> = {
   origin: true,
   readOnly: true,
   redact: true,
+  traceUrl: true,
   onAction: true,
   bulkLimit: true,
 };

@@ -8,6 +8,7 @@ import type { InspectedMessage, MessageRef } from "../../core/inspection.ts";
 import { HIDDEN, jsonText, messageOf, Redactor } from "../redact.ts";
 import { stateName } from "../states.ts";
 import { messageJson } from "./message_json.ts";
+import { traceLink } from "./trace_link.ts";
 import { messageUrl } from "./message_table.ts";
 
 /** Characters of a part that a page shows; the rest is to be downloaded. */
@@ -93,6 +94,7 @@ function gone(context: Context, ref: MessageRef): Page {
 function facts(context: Context, one: InspectedMessage, redactor: Redactor): Html {
   const { now } = context;
   const { ref, sentAt, eta, diedAt } = one;
+  const trace = traceLink(context.options, messageOf(one));
   const ago = (at: number | undefined) =>
     at === undefined ? "" : html`
       <span class="soft">${at > now ? `in ${span(at - now)}` : `${span(now - at)} ago`}</span>
@@ -114,7 +116,7 @@ ${
       ? ""
       : fact("Error", html`<span class="bad">${text(redactor.error(one) ?? "", 2_000)}</span>`)
   }
-${fact("Size", bytes(one.size))}
+${fact("Size", bytes(one.size))}${trace === undefined ? "" : fact("Trace", trace)}
 </dl>`;
 }
 

@@ -125,6 +125,48 @@ test("redact decides what pages, JSON and downloads show, and hides what it fail
   }
 });
 
+test("traceUrl links a message to its trace, by http and https only, and escaped", async () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const traceCtx = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+  const urls: Record<string, string | undefined> = {
+    plain: `https://traces.example/trace/${traceId}?a=1&b=2`,
+    hostile: `http://traces.example/"><script>alert(1)</script>`,
+    script: "javascript:alert(1)",
+    data: "data:text/html,hello",
+    odd: "no URL",
+    none: undefined,
+  };
+  const asked: string[] = [];
+  await using site = new Site({
+    traceUrl(id, { actorName }) {
+      asked.push(`${actorName} ${id}`);
+      if (actorName === "broken") throw new Error("no");
+      return urls[actorName];
+    },
+  });
+  const link = async (actorName: string, options: object) => {
+    const waits = failing(site.broker, actorName, actorName);
+    await waits.sendWithOptions({ args: ["no"] as never, ...options });
+    const { messages: [{ key }] } = await site.json(`/queues/${actorName}/waiting`);
+    const page = await site.text(`/messages/${actorName}/waiting/${encodeURIComponent(key)}`);
+    return /<a href="([^"]*)"[^>]*>0af7651916cd43dd8448eb211c80319c<\/a>/.exec(page)?.[1];
+  };
+  assertEquals(await link("untraced", {}), undefined);
+  assertEquals(asked, []);
+  const links: Record<string, string | undefined> = {};
+  for (const name of [...Object.keys(urls), "broken"]) links[name] = await link(name, { traceCtx });
+  assertEquals(links, {
+    plain: `https://traces.example/trace/${traceId}?a=1&amp;b=2`,
+    hostile: "http://traces.example/%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+    script: undefined,
+    data: undefined,
+    odd: undefined,
+    none: undefined,
+    broken: undefined,
+  });
+  assertEquals(asked.length, 7);
+});
+
 test("Pages are JSON for programs that ask for it", async () => {
   await using site = new Site();
   await dieOf(site.broker, "work", ["one", "two"]);

@@ -1,0 +1,37 @@
+import { html } from "hono/html";
+import type { Message } from "../../core/message.ts";
+import { traceIdOf } from "../../core/trace_context.ts";
+import { getLogger } from "../../platform/logging.ts";
+import { errorMessage } from "../../platform/thrown.ts";
+import type { Html } from "../html/text.ts";
+import type { DashboardOptions } from "../options.ts";
+
+const log = /* @__PURE__ */ getLogger("dashboard");
+
+/**
+ * Makes the link to the trace of a message.
+ *
+ * @param options The option `traceUrl` makes the URL.
+ * @param message The message.
+ * @returns The link; `undefined` if there is no trace, or no URL that may be shown.
+ */
+export function traceLink(
+  { traceUrl }: DashboardOptions,
+  message: Message | undefined,
+): Html | undefined {
+  const traceId = message === undefined ? undefined : traceIdOf(message);
+  if (traceUrl === undefined || traceId === undefined) return undefined;
+  let url: URL | null;
+  try {
+    url = URL.parse(traceUrl(traceId, message!) ?? "");
+  } catch (error) {
+    log.error("Failed to make the link to trace {traceId}: {reason}", {
+      traceId,
+      reason: errorMessage(error),
+      error,
+    });
+    return undefined;
+  }
+  if (url === null || !/^https?:$/.test(url.protocol)) return undefined;
+  return html`<a href="${url.href}" rel="noreferrer" class="id">${traceId}</a>`;
+}

@@ -6,7 +6,7 @@ import type { ControlChange, ControlOutcome } from "../core/control_store.ts";
 import { assertKnownOptions } from "../core/known_options.ts";
 import { Message } from "../core/message.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import type { EnqueueOptions } from "../core/sender.ts";
+import type { EnqueueOptions } from "../core/actor_options.ts";
 import { assertEnqueued, assertNotEnqueued, type ExpectedMessage } from "./assertions.ts";
 import { Driver } from "./driver.ts";
 import { type EnqueuedMessage, EnqueuedMessages } from "./enqueued.ts";

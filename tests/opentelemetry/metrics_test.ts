@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Attributes } from "@opentelemetry/api";
+import type { Attributes } from "@opentelemetry/api";
 import {
   actor,
   defaultMiddleware,

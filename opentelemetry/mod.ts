@@ -12,3 +12,5 @@
  * @module
  */
 export { OpenTelemetry, type OpenTelemetryOptions } from "./opentelemetry.ts";
+export type { Relation } from "./tracing.ts";
+export type { Attributes, MeterProvider, TracerProvider } from "@opentelemetry/api";

@@ -4,12 +4,10 @@ import type { Broker } from "../core/broker.ts";
 import type { Message } from "../core/message.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import { getLogger } from "../platform/logging.ts";
+import type { OpenTelemetryOptions } from "./options.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("opentelemetry");
-
-/** Attributes that the application adds to spans of a message. */
-export type MoreAttributes = ((message: Message) => Attributes | undefined) | undefined;
 
 /** What is done with messages: names of the semantic conventions. */
 export type Operation = "send" | "process";
@@ -37,7 +35,7 @@ export function messageAttributes(
   operation: Operation,
   message: Message,
   broker: Broker | undefined,
-  more: MoreAttributes,
+  more: OpenTelemetryOptions["attributes"],
 ): Attributes {
   const { encoded } = message;
   return {
@@ -56,10 +54,13 @@ export function attemptOf(message: Message): number {
   return typeof retries === "number" && retries > 0 ? retries + 1 : 1;
 }
 
-function moreAttributes(more: MoreAttributes, message: Message): Attributes | undefined {
+function moreAttributes(
+  more: OpenTelemetryOptions["attributes"],
+  message: Message,
+): Attributes | undefined {
   if (more === undefined) return undefined;
   try {
-    return more(message);
+    return more(message) as Attributes | undefined;
   } catch (error) {
     log.error("Failed to get more attributes of message {messageId} of {actor}: {reason}", {
       messageId: message.messageId,

@@ -11,6 +11,6 @@
  *
  * @module
  */
-export { OpenTelemetry, type OpenTelemetryOptions } from "./opentelemetry.ts";
-export type { Relation } from "./tracing.ts";
-export type { Attributes, MeterProvider, TracerProvider } from "@opentelemetry/api";
+export { OpenTelemetry } from "./opentelemetry.ts";
+export type { OpenTelemetryOptions } from "./options.ts";
+export type { MeterSource, MoreAttributes, Relation, TracerSource } from "./options.ts";

@@ -1,15 +1,5 @@
-import {
-  type Attributes,
-  type Context,
-  context,
-  type MeterProvider,
-  ROOT_CONTEXT,
-  trace,
-  type Tracer,
-  type TracerProvider,
-} from "@opentelemetry/api";
+import { type Context, context, ROOT_CONTEXT, trace, type Tracer } from "@opentelemetry/api";
 import type { Broker } from "../core/broker.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware.ts";
@@ -22,36 +12,8 @@ import { IdleWatch } from "./idle_watch.ts";
 import { flush } from "./flush.ts";
 import { Measuring } from "./measuring.ts";
 import { type Measured, Measurements } from "./measurements.ts";
-import { type Relation, Tracing } from "./tracing.ts";
-
-/** Options for {@linkcode OpenTelemetry}. */
-export interface OpenTelemetryOptions {
-  /**
-   * How the span of an attempt is related to the span that sent the message: as its child, in the
-   * same trace (`"parent"`), or by a link from a trace of its own (`"link"`), for messages of which
-   * one trace sends thousands.
-   *
-   * @default {"parent"}
-   */
-  relation?: Relation;
-  /** Where spans are made. @default {trace.getTracerProvider()} The global one, when it is needed. */
-  tracerProvider?: TracerProvider;
-  /** Where metrics are made. @default {metrics.getMeterProvider()} The global one, when it is needed. */
-  meterProvider?: MeterProvider;
-  /**
-   * Adds attributes to each span of a message, but not to that of a batch. What it throws is logged.
-   *
-   * @param message The message.
-   */
-  attributes?: (message: Message) => Attributes | undefined;
-}
-
-const KNOWN_OPTIONS: KnownOptions<OpenTelemetryOptions> = {
-  relation: true,
-  tracerProvider: true,
-  meterProvider: true,
-  attributes: true,
-};
+import { checkOptions, type OpenTelemetryOptions } from "./options.ts";
+import { Tracing } from "./tracing.ts";
 
 /** What is being sent: `next` of `wrapEnqueue` calls `prepareMessage` before it returns. */
 interface Sending {
@@ -96,18 +58,7 @@ export class OpenTelemetry implements Middleware {
    * @throws {TypeError} If an option is unknown or of the wrong type.
    */
   constructor(options: OpenTelemetryOptions = {}) {
-    assertKnownOptions("OpenTelemetry", options, KNOWN_OPTIONS);
-    const { relation = "parent", tracerProvider, meterProvider, attributes } = options;
-    if (relation !== "parent" && relation !== "link") {
-      throw new TypeError(
-        `Cannot relate spans by ${JSON.stringify(relation)}: relation must be "parent" or "link"`,
-      );
-    }
-    if (attributes !== undefined && typeof attributes !== "function") {
-      throw new TypeError(
-        `Cannot use ${JSON.stringify(attributes)} as attributes: it must be a function`,
-      );
-    }
+    const { relation, tracerProvider, meterProvider, attributes } = checkOptions(options);
     this.#tracing = new Tracing(tracerProvider, relation, attributes);
     this.#measuring = new Measuring(meterProvider);
     this.#attempts = new Attempts(this.#tracing);

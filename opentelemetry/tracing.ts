@@ -11,26 +11,19 @@ import type { Broker } from "../core/broker.ts";
 import type { Message } from "../core/message.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import { VERSION } from "../platform/version.ts";
-import {
-  attemptOf,
-  commonAttributes,
-  messageAttributes,
-  type MoreAttributes,
-} from "./attributes.ts";
+import { attemptOf, commonAttributes, messageAttributes } from "./attributes.ts";
 import { readContext } from "./carrier.ts";
 import { endFailed } from "./ending.ts";
+import type { OpenTelemetryOptions, Relation } from "./options.ts";
 
 /** Name of the tracer and the meter. */
 export const SCOPE = "@dq/dramatiq";
-
-/** How the span of an attempt is related to the one that sent the message. */
-export type Relation = "parent" | "link";
 
 /** Makes the spans of messages. */
 export class Tracing {
   readonly #given: TracerProvider | undefined;
   readonly #relation: Relation;
-  readonly #more: MoreAttributes;
+  readonly #more: OpenTelemetryOptions["attributes"];
   /** The provider that `#tracer` is of. */
   #provider: TracerProvider | undefined;
   #tracer: Tracer | undefined;
@@ -38,7 +31,7 @@ export class Tracing {
   constructor(
     given: TracerProvider | undefined,
     relation: Relation,
-    more: MoreAttributes,
+    more: OpenTelemetryOptions["attributes"],
   ) {
     this.#given = given;
     this.#relation = relation;

@@ -1,0 +1,86 @@
+import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
+import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import type { Message } from "../core/message.ts";
+
+/** How the span of an attempt is related to the one that sent the message. */
+export type Relation = "parent" | "link";
+
+/** Attributes that an application adds to spans, by name. */
+export type MoreAttributes = Readonly<
+  Record<string, string | number | boolean | string[] | number[] | boolean[] | undefined>
+>;
+
+/** A `TracerProvider`. */
+export interface TracerSource {
+  /** Gives a `Tracer`. */
+  getTracer(name: string, version?: string): object;
+}
+
+/** A `MeterProvider`. */
+export interface MeterSource {
+  /** Gives a `Meter`. */
+  getMeter(name: string, version?: string): object;
+}
+
+/** Options for {@linkcode OpenTelemetry}. */
+export interface OpenTelemetryOptions {
+  /**
+   * How the span of an attempt is related to the span that sent the message: as its child, in the
+   * same trace (`"parent"`), or by a link from a trace of its own (`"link"`), for messages of which
+   * one trace sends thousands.
+   *
+   * @default {"parent"}
+   */
+  relation?: Relation;
+  /** Where spans are made. @default {trace.getTracerProvider()} The global one, when it is needed. */
+  tracerProvider?: TracerSource;
+  /** Where metrics are made. @default {metrics.getMeterProvider()} The global one, when it is needed. */
+  meterProvider?: MeterSource;
+  /**
+   * Adds attributes to each span of a message, but not to that of a batch. What it throws is logged.
+   *
+   * @param message The message.
+   */
+  attributes?: (message: Message) => MoreAttributes | undefined;
+}
+
+const KNOWN_OPTIONS: KnownOptions<OpenTelemetryOptions> = {
+  relation: true,
+  tracerProvider: true,
+  meterProvider: true,
+  attributes: true,
+};
+
+/** Options that were checked. */
+interface Checked {
+  readonly relation: Relation;
+  readonly tracerProvider: TracerProvider | undefined;
+  readonly meterProvider: MeterProvider | undefined;
+  readonly attributes: OpenTelemetryOptions["attributes"];
+}
+
+/**
+ * Checks options.
+ *
+ * @throws {TypeError} If one is unknown, or of the wrong type.
+ */
+export function checkOptions(options: OpenTelemetryOptions): Checked {
+  assertKnownOptions("OpenTelemetry", options, KNOWN_OPTIONS);
+  const { relation = "parent", tracerProvider, meterProvider, attributes } = options;
+  if (relation !== "parent" && relation !== "link") {
+    throw new TypeError(
+      `Cannot relate spans by ${JSON.stringify(relation)}: relation must be "parent" or "link"`,
+    );
+  }
+  if (attributes !== undefined && typeof attributes !== "function") {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(attributes)} as attributes: it must be a function`,
+    );
+  }
+  return {
+    relation,
+    attributes,
+    tracerProvider: tracerProvider as TracerProvider | undefined,
+    meterProvider: meterProvider as MeterProvider | undefined,
+  };
+}

@@ -81,7 +81,9 @@ function findNotOfUser(): readonly string[] {
   const url: string | undefined = import.meta.url; // none in CommonJS
   if (url === undefined || isBundled()) return ["ext:", "node:"];
   const library = new URL("..", url);
-  const folders = ["core/", "worker/", "middleware/"].flatMap((folder) => {
+  // In the package for npm all code is in chunks, and that of users is elsewhere.
+  const isChunk = !/\/cli\/log_line\.[jt]s$/.test(url);
+  const folders = (isChunk ? ["."] : ["core/", "worker/", "middleware/"]).flatMap((folder) => {
     const { href, pathname } = new URL(folder, library);
     return [href, pathname];
   });

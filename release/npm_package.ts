@@ -2,29 +2,22 @@
  * Makes the package for npm: `deno run -A release/npm_package.ts dramatiq.tgz`.
  *
  * `deno pack` compiles what the exports reach, and writes a package.json without the fields that
- * bundlers, npm and its users need; they are added here.
+ * bundlers, npm and its users need; they are added here. It writes a file for each module, which
+ * `npm_chunks.ts` puts together; types stay as they are.
  *
  * @module
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Chunks } from "./npm_chunks.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const run = promisify(execFile);
-
-/** Modules that do something when they are imported; bundlers may leave out all others. */
-export const SIDE_EFFECTS: readonly string[] = [
-  "./mod.js",
-  "./brokers/mod.js",
-  "./brokers/default_broker.js",
-  "./worker.js",
-  "./worker/executors/*_entry.js",
-];
 
 type Fields = Record<string, unknown>;
 
@@ -33,10 +26,16 @@ type Fields = Record<string, unknown>;
  *
  * @param packed The package.json of `deno pack`.
  * @param own The one of the repository.
+ * @param sideEffects The files that bundlers may not leave out.
  * @param repository `owner/name`, by which npm proves where a package comes from.
  * @returns The package.json to publish.
  */
-export function completePackage(packed: Fields, own: Fields, repository?: string): Fields {
+export function completePackage(
+  packed: Fields,
+  own: Fields,
+  sideEffects: readonly string[],
+  repository?: string,
+): Fields {
   const { description, engines } = own;
   const url = `git+https://github.com/${repository}.git`;
   return {
@@ -44,7 +43,7 @@ export function completePackage(packed: Fields, own: Fields, repository?: string
     description,
     engines,
     ...(repository !== undefined && { repository: { type: "git", url } }),
-    sideEffects: SIDE_EFFECTS,
+    sideEffects,
     bin: { dramatiq: "./worker.js" },
   };
 }
@@ -61,17 +60,36 @@ export async function packForNpm(output: string): Promise<void> {
     const args = ["pack", "--no-source-maps", "--allow-dirty", "--output", packed];
     await run(process.execPath, args, { cwd: ROOT, maxBuffer: 2 ** 24 });
     await run("tar", ["-xzf", packed, "-C", folder]);
-    const file = join(folder, "package", "package.json");
-    const own = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-    const fields = completePackage(
-      JSON.parse(await readFile(file, "utf8")),
-      own,
-      process.env["GITHUB_REPOSITORY"],
-    );
-    await writeFile(file, JSON.stringify(fields, undefined, 2) + "\n");
+    await complete(join(folder, "package"));
     await run("tar", ["-czf", resolve(output), "-C", folder, "package"]);
   } finally {
     await rm(folder, { recursive: true });
+  }
+}
+
+/** Makes of what `deno pack` has packed what npm gets. */
+async function complete(folder: string): Promise<void> {
+  const readJson = async (path: string) => JSON.parse(await readFile(path, "utf8"));
+  const file = join(folder, "package.json");
+  const packed = await readJson(file);
+  const { makeChunks } = await import("./npm_chunks.ts"); // whoever packs needs Rollup, and nobody else
+  const entries = Object.values<{ default: string }>(packed.exports);
+  const chunks = await makeChunks(folder, entries.map((entry) => entry.default.slice("./".length)));
+  await replaceModules(folder, chunks);
+  const own = await readJson(join(ROOT, "package.json"));
+  const repository = process.env["GITHUB_REPOSITORY"];
+  const fields = completePackage(packed, own, chunks.sideEffects, repository);
+  await writeFile(file, JSON.stringify(fields, undefined, 2) + "\n");
+}
+
+/** Writes the chunks in the place of all modules. Types stay. */
+async function replaceModules(folder: string, { files }: Chunks): Promise<void> {
+  for (const path of await readdir(folder, { recursive: true })) {
+    if (path.endsWith(".js")) await rm(join(folder, path));
+  }
+  for (const [path, code] of files) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), code);
   }
 }
 

@@ -37,6 +37,8 @@ export interface Cell {
   readonly env?: Readonly<Record<string, string>>;
   /** Realm of its actor; `undefined` for a program that ends by itself. */
   readonly place?: "thread" | "process";
+  /** Names of actors that run before. */
+  readonly first?: readonly string[];
   /** A text that it prints before it is stopped, if it runs no actor of these tests. */
   readonly until?: string;
   /** Signal that stops it. @default {"SIGTERM"} */
@@ -74,6 +76,7 @@ async function runCell(cell: Cell, broker: RedisBroker, redis: string): Promise<
   broker.declareQueue(queueName);
   const send = (actorName: string) =>
     broker.enqueue(new Message({ queueName, actorName, args: [queueName] }));
+  for (const actorName of cell.first ?? []) await send(actorName);
   if (cell.place !== undefined) await send("where");
   const program = new Program(cell, { DRAMATIQ_BROKER_URL: redis, QUEUE: queueName });
   try {

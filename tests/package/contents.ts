@@ -2,8 +2,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../support/test.ts";
-import { assertPublished, filesIn, type Project, ROOT } from "./project.ts";
+import { assertPublished, filesIn, type Project, ROOT, run } from "./project.ts";
 import type { Runtime } from "./runtimes.ts";
+
+/** Files with code that the package has, at most: Node takes about 0.3 ms for each. */
+const MAX_FILES = 140;
 
 /** Kilobytes of minified bundles that send, the clients of servers left out, at most: 5 % of room. */
 const SIZES = {
@@ -16,52 +19,36 @@ const SIZES = {
  * others vanish.
  */
 const KEPT = [
-  "brokers/default_broker.js", // registers the default broker
-  "mod.js", // imports it
-  "brokers/mod.js",
-  "worker.js", // is a program
-  "worker/executors/process_entry.js",
-  "worker/executors/thread_entry.js",
-  "platform/runtime.js", // finds out where it is
+  "brokers/default_broker.ts", // registers the default broker
+  "worker/executors/process_entry.ts",
+  "worker/executors/thread_entry.ts",
   // Errors have their names on their prototypes: two kilobytes.
-  "brokers/rabbitmq/errors.js",
-  "cli/pid_file.js",
-  "cli/usage_error.js",
-  "core/errors.js",
-  "core/inspection_error.js",
-  "core/interrupt.js",
-  "core/result_errors.js",
-  "core/snooze.js",
+  "brokers/rabbitmq/errors.ts",
+  "cli/pid_file.ts",
+  "cli/usage_error.ts",
+  "core/errors.ts",
+  "core/inspection_error.ts",
+  "core/interrupt.ts",
+  "core/result_errors.ts",
+  "core/snooze.ts",
   // Lists and numbers that are calculated from others.
-  "brokers/rabbitmq/ladder.js",
-  "clients/redis/argument_limit.js",
+  "brokers/rabbitmq/ladder.ts",
+  "clients/redis/argument_limit.ts",
+  "rate_limits/slot.ts", // two objects with a symbol
+  "core/actor.ts", // `call`, `apply` and `bind` of actors
   // Texts that are put together of others, which bundlers take for calls.
-  "brokers/redis/dead_letter_scripts.js",
-  "brokers/redis/delayed_scripts.js",
-  "brokers/redis/inspection_scripts.js",
-  "brokers/redis/recovery_scripts.js",
-  "brokers/redis/scripts.js",
-  "brokers/redis/inspection_scripts.js",
-  "brokers/redis/suspect_scripts.js",
-  "clients/redis/errors.js",
-  "control/backends/redis_scripts.js",
-  "rate_limits/slot.js",
-  // `deno pack` gives classes with symbols as names of methods a variable each.
-  "core/actor.js",
-  "brokers/rabbitmq/inspector.js",
-  "brokers/redis/inspector.js",
-  "brokers/sqlite/inspector.js",
-  "brokers/stub/inspector.js",
-  "control/abort_events.js",
-  "core/base_inspector.js",
-  "core/broker.js",
-  "middleware/prometheus.js",
-  "middleware/prometheus/exposition_server.js",
-  "middleware/prometheus/member.js",
-  "rate_limits/leased_slot.js",
-  "results/backend.js",
-  "worker/worker.js",
+  "brokers/redis/dead_letter_scripts.ts",
+  "brokers/redis/delayed_scripts.ts",
+  "brokers/redis/inspection_scripts.ts",
+  "brokers/redis/recovery_scripts.ts",
+  "brokers/redis/scripts.ts",
+  "brokers/redis/suspect_scripts.ts",
+  "clients/redis/errors.ts",
+  "control/backends/redis_scripts.ts",
 ];
+
+/** Folders of the repository that are in no package. */
+const UNPUBLISHED = /^(?:tests|bench|examples|release)\//;
 
 /** Bundles each module alone and says what is left: `module`, `text`. */
 const SIDE_EFFECTS = `import { join } from "node:path";
@@ -72,7 +59,7 @@ const alone = {
   setup(build) {
     build.onResolve({ filter: /.*/ }, ({ path, importer }) =>
       importer === "<stdin>"
-        // Whatever package.json says of it: the package that JSR makes has no such field.
+        // Whatever package.json says of it: the package of JSR has no such field.
         ? { path: join(root, path), sideEffects: true }
         : { path, external: true, sideEffects: false });
   },
@@ -84,6 +71,18 @@ for (const file of files) {
     platform: "node", plugins: [alone], logLevel: "error",
   });
   console.log(JSON.stringify({ file, text: text.replace(/\\bimport\\b[^;]*;/g, "").trim() }));
+}
+`;
+
+/** Says of each export which one of all values it is, and what that calls itself. */
+const SHOW_EXPORTS = (entries: readonly string[]) =>
+  `const values = [];
+for (const entry of ${JSON.stringify(entries)}) {
+  const exports = Object.entries(await import(entry)).map(([key, value]) => {
+    if (!values.includes(value)) values.push(value);
+    return [key, values.indexOf(value), typeof value === "function" ? value.name : typeof value];
+  });
+  console.log(JSON.stringify(exports));
 }
 `;
 
@@ -139,9 +138,10 @@ const lines = <T>(text: string): T[] =>
 export function declareContentsTests(project: Project, runtimes: readonly Runtime[]): void {
   const folder = join(project.folder, "node_modules", "@dq", "dramatiq");
   const node = runtimes[1]!.path;
+  const exports = async (): Promise<Record<string, string>> =>
+    JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8")).exports;
   const entries = async () =>
-    Object.keys(JSON.parse(await readFile(join(ROOT, "deno.json"), "utf8")).exports)
-      .map((entry) => `@dq/dramatiq${entry.slice(1)}`);
+    Object.keys(await exports()).map((entry) => `@dq/dramatiq${entry.slice(1)}`);
 
   test("the package for npm is compiled, and holds what users need and nothing else", async () => {
     await assertPublished(await filesIn(folder), /\.js$|\.d\.ts$|^package\.json$/);
@@ -150,6 +150,16 @@ export function declareContentsTests(project: Project, runtimes: readonly Runtim
     assert(fields.engines.node === ">=22.18" && fields.description.length > 0);
     const worker = await readFile(join(folder, "worker.js"), "utf8");
     assert(worker.startsWith("#!/usr/bin/env node\n"), worker.slice(0, 80));
+  });
+
+  test("the package for npm has few files with code, and names those with side effects", async () => {
+    const files = (await filesIn(folder)).filter((file) => file.endsWith(".js"));
+    assert(files.length <= MAX_FILES, `${files.length} files, more than ${MAX_FILES}`);
+    const { sideEffects } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    assertEquals(sideEffects.filter((file: string) => !files.includes(file.slice(2))), []);
+    for (const file of ["./mod.js", "./worker.js", "./chunks/thread_entry.js"]) {
+      assert(sideEffects.includes(file), file);
+    }
   });
 
   test("each entry of the package loads on Node and Bun, by import and by require", async () => {
@@ -166,6 +176,18 @@ Promise.all(names.map((name) => import(name))).then((imported) => {
     await Promise.all(runtimes.map(async ({ path }) => {
       assertEquals(Number(await project.run(path, "loads.cjs")), names.length);
     }));
+  });
+
+  test("entries of the package share their classes, which have the names of the sources", async () => {
+    const sources = Object.values(await exports()).map((path) => join(ROOT, path));
+    await project.write({
+      "names.packed.mjs": SHOW_EXPORTS(await entries()),
+      "names.source.mjs": SHOW_EXPORTS(sources),
+    });
+    const [packed, source] = await Promise.all(
+      ["names.packed.mjs", "names.source.mjs"].map((file) => project.run(node, file)),
+    );
+    assertEquals(lines(packed!), lines(source!));
   });
 
   test("the types of the package hold in a strict project without skipLibCheck", async () => {
@@ -194,12 +216,17 @@ void add.send("1", 2);
 
   test("modules of the package do nothing when they are imported, but for those on a list", async () => {
     await project.write({ "side_effects.mjs": SIDE_EFFECTS });
-    const files = (await filesIn(folder)).filter((file) => file.endsWith(".js"));
-    const output = await project.run(node, "side_effects.mjs", folder, ...files);
+    // Of the sources, from which the package for JSR is made, too: chunks do what their modules do.
+    const sources = (await run(["git", "ls-files", "-co", "--exclude-standard", "*.ts"], ROOT))
+      .trim();
+    const files = sources.split("\n").filter((file) => !UNPUBLISHED.test(file));
+    const output = await project.run(node, "side_effects.mjs", ROOT, ...files);
     const left = lines<{ file: string; text: string }>(output).filter(({ text }) => text !== "");
     // Constants cost nothing: arithmetic, texts and lists; no call, no class, no assignment.
     const doing = left.filter(({ text }) => DOING.test(text));
     assert(left.length > KEPT.length, "it must see constants, too");
+    const seen = doing.map(({ file }) => file);
+    assertEquals(KEPT.filter((file) => !seen.includes(file)), [], "take them off the list");
     const others = doing.filter(({ file }) => !KEPT.includes(file));
     const what = others.map(({ file, text }) => `${file}: ${text.slice(0, 120)}`).join("\n");
     assertEquals(

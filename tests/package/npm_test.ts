@@ -51,7 +51,11 @@ async function declareTests(): Promise<void> {
         cell(["app.js", "thread", "modules"], { place: "thread" }),
         cell(["app.js", "process", "modules"], { place: "process" }),
         cell(["own.js", "--executor", "process"], { place: "process" }),
-        cell([WORKER, "actors.js", "-t", "1"], { place: "thread" }),
+        cell([WORKER, "actors.js", "-t", "1", "--log-format", "text"], {
+          place: "thread",
+          first: ["fail"],
+          prints: /Error: for good\n +at .*actors\.js:\d+:\d+\)?\n(?! +at )/, // no step of the library
+        }),
         cell(["own.js", "dead-letters", "list"], { prints: /no such/ }),
         ...others,
       ], redis.url);

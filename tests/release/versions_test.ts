@@ -22,6 +22,7 @@ test("completePackage keeps what is packed, and adds what npm and bundlers need"
   const fields = completePackage(
     { name: "@dq/dramatiq", exports: { ".": "./mod.js" } },
     own,
+    ["./mod.js"],
     "a/b",
   );
   assertEquals(fields["exports"], { ".": "./mod.js" });
@@ -29,8 +30,8 @@ test("completePackage keeps what is packed, and adds what npm and bundlers need"
   assertEquals(fields["engines"], own.engines);
   assertEquals(fields["description"], own.description);
   assertEquals(fields["repository"], { type: "git", url: "git+https://github.com/a/b.git" });
-  assert((fields["sideEffects"] as string[]).includes("./brokers/default_broker.js"));
-  assertEquals("repository" in completePackage({}, own), false);
+  assertEquals(fields["sideEffects"], ["./mod.js"]);
+  assertEquals("repository" in completePackage({}, own, []), false);
 });
 
 test("release.yml runs programs and tasks that are there", async () => {

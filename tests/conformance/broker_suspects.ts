@@ -152,6 +152,22 @@ const rules: Rules = {
     },
   },
 
+  suspectAgain: {
+    rule: "Consumer.requeue ends the mark, also for the worker that gets the message again itself",
+    async check(fixture) {
+      await sendAll(await fixture.open(), fixture.queueName, [0]);
+      await fixture.loseOnce(1);
+      const [broker, consumer, received] = await fixture.receive(1);
+      await beginAll(consumer, received);
+      await consumer.requeue(received[0]!);
+      await receiveCount(consumer, 1); // and does not begin it
+      await fixture.die(broker);
+      const [, last, again] = await fixture.receive(1);
+      await beginAll(last, again);
+      assertEquals(deathsOf(again), [0]);
+    },
+  },
+
   suspectSettled: {
     rule: "Consumer.ack and nack forget what is known of a suspect",
     needs: "countLeft",

@@ -9,6 +9,7 @@ import { type Cancellation, ID_PREFIX, toCancellation, UNDONE } from "./stored_c
 export class Cancellations {
   readonly #ids: Map<string, Cancellation> = new Map();
   readonly #predicates: Map<string, Cancellation> = new Map();
+  readonly #reasons: WeakMap<Cancellation, Cancelled> = new WeakMap();
 
   /** Number of items. */
   get size(): number {
@@ -53,9 +54,21 @@ export class Cancellations {
     }
     return undefined;
   }
+
+  /**
+   * Reason for which messages are dropped that have not started. All messages of a cancellation share
+   * it: an error takes longer to make than such a message takes for the rest of its way.
+   *
+   * @param cancellation What was found for a message.
+   */
+  reasonOf(cancellation: Cancellation): Cancelled {
+    let reason = this.#reasons.get(cancellation);
+    if (reason === undefined) this.#reasons.set(cancellation, reason = toInterrupt(cancellation));
+    return reason;
+  }
 }
 
-/** Interrupt of a cancelled actor. */
+/** Interrupt of a cancelled actor that runs: each has one of its own, with which it may do anything. */
 export function toInterrupt({ reason, keep }: Cancellation): Cancelled {
   return new Cancelled(reason, { keep });
 }

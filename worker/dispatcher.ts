@@ -268,7 +268,7 @@ export class Dispatcher implements JobOwner {
   #cancel(job: Job, cancellation: Cancellation): void {
     if (job.settlement.isStale) return returnToQueue(job);
     this.#running.add(job);
-    job.cancel(toInterrupt(cancellation));
+    job.cancel(this.#control!.cancellations.reasonOf(cancellation));
   }
 
   /** Starts jobs while there are any and the executor has room. */

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { Message } from "@dq/dramatiq";
-import { Cancellations } from "../../core/cancellations.ts";
+import { Cancellations, toInterrupt } from "../../core/cancellations.ts";
 import { test } from "../support/test.ts";
 
 const message = new Message({ queueName: "q", actorName: "a", args: [], messageTimestamp: 1_000 });
@@ -34,4 +34,19 @@ test("Cancellations finds what was made before, of the actor and on the queue th
   assertEquals(found({ actor: "b", before: 1_001 }), false);
   assertEquals(found({ queue: "q", before: 1_001 }, { queueName: "q.DQ" }), true);
   assertEquals(found({ actor: "a", queue: "r", before: 1_001 }), false);
+});
+
+test("Cancellations make one reason for all messages that they drop, and each that runs gets its own", () => {
+  const cancellations = new Cancellations();
+  const value = { actor: "work", before: 2, reason: "why", grace: 0 };
+  cancellations.apply({ key: "cancel/where/a", value, version: 1 });
+  const [first, second] = [1, 0].map((messageTimestamp) =>
+    cancellations.find(
+      new Message({ queueName: "q", actorName: "work", args: [], messageTimestamp }),
+    )!
+  );
+  const reason = cancellations.reasonOf(first!);
+  assertEquals([reason.message, reason.keep], ["why", false]);
+  assertStrictEquals(cancellations.reasonOf(second!), reason);
+  assertNotStrictEquals(toInterrupt(first!), reason);
 });

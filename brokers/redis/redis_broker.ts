@@ -12,26 +12,21 @@ import { ReportCollector } from "../../core/report_collector.ts";
 import type { ReportSource } from "../../core/report_source.ts";
 import type { Message } from "../../core/message.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
-import {
-  assertQueueOrDelayQueueName,
-  delayQueueName,
-  toCanonicalQueueName,
-} from "../../core/queue_names.ts";
+import { assertQueueOrDelayQueueName, toCanonicalQueueName } from "../../core/queue_names.ts";
 import { randomUuid } from "../../platform/runtime.ts";
 import type { EnqueueOptions } from "../../core/actor_options.ts";
 import { findForeignBrokers, newBrokerId } from "./broker_id.ts";
 import { readDeadLetters } from "./dead_letters.ts";
-import { RedisDelayConsumer } from "./delay_consumer.ts";
 import type { RestoredDelayed } from "./delay_registry.ts";
 import { DueDelivery } from "./delivery.ts";
 import { openSession } from "./open_session.ts";
 import { type CheckedOptions, checkOptions, type RedisBrokerOptions } from "./options.ts";
 import { EnqueueBatcher, toEntry } from "./enqueue_batcher.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { RedisQueueConsumer } from "./queue_consumer.ts";
 import { countMessages, joinQueue, purgeQueue, type QueueMessageCounts } from "./queue_state.ts";
 import type { RedisSession } from "./session.ts";
 import { Recovery } from "./recovery.ts";
+import { RedisConsumer } from "./redis_consumer.ts";
 import { RedisInspector } from "./inspector.ts";
 import { withdrawReport } from "./report_writer.ts";
 import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
@@ -138,9 +133,7 @@ export class RedisBroker extends Broker {
     assertQueueOrDelayQueueName(queueName, "consume queue");
     const prefetch = checkPrefetch(queueName, options);
     this.#heartbeat.start();
-    return queueName === delayQueueName(queueName)
-      ? new RedisDelayConsumer(queueName, prefetch, this.#session)
-      : new RedisQueueConsumer(queueName, prefetch, this.#session);
+    return new RedisConsumer(queueName, prefetch, this.#session);
   }
 
   /**

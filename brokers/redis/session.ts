@@ -54,6 +54,13 @@ export interface ServedQueue {
   fail(error: unknown): void;
 }
 
+/** Runs a script that must get through: again until the server is back, or it is given up. */
+export type Run = (
+  script: Script,
+  keys: readonly string[],
+  args: readonly RedisArgument[],
+) => Promise<RedisReply>;
+
 /** Objects shared by the parts of one broker. */
 export interface RedisSession {
   /** Tells this broker from all others that share its queues. */

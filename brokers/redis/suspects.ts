@@ -3,20 +3,11 @@ import type { Encoded } from "../../encoders/encoder.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import type { Suspicion } from "../../core/suspicion.ts";
 import { noteOfWorker } from "../../core/suspicion.ts";
-import type { RedisReply } from "../../clients/redis/reply.ts";
-import type { Script } from "../../clients/redis/script.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import type { QueueKeys } from "./keys.ts";
 import { ACK, NACK } from "./scripts.ts";
-import type { RedisSession } from "./session.ts";
+import type { RedisSession, Run } from "./session.ts";
 import { BEGIN } from "./suspect_scripts.ts";
-
-/** Runs a script that must get through. */
-type Run = (
-  script: Script,
-  keys: readonly string[],
-  args: readonly Encoded[],
-) => Promise<RedisReply>;
 
 /** Suspects among the messages of one consumer: those that a dead worker had in flight. */
 export class Suspects {

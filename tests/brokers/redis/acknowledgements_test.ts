@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
 import { ConnectionClosed } from "@dq/dramatiq";
-import { Acknowledgements } from "../../../brokers/redis/acknowledgements.ts";
 import { RedisDelivery } from "../../../brokers/redis/delivery.ts";
+import { Acknowledgements } from "../../../brokers/redis/in_flight.ts";
 import { nextTurn } from "../../../platform/runtime.ts";
 import { work } from "../../conformance/broker_messages.ts";
 import { test } from "../../support/test.ts";

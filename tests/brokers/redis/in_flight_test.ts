@@ -13,20 +13,20 @@ function idsOf(inFlight: InFlight): string[] {
 }
 
 test("InFlight holds what is being settled until the server has answered, and no longer", async () => {
-  const inFlight = new InFlight();
+  const inFlight = new InFlight(8);
   const [a, b, c] = [deliver("a"), deliver("b"), deliver("c")];
   inFlight.add([a, b, c]);
   const answered = Promise.withResolvers<void>();
   const settling = inFlight.settle(inFlight.take([a, b]), answered.promise);
-  assertEquals([inFlight.unsettled, inFlight.size, idsOf(inFlight)], [1, 3, ["a", "b", "c"]]);
+  assertEquals([inFlight.room, inFlight.size, idsOf(inFlight)], [7, 3, ["a", "b", "c"]]);
   assertEquals(inFlight.take([a]), []);
   answered.resolve();
   await settling;
-  assertEquals([inFlight.unsettled, inFlight.size, idsOf(inFlight)], [1, 1, ["c"]]);
+  assertEquals([inFlight.room, inFlight.size, idsOf(inFlight)], [7, 1, ["c"]]);
 });
 
 test("InFlight.settled waits for all that is being settled, and bears failures", async () => {
-  const inFlight = new InFlight();
+  const inFlight = new InFlight(8);
   const [a, b] = [deliver("a"), deliver("b")];
   inFlight.add([a, b]);
   const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -44,7 +44,7 @@ test("InFlight.settled waits for all that is being settled, and bears failures",
 });
 
 test("InFlight.takeAll takes what is not settled in the order of delivery", () => {
-  const inFlight = new InFlight();
+  const inFlight = new InFlight(8);
   const all = ["a", "b", "c", "d"].map(deliver);
   inFlight.add(all);
   inFlight.take([all[0]!]);

@@ -178,11 +178,11 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
       { filter: "only wait for a slot" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/redis_consumer.ts", REDIS, [
+  ...mutantsOf("brokers/redis/prefetcher.ts", REDIS, [
     [
       "what was fetched stays with a paused consumer",
-      "if (this.#isPaused) await this.requeue(this.#ready.splice(0));",
-      "",
+      "this.inFlight.take(this.#buffer.splice(0));",
+      "this.inFlight.take([]);",
       { filter: "Consumer.pause" },
     ],
   ]),

@@ -5,26 +5,28 @@ const ACKS = `${folder}/acknowledgements_test.ts`;
 const CLOSING = `${folder}/closing_test.ts`;
 const COALESCING = `${folder}/coalescing_test.ts`;
 const DELAYED = `${folder}/delayed_test.ts`;
+const FETCHING = `${folder}/fetching_test.ts`;
 const IN_FLIGHT = `${folder}/in_flight_test.ts`;
 const LEASE = `${folder}/lease_test.ts`;
 const OUTAGES = `${folder}/outages_test.ts`;
+const PREFETCHER = `${folder}/prefetcher_test.ts`;
 const PROMOTION = `${folder}/promotion_test.ts`;
 const TEXTS = `${folder}/texts_test.ts`;
 const KEY_NOTIFIER = "tests/clients/redis/key_notifier_test.ts";
 
 /** Mistakes in the consumers of the Redis broker. */
 export const REDIS_CONSUMING: readonly Mutant[] = [
-  ...mutantsOf("brokers/redis/redis_consumer.ts", CLOSING, [
+  ...mutantsOf("brokers/redis/prefetcher.ts", CLOSING, [
     ["close does not wait for the fetch under way", "      await this.#filling;\n", ""],
     [
       "close forgets what was fetched ahead",
-      "      this.#arrived(await this.fetchedAhead());\n",
+      "      this.#arrived(await this.#source.drain());\n",
       "",
     ],
     [
       "close does not give back what is in flight",
-      "await this.inFlight.settle(left, this.giveBack(left));",
-      "",
+      "      const left = this.inFlight.takeAll();\n",
+      "      const left: RedisDelivery[] = [];\n",
     ],
     [
       "close does not wait for acknowledgements that travel",
@@ -33,19 +35,37 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "a fetch starts after the close",
-      "if (this.isClosed || this.#abort.isAborted || this.#isWaiting) return;\n    const room",
-      "if (this.#isWaiting) return;\n    const room",
+      'if (this.#mode === "gathering") this.#fetchGathered();',
+      "this.#fetchGathered();",
+    ],
+    [
+      "a fetch starts after the receive was aborted",
+      "const room = this.#abort.isAborted ? 0 : Math.min(this.inFlight.room, MAX_BATCH);",
+      "const room = Math.min(this.inFlight.room, MAX_BATCH);",
+      { tests: FETCHING },
+    ],
+    [
+      "a fetch goes ahead once the receive was aborted",
+      '|| this.#demand !== "all" || this.#abort.isAborted) return 0;',
+      '|| this.#demand !== "all") return 0;',
+      { tests: FETCHING },
     ],
     [
       "a fetch goes ahead while closing",
-      "if (!this.#takesAll || this.isClosed || this.#abort.isAborted) return 0;",
-      "if (!this.#takesAll) return 0;",
-      { stays: "close waits for what was fetched ahead, and gives it back all the same" },
+      'if (this.#mode !== "filling" || this.#demand',
+      "if (this.#demand",
+      { tests: FETCHING },
+    ],
+    [
+      "a pause goes on to fetch though the consumer is closed",
+      'return this.#demand === "none" && !this.isClosed;',
+      'return this.#demand === "none";',
+      { tests: PREFETCHER },
     ],
     [
       "a loss of the lease is not told to whoever receives",
-      "if (lease.isLost) tellLoss(lease, queues.values());\n      if (this.#error",
-      "if (this.#error",
+      "if (lease.isLost) tellLoss(lease, queues.values());\n",
+      "",
       {
         tests: LEASE,
         stays:
@@ -54,35 +74,37 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "a lost lease does not make messages stale",
-      "return this.#error !== undefined || this.session.lease.isLost;",
+      "return this.#error !== undefined || this.#session.lease.isLost;",
       "return this.#error !== undefined;",
       { tests: LEASE },
     ],
     [
       "a consumer that failed gives what it had in flight",
-      "if (this.#error !== undefined) throw this.#error;",
+      'if (this.#mode === "failed") throw this.#error;',
       "",
       { tests: LEASE },
     ],
     [
-      "more is fetched than there is room for",
-      "const free = this.#prefetch - this.inFlight.unsettled;",
-      "const free = this.#prefetch;",
-      { tests: "tests/brokers/redis_test.ts", filter: "prefetch" },
-    ],
-    [
       "a fetch that fails because the server is away fails the consumer",
-      "if (!isUnavailable(error)) this.fail(error);",
-      "if (true) this.fail(error);",
+      "if (isUnavailable(error)) this.#retryLater();\n      else this.fail(error);",
+      "this.fail(error);",
       { tests: OUTAGES, filter: "is not there yet" },
     ],
+  ]),
+  ...mutantsOf("brokers/redis/redis_consumer.ts", CLOSING, [
     [
       "what is given back is not counted as in flight",
-      "await this.inFlight.settle(taken, this.giveBack(taken));",
-      "await this.giveBack(taken);",
+      "await this.#inFlight.settle(taken, this.#giveBack(taken));",
+      "await this.#giveBack(taken);",
     ],
   ]),
   ...mutantsOf("brokers/redis/in_flight.ts", IN_FLIGHT, [
+    [
+      "more is fetched than there is room for",
+      "return this.#prefetch - this.#unsettled.size;",
+      "return this.#prefetch;",
+      { tests: "tests/brokers/redis_test.ts", filter: "prefetch" },
+    ],
     [
       "a message can be settled twice",
       "this.#unsettled.delete(message as RedisDelivery)",
@@ -100,7 +122,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     ["what is given back on closing loses its order", ".sort((a, b) => a.order - b.order)", ""],
   ]),
-  ...mutantsOf("brokers/redis/acknowledgements.ts", ACKS, [
+  ...mutantsOf("brokers/redis/in_flight.ts", ACKS, [
     [
       "acknowledgements are lost whose fetch was cut off",
       "if (batch !== undefined) this.#dispatch(batch);\n      throw error;",
@@ -122,7 +144,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "batch.sent.resolve(), () => batch.sent.resolve());",
     ],
   ]),
-  ...mutantsOf("brokers/redis/queue_consumer.ts", LEASE, [
+  ...mutantsOf("brokers/redis/queue_source.ts", LEASE, [
     [
       "a fetch does not begin the lease",
       "  session.lease.renew(sentAt); // before anything of it can start\n",
@@ -135,12 +157,12 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "large texts are read by the script",
-      "return total > entries.length * MAX_BY_SCRIPT;",
+      "return total > texts.length * MAX_BY_SCRIPT;",
       "return false;",
       { tests: TEXTS },
     ],
   ]),
-  ...mutantsOf("brokers/redis/queue_consumer.ts", CLOSING, [
+  ...mutantsOf("brokers/redis/queue_source.ts", CLOSING, [
     [
       "fetches ahead do not count as room that is taken",
       "this.#ahead.reduce((sum, { limit }) => sum + limit, arriving)",
@@ -149,8 +171,8 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "an empty queue is fetched ahead from without end",
-      "if (mayHaveMore) this.#fetchAhead(fetch.limit);",
-      "this.#fetchAhead(fetch.limit);",
+      "if (mayHaveMore) this.#beginAhead(fetch.limit);",
+      "this.#beginAhead(fetch.limit);",
       {
         tests: "tests/brokers/redis_test.ts",
         filter: "rests while it is idle, with dramatiq_queue_prefetch",
@@ -162,23 +184,25 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
       "return this.#ahead;",
       { stays: "the filling that waits for it is known as under way, and stands for it" },
     ],
-    ["a fetch ahead that fails fails the close", "entries.catch(() => [])", "entries", {
-      tests: "tests/brokers/redis/queue_consumer_test.ts",
+    ["a fetch ahead that fails fails the close", "entries.catch(() => EMPTY)", "entries", {
+      tests: PREFETCHER,
     }],
     [
       "a message on the queue whose eta has not come is run",
-      "if (mayBeEarly) deliveries = await this.#postponeEarly(deliveries);",
-      "",
+      "if (deliveries.some(hasEta)) {",
+      "if (false) {",
       { tests: DELAYED },
     ],
+  ]),
+  ...mutantsOf("brokers/redis/postpone.ts", DELAYED, [
     [
       "whoever holds delayed messages is not told of one more",
-      "if (due.size < withEta.length) this.#wakeDelayConsumer();",
+      "if (due.size < withEta.length) wakeDelayConsumers(session, queueName);",
       "",
       { stays: "its heartbeat finds the message within a second" },
     ],
   ]),
-  ...mutantsOf("brokers/redis/delay_consumer.ts", PROMOTION, [
+  ...mutantsOf("brokers/redis/give_back.ts", PROMOTION, [
     [
       "a message that was promoted is dropped besides",
       "one instanceof DueDelivery && !one.isPromoted",
@@ -187,9 +211,11 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "a loan is not given back on closing",
-      "    if (due.length > 0) {\n      const ids = due.map(({ id }) => id);",
-      "    if (false) {\n      const ids = due.map(({ id }) => id);",
+      "  await connection.runWithRetry(RELEASE, [etas], () => [serverClock.argument, ...ids]);\n",
+      "",
     ],
+  ]),
+  ...mutantsOf("brokers/redis/delay_source.ts", PROMOTION, [
     [
       "a nearer message behind a far one is not waited for",
       "return length > 0 || nextEta < this.#nextEta || nextEta < now + 1;",

@@ -4,8 +4,8 @@ import { deadline } from "@std/async";
 import { ConnectionClosed } from "@dq/dramatiq";
 import { Keys } from "../../../brokers/redis/keys.ts";
 import { Lease } from "../../../core/lease.ts";
-import { RedisQueueConsumer } from "../../../brokers/redis/queue_consumer.ts";
 import type { Script } from "../../../clients/redis/script.ts";
+import { RedisConsumer } from "../../../brokers/redis/redis_consumer.ts";
 import { ACK, FETCH, REQUEUE } from "../../../brokers/redis/scripts.ts";
 import type { RedisSession } from "../../../brokers/redis/session.ts";
 import { nextTurn } from "../../../platform/runtime.ts";
@@ -62,9 +62,9 @@ function entries(count: number, padding = ""): [ids: Buffer[], texts: Buffer[]] 
   ];
 }
 
-test("RedisQueueConsumer.close bears a fetch ahead that fails, and gives back what it has", async () => {
+test("Prefetcher.close bears a fetch ahead that fails, and gives back what it has", async () => {
   const { session, fetches, requeued } = ready();
-  const consumer = new RedisQueueConsumer("q", 128, session);
+  const consumer = new RedisConsumer("q", 128, session);
   const receiving = consumer.receive(128);
   await nextTurn();
   fetches[0]!.resolve(entries(64)); // there is room for 64 more, which are fetched ahead
@@ -77,9 +77,9 @@ test("RedisQueueConsumer.close bears a fetch ahead that fails, and gives back wh
   assertEquals(requeued.length, 64);
 });
 
-test("RedisQueueConsumer holds nothing of a fetch whose texts it cannot read, and acknowledges all the same", async () => {
+test("Prefetcher holds nothing of a fetch whose texts it cannot read, and acknowledges all the same", async () => {
   const { session, fetches, reads, acknowledged } = ready();
-  const consumer = new RedisQueueConsumer("q", 1, session);
+  const consumer = new RedisConsumer("q", 1, session);
   const receiving = consumer.receive(1);
   await nextTurn();
   fetches[0]!.resolve(entries(1, "x".repeat(20_000)));
@@ -90,13 +90,14 @@ test("RedisQueueConsumer holds nothing of a fetch whose texts it cannot read, an
   const [ids, texts] = entries(1);
   fetches[1]!.resolve([ids, null, null]); // large ones are read by another command
   await nextTurn();
-  assertEquals([consumer.inFlight.size, consumer.fetches().length > 0], [1, true]);
+  const [member] = session.queues.get("q")!.consumers;
+  assertEquals([member!.inFlight.size, member!.fetches().length > 0], [1, true]);
   reads[0]!.reject(new ConnectionClosed("cut"));
   await acknowledging;
   assertEquals(acknowledged, ["id-0"]);
   // Redis counts it as this broker's, nobody holds it, and so it is put back.
-  assertEquals([consumer.inFlight.size, consumer.fetches()], [0, []]);
-  consumer.wakeUp();
+  assertEquals([member!.inFlight.size, member!.fetches()], [0, []]);
+  member!.wakeUp();
   await nextTurn();
   fetches[2]!.resolve([ids, null, null]);
   await nextTurn();
@@ -105,9 +106,9 @@ test("RedisQueueConsumer holds nothing of a fetch whose texts it cannot read, an
   await consumer.close();
 });
 
-test("RedisQueueConsumer has two fetches under way while there is a backlog", async () => {
+test("Prefetcher has two fetches under way while there is a backlog", async () => {
   const { session, fetches } = ready();
-  const consumer = new RedisQueueConsumer("q", 128, session);
+  const consumer = new RedisConsumer("q", 128, session);
   const receiving = consumer.receive(128);
   await nextTurn();
   fetches[0]!.resolve(entries(128));
@@ -121,4 +122,22 @@ test("RedisQueueConsumer has two fetches under way while there is a backlog", as
   assertEquals(fetches.length, 3);
   for (const fetch of fetches) fetch.resolve(null);
   await consumer.close();
+});
+
+test("Prefetcher.close gives back what a pause was still waiting for", async () => {
+  const { session, fetches, requeued } = ready();
+  const consumer = new RedisConsumer("q", 2_000, session);
+  void consumer.receive(2_000);
+  await nextTurn();
+  assertEquals(fetches.length, 2); // a thousand each
+  const pausing = consumer.pause();
+  let isClosed = false;
+  const closing = consumer.close().then(() => isClosed = true);
+  fetches[0]!.resolve(entries(64));
+  await nextTurn();
+  assertEquals(isClosed, false);
+  fetches[1]!.resolve(entries(64));
+  await deadline(closing, HANGS);
+  assertEquals(requeued.length, 128);
+  await deadline(pausing, HANGS);
 });

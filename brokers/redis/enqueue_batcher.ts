@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Encoded } from "../../encoders/encoder.ts";
-import { Batcher, type PreparedBatches } from "../../clients/redis/batcher.ts";
+import { Batcher } from "../../clients/redis/batcher.ts";
+import { PreparedBatches } from "../../clients/redis/prepared_batches.ts";
 import { toArgument } from "../../clients/redis/reply.ts";
 import { allStored } from "../../core/delivery_state.ts";
 import type { Message } from "../../core/message.ts";
@@ -100,7 +101,8 @@ export class EnqueueBatcher {
       const { queueName } = message;
       let batches = batchesByQueue.get(queueName);
       if (batches === undefined) {
-        batchesByQueue.set(queueName, batches = this.enqueued(queueName).prepareBatches());
+        batches = new PreparedBatches(this.enqueued(queueName));
+        batchesByQueue.set(queueName, batches);
       }
       batches.add(toEntry(message));
     }

@@ -32,7 +32,7 @@ const MAX_LENGTH = 8 * 1024 * 1024;
 export type Pack = (args: readonly Encoded[]) => readonly Encoded[];
 
 /** Items that travel together. */
-class Batch {
+export class Batch {
   /** Settles when the server has answered. */
   readonly sent: PromiseWithResolvers<void> = Promise.withResolvers();
   /** By `performance.now()`. */
@@ -126,7 +126,8 @@ class Batch {
  */
 export class Batcher {
   readonly #send: Send;
-  readonly #pack: Pack;
+  /** Makes the arguments of a call. */
+  readonly pack: Pack;
   readonly #isReady: IsReady;
   /** The one that is being filled. */
   #batch: Batch | undefined;
@@ -147,7 +148,7 @@ export class Batcher {
    */
   constructor(send: Send, pack: Pack = (args) => args, isReady: IsReady = () => true) {
     this.#send = send;
-    this.#pack = pack;
+    this.pack = pack;
     this.#isReady = isReady;
   }
 
@@ -188,20 +189,20 @@ export class Batcher {
     return !this.#isDue || performance.now() - batch.begunAt < LONGEST_GATHERING;
   }
 
-  /** Begins to gather items of which all are to be sent, or none. */
-  prepareBatches(): PreparedBatches {
-    return new PreparedBatches(this.#pack, (batches) => this.#addAll(batches));
+  /**
+   * Adds batches whose items are all made.
+   *
+   * @returns Resolves when the server has all of them.
+   */
+  addAll(batches: readonly Batch[]): Promise<void> {
+    const sent = batches.map((batch) => this.#addBatch(batch).sent.promise);
+    this.#dispatch();
+    return allStored(sent);
   }
 
   /** Resolves when all that was added has been sent, or given up. */
   async emptied(): Promise<void> {
     await Promise.allSettled(this.#unsettled);
-  }
-
-  #addAll(batches: readonly Batch[]): Promise<void> {
-    const sent = batches.map((batch) => this.#addBatch(batch).sent.promise);
-    this.#dispatch();
-    return allStored(sent);
   }
 
   /** @returns The batch that has the items now. */
@@ -247,7 +248,7 @@ export class Batcher {
    * (For such a sender the end of the turn, a promise and a batch were a fifth of the processor time.)
    */
   #sendAtOnce(args: readonly Encoded[]): Promise<void> {
-    const sent = this.#send(this.#pack(args), performance.now()) as Promise<void>;
+    const sent = this.#send(this.pack(args), performance.now()) as Promise<void>;
     this.#underWay += 1;
     this.#unsettled.add(sent);
     const ended = () => {
@@ -276,7 +277,7 @@ export class Batcher {
     const { sent, length } = batch;
     this.#underWay += 1;
     this.#lengthUnderWay += length;
-    this.#send(batch.pack(this.#pack), batch.begunAt).then(() => sent.resolve(), sent.reject)
+    this.#send(batch.pack(this.pack), batch.begunAt).then(() => sent.resolve(), sent.reject)
       .then(() => {
         this.#underWay -= 1;
         this.#lengthUnderWay -= length;
@@ -284,47 +285,5 @@ export class Batcher {
         this.#unsettled.delete(sent.promise);
         this.#dispatch();
       });
-  }
-}
-
-/** Items that have been made, of which nothing is sent before all of them are. */
-export class PreparedBatches {
-  readonly #pack: Pack;
-  readonly #send: (batches: readonly Batch[]) => Promise<void>;
-  readonly #batches: Batch[] = [];
-
-  /**
-   * Has nothing yet.
-   *
-   * @param pack Packs what fills a batch.
-   * @param send Sends all batches.
-   */
-  constructor(pack: Pack, send: (batches: readonly Batch[]) => Promise<void>) {
-    this.#pack = pack;
-    this.#send = send;
-  }
-
-  /**
-   * Adds an item.
-   *
-   * @param args Its arguments.
-   */
-  add(args: readonly Encoded[]): void {
-    let batch = this.#batches.at(-1);
-    if (batch === undefined || !batch.hasRoomFor(args)) {
-      this.#batches.push(batch = new Batch());
-    }
-    batch.add(args);
-    // Now: a text takes less room among others.
-    if (batch.isFull) batch.pack(this.#pack);
-  }
-
-  /**
-   * Sends all items.
-   *
-   * @returns Resolves when the server has them.
-   */
-  send(): Promise<void> {
-    return this.#send(this.#batches);
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Batcher } from "../../../clients/redis/batcher.ts";
+import { PreparedBatches } from "../../../clients/redis/prepared_batches.ts";
 import { nextTurn } from "../../../platform/runtime.ts";
 import { test } from "../../support/test.ts";
 
@@ -24,7 +25,7 @@ class SlowServer {
 
   /** Adds the same letter many times, at once. */
   addAll(letter: string, count: number): Promise<void> {
-    const batches = this.batcher.prepareBatches();
+    const batches = new PreparedBatches(this.batcher);
     for (let i = 0; i < count; i++) batches.add([letter]);
     return batches.send();
   }

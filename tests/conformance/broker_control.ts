@@ -5,6 +5,7 @@
  * @module
  */
 import { cancelling } from "./broker_cancelling.ts";
+import { cancellingAll } from "./broker_cancelling_all.ts";
 import { type BrokerControlHarness, Fixture, type Rules } from "./broker_control_harness.ts";
 import { pausing } from "./broker_pausing.ts";
 import { resizing } from "./broker_resizing.ts";
@@ -13,7 +14,7 @@ import { declareTests } from "./rules.ts";
 
 export type { BrokerControlHarness } from "./broker_control_harness.ts";
 
-const rules: Rules = { ...cancelling, ...pausing, ...resizing, ...periodic };
+const rules: Rules = { ...cancelling, ...cancellingAll, ...pausing, ...resizing, ...periodic };
 
 /**
  * Declares the tests of all rules for one broker.

@@ -1,15 +1,12 @@
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { openSession } from "../../../brokers/redis/open_session.ts";
 import { checkOptions } from "../../../brokers/redis/options.ts";
-import { EXPIRE } from "../../../brokers/redis/dead_letter_scripts.ts";
 import { FORGET } from "../../../brokers/redis/recovery_scripts.ts";
 import { Recovery } from "../../../brokers/redis/recovery.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
-import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { after, test } from "../../support/test.ts";
-import { Monitor, runsOf } from "./monitor.ts";
 import { leaveFromPython } from "./python.ts";
 import { beat, eventually, Fixture } from "./fixture.ts";
 
@@ -17,7 +14,6 @@ const server = await startRedis();
 after(() => server.stop());
 
 const MINUTE = 60_000;
-const DAY = 86_400_000;
 /** Nothing is renewed, and nothing recovered, unless a test asks for it. */
 const NO_HEARTBEAT = { maintenanceInterval: Infinity };
 
@@ -299,69 +295,4 @@ test("RedisBroker keeps its heartbeat over its close while holes are with it, fo
   await two.maintain();
   await two.close();
   assertEquals(await fixture.keys(), []);
-});
-
-// Reference: dramatiq_dead_message_ttl
-test("RedisBroker.maintain drops dead letters older than dramatiq_dead_message_ttl says", async () => {
-  await using fixture = new Fixture(server);
-  const clock = new FakeClock();
-  await withEnvironment({ dramatiq_dead_message_ttl: "1000" }, async () => {
-    const broker = fixture.open({ clock, ...NO_HEARTBEAT });
-    broker.declareQueue("q");
-    await using consumer = broker.consume("q");
-    for (const n of numbers(2)) {
-      await broker.enqueue(work("q", n));
-      await consumer.nack([await receiveOne(consumer)]);
-      await clock.advance(999);
-      await broker.maintain();
-    }
-    assertEquals((await broker.getQueueMessageCounts("q")).dead, 1);
-    await clock.advance(1);
-    await broker.maintain();
-    assertEquals((await broker.getQueueMessageCounts("q")).dead, 0);
-    assertEquals(await fixture.command("EXISTS", fixture.key("q.XQ.msgs")), 0);
-  });
-});
-
-test("RedisBroker.maintain drops old dead letters of many queues in few calls", async () => {
-  await using fixture = new Fixture(server);
-  const clock = new FakeClock();
-  const broker = fixture.open({ clock, deadMessageTtl: 1_000, ...NO_HEARTBEAT });
-  for (const n of numbers(300)) broker.declareQueue(`q${n}`);
-  const filled = ["q1", "q150", "q299"];
-  const bury = async (queueName: string, count: number) => {
-    await broker.enqueueMany(numbers(count).map((n) => work(queueName, n)));
-    await using consumer = broker.consume(queueName, { prefetch: count });
-    await consumer.nack(await receiveCount(consumer, count));
-  };
-  for (const queueName of filled) await bury(queueName, 700);
-  await clock.advance(1_000);
-  for (const queueName of filled) await bury(queueName, 2);
-  await using monitor = await Monitor.open(server);
-  await broker.maintain();
-  const runs = runsOf(EXPIRE, await monitor.take());
-  const own = runs.filter((args) => args.some((arg) => arg.startsWith(fixture.key(""))));
-  assertEquals(own.length, 3); // a thousand in each
-  for (const queueName of filled) {
-    assertEquals((await broker.getQueueMessageCounts(queueName)).dead, 2);
-    assertEquals(await fixture.command("HLEN", fixture.key(`${queueName}.XQ.msgs`)), 2);
-  }
-});
-
-test("RedisBroker.maintain keeps dead letters for seven days, or for deadMessageTtl", async () => {
-  for (const [options, ttl] of [[{}, 7 * DAY], [{ deadMessageTtl: 5 }, 5]] as const) {
-    await using fixture = new Fixture(server);
-    const clock = new FakeClock();
-    const broker = fixture.open({ clock, ...NO_HEARTBEAT, ...options });
-    broker.declareQueue("q");
-    await broker.enqueueMany(numbers(1_200).map((n) => work("q", n)));
-    await using consumer = broker.consume("q", { prefetch: 2_000 });
-    await consumer.nack(await receiveCount(consumer, 1_200));
-    await clock.advance(ttl - 1);
-    await broker.maintain();
-    assertEquals((await broker.getQueueMessageCounts("q")).dead, 1_200);
-    await clock.advance(1);
-    await broker.maintain();
-    assertEquals((await broker.getQueueMessageCounts("q")).dead, 0);
-  }
 });

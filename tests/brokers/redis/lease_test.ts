@@ -1,55 +1,22 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async";
-import { actor, ConnectionClosed, type RedisBroker, Worker } from "@dq/dramatiq";
+import { actor, ConnectionClosed, Worker } from "@dq/dramatiq";
 import { Lease } from "../../../core/lease.ts";
-import { runtime } from "../../../platform/runtime.ts";
 import { firstArgs, receiveCount, receiveOne, work } from "../../conformance/broker_messages.ts";
-import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { startProxy } from "../../support/servers/proxy.ts";
-import { ServerProcess } from "../../support/servers/server_process.ts";
 import { Monitor } from "./monitor.ts";
 import { beat, eventually, Fixture, startForFile } from "./fixture.ts";
+import { startWorkerProcess, takeOverFrom, withThreeAtHand } from "./lease_fixture.ts";
 import type { WorkerProcessArguments } from "./worker_process.ts";
 
 const { test, server } = await startForFile();
 
 const MINUTE = 60_000;
 const NO_HEARTBEAT = { maintenanceInterval: Infinity };
-const FOLDER = dirname(fileURLToPath(import.meta.url));
-const ROOT = dirname(dirname(dirname(FOLDER)));
-
-/** Has another broker, whose clock is ahead, find this one dead. */
-async function takeOverFrom(broker: RedisBroker, fixture: Fixture): Promise<void> {
-  const clock = new FakeClock(broker.clock.now() + MINUTE);
-  const recoverer = fixture.open({ clock, ...NO_HEARTBEAT });
-  await recoverer.maintain();
-  await recoverer.close();
-  assertEquals(await fixture.heartbeat(broker.brokerId), undefined);
-}
-
-function startWorkerProcess(
-  told: WorkerProcessArguments,
-  log: string,
-  env: Record<string, string> = {},
-): ServerProcess {
-  return new ServerProcess({
-    program: process.execPath,
-    args: [
-      ...(runtime === "deno" ? ["run", "-A"] : []),
-      join(FOLDER, "worker_process.ts"),
-      JSON.stringify(told),
-    ],
-    folder: ROOT,
-    log,
-    env,
-  });
-}
 
 test("RedisBroker gets back what a worker had that was killed", async () => {
   await using fixture = new Fixture(server);
@@ -123,39 +90,6 @@ test("RedisBroker fails its consumers when others have taken over, and goes on w
   await next.ack(again);
   assertEquals((await broker.getQueueMessageCounts("q")).unacknowledged, 0);
 });
-
-/**
- * Has a worker run the first of three messages, the others in flight, while something happens.
- *
- * @param fixture Where it runs.
- * @param broker Of the worker.
- * @param run Gets what has run, which grows, and what ends the first run.
- */
-async function withThreeAtHand(
-  fixture: Fixture,
-  broker: RedisBroker,
-  run: (ran: readonly number[], finish: () => void) => Promise<void>,
-): Promise<void> {
-  const ran: number[] = [];
-  const gate = Promise.withResolvers<void>();
-  actor(async function work(n: number) {
-    ran.push(n);
-    if (n === 1) await gate.promise;
-  }, { broker, queueName: "q" });
-  await broker.enqueueMany([1, 2, 3].map((n) => work("q", n)));
-  await withEnvironment(
-    { dramatiq_queue_prefetch: "3", dramatiq_restart_delay: "10" },
-    async () => {
-      await using worker = new Worker(broker, { concurrency: 1, timeout: 1_000 });
-      await worker.start();
-      await eventually("be at work", async () => {
-        return ran.length === 1 && await fixture.held(broker.brokerId, "q") === 3;
-      });
-      await run(ran, gate.resolve);
-      await worker.stop();
-    },
-  );
-}
 
 test("RedisBroker's worker starts nothing that others have taken over, and goes on", async () => {
   await using fixture = new Fixture(server);

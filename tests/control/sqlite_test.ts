@@ -11,6 +11,7 @@ import { claimsModel } from "../conformance/claims_model.ts";
 import { brokerSuspectsConformance, type SuspectsHarness } from "../conformance/broker_suspects.ts";
 import { controlStoreConformance } from "../conformance/control_store.ts";
 import { Mirror } from "../conformance/control_store_harness.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { after, test } from "../support/test.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "dramatiq-sqlite-"));
@@ -29,14 +30,26 @@ controlStoreConformance({
 
 brokerControlConformance({
   name: "SqliteBroker",
-  open: (namespace, middleware) =>
-    new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),
+  open: (namespace, middleware, clock) =>
+    new SqliteBroker({
+      path: pathOf(namespace),
+      share: false,
+      middleware,
+      ...(clock && { clock }),
+    }),
+  makeClock: () => new FakeClock(Date.now()),
 });
 
 brokerClaimsConformance({
   name: "SqliteBroker",
-  open: (namespace, middleware) =>
-    new SqliteBroker({ path: pathOf(namespace), share: false, middleware }),
+  open: (namespace, middleware, clock) =>
+    new SqliteBroker({
+      path: pathOf(namespace),
+      share: false,
+      middleware,
+      ...(clock && { clock }),
+    }),
+  makeClock: () => new FakeClock(Date.now()),
 });
 
 const suspects: SuspectsHarness = {

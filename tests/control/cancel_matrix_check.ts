@@ -19,7 +19,7 @@ const PROGRAM = fileURLToPath(new URL("cancel_worker_process.ts", import.meta.ur
 const HEARTBEAT_TIMEOUT = 1_000;
 
 /** Milliseconds after which a worker says what it waits for, and ends. */
-const LONGEST_LIFE = 60_000;
+const LONGEST_LIFE = 120_000;
 
 /** Number of runs after the death, by actor; those without any are not there. */
 type Runs = Readonly<Record<string, number>>;

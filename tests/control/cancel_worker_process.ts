@@ -33,6 +33,7 @@ if (told !== null) await work(told);
 async function work({ address, diesAt, messages }: CancelWorkerArguments): Promise<void> {
   const die = () => process.kill(process.pid, "SIGKILL");
   const arrived = new Set<string>();
+  const ran: string[] = [];
   /** Keeps each message at a moment until all have come to it. */
   const meet = (moment: Moment, { messageId, actorName, retried }: MessageProxy) => {
     if (moment !== diesAt || retried || messages[actorName] !== messageId) return;
@@ -41,7 +42,7 @@ async function work({ address, diesAt, messages }: CancelWorkerArguments): Promi
     if (moment !== "acked") return new Promise<void>(() => {});
   };
   process.once("SIGTERM", () => {
-    console.error(`Only ${[...arrived].join(", ")} came to "${diesAt}"`);
+    console.error(`Only ${[...arrived].join(", ")} came to "${diesAt}"; ran ${ran.join(", ")}`);
     process.exit(1);
   });
   const cancels = diesAt !== "recording";
@@ -62,6 +63,7 @@ async function work({ address, diesAt, messages }: CancelWorkerArguments): Promi
     ["running", "first", "blocker"].map((name) => [name, Promise.withResolvers<void>()]),
   );
   declareActors(broker, address, async (name) => {
+    ran.push(name);
     started.get(name)?.resolve();
     const signal = currentSignal();
     if (name === "flaky") throw new Error("again");

@@ -109,6 +109,7 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
     if (broker === undefined) asking.set(fixture, broker = fixture.open({ clock: systemClock }));
     await broker.maintain();
   },
+  LIST_BROKERS: ({ broker }) => broker.findForeignBrokers(),
   EXPIRE: ({ broker }) => broker.maintain(),
   PURGE: ({ broker }) => broker.flush("q"),
   COUNT: ({ broker }) => broker.getQueueMessageCounts("q"),

@@ -77,6 +77,13 @@ test("docs/reference.md has each entry of Python's reference, in its section", (
   assertEquals(rows.length, Object.values(REFERENCE_ENTRIES).flat().length);
 });
 
+test("No row of docs/reference.md or docs/from-python.md is over 200 characters", async () => {
+  for (const page of [REFERENCE, "docs/from-python.md"]) {
+    const lines = (await readText(page)).split("\n");
+    assertEquals(lines.filter((line) => line.startsWith("|") && line.length > 200), [], page);
+  }
+});
+
 test("docs/reference.md has each hook and each environment variable of the captures", () => {
   const listed = new Set(rows.map(({ entry }) => entry));
   for (const hook of hooks.hooks) assert(listed.has(`Middleware.${hook}`), hook);

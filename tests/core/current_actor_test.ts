@@ -64,6 +64,21 @@ test("currentActor throws where no actor runs, and for the function of another o
   );
 });
 
+test("actor has its bare function say why it has no logger", () => {
+  const broker = new StubBroker();
+  const quiet = actor(function quiet() {
+    // @ts-expect-error -- inside of it, the name is the function
+    quiet.logger.info("told");
+  }, { broker });
+  assertThrows(() => quiet(), TypeError, "use currentActor().logger");
+  quiet.logger.info("the actor has one");
+  const own = Object.assign(() => {}, { logger: "own" });
+  actor(own, { actorName: "own", broker });
+  const late: { logger?: string } = actor(() => {}, { actorName: "late", broker }).fn as never;
+  late.logger = "late";
+  assertEquals([own.logger, late.logger], ["own", "late"]);
+});
+
 test("actor has its bare function say why it does not send", async () => {
   const broker = new StubBroker();
   const crawl = actor(async function crawl(url: string): Promise<void> {

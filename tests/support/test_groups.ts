@@ -22,6 +22,7 @@ const FILES_IN_GROUP: Readonly<Record<string, number>> = {
   "tests/control": 3,
   "tests/core": 6,
   "tests/dashboard": 4,
+  "tests/docs": 2,
   "tests/encoders": 6,
   "tests/hostile": 3,
   "tests/inspection": 3,

@@ -1,4 +1,4 @@
-import { StubBroker } from "../brokers/stub/stub_broker.ts";
+import { StubBroker, type StubJoinOptions } from "../brokers/stub/stub_broker.ts";
 import type { Actor } from "../core/actor.ts";
 import type { AnyActor } from "../core/actor_options.ts";
 import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
@@ -263,10 +263,10 @@ export class TestBroker extends StubBroker {
     return outcome;
   }
 
-  /** @internal */
-  override loseConsumers(): void {
-    super.loseConsumers();
-    this.#gate.changed.notify();
+  /** Runs all messages, as {@linkcode TestBroker.drain} does: nothing else would run them. */
+  override async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
+    await this.drain({ raise: options.failFast ?? true });
+    await super.join(queueName, options);
   }
 
   /** Stops its worker, and puts actors back where they were. */

@@ -388,3 +388,39 @@ test("TestBroker.close ends actors that hang, and leaves no timer", async () => 
   await kit.close();
   assertEquals(kit.clock.pendingTimers, 0);
 });
+
+testWith("TestBroker.join runs what waits, as nothing else would", async (kit) => {
+  const ran: string[] = [];
+  const note = actor((text: string) => void ran.push(text), { broker: kit, actorName: "note" });
+  await note.sendWithOptions({ args: ["later"], delay: HOUR });
+  await kit.join("default");
+  assertEquals(ran, ["later"]);
+});
+
+testWith(
+  "TestBroker.runActor runs a debounced message, and one whose like is waiting",
+  async (kit) => {
+    const index = actor((text: string) => text, {
+      broker: kit,
+      actorName: "index",
+      debounce: { by: () => "one", wait: { seconds: 10 } },
+    });
+    assertEquals((await kit.runActor(index, "a")).result, "a");
+    await index.send("b");
+    assertEquals((await kit.runActor(index, "c")).result, "c");
+    assertEquals((await kit.drain()).map(({ result }) => result), ["b"]);
+  },
+);
+
+testWith("TestBroker needs no timer of the runtime that a test may have replaced", async (kit) => {
+  const note = actor(() => "done", { broker: kit, actorName: "note", every: { minutes: 1 } });
+  const { setTimeout, setImmediate } = globalThis as Record<string, unknown>;
+  Object.assign(globalThis, { setTimeout: () => 0, setImmediate: () => 0 });
+  try {
+    await note.sendWithOptions({ delay: HOUR });
+    assertEquals((await kit.advance({ hours: 1 })).length, 61);
+    assertEquals((await kit.runActor(note)).result, "done");
+  } finally {
+    Object.assign(globalThis, { setTimeout, setImmediate });
+  }
+});

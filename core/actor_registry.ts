@@ -158,6 +158,7 @@ export abstract class ActorRegistry {
    * `emit("beforeEnqueue", message, delay)`.
    *
    * @param signal The name of the hook without `before`.
+   * @param args What the hook gets, after the broker.
    * @returns A promise if one of them is asynchronous, else nothing.
    * @throws {MiddlewareError} If one of them refuses.
    */
@@ -173,6 +174,7 @@ export abstract class ActorRegistry {
    * `emit("afterAck", message)`.
    *
    * @param signal The name of the hook without `after`.
+   * @param args What the hook gets, after the broker.
    * @returns A promise if one of them is asynchronous, else nothing.
    */
   emitAfter<S extends SignalOf<"after">>(

@@ -313,6 +313,7 @@ export interface Inspector extends AsyncDisposable {
    * Changes messages one by one; each change is atomic.
    *
    * @param refs The messages, at most 500.
+   * @param change What to do with each of them.
    * @returns The outcomes, in the order of the messages.
    * @throws {RangeError} If they are too many, or in a state that the change is not for.
    */

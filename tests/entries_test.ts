@@ -1,8 +1,14 @@
-import { readdir, readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { access, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { assert, assertEquals } from "@std/assert";
-import { test } from "./support/test.ts";
+import { type ApiDocs, faultsOf } from "./support/api_docs.ts";
+import { withFolder } from "./support/folder.ts";
+import { runsLongTests } from "./servers/own.ts";
+import { skip, test } from "./support/test.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders of the source that is published and has no entry. */
@@ -79,3 +85,44 @@ test("each class that programs make, and each function that they call, has an ex
   }
   assertEquals(lacking, []);
 });
+
+test("faultsOf finds what has no doc comment, and parameters that it does not fit", () => {
+  const params = [{ kind: "identifier", name: "a" }, { kind: "identifier", name: "options" }];
+  const method = (name: string, ...documented: string[]) => ({
+    name,
+    jsDoc: { doc: "Does it.", tags: documented.map((name) => ({ kind: "param", name })) },
+    functionDef: { params },
+  });
+  const methods = [method("good", "a"), method("none"), method("bad", "options", "b")];
+  const def = { methods: [...methods, { name: "bare", functionDef: { params } }] };
+  const declarations = [{ kind: "class", jsDoc: { doc: "A class." }, def }];
+  const bare = { name: "Bare", declarations: [{ kind: "interface" }] };
+  const symbols = [{ name: "One", declarations }, bare];
+  assertEquals(faultsOf({ nodes: { "mod.ts": { symbols } } }), [
+    "Bare has no doc comment",
+    "One.bad documents b, which is none of its parameters",
+    "One.bad does not document its parameter a",
+    "One.bare has no doc comment",
+  ]);
+});
+
+/** Runs `deno doc`. */
+async function denoDoc(...args: string[]): Promise<string> {
+  const options = { cwd: ROOT, maxBuffer: 2 ** 26 };
+  return (await promisify(execFile)(process.execPath, ["doc", ...args], options)).stdout;
+}
+
+const EXPORTED = "each export, with its members and parameters, is documented, and pages are built";
+if (!runsLongTests || !("Deno" in globalThis)) skip(EXPORTED, "once is enough, and it is Deno's");
+else {
+  test(EXPORTED, async () => {
+    const entries = Object.values(await exportsOf("deno.json"));
+    const docs: ApiDocs = JSON.parse(await denoDoc("--json", ...entries));
+    assert(Object.values(docs.nodes).flatMap(({ symbols }) => symbols).length > 300);
+    assertEquals(faultsOf(docs), []);
+    await withFolder(async (folder) => {
+      await denoDoc("--html", `--output=${join(folder, "docs")}`, "--name=dramatiq", "mod.ts");
+      await access(join(folder, "docs", "index.html"));
+    });
+  });
+}

@@ -1,5 +1,5 @@
 // A Hono application that sends messages. Its workers: deno task worker examples/several_files/mails.ts
-// Run: DRAMATIQ_BROKER_URL=sqlite:tasks.db deno serve -A examples/hono.ts (or: bun examples/hono.ts)
+// Run: DRAMATIQ_BROKER_URL=sqlite:tasks.db deno serve -A examples/hono.ts (or: bun examples/hono.ts, on port 3000)
 // Answers: curl -d '{"address":"ada@example.com"}' 127.0.0.1:8000/mails → 202 {"id":"…"}
 import { Hono } from "hono";
 import { BrokerConnectionError } from "@dq/dramatiq";

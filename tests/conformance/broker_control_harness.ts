@@ -154,11 +154,11 @@ export class Fixture implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _ = this.#passing;
     for (const worker of this.#workers) {
       const stopping = worker.stop(0);
       await (this.#clock?.waitFor(stopping) ?? stopping);
     }
-    this.#passing?.[Symbol.dispose]();
     for (const { broker } of this.#sides) {
       if (!this.harness.sharesNothing) await broker.flush(this.queueName).catch(() => {});
       await broker.close();

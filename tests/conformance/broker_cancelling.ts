@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { Cancelled, currentSignal, group, pipeline } from "@dq/dramatiq";
+import { aborted } from "../support/aborted.ts";
 import { eventually } from "../support/servers/until.ts";
 import type { Rules } from "./broker_control_harness.ts";
-import { aborted, assertCancelledResult, noting, running } from "./cancelling_fixture.ts";
+import { assertCancelledResult, noting, running } from "./cancelling_fixture.ts";
 
 /** Outcome of messages that were cancelled one by one, with their pipeline or their group. */
 export const cancelling: Rules = {

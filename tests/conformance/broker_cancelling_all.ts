@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { currentSignal, type Message } from "@dq/dramatiq";
+import { aborted } from "../support/aborted.ts";
 import type { Rules } from "./broker_control_harness.ts";
-import { aborted, assertCancelledResult, running } from "./cancelling_fixture.ts";
+import { assertCancelledResult, running } from "./cancelling_fixture.ts";
 
 /** Outcome of all messages of an actor or a queue that were cancelled at once. */
 export const cancellingAll: Rules = {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type ActorOptions, currentSignal, type Message, ResultFailure } from "@dq/dramatiq";
+import { type ActorOptions, type Message, ResultFailure } from "@dq/dramatiq";
 import type { Fixture, Side } from "./broker_control_harness.ts";
 
 /** Asserts that a message has a result that says so. */
@@ -9,15 +9,6 @@ export async function assertCancelledResult(message: Message, reason: string): P
     ResultFailure,
   );
   assertEquals([error.origExcType, error.origExcMsg], ["Cancelled", reason]);
-}
-
-/** Waits until the signal of the running message aborts. */
-export function aborted(): Promise<unknown> {
-  const signal = currentSignal();
-  if (signal.aborted) return Promise.resolve(signal.reason);
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(signal.reason), { once: true })
-  );
 }
 
 /** An actor that notes its runs: the number that it got, or its name. */

@@ -1,13 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  actor,
-  Control,
-  currentSignal,
-  Message,
-  NotSupported,
-  StubBroker,
-  Worker,
-} from "@dq/dramatiq";
+import { actor, Control, Message, NotSupported, StubBroker, Worker } from "@dq/dramatiq";
+import { untilAborted } from "../support/aborted.ts";
 import { eventually } from "../support/servers/until.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
@@ -118,9 +111,8 @@ test("A running message is cancelled, and its row says by whom", async () => {
   const started = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<unknown>();
   const work = actor(async function work() {
-    const signal = currentSignal();
     started.resolve();
-    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    await untilAborted();
   }, { broker });
   await using worker = new Worker(broker);
   await worker.start();

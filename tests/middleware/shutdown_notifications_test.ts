@@ -12,6 +12,7 @@ import {
 } from "@dq/dramatiq";
 
 import type { ShutdownNotificationsOptions } from "@dq/dramatiq/middleware";
+import { untilAborted } from "../support/aborted.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 import { WireJournal } from "./wire_journal.ts";
@@ -78,10 +79,7 @@ test("ShutdownNotifications has a message retried whose actor lets Shutdown thro
   const busy = actor(function busy() {
     runs += 1;
     if (runs > 1) return;
-    const signal = currentSignal();
-    return new Promise<void>((_resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    });
+    return untilAborted();
   }, { broker, notifyShutdown: true });
   const worker = new Worker(broker);
   await worker.start();

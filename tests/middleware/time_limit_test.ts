@@ -1,52 +1,8 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import {
-  actor,
-  currentSignal,
-  InlineExecutor,
-  type Middleware,
-  Retries,
-  StubBroker,
-  TimeLimit,
-  TimeLimitExceeded,
-  type TimeLimitOptions,
-  Worker,
-} from "@dq/dramatiq";
-import { FakeClock } from "../support/fake_clock.ts";
+import { actor, currentSignal, Retries, TimeLimit, TimeLimitExceeded, Worker } from "@dq/dramatiq";
+import { untilAborted } from "../support/aborted.ts";
 import { test } from "../support/test.ts";
-import { WireJournal } from "./wire_journal.ts";
-
-interface Fixture extends AsyncDisposable {
-  readonly clock: FakeClock;
-  readonly broker: StubBroker;
-  readonly journal: WireJournal;
-  readonly worker: Worker;
-}
-
-/** The worker is to be started once the actors are declared. */
-function setFixture(
-  options: TimeLimitOptions = { timeLimit: 1_000 },
-  others: readonly Middleware[] = [],
-): Fixture {
-  const clock = new FakeClock();
-  const journal = new WireJournal();
-  const middleware = [journal, new TimeLimit(options), ...others];
-  const broker = new StubBroker({ clock, failFast: false, middleware });
-  const worker = new Worker(broker, { executor: new InlineExecutor({ concurrency: 16 }) });
-  return { clock, broker, journal, worker, [Symbol.asyncDispose]: () => worker.stop() };
-}
-
-/** Rejects when the signal of the calling actor aborts, as `fetch` does. */
-function untilAborted(): Promise<never> {
-  const signal = currentSignal();
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
-/** End of each delivery, in order. */
-function endings({ journal }: Fixture): string[] {
-  return journal.events.map(({ event }) => event).filter((event) => event !== "enqueue");
-}
+import { endings, setFixture } from "./time_limit_fixture.ts";
 
 // Reference: TimeLimitExceeded
 test("TimeLimit aborts the signal of the actor at the limit", async () => {

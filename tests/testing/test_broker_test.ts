@@ -5,7 +5,6 @@ import {
   AgeLimit,
   currentActor,
   currentMessage,
-  currentSignal,
   defaultMiddleware,
   group,
   Message,
@@ -17,6 +16,7 @@ import {
 } from "@dq/dramatiq";
 import { Control } from "@dq/dramatiq/control";
 import { AssertionError, TestBroker, type TestBrokerOptions } from "@dq/dramatiq/testing";
+import { untilAborted } from "../support/aborted.ts";
 import { test } from "../support/test.ts";
 
 const MINUTE = 60_000;
@@ -33,12 +33,6 @@ function testWith(
     await using kit = new TestBroker(options);
     await body(kit);
   });
-}
-
-/** Rejects when the signal of the calling actor aborts, as `fetch` does. */
-function untilAborted(): Promise<never> {
-  const signal = currentSignal();
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }
 
 const outcomes = (runs: readonly { outcome: string }[]) => runs.map(({ outcome }) => outcome);

@@ -179,8 +179,8 @@ const rules: Rules = {
       await beginAll(consumer, received);
       await consumer.ack(received[0]!);
       await consumer.nack(received[1]!);
-      await consumer.close();
       assertEquals(await fixture.harness.countLeft!(sender, fixture.queueName), 0);
+      await consumer.close();
       for await (const dead of broker.deadLetters(fixture.queueName)) await dead.requeue();
       const [, last, [revived]] = await fixture.receive(1);
       assertEquals([revived!.suspicion?.deaths ?? 0, revived!.option("deaths")], [0, undefined]);

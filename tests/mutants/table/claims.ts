@@ -239,4 +239,52 @@ export const CLAIMS: readonly Mutant[] = [
       { filter: SUSPECTS },
     ],
   ]),
+  ...mutantsOf("brokers/rabbitmq/queue_consumer.ts", RABBITMQ_BROKER, [
+    [
+      "what is given back is marked until it is back",
+      "if (this.#marks?.isUsed) await this.#marks.returned(toList(messages));",
+      "",
+      { filter: SUSPECTS },
+    ],
+    [
+      "what is dead-lettered keeps its mark",
+      "await super.nack(messages);\n    if (this.#marks?.isUsed) await this.#marks.settled(toList(messages));",
+      "await super.nack(messages);",
+      { filter: SUSPECTS },
+    ],
+    [
+      "what was delivered before is no suspect",
+      "if (this.#marks !== undefined && delivery.redelivered) {",
+      "if (this.#marks === undefined && delivery.redelivered) {",
+      { filter: SUSPECTS },
+    ],
+  ]),
+  ...mutantsOf("brokers/sqlite/suspects.ts", SQLITE, [
+    [
+      "a message is begun that another worker has",
+      "if (Number(mark.run(note, one.id, owner).changes) === 0) return true;",
+      "mark.run(note, one.id, owner);",
+      { filter: SUSPECTS },
+    ],
+    [
+      "notes on deaths are not read",
+      'notes: row.notes ?? "" };',
+      'notes: "" };',
+      { filter: SUSPECTS },
+    ],
+  ]),
+  ...mutantsOf("brokers/stub/consumer.ts", STUB_BROKER, [
+    [
+      "a death counts for what the worker had not begun",
+      "stored.suspicion = stored.isMarked === true",
+      "stored.suspicion = stored.suspicion !== undefined",
+      { filter: SUSPECTS },
+    ],
+    [
+      "what the worker has no more is begun",
+      "const held = toList(messages).filter((one) => this.#unsettled.has(one as StubDelivery));",
+      "const held = toList(messages);",
+      { filter: SUSPECTS },
+    ],
+  ]),
 ];

@@ -84,6 +84,25 @@ test("No row of docs/reference.md or docs/from-python.md is over 200 characters"
   }
 });
 
+/** Names in the tables of docs/from-python.md that are no names of the library. */
+const SAMPLES = ["add", "double", "fn", "info"];
+
+test("docs/from-python.md calls what the package or docs/reference.md has", async () => {
+  const library = await import("@dq/dramatiq") as unknown as Record<string, unknown>;
+  const known = new Set([...Object.keys(library), ...SAMPLES]);
+  for (const { name } of rows) for (const part of name.split(".")) known.add(part);
+  for (const value of Object.values(library)) {
+    const prototype: unknown = typeof value === "function" ? value.prototype : undefined;
+    for (const member of Object.getOwnPropertyNames(prototype ?? {})) known.add(member);
+  }
+  const page = await readText("docs/from-python.md");
+  const cells = [...page.matchAll(/^\|(?:[^|`]|`[^`]*`)+\|(.+)\|$/gm)].map(([, cell]) => cell!);
+  const spans = cells.flatMap((cell) => cell.match(/`[^`]+`/g) ?? []);
+  const called = spans.flatMap((span) => span.match(/\b[A-Za-z]\w*(?=\()/g) ?? []);
+  assert(called.length > 50, `it must see calls, not ${called.length}`);
+  assertEquals(called.filter((name) => !known.has(name)), []);
+});
+
 test("docs/reference.md has each hook and each environment variable of the captures", () => {
   const listed = new Set(rows.map(({ entry }) => entry));
   for (const hook of hooks.hooks) assert(listed.has(`Middleware.${hook}`), hook);

@@ -190,14 +190,15 @@ export abstract class Middleware {
    * `afterEnqueue`. The place for tracing and measuring, since it also sees what fails. The first of
    * the list is outermost. Python has no such hook.
    *
-   * Not called for what a schedule sends, for what is sent in a transaction of SQLite, nor for what
-   * `prepareMessage` is not called for.
+   * Not called for what is sent in a transaction of SQLite, nor for what `prepareMessage` is not called
+   * for.
    *
    * @param broker The broker.
    * @param messages What is to be sent, before `prepareMessage`; one, unless a batch is sent.
    * @param cause The message that they follow from, as for `prepareMessage`.
    * @param next Sends them, and calls `prepareMessage` before it returns.
-   * @returns What `next` resolves to: what was stored, a list of it for a batch.
+   * @returns What `next` resolves to: what was stored, a list of it for a batch. The list is empty if
+   *   nothing was stored: when another worker was first to send the message of a schedule.
    */
   wrapEnqueue?<T extends Message | readonly Message[]>(
     broker: Broker,

@@ -102,11 +102,17 @@ export class Sender {
     options: EnqueueOptions,
   ): Promise<ControlOutcome> {
     const delay = delayOf(options);
-    const queued = this.#prepare(message, options.cause, delay);
-    await this.#broker.emit("beforeEnqueue", queued, delay);
-    const outcome = await this.#steps.storeWith(queued, changes);
-    if (outcome.applied) await this.#broker.emit("afterEnqueue", queued, delay);
-    return outcome;
+    let outcome: ControlOutcome | undefined;
+    const send = async () => {
+      const queued = this.#prepare(message, options.cause, delay);
+      await this.#broker.emit("beforeEnqueue", queued, delay);
+      outcome = await this.#steps.storeWith(queued, changes);
+      if (outcome.applied) await this.#broker.emit("afterEnqueue", queued, delay);
+      return outcome.applied ? [queued] : [];
+    };
+    if (!this.#emitter.wrapsEnqueue) await send();
+    else await this.#emitter.wrapEnqueue([message], options.cause, send);
+    return outcome!;
   }
 
   /** Stores many messages in order: see {@linkcode Broker.enqueueMany}. */

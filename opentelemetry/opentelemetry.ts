@@ -171,19 +171,23 @@ export class OpenTelemetry implements Middleware {
     const active = span === undefined ? parent : trace.setSpan(parent, span);
     try {
       const sent = await this.#during({ context: active }, next);
+      // Another worker has sent the message of a schedule: a span that does not end is not exported.
+      if (Array.isArray(sent) && sent.length === 0) return sent;
       if (sent instanceof Message) {
         const eta = sent.option("eta");
         if (typeof eta === "number") span?.setAttribute("dramatiq.eta", eta);
         if (sent.isDuplicate) span?.setAttribute("dramatiq.duplicate", true);
         else measured?.();
       } else measured?.();
+      span?.end();
       return sent;
     } catch (error) {
-      if (span !== undefined) noteError(span, error);
+      if (span !== undefined) {
+        noteError(span, error);
+        span.end();
+      }
       measured?.(error);
       throw error;
-    } finally {
-      span?.end();
     }
   }
 
@@ -198,7 +202,7 @@ export class OpenTelemetry implements Middleware {
     }
   }
 
-  /** Makes the span of a message that is sent without `wrapEnqueue`: by a schedule, in a transaction. */
+  /** Makes the span of a message that is sent without `wrapEnqueue`, in a transaction. */
   #sendAlone(broker: Broker, message: Message, cause: Message | undefined): Sending {
     const parent = parentOf(cause);
     const { tracer } = this.#tracing;

@@ -1,6 +1,6 @@
 import {
   type Context,
-  ProxyTracerProvider,
+  type ProxyTracerProvider,
   type Span,
   SpanKind,
   trace,
@@ -18,6 +18,11 @@ import type { OpenTelemetryOptions, Relation } from "./options.ts";
 
 /** Name of the tracer and the meter. */
 export const SCOPE = "@dq/dramatiq";
+
+/** True for what stands for an SDK that may be set up later. Another copy of the API has another class. */
+function isProxy(provider: TracerProvider): provider is ProxyTracerProvider {
+  return "getDelegate" in provider && "getDelegateTracer" in provider;
+}
 
 /** Makes the spans of messages. */
 export class Tracing {
@@ -41,7 +46,7 @@ export class Tracing {
   /** The provider, which may not be there yet. */
   get provider(): TracerProvider {
     const provider = this.#given ?? trace.getTracerProvider();
-    return provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider;
+    return isProxy(provider) ? provider.getDelegate() : provider;
   }
 
   /** The tracer; `undefined` while no SDK is registered, when each message comes by here all the same. */
@@ -49,7 +54,7 @@ export class Tracing {
     const provider = this.#given ?? trace.getTracerProvider();
     if (this.#tracer !== undefined && provider === this.#provider) return this.#tracer;
     this.#provider = provider;
-    return this.#tracer = provider instanceof ProxyTracerProvider
+    return this.#tracer = isProxy(provider)
       ? provider.getDelegateTracer(SCOPE, VERSION)
       : provider.getTracer(SCOPE, VERSION);
   }

@@ -137,9 +137,14 @@ async function typeChecks(): Promise<void> {
   const preparing: Middleware = {
     prepareMessage: (_broker, message, cause) => cause === undefined ? undefined : message.copy(),
   };
+  const wrapping: Middleware = { wrapEnqueue: (_broker, _messages, _cause, next) => next() };
+  // @ts-expect-error what was sent goes to the sender
+  const swallowing: Middleware = {
+    wrapEnqueue: async (_broker, _many, _cause, next) => void await next(),
+  };
   // @ts-expect-error sending does not wait for it
   const late: Middleware = { prepareMessage: (_broker, message) => Promise.resolve(message) };
-  void [sum, text, middleware, preparing, late];
+  void [sum, text, middleware, preparing, wrapping, swallowing, late];
 }
 
 test("types flow from the function into messages, pipelines and results", () => {

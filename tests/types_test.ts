@@ -139,9 +139,7 @@ async function typeChecks(): Promise<void> {
   };
   const wrapping: Middleware = { wrapEnqueue: (_broker, _messages, _cause, next) => next() };
   // @ts-expect-error what was sent goes to the sender
-  const swallowing: Middleware = {
-    wrapEnqueue: async (_broker, _many, _cause, next) => void await next(),
-  };
+  const swallowing: Middleware = { wrapEnqueue: async (_b, _m, _c, next) => void await next() };
   // @ts-expect-error sending does not wait for it
   const late: Middleware = { prepareMessage: (_broker, message) => Promise.resolve(message) };
   void [sum, text, middleware, preparing, wrapping, swallowing, late];

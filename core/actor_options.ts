@@ -1,7 +1,7 @@
 import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import type { DebounceOptions } from "./debounce.ts";
-import type { Duration } from "../platform/duration.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { Message } from "./message.ts";
 import type { Kwargs } from "./message_dict.ts";
 import type { PeriodicTimes } from "./schedules.ts";
@@ -168,4 +168,9 @@ export interface EnqueueOptions {
    * later, when the server is back.
    */
   signal?: AbortSignal | undefined;
+}
+
+/** @returns The delay of a message in milliseconds, if it has one. */
+export function delayOf({ delay }: EnqueueOptions): number | undefined {
+  return delay === undefined ? undefined : toMilliseconds(delay, "delay");
 }

@@ -150,15 +150,7 @@ export class Emitter {
     return this.#wrappers !== undefined;
   }
 
-  /**
-   * Sends messages within `wrapEnqueue` of all middleware that has it, the first of the list
-   * outermost.
-   *
-   * @param messages What is to be sent.
-   * @param cause What they follow from.
-   * @param send Sends them.
-   * @returns What `send` resolves to, unless a middleware resolves to something else.
-   */
+  /** Sends messages within `wrapEnqueue` of all middleware that has it, the first one outermost. */
   wrapEnqueue<T extends Message | readonly Message[]>(
     messages: readonly Message[],
     cause: Message | undefined,
@@ -166,16 +158,25 @@ export class Emitter {
   ): Promise<T> {
     const wrappers = this.#wrappers!;
     const outermost = wrappers.length - 1;
-    let next = send;
-    for (let i = 0; i < outermost; i++) {
-      const inner = next;
-      next = () => wrappers[i]!.wrapEnqueue!(this.#broker, messages, cause, inner);
-    }
     try {
+      const next = outermost === 0 ? send : this.#wrap(wrappers, messages, cause, send);
       return wrappers[outermost]!.wrapEnqueue!(this.#broker, messages, cause, next);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** All but the outermost, around a send. */
+  #wrap<T extends Message | readonly Message[]>(
+    wrappers: readonly Middleware[],
+    messages: readonly Message[],
+    cause: Message | undefined,
+    send: () => Promise<T>,
+  ): () => Promise<T> {
+    return wrappers.slice(0, -1).reduce(
+      (next, one) => () => one.wrapEnqueue!(this.#broker, messages, cause, next),
+      send,
+    );
   }
 
   /**

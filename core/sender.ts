@@ -1,11 +1,10 @@
-import type { EnqueueOptions } from "./actor_options.ts";
+import { delayOf, type EnqueueOptions } from "./actor_options.ts";
 import type { Broker } from "./broker.ts";
 import { undoCancellation } from "./cancellation.ts";
 import type { UniqueSteps } from "./claim_entries.ts";
 import { Claims } from "./claims.ts";
 import type { ControlChange, ControlOutcome } from "./control_store.ts";
 import { revived, type StoredDeadLetter } from "./dead_letters.ts";
-import { toMilliseconds } from "../platform/duration.ts";
 import type { Emitter } from "./emitter.ts";
 import { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
@@ -52,7 +51,13 @@ export class Sender {
 
   /** Stores a message, or delays it: see {@linkcode Broker.enqueue}. */
   enqueue<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
-    if (!this.#emitter.wrapsEnqueue) return this.#enqueue(message, options);
+    return this.#emitter.wrapsEnqueue
+      ? this.#wrapOne(message, options)
+      : this.#enqueue(message, options);
+  }
+
+  /** A closure takes memory as soon as its function is entered: it is not made in `enqueue`. */
+  #wrapOne<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
     const send = () => this.#enqueue(message, options);
     return this.#emitter.wrapEnqueue([message], options.cause, send);
   }
@@ -312,9 +317,4 @@ export class Sender {
     await claims.carry(later);
     await this.#steps.store([later]);
   }
-}
-
-/** @returns The delay of a message in milliseconds, if it has one. */
-function delayOf({ delay }: EnqueueOptions): number | undefined {
-  return delay === undefined ? undefined : toMilliseconds(delay, "delay");
 }

@@ -73,7 +73,7 @@ export class OpenTelemetry implements Middleware {
     cause: Message | undefined,
     next: () => Promise<T>,
   ): Promise<T> {
-    const [first] = messages;
+    const first = messages[0]; // to take it by a pattern is dear
     if (first === undefined || this.#sends.isIdle(first) || isAgain(first, cause)) return next();
     const { tracer } = this.#tracing;
     const { instruments } = this.#measuring;
@@ -88,8 +88,8 @@ export class OpenTelemetry implements Middleware {
     message: Message,
     cause: Message | undefined,
   ): Message | undefined {
-    const isNew = cause === undefined && context.active() === ROOT_CONTEXT;
-    if (isNew && this.#sends.isIdle(message)) return undefined;
+    const isIdle = cause === undefined && this.#sends.isIdle(message);
+    if (isIdle && context.active() === ROOT_CONTEXT) return undefined;
     if (traceContextOf(message) !== undefined || isAgain(message, cause)) return undefined;
     const sending = this.#sending ?? this.#sendAlone(broker, message, cause);
     const traceCtx = sending.traceCtx ??= writeContext(sending.context);

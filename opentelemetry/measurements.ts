@@ -62,7 +62,7 @@ export class Measurements {
   }
 
   /** A retry is stored. */
-  retried(message: MessageProxy): void {
+  retried(message: Message): void {
     this.#instruments.retried.add(1, this.#attributesOf("process", message));
   }
 

@@ -6,6 +6,7 @@ import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware
 import type { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { traceContextOf } from "../core/trace_context.ts";
 import { Attempts } from "./attempts.ts";
+import { attemptOf } from "./attributes.ts";
 import { readContext, writeContext } from "./carrier.ts";
 import { noteError } from "./ending.ts";
 import { IdleWatch } from "./idle_watch.ts";
@@ -74,7 +75,8 @@ export class OpenTelemetry implements Middleware {
     next: () => Promise<T>,
   ): Promise<T> {
     const first = messages[0]; // to take it by a pattern is dear
-    if (first === undefined || this.#sends.isIdle(first) || isAgain(first, cause)) return next();
+    if (first === undefined || this.#sends.isIdle(first)) return next();
+    if (isAgain(first, cause)) return this.#sendAgain(broker, first, cause, next);
     const { tracer } = this.#tracing;
     const { instruments } = this.#measuring;
     const isTraced = messages.every((one) => traceContextOf(one) !== undefined);
@@ -130,13 +132,6 @@ export class OpenTelemetry implements Middleware {
     this.#end(broker, message, reason);
   }
 
-  /** Counts a retry. */
-  beforeAck(broker: Broker, message: MessageProxy): void {
-    if (!message.retried || message.snoozed) return;
-    const { instruments } = this.#measuring;
-    if (instruments !== undefined) new Measurements(instruments, broker).retried(message);
-  }
-
   /** Counts a dead letter. */
   afterNack(broker: Broker, message: MessageProxy): void {
     const { instruments } = this.#measuring;
@@ -156,6 +151,21 @@ export class OpenTelemetry implements Middleware {
   /** Exports what a worker recorded that has stopped. */
   afterWorkerShutdown(broker: Broker): void | Promise<void> {
     return this.beforeWorkerThreadShutdown(broker);
+  }
+
+  /** Counts a retry. A snooze is no failed attempt. */
+  async #sendAgain<T>(
+    broker: Broker,
+    message: Message,
+    cause: Message,
+    next: () => Promise<T>,
+  ): Promise<T> {
+    const sent = await next();
+    const { instruments } = this.#measuring;
+    if (instruments !== undefined && attemptOf(message) > attemptOf(cause)) {
+      new Measurements(instruments, broker).retried(message);
+    }
+    return sent;
   }
 
   async #send<T extends Message | readonly Message[]>(
@@ -228,6 +238,6 @@ function parentOf(cause: Message | undefined): Context {
 }
 
 /** True for a retry, and for a message that was snoozed. */
-function isAgain(message: Message, cause: Message | undefined): boolean {
+function isAgain(message: Message, cause: Message | undefined): cause is Message {
   return cause !== undefined && message.messageId === cause.messageId;
 }

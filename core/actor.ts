@@ -24,6 +24,9 @@ import { assertQueueName } from "./queue_names.ts";
 /** Options that name an actor; on the wire they are its name. */
 const CALLBACK_OPTIONS: readonly CallbackOption[] = ["onSuccess", "onFailure", "onRetryExhausted"];
 
+/** Actors that named no broker. */
+const ofDefaultBroker: WeakSet<Actor> = /* @__PURE__ */ new WeakSet();
+
 /** Calling an actor runs its function here and now. */
 export interface Actor<P extends unknown[], R> {
   (...args: P): R | Promise<R>;
@@ -98,6 +101,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     explainSending(fn);
     Object.setPrototypeOf(self, new.target.prototype);
     Object.defineProperty(self, "name", { value: actorName });
+    if (broker === undefined) ofDefaultBroker.add(self as unknown as Actor);
     return Object.assign(self as unknown as this, {
       fn,
       broker: broker ?? getBroker(),
@@ -109,6 +113,11 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     });
   }
 
+  /** @internal True if an actor named no broker, and got that of the process. */
+  static isOfDefaultBroker(actor: Actor): boolean {
+    return ofDefaultBroker.has(actor);
+  }
+
   /**
    * A message for this actor, not sent yet. Leave the last argument out when a
    * pipeline is to bring it.
@@ -118,7 +127,15 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    */
   message<const A extends MessageArgs<P>>(...args: A): Message<R, PipedInput<P, A>> {
     const { queueName, actorName } = this;
-    return new Message({ queueName, actorName, args, messageTimestamp: this.broker.clock.now() });
+    const messageTimestamp = this.broker.clock.now();
+    const message = new Message<R, PipedInput<P, A>>({
+      queueName,
+      actorName,
+      args,
+      messageTimestamp,
+    });
+    Message.madeBy(this, message);
+    return message;
   }
 
   /**
@@ -150,7 +167,9 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     const named = namesOfActors(options, `a message for actor "${actorName}"`) as MessageOptions;
     const messageTimestamp = this.broker.clock.now();
     const fields = { queueName, actorName, args, options: named, messageTimestamp };
-    return new Message(kwargs ? { ...fields, kwargs } : fields);
+    const message = new Message<R>(kwargs ? { ...fields, kwargs } : fields);
+    Message.madeBy(this, message);
+    return message;
   }
 
   /**

@@ -6,6 +6,7 @@ import { assertKnownOptions } from "./known_options.ts";
 import { Message } from "./message.ts";
 import type { MessageDict } from "./message_dict.ts";
 import {
+  commonBroker,
   hasResult,
   isSettled,
   Pipeline,
@@ -94,7 +95,7 @@ export class Group<R = unknown> {
 
   /** The broker that it runs on. */
   get broker(): Broker {
-    return this.options.broker ?? getBroker();
+    return this.options.broker ?? commonBroker(this.children.map(brokerOf)) ?? getBroker();
   }
 
   /**
@@ -133,12 +134,13 @@ export class Group<R = unknown> {
     const hasCallbacks = succeeded.length + settled.length > 0;
     const children = hasCallbacks ? await this.#withCallbacks() : this.children;
     const { signal } = options;
+    const { broker } = this;
     const sending = options.delay === undefined
       ? { signal, isPart: true }
       : { delay: toMilliseconds(options.delay, "delay"), signal, isPart: true };
     let batch: Message[] = [];
     const sendBatch = async () => {
-      await this.broker.enqueueMany(batch, sending);
+      await broker.enqueueMany(batch, sending);
       batch = [];
     };
     for (const child of children) {
@@ -146,7 +148,7 @@ export class Group<R = unknown> {
         batch.push(child);
       } else {
         await sendBatch();
-        await onBroker(child, this.options.broker).run(sending);
+        await onBroker(child, broker).run(sending);
       }
     }
     await sendBatch();
@@ -163,20 +165,18 @@ export class Group<R = unknown> {
 
   /** True if every member has a result or has failed for good. */
   get settled(): Promise<boolean> {
+    const { broker } = this;
     const settled = this.children.map((child) =>
-      child instanceof Message
-        ? isSettled([child], this.broker)
-        : onBroker(child, this.options.broker).settled
+      child instanceof Message ? isSettled([child], broker) : onBroker(child, broker).settled
     );
     return Promise.all(settled).then((all) => all.every(Boolean));
   }
 
   /** Number of parts that have a result; a group within counts as one, once it has all of its own. */
   get completedCount(): Promise<number> {
+    const { broker } = this;
     const completed = this.children.map((child) =>
-      child instanceof Message
-        ? hasResult(child, this.broker)
-        : onBroker(child, this.options.broker).completed
+      child instanceof Message ? hasResult(child, broker) : onBroker(child, broker).completed
     );
     return Promise.all(completed).then((all) => all.filter(Boolean).length);
   }
@@ -189,12 +189,13 @@ export class Group<R = unknown> {
    * @throws The same as `message.getResult`.
    */
   async *getResults(options: GetResultOptions = {}): AsyncGenerator<R, void, undefined> {
-    const backend = options.backend ?? this.broker.getResultBackend();
-    const remaining = timeLeft(this.broker, options);
+    const { broker } = this;
+    const backend = options.backend ?? broker.getResultBackend();
+    const remaining = timeLeft(broker, options);
     for (const child of this.children) {
       const wanted = { ...options, ...remaining(), backend };
       yield await (child instanceof Group
-        ? Array.fromAsync(onBroker(child, this.options.broker).getResults(wanted))
+        ? Array.fromAsync(onBroker(child, broker).getResults(wanted))
         : child.getResult(wanted)) as R;
     }
   }
@@ -218,10 +219,11 @@ export class Group<R = unknown> {
    * @throws The same as `message.cancel`.
    */
   async cancel(options: CancelOptions = {}): Promise<void> {
+    const { broker } = this;
     const messages = this.children.filter((child) => child instanceof Message);
-    await cancelMessages(this.broker, messages.map(cancelTargetOf), options);
+    await cancelMessages(broker, messages.map(cancelTargetOf), options);
     for (const child of this.children) {
-      if (!(child instanceof Message)) await onBroker(child, this.options.broker).cancel(options);
+      if (!(child instanceof Message)) await onBroker(child, broker).cancel(options);
     }
   }
 
@@ -279,10 +281,19 @@ function dicts(messages: readonly Message[]): MessageDict[] {
   return messages.map((message) => message.asDict());
 }
 
-/** A part, on the broker of the group if it names none itself. */
-function onBroker<T extends Pipeline | Group>(part: T, broker: Broker | undefined): T;
-function onBroker(part: Pipeline | Group, broker: Broker | undefined): Pipeline | Group {
-  if (broker === undefined || part.options.broker !== undefined) return part;
+/** The broker that a part names itself, or that all of it is for. */
+function brokerOf(part: GroupStep): Broker | undefined {
+  if (part instanceof Message) return Message.brokerOf(part);
+  if (part.options.broker !== undefined) return part.options.broker;
+  return commonBroker(
+    part instanceof Pipeline ? part.messages.map(Message.brokerOf) : part.children.map(brokerOf),
+  );
+}
+
+/** A part, on the broker of the whole group if it names none itself. */
+function onBroker<T extends Pipeline | Group>(part: T, broker: Broker): T;
+function onBroker(part: Pipeline | Group, broker: Broker): Pipeline | Group {
+  if (part.options.broker !== undefined || brokerOf(part) === broker) return part;
   return part instanceof Pipeline
     ? new Pipeline(part.messages, { broker })
     : new Group(part.children, { broker });

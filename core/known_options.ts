@@ -23,18 +23,34 @@ export function assertKnownOptions<T>(
   known: KnownOptions<T>,
   others: OtherSpellings = {},
 ): void {
+  checkKnownOptions(`create ${owner}`, options, known, others);
+}
+
+/**
+ * As {@linkcode assertKnownOptions}, for the options of a call.
+ *
+ * @param action What the call does, as in "Cannot drain".
+ * @param options What was given.
+ * @param known Its options.
+ * @param others Options of peers that have another name here.
+ * @throws {TypeError} As above.
+ */
+export function checkKnownOptions<T>(
+  action: string,
+  options: T,
+  known: KnownOptions<T>,
+  others: OtherSpellings = {},
+): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new TypeError(
-      `Cannot create ${owner}: its options must be an object, not ${describe(options)}`,
+      `Cannot ${action}: its options must be an object, not ${describe(options)}`,
     );
   }
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).toSorted().join(", ");
     throw new TypeError(
-      `Cannot create ${owner}: it has no option ${shorten(name, 100)}${
-        advice(name, known, others)
-      }; ` +
+      `Cannot ${action}: it has no option ${shorten(name, 100)}${advice(name, known, others)}; ` +
         `its options are ${names}`,
     );
   }

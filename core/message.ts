@@ -1,3 +1,4 @@
+import type { Actor } from "./actor.ts";
 import type { Broker } from "./broker.ts";
 import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellation.ts";
 import { getBroker } from "./global_broker.ts";
@@ -61,8 +62,8 @@ export class Message<R = unknown, I = unknown> {
   #options: MessageOptions | undefined;
   /** Encoded form that it was decoded from, until it is copied. */
   #encoded: Encoded | undefined;
-  /** The broker that sent it. */
-  #broker: Broker | undefined;
+  /** The broker that sent it; before that, the actor that made it, whose broker a test may replace. */
+  #origin: Broker | Actor | undefined;
 
   /**
    * Makes a message; `actor.message()` is the usual way.
@@ -113,7 +114,7 @@ export class Message<R = unknown, I = unknown> {
 
   /** @internal Notes by which broker a message is sent: its result is to be had there. */
   static sentBy(broker: Broker, message: Message): void {
-    if (!(#broker in message)) {
+    if (!(#origin in message)) {
       throw new TypeError(
         `Cannot send message of actor "${
           (message as Message).actorName
@@ -121,7 +122,18 @@ export class Message<R = unknown, I = unknown> {
           "this copy of @dq/dramatiq; more than one is installed",
       );
     }
-    message.#broker = broker;
+    message.#origin = broker;
+  }
+
+  /** @internal Notes by which actor a message was made: it is for the broker of that. */
+  static madeBy(actor: Actor, message: Message): void {
+    message.#origin = actor;
+  }
+
+  /** @internal The broker that sent a message, or else that of the actor that made it, if known. */
+  static brokerOf(message: Message): Broker | undefined {
+    const origin = message.#origin;
+    return typeof origin === "function" ? origin.broker : origin;
   }
 
   /** @internal Notes that a message was not sent, since another one is there. */
@@ -211,6 +223,7 @@ export class Message<R = unknown, I = unknown> {
       messageId: changes.messageId ?? this.messageId,
       messageTimestamp: changes.messageTimestamp ?? this.messageTimestamp,
     });
+    copy.#origin = this.#origin;
     copy.#wireOptions = changes.options === undefined
       ? original.options
       : mergeOptions(original.options, changes.options);
@@ -260,7 +273,7 @@ export class Message<R = unknown, I = unknown> {
    * @throws {TypeError} If the broker has no result backend.
    */
   async getResult(options: GetResultOptions = {}): Promise<R> {
-    const backend = options.backend ?? (this.#broker ?? getBroker()).getResultBackend();
+    const backend = options.backend ?? (Message.brokerOf(this) ?? getBroker()).getResultBackend();
     return await backend.getResult(this, options) as R;
   }
 
@@ -274,7 +287,7 @@ export class Message<R = unknown, I = unknown> {
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async cancel(options: CancelOptions = {}): Promise<void> {
-    await cancelMessages(this.#broker ?? getBroker(), [cancelTargetOf(this)], options);
+    await cancelMessages(Message.brokerOf(this) ?? getBroker(), [cancelTargetOf(this)], options);
   }
 
   /**

@@ -11,7 +11,12 @@ import { assertQueueOrDelayQueueName } from "./queue_names.ts";
 
 /** Options of {@linkcode pipeline} and of {@linkcode Group}. */
 export interface PipelineOptions {
-  /** The broker it runs on. @default {getBroker()} */
+  /**
+   * The broker it runs on.
+   *
+   * @default The broker of the actors of all its messages; `getBroker()` if they differ, or if a
+   *   message was not made by an actor
+   */
   broker?: Broker;
 }
 
@@ -184,7 +189,7 @@ export class Pipeline<R = unknown, I = unknown> {
 
   /** The broker that it runs on. */
   get broker(): Broker {
-    return this.options.broker ?? getBroker();
+    return this.options.broker ?? commonBroker(this.messages.map(Message.brokerOf)) ?? getBroker();
   }
 
   /** For people to read: `pipeline([add(1, 2), add(3)])`. */
@@ -222,6 +227,15 @@ export function pipeline<const S extends readonly PipelineStep[]>(
   options: PipelineOptions = {},
 ): Pipeline<ResultOf<LastOf<S>>, InputOf<FirstOf<S>>> {
   return new Pipeline(steps, options);
+}
+
+/**
+ * @param brokers The brokers of some parts; `undefined` where that is not known.
+ * @returns The one that all of them have, if there is one.
+ */
+export function commonBroker(brokers: readonly (Broker | undefined)[]): Broker | undefined {
+  const [first] = brokers;
+  return brokers.every((broker) => broker === first) ? first : undefined;
 }
 
 /** Gives each message the ones after it as its target. */

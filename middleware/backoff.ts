@@ -55,7 +55,9 @@ export function backoffOf(
   defaults: BackoffOptions,
 ): BackoffOptions {
   const { minBackoff, maxBackoff } = defaults;
+  const { clock } = broker;
   return {
+    ...clock.random !== undefined && { random: () => clock.random!() },
     minBackoff: numberOption(broker, message, "minBackoff", minBackoff, RULE),
     maxBackoff: Math.min(
       numberOption(broker, message, "maxBackoff", maxBackoff, RULE),

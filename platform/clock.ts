@@ -20,6 +20,13 @@ export interface Clock {
    * @default {false}
    */
   readonly rulesServers?: boolean;
+  /**
+   * Gives a number from 0 up to 1, by which backoffs are spread: that of tests gives the same ones
+   * in each run.
+   *
+   * @default {Math.random}
+   */
+  random?(): number;
   /** Calls back once, `ms` milliseconds from now at the earliest; never, if that is `Infinity`. */
   setTimer(callback: () => void, ms: number): Timer;
   /** Takes a pending call back; does nothing for one that has been made, or for none. */

@@ -1,8 +1,8 @@
 import { AssertionError } from "./assertion_error.ts";
 import type { Kwargs } from "../core/message_dict.ts";
-import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
+import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import { differencesOf, show } from "./differences.ts";
+import { differencesOf, isRecord, show } from "./differences.ts";
 import type { EnqueuedMessage, EnqueuedMessages } from "./enqueued.ts";
 
 /** An argument that is expected: the value, or a function that tells whether it accepts one. */
@@ -28,6 +28,12 @@ const KNOWN_OPTIONS: KnownOptions<ExpectedMessage> = {
   delay: true,
   queueName: true,
   times: true,
+};
+const KNOWN_NOT_OPTIONS: KnownOptions<Omit<ExpectedMessage, "times">> = {
+  args: true,
+  kwargs: true,
+  delay: true,
+  queueName: true,
 };
 
 /** Messages that a text lists. */
@@ -59,7 +65,7 @@ export function assertEnqueued(
   // deno-lint-ignore ban-types -- as captureStackTrace has it
   caller: Function,
 ): EnqueuedMessage[] {
-  checkExpected(expected);
+  checkExpected(expected, KNOWN_OPTIONS);
   const { times } = expected;
   const found = sent.of(actorName).filter((one) => mismatches(one, expected).length === 0);
   if (times === undefined ? found.length > 0 : found.length === times) return found;
@@ -88,7 +94,7 @@ export function assertNotEnqueued(
   // deno-lint-ignore ban-types -- as captureStackTrace has it
   caller: Function,
 ): void {
-  checkExpected(expected);
+  checkExpected(expected, KNOWN_NOT_OPTIONS as KnownOptions<ExpectedMessage>);
   const found = sent.of(actorName).filter((one) => mismatches(one, expected).length === 0);
   if (found.length === 0) return;
   const lines = [
@@ -100,11 +106,22 @@ export function assertNotEnqueued(
   throw new AssertionError(lines.join("\n"), caller);
 }
 
-function checkExpected(expected: ExpectedMessage): void {
-  assertKnownOptions("an expected message", expected, KNOWN_OPTIONS);
-  const { times } = expected;
+function checkExpected(expected: ExpectedMessage, known: KnownOptions<ExpectedMessage>): void {
+  checkKnownOptions("compare messages", expected, known);
+  const { args, kwargs, delay, queueName, times } = expected;
+  const refuse = (name: string, value: unknown, rule: string) => {
+    throw new TypeError(`Cannot compare messages: ${name} must be ${rule}, not ${show(value)}`);
+  };
+  if (args !== undefined && !Array.isArray(args)) refuse("args", args, "an array");
+  if (kwargs !== undefined && !isRecord(kwargs)) refuse("kwargs", kwargs, "an object");
+  if (delay !== undefined) toMilliseconds(delay, "delay");
+  if (queueName !== undefined && typeof queueName !== "string") {
+    refuse("queueName", queueName, "a text");
+  }
   if (times !== undefined && !(Number.isSafeInteger(times) && times >= 0)) {
-    throw new RangeError(`Cannot expect ${times} messages: it must be a whole number, 0 or more`);
+    throw new RangeError(
+      `Cannot expect ${show(times)} messages: it must be a whole number, 0 or more`,
+    );
   }
 }
 

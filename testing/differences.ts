@@ -12,12 +12,15 @@ interface AsymmetricMatcher {
  * Compares a value with an expected one, all the way down.
  *
  * In place of a part a function may stand, which tells whether it accepts the part, or a matcher such
- * as `expect.any(String)`. A member that is `undefined` is the same as none, as in JSON.
+ * as `expect.any(String)`. A member that is `undefined` is the same as none, as in JSON. Arrays, plain
+ * objects, and the classes that `PickleEncoder` reads compare by their content; objects of other
+ * classes are equal to nothing that was sent.
  *
  * @param actual The value.
  * @param expected The expected one.
  * @param path Names the value in texts.
  * @returns Texts, one for each difference.
+ * @throws {TypeError} If the expected one is a matcher that only its own framework can ask.
  */
 export function differencesOf(actual: unknown, expected: unknown, path: string): string[] {
   if (typeof expected === "function") {
@@ -27,11 +30,16 @@ export function differencesOf(actual: unknown, expected: unknown, path: string):
     if (expected.asymmetricMatch(actual)) return [];
     return [`${path} is ${show(actual)}, not ${String(expected)}`];
   }
+  assertComparable(expected, path);
   if (Object.is(actual, expected) || (actual === 0 && expected === 0)) return [];
   if (Array.isArray(actual) && Array.isArray(expected)) {
     return listDifferences(actual, expected, path);
   }
   if (isRecord(actual) && isRecord(expected)) return memberDifferences(actual, expected, path);
+  const [content, wanted] = [contentOf(actual), contentOf(expected)];
+  if (content !== undefined && wanted !== undefined && classOf(actual) === classOf(expected)) {
+    if (listDifferences(content, wanted, path).length === 0) return [];
+  }
   return [`${path} is ${show(actual)}, not ${show(expected)}`];
 }
 
@@ -65,22 +73,71 @@ function memberDifferences(
   });
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** True for a plain object, also of another realm, as in the contexts of test frameworks. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (!isObject(value) || Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Content of a value of a class that `PickleEncoder` reads, by which two of them are compared. */
+function contentOf(value: unknown): readonly unknown[] | undefined {
+  if (value instanceof Date) return [value.getTime()];
+  if (value instanceof Uint8Array || value instanceof Set) return [...value];
+  return value instanceof Map ? [...value] : undefined;
+}
+
+function classOf(value: unknown): string {
+  const { constructor } = value as { constructor?: { name?: unknown } };
+  const name = constructor?.name;
+  return typeof name === "string" && name !== "" ? name : "an object without a class";
 }
 
 function isMatcher(value: unknown): value is AsymmetricMatcher {
-  return isRecord(value) && typeof value["asymmetricMatch"] === "function";
+  return isObject(value) && "asymmetricMatch" in value &&
+    typeof value.asymmetricMatch === "function";
+}
+
+/** Refuses the matchers of `bun:test`, which are empty objects with a name: only Bun can ask them. */
+function assertComparable(value: unknown, path: string): void {
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  if (!isObject(value) || !/^Expect[A-Z]/.test(tag)) return;
+  throw new TypeError(
+    `Cannot compare ${path} with a matcher of bun:test (${tag}): ` +
+      "it can only be used within expect(); put a function in its place, which returns true",
+  );
 }
 
 /** A value, in a text. */
 export function show(value: unknown): string {
   if (typeof value === "function") return `a value that ${value.name || "a function"} accepts`;
+  return shorten(write(value, []), MAX_VALUE);
+}
+
+/** Writes a value as JSON does, with the class of what JSON cannot hold. */
+function write(value: unknown, within: readonly object[]): string {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (!isObject(value)) return String(value);
   if (isMatcher(value)) return String(value);
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
-  try {
-    return shorten(JSON.stringify(value) ?? String(value), MAX_VALUE);
-  } catch {
-    return shorten(String(value), MAX_VALUE); // a cycle
+  if (within.includes(value)) return "[the same again]";
+  const path = [...within, value];
+  const list = (items: readonly unknown[]) => items.map((one) => write(one, path)).join(",");
+  if (Array.isArray(value)) return `[${list(value)}]`;
+  if (isRecord(value)) {
+    const members = Object.entries(value).filter(([, member]) => member !== undefined);
+    return `{${
+      members.map(([name, member]) => `${JSON.stringify(name)}:${write(member, path)}`).join(",")
+    }}`;
   }
+  if (value instanceof Date) {
+    return `Date(${Number.isNaN(value.getTime()) ? "invalid" : value.toISOString()})`;
+  }
+  if (value instanceof RegExp || value instanceof Error) return `${classOf(value)}(${value})`;
+  const content = contentOf(value);
+  return content === undefined ? classOf(value) : `${classOf(value)}(${list(content)})`;
 }

@@ -53,6 +53,8 @@ export class Driver {
   #starting: Promise<Worker> | undefined;
   /** Ids of messages that `runOne` waits for. */
   readonly #single: Set<string> = new Set();
+  /** Messages that still ran when the call that waited for them failed. */
+  readonly #abandoned: WeakSet<MessageProxy> = new WeakSet();
 
   /**
    * Stores the parts; the worker starts with the first call.
@@ -72,7 +74,10 @@ export class Driver {
   async work(options: WorkOptions): Promise<ActorRun[]> {
     const { gate, clock, runs } = this.#options;
     const worker = await this.#start();
-    const before = new Set(worker.running);
+    // A drain waits for what an earlier one has left running; `advance` may go past its time limit.
+    const before = new Set(
+      worker.running.filter((one) => !(options.endsWhenDone && this.#abandoned.has(one))),
+    );
     // What was lost runs again.
     const isOwn = ({ outcome, message }: ActorRun) =>
       outcome !== "lost" && !this.#single.has(message.messageId);
@@ -83,15 +88,20 @@ export class Driver {
     gate.open();
     try {
       for (let skips = 0, count = 0;; skips++) {
-        await this.#settle(operation, awaited);
-        if (operation.runs.length > count) skips = 0;
-        count = operation.runs.length;
+        await this.#settle(worker, operation, awaited);
+        if (operation.count > count) skips = 0;
+        count = operation.count;
         if (options.endsWhenDone && this.#left(worker, awaited()) === 0) break;
         if (skips > MAX_SKIPS) throw this.#stuck(options.verb, `no actor has run meanwhile`);
         if (this.#skip(options.until)) operation.timePassed();
-        else if (options.endsWhenDone && awaited().length > 0) await operation.progress(awaited);
-        else break;
+        else if (options.endsWhenDone && awaited().length > 0) {
+          await operation.progress(awaited, () => worker.running);
+        } else break;
       }
+      operation.throwIfEnded(true);
+    } catch (error) {
+      for (const one of awaited()) this.#abandoned.add(one);
+      throw error;
     } finally {
       gate.close();
       this.active -= 1;
@@ -122,16 +132,19 @@ export class Driver {
     gate.admit(message);
     try {
       for (let skips = 0; operation.runs.length === 0; skips++) {
-        if (!options.skipWhileRunning) await operation.progress(awaited);
+        if (!options.skipWhileRunning) await operation.progress(awaited, () => worker.running);
         else {
-          await this.#settle(operation, awaited);
+          await this.#settle(worker, operation, awaited);
           if (operation.runs.length > 0) break;
           if (skips > MAX_SKIPS) throw this.#stuck(options.verb, "its actor has not ended");
-          if (!this.#skip(Infinity)) await operation.progress(awaited);
+          if (!this.#skip(Infinity)) await operation.progress(awaited, () => worker.running);
         }
       }
       await nextTurn(); // hooks that follow the acknowledgement
       return operation.runs[0]!;
+    } catch (error) {
+      for (const one of awaited()) this.#abandoned.add(one);
+      throw error;
     } finally {
       this.active -= 1;
       gate.refuse(message);
@@ -178,7 +191,11 @@ export class Driver {
   }
 
   /** Waits until nothing more happens at this time. */
-  async #settle(operation: Operation, awaited: () => MessageProxy[]): Promise<void> {
+  async #settle(
+    worker: Worker,
+    operation: Operation,
+    awaited: () => MessageProxy[],
+  ): Promise<void> {
     const { gate, sending } = this.#options;
     for (let idle = 0, turns = 0; idle < IDLE_TURNS; turns++) {
       const { activity } = gate;
@@ -186,7 +203,7 @@ export class Driver {
       operation.throwIfEnded();
       const isRunning = !operation.skipsWhileRunning && awaited().length > 0;
       const isBusy = isRunning || sending() > 0 || this.#isPromoting();
-      if (isBusy) await operation.progress(awaited);
+      if (isBusy) await operation.progress(awaited, () => worker.running);
       if (isBusy || gate.activity !== activity) idle = turns = 0;
       else idle = this.#isReady() ? 0 : idle + 1;
       if (turns > MAX_TURNS) throw this.#stuck(operation.verb, "the worker does not take them");

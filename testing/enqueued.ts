@@ -1,6 +1,7 @@
 import { Message } from "../core/message.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import type { MessageOptions } from "../core/message_options.ts";
+import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 
 /** A message that was sent in a test. `P` are its arguments. */
@@ -24,6 +25,7 @@ export interface EnqueuedMessage<P extends readonly unknown[] = readonly unknown
 /** Messages in the order in which they were sent. */
 export class EnqueuedMessages {
   #all: EnqueuedMessage[] = [];
+  readonly #names: Set<string> = new Set();
 
   /** All of them; a copy. */
   get all(): EnqueuedMessage[] {
@@ -39,12 +41,19 @@ export class EnqueuedMessages {
    * Adds a message.
    *
    * @param message The message as it was stored.
-   * @param delay Its delay in milliseconds.
+   * @param duration Its delay.
    */
-  add(message: Message, delay: number | undefined): void {
+  add(message: Message, duration: Duration | undefined): void {
+    const delay = duration === undefined ? undefined : toMilliseconds(duration, "delay");
     const { actorName, args, kwargs, options } = Message.decode(message.encode());
     const queueName = canonicalQueueName(message.queueName);
+    this.#names.add(actorName);
     this.#all.push({ actorName, args, kwargs, queueName, delay, options, message });
+  }
+
+  /** True if a message for that actor was sent, since forgotten or not. */
+  hasName(actorName: string): boolean {
+    return this.#names.has(actorName);
   }
 
   /** Forgets them. */

@@ -14,8 +14,11 @@ const MAX_CALL = 120;
 export interface OperationOptions {
   /** Name of the call, in texts. */
   readonly verb: string;
-  /** True to end with the first error of an actor that is not expected. */
-  readonly raise: boolean;
+  /**
+   * True to end with the first error of an actor that is not expected; `"atEnd"` to run all, and
+   * throw the first one after which its message was not retried.
+   */
+  readonly raise: boolean | "atEnd";
   /** Number of runs; with more it is taken for an endless loop. */
   readonly maxRuns: number;
   /** True if `maxRuns` is that of one point in time. */
@@ -30,12 +33,23 @@ export interface OperationOptions {
 export interface Operation {
   readonly verb: string;
   readonly skipsWhileRunning: boolean;
-  /** Runs that have ended. */
+  /** Runs that have ended and are this call's: of calls at the same time, each run is one's. */
   readonly runs: ActorRun[];
+  /** Number of runs that have ended, also those of calls at the same time. */
+  readonly count: number;
   /** @throws The error of an actor, or an `AssertionError` after too many runs. */
-  throwIfEnded(): void;
-  /** Waits for something to happen. @throws {AssertionError} If nothing does for too long. */
-  progress(running: () => readonly MessageProxy[]): Promise<void>;
+  throwIfEnded(isLast?: boolean): void;
+  /**
+   * Waits for something to happen.
+   *
+   * @param awaited Gives the messages that the call waits for.
+   * @param running Gives all that run, of which one may hold up the others.
+   * @throws {AssertionError} If nothing does for too long.
+   */
+  progress(
+    awaited: () => readonly MessageProxy[],
+    running: () => readonly MessageProxy[],
+  ): Promise<void>;
   /** Notes that time has moved. */
   timePassed(): void;
   /** Notes no more runs. */
@@ -60,36 +74,55 @@ export function startOperation(
   const { verb, raise, maxRuns, countsAnew, timeout } = options;
   const runs: ActorRun[] = [];
   let fault: ActorRun | undefined;
+  let count = 0;
   let first = 0;
-  const end = log.listen((run, isFault) => {
-    if (!isOwn(run)) return;
-    runs.push(run);
-    if (isFault && raise) fault ??= run;
-    if (fault !== undefined || runs.length - first > maxRuns) gate.halt();
+  const recent: ActorRun[] = [];
+  const end = log.listen((run, isFault, isTaken) => {
+    if (!isOwn(run)) return false;
+    count += 1;
+    recent.push(run);
+    if (!isTaken) runs.push(run);
+    if (isFault && (raise === true || (raise === "atEnd" && run.outcome !== "retried"))) {
+      fault ??= run;
+    }
+    if ((fault !== undefined && raise === true) || count - first > maxRuns) gate.halt();
+    return true;
   });
   return {
     verb,
     skipsWhileRunning: options.skipWhileRunning,
     runs,
+    get count() {
+      return count;
+    },
     end,
     timePassed: () => {
-      if (countsAnew) first = runs.length;
+      if (!countsAnew) return;
+      first = count;
+      recent.length = 0;
     },
-    throwIfEnded: () => {
-      if (fault !== undefined) throw fault.error;
-      if (runs.length - first > maxRuns) throw endless(verb, maxRuns, runs.slice(first));
+    throwIfEnded: (isLast = false) => {
+      if (fault !== undefined && (isLast || raise === true)) throw fault.error;
+      if (count - first > maxRuns) throw endless(verb, maxRuns, recent);
     },
-    progress: async (running) => {
-      let isLate = false;
-      let timer: ReturnType<typeof startTimer> | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = startTimer(() => resolve(void (isLate = true)), timeout);
-      });
-      await Promise.race([gate.changed.next(), late]);
-      endTimer(timer);
-      if (isLate) throw stalled(verb, timeout, running());
+    progress: async (awaited, running) => {
+      if (await isLate(gate.changed.next(), timeout)) {
+        throw stalled(verb, timeout, awaited(), running());
+      }
     },
   };
+}
+
+/** True if a time in real milliseconds has passed before a change. */
+async function isLate(change: Promise<void>, timeout: number): Promise<boolean> {
+  let isOver = false;
+  let timer: ReturnType<typeof startTimer> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = startTimer(() => resolve(void (isOver = true)), timeout);
+  });
+  await Promise.race([change, late]);
+  endTimer(timer);
+  return isOver;
 }
 
 function endless(verb: string, maxRuns: number, runs: readonly ActorRun[]): AssertionError {
@@ -107,11 +140,20 @@ function endless(verb: string, maxRuns: number, runs: readonly ActorRun[]): Asse
 function stalled(
   verb: string,
   timeout: number,
+  awaited: readonly MessageProxy[],
   running: readonly MessageProxy[],
 ): AssertionError {
-  const calls = running.map((one) => shorten(String(one), MAX_CALL)).join(", ") || "a send";
+  const show = (messages: readonly MessageProxy[]) =>
+    messages.map((one) => shorten(String(one), MAX_CALL)).join(", ");
+  if (awaited.length === 0 && running.length > 0) {
+    return new AssertionError(
+      `Cannot ${verb}: it has not begun within ${timeout} ms, since ${show(running)} is still ` +
+        "running. Raise concurrency to run more messages at once",
+    );
+  }
   return new AssertionError(
-    `Cannot ${verb}: ${calls} has not ended within ${timeout} ms, and time stands still while ` +
-      "actors run. Raise timeout if it needs longer; set skipWhileRunning if it waits for its time limit",
+    `Cannot ${verb}: ${show(awaited) || "a send"} has not ended within ${timeout} ms, and time ` +
+      "stands still while actors run. Raise timeout if it needs longer; set skipWhileRunning if it " +
+      "waits for its time limit; raise concurrency if it waits for another message",
   );
 }

@@ -77,6 +77,12 @@ interface Told {
 }
 
 /**
+ * Gets a run, whether its error is a fault of the program rather than expected, as `Retry`, `Snooze`
+ * and those in `throws` are, and whether a listener before has taken it. Returns true to take it.
+ */
+export type RunListener = (run: ActorRun, isFault: boolean, isTaken: boolean) => boolean;
+
+/**
  * Middleware that notes how actors end. It is the first of its broker, so that its `after…` hooks
  * are called last, when all others have decided.
  */
@@ -85,7 +91,7 @@ export class RunLog implements Middleware {
   /** Delays of retries, by message id, until their attempts are settled. */
   readonly #retryDelays: Map<string, number> = new Map();
   readonly #ended: () => void;
-  readonly #listeners: Set<(run: ActorRun, isFault: boolean) => void> = new Set();
+  readonly #listeners: Set<RunListener> = new Set();
 
   /** @param ended Called when an actor has ended, and its message is not settled yet. */
   constructor(ended: () => void) {
@@ -121,11 +127,10 @@ export class RunLog implements Middleware {
   /**
    * Calls back for each run that ends.
    *
-   * @param listener Gets the run, and whether its error is a fault of the program rather than
-   *   expected, as `Retry`, `Snooze` and those in `throws` are.
+   * @param listener Gets the run.
    * @returns Ends the calls.
    */
-  listen(listener: (run: ActorRun, isFault: boolean) => void): () => void {
+  listen(listener: RunListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -142,7 +147,10 @@ export class RunLog implements Middleware {
     const result = told?.result;
     const run = new ActorRun({ message, outcome, result, error, retryDelay, endedAt });
     const isFault = isFaulty(broker, run);
-    for (const listener of [...this.#listeners]) listener(run, isFault);
+    let isTaken = false;
+    for (const listener of [...this.#listeners]) {
+      if (listener(run, isFault, isTaken)) isTaken = true;
+    }
   }
 }
 

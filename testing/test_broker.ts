@@ -3,7 +3,6 @@ import type { Actor } from "../core/actor.ts";
 import type { AnyActor } from "../core/actor_options.ts";
 import type { ConsumeOptions, Consumer } from "../core/consumer.ts";
 import type { ControlChange, ControlOutcome } from "../core/control_store.ts";
-import { assertKnownOptions } from "../core/known_options.ts";
 import { Message } from "../core/message.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import type { EnqueueOptions } from "../core/actor_options.ts";
@@ -13,15 +12,21 @@ import { type EnqueuedMessage, EnqueuedMessages } from "./enqueued.ts";
 import { Gate } from "./gate.ts";
 import {
   type AdvanceOptions,
+  checkOptions,
   checkRunOptions,
   type DrainOptions,
-  KNOWN_OPTIONS,
   type RunOptions,
   type TestBrokerOptions,
   testMiddleware,
-  untilOf,
+  workOfDrain,
 } from "./options.ts";
-import { assertDeclared, pointActors, takePlace } from "./replaced_actors.ts";
+import {
+  assertDeclared,
+  assertNameDeclared,
+  closedWith,
+  placeOfCall,
+  ReplacedActors,
+} from "./replaced_actors.ts";
 import { type ActorRun, RunLog } from "./runs.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -62,8 +67,8 @@ export class TestBroker extends StubBroker {
   readonly #runs: RunLog;
   readonly #gate: Gate;
   readonly #driver: Driver;
-  /** Puts back what it took the place of, the last first. */
-  readonly #putBack: (() => void)[] = [];
+  readonly #replaced: ReplacedActors;
+  #isClosed = false;
   /** Calls of `enqueue` that have not ended. */
   #sending = 0;
 
@@ -72,10 +77,10 @@ export class TestBroker extends StubBroker {
    *
    * @param options The actors, the middleware, the time and the mode.
    * @throws {TypeError} If an option is of the wrong type, or an actor cannot be declared.
-   * @throws {RangeError} If the concurrency is not a whole number above 0.
+   * @throws {RangeError} If the concurrency is not a whole number above 0, or there is no such mode.
    */
   constructor(options: TestBrokerOptions = {}) {
-    assertKnownOptions("TestBroker", options, KNOWN_OPTIONS);
+    checkOptions(options);
     const { clock = new VirtualClock(options.now), concurrency = 1, mode = "manual" } = options;
     const runs = new RunLog(() => this.#gate.changed.notify());
     super({ clock, middleware: [runs, ...testMiddleware(options.middleware, clock)] });
@@ -97,8 +102,9 @@ export class TestBroker extends StubBroker {
     });
     const { replaces, actors = [] } = options;
     const all = new Set<AnyActor>([...actors, ...replaces?.actors.values() ?? []]);
-    this.#putBack.push(pointActors(all, this));
-    if (replaces !== undefined) this.#putBack.push(takePlace(replaces, this));
+    this.#replaced = new ReplacedActors(this, placeOfCall(TestBroker));
+    this.#replaced.point(all);
+    if (replaces !== undefined) this.#replaced.takePlaceOf(replaces);
   }
 
   /** The time of the test, in milliseconds since the epoch. */
@@ -116,13 +122,7 @@ export class TestBroker extends StubBroker {
    * @throws {AssertionError} If there is no end, or an actor waits for something real for too long.
    */
   async drain(options: DrainOptions = {}): Promise<ActorRun[]> {
-    const checked = checkRunOptions("drain", options);
-    return await this.#driver.work({
-      ...checked,
-      until: untilOf(options),
-      endsWhenDone: true,
-      countsAnew: false,
-    });
+    return await this.#driver.work(workOfDrain(options));
   }
 
   /**
@@ -164,10 +164,11 @@ export class TestBroker extends StubBroker {
   runActor<P extends unknown[], R>(actor: Actor<P, R>, ...args: P): Promise<ActorRun<R>>;
   async runActor(target: AnyActor | Message, ...args: unknown[]): Promise<ActorRun> {
     const isMessage = target instanceof Message;
-    const options = isMessage ? args[0] as RunOptions ?? {} : {};
+    const { 0: options = {} } = isMessage ? args as RunOptions[] : [];
     const checked = checkRunOptions("run the actor", options);
+    if (isMessage) assertNameDeclared(this, target.actorName, "run");
+    else assertDeclared(this, target, "run");
     const message = isMessage ? target : target.message(...args);
-    assertDeclared(this, message.actorName, isMessage ? undefined : target, "run");
     const changes = { queueName: this.getActor(message.actorName).queueName };
     const prepared = this.emitter.prepare(message.copy(changes), undefined);
     Message.sentBy(this, message);
@@ -184,12 +185,14 @@ export class TestBroker extends StubBroker {
    *
    * @param actor Their actor, or its name. @default All actors
    * @returns The messages in order.
+   * @throws {TypeError} If no such actor is declared here; also for `undefined`.
    */
   enqueued<P extends unknown[]>(actor: Actor<P>): EnqueuedMessage<P>[];
   /** As above, for the actor of a name, or all. */
   enqueued(actorName?: string): EnqueuedMessage[];
-  enqueued(actor?: AnyActor | string): EnqueuedMessage[] {
-    return actor === undefined ? this.#enqueued.all : this.#enqueued.of(this.#nameOf(actor));
+  enqueued(...wanted: [actor?: AnyActor | string]): EnqueuedMessage[] {
+    if (wanted.length === 0) return this.#enqueued.all;
+    return this.#enqueued.of(this.#nameOf(wanted[0]));
   }
 
   /** Forgets the messages that were sent so far: {@linkcode TestBroker.enqueued} begins anew. */
@@ -271,9 +274,20 @@ export class TestBroker extends StubBroker {
 
   /** Stops its worker, and puts actors back where they were. */
   override async close(): Promise<void> {
-    for (const putBack of this.#putBack.splice(0).reverse()) putBack();
-    await this.#driver.stop();
-    await super.close();
+    try {
+      this.#replaced.putBack();
+    } finally {
+      await this.#driver.stop();
+      this.#isClosed = true;
+      await super.close();
+    }
+  }
+
+  /** @internal Refuses messages of actors that were declared on it, once it is closed. */
+  protected override prepare(message: Message, delay: number | undefined): Message {
+    const isLeft = this.#isClosed && this.actors.get(message.actorName)?.broker === this;
+    if (isLeft) throw closedWith(message.actorName);
+    return super.prepare(message, delay);
   }
 
   /** @internal Stores nothing in mode `fake`. */
@@ -298,19 +312,21 @@ export class TestBroker extends StubBroker {
       const eta = message.option("eta");
       const ms = typeof eta === "number" ? eta - this.now : undefined;
       if (cause?.messageId === message.messageId) this.#runs.delayed(message, ms ?? 0);
-      else if (!message.isDuplicate) {
-        this.#enqueued.add(message, delay === undefined ? ms : toMilliseconds(delay, "delay"));
-      }
+      else if (!message.isDuplicate) this.#enqueued.add(message, delay ?? ms);
     }
   }
 
   async #runInline(): Promise<void> {
-    if (this.#mode === "inline" && this.#driver.active === 0) await this.drain();
+    if (this.#mode !== "inline" || this.#driver.active > 0) return;
+    // Retries that were left would run, and fail, in the next send.
+    await this.#driver.work({ ...workOfDrain({}), raise: "atEnd" });
   }
 
-  #nameOf(actor: AnyActor | string): string {
-    if (typeof actor === "string") return actor;
-    assertDeclared(this, actor.actorName, actor, "look for messages of");
-    return actor.actorName;
+  /** @throws {TypeError} If the actor is not declared here. A name may also be that of a message. */
+  #nameOf(actor: AnyActor | string | undefined): string {
+    const verb = "look for messages of";
+    if (typeof actor !== "string") return assertDeclared(this, actor, verb);
+    if (!this.#enqueued.hasName(actor)) assertNameDeclared(this, actor, verb);
+    return actor;
   }
 }

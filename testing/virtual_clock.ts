@@ -29,6 +29,7 @@ export class VirtualClock implements Clock {
   /** Servers that are asked go by it, too. */
   readonly rulesServers: boolean = true;
   #now: number;
+  #seed = 1;
   /** In the order in which they were set, which decides between two of the same time. */
   readonly #timers: Set<PendingCall> = new Set();
 
@@ -39,7 +40,8 @@ export class VirtualClock implements Clock {
    * @throws {RangeError} If that is no time.
    */
   constructor(now: Date | string | number = DEFAULT_START) {
-    this.#now = new Date(now).getTime();
+    const isTime = now instanceof Date || typeof now === "string" || typeof now === "number";
+    this.#now = isTime ? new Date(now).getTime() : NaN;
     if (Number.isNaN(this.#now)) {
       throw new RangeError(`Cannot set a clock to ${String(now)}: it is not a time`);
     }
@@ -48,6 +50,13 @@ export class VirtualClock implements Clock {
   /** Milliseconds since the epoch. */
   now(): number {
     return this.#now;
+  }
+
+  /** The next of a series of numbers from 0 up to 1, which is the same in each run. */
+  random(): number {
+    // A linear congruential generator with the constants of Numerical Recipes: to spread backoffs.
+    this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0;
+    return this.#seed / 2 ** 32;
   }
 
   /** Number of calls that are pending. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { actor, getBroker, setBroker, StubBroker } from "@dq/dramatiq";
+import { actor, JSONEncoder, Message, PickleEncoder, setEncoder } from "@dq/dramatiq";
 import { AssertionError, TestBroker, VirtualClock } from "@dq/dramatiq/testing";
 import { test } from "../support/test.ts";
 
@@ -141,47 +141,170 @@ test("TestBroker.assertEnqueued refuses options that it does not know, and other
   assertThrows(() => kit.assertEnqueued("count", { times: -1 }), RangeError, "Cannot expect -1");
 });
 
-test("Two TestBrokers at the same time do not see each other", async () => {
-  const [one, two] = [makeKit(), makeKit()];
-  await using _ = one.kit;
-  await using __ = two.kit;
-  await Promise.all([one.count.send(1), two.count.sendWithOptions({ args: [2], delay: 60_000 })]);
-  const [runs] = await Promise.all([one.kit.drain(), two.kit.advance({ seconds: 30 })]);
-  assertEquals(runs.map(({ message }) => message.args), [[1]]);
-  assertEquals(two.kit.now - one.kit.now, 30_000);
-  one.kit.assertNotEnqueued("count", { args: [2] });
-});
-
-test("TestBroker takes the place of a broker until it is closed", async () => {
-  const app = new StubBroker();
-  await using _ = app;
-  setBroker(app);
-  const count = actor((_n: number) => {}, { actorName: "count" });
-  {
-    await using kit = new TestBroker({ replaces: app });
-    assertEquals([getBroker(), count.broker], [kit, kit]);
-    await count.send(1);
-    assertEquals((await kit.drain()).length, 1);
-    assertThrows(() => new TestBroker({ actors: [count] }), TypeError, "another TestBroker has it");
-  }
-  assertEquals([getBroker(), count.broker], [app, app]);
-  await using again = new TestBroker({ actors: [count] });
-  assertEquals([getBroker(), count.broker], [app, again]);
-  again.assertNotEnqueued(count);
-});
-
-test("TestBroker gives actors back if it refuses one of them", async () => {
-  const app = new StubBroker({ middleware: [{ actorOptions: ["colour"] }] });
-  await using _ = app;
-  const plain = actor(() => {}, { broker: app, actorName: "plain" });
-  const red = actor(() => {}, { broker: app, actorName: "red", colour: "red" });
-  assertThrows(() => new TestBroker({ replaces: app }), TypeError, "colour");
-  assertEquals([plain.broker, red.broker], [app, app]);
-});
-
 test("VirtualClock refuses what is no time", async () => {
   assertThrows(() => new VirtualClock("soon"), RangeError, "Cannot set a clock to soon");
   assertThrows(() => new TestBroker({ now: NaN }), RangeError);
   await using kit = new TestBroker();
   await assertRejects(() => kit.drain({ until: NaN }), RangeError, "Cannot drain until NaN");
+});
+
+test("TestBroker.assertEnqueued compares nothing but lists and plain objects by content", async () => {
+  await using kit = new TestBroker();
+  const any = actor((_value: unknown) => {}, { broker: kit, actorName: "any" });
+  const day = new Date(0);
+  class User {}
+  const others = {
+    Map: new Map([["a", 1]]),
+    Set: new Set([1]),
+    Date: day,
+    RegExp: /a/,
+    User: new User(),
+  };
+  await any.send({});
+  for (const [name, value] of Object.entries({ ...others, Error: new Error("it broke") })) {
+    kit.assertNotEnqueued(any, { args: [value] });
+    const text = textOf(() => kit.assertEnqueued(any, { args: [value] }));
+    assert(text.includes(`args[0] is {}, not ${name}`), text);
+  }
+  kit.assertEnqueued(any, { args: [Object.create(null)] });
+  kit.clearEnqueued();
+  await any.send(10);
+  const differences = [10n, "10", day, { a: 1n }, [undefined], new Map([[1, "b"]])].map((value) => {
+    const text = textOf(() => kit.assertEnqueued(any, { args: [value] }));
+    return text.slice(text.indexOf("args[0]"));
+  });
+  assertEquals(differences, [
+    "args[0] is 10, not 10n",
+    'args[0] is 10, not "10"',
+    "args[0] is 10, not Date(1970-01-01T00:00:00.000Z)",
+    'args[0] is 10, not {"a":1n}',
+    "args[0] is 10, not [undefined]",
+    'args[0] is 10, not Map([1,"b"])',
+  ]);
+});
+
+test("TestBroker.assertEnqueued compares the classes that PickleEncoder carries", async () => {
+  await using kit = new TestBroker();
+  const any = actor((_value: unknown) => {}, { broker: kit, actorName: "any" });
+  setEncoder(new PickleEncoder());
+  try {
+    await any.send([new Date(5), new Set([1]), Uint8Array.of(1), new Map([[1, 2]])]);
+    const values = (date: number, item: number) => [
+      new Date(date),
+      new Set([item]),
+      Uint8Array.of(item),
+      new Map([[item, 2]]),
+    ];
+    kit.assertEnqueued(any, { args: [values(5, 1)] });
+    const text = textOf(() => kit.assertEnqueued(any, { args: [values(6, 3)] }));
+    assertEquals(text.match(/args\[0\]\[\d\] is|and \d more/g)!.length, 4, text);
+  } finally {
+    setEncoder(new JSONEncoder());
+  }
+});
+
+test("TestBroker refuses matchers that only bun:test can ask", async () => {
+  const { kit, count } = makeKit();
+  await using _ = kit;
+  await count.send(1);
+  const matcher = { [Symbol.toStringTag]: "ExpectAny" } as never;
+  const refused = "Cannot compare args[0] with a matcher of bun:test (ExpectAny)";
+  assertThrows(() => kit.assertEnqueued(count, { args: [matcher] }), TypeError, refused);
+  assertThrows(() => kit.assertNotEnqueued(count, { args: [matcher] }), TypeError, refused);
+});
+
+test("TestBroker refuses to look for messages of actors that it does not have", async () => {
+  const { kit, count } = makeKit();
+  await using _ = kit;
+  const unknown = "no actor of that name is declared on the TestBroker; declared: mail, count";
+  assertThrows(() => kit.assertNotEnqueued("coumt"), TypeError, unknown);
+  assertThrows(() => kit.assertEnqueued("coumt"), TypeError, unknown);
+  assertThrows(() => kit.enqueued("coumt"), TypeError, unknown);
+  const bare = function add() {};
+  for (
+    const [value, shown] of [
+      [undefined, "undefined"],
+      [null, "null"],
+      [5, "5"],
+      [{}, "an object"],
+      [
+        bare,
+        "function add",
+      ],
+    ]
+  ) {
+    const text = `${shown}: it is not an actor`;
+    assertThrows(() => kit.enqueued(value as never), TypeError, text);
+    assertThrows(() => kit.assertEnqueued(value as never), TypeError, text);
+    assertThrows(() => kit.assertNotEnqueued(value as never), TypeError, text);
+    await assertRejects(() => kit.runActor(value as never), TypeError, text);
+  }
+  await assertRejects(() => kit.runActor("count" as never), TypeError, "Cannot run count");
+  // Actors of other programs have messages here, and are not declared.
+  await kit.enqueue(new Message({ queueName: "default", actorName: "python", args: [] }));
+  assertEquals(kit.assertEnqueued("python").length, 1);
+  kit.clearEnqueued();
+  kit.assertNotEnqueued("python");
+  assertEquals(kit.enqueued(count), []);
+});
+
+test("TestBroker refuses options that make no sense, and says why", async () => {
+  for (
+    const [options, error, text] of [
+      [{ concurrency: 0 }, RangeError, "concurrency must be a whole number above 0, not 0"],
+      [{ concurrency: "2" }, RangeError, 'not "2"'],
+      [{ mode: "inlin" }, RangeError, 'mode must be "manual", "inline", "fake", not "inlin"'],
+      [{ replaces: "x" }, TypeError, 'replaces must be a broker, not "x"'],
+      [{ replaces: null }, TypeError, "replaces must be a broker, not null"],
+      [{ actors: 5 }, TypeError, "actors must be a list of actors, not 5"],
+      [{ actors: ["add"] }, TypeError, 'actors must be actors, as actor() makes them, not "add"'],
+      [
+        { middleware: 5 },
+        TypeError,
+        "middleware must be a list, or a function that makes it, not 5",
+      ],
+      [{ middleware: () => 5 }, TypeError, "the function middleware must return a list, not 5"],
+      [{ clock: 3 }, TypeError, "clock must be a VirtualClock, not 3"],
+      [{ now: null }, RangeError, "Cannot set a clock to null"],
+    ] as const
+  ) assertThrows(() => new TestBroker(options as never), error, text);
+  const { kit, count } = makeKit();
+  await using _ = kit;
+  for (
+    const [options, error, text] of [
+      [
+        { maxRuns: NaN },
+        RangeError,
+        "Cannot drain: maxRuns must be a whole number above 0, not NaN",
+      ],
+      [{ timeout: -1 }, RangeError, "Cannot drain: timeout must be above 0 ms, not -1"],
+      [{ timeout: "x" }, RangeError, 'timeout must be above 0 ms, not "x"'],
+      [{ raise: 0 }, TypeError, "Cannot drain: raise must be true or false, not 0"],
+      [{ skipWhileRunning: 1 }, TypeError, "skipWhileRunning must be true or false, not 1"],
+      [{ until: null }, RangeError, "Cannot drain until null: it is not a time"],
+      [{ rais: true }, TypeError, "Cannot drain: it has no option rais;"],
+      [null, TypeError, "Cannot drain: its options must be an object, not null"],
+    ] as const
+  ) await assertRejects(() => kit.drain(options as never), error, text);
+  const until = { until: 5 } as never;
+  await assertRejects(() => kit.advance(1, until), TypeError, "Cannot advance: it has no option");
+  await assertRejects(
+    () => kit.runActor(count.message(1), until),
+    TypeError,
+    "Cannot run the actor",
+  );
+  for (
+    const [expected, error, text] of [
+      [{ args: "ada" }, TypeError, 'args must be an array, not "ada"'],
+      [{ kwargs: [1] }, TypeError, "kwargs must be an object, not [1]"],
+      [{ queueName: 5 }, TypeError, "queueName must be a text, not 5"],
+      [{ delay: "x" }, TypeError, "Cannot use x as delay"],
+      [null, TypeError, "Cannot compare messages: its options must be an object, not null"],
+    ] as const
+  ) {
+    assertThrows(() => kit.assertEnqueued(count, expected as never), error, text);
+    assertThrows(() => kit.assertNotEnqueued(count, expected as never), error, text);
+  }
+  const times = { times: 0 } as never;
+  assertThrows(() => kit.assertNotEnqueued(count, times), TypeError, "it has no option times");
 });

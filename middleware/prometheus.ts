@@ -1,3 +1,4 @@
+import type { Actor } from "../core/actor.ts";
 import type { Broker } from "../core/broker.ts";
 import { monotonicTime } from "../platform/clock.ts";
 import { Snooze } from "../core/snooze.ts";
@@ -8,7 +9,13 @@ import type { Middleware, ProcessOutcome, SkipMessage } from "../core/middleware
 import type { Exposition } from "./prometheus/exposition.ts";
 import type { Member } from "./prometheus/member.ts";
 import type { MetricsSource } from "./prometheus/metric.ts";
-import { type Series, SeriesTable } from "./prometheus/series.ts";
+import {
+  ALL_ZEROS,
+  type Series,
+  SeriesTable,
+  ZERO_COUNTERS,
+  ZERO_REJECTS,
+} from "./prometheus/series.ts";
 
 export type { MetricsSource } from "./prometheus/metric.ts";
 
@@ -155,9 +162,15 @@ export class Prometheus implements Middleware, AsyncDisposable {
     await joined?.[Symbol.asyncDispose]();
   }
 
-  /** Notes whose queues to count. */
-  afterDeclareQueue(broker: Broker): void {
+  /** Notes whose queues to count, and counts undecodable data of this one from zero. */
+  afterDeclareQueue(broker: Broker, queueName: string): void {
     this.#broker ??= broker;
+    this.#series.declare(UNDECODABLE, queueName, ZERO_REJECTS);
+  }
+
+  /** Counts what the actor does from zero. */
+  afterDeclareActor(_broker: Broker, { actorName, queueName }: Actor): void {
+    this.#series.declare(actorName, queueName, ZERO_COUNTERS);
   }
 
   /** Serves, in a process of the command line. */
@@ -185,7 +198,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     if (message.interruptReason !== undefined) return;
     const series = this.#series.of(broker, message);
     series.inProgress += 1;
-    series.hasBegun = true;
+    series.zeros = ALL_ZEROS;
     (message as Measured)[BEGUN] = { series, at: monotonicTime(broker.clock) };
   }
 

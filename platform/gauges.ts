@@ -32,8 +32,17 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
 
+/**
+ * The value of a label as it is served: two names with the same one need one series. A lone surrogate
+ * becomes U+FFFD in UTF-8, and so does a carriage return, for which the format has no escape.
+ */
+export function toLabelValue(name: string): string {
+  return name.toWellFormed().replaceAll("\r", "\ufffd");
+}
+
 /** Escapes the value of a label. Source: the page "Exposition formats" of Prometheus. */
 export function escapeLabel(value: string): string {
-  if (!/["\\\n]/.test(value)) return value;
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  if (!/["\\\n\r]/.test(value)) return value;
+  return toLabelValue(value).replaceAll("\\", "\\\\").replaceAll('"', '\\"')
+    .replaceAll("\n", "\\n");
 }

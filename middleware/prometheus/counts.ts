@@ -2,7 +2,7 @@ import { processId } from "../../platform/process.ts";
 import { delayQueueName } from "../../core/queue_names.ts";
 import { areMetrics, type Metric, withoutGauges } from "./metric.ts";
 import { sum } from "./prom_client.ts";
-import { DURATION_BOUNDS, type Series } from "./series.ts";
+import { DURATION_BOUNDS, type Series, type Zeros } from "./series.ts";
 
 /**
  * One series in a file: plain numbers in a fixed order. As samples of prom-client, which repeat
@@ -11,7 +11,7 @@ import { DURATION_BOUNDS, type Series } from "./series.ts";
 export type Row = readonly [
   actorName: string,
   queueName: string,
-  hasBegun: 0 | 1,
+  zeros: Zeros,
   messages: number,
   errors: number,
   retries: number,
@@ -35,6 +35,8 @@ export interface Counts {
 }
 
 const IN_PROGRESS = 7;
+/** Index of the zeros that are served. */
+export const ZEROS_INDEX = 2;
 const FIRST_COUNT = 3;
 const ROW_LENGTH = 11 + DURATION_BOUNDS.length + 1;
 
@@ -50,7 +52,7 @@ export function countsOf(all: readonly Series[], more: readonly Metric[]): Count
     series: all.map((one) => [
       one.actorName,
       one.queueName,
-      one.hasBegun ? 1 : 0,
+      one.zeros,
       one.messages,
       one.errors,
       one.retries,
@@ -107,7 +109,7 @@ export async function sumOf(all: readonly Counts[]): Promise<Counts> {
 }
 
 function add(total: (string | number)[], row: Row): void {
-  total[2] = total[2] === 1 || row[2] === 1 ? 1 : 0;
+  total[ZEROS_INDEX] = Math.max(total[ZEROS_INDEX] as number, row[ZEROS_INDEX]);
   for (let i = FIRST_COUNT; i < row.length; i++) {
     total[i] = (total[i] as number) + (row[i] as number);
   }

@@ -1,7 +1,7 @@
 import { escapeLabel } from "../../platform/gauges.ts";
 import { nextTurn } from "../../platform/runtime.ts";
-import type { DelayedRow, Row } from "./counts.ts";
-import { DURATION_BOUNDS } from "./series.ts";
+import { type DelayedRow, type Row, ZEROS_INDEX } from "./counts.ts";
+import { ALL_ZEROS, DURATION_BOUNDS, ZERO_COUNTERS, ZERO_REJECTS, type Zeros } from "./series.ts";
 
 /** A number that each series has. */
 interface Family {
@@ -10,6 +10,8 @@ interface Family {
   readonly help: string;
   /** Index in a row. */
   readonly index: number;
+  /** A series serves zeros of it from here on. */
+  readonly zeros: Zeros;
 }
 
 /** Names and types are those of `tests/vectors/metrics.json`; those of cancelled and snoozed ones are ours. */
@@ -19,46 +21,52 @@ const FAMILIES: readonly Family[] = [
     type: "counter",
     help: "Runs that have ended, failed and skipped ones included",
     index: 3,
+    zeros: ZERO_COUNTERS,
   },
   {
     name: "dramatiq_message_retries_total",
     type: "counter",
     help: "Retries that were stored",
     index: 5,
+    zeros: ZERO_COUNTERS,
   },
   {
     name: "dramatiq_message_errors_total",
     type: "counter",
     help: "Runs that have ended with an error",
     index: 4,
+    zeros: ZERO_COUNTERS,
   },
   {
     name: "dramatiq_message_rejects_total",
     type: "counter",
     help: "Messages that went to the dead letters",
     index: 6,
+    zeros: ZERO_REJECTS,
   },
   {
     name: "dramatiq_messages_inprogress",
     type: "gauge",
     help: "Messages that are being worked on",
     index: 7,
+    zeros: ALL_ZEROS,
   },
   {
     name: "dramatiq_cancelled_messages_total",
     type: "counter",
     help: "Messages that were cancelled before they ran, or while they did",
     index: 8,
+    zeros: ALL_ZEROS,
   },
   {
     name: "dramatiq_snoozed_messages_total",
     type: "counter",
     help: "Runs that have ended with a snooze",
     index: 9,
+    zeros: ALL_ZEROS,
   },
 ];
 
-const HAS_BEGUN = 2;
 const DURATION_INDEX = 10;
 const FIRST_BUCKET = 11;
 
@@ -89,17 +97,16 @@ export async function* expositionOf(
   series: readonly Row[],
   delayed: readonly DelayedRow[],
 ): AsyncGenerator<string, void, undefined> {
-  for (const { name, type, help, index } of FAMILIES) {
+  for (const { name, type, help, index, zeros } of FAMILIES) {
     yield head(name, type, help);
-    // A zero is told of what has begun: Prometheus sees no increase from nothing to 1. Of
-    // an actor that is not declared there is nothing to tell but its rejects.
+    // Of an actor that is not declared there is nothing to tell but its rejects.
     yield* slices(series, (row) => {
-      if (row[index] === 0 && row[HAS_BEGUN] === 0) return "";
+      if (row[index] === 0 && row[ZEROS_INDEX] < zeros) return "";
       return `${name}{${labelsOf(row)}} ${row[index]}\n`;
     });
   }
   yield head(DURATION, "histogram", "How long runs took, in milliseconds");
-  yield* slices(series, (row) => row[HAS_BEGUN] === 0 ? "" : durationsOf(row));
+  yield* slices(series, (row) => row[ZEROS_INDEX] < ALL_ZEROS ? "" : durationsOf(row));
   yield head(
     DELAYED,
     "gauge",

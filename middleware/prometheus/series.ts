@@ -1,5 +1,6 @@
 import type { Broker } from "../../core/broker.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
+import { toLabelValue } from "../../platform/gauges.ts";
 
 /**
  * Upper bounds of the buckets for durations, in milliseconds; one more holds the rest.
@@ -35,6 +36,16 @@ const MAX_STRANGE = 100;
 /** Label of all further actors and queues. */
 const OTHERS = "(others)";
 
+/** Which numbers of a series are served while they are 0. A greater one includes the smaller ones. */
+export type Zeros = 0 | typeof ZERO_REJECTS | typeof ZERO_COUNTERS | typeof ALL_ZEROS;
+
+/** The number of dead letters. */
+export const ZERO_REJECTS = 1;
+/** The counters that alerts use. */
+export const ZERO_COUNTERS = 2;
+/** All numbers. */
+export const ALL_ZEROS = 3;
+
 /**
  * Metrics of one actor on one queue.
  *
@@ -62,8 +73,8 @@ export class Series {
   inProgress = 0;
   /** Delayed messages on their way to the queue. */
   delayed = 0;
-  /** True if any message was begun: those that were not have no runs to speak of. */
-  hasBegun = false;
+  /** All once a message was begun: a series without has no runs to speak of. */
+  zeros: Zeros = 0;
   /** True if any message was delayed. */
   hasDelayed = false;
   /** Milliseconds that all runs took together. */
@@ -79,7 +90,7 @@ export class Series {
   /** Counts a run that has ended, and its milliseconds. */
   ended(ms: number): void {
     this.messages += 1;
-    this.hasBegun = true;
+    this.zeros = ALL_ZEROS;
     this.duration += ms;
     let bucket = 0;
     while (bucket < DURATION_BOUNDS.length && ms > DURATION_BOUNDS[bucket]!) bucket += 1;
@@ -112,17 +123,44 @@ export class SeriesTable {
   of(broker: Broker, message: { actorName: string; queueName: string }): Series {
     this.changes += 1;
     const { actorName, queueName } = message;
-    return this.#byActor.get(actorName)?.get(queueName) ?? this.#make(broker, actorName, queueName);
+    return this.#find(actorName, queueName) ?? this.#findOrMake(broker, actorName, queueName);
   }
 
-  #make(broker: Broker, actorName: string, queueName: string): Series {
-    const canonical = canonicalQueueName(queueName);
-    const isDeclared = broker.actors.has(actorName) && broker.queues.has(canonical);
+  /**
+   * Serves zeros for names that are declared: Prometheus sees no increase in a counter that it first
+   * finds above 0.
+   *
+   * @param actorName The actor.
+   * @param queueName The queue.
+   * @param zeros Which of its numbers.
+   */
+  declare(actorName: string, queueName: string, zeros: Zeros): void {
+    this.changes += 1;
+    const names = [toLabelValue(actorName), toLabelValue(queueName)] as const;
+    const series = this.#find(...names) ?? this.#make(...names);
+    if (series.zeros < zeros) series.zeros = zeros;
+  }
+
+  #find(actorName: string, queueName: string): Series | undefined {
+    return this.#byActor.get(actorName)?.get(queueName);
+  }
+
+  #findOrMake(broker: Broker, actorName: string, queueName: string): Series {
+    // Two names may have one label, and two series with the same labels spoil the whole scrape.
+    const names = [toLabelValue(actorName), toLabelValue(queueName)] as const;
+    const found = this.#find(...names);
+    if (found !== undefined) return found;
+    const isDeclared = broker.actors.has(actorName) &&
+      broker.queues.has(canonicalQueueName(queueName));
     if (!isDeclared && this.#strange >= MAX_STRANGE) {
       return this.#others ??= this.#add(new Series(OTHERS, OTHERS));
     }
     if (!isDeclared) this.#strange += 1;
+    return this.#make(...names);
+  }
 
+  #make(actorName: string, queueName: string): Series {
+    const canonical = canonicalQueueName(queueName);
     let queues = this.#byActor.get(actorName);
     if (queues === undefined) this.#byActor.set(actorName, queues = new Map());
     const series = queues.get(canonical) ?? this.#add(new Series(actorName, canonical));

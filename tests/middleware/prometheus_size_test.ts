@@ -5,7 +5,7 @@ import { type Broker, type MessageProxy, Prometheus, StubBroker } from "@dq/dram
 import { countsOf, sumOf } from "../../middleware/prometheus/counts.ts";
 import { expositionOf } from "../../middleware/prometheus/families.ts";
 import { MetricsFolder } from "../../middleware/prometheus/folder.ts";
-import { Series } from "../../middleware/prometheus/series.ts";
+import { Series, ZERO_COUNTERS } from "../../middleware/prometheus/series.ts";
 import { withFolder } from "../support/folder.ts";
 import { linesOf, textOf, withLog } from "../support/log.ts";
 import { freePort } from "../support/servers/free_port.ts";
@@ -63,6 +63,21 @@ test("Prometheus serves the sum of many series, each number once", async () => {
     assertEquals(of("dramatiq_messages_total", i), 2);
     assertEquals(of("dramatiq_message_duration_milliseconds_sum", i), 2 * (i % 1_000));
     assertEquals(of("dramatiq_message_duration_milliseconds_count", i), 2);
+  }
+});
+
+test("Prometheus serves all numbers of a series once one of its processes has begun a message", async () => {
+  const [idle, busy] = [new Series("actor", "queue"), new Series("actor", "queue")];
+  idle.zeros = ZERO_COUNTERS;
+  busy.ended(1);
+  for (const all of [[idle, busy], [busy, idle]]) {
+    const total = await sumOf(all.map((one) => countsOf([one], [])));
+    let text = "";
+    for await (const piece of expositionOf(total.series, [])) text += piece;
+    const { samples } = readExposition(text);
+    const labels = '{actor_name="actor",queue_name="queue"}';
+    assertEquals(samples.get(`dramatiq_messages_inprogress${labels}`), 0);
+    assertEquals(samples.get(`dramatiq_message_duration_milliseconds_count${labels}`), 1);
   }
 });
 

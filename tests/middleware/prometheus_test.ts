@@ -196,8 +196,45 @@ test("Prometheus takes names from outside in small numbers only", async () => {
   await broker.join("default");
   await worker.join();
   const rejects = [...await samplesOf(prometheus)].filter(([key]) => key.includes("rejects"));
-  assertEquals(rejects.length, 101);
+  assertEquals(rejects.length, 102, "with others and undecodable data");
   assertEquals(rejects.reduce((total, [, value]) => total + value, 0), 1_000);
+});
+
+test("Prometheus serves the counters of declared actors and queues from zero", async () => {
+  const prometheus = new Prometheus();
+  await using broker = new StubBroker({ middleware: [prometheus] });
+  actor(() => {}, { broker, queueName: "mails", actorName: "nightly" });
+  broker.declareQueue("reports");
+  const nightly = '{actor_name="nightly",queue_name="mails"}';
+  const undecodable = (queueName: string) =>
+    `dramatiq_message_rejects_total{actor_name="(undecodable)",queue_name="${queueName}"}`;
+  const zeros = {
+    [`dramatiq_messages_total${nightly}`]: 0,
+    [`dramatiq_message_errors_total${nightly}`]: 0,
+    [`dramatiq_message_retries_total${nightly}`]: 0,
+    [`dramatiq_message_rejects_total${nightly}`]: 0,
+    [undecodable("mails")]: 0,
+    [undecodable("reports")]: 0,
+  };
+  assertEquals(Object.fromEntries(await samplesOf(prometheus)), zeros);
+  const late = new Prometheus();
+  broker.addMiddleware(late);
+  assertEquals(Object.fromEntries(await samplesOf(late)), zeros);
+});
+
+test("Prometheus serves one series for names that have the same label", async () => {
+  const prometheus = new Prometheus();
+  const broker = new StubBroker({ middleware: [prometheus], failFast: false });
+  broker.declareQueue("default");
+  await using worker = new Worker(broker);
+  await worker.start();
+  for (const actorName of ["\ud800", "\ud801", "\r", "\ufffd", "\r"]) {
+    await broker.enqueue(new Message({ queueName: "default", actorName, args: [] }));
+  }
+  await broker.join("default");
+  await worker.join();
+  const rejects = 'dramatiq_message_rejects_total{actor_name="\ufffd",queue_name="default"}';
+  assertEquals((await samplesOf(prometheus)).get(rejects), 5);
 });
 
 test("Prometheus serves metrics of one's own beside its own", async () => {

@@ -1,7 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import type { ControlStore } from "../core/control_store.ts";
 import type { Inspector, MessageState, QueueOverview, WorkerReport } from "../core/inspection.ts";
-import type { Gauge, GaugeSample } from "../platform/gauges.ts";
+import { type Gauge, type GaugeSample, toLabelValue } from "../platform/gauges.ts";
 import { PAUSE_PREFIX, toPause } from "./pauses.ts";
 import { readScheduleDelays, type ScheduleDelay } from "./schedule_delays.ts";
 
@@ -35,6 +35,8 @@ interface CountingBroker {
 export interface GaugeOptions {
   readonly signal: AbortSignal;
   leftOut(error: unknown): undefined;
+  /** Gets each part of the reading when it begins. */
+  track?(part: Promise<unknown>): void;
 }
 
 /**
@@ -42,19 +44,24 @@ export interface GaugeOptions {
  *
  * @param broker The broker.
  * @param inspector Its inspector; `undefined` if it has none, and counts messages itself.
- * @param options How to end the reading, and what to call with the error of a part that is left out.
+ * @param options How to end the reading, and what to call with its parts and with the error of one that
+ *   is left out.
  * @throws {BrokerConnectionError} If the server cannot be reached.
  */
 export async function readGauges(
   broker: Broker,
   inspector: Inspector | undefined,
-  { signal, leftOut }: GaugeOptions,
+  { signal, leftOut, track }: GaugeOptions,
 ): Promise<Gauge[]> {
   const { controlStore: store } = broker;
+  const tracked = <T>(part: Promise<T>): Promise<T> => {
+    track?.(part);
+    return part;
+  };
   // A user may be allowed to count messages, and nothing else.
-  const unlessRefused = <T>(part: Promise<T> | undefined) => part?.catch(leftOut);
+  const unlessRefused = <T>(part: Promise<T> | undefined) => part && tracked(part).catch(leftOut);
   const [{ now, queues }, workers, paused] = await Promise.all([
-    inspector === undefined ? countQueues(broker) : inspector.overview({ signal }),
+    tracked(inspector === undefined ? countQueues(broker) : inspector.overview({ signal })),
     unlessRefused(inspector?.abilities.has("workers") ? inspector.workers({ signal }) : undefined),
     unlessRefused(store && readPausedQueues(store)),
   ]);
@@ -163,7 +170,7 @@ function workerGauges(workers: readonly WorkerReport[], now: number): Gauge[] {
 function oldestByActor(workers: readonly WorkerReport[], now: number): GaugeSample[] {
   const longest = new Map<string, number>();
   for (const { actorName, since } of workers.flatMap(({ messages }) => messages)) {
-    const name = actorName.toWellFormed(); // as it will be sent: no series may be there twice
+    const name = toLabelValue(actorName); // no series may be there twice
     longest.set(name, Math.max(longest.get(name) ?? 0, now - since));
   }
   return Array.from(longest, ([name, ms]) => sample(ms / SECOND, { actor_name: name }));

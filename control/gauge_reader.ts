@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import { BrokerConnectionError } from "../core/errors.ts";
 import type { Inspector } from "../core/inspection.ts";
+import { inspectorOf } from "../core/inspector_of.ts";
 import type { Gauge } from "../platform/gauges.ts";
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage } from "../platform/thrown.ts";
@@ -10,7 +11,6 @@ const log = /* @__PURE__ */ getLogger("metrics");
 
 /** Milliseconds for which gauges are served again: many scrapes cost the server no more than one. */
 const MAX_AGE = 5_000;
-/** Milliseconds that the server may take. Prometheus waits for ten seconds by default. */
 const TIMEOUT = 2_000;
 
 /** Options of a {@linkcode GaugeReader}. */
@@ -23,6 +23,12 @@ export interface GaugeReaderOptions {
    * @default {() => false}
    */
   keepsOpen?(): boolean;
+  /**
+   * Milliseconds that the server may take. Prometheus waits for ten seconds by default.
+   *
+   * @default {2_000}
+   */
+  readonly timeout?: number;
 }
 
 /**
@@ -32,9 +38,12 @@ export interface GaugeReaderOptions {
 export class GaugeReader {
   readonly #broker: Broker;
   readonly #options: GaugeReaderOptions;
+  readonly #timeout: number;
   #own: Inspector | undefined;
   #readAt = -Infinity;
   #gauges: Promise<readonly Gauge[]> = Promise.resolve([]);
+  /** Parts of a reading that have not settled, which they may do long after it was given up. */
+  #unsettled = 0;
   /** When the server stopped answering, by `performance.now()`. */
   #lostAt: number | undefined;
 
@@ -47,6 +56,7 @@ export class GaugeReader {
   constructor(broker: Broker, options: GaugeReaderOptions = {}) {
     this.#broker = broker;
     this.#options = options;
+    this.#timeout = options.timeout ?? TIMEOUT;
   }
 
   /**
@@ -57,18 +67,25 @@ export class GaugeReader {
    */
   async read(): Promise<readonly Gauge[]> {
     const now = performance.now();
-    if (now - this.#readAt >= MAX_AGE) {
+    if (now - this.#readAt >= MAX_AGE && this.#unsettled === 0) {
       this.#readAt = now;
       this.#gauges = this.#readInTime();
     }
     return await this.#gauges;
   }
 
-  /** Closes its own inspector. */
+  /** Closes its own inspector. Gives up waiting for a server that does not answer in time. */
   async close(): Promise<void> {
     const own = this.#own;
+    if (own === undefined) return;
     this.#own = undefined;
-    await own?.[Symbol.asyncDispose]();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#timeout);
+    try {
+      await Promise.race([own[Symbol.asyncDispose](), late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #readInTime(): Promise<readonly Gauge[]> {
@@ -76,10 +93,10 @@ export class GaugeReader {
     const { signal } = aborter;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      const error = new Late(`the broker has not answered within ${TIMEOUT} ms`);
+      const error = new Late(`the broker has not answered within ${this.#timeout} ms`);
       reject(error);
       aborter.abort(error);
-    }, TIMEOUT);
+    }, this.#timeout);
     let inspector: Inspector | undefined;
     try {
       inspector = this.#inspector();
@@ -90,11 +107,12 @@ export class GaugeReader {
         isWhole = false;
         this.#noteFailure("some gauges", error);
       };
-      const reading = readGauges(this.#broker, inspector, { signal, leftOut });
-      const gauges = await Promise.race([reading, late]);
+      const options = { signal, leftOut, track: (part: Promise<unknown>) => this.#track(part) };
+      const gauges = await Promise.race([readGauges(this.#broker, inspector, options), late]);
       if (isWhole) this.#noteAnswer();
       return [upGauge(1), ...gauges];
     } catch (error) {
+      aborter.abort(error); // no other part goes on
       const isOwn = inspector !== undefined && this.#options.inspector === undefined;
       if (isOwn && this.#own !== inspector) return []; // it was closed meanwhile
       this.#noteFailure("the gauges", error);
@@ -107,6 +125,13 @@ export class GaugeReader {
     }
   }
 
+  /** A control store takes no signal: while a part waits for it, another reading would only add one. */
+  #track(part: Promise<unknown>): void {
+    this.#unsettled += 1;
+    const settled = () => void (this.#unsettled -= 1);
+    part.then(settled, settled);
+  }
+
   /** A server that does not answer may not answer that either. */
   async #closeSoon(): Promise<void> {
     const closing = this.close().catch(() => {});
@@ -116,12 +141,7 @@ export class GaugeReader {
   #inspector(): Inspector | undefined {
     const { inspector } = this.#options;
     if (inspector !== undefined) return inspector;
-    try {
-      return this.#own ??= this.#broker.inspect();
-    } catch (error) {
-      if (error instanceof TypeError) return undefined; // it has none
-      throw error;
-    }
+    return this.#own ??= inspectorOf(this.#broker);
   }
 
   #noteAnswer(): void {

@@ -1,7 +1,8 @@
 import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlStore, ControlValue } from "../core/control_store.ts";
-import type { Inspector, WorkerReport } from "../core/inspection.ts";
+import type { WorkerReport } from "../core/inspection.ts";
+import { inspectorOf } from "../core/inspector_of.ts";
 import { decodeReports } from "../core/report_format.ts";
 
 export type { WorkerReport } from "../core/inspection.ts";
@@ -37,15 +38,6 @@ export async function readWorkers(broker: Broker): Promise<WorkerReport[]> {
     return (await inspector.workers()).filter(({ hasReport }) => hasReport);
   } finally {
     await inspector[Symbol.asyncDispose]();
-  }
-}
-
-function inspectorOf(broker: Broker): Inspector | undefined {
-  try {
-    return broker.inspect();
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type StoredDeadLetter,
 } from "./dead_letters.ts";
 import type { Inspector } from "./inspection.ts";
+import { NoInspector } from "./inspector_of.ts";
 import type { JoinOptions } from "./join.ts";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
@@ -279,7 +280,9 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    * @throws {TypeError} If this broker has none.
    */
   inspect(): Inspector {
-    throw new TypeError(`Cannot inspect the broker: ${this.constructor.name} does not support it`);
+    throw new NoInspector(
+      `Cannot inspect the broker: ${this.constructor.name} does not support it`,
+    );
   }
 
   /** @internal Parts of the broker for its inspector. */

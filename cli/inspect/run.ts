@@ -3,6 +3,7 @@ import { Control } from "../../control/control.ts";
 import type { Broker } from "../../core/broker.ts";
 import type { Inspector } from "../../core/inspection.ts";
 import { NotSupported } from "../../core/inspection_error.ts";
+import { inspectorOf } from "../../core/inspector_of.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { addBrokerOption, openBroker, parseBrokerSource } from "../broker_source.ts";
 import { type Console, STANDARD_CONSOLE } from "../console.ts";
@@ -148,7 +149,7 @@ export async function runOnBroker<Options extends CommonOptions>(
   const broker = await openBroker(source);
   const options: Options = command.opts();
   try {
-    const inspector = inspect(broker);
+    const inspector = inspectorOf(broker);
     const control = broker.controlStore === undefined ? undefined : new Control(broker);
     try {
       return await work({
@@ -164,14 +165,5 @@ export async function runOnBroker<Options extends CommonOptions>(
       : error;
   } finally {
     await broker.close();
-  }
-}
-
-function inspect(broker: Broker): Inspector | undefined {
-  try {
-    return broker.inspect();
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
   }
 }

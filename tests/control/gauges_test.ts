@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { setTimeout as delay } from "node:timers/promises";
+import { assertEquals, assertRejects } from "@std/assert";
 import { readGauges } from "../../control/broker_gauges.ts";
 import { GaugeReader } from "../../control/gauge_reader.ts";
-import { readEntries } from "../../control/workers.ts";
+import { readEntries, readWorkers } from "../../control/workers.ts";
 import { gaugesText } from "../../platform/gauges.ts";
 import { actor, Broker, ConnectionFailed, Control, StubBroker, Worker } from "@dq/dramatiq";
 import type { Inspector } from "@dq/dramatiq/core";
@@ -39,7 +40,7 @@ test("Gauges tell what queues hold and since when, who works, and what has been 
   const messageTimestamp = clock.now();
   await using broker = new StubBroker({ clock });
   const release = Promise.withResolvers<void>();
-  const hang = actor(() => release.promise, { broker, queueName: "mails", actorName: 'a"b' });
+  const hang = actor(() => release.promise, { broker, queueName: "mails", actorName: 'a"b\r' });
   const late = actor(() => {}, { broker, queueName: "reports", actorName: "late" });
   await new Control(broker).pause({ queue: "later" });
   await using worker = new Worker(broker, { queues: ["mails"], concurrency: 3 });
@@ -72,7 +73,7 @@ test("Gauges tell what queues hold and since when, who works, and what has been 
     'dramatiq_workers{state="silent"}': 0,
     "dramatiq_worker_slots{}": 3,
     "dramatiq_worker_slots_in_use{}": 1,
-    'dramatiq_running_oldest_seconds{actor_name="a\\"b"}': 41,
+    'dramatiq_running_oldest_seconds{actor_name="a\\"b\ufffd"}': 41,
   });
 });
 
@@ -171,6 +172,74 @@ test("GaugeReader waits two seconds for the broker, and asks once for many reade
     assertEquals([up!.samples[0]!.value, others], [0, []]);
   }
   assertEquals([asked, broker.opened, broker.closed], [1, 1, 1]);
+});
+
+test("GaugeReader begins no reading while a part of another has not settled", async () => {
+  await using broker = new StubBroker();
+  const store = broker.controlStore;
+  const gate = Promise.withResolvers<void>();
+  let reads = 0;
+  const read = store.read.bind(store);
+  store.read = async (selection) => {
+    reads += 1;
+    await gate.promise;
+    return await read(selection);
+  };
+  const { now } = performance;
+  const start = performance.now();
+  let later = 0;
+  performance.now = () => start + later;
+  try {
+    for (const fails of [false, true]) {
+      const opened = new Remote();
+      Object.defineProperty(opened, "controlStore", { value: store });
+      if (fails) opened.answer = () => Promise.reject(new ConnectionFailed("away"));
+      const reader = new GaugeReader(opened, { timeout: 100 });
+      const before = reads;
+      assertEquals((await reader.read())[0]!.samples[0]!.value, 0);
+      later += 6_000;
+      assertEquals((await reader.read())[0]!.samples[0]!.value, 0);
+      assertEquals(reads - before, 1);
+      if (!fails) continue;
+      opened.answer = () => undefined;
+      gate.resolve();
+      await delay(0);
+      assertEquals((await reader.read())[0]!.samples[0]!.value, 1);
+    }
+  } finally {
+    performance.now = now;
+  }
+});
+
+test("GaugeReader does not wait for an inspector that never closes", async () => {
+  class Hanging extends StubBroker {
+    override inspect(): Inspector {
+      return Object.assign(super.inspect(), {
+        [Symbol.asyncDispose]: () => new Promise<void>(() => {}),
+      });
+    }
+  }
+  await using broker = new Hanging();
+  const reader = new GaugeReader(broker, { timeout: 100 });
+  assertEquals((await reader.read())[0]!.samples[0]!.value, 1);
+  const kept = new GaugeReader(broker, { timeout: 100, keepsOpen: () => true });
+  await kept.read();
+  await kept.close();
+});
+
+test("GaugeReader logs that an inspector cannot be opened, and is not silent as without one", async () => {
+  class Broken extends StubBroker {
+    override inspect(): Inspector {
+      throw new TypeError("Invalid URL");
+    }
+  }
+  await using broker = new Broken();
+  await withLog({ category: ["dramatiq", "metrics"] }, async (lines) => {
+    const gauges = await new GaugeReader(broker).read();
+    assertEquals(gauges.map(({ name }) => name), ["dramatiq_broker_up"]);
+    assertEquals(lines.map(({ properties }) => properties["reason"]), ["Invalid URL"]);
+  });
+  await assertRejects(() => readWorkers(broker), TypeError, "Invalid URL");
 });
 
 test("GaugeReader leaves its inspector open while it is to, and that of others always", async () => {

@@ -48,6 +48,11 @@ export const PROMETHEUS: readonly Mutant[] = [
       "      throw error;",
       { tests: [SERVER, MEMBER] },
     ],
+    [
+      "a declared actor has no counters before its first message",
+      "    this.#series.declare(actorName, queueName, ZERO_COUNTERS);\n",
+      "",
+    ],
     ["a change is not seen: an old text is served", "    this.#series.changes += 1;\n", ""],
   ]),
   ...mutantsOf("middleware/prometheus/folder.ts", FOLDER, [
@@ -140,10 +145,20 @@ export const PROMETHEUS: readonly Mutant[] = [
   ...mutantsOf("control/gauge_reader.ts", GAUGES, [
     [
       "a broker that does not answer keeps the answer waiting",
-      "await Promise.race([reading, late])",
-      "await reading",
+      "await Promise.race([readGauges(this.#broker, inspector, options), late])",
+      "await readGauges(this.#broker, inspector, options)",
     ],
-    ["a broker is asked for each request", "if (now - this.#readAt >= MAX_AGE) {", "if (true) {"],
+    ["a broker is asked for each request", "if (now - this.#readAt >= MAX_AGE &&", "if ("],
+    [
+      "a hanging store is asked again and again",
+      "MAX_AGE && this.#unsettled === 0) {",
+      "MAX_AGE) {",
+    ],
+    [
+      "an inspector that never closes keeps the answer waiting",
+      "await Promise.race([own[Symbol.asyncDispose](), late]);",
+      "await own[Symbol.asyncDispose]();",
+    ],
     [
       "a refusal counts as an outage",
       "const isDown = error instanceof Late ||",

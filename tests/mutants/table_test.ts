@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { test } from "../support/test.ts";
@@ -16,6 +16,15 @@ test("TABLE names tests that are there, and replaces a text by another one", asy
     assertNotEquals(text, replacement, mistake);
     assert(stays === undefined || stays.length > 20, `${mistake}: it must say why it stays`);
   }
+});
+
+test("TABLE has texts that are in their files, once", async () => {
+  const sources = new Map<string, string>();
+  for (const { file } of all) {
+    if (!sources.has(file)) sources.set(file, await readFile(new URL(file, ROOT), "utf8"));
+  }
+  const stale = all.filter(({ file, text }) => sources.get(file)!.split(text).length !== 2);
+  assertEquals(stale.map(({ file, mistake }) => `${file}: ${mistake}`), []);
 });
 
 test("TABLE has each mistake of a file once", () => {

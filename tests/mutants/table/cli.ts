@@ -71,8 +71,8 @@ export const CLI: readonly Mutant[] = [
     ],
     [
       "a killed child ends the supervisor with success",
-      "this.endedBadly ||= child.wasKilled || (child.isReady && ending.code !== OK);",
-      "this.endedBadly ||= child.isReady && ending.code !== OK && !child.wasKilled;",
+      "this.endedBadly ||= child.wasKilled || (child.isReady && !isWell);",
+      "this.endedBadly ||= child.isReady && !isWell && !child.wasKilled;",
     ],
     [
       "a child that dies while its replacement starts is replaced twice",

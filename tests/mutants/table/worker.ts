@@ -77,7 +77,7 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "an expected error is logged as a defect",
-      'isInstanceOfAny(exception, this.actor.options["throws"])',
+      'isInstanceOfAny(error, options["throws"])',
       "false",
       { tests: "tests/worker/log_levels_test.ts" },
     ],

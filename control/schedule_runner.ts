@@ -133,6 +133,7 @@ export class ScheduleRunner {
 
   /** Sends the message of a tick, unless that of the tick before has not finished. */
   async #fire(state: TickState, tick: number): Promise<number | undefined> {
+    if (state.waiting !== undefined) return await this.#fireAfterWaiting(state, tick);
     const outcome = await this.#send({ ...state, tick }, tick);
     if (outcome === undefined || outcome.applied) return undefined;
     const { now } = outcome;
@@ -143,13 +144,17 @@ export class ScheduleRunner {
     if (outcome.found.some(({ key, value }) => key === pauseKey && value !== null)) {
       return await this.#skip(state, tick, "it is paused");
     }
-    const reason = `message ${state.messageId} has not finished`;
-    if (overlap !== "queue" || state.waiting !== undefined) {
-      return await this.#skip(state, tick, reason);
-    }
+    if (overlap !== "queue") return await this.#skip(state, tick, isUnfinished(state));
     await this.#change({ ...state, tick, waiting: tick }, tick);
     this.#blockedBy = state.messageId;
     return undefined;
+  }
+
+  /** Sends the tick that waits, which comes first; as long as it cannot, skips the one that is due. */
+  async #fireAfterWaiting(state: TickState, tick: number): Promise<undefined> {
+    const { version } = this.#entry;
+    await this.#sendWaiting(this.#entry.state!, state.waiting!);
+    if (this.#entry.version === version) await this.#skip(state, tick, isUnfinished(state));
   }
 
   async #sendWaiting(state: TickState, tick: number): Promise<undefined> {
@@ -292,6 +297,10 @@ export class ScheduleRunner {
     await this.#change(others);
     return true;
   }
+}
+
+function isUnfinished({ messageId }: TickState): string {
+  return `message ${messageId} has not finished`;
 }
 
 function refusalOf(error: unknown): string {

@@ -32,8 +32,9 @@ const RUNTIMES: Record<string, Runtime> = {
     program: Deno.execPath(),
     // Types are checked by `deno task check`, beside other things and for the whole tree at once.
     test: () => ["test", "-A", "--doc", "--no-check", "--parallel"],
-    // It finds the examples in docs and comments by itself, and the test files with them.
-    all: ({ groups, grouped }) => [`--ignore=${grouped.join(",")}`, ".", ...groups],
+    // It finds the examples in docs and comments by itself. Nothing can be left out of a folder while
+    // other ones are named (2.9), so all are named.
+    all: ({ groups, alone }) => [...documented(), ...alone, ...groups],
     env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
   },
   bun: {
@@ -75,6 +76,14 @@ Deno.exit(isWhole ? await runSuite(runtime) : await run([...command, ...files], 
 async function runSuite({ all }: Runtime): Promise<number> {
   using groups = makeTestGroups();
   return await runWithServers([...command, ...all(groups)]);
+}
+
+/** Folders and files, other than tests, that may have examples. */
+function documented(): string[] {
+  const entries = Array.from(Deno.readDirSync("."), (entry) => entry)
+    .filter(({ name }) => !name.startsWith(".") && name !== "node_modules" && name !== "tests");
+  return entries.filter(({ name, isDirectory }) => isDirectory || /\.(ts|md)$/.test(name))
+    .map(({ name }) => name);
 }
 
 /** Runs the command while there is a RabbitMQ for the files that need none of their own. */

@@ -72,7 +72,7 @@ export interface DashboardOptions {
   redact?: (message: Message, part: RedactedPart, value: unknown) => unknown;
   /**
    * Makes the link to the trace of a message, shown on its page if the message carries one (see
-   * `OpenTelemetry`). Only `http:` and `https:` are shown; nothing if it throws.
+   * `OpenTelemetry`). Only `http:` and `https:` are shown; nothing if it throws or returns a promise.
    *
    * @param traceId 32 hexadecimal digits.
    * @param message The message.

@@ -1,11 +1,12 @@
-import { context, type Span, trace, type Tracer } from "@opentelemetry/api";
+import type { Span, Tracer } from "@opentelemetry/api";
 import type { Broker } from "../core/broker.ts";
 import { failureOf } from "../core/failure.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { monotonicTime } from "../platform/clock.ts";
-import { readContext } from "./carrier.ts";
-import { endFailed } from "./ending.ts";
+import { readContext, withSpan } from "./carrier.ts";
+import { endDone, endFailed, setAttribute } from "./ending.ts";
+import { within } from "./guard.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** An attempt, as the process of the worker sees it. */
@@ -57,20 +58,17 @@ export class Attempts {
       delivery.actor?.broker,
       creation,
     );
+    if (span === undefined) return await within(creation, next);
     delivery[SPAN] = span;
+    let result: unknown;
     try {
-      const result = await context.with(trace.setSpan(creation, span), next);
-      if (delivery[SPAN] === span) {
-        span.setAttribute("dramatiq.outcome", "done");
-        span.end();
-      }
-      return result;
+      result = await within(withSpan(creation, span), next);
     } catch (error) {
-      if (delivery[SPAN] === span) endFailed(span, failureOf(error, delivery.interruptReason));
+      if (takeSpan(delivery) === span) endFailed(span, failureOf(error, delivery.interruptReason));
       throw error;
-    } finally {
-      delivery[SPAN] = undefined;
     }
+    if (takeSpan(delivery) === span) endDone(span);
+    return result;
   }
 
   /**
@@ -82,10 +80,9 @@ export class Attempts {
    * @returns The seconds that it took; `undefined` if it was not seen to begin.
    */
   end(broker: Broker, delivery: Traced, reason: unknown): number | undefined {
-    const span = delivery[SPAN];
+    const span = takeSpan(delivery);
     if (span !== undefined) { // still running: abandoned
-      delivery[SPAN] = undefined;
-      span.setAttribute("dramatiq.abandoned", true);
+      setAttribute(span, "dramatiq.abandoned", true);
       endFailed(span, reason);
     }
     const attempt = delivery[ATTEMPT];
@@ -98,4 +95,11 @@ export class Attempts {
     }
     return milliseconds / 1_000;
   }
+}
+
+/** The span of a running attempt, which whoever takes it ends. */
+function takeSpan(delivery: Traced): Span | undefined {
+  const span = delivery[SPAN];
+  delivery[SPAN] = undefined;
+  return span;
 }

@@ -3,11 +3,8 @@ import { Buffer } from "node:buffer";
 import type { Broker } from "../core/broker.ts";
 import type { Message } from "../core/message.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
-import { getLogger } from "../platform/logging.ts";
+import { reportFailure } from "./guard.ts";
 import type { OpenTelemetryOptions } from "./options.ts";
-import { errorMessage } from "../platform/thrown.ts";
-
-const log = /* @__PURE__ */ getLogger("opentelemetry");
 
 /** What is done with messages: names of the semantic conventions. */
 export type Operation = "send" | "process";
@@ -60,14 +57,12 @@ function moreAttributes(
 ): Attributes | undefined {
   if (more === undefined) return undefined;
   try {
-    return more(message) as Attributes | undefined;
+    const given: unknown = more(message);
+    if (!(given instanceof Promise)) return { ...given as Attributes | undefined };
+    given.catch(() => {}); // too late for what it would say
+    throw new TypeError("the function returned a promise, and sending does not wait for it");
   } catch (error) {
-    log.error("Failed to get more attributes of message {messageId} of {actor}: {reason}", {
-      messageId: message.messageId,
-      actor: message.actorName,
-      reason: errorMessage(error),
-      error,
-    });
+    reportFailure("get more attributes", error, message);
     return undefined;
   }
 }

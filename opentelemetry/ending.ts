@@ -1,8 +1,9 @@
-import { type Span, SpanStatusCode } from "@opentelemetry/api";
+import { type AttributeValue, type Span, SpanStatusCode } from "@opentelemetry/api";
 import { RateLimitExceeded, Retry, SkipMessage } from "../core/errors.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { Snooze } from "../core/snooze.ts";
 import { errorMessage, errorType } from "../platform/thrown.ts";
+import { guarded } from "./guard.ts";
 
 /** End of an attempt, as far as it is known where the actor runs. */
 export type AttemptOutcome =
@@ -31,6 +32,22 @@ export function outcomeOfThrown(thrown: unknown): AttemptOutcome {
   return "failed";
 }
 
+/** Sets an attribute of a span. */
+export function setAttribute(span: Span, name: string, value: AttributeValue): void {
+  guarded("set an attribute", () => span.setAttribute(name, value));
+}
+
+/** Ends a span. */
+export function endSpan(span: Span): void {
+  guarded("end a span", () => span.end());
+}
+
+/** Ends the span of an attempt whose actor returned. */
+export function endDone(span: Span): void {
+  setAttribute(span, "dramatiq.outcome", "done" satisfies AttemptOutcome);
+  endSpan(span);
+}
+
 /**
  * Ends the span of an attempt whose actor threw, or was given up.
  *
@@ -39,9 +56,9 @@ export function outcomeOfThrown(thrown: unknown): AttemptOutcome {
  */
 export function endFailed(span: Span, thrown: unknown): void {
   const outcome = outcomeOfThrown(thrown);
-  span.setAttribute("dramatiq.outcome", outcome);
+  setAttribute(span, "dramatiq.outcome", outcome);
   if (outcome === "failed") noteError(span, thrown);
-  span.end();
+  endSpan(span);
 }
 
 /**
@@ -51,13 +68,15 @@ export function endFailed(span: Span, thrown: unknown): void {
  * @param thrown Anything that was thrown.
  */
 export function noteError(span: Span, thrown: unknown): void {
-  if (!span.isRecording()) return;
-  const type = errorType(thrown);
-  const message = errorMessage(thrown);
-  span.setAttribute("error.type", type);
-  span.setStatus({ code: SpanStatusCode.ERROR, message });
-  const stack = stackOf(thrown);
-  span.recordException({ name: type, message, ...(stack !== undefined && { stack }) });
+  guarded("record an error", () => {
+    if (!span.isRecording()) return;
+    const type = errorType(thrown);
+    const message = errorMessage(thrown);
+    span.setAttribute("error.type", type);
+    span.setStatus({ code: SpanStatusCode.ERROR, message });
+    const stack = stackOf(thrown);
+    span.recordException({ name: type, message, ...(stack !== undefined && { stack }) });
+  });
 }
 
 function stackOf(thrown: unknown): string | undefined {

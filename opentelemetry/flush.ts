@@ -10,26 +10,44 @@ interface Flushable {
 }
 
 /**
- * Has providers of an SDK export what they hold, but waits no longer than a stop allows. The API has no
- * such method; all SDKs have.
- *
- * @param broker Its clock counts.
- * @param providers Providers of tracers or meters.
- * @throws What an exporter throws; it is logged as the error of a hook.
+ * Has providers of an SDK export what they hold, but waits no longer than a stop allows, and not a second
+ * time for one that does not answer: a worker that stops asks twice. The API has no such method; all
+ * SDKs have.
  */
-export function flush(broker: Broker, providers: readonly object[]): void | Promise<void> {
-  const flushable = (providers as readonly Flushable[])
-    .filter(({ forceFlush }) => forceFlush !== undefined);
-  if (flushable.length > 0) return flushAll(broker, flushable);
-}
+export class Flush {
+  /** Providers that are still busy after the time has run out. */
+  readonly #hanging: WeakSet<object> = new WeakSet();
 
-async function flushAll(broker: Broker, providers: readonly Flushable[]): Promise<void> {
-  const end = new AbortController();
-  const all = Promise.all(providers.map(async (provider) => await provider.forceFlush!()));
-  try {
-    await Promise.race([all, pause(broker.clock, LONGEST_FLUSH, end.signal)]);
-  } finally {
-    end.abort();
-    all.catch(() => {}); // too late
+  /**
+   * Exports.
+   *
+   * @param broker Its clock counts.
+   * @param providers Providers of tracers or meters.
+   * @throws What an exporter throws; it is logged as the error of a hook.
+   */
+  run(broker: Broker, providers: readonly object[]): void | Promise<void> {
+    const flushable = (providers as readonly Flushable[])
+      .filter((one) => one.forceFlush !== undefined && !this.#hanging.has(one));
+    if (flushable.length > 0) return this.#runAll(broker, flushable);
+  }
+
+  async #runAll(broker: Broker, providers: readonly Flushable[]): Promise<void> {
+    const end = new AbortController();
+    const busy = new Set(providers);
+    const all = Promise.all(providers.map(async (provider) => {
+      try {
+        await provider.forceFlush!();
+      } finally {
+        busy.delete(provider);
+        this.#hanging.delete(provider);
+      }
+    }));
+    try {
+      await Promise.race([all, pause(broker.clock, LONGEST_FLUSH, end.signal)]);
+    } finally {
+      end.abort();
+      all.catch(() => {}); // too late
+      for (const provider of busy) this.#hanging.add(provider);
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { Attributes } from "@opentelemetry/api";
+import type { Attributes, Counter, Histogram } from "@opentelemetry/api";
 import type { Broker } from "../core/broker.ts";
 import { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import type { Message } from "../core/message.ts";
@@ -8,13 +8,14 @@ import { UndecodableMessage } from "../core/undecodable_message.ts";
 import { errorType } from "../platform/thrown.ts";
 import { commonAttributes, type Operation } from "./attributes.ts";
 import { outcomeOfThrown } from "./ending.ts";
+import { guarded } from "./guard.ts";
 import type { Instruments } from "./measuring.ts";
 
 /** What can have attributes. */
 type Subject = Pick<Message, "actorName" | "queueName">;
 
-/** Ends the measurement of a send, with the error if it has failed. */
-export type Measured = (...error: [] | [unknown]) => void;
+/** Ends the measurement of a send, with the messages that count as sent, and the error if it has failed. */
+export type Measured = (messages: readonly Message[], ...error: [] | [unknown]) => void;
 
 /** Records what happens to messages of a broker. */
 export class Measurements {
@@ -31,23 +32,23 @@ export class Measurements {
    *
    * @returns What is to be called when they are, or with the error when they are not.
    */
-  sending(messages: readonly Message[]): Measured {
+  sending(): Measured {
     const startedAt = performance.now();
-    return (...error) => {
+    return (messages, ...error) => {
       const seconds = (performance.now() - startedAt) / 1_000;
       const { sent, operations } = this.#instruments;
       const more = error.length === 0 ? undefined : { "error.type": errorType(error[0]) };
       for (const [first, count] of countByActor(messages)) {
-        sent.add(count, { ...this.#attributesOf("send", first), ...more });
+        add(sent, count, { ...this.#attributesOf("send", first), ...more });
       }
       const first = messages[0]!;
-      operations.record(seconds, { ...this.#attributesOf("send", first), ...more });
+      record(operations, seconds, { ...this.#attributesOf("send", first), ...more });
     };
   }
 
   /** A message is given to its actor. */
   consumed(message: MessageProxy): void {
-    this.#instruments.consumed.add(1, this.#attributesOf("process", message));
+    add(this.#instruments.consumed, 1, this.#attributesOf("process", message));
   }
 
   /** An attempt is over. One that was given back runs again, and is timed then. */
@@ -55,7 +56,8 @@ export class Measurements {
     if (reason instanceof WorkerLost || reason instanceof Cancelled) return;
     const isError = reason !== undefined && outcomeOfThrown(reason) === "failed";
     const attributes = this.#attributesOf("process", message);
-    this.#instruments.processing.record(
+    record(
+      this.#instruments.processing,
       seconds,
       isError ? { ...attributes, "error.type": errorType(reason) } : attributes,
     );
@@ -63,13 +65,13 @@ export class Measurements {
 
   /** A retry is stored. */
   retried(message: Message): void {
-    this.#instruments.retried.add(1, this.#attributesOf("process", message));
+    add(this.#instruments.retried, 1, this.#attributesOf("process", message));
   }
 
   /** A message went to the dead letters. */
   dead(message: MessageProxy): void {
     const { exception } = message;
-    this.#instruments.dead.add(1, {
+    add(this.#instruments.dead, 1, {
       ...this.#attributesOf("process", message),
       ...(exception !== undefined && { "error.type": errorType(exception) }),
     });
@@ -87,6 +89,14 @@ export class Measurements {
       : "(unknown)";
     return attributes;
   }
+}
+
+function add(counter: Counter, count: number, attributes: Attributes): void {
+  guarded("count messages", () => counter.add(count, attributes));
+}
+
+function record(histogram: Histogram, seconds: number, attributes: Attributes): void {
+  guarded("record a duration", () => histogram.record(seconds, attributes));
 }
 
 /** The first message of each queue and actor, and how many there are. */

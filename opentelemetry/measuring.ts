@@ -7,6 +7,7 @@ import {
   metrics,
 } from "@opentelemetry/api";
 import { VERSION } from "../platform/version.ts";
+import { reportFailure } from "./guard.ts";
 import { SCOPE } from "./tracing.ts";
 
 /** Bounds of the semantic conventions in seconds, and some for work that takes long. */
@@ -65,11 +66,17 @@ export class Measuring {
 
   /** The instruments; `undefined` while no SDK is registered. */
   get instruments(): Instruments | undefined {
-    const { provider } = this;
-    if (provider === this.#provider) return this.#instruments;
-    this.#provider = provider;
-    const meter = provider.getMeter(SCOPE, VERSION);
-    return this.#instruments = meter === createNoopMeter() ? undefined : instrumentsOf(meter);
+    try {
+      const { provider } = this;
+      if (provider === this.#provider) return this.#instruments;
+      this.#provider = provider;
+      this.#instruments = undefined;
+      const meter = provider.getMeter(SCOPE, VERSION);
+      return this.#instruments = meter === createNoopMeter() ? undefined : instrumentsOf(meter);
+    } catch (error) {
+      reportFailure("make the metrics", error);
+      return undefined;
+    }
   }
 }
 

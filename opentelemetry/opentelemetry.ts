@@ -1,4 +1,4 @@
-import { type Context, context, ROOT_CONTEXT, trace, type Tracer } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, type Span, type Tracer } from "@opentelemetry/api";
 import type { Broker } from "../core/broker.ts";
 import { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
@@ -7,16 +7,17 @@ import type { Cancelled, WorkerLost } from "../core/interrupt.ts";
 import { traceContextOf } from "../core/trace_context.ts";
 import { Attempts } from "./attempts.ts";
 import { attemptOf } from "./attributes.ts";
-import { readContext, writeContext } from "./carrier.ts";
-import { noteError } from "./ending.ts";
+import { readContext, withSpan, writeContext } from "./carrier.ts";
+import { endSpan, noteError, setAttribute } from "./ending.ts";
+import { Flush } from "./flush.ts";
+import { activeContext, within } from "./guard.ts";
 import { IdleWatch } from "./idle_watch.ts";
-import { flush } from "./flush.ts";
 import { Measuring } from "./measuring.ts";
 import { type Measured, Measurements } from "./measurements.ts";
 import { checkOptions, type OpenTelemetryOptions } from "./options.ts";
 import { Tracing } from "./tracing.ts";
 
-/** What is being sent: `next` of `wrapEnqueue` calls `prepareMessage` before it returns. */
+/** A message or batch that is being sent. */
 interface Sending {
   readonly context: Context;
   /** The option of its messages, made with the first of them. */
@@ -50,7 +51,9 @@ export class OpenTelemetry implements Middleware {
   /** Of what is sent, and of what is processed: both may go on in turns. */
   readonly #sends: IdleWatch;
   readonly #runs: IdleWatch;
-  #sending: Sending | undefined;
+  readonly #flush: Flush = new Flush();
+  /** What is being sent, by the ids of its messages: other middleware may take its time, or copy them. */
+  readonly #sendings: Map<string, Sending> = new Map();
 
   /**
    * Stores the options.
@@ -80,7 +83,7 @@ export class OpenTelemetry implements Middleware {
     const { tracer } = this.#tracing;
     const { instruments } = this.#measuring;
     const isTraced = messages.every((one) => traceContextOf(one) !== undefined);
-    const measured = instruments && new Measurements(instruments, broker).sending(messages);
+    const measured = instruments && new Measurements(instruments, broker).sending();
     return this.#send(isTraced ? undefined : tracer, broker, messages, cause, next, measured);
   }
 
@@ -91,9 +94,10 @@ export class OpenTelemetry implements Middleware {
     cause: Message | undefined,
   ): Message | undefined {
     const isIdle = cause === undefined && this.#sends.isIdle(message);
-    if (isIdle && context.active() === ROOT_CONTEXT) return undefined;
+    if (isIdle && activeContext() === ROOT_CONTEXT) return undefined;
     if (traceContextOf(message) !== undefined || isAgain(message, cause)) return undefined;
-    const sending = this.#sending ?? this.#sendAlone(broker, message, cause);
+    const sending = this.#sendings.get(message.messageId) ??
+      this.#sendAlone(broker, message, cause);
     const traceCtx = sending.traceCtx ??= writeContext(sending.context);
     return traceCtx === undefined ? undefined : message.copy({ options: { traceCtx } });
   }
@@ -102,8 +106,9 @@ export class OpenTelemetry implements Middleware {
   wrapActor(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown> {
     const tracer = this.#runs.isIdle(message.message) ? undefined : this.#tracing.tracer;
     if (tracer !== undefined) return this.#attempts.run(tracer, message, next);
-    if (traceContextOf(message.message) === undefined) return next();
-    return context.with(readContext(message.message), next);
+    const creation = readContext(message.message);
+    // The worker may have been started in any context.
+    return creation === activeContext() ? next() : within(creation, next);
   }
 
   /** Notes when an attempt begins, and counts it. */
@@ -145,7 +150,7 @@ export class OpenTelemetry implements Middleware {
 
   /** Exports what a thread or process recorded that is about to end. */
   beforeWorkerThreadShutdown(broker: Broker): void | Promise<void> {
-    return flush(broker, [this.#tracing.provider, this.#measuring.provider]);
+    return this.#flush.run(broker, [this.#tracing.provider, this.#measuring.provider]);
   }
 
   /** Exports what a worker recorded that has stopped. */
@@ -176,50 +181,37 @@ export class OpenTelemetry implements Middleware {
     next: () => Promise<T>,
     measured: Measured | undefined,
   ): Promise<T> {
-    const parent = parentOf(cause);
+    const parent = parentOf(messages[0]!, cause);
     const span = tracer && this.#tracing.startSend(tracer, broker, messages, parent);
-    const active = span === undefined ? parent : trace.setSpan(parent, span);
+    const sending: Sending = { context: withSpan(parent, span) };
+    for (const { messageId } of messages) this.#sendings.set(messageId, sending);
+    let sent: T;
     try {
-      const sent = await this.#during({ context: active }, next);
-      // Another worker has sent the message of a schedule: a span that does not end is not exported.
-      if (Array.isArray(sent) && sent.length === 0) return sent;
-      if (sent instanceof Message) {
-        const eta = sent.option("eta");
-        if (typeof eta === "number") span?.setAttribute("dramatiq.eta", eta);
-        if (sent.isDuplicate) span?.setAttribute("dramatiq.duplicate", true);
-        else measured?.();
-      } else measured?.();
-      span?.end();
-      return sent;
+      sent = await within(sending.context, next);
     } catch (error) {
       if (span !== undefined) {
         noteError(span, error);
-        span.end();
+        endSpan(span);
       }
-      measured?.(error);
+      measured?.(messages, error);
       throw error;
-    }
-  }
-
-  /** Has `prepareMessage` find the context; another middleware may come between, and take its time. */
-  #during<T>(sending: Sending, next: () => Promise<T>): Promise<T> {
-    const outer = this.#sending;
-    this.#sending = sending;
-    try {
-      return context.with(sending.context, next);
     } finally {
-      this.#sending = outer;
+      for (const { messageId } of messages) {
+        if (this.#sendings.get(messageId) === sending) this.#sendings.delete(messageId);
+      }
     }
+    noteSent(sent, span, measured);
+    return sent;
   }
 
   /** Makes the span of a message that is sent without `wrapEnqueue`, in a transaction. */
   #sendAlone(broker: Broker, message: Message, cause: Message | undefined): Sending {
-    const parent = parentOf(cause);
+    const parent = parentOf(message, cause);
     const { tracer } = this.#tracing;
     if (tracer === undefined) return { context: parent };
     const span = this.#tracing.startSend(tracer, broker, [message], parent);
-    span.end();
-    return { context: trace.setSpan(parent, span) };
+    if (span !== undefined) endSpan(span);
+    return { context: withSpan(parent, span) };
   }
 
   #end(broker: Broker, message: MessageProxy, reason: unknown): void {
@@ -232,9 +224,29 @@ export class OpenTelemetry implements Middleware {
   }
 }
 
-/** What follows from a message is sent by the worker, where no span is active. */
-function parentOf(cause: Message | undefined): Context {
-  return cause === undefined ? context.active() : readContext(cause);
+/**
+ * Finds the context in which a message is sent. A worker may have been started in any: what it sends
+ * belongs to the message that it follows from, and the message of a schedule to none.
+ */
+function parentOf(message: Message, cause: Message | undefined): Context {
+  if (cause !== undefined) return readContext(cause);
+  return message.option("periodic") === undefined ? activeContext() : ROOT_CONTEXT;
+}
+
+/** Ends the span of what was sent, and counts it: neither duplicates nor what another worker has sent. */
+function noteSent(
+  sent: Message | readonly Message[],
+  span: Span | undefined,
+  measured: Measured | undefined,
+): void {
+  const all = sent instanceof Message ? [sent] : sent;
+  const stored = all.filter(({ isDuplicate }) => !isDuplicate);
+  if (stored.length > 0) measured?.(stored);
+  if (span === undefined) return;
+  const eta = sent instanceof Message ? sent.option("eta") : undefined;
+  if (typeof eta === "number") setAttribute(span, "dramatiq.eta", eta);
+  if (stored.length === 0) setAttribute(span, "dramatiq.duplicate", true);
+  endSpan(span);
 }
 
 /** True for a retry, and for a message that was snoozed. */

@@ -38,6 +38,7 @@ export interface OpenTelemetryOptions {
   meterProvider?: MeterSource;
   /**
    * Adds attributes to each span of a message, but not to that of a batch. What it throws is logged.
+   * Synchronous: sending does not wait for it.
    *
    * @param message The message.
    */
@@ -77,10 +78,20 @@ export function checkOptions(options: OpenTelemetryOptions): Checked {
       `Cannot use ${JSON.stringify(attributes)} as attributes: it must be a function`,
     );
   }
+  checkProvider("tracerProvider", tracerProvider, "getTracer");
+  checkProvider("meterProvider", meterProvider, "getMeter");
   return {
     relation,
     attributes,
     tracerProvider: tracerProvider as TracerProvider | undefined,
     meterProvider: meterProvider as MeterProvider | undefined,
   };
+}
+
+function checkProvider(option: string, provider: unknown, method: string): void {
+  if (provider === undefined) return;
+  const given = provider as Record<string, unknown> | null;
+  if (typeof given?.[method] === "function") return;
+  const shown = given instanceof Object ? `a value of ${given.constructor?.name}` : String(given);
+  throw new TypeError(`Cannot use ${shown} as ${option}: it must have a method ${method}`);
 }

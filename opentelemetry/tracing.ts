@@ -12,8 +12,9 @@ import type { Message } from "../core/message.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import { VERSION } from "../platform/version.ts";
 import { attemptOf, commonAttributes, messageAttributes } from "./attributes.ts";
-import { readContext } from "./carrier.ts";
-import { endFailed } from "./ending.ts";
+import { readContext, spanContextOf } from "./carrier.ts";
+import { endFailed, setAttribute } from "./ending.ts";
+import { guarded, reportFailure } from "./guard.ts";
 import type { OpenTelemetryOptions, Relation } from "./options.ts";
 
 /** Name of the tracer and the meter. */
@@ -51,16 +52,31 @@ export class Tracing {
 
   /** The tracer; `undefined` while no SDK is registered, when each message comes by here all the same. */
   get tracer(): Tracer | undefined {
-    const provider = this.#given ?? trace.getTracerProvider();
-    if (this.#tracer !== undefined && provider === this.#provider) return this.#tracer;
-    this.#provider = provider;
-    return this.#tracer = isProxy(provider)
-      ? provider.getDelegateTracer(SCOPE, VERSION)
-      : provider.getTracer(SCOPE, VERSION);
+    try {
+      const provider = this.#given ?? trace.getTracerProvider();
+      if (this.#tracer !== undefined && provider === this.#provider) return this.#tracer;
+      this.#provider = provider;
+      this.#tracer = undefined;
+      return this.#tracer = isProxy(provider)
+        ? provider.getDelegateTracer(SCOPE, VERSION)
+        : provider.getTracer(SCOPE, VERSION);
+    } catch (error) {
+      reportFailure("get a tracer", error);
+      return undefined;
+    }
   }
 
-  /** Begins the span of sending one message, or a batch. */
+  /** Begins the span of sending one message, or a batch; gives `undefined` if that fails. */
   startSend(
+    tracer: Tracer,
+    broker: Broker,
+    messages: readonly Message[],
+    parent: Context,
+  ): Span | undefined {
+    return guarded("start a span", () => this.#startSend(tracer, broker, messages, parent));
+  }
+
+  #startSend(
     tracer: Tracer,
     broker: Broker,
     messages: readonly Message[],
@@ -93,6 +109,7 @@ export class Tracing {
    * @param broker Its broker.
    * @param creation The context in which it was made, with the span that sent it, if any.
    * @param startTime Milliseconds since the epoch. @default Now.
+   * @returns The span; `undefined` if that fails.
    */
   startProcess(
     tracer: Tracer,
@@ -100,18 +117,22 @@ export class Tracing {
     broker: Broker | undefined,
     creation: Context,
     startTime?: number,
-  ): Span {
-    const sender = trace.getSpanContext(creation);
-    return tracer.startSpan(`process ${canonicalQueueName(message.queueName)}`, {
-      kind: SpanKind.CONSUMER,
-      attributes: {
-        ...messageAttributes("process", message, broker, this.#more),
-        "dramatiq.attempt": attemptOf(message),
-      },
-      links: sender === undefined ? [] : [{ context: sender }],
-      root: sender === undefined || this.#relation === "link",
-      ...(startTime !== undefined && { startTime }),
-    }, creation);
+  ): Span | undefined {
+    const sender = spanContextOf(creation);
+    return guarded(
+      "start a span",
+      () =>
+        tracer.startSpan(`process ${canonicalQueueName(message.queueName)}`, {
+          kind: SpanKind.CONSUMER,
+          attributes: {
+            ...messageAttributes("process", message, broker, this.#more),
+            "dramatiq.attempt": attemptOf(message),
+          },
+          links: sender === undefined ? [] : [{ context: sender }],
+          root: sender === undefined || this.#relation === "link",
+          ...(startTime !== undefined && { startTime }),
+        }, creation),
+    );
   }
 
   /**
@@ -127,7 +148,8 @@ export class Tracing {
     if (tracer === undefined) return;
     const creation = readContext(message);
     const span = this.startProcess(tracer, message, broker, creation, startTime);
-    span.setAttribute("dramatiq.killed", true);
+    if (span === undefined) return;
+    setAttribute(span, "dramatiq.killed", true);
     endFailed(span, reason);
   }
 }

@@ -23,7 +23,12 @@ export function traceLink(
   if (traceUrl === undefined || traceId === undefined) return undefined;
   let url: URL | null;
   try {
-    url = URL.parse(traceUrl(traceId, message!) ?? "");
+    const given: unknown = traceUrl(traceId, message!);
+    if (given instanceof Promise) {
+      given.catch(() => {}); // too late for what it would say
+      throw new TypeError("traceUrl returned a promise, and a page does not wait for it");
+    }
+    url = typeof given === "string" ? URL.parse(given) : null;
   } catch (error) {
     log.error("Failed to make the link to trace {traceId}: {reason}", {
       traceId,

@@ -141,6 +141,7 @@ test("traceUrl links a message to its trace, by http and https only, and escaped
     traceUrl(id, { actorName }) {
       asked.push(`${actorName} ${id}`);
       if (actorName === "broken") throw new Error("no");
+      if (actorName === "late") return Promise.reject(new Error("no")) as never;
       return urls[actorName];
     },
   });
@@ -154,7 +155,9 @@ test("traceUrl links a message to its trace, by http and https only, and escaped
   assertEquals(await link("untraced", {}), undefined);
   assertEquals(asked, []);
   const links: Record<string, string | undefined> = {};
-  for (const name of [...Object.keys(urls), "broken"]) links[name] = await link(name, { traceCtx });
+  for (const name of [...Object.keys(urls), "broken", "late"]) {
+    links[name] = await link(name, { traceCtx });
+  }
   assertEquals(links, {
     plain: `https://traces.example/trace/${traceId}?a=1&amp;b=2`,
     hostile: "http://traces.example/%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
@@ -163,8 +166,9 @@ test("traceUrl links a message to its trace, by http and https only, and escaped
     odd: undefined,
     none: undefined,
     broken: undefined,
+    late: undefined,
   });
-  assertEquals(asked.length, 7);
+  assertEquals(asked.length, 8);
 });
 
 test("Pages are JSON for programs that ask for it", async () => {

@@ -133,6 +133,15 @@ test("A message whose trace makes no sense begins a new one, and its actor runs"
   }
 });
 
+test("A trace context whose texts are too long is not read", async () => {
+  startPropagation();
+  const long = `tenant=acme,${"k=%ff,".repeat(1_400)}`;
+  const carriers = [long, long.slice(0, 6_000)].map((baggage) =>
+    JSON.stringify({ trace_ctx: { traceparent: TRACEPARENT, baggage } })
+  );
+  assertEquals(await runAll(carriers, {}), [[TRACE, undefined], [TRACE, "acme"]]);
+});
+
 test("OpenTelemetry refuses options that make no sense", () => {
   const odd: [Record<string, unknown>, string][] = [
     [{ relation: "child" }, 'Cannot relate spans by "child": relation must be "parent" or "link"'],

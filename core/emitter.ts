@@ -4,6 +4,7 @@ import { FollowUpNotStored, MiddlewareError } from "./errors.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { getLogger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
+import { sendWithin } from "./wrapped_send.ts";
 
 /** The hooks that a broker or worker calls for what they do, not for what they give. */
 export type HookName = Exclude<
@@ -150,7 +151,11 @@ export class Emitter {
     return this.#wrappers !== undefined;
   }
 
-  /** Sends messages within `wrapEnqueue` of all middleware that has it, the first one outermost. */
+  /**
+   * Sends messages within `wrapEnqueue` of all middleware that has it, the first one outermost.
+   *
+   * @returns What was stored; a `TypeError` if one of them did not call its `next` once.
+   */
   wrapEnqueue<T extends Message | readonly Message[]>(
     messages: readonly Message[],
     cause: Message | undefined,
@@ -158,12 +163,8 @@ export class Emitter {
   ): Promise<T> {
     const wrappers = this.#wrappers!;
     const outermost = wrappers.length - 1;
-    try {
-      const next = outermost === 0 ? send : this.#wrap(wrappers, messages, cause, send);
-      return wrappers[outermost]!.wrapEnqueue!(this.#broker, messages, cause, next);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const next = outermost === 0 ? send : this.#wrap(wrappers, messages, cause, send);
+    return sendWithin(wrappers[outermost]!, this.#broker, messages, cause, next);
   }
 
   /** All but the outermost, around a send. */
@@ -174,7 +175,7 @@ export class Emitter {
     send: () => Promise<T>,
   ): () => Promise<T> {
     return wrappers.slice(0, -1).reduce(
-      (next, one) => () => one.wrapEnqueue!(this.#broker, messages, cause, next),
+      (next, one) => () => sendWithin(one, this.#broker, messages, cause, next),
       send,
     );
   }

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import {
   actor,
   type Broker,
@@ -12,6 +12,7 @@ import {
   Worker,
 } from "@dq/dramatiq";
 import { FakeClock } from "../support/fake_clock.ts";
+import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
 /** Notes what passes through its hooks. */
@@ -143,6 +144,94 @@ test("wrapEnqueue hears of what fails, and what it throws goes to the sender", a
   await assertRejects(() => x.send(1), RangeError, "no more");
   await assertRejects(() => x.sendMany([[1]]), RangeError, "no more");
   await broker.join("default", { timeout: 0 });
+});
+
+/** Middleware whose `wrapEnqueue` takes its contract lightly. */
+class Odd implements Middleware {
+  readonly #wrap: (next: () => Promise<unknown>) => unknown;
+
+  constructor(wrap: (next: () => Promise<unknown>) => unknown) {
+    this.#wrap = wrap;
+  }
+
+  wrapEnqueue<T extends Message | readonly Message[]>(
+    _broker: Broker,
+    _messages: readonly Message[],
+    _cause: Message | undefined,
+    next: () => Promise<T>,
+  ): Promise<T> {
+    return this.#wrap(next) as Promise<T>;
+  }
+}
+
+/** Sends one message and a batch within a middleware, which is alone, the outermost or the innermost. */
+async function sendWithin(
+  wrap: (next: () => Promise<unknown>) => unknown,
+  check: (send: () => Promise<Message | readonly Message[]>, stored: () => number) => Promise<void>,
+): Promise<void> {
+  const plain = new Odd((next) => next());
+  const odd = new Odd(wrap);
+  for (const middleware of [[odd], [odd, plain], [plain, odd]]) {
+    let stored = 0;
+    const counting: Middleware = { afterEnqueue: () => void stored++ };
+    const broker = new StubBroker({ middleware: [...middleware, counting] });
+    const x = actor((_n: number) => {}, { broker, actorName: "x" });
+    await check(() => x.send(1), () => stored);
+    stored = 0;
+    await check(() => x.sendMany([[1]]), () => stored);
+  }
+}
+
+test("wrapEnqueue that returns something else is logged, and the sender gets what was stored", async () => {
+  const wraps: ((next: () => Promise<unknown>) => unknown)[] = [
+    async (next) => void await next(),
+    (next) => void next(),
+    async (next) => {
+      await next();
+      return 5;
+    },
+    (next) => next().then(() => []),
+  ];
+  for (const wrap of wraps) {
+    await sendWithin(wrap, async (send, stored) => {
+      let sent: Message | readonly Message[] | undefined;
+      const lines = await linesOf({ category: ["dramatiq", "middleware"] }, async () => {
+        sent = await send();
+      });
+      assertEquals([[sent].flat().map((one) => one?.actorName), stored()], [["x"], 1]);
+      assertEquals(lines.length, 1);
+      assertMatch(textOf(lines[0]!), /^wrapEnqueue of "?Odd"? returned /);
+    });
+  }
+});
+
+test("wrapEnqueue that calls next twice, or not at all, is refused by name", async () => {
+  const twice = /^Cannot send x: wrapEnqueue of Odd called next more than once$/;
+  const never = /^Cannot send x: wrapEnqueue of Odd did not call next$/;
+  const wraps: [(next: () => Promise<unknown>) => unknown, RegExp, number][] = [
+    [async (next) => (await next(), await next()), twice, 1],
+    [(next) => (next(), next()), twice, -1],
+    [() => undefined, never, 0],
+    [async () => await Promise.resolve(5), never, 0],
+  ];
+  for (const [wrap, message, count] of wraps) {
+    await sendWithin(wrap, async (send, stored) => {
+      assertMatch((await assertRejects(send, TypeError)).message, message);
+      if (count >= 0) assertEquals(stored(), count);
+    });
+  }
+});
+
+test("wrapEnqueue cannot make an error of sending disappear", async () => {
+  const broker = new StubBroker({
+    middleware: [new Odd((next) => next().catch(() => undefined)), {
+      beforeEnqueue() {
+        throw new MiddlewareError("not now");
+      },
+    }],
+  });
+  const x = actor(() => {}, { broker, actorName: "x" });
+  await assertRejects(() => x.send(), MiddlewareError, "not now");
 });
 
 test("wrapEnqueue must be a function", () => {

@@ -7,6 +7,7 @@ import type { Program } from "./program.ts";
 import { writeAll } from "./output.ts";
 import { parseCommand } from "./parse_command.ts";
 import { UsageError } from "./usage_error.ts";
+import { counted } from "../platform/counted.ts";
 
 const STANDARD_OUTPUT = 1;
 
@@ -64,8 +65,7 @@ async function restore(broker: Broker, args: RestoreArguments): Promise<void> {
 }
 
 function summary(queueName: string, restored: number, workers: number): string {
-  const text = `Restored ${restored} delayed ${restored === 1 ? "message" : "messages"} of ` +
-    queueName;
+  const text = `Restored ${restored} delayed ${counted(restored, "message(s)")} of ${queueName}`;
   if (workers === 0) return text;
   const who = workers === 1 ? "a worker of this library serves" : `${workers} workers serve`;
   return `${text}: ${who} the queue and will run what is delayed`;

@@ -13,6 +13,7 @@ import { configureLogging } from "./logging.ts";
 import { UsageError } from "./usage_error.ts";
 import { tell } from "./ipc.ts";
 import { WorkerStats } from "./worker_stats.ts";
+import { counted } from "../platform/counted.ts";
 
 /** Milliseconds in which a broker lets go of its connections. */
 const CLOSE_TIMEOUT = 5_000;
@@ -81,7 +82,7 @@ function limitTasks(
   return {
     afterProcessMessage(): void {
       count += 1;
-      if (count === limit) retire(`it has processed ${limit} messages`, "info");
+      if (count === limit) retire(counted(limit, `it has processed ${limit} message(s)`), "info");
     },
   };
 }
@@ -131,10 +132,9 @@ function describeWork(broker: Broker, { queues, executor, threads, concurrency }
   const actors = [...broker.actors.values()].filter(({ queueName }) => names.includes(queueName));
   const where = executor === "inline"
     ? "on the event loop"
-    : `in ${threads} ${executor === "thread" ? "thread" : "process"}${
-      threads === 1 ? "" : executor === "thread" ? "s" : "es"
-    }`;
-  const count = `${actors.length} actor${actors.length === 1 ? "" : "s"}`;
-  const atOnce = concurrency * Math.max(1, threads);
-  return `Working on ${names.join(", ")}: ${count}, ${atOnce} messages at once ${where}`;
+    : `in ${threads} ${counted(threads, executor === "thread" ? "thread(s)" : "process(es)")}`;
+  const count = `${actors.length} ${counted(actors.length, "actor(s)")}`;
+  const total = concurrency * Math.max(1, threads);
+  const atOnce = `${total} ${counted(total, "message(s)")} at once`;
+  return `Working on ${names.join(", ")}: ${count}, ${atOnce} ${where}`;
 }

@@ -14,6 +14,7 @@ import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { asNumber, checkNumberOption, type NumberRule } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
 import { snooze, snoozeDelay } from "./snoozing.ts";
+import { counted } from "../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Retries");
 
@@ -258,10 +259,16 @@ export class Retries implements Middleware {
     retries: number,
     limit: number | null,
   ): Promise<void> {
-    log.warn("Gave up message {messageId} of {actor} after {retries} retries: {reason}", {
-      ...about(message, exception),
-      retries,
-    });
+    log.warn(
+      counted(
+        retries,
+        "Gave up message {messageId} of {actor} after {retries} retr(y|ies): {reason}",
+      ),
+      {
+        ...about(message, exception),
+        retries,
+      },
+    );
     message.fail();
     const actorName = broker.getOption<string | undefined>(message, "onRetryExhausted", undefined);
     if (actorName === undefined) return;

@@ -6,6 +6,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import { carriedDeaths } from "../core/suspicion.ts";
 import { backoffOf, type BackoffOptions, computeBackoff } from "./backoff.ts";
 import { sendFollowUp } from "./follow_up.ts";
+import { counted } from "../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware", "Retries");
 
@@ -33,10 +34,9 @@ export function snoozeDelay(
   const asked = exception instanceof Snooze ? exception.max : undefined;
   const max = asked !== undefined ? asked : own !== undefined ? own : ofActor;
   if (typeof max === "number" && message.snoozes >= max) {
-    log.warn("Failing message {messageId} of {actor}: it was snoozed {snoozes} times", {
-      ...about(message, exception),
-      snoozes: message.snoozes,
-    });
+    const { snoozes } = message;
+    const text = "Failing message {messageId} of {actor}: it was snoozed {snoozes} time(s)";
+    log.warn(counted(snoozes, text), { ...about(message, exception), snoozes });
     return undefined;
   }
   // A limiter that refuses is not a failure: the wait does not grow.

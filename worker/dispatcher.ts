@@ -20,6 +20,7 @@ import { noOutcomes, outcomeOf } from "./outcome.ts";
 import type { Settlement } from "./settlement.ts";
 import { WaitingJobs } from "./waiting_jobs.ts";
 import { WaitLimit } from "./wait_limit.ts";
+import { counted } from "../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
@@ -237,7 +238,7 @@ export class Dispatcher implements JobOwner {
   /** Gives up what is running: its time is over. */
   giveUp(): void {
     const { size } = this.#running;
-    if (size > 0) log.warn("Gave up {count} messages that are still running", { count: size });
+    if (size > 0) log.warn(counted(size, "Gave up {count} running message(s)"), { count: size });
     for (const { message } of this.#running) {
       message.interrupt(new WorkerLost("The worker stopped waiting"), { grace: 0 });
     }

@@ -1,5 +1,6 @@
 import { getLogger } from "../platform/logging.ts";
 import type { Executor } from "./executors/executor.ts";
+import { counted } from "../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
@@ -10,12 +11,18 @@ const log = /* @__PURE__ */ getLogger("worker");
  */
 export function resizeExecutor(executor: Executor, concurrency: number): boolean {
   if (executor.resize === undefined) {
-    log.warn("Cannot run {concurrency} messages at once: the executor has a fixed size", {
-      concurrency,
-    });
+    log.warn(
+      counted(
+        concurrency,
+        "Cannot run {concurrency} message(s) at once: the executor has a fixed size",
+      ),
+      {
+        concurrency,
+      },
+    );
     return false;
   }
   executor.resize(concurrency);
-  log.info("Resized to {concurrency} messages at once", { concurrency });
+  log.info(counted(concurrency, "Resized to {concurrency} message(s) at once"), { concurrency });
   return true;
 }

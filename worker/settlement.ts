@@ -13,6 +13,7 @@ import { Notifier } from "../platform/notifier.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "../core/middleware.ts";
+import { counted } from "../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "settlement");
 
@@ -269,7 +270,10 @@ export class Settlement {
     } catch (error) {
       // The broker delivers them again: they are with it as long as it has not heard of us.
       log.error(
-        "Failed to {verb} {count} messages of {queue}, which will be delivered again: {reason}",
+        counted(
+          batch.length,
+          "Failed to {verb} {count} message(s) of {queue}, which will be delivered again: {reason}",
+        ),
         {
           verb,
           count: batch.length,

@@ -6,6 +6,7 @@ import { MAX_BATCH } from "./scripts.ts";
 import type { RedisConnection } from "../../clients/redis/connection.ts";
 import type { Keys } from "./keys.ts";
 import type { ServerClock } from "./server_clock.ts";
+import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
@@ -118,10 +119,13 @@ export class DelayRegistry {
       restored += count;
       if (left > 0 && workers === 0) continue;
       if (restored > 0) {
-        log.info("Restored {count} delayed messages of {queue} for workers in Python", {
-          count: restored,
-          queue: queueName,
-        });
+        log.info(
+          counted(restored, "Restored {count} delayed message(s) of {queue} for workers in Python"),
+          {
+            count: restored,
+            queue: queueName,
+          },
+        );
       }
       return { restored, workers };
     }

@@ -5,6 +5,7 @@ import type { RedisDelivery } from "./delivery.ts";
 import type { QueueKeys } from "./keys.ts";
 import { MAX_BATCH, REQUEUE } from "./scripts.ts";
 import { type RedisSession, runOnce } from "./session.ts";
+import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 
@@ -91,9 +92,12 @@ export class LostDeliveries {
       const ids = lost.slice(i, i + MAX_BATCH);
       await runOnce(this.#session, REQUEUE, [queue, messages, unacknowledged], ids);
     }
-    log.info("Requeued {count} messages of {queue} whose delivery was cut off", {
-      count: lost.length,
-      queue,
-    });
+    log.info(
+      counted(lost.length, "Requeued {count} message(s) of {queue} whose delivery was cut off"),
+      {
+        count: lost.length,
+        queue,
+      },
+    );
   }
 }

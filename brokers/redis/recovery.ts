@@ -8,6 +8,7 @@ import { FORGET, LOCK, TAKE_OVER } from "./recovery_scripts.ts";
 import { MAX_BATCH } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
 import { FORGET_SUSPECTS } from "./suspect_scripts.ts";
+import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds for which one worker has the recovery to itself. */
@@ -108,7 +109,7 @@ export class Recovery {
         [brokerId, limit, MAX_BATCH],
       ) as number;
     }
-    log.warn("Requeued {count} messages of {queue} of dead worker {brokerId}", {
+    log.warn(counted(count, "Requeued {count} message(s) of {queue} of dead worker {brokerId}"), {
       count,
       queue: queueName,
       brokerId,

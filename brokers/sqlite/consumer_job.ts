@@ -4,6 +4,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import type { ClaimedRow } from "./message_source.ts";
+import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "consumer");
 
@@ -70,10 +71,12 @@ export class ConsumerJob implements WriteJob {
     this.#isQueued = false;
     this.#failures = 0;
     if (this.#foreign > 0) {
-      log.warn(
-        "Ignored {count} late settlements of {queue}: another worker has taken the messages over",
-        { count: this.#foreign, queue: this.#steps.queueName },
-      );
+      const text =
+        "Ignored {count} late settlement(s) of {queue}: another worker has taken the message(s) over";
+      log.warn(counted(this.#foreign, text), {
+        count: this.#foreign,
+        queue: this.#steps.queueName,
+      });
     }
     this.#steps.committed(rows);
   }

@@ -1,6 +1,7 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { DELETE_WORKER, RECOVER, RECOVER_DEAD, SELECT_BEAT } from "./statements.ts";
+import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "recovery");
 
@@ -38,5 +39,5 @@ export async function recover(
     if (changes > 0) connection.notifier.notify();
   }
   if (count === 0) return;
-  log.warn("Requeued {count} messages of a dead worker", { count, worker });
+  log.warn(counted(count, "Requeued {count} message(s) of a dead worker"), { count, worker });
 }

@@ -24,6 +24,7 @@ import {
   runInspect,
 } from "./run.ts";
 import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";
+import { counted } from "../../platform/counted.ts";
 
 const EXIT_CODES =
   "0 done, 1 not confirmed, 2 wrong arguments, a module that does not import, or\n" +
@@ -156,7 +157,7 @@ function sumOf(workers: readonly WorkerReport[]): string {
   const [slots, inUse] = [sum(reporting, "concurrency"), sum(reporting, "running")];
   const others = workers.length - reporting.length;
   const text = `${count(reporting.length, "worker reports", "workers report")} ` +
-    `${formatCount(slots)} slots, ${formatCount(inUse)} in use`;
+    `${count(slots, "slot", "slots")}, ${formatCount(inUse)} in use`;
   if (others === 0) return text;
   return `${text}; ${count(others, "worker has", "workers have")} a heartbeat and no report: ` +
     "in Python, or an older version";
@@ -228,14 +229,13 @@ async function purge(task: Task): Promise<number> {
   const { queues } = await inspector.overview({ queueNames });
   for (const queueName of queueNames) {
     const present = queues.find((one) => one.queueName === queueName)?.[state];
-    const what = `${formatCount(present)} ${state} ${
-      present === 1 ? "message" : "messages"
-    } of ${queueName}`;
+    const messages = (count?: number) => `${state} ${counted(count ?? 0, "message(s)")}`;
+    const what = `${formatCount(present)} ${messages(present)} of ${queueName}`;
     const change = { what: `drop ${what}`, queueNames: [queueName], isFinal: true, count: present };
     if (!options.dryRun && !await confirm(console, options.yes === true, change)) return KILLED;
     const dropped = options.dryRun ? 0 : await inspector.purge(queueName, state);
     if (!options.dryRun) {
-      const record = `${whoAmI()} purged ${queueName}: ${dropped} ${state} messages dropped`;
+      const record = `${whoAmI()} purged ${queueName}: ${dropped} ${messages(dropped)} dropped`;
       console.note(`${escapeText(record)}\n`);
     }
     if (options.json) {
@@ -247,7 +247,7 @@ async function purge(task: Task): Promise<number> {
         dryRun: !!options.dryRun,
       });
     } else {
-      const done = `Dropped ${formatCount(dropped)} ${state} messages of ${queueName}`;
+      const done = `Dropped ${formatCount(dropped)} ${messages(dropped)} of ${queueName}`;
       console.print(`${escapeText(options.dryRun ? `Would drop ${what}` : done)}\n`);
     }
   }

@@ -8,6 +8,7 @@ import { toRef } from "../pages/message_table.ts";
 import { changeVerbOf } from "./change_verbs.ts";
 import { type Deed, perform } from "./perform.ts";
 import { controlOf, outcomeOf, reasonBy, type Result } from "./results.ts";
+import { counted } from "../../platform/counted.ts";
 
 /** Drops all messages of a queue that are in one state. */
 export async function purge(
@@ -31,7 +32,7 @@ export async function purge(
       throw new RangeError("Nothing was dropped: the name of the queue was not typed");
     }
     const count = await context.board.inspector.purge(queue, state);
-    return { text: `Dropped ${count} ${count === 1 ? "message" : "messages"} of ${queue}`, count };
+    return { text: `Dropped ${count} ${counted(count, "message(s)")} of ${queue}`, count };
   });
   return { to, notice };
 }

@@ -4,6 +4,7 @@ import type { Notice } from "../notices.ts";
 import type { ChangeOutcome } from "../../core/inspection.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import type { Done } from "./perform.ts";
+import { counted } from "../../platform/counted.ts";
 
 /** Where to go after an action, and what to say there. */
 export interface Result {
@@ -20,8 +21,8 @@ export function outcomeOf(outcomes: readonly ChangeOutcome[], past: string): Don
   const problem = outcomes.find((one) => one.outcome === "failed");
   if (done === 0 && problem?.outcome === "failed") throw problem.error;
   const texts = [
-    `${past} ${done} ${done === 1 ? "message" : "messages"}`,
-    ...gone === 0 ? [] : [`${gone} ${gone === 1 ? "was" : "were"} gone`],
+    `${past} ${done} ${counted(done, "message(s)")}`,
+    ...gone === 0 ? [] : [`${gone} ${counted(gone, "(was|were)")} gone`],
     ...problem?.outcome === "failed" ? [`${failed} failed: ${errorMessage(problem.error)}`] : [],
   ];
   return { text: texts.join(", "), count: done };

@@ -9,6 +9,7 @@ import { messageJson } from "./message_json.ts";
 import { messageUrl } from "./message_table.ts";
 import { refusedAbility } from "./refused_ability.ts";
 import { workerName } from "./running_live.ts";
+import { counted } from "../../platform/counted.ts";
 
 /** Looks for a message by its id. */
 export async function findPage(context: Context): Promise<Page> {
@@ -33,9 +34,9 @@ export async function findPage(context: Context): Promise<Page> {
       }</a>, ${text(one.actorName ?? "undecodable")}</li>`
     ),
   ];
-  const how = `${count(found.scanned)} messages were looked at${
-    found.isComplete ? "" : ", and there are more"
-  }.`;
+  const how = `${count(found.scanned)} ${
+    counted(found.scanned, "message(s) (was|were)")
+  } looked at${found.isComplete ? "" : ", and there are more"}.`;
   return {
     title,
     heading: html`Find <span class="id">${text(id)}</span>`,

@@ -109,7 +109,7 @@ export abstract class BaseInspector implements Inspector {
   ): Promise<HistoryMinute[]>;
 
   /** Closes the connection, if it has one of its own. */
-  protected abstract close(): Promise<void>;
+  abstract close(): Promise<void>;
 
   /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {

@@ -344,4 +344,7 @@ export interface Inspector extends AsyncDisposable {
    * @returns The minutes, the oldest first, the current one last.
    */
   history(minutes: number, options?: InspectOptions): Promise<HistoryMinute[]>;
+
+  /** Closes its connection, if it has one of its own. */
+  close(): Promise<void>;
 }

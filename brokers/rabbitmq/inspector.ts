@@ -113,7 +113,7 @@ export class RabbitmqInspector extends BaseInspector {
   }
 
   /** Closes the connection. */
-  protected override async close(): Promise<void> {
+  override async close(): Promise<void> {
     await this.#options.connection.close();
   }
 

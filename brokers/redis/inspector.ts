@@ -116,7 +116,7 @@ export class RedisInspector extends BaseInspector {
   }
 
   /** Closes the connection. */
-  protected override async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#connection.close();
     await this.#removal;
   }

@@ -99,7 +99,7 @@ export class SqliteInspector extends BaseInspector {
   }
 
   /** Has nothing to close: the connection is that of the broker. */
-  protected override async close(): Promise<void> {}
+  override async close(): Promise<void> {}
 
   protected override async read(
     query: CheckedQuery,

@@ -91,7 +91,7 @@ export class StubInspector extends BaseInspector {
   }
 
   /** Has nothing to close. */
-  protected override async close(): Promise<void> {}
+  override async close(): Promise<void> {}
 
   protected override read(
     query: CheckedQuery,

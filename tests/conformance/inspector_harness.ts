@@ -54,7 +54,8 @@ export class Fixture implements AsyncDisposable {
   /** Opens an inspector. */
   inspect(broker: Broker): Inspector {
     const inspector = broker.inspect();
-    this.#opened.push(inspector);
+    // As on runtimes without `await using`.
+    this.#opened.push({ [Symbol.asyncDispose]: () => inspector.close() });
     return inspector;
   }
 

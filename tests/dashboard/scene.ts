@@ -192,5 +192,6 @@ class SceneInspector implements Inspector {
     );
   }
 
+  async close(): Promise<void> {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }

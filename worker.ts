@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command line of workers, `deno run -A jsr:@dq/dramatiq/worker actors.ts`, and `runWorker`, which
  * makes a worker program of one's own.

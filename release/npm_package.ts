@@ -14,10 +14,13 @@ import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { binaryOf } from "./npm_binary.ts";
 import type { Chunks } from "./npm_chunks.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const run = promisify(execFile);
+/** The command of the package. */
+const BINARY = "dramatiq.js";
 
 type Fields = Record<string, unknown>;
 
@@ -44,7 +47,7 @@ export function completePackage(
     engines,
     ...(repository !== undefined && { repository: { type: "git", url } }),
     sideEffects,
-    bin: { dramatiq: "./worker.js" },
+    bin: { dramatiq: `./${BINARY}` },
   };
 }
 
@@ -77,6 +80,7 @@ async function complete(folder: string): Promise<void> {
   const chunks = await makeChunks(folder, entries.map((entry) => entry.default.slice("./".length)));
   await replaceModules(folder, chunks);
   const own = await readJson(join(ROOT, "package.json"));
+  await writeFile(join(folder, BINARY), binaryOf(own.engines), { mode: 0o755 });
   const repository = process.env["GITHUB_REPOSITORY"];
   const fields = completePackage(packed, own, chunks.sideEffects, repository);
   await writeFile(file, JSON.stringify(fields, undefined, 2) + "\n");

@@ -147,10 +147,10 @@ export function declareContentsTests(project: Project, runtimes: readonly Runtim
   test("the package for npm is compiled, and holds what users need and nothing else", async () => {
     await assertPublished(await filesIn(folder), /\.js$|\.d\.ts$|^package\.json$/);
     const fields = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-    assertEquals(fields.bin, { dramatiq: "./worker.js" });
+    assertEquals(fields.bin, { dramatiq: "./dramatiq.js" });
     assert(fields.engines.node === ">=22.18" && fields.description.length > 0);
-    const worker = await readFile(join(folder, "worker.js"), "utf8");
-    assert(worker.startsWith("#!/usr/bin/env node\n"), worker.slice(0, 80));
+    const binary = await readFile(join(folder, "dramatiq.js"), "utf8");
+    assert(binary.startsWith("#!/usr/bin/env node\n"), binary.slice(0, 80));
   });
 
   test("the package for npm has few files with code, and names those with side effects", async () => {

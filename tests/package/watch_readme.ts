@@ -18,7 +18,9 @@ export interface WatchedProgram {
 /** The commands of README.md that lead to a dashboard, as lists of words. */
 async function commandsOfReadme(): Promise<string[][]> {
   const text = await readFile(join(ROOT, "README.md"), "utf8");
-  const [, block = ""] = /^Two commands[^]*?^```sh\n([^]*?)^```/m.exec(text) ?? [];
+  const [, block = ""] =
+    /^Run a worker and the \[dashboard\][^]*?^```sh\n([^]*?)^```/m.exec(text) ??
+      [];
   return block.trim().split("\n").map((line) => line.replace(/#.*/, "").trim().split(/\s+/));
 }
 

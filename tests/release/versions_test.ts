@@ -26,7 +26,7 @@ test("completePackage keeps what is packed, and adds what npm and bundlers need"
     "a/b",
   );
   assertEquals(fields["exports"], { ".": "./mod.js" });
-  assertEquals(fields["bin"], { dramatiq: "./worker.js" });
+  assertEquals(fields["bin"], { dramatiq: "./dramatiq.js" });
   assertEquals(fields["engines"], own.engines);
   assertEquals(fields["description"], own.description);
   assertEquals(fields["repository"], { type: "git", url: "git+https://github.com/a/b.git" });

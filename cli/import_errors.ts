@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { BrokerConnectionError } from "../core/errors.ts";
 import { packageAdvice } from "../platform/missing_package.ts";
 import { errorMessage, formatTraceback } from "../platform/thrown.ts";
@@ -25,7 +28,9 @@ interface BuildMessage {
 export function whyNotImported(specifier: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError) return error;
   if (error instanceof UsageError) return error;
-  const reason = isOfRuntime(error) ? oneLine(error) + packageAdvice(error) : traceback(error);
+  const reason = isOfRuntime(error)
+    ? oneLine(error) + packageAdvice(error) + moduleTypeAdvice(error)
+    : traceback(error);
   return new UsageError(`Cannot import ${specifier}: ${reason}`, { cause: error });
 }
 
@@ -38,6 +43,37 @@ function isOfRuntime(error: unknown): boolean {
       .test(code ?? "") ||
     /^(?:Module not found|Cannot find (?:module|package)|The module's source|Import "|Relative import path)/
       .test(errorMessage(error));
+}
+
+/** Texts of V8 for a module that was read as CommonJS. */
+const READ_AS_COMMONJS =
+  /^(?:Cannot use (?:import statement|'import\.meta') outside a module|Unexpected token 'export'|await is only valid in async functions)/;
+
+/** What to do about a module that package.json has taken for CommonJS; empty for any other error. */
+function moduleTypeAdvice(error: unknown): string {
+  if (!(error instanceof SyntaxError) || !READ_AS_COMMONJS.test(error.message)) return "";
+  const [, place = ""] = /^((?:file:\/\/)?\/.*):\d+$/m.exec(error.stack ?? "") ?? [];
+  if (place === "") return "";
+  const file = nearestPackageJson(place.startsWith("file:") ? fileURLToPath(place) : place);
+  if (file === undefined || /\.cjs$|\.cts$/.test(place)) return "";
+  return `; ${file} makes it a CommonJS module: set its type with "npm pkg set type=module"`;
+}
+
+/** The package.json that says of what type a module is. */
+function nearestPackageJson(path: string): string | undefined {
+  for (let folder = dirname(path);; folder = dirname(folder)) {
+    const file = join(folder, "package.json");
+    if (existsSync(file)) return isCommonJs(file) ? file : undefined;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function isCommonJs(packageJson: string): boolean {
+  try {
+    return JSON.parse(readFileSync(packageJson, "utf8")).type === "commonjs";
+  } catch {
+    return false;
+  }
 }
 
 /** Stack of a module that throws, without the steps of the runtime that led there. */

@@ -90,6 +90,24 @@ test("What keeps a worker from starting is said in one line, with exit code 2", 
   });
 });
 
+const OF_COMMONJS =
+  "A module that package.json makes CommonJS is said to be so, with what to do about it";
+if (runtime !== "node") skip(OF_COMMONJS, "only Node reads TypeScript as CommonJS");
+else {
+  test(OF_COMMONJS, async () => {
+    await using fixture = await Fixture.open({
+      "actors.ts": actors,
+      "package.json": `{ "type": "commonjs" }`,
+    });
+    const program = fixture.start(["actors.ts", "-t", "0"]);
+    assertEquals(await program.ended, 2, program.output);
+    assertMatch(
+      program.output,
+      /Cannot import actors\.ts: Cannot use import statement outside a module at \S+actors\.ts:1; \S+package\.json makes it a CommonJS module: set its type with \\?"npm pkg set type=module\\?"/,
+    );
+  });
+}
+
 test("A module that throws is shown where it does, without the steps of the runtime", async () => {
   await using fixture = await Fixture.open({
     "throws.ts": `function fail() {\n  throw new TypeError("boom");\n}\nfail();\n`,

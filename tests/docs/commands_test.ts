@@ -24,7 +24,8 @@ const OTHER_PROGRAMS = [
   ...["open", "pip", "promtool", "python", "rabbitmqctl", "redis-cli", "sqlite3", "uv", "dramatiq"],
 ];
 /** Words of package managers that only install. */
-const INSTALLS = /^(?:deno (?:add|install)|bun (?:add|init|install)|npm (?:ci|init|install)) /;
+const INSTALLS =
+  /^(?:deno (?:add|install)|bun (?:add|init|install)|npm (?:ci|init|install|pkg set)) /;
 /** Commands on a broker that end by themselves, and need nothing but its address. */
 const SHORT_COMMANDS = ["queues", "jobs", "workers", "pause", "resume", "cancel"];
 
@@ -41,6 +42,7 @@ function argumentsOf({ words: [program = "", ...words] }: DocumentedCommand): st
   const isFile = (word: string) =>
     /^(?:jsr:@dq\/dramatiq\/worker|(?:\w+\/)*worker\.ts)$/.test(word);
   if (program === "npx" && words[0] === "-y") words = words.slice(2);
+  if (program === "bunx" && words[0] === "--bun") words = words.slice(1);
   if (program === "bunx" || program === "npx") {
     return words[0] === "dramatiq" ? words.slice(1) : undefined;
   }
@@ -98,6 +100,13 @@ test("Each command of README.md and docs/ exists, with all of its options", asyn
       wrong.push(`${command.place}: ${text}: ${(error as Error).message}`);
     }
   }
+  assertEquals(wrong, []);
+});
+
+test("bunx stands with --bun in README.md and docs/: the command is a program for Node", () => {
+  const wrong = pages.flatMap(({ name, text }) =>
+    Array.from(text.matchAll(/\bbunx (?!--bun ).*/g), ([found]) => `${name}: ${found}`)
+  );
   assertEquals(wrong, []);
 });
 

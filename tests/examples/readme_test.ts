@@ -1,5 +1,7 @@
+import { exec } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { assert, assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { Fixture, kill, ROOT, RUN } from "../cli/fixture.ts";
@@ -33,6 +35,10 @@ test("The programs of docs/first-steps.md send a job that survives a kill", asyn
   const modules = Object.fromEntries(Array.from(programs, ([, name, text]) => [name!, text!]));
   assertEquals(Object.keys(modules), ["actors.ts", "send.ts"]);
   await using fixture = await Fixture.open(modules);
+  if (runtime === "node") {
+    const [, steps] = /^(npm init .*) && npm install @dq\/dramatiq /m.exec(page)!;
+    await promisify(exec)(steps!, { cwd: fixture.folder });
+  }
   const run = [...RUN, ...CONFIG];
   const entry = join(fixture.folder, "send.ts");
   const send = async (...args: string[]) => {

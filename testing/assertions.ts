@@ -2,7 +2,7 @@ import { AssertionError } from "./assertion_error.ts";
 import type { Kwargs } from "../core/message_dict.ts";
 import { checkKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
-import { differencesOf, isRecord, show } from "./differences.ts";
+import { differencesOf, isRecord, mayAccept, show } from "./differences.ts";
 import type { EnqueuedMessage, EnqueuedMessages } from "./enqueued.ts";
 
 /** An argument that is expected: the value, or a function that tells whether it accepts one. */
@@ -112,8 +112,10 @@ function checkExpected(expected: ExpectedMessage, known: KnownOptions<ExpectedMe
   const refuse = (name: string, value: unknown, rule: string) => {
     throw new TypeError(`Cannot compare messages: ${name} must be ${rule}, not ${show(value)}`);
   };
-  if (args !== undefined && !Array.isArray(args)) refuse("args", args, "an array");
-  if (kwargs !== undefined && !isRecord(kwargs)) refuse("kwargs", kwargs, "an object");
+  // Of both, all at once may be a matcher or a function, too.
+  const isAsked = (value: unknown) => value === undefined || mayAccept(value);
+  if (!isAsked(args) && !Array.isArray(args)) refuse("args", args, "an array");
+  if (!isAsked(kwargs) && !isRecord(kwargs)) refuse("kwargs", kwargs, "an object");
   if (delay !== undefined) toMilliseconds(delay, "delay");
   if (queueName !== undefined && typeof queueName !== "string") {
     refuse("queueName", queueName, "a text");
@@ -182,8 +184,10 @@ function showCall({ message, delay }: EnqueuedMessage): string {
 function describe(actorName: string, expected: ExpectedMessage): string {
   const { args, kwargs, delay, queueName } = expected;
   const texts = args === undefined && kwargs === undefined ? ["…"] : [
-    ...(args ?? []).map(show),
-    ...Object.entries(kwargs ?? {}).map(([name, value]) => `${name}=${show(value)}`),
+    ...mayAccept(args) ? [`args=${show(args)}`] : (args ?? []).map(show),
+    ...mayAccept(kwargs)
+      ? [`kwargs=${show(kwargs)}`]
+      : Object.entries(kwargs ?? {}).map(([name, value]) => `${name}=${show(value)}`),
   ];
   const later = delay === undefined ? "" : ` in ${showDelay(toMilliseconds(delay, "delay"))}`;
   const place = queueName === undefined ? "" : ` on ${show(queueName)}`;

@@ -97,6 +97,11 @@ function classOf(value: unknown): string {
   return typeof name === "string" && name !== "" ? name : "an object without a class";
 }
 
+/** True for a function or a matcher, which tells itself whether it accepts a value. */
+export function mayAccept(value: unknown): boolean {
+  return typeof value === "function" || isMatcher(value);
+}
+
 function isMatcher(value: unknown): value is AsymmetricMatcher {
   return isObject(value) && "asymmetricMatch" in value &&
     typeof value.asymmetricMatch === "function";

@@ -37,7 +37,7 @@ export interface TestBrokerOptions {
   concurrency?: number;
   /**
    * What becomes of messages: `"manual"` keeps them until the test runs them, `"inline"` runs them,
-   * and all that follows, before `send` ends, and `"fake"` only notes them.
+   * their retries, and all that follows, before `send` ends, and `"fake"` only notes them.
    *
    * @default {"manual"}
    */

@@ -115,7 +115,7 @@ function queueGauges({ now, queues, hasAges, paused }: Reading): Gauge[] {
     },
     {
       name: "dramatiq_queue_oldest_seconds",
-      help: "How long ago the first message that is ready was sent; 0 if there is none",
+      help: "How long the first message that is ready has waited; 0 if there is none",
       samples: !hasAges ? [] : queues.flatMap(({ queueName, ready, headSince }) => {
         if (headSince === undefined && ready !== 0) return []; // its sender has not said
         const age = headSince === undefined ? 0 : Math.max(0, now - headSince);

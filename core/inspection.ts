@@ -61,7 +61,10 @@ export interface QueueOverview {
   readonly unacknowledged: number | undefined;
   /** Dead letters. */
   readonly dead: number | undefined;
-  /** When the first message of the queue was sent, in milliseconds since the epoch, if there is one. */
+  /**
+   * Since when the first ready message waits, in milliseconds since the epoch, if there is one: since it
+   * was sent, or since its last retry or its eta if that is later. On RabbitMQ, what its sender says.
+   */
   readonly headSince: number | undefined;
   /** Workers of any kind that consume it. */
   readonly consumers: number | undefined;

@@ -44,6 +44,22 @@ export function toInspected(entry: StoredEntry): InspectedMessage {
   return entry.tail === undefined ? whole(entry) : fromEnds(entry, textOf(entry.tail));
 }
 
+/**
+ * Reads since when a ready message waits: since it was sent, or since its last retry or its eta if that
+ * is later. The eta of a cut message is left out: arguments have that name, too.
+ */
+export function waitsSince({ ref, data, tail }: StoredEntry): number | undefined {
+  if (tail !== undefined) {
+    const text = textOf(tail);
+    const [sentAt, requeuedAt = 0] = [lastMatch(text, TIMESTAMP), lastMatch(text, REQUEUED)];
+    return sentAt === undefined ? undefined : Math.max(Number(sentAt), Number(requeuedAt));
+  }
+  const message = decodeFromQueue(ref.queueName, data);
+  if (message instanceof UndecodableMessage) return undefined;
+  const option = (name: string) => numberOption(message, name) ?? 0;
+  return Math.max(message.messageTimestamp, option("requeueTimestamp"), option("eta"));
+}
+
 function whole({ ref, data, size, eta, diedAt }: StoredEntry): InspectedMessage {
   const message = decodeFromQueue(ref.queueName, data);
   const facts = { ref, eta: undefined, diedAt, size, data, isCut: false };
@@ -102,6 +118,7 @@ const NOTHING_KNOWN = {
 const ACTOR_NAME = /"actor_name": ?("(?:[^"\\]|\\.)*")/;
 const MESSAGE_ID = /"message_id": ?("(?:[^"\\]|\\.)*")/g;
 const TIMESTAMP = /"message_timestamp": ?(\d+)/g;
+const REQUEUED = /"requeue_timestamp": ?(\d+)/g;
 const RETRIES = /"retries": ?(\d+)/g;
 const TRACEBACK = /"traceback": ?("(?:[^"\\]|\\.)*")/g;
 

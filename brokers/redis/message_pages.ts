@@ -3,7 +3,7 @@ import type { RedisConnection } from "../../clients/redis/connection.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import type { MessageRef, MessageState, QueueOverview } from "../../core/inspection.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
-import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
+import { cut, type StoredEntry, waitsSince } from "../../core/stored_entry.ts";
 import { LIST, RANGE, WINDOW } from "./inspection_scripts.ts";
 import type { QueueKeys } from "./keys.ts";
 
@@ -175,12 +175,11 @@ function toEntry(
   };
 }
 
-/** When a message was sent, of which there may be only the end. */
-function sentAtOf(text: Uint8Array): number | undefined {
+/** Since when a message waits of which there may be only the end. */
+function waitsSinceOf(text: Uint8Array): number | undefined {
   const ref = { queueName: "", state: "ready", key: "" } as const;
-  const whole = toInspected({ ref, ...cut(text), cursor: "" }).sentAt;
-  return whole ??
-    toInspected({ ref, data: text, tail: text, size: text.length, cursor: "" }).sentAt;
+  return waitsSince({ ref, ...cut(text), cursor: "" }) ??
+    waitsSince({ ref, data: text, tail: text, size: text.length, cursor: "" });
 }
 
 /** Groups messages of a queue whose positions differ by little. */
@@ -208,7 +207,7 @@ export function toOverview(
     delayed: delayed as number,
     unacknowledged: Math.max(0, (stored as number) - (ready as number)),
     dead: dead as number,
-    headSince: head ? sentAtOf(head as Buffer) : undefined,
+    headSince: head ? waitsSinceOf(head as Buffer) : undefined,
     consumers: undefined,
   };
 }

@@ -63,7 +63,8 @@ export function statementsOf(state: MessageState): StateStatements {
 export const SELECT_ONE = `select id, rank, due, owner, ${BODY} data from dramatiq_messages m ` +
   "where id=? and queue=? and state=?";
 /** Queue. */
-export const SELECT_HEAD = "select stamp from dramatiq_messages where queue=? and state=0 " +
+export const SELECT_HEAD =
+  "select max(stamp, due) since from dramatiq_messages where queue=? and state=0 " +
   "order by rank, due, id limit 1";
 export const SELECT_QUEUE_NAMES = "select name from dramatiq_queues limit 1000";
 /** Id, queue, state. */

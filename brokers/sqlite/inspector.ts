@@ -215,8 +215,8 @@ export class SqliteInspector extends BaseInspector {
     const [id, head] = await this.#read(() => {
       const found = queues.find(queueName);
       if (found === undefined) return [];
-      const row = connection.statement(SELECT_HEAD).get(found) as { stamp: number } | undefined;
-      return [found, row?.stamp];
+      const row = connection.statement(SELECT_HEAD).get(found) as { since: number } | undefined;
+      return [found, row?.since];
     });
     return {
       queueName,

@@ -13,7 +13,7 @@ import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import { sumMinutes } from "../../core/report_source.ts";
-import { cut, type StoredEntry, toInspected } from "../../core/stored_entry.ts";
+import { cut, type StoredEntry, waitsSince } from "../../core/stored_entry.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { StubDeadLetter } from "./dead_letters.ts";
@@ -161,8 +161,7 @@ export class StubInspector extends BaseInspector {
       delayed: own.delayed + later.ready + later.delayed + later.unacknowledged,
       unacknowledged: own.unacknowledged,
       dead: this.#storage.deadLetters(queueName).length,
-      headSince: head &&
-        toInspected(toEntry({ queueName, state: "ready" }, head, cut(head.data))).sentAt,
+      headSince: head && waitsSince(toEntry({ queueName, state: "ready" }, head, cut(head.data))),
       consumers: this.#storage.consumers(queueName).length,
     };
   }

@@ -48,6 +48,28 @@ export const listing: Rules = {
     },
   },
 
+  agesRetries: {
+    rule: "overview tells the age of a retried message since its last retry",
+    async check(fixture) {
+      const { broker, inspector } = fixture.open();
+      if (!fixture.can(inspector, "headAge")) return;
+      const now = Date.now();
+      const retried = (content: string) =>
+        fixture.message(content).copy({
+          messageTimestamp: now - 3_600_000,
+          options: { requeueTimestamp: now - 20_000 },
+        });
+      broker.declareQueue("retried");
+      await broker.enqueue(retried("short").copy({ queueName: "retried" }));
+      await broker.enqueue(retried("long".repeat(5_000)));
+      const { queues } = await inspector.overview();
+      for (const queueName of ["retried", fixture.queueName]) {
+        const { headSince } = queues.find((queue) => queue.queueName === queueName)!;
+        assert(Math.abs(headSince! - now) < 60_000, `${queueName} ${headSince! - now}`);
+      }
+    },
+  },
+
   countsUnacknowledged: {
     rule: "overview counts messages that workers have fetched",
     async check(fixture) {

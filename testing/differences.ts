@@ -4,9 +4,10 @@ import { shorten } from "../platform/thrown.ts";
 const MAX_VALUE = 80;
 
 /** Expectation of other test frameworks, such as `expect.any(String)`. */
-interface AsymmetricMatcher {
-  asymmetricMatch(value: unknown): boolean;
-}
+type Matcher =
+  | { asymmetricMatch(value: unknown): boolean }
+  /** Of `@std/expect`: of a class below one named `AsymmetricMatcher`. */
+  | { equals(value: unknown): boolean };
 
 /**
  * Compares a value with an expected one, all the way down.
@@ -27,8 +28,10 @@ export function differencesOf(actual: unknown, expected: unknown, path: string):
     return expected(actual) === true ? [] : [`${path} is ${show(actual)}, which was not accepted`];
   }
   if (isMatcher(expected)) {
-    if (expected.asymmetricMatch(actual)) return [];
-    return [`${path} is ${show(actual)}, not ${String(expected)}`];
+    const accepts = "asymmetricMatch" in expected
+      ? expected.asymmetricMatch(actual)
+      : expected.equals(actual);
+    return accepts ? [] : [`${path} is ${show(actual)}, not ${show(expected)}`];
   }
   assertComparable(expected, path);
   if (Object.is(actual, expected) || (actual === 0 && expected === 0)) return [];
@@ -102,9 +105,14 @@ export function mayAccept(value: unknown): boolean {
   return typeof value === "function" || isMatcher(value);
 }
 
-function isMatcher(value: unknown): value is AsymmetricMatcher {
-  return isObject(value) && "asymmetricMatch" in value &&
-    typeof value.asymmetricMatch === "function";
+function isMatcher(value: unknown): value is Matcher {
+  if (!isObject(value)) return false;
+  if ("asymmetricMatch" in value) return typeof value.asymmetricMatch === "function";
+  if (!("equals" in value) || typeof value.equals !== "function") return false;
+  for (let one = value; one !== null; one = Object.getPrototypeOf(one)) {
+    if (classOf(one) === "AsymmetricMatcher") return true;
+  }
+  return false;
 }
 
 /** Refuses the matchers of `bun:test`, which are empty objects with a name: only Bun can ask them. */
@@ -128,7 +136,10 @@ function write(value: unknown, within: readonly object[]): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value);
   if (!isObject(value)) return String(value);
-  if (isMatcher(value)) return String(value);
+  if (isMatcher(value)) {
+    const text = String(value);
+    return text === "[object Object]" ? classOf(value) : text;
+  }
   if (within.includes(value)) return "[the same again]";
   const path = [...within, value];
   const list = (items: readonly unknown[]) => items.map((one) => write(one, path)).join(",");

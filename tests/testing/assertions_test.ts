@@ -45,6 +45,13 @@ test("TestBroker.assertEnqueued takes functions and matchers in place of values"
   kit.assertEnqueued(mail, { args: [(to) => to.startsWith("ada"), { subject: "Hello" }] });
   kit.assertEnqueued(mail, { args: ["ada@example.org", { subject: matcher as never }] });
   kit.assertNotEnqueued(mail, { args: [(to) => to.startsWith("bob"), () => true] });
+  class AsymmetricMatcher {} // as in @std/expect
+  class Any extends AsymmetricMatcher {
+    equals = (value: unknown) => value === "Hello";
+  }
+  kit.assertEnqueued(mail, { args: ["ada@example.org", { subject: new Any() as never }] });
+  const any = textOf(() => kit.assertEnqueued(mail, { args: [new Any() as never, {}] }));
+  assert(any.includes('args[0] is "ada@example.org", not Any'), any);
   const never = { asymmetricMatch: () => false, toString: () => "Never" } as never;
   kit.assertEnqueued(mail, { args: ((args: unknown[]) => args.length === 2) as never });
   const text = textOf(() => kit.assertEnqueued(mail, { args: never, kwargs: never }));

@@ -197,7 +197,8 @@ export abstract class Middleware {
    * @param messages What is to be sent, before `prepareMessage`; one, unless a batch is sent.
    * @param cause The message that they follow from, as for `prepareMessage`.
    * @param next Sends them, and calls `prepareMessage` before it returns. It is to be called once: a
-   *   second call throws a `TypeError`, and without a call the sender gets one.
+   *   second call throws a `TypeError`, as one after the end of the hook does, and without a call the
+   *   sender gets one.
    * @returns What `next` resolves to: what was stored, a list of it for a batch. The list is empty if
    *   nothing was stored: when another worker was first to send the message of a schedule. Anything
    *   else is logged, and the sender gets what was stored.

@@ -36,7 +36,9 @@ export function sendWithin<B, M extends Named, T>(
   send: () => Promise<T>,
 ): Promise<T> {
   let sending: Promise<T> | undefined;
+  let isOver = false;
   const next = () => {
+    if (isOver) throw refusal(one, messages, "called next after its end");
     if (sending !== undefined) throw refusal(one, messages, "called next more than once");
     return sending = send();
   };
@@ -44,8 +46,12 @@ export function sendWithin<B, M extends Named, T>(
     const given: unknown = one.wrapEnqueue!(broker, messages, cause, next as () => Promise<never>);
     // One that adds nothing to the promise costs no other.
     if (given === sending && sending !== undefined) return sending;
-    return check(one, messages, given, () => sending);
+    return check(one, messages, given, () => {
+      isOver = true;
+      return sending;
+    });
   } catch (error) {
+    isOver = true;
     sending?.catch(() => {}); // the sender gets the other error
     return Promise.reject(error);
   }
@@ -55,16 +61,16 @@ async function check<T>(
   one: object,
   messages: readonly Named[],
   given: unknown,
-  sendingOf: () => Promise<T> | undefined,
+  endWith: () => Promise<T> | undefined,
 ): Promise<T> {
   let result: unknown;
   try {
     result = await given;
   } catch (error) {
-    sendingOf()?.catch(() => {}); // the sender gets the other error
+    endWith()?.catch(() => {}); // the sender gets the other error
     throw error;
   }
-  const sending = sendingOf();
+  const sending = endWith();
   if (sending === undefined) throw refusal(one, messages, "did not call next");
   const sent = await sending;
   if (result !== sent) {

@@ -222,6 +222,27 @@ test("wrapEnqueue that calls next twice, or not at all, is refused by name", asy
   }
 });
 
+test("wrapEnqueue that calls next after its end is refused, and nothing is stored", async () => {
+  let late: () => Promise<unknown> = () => Promise.resolve();
+  const wraps: ((next: () => Promise<unknown>) => unknown)[] = [
+    (next) => void (late = next),
+    (next) => {
+      late = next;
+      throw new TypeError("Cannot send x: no");
+    },
+  ];
+  for (const wrap of wraps) {
+    await sendWithin(wrap, async (send, stored) => {
+      await assertRejects(send, TypeError, "Cannot send x");
+      assertMatch(
+        String(await new Promise((resolve) => resolve(late())).catch(String)),
+        /called next after its end$/,
+      );
+      assertEquals(stored(), 0);
+    });
+  }
+});
+
 test("wrapEnqueue cannot make an error of sending disappear", async () => {
   const broker = new StubBroker({
     middleware: [new Odd((next) => next().catch(() => undefined)), {

@@ -1,6 +1,7 @@
 import type { Broker } from "../core/broker.ts";
 import type { ControlStore } from "../core/control_store.ts";
-import type { Inspector, MessageState, QueueOverview, WorkerReport } from "../core/inspection.ts";
+import type { Inspector, MessageState, QueueOverview } from "../core/inspection.ts";
+import type { WorkerReport } from "../core/inspection_reports.ts";
 import { type Gauge, type GaugeSample, toLabelValue } from "../platform/gauges.ts";
 import { PAUSE_PREFIX, toPause } from "./pauses.ts";
 import { readScheduleDelays, type ScheduleDelay } from "./schedule_delays.ts";

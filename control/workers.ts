@@ -1,11 +1,11 @@
 import type { Broker } from "../core/broker.ts";
 import { controlStoreOf } from "../core/cancellation.ts";
 import type { ControlStore, ControlValue } from "../core/control_store.ts";
-import type { WorkerReport } from "../core/inspection.ts";
+import type { WorkerReport } from "../core/inspection_reports.ts";
 import { inspectorOf } from "../core/inspector_of.ts";
 import { decodeReports } from "../core/report_format.ts";
 
-export type { WorkerReport } from "../core/inspection.ts";
+export type { WorkerReport } from "../core/inspection_reports.ts";
 
 /** Facts of a worker that its entry in the control store has: schedules go by it. */
 export type WorkerEntry = Pick<

@@ -2,7 +2,6 @@ import type {
   Ability,
   ChangeOutcome,
   FoundMessages,
-  HistoryMinute,
   InspectedMessage,
   InspectOptions,
   Inspector,
@@ -13,8 +12,8 @@ import type {
   MessageState,
   Overview,
   OverviewOptions,
-  WorkerReport,
 } from "./inspection.ts";
+import type { HistoryMinute, WorkerReport } from "./inspection_reports.ts";
 import { NotSupported } from "./inspection_error.ts";
 import type { InspectionHost } from "./dead_letters.ts";
 import { type CheckedQuery, checkQuery, listMessages, type StoredPage } from "./message_listing.ts";

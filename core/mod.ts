@@ -98,10 +98,8 @@ export {
 } from "./dead_letters.ts";
 export type {
   Ability,
-  ActorCounts,
   ChangeOutcome,
   FoundMessages,
-  HistoryMinute,
   InspectedMessage,
   InspectOptions,
   Inspector,
@@ -113,9 +111,13 @@ export type {
   Overview,
   OverviewOptions,
   QueueOverview,
+} from "./inspection.ts";
+export type {
+  ActorCounts,
+  HistoryMinute,
   RunningMessage,
   WorkerReport,
-} from "./inspection.ts";
+} from "./inspection_reports.ts";
 export { NotSupported } from "./inspection_error.ts";
 export type { CountsByActor, ReportSource } from "./report_source.ts";
 export { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";

@@ -1,4 +1,4 @@
-import type { ActorCounts } from "./inspection.ts";
+import type { ActorCounts } from "./inspection_reports.ts";
 import { encodeReports } from "./report_format.ts";
 import { addCounts, type CountsByActor, type ReportSource } from "./report_source.ts";
 

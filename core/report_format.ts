@@ -1,4 +1,4 @@
-import type { ActorCounts, RunningMessage, WorkerReport } from "./inspection.ts";
+import type { ActorCounts, RunningMessage, WorkerReport } from "./inspection_reports.ts";
 
 /** Characters of a report. */
 const LONGEST = 8_192;

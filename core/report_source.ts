@@ -1,4 +1,4 @@
-import type { ActorCounts, HistoryMinute, WorkerReport } from "./inspection.ts";
+import type { ActorCounts, HistoryMinute, WorkerReport } from "./inspection_reports.ts";
 
 /** Numbers of messages by actor. */
 export type CountsByActor = Readonly<Record<string, ActorCounts>>;

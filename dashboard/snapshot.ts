@@ -1,10 +1,6 @@
 import type { Pause } from "../control/pauses.ts";
-import type {
-  ActorCounts,
-  HistoryMinute,
-  QueueOverview,
-  WorkerReport,
-} from "../core/inspection.ts";
+import type { QueueOverview } from "../core/inspection.ts";
+import type { ActorCounts, HistoryMinute, WorkerReport } from "../core/inspection_reports.ts";
 
 /** Time during which the broker has not answered. */
 export interface Outage {

@@ -1,4 +1,4 @@
-import type { ActorCounts } from "../core/inspection.ts";
+import type { ActorCounts } from "../core/inspection_reports.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "../core/middleware.ts";
 import type { CountsByActor } from "../core/report_source.ts";

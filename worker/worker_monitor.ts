@@ -4,7 +4,7 @@ import type {
   HistoryMinute,
   RunningMessage,
   WorkerReport,
-} from "../core/inspection.ts";
+} from "../core/inspection_reports.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 import {

@@ -7,14 +7,13 @@ import type {
 import type {
   Ability,
   ChangeOutcome,
-  HistoryMinute,
   MessageRef,
   MessageState,
   Overview,
   OverviewOptions,
   QueueOverview,
-  WorkerReport,
 } from "../../core/inspection.ts";
+import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import { NotSupported } from "../../core/inspection_error.ts";
 import { decodeFromQueue } from "../../core/undecodable_message.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";

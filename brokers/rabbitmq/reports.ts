@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { WorkerReport } from "../../core/inspection.ts";
+import type { WorkerReport } from "../../core/inspection_reports.ts";
 import { decodeReports, encodeReports } from "../../core/report_format.ts";
 import type { ReportSource } from "../../core/report_source.ts";
 import { type Clock, pause } from "../../platform/clock.ts";

@@ -1,14 +1,13 @@
 import type { Buffer } from "node:buffer";
 import { BaseInspector } from "../../core/base_inspector.ts";
 import type {
-  HistoryMinute,
   MessageRef,
   MessageState,
   Overview,
   OverviewOptions,
   QueueOverview,
-  WorkerReport,
 } from "../../core/inspection.ts";
+import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import type { InspectionHost } from "../../core/dead_letters.ts";
 import type { Message } from "../../core/message.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";

@@ -1,4 +1,4 @@
-import type { ActorCounts, HistoryMinute } from "../../core/inspection.ts";
+import type { ActorCounts, HistoryMinute } from "../../core/inspection_reports.ts";
 import type { ReportCollector } from "../../core/report_collector.ts";
 import {
   addCounts,

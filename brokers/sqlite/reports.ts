@@ -1,5 +1,5 @@
 import type { SqliteConnection } from "../../clients/sqlite/connection.ts";
-import type { ActorCounts, HistoryMinute, WorkerReport } from "../../core/inspection.ts";
+import type { ActorCounts, HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import type { CollectedReport } from "../../core/report_collector.ts";
 import { decodeReports, silentWorker } from "../../core/report_format.ts";
 import { minuteOf, sumMinutes } from "../../core/report_source.ts";

@@ -1,12 +1,6 @@
 import { BaseInspector } from "../../core/base_inspector.ts";
-import type {
-  HistoryMinute,
-  MessageRef,
-  MessageState,
-  Overview,
-  QueueOverview,
-  WorkerReport,
-} from "../../core/inspection.ts";
+import type { MessageRef, MessageState, Overview, QueueOverview } from "../../core/inspection.ts";
+import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import type { InspectionHost } from "../../core/dead_letters.ts";
 import type { Message } from "../../core/message.ts";
 import type { CheckedQuery, StoredPage } from "../../core/message_listing.ts";

@@ -18,7 +18,8 @@ import {
   delayQueueName,
   toCanonicalQueueName,
 } from "../../core/queue_names.ts";
-import type { HistoryMinute, Inspector } from "../../core/inspection.ts";
+import type { Inspector } from "../../core/inspection.ts";
+import type { HistoryMinute } from "../../core/inspection_reports.ts";
 import type { ReportSource } from "../../core/report_source.ts";
 import { StubConsumer } from "./consumer.ts";
 import { StubInspector, StubKeys } from "./inspector.ts";

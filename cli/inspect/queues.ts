@@ -1,12 +1,8 @@
 import { Option } from "commander";
 import type { Pause } from "../../control/pauses.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
-import type {
-  HistoryMinute,
-  MessageState,
-  QueueOverview,
-  WorkerReport,
-} from "../../core/inspection.ts";
+import type { MessageState, QueueOverview } from "../../core/inspection.ts";
+import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import { escapeText } from "../../platform/escape.ts";
 import type { Console } from "../console.ts";
 import { collect } from "../control/arguments.ts";

@@ -1,10 +1,10 @@
+import type { QueueOverview } from "../../core/inspection.ts";
 import type {
   ActorCounts,
   HistoryMinute,
-  QueueOverview,
   RunningMessage,
   WorkerReport,
-} from "../../core/inspection.ts";
+} from "../../core/inspection_reports.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { formatDuration } from "../status.ts";
 import { type Column, formatCount, formatTable, formatTime, isoTime } from "./table.ts";

@@ -1,5 +1,5 @@
 import { Control } from "../../control/control.ts";
-import type { WorkerReport } from "../../core/inspection.ts";
+import type { WorkerReport } from "../../core/inspection_reports.ts";
 import { escapeText } from "../../platform/escape.ts";
 import { type Console, STANDARD_CONSOLE } from "../console.ts";
 import { collect } from "../control/arguments.ts";

@@ -5,7 +5,7 @@ import { field, menu } from "../html/forms.ts";
 import { count, span } from "../html/numbers.ts";
 import { empty, table } from "../html/table.ts";
 import { type Content, type Html, plain, text } from "../html/text.ts";
-import type { RunningMessage, WorkerReport } from "../../core/inspection.ts";
+import type { RunningMessage, WorkerReport } from "../../core/inspection_reports.ts";
 import type { Snapshot } from "../snapshot.ts";
 import { messageUrl, short } from "./message_table.ts";
 

@@ -5,7 +5,7 @@ import { button, field, menu } from "../html/forms.ts";
 import { bytes, count, span } from "../html/numbers.ts";
 import { empty, table } from "../html/table.ts";
 import { type Content, type Html, plain, text } from "../html/text.ts";
-import type { WorkerReport } from "../../core/inspection.ts";
+import type { WorkerReport } from "../../core/inspection_reports.ts";
 import { workerName } from "./running_live.ts";
 
 /** Milliseconds of silence after which a worker is marked. */

@@ -4,13 +4,8 @@
  * @module
  */
 import { type Clock, systemClock } from "../../platform/clock.ts";
-import type {
-  ActorCounts,
-  HistoryMinute,
-  InspectedMessage,
-  MessageState,
-  WorkerReport,
-} from "../../core/inspection.ts";
+import type { InspectedMessage, MessageState } from "../../core/inspection.ts";
+import type { ActorCounts, HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import { Message } from "@dq/dramatiq";
 import { HOSTILE, HOSTILE_ERROR } from "./fixture.ts";
 

@@ -1,14 +1,13 @@
 import type {
   Ability,
   FoundMessages,
-  HistoryMinute,
   InspectedMessage,
   Inspector,
   MessageQuery,
   Overview,
   QueueOverview,
-  WorkerReport,
 } from "../../core/inspection.ts";
+import type { HistoryMinute, WorkerReport } from "../../core/inspection_reports.ts";
 import { ConnectionClosed, Control, StubBroker } from "@dq/dramatiq";
 import {
   clock,

@@ -1,5 +1,5 @@
 import { type Broker, Message } from "../../../mod.ts";
-import type { WorkerReport } from "../../../core/inspection.ts";
+import type { WorkerReport } from "../../../core/inspection_reports.ts";
 import { runCommand } from "../../cli/inspect_fixture.ts";
 import { Site } from "../../dashboard/fixture.ts";
 

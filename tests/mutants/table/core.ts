@@ -129,8 +129,8 @@ export const CORE: readonly Mutant[] = [
     ],
     [
       "run resolves before its members are sent",
-      "await this.broker.enqueueMany(batch, sending);",
-      "void this.broker.enqueueMany(batch, sending);",
+      "await broker.enqueueMany(batch, sending);",
+      "void broker.enqueueMany(batch, sending);",
     ],
     [
       "members behind a pipeline are not sent",

@@ -123,8 +123,8 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ["retries are not counted", "retries: retries + 1,", "retries,"],
     [
       "a message that is given up is acknowledged",
-      "      retries,\n    });\n    message.fail();",
-      "      retries,\n    });",
+      "      },\n    );\n    message.fail();",
+      "      },\n    );",
     ],
     [
       "an expected error is retried",

@@ -5,7 +5,7 @@ import { writeAll } from "./output.ts";
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/** Where a command prints, and whom it may ask. */
+/** Output of a command, and the person that it may ask. */
 export interface Console {
   /** True if a person can be asked. */
   readonly isInteractive: boolean;

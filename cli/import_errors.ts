@@ -49,7 +49,7 @@ function isOfRuntime(error: unknown): boolean {
 const READ_AS_COMMONJS =
   /^(?:Cannot use (?:import statement|'import\.meta') outside a module|Unexpected token 'export'|await is only valid in async functions)/;
 
-/** What to do about a module that package.json has taken for CommonJS; empty for any other error. */
+/** Advice about a module that package.json makes CommonJS; empty for any other error. */
 function moduleTypeAdvice(error: unknown): string {
   if (!(error instanceof SyntaxError) || !READ_AS_COMMONJS.test(error.message)) return "";
   const [, place = ""] = /^((?:file:\/\/)?\/.*):\d+$/m.exec(error.stack ?? "") ?? [];

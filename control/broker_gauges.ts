@@ -6,7 +6,7 @@ import { type Gauge, type GaugeSample, toLabelValue } from "../platform/gauges.t
 import { PAUSE_PREFIX, toPause } from "./pauses.ts";
 import { readScheduleDelays, type ScheduleDelay } from "./schedule_delays.ts";
 
-/** What is read of a broker; `undefined` for what it does not tell. */
+/** Values read from a broker; `undefined` for what it does not tell. */
 interface Reading {
   /** The time of the server, in milliseconds since the epoch. */
   readonly now: number;

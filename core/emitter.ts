@@ -96,7 +96,7 @@ export class Emitter {
   readonly #broker: Broker;
   readonly #subscribers: Map<HookName, readonly Subscriber[]> = new Map();
   #preparers: readonly Subscriber[] = [];
-  /** Those with `wrapEnqueue`, the innermost first; `undefined` if there are none. */
+  /** Middleware with `wrapEnqueue`, the innermost first; `undefined` if there is none. */
   #wrappers: readonly Middleware[] | undefined;
 
   constructor(broker: Broker) {

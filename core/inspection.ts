@@ -135,7 +135,7 @@ export interface MessagePage {
 
 /** A message where it is stored. */
 export interface InspectedMessage {
-  /** Where it is. */
+  /** Its place. */
   readonly ref: MessageRef;
   /** Id of the message; `undefined` if it cannot be decoded. */
   readonly messageId: string | undefined;
@@ -210,7 +210,7 @@ export type ChangeOutcome =
  * ```
  */
 export interface Inspector extends AsyncDisposable {
-  /** What it can do. */
+  /** Its abilities. */
   readonly abilities: ReadonlySet<Ability>;
 
   /**

@@ -10,7 +10,7 @@ export const CUT_LENGTH = 2_048;
 
 /** A message as an inspector reads it. */
 export interface StoredEntry {
-  /** Where it is. */
+  /** Its place. */
   readonly ref: MessageRef;
   /** Stored data; of a cut one its beginning. */
   readonly data: Encoded;

@@ -2,7 +2,7 @@ import { getLogger } from "../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
 
-/** What has an actor: a message. Messages, brokers and middleware know each other; this module knows none. */
+/** A message, as far as it is needed. Messages, brokers and middleware know each other; this module knows none. */
 interface Named {
   readonly actorName: string;
 }

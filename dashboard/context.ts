@@ -7,7 +7,7 @@ import type { Preferences } from "./preferences.ts";
 import type { Reading } from "./reader.ts";
 import type { Notices } from "./notices.ts";
 
-/** What a page or an action knows of its request. */
+/** Request, as pages and actions see it. */
 export interface Context {
   readonly request: Request;
   readonly url: URL;

@@ -5,7 +5,7 @@ import type { Message } from "../core/message.ts";
 /** Something that a viewer may change. */
 export type Right = "pause" | "requeue" | "cancel" | "drop" | "purge" | "quiet" | "trigger";
 
-/** Who a request is from, and what they may do. */
+/** Author of a request, with their rights. */
 export interface Access {
   /** The name for logs, pauses and cancellations. */
   name: string;
@@ -22,7 +22,7 @@ export type RedactedPart = "args" | "kwargs" | "options" | "traceback";
 export interface Action {
   /** The name of the viewer. */
   readonly who: string;
-  /** What was done: `requeue`, `drop`, `pause`, … */
+  /** Name of the action: `requeue`, `drop`, `pause`, … */
   readonly action: string;
   /** The queue, if it concerns one. */
   readonly queue: string | undefined;
@@ -30,7 +30,7 @@ export interface Action {
   readonly filter: string | undefined;
   /** The messages, workers or schedules: 20 at most. */
   readonly ids: readonly string[];
-  /** How many they are. */
+  /** Number of messages. */
   readonly count: number;
 }
 

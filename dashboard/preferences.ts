@@ -1,8 +1,8 @@
-/** How one browser wants pages. Kept in a cookie; nobody else reads it. */
+/** Preferences of one browser, kept in a cookie that nobody else reads. */
 export interface Preferences {
   readonly theme: "system" | "light" | "dark";
   readonly zone: "utc" | "local";
-  /** Whether single keys do something. */
+  /** True if single keys do something. */
   readonly keys: "on" | "off";
 }
 

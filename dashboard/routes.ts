@@ -23,7 +23,7 @@ import { renderError, renderPage, renderResult } from "./respond.ts";
 import { stateOfName } from "./states.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
-/** What Hono passes on: the context of a request. */
+/** Context of a request, as Hono passes it on. */
 export interface Bindings {
   readonly Bindings: { readonly context: Context };
 }

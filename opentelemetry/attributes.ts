@@ -6,7 +6,7 @@ import { canonicalQueueName } from "../core/queue_names.ts";
 import { reportFailure } from "./guard.ts";
 import type { OpenTelemetryOptions } from "./options.ts";
 
-/** What is done with messages: names of the semantic conventions. */
+/** Operations on messages, by the names of the semantic conventions. */
 export type Operation = "send" | "process";
 
 /** Attributes of every span and measurement. `messaging.system` is the former `messaging.system.name`. */

@@ -69,7 +69,7 @@ export function withSpan(context: Context, span: Span | undefined): Context {
   return guarded("activate a span", () => trace.setSpan(context, span)) ?? context;
 }
 
-/** What identifies the span of a context. */
+/** Identity of the span of a context. */
 export function spanContextOf(context: Context): SpanContext | undefined {
   return guarded("identify a span", () => trace.getSpanContext(context));
 }

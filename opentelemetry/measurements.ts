@@ -11,7 +11,7 @@ import { outcomeOfThrown } from "./ending.ts";
 import { guarded } from "./guard.ts";
 import type { Instruments } from "./measuring.ts";
 
-/** What can have attributes. */
+/** Instrument whose values can have attributes. */
 type Subject = Pick<Message, "actorName" | "queueName">;
 
 /** Ends the measurement of a send, with the messages that count as sent, and the error if it has failed. */

@@ -52,7 +52,7 @@ export class OpenTelemetry implements Middleware {
   readonly #sends: IdleWatch;
   readonly #runs: IdleWatch;
   readonly #flush: Flush = new Flush();
-  /** What is being sent, by the ids of its messages: other middleware may take its time, or copy them. */
+  /** Sends under way, by the ids of their messages: other middleware may take its time, or copy them. */
   readonly #sendings: Map<string, Sending> = new Map();
 
   /**

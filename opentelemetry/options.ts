@@ -2,7 +2,7 @@ import type { MeterProvider, TracerProvider } from "@opentelemetry/api";
 import { assertKnownOptions, type KnownOptions } from "../core/known_options.ts";
 import type { Message } from "../core/message.ts";
 
-/** How the span of an attempt is related to the one that sent the message. */
+/** Relation of the span of an attempt to the one that sent the message. */
 export type Relation = "parent" | "link";
 
 /** Attributes that an application adds to spans, by name. */
@@ -32,9 +32,9 @@ export interface OpenTelemetryOptions {
    * @default {"parent"}
    */
   relation?: Relation;
-  /** Where spans are made. @default {trace.getTracerProvider()} The global one, when it is needed. */
+  /** Provider of spans. @default {trace.getTracerProvider()} The global one, when it is needed. */
   tracerProvider?: TracerSource;
-  /** Where metrics are made. @default {metrics.getMeterProvider()} The global one, when it is needed. */
+  /** Provider of metrics. @default {metrics.getMeterProvider()} The global one, when it is needed. */
   meterProvider?: MeterSource;
   /**
    * Adds attributes to each span of a message, but not to that of a batch. What it throws is logged.

@@ -8,7 +8,7 @@ import type { EnqueuedMessage, EnqueuedMessages } from "./enqueued.ts";
 /** An argument that is expected: the value, or a function that tells whether it accepts one. */
 export type Expected<T> = T | ((value: T) => boolean);
 
-/** What is expected of a message. What is left out may be anything. */
+/** Expected message. What is left out may be anything. */
 export interface ExpectedMessage<P extends readonly unknown[] = readonly unknown[]> {
   /** All positional arguments; each may be a function that tells whether it accepts the value. */
   args?: { readonly [I in keyof P]: Expected<P[I]> };
@@ -18,7 +18,7 @@ export interface ExpectedMessage<P extends readonly unknown[] = readonly unknown
   delay?: Duration;
   /** The queue. */
   queueName?: string;
-  /** How many messages of that kind were sent. @default One or more. */
+  /** Number of such messages that were sent. @default One or more. */
   times?: number;
 }
 

@@ -32,7 +32,7 @@ export class EnqueuedMessages {
     return [...this.#all];
   }
 
-  /** Those for an actor. */
+  /** Messages of an actor. */
   of(actorName: string): EnqueuedMessage[] {
     return this.#all.filter((one) => one.actorName === actorName);
   }

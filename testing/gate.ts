@@ -123,7 +123,7 @@ export class Gate {
   }
 }
 
-/** What a {@linkcode GatedConsumer} asks and tells. */
+/** Gate, as a {@linkcode GatedConsumer} sees it. */
 interface GatedConsumerOptions {
   readonly gate: Gate;
   /** True if its queue has a message that can be taken. */

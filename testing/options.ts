@@ -205,7 +205,7 @@ export function workOfDrain(options: DrainOptions): WorkOptions {
   return { ...checked, until: untilOf(options), endsWhenDone: true, countsAnew: false };
 }
 
-/** How far a drain goes, in milliseconds since the epoch. */
+/** End of a drain, in milliseconds since the epoch. */
 function untilOf({ until = Infinity }: DrainOptions): number {
   const time = typeof until === "number" ? until : until instanceof Date ? until.getTime() : NaN;
   if (!Number.isNaN(time)) return time;

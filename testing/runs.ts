@@ -8,7 +8,7 @@ import { isExpected } from "../worker/job.ts";
 import { outcomeOf } from "../worker/outcome.ts";
 import type { Settled } from "./gate.ts";
 
-/** What is known of a run of an actor; see {@linkcode ActorRun}. */
+/** Record of a run of an actor; see {@linkcode ActorRun}. */
 interface RunFields {
   readonly message: Message;
   readonly outcome: Outcome;
@@ -22,9 +22,9 @@ interface RunFields {
 export class ActorRun<R = unknown> {
   /** The message, as it was delivered. */
   readonly message: Message<R>;
-  /** What became of the message: `"done"`, `"retried"`, `"failed"`, `"skipped"` and so on. */
+  /** Outcome of the message: `"done"`, `"retried"`, `"failed"`, `"skipped"` and so on. */
   readonly outcome: Outcome;
-  /** What the actor threw, or why it was skipped; `undefined` if it returned. */
+  /** Thrown value, or the reason of a skip; `undefined` if the actor returned. */
   readonly error: unknown;
   /** Milliseconds until the retry, or the end of the snooze, if there is one. */
   readonly retryDelay: number | undefined;
@@ -69,7 +69,7 @@ export class ActorRun<R = unknown> {
   }
 }
 
-/** What the hooks told of a delivery. */
+/** Notes of the hooks on a delivery. */
 interface Told {
   readonly outcome: Outcome;
   readonly result?: unknown;

@@ -147,7 +147,7 @@ function consumersOf(
   return count === 0 && workers.some(({ hasReport }) => !hasReport) ? undefined : count;
 }
 
-/** What all workers have in flight, and whom that counts. */
+/** Messages in flight of all workers, and which workers that counts. */
 function sumOf(workers: readonly WorkerReport[]): string {
   const reporting = workers.filter(({ hasReport }) => hasReport);
   const [slots, inUse] = [sum(reporting, "concurrency"), sum(reporting, "running")];
@@ -159,7 +159,7 @@ function sumOf(workers: readonly WorkerReport[]): string {
     "in Python, or an older version";
 }
 
-/** What they did in the last whole minute; the present one has only begun. */
+/** Counts of the last whole minute; the present one has only begun. */
 function lastMinuteOf(history: readonly HistoryMinute[] | undefined): string {
   if (history === undefined) return "";
   const counts = Object.values(history[0]?.actors ?? {});

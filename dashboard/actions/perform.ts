@@ -13,9 +13,9 @@ const MAX_TEXT = 300;
 
 /** Something that a viewer wants to change. */
 export interface Deed {
-  /** What they need. */
+  /** Right that they need. */
   readonly right: Right;
-  /** What is done, as log lines and `onAction` name it: `requeue`. */
+  /** Name of the action in log lines and for `onAction`: `requeue`. */
   readonly action: string;
   /** The same as a verb of the past: `requeued`. */
   readonly past: string;
@@ -30,7 +30,7 @@ export interface Deed {
 export interface Done {
   /** For the page. */
   readonly text: string;
-  /** How many were changed, if that is not what was wanted. */
+  /** Number of changed messages, if that is not the number wanted. */
   readonly count?: number;
 }
 

@@ -6,7 +6,7 @@ import { errorMessage } from "../../platform/thrown.ts";
 import type { Done } from "./perform.ts";
 import { counted } from "../../platform/counted.ts";
 
-/** Where to go after an action, and what to say there. */
+/** Page after an action, and the notice on it. */
 export interface Result {
   /** The page, below the root. */
   readonly to: string;

@@ -33,7 +33,7 @@ export function button(
   `;
 }
 
-/** What a menu asks before it acts. */
+/** Question of a menu before it acts. */
 export interface MenuOptions {
   /** Address of the action. */
   readonly action: string;
@@ -42,7 +42,7 @@ export interface MenuOptions {
   /** Label of the button in it. */
   readonly confirm: string;
   readonly fields?: Fields;
-  /** What it asks or says. */
+  /** Text of the question. */
   readonly content?: Content;
   readonly isDangerous?: boolean;
   /** Tells menus with the same label apart, for those who only hear it. */

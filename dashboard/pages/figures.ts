@@ -30,7 +30,7 @@ export function queuesPage({ reading: { snapshot, outage }, address: { root } }:
   };
 }
 
-/** What runs. */
+/** Running messages. */
 export function runningPage({ reading: { snapshot }, url }: Context, queueName?: string): Page {
   const queue = queueName ?? (url.searchParams.get("queue") || undefined);
   return {

@@ -172,7 +172,7 @@ function pager({ url }: Context, filter: Filter, { next, messages }: MessagePage
   }</p>`;
 }
 
-/** What can be done with the selected messages. */
+/** Actions for the selected messages. */
 function selectionButtons(context: Context, state: MessageState): Html[] {
   const { inspector } = context.board;
   const buttons: Html[] = [];
@@ -196,7 +196,7 @@ function selectionButtons(context: Context, state: MessageState): Html[] {
   return buttons;
 }
 
-/** What can be done with all messages that match. */
+/** Actions for all messages that match. */
 function bulk(context: Context, queueName: string, state: MessageState, filter: Filter): Content {
   if (state === "unacknowledged") return "";
   const { address: { root }, board: { inspector, control } } = context;

@@ -198,7 +198,7 @@ function countedPage(
   return { messages: [], total, scanned: 0, next: "", movedTo: undefined, now };
 }
 
-/** How many messages match, as far as a page tells. */
+/** Number of messages that match, as far as a page tells. */
 function expectedOf(
   { messages, scanned, total, next }: MessagePage,
   isFiltered: boolean,

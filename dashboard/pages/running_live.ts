@@ -20,7 +20,7 @@ export interface RunningRow {
   readonly message: RunningMessage;
 }
 
-/** What runs, the one that has run longest first. */
+/** Running messages, the one that has run longest first. */
 export function runningRows(snapshot: Snapshot | undefined, queueName?: string): RunningRow[] {
   const rows = (snapshot?.workers ?? []).flatMap((worker) =>
     worker.messages.map((message) => ({ worker, message }))

@@ -8,11 +8,11 @@ import { receiveOne } from "../conformance/broker_messages.ts";
 export class RecordedConsole implements Console {
   readonly isInteractive: boolean;
   readonly columns: number | undefined;
-  /** What it printed. */
+  /** Its output. */
   output = "";
-  /** What it noted besides. */
+  /** Its further notes. */
   notes = "";
-  /** What it asked. */
+  /** Its questions. */
   readonly questions: string[] = [];
   readonly #answers: string[];
 

@@ -109,7 +109,7 @@ function propagate([inject, extract]: readonly [unknown, unknown]): void {
   propagation.setGlobalPropagator(propagator as unknown as TextMapPropagator);
 }
 
-/** What becomes of messages of all kinds. */
+/** Outcomes of messages of all kinds. */
 async function fates(telemetry: readonly Middleware[]): Promise<object> {
   const clock = new FakeClock();
   const middleware = [...telemetry, ...defaultMiddleware()];

@@ -18,7 +18,7 @@ import { Meters, startPropagation, stopAll, Traces } from "./fixture.ts";
 startPropagation();
 after(stopAll);
 
-/** What a message carries. */
+/** Trace context of a message. */
 interface Carrier {
   readonly traceparent: string;
 }

@@ -1,6 +1,6 @@
 /** Series over which an alert is evaluated, in the notation of `promtool test rules`. */
 export interface AlertCase {
-  /** What is the matter, or why not. */
+  /** Situation, in words. */
   readonly about: string;
   /** Values, one a minute, by series. */
   readonly series: Readonly<Record<string, string>>;
@@ -17,9 +17,9 @@ export interface FiringCase extends AlertCase {
 
 /** Cases of one alert. */
 export interface AlertCases {
-  /** Those in which it fires. */
+  /** Cases in which it fires. */
   readonly fires: readonly FiringCase[];
-  /** Those in which it does not. */
+  /** Cases in which it does not. */
   readonly quiet: readonly AlertCase[];
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { parseYaml } from "../support/yaml.ts";
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** Where the files for Prometheus and Grafana are. */
+/** Folder of the files for Prometheus and Grafana. */
 export const OPERATIONS: string = join(ROOT, "docs", "operations");
 
 /** A rule of Prometheus. */
@@ -29,7 +29,7 @@ export async function readRules(): Promise<readonly AlertRule[]> {
   return groups.flatMap(({ rules }) => rules);
 }
 
-/** What a part of a dashboard reads. */
+/** Query of a part of a dashboard. */
 export interface DataSourceRef {
   readonly type: string;
   readonly uid: string;

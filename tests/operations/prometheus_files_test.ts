@@ -120,7 +120,7 @@ test("dashboard.json reads the chosen data source alone, by job, queue and actor
   for (const panel of charts) assertEquals(problemOf(panel), undefined, panel.title);
 });
 
-/** What is wrong with a panel. */
+/** Faults of a panel. */
 function problemOf({ targets = [] }: Panel): string | undefined {
   if (targets.length === 0) return "it shows nothing";
   const refs = new Set(targets.map(({ refId }) => refId));

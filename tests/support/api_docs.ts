@@ -39,7 +39,7 @@ interface Declaration {
   };
 }
 
-/** What `deno doc --json` prints. */
+/** Output of `deno doc --json`. */
 export interface ApiDocs {
   readonly nodes: Readonly<
     Record<

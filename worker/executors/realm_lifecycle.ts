@@ -102,7 +102,7 @@ export class RealmLifecycle {
     return this.#realms;
   }
 
-  /** Those, and the ones that take nothing more. */
+  /** All of them, also those that take nothing more. */
   get all(): readonly Realm[] {
     return this.#retiring.size === 0 ? this.#realms : [...this.#realms, ...this.#retiring];
   }

@@ -24,7 +24,7 @@ export interface PoisonOptions extends PoisonWorkerArguments {
   readonly deployInterval?: number;
 }
 
-/** What came of it. */
+/** Its outcome. */
 export interface PoisonReport {
   /** Actors of the dead letters. */
   readonly dead: string[];

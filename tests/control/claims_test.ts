@@ -60,7 +60,7 @@ test("The end of a message does not end the claim that another one has taken sin
 });
 
 test("A message that is replaced just as it begins runs with what was sent last", async () => {
-  const { broker, once, holders } = open(new StubBroker(), REPLACE);
+  const { broker, once, holders } = open(new StubBroker({ clock: new FakeClock() }), REPLACE);
   const { messageId } = await once.send("a", 1);
   await using consumer = broker.consume("default");
   const [delivery] = await consumer.receive(1);
@@ -149,7 +149,10 @@ test("A claim and its message in two steps: a delayed message keeps its claim un
 });
 
 test("A dead letter that is requeued does not replace the message that has its key", async () => {
-  const { broker, once } = open(new StubBroker({ failFast: false }), REPLACE);
+  const { broker, once } = open(
+    new StubBroker({ failFast: false, clock: new FakeClock() }),
+    REPLACE,
+  );
   await once.send("a", 1);
   await using consumer = broker.consume("default");
   const [delivery] = await consumer.receive(1);

@@ -1,4 +1,4 @@
-/** Preferences of one browser, kept in a cookie that nobody else reads. */
+/** Preferences of one browser, kept in a cookie. */
 export interface Preferences {
   readonly theme: "system" | "light" | "dark";
   readonly zone: "utc" | "local";

@@ -97,7 +97,7 @@ export class Attempts {
   }
 }
 
-/** The span of a running attempt, which whoever takes it ends. */
+/** Takes the span of a running attempt, to end it. */
 function takeSpan(delivery: Traced): Span | undefined {
   const span = delivery[SPAN];
   delivery[SPAN] = undefined;

@@ -25,7 +25,7 @@ export interface MeterSource {
 /** Options for {@linkcode OpenTelemetry}. */
 export interface OpenTelemetryOptions {
   /**
-   * How the span of an attempt is related to the span that sent the message: as its child, in the
+   * Relation of the span of an attempt to the span that sent the message: its child, in the
    * same trace (`"parent"`), or by a link from a trace of its own (`"link"`), for messages of which
    * one trace sends thousands.
    *

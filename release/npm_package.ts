@@ -75,7 +75,7 @@ async function complete(folder: string): Promise<void> {
   const readJson = async (path: string) => JSON.parse(await readFile(path, "utf8"));
   const file = join(folder, "package.json");
   const packed = await readJson(file);
-  const { makeChunks } = await import("./npm_chunks.ts"); // whoever packs needs Rollup, and nobody else
+  const { makeChunks } = await import("./npm_chunks.ts"); // Rollup is needed to pack only
   const entries = Object.values<{ default: string }>(packed.exports);
   const chunks = await makeChunks(folder, entries.map((entry) => entry.default.slice("./".length)));
   await replaceModules(folder, chunks);

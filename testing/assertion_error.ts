@@ -1,6 +1,6 @@
 /**
- * What a failed assertion of a `TestBroker` throws. It is an error of its own rather than that of
- * `node:assert`, whose further fields some test frameworks print.
+ * Failed assertion of a `TestBroker`. A class apart from that of `node:assert`, whose further fields
+ * some test frameworks print.
  */
 export class AssertionError extends Error {
   /** The name by which test frameworks tell a failed assertion from another error. */

@@ -36,7 +36,7 @@ export interface TestBrokerOptions {
   /** Number of messages that run at once. With 1 they run in order. @default {1} */
   concurrency?: number;
   /**
-   * What becomes of messages: `"manual"` keeps them until the test runs them, `"inline"` runs them,
+   * Treatment of messages: `"manual"` keeps them until the test runs them, `"inline"` runs them,
    * their retries, and all that follows, before `send` ends, and `"fake"` only notes them.
    *
    * @default {"manual"}

@@ -54,7 +54,7 @@ export class ActorRun<R = unknown> {
   }
 
   /**
-   * What the actor returned.
+   * Result of the actor.
    *
    * @throws What the actor threw, or why it was skipped: a failure shows with its own stack.
    */

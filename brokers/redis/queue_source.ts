@@ -125,7 +125,7 @@ export class QueueSource implements FetchSource {
     const room = this.#demand.roomBeside(sum);
     if (room === 0) return;
     const fetch = this.#begin(room);
-    fetch.entries.catch(() => {}); // whoever asks next hears of it
+    fetch.entries.catch(() => {}); // the next `fetch` rejects with it
     this.#ahead.push(fetch);
   }
 

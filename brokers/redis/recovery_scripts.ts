@@ -11,7 +11,7 @@ import { PARSE, SUSPECT } from "./suspect_scripts.ts";
 /**
  * Renews the heartbeat of a worker and looks around. Heartbeats from the future, of a Python
  * worker whose clock is ahead or from before the server's was set back, count as of now: else
- * nobody would find their worker dead for as long. A report that may not be written costs no
+ * their worker would not be found dead for as long. A report that may not be written costs no
  * heartbeat: its commands are called by pcall.
  *
  * KEYS: heartbeats, reports, names of queues, counts of the minute, then for each queue with consumers

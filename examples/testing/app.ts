@@ -9,7 +9,7 @@ setBroker(broker);
 export const mailServer = {
   isDown: false,
   mails: [] as string[],
-  // deno-lint-ignore require-await -- stands for one that is somewhere else
+  // deno-lint-ignore require-await -- stands for a call over the network
   async deliver(mail: string): Promise<void> {
     if (mailServer.isDown) throw new Error("The mail server is down");
     mailServer.mails.push(mail);

@@ -2,7 +2,7 @@ import type { Timer } from "../../platform/clock.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { VirtualClock } from "../../testing/virtual_clock.ts";
 
-/** Turns of the event loop in which nothing that is under way has anything to do with timers. */
+/** Turns of the event loop after which only timers can make anything go on. */
 const IDLE_TURNS = 3;
 /** Milliseconds of the longest timer that is not waited for. Those of limits are longer. */
 const LONGEST = 3_000;

@@ -78,8 +78,8 @@ export class ResultWaiters {
   }
 
   /**
-   * True if the backend will call {@linkcode ResultWaiters.tell} for each key that is changed
-   * after a look at it. Looks at all when that begins.
+   * True if the backend will call {@linkcode ResultWaiters.notify} for each key that changes
+   * after it was read. Setting it reads all keys once.
    */
   set isNotified(isNotified: boolean) {
     if (isNotified) this.#schedule.clear();

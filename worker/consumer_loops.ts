@@ -28,9 +28,9 @@ export class ConsumerLoops {
   readonly #options: ConsumerLoopsOptions;
   readonly #first: Map<string, ConsumerLoop> = new Map();
   readonly #extra: Map<string, ConsumerLoop> = new Map();
-  /** Targets that are no longer needed, and whose messages have not ended. */
+  /** Loops that receive no more, and still have messages in flight. */
   readonly #draining: Set<ConsumerLoop> = new Set();
-  /** The prefetch of queues, since it was changed. */
+  /** Prefetch of queues, once it was changed. */
   #prefetch: number | undefined;
 
   constructor(broker: Broker, options: ConsumerLoopsOptions) {
@@ -38,17 +38,17 @@ export class ConsumerLoops {
     this.#options = options;
   }
 
-  /** The queues and delay queues that have one. */
+  /** The queues and delay queues that are consumed. */
   get queueNames(): string[] {
     return [...this.#first.keys()];
   }
 
-  /** All of them, those that are draining included. */
+  /** All loops, those that are draining included. */
   get all(): ConsumerLoop[] {
     return [...this.#first.values(), ...this.#extra.values(), ...this.#draining];
   }
 
-  /** Entries of one queue. */
+  /** The loops of one queue. */
   of(queueName: string): ConsumerLoop[] {
     return this.all.filter((loop) => loop.queueName === queueName);
   }

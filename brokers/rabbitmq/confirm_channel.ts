@@ -51,7 +51,7 @@ export class ConfirmChannel {
   #reason: Error | undefined;
 
   /**
-   * Makes a line of a channel that has just been opened.
+   * Publishes on a channel that has just been opened.
    *
    * @param model The connection.
    * @param channel The channel. Nothing else may publish on it.

@@ -60,7 +60,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     this.#channels.leave();
     this.#sendAgain(refused);
   });
-  /** When the line was last lost, by `performance.now()`. */
+  /** When a channel was last lost, by `performance.now()`. */
   #lostAt = -Infinity;
   #isScheduled = false;
   /** When the present turn was scheduled, by `performance.now()`. */
@@ -107,7 +107,7 @@ export class Publisher implements ConfirmChannelOwner, ConfirmChannelsOwner, Tim
     await this.#channels.close();
   }
 
-  /** There may be room on the line again. */
+  /** The channel may have room again. */
   roomMade(): void {
     this.#channels.tidy();
     if (this.#waiting.size > 0) this.#schedule();

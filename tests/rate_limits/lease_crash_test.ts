@@ -35,8 +35,8 @@ async function killHolder(address: BackendAddress, backend: RateLimiterBackend):
       ttl: TTL,
       leases: true,
     });
-    /** Number of slots beside that of the process, which are used by that. */
-    const waiters = async () => {
+    /** Number of slots that are free now. */
+    const freeSlots = async () => {
       const slots = await Promise.all(
         Array.from({ length: LIMIT }, () => limiter.acquire({ raiseOnFailure: false })),
       );
@@ -45,11 +45,11 @@ async function killHolder(address: BackendAddress, backend: RateLimiterBackend):
     };
     // For longer than a lease lasts: the process renews its own.
     const end = performance.now() + 1.5 * TTL;
-    while (performance.now() < end) assert(await waiters() < LIMIT, "it has lost its lease");
+    while (performance.now() < end) assert(await freeSlots() < LIMIT, "it has lost its lease");
     child.kill("SIGKILL");
     await exit;
-    await eventually("have all slots back", async () => await waiters() === LIMIT);
-    assertEquals(await waiters(), LIMIT);
+    await eventually("have all slots back", async () => await freeSlots() === LIMIT);
+    assertEquals(await freeSlots(), LIMIT);
   } finally {
     child.kill("SIGKILL");
     await exit;

@@ -55,7 +55,7 @@ export class Realm {
   readonly #errorClasses: readonly ErrorClass[];
   readonly #slots: (Run | typeof LEFT_ALONE | undefined)[];
   readonly #free: number[];
-  #batcher: (number | Encoded | MessageDict)[] = [];
+  #unsent: (number | Encoded | MessageDict)[] = [];
   #state: "booting" | "ready" | "stopping" | "over" = "booting";
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
 
@@ -103,14 +103,14 @@ export class Realm {
     const slot = this.#free.pop()!;
     this.#slots[slot] = run;
     this.#channel.slots?.handOver(slot);
-    this.#batcher.push(slot, forRealm(run.message.message));
+    this.#unsent.push(slot, forRealm(run.message.message));
   }
 
   /** Sends what was handed to it. */
   flush(): void {
-    if (this.#batcher.length === 0) return;
-    const runs = this.#batcher;
-    this.#batcher = [];
+    if (this.#unsent.length === 0) return;
+    const runs = this.#unsent;
+    this.#unsent = [];
     if (this.#state !== "ready") return;
     try {
       this.#channel.post({ runs });

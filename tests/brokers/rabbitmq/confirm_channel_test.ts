@@ -28,13 +28,13 @@ class Owner implements ConfirmChannelOwner {
   returned({ body }: Publication): void {
     this.outcomes.returned.push(String(body));
   }
-  lost(_line: ConfirmChannel, underWay: Publication[]): void {
+  lost(_channel: ConfirmChannel, underWay: Publication[]): void {
     this.outcomes.lost.push(...underWay.map(({ body }) => String(body)));
   }
 }
 
-/** A line whose server says what a test wants it to say. */
-function lineTo(owner: Owner): { channel: ConfirmChannel; server: EventEmitter } {
+/** A channel, and the server at its other end, which emits what a test wants. */
+function channelTo(owner: Owner): { channel: ConfirmChannel; server: EventEmitter } {
   const server = Object.assign(new EventEmitter(), { ch: 1 });
   const stream = Object.assign(new EventEmitter(), { write: () => true, destroy: () => {} });
   const connection = { stream, frameMax: 4_096, serverProperties: {} };
@@ -56,7 +56,7 @@ test("ConfirmChannel tells once of each message, in whatever pieces the server c
   );
   fc.assert(fc.property(words, (confirmations) => {
     const owner = new Owner();
-    const { channel, server } = lineTo(owner);
+    const { channel, server } = channelTo(owner);
     const all = texts(20);
     sendAll(channel, all);
     const open = new Set(all.keys());
@@ -84,7 +84,7 @@ test("ConfirmChannel tells once of each message, in whatever pieces the server c
 
 test("ConfirmChannel refuses what the server refuses, and what it had no queue for", () => {
   const owner = new Owner();
-  const { channel, server } = lineTo(owner);
+  const { channel, server } = channelTo(owner);
   sendAll(channel, texts(4));
   const content = new TextEncoder().encode("message 3");
   server.emit("return", { fields: { routingKey: "q" }, properties: {}, content });
@@ -96,7 +96,7 @@ test("ConfirmChannel refuses what the server refuses, and what it had no queue f
 
 test("ConfirmChannel hands back what is under way when its channel closes, in order", () => {
   const owner = new Owner();
-  const { channel, server } = lineTo(owner);
+  const { channel, server } = channelTo(owner);
   sendAll(channel, texts(5));
   server.emit("ack", { deliveryTag: 2, multiple: false });
   server.emit("close");
@@ -106,7 +106,7 @@ test("ConfirmChannel hands back what is under way when its channel closes, in or
 
 test("ConfirmChannel has room for 16,384 messages, and again for those that are confirmed", () => {
   const owner = new Owner();
-  const { channel, server } = lineTo(owner);
+  const { channel, server } = channelTo(owner);
   let sent = 0;
   const endless = () => new Publication("q", `${sent++}`, new Receipt(1));
   channel.send(endless);
@@ -118,7 +118,7 @@ test("ConfirmChannel has room for 16,384 messages, and again for those that are 
 
 test("ConfirmChannel is done with what was given up, and says nothing of it later", () => {
   const owner = new Owner();
-  const { channel, server } = lineTo(owner);
+  const { channel, server } = channelTo(owner);
   sendAll(channel, texts(3));
   assertEquals(channel.abandon().map(({ body }) => body), texts(3));
   assertEquals(channel.isBusy, false);

@@ -47,7 +47,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "    run.message.renew",
     ],
     [
-      "a run is started again although the worker gracePeriods",
+      "a run is started again although the worker stops",
       "    if (isStopping) {\n      run.fail(",
       "    if (false) {\n      run.fail(",
     ],
@@ -142,7 +142,7 @@ export const EXECUTORS: readonly Mutant[] = [
       "",
     ],
     [
-      "realms are started while the lifecycle gracePeriods",
+      "realms are started while the lifecycle stops",
       "if (this.#isStopping) return;\n    while",
       "while",
     ],

@@ -12,55 +12,60 @@ const log = /* @__PURE__ */ getLogger("worker", "consumer");
 
 /** Milliseconds of promise callbacks after which timers and sockets get their turn. */
 const LONGEST_TURN = 10;
-/** Milliseconds of a stop after which consumers take nothing more off their queues. */
+/** Milliseconds of a stop after which the consumer gives back what it has prefetched. */
 const SHORT_STOP = 1_000;
-/** Largest prefetch of AMQP, and enough for anybody. */
+/** Largest prefetch of AMQP. */
 const MAX_PREFETCH = 65_535;
+
+/**
+ * Reason for a pause:
+ *
+ * - `worker`: the worker is paused.
+ * - `queue`: the queue is paused on all workers. Messages that arrive all the same are requeued.
+ * - `backlog`: messages of the queue have waited for too long, see `WaitLimit`.
+ */
+export type PauseReason = "worker" | "queue" | "backlog";
 
 /** Options of a {@linkcode ConsumerLoop}. */
 export interface ConsumerLoopOptions {
-  /** Number of messages it may have in flight. */
+  /** Maximum of messages in flight. */
   prefetch: number;
-  /** Milliseconds before it opens a new consumer after a failure. */
+  /** Milliseconds between a failure and the next consumer. */
   restartDelay: number;
-  /** Takes over what was received; each message is to be settled there later. */
+  /** Takes received messages; each is settled later, through the settlement. */
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void;
-  /** It receives nothing before this has resolved. @default Nothing to wait for. */
+  /** The first consumer opens when this has resolved. @default At once. */
   readonly ready?: Promise<void> | undefined;
 }
 
 /**
- * Keeps one queue flowing into the worker: receives while there is room, and
- * opens a new consumer after a failure.
+ * Receives the messages of one queue while there is room, and opens a new consumer after a failure.
  *
- * running ◀─▶ paused, or its queue is, or held back ─▶ stopping (receives no more, settles) ─▶ closed
+ * running ◀─▶ paused (while there is any {@linkcode PauseReason}) ─▶ stopping (only settles) ─▶ closed
  *
- * While it does not receive, its consumer is paused, and has nothing but what is in flight.
+ * While the loop is paused, so is its consumer: it gives back what it has prefetched.
  */
 export class ConsumerLoop {
   /** The queue. */
   readonly queueName: string;
   readonly #broker: Broker;
   readonly #prefetch: number;
-  /** As many as it may have in flight now, if that is less. */
+  /** Present maximum of messages in flight, if that is below the prefetch. */
   #limit = Infinity;
   readonly #restartDelay: number;
   readonly #deliver: ConsumerLoopOptions["deliver"];
   readonly #ready: Promise<void> | undefined;
   #stopping = false;
   #closing: Promise<void> | undefined;
-  #paused = false;
-  #isQueuePaused = false;
-  /** True if what there was could not be begun. */
-  #isHeld = false;
+  readonly #pauses: Set<PauseReason> = new Set();
   #ended: Promise<void> = Promise.resolve();
   #consumer: Consumer | undefined;
   #settlement: Settlement | undefined;
-  /** Why the present consumer could not settle something. */
+  /** Why the present consumer failed to settle messages. */
   #failure: unknown;
-  /** Ends the call that is waiting for messages. */
+  /** Aborts the pending `receive`. */
   #receiving = new AbortController();
-  /** Ends a wait for room, for the end of a pause, or for a restart. */
+  /** Ends a wait for room, for a resume, or for a restart. */
   #wake: () => void = () => {};
   #turnStarted = 0;
   #pauseTimer: Timer | undefined;
@@ -72,11 +77,8 @@ export class ConsumerLoop {
       this.#receiving.abort();
       this.#wake();
     },
-    heldBack: (isHeld) => {
-      this.#isHeld = isHeld;
-      if (isHeld) this.#receiving.abort();
-      this.#wake();
-    },
+    pauseReceiving: () => this.pause("backlog"),
+    resumeReceiving: () => this.resume("backlog"),
   };
 
   constructor(broker: Broker, queueName: string, options: ConsumerLoopOptions) {
@@ -93,42 +95,35 @@ export class ConsumerLoop {
     this.#ended = this.#run();
   }
 
-  /** Receives no more until `resume`. What is in flight goes on. */
-  pause(): void {
-    this.#paused = true;
+  /** Stops receiving until `resume` with the same reason. Messages in flight go on. */
+  pause(reason: PauseReason): void {
+    this.#pauses.add(reason);
     this.#receiving.abort();
     this.#wake();
   }
 
-  /** Receives again. */
-  resume(): void {
-    this.#paused = false;
+  /** Takes back a pause; receives again if it was the last one. */
+  resume(reason: PauseReason): void {
+    this.#pauses.delete(reason);
     this.#wake();
   }
 
-  /** Receives no more while its queue is paused, and gives back what arrives all the same. */
-  set isQueuePaused(isPaused: boolean) {
-    this.#isQueuePaused = isPaused;
-    if (isPaused) this.#receiving.abort();
-    this.#wake();
-  }
-
-  /** Number of messages it may have in flight; beyond its prefetch it does not go. */
+  /** Maximum of messages in flight; the prefetch is a maximum, too. */
   set limit(limit: number) {
     this.#limit = limit;
     this.#wake();
   }
 
-  /** Receives no more, and closes once what is in flight has ended. */
+  /** Stops receiving, and closes once no message is in flight. */
   async drain(): Promise<void> {
     await this.stopReceiving();
-    while (this.#closing === undefined && (this.#settlement?.atHand ?? 0) > 0) {
+    while (this.#closing === undefined && (this.#settlement?.unsettled ?? 0) > 0) {
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
     await this.close();
   }
 
-  /** Receives no more, for good. What is in flight can still be settled. */
+  /** Stops receiving for good. Messages in flight can still be settled. */
   async stopReceiving(): Promise<void> {
     this.#stopping = true;
     this.#receiving.abort();
@@ -136,24 +131,24 @@ export class ConsumerLoop {
     await this.#ended;
   }
 
-  /** Resolves when all that was settled has reached the broker. */
+  /** Resolves when all settled messages have reached the broker. */
   async flushed(): Promise<void> {
     await this.#settlement?.flushed();
   }
 
   /**
-   * As {@linkcode flushed}, unless nothing gets through for some seconds.
+   * As {@linkcode flushed}, but ends when no call of the consumer has ended for five seconds.
    *
-   * @param gaveUp Ends the wait.
+   * @param gaveUp Ends the wait when it resolves.
    */
   async flushedAtLast(gaveUp: Promise<void>): Promise<void> {
     await this.#settlement?.flushedAtLast(gaveUp);
   }
 
   /**
-   * Gives back what is in flight. Call `stopReceiving` first.
+   * Closes the consumer, which requeues messages in flight. Call `stopReceiving` first.
    *
-   * @param gaveUp Ends the wait for acknowledgements that do not get through.
+   * @param gaveUp Ends the wait for pending acknowledgements when it resolves.
    */
   close(gaveUp: Promise<void> = new Promise(() => {})): Promise<void> {
     this.#closing ??= this.#close(gaveUp);
@@ -165,7 +160,11 @@ export class ConsumerLoop {
     try {
       await this.#broker.emit("beforeConsumerThreadShutdown", this);
     } catch (error) {
-      this.#log(log.error, "The consumer of {queue} stops against a middleware: {reason}", error);
+      this.#log(
+        log.error,
+        "Stopping the consumer of {queue} despite a failed middleware: {reason}",
+        error,
+      );
     }
     await this.flushedAtLast(gaveUp);
     await this.#closeConsumer();
@@ -193,11 +192,11 @@ export class ConsumerLoop {
     let isPaused = false;
     while (!this.#stopping) {
       if (this.#failure !== undefined) throw this.#failure;
-      const rests = this.#paused || this.#isHeld || this.#isQueuePaused;
-      if (rests && !isPaused) this.#pauseConsumer(consumer);
-      isPaused = rests;
-      const room = Math.min(this.#prefetch, this.#limit) - settlement.atHand;
-      if (room <= 0 || rests) {
+      const wasPaused = isPaused;
+      isPaused = this.#pauses.size > 0;
+      if (isPaused && !wasPaused) this.#pauseConsumer(consumer);
+      const room = Math.min(this.#prefetch, this.#limit) - settlement.unsettled;
+      if (room <= 0 || isPaused) {
         await new Promise<void>((resolve) => this.#wake = resolve);
         continue;
       }
@@ -209,28 +208,28 @@ export class ConsumerLoop {
         throw new ConnectionClosed(`The consumer of "${this.queueName}" was closed`);
       }
       settlement.received(messages.length);
-      if (this.#isQueuePaused) {
+      if (this.#pauses.has("queue")) {
         for (const message of messages) settlement.settle(message, "lost");
         continue;
       }
       this.#deliver(messages, settlement);
       await this.#giveOthersTheirTurn();
     }
-    // While actors take long to end, others are to have what is given back meanwhile.
+    // Actors may take long to end: other workers get the prefetched messages meanwhile.
     this.#pauseTimer = this.#broker.clock.setTimer(
       () => this.#pauseConsumer(consumer),
       SHORT_STOP,
     );
   }
 
-  /** Not waited for: an unavailable server may not answer. */
+  /** Not awaited: an unavailable server may never answer. */
   #pauseConsumer(consumer: Consumer): void {
     consumer.pause().catch((error) => {
-      this.#log(log.warn, "The consumer of {queue} did not pause well: {reason}", error);
+      this.#log(log.warn, "Failed to pause the consumer of {queue}: {reason}", error);
     });
   }
 
-  /** A broker that always has something at once would never let a timer fire. */
+  /** If `receive` always resolves at once, timers and sockets would never get a turn. */
   async #giveOthersTheirTurn(): Promise<void> {
     if (performance.now() - this.#turnStarted < LONGEST_TURN) return;
     await nextTurn();
@@ -238,7 +237,7 @@ export class ConsumerLoop {
   }
 
   async #recover(error: unknown): Promise<void> {
-    this.#log(log.error, "The consumer of {queue} failed and starts again: {reason}", error);
+    this.#log(log.error, "Restarting the consumer of {queue} after a failure: {reason}", error);
     this.#settlement?.abandon();
     await this.#closeConsumer();
     if (this.#stopping) return;
@@ -260,7 +259,7 @@ export class ConsumerLoop {
     try {
       await consumer?.close();
     } catch (error) {
-      this.#log(log.warn, "The consumer of {queue} did not close well: {reason}", error);
+      this.#log(log.warn, "Failed to close the consumer of {queue}: {reason}", error);
     }
   }
 

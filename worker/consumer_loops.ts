@@ -95,8 +95,8 @@ export class ConsumerLoops {
       deliver: isDelayQueue ? deliverDelayed : deliver,
     });
     const paused = isPaused(queueName);
-    if (paused.queue) loop.isQueuePaused = true;
-    if (paused.worker) loop.pause();
+    if (paused.queue) loop.pause("queue");
+    if (paused.worker) loop.pause("worker");
     loop.start();
     return loop;
   }

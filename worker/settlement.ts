@@ -19,27 +19,29 @@ const log = /* @__PURE__ */ getLogger("worker", "settlement");
 
 type Verb = "ack" | "nack" | "requeue";
 
-/** Milliseconds in which a server may come back. */
+/** Milliseconds before a message whose follow-up could not be stored is requeued. */
 const PAUSE_BEFORE_REQUEUE = 1_000;
 
-/** Milliseconds in which a broker takes what was settled before a stop no longer waits for it. */
+/** Milliseconds without progress after which a stopping worker waits for no more acknowledgements. */
 const LONGEST_SETTLING = 5_000;
 
-/** Owner of a settlement: a consumer loop. */
+/** The consumer loop that owns a settlement. */
 export interface SettlementOwner {
-  /** Something was settled. */
+  /** Messages were settled: there is room for others. */
   roomMade(): void;
-  /** The consumer could not settle something, and will not be able to settle the rest. */
+  /** The consumer failed to settle messages, and will not be able to settle the rest. */
   consumerFailed(error: unknown): void;
-  /** Nothing is to be fetched any more, or it is again: what there was could not be begun. */
-  heldBack?(isHeld: boolean): void;
+  /** Stops receiving: the worker cannot start the messages that it has. */
+  pauseReceiving?(): void;
+  /** Receives again after {@linkcode SettlementOwner.pauseReceiving}. */
+  resumeReceiving?(): void;
 }
 
 /**
- * Settles what one consumer received: the only place that decides what an
- * outcome means for the queue.
+ * Settles the messages of one consumer. Nothing else decides whether an outcome means ack, nack or
+ * requeue.
  *
- * What is settled in one turn of the event loop goes to the consumer together.
+ * Messages settled in one turn of the event loop are passed to the consumer in one call.
  */
 export class Settlement {
   readonly #broker: Broker;
@@ -47,27 +49,26 @@ export class Settlement {
   readonly #owner: SettlementOwner;
   readonly #batches: Record<Verb, MessageProxy[]> = { ack: [], nack: [], requeue: [] };
   #flushScheduled = false;
-  /** Messages that are marked in the next call, and those of them that were. */
+  /** Messages to mark in the next call, and the result of that call. */
   #beginning: { messages: MessageProxy[]; begun: Promise<readonly MessageProxy[]> } | undefined;
   #isStale = false;
-  /** Messages that are given back in a while. */
+  /** Messages to requeue after a pause. */
   readonly #paused: Map<MessageProxy, Timer> = new Map();
-  /** Messages received and not settled. */
-  #atHand = 0;
-  /** Flushes and hooks under way. */
+  #unsettled = 0;
+  /** Pending flushes and hooks. */
   #pending = 0;
   readonly #flushes: Notifier = new Notifier();
-  /** Calls of the consumer under way, and how many have ended. */
+  /** Pending calls of the consumer, and the number of calls that have ended. */
   #calls = 0;
   #endedCalls = 0;
   #isStuck = false;
 
   /**
-   * Stands by a consumer.
+   * Makes a settlement with no messages.
    *
    * @param broker The broker, for its hooks.
    * @param consumer The consumer that the messages came from.
-   * @param owner Who hears of room, and of a consumer that fails.
+   * @param owner Is notified of room, and of a failed consumer.
    */
   constructor(broker: Broker, consumer: Consumer, owner: SettlementOwner) {
     this.#broker = broker;
@@ -75,54 +76,54 @@ export class Settlement {
     this.#owner = owner;
   }
 
-  /** True if the consumer is gone, and what it gave is the broker's to deliver again. */
+  /** True if the consumer is lost: the broker delivers its messages again. */
   get isStale(): boolean {
     return this.#isStale || this.#consumer.isLost;
   }
 
-  /** Notes that the consumer is gone. */
+  /** Notes that the consumer is lost. */
   abandon(): void {
     this.#isStale = true;
     this.#endPauses();
   }
 
-  /** Messages received and not settled. */
-  get atHand(): number {
-    return this.#atHand;
+  /** Number of messages that were received and not settled. */
+  get unsettled(): number {
+    return this.#unsettled;
   }
 
-  /** Counts messages that the consumer gave. */
+  /** Counts received messages. */
   received(count: number): void {
-    this.#atHand += count;
+    this.#unsettled += count;
   }
 
-  /** Counts a message off that will not be worked on: it is delivered again. */
+  /** Stops counting a message of a lost consumer, which the broker delivers again. */
   dropped(): void {
-    this.#atHand -= 1;
+    this.#unsettled -= 1;
     this.#owner.roomMade();
   }
 
-  /** Has nothing more fetched of this queue until `goOn`. */
-  holdBack(): void {
-    this.#owner.heldBack?.(true);
+  /** Stops receiving from this queue until {@linkcode Settlement.resumeReceiving}. */
+  pauseReceiving(): void {
+    this.#owner.pauseReceiving?.();
   }
 
-  /** Has messages fetched again. */
-  goOn(): void {
-    this.#owner.heldBack?.(false);
+  /** Receives from this queue again. */
+  resumeReceiving(): void {
+    this.#owner.resumeReceiving?.();
   }
 
   /**
-   * Marks a message that is about to start, if it needs a mark.
+   * Marks a message that is about to run, see `Consumer.begin`.
    *
-   * @param message What is about to start.
-   * @returns Whether it is still the consumer's.
+   * @param message The message.
+   * @returns Whether it still belongs to the consumer.
    */
   async begin(message: MessageProxy): Promise<boolean> {
     let batch = this.#beginning;
     if (batch === undefined) {
       const messages: MessageProxy[] = [];
-      // All that starts in this turn shares one call.
+      // Messages that start in the same turn share one call.
       const begun = Promise.resolve().then(() => {
         this.#beginning = undefined;
         return this.isStale ? [] : this.#consumer.begin(messages);
@@ -138,17 +139,17 @@ export class Settlement {
     switch (outcome) {
       case "done": // All that follows from it is stored: result, callbacks, the next of a pipeline.
         return this.#conclude("ack", message);
-      case "retried": // Its retry is stored, and it is that which counts now.
+      case "retried": // Its retry is stored, and takes its place.
         return this.#conclude("ack", message);
-      case "skipped": // A middleware, or the actor, wants it gone.
+      case "skipped": // A middleware, or the actor, wants it dropped.
         return this.#conclude("ack", message);
       case "skippedAndFailed": // A middleware wants it kept, but not run: past its age, for example.
         return this.#conclude("nack", message);
-      case "cancelled": // Nobody wants it any more, unless it is to be kept so that it can be undone.
+      case "cancelled": // Dropped, or kept as a dead letter if the cancellation says so.
         return this.#conclude(message.failed ? "nack" : "ack", message);
       case "failed": // No attempt is left, or none would help.
         return this.#conclude("nack", message);
-      case "unknownActor": // Somebody may declare the actor and requeue it.
+      case "unknownActor": // It can be requeued once the actor is declared.
         message.fail();
         message.stuffException(
           new ActorNotFound(
@@ -156,18 +157,18 @@ export class Settlement {
           ),
         );
         return this.#conclude("nack", message);
-      case "undecodable": // There is no message to tell hooks about, only bytes to keep.
+      case "undecodable": // Without hooks: there is no message, only bytes to keep.
         message.stuffException((message.message as UndecodableMessage).error);
         logUndecodable(message);
         return this.#add("nack", message);
-      case "followUpNotStored": // The server was away: another run gets another chance, later.
+      case "followUpNotStored": // The server was unavailable: it runs again later.
         return this.#requeueLater(message);
-      case "lost": // It was not its fault: it runs again as if nothing had happened.
+      case "lost": // Its worker or thread was lost: it runs again, and its retries stay the same.
         return this.#add("requeue", message);
     }
   }
 
-  /** Resolves when everything that was settled so far has reached the broker. */
+  /** Resolves when all settled messages have reached the broker. */
   async flushed(): Promise<void> {
     for (const message of this.#endPauses()) this.#add("requeue", message);
     if (this.#flushScheduled) this.#flush();
@@ -175,10 +176,10 @@ export class Settlement {
   }
 
   /**
-   * As {@linkcode flushed}, for the last time: once the broker has taken nothing for some seconds,
-   * its server is unavailable, and it delivers the rest again.
+   * As {@linkcode flushed}, for a worker that stops: ends when no call of the consumer has ended for
+   * five seconds. Its server is unavailable then, and delivers the messages again.
    *
-   * @param gaveUp Ends the wait, whatever it is for.
+   * @param gaveUp Ends the wait when it resolves.
    */
   async flushedAtLast(gaveUp: Promise<void>): Promise<void> {
     const end = new AbortController();
@@ -206,8 +207,8 @@ export class Settlement {
   }
 
   /**
-   * A middleware cannot keep a message from being settled: it would hang there for ever.
-   * But what has to outlive it may be stored at another attempt.
+   * A failed middleware does not keep a message from being settled, or it would stay unacknowledged
+   * for ever. If a follow-up could not be stored, the message is requeued and tries again.
    */
   #concludeAgainst(error: unknown, verb: "ack" | "nack", message: MessageProxy): void {
     if (!(error instanceof MiddlewareError) && !(error instanceof FollowUpNotStored)) throw error;
@@ -225,7 +226,7 @@ export class Settlement {
     this.#add(verb, message);
   }
 
-  /** Given back at once, a message that cannot be finished would run in a tight circle. */
+  /** After a pause: requeued at once, the message would run in a tight loop. */
   #requeueLater(message: MessageProxy): void {
     const timer = this.#broker.clock.setTimer(() => {
       this.#paused.delete(message);
@@ -234,7 +235,7 @@ export class Settlement {
     this.#paused.set(message, timer);
   }
 
-  /** Ends all pauses. What is not given back now the consumer gives back when it closes. */
+  /** Ends all pauses. Messages that are not requeued now are when the consumer closes. */
   #endPauses(): MessageProxy[] {
     const messages = [...this.#paused.keys()];
     for (const timer of this.#paused.values()) this.#broker.clock.clearTimer(timer);
@@ -257,7 +258,7 @@ export class Settlement {
       const batch = this.#batches[verb];
       if (batch.length === 0) continue;
       this.#batches[verb] = [];
-      this.#atHand -= batch.length;
+      this.#unsettled -= batch.length;
       this.#track(this.#send(verb, batch));
     }
     this.#owner.roomMade();
@@ -268,7 +269,7 @@ export class Settlement {
     try {
       await this.#consumer[verb](batch);
     } catch (error) {
-      // The broker delivers them again: they are with it as long as it has not heard of us.
+      // Without an acknowledgement the broker delivers them again.
       log.error(
         counted(
           batch.length,

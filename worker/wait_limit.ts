@@ -1,115 +1,115 @@
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Settlement } from "./settlement.ts";
 
-/** Milliseconds after which queues that were given room have shown whether they need it. */
-const LOOK_AGAIN = 50;
+/** Milliseconds after which queues that were resumed have shown whether they have messages. */
+const RESUME_INTERVAL = 50;
 
-/** Worker, as a {@linkcode WaitLimit} sees it. */
+/** Parts of a worker that a {@linkcode WaitLimit} uses. */
 export interface WaitLimitOptions {
   readonly clock: Clock;
   /** Milliseconds for which a message may wait; `Infinity` for any time. */
   readonly limit: number;
   /** Number of messages that run at once. */
   readonly concurrency: number;
-  /** True if a message could start now, if there were one. */
+  /** True if there is room to run another message. */
   hasFreeSlot(): boolean;
   /**
-   * Gives back the messages that wait since a period up to this one.
+   * Requeues the messages that have waited since this period or an earlier one.
    *
-   * @returns Where they came from; and whether there are others that wait.
+   * @returns Their settlements, and whether no other message waits.
    */
   giveBack(period: number): { readonly sources: ReadonlySet<Settlement>; readonly isDone: boolean };
 }
 
 /**
- * Has messages given back that a worker has fetched, and cannot begin for too long: others may
- * have room for them, and a server that counts the time takes them for stuck.
+ * Requeues messages that a worker has fetched and cannot start within the limit. Other workers may
+ * have room for them, and RabbitMQ closes the channel of a message that stays unacknowledged.
  *
- * A queue that had some given back is fetched from no more until there is room:
+ * Nothing more is received from their queues until there is room:
  *
- * flowing ─▶ (a message waits for too long) held ─▶ (a slot is free, and nothing waits for it;
- *     or a period has ended in which messages have) flowing
+ * receiving ─(a message has waited too long)▶ paused ─(a slot is free and no message waits for it,
+ *     or messages have ended in the last period)▶ receiving
  *
- * Time is counted in periods of half the limit, so that no message needs a clock or a timer.
+ * Time is counted in periods of half the limit, so that messages need no timers of their own.
  */
 export class WaitLimit {
   readonly #options: WaitLimitOptions;
   #period = 0;
   #timer: Timer | undefined;
-  /** Queues from which nothing is fetched, the longest held first. */
-  readonly #held: Set<Settlement> = new Set();
-  /** Number of queues that flow next. */
+  /** Settlements of paused queues, in the order in which they were paused. */
+  readonly #paused: Set<Settlement> = new Set();
+  /** Number of queues to resume next. */
   #step: number;
-  #lookAgain: Timer | undefined;
+  #resumeTimer: Timer | undefined;
   /** True if a message has ended in this period. */
   #hasProgress = false;
 
   /**
-   * Makes one that watches nothing yet.
+   * Makes a limit that watches nothing yet.
    *
-   * @param options How long messages may wait, and how they are given back.
+   * @param options The limit, and how messages are requeued.
    */
   constructor(options: WaitLimitOptions) {
     this.#options = options;
     this.#step = options.concurrency;
   }
 
-  /** The number of the present period: that of a message which begins to wait now. */
+  /** Number of the present period. */
   get period(): number {
     return this.#period;
   }
 
-  /** Some messages wait. */
+  /** Starts to count: messages are waiting. */
   watch(): void {
     const { clock, limit, concurrency } = this.#options;
-    this.#step = concurrency; // those that flow are enough
+    this.#step = concurrency; // messages are waiting: no more queues are needed
     if (limit === Infinity || this.#timer !== undefined) return;
     this.#timer = clock.setTimer(() => this.#periodEnded(), limit / 2);
   }
 
   /** A message has ended, or there is room for another reason. */
   roomMade(): void {
-    if (this.#held.size === 0) return;
+    if (this.#paused.size === 0) return;
     this.#hasProgress = true;
-    if (this.#options.hasFreeSlot() && this.#lookAgain === undefined) this.#release();
+    if (this.#options.hasFreeSlot() && this.#resumeTimer === undefined) this.#resume();
   }
 
-  /** Watches no more, and lets all queues flow. */
+  /** Stops its timers, and resumes all queues. */
   stop(): void {
     const { clock } = this.#options;
     clock.clearTimer(this.#timer);
-    clock.clearTimer(this.#lookAgain);
-    this.#timer = this.#lookAgain = undefined;
-    for (const settlement of this.#held) settlement.goOn();
-    this.#held.clear();
+    clock.clearTimer(this.#resumeTimer);
+    this.#timer = this.#resumeTimer = undefined;
+    for (const settlement of this.#paused) settlement.resumeReceiving();
+    this.#paused.clear();
   }
 
   #periodEnded(): void {
     this.#timer = undefined;
     this.#period += 1;
-    if (this.#hasProgress) this.#release();
+    if (this.#hasProgress) this.#resume();
     this.#hasProgress = false;
     const { sources, isDone } = this.#options.giveBack(this.#period - 2);
     for (const settlement of sources) {
-      settlement.holdBack();
-      this.#held.add(settlement);
+      settlement.pauseReceiving();
+      this.#paused.add(settlement);
     }
-    if (!isDone || this.#held.size > 0) this.watch();
+    if (!isDone || this.#paused.size > 0) this.watch();
   }
 
-  /** Lets some queues flow, and if they bring nothing, more and more of them. */
-  #release(): void {
+  /** Resumes some queues and, as long as they bring nothing, twice as many each time. */
+  #resume(): void {
     let left = this.#step;
     this.#step *= 2;
-    for (const settlement of this.#held) {
+    for (const settlement of this.#paused) {
       if (left-- === 0) break;
-      this.#held.delete(settlement);
-      settlement.goOn();
+      this.#paused.delete(settlement);
+      settlement.resumeReceiving();
     }
-    if (this.#held.size === 0) return;
-    this.#lookAgain = this.#options.clock.setTimer(() => {
-      this.#lookAgain = undefined;
-      if (this.#options.hasFreeSlot()) this.#release();
-    }, LOOK_AGAIN);
+    if (this.#paused.size === 0) return;
+    this.#resumeTimer = this.#options.clock.setTimer(() => {
+      this.#resumeTimer = undefined;
+      if (this.#options.hasFreeSlot()) this.#resume();
+    }, RESUME_INTERVAL);
   }
 }

@@ -193,14 +193,14 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== "running") return;
     this.#state = "paused";
     this.#dispatcher.pause();
-    for (const loop of this.#loops.all) loop.pause();
+    for (const loop of this.#loops.all) loop.pause("worker");
   }
 
   /** Goes on after a `pause`. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
-    for (const loop of this.#loops.all) loop.resume();
+    for (const loop of this.#loops.all) loop.resume("worker");
     this.#dispatcher.open();
   }
 
@@ -295,7 +295,10 @@ export class Worker implements AsyncDisposable {
 
   /** Starts nothing of a paused queue; running messages go on, delayed messages arrive. */
   #queuePaused(queueName: string, isPaused: boolean): void {
-    for (const loop of this.#loops.of(queueName)) loop.isQueuePaused = isPaused;
+    for (const loop of this.#loops.of(queueName)) {
+      if (isPaused) loop.pause("queue");
+      else loop.resume("queue");
+    }
     if (isPaused) this.#dispatcher.giveBackOf(queueName);
   }
 

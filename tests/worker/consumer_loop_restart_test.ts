@@ -63,8 +63,8 @@ test("ConsumerLoop starts from an empty hand after a failure", async () => {
   await clock.settle();
   // The call that waits for a second message is ended, so that the next one fails.
   broker.receiveErrors.push(new ConnectionClosed("cut"));
-  loop.pause();
-  loop.resume();
+  loop.pause("worker");
+  loop.resume("worker");
   await clock.settle();
   await send(1);
   await clock.advanceToNext();
@@ -109,7 +109,7 @@ test("ConsumerLoop.resume does not shorten the time before it opens a new consum
   broker.receiveErrors.push(new ConnectionClosed("cut"));
   loop.start();
   await clock.settle();
-  loop.resume();
+  loop.resume("worker");
   await clock.advance(2_999);
   assertEquals(broker.events, ["consume 2", "receive 2", "close"]);
   await clock.advance(1);

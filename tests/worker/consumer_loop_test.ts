@@ -35,20 +35,20 @@ test("ConsumerLoop never asks for a larger prefetch than AMQP can count", async 
 
 test("ConsumerLoop.pause receives nothing until resume", async () => {
   const { clock, broker, loop, send, args } = loopOver(2);
-  loop.pause();
+  loop.pause("worker");
   loop.start();
   await send(0);
   await clock.settle();
   assertEquals(args(), []);
-  loop.resume();
+  loop.resume("worker");
   await clock.settle();
   assertEquals(args(), [0]);
-  loop.pause();
-  loop.pause();
+  loop.pause("worker");
+  loop.pause("worker");
   await send(1);
   await clock.settle();
   assertEquals(args(), [0]);
-  loop.resume();
+  loop.resume("worker");
   await clock.settle();
   assertEquals(args(), [0, 1]);
   assertEquals(broker.events.filter((event) => event.startsWith("consume")).length, 1);
@@ -59,7 +59,7 @@ test("ConsumerLoop.stopReceiving ends every kind of wait", async () => {
   const waits: Record<string, (fixture: ReturnType<typeof loopOver>) => unknown> = {
     message: () => {},
     room: ({ send }) => send(0, 1, 2, 3),
-    resume: ({ loop }) => loop.pause(),
+    resume: ({ loop }) => loop.pause("worker"),
     restart: ({ broker }) => broker.receiveErrors.push(new ConnectionClosed("cut")),
   };
   for (const [name, prepare] of Object.entries(waits)) {
@@ -84,7 +84,7 @@ test("ConsumerLoop.stopReceiving takes nothing more off the queue", async () => 
   const stopping = loop.stopReceiving();
   await send(0);
   await stopping;
-  loop.resume(); // does not bring it back
+  loop.resume("worker"); // does not bring it back
   await clock.settle();
   assertEquals(args(), []);
   await loop.close();

@@ -94,7 +94,7 @@ test("Dispatcher drops what was delivered by a consumer that is lost, and makes 
   consumer.hasLost = true;
   dispatcher.open();
   await dispatcher.idle();
-  assertEquals([runs, settlement.atHand, consumer.calls], [0, 0, []]);
+  assertEquals([runs, settlement.unsettled, consumer.calls], [0, 0, []]);
 });
 
 test("Dispatcher.giveBack returns what has not begun to its queue, in order", async () => {

@@ -19,7 +19,7 @@ test("Settlement is stale once its consumer is abandoned, or has lost its lease"
 test("Settlement.dropped makes room for what is delivered again", () => {
   const { settlement, told, consumer } = received(2);
   settlement.dropped();
-  assertEquals([settlement.atHand, told, consumer.calls], [1, ["room"], []]);
+  assertEquals([settlement.unsettled, told, consumer.calls], [1, ["room"], []]);
 });
 
 test("Settlement gives back what cannot be finished after a second, and once", async () => {
@@ -31,7 +31,7 @@ test("Settlement gives back what cannot be finished after a second, and once", a
   assertEquals(consumer.calls, ["requeue 0"]);
   await settlement.flushed();
   await clock.advance(SECOND);
-  assertEquals([consumer.calls, settlement.atHand], [["requeue 0"], 0]);
+  assertEquals([consumer.calls, settlement.unsettled], [["requeue 0"], 0]);
 });
 
 test("Settlement.flushed gives back at once what waits for its second, and once", async () => {
@@ -40,7 +40,7 @@ test("Settlement.flushed gives back at once what waits for its second, and once"
   await settlement.flushed();
   await settlement.flushed();
   await clock.advance(SECOND);
-  assertEquals([consumer.calls, settlement.atHand], [["requeue 0"], 0]);
+  assertEquals([consumer.calls, settlement.unsettled], [["requeue 0"], 0]);
 });
 
 test("Settlement gives nothing back once its consumer is abandoned: it is delivered again", async () => {

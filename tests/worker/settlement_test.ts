@@ -47,7 +47,7 @@ for (const [outcome, { call, hooks }] of Object.entries(OUTCOMES)) {
     await settlement.flushed();
     assertEquals(consumer.calls, [call]);
     assertEquals(events, hooks);
-    assertEquals(settlement.atHand, 0);
+    assertEquals(settlement.unsettled, 0);
   });
 }
 
@@ -67,16 +67,16 @@ test("Settlement does not keep an acknowledgement waiting when nothing else happ
   await deadline(acked, 10_000); // nobody calls `flushed`
 });
 
-test("Settlement.atHand counts what was received and not handed to the consumer", async () => {
+test("Settlement.unsettled counts what was received and not handed to the consumer", async () => {
   const { settlement, messages, told } = received(3);
-  assertEquals(settlement.atHand, 3);
+  assertEquals(settlement.unsettled, 3);
   settlement.settle(messages[0]!, "done");
   settlement.settle(messages[1]!, "lost");
   await settlement.flushed();
-  assertEquals(settlement.atHand, 1);
+  assertEquals(settlement.unsettled, 1);
   assert(told.includes("room"), "it did not tell that there is room");
   settlement.received(2);
-  assertEquals(settlement.atHand, 3);
+  assertEquals(settlement.unsettled, 3);
 });
 
 test("Settlement.flushed resolves when the consumer and the after hooks are done", async () => {
@@ -114,7 +114,7 @@ test("Settlement waits for a beforeAck that is asynchronous, and for that messag
   for (const message of messages) settlement.settle(message, "done");
   await clock.settle();
   assertEquals(consumer.calls, ["ack 1"]);
-  assertEquals(settlement.atHand, 1);
+  assertEquals(settlement.unsettled, 1);
   slow.resolve();
   await settlement.flushed();
   assertEquals(consumer.calls, ["ack 1", "ack 0"]);
@@ -137,7 +137,7 @@ test("Settlement settles a message though a before hook fails, and calls the aft
       await settlement.flushed();
       assertEquals(consumer.calls.toSorted(), ["ack 0", "nack 1"]);
       assertEquals(events.toSorted(), ["afterAck 0", "afterNack 1"]);
-      assertEquals(settlement.atHand, 0);
+      assertEquals(settlement.unsettled, 0);
     }
   }
 });
@@ -151,7 +151,7 @@ test("Settlement tells of a consumer that fails, and then calls no after hook", 
   for (const [i, outcome] of outcomes.entries()) settlement.settle(messages[i]!, outcome);
   await settlement.flushed();
   assertEquals(events, ["beforeAck 0", "beforeNack 1"]);
-  assertEquals(settlement.atHand, 1);
+  assertEquals(settlement.unsettled, 1);
   assertEquals(told.filter((one) => one !== "room"), [cut, cut, cut]);
   consumer.onCall = () => {};
   settlement.settle(messages[3]!, "done");

@@ -18,18 +18,18 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
     ],
     [
       "a queue that had messages given back is fetched from at once",
-      "      settlement.holdBack();\n",
+      "      settlement.pauseReceiving();\n",
       "",
     ],
     [
       "a queue that had messages given back waits until the worker is idle",
-      "    if (this.#hasProgress) this.#release();\n",
+      "    if (this.#hasProgress) this.#resume();\n",
       "",
     ],
     [
       "of many held queues only the first ones are looked at",
-      "if (this.#options.hasFreeSlot()) this.#release();\n    }, LOOK_AGAIN);",
-      "}, LOOK_AGAIN);",
+      "if (this.#options.hasFreeSlot()) this.#resume();\n    }, RESUME_INTERVAL);",
+      "}, RESUME_INTERVAL);",
     ],
     [
       "a worker that has stopped leaves a timer behind",
@@ -64,7 +64,7 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
   ...mutantsOf("worker/consumer_loop.ts", RABBITMQ, [
     [
       "a paused worker has messages delivered",
-      "if (rests && !isPaused) this.#pauseConsumer(consumer);",
+      "if (isPaused && !wasPaused) this.#pauseConsumer(consumer);",
       "",
       { filter: "though it has room" },
     ],

@@ -21,11 +21,11 @@ export const SETTLING: readonly Mutant[] = [
       "this.#isStale = true;\n    this.#endPauses();",
       "this.#isStale = true;",
     ],
-    ["a dropped message is not counted off", "this.#atHand -= 1;", ""],
+    ["a dropped message is not counted off", "this.#unsettled -= 1;", ""],
     [
       "room is not told of after a dropped message",
-      "this.#atHand -= 1;\n    this.#owner.roomMade();",
-      "this.#atHand -= 1;",
+      "this.#unsettled -= 1;\n    this.#owner.roomMade();",
+      "this.#unsettled -= 1;",
     ],
     [
       "flushed does not give paused messages back",
@@ -66,7 +66,11 @@ export const SETTLING: readonly Mutant[] = [
       "",
     ],
     ["pauses that have ended are not forgotten", "    this.#paused.clear();\n", ""],
-    ["messages that are handed to the consumer stay counted", "this.#atHand -= batch.length;", ""],
+    [
+      "messages that are handed to the consumer stay counted",
+      "this.#unsettled -= batch.length;",
+      "",
+    ],
     [
       "room is not told of after a flush",
       "    this.#owner.roomMade();\n  }\n\n  async #send",
@@ -175,11 +179,11 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "one message too many is received",
-      "const room = Math.min(this.#prefetch, this.#limit) - settlement.atHand;",
-      "const room = Math.min(this.#prefetch, this.#limit) - settlement.atHand + 1;",
+      "const room = Math.min(this.#prefetch, this.#limit) - settlement.unsettled;",
+      "const room = Math.min(this.#prefetch, this.#limit) - settlement.unsettled + 1;",
     ],
     ["what is received is not counted", "settlement.received(messages.length);", ""],
-    ["a pause receives one batch more", "if (room <= 0 || rests) {", "if (room <= 0) {"],
+    ["a pause receives one batch more", "if (room <= 0 || isPaused) {", "if (room <= 0) {"],
     [
       "a stop waits for the delay before a restart",
       "if (!this.#stopping) return;\n        clock.clearTimer(timer);",

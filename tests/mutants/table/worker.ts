@@ -152,7 +152,11 @@ export const WORKER: readonly Mutant[] = [
     ],
   ]),
   ...mutantsOf("worker/consumer_loops.ts", RACES, [
-    ["a queue declared during a pause is worked on", "if (paused.worker) loop.pause();", ""],
+    [
+      "a queue declared during a pause is worked on",
+      'if (paused.worker) loop.pause("worker");',
+      "",
+    ],
   ]),
   ...mutantsOf("worker/worker.ts", [RACES, WORKER_TEST], [
     [

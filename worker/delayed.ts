@@ -8,12 +8,12 @@ import type { Settlement } from "./settlement.ts";
 const log = /* @__PURE__ */ getLogger("worker", "delayed");
 
 /**
- * Puts a message whose time has come on the queue that it was delayed for, then
- * takes it off the delay queue. Never rejects.
+ * Moves a due message from the delay queue to its queue: stores it there first, then settles it.
+ * Never rejects.
  *
  * @param broker The broker of both queues.
- * @param message What the consumer of the delay queue gave.
- * @param settlement Where it is settled.
+ * @param message A message of the delay queue.
+ * @param settlement Settles it.
  */
 export async function moveDelayed(
   broker: Broker,
@@ -27,7 +27,7 @@ export async function moveDelayed(
     const before = broker.emit("beforeDelayMessage", message);
     if (before !== undefined) await before;
   } catch (error) {
-    // Python forgets the message here.
+    // Python loses the message here.
     log.error(
       "Processing message {messageId} of {actor} despite a failed middleware: {reason}",
       about(message, error),

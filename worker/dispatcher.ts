@@ -24,23 +24,22 @@ import { counted } from "../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
-/** Milliseconds of a pause after which what has not begun is given back. */
+/** Milliseconds of a pause after which messages that have not begun are requeued. */
 const SHORT_PAUSE = 1_000;
 
 /**
- * Sees to all that a worker has in flight:
+ * Runs the messages that a worker has in flight:
  *
- * delivered ─▶ waiting, by the priority of the actors ─▶ running, as many as the executor has
- *                  │                                     room for ─▶ settled
- *                  └─▶ given back, when the worker stops or pauses, or it waits for too long
+ * delivered ─▶ waiting, by the priority of their actors ─▶ running, up to the concurrency ─▶ settled
+ *                  └─▶ requeued: the worker stops or pauses, or they have waited for too long
  *
- * delivered by a delay queue ─▶ moving to its queue
- * delivered while its actor is paused ─▶ moving to the delay queue
+ * delivered by a delay queue ─▶ moved to their queue
+ * delivered while their actor is paused ─▶ moved to the delay queue
  *
- * It starts nothing until it is opened, and nothing while it is held.
+ * Nothing is started before `open`, or after `hold`.
  */
 export class Dispatcher implements JobOwner {
-  /** For its hooks. */
+  /** The broker, for its hooks. */
   readonly broker: Broker;
   /** Executor of the actors. */
   readonly executor: Executor;
@@ -51,21 +50,21 @@ export class Dispatcher implements JobOwner {
   readonly totals: ActorTotals = new ActorTotals();
   readonly #waiting: WaitingJobs = new WaitingJobs();
   readonly #running: IndexedSet<Job> = new IndexedSet();
-  /** Delayed messages on their way to their queues, and those that are being delayed. */
+  /** Moves delayed messages to their queues, and messages of paused actors to the delay queue. */
   readonly #republisher: Republisher;
   readonly #waitLimit: WaitLimit;
   #isOpen = false;
   #pauseTimer: Timer | undefined;
-  #isFilling = false;
-  /** Something has ended: waiters for idleness check again. */
+  #isStartingJobs = false;
+  /** Notified when a message has ended, for `idle`. */
   readonly #ended: Notifier = new Notifier();
 
   /**
-   * Makes one that has nothing in flight.
+   * Makes a dispatcher with nothing in flight.
    *
-   * @param broker Where messages come from.
-   * @param executor What runs their actors.
-   * @param control What was cancelled and paused, if anything can be.
+   * @param broker The broker of the messages.
+   * @param executor Runs the actors.
+   * @param control Cancellations and paused actors, if the broker has a control store.
    */
   constructor(broker: Broker, executor: Executor, control?: FleetControl) {
     this.#control = control;
@@ -88,12 +87,12 @@ export class Dispatcher implements JobOwner {
     return Array.from(this.#running, (job) => job.message);
   }
 
-  /** Their number. */
+  /** Number of messages whose actors, or hooks, are running. */
   get runningCount(): number {
     return this.#running.size;
   }
 
-  /** Starts jobs from here on, as there is room. */
+  /** Starts jobs from now on, as there is room. */
   open(): void {
     this.#isOpen = true;
     this.broker.clock.clearTimer(this.#pauseTimer);
@@ -101,24 +100,24 @@ export class Dispatcher implements JobOwner {
     this.#waitLimit.roomMade();
   }
 
-  /** Starts jobs, if the executor has more room than it had. */
+  /** Starts jobs for which a resized executor has room. */
   resized(): void {
     this.#startJobs();
     this.#waitLimit.roomMade();
   }
 
-  /** Starts no more jobs until it is opened. What runs goes on. */
+  /** Starts no more jobs until `open`. Running jobs go on. */
   hold(): void {
     this.#isOpen = false;
   }
 
-  /** Starts no more jobs until it is opened, and gives back what has not begun in a moment. */
+  /** Starts no more jobs until `open`; after a second, requeues those that have not begun. */
   pause(): void {
     this.hold();
     this.#pauseTimer = this.broker.clock.setTimer(() => this.giveBack(), SHORT_PAUSE);
   }
 
-  /** Takes what the consumer of a queue gave. */
+  /** Takes messages of a queue. */
   deliver(messages: readonly MessageProxy[], settlement: Settlement): void {
     const cancellations = unlessEmpty(this.#control?.cancellations);
     const paused = unlessEmpty(this.#control?.pausedActors);
@@ -150,12 +149,12 @@ export class Dispatcher implements JobOwner {
     if (this.#waiting.size > 0) this.#waitLimit.watch();
   }
 
-  /** Takes what the consumer of a delay queue gave: messages that are due. */
+  /** Takes messages of a delay queue that are due. */
   deliverDelayed(messages: readonly MessageProxy[], settlement: Settlement): void {
     const cancellations = unlessEmpty(this.#control?.cancellations);
     for (const message of messages) {
       const cancellation = cancellations?.find(message);
-      // An actor that is not declared here has hooks elsewhere, on the queue.
+      // If the actor is not declared here, a worker of its queue runs the hooks.
       const actor = cancellation && this.broker.actors.get(message.actorName);
       if (cancellation !== undefined && actor !== undefined) {
         this.#cancel(new Job(this, message, actor, settlement), cancellation);
@@ -165,7 +164,7 @@ export class Dispatcher implements JobOwner {
     }
   }
 
-  /** Cancels what is in flight and was not cancelled before: there are new cancellations. */
+  /** Applies new cancellations to the messages in flight. */
   cancelKnown(): void {
     const cancellations = unlessEmpty(this.#control?.cancellations);
     if (cancellations === undefined) return;
@@ -181,13 +180,13 @@ export class Dispatcher implements JobOwner {
     }
   }
 
-  /** Gives back what has not begun of a queue: it is paused. */
+  /** Requeues the messages of a paused queue that have not begun. */
   giveBackOf(queueName: string): void {
     this.#waiting.take(({ message }) => message.queueName === queueName).forEach(returnToQueue);
     this.#ended.notify();
   }
 
-  /** Delays what has not begun of actors that are paused. */
+  /** Delays the messages of paused actors that have not begun. */
   postponePaused(): void {
     const paused = unlessEmpty(this.#control?.pausedActors);
     if (paused === undefined) return;
@@ -198,7 +197,7 @@ export class Dispatcher implements JobOwner {
     this.#ended.notify();
   }
 
-  /** A job is over: there is room for another. */
+  /** Settles the message of a job that has ended, and starts another. */
   finished(job: Job, outcome: Outcome): void {
     this.#running.delete(job);
     this.#waiting.ended(job);
@@ -207,7 +206,7 @@ export class Dispatcher implements JobOwner {
     this.#waitLimit.roomMade();
   }
 
-  /** A job has turned out to be blamed before it has begun: it waits until it can run alone. */
+  /** A job has turned out to be a suspect: it waits until it can run alone. */
   blamed(job: Job): void {
     this.#running.delete(job);
     this.#waiting.pushSuspect(job);
@@ -221,13 +220,13 @@ export class Dispatcher implements JobOwner {
     }
   }
 
-  /** Gives back what has not begun. */
+  /** Requeues the messages that have not begun. */
   giveBack(): void {
     for (const job of this.#waiting.drain()) returnToQueue(job);
     this.#ended.notify();
   }
 
-  /** Starts nothing any more, and gives back what has not begun. */
+  /** Starts nothing more, and requeues the messages that have not begun. */
   stop(): void {
     this.hold();
     this.broker.clock.clearTimer(this.#pauseTimer);
@@ -235,7 +234,7 @@ export class Dispatcher implements JobOwner {
     this.giveBack();
   }
 
-  /** Gives up what is running: its time is over. */
+  /** Abandons the running messages: the worker waits no longer. */
   giveUp(): void {
     const { size } = this.#running;
     if (size > 0) log.warn(counted(size, "Gave up {count} running message(s)"), { count: size });
@@ -259,13 +258,13 @@ export class Dispatcher implements JobOwner {
     settlement.settle(message, outcome);
   }
 
-  /** Looks whether a worker died while a message ran, if that is ever to count. */
+  /** True if a worker died while the message ran. Forgets that if the actor has no `maxDeaths`. */
   #isBlamed(message: MessageProxy): boolean {
     if (maxDeathsOf(this.broker, message) === Infinity) message.suspicion = undefined;
     return isBlamed(message);
   }
 
-  /** Runs the hooks of a job, not its actor; that needs no room. */
+  /** Runs the hooks of a job, but not its actor, which needs no room. */
   #cancel(job: Job, cancellation: Cancellation): void {
     if (job.settlement.isStale) return returnToQueue(job);
     this.#running.add(job);
@@ -274,9 +273,9 @@ export class Dispatcher implements JobOwner {
 
   /** Starts jobs while there are any and the executor has room. */
   #startJobs(): void {
-    // A job that is over at once comes back here through `finished`.
-    if (this.#isFilling) return;
-    this.#isFilling = true;
+    // A job that ends at once calls this again, through `finished`.
+    if (this.#isStartingJobs) return;
+    this.#isStartingJobs = true;
     try {
       const { concurrency } = this.executor;
       while (this.#isOpen && this.#running.size < concurrency) {
@@ -291,12 +290,12 @@ export class Dispatcher implements JobOwner {
         job.start();
       }
     } finally {
-      this.#isFilling = false;
+      this.#isStartingJobs = false;
     }
     if (this.#running.size === 0) this.#ended.notify();
   }
 
-  /** Gives back what waits since a period or longer: see {@linkcode WaitLimit}. */
+  /** Requeues messages that have waited since a period or longer: see {@linkcode WaitLimit}. */
   #giveBackOld(period: number): { sources: Set<Settlement>; isDone: boolean } {
     const sources = new Set<Settlement>();
     const isOld = ({ waitsSince }: Job) => waitsSince <= period;

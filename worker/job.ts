@@ -17,28 +17,27 @@ import { warnOfUnstoredResult } from "./unstored_result.ts";
 
 const log = /* @__PURE__ */ getLogger("worker");
 
-/** Owner of jobs: a worker. */
+/** The dispatcher that owns a job. */
 export interface JobOwner {
-  /** For its hooks. */
+  /** The broker, for its hooks. */
   readonly broker: Broker;
   /** Executor of actors. */
   readonly executor: Executor;
-  /** Hears that a job is to run alone, and has not begun: it is to be started again. */
+  /** Called for a job that must run alone, and has not begun: start it again. */
   blamed(job: Job): void;
-  /** Hears that a job is over. */
+  /** Called when a job has ended. */
   finished(job: Job, outcome: Outcome): void;
 }
 
 /**
- * A message on its way through a worker:
+ * The processing of one message:
  *
  * start ─▶ before hooks ─▶ executor ─▶ succeed | fail ─▶ after hooks ─▶ outcome
  *   │                └── skipped ────────────────────▶ skip hooks ──┘
- *   └─ a suspect: marked first, then as above; or given up, and its actor does not run
+ *   └─ a suspect: marked first, then as above; or refused, and its actor does not run
  *
- * The steps are callbacks rather than one asynchronous function: with nothing to
- * wait for a message goes through without a promise, and one that is given up
- * goes on without its actor.
+ * The steps are callbacks, not one asynchronous function. A message whose hooks and actor are
+ * synchronous needs no promise, and an abandoned one can go on although its actor never ends.
  */
 export class Job implements Run, IndexedSetItem {
   /** Message to run. */
@@ -47,14 +46,14 @@ export class Job implements Run, IndexedSetItem {
   readonly actor: Actor;
   /** Settlement of the message. */
   readonly settlement: Settlement;
-  /** Its place among the jobs that run. */
+  /** Index in the set of running jobs. */
   setIndex = -1;
-  /** Since when it waits, as `WaitLimit` counts. */
+  /** Period of the `WaitLimit` in which it began to wait. */
   waitsSince = 0;
   readonly #owner: JobOwner;
-  /** Why it was cancelled, once it was. */
+  /** The cancellation, if it was cancelled. */
   #cancelled: Cancelled | undefined;
-  /** Why it is given up without a run, if so. */
+  /** Why its actor must not run, if too many workers have died with it. */
   #refused: SkipMessage | undefined;
   #phase: "before" | "running" | "after" | "ended" = "before";
 
@@ -65,12 +64,12 @@ export class Job implements Run, IndexedSetItem {
     this.settlement = settlement;
   }
 
-  /** True if it was delivered to another consumer meanwhile. */
+  /** True if the message may have been delivered to another consumer. */
   get isStale(): boolean {
     return this.settlement.isStale;
   }
 
-  /** Marks it if a dead worker had it in flight, and runs the hooks, then the actor. */
+  /** Runs the hooks and the actor; a message that a dead worker had in flight is marked first. */
   start(): void {
     this.message.onInterrupt = this;
     if (this.message.suspicion !== undefined && this.#cancelled === undefined) this.#begin();
@@ -81,7 +80,7 @@ export class Job implements Run, IndexedSetItem {
     const wasBlamed = isBlamed(this.message);
     this.settlement.begin(this.message).then((isBegun) => {
       if (this.#isOver) return;
-      if (!isBegun || this.isStale) return this.#abandon(); // no hook has heard of it
+      if (!isBegun || this.isStale) return this.#abandon(); // before any hook was called
       if (isBlamed(this.message) && !wasBlamed) return this.#owner.blamed(this);
       this.#refusePoison();
       this.#beforeProcess();
@@ -94,7 +93,7 @@ export class Job implements Run, IndexedSetItem {
     });
   }
 
-  /** Has it given up without a run, if too many workers have died with it. */
+  /** Refuses to run the actor if too many workers have died with the message. */
   #refusePoison(): void {
     const { message } = this;
     const deaths = deathsOf(message);
@@ -121,7 +120,7 @@ export class Job implements Run, IndexedSetItem {
     before.then(() => this.#runLater(), (error) => this.fail(error));
   }
 
-  /** As `start`, but its actor does not run. */
+  /** As `start`, but the actor does not run. */
   cancel(reason: Cancelled): void {
     this.#cancelled = reason;
     this.message.interrupt(reason);
@@ -132,9 +131,9 @@ export class Job implements Run, IndexedSetItem {
   interrupted(reason: Interrupt, grace: number): void {
     if (reason instanceof Cancelled && !this.#isOver) this.#cancelled ??= reason;
     if (this.#phase === "running") this.#owner.executor.interrupt(this, reason, grace);
-    // A hook cannot be asked to hurry.
+    // Hooks have no signal: the message fails at once.
     else if (this.#phase === "before" && grace !== Infinity) this.fail(reason);
-    // Nor can it be waited for.
+    // The worker waits for hooks no longer.
     else if (this.#phase === "after" && reason instanceof WorkerLost) this.#abandon();
   }
 
@@ -155,7 +154,7 @@ export class Job implements Run, IndexedSetItem {
     const { message } = this;
     // `throw undefined` is a failure like any other.
     const exception = toThrown(error, `Actor ${message.actorName}`);
-    // Whatever a cancelled actor throws, and wherever it is lost, it is not to run again.
+    // A cancelled message never runs again, whatever its actor throws.
     if (this.#cancelled !== undefined) return this.#skip(this.#cancelled);
     if (
       exception instanceof SkipMessage || exception instanceof WorkerLost ||
@@ -168,12 +167,12 @@ export class Job implements Run, IndexedSetItem {
     this.#afterProcess(undefined, exception);
   }
 
-  /** True if the actor has settled, or was given up. */
+  /** True if the actor has settled, or was abandoned. */
   get #isOver(): boolean {
     return this.#phase === "after" || this.#phase === "ended";
   }
 
-  /** While a hook was waiting, the message may have been delivered to another worker. */
+  /** Runs the actor after asynchronous hooks, unless the message was lost meanwhile. */
   #runLater(): void {
     if (!this.isStale || this.#isOver) return this.#run();
     this.fail(
@@ -182,12 +181,12 @@ export class Job implements Run, IndexedSetItem {
   }
 
   #run(): void {
-    if (this.#isOver) return; // given up while a hook was waiting
+    if (this.#isOver) return; // abandoned during a hook
     const { message } = this;
     if (this.#refused !== undefined && this.#cancelled === undefined) {
       return this.fail(this.#refused);
     }
-    // A hook may have failed it without a word.
+    // A hook may have called `message.fail()` without throwing.
     if (message.failed && this.#cancelled === undefined) return this.succeed(undefined);
     if (message.interruptReason !== undefined) return this.fail(message.interruptReason);
     this.#phase = "running";
@@ -209,7 +208,7 @@ export class Job implements Run, IndexedSetItem {
     );
   }
 
-  /** Its follow-up could not be stored. */
+  /** A follow-up (retry, result, callback) could not be stored. */
   #unfinished(error: unknown): void {
     const { message } = this;
     log.error("Failed to finish message {messageId} of {actor}: {reason}", about(message, error));
@@ -254,20 +253,20 @@ export class Job implements Run, IndexedSetItem {
   }
 
   #end(outcome: Outcome): void {
-    if (this.#phase === "ended") return; // given up meanwhile
+    if (this.#phase === "ended") return; // abandoned meanwhile
     this.#phase = "ended";
     this.message.onInterrupt = undefined;
     this.#owner.finished(this, outcome);
   }
 }
 
-/** True if an actor throws an error as a matter of course: it is no fault of the program. */
+/** True if an error is expected of an actor: it is logged at level info. */
 export function isExpected({ options }: Actor, error: unknown): boolean {
   return error instanceof Retry || error instanceof Snooze || error instanceof RateLimitExceeded ||
     isInstanceOfAny(error, options["throws"]);
 }
 
-/** Gives back a message that has not begun. */
+/** Requeues a message that has not begun. */
 export function returnToQueue({ message, settlement }: Job): void {
   if (settlement.isStale) settlement.dropped(); // it is delivered again, maybe to another worker
   else settlement.settle(message, "lost");

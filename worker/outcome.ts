@@ -4,7 +4,7 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { UndecodableMessage } from "../core/undecodable_message.ts";
 
-/** @returns A count of messages by outcome, before the first one. */
+/** @returns Zero for each outcome. */
 export function noOutcomes(): Record<Outcome, number> {
   return {
     done: 0,
@@ -21,23 +21,22 @@ export function noOutcomes(): Record<Outcome, number> {
 }
 
 /**
- * End of the way of a message through a worker:
+ * How the processing of a message ended:
  *
- * - `refused`: it is not a message, or its actor is not declared.
- * - `processed`: its actor, and all hooks after it, have ended.
- * - `skipped`: its actor does not count, for a reason: `SkipMessage`, `Cancelled`, `WorkerLost`.
- * - `unfinished`: what follows from it could not be stored, by the error that is the reason.
- * - `abandoned`: the worker gave it up, whatever it was doing.
+ * - `refused`: it cannot be decoded, or its actor is not declared.
+ * - `processed`: its actor and the hooks after it have ended.
+ * - `skipped`: its actor did not run, or its end is ignored: `SkipMessage`, `Cancelled`, `WorkerLost`.
+ * - `unfinished`: a follow-up (retry, result, callback) could not be stored; the reason is the error.
+ * - `abandoned`: the worker waited no longer.
  */
 export type End = "refused" | "processed" | "skipped" | "unfinished" | "abandoned";
 
 /**
- * Makes the outcome of a message: the only place that does. `Settlement.settle` decides what that
- * means for the queue.
+ * Decides the outcome of a message. `Settlement.settle` decides what it means for the queue.
  *
  * @param message The message; middleware may have failed it, or stored its retry.
- * @param end How its way ended.
- * @param reason The reason, where there is one.
+ * @param end How its processing ended.
+ * @param reason The error, for `skipped` and `unfinished`.
  * @returns The outcome.
  */
 export function outcomeOf(message: MessageProxy, end: End, reason?: unknown): Outcome {
@@ -51,7 +50,7 @@ export function outcomeOf(message: MessageProxy, end: End, reason?: unknown): Ou
       if (reason instanceof Cancelled) return "cancelled";
       return message.failed ? "skippedAndFailed" : "skipped";
     case "unfinished": {
-      // Its retry is safe. To run or keep it besides would make two of it, and four of those.
+      // Its retry is stored. Requeued as well, the message would double with each such failure.
       if (message.retried) return "retried";
       const cause = reason instanceof FollowUpNotStored ? reason.cause : reason;
       return cause instanceof BrokerConnectionError ? "followUpNotStored" : "failed";

@@ -9,12 +9,12 @@ const log = /* @__PURE__ */ getLogger("worker", "control");
 /** Milliseconds by which a message of a paused actor is delayed: as long as the pause has lasted. */
 const DELAYS = { least: 1_000, most: 60_000 };
 
-/** The actors that are paused for the whole fleet, as far as a worker has heard. */
+/** The actors that are paused on all workers, as far as this worker knows. */
 export class PausedActors {
   readonly #pauses: Map<string, StoredPause> = new Map();
   readonly #now: () => number;
 
-  /** @param now Tells the time by the clock of the control store. */
+  /** @param now Time by the clock of the control store, in milliseconds since the epoch. */
   constructor(now: () => number) {
     this.#now = now;
   }
@@ -29,15 +29,15 @@ export class PausedActors {
     return [...this.#pauses.keys()];
   }
 
-  /** Notes that an actor is paused, or is not any more. */
+  /** Notes that an actor is paused, or resumed (`undefined`). */
   set(actorName: string, pause: StoredPause | undefined): void {
     if (pause === undefined) this.#pauses.delete(actorName);
     else this.#pauses.set(actorName, pause);
   }
 
   /**
-   * Time by which to delay a message of an actor. It grows with the pause, so that a long one costs
-   * each waiting message little, and a short one is over soon.
+   * Delay for a message of an actor. It grows with the pause: after a short pause messages run soon,
+   * and during a long one they are rarely stored again.
    *
    * @param actorName The actor.
    * @returns Milliseconds; `undefined` if the actor is not paused.
@@ -52,11 +52,11 @@ export class PausedActors {
 }
 
 /**
- * Delays a message that has not begun, and takes it off its queue. Never rejects.
+ * Moves a message that has not begun to the delay queue. Never rejects.
  *
  * @param broker The broker.
  * @param message The message.
- * @param settlement Where it is settled.
+ * @param settlement Settles it.
  * @param delay Milliseconds.
  */
 export async function postpone(

@@ -4,24 +4,24 @@ import { moveDelayed } from "./delayed.ts";
 import { postpone } from "./paused_actors.ts";
 import type { Settlement } from "./settlement.ts";
 
-/** Messages of one worker that are on their way to another queue. */
+/** Moves messages of one worker between queues and delay queues, and counts them meanwhile. */
 export class Republisher {
   readonly #broker: Broker;
   readonly #onEnd: () => void;
   #count = 0;
 
   /**
-   * Starts without any.
+   * Makes a republisher that moves nothing yet.
    *
    * @param broker The broker of all queues.
-   * @param onEnd Called when the last one has come to its end.
+   * @param onEnd Called when no message is being moved any more.
    */
   constructor(broker: Broker, onEnd: () => void) {
     this.#broker = broker;
     this.#onEnd = onEnd;
   }
 
-  /** Number of messages that are under way. */
+  /** Number of messages that are being moved. */
   get count(): number {
     return this.#count;
   }

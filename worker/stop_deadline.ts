@@ -1,12 +1,12 @@
 import { type Clock, monotonicTime, type Timer } from "../platform/clock.ts";
 
-/** Milliseconds in which hooks and acknowledgements may end after the actors were abandoned. */
+/** Milliseconds that hooks and acknowledgements get after the actors were abandoned. */
 const LAST_GRACE = 1_000;
 
 /**
- * The time that a worker has to stop:
+ * Deadline of a worker that stops:
  *
- * set ─▶ deadline: actors are given up ─▶ last grace ─▶ whatever is left is not waited for
+ * set ─▶ deadline: actors are abandoned ─▶ last grace ─▶ passed: nothing is awaited any more
  */
 export class StopDeadline {
   readonly #clock: Clock;
@@ -20,7 +20,7 @@ export class StopDeadline {
     this.#giveUp = giveUp;
   }
 
-  /** Resolves when nothing is waited for any more. */
+  /** Resolves when the last grace is over. */
   get passed(): Promise<void> {
     return this.#passed.promise;
   }
@@ -37,7 +37,7 @@ export class StopDeadline {
     }, timeout);
   }
 
-  /** Takes the timer back. */
+  /** Clears the timer. */
   clear(): void {
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer);
   }

@@ -4,16 +4,15 @@ import { WorkQueue } from "./work_queue.ts";
 /**
  * Jobs of a worker that have not begun, by the priority of their actors.
  *
- * Jobs whose messages are blamed are suspects: a worker died while each of them ran under a mark.
- * One suspect runs at a time, and no other job is started beside it, so that it is known which one
- * it was if the worker dies again.
+ * A job is a suspect if a worker died while its message ran under a mark. Suspects run one at a time,
+ * and no other job is started beside one, so that the culprit is known if the worker dies again.
  *
- * Messages that a dead worker just had in flight are no suspects: a deploy that kills workers would
- * have what they had run one after the other.
+ * A message that a dead worker merely had in flight is not a suspect: otherwise, after a deploy that
+ * kills workers, all their messages would run one after another.
  */
 export class WaitingJobs {
   readonly #jobs: WorkQueue<Job> = new WorkQueue();
-  /** Made when the first of them is added. */
+  /** Suspects; made when the first one is added. */
   #suspects: WorkQueue<Job> | undefined;
   #runningSuspect: Job | undefined;
 
@@ -33,7 +32,7 @@ export class WaitingJobs {
     this.#suspects.push(job, job.actor.priority);
   }
 
-  /** Takes the next job off, suspects first; `undefined` if none may start now. */
+  /** Removes the next job, suspects first; `undefined` if none may start now. */
   shift(): Job | undefined {
     if (this.#suspects === undefined) return this.#jobs.shift();
     if (this.#runningSuspect !== undefined) return undefined;
@@ -41,22 +40,22 @@ export class WaitingJobs {
     return this.#runningSuspect ?? this.#jobs.shift();
   }
 
-  /** Hears that a job has ended, or was given back. */
+  /** Notes that a job has ended, or was requeued. */
   ended(job: Job): void {
     if (this.#runningSuspect === job) this.#runningSuspect = undefined;
   }
 
-  /** Takes the jobs that match off. */
+  /** Removes the jobs that match. */
   take(matches: (job: Job) => boolean): Job[] {
     return [...this.#suspects?.take(matches) ?? [], ...this.#jobs.take(matches)];
   }
 
-  /** Takes the jobs of each priority off, the first one first, until one does not match. */
+  /** Removes jobs of each priority, in order, until one does not match. */
   shiftWhile(matches: (job: Job) => boolean): Job[] {
     return [...this.#suspects?.shiftWhile(matches) ?? [], ...this.#jobs.shiftWhile(matches)];
   }
 
-  /** Takes all jobs off, in order. */
+  /** Removes all jobs, in order. */
   drain(): Job[] {
     return [...this.#jobs.drain(), ...this.#suspects?.drain() ?? []];
   }

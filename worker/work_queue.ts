@@ -1,11 +1,9 @@
 import { Fifo } from "../platform/fifo.ts";
 
 /**
- * Items in the order in which they are to be worked on: lower priority numbers
- * first, within one priority first in, first out.
+ * Priority queue: lower numbers first, and first in, first out within a priority.
  *
- * There are few different priorities, so each has a queue of its own; both
- * operations take constant time.
+ * There are few priorities, so each has a queue of its own; `push` and `shift` take constant time.
  */
 export class WorkQueue<T> {
   readonly #queues: Map<number, Fifo<T>> = new Map();
@@ -30,7 +28,7 @@ export class WorkQueue<T> {
     this.#size += 1;
   }
 
-  /** Takes the next item off; `undefined` when there is none. */
+  /** Removes the next item; `undefined` if there is none. */
   shift(): T | undefined {
     if (this.#size === 0) return undefined;
     this.#size -= 1;
@@ -41,7 +39,7 @@ export class WorkQueue<T> {
     return undefined;
   }
 
-  /** Takes the items of each priority off, the first one first, until one does not match. */
+  /** Removes items of each priority, in order, until one does not match. */
   shiftWhile(matches: (item: T) => boolean): T[] {
     const taken: T[] = [];
     for (const queue of this.#queues.values()) {
@@ -51,7 +49,7 @@ export class WorkQueue<T> {
     return taken;
   }
 
-  /** Takes the items that match off, in order. */
+  /** Removes the items that match, in order. */
   take(matches: (item: T) => boolean): T[] {
     const taken: T[] = [];
     for (const queue of this.#queues.values()) {
@@ -65,7 +63,7 @@ export class WorkQueue<T> {
     return taken;
   }
 
-  /** Takes everything off, in order. */
+  /** Removes all items, in order. */
   drain(): T[] {
     return Array.from({ length: this.#size }, () => this.shift() as T);
   }

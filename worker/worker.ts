@@ -24,8 +24,8 @@ import {
 /**
  * Takes messages off the queues of a broker and runs their actors.
  *
- * Each queue, and each delay queue, has a {@linkcode ConsumerLoop}. What they receive waits in one
- * work queue, ordered by the priority of the actors; the executor takes as much as it has room for.
+ * Each queue, and each delay queue, has a consumer. Received messages wait in one queue, ordered by
+ * the priority of their actors; the executor runs as many as it has room for.
  *
  * @example Work until told to stop
  * ```ts
@@ -44,7 +44,7 @@ import {
  * ```
  */
 export class Worker implements AsyncDisposable {
-  /** The broker that it works for. */
+  /** The broker of its queues. */
   readonly broker: Broker;
   /** Executor of the actors. */
   readonly executor: Executor;
@@ -52,7 +52,7 @@ export class Worker implements AsyncDisposable {
   readonly #timeout: number;
   readonly #loops: ConsumerLoops;
   readonly #dispatcher: Dispatcher;
-  /** Its part in the fleet, where there is a control store. */
+  /** Membership in the fleet, if the broker has a control store. */
   readonly #fleet: FleetMember | undefined;
   readonly #ownId: string = randomUuid();
   readonly #monitor: WorkerMonitor | undefined;
@@ -63,7 +63,7 @@ export class Worker implements AsyncDisposable {
   #environment: WorkerEnvironment | undefined;
   readonly #deadline: StopDeadline;
 
-  /** Starts consumers of queues that are there, and of those declared later. */
+  /** Starts the consumers of queues that are declared now or later. */
   readonly #queueWatcher: Middleware = {
     afterDeclareQueue: (_broker, queueName) => this.#consume(queueName),
     afterDeclareDelayQueue: (_broker, queueName) => this.#consume(queueName),
@@ -72,8 +72,8 @@ export class Worker implements AsyncDisposable {
   /**
    * Stores the options; `start` begins.
    *
-   * @param broker The broker to work for.
-   * @param options What to work on, and how.
+   * @param broker The broker.
+   * @param options The queues, the executor, the timeout.
    * @throws {TypeError} If an option is of the wrong type.
    * @throws {RangeError} If the concurrency is not a whole number above 0, or a time below 0.
    */
@@ -123,28 +123,28 @@ export class Worker implements AsyncDisposable {
 
   /**
    * Resolves, with the reason, when this process should be replaced: see `ThreadExecutor`.
-   * The worker goes on working until it is stopped. Pending until then, mostly for ever.
+   * The worker goes on until it is stopped. Usually pending for ever.
    */
   get retired(): Promise<string> {
     return this.executor.retired ?? new Promise(() => {});
   }
 
-  /** Tells it from all other workers, see `Inspector.workers`. */
+  /** Id of the worker, as in `Inspector.workers`. */
   get id(): string {
     return this.#fleet?.id ?? this.#ownId;
   }
 
-  /** State; `"paused"` by its own `pause`, not by a queue that is paused. */
+  /** State; `"paused"` after `pause`, not because a queue is paused. */
   get state(): "new" | "starting" | "running" | "paused" | "stopping" | "stopped" {
     return this.#state;
   }
 
-  /** The queues that are paused for the whole fleet, as far as this worker has heard. */
+  /** The queues that are paused on all workers, as far as this worker knows. */
   get pausedQueues(): string[] {
     return this.#loops.queueNames.filter((queueName) => this.#fleet?.isPaused(queueName));
   }
 
-  /** The actors that are paused for the whole fleet, as far as this worker has heard. */
+  /** The actors that are paused on all workers, as far as this worker knows. */
   get pausedActors(): string[] {
     return this.#fleet?.pausedActors.names ?? [];
   }
@@ -186,8 +186,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Takes up nothing new until `resume`. What runs goes on; what was fetched and has not begun
-   * is given back after a second. Does nothing unless the worker is running.
+   * Starts no messages until `resume`. Running ones go on; messages that were fetched and have not
+   * begun are requeued after a second. Does nothing unless the worker is running.
    */
   pause(): void {
     if (this.#state !== "running") return;
@@ -196,7 +196,7 @@ export class Worker implements AsyncDisposable {
     for (const loop of this.#loops.all) loop.pause("worker");
   }
 
-  /** Goes on after a `pause`. */
+  /** Starts messages again after a `pause`. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
@@ -204,22 +204,22 @@ export class Worker implements AsyncDisposable {
     this.#dispatcher.open();
   }
 
-  /** Waits until nothing is running or in flight and the broker has heard of all of it. */
+  /** Waits until no message is running or in flight, and all are settled on the broker. */
   async join(): Promise<void> {
     await this.#dispatcher.idle();
     await Promise.all(this.#loops.all.map((loop) => loop.flushed()));
   }
 
   /**
-   * Stops: takes up nothing new, gives back what has not begun, and waits for what is running. What
-   * is still running when the time is over is given back, too. What cannot be acknowledged because
-   * the server is unavailable is abandoned after some seconds, however long the time: it is
-   * delivered again.
+   * Stops: starts no messages, requeues those that have not begun, and waits for running ones. Those
+   * that still run after the timeout are requeued, too. Acknowledgements are
+   * abandoned, whatever the timeout, when none has reached the server for five seconds: it delivers
+   * their messages again.
    *
    * @param timeout Milliseconds, by default the worker's `timeout`. A later call may shorten it.
    * @throws {TypeError} If the timeout is not a number. The worker goes on then.
-   * @throws {RangeError} If it is below 0.
-   * @throws {MiddlewareError} If a middleware objects. The worker has stopped then.
+   * @throws {RangeError} If the timeout is below 0. The worker goes on then.
+   * @throws {MiddlewareError} If a `beforeWorkerShutdown` hook throws one. The worker has stopped.
    */
   async stop(timeout: number = this.#timeout): Promise<void> {
     checkStopTimeout(timeout);
@@ -248,7 +248,7 @@ export class Worker implements AsyncDisposable {
       await this.#fleet?.startSchedules();
       await this.executor.start(this.broker);
     } catch (error) {
-      this.#state = "stopping"; // what has begun is stopped, and that must not wait for this
+      this.#state = "stopping"; // so that `stop` does not wait for this start
       await this.stop(0);
       throw error;
     }
@@ -260,7 +260,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    // The caller of `start` gets the error; parts that did start are stopped anyway.
+    // If the start failed, the caller of `start` gets the error.
     if (this.#state === "starting") {
       await Promise.race([this.#started, this.#deadline.passed]).catch(() => {});
     }
@@ -293,12 +293,9 @@ export class Worker implements AsyncDisposable {
     if (objection !== undefined) throw objection;
   }
 
-  /** Starts nothing of a paused queue; running messages go on, delayed messages arrive. */
+  /** Pauses or resumes a queue. Running messages go on, and delayed ones still arrive on it. */
   #queuePaused(queueName: string, isPaused: boolean): void {
-    for (const loop of this.#loops.of(queueName)) {
-      if (isPaused) loop.pause("queue");
-      else loop.resume("queue");
-    }
+    for (const loop of this.#loops.of(queueName)) loop[isPaused ? "pause" : "resume"]("queue");
     if (isPaused) this.#dispatcher.giveBackOf(queueName);
   }
 
@@ -308,7 +305,7 @@ export class Worker implements AsyncDisposable {
     this.#loops.add(queueName);
   }
 
-  /** Runs as many messages at once as the fleet was told, once it has started. */
+  /** Applies the concurrency that `Control.setConcurrency` has set, once the worker has started. */
   #resize(): void {
     if (this.#state !== "running" && this.#state !== "paused") return;
     const { executor } = this;

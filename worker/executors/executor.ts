@@ -4,61 +4,61 @@ import type { Interrupt } from "../../core/interrupt.ts";
 import type { MessageProxy } from "../../core/message_proxy.ts";
 
 /**
- * One run of an actor, as an executor sees it. The executor tells the outcome by
- * one of the two methods; what it tells after that is ignored.
+ * One run of an actor. The executor reports its end by calling `succeed` or `fail`; further calls are
+ * ignored.
  *
- * Callbacks, not a promise: this is the hot path, and threads answer by message.
+ * Callbacks instead of a promise: this is the hot path, and threads answer by message.
  */
 export interface Run {
   /** Message to run. */
   readonly message: MessageProxy;
   /** Its actor. */
   readonly actor: Actor;
-  /** True if its message was delivered to another consumer meanwhile: it need not run again. */
+  /** True if the message may have been delivered to another consumer: do not run it again. */
   readonly isStale?: boolean;
-  /** True if the worker may die of it: it is to run in a thread or process of its own. */
+  /** True if a worker died while it ran: run it in a thread or process of its own. */
   readonly isSuspect?: boolean;
   /** The actor returned. */
   succeed(result: unknown): void;
   /**
-   * The actor threw, or was given up with the reason of its interrupt. A
-   * `WorkerLost` says that it was none of its fault, and that it is to run again.
+   * The actor threw, or was abandoned for the reason of its interrupt. After a `WorkerLost` the
+   * message is requeued.
    */
   fail(error: unknown): void;
 }
 
-/** Runs actors, and can be told to stop one. */
+/** Runs actors, and interrupts them. */
 export interface Executor {
   /** Number of messages it runs at once, at most. */
   readonly concurrency: number;
 
   /**
-   * Changes {@linkcode Executor.concurrency}. Nothing that runs is stopped. An executor without it
-   * stays as large as it is.
+   * Changes {@linkcode Executor.concurrency}, without stopping a run. An executor without this
+   * method keeps its concurrency.
    *
    * @param concurrency A whole number above 0.
    */
   resize?(concurrency: number): void;
 
-  /** Resolves, with the reason, when the process should be replaced. */
+  /** Resolves, with the reason, when this process should be replaced. */
   readonly retired?: Promise<string>;
 
-  /** Makes ready, and tells the middleware of each realm it has. */
+  /** Starts its realms, and calls `afterWorkerThreadBoot` in each. */
   start(broker: Broker): void | Promise<void>;
 
-  /** Runs an actor. Never throws: what goes wrong goes to `run.fail`. */
+  /** Runs an actor. Never throws: errors go to `run.fail`. */
   run(run: Run): void;
 
   /**
-   * Stops a run, whose signal has aborted: when the grace is over and it has not
-   * settled, it is given up. May be called again, with less grace.
+   * Interrupts a run: its signal aborts, and it is abandoned if it has not ended when the grace period
+   * is over. May be called again, with a shorter one.
    *
-   * @param run What to stop.
-   * @param reason What to fail it with.
-   * @param grace Milliseconds; `Infinity` leaves it to the actor.
+   * @param run The run.
+   * @param reason The error that it fails with.
+   * @param grace Milliseconds; `Infinity` never abandons it.
    */
   interrupt(run: Run, reason: Interrupt, grace: number): void;
 
-  /** Tells the middleware, and lets go. Nothing runs any more when it is called. */
+  /** Stops its realms, and calls `beforeWorkerThreadShutdown` in each. Called when nothing runs. */
   stop(): void | Promise<void>;
 }

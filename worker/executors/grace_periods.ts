@@ -2,93 +2,93 @@ import { type Clock, monotonicTime, type Timer } from "../../platform/clock.ts";
 import type { Interrupt } from "../../core/interrupt.ts";
 import type { Run } from "./executor.ts";
 
-/** Milliseconds that a realm gets to answer an interrupt, at least. */
-const HEARING = 250;
+/** Minimum of milliseconds that a realm gets to confirm an interrupt. */
+const CONFIRM_TIMEOUT = 250;
 
-/** Deadline of a run that was interrupted. */
+/** Grace period of an interrupted run. */
 export interface GracePeriod {
   readonly reason: Interrupt;
   readonly grace: number;
   readonly endsAt: number;
   timer: Timer;
-  /** True if its realm has said that the signal was aborted. */
+  /** True if the realm has confirmed that the signal has aborted. */
   isHeard: boolean;
 }
 
 /**
- * The runs that were interrupted, until they end:
+ * Grace periods of interrupted runs:
  *
- * interrupted ─▶ grace ─▶ over ─(heard only now)▶ grace, once more ─▶ over
+ * interrupted ─▶ grace ─▶ over ─(confirmed only now)▶ grace, once more ─▶ over
  */
 export class GracePeriods {
   readonly #clock: () => Clock;
-  readonly #graceOver: (run: Run, stop: GracePeriod) => void;
+  readonly #graceOver: (run: Run, period: GracePeriod) => void;
   readonly #gracePeriods: Map<Run, GracePeriod> = new Map();
 
   /**
-   * Has nothing to stop yet.
+   * Makes an empty collection.
    *
-   * @param clock Gives the time to go by.
-   * @param graceOver Called for a run that has not ended in time; it is not forgotten yet.
+   * @param clock The clock of the broker, once there is one.
+   * @param graceOver Called for a run that has not ended in time; its period is kept.
    */
-  constructor(clock: () => Clock, graceOver: (run: Run, stop: GracePeriod) => void) {
+  constructor(clock: () => Clock, graceOver: (run: Run, period: GracePeriod) => void) {
     this.#clock = clock;
     this.#graceOver = graceOver;
   }
 
-  /** True if a run was interrupted before. */
+  /** True if a run was interrupted. */
   has(run: Run): boolean {
     return this.#gracePeriods.has(run);
   }
 
-  /** True if a grace that begins now is over before the one that a run has. */
+  /** True if a grace period that begins now would end before the present one of a run. */
   isSooner(run: Run, grace: number): boolean {
     return monotonicTime(this.#clock()) + grace < this.#gracePeriods.get(run)!.endsAt;
   }
 
-  /** Gives a run its grace, in place of the one that it has. */
+  /** Begins a grace period, which replaces the present one of the run. */
   begin(run: Run, reason: Interrupt, grace: number): void {
     const isHeard = this.#gracePeriods.get(run)?.isHeard ?? false;
     this.end(run);
     const clock = this.#clock();
-    const stop: GracePeriod = {
+    const period: GracePeriod = {
       reason,
       grace,
       endsAt: monotonicTime(clock) + grace,
-      timer: clock.setTimer(() => this.#over(run), Math.max(grace, HEARING)),
+      timer: clock.setTimer(() => this.#over(run), Math.max(grace, CONFIRM_TIMEOUT)),
       isHeard,
     };
-    this.#gracePeriods.set(run, stop);
+    this.#gracePeriods.set(run, period);
   }
 
-  /** The realm of a run says that its signal was aborted. */
+  /** Notes that the realm of a run has confirmed that the signal has aborted. */
   heard(run: Run): void {
-    const stop = this.#gracePeriods.get(run);
-    if (stop === undefined || stop.isHeard) return;
-    stop.isHeard = true;
+    const period = this.#gracePeriods.get(run);
+    if (period === undefined || period.isHeard) return;
+    period.isHeard = true;
     const clock = this.#clock();
-    // It could not hear until now, and gets its grace from here on.
-    if (monotonicTime(clock) < stop.endsAt || stop.grace === Infinity) return;
-    clock.clearTimer(stop.timer);
-    stop.timer = clock.setTimer(() => this.#over(run), stop.grace);
+    // The realm was blocked until now: the run gets its grace period from here on.
+    if (monotonicTime(clock) < period.endsAt || period.grace === Infinity) return;
+    clock.clearTimer(period.timer);
+    period.timer = clock.setTimer(() => this.#over(run), period.grace);
   }
 
-  /** Forgets a run: it has ended, or is past stopping. */
+  /** Removes the grace period of a run, if it has one. */
   end(run: Run): void {
     if (this.#gracePeriods.size === 0) return;
-    const stop = this.#gracePeriods.get(run);
-    if (stop === undefined) return;
+    const period = this.#gracePeriods.get(run);
+    if (period === undefined) return;
     this.#gracePeriods.delete(run);
-    this.#clock().clearTimer(stop.timer);
+    this.#clock().clearTimer(period.timer);
   }
 
-  /** Forgets all runs. */
+  /** Removes all grace periods. */
   endAll(): void {
     for (const run of [...this.#gracePeriods.keys()]) this.end(run);
   }
 
   #over(run: Run): void {
-    const stop = this.#gracePeriods.get(run);
-    if (stop !== undefined) this.#graceOver(run, stop);
+    const period = this.#gracePeriods.get(run);
+    if (period !== undefined) this.#graceOver(run, period);
   }
 }

@@ -22,17 +22,16 @@ const KNOWN_OPTIONS: KnownOptions<InlineExecutorOptions> = {
   concurrency: true,
 };
 
-/** Calls an actor, within what is around it. */
+/** Calls an actor, inside the middleware that wraps it. */
 type Call = (message: MessageProxy, actor: Actor) => unknown;
 type AsyncCall = (message: MessageProxy, actor: Actor) => Promise<unknown>;
 
 /**
- * Runs actors on the event loop of the worker itself: the least overhead, and all
- * that actors need which wait rather than compute.
+ * Runs actors on the event loop of the worker: it has the least overhead, and suits actors that wait
+ * rather than compute.
  *
- * What does not stop by itself cannot be stopped here. An actor that outlasts its
- * grace is left to itself and logged; one that never gives the event loop back
- * stops the whole worker.
+ * It cannot stop an actor that ignores its signal. One that runs past its grace period is abandoned,
+ * which is logged, and continues in the background; one that blocks the event loop blocks the worker.
  *
  * @example What a worker uses unless told otherwise
  * ```ts
@@ -48,7 +47,7 @@ export class InlineExecutor implements Executor {
   /** The list of middleware that `#call` was made from. */
   #middleware: readonly Middleware[] = [];
   #call: Call = callActor;
-  /** Runs that have been told to stop, and when their grace ends. */
+  /** Interrupted runs, and when their grace periods end. */
   readonly #graces: Map<Run, { readonly timer: Timer; readonly endsAt: number }> = new Map();
 
   /**
@@ -78,7 +77,7 @@ export class InlineExecutor implements Executor {
     this.#concurrency = concurrency;
   }
 
-  /** Tells the middleware that the realm is up. */
+  /** Calls `afterWorkerThreadBoot`. */
   start(broker: Broker): void | Promise<void> {
     this.#broker = broker;
     return broker.emit("afterWorkerThreadBoot", this);
@@ -111,7 +110,7 @@ export class InlineExecutor implements Executor {
     });
   }
 
-  /** Leaves the actor to itself when the grace is over. */
+  /** Abandons the actor when the grace period is over. */
   interrupt(run: Run, reason: Interrupt, grace: number): void {
     const { clock } = this.#broker!;
     const endsAt = monotonicTime(clock) + grace;
@@ -125,7 +124,7 @@ export class InlineExecutor implements Executor {
     this.#graces.set(run, { timer, endsAt });
   }
 
-  /** Tells the middleware that the realm goes down. */
+  /** Calls `beforeWorkerThreadShutdown`. */
   stop(): void | Promise<void> {
     return this.#broker?.emit("beforeWorkerThreadShutdown", this);
   }
@@ -148,7 +147,7 @@ export class InlineExecutor implements Executor {
   }
 }
 
-/** The signal may have aborted: here, where the actor ran, is known what came first. */
+/** Only the realm of the actor knows whether the error or the interrupt came first. */
 function fail(run: Run, error: unknown): void {
   run.fail(failureOf(error, run.message.interruptReason));
 }
@@ -161,15 +160,15 @@ function giveUp(run: Run, reason: Interrupt): void {
   run.fail(reason);
 }
 
-/** Calls the function of an actor as the message says. */
+/** Calls the function of an actor with the arguments of the message. */
 function callActor(message: MessageProxy, actor: Actor): unknown {
   const { args, kwargs } = message;
-  // Keyword arguments come from Python only; the function gets them as one object, last.
+  // Keyword arguments come from Python only; they are passed as one object, the last argument.
   for (const _name in kwargs) return actor.fn(...args, kwargs);
   return actor.fn(...args);
 }
 
-/** Puts middleware around actors, once for all messages: to do it for each is dear. */
+/** Wraps the call in middleware, once for all messages: once per message would be expensive. */
 function wrap(wrappers: readonly Middleware[]): Call {
   if (wrappers.length === 0) return callActor;
   return wrappers.reduceRight<AsyncCall>(
@@ -178,7 +177,7 @@ function wrap(wrappers: readonly Middleware[]): Call {
   );
 }
 
-/** As `callActor`, and whatever becomes of it becomes of the promise. */
+/** As `callActor`, but returns a promise, which also rejects if the actor throws synchronously. */
 function callActorAsync(message: MessageProxy, actor: Actor): Promise<unknown> {
   try {
     return Promise.resolve(callActor(message, actor));

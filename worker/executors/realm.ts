@@ -17,55 +17,55 @@ import {
 } from "./realm_protocol.ts";
 import { fromWire, type ThrownOnWire, toWire } from "./thrown_on_wire.ts";
 
-/** Owner of a realm: its executor. */
+/** The pool that owns a realm. */
 export interface RealmOwner {
-  /** It is ready; these are its actors. */
+  /** The realm is ready, and declares these actors. */
   ready(realm: Realm, actorNames: readonly string[]): void;
-  /** It could not begin, and is gone. */
+  /** The realm could not start, and has ended. */
   refused(realm: Realm, error: unknown): void;
-  /** A run has heard of its interrupt. */
+  /** The realm has confirmed the interrupt of a run. */
   heard(run: Run): void;
-  /** A run has ended: forget what was to happen to it. */
+  /** A run has ended: called before its `succeed` or `fail`. */
   ended(run: Run): void;
-  /** A run never began. */
+  /** A run was taken back, or refused, before it began. */
   neverBegan(run: Run): void;
-  /** There is room again. */
+  /** The realm has room for another run. */
   roomMade(): void;
-  /** It is gone, or about to go, by its own doing. */
+  /** The realm has ended by itself, or is about to. */
   crashed(realm: Realm, crash: Crash): void;
 }
 
 /** Milliseconds that a realm gets for its hooks and connections when it stops. */
-const STOPPING = 2_000;
+const STOP_TIMEOUT = 2_000;
 
-/** A slot whose run has been settled, though the actor has not. */
-const LEFT_ALONE = /* @__PURE__ */ Symbol("left alone");
+/** Content of a slot whose actor still runs, though its run was abandoned. */
+const ABANDONED = /* @__PURE__ */ Symbol("abandoned");
 
 /**
- * One thread or process, as the worker sees it:
+ * One thread or process, in the realm of the worker:
  *
  * booting ─▶ ready ─▶ stopping ─▶ over
  *    └─────────┴─────────┴──▶ over (killed, refused or crashed)
  *
- * What is handed to it in one turn of the event loop crosses together.
+ * Runs that are handed over in one turn of the event loop are posted together.
  */
 export class Realm {
   readonly #owner: RealmOwner;
   readonly #channel: Transport;
   readonly #errorClasses: readonly ErrorClass[];
-  readonly #slots: (Run | typeof LEFT_ALONE | undefined)[];
+  readonly #slots: (Run | typeof ABANDONED | undefined)[];
   readonly #free: number[];
   #unsent: (number | Encoded | MessageDict)[] = [];
   #state: "booting" | "ready" | "stopping" | "over" = "booting";
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
 
   /**
-   * Opens a realm.
+   * Starts a realm.
    *
-   * @param owner Who hears of it.
-   * @param concurrency How many runs it takes at once.
-   * @param errorClasses Classes that its errors may be of, besides those of the actor.
-   * @param open Opens the channel to it.
+   * @param owner The pool.
+   * @param concurrency Number of messages that it runs at once.
+   * @param errorClasses Classes of errors to restore, besides those of the actor.
+   * @param open Starts the thread or process.
    */
   constructor(
     owner: RealmOwner,
@@ -88,17 +88,17 @@ export class Realm {
     });
   }
 
-  /** Number of runs it has. */
+  /** Number of its runs, abandoned ones included. */
   get load(): number {
     return this.#slots.length - this.#free.length;
   }
 
-  /** True if it takes another run. */
+  /** True if it has room for another run. */
   get hasRoom(): boolean {
     return this.#state === "ready" && this.#free.length > 0;
   }
 
-  /** Hands a run to it; `flush` sends it. */
+  /** Hands a run over; `flush` posts it. */
   hand(run: Run): void {
     const slot = this.#free.pop()!;
     this.#slots[slot] = run;
@@ -106,7 +106,7 @@ export class Realm {
     this.#unsent.push(slot, forRealm(run.message.message));
   }
 
-  /** Sends what was handed to it. */
+  /** Posts the runs that were handed over. */
   flush(): void {
     if (this.#unsent.length === 0) return;
     const runs = this.#unsent;
@@ -119,7 +119,7 @@ export class Realm {
     }
   }
 
-  /** True if a run is here. */
+  /** True if it has a run. */
   has(run: Run): boolean {
     return this.#slots.includes(run);
   }
@@ -127,43 +127,43 @@ export class Realm {
   /**
    * Takes back a run that has not begun.
    *
-   * @returns Whether that could be done. It cannot where memory is not shared.
+   * @returns Whether it was taken back; always false for a process, which shares no memory.
    */
   takeBack(run: Run): boolean {
     const slot = this.#slots.indexOf(run);
     if (this.#channel.slots?.takeBack(slot) !== true) return false;
-    this.#slots[slot] = LEFT_ALONE;
+    this.#slots[slot] = ABANDONED;
     return true;
   }
 
-  /** Has the signal of a run abort. */
+  /** Aborts the signal of a run. */
   interrupt(run: Run, reason: Interrupt): void {
     this.flush();
     this.#channel.post({ interrupt: this.#slots.indexOf(run), reason: toWire(reason) });
   }
 
-  /** Leaves a run to itself: it keeps its slot until its actor has settled. */
-  leaveAlone(run: Run): void {
-    this.#slots[this.#slots.indexOf(run)] = LEFT_ALONE;
+  /** Abandons a run, whose slot stays taken until its actor has settled. */
+  abandon(run: Run): void {
+    this.#slots[this.#slots.indexOf(run)] = ABANDONED;
   }
 
-  /** The runs that have begun; where memory is not shared, all that may have. */
+  /** The runs that have begun; of a process, which shares no memory, all runs. */
   get begun(): Run[] {
     const { slots } = this.#channel;
     return this.#runs().filter((run) => slots?.hasBegun(this.#slots.indexOf(run)) ?? true);
   }
 
-  /** The run whose actor computes and has not come to its first `await`, if that is known. */
+  /** The run whose actor blocks the thread before its first `await`, if that is known. */
   get busy(): Run | undefined {
     const slot = this.#channel.slots?.busy;
     const run = slot === undefined ? undefined : this.#slots[slot];
-    return run === LEFT_ALONE ? undefined : run;
+    return run === ABANDONED ? undefined : run;
   }
 
   /**
-   * Stops it: asks first, and ends it when it has done what it had to, or does not answer.
+   * Asks the realm to stop, and ends it when it has, or after two seconds.
    *
-   * @returns Whether it did, as far as it was asked.
+   * @returns False if it did not answer.
    */
   async stop(): Promise<boolean> {
     let hasAnswered = true;
@@ -173,7 +173,7 @@ export class Realm {
       const timer = setTimeout(() => {
         hasAnswered = false;
         this.#stopped.resolve();
-      }, STOPPING);
+      }, STOP_TIMEOUT);
       await this.#stopped.promise;
       clearTimeout(timer);
     }
@@ -182,9 +182,9 @@ export class Realm {
   }
 
   /**
-   * Ends it by force.
+   * Kills the realm.
    *
-   * @returns What was in it.
+   * @returns Its runs.
    */
   kill(): Run[] {
     if (this.#state === "over") return [];
@@ -197,7 +197,7 @@ export class Realm {
   }
 
   #runs(): Run[] {
-    return this.#slots.filter((run) => run !== undefined && run !== LEFT_ALONE);
+    return this.#slots.filter((run) => run !== undefined && run !== ABANDONED);
   }
 
   #received(message: FromRealm): void {
@@ -205,7 +205,7 @@ export class Realm {
     if ("ended" in message) return this.#ended(message.ended);
     if ("heard" in message) {
       const run = this.#slots[message.heard];
-      if (run !== undefined && run !== LEFT_ALONE) this.#owner.heard(run);
+      if (run !== undefined && run !== ABANDONED) this.#owner.heard(run);
     } else if ("log" in message) {
       writeLog(message.log);
     } else if ("ready" in message) {
@@ -227,7 +227,7 @@ export class Realm {
       const run = this.#slots[slot];
       this.#slots[slot] = undefined;
       this.#free.push(slot);
-      if (run === undefined || run === LEFT_ALONE) continue;
+      if (run === undefined || run === ABANDONED) continue;
       if (ended[i + 1] === Ending.neverBegan) {
         this.#owner.neverBegan(run);
         continue;
@@ -276,10 +276,10 @@ export class Realm {
   /** The run in a slot, if any. */
   at(slot: number): Run | undefined {
     const run = this.#slots[slot];
-    return run === LEFT_ALONE ? undefined : run;
+    return run === ABANDONED ? undefined : run;
   }
 
-  /** Sends what could not be cloned with the others; the one that is the reason fails. */
+  /** Posts one run, after a batch that could not be cloned; fails it if it is the culprit. */
   #sendAlone(slot: number, message: number | Encoded | MessageDict): void {
     try {
       this.#channel.post({ runs: [slot, message] });
@@ -292,7 +292,7 @@ export class Realm {
   }
 }
 
-/** A result that no encoder carries; encoding it throws the same error as inline. */
+/** Result that no encoder can carry: encoding it throws the same error as with `InlineExecutor`. */
 class UnfitResult {
   readonly reason: string;
 
@@ -301,12 +301,12 @@ class UnfitResult {
   }
 }
 
-/** A message as it was received crosses fastest; one that a middleware changed, as an object. */
+/** The encoded message, which is fastest to clone; a message that middleware changed, as an object. */
 function forRealm(message: Message): Encoded | MessageDict {
   const { encoded } = message;
   if (encoded === undefined) return message.asDict();
   if (typeof encoded === "string") return encoded;
-  // To clone bytes takes several times as long as text, and clones all of their buffer.
+  // Bytes take several times as long to clone as text, and all of their buffer is cloned.
   return getEncoder() instanceof JSONEncoder ? toText(encoded) : encoded.slice();
 }
 

@@ -10,42 +10,40 @@ import type { RealmSettings, Transport, TransportListener } from "./realm_protoc
 
 const log = /* @__PURE__ */ getLogger("worker", "executor");
 
-/** Milliseconds before another realm is tried when one could not begin; doubles each time. */
+/** Milliseconds between a realm that did not start and the next attempt; doubles each time. */
 const FIRST_BACKOFF = 100;
 const LONGEST_BACKOFF = 10_000;
-/** Realms in a row that could not begin, after which the process had better be replaced. */
+/** Realms in a row that do not start, after which the process should be replaced. */
 const MAX_REFUSALS = 5;
 
 /** Kind of realms. */
 export interface RealmKind {
-  /** Kind of the realms. */
   readonly name: "thread" | "process";
-  /** Several of them. */
   readonly plural: string;
-  /** True if one can be ended that computes and hears nothing. */
+  /** True if a realm can be ended while an actor blocks it. */
   readonly canEndBusy: boolean;
-  /** Opens one. */
+  /** Starts a realm. */
   open(settings: RealmSettings, listener: TransportListener): Transport;
 }
 
-/** Owner of a lifecycle: the pool. */
+/** The pool that owns a lifecycle. */
 export interface RealmLifecycleOwner extends Omit<RealmOwner, "ready" | "refused"> {
-  /** A realm could not begin, and is gone. */
+  /** A realm did not start, and has ended. */
   refused(realm: Realm): void;
-  /** After a while, one may be tried again. */
+  /** The backoff after a realm that did not start is over. */
   mayTryAgain(): void;
 }
 
 /**
- * Keeps a number of realms running: starts them, starts others for those that are lost,
- * and waits longer and longer if they do not begin.
+ * Keeps a number of realms running: starts them, and replaces those that are lost, with a growing
+ * backoff if they do not start.
  */
 export class RealmLifecycle {
   /** Kind of the realms. */
   readonly kind: RealmKind;
-  /** Number of messages each takes at once. */
+  /** Number of messages that each realm runs at once. */
   readonly concurrency: number;
-  /** As `Executor.retired`. */
+  /** See `Executor.retired`. */
   readonly retired: Promise<string>;
   #count: number;
   readonly #settings: Omit<RealmSettings, "logLevel">;
@@ -53,7 +51,7 @@ export class RealmLifecycle {
   readonly #resolveRetired: (reason: string) => void;
   readonly #owner: RealmLifecycleOwner;
   #realms: Realm[] = [];
-  /** Realms that take nothing more, and are stopped once nothing runs in them. */
+  /** Realms that get no more runs, and are stopped once they are idle. */
   readonly #retiring: Set<Realm> = new Set();
   /** Realms that `start` waits for. */
   readonly #boots: Map<Realm, PromiseWithResolvers<readonly string[]>> = new Map();
@@ -64,10 +62,10 @@ export class RealmLifecycle {
   /**
    * Stores and checks the options.
    *
-   * @param kind What a realm is.
-   * @param count How many there are.
-   * @param options What they run.
-   * @param owner Who hears of what happens in them.
+   * @param kind Threads or processes.
+   * @param count Number of realms.
+   * @param options The modules, and the concurrency of each realm.
+   * @param owner The pool.
    * @throws {TypeError} If no module is named, or one by a relative path.
    * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
    */
@@ -92,27 +90,27 @@ export class RealmLifecycle {
     this.#resolveRetired = resolve;
   }
 
-  /** True if realms run the program of this process, and not modules. */
+  /** True if realms run the program of this process instead of modules. */
   get runsProgram(): boolean {
     return this.#settings.modules.length === 0;
   }
 
-  /** The realms that take any run, those that are starting included. */
+  /** The realms that get runs, those that are starting included. */
   get realms(): readonly Realm[] {
     return this.#realms;
   }
 
-  /** All of them, also those that take nothing more. */
+  /** All realms, those that are retiring included. */
   get all(): readonly Realm[] {
     return this.#retiring.size === 0 ? this.#realms : [...this.#realms, ...this.#retiring];
   }
 
-  /** True if it is being stopped: nothing is to begin any more. */
+  /** True once `stop` was called. */
   get isStopping(): boolean {
     return this.#isStopping;
   }
 
-  /** The realm with room that has the least to do; `undefined` if none has room. */
+  /** The realm with the fewest runs; `undefined` if none has room. */
   get leastLoaded(): Realm | undefined {
     let least: Realm | undefined;
     for (const realm of this.#realms) {
@@ -125,7 +123,7 @@ export class RealmLifecycle {
    * Starts all realms.
    *
    * @param actorNames The actors that they have to declare.
-   * @throws {DramatiqError} If one cannot begin.
+   * @throws {DramatiqError} If one does not start.
    * @throws {TypeError} If they do not declare one of the actors.
    */
   async start(actorNames: Iterable<string>): Promise<void> {
@@ -148,16 +146,16 @@ export class RealmLifecycle {
     }
   }
 
-  /** Starts realms for those that are lost. */
+  /** Starts as many realms as are missing. */
   replenish(): void {
     if (this.#isStopping) return;
     while (this.#realms.length < this.#count) this.#realms.push(this.open(this.concurrency));
   }
 
   /**
-   * Starts a realm besides.
+   * Starts a realm that does not count, for suspects.
    *
-   * @param concurrency How many messages it takes at once.
+   * @param concurrency Number of messages that it runs at once.
    */
   open(concurrency: number): Realm {
     const settings = { ...this.#settings, concurrency, logLevel: leastLogLevel() };
@@ -175,9 +173,9 @@ export class RealmLifecycle {
   }
 
   /**
-   * Changes the number of realms. Those that are too many end what they have first.
+   * Changes the number of realms. Surplus ones finish their runs first.
    *
-   * @param count How many there are to be.
+   * @param count The new number.
    */
   resize(count: number): void {
     this.#count = count;
@@ -191,7 +189,7 @@ export class RealmLifecycle {
     this.replenish();
   }
 
-  /** Stops realms that take nothing more, and have nothing left. */
+  /** Stops retiring realms that are idle. */
   stopIdle(): void {
     if (this.#retiring.size === 0) return;
     for (const realm of this.#retiring) {
@@ -207,7 +205,7 @@ export class RealmLifecycle {
     this.#realms = this.#realms.filter((one) => one !== realm);
   }
 
-  /** Notes that a realm was killed that heard nothing any more: where it cannot be, it goes on. */
+  /** Notes that a blocked realm was killed. If the runtime cannot end it, the process must go. */
   leftBusy(): void {
     if (this.kind.canEndBusy) return;
     this.#retire(`a ${this.kind.name} computes for ever and cannot be ended on this runtime`);

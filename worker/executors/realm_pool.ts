@@ -17,29 +17,31 @@ import { fromWire } from "./thrown_on_wire.ts";
 const log = /* @__PURE__ */ getLogger("worker", "executor");
 
 /**
- * Runs actors in realms of their own, and replaces realms that they bring down.
+ * Runs actors in realms (threads or processes), and replaces realms that are lost.
  *
- * A run waits until a realm has room, which it only has to while realms are starting;
- * then it goes to the realm with the least to do.
+ * A run goes to the realm with the fewest runs. It waits only while realms are starting.
  *
  * waiting ─▶ handed over ─▶ begun ─▶ ended
  *    ▲            └──────────┴─▶ its realm is lost: offender ─▶ fails
  *    ├─────────────────────────────────────────── innocent
  *    └── alone, in a realm of its own ◀────────── suspect
  *
- * Who is to blame for a lost realm? At a time limit the run that is past it, if the realm
- * still answers or is known to compute for this very run. Else the one in whose context
- * `process.exit()` was called, or the error came up. Else the one that was alone. If
- * none of this tells, all that had begun are suspects: they run again one by one, each
- * alone in a realm, and the one that brings that down is to blame.
+ * The offender is, in this order:
  *
- * Innocents and suspects keep their retry count, and get their time limit anew.
+ * 1. at a time limit, the run that is past it, if the realm answers or is blocked by that run;
+ * 2. the run that called `process.exit()`, or whose error was not caught;
+ * 3. the only run in the realm.
+ *
+ * Otherwise all runs that had begun are suspects. They run again one by one, each alone in a realm,
+ * and the one whose realm is lost again is the offender.
+ *
+ * Innocents and suspects keep their number of retries, and their time limit starts again.
  */
 export class RealmPool implements Executor {
   #concurrency: number;
   readonly #lifecycle: RealmLifecycle;
   #broker: Broker | undefined;
-  /** The realm for suspects, while there are any. */
+  /** The realm for suspects, if there are any. */
   #quarantine: Realm | undefined;
   readonly #waiting: Fifo<Run> = new Fifo();
   readonly #suspects: Fifo<Run> = new Fifo();
@@ -49,16 +51,16 @@ export class RealmPool implements Executor {
   /**
    * Stores and checks the options.
    *
-   * @param kind What a realm is.
-   * @param count How many there are.
-   * @param options What they run.
+   * @param kind Threads or processes.
+   * @param count Number of realms.
+   * @param options The modules, and the concurrency of each realm.
    * @throws {TypeError} If no module is named, or one by a relative path.
    * @throws {RangeError} If `count` or `concurrency` is not a whole number above 0.
    */
   constructor(kind: RealmKind, count: number, options: RealmOptions) {
     this.#gracePeriods = new GracePeriods(
       () => this.#broker!.clock,
-      (run, stop) => this.#graceOver(run, stop),
+      (run, period) => this.#graceOver(run, period),
     );
     this.#lifecycle = new RealmLifecycle(kind, count, options, {
       heard: (run) => this.#gracePeriods.heard(run),
@@ -73,20 +75,20 @@ export class RealmPool implements Executor {
     this.#concurrency = count * this.#lifecycle.concurrency;
   }
 
-  /** Number of messages it runs at once, in all realms together. */
+  /** Number of messages that all realms together run at once. */
   get concurrency(): number {
     return this.#concurrency;
   }
 
-  /** Changes how many messages it runs at once: opens realms, or lets some retire once idle. */
+  /** Changes the concurrency: starts realms, or stops some once they are idle. */
   resize(concurrency: number): void {
     this.#concurrency = concurrency;
     this.#lifecycle.resize(Math.ceil(concurrency / this.#lifecycle.concurrency));
   }
 
   /**
-   * Resolves, with the reason, when this process should be replaced: a thread keeps
-   * computing and cannot be ended, or realms do not start any more. Pending until then.
+   * Resolves, with the reason, when this process should be replaced: a blocked thread cannot be ended,
+   * or realms do not start any more.
    */
   get retired(): Promise<string> {
     return this.#lifecycle.retired;
@@ -95,7 +97,7 @@ export class RealmPool implements Executor {
   /**
    * Starts all realms.
    *
-   * @throws {DramatiqError} If one cannot begin, for example because a module does not import.
+   * @throws {DramatiqError} If one does not start, for example because a module cannot be imported.
    * @throws {TypeError} If they do not declare an actor that is declared here.
    */
   async start(broker: Broker): Promise<void> {
@@ -109,7 +111,7 @@ export class RealmPool implements Executor {
     await this.#lifecycle.start(broker.actors.keys());
   }
 
-  /** Hands a run to the realm with the least to do. */
+  /** Hands a run to the realm with the fewest runs. */
   run(run: Run): void {
     if (run.isSuspect === true) {
       this.#suspects.push(run);
@@ -118,18 +120,18 @@ export class RealmPool implements Executor {
     if (this.#waiting.size > 0 || !this.#assign(run)) this.#waiting.push(run);
   }
 
-  /** Has its signal abort, and deals with what does not stop when the grace is over. */
+  /** Aborts the signal of a run, and kills its realm if it has not ended after the grace period. */
   interrupt(run: Run, reason: Interrupt, grace: number): void {
     const realm = this.#realmOf(run);
     if (realm === undefined) return this.#interruptWaiting(run, reason);
     if (realm.takeBack(run)) return this.#neverBegan(run);
     if (!this.#gracePeriods.has(run)) realm.interrupt(run, reason);
     else if (!this.#gracePeriods.isSooner(run, grace)) return;
-    if (reason instanceof WorkerLost && grace === 0) this.#leaveAlone(realm, run, reason);
+    if (reason instanceof WorkerLost && grace === 0) this.#abandon(realm, run, reason);
     else this.#gracePeriods.begin(run, reason, grace);
   }
 
-  /** Stops all realms. Nothing runs in them any more but what was given up. */
+  /** Stops all realms. Only abandoned runs are left in them. */
   async stop(): Promise<void> {
     await Promise.all([this.#lifecycle.stop(), this.#quarantine?.stop()]);
     this.#quarantine = undefined;
@@ -138,7 +140,7 @@ export class RealmPool implements Executor {
 
   #neverBegan(run: Run): void {
     this.#gracePeriods.end(run);
-    this.#again(run);
+    this.#runAgain(run);
   }
 
   #roomMade(): void {
@@ -203,7 +205,7 @@ export class RealmPool implements Executor {
 
   #interruptWaiting(run: Run, reason: Interrupt): void {
     if (reason instanceof TimeLimitExceeded) {
-      // It has had no time yet.
+      // It has not begun: its time limit starts again.
       return run.message.renew(monotonicTime(this.#broker!.clock));
     }
     if (!remove(this.#waiting, run) && !remove(this.#suspects, run)) return;
@@ -214,30 +216,30 @@ export class RealmPool implements Executor {
     );
   }
 
-  #graceOver(run: Run, stop: GracePeriod): void {
+  #graceOver(run: Run, period: GracePeriod): void {
     const realm = this.#realmOf(run);
     if (realm === undefined) return;
-    if (stop.reason instanceof WorkerLost) return this.#leaveAlone(realm, run, stop.reason);
+    if (period.reason instanceof WorkerLost) return this.#abandon(realm, run, period.reason);
     const { busy } = realm;
-    // Another one computes, and has its own time limit: until then nothing can be told of this one.
-    if (!stop.isHeard && busy !== undefined && busy !== run) return;
-    const isKnown = stop.isHeard || busy === run;
+    // Another run blocks the realm. That one has a time limit, too: this one waits for it.
+    if (!period.isHeard && busy !== undefined && busy !== run) return;
+    const isKnown = period.isHeard || busy === run;
     log.error("Killed message {messageId} of {actor}, which does not stop: {reason}", {
-      ...about(run.message, stop.reason),
+      ...about(run.message, period.reason),
     });
-    if (!stop.isHeard) this.#lifecycle.leftBusy();
+    if (!period.isHeard) this.#lifecycle.leftBusy();
     const isAlone = realm.begun.length === 1;
-    this.#lose(realm, isKnown || isAlone ? run : undefined, () => run.fail(stop.reason));
+    this.#lose(realm, isKnown || isAlone ? run : undefined, () => run.fail(period.reason));
   }
 
-  /** The worker does not wait for it any more. */
-  #leaveAlone(realm: Realm, run: Run, reason: Interrupt): void {
+  /** Fails a run, for which the worker waits no longer, and leaves its realm alive. */
+  #abandon(realm: Realm, run: Run, reason: Interrupt): void {
     this.#gracePeriods.end(run);
-    realm.leaveAlone(run);
+    realm.abandon(run);
     run.fail(reason);
   }
 
-  /** Kills a realm, starts another, and sees to what was in it. */
+  /** Kills a realm, starts another, and fails or repeats its runs. */
   #lose(realm: Realm, offender: Run | undefined, fail: (offender: Run) => void): void {
     const begun = new Set(realm.begun);
     const runs = realm.kill();
@@ -250,17 +252,16 @@ export class RealmPool implements Executor {
         run.message.markKilled();
         fail(run);
       } else if (offender === undefined && begun.has(run)) this.#suspect(run);
-      else this.#again(run);
+      else this.#runAgain(run);
     }
     this.#tryNextSuspect();
   }
 
-  /** Runs it again as if nothing had happened. */
-  #again(run: Run): void {
+  #runAgain(run: Run): void {
     if (this.#mayRunAgain(run)) this.run(run);
   }
 
-  /** As `#again`, where it can do no harm. */
+  /** Runs it again alone. */
   #suspect(run: Run): void {
     if (this.#mayRunAgain(run)) this.#suspects.push(run);
   }
@@ -303,7 +304,7 @@ export class RealmPool implements Executor {
   }
 }
 
-/** Takes a run out of a list. */
+/** Removes a run from a list. */
 function remove(list: Fifo<Run>, run: Run): boolean {
   const others: Run[] = [];
   let isFound = false;

@@ -3,13 +3,13 @@ import type { MessageDict } from "../../core/message_dict.ts";
 import type { ThrownOnWire } from "./thrown_on_wire.ts";
 
 /**
- * Protocol between the realm of a worker and a realm that runs actors. Runs go by
- * their slot: a small number, taken again when the run before has settled.
+ * Protocol between the realm of a worker and a realm that runs actors. A run is identified by its
+ * slot, a small number that is free again when the run has settled.
  *
  * @module
  */
 
-/** Settings of a realm. It crosses as it is. */
+/** Settings of a realm; they are cloned to it. */
 export interface RealmSettings {
   /** URLs of the modules to import, in order. */
   readonly modules: readonly string[];
@@ -19,24 +19,24 @@ export interface RealmSettings {
   readonly concurrency: number;
   /** Kind, for log lines. */
   readonly kind: "thread" | "process";
-  /** The least level of what its log sends over; `undefined` for silence. */
+  /** Lowest level of log lines that are sent to the worker; `undefined` for none. */
   readonly logLevel: string | undefined;
 }
 
-/** From the worker. */
+/** Message to a realm. */
 export type ToRealm =
-  /** Slot, message, slot, message: flat, which is the cheapest to clone. */
+  /** Slot, message, slot, message: a flat array is the cheapest to clone. */
   | { readonly runs: readonly (number | Encoded | MessageDict)[] }
   | { readonly interrupt: number; readonly reason: ThrownOnWire }
   | { readonly stop: true };
 
 /** End of a run in a realm. */
 export const Ending = {
-  /** It returned something that crosses as it is. */
+  /** It returned a primitive value. */
   returned: 0,
-  /** It returned something that the encoder wrote. */
+  /** It returned a value that the encoder has encoded. */
   returnedEncoded: 1,
-  /** It returned something that no encoder can carry; the value says why. */
+  /** It returned a value that no encoder can carry; the value is the reason. */
   returnedUnfit: 2,
   /** It threw. */
   threw: 3,
@@ -44,7 +44,7 @@ export const Ending = {
   neverBegan: 4,
 } as const;
 
-/** From the realm. */
+/** Message from a realm. */
 export type FromRealm =
   /** The names of its actors. */
   | { readonly ready: readonly string[] }
@@ -56,9 +56,9 @@ export type FromRealm =
   | { readonly log: LogLine }
   | { readonly stopped: true };
 
-/** The last words of a realm. */
+/** Last message of a realm. */
 export interface Crash {
-  /** Whose doing it was, if that is known. What a run left behind cannot be told. */
+  /** Slot of the run that caused it, if that is known. */
   readonly slot: number | undefined;
   /** Description of what happened. */
   readonly how: string;
@@ -82,8 +82,8 @@ export interface LogLine {
 export type Sealed = FromRealm & { readonly key: string };
 
 /**
- * Marks the messages of the library: what an actor posts to the parent by itself, as
- * `process.send("ready")` does, is not for the worker.
+ * Marks the messages of the library, so that the worker ignores messages of actors, such as
+ * `process.send("ready")`.
  *
  * @param post Posts a message to the worker.
  * @param key The key of this realm.
@@ -106,21 +106,20 @@ export function isSealed(message: unknown, key: string): message is Sealed {
     (message as Partial<Sealed>).key === key;
 }
 
-/** The way to a realm. */
+/** Connection to a realm. */
 export interface Transport {
-  /** State that both sides see at any time, where memory can be shared. */
+  /** State of the slots, if the realm shares memory with the worker. */
   readonly slots: SlotBoard | undefined;
   /** Sends a message. */
   post(message: ToRealm): void;
-  /** Ends the realm by force. */
+  /** Kills the realm. */
   kill(): void;
 }
 
 /** Listener to a realm. */
 export interface TransportListener {
-  /** It sent a message. */
   received(message: FromRealm): void;
-  /** It has ended, maybe with an uncaught error. */
+  /** The realm has ended, maybe with an uncaught error. */
   ended(how: string, error?: unknown): void;
 }
 
@@ -129,20 +128,20 @@ const BEGUN = 1;
 const TAKEN_BACK = 2;
 
 /**
- * State of each slot, in memory that a worker shares with a thread: it can be read,
- * and runs can be taken back, while the thread computes and hears nothing.
+ * State of each slot, in memory that a worker shares with a thread. The worker can read it, and take
+ * runs back, while an actor blocks the thread.
  *
- * The first cell holds the slot whose actor has the thread for itself, in the part
- * before its first `await`; the others hold the states of the slots.
+ * The first cell is 1 above the slot whose actor has not reached its first `await`, or 0; the others
+ * are the states of the slots.
  */
 export class SlotBoard {
-  /** To be sent to the thread. */
+  /** The shared memory. */
   readonly cells: Int32Array;
 
   /**
-   * Looks at shared cells.
+   * Wraps shared memory.
    *
-   * @param cells Of the other side, or made by {@linkcode SlotBoard.create}.
+   * @param cells The memory, made by {@linkcode SlotBoard.create}.
    */
   constructor(cells: Int32Array) {
     this.cells = cells;
@@ -155,15 +154,15 @@ export class SlotBoard {
     );
   }
 
-  /** The worker gives a run to the thread. */
+  /** Called by the worker: hands a run to the thread. */
   handOver(slot: number): void {
     Atomics.store(this.cells, slot + 1, HANDED_OVER);
   }
 
   /**
-   * The worker wants it back.
+   * Called by the worker: takes a run back.
    *
-   * @returns Whether it has not begun, and will not.
+   * @returns True if it has not begun, and will not.
    */
   takeBack(slot: number): boolean {
     return Atomics.compareExchange(this.cells, slot + 1, HANDED_OVER, TAKEN_BACK) !== BEGUN;
@@ -174,16 +173,16 @@ export class SlotBoard {
     return Atomics.load(this.cells, slot + 1) === BEGUN;
   }
 
-  /** The slot whose actor has not come to its first `await` yet, if any. */
+  /** The slot whose actor has not reached its first `await`, if any. */
   get busy(): number | undefined {
     const busy = Atomics.load(this.cells, 0);
     return busy === 0 ? undefined : busy - 1;
   }
 
   /**
-   * The thread begins a run.
+   * Called by the thread: begins a run.
    *
-   * @returns Whether it may.
+   * @returns False if the run was taken back.
    */
   begin(slot: number): boolean {
     if (Atomics.compareExchange(this.cells, slot + 1, HANDED_OVER, BEGUN) !== HANDED_OVER) {
@@ -193,8 +192,8 @@ export class SlotBoard {
     return true;
   }
 
-  /** The actor has returned, at least a promise. */
-  gaveTheThreadBack(): void {
+  /** Called by the thread: the actor has returned a value or a promise. */
+  returned(): void {
     Atomics.store(this.cells, 0, 0);
   }
 }

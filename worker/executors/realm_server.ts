@@ -24,17 +24,17 @@ import {
 } from "./realm_protocol.ts";
 import { fromWire, toWire } from "./thrown_on_wire.ts";
 
-/** Milliseconds of work after which endings are told, and interrupts heard. */
+/** Milliseconds of work after which endings are posted, and interrupts received. */
 const LONGEST_TURN = 5;
 
 /**
- * Runs actors in a realm of its own, for a worker in another one.
+ * Runs actors in a thread or process, for a worker in another realm.
  *
  * boot (modules, broker, `afterWorkerThreadBoot`) ─▶ ready ─▶ runs … ─▶ stop
  *    └─▶ refused                                       └─▶ crashed
  *
- * Runs come in batches and begin in order. Their endings go back together: those of one
- * turn of the event loop, those of a batch at its end, or all when nothing runs any more.
+ * Runs arrive in batches and begin in order. Their endings are posted together: at the end of a
+ * batch, at the end of a turn of the event loop, or when nothing runs any more.
  */
 export class RealmServer {
   readonly #post: (message: FromRealm) => void;
@@ -44,8 +44,8 @@ export class RealmServer {
   #broker: Broker | undefined;
   /** Slot, message, slot, message. */
   readonly #queue: Fifo<number | Encoded | MessageDict> = new Fifo();
-  /** Slots that were interrupted before they began; or had ended, which does no harm. */
-  readonly #unwanted: Set<number> = new Set();
+  /** Slots that were interrupted before they began, or after they had ended. */
+  readonly #interrupted: Set<number> = new Set();
   /** Runs by slot. */
   readonly #runs: (RealmRun | undefined)[] = [];
   #running = 0;
@@ -56,11 +56,11 @@ export class RealmServer {
   #isOver = false;
 
   /**
-   * Stores what it is given; `boot` begins.
+   * Stores the settings; `boot` begins.
    *
-   * @param post Sends a message to the worker.
-   * @param settings What to run.
-   * @param board What both sides see, in a thread.
+   * @param post Posts a message to the worker.
+   * @param settings The modules, and the concurrency.
+   * @param board State of the slots, in a thread.
    */
   constructor(post: (message: FromRealm) => void, settings: RealmSettings, board?: SlotBoard) {
     this.#post = post;
@@ -69,11 +69,11 @@ export class RealmServer {
     this.#executor = new InlineExecutor({ concurrency: settings.concurrency });
   }
 
-  /** Imports the modules and tells the worker what became of it. */
+  /** Imports the modules, and tells the worker whether that succeeded. */
   async boot(): Promise<void> {
     enterRealm();
     onExit((how) => this.#crash(how));
-    onUncaught((error) => this.#crash("nobody caught its error", error));
+    onUncaught((error) => this.#crash("an error was not caught", error));
     try {
       const broker = await importBroker(this.#settings);
       await sendLogTo((log) => this.#post({ log }), this.#settings.logLevel);
@@ -86,14 +86,14 @@ export class RealmServer {
     }
   }
 
-  /** Does as the worker says. */
+  /** Handles a message of the worker. */
   receive(message: ToRealm): void {
     if ("runs" in message) {
       for (let i = 0; i < message.runs.length; i++) {
         this.#queue.push(message.runs[i]!);
-        // What was unwanted in this slot had ended before.
-        if (i % 2 === 0 && this.#unwanted.size > 0) {
-          this.#unwanted.delete(message.runs[i] as number);
+        // An interrupt for this slot was meant for an earlier run, which had ended.
+        if (i % 2 === 0 && this.#interrupted.size > 0) {
+          this.#interrupted.delete(message.runs[i] as number);
         }
       }
       if (!this.#isStarting) this.#startQueued();
@@ -102,7 +102,7 @@ export class RealmServer {
       this.#post({ heard: slot });
       const run = this.#runs[slot];
       if (run !== undefined) run.message.interrupt(fromWire(reason) as Interrupt);
-      else if (this.#queue.size > 0) this.#unwanted.add(slot);
+      else if (this.#queue.size > 0) this.#interrupted.add(slot);
     } else {
       this.#stop();
     }
@@ -123,16 +123,16 @@ export class RealmServer {
       if (this.#isOver) return;
       if (performance.now() - this.#turnStarted < LONGEST_TURN) continue;
       this.#flush();
-      // Interrupts, timers and sockets of those that run are waiting, too.
+      // Interrupts, and timers and sockets of running actors, get their turn.
       nextTurn().then(() => this.#startQueued());
       return;
     }
     this.#isStarting = false;
-    this.#flush(); // what ended meanwhile does not wait for what still runs
+    this.#flush(); // endings do not wait for the runs that go on
   }
 
   #start(slot: number, data: Encoded | MessageDict): void {
-    if (this.#unwanted.delete(slot) || this.#board?.begin(slot) === false) {
+    if (this.#interrupted.delete(slot) || this.#board?.begin(slot) === false) {
       return this.#tell(slot, Ending.neverBegan, undefined);
     }
     this.#running += 1;
@@ -146,7 +146,7 @@ export class RealmServer {
     } catch (error) {
       this.settle(slot, Ending.threw, toWire(error));
     }
-    this.#board?.gaveTheThreadBack();
+    this.#board?.returned();
   }
 
   #actor(name: string): Actor {
@@ -160,7 +160,7 @@ export class RealmServer {
 
   #tell(slot: number, ending: number, value: unknown): void {
     this.#ended.push(slot, ending, value);
-    if (this.#isStarting) return; // told at its end
+    if (this.#isStarting) return; // posted at the end of the batch
     if (this.#running === 0) return this.#flush();
     if (this.#willFlush) return;
     this.#willFlush = true;
@@ -175,7 +175,7 @@ export class RealmServer {
     this.#post({ ended });
   }
 
-  /** Says whose doing it is that this realm ends. What has ended before counts. */
+  /** Reports, after the endings so far, that this realm is lost, and which run is the cause. */
   #crash(how: string, error?: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -218,7 +218,7 @@ class RealmRun implements Run {
     this.actor = actor;
   }
 
-  /** Plain values cross as they are; others as the encoder writes them, which is faster, too. */
+  /** Primitive values are cloned; others are encoded, which is faster. */
   succeed(result: unknown): void {
     const kind = typeof result;
     if (result === null || (kind !== "object" && kind !== "function" && kind !== "symbol")) {

@@ -58,7 +58,7 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "innocents of a lost realm are lost",
-      "else this.#again(run);\n    }",
+      "else this.#runAgain(run);\n    }",
       "else void run;\n    }",
     ],
     [
@@ -74,7 +74,7 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "a realm is killed for one whose neighbour computes",
-      "if (!stop.isHeard && busy !== undefined && busy !== run) return;",
+      "if (!period.isHeard && busy !== undefined && busy !== run) return;",
       "",
       { tests: POOL, filter: "cannot hear because another one computes" },
     ],
@@ -170,7 +170,7 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "a slot is taken again while its actor still runs",
-      "this.#slots[this.#slots.indexOf(run)] = LEFT_ALONE;",
+      "this.#slots[this.#slots.indexOf(run)] = ABANDONED;",
       "const slot = this.#slots.indexOf(run);\n    this.#slots[slot] = undefined;\n    this.#free.push(slot);",
     ],
     [
@@ -203,20 +203,20 @@ export const EXECUTORS: readonly Mutant[] = [
   ...mutantsOf("worker/executors/grace_periods.ts", GRACE_PERIODS, [
     [
       "what hears of its interrupt late gets no grace",
-      "if (monotonicTime(clock) < stop.endsAt || stop.grace === Infinity) return;",
+      "if (monotonicTime(clock) < period.endsAt || period.grace === Infinity) return;",
       "return;",
     ],
     [
       "hearing in time lengthens the grace",
-      "if (monotonicTime(clock) < stop.endsAt || stop.grace === Infinity) return;",
+      "if (monotonicTime(clock) < period.endsAt || period.grace === Infinity) return;",
       "",
     ],
     [
       "the timer of an earlier interrupt goes on",
-      "this.#gracePeriods.delete(run);\n    this.#clock().clearTimer(stop.timer);",
+      "this.#gracePeriods.delete(run);\n    this.#clock().clearTimer(period.timer);",
       "this.#gracePeriods.delete(run);",
     ],
-    ["a realm gets no time to answer", "Math.max(grace, HEARING)", "grace"],
+    ["a realm gets no time to answer", "Math.max(grace, CONFIRM_TIMEOUT)", "grace"],
     [
       "a second interrupt forgets that the first was heard",
       "const isHeard = this.#gracePeriods.get(run)?.isHeard ?? false;",
@@ -271,19 +271,19 @@ export const EXECUTORS: readonly Mutant[] = [
     ],
     [
       "a run that was taken back begins all the same",
-      "if (this.#unwanted.delete(slot) || this.#board?.begin(slot) === false) {",
+      "if (this.#interrupted.delete(slot) || this.#board?.begin(slot) === false) {",
       "this.#board?.begin(slot);\n    if (false) {",
       { filter: "ThreadExecutor fails no message at its limit" },
     ],
     [
       "a slot stays busy after its actor's first await",
-      "    this.#board?.gaveTheThreadBack();\n",
+      "    this.#board?.returned();\n",
       "",
       { tests: LOST, filter: "that has come to its first await" },
     ],
     [
       "a run is unwanted because the one before it in its slot was",
-      "this.#unwanted.delete(message.runs[i] as number);",
+      "this.#interrupted.delete(message.runs[i] as number);",
       "",
       { stays: "the run would come back as one that never began, and be handed over once more" },
     ],

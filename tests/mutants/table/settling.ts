@@ -134,7 +134,7 @@ export const SETTLING: readonly Mutant[] = [
     ],
     [
       "a hook that fails before a move leaves the message behind",
-      "// Python forgets the message here.",
+      "// Python loses the message here.",
       "return;",
     ],
   ]),

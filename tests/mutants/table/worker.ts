@@ -66,7 +66,7 @@ export const WORKER: readonly Mutant[] = [
   ...mutantsOf("worker/job.ts", [JOB, STOP], [
     [
       "an actor starts although its message was given up while a hook waited",
-      "    if (this.#isOver) return; // given up while a hook was waiting\n    const { message } = this;",
+      "    if (this.#isOver) return; // abandoned during a hook\n    const { message } = this;",
       "    const message = { failed: false, interruptReason: undefined };",
     ],
     [
@@ -106,7 +106,7 @@ export const WORKER: readonly Mutant[] = [
     ],
     [
       "a message settles twice when a hook ends after it was given up",
-      'if (this.#phase === "ended") return; // given up meanwhile',
+      'if (this.#phase === "ended") return; // abandoned meanwhile',
       "",
     ],
     [

@@ -85,7 +85,7 @@ test("RealmPool leaves a run in peace that has begun and waits behind one that c
   await clock.settle();
   const [realm] = realms as [SimulatedRealm];
   realm.begin(1);
-  realm.slots!.gaveTheThreadBack();
+  realm.slots!.returned();
   realm.begin(0);
   behind.message.interrupt(LATE, { grace: 300 });
   await clock.advance(1_000);

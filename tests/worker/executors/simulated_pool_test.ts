@@ -132,7 +132,7 @@ test("RealmPool kills no realm at the limit of a run that cannot hear because an
   await clock.settle();
   const [realm] = realms;
   realm!.begin(0);
-  realm!.slots!.gaveTheThreadBack();
+  realm!.slots!.returned();
   realm!.begin(1);
   waits.message.interrupt(LATE, { grace: 100 });
   await clock.advance(10_000);

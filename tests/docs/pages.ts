@@ -10,6 +10,9 @@ import { fileURLToPath } from "node:url";
 /** The root of the repository. */
 export const ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
+/** Files that are not in the package. */
+const NOT_SOURCE = /(?:^|\/)(?:node_modules|\.[^/]+)\/|^(?:bench|examples|release|tests)\//;
+
 /** A page in Markdown. */
 export interface Page {
   /** Path from the root. */
@@ -24,7 +27,7 @@ export interface Fence {
   readonly line: number;
   /** Language: `ts`, `sh`, `console`; empty for none. */
   readonly language: string;
-  /** True for one that `deno test --doc` leaves out. */
+  /** True for one that is not run. */
   readonly isIgnored: boolean;
   readonly text: string;
 }
@@ -39,6 +42,29 @@ export async function readPages(): Promise<Page[]> {
       text: await readFile(join(ROOT, name), "utf8"),
     })),
   );
+}
+
+/** @returns The doc comments of the package's source, each file a page with the same line numbers. */
+export async function readDocComments(): Promise<Page[]> {
+  const files = await readdir(ROOT, { recursive: true });
+  const names = files.filter((name) => name.endsWith(".ts") && !NOT_SOURCE.test(name));
+  return await Promise.all(
+    names.toSorted().map(async (name) => ({
+      name,
+      text: docCommentsOf(await readFile(join(ROOT, name), "utf8")),
+    })),
+  );
+}
+
+/** Replaces the code by empty lines, and takes the stars off the comments. */
+function docCommentsOf(source: string): string {
+  let isInComment = false;
+  return source.split("\n").map((line) => {
+    isInComment ||= /^ *\/\*\*/.test(line);
+    const text = isInComment ? line.replace(/^ *\/?\*+\/? ?/, "") : "";
+    isInComment &&= !line.includes("*/");
+    return text;
+  }).join("\n");
 }
 
 /** @returns The fenced blocks of a page, indented ones included, without their indentation. */

@@ -7,8 +7,8 @@ import { pathToFileURL } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { runtime } from "../../platform/runtime.ts";
 import { withFolder } from "../support/folder.ts";
-import { skip, test } from "../support/test.ts";
-import { type Fence, fencesOf, readPages, ROOT } from "./pages.ts";
+import { test } from "../support/test.ts";
+import { type Fence, fencesOf, readDocComments, readPages, ROOT } from "./pages.ts";
 
 /** Names of what needs a server to be created, or used. */
 const SERVERS = /\b(?:redis|rediss|amqp|amqps|http):\/\/|\b(?:Redis|Rabbitmq|Memcached)\w*\(/;
@@ -20,6 +20,8 @@ const OWN_MODULES = /^(?:@dq\/dramatiq(?:\/|$)|@std\/assert$|@logtape\/logtape$|
 const IMPORT = /^import (?:type )?\{([^}]*)\} from "([^"]+)";$/gm;
 
 const snippets = (await readPages()).flatMap(fencesOf).filter(({ language }) => language === "ts");
+const examples = (await readDocComments()).flatMap(fencesOf)
+  .filter(({ language }) => language === "ts");
 const { exports }: { exports: Record<string, string> } = JSON.parse(
   await readFile(join(ROOT, "deno.json"), "utf8"),
 );
@@ -66,7 +68,7 @@ test("A snippet that is not run is a part, a program, or needs a server", () => 
 
 test("Snippets import what the entries of the package export", async () => {
   const missing: string[] = [];
-  for (const { page, line, text } of snippets) {
+  for (const { page, line, text } of [...snippets, ...examples]) {
     for (const [, names, module] of text.matchAll(IMPORT)) {
       const file = fileOf(module!);
       if (file === undefined) continue;
@@ -93,11 +95,13 @@ async function runProgram(...args: string[]): Promise<{ code: number; output: st
   return { code, output };
 }
 
-/** Runs all snippets one after the other, in one process: each is a module. */
-async function runSnippets(folder: string): Promise<{ code: number; output: string }> {
+/** Runs snippets one after the other, in one process: each is a module. */
+async function runSnippets(
+  all: readonly Fence[],
+  folder: string,
+): Promise<{ code: number; output: string }> {
   const urlOf = (module: string) => pathToFileURL(join(ROOT, fileOf(module)!)).href;
-  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  const run = snippets.filter(({ isIgnored, text }) =>
+  const run = all.filter(({ isIgnored, text }) =>
     !isIgnored &&
     Array.from(text.matchAll(IMPORT)).every(([, , module]) => OWN_MODULES.test(module!))
   );
@@ -106,23 +110,36 @@ async function runSnippets(folder: string): Promise<{ code: number; output: stri
     await writeFile(join(folder, `snippet${i}.ts`), module);
     return `at = "${page.name}:${line}"; await import("./snippet${i}.ts");`;
   }));
-  const program = `let at = "";
+  const program = `import process from "node:process";
+let at = "";
 process.on("exit", (code) => { if (code !== 0) console.log(\`Failed in \${at}\`); });
 ${lines.join("\n")}
 console.log("All ran"); process.exit();
 `;
   await writeFile(join(folder, "main.mjs"), program);
+  if (runtime === "deno") {
+    const config = join(ROOT, "deno.json");
+    return await runProgram(
+      "run",
+      "-A",
+      "--no-check",
+      "--config",
+      config,
+      join(folder, "main.mjs"),
+    );
+  }
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   return await runProgram(join(folder, "main.mjs"));
 }
 
-const RULE = "Snippets of README.md and docs/ run on this runtime";
-if (runtime === "deno") {
-  skip(RULE, "`deno test --doc` runs them, and `deno task check` checks the types of all");
-} else {
-  test(RULE, () =>
+function declareRuns(name: string, all: readonly Fence[]): void {
+  test(name, () =>
     withFolder(async (folder) => {
-      const { code, output } = await runSnippets(folder);
+      const { code, output } = await runSnippets(all, folder);
       assertEquals(code, 0, output);
       assert(output.includes("All ran"), output);
     }));
 }
+
+declareRuns("Snippets of README.md and docs/ run", snippets);
+declareRuns("Examples in doc comments run", examples);

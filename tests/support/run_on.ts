@@ -10,7 +10,7 @@
 
 import { ADDRESS_VARIABLES } from "./servers/install.ts";
 import { SHARED_VARIABLE, startOwnRabbitmq } from "./servers/rabbitmq.ts";
-import { makeTestGroups, type TestGroups } from "./test_groups.ts";
+import { makeTestModules } from "./test_modules.ts";
 
 interface Runtime {
   /** Program to run; the version from npm when that is not installed, or too old. */
@@ -21,8 +21,6 @@ interface Runtime {
   readonly filesPerCore: number;
   /** Its arguments before the names of files, given how many it is to run at the same time. */
   test(atOnce: number): string[];
-  /** The arguments that name the files of the whole suite. */
-  all(groups: TestGroups): string[];
   env?(atOnce: number): Record<string, string>;
 }
 
@@ -31,10 +29,7 @@ const RUNTIMES: Record<string, Runtime> = {
     filesPerCore: 3,
     program: Deno.execPath(),
     // Types are checked by `deno task check`, beside other things and for the whole tree at once.
-    test: () => ["test", "-A", "--doc", "--no-check", "--parallel"],
-    // It finds the examples in docs and comments by itself. Nothing can be left out of a folder while
-    // other ones are named (2.9), so all are named.
-    all: ({ groups, alone }) => [...documented(), ...alone, ...groups],
+    test: () => ["test", "-A", "--no-check", "--parallel"],
     env: (atOnce) => ({ DENO_JOBS: `${atOnce}` }),
   },
   bun: {
@@ -43,7 +38,6 @@ const RUNTIMES: Record<string, Runtime> = {
     package: "bun@1.4",
     minimum: "1.4.0",
     test: (atOnce) => ["test", "--timeout", "300000", `--parallel=${atOnce}`],
-    all: ({ groups, alone }) => [...alone.map((file) => `./${file}`), ...groups],
   },
   node: {
     filesPerCore: 4,
@@ -51,7 +45,6 @@ const RUNTIMES: Record<string, Runtime> = {
     package: "node@24",
     minimum: "22.18.0",
     test: (atOnce) => ["--test", `--test-concurrency=${atOnce}`],
-    all: ({ groups, alone }) => [...alone, ...groups],
     // Each file or group is a process of its own, which would compile the library anew.
     env: () => ({ NODE_COMPILE_CACHE: `${Deno.cwd()}/node_modules/.cache/node` }),
   },
@@ -71,19 +64,11 @@ const isWhole = files.length === 0;
 const filesAtOnce = runtime.filesPerCore * navigator.hardwareConcurrency;
 const command = [...await find(runtime), ...runtime.test(filesAtOnce)];
 const env = runtime.env?.(filesAtOnce);
-Deno.exit(isWhole ? await runSuite(runtime) : await run([...command, ...files], env));
+Deno.exit(isWhole ? await runSuite() : await run([...command, ...files], env));
 
-async function runSuite({ all }: Runtime): Promise<number> {
-  using groups = makeTestGroups();
-  return await runWithServers([...command, ...all(groups)]);
-}
-
-/** Folders and files, other than tests, that may have examples. */
-function documented(): string[] {
-  const entries = Array.from(Deno.readDirSync("."), (entry) => entry)
-    .filter(({ name }) => !name.startsWith(".") && name !== "node_modules" && name !== "tests");
-  return entries.filter(({ name, isDirectory }) => isDirectory || /\.(ts|md)$/.test(name))
-    .map(({ name }) => name);
+async function runSuite(): Promise<number> {
+  using modules = makeTestModules();
+  return await runWithServers([...command, ...modules.paths]);
 }
 
 /** Runs the command while there is a RabbitMQ for the files that need none of their own. */

@@ -23,15 +23,16 @@ end
 `;
 
 /**
- * Sorts what is on a delay queue by eta, up to about a megabyte. A message without one is
- * due. Reading it is all that is done with a text; one that is no JSON is for the worker
- * to look at. What was taken off the queue must get somewhere: nothing here may fail.
+ * Sorts what is on a delay queue by eta, up to about a megabyte. Reading it is all that is done
+ * with a text. One in which no eta is found is for the worker to look at: the encoder may write no
+ * JSON, or put the message into JSON of its own. What was taken off the queue must get somewhere:
+ * nothing here may fail.
  *
  * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker, the
  * workers that sort.
  * ARGV: now or "", broker id, how many at most, "LPOP" or "RPOP" for which end to begin with, the
  * entry of this worker among those that sort.
- * Result: how many are left to sort, then ids and texts of those that are no JSON.
+ * Result: how many are left to sort, then ids and texts of those without an eta.
  */
 export const SORT: Script = /* @__PURE__ */ new Script(
   "sort delayed messages",
@@ -40,8 +41,10 @@ local function place(id, text)
   local message = cjson.decode(text)
   local options = type(message) == 'table' and message.options
   local eta = type(options) == 'table' and options.eta
-  if type(eta) ~= 'number' or eta ~= eta then eta = tonumber(now) end -- NaN is not itself
+  if type(eta) ~= 'number' then return false end
+  if eta ~= eta then eta = tonumber(now) end -- NaN is not itself
   redis.call('ZADD', KEYS[4], score(KEYS[4], eta), id)
+  return true
 end
 local strange = {}
 local length = 0
@@ -57,7 +60,8 @@ while left > 0 and length < 1000000 do
     local text = texts[i]
     if text then
       length = length + #text
-      if not pcall(place, ids[i], text) then
+      local isRead, isPlaced = pcall(place, ids[i], text)
+      if not (isRead and isPlaced) then
         redis.call('SADD', KEYS[5], ids[i])
         strange[#strange + 1] = ids[i]
         strange[#strange + 1] = text

@@ -1,9 +1,11 @@
 import { assertEquals, assertLess } from "@std/assert";
+import { type Encoded, type Encoder, getEncoder, JSONEncoder, setEncoder } from "@dq/dramatiq";
 import { CLAIM } from "../../../brokers/redis/delayed_scripts.ts";
 import { HEARTBEAT } from "../../../brokers/redis/recovery_scripts.ts";
-import { firstArgs, receiveCount } from "../../conformance/broker_messages.ts";
+import { firstArgs, receiveCount, textOf, work } from "../../conformance/broker_messages.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Monitor, runsOf } from "./monitor.ts";
+import { untilSorted } from "./promoting.ts";
 import { put, type PythonMessage, pythonMessage, sendFromPython } from "./python.ts";
 import { eventually, Fixture, startForFile } from "./fixture.ts";
 
@@ -87,4 +89,44 @@ for (const eta of FAR) {
     await broker.close();
     assertEquals(await receiving, []);
   });
+}
+
+/** Encoders whose text is JSON, but not the message: with a signature, or with other names. */
+const json = new JSONEncoder();
+const ENVELOPES: Readonly<Record<string, (message: string) => unknown>> = {
+  "an envelope": (message) => ({ signature: "…", message }),
+  "an envelope with options": (message) => ({ options: { version: 2 }, message }),
+  "an array": (message) => [2, message],
+  "text": (message) => message,
+};
+for (const [name, wrap] of Object.entries(ENVELOPES)) {
+  test(`RedisBroker waits until a message is due that its encoder puts in ${name}`, async () => {
+    await using fixture = new Fixture(server);
+    const clock = new FakeClock();
+    const broker = fixture.open({ clock });
+    const before = getEncoder();
+    setEncoder(envelopeEncoder(wrap));
+    try {
+      await broker.enqueue(work("q", "late"), { delay: 60_000 });
+      await broker.enqueue(work("q", "now"), { delay: 0 });
+      await using consumer = broker.consume("q.DQ", { prefetch: 10 });
+      assertEquals(firstArgs(await receiveCount(consumer, 1)), ["now"]);
+      await untilSorted(fixture, 2);
+      const scores = await fixture.command("ZRANGE", fixture.key("q.DQ.etas"), 0, -1, "WITHSCORES");
+      assertEquals(Math.floor(Number((scores as string[])[3])), clock.now() + 60_000);
+    } finally {
+      setEncoder(before);
+    }
+  });
+}
+
+function envelopeEncoder(wrap: (message: string) => unknown): Encoder {
+  const unwrap = (value: unknown): unknown => {
+    const found = Object.values(value as object).find((one) => /queue_name/.test(`${one}`));
+    return typeof value === "string" ? value : found;
+  };
+  return {
+    encode: (value) => JSON.stringify(wrap(textOf(json.encode(value)))),
+    decode: (data: Encoded) => json.decode(`${unwrap(JSON.parse(textOf(data)))}`),
+  };
 }

@@ -20,6 +20,9 @@ import {
   TracerProvider,
   type TracerProviderOptions,
 } from "@opentelemetry/sdk-trace";
+import { defaultMiddleware, StubBroker, Worker } from "@dq/dramatiq";
+import { OpenTelemetry, type OpenTelemetryOptions } from "@dq/dramatiq/opentelemetry";
+import { FakeClock } from "../support/fake_clock.ts";
 
 /** Does what an SDK does at its start, but for the providers. */
 export function startPropagation(): void {
@@ -34,6 +37,26 @@ export function startPropagation(): void {
 /** Undoes all that a test has set up. */
 export function stopAll(): void {
   for (const api of [context, propagation, trace, metrics]) api.disable();
+}
+
+/** A broker with OpenTelemetry and a running worker, on a fake clock. */
+export async function startInstrumented(options: OpenTelemetryOptions) {
+  const clock = new FakeClock();
+  const middleware = [new OpenTelemetry(options), ...defaultMiddleware()];
+  const broker = new StubBroker({ clock, middleware, failFast: false });
+  const worker = new Worker(broker);
+  await worker.start();
+  /** Waits until no message is left, after so many milliseconds. */
+  const settle = async (milliseconds = 0) => {
+    for (let passed = 0; passed < milliseconds; passed += 500) await clock.advance(500);
+    await broker.join("default");
+    await worker.join();
+  };
+  const close = async () => {
+    await worker.stop();
+    await broker.close();
+  };
+  return { broker, clock, settle, [Symbol.asyncDispose]: close };
 }
 
 /** A tracer provider whose spans can be read. */

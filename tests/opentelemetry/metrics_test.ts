@@ -13,7 +13,7 @@ import {
 import { OpenTelemetry } from "@dq/dramatiq/opentelemetry";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
-import { Meters } from "./fixture.ts";
+import { Meters, startInstrumented } from "./fixture.ts";
 
 /** Points by actor: value and error. */
 function byActor(points: readonly [number, Attributes][]): string[] {
@@ -23,24 +23,9 @@ function byActor(points: readonly [number, Attributes][]): string[] {
   }).toSorted();
 }
 
-/** A broker that is measured, with a worker. */
-async function open(meters: Meters) {
-  const clock = new FakeClock();
-  const telemetry = new OpenTelemetry({ meterProvider: meters.provider });
-  const middleware = [telemetry, ...defaultMiddleware()];
-  const broker = new StubBroker({ clock, middleware, failFast: false });
-  const worker = new Worker(broker);
-  await worker.start();
-  const settle = async (milliseconds = 0) => {
-    for (let passed = 0; passed < milliseconds; passed += 500) await clock.advance(500);
-    await broker.join("default");
-    await worker.join();
-  };
-  const close = async () => {
-    await worker.stop();
-    await broker.close();
-  };
-  return { broker, settle, [Symbol.asyncDispose]: close };
+/** A broker whose metrics are recorded, with a worker. */
+function open(meters: Meters) {
+  return startInstrumented({ meterProvider: meters.provider });
 }
 
 test("OpenTelemetry counts and times what is sent and processed, with units and bounds", async () => {

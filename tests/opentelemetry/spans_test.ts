@@ -12,35 +12,18 @@ import {
   SkipMessage,
   Snooze,
   StubBroker,
-  Worker,
 } from "@dq/dramatiq";
 import { OpenTelemetry, type OpenTelemetryOptions } from "@dq/dramatiq/opentelemetry";
-import { FakeClock } from "../support/fake_clock.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { after, test } from "../support/test.ts";
-import { startPropagation, stopAll, Traces } from "./fixture.ts";
+import { startInstrumented, startPropagation, stopAll, Traces } from "./fixture.ts";
 
 startPropagation();
 after(stopAll);
 
-/** A broker that is traced, with a worker. */
-async function open(traces: Traces, options: OpenTelemetryOptions = {}) {
-  const clock = new FakeClock();
-  const telemetry = new OpenTelemetry({ tracerProvider: traces.provider, ...options });
-  const middleware = [telemetry, ...defaultMiddleware()];
-  const broker = new StubBroker({ clock, middleware, failFast: false });
-  const worker = new Worker(broker);
-  await worker.start();
-  const settle = async (milliseconds = 0) => {
-    for (let passed = 0; passed < milliseconds; passed += 500) await clock.advance(500);
-    await broker.join("default");
-    await worker.join();
-  };
-  const close = async () => {
-    await worker.stop();
-    await broker.close();
-  };
-  return { broker, clock, settle, [Symbol.asyncDispose]: close };
+/** A broker whose spans are recorded, with a worker. */
+function open(traces: Traces, options: OpenTelemetryOptions = {}) {
+  return startInstrumented({ tracerProvider: traces.provider, ...options });
 }
 
 const FAST = { minBackoff: 1_000, maxBackoff: 1_000 };

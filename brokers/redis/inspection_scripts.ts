@@ -1,19 +1,16 @@
 /**
- * Scripts of inspectors. None of them writes a heartbeat, since an inspector is not a worker. Each
- * reads a bounded number of messages and bytes, and those that change something begin with a command
- * that frees memory.
+ * Scripts with which inspectors read. None of them writes a heartbeat, since an inspector is not a
+ * worker. Each reads a bounded number of messages and bytes.
  *
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
 import { NOW } from "./scripts.ts";
 
-/** Most queues, ids and messages of one call. */
+/** Maximum of queues, ids and messages of one call. */
 export const MAX_QUEUES = 100;
-/** Positions around its last one at which a message is looked for. */
+/** Number of positions, before and after its last known one, at which a message is searched for. */
 export const WINDOW = 500;
-/** Messages of one call of {@linkcode PURGE_STATE}. */
-export const PURGE_BATCH = 1_000;
 
 const TIME = `
 local time = redis.call('TIME')
@@ -176,121 +173,6 @@ return {now, redis.call('ZCARD', KEYS[1]), redis.call('HLEN', KEYS[2]), more, en
 );
 
 /**
- * Puts another message on a queue in the place of a dead letter or delayed message.
- *
- * KEYS: sorted set and hash that it is in, queue, messages, then the delay queue if it is delayed.
- * ARGV: old id, new id and text.
- * Result: 1 if it was there, now or at an earlier run whose answer was lost.
- */
-export const REPLACE: Script = /* @__PURE__ */ new Script(
-  "requeue a message",
-  `
-local found = redis.call('ZREM', KEYS[1], ARGV[1])
-if found == 0 and KEYS[5] then found = redis.call('LREM', KEYS[5], 1, ARGV[1]) end
-if found == 0 then return redis.call('HEXISTS', KEYS[4], ARGV[2]) end
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HSET', KEYS[4], ARGV[2], ARGV[3])
-redis.call('RPUSH', KEYS[3], ARGV[2])
-return 1
-`,
-);
-
-/**
- * Drops dead letters or delayed messages.
- *
- * KEYS: sorted set and hash that they are in, then the delay queue if they are delayed.
- * ARGV: ids.
- * Result: 1 or 0 for each id: whether it was there.
- */
-export const DROP_SORTED: Script = /* @__PURE__ */ new Script(
-  "drop messages",
-  `
-local result = {}
-for i, id in ipairs(ARGV) do
-  local found = redis.call('ZREM', KEYS[1], id)
-  if found == 0 and KEYS[3] then found = redis.call('LREM', KEYS[3], 1, id) end
-  if found == 1 then redis.call('HDEL', KEYS[2], id) end
-  result[i] = found
-end
-return result
-`,
-);
-
-/**
- * Drops messages of a list that are near to each other: all of them in one pass.
- *
- * KEYS: list, messages.
- * ARGV: position of the first one, and of the last one, text that is no id, ids.
- * Result: 1 or 0 for each id: whether it was there. 2: it is not there, but its text is.
- */
-export const DROP_LISTED: Script = /* @__PURE__ */ new Script(
-  "drop messages",
-  `
-redis.call('HDEL', KEYS[2], '')
-local wanted, removed = {}, 0
-for i = 4, #ARGV do wanted[ARGV[i]] = true end
-local from = math.max(0, tonumber(ARGV[1]) - ${WINDOW})
-local to = tonumber(ARGV[2])
-local ids = redis.call('LRANGE', KEYS[1], from, to)
-for i, id in ipairs(ids) do
-  if wanted[id] then
-    redis.call('LSET', KEYS[1], from + i - 1, ARGV[3])
-    wanted[id] = false
-    removed = removed + 1
-  end
-end
-if removed > 0 then
-  local sign = from > redis.call('LLEN', KEYS[1]) / 2 and -1 or 1
-  redis.call('LREM', KEYS[1], sign * removed, ARGV[3])
-end
-local result = {}
-for i = 4, #ARGV do
-  if wanted[ARGV[i]] == false then
-    result[#result + 1] = redis.call('HDEL', KEYS[2], ARGV[i])
-    wanted[ARGV[i]] = nil
-  else
-    result[#result + 1] = redis.call('HEXISTS', KEYS[2], ARGV[i]) * 2
-  end
-end
-return result
-`,
-);
-
-/**
- * Drops one message of a list, wherever it is there: Redis looks at all of them.
- *
- * KEYS: list, messages.
- * ARGV: id.
- * Result: 1 if it was there.
- */
-export const DROP_ANYWHERE: Script = /* @__PURE__ */ new Script(
-  "drop a message",
-  `
-local found = redis.call('LREM', KEYS[1], 1, ARGV[1])
-if found == 1 then redis.call('HDEL', KEYS[2], ARGV[1]) end
-return found
-`,
-);
-
-/**
- * Drops the first messages of a list or sorted set.
- *
- * KEYS: list or sorted set, messages.
- * ARGV: "LPOP" or "ZPOPMIN", how many.
- * Result: how many it has taken off, and how many of these had a text.
- */
-export const PURGE_STATE: Script = /* @__PURE__ */ new Script(
-  "purge a queue",
-  `
-local taken = redis.call(ARGV[1], KEYS[1], ARGV[2]) or {}
-local ids = {}
-for i = 1, #taken, ARGV[1] == 'ZPOPMIN' and 2 or 1 do ids[#ids + 1] = taken[i] end
-if #ids == 0 then return {0, 0} end
-return {#ids, redis.call('HDEL', KEYS[2], unpack(ids))}
-`,
-);
-
-/**
  * Reads the reports of workers.
  *
  * KEYS: heartbeats, reports.
@@ -305,21 +187,5 @@ return {
   redis.call('HGETALL', KEYS[2]),
   redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now - ARGV[2], 'WITHSCORES', 'LIMIT', 0, 1000)
 }
-`,
-);
-
-/**
- * Takes a report away, and adds what its worker has counted last.
- *
- * KEYS: reports, counts of the minute.
- * ARGV: broker id, report of the other workers of that broker or "", then names and counts.
- */
-export const WITHDRAW: Script = /* @__PURE__ */ new Script(
-  "withdraw a report",
-  `
-redis.call('HDEL', KEYS[1], ARGV[1])
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-for i = 3, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
-if #ARGV > 2 then redis.call('EXPIRE', KEYS[2], 7200) end
 `,
 );

@@ -26,14 +26,11 @@ import {
   DROP_ANYWHERE,
   DROP_LISTED,
   DROP_SORTED,
-  MAX_QUEUES,
-  OVERVIEW,
   PURGE_BATCH,
   PURGE_STATE,
   REPLACE,
-  WINDOW,
-  WORKERS,
-} from "./inspection_scripts.ts";
+} from "./inspection_change_scripts.ts";
+import { MAX_QUEUES, OVERVIEW, WINDOW, WORKERS } from "./inspection_scripts.ts";
 import { Keys } from "./keys.ts";
 import { nearEachOther, readDelayed, readListed, readSorted, toOverview } from "./message_pages.ts";
 import type { CheckedOptions } from "./options.ts";

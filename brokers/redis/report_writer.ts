@@ -7,7 +7,7 @@ import {
   type ReportSource,
 } from "../../core/report_source.ts";
 import type { RedisArgument } from "../../clients/redis/reply.ts";
-import { WITHDRAW } from "./inspection_scripts.ts";
+import { WITHDRAW } from "./inspection_change_scripts.ts";
 import type { RedisSession } from "./session.ts";
 
 /** Letters of the counts in the history. */

@@ -40,6 +40,7 @@ const KEPT = [
   // Texts that are put together of others, which bundlers take for calls.
   "brokers/redis/dead_letter_scripts.ts",
   "brokers/redis/delayed_scripts.ts",
+  "brokers/redis/inspection_change_scripts.ts",
   "brokers/redis/inspection_scripts.ts",
   "brokers/redis/recovery_scripts.ts",
   "brokers/redis/scripts.ts",

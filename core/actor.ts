@@ -21,21 +21,21 @@ import { Message } from "./message.ts";
 import type { MessageOptions } from "./message_options.ts";
 import { assertQueueName } from "./queue_names.ts";
 
-/** Options that name an actor; on the wire they are its name. */
+/** Options whose value is an actor; on the wire it is the name of the actor. */
 const CALLBACK_OPTIONS: readonly CallbackOption[] = ["onSuccess", "onFailure", "onRetryExhausted"];
 
-/** Actors that named no broker. */
+/** Actors without the option `broker`. */
 const ofDefaultBroker: WeakSet<Actor> = /* @__PURE__ */ new WeakSet();
 
-/** Calling an actor runs its function here and now. */
+/** Calling an actor runs its function here, now and without a message. */
 export interface Actor<P extends unknown[], R> {
   (...args: P): R | Promise<R>;
 }
 
 /**
- * A function that can be run by sending a message. Made by {@linkcode actor}.
+ * A function that workers run for messages. Made by {@linkcode actor}.
  *
- * `P` are its parameters and `R` is what it returns, awaited.
+ * `P` are the parameters of the function, and `R` is the awaited type of its result.
  *
  * @example Send a message, or call the function
  * ```ts
@@ -49,27 +49,27 @@ export interface Actor<P extends unknown[], R> {
  */
 // deno-lint-ignore no-explicit-any -- the default stands for "any actor"
 export class Actor<P extends unknown[] = any[], R = unknown> {
-  /** The function itself. */
+  /** The function. */
   declare readonly fn: (...args: P) => R | Promise<R>;
-  /** The broker it is declared on. */
+  /** The broker that it is declared on. */
   declare readonly broker: Broker;
-  /** Its name on the wire. */
+  /** Name of the actor in messages. */
   declare readonly actorName: string;
-  /** The queue that its messages go to. */
+  /** Queue of its messages. */
   declare readonly queueName: string;
-  /** Among the messages that a worker has in flight, lower goes first. */
+  /** Priority among the messages that a worker has in flight: lower numbers run first. */
   declare readonly priority: number;
-  /** Its other options, which middleware reads. */
+  /** All other options, for middleware. */
   declare readonly options: Readonly<Record<string, unknown>>;
-  /** Writes to the category `dramatiq`, `actor`, its name. */
+  /** Logger of the category `dramatiq`, `actor`, and the name of the actor. */
   declare readonly logger: Logger;
 
   /**
-   * Does not declare the actor; {@linkcode actor} does both.
+   * Makes an actor without declaring it; {@linkcode actor} does both.
    *
    * @param fn The function.
-   * @param options Its options.
-   * @throws {TypeError} If it has no name, or an option is of the wrong type.
+   * @param options The options.
+   * @throws {TypeError} If the actor has no name, or an option is of the wrong type.
    */
   constructor(fn: (...args: P) => R | Promise<R>, options: ActorOptions = {}) {
     if (typeof fn !== "function" || isClass(fn)) {
@@ -96,7 +96,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     if (broker !== undefined && typeof broker.declareActor !== "function") {
       throw new TypeError(`Cannot create actor "${actorName}": its broker is ${String(broker)}`);
     }
-    // An actor is a function of its own with the methods of this class, so that it can be called.
+    // Actors can be called: each is a function whose prototype is that of this class.
     const self = (...args: P) => fn(...args);
     explainSending(fn);
     Object.setPrototypeOf(self, new.target.prototype);
@@ -113,14 +113,13 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
     });
   }
 
-  /** @internal True if an actor named no broker, and got that of the process. */
+  /** @internal True if an actor has the broker of `getBroker()` because its options name none. */
   static isOfDefaultBroker(actor: Actor): boolean {
     return ofDefaultBroker.has(actor);
   }
 
   /**
-   * A message for this actor, not sent yet. Leave the last argument out when a
-   * pipeline is to bring it.
+   * Makes a message without sending it. Omit the last argument if a pipeline will add it.
    *
    * @param args The arguments.
    * @returns The message.
@@ -139,16 +138,16 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   }
 
   /**
-   * As {@linkcode Actor.message}, with options of this one message.
+   * As {@linkcode Actor.message}, with options of the message.
    *
-   * @param options The arguments and options; unknown names travel along.
+   * @param options The arguments and options; options with unknown names are kept.
    * @returns The message.
    * @throws {TypeError} If a callback is neither an actor nor a name.
    */
   messageWithOptions<const A extends MessageArgs<P>>(
     options: MessageWithOptions<A> & { pipeIgnore: true },
   ): Message<R>;
-  /** As above, for a message that a pipeline may add an argument to. */
+  /** As above, for a message to which a pipeline may add an argument. */
   messageWithOptions<const A extends MessageArgs<P>>(
     options: MessageWithOptions<A>,
   ): Message<R, PipedInput<P, A>>;
@@ -176,9 +175,9 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    * Sends a message: the actor runs on a worker.
    *
    * @param args The arguments: `null`, booleans, numbers, strings, and arrays and plain
-   *   objects of them.
-   * @returns The message as it was stored, once the server has confirmed that.
-   * @throws {TypeError} If an argument cannot be encoded; the text names it.
+   *   objects of these.
+   * @returns The stored message, once the server has confirmed it.
+   * @throws {TypeError} If an argument cannot be encoded; the error text names it.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   send(...args: P): Promise<Message<R>> {
@@ -186,10 +185,10 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   }
 
   /**
-   * As {@linkcode Actor.send}, with options of this one message.
+   * As {@linkcode Actor.send}, with options of the message.
    *
    * @param options The arguments, options, delay and signal.
-   * @returns The message as it was stored.
+   * @returns The stored message, once the server has confirmed it.
    * @throws The same as {@linkcode Actor.send}.
    */
   async sendWithOptions(options: SendWithOptions<P> & ArgsOf<P>): Promise<Message<R>> {
@@ -199,11 +198,11 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   }
 
   /**
-   * Sends many messages at once, in order: much faster than one by one.
+   * Sends many messages in order, much faster than one by one.
    *
-   * @param calls The arguments of each.
-   * @param options One delay and one signal for all.
-   * @returns The messages as they were stored.
+   * @param calls The arguments of each message.
+   * @param options A delay and a signal for all messages.
+   * @returns The stored messages, once the server has confirmed them.
    * @throws The same as {@linkcode Actor.send}.
    */
   sendMany(
@@ -215,11 +214,10 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
   }
 
   /**
-   * Cancels all messages of this actor that were made so far, on whatever queue, see
-   * `Control.cancelAll`.
+   * Cancels all messages of this actor that were made so far, on all queues, see `Control.cancelAll`.
    *
-   * @param options Why, and how.
-   * @returns The time before which they were made, in milliseconds since the epoch.
+   * @param options The reason, the grace period and more.
+   * @returns The present time, in milliseconds since the epoch: later messages are not cancelled.
    * @throws {TypeError} If the broker has no control store.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
@@ -237,12 +235,12 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
 Object.setPrototypeOf(Actor.prototype, Function.prototype);
 
 /**
- * Makes a function an actor of a class of your own and declares it.
+ * Makes an actor of your own subclass of {@linkcode Actor} and declares it.
  *
  * @param fn The function, asynchronous or not.
- * @param options The options; `actorClass` is a subclass of {@linkcode Actor}.
+ * @param options The options; `actorClass` is the subclass.
  * @returns The actor, an instance of that class.
- * @throws {TypeError} If the class does not extend `Actor`, or as for any actor.
+ * @throws {TypeError} If the class does not extend `Actor`, or for the reasons below.
  */
 // deno-lint-ignore no-explicit-any -- with `unknown`, a parameter with a default is unknown, too
 export function actor<P extends any[], R, A extends Actor<P, Awaited<R>>>(
@@ -255,8 +253,8 @@ export function actor<P extends any[], R, A extends Actor<P, Awaited<R>>>(
  * Makes a function an actor and declares it on its broker.
  *
  * @param fn The function, asynchronous or not.
- * @param options The options; those that no middleware of the broker knows are refused.
- * @returns The actor, callable like the function.
+ * @param options The options. Each must be known to a middleware of the broker.
+ * @returns The actor, which can be called like the function.
  * @throws {TypeError} If it has no name, its name is taken or an option is unknown.
  *
  * @example Send an e-mail later
@@ -279,10 +277,10 @@ export function actor<P extends any[], R>(
   options?: ActorOptions,
 ): Actor<P, Awaited<R>>;
 /**
- * Makes a class-based actor an actor and declares it.
+ * Makes an actor from a class and declares it.
  *
  * @param actorClass A concrete subclass of `GenericActor`; its `meta` are the options.
- * @param options Options that win over those.
+ * @param options Options that override those of `meta`.
  * @returns The actor.
  * @throws {TypeError} If the class is abstract.
  */
@@ -307,7 +305,7 @@ export function actor(
   return made;
 }
 
-/** Classes can only be called with `new`. */
+/** True for a class, which cannot be called without `new`. */
 function isClass(value: unknown): boolean {
   if (typeof value !== "function") return false;
   return Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;

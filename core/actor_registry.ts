@@ -33,7 +33,7 @@ const CORE_ACTOR_OPTIONS: readonly string[] = ["cron", "debounce", "every", "max
 export abstract class ActorRegistry {
   /** @internal Calls the hooks of the middleware. */
   protected readonly emitter: Emitter;
-  /** This object, as hooks get it: no other class extends this one. */
+  /** This object, for hooks: `Broker` is the only class that extends this one. */
   readonly #broker: Broker = this as unknown as Broker;
   readonly #middleware: MiddlewareList;
   readonly #actors: Map<string, Actor> = new Map();
@@ -53,8 +53,8 @@ export abstract class ActorRegistry {
   }
 
   /**
-   * Store of cancellations, pauses and the like for the whole fleet; `undefined` where the
-   * broker has no such place.
+   * Store of cancellations, pauses and other control of the whole fleet; `undefined` if the broker has
+   * none.
    */
   get controlStore(): ControlStore | undefined {
     return undefined;
@@ -124,10 +124,10 @@ export abstract class ActorRegistry {
   /**
    * Adds a middleware, and calls its hooks for the actors and queues declared so far.
    *
-   * @param middleware What to add.
-   * @param position Where; at most one of `before` and `after`.
-   * @throws {TypeError} If it is not a middleware, there is none of the class named, or both are
-   *   named. Nothing has changed then.
+   * @param middleware The middleware.
+   * @param position Its place in the list; `before` or `after`, not both.
+   * @throws {TypeError} If it is not a middleware, there is none of the class that `position` names,
+   *   or that has both. Nothing has changed then.
    */
   addMiddleware(middleware: Middleware, position: MiddlewarePosition = {}): void {
     this.#middleware.add(middleware, position);
@@ -138,7 +138,7 @@ export abstract class ActorRegistry {
     }
   }
 
-  /** Takes a middleware off again; does nothing when it is not there. */
+  /** Removes a middleware; does nothing if it is not in the list. */
   removeMiddleware(middleware: Middleware): void {
     this.#middleware.remove(middleware);
   }
@@ -146,7 +146,7 @@ export abstract class ActorRegistry {
   /**
    * Calls a hook of all middleware, by the rules of {@linkcode Middleware}.
    *
-   * @returns A promise if one of them is asynchronous, else nothing.
+   * @returns A promise if a hook is asynchronous.
    */
   emit<H extends HookName>(hook: H, ...args: HookArguments<H>): void | Promise<void>;
   emit(hook: HookName, first?: unknown, second?: unknown): void | Promise<void> {
@@ -158,9 +158,9 @@ export abstract class ActorRegistry {
    * `emit("beforeEnqueue", message, delay)`.
    *
    * @param signal The name of the hook without `before`.
-   * @param args What the hook gets, after the broker.
-   * @returns A promise if one of them is asynchronous, else nothing.
-   * @throws {MiddlewareError} If one of them refuses.
+   * @param args Arguments of the hook after the broker.
+   * @returns A promise if a hook is asynchronous.
+   * @throws {MiddlewareError} If a hook throws it.
    */
   emitBefore<S extends SignalOf<"before">>(
     signal: S,
@@ -174,8 +174,8 @@ export abstract class ActorRegistry {
    * `emit("afterAck", message)`.
    *
    * @param signal The name of the hook without `after`.
-   * @param args What the hook gets, after the broker.
-   * @returns A promise if one of them is asynchronous, else nothing.
+   * @param args Arguments of the hook after the broker.
+   * @returns A promise if a hook is asynchronous.
    */
   emitAfter<S extends SignalOf<"after">>(
     signal: S,
@@ -195,10 +195,10 @@ export abstract class ActorRegistry {
   }
 
   /**
-   * Declares an actor and its queue. `actor()` does so.
+   * Declares an actor and its queue. `actor()` calls it.
    *
-   * @throws {TypeError} If the name is taken, it has an option that no middleware knows, or
-   *   one that makes no sense to the middleware that does.
+   * @throws {TypeError} If the name is taken, no middleware knows one of the options, or a value of an
+   *   option is not valid.
    */
   declareActor(actor: Actor): void {
     if (this.#actors.has(actor.actorName)) {
@@ -226,16 +226,16 @@ export abstract class ActorRegistry {
   #keepUnique(actorName: string, unique: Unique): void {
     if (this.#claims === undefined) {
       this.#claims = this.makeClaims();
-      // First: all others see the message as it runs.
+      // First, because it may replace the message, which the others must see.
       this.#middleware.addFirst(new ClaimRelease(this.#claims));
     }
     this.#claims.add(actorName, unique);
   }
 
   /**
-   * Declares a queue and its delay queue; one that is declared stays as it is.
+   * Declares a queue and its delay queue, unless they are declared.
    *
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If the queue name is not valid.
    */
   declareQueue(queueName: string): void {
     assertQueueName(queueName);
@@ -251,7 +251,7 @@ export abstract class ActorRegistry {
    *
    * @param actorName The name of a declared actor.
    * @returns The actor.
-   * @throws {ActorNotFound} If there is none of that name.
+   * @throws {ActorNotFound} If no actor of that name is declared.
    */
   getActor(actorName: string): Actor {
     const actor = this.#actors.get(actorName);
@@ -261,10 +261,10 @@ export abstract class ActorRegistry {
   }
 
   /**
-   * Finds where results are kept.
+   * Finds the result backend.
    *
-   * @returns The result backend of the `Results` middleware.
-   * @throws {TypeError} If there is none.
+   * @returns The backend of the `Results` middleware.
+   * @throws {TypeError} If there is no such middleware.
    */
   getResultBackend(): ResultSource {
     const { resultBackend } = this.#middleware;
@@ -275,13 +275,12 @@ export abstract class ActorRegistry {
   }
 
   /**
-   * Looks an option up: on the message, then on its actor. `null` and `undefined`
-   * mean that it is not set there; 0 and `false` mean themselves.
+   * Reads an option of a message, or else of its actor. `null` and `undefined` count as not set.
    *
    * @param message The message.
-   * @param name The option, by its name here.
-   * @param fallback What it is when neither has it: the middleware's own default.
-   * @returns The value. It comes from outside: its type is what the caller says.
+   * @param name Name of the option in this library.
+   * @param fallback Value if it is set on neither.
+   * @returns The value. Messages come from outside, so `T` is an assumption of the caller.
    */
   getOption<T>(message: Message | MessageProxy, name: string, fallback: T): T {
     const value = message.option(name) ?? this.#actors.get(message.actorName)?.options[name];

@@ -27,36 +27,32 @@ const NO_DELAY: EnqueueOptions = /* @__PURE__ */ Object.freeze({});
 
 /** Options that all brokers take. */
 export interface BrokerOptions {
-  /**
-   * The middleware, in order.
-   *
-   * @default {defaultMiddleware()}
-   */
+  /** The middleware, in order. @default {defaultMiddleware()} */
   middleware?: readonly Middleware[];
-  /** The time that delays, limits and backoffs go by. @default {systemClock} */
+  /** Clock of delays, limits and backoffs. @default {systemClock} */
   clock?: Clock;
 }
 
 /**
- * Keeps messages between senders and workers.
+ * Stores messages of senders for workers.
  *
  * To write one: extend this class, implement the abstract methods, extend
  * {@linkcode Consumer}, and run `tests/conformance/broker.ts` on the pair.
- * Constructors store and check; connect when first used.
+ * A constructor stores and checks its options; the first method that needs the server connects.
  */
 export abstract class Broker extends ActorRegistry implements AsyncDisposable {
-  /** The time that delays, limits and backoffs go by. */
+  /** Clock of delays, limits and backoffs. */
   readonly clock: Clock;
-  /** True if what it keeps is seen by this realm alone: no other process, no thread. */
+  /** True if its messages are visible only in this thread of this process. */
   readonly isInMemory: boolean = false;
   /**
-   * Milliseconds for which a worker may keep a message that it has fetched and cannot begin.
-   * Then it gives it back, and fetches no more of that queue until there is room.
+   * Milliseconds after which a worker requeues a message that it has fetched and cannot start. It
+   * fetches no more of that queue until there is room.
    */
   readonly maxWait: number = Infinity;
   /**
-   * True if a message that is given back comes closer to the dead letters. Workers then keep one
-   * whose retry, result or callback cannot be stored, instead of giving it back after a while.
+   * True if the server dead-letters messages that are requeued too often. Workers then do not requeue
+   * a message whose retry, result or callback cannot be stored, but keep trying to store it.
    */
   readonly countsDeliveries: boolean = false;
   /** @internal True if it stores a message and changes of the control store in one step. */
@@ -66,10 +62,10 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   readonly #sender: Sender;
 
   /**
-   * Stores the options; connecting comes later.
+   * Stores the options.
    *
    * @param options The middleware and the clock.
-   * @param defaults Makes the middleware of a broker that is given none: `defaultMiddleware`.
+   * @param defaults Makes the middleware if the options have none: `defaultMiddleware`.
    */
   constructor(options: BrokerOptions, defaults: () => Middleware[]) {
     super(options.middleware ?? defaults());
@@ -83,17 +79,17 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     });
   }
 
-  /** Milliseconds for which the server has not answered consumers; 0 if it does, or there is none. */
+  /** Milliseconds for which the server has not answered consumers; 0 if it answers. */
   get silentFor(): number {
     return 0;
   }
 
-  /** @internal Ids of brokers of other libraries that share the queues: they ignore pauses. */
+  /** @internal Ids of brokers of other libraries that share the queues, and ignore pauses. */
   findForeignBrokers(): Promise<string[]> {
     return Promise.resolve([]);
   }
 
-  /** Stores messages on the queues that they name; a promise, if any, tells that they are safe. */
+  /** Stores messages on their queues. A promise, if any, resolves when the server has confirmed them. */
   protected abstract store(messages: readonly Message[]): void | Promise<void>;
 
   /**
@@ -102,7 +98,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
    * @param queueName The queue, as declared, or its delay queue.
    * @param options The prefetch.
    * @returns The consumer.
-   * @throws {TypeError} If that can be the name of neither: see `assertQueueOrDelayQueueName`.
+   * @throws {TypeError} If the name is not valid.
    */
   abstract consume(queueName: string, options?: ConsumeOptions): Consumer;
 
@@ -115,12 +111,12 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Waits until a queue and its delay queue are empty and nothing of them is being worked on.
+   * Waits until a queue and its delay queue are empty and none of their messages is in flight.
    *
    * @param queueName The queue.
-   * @param options How long to wait.
-   * @throws {QueueJoinTimeout} If the time is over before.
-   * @throws The reason of the signal, if that aborts before.
+   * @param options The timeout, and a signal.
+   * @throws {QueueJoinTimeout} If the timeout is over before.
+   * @throws The reason of the signal, if it aborts before.
    */
   abstract join(queueName: string, options?: JoinOptions): Promise<void>;
 
@@ -136,28 +132,28 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Stores a message on its queue, or delays it.
+   * Stores a message on its queue, or on its delay queue.
    *
-   * @param message What to send.
-   * @param options The delay, and the message that this one follows from.
-   * @returns The message as it was stored, once the server has confirmed that. A
-   *   delayed one names its delay queue.
-   * @throws {TypeError} If it cannot be encoded, what it names cannot be a queue, or a
-   *   `prepareMessage` gives no message.
+   * @param message The message.
+   * @param options The delay, the signal, and the message that caused this one.
+   * @returns The stored message, once the server has confirmed it. The `queueName` of a delayed
+   *   message is the delay queue.
+   * @throws {TypeError} If it cannot be encoded, its queue name is not valid, or a
+   *   `prepareMessage` hook returns something else than a message.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    * @throws {MiddlewareError} If a middleware refuses it.
-   * @throws The reason of the signal, if that aborts before the server has confirmed it.
+   * @throws The reason of the signal, if it aborts before the server has confirmed the message.
    */
   enqueue<M extends Message>(message: M, options: EnqueueOptions = NO_DELAY): Promise<M> {
     return this.#sender.enqueue(message, options);
   }
 
   /**
-   * Stores many messages at once, in order. Either all hooks let them pass or none is sent.
+   * Stores many messages in order. If a hook refuses one of them, none is sent.
    *
-   * @param messages What to send.
-   * @param options One delay and one cause for all.
-   * @returns The messages as they were stored.
+   * @param messages The messages.
+   * @param options A delay, a signal and a cause for all messages.
+   * @returns The stored messages, once the server has confirmed them.
    * @throws The same as {@linkcode Broker.enqueue}.
    */
   enqueueMany<M extends Message>(
@@ -168,10 +164,10 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Puts a delayed message whose time has come on its queue. Workers do so with what the
-   * consumer of a delay queue gave them, and acknowledge that then.
+   * Stores a due delayed message on its queue. Workers call it for the messages of a delay queue, and
+   * acknowledge them afterwards.
    *
-   * @param delivery What the consumer gave.
+   * @param delivery The message, as the consumer of the delay queue delivered it.
    * @throws The same as {@linkcode Broker.enqueue}.
    */
   enqueueDue(delivery: MessageProxy): Promise<void> {
@@ -179,14 +175,14 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Stores a message that takes the place of a delayed one. Brokers that can take that
-   * off its delay queue in the same step override this.
+   * Stores a due message on its queue. Brokers that can remove it from the delay queue in the same step
+   * override this.
    */
   protected storeDue(message: Message, _delivery: MessageProxy): void | Promise<void> {
     return this.store([message]);
   }
 
-  /** @internal Begins to send a message that is stored in a transaction of the application. */
+  /** @internal Prepares a message that is stored in a transaction of the application. */
   protected prepareNow<M extends Message>(
     message: M,
     options: EnqueueOptions,
@@ -195,24 +191,23 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Gives a message the form in which it is stored. Brokers that add options of
-   * their own extend this.
+   * Sets the delay queue and the `eta` of a delayed message. Brokers that add options extend this.
    *
-   * @param message What to send.
-   * @param delay Milliseconds, if it is to be delayed.
+   * @param message The message.
+   * @param delay Milliseconds; `undefined` if it is not delayed.
    * @returns The message, or a changed copy.
-   * @throws {TypeError} If what it names is neither a queue nor a delay queue.
+   * @throws {TypeError} If its queue name is not valid.
    */
   protected prepare(message: Message, delay: number | undefined): Message {
     return toQueued(message, delay, this.clock);
   }
 
-  /** @internal Delays a message that was delivered and has not begun; it is acknowledged then. */
+  /** @internal Stores a delivered message on its delay queue; the caller acknowledges it. */
   postpone(delivery: MessageProxy, delay: number): Promise<void> {
     return this.#sender.postpone(delivery, delay);
   }
 
-  /** @internal Stores a message together with changes of the control store: both, or neither. */
+  /** @internal Stores a message and changes of the control store: both, or neither. */
   enqueueWith(
     message: Message,
     changes: readonly ControlChange[],
@@ -222,8 +217,8 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * @internal Stores a message if changes of the control store are applied, in one step. Brokers whose
-   * control store is in the same place override this, and say so by `storesWithChanges`.
+   * @internal Stores a message if changes of the control store are applied, in one step. Brokers that can
+   * do so override this, and set `storesWithChanges`.
    */
   protected storeWith(
     _message: Message,
@@ -239,7 +234,7 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     return this.#sender.makeClaims();
   }
 
-  /** @internal Steps of unique messages. These know neither stays nor whether a message is gone. */
+  /** @internal Steps of unique messages, for brokers that cannot tell whether a message is stored. */
   protected get uniqueSteps(): UniqueSteps {
     return {
       isStored: () => Promise.resolve(true),
@@ -249,18 +244,17 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   }
 
   /**
-   * Reads the dead letters of a queue, the first one first, a page at a time. Those that die
-   * meanwhile are not among them.
+   * Reads the dead letters of a queue, oldest first, a page at a time. Messages that are dead-lettered
+   * meanwhile are not included.
    *
-   * Requeue or drop them inside the loop, or at least begin to: a broker may hold them only
-   * while it reads.
+   * Call `requeue` or `drop` inside the loop: a broker may hold dead letters only while it reads.
    *
    * @param queueName The queue.
-   * @param options How many are read at once.
-   * @returns The dead letters. They stay where they are unless they are requeued or dropped.
-   * @throws {QueueNotFound} If the broker keeps queues that are declared only, and it is not.
+   * @param options The size of a page.
+   * @returns The dead letters. They stay unless they are requeued or dropped.
+   * @throws {QueueNotFound} If the broker requires queues to be declared, and this one is not.
    * @throws {BrokerConnectionError} If the server cannot be reached.
-   * @throws {TypeError} If this broker cannot read them, or that is not a valid queue name.
+   * @throws {TypeError} If this broker cannot read them, or the queue name is not valid.
    */
   deadLetters(
     queueName: string,
@@ -276,8 +270,8 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
   /**
    * Opens an inspector: it lists queues, messages and workers, and changes single messages.
    *
-   * @returns The inspector. It connects with its first call; close it when it is no longer needed.
-   * @throws {TypeError} If this broker has none.
+   * @returns The inspector. It connects when first used; close it when it is no longer needed.
+   * @throws {TypeError} If this broker does not support it.
    */
   inspect(): Inspector {
     throw new NoInspector(
@@ -296,21 +290,21 @@ export abstract class Broker extends ActorRegistry implements AsyncDisposable {
     };
   }
 
-  /** @internal A worker of this process begins to report. */
+  /** @internal Registers a worker of this process that reports. */
   offerReport(source: ReportSource): void {
     this.reportSources.add(source);
   }
 
-  /** @internal A worker that reports is gone. Brokers that store its report remove that. */
+  /** @internal Removes a worker that has reported. Brokers that have stored its report remove that. */
   withdrawReport(source: ReportSource): void | Promise<void> {
     this.reportSources.delete(source);
   }
 
   /**
-   * Reads dead letters as they are stored, those that are there when it begins. A broker that
-   * has them in flight meanwhile waits for `settled` before it gives the others back.
+   * Reads the dead letters that are stored when it begins. A broker that holds them meanwhile waits for
+   * `settled` before it puts the others back.
    *
-   * @param queueName The queue, not that of its delayed messages.
+   * @param queueName The queue.
    * @throws {TypeError} Always, unless a broker overrides it.
    */
   protected readDeadLetters(

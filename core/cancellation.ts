@@ -12,14 +12,14 @@ import {
   UNDONE,
 } from "./stored_cancellation.ts";
 
-/** Options of `message.cancel()`, `Control.cancel` and their like. */
+/** Options of `message.cancel()`, `Control.cancel` and similar methods. */
 export interface CancelOptions {
-  /** Why, for logs, results and dead letters. @default {"cancelled"} */
+  /** Reason, for logs, results and dead letters. @default {"cancelled"} */
   reason?: string;
-  /** Time that a running actor gets to stop by itself. @default {1_000} */
+  /** Time that a running actor gets to end after its signal has aborted. @default {1_000} */
   grace?: Duration;
   /**
-   * Time that the cancellation is remembered: a message that is delivered later runs.
+   * Time to live of the cancellation. A message that is delivered later runs.
    *
    * @default {604_800_000} Seven days; for a message that is delayed further, a day after its eta.
    */
@@ -32,7 +32,7 @@ export interface CancelOptions {
   keep?: boolean;
 }
 
-/** Which messages to cancel: those that match all that is given. */
+/** Messages to cancel: those that match all given fields. */
 export interface CancelPredicate {
   /** An actor, or the name of one. */
   actor?: { readonly actorName: string } | string;
@@ -54,22 +54,22 @@ const CANCEL_OPTIONS: KnownOptions<CancelOptions> = {
 };
 const PREDICATE_OPTIONS: KnownOptions<CancelPredicate> = { actor: true, queue: true, before: true };
 
-/** The option of a dead letter that was cancelled. */
+/** Option of a message that was cancelled and dead-lettered. */
 const KEPT = "cancelled";
 const DAY = 86_400_000;
 const DEFAULT_TTL = 7 * DAY;
-/** Number of cancellations that are stored in one step. */
+/** Maximum of cancellations that are stored in one step. */
 const BATCH = 500;
 /** Milliseconds by which the clock of a caller may be ahead of that of the store. */
 const CLOCK_TOLERANCE = 60_000;
 
-/** Broker, as far as its control store goes. */
+/** The parts of a broker that a control store needs. */
 export interface ControlledBroker {
   readonly clock: Clock;
   readonly controlStore: ControlStore | undefined;
 }
 
-/** Message, as far as its cancellation goes. */
+/** The parts of a message that a cancellation needs. */
 export interface CancellableMessage {
   readonly messageId: string;
   /** One option. */
@@ -92,14 +92,14 @@ export function controlStoreOf(
   throw new TypeError(`Cannot ${purpose}: the ${name} has no control store; ${advice}`);
 }
 
-/** A message to cancel: its id, and until when it may wait. */
+/** A message to cancel. */
 export interface CancelTarget {
   readonly messageId: string;
-  /** Milliseconds since the epoch. */
+  /** Its eta, in milliseconds since the epoch, if it is delayed. */
   readonly eta?: number;
 }
 
-/** @returns What {@linkcode cancelMessages} needs to know of a message. */
+/** @returns A message as {@linkcode cancelMessages} takes it. */
 export function cancelTargetOf(message: CancellableMessage): CancelTarget {
   const { messageId } = message;
   const eta = message.option("eta");
@@ -107,11 +107,11 @@ export function cancelTargetOf(message: CancellableMessage): CancelTarget {
 }
 
 /**
- * Remembers that messages are cancelled.
+ * Stores cancellations of messages.
  *
- * @param broker What has the control store.
+ * @param broker The broker, which must have a control store.
  * @param targets The messages.
- * @param options Why, and how.
+ * @param options The reason, the grace period and more.
  * @throws {TypeError} If the broker has no control store, or an option is of the wrong type.
  * @throws {RangeError} If an id is empty, or a time below 0.
  * @throws {BrokerConnectionError} If the store cannot be reached.
@@ -136,12 +136,12 @@ export async function cancelMessages(
 }
 
 /**
- * Remembers that all messages which match are cancelled.
+ * Stores the cancellation of all messages that match.
  *
- * @param broker What has the control store.
- * @param predicate Which messages.
- * @param options Why, and how.
- * @returns The time before which they were made.
+ * @param broker The broker, which must have a control store.
+ * @param predicate The messages.
+ * @param options The reason, the grace period and more.
+ * @returns The time, in milliseconds since the epoch: only messages made before it are cancelled.
  * @throws {TypeError} If neither an actor nor a queue is given, or the broker has no control store.
  * @throws {RangeError} If a time is below 0, or `before` in the future.
  * @throws {BrokerConnectionError} If the store cannot be reached.
@@ -206,11 +206,11 @@ function readOptions(options: CancelOptions): { value: StoredCancellation; ttl?:
 }
 
 /**
- * Forgets the cancellation of a message that is requeued. Workers that have not heard of that yet
- * see it in the message.
+ * Removes the cancellation of a message before it is requeued. For workers that have not read the
+ * control store since, an option of the message says so.
  *
- * @param broker What has the control store.
- * @param message The message that is to be requeued.
+ * @param broker The broker.
+ * @param message The message to requeue.
  * @returns The message to store.
  */
 export async function undoCancellation<M extends CancellableMessage>(
@@ -226,7 +226,7 @@ export async function undoCancellation<M extends CancellableMessage>(
   return message.copy({ options: { [KEPT]: undefined, [UNDONE]: entry.version } }) as M;
 }
 
-/** Marks a message that is cancelled and kept, for {@linkcode undoCancellation}. */
+/** Marks a cancelled message that will be dead-lettered, for {@linkcode undoCancellation}. */
 export function markKept<M extends CancellableMessage>(delivery: { message: M }): void {
   delivery.message = delivery.message.copy({ options: { [KEPT]: true } }) as M;
 }

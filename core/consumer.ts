@@ -1,7 +1,7 @@
 import { MessageProxy } from "./message_proxy.ts";
 import { shorten } from "../platform/thrown.ts";
 
-/** Messages to settle: a message that it gave, or a list of them. */
+/** Messages to settle: one that the consumer delivered, or a list. */
 export type OneOrMany = MessageProxy | readonly MessageProxy[];
 
 function describe(value: unknown): string {
@@ -11,9 +11,9 @@ function describe(value: unknown): string {
 }
 
 /**
- * Makes a list of what is to be settled.
+ * Makes a list of messages to settle.
  *
- * @param messages What the caller gave.
+ * @param messages One message, or a list.
  * @returns The list.
  * @throws {TypeError} If it is neither a message nor a list.
  */
@@ -39,7 +39,7 @@ export interface ConsumeOptions {
 }
 
 /**
- * Reads the prefetch of a consumer.
+ * Checks the prefetch of a consumer.
  *
  * @param queueName Its queue or delay queue.
  * @param options Its options.
@@ -61,20 +61,19 @@ export function checkPrefetch(
 
 /** Options of {@linkcode Consumer.receive}. */
 export interface ReceiveOptions {
-  /** Ends the wait; the call then gives what it has, maybe nothing. */
+  /** Ends the wait when it aborts; the call then resolves to the messages it has, or none. */
   signal?: AbortSignal;
 }
 
 /**
- * Takes messages off one queue. Every message received is settled by exactly one
- * of `ack`, `nack`, `requeue`, or given back by `close`.
+ * Receives the messages of one queue. Each is settled by exactly one of `ack`, `nack` and `requeue`, or
+ * requeued by `close`.
  *
- * The consumer of a delay queue gives a message once its `eta` has come, for the
- * worker to put on its queue. A broker that does so by itself gives none.
+ * The consumer of a delay queue delivers messages that are due, for the worker to store on their queue.
+ * It delivers none if the broker does that itself.
  *
- * All methods reject with a `BrokerConnectionError` when the server cannot be
- * reached. The worker then closes the consumer and opens another one; messages of
- * the old one are the broker's to deliver again.
+ * All methods reject with a `BrokerConnectionError` if the server cannot be reached. The worker then
+ * closes the consumer and opens another one; the broker delivers the messages of the old one again.
  *
  * @example Take a message off a queue by hand
  * ```ts
@@ -91,71 +90,70 @@ export interface ReceiveOptions {
  * ```
  */
 export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisposable {
-  /** The queue it takes from. */
+  /** The queue or delay queue. */
   readonly queueName: string;
 
   /**
-   * Stores the name; connecting comes with the first `receive`.
+   * Stores the name; the first `receive` connects.
    *
-   * @param queueName The queue it takes from.
+   * @param queueName The queue or delay queue.
    */
   constructor(queueName: string) {
     this.queueName = queueName;
   }
 
   /**
-   * True if its messages may have been delivered to another consumer meanwhile. The worker starts
-   * nothing of it then; `receive` rejects soon.
+   * True if its messages may have been delivered to another consumer. The worker does not start them
+   * then, and `receive` rejects soon.
    */
   get isLost(): boolean {
     return false;
   }
 
   /**
-   * Waits for messages, and first for room, while as many as `prefetch` are unsettled.
-   * One call at a time.
+   * Waits for messages, and for room while as many as `prefetch` are unsettled. One call at a time.
    *
-   * @param limit How many to give at most, 1 or more; `prefetch` bounds it too.
+   * @param limit Maximum of messages, 1 or more; `prefetch` is a maximum, too.
    * @param options A signal to end the wait.
    * @returns One message or more, oldest first; none once aborted or closed.
-   *   Data that cannot be decoded comes as an `UndecodableMessage`.
+   *   Data that cannot be decoded is delivered as an `UndecodableMessage`.
    */
   abstract receive(limit: number, options?: ReceiveOptions): Promise<MessageProxy[]>;
 
   /**
-   * Takes nothing more off the queue until the next `receive`, and gives back what it has taken
-   * and not handed out. What was handed out can still be settled. A consumer that takes
-   * nothing but what is asked for has nothing to do.
+   * Fetches nothing until the next `receive`, and requeues messages that were prefetched and not yet
+   * received. Received messages can still be settled. Consumers that do not prefetch need not override
+   * it.
    */
   async pause(): Promise<void> {}
 
   /**
-   * Marks messages that are about to start, as far as they are under suspicion: deaths of workers
-   * are counted by the marks, which end when the messages are settled.
+   * Marks messages with a `suspicion` before they run. If a worker dies, the marks tell which messages
+   * were running. Settling a message removes its mark.
    *
-   * A consumer may learn here only that a message was marked when a worker died. Its `suspicion`
-   * then counts that death, and it is not marked: begin it again when it runs alone.
+   * A consumer may find out only here that a message was marked when a worker died. It then counts the
+   * death in `suspicion`, and does not mark the message: call this again before it runs alone.
    *
-   * @param messages Messages that it gave, and that are not settled.
-   * @returns Those that are still its own. The others are with another consumer, and must not start.
+   * @param messages Received messages that are not settled.
+   * @returns Those that the consumer still has. The others must not start.
    */
   begin(messages: OneOrMany): Promise<readonly MessageProxy[]> {
     return Promise.resolve(messages instanceof MessageProxy ? [messages] : messages);
   }
 
-  /** Takes messages off the queue for good. */
+  /** Acknowledges messages: removes them from the queue. */
   abstract ack(messages: OneOrMany): Promise<void>;
 
-  /** Moves messages to the dead letters, in the form of their `deadLetter`. */
+  /** Dead-letters messages, in the form of their `deadLetter`. */
   abstract nack(messages: OneOrMany): Promise<void>;
 
-  /** Gives messages back to the front of the queue, as they were. */
+  /** Returns messages, unchanged, to the front of the queue. */
   abstract requeue(messages: OneOrMany): Promise<void>;
 
-  /** Gives everything that is not settled back to the queue. May be called twice. */
+  /** Requeues all unsettled messages. May be called again. */
   abstract close(): Promise<void>;
 
-  /** One message after the other, until the consumer is closed. */
+  /** Receives messages one by one, until the consumer is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<MessageProxy, void, undefined> {
     while (true) {
       const messages = await this.receive(1);
@@ -164,7 +162,7 @@ export abstract class Consumer implements AsyncIterable<MessageProxy>, AsyncDisp
     }
   }
 
-  /** Closes it. */
+  /** Closes the consumer. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

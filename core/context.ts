@@ -2,9 +2,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Message } from "./message.ts";
 import type { MessageProxy } from "./message_proxy.ts";
 
-/** Number of actors that can run at once with a place of their own. */
+/** Number of actors that can run at once with a context index of their own. */
 const MAX_CONTEXTS = 4_096;
-/** Numbers of visits that stay small integers, which need no memory. */
+/** Uses of an index for which its number stays a small integer, which V8 does not allocate. */
 const GENERATIONS = 2 ** 30 / MAX_CONTEXTS;
 
 /** A message whose actor runs, and the number that its context carries. */
@@ -14,20 +14,19 @@ interface Context {
 }
 
 /**
- * Context of an actor: the number of a visit rather than the message:
- * Deno 2.9 keeps objects that contexts carried for a while, and to copy them at each garbage
- * collection took a quarter of the time that a message takes. With no place free it is the
- * message after all.
+ * Context of an actor: a number instead of the message, unless no index is free. Deno 2.9 keeps objects
+ * of contexts alive for a while, and copying them at each garbage collection took a quarter of the time
+ * of a message.
  */
 const running = /* @__PURE__ */ new AsyncLocalStorage<number | MessageProxy>();
 const contexts: Context[] = [];
 const freeIndexes: number[] = [];
 
 /**
- * The message that the calling actor runs for.
+ * Gets the message of the calling actor.
  *
- * @returns The message; `undefined` outside an actor, and in what an actor left running
- *   when it was over.
+ * @returns The message; `undefined` outside an actor, and in background work of an actor that has
+ *   ended.
  *
  * @example Carry the id into the logs
  * ```ts
@@ -45,10 +44,10 @@ export function currentMessage(): Message | undefined {
 }
 
 /**
- * The signal that aborts when the calling actor is to stop: at its time limit, or
- * at shutdown if it asked for that. Its reason is an `Interrupt`.
+ * Gets the signal that aborts when the calling actor should stop: at its time limit, when its message is
+ * cancelled, or at shutdown with the option `notifyShutdown`. Its reason is an `Interrupt`.
  *
- * @returns The signal; one that never aborts where there is no current message.
+ * @returns The signal; outside an actor, one that never aborts.
  *
  * @example Stop a download at the time limit
  * ```ts
@@ -63,17 +62,17 @@ export function currentMessage(): Message | undefined {
  * ```
  */
 export function currentSignal(): AbortSignal {
-  // Outside an actor a new one each time: listeners on a shared one would pile up.
+  // Outside an actor a new one each time: listeners on a shared one would accumulate.
   return currentProxy()?.signal ?? new AbortController().signal;
 }
 
 /**
- * Calls a function so that it, and all it starts, sees the message as the current one:
- * until it has returned, or, when it returns a promise, until {@linkcode leaveMessage}.
+ * Calls a function with a message as the current one, until it returns, or, if it returns a promise,
+ * until {@linkcode leaveMessage}.
  *
  * @param message The message.
- * @param run What to call. It gets the message and the argument, which saves a closure per message.
- * @param argument Its argument.
+ * @param run The function. Its parameters save a closure per message.
+ * @param argument Its second argument.
  * @returns What it returns.
  */
 export function runWithMessage<T>(
@@ -98,8 +97,7 @@ export function runWithMessage<T>(
 }
 
 /**
- * Says that what was called for a message is over. What it left behind in the background
- * sees no message any more.
+ * Ends the context of a message: background work that its actor has left has no current message.
  *
  * @param message The message.
  */
@@ -121,7 +119,7 @@ function addContext(): number | undefined {
   return contextIndex;
 }
 
-/** @returns The delivery that the calling actor runs for, if one does. */
+/** @returns The delivery of the calling actor; `undefined` outside an actor. */
 export function currentProxy(): MessageProxy | undefined {
   const store = running.getStore();
   if (typeof store !== "number") return store;

@@ -5,18 +5,18 @@ import {
   type DeliveryState,
 } from "./errors.ts";
 
-/** Error for an operation on a broker that is closed: nothing of it was delivered. */
+/** Error for an operation on a closed broker: nothing was delivered. */
 export function closedFor(purpose: string): ConnectionClosed {
   return new ConnectionClosed(`Cannot ${purpose}: the broker is closed`, { delivery: "none" });
 }
 
 /**
- * The error of a call whose parts have ended one by one. That no part of it was delivered can
- * only be said if no other part was stored, and none may have been.
+ * Error of a call that consisted of several requests. Its delivery is "none" only if no request was
+ * stored, and none may have been.
  *
- * @param errors The errors of the parts that failed, the first one first; at least one.
- * @param isPartStored Whether another part is stored.
- * @returns What the call fails with: its first error, or that error as one of unknown delivery.
+ * @param errors The errors of failed requests, in order; at least one.
+ * @param isPartStored Whether another request was stored.
+ * @returns The first error, with delivery "unknown" where needed.
  */
 export function errorOfAll(errors: readonly unknown[], isPartStored: boolean): unknown {
   const [first] = errors;
@@ -26,11 +26,10 @@ export function errorOfAll(errors: readonly unknown[], isPartStored: boolean): u
 }
 
 /**
- * The same error with another state of delivery: the code that raised it could not know what was
- * written before.
+ * Copies an error with another delivery state, for a caller that knows more about earlier attempts.
  *
- * @param error Any error; only those of connections have a state of delivery.
- * @param delivery What is known of the request.
+ * @param error Any error; only connection errors have a delivery state.
+ * @param delivery The delivery state.
  */
 export function withDelivery<E>(error: E, delivery: DeliveryState): E {
   if (!(error instanceof BrokerConnectionError) || error.delivery === delivery) return error;
@@ -42,10 +41,10 @@ export function withDelivery<E>(error: E, delivery: DeliveryState): E {
 }
 
 /**
- * Resolves when all parts of a call are stored, and fails when all have ended otherwise.
+ * Waits until all requests of a call have ended.
  *
- * @param parts What is stored; not empty.
- * @throws What {@linkcode errorOfAll} makes of their errors.
+ * @param parts The requests; not empty.
+ * @throws The error of {@linkcode errorOfAll}, if any request failed.
  */
 export async function allStored(parts: readonly Promise<unknown>[]): Promise<void> {
   if (parts.length === 1) return void await parts[0];
@@ -55,7 +54,7 @@ export async function allStored(parts: readonly Promise<unknown>[]): Promise<voi
   if (errors.length > 0) throw errorOfAll(errors, errors.length < parts.length);
 }
 
-/** True if nothing of a request can have arrived. A rejected one has arrived, and left nothing. */
+/** True if a request has stored nothing: it cannot have arrived, or was rejected. */
 function isUndelivered(error: unknown): boolean {
   return !(error instanceof BrokerConnectionError) || error.delivery === "none";
 }

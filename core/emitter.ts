@@ -6,7 +6,7 @@ import { getLogger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
 import { sendWithin } from "./wrapped_send.ts";
 
-/** The hooks that a broker or worker calls for what they do, not for what they give. */
+/** Hooks whose return value is ignored. */
 export type HookName = Exclude<
   keyof Middleware,
   | "actorOptions"
@@ -19,7 +19,7 @@ export type HookName = Exclude<
   | "prepareMessage"
 >;
 
-/** All hooks; a record, so that the compiler misses one that is forgotten. */
+/** These hooks. A record, so that a missing one does not compile. */
 export const HOOKS: Record<HookName, true> = {
   beforeAck: true,
   afterAck: true,
@@ -64,12 +64,12 @@ export type HookOf<When extends "before" | "after", S extends string> =
   & HookName;
 
 /**
- * Finds a hook.
+ * Finds a hook by its signal.
  *
- * @param when When it is called.
- * @param signal Its name without that.
+ * @param when Prefix of its name.
+ * @param signal Its name without the prefix.
  * @returns The hook.
- * @throws {TypeError} If there is none of that name.
+ * @throws {TypeError} If there is no such hook.
  */
 export function hookOf(when: "before" | "after", signal: string): HookName {
   const hook = `${when}${signal.charAt(0).toUpperCase()}${signal.slice(1)}`;
@@ -84,26 +84,25 @@ interface Subscriber {
 }
 
 const log = /* @__PURE__ */ getLogger("middleware");
-/** Error texts of V8 and JavaScriptCore for a change to something frozen, or without a setter. */
+/** Error texts of V8 and JavaScriptCore for changing a frozen object, or a property without a setter. */
 const CHANGE_REFUSED = /not extensible|read.?only|only a getter|delete property/i;
 
 /**
- * Calls the hooks of a list of middleware, by the rules that {@linkcode Middleware}
- * states. Who has which hook is worked out once, when the list changes: most
- * hooks of most messages have nobody to call.
+ * Calls the hooks of a list of middleware, by the rules of {@linkcode Middleware}. Subscribers of each
+ * hook are collected once, when the list changes, since most hooks have none.
  */
 export class Emitter {
   readonly #broker: Broker;
   readonly #subscribers: Map<HookName, readonly Subscriber[]> = new Map();
   #preparers: readonly Subscriber[] = [];
-  /** Middleware with `wrapEnqueue`, the innermost first; `undefined` if there is none. */
+  /** Middleware with `wrapEnqueue`, innermost first; `undefined` if there is none. */
   #wrappers: readonly Middleware[] | undefined;
 
   constructor(broker: Broker) {
     this.#broker = broker;
   }
 
-  /** Takes over a new list of middleware, in its order. */
+  /** Sets the list of middleware. */
   update(middleware: readonly Middleware[]): void {
     for (const hook of Object.keys(HOOKS) as HookName[]) {
       const subscribers = subscribersOf(middleware, hook);
@@ -115,19 +114,19 @@ export class Emitter {
     this.#wrappers = wrappers.length > 0 ? wrappers : undefined;
   }
 
-  /** @returns Whether anybody has this hook. */
+  /** @returns Whether any middleware has this hook. */
   has(hook: HookName): boolean {
     return this.#subscribers.get(hook)!.length > 0;
   }
 
   /**
-   * Passes a message through `prepareMessage` of all middleware that has it.
+   * Passes a message through the `prepareMessage` hooks.
    *
-   * @param message What is to be sent.
-   * @param cause What it follows from.
-   * @returns What the last of them made of it.
-   * @throws {MiddlewareError} If one of them refuses the message.
-   * @throws {TypeError} If one of them gives something other than a message, or a promise.
+   * @param message The message to send.
+   * @param cause The message that caused it, if any.
+   * @returns The message that the last hook returned.
+   * @throws {MiddlewareError} If a hook refuses the message.
+   * @throws {TypeError} If a hook returns something else than a message, such as a promise.
    */
   prepare<M extends Message>(message: M, cause: Message | undefined): M {
     let prepared = message;
@@ -146,15 +145,15 @@ export class Emitter {
     return prepared;
   }
 
-  /** True if any middleware has `wrapEnqueue`: call it only then. */
+  /** True if any middleware has `wrapEnqueue`. Call {@linkcode Emitter.wrapEnqueue} only then. */
   get wrapsEnqueue(): boolean {
     return this.#wrappers !== undefined;
   }
 
   /**
-   * Sends messages within `wrapEnqueue` of all middleware that has it, the first one outermost.
+   * Sends messages inside the `wrapEnqueue` hooks, of which the first one is outermost.
    *
-   * @returns What was stored; a `TypeError` if one of them did not call its `next` once.
+   * @returns The stored messages. Rejects with a `TypeError` if a hook does not call `next` once.
    */
   wrapEnqueue<T extends Message | readonly Message[]>(
     messages: readonly Message[],
@@ -167,7 +166,7 @@ export class Emitter {
     return sendWithin(wrappers[outermost]!, this.#broker, messages, cause, next);
   }
 
-  /** All but the outermost, around a send. */
+  /** Wraps a send in all hooks but the outermost. */
   #wrap<T extends Message | readonly Message[]>(
     wrappers: readonly Middleware[],
     messages: readonly Message[],
@@ -181,20 +180,20 @@ export class Emitter {
   }
 
   /**
-   * Calls the hooks of declaring, which are synchronous as declaring is.
+   * Calls the hooks of a declaration, which must be synchronous.
    *
-   * @throws {TypeError} If one of them is not.
+   * @throws {TypeError} If one of them returns a promise.
    */
   emitNow(hook: HookName, subject: unknown): void {
     const pending = this.emit(hook, subject);
     if (pending === undefined) return;
-    pending.catch(() => {}); // it is too late for what it would say
+    pending.catch(() => {}); // the error below is reported instead
     throw new TypeError(
       `Cannot wait for hook ${hook}: declaring is synchronous, and so are its hooks`,
     );
   }
 
-  /** @returns A promise if one of the hooks is asynchronous, else nothing. */
+  /** @returns A promise if a hook is asynchronous. */
   emit(hook: HookName, first?: unknown, second?: unknown): void | Promise<void> {
     const subscribers = this.#subscribers.get(hook)!;
     return hook[0] === "b" // before…
@@ -246,29 +245,29 @@ export class Emitter {
     if (unstored !== undefined) throw unstored;
   }
 
-  /** A `before…` hook and `prepareMessage` pass on a `MiddlewareError`; `beforeNack`, `FollowUpNotStored` as well. */
+  /** `before…` hooks and `prepareMessage` may throw `MiddlewareError`; `beforeNack` also `FollowUpNotStored`. */
   #throwOrLog(error: unknown, subscriber: Subscriber, hook: HookName | "prepareMessage"): void {
     if (error instanceof MiddlewareError) throw error;
     if (hook === "beforeNack" && error instanceof FollowUpNotStored) throw error;
     this.#log(error, subscriber, hook);
   }
 
-  /** The first failure to store a follow-up goes to the caller once all others were called. */
+  /** The first `FollowUpNotStored` is thrown after all hooks were called; other errors are logged. */
   #note(
     error: unknown,
     unstored: FollowUpNotStored | undefined,
     subscriber: Subscriber,
     hook: HookName,
   ): FollowUpNotStored | undefined {
-    // Elsewhere nobody could act on it: whatever has happened has happened.
-    const isHeard = hook === "afterProcessMessage" || hook === "afterSkipMessage";
-    if (isHeard && error instanceof FollowUpNotStored) return unstored ?? error;
+    // After other hooks it is too late to requeue the message.
+    const isThrown = hook === "afterProcessMessage" || hook === "afterSkipMessage";
+    if (isThrown && error instanceof FollowUpNotStored) return unstored ?? error;
     this.#log(error, subscriber, hook);
     return unstored;
   }
 
   #log(error: unknown, { middleware }: Subscriber, hook: HookName | "prepareMessage"): void {
-    // Python changes messages in before_enqueue.
+    // As users of Python's before_enqueue would try.
     const isChange = (hook === "beforeEnqueue" || hook === "prepareMessage") &&
       error instanceof TypeError && CHANGE_REFUSED.test(errorMessage(error));
     const advice = isChange ? "; to change a message, return a copy from prepareMessage" : "";
@@ -297,7 +296,7 @@ function notAMessage(
   { middleware }: Subscriber,
 ): TypeError {
   const pending = toPromise(given);
-  pending?.catch(() => {}); // too late for what it would say
+  pending?.catch(() => {}); // the error below is reported instead
   const reason = pending === undefined
     ? `returned ${given instanceof Object ? given.constructor.name : String(given)}, not a message`
     : "returned a promise, and sending does not wait for it";
@@ -306,7 +305,7 @@ function notAMessage(
   );
 }
 
-/** A promise if the hook gave one. `() => list.push(x)` gives a number, which is nobody's business. */
+/** A promise if the hook returned one. Other values, as of `() => list.push(x)`, are ignored. */
 function toPromise(result: unknown): Promise<unknown> | undefined {
   if (result === undefined || typeof result !== "object" || result === null) return undefined;
   if (result instanceof Promise) return result;

@@ -43,16 +43,16 @@ export interface CompletionCallbackOptions {
   when?: "succeeded" | "settled";
 }
 
-/** The result of one part of a group; of a group within, an array. */
+/** Result of a member; an array for a nested group. */
 export type MemberResult<S> = S extends Message<infer R, infer _> ? R
   : S extends Pipeline<infer R, infer _> ? R
   : S extends Group<infer R> ? R[]
   : never;
 
 /**
- * Messages that run side by side. Made by {@linkcode group}.
+ * Messages that run in parallel. Made by {@linkcode group}.
  *
- * `R` is what its members return.
+ * `R` is the result of a member.
  *
  * @example Wait for the results of all members
  * ```ts
@@ -69,7 +69,7 @@ export type MemberResult<S> = S extends Message<infer R, infer _> ? R
  * ```
  */
 export class Group<R = unknown> {
-  /** The parts: messages, pipelines and groups. */
+  /** The members: messages, pipelines and groups. */
   readonly children: readonly GroupStep[];
   /** Options that it was made with. */
   readonly options: GroupOptions;
@@ -88,7 +88,7 @@ export class Group<R = unknown> {
     this.options = options;
   }
 
-  /** Number of parts. */
+  /** Number of members. */
   get length(): number {
     return this.children.length;
   }
@@ -99,15 +99,15 @@ export class Group<R = unknown> {
   }
 
   /**
-   * Adds a message to send once all members have succeeded, or settled. Needs the `GroupCallbacks`
+   * Adds a message to send when all members have succeeded, or settled. It needs the `GroupCallbacks`
    * middleware, here and on the workers.
    *
-   * With `when: "succeeded"` it is never sent if a member fails for good or is skipped. If the dead
-   * letter of a member is requeued and succeeds before the barrier expires, it counts.
+   * With `when: "succeeded"` it is never sent if a member fails for good or is skipped, unless the dead
+   * letter of that member is requeued and succeeds before the barrier expires.
    *
-   * @param message What to send; it gets its own arguments only.
-   * @param options When.
-   * @throws {TypeError} If `when` is something else.
+   * @param message The message. Results of members are not added to its arguments.
+   * @param options When to send it.
+   * @throws {TypeError} If `when` is neither `"succeeded"` nor `"settled"`.
    */
   addCompletionCallback(message: Message, options: CompletionCallbackOptions = {}): void {
     const { when = "succeeded" } = options;
@@ -122,8 +122,8 @@ export class Group<R = unknown> {
   /**
    * Sends all members.
    *
-   * @param options One delay for all.
-   * @returns This group, to ask it for results.
+   * @param options A delay for all members, and a signal.
+   * @returns This group.
    * @throws {TypeError} If it has completion callbacks and the broker no `GroupCallbacks`
    *   middleware, or a member is itself a group.
    * @throws {RangeError} If it has completion callbacks and no members.
@@ -172,7 +172,7 @@ export class Group<R = unknown> {
     return Promise.all(settled).then((all) => all.every(Boolean));
   }
 
-  /** Number of parts that have a result; a group within counts as one, once it has all of its own. */
+  /** Number of members that have a result; a nested group counts as one when it is complete. */
   get completedCount(): Promise<number> {
     const { broker } = this;
     const completed = this.children.map((child) =>
@@ -182,9 +182,9 @@ export class Group<R = unknown> {
   }
 
   /**
-   * The results of the members in order; of a group within, an array.
+   * Gets the results of the members in order; that of a nested group is an array.
    *
-   * @param options Whether and how long to wait, for all together.
+   * @param options Whether to wait, and how long for all results together.
    * @returns The results.
    * @throws The same as `message.getResult`.
    */
@@ -203,8 +203,8 @@ export class Group<R = unknown> {
   /**
    * Waits until all members have a result.
    *
-   * @param options How long to wait.
-   * @throws {ResultTimeout} If the time is over before.
+   * @param options The timeout.
+   * @throws {ResultTimeout} If the timeout is over before.
    * @throws {ResultFailure} If a member failed for good.
    */
   async wait(options: Omit<GetResultOptions, "block"> = {}): Promise<void> {
@@ -212,10 +212,10 @@ export class Group<R = unknown> {
   }
 
   /**
-   * Cancels all members, as `message.cancel` does with one. Callbacks for when all have settled
-   * are sent, those for when all have succeeded are not.
+   * Cancels all members, see `message.cancel`. Completion callbacks with `when: "settled"` are sent, those
+   * with `when: "succeeded"` are not.
    *
-   * @param options Why, and how.
+   * @param options The reason, the grace period and more.
    * @throws The same as `message.cancel`.
    */
   async cancel(options: CancelOptions = {}): Promise<void> {
@@ -227,12 +227,12 @@ export class Group<R = unknown> {
     }
   }
 
-  /** For people to read: `group([add(1, 2), add(3, 4)])`. */
+  /** The calls, such as `group([add(1, 2), add(3, 4)])`. */
   toString(): string {
     return `group([${this.children.join(", ")}])`;
   }
 
-  /** Members that carry the callbacks, which `GroupCallbacks` has been told to count. */
+  /** Makes members with the callbacks in their options, and the counters of `GroupCallbacks`. */
   async #withCallbacks(): Promise<(Message | Pipeline)[]> {
     const { broker } = this;
     const counter = broker.middleware.find((one) => one.beginGroup !== undefined);
@@ -254,7 +254,7 @@ export class Group<R = unknown> {
     };
     const ids = new Set<string>();
     const asMember = (message: Message) => {
-      // Members are told apart by their ids. The same message may be in a group twice.
+      // Members are counted by id, and the same message may be in the group twice.
       const isTwice = ids.size === ids.add(message.messageId).size;
       return message.copy({ options, ...isTwice && { messageId: crypto.randomUUID() } });
     };
@@ -281,7 +281,7 @@ function dicts(messages: readonly Message[]): MessageDict[] {
   return messages.map((message) => message.asDict());
 }
 
-/** The broker that a part names itself, or that all of it is for. */
+/** Broker of a member: from its options, or else of the actors of all its messages. */
 function brokerOf(part: GroupStep): Broker | undefined {
   if (part instanceof Message) return Message.brokerOf(part);
   if (part.options.broker !== undefined) return part.options.broker;
@@ -290,7 +290,7 @@ function brokerOf(part: GroupStep): Broker | undefined {
   );
 }
 
-/** A part, on the broker of the whole group if it names none itself. */
+/** A member, on the broker of the group unless it has one of its own. */
 function onBroker<T extends Pipeline | Group>(part: T, broker: Broker): T;
 function onBroker(part: Pipeline | Group, broker: Broker): Pipeline | Group {
   if (part.options.broker !== undefined || brokerOf(part) === broker) return part;
@@ -300,10 +300,10 @@ function onBroker(part: Pipeline | Group, broker: Broker): Pipeline | Group {
 }
 
 /**
- * Puts messages, pipelines or groups side by side.
+ * Makes a group of messages, pipelines or groups, which run in parallel.
  *
- * @param children The parts.
- * @param options The broker, for those parts, too, that name none themselves.
+ * @param children The members.
+ * @param options The broker, also of members that have none of their own.
  * @returns The group; nothing is sent before it is run.
  *
  * @example Two downloads at a time

@@ -1,9 +1,9 @@
 /**
- * Root of the reasons with which a running message's `AbortSignal` aborts. An
- * actor that does not catch it fails with it, and is retried by the usual rules.
+ * Base class of the reasons with which `currentSignal()` aborts. A message whose actor does not catch
+ * it fails with it, and is retried by the usual rules.
  *
- * It is no `DramatiqError`, as in the reference: an actor that handles the errors of the library
- * must not swallow its own interrupt.
+ * Not a `DramatiqError`, as in the reference: an actor that catches errors of the library must not
+ * swallow its own interrupt.
  */
 export class Interrupt extends Error {
   static {
@@ -20,27 +20,27 @@ export class TimeLimitExceeded extends Interrupt {
 
 /** Options for {@linkcode Cancelled}. */
 export interface CancelledOptions extends ErrorOptions {
-  /** True if the message goes to the dead letters instead of being dropped. @default {false} */
+  /** Dead-letters the message instead of dropping it. @default {false} */
   keep?: boolean;
 }
 
 /**
- * The message was cancelled, see `Control.cancel`; or its actor throws this to cancel it. It is
- * neither retried nor, unless it is to be kept, dead-lettered.
+ * The message was cancelled, see `Control.cancel`, or by its actor, which throws this. It is not
+ * retried, and dead-lettered only with `keep`.
  */
 export class Cancelled extends Interrupt {
   static {
     this.prototype.name = "Cancelled";
   }
 
-  /** True if the message goes to the dead letters instead of being dropped. */
+  /** True if the message is dead-lettered instead of dropped. */
   readonly keep: boolean;
 
   /**
    * Cancels the message of the actor that throws it.
    *
-   * @param message Why.
-   * @param options The cause, and whether the message is kept.
+   * @param message The reason.
+   * @param options The cause, and whether to dead-letter the message.
    */
   constructor(message = "", options: CancelledOptions = {}) {
     super(message, options);
@@ -48,7 +48,7 @@ export class Cancelled extends Interrupt {
   }
 }
 
-/** The worker is shutting down, and the actor asked to be told (`notifyShutdown`). */
+/** The worker is shutting down, and the actor has the option `notifyShutdown`. */
 export class Shutdown extends Interrupt {
   static {
     this.prototype.name = "Shutdown";
@@ -56,9 +56,8 @@ export class Shutdown extends Interrupt {
 }
 
 /**
- * The realm of a message is gone: the worker stopped waiting for it, or its thread
- * or process died of another message. It is given back and runs again as if
- * nothing had happened.
+ * The worker stopped waiting for the actor, or its thread or process was lost because of another
+ * message. The message is requeued, and its retries stay the same.
  */
 export class WorkerLost extends Interrupt {
   static {

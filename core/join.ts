@@ -3,32 +3,32 @@ import { QueueJoinTimeout } from "./errors.ts";
 
 /** Options of {@linkcode Broker.join}. */
 export interface JoinOptions {
-  /** Milliseconds to wait at most. @default {Infinity} */
+  /** Maximum of milliseconds to wait. @default {Infinity} */
   timeout?: number;
   /** Ends the wait when it aborts: `join` rejects with its reason. */
   signal?: AbortSignal;
 }
 
-/** A queue whose end can only be seen by looking: nobody says that it is done. */
+/** A queue that has to be polled to find out whether it is idle. */
 export interface Joinable {
   readonly queueName: string;
-  /** The time of its broker. */
+  /** Clock of its broker. */
   readonly clock: Clock;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two polls. */
   readonly interval: number;
 
-  /** Looks whether nothing is on it, and nothing of it worked on. */
+  /** True if it is empty, and none of its messages is in flight. */
   isIdle(): Promise<boolean>;
 }
 
 /**
- * Waits until a queue is done.
+ * Waits until a queue is idle.
  *
  * @param queue The queue.
- * @param options How long to wait.
- * @throws {RangeError} If the time to wait is below 0.
- * @throws {QueueJoinTimeout} If the time is over before.
- * @throws The reason of the signal, if that aborts before.
+ * @param options The timeout, and a signal.
+ * @throws {RangeError} If the timeout is below 0.
+ * @throws {QueueJoinTimeout} If the timeout is over before.
+ * @throws The reason of the signal, if it aborts before.
  */
 export async function joinByPolling(queue: Joinable, options: JoinOptions): Promise<void> {
   const { queueName, clock, interval } = queue;
@@ -45,17 +45,17 @@ export async function joinByPolling(queue: Joinable, options: JoinOptions): Prom
 }
 
 /**
- * Reads how long to wait for a queue.
+ * Checks the timeout of a join.
  *
  * @returns Milliseconds.
- * @throws {RangeError} If that is below 0.
+ * @throws {RangeError} If it is below 0.
  */
 export function joinTimeout(queueName: string, { timeout = Infinity }: JoinOptions): number {
   if (timeout >= 0) return timeout;
   throw new RangeError(`Cannot wait ${timeout} ms for "${queueName}": it must be 0 or more`);
 }
 
-/** Error for a queue that was not done in time. */
+/** Error for a queue that was not idle in time. */
 export function joinTooLate(queueName: string, timeout: number): QueueJoinTimeout {
   return new QueueJoinTimeout(
     `Cannot join queue "${queueName}": it was not done within ${timeout} ms`,

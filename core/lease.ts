@@ -1,30 +1,30 @@
 import { type Clock, monotonicTime } from "../platform/clock.ts";
 
 /**
- * A worker's hold on what it has fetched: as long as its heartbeat is younger than the
- * heartbeat timeout, nobody takes that over.
+ * Lease of a worker on the messages that it has fetched. While its last heartbeat is younger than the
+ * heartbeat timeout, no other worker recovers them.
  *
- * A worker whose event loop stood still for longer, or that was cut off, must not start
- * what it has in flight: another one may be running it.
+ * After a longer outage, or a longer block of its event loop, a worker must not start the messages it
+ * has in flight, since another one may run them.
  *
- * none ─(first fetch or heartbeat)▶ held ─(time over)▶ lost ─(consumers told: reset)▶ none
+ * none ─(first fetch or heartbeat)▶ held ─(timeout)▶ lost ─(consumers have failed: reset)▶ none
  *
- * Each fetch renews the heartbeat as well, so that nothing is in flight without a lease.
+ * Each fetch renews the heartbeat, too, so that no message is in flight without a lease.
  */
 export class Lease {
   /** Milliseconds for which a heartbeat counts. */
   readonly duration: number;
   readonly #clock: Clock;
-  /** When the present one may have begun at the earliest, by monotonic time like all here. */
+  /** Time of the last reset; this and the others are monotonic. */
   #resetAt = -Infinity;
-  /** Until when it holds; `Infinity` while there is none. */
+  /** End of the lease; `Infinity` if there is none. */
   #endsAt = Infinity;
   #isLost = false;
 
   /**
    * Makes a lease that has not begun.
    *
-   * @param clock Tells the time.
+   * @param clock The clock.
    * @param duration Milliseconds for which a heartbeat counts.
    */
   constructor(clock: Clock, duration: number) {
@@ -32,19 +32,19 @@ export class Lease {
     this.duration = duration;
   }
 
-  /** The present time, for {@linkcode Lease.renew}. */
+  /** The present monotonic time, for {@linkcode Lease.renew}. */
   get now(): number {
     return monotonicTime(this.#clock);
   }
 
-  /** True if a heartbeat has reached the server, and it was not lost since. */
+  /** True if a heartbeat has reached the server, and the lease was not lost since. */
   get isHeld(): boolean {
     return this.#endsAt !== Infinity && !this.isLost;
   }
 
   /**
-   * True if it has ended, and that was not yet told. A heartbeat that gets through late
-   * does not undo that: other workers may have taken over meanwhile.
+   * True from its end until the reset. A late heartbeat does not bring it back, since other workers may
+   * have recovered the messages.
    */
   get isLost(): boolean {
     this.#isLost ||= this.#endsAt !== Infinity && this.now >= this.#endsAt;
@@ -52,20 +52,20 @@ export class Lease {
   }
 
   /**
-   * Notes a heartbeat that has reached the server. One whose answer took longer than it counts
-   * begins a lease that is lost: what came with it may be with other workers.
+   * Notes a heartbeat that has reached the server. If its answer took longer than the heartbeat timeout,
+   * the lease is lost: other workers may have recovered the messages that came with it.
    *
-   * @param sentAt When it was sent, by {@linkcode Lease.now}.
+   * @param sentAt Time at which it was sent, by {@linkcode Lease.now}.
    */
   renew(sentAt: number): void {
-    // One from before the reset belongs to a consumer that was told of the loss.
+    // A heartbeat from before the reset belongs to a consumer that has failed.
     if (sentAt < this.#resetAt || this.isLost) return;
     const endsAt = sentAt + this.duration;
-    // Answers may come in another order: an earlier heartbeat does not shorten it.
+    // Answers may arrive in another order: an earlier heartbeat does not shorten the lease.
     if (this.#endsAt === Infinity || endsAt > this.#endsAt) this.#endsAt = endsAt;
   }
 
-  /** Begins anew, after its users know that it was lost. */
+  /** Starts over, after all consumers have failed. */
   reset(): void {
     this.#resetAt = this.now;
     this.#endsAt = Infinity;

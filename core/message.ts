@@ -21,22 +21,22 @@ import type { GetResultOptions } from "./result_source.ts";
 import { randomUuid } from "../platform/runtime.ts";
 import { showCall } from "./show_call.ts";
 
-/** Messages that were not sent: few, so that no message has a field for it. */
+/** Duplicates that were not sent. A set, as a field of all messages would cost memory. */
 const duplicates: WeakSet<Message> = /* @__PURE__ */ new WeakSet();
 const NO_KWARGS: Kwargs = /* @__PURE__ */ Object.freeze({});
 
-/** The part of a message that is there for types only. */
+/** Part of a message that exists only for types. */
 export interface Message<R, I> {
-  /** Argument that a pipeline may add; a method, so that any message fits `Message`. */
+  /** Type of the argument that a pipeline may add; a method, so that any message fits `Message`. */
   "~pipes"?(value: I): R;
 }
 
 /**
- * One call of an actor, on its way to a worker. Immutable.
+ * One call of an actor, for a worker to run. Immutable.
  *
- * `R` is what the actor returns; `I` is what a pipeline may add to the arguments.
+ * `R` is the result of the actor; `I` is the argument that a pipeline may add.
  *
- * @example A message as Python reads it
+ * @example A message in wire form, as Python reads it
  * ```ts
  * import { Message } from "@dq/dramatiq";
  *
@@ -44,31 +44,31 @@ export interface Message<R, I> {
  * ```
  */
 export class Message<R = unknown, I = unknown> {
-  /** The queue it is on; a delayed message's ends in `.DQ`. */
+  /** Its queue, or the delay queue (`.DQ`) of a delayed message. */
   readonly queueName: string;
-  /** The actor that it is for. */
+  /** Name of its actor. */
   readonly actorName: string;
   /** Positional arguments. */
   readonly args: readonly unknown[];
-  /** Keyword arguments, which only Python callers have. */
+  /** Keyword arguments, from or for Python. */
   readonly kwargs: Kwargs;
-  /** Stays the same through retries and delays. */
+  /** Unique id, which retries and delays do not change. */
   readonly messageId: string;
-  /** Milliseconds since the epoch at which the message was made. */
+  /** Time of its creation, in milliseconds since the epoch. */
   readonly messageTimestamp: number;
   #wireOptions: WireOptions;
-  /** Name on the wire of its only option, if it is known to have one. */
+  /** Wire name of its only option, if it was decoded and has exactly one. */
   #soleOption: string | undefined;
   #options: MessageOptions | undefined;
-  /** Encoded form that it was decoded from, until it is copied. */
+  /** Data that it was decoded from. */
   #encoded: Encoded | undefined;
-  /** The broker that sent it; before that, the actor that made it, whose broker a test may replace. */
+  /** The broker that sent it, or else the actor that made it (a test may replace its broker). */
   #origin: Broker | Actor | undefined;
 
   /**
-   * Makes a message; `actor.message()` is the usual way.
+   * Makes a message. Use `actor.message()` unless the actor is not declared in this process.
    *
-   * @param fields What the message is made of.
+   * @param fields The fields.
    */
   constructor(fields: MessageFields) {
     this.queueName = fields.queueName;
@@ -81,9 +81,9 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * Reads a message with the encoder of this process.
+   * Decodes a message with the encoder of this process.
    *
-   * @param data What {@linkcode Message.encode} made, here or in Python.
+   * @param data A message that was encoded here or in Python.
    * @returns The message. A missing id or timestamp is filled in.
    * @throws {DecodeError} If the data is not a message.
    */
@@ -94,9 +94,9 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * Reads a message that is a part of another one.
+   * Makes a message from its wire form, such as the option `pipeTarget` of another message.
    *
-   * @param dict A message in wire form, for example a `pipeTarget`.
+   * @param dict The wire form.
    * @returns The message.
    * @throws {DecodeError} If it is not a message.
    */
@@ -104,7 +104,7 @@ export class Message<R = unknown, I = unknown> {
     return fromWire(dict, "");
   }
 
-  /** @internal Makes a message of checked fields and options as they travel. */
+  /** @internal Makes a message from checked fields, and options in wire form. */
   static ofWire(fields: MessageFields, options: WireOptions): Message {
     const message = new Message(fields);
     message.#wireOptions = options;
@@ -112,49 +112,42 @@ export class Message<R = unknown, I = unknown> {
     return message;
   }
 
-  /** @internal Notes by which broker a message is sent: its result is to be had there. */
+  /** @internal Notes the broker that sends a message, for `getResult` and `cancel`. */
   static sentBy(broker: Broker, message: Message): void {
-    if (!(#origin in message)) {
-      throw new TypeError(
-        `Cannot send message of actor "${
-          (message as Message).actorName
-        }": it is not a Message of ` +
-          "this copy of @dq/dramatiq; more than one is installed",
-      );
-    }
+    if (!(#origin in message)) throw ofAnotherCopy(message);
     message.#origin = broker;
   }
 
-  /** @internal Notes by which actor a message was made: it is for the broker of that. */
+  /** @internal Notes the actor that made a message. */
   static madeBy(actor: Actor, message: Message): void {
     message.#origin = actor;
   }
 
-  /** @internal The broker that sent a message, or else that of the actor that made it, if known. */
+  /** @internal The broker that sent a message, or else the one of the actor that made it. */
   static brokerOf(message: Message): Broker | undefined {
     const origin = message.#origin;
     return typeof origin === "function" ? origin.broker : origin;
   }
 
-  /** @internal Notes that a message was not sent, since another one is there. */
+  /** @internal Notes that a message was not sent because it is a duplicate. */
   static noteDuplicate(message: Message): void {
     duplicates.add(message);
   }
 
   /**
-   * True if it is what `send` gave in place of a duplicate: it has the id of the message that is
-   * there, so that `getResult()` waits for that one. See the actor option `unique`.
+   * True if `send` stored nothing because the message is a duplicate. It has the id of the message
+   * that is stored already, whose result `getResult()` returns. See the actor option `unique`.
    */
   get isDuplicate(): boolean {
     return duplicates.has(this);
   }
 
-  /** @internal The data that it was decoded from, as long as it says the same. */
+  /** @internal The data that it was decoded from; `undefined` for other messages and copies. */
   get encoded(): Encoded | undefined {
     return this.#encoded;
   }
 
-  /** The options by their names here, frozen. */
+  /** The options by their names in this library, frozen. */
   get options(): MessageOptions {
     this.#options ??= fromWireOptions(this.#wireOptions);
     return this.#options;
@@ -172,16 +165,16 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * One option, without making {@linkcode Message.options}.
+   * Reads one option, faster than {@linkcode Message.options}.
    *
-   * @param name Its name here.
-   * @returns Its value, `undefined` when it is not set.
+   * @param name Its name in this library.
+   * @returns Its value; `undefined` if it is not set.
    */
   option(name: string): unknown {
     const options = this.#wireOptions;
     if (options === NO_OPTIONS) return undefined;
     const wireName = toWireName(name);
-    // Ten options of a message are looked up, and on Redis it has mostly one, its id there.
+    // Ten options are looked up per message, and on Redis most messages have one: their id there.
     const sole = this.#soleOption;
     if (sole !== undefined && sole !== wireName && sole !== name) return undefined;
     if (Object.hasOwn(options, wireName)) return options[wireName];
@@ -189,13 +182,11 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * The message in wire form. One that was received gives its arguments as they
-   * were received, whatever its actor has made of them since.
+   * The message in wire form. The arguments of a received message are those that were received, even if
+   * its actor has changed them since.
    */
   asDict(): MessageDict {
-    const { args, kwargs, options } = this.#encoded === undefined
-      ? { args: this.args, kwargs: this.kwargs, options: this.#wireOptions }
-      : this.#asReceived();
+    const { args, kwargs, options } = this.#asReceived();
     return {
       queue_name: this.queueName,
       actor_name: this.actorName,
@@ -208,10 +199,10 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * A changed copy. Options are merged: one that is `undefined` is taken out.
+   * Makes a changed copy. Options are merged: one that is `undefined` is removed.
    *
    * @param changes The fields to change.
-   * @returns The copy, with the same id unless that is changed.
+   * @returns The copy, with the same id unless `changes` has another one.
    */
   copy(changes: MessageChanges = {}): Message<R, I> {
     const original = this.#asReceived();
@@ -230,7 +221,7 @@ export class Message<R = unknown, I = unknown> {
     return copy;
   }
 
-  /** @internal As `copy`, with one option more, by its name on the wire: faster. */
+  /** @internal As `copy`, but only adds one option, by its wire name: faster. */
   with(wireName: string, value: unknown): Message<R, I> {
     if (this.#encoded !== undefined || this.#wireOptions !== NO_OPTIONS) {
       return this.copy({ options: { [wireName]: value } });
@@ -243,11 +234,10 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * Writes the message with the encoder of this process.
+   * Encodes the message with the encoder of this process.
    *
-   * @returns The message as the encoder of this process writes it.
-   * @throws {TypeError} If an argument or option is something that the encoder cannot
-   *   carry. The text names it.
+   * @returns The data.
+   * @throws {TypeError} If an argument or option cannot be encoded; the error text names it.
    */
   encode(): Encoded {
     try {
@@ -263,12 +253,12 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * The result of this message, from the backend of the `Results` middleware.
+   * Gets the result of this message from the backend of the `Results` middleware.
    *
    * @param options Whether and how long to wait for it.
    * @returns What the actor returned.
-   * @throws {ResultMissing} If there is none (yet) and `block` is not set.
-   * @throws {ResultTimeout} If there is none when the time is over.
+   * @throws {ResultMissing} If there is no result (yet) and `block` is not set.
+   * @throws {ResultTimeout} If there is no result after the timeout.
    * @throws {ResultFailure} If the actor failed for good.
    * @throws {TypeError} If the broker has no result backend.
    */
@@ -278,10 +268,10 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * Cancels this message, wherever it is: it will not run, or is stopped if it does. What its actor
-   * has done by then stays done. Its result, if those are stored, is a `Cancelled` failure.
+   * Cancels this message: it will not run, or is interrupted if it is running. What its actor has done
+   * by then is not undone. The stored result, if any, is a `Cancelled` failure.
    *
-   * @param options Why, and how.
+   * @param options The reason, the grace period and more.
    * @throws {TypeError} If the broker has no control store.
    * @throws {RangeError} If a time is below 0.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -291,10 +281,9 @@ export class Message<R = unknown, I = unknown> {
   }
 
   /**
-   * Makes a pipeline: the result of this message becomes the last argument of
-   * the next.
+   * Makes a pipeline: the result of this message becomes the last argument of the next one.
    *
-   * @param next A message or pipeline that takes what this one's actor returns.
+   * @param next A message or pipeline that takes the result.
    * @returns The pipeline; nothing is sent before it is run.
    */
   pipe<R2, I2>(
@@ -303,12 +292,12 @@ export class Message<R = unknown, I = unknown> {
     return pipeline([this, next as Message]) as unknown as Pipeline<R2, I>;
   }
 
-  /** The call, for people to read: `add(1, 2)`. */
+  /** The call, such as `add(1, 2)`. */
   toString(): string {
     return showCall(this.actorName, this.args, this.kwargs);
   }
 
-  /** Arguments to pass on: values with their original spelling, not those an actor may have changed. */
+  /** Arguments and options as received: with their spelling on the wire, and without later changes. */
   #asReceived(): { args: readonly unknown[]; kwargs: Kwargs; options: WireOptions } {
     if (this.#encoded !== undefined) {
       const encoder = getEncoder();
@@ -317,6 +306,13 @@ export class Message<R = unknown, I = unknown> {
     }
     return { args: this.args, kwargs: this.kwargs, options: this.#wireOptions };
   }
+}
+
+function ofAnotherCopy({ actorName }: Message): TypeError {
+  return new TypeError(
+    `Cannot send message of actor "${actorName}": it is not a Message of this copy of ` +
+      "@dq/dramatiq; more than one is installed",
+  );
 }
 
 function fromWire(wire: unknown, data: Encoded): Message {

@@ -10,24 +10,24 @@ import { UndecodableMessage } from "./undecodable_message.ts";
 /** Options of an interrupt. */
 export interface InterruptOptions {
   /**
-   * Milliseconds that the actor gets to settle by itself before it is abandoned.
+   * Milliseconds that the actor gets to end before it is abandoned.
    *
    * @default {Infinity}
    */
   grace?: number;
 }
 
-/** Hears of the interrupts of a message: an object rather than a closure per message. */
+/** Listener to the interrupts of a message. An object, since a closure per message is slower. */
 export interface InterruptListener {
-  /** The actor is to stop within `grace` milliseconds. */
+  /** The actor should stop within `grace` milliseconds. */
   interrupted(reason: Interrupt, grace: number): void;
 }
 
 /**
- * One delivery of a message to a worker: the message, and what becomes of it.
- * Brokers extend it with what they need to settle it.
+ * One delivery of a message to a worker: the message, and the state of its processing. Brokers extend
+ * it with the data that they need to settle it.
  *
- * @example What hooks of a middleware get
+ * @example Read a message in a hook of a middleware
  * ```ts
  * import { type MessageProxy, StubBroker } from "@dq/dramatiq";
  *
@@ -41,19 +41,18 @@ export interface InterruptListener {
  */
 export class MessageProxy {
   /**
-   * The message. Middleware that changes it puts a changed copy here, and that
-   * is what the dead letters keep.
+   * The message. Middleware may replace it by a changed copy, which is what a dead letter contains.
    */
   message: Message;
   /** Milliseconds that the actor may run. Set by `TimeLimit`. */
   timeLimit: number = Infinity;
-  /** When it has to be done, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
+  /** Time at which it is interrupted, by the monotonic time of the broker's clock. Set by `TimeLimit`. */
   deadline: number = Infinity;
-  /** Set if a worker died that had it in flight: it runs under a mark then. */
+  /** Set if a worker died while it had the message in flight: it is marked before it runs then. */
   suspicion: Suspicion | undefined = undefined;
-  /** @internal The actor that runs for it. */
+  /** @internal Its running actor. */
   actor: Actor | undefined = undefined;
-  /** @internal Its place among the messages whose actors run; -1 when it has none. */
+  /** @internal Index in the list of messages whose actors run; -1 if it is not there. */
   contextIndex = -1;
   #failed = false;
   #retried = false;
@@ -68,18 +67,18 @@ export class MessageProxy {
   /**
    * Wraps a message that a consumer received.
    *
-   * @param message What was delivered.
+   * @param message The message.
    */
   constructor(message: Message) {
     this.message = message;
   }
 
-  /** The queue it came from. */
+  /** The queue or delay queue that it was received from. */
   get queueName(): string {
     return this.message.queueName;
   }
 
-  /** The actor that it is for. */
+  /** Name of its actor. */
   get actorName(): string {
     return this.message.actorName;
   }
@@ -89,37 +88,37 @@ export class MessageProxy {
     return this.message.args;
   }
 
-  /** Keyword arguments, which only Python callers have. */
+  /** Keyword arguments, from Python. */
   get kwargs(): Kwargs {
     return this.message.kwargs;
   }
 
-  /** The options by their names here. */
+  /** The options by their names in this library. */
   get options(): MessageOptions {
     return this.message.options;
   }
 
-  /** One option by its name here, `undefined` when it is not set. */
+  /** One option by its name in this library; `undefined` if it is not set. */
   option(name: string): unknown {
     return this.message.option(name);
   }
 
-  /** Stays the same through retries and delays. */
+  /** Unique id, which retries and delays do not change. */
   get messageId(): string {
     return this.message.messageId;
   }
 
-  /** Milliseconds since the epoch at which the message was made. */
+  /** Time of its creation, in milliseconds since the epoch. */
   get messageTimestamp(): number {
     return this.message.messageTimestamp;
   }
 
-  /** True if it is to go to the dead letters. */
+  /** True if it will be dead-lettered instead of acknowledged. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** Marks it to go to the dead letters instead of being acknowledged. */
+  /** Has it dead-lettered instead of acknowledged. */
   fail(): void {
     this.#failed = true;
   }
@@ -139,28 +138,28 @@ export class MessageProxy {
     return this.message.snoozes;
   }
 
-  /** True if it is snoozed, and stored to run again. */
+  /** True if it was snoozed, and is stored to run again. */
   get snoozed(): boolean {
     return this.#snoozed;
   }
 
-  /** Notes that it is snoozed, and stored to run again. */
+  /** Notes that it was snoozed, and is stored to run again. */
   markSnoozed(): void {
     this.#snoozed = true;
     this.#retried = true;
   }
 
-  /** True if the thread or process that ran it was killed, or crashed, because of it. */
+  /** True if its thread or process was killed, or crashed, because of it. */
   get killed(): boolean {
     return this.#killed;
   }
 
-  /** Notes that the thread or process that ran it is gone because of it. */
+  /** Notes that its thread or process was killed, or crashed, because of it. */
   markKilled(): void {
     this.#killed = true;
   }
 
-  /** The error that it failed with, as far as there is one. */
+  /** The error that it failed with, if any. */
   get exception(): unknown {
     return this.#exception;
   }
@@ -183,17 +182,17 @@ export class MessageProxy {
   }
 
   /**
-   * The message as the dead letters are to keep it: undecodable data as it came,
-   * else with the `traceback` of what it failed with in the end.
+   * The message as a dead letter: with the `traceback` of its last error. Undecodable data is
+   * unchanged.
    */
   get deadLetter(): Message {
     return this.deadLetterWithin(Infinity);
   }
 
   /**
-   * As `deadLetter`, for a server that has less room.
+   * As `deadLetter`, with a shortened traceback, for a server that refuses large messages.
    *
-   * @param maxTraceback How many characters of the traceback it keeps at most.
+   * @param maxTraceback Maximum of characters of the traceback.
    */
   deadLetterWithin(maxTraceback: number): Message {
     const { message } = this;
@@ -201,11 +200,11 @@ export class MessageProxy {
     const traceback = maxTraceback === Infinity
       ? this.traceback
       : formatTraceback(this.#exception, maxTraceback);
-    if (message.option("traceback") === traceback) return message; // that of `Retries`
+    if (message.option("traceback") === traceback) return message; // `Retries` has set it
     return message.copy({ options: { traceback } });
   }
 
-  /** Aborts when the actor should stop. Created at first access. */
+  /** Signal that aborts when the actor should stop. Created at first access. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -215,24 +214,23 @@ export class MessageProxy {
   }
 
   /**
-   * True if its consumer has lost it, and it is delivered again, if that is known. Brokers
-   * override it.
+   * True if its consumer is known to have lost it, so that it is delivered again. Brokers override it.
    */
   get isLost(): boolean {
     return false;
   }
 
-  /** Why the actor is to stop, once it is. */
+  /** Reason of the first interrupt, if any. */
   get interruptReason(): Interrupt | undefined {
     return this.#interrupt;
   }
 
   /**
-   * Tells the running actor to stop. The signal aborts with the first reason; later
-   * interrupts can only shorten the grace.
+   * Interrupts the actor. The signal aborts with the reason of the first interrupt; later ones can only
+   * shorten the grace period.
    *
-   * @param reason What its signal aborts with.
-   * @param options How long it may take.
+   * @param reason The reason.
+   * @param options The grace period.
    */
   interrupt(reason: Interrupt, options: InterruptOptions = {}): void {
     if (this.#interrupt === undefined) {
@@ -243,10 +241,10 @@ export class MessageProxy {
   }
 
   /**
-   * Forgets that it was to stop, and gives it its time once more: executors do so with
-   * messages that did not get to run, or lost where they ran to another one.
+   * Forgets an interrupt, and starts the time limit again. Executors call it before they run a message
+   * again, whose thread or process was lost.
    *
-   * @param now The monotonic time of the broker's clock.
+   * @param now The present monotonic time of the broker's clock.
    */
   renew(now: number): void {
     this.#interrupt = undefined;
@@ -254,12 +252,12 @@ export class MessageProxy {
     this.deadline = now + this.timeLimit;
   }
 
-  /** Listener that stops the actor when it is interrupted, while it runs. */
+  /** Listener to interrupts, while the message is processed. */
   set onInterrupt(listener: InterruptListener | undefined) {
     this.#onInterrupt = listener;
   }
 
-  /** The call, for people to read: `add(1, 2)`. */
+  /** The call, such as `add(1, 2)`. */
   toString(): string {
     return this.message.toString();
   }

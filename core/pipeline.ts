@@ -25,7 +25,7 @@ export const PIPELINE_OPTIONS: KnownOptions<PipelineOptions> = { broker: true };
 
 /** Options of {@linkcode Pipeline.run}. */
 export interface RunOptions {
-  /** Delay of the first message; 0 means not at all. */
+  /** Delay of the first message; 0 is no delay. */
   delay?: Duration | undefined;
   /** Ends the wait for the server when it aborts, see `EnqueueOptions.signal`. */
   signal?: AbortSignal | undefined;
@@ -50,26 +50,26 @@ export type LastOf<S extends readonly unknown[]> = S extends readonly [...unknow
 export type FirstOf<S extends readonly unknown[]> = S extends readonly [infer F, ...unknown[]] ? F
   : S[number];
 
-/** The steps, if the result of each fits the next; else `never` stands where it does not. */
+/** The steps; a step that does not take the result of the one before it is `never`. */
 export type PipelineChain<S extends readonly unknown[]> = S extends
   readonly [infer A, infer B, ...infer Rest]
   ? [ResultOf<A>] extends [InputOf<B>] ? readonly [A, ...PipelineChain<readonly [B, ...Rest]>]
   : readonly [A, never, ...Rest]
   : S;
 
-/** The part of a pipeline that is there for types only. */
+/** Part of a pipeline that exists only for types. */
 export interface Pipeline<R, I> {
   /** Input of its first message. */
   "~pipes"?(value: I): R;
 }
 
 /**
- * Messages that run one after the other, each with the result of the one before
- * as its last argument. Made by {@linkcode pipeline} or `message.pipe()`.
+ * Messages that run one after another; each gets the result of the one before as its last argument.
+ * Made by {@linkcode pipeline} or `message.pipe()`.
  *
- * If one fails for good, those after it never run.
+ * If a message fails for good, the ones after it never run.
  *
- * `R` is what the last one returns; `I` is what may be piped into the first.
+ * `R` is the result of the last message; `I` is the argument that may be piped into the first.
  *
  * @example Count the words of a page
  * ```ts
@@ -82,7 +82,7 @@ export interface Pipeline<R, I> {
  * ```
  */
 export class Pipeline<R = unknown, I = unknown> {
-  /** The messages in order; each holds the ones after it in its `pipeTarget`. */
+  /** The messages in order; the `pipeTarget` of each is the next one. */
   readonly messages: readonly Message[];
   /** Options that it was made with. */
   readonly options: PipelineOptions;
@@ -108,7 +108,7 @@ export class Pipeline<R = unknown, I = unknown> {
     return this.messages.length;
   }
 
-  /** Adds a step at the end of a copy. */
+  /** Makes a longer pipeline; this one does not change. */
   pipe<R2, I2>(
     next: (Message<R2, I2> | Pipeline<R2, I2>) & ([R] extends [I2] ? unknown : never),
   ): Pipeline<R2, I> {
@@ -118,8 +118,8 @@ export class Pipeline<R = unknown, I = unknown> {
   /**
    * Sends the first message.
    *
-   * @param options A delay; should the first message have a longer one, that counts.
-   * @returns This pipeline, to ask it for results.
+   * @param options A delay, unless the first message has a longer one, and a signal.
+   * @returns This pipeline.
    * @throws The same as `actor.send`.
    */
   async run(options: RunOptions = {}): Promise<this> {
@@ -155,7 +155,7 @@ export class Pipeline<R = unknown, I = unknown> {
   }
 
   /**
-   * The result of the last message.
+   * Gets the result of the last message.
    *
    * @param options Whether and how long to wait.
    * @returns What its actor returned.
@@ -167,9 +167,9 @@ export class Pipeline<R = unknown, I = unknown> {
   }
 
   /**
-   * The results of all messages, one after the other.
+   * Gets the results of all messages.
    *
-   * @param options Whether and how long to wait, for all together.
+   * @param options Whether to wait, and how long for all results together.
    * @returns The results in order.
    * @throws The same as `message.getResult`.
    */
@@ -178,9 +178,9 @@ export class Pipeline<R = unknown, I = unknown> {
   }
 
   /**
-   * Cancels all messages, as `message.cancel` does with one. The rest never runs.
+   * Cancels all messages, see `message.cancel`.
    *
-   * @param options Why, and how.
+   * @param options The reason, the grace period and more.
    * @throws The same as `message.cancel`.
    */
   async cancel(options: CancelOptions = {}): Promise<void> {
@@ -192,19 +192,19 @@ export class Pipeline<R = unknown, I = unknown> {
     return this.options.broker ?? commonBroker(this.messages.map(Message.brokerOf)) ?? getBroker();
   }
 
-  /** For people to read: `pipeline([add(1, 2), add(3)])`. */
+  /** The calls, such as `pipeline([add(1, 2), add(3)])`. */
   toString(): string {
     return `pipeline([${this.messages.join(", ")}])`;
   }
 }
 
 /**
- * Puts messages, or pipelines, one after the other.
+ * Makes a pipeline of messages or pipelines, which run one after another.
  *
- * @param steps The parts; the result type of each must fit the open argument of the next.
+ * @param steps The steps. The next one must take the result of each as its last argument.
  * @param options The broker.
  * @returns The pipeline; nothing is sent before it is run.
- * @throws {RangeError} If there are none.
+ * @throws {RangeError} If there are no steps.
  *
  * @example Download, then count
  * ```ts
@@ -238,10 +238,10 @@ export function commonBroker(brokers: readonly (Broker | undefined)[]): Broker |
   return brokers.every((broker) => broker === first) ? first : undefined;
 }
 
-/** Gives each message the ones after it as its target. */
+/** Sets the `pipeTarget` of each message to the next one. */
 function link(messages: readonly Message[]): readonly Message[] {
   const linked = [...messages];
-  // What is wrong with a later one would else show when those before it have run.
+  // Otherwise an invalid queue name of a later message would be found only after those before it ran.
   for (const { queueName } of messages) assertQueueOrDelayQueueName(queueName, "send to queue");
   for (let i = linked.length - 2; i >= 0; i--) {
     linked[i] = linked[i]!.copy({ options: { pipeTarget: linked[i + 1]!.asDict() } });
@@ -249,7 +249,7 @@ function link(messages: readonly Message[]): readonly Message[] {
   return linked;
 }
 
-/** @returns Whether a message has a result. That of one that failed is thrown. */
+/** @returns Whether a message has a result. @throws {ResultFailure} If it failed. */
 export async function hasResult(message: Message, broker: Broker): Promise<boolean> {
   try {
     await message.getResult({ backend: broker.getResultBackend() });
@@ -260,11 +260,7 @@ export async function hasResult(message: Message, broker: Broker): Promise<boole
   }
 }
 
-/**
- * @param messages Messages that run one after the other.
- * @param broker Where their results are.
- * @returns Whether the last one has a result or any has failed.
- */
+/** @returns Whether the last message has a result, or any message has failed. */
 export async function isSettled(messages: readonly Message[], broker: Broker): Promise<boolean> {
   try {
     if (await hasResult(messages.at(-1)!, broker)) return true;
@@ -297,9 +293,7 @@ async function* resultsOf(
   }
 }
 
-/**
- * @returns A function that gives what is left of the timeout of several results.
- */
+/** @returns A function that returns the rest of the timeout, which several results share. */
 export function timeLeft(
   broker: Broker,
   { timeout }: GetResultOptions,

@@ -13,21 +13,16 @@ import { carriedDeaths } from "./suspicion.ts";
 import { UndecodableMessage } from "./undecodable_message.ts";
 import { unlessAborted } from "../platform/unless_aborted.ts";
 
-/** Steps of sending that differ between brokers. */
+/** Steps of sending that differ between brokers; see the methods of {@linkcode Broker}. */
 export interface SendSteps {
-  /** Gives a message the form in which it is stored. */
   prepare(message: Message, delay: number | undefined): Message;
-  /** Stores messages on the queues that they name. */
   store(messages: readonly Message[]): void | Promise<void>;
-  /** Stores a message if changes of the control store are applied, in one step. */
   storeWith(message: Message, changes: readonly ControlChange[]): Promise<ControlOutcome>;
-  /** The steps of unique messages. */
   uniqueSteps(): UniqueSteps;
-  /** Stores a message that takes the place of a delayed one. */
   storeDue(message: Message, delivery: MessageProxy): void | Promise<void>;
 }
 
-/** Sends the messages of a broker: prepares them, calls the hooks around it, and has them stored. */
+/** Sends the messages of a broker: prepares them, calls hooks, and has the broker store them. */
 export class Sender {
   readonly #broker: Broker;
   readonly #emitter: Emitter;
@@ -56,7 +51,7 @@ export class Sender {
       : this.#enqueue(message, options);
   }
 
-  /** A closure takes memory as soon as its function is entered: it is not made in `enqueue`. */
+  /** Not part of `enqueue`, which would allocate the closure at each call, used or not. */
   #wrapOne<M extends Message>(message: M, options: EnqueueOptions): Promise<M> {
     const send = () => this.#enqueue(message, options);
     return this.#emitter.wrapEnqueue([message], options.cause, send);
@@ -80,7 +75,7 @@ export class Sender {
   }
 
   /**
-   * Begins to send a message that is stored synchronously.
+   * Prepares a message that is stored synchronously, and calls `beforeEnqueue`.
    *
    * @returns The message to store, and its delay in milliseconds.
    * @throws {TypeError} If a `beforeEnqueue` hook is asynchronous.
@@ -93,7 +88,7 @@ export class Sender {
     const queued = this.#prepareSent(message, options.cause, delay);
     const before = this.#broker.emit("beforeEnqueue", queued, delay);
     if (before === undefined) return [queued, delay];
-    before.catch(() => {}); // it is too late for what it would say
+    before.catch(() => {}); // the error below is reported instead
     throw new TypeError(
       `Cannot send ${message.actorName} in a transaction: a beforeEnqueue hook is asynchronous, ` +
         "and a transaction does not wait",
@@ -151,7 +146,7 @@ export class Sender {
     return signal === undefined ? await sending : await unlessAborted(sending, signal);
   }
 
-  /** Puts a delayed message on its queue: see {@linkcode Broker.enqueueDue}. */
+  /** Stores a due delayed message on its queue: see {@linkcode Broker.enqueueDue}. */
   async enqueueDue(delivery: MessageProxy): Promise<void> {
     const broker = this.#broker;
     const changes = {
@@ -173,10 +168,9 @@ export class Sender {
   }
 
   /**
-   * Stores a delivered message anew, to be delivered again later, as workers do while its actor is
-   * paused. No hook hears of it.
+   * Stores a delivered message on its delay queue, while its actor is paused. No hooks are called.
    *
-   * @param delivery The message; it has not begun, and is to be acknowledged then.
+   * @param delivery The message, which has not begun. The caller acknowledges it afterwards.
    * @param delay Milliseconds.
    */
   async postpone(delivery: MessageProxy, delay: number): Promise<void> {
@@ -190,17 +184,17 @@ export class Sender {
   }
 
   /**
-   * Puts a dead letter on its queue as a new message.
+   * Requeues a dead letter as a new message.
    *
-   * @param queueName The queue, not that of delayed messages.
-   * @param stored What the broker keeps.
-   * @param dead The dead letter.
-   * @returns Whether the dead letter was still there.
+   * @param queueName The queue.
+   * @param stored The dead letter, as the broker stores it.
+   * @param dead The message of the dead letter.
+   * @returns False if the dead letter is gone.
    */
   async requeueDead(queueName: string, stored: StoredDeadLetter, dead: Message): Promise<boolean> {
     const broker = this.#broker;
     const message = revived(queueName, await undoCancellation(broker, dead), broker.clock.now());
-    // Hooks are for messages; data that is none has no actor.
+    // No hooks: undecodable data has no actor.
     if (message instanceof UndecodableMessage) return await stored.requeue(message);
     const queued = this.#steps.prepare(message, undefined);
     await broker.emit("beforeEnqueue", queued, undefined);
@@ -211,12 +205,12 @@ export class Sender {
   }
 
   /**
-   * Puts a delayed message on its queue before its time.
+   * Stores a delayed message on its queue before it is due.
    *
-   * @param queueName The queue, not that of delayed messages.
+   * @param queueName The queue.
    * @param message The delayed message.
-   * @param store Puts a message on the queue and takes the delayed one away, in one step.
-   * @returns Whether the delayed message was still there.
+   * @param store Stores the message and removes the delayed one, in one step.
+   * @returns False if the delayed message is gone.
    */
   async runNow(
     queueName: string,
@@ -244,7 +238,7 @@ export class Sender {
     return this.#steps.prepare(this.#emitter.prepare(message, cause), delay) as M;
   }
 
-  /** Prepares a message, which is sent by this broker from then on. */
+  /** Prepares a message, and notes that this broker sends it. */
   #prepareSent<M extends Message>(
     message: M,
     cause: Message | undefined,
@@ -256,7 +250,7 @@ export class Sender {
     return queued;
   }
 
-  /** Not asynchronous itself: a promise and its frame a message are a tenth of sending it. */
+  /** Not an `async` function: its promise and frame would be a tenth of the cost of a message. */
   #storeOne<M extends Message>(
     queued: M,
     delay: number | undefined,
@@ -270,14 +264,14 @@ export class Sender {
     return stored.then(() => broker.emit("afterEnqueue", queued, delay)).then(() => queued);
   }
 
-  /** A duplicate was not sent. */
+  /** Calls `afterEnqueue`, unless the message is a duplicate and was not sent. */
   async #afterClaim<M extends Message>(storing: Promise<M>, delay: number | undefined): Promise<M> {
     const stored = await storing;
     if (!stored.isDuplicate) await this.#broker.emit("afterEnqueue", stored, delay);
     return stored;
   }
 
-  /** Stores messages in order: those that ask for a claim one by one, the others in between at once. */
+  /** Stores messages in order: unique ones one by one, the others between them together. */
   async #claimMany<M extends Message>(
     queued: readonly M[],
     delay: number | undefined,
@@ -310,7 +304,7 @@ export class Sender {
     return queued;
   }
 
-  /** Stores a delayed message anew that is to run later than it says. No hook hears of it. */
+  /** Stores a delayed message with a later eta on its delay queue. No hooks are called. */
   async #delayUntil(eta: number, { message }: MessageProxy, claims: Claims): Promise<void> {
     const queueName = delayQueueName(canonicalQueueName(message.queueName));
     const later = this.#steps.prepare(message.copy({ queueName, options: { eta } }), undefined);

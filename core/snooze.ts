@@ -4,19 +4,19 @@ import { DramatiqError } from "./errors.ts";
 /** Options for {@linkcode Snooze}. */
 export interface SnoozeOptions extends ErrorOptions {
   /**
-   * Number of times the message may be snoozed at most; after that it fails. `null` lifts the limit.
+   * Maximum of snoozes of the message; then it fails. `null` for no limit.
    *
    * @default The option `maxSnoozes` of the message or its actor.
    */
   max?: number | null;
-  /** Why, for logs. @default {""} */
+  /** Reason, for logs. @default {""} */
   reason?: string;
 }
 
 /**
- * Thrown by an actor to be run again later, because it cannot do its work yet: it has not failed.
- * The worker logs it at level info. Retries, backoff and callbacks know nothing of it; snoozes are
- * counted apart, see `currentMessage().snoozes`.
+ * Thrown by an actor that cannot do its work yet: the message runs again later, and has not failed. The
+ * worker logs it at level info. A snooze does not count as a retry, has no backoff and calls no
+ * callbacks. `currentMessage().snoozes` is the number of snoozes so far.
  *
  * @example Wait until a payment has arrived
  * ```ts
@@ -37,16 +37,16 @@ export class Snooze extends DramatiqError {
 
   /** Milliseconds until the message runs again. */
   readonly delay: number;
-  /** Number of times it may be snoozed at most; `undefined` if that is for the actor to say. */
+  /** Maximum of snoozes; `undefined` for the option `maxSnoozes` of the message or actor. */
   readonly max: number | null | undefined;
 
   /**
    * Asks to be run again later.
    *
-   * @param delay How long to wait.
-   * @param options How often at most, and why.
+   * @param delay Time until it runs again.
+   * @param options The maximum of snoozes, and the reason.
    * @throws {TypeError} If the delay is not a duration.
-   * @throws {RangeError} If the delay is below 0, or `max` no whole number of 0 or more.
+   * @throws {RangeError} If the delay is below 0, or `max` is not a whole number of 0 or more.
    */
   constructor(delay: Duration, options: SnoozeOptions = {}) {
     const { max, reason = "", ...others } = options;

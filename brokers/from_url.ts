@@ -47,12 +47,14 @@ export function brokerFromUrl(url: string | URL, options: BrokerOptions = {}): B
   const parsed = URL.parse(splitUrls(url)[0]!);
   const factory = parsed === null ? undefined : FACTORIES.get(parsed.protocol);
   if (parsed === null || factory === undefined) {
-    const schemes = [...FACTORIES.keys()].join(", ");
-    throw new TypeError(
-      `Cannot create a broker from "${
-        redactUrl(url)
-      }": it must be a URL that starts with ${schemes}`,
-    );
+    throw new TypeError(`Cannot create a broker from "${redactUrl(url)}": ${reasonFor(url)}`);
   }
   return factory(url, options);
+}
+
+function reasonFor(url: string | URL): string {
+  const schemes = [...FACTORIES.keys()];
+  return schemes.some((scheme) => String(url).toLowerCase().startsWith(scheme))
+    ? "it is not a valid URL; is the port a number, and is each / ? # @ % in the password escaped, as %2F?"
+    : `it must be a URL that starts with ${schemes.join(", ")}`;
 }

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { Broker } from "../core/broker.ts";
 import { readEnvironment } from "../platform/runtime.ts";
@@ -42,9 +41,6 @@ export function parseBrokerSource(
 ): BrokerSource | string {
   const isCommandLine = program.modules.length === 0 && !program.declaresActors;
   const fromEnvironment = isCommandLine ? readEnvironment(VARIABLE.toLowerCase()) : undefined;
-  if (args.length === 0 && isCommandLine && fromEnvironment === undefined) {
-    return command.helpInformation();
-  }
   const help = parseCommand(command, args);
   if (help !== undefined) return help;
   const { broker } = command.opts<{ broker?: string }>();
@@ -71,7 +67,7 @@ export function parseBrokerSource(
  */
 export async function openBroker(source: BrokerSource): Promise<Broker> {
   if ("modules" in source) return (await loadModules(source.modules)).broker;
-  assertFileExists(source.url);
+  await assertHasQueues(source.url);
   const { brokerFromUrl } = await import("../brokers/from_url.ts");
   try {
     return brokerFromUrl(source.url);
@@ -80,9 +76,21 @@ export async function openBroker(source: BrokerSource): Promise<Broker> {
   }
 }
 
-/** A mistyped path would make a new file, with nothing in it. */
-function assertFileExists(url: string): void {
-  const [, path] = /^sqlite:(?:\/\/(?=\/))?([^?#:]+)/i.exec(url) ?? [];
-  if (path === undefined || existsSync(decodeURIComponent(path))) return;
-  throw new UsageError(`Cannot open broker "${url}": there is no such file`);
+/**
+ * A mistyped path would make a new file with nothing in it, or add tables to the database of another
+ * program.
+ */
+async function assertHasQueues(url: string): Promise<void> {
+  if (!/^sqlite:/i.test(url)) return;
+  const { findQueues } = await import("../brokers/sqlite/has_queues.ts");
+  const found = findQueues(url);
+  if (found === "no file") {
+    throw new UsageError(`Cannot open broker "${url}": there is no such file`);
+  }
+  if (found === "no queues") {
+    throw new UsageError(
+      `Cannot open broker "${url}": the file has no tables of this library; is it the file of ` +
+        "another program?",
+    );
+  }
 }

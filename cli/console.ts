@@ -1,6 +1,6 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
-import { writeAll } from "./output.ts";
+import { standardOutputFailure, writeAll } from "./output.ts";
 
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
@@ -11,6 +11,8 @@ export interface Console {
   readonly isInteractive: boolean;
   /** Columns of the terminal that shows the output, `Infinity` if it has no size; `undefined` without one. */
   readonly columns: number | undefined;
+  /** True once a result could not be written: the reader has closed the pipe, the disk is full. */
+  readonly hasFailed?: boolean;
   /** Writes results. */
   print(text: string): void;
   /** Writes what is no result: notes, and what was done. */
@@ -27,6 +29,9 @@ export const STANDARD_CONSOLE: Console = {
   get columns() {
     const { isTTY, columns } = process.stdout;
     return isTTY === true ? columns || Infinity : undefined; // one without a size says 0
+  },
+  get hasFailed() {
+    return standardOutputFailure() !== undefined;
   },
   print: (text) => writeAll(STANDARD_OUTPUT, text),
   note: (text) => writeAll(STANDARD_ERROR, text),

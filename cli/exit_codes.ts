@@ -6,7 +6,7 @@
 
 /** It stopped as asked. */
 export const OK = 0;
-/** It was killed, or a process died unexpectedly. */
+/** It was killed, a process died unexpectedly, or the output of a command could not be written. */
 export const KILLED = 1;
 /** Wrong arguments, or a module that does not import. */
 export const WRONG_USAGE = 2;

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, write, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, write, writeSync } from "node:fs";
 
 const STANDARD_ERROR = 2;
 /** Bytes that wait for a reader that is slow; what comes on top is dropped. */
@@ -157,10 +157,15 @@ export class LogOutput {
  * The standard error once more, in non-blocking mode. The flag belongs to the open file, which
  * other processes share, so the one that was inherited must not be changed.
  *
+ * Writing to a regular file does not wait for a reader. It stays as it was inherited: opened again
+ * it would have a position of its own, and programs that share it (`{ a; b; } > log 2>&1`) would
+ * overwrite each other's lines.
+ *
  * @returns `undefined` for a socket, or where the system does not allow it.
  */
 function reopenStandardError(): number | undefined {
   try {
+    if (fstatSync(STANDARD_ERROR).isFile()) return STANDARD_ERROR;
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK;
     return openSync("/proc/self/fd/2", flags);
   } catch {

@@ -2,8 +2,17 @@ import { writeSync } from "node:fs";
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
+const STANDARD_OUTPUT = 1;
+let outputFailure: Error | undefined;
+
+/** Returns the first error of writing to the standard output, such as `EPIPE` of a closed pipe. */
+export function standardOutputFailure(): Error | undefined {
+  return outputFailure;
+}
+
 /**
- * Writes a text as a whole, before it returns. What nobody reads any more is dropped.
+ * Writes a text as a whole, before it returns. If it cannot be written, the command goes on: it may
+ * be in the middle of changing messages. {@linkcode standardOutputFailure} has the reason.
  *
  * @param file The descriptor.
  * @param text The text.
@@ -15,7 +24,10 @@ export function writeAll(file: number, text: string): void {
     try {
       written += writeSync(file, bytes, written);
     } catch (error) {
-      if ((error as { code?: string }).code !== "EAGAIN") return;
+      if ((error as { code?: string }).code !== "EAGAIN") {
+        if (file === STANDARD_OUTPUT) outputFailure ??= error as Error;
+        return;
+      }
       waitForReader();
     }
   }

@@ -97,7 +97,6 @@ function parseRestoreArguments(
 ): RestoreArguments | string {
   const command = makeCommand();
   const isCommandLine = program.modules.length === 0 && !program.declaresActors;
-  if (args.length === 0 && isCommandLine) return command.helpInformation();
   const help = parseCommand(command, args);
   if (help !== undefined) return help;
   if (command.args.length === 0 && isCommandLine) {

@@ -6,10 +6,10 @@ import { errorMessage } from "../platform/thrown.ts";
 import { type Arguments, parseArguments, type RunWorkerOptions } from "./arguments.ts";
 import { type Role, ROLE_VARIABLE } from "./child.ts";
 import type { HealthService } from "./health/service.ts";
-import { NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";
+import { KILLED, NO_CONNECTION, OK, PID_FILE, WRONG_USAGE } from "./exit_codes.ts";
 import { tell } from "./ipc.ts";
 import { LogWriter } from "./log_writer.ts";
-import { writeAll } from "./output.ts";
+import { standardOutputFailure, writeAll } from "./output.ts";
 import { PidFile, PidFileError } from "./pid_file.ts";
 import { thisProgram } from "./program.ts";
 import { SUBCOMMANDS } from "./subcommands.ts";
@@ -44,13 +44,23 @@ function parse(args: readonly string[], options: RunWorkerOptions): Arguments {
 async function runCommand(args: readonly string[], options: RunWorkerOptions): Promise<number> {
   const program = thisProgram(options.modules);
   const subcommand = SUBCOMMANDS.get(args[0] ?? "");
-  if (subcommand !== undefined) return await subcommand.run(args.slice(1), program);
+  if (subcommand !== undefined) {
+    return codeAfterOutput(await subcommand.run(args.slice(1), program));
+  }
   const parsed = parseArguments(args, options, program);
   if (typeof parsed === "string") {
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;
   }
   return await supervise(parsed);
+}
+
+/** A reader that has closed the pipe has seen enough; output lost for another reason is an error. */
+function codeAfterOutput(code: number): number {
+  const failure = standardOutputFailure();
+  if (failure === undefined || (failure as { code?: string }).code === "EPIPE") return code;
+  writeAll(STANDARD_ERROR, `Cannot write the output: ${errorMessage(failure)}\n`);
+  return code === OK ? KILLED : code;
 }
 
 async function supervise(args: Arguments): Promise<number> {

@@ -94,6 +94,7 @@ async function top(
           }),
         );
       }
+      if (console.hasFailed) break; // as in `top | head -1`
     }
     return OK;
   } finally {

@@ -130,9 +130,14 @@ export function migrate(database: SqliteDatabase, path: string): void {
   }
 }
 
-function versionOf(database: SqliteDatabase, path: string): number {
+/** True if a database has the tables of this library, of any version. */
+export function hasSchema(database: SqliteDatabase): boolean {
   const table = "select 1 from sqlite_schema where type='table' and name='dramatiq_meta'";
-  if (!database.prepare(table).get()) return 0;
+  return Boolean(database.prepare(table).get());
+}
+
+function versionOf(database: SqliteDatabase, path: string): number {
+  if (!hasSchema(database)) return 0;
   const read = (name: string) =>
     (database.prepare(READ_VERSION).get(name) as { value: number } | undefined)?.value ?? 0;
   const [schema, needs] = [read("schema"), read("needs")];

@@ -1,6 +1,9 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import {
   assert,
   assertEquals,
@@ -14,6 +17,7 @@ import { UsageError } from "../../cli/usage_error.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { eventually } from "../support/servers/until.ts";
 import { after, test } from "../support/test.ts";
+import { Fixture, ROOT, RUN } from "./fixture.ts";
 import { bury, RecordedConsole, runCommand, send } from "./inspect_fixture.ts";
 
 const redis = await startRedis();
@@ -318,6 +322,9 @@ test("Commands that inspect a broker say in one line what is wrong", async () =>
     [["queues", "list", "--broker", "nonsense"], "it must be a URL that starts with"],
     [["queues", "list", "--broker", "sqlite:/no/such.db"], "there is no such file"],
     [["queues", "list", "--broker", "sqlite:no%20such.db"], "there is no such file"],
+    [["queues", "list", "--broker", "redis://h:port/0"], "is the port a number"],
+    [["queues", "list"], "or give its address by --broker or DRAMATIQ_BROKER_URL"],
+    [["top"], "or give its address by --broker or DRAMATIQ_BROKER_URL"],
   ];
   for (const [args, said] of cases) {
     const error = await assertRejects(() => runCommand(args), UsageError);
@@ -327,4 +334,39 @@ test("Commands that inspect a broker say in one line what is wrong", async () =>
     const { code, console: { output } } = await runCommand([noun, "--help"]);
     assertEquals([code, output.startsWith(`Usage: worker.ts ${noun} <action>`)], [0, true]);
   }
+});
+
+test("Commands leave the SQLite file of another program as it is", async () => {
+  await using fixture = await Fixture.open();
+  const path = join(fixture.folder, "notes.db");
+  const { DatabaseSync } = await import("node:sqlite");
+  const other = new DatabaseSync(path);
+  other.exec("create table notes(text)");
+  for (const args of [["queues", "list"], ["jobs", "list"], ["top"], ["pause", "-Q", "default"]]) {
+    const run = () => runCommand([...args, "--broker", `sqlite:${path}`]);
+    const error = await assertRejects(run, UsageError, "has no tables of this library");
+    assertStringIncludes(error.message, path);
+  }
+  assertEquals(other.prepare("select name from sqlite_schema").all().length, 1);
+  other.close();
+});
+
+test("top ends once its output is closed, and lost output is exit code 1", async () => {
+  await using fixture = await Fixture.open();
+  const path = join(fixture.folder, "tasks.db");
+  await using broker = new SqliteBroker({ path });
+  await send(broker, "default", [["a"]]);
+  const command = [process.execPath, ...RUN, join(ROOT, "worker.ts")].join(" ");
+  const run = (line: string) =>
+    spawnSync("sh", ["-c", `${command} ${line}`], {
+      encoding: "utf8",
+      cwd: fixture.folder,
+      timeout: 60_000,
+    });
+  const { status, stdout } = run("top --interval 1 --broker sqlite:tasks.db | head -n 1");
+  assertEquals([status, JSON.parse(stdout).schema], [0, 1]);
+  if (!existsSync("/dev/full")) return; // only on Linux
+  const full = run("queues list --json --broker sqlite:tasks.db > /dev/full");
+  assertEquals(full.status, 1);
+  assertMatch(full.stderr, /^Cannot write the output: .*[Nn]o space left/m);
 });

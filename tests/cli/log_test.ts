@@ -1,10 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatJson, formatText, type LogLine, toJson } from "../../cli/log_line.ts";
 import { formatDuration, formatStatus } from "../../cli/status.ts";
 import { test } from "../support/test.ts";
-import { eventually, Fixture } from "./fixture.ts";
+import { eventually, Fixture, ROOT, RUN } from "./fixture.ts";
 
 const SOURCE = { name: "worker-1", pid: 7 };
 const LINE: LogLine = {
@@ -190,6 +192,16 @@ test("SIGHUP opens the log file again, for those who rotate it", async () => {
   assertEquals(await program.stop(), 0);
   assert(!(await readFile(`${path}.1`, "utf8")).includes("Stopping"));
   assert((await readFile(path, "utf8")).includes("Stopping"));
+});
+
+test("A log in a file that other programs write, too, overwrites nothing and is not overwritten", async () => {
+  await using fixture = await Fixture.open();
+  const command = [process.execPath, ...RUN, join(ROOT, "worker.ts"), "missing.ts"].join(" ");
+  const script = `{ echo before; ${command}; echo after; } > log 2>&1`;
+  spawnSync("sh", ["-c", script], { cwd: fixture.folder });
+  const lines = (await readFile(join(fixture.folder, "log"), "utf8")).trim().split("\n");
+  assertEquals([lines.length, lines[0], lines[2]], [3, "before", "after"]);
+  assertMatch(JSON.parse(lines[1]!).message, /^Cannot import missing\.ts/);
 });
 
 test("A log file that cannot be written ends the program with 2", async () => {

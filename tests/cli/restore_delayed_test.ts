@@ -67,6 +67,7 @@ test("restore-delayed leaves a queue that a worker serves, and restores what a d
 test("restore-delayed says in one line what is wrong with its arguments, and exits with 2", async () => {
   await using means = await open();
   const cases: [args: string[], said: string][] = [
+    [[], "name the module that declares the broker"],
     [["--queue", "default"], "name the module that declares the broker"],
     [
       ["--queue", "nowhere", "actors.ts"],

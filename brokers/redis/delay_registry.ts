@@ -2,6 +2,7 @@ import { delayQueueName } from "../../core/queue_names.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { RESTORE } from "./delayed_scripts.ts";
+import { LIST_SILENT } from "./recovery_scripts.ts";
 import { MAX_BATCH } from "./scripts.ts";
 import type { RedisConnection } from "../../clients/redis/connection.ts";
 import type { Keys } from "./keys.ts";
@@ -11,6 +12,8 @@ import { counted } from "../../platform/counted.ts";
 const log = /* @__PURE__ */ getLogger("redis");
 /** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
 const SERVES_FOR = 3_000;
+/** Number of entries Redis looks at in one call. */
+const LIST_COUNT = 500;
 
 /** Result of {@linkcode RedisBroker.restoreDelayed}. */
 export interface RestoredDelayed {
@@ -98,6 +101,24 @@ export class DelayRegistry {
       const [queueName, brokerId] = String(entry).split("/") as [string, string];
       if (dead.has(brokerId)) await this.restore(queueName, brokerId);
     }
+  }
+
+  /**
+   * Signs brokers off that have no heartbeat: a program in Python has found them dead. Restores what
+   * is delayed where none is left.
+   */
+  async leaveSilent(): Promise<void> {
+    const { connection, keys: { heartbeats, delays } } = this.#session;
+    const queueNames: Set<string> = new Set();
+    for (let first = 0, count = LIST_COUNT; count === LIST_COUNT; first += LIST_COUNT) {
+      const range = [first, first + LIST_COUNT - 1];
+      const reply = await connection.run(LIST_SILENT, [heartbeats, delays], range);
+      const [looked, ...found] = reply as [number, ...unknown[]];
+      for (const entry of found) queueNames.add(String(entry).split("/")[0]!);
+      count = looked;
+    }
+    // One that has a heartbeat again meanwhile stays: restoring looks once more.
+    for (const queueName of queueNames) await this.restore(queueName);
   }
 
   /**

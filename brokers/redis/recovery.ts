@@ -4,7 +4,7 @@ import { getLogger } from "../../platform/logging.ts";
 import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import { EXPIRE } from "./dead_letter_scripts.ts";
-import { FORGET, LOCK, TAKE_OVER } from "./recovery_scripts.ts";
+import { FORGET, FORGET_REPORTS, LOCK, TAKE_OVER } from "./recovery_scripts.ts";
 import { MAX_BATCH } from "./scripts.ts";
 import type { RedisSession } from "./session.ts";
 import { FORGET_SUSPECTS } from "./suspect_scripts.ts";
@@ -17,6 +17,8 @@ const LOCK_TIME = 1_000;
 const EXPIRE_QUEUES = 500;
 /** Number of keys Redis looks at in one call. */
 const SCAN_COUNT = 1_000;
+/** Number of reports and of suspects Redis looks at in one call. */
+const FORGET_COUNT = 500;
 
 /** Options of a {@linkcode Recovery}. */
 export interface RecoveryOptions {
@@ -55,7 +57,9 @@ export class Recovery {
     );
     if (locked === null) return;
     if (takesOver) await this.takeOver();
-    if (expires) await this.expire();
+    if (!expires) return;
+    await this.expire();
+    await this.forgetSilent();
   }
 
   /**
@@ -116,6 +120,22 @@ export class Recovery {
     });
   }
 
+  /**
+   * Forgets workers of this library that Python's maintenance has found dead. It gives back what
+   * they had in flight and takes their heartbeats away, by which {@linkcode takeOver} finds the dead.
+   * Of their reports, and of delayed messages that they have sorted, it knows nothing.
+   */
+  async forgetSilent(): Promise<void> {
+    const { connection, keys, delayRegistry } = this.#session;
+    await delayRegistry.leaveSilent();
+    let cursor = "0";
+    do {
+      const args = [cursor, FORGET_COUNT];
+      const reply = await connection.run(FORGET_REPORTS, [keys.heartbeats, keys.reports], args);
+      cursor = String(reply);
+    } while (cursor !== "0");
+  }
+
   /** Drops dead letters of the queues of this broker that are too old. */
   async expire(): Promise<void> {
     const { connection, keys, serverClock } = this.#session;
@@ -138,7 +158,8 @@ export class Recovery {
     const { suspects, messages } = keys.of(queueName);
     let cursor = "0";
     do {
-      cursor = String(await connection.run(FORGET_SUSPECTS, [suspects, messages], [cursor, 500]));
+      const args = [cursor, FORGET_COUNT];
+      cursor = String(await connection.run(FORGET_SUSPECTS, [suspects, messages], args));
     } while (cursor !== "0");
   }
 

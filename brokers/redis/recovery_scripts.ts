@@ -114,6 +114,47 @@ end
 );
 
 /**
+ * Looks for workers without a heartbeat among those that sort delayed messages.
+ *
+ * KEYS: heartbeats, the workers that sort.
+ * ARGV: index of the first and of the last entry to look at.
+ * Result: number of entries looked at, then those without a heartbeat.
+ */
+export const LIST_SILENT: Script = /* @__PURE__ */ new Script(
+  "look for workers without a heartbeat",
+  `
+local entries = redis.call('ZRANGE', KEYS[2], ARGV[1], ARGV[2])
+local result = {#entries}
+for _, entry in ipairs(entries) do
+  if not redis.call('ZSCORE', KEYS[1], string.match(entry, '[^/]*$')) then
+    result[#result + 1] = entry
+  end
+end
+return result
+`,
+);
+
+/**
+ * Drops reports of workers without a heartbeat.
+ *
+ * KEYS: heartbeats, reports.
+ * ARGV: cursor, how many at most, about.
+ * Result: the next cursor, "0" at the end.
+ */
+export const FORGET_REPORTS: Script = /* @__PURE__ */ new Script(
+  "drop reports of dead workers",
+  `
+local reply = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', ARGV[2])
+for i = 1, #reply[2], 2 do
+  if not redis.call('ZSCORE', KEYS[1], reply[2][i]) then
+    redis.call('HDEL', KEYS[2], reply[2][i])
+  end
+end
+return reply[1]
+`,
+);
+
+/**
  * Takes the report of a broker away, and its heartbeat if it has nothing in flight.
  *
  * KEYS: heartbeats, reports, then unacknowledged of this broker by queue.

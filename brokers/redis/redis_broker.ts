@@ -179,6 +179,7 @@ export class RedisBroker extends Broker {
   async maintain(): Promise<void> {
     await this.#recovery.takeOver();
     await this.#recovery.expire();
+    await this.#recovery.forgetSilent();
   }
 
   /** Stores a message on its queue, or delays it: by the clock of the server. */

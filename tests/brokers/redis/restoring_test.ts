@@ -145,6 +145,44 @@ test("RedisBroker's worker on another queue restores what a dead one had sorted"
   assertEquals(await fixture.command("EXISTS", fixture.key("__delays__")), 0);
 });
 
+/**
+ * Maintenance of Python takes the heartbeat of a dead worker away, and nothing else that it leaves.
+ * Source: scenario `maintenance-dead-worker` in `tests/vectors/redis_broker.json`.
+ */
+async function forgetLikePython(fixture: Fixture, brokerId: string): Promise<void> {
+  await fixture.command("ZREM", fixture.key("__heartbeats__"), brokerId);
+}
+
+test("RedisBroker's worker on another queue restores what one had sorted that Python found dead", async () => {
+  await using fixture = new Fixture(server);
+  const clock = new FakeClock();
+  const messages = await leaveSorted(fixture, clock);
+  const killed = await leaveKilled(fixture, clock);
+  await fixture.command("HSET", fixture.key("__workers__"), killed, "{}");
+  const broker = fixture.open({ clock, ...NO_HEARTBEAT });
+  await clock.advance(MINUTE);
+  await forgetLikePython(fixture, killed);
+  await broker.maintain();
+  assertEquals(await textsOnDelayQueue(fixture), byEta(messages));
+  assertEquals(await fixture.command("EXISTS", fixture.key("__delays__")), 0);
+  assertEquals(await fixture.command("EXISTS", fixture.key("__workers__")), 0);
+});
+
+test("RedisBroker's recovery leaves to a live worker what it had sorted, though Python found another dead", async () => {
+  await using fixture = new Fixture(server);
+  const clock = new FakeClock();
+  await leaveSorted(fixture, clock);
+  const killed = await leaveKilled(fixture, clock);
+  await forgetLikePython(fixture, killed);
+  const live = await leaveKilled(fixture, clock);
+  await fixture.command("HSET", fixture.key("__workers__"), live, "{}");
+  await fixture.open({ clock, ...NO_HEARTBEAT }).maintain();
+  assertEquals([await sortedCount(fixture), await fixture.ids("q.DQ")], [6, []]);
+  const entries = await fixture.command("ZRANGE", fixture.key("__delays__"), 0, -1);
+  assertEquals(entries, [`q/${live}`]);
+  assertEquals(await fixture.command("HKEYS", fixture.key("__workers__")), [live]);
+});
+
 test("RedisBroker runs what one had sorted that was killed", async () => {
   await using fixture = new Fixture(server);
   const clock = new FakeClock();

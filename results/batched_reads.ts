@@ -1,4 +1,5 @@
 import type { Encoded } from "../encoders/encoder.ts";
+import { runInMicrotask } from "../platform/microtask.ts";
 
 /** Value of a key: nothing, or an error where it cannot be read. */
 export type Stored = Encoded | Error | undefined;
@@ -50,7 +51,7 @@ export class BatchedReads {
   #begin(server: number): Batch {
     const batch: Batch = new Map();
     this.#batches.set(server, batch);
-    queueMicrotask(() => this.#flush(server, batch));
+    runInMicrotask(() => this.#flush(server, batch));
     return batch;
   }
 

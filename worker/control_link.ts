@@ -13,6 +13,7 @@ import {
 import { SIZE_PREFIX, Sizes } from "../control/sizes.ts";
 import { ControlView } from "../control/view.ts";
 import { PausedActors } from "./paused_actors.ts";
+import { runInMicrotask } from "../platform/microtask.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "control");
 
@@ -130,7 +131,7 @@ export class ControlLink {
     if (this.#willCancel) return;
     this.#willCancel = true;
     // Those of a group come together.
-    queueMicrotask(() => {
+    runInMicrotask(() => {
       this.#willCancel = false;
       this.#worker.cancelled();
     });

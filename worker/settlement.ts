@@ -14,6 +14,7 @@ import { UndecodableMessage } from "../core/undecodable_message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Outcome } from "../core/middleware.ts";
 import { counted } from "../platform/counted.ts";
+import { runInMicrotask } from "../platform/microtask.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "settlement");
 
@@ -247,7 +248,7 @@ export class Settlement {
     this.#batches[verb].push(message);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    queueMicrotask(() => {
+    runInMicrotask(() => {
       if (this.#flushScheduled) this.#flush();
     });
   }

@@ -7,6 +7,7 @@ import type { FetchDemand, FetchSource, SourceOptions } from "./fetch_source.ts"
 import { CLAIM, SCHEDULE, SORT } from "./delayed_scripts.ts";
 import { MAX_BATCH } from "./scripts.ts";
 import { type QueueHeartbeat, runOnce } from "./session.ts";
+import { runInMicrotask } from "../../platform/microtask.ts";
 
 /** Number of messages that are sorted at once: Redis is busy with that for about a millisecond. */
 const SORT_BATCH = 200;
@@ -64,7 +65,7 @@ export class DelaySource implements FetchSource {
   }
 
   expectMore(): void {
-    if (this.#hasArrivals) return void queueMicrotask(this.#demand.wakeUp);
+    if (this.#hasArrivals) return void runInMicrotask(this.#demand.wakeUp);
     const { session, queueName } = this.#options;
     session.notifier.subscribe(session.keys.of(queueName).queue, this.#arrived);
     this.#setTimer();

@@ -176,3 +176,20 @@ testWith("TestBroker needs no timer of the runtime that a test may have replaced
     Object.assign(globalThis, { setTimeout, setImmediate });
   }
 });
+
+testWith("TestBroker goes on while fake timers hold queueMicrotask back", async (kit) => {
+  const add = actor((a: number, b: number) => a + b, {
+    broker: kit,
+    actorName: "add",
+    storeResults: true,
+  });
+  const real = globalThis.queueMicrotask;
+  globalThis.queueMicrotask = () => {}; // those of Jest wait until the test moves the time
+  try {
+    const message = await add.sendWithOptions({ args: [1, 2], delay: MINUTE });
+    assertEquals(outcomes(await kit.drain()), ["done"]);
+    assertEquals(await message.getResult(), 3);
+  } finally {
+    globalThis.queueMicrotask = real;
+  }
+});

@@ -13,6 +13,7 @@ import type { Crash } from "./realm_protocol.ts";
 import { isOfFirstWorker } from "./role.ts";
 import { type GracePeriod, GracePeriods } from "./grace_periods.ts";
 import { fromWire } from "./thrown_on_wire.ts";
+import { runInMicrotask } from "../../platform/microtask.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "executor");
 
@@ -191,7 +192,7 @@ export class RealmPool implements Executor {
   #flushSoon(): void {
     if (this.#willFlush) return;
     this.#willFlush = true;
-    queueMicrotask(() => {
+    runInMicrotask(() => {
       this.#willFlush = false;
       for (const realm of this.#lifecycle.all) realm.flush();
       this.#quarantine?.flush();

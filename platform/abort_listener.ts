@@ -1,6 +1,6 @@
 /**
- * Listens to the abort signal of the current call. Those of many calls after another are
- * mostly the same one, and to listen is dear.
+ * Listens to the abort signal of the current call. Successive calls usually pass the same signal;
+ * subscribing again each time is expensive.
  */
 export class AbortListener {
   readonly #aborted: () => void;
@@ -15,7 +15,7 @@ export class AbortListener {
     return this.#signal?.aborted ?? false;
   }
 
-  /** Listens to this signal only; to none, if that is `undefined`. */
+  /** Listens to this signal instead of the last one; to none if it is `undefined`. */
   follow(signal: AbortSignal | undefined): void {
     if (signal === this.#signal) return;
     this.#signal?.removeEventListener("abort", this.#aborted);

@@ -1,9 +1,8 @@
 import { here } from "./here.ts";
 
 /**
- * True if a bundler has put this library into another file: two files that lie side by side in the
- * package do so nowhere else. webpack writes the paths of the sources into its bundles, which are
- * not told from the package.
+ * True if a bundler has put this library into another file: then this module and `here.ts` no longer
+ * have sibling URLs. Bundles of webpack are not recognized: they keep the URLs of the source files.
  */
 export function isBundled(): boolean {
   const url: string | undefined = import.meta.url; // none in CommonJS

@@ -2,47 +2,47 @@
 export type Timer = unknown;
 
 /**
- * Time as brokers, workers and middleware see it: delays, limits and waits go by the
- * broker's clock, so that tests can turn its hands.
+ * The time source of brokers, workers and middleware. Delays, limits and waits use the broker's
+ * clock, so that tests can replace it with a fake one.
  */
 export interface Clock {
-  /** Milliseconds since the epoch. They jump when the clock of the machine is set. */
+  /** Milliseconds since the epoch. Jumps when the clock of the machine is set. */
   now(): number;
   /**
-   * Milliseconds since any moment, which never jump: for spans of time within a process. A clock
-   * without it is taken never to be set.
+   * Milliseconds since an arbitrary moment. Never jumps; measures spans of time within a process.
+   * Without this method, `now` is used, and assumed never to jump.
    */
   monotonic?(): number;
   /**
-   * True if servers are to go by this clock, too, rather than by their own: that of tests, which
-   * turn the time of the whole system.
+   * True if scripts on servers use this clock instead of the server's own. Set by fake clocks, which
+   * advance the time of the whole system under test.
    *
    * @default {false}
    */
   readonly rulesServers?: boolean;
   /**
-   * Gives a number from 0 up to 1, by which backoffs are spread: that of tests gives the same ones
-   * in each run.
+   * Returns a number from 0 up to 1 that adds jitter to backoffs. A fake clock returns the same
+   * sequence in each run.
    *
    * @default {Math.random}
    */
   random?(): number;
-  /** Calls back once, `ms` milliseconds from now at the earliest; never, if that is `Infinity`. */
+  /** Calls `callback` once, at least `ms` milliseconds from now; never if `ms` is `Infinity`. */
   setTimer(callback: () => void, ms: number): Timer;
-  /** Takes a pending call back; does nothing for one that has been made, or for none. */
+  /** Cancels a pending call. Does nothing if the call was made, or `timer` is `undefined`. */
   clearTimer(timer: Timer): void;
 }
 
 /**
- * Milliseconds after which waiting for a time of the day looks at the clock again: somebody may
- * have set it meanwhile.
+ * Milliseconds after which a wait for a time of day reads the clock again: it may have been set
+ * meanwhile.
  */
 const CLOCK_CHECK = 10_000;
 
 /**
- * Time to wait for a time of the day before the clock is looked at again.
+ * Time to sleep, while waiting for a time of day, before reading the clock again.
  *
- * @param clock Tells the time.
+ * @param clock The clock.
  * @param time Milliseconds since the epoch.
  * @returns Milliseconds, 10,000 at the most.
  */
@@ -50,15 +50,15 @@ export function timeUntil(clock: Clock, time: number): number {
   return Math.min(Math.max(0, time - clock.now()), CLOCK_CHECK);
 }
 
-/** The longest that `setTimeout` can wait; anything above would fire at once. */
+/** Longest delay of `setTimeout`; a longer one fires at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-/** A timer that may outlast `setTimeout`. */
+/** A timer whose delay may exceed that of `setTimeout`. */
 interface LongTimer {
   id: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** The time of the machine. */
+/** The clock of the machine. */
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: (): number => performance.now(),
@@ -77,19 +77,19 @@ export const systemClock: Clock = {
 };
 
 /**
- * Tells how much time passes within a process, however its clock is set meanwhile.
+ * Reads a clock for measuring spans of time within a process.
  *
- * @param clock The time to go by.
- * @returns Milliseconds since any moment.
+ * @param clock The clock.
+ * @returns Milliseconds since an arbitrary moment.
  */
 export function monotonicTime(clock: Clock): number {
   return clock.monotonic === undefined ? clock.now() : clock.monotonic();
 }
 
 /**
- * Waits; less when a signal aborts meanwhile.
+ * Waits until a time has passed or a signal aborts.
  *
- * @param clock The time to go by.
+ * @param clock The clock.
  * @param ms Milliseconds.
  * @param signal Ends the wait.
  */

@@ -12,51 +12,50 @@ import {
   thisProcess,
 } from "./runtime.ts";
 
-/** Flags that make a runtime start a program anew, listen for a debugger, or run tests. */
+/** Flags that are not inherited: they restart a program, listen for a debugger, or run tests. */
 const FOR_ONE_PROCESS = /^--(?:watch|hot|inspect|test|reload|cwd|eval|print)(?:-[a-z-]+)?(?:=|$)/;
-/** Flags whose value is the next word, and goes with them. */
+/** Flags that are not inherited and whose value is the next argument. */
 const WITH_VALUE = /^(?:--(?:cwd|eval|print)|-(?:e|p|pe))$/;
-/** Flags of Deno among those that are given for V8. */
+/** Deno's own flags; `commandOf` passes all others to V8. */
 const OF_DENO =
   /^(?:-A|-c|--(?:allow|deny|unstable|cert|config|no-config|import-map|env-file|node-modules|lock|no-lock|cached-only|v8-flags|preload|require|import|location|seed|conditions|no-|vendor|permission)\b)/;
 /** Permissions that a flag of Deno grants as a whole. */
 const PERMISSIONS = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
 
 /**
- * The command that starts this program once more, with the flags of the runtime that it was
- * started with.
+ * The command that starts this program once more, with the runtime flags that it was started with.
  *
- * @param own Flags besides.
- * @returns The runtime, its flags, and the program; its arguments come behind.
+ * @param extraFlags Flags to add.
+ * @returns The runtime, its flags, and the program; append the program's arguments.
  */
-export function commandOfThisProgram(own: readonly string[] = []): string[] {
+export function commandOfThisProgram(extraFlags: readonly string[] = []): string[] {
   const { argv, execPath } = thisProcess();
   if (isStandalone()) return [execPath];
-  if (runtime !== "deno") return [execPath, ...flagsOf(own), argv[1]!];
-  const given = ownCommandLine();
-  // As it was typed: for `jsr:` and `npm:` Deno looks for the configuration as it did for this one.
-  return [execPath, "run", ...denoFlags(own), given?.main ?? mainModule()];
+  if (runtime !== "deno") return [execPath, ...flagsWith(extraFlags), argv[1]!];
+  // As it was typed: so Deno finds the same configuration for a `jsr:` or `npm:` program.
+  const typed = ownCommandLine()?.main;
+  return [execPath, "run", ...denoFlagsWith(extraFlags), typed ?? mainModule()];
 }
 
 /**
- * The command that starts another program with the flags of the runtime that this one was
- * started with, and on Deno with its permissions and its configuration.
+ * The command that starts another program with the runtime flags of this one; on Deno these include
+ * its permissions and its configuration.
  *
  * @param main The URL of the program.
- * @param own Flags besides; those that are not Deno's go to V8 there.
+ * @param extraFlags Flags to add. On Deno, flags that it does not know are passed to V8.
  * @returns The runtime, its flags, and the program.
  */
-export function commandOf(main: URL, own: readonly string[] = []): string[] {
+export function commandOf(main: URL, extraFlags: readonly string[] = []): string[] {
   const { execPath } = thisProcess();
   const program = main.protocol === "file:" ? toPath(main) : main.href;
-  if (runtime !== "deno") return [execPath, ...flagsOf(own), program];
-  return [execPath, "run", ...denoFlags(own), program];
+  if (runtime !== "deno") return [execPath, ...flagsWith(extraFlags), program];
+  return [execPath, "run", ...denoFlagsWith(extraFlags), program];
 }
 
 /**
- * Modules that Bun loads before any other. Its threads do not inherit them.
+ * Modules that Bun preloads. Its threads do not inherit them.
  *
- * @returns What `--preload`, `-r`, `--require` and `--import` named; empty on other runtimes.
+ * @returns Values of `--preload`, `-r`, `--require` and `--import`; empty on other runtimes.
  */
 export function preloadedModules(): string[] {
   if (runtime !== "bun") return [];
@@ -68,13 +67,12 @@ export function preloadedModules(): string[] {
   });
 }
 
-function flagsOf(own: readonly string[]): string[] {
+function flagsWith(extraFlags: readonly string[]): string[] {
   const { execArgv } = thisProcess();
-  return [...forChildren(execArgv), ...own];
+  return [...inheritedFlags(execArgv), ...extraFlags];
 }
 
-/** The flags that children are started with, too. */
-function forChildren(flags: readonly string[]): string[] {
+function inheritedFlags(flags: readonly string[]): string[] {
   return flags.filter((flag, i) => {
     if (WITH_VALUE.test(flag) || i > 0 && WITH_VALUE.test(flags[i - 1]!)) return false;
     const isReload = runtime === "deno" && flag === "-r"; // elsewhere it preloads a module
@@ -82,34 +80,34 @@ function forChildren(flags: readonly string[]): string[] {
   });
 }
 
-function denoFlags(own: readonly string[]): string[] {
+function denoFlagsWith(extraFlags: readonly string[]): string[] {
   const flags = ownCommandLine()?.flags ?? permissionFlags();
   const hasConfig = flags.some((flag) =>
     /^(?:-c|--config|--no-config|--import-map)(?:=|$)/.test(flag)
   );
   const config = hasConfig ? undefined : configFile();
-  const ofV8 = own.filter((flag) => !OF_DENO.test(flag));
+  const ofV8 = extraFlags.filter((flag) => !OF_DENO.test(flag));
   return [
-    ...forChildren(flags),
+    ...inheritedFlags(flags),
     ...(config === undefined ? [] : [`--config=${config}`]),
-    ...own.filter((flag) => OF_DENO.test(flag)),
+    ...extraFlags.filter((flag) => OF_DENO.test(flag)),
     ...(ofV8.length === 0 ? [] : [`--v8-flags=${ofV8.join(",")}`]),
   ];
 }
 
-/** Command line of `deno run`: its flags, and the program. */
+/** Flags and program of a `deno run`. */
 interface CommandLine {
   readonly flags: readonly string[];
   readonly main: string;
 }
 
-/** The permissions may change while a program runs; what it was started with does not. */
-let known: { readonly line: CommandLine | undefined } | undefined;
+/** Kept from the first read: later the program may have dropped the permission to read it. */
+let cached: { readonly line: CommandLine | undefined } | undefined;
 
-/** The command line of Deno, which tells its flags nobody; the system does, where it may be asked. */
+/** Command line of this Deno process. Deno has no API for its flags, so the system is asked. */
 function ownCommandLine(): CommandLine | undefined {
-  known ??= { line: parseCommandLine(readCommandLine()) };
-  return known.line;
+  cached ??= { line: parseCommandLine(readCommandLine()) };
+  return cached.line;
 }
 
 function parseCommandLine(words: readonly string[] | undefined): CommandLine | undefined {
@@ -129,7 +127,7 @@ function readCommandLine(): string[] | undefined {
   try {
     return split(builtinModule("node:fs").readFileSync("/proc/self/cmdline", "utf8"));
   } catch {
-    // Files below /proc need all permissions on Deno: a program of the system needs only to run.
+    // On Deno, reading /proc needs all permissions; running `cat` needs only --allow-run.
   }
   if (!isPermitted("run")) return undefined;
   try {
@@ -137,7 +135,7 @@ function readCommandLine(): string[] | undefined {
     const path = `/proc/${thisProcess().pid}/cmdline`;
     return split(execFileSync("cat", [path], { encoding: "utf8", stdio: "pipe" }));
   } catch {
-    return undefined; // no such file system
+    return undefined; // this system has no /proc
   }
 }
 
@@ -146,7 +144,7 @@ function permissionFlags(): string[] {
   return granted.length === PERMISSIONS.length ? ["-A"] : granted.map((name) => `--allow-${name}`);
 }
 
-/** The configuration that Deno found for this program; for one on a server it looks for none. */
+/** The nearest configuration file above a local program, else above the working directory. */
 function configFile(): string | undefined {
   const { dirname, join, resolve } = builtinModule("node:path");
   const { existsSync } = builtinModule("node:fs");

@@ -1,8 +1,8 @@
 /**
- * Puts a text about a number of things into the singular or the plural.
+ * Chooses singular or plural endings in a text.
  *
- * @param count The number.
- * @param text The text, with the ending of the plural in parentheses, or both endings:
+ * @param count The number of things.
+ * @param text The text, with the plural ending in parentheses, or both endings:
  *   `{count} message(s)`, `{retries} retr(y|ies)`.
  */
 export function counted(count: number, text: string): string {

@@ -1,6 +1,6 @@
 /**
- * A span of time: milliseconds, or an object with the fields of a
- * `Temporal.Duration` (one of those does as it is).
+ * A span of time: milliseconds, or an object with the fields of a `Temporal.Duration`. A
+ * `Temporal.Duration` itself can be passed, too.
  */
 export type Duration = number | DurationFields;
 
@@ -16,7 +16,7 @@ export interface DurationFields {
   readonly minutes?: number;
   /** A thousand milliseconds each. */
   readonly seconds?: number;
-  /** Added as they are. */
+  /** Added to the other fields. */
   readonly milliseconds?: number;
 }
 
@@ -31,7 +31,7 @@ const MILLISECONDS: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
 
 /**
  * @param duration Milliseconds or duration fields.
- * @param name What the duration is of, for the error text.
+ * @param name The option that holds the duration, for errors.
  * @returns Milliseconds.
  * @throws {TypeError} If it is neither, or names a field without a fixed length.
  * @throws {RangeError} If it is not finite.
@@ -62,9 +62,9 @@ function sumFields(fields: DurationFields, name: string): number {
     known += 1;
     total += count * length;
   }
-  const strange = Object.keys(fields).filter((key) => !MILLISECONDS.has(key));
+  const unknown = Object.keys(fields).filter((key) => !MILLISECONDS.has(key));
   const { years = 0, months = 0 } = fields as { years?: number; months?: number };
-  if (strange.length > 0 || known === 0 || years !== 0 || months !== 0) {
+  if (unknown.length > 0 || known === 0 || years !== 0 || months !== 0) {
     throw new TypeError(
       `Cannot use ${JSON.stringify(fields)} as ${name}: it must be milliseconds or an object of ` +
         [...MILLISECONDS.keys()].join(", "),

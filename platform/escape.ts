@@ -1,6 +1,6 @@
 /**
- * Text that comes from messages and goes to a terminal or a text log: an actor name, an id or an
- * error that a stranger chose must neither forge a line nor steer a terminal.
+ * Escaping of untrusted text for terminals and text logs. Actor names, ids and errors come from
+ * messages; they must not forge a log line or send control sequences to a terminal.
  *
  * @module
  */
@@ -10,25 +10,25 @@
  * the direction of text or are invisible.
  */
 const UNSAFE =
-  // deno-lint-ignore no-control-regex -- these are what a terminal obeys
+  // deno-lint-ignore no-control-regex -- terminals interpret these
   /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 const SAFE_NAMES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * Escapes a text that is to stay on one line.
+ * Escapes a text for a single line.
  *
  * @param text Any text.
- * @returns The text with `\n`, `\x1b`, `\u202e` and the like written out.
+ * @returns The text with `\n`, `\x1b`, `\u202e` and other unsafe characters as escape sequences.
  */
 export function escapeText(text: string): string {
   return text.replace(UNSAFE, escaped);
 }
 
 /**
- * Escapes a text of many lines: line breaks stay, and tabs.
+ * Escapes a text of several lines. Line feeds and tabs stay.
  *
  * @param text Any text.
- * @returns The text with every other unsafe character written out.
+ * @returns The text with all other unsafe characters as escape sequences.
  */
 export function escapeLines(text: string): string {
   return text.replace(
@@ -38,7 +38,7 @@ export function escapeLines(text: string): string {
 }
 
 /**
- * Escapes what JSON leaves as it is and a terminal obeys.
+ * Escapes unsafe characters that JSON does not escape.
  *
  * @param json A JSON text on one line.
  * @returns The same value as JSON.

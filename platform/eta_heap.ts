@@ -1,10 +1,10 @@
-/** Something that is due at some time. */
+/** An item that is due at a time. */
 interface Timed {
   /** Milliseconds since the epoch. */
   readonly eta: number;
 }
 
-/** Items by eta, those of the same eta in the order in which they came: a binary heap. */
+/** A binary heap of items by eta; items of the same eta keep the order in which they were added. */
 export class EtaHeap<T extends Timed> {
   #items: { readonly item: T; readonly order: number }[] = [];
   #count = 0;
@@ -32,7 +32,7 @@ export class EtaHeap<T extends Timed> {
     }
   }
 
-  /** Takes the earliest off if it is due. */
+  /** Removes and returns the earliest item if it is due. */
   shiftDue(now: number): T | undefined {
     const items = this.#items;
     if (items.length === 0 || items[0]!.item.eta > now) return undefined;
@@ -50,20 +50,20 @@ export class EtaHeap<T extends Timed> {
     }
   }
 
-  /** A copy of at most so many items, in no order. */
+  /** Up to `limit` items, in no order, without removing them. */
   peek(limit: number): T[] {
     return this.#items.slice(0, limit).map(({ item }) => item);
   }
 
-  /** Takes out one item, wherever it is. */
+  /** Removes one item. Takes time in proportion to the size. @returns Whether it was in the heap. */
   delete(item: T): boolean {
     const all = this.drain();
-    const left = all.filter((one) => one !== item);
-    for (const one of left) this.push(one);
-    return left.length < all.length;
+    const rest = all.filter((one) => one !== item);
+    for (const one of rest) this.push(one);
+    return rest.length < all.length;
   }
 
-  /** Takes everything off, the earliest first. */
+  /** Removes and returns all items, the earliest first. */
   drain(): T[] {
     const items = this.#items;
     this.#items = [];
@@ -71,7 +71,7 @@ export class EtaHeap<T extends Timed> {
       .map(({ item }) => item);
   }
 
-  /** Drops everything. */
+  /** Removes all items. */
   clear(): void {
     this.#items = [];
   }

@@ -1,4 +1,4 @@
-/** First in, first out, without moving items at every `shift`. */
+/** A first-in-first-out queue whose `shift` does not move the remaining items. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -8,7 +8,7 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
-  /** The first item, left where it is; `undefined` when there is none. */
+  /** The first item, without removing it; `undefined` when empty. */
   get first(): T | undefined {
     return this.#items[this.#head];
   }
@@ -18,9 +18,9 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** Puts items back at the front, the first of them foremost. */
+  /** Puts items back at the front, in their order. */
   unshift(items: readonly T[]): void {
-    // Those that are put back were mostly taken from here, and have left their places.
+    // Most items were shifted off before, so their old places before the head are free.
     if (items.length > this.#head) {
       this.#items = [...items, ...this.#items.slice(this.#head)];
       this.#head = 0;
@@ -30,22 +30,22 @@ export class Fifo<T> {
     for (let i = 0; i < items.length; i++) this.#items[this.#head + i] = items[i];
   }
 
-  /** Takes out those that fit, in order. */
-  takeWhere(fits: (item: T) => boolean): T[] {
+  /** Removes and returns the items that match, in order. */
+  takeWhere(matches: (item: T) => boolean): T[] {
     const taken: T[] = [];
     for (let left = this.size; left > 0; left--) {
       const item = this.shift()!;
-      if (fits(item)) taken.push(item);
+      if (matches(item)) taken.push(item);
       else this.push(item);
     }
     return taken;
   }
 
-  /** Takes the first item off; `undefined` when there is none. */
+  /** Removes and returns the first item; `undefined` when empty. */
   shift(): T | undefined {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];
-    this.#items[this.#head] = undefined; // lets go of it
+    this.#items[this.#head] = undefined; // for the garbage collector
     this.#head += 1;
     if (this.#head === this.#items.length) {
       this.#items = [];
@@ -57,12 +57,12 @@ export class Fifo<T> {
     return item;
   }
 
-  /** A copy of the first items. */
+  /** Up to `limit` first items, without removing them. */
   peek(limit: number): T[] {
     return this.#items.slice(this.#head, this.#head + limit) as T[];
   }
 
-  /** Drops everything. */
+  /** Removes all items. */
   clear(): void {
     this.#items = [];
     this.#head = 0;

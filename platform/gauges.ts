@@ -11,13 +11,13 @@ export interface Gauge {
   readonly samples: readonly GaugeSample[];
 }
 
-/** Content type of the text format. */
+/** Content type of the text format of Prometheus. */
 export const GAUGES_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
  * Writes gauges in the text format of Prometheus.
  *
- * @param gauges The gauges; those without a sample are left out.
+ * @param gauges The gauges; those without samples are omitted.
  * @returns The lines.
  */
 export function gaugesText(gauges: readonly Gauge[]): string {
@@ -33,8 +33,8 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
 }
 
 /**
- * The value of a label as it is served: two names with the same one need one series. A lone surrogate
- * becomes U+FFFD in UTF-8, and so does a carriage return, for which the format has no escape.
+ * A name as the value of a label. Lone surrogates become U+FFFD, as UTF-8 encodes them, and so do
+ * carriage returns, which the format cannot escape. Names that become equal must share one series.
  */
 export function toLabelValue(name: string): string {
   return name.toWellFormed().replaceAll("\r", "\ufffd");

@@ -1,4 +1,4 @@
-/** @returns The URL of this file, which a bundle does not have; none in CommonJS. */
+/** @returns The URL of this module, for `isBundled`; `undefined` in CommonJS. */
 export function here(): string | undefined {
   return import.meta.url;
 }

@@ -1,15 +1,14 @@
-/** An item of a {@linkcode IndexedSet}. It remembers its place, so it can be in one set only. */
+/** An item of an {@linkcode IndexedSet}. It stores its index, so it can be in one set only. */
 export interface IndexedSetItem {
   /** Index of the item; -1 when it is in no set. Only the set sets it. */
   setIndex: number;
 }
 
 /**
- * A set of items that come and go all the time, in no order.
+ * An unordered set for items that are added and deleted at a high rate.
  *
- * In V8 a `Set` that is used like that moves to a new table every few items, and the
- * tables it leaves keep their items alive until the next full collection: that took a
- * third of the time of a message.
+ * Used like that, V8's `Set` reallocates its table every few items, and the old tables keep
+ * their items alive until the next full garbage collection. That took a third of the time per message.
  */
 export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
   readonly #items: T[] = [];
@@ -30,11 +29,7 @@ export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
     return this.#items[item.setIndex] === item;
   }
 
-  /**
-   * Takes an item off.
-   *
-   * @returns Whether it was there.
-   */
+  /** Removes an item. @returns Whether it was in the set. */
   delete(item: T): boolean {
     const index = item.setIndex;
     if (this.#items[index] !== item) return false;
@@ -47,7 +42,7 @@ export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
     return true;
   }
 
-  /** The items there are now; adding and taking off meanwhile does no harm. */
+  /** Iterates over a copy: items may be added and deleted meanwhile. */
   [Symbol.iterator](): Iterator<T> {
     return [...this.#items].values();
   }

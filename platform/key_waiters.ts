@@ -1,22 +1,22 @@
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 
-/** A waiter of a key. */
+/** A pending {@linkcode KeyWaiters.wait}. */
 interface Waiter {
   wake(): void;
   fail(error: unknown): void;
 }
 
-/** Waiters by key. */
+/** Pending waits by key. */
 export class KeyWaiters {
   readonly #clock: Clock;
   readonly #onLastLeft: (key: string) => void;
   readonly #waiters: Map<string, Set<Waiter>> = new Map();
 
   /**
-   * Makes an empty one.
+   * Starts without waiters.
    *
-   * @param clock What timeouts go by.
-   * @param onLastLeft Called when a key has no waiters any more.
+   * @param clock The clock of timeouts.
+   * @param onLastLeft Called when the last waiter of a key is gone.
    */
   constructor(clock: Clock = systemClock, onLastLeft: (key: string) => void = () => {}) {
     this.#clock = clock;
@@ -31,11 +31,11 @@ export class KeyWaiters {
   /**
    * Waits to be woken.
    *
-   * @param key What to wait for.
+   * @param key The key to wait for.
    * @param timeout Milliseconds to wait at most.
    * @param signal Ends the wait when it aborts.
    * @returns Whether it was woken in time.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws The reason of the signal, if it aborts first.
    */
   wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     return new Promise((resolve, reject) => {

@@ -2,13 +2,13 @@ import { getLogger as getLogTapeLogger } from "@logtape/logtape";
 import { errorMessage, shorten } from "./thrown.ts";
 
 /**
- * Logger of this library. Lines go to LogTape under the
- * category `["dramatiq", …]` and are silent until the application configures it.
+ * Logger of this library. Records go to LogTape under the category `["dramatiq", …]`; nothing is
+ * printed until the application configures LogTape.
  */
 export interface Logger {
-  /** For following one message on its way. */
+  /** For following a single message. */
   debug(message: string, properties?: Record<string, unknown>): void;
-  /** For what happens in normal operation. */
+  /** For events of normal operation. */
   info(message: string, properties?: Record<string, unknown>): void;
   /** For records that need attention tomorrow. */
   warn(message: string, properties?: Record<string, unknown>): void;
@@ -17,34 +17,34 @@ export interface Logger {
 }
 
 /**
- * @param category Where the lines come from, below `dramatiq`.
+ * @param category The category below `dramatiq`.
  * @returns The logger for that category.
  */
 export function getLogger(...category: string[]): Logger {
   return getLogTapeLogger(["dramatiq", ...category.map(ownName)]);
 }
 
-/** LogTape 2.4 keeps its loggers in a plain object and takes what that inherits for loggers. */
+/** LogTape 2.4 keeps loggers in a plain object, so names such as `constructor` find no logger. */
 function ownName(name: string): string {
   return name in Object.prototype ? `_${name}` : name;
 }
 
-/** The parts of a message, or of its delivery, that log lines name. */
+/** Fields of a message, or of its delivery, for log records. */
 interface Logged {
   readonly messageId: string;
   readonly actorName: string;
   readonly queueName: string;
 }
 
-/** Characters of an id or a name that a line shows. */
+/** Longest id or name in a log record, in characters. */
 const MAX_NAME = 200;
 
 /**
- * Properties of every line about a message.
+ * Properties of log records about a message.
  *
  * @param message The message.
- * @param error What went wrong, if anything did.
- * @returns The properties: `messageId`, `actor`, `queue`, and of an error `reason` and `error`.
+ * @param error The error to log, if any.
+ * @returns `messageId`, `actor`, `queue`; with an error also `reason` and `error`.
  */
 export function about(message: Logged, error?: unknown): Record<string, unknown> {
   const messageId = shorten(message.messageId, MAX_NAME);

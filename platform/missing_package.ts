@@ -7,9 +7,9 @@ const ADD = { deno: "deno add npm:", bun: "bun add ", node: "npm install " }[run
 /**
  * Error for an optional package that cannot be loaded.
  *
- * @param purpose What for: the end of "Cannot …".
+ * @param purpose Completes the sentence "Cannot …".
  * @param packageName The package.
- * @param cause What importing it threw.
+ * @param cause The error of its import.
  * @returns An error that says whether the package is missing, may not be loaded, or is broken.
  */
 export function missingPackage(purpose: string, packageName: string, cause: unknown): TypeError {
@@ -22,16 +22,16 @@ export function missingPackage(purpose: string, packageName: string, cause: unkn
 }
 
 /**
- * The exports of a package of CommonJS. Bundles of several files have them on `default` only.
+ * The exports of a CommonJS package. In bundles of several files they are on `default` only.
  *
- * @param module What importing it gave.
- * @param name One of the exports.
+ * @param module The imported module.
+ * @param name One of the exports, to detect which.
  */
 export function exportsOf<T extends object>(module: T, name: keyof T & string): T {
   return name in module ? module : (module as { default?: T }).default ?? module;
 }
 
-/** True if the runtime denies a program something that was not allowed on its command line. */
+/** True for the errors of Deno and Node about a missing permission. */
 function isForbidden(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
   return name === "NotCapable" || code === "ERR_ACCESS_DENIED";
@@ -45,13 +45,13 @@ function isMissing(error: unknown, packageName: string): boolean {
 }
 
 /**
- * Advice for a missing package, if that is why something failed.
+ * Advice for an error of a missing package.
  *
- * @param error Anything that a `catch` clause may get.
- * @returns What follows the reason, with a semicolon in front; empty if it is no package.
+ * @param error Any thrown value.
+ * @returns Text to append to the reason, with a leading semicolon; empty for other errors.
  */
 export function packageAdvice(error: unknown): string {
-  // Only a name: files are for the user to find.
+  // No advice for missing files and URLs.
   const name = MISSING.exec(errorMessage(error).replace(/^error: /, ""))?.[1] ?? "/";
   if (/^[./]|^[a-z]+:/.test(name)) return "";
   const install = { deno: "deno install", bun: "bun install", node: "npm ci" }[runtime];

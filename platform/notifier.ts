@@ -2,7 +2,7 @@
 export class Notifier {
   #waiting: (() => void)[] = [];
 
-  /** True if anybody waits. */
+  /** True if there are waiters. */
   get isAwaited(): boolean {
     return this.#waiting.length > 0;
   }
@@ -15,7 +15,7 @@ export class Notifier {
     for (const wake of waiting) wake();
   }
 
-  /** Resolves when it happens next. */
+  /** Resolves at the next `notify`. */
   next(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

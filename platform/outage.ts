@@ -2,8 +2,8 @@ import type { Logger } from "./logging.ts";
 import { errorMessage } from "./thrown.ts";
 
 /**
- * The outages of one server, as its connections see them. When several are lost together, that
- * is one outage: logged when the first is lost, and when all are up again.
+ * Logs outages of one server. Connections that are lost together are one outage: it is logged when the
+ * first is lost, and when all are up again.
  */
 export class Outage {
   readonly #log: Logger;
@@ -14,11 +14,11 @@ export class Outage {
   #since = 0;
 
   /**
-   * Stores how to call the server.
+   * Stores the names of the server.
    *
-   * @param log Where outages are noted.
-   * @param name What people call the server: the end of "Lost connection to …".
-   * @param server Its address, or addresses; a property of what is logged.
+   * @param log The logger.
+   * @param name Completes the sentence "Lost connection to …".
+   * @param server Its address, or addresses, for the `server` property of log records.
    */
   constructor(log: Logger, name: string, server: string) {
     this.#log = log;

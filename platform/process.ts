@@ -1,29 +1,29 @@
 /**
- * This process, those beside it, and its parent.
+ * This process, other processes of the machine, and the parent process.
  *
  * @module
  */
 import { builtinModule, isPermitted, mayRead, thisProcess } from "./runtime.ts";
 
-/** @returns The number that the system knows this process by. */
+/** @returns The process id. */
 export function processId(): number {
-  return thisProcess().pid; // Deno has one, too
+  return thisProcess().pid;
 }
 
-/** @returns Bytes of memory that this process has; `undefined` where the runtime does not tell. */
+/** @returns Resident memory of this process in bytes; `undefined` if the runtime hides it. */
 export function residentMemory(): number | undefined {
   try {
     return thisProcess().memoryUsage?.().rss;
   } catch {
-    return undefined; // Deno may not tell
+    return undefined; // Deno without --allow-sys
   }
 }
 
 /**
  * True if a process of this machine has ended.
  *
- * @param pid The number that the system knows it by.
- * @returns `false` as well when it cannot be found out: on Deno that needs `--allow-run`.
+ * @param pid The process id.
+ * @returns `false` also if that cannot be checked: Deno needs `--allow-run`.
  */
 export function hasProcessEnded(pid: number): boolean {
   if (!isPermitted("run")) return false;
@@ -36,10 +36,10 @@ export function hasProcessEnded(pid: number): boolean {
 }
 
 /**
- * Tells the processes that {@linkcode hasProcessEnded} can be asked about from others: the name of
- * the machine, and on Linux the namespace of processes.
+ * Name of the process namespace: the host name, and on Linux the pid namespace. Process ids are
+ * comparable, and {@linkcode hasProcessEnded} is meaningful, within one namespace only.
  *
- * @returns The name; `undefined` when it may not be read.
+ * @returns The name; `undefined` if it may not be read.
  */
 export function processNamespace(): string | undefined {
   const host = hostname();
@@ -51,7 +51,7 @@ export function processNamespace(): string | undefined {
   }
 }
 
-/** The name of the machine; `undefined` when it may not be read. */
+/** The host name; `undefined` if it may not be read. */
 export function hostname(): string | undefined {
   if (!isPermitted("sys", { kind: "hostname" })) return undefined;
   return builtinModule("node:os").hostname();
@@ -64,7 +64,7 @@ function readNamespace(): string {
   return fs.existsSync("/proc/self") ? fs.readlinkSync(link) : "";
 }
 
-/** @returns The number of this user; `undefined` where nobody has one, or Deno may not tell. */
+/** @returns The user id; `undefined` on systems without one, or if Deno may not read it. */
 export function userId(): number | undefined {
   try {
     return thisProcess().getuid?.();
@@ -74,11 +74,10 @@ export function userId(): number | undefined {
 }
 
 /**
- * Catches what nobody else does: errors in timers and listeners, promises that reject
- * unheard. Mostly the listener runs in the asynchronous context where they came from; errors
- * in timers on Deno, and rejections on Bun, come without one.
+ * Listens for uncaught errors and unhandled rejections. The listener usually runs in the
+ * asynchronous context that they come from; errors of timers on Deno and rejections on Bun have none.
  *
- * @param listener What to call with each error.
+ * @param listener Called with each error.
  */
 export function onUncaught(listener: (error: unknown) => void): void {
   thisProcess().on("uncaughtException", listener);
@@ -87,15 +86,15 @@ export function onUncaught(listener: (error: unknown) => void): void {
 
 /** The process that forked this one. */
 export interface ParentProcess {
-  /** Sends it a message. */
+  /** Sends a message to the parent. */
   post(message: unknown): void;
-  /** Listens to it. */
+  /** Listens for messages of the parent. */
   onMessage(listener: (message: unknown) => void): void;
 }
 
 /**
- * Makes this process one that serves its parent: it ends with the parent, and only then;
- * signals to the whole group, as Ctrl-C sends them, are the business of the parent.
+ * Makes this process a child that ends when its parent disconnects. It ignores signals that are sent
+ * to the whole process group, such as Ctrl-C: the parent handles them.
  *
  * @returns The parent.
  */
@@ -110,8 +109,8 @@ export function serveParentProcess(): ParentProcess {
 }
 
 /**
- * A thread that looks for its parent's end once a second. Plain JavaScript that imports nothing,
- * so that it needs no file: bundles and packages have none to load.
+ * Source of a thread that checks once a second whether the parent process has ended. Plain JavaScript
+ * without imports: a bundle has no file to load it from.
  */
 const PARENT_WATCH = `
 const parent = process.ppid;
@@ -121,8 +120,8 @@ setInterval(() => {
 `;
 
 /**
- * Kills this process within a second of its parent's end. A thread does so: a process that
- * computes does not hear that its parent is gone, and would go on for ever.
+ * Kills this process within a second of its parent's end. A thread does so, because the main thread
+ * would not notice while it computes.
  */
 export function dieWithParent(): void {
   const { Worker: Thread } = builtinModule("node:worker_threads");

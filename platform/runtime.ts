@@ -1,12 +1,11 @@
 /**
- * The one file that knows on which runtime it is. Everything else uses what
- * Deno, Bun and Node have in common.
+ * The only file that depends on the runtime. All others use what Deno, Bun and Node share.
  *
  * @module
  */
 import { UuidStock } from "./uuid.ts";
 
-/** The parts of `Deno` that are used here; its types do not exist elsewhere. */
+/** The members of `Deno` that are used here; other runtimes have no types for it. */
 interface DenoNamespace {
   env: { get(name: string): string | undefined };
   permissions: { querySync(query: { name: string } & PermissionScope): { state: string } };
@@ -14,7 +13,7 @@ interface DenoNamespace {
   build: { standalone?: boolean };
 }
 
-/** Modules of the platform that are loaded when they are needed, if ever. */
+/** Built-in modules that are loaded lazily. */
 interface BuiltinModules {
   "node:child_process": typeof import("node:child_process");
   "node:crypto": typeof import("node:crypto");
@@ -28,13 +27,13 @@ interface BuiltinModules {
   "node:worker_threads": typeof import("node:worker_threads");
 }
 
-/** @returns Name and version of the runtime, as `deno 2.9.6`. */
+/** @returns Name and version of the runtime, such as `deno 2.9.6`. */
 export function runtimeVersion(): string {
   const version = thisProcess().versions?.[runtime];
   return version === undefined ? runtime : `${runtime} ${version}`;
 }
 
-/** The parts of `process` that are used here. */
+/** The members of `process` that are used here. */
 export interface NodeProcess {
   pid: number;
   env: Record<string, string | undefined>;
@@ -69,20 +68,19 @@ export const runtime: "deno" | "bun" | "node" = globals.Deno !== undefined
 const uuids = /* @__PURE__ */ new UuidStock();
 
 /**
- * As `crypto.randomUUID`. That of Node takes three times as long, and makes a text of twenty
- * pieces, which take half a kilobyte until somebody joins them.
+ * `crypto.randomUUID`, replaced on Node: there it takes three times as long, and returns a
+ * concatenation of twenty strings that takes half a kilobyte until it is flattened.
  */
 export const randomUuid: () => string = runtime === "node"
   ? () => uuids.take()
   : () => crypto.randomUUID();
 
 /**
- * Reads an environment variable, or its upper-case spelling. On Deno, one that
- * the process has no permission to read counts as unset: a library must not
- * make its user's program prompt.
+ * Reads an environment variable, or its upper-case spelling. On Deno, a variable without permission
+ * to read counts as unset: a library must not make the program prompt for it.
  *
  * @param name The variable in lower case.
- * @returns Its text, or `undefined` when unset or empty.
+ * @returns Its value; `undefined` if it is unset or empty.
  */
 export function readEnvironment(name: string): string | undefined {
   for (const spelling of [name, name.toUpperCase()]) {
@@ -107,7 +105,7 @@ export function mayReadEnvironment(name: string): boolean {
  * Reads an environment variable that holds a whole number.
  *
  * @param name The variable in lower case; its upper-case spelling counts too.
- * @param fallback What it means when it is unset.
+ * @param fallback The number if it is unset.
  * @returns The number.
  * @throws {RangeError} If it is set to anything but a whole number of 0 or more.
  */
@@ -123,25 +121,25 @@ export function readEnvironmentNumber(name: string, fallback: number): number {
   return number;
 }
 
-/** True if a file may be read; Deno would ask its user otherwise. */
+/** True if a file may be read without a prompt of Deno. */
 export function mayRead(path: string): boolean {
   return isPermitted("read", { path });
 }
 
-/** True if a file may be written; Deno would ask its user otherwise. */
+/** True if a file may be written without a prompt of Deno. */
 export function mayWrite(path: string): boolean {
   return isPermitted("write", { path });
 }
 
 /**
- * Present on all three runtimes, yet in the types of none that they share. A test may replace the
- * global one by one that never calls back.
+ * Exists on all three runtimes, but not in their common types. Read once, at load: a test of an
+ * application may later replace the global with a fake that never calls back.
  */
 const startImmediate = globals.setImmediate;
 
 /**
- * Lets timers, sockets and signals have their turn. Promise callbacks alone
- * never do: a worker with an endless backlog would starve them.
+ * Waits for the next turn of the event loop, so that timers, sockets and signals are handled. Promise
+ * callbacks alone would starve them while a worker has a backlog.
  *
  * @returns A promise that resolves in a later turn of the event loop.
  */
@@ -152,35 +150,35 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** @returns This process, which Deno has, too. */
+/** @returns The global `process`, which Deno has, too. */
 export function thisProcess(): NodeProcess {
   return globals.process!;
 }
 
-/** @returns The program that was started: a URL on Deno, a path elsewhere. */
+/** @returns The main module: a URL on Deno, a path elsewhere. */
 export function mainModule(): string {
   return globals.Deno?.mainModule ?? globals.Bun?.main ?? globals.process!.argv[1] ?? "";
 }
 
-/** @returns Whether the runtime and the program are one file. */
+/** @returns Whether the program is compiled into one file with the runtime. */
 export function isStandalone(): boolean {
   if (globals.Deno !== undefined) return globals.Deno.build.standalone === true;
   if (globals.Bun !== undefined) return /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/.test(mainModule());
   return isSingleExecutable();
 }
 
-/** @returns Whether this is a single executable application of Node, which starts no threads. */
+/** @returns Whether this is a single executable application of Node, which cannot start threads. */
 export function isSingleExecutable(): boolean {
   return runtime === "node" && (builtinModule("node:sea")?.isSea() ?? false);
 }
 
 /**
- * Says which flags Deno would have to be started with for a program that starts others.
+ * Permission flags that Deno lacks for starting processes.
  *
- * @returns The flags that are missing; none on other runtimes.
+ * @returns The missing flags; none on other runtimes.
  */
 export function flagsMissingToStartPrograms(): string[] {
-  const mayRun = isPermitted("run"); // as a whole: else it may start processes, and not end them
+  const mayRun = isPermitted("run"); // unscoped: a scoped one allows no signals to processes
   const mayRead = isPermitted("read", { path: "." });
   const missing = { run: !mayRun, read: !mayRead, env: !isPermitted("env") };
   return Object.entries(missing).filter(([, isMissing]) => isMissing)
@@ -195,10 +193,10 @@ interface PermissionScope {
 }
 
 /**
- * True if Deno grants a permission; on other runtimes nothing is forbidden.
+ * True if Deno grants a permission. Always true on other runtimes.
  *
  * @param name The permission.
- * @param scope What for. @default {{}} As a whole.
+ * @param scope A path, a variable or a kind. @default {{}} The whole permission.
  */
 export function isPermitted(name: string, scope: PermissionScope = {}): boolean {
   const { Deno } = globals;
@@ -206,31 +204,31 @@ export function isPermitted(name: string, scope: PermissionScope = {}): boolean 
   try {
     return Deno.permissions.querySync({ name, ...scope }).state === "granted";
   } catch {
-    return false; // a version that does not know it
+    return false; // this version does not know the permission
   }
 }
 
 /**
- * Finds a package as a program in some folder would.
+ * Resolves a package as a module in a folder would.
  *
- * @param name `actors`, `@my/actors/mails`.
+ * @param name Such as `actors` or `@my/actors/mails`.
  * @param folder The folder.
- * @returns What to import; `undefined` if there is no such package.
+ * @returns The specifier to import; `undefined` if the package is not installed.
  */
 export function resolvePackage(name: string, folder: string): string | undefined {
-  if (runtime === "deno") return name; // the import map holds for all modules of a program
+  if (runtime === "deno") return name; // the import map applies to all modules of a program
   const { createRequire } = builtinModule("node:module");
   try {
     const path = createRequire(`${folder}/_.js`).resolve(name);
     return builtinModule("node:url").pathToFileURL(path).href;
   } catch (error) {
-    // There, but for `import` only: found where this library is installed, most likely.
+    // Exported for `import` only, which `resolve` cannot see. Import it by name, from here.
     return (error as { code?: string }).code === "ERR_PACKAGE_PATH_NOT_EXPORTED" ? name : undefined;
   }
 }
 
 /**
- * Loads a module of the platform at its first use: some take longer than this whole library.
+ * Loads a built-in module lazily: some take longer to load than this whole library.
  *
  * @param name The module.
  */
@@ -239,7 +237,7 @@ export function builtinModule<Name extends keyof BuiltinModules>(name: Name): Bu
 }
 
 /**
- * True if a module is the program that was started.
+ * True if a module is the main module.
  *
  * @param meta Its `import.meta`.
  */
@@ -250,7 +248,7 @@ export function isMain(meta: ImportMeta): boolean {
   const start = globals.process!.argv[1];
   if (start === undefined || url === undefined) return false;
   try {
-    const path = builtinModule("node:fs").realpathSync(start); // npm links commands
+    const path = builtinModule("node:fs").realpathSync(start); // npm installs commands as links
     return builtinModule("node:url").pathToFileURL(path).href === url;
   } catch {
     return false;
@@ -258,16 +256,16 @@ export function isMain(meta: ImportMeta): boolean {
 }
 
 /**
- * True if a thread ends that is told to while it computes. On Deno (2.9) it goes on for
- * ever, and keeps a core busy until the process ends; `tests/worker/executors/` checks that.
+ * True if a thread can be terminated while it computes. On Deno (2.9) it keeps a core busy until
+ * the process ends; `tests/worker/executors/` checks that.
  */
 export const canEndBusyThreads: boolean = runtime !== "deno";
 
 /**
- * Listens for the end of this thread or process by its own hand. The listener still runs
- * in the asynchronous context of whoever called `process.exit()` or `Deno.exit()`.
+ * Listens for calls of `process.exit()` and `Deno.exit()` in this thread or process. The listener runs
+ * in the asynchronous context of the call.
  *
- * @param listener What to call, once.
+ * @param listener Called once, with the cause.
  */
 export function onExit(listener: (how: string) => void): void {
   let isOver = false;
@@ -276,6 +274,6 @@ export function onExit(listener: (how: string) => void): void {
     isOver = true;
   };
   globals.process?.on("exit", (code: number) => end(`it called process.exit(${code})`));
-  // `Deno.exit()` does not concern the process of Node.
+  // `Deno.exit()` emits no "exit" on `process`.
   if (runtime === "deno") globals.addEventListener?.("unload", () => end("it called Deno.exit()"));
 }

@@ -1,20 +1,20 @@
 /**
- * Anything can be thrown: errors of other realms, text, nothing, objects that must not be
- * touched. What handles it goes through here.
+ * Safe handling of thrown values. They may be errors of other realms, strings, `undefined`, or objects
+ * that throw at each access.
  *
  * @module
  */
 
-/** Characters of a class name; more is not a name. */
+/** Longest class name, in characters. */
 const MAX_TYPE_LENGTH = 200;
-/** Characters of an error's message; more is data that somebody put there. */
+/** Longest error message, in characters. */
 const MAX_MESSAGE_LENGTH = 16_384;
 
 /**
- * The class name of whatever was thrown, as callbacks, results and logs name it:
- * `ValueError`, `TypeError`, `TimeLimitExceeded`.
+ * The class name of a thrown value, for callbacks, results and logs: `TypeError`,
+ * `TimeLimitExceeded`.
  *
- * @param thrown Anything that a `catch` clause may get.
+ * @param thrown Any thrown value.
  * @returns The name, never empty.
  */
 export function errorType(thrown: unknown): string {
@@ -26,11 +26,11 @@ export function errorType(thrown: unknown): string {
 }
 
 /**
- * Cuts a text that is too long to be read.
+ * Truncates a long text.
  *
  * @param text Any text.
- * @param limit Characters that stay.
- * @returns The text, or its beginning and how long it was.
+ * @param limit Number of characters to keep.
+ * @returns The text, or its beginning and its length.
  */
 export function shorten(text: string, limit: number): string {
   if (text.length <= limit) return text;
@@ -39,17 +39,17 @@ export function shorten(text: string, limit: number): string {
 
 function typeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return thrown === null ? "null" : typeof thrown;
-  // A name counts if the error or its class set it; an inherited one is that of a base class.
+  // A name that is neither the error's nor its class's own is that of a base class.
   const isOwnName = Object.hasOwn(thrown, "name") ||
     Object.hasOwn(Object.getPrototypeOf(thrown), "name");
   return (isOwnName ? thrown.name : thrown.constructor?.name) || thrown.name || "Error";
 }
 
 /**
- * The message of whatever was thrown, as callbacks, results and logs give it.
+ * The message of a thrown value, for callbacks, results and logs.
  *
- * @param thrown Anything that a `catch` clause may get.
- * @returns Its message, or its text when it is not an error; at most 16 Ki characters of it.
+ * @param thrown Any thrown value.
+ * @returns The message of an error, else the value as text; at most 16 Ki characters.
  */
 export function errorMessage(thrown: unknown): string {
   return shorten(messageOf(thrown), MAX_MESSAGE_LENGTH);
@@ -63,20 +63,20 @@ function messageOf(thrown: unknown): string {
   }
 }
 
-/** A traceback is for reading; what is longer says nothing more. */
+/** Longest traceback, in characters. */
 const MAX_TRACEBACK_LENGTH = 16_384;
-/** Causes that a traceback names: a getter can make them without end. */
+/** Maximum of errors in a traceback: a `cause` getter can make an endless chain. */
 const MAX_CAUSES = 10;
-/** Characters of a stack that are looked at: behind a message of its own length, it is cut anyway. */
+/** Characters of a stack that are parsed. It begins with the message, which may be long. */
 const MAX_STACK_LENGTH = 2 ** 18;
 
 /**
- * The text that a retry or a dead letter carries as `traceback`: the stack of the
- * error and of its causes, ending in a line break as Python's does.
+ * The `traceback` of a retry or a dead letter: the stacks of the error and of its causes, ending in a
+ * line break as Python's does.
  *
- * @param thrown Anything that a `catch` clause may get.
- * @param maxLength How much of it, in characters, if that is less than usual.
- * @returns The text, at most 16 KiB of it.
+ * @param thrown Any thrown value.
+ * @param maxLength Characters to keep. @default {16_384} Also the maximum.
+ * @returns The text.
  */
 export function formatTraceback(thrown: unknown, maxLength = MAX_TRACEBACK_LENGTH): string {
   const parts: string[] = [];
@@ -118,7 +118,7 @@ function stackOf(thrown: unknown): string {
   return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
 }
 
-/** Text of anything, also of what refuses to be one, such as `Object.create(null)`. */
+/** Text of any value, also of those that cannot be converted, such as `Object.create(null)`. */
 function toText(thrown: unknown): string {
   try {
     return String(thrown);
@@ -128,11 +128,11 @@ function toText(thrown: unknown): string {
 }
 
 /**
- * Makes anything that was thrown safe to handle.
+ * Replaces thrown values that are not safe to handle.
  *
- * @param thrown Anything that a `catch` clause may get.
- * @param origin Who threw it, for the text.
- * @returns The same, unless it is nothing at all, or must not be touched (a revoked proxy).
+ * @param thrown Any thrown value.
+ * @param origin The code that threw it, for the error text.
+ * @returns The same value; an `Error` for `undefined`, `null` and revoked proxies.
  */
 export function toThrown(thrown: unknown, origin: string): unknown {
   try {
@@ -144,11 +144,11 @@ export function toThrown(thrown: unknown, origin: string): unknown {
 }
 
 /**
- * Tells whether an error is one of those that an actor names, in its `throws` for example.
+ * Tests an error against the classes in an option such as `throws`.
  *
- * @param thrown Anything that a `catch` clause may get.
+ * @param thrown Any thrown value.
  * @param classes An error class, several, or none.
- * @returns Whether it is of one of them, or below one.
+ * @returns Whether it is an instance of one of them.
  */
 export function isInstanceOfAny(thrown: unknown, classes: unknown): boolean {
   if (classes === undefined || classes === null) return false;

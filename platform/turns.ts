@@ -1,13 +1,13 @@
-/** Runs of each key, one after the other. */
+/** Serializes asynchronous functions by key. */
 export class Turns {
   readonly #last: Map<string, Promise<unknown>> = new Map();
 
   /**
-   * Runs a function once all runs of its key that were asked for before have ended.
+   * Runs a function after all earlier ones of its key have settled.
    *
    * @param key The key.
-   * @param run Runs at once if nothing of the key is running.
-   * @returns What it returned.
+   * @param run The function. It is called at once if none of the key is running.
+   * @returns Its result.
    */
   async take<T>(key: string, run: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);

@@ -1,10 +1,10 @@
 /**
- * Waits for some work, but not when a signal aborts: an unavailable server takes its time.
+ * Waits for a promise until a signal aborts.
  *
- * @param work What is under way. It goes on, and nobody hears of its end.
+ * @param work The promise. After an abort its work continues, and its outcome is ignored.
  * @param signal Ends the wait.
- * @returns What comes of it.
- * @throws The reason of the signal, if that aborts before.
+ * @returns The value of the promise.
+ * @throws The reason of the signal, if it aborts first.
  */
 export async function unlessAborted<T>(
   work: Promise<T>,

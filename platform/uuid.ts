@@ -6,21 +6,21 @@ const DIGITS = /* @__PURE__ */ Buffer.from("0123456789abcdef");
 const SIZE = 16;
 /** Characters of its text. */
 const LENGTH = 36;
-/** Positions of the bytes in the text. */
+/** Positions in the text of the two digits of each byte. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-/** Number of are made at a time. */
+/** Number of UUIDs that are made at a time. */
 const STOCK = 128;
 
 /**
- * Makes random UUIDs of version 4 (RFC 9562) from the random numbers of the platform, many
- * at a time: as `crypto.randomUUID`, but each is one piece of text.
+ * Makes random UUIDs of version 4 (RFC 9562), many at a time. Equivalent to `crypto.randomUUID`, but
+ * each is a flat string.
  */
 export class UuidStock {
   readonly #bytes = new Uint8Array(SIZE * STOCK);
   readonly #texts = Buffer.alloc(LENGTH * STOCK, "-");
   #next = STOCK;
 
-  /** @returns The next one, never returned before. */
+  /** @returns A new UUID. */
   take(): string {
     if (this.#next === STOCK) this.#fill();
     const start = LENGTH * this.#next;

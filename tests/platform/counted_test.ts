@@ -7,11 +7,11 @@ import { test } from "../support/test.ts";
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const FOLDERS = ["brokers", "cli", "clients", "control", "core", "middleware", "results", "worker"];
-/** A number from the properties of a log line before a plural that would also stand behind "1". */
+/** A placeholder of a log line with a fixed plural behind it, wrong for the number 1. */
 const PLURAL =
   /(?<!More than |\$)\{\w+\} (?:[a-z]+ )?(?:actors|messages|retries|settlements|times)\b/g;
 
-test("counted puts one thing into the singular, and none or several into the plural", () => {
+test("counted takes the singular for one thing, the plural for none and for several", () => {
   const text = "Requeued {count} message(s) of {queue} in {n} process(es), which (was|were) lost";
   const several = "Requeued {count} messages of {queue} in {n} processes, which were lost";
   assertEquals(
@@ -22,7 +22,7 @@ test("counted puts one thing into the singular, and none or several into the plu
   assertEquals(counted(1, "retr(y|ies)"), "retry");
 });
 
-test("Log lines that count messages do so by counted", async () => {
+test("Log lines with numbers of messages take their plurals from counted", async () => {
   const found: string[] = [];
   let files = 0;
   for (const folder of FOLDERS) {

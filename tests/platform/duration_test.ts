@@ -52,7 +52,7 @@ test("toMilliseconds refuses the years and months of a class", () => {
   assertThrows(() => toMilliseconds(new Span(), "delay"), TypeError, "as delay: it must be ");
 });
 
-/** `Temporal.Duration`, as far as it is used here; not every runtime has it. */
+/** The members of `Temporal.Duration` that are used here; not every runtime has it. */
 interface TemporalDuration {
   from(fields: Record<string, number>): Duration;
 }
@@ -70,7 +70,7 @@ if (Temporal === undefined) {
   });
 }
 
-test("toMilliseconds refuses what is no duration, and names it and its use", () => {
+test("toMilliseconds refuses other values, and names the value and the option", () => {
   const cases: [unknown, string][] = [
     ["5s", "Cannot use 5s as delay: it must be milliseconds or { seconds: … }"],
     [null, "Cannot use null as delay: it must be milliseconds or { seconds: … }"],
@@ -90,7 +90,7 @@ test("toMilliseconds refuses what is no duration, and names it and its use", () 
   }
 });
 
-test("toMilliseconds refuses what is not finite", () => {
+test("toMilliseconds refuses NaN and infinite durations", () => {
   for (const duration of [NaN, Infinity, -Infinity, { seconds: NaN }, { days: Infinity }]) {
     assertThrows(
       () => toMilliseconds(duration, "delay"),

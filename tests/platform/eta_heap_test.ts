@@ -5,7 +5,7 @@ import { test } from "../support/test.ts";
 
 const etas = fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 200 });
 
-test("EtaHeap gives what is due in order of eta, then of coming, and keeps the rest", () => {
+test("EtaHeap returns due items by eta, then in the order of adding, and keeps the rest", () => {
   fc.assert(fc.property(etas, fc.integer({ min: 0, max: 20 }), (all, now) => {
     const heap = new EtaHeap<{ eta: number; order: number }>();
     const items = all.map((eta, order) => ({ eta, order }));

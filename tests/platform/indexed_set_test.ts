@@ -5,7 +5,7 @@ import { test } from "../support/test.ts";
 
 const item = (name: number): IndexedSetItem & { name: number } => ({ name, setIndex: -1 });
 
-test("IndexedSet holds what a Set would, whatever is added and taken off", () => {
+test("IndexedSet has the same items as a Set after any additions and deletions", () => {
   const operation = fc.tuple(fc.boolean(), fc.nat(9));
   fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
     const items = Array.from({ length: 10 }, (_, i) => item(i));
@@ -25,7 +25,7 @@ test("IndexedSet holds what a Set would, whatever is added and taken off", () =>
   }));
 });
 
-test("IndexedSet can be emptied while it is gone through", () => {
+test("IndexedSet can be emptied while it is iterated", () => {
   const set = new IndexedSet<IndexedSetItem>();
   const items = [item(0), item(1), item(2)];
   for (const one of items) set.add(one);

@@ -3,14 +3,15 @@ import { KeyWaiters } from "../../platform/key_waiters.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-function ready() {
+/** Waiters on a fake clock, and the keys whose last waiter has left. */
+function newWaiters() {
   const clock = new FakeClock();
   const left: string[] = [];
   return { clock, left, waiters: new KeyWaiters(clock, (key) => left.push(key)) };
 }
 
 test("KeyWaiters wakes all waiters of a key, and no others", async () => {
-  const { clock, left, waiters } = ready();
+  const { clock, left, waiters } = newWaiters();
   const waits = ["a", "a", "b"].map((key) => waiters.wait(key, 1_000));
   waiters.wake("a");
   assertEquals([await waits[0], await waits[1], left, waiters.keys], [true, true, ["a"], ["b"]]);
@@ -19,8 +20,8 @@ test("KeyWaiters wakes all waiters of a key, and no others", async () => {
   assertEquals([await waits[2], left, waiters.keys], [false, ["a", "b"], []]);
 });
 
-test("KeyWaiters keeps the others waiting when one of them leaves", async () => {
-  const { clock, left, waiters } = ready();
+test("KeyWaiters keeps the other waiters of a key when one aborts or times out", async () => {
+  const { clock, left, waiters } = newWaiters();
   const controller = new AbortController();
   const aborted = assertRejects(
     () => waiters.wait("a", 1_000, controller.signal),
@@ -36,8 +37,8 @@ test("KeyWaiters keeps the others waiting when one of them leaves", async () => 
   assertEquals([await long, left, clock.pendingTimers], [true, ["a"], 0]);
 });
 
-test("KeyWaiters.fail ends the waits for a key, failAll those for all, and leaves no timer", async () => {
-  const { clock, waiters } = ready();
+test("KeyWaiters.fail ends the waits for one key, failAll all waits, and no timer is left", async () => {
+  const { clock, waiters } = newWaiters();
   const waits = ["a", "b", "c"].map((key) =>
     assertRejects(() => waiters.wait(key, 1_000), Error, "closed")
   );

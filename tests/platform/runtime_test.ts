@@ -29,7 +29,7 @@ test("readEnvironment reads a variable in lower case, else in upper case", () =>
   });
 });
 
-test("readEnvironment takes an empty variable for an unset one", () => {
+test("readEnvironment treats an empty variable as unset", () => {
   withEnvironment({ [NAME]: "" }, () => {
     assertEquals(readEnvironment(NAME), undefined);
     assertEquals(readEnvironmentNumber(NAME, 5), 5);
@@ -49,7 +49,7 @@ test("readEnvironmentNumber reads whole numbers, and falls back when unset", () 
   });
 });
 
-test("readEnvironmentNumber names the variable that is no whole number", () => {
+test("readEnvironmentNumber names a variable that is not a whole number", () => {
   for (const text of ["five", "-1", "1.5", "5s", "1,000", "NaN", "Infinity", "9".repeat(20), " "]) {
     withEnvironment({ [NAME]: text }, () => {
       const { message } = assertThrows(() => readEnvironmentNumber(NAME, 1), RangeError);

@@ -11,13 +11,13 @@ for (
     ["UuidStock", takeFrom(new UuidStock())],
   ] as const
 ) {
-  test(`${name} makes UUIDs of version 4, none of them twice`, () => {
+  test(`${name} makes distinct UUIDs of version 4`, () => {
     const made = Array.from({ length: 10_000 }, make);
     for (const uuid of made) assertMatch(uuid, VERSION_4);
     assertEquals(new Set(made).size, made.length);
   });
 
-  test(`${name} leaves no digit as it was, but those of version and variant`, () => {
+  test(`${name} varies all digits except those of version and variant`, () => {
     const made = Array.from({ length: 10_000 }, make);
     for (let i = 0; i < 36; i++) {
       const found = new Set(made.map((uuid) => uuid[i])).size;
@@ -27,7 +27,7 @@ for (
   });
 }
 
-test("UuidStock keeps what it gave as it was", () => {
+test("UuidStock does not change a UUID that it has returned", () => {
   const stock = new UuidStock();
   const first = stock.take();
   const copy = [...first].join("");

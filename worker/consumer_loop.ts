@@ -1,5 +1,5 @@
 import type { Broker } from "../core/broker.ts";
-import type { Timer } from "../platform/clock.ts";
+import { monotonicTime, type Timer } from "../platform/clock.ts";
 import type { Consumer } from "../core/consumer.ts";
 import { ConnectionClosed } from "../core/errors.ts";
 import { errorMessage } from "../platform/thrown.ts";
@@ -68,6 +68,10 @@ export class ConsumerLoop {
   /** Ends a wait for room, for a resume, or for a restart. */
   #wake: () => void = () => {};
   #turnStarted = 0;
+  /** Time at which the present consumer was opened, on the monotonic clock. */
+  #openedAt = 0;
+  /** Reason of the last failure, as it was logged. */
+  #loggedReason: string | undefined;
   #pauseTimer: Timer | undefined;
   /** This loop, as its settlements see it. */
   readonly #owner: SettlementOwner = {
@@ -184,6 +188,7 @@ export class ConsumerLoop {
   }
 
   async #receive(): Promise<void> {
+    this.#openedAt = monotonicTime(this.#broker.clock);
     const consumer = this.#broker.consume(this.queueName, { prefetch: this.#prefetch });
     const settlement = new Settlement(this.#broker, consumer, this.#owner);
     this.#consumer = consumer;
@@ -237,7 +242,8 @@ export class ConsumerLoop {
   }
 
   async #recover(error: unknown): Promise<void> {
-    this.#log(log.error, "Restarting the consumer of {queue} after a failure: {reason}", error);
+    const write = this.#isRepeated(error) ? log.debug : log.error;
+    this.#log(write, "Restarting the consumer of {queue} after a failure: {reason}", error);
     this.#settlement?.abandon();
     await this.#closeConsumer();
     if (this.#stopping) return;
@@ -250,6 +256,15 @@ export class ConsumerLoop {
         resolve();
       };
     });
+  }
+
+  /** Tells whether the consumer failed at once, and for the reason that was logged last. */
+  #isRepeated(error: unknown): boolean {
+    const reason = errorMessage(error);
+    const lived = monotonicTime(this.#broker.clock) - this.#openedAt;
+    const isRepeated = reason === this.#loggedReason && lived < this.#restartDelay;
+    this.#loggedReason = reason;
+    return isRepeated;
   }
 
   async #closeConsumer(): Promise<void> {

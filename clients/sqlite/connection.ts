@@ -57,6 +57,8 @@ export class SqliteConnection {
   #opening: Promise<void> | undefined;
   #isClosed = false;
   #wasOpen = false;
+  /** Time since which the file is lost or cannot be opened, by `performance.now()`. */
+  #unavailableSince: number | undefined;
   #checkedAt = -Infinity;
 
   /** @param address Where the database is; the first use opens it. */
@@ -206,15 +208,28 @@ export class SqliteConnection {
         throw new ConnectionClosed(`Cannot open ${this.path}: it is closed`, { delivery: "none" });
       }
       try {
-        return this.#openNow();
+        this.#openNow();
+        return this.#logReopened();
       } catch (error) {
         const isOver = performance.now() - begun >= this.lockTimeout;
         if (faultOf(error) !== "busy" || isOver) {
+          this.#unavailableSince ??= performance.now();
           throw this.translate(asFailure(error, this.path), false);
         }
       }
       await shortPause(attempt);
     }
+  }
+
+  #logReopened(): void {
+    if (this.#unavailableSince === undefined) return;
+    const duration = Math.round(performance.now() - this.#unavailableSince);
+    this.#unavailableSince = undefined;
+    log.warn("Reopened {path} after {seconds} s", {
+      path: this.path,
+      seconds: (duration / 1_000).toFixed(1),
+      duration,
+    });
   }
 
   #openNow(): void {
@@ -263,6 +278,7 @@ export class SqliteConnection {
       { delivery: "none" },
     );
     log.error("Lost {path}: the file was deleted, moved or replaced", { path: file.path });
+    this.#unavailableSince ??= performance.now();
     abandoned.push(file.database);
     this.#forget();
     this.#file = undefined;

@@ -1,6 +1,6 @@
 import { ConnectionFailed } from "../../core/errors.ts";
 import { getLogger } from "../../platform/logging.ts";
-import { builtinModule, mayRead } from "../../platform/runtime.ts";
+import { builtinModule, isPermitted, mayRead } from "../../platform/runtime.ts";
 import { type CheckedAddress, IN_MEMORY } from "./address.ts";
 import { openDatabase, type OwnDatabase } from "./database.ts";
 import { migrate } from "./schema.ts";
@@ -117,6 +117,8 @@ function targetOf(path: string): string {
 }
 
 function checkFileSystem(address: CheckedAddress, folder: string): void {
+  // Deno would ask for a permission that sending and working do not need.
+  if (!isPermitted("sys", { kind: "statfs" })) return;
   let type: number;
   try {
     type = Number(builtinModule("node:fs").statfsSync(folder).type) >>> 0;

@@ -3,6 +3,7 @@ import { Notifier } from "../../platform/notifier.ts";
 import type { SqliteDatabase, SqliteStatement } from "./database.ts";
 import { faultOf } from "./errors.ts";
 import { rollBack } from "./schema.ts";
+import { WriteOutage } from "./write_outage.ts";
 
 /** Statements that are to run in a transaction. */
 export interface WriteJob {
@@ -18,6 +19,8 @@ export interface WriteJob {
 
 /** Connection, as a {@linkcode Writer} sees it. */
 export interface WriterOwner {
+  /** Name of the database in logs. */
+  readonly path: string;
   /** The database, once it is open. */
   readonly database: SqliteDatabase | undefined;
   /** A prepared statement. */
@@ -59,6 +62,7 @@ export class Writer {
   #busySince: number | undefined;
   #attempts = 0;
   readonly #idle: Notifier = new Notifier();
+  readonly #outage: WriteOutage;
   readonly #flush = (): void => {
     this.#isScheduled = false;
     this.#run();
@@ -66,6 +70,7 @@ export class Writer {
 
   constructor(owner: WriterOwner) {
     this.#owner = owner;
+    this.#outage = new WriteOutage(() => owner.path);
   }
 
   /** Adds a job. */
@@ -153,9 +158,11 @@ export class Writer {
         return this.#notBegun(error);
       }
       const reason = this.#owner.translate(error, isCommit);
+      this.#outage.failed(reason);
       for (const job of ran) job.failed(reason);
       return;
     }
+    this.#outage.ended();
     for (const job of ran) job.committed();
   }
 
@@ -181,7 +188,12 @@ export class Writer {
   }
 
   #notBegun(error: unknown): void {
-    if (faultOf(error) !== "busy") return this.#failAll(this.#owner.translate(error, false));
+    if (faultOf(error) !== "busy") {
+      const reason = this.#owner.translate(error, false);
+      this.#outage.failed(reason);
+      return this.#failAll(reason);
+    }
+    this.#outage.waits();
     const now = performance.now();
     this.#busySince ??= now;
     if (now - this.#busySince >= this.#owner.lockTimeout) {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ConnectionClosed, ConnectionFailed } from "@dq/dramatiq";
+import { linesOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 import { end, loopOver } from "./consumer_loop_fixture.ts";
 
@@ -29,6 +30,26 @@ test("ConsumerLoop tries again as long as no consumer can be opened", async () =
   }
   assertEquals(args(), [0]);
   await end(loop);
+});
+
+test("ConsumerLoop logs once that consumers fail for one reason, and again for another or later", async () => {
+  const { clock, broker, loop } = loopOver(2);
+  const reasons = ["refused", "refused", "refused", "forbidden", "refused"];
+  for (const reason of reasons) broker.consumeErrors.push(new ConnectionFailed(reason));
+  const lines = await linesOf({ category: ["dramatiq", "worker"] }, async () => {
+    loop.start();
+    for (let i = 0; i < reasons.length; i++) await clock.advanceToNext();
+    await clock.advance(60_000); // it works
+    broker.receiveErrors.push(new ConnectionFailed("refused"));
+    loop.pause("worker"); // ends the call that waits
+    loop.resume("worker");
+    await clock.settle();
+    await end(loop);
+  });
+  const logged = lines.filter(({ level }) => level === "error").map(({ properties }) =>
+    properties["reason"]
+  );
+  assertEquals(logged, ["refused", "forbidden", "refused", "refused"]);
 });
 
 test("ConsumerLoop goes on when the consumer that failed does not close well", async () => {

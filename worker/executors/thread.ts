@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
-import { Worker as Thread } from "node:worker_threads";
+import { SHARE_ENV, Worker as Thread, type WorkerOptions } from "node:worker_threads";
 import { preloadedModules } from "../../platform/command.ts";
 import {
   canEndBusyThreads,
+  isPermitted,
   isSingleExecutable,
   randomUuid,
   thisProcess,
@@ -87,10 +88,12 @@ function openThread(settings: RealmSettings, listener: TransportListener): Trans
   }
   const slots = SlotBoard.create(settings.concurrency);
   const key = randomUuid();
-  const options = {
+  const options: WorkerOptions & { preload: string[] } = {
     workerData: { settings, cells: slots.cells, key, isProgram },
     argv: thisProcess().argv.slice(2),
     preload: preloadedModules(),
+    // To copy the variables, Deno would ask for the permission to read all of them.
+    ...(isPermitted("env") ? {} : { env: SHARE_ENV }),
   };
   const thread = new Thread(entryOfThread(isProgram), options);
   let failure: unknown;

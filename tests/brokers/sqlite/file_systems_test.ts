@@ -27,6 +27,7 @@ const openOther = OPENERS["node:sqlite"]!;
 const isRoot = process.getuid?.() === 0;
 const PROGRAM = fileURLToPath(new URL("unprivileged.ts", import.meta.url));
 const NARROW = fileURLToPath(new URL("narrow_permissions.ts", import.meta.url));
+const NARROW_THREAD = fileURLToPath(new URL("narrow_thread.ts", import.meta.url));
 const CONFIG = join(ROOT, "deno.json");
 const MEGABYTE = 1024 * 1024;
 
@@ -129,6 +130,7 @@ async function prepare(folder: string, folderMode: number, fileMode?: number): P
 
 if (runtime !== "deno") {
   skip("SqliteBroker needs no permission of Deno but those of its file", "it is not Deno");
+  skip("Senders and workers with threads ask Deno for no permission", "it is not Deno");
 } else {
   test("SqliteBroker needs no permission of Deno but those of its file", async () => {
     await withFolder(async (folder) => {
@@ -142,6 +144,35 @@ if (runtime !== "deno") {
       assertEquals((await readdir(folder)).filter((name) => name.endsWith("-notify")), []);
       const refused = await run("read");
       assert(refused.startsWith(`Cannot open ${path}: Requires write access to`), refused);
+    });
+  });
+
+  test("Senders and workers with threads ask Deno for no permission that they can do without", async () => {
+    await withFolder(async (folder) => {
+      const path = join(folder, "tasks.db");
+      const audit = join(folder, "audit");
+      const run = async (...args: string[]) => {
+        fs.rmSync(audit, { force: true });
+        const program = [
+          "run",
+          "--no-prompt",
+          "--config",
+          CONFIG,
+          `--allow-write=${folder}`,
+          ...args,
+        ];
+        const variables = { DENO_AUDIT_PERMISSIONS: audit, EXECUTOR_FILE: path };
+        const printed = await runProgram(process.execPath, program, variables);
+        const asked = fs.readFileSync(audit, "utf8").trim().split("\n").map((line) =>
+          JSON.parse(line)
+        )
+          .filter(({ permission }) => permission !== "read" && permission !== "write")
+          .map(({ permission, value }) => `${permission} ${value}`);
+        return [printed, [...new Set(asked)]];
+      };
+      assertEquals(await run(`--allow-read=${folder}`, NARROW, path), ["1,2,3\n", []]);
+      const thread = ["--allow-read", "--allow-env=EXECUTOR_FILE", NARROW_THREAD];
+      assertEquals(await run(...thread), ["realm\n", ["env EXECUTOR_FILE"]]);
     });
   });
 }

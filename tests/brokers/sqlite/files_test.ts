@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -24,6 +25,7 @@ import { connectionOf } from "../../../clients/sqlite/handles.ts";
 import { SCHEMA } from "../../../clients/sqlite/schema.ts";
 import { receiveOne, work } from "../../conformance/broker_messages.ts";
 import { withFolder } from "../../support/folder.ts";
+import { linesOf, textOf } from "../../support/log.ts";
 import { eventually } from "../../support/servers/until.ts";
 import { test } from "../../support/test.ts";
 import { OPENERS } from "./databases.ts";
@@ -172,7 +174,10 @@ test("SqliteBroker notices that its file was deleted, and works again once there
     assertStringIncludes((await failure(broker.connect())).message, "was deleted or moved");
     await using maker = new SqliteBroker({ path, share: false });
     await maker.connect();
-    await broker.enqueue(work("default", 2));
+    const lines = await linesOf({ category: ["dramatiq", "sqlite"] }, async () => {
+      await broker.enqueue(work("default", 2));
+    });
+    assertMatch(lines.map(textOf).join(), /^Reopened .+tasks\.db after \d+\.\d s$/);
     assertEquals((await maker.getQueueMessageCounts("default")).ready, 1);
   });
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { Writer } from "../../../clients/sqlite/writer.ts";
+import { linesOf, textOf } from "../../support/log.ts";
 import { test } from "../../support/test.ts";
 
 const LOCKED = new Error("database is locked");
@@ -13,16 +14,24 @@ class Fixture {
   /** Number of times that the lock is with another program. */
   busy = 0;
   lockTimeout = 30_000;
+  /** Error while the lock is with another program. */
+  refusal: Error = LOCKED;
+  /** Milliseconds that an attempt to get the lock takes. */
+  attempt = 0;
+  /** Milliseconds that these attempts took. */
+  passed = 0;
 
   constructor() {
     this.database.exec("create table numbers(n integer unique)");
     const begin = () => {
       if (this.busy === 0) return this.noted.push("begin");
       this.busy -= 1;
-      throw LOCKED;
+      this.passed += this.attempt;
+      throw this.refusal;
     };
     this.writer = new Writer(Object.defineProperty(
       {
+        path: "tasks.db",
         database: this.database,
         lockTimeout: 0,
         open: () => Promise.resolve(),
@@ -138,5 +147,41 @@ test("Writer.drained waits for jobs that are added while it waits", async () => 
   await fixture.writer.drained();
   assert(added !== undefined);
   assertEquals(fixture.numbers, [1, 2]);
+  fixture.database.close();
+});
+
+const LOGGED = { category: ["dramatiq", "sqlite"] };
+
+test("Writer logs once that a lock is held for long, and once that it got it", async () => {
+  const fixture = new Fixture();
+  const { now } = performance;
+  performance.now = () => now.call(performance) + fixture.passed;
+  fixture.attempt = 3_000;
+  const lines = await linesOf(LOGGED, async () => {
+    fixture.busy = 1;
+    await fixture.insert(1); // waits 3 s, like one of many that write at once
+    fixture.busy = 7;
+    await fixture.insert(2);
+  }).finally(() => performance.now = now);
+  assertEquals(lines.map((line) => textOf(line).replace(/\d+(?:\.\d)? s$/, "N s")), [
+    "Waiting for the lock of tasks.db: another connection has held it for N s",
+    "Writing tasks.db again after N s",
+  ]);
+  assertEquals(fixture.numbers, [1, 2]);
+  fixture.database.close();
+});
+
+test("Writer logs once that a full disk fails transactions, and once that they work again", async () => {
+  const fixture = new Fixture();
+  fixture.refusal = new Error("database or disk is full");
+  fixture.busy = 2;
+  const lines = await linesOf(LOGGED, async () => {
+    for (const n of [1, 2, 3]) await fixture.insert(n).catch(() => {});
+  });
+  assertEquals(lines.map((line) => textOf(line).replace(/\d+\.\d s$/, "N s")), [
+    "Failed to write tasks.db, will retry: database or disk is full",
+    "Writing tasks.db again after N s",
+  ]);
+  assertEquals(fixture.numbers, [3]);
   fixture.database.close();
 });

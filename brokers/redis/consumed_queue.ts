@@ -3,18 +3,16 @@ import { LostDeliveries } from "./lost_deliveries.ts";
 import type { QueueHeartbeat, QueueMember, RedisSession, ServedQueue } from "./session.ts";
 
 /**
- * A queue or delay queue, and the consumers that a broker has open on it.
+ * A queue or delay queue, with all consumers that a broker has open on it.
  *
- * The set of unacknowledged messages in Redis belongs to the broker and the queue, as it does
- * in Python, so it is compared with what all of these consumers hold, never with what one does.
+ * As in Python, Redis has one set of unacknowledged messages for each broker and queue. So that set is
+ * compared with the deliveries of all consumers together.
  */
 export class ConsumedQueue implements ServedQueue {
-  /** The queue. */
   readonly name: string;
-  /** The consumers that are open. */
   readonly consumers: Set<QueueMember> = new Set();
   readonly #lostDeliveries: LostDeliveries;
-  /** True if Redis may count unacknowledged messages, consumers or not. */
+  /** True if Redis may have unacknowledged messages, even without a consumer. */
   #mayHaveUnacknowledged = false;
 
   /**
@@ -29,9 +27,9 @@ export class ConsumedQueue implements ServedQueue {
   }
 
   /**
-   * True if the broker has to look after it: while it has consumers, and afterwards until
-   * nothing is unacknowledged. What a consumer could not give back as it closed, because Redis
-   * was away, is still this broker's, and other brokers leave it alone as long as this one lives.
+   * True if heartbeats include the queue: while it has consumers, and afterwards until nothing is
+   * unacknowledged. Messages that a consumer could not give back as it closed, during an outage, still
+   * belong to this broker, and no other recovers them while this one lives.
    */
   get isWatched(): boolean {
     return this.consumers.size > 0 || this.#mayHaveUnacknowledged;
@@ -43,17 +41,17 @@ export class ConsumedQueue implements ServedQueue {
     this.#mayHaveUnacknowledged = true;
   }
 
-  /** Removes a consumer that holds nothing any more. */
+  /** Removes a consumer that has given back its deliveries. */
   delete(consumer: QueueMember): void {
     this.consumers.delete(consumer);
   }
 
-  /** Hears of messages that were fetched, before anything else becomes of them. */
+  /** Notes fetched messages, before they are received or given back. */
   arrived(deliveries: readonly RedisDelivery[]): void {
     this.#lostDeliveries.arrived(deliveries);
   }
 
-  /** Hears what a heartbeat found out. */
+  /** Passes the state of the queue to its consumers, and checks for lost deliveries. */
   heartbeat(heartbeat: QueueHeartbeat): void {
     let held = 0;
     for (const consumer of this.consumers) {
@@ -63,21 +61,21 @@ export class ConsumedQueue implements ServedQueue {
     if (held === 0 && heartbeat.unacknowledged === 0) {
       this.#mayHaveUnacknowledged = this.consumers.size > 0;
     }
-    this.#lostDeliveries.look(heartbeat.unacknowledged > held);
+    this.#lostDeliveries.check(heartbeat.unacknowledged > held);
   }
 
-  /** Fails all consumers: what they hold may be another broker's by now. */
+  /** Fails all consumers: another broker may have taken over their messages. */
   fail(error: unknown): void {
     this.#lostDeliveries.forget();
     for (const consumer of this.consumers) consumer.fail(error);
   }
 
-  /** The fetches under way. */
+  /** Pending fetches of all consumers. */
   fetches(): unknown[] {
     return Array.from(this.consumers, (consumer) => consumer.fetches()).flat();
   }
 
-  /** The ids of all messages that consumers hold. */
+  /** Ids of the messages in flight in all consumers. */
   heldIds(): Set<string> {
     const ids = new Set<string>();
     for (const consumer of this.consumers) consumer.inFlight.addIdsTo(ids);
@@ -85,7 +83,7 @@ export class ConsumedQueue implements ServedQueue {
   }
 }
 
-/** The one that a broker has for a queue. */
+/** Returns the queue of this name, created on first use. */
 export function consumedQueue(session: RedisSession, name: string): ServedQueue {
   let queue = session.queues.get(name);
   if (queue === undefined) {

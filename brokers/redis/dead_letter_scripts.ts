@@ -7,13 +7,13 @@ import { Script } from "../../clients/redis/script.ts";
 import { NOW } from "./scripts.ts";
 
 /**
- * Puts the message of a dead letter on its queue, if that is still there.
+ * Requeues the message of a dead letter, if that is still stored.
  *
  * KEYS: heartbeats, dead letters, their messages, queue, messages.
  * ARGV: now or "", broker id, old id, new id and text.
- * Result: 1 if it was, now or at an earlier run whose answer was lost.
+ * Result: 1 if it was, now or in an earlier run whose reply was lost.
  */
-export const REVIVE: Script = /* @__PURE__ */ new Script(
+export const REQUEUE_DEAD_LETTER: Script = /* @__PURE__ */ new Script(
   "requeue a dead letter",
   `${NOW}
 local found = redis.call('ZREM', KEYS[2], ARGV[3])
@@ -34,9 +34,9 @@ return found
  *
  * KEYS: heartbeats, dead letters, their messages.
  * ARGV: now or "", broker id, id.
- * Result: 1 if it was there.
+ * Result: 1 if it was stored.
  */
-export const BURY: Script = /* @__PURE__ */ new Script(
+export const DROP_DEAD_LETTER: Script = /* @__PURE__ */ new Script(
   "drop a dead letter",
   `${NOW}
 local found = redis.call('ZREM', KEYS[2], ARGV[3])
@@ -47,11 +47,11 @@ return found
 );
 
 /**
- * Drops dead letters that are too old.
+ * Drops old dead letters.
  *
  * KEYS: for each queue its dead letters and their messages.
- * ARGV: the time of the youngest that is too old, how many at most, of all queues.
- * Result: how many it dropped.
+ * ARGV: time of death up to which they are dropped, maximum for all queues together.
+ * Result: how many were dropped.
  */
 export const EXPIRE: Script = /* @__PURE__ */ new Script(
   "drop old dead letters",

@@ -3,24 +3,23 @@ import type { StoredDeadLetter } from "../../core/dead_letters.ts";
 import type { Message } from "../../core/message.ts";
 import type { QueueKeys } from "./keys.ts";
 import { type RedisArgument, toArgument } from "../../clients/redis/reply.ts";
-import { BURY, REVIVE } from "./dead_letter_scripts.ts";
+import { DROP_DEAD_LETTER, REQUEUE_DEAD_LETTER } from "./dead_letter_scripts.ts";
 import { type RedisSession, runWithRetry } from "./session.ts";
 
-/** The id of a dead letter, and when it died, as Redis writes that. */
+/** Id and time of death of a dead letter, as Redis writes them. */
 type Entry = readonly [id: string, score: string];
 
 /**
- * Reads the dead letters of a queue by the time at which they died, those of one
- * millisecond by their ids.
+ * Reads the dead letters of a queue in the order of their deaths, those of one millisecond by id.
  *
- * It goes on after the last time that it has seen, not at a place in the order: whoever
- * requeues or drops meanwhile moves that.
+ * Pages continue from the last time of death, not from a rank, which changes when dead letters are
+ * requeued or dropped meanwhile.
  *
  * Source: scenarios `nack` in `tests/vectors/redis_broker.json`.
  *
  * @param session The broker.
  * @param queueName The queue.
- * @param pageSize How many are read at once.
+ * @param pageSize Number of dead letters that are read at once.
  */
 export async function* readDeadLetters(
   session: RedisSession,
@@ -36,7 +35,7 @@ export async function* readDeadLetters(
   if (last === undefined) return;
 
   let from = "-inf";
-  /** Dead letters that died at `from`, which come again at the beginning of the next page. */
+  /** Ids of those that died at `from`: the next page begins with them again. */
   let seen = new Set<string>();
   while (true) {
     const range = [deadLetters, from, last[1], "WITHSCORES"] as const;
@@ -73,10 +72,10 @@ function storedDeadLetter(
       const keys = [deadLetters, deadMessages, queue, messages];
       const newId = message.option("redis_message_id") as string | undefined ?? id;
       const text = toArgument(message.encode());
-      return await runWithRetry(session, REVIVE, keys, [id, newId, text]) === 1;
+      return await runWithRetry(session, REQUEUE_DEAD_LETTER, keys, [id, newId, text]) === 1;
     },
     async drop(): Promise<boolean> {
-      return await runWithRetry(session, BURY, [deadLetters, deadMessages], [id]) === 1;
+      return await runWithRetry(session, DROP_DEAD_LETTER, [deadLetters, deadMessages], [id]) === 1;
     },
   };
 }

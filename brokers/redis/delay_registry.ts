@@ -10,20 +10,20 @@ import type { ServerClock } from "./server_clock.ts";
 import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
-/** Milliseconds since the last heartbeat up to which a worker counts as serving its queues. */
+/** Maximum age of a heartbeat, in milliseconds, for a worker to count as serving its queues. */
 const SERVES_FOR = 3_000;
-/** Number of entries Redis looks at in one call. */
+/** Number of entries that one call reads. */
 const LIST_COUNT = 500;
 
 /** Result of {@linkcode RedisBroker.restoreDelayed}. */
 export interface RestoredDelayed {
-  /** Number of messages that are on the delay queue again. */
+  /** Number of messages that were moved back to the delay queue. */
   readonly restored: number;
-  /** Number of workers of this library that serve the queue: they promote what is delayed. */
+  /** Number of workers of this library that serve the queue, and promote its delayed messages. */
   readonly workers: number;
 }
 
-/** The broker of a registry. */
+/** Parts of a broker that its registry uses. */
 export interface RegistryOwner {
   readonly brokerId: string;
   readonly connection: RedisConnection;
@@ -32,19 +32,19 @@ export interface RegistryOwner {
 }
 
 /**
- * Notes which workers of this library serve which delay queues, and puts what they have sorted
- * by eta back on the delay queue when none is left: workers in Python know nothing of the sorted
- * set, and would never run it.
+ * Registry of the brokers of this library that serve delay queues, in Redis. When the last one of a
+ * queue leaves or dies, sorted messages are moved back to the delay queue: workers in Python do not
+ * read the sorted set, and would never run them.
  *
- * registered (with the first sorting) ─▶ signed off, or found dead ─(the last one)▶ restored
+ * registered (with the first sorting) ─▶ left, or found dead ─(the last one)▶ restored
  */
 export class DelayRegistry {
   readonly #session: RegistryOwner;
-  /** Queues that a consumer of this broker has sorted, and that it has not signed off from. */
+  /** Queues that a consumer of this broker has sorted, and that the broker has not left. */
   readonly #registered: Set<string> = new Set();
 
   /**
-   * Has registered nothing yet.
+   * Registers nothing yet.
    *
    * @param session The broker.
    */
@@ -58,9 +58,10 @@ export class DelayRegistry {
   }
 
   /**
-   * Gives the entry by which a sorting registers this broker.
+   * Notes a queue as registered.
    *
    * @param queueName The queue whose delayed messages are sorted.
+   * @returns The entry that `SORT` adds to the registry.
    */
   register(queueName: string): string {
     this.#registered.add(queueName);
@@ -68,10 +69,10 @@ export class DelayRegistry {
   }
 
   /**
-   * Signs this broker off, and restores what is delayed if it was the last one. While the server
-   * is away that is left to the next worker; it never rejects.
+   * Removes this broker from the registry, and restores delayed messages if it was the last one. During
+   * an outage it does nothing: the next worker finds this one dead. Never rejects.
    *
-   * @param queueName The queue whose delayed messages this broker sorts no longer.
+   * @param queueName The queue.
    */
   async leave(queueName: string): Promise<void> {
     const { brokerId, connection } = this.#session;
@@ -89,7 +90,7 @@ export class DelayRegistry {
   }
 
   /**
-   * Signs dead brokers off, and restores what is delayed where none is left.
+   * Removes dead brokers from the registry, and restores delayed messages of queues without another.
    *
    * @param dead Their ids.
    */
@@ -104,8 +105,8 @@ export class DelayRegistry {
   }
 
   /**
-   * Signs brokers off that have no heartbeat: a program in Python has found them dead. Restores what
-   * is delayed where none is left.
+   * Removes brokers without a heartbeat from the registry: those that a program in Python has found
+   * dead. Restores delayed messages of queues without another broker.
    */
   async leaveSilent(): Promise<void> {
     const { connection, keys: { heartbeats, delays } } = this.#session;
@@ -113,20 +114,20 @@ export class DelayRegistry {
     for (let first = 0, count = LIST_COUNT; count === LIST_COUNT; first += LIST_COUNT) {
       const range = [first, first + LIST_COUNT - 1];
       const reply = await connection.run(LIST_SILENT, [heartbeats, delays], range);
-      const [looked, ...found] = reply as [number, ...unknown[]];
-      for (const entry of found) queueNames.add(String(entry).split("/")[0]!);
-      count = looked;
+      const [read, ...silent] = reply as [number, ...unknown[]];
+      for (const entry of silent) queueNames.add(String(entry).split("/")[0]!);
+      count = read;
     }
-    // One that has a heartbeat again meanwhile stays: restoring looks once more.
+    // `RESTORE` checks the heartbeats again: one that was renewed meanwhile keeps its entry.
     for (const queueName of queueNames) await this.restore(queueName);
   }
 
   /**
-   * Puts delayed messages back on the delay queue, in the order of their etas, unless a worker
-   * of this library serves the queue.
+   * Moves delayed messages back to the delay queue, in the order of their etas, unless a worker of this
+   * library serves the queue.
    *
    * @param queueName The queue.
-   * @param leaving The broker to sign off first, if any.
+   * @param leaving Broker to remove from the registry first, if any.
    */
   async restore(queueName: string, leaving = ""): Promise<RestoredDelayed> {
     const { connection, keys, serverClock } = this.#session;
@@ -153,7 +154,7 @@ export class DelayRegistry {
   }
 }
 
-/** Names of queues have no slash. */
+/** Entry of the registry. Names of queues have no slash. */
 function entryOf(queueName: string, brokerId: string): string {
   return `${queueName}/${brokerId}`;
 }

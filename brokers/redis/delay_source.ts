@@ -9,38 +9,38 @@ import { MAX_BATCH } from "./scripts.ts";
 import { type QueueHeartbeat, runOnce } from "./session.ts";
 import { runInMicrotask } from "../../platform/microtask.ts";
 
-/** Number of messages that are sorted at once: Redis is busy with that for about a millisecond. */
+/** Number of messages that one call sorts: it blocks Redis for about a millisecond. */
 const SORT_BATCH = 200;
-/** Number of messages that are a backlog. */
+/** Number of unsorted messages above which they count as a backlog. */
 const BACKLOG = 5_000;
-/** Milliseconds after which a message that is due and was not promoted is anybody's again. */
-const LOAN = 5_000;
+/** Milliseconds after which other workers may claim a message that has not been promoted. */
+const LOAN_DURATION = 5_000;
 
 /**
  * Fetches the messages of a delay queue that are due.
  *
  * arrivals on `.DQ` ─(sort)▶ sorted by eta ─(claim, on loan)▶ worker ─(promote)▶ queue
  *
- * Only messages on loan are in the memory of the worker. One that is not promoted in
- * time falls back to the others, and a promotion that comes late does nothing.
+ * Only claimed messages are in the memory of the worker. One that is not promoted before its loan ends
+ * can be claimed by other workers, and a promotion that comes too late does nothing.
  */
 export class DelaySource implements FetchSource {
-  /** It fetches nothing ahead. */
+  /** Empty: it does not fetch ahead. */
   readonly fetches: readonly unknown[] = [];
   readonly #options: SourceOptions;
   readonly #demand: FetchDemand;
-  /** True if something may be on the delay queue that is not sorted. */
+  /** True if the delay queue may have unsorted messages. */
   #hasArrivals = true;
-  /** When the next one is due, by the clock of the server. */
+  /** When the next message is due, by the clock of the server. */
   #nextEta = Infinity;
-  /** The same by monotonic time, but for the way of the answer. */
+  /** The same by monotonic time, early by the time that the reply took. */
   #dueAt = Infinity;
   #timer: Timer | undefined;
-  /** Number of messages to sort next: more while the backlog grows. */
+  /** Number of messages that the next call sorts: grows with the backlog. */
   #batch = SORT_BATCH;
-  /** Messages on the delay queue, when it was last looked at. */
+  /** Number of unsorted messages after the last call. */
   #unsorted = 0;
-  /** True if the next arrivals are taken from the end of the delay queue. */
+  /** True if the next call sorts from the end of the delay queue. */
   #fromEnd = false;
   readonly #arrived = (): void => {
     this.#hasArrivals = true;
@@ -79,18 +79,18 @@ export class DelaySource implements FetchSource {
 
   hasMore({ length, nextEta, now }: QueueHeartbeat): boolean {
     if (length > 0) this.#hasArrivals = true;
-    // The server's clock may have been set since, so that its time has come before the timer's.
+    // The clock of the server may have been set: a message can be due before the timer fires.
     return length > 0 || nextEta < this.#nextEta || nextEta < now + 1;
   }
 
-  /** Once the last consumer of the queue is closed, delayed messages are Python's, too. */
+  /** After the last consumer of the queue, restores its delayed messages for workers in Python. */
   async closed(): Promise<void> {
     const { session: { queues, delayRegistry }, queueName } = this.#options;
     if (queues.get(queueName)!.consumers.size > 0) return;
     await delayRegistry.leave(canonicalQueueName(queueName));
   }
 
-  /** Sorts arrivals. @returns What cannot be sorted: data that is not a message. */
+  /** Sorts arrivals. @returns Undecodable messages. */
   async #sort(): Promise<RedisDelivery[]> {
     const { session, queueName } = this.#options;
     const { queue, messages, etas, unacknowledged } = session.keys.of(queueName);
@@ -98,27 +98,27 @@ export class DelaySource implements FetchSource {
     const args = [this.#batch, this.#fromEnd ? "RPOP" : "LPOP", entry];
     const keys = [queue, messages, etas, unacknowledged, session.keys.delays];
     const reply = await runOnce(session, SORT, keys, args);
-    const [left, strange] = reply as [number, Buffer[]];
-    // Sorting must keep up with somebody's sending; as soon as it does, others come first.
+    const [left, unparsed] = reply as [number, Buffer[]];
+    // Larger batches while messages arrive faster than they are sorted, smaller ones when they do not.
     const grows = left > BACKLOG && left >= this.#unsorted;
     this.#batch = grows
       ? Math.min(this.#batch * 2, MAX_BATCH)
       : Math.max(this.#batch >> 1, SORT_BATCH);
     this.#unsorted = left;
     this.#hasArrivals = left > 0;
-    // What was sent just now may be due before all of a backlog is sorted.
+    // From both ends in turns: new messages may be due before a whole backlog is sorted.
     this.#fromEnd = left > BACKLOG && !this.#fromEnd;
-    return strange.length === 0 ? [] : await this.#look(strange);
+    return unparsed.length === 0 ? [] : await this.#sortUnparsed(unparsed);
   }
 
-  /** Sorts what the server cannot read. @returns What cannot be read here either. */
-  async #look(strange: readonly Buffer[]): Promise<RedisDelivery[]> {
+  /** Sorts messages in which Redis found no eta. @returns Those that cannot be decoded here either. */
+  async #sortUnparsed(unparsed: readonly Buffer[]): Promise<RedisDelivery[]> {
     const { session, queueName, run } = this.#options;
     const undecodable: RedisDelivery[] = [];
     const args: string[] = [];
-    for (let i = 0; i < strange.length; i += 2) {
-      const id = strange[i]!.toString();
-      const message = decodeFromQueue(queueName, strange[i + 1]!);
+    for (let i = 0; i < unparsed.length; i += 2) {
+      const id = unparsed[i]!.toString();
+      const message = decodeFromQueue(queueName, unparsed[i + 1]!);
       if (message instanceof UndecodableMessage) {
         undecodable.push(new RedisDelivery(message, id));
         continue;
@@ -136,7 +136,11 @@ export class DelaySource implements FetchSource {
     const { session: { connection, serverClock, keys, lease }, queueName } = this.#options;
     const { etas, delayed } = keys.of(queueName);
     const sentAt = lease.now;
-    const reply = await connection.run(CLAIM, [etas, delayed], [serverClock.argument, limit, LOAN]);
+    const reply = await connection.run(CLAIM, [etas, delayed], [
+      serverClock.argument,
+      limit,
+      LOAN_DURATION,
+    ]);
     const [ids, texts, next, now] = reply as [Buffer[], (Buffer | null)[], Buffer | null, number];
     this.#nextEta = next === null ? Infinity : Number(next.toString());
     this.#dueAt = sentAt + Math.floor(this.#nextEta) - now;

@@ -1,6 +1,6 @@
 /**
- * Scripts for delayed messages: sorted by eta, lent to workers when they are due, and put on their
- * queue. The rules of `scripts.ts` apply.
+ * Scripts for delayed messages: they are sorted by eta, claimed by workers when they are due, and
+ * promoted to their queue. The rules of `scripts.ts` apply.
  *
  * @module
  */
@@ -8,9 +8,8 @@ import { Script } from "../../clients/redis/script.ts";
 import { NOW } from "./scripts.ts";
 
 /**
- * Gives a score to a message with an eta, in whole milliseconds up to the end of the
- * calendar. Messages of the same millisecond keep their order: a score has twelve bits
- * left to tell them apart.
+ * Lua that computes the score of an eta: whole milliseconds, up to the latest time of a `Date`, and in
+ * the twelve bits that are left the order of messages with the same millisecond.
  */
 const SCORE = `
 local function score(etas, eta)
@@ -23,15 +22,14 @@ end
 `;
 
 /**
- * Sorts what is on a delay queue by eta, up to about a megabyte. Reading it is all that is done
- * with a text. One in which no eta is found is for the worker to look at: the encoder may write no
- * JSON, or put the message into JSON of its own. What was taken off the queue must get somewhere:
- * nothing here may fail.
+ * Sorts messages of a delay queue by eta, up to about a megabyte. Texts in which no eta is found go to
+ * the worker, which decodes them and calls `SCHEDULE`: the encoder may write something else than JSON,
+ * or wrap the message. Popped ids must not get lost, so that nothing here may raise an error.
  *
- * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker, the
- * workers that sort.
- * ARGV: now or "", broker id, how many at most, "LPOP" or "RPOP" for which end to begin with, the
- * entry of this worker among those that sort.
+ * KEYS: heartbeats, delay queue, delayed messages, etas, unacknowledged of this broker, the delay
+ * registry.
+ * ARGV: now or "", broker id, maximum, "LPOP" or "RPOP" to begin with the oldest or the newest, the
+ * entry of this broker for the delay registry.
  * Result: how many are left to sort, then ids and texts of those without an eta.
  */
 export const SORT: Script = /* @__PURE__ */ new Script(
@@ -76,10 +74,10 @@ return {redis.call('LLEN', KEYS[2]), strange}
 );
 
 /**
- * Sorts messages that the worker has looked at. Without an eta they are due.
+ * Sorts messages that the worker has decoded. Those without an eta are due now.
  *
  * KEYS: heartbeats, unacknowledged of this broker, etas.
- * ARGV: now or "", broker id, then eta, or nothing, and id of each.
+ * ARGV: now or "", broker id, then eta, or "", and id of each.
  */
 export const SCHEDULE: Script = /* @__PURE__ */ new Script(
   "sort delayed messages",
@@ -94,11 +92,11 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
 );
 
 /**
- * Moves messages that were on the queue itself to the delayed ones, if their eta has not come.
+ * Delays messages that were fetched from the queue itself before their eta.
  *
  * KEYS: heartbeats, unacknowledged of this broker, messages, etas, delayed messages.
  * ARGV: now or "", broker id, then eta and id of each.
- * Result: the ids of those that are due, and still this broker's.
+ * Result: the ids of those that are due and that this broker still has.
  */
 export const POSTPONE: Script = /* @__PURE__ */ new Script(
   "postpone messages",
@@ -123,12 +121,12 @@ return due
 );
 
 /**
- * Lends out delayed messages that are due. They stay where they are, with an eta at which the loan
- * ends: a worker that dies meanwhile leaves them to the others.
+ * Claims delayed messages that are due, for a limited time: the loan. They stay stored, with the end
+ * of the loan as their eta, so that other workers can claim them if this one dies.
  *
  * KEYS: etas, delayed messages.
- * ARGV: now or "", how many at most, milliseconds of the loan.
- * Result: ids, texts, the earliest eta or nothing, and the time.
+ * ARGV: now or "", maximum, milliseconds of the loan.
+ * Result: ids, texts, the earliest eta or nil, and the time.
  */
 export const CLAIM: Script = /* @__PURE__ */ new Script(
   "claim delayed messages",
@@ -149,8 +147,8 @@ return {ids, texts, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or fals
 );
 
 /**
- * Puts delayed messages on their queue, each under a new id and once only, whoever
- * else tries.
+ * Promotes delayed messages: moves them to their queue, each under a new id, and only once though
+ * several workers may try.
  *
  * KEYS: heartbeats, etas, delayed messages, queue, messages.
  * ARGV: now or "", broker id, then old id, new id and text of each.
@@ -172,7 +170,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
 );
 
 /**
- * Ends the loan of delayed messages: they are due again at once.
+ * Ends the loan of delayed messages: they are due at once.
  *
  * KEYS: etas.
  * ARGV: now or "", then ids.
@@ -189,14 +187,14 @@ end
 );
 
 /**
- * Puts sorted messages back on the delay queue, the first ones by eta, for workers in Python. It
- * does so only if no worker serves the queue that sorts; such a one has a young heartbeat.
- * Entries of workers without a heartbeat, which are dead, are dropped.
+ * Moves sorted messages back to the delay queue, in the order of their etas, for workers in Python,
+ * unless the delay registry has a broker of the queue with a recent heartbeat. Entries of brokers
+ * without a heartbeat, which are dead, are removed.
  *
- * KEYS: the workers that sort, heartbeats, etas, delay queue, delayed messages.
- * ARGV: now or "", queue, id of the broker that sorts no longer, milliseconds for which a heartbeat
- * is young, how many at most.
- * Result: how many are on the delay queue again, how many are left, how many workers sort.
+ * KEYS: delay registry, heartbeats, etas, delay queue, delayed messages.
+ * ARGV: now or "", queue, id of a broker to remove from the registry, maximum age of a recent
+ * heartbeat in milliseconds, maximum of messages.
+ * Result: how many were restored, how many are still sorted, how many brokers serve the queue.
  */
 export const RESTORE: Script = /* @__PURE__ */ new Script(
   "restore delayed messages",
@@ -225,7 +223,7 @@ return {#ids, redis.call('ZCARD', KEYS[3]), workers}
 );
 
 /**
- * Takes delayed messages out for good.
+ * Acknowledges delayed messages.
  *
  * KEYS: etas, delayed messages.
  * ARGV: ids.

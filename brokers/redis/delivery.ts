@@ -4,22 +4,22 @@ import type { IndexedSetItem } from "../../platform/indexed_set.ts";
 
 let deliveries = 0;
 
-/** A message as a Redis consumer handed it out. */
+/** A message delivered by a Redis consumer. */
 export class RedisDelivery extends MessageProxy implements IndexedSetItem {
-  /** Id on the queue. */
+  /** Id on Redis. */
   readonly id: string;
-  /** As it was delivered. */
+  /** The message as it was delivered, without later changes. */
   readonly delivered: Message;
   /** Grows from delivery to delivery. */
   readonly order: number = deliveries++;
-  /** Its place among the unsettled ones. */
+  /** Index among the unsettled deliveries. */
   setIndex = -1;
 
   /**
    * Wraps a message.
    *
-   * @param message What was delivered.
-   * @param id What the queue calls it.
+   * @param message The message.
+   * @param id Its id on Redis.
    */
   constructor(message: Message, id: string) {
     super(message);
@@ -28,8 +28,8 @@ export class RedisDelivery extends MessageProxy implements IndexedSetItem {
   }
 }
 
-/** A delayed message on loan: it stays with the server until it is promoted. */
+/** A delayed message that was claimed: it stays stored in Redis until it is promoted. */
 export class DueDelivery extends RedisDelivery {
-  /** True if it is on its queue now. */
+  /** True once it was moved to its queue. */
   isPromoted = false;
 }

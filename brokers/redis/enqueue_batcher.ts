@@ -15,21 +15,21 @@ const log = /* @__PURE__ */ getLogger("redis");
 
 /** Length of a UUID. */
 const ID_LENGTH = 36;
-/** Number of messages that are worth the effort. */
-const ENOUGH = 8;
-/** The most bytes of a piece: no server takes less (`proto-max-bulk-len`). */
+/** Number of messages from which on packing saves time. */
+const MIN_PACKED = 8;
+/** Maximum of bytes in a piece: the least that a server can be configured to accept (`proto-max-bulk-len`). */
 const MAX_PIECE = 1_048_576;
 
 /**
- * Joins the ids and texts of many messages to three pieces. The client looks at each
- * argument several times, and that is a third of what sending costs it.
+ * Joins the ids and texts of many messages into three pieces: the client handles each argument several
+ * times, which is a third of its time for sending.
  *
  * @param entries Id and text of each message.
- * @returns All ids, the lengths of all texts and all texts; or the entries as they are, if
- *   they are few, too long for one piece, or not all ASCII, which a script can cut apart.
+ * @returns All ids, the lengths of all texts and all texts; or the entries unchanged, if they are few,
+ *   too long for one piece, or not all ASCII, in which lengths count characters and bytes alike.
  */
 function packEntries(entries: readonly Encoded[]): readonly Encoded[] {
-  if (entries.length < 2 * ENOUGH) return entries;
+  if (entries.length < 2 * MIN_PACKED) return entries;
   const ids: string[] = [];
   const texts: string[] = [];
   const lengths: number[] = [];
@@ -48,7 +48,7 @@ function packEntries(entries: readonly Encoded[]): readonly Encoded[] {
   return [allIds, lengths.join(), allTexts];
 }
 
-/** Cuts ids of the usual length apart. */
+/** Splits joined ids of the usual length. */
 export function splitIds(packed: Buffer): string[] {
   const text = packed.toString();
   const isPlain = text.length === packed.length;
@@ -60,20 +60,25 @@ export function splitIds(packed: Buffer): string[] {
   return ids;
 }
 
-/** Bytes, as the garbage collector need not copy those while they wait for the answer. */
+/**
+ * Encodes ASCII. As bytes and not as a string, since the garbage collector does not copy those while
+ * they wait for the reply.
+ *
+ * @returns `undefined` if the text has other characters.
+ */
 function inAscii(text: string): Buffer | undefined {
   const bytes = Buffer.from(text);
   return bytes.length === text.length ? bytes : undefined;
 }
 
-/** @returns Id of a message on its queue, and its text. */
+/** @returns Id of a message on Redis, and its text. */
 export function toEntry(message: Message): [id: string, text: Encoded] {
   return [message.option("redis_message_id") as string, toArgument(message.encode())];
 }
 
 /**
- * Batchers of a broker by queue: for messages that are new there, and those that come from its
- * delay queue. Each queue has a batcher for either, made when it is first needed.
+ * Batchers of a broker: two for each queue, for new messages and for promoted ones, created on first
+ * use.
  */
 export class EnqueueBatcher {
   readonly #session: RedisSession;
@@ -81,7 +86,7 @@ export class EnqueueBatcher {
   readonly #promoted: Map<string, Batcher> = new Map();
 
   /**
-   * Has nothing to send yet.
+   * Creates no batcher yet.
    *
    * @param session The broker.
    */
@@ -95,7 +100,7 @@ export class EnqueueBatcher {
       const [message] = messages as [Message];
       return this.enqueued(message.queueName).add(toEntry(message));
     }
-    // What cannot be encoded throws before anything is sent.
+    // All messages are encoded before any is sent: one that cannot be encoded throws.
     const batchesByQueue = new Map<string, PreparedBatches>();
     for (const message of messages) {
       const { queueName } = message;
@@ -110,10 +115,10 @@ export class EnqueueBatcher {
   }
 
   /**
-   * Sends new messages to a queue.
+   * Returns the batcher for new messages of a queue.
    *
    * @param queueName The queue or delay queue.
-   * @returns Takes the id of each, and its text.
+   * @returns Its items are id and text of a message.
    */
   enqueued(queueName: string): Batcher {
     let batcher = this.#enqueued.get(queueName);
@@ -123,8 +128,8 @@ export class EnqueueBatcher {
       let isAnnounced = false;
       const send = (entries: readonly Encoded[], since: number) => {
         const args = (again: boolean) => [again ? 1 : 0, ...entries];
-        const how = { connection: storing, since };
-        const sending = runWithRetry(this.#session, ENQUEUE, [queue, messages], args, how);
+        const options = { connection: storing, since };
+        const sending = runWithRetry(this.#session, ENQUEUE, [queue, messages], args, options);
         if (isAnnounced) return sending;
         return sending.then((reply) => {
           if (!isAnnounced) this.#announce(queueName);
@@ -140,8 +145,8 @@ export class EnqueueBatcher {
   }
 
   /**
-   * Notes the name of a queue for inspectors. Apart from the messages: a producer without the
-   * permission for that sends all the same, and workers do it, too.
+   * Notes the name of a queue for inspectors. A command of its own, so that a producer without the
+   * permission for it can still send; workers note the name, too.
    */
   #announce(queueName: string): void {
     const { keys, storing } = this.#session;
@@ -155,10 +160,10 @@ export class EnqueueBatcher {
   }
 
   /**
-   * Puts delayed messages on their queue, and takes them off its delay queue.
+   * Returns the batcher that promotes delayed messages to a queue.
    *
    * @param queueName The queue.
-   * @returns Takes the id that each had, its new one, and its text.
+   * @returns Its items are old id, new id and text of a message.
    */
   promoted(queueName: string): Batcher {
     let batcher = this.#promoted.get(queueName);
@@ -173,7 +178,7 @@ export class EnqueueBatcher {
     return batcher;
   }
 
-  /** Resolves when all has been sent, or given up. */
+  /** Resolves when all messages have been sent, or have failed to be. */
   async emptied(): Promise<void> {
     const all = [...this.#enqueued.values(), ...this.#promoted.values()];
     await Promise.all(all.map((batcher) => batcher.emptied()));

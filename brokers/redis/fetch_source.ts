@@ -1,36 +1,36 @@
 import type { RedisDelivery } from "./delivery.ts";
 import type { Acknowledgements } from "./in_flight.ts";
-import type { QueueHeartbeat, RedisSession, Run } from "./session.ts";
+import type { QueueHeartbeat, RedisSession, RunScript } from "./session.ts";
 import type { Suspects } from "./suspects.ts";
 
-/** Queue or delay queue that a {@linkcode Prefetcher} fetches from. */
+/** A queue or delay queue that a {@linkcode Prefetcher} fetches from. */
 export interface FetchSource {
   /** Fetches whose replies have not been read yet. */
   readonly fetches: readonly unknown[];
-  /** Gets messages from the server: all it can get at once, up to `limit`. */
+  /** Fetches up to `limit` messages, without waiting for any to arrive. */
   fetch(limit: number): Promise<RedisDelivery[]>;
-  /** Begins another fetch, if one is under way, there is a backlog, and room for a batch of it. */
+  /** Begins another fetch if one is pending, there is a backlog, and room for a batch. */
   fetchAhead(): void;
   /** Reads the replies of all fetches that were begun ahead. */
   drain(): Promise<RedisDelivery[]>;
-  /** Has the prefetcher woken up when there may be something to get, or soon. */
+  /** Subscribes the prefetcher: it is woken up when there may be messages to fetch. */
   expectMore(): void;
-  /** Ends the subscription to new messages. */
+  /** Ends that subscription. */
   expectNothing(): void;
-  /** True if a heartbeat tells of something to get. */
+  /** True if there are messages to fetch, according to a heartbeat. */
   hasMore(heartbeat: QueueHeartbeat): boolean;
-  /** Cleans up once all messages were given back. */
+  /** Cleans up, after all messages were given back. */
   closed(): Promise<void>;
 }
 
-/** Prefetcher, as its source sees it. */
+/** The prefetcher of a source. */
 export interface FetchDemand {
-  /** Ends the wait for messages: there may be some. */
+  /** Ends the wait for messages. */
   readonly wakeUp: () => void;
   /**
-   * Number of messages to fetch before `receive` asks for them: a batch or more, or 0.
+   * Number of messages to fetch ahead of `receive`: a batch or more, or 0.
    *
-   * @param arriving Number of messages that have just arrived, or may.
+   * @param arriving Number of messages that have just arrived, or that pending fetches may return.
    */
   roomBeside(arriving: number): number;
 }
@@ -39,9 +39,9 @@ export interface FetchDemand {
 export interface SourceOptions {
   readonly session: RedisSession;
   readonly queueName: string;
-  /** Acknowledgements that a fetch can take along. */
+  /** Acknowledgements to send with a fetch. */
   readonly acks: Acknowledgements;
   readonly suspects: Suspects;
-  /** Runs a script that must get through. */
-  readonly run: Run;
+  /** Runs a script, with retries during an outage. */
+  readonly run: RunScript;
 }

@@ -9,12 +9,13 @@ import { type RedisSession, runAtMostOnce } from "./session.ts";
 const log = /* @__PURE__ */ getLogger("redis", "consumer");
 
 /**
- * Gives deliveries back to their queue: fetched ones by `putBack`, those on loan by ending the loan.
+ * Gives deliveries back to their queue: fetched ones by requeuing them, delayed ones by ending their
+ * loan.
  *
  * @param session The broker.
  * @param queueName The queue or delay queue.
  * @param deliveries The deliveries.
- * @param hasSuspects Whether suspects may be among them, whose marks are to end.
+ * @param hasSuspects Whether suspects may be among them, whose marks are then removed.
  */
 export async function giveBack(
   session: RedisSession,
@@ -33,9 +34,8 @@ export async function giveBack(
 }
 
 /**
- * Puts messages back where they were, at most once: another consumer of this broker may have
- * fetched them again by the time that a lost answer is noticed. What was not put back is found
- * among what no consumer holds, see `LostDeliveries`.
+ * Requeues messages, at most once: when a reply is lost, another consumer of this broker may have
+ * fetched them again already. Messages that were not requeued are recovered by `LostDeliveries`.
  */
 async function putBack(
   session: RedisSession,
@@ -59,7 +59,7 @@ async function putBack(
   }
 }
 
-/** Takes delayed messages on loan out for good. Promoted ones have left the delay queue. */
+/** Acknowledges delayed messages. Promoted ones have left the delay queue. */
 export async function dropDue(
   { connection, keys }: RedisSession,
   queueName: string,

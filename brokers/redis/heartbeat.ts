@@ -2,7 +2,7 @@ import type { Timer } from "../../platform/clock.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import type { ReportCollector } from "../../core/report_collector.ts";
-import { tellLoss } from "./lease.ts";
+import { failConsumers } from "./lease.ts";
 import type { RedisReply } from "../../clients/redis/reply.ts";
 import { HEARTBEAT, LEAVE } from "./recovery_scripts.ts";
 import { type RedisSession, runOnce, type ServedQueue } from "./session.ts";
@@ -11,38 +11,38 @@ import type { Recovery } from "./recovery.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 /**
- * Number of queues a heartbeat looks at: those of 500 names, with their delay queues. Redis does
- * nothing else meanwhile, and that many take it some milliseconds.
+ * Maximum of queues that one heartbeat reads: 500 with their delay queues. They block Redis for some
+ * milliseconds.
  */
-const MAX_QUEUES = 1_000;
-/** Number of heartbeats to one question whether the other connections live. */
+const QUEUES_PER_HEARTBEAT = 1_000;
+/** Number of heartbeats per ping of the notification connections. */
 const HEARTBEATS_PER_PING = 6;
-/** Milliseconds between two looks for dead letters that are too old, about. */
+/** Approximate milliseconds between two removals of old dead letters. */
 const EXPIRY_INTERVAL = 60_000;
 /**
- * Milliseconds that the connection must have been up before others count as dead. After
- * an outage of the server nobody has a heartbeat, and all are about to renew theirs.
+ * Milliseconds that the connection must have been up before this broker takes over from others:
+ * after an outage of the server, all heartbeats are old and about to be renewed.
  */
-const GRACE = 3_000;
+const RECONNECT_GRACE = 3_000;
 
 /** Options of a {@linkcode Heartbeat}. */
 export interface HeartbeatOptions {
-  /** Milliseconds between two, about. */
+  /** Approximate milliseconds between two heartbeats. */
   readonly interval: number;
-  /** Milliseconds for which a heartbeat counts. */
+  /** Milliseconds without a heartbeat after which a worker counts as dead. */
   readonly heartbeatTimeout: number;
-  /** Takes over from the dead. */
+  /** Recovers the messages of dead workers. */
   readonly recovery: Recovery;
-  /** Collects what heartbeats say of workers. */
+  /** Collects the workers' reports, which heartbeats store. */
   readonly reports: ReportCollector;
 }
 
 /**
- * The heartbeat of a broker that has consumers: one call every now and then that renews it, and
- * returns queue states for the consumers and whether a worker is dead.
+ * The heartbeat of a broker that has consumers. At an interval, one script renews it, and returns the
+ * states of the queues and the number of dead workers.
  *
- * Consumers are told of new messages otherwise, too, and at once; this is what finds
- * those that slipped through. With very many queues, each heartbeat looks at the next ones of them.
+ * Notifications tell consumers of new messages at once; heartbeats find messages whose notification
+ * was missed. With more than `QUEUES_PER_HEARTBEAT` queues, successive heartbeats take turns.
  */
 export class Heartbeat {
   readonly #session: RedisSession;
@@ -50,15 +50,15 @@ export class Heartbeat {
   #timer: Timer | undefined;
   #isRunning = false;
   #count = 0;
-  /** Index of the first queue of the next heartbeat, when there are more than it can. */
+  /** Index of the first queue of the next heartbeat, if they take turns. */
   #position = 0;
   #nextExpiry: number;
 
   /**
-   * Makes one that does not beat yet.
+   * Stores the options; `start` sends the first heartbeat after an interval.
    *
    * @param session The broker.
-   * @param options How often, and what counts as dead.
+   * @param options Interval, timeout, and what to do with the results.
    */
   constructor(session: RedisSession, options: HeartbeatOptions) {
     this.#session = session;
@@ -66,20 +66,20 @@ export class Heartbeat {
     this.#nextExpiry = session.lease.now + Math.random() * EXPIRY_INTERVAL;
   }
 
-  /** Begins to beat; goes on until it is stopped. */
+  /** Starts the heartbeats, unless they are running. */
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#schedule();
   }
 
-  /** Beats no more. */
+  /** Stops the heartbeats. */
   stop(): void {
     this.#isRunning = false;
     this.#session.clock.clearTimer(this.#timer);
   }
 
-  /** Takes the heartbeat away, unless messages of this broker are unacknowledged. */
+  /** Removes the heartbeat from Redis, unless messages of this broker are unacknowledged. */
   async leave(): Promise<void> {
     const { brokerId, connection, keys } = this.#session;
     const { heartbeats, reports, allUnacknowledged } = keys;
@@ -91,11 +91,11 @@ export class Heartbeat {
 
   #schedule(): void {
     if (!this.#isRunning) return;
-    // Workers that were started together are not to ask all at the same time.
+    // Random, so that workers which were started together do not all call at the same time.
     const delay = this.#options.interval * (0.875 + Math.random() / 4);
     this.#timer = this.#session.clock.setTimer(() => {
       const { lease, queues } = this.#session;
-      if (lease.isLost) tellLoss(lease, queues.values());
+      if (lease.isLost) failConsumers(lease, queues.values());
       this.#schedule();
       const watched = [...queues.values()].filter(({ isWatched }) => isWatched);
       if (watched.length === 0) return;
@@ -108,12 +108,12 @@ export class Heartbeat {
     }, delay);
   }
 
-  /** The queues whose turn it is. */
+  /** Queues of the next heartbeat. */
   #next(watched: readonly ServedQueue[]): readonly ServedQueue[] {
-    if (watched.length <= MAX_QUEUES) return watched;
+    if (watched.length <= QUEUES_PER_HEARTBEAT) return watched;
     if (this.#position >= watched.length) this.#position = 0;
-    const next = watched.slice(this.#position, this.#position + MAX_QUEUES);
-    this.#position += MAX_QUEUES;
+    const next = watched.slice(this.#position, this.#position + QUEUES_PER_HEARTBEAT);
+    this.#position += QUEUES_PER_HEARTBEAT;
     return next;
   }
 
@@ -136,12 +136,12 @@ export class Heartbeat {
     });
     const [wasKnown, dead, now, ...found] = reply as [number, number, number, ...RedisReply[]];
     serverClock.note(now, sentAt);
-    // Another worker has found this one dead and taken over.
+    // Without its heartbeat, this broker was found dead, and another has taken over its messages.
     if (lease.isLost || (wasKnown === 0 && wasHeld)) {
-      return tellLoss(lease, this.#session.queues.values());
+      return failConsumers(lease, this.#session.queues.values());
     }
     lease.renew(sentAt);
-    for (const [i, queue] of queues.entries()) tell(queue, now, found.slice(i * 3));
+    for (const [i, queue] of queues.entries()) updateQueue(queue, now, found.slice(i * 3));
     await this.#recover(dead > 0);
   }
 
@@ -149,12 +149,12 @@ export class Heartbeat {
     const { connection, lease: { now } } = this.#session;
     const expires = now >= this.#nextExpiry;
     if (expires) this.#nextExpiry = now + EXPIRY_INTERVAL * (0.75 + Math.random() / 2);
-    const takesOver = someAreDead && connection.upFor >= GRACE;
+    const takesOver = someAreDead && connection.upFor >= RECONNECT_GRACE;
     if (takesOver || expires) await this.#options.recovery.runAlone({ takesOver, expires });
   }
 }
 
-function tell(
+function updateQueue(
   queue: ServedQueue,
   now: number,
   [length, unacknowledged, eta]: RedisReply[],

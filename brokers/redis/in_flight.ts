@@ -4,70 +4,70 @@ import { nextTurn } from "../../platform/runtime.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import { MAX_BATCH } from "./scripts.ts";
 
-/** Size of the prefetch from which on half of it is a batch that is worth a fetch. */
+/** Prefetch below which a fetch waits until all of it is free, see `isBatch`. */
 const SMALL_PREFETCH = 64;
 
 /**
  * Unacknowledged deliveries of one consumer:
  *
- * fetched ─▶ unsettled ─(taken)▶ settling ─▶ gone
+ * fetched ─▶ unsettled ─(taken)▶ settling ─▶ settled
  *
- * Unsettled ones fill the prefetch.
+ * Only unsettled deliveries count against the prefetch.
  */
 export class InFlight {
   readonly #prefetch: number;
   readonly #unsettled: IndexedSet<RedisDelivery> = new IndexedSet();
-  /** Batches on their way to the server, and what settles when it has answered. */
+  /** Batches being settled, each with a promise of the server's reply. */
   readonly #settling: Map<readonly RedisDelivery[], Promise<void>> = new Map();
 
-  /** @param prefetch Number of deliveries that may be unsettled. */
+  /** @param prefetch Maximum of unsettled deliveries. */
   constructor(prefetch: number) {
     this.#prefetch = prefetch;
   }
 
-  /** Number of deliveries that may be added now; below 0 if more have arrived than may be. */
+  /** Free places of the prefetch; below 0 if more deliveries have arrived than it allows. */
   get room(): number {
     return this.#prefetch - this.#unsettled.size;
   }
 
   /**
-   * True if there is room for a batch: half of the prefetch, while the worker is busy with
-   * the other half. A small prefetch is fetched as a whole: two small batches cost more
-   * than is won by having both sides work at the same time.
+   * True if the room is enough for a batch: half of the prefetch, so that Redis fetches one half
+   * while the worker runs the other. A small prefetch is fetched as a whole: two small batches cost
+   * more than this overlap saves.
    */
   isBatch(room: number): boolean {
     const all = Math.min(this.#prefetch, MAX_BATCH);
     return room >= (all < SMALL_PREFETCH ? all : all / 2);
   }
 
-  /** Number of items, those that are being settled among them. */
+  /** Number of deliveries, unsettled and settling. */
   get size(): number {
     return this.#unsettled.size +
       this.#settling.keys().reduce((sum, batch) => sum + batch.length, 0);
   }
 
-  /** Adds what was fetched. */
+  /** Adds fetched deliveries, as unsettled. */
   add(deliveries: readonly RedisDelivery[]): void {
     for (const delivery of deliveries) this.#unsettled.add(delivery);
   }
 
-  /** Takes out those that are still to be settled: not given back, nor settled before. */
+  /** Takes the unsettled ones of these messages: others were settled or given back before. */
   take(messages: readonly MessageProxy[]): RedisDelivery[] {
     return messages.filter((message): message is RedisDelivery =>
       this.#unsettled.delete(message as RedisDelivery)
     );
   }
 
-  /** Takes out all that is not settled, in the order in which it was delivered. */
+  /** Takes all unsettled deliveries, in the order of their delivery. */
   takeAll(): RedisDelivery[] {
     return this.take(Array.from(this.#unsettled).sort((a, b) => a.order - b.order));
   }
 
   /**
-   * Keeps what was taken out in mind until the server has heard of it.
+   * Counts deliveries as settling until the server has replied.
    *
-   * @param batch What was taken.
-   * @param settled Settles when the server has answered.
+   * @param batch Deliveries that were taken.
+   * @param settled Settles with the server's reply.
    */
   async settle(batch: readonly RedisDelivery[], settled: Promise<void>): Promise<void> {
     if (batch.length === 0) return;
@@ -79,12 +79,12 @@ export class InFlight {
     }
   }
 
-  /** Resolves when the server has heard of all that is being settled, or it was given up. */
+  /** Resolves when all settling deliveries are settled, or have failed to be. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#settling.values());
   }
 
-  /** Adds to a set what the queue calls all that there is. */
+  /** Adds the ids of all deliveries, unsettled and settling, to a set. */
   addIdsTo(ids: Set<string>): void {
     for (const { id } of this.#unsettled) ids.add(id);
     for (const batch of this.#settling.keys()) {
@@ -93,40 +93,38 @@ export class InFlight {
   }
 }
 
-/** Ids that are acknowledged together. */
+/** Ids to acknowledge in one call. */
 interface Batch {
   readonly ids: string[];
-  /** Settles when the server has answered. */
+  /** Settles with the server's reply. */
   readonly sent: PromiseWithResolvers<void>;
 }
 
 /**
- * Collects what a consumer has to acknowledge, and sends it together.
+ * Collects acknowledgements of a consumer, and sends them in batches.
  *
- * While the consumer is fetching, acknowledgements wait for the answer, and travel with
- * the next fetch. When there is none, or nothing is being fetched, they are sent at the
- * end of the turn.
+ * While a fetch is pending, acknowledgements wait for its reply, and are sent with the next fetch. If
+ * none follows, or none was pending, they are sent at the end of the turn.
  */
 export class Acknowledgements {
   readonly #send: (ids: readonly string[]) => Promise<unknown>;
   #batch: Batch | undefined;
-  /** Fetches under way. */
+  /** Number of fetches that are pending or expected. */
   #fetches = 0;
 
   /**
    * Makes an empty collection.
    *
-   * @param send Acknowledges messages, and does not give up while there is hope.
+   * @param send Acknowledges messages, with retries during an outage.
    */
   constructor(send: (ids: readonly string[]) => Promise<unknown>) {
     this.#send = send;
   }
 
   /**
-   * Adds messages.
+   * Adds deliveries.
    *
-   * @param deliveries The messages.
-   * @returns Resolves when the server has heard of them.
+   * @returns Resolves when the server has acknowledged them.
    */
   add(deliveries: readonly RedisDelivery[]): Promise<void> {
     let batch = this.#batch;
@@ -141,13 +139,13 @@ export class Acknowledgements {
   }
 
   /**
-   * Gives what there is to a fetch that takes it along. What is added meanwhile waits for
-   * its end, and for another fetch in the same turn.
+   * Sends the batch with a fetch. Acknowledgements added while that is pending wait until it has
+   * ended, and for another fetch in the same turn.
    *
-   * @param fetch Fetches, and acknowledges the ids it is given.
-   * @returns What the fetch gave.
+   * @param fetch Fetches, and acknowledges these ids.
+   * @returns The result of the fetch.
    */
-  async along<T>(fetch: (ids: readonly string[]) => Promise<T>): Promise<T> {
+  async sendWith<T>(fetch: (ids: readonly string[]) => Promise<T>): Promise<T> {
     const batch = this.#batch;
     this.#batch = undefined;
     this.#fetches += 1;
@@ -156,7 +154,7 @@ export class Acknowledgements {
       batch?.sent.resolve();
       return result;
     } catch (error) {
-      // The fetch may be given up; they may not. To acknowledge twice does no harm.
+      // A fetch may fail, acknowledgements must not get lost. Acknowledging twice is harmless.
       if (batch !== undefined) this.#dispatch(batch);
       throw error;
     } finally {
@@ -165,11 +163,11 @@ export class Acknowledgements {
   }
 
   /**
-   * Says that a fetch begins at the end of this turn, for which to wait.
+   * Makes acknowledgements wait for a fetch that will begin at the end of this turn.
    *
-   * @returns What to call when it has begun.
+   * @returns A function to call once that has begun, or will not.
    */
-  fetchComing(): () => void {
+  expectFetch(): () => void {
     this.#fetches += 1;
     return () => this.#fetchEnded();
   }

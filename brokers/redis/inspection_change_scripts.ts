@@ -1,6 +1,6 @@
 /**
  * Scripts with which inspectors change messages, and workers withdraw their reports. Each begins with
- * a command that frees memory, so that it works while Redis is out of memory.
+ * a command that frees memory, see `scripts.ts`.
  *
  * @module
  */
@@ -13,9 +13,9 @@ export const PURGE_BATCH = 1_000;
 /**
  * Replaces a dead letter or delayed message by a message on its queue.
  *
- * KEYS: sorted set and hash that it is in, queue, messages, then the delay queue if it is delayed.
+ * KEYS: sorted set and hash that hold it, queue, messages, then the delay queue if it is delayed.
  * ARGV: old id, new id and text.
- * Result: 1 if it was there, now or at an earlier run whose answer was lost.
+ * Result: 1 if it was stored, now or in an earlier run whose reply was lost.
  */
 export const REPLACE: Script = /* @__PURE__ */ new Script(
   "requeue a message",
@@ -33,9 +33,9 @@ return 1
 /**
  * Drops dead letters or delayed messages.
  *
- * KEYS: sorted set and hash that they are in, then the delay queue if they are delayed.
+ * KEYS: sorted set and hash that hold them, then the delay queue if they are delayed.
  * ARGV: ids.
- * Result: 1 or 0 for each id: whether it was there.
+ * Result: for each id 1 if it was stored, or 0.
  */
 export const DROP_SORTED: Script = /* @__PURE__ */ new Script(
   "drop messages",
@@ -52,11 +52,12 @@ return result
 );
 
 /**
- * Drops messages of a list that are near each other, in one pass.
+ * Drops messages of a list that are near each other, in one pass: their elements are overwritten with
+ * a tombstone, then all tombstones are removed.
  *
  * KEYS: list, messages.
- * ARGV: position of the first one, and of the last one, text that is no id, ids.
- * Result: 1 or 0 for each id: whether it was there. 2: it is not there, but its text is.
+ * ARGV: position of the first and of the last message, tombstone, ids.
+ * Result: for each id 1 if it was dropped, 2 if only its text was found, or 0.
  */
 export const DROP_LISTED: Script = /* @__PURE__ */ new Script(
   "drop messages",

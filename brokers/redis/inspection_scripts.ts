@@ -1,15 +1,15 @@
 /**
- * Scripts with which inspectors read. None of them writes a heartbeat, since an inspector is not a
- * worker. Each reads a bounded number of messages and bytes.
+ * Scripts with which inspectors read. None renews a heartbeat, since an inspector is not a worker. Each
+ * reads a bounded number of messages and bytes.
  *
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
 import { NOW } from "./scripts.ts";
 
-/** Maximum of queues, ids and messages of one call. */
-export const MAX_QUEUES = 100;
-/** Number of positions, before and after its last known one, at which a message is searched for. */
+/** Maximum of queues in one call of {@linkcode OVERVIEW}. */
+export const QUEUES_PER_CALL = 100;
+/** Number of positions around its last known one at which a message is searched. */
 export const WINDOW = 500;
 
 const TIME = `
@@ -18,8 +18,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
- * Reads texts, of long ones both ends: `{id, score, length}`, and of texts that are there the text, or
- * beginning and end. After 4 MiB long ones come without either.
+ * Lua that reads a message: `{id, score, length, text}`. A long text comes as its beginning and its
+ * end, two elements, which are empty once 4 MiB of long texts were read. The result is nil for an id
+ * without a text.
  */
 const CONTENTS = `
 local total = 0
@@ -44,8 +45,8 @@ end
  * Counts the messages of queues.
  *
  * KEYS: of each queue its list, messages, delayed messages and dead letters.
- * Result: the time, then of each queue four counts, and the first message: its text, the end of a long
- * one, or nothing.
+ * Result: the time, then for each queue four counts, and the text of the first message: the end of a
+ * long one, nil if the queue is empty.
  */
 export const OVERVIEW: Script = /* @__PURE__ */ new Script(
   "count the messages of all queues",
@@ -71,9 +72,10 @@ return result
  * Reads messages of a list, in order or in reverse.
  *
  * KEYS: list, messages.
- * ARGV: position at which to begin, id that is expected before it or "", how many, "1" for reverse.
+ * ARGV: position and id of the last message read, or the first position and "", maximum, "1" for
+ * reverse.
  * Result: the time, the length of the list, the number of messages, the position of the first entry,
- * whether the id was not found, and entries with their positions.
+ * 1 if the id was not found, and entries with their positions.
  */
 export const LIST: Script = /* @__PURE__ */ new Script(
   "list messages",
@@ -118,9 +120,9 @@ return {now, length, redis.call('HLEN', KEYS[2]), start, moved, entries}
  * Reads messages of a sorted set, by score, those of one score by id.
  *
  * KEYS: sorted set, messages.
- * ARGV: id and score after which to begin, or "" twice, how many, "1" for reverse, the least score, and
- * the score that is too high.
- * Result: the time, the number of ids, the number of messages, whether there are more, and entries with
+ * ARGV: id and score of the last message read, or "" twice, maximum, "1" for reverse, minimum of the
+ * scores, and the score below which they must be.
+ * Result: the time, the number of ids, the number of messages, 1 if there are more, and entries with
  * their scores.
  */
 export const RANGE: Script = /* @__PURE__ */ new Script(
@@ -176,8 +178,8 @@ return {now, redis.call('ZCARD', KEYS[1]), redis.call('HLEN', KEYS[2]), more, en
  * Reads the reports of workers.
  *
  * KEYS: heartbeats, reports.
- * ARGV: now or "", milliseconds for which a heartbeat counts.
- * Result: the time, ids and reports, then ids and heartbeats of those that are alive, at most 1,000.
+ * ARGV: now or "", heartbeat timeout in milliseconds.
+ * Result: the time, ids and reports, then ids and heartbeats of living workers, at most 1,000.
  */
 export const WORKERS: Script = /* @__PURE__ */ new Script(
   "list workers",

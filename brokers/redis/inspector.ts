@@ -30,42 +30,42 @@ import {
   PURGE_STATE,
   REPLACE,
 } from "./inspection_change_scripts.ts";
-import { MAX_QUEUES, OVERVIEW, WINDOW, WORKERS } from "./inspection_scripts.ts";
+import { OVERVIEW, QUEUES_PER_CALL, WINDOW, WORKERS } from "./inspection_scripts.ts";
 import { Keys } from "./keys.ts";
 import { nearEachOther, readDelayed, readListed, readSorted, toOverview } from "./message_pages.ts";
 import type { CheckedOptions } from "./options.ts";
 import { toMinute } from "./report_writer.ts";
 
-/** Most queues of an overview. */
-const MOST_QUEUES = 1_000;
-/** Most steps of a search for queues. */
+/** Maximum of queues in an overview. */
+const MAX_OVERVIEW = 1_000;
+/** Maximum of `SCAN` commands in a search for queues. */
 const SCAN_STEPS = 200;
 const SCAN_COUNT = 1_000;
-/** Milliseconds within which a worker without a report was heard of. */
-const HEARD_LATELY = 5_000;
-/** Milliseconds between two removals for which Redis goes through a whole list. */
+/** Maximum age of a heartbeat, in milliseconds, for a worker without a report to be listed. */
+const RECENT = 5_000;
+/** Milliseconds between two removals that scan a whole list. */
 const REMOVAL_INTERVAL = 200;
 const MINUTE = 60_000;
 
 /**
- * Inspector of a `RedisBroker`. Every call runs scripts that read a bounded number of messages, on a
- * connection of its own, and none renews a heartbeat.
+ * Inspector of a `RedisBroker`. Its calls run scripts on a connection of its own; they read a bounded
+ * number of messages, and renew no heartbeat.
  */
 export class RedisInspector extends BaseInspector {
   readonly #connection: RedisConnection;
   readonly #keys: Keys;
   readonly #clock: Clock;
   readonly #heartbeatTimeout: number;
-  /** Minutes of the history that do not change any more. */
+  /** Cache of the minutes of the history that no longer change. */
   readonly #minutes: Map<number, HistoryMinute> = new Map();
   #removal: Promise<void> = Promise.resolve();
 
   /**
-   * Stores where the server is; the first call connects.
+   * Stores the options; the first call connects.
    *
    * @param host The broker.
-   * @param options Where Redis is.
-   * @param clock The time of the broker.
+   * @param options Options of the broker.
+   * @param clock The clock of the broker.
    */
   constructor(
     host: InspectionHost,
@@ -86,16 +86,18 @@ export class RedisInspector extends BaseInspector {
     signal?.throwIfAborted();
     const named = queueNames.map((name) => toCanonicalQueueName(name, "look at queue"));
     const names = new Set([...this.host.queues, ...named]);
-    for (const name of await this.#discover(discover)) {
-      if (names.size > MOST_QUEUES) break;
+    const found = await this.#readQueueNames();
+    if (discover) found.push(...await this.#scanQueueNames());
+    for (const name of found) {
+      if (names.size > MAX_OVERVIEW) break;
       names.add(canonicalQueueName(name));
     }
     const all = [...names].toSorted();
     const queues: QueueOverview[] = [];
     let now = 0;
-    for (let i = 0; i < all.length && i < MOST_QUEUES; i += MAX_QUEUES) {
+    for (let i = 0; i < all.length && i < MAX_OVERVIEW; i += QUEUES_PER_CALL) {
       signal?.throwIfAborted();
-      const some = all.slice(i, i + MAX_QUEUES);
+      const some = all.slice(i, i + QUEUES_PER_CALL);
       const keys = some.flatMap((name) => {
         const { queue, messages, delayed, deadLetters } = this.#keys.of(name);
         return [queue, messages, delayed, deadLetters];
@@ -108,7 +110,7 @@ export class RedisInspector extends BaseInspector {
       queues.push(...some.map((name, j) => toOverview(name, counts[j]!)));
     }
     if (all.length === 0) now = await this.#now();
-    return { now, queues, isPartial: all.length > MOST_QUEUES };
+    return { now, queues, isPartial: all.length > MAX_OVERVIEW };
   }
 
   /** Closes the connection. */
@@ -136,12 +138,9 @@ export class RedisInspector extends BaseInspector {
   }
 
   protected override async readOne(ref: MessageRef): Promise<StoredEntry | undefined> {
-    const { messages, delayed, etas, deadLetters, deadMessages } = this.#keys.of(ref.queueName);
-    const [texts, scores] = ref.state === "dead"
-      ? [deadMessages, deadLetters]
-      : ref.state === "delayed"
-      ? [delayed, etas]
-      : [messages, undefined];
+    const [scores, texts] = ref.state === "dead" || ref.state === "delayed"
+      ? this.#sortedKeys(ref)
+      : [undefined, this.#keys.of(ref.queueName).messages];
     const [data, score] = await Promise.all([
       this.#connection.command("read a message", "hget", texts, ref.key),
       scores && this.#connection.command("read a message", "zscore", scores, ref.key),
@@ -163,7 +162,7 @@ export class RedisInspector extends BaseInspector {
     const newId = message.option("redis_message_id") as string | undefined ?? ref.key;
     const reply = await this.#connection.runWithRetry(
       REPLACE,
-      [sorted!, texts!, queue, messages, ...list],
+      [sorted, texts, queue, messages, ...list],
       () => [ref.key, newId, toArgument(message.encode())],
     );
     return reply === 1;
@@ -193,31 +192,12 @@ export class RedisInspector extends BaseInspector {
     state: MessageState,
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const { queue, messages, etas, delayed, deadLetters, deadMessages } = this.#keys.of(queueName);
-    const sources: readonly (readonly [command: string, from: string, texts: string])[] =
-      state === "ready"
-        ? [["LPOP", queue, messages]]
-        : state === "dead"
-        ? [["ZPOPMIN", deadLetters, deadMessages]]
-        : [
-          ["ZPOPMIN", etas, delayed],
-          ["LPOP", this.#keys.of(delayQueueName(queueName)).queue, delayed],
-        ];
-    let count = 0;
-    for (const [command, from, texts] of sources) {
-      let taken = PURGE_BATCH;
-      while (taken === PURGE_BATCH) {
-        signal?.throwIfAborted();
-        const reply = await this.#connection.run(PURGE_STATE, [from, texts], [
-          command,
-          PURGE_BATCH,
-        ]);
-        const [ids, dropped] = reply as [number, number];
-        taken = ids;
-        count += dropped;
-      }
-    }
-    return count;
+    const { queue, messages } = this.#keys.of(queueName);
+    if (state === "ready") return await this.#purge("LPOP", [queue, messages], signal);
+    const [sorted, texts, list] = this.#sortedKeys({ queueName, state });
+    const count = await this.#purge("ZPOPMIN", [sorted, texts], signal);
+    if (list === undefined) return count;
+    return count + await this.#purge("LPOP", [list, texts], signal);
   }
 
   protected override async readWorkers(): Promise<WorkerReport[]> {
@@ -231,7 +211,7 @@ export class RedisInspector extends BaseInspector {
       const seenAt = Math.floor(Number(score));
       const report = reportOf.get(id);
       if (report !== undefined) return decodeReports(report, seenAt);
-      return time - seenAt <= HEARD_LATELY ? [silentWorker(id, seenAt)] : [];
+      return time - seenAt <= RECENT ? [silentWorker(id, seenAt)] : [];
     });
   }
 
@@ -244,9 +224,9 @@ export class RedisInspector extends BaseInspector {
       if (known !== undefined) return known;
       const key = this.#keys.minute(at);
       const fields = await this.#connection.command("read the history", "hgetall", key);
-      // The client makes an object of the answer.
+      // The client converts the reply to an object.
       const minute = toMinute(at, Object.entries(fields as unknown as Record<string, Buffer>));
-      // The clock of a worker may be a little behind.
+      // A worker whose clock is a little behind may still add to the last minute.
       if (at < last - MINUTE) this.#minutes.set(at, minute);
       return minute;
     }));
@@ -259,14 +239,19 @@ export class RedisInspector extends BaseInspector {
     return Number(String(seconds)) * 1_000 + Math.floor(Number(String(microseconds)) / 1_000);
   }
 
-  async #discover(everywhere: boolean): Promise<string[]> {
+  /** Names of the queues that brokers of this library have noted. */
+  async #readQueueNames(): Promise<string[]> {
     const { queueNames } = this.#keys;
     const reply = await this.#connection.command("list queues", "smembers", queueNames);
-    const names = (reply as Buffer[]).map(String);
-    if (!everywhere) return names;
+    return (reply as Buffer[]).map(String);
+  }
+
+  /** Names of the queues whose messages have keys in Redis, those of Python included. */
+  async #scanQueueNames(): Promise<string[]> {
+    const { heartbeats, anyMessages } = this.#keys;
+    const names: string[] = [];
     let cursor = "0";
     for (let step = 0; step < SCAN_STEPS; step++) {
-      const { heartbeats, anyMessages } = this.#keys;
       const found = await this.#connection.scan(heartbeats, cursor, anyMessages, SCAN_COUNT);
       const [next, keys] = found as [Buffer, Buffer[]];
       for (const key of keys) names.push(this.#keys.queueOfMessages(key.toString()));
@@ -276,11 +261,29 @@ export class RedisInspector extends BaseInspector {
     return names;
   }
 
-  /** Keys of a sorted set and its texts, and of the delay queue if it is that of delayed messages. */
-  #sortedKeys({ queueName, state }: MessageRef): string[] {
+  /** Keys of the sorted set and the hash that hold a message, and of the delay queue if it is delayed. */
+  #sortedKeys(
+    { queueName, state }: Pick<MessageRef, "queueName" | "state">,
+  ): [sorted: string, texts: string, ...list: string[]] {
     const { etas, delayed, deadLetters, deadMessages } = this.#keys.of(queueName);
     if (state === "dead") return [deadLetters, deadMessages];
     return [etas, delayed, this.#keys.of(delayQueueName(queueName)).queue];
+  }
+
+  /** Drops all messages of a list or sorted set, in batches. @returns Their number. */
+  async #purge(
+    command: "LPOP" | "ZPOPMIN",
+    keys: readonly [from: string, texts: string],
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    let count = 0;
+    while (true) {
+      signal?.throwIfAborted();
+      const reply = await this.#connection.run(PURGE_STATE, keys, [command, PURGE_BATCH]);
+      const [removed, dropped] = reply as [number, number];
+      count += dropped;
+      if (removed < PURGE_BATCH) return count;
+    }
   }
 
   async #removeListed(
@@ -298,15 +301,15 @@ export class RedisInspector extends BaseInspector {
     }
   }
 
-  /** Removes a message from a list that Redis has to go through: one after the other, at a slow pace. */
+  /** Removes a message by a scan of the whole list: one at a time, and no faster than the interval. */
   async #removeAnywhere({ queueName, key }: MessageRef): Promise<boolean> {
     const { queue, messages } = this.#keys.of(queueName);
     const removing = this.#removal.then(() =>
       this.#connection.run(DROP_ANYWHERE, [queue, messages], [key])
     );
-    const isOver = new AbortController().signal;
+    const neverAborts = new AbortController().signal;
     this.#removal = removing.then(() => {}, () => {})
-      .then(() => pause(this.#clock, REMOVAL_INTERVAL, isOver));
+      .then(() => pause(this.#clock, REMOVAL_INTERVAL, neverAborts));
     return await removing === 1;
   }
 }

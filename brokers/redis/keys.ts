@@ -1,34 +1,32 @@
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
 
-/** The names of the keys of one queue or delay queue. Source: `tests/vectors/redis_broker.json`. */
+/** Keys of one queue or delay queue. Source: `tests/vectors/redis_broker.json`. */
 export interface QueueKeys {
   /** The queue: a list of ids. */
   readonly queue: string;
-  /** Texts of the messages: a hash of texts by id. */
+  /** Texts of the messages on the queue and of unacknowledged ones: a hash by id. */
   readonly messages: string;
-  /** The ids that this broker has fetched and not settled: a set. */
+  /** Ids of the messages that are unacknowledged by this broker: a set. */
   readonly unacknowledged: string;
-  /** The ids of delayed messages by eta: a sorted set. Ours; Python has none. */
+  /** Ids of delayed messages by eta: a sorted set, which Python does not use. */
   readonly etas: string;
-  /** The delayed messages: those of the delay queue. */
+  /** Texts of delayed messages, sorted or still on the delay queue: a hash by id. */
   readonly delayed: string;
-  /** The ids of the dead letters by time of death: a sorted set. */
+  /** Ids of dead letters by time of death: a sorted set. */
   readonly deadLetters: string;
-  /** The dead letters: a hash of texts by id. */
+  /** Texts of dead letters: a hash by id. */
   readonly deadMessages: string;
-  /**
-   * Hash by id of notes on messages of the queue that a dead broker had in flight. Not in Python.
-   */
+  /** Entries of suspects, see `suspect_scripts.ts`: a hash by id, which Python does not use. */
   readonly suspects: string;
 }
 
-/** The keys of a namespace, as one broker uses them. */
+/** Keys of a namespace, for one broker. */
 export class Keys {
-  /** When each broker was last heard of: a sorted set. */
+  /** Brokers by the time of their last heartbeat: a sorted set. */
   readonly heartbeats: string;
-  /** Held by the worker that takes over from dead ones. */
+  /** Lock of the worker that runs the recovery. */
   readonly recoveryLock: string;
-  /** Which workers of this library sort the delayed messages of which queue: a sorted set. */
+  /** The delay registry, see `DelayRegistry`: a sorted set of `queue/broker id`. */
   readonly delays: string;
   /** Reports of workers by broker id: a hash. */
   readonly reports: string;
@@ -39,10 +37,10 @@ export class Keys {
   readonly #queues: Map<string, QueueKeys> = new Map();
 
   /**
-   * Names the keys.
+   * Makes the keys.
    *
-   * @param namespace What all begin with.
-   * @param brokerId Whose unacknowledged messages they are.
+   * @param namespace Their prefix.
+   * @param brokerId The broker, for the keys of its unacknowledged messages.
    */
   constructor(namespace: string, brokerId: string) {
     this.#namespace = namespace;
@@ -54,7 +52,7 @@ export class Keys {
     this.queueNames = `${namespace}:__queues__`;
   }
 
-  /** The keys of a queue or delay queue. */
+  /** Keys of a queue or delay queue. */
   of(queueName: string): QueueKeys {
     let keys = this.#queues.get(queueName);
     if (keys === undefined) {
@@ -80,22 +78,22 @@ export class Keys {
     return Array.from(this.#queues.values(), ({ unacknowledged }) => unacknowledged);
   }
 
-  /** Counts of what workers did in one minute: a hash, for two hours. */
+  /** Counts of processed messages in one minute of the history: a hash, kept for two hours. */
   minute(at: number): string {
     return `${this.#namespace}:__minutes__:${at / 60_000}`;
   }
 
-  /** Texts of messages of any queue, as a pattern. */
+  /** Pattern of the keys of messages, of any queue. */
   get anyMessages(): string {
     return `${this.#namespace.replace(/[*?[\]\\^]/g, "\\$&")}:*.msgs`;
   }
 
-  /** The name of the queue or delay queue whose texts a key has. */
+  /** Name of the queue or delay queue that a key matching `anyMessages` belongs to. */
   queueOfMessages(key: string): string {
     return key.slice(this.#namespace.length + 1, -".msgs".length);
   }
 
-  /** The key of what any broker has not acknowledged of a queue. */
+  /** Key of the messages of a queue that are unacknowledged by any broker. */
   unacknowledgedBy(brokerId: string, queueName: string): string {
     return `${this.#namespace}:__acks__.${brokerId}.${queueName}`;
   }

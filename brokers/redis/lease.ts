@@ -3,12 +3,12 @@ import type { Lease } from "../../core/lease.ts";
 import type { ServedQueue } from "./session.ts";
 
 /**
- * Fails all consumers of a broker whose lease was lost, and begins anew.
+ * Fails all consumers of a broker whose lease was lost, and resets the lease.
  *
  * @param lease The lease.
  * @param queues The queues with their consumers.
  */
-export function tellLoss(lease: Lease, queues: Iterable<ServedQueue>): void {
+export function failConsumers(lease: Lease, queues: Iterable<ServedQueue>): void {
   for (const queue of queues) queue.fail(leaseLost(queue.name, lease.duration));
   lease.reset();
 }

@@ -9,37 +9,37 @@ import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
 
-/** Consumers of a queue, as the search for lost deliveries sees them. */
+/** All consumers that the broker has open on a queue. */
 export interface Holders {
-  /** The fetches under way. */
+  /** Pending fetches. */
   fetches(): unknown[];
-  /** The ids of all messages that consumers hold, those being settled among them. */
+  /** Ids of the messages in flight, those being settled included. */
   heldIds(): Set<string>;
 }
 
 /**
- * Gives back messages that Redis handed to this broker and that never arrived, because the
- * connection was cut before the answer. No other worker would: this broker is alive.
+ * Requeues lost deliveries: messages that Redis handed to this broker, whose reply was lost with the
+ * connection. No other worker recovers them, since this broker is alive.
  *
- * Such a message is one that no consumer holds in two looks and that did not arrive between
- * them, with no fetch under way at the second that was under way at the first: its answer may
- * still come. Answers come in the order of the questions, so what Redis still counts when it is
- * looked at, and was settled before, is still being settled when the answer is read.
+ * A message is lost if Redis lists it as unacknowledged in two checks, no consumer holds it in either,
+ * it has not arrived between them, and no fetch that was pending at the first is pending at the
+ * second, whose reply might still bring it. Replies come in the order of the commands: a message that
+ * Redis lists though its settling was sent before is still settling when the list is read.
  */
 export class LostDeliveries {
   readonly #session: RedisSession;
   readonly #keys: QueueKeys;
   readonly #holders: Holders;
-  /** Messages that no consumer held at the last check, and the fetches that may bring it. */
+  /** Messages that no consumer held at the last check, and the fetches that were pending. */
   #candidates: { readonly ids: Set<string>; readonly fetches: readonly unknown[] } | undefined;
-  #isLooking = false;
+  #isChecking = false;
 
   /**
-   * Stands by a queue.
+   * Stores where to check.
    *
    * @param session The broker.
-   * @param keys The queue.
-   * @param holders All consumers that the broker has of it.
+   * @param keys Keys of the queue.
+   * @param holders The consumers of the queue.
    */
   constructor(session: RedisSession, keys: QueueKeys, holders: Holders) {
     this.#session = session;
@@ -48,44 +48,44 @@ export class LostDeliveries {
   }
 
   /**
-   * Looks, if there may be any.
+   * Checks for lost deliveries, if there may be any.
    *
-   * @param mayBeLost Whether Redis counts more than the consumers hold.
+   * @param mayBeLost Whether Redis counts more messages as unacknowledged than the consumers hold.
    */
-  look(mayBeLost: boolean): void {
+  check(mayBeLost: boolean): void {
     if (!mayBeLost) this.forget();
-    else if (!this.#isLooking) {
-      this.#isLooking = true;
-      this.#look().catch((error) => {
+    else if (!this.#isChecking) {
+      this.#isChecking = true;
+      this.#check().catch((error) => {
         log.debug("Failed to check for lost messages: {reason}", { reason: errorMessage(error) });
-      }).finally(() => this.#isLooking = false);
+      }).finally(() => this.#isChecking = false);
     }
   }
 
-  /** Hears of messages that have arrived: they are not lost, whatever becomes of them. */
+  /** Drops messages that have arrived from the candidates. */
   arrived(deliveries: readonly RedisDelivery[]): void {
     if (this.#candidates === undefined) return;
     for (const { id } of deliveries) this.#candidates.ids.delete(id);
   }
 
-  /** Suspects nothing any more. */
+  /** Drops all candidates. */
   forget(): void {
     this.#candidates = undefined;
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { queue, messages, unacknowledged } = this.#keys;
     const { connection } = this.#session;
     const reply = await connection.command("list deliveries", "smembers", unacknowledged);
     const before = this.#candidates;
     const held = this.#holders.heldIds();
     const fetches = this.#holders.fetches();
-    const strange = (reply as Buffer[]).map((id) => id.toString())
+    const unheld = (reply as Buffer[]).map((id) => id.toString())
       .filter((id) => !held.has(id));
-    this.#candidates = { ids: new Set(strange), fetches };
-    // What was on its way then, and has not arrived, may still be what is strange.
+    this.#candidates = { ids: new Set(unheld), fetches };
+    // A fetch that is still pending may bring what nobody holds yet.
     if (before === undefined || before.fetches.some((one) => fetches.includes(one))) return;
-    const lost = strange.filter((id) => before.ids.has(id));
+    const lost = unheld.filter((id) => before.ids.has(id));
     if (lost.length === 0) return;
     this.forget();
     for (let i = 0; i < lost.length; i += MAX_BATCH) {

@@ -7,13 +7,13 @@ import { cut, type StoredEntry, waitsSince } from "../../core/stored_entry.ts";
 import { LIST, RANGE, WINDOW } from "./inspection_scripts.ts";
 import type { QueueKeys } from "./keys.ts";
 
-/** Place from which messages of a queue are read. */
+/** A queue to read pages of messages from. */
 export interface PageSource {
   readonly connection: RedisConnection;
   readonly keys: QueueKeys;
 }
 
-/** An entry as scripts give it: id, score or position, length, text or both of its ends. */
+/** An entry of a script's result. A long text comes as its beginning and its end. */
 type Entry = readonly [
   id: Buffer,
   at: Buffer | number,
@@ -22,16 +22,16 @@ type Entry = readonly [
   end?: Buffer,
 ];
 
-/** Cursor of messages that are not sorted yet. */
+/** Prefix of cursors of delayed messages that are not sorted yet. */
 const UNSORTED = "list:";
 
 /**
  * Reads ready messages.
  *
  * @param source The queue.
- * @param query What is asked for.
+ * @param query The query.
  * @param after Cursor: position and id of the message before.
- * @param count How many.
+ * @param count Maximum of messages.
  */
 export async function readListed(
   { connection, keys: { queue, messages } }: PageSource,
@@ -72,12 +72,12 @@ async function readList(
 }
 
 /**
- * Reads dead letters by death.
+ * Reads dead letters in the order of their deaths.
  *
  * @param source The queue.
- * @param query What is asked for.
+ * @param query The query.
  * @param after Cursor: score and id of the message before.
- * @param count How many.
+ * @param count Maximum of messages.
  */
 export async function readSorted(
   { connection, keys: { deadLetters, deadMessages } }: PageSource,
@@ -89,13 +89,13 @@ export async function readSorted(
 }
 
 /**
- * Reads delayed messages: those that workers have sorted by eta, and then those that none has.
+ * Reads delayed messages: first those that workers have sorted by eta, then the others.
  *
  * @param source The queue.
  * @param list Key of the delay queue.
- * @param query What is asked for.
- * @param after Cursor.
- * @param count How many.
+ * @param query The query.
+ * @param after Cursor, as for `readSorted`, or as for `readListed` after the prefix `UNSORTED`.
+ * @param count Maximum of messages.
  */
 export async function readDelayed(
   { connection, keys: { etas, delayed } }: PageSource,
@@ -104,18 +104,18 @@ export async function readDelayed(
   after: string | undefined,
   count: number,
 ): Promise<StoredPage> {
-  let rest = after?.startsWith(UNSORTED) ? after.slice(UNSORTED.length) : undefined;
   const entries: StoredEntry[] = [];
-  if (rest === undefined) {
+  let listCursor: string | undefined;
+  if (after?.startsWith(UNSORTED)) {
+    listCursor = after.slice(UNSORTED.length) || undefined;
+  } else {
     const page = await readRange(connection, [etas, delayed], query, after, count);
     if (!page.isLast) return page;
     entries.push(...page.entries);
-    rest = "";
   }
   const left = count - entries.length;
-  const cursor = rest === "" ? undefined : rest;
-  const page = await readList(connection, [list, delayed], query, cursor, Math.max(1, left));
-  // A message that has lost its text meanwhile is not there.
+  // Reads one even if the page is full, to know whether it is the last.
+  const page = await readList(connection, [list, delayed], query, listCursor, Math.max(1, left));
   const more = page.entries.slice(0, left).map((one) => ({
     ...one,
     cursor: UNSORTED + one.cursor,
@@ -144,7 +144,7 @@ async function readRange(
   };
 }
 
-/** Cursors come from outside: a score is a number, and an id may hold anything. */
+/** Parses a cursor, which users pass: the score is a number, the id any text. */
 function splitCursor(cursor: string | undefined, first: string): [at: string, id: string] {
   if (cursor === undefined) return [first, ""];
   const at = cursor.slice(0, cursor.indexOf(","));
@@ -175,18 +175,18 @@ function toEntry(
   };
 }
 
-/** Since when a message waits of which there may be only the end. */
+/** Time since which a message waits, read from its text or the end of that. */
 function waitsSinceOf(text: Uint8Array): number | undefined {
   const ref = { queueName: "", state: "ready", key: "" } as const;
   return waitsSince({ ref, ...cut(text), cursor: "" }) ??
     waitsSince({ ref, data: text, tail: text, size: text.length, cursor: "" });
 }
 
-/** Groups messages of a queue whose positions differ by little. */
+/** Groups messages of one queue by positions within a window of the last one. */
 export function* nearEachOther(refs: readonly MessageRef[]): Generator<MessageRef[]> {
   const byQueue = Map.groupBy(refs, ({ queueName }) => queueName);
   for (const all of byQueue.values()) {
-    // From the end: what is removed moves only what follows it.
+    // From the end, since removals only move the messages behind them.
     const sorted = all.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0));
     while (sorted.length > 0) {
       const last = sorted.at(-1)!.position ?? 0;
@@ -196,7 +196,7 @@ export function* nearEachOther(refs: readonly MessageRef[]): Generator<MessageRe
   }
 }
 
-/** Counts of a queue, and the time of its first message. */
+/** Converts a result of `OVERVIEW` for one queue. */
 export function toOverview(
   queueName: string,
   [ready, stored, delayed, dead, head]: readonly RedisReply[],

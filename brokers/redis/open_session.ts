@@ -9,11 +9,11 @@ import type { RedisSession, ServedQueue } from "./session.ts";
 import { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 
 /**
- * Makes what the parts of one broker share. The first command connects.
+ * Creates the session of a broker. The first command connects.
  *
- * @param brokerId Tells the broker from all others.
- * @param clock The time of this process.
- * @param options Where Redis is, and how to use it.
+ * @param brokerId Id of the broker.
+ * @param clock The clock of this process.
+ * @param options Options of the broker.
  */
 export function openSession(
   brokerId: string,
@@ -22,12 +22,12 @@ export function openSession(
 ): RedisSession {
   const keys = new Keys(namespace, brokerId);
   const connection = new RedisConnection(source);
-  // Nothing but what waits itself is to wait on a connection until replicas have something.
+  // `WAIT` blocks a connection: other commands use another one.
   const storing = waitReplicas === undefined
     ? connection
     : new RedisConnection(source, { waitReplicas, outage: connection.outage });
   const serverClock = new ServerClock(clock, connection, keys.heartbeats);
-  // Where nothing is renewed by itself, nothing could keep a lease.
+  // Without heartbeats, a lease would end though the worker lives.
   const leaseDuration = maintenanceInterval === Infinity ? Infinity : heartbeatTimeout;
   return {
     brokerId,

@@ -8,16 +8,16 @@ import { readEnvironmentNumber } from "../../platform/runtime.ts";
 /** Options for {@linkcode RedisBroker}. Times are in milliseconds. */
 export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
   /**
-   * Prefix of all keys. Those who share queues share it. A Redis Cluster needs
-   * it in braces, as in `{dramatiq}`, so that all keys lie on one node.
+   * Prefix of all keys. Programs that share queues must use the same. For a Redis Cluster, put it in
+   * braces, as in `{dramatiq}`, so that all keys are on one node.
    *
    * @default {"dramatiq"}
    */
   namespace?: string;
   /**
-   * After how long without a heartbeat a worker counts as dead, and what it had not
-   * acknowledged goes back to the queue. Python workers renew theirs with every command, and
-   * so need it well above the time of their longest silence.
+   * Time without a heartbeat after which a worker counts as dead and its unacknowledged messages are
+   * requeued. Workers in Python renew their heartbeat only with commands, so that it must be well above
+   * their longest time without one.
    *
    * @default {60_000}
    */
@@ -25,29 +25,28 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisAddress {
   /**
    * Retention time of dead letters.
    *
-   * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
+   * @default {604_800_000} 7 days, or the value of `dramatiq_dead_message_ttl`.
    */
   deadMessageTtl?: number;
   /**
-   * Approximate time after which a worker renews its heartbeat and looks for dead ones
-   * again. `Infinity` is for tests: nothing is renewed then.
+   * Approximate time between two heartbeats of a worker, each of which also checks for dead workers.
+   * `Infinity` is for tests: no heartbeats.
    *
    * @default {800}
    */
   maintenanceInterval?: number;
   /**
-   * Replicas that must have a message before its `send` resolves, for programs that must lose
-   * nothing in a failover: after each batch Redis is asked to `WAIT` for them, on a connection of
-   * its own. If they do not have it in time the `send` fails with `ConnectionFailed`, and its
-   * `delivery` is `"unknown"`. It counts for delayed messages and retries, too, but not for
-   * results.
+   * Replicas that must have a message before its `send` resolves, for programs that must not lose a
+   * message in a failover: each batch is followed by `WAIT`, on a connection of its own. If that times
+   * out, the `send` fails with `ConnectionFailed`, whose `delivery` is `"unknown"`. It also applies to
+   * delayed messages and retries, but not to results.
    *
    * @default None: a message is stored once the master has it.
    */
   waitReplicas?: WaitReplicas;
 }
 
-/** Options that are checked and complete. */
+/** Checked options, with defaults filled in. */
 export interface CheckedOptions {
   /** Address of the servers. */
   readonly source: RedisSource;
@@ -71,7 +70,7 @@ const KNOWN_OPTIONS: KnownOptions<RedisBrokerOptions> = {
   waitReplicas: true,
 };
 const KNOWN_WAIT_OPTIONS: KnownOptions<WaitReplicas> = { count: true, timeout: true };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Options of other libraries, and those that replace them here. */
 const OTHER_SPELLINGS = {
   host: "url, or connection.host",
   port: "url, or connection.port",
@@ -81,16 +80,16 @@ const OTHER_SPELLINGS = {
   maintenanceChance: "maintenanceInterval",
 };
 
-/** Milliseconds: after a second more of silence a connection counts as lost. */
-const LONGEST_WAIT = 2_000;
-/** Number of heartbeats a worker may miss before it counts as dead. */
+/** Milliseconds: 3,000 without a reply and the connection counts as lost. */
+const MAX_WAIT_TIMEOUT = 2_000;
+/** Minimum of heartbeats within a heartbeat timeout. */
 const HEARTBEATS_PER_TIMEOUT = 3;
 
 /**
  * Checks the options of a broker.
  *
- * @param options What the user gave.
- * @returns What it means.
+ * @param options The user's options.
+ * @returns The options with defaults.
  * @throws {TypeError} If an option is of the wrong type, or two of them contradict.
  * @throws {RangeError} If a time is not above 0.
  */
@@ -138,10 +137,10 @@ function checkWait(options: WaitReplicas): Required<WaitReplicas> {
       `Cannot wait for ${String(count)} replicas: it must be a whole number above 0`,
     );
   }
-  if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > LONGEST_WAIT) {
+  if (!Number.isSafeInteger(timeout) || timeout < 1 || timeout > MAX_WAIT_TIMEOUT) {
     throw new RangeError(
       `Cannot wait for replicas for ${String(timeout)} ms: it must be a whole number from 1 to ` +
-        `${LONGEST_WAIT}`,
+        `${MAX_WAIT_TIMEOUT}`,
     );
   }
   return { count, timeout };

@@ -6,9 +6,10 @@ import type { SourceOptions } from "./fetch_source.ts";
 import type { RedisSession } from "./session.ts";
 
 /**
- * Delays what is not due: a message may say when it is on any queue, and Python honours it, too.
+ * Delays fetched messages that are not due: a message on an ordinary queue may have an eta, too, as in
+ * Python.
  *
- * @param options The queue.
+ * @param options The consumer.
  * @param deliveries Messages of the queue, some of them with an eta.
  * @returns Those that are due.
  */
@@ -25,7 +26,7 @@ export async function postponeEarly(
   return deliveries.filter((message) => !hasEta(message) || due.has(message.id));
 }
 
-/** True if a message says when it is due. */
+/** True if a message has an eta. */
 export function hasEta(message: RedisDelivery): boolean {
   const eta = message.option("eta");
   return typeof eta === "number" && eta > 0;

@@ -7,14 +7,17 @@ import { consumedQueue } from "./consumed_queue.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import type { FetchDemand, FetchSource, SourceOptions } from "./fetch_source.ts";
 import type { Acknowledgements, InFlight } from "./in_flight.ts";
-import { tellLoss } from "./lease.ts";
+import { failConsumers } from "./lease.ts";
 import { MAX_BATCH } from "./scripts.ts";
 import type { QueueHeartbeat, QueueMember, RedisSession, ServedQueue } from "./session.ts";
 
 /** See {@linkcode Prefetcher}. */
 type Mode = "idle" | "gathering" | "filling" | "waiting" | "failed" | "closed";
 
-/** Share of its room that a prefetcher is asked to fill: none before the first `receive`, and paused. */
+/**
+ * Share of its room that `receive` has asked a prefetcher to fill: `none` before the first call, and
+ * while it is paused; `part` if the limit of the call was below the room.
+ */
 type Demand = "none" | "part" | "all";
 
 /** Options of a {@linkcode Prefetcher}. */
@@ -28,15 +31,15 @@ export interface PrefetcherOptions extends Pick<SourceOptions, "session" | "queu
  * Fetches messages of a queue into a buffer, from which `receive` takes them. It is always in one
  * of these modes:
  *
- * - **idle**: nothing is under way; the next `receive` that finds room fetches. Without room, which
- *   is a full prefetch, it stays idle until something is settled.
- * - **gathering**: there is room for less than a batch. At the end of the turn it fetches for all
- *   that has become free by then; a batch is fetched at once.
- * - **filling**: a fetch is under way. Its source may begin others ahead, as `roomBeside` permits.
+ * - **idle**: no fetch is pending; the next `receive` that finds room begins one. With a full prefetch
+ *   it stays idle until a message is settled.
+ * - **gathering**: there is room for less than a batch. At the end of the turn it fetches for all the
+ *   room that there is by then; if that grows to a batch before, at once.
+ * - **filling**: a fetch is pending. Its source may begin others ahead, as `roomBeside` permits.
  * - **waiting**: the queue was empty, or Redis is unavailable. It fetches nothing until a
  *   notification, a heartbeat or a timer wakes it up.
- * - **failed**: the lease was lost, or Redis refuses. `receive` rejects; settling goes on.
- * - **closed**: it receives nothing, and gives back its deliveries once the fetches have ended.
+ * - **failed**: the lease was lost, or Redis refused a command. `receive` rejects; settling goes on.
+ * - **closed**: `receive` returns nothing. Deliveries are given back once the fetches have ended.
  *
  *     idle ─▶ gathering ─▶ filling ─▶ idle, or waiting ─(woken up)▶ idle
  *     any ─▶ failed ─▶ closed
@@ -47,11 +50,11 @@ export class Prefetcher implements QueueMember, FetchDemand {
   readonly #acks: Acknowledgements;
   readonly #giveBack: PrefetcherOptions["giveBack"];
   readonly #source: FetchSource;
-  /** Its queue, and the other consumers of that. */
+  /** The queue, with all consumers of this broker. */
   readonly #queue: ServedQueue;
   #mode: Mode = "idle";
   #demand: Demand = "none";
-  /** Fetched, and not yet received. */
+  /** Fetched deliveries that have not been received. */
   #buffer: RedisDelivery[] = [];
   /** The fetch that fills the buffer; it ends after a failure or a close, too. */
   #filling: Promise<void> | undefined;
@@ -59,7 +62,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #error: unknown;
   #closing: Promise<void> | undefined;
-  /** Has `receive` look again. */
+  /** Ends a wait of `receive`, which then checks again. */
   readonly #changed: Notifier = new Notifier();
   readonly #abort: AbortListener = new AbortListener(() => this.#changed.notify());
 
@@ -76,7 +79,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
     return this.#mode === "closed";
   }
 
-  /** True if its deliveries may have been delivered to another consumer since. */
+  /** True if another consumer may have received its deliveries. */
   get isLost(): boolean {
     return this.#error !== undefined || this.#session.lease.isLost;
   }
@@ -86,14 +89,14 @@ export class Prefetcher implements QueueMember, FetchDemand {
     this.#changed.notify();
   };
 
-  /** Waits for messages, and first for room. */
+  /** Waits for room, then for messages. */
   async receive(limit: number, signal: AbortSignal | undefined): Promise<RedisDelivery[]> {
     this.#abort.follow(signal);
-    // What becomes free while it waits is not known to who receives.
+    // The caller does not know of room that is made while it waits.
     this.#demand = limit >= this.inFlight.room ? "all" : "part";
     while (!this.isClosed && !signal?.aborted) {
       const { lease, queues } = this.#session;
-      if (lease.isLost) tellLoss(lease, queues.values());
+      if (lease.isLost) failConsumers(lease, queues.values());
       if (this.#mode === "failed") throw this.#error;
       if (this.#buffer.length > 0) return this.#buffer.splice(0, limit);
       const room = Math.min(limit, this.inFlight.room, MAX_BATCH);
@@ -103,12 +106,12 @@ export class Prefetcher implements QueueMember, FetchDemand {
     return [];
   }
 
-  /** Has `receive` look again: something was settled. */
+  /** Tells `receive` that a message was settled. */
   roomMade(): void {
     this.#changed.notify();
   }
 
-  /** Has the source fetch ahead if it can: acknowledgements can travel with that. */
+  /** Has the source fetch ahead if it can, so that acknowledgements are sent with that fetch. */
   fetchAhead(): void {
     this.#source.fetchAhead();
   }
@@ -116,7 +119,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
   /** Fetches nothing more until the next `receive`, and gives back the buffer. */
   async pause(): Promise<void> {
     this.#demand = "none";
-    // What is on its way comes first.
+    // Pending fetches must arrive before the buffer can be given back.
     while (this.#isPaused && (this.#filling !== undefined || this.#source.fetches.length > 0)) {
       await (this.#filling ??= this.#fill(1));
     }
@@ -126,7 +129,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
     await this.inFlight.settle(left, this.#giveBack(left));
   }
 
-  /** Gives back all that is not settled. */
+  /** Gives back all unsettled deliveries. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -148,7 +151,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
     this.#changed.notify();
   }
 
-  /** None for a `receive` that does not take all there is room for: it would only be buffered. */
+  /** No room if `receive` has asked for less than that: the messages would only be buffered. */
   roomBeside(arriving: number): number {
     if (this.#mode !== "filling" || this.#demand !== "all" || this.#abort.isAborted) return 0;
     const room = Math.min(this.inFlight.room - arriving, MAX_BATCH);
@@ -159,7 +162,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
     return this.#demand === "none" && !this.isClosed;
   }
 
-  /** Changes the mode, unless it has failed or is closed. */
+  /** Changes the mode, unless it is failed or closed. */
   #enter(mode: Mode): void {
     if (this.#mode !== "failed" && this.#mode !== "closed") this.#mode = mode;
   }
@@ -173,7 +176,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
 
   #gather(): void {
     this.#mode = "gathering";
-    const begun = this.#acks.fetchComing();
+    const begun = this.#acks.expectFetch();
     nextTurn().then(() => {
       if (this.#mode === "gathering") this.#fetchGathered();
       begun();
@@ -218,7 +221,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
     this.#source.expectNothing();
     this.#changed.notify();
     try {
-      // What is on its way here would otherwise stay with this broker.
+      // Messages of pending fetches would otherwise stay unacknowledged.
       await this.#filling;
       this.#arrived(await this.#source.drain());
       const left = this.inFlight.takeAll();
@@ -227,7 +230,7 @@ export class Prefetcher implements QueueMember, FetchDemand {
     } finally {
       this.#queue.delete(this);
     }
-    // One that has failed is followed by another, or by the end of the broker.
+    // After a failure, another consumer follows, or the broker is closed.
     if (this.#error === undefined) await this.#source.closed();
   }
 

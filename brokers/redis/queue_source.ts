@@ -9,49 +9,53 @@ import { FETCH } from "./scripts.ts";
 import { type QueueHeartbeat, type RedisSession, runOnce } from "./session.ts";
 import { toSuspicion } from "./suspects.ts";
 
-/** Messages as Redis returns them, by index. */
+/** Fetched messages, in arrays of one length. */
 interface Entries {
   readonly ids: readonly string[];
-  /** Null where an id has none. */
+  /** Null for an id without a text. */
   readonly texts: readonly (Buffer | null)[];
-  /** Notes on those that are suspects, if any message of the queue is. */
+  /** Entries of those that are suspects, if the queue has any. */
   readonly suspects?: readonly (Buffer | null)[] | null | undefined;
 }
 
-/** Ids, texts if they were asked for, and what is known of each message if there are suspects. */
-type FetchReply = [Buffer | Buffer[], (Buffer | null)[] | null, ((Buffer | null)[] | null)?];
+/** Result of {@linkcode FETCH}. */
+type FetchReply = [
+  ids: Buffer | Buffer[],
+  texts: (Buffer | null)[] | null,
+  suspects?: (Buffer | null)[] | null,
+];
 
 const EMPTY: Entries = { ids: [], texts: [] };
 
 /**
- * The most bytes of a text, on average, that the script reads. It copies each text twice: by
- * `HMGET` outside of it Redis needs 11 µs instead of 23 for one of 10 KB, 48 instead of 195 at
- * 100 KB and 450 instead of 3,900 at 1 MB. Of small ones a second command costs more than it saves.
+ * Maximum of bytes of an average text up to which the script reads the texts. It copies each of them
+ * twice: `HMGET` outside of a script takes 11 µs instead of 23 for a text of 10 KB, 48 instead of 195
+ * at 100 KB and 450 instead of 3,900 at 1 MB. For small ones, a second command costs more than it
+ * saves.
  */
 const MAX_BY_SCRIPT = 8_192;
 
-/** A fetch under way. */
+/** A pending fetch. */
 interface Fetch {
   readonly entries: Promise<Entries>;
-  /** Most messages that it may bring. */
+  /** Maximum of messages that it may return. */
   readonly limit: number;
 }
 
 /**
- * Fetches from a queue. While there is room for another batch, that is on its way
- * before the one that came is even decoded, so that neither side waits; with a server that
- * is far away, one after the other.
+ * Fetches from a queue. While there is room for another batch, the next fetch is sent before the
+ * messages of the last one are decoded, so that Redis and this process work at the same time.
  */
 export class QueueSource implements FetchSource {
   readonly #options: SourceOptions;
   readonly #demand: FetchDemand;
-  /** Fetches that were not asked for yet, in the order in which they are answered. */
+  /** Fetches ahead of a `fetch` call, in the order of their replies. */
   readonly #ahead: Fetch[] = [];
-  /** The one that is waited for. */
+  /** The fetch whose reply `fetch` waits for. */
   #awaited: Fetch | undefined;
   /** True if the last messages were large. */
   #isLarge = false;
-  /** True if the last fetch brought all that it asked for: there is a backlog. */
+  /** True if the last fetch reached its limit. */
   #hasBacklog = false;
 
   constructor(options: SourceOptions, demand: FetchDemand) {
@@ -64,8 +68,8 @@ export class QueueSource implements FetchSource {
   }
 
   async fetch(limit: number): Promise<RedisDelivery[]> {
-    // Once the queue was found empty, nothing more is fetched ahead: what is on its way is read,
-    // and then it is waited for. Fetching on would never end while there is room for a batch.
+    // After an empty reply, nothing more is fetched ahead, and the fetches that are already pending are
+    // read. Otherwise an empty queue would be fetched from without end.
     let mayHaveMore = true;
     try {
       while (true) {
@@ -91,7 +95,7 @@ export class QueueSource implements FetchSource {
     }
   }
 
-  /** With a backlog two fetches are under way: Redis works on one while the other is read. */
+  /** With a backlog, two fetches are pending: Redis runs one while the reply of the other is read. */
   fetchAhead(): void {
     if (this.#hasBacklog && this.#awaited !== undefined) this.#beginAhead(this.#awaited.limit);
   }
@@ -132,7 +136,7 @@ export class QueueSource implements FetchSource {
   #begin(limit: number): Fetch {
     const { session, queueName, acks } = this.#options;
     const isLarge = this.#isLarge ? 1 : 0;
-    const entries = acks.along((ids) =>
+    const entries = acks.sendWith((ids) =>
       fetchEntries(session, session.keys.of(queueName), [limit, isLarge, ...ids])
     );
     return { entries, limit };
@@ -159,12 +163,11 @@ export class QueueSource implements FetchSource {
 }
 
 /**
- * Runs a fetch.
+ * Fetches messages. Large texts are read by a second command.
  *
  * @param session The broker.
- * @param keys The queue.
- * @param args Most messages, 1 if large texts are expected, and ids to acknowledge along the way.
- * @returns What it got, maybe nothing. Large texts are read by a command of their own.
+ * @param keys Keys of the queue.
+ * @param args Maximum of messages, 1 if large texts are expected, and ids to acknowledge.
  */
 async function fetchEntries(
   session: RedisSession,
@@ -182,7 +185,7 @@ async function fetchEntries(
   return { ids, texts: texts as (Buffer | null)[], suspects };
 }
 
-/** Tells whether texts are so large that the next ones are better read outside of the script. */
+/** True if texts are so large that the next ones should be read outside of the script. */
 function areLarge(texts: readonly (Buffer | null)[]): boolean {
   let total = 0;
   for (const text of texts) total += text?.length ?? 0;

@@ -7,9 +7,9 @@ import { type RedisSession, runWithRetry } from "./session.ts";
 export interface QueueMessageCounts {
   /** Waiting to be fetched. */
   readonly ready: number;
-  /** Waiting for their time. */
+  /** Waiting for their eta. */
   readonly delayed: number;
-  /** Fetched by a worker, and not settled. */
+  /** Fetched by a worker, and not yet settled. */
   readonly unacknowledged: number;
   /** Dead letters. */
   readonly dead: number;
@@ -36,7 +36,7 @@ export async function countMessages(
 const JOIN_INTERVAL = 50;
 
 /**
- * Waits until a queue and its delay queue are empty and no worker has anything of them.
+ * Waits until a queue and its delay queue are empty, and nothing of them is unacknowledged.
  *
  * @param session The broker.
  * @param queueName The queue.
@@ -57,7 +57,7 @@ export async function joinQueue(
 }
 
 /**
- * Drops all messages of a queue: delayed ones and dead letters, too.
+ * Drops all messages of a queue, delayed ones and dead letters included.
  *
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.

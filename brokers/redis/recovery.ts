@@ -11,35 +11,35 @@ import { FORGET_SUSPECTS } from "./suspect_scripts.ts";
 import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("redis");
-/** Milliseconds for which one worker has the recovery to itself. */
+/** Milliseconds until the lock of the recovery expires. */
 const LOCK_TIME = 1_000;
-/** Number of queues Redis looks at in one call for old dead letters. */
+/** Number of queues whose old dead letters one call drops. */
 const EXPIRE_QUEUES = 500;
-/** Number of keys Redis looks at in one call. */
+/** Number of keys that one `SCAN` visits. */
 const SCAN_COUNT = 1_000;
-/** Number of reports and of suspects Redis looks at in one call. */
+/** Approximate number of reports or suspects that one call reads. */
 const FORGET_COUNT = 500;
 
 /** Options of a {@linkcode Recovery}. */
 export interface RecoveryOptions {
-  /** Milliseconds for which a heartbeat counts. */
+  /** Milliseconds without a heartbeat after which a worker counts as dead. */
   readonly heartbeatTimeout: number;
-  /** Milliseconds for which dead letters are kept. */
+  /** Retention time of dead letters, in milliseconds. */
   readonly deadMessageTtl: number;
 }
 
-/** Cleans up after others: gives back what the dead had, and drops old dead letters. */
+/** Requeues messages of dead workers, and drops old dead letters. */
 export class Recovery {
   readonly #session: RedisSession;
   readonly #broker: Pick<Broker, "queues">;
   readonly #options: RecoveryOptions;
 
   /**
-   * Stores what counts as dead, and as old.
+   * Stores the options.
    *
    * @param session The broker.
-   * @param broker Tells the queues.
-   * @param options What counts as dead, and as old.
+   * @param broker The broker, for the names of its queues.
+   * @param options When workers and dead letters expire.
    */
   constructor(session: RedisSession, broker: Pick<Broker, "queues">, options: RecoveryOptions) {
     this.#session = session;
@@ -47,7 +47,7 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** Recovers lost deliveries unless another worker does. */
+  /** Runs one or both steps of the recovery, unless another worker holds its lock. */
   async runAlone({ takesOver, expires }: { takesOver: boolean; expires: boolean }): Promise<void> {
     const { connection, keys, brokerId } = this.#session;
     const locked = await connection.run(
@@ -63,8 +63,7 @@ export class Recovery {
   }
 
   /**
-   * Gives back all that dead brokers had not acknowledged, of whatever queue, and
-   * forgets them.
+   * Requeues the unacknowledged messages of dead brokers, on all queues, and removes their heartbeats.
    */
   async takeOver(): Promise<void> {
     const { connection, keys, serverClock, brokerId, delayRegistry } = this.#session;
@@ -72,7 +71,7 @@ export class Recovery {
     const reply = await connection.command(
       ...["look for dead workers", "zrangebyscore", keys.heartbeats, "-inf", limit] as const,
     );
-    // The caller is alive, however long it was silent.
+    // This broker is alive, even if its own heartbeat is old.
     const dead = (reply as Buffer[]).map(String).filter((id) => id !== brokerId);
     if (dead.length === 0) return;
     const known = [...this.#broker.queues].flatMap((name) => [name, delayQueueName(name)]);
@@ -90,16 +89,16 @@ export class Recovery {
   }
 
   /**
-   * Gives back what one broker had not acknowledged of one queue, if it is dead.
+   * Requeues the unacknowledged messages of one broker on one queue, if it is dead.
    *
    * @param brokerId The broker.
    * @param queueName The queue.
-   * @param limit The heartbeat of those that are dead.
+   * @param limit Time up to which a heartbeat counts as dead.
    */
   async takeOverQueue(brokerId: string, queueName: string, limit: number): Promise<void> {
     const { connection, keys } = this.#session;
     const { queue, messages, suspects } = keys.of(queueName);
-    // What is on a delay queue does not run.
+    // Messages of a delay queue do not run, and so cannot be the cause of a death.
     const noted = queueName === canonicalQueueName(queueName) ? [suspects] : [];
     const unacknowledged = keys.unacknowledgedBy(brokerId, queueName);
     const reply = await connection.command("count deliveries", "scard", unacknowledged);
@@ -121,9 +120,9 @@ export class Recovery {
   }
 
   /**
-   * Forgets workers of this library that Python's maintenance has found dead. It gives back what
-   * they had in flight and takes their heartbeats away, by which {@linkcode takeOver} finds the dead.
-   * Of their reports, and of delayed messages that they have sorted, it knows nothing.
+   * Removes reports and registry entries of workers of this library that Python's maintenance has found
+   * dead. That requeues their messages and removes their heartbeats, so that {@linkcode takeOver} does
+   * not find them, but it does not know their reports nor the delayed messages that they have sorted.
    */
   async forgetSilent(): Promise<void> {
     const { connection, keys, delayRegistry } = this.#session;
@@ -136,7 +135,7 @@ export class Recovery {
     } while (cursor !== "0");
   }
 
-  /** Drops dead letters of the queues of this broker that are too old. */
+  /** Drops old dead letters of the queues of this broker. */
   async expire(): Promise<void> {
     const { connection, keys, serverClock } = this.#session;
     const limit = await serverClock.read() - this.#options.deadMessageTtl;
@@ -163,7 +162,7 @@ export class Recovery {
     } while (cursor !== "0");
   }
 
-  /** Looks for what the dead had of queues that this broker does not know. */
+  /** Finds broker and queue of unacknowledged messages of dead brokers, on any queue. */
   async #findUnacknowledged(dead: ReadonlySet<string>): Promise<[string, string][]> {
     const prefix = this.#session.keys.unacknowledgedBy("", "").slice(0, -1);
     const found: [string, string][] = [];

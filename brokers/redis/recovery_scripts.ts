@@ -1,6 +1,6 @@
 /**
- * Scripts for heartbeats of workers, and for the recovery of messages that dead workers had in
- * flight. The rules of `scripts.ts` apply.
+ * Scripts for heartbeats, and for the recovery of messages of dead workers. The rules of `scripts.ts`
+ * apply.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import { NOW } from "./scripts.ts";
 import { PARSE, SUSPECT } from "./suspect_scripts.ts";
 
 /**
- * Renews the heartbeat of a worker and looks around. Heartbeats from the future, of a Python
- * worker whose clock is ahead or from before the server's was set back, count as of now: else
- * their worker would not be found dead for as long. A report that may not be written costs no
- * heartbeat: its commands are called by pcall.
+ * Renews the heartbeat of a worker, stores its report, and reads the states of its queues.
+ *
+ * Heartbeats in the future are set to now: a Python worker whose clock is ahead, or any worker after
+ * the clock of the server was set back, would otherwise be found dead too late. The report is written
+ * by pcall: a user without the permission for that keeps its heartbeat.
  *
  * KEYS: heartbeats, reports, names of queues, counts of the minute, then for each queue with consumers
- * that, unacknowledged and etas.
- * ARGV: now or "", broker id, milliseconds for which a heartbeat counts, the report of the worker or
- * "", then names and counts of what it has done.
- * Result: whether there was a heartbeat, how many brokers are dead, the time, then for each
- * queue how many messages are on its queue and unacknowledged, and the earliest eta
- * or nothing.
+ * its list, unacknowledged and etas.
+ * ARGV: now or "", broker id, heartbeat timeout in milliseconds, report of the worker or "", then names
+ * and values of its counts.
+ * Result: 1 if there was a heartbeat, the number of dead brokers, the time, then for each queue the
+ * numbers of ready and of unacknowledged messages, and the earliest eta or nil.
  */
 export const HEARTBEAT: Script = /* @__PURE__ */ new Script(
   "renew the heartbeat",
@@ -47,9 +47,10 @@ return result
 );
 
 /**
- * Lists brokers that were heard of lately.
+ * Lists brokers with a recent heartbeat.
  *
- * KEYS: heartbeats. ARGV: now or "", broker id, milliseconds. Result: their ids, at most 1,000.
+ * KEYS: heartbeats. ARGV: now or "", broker id, maximum age in milliseconds. Result: their ids, at most
+ * 1,000.
  */
 export const LIST_BROKERS: Script = /* @__PURE__ */ new Script(
   "list brokers",
@@ -59,9 +60,9 @@ return redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now - ARGV[3], 'LIMIT', 0
 );
 
 /**
- * Reserves the recovery for one worker.
+ * Takes the lock of the recovery.
  *
- * KEYS: heartbeats, the lock. ARGV: broker id, milliseconds. Result: nothing if another worker
+ * KEYS: heartbeats, lock. ARGV: broker id, milliseconds until it expires. Result: nil if another worker
  * holds it.
  */
 export const LOCK: Script = /* @__PURE__ */ new Script(
@@ -73,11 +74,11 @@ return redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 );
 
 /**
- * Gives back what a dead broker had not acknowledged, in no order.
+ * Requeues unacknowledged messages of a dead broker, in no order.
  *
  * KEYS: heartbeats, its unacknowledged, queue, messages; suspects, unless it is a delay queue.
- * ARGV: its id, the heartbeat of those that are dead, how many at most.
- * Result: how many are left, 0 also when it is alive after all.
+ * ARGV: its id, time up to which a heartbeat counts as dead, maximum.
+ * Result: how many are left; 0 if the broker is alive after all.
  */
 export const TAKE_OVER: Script = /* @__PURE__ */ new Script(
   "take over messages",
@@ -95,10 +96,10 @@ return redis.call('SCARD', KEYS[2])
 );
 
 /**
- * Forgets brokers that are dead.
+ * Removes heartbeats and reports of dead brokers.
  *
  * KEYS: heartbeats, reports.
- * ARGV: the heartbeat of those that are dead, then ids.
+ * ARGV: time up to which a heartbeat counts as dead, then ids.
  */
 export const FORGET: Script = /* @__PURE__ */ new Script(
   "forget dead workers",
@@ -114,11 +115,11 @@ end
 );
 
 /**
- * Looks for workers without a heartbeat among those that sort delayed messages.
+ * Finds brokers without a heartbeat in the delay registry.
  *
- * KEYS: heartbeats, the workers that sort.
- * ARGV: index of the first and of the last entry to look at.
- * Result: number of entries looked at, then those without a heartbeat.
+ * KEYS: heartbeats, delay registry.
+ * ARGV: index of the first and of the last entry to read.
+ * Result: number of entries read, then those without a heartbeat.
  */
 export const LIST_SILENT: Script = /* @__PURE__ */ new Script(
   "look for workers without a heartbeat",
@@ -135,10 +136,10 @@ return result
 );
 
 /**
- * Drops reports of workers without a heartbeat.
+ * Removes reports of workers without a heartbeat.
  *
  * KEYS: heartbeats, reports.
- * ARGV: cursor, how many at most, about.
+ * ARGV: cursor, approximate number of reports.
  * Result: the next cursor, "0" at the end.
  */
 export const FORGET_REPORTS: Script = /* @__PURE__ */ new Script(
@@ -155,10 +156,11 @@ return reply[1]
 );
 
 /**
- * Takes the report of a broker away, and its heartbeat if it has nothing in flight.
+ * Removes the report of a broker, and its heartbeat unless it has unacknowledged messages.
  *
- * KEYS: heartbeats, reports, then unacknowledged of this broker by queue.
- * ARGV: broker id, "1" if it may have reported: producers need no permission for that.
+ * KEYS: heartbeats, reports, then unacknowledged of this broker for each queue.
+ * ARGV: broker id, "1" if it may have a report: producers have none, and need no permission to remove
+ * it.
  */
 export const LEAVE: Script = /* @__PURE__ */ new Script(
   "leave",

@@ -35,12 +35,12 @@ import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
  * A broker on Redis 6.2 or later, or Valkey, that shares its queues with Python's dramatiq:
  * the same keys, values and scores.
  *
- * A message that is sent while nothing is under way leaves at once. All others that are sent in one
+ * A message that is enqueued while no command is pending is sent at once. Otherwise all messages of one
  * turn of the event loop are sent in one batch, and so are acknowledgements.
  * Redis notifies idle consumers of new messages. Delayed messages wait in Redis. Messages of a dead
- * worker are back on their queue within `heartbeatTimeout` and a second.
+ * worker are requeued within `heartbeatTimeout` and a second.
  *
- * A process that sends has one connection, one that consumes has three, whatever the number of
+ * A process that sends has one connection. One that consumes has three, whatever the number of
  * queues: one for commands, and two for notifications. Several servers need more, see the docs.
  *
  * Source: `tests/vectors/redis_broker.json`.
@@ -59,7 +59,7 @@ import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
 export class RedisBroker extends Broker {
   /** @internal */
   override readonly storesWithChanges: boolean = true;
-  /** Tells this broker from all others that share its queues. */
+  /** Unique among the brokers that share its queues. */
   readonly brokerId: string = newBrokerId();
   /** Prefix of all keys. */
   readonly namespace: string;
@@ -97,7 +97,7 @@ export class RedisBroker extends Broker {
     });
   }
 
-  /** The control store: in the namespace of the queues, over the connections of the broker. */
+  /** The control store, in the namespace of the queues and on the connections of the broker. */
   override get controlStore(): RedisControlStore {
     const { clock, namespace } = this;
     this.#controlStore ??= new RedisControlStore({ clock, namespace }, this.#session);
@@ -109,7 +109,7 @@ export class RedisBroker extends Broker {
     return this.#session.connection.silentFor;
   }
 
-  /** @internal Looks for brokers in Python by their heartbeats. */
+  /** @internal Finds brokers in Python by their heartbeats. */
   override findForeignBrokers(): Promise<string[]> {
     return findForeignBrokers(this.#session);
   }
@@ -121,10 +121,10 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Opens a consumer. That of a delay queue sorts what is on it by eta, in Redis, and
-   * gives what is due.
+   * Opens a consumer. The consumer of a delay queue sorts its messages by eta, in Redis, and receives
+   * those that are due.
    *
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If the queue name is not valid.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */
@@ -139,7 +139,7 @@ export class RedisBroker extends Broker {
   /**
    * Counts the messages of a queue.
    *
-   * @returns How many there are, in each state. Unacknowledged ones are those of all workers.
+   * @returns Their number in each state. Unacknowledged ones are those of all workers.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async getQueueMessageCounts(queueName: string): Promise<QueueMessageCounts> {
@@ -148,31 +148,31 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Drops all messages of a queue: delayed ones and dead letters, too. What workers are
-   * running they finish.
+   * Drops all messages of a queue, delayed ones and dead letters included. Messages that workers are
+   * running run to their end.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async flush(queueName: string): Promise<void> {
-    // The keys of another name may be what a queue keeps beside it, such as its texts.
+    // Names are checked: "q.msgs" would drop the texts of the queue "q".
     await purgeQueue(this.#session, toCanonicalQueueName(queueName, "flush queue"));
   }
 
   /**
-   * Waits until a queue and its delay queue are empty and no worker, wherever, has
-   * anything of them.
+   * Waits until a queue and its delay queue are empty, and no worker anywhere has an unacknowledged
+   * message of them.
    *
-   * @throws {QueueJoinTimeout} If the time is over before.
-   * @throws {BrokerConnectionError} If the server cannot be reached, or the broker gets closed.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws {QueueJoinTimeout} If that takes longer than the timeout.
+   * @throws {BrokerConnectionError} If the server cannot be reached, or the broker is closed.
+   * @throws The reason of the signal, if that aborts first.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
     await joinQueue(this.#session, queueName, options);
   }
 
   /**
-   * Takes over what dead workers had, and drops dead letters that are too old. Workers do so all
-   * the time; this is for programs that do not want to wait.
+   * Requeues the messages of dead workers, and drops dead letters past their retention time. Workers do
+   * both regularly; this is for programs that cannot wait for that.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -182,7 +182,7 @@ export class RedisBroker extends Broker {
     await this.#recovery.forgetSilent();
   }
 
-  /** Stores a message on its queue, or delays it: by the clock of the server. */
+  /** Stores a message on its queue, or delays it, by the clock of the server. */
   override enqueue<M extends Message>(message: M, options?: EnqueueOptions): Promise<M> {
     const { serverClock } = this.#session;
     const isDelayed = options?.delay !== undefined || this.claims?.delays(message.actorName);
@@ -203,9 +203,9 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Puts delayed messages back on the delay queue, in the order of their etas, for workers in
-   * Python. Workers of this library sort them into a set that Python does not know, and restore
-   * them when the last one stops. While one serves the queue this does nothing.
+   * Moves delayed messages back to the delay queue, in the order of their etas, for workers in
+   * Python. Workers of this library sort them into a set that Python does not read, and restore them
+   * when the last one stops. While one serves the queue, this does nothing.
    *
    * @returns How many messages were restored, and how many workers serve the queue.
    * @throws {BrokerConnectionError} If the server cannot be reached.
@@ -226,19 +226,19 @@ export class RedisBroker extends Broker {
     await withdrawReport(this.#session, this.#reports, source);
   }
 
-  /** Gives back what consumers have, sends what is to be sent, and closes all connections. */
+  /** Gives back the messages of its consumers, sends what is pending, and closes all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Stores messages, together with all that is sent in this turn of the event loop. */
+  /** Stores messages, in one batch with others of this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
     return this.#batchers.store(messages);
   }
 
-  /** @internal As {@linkcode Broker.enqueueWith}: a delay counts by the clock of the server. */
+  /** @internal As {@linkcode Broker.enqueueWith}, with delays by the clock of the server. */
   override async enqueueWith(
     message: Message,
     changes: readonly ControlChange[],
@@ -258,12 +258,12 @@ export class RedisBroker extends Broker {
     return await storeWithChanges(this.#session, this.controlStore, message, changes);
   }
 
-  /** @internal Each stay of a message has an id of its own. */
+  /** @internal A message gets a new id on Redis each time that it is enqueued. */
   protected override get uniqueSteps(): UniqueSteps {
     return { ...super.uniqueSteps, ...uniqueStepsOf(this.#session) };
   }
 
-  /** Puts a delayed message on its queue and takes it off the delay queue in one step. */
+  /** Moves a delayed message to its queue, atomically. */
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
     if (!(delivery instanceof DueDelivery)) return await this.store([message]);
     this.#assertOpen("enqueue");
@@ -273,8 +273,7 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Gives a message the id by which its queue knows it: a new one each time. A delay counts by
-   * the clock of the server.
+   * Gives a message a new id on Redis, and its eta by the clock of the server.
    */
   protected override prepare(message: Message, delay: number | undefined): Message {
     const { lead } = this.#session.serverClock;
@@ -282,7 +281,7 @@ export class RedisBroker extends Broker {
     return super.prepare(message.with("redis_message_id", randomUuid()), delayByServer);
   }
 
-  /** Reads the dead letters by the time at which they died. */
+  /** Reads dead letters in the order of their deaths. */
   protected override readDeadLetters(
     queueName: string,
     options: ReadDeadLettersOptions,
@@ -293,7 +292,7 @@ export class RedisBroker extends Broker {
 
   async #close(): Promise<void> {
     const { queues, connection, storing, notifier, serverClock, delayRegistry } = this.#session;
-    // Delayed messages that wait for it are sent.
+    // Delayed messages that wait for this reading are still sent.
     if (serverClock.learning !== undefined) await serverClock.learning;
     this.#isClosed = true;
     this.#heartbeat.stop();

@@ -11,44 +11,43 @@ import { dropDue, giveBack } from "./give_back.ts";
 import { Prefetcher } from "./prefetcher.ts";
 import { QueueSource } from "./queue_source.ts";
 import { ACK, NACK } from "./scripts.ts";
-import { type RedisSession, type Run, runUntil } from "./session.ts";
+import { type RedisSession, type RunScript, runUntil } from "./session.ts";
 import { isSuspect, Suspects } from "./suspects.ts";
 
 /**
- * Consumes a queue or delay queue: receives what its prefetcher has fetched, and settles it.
+ * Consumes a queue or delay queue: receives messages from its prefetcher, and settles them.
  *
- * Outages do not end it: it goes on when the server is back, and what is to be settled
- * meanwhile waits. It fails when its lease is lost, or the server says no.
+ * It survives outages: fetching and settling go on after a reconnect. It fails when its lease is lost,
+ * or Redis refuses a command.
  */
 export class RedisConsumer extends Consumer {
   readonly #session: RedisSession;
   readonly #inFlight: InFlight;
   readonly #acks: Acknowledgements;
   readonly #nacks: Batcher;
-  /** Messages of this consumer that a dead worker had in flight. */
   readonly #suspects: Suspects;
   readonly #isDelayed: boolean;
   readonly #prefetcher: Prefetcher;
 
   /**
-   * Stores what it takes from; the first `receive` connects.
+   * Creates the prefetcher; the first `receive` connects.
    *
    * @param queueName The queue or delay queue.
-   * @param prefetch How many messages may be received and not yet settled.
+   * @param prefetch Maximum of unsettled messages.
    * @param session The broker.
    */
   constructor(queueName: string, prefetch: number, session: RedisSession) {
     super(queueName);
     const keys = session.keys.of(queueName);
     const { messages, unacknowledged, etas, deadLetters, deadMessages } = keys;
-    const run: Run = (...call) => runUntil(() => this.#prefetcher.isClosed, session, ...call);
+    const run: RunScript = (...call) => runUntil(() => this.#prefetcher.isClosed, session, ...call);
     const acks = new Acknowledgements((ids) => run(ACK, [messages, unacknowledged], ids));
     const suspects = new Suspects(session, keys, run);
     const inFlight = new InFlight(prefetch);
-    const buried = [messages, unacknowledged, etas, deadLetters, deadMessages];
+    const nackKeys = [messages, unacknowledged, etas, deadLetters, deadMessages];
     this.#session = session;
     this.#acks = acks;
-    this.#nacks = new Batcher((args) => run(NACK, buried, args));
+    this.#nacks = new Batcher((args) => run(NACK, nackKeys, args));
     this.#suspects = suspects;
     this.#inFlight = inFlight;
     this.#isDelayed = queueName === delayQueueName(queueName);
@@ -83,7 +82,7 @@ export class RedisConsumer extends Consumer {
     const taken = this.#take(messages);
     const sent = taken.map((message) =>
       storeDeadLetter(message, message.delivered, (deadLetter) => {
-        // An empty text leaves the message as it is.
+        // An empty text keeps the stored one.
         const text = deadLetter === message.delivered ? "" : toArgument(deadLetter.encode());
         if (isSuspect(message)) return this.#suspects.nack(message, text);
         return this.#nacks.gather([message.id, text]);
@@ -111,7 +110,6 @@ export class RedisConsumer extends Consumer {
     return taken;
   }
 
-  /** Takes messages out for good. */
   #acknowledge(taken: readonly RedisDelivery[]): Promise<void> {
     if (!this.#isDelayed && !this.#suspects.isUsed) return this.#acks.add(taken);
     const { fetched, suspect, due } = Object.groupBy(taken, kindOf);
@@ -127,7 +125,7 @@ export class RedisConsumer extends Consumer {
   }
 }
 
-/** Tells in which of three ways a delivery is acknowledged. */
+/** The way in which a delivery is acknowledged. */
 function kindOf(delivery: RedisDelivery): "fetched" | "suspect" | "due" {
   if (delivery instanceof DueDelivery) return "due";
   return isSuspect(delivery) ? "suspect" : "fetched";

@@ -10,7 +10,7 @@ import type { RedisArgument } from "../../clients/redis/reply.ts";
 import { WITHDRAW } from "./inspection_change_scripts.ts";
 import type { RedisSession } from "./session.ts";
 
-/** Letters of the counts in the history. */
+/** Prefixes of fields in the history. */
 const LETTERS: Readonly<Record<keyof ActorCounts, string>> = {
   done: "d",
   failed: "f",
@@ -24,7 +24,7 @@ export function currentMinute({ clock, serverClock, keys }: RedisSession): strin
   return keys.minute(minuteOf(clock.now() + serverClock.lead));
 }
 
-/** Fields of the history, and what they grow by. */
+/** Fields of the history with their increments, in turns. */
 export function toFields(counts: CountsByActor | undefined): RedisArgument[] {
   return Object.entries(counts ?? {}).flatMap(([actorName, one]) =>
     NAMES.filter((name) => one[name] > 0).flatMap((name) => [
@@ -35,9 +35,9 @@ export function toFields(counts: CountsByActor | undefined): RedisArgument[] {
 }
 
 /**
- * Reads a minute of the history.
+ * Parses a minute of the history.
  *
- * @param at Its begin.
+ * @param at Its start.
  * @param fields Fields and values.
  */
 export function toMinute(
@@ -56,7 +56,7 @@ export function toMinute(
 }
 
 /**
- * Removes the report of a worker that is gone from the server, and adds what it has counted last.
+ * Removes the report of a worker that has stopped, and adds its last counts to the history.
  *
  * @param session The broker.
  * @param reports The reports of its workers.
@@ -69,7 +69,7 @@ export async function withdrawReport(
 ): Promise<void> {
   const { connection, keys, brokerId } = session;
   const { report, counts } = reports.withdraw(source);
-  if (!connection.isUp) return; // its heartbeat ends, and that with it
+  if (!connection.isUp) return; // the report is removed when the heartbeat expires
   const args = [brokerId, report, ...toFields(counts)];
   await connection.run(WITHDRAW, [keys.reports, currentMinute(session)], args);
 }

@@ -1,14 +1,15 @@
 /**
- * Scripts for the messages of a queue: one for each operation, each atomic. Beside this file are those
- * for delayed messages, dead letters, suspects, and for the recovery from dead workers.
+ * Scripts for the messages of a queue: one for each operation, each atomic. Other files beside this
+ * one hold the scripts for delayed messages, dead letters, suspects, and recovery.
  *
- * Every command of a broker renews its heartbeat, as in Python. A Redis that is out of
- * memory refuses scripts that begin with a command that may grow it; those whose first
- * change only frees may go on. So all but `enqueue` begin with such a one, if need be one
- * that does nothing, and work goes on until there is memory again.
+ * Every script of a broker renews its heartbeat, as in Python.
  *
- * No script writes a message itself. cjson makes `{}` of `[]` and loses long integers,
- * so texts come from the encoder and are moved as they are.
+ * A Redis that is out of memory refuses a script whose first writing command may allocate, and runs
+ * one whose first writing command only frees. So every script but `ENQUEUE` begins with a command
+ * that frees, a no-op if necessary: workers go on settling messages, which frees memory.
+ *
+ * No script encodes a message. cjson turns `[]` into `{}` and rounds long integers, so texts come
+ * from the encoder and are moved unchanged.
  *
  * Source of keys and values: `tests/vectors/redis_broker.json`.
  *
@@ -18,8 +19,8 @@ import { Script } from "../../clients/redis/script.ts";
 import { PARSE, UNMARK } from "./suspect_scripts.ts";
 
 /**
- * The time, in whole milliseconds as Python writes it: that of the server, unless the first
- * argument is another. So all workers go by one clock, whatever theirs say.
+ * Lua that sets `now`, in whole milliseconds as Python writes it: the first argument, or the time of
+ * the server if that is empty, so that all workers use one clock.
  */
 export const NOW = `
 local now = ARGV[1]
@@ -30,34 +31,34 @@ end
 `;
 
 /**
- * The most ids in one call. Python's limit, by what Lua can unpack, is 3,996; a
- * thousand keeps Redis busy for some milliseconds, and larger batches gain nothing.
+ * Maximum of ids in one call. Python's limit, from what Lua can unpack, is 3,996; a thousand block
+ * Redis for some milliseconds, and larger batches gain nothing.
  */
 export const MAX_BATCH = 1_000;
 
 /**
- * The most bytes of a text, on average, of those that are joined with others. To cut texts apart
- * costs Redis a third of what it needs to store them, at any length; the client gains 5 to 30 % of
- * its part at 200 bytes, and nothing at 1,500.
+ * Maximum of bytes of an average text up to which texts are sent as one piece. Splitting them costs
+ * Redis a third of the time that it needs to store them, at any length; the client saves 5 to 30 %
+ * of its time at 200 bytes, and nothing at 1,500.
  */
 export const MAX_JOINED = 1_024;
 
 /**
- * Tells the time of the server.
+ * Reads the time of the server.
  *
- * KEYS: any that is on that server.
- * ARGV: nothing, as an empty text.
+ * KEYS: any key of that server.
+ * ARGV: an empty string.
  * Result: milliseconds since the epoch.
  */
 export const TIME: Script = /* @__PURE__ */ new Script("read the time", `${NOW}return now`);
 
 /**
- * Puts messages at the end of a queue.
+ * Appends messages to a queue.
  *
  * KEYS: heartbeats, queue, messages.
- * ARGV: now or "", broker id, "1" when they may be there already, then either id and text of
- * each, or three pieces: all ids, of 36 bytes each, the lengths of all texts, and all
- * texts. Clients spend less on the latter.
+ * ARGV: now or "", broker id, "1" if an earlier run may have stored them, then either id and text of
+ * each, or three pieces, which cost the client less: all ids, of 36 bytes each, the lengths of all
+ * texts, and all texts.
  */
 export const ENQUEUE: Script = /* @__PURE__ */ new Script(
   "enqueue",
@@ -92,8 +93,8 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
 );
 
 /**
- * Takes messages out for good, those that this broker still has, and counts them. One
- * that was taken over by another worker is its to acknowledge, and stays.
+ * Lua that acknowledges messages and returns their number. A message that another worker has taken
+ * over is skipped: that worker will acknowledge it.
  */
 const ACKNOWLEDGE = `
 local function acknowledge(messages, unacknowledged, first)
@@ -112,14 +113,14 @@ end
 `;
 
 /**
- * Acknowledges messages, then takes others off the front of the queue. An id without a
- * text stays with the broker that took it until that is gone, as in Python.
+ * Acknowledges messages, then fetches others from the front of the queue. An id without a text stays
+ * unacknowledged until its broker is dead, as in Python.
  *
  * KEYS: heartbeats, queue, messages, unacknowledged of this broker, suspects.
- * ARGV: now or "", broker id, how many to fetch at most, "1" for ids without their texts, then ids
- * to acknowledge.
- * Result: nothing, or ids, texts if they were asked for, and what is known of each message if there
- * are suspects. Ids of 36 bytes come in one piece: clients spend less on that.
+ * ARGV: now or "", broker id, maximum to fetch, "1" for ids without their texts, then ids to
+ * acknowledge.
+ * Result: nil if the queue is empty, or ids, texts or nil, and the suspects' entries or nil. Ids of 36
+ * bytes come in one piece, which costs the client less.
  */
 export const FETCH: Script = /* @__PURE__ */ new Script(
   "fetch messages",
@@ -147,9 +148,9 @@ return {table.concat(ids), texts, suspects}
 /**
  * Acknowledges messages.
  *
- * KEYS: heartbeats, messages, unacknowledged of this broker; suspects, if they are some.
+ * KEYS: heartbeats, messages, unacknowledged of this broker; suspects, if the messages are such.
  * ARGV: now or "", broker id, then ids.
- * Result: how many were still this broker's.
+ * Result: how many this broker still had.
  */
 export const ACK: Script = /* @__PURE__ */ new Script(
   "acknowledge messages",
@@ -162,12 +163,11 @@ return count
 );
 
 /**
- * Moves messages to the dead letters, if they are still this broker's or waiting for
- * their eta.
+ * Dead-letters messages, if this broker still has them or they wait for their eta.
  *
  * KEYS: heartbeats, messages, unacknowledged of this broker, etas, dead letters, their
- * messages; suspects, if they are some.
- * ARGV: now or "", broker id, then id and text of each; an empty text leaves it as it is.
+ * messages; suspects, if the messages are such.
+ * ARGV: now or "", broker id, then id and text of each; an empty text keeps the stored one.
  */
 export const NACK: Script = /* @__PURE__ */ new Script(
   "dead-letter messages",
@@ -190,10 +190,10 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
 );
 
 /**
- * Puts messages back at the end of their queue. Ids without a text are dropped.
+ * Requeues messages at the end of their queue. Ids without a text are dropped.
  *
- * KEYS: heartbeats, queue, messages, unacknowledged of this broker; suspects, if some are: their
- * marks end.
+ * KEYS: heartbeats, queue, messages, unacknowledged of this broker; suspects, if some of the messages
+ * are such, to remove their marks.
  * ARGV: now or "", broker id, then ids.
  */
 export const REQUEUE: Script = /* @__PURE__ */ new Script(
@@ -217,7 +217,8 @@ redis.call('ZADD', KEYS[1], now, ARGV[2])
  *
  * KEYS: heartbeats, queue, messages, delayed messages, dead letters.
  * ARGV: now or "", broker id.
- * Result: how many are on the queue, on it or unacknowledged, delayed, and dead.
+ * Result: numbers of ready messages, of ready and unacknowledged ones, of delayed ones, and of dead
+ * letters.
  */
 export const COUNT: Script = /* @__PURE__ */ new Script(
   "count messages",
@@ -234,9 +235,9 @@ return {
 );
 
 /**
- * Drops keys.
+ * Deletes keys.
  *
- * KEYS: heartbeats, then what to drop.
+ * KEYS: heartbeats, then those to delete.
  * ARGV: now or "", broker id.
  */
 export const PURGE: Script = /* @__PURE__ */ new Script(

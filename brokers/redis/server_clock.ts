@@ -2,27 +2,26 @@ import { type Clock, monotonicTime } from "../../platform/clock.ts";
 import type { RedisConnection } from "../../clients/redis/connection.ts";
 import { TIME } from "./scripts.ts";
 
-/** Milliseconds for which a reading counts: the server's clock may be set, too. */
+/** Milliseconds for which a reading is valid: the clock of the server may be set. */
 const READING_LIFETIME = 60_000;
-/** Milliseconds by which clocks may differ and count as the same. */
+/** Milliseconds by which clocks may differ and count as equal. */
 const TOLERANCE = 1_000;
 
-/** A look at the server's clock. */
+/** One reading of the server's clock. */
 interface Reading {
-  /** The server's time less monotonic time, in milliseconds. */
+  /** The server's time minus monotonic time, in milliseconds. */
   readonly offset: number;
-  /** By how much that may be wrong: half of the time that the answer took. */
+  /** Maximum error of the offset: half of the time that the reply took. */
   readonly error: number;
-  /** When, by monotonic time. */
+  /** Time of the reading, by monotonic time. */
   readonly at: number;
 }
 
 /**
- * The clock of the server, by which all workers and senders of a namespace go: heartbeats,
- * etas and the age of dead letters would otherwise depend on whose clock is right.
+ * The clock of the server, which all workers and senders of a namespace use for heartbeats, etas and
+ * the age of dead letters, so that they need not agree on the time themselves.
  *
- * Scripts read it themselves. Whoever has to know it before, to give a message its eta, goes by
- * the last reading and monotonic time.
+ * Scripts read it directly. Etas are computed before, from the last reading and monotonic time.
  */
 export class ServerClock {
   readonly #clock: Clock;
@@ -32,11 +31,11 @@ export class ServerClock {
   #learning: Promise<void> | undefined;
 
   /**
-   * Has read nothing yet.
+   * Reads the clock whenever the connection is established.
    *
-   * @param clock The clock of this process, or one that rules servers, too.
-   * @param connection The connection to the server; each new one is read at once.
-   * @param key Any key that is on that server.
+   * @param clock The clock of this process, or, in tests, one that replaces the server's too.
+   * @param connection The connection to the server.
+   * @param key Any key of that server.
    */
   constructor(clock: Clock, connection: RedisConnection, key: string) {
     this.#clock = clock;
@@ -45,12 +44,12 @@ export class ServerClock {
     if (!clock.rulesServers) connection.onUp(() => void this.read().catch(() => {}));
   }
 
-  /** Argument of scripts for the time: nothing, for that of its server, or another time. */
+  /** Time argument of scripts: empty for the time of the server. */
   get argument(): number | "" {
     return this.#clock.rulesServers ? this.#clock.now() : "";
   }
 
-  /** True if {@linkcode ServerClock.lead} goes by a reading that is young enough. */
+  /** True if {@linkcode ServerClock.lead} uses a reading that is still valid. */
   get isKnown(): boolean {
     if (this.#clock.rulesServers) return true;
     const { at } = this.#reading ?? { at: -Infinity };
@@ -58,8 +57,8 @@ export class ServerClock {
   }
 
   /**
-   * By how many milliseconds the server's clock is ahead of that of this process; 0 when they
-   * agree, or it is not known.
+   * Milliseconds by which the server's clock is ahead of this process's; 0 if they agree, or it is not
+   * known.
    */
   get lead(): number {
     if (this.#reading === undefined || this.#clock.rulesServers) return 0;
@@ -83,14 +82,13 @@ export class ServerClock {
     return time;
   }
 
-  /** Resolves when what is being learned is known, or cannot be. */
+  /** The pending `learn`, if any. */
   get learning(): Promise<void> | undefined {
     return this.#learning;
   }
 
   /**
-   * Reads the clock for those who do not insist on it: when that fails, that of this process
-   * must do.
+   * Reads the clock, and never rejects: if that fails, the clock of this process is used.
    */
   learn(): Promise<void> {
     this.#learning ??= this.read().then(() => {}, () => {})
@@ -99,17 +97,18 @@ export class ServerClock {
   }
 
   /**
-   * Notes a reading that came with another answer.
+   * Notes a reading that came with the reply to another command.
    *
    * @param time The server's time.
-   * @param sentAt When it was asked for, by monotonic time.
+   * @param sentAt When the command was sent, by monotonic time.
    */
   note(time: number, sentAt: number): void {
     const at = monotonicTime(this.#clock);
     const error = (at - sentAt) / 2;
     const offset = time - sentAt - error;
     const last = this.#reading;
-    // A quick answer says more than a slow one, unless the server's clock was set.
+    // A quick reply is more exact than a slow one. A reading outside of both errors means that the
+    // server's clock was set.
     const isBetter = last === undefined || error <= last.error || !this.isKnown ||
       Math.abs(offset - last.offset) > error + last.error + 1;
     if (isBetter) this.#reading = { offset, error, at };

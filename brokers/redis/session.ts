@@ -12,29 +12,29 @@ import type { ServerClock } from "./server_clock.ts";
 import { isUnavailable } from "../../clients/redis/errors.ts";
 import type { KeyNotifier } from "../../clients/redis/key_notifier.ts";
 
-/** State of a queue, as a heartbeat reports it. */
+/** State of a queue at the time of a heartbeat. */
 export interface QueueHeartbeat {
   /** The time of the server, in milliseconds since the epoch. */
   readonly now: number;
   /** Number of messages that are on the queue. */
   readonly length: number;
-  /** Number of messages this broker has fetched from it and not settled, as Redis sees it. */
+  /** Number of messages that are unacknowledged by this broker, according to Redis. */
   readonly unacknowledged: number;
-  /** When the next delayed message is due; `Infinity` when there is none. */
+  /** When the next delayed message is due; `Infinity` if there is none. */
   readonly nextEta: number;
 }
 
-/** A consumer, as its queue and the broker see it. */
+/** One of the consumers of a {@linkcode ServedQueue}. */
 export interface QueueMember {
-  /** Fetched messages that Redis has not yet heard of again. */
+  /** Its unacknowledged deliveries. */
   readonly inFlight: InFlight;
-  /** Fetches under way. */
+  /** Pending fetches. */
   fetches(): unknown[];
-  /** Ends a wait: there may be messages. */
+  /** Ends a wait for messages. */
   wakeUp(): void;
-  /** Takes the findings of a heartbeat. */
+  /** Receives the state of the queue at a heartbeat. */
   heartbeat(heartbeat: QueueHeartbeat): void;
-  /** Fails: another broker may have taken over its messages. */
+  /** Fails the consumer: another broker may have taken over its messages. */
   fail(error: unknown): void;
   close(): Promise<void>;
 }
@@ -47,15 +47,15 @@ export interface ServedQueue {
   readonly isWatched: boolean;
   add(consumer: QueueMember): void;
   delete(consumer: QueueMember): void;
-  /** Notes fetched messages, before anything else becomes of them. */
+  /** Notes fetched messages, before they are received or given back. */
   arrived(deliveries: readonly RedisDelivery[]): void;
   heartbeat(heartbeat: QueueHeartbeat): void;
   /** Fails all consumers. */
   fail(error: unknown): void;
 }
 
-/** Runs a script that must get through: again until the server is back, or it is given up. */
-export type Run = (
+/** Runs a script, with retries during an outage, until the consumer is closed. */
+export type RunScript = (
   script: Script,
   keys: readonly string[],
   args: readonly RedisArgument[],
@@ -63,32 +63,32 @@ export type Run = (
 
 /** Objects shared by the parts of one broker. */
 export interface RedisSession {
-  /** Tells this broker from all others that share its queues. */
+  /** Unique among the brokers that share its queues. */
   readonly brokerId: string;
-  /** The time of this process, for timers. */
+  /** The clock of this process, for timers. */
   readonly clock: Clock;
-  /** The time of the server, for all that others see. */
+  /** The clock of the server, for times that other processes read. */
   readonly serverClock: ServerClock;
   readonly keys: Keys;
   readonly connection: RedisConnection;
-  /** The one that messages are stored through: another one if replicas are to have them. */
+  /** Connection that stores messages: one of its own with `waitReplicas`, since it waits for them. */
   readonly storing: RedisConnection;
   readonly notifier: KeyNotifier;
   readonly lease: Lease;
   readonly delayRegistry: DelayRegistry;
-  /** The queues that have or had consumers, by name. */
+  /** Queues that have or had consumers, by name. */
   readonly queues: Map<string, ServedQueue>;
 }
 
 /**
- * Runs a script that renews the heartbeat: all those whose first key is that of the
- * heartbeats, and whose first arguments are the time and the broker.
+ * Runs a script that renews the heartbeat: its first key is that of the heartbeats, its first arguments
+ * are the time and the broker id.
  *
  * @param session The broker.
  * @param script The script.
  * @param keys Its keys after the first.
  * @param args Its arguments after the second.
- * @returns What it returned.
+ * @returns The result of the script.
  */
 export function runOnce(
   { connection, keys: { heartbeats }, serverClock, brokerId }: RedisSession,
@@ -100,8 +100,7 @@ export function runOnce(
 }
 
 /**
- * As {@linkcode runOnce}, retried for some seconds while the server is unavailable, but only as
- * long as it cannot have run.
+ * As {@linkcode runOnce}, retried for some seconds during an outage, unless the script may have run.
  */
 export async function runAtMostOnce(
   session: RedisSession,
@@ -118,7 +117,7 @@ export async function runAtMostOnce(
   }
 }
 
-/** As {@linkcode runOnce}, and again while the server is unavailable, until it is given up. */
+/** As {@linkcode runOnce}, retried during an outage, until it is given up. */
 export async function runUntil(
   isGivenUp: () => boolean,
   session: RedisSession,
@@ -136,15 +135,15 @@ export async function runUntil(
   }
 }
 
-/** Options of a script run with retries. */
+/** Options of {@linkcode runWithRetry}. */
 export interface RetryRunOptions {
-  /** Runs it. @default That of the broker. */
+  /** Connection that runs the script. @default That of the broker. */
   readonly connection?: RedisConnection;
-  /** When it was first to be run, by `performance.now()`. @default Now. */
+  /** Time from which the retries count, by `performance.now()`. @default Now. */
   readonly since?: number;
 }
 
-/** As {@linkcode runOnce}, and again while the server is unavailable, for a while. */
+/** As {@linkcode runOnce}, retried for some seconds during an outage, though the script may have run. */
 export function runWithRetry(
   session: RedisSession,
   script: Script,

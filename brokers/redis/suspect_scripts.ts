@@ -1,15 +1,15 @@
 /**
- * Scripts for messages that a dead worker had in flight.
+ * Scripts for suspects: messages that were in flight when a worker died.
  *
- * An entry of the suspects is `deaths|broker|note|notes`: how many workers died while the message
- * ran under a mark, the broker that has marked it now and what it says of itself, and what those
- * that died had said.
+ * A suspect is marked while it runs. Its entry is `deaths|broker|note|notes`: the number of workers that
+ * died while they ran it, the broker that has marked it now, the note of that broker's worker, and the
+ * notes of the workers that died.
  *
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
 
-/** Splits an entry. A missing one counts as zero deaths. */
+/** Lua that parses an entry. A missing one counts as zero deaths. */
 export const PARSE = `
 local function parse(entry)
   local deaths, broker, note, notes = string.match(entry or '', '^(%d+)|([^|]*)|([^|]*)|(.*)$')
@@ -18,10 +18,8 @@ end
 `;
 
 /**
- * Notes that a broker died that had messages: none of them is blamed, but for those that it had
- * marked.
- *
- * Lua of `TAKE_OVER`, after `PARSE`; `suspects` is the key, `ids` what the dead broker had.
+ * Lua that makes suspects of the messages of a dead broker, and counts a death for those that it had
+ * marked. It follows `PARSE`; `suspects` is the key, `ids` are the messages.
  */
 export const SUSPECT = `
 local function suspect(suspects, dead, ids)
@@ -36,7 +34,7 @@ local function suspect(suspects, dead, ids)
 end
 `;
 
-/** Takes marks off again. Lua, after `PARSE`. */
+/** Lua that removes marks. It follows `PARSE`. */
 export const UNMARK = `
 local function unmark(suspects, ids)
   for _, id in ipairs(ids) do
@@ -53,8 +51,8 @@ end
  * Marks suspects that are about to start.
  *
  * KEYS: heartbeats, unacknowledged of this broker, suspects.
- * ARGV: now or "", broker id, what it says of itself, then ids.
- * Result: the ids that are still this broker's.
+ * ARGV: now or "", broker id, note of its worker, then ids.
+ * Result: the ids that this broker still has.
  */
 export const BEGIN: Script = /* @__PURE__ */ new Script(
   "begin messages",
@@ -74,10 +72,10 @@ return begun
 );
 
 /**
- * Forgets suspects that are gone: workers in Python settle messages and know nothing of this.
+ * Removes entries of messages that are gone: workers in Python settle messages without doing so.
  *
  * KEYS: suspects, messages.
- * ARGV: cursor, how many at most, about.
+ * ARGV: cursor, approximate number of entries.
  * Result: the next cursor.
  */
 export const FORGET_SUSPECTS: Script = /* @__PURE__ */ new Script(

@@ -6,34 +6,34 @@ import { noteOfWorker } from "../../core/suspicion.ts";
 import type { RedisDelivery } from "./delivery.ts";
 import type { QueueKeys } from "./keys.ts";
 import { ACK, NACK } from "./scripts.ts";
-import type { RedisSession, Run } from "./session.ts";
+import type { RedisSession, RunScript } from "./session.ts";
 import { BEGIN } from "./suspect_scripts.ts";
 
-/** Suspects among the messages of one consumer: those that a dead worker had in flight. */
+/** Suspects of one consumer: messages that were in flight when a worker died. */
 export class Suspects {
-  /** True if the consumer has had any. */
+  /** True once the consumer has fetched one. */
   isUsed = false;
   readonly #session: RedisSession;
   readonly #keys: QueueKeys;
-  readonly #run: Run;
+  readonly #run: RunScript;
 
   /**
-   * Stands by a consumer.
+   * Stores what its scripts need.
    *
    * @param session The broker.
-   * @param keys The queue.
-   * @param run Runs a script, again until the server is back.
+   * @param keys Keys of the queue.
+   * @param run Runs a script, with retries during an outage.
    */
-  constructor(session: RedisSession, keys: QueueKeys, run: Run) {
+  constructor(session: RedisSession, keys: QueueKeys, run: RunScript) {
     this.#session = session;
     this.#keys = keys;
     this.#run = run;
   }
 
   /**
-   * Marks those that are about to start.
+   * Marks suspects that are about to start.
    *
-   * @returns Those that are still the consumer's.
+   * @returns The messages without the suspects that another broker has taken over.
    */
   async begin(messages: readonly MessageProxy[]): Promise<readonly MessageProxy[]> {
     const marked = (messages as readonly RedisDelivery[]).filter(isSuspect);
@@ -46,13 +46,13 @@ export class Suspects {
     return messages.filter((one) => !isSuspect(one) || begun.has((one as RedisDelivery).id));
   }
 
-  /** Takes messages out for good, and what is noted of them. */
+  /** Acknowledges messages, and removes their entries. */
   async ack(deliveries: readonly RedisDelivery[]): Promise<void> {
     const { messages, unacknowledged, suspects } = this.#keys;
     await this.#run(ACK, [messages, unacknowledged, suspects], deliveries.map(({ id }) => id));
   }
 
-  /** Moves a message to the dead letters, and forgets what is noted of it. */
+  /** Dead-letters a message, and removes its entry. */
   async nack({ id }: RedisDelivery, text: Encoded): Promise<void> {
     const { messages, unacknowledged, etas, deadLetters, deadMessages, suspects } = this.#keys;
     const keys = [messages, unacknowledged, etas, deadLetters, deadMessages, suspects];
@@ -60,12 +60,12 @@ export class Suspects {
   }
 }
 
-/** True if a dead worker had a message in flight. */
+/** True if a worker died while a message was in flight there. */
 export function isSuspect({ suspicion }: MessageProxy): boolean {
   return suspicion !== undefined;
 }
 
-/** Reads an entry of the suspects, see `suspect_scripts.ts`. */
+/** Parses an entry of the suspects, see `suspect_scripts.ts`. */
 export function toSuspicion(entry: Buffer): Suspicion {
   const [deaths, , , ...notes] = entry.toString().split("|");
   return { deaths: Number(deaths), notes: notes.join("|") };

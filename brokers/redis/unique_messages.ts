@@ -13,13 +13,13 @@ import { toEntry } from "./enqueue_batcher.ts";
 import type { RedisSession } from "./session.ts";
 
 /**
- * Looks for messages.
+ * Tests whether messages are stored.
  *
- * KEYS: texts of messages on the queue, and on its delay queue.
+ * KEYS: messages of the queue, and of its delay queue.
  * ARGV: ids.
- * Result: 1 if any of them is there.
+ * Result: 1 if any of them is stored.
  */
-const FIND_STAY: Script = /* @__PURE__ */ new Script(
+const FIND_MESSAGE: Script = /* @__PURE__ */ new Script(
   "look for a message",
   `
 for _, id in ipairs(ARGV) do
@@ -50,7 +50,7 @@ export async function storeWithChanges(
   }
 }
 
-/** Steps of unique messages: each stay of a message has an id of its own. */
+/** Steps of unique messages: a message gets a new id on Redis each time that it is enqueued. */
 export function uniqueStepsOf(
   session: RedisSession,
 ): Pick<UniqueSteps, "isStored" | "stayOf"> {
@@ -61,13 +61,13 @@ export function uniqueStepsOf(
 }
 
 /**
- * Looks for the texts of a message that has a claim. In one step: it may be promoted, or delayed, just
- * then, and would be missed on both queues.
+ * Tests whether a message that has a claim is stored, atomically: one that is promoted or delayed
+ * between two commands would be missed on both queues.
  */
 async function isStored(
   { connection, keys }: RedisSession,
   { queueName, stays }: ClaimValue,
 ): Promise<boolean> {
   const { messages, delayed } = keys.of(queueName);
-  return await connection.run(FIND_STAY, [messages, delayed], stays) === 1;
+  return await connection.run(FIND_MESSAGE, [messages, delayed], stays) === 1;
 }

@@ -27,7 +27,7 @@ import { FLUSH } from "./statements.ts";
 import { type Entry, insert } from "./storing.ts";
 
 /** Most queues of an overview. */
-const MOST_QUEUES = 1_000;
+const MAX_OVERVIEW = 1_000;
 
 /** Numbers of the states. */
 const NUMBERS: Readonly<Record<MessageState, number>> = {
@@ -90,11 +90,11 @@ export class SqliteInspector extends BaseInspector {
     ) as { name: string }[];
     const all = new Set([...this.host.queues, ...named, ...stored.map(({ name }) => name)]);
     const queues: QueueOverview[] = [];
-    for (const name of [...all].toSorted().slice(0, MOST_QUEUES)) {
+    for (const name of [...all].toSorted().slice(0, MAX_OVERVIEW)) {
       signal?.throwIfAborted();
       queues.push(await this.#look(name));
     }
-    return { now: this.#now, queues, isPartial: all.size > MOST_QUEUES };
+    return { now: this.#now, queues, isPartial: all.size > MAX_OVERVIEW };
   }
 
   /** Has nothing to close: the connection is that of the broker. */

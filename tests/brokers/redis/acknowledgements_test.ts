@@ -24,7 +24,7 @@ function ready() {
   const fetch = Promise.withResolvers<string>();
   const fetched: (readonly string[])[] = [];
   const along = () =>
-    acks.along((ids) => {
+    acks.sendWith((ids) => {
       fetched.push(ids);
       return fetch.promise;
     });
@@ -74,7 +74,7 @@ test("Acknowledgements whose fetch is cut off are sent by themselves", async () 
 
 test("Acknowledgements that wait for a fetch go when there is none any more", async () => {
   const { acks, sent, fetch, along, add } = ready();
-  const begun = acks.fetchComing();
+  const begun = acks.expectFetch();
   add("a");
   await nextTurn();
   assertEquals(sent, []); // the fetch that comes takes it along

@@ -113,11 +113,11 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   EXPIRE: ({ broker }) => broker.maintain(),
   PURGE: ({ broker }) => broker.flush("q"),
   COUNT: ({ broker }) => broker.getQueueMessageCounts("q"),
-  async REVIVE(means) {
+  async REQUEUE_DEAD_LETTER(means) {
     await settle(means, "nack");
     for await (const dead of means.broker.deadLetters("q")) assert(await dead.requeue());
   },
-  async BURY(means) {
+  async DROP_DEAD_LETTER(means) {
     await settle(means, "nack");
     for await (const dead of means.broker.deadLetters("q")) assert(await dead.drop());
   },

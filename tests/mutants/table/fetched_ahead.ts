@@ -189,13 +189,13 @@ export const FETCHED_AHEAD: readonly Mutant[] = [
   ...mutantsOf("brokers/redis/heartbeat.ts", "tests/brokers/redis/many_queues_test.ts", [
     [
       "a heartbeat looks at all queues, however many there are",
-      "if (watched.length <= MAX_QUEUES) return watched;",
+      "if (watched.length <= QUEUES_PER_HEARTBEAT) return watched;",
       "return watched;",
       { filter: "in one heartbeat" },
     ],
     [
       "of very many queues the same ones are looked at each time",
-      "this.#position += MAX_QUEUES;",
+      "this.#position += QUEUES_PER_HEARTBEAT;",
       "",
       { filter: "in one heartbeat" },
     ],

@@ -91,13 +91,13 @@ export const REDIS: readonly Mutant[] = [
     ],
     [
       "a worker that was away takes over at once from others that were",
-      "someAreDead && connection.upFor >= GRACE",
+      "someAreDead && connection.upFor >= RECONNECT_GRACE",
       "someAreDead",
     ],
     [
       "the heartbeat goes on after the close",
-      "if (!this.#isRunning) return;\n    // Workers",
-      "// Workers",
+      "if (!this.#isRunning) return;\n    // Random",
+      "// Random",
     ],
   ]),
   ...mutantsOf("brokers/redis/recovery.ts", TAKEOVER, [
@@ -137,8 +137,8 @@ export const REDIS: readonly Mutant[] = [
     ["what is held counts as lost", ".filter((id) => !held.has(id));", ";"],
     [
       "one look is enough to count as lost",
-      "const lost = strange.filter((id) => before.ids.has(id));",
-      "const lost = strange;",
+      "const lost = unheld.filter((id) => before.ids.has(id));",
+      "const lost = unheld;",
     ],
   ]),
   ...mutantsOf("clients/redis/batcher.ts", BATCHER, [

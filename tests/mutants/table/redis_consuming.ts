@@ -64,7 +64,7 @@ export const REDIS_CONSUMING: readonly Mutant[] = [
     ],
     [
       "a loss of the lease is not told to whoever receives",
-      "if (lease.isLost) tellLoss(lease, queues.values());\n",
+      "if (lease.isLost) failConsumers(lease, queues.values());\n",
       "",
       {
         tests: LEASE,

@@ -11,6 +11,7 @@ import type {
   SendWithOptions,
 } from "./actor_options.ts";
 import type { Duration } from "../platform/duration.ts";
+import { assertActorFunction, assertMessageOptions } from "./actor_checks.ts";
 import { actorNameOf } from "./actor_name.ts";
 import { explainSending } from "./bare_function.ts";
 import type { GenericActor } from "./generic_actor.ts";
@@ -72,12 +73,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    * @throws {TypeError} If the actor has no name, or an option is of the wrong type.
    */
   constructor(fn: (...args: P) => R | Promise<R>, options: ActorOptions = {}) {
-    if (typeof fn !== "function" || isClass(fn)) {
-      throw new TypeError(
-        `Cannot create an actor from ${isClass(fn) ? `class ${fn.name}` : String(fn)}: ` +
-          "it must be a function, or a class that extends GenericActor",
-      );
-    }
+    assertActorFunction(fn);
     const { actorName = actorNameOf(fn), queueName = "default", priority = 0, broker, ...others } =
       options ?? {};
     if (typeof actorName !== "string" || actorName === "") {
@@ -142,7 +138,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
    *
    * @param options The arguments and options; options with unknown names are kept.
    * @returns The message.
-   * @throws {TypeError} If a callback is neither an actor nor a name.
+   * @throws {TypeError} If a callback is neither an actor nor a name, or an option is one of actors.
    */
   messageWithOptions<const A extends MessageArgs<P>>(
     options: MessageWithOptions<A> & { pipeIgnore: true },
@@ -163,6 +159,7 @@ export class Actor<P extends unknown[] = any[], R = unknown> {
         `Cannot send ${actorName}: kwargs must be an object, not ${String(kwargs)}`,
       );
     }
+    assertMessageOptions(options, actorName);
     const named = namesOfActors(options, `a message for actor "${actorName}"`) as MessageOptions;
     const messageTimestamp = this.broker.clock.now();
     const fields = { queueName, actorName, args, options: named, messageTimestamp };
@@ -303,12 +300,6 @@ export function actor(
   const made = new actorClass(called, others);
   made.broker.declareActor(made);
   return made;
-}
-
-/** True for a class, which cannot be called without `new`. */
-function isClass(value: unknown): boolean {
-  if (typeof value !== "function") return false;
-  return Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
 }
 
 function namesOfActors<T extends Record<string, unknown>>(options: T, owner: string): T {

@@ -123,6 +123,10 @@ export interface MessageWithOptions<A extends readonly unknown[]>
   onFailure?: AnyActor | string | null;
   /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
+  /** Not of a message, but of its actor; a message may have `brokerPriority`. */
+  priority?: never;
+  /** Not of a message, but of its actor. */
+  queueName?: never;
   /** Anything else travels along under its own name. */
   [name: string]: unknown;
 }
@@ -148,6 +152,10 @@ export interface SendWithOptions<A extends readonly unknown[]>
   onFailure?: AnyActor | string | null;
   /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
+  /** Not of a message, but of its actor; a message may have `brokerPriority`. */
+  priority?: never;
+  /** Not of a message, but of its actor. */
+  queueName?: never;
   /** Anything else travels along under its own name. */
   [name: string]: unknown;
 }

@@ -118,12 +118,24 @@ function stackOf(thrown: unknown): string {
   return frames.length > 0 ? `${head}\n${frames.join("\n")}` : head;
 }
 
-/** Text of any value, also of those that cannot be converted, such as `Object.create(null)`. */
+/**
+ * Text of any value, also of those that cannot be converted, such as `Object.create(null)`. Objects
+ * without a text of their own, such as `{ code: 5 }`, are written as JSON.
+ */
 function toText(thrown: unknown): string {
   try {
-    return String(thrown);
+    const text = String(thrown);
+    return text === "[object Object]" ? jsonOf(thrown) ?? text : text;
   } catch {
     return `a value of type ${typeof thrown}`;
+  }
+}
+
+function jsonOf(thrown: unknown): string | undefined {
+  try {
+    return JSON.stringify(thrown);
+  } catch {
+    return undefined; // a circle, a BigInt
   }
 }
 

@@ -101,6 +101,12 @@ export function checkStopTimeout(timeout: unknown): void {
 
 function makeExecutor(options: WorkerOptions): Executor {
   const { executor = "inline", threads, modules = [], brokerExport } = options;
+  if (options.executor === undefined && options.modules !== undefined) {
+    throw new TypeError(
+      'Cannot create Worker: modules are for threads and processes; set executor to "thread", ' +
+        '"process" or "inline"',
+    );
+  }
   if (executor === "inline") {
     const { concurrency = threads ?? 8 } = options;
     return new InlineExecutor({ concurrency });

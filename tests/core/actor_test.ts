@@ -154,6 +154,33 @@ test("actor refuses an anonymous function unless it is given a name", () => {
   assertEquals(actor(() => {}, { broker, actorName: "named" }).actorName, "named");
 });
 
+test("actor refuses a generator function, of which a call runs nothing", () => {
+  const { broker } = ready();
+  for (const fn of [function* steps() {}, async function* steps() {}]) {
+    assertThrows(
+      () => actor(fn as never, { broker }),
+      TypeError,
+      "Cannot create an actor from the generator function steps: workers call a function once",
+    );
+  }
+});
+
+test("messageWithOptions refuses what is an option of actors only", () => {
+  const { add } = ready();
+  const args: [number, number] = [1, 2];
+  // @ts-expect-error -- priority is of the actor
+  const first = () => add.messageWithOptions({ args, priority: 1 });
+  // @ts-expect-error -- queueName is of the actor
+  const toOther = () => add.messageWithOptions({ args, queueName: "other" });
+  assertThrows(first, TypeError, "a message may have brokerPriority");
+  assertThrows(
+    toOther,
+    TypeError,
+    'Cannot make a message for actor "add": queueName is not an option of messages; set it on the',
+  );
+  assertEquals(add.messageWithOptions({ args, custom: 1 }).options["custom"], 1);
+});
+
 test("actor says what it takes when it is given something else", () => {
   const { broker } = ready();
   class Plain {}

@@ -221,3 +221,14 @@ test("formatTraceback is cut at 16 KiB", () => {
 function fail(message: string): Plain {
   return new Plain(message);
 }
+
+test("errorMessage writes thrown objects without a text of their own as JSON", () => {
+  assertEquals(errorMessage({ code: 5, detail: "no" }), '{"code":5,"detail":"no"}');
+  assertEquals(errorMessage(Object.assign([], { x: 1 })), "");
+  assertEquals(errorMessage({ toString: () => "own text" }), "own text");
+  const circle: Record<string, unknown> = {};
+  circle["self"] = circle;
+  assertEquals(errorMessage(circle), "[object Object]");
+  assertEquals(errorMessage({ text: "x".repeat(20_000) }).length < 17_000, true);
+  assertEquals(errorMessage(Object.create(null)), "a value of type object");
+});

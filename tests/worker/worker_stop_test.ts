@@ -321,3 +321,13 @@ test("Worker refuses queues that are no list, and an executor that is none", () 
     "on fiber: it is not an executor",
   );
 });
+
+test("Worker refuses modules without an executor, since the default one imports none", () => {
+  const modules = [import.meta.url];
+  assertThrows(
+    () => new Worker(new StubBroker(), { modules }),
+    TypeError,
+    "Cannot create Worker: modules are for threads and processes; set executor to",
+  );
+  new Worker(new StubBroker(), { modules, executor: "inline" }); // by a setting, perhaps
+});

@@ -1,6 +1,20 @@
 /** Bytes of a form. */
 const MAX_BYTES = 65_536;
 
+/** A form that cannot be read, for the response. */
+export interface UnreadableForm {
+  readonly status: 400 | 413;
+  readonly reason: string;
+}
+
+const TOO_LONG: UnreadableForm = { status: 413, reason: "The form is too long" };
+/** Express with `express.urlencoded()`, for example, has read it. */
+const ALREADY_READ: UnreadableForm = {
+  status: 400,
+  reason: "The fields of the form were read by the server before: " +
+    "mount the dashboard before what parses the bodies of requests",
+};
+
 /** A form that was sent: its fields, decoded as `hidden` encodes them, or as they were typed. */
 export class SentForm {
   readonly #params: URLSearchParams;
@@ -12,18 +26,20 @@ export class SentForm {
   /**
    * Reads the body of a request.
    *
-   * @returns The form; `undefined` if it is too long.
+   * @returns The form, or why there is none.
    */
-  static async read(request: Request): Promise<SentForm | undefined> {
-    if (Number(request.headers.get("content-length") ?? 0) > MAX_BYTES) return undefined;
+  static async read(request: Request): Promise<SentForm | UnreadableForm> {
+    const announced = Number(request.headers.get("content-length") ?? 0);
+    if (announced > MAX_BYTES) return TOO_LONG;
     const decoder = new TextDecoder();
     let body = "";
     let length = 0;
     for await (const part of request.body ?? []) {
       length += part.length;
-      if (length > MAX_BYTES) return undefined;
+      if (length > MAX_BYTES) return TOO_LONG;
       body += decoder.decode(part, { stream: true });
     }
+    if (length === 0 && announced > 0) return ALREADY_READ;
     return new SentForm(new URLSearchParams(body + decoder.decode()));
   }
 

@@ -56,7 +56,7 @@ function post(action: ActionOf): (http: Http) => Promise<Response> {
   return async (http) => {
     const { context } = http.env;
     const form = await SentForm.read(context.request);
-    if (form === undefined) return await renderError(context, 413, "The form is too long");
+    if (!(form instanceof SentForm)) return await renderError(context, form.status, form.reason);
     return await renderResult(context, async () => await action(context, paramsOf(http), form));
   };
 }
@@ -182,7 +182,7 @@ async function discover({ board: { reader } }: Context): Promise<Result> {
 /** Keeps what a browser wants, and goes back to the page. */
 async function preferences({ request, address }: Context): Promise<Response> {
   const form = await SentForm.read(request);
-  if (form === undefined) return new Response("The form is too long", { status: 413 });
+  if (!(form instanceof SentForm)) return new Response(form.reason, { status: form.status });
   const chosen = choose({
     theme: form.typed("theme"),
     zone: form.typed("zone"),

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { StubBroker } from "@dq/dramatiq";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { Control, StubBroker } from "@dq/dramatiq";
 import { type Access, dashboard, type DashboardOptions, type Right } from "@dq/dramatiq/dashboard";
 import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
@@ -115,6 +115,19 @@ test("dashboard refuses bodies above 64 KiB", async () => {
   site.broker.declareQueue("mails");
   const response = await site.post("/queues/mails/pause", { reason: "x".repeat(70_000) });
   assertEquals(response.status, 413);
+});
+
+test("dashboard refuses a form that its server has read before, and says what to do", async () => {
+  await using site = new Site();
+  site.broker.declareQueue("mails");
+  for (const path of ["/queues/mails/pause", "/preferences"]) {
+    // As it comes through express.urlencoded(): with the headers of its body, and without the body.
+    const headers = { ...FORM, "sec-fetch-site": "same-origin", "content-length": "12" };
+    const response = await site.post(path, {}, headers);
+    assertEquals(response.status, 400, path);
+    assertStringIncludes(await response.text(), "before what parses the bodies of requests");
+  }
+  assertEquals(await new Control(site.broker).paused(), []);
 });
 
 /** A form for each action, and the right that it needs. */

@@ -1,7 +1,10 @@
 import type { Broker } from "../core/broker.ts";
 import { delayQueueName } from "../core/queue_names.ts";
+import { getLogger } from "../platform/logging.ts";
 import { ConsumerLoop, type ConsumerLoopOptions } from "./consumer_loop.ts";
 import type { WorkerEnvironment } from "./worker_options.ts";
+
+const log = /* @__PURE__ */ getLogger("worker");
 
 /** Options of {@linkcode ConsumerLoops}. */
 export interface ConsumerLoopsOptions {
@@ -60,6 +63,8 @@ export class ConsumerLoops {
     const isDelayQueue = queueName === delayQueueName(queueName);
     this.#first.set(queueName, this.#open(queueName, isDelayQueue ? delayPrefetch : prefetch));
     if (this.#prefetch !== undefined) this.#resizeOne(queueName, this.#prefetch);
+    // An actor is declared right after its queue.
+    if (!isDelayQueue) queueMicrotask(() => this.#warnOfNoActor(queueName));
   }
 
   /**
@@ -83,6 +88,15 @@ export class ConsumerLoops {
     }
     const more = prefetch - this.#options.environment().prefetch;
     if (more > 0) this.#extra.set(queueName, this.#open(queueName, more));
+  }
+
+  #warnOfNoActor(queueName: string): void {
+    for (const actor of this.#broker.actors.values()) if (actor.queueName === queueName) return;
+    log.warn(
+      "Consuming {queue}, of which no actor is declared here: its messages are dead-lettered. If " +
+        "another program works on it, name the queues of this worker",
+      { queue: queueName },
+    );
   }
 
   #open(queueName: string, prefetch: number): ConsumerLoop {

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { actor, type AnyActor, Callbacks, Retries, StubBroker, Worker } from "@dq/dramatiq";
+import { receiveCount } from "../conformance/broker_messages.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
@@ -76,4 +77,21 @@ test("Callbacks names the class of the error", async () => {
 test("Callbacks shows the message with what Retries made of it", async () => {
   const [told] = await toldOf(failWith(new Error("nope")), onFailure);
   assertEquals(told!.message.options["retries"], 1);
+});
+
+test("Callbacks and Retries send to actors of another program, for which placeholders stand", async () => {
+  const names = ["onSuccess", "onFailure", "onRetryExhausted"] as const;
+  const broker = new StubBroker({ failFast: false });
+  for (const name of names) actor(() => {}, { broker, actorName: name, queueName: "python" });
+  const options = Object.fromEntries(names.map((name) => [name, name]));
+  const work = actor(function work(fails: boolean) {
+    if (fails) throw new Error("nope");
+  }, { broker, queueName: "ours", maxRetries: 0, ...options });
+  await using worker = new Worker(broker, { queues: ["ours"] });
+  await worker.start();
+  await work.sendMany([[false], [true]]);
+  await broker.join("ours");
+  await using consumer = broker.consume("python", { prefetch: 3 });
+  const received = await receiveCount(consumer, 3);
+  assertEquals(received.map(({ actorName }) => actorName).toSorted(), names.toSorted());
 });

@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import {
   actor,
   currentSignal,
+  Message,
   type Middleware,
   pipeline,
   RateLimitExceeded,
@@ -163,4 +164,36 @@ test("ShutdownNotifications logs a line for each message that it tells", async (
     textsOf(lines, "info"),
     sent.map((id) => `Interrupting message ${id} of patient: the worker is shutting down`),
   );
+});
+
+test("Worker warns of each queue that it consumes and of which no actor is declared, and of no other", async () => {
+  const broker = new StubBroker();
+  broker.declareQueue("python");
+  actor(() => {}, { broker, actorName: "first", queueName: "ours" });
+  const lines = await linesOf({ category: ["dramatiq"] }, async () => {
+    await using worker = new Worker(broker);
+    await worker.start();
+    actor(() => {}, { broker, actorName: "second", queueName: "later" });
+    broker.declareQueue("more");
+    await broker.enqueue(new Message({ queueName: "ours", actorName: "first", args: [] }));
+    await broker.join("ours");
+  });
+  const warnings = textsOf(lines, "warning");
+  assertEquals(warnings.map((text) => text.split(", of")[0]), [
+    "Consuming python",
+    "Consuming more",
+  ]);
+});
+
+test("Worker does not warn of queues that it does not consume", async () => {
+  const broker = new StubBroker();
+  broker.declareQueue("python");
+  actor(() => {}, { broker, actorName: "first", queueName: "ours" });
+  const lines = await linesOf({ category: ["dramatiq"] }, async () => {
+    await using worker = new Worker(broker, { queues: ["ours"] });
+    await worker.start();
+    await broker.enqueue(new Message({ queueName: "ours", actorName: "first", args: [] }));
+    await broker.join("ours");
+  });
+  assertEquals(textsOf(lines, "warning"), []);
 });

@@ -30,18 +30,17 @@ const KNOWN_OPTIONS: KnownOptions<AbortEventsOptions> = {
   ttl: true,
 };
 
-/** Marks cancellations that came from there: they need not be told there again. */
+/** Marks cancellations that came from dramatiq-abort: they are not written back to it. */
 const ORIGIN = "dramatiq-abort";
-/** Cancellations of single messages. */
-/** Time that cancellations that came from there are remembered here. */
+/** Milliseconds for which events, and the cancellations made from them, are kept. */
 const TTL = 7 * 86_400_000;
-/** Milliseconds that an actor gets beyond the time that the event gives it. */
+/** Milliseconds that an actor gets in addition to the timeout of an event. */
 const EXTRA_GRACE = 1_000;
 
 /**
- * Writes the two events of a message, unless they are there.
+ * Writes the two events of a message, unless they exist.
  *
- * KEYS: its `cancel:` key, its `abort:` key. ARGV: the value of either, milliseconds to live.
+ * KEYS: its `cancel:` key, its `abort:` key. ARGV: their values, milliseconds to live.
  */
 const WRITE = /* @__PURE__ */ new Script(
   "write abort events",
@@ -56,15 +55,15 @@ end
 );
 
 /**
- * Shares cancellations of single messages with workers in Python that use the package
- * dramatiq-abort with its Redis backend, both ways:
+ * Exchanges cancellations of single messages with workers in Python that use the package
+ * dramatiq-abort with its Redis backend:
  *
- * - What is cancelled here by message is skipped, or aborted, by those workers.
- * - What is aborted there is cancelled here, also while it runs. With mode `cancel` it is cancelled
- *   here unless it runs.
+ * - A message that is cancelled here by id is skipped, or aborted, by those workers.
+ * - A message that is aborted there is cancelled here, also while it runs. With mode `cancel` it is
+ *   cancelled here unless it runs.
  *
- * Run one in a long-running process; several do no harm. `cancelAll` is not shared: there is
- * nothing like it there.
+ * Run one in a long-running process; several do no harm. `cancelAll` is not shared: dramatiq-abort
+ * has no equivalent.
  *
  * @example Beside a worker
  * ```ts
@@ -88,7 +87,7 @@ export class AbortEvents implements AsyncDisposable {
    * Stores the options; `start` connects.
    *
    * @param broker The broker whose messages are cancelled. It needs a control store.
-   * @param options Where the Redis of dramatiq-abort is.
+   * @param options The Redis of dramatiq-abort.
    * @throws {TypeError} If an option cannot be used, or the broker has no control store.
    * @throws {RangeError} If `ttl` is not above 0.
    */
@@ -111,22 +110,22 @@ export class AbortEvents implements AsyncDisposable {
     this.#prefix = prefix;
     this.#ttl = Math.ceil(ttl);
     this.#connection = new RedisConnection(source);
-    this.#watch = new PrefixWatch(this.#connection, prefix, (key) => void this.#found(key));
+    this.#watch = new PrefixWatch(this.#connection, prefix, (key) => void this.#readEvent(key));
     this.#view = new ControlView({
       store: this.#store,
       clock: broker.clock,
       prefixes: [ID_PREFIX],
-      changed: (entry) => void this.#cancelled(entry),
+      changed: (entry) => void this.#writeEvents(entry),
     });
   }
 
-  /** Begins to share. Resolves when both sides are listened to, which needs both servers. */
+  /** Starts. Resolves when it listens to both Redis and the control store. */
   async start(): Promise<void> {
     this.#view.start();
     await Promise.all([this.#view.ready, this.#watch.start()]);
   }
 
-  /** Shares no more, and lets go of its connections. */
+  /** Stops, and closes the connections. */
   close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
@@ -137,13 +136,13 @@ export class AbortEvents implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  /** Closes it. */
+  /** Calls `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Tells workers in Python. */
-  async #cancelled(entry: ControlEntry): Promise<void> {
+  /** Announces a cancellation to workers in Python. */
+  async #writeEvents(entry: ControlEntry): Promise<void> {
     const cancellation = toCancellation(entry);
     if (cancellation?.messageId === undefined || originOf(entry) === ORIGIN) return;
     const { messageId, grace } = cancellation;
@@ -156,12 +155,12 @@ export class AbortEvents implements AsyncDisposable {
     }
   }
 
-  /** Hears of an event: a key that was there, or has changed. */
-  async #found(key: string): Promise<void> {
+  /** Cancels the message of an event. `key` existed already, or has changed. */
+  async #readEvent(key: string): Promise<void> {
     const [, kind, messageId] = /^(cancel|abort):(.+)$/s.exec(key.slice(this.#prefix.length)) ?? [];
     if (messageId === undefined) return;
     try {
-      // It stays: workers in Python take it off.
+      // Read only: workers in Python remove it.
       const event = await this.#connection.command("read an abort", "lindex", key, 0);
       if (event !== null) await this.#cancel(messageId, kind === "cancel", String(event));
     } catch (error) {
@@ -169,7 +168,7 @@ export class AbortEvents implements AsyncDisposable {
     }
   }
 
-  /** An abort wins over a cancellation that lets the message run on. */
+  /** Stores the cancellation. An abort replaces a cancellation of a waiting message only. */
   async #cancel(messageId: string, waitingOnly: boolean, event: string): Promise<void> {
     const key = ID_PREFIX + messageId;
     const value = {
@@ -198,12 +197,12 @@ function originOf({ value }: ControlEntry): unknown {
   return (value as Readonly<Record<string, unknown>>)["origin"];
 }
 
-/** The time that an event gives the actor; 0 where it says none. */
+/** The timeout in an event; 0 without one. */
 function timeoutOf(event: string): number {
   try {
     const { abort_timeout: timeout } = JSON.parse(event) as { abort_timeout?: unknown };
     return typeof timeout === "number" && timeout >= 0 ? timeout : 0;
   } catch {
-    return 0; // no object: as {}
+    return 0; // not a JSON object
   }
 }

@@ -6,12 +6,12 @@ import { type Gauge, type GaugeSample, toLabelValue } from "../platform/gauges.t
 import { PAUSE_PREFIX, toPause } from "./pauses.ts";
 import { readScheduleDelays, type ScheduleDelay } from "./schedule_delays.ts";
 
-/** Values read from a broker; `undefined` for what it does not tell. */
+/** Values read from a broker; `undefined` for those that it cannot provide. */
 interface Reading {
   /** The time of the server, in milliseconds since the epoch. */
   readonly now: number;
   readonly queues: readonly QueueOverview[];
-  /** True if the broker tells how long messages wait. */
+  /** True if the broker reports how long messages wait. */
   readonly hasAges: boolean;
   readonly paused: ReadonlySet<string> | undefined;
   readonly workers: readonly WorkerReport[] | undefined;
@@ -22,21 +22,23 @@ const MESSAGE_STATES: readonly MessageState[] = ["ready", "delayed", "unacknowle
 const WORKER_STATES: readonly WorkerReport["state"][] = ["working", "quiet", "stopping"];
 const SECOND = 1_000;
 
-/** True if {@linkcode readGauges} can read a broker of which there is no inspector. */
+/** True if {@linkcode readGauges} can count the messages of a broker that has no inspector. */
 export function canCount(broker: Broker): broker is Broker & CountingBroker {
   return typeof (broker as Partial<CountingBroker>).getQueueMessageCounts === "function";
 }
 
-/** A broker that tells how many messages its queues have. */
+/** A broker that counts the messages of its queues. */
 interface CountingBroker {
   getQueueMessageCounts(queueName: string): Promise<object>;
 }
 
 /** Options of {@linkcode readGauges}. */
 export interface GaugeOptions {
+  /** Ends the reading. */
   readonly signal: AbortSignal;
+  /** Called with the error of each part of the reading that is left out. */
   leftOut(error: unknown): undefined;
-  /** Gets each part of the reading when it begins. */
+  /** Called with each part of the reading when it begins. */
   track?(part: Promise<unknown>): void;
 }
 
@@ -45,8 +47,7 @@ export interface GaugeOptions {
  *
  * @param broker The broker.
  * @param inspector Its inspector; `undefined` if it has none, and counts messages itself.
- * @param options How to end the reading, and what to call with its parts and with the error of one that
- *   is left out.
+ * @param options The signal, and callbacks.
  * @throws {BrokerConnectionError} If the server cannot be reached.
  */
 export async function readGauges(
@@ -59,7 +60,7 @@ export async function readGauges(
     track?.(part);
     return part;
   };
-  // A user may be allowed to count messages, and nothing else.
+  // The user of the connection may have the permission to count messages only.
   const unlessRefused = <T>(part: Promise<T> | undefined) => part && tracked(part).catch(leftOut);
   const [{ now, queues }, workers, paused] = await Promise.all([
     tracked(inspector === undefined ? countQueues(broker) : inspector.overview({ signal })),
@@ -118,7 +119,7 @@ function queueGauges({ now, queues, hasAges, paused }: Reading): Gauge[] {
       name: "dramatiq_queue_oldest_seconds",
       help: "How long the first message that is ready has waited; 0 if there is none",
       samples: !hasAges ? [] : queues.flatMap(({ queueName, ready, headSince }) => {
-        if (headSince === undefined && ready !== 0) return []; // its sender has not said
+        if (headSince === undefined && ready !== 0) return []; // the sender has set no time
         const age = headSince === undefined ? 0 : Math.max(0, now - headSince);
         return sample(age / SECOND, { queue_name: queueName });
       }),
@@ -133,12 +134,12 @@ function queueGauges({ now, queues, hasAges, paused }: Reading): Gauge[] {
   ];
 }
 
-/** Workers in Python and processes that send have a heartbeat alone, which tells no state. */
+/** Workers in Python and processes that send have a heartbeat only, without a state. */
 function workerGauges(workers: readonly WorkerReport[], now: number): Gauge[] {
   const reporting = workers.filter(({ hasReport }) => hasReport);
-  const isTold = reporting.length > 0 || workers.length === 0;
+  const isKnown = reporting.length > 0 || workers.length === 0;
   const total = (value: (worker: WorkerReport) => number): GaugeSample[] =>
-    isTold ? [sample(reporting.reduce((sum, one) => sum + value(one), 0))] : [];
+    isKnown ? [sample(reporting.reduce((sum, one) => sum + value(one), 0))] : [];
   return [
     {
       name: "dramatiq_workers",
@@ -171,7 +172,7 @@ function workerGauges(workers: readonly WorkerReport[], now: number): Gauge[] {
 function oldestByActor(workers: readonly WorkerReport[], now: number): GaugeSample[] {
   const longest = new Map<string, number>();
   for (const { actorName, since } of workers.flatMap(({ messages }) => messages)) {
-    const name = toLabelValue(actorName); // no series may be there twice
+    const name = toLabelValue(actorName); // before grouping: a series must not occur twice
     longest.set(name, Math.max(longest.get(name) ?? 0, now - since));
   }
   return Array.from(longest, ([name, ms]) => sample(ms / SECOND, { actor_name: name }));

@@ -2,7 +2,7 @@ import type { Broker } from "../core/broker.ts";
 import { CLAIM_PREFIX, toClaim } from "../core/claim_entry.ts";
 import { readEntry } from "../core/control_store.ts";
 
-/** A claim of a unique message, see `Control.claims`. */
+/** Claim of a unique message, as listed by `Control.claims`. */
 export interface UniqueClaim {
   /** Name of the claim, for `Control.release`. */
   readonly key: string;
@@ -10,13 +10,13 @@ export interface UniqueClaim {
   readonly actorName: string;
   /** Queue of the message. */
   readonly queueName: string;
-  /** Message that has the claim. */
+  /** Message that holds the claim. */
   readonly messageId: string;
 }
 
 /** Options of `Control.claims`. */
 export interface ClaimsOptions {
-  /** Only those of an actor, or of the actor of that name. */
+  /** Lists the claims of this actor, or actor name, only. */
   actor?: { readonly actorName: string } | string;
 }
 
@@ -37,7 +37,7 @@ export async function readClaims(
   });
 }
 
-/** Ends a claim. @returns Whether it was there. */
+/** Ends a claim. @returns Whether it existed. */
 export async function releaseClaim({ controlStore }: Broker, key: string): Promise<boolean> {
   const name = CLAIM_PREFIX + key;
   for (;;) {

@@ -35,8 +35,8 @@ import { readWorkers, type WorkerReport } from "./workers.ts";
 /** Options of {@linkcode Control.cancelAll}. */
 export interface CancelAllOptions extends CancelOptions {
   /**
-   * Drops messages that wait or are delayed at once, rather than when a worker gets to them. That reads
-   * all messages of the queue; RabbitMQ cannot.
+   * Drops waiting and delayed messages immediately, rather than when a worker receives them. Reads
+   * all messages of the queue, which RabbitMQ cannot.
    *
    * @default {false}
    */
@@ -49,7 +49,7 @@ export interface CancelAllOptions extends CancelOptions {
  * Needs a broker with a control store, see `Broker.controlStore`. Commands are stored there and
  * also apply to workers that start later.
  *
- * @example Cancel what a user no longer waits for
+ * @example Cancel messages that are no longer needed
  * ```ts
  * import { actor, Control, setBroker, StubBroker } from "@dq/dramatiq";
  *
@@ -79,13 +79,13 @@ export class Control {
   }
 
   /**
-   * Cancels a message, wherever it is: it will not run, or is stopped if it does.
+   * Cancels a message: it will not run, or is stopped if it is running.
    *
    * A running message is cancelled through its signal (`currentSignal()`). One that does not stop
    * within `grace` is killed, if its executor can do that.
    *
-   * @param message The message, or its id. One that is unknown, or done, does no harm.
-   * @param options Why, and how.
+   * @param message The message, or its id. An unknown or finished message is ignored.
+   * @param options The reason, and what happens to the message.
    * @throws {RangeError} If the id is empty, or a time below 0.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
@@ -95,12 +95,13 @@ export class Control {
   }
 
   /**
-   * Cancels all messages that match, however many: none is looked for, each is dropped when a
-   * worker comes to it. Messages made later are not cancelled.
+   * Cancels all messages that match. They are not searched for: each is dropped when a worker
+   * receives it. Messages made later are not cancelled.
    *
-   * @param predicate Which messages; an actor or a queue, or both.
-   * @param options Why, and how; with `purge`, those that wait are dropped before this returns.
-   * @returns The time before which they were made, in milliseconds since the epoch.
+   * @param predicate An actor or a queue, or both.
+   * @param options The reason, and what happens to the messages. With `purge`, waiting ones are
+   *   dropped before this resolves.
+   * @returns Messages made before this time are cancelled. In milliseconds since the epoch.
    * @throws {TypeError} If neither an actor nor a queue is given, or the broker cannot purge.
    * @throws {RangeError} If a time is below 0, or `before` in the future.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -125,21 +126,25 @@ export class Control {
   }
 
   /**
-   * Pauses a queue or an actor on all workers: within a second they start nothing of it any more.
-   * What runs goes on, and sending goes on. It holds through restarts until it is resumed.
+   * Pauses a queue or an actor on all workers: within a second they start none of its messages any
+   * more. Running messages finish, and sending is not affected. The pause outlasts restarts of
+   * workers.
    *
-   * Of a queue workers give back what they had fetched, and delayed messages arrive on it. Messages of
-   * an actor are delayed whenever a worker gets to them, by as long as the pause has lasted, a second
-   * to a minute, and others of the queue run. After a resume they come back when that delay is over.
+   * Pausing a queue: workers requeue the messages of it that they had prefetched. Delayed messages
+   * still arrive on the queue.
    *
-   * Or pauses one worker: it becomes quiet, starts nothing more, and finishes what runs. It stays
-   * until it is resumed or stopped.
+   * Pausing an actor: other messages of its queue run. Whenever a worker receives a message of the
+   * actor, it delays it by as long as the pause has lasted, at least a second and at most a minute.
+   * After a resume the message arrives when that delay is over.
    *
-   * Workers in Python go on: they do not hear of it. If there are some, that is logged as a warning.
+   * Pausing one worker: it becomes quiet, starts no more messages, and finishes those that run. It
+   * stays quiet until it is resumed or stopped.
+   *
+   * Workers in Python do not support pauses and continue. A warning is logged if there are any.
    *
    * @param target The queue, the actor, or the worker.
-   * @param options Until when, and why.
-   * @returns Workers in Python that were heard of.
+   * @param options The end of the pause, and its reason.
+   * @returns The workers in Python that continue.
    * @throws {TypeError} If that is neither a valid queue name nor an actor.
    * @throws {RangeError} If `until` is not in the future.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -161,7 +166,7 @@ export class Control {
   }
 
   /**
-   * Lists the queues and actors that are paused, and workers in Python that go on all the same.
+   * Lists the queues and actors that are paused, and the workers in Python that continue.
    *
    * @returns The actors, then the queues, by name.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -171,13 +176,14 @@ export class Control {
   }
 
   /**
-   * Sets how many messages workers run at once, in place of what they were started with. Nothing
-   * that runs is stopped: a worker that runs more starts none until it fits.
+   * Sets how many messages workers run at once, instead of the number they were started with.
+   * Running messages are not stopped: a worker that runs more than the new number starts none until
+   * it runs fewer.
    *
-   * Threads and processes are opened, and retire once they are idle, as whole ones.
+   * Threads and processes of an executor are added at once, and removed once they are idle.
    *
-   * @param concurrency How many messages at once; `null` for what each was started with.
-   * @param options Which worker. What is said to one wins over what is said to all.
+   * @param concurrency Number of messages; `null` for the number each worker was started with.
+   * @param options The worker. A number for one worker takes precedence over that for all.
    * @throws {TypeError} If the id is not a string.
    * @throws {RangeError} If it is not a whole number above 0.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -190,10 +196,9 @@ export class Control {
   }
 
   /**
-   * Lists the workers of this library that are alive. One that was killed is listed for up to a
-   * minute.
+   * Lists the workers of this library that are alive. A killed worker is listed for up to a minute.
    *
-   * @returns The workers, the one that started first first.
+   * @returns The workers, by the time they started.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async workers(): Promise<WorkerReport[]> {
@@ -201,7 +206,7 @@ export class Control {
   }
 
   /**
-   * Lists the schedules that workers which are alive fire, and those that this process declares.
+   * Lists the schedules of live workers, and those that this process declares.
    *
    * @returns The schedules, by name.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -211,11 +216,11 @@ export class Control {
   }
 
   /**
-   * Pauses a schedule: no worker sends its messages until it is resumed. Its times are skipped
-   * meanwhile. Messages that were sent stay.
+   * Pauses a schedule: workers skip its times until it is resumed. Messages that were sent are not
+   * affected.
    *
    * @param name The schedule.
-   * @param options Why.
+   * @param options The reason.
    * @throws {RangeError} If no schedule has that name.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
@@ -224,7 +229,7 @@ export class Control {
   }
 
   /**
-   * Resumes a schedule. What was due while it was paused is not made up.
+   * Resumes a schedule. Times that passed during the pause are not made up.
    *
    * @param name The schedule.
    * @returns Whether it was paused.
@@ -236,7 +241,7 @@ export class Control {
   }
 
   /**
-   * Sends the message of a schedule now, besides those that are due, also while it is paused or its
+   * Sends a message of a schedule now, in addition to its times, and also while it is paused or its
    * last message has not finished.
    *
    * @param name The schedule.
@@ -249,10 +254,11 @@ export class Control {
   }
 
   /**
-   * Lists the claims of unique messages. Some may be stale: their messages were settled by a worker
-   * that knows nothing of claims. The next message of the key takes over such a claim.
+   * Lists the claims of unique messages. Some may be stale: a worker that does not support claims,
+   * such as one in Python, has settled their messages. The next message of the key takes over a
+   * stale claim.
    *
-   * @param options Those of which actor.
+   * @param options The actor.
    * @returns The claims, by key.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
@@ -261,10 +267,10 @@ export class Control {
   }
 
   /**
-   * Ends a claim: the next message of its key is sent, whatever became of the one before.
+   * Ends a claim: the next message of its key is sent, even if the last one has not finished.
    *
-   * @param key The key of a claim that {@linkcode Control.claims} gave.
-   * @returns Whether it was there.
+   * @param key The key of a claim from {@linkcode Control.claims}.
+   * @returns Whether the claim existed.
    * @throws {BrokerConnectionError} If the control store cannot be reached.
    */
   async release(key: string): Promise<boolean> {
@@ -272,7 +278,7 @@ export class Control {
   }
 
   /**
-   * Lists the cancellations that are remembered.
+   * Lists the cancellations that have not expired.
    *
    * @returns The cancellations, in no particular order.
    * @throws {BrokerConnectionError} If the control store cannot be reached.

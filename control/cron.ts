@@ -2,10 +2,10 @@ import { Cron } from "croner";
 import type { Ticks } from "./every.ts";
 
 /**
- * Times of a cron pattern. This file alone imports the library that computes them.
+ * Times of a cron pattern. Only this file imports `croner`, so that it is loaded on demand.
  *
- * @param pattern A checked pattern of five fields.
- * @param timeZone The zone that it goes by.
+ * @param pattern A valid pattern of five fields.
+ * @param timeZone The time zone of the pattern.
  * @returns Its times.
  */
 export function cronTicks(pattern: string, timeZone: string): Ticks {

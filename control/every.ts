@@ -1,7 +1,7 @@
 /** Times of a schedule, in milliseconds since the epoch. */
 export interface Ticks {
   /**
-   * The first time after another one.
+   * The first time after another time.
    *
    * @returns The time; `undefined` if there is none.
    */
@@ -9,7 +9,7 @@ export interface Ticks {
 }
 
 /**
- * Times of an interval: its multiples since the epoch, so that all workers agree without a state.
+ * Times of an interval: its multiples since the epoch, so that all workers agree on them.
  *
  * @param interval Milliseconds.
  * @returns Its times.

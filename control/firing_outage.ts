@@ -4,13 +4,15 @@ import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
 
-/** An outage of the server, as all schedules of a worker see it: logged once, and once when it ends. */
+/**
+ * Logs outages of the server of all schedules of a worker: once when it begins, once when it ends.
+ */
 export class FiringOutage {
   readonly #clock: Clock;
   /** By monotonic time. */
   #since: number | undefined;
 
-  /** @param clock The time of this process. */
+  /** @param clock The clock of this process. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }

@@ -15,44 +15,45 @@ interface Member {
   readonly digest: string;
 }
 
-/** A schedule as the youngest living worker that has it declares it. */
+/** A schedule, as the live worker that started last declares it. */
 export interface DeclaredSchedule {
   readonly schedule: Schedule;
-  /** Its JSON: schedules are the same if this is. */
+  /** JSON of the schedule, for comparison. */
   readonly text: string;
 }
 
-/** The last worker with a schedule that has gone. */
+/** The last worker with a schedule that has stopped or died. */
 interface Departed {
   readonly timing: string;
   readonly seenAt: number;
 }
 
 /**
- * Knows which workers are alive and what they declare. Of each schedule the definition of the youngest
- * worker counts: in a rolling deploy that of the new code, after a rollback that of the old one.
+ * The live workers and the schedules that they declare. If definitions of a schedule differ, that
+ * of the worker that started last counts: the new code's in a rolling deploy, the old code's after
+ * a rollback.
  */
 export class FleetSchedules {
   readonly #members: Map<string, Member> = new Map();
   readonly #specs: Map<string, ReadonlyMap<string, DeclaredSchedule>> = new Map();
   readonly #departed: Map<string, Departed> = new Map();
-  /** True once it is known who is alive. Before, entries may tell of workers that are long dead. */
+  /** True after the first refresh. Before, members may be workers that died long ago. */
   #isComplete = false;
 
-  /** Digests that are known by name only. */
+  /** Digests whose schedules have not been read yet. */
   get unknown(): string[] {
     const all = new Set([...this.#members.values()].map(({ digest }) => digest));
     return [...all].filter((digest) => !this.#specs.has(digest));
   }
 
-  /** The names of all schedules that a living worker declares. */
+  /** Names of the schedules of all live workers. */
   get names(): string[] {
     const names = [...this.#members.values()]
       .flatMap(({ digest }) => [...this.#specs.get(digest)?.keys() ?? []]);
     return [...new Set(names)].toSorted();
   }
 
-  /** Learns schedules by their digest. */
+  /** Adds the schedules of a digest. */
   learn(digest: string, schedules: readonly Schedule[]): void {
     this.#specs.set(
       digest,
@@ -62,18 +63,18 @@ export class FleetSchedules {
     );
   }
 
-  /** Learns what an entry `specs/…` holds. */
+  /** Adds the schedules of an entry `specs/…`. */
   learnEntry({ key, value }: ControlEntry): void {
     if (!Array.isArray(value)) return;
     this.learn(key.slice(SPECS_PREFIX.length), value as unknown as Schedule[]);
   }
 
-  /** Notes a worker that is alive. */
+  /** Adds a live worker. */
   add(id: string, member: Member): void {
     this.#members.set(id, member);
   }
 
-  /** Notes that a worker has gone. */
+  /** Removes a worker that has stopped or died. */
   remove(id: string): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
@@ -85,10 +86,10 @@ export class FleetSchedules {
   }
 
   /**
-   * Takes over who is alive.
+   * Replaces the live workers.
    *
    * @param entries All entries `worker/…`.
-   * @param self The worker that stays, whatever they say.
+   * @param self The id of this worker, which stays.
    */
   refresh(entries: readonly ControlEntry[], self?: string): void {
     const alive = new Set(entries.map(({ key }) => key.slice(WORKER_PREFIX.length)));
@@ -106,7 +107,7 @@ export class FleetSchedules {
     this.#isComplete = true;
   }
 
-  /** A schedule as it counts now; nothing if no living worker has it. */
+  /** The current definition of a schedule; `undefined` if no live worker has it. */
   find(name: string): DeclaredSchedule | undefined {
     let youngest: { id: string; bootedAt: number; declared: DeclaredSchedule } | undefined;
     for (const [id, { bootedAt, digest }] of this.#members) {
@@ -120,11 +121,11 @@ export class FleetSchedules {
   }
 
   /**
-   * When the last worker was seen that had a schedule with other times, if none is left: its
-   * ticks are made up from then on.
+   * The time at which the last worker with an earlier timing of a schedule was seen, if no live
+   * worker has that timing. Ticks are made up from then on.
    *
    * @param name The schedule.
-   * @param timing Its times then.
+   * @param timing The earlier timing.
    */
   lastSeen(name: string, timing: string): number | undefined {
     const departed = this.#departed.get(name);

@@ -9,16 +9,17 @@ import { canCount, readGauges } from "./broker_gauges.ts";
 
 const log = /* @__PURE__ */ getLogger("metrics");
 
-/** Milliseconds for which gauges are served again: many scrapes cost the server no more than one. */
+/** Milliseconds for which a reading is reused, so that frequent scrapes do not load the server. */
 const MAX_AGE = 5_000;
+/** Milliseconds that the server may take by default. */
 const TIMEOUT = 2_000;
 
 /** Options of a {@linkcode GaugeReader}. */
 export interface GaugeReaderOptions {
-  /** An inspector that others use, too, and close. @default {undefined} It opens its own. */
+  /** A shared inspector, which the caller closes. @default {undefined} It opens its own. */
   readonly inspector?: Inspector;
   /**
-   * True to leave its own inspector open after a reading, for the next one, until `close`.
+   * True to keep its own inspector open between readings, until `close`.
    *
    * @default {() => false}
    */
@@ -32,8 +33,8 @@ export interface GaugeReaderOptions {
 }
 
 /**
- * Reads the gauges of a broker when they are asked for, at most once in five seconds. They are numbers
- * of the server, the same in all processes.
+ * Reads the gauges of a broker on demand, at most once in five seconds. The values are those of the
+ * server, so all processes serve the same.
  */
 export class GaugeReader {
   readonly #broker: Broker;
@@ -42,7 +43,7 @@ export class GaugeReader {
   #own: Inspector | undefined;
   #readAt = -Infinity;
   #gauges: Promise<readonly Gauge[]> = Promise.resolve([]);
-  /** Parts of a reading that have not settled, which they may do long after it was given up. */
+  /** Number of parts of readings that have not settled, also of readings that have timed out. */
   #unsettled = 0;
   /** When the server stopped answering, by `performance.now()`. */
   #lostAt: number | undefined;
@@ -62,8 +63,8 @@ export class GaugeReader {
   /**
    * Reads the gauges. Never rejects.
    *
-   * @returns The gauges; `dramatiq_broker_up` alone if the server does not answer in time; none if the
-   *   broker can neither be inspected nor count messages.
+   * @returns The gauges; `dramatiq_broker_up` alone if the server does not answer in time; none if
+   *   the broker can neither be inspected nor count messages.
    */
   async read(): Promise<readonly Gauge[]> {
     const now = performance.now();
@@ -74,7 +75,7 @@ export class GaugeReader {
     return await this.#gauges;
   }
 
-  /** Closes its own inspector. Gives up waiting for a server that does not answer in time. */
+  /** Closes its own inspector, and waits for that no longer than the timeout. */
   async close(): Promise<void> {
     const own = this.#own;
     if (own === undefined) return;
@@ -93,7 +94,7 @@ export class GaugeReader {
     const { signal } = aborter;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      const error = new Late(`the broker has not answered within ${this.#timeout} ms`);
+      const error = new ReadTimeout(`the broker has not answered within ${this.#timeout} ms`);
       reject(error);
       aborter.abort(error);
     }, this.#timeout);
@@ -112,12 +113,12 @@ export class GaugeReader {
       if (isWhole) this.#noteAnswer();
       return [upGauge(1), ...gauges];
     } catch (error) {
-      aborter.abort(error); // no other part goes on
+      aborter.abort(error); // ends the other parts
       const isOwn = inspector !== undefined && this.#options.inspector === undefined;
       if (isOwn && this.#own !== inspector) return []; // it was closed meanwhile
       this.#noteFailure("the gauges", error);
-      // An error of another kind, such as a missing permission, is an answer.
-      const isDown = error instanceof Late || error instanceof BrokerConnectionError;
+      // With any other error, such as a missing permission, the server has answered.
+      const isDown = error instanceof ReadTimeout || error instanceof BrokerConnectionError;
       return [upGauge(isDown ? 0 : 1)];
     } finally {
       clearTimeout(timer);
@@ -125,14 +126,17 @@ export class GaugeReader {
     }
   }
 
-  /** A control store takes no signal: while a part waits for it, another reading would only add one. */
+  /**
+   * Counts unsettled parts. Control stores take no signal, so readings could pile up on a dead
+   * server.
+   */
   #track(part: Promise<unknown>): void {
     this.#unsettled += 1;
     const settled = () => void (this.#unsettled -= 1);
     part.then(settled, settled);
   }
 
-  /** A server that does not answer may not answer that either. */
+  /** Closes its own inspector; does not wait for that during an outage. */
   async #closeSoon(): Promise<void> {
     const closing = this.close().catch(() => {});
     if (this.#lostAt === undefined) await closing;
@@ -162,8 +166,8 @@ export class GaugeReader {
   }
 }
 
-/** The server took too long. */
-class Late extends Error {}
+/** The server did not answer in time. */
+class ReadTimeout extends Error {}
 
 function upGauge(value: 0 | 1): Gauge {
   return {

@@ -1,6 +1,6 @@
 /**
- * Control of a fleet: cancelling messages, pausing queues, periodic actors, the list of workers, and the stores
- * that all workers agree in.
+ * Control of all workers of a broker: cancelling messages, pausing queues, schedules, the list of
+ * workers, and the stores that the workers share.
  *
  * @example Pause a queue
  * ```ts

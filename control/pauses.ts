@@ -7,7 +7,7 @@ import { getLogger } from "../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("control");
 
-/** Queue, actor or worker to pause or resume: one of them. */
+/** Queue, actor or worker to pause or resume. Exactly one field is set. */
 export interface PauseTarget {
   /** A queue; it need not be declared. */
   queue?: string;
@@ -19,28 +19,28 @@ export interface PauseTarget {
 
 /** Options of `Control.pause`. */
 export interface PauseOptions {
-  /** When it resumes by itself, by the clock of the control store; of queues only. @default Never. */
+  /** When the pause ends, by the clock of the control store; not for workers. @default Never. */
   until?: number | Date;
-  /** Why, for people to read. */
+  /** A reason for people to read. */
   reason?: string;
 }
 
 /** Outcome of `Control.pause`. */
 export interface PauseOutcome {
   /**
-   * Ids of workers in Python on the same Redis, and of programs in Python that have just sent messages.
-   * Workers among them go on: they know no pauses. Empty on other brokers.
+   * Ids of workers in Python on the same Redis, which do not support pauses and continue, and of
+   * programs in Python that have just sent messages. Empty on other brokers.
    */
   readonly ignoredBy: readonly string[];
 }
 
-/** A queue or an actor that is paused. */
+/** A pause of a queue or an actor. */
 export interface Pause extends PauseOutcome {
   /** The queue, if one is paused. */
   readonly queue?: string;
   /** The name of the actor, if one is paused. */
   readonly actor?: string;
-  /** When it resumes by itself, in milliseconds since the epoch; `undefined` for never. */
+  /** When the pause ends, in milliseconds since the epoch; `undefined` for never. */
   readonly until: number | undefined;
   /** The reason, if one was given. */
   readonly reason: string | undefined;
@@ -53,19 +53,19 @@ export const PAUSE_PREFIX = "pause/";
 const QUEUE_PREFIX = `${PAUSE_PREFIX}queue/`;
 const ACTOR_PREFIX = `${PAUSE_PREFIX}actor/`;
 const WORKER_PREFIX = `${PAUSE_PREFIX}worker/`;
-/** Milliseconds for which the pause of one worker is kept: it ends with the worker. */
+/** Milliseconds for which the pause of a worker is kept. It also ends when the worker stops. */
 const WORKER_TTL = 30 * 86_400_000;
 const TARGET_OPTIONS: KnownOptions<PauseTarget> = { queue: true, actor: true, worker: true };
 const PAUSE_OPTIONS: KnownOptions<PauseOptions> = { until: true, reason: true };
 
-/** A pause as workers know it. */
+/** A pause as it is stored. */
 export type StoredPause = Omit<Pause, "ignoredBy">;
 
 /**
- * Reads a pause as it is stored.
+ * Decodes a stored pause.
  *
  * @param entry An entry of the control store.
- * @returns What is paused, and how; `undefined` if the entry is not a pause.
+ * @returns The pause; `undefined` if the entry is not a pause of a queue or an actor.
  */
 export function toPause({ key, value }: ControlEntry): StoredPause | undefined {
   const target = pauseTargetOf(key);
@@ -79,20 +79,20 @@ export function toPause({ key, value }: ControlEntry): StoredPause | undefined {
   };
 }
 
-/** The queue, or the actor, that the key of an entry names; `undefined` if it names neither. */
+/** The queue or the actor in the key of an entry; `undefined` for other keys. */
 export function pauseTargetOf(key: string): Pick<Pause, "queue" | "actor"> | undefined {
   if (key.startsWith(QUEUE_PREFIX)) return { queue: key.slice(QUEUE_PREFIX.length) };
   if (key.startsWith(ACTOR_PREFIX)) return { actor: key.slice(ACTOR_PREFIX.length) };
   return undefined;
 }
 
-/** The key under which the pause of a worker is stored. */
+/** Key of the pause of a worker. */
 export function pauseKeyOf(worker: string): string {
   return WORKER_PREFIX + worker;
 }
 
 /**
- * Lists what is paused.
+ * Lists the pauses of queues and actors.
  *
  * @param broker The broker, which has a control store.
  */
@@ -105,10 +105,10 @@ export async function readPauses(broker: Broker): Promise<Pause[]> {
 }
 
 /**
- * Stores that a queue, an actor or a worker is paused.
+ * Stores the pause of a queue, an actor or a worker.
  *
- * @returns Who goes on all the same.
- * @throws {TypeError} If that is neither a queue nor an actor, or an option is of the wrong type.
+ * @returns The workers in Python that continue.
+ * @throws {TypeError} If the target is invalid, or an option is of the wrong type.
  * @throws {RangeError} If `until` is not in the future.
  */
 export async function storePause(
@@ -149,7 +149,7 @@ export async function storePause(
   return { ignoredBy };
 }
 
-/** Stores that a queue, an actor or a worker is not paused any more. @returns Whether it was. */
+/** Removes the pause of a queue, an actor or a worker. @returns Whether it was paused. */
 export async function removePause(broker: Broker, target: PauseTarget): Promise<boolean> {
   const store = controlStoreOf(broker, "resume a queue, an actor or a worker");
   const { key } = readTarget(target, "resume");
@@ -158,7 +158,7 @@ export async function removePause(broker: Broker, target: PauseTarget): Promise<
   return wasPaused;
 }
 
-/** The key of a target, and what to call it in errors. */
+/** The key of a target, and its name for errors. */
 function readTarget(
   target: PauseTarget,
   verb: "pause" | "resume",

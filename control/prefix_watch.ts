@@ -8,17 +8,16 @@ import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("control", "redis");
 
-/** Keys that one `SCAN` looks at. */
+/** Number of keys that one `SCAN` visits. */
 const SCAN_COUNT = 1_000;
-/** Milliseconds between two questions whether both connections live. */
+/** Milliseconds between two pings of both connections. */
 const PING_INTERVAL = 5_000;
 
 /**
- * Hears of all keys with a prefix, those that are there and those that come. Each time that it
- * begins to, it scans for keys that came while it did not listen.
+ * Reports all keys with a prefix, existing and new ones, through client-side caching (`CLIENT
+ * TRACKING` in broadcasting mode). After each connect it scans for keys that were written before.
  *
- * Tracking by prefix needs connections of its own: one client cannot track keys that it has read as
- * well.
+ * Has connections of its own: a client that tracks by prefix cannot track the keys that it reads.
  */
 export class PrefixWatch {
   readonly #prefix: string;
@@ -28,11 +27,11 @@ export class PrefixWatch {
   #pingTimer: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * Stores where to look.
+   * Stores the prefix; `start` connects.
    *
-   * @param connection Knows where the server is.
-   * @param prefix What the keys begin with.
-   * @param found Called for each key that is there, or has changed.
+   * @param connection Provides the address of the server.
+   * @param prefix Prefix of the keys.
+   * @param found Called for each key that exists, or has changed.
    */
   constructor(connection: RedisConnection, prefix: string, found: (key: string) => void) {
     this.#prefix = prefix;
@@ -42,7 +41,7 @@ export class PrefixWatch {
       hasReader: true,
       log,
       track: (subscriberId) => this.#track(this.#invalidations.reader!, subscriberId),
-      changed: (keys) => keys?.forEach(found), // none if all are gone, as after FLUSHALL
+      changed: (keys) => keys?.forEach(found), // `undefined` after FLUSHALL
       up: () => {
         this.#invalidations.confirm();
         this.#started.resolve();
@@ -57,14 +56,14 @@ export class PrefixWatch {
     });
   }
 
-  /** Begins. @returns Resolves when it is tracking for the first time, or closed. */
+  /** Connects. Resolves when it is tracking for the first time, or closed. */
   start(): Promise<void> {
     this.#invalidations.open();
     this.#pingTimer = setInterval(() => this.#invalidations.ping("ping"), PING_INTERVAL);
     return this.#started.promise;
   }
 
-  /** Lets go of its connections. */
+  /** Closes the connections. */
   close(): void {
     clearInterval(this.#pingTimer);
     this.#invalidations.close();
@@ -77,7 +76,7 @@ export class PrefixWatch {
     await this.#scan(client);
   }
 
-  /** Entries from before, or from while there was no listener. */
+  /** Reports the keys that were written before tracking began. */
   async #scan(client: Client): Promise<void> {
     const pattern = `${this.#prefix.replace(/[*?[\]\\^]/g, "\\$&")}*`;
     let cursor = "0";

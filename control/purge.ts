@@ -7,17 +7,17 @@ import { about, getLogger } from "../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("control");
 
-/** Number of messages of a page. */
+/** Number of messages per page. */
 const PAGE = 200;
-/** States of messages that no worker has fetched. */
+/** States of messages that no worker has received. */
 const STATES = ["ready", "delayed"] as const;
 
 /** Messages to drop. */
 export interface PurgeTarget {
   readonly actorName: string | undefined;
-  /** A queue; all queues of the broker without it. */
+  /** A queue; `undefined` for all queues of the broker. */
   readonly queueName: string | undefined;
-  /** They were made before this time. */
+  /** Only messages made before this time, in milliseconds since the epoch. */
   readonly before: number;
   readonly reason: string;
 }
@@ -40,11 +40,11 @@ export async function assertCanPurge(broker: Broker): Promise<void> {
 }
 
 /**
- * Drops cancelled messages that wait or are delayed, with all hooks, as a worker would when it gets to
- * them. One that a worker fetches meanwhile is left to that worker.
+ * Drops waiting and delayed messages that are cancelled, and runs the hooks that a worker would
+ * run. A message that a worker receives meanwhile is dropped by that worker.
  *
  * @param broker The broker.
- * @param target The messages. Their cancellation is stored.
+ * @param target The messages. Their cancellation has been stored before.
  */
 export async function purgeCancelled(broker: Broker, target: PurgeTarget): Promise<void> {
   const inspector = broker.inspect();
@@ -76,7 +76,7 @@ async function purgeState(
   for (let isLast = false; !isLast;) {
     const page = await inspector.list(after === undefined ? query : { ...query, after });
     const dropped = await dropCancelled(broker, inspector, target, page.messages);
-    if (dropped > 0) continue; // others have taken the places of those that were dropped
+    if (dropped > 0) continue; // read the page again: later messages have moved up
     after = page.next;
     isLast = after === undefined;
   }
@@ -104,7 +104,7 @@ async function dropCancelled(
   return dropped.length;
 }
 
-/** A message, once its hooks have heard that it is cancelled; `undefined` if it is to stay. */
+/** Runs the hooks of a cancelled message. @returns Its delivery; `undefined` if it must stay. */
 async function cancelledOf(
   broker: Broker,
   inspector: Inspector,

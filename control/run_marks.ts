@@ -17,28 +17,29 @@ import {
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
 
-/** Milliseconds for which it is known that a message is done, where it may be stored twice. */
+/** Milliseconds for which a finished message is remembered, on brokers that may store it twice. */
 const DONE_TTL = 3_600_000;
 const RENEWAL_INTERVAL = RUN_TTL / 3;
 
 /**
- * Keeps the entries `run/<message id>`, which tell that a message of a schedule has not finished:
- * until it is settled for good, through retries. The scheduler has made the entry together with the
- * message. It is a middleware of workers whose broker has schedules, and of no others.
+ * Maintains the marks of unfinished messages of schedules: the entries `run/<message id>`. The
+ * scheduler creates a mark together with its message. This middleware of workers whose broker has
+ * schedules renews the mark while the message runs and is retried, and removes it when the message
+ * has finished.
  *
- * An entry is removed before the message is acknowledged: a worker that dies in between leaves a message
- * that is delivered again, and then marked again, rather than a mark that stays.
+ * A mark is removed before the message is acknowledged. If the worker dies in between, the message
+ * is delivered and marked again; in the other order the mark would stay.
  */
 export class RunMarks implements Middleware {
   readonly #broker: Broker;
   readonly #store: ControlStore;
   readonly #onFinished: (name: string) => void;
-  /** Messages that run here, with what has sent them. */
+  /** Running messages by id. */
   readonly #running: Map<string, PeriodicMessage> = new Map();
   #timer: Timer | undefined;
 
   /**
-   * Stands by a broker.
+   * Stores the broker; its hooks do the rest.
    *
    * @param broker The broker.
    * @param store Its control store.
@@ -50,14 +51,14 @@ export class RunMarks implements Middleware {
     this.#onFinished = onFinished;
   }
 
-  /** Marks the message, and refuses one that was stored twice and has run. */
+  /** Marks the message. Skips a duplicate of a message that has finished. */
   beforeProcessMessage(_broker: Broker, message: MessageProxy): void | Promise<void> {
     const periodic = periodicOf(message);
-    if (periodic === undefined || !this.#isKept(periodic)) return;
+    if (periodic === undefined || !this.#hasEntry(periodic)) return;
     return this.#started(message, periodic);
   }
 
-  /** Keeps the mark until a retry of the message is due. */
+  /** Extends the mark until a retry of the message is due. */
   beforeEnqueue(_broker: Broker, message: Message, delay?: number): void | Promise<void> {
     if (delay === undefined || this.#running.size === 0) return;
     const periodic = this.#running.get(message.messageId);
@@ -65,25 +66,25 @@ export class RunMarks implements Middleware {
     return this.#change([this.#mark(message.messageId, periodic, delay)]).then(() => {});
   }
 
-  /** Takes the mark away, unless the message is retried. */
+  /** Removes the mark, unless the message is retried. */
   beforeAck(_broker: Broker, message: MessageProxy): void | Promise<void> {
     return this.#settled(message);
   }
 
-  /** Takes the mark away. */
+  /** Removes the mark. */
   beforeNack(_broker: Broker, message: MessageProxy): void | Promise<void> {
     return this.#settled(message);
   }
 
-  /** Renews no more. */
+  /** Stops renewing marks. */
   close(): void {
     this.#broker.clock.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#running.clear();
   }
 
-  /** True if anything is kept of a message. */
-  #isKept({ overlap }: PeriodicMessage): boolean {
+  /** True if the message has an entry: a mark, or one that prevents a second run. */
+  #hasEntry({ overlap }: PeriodicMessage): boolean {
     return overlap !== undefined || !this.#broker.storesWithChanges;
   }
 
@@ -106,7 +107,7 @@ export class RunMarks implements Middleware {
 
   #settled(message: MessageProxy): void | Promise<void> {
     const periodic = periodicOf(message);
-    if (periodic === undefined || !this.#isKept(periodic)) return;
+    if (periodic === undefined || !this.#hasEntry(periodic)) return;
     this.#running.delete(message.messageId);
     if (message.retried) return;
     return this.#finished(message, periodic);
@@ -114,7 +115,7 @@ export class RunMarks implements Middleware {
 
   async #finished({ messageId, failed }: MessageProxy, { name }: PeriodicMessage): Promise<void> {
     const changes: ControlChange[] = [{ key: RUN_PREFIX + messageId, value: null }];
-    // A dead letter may be requeued, and is to run then.
+    // A dead letter may be requeued, and must run then.
     if (!failed && !this.#broker.storesWithChanges) {
       changes.push({ key: DONE_PREFIX + messageId, value: { name }, ttl: DONE_TTL });
     }
@@ -134,7 +135,7 @@ export class RunMarks implements Middleware {
     this.#timer = this.#broker.clock.setTimer(() => this.#renew(), RENEWAL_INTERVAL);
   }
 
-  /** @returns Whether it was applied; nothing if the store cannot be reached: work goes on. */
+  /** @returns Whether it was applied; `undefined` if the store failed, which stops no message. */
   async #change(changes: readonly ControlChange[]): Promise<boolean | undefined> {
     try {
       return (await this.#store.change(changes)).applied;

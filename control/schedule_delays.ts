@@ -4,15 +4,17 @@ import type { TickState } from "./schedule_state.ts";
 import { readFleet } from "./schedules.ts";
 import { ticksOf, timingOf } from "./ticks.ts";
 
-/** Delay of the message of a schedule. */
+/** Delay of a schedule. */
 export interface ScheduleDelay {
   readonly name: string;
-  /** Milliseconds since the first time that no worker has dealt with; 0 if there is none. */
+  /**
+   * Milliseconds since its first time that is due and was neither sent nor skipped; 0 without one.
+   */
   readonly late: number;
 }
 
 /**
- * Reads how late schedules are. Paused ones are left out, and those that no worker has begun.
+ * Reads how late schedules are. Omits paused schedules, and those that no worker has fired yet.
  *
  * @throws {TypeError} If the broker has no control store.
  * @throws {BrokerConnectionError} If the control store cannot be reached.
@@ -22,7 +24,7 @@ export async function readScheduleDelays(broker: Broker): Promise<ScheduleDelay[
   const delays: ScheduleDelay[] = [];
   for (const [name, schedule] of schedules) {
     const { state } = states.get(name) ?? {};
-    // With other times than before it begins anew.
+    // A schedule whose timing has changed starts afresh.
     if (paused.has(name) || state?.timing !== timingOf(schedule)) continue;
     const dueAt = await dueAtOf(schedule, state);
     delays.push({ name, late: dueAt === undefined ? 0 : Math.max(0, now - dueAt) });
@@ -30,7 +32,7 @@ export async function readScheduleDelays(broker: Broker): Promise<ScheduleDelay[
   return delays.toSorted((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** The first time that was not dealt with, or whose message is still being published. */
+/** The first time that was neither sent nor skipped, or whose message is being published. */
 async function dueAtOf(
   schedule: Schedule,
   { tick, sending, sentTick = tick }: TickState,

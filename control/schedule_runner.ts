@@ -14,15 +14,21 @@ import { jitterOf, latestTick, tickMessageId, timingOf } from "./ticks.ts";
 
 const log = /* @__PURE__ */ getLogger("worker", "schedules");
 
-/** Number of missed ticks that `missed: "all"` makes up after an outage. */
+/** Maximum of missed ticks that `missed: "all"` makes up after an outage. */
 const MOST_MADE_UP = 100;
-/** Milliseconds after which another worker publishes what one has begun to publish. */
+/** Milliseconds after which another worker takes over the publishing of a message. */
 const SENDING_TIMEOUT = 10_000;
 
 /**
- * Fires one schedule, together with the runners of all other workers. What they agree in is the entry
- * `tick/<name>`: the last tick that was dealt with. Each change of it is by compare-and-set, in the
- * step that stores the message, and not before the tick by the clock of the store.
+ * Fires one schedule. The runners of all workers compete: they share the entry `tick/<name>` with
+ * the last tick that was handled, sent or skipped. A runner claims a tick by changing that entry
+ * with compare-and-set, not before the tick by the clock of the store.
+ *
+ * - On brokers that store messages with changes, one atomic step claims the tick and stores its
+ *   message.
+ * - On others, the claim sets `sending`, then the message is published, then `sending` is removed.
+ *   If the worker dies in between, another one publishes the message again, under the same id.
+ * - With the overlap policy `queue`, a tick whose predecessor has not finished becomes `waiting`.
  */
 export class ScheduleRunner {
   readonly schedule: Schedule;
@@ -30,16 +36,16 @@ export class ScheduleRunner {
   readonly #ticks: Ticks;
   readonly #timing: string;
   readonly #entry: TickEntry;
-  /** The message that the waiting tick was found to wait for. */
+  /** The unfinished message that has refused the waiting tick. Until it changes, no new attempt. */
   #blockedBy: string | undefined;
-  /** The message that this worker is publishing. */
-  #unsent: string | undefined;
+  /** The message whose publishing this worker has claimed. */
+  #publishing: string | undefined;
   #failures = 0;
-  /** The time after the one that was asked for last. */
+  /** The last result of `#nextAfter`. */
   #next: { readonly after: number; readonly at: number | undefined } | undefined;
 
   /**
-   * Stands by a schedule.
+   * Stores the schedule; `run` fires it.
    *
    * @param owner The scheduler.
    * @param schedule The schedule.
@@ -53,15 +59,15 @@ export class ScheduleRunner {
     this.#entry = new TickEntry(schedule.name);
   }
 
-  /** Learns the state from an entry of the store. */
+  /** Updates the state from an entry of the store. */
   learn(entry: ControlEntry): void {
     if (this.#entry.learn(entry)) this.#blockedBy = undefined;
   }
 
   /**
-   * Does what is due. Never rejects.
+   * Handles all ticks that are due. Never rejects.
    *
-   * @returns When to be called again, by the clock of the store.
+   * @returns When to call it again, by the clock of the store.
    */
   async run(): Promise<number> {
     try {
@@ -78,7 +84,7 @@ export class ScheduleRunner {
     }
   }
 
-  /** @returns When to go on; nothing for at once. */
+  /** @returns When to continue; `undefined` for at once. */
   async #step(): Promise<number | undefined> {
     const { state } = this.#entry;
     const { now } = this.#owner.time;
@@ -92,13 +98,13 @@ export class ScheduleRunner {
     return await this.#due(state, next, now);
   }
 
-  /** To compute the time of a pattern is dear, and the same one is asked for again and again. */
+  /** Caches the next tick: computing the times of a cron pattern is expensive. */
   #nextAfter(tick: number): number | undefined {
     if (this.#next?.after !== tick) this.#next = { after: tick, at: this.#ticks.next(tick) };
     return this.#next.at;
   }
 
-  /** A schedule that is new, or has other times, begins now: it never fires the past. */
+  /** Starts a schedule that is new, or whose timing has changed. Past times are never fired. */
   async #begin(state: TickState | undefined, now: number): Promise<undefined> {
     const { name } = this.schedule;
     const since = state && this.#owner.lastSeen(name, state.timing);
@@ -116,7 +122,7 @@ export class ScheduleRunner {
       return await this.#skip(settled, latest, `it is ${Math.round(now - latest)} ms late`);
     }
     if (missed !== "all" || next === latest) return await this.#fire(settled, latest);
-    // What becomes due while others are made up is not among those that were missed.
+    // Ticks that become due while others are made up do not count as missed.
     const madeUp = before === undefined || before.until < next
       ? { count: 0, until: latest }
       : before;
@@ -131,7 +137,7 @@ export class ScheduleRunner {
     return await this.#skip(settled, until, "too many were missed");
   }
 
-  /** Sends the message of a tick, unless that of the tick before has not finished. */
+  /** Sends the message of a tick; skips or queues the tick if the last message has not finished. */
   async #fire(state: TickState, tick: number): Promise<number | undefined> {
     if (state.waiting !== undefined) return await this.#fireAfterWaiting(state, tick);
     const outcome = await this.#send({ ...state, tick }, tick);
@@ -150,7 +156,7 @@ export class ScheduleRunner {
     return undefined;
   }
 
-  /** Sends the tick that waits, which comes first; as long as it cannot, skips the one that is due. */
+  /** Sends the waiting tick first. If that is still blocked, skips the tick that is due. */
   async #fireAfterWaiting(state: TickState, tick: number): Promise<undefined> {
     const { version } = this.#entry;
     await this.#sendWaiting(this.#entry.state!, state.waiting!);
@@ -164,7 +170,7 @@ export class ScheduleRunner {
     if (!this.#hasMoved(outcome.found)) this.#blockedBy = state.messageId;
   }
 
-  /** Learns what another worker has done. @returns Whether one has. */
+  /** Updates the state. @returns Whether another worker has changed it. */
   #hasMoved(found: readonly ControlEntry[]): boolean {
     const { version } = this.#entry;
     this.#noteFound(found);
@@ -187,7 +193,7 @@ export class ScheduleRunner {
     });
   }
 
-  /** Stores a state. @returns Whether it was; if not, another one is known now. */
+  /** Stores a state. @returns False if another worker has changed it, which is known now. */
   async #change(state: TickState, notBefore = -Infinity): Promise<boolean> {
     const { store, time } = this.#owner;
     const outcome = await time.ask(() => store.change([this.#entry.changeTo(state, notBefore)]));
@@ -203,9 +209,10 @@ export class ScheduleRunner {
   }
 
   /**
-   * Claims a tick and stores its message: in one step, or as two where the store is elsewhere.
+   * Claims a tick and sends its message.
    *
-   * @returns What came of it; nothing if the message was refused, and the tick skipped.
+   * @returns The outcome of the claim; `undefined` if the message was refused, and the tick
+   *   skipped.
    */
   async #send(state: TickState, tick: number): Promise<ControlOutcome | undefined> {
     const { broker, store, time } = this.#owner;
@@ -220,7 +227,7 @@ export class ScheduleRunner {
       { key: SCHEDULE_PAUSE_PREFIX + name, value: null, ifVersion: 0 },
     ];
     if (overlap !== "allow") {
-      // First the old one is seen to be gone.
+      // Only if the last message has finished.
       if (state.messageId !== undefined) {
         changes.push({ key: RUN_PREFIX + state.messageId, value: null, ifVersion: 0 });
       }
@@ -234,7 +241,7 @@ export class ScheduleRunner {
     if (outcome?.applied !== true) return outcome;
     this.#noteFound(outcome.found);
     if (!broker.storesWithChanges) {
-      this.#unsent = messageId;
+      this.#publishing = messageId;
       if (!await this.#publish(next, message, delay)) return undefined;
     }
     broker.schedules.sent(name, Math.max(0, outcome.now - tick));
@@ -242,7 +249,10 @@ export class ScheduleRunner {
     return outcome;
   }
 
-  /** A message that can never be stored is skipped: its tick would be tried for ever. */
+  /**
+   * Stores the message with its claim. Skips a message that can never be stored: no endless
+   * retries.
+   */
   async #storeWith(
     state: TickState,
     message: Message,
@@ -266,10 +276,10 @@ export class ScheduleRunner {
     now: number,
   ): Promise<number | undefined> {
     const { messageId = "", sentTick = state.tick } = state;
-    if (this.#unsent !== messageId) {
-      // Its worker may have died on the way.
+    if (this.#publishing !== messageId) {
+      // The worker that has claimed it may have died.
       if (now < since + SENDING_TIMEOUT) return since + SENDING_TIMEOUT;
-      if (await this.#change({ ...state, sending: Math.round(now) })) this.#unsent = messageId;
+      if (await this.#change({ ...state, sending: Math.round(now) })) this.#publishing = messageId;
       return undefined;
     }
     const delay = Math.max(0, sentTick + jitterOf(this.schedule, sentTick) - now);
@@ -283,17 +293,17 @@ export class ScheduleRunner {
     const { broker, store } = this.#owner;
     const { sending: _sending, ...others } = state;
     try {
-      // As in one step, it asks for no claim of a unique message: overlap is for that.
+      // `isPart` skips the claim of a unique message, as `enqueueWith` does: `overlap` replaces it.
       await broker.enqueue(message, { isPart: true, ...(delay > 0 && { delay }) });
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
-      this.#unsent = undefined;
+      this.#publishing = undefined;
       await store.change([{ key: RUN_PREFIX + message.messageId, value: null }]);
       const refused = { ...others, sent: others.sent - 1 };
       await this.#skip(refused, others.tick, refusalOf(error), "error");
       return false;
     }
-    this.#unsent = undefined;
+    this.#publishing = undefined;
     await this.#change(others);
     return true;
   }

@@ -2,28 +2,28 @@ import type { ControlEntry, ControlValue } from "../core/control_store.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { OverlapPolicy } from "../core/schedules.ts";
 
-/** Key prefix of what is known of each schedule: the last tick that was dealt with. */
+/** Key prefix of the states of schedules. */
 export const TICK_PREFIX = "tick/";
-/** Key prefix of messages of schedules that have not finished. */
+/** Key prefix of the marks of unfinished messages of schedules. */
 export const RUN_PREFIX = "run/";
-/** Key prefix of messages that have finished, where one may be stored twice. */
+/** Key prefix of finished messages, on brokers that may store a message twice. */
 export const DONE_PREFIX = "run/done/";
 /** Key prefix of paused schedules. */
 export const SCHEDULE_PAUSE_PREFIX = "pause/schedule/";
 
-/** Milliseconds after which an unused schedule is forgotten. */
+/** Milliseconds after which the state of an unused schedule expires. */
 export const TICK_TTL = 2 * 366 * 86_400_000;
 /**
- * Milliseconds after which a message counts as finished of which nothing was heard: one that was
- * flushed, or that a worker in Python has run.
+ * Milliseconds after which a mark that is not renewed expires, and its message counts as finished:
+ * a message that was flushed, or that a worker in Python has run.
  */
 export const RUN_TTL = 3_600_000;
 
 /** State of a schedule in the control store. */
 export interface TickState {
-  /** The last tick that was dealt with, in milliseconds since the epoch. */
+  /** The last tick that was sent or skipped, in milliseconds since the epoch. */
   readonly tick: number;
-  /** Pattern and zone, or interval, of that tick. */
+  /** Pattern and zone, or interval, that `tick` belongs to. */
   readonly timing: string;
   /** The last message that was sent. */
   readonly messageId?: string;
@@ -31,7 +31,7 @@ export interface TickState {
   readonly sentTick?: number;
   /** When it was sent. */
   readonly sentAt?: number;
-  /** Since when it is being published, where that is a step of its own. */
+  /** When its publishing was claimed, on brokers that publish in a separate step. */
   readonly sending?: number;
   /** A tick that waits for that message to finish. */
   readonly waiting?: number;
@@ -39,17 +39,17 @@ export interface TickState {
   readonly sent: number;
   /** Number of ticks that were skipped. */
   readonly skipped: number;
-  /** Missed ticks that are being made up: how many were, and the last of those that were missed. */
+  /** Missed ticks that are being made up: number of those sent so far, and the last missed tick. */
   readonly madeUp?: { readonly count: number; readonly until: number };
 }
 
-/** A state, and the version of its entry; 0 when there is none. */
+/** A state and the version of its entry, which is 0 if there is none. */
 export interface VersionedState {
   readonly state: TickState | undefined;
   readonly version: number;
 }
 
-/** @returns The state in an entry; none if the entry is none. */
+/** @returns The state in an entry; `undefined` if the entry is not a state. */
 export function toTickState({ value, version }: ControlEntry): VersionedState {
   if (typeof value !== "object" || value === null) return { state: undefined, version };
   const { tick, timing, sent, skipped, ...others } = value as Readonly<Record<string, unknown>>;
@@ -64,17 +64,17 @@ export function fromTickState(state: TickState): ControlValue {
   return { ...state };
 }
 
-/** Option `periodic` of a message: what has sent it. */
+/** Option `periodic` of a message: the schedule that has sent it. */
 export interface PeriodicMessage {
-  /** The schedule. */
+  /** Name of the schedule. */
   readonly name: string;
-  /** The time that it was due, in milliseconds since the epoch. */
+  /** When the message was due, in milliseconds since the epoch. */
   readonly tick: number;
   /** Overlap policy of the schedule, unless it is `allow`. */
   readonly overlap?: Exclude<OverlapPolicy, "allow">;
 }
 
-/** @returns What has sent a message, if that was a schedule. */
+/** @returns The option `periodic` of a message; `undefined` if no schedule has sent it. */
 export function periodicOf(message: Pick<MessageProxy, "option">): PeriodicMessage | undefined {
   const value = message.option("periodic");
   if (typeof value !== "object" || value === null) return undefined;

@@ -16,18 +16,19 @@ import { ticksOf } from "./ticks.ts";
 import { ControlView } from "./view.ts";
 import { WORKER_PREFIX } from "./workers.ts";
 
-/** Milliseconds between two polls of who is alive. */
+/** Milliseconds between two reads of the live workers. */
 const REFRESH_INTERVAL = 20_000;
-/** Milliseconds for which the schedules of a worker are kept, and after which they are stored anew. */
+/** Milliseconds for which the schedules of a worker are stored. */
 const SPECS_TTL = 86_400_000;
+/** Milliseconds after which a worker stores its schedules again. */
 const SPECS_INTERVAL = SPECS_TTL / 2;
-/** Milliseconds that a stop waits for the others to hear of it. */
+/** Milliseconds that `stop` waits for its announcement to be stored. */
 const LONGEST_STOP = 1_000;
 
 /** Options of a {@linkcode Scheduler}. */
 export interface SchedulerOptions {
   readonly broker: Broker;
-  /** Tells the worker from all others. */
+  /** Id of the worker. */
   readonly workerId: string;
   /** Resolves when the worker has read the store. */
   readonly ready: Promise<void>;
@@ -38,8 +39,9 @@ export interface SchedulerOptions {
 }
 
 /**
- * Fires the schedules of a broker while a worker is running: it sleeps until the next tick, with one
- * timer for all of them. No worker is the leader; all that declare a schedule try to fire it.
+ * Fires the schedules of a broker while a worker is running. One timer for all schedules wakes it
+ * at the next tick. There is no leader: all workers that declare a schedule compete for its ticks,
+ * see {@linkcode ScheduleRunner}.
  */
 export class Scheduler implements RunnerOwner {
   readonly broker: Broker;
@@ -54,24 +56,25 @@ export class Scheduler implements RunnerOwner {
   /** When each runner is to be called, by the clock of the store. */
   readonly #wakeTimes: Map<ScheduleRunner, number> = new Map();
   readonly #running: Set<ScheduleRunner> = new Set();
-  readonly #again: Set<ScheduleRunner> = new Set();
+  /** Running ones to run once more. */
+  readonly #rerun: Set<ScheduleRunner> = new Set();
   readonly #paused: Set<string> = new Set();
   readonly #view: ControlView;
   readonly #marks: RunMarks;
-  #declared: Disposable | undefined;
+  #declarations: Disposable | undefined;
   #digest: string | undefined;
   #bootedAt = 0;
   #timer: Timer | undefined;
   #nextRefresh = Infinity;
   #nextSpecs = Infinity;
   readonly #stopped: AbortController = new AbortController();
-  /** Set-up and refreshes, one after another. */
+  /** Registrations and refreshes, serialized. */
   #work: Promise<void> = Promise.resolve();
 
   /**
    * Stores the options; `start` begins.
    *
-   * @param options The broker and the worker.
+   * @param options The broker, and the worker that it fires schedules for.
    */
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -89,39 +92,39 @@ export class Scheduler implements RunnerOwner {
     });
   }
 
-  /** Begins to fire. */
+  /** Starts to fire schedules, also those that are declared later. */
   start(): void {
     this.broker.addMiddleware(this.#marks);
-    this.#declared = this.broker.schedules.listen(() => this.#register());
+    this.#declarations = this.broker.schedules.listen(() => this.#register());
     this.#view.start();
     this.#register();
   }
 
   /**
-   * Fires no more, and tells the others. Never rejects.
+   * Stops firing, and announces that to the other workers. Never rejects.
    *
    * @param gaveUp Ends the wait for an unavailable server.
    */
   async stop(gaveUp: Promise<void>): Promise<void> {
     const { clock } = this.broker;
     this.#stopped.abort();
-    this.#declared?.[Symbol.dispose]();
+    this.#declarations?.[Symbol.dispose]();
     this.#view.stop();
     clock.clearTimer(this.#timer);
     if (this.#digest === undefined) return;
-    const telling = this.#work.then(() => this.#tell({ left: true })).catch(() => {});
+    const announced = this.#work.then(() => this.#announce({ left: true })).catch(() => {});
     const isOver = new AbortController();
-    await Promise.race([telling, gaveUp, pause(clock, LONGEST_STOP, isOver.signal)]);
+    await Promise.race([announced, gaveUp, pause(clock, LONGEST_STOP, isOver.signal)]);
     isOver.abort();
   }
 
-  /** Ends what is kept of messages that run: the worker has stopped. */
+  /** Stops renewing the marks of messages: the worker has stopped. */
   close(): void {
     this.#marks.close();
     this.broker.removeMiddleware(this.#marks);
   }
 
-  /** True if the definition of this worker is the one that counts. */
+  /** True if the definition of this worker counts, see `FleetSchedules.find`. */
   isInCharge({ name }: Schedule): boolean {
     return !this.#isStopped && this.#fleet.find(name)?.text === this.#texts.get(name);
   }
@@ -131,7 +134,7 @@ export class Scheduler implements RunnerOwner {
     return this.#fleet.lastSeen(name, timing);
   }
 
-  /** True if a schedule is paused, as far as this worker has heard. */
+  /** True if a schedule is paused, as far as this worker knows. */
   isPaused(name: string): boolean {
     return this.#paused.has(name);
   }
@@ -140,7 +143,7 @@ export class Scheduler implements RunnerOwner {
     return this.#stopped.signal.aborted;
   }
 
-  /** Registers what is declared now, and begins to fire it. */
+  /** Stores all declared schedules, and starts runners for new ones. */
   #register(): void {
     this.#enqueue(async () => {
       await Promise.all([this.#view.ready, this.#options.ready]);
@@ -162,7 +165,7 @@ export class Scheduler implements RunnerOwner {
     });
   }
 
-  /** Does something after all that was begun before, again until it succeeds. */
+  /** Runs `work` after all earlier work, and retries it until it succeeds. */
   #enqueue(work: () => Promise<void>): void {
     this.#work = this.#work.then(async () => {
       const { clock } = this.broker;
@@ -179,7 +182,7 @@ export class Scheduler implements RunnerOwner {
     });
   }
 
-  /** Stores what this worker declares, and that it has come. */
+  /** Stores the schedules of this worker, and announces it to the others. */
   async #storeSpecs(): Promise<void> {
     const digest = this.#digest!;
     const value = JSON.parse(JSON.stringify(this.broker.schedules.all)) as ControlValue;
@@ -188,15 +191,15 @@ export class Scheduler implements RunnerOwner {
     const self = { digest, bootedAt: this.#bootedAt, seenAt: this.#bootedAt };
     this.#fleet.add(this.#options.workerId, self);
     this.#options.report(digest);
-    await this.#tell({});
+    await this.#announce({});
   }
 
-  async #tell(more: { readonly left?: true }): Promise<void> {
+  async #announce(more: { readonly left?: true }): Promise<void> {
     const value = { worker: this.#options.workerId, bootedAt: this.#bootedAt, ...more };
     await this.store.change([{ key: BOOT_PREFIX + this.#digest!, value, ttl: SPECS_TTL }]);
   }
 
-  /** Reads who is alive. */
+  /** Reads the live workers. */
   async #refresh(): Promise<void> {
     const { entries } = await this.time.ask(() => this.store.read(WORKER_PREFIX));
     this.#fleet.refresh(entries, this.#options.workerId);
@@ -255,12 +258,12 @@ export class Scheduler implements RunnerOwner {
 
   #run(runner: ScheduleRunner): void {
     if (this.#isStopped) return;
-    if (this.#running.has(runner)) return void this.#again.add(runner);
+    if (this.#running.has(runner)) return void this.#rerun.add(runner);
     this.#running.add(runner);
     this.#wakeTimes.delete(runner);
     void runner.run().then((wakeAt) => {
       this.#running.delete(runner);
-      if (this.#again.delete(runner)) return this.#run(runner);
+      if (this.#rerun.delete(runner)) return this.#run(runner);
       this.#wakeTimes.set(runner, wakeAt);
       this.#sleep();
     });

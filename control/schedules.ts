@@ -19,11 +19,11 @@ import {
 import { ticksOf } from "./ticks.ts";
 import { WORKER_PREFIX } from "./workers.ts";
 
-/** Options of {@linkcode schedule}: when to send what to which actor. */
+/** Options of {@linkcode schedule}. */
 export interface ScheduleOptions extends PeriodicTimes {
-  /** The actor, as its workers know it. */
+  /** Name of the actor that receives the messages. */
   actorName: string;
-  /** The queue that its workers serve. @default {"default"} */
+  /** Queue of the messages. @default {"default"} */
   queueName?: string;
   /** Keyword arguments of each message, for an actor in Python. */
   kwargs?: Kwargs;
@@ -33,25 +33,25 @@ export interface ScheduleOptions extends PeriodicTimes {
 
 /** Options of `Control.pauseSchedule`. */
 export interface PauseScheduleOptions {
-  /** Why, for people to read. */
+  /** A reason for people to read. */
   reason?: string;
 }
 
-/** A schedule, as the fleet knows it. */
+/** State of a schedule across all workers. */
 export interface ScheduleReport {
-  /** Tells it from all others. */
+  /** Unique name. */
   readonly name: string;
-  /** The actor that its messages are for. */
+  /** Actor of its messages. */
   readonly actorName: string;
-  /** The queue that they go to. */
+  /** Queue of its messages. */
   readonly queueName: string;
-  /** The pattern; `undefined` for an interval. */
+  /** The cron pattern; `undefined` for an interval. */
   readonly cron: string | undefined;
-  /** The zone of the pattern. */
+  /** The time zone of the pattern. */
   readonly timeZone: string | undefined;
-  /** Milliseconds; `undefined` for a pattern. */
+  /** The interval in milliseconds; `undefined` for a pattern. */
   readonly every: number | undefined;
-  /** True if a worker that is alive fires it. */
+  /** True if a live worker fires it. */
   readonly isAlive: boolean;
   /** True if it is paused. */
   readonly paused: boolean;
@@ -59,11 +59,11 @@ export interface ScheduleReport {
   readonly reason: string | undefined;
   /** The next time, in milliseconds since the epoch. It is skipped while the schedule is paused. */
   readonly nextAt: number | undefined;
-  /** The time of the last message, as `nextAt`. */
+  /** The time of its last message, in milliseconds since the epoch. */
   readonly lastAt: number | undefined;
-  /** The last message. */
+  /** The id of its last message. */
   readonly lastMessageId: string | undefined;
-  /** Number of messages so far. */
+  /** Number of messages sent. */
   readonly sent: number;
   /** Number of times that were skipped. */
   readonly skipped: number;
@@ -78,21 +78,21 @@ const SCHEDULE_OPTIONS: KnownOptions<ScheduleOptions> = {
   every: true,
 };
 const PAUSE_OPTIONS: KnownOptions<PauseScheduleOptions> = { reason: true };
-/** Number of attempts to change a state that workers change, too. */
+/** Attempts to change a state while workers change it, too. */
 const ATTEMPTS = 20;
 
 /**
- * Sends messages to an actor that is declared elsewhere, in Python for example, whenever they are due.
- * Workers of the broker do so, whatever their queues; they run nothing of that actor.
+ * Sends messages periodically to an actor that is declared elsewhere, such as in Python. All
+ * workers of the broker share the sending, whatever queues they consume; they do not run the actor.
  *
- * Each tick sends a message, whether or not the last one has finished: that is not known here.
+ * Each tick sends a message, whether or not the last one has finished, which cannot be known here.
  *
- * @param options When to send what to which actor.
+ * @param options The actor, the arguments and the times.
  * @throws {TypeError} If an option is of the wrong type, the name is taken, or the broker has no
  *   control store.
  * @throws {RangeError} If a value is out of range.
  *
- * @example Have an actor in Python run each night
+ * @example Run an actor in Python each night
  * ```ts
  * import { schedule, setBroker, StubBroker } from "@dq/dramatiq";
  *
@@ -123,21 +123,22 @@ export function schedule(options: ScheduleOptions): void {
   broker.schedules.add(schedules);
 }
 
-/** Schedules of the fleet, and what is known of them. */
+/** Schedules of all live workers, and their states. */
 export interface Fleet {
   readonly now: number;
   /** Schedules that a live worker fires, and those that this process declares. */
   readonly schedules: ReadonlyMap<string, Schedule>;
+  /** Names of those that a live worker fires. */
   readonly alive: ReadonlySet<string>;
   readonly states: ReadonlyMap<string, VersionedState>;
-  /** Why each is paused. */
+  /** Paused schedules by name, with the reason. */
   readonly paused: ReadonlyMap<string, string | undefined>;
 }
 
 /**
- * Reads what the control store knows of schedules.
+ * Reads all schedules from the control store.
  *
- * @param purpose What for: the end of "Cannot …".
+ * @param purpose Completes the sentence "Cannot …".
  * @throws {TypeError} If the broker has no control store.
  */
 export async function readFleet(broker: Broker, purpose: string): Promise<Fleet> {
@@ -198,7 +199,9 @@ async function report(schedule: Schedule, fleet: Fleet): Promise<ScheduleReport>
   };
 }
 
-/** Refuses an unknown name; a schedule with a stored state is known. */
+/**
+ * Refuses unknown names. A schedule is known if a worker declares it, or a state of it is stored.
+ */
 function assertKnownSchedule(fleet: Fleet, name: string, purpose: string): void {
   if (!fleet.states.has(name)) findSchedule(fleet, name, purpose);
 }
@@ -231,7 +234,7 @@ export async function pauseSchedule(
   await broker.controlStore!.change([{ key: SCHEDULE_PAUSE_PREFIX + name, value }]);
 }
 
-/** Resumes a schedule, from now on. @returns Whether it was paused. */
+/** Resumes a schedule. @returns Whether it was paused. */
 export async function resumeSchedule(broker: Broker, name: string): Promise<boolean> {
   const store = controlStoreOf(broker, "resume a schedule");
   for (let attempt = 0;; attempt++) {
@@ -242,7 +245,7 @@ export async function resumeSchedule(broker: Broker, name: string): Promise<bool
   }
 }
 
-/** Nothing that was due while it was paused is missed, also if no worker was alive. */
+/** Removes the pause, and skips the ticks up to now, also those while no worker was alive. */
 async function resumeOnce(store: ControlStore, name: string, fleet: Fleet): Promise<boolean> {
   const changes: ControlChange[] = [{ key: SCHEDULE_PAUSE_PREFIX + name, value: null }];
   const { state, version = 0 } = fleet.states.get(name) ?? {};
@@ -253,7 +256,7 @@ async function resumeOnce(store: ControlStore, name: string, fleet: Fleet): Prom
   return (await store.change(changes)).applied;
 }
 
-/** Sends the message of a schedule now. @returns The message. */
+/** Sends a message of a schedule now. @returns The message. */
 export async function triggerSchedule(broker: Broker, name: string): Promise<Message> {
   const fleet = await readFleet(broker, "trigger a schedule");
   const { queueName, actorName, args, kwargs } = findSchedule(fleet, name, "trigger");

@@ -9,18 +9,18 @@ export interface SetConcurrencyOptions {
   worker?: string;
 }
 
-/** Key prefix of sizes. */
+/** Key prefix of entries that set the concurrency of workers. */
 export const SIZE_PREFIX = "size/";
 const ALL = "*";
 const KNOWN_OPTIONS: KnownOptions<SetConcurrencyOptions> = { worker: true };
-/** Milliseconds for which the size of one worker is kept: it ends with the worker. */
+/** Milliseconds for which the concurrency of a worker is kept. Ids of workers are not reused. */
 const WORKER_TTL = 30 * 86_400_000;
 
 /**
- * Stores how many messages workers run at once.
+ * Stores the concurrency of one worker, or of all.
  *
  * @throws {TypeError} If the broker has no control store, or an option is of the wrong type.
- * @throws {RangeError} If it is not a whole number above 0.
+ * @throws {RangeError} If the concurrency is not a whole number above 0.
  */
 export async function setConcurrency(
   broker: Broker,
@@ -45,7 +45,7 @@ export async function setConcurrency(
   await store.change([{ key: SIZE_PREFIX + worker, value, ...ttl }]);
 }
 
-/** The sizes that one worker has been told of. */
+/** The concurrency that the control store sets for one worker. */
 export class Sizes {
   readonly #worker: string;
   readonly #known: Map<string, number> = new Map();
@@ -55,12 +55,12 @@ export class Sizes {
     this.#worker = worker;
   }
 
-  /** The concurrency that it is to have; `undefined` for its own. */
+  /** The concurrency; `undefined` for the one that the worker was started with. */
   get concurrency(): number | undefined {
     return this.#known.get(this.#worker) ?? this.#known.get(ALL);
   }
 
-  /** Notes a change of the control store. */
+  /** Applies a changed entry of the control store. */
   apply({ key, value }: ControlEntry): void {
     const { concurrency } = (value ?? {}) as { concurrency?: unknown };
     const isSize = Number.isSafeInteger(concurrency) && (concurrency as number) >= 1;

@@ -1,16 +1,16 @@
 import { type Clock, monotonicTime } from "../platform/clock.ts";
 
 /**
- * The time of a control store, as far as its answers tell: between sending a command and its
- * answer it was what the answer says. A process that was suspended meanwhile learns little from an
- * answer, and keeps what it knew.
+ * Estimates the clock of a control store. Each reply contains the time of the store at some moment
+ * between sending the command and receiving the reply, which bounds the offset. A slow reply gives
+ * wide bounds and changes little.
  */
 export class StoreClock {
   readonly #clock: Clock;
-  /** The time of the store less monotonic time. */
+  /** The time of the store minus monotonic time. */
   #offset: number | undefined;
 
-  /** @param clock The time of this process. */
+  /** @param clock The clock of this process. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
@@ -24,10 +24,10 @@ export class StoreClock {
   }
 
   /**
-   * Asks the store, and learns its time.
+   * Sends a command to the store, and updates the estimate from the reply.
    *
-   * @param ask Sends a command.
-   * @returns The answer.
+   * @param ask Sends the command.
+   * @returns The reply.
    */
   async ask<T extends { readonly now: number }>(ask: () => Promise<T>): Promise<T> {
     const sentAt = monotonicTime(this.#clock);

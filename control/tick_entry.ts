@@ -8,7 +8,7 @@ import {
   type VersionedState,
 } from "./schedule_state.ts";
 
-/** The entry `tick/<name>` of a schedule, as far as a worker knows it. */
+/** Last known version of the entry `tick/<name>` of a schedule. */
 export class TickEntry {
   /** Key of the entry. */
   readonly key: string;
@@ -19,7 +19,7 @@ export class TickEntry {
     this.key = TICK_PREFIX + name;
   }
 
-  /** The state; nothing if there is none. */
+  /** The state; `undefined` if there is none. */
   get state(): TickState | undefined {
     return this.#known.state;
   }
@@ -29,20 +29,22 @@ export class TickEntry {
     return this.#known.version;
   }
 
-  /** Learns what a read has found. @returns False if a later one is known. */
+  /** Updates it from a read. @returns False if a later version is known. */
   learn(entry: ControlEntry): boolean {
     if (entry.version < this.#known.version) return false;
     this.replace(entry);
     return true;
   }
 
-  /** Takes over what a change has found: after a loss of data its version may be any. */
+  /**
+   * Updates it from the outcome of a change, also to a lower version: the store may have lost data.
+   */
   replace(entry: ControlEntry): void {
     this.#known = toTickState(entry);
   }
 
   /**
-   * Makes a change that applies only to the state that is known.
+   * Makes a change that is applied only if the known version is current.
    *
    * @param state The next state.
    * @param notBefore The earliest time, by the clock of the store.

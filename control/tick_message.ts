@@ -5,9 +5,9 @@ import type { Schedule } from "../core/schedules.ts";
  * Makes the message of a tick.
  *
  * @param schedule The schedule.
- * @param tick The time that was due.
- * @param messageId Its id.
- * @param messageTimestamp The time of the store.
+ * @param tick The tick.
+ * @param messageId Id of the message.
+ * @param messageTimestamp Time of the store, in milliseconds since the epoch.
  * @returns The message, not sent yet.
  */
 export function tickMessage(

@@ -3,9 +3,9 @@ import { hexDigest } from "../platform/digest.ts";
 import { everyTicks, type Ticks } from "./every.ts";
 
 /**
- * Makes the times of a schedule.
+ * Makes the times of a schedule. The first cron pattern loads `croner`.
  *
- * @param schedule An interval, or a pattern; the first pattern loads the library for patterns.
+ * @param schedule The schedule.
  * @returns Its times.
  */
 export async function ticksOf({ cron, timeZone = "UTC", every = 0 }: Schedule): Promise<Ticks> {
@@ -15,17 +15,17 @@ export async function ticksOf({ cron, timeZone = "UTC", every = 0 }: Schedule): 
 }
 
 /**
- * The latest time in a span, without going through all of them.
+ * The latest time in a range, found by bisection.
  *
  * @param ticks The times.
- * @param after Where the span begins; not included.
- * @param until Where it ends; included.
+ * @param after Start of the range, exclusive.
+ * @param until End of the range, inclusive.
  * @returns The time; `undefined` if there is none.
  */
 export function latestTick(ticks: Ticks, after: number, until: number): number | undefined {
   let latest = ticks.next(after);
   if (latest === undefined || latest > until) return undefined;
-  // No time lies after `end`, up to `until`.
+  // Invariant: no time in (end, until].
   for (let end = until; end - latest > 1;) {
     const middle = latest + Math.floor((end - latest) / 2);
     const next = ticks.next(middle);
@@ -36,16 +36,16 @@ export function latestTick(ticks: Ticks, after: number, until: number): number |
   return last !== undefined && last <= until ? last : latest;
 }
 
-/** Identifies what the times of a schedule depend on: with another pattern it begins anew. */
+/** Identifies the times of a schedule. When it changes, the schedule starts afresh. */
 export function timingOf({ cron, timeZone, every }: Schedule): string {
   return cron === undefined ? `every ${every}` : `${cron} ${timeZone}`;
 }
 
-/** As a UUID: 6472616d-6174-6971-2e74-69636b732e31. */
+/** Namespace of the UUIDs, 6472616d-6174-6971-2e74-69636b732e31, as text. */
 const NAMESPACE = "dramatiq.ticks.1";
 
 /**
- * The id of the message of a tick: the same on all machines, a UUID of version 5.
+ * The id of the message of a tick, a UUID of version 5. All workers compute the same.
  *
  * @param name The name of the schedule.
  * @param tick The time.
@@ -64,7 +64,7 @@ export function tickMessageId(name: string, tick: number): string {
 }
 
 /**
- * The delay of the message of a tick: the same on all machines.
+ * The jitter of a tick. All workers compute the same.
  *
  * @param schedule The schedule.
  * @param tick The time.

@@ -9,62 +9,65 @@ const log = /* @__PURE__ */ getLogger("control");
 /** Options of a {@linkcode ControlView}. */
 export interface ControlViewOptions {
   readonly store: ControlStore;
-  /** The time that its retries wait by. */
+  /** The clock of retries. */
   readonly clock: Clock;
-  /** Key prefixes of the entries that it knows. */
+  /** Key prefixes of the entries to follow. */
   readonly prefixes: readonly string[];
-  /** Called for each entry that is, or becomes, another one; its value is `null` once it is gone. */
+  /**
+   * Called for each entry at first, and when it changes. The value of a removed entry is `null`.
+   */
   changed(entry: ControlEntry): void;
-  /** Called with the time of the store each time that the entries were read. */
+  /** Called with the time of the store after each read. */
   read?(now: number): void;
 }
 
 /**
- * The entries of a control store as one process knows them: read once, then kept up to date by
- * what the store tells. While the store cannot be reached, what was known last goes on.
+ * A copy of the entries of a control store: read once, then updated by the notifications of the
+ * store. While the store cannot be reached, the copy stays as it is.
  *
- * Entries are taken by their versions: what is told while they are being read may be older.
+ * Notifications that arrive during a read are kept and applied after it, by version: they may be
+ * older than what was read.
  */
 export class ControlView {
   readonly #options: ControlViewOptions;
   readonly #entries: Map<string, ControlEntry> = new Map();
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #stopped: AbortController = new AbortController();
-  /** Changes announced while entries are being read. */
-  #told: ControlEntry[] | undefined;
-  /** True if they are to be read once more. */
+  /** Notifications during a read; `undefined` while none is running. */
+  #pending: ControlEntry[] | undefined;
+  /** True if another read is needed. */
   #isOutdated = false;
   #watch: Disposable | undefined;
 
   /**
    * Stores the options; `start` begins.
    *
-   * @param options What it knows of which store.
+   * @param options The store, and the entries to follow.
    */
   constructor(options: ControlViewOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the entries were read for the first time, or the view is stopped. */
+  /** Resolves after the first read, or when the view is stopped. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
 
-  /** Begins to watch, and reads. */
+  /** Subscribes to changes, and reads. */
   start(): void {
     const { store, prefixes } = this.#options;
     this.#watch = store.watch("", {
       changed: (entry) => {
         if (!prefixes.some((prefix) => entry.key.startsWith(prefix))) return;
-        if (this.#told === undefined) this.#apply(entry);
-        else this.#told.push(entry);
+        if (this.#pending === undefined) this.#apply(entry);
+        else this.#pending.push(entry);
       },
       reset: () => this.#readSoon(),
     });
     this.#readSoon();
   }
 
-  /** Watches no more. */
+  /** Unsubscribes. */
   stop(): void {
     this.#watch?.[Symbol.dispose]();
     this.#stopped.abort();
@@ -73,13 +76,13 @@ export class ControlView {
 
   #readSoon(): void {
     this.#isOutdated = true;
-    if (this.#told === undefined) void this.#read();
+    if (this.#pending === undefined) void this.#read();
   }
 
-  /** Reads until nothing was missed. Never rejects. */
+  /** Reads until a read succeeds without a reset meanwhile. Never rejects. */
   async #read(): Promise<void> {
     const { signal } = this.#stopped;
-    this.#told = [];
+    this.#pending = [];
     for (let attempt = 0; this.#isOutdated && !signal.aborted;) {
       this.#isOutdated = false;
       try {
@@ -97,9 +100,9 @@ export class ControlView {
         await pause(this.#options.clock, retryDelay(attempt++), signal);
       }
     }
-    const told = this.#told;
-    this.#told = undefined;
-    for (const entry of told) this.#apply(entry);
+    const pending = this.#pending;
+    this.#pending = undefined;
+    for (const entry of pending) this.#apply(entry);
   }
 
   async #readOnce(): Promise<void> {

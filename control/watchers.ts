@@ -1,11 +1,12 @@
 import type { ControlEntry, ControlListener } from "../core/control_store.ts";
 
+/** One subscription. */
 interface Watch {
   readonly prefix: string;
   readonly listener: ControlListener;
 }
 
-/** The watchers of one control store in this process. */
+/** Watchers of a control store in this process. */
 export class Watchers {
   readonly #watches: Set<Watch> = new Set();
   readonly #onChange: () => void;
@@ -13,18 +14,18 @@ export class Watchers {
   /**
    * Starts without watchers.
    *
-   * @param onChange Called when the first watcher comes or the last one leaves.
+   * @param onChange Called when the first watcher is added or the last one removed.
    */
   constructor(onChange: () => void = () => {}) {
     this.#onChange = onChange;
   }
 
-  /** Number of items. */
+  /** Number of watchers. */
   get size(): number {
     return this.#watches.size;
   }
 
-  /** Adds one; disposing of the result removes it. */
+  /** Adds a watcher; disposing of the result removes it. */
   add(prefix: string, listener: ControlListener): Disposable {
     const watch = { prefix, listener };
     this.#watches.add(watch);
@@ -36,19 +37,19 @@ export class Watchers {
     };
   }
 
-  /** Tells of a changed entry. */
+  /** Notifies the watchers of a changed entry. */
   changed(entry: ControlEntry): void {
     for (const { prefix, listener } of this.#watches) {
       if (entry.key.startsWith(prefix)) listener.changed(entry);
     }
   }
 
-  /** Tells that changes may have been missed. */
+  /** Notifies all watchers that they may have missed changes. */
   reset(): void {
     for (const { listener } of this.#watches) listener.reset();
   }
 
-  /** Removes all. */
+  /** Removes all watchers. */
   clear(): void {
     if (this.#watches.size === 0) return;
     this.#watches.clear();

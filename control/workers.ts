@@ -7,7 +7,7 @@ import { decodeReports } from "../core/report_format.ts";
 
 export type { WorkerReport } from "../core/inspection_reports.ts";
 
-/** Facts of a worker that its entry in the control store has: schedules go by it. */
+/** The part of a worker's report that its entry in the control store has. Schedulers read it. */
 export type WorkerEntry = Pick<
   WorkerReport,
   | "id"
@@ -21,14 +21,14 @@ export type WorkerEntry = Pick<
   | "seenAt"
 >;
 
-/** Key prefix of workers. */
+/** Key prefix of the entries of workers. */
 export const WORKER_PREFIX = "worker/";
 
 /**
- * Lists workers by their reports: as an inspector of the broker reads them, or by their entries in the
- * control store if it has none.
+ * Lists workers: as the inspector of the broker reports them, or from their entries in the control
+ * store if it has no inspector.
  *
- * @returns The workers of this library that are alive, the one that started first first.
+ * @returns The live workers of this library, by the time they started.
  */
 export async function readWorkers(broker: Broker): Promise<WorkerReport[]> {
   const store = controlStoreOf(broker, "list workers");
@@ -41,7 +41,7 @@ export async function readWorkers(broker: Broker): Promise<WorkerReport[]> {
   }
 }
 
-/** Reads the entries of workers in a control store, as reports. */
+/** Reads the entries of workers in a control store as reports. */
 export async function readEntries(store: ControlStore): Promise<WorkerReport[]> {
   const { entries } = await store.read(WORKER_PREFIX);
   const lists = entries.map(({ key, value }) => {
@@ -52,7 +52,7 @@ export async function readEntries(store: ControlStore): Promise<WorkerReport[]> 
   return lists.flat().toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
 }
 
-/** An entry without the id, as it is stored. */
+/** Encodes an entry. The id is in its key. */
 export function fromEntry({ id: _id, host, schedules, ...others }: WorkerEntry): ControlValue {
   return {
     ...others,

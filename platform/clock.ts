@@ -14,8 +14,8 @@ export interface Clock {
    */
   monotonic?(): number;
   /**
-   * True if scripts on servers use this clock instead of the server's own. Set by fake clocks, which
-   * advance the time of the whole system under test.
+   * True if scripts on servers use this clock instead of the server's own. Set by fake clocks,
+   * which advance the time of the whole system under test.
    *
    * @default {false}
    */

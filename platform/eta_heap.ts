@@ -55,7 +55,11 @@ export class EtaHeap<T extends Timed> {
     return this.#items.slice(0, limit).map(({ item }) => item);
   }
 
-  /** Removes one item. Takes time in proportion to the size. @returns Whether it was in the heap. */
+  /**
+   * Removes one item, in linear time.
+   *
+   * @returns Whether it was in the heap.
+   */
   delete(item: T): boolean {
     const all = this.drain();
     const rest = all.filter((one) => one !== item);

@@ -7,8 +7,8 @@ export interface IndexedSetItem {
 /**
  * An unordered set for items that are added and deleted at a high rate.
  *
- * Used like that, V8's `Set` reallocates its table every few items, and the old tables keep
- * their items alive until the next full garbage collection. That took a third of the time per message.
+ * Used like that, V8's `Set` reallocates its table every few items, and the old tables keep their
+ * items alive until the next full garbage collection. That took a third of the time per message.
  */
 export class IndexedSet<T extends IndexedSetItem> implements Iterable<T> {
   readonly #items: T[] = [];

@@ -2,8 +2,8 @@ import type { Logger } from "./logging.ts";
 import { errorMessage } from "./thrown.ts";
 
 /**
- * Logs outages of one server. Connections that are lost together are one outage: it is logged when the
- * first is lost, and when all are up again.
+ * Logs outages of one server. Connections that are lost together are one outage: it is logged when
+ * the first is lost, and when all are up again.
  */
 export class Outage {
   readonly #log: Logger;

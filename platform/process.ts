@@ -75,7 +75,8 @@ export function userId(): number | undefined {
 
 /**
  * Listens for uncaught errors and unhandled rejections. The listener usually runs in the
- * asynchronous context that they come from; errors of timers on Deno and rejections on Bun have none.
+ * asynchronous context that they come from; errors of timers on Deno and rejections on Bun have
+ * none.
  *
  * @param listener Called with each error.
  */
@@ -93,8 +94,8 @@ export interface ParentProcess {
 }
 
 /**
- * Makes this process a child that ends when its parent disconnects. It ignores signals that are sent
- * to the whole process group, such as Ctrl-C: the parent handles them.
+ * Makes this process a child that ends when its parent disconnects. It ignores signals that are
+ * sent to the whole process group, such as Ctrl-C: the parent handles them.
  *
  * @returns The parent.
  */
@@ -109,8 +110,8 @@ export function serveParentProcess(): ParentProcess {
 }
 
 /**
- * Source of a thread that checks once a second whether the parent process has ended. Plain JavaScript
- * without imports: a bundle has no file to load it from.
+ * Source of a thread that checks once a second whether the parent process has ended. Plain
+ * JavaScript without imports: a bundle has no file to load it from.
  */
 const PARENT_WATCH = `
 const parent = process.ppid;

@@ -138,8 +138,8 @@ export function mayWrite(path: string): boolean {
 const startImmediate = globals.setImmediate;
 
 /**
- * Waits for the next turn of the event loop, so that timers, sockets and signals are handled. Promise
- * callbacks alone would starve them while a worker has a backlog.
+ * Waits for the next turn of the event loop, so that timers, sockets and signals are handled.
+ * Promise callbacks alone would starve them while a worker has a backlog.
  *
  * @returns A promise that resolves in a later turn of the event loop.
  */
@@ -262,8 +262,8 @@ export function isMain(meta: ImportMeta): boolean {
 export const canEndBusyThreads: boolean = runtime !== "deno";
 
 /**
- * Listens for calls of `process.exit()` and `Deno.exit()` in this thread or process. The listener runs
- * in the asynchronous context of the call.
+ * Listens for calls of `process.exit()` and `Deno.exit()` in this thread or process. The listener
+ * runs in the asynchronous context of the call.
  *
  * @param listener Called once, with the cause.
  */

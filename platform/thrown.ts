@@ -1,6 +1,6 @@
 /**
- * Safe handling of thrown values. They may be errors of other realms, strings, `undefined`, or objects
- * that throw at each access.
+ * Safe handling of thrown values. They may be errors of other realms, strings, `undefined`, or
+ * objects that throw at each access.
  *
  * @module
  */
@@ -71,8 +71,8 @@ const MAX_CAUSES = 10;
 const MAX_STACK_LENGTH = 2 ** 18;
 
 /**
- * The `traceback` of a retry or a dead letter: the stacks of the error and of its causes, ending in a
- * line break as Python's does.
+ * The `traceback` of a retry or a dead letter: the stacks of the error and of its causes, ending in
+ * a line break as Python's does.
  *
  * @param thrown Any thrown value.
  * @param maxLength Characters to keep. @default {16_384} Also the maximum.

@@ -12,8 +12,8 @@ const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 const STOCK = 128;
 
 /**
- * Makes random UUIDs of version 4 (RFC 9562), many at a time. Equivalent to `crypto.randomUUID`, but
- * each is a flat string.
+ * Makes random UUIDs of version 4 (RFC 9562), many at a time. Equivalent to `crypto.randomUUID`,
+ * but each is a flat string.
  */
 export class UuidStock {
   readonly #bytes = new Uint8Array(SIZE * STOCK);

@@ -18,23 +18,23 @@ import {
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { Watchers } from "../watchers.ts";
 import { RedisControlWatch } from "./redis_watch.ts";
-import { CHANGE, LOOK, READ, READ_KEYS } from "./redis_scripts.ts";
+import { CHANGE, POLL, READ, READ_KEYS } from "./redis_scripts.ts";
 
 /** Options for {@linkcode RedisControlStore}. */
 export interface RedisControlStoreOptions extends RedisAddress {
   /** Prefix of all keys. @default {"dramatiq"} */
   namespace?: string;
-  /** The time that timers go by. @default {systemClock} */
+  /** The clock of timers. @default {systemClock} */
   clock?: Clock;
 }
 
-/** Connections that a store shares with a broker, which closes them. */
+/** Connections of a broker that a store uses, too. The broker closes them. */
 export interface SharedConnections {
   readonly connection: RedisConnection;
   readonly notifier: KeyNotifier;
 }
 
-/** Keys beside that of the entries, in the order in which scripts take them. */
+/** Suffixes of the other keys, in the order of the scripts' KEYS. */
 const PARTS: readonly string[] = ["workers", "claims", "expiries", "log", "version"];
 const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
   url: true,
@@ -45,11 +45,11 @@ const KNOWN_OPTIONS: KnownOptions<RedisControlStoreOptions> = {
 };
 
 /**
- * A control store in Redis 6.2 or later, or Valkey: that of `RedisBroker`, and one for
+ * A control store in Redis 6.2 or later, or Valkey. `RedisBroker` uses it; it also suits a
  * `RabbitmqBroker`. Needs the package `ioredis`.
  *
- * Watchers are told by Redis (`CLIENT TRACKING`), within milliseconds; where Redis may not do that,
- * each process looks for changes once a second.
+ * Redis notifies watchers (`CLIENT TRACKING`) within milliseconds. Where that is not allowed, each
+ * process polls once a second.
  *
  * @example Control workers on RabbitMQ
  * ```ts ignore
@@ -70,11 +70,11 @@ export class RedisControlStore extends ControlStore {
   #isClosed = false;
 
   /**
-   * Stores the options; the first verb connects.
+   * Stores the options; it connects at first use.
    *
-   * @param options Where Redis is, and what keys begin with.
+   * @param options The address of Redis, and the namespace of the keys.
    * @param shared @internal Connections of a broker.
-   * @throws {TypeError} If an option cannot be used.
+   * @throws {TypeError} If an option is invalid.
    */
   constructor(options: RedisControlStoreOptions = {}, shared?: SharedConnections) {
     super();
@@ -100,12 +100,12 @@ export class RedisControlStore extends ControlStore {
       notifier,
       pings: shared === undefined,
       versionKey: `${key}.version`,
-      look: (seen) => this.#look(seen),
+      poll: (seen) => this.#poll(seen),
       reset: () => this.#watchers.reset(),
     });
   }
 
-  /** Reads the entries whose keys begin with a prefix, or single ones. */
+  /** Reads the entries whose keys begin with a prefix, or have one of several keys. */
   async read(selection: string | readonly string[]): Promise<ControlSnapshot> {
     const isPrefix = typeof selection === "string";
     const reply = isPrefix
@@ -123,7 +123,7 @@ export class RedisControlStore extends ControlStore {
   async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
     const checked = checkChanges(changes);
     const args = toChangeArguments(checked);
-    // What does not depend on what is there may be done twice.
+    // Unconditional changes are idempotent.
     const isRepeatable = checked.every(({ ifVersion }) => ifVersion === undefined);
     const reply = isRepeatable ? await this.#runAgain(CHANGE, args) : await this.#runOnce(args);
     return toOutcome(reply);
@@ -146,9 +146,11 @@ export class RedisControlStore extends ControlStore {
     return Promise.resolve();
   }
 
-  /** @returns The version, or nothing if it cannot be told what has changed since the one seen. */
-  async #look(seen: string): Promise<string | undefined> {
-    const reply = await this.#connection.run(LOOK, this.keys, [this.#now, seen]);
+  /**
+   * Notifies watchers of changes since a version. @returns The new version; `undefined` for a gap.
+   */
+  async #poll(seen: string): Promise<string | undefined> {
+    const reply = await this.#connection.run(POLL, this.keys, [this.#now, seen]);
     if (reply === null) return undefined;
     const [version, ...changed] = reply as RedisReply[];
     for (let i = 0; i < changed.length; i += 2) {
@@ -170,13 +172,13 @@ export class RedisControlStore extends ControlStore {
     }
   }
 
-  /** Argument of scripts for the time. */
+  /** The `now` argument of the scripts. */
   get #now(): number | "" {
     return this.#clock.rulesServers ? this.#clock.now() : "";
   }
 }
 
-/** Arguments of a script that changes entries. */
+/** Encodes changes as arguments of a script. */
 export function toChangeArguments(changes: readonly CheckedChange[]): (string | number)[] {
   return changes.flatMap(({ key, text = "", ttl, ifVersion = "", notBefore }) => [
     key,
@@ -187,7 +189,7 @@ export function toChangeArguments(changes: readonly CheckedChange[]): (string | 
   ]);
 }
 
-/** @param reply What `outcome` of a script that changes entries has made. */
+/** @param reply The result of a script that changes entries. */
 export function toOutcome(reply: RedisReply): ControlOutcome {
   const [applied, now, ...entries] = reply as RedisReply[];
   const found: ControlEntry[] = [];
@@ -195,7 +197,7 @@ export function toOutcome(reply: RedisReply): ControlOutcome {
   return { applied: applied === 1, now: now as number, found };
 }
 
-/** @param version That of an entry which is gone. */
+/** @param version Version of the entry if it was removed: then none is stored with it. */
 function toEntry(key: RedisReply, stored: RedisReply, version = 0): ControlEntry {
   const text = String(stored);
   if (text === "") return { key: String(key), value: null, version };

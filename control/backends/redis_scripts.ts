@@ -1,21 +1,22 @@
 /**
- * All that a control store does in Redis: one script a verb, two for reading, each atomic.
+ * The scripts of a control store. Each is atomic.
  *
- * KEYS of each: entries, those of workers, and claims (hashes of `version text` by key); expiry times
- * (a sorted set of keys); log (a sorted set of the keys that changed last, by version); version.
- * ARGV of each begins with the time in milliseconds, or "" for that of the server.
+ * KEYS of all: three hashes of `version text` by key, namely watched entries, entries of workers,
+ * and claims; expiries (a sorted set of keys by time); log (a sorted set of recently changed keys
+ * by version); version (a counter). ARGV[1] of all: the time in milliseconds, or "" for the time of
+ * the server.
  *
- * Entries of some kinds are not for watchers, and are kept among those of workers. Claims, of which
- * there may be as many as messages, are apart: each worker reads all of those of workers.
+ * Kinds of entries that nobody watches are in the hash of workers. Claims have a hash of their own:
+ * there may be as many as messages, and workers read the whole hash of workers.
  *
- * Versions count from the time at which the first entry was stored, so that a server that was
- * flushed does not give a version twice. The log begins with an empty key of that version.
+ * Versions count up from the time at which the first entry was stored, so that none occurs twice
+ * after a flush of the server. The log starts with an empty key of that version.
  *
  * @module
  */
 import { Script } from "../../clients/redis/script.ts";
 
-/** Number of keys the log keeps. A watcher that is further behind reads everything again. */
+/** Maximum of keys in the log. A watcher that is further behind reads all entries again. */
 export const LOG_LENGTH = 1_000;
 
 const KEYS_AND_TIME = `
@@ -94,8 +95,8 @@ return result
 /**
  * Reads single entries.
  *
- * ARGV: now or "", their keys, each once.
- * Result: as that of {@linkcode READ}.
+ * ARGV: now or "", their keys, without duplicates.
+ * Result: like {@linkcode READ}.
  */
 export const READ_KEYS: Script = /* @__PURE__ */ new Script(
   "read single control entries",
@@ -113,12 +114,13 @@ return result
 );
 
 /**
- * Changes entries, all of them or none; for a script that goes on if it has done so.
+ * Part of scripts: changes entries, all or none. If none, the script returns; otherwise it
+ * continues.
  *
- * ARGV: from the place `first`: key, text, milliseconds to live, expected version and earliest time
- * of each; "" for no text (remove it), no end, any version, any time.
- * It makes the function `outcome`, whose result the script is to return: 1 or 0, now, then key and
- * `version text` of what was to have a version, with "" for what is not there.
+ * ARGV from index `first`: key, text, milliseconds to live, expected version and earliest time of
+ * each change; "" for: remove the entry, never expire, any version, any time. Defines the function
+ * `outcome`, whose result the script must return: 1 or 0, now, then key and `version text` of each
+ * entry with an expected version; "" if it does not exist.
  */
 const CHANGE_OR_RETURN = `
 local known = {}
@@ -179,14 +181,14 @@ export const CHANGE: Script = /* @__PURE__ */ new Script(
 );
 
 /**
- * Puts a message at the end of a queue, if changes of the control store are applied.
+ * Appends a message to a queue if changes of the control store are applied.
  *
  * KEYS: those of the control store (6), heartbeats, queue, messages.
  * ARGV: now or "", broker id, id and text of the message, then the changes.
  * Result: the outcome of the changes.
  *
- * A claim without an end that nobody has is the most frequent change. It takes one command: there is no
- * version to compare, and nothing that could have expired.
+ * The most frequent change, a new claim without expiry, takes one command: no version is compared,
+ * and no claim can have expired.
  */
 export const STORE_WITH_CHANGES: Script = /* @__PURE__ */ new Script(
   "store a message with control entries",
@@ -213,13 +215,13 @@ return outcome(1)
 );
 
 /**
- * Tells what has changed.
+ * Reads the entries that have changed since a version.
  *
- * ARGV: now or "", the version that was seen last.
- * Result: the version, then key and `version text` of what has changed since, with "" for what is
- * gone; nothing if too much has changed, or the server has forgotten.
+ * ARGV: now or "", the version that was seen last. Result: the version, then key and `version text`
+ * of changed entries, with "" for removed ones; false if the log does not reach back to that
+ * version.
  */
-export const LOOK: Script = /* @__PURE__ */ new Script(
+export const POLL: Script = /* @__PURE__ */ new Script(
   "look for changes of control entries",
   `${SHARED}
 local version = redis.call('GET', counter) or ''

@@ -5,12 +5,12 @@ import { getLogger } from "../../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("control", "redis");
 
-/** Milliseconds between two looks while Redis does not tell of changes. */
-const LOOK_INTERVAL = 1_000;
-/** Number of intervals to one question whether the connections live. */
+/** Milliseconds between two polls while Redis does not notify of changes. */
+const POLL_INTERVAL = 1_000;
+/** A ping of the connections follows this number of intervals. */
 const INTERVALS_PER_PING = 5;
-/** Number of intervals to one look that nothing has asked for: entries expire. */
-const INTERVALS_PER_LOOK = 60;
+/** A poll follows this number of intervals even without a notification: entries expire. */
+const INTERVALS_PER_POLL = 60;
 
 /** Options of a {@linkcode RedisControlWatch}. */
 export interface RedisControlWatchOptions {
@@ -21,54 +21,54 @@ export interface RedisControlWatchOptions {
   /** The key of the version of the store. */
   readonly versionKey: string;
   /**
-   * Tells watchers of changes.
+   * Notifies watchers of changes.
    *
    * @param seen The version that they know.
-   * @returns The version that they know now; nothing if they have to read everything again.
+   * @returns The version that they know now; `undefined` if they must read everything again.
    */
-  look(seen: string): Promise<string | undefined>;
-  /** Has watchers read everything again. */
+  poll(seen: string): Promise<string | undefined>;
+  /** Makes watchers read everything again. */
   reset(): void;
 }
 
 /**
  * Watches the version of a control store:
  *
- * stopped ─▶ (a read tells the version) waiting ─▶ (Redis tells, or an interval ends) looking ─▶ waiting
+ * stopped ─▶ (`start`) waiting ◀─▶ (Redis notifies, or an interval ends) polling
  *
- * Redis is asked to tell again after each look, by reading the version: a change between the look
- * and that reading is seen there.
+ * After each poll it subscribes to the next change by reading the version. A change between the
+ * poll and that read is detected by comparing the versions.
  */
 export class RedisControlWatch {
   readonly #options: RedisControlWatchOptions;
-  /** The version that watchers know, `undefined` before they have read. */
+  /** The version that watchers know; `undefined` before their first read. */
   #seen: string | undefined;
-  #state: "stopped" | "waiting" | "looking" = "stopped";
-  /** True if something has changed since the look began that is under way. */
-  #isLate = false;
-  /** True if the last look failed. */
+  #state: "stopped" | "waiting" | "polling" = "stopped";
+  /** True if there was a notification since the last poll began. */
+  #isOutdated = false;
+  /** True if the last poll failed. */
   #hasFailed = false;
   #timer: Timer | undefined;
   #intervals = 0;
-  readonly #wake = (): void => void this.#look();
+  readonly #wake = (): void => void this.#poll();
 
   /**
-   * Stands by a store.
+   * Stores the options; `start` begins.
    *
-   * @param options What it works with.
+   * @param options The clock, the connections, and callbacks.
    */
   constructor(options: RedisControlWatchOptions) {
     this.#options = options;
   }
 
-  /** Begins to watch. */
+  /** Starts to watch. */
   start(): void {
     if (this.#state !== "stopped") return;
     this.#state = "waiting";
     this.#schedule();
   }
 
-  /** Watches no more. */
+  /** Stops watching. */
   stop(): void {
     const { clock, notifier, versionKey } = this.#options;
     this.#state = "stopped";
@@ -77,14 +77,14 @@ export class RedisControlWatch {
     notifier.unsubscribe(versionKey, this.#wake);
   }
 
-  /** Notes the version that a read has found: what came later is to be told. */
+  /** Sets the version of the watchers' first read, and subscribes to later changes. */
   note(version: string): void {
     if (this.#state === "stopped" || this.#seen !== undefined) return;
     this.#seen = version;
-    this.#expect();
+    this.#subscribe();
   }
 
-  #expect(): void {
+  #subscribe(): void {
     const { notifier, versionKey } = this.#options;
     notifier.expectChange(versionKey, this.#seen!, this.#wake);
   }
@@ -94,28 +94,28 @@ export class RedisControlWatch {
     this.#timer = clock.setTimer(() => {
       this.#schedule();
       this.#intervalEnded();
-    }, LOOK_INTERVAL);
+    }, POLL_INTERVAL);
   }
 
   #intervalEnded(): void {
     const { notifier, pings } = this.#options;
     this.#intervals += 1;
     if (pings && this.#intervals % INTERVALS_PER_PING === 0) notifier.ping();
-    const isDue = this.#intervals % INTERVALS_PER_LOOK === 0 || !notifier.isTracking;
-    if (isDue || this.#seen === undefined || this.#hasFailed) void this.#look();
+    const isDue = this.#intervals % INTERVALS_PER_POLL === 0 || !notifier.isTracking;
+    if (isDue || this.#seen === undefined || this.#hasFailed) void this.#poll();
   }
 
-  /** Never rejects: the next interval looks again, and the connection logs its outages. */
-  async #look(): Promise<void> {
+  /** Never rejects: the next interval polls again, and the connection logs its outages. */
+  async #poll(): Promise<void> {
     if (this.#state === "stopped") return;
-    this.#isLate = true;
-    if (this.#state === "looking") return;
-    this.#state = "looking";
-    const isRunning = () => this.#state === "looking";
+    this.#isOutdated = true;
+    if (this.#state === "polling") return;
+    this.#state = "polling";
+    const isRunning = () => this.#state === "polling";
     try {
-      while (this.#isLate && isRunning()) {
-        this.#isLate = false;
-        await this.#lookOnce(isRunning);
+      while (this.#isOutdated && isRunning()) {
+        this.#isOutdated = false;
+        await this.#pollOnce(isRunning);
       }
       this.#hasFailed = false;
     } catch (error) {
@@ -127,15 +127,15 @@ export class RedisControlWatch {
     }
     if (!isRunning()) return;
     this.#state = "waiting";
-    if (!this.#hasFailed && this.#seen !== undefined) this.#expect();
+    if (!this.#hasFailed && this.#seen !== undefined) this.#subscribe();
   }
 
-  async #lookOnce(isRunning: () => boolean): Promise<void> {
-    const version = await this.#options.look(this.#seen ?? "");
+  async #pollOnce(isRunning: () => boolean): Promise<void> {
+    const version = await this.#options.poll(this.#seen ?? "");
     if (!isRunning()) return;
     const isGap = version === undefined;
     this.#seen = version;
-    // What is read from here on tells the version.
+    // After a gap, watchers read everything again, and that read sets the version.
     if (isGap) this.#options.reset();
   }
 }

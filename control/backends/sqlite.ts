@@ -28,7 +28,7 @@ const log = /* @__PURE__ */ getLogger("control", "sqlite");
 
 /** Options for {@linkcode SqliteControlStore}. */
 export interface SqliteControlStoreOptions extends SqliteBackendAddress {
-  /** The time that entries expire by. @default {systemClock} */
+  /** The clock by which entries expire. @default {systemClock} */
   clock?: Clock;
 }
 
@@ -36,12 +36,12 @@ const OWN_OPTIONS: KnownOptions<Omit<SqliteControlStoreOptions, keyof SqliteBack
   clock: true,
 };
 
-/** Milliseconds between two polls of the version: most of what is committed are messages. */
-const LOOK_INTERVAL = 50;
+/** Milliseconds between a commit and the poll for changes: most commits are of messages. */
+const POLL_DELAY = 50;
 /** Number of versions after which a removal is forgotten. */
 const REMOVALS_KEPT = 10_000;
 
-// No `?2`: the SQLite of Node 22 takes numbered parameters for names.
+// No numbered parameters such as `?2`: the SQLite of Node 22 treats them as named ones.
 const READ = "select key, version, value from dramatiq_control " +
   "where value is not null and (expires is null or expires>?) and substr(key,1,length(?))=?";
 const READ_KEY = "select key, version, value from dramatiq_control " +
@@ -56,7 +56,7 @@ const EXPIRED = "select key from dramatiq_control where expires<=?";
 const CHANGED = "select key, version, value from dramatiq_control where version>? " +
   "and substr(key,1,instr(key,'/')) not in ('worker/','specs/','tick/','run/','begun/','claim/') order by version";
 
-/** An entry as it is kept; the value of a removed one is null. */
+/** A stored entry; the value of a removed one is null. */
 interface Row {
   readonly key: string;
   readonly version: number;
@@ -64,10 +64,10 @@ interface Row {
 }
 
 /**
- * A control store in an SQLite file: that of `SqliteBroker`, and one for a `RabbitmqBroker` whose
- * processes are all on one machine.
+ * A control store in an SQLite file. `SqliteBroker` uses it; it also suits a `RabbitmqBroker` whose
+ * processes all run on one machine.
  *
- * Watchers in other processes are told within a few hundred milliseconds.
+ * Watchers in other processes are notified within a few hundred milliseconds.
  *
  * @example Control workers on RabbitMQ, on one machine
  * ```ts ignore
@@ -83,22 +83,22 @@ export class SqliteControlStore extends ControlStore {
   readonly #connection: SqliteConnection;
   readonly #expiry: MaintenanceTask;
   readonly #watchers: Watchers = new Watchers(() => this.#watchersChanged());
-  /** State that watchers know: a version, of which opening of the file. */
+  /** The version that watchers know, and the epoch of the connection in which it was read. */
   #seen: { readonly version: number; readonly epoch: number } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
-  readonly #lookSoon = (): void => {
+  readonly #pollSoon = (): void => {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      void this.#look();
-    }, LOOK_INTERVAL);
+      void this.#poll();
+    }, POLL_DELAY);
   };
 
   /**
-   * Stores the options; the first verb opens the file.
+   * Stores the options; the file is opened at first use.
    *
-   * @param options Where the database is.
-   * @throws {TypeError} If they cannot be used.
+   * @param options The database, and the clock.
+   * @throws {TypeError} If an option is invalid.
    */
   constructor(options: SqliteControlStoreOptions) {
     super();
@@ -114,7 +114,7 @@ export class SqliteControlStore extends ControlStore {
     this.#connection.maintain(this.#expiry);
   }
 
-  /** Reads the entries whose keys begin with a prefix, or single ones. */
+  /** Reads the entries whose keys begin with a prefix, or have one of several keys. */
   async read(selection: string | readonly string[]): Promise<ControlSnapshot> {
     this.#assertOpen("read");
     const now = this.#now;
@@ -136,7 +136,7 @@ export class SqliteControlStore extends ControlStore {
     return outcome;
   }
 
-  /** @internal As `change`, and something else in the same transaction if they are applied. */
+  /** @internal Like `change`; if it is applied, calls `then` in the same transaction. */
   async changeAnd(changes: readonly ControlChange[], then: () => void): Promise<ControlOutcome> {
     const checked = checkChanges(changes);
     this.#assertOpen("change");
@@ -154,7 +154,7 @@ export class SqliteControlStore extends ControlStore {
     return this.#watchers.add(prefix, listener);
   }
 
-  /** Lets go of the file. */
+  /** Closes the file, unless others use the same connection. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -167,13 +167,13 @@ export class SqliteControlStore extends ControlStore {
     return Math.trunc(this.#clock.now());
   }
 
-  /** The version of the last change; inside a read or a transaction. */
+  /** The version of the last change. Must be called in a read or a transaction. */
   get #version(): number {
     const row = this.#connection.statement(READ_VERSION).get() as { value: number } | undefined;
     return row?.value ?? 0;
   }
 
-  /** The rows that have not expired; inside a read. */
+  /** Rows that have not expired. Must be called in a read. */
   #select(selection: string | readonly string[], now: number): Row[] {
     if (typeof selection === "string") {
       return this.#connection.statement(READ).all(now, selection, selection) as unknown as Row[];
@@ -223,19 +223,19 @@ export class SqliteControlStore extends ControlStore {
   #watchersChanged(): void {
     const { notifier } = this.#connection;
     if (this.#watchers.size > 0) {
-      notifier.listen(this.#lookSoon);
-      return this.#lookSoon();
+      notifier.listen(this.#pollSoon);
+      return this.#pollSoon();
     }
-    notifier.unlisten(this.#lookSoon);
+    notifier.unlisten(this.#pollSoon);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#seen = undefined;
   }
 
-  /** Tells watchers what has changed. Never rejects: the next change is looked for as well. */
-  async #look(): Promise<void> {
+  /** Notifies watchers of changes. Never rejects: the next commit polls again. */
+  async #poll(): Promise<void> {
     try {
-      await this.#connection.read(() => this.#tell());
+      await this.#connection.read(() => this.#notifyWatchers());
     } catch (error) {
       if (this.#isClosed) return;
       log.debug("Failed to poll for control entries: {reason}", {
@@ -245,7 +245,7 @@ export class SqliteControlStore extends ControlStore {
     }
   }
 
-  #tell(): void {
+  #notifyWatchers(): void {
     if (this.#watchers.size === 0) return;
     const { epoch } = this.#connection;
     const version = this.#version;
@@ -253,7 +253,7 @@ export class SqliteControlStore extends ControlStore {
     if (seen?.version === version && seen.epoch === epoch) return;
     const isGap = seen === undefined || seen.epoch !== epoch || seen.version > version ||
       seen.version < version - REMOVALS_KEPT;
-    // What is read from here on tells the version.
+    // After a gap, watchers read everything again, and that read sets the version.
     this.#seen = isGap ? undefined : { version, epoch };
     if (isGap) return this.#watchers.reset();
     const rows = this.#connection.statement(CHANGED).all(seen.version) as unknown as Row[];

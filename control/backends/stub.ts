@@ -17,23 +17,23 @@ import { Watchers } from "../watchers.ts";
 
 /** Options for {@linkcode StubControlStore}. */
 export interface StubControlStoreOptions {
-  /** The time that entries expire by. @default {systemClock} */
+  /** The clock by which entries expire. @default {systemClock} */
   clock?: Clock;
 }
 
 const KNOWN_OPTIONS: KnownOptions<StubControlStoreOptions> = { clock: true };
 
-/** A stored entry: JSON, so that callers share no object with it. */
-interface Kept {
+/** A stored entry. The value is JSON, so that callers share no object with the store. */
+interface StoredEntry {
   readonly text: string;
   readonly version: number;
   readonly expiresAt: number;
 }
 
 /**
- * A control store in the memory of this process: that of `StubBroker`.
+ * A control store in the memory of this process. `StubBroker` uses it.
  *
- * Expired entries are removed when the store is used next; watchers are told of them then.
+ * Expired entries are removed, and reported to watchers, when the store is used next.
  *
  * @example Change an entry unless another process has
  * ```ts
@@ -47,7 +47,7 @@ interface Kept {
  */
 export class StubControlStore extends ControlStore {
   readonly #clock: Clock;
-  readonly #entries: Map<string, Kept> = new Map();
+  readonly #entries: Map<string, StoredEntry> = new Map();
   readonly #watchers: Watchers = new Watchers();
   /** When the first entry expires. */
   #nextExpiry = Infinity;
@@ -65,8 +65,8 @@ export class StubControlStore extends ControlStore {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Reads the entries whose keys begin with a prefix, or single ones. */
-  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  /** Reads the entries whose keys begin with a prefix, or have one of several keys. */
+  // deno-lint-ignore require-await -- so that errors reject
   async read(selection: string | readonly string[]): Promise<ControlSnapshot> {
     const now = this.#use("read");
     const keys = typeof selection === "string"
@@ -76,7 +76,7 @@ export class StubControlStore extends ControlStore {
   }
 
   /** Changes entries, all or none. */
-  // deno-lint-ignore require-await -- asynchronous for others, and so are its errors
+  // deno-lint-ignore require-await -- so that errors reject
   async change(changes: readonly ControlChange[]): Promise<ControlOutcome> {
     const checked = checkChanges(changes);
     const now = this.#use("change");
@@ -93,7 +93,7 @@ export class StubControlStore extends ControlStore {
     return this.#watchers.add(prefix, listener);
   }
 
-  /** Forgets everything. */
+  /** Removes all entries and watchers. */
   close(): Promise<void> {
     this.#isClosed = true;
     this.#watchers.clear();
@@ -127,7 +127,7 @@ export class StubControlStore extends ControlStore {
     if (isWatched(key)) this.#watchers.changed({ key, value: null, version });
   }
 
-  /** Removes what has expired. @returns The time. */
+  /** Removes expired entries. @returns The time. */
   #use(what: string): number {
     if (this.#isClosed) {
       const reason = `Cannot ${what} control entries: the store is closed`;

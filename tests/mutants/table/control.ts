@@ -101,8 +101,8 @@ export const CONTROL: readonly Mutant[] = [
   ...mutantsOf("control/backends/redis_watch.ts", REDIS, [
     [
       "what changes during a look is not seen",
-      "while (this.#isLate && isRunning()) {",
-      "if (this.#isLate) {",
+      "while (this.#isOutdated && isRunning()) {",
+      "if (this.#isOutdated) {",
       {
         stays: "the subscription that follows each look tells of it at once",
       },
@@ -136,7 +136,7 @@ export const CONTROL: readonly Mutant[] = [
   ...mutantsOf("control/view.ts", STUB_BROKER, [
     [
       "what is told while entries are being read is lost",
-      "for (const entry of told) this.#apply(entry);",
+      "for (const entry of pending) this.#apply(entry);",
       "",
       { tests: "tests/control/view_test.ts" },
     ],

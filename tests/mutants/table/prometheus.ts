@@ -161,7 +161,7 @@ export const PROMETHEUS: readonly Mutant[] = [
     ],
     [
       "a refusal counts as an outage",
-      "const isDown = error instanceof Late ||",
+      "const isDown = error instanceof ReadTimeout ||",
       "const isDown = true ||",
     ],
     ["an outage is no outage", "return [upGauge(isDown ? 0 : 1)]", "return [upGauge(1)]"],

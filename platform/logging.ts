@@ -1,9 +1,10 @@
-import { getLogger as getLogTapeLogger } from "@logtape/logtape";
+import { getConfig, getLogger as getLogTapeLogger } from "@logtape/logtape";
+import { escapeText } from "./escape.ts";
 import { errorMessage, shorten } from "./thrown.ts";
 
 /**
  * Logger of this library. Records go to LogTape under the category `["dramatiq", …]`; nothing is
- * printed until the application configures LogTape.
+ * printed until the application configures LogTape, except what {@linkcode printFirstFailures} does.
  */
 export interface Logger {
   /** For following a single message. */
@@ -21,7 +22,57 @@ export interface Logger {
  * @returns The logger for that category.
  */
 export function getLogger(...category: string[]): Logger {
-  return getLogTapeLogger(["dramatiq", ...category.map(ownName)]);
+  return new CategoryLogger(getLogTapeLogger(["dramatiq", ...category.map(ownName)]));
+}
+
+/** Levels whose next record is printed. */
+let toPrint: readonly ("warn" | "error")[] = [];
+
+/**
+ * Prints the next warning and the next error that the library logs, unless the application has
+ * configured LogTape by then. A worker asks for it: otherwise a program without a log would show no
+ * sign of an actor that throws, or of a database that cannot be opened.
+ */
+export function printFirstFailures(): void {
+  toPrint = ["warn", "error"];
+}
+
+function printOnce(
+  level: "warn" | "error",
+  message: string,
+  properties: Record<string, unknown> = {},
+): void {
+  if (!toPrint.includes(level) || getConfig() !== null) return;
+  toPrint = toPrint.filter((other) => other !== level);
+  const text = message.replace(/\{(\w+)\}/g, (_, name) => String(properties[name]));
+  console.error(`${escapeText(`dramatiq: ${text}`)} (configure LogTape to see further records)`);
+}
+
+/** A logger of LogTape, with the exception for programs that have not configured it. */
+class CategoryLogger implements Logger {
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  debug(message: string, properties?: Record<string, unknown>): void {
+    this.#logger.debug(message, properties);
+  }
+
+  info(message: string, properties?: Record<string, unknown>): void {
+    this.#logger.info(message, properties);
+  }
+
+  warn(message: string, properties?: Record<string, unknown>): void {
+    this.#logger.warn(message, properties);
+    printOnce("warn", message, properties);
+  }
+
+  error(message: string, properties?: Record<string, unknown>): void {
+    this.#logger.error(message, properties);
+    printOnce("error", message, properties);
+  }
 }
 
 /** LogTape 2.4 keeps loggers in a plain object, so names such as `constructor` find no logger. */

@@ -1,6 +1,6 @@
 import type { Broker } from "../core/broker.ts";
 import { delayQueueName } from "../core/queue_names.ts";
-import { getLogger } from "../platform/logging.ts";
+import { getLogger, printFirstFailures } from "../platform/logging.ts";
 import { ConsumerLoop, type ConsumerLoopOptions } from "./consumer_loop.ts";
 import type { WorkerEnvironment } from "./worker_options.ts";
 
@@ -39,6 +39,7 @@ export class ConsumerLoops {
   constructor(broker: Broker, options: ConsumerLoopsOptions) {
     this.#broker = broker;
     this.#options = options;
+    printFirstFailures(); // a worker that fails must not do so unseen
   }
 
   /** The queues and delay queues that are consumed. */

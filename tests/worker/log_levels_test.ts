@@ -197,3 +197,32 @@ test("Worker does not warn of queues that it does not consume", async () => {
   });
   assertEquals(textsOf(lines, "warning"), []);
 });
+
+test("Worker prints its first error and warning if the program has not configured LogTape, and no others", async () => {
+  const printed: string[] = [];
+  const { error } = console;
+  const run = async () => {
+    const broker = new StubBroker({ failFast: false });
+    const fail = actor(function fail() {
+      throw new TypeError("a \x1b[1m defect");
+    }, { broker, maxRetries: 0 });
+    await fail.send();
+    await fail.send();
+    await using worker = new Worker(broker, { concurrency: 1 });
+    await worker.start();
+    await broker.join("default");
+  };
+  console.error = (text: string) => void printed.push(text);
+  try {
+    await linesOf({ category: ["elsewhere"] }, run);
+    assertEquals(printed, []); // it logs, but not this library
+    await run();
+  } finally {
+    console.error = error;
+  }
+  const hint = " (configure LogTape to see further records)";
+  assertEquals(printed.map((text) => text.replace(/ \w{8}-\S+ /, " ")), [
+    `dramatiq: Message of fail failed: a \\x1b[1m defect${hint}`,
+    `dramatiq: Gave up message of fail after 0 retries: a \\x1b[1m defect${hint}`,
+  ]);
+});

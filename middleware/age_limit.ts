@@ -6,14 +6,14 @@ import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "./options.ts";
 
-/** On a message 0 is a limit: it comes too late wherever it comes. */
+/** A `maxAge` of 0 is valid on a message, which then never runs. */
 const MESSAGE_RULE: NumberRule = { least: 0 };
 
 /** Options for {@linkcode AgeLimit}. */
 export interface AgeLimitOptions {
   /**
-   * Age in milliseconds past which a message is dead-lettered. A `maxAge` on
-   * the actor or on the message itself wins over it.
+   * Age in milliseconds past which a message is dead-lettered. The option `maxAge` of the actor or of
+   * the message overrides it.
    *
    * @default {Infinity}
    */
@@ -27,9 +27,9 @@ const KNOWN_OPTIONS: KnownOptions<AgeLimitOptions> = {
 /**
  * Dead-letters messages older than `maxAge` without running them.
  *
- * Age counts from the first enqueue: a retry does not make a message young.
+ * Age counts from the first enqueue, and retries do not reset it.
  *
- * @example Drop what nobody waits for any more
+ * @example Drop messages that are worthless after a minute
  * ```ts
  * import { AgeLimit, StubBroker } from "@dq/dramatiq";
  *
@@ -56,12 +56,12 @@ export class AgeLimit implements Middleware {
     this.#maxAge = maxAge;
   }
 
-  /** Refuses a limit that is none. */
+  /** Refuses an invalid limit. */
   checkActorOptions(actor: Actor): void {
     checkNumberOption(actor, "maxAge", { least: 0, isExclusive: true });
   }
 
-  /** Fails a message that is past its limit and skips its actor. */
+  /** Fails a message that is past its limit, and skips its actor. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
     const maxAge = numberOption(broker, message, "maxAge", this.#maxAge, MESSAGE_RULE);
     if (maxAge === Infinity || broker.clock.now() - message.messageTimestamp < maxAge) return;

@@ -11,8 +11,7 @@ const log = /* @__PURE__ */ getLogger("middleware", "AsyncIO");
 /** Options for {@linkcode AsyncIO}. */
 export interface AsyncIOOptions {
   /**
-   * Milliseconds that an actor may keep the event loop from everybody else before
-   * that is logged.
+   * Milliseconds for which an actor may block the event loop before that is logged.
    *
    * @default {100}
    */
@@ -63,7 +62,7 @@ export class AsyncIO implements Middleware {
     this.#threshold = threshold;
   }
 
-  /** Measures what the actor does before its first `await`. */
+  /** Measures the time until the first `await` of the actor. */
   async wrapActor(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown> {
     const label = `${message.actorName} (${message.messageId})`;
     const start = performance.now();
@@ -81,13 +80,13 @@ export class AsyncIO implements Middleware {
     }
   }
 
-  /** Starts to watch. */
+  /** Starts to watch with the first worker. */
   afterWorkerBoot(broker: Broker, worker: WorkerInfo): void {
     this.#workers.add(worker);
     if (this.#timer === undefined) this.#watch(broker);
   }
 
-  /** Stops to watch with the last worker. */
+  /** Stops watching with the last worker. */
   afterWorkerShutdown(broker: Broker, worker: WorkerInfo): void {
     this.#workers.delete(worker);
     if (this.#workers.size > 0) return;

@@ -6,22 +6,21 @@ import { numberOption, type NumberRule } from "./options.ts";
 export interface BackoffOptions {
   /** Milliseconds of the first backoff. */
   minBackoff: number;
-  /** Milliseconds that no backoff goes above. */
+  /** Maximum backoff in milliseconds. */
   maxBackoff: number;
   /** Spreads retries that failed together. @default {true} */
   jitter?: boolean;
-  /** Gives a number from 0 up to 1. @default {Math.random} */
+  /** Returns a random number from 0 up to 1. @default {Math.random} */
   random?: () => number;
 }
 
-/** Doubling stops there; `maxBackoff` bounds the result long before. */
+/** Maximum of doublings; `maxBackoff` is reached long before. */
 const MAX_EXPONENT = 32;
 
 /**
- * Time to wait before the next attempt: the backoff doubles with every
- * attempt, and jitter adds up to as much again. A draw past `maxBackoff` is
- * replaced by one between half of it and all of it. With `minBackoff` equal to `maxBackoff` it
- * is just that: a fixed backoff.
+ * Computes the time before the next attempt. The backoff doubles with every attempt, and jitter adds up
+ * to as much again. A result above `maxBackoff` is replaced by a random time between half of it and all
+ * of it. If `minBackoff` equals `maxBackoff`, the backoff is fixed.
  *
  * Source: `backoff` in `tests/vectors/retries.json`.
  *
@@ -37,16 +36,16 @@ export function computeBackoff(attempt: number, options: BackoffOptions): number
   return Math.trunc(drawn <= maxBackoff ? drawn : maxBackoff * (1 + random()) / 2);
 }
 
-/** Seven days: the default of `maxBackoff`, and all that it can be. */
+/** Seven days: the default and the maximum of `maxBackoff`. */
 export const LONGEST_BACKOFF = 604_800_000;
 const RULE: NumberRule = { least: 0 };
 
 /**
- * Range of the backoff of a message: its own, that of its actor, or the default.
+ * Finds the range of the backoff of a message: from its options, those of its actor, or the defaults.
  *
  * @param broker The broker.
  * @param message The message.
- * @param defaults The range where neither says.
+ * @param defaults The defaults of the middleware.
  * @returns The range.
  */
 export function backoffOf(

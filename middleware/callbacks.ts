@@ -5,15 +5,15 @@ import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { sendFollowUp } from "./follow_up.ts";
 
 /**
- * Tells other actors how a message fared.
+ * Sends messages to other actors when a message has succeeded or failed.
  *
- * - `onSuccess` names an actor that is sent the message, in wire form, and its result.
- * - `onFailure` names one that is sent the message and `{ type, message }` of the error,
- *   after every failed attempt, also when a retry follows.
+ * - The actor `onSuccess` is sent the message, in wire form, and its result.
+ * - The actor `onFailure` is sent the message, in wire form, and `{ type, message }` of the error, after
+ *   every failed attempt, even if a retry follows.
  *
  * Source: group `callbacks` in `tests/vectors/retries.json`.
  *
- * @example Hear of failures
+ * @example Log failures
  * ```ts
  * import { actor, setBroker, StubBroker } from "@dq/dramatiq";
  *
@@ -30,7 +30,7 @@ export class Callbacks implements Middleware {
   /** Names of the actor options that this middleware reads. */
   readonly actorOptions: readonly string[] = ["onSuccess", "onFailure"];
 
-  /** Sends the callback that fits the outcome. */
+  /** Sends the callback for the outcome. */
   afterProcessMessage(
     broker: Broker,
     message: MessageProxy,

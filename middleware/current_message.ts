@@ -3,12 +3,11 @@ import type { Message } from "../core/message.ts";
 import type { Middleware } from "../core/middleware.ts";
 
 /**
- * Gives access to the message that an actor runs for, under dramatiq's name.
+ * The current message, under dramatiq's name, for code that is ported from Python.
  *
- * The message is always there, with or without this in the list of middleware:
- * see {@linkcode currentMessage}. The class is for code that comes from Python.
+ * It works with or without this class in the list of middleware: see {@linkcode currentMessage}.
  *
- * @example The message that an actor runs for
+ * @example Log the id of the current message
  * ```ts
  * import { actor, CurrentMessage, StubBroker } from "@dq/dramatiq";
  *
@@ -23,7 +22,7 @@ export class CurrentMessage implements Middleware {
   /**
    * The same as {@linkcode currentMessage}.
    *
-   * @returns The message that the calling actor runs for, `undefined` outside one.
+   * @returns The message of the calling actor; `undefined` outside an actor.
    */
   static getCurrentMessage(): Message | undefined {
     return currentMessage();

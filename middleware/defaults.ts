@@ -7,7 +7,7 @@ import { ShutdownNotifications } from "./shutdown_notifications.ts";
 import { TimeLimit } from "./time_limit.ts";
 
 /**
- * The middleware that a broker has unless it is given others, in dramatiq's order.
+ * Makes the default middleware of brokers, in dramatiq's order.
  *
  * Source: `default_middleware` in `tests/vectors/hooks.json`.
  *

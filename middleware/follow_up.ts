@@ -5,22 +5,21 @@ import { errorMessage } from "../platform/thrown.ts";
 import type { Message } from "../core/message.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 
-/** Attempts to store a follow-up while the server is unavailable, where it can be given up. */
+/** Attempts to store a follow-up while the server is unavailable, before the message is requeued. */
 const ATTEMPTS = 5;
-/** Milliseconds between two of them. */
+/** Milliseconds between two attempts. */
 const PAUSE = 1_000;
 
 /**
- * Sends what must outlive the message that is being processed.
+ * Sends a follow-up (retry, callback, next message of a pipeline) of the message that is being processed.
  *
  * @param broker The broker.
- * @param what What it is, for the error text: "the retry".
+ * @param what Name of the follow-up, for the error text: "the retry".
  * @param delivery The message that is being processed.
- * @param make Makes the message, and says by how many milliseconds it is to be delayed
- *   if it is; what it throws counts as not stored, too.
- * @param cause The message that it follows from.
- * @throws {FollowUpNotStored} If it could not be stored: the worker must not
- *   acknowledge then.
+ * @param make Makes the message, and its delay in milliseconds, if any. If it throws, the follow-up
+ *   counts as not stored.
+ * @param cause The message that caused it.
+ * @throws {FollowUpNotStored} If it could not be stored: the worker must not acknowledge the message then.
  */
 export async function sendFollowUp(
   broker: Broker,
@@ -36,19 +35,18 @@ export async function sendFollowUp(
 }
 
 /**
- * Stores what must outlive the message that is being processed. An unavailable server
- * gets some seconds to come back: what was stored before this cannot be taken back, and
- * to run the message again would store it twice. Where the server counts how often it delivers
- * a message it gets as long as it takes: each time that the message is given back it comes
- * closer to the dead letters.
+ * Stores a follow-up (retry, result, callback) of the message that is being processed.
+ *
+ * While the server is unavailable, it tries five times: if the message were requeued at once, follow-ups
+ * that are stored already would be stored again. If the server dead-letters messages that are delivered
+ * too often, it tries until the server is back.
  *
  * @param broker The broker.
- * @param what What it is, for the error text: "the retry".
+ * @param what Name of the follow-up, for the error text: "the retry".
  * @param delivery The message that is being processed.
- * @param store Stores it; what it throws counts as not stored.
- * @returns What that gave.
- * @throws {FollowUpNotStored} If it could not be stored: the worker must not
- *   acknowledge then.
+ * @param store Stores it. If it throws, the follow-up counts as not stored.
+ * @returns The result of `store`.
+ * @throws {FollowUpNotStored} If it could not be stored: the worker must not acknowledge the message then.
  */
 export async function storeFollowUp<T>(
   broker: Broker,
@@ -71,7 +69,7 @@ export async function storeFollowUp<T>(
   }
 }
 
-/** True if it would do harm to give a message back, and it can still be kept. */
+/** True if the message should not be requeued, and need not be. */
 function mustKeep(broker: Broker, { isLost, interruptReason }: MessageProxy): boolean {
   return broker.countsDeliveries && !isLost && !(interruptReason instanceof WorkerLost);
 }

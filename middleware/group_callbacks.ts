@@ -15,10 +15,10 @@ import { storeFollowUp } from "./follow_up.ts";
 /** Options for {@linkcode GroupCallbacks}. */
 export interface GroupCallbacksOptions {
   /**
-   * Milliseconds that a group may take: from its start or the last member that succeeded
-   * to the next one. Its callbacks are not sent if it takes longer.
+   * Maximum of milliseconds between the start of a group, or the success of a member, and the success of
+   * the next member. If it takes longer, the callbacks are not sent.
    *
-   * @default {86_400_000} A day, or what `dramatiq_group_callback_barrier_ttl` says.
+   * @default {86_400_000} A day, or the value of `dramatiq_group_callback_barrier_ttl`.
    */
   barrierTtl?: number;
 }
@@ -27,11 +27,11 @@ export interface GroupCallbacksOptions {
 interface Membership {
   readonly uuid: string;
   readonly member: string;
-  /** In wire form, and not checked. */
+  /** Messages in wire form, not checked. */
   readonly callbacks: unknown;
 }
 
-/** Milliseconds between two looks whether somebody who was to send the callbacks has done so. */
+/** Milliseconds between two checks whether another worker has sent the callbacks. */
 const CLAIM_INTERVAL = 1_000;
 
 const log = /* @__PURE__ */ getLogger("middleware", "GroupCallbacks");
@@ -41,28 +41,26 @@ const KNOWN_OPTIONS: KnownOptions<GroupCallbacksOptions> = {
 };
 
 /**
- * Sends the completion callbacks of groups: see `group.addCompletionCallback`. It must be on the
- * brokers that run groups and on those of the workers that run members, with the same backend. Put
- * it before `Results`, so that a callback finds the results of all members.
+ * Sends the completion callbacks of groups: see `group.addCompletionCallback`. The brokers that run groups
+ * and the workers of their members need it, with the same backend. Add it before `Results`, so that a
+ * callback can read the results of all members.
  *
- * Callbacks are sent once, when the last member has succeeded, and before that member is
- * acknowledged. A member that runs again, because its worker died, is not counted again. Possible
- * faults:
+ * Callbacks are sent once, when the last member has succeeded, and before that member is acknowledged. A
+ * member that runs again, because its worker died, is not counted again. Possible faults:
  *
- * - A worker that dies after it has counted the last member and before it has sent the
- *   callbacks leaves that member unacknowledged: it runs again, and sends them.
- * - A worker that dies in the moment between sending the callbacks and noting that they were
- *   sent leaves them to be sent again. That is the only way for callbacks to be sent twice, as
- *   long as no member runs on a Python worker, which counts a member as often as it runs.
- * - The barrier can expire before the group is done. That is logged as an error, and the
- *   callbacks are not sent.
- * - A member that fails for good keeps the callbacks from being sent, unless they were added
- *   with `when: "settled"`.
+ * - A worker dies after it has counted the last member, and before it has sent the callbacks: the member
+ *   is unacknowledged, runs again, and sends them.
+ * - A worker dies after it has sent the callbacks, and before it has noted that: they are sent again.
+ *   Otherwise callbacks are sent twice only if members run on Python workers, which count a member each
+ *   time it runs.
+ * - The barrier expires before the group has completed: that is logged as an error, and the callbacks are
+ *   not sent.
+ * - A member fails for good: callbacks are sent only if they were added with `when: "settled"`.
  *
  * Source: `groups` in `tests/vectors/retries.json`, scenario `group-callbacks` in
  * `tests/vectors/rate_limits.json`.
  *
- * @example Say so when all are done
+ * @example Publish an album when all images were resized
  * ```ts
  * import {
  *   actor,
@@ -95,15 +93,15 @@ const KNOWN_OPTIONS: KnownOptions<GroupCallbacksOptions> = {
 export class GroupCallbacks implements Middleware {
   /** Backend that counts members. */
   readonly rateLimiterBackend: RateLimiterBackend;
-  /** Milliseconds that a group may take. */
+  /** See {@linkcode GroupCallbacksOptions.barrierTtl}. */
   readonly barrierTtl: number;
 
   /**
-   * Stores where to count.
+   * Stores the backend.
    *
-   * @param rateLimiterBackend Where members are counted.
-   * @param options How long groups may take.
-   * @throws {RangeError} If that is not a whole number above 0.
+   * @param rateLimiterBackend Backend that counts members.
+   * @param options The time that groups may take.
+   * @throws {RangeError} If `barrierTtl` is not a whole number above 0.
    */
   constructor(rateLimiterBackend: RateLimiterBackend, options: GroupCallbacksOptions = {}) {
     assertKnownOptions("GroupCallbacks", options, KNOWN_OPTIONS);
@@ -136,7 +134,7 @@ export class GroupCallbacks implements Middleware {
     if (isMember !== undefined) return this.#memberSucceeded(broker, message);
   }
 
-  /** Counts a member that is skipped, and so acknowledged, as settled. */
+  /** Counts a skipped member as settled. */
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
@@ -159,7 +157,7 @@ export class GroupCallbacks implements Middleware {
     }
   }
 
-  /** A pipeline that ends early has settled, and its last message is the member. */
+  /** Counts a member as settled. Of a pipeline that ends early, the member is the last message. */
   #memberEnded(broker: Broker, message: MessageProxy): void | Promise<void> {
     const isMember = message.option("groupSettledUuid") ?? message.option("pipeTarget");
     if (isMember === undefined) return;
@@ -188,7 +186,7 @@ export class GroupCallbacks implements Middleware {
             "Dropped the callbacks of group {group}: it took longer than {ttl} ms",
             { ...about(message), group: uuid, ttl: this.barrierTtl },
           );
-        case "claimed": // Whoever sends them may have died. Then it is for this one to do.
+        case "claimed": // Another worker is sending them. It may have died: check again later.
           await new Promise<void>((resolve) => broker.clock.setTimer(resolve, CLAIM_INTERVAL));
       }
     }
@@ -208,7 +206,7 @@ export class GroupCallbacks implements Middleware {
       return broker.enqueueMany(messages, { cause: message.message });
     });
     try {
-      // Members that run again meanwhile would send them once the claim is over.
+      // Otherwise a member that runs again would send them when the claim has expired.
       await storeFollowUp(
         broker,
         `that the callbacks of group ${uuid} were sent`,
@@ -216,7 +214,7 @@ export class GroupCallbacks implements Middleware {
         () => this.rateLimiterBackend.concludeGroup(uuid, this.barrierTtl),
       );
     } catch (error) {
-      // To run the member again would send them twice for sure.
+      // To run the member again would certainly send them twice.
       log.warn(
         "Failed to note that the callbacks of group {group} were sent, which may happen again: " +
           "{reason}",
@@ -232,7 +230,7 @@ function membershipOf(dict: MessageDict, kind: "completion" | "settled"): Member
   return { uuid, member: dict.message_id, callbacks };
 }
 
-/** The last message of the pipeline that goes on after this one, or this one. */
+/** The last message of the pipeline of a message, or the message itself. */
 function lastOfPipeline(dict: MessageDict): MessageDict {
   let last = dict;
   while (true) {

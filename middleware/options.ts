@@ -4,23 +4,23 @@ import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
-/** Characters of a value that a log line or error shows. */
+/** Maximum of characters of a value in a log line or error text. */
 const MAX_SHOWN = 100;
-/** Options of messages that were ignored, by the actor that the messages were for. */
+/** Options of messages that were ignored, by actor. */
 const warned: WeakMap<Actor, Set<string>> = /* @__PURE__ */ new WeakMap();
 
 /** Range of a number. */
 export interface NumberRule {
-  /** The least that it may be. */
+  /** Minimum. */
   readonly least: number;
-  /** True if it has to be above that. @default {false} */
+  /** True if the number must be above the minimum. @default {false} */
   readonly isExclusive?: boolean;
-  /** The most that it may be. @default {Infinity} */
+  /** Maximum. @default {Infinity} */
   readonly most?: number;
 }
 
 /**
- * Refuses a number option of an actor that makes no sense. One that is not set is fine.
+ * Refuses an invalid number option of an actor. It need not be set.
  *
  * @throws {TypeError} If it is not a number.
  * @throws {RangeError} If it is out of range.
@@ -37,14 +37,14 @@ export function checkNumberOption(actor: Actor, name: string, rule: NumberRule):
 }
 
 /**
- * Looks a number option up as `broker.getOption` does. The one on a message comes from
- * outside, and may be anything: where it makes no sense it counts as not set.
+ * Reads a number option, as `broker.getOption` does. Messages come from outside: an invalid option of a
+ * message counts as not set.
  *
  * @param broker The broker.
  * @param message The message.
- * @param name The option, by its name here.
- * @param fallback What it is when neither the message nor its actor has it.
- * @param rule What it has to be on a message.
+ * @param name Name of the option in this library.
+ * @param fallback Value if neither the message nor its actor has the option.
+ * @param rule Range on a message.
  * @returns The number.
  */
 export function numberOption(
@@ -60,21 +60,21 @@ export function numberOption(
     if (typeof own === "number" && isWithin(own, rule)) return own;
     if (actor !== undefined) warnOfOption(actor, message, name, rule);
   }
-  // That of the actor was checked when it was declared.
+  // The option of the actor was checked when it was declared.
   return (actor?.options[name] ?? fallback) as number;
 }
 
 /**
- * Takes a value from outside for a number.
+ * Asserts that a value from outside is a number.
  *
- * @throws {TypeError} If it is none.
+ * @throws {TypeError} If it is not.
  */
 export function asNumber(name: string, value: unknown): number {
   if (typeof value === "number" && !Number.isNaN(value)) return value;
   throw new TypeError(`option ${name} must be a number, not ${show(value)}`);
 }
 
-/** A producer with a bug sends many of them: each actor and option is warned of once. */
+/** Warns once for each actor and option: a producer with a bug sends many such messages. */
 function warnOfOption(actor: Actor, message: MessageProxy, name: string, rule: NumberRule): void {
   let names = warned.get(actor);
   if (names === undefined) warned.set(actor, names = new Set());
@@ -102,7 +102,7 @@ function wanted({ least, isExclusive = false, most = Infinity }: NumberRule): st
   return most === Infinity ? from : `${from}, and ${most} at most`;
 }
 
-/** Any value, for people to read, at a length that a log line can have. */
+/** Formats any value, shortened for a log line. */
 function show(value: unknown): string {
   const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;

@@ -7,11 +7,10 @@ import { asNumber } from "./options.ts";
 import { sendFollowUp } from "./follow_up.ts";
 
 /**
- * Sends the next message of a pipeline when one has succeeded, with the result as
- * its last argument.
+ * Sends the next message of a pipeline when a message has succeeded, with the result as its last argument.
  *
- * `pipeIgnore` keeps the result back: on a message, from being given to that
- * message; on an actor, from being given by that actor.
+ * With `pipeIgnore` on a message, that message does not get the result of the one before. With
+ * `pipeIgnore` on an actor, its result is not passed on.
  *
  * Source: `pipelines` in `tests/vectors/retries.json`.
  *
@@ -45,7 +44,7 @@ export class Pipelines implements Middleware {
   }
 
   async #sendNext(broker: Broker, message: MessageProxy, result: unknown): Promise<void> {
-    // As it was received: the numbers of the messages to come have their spelling there.
+    // As it was received, so that numbers in later messages keep their spelling.
     const { pipe_target: target } = message.message.asDict().options;
     if (target === null) return;
     await sendFollowUp(broker, "the next message of the pipeline", message, () => {
@@ -57,7 +56,7 @@ export class Pipelines implements Middleware {
         message: ignores
           ? next
           : next.copy({ args: keepSpelling(next.args, [...next.args, result ?? null]) }),
-        // Sent without it, the message would run before its time.
+        // Without its delay the message would run too early.
         delay: delay === undefined ? undefined : asNumber("delay", delay),
       };
     });

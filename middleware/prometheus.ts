@@ -26,21 +26,21 @@ export interface PrometheusOptions {
   /** The port; 0 for any that is free. @default {9191} or `dramatiq_prom_port` */
   port?: number;
   /**
-   * The folder through which the processes of a machine add up their metrics.
+   * Folder that the processes of a machine share, to serve the sum of their metrics.
    *
    * @default {"<tmp>/dramatiq-prometheus"} or `dramatiq_prom_db`
    */
   database?: string;
   /**
-   * The file whose lock the process holds that serves.
+   * File that the serving process locks.
    *
    * @default {"<tmp>/dramatiq-prometheus.lock"} or `dramatiq_prom_lock`
    */
   lock?: string;
   /**
-   * Serves gauges of the broker as well: messages of each queue by state, the age of the first one,
-   * pauses, workers, what has been running longest, and how late schedules are, as far as the broker
-   * tells. They are read when metrics are requested, at most every five seconds.
+   * Serves gauges of the broker, too, as far as it supports them: messages of each queue by state, the
+   * age of the first one, pauses, workers, the longest run, and the delay of schedules. They are read
+   * when metrics are requested, at most every five seconds.
    *
    * @default {false}
    */
@@ -49,7 +49,7 @@ export interface PrometheusOptions {
   registry?: MetricsSource;
 }
 
-/** A run that has begun. */
+/** A run of an actor. */
 interface Begun {
   readonly series: Series;
   /** Milliseconds since the epoch. */
@@ -64,7 +64,7 @@ interface Measured extends MessageProxy {
   [BEGUN]?: Begun | undefined;
 }
 
-/** The actor in the labels of data that names none. */
+/** Label `actor` of undecodable data. */
 const UNDECODABLE = "(undecodable)";
 const KNOWN_OPTIONS: KnownOptions<PrometheusOptions> = {
   host: true,
@@ -74,21 +74,20 @@ const KNOWN_OPTIONS: KnownOptions<PrometheusOptions> = {
   queueGauges: true,
   registry: true,
 };
-/** Python's names that are others here. */
+/** Names of options in Python that differ here. */
 const OTHER_SPELLINGS = {
   httpHost: "host",
   httpPort: "port",
 };
 
 /**
- * Counts what actors do, for Prometheus, under the names that Python's dramatiq uses.
+ * Counts what actors do, for Prometheus, under the names of Python's dramatiq.
  *
- * A worker process of the command line serves the metrics by itself. Several of them
- * add up: one serves the sum of all, and another takes over when it dies. In a program
- * with a worker of its own, mount {@linkcode Prometheus.metricsHandler}, or call
- * {@linkcode Prometheus.serve}.
+ * Worker processes of the command line serve the metrics without further code: one process serves the sum
+ * of all, and another one takes over when it dies. In a program with its own worker, mount
+ * {@linkcode Prometheus.metricsHandler}, or call {@linkcode Prometheus.serve}.
  *
- * Each event is counted once, and gauges return to zero, which is not so in Python.
+ * Unlike in Python, each event is counted once, and gauges return to zero.
  * Needs the package `prom-client`, which is loaded when metrics are served.
  *
  * Source of names, labels and buckets: `tests/vectors/metrics.json`.
@@ -107,12 +106,11 @@ const OTHER_SPELLINGS = {
  */
 export class Prometheus implements Middleware, AsyncDisposable {
   /**
-   * Answers a request for metrics; to be mounted in your own server. It serves what
-   * this process counted, and, where {@linkcode Prometheus.serve} is at work, the sum of
-   * all processes.
+   * Handler for requests for metrics, to mount in your own server. It serves the metrics of this process,
+   * or, after {@linkcode Prometheus.serve}, the sum of all processes.
    *
-   * @param request Any `GET`; other methods are answered with 501, as by Python.
-   * @returns The metrics as text, or what went wrong, with status 500.
+   * @param request Any `GET` request; for other methods the status is 501, as in Python.
+   * @returns The metrics as text, or the error, with status 500.
    */
   readonly metricsHandler: (request: Request) => Promise<Response>;
   readonly #options: PrometheusOptions;
@@ -121,14 +119,14 @@ export class Prometheus implements Middleware, AsyncDisposable {
   #broker: Broker | undefined;
   #exposition: Promise<Exposition> | undefined;
   #member: Promise<Member> | undefined;
-  /** Workers that run; the last one to stop ends what the command line has begun. */
+  /** Running workers; when the last one stops, a process of the command line serves no more. */
   #workers = 0;
   #isBooted = false;
 
   /**
-   * Stores the options; nothing is opened before a worker process starts.
+   * Stores the options.
    *
-   * @param options Where to serve, and what besides.
+   * @param options The address, and further metrics to serve.
    */
   constructor(options: PrometheusOptions = {}) {
     assertKnownOptions("Prometheus", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
@@ -137,10 +135,10 @@ export class Prometheus implements Middleware, AsyncDisposable {
   }
 
   /**
-   * Shares metrics with the other processes of this machine, and serves them over HTTP if
-   * none of those does. The command line does so in each worker process.
+   * Shares metrics with the other processes of this machine, and serves them over HTTP unless another
+   * process does. The command line calls it in each worker process.
    *
-   * @throws {RangeError} If an environment variable that it reads is not a port.
+   * @throws {RangeError} If the port in the environment is not valid.
    * @throws {TypeError} If prom-client is not installed.
    * @throws If the folder for the metrics cannot be written.
    */
@@ -154,37 +152,37 @@ export class Prometheus implements Middleware, AsyncDisposable {
     }
   }
 
-  /** Ends what `serve` began. The counts of this process stay in the sum. */
+  /** Ends `serve`. The counts of this process stay in the sum. */
   async [Symbol.asyncDispose](): Promise<void> {
     const member = this.#member;
     this.#member = undefined;
-    const joined = await member?.catch(() => undefined); // `serve` has told why
+    const joined = await member?.catch(() => undefined); // `serve` has reported it
     await joined?.[Symbol.asyncDispose]();
   }
 
-  /** Notes whose queues to count, and counts undecodable data of this one from zero. */
+  /** Notes the broker, and serves zero undecodable messages for the queue. */
   afterDeclareQueue(broker: Broker, queueName: string): void {
     this.#broker ??= broker;
     this.#series.declare(UNDECODABLE, queueName, ZERO_REJECTS);
   }
 
-  /** Counts what the actor does from zero. */
+  /** Serves zeros for the actor. */
   afterDeclareActor(_broker: Broker, { actorName, queueName }: Actor): void {
     this.#series.declare(actorName, queueName, ZERO_COUNTERS);
   }
 
-  /** Serves, in a process of the command line. */
+  /** Calls `serve`, in a process of the command line. */
   async afterProcessBoot(): Promise<void> {
     this.#isBooted = true;
     await this.serve();
   }
 
-  /** Notes that there is a worker. */
+  /** Counts a worker. */
   beforeWorkerBoot(): void {
     this.#workers += 1;
   }
 
-  /** Ends what was begun for the process when its last worker stops. */
+  /** Ends `serve` when the last worker has stopped. */
   async afterWorkerShutdown(): Promise<void> {
     this.#workers -= 1;
     if (this.#workers > 0) return;
@@ -192,9 +190,9 @@ export class Prometheus implements Middleware, AsyncDisposable {
     await (await this.#exposition)?.close();
   }
 
-  /** Counts a message that begins. */
+  /** Counts a message in progress. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
-    // Given up while a hook was waiting: its end may be over, and then there is no other.
+    // Abandoned during a hook: the hook for its end may have been called before.
     if (message.interruptReason !== undefined) return;
     const series = this.#series.of(broker, message);
     series.inProgress += 1;
@@ -202,7 +200,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     (message as Measured)[BEGUN] = { series, at: monotonicTime(broker.clock) };
   }
 
-  /** Counts a run that has ended. */
+  /** Counts a finished run. */
   afterProcessMessage(
     broker: Broker,
     message: MessageProxy,
@@ -212,7 +210,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     if (exception !== undefined && !(exception instanceof Snooze)) series.errors += 1;
   }
 
-  /** Counts a message that was skipped or cancelled; one that was given back will be counted when it runs. */
+  /** Counts a skipped or cancelled message, but not a requeued one, which runs again. */
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
@@ -223,7 +221,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     if (reason instanceof Cancelled) series.cancelled += 1;
   }
 
-  /** Counts a retry or a snooze: by now it is known whether there was one. */
+  /** Counts a retry or a snooze. */
   beforeAck(broker: Broker, message: MessageProxy): void {
     if (message.snoozed) this.#series.of(broker, message).snoozed += 1;
     else if (message.retried) this.#series.of(broker, message).retries += 1;
@@ -234,24 +232,24 @@ export class Prometheus implements Middleware, AsyncDisposable {
     this.#series.of(broker, message).rejects += 1;
   }
 
-  /** Counts data that was no message and went to the dead letters. */
+  /** Counts undecodable data that was dead-lettered. */
   afterUndecodable(broker: Broker, { queueName }: MessageProxy): void {
     this.#series.of(broker, { actorName: UNDECODABLE, queueName }).rejects += 1;
   }
 
-  /** Counts a delayed message that is on its way to its queue. */
+  /** Counts a delayed message that is being moved to its queue. */
   beforeDelayMessage(broker: Broker, message: MessageProxy): void {
     const series = this.#series.of(broker, message);
     series.delayed += 1;
     series.hasDelayed = true;
   }
 
-  /** Counts it off. */
+  /** Ends the count of a delayed message. */
   afterDelayMessage(broker: Broker, message: MessageProxy): void {
     this.#series.of(broker, message).delayed -= 1;
   }
 
-  /** A message that an earlier middleware skipped was not seen to begin: it took no time. */
+  /** A message that an earlier middleware skipped has no start: its duration is 0. */
   #end(broker: Broker, message: MessageProxy): Series {
     const begun = this.#leave(message);
     const series = begun?.series ?? this.#series.of(broker, message);
@@ -280,7 +278,7 @@ export class Prometheus implements Middleware, AsyncDisposable {
     return await Member.join(toMetricsSettings(this.#options), await this.#getExposition());
   }
 
-  /** Made when it is needed: most processes that have this middleware only send. */
+  /** Made when first needed: most processes with this middleware only send. */
   #getExposition(): Promise<Exposition> {
     return this.#exposition ??= import("./prometheus/exposition.ts").then(({ Exposition }) =>
       new Exposition({

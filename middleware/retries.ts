@@ -22,15 +22,15 @@ const log = /* @__PURE__ */ getLogger("middleware", "Retries");
 export interface RetriesOptions {
   /** Further attempts after the first; `null` for no limit. @default {20} */
   maxRetries?: number | null;
-  /** Milliseconds before the second attempt, at least. @default {15_000} */
+  /** Minimum of milliseconds before the second attempt. @default {15_000} */
   minBackoff?: number;
-  /** Milliseconds before any attempt, at most. @default {604_800_000} Seven days; no more. */
+  /** Maximum of milliseconds before any attempt. @default {604_800_000} Seven days, the most allowed. */
   maxBackoff?: number;
   /**
-   * Decides whether to try again, instead of `maxRetries`.
+   * Decides whether to retry, instead of `maxRetries`.
    *
-   * @param retries Further attempts so far.
-   * @param error What the actor threw.
+   * @param retries Number of retries so far.
+   * @param error The error of the actor.
    */
   retryWhen?: (retries: number, error: unknown) => boolean | Promise<boolean>;
 }
@@ -52,8 +52,8 @@ const KNOWN_OPTIONS: KnownOptions<RetriesOptions> = {
  * Every option of the constructor can be set on an actor, and all but `retryWhen` on a message.
  * Invalid backoffs of a message are ignored in favour of the actor's. If its `retries` or
  * `maxRetries` are invalid, the message is dead-lettered when it fails, because it is unknown
- * whether it may run again. Actors know two more: `throws`, error classes that are expected and not
- * retried, and `onRetryExhausted`, an actor that is sent the message, in wire form, and `{ retries,
+ * whether it may run again. Actors have two more options: `throws`, error classes that are expected and
+ * not retried, and `onRetryExhausted`, an actor that is sent the message, in wire form, and `{ retries,
  * max_retries }` when no attempt is left.
  *
  * An actor that throws `Snooze` has not failed, and runs again after the given delay. A snooze does
@@ -90,7 +90,7 @@ export class Retries implements Middleware {
   /**
    * Sets the defaults.
    *
-   * @param options What holds for actors that do not say.
+   * @param options Defaults for actors without these options.
    * @throws {RangeError} If a number is below 0.
    */
   constructor(options: RetriesOptions = {}) {
@@ -111,7 +111,7 @@ export class Retries implements Middleware {
     this.#retryWhen = retryWhen;
   }
 
-  /** Refuses options that could never decide on a retry. */
+  /** Refuses invalid options of an actor. */
   checkActorOptions(actor: Actor): void {
     for (const name of ["maxRetries", "minBackoff", "maxBackoff", "maxSnoozes"]) {
       checkNumberOption(actor, name, RULE);
@@ -131,7 +131,7 @@ export class Retries implements Middleware {
     }
   }
 
-  /** Sends the retry of a failed message, or fails it for good. */
+  /** Stores the retry of a failed message, or fails it for good. */
   afterProcessMessage(
     broker: Broker,
     message: MessageProxy,
@@ -173,7 +173,7 @@ export class Retries implements Middleware {
       }
     } catch (error) {
       if (error instanceof FollowUpNotStored) throw error;
-      // The options of the message or actor make no sense: no attempt ever will.
+      // The options of the message or actor are invalid, and would be at each attempt.
       const reason = `${errorMessage(error)} (${errorType(exception)}: ${errorMessage(exception)})`;
       throw new FollowUpNotStored(`Cannot decide on a retry: ${reason}`, { cause: error });
     }
@@ -184,7 +184,7 @@ export class Retries implements Middleware {
     return errorClasses(throws).some((one) => exception instanceof one);
   }
 
-  /** The limit that counts; an explicit `null` on the message or actor lifts it. */
+  /** The option `maxRetries` of the message, its actor or this middleware; `null` for no limit. */
   #limit(broker: Broker, message: MessageProxy): number | null {
     const own = message.option("maxRetries");
     if (own !== undefined) return own === null ? null : asNumber("maxRetries", own);
@@ -224,7 +224,7 @@ export class Retries implements Middleware {
     message.markRetried();
   }
 
-  /** A server that takes no more may still take the retry with less of the traceback. */
+  /** If the server rejects the retry as too large, stores it with a shorter traceback. */
   async #store(
     broker: Broker,
     message: MessageProxy,
@@ -281,7 +281,7 @@ export class Retries implements Middleware {
   }
 }
 
-/** A count below 0 would allow for attempts beyond the limit. */
+/** Number of retries so far. A negative one, from outside, counts as 0. */
 function countRetries(message: MessageProxy): number {
   return Math.max(0, asNumber("retries", message.option("retries") ?? 0));
 }

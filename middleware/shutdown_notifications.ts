@@ -10,8 +10,8 @@ const log = /* @__PURE__ */ getLogger("middleware", "ShutdownNotifications");
 /** Options for {@linkcode ShutdownNotifications}. */
 export interface ShutdownNotificationsOptions {
   /**
-   * True if the signal of actors aborts on shutdown. A `notifyShutdown` on the actor or on the
-   * message itself wins over it.
+   * True if the signal of actors aborts on shutdown. The option `notifyShutdown` of the actor or of the
+   * message overrides it.
    *
    * @default {false}
    */
@@ -23,8 +23,8 @@ const KNOWN_OPTIONS: KnownOptions<ShutdownNotificationsOptions> = {
 };
 
 /**
- * Tells running actors that the worker is shutting down: their `currentSignal()`
- * aborts with `Shutdown`. An actor that lets it through is retried elsewhere.
+ * Notifies running actors that the worker is shutting down: their `currentSignal()` aborts with
+ * `Shutdown`. If the actor throws it, the message is retried by another worker.
  *
  * @example Stop early when the worker does
  * ```ts
@@ -44,14 +44,14 @@ export class ShutdownNotifications implements Middleware {
   /**
    * Sets the default.
    *
-   * @param options Whether actors that do not say are told.
+   * @param options Default for actors without the option.
    */
   constructor(options: ShutdownNotificationsOptions = {}) {
     assertKnownOptions("ShutdownNotifications", options, KNOWN_OPTIONS);
     this.#notifyShutdown = options.notifyShutdown ?? false;
   }
 
-  /** Tells all that run and want to be told. */
+  /** Interrupts running messages with the option `notifyShutdown`. */
   beforeWorkerShutdown(broker: Broker, worker: WorkerInfo): void {
     for (const message of worker.running) {
       if (!broker.getOption(message, "notifyShutdown", this.#notifyShutdown)) continue;

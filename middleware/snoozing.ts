@@ -11,13 +11,13 @@ import { counted } from "../platform/counted.ts";
 const log = /* @__PURE__ */ getLogger("middleware", "Retries");
 
 /**
- * Decides whether what an actor threw snoozes its message: a `Snooze` does, and with
- * `snoozeWhenLimited` a `RateLimitExceeded`, as long as `maxSnoozes` allows it.
+ * Decides whether an error snoozes its message: a `Snooze` does, and with `snoozeWhenLimited` a
+ * `RateLimitExceeded`, while `maxSnoozes` allows it.
  *
  * @param broker The broker.
  * @param message The message.
- * @param exception What the actor threw.
- * @param backoff The range of backoffs where neither the message nor its actor says.
+ * @param exception The error of the actor.
+ * @param backoff The default range of backoffs.
  * @returns Milliseconds to snooze for; `undefined` if the message has failed.
  */
 export function snoozeDelay(
@@ -39,18 +39,18 @@ export function snoozeDelay(
     log.warn(counted(snoozes, text), { ...about(message, exception), snoozes });
     return undefined;
   }
-  // A limiter that refuses is not a failure: the wait does not grow.
+  // A refusal of a limiter is not a failure: the backoff does not grow.
   return exception instanceof Snooze
     ? exception.delay
     : computeBackoff(0, backoffOf(broker, message, backoff));
 }
 
 /**
- * Sends a message again that is snoozed.
+ * Stores a snoozed message, to run again later.
  *
  * @param broker The broker.
  * @param message The message.
- * @param exception What the actor threw.
+ * @param exception The error of the actor.
  * @param delay Milliseconds to snooze for.
  */
 export async function snooze(

@@ -16,14 +16,14 @@ const RULE: NumberRule = { least: 0, isExclusive: true };
 /** Options for {@linkcode TimeLimit}. */
 export interface TimeLimitOptions {
   /**
-   * Milliseconds an actor may run. A `timeLimit` on the actor or on the message
-   * itself wins over it; `Infinity` lifts it.
+   * Milliseconds that an actor may run; `Infinity` for no limit. The option `timeLimit` of the actor or
+   * of the message overrides it.
    *
    * @default {600_000}
    */
   timeLimit?: number;
   /**
-   * Milliseconds an actor gets to settle after its signal has aborted.
+   * Milliseconds that an actor gets to end after its signal has aborted.
    *
    * @default {1_000}
    */
@@ -64,7 +64,7 @@ const KNOWN_OPTIONS: KnownOptions<TimeLimitOptions> = {
 export class TimeLimit implements Middleware {
   /** Names of the actor options that this middleware reads. */
   readonly actorOptions: readonly string[] = ["timeLimit"];
-  /** Milliseconds for actors that set no limit of their own. */
+  /** Milliseconds for actors without the option `timeLimit`. */
   readonly timeLimit: number;
   readonly #grace: number;
   readonly #workers: Set<WorkerInfo> = new Set();
@@ -74,7 +74,7 @@ export class TimeLimit implements Middleware {
   /**
    * Sets the limit.
    *
-   * @param options The limit for actors that set none.
+   * @param options The limit for actors without the option.
    * @throws {RangeError} If `timeLimit` is not above 0, or `grace` below 0.
    */
   constructor(options: TimeLimitOptions = {}) {
@@ -90,17 +90,17 @@ export class TimeLimit implements Middleware {
     this.#grace = grace;
   }
 
-  /** Refuses a limit that is none. */
+  /** Refuses an invalid limit. */
   checkActorOptions(actor: Actor): void {
     checkNumberOption(actor, "timeLimit", RULE);
   }
 
-  /** Notes who runs messages. */
+  /** Notes a worker, whose running messages are checked. */
   beforeWorkerBoot(_broker: Broker, worker: WorkerInfo): void {
     this.#workers.add(worker);
   }
 
-  /** Notes when the message has to be done. */
+  /** Sets the deadline of a message. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
     const timeLimit = numberOption(broker, message, "timeLimit", this.timeLimit, RULE);
     if (timeLimit === Infinity) return;
@@ -109,7 +109,7 @@ export class TimeLimit implements Middleware {
     if (message.deadline < this.#timerAt) this.#setTimer(broker, message.deadline);
   }
 
-  /** Takes the timer back, unless another worker of the broker needs it. */
+  /** Clears the timer, unless another worker of the broker needs it. */
   afterWorkerShutdown(broker: Broker, worker: WorkerInfo): void {
     this.#workers.delete(worker);
     if (this.#workers.size === 0) this.#setTimer(broker, Infinity);
@@ -130,7 +130,7 @@ export class TimeLimit implements Middleware {
     for (const worker of this.#workers) {
       for (const message of worker.running) {
         if (message.deadline <= now) this.#stop(message);
-        // One that was stopped may begin anew in another realm, with all of its time again.
+        // An interrupted message may run again in another thread or process, with a new deadline.
         const { deadline, timeLimit } = message;
         nearest = Math.min(nearest, deadline === Infinity ? now + timeLimit : deadline);
       }

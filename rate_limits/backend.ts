@@ -6,7 +6,7 @@
  *   callbacks. The caller must send them; for {@linkcode CLAIM_TIME} no other worker does;
  * - `claimed`: another worker is sending them;
  * - `concluded`: they have been sent;
- * - `missing`: the group was never begun, or it took longer than its barrier lives.
+ * - `missing`: the group was never begun, or its barrier has expired.
  */
 export type GroupProgress = "waiting" | "complete" | "claimed" | "concluded" | "missing";
 
@@ -14,17 +14,16 @@ export type GroupProgress = "waiting" | "complete" | "claimed" | "concluded" | "
 export const CLAIM_TIME = 10_000;
 
 /**
- * Value of a group's counter once its callbacks have been sent. A member that a
- * Python worker runs again counts down from there, and so sends nothing.
+ * Value of a group's counter once its callbacks have been sent. If a Python worker runs a member again, it
+ * counts down from there, and sends nothing.
  */
 export const CONCLUDED = 2_000_000_000;
 
 /**
- * Counters of rate limiters and barriers, shared by all users of the same keys: Python
- * programs, too.
+ * Counters of rate limiters and barriers, shared by all programs that use the same keys, in Python, too.
  *
- * Seven verbs, each atomic, and two more for groups of messages. A counter is a whole number
- * that is forgotten after its `ttl`. To write one: extend this class, and run
+ * It has seven atomic operations, and two more for groups of messages. A counter is a whole number with a
+ * time to live. To write a backend: extend this class, and run
  * `tests/conformance/rate_limiter_backend.ts` on it.
  *
  * Source: `tests/vectors/rate_limits.json`.
@@ -34,8 +33,8 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
    * Sets a counter, unless there is one.
    *
    * @param key The counter.
-   * @param value What it is to be.
-   * @param ttl Milliseconds after which it is forgotten.
+   * @param value Its value.
+   * @param ttl Time to live in milliseconds.
    * @returns Whether it was set.
    * @throws {RangeError} If the ttl is not a whole number above 0.
    * @throws {BrokerConnectionError} If the server cannot be reached.
@@ -43,26 +42,25 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
   abstract add(key: string, value: number, ttl: number): Promise<boolean>;
 
   /**
-   * Counts up, unless that would go beyond a maximum. A counter that is not there begins
-   * at 0.
+   * Increases a counter, unless it would exceed a maximum. A missing counter is 0.
    *
    * @param key The counter.
-   * @param amount By how much.
-   * @param maximum What the counter may be at most.
-   * @param ttl Milliseconds after which it is forgotten, from now.
-   * @returns Whether it was counted.
+   * @param amount The increment.
+   * @param maximum The maximum.
+   * @param ttl Time to live in milliseconds, from now.
+   * @returns Whether it was increased.
    * @throws The same as {@linkcode RateLimiterBackend.add}.
    */
   abstract incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean>;
 
   /**
-   * Counts down, unless that would go below a minimum.
+   * Decreases a counter, unless it would fall below a minimum.
    *
    * @param key The counter.
-   * @param amount By how much.
-   * @param minimum What the counter must be at least.
-   * @param ttl Milliseconds after which it is forgotten, from now.
-   * @returns Whether it was counted; `undefined` when there is nothing to count down from.
+   * @param amount The decrement.
+   * @param minimum The minimum.
+   * @param ttl Time to live in milliseconds, from now.
+   * @returns Whether it was decreased; `undefined` if there is no such counter.
    * @throws The same as {@linkcode RateLimiterBackend.add}.
    */
   abstract decr(
@@ -73,14 +71,14 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
   ): Promise<boolean | undefined>;
 
   /**
-   * Counts up, unless that counter or the sum of some counters would go beyond a maximum.
+   * Increases a counter, unless it, or the sum of some counters, would exceed a maximum.
    *
    * @param key The counter.
-   * @param keys The counters to sum up, that one among them.
-   * @param amount By how much.
-   * @param maximum What the sum may be at most.
-   * @param ttl Milliseconds after which the counter is forgotten, from now.
-   * @returns Whether it was counted.
+   * @param keys The counters to sum, `key` included.
+   * @param amount The increment.
+   * @param maximum The maximum.
+   * @param ttl Time to live of the counter in milliseconds, from now.
+   * @returns Whether it was increased.
    * @throws The same as {@linkcode RateLimiterBackend.add}.
    */
   abstract incrAndSum(
@@ -92,53 +90,50 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
   ): Promise<boolean>;
 
   /**
-   * Takes one of so many leases, renews it, or ends it. A lease ends by itself unless it is
-   * renewed, by the clock of the server where there is one. To take it again renews it, so that
-   * an attempt whose answer is lost can be repeated.
+   * Takes, renews or ends a lease. It expires unless it is renewed, by the clock of the server if there is
+   * one. Taking a lease again renews it, so that a call whose answer is lost can be repeated.
    *
-   * @param key What the leases are of.
-   * @param holder Tells the lease from others.
-   * @param limit How many there may be at the same time.
-   * @param ttl Milliseconds until it ends, from now; 0 ends it at once.
-   * @returns Whether the holder has it now. One that has ended is not renewed, but taken again
-   *   if there is room.
+   * @param key Key of the leases.
+   * @param holder Unique id of the holder.
+   * @param limit Maximum of leases at the same time.
+   * @param ttl Time to live in milliseconds, from now; 0 ends it at once.
+   * @returns Whether the holder has a lease now. An expired lease is taken again if there is room.
    * @throws {RangeError} If the ttl is not a whole number of 0 or more.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   abstract lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean>;
 
   /**
-   * Waits until {@linkcode RateLimiterBackend.waitNotify} is called for a key, or finds that
-   * it was and is not forgotten. However many wait, they cost no connection each.
+   * Waits until {@linkcode RateLimiterBackend.waitNotify} is called for a key, or was called within its
+   * time to live. All waiters share the connections of the backend.
    *
    * @param key The barrier.
-   * @param timeout Milliseconds to wait at most.
+   * @param timeout Maximum of milliseconds to wait.
    * @param signal Ends the wait when it aborts.
-   * @returns Whether it was called in time.
-   * @throws The reason of the signal, if that aborts before.
+   * @returns False after the timeout.
+   * @throws The reason of the signal, if it aborts before.
    * @throws {ConnectionClosed} If the backend is closed.
    */
   abstract wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean>;
 
   /**
-   * Wakes all waiters of a key, and keeps others from waiting.
+   * Wakes all waiters of a key. Later calls of `wait` resolve at once, until the time to live is over.
    *
    * @param key The barrier.
-   * @param ttl Milliseconds after which it is forgotten.
-   * @returns Whether it is noted: always, or it throws.
+   * @param ttl Time to live in milliseconds.
+   * @returns Always true.
    * @throws The same as {@linkcode RateLimiterBackend.add}.
    */
   abstract waitNotify(key: string, ttl: number): Promise<boolean>;
 
   /**
-   * Counts a member of a group down from the barrier that `group.run()` made: once, however
-   * often it is said to be done.
+   * Counts a member of a group, once: repeated calls for the same member are not counted.
    *
-   * @param group The key of the barrier.
-   * @param member Tells the member from the others: its message id.
-   * @param ttl Milliseconds after which all is forgotten, from now.
-   * @returns How far the group is. Each member that is counted again after the group is
-   *   complete can get to send the callbacks, until {@linkcode RateLimiterBackend.concludeGroup}.
+   * @param group Key of the barrier that `group.run()` made.
+   * @param member Message id of the member.
+   * @param ttl Time to live in milliseconds, from now.
+   * @returns Progress of the group. When it is complete, further calls may also return `complete`, until
+   *   {@linkcode RateLimiterBackend.concludeGroup} is called.
    * @throws The same as {@linkcode RateLimiterBackend.add}.
    */
   abstract countMember(group: string, member: string, ttl: number): Promise<GroupProgress>;
@@ -146,8 +141,8 @@ export abstract class RateLimiterBackend implements AsyncDisposable {
   /**
    * Notes that the callbacks of a group have been sent.
    *
-   * @param group The key of the barrier.
-   * @param ttl Milliseconds after which that is forgotten.
+   * @param group Key of the barrier.
+   * @param ttl Time to live of that information, in milliseconds.
    * @throws The same as {@linkcode RateLimiterBackend.add}.
    */
   abstract concludeGroup(group: string, ttl: number): Promise<void>;

@@ -7,8 +7,8 @@ import { assertAboveZero, assertKey } from "./whole_number.ts";
 /** Options for {@linkcode Barrier}. */
 export interface BarrierOptions {
   /**
-   * Milliseconds after which the barrier is forgotten. Redis counts them from the last arrival,
-   * Memcached from its creation.
+   * Time to live of the barrier in milliseconds: on Redis from the last arrival, on Memcached from its
+   * creation.
    *
    * @default {900_000}
    */
@@ -17,9 +17,9 @@ export interface BarrierOptions {
 
 /** Options of {@linkcode Barrier.wait}. */
 export interface BarrierWaitOptions {
-  /** Waits for the other parties. Without, the arrival is counted and that is all. @default {true} */
+  /** Waits for the other parties. If false, only counts the arrival. @default {true} */
   block?: boolean;
-  /** Milliseconds to wait at most. @default {ttl} For as long as the barrier can last. */
+  /** Maximum of milliseconds to wait. @default {ttl} The time to live of the barrier. */
   timeout?: number;
   /** Ends the wait when it aborts. The arrival stays counted. */
   signal?: AbortSignal;
@@ -54,17 +54,17 @@ const KNOWN_OPTIONS: KnownOptions<BarrierOptions> = {
 export class Barrier {
   /** Backend that counts. */
   readonly backend: RateLimiterBackend;
-  /** Its name, the same for all parties. */
+  /** Name of the barrier, the same for all parties. */
   readonly key: string;
-  /** Milliseconds after which it is forgotten. */
+  /** Time to live in milliseconds. */
   readonly ttl: number;
 
   /**
-   * Checks and stores.
+   * Checks and stores the options.
    *
-   * @param backend Where to count.
-   * @param key Its name, the same for all parties.
-   * @param options How long it lasts.
+   * @param backend Backend that counts.
+   * @param key Name of the barrier, the same for all parties.
+   * @param options The time to live.
    * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If the ttl is not a whole number above 0.
    */
@@ -79,11 +79,11 @@ export class Barrier {
   }
 
   /**
-   * Sets the barrier up, before anybody arrives.
+   * Creates the barrier, before the first arrival.
    *
-   * @param parties How many have to arrive.
-   * @returns Whether it is new. One that is there, cleared or not, stays as it is.
-   * @throws {RangeError} If the number is not a whole one above 0.
+   * @param parties Number of parties.
+   * @returns False if it exists, cleared or not. It does not change then.
+   * @throws {RangeError} If `parties` is not a whole number above 0.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async create(parties: number): Promise<boolean> {
@@ -96,8 +96,8 @@ export class Barrier {
    *
    * @param options Whether and how long to wait.
    * @returns Whether all parties have arrived.
-   * @throws {BarrierNotFound} If it was not created, or is forgotten.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws {BarrierNotFound} If it was not created, or has expired.
+   * @throws The reason of the signal, if it aborts before.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async wait(options: BarrierWaitOptions = {}): Promise<boolean> {

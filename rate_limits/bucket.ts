@@ -8,11 +8,11 @@ import { assertAboveZero } from "./whole_number.ts";
 
 /** Options for {@linkcode BucketRateLimiter}. */
 export interface BucketRateLimiterOptions {
-  /** Number of slots a bucket has. @default {1} */
+  /** Number of slots of a bucket. @default {1} */
   limit?: number;
-  /** Milliseconds that a bucket lasts. @default {1_000} */
+  /** Length of a bucket in milliseconds. @default {1_000} */
   bucket?: number;
-  /** Clock. All machines should agree about it. @default {systemClock} */
+  /** Clock, which should agree on all machines. @default {systemClock} */
   clock?: Clock;
 }
 
@@ -23,14 +23,12 @@ const KNOWN_OPTIONS: KnownOptions<BucketRateLimiterOptions> = {
 };
 
 /**
- * Lets something be done only so often in each span of time: from 12:00:00 to 12:00:10, then
- * from 12:00:10 to 12:00:20, and so on. Cheap, and coarse: around the turn from one bucket
- * to the next twice the limit can pass. A {@linkcode WindowRateLimiter} that slides does not
- * allow that.
+ * Limits how often something is done in fixed periods: from 12:00:00 to 12:00:10, then from 12:00:10 to
+ * 12:00:20, and so on. It is cheap and coarse: around the end of a bucket, twice the limit can pass. Use a
+ * sliding {@linkcode WindowRateLimiter} to prevent that.
  *
- * Its slots are not given back: releasing one does nothing. One that is granted when its bucket
- * is over already is not used; a server that takes longer to answer than a bucket lasts grants
- * none.
+ * Releasing a slot does nothing. A slot that is granted after the end of its bucket is not used: if the
+ * server takes longer to answer than a bucket lasts, it grants none.
  *
  * Source: scenario `bucket` in `tests/vectors/rate_limits.json`.
  *
@@ -51,18 +49,18 @@ const KNOWN_OPTIONS: KnownOptions<BucketRateLimiterOptions> = {
  * ```
  */
 export class BucketRateLimiter extends RateLimiter {
-  /** Milliseconds that a bucket lasts. */
+  /** Length of a bucket in milliseconds. */
   readonly bucket: number;
   readonly #clock: Clock;
 
   /**
-   * Checks and stores.
+   * Checks and stores the options.
    *
-   * @param backend Where to count.
-   * @param key What is limited.
+   * @param backend Backend that counts.
+   * @param key Name of the limit.
    * @param options The limit.
    * @throws {TypeError} If the key is not a string.
-   * @throws {RangeError} If a number is not a whole one above 0.
+   * @throws {RangeError} If a number is not a whole number above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: BucketRateLimiterOptions = {}) {
     assertKnownOptions("BucketRateLimiter", options, KNOWN_OPTIONS);
@@ -73,7 +71,7 @@ export class BucketRateLimiter extends RateLimiter {
     this.#clock = clock;
   }
 
-  /** Takes one of the slots of this bucket. */
+  /** Takes a slot of the present bucket, if there is one. */
   protected override async take(): Promise<Slot | undefined> {
     const isTaken = await takeInTime(() => {
       const now = this.#clock.now();

@@ -20,7 +20,7 @@ export interface ConcurrentRateLimiterOptions {
    * to live, as in Python, which each acquire renews: the slot of a dead holder is free again only
    * when the limiter has not been used for that long.
    *
-   * Python knows no leases. All users of a key must agree about it.
+   * Python does not support leases. All programs that use a key must use the same value.
    *
    * @default {false}
    */
@@ -47,8 +47,8 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
 };
 
 /**
- * Lets only so many do something at the same time, on all machines together. With a limit
- * of 1 it is a mutex. Use it with `leases: true`, unless Python programs use the same key.
+ * Limits how many callers, on all machines together, do something at the same time. With a limit of 1 it
+ * is a mutex. Use it with `leases: true`, unless Python programs use the same key.
  *
  * Source: scenario `concurrent` in `tests/vectors/rate_limits.json`.
  *
@@ -69,20 +69,20 @@ const KNOWN_OPTIONS: KnownOptions<ConcurrentRateLimiterOptions> = {
  * ```
  */
 export class ConcurrentRateLimiter extends RateLimiter {
-  /** Milliseconds after which slots of holders that died come free. */
+  /** Milliseconds after which slots of dead holders are free again. */
   readonly ttl: number;
   /** True if each holder has a lease. */
   readonly leases: boolean;
   readonly #clock: Clock;
 
   /**
-   * Checks and stores.
+   * Checks and stores the options.
    *
-   * @param backend Where to count.
-   * @param key What is limited.
+   * @param backend Backend that counts.
+   * @param key Name of the limit.
    * @param options The limit.
    * @throws {TypeError} If the key is not a string.
-   * @throws {RangeError} If a number is not a whole one above 0.
+   * @throws {RangeError} If a number is not a whole number above 0.
    */
   constructor(
     backend: RateLimiterBackend,
@@ -101,7 +101,7 @@ export class ConcurrentRateLimiter extends RateLimiter {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Counts itself in, or takes a lease. */
+  /** Increases the counter of holders, or takes a lease. */
   protected override async take(): Promise<Slot | undefined> {
     const { backend, key, limit, ttl } = this;
     if (this.leases) {
@@ -111,7 +111,7 @@ export class ConcurrentRateLimiter extends RateLimiter {
     return isTaken ? new HeldSlot(() => this.#giveBack()) : undefined;
   }
 
-  /** Counts itself out. */
+  /** Decreases the counter of holders. */
   async #giveBack(): Promise<void> {
     try {
       await this.backend.decr(this.key, 1, 0, this.ttl);

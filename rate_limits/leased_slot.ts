@@ -7,36 +7,36 @@ import type { Slot } from "./slot.ts";
 
 const log = /* @__PURE__ */ getLogger("rate_limits");
 
-/** Number of times a lease is renewed while it lasts. */
+/** Number of renewals within the time to live of a lease. */
 const RENEWALS = 3;
-/** Number of times a renewal is repeated while the lease lasts, if the server is unavailable. */
+/** Number of attempts to renew within the time to live, if the server is unavailable. */
 const ATTEMPTS = 10;
 
 /** Options of a lease. */
 export interface LeaseOptions {
   readonly backend: RateLimiterBackend;
-  /** That of the limiter. */
+  /** Key of the limiter. */
   readonly key: string;
   readonly limit: number;
-  /** Milliseconds until it ends unless it is renewed. */
+  /** Time to live in milliseconds, unless it is renewed. */
   readonly ttl: number;
   /** Clock of renewals. */
   readonly clock: Clock;
 }
 
 /**
- * A slot that ends by itself unless its holder renews it, as it does three times in each `ttl`.
+ * A slot that expires unless it is renewed, which happens three times within each `ttl`.
  *
  *          ┌ renewed ┐
  *          ▼         │
  * ─take─▶ held ──────┴─release─▶ released
  *           └─ not renewed in time, or refused ─▶ lost, the signal aborts
  *
- * Its end is reckoned from before the request that took or renewed it was sent: the server, which
- * reckons from when the request arrives, gives it to nobody else before that.
+ * Its end is calculated from the time before the request was sent. The server calculates from the arrival
+ * of the request, and so does not grant the slot to another holder before that end.
  */
 export class LeasedSlot implements Slot {
-  /** It was. */
+  /** Always true. */
   readonly acquired = true;
   readonly #options: LeaseOptions;
   readonly #holder: string;
@@ -44,15 +44,15 @@ export class LeasedSlot implements Slot {
   #state: "held" | "released" | "lost" = "held";
   #renewal: Timer;
   #end: Timer;
-  /** Why the last attempt to renew it failed. */
+  /** Error of the last attempt to renew it. */
   #failure: unknown;
 
   /**
-   * Begins to renew it.
+   * Begins to renew a lease.
    *
-   * @param options What it is a lease of.
-   * @param holder Tells it from others.
-   * @param left Milliseconds that are left of it.
+   * @param options The lease.
+   * @param holder Unique id of the holder.
+   * @param left Milliseconds until it expires.
    */
   private constructor(options: LeaseOptions, holder: string, left: number) {
     this.#options = options;
@@ -61,7 +61,7 @@ export class LeasedSlot implements Slot {
   }
 
   /**
-   * Takes one, if there is room.
+   * Takes a lease, if there is room.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -72,16 +72,16 @@ export class LeasedSlot implements Slot {
     if (!await backend.lease(leasesOf(key), holder, limit, ttl)) return undefined;
     const left = asked + ttl - monotonicTime(clock);
     if (left > 0) return new LeasedSlot(options, holder, left);
-    await backend.lease(leasesOf(key), holder, limit, 0); // it has ended on the way
+    await backend.lease(leasesOf(key), holder, limit, 0); // it has expired before the answer
     return undefined;
   }
 
-  /** Aborts when it has ended before it was released. */
+  /** Signal that aborts when the lease expires before it was released. */
   get signal(): AbortSignal {
     return this.#aborter.signal;
   }
 
-  /** Makes room for others. */
+  /** Ends the lease. */
   async release(): Promise<void> {
     const state = this.#state;
     if (state === "released") return;
@@ -128,10 +128,10 @@ export class LeasedSlot implements Slot {
     }
   }
 
-  /** Takes back what was renewed after it was released or lost. */
+  /** Ends a lease that was renewed after it was released or lost. */
   async #giveBack(): Promise<void> {
     const { backend, key, limit } = this.#options;
-    await backend.lease(leasesOf(key), this.#holder, limit, 0).catch(() => {}); // it ends by itself
+    await backend.lease(leasesOf(key), this.#holder, limit, 0).catch(() => {}); // it expires
   }
 
   #lost(): void {
@@ -160,7 +160,7 @@ export class LeasedSlot implements Slot {
   }
 }
 
-/** Beside the counter of the same name, in which Python's dramatiq counts holders. */
+/** Not the key itself, which is the counter of holders of Python's dramatiq. */
 function leasesOf(key: string): string {
   return `${key}@leases`;
 }

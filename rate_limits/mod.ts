@@ -1,6 +1,5 @@
 /**
- * Limits on how often, or how many times at once, something is done, and barriers at which
- * several parties meet: over all processes and machines that share a backend, Python's
+ * Rate limits, mutexes, and barriers, for all processes and machines that share a backend, Python's
  * dramatiq included.
  *
  * @example Twice at a time

@@ -6,14 +6,14 @@ import { assertAboveZero, assertKey } from "./whole_number.ts";
 /** Options of {@linkcode RateLimiter.acquire}. */
 export interface AcquireOptions {
   /**
-   * Throws when the limit is reached. Without, look at `acquired`.
+   * Throws if the limit is reached. If false, check `acquired`.
    *
    * @default {true}
    */
   raiseOnFailure?: boolean;
 }
 
-/** Keeps how often, or how many times at once, something is done below a limit. */
+/** Base class of limits on how often, or how many times at once, something is done. */
 export abstract class RateLimiter {
   /** Backend that counts. */
   readonly backend: RateLimiterBackend;
@@ -23,11 +23,11 @@ export abstract class RateLimiter {
   readonly limit: number;
 
   /**
-   * Checks and stores.
+   * Checks and stores the options.
    *
-   * @param backend Where to count.
-   * @param key What is limited.
-   * @param limit How many slots there are.
+   * @param backend Backend that counts.
+   * @param key Name of the limit.
+   * @param limit Number of slots.
    * @throws {TypeError} If the key is not a string.
    * @throws {RangeError} If the limit is not a whole number above 0.
    */
@@ -43,10 +43,10 @@ export abstract class RateLimiter {
   protected abstract take(): Promise<Slot | undefined>;
 
   /**
-   * Takes a slot, or fails at once: it does not wait.
+   * Takes a slot. It does not wait for one.
    *
-   * @param options What to do when there is none.
-   * @returns The slot, or one that says that it was not acquired.
+   * @param options Whether to throw if the limit is reached.
+   * @returns The slot; its `acquired` is false if the limit is reached.
    * @throws {RateLimitExceeded} If the limit is reached and `raiseOnFailure` is not false.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
@@ -62,13 +62,13 @@ export abstract class RateLimiter {
   }
 
   /**
-   * Runs a function within a slot, and releases that however the function ends.
+   * Runs a function while holding a slot, and releases the slot afterwards.
    *
-   * @param work What to run. It is given the signal of the slot, see {@linkcode Slot.signal}.
+   * @param work The function. Its parameter is the signal of the slot, see {@linkcode Slot.signal}.
    * @returns What it returned.
    * @throws {RateLimitExceeded} If the limit is reached.
    * @throws {BrokerConnectionError} If the server cannot be reached.
-   * @throws What the function throws.
+   * @throws The error of the function.
    */
   async run<T>(work: (signal?: AbortSignal) => T | Promise<T>): Promise<T> {
     const slot = await this.acquire();

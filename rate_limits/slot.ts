@@ -1,15 +1,15 @@
-/** Result of `RateLimiter.acquire`. Leaving its scope, by `await using`, releases it. */
+/** Result of `RateLimiter.acquire`. With `await using`, it is released at the end of its scope. */
 export interface Slot extends AsyncDisposable {
-  /** True if there was room: go on only if so. */
+  /** True if there was room. */
   readonly acquired: boolean;
   /**
-   * Aborts when a slot that is a lease has ended before it was released, because it could not be
-   * renewed in time: others may hold it now. Slots that are no leases have none.
+   * Signal that aborts when a lease has expired because it could not be renewed in time: another holder
+   * may have the slot now. `undefined` if the slot is not a lease.
    */
   readonly signal?: AbortSignal;
   /**
-   * Makes room for others. It never throws: what the caller did is done, and a slot that could
-   * not be given back (which is logged) comes free when its time to live is over.
+   * Releases the slot. Never throws: if that fails, which is logged, the slot is free again after its time
+   * to live.
    */
   release(): Promise<void>;
 }
@@ -17,30 +17,30 @@ export interface Slot extends AsyncDisposable {
 const DONE: Promise<void> = /* @__PURE__ */ Promise.resolve();
 const nothing = { release: () => DONE, [Symbol.asyncDispose]: () => DONE };
 
-/** A slot that is not given back. */
+/** A slot that need not be released. */
 export const USED_UP: Slot = /* @__PURE__ */ Object.freeze({ acquired: true, ...nothing });
-/** Slot of a caller that found no room. */
+/** Slot that was not acquired. */
 export const REFUSED: Slot = /* @__PURE__ */ Object.freeze({ acquired: false, ...nothing });
 
-/** A slot that is held until it is released. */
+/** A slot to release. */
 export class HeldSlot implements Slot {
-  /** It was. */
+  /** Always true. */
   readonly acquired = true;
   #giveBack: (() => Promise<void>) | undefined;
 
   /**
-   * Takes hold of it.
+   * Makes a slot.
    *
-   * @param giveBack Gives it back; must not throw.
+   * @param giveBack Releases it; must not throw.
    */
   constructor(giveBack: () => Promise<void>) {
     this.#giveBack = giveBack;
   }
 
-  /** Makes room for others. */
+  /** Releases the slot. */
   release(): Promise<void> {
     const giveBack = this.#giveBack;
-    this.#giveBack = undefined; // a slot is given back once
+    this.#giveBack = undefined; // only once
     return giveBack === undefined ? DONE : giveBack();
   }
 

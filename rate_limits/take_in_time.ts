@@ -1,18 +1,17 @@
-/** Number of times it is tried again when a span has ended before the answer came. */
+/** Number of attempts if the period ends before the answer arrives. */
 export const ATTEMPTS = 3;
 
 /**
- * Takes a slot of the present span of time, and makes sure that it is still the present one
- * when the answer has come.
+ * Takes a slot of the present period, and makes sure that the period is not over when the answer arrives.
  *
- * The counter of a span lives, as Python has it, just as long as the span lasts. Whoever
- * counts a moment after its end may find it forgotten, and begin anew: then more could come in than
- * the limit allows: in a test hundreds of clients let in twice as many at the turn of a bucket.
+ * As in Python, the counter of a period expires with the period. A caller that counts just after its end
+ * may find no counter, and start a new one, so that more callers pass than the limit allows: in a test
+ * with hundreds of clients, twice as many passed at the end of a bucket.
  *
- * @param present Says which span is the present one.
- * @param take Takes a slot of a span.
- * @param giveBack Gives one back that came too late, where it would stand in the way of others.
- * @returns Whether there was one.
+ * @param present Returns the number of the present period.
+ * @param take Takes a slot of a period.
+ * @param giveBack Releases a slot that came too late, if it would block others.
+ * @returns Whether a slot was taken.
  */
 export async function takeInTime(
   present: () => number,

@@ -1,8 +1,8 @@
 /**
- * Checks a number that says how many, or how long.
+ * Checks a count or a time.
  *
  * @param number The number.
- * @param what What it is, for the error text: "Cannot …".
+ * @param what What it is for: the end of "Cannot …".
  * @throws {RangeError} If it is not a whole number above 0.
  */
 export function assertAboveZero(number: number, what: string): void {
@@ -11,7 +11,7 @@ export function assertAboveZero(number: number, what: string): void {
 }
 
 /**
- * Checks the time that a lease is to last, or the 0 that ends it.
+ * Checks the time to live of a lease; 0 ends it.
  *
  * @param ttl Milliseconds.
  * @throws {RangeError} If it is not a whole number of 0 or more.
@@ -25,7 +25,7 @@ export function assertLeaseTtl(ttl: number): void {
  * Checks the key of a limiter or barrier.
  *
  * @param key The key.
- * @throws {TypeError} If it is not a text with something in it.
+ * @throws {TypeError} If it is not a string, or empty.
  */
 export function assertKey(key: string): void {
   if (typeof key === "string" && key !== "") return;

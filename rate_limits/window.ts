@@ -19,21 +19,21 @@ export interface WindowRateLimiterOptions {
    * whole seconds by the clocks of the callers: twice the limit can pass within little more than
    * `window - 1` seconds, and with a window of one second at once, at the turn of a second.
    *
-   * Python knows no such windows. All users of a key must agree about it.
+   * Python does not support sliding windows. All programs that use a key must use the same value.
    *
    * @default {false}
    */
   sliding?: boolean;
   /**
-   * Clock. All machines should agree about it; for a sliding window it only
-   * measures how long answers take.
+   * Clock, which should agree on all machines. A sliding window only measures with it how long answers
+   * take.
    *
    * @default {systemClock}
    */
   clock?: Clock;
 }
 
-/** The part of a window that an answer may take: for longer, the slot counts from anew. */
+/** Share of the window after which an answer is late, and the slot is renewed. */
 const LATE = 0.1;
 
 const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
@@ -44,14 +44,14 @@ const KNOWN_OPTIONS: KnownOptions<WindowRateLimiterOptions> = {
 };
 
 /**
- * Lets something be done only so often in the last so many seconds: with `sliding: true` wherever
- * one looks, without it in whole seconds, as Python does.
+ * Limits how often something is done within a window of seconds: with `sliding: true` in any such window,
+ * otherwise in windows of whole seconds, as in Python.
  *
- * A sliding window remembers each slot until it has left the window. Without, each second has a
- * counter, and each acquire sums up those of a window, so a window of an hour costs 3,600 keys.
- * {@linkcode BucketRateLimiter} is for large limits and long windows.
+ * A sliding window stores each slot until it has left the window. Otherwise each second has a counter, and
+ * each acquire sums the counters of the window: a window of an hour needs 3,600 keys. For large limits and
+ * long windows, use {@linkcode BucketRateLimiter}.
  *
- * Its slots are not given back: releasing one does nothing.
+ * Releasing a slot does nothing.
  *
  * Source: scenario `window` in `tests/vectors/rate_limits.json`.
  *
@@ -80,18 +80,18 @@ export class WindowRateLimiter extends RateLimiter {
   /** True if the window slides with the time. */
   readonly sliding: boolean;
   readonly #clock: Clock;
-  /** Whose keys are current. */
+  /** The second of `#keys`. */
   #second = NaN;
   #keys: readonly string[] = [];
 
   /**
-   * Checks and stores.
+   * Checks and stores the options.
    *
-   * @param backend Where to count.
-   * @param key What is limited.
+   * @param backend Backend that counts.
+   * @param key Name of the limit.
    * @param options The limit.
    * @throws {TypeError} If the key is not a string.
-   * @throws {RangeError} If a number is not a whole one above 0.
+   * @throws {RangeError} If a number is not a whole number above 0.
    */
   constructor(backend: RateLimiterBackend, key: string, options: WindowRateLimiterOptions = {}) {
     assertKnownOptions("WindowRateLimiter", options, KNOWN_OPTIONS);
@@ -106,18 +106,18 @@ export class WindowRateLimiter extends RateLimiter {
     this.#clock = clock;
   }
 
-  /** Takes a slot, if the window has room. */
+  /** Takes a slot, if there is one. */
   protected override async take(): Promise<Slot | undefined> {
     return await (this.sliding ? this.#takeSliding() : this.#takeOfSecond()) ? USED_UP : undefined;
   }
 
-  /** Takes a lease that lasts as long as the window and is not released. */
+  /** Takes a lease with the length of the window, which is not released. */
   async #takeSliding(): Promise<boolean> {
     const { backend, key, limit, window } = this;
     const holder = randomUuid();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const asked = monotonicTime(this.#clock);
-      // Again, it renews the lease: what comes late is used late, and must count for longer.
+      // A second attempt renews the lease: after a late answer the slot is used later, and counts longer.
       if (!await backend.lease(`${key}@sliding`, holder, limit, window * 1_000)) return false;
       if (monotonicTime(this.#clock) - asked <= window * 1_000 * LATE) return true;
     }
@@ -125,7 +125,7 @@ export class WindowRateLimiter extends RateLimiter {
     return false;
   }
 
-  /** Counts itself into this second, if the seconds of the window have room. */
+  /** Increases the counter of this second, if the sum of the window allows it. */
   #takeOfSecond(): Promise<boolean> {
     const ttl = this.window * 1_000;
     return takeInTime(
@@ -134,15 +134,15 @@ export class WindowRateLimiter extends RateLimiter {
         const keys = this.#keysOf(second);
         return this.backend.incrAndSum(keys[0]!, keys, 1, this.limit, ttl);
       },
-      (second) => this.backend.decr(`${this.key}@${second}`, 1, 0, ttl), // it is in later windows
+      (second) => this.backend.decr(`${this.key}@${second}`, 1, 0, ttl), // later windows include it
     );
   }
 
   #keysOf(second: number): readonly string[] {
     if (this.#second === second) return this.#keys;
     const keys = Array.from({ length: this.window }, (_, i) => `${this.key}@${second - i}`);
-    // Somebody whose clock is ahead may be in the next second already. This second is in his
-    // window, too, and he has not seen us there.
+    // A caller whose clock is ahead may have counted in the next second, with a window that includes this
+    // one, before this caller has counted.
     if (this.window > 1) keys.push(`${this.key}@${second + 1}`);
     this.#second = second;
     this.#keys = keys;

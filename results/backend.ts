@@ -24,26 +24,26 @@ export interface ResultBackendOptions {
    * @default {"dramatiq-results"}
    */
   namespace?: string;
-  /** Writes and reads results. @default {getEncoder()} That of the process. */
+  /** Encoder of results. @default {getEncoder()} The encoder of the process. */
   encoder?: Encoder;
   /**
-   * Leaves keys as they are, `namespace:queue:actor:id`, instead of hashing them. Those who
-   * share results set it alike.
+   * Uses plain keys, `namespace:queue:actor:id`, instead of hashes. All programs that share results must
+   * use the same value.
    *
    * @default {false}
    */
   useNamespacePrefixKeys?: boolean;
-  /** Clock of time-outs. @default {systemClock} */
+  /** Clock of timeouts. @default {systemClock} */
   clock?: Clock;
 }
 
-/** Milliseconds that `getResult` waits unless it is told otherwise, as in Python. */
+/** Default timeout of `getResult` in milliseconds, as in Python. */
 const DEFAULT_TIMEOUT = 10_000;
-/** Milliseconds in which a server may come back before a read is abandoned. */
+/** Milliseconds for which a read is repeated while the server is unavailable. */
 const RETRY_TIMEOUT = 5_000;
-/** The longest time to live: what is longer is not an exact number of milliseconds. */
+/** Maximum time to live: a longer one is not an exact number of milliseconds. */
 export const LONGEST_TTL: number = Number.MAX_SAFE_INTEGER;
-/** Characters of an error text that are stored when the server does not take all of it. */
+/** Characters of an error text that are stored if the server refuses the whole text. */
 const SHORT_TEXT = 1_000;
 /** Milliseconds between two attempts to read. */
 const RETRY_PAUSE = 100;
@@ -61,9 +61,9 @@ const RETRY_PAUSE = 100;
 export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /** Prefix of keys. */
   readonly namespace: string;
-  /** True if keys are left as they are. */
+  /** True if keys are plain, and not hashed. */
   readonly useNamespacePrefixKeys: boolean;
-  /** Clock of time-outs. */
+  /** Clock of timeouts. */
   protected readonly clock: Clock;
   readonly #encoder: Encoder | undefined;
   readonly #reads: BatchedReads = new BatchedReads(
@@ -74,7 +74,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   #isClosed = false;
 
   /**
-   * Stores the options; connecting comes later.
+   * Stores the options.
    *
    * @param options Keys, encoder, clock.
    */
@@ -96,7 +96,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     });
   }
 
-  /** Writes and reads results. */
+  /** Encoder of results. */
   get encoder(): Encoder {
     return this.#encoder ?? getEncoder();
   }
@@ -105,25 +105,25 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
    * Reads many keys.
    *
    * @param keys The keys.
-   * @returns What stands under each, in order: what was stored, nothing, or an error for
-   *   one that cannot be read.
+   * @returns The value of each key, in order: the stored data, `undefined`, or an error if it cannot be
+   *   read.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   protected abstract fetch(keys: readonly string[]): Promise<readonly Stored[]>;
 
   /**
-   * Stores something under a key, in place of whatever stands there.
+   * Stores data under a key, and replaces existing data.
    *
    * @param key The key.
-   * @param data What to store.
-   * @param ttl Milliseconds after which it is gone; at once, if they are not above 0.
+   * @param data The data.
+   * @param ttl Time to live in milliseconds; if it is not above 0, the data expires at once.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   protected abstract store(key: string, data: Encoded, ttl: number): Promise<void>;
 
   /**
-   * Which of several servers keeps a key, as a number. Keys of different servers are read apart,
-   * so that one that is unavailable fails, and delays, only what it keeps itself.
+   * Index of the server of a key. Keys of different servers are read in separate calls, so that an
+   * unavailable server affects only its own keys.
    */
   protected serverOf(_key: string): number {
     return 0;
@@ -142,9 +142,9 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /**
-   * The key under which the result of a message is stored.
+   * Builds the key of the result of a message.
    *
-   * @param message Whose result it is.
+   * @param message The message.
    * @returns The key.
    */
   buildMessageKey(message: ResultOwner): string {
@@ -154,15 +154,15 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   /**
    * Gets the result of a message.
    *
-   * @param message Whose result it is.
-   * @param options Whether and how long to wait for it.
+   * @param message The message.
+   * @param options Whether and how long to wait.
    * @returns What its actor returned.
-   * @throws {ResultMissing} If there is none (yet) and `block` is not set.
-   * @throws {ResultTimeout} If there is none when the time is over.
+   * @throws {ResultMissing} If there is no result (yet) and `block` is not set.
+   * @throws {ResultTimeout} If there is no result after the timeout.
    * @throws {ResultFailure} If the actor failed for good.
    * @throws {DecodeError} If what is stored is not a result of this encoder.
    * @throws {BrokerConnectionError} If the server cannot be reached and `block` is not set.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws The reason of the signal, if it aborts before.
    */
   async getResult(message: ResultOwner, options: GetResultOptions = {}): Promise<unknown> {
     const { block = false, timeout = DEFAULT_TIMEOUT, signal } = options;
@@ -185,18 +185,18 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /**
-   * Stores what the actor of a message returned.
+   * Stores the result of a message.
    *
-   * @param message Whose result it is.
-   * @param result What to store; `undefined` counts as `null`.
-   * @param ttl Milliseconds after which it is gone.
-   * @throws {TypeError} If the encoder cannot carry it, or it is marked as a failure is.
-   * @throws {RangeError} If `ttl` is not a number, or longer than a server can count.
-   * @throws {RequestRejected} If the server never takes it: it is too large.
+   * @param message The message.
+   * @param result What its actor returned; `undefined` is stored as `null`.
+   * @param ttl Time to live in milliseconds.
+   * @throws {TypeError} If it cannot be encoded, or looks like a stored failure.
+   * @throws {RangeError} If `ttl` is not a number, or too large.
+   * @throws {RequestRejected} If the server will always refuse it, because it is too large.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   storeResult(message: ResultOwner, result: unknown, ttl: number): Promise<void> {
-    // Not asynchronous, nor is what it calls: that is 3 to 10 % of a message with a result.
+    // Neither this nor what it calls is an `async` function: 3 to 10 % of a message with a result.
     try {
       assertUnmarked(result);
       return this.#store(message, result ?? null, ttl);
@@ -206,12 +206,11 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
   }
 
   /**
-   * Stores that the actor of a message failed for good, with as much of the text as the server
-   * takes.
+   * Stores the final failure of a message. If the server refuses the whole text, it is shortened.
    *
-   * @param message Whose failure it is.
-   * @param exception What it threw; only class name and message are kept.
-   * @param options How to store it.
+   * @param message The message.
+   * @param exception The error of its actor, of which class name and message are stored.
+   * @param options The time to live, and whether to store the stack.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async storeException(
@@ -261,7 +260,7 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     return { data, failure: undefined };
   }
 
-  /** Reads a key, and again while the server is unavailable, for a while. */
+  /** Reads a key, and again for five seconds while the server is unavailable. */
   async #readWithRetry(
     key: string,
     signal: AbortSignal | undefined,
@@ -283,15 +282,15 @@ export abstract class ResultBackend implements ResultSource, AsyncDisposable {
     assertTtl(ttl);
     const key = this.buildMessageKey(message);
     const stored = this.store(key, this.encoder.encode(value), ttl);
-    // Those who wait here need not hear of it from afar.
+    // Notifies waiters of this process at once, without the server.
     return stored.then(() => this.#waiters.notify([key]));
   }
 }
 
 /**
- * Refuses a time to live that a server would refuse, and with it whatever it is stored with.
+ * Refuses a time to live that a server would refuse.
  *
- * @throws {RangeError} If it is not a number, or too long.
+ * @throws {RangeError} If it is not a number, or too large.
  */
 export function assertTtl(ttl: number): void {
   if (typeof ttl === "number" && ttl <= LONGEST_TTL) return;

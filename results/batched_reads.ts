@@ -1,26 +1,26 @@
 import type { Encoded } from "../encoders/encoder.ts";
 import { runInMicrotask } from "../platform/microtask.ts";
 
-/** Value of a key: nothing, or an error where it cannot be read. */
+/** Value of a key: data, nothing, or an error if it cannot be read. */
 export type Stored = Encoded | Error | undefined;
 
-/** Number of keys that are read in one go. A server does nothing else meanwhile. */
+/** Maximum of keys in one call, for which other commands of the server have to wait. */
 const MAX_BATCH = 500;
 
-/** Keys of one server that are about to be read. */
+/** Keys of one server to read in the next call. */
 type Batch = Map<string, PromiseWithResolvers<Encoded | undefined>>;
 
-/** Reads what is asked for in one turn of the event loop together, each server's on its own. */
+/** Reads the keys of one turn of the event loop in batches, one for each server. */
 export class BatchedReads {
   readonly #fetch: (keys: readonly string[]) => Promise<readonly Stored[]>;
   readonly #serverOf: (key: string) => number;
   readonly #batches: Map<number, Batch> = new Map();
 
   /**
-   * Makes one that has nothing to read.
+   * Stores how to read.
    *
-   * @param fetch Reads many keys, and gives what stands under each.
-   * @param serverOf Tells servers apart: their keys are read, and fail, apart.
+   * @param fetch Reads many keys.
+   * @param serverOf Index of the server of a key.
    */
   constructor(
     fetch: (keys: readonly string[]) => Promise<readonly Stored[]>,
@@ -33,8 +33,8 @@ export class BatchedReads {
   /**
    * Reads one key.
    *
-   * @returns What stands there, `undefined` if nothing does.
-   * @throws What `fetch` throws, or gives for this key.
+   * @returns The data; `undefined` if there is none.
+   * @throws The error of `fetch`, or of this key.
    */
   read(key: string): Promise<Encoded | undefined> {
     const server = this.#serverOf(key);
@@ -56,7 +56,7 @@ export class BatchedReads {
   }
 
   async #flush(server: number, batch: Batch): Promise<void> {
-    if (this.#batches.get(server) !== batch) return; // it was full before its time
+    if (this.#batches.get(server) !== batch) return; // it was full, and sent before
     this.#batches.delete(server);
     const readings = [...batch.values()];
     try {

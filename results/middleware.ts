@@ -18,22 +18,21 @@ export interface ResultsOptions {
   /** Backend of results. */
   backend: ResultBackend;
   /**
-   * True if results are stored. A `storeResults` on the actor or on the message itself
-   * wins over it.
+   * True if results are stored. The option `storeResults` of the actor or of the message overrides it.
    *
    * @default {false}
    */
   storeResults?: boolean;
   /**
-   * Retention time of results, 9007199254740991 ms at most. A `resultTtl` (milliseconds) on the
-   * actor or on the message itself wins over it; one on a message that is out of range does not.
+   * Retention time of results, at most 9007199254740991 ms. The option `resultTtl` (milliseconds) of the
+   * actor or of the message overrides it; one of a message that is out of range is ignored.
    *
    * @default {600_000} Ten minutes.
    */
   resultTtl?: Duration;
   /**
-   * True if the stack of an error is stored with its name and message, for whoever may read
-   * results: `ResultFailure.origTraceback`. Python leaves it alone.
+   * True if the stack of an error is stored with its name and message, and so visible to all programs
+   * that read results: `ResultFailure.origTraceback`. Python ignores it.
    *
    * @default {false}
    */
@@ -89,15 +88,15 @@ export class Results implements Middleware {
   readonly #storeResults: boolean;
   readonly #resultTtl: number;
   readonly #storeTracebacks: boolean;
-  /** Actors whose results somebody may miss, and that were warned of. */
+  /** Actors whose results are not stored, and for which a warning was logged. */
   readonly #warned: Set<string> = new Set();
 
   /**
    * Sets the backend and the defaults.
    *
-   * @param options The backend, and what holds for actors that do not say.
+   * @param options The backend, and defaults for actors without these options.
    * @throws {TypeError} If there is no backend.
-   * @throws {RangeError} If `resultTtl` is not above 0, or longer than a server can count.
+   * @throws {RangeError} If `resultTtl` is not above 0, or too large.
    */
   constructor(options: ResultsOptions) {
     assertKnownOptions("Results", options, KNOWN_OPTIONS);
@@ -117,7 +116,7 @@ export class Results implements Middleware {
     this.#storeTracebacks = storeTracebacks;
   }
 
-  /** Refuses options that make no sense. */
+  /** Refuses invalid options. */
   checkActorOptions(actor: Actor): void {
     checkNumberOption(actor, "resultTtl", TTL_RULE);
     const { storeResults } = actor.options;
@@ -129,35 +128,35 @@ export class Results implements Middleware {
     );
   }
 
-  /** Stores what the actor returned. */
+  /** Stores the result. */
   afterProcessMessage(
     broker: Broker,
     message: MessageProxy,
     { result, exception }: ProcessOutcome,
   ): void | Promise<void> {
-    // What has failed without having run is stored when it goes to the dead letters.
+    // `beforeNack` stores the failure of a message that has failed without running.
     if (exception !== undefined || message.failed) return;
     if (this.#isStored(broker, message)) return this.#storeResult(broker, message, result);
     if (result === undefined || result === null || this.#warned.has(message.actorName)) return;
     this.#warnOfLoss(message);
   }
 
-  /** Stores that a message was skipped. */
+  /** Stores the result `null` of a skipped message, or the failure of a cancelled one. */
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
     reason: SkipMessage | WorkerLost | Cancelled,
   ): void | Promise<void> {
-    // What has failed as well is stored when it goes to the dead letters.
+    // `beforeNack` stores the failure of a message that was skipped and has failed.
     if (reason instanceof WorkerLost || message.failed) return;
     if (!this.#isStored(broker, message)) return;
     if (reason instanceof Cancelled) return this.#storeFailure(broker, message, reason);
     return this.#storeResult(broker, message, null);
   }
 
-  /** Stores that a message has failed for good. */
+  /** Stores the final failure of a message. */
   beforeNack(broker: Broker, message: MessageProxy): void | Promise<void> {
-    // As in Python: some worker may yet know the actor.
+    // As in Python: another worker may know the actor, and requeue the message.
     if (!broker.actors.has(message.actorName) || !this.#isStored(broker, message)) return;
     return this.#storeFailure(broker, message, message.exception);
   }
@@ -172,7 +171,7 @@ export class Results implements Middleware {
   }
 
   #isStored(broker: Broker, message: MessageProxy): boolean {
-    // Messages of Python may say 1.
+    // In messages from Python it may be 1.
     return Boolean(broker.getOption<unknown>(message, "storeResults", this.#storeResults));
   }
 
@@ -187,7 +186,7 @@ export class Results implements Middleware {
   }
 
   #warnOfLoss(message: MessageProxy): void {
-    if ((message.option("pipeTarget") ?? undefined) !== undefined) return; // it goes there
+    if ((message.option("pipeTarget") ?? undefined) !== undefined) return; // the next message gets it
     this.#warned.add(message.actorName);
     log.warn("Actor {actor} returns results that are not stored: its storeResults is not set", {
       actor: message.actorName,

@@ -1,7 +1,7 @@
 /**
- * Results: what actors return, kept for those who sent the messages.
+ * Results: stores what actors return, for the senders of messages.
  *
- * The root entry has the same, the backends as `StubResultBackend`, `RedisResultBackend`,
+ * The root entry exports the same; there the backends are named `StubResultBackend`, `RedisResultBackend`,
  * `SqliteResultBackend` and `MemcachedResultBackend`.
  *
  * @example Wait for a result

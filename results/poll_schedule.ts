@@ -1,10 +1,10 @@
 import type { Clock, Timer } from "../platform/clock.ts";
 
-/** Milliseconds between two polls of a key: often at first, more and more seldom then. */
+/** Milliseconds between two polls of a key: they grow with the number of polls. */
 const PAUSES: readonly number[] = [10, 20, 40, 80, 160, 250];
 /**
- * Milliseconds of pause for each key that is looked at: ten times of what a look costs, so
- * that thousands of them take no more than a tenth of anybody's time.
+ * Milliseconds of pause for each polled key: ten times the cost of a poll, so that polling thousands of
+ * keys takes at most a tenth of the time.
  */
 const PAUSE_PER_KEY = 0.1;
 
@@ -18,8 +18,8 @@ interface Level {
 }
 
 /**
- * Decides when to look again for results that nobody tells of: at all keys of about the
- * same age together, so that a thousand who wait cost a look as one does.
+ * Schedule for polling results of backends without notifications. Keys of about the same age are polled
+ * together, so that a thousand waiters cost one read at a time.
  */
 export class PollSchedule {
   readonly #clock: Clock;
@@ -29,10 +29,10 @@ export class PollSchedule {
   });
 
   /**
-   * Makes an empty one.
+   * Makes an empty schedule.
    *
-   * @param clock What it goes by.
-   * @param look Looks at keys.
+   * @param clock The clock.
+   * @param look Polls keys.
    */
   constructor(clock: Clock, look: (keys: Iterable<string>) => void) {
     this.#clock = clock;
@@ -40,10 +40,10 @@ export class PollSchedule {
   }
 
   /**
-   * Puts a key on.
+   * Schedules the next poll of a key.
    *
-   * @param key What to look at.
-   * @param looks How often it was put on before.
+   * @param key The key.
+   * @param looks Number of polls before.
    */
   add(key: string, looks: number): void {
     const level = this.#levels[Math.min(looks, this.#levels.length - 1)]!;
@@ -53,12 +53,12 @@ export class PollSchedule {
     this.#pause(level, level.pause);
   }
 
-  /** Takes a key off. */
+  /** Removes a key. */
   remove(key: string): void {
     for (const { keys } of this.#levels) keys.delete(key);
   }
 
-  /** Takes all keys off. */
+  /** Removes all keys. */
   clear(): void {
     for (const level of this.#levels) {
       this.#clock.clearTimer(level.timer);

@@ -4,19 +4,19 @@ import { PollSchedule } from "./poll_schedule.ts";
 
 /** Options of {@linkcode ResultWaiters}. */
 export interface ResultWaitersOptions {
-  /** Clock of time-outs and pauses. */
+  /** Clock of timeouts and pauses. */
   readonly clock: Clock;
-  /** Looks whether something is there. */
+  /** Reads a key. */
   read(key: string): Promise<Encoded | undefined>;
-  /** True if a look that failed may succeed later, so that it is worth waiting on. */
+  /** True if a later read may succeed, so that waiters go on waiting. */
   isTransient(error: unknown): boolean;
-  /** Called when somebody comes and nobody was there. */
+  /** Called when the first waiter arrives. */
   began(): void;
-  /** Called when the last one has left. */
+  /** Called when the last waiter has left. */
   ended(): void;
 }
 
-/** Time to wait. */
+/** Options of {@linkcode ResultWaiters.wait}. */
 export interface WaitOptions {
   /** Milliseconds. */
   readonly timeout: number;
@@ -24,42 +24,41 @@ export interface WaitOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** One who waits. */
+/** One pending call of `wait`. */
 interface Waiter {
   arrived(data: Encoded | undefined): void;
   failed(error: unknown): void;
 }
 
-/** A key and all who wait for it. */
+/** A key with its waiters. */
 interface WaitedKey {
   readonly key: string;
   readonly waiters: Set<Waiter>;
-  isLooking: boolean;
-  /** True if something has happened since the look that is under way began. */
+  isReading: boolean;
+  /** True if the key may have changed since the pending read began. */
   isStale: boolean;
-  /** Number of times it was looked at in vain. */
-  looks: number;
-  /** Why the last look at it failed; `undefined` if it did not. */
+  /** Number of polls so far. */
+  polls: number;
+  /** Error of the last read; `undefined` if it succeeded. */
   failure: unknown;
 }
 
 /** Result of a wait. */
 export interface Waited {
-  /** Value of the key; `undefined` when the time is over. */
+  /** Value of the key; `undefined` after the timeout. */
   readonly data: Encoded | undefined;
-  /** Why the last look at this key failed, if it did. */
+  /** Error of the last read of the key, if it failed. */
   readonly failure: unknown;
 }
 
 /**
- * Waiters for the results of one backend, however many they are, without a
- * connection or a loop of their own.
+ * Waiters for results of one backend. They share its connection, and one schedule for polling.
  *
- * Each key is looked at when the first one comes for it, and then
- * - where the backend is told of changes: whenever it is;
- * - where it is not: again and again, by {@linkcode PollSchedule}.
+ * A key is read when its first waiter arrives, and then
+ * - each time it has changed, if the backend is notified of changes;
+ * - otherwise at growing intervals, see {@linkcode PollSchedule}.
  *
- * A look that fails because the server is unavailable is repeated like one in vain.
+ * A read that fails because the server is unavailable is repeated at these intervals.
  */
 export class ResultWaiters {
   readonly #options: ResultWaitersOptions;
@@ -68,9 +67,9 @@ export class ResultWaiters {
   #isNotified = false;
 
   /**
-   * Makes an empty one.
+   * Makes a collection without waiters.
    *
-   * @param options What it needs to know.
+   * @param options How to read keys.
    */
   constructor(options: ResultWaitersOptions) {
     this.#options = options;
@@ -89,13 +88,13 @@ export class ResultWaiters {
   }
 
   /**
-   * Waits until something stands under a key.
+   * Waits until a key has a value.
    *
    * @param key The key.
-   * @param options How long to wait.
-   * @returns What stands there, or that the time is over.
-   * @throws The reason of the signal, if that aborts before.
-   * @throws What keeps the key from being read for good.
+   * @param options The timeout, and a signal.
+   * @returns The value, or none after the timeout.
+   * @throws The reason of the signal, if it aborts before.
+   * @throws The error of a read that is not transient.
    */
   wait(key: string, { timeout, signal }: WaitOptions): Promise<Waited> {
     signal?.throwIfAborted();
@@ -125,20 +124,20 @@ export class ResultWaiters {
     });
   }
 
-  /** Looks at keys that may have changed. Those for which nobody waits do not matter. */
+  /** Reads those of some keys that have waiters: they may have changed. */
   notify(keys: Iterable<string>): void {
     for (const key of keys) {
       const entry = this.#entries.get(key);
-      if (entry !== undefined) this.#look(entry);
+      if (entry !== undefined) this.#read(entry);
     }
   }
 
-  /** Looks at all keys for which somebody waits. */
+  /** Reads all keys that have waiters. */
   notifyAll(): void {
-    for (const entry of this.#entries.values()) this.#look(entry);
+    for (const entry of this.#entries.values()) this.#read(entry);
   }
 
-  /** Sends everybody away. */
+  /** Fails all waiters. */
   close(error: Error): void {
     for (const { waiters } of this.#entries.values()) {
       for (const waiter of waiters) waiter.failed(error);
@@ -152,16 +151,16 @@ export class ResultWaiters {
       entry = {
         key,
         waiters: new Set(),
-        isLooking: false,
+        isReading: false,
         isStale: false,
-        looks: 0,
+        polls: 0,
         failure: undefined,
       };
       this.#entries.set(key, entry);
     }
     entry.waiters.add(waiter);
-    entry.looks = 0;
-    if (!entry.isLooking) this.#look(entry);
+    entry.polls = 0;
+    if (!entry.isReading) this.#read(entry);
     if (isFirst) this.#options.began();
   }
 
@@ -173,12 +172,12 @@ export class ResultWaiters {
     if (this.#entries.size === 0) this.#options.ended();
   }
 
-  #look(entry: WaitedKey): void {
-    if (entry.isLooking) {
+  #read(entry: WaitedKey): void {
+    if (entry.isReading) {
       entry.isStale = true;
       return;
     }
-    entry.isLooking = true;
+    entry.isReading = true;
     entry.isStale = false;
     this.#options.read(entry.key).then(
       (data) => this.#found(entry, data),
@@ -187,23 +186,23 @@ export class ResultWaiters {
   }
 
   #found(entry: WaitedKey, data: Encoded | undefined): void {
-    entry.isLooking = false;
+    entry.isReading = false;
     entry.failure = undefined;
     if (data !== undefined) {
       for (const waiter of entry.waiters) waiter.arrived(data);
     } else if (entry.waiters.size > 0) {
-      if (entry.isStale) this.#look(entry);
-      else if (!this.#isNotified) this.#schedule.add(entry.key, entry.looks++);
+      if (entry.isStale) this.#read(entry);
+      else if (!this.#isNotified) this.#schedule.add(entry.key, entry.polls++);
     }
   }
 
   #failed(entry: WaitedKey, error: unknown): void {
-    entry.isLooking = false;
+    entry.isReading = false;
     entry.failure = error;
     if (!this.#options.isTransient(error)) {
       for (const waiter of entry.waiters) waiter.failed(error);
     } else if (entry.waiters.size > 0) {
-      this.#schedule.add(entry.key, entry.looks++);
+      this.#schedule.add(entry.key, entry.polls++);
     }
   }
 }

@@ -6,34 +6,34 @@ import { errorMessage, errorType, formatTraceback } from "../platform/thrown.ts"
 /** Mark of a stored failure. Source: `exceptions` in `tests/vectors/results.json`. */
 const MARK = "dramatiq.results.Result";
 
-/** A failure as it is stored. */
+/** Stored form of a failure. */
 interface StoredFailure {
   readonly __t: typeof MARK;
   readonly exn: {
     readonly type: string;
     readonly msg: string;
-    /** Ours; Python neither writes nor reads it. */
+    /** Not in Python, which neither writes nor reads it. */
     readonly traceback?: string;
   };
 }
 
 /** Options of a stored failure. */
 export interface FailureOptions {
-  /** Milliseconds after which it is gone. */
+  /** Time to live in milliseconds. */
   ttl: number;
-  /** True if its stack is stored, for whoever may read results. @default {false} */
+  /** True if its stack is stored, too. @default {false} */
   withTraceback?: boolean;
 }
 
-/** Failure of a message when nothing is known: as Python has it. */
+/** Stored form of an unknown failure, as in Python. */
 const UNKNOWN = { type: "Exception", msg: "unknown" };
 
 /**
  * Makes the stored form of a failure.
  *
- * @param exception What the actor threw; `undefined` if that is not known.
- * @param withTraceback Whether its stack goes along.
- * @param maxLength How many characters of its text are kept.
+ * @param exception The error of the actor; `undefined` if it is unknown.
+ * @param withTraceback True to include its stack.
+ * @param maxLength Maximum of characters of its text.
  */
 export function toStoredFailure(
   exception: unknown,
@@ -49,7 +49,7 @@ export function toStoredFailure(
 }
 
 /**
- * Refuses a result that everybody would read as a failure.
+ * Refuses a result that readers would take for a failure.
  *
  * @param result What an actor returned.
  * @throws {TypeError} If it has the mark of a stored failure.
@@ -63,13 +63,13 @@ export function assertUnmarked(result: unknown): void {
 }
 
 /**
- * Tells results from failures.
+ * Converts a stored value to a result, or throws the failure.
  *
- * @param stored What was stored, decoded.
- * @param data The same, as it was stored.
+ * @param stored The decoded value.
+ * @param data The encoded value.
  * @returns The result.
  * @throws {ResultFailure} If it is a failure.
- * @throws {DecodeError} If it is marked as one, and none.
+ * @throws {DecodeError} If it has the mark of a failure, and is not valid.
  */
 export function fromStored(stored: unknown, data: Encoded): unknown {
   if (typeof stored !== "object" || stored === null) return stored;

@@ -1,12 +1,12 @@
 import type { MemcachedConnection } from "../../clients/memcached/connection.ts";
 import { KeyWaiters } from "../../platform/key_waiters.ts";
 
-/** Milliseconds between two polls of barriers: Memcached tells nobody of changes. */
+/** Milliseconds between two polls of barriers: Memcached has no notifications. */
 const POLL_INTERVAL = 50;
 
 /**
- * Waits until barriers of one Memcached server are cleared, by looking at all of them together.
- * Each server has its own, so that one that is unavailable does not delay the barriers of others.
+ * Waits until barriers of one Memcached server are cleared, by polling all of them together. Each server
+ * is polled separately, so that an unavailable one does not delay the barriers of others.
  */
 export class BarrierPoll {
   readonly #connection: MemcachedConnection;
@@ -15,9 +15,9 @@ export class BarrierPoll {
   #endPause: () => void = () => {};
 
   /**
-   * Stores how to look.
+   * Stores the connection.
    *
-   * @param connection What to look with.
+   * @param connection The connection.
    */
   constructor(connection: MemcachedConnection) {
     this.#connection = connection;
@@ -27,10 +27,10 @@ export class BarrierPoll {
    * Waits until a counter is 0.
    *
    * @param key Its key.
-   * @param timeout Milliseconds to wait at most.
+   * @param timeout Maximum of milliseconds to wait.
    * @param signal Ends the wait when it aborts.
-   * @returns Whether it was in time.
-   * @throws The reason of the signal, if that aborts before.
+   * @returns False after the timeout.
+   * @throws The reason of the signal, if it aborts before.
    */
   async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     const waiting = this.#waiters.wait(key, timeout, signal);
@@ -53,7 +53,7 @@ export class BarrierPoll {
           if (Number(value.toString()) === 0) this.#waiters.wake(key);
         }
       } catch {
-        // The next look finds out whether it is back.
+        // The next poll finds out whether it is back.
       }
       if (this.#waiters.keys.length > 0) await this.#pause();
     }

@@ -16,7 +16,7 @@ const KNOWN_OPTIONS: KnownOptions<MemcachedRateLimiterBackendOptions> = {
   username: true,
   password: true,
 };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Names of such options in other libraries, for error texts. */
 const OTHER_SPELLINGS = {
   host: "servers",
   pool: "servers",
@@ -78,7 +78,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     return await this.#connection.add(key, String(value), storing(ttl));
   }
 
-  /** Counts up, unless that would go beyond a maximum. */
+  /** Increases a counter, unless it would exceed a maximum. */
   override async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
     const options = storing(ttl);
     if (await this.#sum([key]) + amount > maximum) return false;
@@ -100,7 +100,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     return value === undefined ? undefined : value >= minimum;
   }
 
-  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
+  /** Increases a counter, unless it, or the sum of some counters, would exceed a maximum. */
   override async incrAndSum(
     key: string,
     keys: readonly string[],
@@ -122,7 +122,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     }
   }
 
-  /** Takes one of so many leases, renews it, or ends it. */
+  /** Takes, renews or ends a lease. */
   override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
     assertLeaseTtl(ttl);
     return await this.#leases.lease(key, holder, limit, ttl);
@@ -136,7 +136,7 @@ export class MemcachedRateLimiterBackend extends RateLimiterBackend {
     return await barriers.wait(key, timeout, signal);
   }
 
-  /** Wakes all waiters of a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, present and future ones. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     await this.#connection.set(key, "0", storing(ttl));
     return true;

@@ -33,7 +33,7 @@ const KNOWN_OPTIONS: KnownOptions<RedisRateLimiterBackendOptions> = {
   client: true,
   connection: true,
 };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Names of such options in other libraries, for error texts. */
 const OTHER_SPELLINGS = {
   host: "url, or connection.host",
   port: "url, or connection.port",
@@ -95,12 +95,12 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     return this.#run(ADD, [key], [value, ttl], ttl, isDone);
   }
 
-  /** Counts up, unless that would go beyond a maximum. */
+  /** Increases a counter, unless it would exceed a maximum. */
   override incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
     return this.#count(INCR, key, [amount, maximum, ttl], ttl, isDone);
   }
 
-  /** Counts down, unless that would go below a minimum. */
+  /** Decreases a counter, unless it would fall below a minimum. */
   override decr(
     key: string,
     amount: number,
@@ -110,7 +110,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     return this.#count(DECR, key, [amount, minimum, ttl], ttl, isDoneIfAny);
   }
 
-  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
+  /** Increases a counter, unless it, or the sum of some counters, would exceed a maximum. */
   override incrAndSum(
     key: string,
     keys: readonly string[],
@@ -121,19 +121,19 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     return this.#run(INCR_AND_SUM, [key, ...keys], [amount, maximum, ttl], ttl, isDone);
   }
 
-  /** Takes one of so many leases, renews it, or ends it. */
+  /** Takes, renews or ends a lease. */
   override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
     assertLeaseTtl(ttl);
     return isDone(await this.#connection.runWithRetry(LEASE, [key], () => [holder, limit, ttl]));
   }
 
-  /** Waits until {@linkcode RedisRateLimiterBackend.waitNotify} is called for a key, or finds that it was. */
+  /** Waits until {@linkcode RedisRateLimiterBackend.waitNotify} is called for a key, or was called. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     if (this.#connection.isClosed) throw closedFor("wait");
     return await this.#eventLists.wait(eventsKey(key), timeout, signal);
   }
 
-  /** Wakes all waiters of a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, present and future ones. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     assertAboveZero(ttl, "use ttl");
     await this.#connection.runWithRetry(NOTIFY, [eventsKey(key)], () => [ttl]);

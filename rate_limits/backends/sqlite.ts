@@ -78,7 +78,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     return this.#run(ttl, (counters) => counters.add(key, value, ttl));
   }
 
-  /** Counts up, unless that would go beyond a maximum. */
+  /** Increases a counter, unless it would exceed a maximum. */
   override incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
     return this.#run(ttl, (counters) => {
       const value = (counters.get(key) ?? 0) + amount;
@@ -88,7 +88,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     });
   }
 
-  /** Counts down, unless that would go below a minimum. */
+  /** Decreases a counter, unless it would fall below a minimum. */
   override decr(
     key: string,
     amount: number,
@@ -104,7 +104,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     });
   }
 
-  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
+  /** Increases a counter, unless it, or the sum of some counters, would exceed a maximum. */
   override incrAndSum(
     key: string,
     keys: readonly string[],
@@ -120,13 +120,13 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     });
   }
 
-  /** Takes one of so many leases, renews it, or ends it. */
+  /** Takes, renews or ends a lease. */
   override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
     assertLeaseTtl(ttl);
     return await this.#run(1, (counters) => counters.lease(key, holder, limit, ttl));
   }
 
-  /** Waits until {@linkcode SqliteRateLimiterBackend.waitNotify} is called for a key, or finds that it was. */
+  /** Waits until {@linkcode SqliteRateLimiterBackend.waitNotify} is called for a key, or was called. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#assertOpen("wait");
     signal?.throwIfAborted();
@@ -139,7 +139,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
     return await waiting;
   }
 
-  /** Wakes all waiters of a key, and keeps others from waiting. */
+  /** Wakes all waiters of a key, present and future ones. */
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     await this.#run(ttl, (counters) => counters.signal(key, ttl));
     this.#connection.notifier.notify();
@@ -165,7 +165,7 @@ export class SqliteRateLimiterBackend extends RateLimiterBackend {
   }
 
   /** Each verb is one transaction, with all others of this turn of the event loop. */
-  // deno-lint-ignore require-await -- what it throws comes by promise
+  // deno-lint-ignore require-await -- errors reject
   async #run<T>(ttl: number, verb: (counters: SqliteCounters) => T): Promise<T> {
     assertAboveZero(ttl, "use ttl");
     this.#assertOpen("count");

@@ -12,13 +12,13 @@ export interface StubRateLimiterBackendOptions {
   clock?: Clock;
 }
 
-/** Something that is forgotten at a time. */
+/** A counter with its expiry. */
 interface Entry {
   value: number;
   expiresAt: number;
 }
 
-/** Entries from which on it is worth looking for forgotten ones. */
+/** Number of entries from which on expired ones are searched for. */
 const MIN_PURGE_SIZE = 1_024;
 
 const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
@@ -26,8 +26,8 @@ const KNOWN_OPTIONS: KnownOptions<StubRateLimiterBackendOptions> = {
 };
 
 /**
- * Counts in the memory of this process: for tests, and for programs that are one process.
- * It behaves as {@linkcode RedisRateLimiterBackend} does.
+ * Counters in the memory of this process: for tests, and for programs with a single process. It behaves
+ * like {@linkcode RedisRateLimiterBackend}.
  *
  * @example Count without a server
  * ```ts
@@ -46,7 +46,7 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
   #isClosed = false;
 
   /**
-   * Makes one that has counted nothing.
+   * Makes a backend without counters.
    *
    * @param options The clock.
    */
@@ -59,14 +59,14 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
   }
 
   /** Sets a counter, unless there is one. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async add(key: string, value: number, ttl: number): Promise<boolean> {
     this.#check(ttl);
     return this.#add(key, value, ttl);
   }
 
-  /** Counts up, unless that would go beyond a maximum. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  /** Increases a counter, unless it would exceed a maximum. */
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
     this.#check(ttl);
     const value = (this.#get(key) ?? 0) + amount;
@@ -75,8 +75,8 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
     return true;
   }
 
-  /** Counts down, unless that would go below a minimum. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  /** Decreases a counter, unless it would fall below a minimum. */
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async decr(
     key: string,
     amount: number,
@@ -91,8 +91,8 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
     return true;
   }
 
-  /** Counts up, unless that counter or the sum of some counters would go beyond a maximum. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  /** Increases a counter, unless it, or the sum of some counters, would exceed a maximum. */
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async incrAndSum(
     key: string,
     keys: readonly string[],
@@ -109,15 +109,15 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
     return true;
   }
 
-  /** Takes one of so many leases, renews it, or ends it. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  /** Takes, renews or ends a lease. */
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async lease(key: string, holder: string, limit: number, ttl: number): Promise<boolean> {
     assertLeaseTtl(ttl);
     this.#checkOpen();
     return this.#leases.lease(key, holder, limit, ttl);
   }
 
-  /** Waits until {@linkcode StubRateLimiterBackend.waitNotify} is called for a key, or finds that it was. */
+  /** Waits until {@linkcode StubRateLimiterBackend.waitNotify} is called for a key, or was called. */
   override async wait(key: string, timeout: number, signal?: AbortSignal): Promise<boolean> {
     this.#check(1);
     signal?.throwIfAborted();
@@ -125,8 +125,8 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
       await this.#waiters.wait(key, timeout, signal);
   }
 
-  /** Wakes all waiters of a key, and keeps others from waiting. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  /** Wakes all waiters of a key, present and future ones. */
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async waitNotify(key: string, ttl: number): Promise<boolean> {
     this.#check(ttl);
     this.#set(eventsKey(key), 1, ttl);
@@ -135,7 +135,7 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
   }
 
   /** Counts a member of a group, once. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async countMember(group: string, member: string, ttl: number): Promise<GroupProgress> {
     this.#check(ttl);
     const left = this.#get(group);
@@ -154,14 +154,14 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
   }
 
   /** Notes that the callbacks of a group have been sent. */
-  // deno-lint-ignore require-await -- what it throws comes by promise, as that of servers
+  // deno-lint-ignore require-await -- errors reject, as in other backends
   override async concludeGroup(group: string, ttl: number): Promise<void> {
     this.#check(ttl);
     this.#set(group, CONCLUDED, ttl);
   }
 
-  /** Tells whoever waits that nothing will come any more. */
-  // deno-lint-ignore require-await -- those of servers have something to wait for
+  /** Fails all waiters. */
+  // deno-lint-ignore require-await -- asynchronous in other backends
   override async close(): Promise<void> {
     this.#isClosed = true;
     this.#waiters.failAll(new ConnectionClosed("Cannot wait: the backend is closed"));
@@ -190,7 +190,7 @@ export class StubRateLimiterBackend extends RateLimiterBackend {
   #set(key: string, value: number, ttl: number): void {
     this.#entries.set(key, { value, expiresAt: this.#clock.now() + ttl });
     if (this.#entries.size < this.#purgeAt) return;
-    // Looking at all of them each time their number has doubled costs next to nothing a call.
+    // Searching each time their number has doubled costs next to nothing per call.
     for (const one of this.#entries.keys()) {
       if (this.#get(one) === undefined) this.#entries.delete(one);
     }

@@ -1,19 +1,19 @@
 import type { Clock } from "../../platform/clock.ts";
 
-/** Keys from which on it is worth looking for those whose leases have ended. */
+/** Number of keys from which on those without leases are searched for. */
 const MIN_PURGE_SIZE = 1_024;
 
 /** Leases in the memory of this process. */
 export class StubLeases {
   readonly #clock: Clock;
-  /** When each lease ends, by key and holder. */
+  /** Expiry of each lease, by key and holder. */
   readonly #ends: Map<string, Map<string, number>> = new Map();
   #purgeAt = MIN_PURGE_SIZE;
 
   /**
-   * Makes one without leases.
+   * Makes a collection without leases.
    *
-   * @param clock What they end by.
+   * @param clock Clock of expiries.
    */
   constructor(clock: Clock) {
     this.#clock = clock;

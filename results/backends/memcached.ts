@@ -20,7 +20,7 @@ const KNOWN_OPTIONS: KnownOptions<MemcachedResultBackendOptions> = {
   username: true,
   password: true,
 };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Names of such options in other libraries, for error texts. */
 const OTHER_SPELLINGS = {
   host: "servers",
   pool: "servers",
@@ -52,8 +52,8 @@ export class MemcachedResultBackend extends ResultBackend {
   /**
    * Stores the options; the first result connects.
    *
-   * @param options Where the servers are; keys, encoder.
-   * @throws {TypeError} If they cannot be used.
+   * @param options Address of the servers, keys, encoder.
+   * @throws {TypeError} If an option is of the wrong type.
    */
   constructor(options: MemcachedResultBackendOptions = {}) {
     assertKnownOptions("MemcachedResultBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
@@ -68,11 +68,11 @@ export class MemcachedResultBackend extends ResultBackend {
   }
 
   /**
-   * The key under which the result of a message is stored.
+   * Builds the key of the result of a message.
    *
-   * @param message Whose result it is.
+   * @param message The message.
    * @returns The key.
-   * @throws {RangeError} If it is not hashed, and longer than the 250 bytes that memcached takes.
+   * @throws {RangeError} If it is a plain key of more than 250 bytes, the maximum of memcached.
    */
   override buildMessageKey(message: ResultOwner): string {
     const key = super.buildMessageKey(message);
@@ -80,20 +80,20 @@ export class MemcachedResultBackend extends ResultBackend {
     return key;
   }
 
-  /** Which of the servers keeps a key. */
+  /** Index of the server of a key. */
   protected override serverOf(key: string): number {
     return this.#connection.serverOf(key);
   }
 
-  /** Reads many keys, as they were stored. */
+  /** Reads many keys. */
   protected override async fetch(keys: readonly string[]): Promise<(Encoded | undefined)[]> {
     const items = await this.#connection.getMany(keys);
     return keys.map((key) => items.get(key)?.value);
   }
 
-  /** Stores something under a key. */
+  /** Stores data under a key. */
   protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
     if (ttl > 0) await this.#connection.set(key, data, { ttl });
-    else await this.#connection.delete(key); // gone at once; memcached knows no such time
+    else await this.#connection.delete(key); // memcached has no expiry at once
   }
 }

@@ -16,7 +16,7 @@ import { KeyTracking } from "../../clients/redis/key_tracking.ts";
 /** Options for {@linkcode RedisResultBackend}. */
 export interface RedisResultBackendOptions extends ResultBackendOptions, RedisAddress {}
 
-/** Number of arguments of {@linkcode STORE} a result is. */
+/** Number of arguments of {@linkcode STORE} for each result. */
 const STORE_WIDTH = 3;
 
 const KNOWN_OPTIONS: KnownOptions<RedisResultBackendOptions> = {
@@ -28,7 +28,7 @@ const KNOWN_OPTIONS: KnownOptions<RedisResultBackendOptions> = {
   client: true,
   connection: true,
 };
-/** Names of peers for what is an option, or a part of one, here. */
+/** Names of such options in other libraries, for error texts. */
 const OTHER_SPELLINGS = {
   host: "url, or connection.host",
   port: "url, or connection.port",
@@ -65,8 +65,8 @@ export class RedisResultBackend extends ResultBackend {
   /**
    * Stores the options; the first result connects.
    *
-   * @param options Where the server is; keys, encoder.
-   * @throws {TypeError} If they cannot be used.
+   * @param options Address of the server, keys, encoder.
+   * @throws {TypeError} If an option is of the wrong type.
    */
   constructor(options: RedisResultBackendOptions = {}) {
     assertKnownOptions("RedisResultBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
@@ -81,7 +81,7 @@ export class RedisResultBackend extends ResultBackend {
     }, isClusterSource(source) ? `${this.namespace}:` : undefined);
   }
 
-  /** Stores what is under way, and closes all connections. Waiters get an error. */
+  /** Stores pending results, and closes all connections. Waiters get an error. */
   override async close(): Promise<void> {
     await super.close();
     await this.#stores.emptied();
@@ -89,7 +89,7 @@ export class RedisResultBackend extends ResultBackend {
     this.#connection.close();
   }
 
-  /** Reads many keys, as they were stored. */
+  /** Reads many keys. */
   protected override async fetch(keys: readonly string[]): Promise<readonly Stored[]> {
     const replies = await this.#tracking.read(READ, keys);
     return (replies as readonly (Buffer | null | readonly [Buffer])[]).map((reply, i) => {
@@ -99,22 +99,22 @@ export class RedisResultBackend extends ResultBackend {
     });
   }
 
-  /** Stores something under a key. */
+  /** Stores data under a key. */
   protected override store(key: string, data: Encoded, ttl: number): Promise<void> {
     return this.#stores.add([key, data, String(Math.max(0, Math.ceil(ttl)))]);
   }
 
-  /** Has Redis tell of changes from now on. */
+  /** Starts to receive notifications of changes. */
   protected override waitingBegan(): void {
     this.#tracking.start();
   }
 
-  /** Leaves the connection that tells of changes alone. */
+  /** Stops pinging the connection for notifications, which stays open. */
   protected override waitingEnded(): void {
     this.#tracking.rest();
   }
 
-  /** True if Redis is unavailable, rather than that it refuses. */
+  /** True if Redis is unavailable, and has not refused. */
   protected override isTransient(error: unknown): boolean {
     return isTransient(error);
   }
@@ -126,7 +126,7 @@ export class RedisResultBackend extends ResultBackend {
       keys.push(args[i] as string);
       values.push(toArgument(args[i + 1]!), args[i + 2] as string);
     }
-    // To store the same once more does no harm.
+    // To store a result twice does no harm.
     await this.#connection.runWithRetry(STORE, keys, () => values);
   }
 

@@ -1,13 +1,13 @@
 import { Script } from "../../clients/redis/script.ts";
 
 /**
- * Stores results, each in place of whatever stands under its key.
+ * Stores results, and replaces existing ones.
  *
- * Lists of one element, as Python has them, so that its `BRPOPLPUSH` wakes.
+ * As in Python, a result is a list of one element, which wakes its `BRPOPLPUSH`.
  *
- * - keys: those of the results
- * - arguments: of each result its text, and after how many milliseconds it is gone (at once,
- *   if they are not above 0)
+ * - keys: the keys of the results
+ * - arguments: of each result its text, and its time to live in milliseconds (if it is not above 0, the
+ *   result expires at once)
  */
 export const STORE: Script = /* @__PURE__ */ new Script(
   "store results",
@@ -21,10 +21,10 @@ export const STORE: Script = /* @__PURE__ */ new Script(
 );
 
 /**
- * Reads results. One that cannot be read, for it is not a list, does not keep the others.
+ * Reads results. A key that cannot be read, because it is not a list, does not affect the others.
  *
- * - keys: those of the results
- * - result: of each its text, null, or the text of an error in an array
+ * - keys: the keys of the results
+ * - result: of each key its text, null, or the text of an error in an array
  */
 export const READ: Script = /* @__PURE__ */ new Script(
   "get results",

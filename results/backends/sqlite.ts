@@ -27,14 +27,14 @@ const STORE = "insert or replace into dramatiq_results values(?,?,?)";
 const DELETE = "delete from dramatiq_results where key=?";
 const FETCH = "select key, value from dramatiq_results " +
   "where key in (select value from json_each(?)) and expires>?";
-/** Bytes that SQLite stores in one value. */
+/** Maximum of bytes of a value in SQLite. */
 const LONGEST_VALUE = 1_000_000_000;
-/** Waiting results are read for this part of the time at most. */
+/** Maximum share of the time for reading results that have waiters. */
 const REST_FACTOR = 10;
 
 /**
- * Stores results in an SQLite file: that of the broker, or another one. Those who wait are told
- * when something is stored, also by other processes.
+ * Stores results in an SQLite file: the file of the broker, or another one. Waiters are notified of
+ * results that other processes store, too.
  *
  * The root entry exports it as `SqliteResultBackend`.
  *
@@ -52,7 +52,7 @@ export class SqliteResultBackend extends ResultBackend {
   readonly #connection: SqliteConnection;
   readonly #purge: MaintenanceTask;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** By `performance.now()`: when those who wait are to be told at the earliest. */
+  /** Earliest time of the next notification of waiters, by `performance.now()`. */
   #nextTellAt = -Infinity;
   readonly #onChange = (): void => {
     if (this.#timer !== undefined) return;
@@ -64,8 +64,8 @@ export class SqliteResultBackend extends ResultBackend {
   /**
    * Stores the options; the first result opens the file.
    *
-   * @param options Where the database is; keys, encoder.
-   * @throws {TypeError} If they cannot be used.
+   * @param options The database, keys, encoder.
+   * @throws {TypeError} If an option is of the wrong type.
    */
   constructor(options: SqliteResultBackendOptions) {
     assertKnownOptions("SqliteResultBackend", options, withAddressOptions(OWN_OPTIONS));
@@ -78,7 +78,7 @@ export class SqliteResultBackend extends ResultBackend {
     this.#connection.maintain(this.#purge);
   }
 
-  /** Stores what is under way, and closes the file. Waiters get an error. */
+  /** Stores pending results, and closes the file. Waiters get an error. */
   override async close(): Promise<void> {
     await super.close();
     this.waitingEnded();
@@ -100,7 +100,7 @@ export class SqliteResultBackend extends ResultBackend {
     return keys.map((key) => values.get(key));
   }
 
-  /** Stores a result, together with all that is written in this turn of the event loop. */
+  /** Stores a result, in one transaction with other writes of this turn of the event loop. */
   protected override async store(key: string, data: Encoded, ttl: number): Promise<void> {
     const bytes = data.length * 3 > LONGEST_VALUE && typeof data === "string"
       ? new TextEncoder().encode(data).length
@@ -118,13 +118,13 @@ export class SqliteResultBackend extends ResultBackend {
     this.#connection.notifier.notify();
   }
 
-  /** Listens to changes. */
+  /** Starts to receive notifications of changes. */
   protected override waitingBegan(): void {
     this.#connection.notifier.listen(this.#onChange);
     this.isNotified = true;
   }
 
-  /** Listens no longer. */
+  /** Stops receiving notifications. */
   protected override waitingEnded(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

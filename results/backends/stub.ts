@@ -9,7 +9,7 @@ interface Entry {
   readonly expiresAt: number;
 }
 
-/** Fewer entries than that are not worth a look at what has expired. */
+/** Number of entries from which on expired ones are searched for. */
 const MIN_PURGE_SIZE = 1_000;
 
 const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
@@ -20,9 +20,8 @@ const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
 };
 
 /**
- * Keeps results in the memory of this process: for tests, and for workers that live in
- * the same process as those who wait. Results are encoded all the same, so that what the
- * encoder refuses is refused here, too.
+ * Stores results in the memory of this process: for tests, and for programs in which the worker runs in
+ * the same process. Results are encoded, so that the encoder refuses what it would refuse on a server.
  *
  * The root entry exports it as `StubResultBackend`.
  *
@@ -48,21 +47,21 @@ const KNOWN_OPTIONS: KnownOptions<ResultBackendOptions> = {
  */
 export class StubResultBackend extends ResultBackend {
   readonly #entries: Map<string, Entry> = new Map();
-  /** Number of entries there may be before those that have expired are dropped. */
+  /** Number of entries at which expired ones are dropped next. */
   #purgeAt = MIN_PURGE_SIZE;
 
   /**
-   * Makes an empty one.
+   * Makes an empty backend.
    *
    * @param options Keys, encoder, clock.
    */
   constructor(options: ResultBackendOptions = {}) {
     assertKnownOptions("StubResultBackend", options, KNOWN_OPTIONS);
     super(options);
-    this.isNotified = true; // by `storeResult`: nobody else can store here
+    this.isNotified = true; // `storeResult` notifies, and no other process can store
   }
 
-  /** Reads many keys, as they were stored. */
+  /** Reads many keys. */
   protected override fetch(keys: readonly string[]): Promise<(Encoded | undefined)[]> {
     const now = this.clock.now();
     return Promise.resolve(keys.map((key) => {
@@ -71,7 +70,7 @@ export class StubResultBackend extends ResultBackend {
     }));
   }
 
-  /** Stores something under a key. */
+  /** Stores data under a key. */
   protected override store(key: string, data: Encoded, ttl: number): Promise<void> {
     this.#entries.set(key, { data, expiresAt: this.clock.now() + ttl });
     if (this.#entries.size > this.#purgeAt) this.#purge();

@@ -262,7 +262,7 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "a member that was claimed by a worker that died never sends",
-      'case "claimed": // Whoever sends them may have died. Then it is for this one to do.',
+      'case "claimed": // Another worker is sending them. It may have died: check again later.',
       'case "claimed":\n          return;',
     ],
     [
@@ -278,7 +278,7 @@ export const MIDDLEWARE: readonly Mutant[] = [
     ],
     [
       "the member runs again because it could not be noted that callbacks were sent",
-      "    } catch (error) {\n      // To run the member again would send them twice for sure.",
+      "    } catch (error) {\n      // To run the member again would certainly send them twice.",
       "    } catch (error) {\n      throw error;",
     ],
     [

@@ -43,7 +43,7 @@ export const RESULTS: readonly Mutant[] = [
   ...mutantsOf("results/result_waiters.ts", ROOM, [
     [
       "a result that comes during a look is missed",
-      "if (entry.isStale) this.#look(entry);\n      else if",
+      "if (entry.isStale) this.#read(entry);\n      else if",
       "if",
     ],
     [
@@ -76,7 +76,7 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "a look that fails is the last one",
-      "this.#schedule.add(entry.key, entry.looks++);\n    }\n  }\n}",
+      "this.#schedule.add(entry.key, entry.polls++);\n    }\n  }\n}",
       "}\n  }\n}",
     ],
   ]),
@@ -88,7 +88,7 @@ export const RESULTS: readonly Mutant[] = [
     ],
     [
       "a read that comes while a batch is full is lost",
-      "if (this.#batches.get(server) !== batch) return; // it was full before its time\n",
+      "if (this.#batches.get(server) !== batch) return; // it was full, and sent before\n",
       "",
     ],
     [
@@ -152,7 +152,7 @@ export const RESULTS: readonly Mutant[] = [
   ...mutantsOf("rate_limits/slot.ts", LIMITS, [
     [
       "a slot is given back twice",
-      "    this.#giveBack = undefined; // a slot is given back once\n",
+      "    this.#giveBack = undefined; // only once\n",
       "",
     ],
   ]),

@@ -18,6 +18,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { actor, RabbitmqBroker } from "../mod.ts";
+import { isNote, isRung } from "../brokers/rabbitmq/rungs.ts";
 import { startOwnRabbitmq } from "../tests/support/servers/rabbitmq.ts";
 import { until } from "../tests/support/servers/until.ts";
 import { runtimeVersion } from "./measure.ts";
@@ -121,7 +122,7 @@ async function untilOnLadder(count: number): Promise<void> {
 async function countOnLadder(): Promise<number> {
   let onLadder = 0;
   for (const [name, { ready, unacknowledged }] of await rabbit.counts()) {
-    if (/\.DQ\.\d+s$/.test(name)) onLadder += ready;
+    if (isRung(name) && !isNote(name)) onLadder += ready;
     else if (name.endsWith(".DQ")) mostInFlight = Math.max(mostInFlight, unacknowledged);
   }
   return onLadder;

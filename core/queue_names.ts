@@ -6,7 +6,8 @@
  *
  * - `q.DQ` for delayed messages and `q.XQ` for dead letters,
  * - on Redis `q.msgs`, `q.DQ.msgs`, `q.XQ.msgs` and `q.DQ.etas`, beside keys such as `__acks__.…`,
- * - on RabbitMQ `q.DQ.1s` to `q.DQ.16384s` and `q.DQ.ladder`.
+ * - on RabbitMQ `q.DQ.q1` to `q.DQ.q16384` and `q.DQ.quorum`, `q.DQ.1s` to `q.DQ.16384s` and
+ *   `q.DQ.ladder`.
  *
  * @module
  */
@@ -28,7 +29,7 @@ const RESERVED: readonly (readonly [pattern: RegExp, reason: string])[] = [
 ];
 /**
  * The most characters that a name may have. AMQP allows 255, and the longest suffix is that of
- * the last rung of the ladder, `.DQ.16384s`.
+ * the last rung of the ladder, `.DQ.q16384`.
  */
 export const MAX_QUEUE_NAME_LENGTH = 245;
 /** Characters of an invalid name that an error shows. */

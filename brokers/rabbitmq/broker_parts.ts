@@ -46,7 +46,7 @@ export function makeParts(
   const outage = outagesOf(sources);
   const publishing = new RabbitmqConnection("publish", sources, outage);
   const consuming = new RabbitmqConnection("consume", sources, outage);
-  const ladder = new Ladder(publishing, settings.queueType);
+  const ladder = new Ladder({ publishing, consuming }, settings.queueType);
   const deliveryLimits = new DeliveryLimits();
   const topology = new Topology(publishing, settings, ladder, deliveryLimits);
   const confirmedPublisher = new PublisherPool(publishing, topology, {

@@ -33,6 +33,7 @@ export class RabbitmqConnection {
   readonly #outage: Outage;
   #model: Model | undefined;
   #server = "";
+  #version: readonly [number, number] = [0, 0];
   /** Outcome of the current round of attempts, if there are waiters. */
   #attempt: PromiseWithResolvers<Model> | undefined;
   #isConnecting = false;
@@ -85,11 +86,9 @@ export class RabbitmqConnection {
     return this.#server;
   }
 
-  /** The server's version as numbers: `[3, 10]`. */
+  /** Version of the last server as numbers, `[3, 10]`; `[0, 0]` before the first one. */
   get version(): readonly [number, number] {
-    const { version = "" } = this.#model?.connection.serverProperties ?? {};
-    const [major = 0, minor = 0] = String(version).split(".").map(Number);
-    return [major, minor];
+    return this.#version;
   }
 
   /** Since when the server reads nothing of it, by `performance.now()`, and why; if it does. */
@@ -225,6 +224,7 @@ export class RabbitmqConnection {
     if (this.#isClosed) return void closeModel(model);
     this.#hear = watchSilence(model);
     this.#model = model;
+    this.#version = versionOf(model);
     this.#isKept = true;
     this.#outage.back(this);
     const attempt = this.#attempt;
@@ -270,4 +270,9 @@ export class RabbitmqConnection {
       };
     });
   }
+}
+
+function versionOf({ connection: { serverProperties } }: Model): readonly [number, number] {
+  const [major = 0, minor = 0] = String(serverProperties.version ?? "").split(".").map(Number);
+  return [major, minor];
 }

@@ -1,8 +1,8 @@
 import type { Actor } from "../../core/actor.ts";
 import type { Broker } from "../../core/broker.ts";
 import { getLogger } from "../../platform/logging.ts";
-import { SHORTEST_WAY } from "./ladder.ts";
 import type { CheckedOptions } from "./options.ts";
+import { SHORTEST_WAY } from "./rungs.ts";
 
 const log = /* @__PURE__ */ getLogger("rabbitmq");
 

@@ -1,8 +1,8 @@
 import { type Timer, timeUntil } from "../../platform/clock.ts";
 import { EtaHeap } from "../../platform/eta_heap.ts";
 import { etaOf, type RabbitmqDelivery } from "./delivery.ts";
-import { noteName, rungFor, SHORTEST_WAY } from "./ladder.ts";
 import { RabbitmqConsumer } from "./rabbitmq_consumer.ts";
+import { noteName, rungFor, SHORTEST_WAY } from "./rungs.ts";
 
 /** Milliseconds between two attempts to make room: looking through all that is held is dear. */
 const ROOM_INTERVAL = 50;
@@ -51,11 +51,15 @@ export class RabbitmqDelayConsumer extends RabbitmqConsumer {
 
   #send(delivery: RabbitmqDelivery, left: number): void {
     const { ladder, confirmedPublisher } = this.session;
-    if (!ladder.isFresh(this.queueName)) {
+    const { kind } = ladder;
+    const rung = rungFor(this.queueName, left, kind);
+    if (!ladder.isFresh(rung)) {
       // If this fails, so does what comes next, which is what matters.
-      confirmedPublisher.publish(noteName(this.queueName), "there is a ladder").catch(() => {});
+      confirmedPublisher.publish(noteName(this.queueName, kind), "there is a ladder").catch(
+        () => {},
+      );
     }
-    this.republisher.add(delivery, rungFor(this.queueName, left));
+    this.republisher.add(delivery, rung);
   }
 
   #makeRoomSoon(): void {

@@ -23,6 +23,9 @@ const NO_QUEUE = /NOT_FOUND - no queue '([^']+)'/;
 /** Error text of RabbitMQ: the only node of a classic queue is down. */
 const NODE_AWAY = /home node '[^']*' of durable queue '([^']+)'.* is down or inaccessible/;
 
+/** Error text of RabbitMQ 3.10: it knows quorum queues, and they were never switched on. */
+const NO_QUORUM = /of type 'rabbit_quorum_queue' .*feature flag is disabled/;
+
 /** The server refused a connection, and will again: wrong password, no such virtual host. */
 export class ConnectionRefused extends ConnectionFailed {
   static {
@@ -103,6 +106,11 @@ export function missingQueueOf(error: unknown): string | undefined {
 /** The queue whose node is unavailable, if that is why an operation failed. */
 export function unreachableQueueOf(error: unknown): string | undefined {
   return NODE_AWAY.exec(errorMessage(causeOf(error)))?.[1];
+}
+
+/** True if the server has closed a connection for quorum queues being switched off there. */
+export function lacksQuorumQueues(error: unknown): boolean {
+  return NO_QUORUM.test(errorMessage(error));
 }
 
 /** Error of amqplib itself. */

@@ -31,7 +31,7 @@ import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import { keyOf, toEntry, wholeOf } from "./dead_entries.ts";
 import { missingQueueOf } from "./errors.ts";
-import { noteName, rungNames } from "./ladder.ts";
+import { LadderCounter } from "./ladder_counter.ts";
 import type { ManagementApi } from "./management_api.ts";
 import { toOverviews, UNKNOWN } from "./queue_overviews.ts";
 
@@ -72,6 +72,7 @@ export class RabbitmqInspector extends BaseInspector {
   readonly #options: RabbitmqInspectorOptions;
   /** The last reading of dead letters: what one has in flight another does not see. */
   #reading: Promise<void> = Promise.resolve();
+  readonly #ladders: LadderCounter;
   /** The question to workers that is under way. */
   #asking: Promise<WorkerReport[]> | undefined;
 
@@ -84,6 +85,8 @@ export class RabbitmqInspector extends BaseInspector {
   constructor(host: InspectionHost, options: RabbitmqInspectorOptions) {
     super(host, reasonsOf(options));
     this.#options = options;
+    const { connection } = options;
+    this.#ladders = new LadderCounter((name) => this.#countOn(name), () => connection.version);
   }
 
   /** Counts the messages of the queues: of the declared ones alone without the HTTP API. */
@@ -189,7 +192,7 @@ export class RabbitmqInspector extends BaseInspector {
       : state === "dead"
       ? deadLetterQueueName(queueName)
       : delayQueueName(queueName);
-    const onLadder = state === "delayed" ? await this.#countLadder(queueName) : 0;
+    const onLadder = state === "delayed" ? await this.#ladders.count(queueName) : 0;
     try {
       const { messageCount } = await connection.control(`purge "${name}"`, async (channel) => {
         if (onLadder > 0) await purgeLadder(channel, queueName);
@@ -218,7 +221,7 @@ export class RabbitmqInspector extends BaseInspector {
   }
 
   async #count(queueName: string): Promise<QueueOverview> {
-    const onLadder = await this.#countLadder(queueName);
+    const onLadder = await this.#ladders.count(queueName);
     const delayed = await this.#countOn(delayQueueName(queueName));
     return {
       ...UNKNOWN,
@@ -227,13 +230,6 @@ export class RabbitmqInspector extends BaseInspector {
       delayed: delayed + onLadder,
       dead: await this.#countOn(deadLetterQueueName(queueName)),
     };
-  }
-
-  async #countLadder(queueName: string): Promise<number> {
-    if (await this.#countOn(noteName(queueName)) === 0) return 0;
-    let sum = 0;
-    for (const rung of rungNames(queueName)) sum += await this.#countOn(rung);
-    return sum;
   }
 
   /** Counts the messages of a queue, which is not declared for that. */

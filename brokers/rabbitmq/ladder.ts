@@ -1,80 +1,102 @@
-import { canonicalQueueName, delayQueueName } from "../../core/queue_names.ts";
+import { canonicalQueueName } from "../../core/queue_names.ts";
+import { getLogger } from "../../platform/logging.ts";
 import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
+import { lacksQuorumQueues } from "./errors.ts";
 import type { QueueType } from "./options.ts";
-import { deadLettersTo, int, ofKind } from "./queue_arguments.ts";
+import {
+  delayQueueOf,
+  noteArguments,
+  noteName,
+  RENEWAL,
+  RUNG_KINDS,
+  type RungKind,
+  rungKindOf,
+  rungKindOn,
+  rungsOf,
+} from "./rungs.ts";
 
-/** Time that messages stay on each rung: from seconds to some hours, each four times the last. */
-const STAYS: readonly number[] = /* @__PURE__ */ [1, 4, 16, 64, 256, 1_024, 4_096, 16_384].map((
-  s,
-) => s * 1_000);
-const LONGEST_STAY = /* @__PURE__ */ STAYS.at(-1)!;
-/** Milliseconds for which a declaration is taken for new. */
-const RENEWAL = 60_000;
-/**
- * Milliseconds after which RabbitMQ deletes a rung that nobody declared again, with all that
- * is on it. Publishing does not count as use. So it outlasts the longest stay of a message
- * that was published just before a renewal, and by hours. All rungs have the same, so that
- * a ladder is there as a whole or not at all.
- */
-const EXPIRY = 2 * LONGEST_STAY + 10 * RENEWAL;
-/** Time before its eta at which a message is back: time enough to be held for it. */
-const MARGIN = 500;
-/** A rung's name: `default.DQ.64s`; or that of the note. */
-const RUNG = /\.DQ\.(?:\d+s|ladder)$/;
+const log = /* @__PURE__ */ getLogger("rabbitmq");
 
-/** Milliseconds below which there is no rung for a message. */
-export const SHORTEST_WAY: number = STAYS[0]! + MARGIN;
+/** Connections of a {@linkcode Ladder}. */
+export interface LadderConnections {
+  /** Where rungs are declared. */
+  readonly publishing: RabbitmqConnection;
+  /** Tells the version of RabbitMQ before the other one is up. */
+  readonly consuming: RabbitmqConnection;
+}
 
 /**
  * The queues on which far-off messages wait. Each keeps them for a fixed time and hands them
  * back to the delay queue:
  *
- * `queue.DQ` ─(worker)▶ `queue.DQ.1024s` ─(time to live)▶ `queue.DQ` ─▶ `queue.DQ.64s` ─▶ …
+ * `queue.DQ` ─(worker)▶ `queue.DQ.q1024` ─(time to live)▶ `queue.DQ` ─▶ `queue.DQ.q64` ─▶ …
  *
  * A worker puts a message on the longest rung that brings it back before its eta, time and
  * again, until it can hold it for the rest. On each rung messages leave in the order in
  * which they came, so none waits behind a later one.
  *
  * Counting needs to know whether there is a ladder, and looking for a queue that is not there
- * is an error in RabbitMQ's log. So `queue.DQ.ladder` is there for who counts, too: it has a
- * message on it as long as there may be rungs.
+ * is an error in RabbitMQ's log. So there is a note for who counts, `queue.DQ.quorum`: it has a
+ * message on it as long as something may be on the rungs.
+ *
+ * Which of two kinds the rungs are depends on the server: see {@linkcode RungKind}. Messages are
+ * put on rungs of one kind, and counted and dropped on both.
  */
 export class Ladder {
-  readonly #connection: RabbitmqConnection;
+  readonly #publishing: RabbitmqConnection;
+  readonly #consuming: RabbitmqConnection;
   readonly #queueType: QueueType;
-  /** When each queue's ladder was last declared, by `performance.now()`. */
+  /** When each rung and note was last declared, by `performance.now()`. */
   readonly #renewedAt: Map<string, number> = new Map();
+  /** Renewals under way, by the note. */
   readonly #renewals: Map<string, Promise<void>> = new Map();
+  /** True if a server has refused quorum queues that its version knows. */
+  #isWithoutQuorum = false;
 
-  constructor(connection: RabbitmqConnection, queueType: QueueType) {
-    this.#connection = connection;
+  /**
+   * @param connections Of the broker.
+   * @param queueType Type of the queues that the rungs belong to.
+   */
+  constructor({ publishing, consuming }: LadderConnections, queueType: QueueType) {
+    this.#publishing = publishing;
+    this.#consuming = consuming;
     this.#queueType = queueType;
-    connection.onLost(() => this.#renewedAt.clear());
+    publishing.onLost((error) => {
+      this.#renewedAt.clear();
+      if (lacksQuorumQueues(error)) this.#doWithoutQuorum();
+    });
   }
 
-  /** True if the ladder of a queue is there, and will outlast what is put on it now. */
-  isFresh(queueName: string): boolean {
-    const renewedAt = this.#renewedAt.get(canonicalQueueName(queueName));
+  /** Kind of the rungs that messages are put on. */
+  get kind(): RungKind {
+    return this.#isWithoutQuorum ? "expiring" : this.#kindOfServer;
+  }
+
+  /** True if a rung is there, with its whole ladder, and will outlast what is put on it now. */
+  isFresh(rung: string): boolean {
+    const renewedAt = this.#renewedAt.get(rung);
     return renewedAt !== undefined && performance.now() - renewedAt < RENEWAL;
   }
 
-  /** Notes that rungs of a queue are gone. */
-  forget(queueName: string): void {
-    this.#renewedAt.delete(canonicalQueueName(queueName));
+  /** Notes that a rung is gone. */
+  forget(rung: string): void {
+    this.#renewedAt.delete(rung);
   }
 
   /**
-   * Declares the ladder of a queue, so that it does not expire.
+   * Declares the ladder that a rung belongs to, so that it does not expire.
    *
    * @throws {BrokerConnectionError} If the server cannot be reached, or refuses.
    */
-  async renew(queueName: string): Promise<void> {
-    const canonical = canonicalQueueName(queueName);
-    let renewal = this.#renewals.get(canonical);
+  async renew(rung: string): Promise<void> {
+    const canonical = canonicalQueueName(delayQueueOf(rung));
+    const kind = rungKindOf(rung);
+    const note = noteName(canonical, kind);
+    let renewal = this.#renewals.get(note);
     if (renewal === undefined) {
-      renewal = this.#renew(canonical).finally(() => this.#renewals.delete(canonical));
-      this.#renewals.set(canonical, renewal);
+      renewal = this.#renew(canonical, kind).finally(() => this.#renewals.delete(note));
+      this.#renewals.set(note, renewal);
     }
     await renewal;
   }
@@ -87,85 +109,73 @@ export class Ladder {
    */
   async count(channel: Channel, queueName: string): Promise<number> {
     let sum = 0;
-    for (const rung of await this.#existing(channel, queueName)) {
-      sum += (await channel.checkQueue(rung)).messageCount;
+    for (const [, messageCount] of await this.#declareExisting(channel, queueName)) {
+      sum += messageCount;
     }
     return sum;
   }
 
   /** Drops what is on the ladder of a queue. */
   async purge(channel: Channel, queueName: string): Promise<void> {
-    for (const rung of await this.#existing(channel, queueName)) await channel.purgeQueue(rung);
+    for (const [rung] of await this.#declareExisting(channel, queueName)) {
+      await channel.purgeQueue(rung);
+    }
   }
 
-  async #existing(channel: Channel, queueName: string): Promise<string[]> {
-    const { messageCount } = await this.#declareNote(channel, queueName);
-    return messageCount === 0 ? [] : STAYS.map((stay) => rungName(queueName, stay));
+  get #kindOfServer(): RungKind {
+    const { version } = this.#publishing;
+    return rungKindOn(version[0] > 0 ? version : this.#consuming.version);
   }
 
-  async #renew(canonical: string): Promise<void> {
+  /** Declares those rungs on which something may be; gives their names and numbers of messages. */
+  async #declareExisting(channel: Channel, queueName: string): Promise<[string, number][]> {
+    const existing: [string, number][] = [];
+    for (const kind of this.#kindOfServer === "quorum" ? RUNG_KINDS : [this.kind]) {
+      if (await this.#declareNote(channel, queueName, kind) === 0) continue;
+      existing.push(...await this.#declareRungs(channel, queueName, kind));
+    }
+    return existing;
+  }
+
+  async #renew(canonical: string, kind: RungKind): Promise<void> {
     const begunAt = performance.now();
-    await this.#connection.control(`declare the ladder of "${canonical}"`, async (channel) => {
-      for (const stay of STAYS) {
-        await channel.assertQueue(rungName(canonical, stay), {
-          durable: true,
-          arguments: {
-            "x-message-ttl": int(stay),
-            "x-expires": int(EXPIRY),
-            ...deadLettersTo(delayQueueName(canonical), this.#queueType),
-          },
-        });
+    const purpose = `declare the ladder of "${canonical}"`;
+    const names = await this.#publishing.control(purpose, async (channel) => {
+      if (kind === "quorum" && this.kind !== kind) { // as is known only now
+        throw new Error("RabbitMQ has no quorum queues that expire what they hold");
       }
-      await this.#declareNote(channel, canonical);
+      const rungs = await this.#declareRungs(channel, canonical, kind);
+      await this.#declareNote(channel, canonical, kind);
+      return rungs.map(([rung]) => rung);
     });
-    this.#renewedAt.set(canonical, begunAt);
+    for (const name of [...names, noteName(canonical, kind)]) this.#renewedAt.set(name, begunAt);
   }
 
-  #declareNote(channel: Channel, queueName: string): Promise<{ messageCount: number }> {
-    return channel.assertQueue(noteName(queueName), {
-      durable: true,
-      arguments: {
-        "x-message-ttl": int(EXPIRY - RENEWAL), // gone before the rungs are
-        "x-max-length": int(1),
-        "x-expires": int(EXPIRY),
-        ...ofKind(this.#queueType),
-      },
-    });
+  async #declareRungs(
+    channel: Channel,
+    queueName: string,
+    kind: RungKind,
+  ): Promise<[string, number][]> {
+    const declared: [string, number][] = [];
+    for (const [rung, args] of rungsOf(queueName, kind, this.#queueType)) {
+      const { messageCount } = await channel.assertQueue(rung, { durable: true, arguments: args });
+      declared.push([rung, messageCount]);
+    }
+    return declared;
   }
-}
 
-/**
- * Chooses the rung for a message.
- *
- * @param queueName The queue, or its delay queue.
- * @param left Milliseconds until it is due, {@linkcode SHORTEST_WAY} or more.
- * @returns The queue to put it on.
- */
-export function rungFor(queueName: string, left: number): string {
-  const stay = STAYS.findLast((one) => one + MARGIN <= left) ?? STAYS[0]!;
-  return rungName(queueName, stay);
-}
+  async #declareNote(channel: Channel, queueName: string, kind: RungKind): Promise<number> {
+    const args = noteArguments(kind, this.#queueType);
+    const options = { durable: true, arguments: args };
+    return (await channel.assertQueue(noteName(queueName, kind), options)).messageCount;
+  }
 
-/** The queue that tells whether there is a ladder. */
-export function noteName(queueName: string): string {
-  return `${delayQueueName(queueName)}.ladder`;
-}
-
-/** True if a queue is a rung, or the note. */
-export function isRung(queueName: string): boolean {
-  return RUNG.test(queueName);
-}
-
-/** The delay queue that a rung belongs to. */
-export function delayQueueOf(rung: string): string {
-  return rung.slice(0, rung.lastIndexOf("."));
-}
-
-/** The rungs of the ladder of a queue. */
-export function rungNames(queueName: string): string[] {
-  return STAYS.map((stay) => rungName(queueName, stay));
-}
-
-function rungName(queueName: string, stay: number): string {
-  return `${delayQueueName(queueName)}.${stay / 1_000}s`;
+  #doWithoutQuorum(): void {
+    if (this.#isWithoutQuorum) return;
+    this.#isWithoutQuorum = true;
+    log.warn(
+      "Keeping far-off delayed messages on classic queues, of which RabbitMQ may lose some when it " +
+        "stops: its feature flag quorum_queue is disabled; enable it and restart this process",
+    );
+  }
 }

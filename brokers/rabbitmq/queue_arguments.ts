@@ -77,6 +77,11 @@ export function deadLettersTo(queueName: string, queueType: QueueType): QueueArg
   };
 }
 
+/** True if quorum queues can expire what they hold, and move it on at least once: since 3.10. */
+export function hasQuorumTtl([major, minor]: readonly [number, number]): boolean {
+  return major > 3 || (major === 3 && minor >= 10);
+}
+
 /** Says of what kind a queue is, where Python says nothing. */
 export function ofKind(queueType: QueueType): QueueArguments {
   return queueType === "quorum" ? { "x-queue-type": "quorum" } : {};

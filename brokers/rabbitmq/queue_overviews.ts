@@ -1,7 +1,7 @@
 import type { QueueOverview } from "../../core/inspection.ts";
 import { canonicalQueueName, deadLetterQueueName, delayQueueName } from "../../core/queue_names.ts";
-import { delayQueueOf, isRung } from "./ladder.ts";
 import type { QueueTotals } from "./management_api.ts";
+import { delayQueueOf, isNote, isRung } from "./rungs.ts";
 
 /** Numbers that AMQP does not tell. */
 export const UNKNOWN = {
@@ -24,7 +24,7 @@ export function toOverviews(
   const ready = (name: string) => totals.get(name)?.messages_ready ?? 0;
   const onLadders = new Map<string, number>();
   for (const { name } of found) {
-    if (!isRung(name) || name.endsWith(".ladder")) continue;
+    if (!isRung(name) || isNote(name)) continue;
     const delayQueue = delayQueueOf(name);
     onLadders.set(delayQueue, (onLadders.get(delayQueue) ?? 0) + ready(name));
   }

@@ -3,8 +3,9 @@ import type { Channel } from "./client.ts";
 import type { RabbitmqConnection } from "./connection.ts";
 import type { DeliveryLimits } from "./delivery_limits.ts";
 import type { QueueSettings } from "./options.ts";
-import { delayQueueOf, isRung, type Ladder } from "./ladder.ts";
-import { declarationsOf } from "./queue_arguments.ts";
+import type { Ladder } from "./ladder.ts";
+import { declarationsOf, hasQuorumTtl } from "./queue_arguments.ts";
+import { isRung } from "./rungs.ts";
 import { unreachableQueueOf } from "./errors.ts";
 
 /**
@@ -48,12 +49,12 @@ export class Topology {
   /** True if a queue has been declared, as far as is known. */
   isDeclared(queueName: string): boolean {
     return this.#declared.has(queueName) ||
-      isRung(queueName) && this.#ladder.isFresh(delayQueueOf(queueName));
+      isRung(queueName) && this.#ladder.isFresh(queueName);
   }
 
   /** Notes that a queue is gone. */
   forget(queueName: string): void {
-    if (isRung(queueName)) return this.#ladder.forget(delayQueueOf(queueName));
+    if (isRung(queueName)) return this.#ladder.forget(queueName);
     for (const name of namesOf(canonicalQueueName(queueName))) this.#declared.delete(name);
   }
 
@@ -68,7 +69,7 @@ export class Topology {
    */
   async declare(queueName: string): Promise<void> {
     if (this.isDeclared(queueName)) return;
-    if (isRung(queueName)) return await this.#ladder.renew(delayQueueOf(queueName));
+    if (isRung(queueName)) return await this.#ladder.renew(queueName);
     const canonical = canonicalQueueName(queueName);
     const declare = (isMeant: (name: string) => boolean) =>
       this.control(`declare queue "${canonical}"`, async (channel) => {
@@ -134,16 +135,17 @@ function namesOf(canonical: string): string[] {
 
 function assertSupported(
   { queueType, maxPriority }: QueueSettings,
-  [major, minor]: readonly [number, number],
+  version: readonly [number, number],
 ): void {
   if (queueType === "classic") return;
+  const [major, minor] = version;
   if (major < 4 && maxPriority !== undefined) {
     throw new TypeError(
       `Cannot declare quorum queues with maxPriority ${maxPriority}: RabbitMQ ${major}.${minor} ` +
         "has no priorities for them, 4.0 is the first that does",
     );
   }
-  if (major < 3 || (major === 3 && minor < 10)) {
+  if (!hasQuorumTtl(version)) {
     throw new TypeError(
       `Cannot declare quorum queues: RabbitMQ ${major}.${minor} cannot expire what they hold, 3.10 ` +
         "is the first that can",

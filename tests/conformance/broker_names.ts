@@ -31,6 +31,7 @@ function badNames(queueName: string): string[] {
     `${queueName}.DQ.etas`,
     `${queueName}.DQ.1s`,
     `${queueName}.DQ.ladder`,
+    `${queueName}.DQ.quorum`,
     "__heartbeats__",
     "__acks__.id.q",
     "__proto__",

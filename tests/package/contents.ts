@@ -33,7 +33,7 @@ const KEPT = [
   "core/result_errors.ts",
   "core/snooze.ts",
   // Lists and numbers that are calculated from others.
-  "brokers/rabbitmq/ladder.ts",
+  "brokers/rabbitmq/rungs.ts",
   "clients/redis/argument_limit.ts",
   "rate_limits/slot.ts", // two objects with a symbol
   "core/actor.ts", // `call`, `apply` and `bind` of actors

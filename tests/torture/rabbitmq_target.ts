@@ -1,5 +1,6 @@
 import type { ServerAddress } from "../support/servers/exchange.ts";
 import { type RabbitmqServer, startOwnRabbitmq } from "../support/servers/rabbitmq.ts";
+import { isNote } from "../../brokers/rabbitmq/rungs.ts";
 import type { QueueCounts, RabbitmqConsole } from "../support/servers/rabbitmq_console.ts";
 import type { BrokerArguments, Program, Target } from "./target.ts";
 
@@ -67,6 +68,6 @@ export class RabbitmqTarget implements Target {
 }
 
 function isLeftover([name, { ready, unacknowledged }]: readonly [string, QueueCounts]): boolean {
-  // The note that says that there is a ladder expires later than its rungs are used.
-  return ready + unacknowledged > 0 && !name.endsWith(".DQ.ladder");
+  // A note that says that there is a ladder expires later than its rungs are used.
+  return ready + unacknowledged > 0 && !isNote(name);
 }

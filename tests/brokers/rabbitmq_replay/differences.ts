@@ -25,11 +25,7 @@ const TO_DEAD_LETTERS = {
   "x-dead-letter-exchange": "",
   "x-dead-letter-routing-key": "goldq.XQ",
 };
-const LADDER_NOTE = {
-  "x-message-ttl": 33_308_000,
-  "x-max-length": 1,
-  "x-expires": 33_368_000,
-};
+const LADDER_NOTE = { "x-message-ttl": 33_308_000, "x-max-length": 1 };
 
 function declared(queue: string, args: Readonly<Record<string, unknown>>): AmqpCall {
   return { method: "queue_declare", args: { queue, durable: true, arguments: args } };
@@ -45,8 +41,12 @@ function declarations(name = "goldq"): AmqpCall[] {
   ];
 }
 
-function noteDeclared(name = "goldq"): AmqpCall {
-  return declared(`${name}.DQ.ladder`, LADDER_NOTE);
+/** Notes of both kinds of rungs. */
+function notesDeclared(name = "goldq"): AmqpCall[] {
+  return [
+    declared(`${name}.DQ.quorum`, LADDER_NOTE),
+    declared(`${name}.DQ.ladder`, { ...LADDER_NOTE, "x-expires": 33_368_000 }),
+  ];
 }
 
 /** Headers that RabbitMQ writes on a message that was rejected. */
@@ -122,7 +122,7 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Differ
     3: {
       step: "get_queue_message_counts",
       reason: `${COUNTED}; and the second message, which had not yet arrived there, has here`,
-      observed: { amqp_calls: [noteDeclared(), ...declarations()], returned: [2, 0, 0] },
+      observed: { amqp_calls: [...notesDeclared(), ...declarations()], returned: [2, 0, 0] },
     },
   },
   "declare-conflict": {
@@ -214,12 +214,12 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Differ
     2: {
       step: "flush",
       reason: MADE_BY_FLUSH,
-      observed: { amqp_calls: [...declarations(), noteDeclared()] },
+      observed: { amqp_calls: [...declarations(), ...notesDeclared()] },
     },
     3: {
       step: "flush of a queue that does not exist",
       reason: MADE_BY_FLUSH,
-      observed: { amqp_calls: [...declarations("goldother"), noteDeclared("goldother")] },
+      observed: { amqp_calls: [...declarations("goldother"), ...notesDeclared("goldother")] },
     },
   },
   "live-shutdown": {
@@ -230,7 +230,7 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Differ
         ready_unacked: {
           "goldq": [2, 2],
           "goldq.DQ": [0, 0],
-          "goldq.DQ.1024s": [1, 0],
+          "goldq.DQ.q1024": [1, 0],
           "goldq.XQ": [0, 0],
         },
       },
@@ -242,7 +242,7 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Differ
         ready_unacked: {
           "goldq": [3, 0],
           "goldq.DQ": [0, 0],
-          "goldq.DQ.1024s": [1, 0],
+          "goldq.DQ.q1024": [1, 0],
           "goldq.XQ": [0, 0],
         },
       },

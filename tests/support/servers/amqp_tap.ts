@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type AmqpMethod, AmqpReader } from "./amqp_reader.ts";
@@ -20,15 +21,18 @@ export class AmqpTap implements AsyncDisposable, ServerAddress {
   readonly port: number;
   readonly #server: Server;
   readonly #sockets: Set<Socket> = new Set();
+  readonly #version: string | undefined;
   #methods: TappedMethod[] = [];
   #connections = 0;
 
   /**
    * @param target Where connections go.
    * @param port Where to listen, after `open`.
+   * @param version What clients are told of the server's version, no longer than that.
    */
-  constructor(target: ServerAddress, port: number) {
+  constructor(target: ServerAddress, port: number, version?: string) {
     this.port = port;
+    this.#version = version;
     this.#server = createServer({ noDelay: true }, (client) => this.#tap(client, target));
   }
 
@@ -72,6 +76,7 @@ export class AmqpTap implements AsyncDisposable, ServerAddress {
   #tap(client: Socket, target: ServerAddress): void {
     const server = connect({ host: target.host, port: target.port, noDelay: true });
     const connection = this.#connections++;
+    if (this.#version !== undefined) disguise(server, this.#version);
     this.#join(client, server, this.#reader(connection, "client"));
     this.#join(server, client, this.#reader(connection, "server"));
   }
@@ -96,7 +101,19 @@ export class AmqpTap implements AsyncDisposable, ServerAddress {
   }
 }
 
+/** Has a server greet with another version, filled up to the length of its own. */
+function disguise(server: Socket, version: string): void {
+  server.prependOnceListener("data", (bytes: Buffer) => {
+    const [, before, own] = /(versionS\0\0\0.)([\d.]+)/s.exec(bytes.toString("latin1"))!;
+    const at = bytes.indexOf(before!, 0, "latin1") + before!.length;
+    bytes.write(version.padEnd(own!.length, "0"), at, own!.length, "latin1");
+  });
+}
+
 /** Starts one. */
-export async function startTap({ host, port }: ServerAddress): Promise<AmqpTap> {
-  return await new AmqpTap({ host, port }, await freePort()).open();
+export async function startTap(
+  { host, port }: ServerAddress,
+  version?: string,
+): Promise<AmqpTap> {
+  return await new AmqpTap({ host, port }, await freePort(), version).open();
 }

@@ -51,8 +51,12 @@ export interface ServerConsumer {
   readonly prefetch: number;
 }
 
-const ALL_COUNTS = `[#{name => element(4, proplists:get_value(name, Q)),
-  ready => proplists:get_value(messages_ready, Q, 0),
+/** What a list of queues says of quorum queues is up to five seconds old: they are asked themselves. */
+const ALL_COUNTS = `Fresh = maps:from_list([{amqqueue:get_name(Q), Ready} ||
+    Q <- rabbit_amqqueue:list(<<"/">>), amqqueue:get_type(Q) =:= rabbit_quorum_queue,
+    {ok, Ready, _} <- [(catch rabbit_amqqueue:stat(Q))]]),
+  [#{name => element(4, proplists:get_value(name, Q)),
+  ready => maps:get(proplists:get_value(name, Q), Fresh, proplists:get_value(messages_ready, Q, 0)),
   unacknowledged => proplists:get_value(messages_unacknowledged, Q, 0),
   consumers => proplists:get_value(consumers, Q, 0)} ||
   Q <- rabbit_amqqueue:info_all(<<"/">>, [name, messages_ready, messages_unacknowledged, consumers])].`;

@@ -1,11 +1,11 @@
-import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { actor, type RabbitmqBroker, Worker } from "@dq/dramatiq";
 import { work } from "../../../conformance/broker_messages.ts";
 import { withEnvironment } from "../../../support/environment.ts";
 import { eventually, type FileServer, Fixture, numbers } from "../fixture.ts";
 
 const HOUR = 3_600_000;
-const RUNG = /^\.DQ\.\d+s$/;
+const RUNG = /^\.DQ\.q\d+$/;
 
 /** Delayed messages on the ladder of queues that let them fall back. */
 export function delaying(file: FileServer): void {
@@ -76,30 +76,74 @@ export function delaying(file: FileServer): void {
     assert(suffixes.some((suffix) => RUNG.test(suffix)), suffixes.join());
   });
 
-  test("RabbitmqBroker's ladder has at most eight rungs, which outlast what is on them", async () => {
-    await using fixture = new Fixture(file);
-    const broker = fixture.open();
-    const { note } = await startNoting(fixture, broker);
-    const delays = numbers(20).map((n) => 1_500 * 2 ** n); // up to nine days
-    for (const delay of delays) await note.sendWithOptions({ args: [delay], delay });
-    await fixture.untilCounts(".DQ", 0, 0);
-    const queues = await file.console.evaluate(
-      `[#{name => element(4, proplists:get_value(name, Q)), durable => proplists:get_value(durable, Q),
-        arguments => [[K, V] || {K, _, V} <- proplists:get_value(arguments, Q)]} ||
-        Q <- rabbit_amqqueue:info_all(<<"/">>, [name, durable, arguments])].`,
-    ) as { name: string; durable: boolean; arguments: [string, unknown][] }[];
-    const rungs = queues.filter(({ name }) => {
-      return name.startsWith(fixture.queueName) && RUNG.test(name.slice(fixture.queueName.length));
+  for (const queueType of ["classic", "quorum"] as const) {
+    test(`RabbitmqBroker's ladder has at most eight rungs, which lose nothing, with ${queueType} queues`, async () => {
+      await using fixture = new Fixture(file);
+      const broker = fixture.open({ queueType });
+      const { note } = await startNoting(fixture, broker);
+      const delays = numbers(20).map((n) => 1_500 * 2 ** n); // up to nine days
+      for (const delay of delays) await note.sendWithOptions({ args: [delay], delay });
+      await fixture.untilCounts(".DQ", 0, 0);
+      const queues = await file.console.evaluate(
+        `[#{name => element(4, proplists:get_value(name, Q)), durable => proplists:get_value(durable, Q),
+          arguments => [[K, V] || {K, _, V} <- proplists:get_value(arguments, Q)]} ||
+          Q <- rabbit_amqqueue:info_all(<<"/">>, [name, durable, arguments])].`,
+      ) as { name: string; durable: boolean; arguments: [string, unknown][] }[];
+      const rungs = queues.filter(({ name }) => {
+        return name.startsWith(fixture.queueName) &&
+          RUNG.test(name.slice(fixture.queueName.length));
+      });
+      assertEquals(rungs.length > 3 && rungs.length <= 8, true, `${rungs.length} rungs`);
+      const suffixes = await fixture.suffixes();
+      assertEquals(suffixes.filter((suffix) => !RUNG.test(suffix)), [
+        "",
+        ".DQ",
+        ".DQ.quorum",
+        ".XQ",
+      ]);
+      for (const { name, durable, arguments: list } of rungs) {
+        assertEquals(durable, true);
+        assertEquals(Object.fromEntries(list), {
+          "x-queue-type": "quorum",
+          "x-message-ttl": 1_000 * Number(/q(\d+)$/.exec(name)![1]),
+          "x-dead-letter-exchange": "",
+          "x-dead-letter-routing-key": `${fixture.queueName}.DQ`,
+          "x-dead-letter-strategy": "at-least-once",
+          "x-overflow": "reject-publish",
+          // No x-expires, which would delete a quorum queue however often it is declared again.
+          ...(queueType === "classic" && { "x-quorum-initial-group-size": 1 }),
+        });
+      }
     });
-    assertEquals(rungs.length > 3 && rungs.length <= 8, true, `${rungs.length} rungs`);
-    for (const { name, durable, arguments: list } of rungs) {
-      const args = Object.fromEntries(list);
-      assertEquals(durable, true);
-      assertEquals(args["x-message-ttl"], 1_000 * Number(/(\d+)s$/.exec(name)![1]));
-      assertGreater(args["x-expires"] as number, args["x-message-ttl"] as number);
-      assertEquals(args["x-dead-letter-exchange"], "");
-      assertEquals(args["x-dead-letter-routing-key"], `${fixture.queueName}.DQ`);
-    }
+  }
+
+  test("RabbitmqBroker counts, runs and drops what is on the rungs of older versions", async () => {
+    await using fixture = new Fixture(file);
+    const { queueName, inspector } = fixture;
+    const broker = fixture.open();
+    await broker.enqueue(work(queueName, "declares"));
+    const due = (eta: number) =>
+      JSON.stringify({
+        ...{ queue_name: `${queueName}.DQ`, actor_name: "note", args: ["old"], kwargs: {} },
+        ...{ options: { eta }, message_id: crypto.randomUUID(), message_timestamp: Date.now() },
+      });
+    await declareOldRungs(fixture);
+    await inspector.put(`${queueName}.DQ.64s`, due(Date.now() + HOUR), due(Date.now() + HOUR));
+    await inspector.put(`${queueName}.DQ.1s`, due(Date.now()));
+    const { ran, note } = await startNoting(fixture, broker);
+    await note.sendWithOptions({ args: ["new"], delay: HOUR });
+    await eventually(
+      "put it on a rung",
+      async () => (await fixture.counts(".DQ.q1024")).ready === 1,
+    );
+    await using inspecting = broker.inspect();
+    const overview = async () => (await inspecting.overview({ queueNames: [queueName] })).queues;
+    await eventually("run what comes back", () => ran.length === 1);
+    assertEquals((await broker.getQueueMessageCounts(queueName)).delayed, 3);
+    assertEquals((await overview())[0]!.delayed, 3);
+    await broker.flush(queueName);
+    assertEquals((await broker.getQueueMessageCounts(queueName)).delayed, 0);
+    assertEquals((await overview())[0]!.delayed, 0);
   });
 
   test("RabbitmqBroker declares a rung again before it puts something on it, so that it does not expire", async () => {
@@ -150,11 +194,30 @@ export function delaying(file: FileServer): void {
   });
 }
 
+/** Declares rungs as versions before the quorum queues did, and the note that they are there. */
+async function declareOldRungs({ queueName, inspector }: Fixture): Promise<void> {
+  const expires = { "x-expires": { "!": "int", value: 33_368_000 } };
+  for (const seconds of [1, 4, 16, 64, 256, 1_024, 4_096, 16_384]) {
+    await inspector.declare(`${queueName}.DQ.${seconds}s`, {
+      "x-message-ttl": { "!": "int", value: seconds * 1_000 },
+      ...expires,
+      "x-dead-letter-exchange": "",
+      "x-dead-letter-routing-key": `${queueName}.DQ`,
+    });
+  }
+  await inspector.declare(`${queueName}.DQ.ladder`, {
+    "x-message-ttl": { "!": "int", value: 33_308_000 },
+    "x-max-length": { "!": "int", value: 1 },
+    ...expires,
+  });
+  await inspector.put(`${queueName}.DQ.ladder`, "there is a ladder");
+}
+
 /** The rung that something was last published to. */
 function rungOf(
   methods: readonly { method: string; args: Readonly<Record<string, unknown>> }[],
 ): string | undefined {
   const keys = methods.filter(({ method }) => method === "basic_publish")
     .map(({ args }) => args["routing_key"] as string);
-  return keys.findLast((key) => /\.DQ\.\d+s$/.test(key));
+  return keys.findLast((key) => /\.DQ\.q\d+$/.test(key));
 }

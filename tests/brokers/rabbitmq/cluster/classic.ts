@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { ConnectionClosed, RabbitmqBroker } from "@dq/dramatiq";
+import { actor, ConnectionClosed, RabbitmqBroker, Worker } from "@dq/dramatiq";
 import { receiveOne } from "../../../conformance/broker_messages.ts";
 import { linesOf, textOf } from "../../../support/log.ts";
+import { eventually } from "../fixture.ts";
 import { type ClusterFile, openAtHome, work } from "./fixture.ts";
 
 /** Classic queues, each of which is on one node. */
@@ -33,5 +34,25 @@ export function classic(file: ClusterFile): void {
     );
     await using consumer = broker.consume(queueName);
     assertEquals((await receiveOne(consumer)).args, [1]);
+  });
+
+  test("Worker puts delayed messages of a classic queue on rungs while all other nodes are away", async () => {
+    const queueName = "alone";
+    await using broker = openAtHome(file, {});
+    const far = actor(() => {}, { broker, queueName, actorName: "far" });
+    await using worker = new Worker(broker);
+    await worker.start();
+    const sendFar = async (onRung: number) => {
+      await far.sendWithOptions({ delay: 3_600_000 });
+      await eventually("put it on a rung", async () => {
+        return (await file.console.counts()).get(`${queueName}.DQ.q1024`)?.ready === onRung;
+      });
+    };
+    await sendFar(1);
+    for (const { server } of file.cluster.nodes) {
+      if (server !== file.home.server) await server.stopApp();
+    }
+    await sendFar(2);
+    await worker.stop();
   });
 }

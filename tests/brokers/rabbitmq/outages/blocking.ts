@@ -136,7 +136,7 @@ export function blocking(file: FileServer): void {
       }
       await using consumer = broker.consume(`${queueName}.DQ`);
       const receiving = consumer.receive(1);
-      await fixture.untilCounts(".DQ.1024s", 1);
+      await fixture.untilCounts(".DQ.q1024", 1);
       await fixture.untilCounts(".DQ", 0);
       await consumer.close();
       assertEquals(await receiving, []);

@@ -111,6 +111,8 @@ const ACTS: Record<string, (means: Means) => Promise<unknown>> = {
   },
   LIST_BROKERS: ({ broker }) => broker.findForeignBrokers(),
   EXPIRE: ({ broker }) => broker.maintain(),
+  FORGET_REPORTS: ({ broker }) => broker.maintain(),
+  LIST_SILENT: ({ broker }) => broker.maintain(),
   PURGE: ({ broker }) => broker.flush("q"),
   COUNT: ({ broker }) => broker.getQueueMessageCounts("q"),
   async REQUEUE_DEAD_LETTER(means) {

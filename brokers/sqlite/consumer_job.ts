@@ -8,52 +8,53 @@ import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "consumer");
 
-/** Consumer, as a {@linkcode ConsumerJob} sees it. */
+/** Methods of a consumer that its {@linkcode ConsumerJob} calls. */
 export interface ConsumerSteps {
   readonly queueName: string;
-  /** False once it is closing, or has failed. */
+  /** False if the consumer is closing, or has failed. */
   isOpen(): boolean;
-  /** Writes settlements. @returns How many were taken over. */
+  /** Writes settlements, inside the transaction. @returns How many were taken over. */
   settle(): number;
-  /** Claims messages. */
+  /** Claims messages, inside the transaction. */
   claim(): ClaimedRow[];
-  /** Called when all is written. */
+  /** Called after the commit. */
   committed(rows: ClaimedRow[]): void;
-  /** Called when nothing is, and it is tried again later. */
+  /** Called after a failure that will be retried. */
   retrying(): void;
-  /** Called when nothing is, and never will be. */
+  /** Called after a failure that will not be retried. */
   failed(error: unknown): void;
 }
 
-/** The part of transactions that is one consumer's: it settles, then claims. */
+/** The write job of one consumer: it settles, then claims. */
 export class ConsumerJob implements WriteJob {
   readonly #writer: Writer;
   readonly #steps: ConsumerSteps;
   #rows: ClaimedRow[] = [];
+  /** Number of settlements of messages that another worker has taken over. */
   #foreign = 0;
   #isQueued = false;
   #failures = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Makes one that is not queued.
+   * Makes a job that is not queued.
    *
    * @param writer Runs the transactions.
-   * @param steps What the consumer does in them.
+   * @param steps The consumer.
    */
   constructor(writer: Writer, steps: ConsumerSteps) {
     this.#writer = writer;
     this.#steps = steps;
   }
 
-  /** Takes part in the next transaction. */
+  /** Adds the job to the next transaction. */
   enqueue(): void {
     if (this.#isQueued) return;
     this.#isQueued = true;
     this.#writer.add(this);
   }
 
-  /** Waits for no further attempt. */
+  /** Cancels a pending retry. */
   stopRetrying(): void {
     clearTimeout(this.#retryTimer);
   }
@@ -64,7 +65,7 @@ export class ConsumerJob implements WriteJob {
     this.#rows = this.#steps.claim();
   }
 
-  /** Hands on what was claimed. */
+  /** Passes claimed messages to the consumer. */
   committed(): void {
     const rows = this.#rows;
     this.#rows = [];
@@ -81,7 +82,7 @@ export class ConsumerJob implements WriteJob {
     this.#steps.committed(rows);
   }
 
-  /** Forgets what was claimed, and tries again if that may help. */
+  /** Drops claimed messages, and retries if the error is transient. */
   failed(error: unknown): void {
     this.#rows = [];
     this.#isQueued = false;

@@ -15,13 +15,12 @@ interface DeadRow {
 }
 
 /**
- * Reads the dead letters of a queue by their ids, which are never used again, up to the last one
- * that there was at the beginning.
+ * Reads the dead letters of a queue by id, up to the last one at the beginning. Ids are never reused.
  *
  * @param session The broker.
  * @param queueName The queue.
- * @param pageSize How many are read at once.
- * @param toEntry Makes the row of a message that is requeued.
+ * @param pageSize Number of dead letters that are read at once.
+ * @param toEntry Makes the row of a requeued message.
  */
 export async function* readDeadLetters(
   session: Session,
@@ -47,7 +46,7 @@ export async function* readDeadLetters(
   }
 }
 
-/** Task that drops dead letters which are older than `ttl` milliseconds. */
+/** Maintenance task that drops dead letters older than `ttl` milliseconds. */
 export function purgeOfDeadLetters(
   connection: SqliteConnection,
   clock: Clock,

@@ -2,15 +2,15 @@ import type { Message } from "../../core/message.ts";
 import { MessageProxy } from "../../core/message_proxy.ts";
 import type { IndexedSetItem } from "../../platform/indexed_set.ts";
 
-/** A message as an SQLite consumer handed it out. */
+/** A message delivered by an SQLite consumer. */
 export class SqliteDelivery extends MessageProxy implements IndexedSetItem {
   /** The id of its row. */
   readonly id: number;
-  /** As it was delivered. */
+  /** The message as it was delivered, without later changes. */
   readonly delivered: Message;
-  /** True if it was delayed, and is on its queue now: there is nothing left to settle. */
+  /** True once a delayed message is on its queue: it is not settled any more. */
   isPromoted = false;
-  /** Its place among the unsettled ones. */
+  /** Index among the unsettled deliveries. */
   setIndex = -1;
 
   constructor(message: Message, id: number) {

@@ -3,14 +3,14 @@ import { openDatabase } from "../../clients/sqlite/database.ts";
 import { hasSchema } from "../../clients/sqlite/schema.ts";
 import { builtinModule } from "../../platform/runtime.ts";
 
-/** Content of a file, as far as {@linkcode findQueues} can tell. */
+/** Result of {@linkcode findQueues}. */
 export type FoundQueues = "queues" | "no file" | "no queues" | "unknown";
 
 /**
- * Looks whether a file holds queues, without making or changing it.
+ * Checks whether a file has queues, without creating or changing it.
  *
- * @param url Its address, `sqlite:tasks.db`.
- * @returns `"unknown"` for what opening the broker reports: a wrong URL, a locked or damaged file.
+ * @param url Its address, such as `sqlite:tasks.db`.
+ * @returns `"unknown"` for a wrong URL, and a locked or damaged file: opening the broker reports those.
  */
 export function findQueues(url: string): FoundQueues {
   try {

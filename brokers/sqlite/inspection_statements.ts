@@ -1,6 +1,7 @@
 /**
- * The statements of inspectors and of the reports of workers. They run while all of the process waits: each reads a
- * bounded number of rows of an index. Parameters are plain `?`.
+ * The statements of inspectors, and of the reports of workers. A statement blocks the event loop, so that
+ * each reads a bounded number of rows of an index. As in `statements.ts`, comments list the values of the
+ * placeholders.
  *
  * `tests/brokers/sqlite/plans_test.ts` asserts that none of them reads more rows than it needs.
  *
@@ -8,10 +9,10 @@
  */
 import type { MessageState } from "../../core/inspection.ts";
 
-/** Rows that a count passes at once. */
+/** Number of rows that one step of a count reads. */
 export const COUNT_STEP = 20_000;
 
-/** Number of each state, the index that has its messages in order, and the columns of that order. */
+/** Value of the column `state`, the index of its messages, and the columns of that. */
 const STATES: Readonly<Record<MessageState, readonly [number, string, readonly string[]]>> = {
   ready: [0, "dramatiq_ready", ["rank", "due", "id"]],
   delayed: [2, "dramatiq_delayed", ["due", "id"]],
@@ -21,15 +22,15 @@ const STATES: Readonly<Record<MessageState, readonly [number, string, readonly s
 
 /** The statements for one state. */
 interface StateStatements {
-  /** Queue, values of the order to begin after, limit: a page, the oldest first. */
+  /** Queue, values of the columns to begin after, limit. Selects a page, the oldest first. */
   readonly oldest: string;
   /** The same, the newest first. */
   readonly newest: string;
-  /** Queue, values of the order to begin after: those of the row `COUNT_STEP` further. */
+  /** Queue, values of the columns to begin after. Selects the values of the row `COUNT_STEP` further. */
   readonly step: string;
-  /** Queue, values of the order to begin after: number of rows, up to `COUNT_STEP`. */
+  /** Queue, values of the columns to begin after. Counts rows, up to `COUNT_STEP`. */
   readonly rest: string;
-  /** Columns of the order. */
+  /** Columns by which the messages are ordered. */
   readonly order: readonly string[];
 }
 

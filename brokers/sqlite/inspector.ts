@@ -23,28 +23,21 @@ import {
 import { readMinutes, WorkerRows } from "./reports.ts";
 import { RowCounts } from "./row_counts.ts";
 import type { Session } from "./session.ts";
-import { FLUSH } from "./statements.ts";
+import { FLUSH } from "./queue_state.ts";
 import { type Entry, insert } from "./storing.ts";
 
-/** Most queues of an overview. */
+/** Maximum of queues in an overview. */
 const MAX_OVERVIEW = 1_000;
 
-/** Numbers of the states. */
+/** Values of the column `state`. */
 const NUMBERS: Readonly<Record<MessageState, number>> = {
   ready: READY,
   delayed: DELAYED,
   unacknowledged: TAKEN,
   dead: DEAD,
 };
-/** Statements that drop all of one state, a thousand each time. */
-const FLUSH_OF: Readonly<Record<MessageState, number>> = {
-  ready: 0,
-  delayed: 1,
-  unacknowledged: 2,
-  dead: 3,
-};
 
-/** A message as a page has it. */
+/** A row of a page. */
 interface Row {
   readonly id: number;
   readonly rank: number;
@@ -56,8 +49,8 @@ interface Row {
 }
 
 /**
- * Inspector of a `SqliteBroker`. It reads over the connection of the broker, in statements that each
- * pass a bounded number of rows.
+ * Inspector of a `SqliteBroker`. It uses the connection of the broker, and statements that each read a
+ * bounded number of rows.
  */
 export class SqliteInspector extends BaseInspector {
   readonly #session: Session;
@@ -69,7 +62,7 @@ export class SqliteInspector extends BaseInspector {
    * Stores the broker.
    *
    * @param host The broker.
-   * @param session Its parts.
+   * @param session Its session.
    * @param toEntry Makes the row of a message.
    */
   constructor(host: InspectionHost, session: Session, toEntry: (message: Message) => Entry) {
@@ -92,7 +85,7 @@ export class SqliteInspector extends BaseInspector {
     const queues: QueueOverview[] = [];
     for (const name of [...all].toSorted().slice(0, MAX_OVERVIEW)) {
       signal?.throwIfAborted();
-      queues.push(await this.#look(name));
+      queues.push(await this.#overviewOf(name));
     }
     return { now: this.#now, queues, isPartial: all.size > MAX_OVERVIEW };
   }
@@ -146,7 +139,7 @@ export class SqliteInspector extends BaseInspector {
       insert(connection, queues.get(entry.queueName), entry);
       return true;
     }).catch((error) => {
-      queues.forget(); // one that was new is not there
+      queues.forget(); // a new queue was rolled back
       throw error;
     });
     if (isDone) connection.notifier.notify();
@@ -157,7 +150,7 @@ export class SqliteInspector extends BaseInspector {
     const { connection } = this.#session;
     await connection.open();
     const removed = await connection.writer.transact(() => refs.map((ref) => this.#drop(ref)));
-    connection.notifier.notify(); // those who join a queue
+    connection.notifier.notify(); // wakes `join`
     return removed;
   }
 
@@ -169,7 +162,7 @@ export class SqliteInspector extends BaseInspector {
     const { connection, queues } = this.#session;
     const id = await this.#read(() => queues.find(queueName));
     if (id === undefined) return 0;
-    const sql = FLUSH[FLUSH_OF[state]]!;
+    const sql = FLUSH[state];
     let count = 0;
     let dropped: number;
     do {
@@ -209,7 +202,7 @@ export class SqliteInspector extends BaseInspector {
     return Number(connection.statement(DROP_ONE).run(...args).changes) === 1;
   }
 
-  async #look(queueName: string): Promise<QueueOverview> {
+  async #overviewOf(queueName: string): Promise<QueueOverview> {
     const { connection, queues } = this.#session;
     const [id, head] = await this.#read(() => {
       const found = queues.find(queueName);
@@ -229,7 +222,7 @@ export class SqliteInspector extends BaseInspector {
   }
 }
 
-/** Values of the order of an index after which a page begins. */
+/** Values of the columns of an index after which a page begins. */
 function startOf(
   columns: readonly string[],
   after: string | undefined,

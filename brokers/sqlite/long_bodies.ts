@@ -4,22 +4,22 @@ import { nextTurn } from "../../platform/runtime.ts";
 import type { ClaimedRow } from "./message_source.ts";
 import { SELECT_BODY } from "./statements.ts";
 
-/** Milliseconds of reading after which the event loop gets its turn. */
-const LONGEST_READING = 4;
+/** Milliseconds of reading in one turn of the event loop. */
+const MAX_READING = 4;
 
-/** Consumer, as {@linkcode LongBodies} sees it. */
+/** The consumer of claimed messages. */
 export interface LongBodiesOwner {
-  /** Takes a message whose body is known. */
+  /** Receives a message with its body. */
   accept(row: ClaimedRow, body: Encoded): void;
-  /** Called in a later turn when some are left. */
-  goOn(): void;
-  /** Called when one cannot be read. */
+  /** Called in a later turn if some bodies are left to read. */
+  resume(): void;
+  /** Called if a body cannot be read. */
   fail(error: unknown): void;
 }
 
 /**
- * Claimed messages whose bodies are in a table of their own. They are read after the claim, outside
- * of its transaction, as many in one turn of the event loop as take some milliseconds.
+ * Claimed messages with long bodies, which are in a table of their own. They are read after the claim,
+ * outside of its transaction, for some milliseconds in each turn of the event loop.
  */
 export class LongBodies {
   readonly #connection: SqliteConnection;
@@ -31,19 +31,19 @@ export class LongBodies {
     this.#owner = owner;
   }
 
-  /** Number of messages that are not read yet. */
+  /** Number of messages that have not been read. */
   get size(): number {
     return this.#rows.length;
   }
 
-  /** Takes out those that are not read yet. */
+  /** Takes all messages that have not been read. */
   takeAll(): ClaimedRow[] {
     return this.#rows.splice(0);
   }
 
   /**
-   * Reads bodies, in order; what takes too long is left for a later turn, and so is what was
-   * claimed after that.
+   * Reads bodies, in order. Those for which there is no time in this turn wait for a later one, and so do
+   * all rows behind them.
    */
   read(rows: readonly ClaimedRow[]): void {
     if (this.#rows.length > 0) {
@@ -54,9 +54,9 @@ export class LongBodies {
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
       const [id, , , inRow] = row;
-      if (inRow === null && performance.now() - begun > LONGEST_READING) {
+      if (inRow === null && performance.now() - begun > MAX_READING) {
         this.#rows.push(...rows.slice(i));
-        nextTurn().then(() => this.#owner.goOn());
+        nextTurn().then(() => this.#owner.resume());
         return;
       }
       const body = inRow ?? this.#readBody(id);
@@ -64,7 +64,7 @@ export class LongBodies {
     }
   }
 
-  /** A body that is not there went with its message: the queue was flushed meanwhile. */
+  /** Reads a body. It may be missing: the queue was flushed after the claim. */
   #readBody(id: number): Encoded | undefined {
     try {
       const row = this.#connection.statement(SELECT_BODY).get(id) as { body: Encoded } | undefined;

@@ -9,8 +9,8 @@ import { SqliteDelivery } from "./delivery.ts";
 import { CLAIM, CLAIM_DUE, NEXT_DUE, PROBE, PROMOTE } from "./statements.ts";
 
 /**
- * A row that was claimed. Its body is `null` if it is long, and in a table of its own; its deaths
- * are `null` if no dead worker ever had it.
+ * A claimed row. `body` is `null` if it is long, and thus in a table of its own; `deaths` is `null`
+ * unless the message is a suspect.
  */
 export type ClaimedRow = readonly [
   id: number,
@@ -22,21 +22,21 @@ export type ClaimedRow = readonly [
 
 /** Source of a consumer's messages. */
 export interface MessageSource {
-  /** The queue as the database calls it. */
+  /** Name of the queue in the database, which has no delay queues. */
   readonly storedName: string;
-  /** Looks, without a transaction, whether there is something to claim. */
+  /** True if there are messages to claim; reads without a transaction. */
   hasMore(queue: number): boolean;
   /** Claims messages, inside a transaction. */
   claim(queue: number, owner: number, limit: number): ClaimedRow[];
-  /** True if the last claim made messages ready for others. */
+  /** True if the last claim may have made messages ready, instead of claiming them. */
   readonly hasPromoted: boolean;
   /** Decodes a message. */
   decode(row: ClaimedRow, body: Encoded): SqliteDelivery;
-  /** Lets go of timers. */
+  /** Cancels its timer. */
   close(): void;
 }
 
-/** Messages that are ready. */
+/** Source of ready messages. */
 class ReadySource implements MessageSource {
   readonly storedName: string;
   readonly hasPromoted = false;
@@ -47,7 +47,7 @@ class ReadySource implements MessageSource {
     this.storedName = queueName;
   }
 
-  /** Looks whether a message is ready. */
+  /** True if a message is ready. */
   hasMore(queue: number): boolean {
     return Boolean(this.#connection.statement(PROBE).get(queue));
   }
@@ -65,11 +65,11 @@ class ReadySource implements MessageSource {
     return delivery;
   }
 
-  /** It has none. */
+  /** Has no timer. */
   close(): void {}
 }
 
-/** Hooks that are called for a delayed message when its time has come. */
+/** Hooks that are called for a delayed message when it is due. */
 const HOOKS: readonly HookName[] = [
   "beforeDelayMessage",
   "afterDelayMessage",
@@ -78,8 +78,9 @@ const HOOKS: readonly HookName[] = [
 ];
 
 /**
- * Delayed messages whose time has come. Mostly they are made ready where they are, which reads no
- * body. Where middleware wants to hear of them, the worker gets each, and puts it on its queue.
+ * Source of delayed messages that are due. Without middleware that has hooks for them, they are made
+ * ready in the database, without reading their bodies. With such middleware, they are claimed, so that
+ * the worker calls the hooks and promotes each message.
  */
 class DueSource implements MessageSource {
   readonly storedName: string;
@@ -91,7 +92,7 @@ class DueSource implements MessageSource {
   #timer: Timer;
 
   /**
-   * Stores where to look.
+   * Stores the queue.
    *
    * @param connection The connection.
    * @param broker The broker.
@@ -111,7 +112,7 @@ class DueSource implements MessageSource {
     this.storedName = canonicalQueueName(queueName);
   }
 
-  /** Looks whether a message is due; else a timer is set for the next one. */
+  /** True if a message is due; otherwise sets a timer for the next one. */
   hasMore(queue: number): boolean {
     const { clock } = this.#broker;
     clock.clearTimer(this.#timer);
@@ -135,7 +136,7 @@ class DueSource implements MessageSource {
     return [];
   }
 
-  /** Decodes a message, and shows it as it was sent. */
+  /** Decodes a message, and restores its delay queue and eta, as it was sent. */
   decode([id, , due]: ClaimedRow, body: Encoded): SqliteDelivery {
     const message = decodeFromQueue(this.storedName, body);
     if (message instanceof UndecodableMessage) return new SqliteDelivery(message, id);
@@ -145,13 +146,13 @@ class DueSource implements MessageSource {
     );
   }
 
-  /** Takes the timer back. */
+  /** Cancels the timer. */
   close(): void {
     this.#broker.clock.clearTimer(this.#timer);
   }
 }
 
-/** @returns What makes the source of a queue, or of a delay queue, for its consumer. */
+/** @returns A function that opens the source of a queue or delay queue. */
 export function sourceOf(
   connection: SqliteConnection,
   broker: Broker,

@@ -11,8 +11,8 @@ import { readEnvironmentNumber } from "../../platform/runtime.ts";
 /** Options for {@linkcode SqliteBroker}. Times are in milliseconds. */
 export interface SqliteBrokerOptions extends BrokerOptions, SqliteAddress {
   /**
-   * After how long without a heartbeat a worker counts as dead, and what it had not acknowledged
-   * goes back to the queue. A worker of this machine whose process has ended is noticed at once.
+   * Time without a heartbeat after which a worker counts as dead, and its unacknowledged messages are
+   * requeued. A worker on this machine whose process has ended is found within a second.
    *
    * @default {60_000}
    */
@@ -26,19 +26,19 @@ export interface SqliteBrokerOptions extends BrokerOptions, SqliteAddress {
   /**
    * Retention time of dead letters.
    *
-   * @default {604_800_000} 7 days, or what `dramatiq_dead_message_ttl` says.
+   * @default {604_800_000} 7 days, or the value of `dramatiq_dead_message_ttl`.
    */
   deadMessageTtl?: number;
   /**
-   * The highest `brokerPriority` of a message: higher ones go first, over the whole queue. What is
-   * above counts as this, and what is not a whole number as 0.
+   * Maximum `brokerPriority` of a message. Messages with a higher priority are received first, over the
+   * whole queue. Values above the maximum count as that, values that are not whole numbers as 0.
    *
    * @default None: messages have no priorities.
    */
   maxPriority?: number;
 }
 
-/** Options that are checked and complete. */
+/** Checked options, with defaults filled in. */
 export interface CheckedOptions {
   readonly address: CheckedAddress;
   readonly heartbeatTimeout: number;
@@ -55,14 +55,14 @@ const OWN_OPTIONS: KnownOptions<Omit<SqliteBrokerOptions, keyof SqliteAddress>> 
   deadMessageTtl: true,
   maxPriority: true,
 };
-/** Names of peers for what is an option here. */
+/** Options of other libraries, and those that replace them here. */
 const OTHER_SPELLINGS = { file: "path", filename: "path", db: "database" };
 
 /**
  * Checks the options of a broker.
  *
- * @param options What the user gave.
- * @returns What it means.
+ * @param options The user's options.
+ * @returns The options with defaults.
  * @throws {TypeError} If an option is of the wrong type, or two of them contradict.
  * @throws {RangeError} If a number is out of range.
  */

@@ -20,15 +20,15 @@ import { assertStorable } from "./storing.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "consumer");
 
-/** Messages that one transaction claims at most. */
+/** Maximum of messages that one transaction claims. */
 const MAX_CLAIM = 500;
 
 /**
- * Takes messages off a queue. One transaction at the end of a turn writes what was settled in it,
- * and claims what there is room for then.
+ * Consumes a queue. One transaction at the end of a turn of the event loop writes the settlements of
+ * that turn, and claims messages for the room that there is then.
  *
- * idle ─(receive, room)▶ claiming ─(got some)▶ idle
- *                            └─(none there)▶ empty ─(another commit)▶ idle
+ * idle ─(receive, room)▶ claiming ─(claimed some)▶ idle
+ *                            └─(queue is empty)▶ empty ─(another commit)▶ idle
  * any ─(close, loss)▶ closed: only settles
  */
 export class QueueConsumer extends Consumer implements LeasedConsumer {
@@ -36,13 +36,13 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   readonly #source: MessageSource;
   readonly #prefetch: number;
   readonly #unsettled: IndexedSet<SqliteDelivery> = new IndexedSet();
-  /** Claimed, and not yet handed out. */
+  /** Claimed deliveries that have not been received. */
   #ready: SqliteDelivery[] = [];
-  /** Claimed, and their long bodies not yet read. */
+  /** Claimed messages whose long bodies have not been read. */
   readonly #unread: LongBodies;
   #state: "idle" | "claiming" | "empty" | "closed" = "idle";
   #isPaused = false;
-  /** Number of messages `receive` asks for; `Infinity` if that is all there is room for. */
+  /** Limit of the last `receive`; `Infinity` if it was at least the room. */
   #limit = 0;
   #isTakenOver = false;
   #isListening = false;
@@ -62,12 +62,12 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   };
 
   /**
-   * Stores what it takes from; the first `receive` opens the database.
+   * Stores the source; the first `receive` opens the database.
    *
    * @param queueName The queue.
-   * @param prefetch How many messages may be received and not yet settled.
+   * @param prefetch Maximum of unsettled messages.
    * @param session The broker.
-   * @param openSource Where messages come from; it calls back when there may be more.
+   * @param openSource Opens the source of messages, which calls back when there may be more.
    */
   constructor(
     queueName: string,
@@ -82,14 +82,15 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#job = new ConsumerJob(session.connection.writer, this.#steps());
     this.#unread = new LongBodies(session.connection, {
       accept: (row, body) => this.#accept(row, body),
-      // One that is closed or lost has given them back, or has nothing to give.
-      goOn: () => this.#closing === undefined && this.#error === undefined && this.#readOn(),
+      // A consumer that is closed has requeued them; of one that failed, they are another worker's.
+      resume: () =>
+        this.#closing === undefined && this.#error === undefined && this.#resumeReading(),
       fail: (error) => this.fail(error),
     });
     session.consumers.add(this);
   }
 
-  /** True if what it gave may be with another worker by now. */
+  /** True if another worker may have received its deliveries. */
   override get isLost(): boolean {
     return this.#error !== undefined || this.#session.lease.isLost;
   }
@@ -97,10 +98,10 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   async receive(limit: number, { signal }: ReceiveOptions = {}): Promise<MessageProxy[]> {
     this.#abort.follow(signal);
     this.#isPaused = false;
-    // What becomes free while it waits is not known to who receives.
+    // The caller does not know of room that is made while it waits.
     this.#limit = limit >= this.#room ? Infinity : limit;
     while (this.#closing === undefined && !signal?.aborted) {
-      this.#session.lease.tellLoss();
+      this.#session.lease.failIfLost();
       if (this.#error !== undefined) throw this.#error;
       if (this.#ready.length > 0) return this.#ready.splice(0, limit);
       if (this.#room > 0) this.#claimSoon();
@@ -142,7 +143,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     return this.#closing;
   }
 
-  /** Fails it: what it gave is no longer its own. */
+  /** Fails the consumer: its deliveries may be another worker's. */
   fail(error: unknown): void {
     this.#error ??= error;
     this.#settlements.fail(error);
@@ -168,7 +169,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
   #claimSoon(): void {
     const { lease, connection } = this.#session;
     if (this.#state !== "idle" || this.#isPaused) return;
-    if (lease.owner === undefined) return this.#begin();
+    if (lease.owner === undefined) return this.#beginLease();
     if (!this.#isListening) {
       this.#isListening = true;
       connection.notifier.listen(this.#onChange);
@@ -181,7 +182,7 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#job.enqueue();
   }
 
-  #begin(): void {
+  #beginLease(): void {
     this.#state = "claiming";
     this.#session.lease.begin().then(() => {
       if (this.#state === "claiming") this.#state = "idle";
@@ -189,13 +190,13 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     }, (error) => this.fail(error));
   }
 
-  /** Looks without a lock: an idle consumer never writes. */
+  /** Reads without a lock: an idle consumer never writes. */
   #mayHaveMore(): boolean {
     try {
       const queue = this.#session.queues.find(this.#source.storedName);
       return queue !== undefined && this.#source.hasMore(queue);
     } catch {
-      return true; // the transaction finds out what is wrong
+      return true; // the transaction reports the error
     }
   }
 
@@ -217,20 +218,20 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
 
   #committed(rows: ClaimedRow[]): void {
     const batch = this.#settlements.committed();
-    if (this.#isTakenOver) this.#session.lease.tellTakeover();
+    if (this.#isTakenOver) this.#session.lease.failTakenOver();
     if (!this.#settlements.isEmpty) this.#job.enqueue();
-    if (this.#state === "claiming") this.#state = "idle"; // whether it is empty is looked at next
+    if (this.#state === "claiming") this.#state = "idle"; // `#claimSoon` checks whether it is empty
     if (this.#source.hasPromoted) this.#session.connection.notifier.notify();
     if (rows.length > 0) {
       if (rows.length > 1) rows.sort((a, b) => a[1] - b[1] || a[2] - b[2] || a[0] - b[0]);
       this.#unread.read(rows);
     }
-    this.#tellOthers(batch);
+    this.#notifyOthers(batch);
     this.#changed.notify();
   }
 
-  /** Wakes consumers that wait for messages that were given back, or for the end of the queue. */
-  #tellOthers(batch: SettlementBatch | undefined): void {
+  /** Wakes consumers that may receive requeued messages, and `join` when the queue may be done. */
+  #notifyOthers(batch: SettlementBatch | undefined): void {
     if (batch === undefined) return;
     const isDone = this.#unsettled.size === 0 && this.#unread.size === 0;
     if (batch.requeues.length > 0 || isDone) this.#session.connection.notifier.notify();
@@ -248,8 +249,8 @@ export class QueueConsumer extends Consumer implements LeasedConsumer {
     this.#ready.push(delivery);
   }
 
-  #readOn(): void {
-    if (this.#isPaused) this.#requeueUnread().catch(() => {}); // the lease says so
+  #resumeReading(): void {
+    if (this.#isPaused) this.#requeueUnread().catch(() => {}); // a lost lease fails the consumer
     else this.#unread.read(this.#unread.takeAll());
     this.#changed.notify();
   }

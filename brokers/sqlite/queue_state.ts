@@ -1,16 +1,32 @@
 import { type JoinOptions, joinTimeout, joinTooLate } from "../../core/join.ts";
 import { monotonicTime, type Timer } from "../../platform/clock.ts";
 import { Notifier } from "../../platform/notifier.ts";
+import type { MessageState } from "../../core/inspection.ts";
 import type { Session } from "./session.ts";
-import { COUNTS, FLUSH, IS_BUSY } from "./statements.ts";
+import {
+  COUNTS,
+  FLUSH_DEAD,
+  FLUSH_DELAYED,
+  FLUSH_READY,
+  FLUSH_TAKEN,
+  IS_BUSY,
+} from "./statements.ts";
+
+/** Statements that drop up to a thousand messages of a queue, by state. */
+export const FLUSH: Readonly<Record<MessageState, string>> = {
+  ready: FLUSH_READY,
+  delayed: FLUSH_DELAYED,
+  unacknowledged: FLUSH_TAKEN,
+  dead: FLUSH_DEAD,
+};
 
 /** Number of messages a queue has. */
 export interface SqliteMessageCounts {
   /** Waiting to be received. */
   readonly ready: number;
-  /** Waiting for their time. */
+  /** Waiting for their eta. */
   readonly delayed: number;
-  /** Received by a worker, and not settled. */
+  /** Received by a worker, and not yet settled. */
   readonly unacknowledged: number;
   /** Dead letters. */
   readonly dead: number;
@@ -34,7 +50,7 @@ export async function countMessages(
 }
 
 /**
- * True if nothing of a queue is waiting, delayed or being worked on.
+ * True if a queue has no ready, delayed or unacknowledged messages.
  *
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.
@@ -48,7 +64,7 @@ async function isIdle({ connection, queues }: Session, queueName: string): Promi
 }
 
 /**
- * Waits until a queue is done: it looks at first, and after each change.
+ * Waits until a queue has no messages but dead letters. Checks at first, and after each commit.
  *
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.
@@ -91,8 +107,8 @@ export async function joinQueue(
 }
 
 /**
- * Drops all messages of a queue, a thousand in each transaction: delayed ones and dead letters,
- * too. An acknowledgement of one that a worker has changes nothing.
+ * Drops all messages of a queue, delayed ones and dead letters included, a thousand in each
+ * transaction. A later acknowledgement of an unacknowledged one has no effect.
  *
  * @param session The broker.
  * @param queueName The queue, not that of its delayed messages.
@@ -103,7 +119,7 @@ export async function flushQueue(
 ): Promise<void> {
   const id = await connection.read(() => queues.find(queueName));
   if (id === undefined) return;
-  for (const sql of FLUSH) {
+  for (const sql of Object.values(FLUSH)) {
     const drop = () => Number(connection.statement(sql).run(id).changes);
     while (await connection.writer.transact(drop) > 0);
   }

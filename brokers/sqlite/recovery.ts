@@ -5,39 +5,38 @@ import { counted } from "../../platform/counted.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "recovery");
 
-/** Number of messages {@linkcode RECOVER} gives back. */
+/** Maximum of messages that {@linkcode RECOVER} requeues. */
 const BATCH = 500;
 
 /**
- * Gives back what a dead worker had, and removes its row. It ends early when the worker turns out
- * to live: each batch looks at its heartbeat in the same transaction.
+ * Requeues the messages of a worker, and removes its row. Ends early if the worker turns out to be
+ * alive: each batch checks its heartbeat in the same transaction.
  *
  * @param connection The connection.
- * @param worker The id of its row.
- * @param beat Its last heartbeat.
- * @param isDead False if it is a hold that its own worker has lost: what it had is not suspect.
+ * @param worker The id of its row, and its last heartbeat.
+ * @param cause `dead` makes suspects of the messages; `lost` is a former lease of a living worker.
  */
 export async function recover(
   connection: SqliteConnection,
-  worker: number,
-  beat: number,
-  isDead: boolean,
+  { id, beat }: { readonly id: number; readonly beat: number },
+  cause: "dead" | "lost",
 ): Promise<void> {
+  const requeue = cause === "dead" ? RECOVER_DEAD : RECOVER;
   let count = 0;
   let isDone = false;
   while (!isDone) {
     const changes = await connection.writer.transact(() => {
-      const row = connection.statement(SELECT_BEAT).get(worker) as { beat: number } | undefined;
+      const row = connection.statement(SELECT_BEAT).get(id) as { beat: number } | undefined;
       isDone = row?.beat !== beat;
       if (isDone) return 0;
-      const { changes } = connection.statement(isDead ? RECOVER_DEAD : RECOVER).run(worker);
+      const { changes } = connection.statement(requeue).run(id);
       isDone = Number(changes) < BATCH;
-      if (isDone) connection.statement(DELETE_WORKER).run(worker);
+      if (isDone) connection.statement(DELETE_WORKER).run(id);
       return Number(changes);
     });
     count += changes;
     if (changes > 0) connection.notifier.notify();
   }
   if (count === 0) return;
-  log.warn(counted(count, "Requeued {count} message(s) of a dead worker"), { count, worker });
+  log.warn(counted(count, "Requeued {count} message(s) of a dead worker"), { count, worker: id });
 }

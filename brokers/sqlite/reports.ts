@@ -12,31 +12,43 @@ import {
   SET_REPORT,
 } from "./inspection_statements.ts";
 
-/** Milliseconds of history that are kept. */
+/** Retention time of the history, in milliseconds. */
 const HISTORY = 7_200_000;
 const MINUTE = 60_000;
 
 /**
- * Stores a report in the row of a worker, and counts in the history: inside a transaction.
+ * Stores the report of a worker, unless it is empty, and adds its counts to the history, inside a
+ * transaction.
  *
  * @param connection The connection.
- * @param owner The row.
- * @param now The time of the broker.
+ * @param owner Id of the worker's row.
+ * @param now The time.
  * @param collected The report and the counts.
- * @param isLast True if there is no other report any more where it is empty.
  */
 export function storeReport(
   connection: SqliteConnection,
   owner: number,
   now: number,
-  { report, counts }: CollectedReport,
-  isLast = false,
+  collected: CollectedReport,
 ): void {
-  const time = Math.trunc(now);
-  if (report !== "" || isLast) {
-    connection.statement(SET_REPORT).run(report === "" ? null : report, time, owner);
-  }
+  if (collected.report !== "") replaceReport(connection, owner, now, collected);
+  else addCounts(connection, now, collected);
+}
+
+/** As {@linkcode storeReport}, but an empty report removes the stored one. */
+export function replaceReport(
+  connection: SqliteConnection,
+  owner: number,
+  now: number,
+  collected: CollectedReport,
+): void {
+  connection.statement(SET_REPORT).run(collected.report || null, Math.trunc(now), owner);
+  addCounts(connection, now, collected);
+}
+
+function addCounts(connection: SqliteConnection, now: number, { counts }: CollectedReport): void {
   if (counts === undefined) return;
+  const time = Math.trunc(now);
   const add = connection.statement(ADD_MINUTE);
   for (const [name, { done, failed, retried, dead }] of Object.entries(counts)) {
     add.run(minuteOf(time), name, done, failed, retried, dead);
@@ -62,7 +74,7 @@ interface Sighting {
   readonly seenAt: number;
 }
 
-/** Reads the workers of a file. Heartbeats are counters: a dead worker is known when its own stands still. */
+/** Reads the workers of a file. Heartbeats are counters: that of a dead worker does not change. */
 export class WorkerRows {
   readonly #connection: SqliteConnection;
   readonly #heartbeatTimeout: number;
@@ -73,14 +85,14 @@ export class WorkerRows {
    * Stores the connection.
    *
    * @param connection The connection.
-   * @param heartbeatTimeout Milliseconds after which a worker counts as dead whose heartbeat stands still.
+   * @param heartbeatTimeout Milliseconds without a heartbeat after which a worker counts as dead.
    */
   constructor(connection: SqliteConnection, heartbeatTimeout: number) {
     this.#connection = connection;
     this.#heartbeatTimeout = heartbeatTimeout;
   }
 
-  /** Reads the workers that are alive. */
+  /** Reads the living workers. */
   read(): WorkerReport[] {
     const rows = this.#connection.statement(SELECT_REPORTS).all() as unknown as WorkerRow[];
     const present = new Set(rows.map(({ id }) => id));

@@ -3,18 +3,21 @@ import type { MessageState } from "../../core/inspection.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { COUNT_STEP, statementsOf } from "./inspection_statements.ts";
 
-/** Times its own length for which a count is used again: counting takes 1 % of the time at most. */
+/**
+ * Ratio of the time for which a count is cached to the time that it took: counting uses at most 1 % of
+ * the time.
+ */
 const REUSE = 100;
 
-/** A count, and until when it is used. */
+/** A cached count, and when it expires. */
 interface Counted {
   readonly count: number;
   readonly until: number;
 }
 
 /**
- * Counts the messages of queues. SQLite passes all rows to count them, and the process waits: so a
- * count is made in steps, between which others get their turn, and a long one is used again for a while.
+ * Counts the messages of queues. SQLite reads all rows of a count, and blocks the event loop meanwhile.
+ * So a count is made in steps, each in a turn of its own, and a large one is cached for a while.
  */
 export class RowCounts {
   readonly #connection: SqliteConnection;
@@ -25,7 +28,7 @@ export class RowCounts {
     this.#connection = connection;
   }
 
-  /** Counts again, whatever was counted before. */
+  /** Empties the cache. */
   forget(): void {
     this.#counted.clear();
   }

@@ -17,12 +17,12 @@ export interface Session {
 }
 
 /**
- * Makes the parts of a broker, none of which uses the connection yet.
+ * Creates the session of a broker, without using the connection.
  *
  * @param connection The connection.
- * @param clock The time of the broker.
- * @param options When a worker counts as dead.
- * @param sources Workers that report.
+ * @param clock The clock of the broker.
+ * @param options Options of the broker.
+ * @param sources Workers whose reports are stored.
  */
 export function openSession(
   connection: SqliteConnection,
@@ -37,7 +37,7 @@ export function openSession(
   return { connection, clock, consumers, lease, queues, heartbeatTimeout };
 }
 
-/** The ids of queues by their names. */
+/** Cache of the ids of queues by name. */
 export class QueueIds {
   readonly #connection: SqliteConnection;
   readonly #ids: Map<string, number> = new Map();
@@ -47,7 +47,7 @@ export class QueueIds {
     this.#connection = connection;
   }
 
-  /** Finds a queue; `undefined` if nothing was ever sent to it. */
+  /** Returns the id of a queue; `undefined` if nothing was ever sent to it. */
   find(name: string): number | undefined {
     if (this.#epoch !== this.#connection.epoch) this.forget();
     const known = this.#ids.get(name);
@@ -58,7 +58,7 @@ export class QueueIds {
     return row.id;
   }
 
-  /** Finds a queue, or makes it: inside a transaction. */
+  /** Returns the id of a queue, and creates the queue if necessary: inside a transaction. */
   get(name: string): number {
     const known = this.find(name);
     if (known !== undefined) return known;
@@ -67,7 +67,7 @@ export class QueueIds {
     return id;
   }
 
-  /** Forgets all: the transaction that made some of them was rolled back. */
+  /** Empties the cache: after the rollback of a transaction that may have created queues. */
   forget(): void {
     this.#ids.clear();
     this.#epoch = this.#connection.epoch;

@@ -3,13 +3,13 @@ import { LONGEST_ROW_BODY } from "../../clients/sqlite/schema.ts";
 import type { Encoded } from "../../encoders/encoder.ts";
 import { ACK, DELETE_BODY, INSERT_BODY, NACK, NACK_CHANGED, REQUEUE } from "./statements.ts";
 
-/** Messages of one batch: what one transaction settles. */
+/** Maximum of messages in a batch. */
 const MAX_SETTLEMENTS = 500;
 
-/** A message that goes to the dead letters. */
+/** A message to dead-letter. */
 export interface DeadLetterEntry {
   readonly id: number;
-  /** Its new form; `undefined` leaves it as it is. */
+  /** Its new body; `undefined` keeps the stored one. */
   readonly body: Encoded | undefined;
 }
 
@@ -19,16 +19,16 @@ export class SettlementBatch {
   readonly nacks: DeadLetterEntry[] = [];
   readonly requeues: number[] = [];
   readonly done: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** The hold under which they were received. */
+  /** Id of the lease under which they were received. */
   readonly owner: number;
 
-  /** @param owner The hold under which they were received. */
+  /** @param owner Id of the lease under which they were received. */
   constructor(owner: number) {
     this.owner = owner;
-    this.done.promise.catch(() => {}); // it need not be awaited
+    this.done.promise.catch(() => {}); // callers need not await it
   }
 
-  /** Number of messages it has. */
+  /** Number of messages. */
   get size(): number {
     return this.acks.length + this.nacks.length + this.requeues.length;
   }
@@ -37,7 +37,7 @@ export class SettlementBatch {
    * Settles them, inside a transaction.
    *
    * @param connection The connection.
-   * @param now The time at which dead letters die.
+   * @param now The time of death of dead letters.
    * @returns How many of them another worker has taken over.
    */
   run(connection: SqliteConnection, now: number): number {
@@ -54,7 +54,7 @@ export class SettlementBatch {
   }
 }
 
-/** Settlements of one consumer, in the order of the calls, a batch in each transaction. */
+/** Pending settlements of one consumer, in the order of the calls; each batch is one transaction. */
 export class Settlements {
   readonly #openBatch: () => SettlementBatch;
   readonly #changed: () => void;
@@ -63,15 +63,15 @@ export class Settlements {
   /**
    * Makes an empty collection.
    *
-   * @param openBatch Makes a batch; it throws when nothing can be settled any more.
-   * @param changed Called when there is something to write.
+   * @param openBatch Creates a batch, or throws if the consumer can no longer settle.
+   * @param changed Called when a batch was opened, which must then be written.
    */
   constructor(openBatch: () => SettlementBatch, changed: () => void) {
     this.#openBatch = openBatch;
     this.#changed = changed;
   }
 
-  /** True if nothing is to be written. */
+  /** True if no settlement is pending. */
   get isEmpty(): boolean {
     return this.#batches.length === 0;
   }
@@ -79,7 +79,7 @@ export class Settlements {
   /**
    * Adds messages by their ids.
    *
-   * @returns Resolves when all of them are written.
+   * @returns Resolves when all of them are committed.
    */
   add(verb: "acks" | "requeues", ids: Iterable<{ readonly id: number }>): Promise<void> {
     const waited: Promise<void>[] = [];
@@ -96,9 +96,9 @@ export class Settlements {
   }
 
   /**
-   * Adds a message that goes to the dead letters.
+   * Adds a message to dead-letter.
    *
-   * @returns Resolves when it is there.
+   * @returns Resolves when that is committed.
    */
   addDead(entry: DeadLetterEntry): Promise<void> {
     const batch = this.#batch();
@@ -106,24 +106,24 @@ export class Settlements {
     return batch.done.promise;
   }
 
-  /** Writes the first batch, inside a transaction. @returns How many were taken over. */
+  /** Settles the first batch, inside a transaction. @returns How many were taken over. */
   run(connection: SqliteConnection, now: number): number {
     return this.#batches[0]?.run(connection, now) ?? 0;
   }
 
-  /** Resolves the batch that was written. */
+  /** Resolves the first batch, which was committed. */
   committed(): SettlementBatch | undefined {
     const batch = this.#batches.shift();
     batch?.done.resolve();
     return batch;
   }
 
-  /** Rejects all that is not written. */
+  /** Rejects all pending settlements. */
   fail(error: unknown): void {
     for (const batch of this.#batches.splice(0)) batch.done.reject(error);
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when all pending settlements are committed. */
   async settled(): Promise<void> {
     await Promise.all(this.#batches.map(({ done }) => done.promise));
   }
@@ -139,7 +139,7 @@ export class Settlements {
   }
 }
 
-/** A long body is apart from its row, and one that becomes long or short moves. */
+/** Dead-letters a message. A long body is stored in a table of its own. @returns 1, or 0 if taken over. */
 function nack(
   connection: SqliteConnection,
   owner: number,

@@ -43,8 +43,8 @@ import { storeWithChanges, uniqueStepsOf } from "./unique_messages.ts";
  *
  * Messages sent in one turn of the event loop are stored in one transaction; acknowledgements share
  * one with the next receive. A waiting worker is notified of new messages within milliseconds, also
- * from other processes. Messages of a dead worker are back on their queue within `heartbeatTimeout`
- * and a second, or within a second if its process is known to have ended.
+ * of those of other processes. Messages of a dead worker are requeued within `heartbeatTimeout` and a
+ * second, or within a second if its process is known to have ended.
  *
  * Delivery is at least once, as with all brokers.
  *
@@ -107,7 +107,7 @@ export class SqliteBroker extends Broker {
     return this.#controlStore;
   }
 
-  /** Milliseconds for which the database could not be written for consumers. */
+  /** Milliseconds for which heartbeats could not be written; 0 if they are. */
   override get silentFor(): number {
     return this.#session.lease.silentFor;
   }
@@ -123,10 +123,10 @@ export class SqliteBroker extends Broker {
   }
 
   /**
-   * Opens a consumer. That of a delay queue makes messages ready that are due, and gives only those
-   * of which middleware wants to hear.
+   * Opens a consumer. The consumer of a delay queue makes messages that are due ready; it receives them
+   * only if middleware has hooks for them.
    *
-   * @throws {TypeError} If that is not a valid queue name.
+   * @throws {TypeError} If the queue name is not valid.
    * @throws {RangeError} If the prefetch is not a whole number above 0.
    * @throws {ConnectionClosed} If the broker is closed.
    */
@@ -141,7 +141,7 @@ export class SqliteBroker extends Broker {
   /**
    * Counts the messages of a queue.
    *
-   * @returns How many there are, in each state.
+   * @returns Their number in each state.
    * @throws {BrokerConnectionError} If the database cannot be used.
    */
   async getQueueMessageCounts(queueName: string): Promise<SqliteMessageCounts> {
@@ -150,8 +150,8 @@ export class SqliteBroker extends Broker {
   }
 
   /**
-   * Drops all messages of a queue: delayed ones and dead letters, too. What workers are running
-   * they finish.
+   * Drops all messages of a queue, delayed ones and dead letters included. Messages that workers are
+   * running run to their end.
    *
    * @throws {BrokerConnectionError} If the database cannot be used.
    */
@@ -160,12 +160,12 @@ export class SqliteBroker extends Broker {
   }
 
   /**
-   * Waits until a queue and its delay queue are empty and no worker, in whichever process, has
-   * anything of them.
+   * Waits until a queue and its delay queue are empty, and no worker of any process has an
+   * unacknowledged message of them.
    *
-   * @throws {QueueJoinTimeout} If the time is over before.
-   * @throws {BrokerConnectionError} If the database cannot be used, or the broker gets closed.
-   * @throws The reason of the signal, if that aborts before.
+   * @throws {QueueJoinTimeout} If that takes longer than the timeout.
+   * @throws {BrokerConnectionError} If the database cannot be used, or the broker is closed.
+   * @throws The reason of the signal, if that aborts first.
    */
   async join(queueName: string, options: JoinOptions = {}): Promise<void> {
     const canonical = toCanonicalQueueName(queueName, "join queue");
@@ -174,12 +174,12 @@ export class SqliteBroker extends Broker {
   }
 
   /**
-   * Runs a function in a transaction of its own, which stores messages together with whatever else
-   * the function writes: all of it or nothing. It waits for the lock without blocking; the function
-   * itself is synchronous, and all of this process waits for it.
+   * Runs a function in a transaction of its own, which stores messages and all that the function
+   * writes, or nothing. Waiting for the lock does not block; the function itself is synchronous, and
+   * blocks the event loop.
    *
-   * @param run Gets the database and sends messages. What it throws rolls everything back.
-   * @returns What it returned, once that is committed.
+   * @param run Writes to the database and sends messages. If it throws, the transaction is rolled back.
+   * @returns The result of the function, after the commit.
    * @throws {TypeError} If it returns a promise, or is called inside another transaction.
    * @throws {BrokerConnectionError} If the database cannot be used.
    *
@@ -203,12 +203,12 @@ export class SqliteBroker extends Broker {
 
   /**
    * Stores messages inside a transaction that the application has begun on a connection of its own
-   * to the same file. They are sent when it commits, and were never sent when it rolls back.
-   * `afterEnqueue` hooks run at once, before the commit.
+   * to the same file. They are sent if it commits, and not if it rolls back. `afterEnqueue` hooks run at
+   * once, before the commit.
    *
    * @param database The connection of the application.
-   * @param messages What to send.
-   * @param options One delay and one cause for all.
+   * @param messages The messages.
+   * @param options Delay and cause of all messages.
    * @returns The messages as they were stored.
    * @throws {TypeError} If no transaction is open there, it is another file, or a `beforeEnqueue` hook
    *   is asynchronous.
@@ -226,9 +226,9 @@ export class SqliteBroker extends Broker {
    * Makes the statement that stores a message, for connections that this library cannot use: those
    * of asynchronous clients, or of other programs. Run it inside a transaction of the application.
    *
-   * @param message What to send.
-   * @param options The delay, and the message that this one follows from.
-   * @returns The text of the statement, with plain `?`, and its parameters.
+   * @param message The message.
+   * @param options Its delay, and the message that caused it.
+   * @returns The text of the statement, with `?` as placeholders, and its parameters.
    * @throws The same as {@linkcode Broker.enqueue}.
    */
   async insertStatement(
@@ -239,7 +239,7 @@ export class SqliteBroker extends Broker {
     return await this.#transactions.insertStatement(message, options);
   }
 
-  /** Opens an inspector, over the connection of the broker. */
+  /** Opens an inspector, which uses the connection of the broker. */
   override inspect(): Inspector {
     const toEntry = (message: Message) => this.#store.toEntry(message);
     return new SqliteInspector(this.inspectionHost, this.#session, toEntry);
@@ -251,13 +251,13 @@ export class SqliteBroker extends Broker {
     await this.#session.lease.withdraw(source);
   }
 
-  /** Gives back what consumers have, stores what is to be stored, and closes the file. */
+  /** Gives back the messages of its consumers, stores what is pending, and closes the file. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Stores messages, together with all that is sent in this turn of the event loop. */
+  /** Stores messages, in one transaction with others of this turn of the event loop. */
   protected store(messages: readonly Message[]): Promise<void> {
     this.#assertOpen("enqueue");
     return this.#store.store(messages);
@@ -273,13 +273,13 @@ export class SqliteBroker extends Broker {
     return await storeWithChanges(this.#session, this.controlStore, entry, changes);
   }
 
-  /** @internal Messages are delayed where they are: they are promoted there, too. */
+  /** @internal A delayed message keeps its row, so that its delay can be changed there. */
   protected override get uniqueSteps(): UniqueSteps {
     const assertOpen = () => this.#assertOpen("enqueue");
     return { ...super.uniqueSteps, ...uniqueStepsOf(this.#session, this.controlStore, assertOpen) };
   }
 
-  /** Makes a delayed message ready where it is. */
+  /** Makes a delayed message ready, or stores it again if a hook has changed it. */
   protected override async storeDue(message: Message, delivery: MessageProxy): Promise<void> {
     if (!(delivery instanceof SqliteDelivery) || delivery.message !== delivery.delivered) {
       return await this.store([message]);
@@ -288,12 +288,12 @@ export class SqliteBroker extends Broker {
     await promote(this.#session, delivery);
   }
 
-  /** Actors may say the priority of their messages. */
+  /** Actors may set the priority of their messages. */
   protected override get ownActorOptions(): readonly string[] {
     return ["brokerPriority"];
   }
 
-  /** Reads the dead letters by their ids: in the order in which they were sent. */
+  /** Reads dead letters by id: in the order in which they were sent. */
   protected override readDeadLetters(
     queueName: string,
     { pageSize }: ReadDeadLettersOptions,
@@ -306,10 +306,10 @@ export class SqliteBroker extends Broker {
     this.#isClosed = true;
     const { connection, consumers, lease } = this.#session;
     await Promise.allSettled([...consumers].map((consumer) => consumer.close()));
-    await lease.stop().catch(() => {}); // its row ends by itself
+    await lease.stop().catch(() => {}); // another worker will find its row dead
     connection.unmaintain(this.#purge);
     await this.#controlStore?.close();
-    connection.notifier.notify(); // those who join it hear of its end
+    connection.notifier.notify(); // wakes `join`, which then rejects
     await this.#handle.release();
   }
 

@@ -1,5 +1,6 @@
 /**
- * The statements of the broker. Parameters are plain `?`: Node 22.18 takes no numbered ones.
+ * The statements of the broker. Placeholders are plain `?`, since Node 22.18 has no numbered ones; the
+ * comment of a statement lists their values in order.
  *
  * `tests/brokers/sqlite/plans_test.ts` asserts that none of them reads more rows than it needs.
  *
@@ -10,7 +11,7 @@
 export const INSERT =
   "insert into dramatiq_messages(queue,state,rank,due,message_id,actor,stamp,body) " +
   "values(?,?,?,?,?,?,?,?)";
-/** Queue name, state, rank, due, message id, actor, stamp, body: for other programs to run. */
+/** Queue name, state, rank, due, message id, actor, stamp, body. Run by other programs. */
 export const INSERT_BY_NAME =
   "insert into dramatiq_messages(queue,state,rank,due,message_id,actor,stamp,body) " +
   "values((select id from dramatiq_queues where name=?),?,?,?,?,?,?,?)";
@@ -19,7 +20,7 @@ export const SET_UNIQUE_KEY = "update dramatiq_messages set unique_key=? where i
 /** Message id. */
 export const SELECT_UNIQUE = "select 1 from dramatiq_messages where message_id=? and " +
   "unique_key is not null and state<>3 limit 1";
-/** Due, message id. Delays a message that is delayed until another time. */
+/** Due, message id. Changes the eta of a delayed message. */
 export const DELAY_UNIQUE = "update dramatiq_messages set due=? where message_id=? and " +
   "unique_key is not null and state=2";
 /** Id, body. */
@@ -34,7 +35,7 @@ export const SELECT_QUEUE = "select id from dramatiq_queues where name=?";
 /** Name. */
 export const INSERT_QUEUE = "insert into dramatiq_queues(name) values(?)";
 
-/** Queue, now. Makes delayed messages ready whose time has come. */
+/** Queue, now. Makes delayed messages that are due ready. */
 export const PROMOTE = "update dramatiq_messages set state=0 where id in (select id from " +
   "dramatiq_messages where queue=? and state=2 and due<=? order by due, id limit 500)";
 /** Queue. */
@@ -45,7 +46,7 @@ export const CLAIM =
   "update dramatiq_messages set state=1, owner=?, deliveries=deliveries+1 where id in " +
   "(select id from dramatiq_messages where queue=? and state=0 order by rank, due, id limit ?) " +
   "returning id, rank, due, body, deaths";
-/** Owner, queue, now, limit. Claims delayed messages whose time has come. */
+/** Owner, queue, now, limit. Claims delayed messages that are due. */
 export const CLAIM_DUE =
   "update dramatiq_messages set state=1, owner=?, deliveries=deliveries+1 where id in " +
   "(select id from dramatiq_messages where queue=? and state=2 and due<=? order by due, id " +
@@ -55,14 +56,14 @@ export const PROBE = "select 1 from dramatiq_messages where queue=? and state=0 
 
 /** Id, owner. */
 export const ACK = "delete from dramatiq_messages where id=? and owner=? and state=1";
-/** Time, id, owner. The body stays. */
+/** Time, id, owner. Keeps the body. */
 export const NACK =
   "update dramatiq_messages set state=3, owner=null, due=? where id=? and owner=? and state=1";
 /** Time, body, id, owner. */
 export const NACK_CHANGED =
   "update dramatiq_messages set state=3, owner=null, due=?, body=? where id=? and owner=? and " +
   "state=1";
-/** Id, owner. It keeps its place, and no mark. */
+/** Id, owner. The message keeps its place in the queue, and loses its mark. */
 export const REQUEUE =
   "update dramatiq_messages set state=0, owner=null, marked_by=null where id=? and owner=? and state=1";
 
@@ -75,20 +76,20 @@ export const SELECT_WORKERS = "select id, beat, host, pid, label from dramatiq_w
 export const SELECT_BEAT = "select beat from dramatiq_workers where id=?";
 /** Id. */
 export const DELETE_WORKER = "delete from dramatiq_workers where id=?";
-/** Owner, note, id. Marks a suspect that is about to start. */
+/** Note, id, owner. Marks a suspect that is about to start. */
 export const MARK =
   "update dramatiq_messages set marked_by=owner, note=? where id=? and owner=? and state=1";
 /** Id. */
 export const SELECT_NOTES = "select notes from dramatiq_messages where id=?";
 /**
- * Owner. Gives back what a dead worker had: all of it is under suspicion, and a death counts for
- * what it had marked.
+ * Owner. Requeues messages of a dead worker: all of them become suspects, and a death is counted for
+ * those that it had marked.
  */
 export const RECOVER_DEAD = "update dramatiq_messages set state=0, owner=null, marked_by=null, " +
   "deaths=coalesce(deaths,0)+(marked_by is owner), notes=case when marked_by is not owner then " +
   "notes when notes is null then note else substr(notes,1,1000)||'; '||note end where id in " +
   "(select id from dramatiq_messages where owner=? and state=1 limit 500)";
-/** Owner. Gives back what a worker had. */
+/** Owner. Requeues messages of a worker. */
 export const RECOVER =
   "update dramatiq_messages set state=0, owner=null, marked_by=null where id in (select id from dramatiq_messages " +
   "where owner=? and state=1 limit 500)";
@@ -122,10 +123,11 @@ export const PURGE_DEAD = "delete from dramatiq_messages where id in (select id 
 const flush = (state: number, index = "") =>
   `delete from dramatiq_messages where id in (select id from dramatiq_messages ${index} ` +
   `where queue=? and state=${state} limit 1000)`;
-/** Queue. One for each state. */
-export const FLUSH: readonly string[] = [
-  flush(0),
-  flush(2),
-  flush(1, "indexed by dramatiq_taken"),
-  flush(3),
-];
+/** Queue. */
+export const FLUSH_READY = /* @__PURE__ */ flush(0);
+/** Queue. */
+export const FLUSH_DELAYED = /* @__PURE__ */ flush(2);
+/** Queue. */
+export const FLUSH_TAKEN = /* @__PURE__ */ flush(1, "indexed by dramatiq_taken");
+/** Queue. */
+export const FLUSH_DEAD = /* @__PURE__ */ flush(3);

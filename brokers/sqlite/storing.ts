@@ -12,7 +12,7 @@ import type { SqliteDelivery } from "./delivery.ts";
 import type { QueueIds, Session } from "./session.ts";
 import { INSERT, INSERT_BODY, REQUEUE, SET_UNIQUE_KEY } from "./statements.ts";
 
-/** A message as its row has it. */
+/** The columns of a message. */
 export interface Entry {
   readonly queueName: string;
   readonly state: number;
@@ -26,20 +26,21 @@ export interface Entry {
   readonly uniqueKey: unknown;
 }
 
-/** Bytes that SQLite stores in one value. */
+/** Maximum of bytes in a value of SQLite. */
 const LONGEST_BODY = 1_000_000_000;
-/** Messages of one transaction, and characters or bytes of their bodies. */
+/** Maximum of messages in one transaction. */
 const MAX_ENTRIES = 1_000;
+/** Length of the bodies of one transaction, in characters or bytes, after which it takes no more. */
 const MAX_LENGTH = 4_000_000;
 
 /**
- * Makes the row of a message. A delayed one is stored as it will be delivered: on its own queue,
- * without an eta, so that to promote it is a change of state.
+ * Makes the row of a message. A delayed one is stored as it will be delivered, on its own queue and
+ * without an eta, so that promoting it only changes its state.
  *
- * @param message What to store.
+ * @param message The message.
  * @param now The time, which never goes back.
- * @param rank Smaller ones go first.
- * @throws {RequestRejected} If it is larger than SQLite stores.
+ * @param rank Smaller ranks are received first.
+ * @throws {RequestRejected} If it is larger than SQLite can store.
  * @throws {TypeError} If it cannot be encoded.
  */
 export function toEntry(message: Message, now: number, rank: number): Entry {
@@ -63,7 +64,7 @@ export function toEntry(message: Message, now: number, rank: number): Entry {
   };
 }
 
-/** Rank of a message by its priority: smaller ones go first. */
+/** Rank of a message, from its priority: smaller ranks are received first. */
 export function rankOf(broker: Broker, message: Message, maxPriority: number | undefined): number {
   if (maxPriority === undefined) return 0;
   const priority = broker.getOption<unknown>(message, "brokerPriority", 0);
@@ -82,9 +83,9 @@ export function assertStorable({ messageId, actorName }: Message, body: Encoded)
   );
 }
 
-/** Source of prepared statements: a connection of this library, or one of the application. */
+/** A connection of this library, or of the application, with its prepared statements. */
 export interface StatementSource {
-  /** Prepares a statement once. */
+  /** Returns a statement, prepared on first use. */
   statement(sql: string): SqliteStatement;
 }
 
@@ -106,7 +107,7 @@ export function insert(source: StatementSource, queue: number, entry: Entry): vo
   }
 }
 
-/** Makes a delayed message ready where it is. */
+/** Makes a claimed delayed message ready. */
 export async function promote(
   { connection, lease }: Session,
   delivery: SqliteDelivery,
@@ -119,7 +120,7 @@ export async function promote(
   connection.notifier.notify();
 }
 
-/** Messages that are stored in one transaction: those of one turn of the event loop. */
+/** Messages of one turn of the event loop, which are stored in one transaction. */
 class StoreBatch implements WriteJob {
   readonly #connection: SqliteConnection;
   readonly #queues: QueueIds;
@@ -141,7 +142,7 @@ class StoreBatch implements WriteJob {
   /**
    * Adds a message.
    *
-   * @returns Resolves when all of the batch is stored.
+   * @returns Resolves when the batch is committed.
    */
   add(entry: Entry): Promise<void> {
     this.#entries.push(entry);
@@ -158,21 +159,21 @@ class StoreBatch implements WriteJob {
     }
   }
 
-  /** Resolves their sends and notifies waiting consumers. */
+  /** Resolves the promises of `add`, and notifies waiting consumers. */
   committed(): void {
     this.#stored.resolve();
     this.#connection.notifier.notify();
   }
 
-  /** Tells those who sent them. */
+  /** Rejects the promises of `add`. */
   failed(error: unknown): void {
-    this.#hasRun = true; // also without having been run
+    this.#hasRun = true; // it may fail before it has run
     this.#queues.forget();
     this.#stored.reject(error);
   }
 }
 
-/** The messages that a broker sends, those of one turn of the event loop together. */
+/** Stores the messages of a broker, those of one turn of the event loop in one transaction. */
 export class MessageStore {
   readonly #session: Session;
   readonly #rankOf: (message: Message) => number;
@@ -181,10 +182,10 @@ export class MessageStore {
   #now = -Infinity;
 
   /**
-   * Makes an empty store.
+   * Stores nothing yet.
    *
    * @param session The broker.
-   * @param rankOf Gives the rank of a message; smaller ones go first.
+   * @param rankOf Returns the rank of a message; smaller ranks are received first.
    */
   constructor(session: Session, rankOf: (message: Message) => number) {
     this.#session = session;
@@ -197,14 +198,14 @@ export class MessageStore {
     return toEntry(message, this.#now, this.#rankOf(message));
   }
 
-  /** Stores messages, all or none: what cannot be encoded throws before anything is stored. */
+  /** Stores messages, all or none: one that cannot be encoded throws before any is stored. */
   store(messages: readonly Message[]): Promise<void> {
     if (messages.length === 1) return this.#add(this.toEntry(messages[0]!));
     const entries = messages.map((message) => this.toEntry(message));
     return allStored([...new Set(entries.map((entry) => this.#add(entry)))]);
   }
 
-  /** Adds a message to a batch, whose promise it shares. */
+  /** Adds a message to the open batch. @returns The promise of the batch. */
   #add(entry: Entry): Promise<void> {
     if (this.#batch?.isOpen !== true) {
       const { connection, queues } = this.#session;

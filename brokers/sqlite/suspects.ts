@@ -5,11 +5,11 @@ import type { Session } from "./session.ts";
 import { MARK, SELECT_NOTES } from "./statements.ts";
 
 /**
- * Marks those among messages that a dead worker had in flight.
+ * Marks suspects that are about to start: messages that were in flight when a worker died.
  *
  * @param session The broker.
  * @param messages Messages that are about to start.
- * @returns Those that are still the worker's.
+ * @returns The messages without the suspects that another worker has taken over.
  */
 export async function markSuspects(
   { connection, clock, lease: { owner } }: Session,

@@ -12,7 +12,7 @@ import type { Session } from "./session.ts";
 import { INSERT_BY_NAME, INSERT_QUEUE, SELECT_QUEUE } from "./statements.ts";
 import { type Entry, insert, type StatementSource } from "./storing.ts";
 
-/** A transaction of `SqliteBroker.transaction`; it is of no use after its function has returned. */
+/** A transaction of `SqliteBroker.transaction`, valid until its function returns. */
 export interface SqliteTransaction {
   /** The database, for statements of the application. */
   readonly database: SqliteDatabase;
@@ -20,8 +20,8 @@ export interface SqliteTransaction {
   /**
    * Stores a message when the transaction commits.
    *
-   * @param message What to send.
-   * @param options The delay, and the message that this one follows from.
+   * @param message The message.
+   * @param options Its delay, and the message that caused it.
    * @returns The message as it is stored.
    * @throws {TypeError} If a `beforeEnqueue` hook is asynchronous, or the transaction is over.
    * @throws {MiddlewareError} If a middleware refuses it.
@@ -31,15 +31,15 @@ export interface SqliteTransaction {
 
 /** A statement for the application to run. */
 export interface SqliteInsertStatement {
-  /** Its text, with plain `?`. */
+  /** Its text, with `?` as placeholders. */
   readonly sql: string;
-  /** Value of each `?`. */
+  /** Values of the placeholders. */
   readonly parameters: readonly SqliteValue[];
 }
 
-/** Broker, as {@linkcode Transactions} sees it. */
+/** Methods of the broker that {@linkcode Transactions} uses. */
 export interface TransactionSteps {
-  /** Prepares a message, with its hooks. */
+  /** Prepares a message, and calls its hooks. */
   prepare<M extends Message>(
     message: M,
     options: EnqueueOptions,
@@ -48,18 +48,18 @@ export interface TransactionSteps {
   toEntry(message: Message): Entry;
 }
 
-/** A message that was stored, and its delay. */
+/** A stored message, and its delay. */
 type Stored = readonly [message: Message, delay: number | undefined];
 
 const SAVEPOINT = "dramatiq_enqueue";
 const FILE_ID = "select value from dramatiq_meta where name='file'";
 
-/** Messages that are stored together with data of the application. */
+/** Stores messages in one transaction with data of the application. */
 export class Transactions {
   readonly #broker: Broker;
   readonly #session: Session;
   readonly #steps: TransactionSteps;
-  /** Connections of the application that were found to be of the same file. */
+  /** Connections of the application whose file was checked, with their statements. */
   readonly #known: WeakMap<SqliteDatabase, StatementSource> = new WeakMap();
   #isRunning = false;
 
@@ -90,7 +90,7 @@ export class Transactions {
       }
     }, true).catch((error) => {
       queues.forget();
-      throw thrown === undefined ? error : thrown.error; // the application's own, untouched
+      throw thrown === undefined ? error : thrown.error; // an error of the function, unchanged
     });
     if (sent.length > 0) connection.notifier.notify();
     for (const [message, delay] of sent) await this.#broker.emit("afterEnqueue", message, delay);
@@ -115,7 +115,7 @@ export class Transactions {
     try {
       const result = run(transaction);
       if (!(result instanceof Promise)) return result;
-      result.catch(() => {}); // it is too late for what it would say
+      result.catch(() => {}); // the TypeError is reported instead
       throw new TypeError(
         "Cannot commit the transaction: its function returned a promise, and a transaction does not " +
           "wait",
@@ -135,7 +135,7 @@ export class Transactions {
     if (isInTransaction(database) === false) {
       throw new TypeError("Cannot enqueue in the database: no transaction is open there");
     }
-    const source = this.#known.get(database) ?? this.#look(database);
+    const source = this.#known.get(database) ?? this.#checkFile(database);
     const stored = messages.map((message) => this.#steps.prepare(message, options));
     const entries = stored.map(([message]) => this.#steps.toEntry(message));
     database.exec(`savepoint ${SAVEPOINT}`);
@@ -161,7 +161,7 @@ export class Transactions {
     const { queueName, state, rank, due, messageId, actorName, stamp, body } = this.#steps
       .toEntry(queued);
     const { connection, queues } = this.#session;
-    // The statement looks the queue up by its name.
+    // The statement finds the queue by its name: that must be stored first.
     await connection.open();
     if (queues.find(queueName) === undefined) {
       await connection.writer.transact(() => void queues.get(queueName)).catch((error) => {
@@ -175,8 +175,8 @@ export class Transactions {
     };
   }
 
-  /** Makes sure that a database is that of the broker. */
-  #look(database: SqliteDatabase): StatementSource {
+  /** Checks that a database is that of the broker, and returns its statements. */
+  #checkFile(database: SqliteDatabase): StatementSource {
     const { connection } = this.#session;
     const file = fileOf(database);
     let id: unknown;
@@ -204,7 +204,7 @@ export class Transactions {
   }
 }
 
-/** Statements of a connection of the application. */
+/** Prepares and caches statements on a connection of the application. */
 function statementsOf(database: SqliteDatabase): StatementSource {
   const statements = new Map<string, SqliteStatement>();
   return {
@@ -218,7 +218,7 @@ function statementsOf(database: SqliteDatabase): StatementSource {
   };
 }
 
-/** The id of a queue. None is remembered: the application may roll back. */
+/** The id of a queue, not cached, since the application may roll back. */
 function queueIn(source: StatementSource, name: string): number {
   const row = source.statement(SELECT_QUEUE).get(name) as { id: number } | undefined | null;
   return row?.id ?? Number(source.statement(INSERT_QUEUE).run(name).lastInsertRowid);

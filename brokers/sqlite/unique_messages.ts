@@ -17,12 +17,12 @@ export async function storeWithChanges(
       insert(connection, queues.get(entry.queueName), entry);
     });
   } catch (error) {
-    queues.forget(); // one that was new is not there
+    queues.forget(); // a new queue was rolled back
     throw error;
   }
 }
 
-/** Steps of unique messages: they are delayed where they are, since they are promoted there, too. */
+/** Steps of unique messages: a delayed one keeps its row, so that its delay can be changed there. */
 export function uniqueStepsOf(
   { connection }: Session,
   store: SqliteControlStore,

@@ -8,7 +8,7 @@ import type { ReportSource } from "../../core/report_source.ts";
 import { getLogger } from "../../platform/logging.ts";
 import { hasProcessEnded, processId, processNamespace } from "../../platform/process.ts";
 import { recover } from "./recovery.ts";
-import { storeReport } from "./reports.ts";
+import { replaceReport, storeReport } from "./reports.ts";
 import {
   BEAT,
   DELETE_WORKER,
@@ -20,18 +20,18 @@ import {
 
 const log = /* @__PURE__ */ getLogger("sqlite", "lease");
 
-/** Number of heartbeats in a timeout, at least. */
+/** Minimum of heartbeats within a timeout. */
 const BEATS_PER_TIMEOUT = 4;
-/** Share of the timeout that a worker relies on: others count from when they see a heartbeat. */
+/** Duration of the lease, as a share of the timeout. Other workers count from when they see a heartbeat. */
 const OWN_SHARE = 0.8;
 
-/** A consumer, as the lease sees it. */
+/** A consumer whose messages are held by a lease. */
 export interface LeasedConsumer {
-  /** Fails: its messages may be with another worker by now. */
+  /** Fails the consumer: its messages may be another worker's. */
   fail(error: unknown): void;
 }
 
-/** A worker as its row has it. */
+/** Row of a worker. */
 interface WorkerRow {
   readonly id: number;
   readonly beat: number;
@@ -47,18 +47,18 @@ interface Sighting {
 }
 
 /**
- * The hold of a broker on what its consumers have received: a row with a counter that grows with
- * each heartbeat. Others take over what it has when the counter stands still for
- * `heartbeatTimeout` by their own monotonic clocks; no two clocks are ever compared.
+ * The lease of a broker on the messages that its consumers have received: a row with a counter, which
+ * each heartbeat increments. Other workers recover its messages when the counter has not changed for
+ * `heartbeatTimeout`, by their own monotonic clocks; no two clocks are compared.
  *
- * none ─(first consumer)▶ held ─(no heartbeat gets through, or the row is gone)▶ lost ─▶ none
+ * none ─(first consumer)▶ held ─(heartbeats fail, or the row was removed)▶ lost ─▶ none
  *
- * Each hold has an id of its own, which every settlement names: one that comes late changes
- * nothing.
+ * Each lease has a row and thus an id of its own: the owner in claims and settlements. A settlement for
+ * a former owner has no effect.
  */
 export class WorkerLease {
   readonly #connection: SqliteConnection;
-  /** The time of the broker. */
+  /** The clock of the broker. */
   readonly clock: Clock;
   readonly #reports: ReportCollector;
   readonly #consumers: Iterable<LeasedConsumer>;
@@ -73,17 +73,17 @@ export class WorkerLease {
   #beginning: Promise<void> | undefined;
   #timer: Timer;
   #isStopped = false;
-  /** Since when a heartbeat has been on its way, by `performance.now()`. */
+  /** When the pending heartbeat was first to be written, by `performance.now()`. */
   #waitsSince: number | undefined;
 
   /**
    * Makes a lease that has not begun.
    *
    * @param connection The connection.
-   * @param clock The time of the broker.
-   * @param times After how long a silent worker counts as dead, and how often it is heard.
-   * @param consumers Those who hear of the loss.
-   * @param sources Workers that report with each heartbeat.
+   * @param clock The clock of the broker.
+   * @param times Timeout and interval of heartbeats, in milliseconds.
+   * @param consumers Consumers to fail when the lease is lost.
+   * @param sources Workers whose reports are stored with each heartbeat.
    */
   constructor(
     connection: SqliteConnection,
@@ -103,23 +103,23 @@ export class WorkerLease {
     connection.onLoss(this.#onLoss);
   }
 
-  /** The id that claims and settlements name; `undefined` while there is none. */
+  /** Id of the lease, for claims and settlements; `undefined` while there is none. */
   get owner(): number | undefined {
     return this.#owner;
   }
 
-  /** True if what was received may be with another worker by now. */
+  /** True if another worker may have recovered the messages. */
   get isLost(): boolean {
     return this.#lease.isLost;
   }
 
-  /** Milliseconds for which no heartbeat has got through that was to be written. */
+  /** Milliseconds for which a heartbeat could not be written; 0 if none is pending. */
   get silentFor(): number {
     return this.#waitsSince === undefined ? 0 : performance.now() - this.#waitsSince;
   }
 
   /**
-   * Begins a hold, unless there is one.
+   * Begins a lease, unless there is one.
    *
    * @throws {BrokerConnectionError} If the database cannot be used.
    */
@@ -130,22 +130,22 @@ export class WorkerLease {
   }
 
   /**
-   * True if the row of the hold is there, asked inside the transaction of a claim: what is claimed
-   * without one nobody would ever give back.
+   * True if the row of the lease exists. Checked inside the transaction of a claim: messages claimed for
+   * a removed row would never be recovered.
    */
   get isRecorded(): boolean {
     return Boolean(this.#connection.statement(SELECT_BEAT).get(this.#owner ?? null));
   }
 
-  /** Fails all consumers: the row is gone. */
-  tellTakeover(): void {
+  /** Fails all consumers: another worker has removed the row. */
+  failTakenOver(): void {
     this.#fail(
       new ConnectionClosed("Cannot run the messages received: another worker has taken it over"),
     );
   }
 
-  /** Fails all consumers if the hold is lost. */
-  tellLoss(): void {
+  /** Fails all consumers if the lease was lost. */
+  failIfLost(): void {
     if (!this.isLost) return;
     this.#fail(
       new ConnectionClosed(
@@ -155,7 +155,7 @@ export class WorkerLease {
     );
   }
 
-  /** Ends the hold; its row goes, and with it all that is still unacknowledged goes back. */
+  /** Ends the lease: requeues messages that are still unacknowledged, and removes the row. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.clock.clearTimer(this.#timer);
@@ -169,13 +169,13 @@ export class WorkerLease {
     });
   }
 
-  /** Removes the report of a worker that is gone, and stores what it has counted last. */
+  /** Removes the report of a worker that has stopped, and adds its last counts to the history. */
   async withdraw(source: ReportSource): Promise<void> {
     const collected = this.#reports.withdraw(source);
     const owner = this.#owner;
     if (owner === undefined || this.#connection.database === undefined) return;
     await this.#connection.writer.transact(() =>
-      storeReport(this.#connection, owner, this.clock.now(), collected, true)
+      replaceReport(this.#connection, owner, this.clock.now(), collected)
     );
   }
 
@@ -195,11 +195,10 @@ export class WorkerLease {
     this.#lease.renew(begunAt);
     this.#waitsSince = undefined;
     this.#owner = owner;
-    for (const { id, beat } of former) this.#recover(id, beat, false);
+    for (const row of former) this.#recover(row, "lost");
     this.#setTimer();
   }
 
-  /** A heartbeat is only written when it comes; others are watched with it. */
   #setTimer(): void {
     if (this.#isStopped) return;
     this.clock.clearTimer(this.#timer);
@@ -207,7 +206,7 @@ export class WorkerLease {
   }
 
   #beat(): void {
-    this.tellLoss();
+    this.failIfLost();
     const owner = this.#owner;
     if (owner === undefined || this.#isStopped) return;
     this.#waitsSince ??= performance.now();
@@ -217,27 +216,33 @@ export class WorkerLease {
     );
   }
 
-  /** Hears of a heartbeat that was committed. */
-  heard(owner: number, sentAt: number, isThere: boolean, workers: readonly WorkerRow[]): void {
+  /** Called when a heartbeat was committed: renews the lease, and checks the other workers. */
+  committed(
+    owner: number,
+    sentAt: number,
+    isRecorded: boolean,
+    workers: readonly WorkerRow[],
+  ): void {
     if (owner !== this.#owner) return;
     this.#waitsSince = undefined;
-    if (!isThere) return this.tellTakeover();
+    if (!isRecorded) return this.failTakenOver();
     this.#lease.renew(sentAt);
     this.#watch(workers);
     this.#setTimer();
   }
 
-  /** Hears of a heartbeat that did not get through. */
-  unheard(collected: CollectedReport): void {
+  /** Called when a heartbeat could not be written. */
+  failed(collected: CollectedReport): void {
     this.#reports.lost(collected);
-    this.tellLoss();
+    this.failIfLost();
     if (this.#owner !== undefined) this.#setTimer();
   }
 
   #watch(workers: readonly WorkerRow[]): void {
     const { now } = this.#lease;
     const present = new Set<number>();
-    for (const { id, beat, host, pid } of workers) {
+    for (const worker of workers) {
+      const { id, beat, host, pid } = worker;
       if (id === this.#owner) continue;
       present.add(id);
       const sighting = this.#sightings.get(id);
@@ -246,16 +251,17 @@ export class WorkerLease {
       }
       const isSilent = sighting?.beat === beat && now - sighting.seenAt >= this.#heartbeatTimeout;
       if (isSilent || (host === this.#host && hasProcessEnded(pid))) {
-        this.#recover(id, beat, true);
+        this.#recover(worker, "dead");
       }
     }
     for (const id of this.#sightings.keys()) if (!present.has(id)) this.#sightings.delete(id);
   }
 
-  #recover(id: number, beat: number, isDead: boolean): void {
+  #recover(worker: WorkerRow, cause: "dead" | "lost"): void {
+    const { id } = worker;
     if (this.#recovering.has(id)) return;
     this.#recovering.add(id);
-    recover(this.#connection, id, beat, isDead).catch((error) => {
+    recover(this.#connection, worker, cause).catch((error) => {
       log.warn("Failed to requeue the messages of worker {worker}: {error}", { worker: id, error });
     }).finally(() => this.#recovering.delete(id));
   }
@@ -268,14 +274,14 @@ export class WorkerLease {
   }
 }
 
-/** One heartbeat on its way. */
+/** The write job of one heartbeat. */
 class Heartbeat implements WriteJob {
   readonly #connection: SqliteConnection;
   readonly #sentAt: number;
   readonly #owner: number;
   readonly #lease: WorkerLease;
   readonly #collected: CollectedReport;
-  #isThere = false;
+  #isRecorded = false;
   #workers: WorkerRow[] = [];
 
   constructor(
@@ -293,16 +299,16 @@ class Heartbeat implements WriteJob {
   }
 
   run(): void {
-    this.#isThere = Number(this.#connection.statement(BEAT).run(this.#owner).changes) > 0;
+    this.#isRecorded = Number(this.#connection.statement(BEAT).run(this.#owner).changes) > 0;
     storeReport(this.#connection, this.#owner, this.#lease.clock.now(), this.#collected);
     this.#workers = this.#connection.statement(SELECT_WORKERS).all() as WorkerRow[];
   }
 
   committed(): void {
-    this.#lease.heard(this.#owner, this.#sentAt, this.#isThere, this.#workers);
+    this.#lease.committed(this.#owner, this.#sentAt, this.#isRecorded, this.#workers);
   }
 
   failed(): void {
-    this.#lease.unheard(this.#collected);
+    this.#lease.failed(this.#collected);
   }
 }

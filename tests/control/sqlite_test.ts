@@ -64,7 +64,7 @@ const suspects: SuspectsHarness = {
           "(select owner from dramatiq_messages where state=1)",
       ).all()
     ) as { id: number; beat: number }[];
-    for (const { id, beat } of dead) await recover(connection, id, beat, true);
+    for (const row of dead) await recover(connection, row, "dead");
   },
   async countLeft(broker, queueName) {
     const { ready, delayed, unacknowledged } = await (broker as SqliteBroker)

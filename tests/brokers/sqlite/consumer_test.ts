@@ -203,7 +203,7 @@ test("recover gives back nothing of a worker that has written a heartbeat since"
     id: number;
     beat: number;
   };
-  await recover(connection, id, beat - 1, true);
+  await recover(connection, { id, beat: beat - 1 }, "dead");
   assertEquals((await broker.getQueueMessageCounts("default")).unacknowledged, 1);
   await consumer.ack(received);
   assertEquals((await broker.getQueueMessageCounts("default")).unacknowledged, 0);

@@ -35,7 +35,7 @@ test("Consumer.receive gives messages in order though a claim overtakes the read
   const accepted: number[] = [];
   const bodies = new LongBodies(connection, {
     accept: ([id]) => void accepted.push(id),
-    goOn: () => bodies.read(bodies.takeAll()),
+    resume: () => bodies.read(bodies.takeAll()),
     fail: (error) => assertEquals(error, undefined),
   });
   await connection.open();

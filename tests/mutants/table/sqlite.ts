@@ -116,7 +116,7 @@ export const SQLITE: readonly Mutant[] = [
     ],
     [
       "all bodies are read in one turn",
-      "performance.now() - begun > LONGEST_READING",
+      "performance.now() - begun > MAX_READING",
       "performance.now() < begun",
     ],
   ]),
@@ -137,7 +137,7 @@ export const SQLITE: readonly Mutant[] = [
   ...mutantsOf("brokers/sqlite/worker_lease.ts", LEASES, [
     [
       "a worker whose row is gone goes on",
-      "if (!isThere) return this.tellTakeover();",
+      "if (!isRecorded) return this.failTakenOver();",
       "",
       { tests: CONSUMER, filter: "row of its worker" },
     ],
@@ -180,7 +180,7 @@ export const SQLITE: readonly Mutant[] = [
     ],
     [
       "the row of a dead worker stays",
-      "      if (isDone) connection.statement(DELETE_WORKER).run(worker);\n",
+      "      if (isDone) connection.statement(DELETE_WORKER).run(id);\n",
       "",
     ],
     [

@@ -196,6 +196,7 @@ export class MemcachedSocket {
 
   /** memjs says nothing to those who wait for an answer when the server ends the connection. */
   #watch(server: MemjsServer): void {
+    server._socket?.unref(); // requests keep the process running, by the watchdog
     server._socket?.once("close", () => {
       if (this.#server !== server) return;
       server.error(new Error("the server closed the connection"));

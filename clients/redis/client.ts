@@ -140,12 +140,20 @@ function suspectsMaster(): (error: Error) => boolean {
  * @param source Where the servers are.
  * @param own The broker's own client, which knows best where keys of a cluster are by now.
  * @param key The key.
+ * @param isUnref True if it lets the process end while it is idle.
  */
 export async function openListener(
   source: RedisSource,
   own: Client,
   key: string,
+  isUnref: boolean,
 ): Promise<Client> {
+  const client = await openOneListener(source, own, key);
+  if (isUnref) unrefWhenReady(client);
+  return client;
+}
+
+async function openOneListener(source: RedisSource, own: Client, key: string): Promise<Client> {
   const options: RedisOptions = {
     ...FAIL_WITH_THE_CONNECTION,
     protocol: 2,
@@ -175,6 +183,19 @@ export function breakOff(client: Client, reason: string): boolean {
     .filter((stream) => stream !== undefined && !stream.destroyed);
   for (const stream of streams) stream!.destroy(new Error(reason));
   return streams.length > 0;
+}
+
+/**
+ * Lets the process end while a client is connected and idle. Open questions keep it running by the
+ * timer of their watchdog, and attempts to connect by their own.
+ *
+ * Not for a cluster, whose client has further timers.
+ */
+export function unrefWhenReady(client: Client): void {
+  client.on("ready", () => {
+    const { stream } = client as unknown as Partial<Redis>;
+    (stream as { unref?(): void } | undefined)?.unref?.();
+  });
 }
 
 /** Calls back whenever a node of a cluster is cut off that commands may have been written to. */

@@ -21,6 +21,8 @@ export interface RedisConnectionOptions {
   readonly waitReplicas?: Required<WaitReplicas>;
   /** Outage log of another connection to the same servers. */
   readonly outage?: Outage;
+  /** True if it lets the process end while it is idle. @default {false} */
+  readonly isUnref?: boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export class RedisConnection {
     this.#client = new ReconnectingClient(source, this.outage, () => {
       this.#known.clear();
       this.#argumentLimit.forget();
-    });
+    }, options.isUnref);
     this.#watchdog = new Watchdog(() => this.#client.breakOff("the server does not answer"));
     this.#retry = new RetryPolicy(this.#client, this.#watchdog);
   }
@@ -263,7 +265,7 @@ export class RedisConnection {
   async openListener(key: string): Promise<Client> {
     try {
       const own = this.#client.current ?? await this.#client.whenUp("listen");
-      return new WatchedClient(await openListener(this.#source, own, key));
+      return new WatchedClient(await openListener(this.#source, own, key, this.#client.isUnref));
     } catch (error) {
       throw this.#client.explain(error, "listen");
     }

@@ -14,6 +14,7 @@ import {
   optionsOf,
   peerOf,
   type RedisSource,
+  unrefWhenReady,
 } from "./client.ts";
 import { CommandOutage } from "./command_outage.ts";
 import { sentinelOptionsOf, SentinelWatch } from "./sentinel_watch.ts";
@@ -56,6 +57,8 @@ export interface CommandState {
 export class ReconnectingClient {
   /** Of commands that fail while the client stays connected: to other nodes, or a replica. */
   readonly commandOutage: CommandOutage | undefined;
+  /** True if it lets the process end while it is idle. */
+  readonly isUnref: boolean;
   /** Connections that were lost, of a cluster. */
   readonly severedNodes: SeveredNodes | undefined;
   readonly #source: RedisSource;
@@ -90,9 +93,11 @@ export class ReconnectingClient {
    * @param source Where the servers are.
    * @param outage Where it is noted that it is lost.
    * @param lost Called each time it is lost.
+   * @param isUnref True if it lets the process end while it is idle.
    */
-  constructor(source: RedisSource, outage: Outage, lost: () => void) {
+  constructor(source: RedisSource, outage: Outage, lost: () => void, isUnref = false) {
     this.#source = source;
+    this.isUnref = isUnref;
     this.#lost = lost;
     this.#outage = outage;
     const sentinels = sentinelOptionsOf(source);
@@ -255,6 +260,7 @@ export class ReconnectingClient {
     };
     this.#connecting(true);
     this.severedNodes?.watch(client);
+    if (this.isUnref) unrefWhenReady(client);
     client.on("connecting", whileUsed(() => this.#connecting(true)));
     if (this.#sentinelWatch !== undefined) {
       client.on("connect", whileUsed(() => this.#inHandshake(true)));

@@ -83,7 +83,7 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     assertKnownOptions("RedisRateLimiterBackend", options, KNOWN_OPTIONS, OTHER_SPELLINGS);
     super();
     const source = toSource(options, ANY_NAMESPACE);
-    this.#connection = new RedisConnection(source);
+    this.#connection = new RedisConnection(source, { isUnref: true });
     // Keys lie on all nodes of a cluster, and each node tells of its own only.
     this.#notifier = isClusterSource(source) ? undefined : new KeyNotifier(this.#connection, "");
     if (!isClusterSource(source)) this.#counters = new CounterBatcher(this.#connection);

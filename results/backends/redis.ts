@@ -73,7 +73,7 @@ export class RedisResultBackend extends ResultBackend {
     super(options);
     const source = toSource(options, this.namespace);
     this.#assertOneSlot(source);
-    this.#connection = new RedisConnection(source);
+    this.#connection = new RedisConnection(source, { isUnref: true });
     this.#tracking = new KeyTracking(this.#connection, {
       notify: (keys) => this.notify(keys),
       notifyAll: () => this.notifyAll(),

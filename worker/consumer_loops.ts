@@ -33,6 +33,8 @@ export class ConsumerLoops {
   readonly #extra: Map<string, ConsumerLoop> = new Map();
   /** Loops that receive no more, and still have messages in flight. */
   readonly #draining: Set<ConsumerLoop> = new Set();
+  /** Queues of which it is not checked yet whether there are actors. */
+  readonly #unchecked: string[] = [];
   /** Prefetch of queues, once it was changed. */
   #prefetch: number | undefined;
 
@@ -64,8 +66,10 @@ export class ConsumerLoops {
     const isDelayQueue = queueName === delayQueueName(queueName);
     this.#first.set(queueName, this.#open(queueName, isDelayQueue ? delayPrefetch : prefetch));
     if (this.#prefetch !== undefined) this.#resizeOne(queueName, this.#prefetch);
-    // An actor is declared right after its queue.
-    if (!isDelayQueue) queueMicrotask(() => this.#warnOfNoActor(queueName));
+    if (isDelayQueue) return;
+    // Actors are declared right after their queues.
+    if (this.#unchecked.length === 0) queueMicrotask(() => this.#warnOfNoActors());
+    this.#unchecked.push(queueName);
   }
 
   /**
@@ -91,13 +95,16 @@ export class ConsumerLoops {
     if (more > 0) this.#extra.set(queueName, this.#open(queueName, more));
   }
 
-  #warnOfNoActor(queueName: string): void {
-    for (const actor of this.#broker.actors.values()) if (actor.queueName === queueName) return;
-    log.warn(
-      "Consuming {queue}, of which no actor is declared here: its messages are dead-lettered. If " +
-        "another program works on it, name the queues of this worker",
-      { queue: queueName },
-    );
+  #warnOfNoActors(): void {
+    const withActors = new Set(Array.from(this.#broker.actors.values(), (one) => one.queueName));
+    for (const queueName of this.#unchecked.splice(0)) {
+      if (withActors.has(queueName)) continue;
+      log.warn(
+        "Consuming {queue}, of which no actor is declared here: its messages are dead-lettered. " +
+          "If another program works on it, name the queues of this worker",
+        { queue: queueName },
+      );
+    }
   }
 
   #open(queueName: string, prefetch: number): ConsumerLoop {

@@ -77,7 +77,7 @@ for (const channelMax of [100, 2_047]) {
           const broker = fixture.open({ url: `amqp://guest:guest@127.0.0.1:${proxy.port}` });
           const ran: string[] = [];
           const actors = noteOn(broker, manyNames, ran);
-          await using worker = new Worker(broker);
+          await using worker = new Worker(broker, { queues: manyNames });
           await worker.start();
           await Promise.all(actors.map((one) => one.send(1)));
           await eventuallyAll("run one of each queue", () => ran.length === MANY);

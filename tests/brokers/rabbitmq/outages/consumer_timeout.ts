@@ -106,7 +106,7 @@ export function consumerTimeout(file: FileServer): void {
           }, { broker, queueName, actorName: queueName, timeLimit: 3_000 });
           await slow.sendMany(numbers(8).map((n) => [n]));
         }
-        await using worker = new Worker(broker, { concurrency: 4 });
+        await using worker = new Worker(broker, { concurrency: 4, queues: names });
         await worker.start();
         for (const queueName of names) await broker.join(queueName);
         await worker.stop();

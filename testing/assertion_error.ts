@@ -1,18 +1,18 @@
 /**
- * Failed assertion of a `TestBroker`. A class apart from that of `node:assert`, whose further fields
- * some test frameworks print.
+ * Failed assertion of a `TestBroker`. Not the class of `node:assert`: some test frameworks print
+ * its additional fields.
  */
 export class AssertionError extends Error {
-  /** The name by which test frameworks tell a failed assertion from another error. */
+  /** Test frameworks recognize failed assertions by this name. */
   override readonly name: string = "AssertionError";
 
   /**
    * Makes the error.
    *
-   * @param message What was expected, and what was found.
-   * @param caller The function whose caller the stack begins with.
+   * @param message Expected and actual values.
+   * @param caller The stack begins with the caller of this function.
    */
-  // deno-lint-ignore ban-types -- as captureStackTrace has it
+  // deno-lint-ignore ban-types -- the type of captureStackTrace
   constructor(message: string, caller?: Function) {
     super(message);
     if (caller !== undefined) Error.captureStackTrace(this, caller);

@@ -5,20 +5,20 @@ import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { differencesOf, isRecord, mayAccept, show } from "./differences.ts";
 import type { EnqueuedMessage, EnqueuedMessages } from "./enqueued.ts";
 
-/** An argument that is expected: the value, or a function that tells whether it accepts one. */
+/** An expected argument: the value, or a function that returns true for accepted values. */
 export type Expected<T> = T | ((value: T) => boolean);
 
-/** Expected message. What is left out may be anything. */
+/** Expected message. Fields that are omitted are not compared. */
 export interface ExpectedMessage<P extends readonly unknown[] = readonly unknown[]> {
-  /** All positional arguments; each may be a function that tells whether it accepts the value. */
+  /** All positional arguments; each may be a function that returns true for accepted values. */
   args?: { readonly [I in keyof P]: Expected<P[I]> };
   /** All keyword arguments. */
   kwargs?: Kwargs;
-  /** The delay that it was sent with; 0 and none are not the same. */
+  /** The delay it was sent with; 0 differs from none. */
   delay?: Duration;
   /** The queue. */
   queueName?: string;
-  /** Number of such messages that were sent. @default One or more. */
+  /** Number of matching messages. @default One or more. */
   times?: number;
 }
 
@@ -36,12 +36,12 @@ const KNOWN_NOT_OPTIONS: KnownOptions<Omit<ExpectedMessage, "times">> = {
   queueName: true,
 };
 
-/** Messages that a text lists. */
+/** Maximum of messages in an error. */
 const MAX_LISTED = 10;
-/** Differences of one message that a text lists. */
+/** Maximum of differences per message in an error. */
 const MAX_DIFFERENCES = 3;
 
-/** A message that is not as expected, and why. */
+/** A message that does not match, with the differences. */
 interface Miss {
   readonly message: EnqueuedMessage;
   readonly differences: readonly string[];
@@ -53,16 +53,16 @@ interface Miss {
  *
  * @param sent All messages.
  * @param actorName Its actor.
- * @param expected What else is expected.
- * @param caller The function that the error leads to.
- * @returns The messages that are as expected, in order.
- * @throws {AssertionError} If there is none, or not as many as expected.
+ * @param expected Its other expected fields.
+ * @param caller The stack of the error begins with the caller of this function.
+ * @returns The messages that match, in order.
+ * @throws {AssertionError} If none matches, or not the expected number.
  */
 export function assertEnqueued(
   sent: EnqueuedMessages,
   actorName: string,
   expected: ExpectedMessage,
-  // deno-lint-ignore ban-types -- as captureStackTrace has it
+  // deno-lint-ignore ban-types -- the type of captureStackTrace
   caller: Function,
 ): EnqueuedMessage[] {
   checkExpected(expected, KNOWN_OPTIONS);
@@ -79,19 +79,19 @@ export function assertEnqueued(
 }
 
 /**
- * Asserts that no such message was sent.
+ * Asserts that no matching message was sent.
  *
  * @param sent All messages.
  * @param actorName The actor.
- * @param expected What else the message would be.
- * @param caller The function that the error leads to.
- * @throws {AssertionError} If there is one.
+ * @param expected The other fields to match.
+ * @param caller The stack of the error begins with the caller of this function.
+ * @throws {AssertionError} If a message matches.
  */
 export function assertNotEnqueued(
   sent: EnqueuedMessages,
   actorName: string,
   expected: ExpectedMessage,
-  // deno-lint-ignore ban-types -- as captureStackTrace has it
+  // deno-lint-ignore ban-types -- the type of captureStackTrace
   caller: Function,
 ): void {
   checkExpected(expected, KNOWN_NOT_OPTIONS as KnownOptions<ExpectedMessage>);
@@ -112,10 +112,10 @@ function checkExpected(expected: ExpectedMessage, known: KnownOptions<ExpectedMe
   const refuse = (name: string, value: unknown, rule: string) => {
     throw new TypeError(`Cannot compare messages: ${name} must be ${rule}, not ${show(value)}`);
   };
-  // Of both, all at once may be a matcher or a function, too.
-  const isAsked = (value: unknown) => value === undefined || mayAccept(value);
-  if (!isAsked(args) && !Array.isArray(args)) refuse("args", args, "an array");
-  if (!isAsked(kwargs) && !isRecord(kwargs)) refuse("kwargs", kwargs, "an object");
+  // A single matcher or function may also stand for all of `args` or `kwargs`.
+  const isMatched = (value: unknown) => value === undefined || mayAccept(value);
+  if (!isMatched(args) && !Array.isArray(args)) refuse("args", args, "an array");
+  if (!isMatched(kwargs) && !isRecord(kwargs)) refuse("kwargs", kwargs, "an object");
   if (delay !== undefined) toMilliseconds(delay, "delay");
   if (queueName !== undefined && typeof queueName !== "string") {
     refuse("queueName", queueName, "a text");
@@ -127,7 +127,7 @@ function checkExpected(expected: ExpectedMessage, known: KnownOptions<ExpectedMe
   }
 }
 
-/** Differences between a message and what is expected, its actor left out. */
+/** Differences between a message and the expected fields, except the actor. */
 function mismatches(
   { args, kwargs, delay, queueName }: EnqueuedMessage,
   expected: ExpectedMessage,

@@ -1,27 +1,27 @@
 import { shorten } from "../platform/thrown.ts";
 
-/** Characters of a value in a text. */
+/** Maximum of characters of a value in an error. */
 const MAX_VALUE = 80;
 
-/** Expectation of other test frameworks, such as `expect.any(String)`. */
+/** Asymmetric matcher of another test framework, such as `expect.any(String)`. */
 type Matcher =
   | { asymmetricMatch(value: unknown): boolean }
-  /** Of `@std/expect`: of a class below one named `AsymmetricMatcher`. */
+  /** Of `@std/expect`, recognized by its base class `AsymmetricMatcher`. */
   | { equals(value: unknown): boolean };
 
 /**
- * Compares a value with an expected one, all the way down.
+ * Compares a value deeply with an expected one.
  *
- * In place of a part a function may stand, which tells whether it accepts the part, or a matcher such
- * as `expect.any(String)`. A member that is `undefined` is the same as none, as in JSON. Arrays, plain
- * objects, and the classes that `PickleEncoder` reads compare by their content; objects of other
- * classes are equal to nothing that was sent.
+ * Any part of the expected value may be a function that returns true for accepted values, or a
+ * matcher such as `expect.any(String)`. A member that is `undefined` equals a missing one, as in
+ * JSON. Arrays, plain objects, and the classes that `PickleEncoder` reads are compared by content;
+ * objects of other classes never match.
  *
  * @param actual The value.
- * @param expected The expected one.
- * @param path Names the value in texts.
- * @returns Texts, one for each difference.
- * @throws {TypeError} If the expected one is a matcher that only its own framework can ask.
+ * @param expected The expected value.
+ * @param path Name of the value in the results.
+ * @returns Descriptions of the differences.
+ * @throws {TypeError} If a matcher works in its own framework only.
  */
 export function differencesOf(actual: unknown, expected: unknown, path: string): string[] {
   if (typeof expected === "function") {
@@ -80,14 +80,14 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** True for a plain object, also of another realm, as in the contexts of test frameworks. */
+/** True for a plain object, also one of another realm: some test frameworks use `vm` contexts. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isObject(value) || Object.prototype.toString.call(value) !== "[object Object]") return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Content of a value of a class that `PickleEncoder` reads, by which two of them are compared. */
+/** Content of a value of a class that `PickleEncoder` reads, for comparison. */
 function contentOf(value: unknown): readonly unknown[] | undefined {
   if (value instanceof Date) return [value.getTime()];
   if (value instanceof Uint8Array || value instanceof Set) return [...value];
@@ -100,7 +100,7 @@ function classOf(value: unknown): string {
   return typeof name === "string" && name !== "" ? name : "an object without a class";
 }
 
-/** True for a function or a matcher, which tells itself whether it accepts a value. */
+/** True for a function or a matcher. */
 export function mayAccept(value: unknown): boolean {
   return typeof value === "function" || isMatcher(value);
 }
@@ -115,7 +115,7 @@ function isMatcher(value: unknown): value is Matcher {
   return false;
 }
 
-/** Refuses the matchers of `bun:test`, which are empty objects with a name: only Bun can ask them. */
+/** Refuses the matchers of `bun:test`: they are opaque objects that only its `expect` can apply. */
 function assertComparable(value: unknown, path: string): void {
   const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   if (!isObject(value) || !/^Expect[A-Z]/.test(tag)) return;
@@ -125,13 +125,13 @@ function assertComparable(value: unknown, path: string): void {
   );
 }
 
-/** A value, in a text. */
+/** A value as text, for errors. */
 export function show(value: unknown): string {
   if (typeof value === "function") return `a value that ${value.name || "a function"} accepts`;
   return shorten(write(value, []), MAX_VALUE);
 }
 
-/** Writes a value as JSON does, with the class of what JSON cannot hold. */
+/** Writes a value like JSON; values that JSON does not support with their class. */
 function write(value: unknown, within: readonly object[]): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value);

@@ -11,16 +11,16 @@ import { type Operation, type OperationOptions, startOperation } from "./operati
 import type { ActorRun, RunLog } from "./runs.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
-/** Turns of the event loop without anything to do, after which all has happened that can. */
+/** Turns of the event loop without activity after which nothing more happens at this time. */
 const IDLE_TURNS = 3;
-/** Turns in which a queue may have a message and a waiting consumer without giving it. */
+/** Maximum of turns in which a consumer could receive a message and does not. */
 const MAX_TURNS = 10_000;
-/** Milliseconds that the first load of the library for patterns may take. */
+/** Maximum of milliseconds for starting schedules: the first cron pattern loads a package. */
 const LONGEST_START = 10_000;
-/** Times that time is skipped without any run. */
+/** Maximum of time skips in a row without any run. */
 const MAX_SKIPS = 10_000;
 
-/** A `TestBroker`, as its driver sees it. */
+/** The parts of a `TestBroker` that its driver uses. */
 export interface DriverOptions {
   readonly broker: Broker;
   readonly clock: VirtualClock;
@@ -29,31 +29,31 @@ export interface DriverOptions {
   readonly concurrency: number;
   /** The storage of a queue or delay queue. */
   storageOf(queueName: string): StubQueue;
-  /** Number of calls of `send` that have not ended. */
+  /** Number of pending calls of `send`. */
   sending(): number;
 }
 
-/** A call that runs what is due. */
+/** Options of a call that runs all messages that are due. */
 export interface WorkOptions extends OperationOptions {
-  /** Milliseconds since the epoch beyond which no time is skipped. */
+  /** Latest time to skip to, in milliseconds since the epoch. */
   readonly until: number;
-  /** True to end once no message is left; else it ends at `until`. */
+  /** True to end once no message is left; otherwise it ends at `until`. */
   readonly endsWhenDone: boolean;
 }
 
 /**
- * Runs the worker of a `TestBroker`, and moves its time. The worker is a real one: all that is special
- * is the clock, which stands still while anything can run, and the gate, which lets the worker receive
- * messages only while a call is waiting for that.
+ * Runs the worker of a `TestBroker`, and advances its clock. The worker is a real one. Only the
+ * clock is special, which stands still while anything can run, and the gate, which lets the worker
+ * receive messages only during calls such as `drain`.
  */
 export class Driver {
   readonly #options: DriverOptions;
-  /** Number of calls that are running. */
+  /** Number of running calls. */
   active = 0;
   #starting: Promise<Worker> | undefined;
   /** Ids of messages that `runOne` waits for. */
   readonly #single: Set<string> = new Set();
-  /** Messages that still ran when the call that waited for them failed. */
+  /** Messages that were still running when the call that waited for them failed. */
   readonly #abandoned: WeakSet<MessageProxy> = new WeakSet();
 
   /**
@@ -66,24 +66,26 @@ export class Driver {
   }
 
   /**
-   * Runs what is due, and moves the time to what is due next.
+   * Runs all messages that are due, then advances the clock to the next time at which something is
+   * due, until the end.
    *
-   * @param options How far.
+   * @param options The end, and limits.
    * @returns The runs, in the order in which they ended.
    */
   async work(options: WorkOptions): Promise<ActorRun[]> {
     const { gate, clock, runs } = this.#options;
     const worker = await this.#start();
-    // A drain waits for what an earlier one has left running; `advance` may go past its time limit.
-    const before = new Set(
+    // Not awaited, so that `advance` may pass their time limits. A drain, however, waits for messages
+    // that an earlier call has abandoned.
+    const notAwaited = new Set(
       worker.running.filter((one) => !(options.endsWhenDone && this.#abandoned.has(one))),
     );
-    // What was lost runs again.
+    // A lost message runs again.
     const isOwn = ({ outcome, message }: ActorRun) =>
       outcome !== "lost" && !this.#single.has(message.messageId);
     const operation = startOperation(options, runs, gate, isOwn);
     const awaited = () =>
-      worker.running.filter((one) => !before.has(one) && !this.#single.has(one.messageId));
+      worker.running.filter((one) => !notAwaited.has(one) && !this.#single.has(one.messageId));
     this.active += 1;
     gate.open();
     try {
@@ -91,14 +93,14 @@ export class Driver {
         await this.#settle(worker, operation, awaited);
         if (operation.count > count) skips = 0;
         count = operation.count;
-        if (options.endsWhenDone && this.#left(worker, awaited()) === 0) break;
+        if (options.endsWhenDone && this.#countRemaining(worker, awaited()) === 0) break;
         if (skips > MAX_SKIPS) throw this.#stuck(options.verb, `no actor has run meanwhile`);
         if (this.#skip(options.until)) operation.timePassed();
         else if (options.endsWhenDone && awaited().length > 0) {
           await operation.progress(awaited, () => worker.running);
         } else break;
       }
-      operation.throwIfEnded(true);
+      operation.throwAtEnd();
     } catch (error) {
       for (const one of awaited()) this.#abandoned.add(one);
       throw error;
@@ -112,10 +114,10 @@ export class Driver {
   }
 
   /**
-   * Runs one message that is the first of its queue, and waits for its end.
+   * Runs one message, which must be the first of its queue.
    *
    * @param message The message.
-   * @param options How long to wait, and whether time is skipped meanwhile.
+   * @param options Limits.
    * @returns Its run.
    */
   async runOne(
@@ -140,7 +142,7 @@ export class Driver {
           if (!this.#skip(Infinity)) await operation.progress(awaited, () => worker.running);
         }
       }
-      await nextTurn(); // hooks that follow the acknowledgement
+      await nextTurn(); // for the hooks after the acknowledgement
       return operation.runs[0]!;
     } catch (error) {
       for (const one of awaited()) this.#abandoned.add(one);
@@ -153,13 +155,13 @@ export class Driver {
     }
   }
 
-  /** Stops the worker; what still runs is given up. */
+  /** Stops the worker; running messages are abandoned. */
   async stop(): Promise<void> {
     const worker = await this.#starting?.catch(() => undefined);
     if (worker === undefined) return;
     let isStopped = false;
     const stopping = worker.stop(0).finally(() => isStopped = true);
-    stopping.catch(() => {}); // it is awaited below
+    stopping.catch(() => {}); // handled below
     while (!isStopped) {
       for (let turn = 0; turn < IDLE_TURNS; turn++) await nextTurn();
       if (!isStopped) this.#options.clock.step(this.#options.clock.nextTimerAt);
@@ -167,7 +169,7 @@ export class Driver {
     await stopping;
   }
 
-  /** Starts the worker, and waits until the schedules declared by now have begun. */
+  /** Starts the worker, and waits until the schedules declared so far have started. */
   async #start(): Promise<Worker> {
     const { broker, concurrency } = this.#options;
     this.#starting ??= (async () => {
@@ -190,7 +192,7 @@ export class Driver {
     return worker;
   }
 
-  /** Waits until nothing more happens at this time. */
+  /** Waits until nothing more happens at the present time. */
   async #settle(
     worker: Worker,
     operation: Operation,
@@ -200,7 +202,7 @@ export class Driver {
     for (let idle = 0, turns = 0; idle < IDLE_TURNS; turns++) {
       const { activity } = gate;
       await nextTurn();
-      operation.throwIfEnded();
+      operation.throwIfFailed();
       const isRunning = !operation.skipsWhileRunning && awaited().length > 0;
       const isBusy = isRunning || sending() > 0 || this.#isPromoting();
       if (isBusy) await operation.progress(awaited, () => worker.running);
@@ -210,7 +212,7 @@ export class Driver {
     }
   }
 
-  /** True if a consumer is about to receive something. */
+  /** True if a consumer is about to receive a message. */
   #isReady(): boolean {
     const { broker, gate } = this.#options;
     for (const name of broker.queues) {
@@ -219,7 +221,7 @@ export class Driver {
     return false;
   }
 
-  /** True if a message is on its way from a delay queue to its queue. */
+  /** True if a message is being moved from a delay queue to its queue. */
   #isPromoting(): boolean {
     const { broker, storageOf } = this.#options;
     return [...broker.queues].some((name) =>
@@ -227,8 +229,8 @@ export class Driver {
     );
   }
 
-  /** Number of messages that will run by themselves. */
-  #left(worker: Worker, awaited: readonly MessageProxy[]): number {
+  /** Counts the messages that will run without further calls. */
+  #countRemaining(worker: Worker, awaited: readonly MessageProxy[]): number {
     if (worker.state === "paused") return 0;
     const { broker, gate, storageOf } = this.#options;
     const paused = worker.pausedQueues;
@@ -238,12 +240,14 @@ export class Driver {
       const [own, later] = [storageOf(name).counts, storageOf(delayQueueName(name)).counts];
       count += own.ready + own.delayed + later.ready + later.delayed + later.unacknowledged;
     }
-    // Some wait to be given back, as their follow-up could not be stored.
+    // Some in flight have ended, and wait to be requeued: their follow-up could not be stored.
     const running = new Set(worker.running);
     return count + awaited.length + gate.inFlight.filter((one) => !running.has(one)).length;
   }
 
-  /** Moves to the next time at which something is due. @returns False if that is later. */
+  /**
+   * Advances the clock to the next time at which something is due. @returns False if past `until`.
+   */
   #skip(until: number): boolean {
     const { broker, clock, gate, storageOf } = this.#options;
     let next = clock.nextTimerAt;

@@ -4,19 +4,19 @@ import type { MessageOptions } from "../core/message_options.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { canonicalQueueName } from "../core/queue_names.ts";
 
-/** A message that was sent in a test. `P` are its arguments. */
+/** A message that was sent in a test. `P` is the type of its arguments. */
 export interface EnqueuedMessage<P extends readonly unknown[] = readonly unknown[]> {
-  /** Name of the actor that it is for. */
+  /** Name of its actor. */
   readonly actorName: string;
-  /** Positional arguments, as the actor gets them: once they were encoded and decoded. */
+  /** Positional arguments as the actor receives them, that is, encoded and decoded. */
   readonly args: P;
   /** Keyword arguments. */
   readonly kwargs: Kwargs;
-  /** The queue, also of a delayed message. */
+  /** The queue; for a delayed message not the delay queue. */
   readonly queueName: string;
   /** Delay in milliseconds; `undefined` for none. */
   readonly delay: number | undefined;
-  /** Options of the message by their names here. */
+  /** Options of the message, with their names in this library. */
   readonly options: MessageOptions;
   /** The message as it was stored. */
   readonly message: Message;
@@ -27,7 +27,7 @@ export class EnqueuedMessages {
   #all: EnqueuedMessage[] = [];
   readonly #names: Set<string> = new Set();
 
-  /** All of them; a copy. */
+  /** A copy of all messages. */
   get all(): EnqueuedMessage[] {
     return [...this.#all];
   }
@@ -51,12 +51,12 @@ export class EnqueuedMessages {
     this.#all.push({ actorName, args, kwargs, queueName, delay, options, message });
   }
 
-  /** True if a message for that actor was sent, since forgotten or not. */
+  /** True if a message of the actor was ever added, even if cleared since. */
   hasName(actorName: string): boolean {
     return this.#names.has(actorName);
   }
 
-  /** Forgets them. */
+  /** Removes all messages. */
   clear(): void {
     this.#all = [];
   }

@@ -7,10 +7,10 @@ import { AbortListener } from "../platform/abort_listener.ts";
 import type { Clock } from "../platform/clock.ts";
 import { Notifier } from "../platform/notifier.ts";
 
-/** End of a delivery, as its consumer hears of it. */
+/** Call of a consumer that settles a delivery. */
 export type Settled = "ack" | "nack" | "requeue";
 
-/** A message, by its queue and id. */
+/** Queue and id of a message. */
 export type MessageRef = Pick<Message, "queueName" | "messageId">;
 
 /** Options of a {@linkcode Gate}. */
@@ -18,52 +18,52 @@ export interface GateOptions {
   readonly clock: Clock;
   /** Number of messages that run at once. */
   readonly concurrency: number;
-  /** Hears of the end of each delivery, with the message as it was delivered. */
+  /** Called when a delivery is settled, with the message as it was delivered. */
   settled(delivery: MessageProxy, message: Message, how: Settled): void;
 }
 
 /**
- * Decides when the worker of a test receives messages: while a call of the kit has it open, or one
- * message at a time. It gives out no more than can run, so that nothing is left to begin once it is
- * closed.
+ * Lets the worker of a test receive messages only during calls such as `drain`. It never delivers
+ * more than can run at once, so that none is prefetched when it closes.
  *
- * closed ◀─▶ open, by how many calls; of a queue, one message may be admitted while it is closed
+ * closed ◀─▶ open (during any number of calls) ─▶ halted (until the next call). While it is closed,
+ * single messages can be admitted, see `admit`.
  */
 export class Gate {
   readonly #options: GateOptions;
   readonly #consumers: Set<GatedConsumer> = new Set();
-  /** Calls that have it open. */
+  /** Number of calls that keep it open. */
   #openings = 0;
   #isHalted = false;
   /** Ids of messages that may pass while it is closed, by queue. */
   readonly #admitted: Map<string, Set<string>> = new Map();
-  /** Grows with each message that is received or settled. */
+  /** Counter that increases whenever messages are received or settled. */
   activity = 0;
-  /** Notifies waiting consumers, and waiting calls of the kit. */
+  /** Notifies waiting consumers and waiting calls. */
   readonly changed: Notifier = new Notifier();
 
   /**
    * Makes a closed gate.
    *
-   * @param options The concurrency, and who hears of ends.
+   * @param options The clock, the concurrency, and a callback.
    */
   constructor(options: GateOptions) {
     this.#options = options;
   }
 
-  /** Lets all messages pass until it is closed as often. */
+  /** Lets all messages pass until the matching `close`. */
   open(): void {
     this.#openings += 1;
     this.#isHalted = false;
     this.changed.notify();
   }
 
-  /** Takes back what an `open` has allowed. */
+  /** Ends one `open`. */
   close(): void {
     this.#openings -= 1;
   }
 
-  /** Lets nothing pass until it is opened again. */
+  /** Lets no message pass until the next `open`. */
   halt(): void {
     this.#isHalted = true;
   }
@@ -75,12 +75,12 @@ export class Gate {
     this.changed.notify();
   }
 
-  /** Takes back that a message may pass. */
+  /** Ends an `admit`. */
   refuse({ queueName, messageId }: MessageRef): void {
     this.#admitted.get(queueName)?.delete(messageId);
   }
 
-  /** True if a consumer of a queue waits for a message that it may have now. */
+  /** True if a consumer of a queue is waiting, and may receive a message now. */
   isAwaited(queueName: string): boolean {
     for (const consumer of this.#consumers) {
       if (consumer.queueName === queueName && consumer.mayReceive) return true;
@@ -88,7 +88,7 @@ export class Gate {
     return false;
   }
 
-  /** Messages of queues, not of delay queues, that were given out and are not settled. */
+  /** Unsettled messages of queues, without those of delay queues. */
   get inFlight(): MessageProxy[] {
     return [...this.#consumers].filter((one) => !one.isLost && !one.isDelayed)
       .flatMap((one) => one.unsettled);
@@ -102,7 +102,7 @@ export class Gate {
     return Math.min(wanted, this.#options.concurrency - this.inFlight.length);
   }
 
-  /** Puts a consumer behind the gate. */
+  /** Wraps a consumer so that it receives messages through the gate. */
   consume(inner: Consumer, queue: StubQueue): Consumer {
     const consumer: GatedConsumer = new GatedConsumer(inner, {
       gate: this,
@@ -123,21 +123,21 @@ export class Gate {
   }
 }
 
-/** Gate, as a {@linkcode GatedConsumer} sees it. */
+/** Options of a {@linkcode GatedConsumer}. */
 interface GatedConsumerOptions {
   readonly gate: Gate;
-  /** True if its queue has a message that can be taken. */
+  /** True if its queue has a message that is due. */
   isDue(): boolean;
   received(messages: readonly MessageProxy[]): void;
   readonly settled: GateOptions["settled"];
   closed(): void;
 }
 
-/** Consumer of a queue that gives messages only as its gate allows. */
+/** Consumer of a queue that receives messages only when its gate allows it. */
 class GatedConsumer extends Consumer {
   readonly #inner: Consumer;
   readonly #options: GatedConsumerOptions;
-  /** Deliveries, and their messages as they came. */
+  /** Unsettled deliveries, with the messages as they were delivered. */
   readonly #unsettled: Map<MessageProxy, Message> = new Map();
   readonly #abort: AbortListener;
   /** True if it is the consumer of a delay queue. */
@@ -157,12 +157,12 @@ class GatedConsumer extends Consumer {
     return this.#inner.isLost;
   }
 
-  /** Deliveries that are not settled. */
+  /** Unsettled deliveries. */
   get unsettled(): MessageProxy[] {
     return [...this.#unsettled.keys()];
   }
 
-  /** True if it waits, and could have a message. */
+  /** True if it is waiting, and may receive a message now. */
   get mayReceive(): boolean {
     return this.#isWaiting && this.#options.isDue() && this.#options.gate.roomFor(this) > 0;
   }

@@ -1,6 +1,6 @@
 /**
- * A broker for tests: time is virtual, a real worker runs when the test says so, and messages can be
- * asserted. It works with every test framework.
+ * A broker for tests, with a virtual clock, a real worker that runs on command, and assertions
+ * about messages. It works with every test framework.
  *
  * @example Test that an actor is retried
  * ```ts

@@ -4,66 +4,73 @@ import { AssertionError } from "./assertion_error.ts";
 import type { Gate } from "./gate.ts";
 import type { ActorRun, RunLog } from "./runs.ts";
 
-/** The timers of the runtime, also where a test replaces the global ones later. */
+/** The real timers, even if a test replaces the global ones later. */
 const { setTimeout: startTimer, clearTimeout: endTimer } = globalThis;
 
-/** Characters of a call in a text. */
+/** Maximum of characters of a message in an error. */
 const MAX_CALL = 120;
 
 /** Options of a call that runs actors. */
 export interface OperationOptions {
-  /** Name of the call, in texts. */
+  /** Name of the call, for errors. */
   readonly verb: string;
   /**
-   * True to end with the first error of an actor that is not expected; `"atEnd"` to run all, and
-   * throw the first one after which its message was not retried.
+   * True to fail with the first unexpected error of an actor; `"atEnd"` to run all messages, then
+   * throw the first unexpected error of a message that was not retried.
    */
   readonly raise: boolean | "atEnd";
-  /** Number of runs; with more it is taken for an endless loop. */
+  /** Maximum of runs; more count as an endless loop. */
   readonly maxRuns: number;
-  /** True if `maxRuns` is that of one point in time. */
+  /** True if `maxRuns` applies to each point in time, rather than to the whole call. */
   readonly countsAnew: boolean;
-  /** Milliseconds, of real time, for which an actor may run without anything happening. */
+  /** Maximum of real milliseconds without progress while an actor runs. */
   readonly timeout: number;
-  /** True if time is skipped although actors are running. */
+  /** True if time is skipped even while actors run. */
   readonly skipWhileRunning: boolean;
 }
 
-/** A call that runs actors, while it is running. */
+/** A running call that runs actors. */
 export interface Operation {
   readonly verb: string;
   readonly skipsWhileRunning: boolean;
-  /** Runs that have ended and are this call's: of calls at the same time, each run is one's. */
+  /** Ended runs of this call. Each run belongs to only one of several concurrent calls. */
   readonly runs: ActorRun[];
-  /** Number of runs that have ended, also those of calls at the same time. */
+  /** Number of ended runs, including those of concurrent calls. */
   readonly count: number;
-  /** @throws The error of an actor, or an `AssertionError` after too many runs. */
-  throwIfEnded(isLast?: boolean): void;
   /**
-   * Waits for something to happen.
+   * @throws The error of an actor if `raise` is true, or an `AssertionError` after too many runs.
+   */
+  throwIfFailed(): void;
+  /**
+   * @throws The error of an actor unless `raise` is false, or an `AssertionError` after too many
+   * runs.
+   */
+  throwAtEnd(): void;
+  /**
+   * Waits for progress.
    *
-   * @param awaited Gives the messages that the call waits for.
-   * @param running Gives all that run, of which one may hold up the others.
-   * @throws {AssertionError} If nothing does for too long.
+   * @param awaited Returns the messages that the call waits for.
+   * @param running Returns all running messages: another one may block those that are awaited.
+   * @throws {AssertionError} If there is none within the timeout.
    */
   progress(
     awaited: () => readonly MessageProxy[],
     running: () => readonly MessageProxy[],
   ): Promise<void>;
-  /** Notes that time has moved. */
+  /** Must be called when the clock has advanced. */
   timePassed(): void;
-  /** Notes no more runs. */
+  /** Ends recording. */
   end(): void;
 }
 
 /**
- * Begins to note runs.
+ * Starts to record runs.
  *
- * @param options What ends the call.
- * @param log Where runs are noted.
- * @param gate Lets no more messages pass once the call is to end.
- * @param isOwn Tells whether a run counts.
- * @returns The operation; end it.
+ * @param options Limits of the call.
+ * @param log The source of runs.
+ * @param gate The gate, which is halted once the call must fail.
+ * @param isOwn Returns true for runs to record.
+ * @returns The operation, which must be ended.
  */
 export function startOperation(
   options: OperationOptions,
@@ -77,11 +84,14 @@ export function startOperation(
   let count = 0;
   let first = 0;
   const recent: ActorRun[] = [];
-  const end = log.listen((run, isFault, isTaken) => {
+  const throwIfEndless = () => {
+    if (count - first > maxRuns) throw endless(verb, maxRuns, recent);
+  };
+  const end = log.listen(({ run, isFault, isClaimed }) => {
     if (!isOwn(run)) return false;
     count += 1;
     recent.push(run);
-    if (!isTaken) runs.push(run);
+    if (!isClaimed) runs.push(run);
     if (isFault && (raise === true || (raise === "atEnd" && run.outcome !== "retried"))) {
       fault ??= run;
     }
@@ -101,20 +111,24 @@ export function startOperation(
       first = count;
       recent.length = 0;
     },
-    throwIfEnded: (isLast = false) => {
-      if (fault !== undefined && (isLast || raise === true)) throw fault.error;
-      if (count - first > maxRuns) throw endless(verb, maxRuns, recent);
+    throwIfFailed: () => {
+      if (fault !== undefined && raise === true) throw fault.error;
+      throwIfEndless();
+    },
+    throwAtEnd: () => {
+      if (fault !== undefined) throw fault.error;
+      throwIfEndless();
     },
     progress: async (awaited, running) => {
-      if (await isLate(gate.changed.next(), timeout)) {
+      if (await hasTimedOut(gate.changed.next(), timeout)) {
         throw stalled(verb, timeout, awaited(), running());
       }
     },
   };
 }
 
-/** True if a time in real milliseconds has passed before a change. */
-async function isLate(change: Promise<void>, timeout: number): Promise<boolean> {
+/** True if a change takes longer than a number of real milliseconds. */
+async function hasTimedOut(change: Promise<void>, timeout: number): Promise<boolean> {
   let isOver = false;
   let timer: ReturnType<typeof startTimer> | undefined;
   const late = new Promise<void>((resolve) => {

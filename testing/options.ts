@@ -15,29 +15,30 @@ import { VirtualClock } from "./virtual_clock.ts";
 /** Options for `TestBroker`. */
 export interface TestBrokerOptions {
   /**
-   * The broker of the application: the messages of all its actors are sent to the `TestBroker` until
-   * that is closed. If it is the global broker, `getBroker()` returns the `TestBroker` meanwhile.
-   * Actors that are declared on it meanwhile are included.
+   * The broker of the application. Until the `TestBroker` is closed, it receives the messages of
+   * all actors of that broker, including actors that are declared meanwhile. If it is the global
+   * broker, `getBroker()` returns the `TestBroker` meanwhile.
    */
   replaces?: Broker;
-  /** Single actors that are pointed at the `TestBroker` until that is closed. */
+  /** Single actors whose messages the `TestBroker` receives until it is closed. */
   actors?: Iterable<AnyActor>;
   /**
-   * The middleware, or a function that makes it for the clock of the test. Use the list of your
-   * application, with backends in memory.
+   * The middleware, or a function that makes it and receives the clock of the test. Use the list of
+   * your application, with backends in memory.
    *
    * @default The default middleware, `GroupCallbacks` and `Results`, with backends in memory
    */
   middleware?: readonly Middleware[] | ((clock: VirtualClock) => readonly Middleware[]);
-  /** When the time of the test begins. @default {"2025-01-01T00:00:00Z"} */
+  /** Start time of the clock. @default {"2025-01-01T00:00:00Z"} */
   now?: Date | string | number;
-  /** A clock that others use, too; instead of `now`. @default One of its own */
+  /** A clock to share, instead of `now`. @default A new clock */
   clock?: VirtualClock;
   /** Number of messages that run at once. With 1 they run in order. @default {1} */
   concurrency?: number;
   /**
-   * Treatment of messages: `"manual"` keeps them until the test runs them, `"inline"` runs them,
-   * their retries, and all that follows, before `send` ends, and `"fake"` only notes them.
+   * Handling of messages: `"manual"` keeps them until the test runs them; `"inline"` runs them,
+   * their retries, and the messages that they send, before `send` resolves; `"fake"` only records
+   * them.
    *
    * @default {"manual"}
    */
@@ -47,14 +48,14 @@ export interface TestBrokerOptions {
 /** Options of `TestBroker.runActor`. */
 export interface RunOptions {
   /**
-   * Milliseconds, of real time, for which an actor may run without anything happening.
+   * Maximum of real milliseconds without progress while an actor runs.
    *
    * @default {4_000}
    */
   timeout?: number;
   /**
-   * True to skip time although an actor is running: for actors that wait for nothing but their time
-   * limit. Those that wait for something real would be past it.
+   * True to skip time even while an actor runs: for actors that only wait for their time limit. An
+   * actor that waits for a real event would exceed its time limit.
    *
    * @default {false}
    */
@@ -64,15 +65,15 @@ export interface RunOptions {
 /** Options of `TestBroker.advance`. */
 export interface AdvanceOptions extends RunOptions {
   /**
-   * True to throw the first error of an actor that is not expected, as those in `throws`, `Retry`,
-   * `Snooze` and `RateLimitExceeded` are. False lets retries go on.
+   * True to throw the first unexpected error of an actor. Expected are those in `throws`, `Retry`,
+   * `Snooze` and `RateLimitExceeded`. With false, errors only lead to retries, as in production.
    *
    * @default {true}
    */
   raise?: boolean;
   /**
-   * Number of runs with which a call ends, as an endless loop: of `drain` in all, of `advance` at
-   * one point in time.
+   * Maximum of runs; more count as an endless loop. For `drain` in total, for `advance` at each
+   * point in time.
    *
    * @default {10_000}
    */
@@ -82,7 +83,7 @@ export interface AdvanceOptions extends RunOptions {
 /** Options of `TestBroker.drain`. */
 export interface DrainOptions extends AdvanceOptions {
   /**
-   * Time beyond which none is skipped, in milliseconds since the epoch; what is due later stays.
+   * Latest time to skip to, in milliseconds since the epoch. Messages that are due later stay.
    *
    * @default {Infinity}
    */
@@ -114,13 +115,13 @@ const KNOWN_DRAIN_OPTIONS: KnownOptions<DrainOptions> = {
   maxRuns: true,
   until: true,
 };
-/** The calls that run actors, by their names in texts, and their options. */
+/** Options of the calls that run actors, by their names in errors. */
 const CALLS = {
   "run the actor": KNOWN_RUN_OPTIONS,
   advance: KNOWN_ADVANCE_OPTIONS,
   drain: KNOWN_DRAIN_OPTIONS,
 } as const;
-/** The longest that a timer of the runtime waits. */
+/** Longest delay of `setTimeout`. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 const MODES = ["manual", "inline", "fake"];
 
@@ -129,7 +130,7 @@ const MODES = ["manual", "inline", "fake"];
  *
  * @param options The options.
  * @throws {TypeError} If one is unknown, or of the wrong type.
- * @throws {RangeError} If the concurrency is not a whole number above 0, or there is no such mode.
+ * @throws {RangeError} If the concurrency is not a whole number above 0, or the mode is unknown.
  */
 export function checkOptions(options: TestBrokerOptions): void {
   assertKnownOptions("TestBroker", options, KNOWN_OPTIONS);
@@ -166,7 +167,7 @@ export function checkOptions(options: TestBrokerOptions): void {
 /**
  * Checks the options of a call.
  *
- * @param verb Name of the call, in texts.
+ * @param verb Name of the call, for errors.
  * @param options The options.
  * @returns The options with their defaults.
  * @throws {TypeError} If one is unknown, or of the wrong type.
@@ -197,15 +198,15 @@ export function checkRunOptions(
  * Checks the options of a drain.
  *
  * @param options The options.
- * @returns What the driver does for it.
- * @throws The same as {@linkcode checkRunOptions}; a RangeError if `until` is not a time.
+ * @returns Options for the driver.
+ * @throws Like {@linkcode checkRunOptions}; also a RangeError if `until` is not a time.
  */
 export function workOfDrain(options: DrainOptions): WorkOptions {
   const checked = checkRunOptions("drain", options);
   return { ...checked, until: untilOf(options), endsWhenDone: true, countsAnew: false };
 }
 
-/** End of a drain, in milliseconds since the epoch. */
+/** The option `until` of a drain, in milliseconds since the epoch. */
 function untilOf({ until = Infinity }: DrainOptions): number {
   const time = typeof until === "number" ? until : until instanceof Date ? until.getTime() : NaN;
   if (!Number.isNaN(time)) return time;
@@ -216,8 +217,8 @@ function untilOf({ until = Infinity }: DrainOptions): number {
  * Makes the middleware of a `TestBroker`.
  *
  * @param middleware The option.
- * @param clock The time of the test.
- * @returns The list.
+ * @param clock The clock of the test.
+ * @returns The middleware.
  */
 export function testMiddleware(
   middleware: TestBrokerOptions["middleware"],

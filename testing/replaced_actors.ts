@@ -7,22 +7,23 @@ import type { Middleware } from "../core/middleware.ts";
 import { show } from "./differences.ts";
 import { errorMessage } from "../platform/thrown.ts";
 
-/** Brokers of tests that have actors of others, with the place in the code where they were made. */
-const borrowers: WeakMap<AnyActor, string> = /* @__PURE__ */ new WeakMap();
+/** Borrowed actors, with the place in the code where the `TestBroker` that has them was made. */
+const borrowed: WeakMap<AnyActor, string> = /* @__PURE__ */ new WeakMap();
 
-/** Points actors at the broker of a test, and gives them back. */
+/** Assigns actors of an application to the broker of a test, and restores them. */
 export class ReplacedActors {
   readonly #broker: Broker;
   readonly #madeAt: string;
-  readonly #moved: Map<AnyActor, Broker> = new Map();
-  /** Undoes all else, the last first; only the very last one may throw. */
+  /** Assigned actors, with their original brokers. */
+  readonly #originals: Map<AnyActor, Broker> = new Map();
+  /** Other actions to undo, run in reverse order. Only the one that runs last may throw. */
   readonly #undo: (() => void)[] = [];
 
   /**
-   * Points at nothing yet.
+   * Starts without actors.
    *
-   * @param broker The broker of a test.
-   * @param madeAt Where that was made, for texts.
+   * @param broker The broker of the test.
+   * @param madeAt Where that was made, for errors.
    */
   constructor(broker: Broker, madeAt: string) {
     this.#broker = broker;
@@ -30,33 +31,34 @@ export class ReplacedActors {
   }
 
   /**
-   * Points actors at the broker, and declares them there. None is pointed at it if one is refused.
+   * Assigns actors to the broker, and declares them there: all, or none if one is refused.
    *
-   * @throws {TypeError} If one of them is at the broker of another test, or this broker refuses it.
+   * @throws {TypeError} If another test has one of them, or this broker refuses it.
    */
-  point(actors: Iterable<AnyActor>): void {
+  assign(actors: Iterable<AnyActor>): void {
     try {
-      for (const actor of actors) this.#point(actor);
+      for (const actor of actors) this.#assign(actor);
     } catch (error) {
-      this.#giveBack();
+      this.#restoreActors();
       throw error;
     }
   }
 
   /**
-   * Takes the place of a broker: that of the process, if it is, and for actors declared from now on.
+   * Replaces a broker: for actors that are declared from now on, and as the global broker if it is
+   * that.
    *
    * @param other The broker.
    */
-  takePlaceOf(other: Broker): void {
+  replace(other: Broker): void {
     const late: Middleware = {
       afterDeclareActor: (_, actor) => {
-        if (!borrowers.has(actor)) this.#point(actor);
+        if (!borrowed.has(actor)) this.#assign(actor);
       },
     };
     const isGlobal = currentBroker() === other;
     other.addMiddleware(late);
-    if (isGlobal) this.#undo.push(() => this.#takeIn(other));
+    if (isGlobal) this.#undo.push(() => this.#handOver(other));
     this.#undo.push(() => other.removeMiddleware(late));
     if (!isGlobal) return;
     exchangeBroker(this.#broker);
@@ -66,16 +68,16 @@ export class ReplacedActors {
   }
 
   /**
-   * Puts everything back.
+   * Restores everything.
    *
-   * @throws {TypeError} If an actor that was declared meanwhile is refused by the broker replaced.
+   * @throws {TypeError} If the replaced broker refuses an actor that was declared meanwhile.
    */
-  putBack(): void {
-    this.#giveBack();
+  restore(): void {
+    this.#restoreActors();
     for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 
-  #point(actor: AnyActor): void {
+  #assign(actor: AnyActor): void {
     if (!((actor as unknown) instanceof Actor)) {
       throw new TypeError(
         `Cannot create TestBroker: actors must be actors, as actor() makes them, not ${
@@ -83,29 +85,32 @@ export class ReplacedActors {
         }`,
       );
     }
-    const madeAt = borrowers.get(actor);
+    const madeAt = borrowed.get(actor);
     if (madeAt !== undefined) {
       throw new TypeError(
         `Cannot use actor "${actor.actorName}" in a test: the TestBroker made ${madeAt} has it; ` +
           "close that first",
       );
     }
-    this.#moved.set(actor, actor.broker);
-    borrowers.set(actor, this.#madeAt);
+    this.#originals.set(actor, actor.broker);
+    borrowed.set(actor, this.#madeAt);
     setBrokerOf(actor, this.#broker);
     this.#broker.declareActor(actor);
   }
 
-  #giveBack(): void {
-    for (const [actor, own] of this.#moved) {
-      setBrokerOf(actor, own);
-      borrowers.delete(actor);
+  #restoreActors(): void {
+    for (const [actor, original] of this.#originals) {
+      setBrokerOf(actor, original);
+      borrowed.delete(actor);
     }
-    this.#moved.clear();
+    this.#originals.clear();
   }
 
-  /** Declares actors on the broker replaced that had no broker of their own, and so got this one. */
-  #takeIn(other: Broker): void {
+  /**
+   * Hands actors that were declared on the global broker meanwhile, so on this one, to the replaced
+   * one.
+   */
+  #handOver(other: Broker): void {
     const errors: TypeError[] = [];
     for (const actor of this.#broker.actors.values()) {
       if (actor.broker !== this.#broker || !Actor.isOfDefaultBroker(actor)) continue;
@@ -127,13 +132,13 @@ export class ReplacedActors {
 }
 
 /**
- * Refuses actors of other brokers, and what is no actor.
+ * Refuses actors of other brokers, and values that are not actors.
  *
  * @param broker The broker of a test.
  * @param actor The actor.
- * @param verb What the caller is about to do, for the text.
+ * @param verb Completes the sentence "Cannot … actor".
  * @returns Its name.
- * @throws {TypeError} If it is declared elsewhere.
+ * @throws {TypeError} If it is declared on another broker, or not an actor.
  */
 export function assertDeclared(broker: Broker, actor: unknown, verb: string): string {
   if (!(actor instanceof Actor)) {
@@ -152,11 +157,11 @@ export function assertDeclared(broker: Broker, actor: unknown, verb: string): st
 }
 
 /**
- * Refuses names that no actor of a broker has.
+ * Refuses names of actors that are not declared on a broker.
  *
  * @param broker The broker of a test.
  * @param actorName The name.
- * @param verb What the caller is about to do, for the text.
+ * @param verb Completes the sentence "Cannot … actor".
  * @throws {TypeError} If there is no such actor.
  */
 export function assertNameDeclared(broker: Broker, actorName: string, verb: string): void {
@@ -169,9 +174,9 @@ export function assertNameDeclared(broker: Broker, actorName: string, verb: stri
 }
 
 /**
- * Makes the error of a message that is sent by a broker of a test after its end.
+ * Makes the error for sending through the broker of a test after it was closed.
  *
- * @param actorName The actor, which no other broker has.
+ * @param actorName The actor, which was declared on that broker.
  * @returns The error.
  */
 export function closedWith(actorName: string): ConnectionClosed {
@@ -183,12 +188,12 @@ export function closedWith(actorName: string): ConnectionClosed {
 }
 
 /**
- * Finds where a function was called, for texts.
+ * Finds where a function was called, for errors.
  *
  * @param called The function.
  * @returns The line of the stack, such as `at file:///tests/a_test.ts:3:9`.
  */
-// deno-lint-ignore ban-types -- as captureStackTrace has it
+// deno-lint-ignore ban-types -- the type of captureStackTrace
 export function placeOfCall(called: Function): string {
   const trace: { stack?: string } = {};
   Error.captureStackTrace(trace, called);

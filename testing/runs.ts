@@ -8,7 +8,7 @@ import { isExpected } from "../worker/job.ts";
 import { outcomeOf } from "../worker/outcome.ts";
 import type { Settled } from "./gate.ts";
 
-/** Record of a run of an actor; see {@linkcode ActorRun}. */
+/** Fields of an {@linkcode ActorRun}. */
 interface RunFields {
   readonly message: Message;
   readonly outcome: Outcome;
@@ -18,7 +18,7 @@ interface RunFields {
   readonly endedAt: number;
 }
 
-/** One run of an actor for one message, with what became of it. `R` is what the actor returns. */
+/** One run of an actor for one message, with the outcome. `R` is the result type of the actor. */
 export class ActorRun<R = unknown> {
   /** The message, as it was delivered. */
   readonly message: Message<R>;
@@ -26,9 +26,9 @@ export class ActorRun<R = unknown> {
   readonly outcome: Outcome;
   /** Thrown value, or the reason of a skip; `undefined` if the actor returned. */
   readonly error: unknown;
-  /** Milliseconds until the retry, or the end of the snooze, if there is one. */
+  /** Milliseconds until the retry, or until the end of the snooze; `undefined` without one. */
   readonly retryDelay: number | undefined;
-  /** When it ended, by the time of the test, in milliseconds since the epoch. */
+  /** When it ended, by the clock of the test, in milliseconds since the epoch. */
   readonly endedAt: number;
   readonly #result: unknown;
 
@@ -42,7 +42,7 @@ export class ActorRun<R = unknown> {
     this.#result = result;
   }
 
-  /** The actor. */
+  /** Name of the actor. */
   get actorName(): string {
     return this.message.actorName;
   }
@@ -56,7 +56,7 @@ export class ActorRun<R = unknown> {
   /**
    * Result of the actor.
    *
-   * @throws What the actor threw, or why it was skipped: a failure shows with its own stack.
+   * @throws The error that the actor threw, with its stack, or the reason of a skip.
    */
   get result(): R {
     if (this.outcome === "done") return this.#result as R;
@@ -69,99 +69,105 @@ export class ActorRun<R = unknown> {
   }
 }
 
-/** Notes of the hooks on a delivery. */
-interface Told {
+/** End of an actor, before its delivery is settled. */
+interface ActorEnd {
   readonly outcome: Outcome;
   readonly result?: unknown;
   readonly error: unknown;
 }
 
-/**
- * Gets a run, whether its error is a fault of the program rather than expected, as `Retry`, `Snooze`
- * and those in `throws` are, and whether a listener before has taken it. Returns true to take it.
- */
-export type RunListener = (run: ActorRun, isFault: boolean, isTaken: boolean) => boolean;
+/** A run that has ended. */
+export interface EndedRun {
+  readonly run: ActorRun;
+  /** True for an unexpected error. Expected are `Retry`, `Snooze` and those in `throws`. */
+  readonly isFault: boolean;
+  /** True if an earlier listener has claimed it. */
+  readonly isClaimed: boolean;
+}
+
+/** Listener to runs; returns true to claim the run. */
+export type RunListener = (ended: EndedRun) => boolean;
 
 /**
- * Middleware that notes how actors end. It is the first of its broker, so that its `after…` hooks
- * are called last, when all others have decided.
+ * Middleware that records how actors end. It must be the first of its broker: then its `after…`
+ * hooks run last, after all others have had their effect.
  */
 export class RunLog implements Middleware {
-  readonly #told: WeakMap<MessageProxy, Told> = new WeakMap();
+  readonly #ends: WeakMap<MessageProxy, ActorEnd> = new WeakMap();
   /** Delays of retries, by message id, until their attempts are settled. */
   readonly #retryDelays: Map<string, number> = new Map();
-  readonly #ended: () => void;
+  readonly #onActorEnd: () => void;
   readonly #listeners: Set<RunListener> = new Set();
 
-  /** @param ended Called when an actor has ended, and its message is not settled yet. */
-  constructor(ended: () => void) {
-    this.#ended = ended;
+  /** @param onActorEnd Called when an actor has ended, before its message is settled. */
+  constructor(onActorEnd: () => void) {
+    this.#onActorEnd = onActorEnd;
   }
 
-  /** Notes what an actor returned or threw. */
+  /** Records the result or the error of an actor. */
   afterProcessMessage(
     _: Broker,
     message: MessageProxy,
     { result, exception }: ProcessOutcome,
   ): void {
     const outcome = outcomeOf(message, "processed");
-    this.#told.set(message, { outcome, result, error: exception });
-    this.#ended();
+    this.#ends.set(message, { outcome, result, error: exception });
+    this.#onActorEnd();
   }
 
-  /** Notes why an actor was skipped. */
+  /** Records why an actor was skipped. */
   afterSkipMessage(
     _: Broker,
     message: MessageProxy,
     reason: SkipMessage | Cancelled | WorkerLost,
   ): void {
-    this.#told.set(message, { outcome: outcomeOf(message, "skipped", reason), error: reason });
-    this.#ended();
+    this.#ends.set(message, { outcome: outcomeOf(message, "skipped", reason), error: reason });
+    this.#onActorEnd();
   }
 
-  /** Notes that a message is stored again, to run later. */
+  /** Records the delay of a retry or a snooze. */
   delayed({ messageId }: Message, delay: number): void {
     this.#retryDelays.set(messageId, delay);
   }
 
   /**
-   * Calls back for each run that ends.
+   * Subscribes to ended runs.
    *
-   * @param listener Gets the run.
-   * @returns Ends the calls.
+   * @param listener Called with each.
+   * @returns A function that unsubscribes.
    */
   listen(listener: RunListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** A delivery was settled: its run has ended. */
+  /** Ends the run of a delivery that was settled. */
   settled(broker: Broker, delivery: MessageProxy, message: Message, how: Settled): void {
-    Message.sentBy(broker, message); // its result is to be had there
-    const told = this.#told.get(delivery);
-    const outcome = outcomeAs(how, delivery, told?.outcome);
-    const error = told?.error ?? (outcome === "done" ? undefined : delivery.exception);
+    Message.sentBy(broker, message); // so that `message.getResult` works
+    const end = this.#ends.get(delivery);
+    const outcome = outcomeAs(how, delivery, end?.outcome);
+    const error = end?.error ?? (outcome === "done" ? undefined : delivery.exception);
     const retryDelay = this.#retryDelays.get(message.messageId);
     this.#retryDelays.delete(message.messageId);
     const endedAt = broker.clock.now();
-    const result = told?.result;
+    const result = end?.result;
     const run = new ActorRun({ message, outcome, result, error, retryDelay, endedAt });
     const isFault = isFaulty(broker, run);
-    let isTaken = false;
+    let isClaimed = false;
     for (const listener of [...this.#listeners]) {
-      if (listener(run, isFault, isTaken)) isTaken = true;
+      if (listener({ run, isFault, isClaimed })) isClaimed = true;
     }
   }
 }
 
-/** The outcome that fits what the queue was told: hooks may have ended differently since. */
-function outcomeAs(how: Settled, delivery: MessageProxy, told: Outcome | undefined): Outcome {
+/** The outcome that agrees with the settlement: later hooks may have changed it after `atEnd`. */
+function outcomeAs(how: Settled, delivery: MessageProxy, atEnd: Outcome | undefined): Outcome {
   if (how === "requeue") {
-    return told === undefined || told === "lost" ? "lost" : "followUpNotStored";
+    return atEnd === undefined || atEnd === "lost" ? "lost" : "followUpNotStored";
   }
-  if (how === "ack") return told ?? "done";
-  if (told === undefined) return outcomeOf(delivery, "refused");
-  return told === "done" || told === "retried" ? "failed" : told;
+  if (how === "ack") return atEnd ?? "done";
+  if (atEnd === undefined) return outcomeOf(delivery, "refused");
+  return atEnd === "done" || atEnd === "retried" ? "failed" : atEnd;
 }
 
 function isFaulty(broker: Broker, { outcome, error, actorName }: ActorRun): boolean {

@@ -31,11 +31,12 @@ import { type ActorRun, RunLog } from "./runs.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 /**
- * A broker for tests: a `StubBroker` whose time is virtual, with a worker that runs when the test
- * says so. Delays, retries, limits and schedules take no time.
+ * A broker for tests: a `StubBroker` with a virtual clock, and a worker that runs on command.
+ * Delays, retries, limits and schedules take no real time.
  *
- * Worker and middleware are the real ones. They go by the {@linkcode VirtualClock} of the broker, which
- * stands still while anything can run, and is moved to what is due next.
+ * Worker and middleware are the real ones. They use the {@linkcode VirtualClock} of the broker,
+ * which stands still while anything can run, then advances to the next time at which something is
+ * due.
  *
  * @example Test an actor that is declared elsewhere
  * ```ts
@@ -60,7 +61,7 @@ import { VirtualClock } from "./virtual_clock.ts";
  * ```
  */
 export class TestBroker extends StubBroker {
-  /** The clock of the test; give it to what is to go by the same time. */
+  /** The clock of the test, to share with backends and limiters. */
   declare readonly clock: VirtualClock;
   readonly #mode: NonNullable<TestBrokerOptions["mode"]>;
   readonly #enqueued: EnqueuedMessages = new EnqueuedMessages();
@@ -69,15 +70,15 @@ export class TestBroker extends StubBroker {
   readonly #driver: Driver;
   readonly #replaced: ReplacedActors;
   #isClosed = false;
-  /** Calls of `enqueue` that have not ended. */
+  /** Number of pending calls of `enqueue`. */
   #sending = 0;
 
   /**
-   * Makes an empty broker. Its worker starts with the first call that runs something.
+   * Makes an empty broker. Its worker starts with the first call that runs messages.
    *
    * @param options The actors, the middleware, the time and the mode.
    * @throws {TypeError} If an option is of the wrong type, or an actor cannot be declared.
-   * @throws {RangeError} If the concurrency is not a whole number above 0, or there is no such mode.
+   * @throws {RangeError} If the concurrency is not a whole number above 0, or the mode is unknown.
    */
   constructor(options: TestBrokerOptions = {}) {
     checkOptions(options);
@@ -103,8 +104,8 @@ export class TestBroker extends StubBroker {
     const { replaces, actors = [] } = options;
     const all = new Set<AnyActor>([...actors, ...replaces?.actors.values() ?? []]);
     this.#replaced = new ReplacedActors(this, placeOfCall(TestBroker));
-    this.#replaced.point(all);
-    if (replaces !== undefined) this.#replaced.takePlaceOf(replaces);
+    this.#replaced.assign(all);
+    if (replaces !== undefined) this.#replaced.replace(replaces);
   }
 
   /** The time of the test, in milliseconds since the epoch. */
@@ -113,26 +114,28 @@ export class TestBroker extends StubBroker {
   }
 
   /**
-   * Runs all that is due and all that follows from it, and skips the time in between: delays, the
-   * backoff of retries, and what schedules send meanwhile. It ends when no message is left.
+   * Runs all messages, and those that they send, until none is left. Time in between is skipped,
+   * such as delays and the backoff of retries; schedules fire meanwhile.
    *
-   * @param options How far, and what to do about errors.
+   * @param options The latest time, and the handling of errors.
    * @returns The runs of actors, in the order in which they ended.
-   * @throws The first error of an actor that is not expected, unless `raise` is false.
-   * @throws {AssertionError} If there is no end, or an actor waits for something real for too long.
+   * @throws The first unexpected error of an actor, unless `raise` is false.
+   * @throws {AssertionError} If there is an endless loop, or an actor makes no progress for too
+   *   long.
    */
   async drain(options: DrainOptions = {}): Promise<ActorRun[]> {
     return await this.#driver.work(workOfDrain(options));
   }
 
   /**
-   * Moves the time on, and runs what becomes due on the way, schedules included. Time stands still
-   * while an actor runs, but for actors that were running before: `advance` past their time limits.
+   * Advances the clock, and runs messages and schedules that become due on the way. Time stands
+   * still while an actor runs, except for actors that were running before the call: it can pass
+   * their time limits.
    *
-   * @param duration How far.
-   * @param options What to do about errors.
+   * @param duration The time to advance by.
+   * @param options The handling of errors.
    * @returns The runs of actors, in the order in which they ended.
-   * @throws The same as {@linkcode TestBroker.drain}.
+   * @throws Like {@linkcode TestBroker.drain}.
    * @throws {RangeError} If the duration is below 0.
    */
   async advance(duration: Duration, options: AdvanceOptions = {}): Promise<ActorRun[]> {
@@ -144,18 +147,18 @@ export class TestBroker extends StubBroker {
   }
 
   /**
-   * Runs an actor for one message, through all middleware, and nothing else. If it is retried, the
-   * retry waits on its queue, for `drain` or `advance`.
+   * Runs an actor for one message only, through all middleware. A retry waits on its queue for
+   * `drain` or `advance`.
    *
    * @param message The message; its delay is ignored.
-   * @param options Whether to skip time while it runs.
-   * @returns The run. Its `result` throws what the actor threw.
+   * @param options The timeout, and whether to skip time while it runs.
+   * @returns The run. Its `result` throws the error of the actor.
    * @throws {TypeError} If the actor is not declared on this broker.
-   * @throws {AssertionError} If it waits for something real for too long.
+   * @throws {AssertionError} If it makes no progress for too long.
    */
   runActor<R>(message: Message<R>, options?: RunOptions): Promise<ActorRun<R>>;
   /**
-   * As above, for a message with these arguments.
+   * Runs an actor for a message with the given arguments.
    *
    * @param actor The actor.
    * @param args The arguments.
@@ -180,22 +183,22 @@ export class TestBroker extends StubBroker {
   }
 
   /**
-   * The messages that were sent in this test, by the code under test, by actors and by schedules,
-   * whether or not they have run since. Retries are not among them.
+   * The messages that were sent in this test by the code under test, by actors and by schedules,
+   * whether or not they have run since. Retries are not included.
    *
    * @param actor Their actor, or its name. @default All actors
    * @returns The messages in order.
-   * @throws {TypeError} If no such actor is declared here; also for `undefined`.
+   * @throws {TypeError} If the actor is not declared here, or `undefined`.
    */
   enqueued<P extends unknown[]>(actor: Actor<P>): EnqueuedMessage<P>[];
-  /** As above, for the actor of a name, or all. */
+  /** The same, by the name of the actor, or for all actors. */
   enqueued(actorName?: string): EnqueuedMessage[];
   enqueued(...wanted: [actor?: AnyActor | string]): EnqueuedMessage[] {
     if (wanted.length === 0) return this.#enqueued.all;
     return this.#enqueued.of(this.#nameOf(wanted[0]));
   }
 
-  /** Forgets the messages that were sent so far: {@linkcode TestBroker.enqueued} begins anew. */
+  /** Clears the messages that {@linkcode TestBroker.enqueued} returns and assertions see. */
   clearEnqueued(): void {
     this.#enqueued.clear();
   }
@@ -203,10 +206,10 @@ export class TestBroker extends StubBroker {
   /**
    * Asserts that a message was sent in this test, whether or not it has run since.
    *
-   * @param actor Its actor, or the name of that.
-   * @param expected What else is expected of it.
-   * @returns The messages that are as expected, in order.
-   * @throws {AssertionError} If there is none. The text lists what was sent, the closest first.
+   * @param actor Its actor, or the name of the actor.
+   * @param expected Its other expected fields.
+   * @returns The messages that match, in order.
+   * @throws {AssertionError} If none matches. The error lists the messages sent, the closest first.
    */
   assertEnqueued<P extends unknown[]>(
     actor: Actor<P> | string,
@@ -218,11 +221,11 @@ export class TestBroker extends StubBroker {
   }
 
   /**
-   * Asserts that no such message was sent in this test.
+   * Asserts that no matching message was sent in this test.
    *
-   * @param actor Its actor, or the name of that.
-   * @param expected What else it would be.
-   * @throws {AssertionError} If there is one.
+   * @param actor Its actor, or the name of the actor.
+   * @param expected The other fields to match.
+   * @throws {AssertionError} If a message matches.
    */
   assertNotEnqueued<P extends unknown[]>(
     actor: Actor<P> | string,
@@ -231,12 +234,12 @@ export class TestBroker extends StubBroker {
     assertNotEnqueued(this.#enqueued, this.#nameOf(actor), expected, this.assertNotEnqueued);
   }
 
-  /** @internal Behind the gate of the test. */
+  /** @internal Makes consumers that obey the gate. */
   override consume(queueName: string, options: ConsumeOptions = {}): Consumer {
     return this.#gate.consume(super.consume(queueName, options), this.storageOf(queueName));
   }
 
-  /** @internal Notes what is sent. */
+  /** @internal Records the message. */
   override async enqueue<M extends Message>(message: M, options: EnqueueOptions = {}): Promise<M> {
     const queued = await this.#track(super.enqueue(message, options));
     this.#note([queued], options);
@@ -244,7 +247,7 @@ export class TestBroker extends StubBroker {
     return queued;
   }
 
-  /** @internal Notes what is sent. */
+  /** @internal Records the messages. */
   override async enqueueMany<M extends Message>(
     messages: readonly M[],
     options: EnqueueOptions = {},
@@ -255,7 +258,7 @@ export class TestBroker extends StubBroker {
     return queued;
   }
 
-  /** @internal Notes what schedules send. */
+  /** @internal Records the message of a schedule. */
   override async enqueueWith(
     message: Message,
     changes: readonly ControlChange[],
@@ -266,16 +269,16 @@ export class TestBroker extends StubBroker {
     return outcome;
   }
 
-  /** Runs all messages, as {@linkcode TestBroker.drain} does: nothing else would run them. */
+  /** Runs all messages like {@linkcode TestBroker.drain}, because no worker runs between calls. */
   override async join(queueName: string, options: StubJoinOptions = {}): Promise<void> {
     await this.drain({ raise: options.failFast ?? true });
     await super.join(queueName, options);
   }
 
-  /** Stops its worker, and puts actors back where they were. */
+  /** Restores the actors, and stops the worker. */
   override async close(): Promise<void> {
     try {
-      this.#replaced.putBack();
+      this.#replaced.restore();
     } finally {
       await this.#driver.stop();
       this.#isClosed = true;
@@ -283,7 +286,7 @@ export class TestBroker extends StubBroker {
     }
   }
 
-  /** @internal Refuses messages of actors that were declared on it, once it is closed. */
+  /** @internal Refuses messages of its own actors once it is closed. */
   protected override prepare(message: Message, delay: number | undefined): Message {
     const isLeft = this.#isClosed && this.actors.get(message.actorName)?.broker === this;
     if (isLeft) throw closedWith(message.actorName);
@@ -318,11 +321,13 @@ export class TestBroker extends StubBroker {
 
   async #runInline(): Promise<void> {
     if (this.#mode !== "inline" || this.#driver.active > 0) return;
-    // Retries that were left would run, and fail, in the next send.
+    // "atEnd": a retry that is left over would run, and fail, in the next send.
     await this.#driver.work({ ...workOfDrain({}), raise: "atEnd" });
   }
 
-  /** @throws {TypeError} If the actor is not declared here. A name may also be that of a message. */
+  /**
+   * @throws {TypeError} If the actor is not declared here, and no message was sent to that name.
+   */
   #nameOf(actor: AnyActor | string | undefined): string {
     const verb = "look for messages of";
     if (typeof actor !== "string") return assertDeclared(this, actor, verb);

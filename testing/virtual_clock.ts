@@ -1,19 +1,19 @@
 import type { Clock, Timer } from "../platform/clock.ts";
 
-/** A call that is to be made at a time. */
+/** A pending call. */
 interface PendingCall {
   readonly at: number;
   readonly callback: () => void;
 }
 
-/** When the time of a {@linkcode VirtualClock} begins unless it is told: the same in each run. */
+/** Default start time of a {@linkcode VirtualClock}; constant, so that runs are reproducible. */
 export const DEFAULT_START: number = /* @__PURE__ */ Date.UTC(2025, 0, 1);
 
 /**
- * A clock that stands still until it is moved. A `TestBroker` has one; give it to whatever else is to
- * go by the time of the test: result backends, rate limiters, another broker.
+ * A clock that stands still until it is advanced. A `TestBroker` has one; share it with result
+ * backends, rate limiters or other brokers of the test.
  *
- * @example Result and broker by the same time
+ * @example A result backend with the clock of the broker
  * ```ts
  * import { StubResultBackend } from "@dq/dramatiq";
  * import { TestBroker, VirtualClock } from "@dq/dramatiq/testing";
@@ -26,18 +26,20 @@ export const DEFAULT_START: number = /* @__PURE__ */ Date.UTC(2025, 0, 1);
  * ```
  */
 export class VirtualClock implements Clock {
-  /** Servers that are asked go by it, too. */
+  /** Scripts on servers use this clock, too. */
   readonly rulesServers: boolean = true;
   #now: number;
   #seed = 1;
-  /** In the order in which they were set, which decides between two of the same time. */
+  /**
+   * In the order in which they were set; of several with the same time, the first is called first.
+   */
   readonly #timers: Set<PendingCall> = new Set();
 
   /**
-   * Sets the clock.
+   * Sets the start time.
    *
-   * @param now Its time: a date, what `Date` reads, or milliseconds since the epoch.
-   * @throws {RangeError} If that is no time.
+   * @param now A date, a text that `Date` can parse, or milliseconds since the epoch.
+   * @throws {RangeError} If it is not a valid time.
    */
   constructor(now: Date | string | number = DEFAULT_START) {
     const isTime = now instanceof Date || typeof now === "string" || typeof now === "number";
@@ -52,14 +54,14 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  /** The next of a series of numbers from 0 up to 1, which is the same in each run. */
+  /** The next number, from 0 up to 1, of a sequence that is the same in each run. */
   random(): number {
-    // A linear congruential generator with the constants of Numerical Recipes: to spread backoffs.
+    // A linear congruential generator with the constants of Numerical Recipes: enough for jitter.
     this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0;
     return this.#seed / 2 ** 32;
   }
 
-  /** Number of calls that are pending. */
+  /** Number of pending calls. */
   get pendingTimers(): number {
     return this.#timers.size;
   }
@@ -69,23 +71,25 @@ export class VirtualClock implements Clock {
     return this.#next()?.at ?? Infinity;
   }
 
-  /** Calls back when the clock has been moved that far; never, if that is `Infinity`. */
+  /**
+   * Calls `callback` once the clock has advanced by `ms` milliseconds; never if `ms` is `Infinity`.
+   */
   setTimer(callback: () => void, ms: number): Timer {
     const timer: PendingCall = { at: this.#now + Math.max(ms, 0), callback };
     if (ms !== Infinity) this.#timers.add(timer);
     return timer;
   }
 
-  /** Takes a pending call back. */
+  /** Cancels a pending call. */
   clearTimer(timer: Timer): void {
     this.#timers.delete(timer as PendingCall);
   }
 
   /**
-   * Moves to the next pending call and makes it, if it is due until then; else to that time. What the
-   * call has begun goes on once the caller waits for something.
+   * Advances to the next pending call and makes it, if it is due by `until`; otherwise advances to
+   * `until`. Asynchronous work of the call continues once the caller awaits something.
    *
-   * @param until Milliseconds since the epoch. A time that is past moves nothing.
+   * @param until Milliseconds since the epoch. A time in the past has no effect.
    * @returns Whether a call was made.
    */
   step(until: number): boolean {

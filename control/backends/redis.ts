@@ -147,7 +147,9 @@ export class RedisControlStore extends ControlStore {
   }
 
   /**
-   * Notifies watchers of changes since a version. @returns The new version; `undefined` for a gap.
+   * Notifies watchers of changes since a version.
+   *
+   * @returns The new version; `undefined` for a gap.
    */
   async #poll(seen: string): Promise<string | undefined> {
     const reply = await this.#connection.run(POLL, this.keys, [this.#now, seen]);

@@ -9,15 +9,15 @@ import { endDone, endFailed, setAttribute } from "./ending.ts";
 import { within } from "./guard.ts";
 import type { Tracing } from "./tracing.ts";
 
-/** An attempt, as the process of the worker sees it. */
+/** A running attempt, as recorded in the process of the worker. */
 interface Attempt {
-  /** By the monotonic clock of the broker. */
+  /** When it began, by the monotonic clock of the broker. */
   readonly at: number;
   /** The message before any middleware changed it. */
   readonly message: Message;
 }
 
-/** Properties of a delivery; a `Map` would cost Bun a microsecond. */
+/** Keys of properties of a delivery. A `Map` instead would take a microsecond on Bun. */
 const ATTEMPT: unique symbol = /* @__PURE__ */ Symbol("attempt");
 const SPAN: unique symbol = /* @__PURE__ */ Symbol("span");
 
@@ -27,11 +27,11 @@ interface Traced extends MessageProxy {
 }
 
 /**
- * The attempts that run. An attempt begins and ends in the process of the worker; its span begins and
- * ends where its actor runs, that is in between, and mostly in a thread.
+ * Running attempts. `begin` and `end` are called in the process of the worker; in between, `run`
+ * makes the span where the actor runs, usually in a thread.
  *
- * A span ends once: when the actor settles; when an actor on the event loop is abandoned; or it is
- * written when the thread or process of its actor is gone.
+ * A span ends once: when the actor settles, or when an actor on the event loop is abandoned. If the
+ * thread or process of the actor is gone, the span is written afterwards.
  */
 export class Attempts {
   readonly #tracing: Tracing;
@@ -40,12 +40,12 @@ export class Attempts {
     this.#tracing = tracing;
   }
 
-  /** Notes that an attempt begins. */
+  /** Records the beginning of an attempt. */
   begin(broker: Broker, delivery: Traced): void {
     delivery[ATTEMPT] = { at: monotonicTime(broker.clock), message: delivery.message };
   }
 
-  /** Runs an actor within its span. */
+  /** Runs an actor in its span. */
   async run(
     tracer: Tracer,
     delivery: Traced,
@@ -72,12 +72,12 @@ export class Attempts {
   }
 
   /**
-   * Notes that an attempt is over.
+   * Ends an attempt.
    *
    * @param broker The broker.
    * @param delivery The message.
-   * @param reason What it failed with, or why it was skipped.
-   * @returns The seconds that it took; `undefined` if it was not seen to begin.
+   * @param reason Its error, or the reason of a skip.
+   * @returns Its duration in seconds; `undefined` if its beginning was not recorded.
    */
   end(broker: Broker, delivery: Traced, reason: unknown): number | undefined {
     const span = takeSpan(delivery);
@@ -97,7 +97,7 @@ export class Attempts {
   }
 }
 
-/** Takes the span of a running attempt, to end it. */
+/** Removes the span from a delivery, so that only the caller ends it. */
 function takeSpan(delivery: Traced): Span | undefined {
   const span = delivery[SPAN];
   delivery[SPAN] = undefined;

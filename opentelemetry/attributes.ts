@@ -6,10 +6,13 @@ import { canonicalQueueName } from "../core/queue_names.ts";
 import { reportFailure } from "./guard.ts";
 import type { OpenTelemetryOptions } from "./options.ts";
 
-/** Operations on messages, by the names of the semantic conventions. */
+/** Operations on messages, as named by the semantic conventions. */
 export type Operation = "send" | "process";
 
-/** Attributes of every span and measurement. `messaging.system` is the former `messaging.system.name`. */
+/**
+ * Attributes of every span and measurement. `messaging.system` is the former name of
+ * `messaging.system.name`.
+ */
 export function commonAttributes(operation: Operation, queueName: string | undefined): Attributes {
   return {
     "messaging.system": "dramatiq",
@@ -21,12 +24,12 @@ export function commonAttributes(operation: Operation, queueName: string | undef
 }
 
 /**
- * Makes the attributes of a span of one message. Its arguments are not among them.
+ * Makes the attributes of a span of one message. Arguments of the message are not included.
  *
- * @param operation What is done with it.
+ * @param operation The operation.
  * @param message The message.
- * @param broker Its broker, if that is known.
- * @param more Gives those of the application, which win.
+ * @param broker Its broker, if known.
+ * @param more Returns attributes of the application, which take precedence.
  */
 export function messageAttributes(
   operation: Operation,
@@ -45,7 +48,7 @@ export function messageAttributes(
   };
 }
 
-/** Number of the attempt: 1 for the first. A snooze is not a failed attempt. */
+/** Number of the attempt, from 1. Snoozes do not count. */
 export function attemptOf(message: Message): number {
   const retries = message.option("retries");
   return typeof retries === "number" && retries > 0 ? retries + 1 : 1;
@@ -59,7 +62,7 @@ function moreAttributes(
   try {
     const given: unknown = more(message);
     if (!(given instanceof Promise)) return { ...given as Attributes | undefined };
-    given.catch(() => {}); // too late for what it would say
+    given.catch(() => {}); // only the TypeError is reported
     throw new TypeError("the function returned a promise, and sending does not wait for it");
   } catch (error) {
     reportFailure("get more attributes", error, message);

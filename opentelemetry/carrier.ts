@@ -10,10 +10,10 @@ import type { Message } from "../core/message.ts";
 import { type TraceContext, traceContextOf } from "../core/trace_context.ts";
 import { guarded } from "./guard.ts";
 
-/** Characters of a text that is read, as many as W3C Baggage allows: to parse 600 kB takes 0.3 s. */
+/** Maximum of characters of a value, the limit of W3C Baggage. Parsing 600 kB would take 0.3 s. */
 const MAX_LENGTH = 8_192;
 
-/** Reads only texts that are not too long: a message can come from anywhere. */
+/** Ignores long values: messages are not trusted. */
 const GETTER = {
   get(carrier: TraceContext, key: string): string | undefined {
     const value = Object.hasOwn(carrier, key) ? carrier[key] : undefined;
@@ -23,11 +23,11 @@ const GETTER = {
 };
 
 /**
- * Reads the context in which a message was made. What is active does not count: a worker may have
- * been started in any context.
+ * Reads the context in which a message was made. Based on the root context, not on the active one:
+ * a worker may have been started in any context.
  *
  * @param message The message.
- * @returns The context, with trace and baggage as far as the message carries them.
+ * @returns The context, with the trace and the baggage that the message carries.
  */
 export function readContext(message: Message): Context {
   const carrier = traceContextOf(message);
@@ -40,25 +40,24 @@ export function readContext(message: Message): Context {
 }
 
 /**
- * Writes a context for messages.
+ * Encodes a context for messages.
  *
  * @param context The context.
- * @returns The option `traceCtx`; `undefined` if the context is of no trace, or nothing is set up
- *   that writes it.
+ * @returns The option `traceCtx`; `undefined` if the context has no trace, or no propagator is set.
  */
 export function writeContext(context: Context): Record<string, string> | undefined {
   if (spanContextOf(context) === undefined) return undefined;
   const carrier: Record<string, unknown> = {};
   guarded("write a trace context", () => propagation.inject(context, carrier));
   return guarded("write a trace context", () => {
-    // A propagator may write anything, and a message must be encoded.
+    // Custom propagators may write other values, which an encoder may refuse.
     const texts = Object.entries(carrier).filter(([, value]) => typeof value === "string");
     return texts.length === 0 ? undefined : Object.fromEntries(texts) as Record<string, string>;
   });
 }
 
 /**
- * Makes a span the one of a context.
+ * Sets the span of a context.
  *
  * @param context The context.
  * @param span The span; `undefined` if there is none.
@@ -69,7 +68,7 @@ export function withSpan(context: Context, span: Span | undefined): Context {
   return guarded("activate a span", () => trace.setSpan(context, span)) ?? context;
 }
 
-/** Identity of the span of a context. */
+/** The span context of a context, if it has a span. */
 export function spanContextOf(context: Context): SpanContext | undefined {
   return guarded("identify a span", () => trace.getSpanContext(context));
 }

@@ -5,7 +5,7 @@ import { Snooze } from "../core/snooze.ts";
 import { errorMessage, errorType } from "../platform/thrown.ts";
 import { guarded } from "./guard.ts";
 
-/** End of an attempt, as far as it is known where the actor runs. */
+/** Outcome of an attempt, as far as it is known where the actor runs. */
 export type AttemptOutcome =
   | "done"
   | "failed"
@@ -17,9 +17,9 @@ export type AttemptOutcome =
   | "lost";
 
 /**
- * Names the end of an attempt by what its actor threw. What actors throw on purpose is not an error.
+ * Maps the error of an actor to the outcome of its attempt.
  *
- * @param thrown What it threw.
+ * @param thrown The thrown value.
  * @returns The outcome.
  */
 export function outcomeOfThrown(thrown: unknown): AttemptOutcome {
@@ -49,25 +49,26 @@ export function endDone(span: Span): void {
 }
 
 /**
- * Ends the span of an attempt whose actor threw, or was given up.
+ * Ends the span of an attempt whose actor threw, or was abandoned or killed. Only the outcome
+ * `failed` marks the span as an error.
  *
  * @param span The span.
- * @param thrown What the actor threw, or why it was given up.
+ * @param thrown The thrown value, or the reason.
  */
 export function endFailed(span: Span, thrown: unknown): void {
   const outcome = outcomeOfThrown(thrown);
   setAttribute(span, "dramatiq.outcome", outcome);
-  if (outcome === "failed") noteError(span, thrown);
+  if (outcome === "failed") recordError(span, thrown);
   endSpan(span);
 }
 
 /**
- * Notes an error on a span: type, message and traceback.
+ * Records an error on a span: type, message and traceback.
  *
  * @param span The span.
- * @param thrown Anything that was thrown.
+ * @param thrown Any thrown value.
  */
-export function noteError(span: Span, thrown: unknown): void {
+export function recordError(span: Span, thrown: unknown): void {
   guarded("record an error", () => {
     if (!span.isRecording()) return;
     const type = errorType(thrown);
@@ -84,6 +85,6 @@ function stackOf(thrown: unknown): string | undefined {
     const stack = thrown instanceof Error ? thrown.stack : undefined;
     return typeof stack === "string" ? stack : undefined;
   } catch {
-    return undefined; // it cannot be looked at
+    return undefined; // a revoked proxy, or a getter that throws
   }
 }

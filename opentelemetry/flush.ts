@@ -1,29 +1,28 @@
 import type { Broker } from "../core/broker.ts";
 import { pause } from "../platform/clock.ts";
 
-/** Milliseconds for the last export: a thread that stops gets two seconds in all. */
+/** Maximum of milliseconds for the last export: a stopping thread has two seconds in total. */
 const LONGEST_FLUSH = 1_500;
 
-/** A provider of an SDK. */
+/** A provider of an SDK. The API does not define this method, but all SDKs have it. */
 interface Flushable {
   forceFlush?: () => Promise<void>;
 }
 
 /**
- * Has providers of an SDK export what they hold, but waits no longer than a stop allows, and not a second
- * time for one that does not answer: a worker that stops asks twice. The API has no such method; all
- * SDKs have.
+ * Flushes the providers of an SDK, for a limited time. A stopping worker flushes twice; a provider
+ * that has timed out is not flushed again.
  */
 export class Flush {
-  /** Providers that are still busy after the time has run out. */
+  /** Providers whose flush has timed out and not ended. */
   readonly #hanging: WeakSet<object> = new WeakSet();
 
   /**
-   * Exports.
+   * Flushes providers.
    *
-   * @param broker Its clock counts.
+   * @param broker Its clock measures the timeout.
    * @param providers Providers of tracers or meters.
-   * @throws What an exporter throws; it is logged as the error of a hook.
+   * @throws Errors of exporters, which are logged as errors of the hook.
    */
   run(broker: Broker, providers: readonly object[]): void | Promise<void> {
     const flushable = (providers as readonly Flushable[])
@@ -46,7 +45,7 @@ export class Flush {
       await Promise.race([all, pause(broker.clock, LONGEST_FLUSH, end.signal)]);
     } finally {
       end.abort();
-      all.catch(() => {}); // too late
+      all.catch(() => {}); // errors after the timeout
       for (const provider of busy) this.#hanging.add(provider);
     }
   }

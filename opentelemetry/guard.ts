@@ -1,6 +1,6 @@
 /**
- * The one way into the API, and with it into SDKs, exporters and functions of the application: what
- * they throw is logged, and messages go on without it. Tracing never decides what becomes of a message.
+ * Guards for all calls of the API, of SDKs and of functions of the application. Their errors are
+ * logged, and never affect a message.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("opentelemetry");
 
-/** Milliseconds between two lines of one kind: a broken SDK fails with each message. */
+/** Milliseconds between two log records of an action: a broken SDK fails for each message. */
 const LOG_INTERVAL = 60_000;
-/** When a line of each kind was logged, by the monotonic clock. */
+/** When the failure of each action was last logged, by the monotonic clock. */
 const loggedAt: Map<string, number> = /* @__PURE__ */ new Map();
 
 /**
- * Logs a failure, unless one of its kind was logged within the last minute.
+ * Logs a failure, at most once a minute for each action.
  *
- * @param action What failed, an infinitive; there are few.
- * @param error What was thrown.
- * @param message The message that it was for, where that matters.
+ * @param action Completes the sentence "Failed to …". One of a few constants.
+ * @param error The thrown value.
+ * @param message The message, if it matters.
  */
 export function reportFailure(action: string, error: unknown, message?: Message): void {
   const now = performance.now();
@@ -37,24 +37,25 @@ export function reportFailure(action: string, error: unknown, message?: Message)
 }
 
 /**
- * Calls the API, or what an application gave. A promise is not awaited, but what it rejects with is logged.
+ * Calls the API, or a function of the application. A returned promise is not awaited; if it
+ * rejects, that is logged.
  *
- * @param action What is done, for the log.
- * @param call Does it.
- * @returns What the call returned; `undefined` if it failed, or gave a promise.
+ * @param action Completes the sentence "Failed to …".
+ * @param call The call.
+ * @returns The result of the call; `undefined` if it failed, or returned a promise.
  */
 export function guarded<T>(action: string, call: () => T): T | undefined {
   try {
-    const given = call();
-    if (!(given instanceof Promise)) return given;
-    given.catch((error) => reportFailure(action, error));
+    const result = call();
+    if (!(result instanceof Promise)) return result;
+    result.catch((error) => reportFailure(action, error));
   } catch (error) {
     reportFailure(action, error);
   }
   return undefined;
 }
 
-/** The active context; the root if that cannot be told. */
+/** The active context; the root context if the context manager fails. */
 export function activeContext(): Context {
   try {
     return context.active() ?? ROOT_CONTEXT;
@@ -65,11 +66,11 @@ export function activeContext(): Context {
 }
 
 /**
- * Runs a function once within a context, whatever the context manager does.
+ * Runs a function in a context, exactly once, even if the context manager is broken.
  *
  * @param active The context.
  * @param next The function.
- * @returns What the function returned; a rejected promise if it threw.
+ * @returns The promise of the function; a rejected one if it threw.
  */
 export function within<T>(active: Context, next: () => Promise<T>): Promise<T> {
   let running: Promise<T> | undefined;

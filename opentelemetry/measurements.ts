@@ -11,13 +11,15 @@ import { outcomeOfThrown } from "./ending.ts";
 import { guarded } from "./guard.ts";
 import type { Instruments } from "./measuring.ts";
 
-/** Instrument whose values can have attributes. */
+/** The fields of a message that become attributes. */
 type Subject = Pick<Message, "actorName" | "queueName">;
 
-/** Ends the measurement of a send, with the messages that count as sent, and the error if it has failed. */
+/**
+ * Ends the measurement of a send, with the messages that count as sent, and the error of a failure.
+ */
 export type Measured = (messages: readonly Message[], ...error: [] | [unknown]) => void;
 
-/** Records what happens to messages of a broker. */
+/** Records metrics about messages of a broker. */
 export class Measurements {
   readonly #instruments: Instruments;
   readonly #broker: Broker;
@@ -28,9 +30,9 @@ export class Measurements {
   }
 
   /**
-   * Messages are about to be sent.
+   * Starts the measurement of a send.
    *
-   * @returns What is to be called when they are, or with the error when they are not.
+   * @returns A function that ends the measurement.
    */
   sending(): Measured {
     const startedAt = performance.now();
@@ -46,12 +48,12 @@ export class Measurements {
     };
   }
 
-  /** A message is given to its actor. */
+  /** Counts a message that is passed to its actor. */
   consumed(message: MessageProxy): void {
     add(this.#instruments.consumed, 1, this.#attributesOf("process", message));
   }
 
-  /** An attempt is over. One that was given back runs again, and is timed then. */
+  /** Records the duration of an attempt, unless the message was requeued or cancelled. */
   processed(message: MessageProxy, seconds: number, reason: unknown): void {
     if (reason instanceof WorkerLost || reason instanceof Cancelled) return;
     const isError = reason !== undefined && outcomeOfThrown(reason) === "failed";
@@ -63,12 +65,12 @@ export class Measurements {
     );
   }
 
-  /** A retry is stored. */
+  /** Counts a retry. */
   retried(message: Message): void {
     add(this.#instruments.retried, 1, this.#attributesOf("process", message));
   }
 
-  /** A message went to the dead letters. */
+  /** Counts a dead letter. */
   dead(message: MessageProxy): void {
     const { exception } = message;
     add(this.#instruments.dead, 1, {
@@ -77,7 +79,9 @@ export class Measurements {
     });
   }
 
-  /** Anyone can send the name of an actor: of those that are not declared there is no end. */
+  /**
+   * Undeclared actors are all named `(unknown)`: their number is not limited, and metrics must be.
+   */
   #attributesOf(operation: Operation, subject: Subject | MessageProxy): Attributes {
     const attributes = commonAttributes(operation, canonicalQueueName(subject.queueName));
     const isUndecodable = "message" in subject && subject.message instanceof UndecodableMessage;
@@ -99,7 +103,7 @@ function record(histogram: Histogram, seconds: number, attributes: Attributes): 
   guarded("record a duration", () => histogram.record(seconds, attributes));
 }
 
-/** The first message of each queue and actor, and how many there are. */
+/** The first message of each queue and actor, with the number of messages. */
 function countByActor(messages: readonly Message[]): Iterable<[Message, number]> {
   if (messages.length === 1) return [[messages[0]!, 1]];
   const counts = new Map<string, [Message, number]>();

@@ -10,7 +10,9 @@ import { VERSION } from "../platform/version.ts";
 import { reportFailure } from "./guard.ts";
 import { SCOPE } from "./tracing.ts";
 
-/** Bounds of the semantic conventions in seconds, and some for work that takes long. */
+/**
+ * Bucket bounds in seconds: those of the semantic conventions, and more for long-running actors.
+ */
 const BOUNDS = [
   0.005,
   0.01,
@@ -48,10 +50,10 @@ export interface Instruments {
   readonly dead: Counter;
 }
 
-/** Finds the instruments of the meter provider that is registered now. */
+/** The instruments of the meter provider that is registered at present. */
 export class Measuring {
   readonly #given: MeterProvider | undefined;
-  /** The provider that `#instruments` are of. */
+  /** The provider of `#instruments`. */
   #provider: MeterProvider | undefined;
   #instruments: Instruments | undefined;
 
@@ -59,7 +61,7 @@ export class Measuring {
     this.#given = given;
   }
 
-  /** The provider, which may not be there yet. */
+  /** The provider. The global one may be a no-op until an SDK is registered. */
   get provider(): MeterProvider {
     return this.#given ?? metrics.getMeterProvider();
   }

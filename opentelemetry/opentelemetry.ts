@@ -8,7 +8,7 @@ import { traceContextOf } from "../core/trace_context.ts";
 import { Attempts } from "./attempts.ts";
 import { attemptOf } from "./attributes.ts";
 import { readContext, withSpan, writeContext } from "./carrier.ts";
-import { endSpan, noteError, setAttribute } from "./ending.ts";
+import { endSpan, recordError, setAttribute } from "./ending.ts";
 import { Flush } from "./flush.ts";
 import { activeContext, within } from "./guard.ts";
 import { IdleWatch } from "./idle_watch.ts";
@@ -19,22 +19,22 @@ import { Tracing } from "./tracing.ts";
 
 /** A message or batch that is being sent. */
 interface Sending {
+  /** Context with the span of the send. */
   readonly context: Context;
-  /** The option of its messages, made with the first of them. */
+  /** Option of all its messages, encoded once. */
   traceCtx?: Record<string, string> | undefined;
 }
 
 /**
- * Traces messages from the program that sends them to the actors that run, and counts and times
- * them, by the semantic conventions for messaging of OpenTelemetry. Put it first in the list of
- * middleware.
+ * Traces messages from the sending program to the actors, and records metrics, by the semantic
+ * conventions for messaging of OpenTelemetry. Must be the first in the list of middleware.
  *
- * Sending makes a span `send QUEUE`, whose context the message carries in its option `trace_ctx`, as
- * instrumentations of Python's dramatiq do. Each attempt makes a span `process QUEUE`, in the thread
- * or process where the actor runs: `trace.getActiveSpan()` gives it there. Retries, pipelines and
- * callbacks stay in the trace of the message that they follow from.
+ * Sending makes a span `send QUEUE`. The message carries its context in the option `trace_ctx`, as
+ * instrumentations of Python's dramatiq do. Each attempt makes a span `process QUEUE` in the thread
+ * or process of the actor, where `trace.getActiveSpan()` returns it. Retries, pipelines and
+ * callbacks belong to the trace of the message that they follow from.
  *
- * Without an SDK it does next to nothing, but passes a trace context on.
+ * Without an SDK it only passes on a trace context.
  *
  * @example Trace messages
  * ```ts
@@ -48,17 +48,17 @@ export class OpenTelemetry implements Middleware {
   readonly #tracing: Tracing;
   readonly #measuring: Measuring;
   readonly #attempts: Attempts;
-  /** Of what is sent, and of what is processed: both may go on in turns. */
+  /** One for sends and one for runs: a common cache would miss while both alternate. */
   readonly #sends: IdleWatch;
   readonly #runs: IdleWatch;
   readonly #flush: Flush = new Flush();
-  /** Sends under way, by the ids of their messages: other middleware may take its time, or copy them. */
+  /** Pending sends by message id: other middleware may copy the messages, or send them later. */
   readonly #sendings: Map<string, Sending> = new Map();
 
   /**
    * Stores the options.
    *
-   * @param options How spans are related, and where they are made.
+   * @param options The providers, and the relation of spans.
    * @throws {TypeError} If an option is unknown or of the wrong type.
    */
   constructor(options: OpenTelemetryOptions = {}) {
@@ -70,14 +70,17 @@ export class OpenTelemetry implements Middleware {
     this.#runs = new IdleWatch(this.#tracing, this.#measuring);
   }
 
-  /** Makes the span of sending, and measures it. A retry is not new: it keeps what it carries. */
+  /**
+   * Makes the span of a send, and measures it. A retry makes none, and keeps the context it
+   * carries.
+   */
   wrapEnqueue<T extends Message | readonly Message[]>(
     broker: Broker,
     messages: readonly Message[],
     cause: Message | undefined,
     next: () => Promise<T>,
   ): Promise<T> {
-    const first = messages[0]; // to take it by a pattern is dear
+    const first = messages[0]; // faster than destructuring, which uses the iterator
     if (first === undefined || this.#sends.isIdle(first)) return next();
     if (isAgain(first, cause)) return this.#sendAgain(broker, first, cause, next);
     const { tracer } = this.#tracing;
@@ -87,7 +90,7 @@ export class OpenTelemetry implements Middleware {
     return this.#send(isTraced ? undefined : tracer, broker, messages, cause, next, measured);
   }
 
-  /** Gives a message the context of the span that sends it, unless it has one. */
+  /** Adds the context of the send's span to a message, unless it has one. */
   prepareMessage(
     broker: Broker,
     message: Message,
@@ -102,16 +105,16 @@ export class OpenTelemetry implements Middleware {
     return traceCtx === undefined ? undefined : message.copy({ options: { traceCtx } });
   }
 
-  /** Makes the span of an attempt, which is active while the actor runs. */
+  /** Runs the actor in the span of the attempt. */
   wrapActor(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown> {
     const tracer = this.#runs.isIdle(message.message) ? undefined : this.#tracing.tracer;
     if (tracer !== undefined) return this.#attempts.run(tracer, message, next);
     const creation = readContext(message.message);
-    // The worker may have been started in any context.
+    // Not in the context in which the worker was started.
     return creation === activeContext() ? next() : within(creation, next);
   }
 
-  /** Notes when an attempt begins, and counts it. */
+  /** Records when an attempt begins, and counts it. */
   beforeProcessMessage(broker: Broker, message: MessageProxy): void {
     if (this.#runs.isIdle(message.message) || message.interruptReason !== undefined) return;
     const { instruments } = this.#measuring;
@@ -119,7 +122,9 @@ export class OpenTelemetry implements Middleware {
     if (instruments !== undefined) new Measurements(instruments, broker).consumed(message);
   }
 
-  /** Times an attempt, and ends its span if that could not be done where it ran. */
+  /**
+   * Records the duration of an attempt, and ends its span if that was not possible where it ran.
+   */
   afterProcessMessage(
     broker: Broker,
     message: MessageProxy,
@@ -128,7 +133,9 @@ export class OpenTelemetry implements Middleware {
     this.#end(broker, message, exception);
   }
 
-  /** As {@linkcode OpenTelemetry.afterProcessMessage}; one that was given back is not timed. */
+  /**
+   * Like {@linkcode OpenTelemetry.afterProcessMessage}, but without a duration if it is requeued.
+   */
   afterSkipMessage(
     broker: Broker,
     message: MessageProxy,
@@ -143,22 +150,22 @@ export class OpenTelemetry implements Middleware {
     if (instruments !== undefined) new Measurements(instruments, broker).dead(message);
   }
 
-  /** Counts data that was no message and went to the dead letters. */
+  /** Counts an undecodable message that was dead-lettered. */
   afterUndecodable(broker: Broker, message: MessageProxy): void {
     this.afterNack(broker, message);
   }
 
-  /** Exports what a thread or process recorded that is about to end. */
+  /** Flushes the SDK of a thread or process that is about to end. */
   beforeWorkerThreadShutdown(broker: Broker): void | Promise<void> {
     return this.#flush.run(broker, [this.#tracing.provider, this.#measuring.provider]);
   }
 
-  /** Exports what a worker recorded that has stopped. */
+  /** Flushes the SDK of a worker that has stopped. */
   afterWorkerShutdown(broker: Broker): void | Promise<void> {
     return this.beforeWorkerThreadShutdown(broker);
   }
 
-  /** Counts a retry. A snooze is no failed attempt. */
+  /** Sends a retry or a snoozed message again, and counts the retry. */
   async #sendAgain<T>(
     broker: Broker,
     message: Message,
@@ -190,7 +197,7 @@ export class OpenTelemetry implements Middleware {
       sent = await within(sending.context, next);
     } catch (error) {
       if (span !== undefined) {
-        noteError(span, error);
+        recordError(span, error);
         endSpan(span);
       }
       measured?.(messages, error);
@@ -200,11 +207,11 @@ export class OpenTelemetry implements Middleware {
         if (this.#sendings.get(messageId) === sending) this.#sendings.delete(messageId);
       }
     }
-    noteSent(sent, span, measured);
+    endSend(sent, span, measured);
     return sent;
   }
 
-  /** Makes the span of a message that is sent without `wrapEnqueue`, in a transaction. */
+  /** Makes the span of a message that is sent in a transaction, without `wrapEnqueue`. */
   #sendAlone(broker: Broker, message: Message, cause: Message | undefined): Sending {
     const parent = parentOf(message, cause);
     const { tracer } = this.#tracing;
@@ -225,16 +232,20 @@ export class OpenTelemetry implements Middleware {
 }
 
 /**
- * Finds the context in which a message is sent. A worker may have been started in any: what it sends
- * belongs to the message that it follows from, and the message of a schedule to none.
+ * The context of a send: that of the message it follows from, the root context for the message of a
+ * schedule, else the active one. The first two come from workers, whose active context is
+ * arbitrary.
  */
 function parentOf(message: Message, cause: Message | undefined): Context {
   if (cause !== undefined) return readContext(cause);
   return message.option("periodic") === undefined ? activeContext() : ROOT_CONTEXT;
 }
 
-/** Ends the span of what was sent, and counts it: neither duplicates nor what another worker has sent. */
-function noteSent(
+/**
+ * Ends the span and the measurement of a send. Duplicates, and ticks another worker has sent, do
+ * not count.
+ */
+function endSend(
   sent: Message | readonly Message[],
   span: Span | undefined,
   measured: Measured | undefined,
@@ -249,7 +260,7 @@ function noteSent(
   endSpan(span);
 }
 
-/** True for a retry, and for a message that was snoozed. */
+/** True for a retry or a snoozed message. */
 function isAgain(message: Message, cause: Message | undefined): cause is Message {
   return cause !== undefined && message.messageId === cause.messageId;
 }

@@ -12,33 +12,33 @@ export type MoreAttributes = Readonly<
 
 /** A `TracerProvider`. */
 export interface TracerSource {
-  /** Gives a `Tracer`. */
+  /** Returns a `Tracer`. */
   getTracer(name: string, version?: string): object;
 }
 
 /** A `MeterProvider`. */
 export interface MeterSource {
-  /** Gives a `Meter`. */
+  /** Returns a `Meter`. */
   getMeter(name: string, version?: string): object;
 }
 
 /** Options for {@linkcode OpenTelemetry}. */
 export interface OpenTelemetryOptions {
   /**
-   * Relation of the span of an attempt to the span that sent the message: its child, in the
-   * same trace (`"parent"`), or by a link from a trace of its own (`"link"`), for messages of which
-   * one trace sends thousands.
+   * Relation of the span of an attempt to the span of the send: `"parent"` makes it a child in the
+   * same trace; `"link"` starts a new trace with a link to it, for traces that send thousands of
+   * messages.
    *
    * @default {"parent"}
    */
   relation?: Relation;
-  /** Provider of spans. @default {trace.getTracerProvider()} The global one, when it is needed. */
+  /** Provider of tracers. @default {trace.getTracerProvider()} The global one, at each use. */
   tracerProvider?: TracerSource;
-  /** Provider of metrics. @default {metrics.getMeterProvider()} The global one, when it is needed. */
+  /** Provider of meters. @default {metrics.getMeterProvider()} The global one, at each use. */
   meterProvider?: MeterSource;
   /**
-   * Adds attributes to each span of a message, but not to that of a batch. What it throws is logged.
-   * Synchronous: sending does not wait for it.
+   * Adds attributes to each span of a message, but not to that of a batch. Must be synchronous.
+   * Errors are logged.
    *
    * @param message The message.
    */
@@ -52,7 +52,7 @@ const KNOWN_OPTIONS: KnownOptions<OpenTelemetryOptions> = {
   attributes: true,
 };
 
-/** Options that were checked. */
+/** Options with their defaults. */
 interface Checked {
   readonly relation: Relation;
   readonly tracerProvider: TracerProvider | undefined;

@@ -20,7 +20,10 @@ import type { OpenTelemetryOptions, Relation } from "./options.ts";
 /** Name of the tracer and the meter. */
 export const SCOPE = "@dq/dramatiq";
 
-/** True for what stands for an SDK that may be set up later. Another copy of the API has another class. */
+/**
+ * True for the proxy of an SDK that may be registered later. No `instanceof`: there may be two
+ * copies of the API.
+ */
 function isProxy(provider: TracerProvider): provider is ProxyTracerProvider {
   return "getDelegate" in provider && "getDelegateTracer" in provider;
 }
@@ -30,7 +33,7 @@ export class Tracing {
   readonly #given: TracerProvider | undefined;
   readonly #relation: Relation;
   readonly #more: OpenTelemetryOptions["attributes"];
-  /** The provider that `#tracer` is of. */
+  /** The provider of `#tracer`. */
   #provider: TracerProvider | undefined;
   #tracer: Tracer | undefined;
 
@@ -44,13 +47,13 @@ export class Tracing {
     this.#more = more;
   }
 
-  /** The provider, which may not be there yet. */
+  /** The provider. The global one may be a no-op until an SDK is registered. */
   get provider(): TracerProvider {
     const provider = this.#given ?? trace.getTracerProvider();
     return isProxy(provider) ? provider.getDelegate() : provider;
   }
 
-  /** The tracer; `undefined` while no SDK is registered, when each message comes by here all the same. */
+  /** The tracer; `undefined` while no SDK is registered. Must be fast even then. */
   get tracer(): Tracer | undefined {
     try {
       const provider = this.#given ?? trace.getTracerProvider();
@@ -66,7 +69,7 @@ export class Tracing {
     }
   }
 
-  /** Begins the span of sending one message, or a batch; gives `undefined` if that fails. */
+  /** Starts the span of sending a message or a batch; `undefined` if the API fails. */
   startSend(
     tracer: Tracer,
     broker: Broker,
@@ -102,14 +105,14 @@ export class Tracing {
   }
 
   /**
-   * Begins the span of an attempt.
+   * Starts the span of an attempt.
    *
    * @param tracer The tracer.
    * @param message The message.
    * @param broker Its broker.
-   * @param creation The context in which it was made, with the span that sent it, if any.
+   * @param creation The context of the message, with the span of its send, if any.
    * @param startTime Milliseconds since the epoch. @default Now.
-   * @returns The span; `undefined` if that fails.
+   * @returns The span; `undefined` if the API fails.
    */
   startProcess(
     tracer: Tracer,
@@ -136,12 +139,12 @@ export class Tracing {
   }
 
   /**
-   * Writes the span of an attempt whose thread or process is gone, which could not.
+   * Writes the span of an attempt whose thread or process was killed or has crashed.
    *
    * @param broker The broker.
    * @param message The message.
-   * @param reason Why it was killed, or what brought its thread or process down.
-   * @param startTime When it began, in milliseconds since the epoch.
+   * @param reason The reason of the kill, or the error of the crash.
+   * @param startTime When the attempt began, in milliseconds since the epoch.
    */
   writeKilled(broker: Broker, message: Message, reason: unknown, startTime: number): void {
     const { tracer } = this;

@@ -23,17 +23,17 @@ export type AnyActorClass = new (
   options?: ActorOptions,
 ) => AnyActor;
 
-/** Options of {@linkcode actor}; those of the middleware are explained there. */
+/** Options of {@linkcode actor}; options of middleware are explained there. */
 export interface ActorOptions {
-  /** Name on the wire; peers send to it. @default {fn.name} */
+  /** Name of the actor in messages. @default {fn.name} */
   actorName?: string;
-  /** The queue that its messages go to. @default {"default"} */
+  /** Queue of its messages. @default {"default"} */
   queueName?: string;
-  /** Among the messages that a worker has in flight, lower goes first. @default {0} */
+  /** Priority among the messages that a worker has in flight: lower numbers run first. @default {0} */
   priority?: number;
-  /** The broker it is declared on. @default {getBroker()} */
+  /** The broker that it is declared on. @default {getBroker()} */
   broker?: Broker;
-  /** The class that the actor is of: one that extends `Actor`. @default {Actor} */
+  /** Class of the actor, which extends `Actor`. @default {Actor} */
   actorClass?: AnyActorClass;
   /** See `AgeLimit`. Milliseconds. */
   maxAge?: number | null;
@@ -41,19 +41,19 @@ export interface ActorOptions {
   timeLimit?: number | null;
   /** See `ShutdownNotifications`. */
   notifyShutdown?: boolean;
-  /** See `Retries`; `null` lifts the limit. */
+  /** See `Retries`; `null` for no limit. */
   maxRetries?: number | null;
-  /** See `Retries`: how often a message may be snoozed; `null` for any number. @default {null} */
+  /** See `Retries`: maximum of snoozes of a message; `null` for no limit. @default {null} */
   maxSnoozes?: number | null;
   /** See `Retries`: snoozes a message when a rate limiter refuses. @default {false} */
   snoozeWhenLimited?: boolean;
-  /** Lets one of its messages with the same arguments, or key, live at a time. @default {false} */
+  /** Allows one message with the same arguments, or key, at a time. @default {false} */
   unique?: boolean | UniqueOptions;
-  /** Runs the last one of its messages of a key that are sent in a row, once no more come. */
+  /** Of messages with the same key that are sent in a row, runs the last one, when no more follow. */
   debounce?: DebounceOptions;
   /**
-   * Number of workers that may die while a message runs, before it is dead-lettered with a
-   * `PoisonMessage`; `null` for any number.
+   * Number of workers that may die while a message runs before it is dead-lettered with a
+   * `PoisonMessage`; `null` for no limit.
    *
    * @default {3}
    */
@@ -62,7 +62,7 @@ export interface ActorOptions {
   minBackoff?: number;
   /** See `Retries`. Milliseconds. */
   maxBackoff?: number;
-  /** See `Retries`. Decides alone, with the number of retries so far. */
+  /** See `Retries`: decides on a retry instead of `maxRetries`. */
   retryWhen?: (retries: number, error: unknown) => boolean | Promise<boolean>;
   /** See `Retries`: errors that are expected, and not retried. */
   throws?: ErrorClass | readonly ErrorClass[];
@@ -72,27 +72,27 @@ export interface ActorOptions {
   onSuccess?: AnyActor | string | null;
   /** See `Callbacks`: the actor to call after each failed attempt. */
   onFailure?: AnyActor | string | null;
-  /** Keeps the result to itself when it is in a pipeline. */
+  /** In a pipeline, does not pass its result on. */
   pipeIgnore?: boolean;
   /** See `Results`. */
   storeResults?: boolean;
   /** See `Results`. Milliseconds. */
   resultTtl?: number;
-  /** RabbitMQ's priority of its messages: higher goes first. */
+  /** Priority of its messages in RabbitMQ: higher ones are delivered first. */
   brokerPriority?: number;
-  /** The times at which it is sent a message by itself, as a pattern: see docs/periodic.md. */
+  /** Sends it a message at the times of a cron pattern: see docs/periodic.md. */
   cron?: PeriodicTimes["cron"];
-  /** The interval at which it is sent a message by itself: see docs/periodic.md. */
+  /** Sends it a message at an interval: see docs/periodic.md. */
   every?: PeriodicTimes["every"];
-  /** Options that other middleware declares. */
+  /** Options of other middleware. */
   [name: string]: unknown;
 }
 
-/** Any actor, whatever it takes and gives. */
+/** An actor with any parameters and result. */
 // deno-lint-ignore no-explicit-any -- variance: parameters of a real actor fit only `any`
 export type AnyActor = Actor<any[], unknown>;
 
-/** Arguments a message may carry: all of them, or all but the last, which a pipeline brings. */
+/** Arguments of a message: all of them, or all but the last, which a pipeline adds. */
 export type MessageArgs<P extends readonly unknown[]> = P | AllButLast<P>;
 
 /** Parameters without the last one, or without optional ones and the one before them. */
@@ -107,7 +107,7 @@ export type PipedInput<P extends readonly unknown[], A extends readonly unknown[
     : number extends P["length"] ? P[number]
     : unknown;
 
-/** Options that take an actor, or the name of one. */
+/** Options whose value is an actor, or its name. */
 export type CallbackOption = "onSuccess" | "onFailure" | "onRetryExhausted";
 
 /** Options of {@linkcode Actor.messageWithOptions}. */
@@ -123,15 +123,15 @@ export interface MessageWithOptions<A extends readonly unknown[]>
   onFailure?: AnyActor | string | null;
   /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
-  /** Not of a message, but of its actor; a message may have `brokerPriority`. */
+  /** An option of actors only; a message may have `brokerPriority`. */
   priority?: never;
-  /** Not of a message, but of its actor. */
+  /** An option of actors only. */
   queueName?: never;
-  /** Anything else travels along under its own name. */
+  /** Other options are kept under their names. */
   [name: string]: unknown;
 }
 
-/** Arguments, where a function cannot do without: positional ones, or those of a Python peer. */
+/** `args` or `kwargs`, unless all parameters of the function are optional. */
 export type ArgsOf<P extends readonly unknown[]> = [] extends P ? unknown
   : { args: P } | { kwargs: Kwargs };
 
@@ -152,28 +152,28 @@ export interface SendWithOptions<A extends readonly unknown[]>
   onFailure?: AnyActor | string | null;
   /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: AnyActor | string | null;
-  /** Not of a message, but of its actor; a message may have `brokerPriority`. */
+  /** An option of actors only; a message may have `brokerPriority`. */
   priority?: never;
-  /** Not of a message, but of its actor. */
+  /** An option of actors only. */
   queueName?: never;
-  /** Anything else travels along under its own name. */
+  /** Other options are kept under their names. */
   [name: string]: unknown;
 }
 
 /** Options of {@linkcode Broker.enqueue}. */
 export interface EnqueueOptions {
-  /** Delay of the message; 0 sends it through the delay queue, too. */
+  /** Delay of the message; even 0 sends it through the delay queue. */
   delay?: Duration | undefined;
   /**
-   * The message that this one follows from, as `prepareMessage` of the middleware gets it.
-   * Retries, pipelines and callbacks set it.
+   * The message that caused this one, for `prepareMessage` of middleware. Retries, pipelines and callbacks
+   * set it.
    */
   cause?: Message | undefined;
-  /** @internal True if it is a part of a group or pipeline: it asks for no claim. */
+  /** @internal True for a message of a group or pipeline, which is not checked for duplicates. */
   isPart?: boolean;
   /**
-   * Ends the wait when it aborts. The message is not withdrawn: it may arrive all the same, also
-   * later, when the server is back.
+   * Ends the wait when it aborts. The message is not cancelled, and may still be stored, even later when
+   * the server is back.
    */
   signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,4 @@
-/** Any value of JSON but `null`, which stands for an entry that is not there. */
+/** Any JSON value but `null`, which is the value of a missing entry. */
 export type ControlValue =
   | string
   | number
@@ -15,7 +15,7 @@ export interface ControlEntry {
   readonly key: string;
   /** Value; `null` when the entry was removed or has expired. */
   readonly value: ControlJson;
-  /** Grows with each change of the entry, also when it is removed and stored again. */
+  /** Increases with each change of the entry, even if it is removed and stored again. */
   readonly version: number;
 }
 
@@ -28,8 +28,9 @@ export interface ControlChange {
   /** Milliseconds after which the entry expires, by the clock of the store. @default {Infinity} */
   readonly ttl?: number;
   /**
-   * Applies the changes only if the entry has this version; 0 if it is not there. Without it, the
-   * change applies to whatever is there.
+   * Applies the changes only if the entry has this version; 0 if it must not exist.
+   *
+   * @default {undefined} Any version.
    */
   readonly ifVersion?: number;
   /**
@@ -41,7 +42,7 @@ export interface ControlChange {
 
 /** Result of {@linkcode ControlStore.read}. */
 export interface ControlSnapshot {
-  /** The entries that were asked for and exist, by key. */
+  /** The selected entries that exist, by key. */
   readonly entries: readonly ControlEntry[];
   /** The time of the store, in milliseconds since the epoch. */
   readonly now: number;
@@ -52,26 +53,25 @@ export interface ControlOutcome {
   /** True if the changes were applied: all of them, or none. */
   readonly applied: boolean;
   /**
-   * The entries of the changes with an `ifVersion`, as they are now, whether or not the changes were
-   * applied. One that is not there has the value `null`.
+   * The present entries of the changes with an `ifVersion`, whether or not the changes were applied. A
+   * missing entry has the value `null`.
    */
   readonly found: readonly ControlEntry[];
   /** The time of the store, in milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** Hears of changes of entries, see {@linkcode ControlStore.watch}. */
+/** Listener to changes of entries, see {@linkcode ControlStore.watch}. */
 export interface ControlListener {
-  /** An entry has changed. Several changes in a row may be told as one. */
+  /** An entry has changed. Several changes in a row may be reported as one. */
   changed(entry: ControlEntry): void;
   /** Changes may have been missed: read the entries again. */
   reset(): void;
 }
 
 /**
- * Kinds of entries that are not pushed to watchers: each worker renews its own all the time, what is
- * known of schedules changes with each tick, and marks and claims of messages concern those who run and send
- * them.
+ * Kinds of entries that are not pushed to watchers: workers renew their own all the time, states of schedules
+ * change with each tick, and marks and claims of messages concern only their workers and senders.
  */
 export const UNWATCHED_KINDS: readonly string[] = [
   "worker",
@@ -88,32 +88,32 @@ export function isWatched(key: string): boolean {
 }
 
 /**
- * A small shared memory of the fleet: some thousand entries that every process can read, change
- * by compare-and-set, and watch. Cancellations and pauses are kept there.
+ * A small store that all processes of a fleet share: some thousand entries to read, change by
+ * compare-and-set, and watch. It contains, for example, cancellations and pauses.
  *
- * To write one: implement the four verbs and run `tests/conformance/control_store.ts` on it.
- * Connect when first used. Memory that may forget, such as memcached's, is not fit.
+ * To write one: implement the four methods and run `tests/conformance/control_store.ts` on it. Connect when
+ * first used. It must not lose entries, as memcached does.
  *
- * Entries under `worker/`, `specs/`, `tick/`, `run/`, `begun/` and `claim/` are read and changed as all others, but are
+ * Entries under `worker/`, `specs/`, `tick/`, `run/`, `begun/` and `claim/` are read and changed like others, but
  * not pushed to watchers.
  */
 export abstract class ControlStore implements AsyncDisposable {
   /**
    * Reads entries.
    *
-   * @param selection What their keys begin with, empty for all; or the keys of single entries, in an
-   *   array. Single ones cost the same however many entries there are.
+   * @param selection Prefix of their keys, empty for all; or an array with the keys of single entries,
+   *   whose cost does not depend on the number of entries.
    * @returns The entries that exist and have not expired, and the time of the store.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   abstract read(selection: string | readonly string[]): Promise<ControlSnapshot>;
 
   /**
-   * Changes entries in one step: all of them, or none if an `ifVersion` or a `notBefore` does not
-   * hold.
+   * Changes entries in one step: all of them, or none if the condition of an `ifVersion` or a `notBefore` is
+   * not met.
    *
    * @param changes The changes, applied in order.
-   * @returns Whether they were applied, what is there now, and the time of the store.
+   * @returns Whether they were applied, the present entries, and the time of the store.
    * @throws {TypeError} If a key is empty, or a value cannot be written as JSON.
    * @throws {RangeError} If a `ttl` is not above 0.
    * @throws {BrokerConnectionError} If the server cannot be reached.
@@ -121,12 +121,12 @@ export abstract class ControlStore implements AsyncDisposable {
   abstract change(changes: readonly ControlChange[]): Promise<ControlOutcome>;
 
   /**
-   * Calls back when entries change, whichever process changes them, until it is disposed of. What
-   * stands there already is not told: watch first, then read.
+   * Calls back when any process changes entries. Existing entries are not reported: watch first, then
+   * read.
    *
-   * @param prefix What the keys begin with; empty for all.
-   * @param listener What to call. It must not throw.
-   * @returns Ends the watch when it is disposed of.
+   * @param prefix Prefix of the keys; empty for all.
+   * @param listener The callbacks, which must not throw.
+   * @returns Ends the watch when disposed.
    */
   abstract watch(prefix: string, listener: ControlListener): Disposable;
 
@@ -154,7 +154,7 @@ export async function readEntry(
   return (await store.read([key])).entries[0];
 }
 
-/** A change as stores write it. */
+/** A checked change, with its value as JSON. */
 export interface CheckedChange {
   readonly key: string;
   /** JSON, or `undefined` to remove the entry. */
@@ -167,8 +167,8 @@ export interface CheckedChange {
 /**
  * Checks changes before any is applied.
  *
- * @param changes What a caller wants to change.
- * @returns The same, with values as JSON.
+ * @param changes The changes.
+ * @returns The changes, with values as JSON.
  * @throws {TypeError} If a key is empty, or a value cannot be written as JSON.
  * @throws {RangeError} If a `ttl` is not above 0.
  */

@@ -7,42 +7,42 @@ import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
 /** Options of `Broker.deadLetters`. */
 export interface DeadLetterOptions {
   /**
-   * Number of dead letters that are read from the server at once, and so are in memory.
+   * Number of dead letters that are read at once, and kept in memory.
    *
    * @default {100}
    */
   pageSize?: number;
 }
 
-/** A dead letter as a broker keeps it: what brokers give, for {@linkcode DeadLetter} to show. */
+/** A dead letter as a broker stores it, for {@linkcode DeadLetter}. */
 export interface StoredDeadLetter {
   /** The message as it is stored. */
   readonly data: Encoded;
-  /** Milliseconds since the epoch at which it died, if the broker knows. */
+  /** Time of its death in milliseconds since the epoch, if the broker knows it. */
   readonly diedAt: number | undefined;
 
   /**
-   * Puts a message on its queue, and takes the dead letter away: in one step, or in this order.
+   * Stores a message on its queue, and removes the dead letter: in one step, or in this order.
    *
-   * @param message What to store in its place.
-   * @returns Whether the dead letter was still there; if not, nothing is done.
+   * @param message The message to store.
+   * @returns False if the dead letter is gone; nothing is stored then.
    */
   requeue(message: Message): Promise<boolean>;
 
   /**
-   * Takes it away for good.
+   * Removes it.
    *
-   * @returns Whether it was still there.
+   * @returns False if it is gone.
    */
   drop(): Promise<boolean>;
 }
 
 /** Options for reading dead letters. */
 export interface ReadDeadLettersOptions {
-  /** Number of dead letters to have in memory at most. */
+  /** Maximum of dead letters in memory. */
   readonly pageSize: number;
 
-  /** Resolves when none that was given is just being requeued or dropped. */
+  /** Resolves when no dead letter is being requeued or dropped. */
   settled(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export interface ReadDeadLettersOptions {
  * A message that failed for good, exceeded its maximum age, names an unknown actor or cannot be
  * decoded. It stays until it is requeued, dropped or expires.
  *
- * @example Give everything another chance that failed today
+ * @example Requeue everything that failed today
  * ```ts
  * import { StubBroker } from "@dq/dramatiq";
  *
@@ -62,22 +62,22 @@ export interface ReadDeadLettersOptions {
  * ```
  */
 export class DeadLetter {
-  /** The queue that it belongs to. */
+  /** The queue of the message. */
   readonly queueName: string;
   /** The message; an `UndecodableMessage` if the data cannot be decoded. */
   readonly message: Message;
-  /** Milliseconds since the epoch at which it died, if the broker knows. */
+  /** Time of its death in milliseconds since the epoch, if the broker knows it. */
   readonly diedAt: number | undefined;
   readonly #stored: StoredDeadLetter;
   readonly #owner: DeadLetterOwner;
   #isSettled = false;
 
   /**
-   * Shows a dead letter.
+   * Wraps a stored dead letter.
    *
-   * @param queueName The queue that it belongs to.
-   * @param stored What the broker keeps.
-   * @param owner Requeues it, with all hooks.
+   * @param queueName The queue of the message.
+   * @param stored The dead letter, as the broker stores it.
+   * @param owner Requeues it, and calls hooks.
    */
   constructor(queueName: string, stored: StoredDeadLetter, owner: DeadLetterOwner) {
     this.queueName = queueName;
@@ -87,23 +87,23 @@ export class DeadLetter {
     this.#owner = owner;
   }
 
-  /** The data, untouched. */
+  /** The stored data, unchanged. */
   get data(): Encoded {
     return this.#stored.data;
   }
 
-  /** Why the data is not a message, if so. */
+  /** Error of decoding the data, if it cannot be decoded. */
   get decodeError(): DecodeError | undefined {
     return this.message instanceof UndecodableMessage ? this.message.error : undefined;
   }
 
-  /** Number of attempts that had failed when it was last sent, and it is not the first one. */
+  /** Number of retries. */
   get retries(): number {
     const retries = this.message.option("retries");
     return typeof retries === "number" ? retries : 0;
   }
 
-  /** Traceback of its failure; `undefined` if it did not fail, or in Python. */
+  /** Traceback of its failure; `undefined` if it did not fail, or a worker in Python ran it. */
   get traceback(): string | undefined {
     const traceback = this.message.option("traceback");
     return typeof traceback === "string" ? traceback : undefined;
@@ -124,9 +124,9 @@ export class DeadLetter {
   }
 
   /**
-   * Drops it for good.
+   * Removes it.
    *
-   * @returns Whether it did; `false` if it is gone.
+   * @returns False if it is gone.
    * @throws {BrokerConnectionError} If the server cannot be reached.
    */
   async drop(): Promise<boolean> {
@@ -149,32 +149,32 @@ export class DeadLetter {
   }
 }
 
-/** Reader, as a {@linkcode DeadLetter} sees it. */
+/** The reader that owns a {@linkcode DeadLetter}. */
 export interface DeadLetterOwner {
-  /** Settlements under way. */
+  /** Pending calls of `requeue` and `drop`. */
   readonly settling: Set<Promise<boolean>>;
 
-  /** Stores a message in the place of a dead letter, with all hooks. */
+  /** Replaces a dead letter by a message on its queue, and calls hooks. */
   requeue(stored: StoredDeadLetter, message: Message): Promise<boolean>;
 }
 
-/** Source of dead letters, which can requeue them. */
+/** Source of dead letters: a broker. */
 export interface DeadLetterSource {
-  /** Reads them as they are stored. */
+  /** Reads stored dead letters. */
   read(options: ReadDeadLettersOptions): AsyncIterable<StoredDeadLetter>;
 
-  /** Stores a message in the place of a dead letter, with all hooks. */
+  /** Replaces a dead letter by a message on its queue, and calls hooks. */
   requeue(stored: StoredDeadLetter, message: Message): Promise<boolean>;
 }
 
 /**
- * Shows the dead letters of a queue one after the other.
+ * Reads the dead letters of a queue.
  *
- * @param queueName The queue, not that of delayed messages.
- * @param options How many are read at once.
- * @param source Where they come from.
+ * @param queueName The queue.
+ * @param options The size of a page.
+ * @param source The broker.
  * @returns The dead letters.
- * @throws {RangeError} If the size of a page makes no sense.
+ * @throws {RangeError} If `pageSize` is not a whole number above 0.
  */
 export async function* showDeadLetters(
   queueName: string,
@@ -193,8 +193,8 @@ export async function* showDeadLetters(
   for await (const stored of reading) yield new DeadLetter(queueName, stored, owner);
 }
 
-/** Options that a failed message loses to start afresh. */
-const AFRESH = {
+/** Options that a message loses when it is requeued. */
+const WITHOUT_HISTORY = {
   eta: undefined,
   requeueTimestamp: undefined,
   retries: undefined,
@@ -204,19 +204,19 @@ const AFRESH = {
 } as const;
 
 /**
- * The message that takes the place of a dead letter.
+ * Makes the message that replaces a requeued dead letter.
  *
- * @param queueName The queue, not that of delayed messages.
+ * @param queueName The queue.
  * @param message The dead letter.
- * @param now When it is sent again: age counts from there, or one that was too old would be so
- *   again.
- * @returns What to store.
+ * @param now The present time in milliseconds since the epoch, from which its age counts: otherwise a
+ *   message that was too old would be again.
+ * @returns The message.
  */
 export function revived(queueName: string, message: Message, now: number): Message {
   if (message instanceof UndecodableMessage) {
     return new UndecodableMessage(queueName, message.error);
   }
-  return message.copy({ queueName, messageTimestamp: now, options: AFRESH });
+  return message.copy({ queueName, messageTimestamp: now, options: WITHOUT_HISTORY });
 }
 
 function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
@@ -226,24 +226,24 @@ function pageSizeOf({ pageSize = 100 }: DeadLetterOptions): number {
   );
 }
 
-/** A broker, as its inspector sees it. */
+/** Parts of a broker for its inspector. */
 export interface InspectionHost {
-  /** The queues that are declared. */
+  /** The declared queues. */
   readonly queues: ReadonlySet<string>;
 
   /** Workers of this process that report. */
   readonly reportSources: ReadonlySet<ReportSource>;
 
-  /** Stores a message in the place of a dead letter, with all hooks. */
+  /** Replaces a dead letter by a message on its queue, and calls hooks. */
   requeue(queueName: string, stored: StoredDeadLetter, message: Message): Promise<boolean>;
 
   /**
-   * Stores a delayed message on its queue, with all hooks.
+   * Stores a delayed message on its queue, and calls hooks.
    *
-   * @param queueName The queue, not that of delayed messages.
+   * @param queueName The queue.
    * @param message The delayed message.
-   * @param store Puts a message on the queue and takes the delayed one away, in one step.
-   * @returns Whether the delayed message was still there.
+   * @param store Stores the message and removes the delayed one, in one step.
+   * @returns False if the delayed message is gone.
    */
   runNow(
     queueName: string,

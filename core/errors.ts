@@ -1,19 +1,18 @@
 /**
- * Root of the errors of this library that an application handles, so that one `catch` can tell
- * them from its own.
+ * Base class of the errors of this library that an application handles.
  *
- * `MiddlewareError` and `Interrupt` stand outside, as in the reference: they steer the library, and
- * a `catch` for errors must not swallow them. Wrong arguments are plain `TypeError` (shape) or
+ * `MiddlewareError` and `Interrupt` do not extend it, as in the reference: they control the library, and a
+ * `catch` for its errors must not swallow them. Invalid arguments are a `TypeError` (shape) or a
  * `RangeError` (range).
  */
 export class DramatiqError extends Error {
-  // On the prototype, as that of built-in errors; spelled out, so that minifying keeps it.
+  // On the prototype, as for built-in errors; as a string, so that minifiers keep it.
   static {
     this.prototype.name = "DramatiqError";
   }
 }
 
-/** Bytes that are not a message, or not a value, of the encoder in use. */
+/** Data that the encoder cannot decode, or that is not a message. */
 export class DecodeError extends DramatiqError {
   static {
     this.prototype.name = "DecodeError";
@@ -23,10 +22,10 @@ export class DecodeError extends DramatiqError {
   readonly data: string | Uint8Array;
 
   /**
-   * Says what is wrong with some data.
+   * Makes an error.
    *
-   * @param message What is wrong with the data.
-   * @param data The data, exactly as it was received.
+   * @param message The reason.
+   * @param data The data, as it was received.
    * @param options The underlying error, as `cause`.
    */
   constructor(message: string, data: string | Uint8Array, options?: ErrorOptions) {
@@ -35,7 +34,7 @@ export class DecodeError extends DramatiqError {
   }
 }
 
-/** Root of the errors that a broker raises. */
+/** Base class of the errors of brokers. */
 export class BrokerError extends DramatiqError {
   static {
     this.prototype.name = "BrokerError";
@@ -56,7 +55,7 @@ export class QueueNotFound extends BrokerError {
   }
 }
 
-/** A queue still held messages when the time given to `join` was over. */
+/** A queue was not idle after the timeout of `join`. */
 export class QueueJoinTimeout extends DramatiqError {
   static {
     this.prototype.name = "QueueJoinTimeout";
@@ -64,8 +63,8 @@ export class QueueJoinTimeout extends DramatiqError {
 }
 
 /**
- * Knowledge of a request whose connection failed: `"none"`, the server did not get it and
- * repeating it is safe; `"unknown"`, it was written, or may have been, and may take effect.
+ * Delivery state of a request whose connection failed: `"none"` if the server did not get it, so that
+ * repeating it is safe; `"unknown"` if it may have been written, and may take effect.
  */
 export type DeliveryState = "none" | "unknown";
 
@@ -76,8 +75,8 @@ export interface ConnectionErrorOptions extends ErrorOptions {
 }
 
 /**
- * Root of the errors of a connection to a server. Whether what was asked for may have happened
- * there all the same, `delivery` tells.
+ * Base class of the errors of a connection to a server. `delivery` tells whether the request may have taken
+ * effect.
  *
  * Exported from the root entry as `ConnectionError`, dramatiq's name, too.
  *
@@ -101,17 +100,17 @@ export class BrokerConnectionError extends BrokerError {
   }
 
   /**
-   * `"none"` if the server did not get the request: repeating it is safe. `"unknown"` if it
-   * was written, or may have been, and no answer came: a message may run all the same. Of
-   * several messages in one call, `"none"` means none of them.
+   * `"none"` if the server did not get the request, so that repeating it is safe. `"unknown"` if it may have
+   * been written and was not answered: a message may still run. For several messages in one call,
+   * `"none"` applies to all of them.
    */
   readonly delivery: DeliveryState;
 
   /**
-   * Says what failed.
+   * Makes an error.
    *
-   * @param message What could not be done, and why.
-   * @param options The underlying error as `cause`, and whether the request may have arrived.
+   * @param message The reason.
+   * @param options The underlying error as `cause`, and the delivery state.
    */
   constructor(message?: string, options: ConnectionErrorOptions = {}) {
     super(message, options);
@@ -119,14 +118,14 @@ export class BrokerConnectionError extends BrokerError {
   }
 }
 
-/** A connection that stood was lost. */
+/** A connection was lost, or closed. */
 export class ConnectionClosed extends BrokerConnectionError {
   static {
     this.prototype.name = "ConnectionClosed";
   }
 }
 
-/** A connection could not be made. */
+/** A connection could not be opened, or the server refuses for now. */
 export class ConnectionFailed extends BrokerConnectionError {
   static {
     this.prototype.name = "ConnectionFailed";
@@ -134,11 +133,10 @@ export class ConnectionFailed extends BrokerConnectionError {
 }
 
 /**
- * A server refuses what it was given, and will again: a message larger than it stores, a key of
- * another type. It has not been stored, and repeating the request does not help. Other messages
- * of the same call may have been stored.
+ * A server will always refuse the request: the message is too large, or a key has another type. It was not
+ * stored, and repeating it does not help. Other messages of the same call may have been stored.
  *
- * Refusals that end without any change to the request (no memory, no permission) are
+ * If the server may accept the same request later (no memory, no permission), the error is
  * {@linkcode ConnectionFailed}.
  */
 export class RequestRejected extends BrokerError {
@@ -154,7 +152,7 @@ export class RateLimitExceeded extends DramatiqError {
   }
 }
 
-/** A barrier was not created, or is forgotten, see `Barrier.wait`. */
+/** A barrier was not created, or has expired, see `Barrier.wait`. */
 export class BarrierNotFound extends DramatiqError {
   static {
     this.prototype.name = "BarrierNotFound";
@@ -164,8 +162,7 @@ export class BarrierNotFound extends DramatiqError {
 /** Options for {@linkcode Retry}. */
 export interface RetryOptions extends ErrorOptions {
   /**
-   * Milliseconds until the next attempt. It is taken as it stands: neither
-   * `minBackoff` nor `maxBackoff` bounds it.
+   * Milliseconds until the next attempt, regardless of `minBackoff` and `maxBackoff`.
    *
    * @default {undefined} The usual backoff.
    */
@@ -173,8 +170,8 @@ export interface RetryOptions extends ErrorOptions {
 }
 
 /**
- * Thrown by an actor to be run again without that counting as a defect: the
- * worker logs it at level info. It does count against `maxRetries`.
+ * Thrown by an actor that wants a retry which is not a defect: the worker logs it at level info. It counts
+ * for `maxRetries`.
  *
  * @example Come back in a minute
  * ```ts
@@ -197,9 +194,9 @@ export class Retry extends DramatiqError {
   readonly delay: number | undefined;
 
   /**
-   * Asks for another attempt.
+   * Requests another attempt.
    *
-   * @param message Why the actor wants another attempt.
+   * @param message The reason.
    * @param options The delay and the cause.
    */
   constructor(message = "", options: RetryOptions = {}) {
@@ -231,7 +228,7 @@ export class PoisonMessage extends DramatiqError {
   readonly deaths: number;
 
   /**
-   * Says why the message does not run any more.
+   * Makes an error.
    *
    * @param message The workers that died.
    * @param options Their number, and the cause.
@@ -244,22 +241,22 @@ export class PoisonMessage extends DramatiqError {
 }
 
 /**
- * Another message with the same unique key is there, and its actor says that this is an error: see
- * the actor option `unique`.
+ * There is another message with the same unique key, and the actor option `unique` has
+ * `onDuplicate: "throw"`.
  */
 export class DuplicateMessage extends DramatiqError {
   static {
     this.prototype.name = "DuplicateMessage";
   }
 
-  /** Id of the message that is there. */
+  /** Id of the other message. */
   readonly holder: string;
 
   /**
-   * Says which message is there.
+   * Makes an error.
    *
-   * @param message Why nothing was sent.
-   * @param options The id of the message that is there, and the cause.
+   * @param message The reason.
+   * @param options The id of the other message, and the cause.
    */
   constructor(message = "", options: ErrorOptions & { holder?: string } = {}) {
     const { holder = "", ...others } = options;
@@ -269,10 +266,10 @@ export class DuplicateMessage extends DramatiqError {
 }
 
 /**
- * Thrown by a middleware's `before…` hook to stop what is going on: declaring,
- * enqueueing or processing. Any other error in a hook is logged and ignored.
+ * Thrown by a `before…` hook of a middleware to stop a declaration, an enqueue or the processing of a
+ * message. Other errors of hooks are logged and ignored.
  *
- * It is no {@linkcode DramatiqError}, as in the reference.
+ * Not a {@linkcode DramatiqError}, as in the reference.
  *
  * Source: `rules` in `tests/vectors/hooks.json`.
  */
@@ -283,9 +280,8 @@ export class MiddlewareError extends Error {
 }
 
 /**
- * Thrown in `beforeProcessMessage`, or by the actor, to drop a message: it is
- * acknowledged without further ado, or dead-lettered if `message.fail()` was
- * called before.
+ * Thrown by `beforeProcessMessage`, or by the actor, to drop a message: it is acknowledged, or dead-lettered
+ * if `message.fail()` was called before.
  */
 export class SkipMessage extends MiddlewareError {
   static {
@@ -294,13 +290,12 @@ export class SkipMessage extends MiddlewareError {
 }
 
 /**
- * Thrown by a middleware in `afterProcessMessage`, `afterSkipMessage` or `beforeNack` when
- * something that must outlive the message could not be stored: its retry, the next message
- * of its pipeline, a callback, its result. The message is then not acknowledged.
+ * Thrown by a middleware in `afterProcessMessage`, `afterSkipMessage` or `beforeNack` when a follow-up of the
+ * message could not be stored: its retry, the next message of its pipeline, a callback, its result. The
+ * message is not acknowledged then.
  *
- * With a {@linkcode BrokerConnectionError} as the cause the message goes back to
- * its queue and runs again; with any other cause, {@linkcode RequestRejected} among them, it
- * is dead-lettered.
+ * If the cause is a {@linkcode BrokerConnectionError}, the message is requeued and runs again; with any other
+ * cause, such as {@linkcode RequestRejected}, it is dead-lettered.
  */
 export class FollowUpNotStored extends DramatiqError {
   static {

@@ -7,15 +7,15 @@ import type { MessageFields } from "./message_fields.ts";
 export type MessageState = "ready" | "delayed" | "unacknowledged" | "dead";
 
 /**
- * One thing that an {@linkcode Inspector} can do:
+ * Ability of an {@linkcode Inspector}:
  *
  * - `browse:STATE`: lists the messages in that state
  * - `unacknowledged`: counts those that workers have fetched
- * - `headAge`: tells since when the first message of a queue waits
+ * - `headAge`: reads since when the first message of a queue has been waiting
  * - `find`: finds a message by its id
- * - `remove`: drops messages one by one, wherever they are
+ * - `remove`: drops single messages at any position
  * - `workers`: lists workers with their reports
- * - `history`: tells what workers did in the last hour
+ * - `history`: reads what workers did in the last hour
  */
 export type Ability =
   | `browse:${MessageState}`
@@ -34,9 +34,9 @@ export interface InspectOptions {
 
 /** Options of {@linkcode Inspector.overview}. */
 export interface OverviewOptions extends InspectOptions {
-  /** Queues to look at besides those that are discovered. */
+  /** Queues to count, besides discovered ones. */
   readonly queueNames?: readonly string[];
-  /** True to look for queues that neither a worker nor a sender has announced, which takes longer. */
+  /** True to search for queues that no worker or sender has announced, which takes longer. */
   readonly discover?: boolean;
 }
 
@@ -50,40 +50,41 @@ export interface Overview {
   readonly isPartial: boolean;
 }
 
-/** Number of messages of one queue; `undefined` for what the broker does not tell. */
+/** Numbers of messages of one queue; `undefined` if the broker does not report them. */
 export interface QueueOverview {
   /** Name of the queue, not that of its delay queue. */
   readonly queueName: string;
-  /** Messages that wait for a worker. */
+  /** Messages that no worker has fetched. */
   readonly ready: number | undefined;
-  /** Messages that wait for their time. */
+  /** Messages that are not due yet. */
   readonly delayed: number | undefined;
   /** Messages that workers have fetched and not settled. */
   readonly unacknowledged: number | undefined;
   /** Dead letters. */
   readonly dead: number | undefined;
   /**
-   * Since when the first ready message waits, in milliseconds since the epoch, if there is one: since it
-   * was sent, or since its last retry or its eta if that is later. On RabbitMQ, what its sender says.
+   * Time since which the first ready message has been waiting, in milliseconds since the epoch: the time
+   * at which it was sent, or of its last retry or its eta if that is later. On RabbitMQ, by the clock of
+   * its sender.
    */
   readonly headSince: number | undefined;
   /** Workers of any kind that consume it. */
   readonly consumers: number | undefined;
 }
 
-/** Place of one message. A message id is none: the same message may be stored twice. */
+/** Place of one message. An id does not suffice, since a message may be stored twice. */
 export interface MessageRef {
   /** Name of the queue, not that of its delay queue. */
   readonly queueName: string;
   /** State in which it was found. */
   readonly state: MessageState;
-  /** Key of the broker for it. */
+  /** Key of the message on the broker. */
   readonly key: string;
-  /** Position on the queue at which it was found: removal from the middle of a long queue is quicker with it. */
+  /** Position on the queue at which it was found, which speeds up removal from a long queue. */
   readonly position?: number;
 }
 
-/** Which messages to list. */
+/** Query of {@linkcode Inspector.list}. */
 export interface MessageQuery {
   /** Name of the queue, not that of its delay queue. */
   readonly queueName: string;
@@ -93,22 +94,22 @@ export interface MessageQuery {
   readonly actorName?: string;
   /** Only messages with this id. */
   readonly messageId?: string;
-  /** Only messages whose error contains this text, in any case. */
+  /** Only messages whose error contains this text, ignoring case. */
   readonly error?: string;
   /**
-   * Only messages from this time on, in milliseconds since the epoch: the time of death of dead
-   * letters, the eta of delayed messages, else the time at which it was sent.
+   * Only messages from this time on, in milliseconds since the epoch: by the time of death of dead letters,
+   * the eta of delayed messages, and the send time of others.
    */
   readonly since?: number;
   /** Only messages before this time. */
   readonly before?: number;
   /**
-   * Order by the same time; ready messages are listed as they wait.
+   * Order by the same time; ready messages are listed in the order of the queue.
    *
    * @default `"newest"` for dead letters, else `"oldest"`
    */
   readonly order?: "oldest" | "newest";
-  /** Goes on where another page ended: its `next`. */
+  /** Start of the page: the `next` of the page before. */
   readonly after?: string;
   /** Number of messages on a page, 1 to 200. @default {50} */
   readonly limit?: number;
@@ -118,22 +119,22 @@ export interface MessageQuery {
 export interface MessagePage {
   /** The messages, in order. */
   readonly messages: readonly InspectedMessage[];
-  /** Number of messages in this state, of any actor and time; `undefined` if the broker does not tell. */
+  /** Number of messages in this state, regardless of filters; `undefined` if the broker does not report it. */
   readonly total: number | undefined;
   /**
-   * Number of messages that were read to find those of the page. A page with a filter ends after
-   * 2,000 messages, 4 MiB or 300 ms, whatever it has found by then.
+   * Number of messages that were read for the page. A page with a filter ends after 2,000 messages, 4 MiB
+   * or 300 ms, even if it is not full.
    */
   readonly scanned: number;
   /** Start of the next page; `undefined` if this one is the last. */
   readonly next: string | undefined;
-  /** Position at which the page begins, if the queue has moved past the message at which it should. */
+  /** Position at which the page begins, if the message at which it should begin is gone. */
   readonly movedTo: number | undefined;
   /** The time of the server, in milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** A message where it is stored. */
+/** A stored message. */
 export interface InspectedMessage {
   /** Its place. */
   readonly ref: MessageRef;
@@ -141,25 +142,25 @@ export interface InspectedMessage {
   readonly messageId: string | undefined;
   /** Name of its actor; `undefined` if it cannot be decoded. */
   readonly actorName: string | undefined;
-  /** When it was sent, in milliseconds since the epoch. */
+  /** Time at which it was sent, in milliseconds since the epoch. */
   readonly sentAt: number | undefined;
-  /** When it is due, of delayed messages. */
+  /** Eta of a delayed message. */
   readonly eta: number | undefined;
-  /** When it died, of dead letters. */
+  /** Time of death of a dead letter. */
   readonly diedAt: number | undefined;
-  /** Number of attempts that had failed when it was last sent. */
+  /** Number of retries. */
   readonly retries: number;
   /** Reason of its last failure, on one line; `undefined` if it has none. */
   readonly error: string | undefined;
-  /** Number of bytes that are stored. */
+  /** Size in bytes. */
   readonly size: number;
-  /** The decoded message, a `Message`; `undefined` if it is cut or cannot be decoded. */
+  /** The decoded message, a `Message`; `undefined` if it is truncated or cannot be decoded. */
   readonly message: Readonly<Required<MessageFields>> | undefined;
-  /** Why it cannot be decoded, if so. */
+  /** Error of decoding it, if it cannot be decoded. */
   readonly decodeError: DecodeError | undefined;
-  /** Stored data; of a cut one its beginning. */
+  /** Stored data; of a truncated message its beginning. */
   readonly data: Encoded;
-  /** True if a list has only the beginning and the end of a long message. `get` has all of it. */
+  /** True if a list contains only the beginning and the end of a long message. `get` reads all of it. */
   readonly isCut: boolean;
 }
 
@@ -178,9 +179,9 @@ export interface FoundMessages {
 /**
  * A change of messages:
  *
- * - `requeue`: puts dead letters back on their queue, with all hooks, as if they were sent now
- * - `runNow`: puts delayed messages on their queue
- * - `drop`: removes messages for good
+ * - `requeue`: stores dead letters on their queue, and calls hooks, as if they were sent now
+ * - `runNow`: stores delayed messages on their queue
+ * - `drop`: removes messages
  */
 export type MessageChange = "requeue" | "runNow" | "drop";
 
@@ -190,12 +191,12 @@ export type ChangeOutcome =
   | { readonly ref: MessageRef; readonly outcome: "failed"; readonly error: Error };
 
 /**
- * Reads what a broker keeps, and changes single messages. Each call reads a bounded number of
- * messages and bytes, however much there is, and none counts as a sign of life of a worker.
+ * Lists the queues, messages and workers of a broker, and changes single messages. Each call reads a bounded
+ * number of messages and bytes, and none counts as a heartbeat of a worker.
  *
  * It has a connection of its own, which the first call opens. Close it when it is no longer needed.
  *
- * @throws {NotSupported} From every method, if the broker has no such ability.
+ * @throws {NotSupported} From every method, if the broker does not have the ability.
  * @throws {BrokerConnectionError} From every method, if the server cannot be reached.
  *
  * @example List the newest dead letters
@@ -214,35 +215,35 @@ export interface Inspector extends AsyncDisposable {
   readonly abilities: ReadonlySet<Ability>;
 
   /**
-   * Tells why it cannot do something.
+   * Explains why it does not have an ability.
    *
-   * @returns The reason, as a sentence without a period; `undefined` if it can.
+   * @returns The reason, a sentence without a period; `undefined` if it has the ability.
    */
   whyNot(ability: Ability): string | undefined;
 
-  /** Counts the messages of all queues: those that are declared, and those that are discovered. */
+  /** Counts the messages of all declared and discovered queues. */
   overview(options?: OverviewOptions): Promise<Overview>;
 
-  /** Lists messages, a page at a time. Messages that come meanwhile do not move others to other pages. */
+  /** Lists messages, a page at a time. New messages do not move others to another page. */
   list(query: MessageQuery, options?: InspectOptions): Promise<MessagePage>;
 
   /**
-   * Reads one message whole.
+   * Reads a whole message.
    *
-   * @returns The message; `undefined` if it is not there any more.
+   * @returns The message; `undefined` if it is gone.
    */
   get(ref: MessageRef, options?: InspectOptions): Promise<InspectedMessage | undefined>;
 
-  /** Looks for a message by its id. */
+  /** Searches for a message by its id. */
   find(messageId: string, options?: InspectOptions): Promise<FoundMessages>;
 
   /**
    * Changes messages one by one; each change is atomic.
    *
    * @param refs The messages, at most 500.
-   * @param change What to do with each of them.
+   * @param change The change.
    * @returns The outcomes, in the order of the messages.
-   * @throws {RangeError} If they are too many, or in a state that the change is not for.
+   * @throws {RangeError} If there are too many, or the change does not apply to their state.
    */
   change(
     refs: readonly MessageRef[],
@@ -253,7 +254,7 @@ export interface Inspector extends AsyncDisposable {
   /**
    * Drops all messages of a queue that are in one state. Unacknowledged ones cannot be dropped.
    *
-   * @returns Number of messages that were dropped.
+   * @returns The number of dropped messages.
    */
   purge(
     queueName: string,
@@ -261,17 +262,17 @@ export interface Inspector extends AsyncDisposable {
     options?: InspectOptions,
   ): Promise<number>;
 
-  /** Lists the workers that are alive, the one that started first first. */
+  /** Lists the living workers, oldest first. */
   workers(options?: InspectOptions): Promise<WorkerReport[]>;
 
   /**
-   * Tells what workers did in the last minutes, by actor.
+   * Reads what workers did in the last minutes, by actor.
    *
    * @param minutes Number of minutes, 1 to 60.
-   * @returns The minutes, the oldest first, the current one last.
+   * @returns The minutes, oldest first; the last one is the current minute.
    */
   history(minutes: number, options?: InspectOptions): Promise<HistoryMinute[]>;
 
-  /** Closes its connection, if it has one of its own. */
+  /** Closes its own connection, if it has one. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Options of a message as they travel: built-in ones in snake_case, others under any name. */
+/** Options of a message in wire form: built-in ones in snake_case, others under any name. */
 export type WireOptions = Readonly<Record<string, unknown>>;
 
 /** Options of a message that the built-in middleware and brokers know. */
@@ -7,21 +7,21 @@ export interface KnownMessageOptions {
   maxAge?: number | null;
   /** See `TimeLimit`. Milliseconds. */
   timeLimit?: number | null;
-  /** The trace that it belongs to: `traceparent`, `tracestate`, `baggage`. See `OpenTelemetry`. */
+  /** Trace context: `traceparent`, `tracestate`, `baggage`. See `OpenTelemetry`. */
   traceCtx?: unknown;
   /** See `ShutdownNotifications`. */
   notifyShutdown?: boolean | null;
-  /** See `Retries`; `null` lifts the limit. */
+  /** See `Retries`; `null` for no limit. */
   maxRetries?: number | null;
   /** See `Retries`. Milliseconds. */
   minBackoff?: number | null;
   /** See `Retries`. Milliseconds. */
   maxBackoff?: number | null;
-  /** Number of workers that may die while it runs; `null` for any number. */
+  /** Number of workers that may die while it runs; `null` for no limit. */
   maxDeaths?: number | null;
-  /** See `Retries`: how often it may be snoozed; `null` for any number. */
+  /** See `Retries`: maximum of snoozes; `null` for no limit. */
   maxSnoozes?: number | null;
-  /** See `Retries`: whether a rate limiter that refuses snoozes it. */
+  /** See `Retries`: snoozes it when a rate limiter refuses. */
   snoozeWhenLimited?: boolean | null;
   /** See `Retries`: the actor to call when no attempt is left. */
   onRetryExhausted?: string | null;
@@ -29,7 +29,7 @@ export interface KnownMessageOptions {
   onSuccess?: string | null;
   /** See `Callbacks`: the actor to call after each failed attempt. */
   onFailure?: string | null;
-  /** Makes a pipeline run this message with its own arguments only. */
+  /** In a pipeline, does not add the result of the message before to its arguments. */
   pipeIgnore?: boolean;
   /** The next message of the pipeline, in wire form. */
   pipeTarget?: unknown;
@@ -37,39 +37,39 @@ export interface KnownMessageOptions {
   storeResults?: boolean | null;
   /** See `Results`. Milliseconds. */
   resultTtl?: number | null;
-  /** The group that this message is a member of. */
+  /** Its group, if that has callbacks for the success of all members. */
   groupCompletionUuid?: string;
-  /** Messages to send when the group has completed, in wire form. */
+  /** Messages to send when all members have succeeded, in wire form. */
   groupCompletionCallbacks?: unknown;
-  /** The group that this message is a member of, whose members need not succeed. */
+  /** Its group, if that has callbacks for the end of all members. */
   groupSettledUuid?: string;
-  /** Messages to send when its members have settled, in wire form. */
+  /** Messages to send when all members have settled, in wire form. */
   groupSettledCallbacks?: unknown;
-  /** RabbitMQ's priority of the message: higher goes first. */
+  /** Priority in RabbitMQ: higher ones are delivered first. */
   brokerPriority?: number | null;
   /** Milliseconds by which a pipeline delays this message. */
   delay?: number | null;
-  /** Milliseconds since the epoch at which a delayed message is due. */
+  /** Time at which a delayed message is due, in milliseconds since the epoch. */
   eta?: number;
-  /** Failed attempts so far. */
+  /** Number of failed attempts so far. */
   retries?: number;
-  /** The schedule that has sent it, see `PeriodicMessage`. */
+  /** The schedule that sent it, see `PeriodicMessage`. */
   periodic?: unknown;
-  /** See the actor option `unique`: the key, in place of what its `by` makes of the arguments. */
+  /** See the actor option `unique`: the key, instead of the result of `by`. */
   uniqueKey?: string | number;
   /** Number of times it was snoozed. */
   snoozes?: number;
-  /** Number of workers that died while it ran, in attempts before this one. */
+  /** Number of workers that died while it ran, in earlier attempts. */
   deaths?: number;
-  /** The last error, for people to read. */
+  /** Traceback of the last error. */
   traceback?: string;
-  /** Milliseconds since the epoch at which the last retry was decided. */
+  /** Time of the decision to retry, in milliseconds since the epoch. */
   requeueTimestamp?: number;
-  /** The Redis broker's own id of one stay in a queue. */
+  /** Id on a queue in Redis, new each time that it is stored. */
   redisMessageId?: string;
 }
 
-/** Options that the library sets, and callers do not: they are not offered when a message is sent. */
+/** Options that only the library sets, and that the types of `sendWithOptions` do not offer. */
 export type LibraryOption =
   | "deaths"
   | "groupCompletionUuid"
@@ -85,15 +85,14 @@ export type LibraryOption =
   | "traceCtx";
 
 /**
- * Options of a message, by their names here. Besides the known ones, any other
- * travels along under its own name.
+ * Options of a message, by their names in this library. Other options are kept under their names.
  */
 export interface MessageOptions extends KnownMessageOptions {
   /** Anything else. */
   [name: string]: unknown;
 }
 
-/** The built-in names that differ on the wire, as Python dramatiq spells them. */
+/** Names of built-in options that differ on the wire, as in Python dramatiq. */
 const WIRE_NAMES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   ["brokerPriority", "broker_priority"],
   ["groupCompletionCallbacks", "group_completion_callbacks"],
@@ -136,8 +135,8 @@ export function toWireName(name: string): string {
 export const NO_OPTIONS: WireOptions = /* @__PURE__ */ Object.freeze({});
 
 /**
- * @param options Options by their names here; one that is `undefined` counts as not there.
- * @returns The same options by their names on the wire, in the same order.
+ * @param options Options by their names in this library; those that are `undefined` are left out.
+ * @returns The options in wire form, in the same order.
  */
 export function toWireOptions(options: MessageOptions | undefined): WireOptions {
   if (options === undefined) return NO_OPTIONS;
@@ -150,9 +149,9 @@ export function toWireOptions(options: MessageOptions | undefined): WireOptions 
 }
 
 /**
- * @param wire Options by their names on the wire.
- * @returns The same options by their names here. Should both spellings of one be
- *   on the wire, Python's counts.
+ * @param wire Options in wire form.
+ * @returns The options by their names in this library. If both spellings of an option are on the wire,
+ *   Python's is used.
  */
 export function fromWireOptions(wire: WireOptions): MessageOptions {
   const options: MessageOptions = {};
@@ -165,7 +164,7 @@ export function fromWireOptions(wire: WireOptions): MessageOptions {
   return Object.freeze(options);
 }
 
-/** Sets an own property, whatever its name: `__proto__` is a name like any other here. */
+/** Sets an own property of any name, even `__proto__`. */
 export function define(object: object, name: string, value: unknown): void {
   if (name === "__proto__") {
     Object.defineProperty(object, name, {

@@ -10,13 +10,13 @@ export { FollowUpNotStored, MiddlewareError, SkipMessage } from "./errors.ts";
 
 /** Result of running an actor. */
 export interface ProcessOutcome {
-  /** Returned value; `undefined` when it threw. */
+  /** Returned value; `undefined` if it threw. */
   readonly result?: unknown;
-  /** Thrown value; `undefined` when it returned. */
+  /** Thrown value; `undefined` if it returned. */
   readonly exception?: unknown;
 }
 
-/** End of a message in a worker. It decides whether the message is acknowledged, dead-lettered or requeued. */
+/** Outcome of a message, which decides whether it is acknowledged, dead-lettered or requeued. */
 export type Outcome =
   | "done"
   | "retried"
@@ -29,7 +29,7 @@ export type Outcome =
   | "followUpNotStored"
   | "lost";
 
-/** A worker, as hooks see it. */
+/** A worker, for hooks. */
 export interface WorkerInfo {
   /** The broker whose messages it processes. */
   readonly broker: Broker;
@@ -39,33 +39,32 @@ export interface WorkerInfo {
   readonly outcomes: Readonly<Record<Outcome, number>>;
 }
 
-/** The consumer of one queue of a worker, as hooks see it. */
+/** The consumer of one queue of a worker, for hooks. */
 export interface ConsumerInfo {
   /** The queue or delay queue. */
   readonly queueName: string;
 }
 
-/** A realm that runs actors, as hooks see it: the event loop, a thread or a child process. */
+/** A realm that runs actors, for hooks: the event loop of the worker, a thread or a child process. */
 export interface RealmInfo {
-  /** Highest number of messages that it runs at once. */
+  /** Number of messages that it runs at once. */
   readonly concurrency: number;
 }
 
 /**
- * Extension of a broker, a worker and the messages between them. Every hook is optional. A hook may
- * be asynchronous; only then is it awaited.
+ * Extension of brokers and workers, made of hooks. All hooks are optional, and may be asynchronous unless
+ * their documentation says otherwise.
  *
- * Extend it or implement it: the class has no code. A hook that a middleware leaves out is never
- * called and costs nothing.
+ * Extend or implement this class, which has no code. Missing hooks cost nothing.
  *
- * `prepareMessage` and `before…` hooks run in the order of the list: a `MiddlewareError`
- * stops the rest and goes to the caller. `after…` hooks run in reverse. Any other error, and any
- * error at all in `after…`, is logged and ignored; `FollowUpNotStored` alone is
- * heard, in `afterProcessMessage`, `afterSkipMessage` and `beforeNack`.
+ * `prepareMessage` and `before…` hooks run in the order of the list: a `MiddlewareError` skips the rest,
+ * and is thrown to the caller. `after…` hooks run in reverse order. Other errors, and all errors of
+ * `after…` hooks, are logged and ignored, except `FollowUpNotStored` in `afterProcessMessage`,
+ * `afterSkipMessage` and `beforeNack`.
  *
  * Source: `rules` in `tests/vectors/hooks.json`.
  *
- * @example Count what is processed
+ * @example Count processed messages
  * ```ts
  * import { type Broker, type MessageProxy, type Middleware, StubBroker } from "@dq/dramatiq";
  *
@@ -80,63 +79,62 @@ export interface RealmInfo {
  * ```
  */
 export abstract class Middleware {
-  /** Actor options that this middleware reads; others are refused at declaration. */
+  /** Names of the actor options that it reads. Options that no middleware reads are refused. */
   declare readonly actorOptions?: readonly string[];
   /**
-   * Functions that the command line runs in processes of their own. The signal aborts when
-   * they are to end. One that gives a promise is done when that settles; one that does not, a
-   * server for example, stays until then.
+   * Functions that the command line runs in separate processes. The signal aborts when the process should
+   * end. If a function returns a promise, its process ends when that settles; otherwise it runs until the
+   * signal aborts.
    */
   declare readonly forks?: readonly ((signal: AbortSignal) => unknown)[];
   /** Backend of results, for `getResult` of messages, groups and pipelines. */
   declare readonly resultBackend?: ResultSource;
 
   /**
-   * Runs around the actor, in the realm where the actor runs: the place for
-   * contexts, tracing, connections of a thread. The first of the list is outermost.
+   * Wraps the actor, in the thread or process where it runs, for contexts, tracing or connections of a
+   * thread. The first middleware of the list is outermost.
    *
-   * @param message What is run.
-   * @param next Runs the rest and gives the actor's result.
-   * @returns The result, as the worker is to see it.
+   * @param message The message.
+   * @param next Runs the inner middleware and the actor.
+   * @returns The result for the worker, usually that of `next`.
    */
   wrapActor?(message: MessageProxy, next: () => Promise<unknown>): Promise<unknown>;
 
   /**
-   * Makes ready to count the members of a group that has completion callbacks.
+   * Prepares to count the members of a group with completion callbacks.
    *
-   * @param broker The broker that the group runs on.
-   * @param completionUuid The group.
-   * @param memberCount How many messages have to succeed.
+   * @param broker The broker of the group.
+   * @param completionUuid Id of the group.
+   * @param memberCount Number of members.
    */
   beginGroup?(broker: Broker, completionUuid: string, memberCount: number): Promise<void>;
 
   /**
-   * Refuses options of an actor that make no sense, before anything is declared.
+   * Refuses invalid options of an actor, before it is declared.
    *
    * @throws {TypeError} If one is of the wrong type.
    * @throws {RangeError} If one is out of range.
    */
   checkActorOptions?(actor: Actor): void;
 
-  /** Before a message is acknowledged. An error cannot keep it from that. */
+  /** Before a message is acknowledged. An error does not prevent that. */
   beforeAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /** After a message was acknowledged. */
   afterAck?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /**
-   * Before a message goes to the dead letters. No error can keep it from that but a
-   * `FollowUpNotStored` whose cause is an unavailable server: it runs again then.
+   * Before a message is dead-lettered. Only a `FollowUpNotStored` whose cause is an unavailable server
+   * prevents that: the message runs again then.
    */
   beforeNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
-  /** After a message went to the dead letters. */
+  /** After a message was dead-lettered. */
   afterNack?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /**
-   * After data that is not a message went to the dead letters. `message.message` is an
-   * `UndecodableMessage` with the data and what is wrong with it. No other hook is called for it.
-   * Python has no such hook.
+   * After undecodable data was dead-lettered. `message.message` is an `UndecodableMessage` with the data
+   * and the error. No other hook is called for it. Python has no such hook.
    */
   afterUndecodable?(broker: Broker, message: MessageProxy): void | Promise<void>;
 
-  /** Before an actor is declared. Synchronous, as declaring is. */
+  /** Before an actor is declared. Synchronous. */
   beforeDeclareActor?(broker: Broker, actor: Actor): void;
   /** After an actor was declared. Synchronous. */
   afterDeclareActor?(broker: Broker, actor: Actor): void;
@@ -148,24 +146,22 @@ export abstract class Middleware {
   afterDeclareDelayQueue?(broker: Broker, queueName: string): void;
 
   /**
-   * Gives the message to send in place of one, mostly a changed copy. Synchronous, and called
-   * before `beforeEnqueue`: for each message of a batch, and for retries, pipeline steps and
-   * callbacks. Not called for a delayed message whose time has come, nor for a dead letter
-   * that is requeued: both keep what they carry.
+   * Replaces a message that is being sent, usually by a changed copy. Synchronous. Called before
+   * `beforeEnqueue`, for each message of a batch, and for retries, pipeline steps and callbacks. Not called
+   * for a delayed message that is due, or a dead letter that is requeued: they keep their options.
    *
-   * Retries, and follow-ups while their server is unavailable, can be passed here more than once:
-   * make sure that to prepare a message twice does no harm. Python has no such hook: its
-   * `before_enqueue` changes the message itself.
+   * It may be called more than once for the same message: for each retry, and while the server is
+   * unavailable. Python has no such hook: its `before_enqueue` changes the message itself.
    *
    * @param broker The broker.
-   * @param message What is to be sent, as the middleware before this one made it. It names its
-   *   queue, not its delay queue, and has no `eta` yet.
-   * @param cause The message that it follows from: the failed one for a retry, the one before
-   *   for a pipeline step, the one that it tells of for a callback, the last member for the
-   *   callback of a group. `undefined` for what a program or an actor sends.
-   * @returns The message to send; `undefined` to leave it as it is.
+   * @param message The message, as the middleware before this one returned it. Its `queueName` is not the
+   *   delay queue, and it has no `eta` yet.
+   * @param cause The message that caused this one: for a retry the failed message, for a pipeline step the
+   *   one before it, for a callback the message that it reports, for the callback of a group its last
+   *   member. `undefined` if a program or an actor sends the message.
+   * @returns The message to send; `undefined` for no change.
    *
-   * @example Carry the tenant on
+   * @example Pass the tenant on
    * ```ts
    * import { type Broker, type Message, type Middleware, StubBroker } from "@dq/dramatiq";
    *
@@ -186,22 +182,22 @@ export abstract class Middleware {
     cause: Message | undefined,
   ): Message | undefined;
   /**
-   * Runs around sending a message, or many by one call: `prepareMessage`, `beforeEnqueue`, storing,
-   * `afterEnqueue`. The place for tracing and measuring, since it also sees what fails. The first of
-   * the list is outermost. Python has no such hook.
+   * Wraps the sending of a message, or of a batch: `prepareMessage`, `beforeEnqueue`, storing and
+   * `afterEnqueue`. For tracing and measuring, since it also sees failures. The first middleware of the
+   * list is outermost. Python has no such hook.
    *
-   * Not called for what is sent in a transaction of SQLite, nor for what `prepareMessage` is not called
-   * for.
+   * Not called for messages for which `prepareMessage` is not called, or which are sent in a transaction of
+   * SQLite.
    *
    * @param broker The broker.
-   * @param messages What is to be sent, before `prepareMessage`; one, unless a batch is sent.
-   * @param cause The message that they follow from, as for `prepareMessage`.
-   * @param next Sends them, and calls `prepareMessage` before it returns. It is to be called once: a
-   *   second call throws a `TypeError`, as one after the end of the hook does, and without a call the
-   *   sender gets one.
-   * @returns What `next` resolves to: what was stored, a list of it for a batch. The list is empty if
-   *   nothing was stored: when another worker was first to send the message of a schedule. Anything
-   *   else is logged, and the sender gets what was stored.
+   * @param messages The messages before `prepareMessage`; one, unless a batch is sent.
+   * @param cause The message that caused them, as for `prepareMessage`.
+   * @param next Sends them, and calls `prepareMessage` before it returns. Call it exactly once: a second
+   *   call, or one after the end of the hook, throws a `TypeError`, and without a call the sender gets
+   *   one.
+   * @returns The result of `next`: the stored message, or an array for a batch. The array is empty if
+   *   nothing was stored because another worker has sent the message of a schedule. Another value is
+   *   logged, and the sender gets the stored messages.
    */
   wrapEnqueue?<T extends Message | readonly Message[]>(
     broker: Broker,
@@ -210,35 +206,35 @@ export abstract class Middleware {
     next: () => Promise<T>,
   ): Promise<T>;
   /**
-   * Before a message is stored; a delayed one names its delay queue and `eta` already. It
-   * cannot change the message: `prepareMessage` can.
+   * Before a message is stored. A delayed message has its delay queue and `eta`. To change the message, use
+   * `prepareMessage`.
    */
   beforeEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
   /** After a message was stored. */
   afterEnqueue?(broker: Broker, message: Message, delay: number | undefined): void | Promise<void>;
-  /** When a worker has received a delayed message, before it puts it on its queue. */
+  /** Before a worker moves a due delayed message to its queue. */
   beforeDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
   /**
-   * After a delayed message was put on its queue, or given back because it could not
-   * be. Each `beforeDelayMessage` is followed by it. Python has no such hook.
+   * After a delayed message was moved to its queue, or that has failed. Called after each
+   * `beforeDelayMessage`. Python has no such hook.
    */
   afterDelayMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
-  /** Before the actor runs. After `message.fail()` it does not run. */
+  /** Before the actor runs. If a hook calls `message.fail()`, the actor does not run. */
   beforeProcessMessage?(broker: Broker, message: MessageProxy): void | Promise<void>;
-  /** After the actor ran, or failed. */
+  /** After the actor has returned or failed. */
   afterProcessMessage?(
     broker: Broker,
     message: MessageProxy,
     outcome: ProcessOutcome,
   ): void | Promise<void>;
   /**
-   * After a message was skipped or cancelled, or given back to its queue unfinished. Each
-   * `beforeProcessMessage` is followed by either this or `afterProcessMessage`.
+   * After a message was skipped or cancelled, or requeued unfinished. Either this or `afterProcessMessage`
+   * is called after each `beforeProcessMessage`.
    *
    * @param broker The broker.
-   * @param message What was skipped.
-   * @param reason What a middleware or the actor threw to have it skipped; `WorkerLost`
-   *   for one that was given back and will run again; `Cancelled` for one that was cancelled.
+   * @param message The message.
+   * @param reason The `SkipMessage` that a middleware or the actor threw; `WorkerLost` for a message that
+   *   is requeued and runs again; `Cancelled` for a cancelled one.
    */
   afterSkipMessage?(
     broker: Broker,

@@ -105,7 +105,7 @@ const KNOWN_OPTIONS: KnownOptions<DashboardOptions> = {
  */
 export function checkOptions(options: DashboardOptions): void {
   assertKnownOptions("dashboard", options, KNOWN_OPTIONS);
-  const { access, basePath, bulkLimit = 1 } = options;
+  const { access, basePath, bulkLimit = 1, origin = [] } = options;
   if (access !== "loopback" && typeof access !== "function") {
     throw new TypeError(
       `Cannot make a dashboard with access ${
@@ -119,6 +119,15 @@ export function checkOptions(options: DashboardOptions): void {
         JSON.stringify(basePath)
       }: it must start with a "/" ` +
         "and not end with one",
+    );
+  }
+  for (const one of typeof origin === "string" ? [origin] : origin) {
+    if (URL.parse(one)?.origin === one) continue;
+    throw new RangeError(
+      `Cannot make a dashboard with origin ${
+        JSON.stringify(one)
+      }: it must be a scheme, a host and ` +
+        'maybe a port, such as "https://ops.example.com", without a path',
     );
   }
   if (!(Number.isSafeInteger(bulkLimit) && bulkLimit > 0)) {

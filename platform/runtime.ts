@@ -126,6 +126,17 @@ export function mayRead(path: string): boolean {
   return isPermitted("read", { path });
 }
 
+/**
+ * Checks that a server may listen. Deno throws a missing permission where nothing can catch it.
+ *
+ * @param address `host:port`, as in a URL.
+ * @throws {Error} If it may not, with the flag that allows it.
+ */
+export function assertMayListen(address: string): void {
+  if (isPermitted("net", { host: address })) return;
+  throw new Error(`it needs the permission; run again with --allow-net=${address}`);
+}
+
 /** True if a file may be written without a prompt of Deno. */
 export function mayWrite(path: string): boolean {
   return isPermitted("write", { path });
@@ -190,6 +201,7 @@ interface PermissionScope {
   readonly path?: string;
   readonly variable?: string;
   readonly kind?: string;
+  readonly host?: string;
 }
 
 /**

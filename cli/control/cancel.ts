@@ -59,6 +59,7 @@ async function cancel(task: ControlTask): Promise<void> {
     throw new UsageError("Cannot cancel all messages that match without --yes");
   }
   const queues = queue === undefined ? [undefined] : task.queues("cancel the messages of");
+  await task.warnOfUnknown(queues.flatMap((queueName) => queueName ?? []));
   for (const queueName of queues) {
     const predicate = {
       ...(actor !== undefined && { actor }),

@@ -43,10 +43,13 @@ export function runPause(args: readonly string[], program: Program): Promise<num
         const what = one.actor === undefined ? `Queue ${one.queue}` : `Actor ${one.actor}`;
         print(`${what} is paused${ending(one.until)}${why}`, { ...one });
       }
+      if (paused.length === 0) task.note("Nothing is paused");
       return warnOf(paused, task);
     }
     const outcomes: PauseOutcome[] = [];
-    for (const target of targetsOf(options, queues, "pause")) {
+    const targets = targetsOf(options, queues, "pause");
+    await task.warnOfUnknown(targets.flatMap(({ queue }) => queue ?? []));
+    for (const target of targets) {
       const given = { ...(until !== undefined && { until }), ...(reason && { reason }) };
       const outcome = dryRun ? { ignoredBy: [] } : await control.pause(target, given);
       outcomes.push(outcome);

@@ -1,11 +1,15 @@
 import type { Command } from "commander";
 import { Control } from "../../control/control.ts";
+import type { Broker } from "../../core/broker.ts";
+import { inspectorOf } from "../../core/inspector_of.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
+import { escapeText } from "../../platform/escape.ts";
 import { openBroker } from "../broker_source.ts";
 import { OK } from "../exit_codes.ts";
 import { jsonLine, withIsoTimes } from "../json_line.ts";
 import { writeAll } from "../output.ts";
 import type { Program } from "../program.ts";
+import { describeUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { type ControlOptions, parseControlArguments } from "./arguments.ts";
 
@@ -23,6 +27,8 @@ export interface ControlTask {
    * @param json The same for programs, printed instead with `--json`; times in milliseconds since the epoch.
    */
   print(line: string, json: Readonly<Record<string, unknown>>): void;
+  /** Prints a note, which is no result. */
+  note(line: string): void;
   /** Prints a warning, which is no result. */
   warn(line: string): void;
   /**
@@ -32,6 +38,8 @@ export interface ControlTask {
    * @throws {UsageError} If none is named, or one that the modules do not declare.
    */
   queues(purpose: string): string[];
+  /** Warns of queues that the broker does not know, where it tells which it has. */
+  warnOfUnknown(queueNames: readonly string[]): Promise<void>;
 }
 
 /**
@@ -58,19 +66,44 @@ export async function runControl(
   }
   const { options, source } = parsed;
   const broker = await openBroker(source);
+  const warn = (line: string) => writeAll(STANDARD_ERROR, `Warning: ${line}\n`);
   try {
     await work({
       control: controlOf(() => new Control(broker)),
       options,
       print: (line, json) =>
         writeAll(STANDARD_OUTPUT, options.json ? jsonLine(withIsoTimes(json)) : `${line}\n`),
-      warn: (line) => writeAll(STANDARD_ERROR, `Warning: ${line}\n`),
+      note: (line) => writeAll(STANDARD_ERROR, `${line}\n`),
+      warn,
+      warnOfUnknown: async (queueNames) => {
+        const text = await describeUnknown(broker, queueNames);
+        if (text !== undefined) warn(escapeText(text));
+      },
       queues: (purpose) => queuesOf("url" in source ? undefined : broker.queues, options, purpose),
     });
   } finally {
     await broker.close();
   }
   return OK;
+}
+
+/** A broker that only controls, and may not be inspected, does not tell. */
+async function describeUnknown(
+  broker: Broker,
+  queueNames: readonly string[],
+): Promise<string | undefined> {
+  if (queueNames.length === 0) return undefined;
+  try {
+    const inspector = inspectorOf(broker);
+    if (inspector === undefined) return undefined;
+    try {
+      return await describeUnknownQueues(inspector, queueNames);
+    } finally {
+      await inspector[Symbol.asyncDispose]();
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 /**

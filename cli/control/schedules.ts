@@ -98,8 +98,10 @@ function helpOf(): string {
     "worker.ts schedules <action> --help says more.\n";
 }
 
-async function list({ control, options, print }: ControlTask): Promise<void> {
-  for (const one of await named(control, options.name)) {
+async function list({ control, options, print, note }: ControlTask): Promise<void> {
+  const schedules = await named(control, options.name);
+  if (schedules.length === 0) note("There are no schedules");
+  for (const one of schedules) {
     const times = one.cron === undefined ? `every ${one.every} ms` : `${one.cron} ${one.timeZone}`;
     const state = one.paused
       ? `paused${one.reason === undefined ? "" : `: ${one.reason}`}`

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
+import { assertMayListen } from "../../platform/runtime.ts";
 
 /** Answers requests. */
 export type Handler = (request: Request) => Promise<Response>;
@@ -24,6 +25,7 @@ export class HttpServer {
    * @throws If it cannot listen there; `code` is `EADDRINUSE` if another program does.
    */
   static async listen(host: string, port: number, handler: Handler): Promise<HttpServer> {
+    assertMayListen(`${host.includes(":") ? `[${host}]` : host}:${port}`);
     const server = createServer((request, response) => void answer(request, response, handler));
     server.listen(port, host);
     await once(server, "listening");

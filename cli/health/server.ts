@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { assertMayListen } from "../../platform/runtime.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { answerHealth } from "../../worker/health.ts";
 import type { Health } from "../../worker/health_report.ts";
@@ -68,6 +69,7 @@ function pathOf(url = "/"): string {
 
 async function listen(server: Server, address: ListenAddress): Promise<void> {
   try {
+    assertMayListen(formatListenAddress(address));
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(address.port, address.host, resolve);

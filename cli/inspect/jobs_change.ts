@@ -15,7 +15,14 @@ import { Interruption } from "../interruption.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 import { confirm, whoAmI } from "./confirm.ts";
-import { addFilters, countOf, filtersOf, type JobsOptions, queuesOf } from "./jobs_options.ts";
+import {
+  addFilters,
+  countOf,
+  filtersOf,
+  type JobsOptions,
+  noteNoMessages,
+  queuesOf,
+} from "./jobs_options.ts";
 import { actorOf } from "./messages.ts";
 import { type InspectTask, makeInspectCommand, runInspect } from "./run.ts";
 import { formatCount } from "./table.ts";
@@ -155,7 +162,7 @@ class BulkChange {
       console.note(`There are more; -n takes more than ${formatCount(messages.length)}\n`);
     }
     if (messages.length === 0) {
-      console.note("There are no such messages\n");
+      await noteNoMessages(this.#task);
       return OK;
     }
     if (options.dryRun) {

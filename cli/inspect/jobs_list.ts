@@ -8,6 +8,7 @@ import {
   countOf,
   filtersOf,
   type JobsOptions,
+  noteNoMessages,
   queuesOf,
   STATES,
 } from "./jobs_options.ts";
@@ -78,7 +79,7 @@ async function list(task: InspectTask<JobsOptions>): Promise<number> {
     const isUtc = task.options.utc === true;
     task.console.print(formatMessages(messages, state, { isUtc, width }));
   }
-  if (messages.length === 0) task.console.note("There are no such messages\n");
+  if (messages.length === 0) await noteNoMessages(task);
   for (const one of found) if (one.hasMore) task.console.note(noteOf(one, task.options));
   return OK;
 }
@@ -158,7 +159,7 @@ function printGroups(
   if (shown.length === 0) return;
   const columns: Column[] = [
     { title: "COUNT", isNumber: true },
-    { title: "ACTOR", width: MAX_NAME },
+    { title: "ACTOR", width: MAX_NAME, isName: true },
     { title: "FIRST" },
     { title: "LAST" },
     { title: "ERROR" },

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import type { MessageQuery, MessageState } from "../../core/inspection.ts";
 import { canonicalQueueName } from "../../core/queue_names.ts";
 import { timeOf } from "../time_argument.ts";
+import { noteUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { collect } from "../control/arguments.ts";
 import type { CommonOptions, InspectTask } from "./run.ts";
@@ -73,4 +74,10 @@ export async function queuesOf(task: InspectTask<JobsOptions>): Promise<string[]
   if (queue !== undefined) return [...new Set(queue.map(canonicalQueueName))];
   const { queues } = await task.inspector.overview();
   return queues.map(({ queueName }) => queueName);
+}
+
+/** Says that no message matches, and if a queue is most likely misspelled. */
+export async function noteNoMessages(task: InspectTask<JobsOptions>): Promise<void> {
+  task.console.note("There are no such messages\n");
+  await noteUnknownQueues(task, task.options.queue);
 }

@@ -37,8 +37,8 @@ export function formatMessages(
 ): string {
   const columns: Column[] = [
     { title: TIMES[state] },
-    { title: "QUEUE", width: MAX_NAME },
-    { title: "ACTOR", width: MAX_NAME },
+    { title: "QUEUE", width: MAX_NAME, isName: true },
+    { title: "ACTOR", width: MAX_NAME, isName: true },
     { title: "RETRIES", isNumber: true },
     { title: "ID", width: MAX_NAME },
     { title: "ERROR" },

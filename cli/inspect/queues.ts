@@ -9,6 +9,7 @@ import { collect } from "../control/arguments.ts";
 import { KILLED, OK } from "../exit_codes.ts";
 import type { Program } from "../program.ts";
 import { formatDuration } from "../status.ts";
+import { noteUnknownQueues } from "../unknown_queues.ts";
 import { UsageError } from "../usage_error.ts";
 import { confirm, whoAmI } from "./confirm.ts";
 import {
@@ -103,7 +104,7 @@ async function list(task: Task): Promise<number> {
     return OK;
   }
   const columns: Column[] = [
-    { title: "QUEUE" },
+    { title: "QUEUE", isName: true },
     ...["READY", "OLDEST", "DELAYED", "IN FLIGHT", "DEAD", "CONSUMERS"].map((title) => ({
       title,
       isNumber: true,
@@ -122,6 +123,7 @@ async function list(task: Task): Promise<number> {
   ]);
   if (rows.length > 0) console.print(formatTable(columns, rows, console.columns));
   else console.note("There are no queues yet: one is there once a message was sent\n");
+  await noteUnknownQueues(task, named);
   if (isPartial) console.note("There are more queues than one look shows; --queue names others\n");
   if (workers !== undefined) console.note(`${sumOf(workers)}${lastMinuteOf(history)}\n`);
   return OK;
@@ -223,6 +225,7 @@ async function purge(task: Task): Promise<number> {
   }
   const queueNames = [...new Set(queue.map(canonicalQueueName))];
   const { queues } = await inspector.overview({ queueNames });
+  await noteUnknownQueues(task, queueNames);
   for (const queueName of queueNames) {
     const present = queues.find((one) => one.queueName === queueName)?.[state];
     const messages = (count?: number) => `${state} ${counted(count ?? 0, "message(s)")}`;

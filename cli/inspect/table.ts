@@ -11,33 +11,63 @@ export interface Column {
   readonly isNumber?: boolean;
   /** Longest width; longer texts are cut. */
   readonly width?: number;
+  /** True for names, which are cut first if the terminal is too narrow. */
+  readonly isName?: boolean;
 }
+
+/** Characters of a name, or of the last column, that stay visible on a narrow terminal. */
+const LEAST_WIDTH = 20;
+const GAP = "  ";
 
 /**
  * A table as text. Cells are escaped: they may come from messages.
  *
+ * On a narrow terminal names are cut, then the last column. Rows that still do not fit take a second
+ * line: what is to the right, numbers and ids, is what one looks for.
+ *
  * @param columns The columns.
  * @param rows The cells.
- * @param width Columns of the terminal, to which lines are cut.
+ * @param width Columns of the terminal, if the output goes to one.
  * @returns Lines, the titles first.
  */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  width: number | undefined,
+  width: number = Infinity,
 ): string {
   const cells = [columns.map(({ title }) => title), ...rows].map((row) =>
     row.map((cell, i) => escapeText(shorten(cell, columns[i]!.width ?? MAX_CELL)))
   );
-  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
-  const lines = cells.map((row) => {
-    const parts = row.map((cell, i) =>
-      columns[i]!.isNumber ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)
-    );
-    const line = parts.join("  ").trimEnd();
-    return width === undefined ? line : line.slice(0, width);
-  });
+  const widths = fit(
+    columns,
+    columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length))),
+    width,
+  );
+  const lines = cells.map((row) =>
+    row.map((cell, i) => {
+      const cut = cell.length > widths[i]! ? `${cell.slice(0, widths[i]! - 1)}…` : cell;
+      return columns[i]!.isNumber ? cut.padStart(widths[i]!) : cut.padEnd(widths[i]!);
+    }).join(GAP).trimEnd()
+  );
   return `${lines.join("\n")}\n`;
+}
+
+/** Makes columns narrower until a row fits a line of the terminal, or two. */
+function fit(columns: readonly Column[], widths: readonly number[], width: number): number[] {
+  const fitting = [...widths];
+  const last = fitting.length - 1;
+  const taken = (end: number) =>
+    fitting.slice(0, end).reduce((sum, one) => sum + one + GAP.length, 0);
+  const least = Math.min(fitting[last]!, LEAST_WIDTH);
+  for (const [i, { isName }] of columns.entries()) {
+    const excess = taken(last) + least - width;
+    if (isName && excess > 0) {
+      fitting[i] = Math.max(Math.min(fitting[i]!, LEAST_WIDTH), fitting[i]! - excess);
+    }
+  }
+  const room = width - taken(last);
+  fitting[last] = Math.min(fitting[last]!, room < least ? Math.max(room + width, least) : room);
+  return fitting;
 }
 
 /** A count for people; "?" if the broker does not tell. */

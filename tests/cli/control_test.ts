@@ -82,9 +82,11 @@ test("pause and resume change what all workers do, and list what is paused", asy
 
 test("--broker controls workers without the modules of the application", async () => {
   await using means = await open();
-  const paused = await means.run("pause", "-Q", "anything", "--broker", redis.url);
-  assertEquals([paused.code, paused.output], [0, "Paused queue anything\n"]);
   await using broker = new RedisBroker({ url: redis.url });
+  await broker.enqueue(new Message({ queueName: "default", actorName: "mail", args: [] }));
+  const paused = await means.run("pause", "-Q", "anything", "--broker", redis.url);
+  assertEquals([paused.code, paused.stdout], [0, "Paused queue anything\n"]);
+  assertMatch(paused.output, /^Warning: The broker has no queue anything; it has .*default/m);
   assertEquals(await new Control(broker).resume({ queue: "anything" }), true);
 });
 

@@ -165,6 +165,17 @@ if (runtime === "deno") {
       String(child.lines[0]!["message"]),
       /^Cannot import net\.ts: .*run again with the --allow-net flag$/,
     );
+    const listening = [
+      fixture.start(["dashboard", "--broker", "stub:", "--port", "9"], { run }),
+      fixture.start(["actors.ts", "-t", "0", "--http", "127.0.0.1:9"], { run }),
+    ];
+    for (const program of listening) {
+      assertEquals(await program.ended, 2);
+      assertMatch(
+        program.output,
+        /^Cannot .+: it needs the permission; run again with --allow-net=127\.0\.0\.1:9\n$/,
+      );
+    }
     // Those that were given reach the worker.
     const enough = fixture.start(["actors.ts", "-t", "0"], { run });
     await enough.working();

@@ -13,6 +13,7 @@ import {
 } from "@std/assert";
 import { actor, type Broker, Control, RedisBroker, SqliteBroker, Worker } from "@dq/dramatiq";
 import { confirm } from "../../cli/inspect/confirm.ts";
+import { formatTable } from "../../cli/inspect/table.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { eventually } from "../support/servers/until.ts";
@@ -349,6 +350,46 @@ test("Commands leave the SQLite file of another program as it is", async () => {
   }
   assertEquals(other.prepare("select name from sqlite_schema").all().length, 1);
   other.close();
+});
+
+test("Tables show numbers, ids and errors on a narrow terminal, too", () => {
+  const [name, id] = ["q".repeat(60), "379d4b66-15aa-4c31-9f1e-0f1b8f3f7b11"];
+  const columns = [
+    { title: "QUEUE", isName: true },
+    { title: "READY", isNumber: true },
+    { title: "ID" },
+    { title: "ERROR" },
+  ];
+  const lineOf = (width: number | undefined, error: string) =>
+    formatTable(columns, [[name, "12", id, error]], width).split("\n")[1]!;
+  assertEquals(lineOf(undefined, "e"), `${name}     12  ${id}  e`);
+  assertEquals(lineOf(90, "e"), `${"q".repeat(37)}…     12  ${id}  e`);
+  const error = "RangeError: width is 0, and height is, too";
+  assertEquals(lineOf(90, error), `${"q".repeat(22)}…     12  ${id}  ${error.slice(0, 19)}…`);
+  const narrow = lineOf(60, error); // takes two lines
+  assert(
+    narrow.includes(id) && narrow.includes("RangeError: width") && narrow.length <= 120,
+    narrow,
+  );
+});
+
+test("Commands name queues that the broker does not have, which are misspelled most likely", async () => {
+  await using means = await KINDS["SqliteBroker"]!.open();
+  await send(means.broker, "default", [["a"]]);
+  const said = "The broker has no queue defualt; it has default\n";
+  for (
+    const args of [
+      ["queues", "list"],
+      ["queues", "purge", "--state", "dead", "--yes"],
+      ["jobs", "list"],
+      ["jobs", "retry", "--yes"],
+    ]
+  ) {
+    const run = async (name: string) =>
+      (await runCommand([...args, "--queue", name, "--broker", means.url])).console.notes;
+    assertStringIncludes(await run("defualt"), said, args.join(" "));
+    assert(!(await run("default")).includes("has no queue"), args.join(" "));
+  }
 });
 
 test("top ends once its output is closed, and lost output is exit code 1", async () => {

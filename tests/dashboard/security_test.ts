@@ -15,6 +15,9 @@ test("dashboard refuses options that it does not know, or that make no sense", (
   assertThrows(make({}), TypeError, 'it must be "loopback" or a function');
   assertThrows(make({ access: "loopback", base_path: "/ops" }), TypeError, "here: basePath");
   assertThrows(make({ access: "loopback", basePath: "ops/" }), RangeError, "must start with");
+  for (const origin of ["ops.example.com", "https://ops.example.com/", ["https://a.example", ""]]) {
+    assertThrows(make({ access: "loopback", origin }), RangeError, 'such as "https://ops');
+  }
   assertThrows(make({ access: "loopback", bulkLimit: 0 }), RangeError, "above 0");
 });
 

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BrokerConnectionError } from "../core/errors.ts";
 import { packageAdvice } from "../platform/missing_package.ts";
+import { runtime } from "../platform/runtime.ts";
 import { errorMessage, formatTraceback } from "../platform/thrown.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -29,7 +30,7 @@ export function whyNotImported(specifier: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError) return error;
   if (error instanceof UsageError) return error;
   const reason = isOfRuntime(error)
-    ? oneLine(error) + packageAdvice(error) + moduleTypeAdvice(error)
+    ? oneLine(error) + packageAdvice(error) + moduleTypeAdvice(error) + typeScriptAdvice(error)
     : traceback(error);
   return new UsageError(`Cannot import ${specifier}: ${reason}`, { cause: error });
 }
@@ -57,6 +58,28 @@ function moduleTypeAdvice(error: unknown): string {
   const file = nearestPackageJson(place.startsWith("file:") ? fileURLToPath(place) : place);
   if (file === undefined || /\.cjs$|\.cts$/.test(place)) return "";
   return `; ${file} makes it a CommonJS module: set its type with "npm pkg set type=module"`;
+}
+
+/** Error texts of Node and Deno for a missing file with the extension of compiled TypeScript. */
+const MISSING_JAVASCRIPT =
+  /^(?:Cannot find module|Module not found) ["']((?:file:\/\/)?\/[^"']+\.[cm]?js)["']/;
+const COMPILE = runtime === "node"
+  ? 'compile the sources, or set NODE_OPTIONS="--import tsx"'
+  : "compile the sources";
+
+/**
+ * Advice about sources that are written for a compiler: `./broker.js` for the file `broker.ts`,
+ * which TypeScript and bundlers allow, and syntax that Node cannot erase; empty for other errors.
+ */
+function typeScriptAdvice(error: unknown): string {
+  if ((error as { code?: string }).code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") {
+    return `; ${COMPILE}`;
+  }
+  const [, missing = ""] = MISSING_JAVASCRIPT.exec(errorMessage(error).replace(COLORS, "")) ?? [];
+  if (missing === "") return "";
+  const path = missing.startsWith("file:") ? fileURLToPath(missing) : missing;
+  const source = path.replace(/js$/, "ts");
+  return existsSync(source) ? `; import ${basename(source)} by that name, or ${COMPILE}` : "";
 }
 
 /** The package.json that says of what type a module is. */

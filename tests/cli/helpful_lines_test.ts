@@ -1,5 +1,10 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { whyNotImported } from "../../cli/import_errors.ts";
 import { runtime } from "../../platform/runtime.ts";
+import { withFolder } from "../support/folder.ts";
 import { freePort } from "../support/servers/free_port.ts";
 import { skip, test } from "../support/test.ts";
 import { Fixture, inLanes } from "./fixture.ts";
@@ -106,6 +111,28 @@ else {
       /Cannot import actors\.ts: Cannot use import statement outside a module at \S+actors\.ts:1; \S+package\.json makes it a CommonJS module: set its type with \\?"npm pkg set type=module\\?"/,
     );
   });
+}
+
+const FOR_A_COMPILER = "Sources that are written for a compiler are told from missing ones";
+if (runtime === "bun") skip(FOR_A_COMPILER, "Bun imports them");
+else {
+  test(FOR_A_COMPILER, () =>
+    withFolder(async (folder) => {
+      const whyNot = async (name: string, text: string) => {
+        await writeFile(join(folder, name), text);
+        const url = pathToFileURL(join(folder, name)).href;
+        const error = await import(url).then(() => undefined, (error: unknown) => error);
+        return error === undefined ? "" : whyNotImported(name, error).message;
+      };
+      await whyNot("broker.ts", "export const broker = 1;");
+      const renamed = await whyNot("renamed.ts", `import "./broker.js";`);
+      assertMatch(renamed, /; import broker\.ts by that name, or compile the sources/);
+      const gone = await whyNot("gone.ts", `import "./nothing.js";`);
+      assert(!/compile/.test(gone), gone);
+      const syntax = await whyNot("syntax.ts", "enum Kind { A }\nexport const kind = Kind.A;");
+      if (runtime === "deno") assertEquals(syntax, "", "Deno compiles it");
+      else assertMatch(syntax, /; compile the sources, or set NODE_OPTIONS="--import tsx"$/);
+    }));
 }
 
 test("A module that throws is shown where it does, without the steps of the runtime", async () => {

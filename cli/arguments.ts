@@ -7,6 +7,7 @@ import { COMMAND_LINE, type Program } from "./program.ts";
 import { parseCommand } from "./parse_command.ts";
 import { UsageError } from "./usage_error.ts";
 import { VERSION } from "../platform/version.ts";
+import { commandName } from "./command_name.ts";
 
 /** Kind of executor: actors run on the event loop, in threads, or in processes of a worker process. */
 export type ExecutorName = "inline" | "thread" | "process";
@@ -170,7 +171,7 @@ const NUMBERS = {
 } as const;
 
 function makeCommand(): Command {
-  const command = new Command("worker.ts")
+  const command = new Command(commandName())
     .usage("[options] module[:broker] [modules…]")
     .description("Runs actors: takes messages off the queues of a broker until told to stop.")
     .argument(

@@ -1,18 +1,20 @@
 import { SUBCOMMANDS } from "./subcommands.ts";
+import { commandName } from "./command_name.ts";
 
 /** Text of `--help` after the options. */
 export function helpAfterOptions(): string {
+  const command = commandName();
   const width = Math.max(...Array.from(SUBCOMMANDS.keys(), ({ length }) => length));
   const subcommands = Array.from(
     SUBCOMMANDS,
-    ([name, { summary }]) => `  worker.ts ${`${name} --help`.padEnd(width + 9)}${summary}\n`,
+    ([name, { summary }]) => `  ${command} ${`${name} --help`.padEnd(width + 9)}${summary}\n`,
   );
   return `
 ${subcommands.length === 0 ? "" : `Other commands:\n${subcommands.join("")}\n`}Examples:
-  deno task worker actors.ts
-  bun run worker.ts actors.ts:broker mails.ts --processes 2 --threads 4
-  deno task worker actors.ts --queues mails reports --concurrency 32
-  deno task worker actors.ts --watch .
+  ${command} actors.ts
+  ${command} actors.ts:broker mails.ts --processes 2 --threads 4
+  ${command} actors.ts --queues mails reports --concurrency 32
+  ${command} actors.ts --watch .
 
 Signals:
   SIGTERM, SIGINT (Ctrl-C)   stop when running actors are done; a second one kills

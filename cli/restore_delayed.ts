@@ -8,6 +8,7 @@ import { writeAll } from "./output.ts";
 import { parseCommand } from "./parse_command.ts";
 import { UsageError } from "./usage_error.ts";
 import { counted } from "../platform/counted.ts";
+import { commandName } from "./command_name.ts";
 
 const STANDARD_OUTPUT = 1;
 
@@ -109,7 +110,7 @@ function parseRestoreArguments(
 }
 
 function makeCommand(): Command {
-  return new Command("worker.ts restore-delayed")
+  return new Command(`${commandName()} restore-delayed`)
     .usage("[options] module[:broker] [modules…]")
     .description(
       "Puts delayed messages on Redis back where Python workers find them, in the order of their " +

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addBrokerOption, type BrokerSource, parseBrokerSource } from "../broker_source.ts";
 import { SCHEMA } from "../json_line.ts";
 import type { Program } from "../program.ts";
+import { commandName } from "../command_name.ts";
 
 /** Options as commander parses them. */
 export interface ControlOptions {
@@ -46,7 +47,7 @@ export function parseControlArguments(
 
 /** A command with what all of them have. */
 export function makeControlCommand(name: string, description: string, exitCodes: string): Command {
-  return addBrokerOption(new Command(`worker.ts ${name}`))
+  return addBrokerOption(new Command(`${commandName()} ${name}`))
     .usage("[options] --broker URL | module[:broker] [modules…]")
     .description(description)
     .argument("[modules...]")

@@ -7,6 +7,7 @@ import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 import { collect, makeControlCommand } from "./arguments.ts";
 import { type ControlTask, runControl } from "./run.ts";
+import { commandName } from "../command_name.ts";
 
 const STANDARD_OUTPUT = 1;
 const EXIT_CODES = "0 done, 2 wrong arguments, an unknown schedule or a module that does not\n" +
@@ -63,8 +64,8 @@ export async function runSchedules(args: readonly string[], program: Program): P
   if (action === undefined) {
     throw new UsageError(
       name === ""
-        ? `Cannot run schedules without an action: name one of ${names}; worker.ts schedules --help ` +
-          "says more"
+        ? `Cannot run schedules without an action: name one of ${names}; ` +
+          `${commandName()} schedules --help says more`
         : `Cannot run schedules with action "${name}": it must be one of ${names}`,
     );
   }
@@ -93,9 +94,10 @@ function helpOf(): string {
   const lines = Array.from(ACTIONS, ([name, { description }]) => {
     return `  ${name.padEnd(8)} ${description}\n`;
   });
-  return "Usage: worker.ts schedules <action> [options] module[:broker] [modules…]\n\n" +
+  const command = `${commandName()} schedules`;
+  return `Usage: ${command} <action> [options] --broker URL | module[:broker] [modules…]\n\n` +
     `Looks after periodic actors.\n\nActions:\n${lines.join("")}\n` +
-    "worker.ts schedules <action> --help says more.\n";
+    `${command} <action> --help says more.\n`;
 }
 
 async function list({ control, options, print, note }: ControlTask): Promise<void> {

@@ -10,6 +10,7 @@ import { UsageError } from "../usage_error.ts";
 import { HttpServer } from "./http_server.ts";
 import { logToStandardError } from "./log.ts";
 import { passwordAccess, readPassword } from "./password.ts";
+import { commandName } from "../command_name.ts";
 
 const STANDARD_OUTPUT = 1;
 const PORT = 9192;
@@ -72,7 +73,7 @@ function makeHandler(options: DashboardOptions): Dashboard {
 }
 
 function makeCommand(): Command {
-  return addBrokerOption(new Command("worker.ts dashboard"))
+  return addBrokerOption(new Command(`${commandName()} dashboard`))
     .usage("[options] [module[:broker] [modules…]]")
     .description(
       "Serves pages in the browser: queues, messages, dead letters, workers, and what can be done " +

@@ -3,6 +3,7 @@ import { COMMAND_LINE, type Program } from "../program.ts";
 import { parseCommand } from "../parse_command.ts";
 import { timeOf } from "../time_argument.ts";
 import { UsageError } from "../usage_error.ts";
+import { commandName } from "../command_name.ts";
 
 /** Actions on dead letters. */
 export type Action = "list" | "show" | "requeue" | "purge";
@@ -58,7 +59,7 @@ export function parseDeadLetterArguments(
   if (args.length === 0) {
     throw new UsageError(
       `Cannot run dead-letters without an action: name one of ${ACTIONS.join(", ")}; ` +
-        "worker.ts dead-letters --help says more",
+        `${commandName()} dead-letters --help says more`,
     );
   }
   const command = makeCommand(now);
@@ -100,19 +101,22 @@ function complete(
   };
 }
 
-const EXAMPLES = `
+/** Text of `--help` after the options. */
+function examplesOf(command: string): string {
+  return `
 Examples:
-  worker.ts dead-letters list actors.ts
-  worker.ts dead-letters show --queue default --id 5f1c actors.ts
-  worker.ts dead-letters requeue --queue default --actor chargeCard --since 2h actors.ts
-  worker.ts dead-letters purge --queue default --before 30d --dry-run actors.ts
+  ${command} list actors.ts
+  ${command} show --queue default --id 5f1c actors.ts
+  ${command} requeue --queue default --actor chargeCard --since 2h actors.ts
+  ${command} purge --queue default --before 30d --dry-run actors.ts
 
 Exit codes: 0 done, 1 stopped, or some could not be requeued, 2 wrong arguments or a module that
 does not import, 3 the broker cannot be reached.
 `;
+}
 
 function makeCommand(now: number): Command {
-  return new Command("worker.ts dead-letters")
+  return new Command(`${commandName()} dead-letters`)
     .usage("<action> [options] module[:broker] [modules…]")
     .description(
       "Looks after messages that were given up.\n\n" +
@@ -137,7 +141,7 @@ function makeCommand(now: number): Command {
     .option("--dry-run", "say what requeue or purge would do, and do nothing")
     .option("--json", "print one JSON object a line")
     .helpOption("-h, --help", "print this")
-    .addHelpText("after", EXAMPLES);
+    .addHelpText("after", examplesOf(`${commandName()} dead-letters`));
 }
 
 function collect(value: string, previous: string[] = []): string[] {

@@ -25,7 +25,7 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
     },
   }],
   ["cancel", {
-    summary: "cancels messages wherever they are, as worker.ts cancel",
+    summary: "cancels messages wherever they are, like the command cancel",
     async run(args, program) {
       const { runCancel } = await import("../control/cancel.ts");
       return await runCancel(args, program);

@@ -44,14 +44,14 @@ type Task = InspectTask<QueuesOptions>;
 const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Action>([
   ["list", { summary: "lists queues with their numbers of messages", run: runList }],
   ["pause", {
-    summary: "pauses queues on all workers, as worker.ts pause",
+    summary: "pauses queues on all workers, like the command pause",
     async run(args, program) {
       const { runPause } = await import("../control/pause.ts");
       return await runPause(args, program);
     },
   }],
   ["resume", {
-    summary: "resumes queues on all workers, as worker.ts resume",
+    summary: "resumes queues on all workers, like the command resume",
     async run(args, program) {
       const { runResume } = await import("../control/pause.ts");
       return await runResume(args, program);

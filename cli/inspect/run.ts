@@ -11,6 +11,7 @@ import { OK } from "../exit_codes.ts";
 import { jsonLine, SCHEMA } from "../json_line.ts";
 import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
+import { commandName } from "../command_name.ts";
 
 /** Options that all commands have. */
 export interface CommonOptions {
@@ -75,8 +76,8 @@ export async function runAction(
       ([one, { summary }]) => `  ${one.padEnd(width)}  ${summary}\n`,
     );
     console.print(
-      `Usage: worker.ts ${noun} <action> [options] --broker URL | module[:broker] [modules…]\n\n` +
-        `Actions:\n${lines.join("")}\nworker.ts ${noun} <action> --help says more.\n`,
+      `Usage: ${commandName()} ${noun} <action> [options] --broker URL | module[:broker] [modules…]\n\n` +
+        `Actions:\n${lines.join("")}\n${commandName()} ${noun} <action> --help says more.\n`,
     );
     return OK;
   }
@@ -85,14 +86,14 @@ export async function runAction(
   const names = [...actions.keys()].join(", ");
   throw new UsageError(
     name === ""
-      ? `Cannot run ${noun} without an action: name one of ${names}; worker.ts ${noun} --help says more`
+      ? `Cannot run ${noun} without an action: name one of ${names}; ${commandName()} ${noun} --help says more`
       : `Cannot run ${noun} with action "${name}": it must be one of ${names}`,
   );
 }
 
 /** A command with what all of them have. */
 export function makeInspectCommand(name: string, description: string, exitCodes: string): Command {
-  return addBrokerOption(new Command(`worker.ts ${name}`))
+  return addBrokerOption(new Command(`${commandName()} ${name}`))
     .usage("[options] --broker URL | module[:broker] [modules…]")
     .description(description)
     .argument("[modules...]")

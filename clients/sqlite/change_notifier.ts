@@ -21,6 +21,8 @@ const NOTIFY_INTERVAL = 1;
 /** Milliseconds between two looks whether a transaction of the application is over, and how many. */
 const LOOK_INTERVAL = 5;
 const MAX_LOOKS = 200;
+/** End of the name of the file, after that of the database. */
+const SUFFIX = "-notify";
 /** Content of the file. */
 const BYTE = /* @__PURE__ */ Uint8Array.of(0x21);
 /** Listeners take this part of the time at most: the next look waits so many times as long. */
@@ -84,7 +86,7 @@ export class ChangeNotifier {
    * @param databasePath Its file; `undefined` if it has none.
    */
   opened(databasePath: string | undefined): void {
-    const file = `${databasePath}-notify`;
+    const file = `${databasePath}${SUFFIX}`;
     this.#isPolling = databasePath !== undefined && !(mayRead(file) && mayWrite(file));
     this.#file = databasePath === undefined || this.#isPolling ? undefined : file;
     this.#version = this.#owner.dataVersion();
@@ -171,10 +173,28 @@ export class ChangeNotifier {
     const fs = builtinModule("node:fs");
     const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
     if (this.#descriptor === undefined) {
+      const isNew = !fs.existsSync(this.#file!);
       this.#descriptor = fs.openSync(this.#file!, flags, 0o600);
+      if (isNew) this.#share();
       this.#inode = fs.fstatSync(this.#descriptor).ino;
     }
     return this.#descriptor;
+  }
+
+  /**
+   * Gives the new file the mode of the database and, as root, its owner, as SQLite does with its log.
+   * Otherwise a command that root runs would leave a file that the workers cannot use.
+   */
+  #share(): void {
+    const fs = builtinModule("node:fs");
+    const file = this.#file!;
+    try {
+      const { mode, uid, gid } = fs.statSync(file.slice(0, -SUFFIX.length));
+      fs.chmodSync(file, mode & 0o666);
+      if (fs.statSync(file).uid !== uid) fs.chownSync(file, uid, gid);
+    } catch {
+      // Only root may give a file away; others find out that it changed when they poll.
+    }
   }
 
   #watch(): void {

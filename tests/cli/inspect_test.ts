@@ -352,6 +352,20 @@ test("Commands leave the SQLite file of another program as it is", async () => {
   other.close();
 });
 
+test("Help and errors name the command as it was called", async () => {
+  const { argv } = process;
+  const usage = async () => (await runCommand(["jobs", "--help"])).console.output.split("\n")[0];
+  try {
+    process.argv = [argv[0]!, "/app/node_modules/.bin/dramatiq"];
+    assertMatch((await usage())!, /^Usage: dramatiq jobs <action>/);
+    await assertRejects(() => runCommand(["jobs"]), UsageError, "; dramatiq jobs --help says more");
+    process.argv = [argv[0]!, "/app/worker.ts"];
+    assertMatch((await usage())!, /^Usage: worker\.ts jobs <action>/);
+  } finally {
+    process.argv = argv;
+  }
+});
+
 test("Tables show numbers, ids and errors on a narrow terminal, too", () => {
   const [name, id] = ["q".repeat(60), "379d4b66-15aa-4c31-9f1e-0f1b8f3f7b11"];
   const columns = [

@@ -18,6 +18,7 @@ import { ROOT, RUN } from "../../cli/fixture.ts";
 import { work } from "../../conformance/broker_messages.ts";
 import { withFolder } from "../../support/folder.ts";
 import { linesOf, textOf } from "../../support/log.ts";
+import { eventually } from "../../support/servers/until.ts";
 import { runProgram } from "../../support/servers/run_program.ts";
 import { skip, test } from "../../support/test.ts";
 import type { Outcome } from "./unprivileged.ts";
@@ -110,6 +111,25 @@ test("SqliteBroker says which file or folder may not be read or written", async 
     );
     assertStringIncludes(closed!.message, `${paths[2]} cannot be written; the file and its folder`);
     assertStringIncludes(hidden!.message, `${paths[3]}`);
+  });
+});
+
+test("SqliteBroker gives the file that notifies workers the mode and the owner of the database", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "tasks.db");
+    {
+      await using maker = new SqliteBroker({ path });
+      await maker.connect();
+    }
+    await rm(`${path}-notify`, { force: true });
+    await chmod(path, 0o666);
+    const owner = isRoot ? 65_534 : process.getuid!();
+    if (isRoot) fs.chownSync(path, owner, owner);
+    await using broker = new SqliteBroker({ path });
+    await broker.enqueue(work("default", 1));
+    await eventually("notify", () => fs.existsSync(`${path}-notify`));
+    const { mode, uid } = fs.statSync(`${path}-notify`);
+    assertEquals([mode & 0o777, uid], [0o666, owner]);
   });
 });
 

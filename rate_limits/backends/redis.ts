@@ -1,3 +1,4 @@
+import { withDelivery } from "../../core/delivery_state.ts";
 import { assertKnownOptions, type KnownOptions } from "../../core/known_options.ts";
 import { isClusterSource } from "../../clients/redis/client.ts";
 import { RedisConnection } from "../../clients/redis/connection.ts";
@@ -205,9 +206,10 @@ export class RedisRateLimiterBackend extends RateLimiterBackend {
     const again = (error: unknown) =>
       connection.runUnlessRun(error, script, keys, args).then(parse);
     if (connection.isUp) return connection.run(script, keys, args).then(parse, again);
-    return connection.command(script.purpose, "ping").then(() => {
-      return connection.run(script, keys, args).then(parse, again);
-    });
+    return connection.command(script.purpose, "ping").then(
+      () => connection.run(script, keys, args).then(parse, again),
+      (error) => Promise.reject(withDelivery(error, "none")), // the script was not sent
+    );
   }
 }
 

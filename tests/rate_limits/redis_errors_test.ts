@@ -3,6 +3,7 @@ import {
   Barrier,
   ConcurrentRateLimiter,
   ConnectionClosed,
+  ConnectionFailed,
   RateLimiterBackend,
   RedisRateLimiterBackend,
   WindowRateLimiter,
@@ -25,6 +26,13 @@ const open = () => new RedisRateLimiterBackend({ url: server.url });
 async function countClients(): Promise<number> {
   return String(await server.command("CLIENT", "LIST")).trim().split("\n").length - 1;
 }
+
+test("RedisBackend says that nothing was counted if the server was never reached", async () => {
+  await using backend = new RedisRateLimiterBackend({ url: `${server.url}/99` });
+  const limiter = new ConcurrentRateLimiter(backend, newKey());
+  const error = await assertRejects(() => limiter.acquire(), ConnectionFailed, "out of range");
+  assertEquals(error.delivery, "none");
+});
 
 test("RedisBackend has three connections, however many wait at however many barriers", async () => {
   await eventually("be alone", async () => await countClients() === 0);

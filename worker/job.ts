@@ -4,7 +4,7 @@ import { markKept } from "../core/cancellation.ts";
 import { PoisonMessage, RateLimitExceeded, Retry, SkipMessage } from "../core/errors.ts";
 import { Snooze } from "../core/snooze.ts";
 import { isInstanceOfAny, toThrown } from "../platform/thrown.ts";
-import { Cancelled, type Interrupt, WorkerLost } from "../core/interrupt.ts";
+import { Cancelled, type Interrupt, Shutdown, WorkerLost } from "../core/interrupt.ts";
 import { about, getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import { deathsOf, isBlamed, maxDeathsOf } from "../core/suspicion.ts";
@@ -162,7 +162,9 @@ export class Job implements Run, IndexedSetItem {
     ) return this.#skip(exception);
     message.stuffException(exception);
     const text = "Message {messageId} of {actor} failed: {reason}";
-    if (isExpected(this.actor, exception)) log.info(text, about(message, exception));
+    // Each deployment would raise an alert otherwise; the message is retried.
+    const isNormal = exception instanceof Shutdown || isExpected(this.actor, exception);
+    if (isNormal) log.info(text, about(message, exception));
     else log.error(text, about(message, exception));
     this.#afterProcess(undefined, exception);
   }

@@ -14,6 +14,7 @@ import {
   StubResultBackend,
   Worker,
 } from "@dq/dramatiq";
+import { untilAborted } from "../support/aborted.ts";
 import { linesOf, textOf } from "../support/log.ts";
 import { test } from "../support/test.ts";
 
@@ -164,6 +165,24 @@ test("ShutdownNotifications logs a line for each message that it tells", async (
     textsOf(lines, "info"),
     sent.map((id) => `Interrupting message ${id} of patient: the worker is shutting down`),
   );
+});
+
+test("A message that a stopping worker interrupts, to be retried, is no error", async () => {
+  const broker = new StubBroker({ failFast: false });
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const polite = actor(async function polite() {
+    begin();
+    await untilAborted();
+  }, { broker, notifyShutdown: true, minBackoff: 60_000 });
+  const lines = await linesOf({ category: ["dramatiq"] }, async () => {
+    await polite.send();
+    const worker = new Worker(broker);
+    await worker.start();
+    await begun;
+    await worker.stop();
+  });
+  assertEquals([...textsOf(lines, "error"), ...textsOf(lines, "warning")], []);
+  assertEquals(textsOf(lines, "info").some((text) => /polite failed: /.test(text)), true);
 });
 
 test("Worker warns of each queue that it consumes and of which no actor is declared, and of no other", async () => {

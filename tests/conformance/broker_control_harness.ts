@@ -37,7 +37,7 @@ export interface BrokerControlHarness extends Harness {
 /** Rules by the key under which a harness can skip them. */
 export type Rules = RulesOf<Fixture, never>;
 
-/** Outcome of messages, as a middleware hears of it. */
+/** Outcomes of messages, recorded by a middleware. */
 class Fates implements Middleware {
   /** By message id: the hooks that ended it. */
   readonly ends: Map<string, string[]> = new Map();

@@ -86,7 +86,7 @@ export const deadLetters: Rules = {
   },
 
   deadLettersAtOnce: {
-    rule: "Broker.deadLetters ends when what was begun is done, though nobody waited for it",
+    rule: "Broker.deadLetters ends when pending requeues and drops have ended, awaited or not",
     async check(fixture) {
       const slow: Middleware = { beforeEnqueue: () => nextTurn().then(nextTurn) };
       const broker = await fixture.open([slow]);

@@ -139,7 +139,7 @@ export const delaying: Rules = {
       const messages = etas.map((eta, i) =>
         work(queueName, i).copy({ options: { eta } as object })
       );
-      await broker.enqueueMany(messages); // on the queue itself, as anybody may write it
+      await broker.enqueueMany(messages); // on the queue itself, as other programs may
       await broker.enqueueMany(
         messages.map((one) => one.copy({ queueName: delayQueueName(queueName), messageId: "d" })),
       );

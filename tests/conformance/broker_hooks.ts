@@ -15,7 +15,7 @@ import {
 import vectors from "../vectors/hooks.json" with { type: "json" };
 import type { Rules } from "./broker_harness.ts";
 
-/** The order in which middleware hears of a message. */
+/** The order of the hooks of a message. */
 export const hooks: Rules = {
   hooksOfSuccess: {
     rule: "Worker calls the hooks of a message that succeeds in the order of hooks.json",

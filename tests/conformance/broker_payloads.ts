@@ -4,7 +4,7 @@ import vectors from "../vectors/messages.json" with { type: "json" };
 import type { Rules } from "./broker_harness.ts";
 import { receiveCount, receiveOne, textOf, work } from "./broker_messages.ts";
 
-/** Not UTF-8, hence not JSON: no copy of it through text is the same. */
+/** Not UTF-8, and so not JSON: text cannot represent it. */
 const GARBAGE = new Uint8Array([0xff, 0x00, 0x7b, 0xfe, 0x0a]);
 /**
  * Spellings that JavaScript values alone would lose: spellings of numbers, and the order of keys.
@@ -122,7 +122,7 @@ export const payloads: Rules = {
       const received = await receiveCount(consumer, 3);
       const lengths = received.map((message) => String(message.args[0]).length);
       assertEquals(lengths, [5, large.length, 4]);
-      assertEquals(received[1]!.args[0] === large, true); // a diff of megabytes helps nobody
+      assertEquals(received[1]!.args[0] === large, true); // without a diff of megabytes
     },
   },
 

@@ -5,7 +5,7 @@ import { Mirror, type Rules } from "./control_store_harness.ts";
 /** Rules of `watch`. The clock stands still: who is told only when time passes, fails. */
 export const watching: Rules = {
   tellsChanges: {
-    rule: "watch tells of each entry with its prefix that another store changes or removes",
+    rule: "watch reports each entry with its prefix that another store changes or removes",
     async check(fixture) {
       const [store, other] = [fixture.open(), fixture.open()];
       await other.change([{ key: "pause/old", value: 1 }, { key: "pause/gone", value: 1 }]);
@@ -22,7 +22,7 @@ export const watching: Rules = {
   },
 
   tellsOwn: {
-    rule: "watch tells of changes by the same store, to each watcher",
+    rule: "watch reports changes by the same store, to each watcher",
     async check(fixture) {
       const store = fixture.open();
       using first = new Mirror(store);
@@ -105,7 +105,7 @@ export const watching: Rules = {
   },
 
   survivesFloods: {
-    rule: "watch tells of thousands of changes in one step, or has everything read again",
+    rule: "watch reports thousands of changes in one step, or has everything read again",
     async check(fixture) {
       const [store, other] = [fixture.open(), fixture.open()];
       using mirror = new Mirror(store);
@@ -119,7 +119,7 @@ export const watching: Rules = {
   },
 
   survivesOutages: {
-    rule: "watch tells of what was changed while the server could not be reached",
+    rule: "watch reports changes that were made while the server could not be reached",
     needs: "openProxied",
     async check(fixture) {
       const { store, proxy } = await fixture.openProxied();

@@ -188,7 +188,7 @@ export function testExecutor(subject: ExecutorSubject): void {
     assertEquals(seen, [true, false]);
   });
 
-  check("fails a result that no encoder carries only if somebody wants it", async () => {
+  check("fails a result that no encoder can carry only if it is stored", async () => {
     await using fixture = await Fixture.open(make(8), new Pipelines());
     for (const actorName of ["unfit", "unfitFunction"]) {
       const { verdict, exception } = await fixture.send(actorName, []);

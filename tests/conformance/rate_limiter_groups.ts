@@ -100,7 +100,7 @@ export const groups: Rules = {
 
   claim: {
     rule:
-      "countMember leaves the callbacks to one, and to another if that one is not heard of again",
+      "countMember gives the callbacks to one worker, and to another one if that one does not conclude",
     async check(fixture) {
       const { key, harness } = fixture;
       const backend = await fixture.open();

@@ -86,7 +86,7 @@ function assertHolders(notes: readonly string[]): void {
   }
   assertEquals(holders.size, 0);
   assertGreater(notes.length, 2 * LIMIT);
-  assertGreater(most, 1, "never were there two at the same time: nobody hammered");
+  assertGreater(most, 1, "there were never two at the same time: the test has no effect");
 }
 
 /** The start of the bucket of each who came in. */

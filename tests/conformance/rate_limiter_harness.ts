@@ -23,7 +23,7 @@ export interface RateLimiterBackendHarness extends Harness {
   /** Makes the storage forget a counter, as it does when its time is over. */
   forget(key: string): Promise<void>;
 
-  /** Makes the storage forget that somebody is about to send the callbacks of a group. */
+  /** Removes the claim of the worker that sends the callbacks of a group. */
   endClaim(group: string): Promise<void>;
 
   /** Address at which other processes find the storage. */

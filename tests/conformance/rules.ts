@@ -17,7 +17,7 @@ export type RulesOf<Fixture, Ability extends string> = Readonly<
   Record<string, Rule<Fixture, Ability>>
 >;
 
-/** Facts that every harness tells of the implementation that it is for. */
+/** Facts about the implementation, in every harness. */
 export interface Harness {
   /** The class under test; each test's name begins with it. */
   readonly name: string;

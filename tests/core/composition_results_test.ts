@@ -18,7 +18,7 @@ import {
 } from "@dq/dramatiq";
 import { test } from "../support/test.ts";
 
-/** Keeps results in memory, and whoever waits for them. */
+/** Results in memory, and their waiters. */
 class MemoryResults implements Middleware, ResultSource {
   readonly resultBackend = this;
   readonly asked: GetResultOptions[] = [];

@@ -54,7 +54,7 @@ test("currentMessage ends with an actor that throws", () => {
   assert(false, "The error was swallowed");
 });
 
-test("currentMessage is nobody's in what an actor left behind", async () => {
+test("currentMessage is undefined in background work that an actor has left", async () => {
   const proxy = proxyOf("a");
   const gate = Promise.withResolvers<void>();
   let leftBehind: Promise<unknown> | undefined;

@@ -61,7 +61,7 @@ test("Emitter passes on a MiddlewareError of before hooks, thrown or rejected, a
   assertEquals(calls, []);
 });
 
-test("Emitter refuses asynchronous hooks where nobody could wait for them", () => {
+test("Emitter refuses asynchronous hooks of declarations", () => {
   const emitter = emitterOf({ beforeDeclareQueue: (async () => {}) as () => void });
   assertThrows(
     () => emitter.emitNow("beforeDeclareQueue", "q"),
@@ -70,7 +70,7 @@ test("Emitter refuses asynchronous hooks where nobody could wait for them", () =
   );
 });
 
-test("Emitter tells whether anybody has a hook", () => {
+test("Emitter.has is true if any middleware has the hook", () => {
   const emitter = emitterOf({ afterAck() {} });
   assertEquals([emitter.has("afterAck"), emitter.has("beforeAck")], [true, false]);
 });

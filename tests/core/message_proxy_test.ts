@@ -58,7 +58,7 @@ test("MessageProxy formats the traceback of an exception once, for its retry and
   assertEquals(proxy.deadLetterWithin(5).option("traceback"), "Error…\n");
 });
 
-test("MessageProxy.interrupt keeps the first reason, and tells of each", () => {
+test("MessageProxy.interrupt keeps the first reason, and notifies of each", () => {
   const proxy = delivery();
   const told: unknown[] = [];
   proxy.onInterrupt = { interrupted: (...args) => void told.push(args) };

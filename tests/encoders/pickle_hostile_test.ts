@@ -1,5 +1,5 @@
 /**
- * Pickles that somebody made to do harm, or that broke on their way: each is a `DecodeError`.
+ * Malicious and corrupt pickles: each is a `DecodeError`.
  *
  * @module
  */

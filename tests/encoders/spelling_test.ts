@@ -67,7 +67,7 @@ test("Callbacks sends the arguments of the message as they were written", async 
   assertStringIncludes(callback!, `"actor_name":"work","args":${ARGS}`);
 });
 
-test("Retries tells of the arguments of a message given up as they were written", async () => {
+test("Retries reports the arguments of an exhausted message in their original spelling", async () => {
   const options = '{"max_retries":0,"on_retry_exhausted":"next"}';
   const [callback] = await enqueuedAfter(options, fail);
   assertStringIncludes(callback!, `"actor_name":"work","args":${ARGS}`);

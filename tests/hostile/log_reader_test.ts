@@ -63,7 +63,7 @@ class Unread implements AsyncDisposable {
   }
 }
 
-test("A log that nobody reads stops neither the queue nor SIGTERM", async () => {
+test("A log that is not read stops neither the queue nor SIGTERM", async () => {
   await using fixture = await Fixture.open({ "loud.ts": LOUD });
   await using unread = new Unread(fixture);
   await fixture.noted("ran", LINES);

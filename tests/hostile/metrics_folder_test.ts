@@ -22,7 +22,7 @@ const COUNTS: Counts = {
   }],
 };
 const NONE: Counts = { series: [], delayed: [], more: [] };
-const SECRET = "a file of somebody else";
+const SECRET = "a file of another user";
 /** The id of a user that is not this one. */
 const NOBODY = 65_534;
 

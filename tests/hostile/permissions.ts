@@ -27,7 +27,7 @@ export function commandsOf(start: string): string[][] {
   );
 }
 
-/** A Redis with the users of the page, which lets nobody else do anything unnoticed. */
+/** A Redis with the users of the page, which records denied commands. */
 export async function startWithUsers(): Promise<RedisServer> {
   const server = await startOwnRedis();
   for (const rules of commandsOf("redis-cli ACL SETUSER")) {

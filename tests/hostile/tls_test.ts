@@ -64,7 +64,7 @@ test("RedisBroker takes servers, Sentinels and clusters that ask for a certifica
     new RedisBroker({ connection: { host, port, tls } }),
     new RedisBroker({ connection: { sentinels, name: "main", sentinelTLS: tls } }),
     new RedisBroker({ client, namespace: "{dramatiq}" }),
-    // And the other way round: a server with a certificate that nobody vouches for.
+    // And the other way round: a server with an untrusted certificate.
     new RedisBroker({ connection: { host, port, tls: { cert: CERTIFICATE, key: KEY } } }),
   ];
   await Promise.all(brokers.map(assertRefusedBy));

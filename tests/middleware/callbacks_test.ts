@@ -46,7 +46,7 @@ test("Callbacks tells the actor in onSuccess of any result", async () => {
   }
 });
 
-test("Callbacks tells of a result that is undefined as null", async () => {
+test("Callbacks passes an undefined result as null", async () => {
   const told = await toldOf(() => undefined, onSuccess);
   assertEquals(told.map(({ what }) => what), [null]);
 });

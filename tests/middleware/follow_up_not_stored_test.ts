@@ -177,7 +177,7 @@ test("Callbacks does not double a message whose retry is stored, however long it
   assertEquals([runs, told.length, broker.allDeadLetters.length], [4, 1, 1]);
 });
 
-test("Retries tells of a message given up only once, after a moment without server", async () => {
+test("Retries reports an exhausted message only once, after a short outage", async () => {
   const fixture = setFixture();
   const { broker, told } = fixture;
   const failing = actor(function failing() {

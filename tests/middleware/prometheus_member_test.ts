@@ -121,7 +121,7 @@ test("Prometheus looks at its metrics every second, but never twice at a time", 
   });
 });
 
-test("Prometheus tells of the same error once, however long it lasts", async () => {
+test("Prometheus logs the same error once, however long it lasts", async () => {
   await withFolder(async (folder) => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");

@@ -123,7 +123,7 @@ test("wrapEnqueue sees retries, steps and callbacks with their cause, and nothin
   assertEquals(wraps(), ["wrap dies"]);
 });
 
-test("wrapEnqueue hears of what fails, and what it throws goes to the sender", async () => {
+test("wrapEnqueue sees failures, and its own errors go to the sender", async () => {
   const seen: string[] = [];
   const refusing: Middleware = {
     beforeEnqueue(_broker, { args }) {

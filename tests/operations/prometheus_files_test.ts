@@ -64,7 +64,7 @@ test("alerts.yaml and dashboard.json name only metrics that are served, in expre
   }
 });
 
-test("alerts.yaml tells of each alert how urgent it is, what is the matter, and where to read on", async () => {
+test("alerts.yaml has a severity, a summary and a link for each alert", async () => {
   const rules = await readRules();
   assertEquals(rules.map(({ alert }) => alert), Object.keys(ALERT_CASES));
   const page = await readPage("docs/operations/alerts.md");

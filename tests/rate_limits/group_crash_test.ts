@@ -21,9 +21,9 @@ const PROGRAM = fileURLToPath(new URL("group_worker_process.ts", import.meta.url
 const { test, server } = await startForFile();
 
 /**
- * Runs of the worker that found what the dead one had left: which members ran to their end, when
- * the callback was sent, and when it ran. The second member ends when the first one, which a
- * worker that died early has counted, is through.
+ * Events of the worker that recovered the messages of a dead one: the members that ran to their end, the
+ * sending of the callback, and its run. If the dead worker has counted the first member, the second one
+ * ends after the first one was acknowledged again.
  */
 async function runAfterDeath(diesAt: GroupWorkerArguments["diesAt"]): Promise<string[]> {
   const namespace = `test-${crypto.randomUUID()}`;
@@ -50,12 +50,12 @@ async function runAfterDeath(diesAt: GroupWorkerArguments["diesAt"]): Promise<st
   made.addCompletionCallback(done.message());
   await made.run();
 
-  const told: GroupWorkerArguments = { url, namespace, diesAt };
-  const args = [...(runtime === "deno" ? ["run", "-A"] : []), PROGRAM, JSON.stringify(told)];
+  const settings: GroupWorkerArguments = { url, namespace, diesAt };
+  const args = [...(runtime === "deno" ? ["run", "-A"] : []), PROGRAM, JSON.stringify(settings)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] });
   const [code, signal] = await once(child, "exit");
   assertEquals([code, signal], [null, "SIGKILL"]);
-  // It is as if the time had passed for which nobody else would have sent the callbacks.
+  // As if the claim of the dead worker had expired.
   const keys = await server.command("KEYS", "{*}@members") as string[];
   for (const key of keys) await server.command("HDEL", key, "claim");
 
@@ -65,10 +65,10 @@ async function runAfterDeath(diesAt: GroupWorkerArguments["diesAt"]): Promise<st
   return ran;
 }
 
-/** The others may run again, too: their acknowledgements may have died with the worker. */
+/** Without the other members, which may run again: their acknowledgements may have been lost. */
 const isOfLast = (event: string) => event !== "member 1" && event !== "member 2";
 
-test("GroupCallbacks count a member once whose worker was killed before it acknowledged", async () => {
+test("GroupCallbacks count a member once if its worker was killed before it acknowledged", async () => {
   const ran = await runAfterDeath("waiting");
   assertEquals(ran.slice(0, 2).toSorted(), ["member 1", "member 3"]);
   assertEquals(ran.slice(2), ["member 2", "sent", "done"]);

@@ -24,8 +24,8 @@ const TTL = 2_000;
 /** Kills the holder of a slot while others use the limiter, and waits until all slots are free. */
 async function killHolder(address: BackendAddress, backend: RateLimiterBackend): Promise<void> {
   const key = crypto.randomUUID();
-  const told: HolderAssignment = { ...address, key, limit: LIMIT, ttl: TTL };
-  const args = [...(runtime === "deno" ? ["run", "-A"] : []), PROGRAM, JSON.stringify(told)];
+  const assignment: HolderAssignment = { ...address, key, limit: LIMIT, ttl: TTL };
+  const args = [...(runtime === "deno" ? ["run", "-A"] : []), PROGRAM, JSON.stringify(assignment)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const exit = once(child, "exit");
   try {

@@ -107,7 +107,7 @@ test("LeasedSlot that could not be renewed in time is lost: its signal aborts, a
 test("LeasedSlot whose renewal is refused is lost at once", async () => {
   const { clock, backend, acquire } = fixture();
   const slot = await acquire();
-  clock.jump(TTL); // the storage goes by it, and gives the slot to somebody else
+  clock.jump(TTL); // the storage uses this clock, and grants the slot to another holder
   assert(await backend.lease("key@leases", "other", 1, TTL));
   await clock.advance(2_999);
   assertEquals(slot.signal!.aborted, false);

@@ -14,7 +14,7 @@ export interface Fault {
   readonly name: string;
   /** True if it happens to the server itself, and so to all who use it. */
   readonly isOfServer: boolean;
-  /** True if whoever has a connection notices, whatever it is doing. */
+  /** True if every connection notices the fault at once. */
   readonly severs: boolean;
   /** True if connections come up under it, and are lost again. */
   readonly flaps?: boolean;

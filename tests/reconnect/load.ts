@@ -135,7 +135,7 @@ export class Load {
         await delay(INTERVAL);
       }
     })();
-    this.#flow.catch(() => {}); // `untilAllDone` hears of it
+    this.#flow.catch(() => {}); // `untilAllDone` rejects with it
   }
 
   /** Waits until some messages are done. */

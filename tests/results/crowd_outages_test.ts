@@ -39,7 +39,7 @@ const SYSTEMS: readonly System[] = [
   },
 ];
 
-/** Fault of those who wait, and when the results are stored: by somebody without a proxy. */
+/** Fault of the waiters, and when the results are stored, by a client without a proxy. */
 type Fault = (entry: {
   readonly server: TestServer;
   readonly proxy: TcpProxy;

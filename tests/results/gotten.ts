@@ -23,7 +23,7 @@ export async function assertGotten(
     case "KeyError": // a failure that names none
       return void await assertRejects(() => result, DecodeError, "names no error");
     default:
-      assert(false, `nobody knows what ${gotten.raises} is here`);
+      assert(false, `no class is known for ${gotten.raises}`);
   }
 }
 

@@ -95,7 +95,7 @@ for (const [name, program, withBackend] of servers as [string, "memcached", With
       }
     }));
 
-  test(`Results on ${name}: a time to live that no server takes is ignored, and harms nobody beside it`, () =>
+  test(`Results on ${name}: a time to live that no server accepts is ignored, and affects no other result`, () =>
     withBackend(async (backend) => {
       const { broker, run } = setFixture(backend);
       let runs = 0;

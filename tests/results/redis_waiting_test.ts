@@ -43,7 +43,7 @@ async function connections(): Promise<string[]> {
   return lines.filter((line) => !line.startsWith(own));
 }
 
-/** Waits until a backend hears of changes. */
+/** Waits until a backend receives notifications. */
 async function untilTracking(): Promise<void> {
   await until(async () => (await connections()).some((line) => / flags=[^ ]*t/.test(line)), {
     what: "see tracking begin",

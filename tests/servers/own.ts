@@ -14,7 +14,7 @@ for (const name of Object.keys(ADDRESS_VARIABLES) as ServerName[]) {
  * Gives what declares a test that starts a server itself.
  *
  * @param name What it starts.
- * @returns `test`, or what skips the test on a machine where somebody else runs the server, or
+ * @returns `test`, or what skips the test on a machine where the server runs already, or
  *   that has none and may not install it.
  */
 export function testOwn(name: ServerName): typeof test {

@@ -53,7 +53,7 @@ test("TcpProxy ends a connection that its target ends", async () => {
   await client.closed;
 });
 
-test("TcpProxy ends a connection when nobody listens at its target", async () => {
+test("TcpProxy ends a connection when its target does not listen", async () => {
   const echo = await EchoServer.start();
   await using proxy = await startProxy(echo);
   await echo[Symbol.asyncDispose]();
@@ -83,7 +83,7 @@ test("TcpProxy cut ends the connections there are, and no later ones", async () 
   assertEquals(proxy.totalConnections, 3);
 });
 
-test("TcpProxy refuse lets nobody in until accept, and those go on who are in", async () => {
+test("TcpProxy refuse accepts no connection until accept, and keeps open ones", async () => {
   await using echo = await EchoServer.start();
   await using proxy = await startProxy(echo);
   await using client = await Client.connect(proxy);
@@ -261,7 +261,7 @@ test("TcpProxy keeps bytes in order when latency changes", async () => {
   assertEquals(String(await client.receive(10)), "slow quick");
 });
 
-test("TcpProxy lets nobody in after its dispose, and ends who is in", async () => {
+test("TcpProxy accepts no connection after its dispose, and ends open ones", async () => {
   await using echo = await EchoServer.start();
   const proxy = await startProxy(echo);
   await using client = await Client.connect(proxy);

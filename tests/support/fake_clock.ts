@@ -12,7 +12,7 @@ const TURNS_TO_SETTLE = 3;
 export class FakeClock extends VirtualClock {
   /** True if servers go by it, too. */
   override readonly rulesServers: boolean;
-  /** By how much somebody has set it since. */
+  /** Milliseconds by which `jump` has changed it. */
   #jumped = 0;
 
   /**
@@ -34,7 +34,7 @@ export class FakeClock extends VirtualClock {
     return super.now();
   }
 
-  /** Sets the clock as somebody sets that of a machine: no time passes. */
+  /** Changes the time of day, as on a machine whose clock is set: no time passes. */
   jump(ms: number): void {
     this.#jumped += ms;
   }

@@ -21,7 +21,7 @@ interface Runner {
 const TIMEOUT = Number(process.env["TEST_TIMEOUT"] ?? 300_000);
 /** Number of times a failed test is run again: on a busy machine, a fault of a real server can outlast it. */
 const RETRIES = Number(process.env["TEST_RETRIES"] ?? 0);
-/** Milliseconds in which Node tells of the failures of a file. */
+/** Milliseconds in which Node reports the failures of a file. */
 const TIME_TO_REPORT = 1_000;
 
 let hasHung = false;

@@ -51,7 +51,7 @@ export class Incidents {
     return timeOfKill !== undefined && timeOfKill <= time + this.#slack;
   }
 
-  /** @returns Whether anything was done to anybody in that time. */
+  /** @returns Whether there was any fault in that time. */
   hasAnyBetween(from: number, to: number): boolean {
     return this.#list.some((incident) => incident.from <= to && incident.to + this.#slack >= from);
   }

@@ -35,7 +35,7 @@ interface Place {
   readonly link: TcpProxy;
   member: Member;
   generation: number;
-  /** Resolves when nobody is being replaced there. */
+  /** Resolves when no worker is being replaced. */
   free: Promise<void>;
 }
 
@@ -43,7 +43,7 @@ const FOLDER = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(dirname(FOLDER));
 /** A failed consumer starts again sooner than by default, for there are many failures here. */
 const ENVIRONMENT = { dramatiq_restart_delay: "250" };
-/** Milliseconds without a note from anybody after which nothing more is to be expected. */
+/** Milliseconds without a note after which no more are expected. */
 const STANDSTILL = 60_000;
 /** Milliseconds that a kill waits for a worker that has nothing to do. */
 const TIMEOUT = 5_000;
@@ -70,7 +70,7 @@ export class Fixture implements AsyncDisposable {
   readonly #killed: Set<string> = new Set();
 
   /**
-   * Has nobody on it yet.
+   * Makes a fleet without workers.
    *
    * @param target The server. It is stopped at the end.
    * @param deadline Milliseconds since the epoch after which nothing is waited for.

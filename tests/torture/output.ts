@@ -1,6 +1,6 @@
 import { configure, getConsoleSink } from "@logtape/logtape";
 
-/** Makes the library write what somebody should look at to the output of this process. */
+/** Writes warnings and errors of the library to the output of this process. */
 export async function logToOutput(): Promise<void> {
   await configure({
     sinks: { console: getConsoleSink() },

@@ -22,7 +22,7 @@ export class SqliteTarget implements Target {
   readonly restart = "restarted";
   readonly faults: readonly FaultKind[] = SQLITE_FAULTS;
   readonly isShared = false;
-  /** Nobody listens there, and nobody connects. */
+  /** There is no server to connect to. */
   readonly host = "127.0.0.1";
   readonly port = 9;
   readonly folder: string;

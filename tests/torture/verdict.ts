@@ -13,7 +13,7 @@ export interface Verdict {
   readonly slowestSending: number;
   /** Messages whose `send` resolved, and of which no run succeeded. */
   readonly lost: readonly number[];
-  /** Messages that ran though nobody sent them. */
+  /** Messages that ran and were never sent. */
   readonly strange: readonly number[];
   /** Number of times actors began. */
   readonly runs: number;

@@ -30,7 +30,7 @@ export async function ready(fn: ActorFunction, middleware: Middleware[] = []) {
   const proxy = (args: unknown[] = [], kwargs: Kwargs = {}) =>
     new MessageProxy(new Message({ queueName: "default", actorName: "fn", args, kwargs }));
 
-  /** Has the executor run it, and lists what it tells of it. */
+  /** Has the executor run it, and lists the outcomes that it reports. */
   const run = (message = proxy()) => {
     const told: { result?: unknown; error?: unknown }[] = [];
     executor.run({

@@ -6,7 +6,7 @@ import { FakeClock } from "../support/fake_clock.ts";
 /** Writes down how messages are settled. */
 class RecordingConsumer extends Consumer {
   readonly calls: string[] = [];
-  /** True if the broker has given its messages to somebody else. */
+  /** True if its messages may be with another consumer. */
   hasLost = false;
   /** Called with the verb before it is done. */
   onCall: (verb: string) => void | Promise<void> = () => {};

@@ -64,7 +64,7 @@ test("Settlement does not keep an acknowledgement waiting when nothing else happ
   const acked = new Promise<void>((resolve) => consumer.onCall = () => resolve());
   settlement.settle(messages[0]!, "done");
   assertEquals(clock.pendingTimers, 0);
-  await deadline(acked, 10_000); // nobody calls `flushed`
+  await deadline(acked, 10_000); // without a call of `flushed`
 });
 
 test("Settlement.unsettled counts what was received and not handed to the consumer", async () => {
@@ -142,7 +142,7 @@ test("Settlement settles a message though a before hook fails, and calls the aft
   }
 });
 
-test("Settlement tells of a consumer that fails, and then calls no after hook", async () => {
+test("Settlement reports a failed consumer, and then calls no after hook", async () => {
   const events: string[] = [];
   const { consumer, settlement, messages, told } = received(4, [hookRecorder(events)]);
   const cut = new ConnectionClosed("cut");

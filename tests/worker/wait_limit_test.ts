@@ -108,7 +108,7 @@ test("Worker looks at more and more queues, until one of them has something", as
   for (const one of actors) await one.send(0);
   await clock.advance(1_000);
   assertEquals([ran.length, broker.requeued], [1, 39]);
-  // Somebody else takes all but the last.
+  // Another worker takes all but the last.
   for (const name of names.slice(1, -1)) {
     await using other = broker.consume(name);
     await other.ack(await other.receive(1));

@@ -16,10 +16,10 @@ import { toList } from "../../core/consumer.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { test } from "../support/test.ts";
 
-/** A broker that knows how many of its consumers are open. */
+/** A broker that counts its open consumers. */
 class CountingBroker extends StubBroker {
   openConsumers = 0;
-  /** The most messages that any consumer had out at a time. */
+  /** Maximum of messages that a consumer had in flight. */
   peak = 0;
   /** Error of the next call of `receive`. */
   receiveError: Error | undefined;
@@ -169,7 +169,7 @@ test("Worker stops when it is disposed of", async () => {
 });
 
 // Reference: Worker.join
-test("Worker.join waits until nothing runs and the broker has heard of all of it", async () => {
+test("Worker.join waits until no message runs and all are settled on the broker", async () => {
   const { broker } = withHooks();
   const gate = Promise.withResolvers<void>();
   const hold = actor(() => gate.promise, { broker, actorName: "hold" });
@@ -203,7 +203,7 @@ test("Worker.join resolves when a paused worker stops and gives back what it had
   await deadline(joining, 1_000);
 });
 
-test("Worker never has more messages out than the prefetch: twice the concurrency", async () => {
+test("Worker never has more messages in flight than the prefetch: twice the concurrency", async () => {
   const { broker } = withHooks();
   const pass = actor(() => nextTurn(), { broker, actorName: "pass" });
   await pass.sendMany(Array.from({ length: 300 }, () => []));
@@ -213,7 +213,7 @@ test("Worker never has more messages out than the prefetch: twice the concurrenc
   assertEquals(broker.peak, 8);
 });
 
-test("Worker does not start what it had in flight when its consumer failed: it comes again", async () => {
+test("Worker does not start messages whose consumer has failed: they are delivered again", async () => {
   const clock = new FakeClock();
   const { broker } = withHooks({ clock });
   const gate = Promise.withResolvers<void>();
@@ -232,12 +232,12 @@ test("Worker does not start what it had in flight when its consumer failed: it c
   await clock.settle();
   gate.resolve();
   await clock.waitFor(broker.join("default"));
-  // 0 and 1 were running: nobody can tell whether they were done. 2 and 3 were not.
+  // 0 and 1 were running, and may have been done. 2 and 3 were not.
   const counts = [2, 3].map((n) => runs.filter((one) => one === n).length);
   assertEquals(counts, [1, 1]);
 });
 
-test("Worker counts messages by what became of them", async () => {
+test("Worker counts messages by outcome", async () => {
   const broker = new StubBroker();
   let attempts = 0;
   const flaky = actor(function flaky() {

@@ -227,7 +227,7 @@ class Cursor {
       case "A":
         return this.#array();
       default:
-        throw new TypeError(`Cannot read a field of type "${type}": nobody sends one`);
+        throw new TypeError(`Cannot read a field of type "${type}": none is expected`);
     }
   }
 

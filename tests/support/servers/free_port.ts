@@ -9,11 +9,11 @@ import { createServer } from "node:net";
 const FIRST = 15_000;
 const LAST = 32_000;
 
-/** A server takes a while to bind its port, in which nobody else here may be given it. */
+/** A server takes a while to bind its port: until then it must not be handed out again. */
 const given = new Set<number>();
 
 /**
- * Finds a port on which nobody listens.
+ * Finds a port that is not in use.
  *
  * @returns A port of the loopback interface, never the same one twice in this process.
  */

@@ -14,7 +14,7 @@ export type ProgramName = ServerName | "chromium" | "promtool";
 /** A package of which one program is needed, not its service. */
 const SOURCES: { readonly [name in ProgramName]?: string } = { promtool: "prometheus" };
 
-/** Variables that name a server which somebody else started. */
+/** Variables with the address of a server that runs already. */
 export const ADDRESS_VARIABLES: Readonly<Record<ServerName, string>> = {
   "redis-server": "TEST_REDIS_URL",
   "memcached": "TEST_MEMCACHED_ADDRESS",

@@ -58,7 +58,7 @@ export async function startMemcached(options: MemcachedOptions = {}): Promise<Me
 }
 
 /**
- * Gives a memcached that somebody else runs.
+ * A memcached that runs already.
  *
  * @param address Host and port.
  */

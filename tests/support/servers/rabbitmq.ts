@@ -46,7 +46,7 @@ export class RabbitmqServer extends TestServer {
 
   /**
    * @param url Where it listens.
-   * @param own How to run it, or `undefined` for one that somebody else runs.
+   * @param own How to run it, or `undefined` for a server that runs already.
    */
   constructor(url: string, own?: { plan: ServerPlan; node: OwnNode }) {
     super(addressOf(url, 5672), own?.plan);
@@ -137,7 +137,7 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
   return url ? attachRabbitmq(url) : await startOwnRabbitmq();
 }
 
-/** Gives a RabbitMQ that somebody else runs. */
+/** A RabbitMQ that runs already. */
 export function attachRabbitmq(url: string): RabbitmqServer {
   return new RabbitmqServer(url);
 }

@@ -26,7 +26,7 @@ export class RedisServer extends TestServer {
 
   /**
    * @param url Where it listens.
-   * @param plan How to run it, or `undefined` for one that somebody else runs.
+   * @param plan How to run it, or `undefined` for a server that runs already.
    */
   constructor(url: string, plan?: ServerPlan) {
     super(addressOf(url, 6379), plan);
@@ -68,7 +68,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   return url ? attachRedis(url) : await startOwnRedis(options);
 }
 
-/** Gives a Redis that somebody else runs. */
+/** A Redis that runs already. */
 export function attachRedis(url: string): RedisServer {
   return new RedisServer(url);
 }

@@ -107,7 +107,7 @@ export class RedisSentinel implements AsyncDisposable {
 
   /**
    * Waits until every sentinel knows all the others and sees all replicas follow the master.
-   * Before, the next failure would find nobody to take over.
+   * Before, there would be no replica to promote at the next failure.
    */
   async untilOk(): Promise<void> {
     const others = `${this.sentinels.length - 1}`;
@@ -155,7 +155,7 @@ const PERIODS = [
   // there is news once a second then.
   ...["PING-PERIOD", 300],
   ...["ASK-PERIOD", 100],
-  // Four of these after a promotion, a sentinel that has not heard of it takes it back. The
+  // Four of these after a promotion, a sentinel that does not know of it reverts it. The
   // one that leads may see it only after a second, and then tells the others.
   ...["PUBLISH-PERIOD", 400],
 ];

@@ -134,7 +134,7 @@ export class ServerProcess {
   }
 }
 
-/** True if all threads of a process are stopped, or nobody can tell: not everybody has `/proc`. */
+/** True if all threads of a process are stopped, or that is unknown: not all systems have `/proc`. */
 async function standsStill(pid: number): Promise<boolean> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const states = await Promise.all(threads.map((thread) => stateOf(pid, thread)));

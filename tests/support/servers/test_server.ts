@@ -28,7 +28,7 @@ export function createServerFolder(name: ServerName): Promise<string> {
 
 /**
  * A server for tests and benchmarks: one that was started here, which can be killed,
- * paused and started again, or one that somebody else runs, which cannot.
+ * paused and started again, or one that runs already, which cannot.
  */
 export abstract class TestServer implements AsyncDisposable, ServerAddress {
   /** Port of the server. */
@@ -40,7 +40,7 @@ export abstract class TestServer implements AsyncDisposable, ServerAddress {
 
   /**
    * @param address Where it listens.
-   * @param plan How to run it, or `undefined` for one that somebody else runs.
+   * @param plan How to run it, or `undefined` for a server that runs already.
    */
   constructor({ host, port }: ServerAddress, plan?: ServerPlan) {
     this.host = host;
@@ -98,7 +98,7 @@ export abstract class TestServer implements AsyncDisposable, ServerAddress {
     this.#process?.signal("SIGCONT");
   }
 
-  /** Ends it and removes its files. Leaves a server that somebody else runs alone. */
+  /** Ends it and removes its files. A server that ran already is left running. */
   async stop(): Promise<void> {
     if (this.#plan === undefined) return;
     await this.kill();

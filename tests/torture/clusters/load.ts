@@ -26,7 +26,7 @@ const MESSAGES_PER_RETRY = 20;
 /** Number of tasks that use a limiter, and how many of them may at the same time. */
 const USERS = 4;
 const LIMIT = 2;
-/** Milliseconds after which a slot that nobody releases or renews comes free. */
+/** Milliseconds after which a slot is free that is neither released nor renewed. */
 const SLOT_TTL = 10_000;
 /** Milliseconds in which the result of a message is there; servers may forget some. */
 const LONGEST_RESULT = 40_000;

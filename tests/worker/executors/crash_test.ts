@@ -55,7 +55,7 @@ for (
   const [kind, name] of [["thread", "ThreadExecutor"], ["process", "ProcessExecutor"]] as const
 ) {
   for (const [how, does] of Object.entries({ ...CRASHES, ...STUCK })) {
-    const rule = `${name} fails an actor that ${does}, and nobody else`;
+    const rule = `${name} fails an actor that ${does}, and no other message`;
     const reason = reasonToSkip(kind, how);
     if (reason !== undefined) {
       skip(rule, reason);

@@ -155,7 +155,7 @@ test("ProcessExecutor leaves no process behind when its own is killed, not even 
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    // One that has ended stays until somebody asks for its exit code: here nobody does.
+    // An ended process stays until its exit code is read, which does not happen here.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;

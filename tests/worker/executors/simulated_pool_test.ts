@@ -94,7 +94,7 @@ test("RealmPool runs again in another realm what had not begun in a lost one", a
   assertEquals([innocent.told, realms[1]!.handed], [[], [[0, 2]]]);
 });
 
-test("RealmPool tells of a realm that crashed and ended as one loss", async () => {
+test("RealmPool logs a realm that crashed and ended as one loss", async () => {
   const { clock, realms, start, run } = playPool();
   await start();
   const one = run(1);

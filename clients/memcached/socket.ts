@@ -166,16 +166,16 @@ export class MemcachedSocket {
     if (this.#isClosed) return call.fail(this.#explain(new Error("it was closed before")));
     const isNew = this.#server === undefined;
     const server = this.#server ??= this.#open(memjs);
-    this.#watchdog.asked();
+    this.#watchdog.sent();
     const listener: Listener = (reply) => {
       this.#noteUp();
-      if (call.hear(reply)) this.#watchdog.answered();
+      if (call.hear(reply)) this.#watchdog.replied();
     };
     listener.quiet = call.isQuiet;
     server.onResponse(opaque, listener);
     server.onError(opaque, (reported) => {
       const error = redactError(reported, secretsOf(this.#address));
-      this.#watchdog.answered();
+      this.#watchdog.replied();
       this.#noteLost(server, error);
       call.fail(this.#explain(error));
     });

@@ -9,19 +9,18 @@ import { clusterSlotTag } from "./slot_tag.ts";
 
 const DEFAULT_URL = "redis://127.0.0.1:6379";
 
-/** Address of Redis: give one of the three, or none for 127.0.0.1:6379. */
+/** Address of Redis: at most one of these; without any, 127.0.0.1:6379. */
 export interface RedisAddress {
   /**
-   * `redis://user:password@host:port/database`, or `rediss://…` for TLS. All but the scheme
-   * may be left out.
+   * `redis://user:password@host:port/database`, or `rediss://…` for TLS. All parts but the scheme are
+   * optional.
    *
    * @default {"redis://127.0.0.1:6379"}
    */
   url?: string | URL;
   /**
-   * A client of ioredis whose servers are to be used: a `Redis`, for Sentinel too, or a
-   * `Cluster`. It is copied, not used, and not closed: what becomes of commands when
-   * a connection fails is not left to its options.
+   * A client of ioredis, whose servers are used: a `Redis`, also for Sentinel, or a `Cluster`. The client
+   * itself is only copied, and not closed: this library sets the options for reconnects and retries.
    */
   client?: RedisClient;
   /** Options for ioredis's `Redis`: `host`, `port`, `tls`, `sentinels` and `name`, … */
@@ -29,11 +28,11 @@ export interface RedisAddress {
 }
 
 /**
- * Finds out where the servers are.
+ * Checks an address.
  *
- * @param address What the user gave.
- * @param namespace What all keys begin with.
- * @throws {TypeError} If that cannot be used.
+ * @param address The user's options.
+ * @param namespace Prefix of all keys.
+ * @throws {TypeError} If the address is not valid, or the namespace has no hash tag for a cluster.
  */
 export function toSource(address: RedisAddress, namespace: string): RedisSource {
   const { url, client, connection } = address;
@@ -89,11 +88,11 @@ function checkClient(client: RedisClient, namespace: string): RedisClient {
 }
 
 /**
- * Reads the address of a Redis.
+ * Parses the URL of a Redis.
  *
- * @param url The address.
+ * @param url The URL.
  * @returns Options for ioredis.
- * @throws {TypeError} If it is not one.
+ * @throws {TypeError} If it is not valid.
  */
 export function parseUrl(url: string | URL): RedisConnectionOptions {
   const parsed = URL.parse(url);

@@ -3,63 +3,62 @@ import { errorMessage } from "../../platform/thrown.ts";
 import type { RedisArgument, RedisReply } from "./reply.ts";
 import { ArgumentTooLarge, isReply } from "./errors.ts";
 
-/** No limit of Redis can be set below that. */
+/** Bytes of an argument that every server accepts: the limit cannot be set lower. */
 const ALWAYS_FITS = 1_048_576;
-/** Number of characters that are never more bytes than that in UTF-8. */
+/** Number of characters that never need more bytes than that in UTF-8. */
 const ALWAYS_FITS_AS_TEXT = /* @__PURE__ */ Math.floor(ALWAYS_FITS / 3);
-/** Most bytes that the server has already read of the next command. */
+/** Maximum of bytes of the next command that the server may have in the same buffer. */
 const READ_AHEAD = 32 * 1024;
 
 /** Sends a command. */
-type Ask = (command: string, ...args: string[]) => Promise<RedisReply>;
+type SendCommand = (command: string, ...args: string[]) => Promise<RedisReply>;
 
 /**
- * The most bytes that a server takes as one argument of a command. For a larger one it ends the
- * connection, mostly before the client has read why, and everything under way ends with it. So
- * it is asked for its limits before the first large argument of each connection.
+ * Maximum of bytes that a server accepts in one argument of a command. At a larger one it closes the
+ * connection, usually before the client has read the error, and all pending commands fail. So its limits
+ * are read before the first large argument of each connection.
  *
  * Source: `proto-max-bulk-len` and `client-query-buffer-limit` in Redis's own `redis.conf`.
  */
 export class ArgumentLimit {
-  /** In bytes; `undefined` while the server was not asked. */
+  /** In bytes; `undefined` until it was read. */
   #limit: number | undefined;
-  #asking: Promise<number> | undefined;
+  #learning: Promise<number> | undefined;
 
-  /** True if it is known. */
+  /** True if it was read. */
   get isKnown(): boolean {
     return this.#limit !== undefined;
   }
 
-  /** Forgets what a server said: the next connection may lead to another one. */
+  /** Drops the limit: the next connection may be to another server. */
   forget(): void {
     this.#limit = undefined;
-    this.#asking = undefined;
+    this.#learning = undefined;
   }
 
   /**
-   * Asks the server, unless its limit is known.
+   * Reads the limit, or waits for the reading that is pending.
    *
-   * @param ask Sends a command.
-   * @returns The limit.
+   * @param send Sends a command.
    */
-  async learn(ask: Ask): Promise<number> {
-    const asking = this.#asking ??= askFor(ask);
+  async learn(send: SendCommand): Promise<number> {
+    const learning = this.#learning ??= readLimit(send);
     try {
-      const limit = await asking;
-      if (this.#asking === asking) this.#limit = limit;
+      const limit = await learning;
+      if (this.#learning === learning) this.#limit = limit;
       return limit;
     } catch (error) {
-      if (this.#asking === asking) this.#asking = undefined;
+      if (this.#learning === learning) this.#learning = undefined;
       throw error;
     }
   }
 
   /**
-   * Refuses arguments that the server would not take.
+   * Rejects arguments that are too large for the server.
    *
-   * @param purpose What they are for: the end of "Cannot …".
+   * @param purpose Purpose of the command: the end of "Cannot …".
    * @param args The arguments.
-   * @param limit What the server takes.
+   * @param limit The limit in bytes.
    * @throws {ArgumentTooLarge} If one of them is too large.
    */
   check(purpose: string, args: readonly RedisArgument[], limit = this.#limit!): void {
@@ -71,9 +70,9 @@ export class ArgumentLimit {
   }
 }
 
-async function askFor(ask: Ask): Promise<number> {
+async function readLimit(send: SendCommand): Promise<number> {
   const numberOf = async (name: string) => {
-    const [, value] = await ask("config", "get", name) as readonly unknown[];
+    const [, value] = await send("config", "get", name) as readonly unknown[];
     return Number(String(value ?? Infinity));
   };
   try {
@@ -83,19 +82,19 @@ async function askFor(ask: Ask): Promise<number> {
     ]);
     return Math.min(ofArgument, ofBuffer - READ_AHEAD);
   } catch (error) {
-    // Services that keep CONFIG to themselves mostly leave the limit at 512 MB.
+    // Hosted services without `CONFIG` usually have the default limit of 512 MB.
     if (isReply(error) && /^(ERR|NOPERM)\b/.test(errorMessage(error))) return Infinity;
     throw error;
   }
 }
 
-/** True if an argument may be larger than what every server takes. */
+/** True if an argument may be too large for some servers. */
 function isLargeArgument(arg: RedisArgument): arg is string | Uint8Array {
   if (typeof arg === "string") return arg.length > ALWAYS_FITS_AS_TEXT;
   return typeof arg !== "number" && arg.length > ALWAYS_FITS;
 }
 
-/** True if one of some arguments may be. */
+/** True if one of the arguments may be too large for some servers. */
 export function hasLargeArgument(args: readonly RedisArgument[]): boolean {
   for (const arg of args) {
     if (isLargeArgument(arg)) return true;

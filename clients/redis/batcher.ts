@@ -4,44 +4,43 @@ import { Fifo } from "../../platform/fifo.ts";
 import { nextTurn } from "../../platform/runtime.ts";
 import { hasLargeArgument } from "./argument_limit.ts";
 
-/** Number of calls that may be under way, as a rule: enough that neither side waits for the other. */
+/** Maximum of pending calls, as a rule: enough that neither side waits for the other. */
 const WINDOW = 8;
 
-/** Bytes that may be under way though nothing can be heard of them before the turn is over. */
-const MAX_LENGTH_UNDER_WAY = 16 * 1024 * 1024;
+/** Bytes up to which more calls are made within one turn, in which no reply can arrive. */
+const MAX_PENDING_LENGTH = 16 * 1024 * 1024;
 
-/** Milliseconds between the first and the last item of a batch that waits for its turn. */
-const LONGEST_GATHERING = 250;
+/** Maximum of milliseconds between the first and the last item of a waiting batch. */
+const MAX_GATHERING = 250;
 
-/** True if a large item is sent at once, so that no later one overtakes it. */
+/** True if a large item would be sent at once, so that no later one overtakes it. */
 type IsReady = () => boolean;
 
-/** Makes one call, for what has waited since that time of `performance.now()`. */
+/** Makes one call. Its retries count from `since`, by `performance.now()`. */
 type Send = (args: readonly Encoded[], since: number) => Promise<unknown>;
 
 /**
- * The most items in one call: Redis stores them within a millisecond, and whatever else it
- * is asked for, a message that is due above all, waits no longer than that. Longer batches
- * are no cheaper, neither here nor there.
+ * Maximum of items in one call: Redis stores them within a millisecond, so that other commands, such as
+ * those for due messages, do not wait longer. Larger batches save no time on either side.
  */
 const MAX_ITEMS = 250;
-/** The most text in one call: a server reads a whole command before it runs it. */
+/** Maximum length of one call: a server reads a whole command before it runs it. */
 const MAX_LENGTH = 8 * 1024 * 1024;
 
-/** Makes of the arguments of many items those of one call. */
+/** Converts the arguments of many items to those of one call. */
 export type Pack = (args: readonly Encoded[]) => readonly Encoded[];
 
-/** Items that travel together. */
+/** Items that are sent in one call. */
 export class Batch {
-  /** Settles when the server has answered. */
+  /** Settles with the server's reply. */
   readonly sent: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** By `performance.now()`. */
+  /** Time of the first item, by `performance.now()`. */
   readonly begunAt: number = performance.now();
   #args: Encoded[] = [];
   #packed: readonly Encoded[] | undefined;
   #items = 0;
   #length = 0;
-  /** True if it has an item that the server may reject: that is to fail without others. */
+  /** True if it holds a large item, which the server may reject: no other may fail with it. */
   #isAlone = false;
 
   /** Length of its text, in UTF-16 code units or bytes. */
@@ -49,12 +48,12 @@ export class Batch {
     return this.#length;
   }
 
-  /** True if nothing more may be added. */
+  /** True if no item may be added. */
   get isFull(): boolean {
     return this.#items >= MAX_ITEMS || this.#length >= MAX_LENGTH || this.#isAlone;
   }
 
-  /** True if it is a single item that the server may reject. */
+  /** True if it is a single large item, which the server may reject. */
   get isAlone(): boolean {
     return this.#isAlone;
   }
@@ -78,16 +77,16 @@ export class Batch {
       this.#args.push(arg);
       this.#length += arg.length;
     }
-    // Others of a batch were looked at before.
+    // `hasRoomFor` admits a large item to an empty batch only.
     if (this.#items === 0) this.#isAlone = hasLargeArgument(args);
     this.#items += 1;
   }
 
   /**
-   * Adds what is in another one, if there is room for all of it.
+   * Adds all items of another batch, if there is room for them.
    *
-   * @param other One that is not packed.
-   * @returns Whether there was.
+   * @param other A batch that is not packed.
+   * @returns True if they were added.
    */
   merge(other: Batch): boolean {
     if (this.#items + other.#items > MAX_ITEMS || this.#length + other.#length > MAX_LENGTH) {
@@ -100,9 +99,9 @@ export class Batch {
   }
 
   /**
-   * Packs what is in it, once; nothing can be added any more.
+   * Packs the items, once. No item can be added afterwards.
    *
-   * @param pack Packs it.
+   * @param pack Packs their arguments.
    * @returns The arguments of the call.
    */
   pack(pack: Pack): readonly Encoded[] {
@@ -115,36 +114,36 @@ export class Batch {
 }
 
 /**
- * Collects what is to be sent in one turn of the event loop, to send it together:
- * nothing waits for a timer, and a busy process makes few calls. An item that comes while nothing
- * is under way is sent at once.
+ * Collects the items of one turn of the event loop and sends them in one call: no item waits for a
+ * timer, and a busy process makes few calls. An item that is added while no call is pending is sent at
+ * once.
  *
- * While as many calls as the window allows are under way, what is added waits for the
- * end of one of them: a server that is slow, or far, gets larger batches. Items that come
- * one by one do not wait once they fill a batch. As long as the turn lasts no answer can be
- * heard, and the server works while the caller makes the next ones.
+ * While the window is full of pending calls, batches wait for the end of one, and grow: a slow or
+ * distant server gets larger batches. A batch that is full within the turn in which it was begun is sent
+ * at once, beyond the window too: no reply can arrive before the end of the turn, and the server works
+ * while the caller adds more.
  */
 export class Batcher {
   readonly #send: Send;
   /** Makes the arguments of a call. */
   readonly pack: Pack;
   readonly #isReady: IsReady;
-  /** The one that is being filled. */
+  /** The batch that is being filled. */
   #batch: Batch | undefined;
-  /** True if the turn in which it was begun is over. */
+  /** True if the turn in which that was begun is over. */
   #isDue = false;
   #isTurnAwaited = false;
-  /** Batches that are closed. */
+  /** Batches that were filled, and wait to be sent. */
   readonly #closed: Fifo<Batch> = new Fifo();
-  #underWay = 0;
-  #lengthUnderWay = 0;
-  /** True if the next call waits for the end of one. */
-  #isHeld = false;
+  #pendingCalls = 0;
+  #pendingLength = 0;
+  /** True if the next call waits for the end of a large item. */
+  #isBlocked = false;
   readonly #unsettled: Set<Promise<void>> = new Set();
 
   /**
-   * @param pack Makes its arguments of those of many items. @default {as they are, in a row}
-   * @param isReady Asked before a large item is sent; if not, the next call waits for its end.
+   * @param pack Converts the arguments of many items to those of one call. @default {concatenated}
+   * @param isReady Called before a large item is sent; if false, the next call waits for its end.
    */
   constructor(send: Send, pack: Pack = (args) => args, isReady: IsReady = () => true) {
     this.#send = send;
@@ -153,7 +152,7 @@ export class Batcher {
   }
 
   /**
-   * Adds an item to what is sent next.
+   * Sends an item at once, if no call is pending, or adds it to the next call.
    *
    * @param args Its arguments.
    * @returns Resolves when the server has it.
@@ -164,8 +163,8 @@ export class Batcher {
   }
 
   /**
-   * As `add`, and waits for the end of the turn though nothing is under way: for items that mostly
-   * come several at a time.
+   * As `add`, but waits for the end of the turn even if no call is pending: for items that usually come
+   * several at a time.
    *
    * @param args Its arguments.
    * @returns Resolves when the server has it.
@@ -176,21 +175,22 @@ export class Batcher {
     batch.add(args);
     if (batch.isFull) {
       this.#close(batch);
-      this.#dispatch(MAX_LENGTH_UNDER_WAY);
+      this.#dispatch(MAX_PENDING_LENGTH);
     }
     return batch.sent.promise;
   }
 
   /**
-   * Items of a batch fail together when a server is unavailable; each should get its five seconds.
+   * False also if the batch has waited for long: its items time out together, by the age of the first,
+   * and later ones would get less than their five seconds.
    */
   #mayTake(batch: Batch, args: readonly Encoded[]): boolean {
     if (!batch.hasRoomFor(args)) return false;
-    return !this.#isDue || performance.now() - batch.begunAt < LONGEST_GATHERING;
+    return !this.#isDue || performance.now() - batch.begunAt < MAX_GATHERING;
   }
 
   /**
-   * Adds batches whose items are all made.
+   * Adds batches.
    *
    * @returns Resolves when the server has all of them.
    */
@@ -200,12 +200,12 @@ export class Batcher {
     return allStored(sent);
   }
 
-  /** Resolves when all that was added has been sent, or given up. */
+  /** Resolves when all items have been sent, or have failed to be. */
   async emptied(): Promise<void> {
     await Promise.allSettled(this.#unsettled);
   }
 
-  /** @returns The batch that has the items now. */
+  /** @returns The batch that holds the items: this one, or the one that it was merged into. */
   #addBatch(batch: Batch): Batch {
     const current = this.#batch;
     if (current !== undefined) {
@@ -231,7 +231,7 @@ export class Batcher {
     this.#closed.push(batch);
   }
 
-  /** Knows no batch, since it would keep the items of those that have long been sent. */
+  /** Refers to no batch, to keep no items in memory after they were sent. */
   #awaitTurn(): void {
     this.#isTurnAwaited = true;
     nextTurn().then(() => {
@@ -242,17 +242,18 @@ export class Batcher {
   }
 
   /**
-   * Sends one item in the same turn: nothing is under way whose end it could wait for, and a sender
-   * that awaits each item has no other to put beside it. What is added meanwhile is gathered.
+   * Sends one item in the same turn: no call is pending, and a sender that awaits each item adds no
+   * other. Items that are added before the reply are gathered.
    *
-   * (For such a sender the end of the turn, a promise and a batch were a fifth of the processor time.)
+   * (For such a sender, waiting for the end of the turn, a promise and a batch took a fifth of the
+   * processor time.)
    */
   #sendAtOnce(args: readonly Encoded[]): Promise<void> {
     const sent = this.#send(this.pack(args), performance.now()) as Promise<void>;
-    this.#underWay += 1;
+    this.#pendingCalls += 1;
     this.#unsettled.add(sent);
     const ended = () => {
-      this.#underWay -= 1;
+      this.#pendingCalls -= 1;
       this.#unsettled.delete(sent);
       this.#dispatch();
     };
@@ -260,28 +261,28 @@ export class Batcher {
     return sent;
   }
 
-  /** @param length Up to which length more calls are made than the window allows. */
+  /** @param length Length of pending calls up to which the window may be exceeded. */
   #dispatch(length = 0): void {
-    while (!this.#isHeld && (this.#underWay < WINDOW || this.#lengthUnderWay < length)) {
+    while (!this.#isBlocked && (this.#pendingCalls < WINDOW || this.#pendingLength < length)) {
       if (this.#closed.size === 0 && this.#isDue && this.#batch !== undefined) {
         this.#close(this.#batch);
       }
       const batch = this.#closed.shift();
       if (batch === undefined) return;
-      if (batch.isAlone && !this.#isReady()) this.#isHeld = true;
+      if (batch.isAlone && !this.#isReady()) this.#isBlocked = true;
       this.#sendNow(batch);
     }
   }
 
   #sendNow(batch: Batch): void {
     const { sent, length } = batch;
-    this.#underWay += 1;
-    this.#lengthUnderWay += length;
+    this.#pendingCalls += 1;
+    this.#pendingLength += length;
     this.#send(batch.pack(this.pack), batch.begunAt).then(() => sent.resolve(), sent.reject)
       .then(() => {
-        this.#underWay -= 1;
-        this.#lengthUnderWay -= length;
-        if (batch.isAlone) this.#isHeld = false;
+        this.#pendingCalls -= 1;
+        this.#pendingLength -= length;
+        if (batch.isAlone) this.#isBlocked = false;
         this.#unsettled.delete(sent.promise);
         this.#dispatch();
       });

@@ -10,12 +10,12 @@ export type RedisConnectionOptions = Readonly<Record<string, unknown>>;
 
 /** A client of ioredis: a `Redis`, for one server or Sentinel, or a `Cluster`. */
 export interface RedisClient {
-  /** Makes another client of the same servers. */
+  /** Creates another client of the same servers. */
   // deno-lint-ignore no-explicit-any -- that of `Redis` and that of `Cluster` have nothing in common
   duplicate(...args: any[]): unknown;
 }
 
-/** The part of an ioredis client that is used here. */
+/** The members of an ioredis client that this library uses. */
 export interface Client {
   readonly status: string;
   on(event: "connecting" | "connect" | "ready" | "close" | "end", listener: () => void): this;
@@ -39,41 +39,39 @@ interface Nodes {
 }
 
 /**
- * Milliseconds that an attempt to connect may take: less than a command, since a server that is
- * well again is found by the attempt after the one that it did not answer.
+ * Timeout of an attempt to connect, in milliseconds: shorter than that of a command, so that a command
+ * still succeeds if the server recovers between two attempts.
  */
 export const CONNECT_TIMEOUT = 2_000;
-/** Milliseconds in which a Sentinel answers; then the next one is asked. */
+/** Milliseconds to wait for a Sentinel before the next one is tried. */
 const SENTINEL_TIMEOUT = 1_000;
-/** Milliseconds in which a node of a cluster tells where keys are; then the next one is asked. */
+/** Milliseconds to wait for the slots from a node of a cluster before the next one is tried. */
 const SLOTS_TIMEOUT = 1_000;
 
-/** Milliseconds between two looks for a master that may not be the one that is connected to. */
-const LOOK_INTERVAL = 1_000;
+/** Minimum of milliseconds between two reconnects to find the master again. */
+const MASTER_CHECK_INTERVAL = 1_000;
 
 /**
- * Options that decide what becomes of commands when a connection fails: they fail
- * with it. ioredis would send them again, and then a fetch whose answer was lost, or a
- * message that is on the queue already, would go unnoticed.
+ * Options with which commands fail together with their connection. By default ioredis sends them again,
+ * which would hide a fetch whose reply was lost, or enqueue a message twice.
  */
-const FAIL_WITH_THE_CONNECTION = {
+const WITHOUT_RESENDING = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   enableOfflineQueue: true,
   maxRetriesPerRequest: 0,
   connectTimeout: CONNECT_TIMEOUT,
   sentinelCommandTimeout: SENTINEL_TIMEOUT,
-  // How long to wait at most before asking again a server that is loading its data.
+  // Maximum delay before the next check of a server that is loading its data.
   maxLoadingRetryTime: 250,
-  lazyConnect: true, // it is made ready first
-  // After a failover the old address may lead to a replica: look for the master again.
+  lazyConnect: true, // `prepare` comes first
+  // After a failover, the address may be that of a replica: reconnecting finds the master.
   reconnectOnError: (error: Error): boolean => isReadOnly(error),
 } satisfies RedisOptions;
 
 /**
- * Milliseconds that an attempt to connect may take until commands are answered: connect, TLS, hello
- * and authentication; with Sentinels and clusters, as many of which may be silent, also the
- * question where to connect to.
+ * Timeout of an attempt until commands can be sent, in milliseconds: connect, TLS, hello and
+ * authentication; before that, all Sentinels or nodes of a cluster may time out.
  */
 export function attemptTimeout(source: RedisSource): number {
   const options = "connection" in source ? source.connection : (source.client as Redis).options;
@@ -83,10 +81,10 @@ export function attemptTimeout(source: RedisSource): number {
     SLOTS_TIMEOUT * (startupNodes?.length ?? 0);
 }
 
-/** Opens a client that connects again by itself, for commands. */
+/** Opens a client for commands, which reconnects. */
 export async function openClient(source: RedisSource): Promise<Client> {
   const options = {
-    ...FAIL_WITH_THE_CONNECTION,
+    ...WITHOUT_RESENDING,
     retryStrategy: retryDelay,
     enableOfflineQueue: false,
   };
@@ -96,7 +94,7 @@ export async function openClient(source: RedisSource): Promise<Client> {
   if (!isCluster(client)) return connect(client.duplicate(options));
   const redisOptions: object = {
     ...client.options.redisOptions,
-    ...FAIL_WITH_THE_CONNECTION,
+    ...WITHOUT_RESENDING,
     lazyConnect: false,
     socketTimeout: ANSWER_TIMEOUT,
   };
@@ -106,39 +104,42 @@ export async function openClient(source: RedisSource): Promise<Client> {
     slotsRefreshTimeout: SLOTS_TIMEOUT,
     lazyConnect: true,
     enableOfflineQueue: false,
-    // What was cut off may have run, and what was refused is tried again by whoever knows for how
-    // long: the client would do so in silence.
+    // No retries by the client: a command that was cut off may have run, and `RetryPolicy` limits the
+    // time of retries.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
   }));
 }
 
-/** Begins to connect. */
+/** Starts to connect. */
 function connect(client: Redis | Cluster): Client {
-  prepare(client).connect().catch(() => {}); // its events tell
+  prepare(client).connect().catch(() => {}); // errors are also emitted as events
   return client as unknown as Client;
 }
 
 /**
- * True if an answer may come from a master that has been replaced: its replicas follow another one
- * by then, or it is a replica itself. If not, the master is looked for once a second.
+ * Returns a test for errors of a master that has been replaced: it has become a replica, or has lost its
+ * replicas to the new master. In the second case it may still be the master, so that the test is true
+ * once a second at most.
  */
 function suspectsMaster(): (error: Error) => boolean {
-  let lookedAt = -Infinity;
+  let checkedAt = -Infinity;
   return (error) => {
     if (isReadOnly(error)) return true;
-    if (!isShortOfReplicas(error) || performance.now() - lookedAt < LOOK_INTERVAL) return false;
-    lookedAt = performance.now();
+    if (!isShortOfReplicas(error) || performance.now() - checkedAt < MASTER_CHECK_INTERVAL) {
+      return false;
+    }
+    checkedAt = performance.now();
     return true;
   };
 }
 
 /**
- * Opens a client that ends with its connection, of the server that has a key, to
- * hear of changes. It speaks RESP2: ioredis has no event for what servers push otherwise.
+ * Opens a client for notifications, which ends with its connection, to the server that holds a key. It
+ * speaks RESP2, since ioredis has no event for RESP3 push messages.
  *
- * @param source Where the servers are.
- * @param own The broker's own client, which knows best where keys of a cluster are by now.
+ * @param source Address of the servers.
+ * @param own The client for commands, which knows the nodes of a cluster.
  * @param key The key.
  * @param isUnref True if it lets the process end while it is idle.
  */
@@ -155,7 +156,7 @@ export async function openListener(
 
 async function openOneListener(source: RedisSource, own: Client, key: string): Promise<Client> {
   const options: RedisOptions = {
-    ...FAIL_WITH_THE_CONNECTION,
+    ...WITHOUT_RESENDING,
     protocol: 2,
     reconnectOnError: null,
     retryStrategy: null,
@@ -165,16 +166,16 @@ async function openOneListener(source: RedisSource, own: Client, key: string): P
   return connect(server.duplicate(options));
 }
 
-/** @returns What speaks to the one server that has a key. */
+/** @returns The client of the server that holds a key. */
 export async function serverOf(client: Client, key: string): Promise<Client> {
   const either = client as unknown as Redis | Cluster;
   return isCluster(either) ? await nodeOf(either, key) as unknown as Client : client;
 }
 
 /**
- * Ends connections that may be half-open, without waiting for the other side.
+ * Destroys the sockets of a client, which may be half-open.
  *
- * @returns Whether there are any; not while a Sentinel or a cluster is asked where to connect to.
+ * @returns False if there are none: a Sentinel or a cluster is being asked for the address.
  */
 export function breakOff(client: Client, reason: string): boolean {
   const either = client as unknown as Redis | Cluster;
@@ -186,7 +187,7 @@ export function breakOff(client: Client, reason: string): boolean {
 }
 
 /**
- * Lets the process end while a client is connected and idle. Open questions keep it running by the
+ * Lets the process end while a client is connected and idle. Pending commands keep it running by the
  * timer of their watchdog, and attempts to connect by their own.
  *
  * Not for a cluster, whose client has further timers.
@@ -198,12 +199,12 @@ export function unrefWhenReady(client: Client): void {
   });
 }
 
-/** Calls back whenever a node of a cluster is cut off that commands may have been written to. */
+/** Calls back whenever a ready connection to a node of a cluster is lost. */
 export function onSevered(client: Client, severed: () => void): void {
   const cluster = client as unknown as Redis | Cluster;
   if (!isCluster(cluster)) return;
   const watch = (node: Redis) => {
-    // Behind that of the client, and so before anybody hears of what has failed.
+    // Added after the client's own listener, and called before failed commands reject.
     const listen = () => node.stream.once("close", severed);
     if (node.status === "ready") listen();
     node.on("ready", listen);
@@ -217,7 +218,7 @@ export function isClusterSource(source: RedisSource): boolean {
   return "client" in source && isCluster(source.client as Redis | Cluster);
 }
 
-/** Options of a source's client, which contain passwords. */
+/** Options of a source, which contain passwords. */
 export function optionsOf(source: RedisSource): unknown {
   if ("connection" in source) return source.connection;
   const { options, startupNodes } = source.client as unknown as Redis & Nodes;
@@ -230,13 +231,13 @@ function isSentinelSource(source: RedisSource): boolean {
   return (options as Partial<Redis["options"]> | undefined)?.sentinels !== undefined;
 }
 
-/** The address that a client is connected to, as the system knows it. */
+/** Remote address of a client's socket. */
 export function peerOf(client: Client): string | undefined {
   const { stream } = client as unknown as Partial<Redis>;
   return stream === undefined ? undefined : `${stream.remoteAddress}:${stream.remotePort}`;
 }
 
-/** The address, or addresses, of a source, for people. */
+/** The address or addresses of a source, for logs. */
 export function describe(source: RedisSource): string {
   const options = "connection" in source ? source.connection : (source.client as Redis).options;
   const { host = "127.0.0.1", port = 6379, path, sentinels } = options as Partial<Redis["options"]>;
@@ -246,7 +247,7 @@ export function describe(source: RedisSource): string {
   return several.map(({ host, port }) => `${host}:${port}`).join(", ");
 }
 
-/** The key prefix of a client, which would put other keys on the wire than Python's. */
+/** The key prefix of a client, with which keys would differ from Python's. */
 export function keyPrefixOf(source: RedisSource): unknown {
   if ("connection" in source) return source.connection["keyPrefix"];
   const { options } = source.client as Redis | Cluster;
@@ -258,7 +259,7 @@ function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
 }
 
-/** The key that was looked up last on each cluster: mostly the next one is the same. */
+/** The last key of each cluster and its slot: successive calls usually have the same key. */
 const lookedUp: WeakMap<Cluster, { readonly key: string; readonly slot: number }> =
   /* @__PURE__ */ new WeakMap();
 

@@ -1,35 +1,34 @@
 import type { Outage } from "../../platform/outage.ts";
 
 /**
- * An outage that only commands notice: their node of a cluster is unavailable, while the client is
- * connected to others. It is over when a command for the same key is done, since other keys may
- * lie on nodes that are well.
+ * An outage while the client is connected: one node of a cluster is unavailable, and only commands to
+ * that node fail. It ends when a command for the same key succeeds; other keys may be on other nodes.
  */
 export class CommandOutage {
   readonly #outage: Outage;
   #key: string | undefined;
 
   /**
-   * Notes none yet.
+   * Begins without an outage.
    *
-   * @param outage Where it is noted, together with lost connections.
+   * @param outage Outage log, shared with lost connections.
    */
   constructor(outage: Outage) {
     this.#outage = outage;
   }
 
-  /** The key of the command that failed last, until one for it is done. */
+  /** Key of the last command that failed, until one for the same key succeeds. */
   get key(): string | undefined {
     return this.#key;
   }
 
-  /** A command has failed with an error of an outage. */
+  /** Notes that a command has failed with a transient error. */
   failed(key: string | undefined, { cause, message }: Error): void {
     this.#key = key;
     this.#outage.lost(this, cause ?? new Error(message));
   }
 
-  /** A command was done. */
+  /** Notes that a command has succeeded. */
   done(key: string | undefined): void {
     if (key !== this.#key) return;
     this.#key = undefined;

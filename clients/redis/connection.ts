@@ -17,7 +17,7 @@ const log = /* @__PURE__ */ getLogger("redis");
 
 /** Options of a connection. */
 export interface RedisConnectionOptions {
-  /** Replicas that must have what a script has written, before it counts as run. */
+  /** Replicas that must have the writes of a script before `run` resolves. */
   readonly waitReplicas?: Required<WaitReplicas>;
   /** Outage log of another connection to the same servers. */
   readonly outage?: Outage;
@@ -26,28 +26,26 @@ export interface RedisConnectionOptions {
 }
 
 /**
- * One connection to Redis, or one for each node of a cluster: opened when first used,
- * and again whenever it is lost. The broker and the backends of results and rate
- * limits share this class.
+ * One connection to Redis, or one for each node of a cluster: opened on first use, and reopened whenever
+ * it is lost. The broker and the backends of results and rate limits share this class.
  */
 export class RedisConnection {
   readonly #source: RedisSource;
-  /** Scripts that this connection has sent; the first time a script goes as text. */
+  /** Scripts that were sent as text on this connection. */
   readonly #known: Set<Script> = new Set();
   readonly #client: ReconnectingClient;
   readonly #watchdog: Watchdog;
   readonly #retry: RetryPolicy;
   readonly #argumentLimit: ArgumentLimit = new ArgumentLimit();
-
   readonly #waitReplicas: Required<WaitReplicas> | undefined;
-  /** The outages of the servers. */
+  /** Outage log of the servers. */
   readonly outage: Outage;
 
   /**
-   * Stores where the servers are; the first command connects.
+   * Stores the address; the first command connects.
    *
-   * @param source Where the servers are.
-   * @param options What makes it different from other connections.
+   * @param source Address of the servers.
+   * @param options Replicas to wait for, and the outage log.
    */
   constructor(source: RedisSource, options: RedisConnectionOptions = {}) {
     this.#source = source;
@@ -66,44 +64,44 @@ export class RedisConnection {
     return this.#client.upFor;
   }
 
-  /** True if it is up: commands are answered now. */
+  /** True if the connection is up. */
   get isUp(): boolean {
     return this.#client.current !== undefined;
   }
 
   /**
-   * Milliseconds for which the server has not answered: since a question that is open, or since its
-   * last answer when the connection is down. 0 before the first use.
+   * Milliseconds without a reply: since the pending commands were sent, or since the last reply if the
+   * connection is down. 0 before the first use.
    */
   get silentFor(): number {
-    const { answeredAt, waitsSince } = this.#watchdog;
-    const since = this.isUp ? waitsSince : answeredAt;
+    const { repliedAt, pendingSince } = this.#watchdog;
+    const since = this.isUp ? pendingSince : repliedAt;
     return since === undefined || since === -Infinity ? 0 : performance.now() - since;
   }
 
-  /** True if it is known how large arguments may be: else a large one has to wait for that. */
+  /** True if the argument limit is known: otherwise a large argument waits until it was read. */
   get isReadyForLarge(): boolean {
     return this.#argumentLimit.isKnown;
   }
 
-  /** True if it was closed for good. */
+  /** True if `close` was called. */
   get isClosed(): boolean {
     return this.#client.isClosed;
   }
 
   /**
    * Runs a script once. While the connection is down it waits for the next attempt to
-   * connect, and fails with that.
+   * connect, and fails if that does.
    *
    * @param script The script.
    * @param keys Its keys.
    * @param args Its arguments.
-   * @param call Whether it is still to be run, once the connection is up.
-   * @returns What the script returned.
+   * @param call State of the attempt, if the call is retried.
+   * @returns The result of the script.
    * @throws {ConnectionClosed} If the connection was lost, or is closed; the script may
    *   have run.
-   * @throws {ConnectionFailed} If the server cannot be reached or refuses for now.
-   * @throws {RequestRejected} If the server will never take it.
+   * @throws {ConnectionFailed} If the server cannot be reached, or refuses for the time being.
+   * @throws {RequestRejected} If the server rejects it.
    */
   async run(
     script: Script,
@@ -117,15 +115,15 @@ export class RedisConnection {
     try {
       const client = this.#client.current ?? await this.#client.whenUp(script.purpose, call);
       if (hasLargeArgument(args)) {
-        const ask = (name: string, ...rest: string[]) => this.#ask(client, name, ...rest);
-        if (!this.#argumentLimit.isKnown) await this.#argumentLimit.learn(ask);
+        const send = (name: string, ...rest: string[]) => this.#send(client, name, ...rest);
+        if (!this.#argumentLimit.isKnown) await this.#argumentLimit.learn(send);
         this.#argumentLimit.check(script.purpose, args);
       }
       isWritten = true;
       if (call !== undefined) call.mayHaveRun = true;
-      // Asked here, and not further down: each asynchronous function on the way of a small script
+      // Here, and not in a function of its own: each asynchronous function that a small script passes
       // is a twentieth of its cost.
-      this.#watchdog.asked();
+      this.#watchdog.sent();
       let isDone = false;
       try {
         const reply = await this.#runOn(client, script, keys, args) as RedisReply;
@@ -133,7 +131,7 @@ export class RedisConnection {
         if (this.#client.commandOutage?.key !== undefined) this.#client.commandOutage.done(keys[0]);
         return reply;
       } finally {
-        this.#watchdog.answered(isDone);
+        this.#watchdog.replied(isDone);
       }
     } catch (thrown) {
       const error = unwrapped(thrown);
@@ -151,14 +149,14 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script, and again while the server is unavailable, for at most five seconds.
+   * Runs a script, with retries while the server is unavailable, for at most five seconds.
    *
    * @param script The script.
    * @param keys Its keys.
-   * @param args Gives its arguments; `again` says that an earlier run may have reached the
+   * @param args Returns its arguments; `again` is true if an earlier attempt may have reached the
    *   server.
-   * @param since When it was first to be run, by `performance.now()`. @default Now.
-   * @returns What the script returned.
+   * @param since Start of the five seconds, by `performance.now()`. @default Now.
+   * @returns The result of the script.
    * @throws {ConnectionClosed} If the connection was lost, or is closed.
    * @throws {ConnectionFailed} If the server cannot be reached or refuses.
    */
@@ -174,15 +172,14 @@ export class RedisConnection {
   }
 
   /**
-   * Runs a script again that has failed, for at most five seconds, but only as long as it cannot
-   * have run.
+   * Retries a script that has failed, for at most five seconds, unless it may have run.
    *
-   * @param error What it has failed with.
+   * @param error Its error.
    * @param script The script.
    * @param keys Its keys.
    * @param args Its arguments.
-   * @returns What the script returned.
-   * @throws The error, if the script may have run or will never do, or that of the last attempt.
+   * @returns The result of the script.
+   * @throws The error, if the script may have run or was rejected, or that of the last attempt.
    */
   async runUnlessRun(
     error: unknown,
@@ -197,20 +194,20 @@ export class RedisConnection {
   }
 
   /**
-   * Runs one command that changes nothing, and again while the server is unavailable, for at most
-   * five seconds.
+   * Runs one command that may run twice, with retries while the server is unavailable, for at most five
+   * seconds.
    *
-   * @param purpose What it does, for error texts: the end of "Cannot …".
+   * @param purpose Purpose, for error texts: the end of "Cannot …".
    * @param name The command.
    * @param args Its arguments.
-   * @returns What the server answered.
+   * @returns The server's reply.
    * @throws The same as {@linkcode RedisConnection.run}.
    */
   async command(purpose: string, name: string, ...args: RedisArgument[]): Promise<RedisReply> {
     return await this.#retry.run(purpose, async (_again, call) => {
       try {
         const client = this.#client.current ?? await this.#client.whenUp(purpose, call);
-        return await this.#ask(client, name, ...args);
+        return await this.#send(client, name, ...args);
       } catch (error) {
         throw this.#client.explain(error, purpose);
       }
@@ -218,13 +215,13 @@ export class RedisConnection {
   }
 
   /**
-   * Goes through the keys of a server, without making it stand still.
+   * Runs one `SCAN` over the keys of a server.
    *
-   * @param key A key that lies on the server.
-   * @param cursor Where to go on; "0" at first.
-   * @param pattern What keys look like.
-   * @param count How many keys to look at.
-   * @returns The next cursor, and keys.
+   * @param key Any key of the server.
+   * @param cursor The cursor; "0" at first.
+   * @param pattern Pattern of the keys.
+   * @param count Approximate number of keys to visit.
+   * @returns The next cursor, and the keys that match.
    * @throws The same as {@linkcode RedisConnection.run}.
    */
   async scan(key: string, cursor: string, pattern: string, count: number): Promise<RedisReply> {
@@ -233,23 +230,23 @@ export class RedisConnection {
       const server = this.#client.current ?? await this.#client.whenUp(purpose);
       const client = await serverOf(server, key);
       const args = [cursor, "MATCH", pattern, "COUNT", count];
-      return await this.#ask(client, "scan", ...args);
+      return await this.#send(client, "scan", ...args);
     } catch (error) {
       throw this.#client.explain(error, purpose);
     }
   }
 
   /**
-   * Calls back each time the connection has come up, before any command goes through it:
-   * what the server knew of the last one is gone.
+   * Calls back each time that the connection has come up, before any command is sent, since the server
+   * has no state of the last connection.
    *
-   * @param listener What to call.
+   * @param listener The callback.
    */
   onUp(listener: () => void): void {
     this.#client.onUp(listener);
   }
 
-  /** Closes the connection. Commands under way fail. */
+  /** Closes the connection. Pending commands fail. */
   close(): void {
     this.#watchdog.stop();
     this.#retry.stop();
@@ -257,7 +254,7 @@ export class RedisConnection {
   }
 
   /**
-   * Opens a client that ends with its connection, of the server that has a key.
+   * Opens a client that ends with its connection, to the server that holds a key.
    *
    * @param key The key.
    * @throws The same as {@linkcode RedisConnection.run}.
@@ -271,7 +268,7 @@ export class RedisConnection {
     }
   }
 
-  /** Notes outages of single nodes; the client notes the other kind: that all of its connections are lost. */
+  /** Notes the outage of a single node. The client notes the loss of all of its connections. */
   #noteFailure(key: string | undefined, error: Error): void {
     const { commandOutage, isCluster, isClosed } = this.#client;
     if (commandOutage === undefined || isClosed || !this.#client.isTransient(error)) return;
@@ -292,7 +289,7 @@ export class RedisConnection {
     }, this.#waitReplicas);
   }
 
-  /** A script goes as text first, so that commands after it find it in their order. */
+  /** Runs a script: as text the first time, so that later calls on the connection can use its digest. */
   #evaluate(
     client: Client,
     script: Script,
@@ -306,13 +303,13 @@ export class RedisConnection {
     return client.callBuffer("eval", script.text, keys.length, keys, args);
   }
 
-  async #ask(client: Client, command: string, ...args: readonly unknown[]): Promise<RedisReply> {
-    this.#watchdog.asked();
+  async #send(client: Client, command: string, ...args: readonly unknown[]): Promise<RedisReply> {
+    this.#watchdog.sent();
     let reply: RedisReply | undefined;
     try {
       return reply = await client.callBuffer(command, ...args) as RedisReply;
     } finally {
-      this.#watchdog.answered(reply !== undefined);
+      this.#watchdog.replied(reply !== undefined);
     }
   }
 }

@@ -10,7 +10,7 @@ import {
 import { redactError } from "../redact.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** Replies of servers that cannot serve now, but will: mostly the first word of the error. */
+/** Replies of servers that cannot serve for the time being; most are the first word of the error. */
 const PASSING =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MOVED|ASK|UNBLOCKED|ERR WAIT cannot)\b/;
 
@@ -18,8 +18,8 @@ const PASSING =
 const DEMOTED = /^(READONLY|UNBLOCKED force unblock|ERR WAIT cannot be used with replica)/;
 
 /**
- * Replies of servers that refuse until somebody does something about it. The last two are how Redis
- * 7.0 and later word that the user may not do what a script does.
+ * Replies of servers that refuse until an operator acts. The last two are those of Redis 7.0 and later
+ * for a script with a command for which the user has no permission.
  */
 const REFUSING = /* @__PURE__ */ new RegExp(
   [
@@ -29,24 +29,24 @@ const REFUSING = /* @__PURE__ */ new RegExp(
   ].map(({ source }) => source).join("|"),
 );
 
-/** Reply of Redis to a database that it does not have. */
+/** Replies of Redis for a database that does not exist. */
 export const NO_DATABASE: RegExp = /^ERR (DB index|invalid DB index|SELECT)/;
 
-/** Before Redis 7 the error of a command in a script is worded as one of the script. */
+/** Prefix that Redis before 7 puts before the error of a command in a script. */
 const IN_SCRIPT = /^ERR Error running script .*@user_script: ?\d+: -?(?=[A-Z]+ )/;
 
-/** An argument is larger than what the server takes. Nothing was sent. */
+/** An argument is larger than the server accepts. Nothing was sent. */
 export class ArgumentTooLarge extends RequestRejected {
   static {
     this.prototype.name = "RequestRejected";
   }
 
   /**
-   * Says how much the server takes.
+   * Makes an error with the size and the limit.
    *
-   * @param purpose What the argument was for: the end of "Cannot …".
-   * @param bytes How large it is.
-   * @param limit How large it may be.
+   * @param purpose Purpose of the command: the end of "Cannot …".
+   * @param bytes Size of the argument.
+   * @param limit Limit of the server.
    */
   constructor(purpose: string, bytes: number, limit: number) {
     super(
@@ -56,7 +56,7 @@ export class ArgumentTooLarge extends RequestRejected {
   }
 }
 
-/** A command has run, and too few replicas have heard of it: nobody knows who will be the master. */
+/** A command has run, but too few replicas have its writes: a failover may lose them. */
 export class NotReplicated extends ConnectionFailed {
   static {
     this.prototype.name = "ConnectionFailed";
@@ -64,15 +64,15 @@ export class NotReplicated extends ConnectionFailed {
 }
 
 /**
- * Translates an error of the client for the caller that gave a command.
+ * Translates an error of the client for the caller of a command.
  *
  * @param thrown The error.
- * @param reported What the client reported last, if the connection is not up: commands that
- *   fail with it only say that they were abandoned.
- * @param purpose What the command was for: the end of "Cannot …".
- * @param delivery Whether the command may have run all the same.
- * @param secrets What the server was given, and must not be shown.
- * @returns What to throw.
+ * @param reported The last error that the client emitted, if the connection is down: errors of
+ *   commands do not name the cause.
+ * @param purpose Purpose of the command: the end of "Cannot …".
+ * @param delivery Whether the command may have run.
+ * @param secrets Secrets to remove from the error.
+ * @returns The error to throw.
  */
 export function explain(
   thrown: unknown,
@@ -84,7 +84,7 @@ export function explain(
   if (thrown instanceof BrokerConnectionError) return withDelivery(thrown, delivery);
   const error = redactError(thrown, secrets);
   if (error instanceof BrokerError || error instanceof TypeError) return error;
-  // Without its database the server takes nothing at all, whatever the request is.
+  // Without the database, every command fails: that is no rejection of this request.
   if (isReply(error) && !isForNow(error) && !NO_DATABASE.test(error.message)) {
     return new RequestRejected(`Cannot ${purpose}: Redis answers: ${error.message}`, {
       cause: error,
@@ -95,7 +95,7 @@ export function explain(
     const text = `Cannot ${purpose}: Redis answers: ${cause.message}`;
     return new ConnectionFailed(text, { cause, delivery });
   }
-  // Without an error of its own the client only says that it does not try again.
+  // Without a connection error, the client only reports that it does not retry.
   const isVague = (cause as Error).name === "MaxRetriesPerRequestError";
   const reason = isVague ? "the connection was closed" : errorMessage(cause);
   const text = `Cannot ${purpose}: Redis is unavailable: ${reason}`;
@@ -104,7 +104,7 @@ export function explain(
     : new ConnectionFailed(text, { cause, delivery });
 }
 
-/** The same error, if a connection could not be made, with what to do about it. */
+/** Appends advice to the error of a failed connection; returns other errors unchanged. */
 export function withAdvice(error: Error, advice: string): Error {
   if (!(error instanceof ConnectionFailed) || error.message.endsWith(advice)) return error;
   const { message, cause, delivery } = error;
@@ -119,23 +119,23 @@ export function closedFor(purpose: string, cause?: unknown): ConnectionClosed {
   });
 }
 
-/** True if the server said no, rather than nothing. */
+/** True if an error is a reply of the server. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
 }
 
 /**
- * True if the server may have got a command that failed with this: it has not if it answered, or
- * if the client had no connection to write to.
+ * True if a command that failed with this error may have run: not if the server replied with the error,
+ * or the client had no connection to write to.
  */
 export function mayHaveRun(error: unknown): boolean {
   return !isReply(error) && !/^Stream isn't writeable/.test(errorMessage(error));
 }
 
-/** Error text of ioredis around the reply that it got after it had been sent from node to node too often. */
+/** Error text of ioredis after too many redirections, which contains the last reply. */
 const REDIRECTED = /^Too many Cluster redirections\. Last error: (?:(\w+): )?/;
 
-/** An error of the client, or the answer of a server that it hides. */
+/** Returns the reply inside of an error about redirections, and other errors unchanged. */
 export function unwrapped(error: unknown): unknown {
   const match = error instanceof Error ? REDIRECTED.exec(error.message) : null;
   if (match === null) return error;
@@ -144,28 +144,28 @@ export function unwrapped(error: unknown): unknown {
   return Object.assign(new Error(message.slice(prefix.length), { cause: error }), { name });
 }
 
-/** Reply of the server, in the words of Redis 7. */
+/** Text of a reply, in the form of Redis 7. */
 function answerOf(reply: Error): string {
   return reply.message.replace(IN_SCRIPT, "");
 }
 
-/** True if the server says that it is a replica. */
+/** True if the server replies that it is a replica. */
 export function isReadOnly(reply: Error): boolean {
   return DEMOTED.test(answerOf(reply));
 }
 
-/** True if the server says that it has fewer replicas than it was told to have. */
+/** True if the server has fewer replicas than it is configured to require. */
 export function isShortOfReplicas(reply: Error): boolean {
   return answerOf(reply).startsWith("NOREPLICAS");
 }
 
-/** True if the server may do later what it refuses now. */
+/** True if the server refuses for the time being. */
 function isForNow(reply: Error): boolean {
   const answer = answerOf(reply);
   return PASSING.test(answer) || REFUSING.test(answer);
 }
 
-/** True if trying again may help: the server is unavailable, or not ready yet. */
+/** True if a retry may succeed: the server is unavailable, or not ready yet. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionClosed) return true;
   if (!(error instanceof ConnectionFailed) || error instanceof NotReplicated) return false;
@@ -174,8 +174,8 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * As {@linkcode isTransient}, or the server refuses for now: it is full, or wants another
- * password. Somebody will see to that; what a worker has in flight can wait.
+ * As {@linkcode isTransient}, or the server refuses for the time being: it is out of memory, or has a new
+ * password. Messages in flight can wait until an operator acts.
  */
 export function isUnavailable(error: unknown): boolean {
   if (isTransient(error)) return true;

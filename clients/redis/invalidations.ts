@@ -5,46 +5,46 @@ import { redactError } from "../redact.ts";
 import type { Client } from "./client.ts";
 import type { RedisConnection } from "./connection.ts";
 
-/** The channel on which Redis tells what changed. Source: "Client-side caching" in its manual. */
+/** Channel on which Redis announces changed keys. Source: "Client-side caching" in its manual. */
 const CHANNEL = "__redis__:invalidate";
-/** Replies of servers that cannot track keys, or do not permit it. */
+/** Replies of servers without tracking, or without the permission for it. */
 const UNSUPPORTED = /^(ERR [Uu]nknown|NOPERM)/;
 
 /** Settings of {@linkcode Invalidations}. */
 export interface InvalidationsOptions {
-  /** A key that lies where all others do. */
+  /** A key on the same node as all others. */
   readonly key: string;
-  /** True if the keys are read on a connection of its own, `reader`. */
+  /** True to read the keys on a connection of its own, `reader`. */
   readonly hasReader: boolean;
   /** Logger for outages. */
   readonly log: Logger;
   /**
-   * Thing to poll for if Redis cannot track keys: the end of "Polling Redis for new …". Without it,
+   * Objects to poll for if Redis cannot track keys: the end of "Polling Redis for new …". Without it,
    * a refusal is retried.
    */
   readonly polled?: string;
-  /** Names the connection on which Redis tells, each time that it is opened. */
+  /** Returns a name for the notification connection, each time that it is opened. */
   nameIt?(): string;
-  /** Has Redis tell the connection with this id of keys from now on. */
+  /** Turns tracking on, with notifications to the connection with this id. */
   track(subscriberId: number): Promise<void>;
-  /** Keys have changed; any may have, if none are named. */
+  /** Called when keys have changed; `undefined` if any key may have. */
   changed(keys: readonly string[] | undefined): void;
-  /** Changes are told from now on. */
+  /** Called when notifications begin. */
   up(): void;
-  /** Changes are not told any more, for the time being. */
+  /** Called when notifications are interrupted. */
   down?(): void;
-  /** It fails, by the first error since `confirm`. */
+  /** Called with the first error since `confirm`. */
   failed?(error: unknown): void;
-  /** True if it is opened again after it was lost. @default Always. */
+  /** True to reconnect after a loss. @default Always. */
   isWanted?(): boolean;
 }
 
 /**
- * A connection on which Redis tells that keys have changed which another one has read: what it
- * has for client-side caching.
+ * A connection on which Redis announces changes to the keys that another connection has read: the
+ * invalidation messages of client-side caching.
  *
- * idle ─(open)▶ opening ─▶ tracking ─▶ waiting, after a loss ─▶ opening …
- *                  └─▶ over, if Redis cannot do it or the owner closes it
+ * idle ─(open)▶ opening ─▶ tracking ─(loss)▶ waiting ─▶ opening …
+ *                  └─(no tracking in Redis, or close)▶ over
  *
  * Redis forgets the tracked keys when either connection closes. Then both are opened again.
  */
@@ -61,20 +61,20 @@ export class Invalidations {
   /**
    * Stores the settings; `open` connects.
    *
-   * @param connection Knows where the servers are.
-   * @param options What to listen to, and who hears of it.
+   * @param connection The connection, for the address of the servers.
+   * @param options Settings and callbacks.
    */
   constructor(connection: RedisConnection, options: InvalidationsOptions) {
     this.#connection = connection;
     this.#options = options;
   }
 
-  /** True if Redis tells of changes at present. */
+  /** True if Redis announces changes. */
   get isTracking(): boolean {
     return this.#state === "tracking";
   }
 
-  /** True if it is closed, or Redis cannot tell of changes. */
+  /** True if it is closed, or Redis cannot track keys. */
   get isOver(): boolean {
     return this.#state === "over";
   }
@@ -84,40 +84,40 @@ export class Invalidations {
     return this.#reader;
   }
 
-  /** Id of the connection on which Redis tells, once it listens. */
+  /** Id of the notification connection, once it is subscribed. */
   get subscriberId(): number | undefined {
     return this.#subscriberId;
   }
 
-  /** Opens the connections, unless that is done, under way, or of no use. */
+  /** Opens the connections, if it is idle. */
   open(): void {
     if (this.#state === "idle") this.#open();
   }
 
-  /** Notes that the connections are of use: after a loss they are opened again soon. */
+  /** Notes that tracking works, which resets the delay before a reconnect. */
   confirm(): void {
     this.#attempt = 0;
   }
 
   /**
-   * Asks both connections for an answer, so that a half-open one is found.
+   * Sends a command on both connections, to detect a half-open one.
    *
-   * @param question The command for the reader.
+   * @param readerCommand The command for the reader; the other gets `ping`.
    */
-  ping(...question: [string, ...string[]]): void {
+  ping(...readerCommand: [string, ...string[]]): void {
     if (this.#subscriber === undefined) return;
     const clients: [Client, [string, ...string[]]][] = [[this.#subscriber, ["ping"]]];
-    if (this.#reader !== undefined) clients.push([this.#reader, question]);
+    if (this.#reader !== undefined) clients.push([this.#reader, readerCommand]);
     for (const [client, command] of clients) {
       client.callBuffer(...command).catch((error) => this.lost(error, client));
     }
   }
 
   /**
-   * Opens the connections anew, in a moment.
+   * Reopens the connections after a delay.
    *
-   * @param error Why, if it is known.
-   * @param client Whose connection was lost; one that is gone already does not count.
+   * @param error The cause, if it is known.
+   * @param client The client whose connection was lost; one that was replaced before is ignored.
    */
   lost(error?: unknown, client?: Client): void {
     if (this.isOver) return;
@@ -162,7 +162,7 @@ export class Invalidations {
     const subscriber = this.#subscriber = await this.#openOne();
     if (hasReader) this.#reader = await this.#openOne();
     subscriber.on("messageBuffer", (_channel, keys) => {
-      // No keys: all have changed, as after FLUSHALL.
+      // Without keys, all may have changed, as after `FLUSHALL`.
       changed(keys?.map((key) => textDecoder.decode(key)) ?? undefined);
     });
     const id = await subscriber.callBuffer("client", "ID") as number;
@@ -177,7 +177,7 @@ export class Invalidations {
 
   async #openOne(): Promise<Client> {
     const client = await this.#connection.openListener(this.#options.key);
-    client.on("error", () => {}); // what fails with it says so
+    client.on("error", () => {}); // the "end" event follows
     client.on("end", () => this.lost(undefined, client));
     if (!this.isOver) return client;
     client.disconnect();
@@ -195,7 +195,7 @@ export class Invalidations {
 
 const textDecoder = /* @__PURE__ */ new TextDecoder();
 
-/** Reply of the server: the connection wraps it in an error that says more. */
+/** The server's reply, which the connection wraps in an error of this library. */
 function replyOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return errorMessage(cause ?? error);

@@ -5,25 +5,24 @@ import { Invalidations } from "./invalidations.ts";
 const log = /* @__PURE__ */ getLogger("redis");
 
 /**
- * Tells when queues have something to fetch, without asking again and again and
- * without taking anything.
+ * Notifies consumers of messages on their queues, without polling.
  *
- * It uses what Redis has for client-side caching: after one connection has read the
- * length of a queue, Redis tells another one, once, when that queue changes, whoever
- * changes it. So two connections serve all queues.
+ * It uses client-side caching of Redis: after one connection has read the length of a queue, Redis
+ * notifies another connection, once, when any client changes that queue. So two connections serve all
+ * queues.
  *
- * While it is not tracking, waiters poll at every heartbeat. When tracking begins, all waiters are
- * notified once.
+ * While tracking is off, heartbeats find new messages. When tracking begins, all waiters are notified
+ * once.
  */
 export class KeyNotifier {
   readonly #invalidations: Invalidations;
   readonly #waiting: Map<string, Set<() => void>> = new Map();
 
   /**
-   * Stores where the servers are; the first wait connects.
+   * Stores the connection; the first subscription connects.
    *
-   * @param connection Knows where the servers are.
-   * @param key A key that lies where all others do.
+   * @param connection The connection, for the address of the servers.
+   * @param key A key on the same node as all others.
    */
   constructor(connection: RedisConnection, key: string) {
     this.#invalidations = new Invalidations(connection, {
@@ -41,30 +40,30 @@ export class KeyNotifier {
       },
       up: () => this.#notifyAll(),
     });
-    connection.onUp(() => this.#notifyAll()); // of what came meanwhile nobody has told
+    connection.onUp(() => this.#notifyAll()); // messages of the outage came without notification
   }
 
-  /** True if Redis tells of changes at present. */
+  /** True if Redis notifies of changes. */
   get isTracking(): boolean {
     return this.#invalidations.isTracking;
   }
 
   /**
-   * Calls back once when a queue has messages or may have some.
+   * Calls back once when a queue has messages, or may have some.
    *
    * @param queue The key of the queue.
-   * @param wake What to call.
+   * @param wake The callback.
    */
   subscribe(queue: string, wake: () => void): void {
     this.#subscribe(queue, wake, "llen", (length) => length !== 0);
   }
 
   /**
-   * Calls back once when a key holds, or may hold, another text than the one that was seen.
+   * Calls back once when the value of a key differs, or may differ, from the last one read.
    *
-   * @param key The key of the text.
-   * @param seen What it held; empty for nothing.
-   * @param wake What to call.
+   * @param key The key of a string.
+   * @param seen The last value; empty if the key did not exist.
+   * @param wake The callback.
    */
   expectChange(key: string, seen: string, wake: () => void): void {
     this.#subscribe(key, wake, "get", (text) => String(text ?? "") !== seen);
@@ -90,14 +89,14 @@ export class KeyNotifier {
     }, (error) => this.#invalidations.lost(error, reader));
   }
 
-  /** Takes back what was expected. */
+  /** Removes a callback. */
   unsubscribe(queue: string, wake: () => void): void {
     const waiting = this.#waiting.get(queue);
     waiting?.delete(wake);
     if (waiting?.size === 0) this.#waiting.delete(queue);
   }
 
-  /** Asks both connections for an answer, so that a half-open one is found. */
+  /** Sends a command on both connections, to detect a half-open one. */
   ping(): void {
     this.#invalidations.ping("ping");
   }
@@ -116,7 +115,7 @@ export class KeyNotifier {
   }
 
   #notifyAll(): void {
-    // Whoever is told may expect more at once: that is for the next time.
+    // A copy, since callbacks may subscribe again.
     for (const queue of [...this.#waiting.keys()]) this.#notify(queue);
   }
 }

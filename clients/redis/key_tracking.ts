@@ -7,41 +7,41 @@ import { getLogger } from "../../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("results", "redis");
 
-/** Milliseconds between two looks whether the connections still stand. */
+/** Milliseconds between two pings of the connections. */
 const PING_INTERVAL = 1_000;
 
 /** Receiver of notifications. */
 export interface TrackingListener {
-  /** Some keys have changed. */
+  /** Called when these keys have changed. */
   notify(keys: readonly string[]): void;
-  /** Any key may have changed. */
+  /** Called when any key may have changed. */
   notifyAll(): void;
-  /** True if changes of keys that were read are told. */
+  /** Called when notifications begin, and when they are interrupted. */
   setNotified(isNotified: boolean): void;
 }
 
 /**
- * Notifies of changes, by any client, of all keys that a connection has read, on one connection
- * more: Redis remembers for its clients what they have read, for their caches. On a cluster, where
- * a client has many connections, one of our own reads the keys.
+ * Notifies of changes, by any client, to the keys that a connection has read, on a second connection. It
+ * uses client-side caching of Redis, which remembers the keys that a client has read. On a cluster,
+ * where the client has many connections, the keys are read on a connection of its own.
  *
- * After a loss all waiters read their keys once more.
+ * After a loss, all waiters read their keys again.
  */
 export class KeyTracking {
   readonly #connection: RedisConnection;
   readonly #clusterKey: string | undefined;
   readonly #invalidations: Invalidations;
-  /** Name of the connection on which Redis tells: shows that both lead to the same server. */
+  /** Name of the notification connection, by which both are known to be to the same server. */
   #name = "";
-  #isWanted = false;
+  #isActive = false;
   #pingTimer: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * Stores the connection; `start` begins.
+   * Stores the connection; `start` connects.
    *
-   * @param connection What reads the keys.
-   * @param listener Who wants to know.
-   * @param clusterKey On a cluster, a key that lies where all others do.
+   * @param connection The connection that reads the keys.
+   * @param listener Receives the notifications.
+   * @param clusterKey On a cluster, a key on the same node as all others.
    */
   constructor(connection: RedisConnection, listener: TrackingListener, clusterKey?: string) {
     this.#connection = connection;
@@ -59,11 +59,11 @@ export class KeyTracking {
         listener.setNotified(true);
       },
       down: () => listener.setNotified(false),
-      isWanted: () => this.#isWanted,
+      isWanted: () => this.#isActive,
     });
     connection.onUp(() => {
       const { subscriberId } = this.#invalidations;
-      // The first time there is nobody to tell yet.
+      // The first time, there is no notification connection yet.
       if (subscriberId === undefined || clusterKey !== undefined) return;
       this.#track(subscriberId).then(() => {
         if (this.#invalidations.isTracking) listener.setNotified(true);
@@ -72,11 +72,11 @@ export class KeyTracking {
   }
 
   /**
-   * Reads keys, so that changes of them are told, if they can be by now.
+   * Reads keys, whose later changes are then notified if tracking is on.
    *
-   * @param script What reads them.
+   * @param script A script that reads them.
    * @param keys The keys.
-   * @returns What the script returned.
+   * @returns The result of the script.
    * @throws The same as `RedisConnection.run`.
    */
   async read(script: Script, keys: readonly string[]): Promise<RedisReply> {
@@ -87,24 +87,24 @@ export class KeyTracking {
     try {
       return await reader.callBuffer("eval", script.text, keys.length, ...keys) as RedisReply;
     } catch (error) {
-      this.#invalidations.lost(error, reader); // its keys may lie elsewhere now
+      this.#invalidations.lost(error, reader); // the keys may have moved to another node
       throw explain(error, undefined, script.purpose);
     }
   }
 
-  /** Begins to listen, or goes on. */
+  /** Starts or resumes tracking. */
   start(): void {
-    this.#isWanted = true;
+    this.#isActive = true;
     if (this.#invalidations.isOver) return;
     this.#pingTimer ??= setInterval(() => this.#ping(), PING_INTERVAL);
     this.#invalidations.open();
   }
 
   /**
-   * There are no waiters at the moment: the connection stays open, but is no longer pinged.
+   * Suspends pings while there are no waiters; the connections stay open.
    */
   rest(): void {
-    this.#isWanted = false;
+    this.#isActive = false;
     clearInterval(this.#pingTimer);
     this.#pingTimer = undefined;
   }
@@ -115,34 +115,34 @@ export class KeyTracking {
     this.#invalidations.close();
   }
 
-  /** Has Redis remember what the connection reads from now on. */
+  /** Turns tracking on for the connection that reads the keys. */
   async #track(subscriberId: number): Promise<void> {
     const name = this.#name;
-    // After a failover, two connections may lead to two servers for a while.
+    // For a while after a failover, the two connections may be to different servers.
     const [clients] = await Promise.all([
-      this.#ask("client", "LIST", "ID", subscriberId),
-      this.#ask("client", "TRACKING", "ON", "REDIRECT", subscriberId),
+      this.#send("client", "LIST", "ID", subscriberId),
+      this.#send("client", "TRACKING", "ON", "REDIRECT", subscriberId),
     ]);
     if (!String(clients).includes(`name=${name} `)) {
       throw new Error("the two connections lead to different servers");
     }
   }
 
-  /** Asks on the connection that reads the keys. */
-  #ask(name: string, ...args: (string | number)[]): Promise<unknown> {
+  /** Sends a command on the connection that reads the keys. */
+  #send(name: string, ...args: (string | number)[]): Promise<unknown> {
     const { reader } = this.#invalidations;
     return reader?.callBuffer(name, ...args) ??
       this.#connection.command("track keys", name, ...args);
   }
 
-  /** Asks both connections for an answer, so that a half-open one is found. */
+  /** Sends a command on both connections, to detect a half-open one. */
   #ping(): void {
     const { subscriberId } = this.#invalidations;
     if (subscriberId === undefined) return;
-    // A node of a cluster may have given its keys to another one.
+    // `EXISTS` fails if the node of a cluster has lost the key to another node.
     this.#invalidations.ping("exists", this.#clusterKey ?? "");
     if (this.#clusterKey === undefined) {
-      this.#connection.command("ping Redis", "ping").catch(() => {}); // it finds out by itself
+      this.#connection.command("ping Redis", "ping").catch(() => {}); // the connection handles its own loss
     }
   }
 }

@@ -1,15 +1,15 @@
 import type { Encoded } from "../../encoders/encoder.ts";
 import { Batch, type Batcher } from "./batcher.ts";
 
-/** Items that have been made, of which nothing is sent before all of them are. */
+/** Collects items in batches, and sends none before all of them were added. */
 export class PreparedBatches {
   readonly #batcher: Batcher;
   readonly #batches: Batch[] = [];
 
   /**
-   * Has nothing yet.
+   * Makes an empty collection.
    *
-   * @param batcher Sends them.
+   * @param batcher Sends the batches.
    */
   constructor(batcher: Batcher) {
     this.#batcher = batcher;
@@ -26,7 +26,7 @@ export class PreparedBatches {
       this.#batches.push(batch = new Batch());
     }
     batch.add(args);
-    // Now: a text takes less room among others.
+    // At once, since packed texts take less memory.
     if (batch.isFull) batch.pack(this.#batcher.pack);
   }
 

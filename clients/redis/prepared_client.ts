@@ -1,20 +1,20 @@
 import type { Cluster, Redis } from "ioredis";
 
-/** A client of a Sentinel's master, which opens clients of the Sentinels. */
+/** Connector of a client whose master is found by Sentinels: it opens clients of these. */
 interface SentinelConnector {
   connectToSentinel?(...args: unknown[]): Redis;
 }
 
-/** Sockets with a listener of their own. */
-const heard: WeakSet<object> = /* @__PURE__ */ new WeakSet();
+/** Sockets that have an error listener of this module. */
+const listened: WeakSet<object> = /* @__PURE__ */ new WeakSet();
 
 /**
- * Makes a client of ioredis, and those that it opens itself, fit for a library: no socket can end
- * the process, and nothing is printed.
+ * Prepares a client of ioredis, and the clients that it opens itself, for use in a library: a socket
+ * error must not end the process, and nothing may be printed.
  *
- * - ioredis listens for one error of each socket. Deno reports a second one when the server ends
- *   a TLS connection that is written to, as servers do that ask for a certificate.
- * - ioredis asks for `INFO` before all else, and prints a warning when the user may not.
+ * - ioredis listens for one error of each socket. Deno reports a second one if the server closes a TLS
+ *   connection while it is written to, for example because it requires a certificate.
+ * - ioredis sends `INFO` first, and prints a warning if the user has no permission for it.
  *
  * @param client A client that has not connected yet.
  * @returns The client.
@@ -23,7 +23,7 @@ export function prepare<T extends Redis | Cluster>(client: T): T {
   if (client.isCluster) {
     (client as Cluster).on("+node", (node: Redis) => {
       prepareOne(node);
-      // The cluster asks copies of its nodes where keys are.
+      // The cluster reads the slots through copies of its nodes.
       const duplicate = node.duplicate.bind(node);
       node.duplicate = (options) => prepareOne(duplicate(options));
     });
@@ -37,11 +37,11 @@ export function prepare<T extends Redis | Cluster>(client: T): T {
 }
 
 function prepareOne(client: Redis): Redis {
-  const info = client.info.bind(client) as (hear: InfoListener) => Promise<string>;
-  client.info = ((hear: InfoListener) =>
+  const info = client.info.bind(client) as (listener: InfoListener) => Promise<string>;
+  client.info = ((listener: InfoListener) =>
     info((error, text) => {
-      if (error?.message.includes("NOPERM")) hear(null, "");
-      else hear(error, text);
+      if (error?.message.includes("NOPERM")) listener(null, "");
+      else listener(error, text);
     })) as Redis["info"];
   return listen(client);
 }
@@ -50,13 +50,13 @@ function prepareOne(client: Redis): Redis {
 type InfoListener = (error: Error | null | undefined, text?: string) => void;
 
 function listen(client: Redis): Redis {
-  const hear = () => {
+  const ignoreErrors = () => {
     const { stream } = client;
-    if (stream === undefined || heard.has(stream)) return;
-    heard.add(stream);
-    stream.on("error", () => {}); // the client tells of the first one
+    if (stream === undefined || listened.has(stream)) return;
+    listened.add(stream);
+    stream.on("error", () => {}); // the client reports the first error
   };
-  client.on("connect", hear);
-  client.on("error", hear);
+  client.on("connect", ignoreErrors);
+  client.on("error", ignoreErrors);
   return client;
 }

@@ -33,54 +33,54 @@ import { Watchdog } from "./watchdog.ts";
 
 const REPLACED = "a Sentinel has named another master";
 
-/** True if somebody still waits for a command. */
+/** State of one attempt to run a command. */
 export interface CommandState {
+  /** True if the caller no longer waits for it. */
   isGivenUp: boolean;
   /** True if this call, or one before it for the same purpose, may have run on the server. */
   mayHaveRun: boolean;
 }
 
 /**
- * The client of a connection, opened when it is first needed; it connects again by itself
- * whenever it is cut off.
+ * The client of a connection, opened on first use, which reconnects after each loss.
  *
- * closed for good ◀─ close() ─ away ◀─▶ up
+ * down ◀─▶ up ─(close)▶ closed
  *
- * An attempt to connect has a time-out of its own, from the first packet until commands are
- * answered, since the client has none for a server that accepts and never answers.
+ * An attempt to connect has a timeout until commands can be sent, since ioredis has none for a server
+ * that accepts the connection and never replies.
  *
  * An outage is logged when it starts and when it ends.
  *
- * A master that a Sentinel has replaced is left at once: it may go on confirming what it will
- * forget, or not answer at all.
+ * The connection to a master that Sentinels have replaced is closed at once: that master may confirm
+ * writes that it will lose, or not reply at all.
  */
 export class ReconnectingClient {
-  /** Of commands that fail while the client stays connected: to other nodes, or a replica. */
+  /** Outage of commands while the client is connected: to other nodes, or to a replica. */
   readonly commandOutage: CommandOutage | undefined;
   /** True if it lets the process end while it is idle. */
   readonly isUnref: boolean;
-  /** Connections that were lost, of a cluster. */
+  /** Lost connections to nodes, for a cluster. */
   readonly severedNodes: SeveredNodes | undefined;
   readonly #source: RedisSource;
   readonly #lost: () => void;
   #client: Client | undefined;
   #opening: Promise<void> | undefined;
-  /** The attempt to connect that is under way, if somebody waits for its outcome. */
+  /** Outcome of the present attempt to connect, if a command waits for it. */
   #attempt: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
-  /** Last error that the client reported: commands that fail only say that they were abandoned. */
+  /** Last error that the client emitted: those of failed commands do not name the cause. */
   #lastError: Error | undefined;
-  /** Why the server will never do, if it said so: a database that it does not have. */
+  /** Permanent error of the server: it does not have the database. */
   #refusal: Error | undefined;
   readonly #outage: Outage;
+  /** Phase of the present attempt to connect; `handshake` is used with Sentinels only. */
+  #phase: "none" | "connecting" | "handshake" = "none";
   /** Watches an attempt to connect. */
   readonly #attemptWatchdog: Watchdog;
-  #isConnecting = false;
-  /** Watches the handshake with a master, once the Sentinels have said where it is. */
+  /** Watches the handshake with a master, which begins when Sentinels have given its address. */
   readonly #handshakeWatchdog: Watchdog;
-  #isInHandshake = false;
   readonly #sentinelWatch: SentinelWatch | undefined;
-  /** Number of clients that were replaced since it was up. */
+  /** Number of clients that were replaced since the connection was last up. */
   #replacements = 0;
   #replaceTimer: ReturnType<typeof setTimeout> | undefined;
   #upSince = Infinity;
@@ -88,11 +88,11 @@ export class ReconnectingClient {
   readonly #upListeners: (() => void)[] = [];
 
   /**
-   * Stores where the servers are; who first waits for it connects.
+   * Stores the address; the first `whenUp` connects.
    *
-   * @param source Where the servers are.
-   * @param outage Where it is noted that it is lost.
-   * @param lost Called each time it is lost.
+   * @param source Address of the servers.
+   * @param outage Outage log.
+   * @param lost Called each time that the connection is lost.
    * @param isUnref True if it lets the process end while it is idle.
    */
   constructor(source: RedisSource, outage: Outage, lost: () => void, isUnref = false) {
@@ -115,39 +115,39 @@ export class ReconnectingClient {
     this.#sentinelWatch = new SentinelWatch(sentinels, () => this.breakOff(REPLACED));
   }
 
-  /** Milliseconds for which it has been up. */
+  /** Milliseconds for which the connection has been up. */
   get upFor(): number {
     return Math.max(0, performance.now() - this.#upSince);
   }
 
-  /** The client, if it is up: commands are answered now. */
+  /** The client, if the connection is up. */
   get current(): Client | undefined {
-    // The client tells of a loss a moment after what was under way has failed with it.
+    // The client emits `close` a moment after its pending commands have failed: its status is current.
     const isUp = this.#upSince !== Infinity && this.#client!.status === "ready";
     return isUp ? this.#client : undefined;
   }
 
-  /** True if it was closed for good. */
+  /** True if `close` was called. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Last error that the client reported, since it was up. */
+  /** Last error that the client emitted since the connection was last up. */
   get lastError(): Error | undefined {
     return this.#lastError;
   }
 
-  /** Calls back each time it has come up, before any command goes through it. */
+  /** Calls back each time that the connection has come up, before any command is sent. */
   onUp(listener: () => void): void {
     this.#upListeners.push(listener);
   }
 
   /**
-   * Waits for the outcome of the present attempt to connect, or the next one. Commands wait
-   * here, not in the client, which would run them whatever became of their caller.
+   * Waits for the outcome of the present attempt to connect, or the next one. Commands wait here and not
+   * in the client's own queue, which would run them even if their caller has given up.
    *
-   * @param purpose What for: the end of "Cannot …".
-   * @param call Whether somebody still waits, once it is up.
+   * @param purpose Purpose of the command: the end of "Cannot …".
+   * @param call The command, which may be given up meanwhile.
    * @returns The client.
    */
   async whenUp(purpose: string, call?: CommandState): Promise<Client> {
@@ -161,12 +161,12 @@ export class ReconnectingClient {
     return this.#client!;
   }
 
-  /** Ends a connection that is silent; the client makes another. */
+  /** Closes a silent connection; the client reconnects. */
   breakOff(reason: string): void {
     if (this.#client !== undefined) breakOff(this.#client, reason);
   }
 
-  /** Translates an error of the client for the caller that gave the command. */
+  /** Translates an error of the client for the caller of a command. */
   explain(error: unknown, purpose: string, delivery: DeliveryState = "unknown"): Error {
     const secrets = this.#secrets();
     if (this.#isClosed) {
@@ -178,7 +178,7 @@ export class ReconnectingClient {
     return isUnnamed ? withAdvice(explained, NO_ADDRESS) : explained;
   }
 
-  /** Secrets that no error may show. The options of a client may change. */
+  /** Secrets to remove from errors. Not cached, since the options of a client may change. */
   #secrets(): readonly string[] {
     return secretsOf(optionsOf(this.#source));
   }
@@ -188,18 +188,18 @@ export class ReconnectingClient {
     return isClusterSource(this.#source);
   }
 
-  /** True if trying again may help: with Sentinels, other replicas or another master may come. */
+  /** True if a retry may succeed: with Sentinels also without replicas, since the master may change. */
   isTransient(error: unknown): boolean {
     if (isTransient(error)) return true;
     if (this.#sentinelWatch === undefined || !(error instanceof ConnectionFailed)) return false;
     return isReply(error.cause) && isShortOfReplicas(error.cause);
   }
 
-  /** Lets go of it for good. Commands under way fail. */
+  /** Closes the connection for good. Pending commands fail. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#replaceTimer);
-    this.#connecting(false);
+    this.#enter("none");
     this.#attemptWatchdog.stop();
     this.#handshakeWatchdog.stop();
     this.#sentinelWatch?.stop();
@@ -210,7 +210,7 @@ export class ReconnectingClient {
   #open(): void {
     this.#opening ??= openClient(this.#source).then((client) => {
       if (this.#isClosed) {
-        client.on("error", () => {}); // no one waits for it
+        client.on("error", () => {}); // the connection is closed
         return client.disconnect();
       }
       this.#client = client;
@@ -222,32 +222,26 @@ export class ReconnectingClient {
     });
   }
 
-  /** An attempt to connect has begun, or ended. */
-  #connecting(isConnecting: boolean): void {
-    if (isConnecting === this.#isConnecting) return;
-    this.#isConnecting = isConnecting;
-    if (isConnecting) this.#attemptWatchdog.asked();
-    else this.#attemptWatchdog.answered();
-    if (!isConnecting) this.#inHandshake(false);
-  }
-
-  /** It is known where the master is, and it has accepted. */
-  #inHandshake(isInHandshake: boolean): void {
-    if (isInHandshake === this.#isInHandshake) return;
-    this.#isInHandshake = isInHandshake;
-    if (isInHandshake) this.#handshakeWatchdog.asked();
-    else this.#handshakeWatchdog.answered();
+  /** Changes the phase, with the watchdogs. */
+  #enter(phase: "none" | "connecting" | "handshake"): void {
+    const before = this.#phase;
+    if (phase === before) return;
+    this.#phase = phase;
+    if (before === "none") this.#attemptWatchdog.sent();
+    if (before === "handshake") this.#handshakeWatchdog.replied();
+    if (phase === "handshake") this.#handshakeWatchdog.sent();
+    if (phase === "none") this.#attemptWatchdog.replied();
   }
 
   #breakOffAttempt(timeout: number): void {
     const client = this.#client!;
     const reason = `the server did not answer within ${timeout} ms`;
     if (breakOff(client, reason) && !this.isCluster) return;
-    // It still asks where to connect to, and nothing of that can be ended: another takes over.
+    // It has no socket to close: it waits for Sentinels or nodes. A new client replaces it.
     this.#lastError ??= new Error(reason);
     this.#client = undefined;
     client.disconnect();
-    this.#isUnavailableNow();
+    this.#handleDown();
     this.#replaceTimer = setTimeout(() => {
       this.#opening = undefined;
       this.#open();
@@ -255,39 +249,44 @@ export class ReconnectingClient {
   }
 
   #watch(client: Client): void {
-    const whileUsed = (hear: () => void) => () => {
-      if (this.#client === client) hear();
+    const whileCurrent = (listener: () => void) => () => {
+      if (this.#client === client) listener();
     };
-    this.#connecting(true);
+    this.#enter("connecting");
     this.severedNodes?.watch(client);
     if (this.isUnref) unrefWhenReady(client);
-    client.on("connecting", whileUsed(() => this.#connecting(true)));
+    client.on(
+      "connecting",
+      whileCurrent(() => {
+        if (this.#phase === "none") this.#enter("connecting");
+      }),
+    );
     if (this.#sentinelWatch !== undefined) {
-      client.on("connect", whileUsed(() => this.#inHandshake(true)));
+      client.on("connect", whileCurrent(() => this.#enter("handshake")));
     }
     client.on("error", (reported) => {
-      // What fails after a refusal, fails because of it.
+      // Errors after a refusal are caused by it.
       if (this.#client !== client || this.#refusal !== undefined) return;
       const error = redactError(reported, this.#secrets());
       this.#lastError = error;
-      // ioredis would go on with database 0.
+      // ioredis would continue with database 0.
       if (NO_DATABASE.test(error.message)) {
         this.#refusal = error;
         client.disconnect();
       }
     });
-    client.on("ready", whileUsed(() => this.#isReady(client)));
-    client.on("close", whileUsed(() => this.#isUnavailableNow()));
+    client.on("ready", whileCurrent(() => this.#handleReady(client)));
+    client.on("close", whileCurrent(() => this.#handleDown()));
   }
 
-  #isReady(client: Client): void {
-    // A Sentinel that does not know yet may have named the old master again.
+  #handleReady(client: Client): void {
+    // A Sentinel that does not know the new master yet may have named the old one.
     if (this.#sentinelWatch?.isReplaced(peerOf(client))) this.breakOff(REPLACED);
-    else this.#isUpNow();
+    else this.#handleUp();
   }
 
-  #isUpNow(): void {
-    this.#connecting(false);
+  #handleUp(): void {
+    this.#enter("none");
     this.#lastError = undefined;
     this.#replacements = 0;
     this.#upSince = performance.now();
@@ -297,8 +296,8 @@ export class ReconnectingClient {
     this.#outage.back(this);
   }
 
-  #isUnavailableNow(): void {
-    this.#connecting(false);
+  #handleDown(): void {
+    this.#enter("none");
     this.#lost();
     this.#upSince = Infinity;
     const reason = this.#refusal ?? this.#lastError ?? new Error("the connection was closed");

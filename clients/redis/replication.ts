@@ -5,34 +5,36 @@ import { isReply, NotReplicated } from "./errors.ts";
 /** Number of replicas to wait for. */
 export interface WaitReplicas {
   /**
-   * Number of replicas that must have a message. With Sentinel all that there are: one that has been made the
-   * master does not hear of a message that the old master confirms, while others still do.
+   * Number of replicas that must have a message. With Sentinel, set it to the number of all replicas: in
+   * a failover the old master may still confirm messages, which other replicas have, but the new master
+   * does not.
    */
   readonly count: number;
-  /** Milliseconds that this may take, up to 2,000. @default {1_000} */
+  /** Milliseconds to wait, up to 2,000. @default {1_000} */
   readonly timeout?: number;
 }
 
-/** A script to run and its key, by which its server is found. */
+/** A script to run, and a key by which its server is found. */
 export interface ReplicatedScript {
   /** Purpose: the end of "Cannot …". */
   readonly purpose: string;
-  /** A key that lies where all its others do. */
+  /** A key on the same node as all others of the script. */
   readonly key: string;
-  /** Runs it. */
+  /** Runs the script. */
   evaluate(server: Client): Promise<unknown>;
 }
 
 /**
- * Runs a script, and waits until replicas have what it has written: `WAIT` speaks of what went
- * through the same connection before it.
+ * Runs a script, and waits until replicas have its writes: `WAIT` applies to the commands before it on
+ * the same connection.
  *
  * @param client The client.
- * @param script What to run.
- * @param replicas How many must have it, and in which time.
- * @returns What the script returned.
- * @throws {NotReplicated} If they do not have it.
- * @throws {ConnectionFailed} If the server does not wait: it is a replica itself by now, or may not.
+ * @param script The script.
+ * @param replicas Number of replicas, and the timeout.
+ * @returns The result of the script.
+ * @throws {NotReplicated} If the timeout is over before.
+ * @throws {ConnectionFailed} If the server refuses `WAIT`: it has become a replica, or the user has no
+ *   permission.
  */
 export async function runReplicated(
   client: Client,
@@ -45,7 +47,7 @@ export async function runReplicated(
     server.callBuffer("wait", count, timeout),
   ]);
   if (run.status === "rejected") {
-    // A cluster's client learns from the answers to its own commands where keys have gone.
+    // The client of a cluster follows moved keys only when one of its own commands is redirected.
     const isMoved = isReply(run.reason) && run.reason.message.startsWith("MOVED");
     if (isMoved) await client.callBuffer("exists", key).catch(() => {});
     throw run.reason;
@@ -58,7 +60,7 @@ export async function runReplicated(
   );
 }
 
-/** The script has run: what `WAIT` is refused with must not read as if it had not. */
+/** Error for a refused `WAIT`: a bare reply would mean that the script has not run. */
 function notWaited(purpose: string, reason: unknown): unknown {
   if (!isReply(reason)) return reason;
   return new ConnectionFailed(`Cannot ${purpose}: Redis answers to WAIT: ${reason.message}`, {

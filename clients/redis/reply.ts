@@ -6,13 +6,13 @@ export type RedisReply = Buffer | number | null | readonly RedisReply[];
 /** Argument of a command. */
 export type RedisArgument = string | number | Uint8Array;
 
-/** Converts encoded text for the client: of bytes it takes a `Buffer` only. */
+/** Converts an encoded message for the client, which accepts bytes only as a `Buffer`. */
 export function toArgument(encoded: Encoded): string | Buffer {
   if (typeof encoded === "string") return encoded;
   return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }
 
-/** Pairs of a flat list, as texts. */
+/** Converts a flat list to pairs of strings. */
 export function pairs(parts: readonly Buffer[]): [string, string][] {
   return Array.from(
     { length: parts.length / 2 },

@@ -5,26 +5,26 @@ import { retryDelay } from "../../platform/retry_delay.ts";
 import type { CommandState, ReconnectingClient } from "./reconnecting_client.ts";
 import { SECOND_CHECK, type Watchdog } from "./watchdog.ts";
 
-/** Milliseconds in which a server may come back before a command is abandoned. */
+/** Milliseconds of retries after which a call fails. */
 const RETRY_TIMEOUT = 5_000;
 
-/** Time to retry. */
+/** Options of {@linkcode RetryPolicy.run}. */
 export interface RetryPolicyOptions {
-  /** True if it must not be done again once it may have been done. @default {false} */
+  /** True if the call must not be retried once it may have run. @default {false} */
   readonly isOnce?: boolean;
-  /** When it was first to be done, by `performance.now()`. @default Now. */
+  /** Start of the retry timeout, by `performance.now()`. @default Now. */
   readonly since?: number | undefined;
 }
 
-/** A call that is waited for. */
+/** One attempt of a call, with its deadline. */
 class PendingCall implements IndexedSetItem {
-  /** Its place among the pending calls. */
+  /** Index among the pending calls. */
   setIndex = -1;
-  /** When to look at it, by `performance.now()`. */
+  /** Time of the next check, by `performance.now()`. */
   checkAt: number;
-  /** True if it was past its time once, and answers may have lain there unread. */
+  /** True if it was late at one check already: replies may have been unread then. */
   isSecondCheck = false;
-  /** Milliseconds without any answer after which it is given up. */
+  /** Milliseconds without any reply after which it fails. */
   readonly timeout: number;
   readonly #call: CommandState;
   readonly #reject: () => void;
@@ -36,7 +36,7 @@ class PendingCall implements IndexedSetItem {
     this.#reject = reject;
   }
 
-  /** Tells the caller that it is given up. */
+  /** Fails the call. */
   giveUp(): void {
     this.#call.isGivenUp = true;
     this.#reject();
@@ -44,10 +44,10 @@ class PendingCall implements IndexedSetItem {
 }
 
 /**
- * Gives up calls that take too long. One timer serves all of them: it is set for the call that is
- * to be looked at first, and stays set when that one ends in time.
+ * Deadlines of calls. One timer serves all of them: it is set for the earliest check, and stays set when
+ * that call ends in time.
  *
- * (With a timer and a race of promises for each call, a `send` that is awaited before the next one
+ * (With a timer and a `Promise.race` for each call, a `send` that is awaited before the next one
  * took 60 µs of the processor instead of 42 on Deno, 37 instead of 32 on Node.)
  */
 class CallDeadlines {
@@ -61,8 +61,8 @@ class CallDeadlines {
   /**
    * Watches no call yet.
    *
-   * @param client Whether the server is there.
-   * @param watchdog How long it has been silent.
+   * @param client The client.
+   * @param watchdog Watchdog of its connection.
    */
   constructor(client: ReconnectingClient, watchdog: Watchdog) {
     this.#client = client;
@@ -70,11 +70,11 @@ class CallDeadlines {
   }
 
   /**
-   * Watches a call until it is deleted.
+   * Adds the deadline of a call.
    *
-   * @param timeout Milliseconds that it may take, and more while the server answers others.
-   * @param call Is told that nobody waits for it any more.
-   * @param reject Tells the caller.
+   * @param timeout Milliseconds that it may take, longer while replies to others arrive.
+   * @param call Marked as given up at the deadline.
+   * @param reject Called at the deadline.
    * @returns The entry to delete when the call has ended.
    */
   add(timeout: number, call: CommandState, reject: () => void): PendingCall {
@@ -84,13 +84,13 @@ class CallDeadlines {
     return pending;
   }
 
-  /** Ends the watch over a call; does nothing if it was given up. */
+  /** Deletes the deadline of a call, unless it has passed. */
   delete(pending: PendingCall): void {
     this.#pending.delete(pending);
     if (this.#isStopped) this.#clearTimer();
   }
 
-  /** Takes the timer back, at once or when the last call has ended: no more are to come. */
+  /** Clears the timer, at once or after the last pending call; no more may be added. */
   stop(): void {
     this.#isStopped = true;
     this.#clearTimer();
@@ -120,13 +120,13 @@ class CallDeadlines {
   }
 
   #checkOne(pending: PendingCall, now: number): void {
-    // Failures do not count, or else each attempt would give the next one more time.
-    const sinceAnswer = now - this.#watchdog.answeredAt;
+    // Only successful replies extend a deadline: a failed attempt must not give the next one more time.
+    const sinceReply = now - this.#watchdog.repliedAt;
     if (this.#client.current !== undefined) {
       const { timeout } = pending;
-      if (sinceAnswer < timeout) {
+      if (sinceReply < timeout) {
         pending.isSecondCheck = false;
-        pending.checkAt = now + timeout - sinceAnswer;
+        pending.checkAt = now + timeout - sinceReply;
         return;
       }
       if (!pending.isSecondCheck) {
@@ -140,14 +140,14 @@ class CallDeadlines {
   }
 }
 
-/** Pause before another attempt. */
+/** Pause before the next attempts. */
 interface Pause {
   /** By `performance.now()`. */
   readonly endsAt: number;
   readonly ended: Promise<void>;
 }
 
-/** Does things again while the server is unavailable, for at most five seconds. */
+/** Retries calls while the server is unavailable, for at most five seconds. */
 export class RetryPolicy {
   readonly #client: ReconnectingClient;
   readonly #watchdog: Watchdog;
@@ -156,10 +156,10 @@ export class RetryPolicy {
   #pause: Pause | undefined;
 
   /**
-   * Stands by a connection.
+   * Stores the connection.
    *
-   * @param client Whether the server is there, and why not.
-   * @param watchdog How long it has been silent.
+   * @param client The client.
+   * @param watchdog Watchdog of its connection.
    */
   constructor(client: ReconnectingClient, watchdog: Watchdog) {
     this.#client = client;
@@ -168,21 +168,21 @@ export class RetryPolicy {
   }
 
   /**
-   * Does something, and again if it fails while the server is unavailable.
+   * Makes a call, and retries it while the server is unavailable.
    *
-   * @param purpose What for: the end of "Cannot …".
-   * @param attempt Does it; `again` says that it is not the first time, `call` whether
-   *   somebody still waits.
-   * @param options When it counts from, and whether it may be repeated.
-   * @returns What it gave.
+   * @param purpose Purpose of the call: the end of "Cannot …".
+   * @param attempt Makes the call. `again` is true from the second attempt on; `call` is shared with the
+   *   deadline.
+   * @param options Start of the timeout, and whether the call may run twice.
+   * @returns The result of the call.
    */
   async run<T>(
     purpose: string,
     attempt: (again: boolean, call: CommandState) => Promise<T>,
     { isOnce = false, since = performance.now() }: RetryPolicyOptions = {},
   ): Promise<T> {
-    // While answers come, what waits for its turn waits for no outage.
-    const giveUpAt = Math.max(since, this.#watchdog.answeredAt) + RETRY_TIMEOUT;
+    // While replies arrive, there is no outage: the time of items that waited for them does not count.
+    const giveUpAt = Math.max(since, this.#watchdog.repliedAt) + RETRY_TIMEOUT;
     if (giveUpAt <= performance.now()) throw withDelivery(this.#silence(purpose), "none");
     let reason: unknown;
     let mayHaveRun = false;
@@ -192,7 +192,7 @@ export class RetryPolicy {
         withDelivery(reason ?? this.#silence(purpose), call.mayHaveRun ? "unknown" : "none");
       try {
         const work = attempt(attempts > 0, call);
-        // A pause may last longer than it was to, and so be over too late.
+        // The timer of a pause may fire late, after `giveUpAt`.
         const left = Math.max(giveUpAt - performance.now(), 0);
         return await this.#withinTime(work, call, left, late);
       } catch (error) {
@@ -207,15 +207,14 @@ export class RetryPolicy {
     }
   }
 
-  /** Leaves no timer behind: the connection is closed. */
+  /** Clears its timer: the connection was closed. */
   stop(): void {
     this.#deadlines.stop();
   }
 
   /**
-   * All calls that fail before it ends wait for the same one, and so go on in the order in which
-   * they were made: after pauses of their own, messages that were sent one after the other would
-   * be stored in any order.
+   * Begins a pause, which all calls share that fail before it ends, so that they are retried in their
+   * order: with pauses of their own, messages sent one after the other would be stored in any order.
    */
   #beginPause(endsAt: number): Pause {
     const ended = new Promise<void>((resolve) => {
@@ -228,8 +227,8 @@ export class RetryPolicy {
   }
 
   /**
-   * Gives up what takes too long: the server is silent, or the connection not ready. One
-   * that has many answers to give is waited for as long as they come.
+   * Fails a call at its deadline: the server is silent, or the connection not ready. While replies to
+   * other calls arrive, the deadline is extended.
    */
   #withinTime<T>(
     work: Promise<T>,

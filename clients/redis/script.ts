@@ -9,9 +9,9 @@ export class Script {
   #sha: string | undefined;
 
   /**
-   * Names a script.
+   * Stores the text; its digest is computed on first use.
    *
-   * @param purpose What it does, for error texts.
+   * @param purpose Purpose, for error texts: the end of "Cannot …".
    * @param text The script.
    */
   constructor(purpose: string, text: string) {
@@ -19,7 +19,7 @@ export class Script {
     this.text = text;
   }
 
-  /** Digest for `EVALSHA`. */
+  /** SHA-1 digest for `EVALSHA`. */
   get sha(): string {
     this.#sha ??= hexDigest("sha1", this.text);
     return this.#sha;

@@ -2,14 +2,14 @@ import type { Redis } from "ioredis";
 import { retryDelay } from "../../platform/retry_delay.ts";
 import { type Client, newClient, type RedisSource } from "./client.ts";
 
-/** On which Sentinel tells that it has named another master. Source: "Sentinel" in its manual. */
+/** Channel on which a Sentinel announces a new master. Source: "Sentinel" in the Redis manual. */
 const CHANNEL = "+switch-master";
 /**
- * Milliseconds for which a master is not connected to again after one Sentinel has named another:
- * the others hear of it within a second.
+ * Milliseconds for which connections to a replaced master are refused: within a second, all Sentinels
+ * know the new one.
  */
 const REPLACED_FOR = 3_000;
-/** Number of Sentinels that are listened to at most, as in ioredis. */
+/** Maximum of Sentinels to listen to, as in ioredis. */
 const MAX_CONNECTIONS = 10;
 
 type SentinelOptions = Pick<
@@ -23,36 +23,36 @@ type SentinelOptions = Pick<
   | "connectTimeout"
 >;
 
-/** The Sentinels of a source, and how to connect to them; `undefined` if there are none. */
+/** Options for the Sentinels of a source; `undefined` if it has none. */
 export function sentinelOptionsOf(source: RedisSource): SentinelOptions | undefined {
   const options = "connection" in source ? source.connection : (source.client as Redis).options;
   return (options as SentinelOptions | undefined)?.sentinels === undefined ? undefined : options;
 }
 
 /**
- * Notifies when Sentinels have named another master: in a failover that was requested the old one
- * goes on confirming writes for seconds, and forgets them when it becomes a replica.
+ * Notifies when Sentinels announce a new master: in a requested failover, the old master confirms writes
+ * for some seconds more, and loses them when it becomes a replica.
  *
- * ioredis has the same (`failoverDetector`), but lets what is under way end on the old master, and
- * connects to that again when the next Sentinel does not know yet.
+ * The `failoverDetector` of ioredis does the same, but lets pending commands end on the old master, and
+ * connects to that again if the next Sentinel does not know the new one yet.
  */
 export class SentinelWatch {
   readonly #options: SentinelOptions;
   readonly #leave: () => void;
   readonly #clients: Client[] = [];
   #state: "new" | "watching" | "stopped" = "new";
-  /** The server that was connected to last. */
+  /** Address of the server of the last connection. */
   #peer: string | undefined;
-  /** The master that the Sentinels named last. */
+  /** Master that the Sentinels announced last. */
   #newMaster: string | undefined;
-  /** The one that it replaced, and until when that is not connected to, by `performance.now()`. */
+  /** The replaced master, and until when connections to it are refused, by `performance.now()`. */
   #replaced: { readonly peer: string; readonly until: number } | undefined;
 
   /**
-   * Stores where the Sentinels are.
+   * Stores the options; `start` connects.
    *
-   * @param options Where they are, and how to connect to them.
-   * @param leave Called when the server that is connected to is not the master any more.
+   * @param options Addresses and credentials of the Sentinels.
+   * @param leave Called when the connected server is no longer the master.
    */
   constructor(options: SentinelOptions, leave: () => void) {
     this.#options = options;
@@ -60,10 +60,10 @@ export class SentinelWatch {
   }
 
   /**
-   * Takes note of the server that is connected to.
+   * Notes the connected server.
    *
-   * @param peer Its address, as the system knows it.
-   * @returns Whether it was replaced just now: a Sentinel that has not heard of it has named it.
+   * @param peer Its address, as reported by the socket.
+   * @returns True if that master was replaced just now, and a Sentinel still named it.
    */
   isReplaced(peer: string | undefined): boolean {
     this.#peer = peer;
@@ -71,7 +71,7 @@ export class SentinelWatch {
     return replaced !== undefined && peer === replaced.peer && performance.now() < replaced.until;
   }
 
-  /** Connects to them, once. Those that are down are connected to when they are back. */
+  /** Connects to the Sentinels, once. Clients reconnect to those that are down. */
   async start(): Promise<void> {
     if (this.#state !== "new") return;
     this.#state = "watching";
@@ -94,7 +94,7 @@ export class SentinelWatch {
   }
 
   #listen(client: Client): void {
-    client.on("error", () => {}); // the connection to the master says what matters
+    client.on("error", () => {}); // the connection to the master reports outages
     client.on("ready", () => void client.callBuffer("subscribe", CHANNEL).catch(() => {}));
     client.on("messageBuffer", (_channel, message) => {
       const text = new TextDecoder().decode(message as unknown as Uint8Array);
@@ -103,7 +103,7 @@ export class SentinelWatch {
     });
   }
 
-  /** Each Sentinel tells of a new master, the last one when the failover is over. */
+  /** Handles an announcement. Each Sentinel makes one, and the last may come after the failover. */
   #switched(newMaster: string): void {
     const peer = this.#peer;
     const isDone = newMaster === this.#newMaster && peer !== this.#replaced?.peer;
@@ -123,7 +123,7 @@ export class SentinelWatch {
       password: sentinelPassword,
       ...(sentinelTLS && { tls: sentinelTLS }),
       protocol: 2,
-      lazyConnect: true, // it is made ready first
+      lazyConnect: true, // `prepare` comes first
       enableReadyCheck: false,
       autoResubscribe: false,
       maxRetriesPerRequest: 0,

@@ -1,28 +1,28 @@
 import { errorMessage } from "../../platform/thrown.ts";
 import { type Client, onSevered } from "./client.ts";
 
-/** Error text of a cluster client for a command that was cut off, and of one it never wrote. */
+/** Error text of a cluster client for a command that was cut off, and also for one that it never wrote. */
 const CLOSED = "Connection is closed.";
 
-/** Connections to nodes of a cluster that were lost after commands may have gone through them. */
+/** Counts lost connections to nodes of a cluster, to which commands may have been written. */
 export class SeveredNodes {
   #count = 0;
 
-  /** Number of losses so far. */
+  /** Number of lost connections. */
   get count(): number {
     return this.#count;
   }
 
-  /** Counts those of a client. */
+  /** Counts the lost connections of a client. */
   watch(client: Client): void {
     onSevered(client, () => this.#count++);
   }
 
   /**
-   * True if a command was written to no node, though it failed as if it was cut off.
+   * True if a command was not written to any node, though its error looks as if it was cut off.
    *
-   * @param error What it failed with.
-   * @param before How many connections had been lost before.
+   * @param error Its error.
+   * @param before Count of lost connections before the command.
    */
   isUnwritten(error: unknown, before: number | undefined): boolean {
     return this.#count === before && errorMessage(error) === CLOSED;

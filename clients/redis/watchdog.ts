@@ -1,62 +1,62 @@
-/** Milliseconds without an answer after which a connection counts as half-open. */
+/** Milliseconds without a reply after which a connection counts as half-open. */
 export const ANSWER_TIMEOUT = 3_000;
-/** Milliseconds in which answers are read that lay there while the event loop stood still. */
+/** Milliseconds to a second check: replies may be unread because the event loop was blocked. */
 export const SECOND_CHECK = 50;
 
-/** Finds out that a server which was asked something does not answer any more. */
+/** Detects that a server does not reply to pending commands. */
 export class Watchdog {
-  readonly #bark: () => void;
+  readonly #onSilence: () => void;
   readonly #timeout: number;
-  /** Questions without an answer. */
-  #open = 0;
-  /** By `performance.now()`. */
-  #heardAt = -Infinity;
-  #answeredAt = -Infinity;
-  #isSecondLook = false;
+  /** Number of commands without a reply. */
+  #pending = 0;
+  /** Start of the present wait for a reply, by `performance.now()`. */
+  #waitingSince = -Infinity;
+  #repliedAt = -Infinity;
+  #isSecondCheck = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Makes one that has nothing to watch.
+   * Watches nothing yet.
    *
-   * @param bark What to do with a connection that is silent; again and again while it is.
-   * @param timeout Milliseconds without an answer after which it is.
+   * @param onSilence Called when the timeout is over, and again each time that it is.
+   * @param timeout Milliseconds without a reply.
    */
-  constructor(bark: () => void, timeout: number = ANSWER_TIMEOUT) {
-    this.#bark = bark;
+  constructor(onSilence: () => void, timeout: number = ANSWER_TIMEOUT) {
+    this.#onSilence = onSilence;
     this.#timeout = timeout;
   }
 
-  /** When the server last did something that it was asked to do, by `performance.now()`. */
-  get answeredAt(): number {
-    return this.#answeredAt;
+  /** Time of the last successful reply, by `performance.now()`. */
+  get repliedAt(): number {
+    return this.#repliedAt;
   }
 
-  /** Since when an answer is expected, by `performance.now()`; `undefined` if none is. */
-  get waitsSince(): number | undefined {
-    return this.#open > 0 ? this.#heardAt : undefined;
+  /** Start of the wait for a reply, by `performance.now()`; `undefined` if none is pending. */
+  get pendingSince(): number | undefined {
+    return this.#pending > 0 ? this.#waitingSince : undefined;
   }
 
-  /** Something was asked. */
-  asked(): void {
-    this.#open += 1;
-    if (this.#open > 1) return;
-    this.#heardAt = performance.now();
+  /** Notes that a command was sent. */
+  sent(): void {
+    this.#pending += 1;
+    if (this.#pending > 1) return;
+    this.#waitingSince = performance.now();
     if (this.#timer === undefined) this.#watch(this.#timeout);
   }
 
   /**
-   * Something was answered, or there will be no answer.
+   * Notes that a reply has arrived, or will not arrive.
    *
-   * @param isDone Whether the server has done what it was asked to do.
+   * @param isDone True if the command has succeeded.
    */
-  answered(isDone = false): void {
-    this.#open -= 1;
-    this.#heardAt = performance.now();
-    if (isDone) this.#answeredAt = this.#heardAt;
-    this.#isSecondLook = false;
+  replied(isDone = false): void {
+    this.#pending -= 1;
+    this.#waitingSince = performance.now();
+    if (isDone) this.#repliedAt = this.#waitingSince;
+    this.#isSecondCheck = false;
   }
 
-  /** Watches no more. */
+  /** Stops watching. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -65,17 +65,17 @@ export class Watchdog {
   #watch(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#open === 0) return;
-      const left = this.#timeout - (performance.now() - this.#heardAt);
+      if (this.#pending === 0) return;
+      const left = this.#timeout - (performance.now() - this.#waitingSince);
       if (left > 0) return this.#watch(left);
-      if (!this.#isSecondLook) {
-        this.#isSecondLook = true;
+      if (!this.#isSecondCheck) {
+        this.#isSecondCheck = true;
         return this.#watch(SECOND_CHECK);
       }
-      this.#heardAt = performance.now();
-      this.#isSecondLook = false;
+      this.#waitingSince = performance.now();
+      this.#isSecondCheck = false;
       this.#watch(this.#timeout);
-      this.#bark();
+      this.#onSilence();
     }, ms);
   }
 }

@@ -2,26 +2,25 @@ import { breakOff, type Client } from "./client.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /**
- * A client that ends with its connection, and whose connection ends when it is silent: while it
- * is set up (connect, TLS, hello), and whenever it was asked something. What comes in parts, and
- * never as a whole, counts as silence.
+ * A client that ends with its connection, and closes a silent connection: during the setup (connect,
+ * TLS, hello), and while a command is pending. A reply that never completes counts as silence.
  */
 export class WatchedClient implements Client {
   readonly #client: Client;
   readonly #watchdog: Watchdog;
 
   /**
-   * Watches a client from its first attempt to connect, which has just begun.
+   * Watches a client whose attempt to connect has just begun.
    *
    * @param client The client.
    */
   constructor(client: Client) {
     this.#client = client;
     this.#watchdog = new Watchdog(() => breakOff(client, "the server does not answer"));
-    this.#watchdog.asked();
+    this.#watchdog.sent();
     let isSettingUp = true;
     const setUp = () => {
-      if (isSettingUp) this.#watchdog.answered();
+      if (isSettingUp) this.#watchdog.replied();
       isSettingUp = false;
     };
     client.on("ready", setUp);
@@ -47,11 +46,11 @@ export class WatchedClient implements Client {
   }
 
   async callBuffer(command: string, ...args: unknown[]): Promise<unknown> {
-    this.#watchdog.asked();
+    this.#watchdog.sent();
     try {
       return await this.#client.callBuffer(command, ...args);
     } finally {
-      this.#watchdog.answered();
+      this.#watchdog.replied();
     }
   }
 

@@ -9,8 +9,8 @@ export const CONNECTIONS: readonly Mutant[] = [
   ...mutantsOf("clients/redis/reconnecting_client.ts", SILENT, [
     [
       "an attempt to connect has no time-out",
-      "if (isConnecting) this.#attemptWatchdog.asked();",
-      "if (isConnecting) return;",
+      'if (before === "none") this.#attemptWatchdog.sent();',
+      'if (before === "none") return;',
       { filter: "each connection is silent" },
     ],
     [

@@ -70,7 +70,7 @@ export const FAILOVERS: readonly Mutant[] = [
   ...mutantsOf("clients/redis/retry.ts", CLUSTER, [
     [
       "what waits for its turn has five seconds from then",
-      "Math.max(since, this.#watchdog.answeredAt)",
+      "Math.max(since, this.#watchdog.repliedAt)",
       "performance.now()",
       { filter: "all hang" },
     ],

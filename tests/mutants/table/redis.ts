@@ -265,7 +265,7 @@ export const REDIS: readonly Mutant[] = [
     ],
   ]),
   ...mutantsOf("clients/redis/watchdog.ts", SILENT, [
-    ["a server that does not answer is not noticed", "      this.#bark();\n", ""],
+    ["a server that does not answer is not noticed", "      this.#onSilence();\n", ""],
   ]),
   ...mutantsOf("clients/redis/retry.ts", OUTAGES, [
     ["a send that was given up happens later", "    this.#call.isGivenUp = true;\n", "", {

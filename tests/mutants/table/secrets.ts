@@ -45,7 +45,7 @@ export const SECRETS: readonly Mutant[] = [
   ...mutantsOf("clients/redis/prepared_client.ts", "tests/brokers/redis/outage_log_test.ts", [
     [
       "ioredis warns of a user who may not ask for INFO",
-      'if (error?.message.includes("NOPERM")) hear(null, "");\n      else ',
+      'if (error?.message.includes("NOPERM")) listener(null, "");\n      else ',
       "",
     ],
   ]),

@@ -59,6 +59,40 @@ export const RABBITMQ: readonly Mutant[] = [
       "  }\n\n  /**",
     ],
   ]),
+  ...mutantsOf("brokers/rabbitmq/rungs.ts", BASELINE, [
+    [
+      "rungs of classic queues dead-letter at most once",
+      '...deadLettersTo(delayQueue, "quorum"),',
+      "...deadLettersTo(delayQueue, queueType),",
+      { filter: "which lose nothing" },
+    ],
+    [
+      "quorum rungs expire with what is on them",
+      '"x-message-ttl": int(stay),',
+      '"x-message-ttl": int(stay),\n    "x-expires": int(EXPIRY),',
+      { filter: "which lose nothing" },
+    ],
+    [
+      "rungs of classic queues need a majority of nodes",
+      '...(queueType === "classic" && { "x-quorum-initial-group-size": int(1) }),',
+      "...(queueType === undefined && {}),",
+      { tests: "tests/brokers/rabbitmq/cluster_test.ts", filter: "all other nodes are away" },
+    ],
+  ]),
+  ...mutantsOf("brokers/rabbitmq/ladder.ts", BASELINE, [
+    [
+      "what is on the rungs of older versions is not counted",
+      'this.#kindOfServer === "quorum" ? RUNG_KINDS : [this.kind]',
+      "[this.kind]",
+      { filter: "older versions" },
+    ],
+    [
+      "a server without quorum queues is asked for them for ever",
+      "if (lacksQuorumQueues(error)) this.#doWithoutQuorum();",
+      "void lacksQuorumQueues;\n      void error;\n      void this.#doWithoutQuorum;",
+      { tests: "tests/brokers/rabbitmq/rungs_test.ts", filter: "switched off" },
+    ],
+  ]),
   ...mutantsOf("brokers/rabbitmq/confirm_channel.ts", LINE, [
     [
       "what was under way when the channel closed is lost",

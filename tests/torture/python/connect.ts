@@ -9,12 +9,9 @@ import { PythonRedisPeer } from "./redis_peer.ts";
  * @param broker The broker.
  * @param queueName The queue.
  */
-export function connectPeer(
-  { kind, options }: BrokerArguments,
-  queueName: string,
-): Promise<PythonPeer> {
-  const url = `${options.url}`;
-  return kind === "redis"
-    ? PythonRedisPeer.connect(url)
+export function connectPeer(broker: BrokerArguments, queueName: string): Promise<PythonPeer> {
+  const url = `${broker.options.url}`;
+  return broker.kind === "redis"
+    ? PythonRedisPeer.connect(url, broker.options.heartbeatTimeout)
     : PythonRabbitmqPeer.connect(url, queueName);
 }

@@ -7,6 +7,8 @@ const INTERVAL = 50;
 /** Milliseconds that an answer may take. */
 const TIMEOUT = 3_000;
 const NAMESPACE = "dramatiq";
+/** Share of the fetches that begin with maintenance: far more than the thousandth of Python. */
+const MAINTENANCE_CHANCE = 0.05;
 
 /**
  * The commands that Python's script was seen to run for each of its verbs. Each first renews the
@@ -19,8 +21,24 @@ const HEARTBEAT = `redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])`;
 const ENQUEUE = `${HEARTBEAT}
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 redis.call('RPUSH', KEYS[2], ARGV[3])`;
-/** ARGV: how many. Result: their texts. */
-const FETCH = `${HEARTBEAT}
+/**
+ * Maintenance, which a fetch may begin with: puts back what dead brokers had of the queue at hand,
+ * and takes the heartbeats of those away that have nothing else. ARGV: how many, the heartbeat of the
+ * dead or "". KEYS: the prefix of unacknowledged.
+ */
+const MAINTENANCE = `
+if ARGV[4] ~= '' then
+  for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], 0, ARGV[4])) do
+    local held = KEYS[5] .. dead .. string.sub(KEYS[4], #KEYS[5] + #ARGV[2] + 1)
+    for _, id in ipairs(redis.call('SMEMBERS', held)) do
+      if redis.call('HEXISTS', KEYS[3], id) == 1 then redis.call('RPUSH', KEYS[2], id) end
+    end
+    redis.call('DEL', held)
+    if #redis.call('KEYS', KEYS[5] .. dead .. '*') == 0 then redis.call('ZREM', KEYS[1], dead) end
+  end
+end`;
+/** ARGV: how many, the heartbeat of the dead or "". Result: their texts. */
+const FETCH = `${HEARTBEAT}${MAINTENANCE}
 local ids = {}
 for i = 1, ARGV[3] do
   local id = redis.call('LPOP', KEYS[2])
@@ -47,16 +65,21 @@ export class PythonRedisPeer implements PythonPeer {
   readonly #held = new Map<string, Set<string>>();
   #isClosing = false;
 
-  private constructor(client: Redis) {
+  readonly #heartbeatTimeout: number | undefined;
+
+  private constructor(client: Redis, heartbeatTimeout: number | undefined) {
     this.#client = client;
+    this.#heartbeatTimeout = heartbeatTimeout;
   }
 
   /**
    * Connects.
    *
    * @param url Where Redis is.
+   * @param heartbeatTimeout Milliseconds after which it finds others dead; without it, it never
+   *   looks for them.
    */
-  static async connect(url: string): Promise<PythonRedisPeer> {
+  static async connect(url: string, heartbeatTimeout?: number): Promise<PythonRedisPeer> {
     const client = new Redis(url, {
       lazyConnect: true,
       commandTimeout: TIMEOUT,
@@ -73,7 +96,7 @@ export class PythonRedisPeer implements PythonPeer {
       client.disconnect();
       throw error;
     }
-    return new PythonRedisPeer(client);
+    return new PythonRedisPeer(client, heartbeatTimeout);
   }
 
   async enqueue(message: PythonMessage): Promise<void> {
@@ -91,7 +114,9 @@ export class PythonRedisPeer implements PythonPeer {
     this.#held.set(queueName, held);
     while (!this.#isClosing) {
       const free = prefetch - held.size;
-      const texts = free > 0 ? await this.#run(FETCH, queueName, free) as (string | null)[] : [];
+      const texts = free > 0
+        ? await this.#run(FETCH, queueName, free, this.#limit()) as (string | null)[]
+        : [];
       for (const text of texts) {
         if (text === null) continue;
         const message: PythonMessage = JSON.parse(text);
@@ -121,12 +146,20 @@ export class PythonRedisPeer implements PythonPeer {
     this.#client.disconnect();
   }
 
+  /** Heartbeat of those that maintenance finds dead; "" for none. */
+  #limit(): number | "" {
+    const timeout = this.#heartbeatTimeout;
+    if (timeout === undefined || Math.random() >= MAINTENANCE_CHANCE) return "";
+    return Date.now() - timeout;
+  }
+
   #run(script: string, queueName: string, ...args: (string | number)[]): Promise<unknown> {
     const keys = [
       `${NAMESPACE}:__heartbeats__`,
       `${NAMESPACE}:${queueName}`,
       `${NAMESPACE}:${queueName}.msgs`,
       `${NAMESPACE}:__acks__.${this.#brokerId}.${queueName}`,
+      `${NAMESPACE}:__acks__.`,
     ];
     return this.#client.eval(script, keys.length, ...keys, Date.now(), this.#brokerId, ...args);
   }

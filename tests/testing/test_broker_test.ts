@@ -230,3 +230,23 @@ testWith(
     assertEquals((await kit.drain()).map(({ result }) => result), ["b"]);
   },
 );
+
+testWith("TestBroker prints nothing of failures, which the test sees", async (kit) => {
+  const printed: unknown[] = [];
+  const { error } = console;
+  console.error = (text: unknown) => void printed.push(text);
+  try {
+    const fail = actor(function fail() {
+      throw new TypeError("a defect");
+    }, { broker: kit, maxRetries: 0 });
+    const give = actor(function give() {
+      return "not stored";
+    }, { broker: kit });
+    await fail.send();
+    await give.send();
+    assertEquals(outcomes(await kit.drain({ raise: false })), ["failed", "done"]);
+  } finally {
+    console.error = error;
+  }
+  assertEquals(printed, []);
+});

@@ -16,6 +16,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { configure } from "@logtape/logtape";
 import { type Broker, brokerFromUrl } from "../../mod.ts";
 import { type Arguments, HELP, parseArguments, UsageError } from "./arguments.ts";
 import { countFiles } from "./count_files.ts";
@@ -28,6 +29,8 @@ const WRONG_USAGE = 2;
 /** Exit code that a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;
 
+// The demo kills a worker itself: warnings about that are not printed.
+await configure({ sinks: {}, loggers: [{ category: ["logtape", "meta"], sinks: [] }] });
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {

@@ -9,14 +9,17 @@ import { UsageError } from "./usage_error.ts";
 import { VERSION } from "../platform/version.ts";
 import { commandName } from "./command_name.ts";
 
-/** Kind of executor: actors run on the event loop, in threads, or in processes of a worker process. */
+/**
+ * Where the actors of a worker process run: on its event loop, in its threads, or in its child
+ * processes.
+ */
 export type ExecutorName = "inline" | "thread" | "process";
 
-/** Parsed command line; {@linkcode RunWorkerOptions} says more of each. */
+/** Parsed command line. {@linkcode RunWorkerOptions} documents the fields. */
 export interface Arguments {
   readonly modules: readonly string[];
   readonly processes: number;
-  /** `undefined` for any number. */
+  /** `undefined` for no limit. */
   readonly maxTasksPerChild: number | undefined;
   readonly threads: number;
   readonly concurrency: number;
@@ -38,59 +41,61 @@ export interface Arguments {
   readonly verbose: boolean;
 }
 
-/** Options of a worker that its own program sets; the command line wins over them. */
+/** Options of a worker in its program. The command line takes precedence. */
 export interface RunWorkerOptions {
   /**
-   * Modules that declare actors, before those of the command line: paths relative to the
-   * working directory, URLs, or package names. The first one of all may name the broker, or a
-   * function that sets one up, as in `actors.ts:broker`.
+   * Modules that declare actors, loaded before those of the command line: paths relative to the
+   * working directory, URLs, or package names. The first of all may name the export that is the
+   * broker, or a function that sets one up, as in `actors.ts:broker`.
    *
-   * @default {[]} The program itself declares the actors: it imports their modules before it
-   * calls `runWorker`, and its threads and processes run it anew.
+   * @default {[]} The program itself declares the actors: it imports their modules before it calls
+   * `runWorker`, and the program also runs in its threads and processes.
    */
   modules?: readonly string[];
-  /** Number of worker processes there are. @default {1} */
+  /** Number of worker processes. @default {1} */
   processes?: number;
   /**
-   * Number of messages after which a worker process is replaced: another one starts while it
-   * finishes what it runs. For actors that leak memory. @default None: it runs until it is stopped.
+   * Number of messages after which a worker process is replaced: a new one starts while the old one
+   * finishes its running messages. For actors that leak memory. @default No limit.
    */
   maxTasksPerChild?: number;
-  /** Threads of each process; with 0 actors run on its event loop. @default The number of CPUs. */
+  /** Threads of each process; 0 runs actors on its event loop. @default The number of CPUs. */
   threads?: number;
   /** Messages at once in each thread. @default {8} */
   concurrency?: number;
   /** Executor of the actors. @default {"thread"} `"inline"` with 0 threads. */
   executor?: ExecutorName;
-  /** Works on these queues only. @default All that the modules declare. */
+  /** Consumes these queues only. @default All queues that the modules declare. */
   queues?: readonly string[];
   /** File for the process id of the supervisor. @default None. */
   pidFile?: string;
-  /** File to which the log is added. @default The standard error. */
+  /** File to append the log to. @default The standard error. */
   logFile?: string;
-  /** Readable lines, or one JSON object a line. @default By whether the log goes to a terminal. */
+  /** Readable lines, or one JSON object a line. @default Lines on a terminal, otherwise JSON. */
   logFormat?: LogFormat;
-  /** Logs nothing but why it cannot work. @default {false} */
+  /** Logs fatal errors only. @default {false} */
   skipLogging?: boolean;
-  /** Folder with the source code: when that changes, workers start again. @default None. */
+  /** Folder with the source code: changes reload the workers. @default None. */
   watch?: string;
-  /** Patterns of files to watch besides JavaScript and TypeScript. @default {[]} */
+  /** Patterns of files to watch in addition to JavaScript and TypeScript. @default {[]} */
   watchInclude?: readonly string[];
   /** Patterns of files not to watch. @default {[]} */
   watchExclude?: readonly string[];
-  /** Milliseconds that running actors get at the end. @default {600_000} */
+  /** Milliseconds that running actors have to finish when the worker stops. @default {600_000} */
   workerShutdownTimeout?: number;
   /** Functions that run in processes of their own, as `module:function`. @default {[]} */
   forkFunctions?: readonly string[];
-  /** `HOST:PORT` on which the supervisor serves `/livez`, `/readyz` and `/metrics`. @default None. */
+  /**
+   * `HOST:PORT` on which the supervisor serves `/livez`, `/readyz` and `/metrics`. @default None.
+   */
   http?: string;
-  /** Milliseconds without an answer of any process after which `/livez` fails. @default {120_000} */
+  /** Milliseconds after which `/livez` fails if no process answers. @default {120_000} */
   liveTimeout?: number;
-  /** Logs every message on its way. @default {false} */
+  /** Logs every step of each message. @default {false} */
   verbose?: boolean;
 }
 
-/** Options as commander parses them; options that are not given are absent. */
+/** Options as parsed by commander; absent if not given. */
 interface Given extends Omit<RunWorkerOptions, "modules" | "queues" | "forkFunctions"> {
   /** `true` for an empty list. */
   queues?: string[] | true;
@@ -98,13 +103,13 @@ interface Given extends Omit<RunWorkerOptions, "modules" | "queues" | "forkFunct
 }
 
 /**
- * Reads the command line.
+ * Parses the command line.
  *
  * @param args The arguments after the program.
- * @param defaults What counts where they say nothing.
- * @param program Whether no module needs to be named.
- * @returns What they ask for, or a text to print: the help, or the version.
- * @throws {UsageError} If they make no sense.
+ * @param defaults Options of the program, for those that the command line does not set.
+ * @param program Modules can be omitted if the program itself declares actors.
+ * @returns The parsed command line, or a text to print: the help, or the version.
+ * @throws {UsageError} If the arguments are invalid.
  */
 export function parseArguments(
   args: readonly string[],
@@ -160,7 +165,7 @@ function complete(
   };
 }
 
-/** Numbers and their least values, by the name of their option. */
+/** Options that are numbers, with their minimum. */
 const NUMBERS = {
   processes: 1,
   maxTasksPerChild: 1,
@@ -237,7 +242,7 @@ function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 
-/** Makes a reader of a whole number. */
+/** Makes a parser of a whole number. */
 function number(name: keyof typeof NUMBERS): (text: string) => number {
   const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   return (text) => checkNumber(flag, /^\d+$/.test(text) ? Number(text) : text, NUMBERS[name]);
@@ -256,8 +261,6 @@ function checkNumber(name: string, value: unknown, least: number): number {
     `Cannot use "${value}" for ${name}: it must be a whole number of ${least} or more`,
   );
 }
-
-/** Reason of a commander error, as part of a sentence. */
 
 function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(

@@ -77,8 +77,8 @@ export async function openBroker(source: BrokerSource): Promise<Broker> {
 }
 
 /**
- * A mistyped path would make a new file with nothing in it, or add tables to the database of another
- * program.
+ * A mistyped path would make a new file with nothing in it, or add tables to the database of
+ * another program.
  */
 async function assertHasQueues(url: string): Promise<void> {
   if (!/^sqlite:/i.test(url)) return;

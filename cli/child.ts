@@ -10,29 +10,29 @@ import { type IpcRecord, RecordReader, type WorkerStatus } from "./ipc.ts";
 /** Role of a child process. */
 export type Role =
   | { readonly kind: "worker"; readonly number: number }
-  /** Runs a function that was named, or one that a middleware has. */
+  /** Runs a function: one named on the command line, or one of a middleware, by its index. */
   | { readonly kind: "fork"; readonly number: number; readonly function: string | number };
 
-/** The variable that tells a child its role. */
+/** Environment variable with the role of a child. */
 export const ROLE_VARIABLE = "DRAMATIQ_WORKER_ROLE";
 
-/** One of the pipes to a child; Deno and Bun make none to one that does not start. */
+/** A pipe to a child. Deno and Bun make none if the child does not start. */
 type ChildStream = Readable | null | undefined;
 
 /** End of a child process. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: string | null;
-  /** Why it could not work, if it said so. */
+  /** The reason, if it sent one in a `fatal` record, or could not be started. */
   readonly reason: string | undefined;
-  /** Milliseconds for which it worked. */
+  /** Milliseconds since it was ready; 0 if it never was. */
   readonly workedFor: number;
 }
 
 /** Listener to a child process. */
 export interface ChildListener {
   ready(child: Child, record: IpcRecord & { type: "ready" }): void;
-  /** Another one is to take its place, now. `level` is that of the log line. */
+  /** The child requests a replacement. `level` is for the log line. */
   retiring(child: Child, reason: string, level?: LogLevel): void;
   ended(child: Child, ending: Ending): void;
 }
@@ -41,25 +41,25 @@ export interface ChildListener {
 export interface ChildSettings {
   /** The program and its arguments. */
   readonly command: readonly string[];
-  /** Milliseconds after which one that was told to stop is killed. */
+  /** Milliseconds between a stop and a kill. */
   readonly stopTimeout: number;
   readonly log: LogWriter;
 }
 
-/** Milliseconds in which a child that works says what it is doing. */
+/** Milliseconds to wait for the status of a child. */
 const STATUS_TIMEOUT = 3_000;
-/** Milliseconds in which the last output of a child that has ended arrives. */
+/** Milliseconds to wait for the last output of a child that has ended. */
 const OUTPUT_TIMEOUT = 500;
-/** Characters of an invalid control record that the log shows. */
+/** Characters of an invalid control record in the log. */
 const SHOWN_RECORD = 200;
 
 /**
- * A process that works, or runs a fork:
+ * A child process, a worker or a fork:
  *
  * starting ─▶ ready ─▶ stopping ─▶ ended
  *
- * Its standard input is a pipe that nothing is ever written to. It ends when this process is
- * gone, however that came about; the child stops then.
+ * Its standard input is a pipe that nothing is ever written to. The pipe closes when this process
+ * ends for whatever reason, and the child stops then.
  */
 export class Child {
   readonly role: Role;
@@ -79,11 +79,11 @@ export class Child {
   #heardAt: number = performance.now();
 
   /**
-   * Starts it.
+   * Starts the process.
    *
-   * @param role What it is to do.
-   * @param settings The command.
-   * @param listener Who hears of it.
+   * @param role Its role.
+   * @param settings The command, the timeout and the log.
+   * @param listener Called when its state changes.
    */
   constructor(role: Role, settings: ChildSettings, listener: ChildListener) {
     this.role = role;
@@ -94,16 +94,16 @@ export class Child {
       env: { ...process.env, [ROLE_VARIABLE]: JSON.stringify(role) },
       stdio: ["pipe", "pipe", "pipe", "pipe"], // the last one is CONTROL_FD
     });
-    this.#process.stdin?.on("error", () => {}); // it is gone: that is told elsewhere
+    this.#process.stdin?.on("error", () => {}); // the child has ended, see `#watch`
     this.#watch();
   }
 
-  /** True if it has begun to work. */
+  /** True if it has started to work. */
   get isReady(): boolean {
     return this.#readyAt !== Infinity;
   }
 
-  /** When it last sent a record, or was started, by `performance.now()`. */
+  /** When it last sent a record, or else was started, by `performance.now()`. */
   get heardAt(): number {
     return this.#heardAt;
   }
@@ -118,12 +118,12 @@ export class Child {
     return `${this.role.kind}-${this.role.number}`;
   }
 
-  /** Its process id; 0 if it did not start. */
+  /** Its process id; 0 if it could not be started. */
   get pid(): number {
     return this.#process.pid ?? 0;
   }
 
-  /** Tells it to finish what it has and end; kills it when that takes too long. */
+  /** Sends SIGTERM: it finishes its running messages and ends. After the timeout it is killed. */
   stop(): void {
     if (this.isStopping) return;
     this.isStopping = true;
@@ -135,7 +135,7 @@ export class Child {
     );
   }
 
-  /** Ends it at once. */
+  /** Sends SIGKILL. */
   kill(): void {
     this.isStopping = true;
     this.wasKilled ||= !this.#hasEnded;
@@ -143,9 +143,9 @@ export class Child {
   }
 
   /**
-   * Asks what it is doing.
+   * Requests its status.
    *
-   * @returns `undefined` if it does not answer.
+   * @returns The status; `undefined` if it does not answer in time.
    */
   async status(): Promise<WorkerStatus | undefined> {
     if (this.#hasEnded) return undefined;
@@ -158,13 +158,13 @@ export class Child {
     return status;
   }
 
-  /** Not by the child's own method: on Deno that counts as its end. */
+  /** Sends a signal. Not with `ChildProcess.kill`, after which Deno considers the child ended. */
   #signal(name: "SIGTERM" | "SIGKILL" | "SIGUSR2"): void {
     if (this.#hasEnded || this.pid === 0) return;
     try {
       process.kill(this.pid, name);
     } catch {
-      // It has ended just now; that is still to be reported.
+      // It has just ended; the "exit" event follows.
     }
   }
 
@@ -180,7 +180,7 @@ export class Child {
       this.#hasEnded = true;
       clearTimeout(this.#killTimer);
       const workedFor = Math.max(0, performance.now() - this.#readyAt);
-      // What it has started may outlive it and hold the pipes open.
+      // Processes that it has started may outlive it and keep the pipes open.
       const late = new Promise((resolve) => setTimeout(resolve, OUTPUT_TIMEOUT));
       await Promise.race([Promise.all(outputs), late]);
       this.#listener.ended(this, { code, signal, reason: this.#reason, workedFor });
@@ -244,7 +244,7 @@ export class Child {
   }
 }
 
-/** Reads a stream to its end; a broken one has ended, and that of a child that did not start. */
+/** Reads a stream until it ends or breaks. */
 async function read(stream: ChildStream, take: (text: string) => void): Promise<void> {
   if (stream === undefined || stream === null) return;
   stream.setEncoding("utf8").on("data", take);

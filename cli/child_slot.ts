@@ -3,7 +3,7 @@ import { NO_CONNECTION, OK, REPLACE_ME } from "./exit_codes.ts";
 import type { LogLevel } from "./log_line.ts";
 import type { IpcRecord } from "./ipc.ts";
 
-/** Record of a worker that begins to work. */
+/** Record of a child that has started to work. */
 export type ReadyRecord = IpcRecord & { readonly type: "ready" };
 
 /** Outcome of a reload. */
@@ -12,46 +12,46 @@ export type Reloaded = "ready" | "superseded" | Ending;
 /** Owner of child slots: the supervisor. */
 export interface ChildSlotOwner {
   log(level: LogLevel, text: string, properties?: Record<string, unknown>): void;
-  /** A child begins to work. */
+  /** A child has started to work. */
   slotReady(slot: ChildSlot, child: Child, record: ReadyRecord): void;
-  /** The slot cannot keep a child running, and tries no more. */
+  /** The slot cannot keep a child running, and has given up. */
   slotFailed(slot: ChildSlot, reason: string, ending: Ending): void;
-  /** Nothing of it is running any more, as it was told. */
+  /** After a stop, the last child of the slot has ended. */
   slotEmptied(slot: ChildSlot): void;
 }
 
-/** Milliseconds: what works for less was no good from the start. */
+/** Milliseconds: the end of a child that has worked for less counts as an instant death. */
 const INSTANT = 5_000;
-/** So many instant deaths in a row are no accident. */
+/** Number of instant deaths in a row after which the slot gives up. */
 const MAX_INSTANT_DEATHS = 5;
-/** Milliseconds before another one starts after an instant death; doubles with each. */
+/** Milliseconds between an instant death and the next child; doubles with each in a row. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
-/** Milliseconds after which somebody may wonder why nothing is happening. */
+/** Milliseconds after which a child that is still starting is logged. */
 const SLOW_START = 10_000;
 
 /**
- * The place of one worker process, or of one fork. A child that dies is replaced:
+ * Keeps one worker process, or one fork, running. A child that dies is replaced:
  *
  * starting ─▶ working ─▶ dead ─▶ (pause) ─▶ starting ─▶ …
  *
- * A worker is reloaded without a gap: the old child stops when the new one works, and stays if
- * that never does. A fork, which may hold a port, stops first.
+ * A worker is reloaded without a gap: the old child stops once the new one works, and continues if
+ * the new one fails. A fork is stopped first, since it may listen on a port.
  */
 export class ChildSlot implements ChildListener {
   readonly role: Role;
   readonly #settings: ChildSettings;
   readonly #owner: ChildSlotOwner;
-  /** All that run: the current one, one to take its place, and those that finish. */
+  /** All running children: the current one, the next one, and old ones that are finishing. */
   readonly #children: Set<Child> = new Set();
   #current: Child | undefined;
-  /** Is to take the place of the current one. */
+  /** Starting child of a reload, which replaces the current one. */
   #next: { readonly child: Child; readonly settle: (outcome: Reloaded) => void } | undefined;
   #hasWorked = false;
   #isStopping = false;
   #instantDeaths = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Timers of children that have not begun to work. */
+  /** Timers of starting children. */
   readonly #slowStarts: Map<Child, ReturnType<typeof setTimeout>> = new Map();
 
   constructor(role: Role, settings: ChildSettings, owner: ChildSlotOwner) {
@@ -60,22 +60,22 @@ export class ChildSlot implements ChildListener {
     this.#owner = owner;
   }
 
-  /** All that run: also those that are to take over, and those that finish. */
+  /** All running children: the current one, the next one, and old ones that are finishing. */
   get children(): ReadonlySet<Child> {
     return this.#children;
   }
 
-  /** The child that works, or is to. */
+  /** The child that works or is starting. */
   get current(): Child | undefined {
     return this.#current;
   }
 
-  /** True if any child of it is running. */
+  /** True if any child is running. */
   get isBusy(): boolean {
     return this.#children.size > 0;
   }
 
-  /** True if any child had to be killed, or died while it was to stop. */
+  /** True if a child had to be killed, or failed, during the stop. */
   endedBadly = false;
 
   /** Starts a child. */
@@ -85,9 +85,9 @@ export class ChildSlot implements ChildListener {
   }
 
   /**
-   * Puts a new child in the place of the present one.
+   * Replaces the current child with a new one.
    *
-   * @returns `"ready"` when it works, or how it ended before it did: the old one stays then.
+   * @returns `"ready"` once the new one works; its ending if it failed, and the old one continues.
    */
   reload(): Promise<Reloaded> {
     if (this.#isStopping) return Promise.resolve("superseded");
@@ -99,7 +99,7 @@ export class ChildSlot implements ChildListener {
     previous?.settle("superseded");
     previous?.child.stop();
     if (this.role.kind === "fork" && this.#current !== undefined) {
-      this.#current.stop(); // another one starts when it has ended
+      this.#current.stop(); // `#replace` starts a new one after its end
       resolve("ready");
     } else {
       const child = this.#spawn();
@@ -108,7 +108,7 @@ export class ChildSlot implements ChildListener {
     return promise;
   }
 
-  /** Tells all to finish, and starts no more. */
+  /** Stops all children, and starts no more. */
   stop(): void {
     this.#isStopping = true;
     clearTimeout(this.#timer);
@@ -121,12 +121,12 @@ export class ChildSlot implements ChildListener {
     if (this.#children.size === 0) this.#owner.slotEmptied(this);
   }
 
-  /** Ends all at once. */
+  /** Kills all children. */
   kill(): void {
     for (const child of this.#children) child.kill();
   }
 
-  /** A child works: the one that is to take over does so. */
+  /** A child has started to work. In a reload it replaces the current one. */
   ready(child: Child, record: ReadyRecord): void {
     this.#hasWorked = true;
     this.#forgetStart(child);
@@ -141,7 +141,7 @@ export class ChildSlot implements ChildListener {
     this.#owner.slotReady(this, child, record);
   }
 
-  /** A child that finishes because it must makes place for another one at once. */
+  /** A child has requested a replacement: starts one at once, while it finishes. */
   retiring(child: Child, reason: string, level: LogLevel = "warning"): void {
     if (child !== this.#current || this.#isStopping) return;
     this.#owner.log(level, "Replacing {name}: {reason}", { name: child.name, reason });
@@ -154,7 +154,7 @@ export class ChildSlot implements ChildListener {
     this.#children.delete(child);
     this.#forgetStart(child);
     if (this.#isStopping) {
-      // One that has not begun may not have heard the signal, and have died of it.
+      // A starting child may not handle SIGTERM yet, and die from it: that is not a failure.
       const isWell = ending.code === OK || ending.code === REPLACE_ME;
       this.endedBadly ||= child.wasKilled || (child.isReady && !isWell);
       if (this.#children.size === 0) this.#owner.slotEmptied(this);
@@ -167,7 +167,7 @@ export class ChildSlot implements ChildListener {
       if (this.#current === undefined) this.#failed(child, ending);
     } else if (child === this.#current) {
       this.#current = undefined;
-      // One that starts just now takes the place.
+      // The starting child of a reload, if any, becomes the current one.
       if (this.#next === undefined) this.#replace(child, ending);
     } else if (child.wasKilled) {
       this.#owner.log("warning", "Killed {name}: it did not stop in time", {
@@ -197,7 +197,7 @@ export class ChildSlot implements ChildListener {
     this.#slowStarts.delete(child);
   }
 
-  /** Decides what follows from the end of a child that was to work. */
+  /** Starts a new child after the end of the current one, or gives up. */
   #replace(child: Child, ending: Ending): void {
     if (ending.code === REPLACE_ME) return this.start();
     if (this.role.kind === "fork") {
@@ -209,7 +209,7 @@ export class ChildSlot implements ChildListener {
     if (!this.#hasWorked) return this.#failed(child, ending);
 
     this.#instantDeaths = ending.workedFor < INSTANT ? this.#instantDeaths + 1 : 0;
-    const isOutage = ending.code === NO_CONNECTION; // the server is away, and will come back
+    const isOutage = ending.code === NO_CONNECTION; // of the broker, so a later child can work
     const mayGiveUp = this.role.kind === "worker" && !isOutage;
     if (mayGiveUp && this.#instantDeaths >= MAX_INSTANT_DEATHS) {
       const reason =
@@ -230,7 +230,7 @@ export class ChildSlot implements ChildListener {
     this.#timer = setTimeout(() => this.start(), pause);
   }
 
-  /** The first child did not get to work: a second one would not either. */
+  /** Gives up: the first child has failed to start, and so would a second one. */
   #failed(child: Child, ending: Ending): void {
     const reason = ending.reason ?? `${child.name} ${describe(ending)} before it began to work`;
     this.#owner.slotFailed(this, reason, ending);
@@ -238,10 +238,10 @@ export class ChildSlot implements ChildListener {
 }
 
 /**
- * Says how a child ended, behind its name.
+ * Describes the end of a child.
  *
- * @param ending How.
- * @returns For example `ended with code 1`.
+ * @param ending The ending.
+ * @returns A text to follow its name, such as `ended with code 1`.
  */
 export function describe({ code, signal, reason }: Ending): string {
   if (reason !== undefined) return `did not start: ${reason}`;

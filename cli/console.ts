@@ -5,19 +5,22 @@ import { standardOutputFailure, writeAll } from "./output.ts";
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/** Output of a command, and the person that it may ask. */
+/** Output of a command, and input of its user. */
 export interface Console {
-  /** True if a person can be asked. */
+  /** True if the user can be asked. */
   readonly isInteractive: boolean;
-  /** Columns of the terminal that shows the output, `Infinity` if it has no size; `undefined` without one. */
+  /**
+   * Columns of the terminal that shows the output, `Infinity` if it has no size; `undefined`
+   * without one.
+   */
   readonly columns: number | undefined;
   /** True once a result could not be written: the reader has closed the pipe, the disk is full. */
   readonly hasFailed?: boolean;
   /** Writes results. */
   print(text: string): void;
-  /** Writes what is no result: notes, and what was done. */
+  /** Writes notes and progress, which are not results. */
   note(text: string): void;
-  /** Asks a person for a line. */
+  /** Asks the user for a line. */
   ask(question: string): Promise<string>;
 }
 

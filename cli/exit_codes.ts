@@ -4,7 +4,7 @@
  * @module
  */
 
-/** It stopped as asked. */
+/** Stopped on request, or done. */
 export const OK = 0;
 /** It was killed, a process died unexpectedly, or the output of a command could not be written. */
 export const KILLED = 1;
@@ -14,5 +14,5 @@ export const WRONG_USAGE = 2;
 export const NO_CONNECTION = 3;
 /** The pid file is in use, or cannot be used. */
 export const PID_FILE = 4;
-/** From a worker process to its supervisor only: start another one in my place. */
+/** Of worker processes only: requests a replacement from the supervisor. */
 export const REPLACE_ME = 75;

@@ -9,18 +9,18 @@ import { UsageError } from "./usage_error.ts";
 import { tell } from "./ipc.ts";
 import { forksOf } from "./worker_process.ts";
 
-/** Milliseconds that a fork gets to end after its signal has aborted. */
+/** Milliseconds that a fork has to end after its signal has aborted. */
 const GRACE = 5_000;
 
 /**
- * Is the process of a fork: imports the modules, so that their broker is there, and calls the
- * function with a signal that aborts when it is to end. One that gives a promise is done when
- * that settles; one that does not, like a server, stays until it is told to stop.
+ * Main function of a fork process. Imports the modules, which declare the broker, and calls the
+ * function with a signal that aborts when it must end. If the function returns a promise, the
+ * process ends when that settles; otherwise, as for a server, when it is told to stop.
  *
- * @param args What the command line asks for.
- * @param role Which function.
+ * @param args The parsed command line.
+ * @param role The function.
  * @returns The exit code.
- * @throws {UsageError} If there is no such function.
+ * @throws {UsageError} If the function does not exist.
  */
 export async function runForkProcess(
   args: Arguments,
@@ -54,7 +54,7 @@ export async function runForkProcess(
   }
   const late = stopped.promise.then(() => new Promise((done) => setTimeout(done, GRACE)));
   await Promise.race([result, late]).catch((error) => {
-    if (!controller.signal.aborted) throw error; // else: it ended, as it should
+    if (!controller.signal.aborted) throw error; // otherwise it ended as requested
   });
   return OK;
 }

@@ -1,9 +1,9 @@
 /**
- * True if a path fits one of some patterns: `*` stands for any letters but a slash, `**` for
- * any folders, `?` for a letter, `{a,b}` for either. A pattern without a slash is for names of
- * files, in whichever folder.
+ * True if a path matches one of several patterns. `*` matches any characters except a slash, `**`
+ * any folders, `?` one character, `{a,b}` either. A pattern without a slash matches file names in
+ * any folder.
  *
- * @param path A path, with slashes.
+ * @param path A path with forward slashes.
  * @param patterns The patterns.
  */
 export function matches(path: string, patterns: readonly string[]): boolean {
@@ -16,7 +16,7 @@ function toExpression(pattern: string): RegExp {
   let expression = expressions.get(pattern);
   if (expression === undefined) {
     const anywhere = pattern.includes("/") ? pattern : `**/${pattern}`;
-    // A comma is one of a list only inside braces.
+    // Split at braces: only inside them a comma separates alternatives.
     const source = anywhere.split(/(\{[^{}]*\})/).map((part, i) =>
       i % 2 === 0 ? translate(part) : `(?:${part.slice(1, -1).split(",").map(translate).join("|")})`
     ).join("");

@@ -7,7 +7,7 @@ import { runtime } from "../platform/runtime.ts";
 import { errorMessage, formatTraceback } from "../platform/thrown.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Error of Bun for each place where a source text is wrong. */
+/** Error of Bun about one position in a source file. */
 interface BuildMessage {
   readonly message: string;
   readonly position?: {
@@ -18,13 +18,13 @@ interface BuildMessage {
 }
 
 /**
- * Says why a module does not import: in one line for what its author can see in the module, with
- * the place for what the module throws.
+ * Explains why the import of a module has failed: in one line if the runtime cannot load it, with a
+ * traceback if the module throws.
  *
- * @param specifier The module, as the user named it.
- * @param error What its import threw.
- * @returns What to throw: a {@linkcode UsageError}, or the error itself when a broker
- *   cannot be reached.
+ * @param specifier The module, as named by the user.
+ * @param error The error of the import.
+ * @returns The error to throw: a {@linkcode UsageError}, or the same error if a broker cannot be
+ *   reached.
  */
 export function whyNotImported(specifier: string, error: unknown): Error {
   if (error instanceof BrokerConnectionError) return error;
@@ -46,11 +46,11 @@ function isOfRuntime(error: unknown): boolean {
       .test(errorMessage(error));
 }
 
-/** Texts of V8 for a module that was read as CommonJS. */
+/** Errors of V8 for an ES module that was loaded as CommonJS. */
 const READ_AS_COMMONJS =
   /^(?:Cannot use (?:import statement|'import\.meta') outside a module|Unexpected token 'export'|await is only valid in async functions)/;
 
-/** Advice about a module that package.json makes CommonJS; empty for any other error. */
+/** Advice if package.json makes the module CommonJS; empty for other errors. */
 function moduleTypeAdvice(error: unknown): string {
   if (!(error instanceof SyntaxError) || !READ_AS_COMMONJS.test(error.message)) return "";
   const [, place = ""] = /^((?:file:\/\/)?\/.*):\d+$/m.exec(error.stack ?? "") ?? [];
@@ -60,7 +60,7 @@ function moduleTypeAdvice(error: unknown): string {
   return `; ${file} makes it a CommonJS module: set its type with "npm pkg set type=module"`;
 }
 
-/** Error texts of Node and Deno for a missing file with the extension of compiled TypeScript. */
+/** Errors of Node and Deno for a missing file with the extension of compiled TypeScript. */
 const MISSING_JAVASCRIPT =
   /^(?:Cannot find module|Module not found) ["']((?:file:\/\/)?\/[^"']+\.[cm]?js)["']/;
 const COMPILE = runtime === "node"
@@ -82,7 +82,7 @@ function typeScriptAdvice(error: unknown): string {
   return existsSync(source) ? `; import ${basename(source)} by that name, or ${COMPILE}` : "";
 }
 
-/** The package.json that says of what type a module is. */
+/** The package.json that makes a module CommonJS, if one does. */
 function nearestPackageJson(path: string): string | undefined {
   for (let folder = dirname(path);; folder = dirname(folder)) {
     const file = join(folder, "package.json");
@@ -99,7 +99,7 @@ function isCommonJs(packageJson: string): boolean {
   }
 }
 
-/** Stack of a module that throws, without the steps of the runtime that led there. */
+/** Stack of an error without frames of the runtime. */
 function traceback(error: unknown): string {
   const lines = formatTraceback(error).trimEnd().split("\n");
   return lines.filter((line) => !/^\s+at (?:.*\()?(?:node:internal|ext:)/.test(line)).join("\n");
@@ -113,21 +113,21 @@ function oneLine(error: unknown): string {
   const first = (isListOfBuildMessages(error) ? error.errors[0] : error) as
     & Error
     & Partial<BuildMessage>;
-  // Deno colors the text; and Deno and Node go on with the source, and where an import stands.
+  // Deno colors the text. Deno and Node append source lines and the position of the import.
   const [text = "", ...more] = errorMessage(first).replace(COLORS, "").split("\n")
     .map((line) => line.replace(/ at ext:\S+$/, "").trim());
   return text.replace(/[.:]$/, "") + placeOf(first, text, more);
 }
 
-// deno-lint-ignore no-control-regex -- it is control characters that colors are made of
+// deno-lint-ignore no-control-regex -- escape sequences begin with a control character
 const COLORS = /\x1b\[\d*m/g;
 const PLACE = /^(?:at )?((?:file:|https?:|\/)\S+:\d+)$/;
 
-/** Position of a syntax error, unless the text has it. */
+/** Position of a syntax error, unless the text contains it. */
 function placeOf(error: Error & Partial<BuildMessage>, text: string, more: string[]): string {
   const { position, stack = "" } = error;
   if (position) return ` at ${position.file}:${position.line}:${position.column}`;
-  // V8 puts the place of a syntax error in front of its stack.
+  // V8 puts the position of a syntax error on the first line of the stack.
   const places = [...more, stack.split("\n")[0] ?? ""].map((line) => PLACE.exec(line)?.[1]);
   const place = places.find((one) => one !== undefined);
   return place === undefined || text.includes(place) ? "" : ` at ${place}`;

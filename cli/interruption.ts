@@ -1,14 +1,14 @@
 import process from "node:process";
 
-/** Records that Ctrl-C was pressed: the current step is finished first. */
+/** Records SIGINT (Ctrl-C) and SIGTERM, so that a command can finish its current step first. */
 export class Interruption {
-  /** True once it was pressed. */
+  /** True after a signal. */
   isAsked = false;
-  /** Resolves then. */
+  /** Resolves at the first signal. */
   readonly asked: Promise<void>;
   readonly #listener: () => void;
 
-  /** Begins to listen. */
+  /** Starts to listen. */
   constructor() {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.asked = promise;
@@ -20,8 +20,8 @@ export class Interruption {
     process.on("SIGTERM", this.#listener);
   }
 
-  /** Listens no more. */
-  forget(): void {
+  /** Stops listening. */
+  close(): void {
     process.off("SIGINT", this.#listener);
     process.off("SIGTERM", this.#listener);
   }

@@ -1,10 +1,9 @@
 /**
- * Control records from a worker process to its supervisor: one JSON text a line, on a pipe of
- * their own. The standard output and error stay the actors': nothing they print is ever read as
- * a record.
+ * Control records from a worker process to its supervisor: one JSON object a line, on a separate
+ * pipe, so that nothing that actors print can be taken for a record.
  *
- * A pipe rather than the runtimes' IPC channel: records are written before the call returns, so
- * that a process that dies has said what it had to say.
+ * A pipe, not the runtimes' IPC channel: writes are synchronous, so no record is lost when the
+ * process dies right after.
  *
  * @module
  */
@@ -13,7 +12,7 @@ import type { RunningFor } from "../worker/health_report.ts";
 import type { LogLevel, LogLine } from "./log_line.ts";
 import { writeAll } from "./output.ts";
 
-/** The descriptor, in a worker process, of the pipe for control records. */
+/** File descriptor of the pipe in a worker process. */
 export const CONTROL_FD = 3;
 
 /** Status of a worker process. */
@@ -24,7 +23,7 @@ export interface WorkerStatus {
   readonly done: number;
   readonly failed: number;
   readonly retried: number;
-  /** The message that has been running longest, to a quarter of a second. */
+  /** The message that has been running longest, with a precision of 250 ms. */
   readonly oldest?: RunningFor;
   readonly state: "starting" | "working" | "quiet" | "stopping";
   /** Number of messages that it runs at once. */
@@ -36,17 +35,17 @@ export interface WorkerStatus {
 /** A control record. */
 export type IpcRecord =
   | ({ readonly type: "log" } & LogLine)
-  /** It works. */
+  /** The process has started to work. */
   | { readonly type: "ready"; readonly text: string; readonly forks: number }
-  /** It cannot work, and ends. */
+  /** The process cannot work, and ends. */
   | { readonly type: "fatal"; readonly text: string }
-  /** Another one is to take its place; it finishes what it has and ends. */
+  /** The process requests a replacement, finishes its running messages and ends. */
   | { readonly type: "retiring"; readonly reason: string; readonly level?: LogLevel }
   | ({ readonly type: "status" } & WorkerStatus);
 
-/** Longest record in characters; the rest of a longer one is skipped. */
+/** Maximum of characters of a record; longer ones are invalid. */
 const MAX_RECORD = 2 ** 24;
-/** More forks than any middleware has. */
+/** Forks in a valid record are fewer than this. */
 const MAX_FORKS = 1_000;
 
 /** Sends a record to the supervisor. */
@@ -54,24 +53,24 @@ export function tell(record: IpcRecord): void {
   writeAll(CONTROL_FD, `${JSON.stringify(record)}\n`);
 }
 
-/** Splits what arrives on a control pipe into records. */
+/** Parses the data of a control pipe. */
 export class RecordReader {
   readonly #onRecord: (record: IpcRecord) => void;
   readonly #onInvalid: (line: string) => void;
   #rest = "";
-  /** True if the line that is arriving is too long, and skipped. */
+  /** True while the rest of a too long line is skipped. */
   #isSkipping = false;
 
   /**
-   * @param onRecord Gets each record.
-   * @param onInvalid Gets each line that is none.
+   * @param onRecord Called with each record.
+   * @param onInvalid Called with each line that is not a record.
    */
   constructor(onRecord: (record: IpcRecord) => void, onInvalid: (line: string) => void) {
     this.#onRecord = onRecord;
     this.#onInvalid = onInvalid;
   }
 
-  /** Takes the next piece. */
+  /** Parses the next chunk. */
   push(text: string): void {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;
@@ -165,7 +164,7 @@ function hasShape(value: unknown, shape: Shape): boolean {
     );
 }
 
-/** True if a number is a time that a `Date` can hold. */
+/** True for a number that is valid as a `Date`. */
 function isTime(value: unknown): boolean {
   return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }

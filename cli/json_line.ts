@@ -1,9 +1,9 @@
 import { toJson } from "./dead_letters/format.ts";
 
-/** Number of the form of JSON output. It grows when a field changes its meaning, or goes. */
+/** Version of the JSON output. Incremented when a field changes its meaning, or is removed. */
 export const SCHEMA = 1;
 
-/** Fields of commands that control workers which hold times, in milliseconds since the epoch. */
+/** Fields that are times in milliseconds since the epoch. */
 const TIMES: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "since",
   "until",
@@ -15,14 +15,14 @@ const TIMES: ReadonlySet<string> = /* @__PURE__ */ new Set([
 /**
  * A line of output for programs.
  *
- * @param value What it says.
- * @returns JSON with the number of its form, and a line break.
+ * @param value The fields.
+ * @returns JSON with the version, and a line break.
  */
 export function jsonLine(value: Readonly<Record<string, unknown>>): string {
   return `${toJson({ schema: SCHEMA, ...value })}\n`;
 }
 
-/** The same value, with ISO times in UTC. */
+/** Replaces times with ISO 8601 texts in UTC. */
 export function withIsoTimes(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(value).map(([name, one]) => [

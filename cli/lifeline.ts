@@ -3,22 +3,22 @@ import { errorMessage } from "../platform/thrown.ts";
 import { toJson } from "./log_line.ts";
 import { tell } from "./ipc.ts";
 
-/** Listener to a lifeline. */
+/** Callbacks of {@linkcode holdLifeline}. */
 export interface LifelineListener {
-  /** The supervisor wants this process to end, or is gone. */
+  /** The supervisor stops this process, or has ended. */
   stop(reason: string): void;
-  /** An error was not caught. */
+  /** An error was not caught, or a rejection not handled. */
   crash(error: unknown): void;
-  /** The supervisor asks what is going on. */
+  /** The supervisor requests the status. */
   status?(): void;
 }
 
 /**
- * Ties a child process to its supervisor: what that wants comes by signal, and that it is gone
- * shows as the end of the standard input. Ctrl-C and the end of a terminal reach children, too;
- * what is to be done then the supervisor says.
+ * Connects a child process to its supervisor. The supervisor sends signals; when it ends, the
+ * standard input of the child ends. SIGINT (Ctrl-C) and SIGHUP (a closed terminal) are ignored:
+ * they reach the whole process group, and the supervisor handles them.
  *
- * @param listener Hears of all that.
+ * @param listener The callbacks.
  */
 export function holdLifeline(listener: LifelineListener): void {
   const ignore = () => {};
@@ -29,7 +29,7 @@ export function holdLifeline(listener: LifelineListener): void {
   process.stdin.on("end", () => listener.stop("the supervisor is gone"));
   process.stdin.on("error", ignore);
   process.stdin.resume();
-  // When the supervisor is gone, nobody reads what actors print; they go on all the same.
+  // Printing fails once the supervisor has ended; actors must finish all the same.
   process.stdout.on("error", ignore);
   process.stderr.on("error", ignore);
   const crash = (error: unknown) => {

@@ -15,21 +15,21 @@ import { UsageError } from "./usage_error.ts";
 export interface Loaded {
   /** The broker of the actors. */
   readonly broker: Broker;
-  /** URLs, or names, under which each thread imports the same modules. */
+  /** URLs, or package names, by which threads import the same modules. */
   readonly urls: readonly string[];
-  /** The export of the first module that is the broker, or sets it up. */
+  /** Export of the first module that is the broker, or a function that sets it up. */
   readonly brokerExport: string | undefined;
 }
 
 /**
  * Imports the modules that declare actors.
  *
- * @param specifiers Paths relative to the working directory, URLs, or names of packages. The
- *   first one may name the export that holds the broker, `actors.ts:broker`, or a function
- *   that sets one up, `actors.ts:setup`. None for a program that declares its actors itself.
- * @returns The broker that is named, or that the function returns, else the global one.
- * @throws {UsageError} If a module does not import, or the export is not a broker.
- * @throws {BrokerConnectionError} If a module, or the function, throws that.
+ * @param specifiers Paths relative to the working directory, URLs, or package names. The first may
+ *   name an export: the broker, `actors.ts:broker`, or a function that sets one up,
+ *   `actors.ts:setup`. Empty if the program itself declares its actors.
+ * @returns The exported broker, or the one that the function returns; otherwise the global one.
+ * @throws {UsageError} If a module cannot be imported, or the export is not a broker.
+ * @throws {BrokerConnectionError} If a module, or the function, throws it.
  */
 export async function loadModules(specifiers: readonly string[]): Promise<Loaded> {
   if (specifiers.length === 0) {
@@ -57,7 +57,7 @@ export async function loadModules(specifiers: readonly string[]): Promise<Loaded
  *
  * @param specifier `module:function`.
  * @returns The function.
- * @throws {UsageError} If the module does not import, or exports no function of that name.
+ * @throws {UsageError} If the module cannot be imported, or does not export the function.
  */
 export async function loadFunction(specifier: string): Promise<(signal: AbortSignal) => unknown> {
   const [path, name] = splitExport(specifier);
@@ -69,16 +69,16 @@ export async function loadFunction(specifier: string): Promise<(signal: AbortSig
   throw new UsageError(`Cannot run ${name} of ${path}: ${whatItIs(value, "not a function")}`);
 }
 
-/** Parts a name behind a colon from a path; a URL has colons of its own. */
+/** Splits `path:export`. The path may be a URL with other colons. */
 function splitExport(specifier: string): [string, string | undefined] {
   const match = /^(.*[^/:]):([A-Za-z_$][\w$.]*)$/.exec(specifier);
   if (match === null) return [specifier, undefined];
   const [, path, name] = match as unknown as [string, string, string];
-  // `npm:actors` and `jsr:@dq/actors` are names of packages.
+  // `npm:actors` and `jsr:@dq/actors` are packages.
   return /^(?:npm|jsr|node|bun)$/.test(path) ? [specifier, undefined] : [path, name];
 }
 
-/** @throws {UsageError} If it looks like a file, and there is none. */
+/** @throws {UsageError} If there is no such file or package. */
 function toUrl(specifier: string): string {
   if (/^[a-z][a-z+.-]+:/i.test(specifier)) return specifier;
   const path = resolve(specifier);
@@ -99,7 +99,7 @@ function notFound(specifier: string, what: string, cause?: unknown): UsageError 
 }
 
 async function load(specifier: string, url: string): Promise<Record<string, unknown>> {
-  // It would wait for itself: it is not done before `runWorker` is.
+  // The import would never resolve: this module is still being evaluated until `runWorker` returns.
   if (url === pathToFileURL(process.argv[1] ?? "").href) {
     throw new UsageError(
       `Cannot import ${specifier}: it is this program; leave it out if it declares actors, or put them into a ` +
@@ -109,7 +109,7 @@ async function load(specifier: string, url: string): Promise<Record<string, unkn
   try {
     return await import(url);
   } catch (error) {
-    // Deno alone has looked for the package just now.
+    // On Deno the package is looked up only by the import itself.
     const isUnknown = errorMessage(error).includes(`"${url}" not a dependency`);
     throw isUnknown
       ? notFound(specifier, "file or package", error)

@@ -5,7 +5,7 @@ import { errorMessage, errorType, formatTraceback, shorten } from "../platform/t
 /** Readable lines, or one JSON object a line. */
 export type LogFormat = "text" | "json";
 
-/** Level of a line. */
+/** Level of a log record. */
 export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
 /** Source of a line: `worker-1`, `supervisor`. */
@@ -14,19 +14,19 @@ export interface LogSource {
   readonly pid: number;
 }
 
-/** One line of the log, on its way from a worker process to the supervisor, who writes it. */
+/** A log record that a worker process sends to the supervisor, which writes it. */
 export interface LogLine {
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly level: LogLevel;
-  /** Which part of the program it is from: `dramatiq.worker`. */
+  /** Category, such as `dramatiq.worker`. */
   readonly logger: string;
   readonly text: string;
-  /** Properties of the line. JSON can carry all of it. */
+  /** Properties, which JSON can encode. */
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
-/** Properties of every line about a message, in this order. */
+/** Properties of records about a message, in the order of output. */
 const ABOUT_A_MESSAGE: readonly string[] = ["messageId", "actor", "queue"];
 
 const GRAVE: ReadonlySet<LogLevel> = /* @__PURE__ */ new Set(["error", "fatal"]);
@@ -43,16 +43,15 @@ const DIM = "\x1b[2m";
 const PLAIN = "\x1b[0m";
 
 /**
- * Formats a line for people.
+ * Formats a record for people.
  *
- * A line about a message ends with the message's id, actor and queue, as far as its text does
- * not name them. Below a line about a message that went wrong stands where in the code that was;
- * errors of servers and files explain themselves.
+ * A record about a message ends with the id, actor and queue of the message, unless its text
+ * contains them. Errors of actors are followed by a stack; errors of servers and files need none.
  *
- * @param line What to format.
- * @param source Who it is from.
- * @param color Whether a terminal will show it.
- * @returns The line with its line break.
+ * @param line The record.
+ * @param source The process it is from.
+ * @param color Whether to color it for a terminal.
+ * @returns The line with its line break, and possibly a stack.
  */
 export function formatText(line: LogLine, source: LogSource, color: boolean): string {
   const { level, logger, properties } = line;
@@ -74,14 +73,14 @@ export function formatText(line: LogLine, source: LogSource, color: boolean): st
   return text + paint(DIM, frames) + "\n";
 }
 
-/** Texts in the lines of a stack that are of the runtime, or of this library. */
+/** Substrings of stack lines of the runtime and of this library. */
 let notOfUser: readonly string[] | undefined;
 
 function findNotOfUser(): readonly string[] {
   const url: string | undefined = import.meta.url; // none in CommonJS
   if (url === undefined || isBundled()) return ["ext:", "node:"];
   const library = new URL("..", url);
-  // In the package for npm all code is in chunks, and that of users is elsewhere.
+  // In the npm package all code is in chunks of one folder, which has no code of users.
   const isChunk = !/\/cli\/log_line\.[jt]s$/.test(url);
   const folders = (isChunk ? ["."] : ["core/", "worker/", "middleware/"]).flatMap((folder) => {
     const { href, pathname } = new URL(folder, library);
@@ -90,7 +89,7 @@ function findNotOfUser(): readonly string[] {
   return ["ext:", "node:", ...folders];
 }
 
-/** A stack without the steps that led to the actor, if anything is left then. */
+/** A stack without the frames of the runtime and this library, unless no other frames are left. */
 function framesOfUser(stack: string): string {
   const texts = notOfUser ??= findNotOfUser();
   const lines = stack.trimEnd().split("\n");
@@ -100,11 +99,11 @@ function framesOfUser(stack: string): string {
 }
 
 /**
- * Formats a line for programs.
+ * Formats a record for programs.
  *
- * @param line What to format.
- * @param source Who it is from.
- * @returns A JSON object with its line break.
+ * @param line The record.
+ * @param source The process it is from.
+ * @returns A JSON object with a line break.
  */
 export function formatJson(line: LogLine, source: LogSource): string {
   const own = {
@@ -119,17 +118,17 @@ export function formatJson(line: LogLine, source: LogSource): string {
 }
 
 /**
- * Makes JSON of anything that a line may carry: what JSON has no form for becomes text, and
- * what goes round in circles ends.
+ * Converts a property to a JSON value. Values that JSON does not support become text; deep,
+ * circular and large ones are cut.
  *
- * @param value What to make JSON of.
- * @returns What `JSON.stringify` takes.
+ * @param value Any value.
+ * @returns A value for `JSON.stringify`.
  */
 export function toJson(value: unknown): unknown {
   return plain(value, 0);
 }
 
-/** Levels, entries and characters that a line shows of a property. */
+/** Maximum of nested levels, entries and characters of a property. */
 const MAX_DEPTH = 6;
 const MAX_ENTRIES = 100;
 const MAX_TEXT = 16_384;
@@ -179,7 +178,7 @@ function plainObject(value: object, depth: number): unknown {
   );
 }
 
-/** `2026-11-22 02:10:11.123`, by the clock on the wall. */
+/** Local time, such as `2026-11-22 02:10:11.123`. */
 function localTime(time: number): string {
   const date = new Date(time);
   const two = (number: number) => String(number).padStart(2, "0");

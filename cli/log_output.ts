@@ -1,34 +1,34 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from "node:fs";
 
 const STANDARD_ERROR = 2;
-/** Bytes that wait for a reader that is slow; what comes on top is dropped. */
+/** Maximum of buffered bytes, while the reader is slow. */
 const MAX_BUFFERED = 2 ** 20;
 /** Milliseconds between two attempts to write to a full pipe. */
 const RETRY_INTERVAL = 20;
-/** Milliseconds that a reader gets at the end for what is buffered. */
+/** Milliseconds to wait at the end until the buffer is written. */
 const FLUSH_TIMEOUT = 1_000;
 
 /**
- * Bytes of one write. A pipe takes so many as a whole or not at all (PIPE_BUF); of a larger write
- * that a pipe takes a part of, Deno does not tell how much.
+ * Maximum of bytes per write. Up to this size (PIPE_BUF) a write to a pipe is atomic; Deno does not
+ * report the length of a partial write.
  */
 const MAX_WRITE = 4_096;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
- * The file, pipe or terminal that the log goes to. Writing never blocks the process: a reader
- * that stops reading must not keep the supervisor from its signals and its children.
+ * The file, pipe or terminal of the log. Writing never blocks the process: the supervisor must
+ * handle signals and children even if the reader of the log is stuck.
  *
- * While the reader does not keep up, up to a megabyte waits in a buffer. Lines on top of that are
- * dropped, counted, and reported when the reader goes on.
+ * While the reader is slow, up to a megabyte is buffered. Lines beyond that are dropped, and their
+ * number is logged once the reader continues.
  *
- * direct (writes at once) ─▶ full (buffers, tries again) ─▶ dropping ─▶ direct
+ * direct (writes at once) ─▶ full (buffers and retries) ─▶ dropping ─▶ direct
  */
 export class LogOutput {
   readonly #onDropped: (count: number) => string;
   #descriptor: number;
-  /** True if writing to the descriptor may block, so that it takes a thread of the runtime. */
+  /** True if writes may block, so that they need a thread of the runtime. */
   readonly #mayBlock: boolean;
   #buffer: Uint8Array[] = [];
   #buffered = 0;
@@ -41,7 +41,7 @@ export class LogOutput {
    * Opens it.
    *
    * @param file The file to append to; `undefined` for the standard error.
-   * @param onDropped Makes the line that reports how many lines were dropped.
+   * @param onDropped Makes a line about a number of dropped lines.
    * @throws If the file cannot be opened for writing.
    */
   constructor(file: string | undefined, onDropped: (count: number) => string) {
@@ -51,7 +51,7 @@ export class LogOutput {
     this.#mayBlock = opened === undefined;
   }
 
-  /** Writes a line, now or when the reader has room for it. */
+  /** Writes or buffers a line, or drops it if the buffer is full. */
   write(line: string): void {
     if (this.#buffered >= MAX_BUFFERED) {
       this.#dropped += 1;
@@ -62,7 +62,7 @@ export class LogOutput {
     if (this.#timer === undefined && !this.#isWriting) this.#drain();
   }
 
-  /** Waits until everything is written, for a second at the most. */
+  /** Waits until the buffer is written, for at most a second. */
   async flushed(): Promise<void> {
     if (this.#dropped > 0) this.#reportDropped();
     if (this.#buffer.length === 0) return;
@@ -73,12 +73,12 @@ export class LogOutput {
     clearTimeout(timer);
   }
 
-  /** True if a write is under way that blocks a thread, which on Deno keeps the process from exiting. */
+  /** True while a write blocks a thread of the runtime; on Deno the process cannot exit then. */
   get isBlocked(): boolean {
     return this.#isWriting;
   }
 
-  /** Closes a file. What is still buffered is written first, as far as there is room. */
+  /** Closes a file, after an attempt to write the buffer. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -113,7 +113,7 @@ export class LogOutput {
     this.#emptied();
   }
 
-  /** One write at a time, which the runtime makes on another thread. */
+  /** Writes one chunk at a time on a thread of the runtime. */
   #drainInThread(): void {
     const [first] = this.#buffer;
     if (first === undefined) return this.#emptied();
@@ -133,7 +133,7 @@ export class LogOutput {
     else this.#buffer[0] = first.subarray(count);
   }
 
-  /** A full pipe gets another try later; what has lost its reader is dropped. */
+  /** Retries later if the pipe is full; otherwise the reader is gone, and the buffer is dropped. */
   #failed(error: unknown): void {
     if ((error as { code?: string }).code === "EAGAIN") {
       this.#timer = setTimeout(() => this.#drain(), RETRY_INTERVAL);
@@ -154,14 +154,14 @@ export class LogOutput {
 }
 
 /**
- * The standard error once more, in non-blocking mode. The flag belongs to the open file, which
- * other processes share, so the one that was inherited must not be changed.
+ * Opens the standard error again, in non-blocking mode. The inherited one must not be changed to
+ * that mode: the flag belongs to the open file, which other processes share.
  *
- * Writing to a regular file does not wait for a reader. It stays as it was inherited: opened again
- * it would have a position of its own, and programs that share it (`{ a; b; } > log 2>&1`) would
- * overwrite each other's lines.
+ * A regular file is used as inherited, as writing to it never blocks. Opened again it would have a
+ * position of its own, and programs that share it (`{ a; b; } > log 2>&1`) would overwrite each
+ * other's lines.
  *
- * @returns `undefined` for a socket, or where the system does not allow it.
+ * @returns `undefined` for a socket, or if the system does not support it.
  */
 function reopenStandardError(): number | undefined {
   try {
@@ -173,7 +173,10 @@ function reopenStandardError(): number | undefined {
   }
 }
 
-/** A named pipe without a reader is an error (ENXIO) rather than a wait for one. */
+/**
+ * Opens a log file. Non-blocking, so that a named pipe without a reader fails (ENXIO) and does not
+ * hang.
+ */
 function openFile(file: string): number {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
   return openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o666);

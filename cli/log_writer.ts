@@ -12,16 +12,16 @@ import { UsageError } from "./usage_error.ts";
 
 /** Options for {@linkcode LogWriter}. */
 export interface LogWriterOptions {
-  /** File to add to; the standard error when there is none. */
+  /** File to append to; `undefined` for the standard error. */
   file: string | undefined;
   format: LogFormat;
-  /** True if a terminal shows it in colors. */
+  /** True to color it for a terminal. */
   color: boolean;
-  /** Keeps silent but for what is fatal. */
+  /** True to write fatal records only. */
   isSilent: boolean;
 }
 
-/** Writes the log: the only place that does, so that no two lines mix. */
+/** The only writer of the log, so that lines of several processes do not mix. */
 export class LogWriter {
   readonly #options: LogWriterOptions;
   #output: LogOutput;
@@ -29,7 +29,7 @@ export class LogWriter {
   /**
    * Opens the file.
    *
-   * @param options Where to write, and how.
+   * @param options The file and the format.
    * @throws {UsageError} If the file cannot be written to.
    */
   constructor(options: LogWriterOptions) {
@@ -37,7 +37,7 @@ export class LogWriter {
     this.#output = this.#open();
   }
 
-  /** True if a write blocks a thread of the runtime: see {@linkcode LogOutput}. */
+  /** True while a write blocks a thread of the runtime, see {@linkcode LogOutput}. */
   get isBlocked(): boolean {
     return this.#output.isBlocked;
   }
@@ -49,11 +49,11 @@ export class LogWriter {
   }
 
   /**
-   * Writes a line that an actor printed. In a JSON log, one that is a JSON object already stays
-   * as it is but for `process` and `pid`, which tell who printed it; any other becomes one.
+   * Writes a line that an actor has printed. In a JSON log, a line that is a JSON object is kept,
+   * with `process` and `pid` added; any other becomes the message of a record.
    *
    * @param text The line.
-   * @param stream Where it was printed.
+   * @param stream The stream it was printed to.
    * @param source The process that printed it.
    */
   writePrinted(text: string, stream: "stdout" | "stderr", source: LogSource): void {
@@ -64,9 +64,9 @@ export class LogWriter {
   }
 
   /**
-   * Opens the file again, which may have been renamed meanwhile.
+   * Opens the file again, for log rotation.
    *
-   * @throws {UsageError} If it cannot be written to. The file that is open stays open then.
+   * @throws {UsageError} If it cannot be opened. Then the old file stays in use.
    */
   reopen(): void {
     if (this.#options.file === undefined) return;
@@ -75,7 +75,7 @@ export class LogWriter {
     previous.close();
   }
 
-  /** Waits until everything is written, for a second at the most. */
+  /** Waits until all lines are written, for at most a second. */
   flushed(): Promise<void> {
     return this.#output.flushed();
   }
@@ -106,7 +106,7 @@ export class LogWriter {
   }
 }
 
-/** A JSON object with its source as the last members: of two with one name, the last one counts. */
+/** Appends the source to a JSON object: the last of several members with one name counts. */
 function withSource(object: string, { name, pid }: LogSource): string {
   const body = object.slice(1, -1).trim();
   const source = `"process":${JSON.stringify(name)},"pid":${pid}`;

@@ -3,10 +3,10 @@ import { type LogLine, toJson } from "./log_line.ts";
 import { tell } from "./ipc.ts";
 
 /**
- * Sends the log of this process to its supervisor, unless the modules of the user have
- * configured the log themselves.
+ * Sends the log of this process to its supervisor, unless the modules of the user have configured
+ * LogTape themselves.
  *
- * @param verbose Whether to follow every message on its way.
+ * @param verbose Whether to log debug records.
  */
 export async function configureLogging(verbose: boolean): Promise<void> {
   if (getConfig() !== null) return;
@@ -23,7 +23,7 @@ function send(record: LogRecord): void {
   tell({ type: "log", ...toLogLine(record) });
 }
 
-/** A line of the log, from a record of LogTape. */
+/** Converts a record of LogTape. */
 export function toLogLine(record: LogRecord): LogLine {
   const { timestamp, level, category, message, properties } = record;
   return {
@@ -35,7 +35,7 @@ export function toLogLine(record: LogRecord): LogLine {
   };
 }
 
-/** Values inside a text: text as it is, all else as JSON. */
+/** A part of a message: strings as they are, other values as JSON. */
 function toText(part: unknown): string {
   if (typeof part === "string") return part;
   const json = toJson(part);

@@ -33,12 +33,12 @@ export function writeAll(file: number, text: string): void {
   }
 }
 
-/** Blocks for a millisecond: a full pipe in non-blocking mode gives no other way to wait here. */
+/** Blocks for a millisecond: there is no synchronous way to wait for a full non-blocking pipe. */
 function waitForReader(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
-/** Longest line in characters; a longer one is passed on in pieces. */
+/** Maximum of characters of a line; a longer one is split. */
 const MAX_LINE = 2 ** 20;
 
 /** Splits the output of a process into lines. */
@@ -46,12 +46,12 @@ export class LineReader {
   readonly #onLine: (line: string) => void;
   #rest = "";
 
-  /** @param onLine Gets each line without its line break. */
+  /** @param onLine Called with each line, without its line break. */
   constructor(onLine: (line: string) => void) {
     this.#onLine = onLine;
   }
 
-  /** Takes the next piece of output. */
+  /** Reads the next chunk. */
   push(text: string): void {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;
@@ -59,7 +59,7 @@ export class LineReader {
     if (this.#rest.length > MAX_LINE) this.end();
   }
 
-  /** Takes the last line, which has no line break. */
+  /** Ends the last line, which has no line break. */
   end(): void {
     if (this.#rest !== "") this.#onLine(this.#rest);
     this.#rest = "";

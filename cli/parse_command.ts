@@ -2,18 +2,18 @@ import { type Command, CommanderError } from "commander";
 import { UsageError } from "./usage_error.ts";
 
 /**
- * Parses a command line, and neither prints nor ends the process.
+ * Parses a command line without printing or ending the process.
  *
- * @param command The options and arguments that may be given; it has them afterwards.
+ * @param command The command, which holds the parsed options and arguments afterwards.
  * @param args The arguments.
- * @returns The help or version to print, if that was asked for.
- * @throws {UsageError} If the arguments make no sense.
+ * @returns The help or version to print, if requested.
+ * @throws {UsageError} If the arguments are invalid.
  */
 export function parseCommand(command: Command, args: readonly string[]): string | undefined {
   let printed = "";
   command.exitOverride().configureOutput({
     writeOut: (text) => printed += text,
-    writeErr: () => {}, // the error says it, too
+    writeErr: () => {}, // the thrown error has the same text
   });
   try {
     command.parse(args, { from: "user" });

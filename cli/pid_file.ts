@@ -11,7 +11,7 @@ import {
 import process from "node:process";
 import { errorMessage } from "../platform/thrown.ts";
 
-/** Milliseconds that another process may take to check the file and put its own in place. */
+/** Milliseconds to wait for the lock of another process. */
 const LOCK_TIMEOUT = 2_000;
 const LOCK_INTERVAL = 5;
 
@@ -23,13 +23,13 @@ export class PidFileError extends Error {
 }
 
 /**
- * The file that holds the process id of the supervisor while that runs: digits without a line
- * break, mode 644. One that a dead process has left is replaced; one that holds anything else is
- * left alone, since it may be a configuration file.
+ * The file with the process id of the running supervisor: digits without a line break, mode 644.
+ * The file of a dead process is replaced; a file with other content is refused, as it may be a
+ * configuration file.
  *
- * Processes that start at the same moment take turns by `<path>.lock`. It is made exclusively,
- * holds what the file is to hold, and becomes the file by a rename: the check of a file and its
- * replacement are one step for everybody else.
+ * Processes that start at the same moment lock `<path>.lock`. It is created exclusively, already
+ * has the new content, and is renamed to the pid file: no other process can write between the check
+ * and the replacement.
  *
  * Source: the cases `pid-file…` in `tests/vectors/cli.json`.
  */
@@ -40,9 +40,9 @@ export class PidFile implements Disposable {
   /**
    * Writes the file.
    *
-   * @param path Where.
-   * @throws {PidFileError} If it names a process that runs, holds anything else, is not a regular
-   *   file, or cannot be written.
+   * @param path The path.
+   * @throws {PidFileError} If the file has the id of a running process, has other content, is not a
+   *   regular file, or cannot be written.
    */
   constructor(path: string) {
     this.#path = path;
@@ -57,7 +57,7 @@ export class PidFile implements Disposable {
     }
   }
 
-  /** Removes it, if it is still that of this process. */
+  /** Removes the file if it still has the id of this process. */
   [Symbol.dispose](): void {
     try {
       if (readFileSync(this.#path, "utf8") === String(process.pid)) rmSync(this.#path);
@@ -78,13 +78,13 @@ export class PidFile implements Disposable {
     }
   }
 
-  /** True if it was not there before. */
+  /** Creates the lock. @returns False if another process has it. */
   #writeLock(): boolean {
     try {
       const file = openSync(this.#lock, "wx", 0o644);
       writeFileSync(file, String(process.pid));
       closeSync(file);
-      chmodSync(this.#lock, 0o644); // whatever the umask
+      chmodSync(this.#lock, 0o644); // independent of the umask
       return true;
     } catch (error) {
       if ((error as { code?: string }).code === "EEXIST") return false;
@@ -99,7 +99,7 @@ export class PidFile implements Disposable {
     const text = this.#read();
     if (!/^\d+\n?$/.test(text)) throw this.#error("it holds something else than a process id");
     const pid = Number(text);
-    // In a container that was killed and starts again, every process has the id that it had.
+    // Its own id: a restarted container gives processes the same ids as before.
     if (pid === process.pid || !isRunning(pid)) return;
     throw this.#error(`process ${pid}, which it names, is running`);
   }

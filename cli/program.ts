@@ -1,19 +1,21 @@
 import { currentBroker } from "../core/global_broker.ts";
 
-/** The part of a worker program in the choice of modules. */
+/** The program that calls `runWorker`. */
 export interface Program {
-  /** Modules that it names in its call of `runWorker`. */
+  /** Modules in its call of `runWorker`. */
   readonly modules: readonly string[];
-  /** True if it has declared actors by itself, and needs to name no module. */
+  /** True if it has declared actors itself, so that modules can be omitted. */
   readonly declaresActors: boolean;
 }
 
-/** The program that is only a command line. */
+/** A program without modules and actors. */
 export const COMMAND_LINE: Program = { modules: [], declaresActors: false };
 
 /**
- * @param modules Modules that this program names.
- * @returns What it has declared besides, by now.
+ * Describes this program.
+ *
+ * @param modules Modules in its call of `runWorker`.
+ * @returns The program, with the actors declared so far.
  */
 export function thisProgram(modules: readonly string[] = []): Program {
   return { modules, declaresActors: (currentBroker()?.actors.size ?? 0) > 0 };

@@ -15,11 +15,11 @@ const STANDARD_OUTPUT = 1;
 /** Parsed command line. */
 interface RestoreArguments {
   readonly modules: readonly string[];
-  /** Empty: all that the modules declare. */
+  /** Empty for all queues that the modules declare. */
   readonly queues: readonly string[];
 }
 
-/** A broker that keeps delayed messages where Python does not find them. */
+/** A broker that can return delayed messages to keys that workers in Python read. */
 interface RestoringBroker extends Broker {
   restoreDelayed(queueName: string): Promise<{ restored: number; workers: number }>;
 }
@@ -28,10 +28,10 @@ interface RestoringBroker extends Broker {
  * Runs `worker.ts restore-delayed`.
  *
  * @param args The arguments after `restore-delayed`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
- * @throws {UsageError} If they make no sense, a module does not import, or its broker has nothing
- *   to restore.
+ * @throws {UsageError} If the arguments are invalid, a module cannot be imported, or the broker
+ *   does not support it.
  * @throws {BrokerConnectionError} If the broker cannot be reached.
  */
 export async function runRestoreDelayed(
@@ -76,7 +76,7 @@ function canRestore(broker: Broker): broker is RestoringBroker {
   return typeof (broker as Partial<RestoringBroker>).restoreDelayed === "function";
 }
 
-/** @throws {UsageError} If a queue is named that the modules do not declare. */
+/** @throws {UsageError} If the modules do not declare a given queue. */
 function queuesOf(broker: Broker, { queues }: RestoreArguments): readonly string[] {
   const declared = [...broker.queues];
   if (queues.length === 0) return declared;

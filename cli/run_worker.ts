@@ -19,7 +19,7 @@ import { UsageError } from "./usage_error.ts";
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/** Runs `runWorker` of `worker.ts`. */
+/** Implements `runWorker` of `worker.ts`. */
 export async function runWorker(options: RunWorkerOptions = {}): Promise<never> {
   const args = process.argv.slice(2);
   const role = takeRole();
@@ -29,14 +29,14 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<never> 
   } catch (error) {
     const code = await exitCodeFor(error);
     if (code === undefined) throw error;
-    // A child tells its supervisor, which says it once for all.
+    // The supervisor logs the error, once for all children.
     if (role !== undefined) tell({ type: "fatal", text: errorMessage(error) });
     else writeAll(STANDARD_ERROR, `${escapeLines(errorMessage(error))}\n`);
     process.exit(code);
   }
 }
 
-/** Parses again; the supervisor has already handled `--help` and errors. */
+/** Parses the arguments in a child. The supervisor has already handled `--help` and errors. */
 function parse(args: readonly string[], options: RunWorkerOptions): Arguments {
   return parseArguments(args, options, thisProgram(options.modules)) as Arguments;
 }
@@ -55,7 +55,9 @@ async function runCommand(args: readonly string[], options: RunWorkerOptions): P
   return await supervise(parsed);
 }
 
-/** A reader that has closed the pipe has seen enough; output lost for another reason is an error. */
+/**
+ * A reader that has closed the pipe has seen enough; output lost for another reason is an error.
+ */
 function codeAfterOutput(code: number): number {
   const failure = standardOutputFailure();
   if (failure === undefined || (failure as { code?: string }).code === "EPIPE") return code;
@@ -106,12 +108,12 @@ async function superviseWith(args: Arguments, log: LogWriter): Promise<number> {
     watch?.[Symbol.dispose]();
     await health?.close();
     await log.flushed();
-    // A write that blocks a thread of Deno would keep the process from exiting.
+    // Deno cannot exit while a write blocks a thread.
     if (log.isBlocked) process.on("exit", () => process.kill(process.pid, "SIGKILL"));
   }
 }
 
-/** Health checks for those who ask for them, or systemd; for others they are not even imported. */
+/** Opens health checks if requested by `--http` or systemd; otherwise they are not imported. */
 async function openHealth(
   args: Arguments,
   supervisor: Supervisor,
@@ -122,7 +124,7 @@ async function openHealth(
   return await HealthService.open(args, supervisor, takeSystemdEnvironment());
 }
 
-/** Imports the worker only in worker processes. */
+/** Runs a child. The worker is imported only here, not in the supervisor. */
 async function runChild(args: Arguments, role: Role): Promise<number> {
   if (role.kind === "worker") {
     const { runWorkerProcess } = await import("./worker_process.ts");
@@ -132,7 +134,10 @@ async function runChild(args: Arguments, role: Role): Promise<number> {
   return await runForkProcess(args, role);
 }
 
-/** The role that the supervisor gave this process; what this process starts has none. */
+/**
+ * The role of this process. Removes the variable, so that processes started from here do not
+ * inherit it.
+ */
 function takeRole(): Role | undefined {
   const text = readEnvironment(ROLE_VARIABLE);
   if (text === undefined) return undefined;
@@ -140,13 +145,13 @@ function takeRole(): Role | undefined {
   return JSON.parse(text);
 }
 
-/** `undefined` for what is nobody's fault but ours. */
+/** The exit code for an error of the user or the environment; `undefined` for a bug. */
 async function exitCodeFor(error: unknown): Promise<number | undefined> {
   if (error instanceof UsageError) return WRONG_USAGE;
   if (error instanceof PidFileError) return PID_FILE;
   const { BrokerConnectionError, MiddlewareError } = await import("../core/errors.ts");
   if (error instanceof BrokerConnectionError) return NO_CONNECTION;
-  // A variable of the environment, or a middleware that objects.
+  // RangeError: an invalid environment variable. MiddlewareError: a hook refuses to start.
   if (error instanceof RangeError || error instanceof MiddlewareError) return WRONG_USAGE;
   return undefined;
 }

@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 /**
  * Finds the file that the user may have meant.
  *
- * @param path A file that is not there.
- * @returns The file of its folder whose name is most like it, if any is.
+ * @param path Path of a missing file.
+ * @returns The file in the same folder with the most similar name, if one is similar enough.
  */
 export function similarFile(path: string): string | undefined {
   const wanted = basename(path);
@@ -13,7 +13,7 @@ export function similarFile(path: string): string | undefined {
   try {
     names = readdirSync(dirname(path)).filter((name) => /\.[cm]?[jt]sx?$/.test(name));
   } catch {
-    return undefined; // There is no such folder either.
+    return undefined; // the folder is missing, too
   }
   const [nearest] = names
     .map((name) => ({ name, distance: distanceBetween(wanted, name) }))
@@ -24,7 +24,7 @@ export function similarFile(path: string): string | undefined {
   return folder === "." && !path.startsWith("./") ? nearest.name : join(folder, nearest.name);
 }
 
-/** Letters to add, drop or change (a missing extension costs nothing). */
+/** Levenshtein distance, but 0 if only the extension is missing. */
 function distanceBetween(wanted: string, name: string): number {
   if (name.replace(/\.\w+$/, "") === wanted) return 0;
   let row = Array.from({ length: name.length + 1 }, (_, i) => i);

@@ -1,19 +1,19 @@
 import type { WorkerStatus } from "./ipc.ts";
 
-/** Progress of a worker process. */
+/** State of a worker process. */
 interface Progress {
-  /** True if it has begun to work. */
+  /** True if it has started to work. */
   readonly isReady: boolean;
   /** True if it was told to stop. */
   readonly isStopping: boolean;
 }
 
 /**
- * Says what a worker process is doing.
+ * Formats the status of a worker process.
  *
- * @param status What it told, or `undefined` if it did not answer.
- * @param progress How far it is.
- * @returns A text, and the same for programs.
+ * @param status The status; `undefined` if the process did not answer.
+ * @param progress The state.
+ * @returns A text, and properties for programs.
  */
 export function formatStatus(
   status: WorkerStatus | undefined,

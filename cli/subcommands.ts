@@ -1,24 +1,24 @@
 import type { Console } from "./console.ts";
 import type { Program } from "./program.ts";
 
-/** A command besides that of running actors. */
+/** A command other than running actors. */
 export interface Subcommand {
   /** Summary for the help. */
   readonly summary: string;
   /**
-   * Does it.
+   * Runs the command.
    *
    * @param args The arguments after its name.
-   * @param program Modules that need not be named.
-   * @param console Where commands that inspect a broker print. @default The standard streams.
+   * @param program This program.
+   * @param console Output of commands that inspect a broker. @default The standard streams.
    * @returns The exit code.
-   * @throws {UsageError} If they make no sense: exit code 2.
+   * @throws {UsageError} If the arguments are invalid: exit code 2.
    * @throws {BrokerConnectionError} If the broker cannot be reached: exit code 3.
    */
   run(args: readonly string[], program: Program, console?: Console): Promise<number>;
 }
 
-/** The commands, by name; what they need is imported when they run. */
+/** The commands by name. Their modules are imported when they run. */
 export const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = /* @__PURE__ */ new Map<
   string,
   Subcommand

@@ -8,32 +8,37 @@ import { ChildSlot, type ChildSlotOwner, type ReadyRecord } from "./child_slot.t
 import { formatDuration, formatStatus } from "./status.ts";
 import { hasTerminal } from "./terminal.ts";
 
-/** Hears how a supervisor gets on, to report it. */
+/** Observer of a supervisor, for health checks and systemd. */
 export interface SupervisorObserver {
-  /** A worker process has begun to work. */
+  /** A worker process has started to work. */
   workerReady(): void;
-  /** The supervisor has begun to work, or has reloaded. */
+  /** The first worker has started to work, or a reload has ended. */
   working(): void;
-  /** A reload begins; `working` ends it, however it went. */
+  /** A reload begins; `working` ends it, whether or not it succeeded. */
   reloading(): void;
   /** It was told to stop. */
   stopping(): void;
 }
 
-/** Milliseconds that a child gets, beyond the time for its actors, to give back and disconnect. */
+/**
+ * Milliseconds that a child has to requeue messages and disconnect, in addition to the time for its
+ * actors.
+ */
 const LAST_GRACE = 8_000;
-/** Milliseconds: a terminal and the program that started this one may both send on one Ctrl-C. */
+/**
+ * Milliseconds between two signals of one Ctrl-C: the terminal and a parent program may both send
+ * one.
+ */
 const SAME_KEYSTROKE = 200;
 
 /**
- * Starts the worker processes, replaces those that die, and passes on what it is told:
+ * Starts the worker processes, replaces those that die, and handles signals:
  *
- * SIGTERM, SIGINT ─▶ stop ─▶ again ─▶ kill
+ * SIGTERM, SIGINT ─▶ stop; a second one ─▶ kill
  * SIGHUP, a change of the code ─▶ reload (or stop, if its terminal was closed)
  * SIGUSR2 ─▶ status
  *
- * It imports no module of the user, so that nothing of theirs can take it down, and a reload
- * gets the code as it is then.
+ * It imports no module of the user: they cannot crash it, and a reload loads the current code.
  */
 export class Supervisor implements ChildSlotOwner {
   readonly #args: Arguments;
@@ -52,11 +57,11 @@ export class Supervisor implements ChildSlotOwner {
   observer: SupervisorObserver | undefined;
 
   /**
-   * Stores what to do; `run` begins.
+   * Stores the options; `run` starts the processes.
    *
-   * @param args What the command line asks for.
+   * @param args The parsed command line.
    * @param command The command that starts this program once more.
-   * @param log Where to write.
+   * @param log The log.
    */
   constructor(args: Arguments, command: readonly string[], log: LogWriter) {
     this.#args = args;
@@ -68,7 +73,7 @@ export class Supervisor implements ChildSlotOwner {
     );
   }
 
-  /** The worker processes that there are now: also those that are to take over, and those that finish. */
+  /** All worker processes, including those that are starting or finishing. */
   get children(): readonly Child[] {
     return this.#workers.flatMap((slot) => [...slot.children]);
   }
@@ -99,10 +104,10 @@ export class Supervisor implements ChildSlotOwner {
   }
 
   /**
-   * Puts new processes, with the code as it is now, in the place of the present ones. The
-   * first one goes ahead: if it does not get to work, everything stays as it is.
+   * Replaces the processes with new ones, which load the current code. The first worker is reloaded
+   * before the others; if that fails, the old processes continue.
    *
-   * @param why What the log gives as the reason.
+   * @param why The reason, for the log.
    */
   async reload(why: string): Promise<void> {
     if (this.#stoppingSince !== undefined) return;
@@ -130,7 +135,7 @@ export class Supervisor implements ChildSlotOwner {
     await Promise.all(others.map((slot) => slot.reload()));
   }
 
-  /** Logs a line of its own; `{name}` stands for the property of that name. */
+  /** Logs a record of the supervisor; `{name}` is replaced with the property `name`. */
   log(level: LogLevel, template: string, properties: Record<string, unknown> = {}): void {
     this.#say(
       level,
@@ -147,8 +152,8 @@ export class Supervisor implements ChildSlotOwner {
   }
 
   /**
-   * A child works. Forks wait for the first one, which knows those of the middleware, and start
-   * anew with it at a reload, not when it merely takes the place of one that died.
+   * A child has started to work. The first worker reports the forks of the middleware, so forks are
+   * started when it is ready: at the start and in a reload, but not when it replaces one that died.
    */
   slotReady(slot: ChildSlot, child: Child, { text, forks }: ReadyRecord): void {
     this.#log.write(
@@ -165,12 +170,12 @@ export class Supervisor implements ChildSlotOwner {
     if (isFirstTime || this.#isReloading) this.#startForks(forks);
   }
 
-  /** Without one of its workers it is not what was asked for: somebody has to look. */
+  /** Stops all if a slot has given up. With `--watch`, waits for a change of the code instead. */
   slotFailed(slot: ChildSlot, reason: string, ending: Ending): void {
     if (this.#stoppingSince !== undefined) return;
     const waits = this.#args.watch !== undefined && slot.role.kind === "worker";
     if (waits) {
-      if (slot !== this.#workers[0]) return; // the others say the same
+      if (slot !== this.#workers[0]) return; // all would log the same
       this.#say("error", reason);
       return this.log("info", "Waiting for a change in {folder}", { folder: this.#args.watch });
     }
@@ -179,7 +184,7 @@ export class Supervisor implements ChildSlotOwner {
     this.#stopAll();
   }
 
-  /** One less; with the last one, this one ends. */
+  /** Ends the supervisor once all slots are empty. */
   slotEmptied(): void {
     const slots = [...this.#workers, ...this.#forks];
     if (this.#stoppingSince === undefined || slots.some((slot) => slot.isBusy)) return;
@@ -210,7 +215,7 @@ export class Supervisor implements ChildSlotOwner {
     for (const slot of [...this.#workers, ...this.#forks]) slot.stop();
   }
 
-  /** Starts those forks that there are now, and stops those that there are no more. */
+  /** Starts new forks, reloads existing ones, and stops those that were removed. */
   #startForks(ofMiddleware: number): void {
     const wanted = [...this.#args.forkFunctions, ...Array(ofMiddleware).keys()];
     const previous = this.#forks;

@@ -1,10 +1,10 @@
 import { closeSync, openSync } from "node:fs";
 
 /**
- * True if the terminal that this program was started from, if any, is still there. When one is
- * closed, its programs get a SIGHUP, the same signal that others send for a reload.
+ * True if this process has a controlling terminal. Closing a terminal sends SIGHUP, which is also
+ * the signal for a reload; this tells the two apart.
  *
- * @returns `undefined` if that cannot be told.
+ * @returns `undefined` if it cannot be determined.
  */
 export function hasTerminal(): boolean | undefined {
   try {

@@ -10,12 +10,13 @@ const SPAN_LENGTHS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Makes a parser of times, given as dates or as spans from now.
+ * Makes a parser of times, given as dates or as spans relative to now.
  *
  * @param name The option.
- * @param now The present time, in milliseconds since the epoch.
- * @param direction 1 for spans from now, -1 for spans ago.
- * @returns Gives milliseconds since the epoch, and throws a `UsageError` for anything else.
+ * @param now The current time, in milliseconds since the epoch.
+ * @param direction 1 for spans in the future, -1 for spans in the past.
+ * @returns A function that returns milliseconds since the epoch, and throws a `UsageError` for
+ *   other texts.
  */
 export function timeOf(name: string, now: number, direction: 1 | -1): (text: string) => number {
   return (text) => {

@@ -1,4 +1,4 @@
-/** A mistake that the user has to correct before a worker can start; its text is one line. */
+/** An error of the user, reported as one line without a stack. */
 export class UsageError extends Error {
   static {
     this.prototype.name = "UsageError";

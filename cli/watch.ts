@@ -3,7 +3,7 @@ import { errorMessage } from "../platform/thrown.ts";
 import { matches } from "./glob.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Which files count. */
+/** Patterns of files to watch. */
 export interface WatchPatterns {
   readonly watchInclude: readonly string[];
   readonly watchExclude: readonly string[];
@@ -11,16 +11,18 @@ export interface WatchPatterns {
 
 const SOURCES: readonly string[] = ["**/*.{ts,tsx,mts,cts,js,jsx,mjs,cjs}"];
 const NEVER: readonly string[] = ["**/node_modules/**", "**/.*/**"];
-/** Milliseconds without a further change: whoever writes one file often writes more. */
+/**
+ * Milliseconds without further changes before `onChange`: editors and builds write several files.
+ */
 const QUIET = 100;
 
 /**
  * Watches the source code in a folder.
  *
- * @param folder The folder, with all in it.
- * @param patterns Which files count besides JavaScript and TypeScript, and which do not.
- * @param onChange Called with one of the files that have changed, when all is quiet again.
- * @returns Ends it.
+ * @param folder The folder, watched recursively.
+ * @param patterns Files to include in addition to JavaScript and TypeScript, and files to exclude.
+ * @param onChange Called with the last changed file once no more changes follow.
+ * @returns Stops watching when disposed.
  * @throws {UsageError} If there is no such folder, or it cannot be watched.
  */
 export function watchSources(
@@ -43,7 +45,7 @@ export function watchSources(
   } catch (error) {
     throw new UsageError(`Cannot watch ${folder}: ${errorMessage(error)}`, { cause: error });
   }
-  watcher.on("error", () => {}); // a folder that vanishes while it is looked at
+  watcher.on("error", () => {}); // a folder was removed
   return {
     [Symbol.dispose](): void {
       clearTimeout(timer);

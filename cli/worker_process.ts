@@ -15,22 +15,23 @@ import { tell } from "./ipc.ts";
 import { WorkerStats } from "./worker_stats.ts";
 import { counted } from "../platform/counted.ts";
 
-/** Milliseconds in which a broker lets go of its connections. */
+/** Milliseconds that a broker has to close its connections. */
 const CLOSE_TIMEOUT = 5_000;
 
 /** End of a worker process, with its exit code. */
 interface End {
   readonly code: number;
-  /** Milliseconds that running actors get; the worker's own time if there is none. */
+  /** Milliseconds that running actors have to finish. @default The worker's timeout. */
   readonly timeout?: number;
 }
 
 /**
- * Is a worker process: imports the modules, works until told to stop, and finishes what runs.
+ * Main function of a worker process: imports the modules, works until told to stop, and finishes
+ * running messages.
  *
- * @param args What the command line asks for.
+ * @param args The parsed command line.
  * @returns The exit code.
- * @throws {UsageError} If the modules do not do.
+ * @throws {UsageError} If the modules cannot be used.
  * @throws {BrokerConnectionError} If the broker cannot be reached.
  */
 export async function runWorkerProcess(args: Arguments): Promise<number> {
@@ -73,7 +74,7 @@ export async function runWorkerProcess(args: Arguments): Promise<number> {
   return code;
 }
 
-/** Retires the process when it has processed so many messages; attempts count, skipped ones do not. */
+/** Retires the process after a number of attempts. Skipped messages do not count. */
 function limitTasks(
   limit: number,
   retire: (reason: string, level: LogLevel) => void,
@@ -87,7 +88,7 @@ function limitTasks(
   };
 }
 
-/** Functions of middleware that run in processes of their own. */
+/** Functions of middleware that run in separate processes. */
 export function forksOf(broker: Broker): NonNullable<Middleware["forks"]> {
   return broker.middleware.flatMap(({ forks = [] }) => forks);
 }
@@ -103,7 +104,7 @@ function makeWorker({ broker, urls, brokerExport }: Loaded, args: Arguments): Wo
   });
 }
 
-/** @throws {UsageError} If threads do not import what this process has imported. */
+/** @throws {UsageError} If threads cannot import the modules of this process. */
 async function start(worker: Worker): Promise<void> {
   try {
     await worker.start();
@@ -115,10 +116,10 @@ async function start(worker: Worker): Promise<void> {
 }
 
 function checkQueues(broker: Broker, queues: readonly string[]): void {
-  const strange = queues.filter((name) => !broker.queues.has(name));
-  if (strange.length > 0) {
+  const unknown = queues.filter((name) => !broker.queues.has(name));
+  if (unknown.length > 0) {
     throw new UsageError(
-      `Cannot work on ${strange.join(", ")}: the modules declare the queues ` +
+      `Cannot work on ${unknown.join(", ")}: the modules declare the queues ` +
         ([...broker.queues].join(", ") || "none"),
     );
   }

@@ -4,37 +4,37 @@ import type { WorkerHealth } from "../worker/health_report.ts";
 import type { Worker } from "../worker/worker.ts";
 import { tell } from "./ipc.ts";
 
-/** Milliseconds between two polls of what is running. */
+/** Milliseconds between two polls of the running messages. */
 const INTERVAL = 250;
-/** Milliseconds that stand for any longer time: JSON has no infinity. */
+/** Maximum of milliseconds in a record, also for infinity, which JSON cannot encode. */
 const LONGEST = 1e12;
 
 /**
- * Counts of a worker's messages, for status reports.
+ * Status of a worker process: numbers of messages, and the one that has been running longest.
  *
- * How long a message has been running is known by looking now and then, rather than from a
- * time noted with each one: that would cost every message something, for the few that hang.
+ * The times of running messages come from polling. To record the start of each message would slow
+ * down all messages.
  */
 export class WorkerStats {
   readonly #worker: Worker;
   readonly #startedAt: number = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
-  /** Messages that ran at the last poll, and when each was first seen. */
+  /** Messages that were running at the last poll, with the time at which each was first seen. */
   #seen: Map<MessageProxy, number> = new Map();
 
   constructor(worker: Worker) {
     this.#worker = worker;
-    this.#timer = setInterval(() => this.#look(), INTERVAL);
+    this.#timer = setInterval(() => this.#poll(), INTERVAL);
   }
 
-  /** Looks no more. */
+  /** Stops polling. */
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  /** Tells the supervisor. */
+  /** Sends the status to the supervisor. */
   tell(): void {
-    this.#look();
+    this.#poll();
     const [health] = healthOf(this.#worker).workers as [WorkerHealth];
     const { state, slots, inFlight, done, failed, retried, brokerSilentFor } = health;
     const now = performance.now();
@@ -58,7 +58,7 @@ export class WorkerStats {
     });
   }
 
-  #look(): void {
+  #poll(): void {
     const now = performance.now();
     const seen = new Map<MessageProxy, number>();
     for (const message of this.#worker.running) seen.set(message, this.#seen.get(message) ?? now);

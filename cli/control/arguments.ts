@@ -4,7 +4,7 @@ import { SCHEMA } from "../json_line.ts";
 import type { Program } from "../program.ts";
 import { commandName } from "../command_name.ts";
 
-/** Options as commander parses them. */
+/** Options as parsed by commander. */
 export interface ControlOptions {
   readonly id?: readonly string[];
   readonly name?: readonly string[];
@@ -28,13 +28,13 @@ export interface ControlArguments {
 }
 
 /**
- * Reads the command line.
+ * Parses the command line.
  *
- * @param command What may be given.
+ * @param command The command.
  * @param args The arguments after its name.
- * @param program Modules that need not be named.
- * @returns What they ask for, or the help to print.
- * @throws {UsageError} If they make no sense.
+ * @param program This program.
+ * @returns The parsed command line, or the help to print.
+ * @throws {UsageError} If the arguments are invalid.
  */
 export function parseControlArguments(
   command: Command,
@@ -45,7 +45,7 @@ export function parseControlArguments(
   return typeof source === "string" ? source : { source, options: command.opts() };
 }
 
-/** A command with what all of them have. */
+/** Makes a command with the options that all commands of this folder have. */
 export function makeControlCommand(name: string, description: string, exitCodes: string): Command {
   return addBrokerOption(new Command(`${commandName()} ${name}`))
     .usage("[options] --broker URL | module[:broker] [modules…]")
@@ -56,7 +56,7 @@ export function makeControlCommand(name: string, description: string, exitCodes:
     .addHelpText("after", `\nExit codes: ${exitCodes}\n`);
 }
 
-/** Gathers the values of an option that may be repeated. */
+/** Collects the values of a repeatable option. */
 export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
 }

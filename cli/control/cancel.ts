@@ -8,7 +8,7 @@ import { type ControlTask, runControl } from "./run.ts";
  * Runs `worker.ts cancel`.
  *
  * @param args The arguments after `cancel`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
  */
 export function runCancel(args: readonly string[], program: Program): Promise<number> {

@@ -9,10 +9,10 @@ const EXIT_CODES = "0 done, 2 wrong arguments or a module that does not import, 
   "store\ncannot be reached.";
 
 /**
- * Runs `worker.ts pause`. Without a queue it lists what is paused.
+ * Runs `worker.ts pause`. Without a queue and an actor it lists the pauses.
  *
  * @param args The arguments after `pause`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
  */
 export function runPause(args: readonly string[], program: Program): Promise<number> {
@@ -61,7 +61,7 @@ export function runPause(args: readonly string[], program: Program): Promise<num
   });
 }
 
-/** Warns of workers that go on all the same. */
+/** Warns of workers in Python, which do not support pauses. */
 function warnOf(outcomes: readonly PauseOutcome[], { warn }: ControlTask): void {
   const ids = new Set(outcomes.flatMap(({ ignoredBy }) => ignoredBy));
   if (ids.size === 0) return;
@@ -76,7 +76,7 @@ function warnOf(outcomes: readonly PauseOutcome[], { warn }: ControlTask): void 
  * Runs `worker.ts resume`.
  *
  * @param args The arguments after `resume`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
  */
 export function runResume(args: readonly string[], program: Program): Promise<number> {
@@ -102,10 +102,10 @@ export function runResume(args: readonly string[], program: Program): Promise<nu
   });
 }
 
-/** A queue or an actor that is named. */
+/** A queue or an actor. */
 type Target = { readonly queue?: string; readonly actor?: string };
 
-/** The queues and the actor that are named. @throws {UsageError} If none is. */
+/** The queues and the actor of the options. @throws {UsageError} If there are none. */
 function targetsOf(
   { queue, actor }: ControlOptions,
   queues: (purpose: string) => string[],

@@ -16,26 +16,27 @@ import { type ControlOptions, parseControlArguments } from "./arguments.ts";
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/** Means of a command. */
+/** Context of a command. */
 export interface ControlTask {
   readonly control: Control;
   readonly options: ControlOptions;
   /**
    * Prints a line.
    *
-   * @param line For people.
-   * @param json The same for programs, printed instead with `--json`; times in milliseconds since the epoch.
+   * @param line The line for people.
+   * @param json The object that is printed instead with `--json`; times in milliseconds since the
+   *   epoch.
    */
   print(line: string, json: Readonly<Record<string, unknown>>): void;
-  /** Prints a note, which is no result. */
+  /** Prints a note to the standard error. */
   note(line: string): void;
-  /** Prints a warning, which is no result. */
+  /** Prints a warning to the standard error. */
   warn(line: string): void;
   /**
-   * The queues that are named.
+   * The queues of the options.
    *
-   * @param purpose What for, after "Cannot ".
-   * @throws {UsageError} If none is named, or one that the modules do not declare.
+   * @param purpose Completes the sentence "Cannot …".
+   * @throws {UsageError} If there are none, or the modules do not declare one of them.
    */
   queues(purpose: string): string[];
   /** Warns of queues that the broker does not know, where it tells which it has. */
@@ -45,12 +46,12 @@ export interface ControlTask {
 /**
  * Runs a command that controls workers.
  *
- * @param command What may be given.
+ * @param command The command.
  * @param args The arguments after its name.
- * @param program Modules that need not be named.
- * @param work Does it.
+ * @param program This program.
+ * @param work The implementation.
  * @returns The exit code.
- * @throws {UsageError} If the arguments make no sense, or a module does not import.
+ * @throws {UsageError} If the arguments are invalid, or a module cannot be imported.
  * @throws {BrokerConnectionError} If the control store cannot be reached.
  */
 export async function runControl(

@@ -16,7 +16,7 @@ const EXIT_CODES = "0 done, 2 wrong arguments, an unknown schedule or a module t
 /** An action on schedules. */
 interface Action {
   readonly description: string;
-  /** True if it changes something. */
+  /** True if it has side effects, so that it gets `--dry-run`. */
   readonly changes: boolean;
   readonly run: (task: ControlTask) => Promise<void>;
 }
@@ -50,7 +50,7 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
  * Runs `worker.ts schedules`.
  *
  * @param args The arguments after `schedules`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
  */
 export async function runSchedules(args: readonly string[], program: Program): Promise<number> {
@@ -83,7 +83,7 @@ export async function runSchedules(args: readonly string[], program: Program): P
     try {
       await action.run(task);
     } catch (error) {
-      // A name that no worker knows.
+      // The name is unknown.
       if (!(error instanceof RangeError)) throw error;
       throw new UsageError(error.message, { cause: error });
     }
@@ -150,7 +150,7 @@ async function trigger({ control, options, print }: ControlTask): Promise<void> 
   }
 }
 
-/** The schedules of these names, or all. */
+/** The schedules with the given names, or all. */
 async function named(
   control: Control,
   names: readonly string[] | undefined,

@@ -16,7 +16,7 @@ const STANDARD_OUTPUT = 1;
 const PORT = 9192;
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1)$/;
 
-/** Options as commander parses them. */
+/** Options as parsed by commander. */
 interface Options {
   readonly host: string;
   readonly port: string;
@@ -30,7 +30,7 @@ interface Options {
  * Runs `worker.ts dashboard` until it is told to stop.
  *
  * @param args The arguments after `dashboard`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
  */
 export async function runDashboard(args: readonly string[], program: Program): Promise<number> {
@@ -55,7 +55,7 @@ export async function runDashboard(args: readonly string[], program: Program): P
     await interruption.asked;
     await server.close();
   } finally {
-    interruption.forget();
+    interruption.close();
     await handler.close();
     await broker.close();
   }

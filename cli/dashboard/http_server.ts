@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { assertMayListen } from "../../platform/runtime.ts";
 
-/** Answers requests. */
+/** A function that answers requests. */
 export type Handler = (request: Request) => Promise<Response>;
 
-/** A server of a handler on `node:http`, which all three runtimes have. */
+/** An HTTP server for a handler, on `node:http`, which all three runtimes have. */
 export class HttpServer {
   readonly #server: Server;
 
@@ -20,9 +20,9 @@ export class HttpServer {
    *
    * @param host The address.
    * @param port The port; 0 for any.
-   * @param handler What answers. It must not reject.
+   * @param handler The handler, which must not reject.
    * @returns The server.
-   * @throws If it cannot listen there; `code` is `EADDRINUSE` if another program does.
+   * @throws If it cannot listen; with `code` `EADDRINUSE` if the port is in use.
    */
   static async listen(host: string, port: number, handler: Handler): Promise<HttpServer> {
     assertMayListen(`${host.includes(":") ? `[${host}]` : host}:${port}`);
@@ -37,7 +37,7 @@ export class HttpServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Stops; open connections are cut off. */
+  /** Stops, and closes all connections. */
   async close(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -72,13 +72,13 @@ async function answer(
       if (!outgoing.write(part.value)) await drained(outgoing);
     }
   } catch {
-    // The stream has failed: the client sees that it is cut off.
+    // The body stream has failed; the client gets a truncated response.
   } finally {
     outgoing.end();
   }
 }
 
-/** A request for a handler; `undefined` if its target or host makes no sense. */
+/** Converts a request; `undefined` if its target or host is invalid. */
 function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
   const { method = "GET", url = "/" } = incoming;
   const host = incoming.headers.host ?? "localhost";
@@ -97,7 +97,7 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | un
   return new Request(target, init);
 }
 
-/** Waits until there is room for more, or the client is gone. */
+/** Waits until the response can be written to, or the client is gone. */
 async function drained(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   response.once("drain", resolve).once("close", resolve);

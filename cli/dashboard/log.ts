@@ -6,7 +6,10 @@ import { writeAll } from "../output.ts";
 
 const STANDARD_ERROR = 2;
 
-/** Writes log lines, of which each action has one, to the standard error, unless modules of the user do so. */
+/**
+ * Logs to the standard error, unless modules of the user have configured LogTape. Each action is
+ * logged.
+ */
 export async function logToStandardError(): Promise<void> {
   if (getConfig() !== null) return;
   const source = { name: "dashboard", pid: process.pid };

@@ -4,13 +4,13 @@ import type { Access } from "../../dashboard/mod.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** Characters of a password at least. */
+/** Minimum of characters of a password. */
 const MIN_LENGTH = 12;
 
 /**
  * Reads a password from a file.
  *
- * @param path The file; line breaks at its end do not count.
+ * @param path The file. Trailing line breaks are ignored.
  * @returns The password.
  * @throws {UsageError} If it cannot be read, or the password is too short.
  */
@@ -30,16 +30,17 @@ export function readPassword(path: string): string {
 }
 
 /**
- * Makes the access check of a password: HTTP's Basic, with any name, which log lines carry.
+ * Makes an access check by HTTP Basic authentication. Any user name is accepted; it appears in the
+ * log.
  *
  * @param password The password.
- * @returns What tells who a request is from.
+ * @returns The access check.
  */
 export function passwordAccess(password: string): (request: Request) => Access | Response {
   const wanted = digest(password);
   return (request) => {
     const given = credentialsOf(request.headers.get("authorization"));
-    // Digests have one length, and comparing them takes the same time for each password.
+    // `timingSafeEqual` needs equal lengths, which digests have.
     if (given !== undefined && timingSafeEqual(digest(given.password), wanted)) {
       return { name: given.name || "operator", can: "operate" };
     }

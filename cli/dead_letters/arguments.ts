@@ -12,21 +12,21 @@ export type Action = "list" | "show" | "requeue" | "purge";
 export interface DeadLetterArguments {
   readonly action: Action;
   readonly modules: readonly string[];
-  /** Empty: all that the modules declare. */
+  /** Empty for all queues that the modules declare. */
   readonly queues: readonly string[];
   readonly actors: readonly string[];
   /** Prefixes of message ids. */
   readonly ids: readonly string[];
-  /** Died at this time or later, in milliseconds since the epoch. */
+  /** Earliest time of death, in milliseconds since the epoch. */
   readonly since: number | undefined;
-  /** Died before this time. */
+  /** End of the range of times of death, exclusive. */
   readonly before: number | undefined;
   readonly limit: number;
   readonly isDryRun: boolean;
   readonly isJson: boolean;
 }
 
-/** Options as commander parses them. */
+/** Options as parsed by commander. */
 interface Given {
   queue?: string[];
   actor?: string[];
@@ -39,17 +39,17 @@ interface Given {
 }
 
 const ACTIONS: readonly Action[] = ["list", "show", "requeue", "purge"];
-/** Actions that change something, which they do only on queues that are named. */
+/** Actions with side effects, which need `--queue`. */
 const CHANGING: ReadonlySet<Action> = /* @__PURE__ */ new Set(["requeue", "purge"]);
 
 /**
- * Reads the command line.
+ * Parses the command line.
  *
  * @param args The arguments after `dead-letters`.
- * @param now What times ago count from.
- * @param program Modules that need not be named.
- * @returns What they ask for, or the help to print.
- * @throws {UsageError} If they make no sense.
+ * @param now The current time, for relative times.
+ * @param program This program.
+ * @returns The parsed command line, or the help to print.
+ * @throws {UsageError} If the arguments are invalid.
  */
 export function parseDeadLetterArguments(
   args: readonly string[],

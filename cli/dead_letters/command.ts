@@ -17,7 +17,7 @@ import { Progress } from "./progress.ts";
 
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
-/** Number of dead letters that are read, and requeued or dropped, at a time. */
+/** Number of dead letters that are read, and requeued or dropped concurrently. */
 const PAGE_SIZE = 100;
 const LONGEST_ACTOR_NAME = 32;
 
@@ -25,9 +25,9 @@ const LONGEST_ACTOR_NAME = 32;
  * Runs `worker.ts dead-letters`.
  *
  * @param args The arguments after `dead-letters`.
- * @param program Modules that need not be named.
+ * @param program This program.
  * @returns The exit code.
- * @throws {UsageError} If they make no sense, or a module does not import.
+ * @throws {UsageError} If the arguments are invalid, or a module cannot be imported.
  * @throws {BrokerConnectionError} If the broker cannot be reached.
  */
 export async function runDeadLetters(args: readonly string[], program: Program): Promise<number> {
@@ -42,15 +42,15 @@ export async function runDeadLetters(args: readonly string[], program: Program):
     const queues = queuesOf(broker, parsed);
     const visit = new Visit(broker, parsed, interruption);
     for (const queueName of queues) await visit.queue(queueName, queues);
-    visit.tellSummary(queues);
+    visit.printSummary(queues);
     return interruption.isAsked || visit.failures > 0 ? KILLED : OK;
   } finally {
-    interruption.forget();
+    interruption.close();
     await broker.close();
   }
 }
 
-/** @throws {UsageError} If a queue is named that the modules do not declare. */
+/** @throws {UsageError} If the modules do not declare a given queue. */
 function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly string[] {
   const declared = [...broker.queues];
   for (const queueName of queues.map(canonicalQueueName)) {
@@ -64,7 +64,7 @@ function queuesOf(broker: Broker, { queues }: DeadLetterArguments): readonly str
   return queues.length === 0 ? declared : [...new Set(queues.map(canonicalQueueName))];
 }
 
-/** Goes through the dead letters of queues, and does what was asked for with those that match. */
+/** Iterates over the dead letters of queues, and runs the action on those that match. */
 class Visit {
   readonly #broker: Broker;
   readonly #args: DeadLetterArguments;
@@ -79,7 +79,7 @@ class Visit {
     this.#args = args;
     this.#interruption = interruption;
     const isTerminal = process.stderr.isTTY === true;
-    // Lines on the same terminal show well enough that it goes on.
+    // No progress bar among lines on the same terminal.
     const printsLines = args.action === "list" || args.action === "show" || args.isJson;
     this.#progress = new Progress(isTerminal && !(printsLines && process.stdout.isTTY === true));
   }
@@ -97,7 +97,7 @@ class Visit {
         if (!this.#matches(dead)) continue;
         this.#matched += 1;
         const acting = this.#act(dead, queues);
-        acting.catch(() => {}); // it is waited for below
+        acting.catch(() => {}); // awaited below
         underWay.push(acting);
         if (underWay.length < PAGE_SIZE) continue;
         await Promise.all(underWay);
@@ -107,14 +107,14 @@ class Visit {
     } catch (error) {
       await Promise.allSettled(underWay);
       this.#progress.clear();
-      if (this.#done > 0) this.tellSummary([queueName]);
+      if (this.#done > 0) this.printSummary([queueName]);
       throw error;
     }
     this.#progress.clear();
   }
 
-  /** Says what was done, where it is not plain to see. */
-  tellSummary(queues: readonly string[]): void {
+  /** Prints how many dead letters were changed, or that there were none. */
+  printSummary(queues: readonly string[]): void {
     const { action, isDryRun, isJson } = this.#args;
     if (this.#interruption.isAsked) writeAll(STANDARD_ERROR, "Stopped before the end\n");
     if (isJson) return;
@@ -137,7 +137,7 @@ class Visit {
     const { message, diedAt } = dead;
     if (actors.length > 0 && !actors.includes(message.actorName)) return false;
     if (ids.length > 0 && !ids.some((id) => message.messageId.startsWith(id))) return false;
-    // What died nobody knows when is in no span of time.
+    // Without a time of death it matches no range of times.
     if (since !== undefined && !(diedAt! >= since)) return false;
     return before === undefined || diedAt! < before;
   }
@@ -167,7 +167,10 @@ class Visit {
     this.#print(cut(formatRow(dead, columns)), dead);
   }
 
-  /** One that fails does not keep the others from their turn, unless the server is unavailable. */
+  /**
+   * Changes a dead letter. A failure is printed, unless the broker cannot be reached, which ends
+   * all.
+   */
   async #change(
     dead: DeadLetter,
     outcome: "requeued" | "dropped",
@@ -177,8 +180,8 @@ class Visit {
     try {
       const isDone = !isDryRun && await change();
       if (isDone) this.#done += 1;
-      const told = isDone ? outcome : isDryRun ? `would be ${outcome}` : "gone";
-      if (isJson) writeAll(STANDARD_OUTPUT, `${formatJson(dead, told)}\n`);
+      const result = isDone ? outcome : isDryRun ? `would be ${outcome}` : "gone";
+      if (isJson) writeAll(STANDARD_OUTPUT, `${formatJson(dead, result)}\n`);
     } catch (error) {
       if (error instanceof BrokerConnectionError) throw error;
       this.failures += 1;
@@ -196,7 +199,7 @@ class Visit {
   }
 }
 
-/** Number of items, on brokers that can tell. */
+/** Number of dead letters; `undefined` on brokers that do not count them. */
 async function countDead(broker: Broker, queueName: string): Promise<number | undefined> {
   const counting = broker as Broker & {
     getQueueMessageCounts?(queueName: string): Promise<{ dead: number }>;
@@ -204,7 +207,7 @@ async function countDead(broker: Broker, queueName: string): Promise<number | un
   return (await counting.getQueueMessageCounts?.(queueName))?.dead;
 }
 
-/** On a terminal a row is a row. */
+/** Cuts a row to the width of the terminal. */
 function cut(text: string): string {
   const { isTTY, columns } = process.stdout;
   const line = text.trimEnd();

@@ -14,19 +14,19 @@ export interface Columns {
 const TIME_WIDTH = 19;
 const RETRIES_WIDTH = 7;
 const ID_WIDTH = 36;
-/** Characters of a name or an id. */
+/** Maximum of characters of a name or an id. */
 const MAX_NAME = 200;
-/** Characters of arguments and options that are shown to people; JSON has all of them. */
+/** Maximum of characters of arguments and options. JSON output is not cut. */
 const MAX_JSON = 10_000;
-/** Characters shown of undecodable data. */
+/** Maximum of characters of undecodable data. */
 const MAX_DATA = 1_000;
 
-/** The line above those of {@linkcode formatRow}. */
+/** Titles of the columns of {@linkcode formatRow}. */
 export function formatHead(columns: Columns): string {
   return row(columns, ["DIED", "QUEUE", "ACTOR", "RETRIES", "ID", "ERROR"]);
 }
 
-/** One line for a dead letter. */
+/** A dead letter on one line. */
 export function formatRow(dead: DeadLetter, columns: Columns): string {
   const { message, queueName, decodeError } = dead;
   return row(columns, [
@@ -53,7 +53,7 @@ function row(
   ].join("  ");
 }
 
-/** All that is known of a dead letter, on many lines. */
+/** All fields of a dead letter, on several lines. */
 export function formatDetails(dead: DeadLetter): string {
   const { message, queueName, diedAt, decodeError, traceback } = dead;
   const died = diedAt === undefined ? "at an unknown time" : localTime(diedAt);
@@ -78,7 +78,7 @@ export function formatDetails(dead: DeadLetter): string {
   );
 }
 
-/** A dead letter as a JSON object on one line; `outcome` tells what became of it. */
+/** A dead letter as a JSON object on one line, with the outcome of an action on it. */
 export function formatJson(dead: DeadLetter, outcome?: string): string {
   const { message, queueName, diedAt, decodeError } = dead;
   const head = {
@@ -104,18 +104,18 @@ export function formatJson(dead: DeadLetter, outcome?: string): string {
   });
 }
 
-/** The options on the wire, without what a dead letter says by itself. */
+/** The options as on the wire, without those that are fields of a dead letter. */
 function otherOptions({ message }: DeadLetter): object {
   const { retries: _retries, traceback: _traceback, ...others } = toWireOptions(message.options);
   return others;
 }
 
-/** Reason of its death, on one line. */
+/** Its error on one line. */
 export function reasonOf({ decodeError, traceback }: DeadLetter): string {
   return decodeError?.message ?? reasonOfTraceback(traceback) ?? "";
 }
 
-/** JSON that also has what only pickles hold. */
+/** Encodes JSON, also of the types that only pickles have. */
 export function toJson(value: unknown): string {
   return escapeJson(JSON.stringify(value, (_key, part) => {
     if (typeof part === "bigint") return String(part);
@@ -136,7 +136,7 @@ function indent(text: string): string {
   return escapeLines(text.trimEnd()).replaceAll("\n", "\n             ");
 }
 
-/** Text as it is, other bytes in hexadecimal. */
+/** Undecodable data: as text if it is valid UTF-8, otherwise in hexadecimal. */
 function dataText({ data }: DeadLetter): string {
   const bytes = typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
   const text = bytes.toString();

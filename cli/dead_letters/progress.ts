@@ -1,29 +1,29 @@
 import { writeAll } from "../output.ts";
 
 const STANDARD_ERROR = 2;
-/** Milliseconds between two looks of the same bar, and before the first: what is quick needs none. */
+/** Milliseconds between two updates, and before the first: quick commands show no bar. */
 const INTERVAL = 100;
 const WIDTH = 30;
 
-/** A bar that shows how far a long work has got; on a terminal only. */
+/** A progress bar on the standard error. */
 export class Progress {
   readonly #isShown: boolean;
   #writtenAt: number = performance.now();
   #hasWritten = false;
 
   /**
-   * @param isShown Whether there is a terminal to show it on.
+   * @param isShown Whether to show it: only on a terminal.
    */
   constructor(isShown: boolean) {
     this.#isShown = isShown;
   }
 
   /**
-   * Shows it, now and then.
+   * Updates the bar, at most once per interval.
    *
-   * @param label What is worked on.
-   * @param done How much of it is done.
-   * @param total How much there is, if that is known.
+   * @param label The text before the bar.
+   * @param done Number of finished items.
+   * @param total Number of all items, if known.
    */
   show(label: string, done: number, total: number | undefined): void {
     if (!this.#isShown || performance.now() - this.#writtenAt < INTERVAL) return;
@@ -32,14 +32,14 @@ export class Progress {
     writeAll(STANDARD_ERROR, `\r\x1b[K${label} ${bar(done, total)}`);
   }
 
-  /** Takes it away. */
+  /** Removes the bar. */
   clear(): void {
     if (this.#hasWritten) writeAll(STANDARD_ERROR, "\r\x1b[K");
     this.#hasWritten = false;
   }
 }
 
-/** @returns How far it has got, as text: `[######------] 1,200 of 2,400`. */
+/** @returns The bar as text, such as `[######------] 1,200 of 2,400`. */
 export function bar(done: number, total: number | undefined): string {
   const count = done.toLocaleString("en-US");
   if (total === undefined || total < done) return count;

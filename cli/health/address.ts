@@ -3,7 +3,7 @@ import { UsageError } from "../usage_error.ts";
 /** Address to listen on. */
 export interface ListenAddress {
   readonly host: string;
-  /** 0 for any port that is free. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
@@ -14,7 +14,7 @@ const HIGHEST_PORT = 65_535;
  *
  * @param flag The option, for errors.
  * @param text `HOST:PORT`, with an IPv6 address in brackets.
- * @throws {UsageError} If it is anything else.
+ * @throws {UsageError} If the text is invalid.
  */
 export function parseListenAddress(flag: string, text: string): ListenAddress {
   const [, bracketed, plain, digits] = /^(?:\[([\da-f:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/i

@@ -5,46 +5,46 @@ import { formatDuration } from "../status.ts";
 /** Milliseconds between two polls of the worker processes. */
 const INTERVAL = 5_000;
 
-/** A worker process, as its monitor sees it. */
+/** The properties of a worker process that its monitor needs. */
 export interface MonitoredChild {
   readonly name: string;
   readonly pid: number;
   readonly isReady: boolean;
   readonly isStopping: boolean;
-  /** When it last sent a record, or was started, by `performance.now()`. */
+  /** When it last sent a record, or else was started, by `performance.now()`. */
   readonly heardAt: number;
   /** Its last status, and when that arrived. */
   readonly lastStatus: { readonly status: WorkerStatus; readonly at: number } | undefined;
-  /** Asks for its status. */
+  /** Requests its status. */
   status(): Promise<unknown>;
 }
 
 /** Options of a {@linkcode HealthMonitor}. */
 export interface HealthMonitorOptions {
-  /** The worker processes that there are now. */
+  /** The current worker processes. */
   children(): readonly MonitoredChild[];
   /** True if the supervisor was told to stop. */
   isStopping(): boolean;
-  /** Milliseconds without a record from any worker process after which they count as dead. */
+  /** Milliseconds after which the worker processes count as dead if none sends a record. */
   readonly liveTimeout: number;
   /** Called after each poll. */
   polled?(): void;
 }
 
 /**
- * Health of the worker processes of a supervisor, which asks them for their status every five
- * seconds. The broker has no part in whether they are alive.
+ * Health of the worker processes of a supervisor, from their status every five seconds. Whether
+ * they count as alive does not depend on the broker.
  */
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** @param options What to watch. */
+  /** @param options The worker processes. */
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
   }
 
-  /** Begins to poll. */
+  /** Starts to poll. */
   start(): void {
     this.#timer ??= setInterval(() => {
       this.poll();
@@ -52,19 +52,19 @@ export class HealthMonitor {
     }, INTERVAL);
   }
 
-  /** Polls no more. */
+  /** Stops polling. */
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  /** Asks all worker processes that work for their status. */
+  /** Requests the status of all worker processes that are ready. */
   poll(): void {
     for (const child of this.#options.children()) {
       if (child.isReady) void child.status();
     }
   }
 
-  /** Present health. */
+  /** The current health. */
   get health(): Health {
     const now = performance.now();
     const children = this.#options.children();
@@ -75,7 +75,10 @@ export class HealthMonitor {
     };
   }
 
-  /** A stop has a time-out of its own, and a process that is to start again is not there. */
+  /**
+   * Reasons if all processes are dead. Stopping ones are not considered: a stop has its own
+   * timeout.
+   */
   #reasonsOfDeath(children: readonly MonitoredChild[], now: number): string[] {
     const { liveTimeout, isStopping } = this.#options;
     const expected = children.filter((child) => !child.isStopping);
@@ -99,7 +102,7 @@ function toHealth(child: MonitoredChild, now: number): WorkerHealth {
     pid,
     state: !child.isReady ? "starting" : child.isStopping ? "stopping" : state ?? "working",
     silentFor: Math.round(now - child.heardAt),
-    // It may have fallen silent right after the status; that is found out with the next one.
+    // If the broker has stopped answering since the status, the next status shows it.
     brokerSilentFor: brokerSilentFor === 0 ? 0 : Math.round(brokerSilentFor + age),
     ...{ slots, inFlight, done, failed, retried },
     ...(oldest !== undefined && {

@@ -7,11 +7,11 @@ import type { Health } from "../../worker/health_report.ts";
 import { UsageError } from "../usage_error.ts";
 import { formatListenAddress, type ListenAddress } from "./address.ts";
 
-/** Milliseconds in which a client sends its request. */
+/** Milliseconds that a client has to send its request. */
 const REQUEST_TIMEOUT = 5_000;
-/** Bytes of the headers of a request. */
+/** Maximum of bytes of request headers. */
 const MAX_HEADERS = 8_192;
-/** Number of open connections; a probe needs one for a moment. */
+/** Maximum of open connections; a probe needs one for a moment. */
 const MAX_CONNECTIONS = 100;
 
 /** Serves health checks of worker processes over HTTP. */
@@ -26,10 +26,10 @@ export class HealthServer {
   }
 
   /**
-   * Begins to listen.
+   * Starts to listen.
    *
-   * @param wanted Where.
-   * @param read Gives the present health.
+   * @param wanted The address.
+   * @param read Returns the current health.
    * @throws {UsageError} If the address cannot be used.
    */
   static async open(wanted: ListenAddress, read: () => Health): Promise<HealthServer> {
@@ -45,7 +45,7 @@ export class HealthServer {
         pathOf(request.url),
         read,
       );
-      request.resume(); // a body is of no interest
+      request.resume(); // discards the body
       response.writeHead(status, { ...headers, connection: "close" });
       response.end(request.method === "HEAD" ? undefined : body);
     });
@@ -55,14 +55,14 @@ export class HealthServer {
     return new HealthServer(server, { host: wanted.host, port });
   }
 
-  /** Listens no more, and ends all connections. */
+  /** Stops listening, and closes all connections. */
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
   }
 }
 
-/** The path of a request; what is not a path is one that does not exist. */
+/** The path of a request; `/`, which is not found, for invalid ones. */
 function pathOf(url = "/"): string {
   return url.startsWith("/") && !url.startsWith("//") ? url : "/";
 }

@@ -6,9 +6,9 @@ import { HealthMonitor, type MonitoredChild } from "./monitor.ts";
 import type { HealthServer } from "./server.ts";
 import { type SystemdEnvironment, SystemdNotifier } from "./systemd.ts";
 
-/** The part of a supervisor whose health is reported. */
+/** The members of a supervisor that health reports need. */
 export interface HealthOwner {
-  /** The worker processes that there are now. */
+  /** The current worker processes. */
   readonly children: readonly MonitoredChild[];
   /** True if it was told to stop. */
   readonly isStopping: boolean;
@@ -46,11 +46,11 @@ export class HealthService implements SupervisorObserver {
   }
 
   /**
-   * Begins to report.
+   * Starts to report.
    *
-   * @param args Where to serve, and after how long silent workers are dead.
+   * @param args The address of the server, and the timeout of silent workers.
    * @param owner The supervisor.
-   * @param systemd Where to notify systemd.
+   * @param systemd Settings of systemd; `undefined` to not notify it.
    * @throws {UsageError} If the address cannot be used.
    */
   static async open(
@@ -74,12 +74,12 @@ export class HealthService implements SupervisorObserver {
     return service;
   }
 
-  /** Asks the workers at once: one has begun to work. */
+  /** Requests the status of all workers immediately. */
   workerReady(): void {
     this.#monitor.poll();
   }
 
-  /** Notifies systemd that the service works. */
+  /** Notifies systemd that the service is ready. */
   working(): void {
     this.#systemd?.notify("READY=1");
   }
@@ -94,7 +94,7 @@ export class HealthService implements SupervisorObserver {
     this.#systemd?.notify("STOPPING=1");
   }
 
-  /** Ends the reports, once systemd has all of them. */
+  /** Stops reporting, after pending notifications are sent. */
   async close(): Promise<void> {
     this.#monitor.stop();
     clearInterval(this.#watchdog);

@@ -4,19 +4,19 @@ import type { LogLevel } from "../log_line.ts";
 
 /** Command of systemd that sends notifications. */
 const COMMAND = "systemd-notify";
-/** Milliseconds in which `systemd-notify` ends. */
+/** Milliseconds that `systemd-notify` may take. */
 const TIMEOUT = 5_000;
 
 /** Settings that systemd passes to a service. */
 export interface SystemdEnvironment {
   readonly socket: string;
-  /** Milliseconds in which it wants to hear from the service; `undefined` if it does not. */
+  /** Interval of the watchdog in milliseconds; `undefined` without one. */
   readonly watchdog: number | undefined;
 }
 
 /**
- * Takes the variables of systemd, so that worker processes do not have them: the supervisor speaks
- * for all.
+ * Reads and removes the variables of systemd, so that worker processes do not inherit them: only
+ * the supervisor sends notifications.
  *
  * @returns `undefined` if this process is not a service that may notify systemd.
  */
@@ -31,8 +31,8 @@ export function takeSystemdEnvironment(): SystemdEnvironment | undefined {
 }
 
 /**
- * Notifies systemd by its own command: no runtime sends datagrams on Unix sockets. Notifications
- * arrive in order.
+ * Notifies systemd, in order. Uses the command of systemd, as no runtime can send datagrams on Unix
+ * sockets.
  */
 export class SystemdNotifier {
   readonly #socket: string;
@@ -43,8 +43,8 @@ export class SystemdNotifier {
 
   /**
    * @param socket The socket of systemd.
-   * @param log Writes a line to the log.
-   * @param command What sends notifications.
+   * @param log Writes a log record.
+   * @param command The command that sends notifications.
    */
   constructor(
     socket: string,
@@ -65,7 +65,7 @@ export class SystemdNotifier {
     this.#last = this.#last.then(() => this.#send(variables));
   }
 
-  /** Resolves when all has been sent. */
+  /** Resolves when all notifications are sent. */
   async flushed(): Promise<void> {
     await this.#last;
   }

@@ -3,14 +3,14 @@ import { escapeText } from "../../platform/escape.ts";
 import type { Console } from "../console.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** Number of messages beyond which the name of the queue is to be typed. */
+/** Number of messages above which the user must type the name of the queue. */
 const MANY = 1_000;
 
-/** A change that a person is to confirm. */
+/** A change that the user must confirm. */
 export interface Confirmation {
-  /** The change: `drop 812 messages of default`. */
+  /** The change, such as `drop 812 messages of default`. */
   readonly what: string;
-  /** Names to type, of a change that cannot be undone and concerns many messages. */
+  /** Names that the user must type if the change is final and concerns many messages. */
   readonly queueNames: readonly string[];
   readonly count: number | undefined;
   /** True if it cannot be undone. */
@@ -18,13 +18,13 @@ export interface Confirmation {
 }
 
 /**
- * Asks whether a change is to be made.
+ * Asks the user to confirm a change.
  *
- * @param console Whom to ask.
+ * @param console The console.
  * @param isConfirmed True with `--yes`.
- * @param change What to ask.
- * @returns False if it is not to be made.
- * @throws {UsageError} If there is nobody to ask.
+ * @param change The change.
+ * @returns False if the user declines.
+ * @throws {UsageError} If there is no terminal to ask on.
  */
 export async function confirm(
   console: Console,
@@ -46,7 +46,7 @@ export async function confirm(
   return isYes;
 }
 
-/** Giver of the command, for the record: `ada@web-1`. */
+/** The user of the command, for the record: `ada@web-1`. */
 export function whoAmI(): string {
   return `${userName()}@${hostname()}`;
 }
@@ -55,6 +55,6 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return "unknown"; // a user without an entry, as in containers
+    return "unknown"; // a user id without an account, as in containers
   }
 }

@@ -51,8 +51,8 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
  * Runs `worker.ts jobs`.
  *
  * @param args The arguments after `jobs`.
- * @param program Modules that need not be named.
- * @param console Where to print.
+ * @param program This program.
+ * @param console The console.
  * @returns The exit code.
  */
 export function runJobs(

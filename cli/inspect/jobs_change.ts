@@ -33,12 +33,12 @@ const EXIT_CODES =
 const PAGE_SIZE = 200;
 /** Number of messages that are changed in one step. */
 const BATCH_SIZE = 500;
-/** Number of messages that one command changes, unless told otherwise. */
+/** Default maximum of messages that one command changes. */
 const LIMIT = 100_000;
-/** Number of failures that are told one by one. */
+/** Maximum of failures that are printed. */
 const MAX_FAILURES = 20;
 
-/** A change, in words. */
+/** A change, and its names. */
 interface Verb {
   readonly name: "retry" | "drop";
   readonly description: string;
@@ -63,7 +63,7 @@ const DROP: Verb = {
   change: () => "drop",
 };
 
-/** A message that is to be changed, without its text: there may be many. */
+/** A message to change, without its content, as there may be many. */
 interface Chosen {
   readonly ref: MessageRef;
   readonly messageId: string | undefined;
@@ -114,14 +114,14 @@ function run(
     try {
       return await new BulkChange(verb, task, interruption).run();
     } finally {
-      interruption.forget();
+      interruption.close();
     }
   });
 }
 
 /**
- * A change of all messages that match: those that are there when it begins. They are gathered first,
- * so that a person knows how many there are, and changed in steps.
+ * A change of all messages that match when it begins. They are listed first, so that the user can
+ * confirm their number, and changed in steps.
  */
 class BulkChange {
   readonly #verb: Verb;
@@ -194,7 +194,7 @@ class BulkChange {
           ...(before !== undefined && { before }),
           ...(after !== undefined && { after }),
         });
-        // Delayed messages are due later than now.
+        // Excludes messages that arrive later. Not for delayed ones, whose time is their eta.
         if (this.#state !== "delayed") before ??= page.now + 1;
         for (const message of page.messages) messages.push(toChosen(message));
         this.#progress.show(`looking through ${escapeText(queueName)}`, messages.length, undefined);
@@ -216,24 +216,24 @@ class BulkChange {
       }
     } catch (error) {
       if (!(error instanceof BrokerConnectionError)) throw error;
-      this.#tell(what);
+      this.#printSummary(what);
       throw error;
     }
-    this.#tell(what);
+    this.#printSummary(what);
     if (this.#interruption.isAsked) console.note("Stopped before the end\n");
     return this.#interruption.isAsked || this.#failed > 0 ? KILLED : OK;
   }
 
   #changed(message: Chosen, result: ChangeOutcome): void {
     const { outcome } = result;
-    if (outcome === "failed") this.#tellFailure(message, result.error);
+    if (outcome === "failed") this.#noteFailure(message, result.error);
     else if (outcome === "done") this.#done += 1;
     else this.#gone += 1;
     this.#print([message], outcome === "done" ? this.#verb.past : outcome);
   }
 
-  /** One that fails does not keep the others from their turn. */
-  #tellFailure({ messageId, ref }: Chosen, error: Error): void {
+  /** Prints a failure; the other messages are still changed. */
+  #noteFailure({ messageId, ref }: Chosen, error: Error): void {
     this.#failed += 1;
     if (this.#failed > MAX_FAILURES) return;
     this.#progress.clear();
@@ -241,7 +241,7 @@ class BulkChange {
     this.#task.console.note(`${escapeText(text)}\n`);
   }
 
-  /** One object for each message, for programs. */
+  /** Prints a JSON object for each message. */
   #print(messages: readonly Chosen[], outcome: string): void {
     if (!this.#task.options.json) return;
     for (const { ref: { queueName, state, key }, messageId = null, actor } of messages) {
@@ -249,8 +249,8 @@ class BulkChange {
     }
   }
 
-  /** Says what was done, to whoever ran it, and for the record. */
-  #tell(what: string): void {
+  /** Prints the numbers of messages, and a record with the user and the conditions. */
+  #printSummary(what: string): void {
     this.#progress.clear();
     const { options, console } = this.#task;
     const { past } = this.#verb;

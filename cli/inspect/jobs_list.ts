@@ -18,10 +18,11 @@ import { type Column, formatCount, formatTable, formatTime, isoTime } from "./ta
 
 const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or something that\n" +
   "the broker cannot tell, 3 the broker cannot be reached.";
-/** Number of messages of a page. */
+/** Number of messages per page. */
 const PAGE_SIZE = 200;
-/** Number of messages that are listed, and that are read to find them, unless told otherwise. */
+/** Default maximum of messages to list. */
 const LIMIT = 50;
+/** Default maximum of messages to read. */
 const SCAN = 2_000;
 const MAX_NAME = 40;
 
@@ -31,7 +32,7 @@ interface Found {
   readonly messages: readonly InspectedMessage[];
   readonly scanned: number;
   readonly total: number | undefined;
-  /** True if there is more that could match. */
+  /** True if more messages could match. */
   readonly hasMore: boolean;
 }
 
@@ -121,7 +122,7 @@ function noteOf({ queueName, messages, scanned, total }: Found, options: JobsOpt
   }${all}; ${more}\n`;
 }
 
-/** Messages that are alike. */
+/** Messages with the same actor and error. */
 interface Group {
   readonly actor: string;
   readonly error: string;

@@ -27,7 +27,7 @@ export interface JobsOptions extends CommonOptions {
 /** States by which messages are listed. */
 export const STATES: readonly MessageState[] = ["ready", "delayed", "unacknowledged", "dead"];
 
-/** Adds the options that choose messages. */
+/** Adds the options that select messages. */
 export function addFilters(command: Command, states: readonly MessageState[]): Command {
   const now = Date.now();
   return command
@@ -45,7 +45,7 @@ export function addFilters(command: Command, states: readonly MessageState[]): C
     .option("--before <time>", "that died (are due, were sent) before", timeOf("before", now, -1));
 }
 
-/** Reads a whole number of 1 or more. */
+/** Makes a parser of whole numbers of 1 or more. */
 export function countOf(flag: string): (text: string) => number {
   return (text) => {
     const count = Number(text);
@@ -68,7 +68,7 @@ export function filtersOf(
   };
 }
 
-/** The queues that are named, or all. */
+/** The queues of the options, or all. */
 export async function queuesOf(task: InspectTask<JobsOptions>): Promise<string[]> {
   const { queue } = task.options;
   if (queue !== undefined) return [...new Set(queue.map(canonicalQueueName))];

@@ -14,7 +14,7 @@ import { formatCount, formatTime } from "./table.ts";
 const EXIT_CODES = "0 found, 1 not found, 2 wrong arguments, a module that does not import, or\n" +
   "something that the broker cannot tell, 3 the broker cannot be reached.";
 
-/** Runs `jobs find`: says where messages are. */
+/** Runs `jobs find`, which prints the queue, state and worker of messages. */
 export function runJobsFind(
   args: readonly string[],
   program: Program,
@@ -30,7 +30,7 @@ export function runJobsFind(
   });
 }
 
-/** Runs `jobs show`: shows messages whole. */
+/** Runs `jobs show`, which prints all fields of messages. */
 export function runJobsShow(
   args: readonly string[],
   program: Program,
@@ -75,7 +75,7 @@ function run(
   });
 }
 
-/** A long message that a list has cut; it may be gone by now. */
+/** Reads the whole message if a list has cut it; the cut one if it is gone. */
 async function wholeOf({ inspector }: Task, message: InspectedMessage): Promise<InspectedMessage> {
   return message.isCut ? await inspector.get(message.ref) ?? message : message;
 }

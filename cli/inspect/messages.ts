@@ -6,11 +6,11 @@ import { shorten } from "../../platform/thrown.ts";
 import { toJson } from "../dead_letters/format.ts";
 import { type Column, formatTable, formatTime, isoTime } from "./table.ts";
 
-/** Characters of arguments and options that are shown to people; JSON has all of them. */
+/** Maximum of characters of arguments and options. JSON output is not cut. */
 const MAX_JSON = 10_000;
 const MAX_NAME = 40;
 
-/** Title of the time that messages in a state are ordered by. */
+/** Column title of {@linkcode timeOf}, by state. */
 const TIMES: Readonly<Record<MessageState, string>> = {
   ready: "SENT",
   delayed: "DUE",
@@ -18,13 +18,13 @@ const TIMES: Readonly<Record<MessageState, string>> = {
   dead: "DIED",
 };
 
-/** The time that messages in its state are ordered by. */
+/** The time that messages in the same state are ordered by. */
 export function timeOf({ ref, sentAt, eta, diedAt }: InspectedMessage): number | undefined {
   if (ref.state === "dead") return diedAt;
   return ref.state === "delayed" ? eta : sentAt;
 }
 
-/** Reason of its last failure, or why it is no message, on one line. */
+/** Its last error, or its decode error, on one line. */
 export function errorOf({ error, decodeError }: InspectedMessage): string {
   return decodeError?.message ?? error ?? "";
 }
@@ -59,7 +59,7 @@ export function actorOf({ actorName, decodeError }: InspectedMessage): string {
   return actorName ?? (decodeError === undefined ? "(too long)" : "(no message)");
 }
 
-/** A message for programs. What is cut, or is no message, has no arguments. */
+/** A message for programs, without arguments if it is cut or undecodable. */
 export function messageToJson(inspected: InspectedMessage): Record<string, unknown> {
   const { ref, messageId, actorName, sentAt, eta, diedAt, retries, error, size } = inspected;
   const { message, decodeError, isCut, data } = inspected;
@@ -85,7 +85,7 @@ export function messageToJson(inspected: InspectedMessage): Record<string, unkno
   };
 }
 
-/** All that is known of a message, on many lines. */
+/** All fields of a message, on several lines. */
 export function formatDetails(inspected: InspectedMessage, isUtc: boolean): string {
   const { ref, messageId, sentAt, eta, diedAt, retries, size, message, decodeError } = inspected;
   const { traceback, retries: _retries, ...options } = toWireOptions(message?.options ?? {});

@@ -27,7 +27,7 @@ const EXIT_CODES =
   "0 done, 1 not confirmed, 2 wrong arguments, a module that does not import, or\n" +
   "something that the broker cannot do, 3 the broker cannot be reached.";
 
-/** The last whole minute, and the present one. */
+/** Minutes of history: the last whole one, and the current one. */
 const MINUTES = 2;
 
 /** Options of `queues`. */
@@ -64,8 +64,8 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
  * Runs `worker.ts queues`.
  *
  * @param args The arguments after `queues`.
- * @param program Modules that need not be named.
- * @param console Where to print.
+ * @param program This program.
+ * @param console The console.
  * @returns The exit code.
  */
 export function runQueues(
@@ -139,7 +139,10 @@ function stateOf(
   return `paused since ${formatTime(pause.since, isUtc)}${reason}`;
 }
 
-/** Number of workers that report to work on a queue; those that do not report may do so as well. */
+/**
+ * Number of workers that report a queue; `undefined` if only workers without reports may consume
+ * it.
+ */
 function consumersOf(
   queueName: string,
   workers: readonly WorkerReport[] | undefined,
@@ -149,7 +152,7 @@ function consumersOf(
   return count === 0 && workers.some(({ hasReport }) => !hasReport) ? undefined : count;
 }
 
-/** Messages in flight of all workers, and which workers that counts. */
+/** Slots of all workers with reports, and the number of workers without. */
 function sumOf(workers: readonly WorkerReport[]): string {
   const reporting = workers.filter(({ hasReport }) => hasReport);
   const [slots, inUse] = [sum(reporting, "concurrency"), sum(reporting, "running")];
@@ -161,7 +164,7 @@ function sumOf(workers: readonly WorkerReport[]): string {
     "in Python, or an older version";
 }
 
-/** Counts of the last whole minute; the present one has only begun. */
+/** Counts of the last whole minute. */
 function lastMinuteOf(history: readonly HistoryMinute[] | undefined): string {
   if (history === undefined) return "";
   const counts = Object.values(history[0]?.actors ?? {});

@@ -13,13 +13,13 @@ import type { Program } from "../program.ts";
 import { UsageError } from "../usage_error.ts";
 import { commandName } from "../command_name.ts";
 
-/** Options that all commands have. */
+/** Options of all commands. */
 export interface CommonOptions {
   readonly json?: true;
   readonly utc?: true;
 }
 
-/** Means of a command on a broker, with an inspector or without. */
+/** Context of a command on a broker, with or without an inspector. */
 export interface BrokerTask<Options extends CommonOptions = CommonOptions> {
   readonly broker: Broker;
   /** `undefined` if the broker has none. */
@@ -32,7 +32,7 @@ export interface BrokerTask<Options extends CommonOptions = CommonOptions> {
   printJson(value: Readonly<Record<string, unknown>>): void;
 }
 
-/** Means of a command that inspects a broker. */
+/** Context of a command that inspects a broker. */
 export interface InspectTask<Options extends CommonOptions = CommonOptions>
   extends BrokerTask<Options> {
   readonly inspector: Inspector;
@@ -42,7 +42,7 @@ export interface InspectTask<Options extends CommonOptions = CommonOptions>
 export interface Action {
   readonly summary: string;
   /**
-   * Does it.
+   * Runs the action.
    *
    * @param args The arguments after its name.
    * @returns The exit code.
@@ -53,13 +53,13 @@ export interface Action {
 /**
  * Runs an action of a command.
  *
- * @param noun The command.
+ * @param noun Name of the command.
  * @param actions Its actions, by name.
- * @param args The arguments after its name.
- * @param program Modules that need not be named.
- * @param console Where to print.
+ * @param args The arguments after the name of the command.
+ * @param program This program.
+ * @param console The console.
  * @returns The exit code.
- * @throws {UsageError} If there is no such action.
+ * @throws {UsageError} If the action is unknown.
  */
 export async function runAction(
   noun: string,
@@ -91,7 +91,7 @@ export async function runAction(
   );
 }
 
-/** A command with what all of them have. */
+/** Makes a command with the options of all commands. */
 export function makeInspectCommand(name: string, description: string, exitCodes: string): Command {
   return addBrokerOption(new Command(`${commandName()} ${name}`))
     .usage("[options] --broker URL | module[:broker] [modules…]")
@@ -127,12 +127,12 @@ export function runInspect<Options extends CommonOptions>(
 /**
  * Runs a command on a broker.
  *
- * @param command What may be given.
+ * @param command The command.
  * @param args The arguments after its name.
- * @param program Modules that need not be named.
- * @param console Where to print.
- * @param work Does it, and returns the exit code.
- * @throws {UsageError} If the arguments make no sense, or the broker cannot do that.
+ * @param program This program.
+ * @param console The console.
+ * @param work The implementation, which returns the exit code.
+ * @throws {UsageError} If the arguments are invalid, or the broker does not support the command.
  * @throws {BrokerConnectionError} If the broker cannot be reached.
  */
 export async function runOnBroker<Options extends CommonOptions>(

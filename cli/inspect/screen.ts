@@ -3,12 +3,12 @@ import type { Console } from "../console.ts";
 
 const OPEN = "\x1b[?1049h\x1b[?25l"; // the alternate screen, without a cursor
 const CLOSE = "\x1b[?25h\x1b[?1049l";
-/** Terminals that know it show a frame as a whole. */
+/** Synchronized output: terminals that support it draw a frame as a whole. */
 const BEGIN = "\x1b[?2026h";
 const END = "\x1b[?2026l";
 const CTRL_C = "\x03";
 
-/** A terminal that shows one frame after the other, and is as it was in the end. */
+/** A terminal that shows frames in place, and is restored at the end. */
 export class Screen {
   readonly #console: Console;
   readonly #keys: (data: Uint8Array) => void;
@@ -19,7 +19,7 @@ export class Screen {
    * Clears the screen.
    *
    * @param console The terminal.
-   * @param keys Called when q or Ctrl-C, and when p is pressed.
+   * @param keys `quit` is called when q or Ctrl-C is pressed, `hold` when p is.
    */
   constructor(console: Console, { quit, hold }: { quit(): void; hold(): void }) {
     this.#console = console;
@@ -37,13 +37,13 @@ export class Screen {
     console.print(OPEN);
   }
 
-  /** Shows lines in place of those before. */
+  /** Replaces the frame. */
   draw(lines: readonly string[]): void {
     const text = lines.map((line) => `${line}\x1b[K`).join("\r\n");
     this.#console.print(`${BEGIN}\x1b[H${text}\x1b[J${END}`);
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -1,15 +1,15 @@
 import { escapeText } from "../../platform/escape.ts";
 import { shorten } from "../../platform/thrown.ts";
 
-/** Characters of a cell. */
+/** Maximum of characters of a cell. */
 const MAX_CELL = 1_000;
 
 /** Column of a table. */
 export interface Column {
   readonly title: string;
-  /** True for numbers, which are aligned at their end. */
+  /** True to align right, for numbers. */
   readonly isNumber?: boolean;
-  /** Longest width; longer texts are cut. */
+  /** Maximum width; longer texts are cut. */
   readonly width?: number;
   /** True for names, which are cut first if the terminal is too narrow. */
   readonly isName?: boolean;
@@ -20,7 +20,7 @@ const LEAST_WIDTH = 20;
 const GAP = "  ";
 
 /**
- * A table as text. Cells are escaped: they may come from messages.
+ * Formats a table. Cells are escaped, since they may come from messages.
  *
  * On a narrow terminal names are cut, then the last column. Rows that still do not fit take a second
  * line: what is to the right, numbers and ids, is what one looks for.
@@ -70,7 +70,7 @@ function fit(columns: readonly Column[], widths: readonly number[], width: numbe
   return fitting;
 }
 
-/** A count for people; "?" if the broker does not tell. */
+/** A count for people; "?" if unknown. */
 export function formatCount(count: number | undefined): string {
   return count === undefined ? "?" : count.toLocaleString("en-US");
 }

@@ -17,7 +17,7 @@ const EXIT_CODES = "0 done, 2 wrong arguments, a module that does not import, or
 /** Seconds between two frames. */
 const INTERVAL = 2;
 const MINUTES = 10;
-/** Size of a terminal that does not tell its own. */
+/** Size of a terminal that does not report its own. */
 const USUAL_ROWS = 24;
 const USUAL_COLUMNS = 80;
 
@@ -31,8 +31,8 @@ interface TopOptions extends CommonOptions {
  * Runs `worker.ts top`.
  *
  * @param args The arguments after `top`.
- * @param program Modules that need not be named.
- * @param console Where to print.
+ * @param program This program.
+ * @param console The console.
  * @returns The exit code.
  */
 export function runTop(
@@ -77,7 +77,7 @@ async function top(
       try {
         last = await readFrame(inspector);
       } catch (error) {
-        // The last numbers stay, with the reason.
+        // Shows the last frame, with the reason.
         if (!(error instanceof BrokerConnectionError) || last === undefined) throw error;
         last = { ...last, outage: errorMessage(error) };
       }
@@ -99,7 +99,7 @@ async function top(
     return OK;
   } finally {
     screen?.close();
-    interruption.forget();
+    interruption.close();
   }
 }
 

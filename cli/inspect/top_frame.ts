@@ -19,11 +19,11 @@ export interface TopFrame {
   readonly workers: readonly WorkerReport[];
   /** The last minutes; `undefined` if the broker does not keep them. */
   readonly history: readonly HistoryMinute[] | undefined;
-  /** Why the broker does not answer: the rest is older. */
+  /** Reason why the broker does not answer; the other fields are from before. */
   readonly outage?: string;
 }
 
-/** Size of the terminal, and how to show times. */
+/** Size of the terminal, and format of times. */
 export interface TopOptions {
   readonly width: number;
   readonly height: number;
@@ -42,7 +42,7 @@ interface Row {
   readonly counts: ActorCounts;
 }
 
-/** Lines of a frame, as many as the terminal has. */
+/** Lines of a frame, cut to the size of the terminal. */
 export function formatTop(frame: TopFrame, options: TopOptions): string[] {
   const { now, outage } = frame;
   const { width, height, interval, isUtc } = options;
@@ -143,12 +143,12 @@ function total(all: Iterable<ActorCounts>): ActorCounts {
   return sum;
 }
 
-/** Numbers of the last whole minute: the present one has only begun. */
+/** Counts of the last whole minute. */
 function lastMinute(history: readonly HistoryMinute[]): ReadonlyMap<string, ActorCounts> {
   return new Map(Object.entries(history.at(-2)?.actors ?? {}));
 }
 
-/** The actors that run, or ran in the last minute; those that run longest first. */
+/** Actors that are running or ran in the last minute, the longest running first. */
 function rowsOf({ workers, history = [] }: TopFrame): Row[] {
   const rows = new Map<string, Row>();
   const rowOf = (actor: string, counts: ActorCounts): Row => {
@@ -175,7 +175,7 @@ function percent({ done, failed }: ActorCounts): string {
   return done + failed === 0 ? "-" : (100 * failed / (done + failed)).toFixed(1);
 }
 
-/** The messages that run, the oldest first. */
+/** Running messages, the oldest first. */
 function runningOf(
   { workers }: TopFrame,
 ): { readonly worker: WorkerReport; readonly message: RunningMessage }[] {

@@ -50,8 +50,8 @@ const ACTIONS: ReadonlyMap<string, Action> = /* @__PURE__ */ new Map<string, Act
  * Runs `worker.ts workers`. Without an action it lists them.
  *
  * @param args The arguments after `workers`.
- * @param program Modules that need not be named.
- * @param console Where to print.
+ * @param program This program.
+ * @param console The console.
  * @returns The exit code.
  */
 export async function runWorkers(
@@ -81,7 +81,7 @@ function runList(args: readonly string[], program: Program, console: Console): P
   });
 }
 
-/** Workers by their reports; without an inspector, by their entries in the control store. */
+/** Reads workers through the inspector; without one, from the control store. */
 async function reportsOf({ broker, inspector }: Task): Promise<WorkerReport[]> {
   if (inspector?.abilities.has("workers")) return await inspector.workers();
   return await controlOf(() => new Control(broker)).workers();
@@ -174,7 +174,7 @@ async function change(name: "quiet" | "resume", task: Task): Promise<number> {
   return OK;
 }
 
-/** The workers that are named by the beginnings of their ids, or all. */
+/** The workers with the given id prefixes, or all. */
 async function chosen(
   name: string,
   task: Task,

@@ -1,6 +1,6 @@
 /**
- * The one door through which errors of client libraries and URLs of servers reach errors and logs
- * of this library: neither shows a credential.
+ * Removes credentials from errors of client libraries and URLs of servers. All of them pass through here
+ * before they reach errors and logs of this library.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { DramatiqError } from "../core/errors.ts";
 /** Replacement of a credential. */
 const HIDDEN = "***";
 
-/** A host, or what could be one, and what follows a colon behind it and is not a port. */
+/** A host, or text in its place, followed by a colon and text that is not a port. */
 const NO_PORT =
   /^((?:\*{3}@)?(?:\[[\da-f:.]*\]|(?!\[[\da-f:.]*\])[^:/]*)):(?!\d{1,5}(?:\/|$))[^]+$/i;
 
 /**
- * Formats a URL, or what was given in place of one, for an error.
+ * Formats a URL, or any value given in place of one, for an error.
  *
- * @param url Any text.
- * @returns It without what may be a secret: all that stands before the last @, what follows a ?
- *   or a #, and what follows a colon and is not a port; of one with an @ behind those, the scheme.
+ * @param url The value.
+ * @returns The text without parts that may be secret: those before the last @, after a ? or a #, and
+ *   after a colon unless it is a port. If an @ follows a ? or a #, only the scheme.
  */
 export function redactUrl(url: unknown): string {
   const given = String(url);
-  // An @ behind a ? ends the user's part, or belongs to a parameter: either side may be a secret.
+  // An @ after a ? ends the credentials, or belongs to a parameter: either side may be secret.
   if (/[?#][^]*@/.test(given)) {
     return `${/^[a-z][a-z0-9+.-]*:\/\//i.exec(given)?.[0] ?? ""}${HIDDEN}`;
   }
@@ -33,16 +33,16 @@ export function redactUrl(url: unknown): string {
   return scheme + text.slice(scheme.length).replace(NO_PORT, `$1:${HIDDEN}`);
 }
 
-/** Characters that end the part of a URL in which they stand. */
+/** Advice on characters that end a part of a URL. */
 const ENCODED = `write "/", "?", "#" and "@" in a user name or password as %2F, %3F, %23 and %40`;
 
 /**
- * Refuses the URL of a server whose user name or password was probably cut off by a character of
- * its own, so that the rest of it would be taken for a path, a parameter or a fragment.
+ * Rejects a URL whose user name or password has probably an unescaped character, so that the rest of it
+ * would be read as a path, a parameter or a fragment.
  *
- * @param parsed The URL.
- * @param url What the user gave.
- * @throws {TypeError} If there is an @ behind the host, or a fragment.
+ * @param parsed The parsed URL.
+ * @param url The URL as it was given.
+ * @throws {TypeError} If there is an @ after the host, or a fragment.
  */
 export function assertWholeUrl(parsed: URL, url: string | URL): void {
   const { pathname, search, hash } = parsed;
@@ -57,7 +57,7 @@ export function assertWholeUrl(parsed: URL, url: string | URL): void {
  * Decodes a part of the URL of a server.
  *
  * @param text The part.
- * @param url What the user gave.
+ * @param url The URL as it was given.
  * @throws {TypeError} If it is not percent-encoded.
  */
 export function decodeUrlPart(text: string, url: string | URL): string {
@@ -71,9 +71,9 @@ export function decodeUrlPart(text: string, url: string | URL): string {
   }
 }
 
-/** Part of Redis errors that repeats the arguments, when it does not know a command, AUTH and HELLO among them. */
+/** Part of a Redis error for an unknown command that repeats its arguments, which may be those of AUTH. */
 const REPEATED_ARGUMENTS = /(, with args beginning with:)[^\n]*/g;
-/** Properties of the errors of sockets, TLS and AMQP that say what happened. */
+/** Properties to keep from errors of sockets, TLS and AMQP. */
 const KEPT: readonly string[] = [
   ...["code", "errno", "syscall", "address", "port", "hostname", "host", "library", "reason"],
   ...["classId", "methodId"],
@@ -82,13 +82,13 @@ const KEPT: readonly string[] = [
 const MAX_DEPTH = 5;
 
 /**
- * Copies an error of a client library without what it knows about credentials: the arguments of
- * a command, the secrets themselves wherever a server repeats them.
+ * Copies an error of a client library without credentials: without the arguments of a command, and
+ * without secrets that a server repeats.
  *
- * @param error Anything that a `catch` clause may get.
+ * @param error Any thrown value.
  * @param secrets Passwords that were sent to the server.
- * @returns A new error of the same name with the message, the stack, the cause, and what a socket
- *   says; the same error, if it is one of this library; otherwise a text.
+ * @returns A new error with the name, message, stack, causes and socket properties of the error; an error
+ *   of this library unchanged; a new `Error` with the text of any other value.
  */
 export function redactError(error: unknown, secrets: readonly string[] = []): Error {
   if (error instanceof DramatiqError) return error;
@@ -103,7 +103,7 @@ function hide(text: string, secrets: readonly string[]): string {
 /** Properties that clients add to errors besides `cause`. */
 interface ClientError extends Error {
   readonly errors?: unknown;
-  /** Why no node of a cluster did. */
+  /** Last error of a node, if no node of a cluster could be used. */
   readonly lastNodeError?: unknown;
 }
 
@@ -132,11 +132,11 @@ function copy(error: unknown, clean: (text: string) => string, depth: number): E
 }
 
 /**
- * The secrets among what a client is given, as they are to be kept out of texts.
+ * Finds the secrets in the options of a client.
  *
- * @param options What the client is given: `password` and what else is named so, `passphrase`, at
- *   whatever depth. Without a password, `username` is taken for one: somebody left out a colon.
- * @returns The secrets; not those that are too short, or no secret, such as that of guest.
+ * @param options The options. Secrets are `passphrase`, and names that end in `password`, at any depth,
+ *   and `username` if there is no password: a colon may have been left out.
+ * @returns The secrets, without those that are too short, or equal to the user name, as guest's.
  */
 export function secretsOf(options: unknown): readonly string[] {
   const secrets = new Set<string>();
@@ -145,7 +145,7 @@ export function secretsOf(options: unknown): readonly string[] {
 }
 
 const SECRET = /password$|^passphrase$/i;
-/** Characters: to hide shorter ones would make texts unreadable, and hide nothing. */
+/** Minimum length of a secret: hiding shorter ones would make texts unreadable. */
 const MIN_LENGTH = 3;
 
 function collect(options: unknown, secrets: Set<string>, depth: number): void {
@@ -164,7 +164,7 @@ function collect(options: unknown, secrets: Set<string>, depth: number): void {
   }
 }
 
-/** Nodes of a cluster may be given as URLs. */
+/** Parses the credentials of a URL: nodes of a cluster may be given as such. */
 function userOf(url: string): { username: string; password: string } | undefined {
   const parsed = URL.parse(url);
   if (parsed === null) return undefined;

@@ -16,33 +16,33 @@ import { parseServer, serverIndex } from "./servers.ts";
 /** Address of memcached. */
 export interface MemcachedOptions {
   /**
-   * `host:port`, or `host` for port 11211. With several, each key lives on one of them:
-   * the one that libmemcached chooses, and Python with it.
+   * `host:port`, or `host` for port 11211. With several, each key is on one of them, which is chosen as
+   * in libmemcached and thus as in Python.
    *
    * @default {"127.0.0.1:11211"}
    */
   servers?: string | readonly string[];
-  /** For a server that asks for one (SASL). */
+  /** User name, for a server with authentication (SASL). */
   username?: string;
-  /** The password that goes with it. */
+  /** Password of the user. */
   password?: string;
 }
 
-/** Options of a store. */
+/** Options of requests that store a value. */
 export interface StoringOptions {
-  /** Milliseconds after which it is gone, rounded up to seconds. @default {Infinity} */
+  /** Milliseconds until it expires, rounded up to seconds. @default {Infinity} */
   ttl?: number;
-  /** Flags by which clients tell types; see {@linkcode INTEGER_FLAGS}. @default {0} Bytes. */
+  /** Flags with the type of the value; see {@linkcode INTEGER_FLAGS}. @default {0} Bytes. */
   flags?: number;
-  /** Another key, on whose server this one lies. @default {the key itself} */
+  /** Another key, whose server stores this one. @default {the key itself} */
   near?: string;
 }
 
-/** Item of a key. */
+/** A stored value. */
 export interface MemcachedItem {
   readonly value: Buffer;
   readonly flags: number;
-  /** Another one for each change ("CAS"), for {@linkcode MemcachedConnection.replace}. */
+  /** Changes with each write ("CAS"), for {@linkcode MemcachedConnection.replace}. */
   readonly version: Buffer;
 }
 
@@ -53,10 +53,10 @@ export interface MemcachedItem {
  */
 export const INTEGER_FLAGS = 4;
 
-/** Length limit of memcached, in bytes. */
+/** Maximum length of a key, in bytes. */
 const MAX_KEY_LENGTH = 250;
 const DEFAULT_SERVER = "127.0.0.1:11211";
-/** Status codes of requests that memcached will never carry out. */
+/** Status codes of requests that memcached rejects for good. */
 const REJECTIONS: ReadonlySet<number> = /* @__PURE__ */ new Set([
   STATUSES.tooLarge,
   STATUSES.invalid,
@@ -65,21 +65,21 @@ const REJECTIONS: ReadonlySet<number> = /* @__PURE__ */ new Set([
 ]);
 
 /**
- * Connections to one or more memcacheds: one for each, opened when first used, and again
- * after it was lost. The backends of results and rate limits share this class.
+ * Connections to one or more memcached servers: one for each, opened on first use, and reopened after a
+ * loss. The backends of results and rate limits share this class.
  *
- * Nothing is tried twice: what was under way when a connection was lost may have happened.
- * All verbs throw `ConnectionFailed` or `ConnectionClosed` at the latest when the server
- * has been silent for three seconds, and `RequestRejected` for what it will never take.
+ * No request is retried: one that was pending when a connection was lost may have run. All methods throw
+ * `ConnectionFailed` or `ConnectionClosed` after three seconds without a reply, and `RequestRejected`
+ * for requests that the server rejects.
  */
 export class MemcachedConnection {
   readonly #sockets: readonly MemcachedSocket[];
 
   /**
-   * Stores where the servers are; the first request connects.
+   * Stores the addresses; the first request connects.
    *
-   * @param options Where the servers are.
-   * @throws {TypeError} If that is not an address.
+   * @param options Addresses of the servers, and credentials.
+   * @throws {TypeError} If an address is not valid.
    */
   constructor(options: MemcachedOptions = {}) {
     const { servers = DEFAULT_SERVER, username, password } = options;
@@ -95,24 +95,24 @@ export class MemcachedConnection {
   /**
    * Reads one key.
    *
-   * @returns What stands there, `undefined` if nothing does.
+   * @returns The item; `undefined` if the key does not exist.
    */
   async get(key: string): Promise<MemcachedItem | undefined> {
     return (await this.getMany([key])).get(key);
   }
 
   /**
-   * Reads many keys in one go. Those of one server are read in their order.
+   * Reads many keys in one batch per server. Those of one server are read in their order.
    *
    * @param keys The keys.
-   * @param near Another key, on whose server all of them lie.
-   * @returns What stands under those that there are.
+   * @param near Another key, whose server stores all of them.
+   * @returns The items of the keys that exist.
    */
   async getMany(keys: readonly string[], near?: string): Promise<Map<string, MemcachedItem>> {
     keys.forEach(assertKey);
     const shares = near === undefined
       ? this.#share(keys)
-      : new Map([[this.#linkOf(near), keys] as const]);
+      : new Map([[this.#socketOf(near), keys] as const]);
     const replies = await Promise.all(
       Array.from(shares, ([socket, keys]) => socket.getMany(keys)),
     );
@@ -126,25 +126,25 @@ export class MemcachedConnection {
     return items;
   }
 
-  /** Stores something, in place of whatever stood there. */
+  /** Stores a value, whether or not the key exists. */
   async set(key: string, value: Encoded, options: StoringOptions = {}): Promise<void> {
     assertDone("set", await this.#store(OPCODES.set, key, value, options));
   }
 
   /**
-   * Stores something where nothing is.
+   * Stores a value unless the key exists.
    *
-   * @returns Whether nothing was there.
+   * @returns True if it was stored.
    */
   async add(key: string, value: Encoded, options: StoringOptions = {}): Promise<boolean> {
     return isDoneOr(STATUSES.exists, "add", await this.#store(OPCODES.add, key, value, options));
   }
 
   /**
-   * Stores something in place of what was read, unless that has changed or is gone.
+   * Replaces an item, unless that has changed or no longer exists.
    *
-   * @param version That of what was read.
-   * @returns Whether it was stored.
+   * @param version Version of the item that was read.
+   * @returns True if it was replaced.
    */
   async replace(
     key: string,
@@ -156,60 +156,60 @@ export class MemcachedConnection {
   }
 
   /**
-   * Takes away what was read, unless that has changed or is gone.
+   * Deletes an item, unless that has changed or no longer exists.
    *
-   * @param version That of what was read.
-   * @param near Another key, on whose server this one lies.
-   * @returns Whether it was taken away.
+   * @param version Version of the item that was read.
+   * @param near Another key, whose server stores this one.
+   * @returns True if it was deleted.
    */
   async deleteVersion(key: string, version: Buffer, near: string): Promise<boolean> {
     assertKey(key);
     const request = { opcode: OPCODES.delete, key, version };
-    return hasReplaced("delete", await this.#linkOf(near).ask(request));
+    return hasReplaced("delete", await this.#socketOf(near).request(request));
   }
 
   /**
-   * Counts a number up.
+   * Increments a number.
    *
    * @param amount A whole number of 0 or more.
-   * @returns The new number; `undefined` if there was none.
-   * @throws {TypeError} If what is there is no number.
+   * @returns The new number; `undefined` if the key does not exist.
+   * @throws {TypeError} If the value is not a number.
    */
   increment(key: string, amount = 1): Promise<number | undefined> {
     return this.#count(OPCODES.increment, "increment", key, amount);
   }
 
   /**
-   * Counts a number down, to 0 at the least.
+   * Decrements a number, but not below 0.
    *
    * @param amount A whole number of 0 or more.
-   * @returns The new number; `undefined` if there was none.
-   * @throws {TypeError} If what is there is no number.
+   * @returns The new number; `undefined` if the key does not exist.
+   * @throws {TypeError} If the value is not a number.
    */
   decrement(key: string, amount = 1): Promise<number | undefined> {
     return this.#count(OPCODES.decrement, "decrement", key, amount);
   }
 
   /**
-   * Takes a key away.
+   * Deletes a key.
    *
-   * @returns Whether something was there.
+   * @returns True if it existed.
    */
   async delete(key: string): Promise<boolean> {
-    const reply = await this.#linkOf(key).ask({ opcode: OPCODES.delete, key });
+    const reply = await this.#socketOf(key).request({ opcode: OPCODES.delete, key });
     return isDoneOr(STATUSES.notFound, "delete", reply);
   }
 
   /**
-   * Which of the servers keeps a key.
+   * Finds the server of a key.
    *
-   * @returns Its place in the list of servers.
+   * @returns Its index in the list of servers.
    */
   serverOf(key: string): number {
     return serverIndex(key, this.#sockets.length);
   }
 
-  /** Closes all connections. What is under way fails; nothing can be asked afterwards. */
+  /** Closes all connections. Pending requests fail, and so do later ones. */
   close(): void {
     for (const socket of this.#sockets) socket.close();
   }
@@ -223,7 +223,7 @@ export class MemcachedConnection {
   ): Promise<MemcachedReply> {
     assertKey(key);
     const extras = storingExtras(flags, toExpiry(ttl));
-    return this.#linkOf(near).ask({ opcode, key, extras, value, version });
+    return this.#socketOf(near).request({ opcode, key, extras, value, version });
   }
 
   async #count(
@@ -232,24 +232,28 @@ export class MemcachedConnection {
     key: string,
     amount: number,
   ): Promise<number | undefined> {
-    const reply = await this.#linkOf(key).ask({ opcode, key, extras: countingExtras(amount) });
+    const reply = await this.#socketOf(key).request({
+      opcode,
+      key,
+      extras: countingExtras(amount),
+    });
     return isDoneOr(STATUSES.notFound, verb, reply) ? countOf(reply) : undefined;
   }
 
-  #linkOf(key: string): MemcachedSocket {
+  #socketOf(key: string): MemcachedSocket {
     assertKey(key);
     return this.#sockets[this.serverOf(key)]!;
   }
 
-  /** Keys by server. */
+  /** Groups keys by server. */
   #share(keys: readonly string[]): Map<MemcachedSocket, readonly string[]> {
     if (this.#sockets.length === 1) return new Map([[this.#sockets[0]!, keys]]);
-    return Map.groupBy(keys, (key) => this.#linkOf(key));
+    return Map.groupBy(keys, (key) => this.#socketOf(key));
   }
 }
 
 /**
- * Refuses what cannot be a key.
+ * Checks a key.
  *
  * @throws {RangeError} If it is empty, or too long.
  */
@@ -261,14 +265,14 @@ export function assertKey(key: string): void {
   );
 }
 
-/** @returns Whether it was done; false if the answer is the one "no" that is expected. */
+/** @returns True if the request succeeded, false for the expected status `no`. Throws for any other. */
 function isDoneOr(no: number, verb: string, reply: MemcachedReply): boolean {
   if (reply.header.status === no) return false;
   assertDone(verb, reply);
   return true;
 }
 
-/** @returns Whether the item still was of the version that was read. */
+/** @returns True if the item had the given version. */
 function hasReplaced(verb: string, reply: MemcachedReply): boolean {
   return reply.header.status !== STATUSES.exists && isDoneOr(STATUSES.notFound, verb, reply);
 }

@@ -9,11 +9,11 @@ export const OPCODES = {
   increment: 0x05,
   decrement: 0x06,
   noop: 0x0a,
-  /** Get, naming the key in the answer, and without an answer when there is none. */
+  /** Get with the key in the reply, and without a reply if the key does not exist. */
   getKeyQuietly: 0x0d,
 } as const;
 
-/** Status codes that matter here. */
+/** Status codes that this library handles. */
 export const STATUSES = {
   ok: 0x00,
   notFound: 0x01,
@@ -25,7 +25,7 @@ export const STATUSES = {
   notSupported: 0x83,
 } as const;
 
-/** An answer of the server, as memjs takes it apart. */
+/** A reply of the server, parsed by memjs. */
 export interface MemcachedReply {
   readonly header: { readonly opcode: number; readonly status: number; readonly cas: Buffer };
   readonly key: Buffer;
@@ -40,26 +40,25 @@ export interface MemcachedRequest {
   readonly key?: string;
   readonly extras?: Buffer;
   readonly value?: Encoded;
-  /** Carries it out only on this version of the item; see {@linkcode VERSION_OFFSET}. */
+  /** Makes the request apply only to this version of the item; see {@linkcode VERSION_OFFSET}. */
   readonly version?: Buffer | undefined;
 }
 
-/** Offset of the version in a request of an item (its "CAS"), for which memjs leaves zeros. */
+/** Offset of the version ("CAS") in the frame of a request, where memjs writes zeros. */
 export const VERSION_OFFSET = 16;
 
-/** The longest date that the protocol can carry, in seconds: the year 2106. */
+/** The latest date of the protocol, in seconds since the epoch: in 2106. */
 const LAST_DATE = 0xffff_ffff;
-/** Above that memcached takes a number of seconds for a date. */
+/** Seconds above which memcached reads an expiry as a date. */
 const LONGEST_RELATIVE = 30 * 86_400;
-/** In place of an expiry: a number that is not there is not to be made. */
+/** Expiry of a request to count that must not create the number. */
 const DO_NOT_CREATE = 0xffff_ffff;
 
 /**
- * The expiry that memcached is sent. It knows whole seconds only, takes 0 for "never", and
- * what is above 30 days for a date.
+ * Converts a TTL to an expiry of memcached: whole seconds, 0 for "never", and a date from 30 days on.
  *
  * Source: group `memcached`, `ttl` in `tests/vectors/results.json`, where Python's rounding
- * down makes what is under a second last for ever, and what is over 30 days vanish at once.
+ * down keeps a TTL under a second for ever, and lets one over 30 days expire at once.
  *
  * @param ttl Milliseconds above 0; `Infinity` for never.
  * @param now Milliseconds since the epoch.
@@ -72,7 +71,7 @@ export function toExpiry(ttl: number, now: number = Date.now()): number {
   return Math.min(Math.ceil((now + ttl) / 1_000), LAST_DATE);
 }
 
-/** The extras of a request that stores something. */
+/** Extras of a request that stores a value. */
 export function storingExtras(flags: number, expiry: number): Buffer {
   const extras = Buffer.alloc(8);
   extras.writeUInt32BE(flags, 0);
@@ -80,7 +79,7 @@ export function storingExtras(flags: number, expiry: number): Buffer {
   return extras;
 }
 
-/** The extras of a request that counts: one that makes no number where there is none. */
+/** Extras of a request to count that does not create the number. */
 export function countingExtras(amount: number): Buffer {
   const extras = Buffer.alloc(20);
   extras.writeBigUInt64BE(BigInt(amount), 0);
@@ -88,7 +87,7 @@ export function countingExtras(amount: number): Buffer {
   return extras;
 }
 
-/** The number that an answer carries. */
+/** The number in a reply. */
 export function countOf({ val }: MemcachedReply): number {
   return Number(val.readBigUInt64BE(0));
 }

@@ -2,12 +2,12 @@ import { redactUrl } from "../redact.ts";
 import type { MemcachedAddress } from "./socket.ts";
 
 /**
- * Chooses the server of a key as libmemcached does by default: Jenkins's one-at-a-time hash,
- * modulo the servers. Its bytes have signs, where they are not ASCII.
+ * Chooses the server of a key as libmemcached does by default: Jenkins's one-at-a-time hash of signed
+ * bytes, modulo the number of servers.
  *
  * @param key The key.
- * @param count How many servers there are.
- * @returns The place of the server in their list.
+ * @param count Number of servers.
+ * @returns Index of the server in the list.
  */
 export function serverIndex(key: string, count: number): number {
   if (count === 1) return 0;
@@ -24,13 +24,13 @@ export function serverIndex(key: string, count: number): number {
 }
 
 /**
- * Takes the address of a server apart.
+ * Parses the address of a server.
  *
  * @param server `host:port`, or `host` for port 11211.
- * @throws {TypeError} If it is something else.
+ * @throws {TypeError} If it is not valid.
  */
 export function parseServer(server: string): MemcachedAddress {
-  // The scheme only makes it a URL. Brackets, as around an IPv6 address, are not for sockets.
+  // The scheme only makes it a URL. Sockets take an IPv6 address without its brackets.
   const url = typeof server === "string" && !server.includes("/")
     ? URL.parse(`tcp://${server}`)
     : null;

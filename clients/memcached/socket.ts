@@ -19,7 +19,7 @@ export interface MemcachedAddress {
   readonly password?: string | undefined;
 }
 
-/** The part of memjs that is used here: what frames requests and takes answers apart. */
+/** The part of memjs that this library uses: it writes frames and parses replies. */
 interface Memjs {
   readonly Server: new (
     host: string,
@@ -39,44 +39,44 @@ interface Memjs {
   };
 }
 
-/** One socket of memjs. Its client would neither set flags nor read many keys at once. */
+/** One socket of memjs. Its client can neither set flags nor read many keys at once. */
 interface MemjsServer {
   username: string | undefined;
   password: string | undefined;
-  /** There from the first `write` on. */
+  /** Set by the first `write`. */
   readonly _socket?: Socket;
-  onResponse(opaque: number, hear: Listener): void;
-  onError(opaque: number, hear: (error: unknown) => void): void;
-  /** Fails all that is under way and destroys the socket. */
+  onResponse(opaque: number, listener: Listener): void;
+  onError(opaque: number, listener: (error: unknown) => void): void;
+  /** Fails all pending requests and destroys the socket. */
   error(error: Error): void;
   write(data: Buffer): void;
 }
 
-/** Hears answers: one, or, if it is quiet, all up to one without a body. */
+/** Receives one reply, or, if it is quiet, all replies up to one without a body. */
 interface Listener {
   (reply: MemcachedReply): void;
   quiet?: boolean;
 }
 
-/** Request that waits for its response. */
+/** A request that waits for its replies. */
 interface PendingRequest {
-  /** Hears each answer; true says that it was the last one. */
-  hear(reply: MemcachedReply): boolean;
+  /** Receives each reply. @returns True for the last one. */
+  onReply(reply: MemcachedReply): boolean;
   fail(error: Error): void;
   readonly isQuiet: boolean;
 }
 
-/** Seconds: memjs is not to give up; the watchdog does, which knows a busy event loop. */
+/** Seconds. Longer than needed: the watchdog times out instead, which allows for a blocked event loop. */
 const NO_TIMEOUT = { timeout: 86_400, conntimeout: 86_400 };
-/** Number of requests that go in one piece. */
+/** Maximum of requests in one write. */
 const MAX_BATCH = 1_000;
 
 /**
- * The connection to one memcached: opened when first used, and again with the next request
- * after it was lost. Requests are sent as they come and answered in their order.
+ * The connection to one memcached server: opened on first use, and reopened by the next request after a
+ * loss. Requests are sent at once; replies arrive in their order.
  *
- * Each socket has a `Server` of memjs of its own: one that has lost its socket fails only
- * part of what was under way, and can take the next socket for the lost one.
+ * Each socket gets a new `Server` of memjs: one that has lost its socket fails only some of the pending
+ * requests, and may confuse the next socket with the lost one.
  */
 export class MemcachedSocket {
   readonly #address: MemcachedAddress;
@@ -96,21 +96,20 @@ export class MemcachedSocket {
   }
 
   /**
-   * Asks for one thing.
+   * Sends a request.
    *
-   * @param request What for.
-   * @returns The answer, also one that says no.
-   * @throws {ConnectionFailed} If the server cannot be reached, or not asked.
+   * @returns The reply, also one with the status of an error.
+   * @throws {ConnectionFailed} If the server cannot be reached, or memjs is not installed.
    * @throws {ConnectionClosed} If the connection was lost, or is closed.
    */
-  async ask(request: MemcachedRequest): Promise<MemcachedReply> {
+  async request(request: MemcachedRequest): Promise<MemcachedReply> {
     const memjs = await loadMemjs();
     return await new Promise((resolve, fail) => {
       const opaque = this.#nextOpaque();
       this.#send(memjs, opaque, [toFrame(memjs, request, opaque)], {
         isQuiet: false,
         fail,
-        hear(reply) {
+        onReply(reply) {
           resolve(reply);
           return true;
         },
@@ -119,11 +118,11 @@ export class MemcachedSocket {
   }
 
   /**
-   * Asks for the values of many keys, in as few pieces as possible.
+   * Reads many keys, in batches.
    *
    * @param keys The keys.
-   * @returns The answers for those that are there.
-   * @throws The same as {@linkcode MemcachedSocket.ask}.
+   * @returns The replies for keys that exist.
+   * @throws The same as {@linkcode MemcachedSocket.request}.
    */
   async getMany(keys: readonly string[]): Promise<MemcachedReply[]> {
     const memjs = await loadMemjs();
@@ -134,14 +133,14 @@ export class MemcachedSocket {
     return (await Promise.all(batches)).flat();
   }
 
-  /** Closes the connection. What is under way fails. */
+  /** Closes the connection. Pending requests fail. */
   close(): void {
     this.#isClosed = true;
     this.#watchdog.stop();
     this.#server?.error(new Error("the connection was closed"));
   }
 
-  /** Quiet requests are answered only where there is something; a last one ends the batch. */
+  /** Sends quiet requests, which get a reply only if the key exists, and a `noop`, whose reply is last. */
   #getBatch(memjs: Memjs, keys: readonly string[]): Promise<MemcachedReply[]> {
     return new Promise((resolve, fail) => {
       const opaque = this.#nextOpaque();
@@ -152,7 +151,7 @@ export class MemcachedSocket {
       this.#send(memjs, opaque, frames, {
         isQuiet: true,
         fail,
-        hear(reply) {
+        onReply(reply) {
           const isLast = reply.header.opcode === OPCODES.noop;
           if (isLast) resolve(replies);
           else replies.push(reply);
@@ -169,7 +168,7 @@ export class MemcachedSocket {
     this.#watchdog.sent();
     const listener: Listener = (reply) => {
       this.#noteUp();
-      if (call.hear(reply)) this.#watchdog.replied();
+      if (call.onReply(reply)) this.#watchdog.replied();
     };
     listener.quiet = call.isQuiet;
     server.onResponse(opaque, listener);
@@ -185,8 +184,8 @@ export class MemcachedSocket {
 
   #open({ Server }: Memjs): MemjsServer {
     const { host, port, username, password } = this.#address;
-    // Where none are given, memjs takes those of another service from the environment, which it may
-    // not be allowed to read.
+    // Without credentials, memjs reads those of another service from the environment, for which it may
+    // have no permission.
     const server = new Server(host, port, username || "-", password || "-", { ...NO_TIMEOUT });
     server.username = username;
     server.password = password;
@@ -194,7 +193,7 @@ export class MemcachedSocket {
     return server;
   }
 
-  /** memjs says nothing to those who wait for an answer when the server ends the connection. */
+  /** memjs does not fail pending requests when the server closes the connection. */
   #watch(server: MemjsServer): void {
     server._socket?.unref(); // requests keep the process running, by the watchdog
     server._socket?.once("close", () => {
@@ -242,7 +241,7 @@ let memjs: Promise<Memjs> | undefined;
 
 function loadMemjs(): Promise<Memjs> {
   memjs ??= importMemjs().catch((error) => {
-    memjs = undefined; // it may be installed by the next time
+    memjs = undefined; // try again with the next request: it may have been installed
     throw error;
   });
   return memjs;

@@ -3,10 +3,10 @@ import { redactUrl } from "../redact.ts";
 import { builtinModule } from "../../platform/runtime.ts";
 import type { DatabaseOpener, SqliteDatabase } from "./database.ts";
 
-/** Which losses of the machine a confirmed message survives. */
+/** Failures that a confirmed message survives: the crash of a process, or also the loss of power. */
 export type SqliteDurability = "process" | "power";
 
-/** Address of a database, and how it is used: give one of `path`, `url` and `database`. */
+/** Address and options of a database: exactly one of `path`, `url` and `database` is required. */
 export interface SqliteAddress {
   /** The file; `":memory:"` for a database in the memory of this process. */
   path?: string;
@@ -17,22 +17,22 @@ export interface SqliteAddress {
   url?: string | URL;
   /**
    * An open connection of the application, of `node:sqlite`, `bun:sqlite`, `better-sqlite3` or
-   * `libsql`. Its pragmas are left alone, and it is not closed.
+   * `libsql`. Its pragmas are not changed, and it is not closed.
    */
   database?: SqliteDatabase;
   /**
-   * `"process"`: what is confirmed survives the crash of any process; after a power failure the
-   * file is consistent, and the last commits may be missing. `"power"`: it survives that, too, and
-   * each commit waits for the disk.
+   * `"process"`: a confirmed message survives the crash of any process; after a power failure the
+   * file is consistent, but the last commits may be missing. `"power"`: it also survives a power failure,
+   * and each commit waits for the disk.
    *
    * @default {"process"}
    */
   durability?: SqliteDurability;
-  /** Makes the folder of the file if it is missing. @default {false} */
+  /** Creates the folder of the file if it is missing. @default {false} */
   createFolder?: boolean;
   /**
-   * Opens files on network file systems, whose locks seldom work. Two machines must never use one
-   * file.
+   * Allows files on network file systems, whose locks are seldom reliable. Two machines must never use
+   * the same file.
    *
    * @default {false}
    */
@@ -47,9 +47,9 @@ export interface SqliteAddress {
   share?: boolean;
 }
 
-/** An address that is checked and complete. */
+/** A checked address, with defaults filled in. */
 export interface CheckedAddress {
-  /** The absolute path; `:memory:`; what errors call a database that was handed in. */
+  /** The absolute path, `:memory:`, or a description of the application's database for errors. */
   readonly path: string;
   readonly database: SqliteDatabase | undefined;
   readonly durability: SqliteDurability;
@@ -61,7 +61,7 @@ export interface CheckedAddress {
   readonly opener?: DatabaseOpener;
 }
 
-/** The names of the options of an address. */
+/** Names of the options of an address. */
 export const ADDRESS_OPTIONS: KnownOptions<SqliteAddress> = {
   path: true,
   url: true,
@@ -81,8 +81,8 @@ const EXAMPLES = "sqlite:tasks.db, sqlite:///var/lib/tasks.db or sqlite::memory:
 /**
  * Checks an address.
  *
- * @param address What the user gave.
- * @returns What it means.
+ * @param address The user's options.
+ * @returns The options with defaults.
  * @throws {TypeError} If it is incomplete, or contradicts itself.
  * @throws {RangeError} If `lockTimeout` is not 0 or more.
  */
@@ -138,11 +138,11 @@ function absolute(path: unknown): string {
 }
 
 /**
- * Reads the URL of a database.
+ * Parses the URL of a database.
  *
  * @param url `sqlite:tasks.db`, `sqlite:///var/lib/tasks.db`, `sqlite::memory:`.
  * @returns The path, as it was given, and the durability.
- * @throws {TypeError} If it is no such URL.
+ * @throws {TypeError} If it is not valid.
  */
 function parseSqliteUrl(
   url: string | URL,

@@ -5,73 +5,74 @@ import { errorMessage } from "../../platform/thrown.ts";
 const log = /* @__PURE__ */ getLogger("sqlite", "notifier");
 
 /**
- * Milliseconds between two polls of the database while file events are heard. Each costs a
- * process that is idle about 0.2 ms, mostly for waking up.
+ * Milliseconds between two polls of the database while file events arrive. Each takes an idle process
+ * about 0.2 ms, mostly for waking up.
  */
 const SAFETY_INTERVAL = 250;
-/** The same where there are none, shortly after something has changed. */
+/** Milliseconds between two polls without file events, for `BUSY_TIME` after a change. */
 const BUSY_POLL = 5;
+/** The same afterwards. */
 const IDLE_POLL = 25;
-/** Milliseconds of the former after a change. */
 const BUSY_TIME = 1_000;
-/** Milliseconds in which the event of a write of its own must be heard. */
+/** Milliseconds to wait for the event of this process's own write, before it polls more often. */
 const TRIAL = 1_000;
-/** Milliseconds between two writes to the file, at least. */
+/** Minimum of milliseconds between two writes to the file. */
 const NOTIFY_INTERVAL = 1;
-/** Milliseconds between two looks whether a transaction of the application is over, and how many. */
-const LOOK_INTERVAL = 5;
-const MAX_LOOKS = 200;
-/** End of the name of the file, after that of the database. */
+/** Milliseconds between two checks whether a transaction of the application has ended. */
+const TRANSACTION_POLL = 5;
+/** Maximum of such checks. */
+const MAX_TRANSACTION_POLLS = 200;
+/** Suffix of the file, after the name of the database. */
 const SUFFIX = "-notify";
 /** Content of the file. */
 const BYTE = /* @__PURE__ */ Uint8Array.of(0x21);
-/** Listeners take this part of the time at most: the next look waits so many times as long. */
+/** Ratio of the time until the next poll to the time that listeners took: they get a tenth at most. */
 const REST_FACTOR = 10;
 
-/** Connection, as a {@linkcode ChangeNotifier} sees it. */
+/** The connection of a {@linkcode ChangeNotifier}. */
 export interface ChangeNotifierOwner {
-  /** The counter of SQLite that changes with each commit of another connection. */
+  /** Counter of SQLite that changes with each commit of another connection. */
   dataVersion(): number | undefined;
   /** Called several times a second while there are listeners. */
   tick(): void;
 }
 
-/** The parts of `fs.FSWatcher` that are used. */
+/** The part of `fs.FSWatcher` that this module uses. */
 interface Watcher {
   close(): void;
 }
 
 /**
- * Says that another connection has committed something.
+ * Notifies of commits of other connections.
  *
- * Who commits what others may wait for writes one byte to a file beside the database, after the
- * commit, which all others watch. Watching the log of SQLite instead would say so too early: it is
- * written before the commit can be seen. Four times a second the database itself is asked, for
- * commits of other programs, and for systems without file events.
+ * After a commit that others may wait for, a process writes one byte to a file beside the database, which
+ * all others watch. Events of SQLite's write-ahead log would come too early: it is written before the
+ * commit is visible. Four times a second the database itself is polled, for commits of other programs,
+ * and for systems without file events.
  */
 export class ChangeNotifier {
   readonly #owner: ChangeNotifierOwner;
   readonly #listeners: Set<() => void> = new Set();
   #file: string | undefined;
-  /** True if the file may not be used. */
+  /** True if there is no permission for the file. */
   #isPolling = false;
   #descriptor: number | undefined;
-  /** Number of the open file, which another one may have replaced by its name. */
+  /** Inode of the open file, which may have been replaced since. */
   #inode: number | undefined;
   #watcher: Watcher | undefined;
   #hasEvents = false;
   #trialEndsAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lookTimer: ReturnType<typeof setTimeout> | undefined;
+  #pollTimer: ReturnType<typeof setTimeout> | undefined;
   #writeTimer: ReturnType<typeof setTimeout> | undefined;
   #writtenAt = -Infinity;
   #version: number | undefined;
   #changedAt = -Infinity;
-  #nextLookAt = -Infinity;
-  readonly #look = (): void => this.#lookNow();
+  #nextPollAt = -Infinity;
+  readonly #onPollTimer = (): void => this.#poll();
   readonly #tick = (): void => {
     this.#timer = undefined;
-    this.#lookNow();
+    this.#poll();
     this.#owner.tick();
     this.#setTimer();
   };
@@ -81,9 +82,9 @@ export class ChangeNotifier {
   }
 
   /**
-   * Begins with a database that was opened.
+   * Starts for a database that was opened.
    *
-   * @param databasePath Its file; `undefined` if it has none.
+   * @param databasePath Path of the database; `undefined` in memory.
    */
   opened(databasePath: string | undefined): void {
     const file = `${databasePath}${SUFFIX}`;
@@ -93,7 +94,7 @@ export class ChangeNotifier {
     if (this.#listeners.size > 0) this.#watch();
   }
 
-  /** Lets go of the file. Listeners stay, for the next {@linkcode opened}. */
+  /** Closes the file. Listeners are kept for the next {@linkcode opened}. */
   closed(): void {
     if (this.#writeTimer !== undefined) this.#write();
     this.#unwatch();
@@ -103,9 +104,9 @@ export class ChangeNotifier {
   }
 
   /**
-   * Listens to changes, by whomever.
+   * Adds a listener for commits of any connection.
    *
-   * @param listener Called after each, or after several.
+   * @param listener Called after one or several commits.
    */
   listen(listener: () => void): void {
     this.#listeners.add(listener);
@@ -115,26 +116,26 @@ export class ChangeNotifier {
     this.#setTimer();
   }
 
-  /** Listens no longer. */
+  /** Removes a listener. */
   unlisten(listener: () => void): void {
     if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
     this.#unwatch();
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    clearTimeout(this.#lookTimer);
-    this.#lookTimer = undefined;
+    clearTimeout(this.#pollTimer);
+    this.#pollTimer = undefined;
   }
 
-  /** Looks whether the file is still there: some systems say nothing of an open one that is removed. */
+  /** Checks that the file exists: some systems have no event for the removal of an open file. */
   check(): void {
     if (this.#descriptor === undefined) return;
     const stat = builtinModule("node:fs").statSync(this.#file!, { throwIfNoEntry: false });
     if (stat?.ino !== this.#inode) this.#reopen();
   }
 
-  /** Says that this connection has committed something that others may wait for. */
+  /** Notifies of a commit of this connection. */
   notify(): void {
-    this.#tell();
+    this.#callListeners();
     if (this.#file === undefined || this.#writeTimer !== undefined) return;
     const wait = this.#writtenAt + NOTIFY_INTERVAL - performance.now();
     if (wait <= 0) this.#write();
@@ -142,19 +143,19 @@ export class ChangeNotifier {
   }
 
   /**
-   * Says so once a transaction of the application is over, if that can be known: else others find
-   * out by themselves.
+   * Notifies after the end of a transaction of the application, if that can be detected. Otherwise others
+   * find the commit when they poll.
    *
-   * @param isOpen Whether the transaction is open.
+   * @param isOpen True while the transaction is open; `undefined` if that is unknown.
    */
   notifyAfter(isOpen: () => boolean | undefined): void {
-    let looks = 0;
-    const look = () => {
+    let polls = 0;
+    const poll = () => {
       const open = isOpen();
       if (open === false) this.notify();
-      else if (open === true && looks++ < MAX_LOOKS) setTimeout(look, LOOK_INTERVAL);
+      else if (open === true && polls++ < MAX_TRANSACTION_POLLS) setTimeout(poll, TRANSACTION_POLL);
     };
-    setTimeout(look, 0);
+    setTimeout(poll, 0);
   }
 
   #write(): void {
@@ -162,10 +163,10 @@ export class ChangeNotifier {
     this.#writeTimer = undefined;
     this.#writtenAt = performance.now();
     try {
-      // Bytes: Deno writes a text behind the one before, whatever place it is given.
+      // Bytes, since Deno ignores the position for strings.
       builtinModule("node:fs").writeSync(this.#open(), BYTE, 0, 1, 0);
     } catch (error) {
-      this.#hasFailed(error); // others look by themselves
+      this.#logPolling(error); // others find the commit when they poll
     }
   }
 
@@ -205,18 +206,18 @@ export class ChangeNotifier {
       const watcher = builtinModule("node:fs").watch(this.#file, (event) => {
         this.#hasEvents = true;
         if (event === "rename") this.#reopen();
-        this.#lookSoon();
+        this.#pollSoon();
       });
       watcher.unref?.();
       watcher.on("error", (error) => {
-        this.#hasFailed(error);
+        this.#logPolling(error);
         this.#unwatch();
       });
       this.#watcher = watcher;
       this.#trialEndsAt = performance.now() + TRIAL;
       this.#write();
     } catch (error) {
-      this.#hasFailed(error);
+      this.#logPolling(error);
     }
   }
 
@@ -226,7 +227,7 @@ export class ChangeNotifier {
     this.#hasEvents = false;
   }
 
-  /** The file was removed or replaced: another one is made. */
+  /** Opens the file again, after it was removed or replaced. */
   #reopen(): void {
     const fs = builtinModule("node:fs");
     this.#unwatch();
@@ -235,7 +236,7 @@ export class ChangeNotifier {
     if (this.#listeners.size > 0) this.#watch();
   }
 
-  #hasFailed(error: unknown): void {
+  #logPolling(error: unknown): void {
     log.debug("Polling {file}: {reason}", { file: this.#file, reason: errorMessage(error), error });
   }
 
@@ -253,29 +254,29 @@ export class ChangeNotifier {
     return now - this.#changedAt < BUSY_TIME ? BUSY_POLL : IDLE_POLL;
   }
 
-  /** Looks at once, unless listeners were busy with the last change until now. */
-  #lookSoon(): void {
-    if (this.#lookTimer !== undefined) return;
-    const wait = this.#nextLookAt - performance.now();
-    if (wait <= 0) this.#lookNow();
-    else this.#lookTimer = setTimeout(this.#look, wait);
+  /** Polls at once, unless listeners were busy with the last change until now. */
+  #pollSoon(): void {
+    if (this.#pollTimer !== undefined) return;
+    const wait = this.#nextPollAt - performance.now();
+    if (wait <= 0) this.#poll();
+    else this.#pollTimer = setTimeout(this.#onPollTimer, wait);
   }
 
-  #lookNow(): void {
-    clearTimeout(this.#lookTimer);
-    this.#lookTimer = undefined;
+  #poll(): void {
+    clearTimeout(this.#pollTimer);
+    this.#pollTimer = undefined;
     const version = this.#owner.dataVersion();
     if (version === this.#version || this.#listeners.size === 0) return;
     this.#version = version;
-    this.#tell();
+    this.#callListeners();
   }
 
-  #tell(): void {
+  #callListeners(): void {
     if (this.#listeners.size === 0) return;
     const begun = performance.now();
     this.#changedAt = begun;
     for (const listener of this.#listeners) listener();
     const ended = performance.now();
-    this.#nextLookAt = ended + Math.max(NOTIFY_INTERVAL, REST_FACTOR * (ended - begun));
+    this.#nextPollAt = ended + Math.max(NOTIFY_INTERVAL, REST_FACTOR * (ended - begun));
   }
 }

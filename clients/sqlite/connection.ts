@@ -20,14 +20,14 @@ import { Writer } from "./writer.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite");
 
-/** Milliseconds between two looks whether the file is still the one that was opened. */
+/** Milliseconds between two checks that the file has not been replaced. */
 const IDENTITY_INTERVAL = 1_000;
-/** Milliseconds between two attempts to open a file that another process has locked. */
-const LONGEST_PAUSE = 20;
+/** Maximum of milliseconds between two attempts to open or read a locked file. */
+const MAX_PAUSE = 20;
 
 /**
- * Connections whose files were replaced. Closing one would delete a log by its name, which belongs
- * to the new file by then.
+ * Connections whose files were replaced. They are never closed: that would delete the write-ahead log of
+ * the new file, which has the same name.
  */
 const abandoned: OwnDatabase[] = [];
 
@@ -40,11 +40,11 @@ const abandoned: OwnDatabase[] = [];
 export class SqliteConnection {
   /** Address of the database. */
   readonly address: CheckedAddress;
-  /** Runs what writes. */
+  /** Runs transactions. */
   readonly writer: Writer;
-  /** Says when something has changed. */
+  /** Notifies of commits. */
   readonly notifier: ChangeNotifier;
-  /** Grows with each opening: what was learnt before counts no longer. */
+  /** Incremented with each opening, which invalidates cached ids. */
   epoch = 0;
   /** Milliseconds to wait for the lock of another program. */
   readonly lockTimeout: number;
@@ -61,7 +61,7 @@ export class SqliteConnection {
   #unavailableSince: number | undefined;
   #checkedAt = -Infinity;
 
-  /** @param address Where the database is; the first use opens it. */
+  /** @param address Address of the database, which is opened on first use. */
   constructor(address: CheckedAddress) {
     this.address = address;
     this.lockTimeout = address.lockTimeout;
@@ -83,7 +83,7 @@ export class SqliteConnection {
   }
 
   /**
-   * Opens the database, unless it is open. While another process has it locked it is tried again.
+   * Opens the database, unless it is open, with retries while another process has locked it.
    *
    * @throws {BrokerConnectionError} If it cannot be opened.
    */
@@ -94,7 +94,7 @@ export class SqliteConnection {
   }
 
   /**
-   * Prepares a statement once.
+   * Returns a statement, prepared on first use.
    *
    * @param sql Its text, a constant.
    * @throws {ConnectionFailed} If the database is not open.
@@ -108,7 +108,7 @@ export class SqliteConnection {
   }
 
   /**
-   * Prepares a statement whose rows are arrays, once.
+   * Returns a statement whose rows are arrays, prepared on first use.
    *
    * @param sql Its text, a constant.
    * @throws {ConnectionFailed} If the database is not open.
@@ -124,8 +124,8 @@ export class SqliteConnection {
   /**
    * Reads outside of a transaction.
    *
-   * @param statements What to run.
-   * @returns What they return.
+   * @param statements Runs the statements; called again if the database is locked.
+   * @returns The result of the function.
    * @throws {BrokerConnectionError} If the database cannot be opened or read.
    */
   async read<T>(statements: () => T): Promise<T> {
@@ -148,7 +148,7 @@ export class SqliteConnection {
     return toConnectionError(error, this.path, isCommit ? "unknown" : "none");
   }
 
-  /** Looks, not more than once a second, whether the file is still the one that was opened. */
+  /** Checks, once a second at most, that the file was not replaced. Throws if it was. */
   check(): void {
     const now = performance.now();
     if (now - this.#checkedAt < IDENTITY_INTERVAL) return;
@@ -161,32 +161,32 @@ export class SqliteConnection {
     this.#maintenance.runIfDue(now);
   }
 
-  /** Hears when the file was replaced. */
+  /** Adds a listener for the loss of the file: it was deleted, moved or replaced. */
   onLoss(listener: (error: ConnectionClosed) => void): void {
     this.#lossListeners.add(listener);
   }
 
-  /** Hears of that no longer. */
+  /** Removes a listener for the loss of the file. */
   offLoss(listener: (error: ConnectionClosed) => void): void {
     this.#lossListeners.delete(listener);
   }
 
-  /** Adds something that is done every few seconds. */
+  /** Adds a maintenance task. */
   maintain(task: MaintenanceTask): void {
     this.#maintenance.add(task);
   }
 
-  /** Does now what is done every few seconds. */
+  /** Runs all maintenance tasks now. */
   runMaintenance(): void {
     this.#maintenance.run();
   }
 
-  /** Does something no longer. */
+  /** Removes a maintenance task. */
   unmaintain(task: MaintenanceTask): void {
     this.#maintenance.delete(task);
   }
 
-  /** Writes what is to be written, and closes the database unless it was handed in. */
+  /** Runs the pending jobs, and closes the database unless it is the application's. */
   async close(): Promise<void> {
     await this.writer.drained();
     this.#isClosed = true;
@@ -257,7 +257,7 @@ export class SqliteConnection {
       const row = this.statement("pragma data_version").get() as { data_version: number };
       return row.data_version;
     } catch {
-      return undefined; // whoever uses it next hears why
+      return undefined; // the next use of the database reports the error
     }
   }
 
@@ -307,6 +307,6 @@ function asFailure(error: unknown, path: string): unknown {
 }
 
 async function shortPause(attempt: number): Promise<void> {
-  const longest = Math.min(LONGEST_PAUSE, 2 ** Math.min(attempt, 10));
+  const longest = Math.min(MAX_PAUSE, 2 ** Math.min(attempt, 10));
   await pause(systemClock, 1 + Math.random() * longest);
 }

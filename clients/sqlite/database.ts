@@ -4,7 +4,7 @@ import { builtinModule } from "../../platform/runtime.ts";
 /** A value that SQLite stores. */
 export type SqliteValue = string | number | bigint | Uint8Array | null;
 
-/** Changes of a statement. */
+/** Result of a statement that writes. */
 export interface SqliteChanges {
   /** Number of rows. */
   readonly changes: number | bigint;
@@ -12,22 +12,21 @@ export interface SqliteChanges {
   readonly lastInsertRowid: number | bigint;
 }
 
-/** A prepared statement, as `node:sqlite`, `bun:sqlite`, `better-sqlite3` and `libsql` have it. */
+/** A prepared statement of `node:sqlite`, `bun:sqlite`, `better-sqlite3` or `libsql`. */
 export interface SqliteStatement {
-  /** Runs it for its effect. */
+  /** Runs the statement, without rows. */
   run(...parameters: SqliteValue[]): SqliteChanges;
-  /** Runs it for its first row. */
+  /** Runs the statement, and returns its first row. */
   get(...parameters: SqliteValue[]): unknown;
-  /** Runs it for all of its rows. */
+  /** Runs the statement, and returns all of its rows. */
   all(...parameters: SqliteValue[]): unknown[];
-  /** Makes rows arrays, which cost less than objects: in `node:sqlite`, since Node 22.16. */
+  /** Makes it return rows as arrays, which are faster than objects: in `node:sqlite`, since Node 22.16. */
   setReturnArrays?(enabled: boolean): void;
 }
 
 /**
- * A synchronous connection to an SQLite database: that of `node:sqlite`, `bun:sqlite`,
- * `better-sqlite3` or `libsql`. With drizzle it is `db.$client`, with kysely the object given to
- * its dialect.
+ * A synchronous connection to an SQLite database, of `node:sqlite`, `bun:sqlite`, `better-sqlite3` or
+ * `libsql`. With drizzle it is `db.$client`, with kysely the object passed to its dialect.
  */
 export interface SqliteDatabase {
   /** Runs statements without parameters. */
@@ -40,7 +39,7 @@ export interface SqliteDatabase {
   readonly inTransaction?: boolean;
 }
 
-/** A connection of our own, which can be closed. */
+/** A connection that this library has opened, and closes. */
 export interface OwnDatabase extends SqliteDatabase {
   /** Closes it. */
   close(): void;
@@ -50,15 +49,15 @@ export interface OwnDatabase extends SqliteDatabase {
 export type DatabaseOpener = (path: string) => OwnDatabase;
 
 /**
- * Opens a file with the SQLite of the runtime, which is loaded by the first call.
+ * Opens a file with the SQLite of the runtime, which is loaded on the first call.
  *
  * @param path The file, or `:memory:`.
  * @returns The connection.
  * @throws {ConnectionFailed} If the runtime has no SQLite.
- * @throws What the runtime throws when the file cannot be opened.
+ * @throws The error of the runtime if the file cannot be opened.
  */
 export function openDatabase(path: string): OwnDatabase {
-  // Undefined on versions that lack the module, whatever the types say.
+  // Undefined in versions without the module, contrary to its type.
   const sqlite = builtinModule("node:sqlite") as BuiltinSqlite | undefined;
   if (sqlite === undefined) {
     throw new ConnectionFailed(
@@ -70,12 +69,12 @@ export function openDatabase(path: string): OwnDatabase {
   return new sqlite.DatabaseSync(path);
 }
 
-/** The part of `node:sqlite` that is used. */
+/** The part of `node:sqlite` that this library uses. */
 interface BuiltinSqlite {
   DatabaseSync: new (path: string) => OwnDatabase;
 }
 
-/** True if a connection has a transaction open; `undefined` if it does not tell, or is closed. */
+/** True if a connection has an open transaction; `undefined` if that is unknown, or it is closed. */
 export function isInTransaction(database: SqliteDatabase): boolean | undefined {
   try {
     return database.isTransaction ?? database.inTransaction;
@@ -86,14 +85,14 @@ export function isInTransaction(database: SqliteDatabase): boolean | undefined {
 
 /** A prepared statement whose rows are arrays: the values of the columns, in order. */
 export interface ArrayStatement {
-  /** Runs it for all of its rows. */
+  /** Runs the statement, and returns all of its rows. */
   all(...parameters: SqliteValue[]): unknown[][];
 }
 
 /**
  * Prepares a statement whose rows are arrays.
  *
- * @param database An open connection; one that has no such rows makes objects first.
+ * @param database An open connection. Without support for arrays, objects are converted.
  * @param sql Its text.
  */
 export function prepareForArrays(database: SqliteDatabase, sql: string): ArrayStatement {

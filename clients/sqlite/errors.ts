@@ -1,7 +1,7 @@
 import { ConnectionFailed, type DeliveryState, RequestRejected } from "../../core/errors.ts";
 import { errorMessage } from "../../platform/thrown.ts";
 
-/** Kinds of errors of SQLite, by what can be done about them. */
+/** Kinds of errors of SQLite that are handled or explained differently. */
 export type SqliteFault =
   | "busy"
   | "full"
@@ -14,7 +14,7 @@ export type SqliteFault =
   | "other";
 
 /**
- * Texts first, codes second: Deno's `exec` gives no code, and older versions of it a wrong one.
+ * Errors are matched by text first: `exec` of Deno sets no code, or a wrong one in older versions.
  *
  * Source: "Result and Error Codes" in the manual of SQLite.
  */
@@ -32,7 +32,7 @@ const FAULTS: readonly (readonly [fault: SqliteFault, text: RegExp, ...codes: nu
 /**
  * Classifies an error of SQLite.
  *
- * @param error What a statement threw.
+ * @param error The error of a statement.
  * @returns Its kind.
  */
 export function faultOf(error: unknown): SqliteFault {
@@ -44,14 +44,14 @@ export function faultOf(error: unknown): SqliteFault {
   return FAULTS.find(([, , ...codes]) => codes.includes(code & 255))?.[0] ?? "other";
 }
 
-/** True if an error of SQLite may end by itself, or when somebody does something about it. */
+/** True if a retry may succeed, possibly after an operator has acted. */
 export function isTransient(error: unknown): boolean {
   const fault = faultOf(error instanceof ConnectionFailed ? error.cause ?? error : error);
   return fault === "busy" || fault === "full" || fault === "inputOutput" || fault === "readOnly" ||
     fault === "cannotOpen";
 }
 
-/** Explains an error of SQLite. */
+/** The reason in an error text. */
 function reasonOf(fault: SqliteFault, path: string, error: unknown): string {
   switch (fault) {
     case "busy":
@@ -78,9 +78,9 @@ function reasonOf(fault: SqliteFault, path: string, error: unknown): string {
 /**
  * Translates an error of SQLite.
  *
- * @param error What was thrown. An error that is none of SQLite's is given back as it is.
+ * @param error The error. One that is not from SQLite is returned unchanged.
  * @param path The file.
- * @param delivery Whether what was to be written may have been.
+ * @param delivery Whether the write may have been committed.
  */
 export function toConnectionError(
   error: unknown,
@@ -95,7 +95,7 @@ export function toConnectionError(
   return new ConnectionFailed(text + detail, { cause: error, delivery });
 }
 
-/** True if an error came from SQLite, whichever package it was called by. */
+/** True if an error is one of SQLite, through any package. */
 function isSqliteError(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof ConnectionFailed) return false;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };

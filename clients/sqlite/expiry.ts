@@ -9,7 +9,7 @@ export type ExpiringTable =
   | "dramatiq_members"
   | "dramatiq_signals";
 
-/** Columns that tell the rows of a table apart. */
+/** Primary keys of the tables. */
 const KEYS: Readonly<Record<ExpiringTable, string>> = {
   dramatiq_results: "key",
   dramatiq_counters: "key",
@@ -18,16 +18,16 @@ const KEYS: Readonly<Record<ExpiringTable, string>> = {
 };
 
 /**
- * When something is forgotten.
+ * Converts a TTL to a time of expiry.
  *
- * @param clock The time.
+ * @param clock The clock.
  * @param ttl Milliseconds from now.
  */
 export function toExpiry(clock: Clock, ttl: number): number {
   return Math.min(Math.ceil(clock.now() + ttl), Number.MAX_SAFE_INTEGER);
 }
 
-/** The statements by which a table is purged: whether it has expired rows, and to delete some. */
+/** Statements that find out whether a table has expired rows, and that delete some. */
 export function purgeStatements(table: ExpiringTable): readonly [isDue: string, purge: string] {
   const keys = KEYS[table];
   const expired = `from ${table} where expires<=? limit`;
@@ -38,11 +38,11 @@ export function purgeStatements(table: ExpiringTable): readonly [isDue: string, 
 }
 
 /**
- * Deletes what has expired, some rows at a time.
+ * Makes the maintenance task that deletes expired rows.
  *
  * @param connection The connection.
  * @param table The table.
- * @param clock The time by which rows expire.
+ * @param clock The clock by which rows expire.
  */
 export function expiryTask(
   connection: SqliteConnection,

@@ -10,10 +10,10 @@ import {
 import { SqliteConnection } from "./connection.ts";
 import type { SqliteDatabase } from "./database.ts";
 
-/** A use of a connection that may have others. */
+/** One use of a connection that may be shared. */
 export interface ConnectionHandle {
   readonly connection: SqliteConnection;
-  /** Ends the use; the last one closes the connection. */
+  /** Ends this use. The last one closes the connection. */
   release(): Promise<void>;
 }
 
@@ -22,17 +22,17 @@ interface Shared {
   uses: number;
 }
 
-/** Connections of this realm by file and durability, and by the database that was handed in. */
+/** Connections of this realm, by durability and file, and by the database of the application. */
 const byFile: Map<string, Shared> = new Map();
 const byDatabase: WeakMap<SqliteDatabase, Shared> = /* @__PURE__ */ new WeakMap();
-/** Connections of brokers, for backends that are to use the same. */
+/** Connections by broker, for backends that share them. */
 const byBroker: WeakMap<object, SqliteConnection> = /* @__PURE__ */ new WeakMap();
 
 /**
- * Uses the connection to a database, together with all others of this realm that do.
+ * Acquires the connection to a database, which is shared within this realm.
  *
- * @param address Where it is.
- * @returns The connection; the first use of that opens the file.
+ * @param address Address of the database.
+ * @returns The connection, which opens the file on first use.
  */
 export function acquireConnection(address: CheckedAddress): ConnectionHandle {
   const { database } = address;
@@ -77,21 +77,21 @@ function acquire(
   };
 }
 
-/** The names of the options of a backend, with those of its address. */
+/** Adds the names of the address options to those of a backend. */
 export function withAddressOptions<T>(own: T): T & KnownOptions<SqliteBackendAddress> {
   return { ...own, broker: true, ...ADDRESS_OPTIONS };
 }
 
-/** Address of a backend's database: in the database of a broker, or in one of its own. */
+/** Address of a backend's database: that of a broker, or one of its own. */
 export interface SqliteBackendAddress extends SqliteAddress {
-  /** An `SqliteBroker`, whose connection is used: for a database in memory, or handed in. */
+  /** An `SqliteBroker`, whose connection is used: for a database in memory, or of the application. */
   broker?: object;
 }
 
 /**
- * Uses the connection of a broker, or one of its own.
+ * Acquires the connection of a broker, or one by its address.
  *
- * @param address What the user gave.
+ * @param address The user's options.
  * @returns The connection.
  * @throws {TypeError} If it is incomplete, or contradicts itself.
  */
@@ -108,7 +108,7 @@ export function acquireBackendConnection(
   return { connection, release: () => connection.writer.drained() };
 }
 
-/** Notes which connection a broker uses. */
+/** Registers the connection of a broker. */
 export function setConnectionOf(broker: object, connection: SqliteConnection): void {
   byBroker.set(broker, connection);
 }
@@ -130,6 +130,6 @@ function realPath(path: string): string {
   try {
     return builtinModule("node:fs").realpathSync(path);
   } catch {
-    return path; // it is not there yet
+    return path; // the file does not exist yet
   }
 }

@@ -7,22 +7,22 @@ import type { WriteJob } from "./writer.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite", "maintenance");
 
-/** Milliseconds between two rounds. */
+/** Milliseconds between two runs. */
 const INTERVAL = 5_000;
-/** Rows that one step deletes at most. */
+/** Maximum of rows that one step deletes. */
 export const PURGE_BATCH = 500;
-/** Bytes of free pages, and their share of the file, from which on they are given back. */
+/** Bytes of free pages, and their share of the file, above which they are returned to the file system. */
 const MANY_FREE_BYTES = 16 * 1024 * 1024;
 const MUCH_FREE = 0.25;
-/** Bytes of a log that is long, and of one that somebody has to look after. */
+/** Bytes of the write-ahead log above which it is checkpointed, and above which a warning is logged. */
 const LONG_LOG = 64 * 1024 * 1024;
 const VERY_LONG_LOG = 256 * 1024 * 1024;
 
-/** Something that is done every few seconds. */
+/** A task that is run every few seconds. */
 export interface MaintenanceTask {
-  /** Looks, without a transaction, whether there is something to do. */
+  /** True if there is something to do. Reads without a transaction. */
   isDue(): boolean;
-  /** Does a part of it, inside a transaction. */
+  /** Runs one step, inside a transaction. */
   run(): void;
 }
 
@@ -45,7 +45,7 @@ export class Maintenance {
 
   constructor(connection: MaintainedConnection) {
     this.#connection = connection;
-    this.#tasks.add({ isDue: () => this.#hasFreePages(), run: () => this.#giveBackPages() });
+    this.#tasks.add({ isDue: () => this.#hasFreePages(), run: () => this.#freePages() });
   }
 
   /** Adds a task. */
@@ -53,7 +53,7 @@ export class Maintenance {
     this.#tasks.add(task);
   }
 
-  /** Takes a task off. */
+  /** Removes a task. */
   delete(task: MaintenanceTask): void {
     this.#tasks.delete(task);
   }
@@ -84,13 +84,13 @@ export class Maintenance {
     this.#connection.writer.add({
       run: () => task.run(),
       committed: () => {
-        if (this.#connection.database !== undefined) this.#again(task);
+        if (this.#connection.database !== undefined) this.#runAgain(task);
       },
       failed: (error) => this.#failed(error),
     });
   }
 
-  #again(task: MaintenanceTask): void {
+  #runAgain(task: MaintenanceTask): void {
     try {
       this.#runTask(task);
     } catch (error) {
@@ -118,12 +118,12 @@ export class Maintenance {
     return row[name] ?? 0;
   }
 
-  #giveBackPages(): void {
+  #freePages(): void {
     // `run` and `exec` would free a single page.
     this.#connection.statement("pragma incremental_vacuum(256)").all();
   }
 
-  /** A log that grows and grows is one that a reader, or a backup, keeps from being copied back. */
+  /** Checks the write-ahead log: it grows as long as a reader, or a backup, prevents a checkpoint. */
   #checkLog(): void {
     const { address, path, database } = this.#connection;
     if (address.database !== undefined || database === undefined) return;

@@ -7,7 +7,7 @@ import { migrate } from "./schema.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite");
 
-/** File systems by the number that `statfs` gives, see "statfs(2)" in the manual of Linux. */
+/** Types of file systems by the number in `statfs`, see "statfs(2)" in the manual of Linux. */
 const NETWORK = /* @__PURE__ */ new Map([
   [0x6969, "NFS"],
   [0x517b, "SMB"],
@@ -16,25 +16,25 @@ const NETWORK = /* @__PURE__ */ new Map([
 ]);
 const DOUBTFUL = /* @__PURE__ */ new Map([[0x65735546, "FUSE"], [0x01021997, "9p"]]);
 
-/** Symbolic links that are followed one after the other, as on Linux. */
-const MOST_LINKS = 40;
+/** Maximum of symbolic links in a chain, as on Linux. */
+const MAX_LINKS = 40;
 
-/** A file that is open. */
+/** An open file. */
 export interface OpenFile {
   readonly database: OwnDatabase;
-  /** Its path without symbolic links; SQLite keeps its other files beside that. */
+  /** Its path without symbolic links, beside which SQLite keeps its other files. */
   readonly path: string;
-  /** Tells the file from one that takes its place; `undefined` in memory. */
+  /** Result of `identityOf`; `undefined` in memory. */
   readonly identity: string | undefined;
 }
 
 /**
- * Opens a file, with its pragmas and its present schema. It neither waits nor retries.
+ * Opens a file, sets its pragmas, and migrates its schema, without waiting or retrying.
  *
  * @param address The file.
- * @param isReopened Whether it was open before, so that a missing file is an error.
+ * @param isReopened True if it was open before, so that a missing file is an error.
  * @throws {ConnectionFailed} If it cannot be opened as it is.
- * @throws What SQLite throws otherwise, also when another process has the lock.
+ * @throws The error of SQLite otherwise, also if another process has the lock.
  */
 export function openFile(address: CheckedAddress, isReopened: boolean): OpenFile {
   const isFile = address.path !== IN_MEMORY;
@@ -52,7 +52,7 @@ export function openFile(address: CheckedAddress, isReopened: boolean): OpenFile
 
 function setPragmas(database: OwnDatabase, { durability }: CheckedAddress, path: string): void {
   const run = (pragma: string) => database.prepare(`pragma ${pragma}`).get();
-  // First of all: Deno waits for locks by default, and with it the whole event loop.
+  // Must be the first: by default, waiting for a lock in Deno blocks the event loop.
   run("busy_timeout=0");
   const { page_count } = run("page_count") as { page_count: number };
   if (page_count === 0) run("auto_vacuum=incremental");
@@ -68,13 +68,13 @@ function setPragmas(database: OwnDatabase, { durability }: CheckedAddress, path:
   run("journal_size_limit=67108864");
 }
 
-/** Checks the folder, and makes an empty file that only its owner may read. */
+/** Checks the folder, and creates an empty file that only its owner may read. @returns Its real path. */
 function prepareFile(address: CheckedAddress, isReopened: boolean): string {
   const fs = builtinModule("node:fs");
   const { dirname } = builtinModule("node:path");
   const given = address.path;
   const folder = dirname(given);
-  // Deno may allow the file alone; whatever is wrong SQLite says then.
+  // In Deno, only the file may be permitted: then SQLite reports what is wrong.
   if (!mayRead(folder)) return given;
   if (!fs.existsSync(folder)) {
     if (!address.createFolder || isReopened) {
@@ -92,7 +92,7 @@ function prepareFile(address: CheckedAddress, isReopened: boolean): string {
   checkFileSystem(address, dirname(path));
   if (exists) return path;
   try {
-    // Allowed only because nothing has the file open: closing it would drop all locks on it.
+    // Only while this process does not have the file open: closing it would release all locks on it.
     fs.closeSync(fs.openSync(path, "wx", 0o600));
   } catch (error) {
     if ((error as { code?: string }).code !== "EEXIST") {
@@ -102,18 +102,18 @@ function prepareFile(address: CheckedAddress, isReopened: boolean): string {
   return path;
 }
 
-/** The path of a file that is not there yet; symbolic links are followed. */
+/** Resolves the path of a file that does not exist yet, following symbolic links. */
 function targetOf(path: string): string {
   const fs = builtinModule("node:fs");
   const { basename, dirname, join, resolve } = builtinModule("node:path");
   let target = path;
-  for (let links = 0; links < MOST_LINKS; links++) {
+  for (let links = 0; links < MAX_LINKS; links++) {
     if (!fs.lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink()) {
       return join(fs.realpathSync(dirname(target)), basename(target));
     }
     target = resolve(dirname(target), fs.readlinkSync(target));
   }
-  return path; // links that name each other: SQLite says that it cannot open them
+  return path; // a cycle of links: SQLite reports that it cannot open it
 }
 
 function checkFileSystem(address: CheckedAddress, folder: string): void {
@@ -123,7 +123,7 @@ function checkFileSystem(address: CheckedAddress, folder: string): void {
   try {
     type = Number(builtinModule("node:fs").statfsSync(folder).type) >>> 0;
   } catch {
-    return; // not every system tells
+    return; // not supported on every system
   }
   const network = NETWORK.get(type);
   if (network !== undefined && !address.allowNetworkFileSystem) {
@@ -142,10 +142,10 @@ function checkFileSystem(address: CheckedAddress, folder: string): void {
 }
 
 /**
- * Tells a file from one that takes its place.
+ * Identifies a file, as distinct from another one at the same path.
  *
  * @param path The file.
- * @returns Its device and number; `undefined` if it is not there.
+ * @returns Its device and inode; `undefined` if it does not exist.
  */
 export function identityOf(path: string): string | undefined {
   if (!mayRead(path)) return undefined;

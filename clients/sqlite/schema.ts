@@ -8,9 +8,9 @@ export const DELAYED = 2;
 export const DEAD = 3;
 
 /**
- * Tables and indexes. All names begin with `dramatiq_`, so that they can live in the file of an
- * application. Each state of a message has an index of its own: a claim never passes what is
- * delayed or dead. Bodies over {@linkcode LONGEST_ROW_BODY} are apart, so that a change of state
+ * Tables and indexes. All names begin with `dramatiq_`, so that they can be in the file of an
+ * application. Each state of a message has an index of its own, so that a claim reads no delayed or dead
+ * rows. Bodies over {@linkcode LONGEST_ROW_BODY} are in a table of their own, so that a change of state
  * rewrites a short row.
  */
 const CREATE = `
@@ -44,7 +44,7 @@ create table dramatiq_signals(key text primary key, expires integer not null)
 create index dramatiq_signals_expiry on dramatiq_signals(expires);
 `;
 
-/** Entries of control stores; the value of a removed one is null, for those who watch. */
+/** Entries of control stores. The value of a removed one is null, for watchers. */
 const CREATE_CONTROL = `
 create table dramatiq_control(key text primary key, version integer not null, value text,
   expires integer) strict, without rowid;
@@ -53,9 +53,9 @@ create index dramatiq_control_expiry on dramatiq_control(expires) where expires 
 `;
 
 /**
- * Columns for messages that a dead worker had in flight: the number of workers that died while the
- * message ran under a mark (null: no worker died with it), the worker that marked it, its note, and
- * the notes of those that died.
+ * Columns for suspects, messages that were in flight when a worker died: the number of workers that died
+ * while the message was marked (null: no suspect), the worker that has marked it, the note of that
+ * worker, and the notes of those that died.
  */
 const CREATE_SUSPECTS = `
 alter table dramatiq_messages add column deaths integer;
@@ -64,13 +64,13 @@ alter table dramatiq_messages add column note text;
 alter table dramatiq_messages add column notes text;
 `;
 
-/** Finds messages that may have a claim. */
+/** Index of the messages that may have a claim. */
 const CREATE_UNIQUE =
   "create index dramatiq_unique on dramatiq_messages(message_id) where unique_key is not null";
 
 /**
- * Reports of workers with the times at which they were written, counts of what workers did by minute
- * and actor, and dead letters of a queue by death, for inspectors.
+ * For inspectors: reports of workers with their times, counts of processed messages by minute and actor,
+ * and an index of dead letters by death.
  */
 const CREATE_REPORTS = `
 alter table dramatiq_workers add column report text;
@@ -81,7 +81,7 @@ create table dramatiq_minutes(minute integer not null, actor text not null, done
 create index dramatiq_dead_due on dramatiq_messages(queue, due, id) where state=3;
 `;
 
-/** Steps from one version of the schema to the next; new ones are added at the end. */
+/** Migrations from each version of the schema to the next. New ones are appended. */
 const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
   (database) => {
     database.exec(CREATE);
@@ -95,7 +95,7 @@ const MIGRATIONS: readonly ((database: SqliteDatabase) => void)[] = [
 
 /** The version that this library writes. */
 export const SCHEMA: number = MIGRATIONS.length;
-/** The least version of the schema that a library has to know to write what this one wrote. */
+/** Minimum version of the schema that a library must know to write to a file of this one. */
 const NEEDS = 1;
 
 /** Bodies of more characters or bytes are in a table of their own. */
@@ -104,12 +104,12 @@ export const LONGEST_ROW_BODY = 1_000;
 const READ_VERSION = "select value from dramatiq_meta where name=?";
 
 /**
- * Brings a file to the present version of the schema, in one transaction.
+ * Migrates a file to the present version of the schema, in one transaction.
  *
  * @param database A connection without an open transaction.
  * @param path The file, for errors.
- * @throws {ConnectionFailed} If a newer library wrote it, and this one must not.
- * @throws What SQLite throws, also when another process has the lock.
+ * @throws {ConnectionFailed} If a newer library has written it, and this one cannot.
+ * @throws The error of SQLite, also if another process has the lock.
  */
 export function migrate(database: SqliteDatabase, path: string): void {
   if (versionOf(database, path) >= SCHEMA) return;
@@ -150,7 +150,7 @@ function versionOf(database: SqliteDatabase, path: string): number {
 }
 
 /**
- * Rolls a transaction back. SQLite may have done so by itself.
+ * Rolls a transaction back, unless SQLite has done so already.
  *
  * @param database The connection.
  */

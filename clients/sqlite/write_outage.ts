@@ -4,14 +4,14 @@ import { isTransient } from "./errors.ts";
 
 const log = /* @__PURE__ */ getLogger("sqlite");
 
-/** Milliseconds of waiting for a lock after which the log says so: far more than any of our transactions. */
+/** Milliseconds of waiting for the lock after which that is logged: far more than our transactions take. */
 const NOTABLE_WAIT = 5_000;
 
 /**
- * The time during which a database cannot be written: another program holds its lock, or its disk is
+ * An outage during which a database cannot be written: another program holds its lock, or its disk is
  * full. Logged once when it begins, and once when it ends.
  *
- * working ─(lock not had)▶ waiting ─(5 s)▶ logged ─(transaction committed)▶ working
+ * working ─(database locked)▶ waiting ─(5 s)▶ logged ─(transaction committed)▶ working
  * working ─(transaction failed)▶ logged
  */
 export class WriteOutage {
@@ -20,12 +20,12 @@ export class WriteOutage {
   #since: number | undefined;
   #isLogged = false;
 
-  /** @param path Names the database. */
+  /** @param path Returns the path of the database. */
   constructor(path: () => string) {
     this.#path = path;
   }
 
-  /** Another program has the lock. */
+  /** Notes that another program holds the lock. */
   waits(): void {
     const now = performance.now();
     this.#since ??= now;
@@ -37,7 +37,7 @@ export class WriteOutage {
     });
   }
 
-  /** A transaction failed. */
+  /** Notes a failed transaction. */
   failed(error: unknown): void {
     if (this.#isLogged || !isTransient(error)) return;
     this.#since ??= performance.now();
@@ -48,7 +48,7 @@ export class WriteOutage {
     });
   }
 
-  /** A transaction was committed. */
+  /** Notes a committed transaction. */
   ended(): void {
     if (this.#since === undefined) return;
     const duration = Math.round(performance.now() - this.#since);

@@ -5,52 +5,51 @@ import { faultOf } from "./errors.ts";
 import { rollBack } from "./schema.ts";
 import { WriteOutage } from "./write_outage.ts";
 
-/** Statements that are to run in a transaction. */
+/** Statements to run in a transaction. */
 export interface WriteJob {
-  /** True if the transaction is its own. */
+  /** True if it needs a transaction of its own. */
   readonly isAlone?: boolean;
-  /** Runs the statements; what it throws rolls the transaction back. */
+  /** Runs the statements. If it throws, the transaction is rolled back. */
   run(): void;
-  /** Called once the transaction is committed. */
+  /** Called after the commit. */
   committed(): void;
-  /** Called when it is not. */
+  /** Called if the transaction was not committed. */
   failed(error: unknown): void;
 }
 
-/** Connection, as a {@linkcode Writer} sees it. */
+/** The connection of a {@linkcode Writer}. */
 export interface WriterOwner {
   /** Name of the database in logs. */
   readonly path: string;
   /** The database, once it is open. */
   readonly database: SqliteDatabase | undefined;
-  /** A prepared statement. */
+  /** Returns a prepared statement. */
   statement(sql: string): SqliteStatement;
   /** Milliseconds to wait for the lock. */
   readonly lockTimeout: number;
   /** Opens the database. */
   open(): Promise<void>;
-  /** Called before each transaction; may find that the database is lost. */
+  /** Called before each transaction. Throws if the database was lost. */
   check(): void;
   /** Translates an error. */
   translate(error: unknown, isCommit: boolean): unknown;
 }
 
-/** Milliseconds after which a transaction is committed and the event loop gets its turn. */
-const LONGEST_TRANSACTION = 4;
-/** Jobs between two looks at the time. */
-const JOBS_PER_LOOK = 16;
+/** Milliseconds after which a transaction is committed, so as not to block the event loop. */
+const MAX_TRANSACTION = 4;
+/** Number of jobs between two checks of the time. */
+const JOBS_PER_CHECK = 16;
 const MAX_JOBS = 1_000;
-/** Milliseconds between two attempts to get the lock, at most. */
-const LONGEST_PAUSE = 8;
+/** Maximum of milliseconds between two attempts to get the lock. */
+const MAX_PAUSE = 8;
 
 /**
- * Runs jobs in transactions, as many of them as there are in one. It is the only part that begins
- * a transaction.
+ * Runs jobs in transactions, many of them in one. No other code begins a transaction.
  *
- * idle ─(job)▶ scheduled ─(end of the turn)▶ running ─(lock not had)▶ waiting for it ─▶ running
+ * idle ─(job)▶ scheduled ─(end of the turn)▶ running ─(database locked)▶ waiting ─(timer)▶ running
  *
- * Nothing is awaited inside a transaction, and nothing waits inside SQLite: the lock of another
- * process is tried again by timer, so that the event loop never stands still.
+ * Nothing is awaited inside a transaction, and SQLite never waits for a lock: attempts are repeated by
+ * timer, so that the event loop is not blocked.
  */
 export class Writer {
   readonly #owner: WriterOwner;
@@ -58,7 +57,7 @@ export class Writer {
   #jobs: WriteJob[] = [];
   #head = 0;
   #isScheduled = false;
-  /** When the lock was first not had, by `performance.now()`. */
+  /** Start of the wait for the lock, by `performance.now()`. */
   #busySince: number | undefined;
   #attempts = 0;
   readonly #idle: Notifier = new Notifier();
@@ -79,7 +78,7 @@ export class Writer {
     this.#schedule();
   }
 
-  /** Adds a job that goes before all others: a heartbeat. */
+  /** Adds a job that runs before all others: a heartbeat. */
   addFirst(job: WriteJob): void {
     this.#urgent.push(job);
     this.#schedule();
@@ -88,9 +87,9 @@ export class Writer {
   /**
    * Runs statements in a transaction.
    *
-   * @param statements What to run.
-   * @param isAlone Whether the transaction is its own.
-   * @returns What they return, once that is committed.
+   * @param statements Runs the statements.
+   * @param isAlone True if they need a transaction of their own.
+   * @returns The result of the function, after the commit.
    */
   transact<T>(statements: () => T, isAlone = false): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -151,7 +150,7 @@ export class Writer {
       this.#owner.statement("commit").run();
     } catch (error) {
       rollBack(database);
-      // Where there is no write-ahead log, readers may hold up a commit.
+      // Without a write-ahead log, readers may block a commit.
       if (faultOf(error) === "busy" && !ran.some(({ isAlone }) => isAlone)) {
         this.#jobs = [...ran, ...this.#jobs.slice(this.#head)];
         this.#head = 0;
@@ -166,9 +165,9 @@ export class Writer {
     for (const job of ran) job.committed();
   }
 
-  /** Runs jobs until their time is over. Those that ran, or tried to, are in `ran`. */
+  /** Runs jobs for the time of one transaction, and adds them to `ran`, one that throws included. */
   #runJobs(ran: WriteJob[]): void {
-    const endsAt = performance.now() + LONGEST_TRANSACTION;
+    const endsAt = performance.now() + MAX_TRANSACTION;
     const urgent = this.#urgent;
     this.#urgent = [];
     ran.push(...urgent);
@@ -180,7 +179,7 @@ export class Writer {
       ran.push(job);
       job.run();
       if (job.isAlone || ran.length >= MAX_JOBS) break;
-      if (ran.length % JOBS_PER_LOOK === 0 && performance.now() >= endsAt) break;
+      if (ran.length % JOBS_PER_CHECK === 0 && performance.now() >= endsAt) break;
     }
     if (this.#head < this.#jobs.length) return;
     this.#jobs = [];
@@ -201,12 +200,12 @@ export class Writer {
       this.#attempts = 0;
       return this.#failAll(this.#owner.translate(error, false));
     }
-    const pause = 1 + Math.random() * Math.min(LONGEST_PAUSE, 2 ** this.#attempts++);
+    const pause = 1 + Math.random() * Math.min(MAX_PAUSE, 2 ** this.#attempts++);
     this.#isScheduled = true;
     setTimeout(this.#flush, pause);
   }
 
-  /** Fails what is there now: what they add is tried anew. */
+  /** Fails all present jobs. Jobs that they add meanwhile are run. */
   #failAll(error: unknown): void {
     const jobs = [...this.#urgent, ...this.#jobs.slice(this.#head)];
     this.#urgent = [];

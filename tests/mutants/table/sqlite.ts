@@ -284,7 +284,7 @@ export const SQLITE: readonly Mutant[] = [
     ],
     [
       "a transaction never ends while there is something to write",
-      "if (ran.length % JOBS_PER_LOOK === 0 && performance.now() >= endsAt) break;",
+      "if (ran.length % JOBS_PER_CHECK === 0 && performance.now() >= endsAt) break;",
       "",
     ],
     [
@@ -301,7 +301,7 @@ export const SQLITE: readonly Mutant[] = [
   ...mutantsOf("clients/sqlite/change_notifier.ts", NOTIFIER, [
     [
       "commits of other programs are never seen",
-      "    this.#lookNow();\n    this.#owner.tick();\n",
+      "    this.#poll();\n    this.#owner.tick();\n",
       "    this.#owner.tick();\n",
     ],
     [
@@ -399,7 +399,7 @@ export const SQLITE: readonly Mutant[] = [
     ],
     [
       "a purge deletes one batch each time",
-      "if (this.#connection.database !== undefined) this.#again(task);",
+      "if (this.#connection.database !== undefined) this.#runAgain(task);",
       "",
       { tests: DEAD },
     ],

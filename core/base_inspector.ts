@@ -62,7 +62,7 @@ export abstract class BaseInspector implements Inspector {
     return new Set(ABILITIES.filter((ability) => this.#reasons[ability] === undefined));
   }
 
-  /** Tells why it cannot do something. */
+  /** Explains why it cannot do something. */
   whyNot(ability: Ability): string | undefined {
     return this.#reasons[ability];
   }
@@ -88,7 +88,7 @@ export abstract class BaseInspector implements Inspector {
    */
   protected abstract replace(ref: MessageRef, message: Message): Promise<boolean>;
 
-  /** Removes messages, and tells which of them were there. */
+  /** Removes messages, and returns those that existed. */
   protected abstract removeMany(refs: readonly MessageRef[]): Promise<boolean[]>;
 
   /** Drops all messages of a queue in one state. */
@@ -101,7 +101,7 @@ export abstract class BaseInspector implements Inspector {
   /** Lists the workers. */
   protected abstract readWorkers(signal: AbortSignal | undefined): Promise<WorkerReport[]>;
 
-  /** Tells what workers did. */
+  /** Reads what workers did. */
   protected abstract readHistory(
     minutes: number,
     signal: AbortSignal | undefined,
@@ -174,7 +174,7 @@ export abstract class BaseInspector implements Inspector {
     return workers.toSorted((a, b) => a.bootedAt - b.bootedAt || (a.id < b.id ? -1 : 1));
   }
 
-  /** Tells what workers did in the last minutes. */
+  /** Reads what workers did in the last minutes. */
   async history(minutes: number, { signal }: InspectOptions = {}): Promise<HistoryMinute[]> {
     if (!Number.isSafeInteger(minutes) || minutes < 1 || minutes > LONGEST_HISTORY) {
       throw new RangeError(
@@ -252,7 +252,7 @@ const PURPOSES: Readonly<Record<Ability, string>> = {
 };
 const ABILITIES = /* @__PURE__ */ Object.keys(PURPOSES) as Ability[];
 
-/** Names come from outside: what is no queue would name other keys of a server. */
+/** Names come from outside: an invalid queue name could address other keys of a server. */
 function checkRef(ref: MessageRef): MessageRef {
   return { ...ref, queueName: toCanonicalQueueName(ref.queueName, "find queue") };
 }

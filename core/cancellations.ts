@@ -5,18 +5,18 @@ import type { MessageProxy } from "./message_proxy.ts";
 import { canonicalQueueName } from "./queue_names.ts";
 import { type Cancellation, ID_PREFIX, toCancellation, UNDONE } from "./stored_cancellation.ts";
 
-/** The cancellations that a worker knows. */
+/** The cancellations that a worker knows of. */
 export class Cancellations {
   readonly #ids: Map<string, Cancellation> = new Map();
   readonly #predicates: Map<string, Cancellation> = new Map();
   readonly #reasons: WeakMap<Cancellation, Cancelled> = new WeakMap();
 
-  /** Number of items. */
+  /** Number of cancellations. */
   get size(): number {
     return this.#ids.size + this.#predicates.size;
   }
 
-  /** Number of items of single messages. */
+  /** Number of cancellations of single messages. */
   get idCount(): number {
     return this.#ids.size;
   }
@@ -24,8 +24,8 @@ export class Cancellations {
   /**
    * Notes a change of the control store.
    *
-   * @param entry An entry, of whatever kind.
-   * @returns Whether messages may be cancelled that were not before.
+   * @param entry An entry of any kind.
+   * @returns True if messages that were not cancelled before may be now.
    */
   apply(entry: ControlEntry): boolean {
     const cancellation = toCancellation(entry);
@@ -39,10 +39,10 @@ export class Cancellations {
   }
 
   /**
-   * Looks whether a message is cancelled.
+   * Finds the cancellation of a message.
    *
    * @param message The message.
-   * @returns Its cancellation, if there is one.
+   * @returns The cancellation; `undefined` if the message is not cancelled.
    */
   find(message: Message | MessageProxy): Cancellation | undefined {
     const own = this.#ids.get(message.messageId);
@@ -56,10 +56,10 @@ export class Cancellations {
   }
 
   /**
-   * Reason for which messages are dropped that have not started. All messages of a cancellation share
-   * it: an error takes longer to make than such a message takes for the rest of its way.
+   * Returns the error with which messages that have not started are dropped. All messages of a
+   * cancellation share it: creating an error takes longer than the rest of dropping a message.
    *
-   * @param cancellation What was found for a message.
+   * @param cancellation The cancellation of the message.
    */
   reasonOf(cancellation: Cancellation): Cancelled {
     let reason = this.#reasons.get(cancellation);
@@ -68,12 +68,12 @@ export class Cancellations {
   }
 }
 
-/** Interrupt of a cancelled actor that runs: each has one of its own, with which it may do anything. */
+/** Creates the interrupt of a running actor. Each actor gets its own, because it may change it. */
 export function toInterrupt({ reason, keep }: Cancellation): Cancelled {
   return new Cancelled(reason, { keep });
 }
 
-/** True if the message was requeued after this. */
+/** True if the message was requeued after this cancellation. */
 function isUndone(message: Message | MessageProxy, { version }: Cancellation): boolean {
   const undone = message.option(UNDONE);
   return typeof undone === "number" && version <= undone;

@@ -11,29 +11,29 @@ import type { Clock } from "../platform/clock.ts";
 import { canonicalQueueName } from "./queue_names.ts";
 import type { Unique } from "./unique.ts";
 
-/** Milliseconds of a claim that cannot be verified: a day. */
+/** Lifetime in milliseconds of a claim that cannot be verified: a day. */
 const UNVERIFIED_TTL = 86_400_000;
-/** Milliseconds for which the latest text of a message is kept: it may be far back in its queue. */
+/** Milliseconds for which the latest text of a message is kept: the message may wait long in its queue. */
 const TEXT_TTL = 30 * UNVERIFIED_TTL;
 
 /** Number of times a claim is tried while others change it. */
 export const ATTEMPTS = 5;
 
-/** Broker, as its {@linkcode ClaimEntries} see it. */
+/** The part of a broker that {@linkcode ClaimEntries} use. */
 export interface ClaimPlace {
   readonly clock: Clock;
   readonly controlStore: ControlStore | undefined;
-  /** True if it stores a message and changes in one step. */
+  /** True if the broker stores a message and changes of the control store in one step. */
   readonly storesWithChanges: boolean;
 }
 
-/** Steps of unique messages that differ between brokers. */
+/** The steps for unique messages that differ between brokers. */
 export interface UniqueSteps {
-  /** Tells whether the message of a claim is on its queue, delayed, or in the hands of a worker. */
+  /** True if the message of a claim is in its queue, delayed, or taken by a worker. */
   isStored(claim: ClaimValue): Promise<boolean>;
-  /** Gives the name that its queue has for a message as it is stored now. */
+  /** Returns the name under which the queue of a message stores it now. */
   stayOf(message: ClaimedMessage): string;
-  /** Applies changes, and by that delays the message of a claim until another time. */
+  /** Changes the eta of the delayed message of a claim together with the control store, in one step. */
   changeDelayed(
     claim: ClaimValue,
     eta: number,
@@ -50,31 +50,31 @@ export class ClaimEntries {
    * Stores where the entries are.
    *
    * @param broker The broker.
-   * @param steps How it delays.
+   * @param steps The steps that differ between brokers.
    */
   constructor(broker: ClaimPlace, steps: UniqueSteps) {
     this.#broker = broker;
     this.#steps = steps;
   }
 
-  /** Changes entries, all or none. */
+  /** Changes all of the entries, or none. */
   change(...changes: ControlChange[]): Promise<ControlOutcome> {
     return this.#broker.controlStore!.change(changes);
   }
 
-  /** Reads single entries; `undefined` stands for one that does not exist. */
+  /** Reads single entries; `undefined` for each that does not exist. */
   async find(...keys: string[]): Promise<readonly (ControlEntry | undefined)[]> {
     const { entries } = await this.#broker.controlStore!.read(keys);
     return keys.map((key) => entries.find((entry) => entry.key === key));
   }
 
   /**
-   * Claims for a message, or has it replace the one that has the claim.
+   * Takes the claim for a message, or has it replace the one that holds the claim.
    *
    * @param message The message.
    * @param unique The options of its actor.
    * @param apply Applies the change that makes the claim.
-   * @returns The id of the message that has the claim, if it is another one.
+   * @returns The id of the message that holds the claim, if it is another one.
    */
   async claim(
     message: ClaimedMessage,
@@ -100,19 +100,19 @@ export class ClaimEntries {
       const isAlive = typeof unique.until === "number" || await this.#steps.isStored(claim);
       if (!isAlive) continue;
       if (unique.onDuplicate !== "replace") return holder;
-      if (claim.isSending) continue; // it may never arrive, so nothing may depend on it
+      if (claim.isSending) continue; // its message may never be stored, so do not wait for it
       if (await this.replace(message, claim, ifVersion)) return holder;
-      ifVersion = 0; // it has begun, or another one has replaced it
+      ifVersion = 0; // its message has started, or another one has replaced it
     }
-    return holder; // others take it again and again: it is somebody's
+    return holder; // others keep taking it: one of them holds it
   }
 
   /**
    * Stores the text of a message as the latest one of another message, which keeps its claim.
    *
-   * @param message What was sent.
+   * @param message The message that was sent.
    * @param claim The claim of the other.
-   * @param ifVersion The version of that.
+   * @param ifVersion The version of that claim.
    * @returns False if the claim has changed; then nothing is stored.
    */
   async replace(message: ClaimedMessage, claim: ClaimValue, ifVersion: number): Promise<boolean> {
@@ -130,7 +130,7 @@ export class ClaimEntries {
     return outcome.applied;
   }
 
-  /** Milliseconds after which the claim of a message ends by itself, where it cannot be verified. */
+  /** Milliseconds after which the claim of a message expires, if the claim cannot be verified. */
   ttlOf(message: ClaimedMessage): number {
     return this.#broker.storesWithChanges ? Infinity : UNVERIFIED_TTL + this.#delayOf(message);
   }
@@ -141,7 +141,7 @@ export class ClaimEntries {
   }
 }
 
-/** A debounced message is delayed anew by each that replaces it, up to a bound. */
+/** Each replacement delays a debounced message again, up to a bound. */
 function movedEta(
   { eta, lastEta = Infinity }: ClaimValue,
   message: ClaimedMessage,

@@ -7,17 +7,17 @@ export const CLAIM_PREFIX = "claim/";
 
 /** A claim, as the control store keeps it. */
 export interface ClaimValue {
-  /** Message that has the claim. */
+  /** The id of the message that holds the claim. */
   readonly messageId: string;
-  /** Its queue. */
+  /** The queue of that message. */
   readonly queueName: string;
-  /** Names that its queue may have for it, the latest last. */
+  /** Names under which the queue may store the message, the latest last. */
   readonly stays: readonly string[];
-  /** True while its message is on its way, where both are not stored in one step. */
+  /** True while the message is being sent, if the broker cannot store both in one step. */
   readonly isSending?: boolean;
-  /** Time to which the messages that replaced it have delayed it. */
+  /** Time until which replacements have delayed the message. */
   readonly eta?: number;
-  /** Time beyond which they cannot delay it. */
+  /** Time beyond which replacements cannot delay it. */
   readonly lastEta?: number;
 }
 
@@ -41,28 +41,28 @@ export function toClaim(entry: ControlEntry | undefined): ClaimValue | undefined
   };
 }
 
-/** A message, as far as it matters here. */
+/** The part of a message that claims need. */
 export interface ClaimedMessage {
   readonly actorName: string;
   readonly messageId: string;
   readonly queueName: string;
-  /** One option. */
+  /** Reads an option. */
   option(name: string): unknown;
-  /** Writes it. */
+  /** Encodes the message. */
   encode(): Encoded;
 }
 
-/** Key of the claim of a message. */
+/** Returns the key of the claim of a message. */
 export function claimKeyOf(message: Pick<ClaimedMessage, "actorName" | "option">): string {
   return `${CLAIM_PREFIX}${message.actorName}/${message.option("uniqueKey")}`;
 }
 
-/** Key of the latest text of a message that was replaced. No actor has an empty name. */
+/** Returns the key of the latest text of a replaced message. No claim has such a key. */
 export function textKeyOf(messageId: string): string {
   return `${CLAIM_PREFIX}/${messageId}`;
 }
 
-/** Writes the message that replaces another one, as an entry. */
+/** Encodes the message that replaces another one, as an entry. */
 export function toTextEntry(message: ClaimedMessage): ControlValue {
   const data = message.encode();
   return typeof data === "string"
@@ -83,7 +83,7 @@ export function toText(entry: ControlEntry | undefined): Encoded | undefined {
   return typeof text === "string" ? text : undefined;
 }
 
-/** Options that tell what has become of a message so far: they stay when it is replaced. */
+/** Options with the history of a message: a replacement keeps them. */
 const KEPT_OPTIONS: readonly string[] = [
   "eta",
   "redisMessageId",
@@ -105,11 +105,11 @@ interface Replacement {
 }
 
 /**
- * Replaces a message by one that was sent later under its key.
+ * Replaces a message with one that was sent later with the same key.
  *
  * @param message The message, as it was delivered.
  * @param by The later one.
- * @returns The later one in the place of the message: its id, and what has become of it so far.
+ * @returns The later message with the id and the history of the replaced one.
  */
 export function replaced<M extends Replacement>(message: M, by: M): M {
   const { messageId, queueName } = message;

@@ -5,31 +5,31 @@ import { errorMessage } from "../platform/thrown.ts";
 
 const log = /* @__PURE__ */ getLogger("broker", "claims");
 
-/** A delivery, as far as it matters here. */
+/** The part of a delivery that releases need. */
 interface Delivery {
   readonly actorName: string;
   readonly messageId: string;
   readonly queueName: string;
   readonly retried: boolean;
-  /** One option. */
+  /** Reads an option. */
   option(name: string): unknown;
 }
 
-/** Ends of claims, as {@linkcode ClaimRelease} causes them. */
+/** The part of `Claims` that {@linkcode ClaimRelease} uses. */
 export interface ClaimEnds<D> {
   /** The options of an actor; `undefined` if its messages are not unique. */
   of(actorName: string): Unique | undefined;
-  /** Ends the claim of a message, and gives it the text that was sent last. */
+  /** Ends the claim of a message, and gives the message the text that was sent last. */
   begin(delivery: D): Promise<void>;
   /** Ends the claim of a message. */
   release(delivery: D): Promise<void>;
-  /** True if a delivery runs with a later text than it came with. */
+  /** True if a delivery runs with a later text than was delivered. */
   isReplaced(delivery: D): boolean;
   /** Forgets that text. */
   forgetText(delivery: D): Promise<void>;
 }
 
-/** Ends claims: it is a middleware of brokers that have actors with unique messages, and of no others. */
+/** The middleware that ends claims. Only brokers that have actors with unique messages have it. */
 export class ClaimRelease<D extends Delivery> {
   readonly #claims: ClaimEnds<D>;
 
@@ -39,10 +39,10 @@ export class ClaimRelease<D extends Delivery> {
   }
 
   /**
-   * Ends a claim that lasts until its message starts, before it does. One that may have been replaced
-   * gets its latest text.
+   * Ends a claim that lasts until its message starts. A message that may have been replaced gets its
+   * latest text.
    *
-   * @throws {MiddlewareError} If that cannot be read: it must not run with another one.
+   * @throws {MiddlewareError} If the latest text cannot be read: the message must not run with an older one.
    */
   beforeProcessMessage(_broker: unknown, message: D): void | Promise<void> {
     if (!this.#isUntil(message, "started")) return;
@@ -83,7 +83,7 @@ export class ClaimRelease<D extends Delivery> {
     await this.#claims.forgetText(message).catch(() => {}); // it expires
   }
 
-  /** A claim that stays is found to be stale by whoever is refused by it. */
+  /** Only logs a failure: the next sender that is refused by the claim finds it stale. */
   async #release(message: D): Promise<void> {
     try {
       await this.#claims.release(message);

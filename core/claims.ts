@@ -19,12 +19,12 @@ import { type OnDuplicate, type Unique, uniqueKeyOf } from "./unique.ts";
 
 const log = /* @__PURE__ */ getLogger("broker", "claims");
 
-/** Number of stays of a message that a claim remembers: the last one, and those that it came from. */
+/** Number of names of a message in its queue that a claim remembers: the latest ones. */
 const STAYS = 3;
-/** Milliseconds of a claim whose message is on its way, where both are not stored in one step. */
+/** Lifetime in milliseconds of a claim whose message is still being sent. */
 const SENDING_TTL = 30_000;
 
-/** Broker, as its {@linkcode Claims} see it. */
+/** The part of a broker that {@linkcode Claims} use. */
 export interface ClaimSteps extends UniqueSteps {
   /** Stores a message. */
   store(message: Message): Promise<void>;
@@ -35,17 +35,17 @@ export interface ClaimSteps extends UniqueSteps {
 /**
  * Claims of unique messages: entries of the control store that point at living messages.
  *
- * A claim needs no expiry. Whoever is refused by one looks whether its message still lives; if not,
- * however it came to its end, the claim is taken over.
+ * A claim needs no expiry. A sender that is refused by one checks whether its message still exists; if
+ * it does not, for whatever reason, the sender takes over the claim.
  */
 export class Claims {
   readonly #broker: Broker;
   readonly #steps: ClaimSteps;
   readonly #entries: ClaimEntries;
   readonly #actors: Map<string, Unique> = new Map();
-  /** Delayed messages that are on their queue by now. */
+  /** Delayed messages that have reached their queue. */
   readonly #moved: WeakSet<MessageProxy> = new WeakSet();
-  /** Deliveries that run with a later text than they came with. */
+  /** Deliveries that run with a later text than was delivered. */
   readonly #replaced: WeakSet<MessageProxy> = new WeakSet();
   /** Sends that replace, by key. */
   readonly #turns: Turns = new Turns();
@@ -56,7 +56,7 @@ export class Claims {
    * Makes a collection that knows no actor.
    *
    * @param broker The broker.
-   * @param steps How it stores.
+   * @param steps The steps that differ between brokers.
    */
   constructor(broker: Broker, steps: ClaimSteps) {
     this.#broker = broker;
@@ -64,7 +64,7 @@ export class Claims {
     this.#entries = new ClaimEntries(broker, steps);
   }
 
-  /** Notes an actor whose messages are unique. */
+  /** Registers an actor whose messages are unique. */
   add(actorName: string, unique: Unique): void {
     this.#actors.set(actorName, unique);
   }
@@ -75,13 +75,13 @@ export class Claims {
   }
 
   /**
-   * Tells by how much a message is to be delayed.
+   * Returns the delay of a message.
    *
-   * @param message What is to be sent.
+   * @param message The message to send.
    * @param options The message that it follows from, and whether it is a part of something.
-   * @param delay Milliseconds that the sender wants.
-   * @returns Milliseconds; `undefined` for no delay.
-   * @throws {TypeError} If the sender wants a delay, and the actor is debounced.
+   * @param delay The delay that the sender asks for, in milliseconds.
+   * @returns The delay in milliseconds; `undefined` for none.
+   * @throws {TypeError} If the sender asks for a delay and the actor is debounced.
    */
   delayOf(
     { actorName }: Message,
@@ -97,12 +97,12 @@ export class Claims {
   }
 
   /**
-   * Stores a message whose actor wants it unique.
+   * Stores a message of an actor whose messages are unique.
    *
-   * @param message What to store.
+   * @param message The message to store.
    * @param options The message that it follows from, and whether it is a part of something.
-   * @returns What is stored: this message, or the one that has the claim. `undefined` if it asks for no
-   *   claim, and is to be stored as any other.
+   * @returns The message that is stored: this one, or the one that holds the claim. `undefined` if the
+   *   message needs no claim; the caller then stores it like any other.
    */
   store<M extends Message>(
     message: M,
@@ -114,21 +114,21 @@ export class Claims {
     if (cause === undefined) {
       const keyed = this.#keyed(message, unique);
       const send = () => this.#storeNew(keyed, unique);
-      // Those that this process sends in a row replace each other in that order.
+      // Messages that this process sends one after the other replace each other in that order.
       return unique.onDuplicate === "replace" ? this.#turns.take(claimKeyOf(keyed), send) : send();
     }
-    // What follows from another message, as the next one of a pipeline, must not be lost.
+    // A message that follows from another one, such as the next of a pipeline, must not be lost.
     if (cause.messageId !== message.messageId || unique.until === "started") return undefined;
     return this.carry(message).then(() => this.#steps.store(message)).then(() => message);
   }
 
   /**
-   * Has the claim of a message point at its next stay: its retry, or its place on its queue.
+   * Points the claim of a message at its next place: its retry, or its place in its queue.
    *
    * @param message The message as it is about to be stored.
-   * @param delivery The delayed message whose place it takes; the end of that is not its own.
-   * @returns The time to which it is delayed by now, if that is later than the delivered one had it:
-   *   then it is not to run yet, and its claim is as it was.
+   * @param delivery The delayed message that it replaces; acknowledging that one does not end the claim.
+   * @returns The time to which the message has been delayed since, if that is later than the eta of
+   *   the delivery: then the message must not run yet, and its claim is unchanged.
    */
   async carry(message: Message, delivery?: MessageProxy): Promise<number | undefined> {
     if (delivery !== undefined) this.#moved.add(delivery);
@@ -146,7 +146,7 @@ export class Claims {
   }
 
   /**
-   * Ends the claim of a message, if it still has it.
+   * Ends the claim of a message, if the message still holds it.
    *
    * @param delivery The message, as it was delivered.
    */
@@ -156,17 +156,17 @@ export class Claims {
     const [entry] = await this.#entries.find(key);
     const claim = toClaim(entry);
     if (claim?.messageId !== delivery.messageId) return;
-    // Delivered again, a message whose retry is stored must not end the claim of that.
+    // A message that is delivered again after its retry was stored must not end the retry's claim.
     if (claim.stays.at(-1) !== this.#steps.stayOf(delivery.message)) return;
     await this.#entries.change({ key, value: null, ifVersion: entry!.version });
   }
 
   /**
-   * Ends the claim of a message that may be replaced until it starts, and gives it the text that was
-   * sent last. From here on what is sent is another message.
+   * Ends the claim of a message that may be replaced until it starts, and gives the message the text
+   * that was sent last. Later sends create another message.
    *
    * @param delivery The message, as it was delivered.
-   * @throws {MiddlewareError} If others change the claim time and again.
+   * @throws {MiddlewareError} If others keep changing the claim.
    */
   async begin(delivery: MessageProxy): Promise<void> {
     const { message, messageId } = delivery;
@@ -177,7 +177,7 @@ export class Claims {
         const ended = { key, value: null, ifVersion: entry!.version };
         if (!(await this.#entries.change(ended)).applied) continue;
       }
-      // One that is delivered again has no claim any more, but the text it began with.
+      // A message that is delivered again has no claim any more, but keeps the text that it started with.
       const data = toText(text);
       if (data === undefined) return;
       const latest = replaced(message, Message.decode(data));
@@ -189,7 +189,7 @@ export class Claims {
     throw new MiddlewareError(`Cannot begin message ${messageId}: others keep replacing it`);
   }
 
-  /** True if a delivery runs with a later text than it came with. */
+  /** True if a delivery runs with a later text than was delivered. */
   isReplaced(delivery: MessageProxy): boolean {
     return this.#replaced.has(delivery);
   }
@@ -205,9 +205,9 @@ export class Claims {
   }
 
   /**
-   * Claims for a dead letter that is to be requeued.
+   * Takes the claim for a dead letter before it is requeued.
    *
-   * @throws {DuplicateMessage} If another message has the claim.
+   * @throws {DuplicateMessage} If another message holds the claim.
    */
   async claimAgain(message: Message): Promise<void> {
     const unique = this.#actors.get(message.actorName);
@@ -262,11 +262,11 @@ export class Claims {
     try {
       await this.#steps.store(message);
     } catch (error) {
-      // If this fails, it ends by itself.
+      // If this fails, the claim expires.
       await this.#entries.change({ key, value: null, ...compared }).catch(() => {});
       throw error;
     }
-    // If it has run by now its claim is gone, or that of another message.
+    // If the message has run since, its claim is gone or belongs to another message.
     await this.#entries.change({ key, value, ttl, ...compared });
     return undefined;
   }

@@ -30,7 +30,7 @@ const LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const PART = /^([^/#-]+)(?:-([^/#-]+))?(?:\/(.+))?$/;
 
 /**
- * Checks a cron pattern, and gives it one spelling: five fields, numbers, upper case.
+ * Checks a cron pattern, and normalizes it: five fields, numbers, upper case.
  *
  * @param pattern Five fields, or a nickname such as `@daily`.
  * @returns The pattern for the library that computes its times.
@@ -118,7 +118,7 @@ function readValue(field: Field, text: string, part: string): number {
   return value;
 }
 
-/** A week that ends on Sunday does so on its seventh day. */
+/** At the end of a range, Sunday is day 7. */
 function readEnd({ what }: Field, value: number): number {
   return what === "day of the week" && value === 0 ? 7 : value;
 }

@@ -2,18 +2,18 @@ import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 import { checkUnique, type Unique, type UniqueOptions } from "./unique.ts";
 
-/** Option `debounce` of an actor: of messages with the same key, sent in a row, the last one runs. */
+/** Option `debounce` of an actor: of messages with one key in quick succession, the last one runs. */
 export interface DebounceOptions {
   /**
-   * Makes the key of the arguments of a message. Without it, all arguments are the key.
+   * Makes the key from the arguments of a message.
    *
    * @default All arguments
    */
   by?: UniqueOptions["by"];
-  /** Time for which no message of the key is sent before the last one runs. */
+  /** Time without a new message of the key after which the last one runs. */
   wait: Duration;
   /**
-   * Time after the first message at which it runs at the latest, however many follow.
+   * Longest time from the first message until one runs, however many follow.
    *
    * @default {Infinity}
    */
@@ -29,7 +29,7 @@ const KNOWN_OPTIONS: KnownOptions<DebounceOptions> = { by: true, wait: true, max
  * @param value The option.
  * @param unique The option `unique` of the actor.
  * @returns How its messages are unique; `undefined` if they are not debounced.
- * @throws {TypeError} If it is no object of known options, or the actor has both options.
+ * @throws {TypeError} If it is not an object of known options, or the actor has both options.
  * @throws {RangeError} If a time is not above 0, or `maxWait` is below `wait`.
  */
 export function checkDebounce(

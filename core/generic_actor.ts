@@ -50,7 +50,7 @@ export function isGenericActorClass(value: unknown): value is new () => GenericA
 /**
  * @param actorClass A subclass of {@linkcode GenericActor}.
  * @param overrides Options that win over its `meta`.
- * @returns What the class amounts to: a function, and its options.
+ * @returns The function of the class, and its options.
  * @throws {TypeError} If it is abstract, or its options are in `Meta`, as in Python.
  */
 export function toFunction(

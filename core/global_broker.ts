@@ -72,7 +72,7 @@ export function hasBroker(): boolean {
   return globalBroker !== undefined || makeDefaultBroker !== undefined;
 }
 
-/** Tells the core how to make a broker; the core knows none. */
+/** Sets how the core creates the default broker: the core itself knows no kind of broker. */
 export function setDefaultBrokerFactory(factory: () => Broker): void {
   makeDefaultBroker = factory;
 }

@@ -7,11 +7,11 @@ export type KnownOptions<T> = Readonly<Record<keyof T, true>>;
 export type OtherSpellings = Readonly<Record<string, string>>;
 
 /**
- * Refuses options that nobody reads: a typing error, or a name of Python's, would otherwise mean
- * a default without a word.
+ * Refuses unknown options: a misspelled option, or one of Python's, would otherwise
+ * silently mean a default.
  *
- * @param owner What takes the options: the name of its class.
- * @param options What was given.
+ * @param owner The name of the class that takes the options.
+ * @param options The options.
  * @param known Its options.
  * @param others Options of peers that have another name here.
  * @throws {TypeError} If the options are no object, or have a name that is not known. The text
@@ -30,7 +30,7 @@ export function assertKnownOptions<T>(
  * As {@linkcode assertKnownOptions}, for the options of a call.
  *
  * @param action What the call does, as in "Cannot drain".
- * @param options What was given.
+ * @param options The options.
  * @param known Its options.
  * @param others Options of peers that have another name here.
  * @throws {TypeError} As above.

@@ -31,7 +31,7 @@ const SHOWN_FIELDS = 10;
 const MAX_NAME_LENGTH = 100;
 
 /**
- * Tells a message in wire form from anything else.
+ * True if a value is a message in wire form.
  *
  * @returns Whether it is an object of exactly the seven fields; id and timestamp may be missing.
  */
@@ -48,7 +48,7 @@ export function isMessageDict(wire: unknown): wire is MessageDict {
     Object.keys(wire).length === known;
 }
 
-/** Pickles hold more kinds of objects than JSON: what has a class is none of those meant here. */
+/** Pickles hold more kinds of objects than JSON, such as maps and dates: those do not count here. */
 function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && isPlainObject(value);
 }
@@ -56,7 +56,7 @@ function isObject(value: unknown): boolean {
 /**
  * Checks a decoded message.
  *
- * @param wire What the data contained.
+ * @param wire The decoded data.
  * @param data The data, for the error.
  * @throws {DecodeError} If it is not a message.
  */

@@ -19,13 +19,13 @@ export interface MessageFields {
   kwargs?: Kwargs;
   /** Options of this one message. @default {{}} */
   options?: MessageOptions;
-  /** Tells it from all others. @default {a random UUID} */
+  /** Identifies the message. @default {a random UUID} */
   messageId?: string;
   /** Milliseconds since the epoch. @default {Date.now()} */
   messageTimestamp?: number;
 }
 
-/** Changes that {@linkcode Message.copy} makes; what is not named stays. */
+/** Changes that {@linkcode Message.copy} makes; other fields stay. */
 export interface MessageChanges extends Partial<Omit<MessageFields, "options">> {
   /** Options to set, or, where `undefined`, to take out. */
   options?: { [Name in keyof MessageOptions]?: MessageOptions[Name] | undefined };

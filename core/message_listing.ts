@@ -3,7 +3,7 @@ import { type StoredEntry, toInspected } from "./stored_entry.ts";
 
 /** Number of messages that a filter reads at once. */
 const STEP = 250;
-/** Limits after which a page with a filter ends, whatever it has found. */
+/** Limits at which a page with a filter ends, however little it has found. */
 const MAX_SCANNED = 2_000;
 const MAX_BYTES = 4 * 2 ** 20;
 const MAX_MS = 300;
@@ -25,7 +25,7 @@ export interface StoredPage {
   readonly isLast: boolean;
   /** Number of messages in this state. */
   readonly total?: number | undefined;
-  /** Position at which it begins, if the message that it was to follow is gone. */
+  /** Position at which the page begins if the message of its cursor is gone. */
   readonly movedTo?: number | undefined;
   /** The time of the server. */
   readonly now: number;
@@ -50,7 +50,7 @@ export function checkQuery(query: MessageQuery): CheckedQuery {
  * Reads a page of messages that match a query, within limits.
  *
  * @param query The query.
- * @param read Reads what follows a cursor.
+ * @param read Reads the entries after a cursor.
  * @param signal Ends it.
  * @returns The page.
  */

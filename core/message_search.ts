@@ -20,7 +20,7 @@ const ENOUGH = 10;
  * @param inspector Reads the pages.
  * @param messageId The id.
  * @param options A signal that ends it.
- * @returns What it has found.
+ * @returns Where the message was found.
  */
 export async function findMessages(
   inspector: Inspector,

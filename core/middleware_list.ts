@@ -23,7 +23,7 @@ export type MiddlewareClass = abstract new (...args: any[]) => Middleware;
 
 /**
  * The middleware of a broker in their order, and what they know together: the options that
- * actors may have, and where results are kept. The emitter hears of each change.
+ * actors may have, and where results are kept. Each change is passed to the emitter.
  */
 export class MiddlewareList {
   readonly #emitter: Emitter;
@@ -33,7 +33,7 @@ export class MiddlewareList {
   /**
    * Makes the list of a broker.
    *
-   * @param emitter What calls their hooks.
+   * @param emitter Calls their hooks.
    * @param middleware Those that are there from the start.
    */
   constructor(emitter: Emitter, middleware: readonly Middleware[]) {
@@ -61,7 +61,7 @@ export class MiddlewareList {
   /**
    * Adds one.
    *
-   * @param middleware What to add.
+   * @param middleware The middleware to add.
    * @param position Where; at most one of `before` and `after`.
    * @throws {TypeError} If it is not a middleware, there is none of the class named, or both are
    *   named.
@@ -84,11 +84,11 @@ export class MiddlewareList {
   }
 
   /**
-   * Checks the options of an actor that is to be declared.
+   * Checks the options of an actor before it is declared.
    *
    * @param actor The actor.
    * @param others Names of options that are known besides: those of the broker itself.
-   * @throws {TypeError} If nobody knows one, or it makes no sense to the middleware that does.
+   * @throws {TypeError} If no middleware knows an option, or the one that does refuses its value.
    */
   checkOptionsOf(actor: Actor, others: readonly string[]): void {
     const known = new Set([...this.#actorOptions, ...others]);
@@ -134,7 +134,7 @@ export class MiddlewareList {
   }
 }
 
-/** As in Python: mostly it is a default that somebody adds again, to set its options. */
+/** As in Python: usually a default middleware is added again to set its options. */
 function warnIfTwin(middleware: Middleware, others: readonly Middleware[]): void {
   const prototype = Object.getPrototypeOf(middleware);
   const isOfClass = prototype !== Object.prototype && prototype !== null;

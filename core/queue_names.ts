@@ -1,6 +1,6 @@
 /**
  * Names of queues. The rule is the same on all brokers, and is checked wherever a name comes in:
- * declaring, sending, consuming, and decoding what somebody else has sent.
+ * declaring, sending, consuming, and decoding messages of other senders.
  *
  * A queue brings other names with it, and none of them may be that of another queue:
  *
@@ -141,7 +141,7 @@ function refusal(purpose: string, queueName: unknown, reason: string): TypeError
   return new TypeError(`Cannot ${purpose} ${showQueueName(queueName)}: ${reason}`);
 }
 
-/** Message, as far as its queue goes. */
+/** The part of a message that names its queue. */
 interface Routed {
   readonly queueName: string;
   /** A changed copy. */
@@ -155,7 +155,7 @@ interface Routed {
  * @param delay Milliseconds, if it is to be delayed.
  * @param clock The clock that the delay goes by.
  * @returns The message, or a changed copy.
- * @throws {TypeError} If what it names is neither a queue nor a delay queue.
+ * @throws {TypeError} If its queue name is neither that of a queue nor that of a delay queue.
  * @throws {RangeError} If the eta is out of range.
  */
 export function toQueued<M extends Routed>(

@@ -18,7 +18,7 @@ export interface CollectedReport {
   readonly counts: CountsByActor | undefined;
 }
 
-/** Decides what heartbeats report of the workers of this process. */
+/** Decides what heartbeats report about the workers of this process. */
 export class ReportCollector {
   readonly #sources: ReadonlySet<ReportSource>;
   readonly #interval: number;
@@ -38,7 +38,7 @@ export class ReportCollector {
   }
 
   /**
-   * Collects what the next heartbeat is to report.
+   * Collects the report of the next heartbeat.
    *
    * @param now Monotonic time.
    */
@@ -46,13 +46,13 @@ export class ReportCollector {
     return { report: this.#nextReport(now), counts: this.#nextCounts(now) };
   }
 
-  /** Takes back what has not arrived. */
+  /** Takes back a report that did not arrive. */
   lost({ counts }: CollectedReport): void {
     this.#reportedAt = -Infinity;
     if (counts !== undefined) [...this.#sources][0]?.returnCounts(counts);
   }
 
-  /** Collects what is to be stored when a worker ends: the report of the others, and its last counts. */
+  /** Collects the last report of a worker that ends: the report of the others, and its last counts. */
   withdraw(source: ReportSource): CollectedReport {
     this.#reportedAt = -Infinity;
     return {

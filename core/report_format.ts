@@ -54,11 +54,11 @@ function toFields(report: WorkerReport): Fields {
 }
 
 /**
- * Reads what {@linkcode encodeReports} wrote, in whatever version.
+ * Reads the output of any version of {@linkcode encodeReports}.
  *
  * @param text The JSON.
  * @param seenAt When the process was last heard of, in milliseconds since the epoch.
- * @returns The reports; what is none is left out.
+ * @returns The reports; anything else is left out.
  */
 export function decodeReports(text: string, seenAt: number): WorkerReport[] {
   let value: unknown;

@@ -47,7 +47,7 @@ export class ResultFailure extends ResultError {
   /**
    * Says that there will be no result.
    *
-   * @param message What failed.
+   * @param message The message that failed.
    * @param options The actor's own error.
    */
   constructor(message = "", options: ResultFailureOptions = {}) {

@@ -15,7 +15,7 @@ export interface ResultSource {
    *
    * @param message The message whose result is wanted.
    * @param options Whether and how long to wait.
-   * @returns What its actor returned.
+   * @returns The value that the actor returned.
    */
   getResult(message: ResultOwner, options: GetResultOptions): Promise<unknown>;
 }

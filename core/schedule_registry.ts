@@ -6,7 +6,7 @@ export interface ScheduleCounts {
   sent: number;
   /** Ticks that it has skipped. */
   skipped: number;
-  /** Seconds by which its messages were late, all of them together. */
+  /** Total lateness of its messages, in seconds. */
   lateSeconds: number;
   /** Number of messages by how late they were: up to each of {@linkcode LATE_BOUNDS}, and later. */
   readonly late: number[];

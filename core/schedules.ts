@@ -10,7 +10,7 @@ export type MissedPolicy = "one" | "skip" | "all";
 /** Handling of a tick at which the last message has not finished. */
 export type OverlapPolicy = "skip" | "queue" | "allow";
 
-/** Options that patterns and intervals have in common. */
+/** Options of both patterns and intervals. */
 export interface PeriodicOptions {
   /**
    * Name that identifies the schedule in the fleet. Required for several schedules of one actor.
@@ -36,7 +36,7 @@ export interface PeriodicOptions {
    * @default {"skip"}
    */
   overlap?: OverlapPolicy;
-  /** Delays each message by up to this, by a hash of name and time. @default {0} */
+  /** Longest delay added to a message; a hash of its name and time picks the delay. @default {0} */
   jitter?: Duration;
 }
 
@@ -47,31 +47,31 @@ export interface CronSchedule extends PeriodicOptions {
    * `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
    */
   pattern: string;
-  /** The zone that the pattern goes by, such as `Europe/Berlin`. @default {"UTC"} */
+  /** The time zone of the pattern, such as `Europe/Berlin`. @default {"UTC"} */
   timeZone?: string;
 }
 
 /** Times at an interval: option `every` of `actor()`. */
 export interface EverySchedule extends PeriodicOptions {
-  /** 100 ms or more. Its times are multiples of it since the epoch. */
+  /** The interval, 100 ms or more. Messages are due at its multiples since the epoch. */
   interval: Duration;
 }
 
-/** When an actor is sent messages by itself: options of `actor()` and `schedule()`. */
+/** Times at which an actor is sent messages: options of `actor()` and `schedule()`. */
 export interface PeriodicTimes {
-  /** A pattern in UTC, or what tells more of one, or of several. */
+  /** A pattern in UTC, a pattern with options, or several of them. */
   cron?: string | CronSchedule | readonly CronSchedule[];
-  /** An interval, or what tells more of one, or of several. */
+  /** An interval, an interval with options, or several of them. */
   every?: Duration | EverySchedule | readonly EverySchedule[];
 }
 
 /** A checked schedule. All of it can be written as JSON. */
 export interface Schedule {
-  /** Tells it from all others. */
+  /** Identifies the schedule in the fleet. */
   readonly name: string;
-  /** The actor that its messages are for. */
+  /** The actor of its messages. */
   readonly actorName: string;
-  /** The queue that they go to. */
+  /** The queue of its messages. */
   readonly queueName: string;
   /** The pattern; `undefined` for an interval. */
   readonly cron?: string;
@@ -126,7 +126,7 @@ const OTHER_SPELLINGS = {
   timezone: "timeZone",
   tz: "timeZone",
 };
-/** The shortest interval: each time costs each worker a command. */
+/** The shortest interval in milliseconds: at each time, every worker sends a command. */
 const SHORTEST = 100;
 
 /**
@@ -134,9 +134,9 @@ const SHORTEST = 100;
  *
  * @param target The actor.
  * @param times Its options `cron` and `every`.
- * @param overlap Their overlap, unless they say another. @default {"skip"}
+ * @param overlap The default of their option `overlap`. @default {"skip"}
  * @returns The schedules; none if it has neither option.
- * @throws {TypeError} If something is of the wrong type. The text names the actor and the value.
+ * @throws {TypeError} If something is of the wrong type. The message names the actor and the value.
  * @throws {RangeError} If a value is out of range.
  */
 export function checkSchedules(
@@ -165,7 +165,7 @@ export function checkSchedules(
   ];
 }
 
-/** Gives the schedules of an option: itself, what its short form stands for, or those in its list. */
+/** Returns the schedules of an option as a list, with short forms written out. */
 function listOf<S extends object>(
   target: ScheduleTarget,
   name: "cron" | "every",
@@ -269,7 +269,7 @@ function checkChoice(
   throw fault(TypeError, target, `its ${what} is ${show(value)}, not one of ${choices.join(", ")}`);
 }
 
-/** The error of a schedule that makes no sense. */
+/** Creates the error for an invalid schedule. */
 export function fault(
   Type: typeof TypeError | typeof RangeError,
   { actorName }: ScheduleTarget,
@@ -278,7 +278,7 @@ export function fault(
   return new Type(`Cannot run actor "${actorName}" periodically: ${reason}`);
 }
 
-/** A value, in an error. */
+/** Formats a value for an error. */
 export function show(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

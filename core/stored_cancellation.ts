@@ -12,11 +12,11 @@ export interface Cancellation {
   readonly before?: number;
   /** Why. */
   readonly reason: string;
-  /** Milliseconds that an actor which runs gets to stop. */
+  /** Milliseconds that a running actor gets to stop. */
   readonly grace: number;
   /** True if messages go to the dead letters. */
   readonly keep: boolean;
-  /** True if one that runs may go on: only what comes from dramatiq-abort says so. */
+  /** True if a running actor may go on: only cancellations from dramatiq-abort set it. */
   readonly waitingOnly: boolean;
   /** The version of its entry in the control store. */
   readonly version: number;
@@ -28,7 +28,7 @@ export const CANCEL_PREFIX = "cancel/";
 export const ID_PREFIX: string = `${CANCEL_PREFIX}id/`;
 /** Key prefix of cancellations of all messages that match. */
 export const PREDICATE_PREFIX: string = `${CANCEL_PREFIX}where/`;
-/** Milliseconds that an actor which runs gets to stop. */
+/** Milliseconds that a running actor gets to stop. */
 export const DEFAULT_GRACE = 1_000;
 /**
  * The option of a message that was requeued after it was cancelled: up to which version of the

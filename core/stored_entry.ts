@@ -3,7 +3,7 @@ import type { InspectedMessage, MessageRef } from "./inspection.ts";
 import type { Message } from "./message.ts";
 import { decodeFromQueue, UndecodableMessage } from "./undecodable_message.ts";
 
-/** Bytes of a message up to which a list has it whole. */
+/** Size in bytes up to which a list holds a whole message. */
 export const LONGEST_LISTED = 16_384;
 /** Bytes from either end that a list has of a longer one. */
 export const CUT_LENGTH = 2_048;
@@ -39,7 +39,7 @@ export function cut(data: Encoded): Content {
   return { data: bytes.subarray(0, CUT_LENGTH), tail: bytes.subarray(size - CUT_LENGTH), size };
 }
 
-/** Decodes what an inspector read, as far as it is there. */
+/** Decodes the part of a message that an inspector read. */
 export function toInspected(entry: StoredEntry): InspectedMessage {
   return entry.tail === undefined ? whole(entry) : fromEnds(entry, textOf(entry.tail));
 }

@@ -1,8 +1,8 @@
 import { hostname, processId } from "../platform/process.ts";
 
-/** Number of workers that may die while a message runs before it is given up. */
+/** Default number of workers that may die while a message runs before the message is given up. */
 const MAX_DEATHS = 3;
-/** Characters of notes on deaths that are kept. */
+/** Longest note on deaths that is kept, in characters. */
 export const LONGEST_NOTES = 1_000;
 
 /**
@@ -10,37 +10,37 @@ export const LONGEST_NOTES = 1_000;
  * had been started under a mark, see `Consumer.begin`.
  */
 export interface Suspicion {
-  /** Number of workers that died while it ran under a mark, since it was last sent. */
+  /** Number of workers that died while the message ran under a mark, since it was last sent. */
   readonly deaths: number;
-  /** Workers that died, and when, for people to read. */
+  /** The workers that died and when, as text for people. */
   readonly notes: string;
 }
 
-/** A delivery of a message, as far as it matters here. */
+/** The part of a delivery that suspicion depends on. */
 interface Suspect {
   readonly actorName: string;
   readonly suspicion: Suspicion | undefined;
-  /** One option of the message. */
+  /** Reads an option of the message. */
   option(name: string): unknown;
 }
 
-/** A broker, as far as it matters here. */
+/** The part of a broker that suspicion depends on. */
 interface ActorSource {
   readonly actors: ReadonlyMap<string, { readonly options: Readonly<Record<string, unknown>> }>;
 }
 
 /**
- * Number of workers that died while a message ran, in the attempts before this one, too.
+ * Counts the workers that died while a message ran, in all of its attempts.
  *
  * @param message The message, as it was delivered.
- * @returns The number; what makes no sense counts as 0.
+ * @returns The number; an invalid option counts as 0.
  */
 export function deathsOf(message: Suspect): number {
   return deathsBefore(message) + (message.suspicion?.deaths ?? 0);
 }
 
 /**
- * True if a worker died while a message ran under a mark: it is to run alone.
+ * True if a worker died while a message ran under a mark: the message must run alone.
  *
  * @param message The message, as it was delivered.
  */
@@ -49,7 +49,7 @@ export function isBlamed(message: Suspect): boolean {
 }
 
 /**
- * Options by which the next attempt of a message, its retry or after a snooze, knows of deaths.
+ * Returns the options that pass deaths on to the next attempt of a message: a retry, or after a snooze.
  *
  * @param message The message, as it was delivered.
  * @returns The options; `undefined` if no worker died.
@@ -61,7 +61,7 @@ export function carriedDeaths(message: Suspect): { readonly deaths: number } | u
 }
 
 /**
- * Number of workers that may die while a message runs.
+ * Returns the number of workers that may die while a message runs.
  *
  * @param broker The broker, which knows its actor.
  * @param message The message.
@@ -77,7 +77,7 @@ export function maxDeathsOf(broker: ActorSource, message: Suspect): number {
 }
 
 /**
- * Refuses an actor option `maxDeaths` that makes no sense.
+ * Refuses an invalid actor option `maxDeaths`.
  *
  * @param actorName The actor.
  * @param value The option.

@@ -28,10 +28,10 @@ export class UndecodableMessage extends Message {
 }
 
 /**
- * Decodes what a queue held, for consumers: it never throws on bad data.
+ * Decodes data from a queue, for consumers: it never throws on bad data.
  *
  * @param queueName The queue that held it.
- * @param data What it held.
+ * @param data The data.
  * @returns The message, or an {@linkcode UndecodableMessage}.
  */
 export function decodeFromQueue(queueName: string, data: Encoded): Message {

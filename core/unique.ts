@@ -3,19 +3,19 @@ import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
 
-/** Option `unique` of an actor: of messages with the same key one lives at a time. */
+/** Option `unique` of an actor: only one message with a given key exists at a time. */
 export interface UniqueOptions {
   /**
-   * Makes the key of the arguments of a message. Without it, all arguments are the key.
+   * Makes the key from the arguments of a message.
    *
    * @default All arguments
    */
   // deno-lint-ignore no-explicit-any -- whatever the actor takes
   by?: (...args: any[]) => string | number;
   /**
-   * When another message of the key may be sent: once this one has `finished` for good, its retries
-   * included; once it has `started`; or after a time, whatever becomes of it. With `replace`:
-   * `started`.
+   * When another message with the key may be sent: once this one has `finished`, including its
+   * retries; once it has `started`; or, with a time, after that time in any case. With `replace`, it
+   * is always `started`.
    *
    * @default {"finished"}
    */
@@ -30,29 +30,29 @@ export interface UniqueOptions {
   onDuplicate?: "keep" | "replace" | "throw";
 }
 
-/** Handling of a message while another one of its key is there. */
+/** Handling of a message while another one with its key exists. */
 export type OnDuplicate = "keep" | "replace" | "throw";
 
-/** A message, as far as it matters here. */
+/** The part of a message that its key depends on. */
 interface Keyed {
   readonly actorName: string;
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
-  /** One option. */
+  /** Reads an option. */
   option(name: string): unknown;
 }
 
 const KNOWN_OPTIONS: KnownOptions<UniqueOptions> = { by: true, until: true, onDuplicate: true };
-/** Bytes of a key as it is; a longer one is hashed. */
+/** Longest key, in bytes, that is not hashed. */
 const LONGEST_KEY = 100;
 
 /** Checked options of an actor whose messages are unique. */
 export interface Unique {
   readonly by: UniqueOptions["by"];
-  /** Milliseconds, if it is for a time. */
+  /** Lifetime of a claim in milliseconds, if `until` is a time. */
   readonly until: "started" | "finished" | number;
   readonly onDuplicate: OnDuplicate;
-  /** Milliseconds that a message is delayed, and may be delayed, if each one delays it anew. */
+  /** For debounced actors: milliseconds by which each message delays the last one, and at most in all. */
   readonly debounce?: { readonly wait: number; readonly maxWait: number };
 }
 
@@ -108,12 +108,12 @@ export function checkUnique(actorName: string, value: unknown): Unique | undefin
 }
 
 /**
- * Makes the key of a message, as it travels in the option `uniqueKey`.
+ * Returns the key of a message, which travels in the option `uniqueKey`.
  *
  * @param unique The options of its actor.
  * @param message The message.
- * @returns The key that it has, or that its arguments give.
- * @throws {TypeError} If `by` throws, or gives neither a text nor a number.
+ * @returns The key that the message already has, or the key of its arguments.
+ * @throws {TypeError} If `by` throws, or returns neither a string nor a number.
  */
 export function uniqueKeyOf({ by }: Unique, message: Keyed): string {
   const own = message.option("uniqueKey");
@@ -143,10 +143,10 @@ function shortened(key: string): string {
   return key.length <= LONGEST_KEY ? key : hexDigest("sha256", key);
 }
 
-/** JSON with the keys of objects in order: equal values give equal texts. */
+/** Writes JSON with sorted keys, so that equal values give equal texts. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, one) => {
-    if (typeof one === "bigint") return String(one); // the encoder refuses it, with a reason
+    if (typeof one === "bigint") return String(one); // the encoder refuses it later, with a clear error
     if (typeof one !== "object" || one === null || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).toSorted(([a], [b]) => a < b ? -1 : 1));
   });

@@ -2,7 +2,7 @@ import { getLogger } from "../platform/logging.ts";
 
 const log = /* @__PURE__ */ getLogger("middleware");
 
-/** A message, as far as it is needed. Messages, brokers and middleware know each other; this module knows none. */
+/** The part of a message that is needed here. Importing `Message` would close an import circle. */
 interface Named {
   readonly actorName: string;
 }
@@ -22,10 +22,10 @@ interface Wrapper<B, M> {
  *
  * @param one The middleware.
  * @param broker The broker.
- * @param messages What is to be sent.
+ * @param messages The messages to send.
  * @param cause The message that they follow from.
  * @param send Sends them.
- * @returns What was stored, whatever the middleware returns; a `TypeError` if it did not call its
+ * @returns The stored messages, whatever the middleware returns; a `TypeError` if it did not call its
  *   `next` once.
  */
 export function sendWithin<B, M extends Named, T>(

@@ -20,6 +20,7 @@ import { getBroker } from "./global_broker.ts";
 import { getLogger, type Logger } from "../platform/logging.ts";
 import { Message } from "./message.ts";
 import type { MessageOptions } from "./message_options.ts";
+import { showOther } from "./other_copy.ts";
 import { assertQueueName } from "./queue_names.ts";
 
 /** Options whose value is an actor; on the wire it is the name of the actor. */
@@ -309,9 +310,8 @@ function namesOfActors<T extends Record<string, unknown>>(options: T, owner: str
     if (value === undefined || value === null || typeof value === "string") continue;
     if (!(value instanceof Actor)) {
       throw new TypeError(
-        `Cannot set ${name} of ${owner}: it must be an actor or the name of one, not ${
-          String(value)
-        }`,
+        `Cannot set ${name} of ${owner}: it must be an actor or the name of one, not ` +
+          showOther(value),
       );
     }
     named[name] = value.actorName;

@@ -3,6 +3,7 @@ import { cancelMessages, type CancelOptions, cancelTargetOf } from "./cancellati
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions } from "./known_options.ts";
+import { showOther } from "./other_copy.ts";
 import { Message } from "./message.ts";
 import type { MessageDict } from "./message_dict.ts";
 import {
@@ -82,7 +83,7 @@ export class Group<R = unknown> {
     for (const child of this.children) {
       if (child instanceof Message || child instanceof Pipeline || child instanceof Group) continue;
       throw new TypeError(
-        `Cannot put ${String(child)} into a group: it takes messages, pipelines and groups`,
+        `Cannot put ${showOther(child)} into a group: it takes messages, pipelines and groups`,
       );
     }
     this.options = options;

@@ -4,6 +4,7 @@ import { monotonicTime } from "../platform/clock.ts";
 import { ResultFailure, ResultMissing } from "./result_errors.ts";
 import { getBroker } from "./global_broker.ts";
 import { assertKnownOptions, type KnownOptions } from "./known_options.ts";
+import { showOther } from "./other_copy.ts";
 import { Message } from "./message.ts";
 import type { GetResultOptions } from "./result_source.ts";
 import { type Duration, toMilliseconds } from "../platform/duration.ts";
@@ -94,7 +95,7 @@ export class Pipeline<R = unknown, I = unknown> {
     for (const step of steps) {
       if (step instanceof Message || step instanceof Pipeline) continue;
       throw new TypeError(
-        `Cannot put ${String(step)} into a pipeline: it takes messages and pipelines`,
+        `Cannot put ${showOther(step)} into a pipeline: it takes messages and pipelines`,
       );
     }
     this.messages = link(

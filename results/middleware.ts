@@ -8,6 +8,7 @@ import { getLogger } from "../platform/logging.ts";
 import type { MessageProxy } from "../core/message_proxy.ts";
 import type { Middleware, ProcessOutcome } from "../core/middleware.ts";
 import { checkNumberOption, numberOption, type NumberRule } from "../middleware/options.ts";
+import { showOther } from "../core/other_copy.ts";
 import { storeFollowUp } from "../middleware/follow_up.ts";
 import { assertTtl, LONGEST_TTL, ResultBackend } from "./backend.ts";
 
@@ -104,7 +105,7 @@ export class Results implements Middleware {
       options;
     if (!(backend instanceof ResultBackend)) {
       throw new TypeError(
-        `Cannot keep results in ${String(backend)}: backend must be a ResultBackend`,
+        `Cannot keep results in ${showOther(backend)}: backend must be a ResultBackend`,
       );
     }
     const ttl = toMilliseconds(resultTtl, "resultTtl");

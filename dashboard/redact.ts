@@ -1,6 +1,7 @@
 import { writeJson } from "../encoders/json/writer.ts";
 import type { InspectedMessage } from "../core/inspection.ts";
 import type { Message } from "../core/message.ts";
+import { replaceValue } from "../platform/json_values.ts";
 import { indentJson } from "./html/json_text.ts";
 import type { DashboardOptions, RedactedPart } from "./options.ts";
 
@@ -67,7 +68,7 @@ export function jsonText(value: unknown): string {
     return indentJson(writeJson(value));
   } catch {
     try {
-      return JSON.stringify(value, (_, one) => typeof one === "bigint" ? `${one}` : one, 2) ?? "";
+      return JSON.stringify(value, replaceValue, 2) ?? "";
     } catch {
       return HIDDEN;
     }

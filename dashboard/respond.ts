@@ -13,6 +13,7 @@ import { empty } from "./html/table.ts";
 import { type Content, text } from "./html/text.ts";
 import { BrokerConnectionError } from "../core/errors.ts";
 import { NotSupported } from "../core/inspection_error.ts";
+import { replaceValue } from "../platform/json_values.ts";
 import { getLogger } from "../platform/logging.ts";
 import { errorMessage } from "../platform/thrown.ts";
 import { wantsJson } from "./wants_json.ts";
@@ -118,10 +119,7 @@ async function respond(context: Context, page: Page): Promise<Response> {
 }
 
 function json(value: object | null, status: number): Response {
-  const text = JSON.stringify(
-    { schema: SCHEMA, ...value },
-    (_, one) => typeof one === "bigint" ? `${one}` : one,
-  );
+  const text = JSON.stringify({ schema: SCHEMA, ...value }, replaceValue);
   return new Response(text, { status, headers: { "content-type": "application/json" } });
 }
 

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { DeadLetter } from "../../core/dead_letters.ts";
 import { escapeJson, escapeLines, escapeText } from "../../platform/escape.ts";
+import { replaceValue } from "../../platform/json_values.ts";
 import { shorten } from "../../platform/thrown.ts";
 import { reasonOf as reasonOfTraceback } from "../../core/stored_entry.ts";
 import { toWireOptions } from "../../core/message_options.ts";
@@ -117,13 +118,7 @@ export function reasonOf({ decodeError, traceback }: DeadLetter): string {
 
 /** Encodes JSON, also of the types that only pickles have. */
 export function toJson(value: unknown): string {
-  return escapeJson(JSON.stringify(value, (_key, part) => {
-    if (typeof part === "bigint") return String(part);
-    if (part instanceof Map) return [...part];
-    if (part instanceof Set) return [...part];
-    if (part instanceof Uint8Array) return Buffer.from(part).toString("base64");
-    return part;
-  }));
+  return escapeJson(JSON.stringify(value, replaceValue));
 }
 
 function block(title: string, fields: readonly (readonly [string, string])[]): string {

@@ -5,6 +5,7 @@ import { button, field, menu } from "../html/forms.ts";
 import { bytes, count, span, time } from "../html/numbers.ts";
 import { block, type Content, type Html, text } from "../html/text.ts";
 import type { InspectedMessage, MessageRef } from "../../core/inspection.ts";
+import { replaceValue } from "../../platform/json_values.ts";
 import { HIDDEN, jsonText, messageOf, Redactor } from "../redact.ts";
 import { stateName } from "../states.ts";
 import { messageJson } from "./message_json.ts";
@@ -69,8 +70,7 @@ function withoutUndefined(values: Readonly<Record<string, unknown>>): Record<str
 /** Values of other classes than JSON has, such as large numbers, are texts for programs. */
 function jsonParts(parts: Readonly<Record<string, unknown>> | undefined): Record<string, unknown> {
   if (parts === undefined) return {};
-  const text = JSON.stringify(parts, (_, one) => typeof one === "bigint" ? `${one}` : one);
-  return JSON.parse(text);
+  return JSON.parse(JSON.stringify(parts, replaceValue));
 }
 
 function gone(context: Context, ref: MessageRef): Page {

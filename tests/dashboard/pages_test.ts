@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { gzipSync } from "node:zlib";
-import { Message, StubBroker } from "@dq/dramatiq";
+import { getEncoder, Message, PickleEncoder, setEncoder, StubBroker } from "@dq/dramatiq";
 import { dashboard } from "@dq/dramatiq/dashboard";
 import { allAssets } from "../../dashboard/assets/assets.ts";
 import { indentJson } from "../../dashboard/html/json_text.ts";
@@ -95,6 +95,26 @@ test("A message is shown whole, with numbers as they are, and can be downloaded 
   assertMatch(await file.text(), /12345678901234567890,/);
   const gone = await site.get("/messages/default/ready/nothing");
   assertEquals([gone.status, /Look for it everywhere/.test(await gone.text())], [404, true]);
+});
+
+test("A pickled message is shown with its sets, dictionaries, bytes and large integers", async () => {
+  const before = getEncoder();
+  setEncoder(new PickleEncoder());
+  try {
+    await using site = new Site();
+    site.broker.declareQueue("default");
+    const args = [new Set([1, 2]), new Map([[[3, 4], 5]]), Uint8Array.of(255, 0), 10n ** 30n];
+    await site.broker.enqueue(new Message({ queueName: "default", actorName: "work", args }));
+    const { messages } = await site.json("/queues/default/waiting");
+    const path = `/messages/default/ready/${encodeURIComponent(messages[0].key)}`;
+    const shown = [[1, 2], [[[3, 4], 5]], "/wA=", `${10n ** 30n}`];
+    assertEquals((await site.json(path)).args, shown);
+    assertEquals(JSON.parse(await (await site.get(`${path}/json`)).text()).args, shown);
+    const spaceless = (await site.text(path)).replace(/\s/g, "");
+    assert(spaceless.includes(JSON.stringify(shown).replaceAll('"', "&quot;")), spaceless);
+  } finally {
+    setEncoder(before);
+  }
 });
 
 test("redact decides what pages, JSON and downloads show, and hides what it fails for", async () => {

@@ -311,7 +311,7 @@ function namesOfActors<T extends Record<string, unknown>>(options: T, owner: str
     if (!(value instanceof Actor)) {
       throw new TypeError(
         `Cannot set ${name} of ${owner}: it must be an actor or the name of one, not ` +
-          showOther(value),
+          showOther(value, "Actor"),
       );
     }
     named[name] = value.actorName;

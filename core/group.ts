@@ -83,7 +83,9 @@ export class Group<R = unknown> {
     for (const child of this.children) {
       if (child instanceof Message || child instanceof Pipeline || child instanceof Group) continue;
       throw new TypeError(
-        `Cannot put ${showOther(child)} into a group: it takes messages, pipelines and groups`,
+        `Cannot put ${
+          showOther(child, "Message", "Pipeline", "Group")
+        } into a group: it takes messages, pipelines and groups`,
       );
     }
     this.options = options;

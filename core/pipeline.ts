@@ -95,7 +95,9 @@ export class Pipeline<R = unknown, I = unknown> {
     for (const step of steps) {
       if (step instanceof Message || step instanceof Pipeline) continue;
       throw new TypeError(
-        `Cannot put ${showOther(step)} into a pipeline: it takes messages and pipelines`,
+        `Cannot put ${
+          showOther(step, "Message", "Pipeline")
+        } into a pipeline: it takes messages and pipelines`,
       );
     }
     this.messages = link(

@@ -105,7 +105,9 @@ export class Results implements Middleware {
       options;
     if (!(backend instanceof ResultBackend)) {
       throw new TypeError(
-        `Cannot keep results in ${showOther(backend)}: backend must be a ResultBackend`,
+        `Cannot keep results in ${
+          showOther(backend, "ResultBackend")
+        }: backend must be a ResultBackend`,
       );
     }
     const ttl = toMilliseconds(resultTtl, "resultTtl");

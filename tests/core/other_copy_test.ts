@@ -9,6 +9,7 @@ class Message {
     return "add(1, 2)";
   }
 }
+class Actor {}
 class ResultBackend {}
 class RedisResultBackend extends ResultBackend {}
 
@@ -28,12 +29,13 @@ test("Errors say if an object may be of another copy of the library", () => {
     `(a ResultBackend ${advice}: backend must`,
   );
   const broker = new StubBroker();
-  const wrong = () => actor(function work() {}, { broker, onFailure: message });
-  assertThrows(wrong, TypeError, advice);
+  const onFailure = new Actor() as never;
+  assertThrows(() => actor(function work() {}, { broker, onFailure }), TypeError, advice);
 });
 
 test("showOther gives any other value as text", () => {
   assertEquals(showOther({}), "[object Object]");
-  assertEquals(showOther({ constructor: undefined }), "[object Object]");
+  assertEquals(showOther({ constructor: undefined }, "Message"), "[object Object]");
+  assertEquals(showOther(new Actor(), "Message"), "[object Object]");
   for (const value of [undefined, null, 5, "text"]) assertEquals(showOther(value), String(value));
 });

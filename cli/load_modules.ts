@@ -7,8 +7,9 @@ import { getBroker, hasBroker } from "../core/global_broker.ts";
 import { isBundled } from "../platform/bundle.ts";
 import { resolvePackage } from "../platform/runtime.ts";
 import { errorMessage } from "../platform/thrown.ts";
+import { COMMAND_NAMES } from "./command_names.ts";
 import { whyNotImported } from "./import_errors.ts";
-import { similarFile } from "./similar_file.ts";
+import { similarFile, similarName } from "./similar_file.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Result of importing the modules. */
@@ -91,7 +92,12 @@ function toUrl(specifier: string): string {
 
 function notFound(specifier: string, what: string, cause?: unknown): UsageError {
   const similar = similarFile(specifier);
-  const hint = similar === undefined ? "" : `; did you mean ${similar}?`;
+  const command = similarName(specifier, COMMAND_NAMES);
+  const hint = similar !== undefined
+    ? `; did you mean ${similar}?`
+    : command !== undefined
+    ? `; did you mean the command ${command}?`
+    : "";
   const advice = isBundled()
     ? "; this program is bundled: import its actors, and leave modules out"
     : hint;

@@ -47,7 +47,8 @@ async function runCommand(args: readonly string[], options: RunWorkerOptions): P
   if (subcommand !== undefined) {
     return codeAfterOutput(await subcommand.run(args.slice(1), program));
   }
-  const parsed = parseArguments(args, options, program);
+  const isHelp = args.length === 1 && args[0] === "help";
+  const parsed = parseArguments(isHelp ? ["--help"] : args, options, program);
   if (typeof parsed === "string") {
     writeAll(STANDARD_OUTPUT, parsed);
     return OK;

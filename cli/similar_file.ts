@@ -15,13 +15,25 @@ export function similarFile(path: string): string | undefined {
   } catch {
     return undefined; // the folder is missing, too
   }
+  const nearest = similarName(wanted, names);
+  if (nearest === undefined) return undefined;
+  const folder = dirname(path);
+  return folder === "." && !path.startsWith("./") ? nearest : join(folder, nearest);
+}
+
+/**
+ * Finds the name that the user may have meant.
+ *
+ * @param wanted What they wrote.
+ * @param names Names that exist.
+ * @returns The most similar one, if it is similar enough.
+ */
+export function similarName(wanted: string, names: readonly string[]): string | undefined {
   const [nearest] = names
     .map((name) => ({ name, distance: distanceBetween(wanted, name) }))
     .filter(({ name, distance }) => distance <= Math.max(2, name.length / 4))
     .sort((a, b) => a.distance - b.distance);
-  if (nearest === undefined) return undefined;
-  const folder = dirname(path);
-  return folder === "." && !path.startsWith("./") ? nearest.name : join(folder, nearest.name);
+  return nearest?.name;
 }
 
 /** Levenshtein distance, but 0 if only the extension is missing. */

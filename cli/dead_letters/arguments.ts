@@ -81,7 +81,8 @@ function complete(
   }
   if (modules.length === 0 && !program.declaresActors) {
     throw new UsageError(
-      `Cannot ${action} dead letters: name the module that declares the broker, as for a worker`,
+      `Cannot ${action} dead letters: name the module that declares the broker, as for a worker; ` +
+        "jobs --broker URL does without",
     );
   }
   if (CHANGING.has(action as Action) && given.queue === undefined) {

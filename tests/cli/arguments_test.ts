@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Arguments, parseArguments } from "../../cli/arguments.ts";
+import { COMMAND_NAMES } from "../../cli/command_names.ts";
+import { SUBCOMMANDS } from "../../cli/subcommands.ts";
 import { UsageError } from "../../cli/usage_error.ts";
 import { VERSION } from "../../platform/version.ts";
 import { test } from "../support/test.ts";
@@ -150,4 +152,8 @@ test("parseArguments gives the help with examples, and the version of the packag
   for (const file of ["deno.json", "package.json"]) {
     assertEquals(JSON.parse(await readFile(join(ROOT, file), "utf8")).version, VERSION);
   }
+});
+
+test("COMMAND_NAMES are the names of all commands", () => {
+  assertEquals(COMMAND_NAMES, [...SUBCOMMANDS.keys()]);
 });

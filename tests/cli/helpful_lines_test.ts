@@ -31,6 +31,11 @@ const CASES: Readonly<Record<string, [text: string, args: string[], line: RegExp
     ["@my/mails"],
     /^Cannot import @my\/mails: there is no such file or package$/,
   ],
+  "a command that is misspelled": [
+    actors,
+    ["queue", "list"],
+    /^Cannot import queue: there is no such file or package; did you mean the command queues\?$/,
+  ],
   "an import that is not there": [
     `import "./gone.ts";`,
     ["actors.ts"],

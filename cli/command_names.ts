@@ -1,0 +1,14 @@
+/** Names of the commands in `subcommands.ts`, for those that must not import it. */
+export const COMMAND_NAMES: readonly string[] = [
+  "cancel",
+  "dashboard",
+  "dead-letters",
+  "jobs",
+  "pause",
+  "queues",
+  "resume",
+  "restore-delayed",
+  "schedules",
+  "top",
+  "workers",
+];

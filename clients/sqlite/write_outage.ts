@@ -8,17 +8,25 @@ const log = /* @__PURE__ */ getLogger("sqlite");
 const NOTABLE_WAIT = 5_000;
 
 /**
+ * Milliseconds without a failure after which an outage is over: on a full disk, small transactions
+ * still succeed between larger ones that fail.
+ */
+const QUIET_TIME = 5_000;
+
+/**
  * An outage during which a database cannot be written: another program holds its lock, or its disk is
  * full. Logged once when it begins, and once when it ends.
  *
  * working ─(database locked)▶ waiting ─(5 s)▶ logged ─(transaction committed)▶ working
- * working ─(transaction failed)▶ logged
+ * working ─(transaction failed)▶ logged ─(committed, and none failed for 5 s)▶ working
  */
 export class WriteOutage {
   readonly #path: () => string;
   /** Start of the outage, by `performance.now()`. */
   #since: number | undefined;
   #isLogged = false;
+  /** Time of the last failed transaction. */
+  #failedAt = -Infinity;
 
   /** @param path Returns the path of the database. */
   constructor(path: () => string) {
@@ -39,8 +47,10 @@ export class WriteOutage {
 
   /** Notes a failed transaction. */
   failed(error: unknown): void {
-    if (this.#isLogged || !isTransient(error)) return;
-    this.#since ??= performance.now();
+    if (!isTransient(error)) return;
+    this.#failedAt = performance.now();
+    this.#since ??= this.#failedAt;
+    if (this.#isLogged) return;
     this.#isLogged = true;
     log.error("Failed to write {path}, will retry: {reason}", {
       path: this.#path(),
@@ -51,7 +61,9 @@ export class WriteOutage {
   /** Notes a committed transaction. */
   ended(): void {
     if (this.#since === undefined) return;
-    const duration = Math.round(performance.now() - this.#since);
+    const now = performance.now();
+    if (now - this.#failedAt < QUIET_TIME) return;
+    const duration = Math.round(now - this.#since);
     this.#since = undefined;
     if (!this.#isLogged) return;
     this.#isLogged = false;

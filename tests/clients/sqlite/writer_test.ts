@@ -175,13 +175,19 @@ test("Writer logs once that a full disk fails transactions, and once that they w
   const fixture = new Fixture();
   fixture.refusal = new Error("database or disk is full");
   fixture.busy = 2;
+  const { now } = performance;
+  performance.now = () => now.call(performance) + fixture.passed;
   const lines = await linesOf(LOGGED, async () => {
-    for (const n of [1, 2, 3]) await fixture.insert(n).catch(() => {});
-  });
+    for (const n of [1, 2, 3]) await fixture.insert(n).catch(() => {}); // the third one is small
+    fixture.busy = 1;
+    await fixture.insert(4).catch(() => {});
+    fixture.passed += 6_000;
+    await fixture.insert(5);
+  }).finally(() => performance.now = now);
   assertEquals(lines.map((line) => textOf(line).replace(/\d+\.\d s$/, "N s")), [
     "Failed to write tasks.db, will retry: database or disk is full",
     "Writing tasks.db again after N s",
   ]);
-  assertEquals(fixture.numbers, [3]);
+  assertEquals(fixture.numbers, [3, 5]);
   fixture.database.close();
 });
